@@ -1,0 +1,29 @@
+/*
+ * alloc.h - memory that is there, or the process ends.
+ *
+ * One policy for running out of memory: every accepted alert is on disk before it is
+ * acknowledged, so the daemon logs one line and aborts, and its supervisor starts it again with
+ * nothing lost. Callers therefore have no NULL branches. All sizes are bounded by the limits on
+ * input long before they get here. The caller owns what is returned and frees it with free().
+ */
+#pragma once
+
+#include <stddef.h>
+
+void *x_calloc(size_t count, size_t size) __attribute__((malloc, returns_nonnull));
+void *x_realloc(void *old, size_t size) __attribute__((returns_nonnull));
+char *x_strdup(const char *text) __attribute__((malloc, returns_nonnull));
+char *x_strndup(const char *text, size_t len) __attribute__((malloc, returns_nonnull));
+char *x_asprintf(const char *format, ...)
+	__attribute__((malloc, returns_nonnull, format(printf, 1, 2)));
+
+/* x_strdup() that keeps NULL as NULL. */
+char *x_strdup_opt(const char *text);
+
+/* Overwrites len bytes in a way the compiler keeps, then frees; NULL is allowed. */
+void x_wipe_free(void *secret, size_t len);
+/* The same for a terminated string. */
+void x_wipe_free_str(char *secret);
+
+/* Makes jansson use these functions; call once, first thing in main(). */
+void x_alloc_init(void);

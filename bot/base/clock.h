@@ -1,0 +1,30 @@
+/*
+ * clock.h - times and durations as text. All times are int64_t milliseconds since 1970 (UTC),
+ * names end in _ms. Only clock_now_ms() looks at a clock; decisions are given the time.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CLOCK_SECOND_MS INT64_C(1000)
+#define CLOCK_MINUTE_MS (60 * CLOCK_SECOND_MS)
+#define CLOCK_HOUR_MS (60 * CLOCK_MINUTE_MS)
+#define CLOCK_DAY_MS (24 * CLOCK_HOUR_MS)
+
+int64_t clock_now_ms(void);       /* CLOCK_REALTIME */
+int64_t clock_monotonic_ms(void); /* CLOCK_MONOTONIC, for measuring */
+
+/* Parses RFC 3339 ("2026-11-24T09:00:00.250+01:00"); false leaves *ms alone. */
+bool clock_parse_rfc3339(const char *text, int64_t *ms);
+/* Formats as "2026-11-24T08:00:00.250Z"; size >= 25. */
+void clock_format_rfc3339(int64_t ms, char *out, size_t size);
+/* Formats for people, UTC: "10:31:05 UTC" the same day as now_ms, else "2026-11-24 10:31 UTC". */
+void clock_format_short(int64_t ms, int64_t now_ms, char *out, size_t size);
+
+/* Parses "30m", "1d12h", "90s", "250ms", "0"; units ms s m h d w, each at most once, in falling
+ * order. A bare number other than 0, a sign or trailing text is refused. */
+bool clock_parse_duration(const char *text, int64_t *ms);
+/* Formats with the two largest units: "12m", "1d 12h", "340ms"; size >= 16. */
+void clock_format_duration(int64_t ms, char *out, size_t size);

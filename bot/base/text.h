@@ -1,0 +1,39 @@
+/*
+ * text.h - Unicode text from outside made safe for a room, a log or a URI.
+ *
+ * "Neutral" text has no C0/C1 control characters, no bidirectional controls (U+061C, U+200E,
+ * U+200F, U+202A-U+202E, U+2066-U+2069), no line or paragraph separators, no tag characters
+ * (U+E0000-U+E007F) and no invalid UTF-8: each such piece becomes U+FFFD. Newlines are kept or
+ * folded to " ⏎ " as asked, tabs become a space. All limits are in code points; a cut text ends
+ * in "…", which counts as one of them.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "bot/base/buf.h"
+
+#define TEXT_NO_LIMIT ((size_t)-1)
+
+enum text_newlines { TEXT_FOLD_NEWLINES, TEXT_KEEP_NEWLINES };
+
+/* True when the len bytes are well-formed UTF-8 (RFC 3629). */
+bool text_is_utf8(const char *text, size_t len);
+
+/* Decodes one code point at text (len > 0 bytes); returns bytes used, *point = 0xFFFD if bad. */
+size_t text_decode(const char *text, size_t len, unsigned *point);
+
+/* Adds neutral text. */
+void text_add_plain(struct buf *buf, const char *text, size_t max_points, enum text_newlines mode);
+
+/* Adds neutral text with & < > " ' escaped, newlines as <br>. */
+void text_add_html(struct buf *buf, const char *text, size_t max_points, enum text_newlines mode);
+
+/* Adds text percent-encoded: all but RFC 3986 unreserved characters. */
+void text_add_uri(struct buf *buf, const char *text);
+
+/* Adds text as the inside of a JSON string would be counted: bytes it takes once escaped. */
+size_t text_json_size(const char *text);
+
+/* The number of edits between a and b, at most 16 (more counts as 16); for "did you mean". */
+unsigned text_distance(const char *a, const char *b);

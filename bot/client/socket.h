@@ -1,0 +1,24 @@
+/*
+ * socket.h - the blocking side of the socket protocol, for the commands: connect, send a line,
+ * read a line.
+ */
+#pragma once
+
+#include <jansson.h>
+#include "bot/base/err.h"
+
+struct client;
+
+/* ERR_NOT_FOUND or ERR_NET: nobody listens there. ERR_DENIED: no permission. */
+enum err client_open(struct client **out, const char *path, struct fault *fault);
+void client_close(struct client *client); /* NULL is allowed */
+/* Sends without waiting for the answer. The request is borrowed. */
+enum err client_send(struct client *client, const json_t *request, struct fault *fault);
+/* Waits for the next answer, at most timeout_ms (-1 = for ever). *answer is owned by the caller. */
+enum err client_receive(struct client *client, int64_t timeout_ms, json_t **answer,
+	struct fault *fault);
+/* Both. */
+enum err client_call(struct client *client, const json_t *request, int64_t timeout_ms,
+	json_t **answer, struct fault *fault);
+/* The descriptor, for poll(2). */
+int client_fd(const struct client *client);

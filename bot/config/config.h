@@ -1,0 +1,178 @@
+/*
+ * config.h - the configuration as one immutable value.
+ *
+ * config_load() parses a file into a fresh struct, validates it whole and reports every fault
+ * with file and line; a config that is handed out is never changed again. It is reference
+ * counted: config_ref()/config_unref() belong to the loop thread alone; a job on libuv's pool
+ * borrows the reference of whoever submitted it.
+ *
+ * All strings are owned by the config. Lists end with NULL. Durations are in milliseconds.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "bot/base/buf.h"
+#include "bot/base/err.h"
+#include "bot/base/log.h"
+
+enum severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_CRITICAL, SEVERITY_COUNT };
+
+/* "critical", "warning", "info". */
+const char *severity_name(enum severity severity);
+/* False when text is none of the three. */
+bool severity_parse(const char *text, enum severity *out);
+
+/* Where a secret comes from; at most one of the two is set. A systemd credential of the same
+ * name ("token", "pickle_key", "password", "recovery_key") is used when neither is. */
+struct config_secret {
+	char *command; /* run by /bin/sh -c; the first line of its output */
+	char *file;    /* the first line of the file */
+};
+
+struct config_room {
+	char *name;    /* "ops" */
+	char *address; /* "#alias:server" or "!id…" */
+};
+
+struct config_severity {
+	char *emoji;    /* NULL: by kind */
+	char *msgtype;  /* "m.text" or "m.notice" */
+	char **mention; /* user ids, or "room"; may be empty, never NULL */
+};
+
+struct config_app {
+	char *name;
+	char *dashboard;             /* URI template or NULL */
+	char *route[SEVERITY_COUNT]; /* room name, NULL = [route] */
+	int64_t throttle_ms;         /* -1 = [delivery] */
+	bool quiet;                  /* sent as m.notice, whatever the severity */
+};
+
+struct config_kind {
+	char *name;
+	char *emoji; /* NULL: by severity */
+	char *text;  /* template; lines separated by \n */
+	char *html;  /* template or NULL: made from text */
+	enum severity severity;
+	char **identity; /* field names of the fingerprint; may be empty, never NULL */
+};
+
+struct config_watch {
+	char *name, *database, *sql, *kind;
+	int64_t every_ms;
+	enum severity severity;
+};
+
+struct config {
+	char *path; /* the file it was read from */
+
+	struct {
+		char *homeserver; /* server name or URL */
+		char *user;       /* @bot:server */
+		struct config_secret token;
+		char *device_name;
+		char **invite_from; /* user ids */
+		char *proxy;        /* NULL = from the environment */
+		char *ca_file;      /* NULL = system store */
+	} matrix;
+
+	struct {
+		struct config_secret pickle_key, password, recovery_key;
+		char *trust; /* "cross-signed", "verified", "all" */
+	} encryption;
+
+	struct config_room *rooms; /* rooms_len of them; equal addresses share the first name */
+	size_t rooms_len;
+	char *route[SEVERITY_COUNT]; /* room name, always set by validation */
+	struct config_severity severity[SEVERITY_COUNT];
+	struct config_app *apps;
+	size_t apps_len;
+	struct config_kind *kinds; /* the built-in five, with the file's changes, and new ones */
+	size_t kinds_len;
+
+	struct {
+		char *path;
+		char *group; /* NULL = leave */
+		mode_t mode;
+		uid_t *allow_uid; /* empty list = everyone the mode lets in */
+		size_t allow_uid_len;
+		gid_t *allow_gid;
+		size_t allow_gid_len;
+		unsigned max_clients;
+	} socket;
+
+	struct {
+		char *database;
+		char *spool;
+		int64_t retention_ms;
+	} storage;
+
+	struct {
+		int64_t throttle_ms, edit_interval_ms;
+		unsigned storm; /* new messages a minute over all origins; 0 = off */
+		bool ring_on_close, inhibit;
+	} delivery;
+
+	struct {
+		char *prefix;
+		char **rooms; /* room names; empty = all */
+		char **users; /* user ids */
+		int power_level;
+		int64_t remind_ms, ack_timeout_ms;
+	} commands;
+
+	struct {
+		char *room, *at, *timezone;
+		int64_t grace_ms;
+	} heartbeat;
+
+	struct {
+		char *room, *exec, *homeserver, *user, *ping_url;
+		struct config_secret token;
+	} meta;
+
+	struct {
+		char *database, *calls_table;
+		char *calls_columns; /* "what=function,duration=ms,…": see bot.conf.example */
+		double violations_threshold, error_rate_threshold;
+		int64_t every_ms;
+	} call_monitor;
+
+	struct config_watch *watches;
+	size_t watches_len;
+
+	struct {
+		char *listen;
+		struct config_secret token;
+	} http;
+
+	struct {
+		enum log_level level;
+		enum log_format format;
+	} log;
+};
+
+/*
+ * Reads and validates a file. On failure *out is NULL, the code is ERR_CONFIG (or ERR_IO when
+ * the file cannot be read), and `report` holds one line "file:line: message" for every fault.
+ * Relative paths in the file are taken from the folder of the config file.
+ */
+enum err config_load(const char *path, struct config **out, struct buf *report);
+
+/* The same from memory, with `path` for messages and relative paths; for tests. */
+enum err config_parse(const char *text, const char *path, struct config **out, struct buf *report);
+
+struct config *config_ref(struct config *config);
+void config_unref(struct config *config); /* NULL is allowed */
+
+/* The file to use: `given` (may be NULL), $MATRIX_TELEMETRY_BOT_CONFIG, ./bot.conf, /etc/…. The
+ * returned string is static, given, or the environment's. */
+const char *config_find(const char *given);
+
+/* Look-ups; NULL when there is none. The result belongs to the config. */
+const struct config_app *config_app(const struct config *config, const char *name);
+const struct config_kind *config_kind(const struct config *config, const char *name);
+const struct config_room *config_room(const struct config *config, const char *name);

@@ -1,0 +1,35 @@
+/*
+ * sync.h - the /sync long-poll, with a stored filter and a stored `since`.
+ *
+ * The first /sync of an account without a stored `since` runs with timeout=0 and a filter of its
+ * own (timeline limit 0, a nonce in the definition), because Synapse answers a repeated first
+ * /sync from a cache with an old next_batch; its timeline is never acted upon. After each answer
+ * on_batch() is called; the next poll starts when the owner calls sync_next() (once what the
+ * batch did is stored together with next_batch). Errors are retried with capped exponential
+ * backoff and jitter, for ever; a poll that never answers ends by its time-out.
+ */
+#pragma once
+
+#include "bot/matrix/client.h"
+
+struct sync;
+
+struct sync_events {
+	/* first: there was no `since`, what is in it is old. `answer` is good for the call. */
+	void (*on_batch)(const json_t *answer, const char *next_batch, bool first, void *arg);
+	/* The server became (un)reachable for /sync. */
+	void (*on_state)(bool up, const char *error, void *arg);
+	void *arg;
+};
+
+/* user_id for the filter's path; since NULL = first. */
+struct sync *sync_create(uv_loop_t *loop, struct mx *mx, const char *user_id,
+	const struct sync_events *events);
+void sync_start(struct sync *sync, const char *since);
+/* Goes on after on_batch(). */
+void sync_next(struct sync *sync);
+/* After mx_set_token(): goes on at once. */
+void sync_wake(struct sync *sync);
+/* When the last good answer came, ms; 0 = never. */
+int64_t sync_last_ms(const struct sync *sync);
+void sync_close(struct sync *sync, void (*closed)(void *arg), void *arg);

@@ -1,0 +1,37 @@
+/*
+ * writer.h - grouped durable commits: jobs from the loop run on libuv's pool inside one
+ * transaction at a time.
+ *
+ * Happy path: writer_submit() queues a job; when no batch is under way, all queued jobs become
+ * one batch: BEGIN, each job's work() inside its own savepoint, then the `tail` jobs, COMMIT
+ * (one fsync), and back on the loop done() is called for each job, in order. Jobs that arrive
+ * meanwhile make the next batch. A job whose work() returns an error is undone alone. When the
+ * commit fails, every done() of the batch gets that error and nothing was kept.
+ *
+ * done() runs exactly once for each submitted job, never before writer_submit() returns, also
+ * at close: the queue is worked off first. work() must touch nothing that the loop uses.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <uv.h>
+#include "storage/store.h"
+
+struct writer;
+struct writer_job;
+
+typedef enum err (*writer_work_fn)(struct store *store, void *arg);     /* pool thread */
+typedef void (*writer_done_fn)(enum err result, const char *message, void *arg); /* loop */
+
+/* The store is borrowed and must outlive the writer. */
+struct writer *writer_create(uv_loop_t *loop, struct store *store);
+
+void writer_submit(struct writer *writer, writer_work_fn work, writer_done_fn done, void *arg);
+/* Runs after all ordinary jobs of its batch. */
+void writer_submit_tail(struct writer *writer, writer_work_fn work, writer_done_fn done, void *arg);
+
+/* Jobs queued or under way. */
+unsigned writer_pending(const struct writer *writer);
+
+/* Works off what is queued, then calls closed(arg) once and frees the writer. */
+void writer_close(struct writer *writer, void (*closed)(void *arg), void *arg);

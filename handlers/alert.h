@@ -1,0 +1,54 @@
+/*
+ * alert.h - one alert as it was handed in: from JSON to a checked struct, and what it is about.
+ *
+ * This is the only place where an alert's JSON is looked at.
+ */
+#pragma once
+
+#include <jansson.h>
+#include "bot/config/config.h"
+
+#define ALERT_APP_MAX 64        /* characters of `app`: [A-Za-z0-9_.-] */
+#define ALERT_NAME_MAX 128      /* code points of kind, key, id, run_id */
+#define ALERT_URL_MAX 2048      /* bytes */
+#define ALERT_TITLE_MAX 512     /* code points */
+#define ALERT_FIELDS_MAX 64     /* fields */
+
+/* Why a request is refused; field names the JSON key, message says what it must be. */
+struct alert_fault {
+	char field[64];
+	char message[192];
+};
+
+struct alert_peer {
+	int64_t uid, gid, pid; /* -1 = unknown */
+};
+
+struct alert {
+	char *app, *kind;
+	enum severity severity;
+	bool resolved;
+	char *run_id, *id, *key, *url, *title, *text; /* NULL when absent */
+	int64_t at_ms;
+	json_t *fields;        /* object of scalars, unknown keys of the alert included */
+	char *identity;        /* what failed, for people: the identifying fields' values, neutral */
+	char *subject;         /* 32 hex digits of a hash over app, kind, identity (or key) */
+	char *fingerprint;     /* the same over app, kind, severity, identity (or key) */
+	struct alert_peer peer;
+};
+
+/*
+ * Checks a request and makes an alert of it (contract §2, §3): severity, status, defaults by
+ * kind, `at` (RFC 3339, not more than a day ahead of now_ms). Unknown keys go to fields. The
+ * key "op" is ignored. ERR_INVALID fills *fault. The request is borrowed.
+ */
+enum err alert_parse(const json_t *request, const struct config *config, int64_t now_ms,
+	struct alert **out, struct alert_fault *fault);
+void alert_destroy(struct alert *alert); /* NULL is allowed */
+
+/* The value of a placeholder: a common key or a field, as text; NULL when there is none. The
+ * result is owned by the caller. */
+char *alert_value(const struct alert *alert, const char *name);
+
+/* fields as JSON text, owned by the caller. */
+char *alert_fields_json(const struct alert *alert);

@@ -1,0 +1,80 @@
+/*
+ * deliver.h - what happens to an alert, as transactions over the store: taking it in, choosing
+ * and freezing the next event of a room, and taking note of what became of it.
+ *
+ * These functions run inside a writer job (pool thread, open transaction); everything they
+ * decide comes from group.h, route.h and render.h. After a crash the store alone says where
+ * things stand.
+ */
+#pragma once
+
+#include "handlers/alert.h"
+#include "storage/outbox.h"
+#include "storage/store.h"
+
+struct deliver {
+	struct store *store;
+	const struct config *config;
+	int64_t now_ms;
+};
+
+struct deliver_receipt {
+	int64_t alert;     /* id of the stored alert (of the first, for a duplicate) */
+	const char *state; /* static: "queued", "grouped", "silenced", "duplicate" */
+};
+
+/* Takes in one alert: stores it and decides where it goes. */
+enum err deliver_accept(const struct deliver *d, const struct alert *alert,
+	struct deliver_receipt *receipt);
+
+/* A room that can take an event now. */
+struct deliver_room {
+	const char *name;      /* of the config */
+	const char *room_id;   /* what it resolves to */
+	const char *device_id; /* of the access token */
+	bool encrypted;
+};
+
+/* One event to send, copied out of the store. */
+struct deliver_event {
+	int64_t outbox_id;
+	char room[64];       /* name */
+	char *room_id, *txn_id, *type, *content; /* owned */
+	char what[16];       /* "send", "edit", "reply", … for the calls table */
+	int64_t created_ms;
+	bool look_first;     /* its fate is unknown for too long, or it is of another device */
+	int64_t frozen_ms;   /* first try not before this */
+};
+
+void deliver_event_finish(struct deliver_event *event);
+
+/*
+ * For each room given: closes what is over, then chooses the next event in order (the head of
+ * its queue, or a due edit if that waited longer), fixes its content and marks it frozen. Fills
+ * events[] (one a room at most, zeroed where there is none: outbox_id 0) and *due_ms, the next
+ * time anything in any room becomes due by itself (INT64_MAX = never).
+ */
+enum err deliver_next(const struct deliver *d, const struct deliver_room *rooms, size_t rooms_len,
+	struct deliver_event *events, int64_t *due_ms);
+
+enum deliver_outcome {
+	DELIVER_SENT,   /* confirmed; event_id is set */
+	DELIVER_RETRY,  /* unsure or temporary; stays at the head */
+	DELIVER_ASIDE,  /* refused for good; set aside with the reason */
+	DELIVER_ABSENT, /* looked for in the room and not there: may be sent with the same content */
+};
+
+struct deliver_result {
+	int64_t outbox_id;
+	const char *room, *room_id; /* borrowed */
+	enum deliver_outcome outcome;
+	const char *what;
+	const char *event_id;       /* or NULL */
+	int64_t started_ms, duration_ms;
+	enum err code;
+	int http_status;
+	const char *error;          /* or NULL */
+};
+
+/* Takes note of a try, and writes its row in `calls`. */
+enum err deliver_finish(const struct deliver *d, const struct deliver_result *result);

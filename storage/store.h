@@ -1,0 +1,48 @@
+/*
+ * store.h - the bot's durable state: opening, transactions, locking. The tables' own functions
+ * are in alerts.h, messages.h, outbox.h, calls.h and state.h.
+ *
+ * Nothing above this folder knows that SQLite is beneath. A struct store is used by one thread
+ * at a time (in the daemon: whichever pool thread runs the current batch, see bot/writer.h).
+ * Statements are prepared once, at open. All functions return an enum err; ERR_FULL means the
+ * disk is full, ERR_IO and ERR_CORRUPT that the database failed; store_message() then says more.
+ * Writing functions are called inside a transaction only.
+ *
+ * Strings in row structs are owned by the row and freed by its *_finish(), which takes a zeroed
+ * row too. Times are milliseconds since 1970, 0 = not yet.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "bot/base/err.h"
+
+struct store;
+
+/*
+ * Opens (creating folder 0700 and files 0600), locks and migrates the database. ERR_BUSY: another
+ * daemon has it. ERR_UNSUPPORTED: written by a newer version. On failure *out is NULL.
+ */
+enum err store_open(struct store **out, const char *path, struct fault *fault);
+void store_close(struct store *store); /* NULL is allowed; an open transaction is rolled back */
+
+/* Opens an existing database read-only, without the lock (for `check`); writers fail. */
+enum err store_open_readonly(struct store **out, const char *path, struct fault *fault);
+
+enum err store_begin(struct store *store);
+enum err store_commit(struct store *store); /* durable on disk when it returns OK */
+void store_rollback(struct store *store);
+
+/* One level inside a transaction: what a job did since is kept or undone alone. */
+enum err store_savepoint(struct store *store);
+enum err store_release(struct store *store);
+enum err store_undo(struct store *store);
+
+/* What the last failure was, for a log; static until the next call. */
+const char *store_message(const struct store *store);
+
+/* The schema number this program writes. */
+int store_schema(void);
+
+/* Deletes what is older than before_ms and no longer needed by the queue. */
+enum err store_prune(struct store *store, int64_t before_ms);
