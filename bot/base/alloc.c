@@ -1,0 +1,95 @@
+/*
+ * alloc.c - see alloc.h.
+ */
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "bot/base/alloc.h"
+
+static _Noreturn void alloc_die(void)
+{
+	static const char text[] = "out of memory\n";
+
+	/* stdio might allocate; a short write changes nothing about the end */
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		abort();
+	abort();
+}
+
+void *x_calloc(size_t count, size_t size)
+{
+	void *fresh = calloc(count ? count : 1, size ? size : 1);
+
+	if (!fresh)
+		alloc_die();
+	return fresh;
+}
+
+void *x_realloc(void *old, size_t size)
+{
+	void *fresh = realloc(old, size ? size : 1);
+
+	if (!fresh)
+		alloc_die();
+	return fresh;
+}
+
+char *x_strdup(const char *text)
+{
+	return x_strndup(text, strlen(text));
+}
+
+char *x_strndup(const char *text, size_t len)
+{
+	size_t used = strnlen(text, len);
+	char *fresh = x_realloc(NULL, used + 1);
+
+	memcpy(fresh, text, used);
+	fresh[used] = '\0';
+	return fresh;
+}
+
+char *x_asprintf(const char *format, ...)
+{
+	char *fresh;
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vasprintf(&fresh, format, args);
+	va_end(args);
+	if (len < 0)
+		alloc_die();
+	return fresh;
+}
+
+char *x_strdup_opt(const char *text)
+{
+	return text ? x_strdup(text) : NULL;
+}
+
+void x_wipe_free(void *secret, size_t len)
+{
+	if (!secret)
+		return;
+	explicit_bzero(secret, len);
+	free(secret);
+}
+
+void x_wipe_free_str(char *secret)
+{
+	x_wipe_free(secret, secret ? strlen(secret) : 0);
+}
+
+static void *alloc_for_json(size_t size)
+{
+	return x_realloc(NULL, size);
+}
+
+void x_alloc_init(void)
+{
+	json_set_alloc_funcs(alloc_for_json, free);
+}
