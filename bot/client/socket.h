@@ -15,10 +15,10 @@ void client_close(struct client *client); /* NULL is allowed */
 /* Sends without waiting for the answer. The request is borrowed. */
 enum err client_send(struct client *client, const json_t *request, struct fault *fault);
 /* Waits for the next answer, at most timeout_ms (-1 = for ever). *answer is owned by the caller. */
-enum err client_receive(struct client *client, int64_t timeout_ms, json_t **answer,
-	struct fault *fault);
+enum err client_receive(
+        struct client *client, int64_t timeout_ms, json_t **answer, struct fault *fault);
 /* Both. */
 enum err client_call(struct client *client, const json_t *request, int64_t timeout_ms,
-	json_t **answer, struct fault *fault);
+        json_t **answer, struct fault *fault);
 /* The descriptor, for poll(2). */
 int client_fd(const struct client *client);

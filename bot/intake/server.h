@@ -21,22 +21,22 @@ struct reply;
 struct server_events {
 	/* A well-formed JSON object came in. Exactly one reply_*() must follow, now or later. */
 	void (*on_request)(const json_t *request, const struct alert_peer *peer,
-		struct reply *reply, void *arg);
+	        struct reply *reply, void *arg);
 	void *arg;
 };
 
 /* Binds and listens (or takes the socket of systemd's LISTEN_FDS). ERR_BUSY: a live daemon has
  * the path. A dead daemon's socket file is replaced. */
 enum err server_create(struct server **out, uv_loop_t *loop, const struct config *config,
-	const struct server_events *events, struct fault *fault);
+        const struct server_events *events, struct fault *fault);
 /* Takes over limits and allow-lists of a reloaded config. */
 void server_configure(struct server *server, const struct config *config);
 
 /* Answers with {"ok":true, …object's members…}. Takes the reference to object. */
 void reply_ok(struct reply *reply, json_t *object);
 /* Answers {"ok":false,"error":code,"field":…,"message":…,"retry":true?}; field may be NULL. */
-void reply_error(struct reply *reply, const char *code, const char *field, const char *message,
-	bool retry);
+void reply_error(
+        struct reply *reply, const char *code, const char *field, const char *message, bool retry);
 /* Sends one more line before the final answer (for `subscribe`); false when the peer is gone or
  * too slow (over 1 MiB unread), and then the reply must be finished. Takes the reference. */
 bool reply_stream(struct reply *reply, json_t *object);

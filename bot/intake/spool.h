@@ -5,7 +5,8 @@
  * temporary name, fsynced, renamed, and the folder fsynced. The reader hands them on in order,
  * one at a time, and deletes a file once its alert is committed; a file that is no valid alert
  * is renamed to *.bad and told in the log. The file's name is the alert's id when it has none,
- * so that a crash between commit and delete doubles nothing.
+ * so that a crash between commit and delete doubles nothing. The writing side is in
+ * bot/client/spool_write.h.
  */
 #pragma once
 
@@ -13,9 +14,7 @@
 #include <uv.h>
 #include "bot/base/err.h"
 
-/* Writes one request (used by matrix-send-message). name receives the file's name. */
-enum err spool_write(const char *folder, const json_t *request, char name[64],
-	struct fault *fault);
+#define SPOOL_RESCAN_MS 5000 /* the folder is also looked at this often, and a failure retried */
 
 struct spool;
 struct spool_events {
@@ -26,7 +25,9 @@ struct spool_events {
 
 /* Watches the folder (created 0700 when missing) and hands on what is there and what comes. */
 enum err spool_create(struct spool **out, uv_loop_t *loop, const char *folder,
-	const struct spool_events *events, struct fault *fault);
-/* OK: taken in, delete it. ERR_INVALID: set it aside as *.bad. Else: keep, try again later. */
+        const struct spool_events *events, struct fault *fault);
+/* OK: taken in, delete it. ERR_INVALID: set it aside as *.bad. Else: keep, try again later; what
+ * comes after it waits. May be called inside on_request(). */
 void spool_done(struct spool *spool, enum err result, const char *message);
+/* Hands on no more; closed(arg) comes after the spool_done() of what is in hand. */
 void spool_close(struct spool *spool, void (*closed)(void *arg), void *arg);

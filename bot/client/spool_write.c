@@ -1,0 +1,93 @@
+/*
+ * spool_write.c - see spool_write.h: temporary name, fsync, rename, fsync of the folder.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "bot/client/spool_write.h"
+
+#define NAME_TRIES 16 /* a coarse clock may give the same name again */
+
+static enum err fail(struct fault *fault, const char *what, const char *name)
+{
+	enum err code = errno == EACCES || errno == EPERM    ? ERR_DENIED
+	                : errno == ENOSPC || errno == EDQUOT ? ERR_FULL
+	                                                     : ERR_IO;
+	return fault_set(fault, code, "cannot %s %s: %s", what, name, strerror(errno));
+}
+
+static long long stamp_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (long long)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int write_all(int fd, const char *data, size_t len)
+{
+	while (len > 0) {
+		ssize_t count = write(fd, data, len);
+		if (count == -1 && errno == EINTR)
+			continue;
+		if (count == -1)
+			return -1;
+		data += count;
+		len -= (size_t)count;
+	}
+	return 0;
+}
+
+enum err spool_write(
+        const char *folder, const json_t *request, char name[SPOOL_NAME_MAX], struct fault *fault)
+{
+	char hidden[SPOOL_NAME_MAX + 1];
+	char *text = json_dumps(request, JSON_COMPACT);
+	enum err code = OK;
+	int fd = -1;
+	int dir = -1;
+
+	if (!text)
+		return fault_set(fault, ERR_INVALID, "not valid UTF-8");
+	if (mkdir(folder, 0700) == -1 && errno != EEXIST) {
+		code = fail(fault, "create", folder);
+		goto done;
+	}
+	dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir == -1) {
+		code = fail(fault, "open", folder);
+		goto done;
+	}
+	/* 0640: in a set-group-id folder the daemon's group can read what other users leave. */
+	for (unsigned n = 0; fd == -1 && n < NAME_TRIES; n++) {
+		snprintf(name, SPOOL_NAME_MAX, "%lld-%d-%u.json", stamp_ns(), (int)getpid(), n);
+		snprintf(hidden, sizeof(hidden), ".%s", name);
+		fd = openat(
+		        dir, hidden, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+		if (fd == -1 && errno != EEXIST)
+			break;
+	}
+	if (fd == -1) {
+		code = fail(fault, "write into", folder);
+		goto done;
+	}
+	if (write_all(fd, text, strlen(text)) == -1 || fsync(fd) == -1 ||
+	        renameat(dir, hidden, dir, name) == -1) {
+		code = fail(fault, "write", name);
+		unlinkat(dir, hidden, 0);
+		goto done;
+	}
+	if (fsync(dir) == -1)
+		code = fail(fault, "sync", folder);
+done:
+	if (fd != -1)
+		close(fd);
+	if (dir != -1)
+		close(dir);
+	free(text);
+	return code;
+}

@@ -1,0 +1,524 @@
+/*
+ * conn.c - see conn.h.
+ */
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include "bot/base/alloc.h"
+#include "bot/base/buf.h"
+#include "bot/base/log.h"
+#include "bot/base/text.h"
+#include "bot/intake/conn.h"
+#include "bot/intake/request.h"
+
+#define INPUT_CAP (SERVER_LINE_MAX + 1) /* a line of the greatest length and its newline */
+#define MESSAGE_POINTS 512              /* of an error message */
+
+struct reply {
+	struct conn *conn;       /* NULL = closed */
+	struct buf text;         /* lines not yet moved to the connection's output */
+	bool done;               /* the final answer is in text */
+	void (*gone)(void *arg); /* NULL = nobody asked, or told already */
+	void *gone_arg;
+	TAILQ_ENTRY(reply) link; /* conn::replies */
+};
+
+struct conn {
+	uv_pipe_t pipe;
+	uv_timer_t timer; /* bounds the discarding */
+	uv_write_t write;
+	unsigned handles; /* not yet closed */
+	struct conn_events events;
+	struct alert_peer peer;
+	LIST_ENTRY(conn) link; /* server::conns */
+
+	TAILQ_HEAD(, reply) replies; /* in the order of the requests */
+	unsigned waiting;            /* length of replies */
+
+	char *in;              /* INPUT_CAP bytes, NULL until something is read */
+	size_t in_pos, in_len; /* what is not yet looked at */
+	struct buf out;        /* goes out with the next write */
+	char *flight;          /* being written, or NULL */
+	size_t flight_len;
+	size_t held; /* bytes in the replies' text */
+
+	bool reading;    /* uv_read_start() is on */
+	bool pumping;    /* inside conn_pump() */
+	bool discarding; /* inside the rest of too long a line */
+	bool eof;        /* the peer sends no more */
+	bool stopped;    /* nothing more is taken */
+	bool deaf;       /* the peer reads no more */
+	bool closing;
+};
+
+static void conn_pump(struct conn *conn);
+
+/* ---- output ---- */
+
+static size_t output_len(const struct conn *conn)
+{
+	return conn->out.len + conn->flight_len + conn->held;
+}
+
+static void reply_free(struct reply *reply)
+{
+	if (reply->conn) {
+		TAILQ_REMOVE(&reply->conn->replies, reply, link);
+		reply->conn->waiting--;
+		reply->conn->held -= reply->text.len;
+	}
+	buf_finish(&reply->text);
+	free(reply);
+}
+
+/* Nothing can be written any more: drops what waits, tells who asked. */
+static void conn_set_deaf(struct conn *conn)
+{
+	struct reply *reply, *next;
+
+	if (conn->deaf)
+		return;
+	conn->deaf = true;
+	for (reply = TAILQ_FIRST(&conn->replies); reply; reply = next) {
+		next = TAILQ_NEXT(reply, link);
+		if (reply->done)
+			reply_free(reply);
+	}
+	/* A callback may finish any of the replies, so each round starts anew. */
+	do {
+		TAILQ_FOREACH(reply, &conn->replies, link)
+		{
+			if (reply->gone)
+				break;
+		}
+		if (reply) {
+			void (*gone)(void *arg) = reply->gone;
+			reply->gone = NULL;
+			gone(reply->gone_arg);
+		}
+	} while (reply);
+}
+
+static void on_written(uv_write_t *write, int status);
+
+static void conn_write(struct conn *conn)
+{
+	if (conn->deaf || conn->closing || conn->flight || conn->out.len == 0)
+		return;
+	conn->flight_len = conn->out.len;
+	conn->flight = buf_take(&conn->out);
+	uv_buf_t data = uv_buf_init(conn->flight, (unsigned)conn->flight_len);
+	if (uv_write(&conn->write, (uv_stream_t *)&conn->pipe, &data, 1, on_written) != 0) {
+		free(conn->flight);
+		conn->flight = NULL;
+		conn->flight_len = 0;
+		conn_set_deaf(conn);
+	}
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+	struct conn *conn = write->data;
+
+	free(conn->flight);
+	conn->flight = NULL;
+	conn->flight_len = 0;
+	if (conn->closing)
+		return;
+	if (status != 0)
+		conn_set_deaf(conn);
+	conn_write(conn);
+	conn_pump(conn);
+}
+
+/* Moves out what the order allows. */
+static void conn_flush(struct conn *conn)
+{
+	struct reply *reply;
+
+	while ((reply = TAILQ_FIRST(&conn->replies))) {
+		bool done = reply->done;
+		buf_add(&conn->out, reply->text.data, reply->text.len);
+		conn->held -= reply->text.len;
+		buf_reset(&reply->text);
+		if (!done)
+			break;
+		reply_free(reply);
+	}
+	conn_write(conn);
+	if (output_len(conn) > CONN_OUTPUT_MAX || conn->out.overflow) {
+		log_warning("socket", "pid %lld does not read its answers: closed",
+		        (long long)conn->peer.pid);
+		conn_abort(conn);
+	}
+}
+
+static void reply_add(struct reply *reply, json_t *line)
+{
+	char *text = json_dumps(line, JSON_COMPACT);
+	size_t before = reply->text.len;
+
+	buf_add_str(&reply->text, text ? text : "{\"ok\":false,\"error\":\"internal\"}");
+	buf_add_char(&reply->text, '\n');
+	reply->conn->held += reply->text.len - before;
+	/* What does not fit must not go out cut in two. */
+	if (reply->text.overflow)
+		reply->conn->out.overflow = true;
+	free(text);
+}
+
+/* Takes the line. */
+static void reply_finish(struct reply *reply, json_t *line)
+{
+	struct conn *conn = reply->conn;
+
+	reply->gone = NULL;
+	if (!conn || conn->deaf) {
+		reply_free(reply);
+	} else {
+		reply->done = true;
+		reply_add(reply, line);
+		conn_flush(conn);
+	}
+	json_decref(line);
+	if (conn)
+		conn_pump(conn);
+}
+
+static struct reply *reply_create(struct conn *conn)
+{
+	struct reply *reply = x_calloc(1, sizeof(*reply));
+	reply->conn = conn;
+	buf_init(&reply->text, CONN_OUTPUT_MAX);
+	TAILQ_INSERT_TAIL(&conn->replies, reply, link);
+	conn->waiting++;
+	return reply;
+}
+
+/* ---- the replies' public side ---- */
+
+static json_t *neutral_string(const char *text)
+{
+	struct buf buf;
+
+	buf_init(&buf, 16 * MESSAGE_POINTS);
+	text_add_plain(&buf, text, MESSAGE_POINTS, TEXT_KEEP_NEWLINES);
+	json_t *string = json_string(buf_str(&buf));
+	buf_finish(&buf);
+	return string;
+}
+
+static json_t *error_object(const char *code, const char *field, const char *message, bool retry)
+{
+	json_t *object = json_pack("{s:b, s:o}", "ok", 0, "error", neutral_string(code));
+
+	if (field)
+		json_object_set_new(object, "field", neutral_string(field));
+	if (message)
+		json_object_set_new(object, "message", neutral_string(message));
+	if (retry)
+		json_object_set_new(object, "retry", json_true());
+	return object;
+}
+
+void reply_ok(struct reply *reply, json_t *object)
+{
+	json_t *line = json_pack("{s:b}", "ok", 1);
+
+	if (object)
+		json_object_update_missing(line, object);
+	json_decref(object);
+	reply_finish(reply, line);
+}
+
+void reply_error(
+        struct reply *reply, const char *code, const char *field, const char *message, bool retry)
+{
+	reply_finish(reply, error_object(code, field, message, retry));
+}
+
+bool reply_stream(struct reply *reply, json_t *object)
+{
+	struct conn *conn = reply->conn;
+	bool fits = conn && !conn->deaf && output_len(conn) <= CONN_STREAM_MAX;
+
+	if (fits) {
+		reply_add(reply, object);
+		conn_flush(conn);
+		fits = !conn->deaf;
+	}
+	json_decref(object);
+	return fits;
+}
+
+void reply_on_gone(struct reply *reply, void (*gone)(void *arg), void *arg)
+{
+	reply->gone = gone;
+	reply->gone_arg = arg;
+}
+
+/* ---- input ---- */
+
+static void take_line(struct conn *conn, const char *line, size_t len)
+{
+	struct reply *reply = reply_create(conn);
+	struct fault fault;
+	json_t *request;
+	size_t position;
+
+	if (request_parse(line, len, &request, &position, &fault) == OK) {
+		conn->events.on_request(request, &conn->peer, reply, conn->events.arg);
+		json_decref(request);
+	} else {
+		json_t *object = error_object("json", NULL, fault.text, false);
+		json_object_set_new(object, "position", json_integer((json_int_t)position));
+		reply_finish(reply, object);
+	}
+}
+
+static void on_linger_over(uv_timer_t *timer)
+{
+	struct conn *conn = timer->data;
+	conn->stopped = true;
+	conn_pump(conn);
+}
+
+static void take_too_long(struct conn *conn)
+{
+	conn->discarding = true;
+	conn->in_pos = conn->in_len = 0;
+	uv_timer_start(&conn->timer, on_linger_over, CONN_LINGER_MS, 0);
+	reply_error(reply_create(conn), "too_large", NULL,
+	        "a request has at most 65536 bytes; the connection is closed", false);
+}
+
+static bool may_take(const struct conn *conn)
+{
+	return !conn->closing && !conn->stopped && !conn->discarding &&
+	       conn->waiting < SERVER_PIPELINE_MAX &&
+	       (conn->deaf || output_len(conn) < CONN_OUTPUT_PAUSE);
+}
+
+/* Takes the next line from the buffer; false when there is no whole one. */
+static bool take_next(struct conn *conn)
+{
+	size_t left = conn->in_len - conn->in_pos;
+	const char *line = conn->in + conn->in_pos;
+	const char *end;
+
+	if (left == 0)
+		return false;
+	end = memchr(line, '\n', left);
+	if (end) {
+		conn->in_pos += (size_t)(end - line) + 1;
+		take_line(conn, line, (size_t)(end - line));
+		return true;
+	}
+	if (left > SERVER_LINE_MAX) {
+		take_too_long(conn);
+		return true;
+	}
+	if (conn->eof) {
+		conn->in_pos = conn->in_len;
+		take_line(conn, line, left);
+		return true;
+	}
+	return false;
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+{
+	struct conn *conn = handle->data;
+	size_t left = conn->in_len - conn->in_pos;
+
+	if (!conn->in)
+		conn->in = x_calloc(1, INPUT_CAP);
+	else if (conn->in_pos > 0)
+		memmove(conn->in, conn->in + conn->in_pos, left);
+	conn->in_pos = 0;
+	conn->in_len = left;
+	*out = uv_buf_init(conn->in + left, (unsigned)(INPUT_CAP - left));
+}
+
+/* Tells a peer that has closed from one that only has nothing more to say. */
+static bool hung_up(const struct conn *conn)
+{
+	struct pollfd fd = {.events = POLLOUT};
+	return uv_fileno((const uv_handle_t *)&conn->pipe, &fd.fd) != 0 ||
+	       (poll(&fd, 1, 0) > 0 && (fd.revents & (POLLHUP | POLLERR)));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
+{
+	struct conn *conn = stream->data;
+
+	if (count == 0)
+		return;
+	if (count < 0) {
+		conn->eof = true;
+		if (conn->discarding)
+			conn->stopped = true;
+		if (count != UV_EOF || hung_up(conn))
+			conn_set_deaf(conn);
+	} else if (conn->discarding) {
+		if (memchr(buf->base, '\n', (size_t)count))
+			conn->stopped = true;
+	} else {
+		conn->in_len += (size_t)count;
+	}
+	conn_pump(conn);
+}
+
+static void conn_set_reading(struct conn *conn, bool reading)
+{
+	if (reading == conn->reading)
+		return;
+	conn->reading = reading;
+	if (!reading)
+		uv_read_stop((uv_stream_t *)&conn->pipe);
+	else if (uv_read_start((uv_stream_t *)&conn->pipe, on_alloc, on_read) != 0)
+		conn_abort(conn);
+}
+
+/* After every event: takes what may be taken, reads or pauses, closes at the end. */
+static void conn_pump(struct conn *conn)
+{
+	if (conn->pumping || conn->closing)
+		return;
+	conn->pumping = true;
+	bool more = true;
+	while (more && may_take(conn))
+		more = take_next(conn);
+	conn->pumping = false;
+	if (conn->closing)
+		return;
+
+	conn_set_reading(
+	        conn, !conn->eof && !conn->stopped && (conn->discarding || may_take(conn)));
+	bool no_input = conn->stopped || (conn->eof && conn->in_pos == conn->in_len);
+	bool no_output = !conn->flight && conn->out.len == 0 && conn->waiting == 0;
+	if (no_input && (no_output || conn->deaf))
+		conn_abort(conn);
+}
+
+/* ---- life ---- */
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+	struct conn *conn = handle->data;
+
+	if (--conn->handles > 0)
+		return;
+	if (conn->events.on_closed)
+		conn->events.on_closed(conn, conn->events.arg);
+	buf_finish(&conn->out);
+	free(conn->in);
+	free(conn);
+}
+
+void conn_abort(struct conn *conn)
+{
+	struct reply *reply;
+
+	if (conn->closing)
+		return;
+	conn->closing = true;
+	conn_set_deaf(conn);
+	while ((reply = TAILQ_FIRST(&conn->replies))) {
+		TAILQ_REMOVE(&conn->replies, reply, link);
+		reply->conn = NULL;
+	}
+	uv_close((uv_handle_t *)&conn->pipe, on_handle_closed);
+	uv_close((uv_handle_t *)&conn->timer, on_handle_closed);
+}
+
+static void read_peer(struct conn *conn)
+{
+	struct ucred cred;
+	socklen_t size = sizeof(cred);
+	int fd;
+
+	conn->peer = (struct alert_peer){-1, -1, -1};
+	if (uv_fileno((uv_handle_t *)&conn->pipe, &fd) == 0 &&
+	        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) == 0)
+		conn->peer = (struct alert_peer){cred.uid, cred.gid, cred.pid};
+}
+
+struct conn *conn_accept(uv_stream_t *listener, const struct conn_events *events)
+{
+	struct conn *conn = x_calloc(1, sizeof(*conn));
+
+	conn->events = *events;
+	conn->handles = 2;
+	TAILQ_INIT(&conn->replies);
+	buf_init(&conn->out, 2 * CONN_OUTPUT_MAX);
+	uv_pipe_init(listener->loop, &conn->pipe, 0);
+	uv_timer_init(listener->loop, &conn->timer);
+	conn->pipe.data = conn->timer.data = conn->write.data = conn;
+	if (uv_accept(listener, (uv_stream_t *)&conn->pipe) != 0) {
+		conn->events.on_closed = NULL; /* the owner never knew it */
+		conn_abort(conn);
+		return NULL;
+	}
+	read_peer(conn);
+	return conn;
+}
+
+const struct alert_peer *conn_peer(const struct conn *conn)
+{
+	return &conn->peer;
+}
+
+bool conn_peer_in_group(const struct conn *conn, gid_t gid)
+{
+	socklen_t size = 0;
+	bool found = conn->peer.gid == (int64_t)gid;
+	int fd;
+
+	if (found || uv_fileno((const uv_handle_t *)&conn->pipe, &fd) != 0)
+		return found;
+	/* The first call only tells the size, by ERANGE. */
+	getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size);
+	if (size == 0)
+		return false;
+	gid_t *groups = x_calloc(1, size);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) == 0) {
+		for (size_t i = 0; i < size / sizeof(*groups); i++)
+			found |= groups[i] == gid;
+	}
+	free(groups);
+	return found;
+}
+
+void conn_start(struct conn *conn)
+{
+	conn_pump(conn);
+}
+
+void conn_refuse(struct conn *conn, const char *code, const char *message, bool retry)
+{
+	conn->stopped = true;
+	reply_error(reply_create(conn), code, NULL, message, retry);
+}
+
+void conn_stop(struct conn *conn)
+{
+	conn->stopped = true;
+	conn_pump(conn);
+}
+
+void conn_list_insert(struct conn_list *list, struct conn *conn)
+{
+	LIST_INSERT_HEAD(list, conn, link);
+}
+
+void conn_list_remove(struct conn *conn)
+{
+	LIST_REMOVE(conn, link);
+}
+
+struct conn *conn_list_next(const struct conn *conn)
+{
+	return LIST_NEXT(conn, link);
+}

@@ -1,0 +1,54 @@
+/*
+ * conn.h - one connection of the socket: bytes to lines to requests, and the replies back in
+ * order. Internal to the server; struct reply and its functions are in server.h.
+ *
+ * Happy path: bytes are read, each line becomes a request with a reply at the end of the list;
+ * a reply that is finished waits until it is the head, then goes out. At the end of input the
+ * connection closes when the last reply is written.
+ *
+ * What can go wrong: too many unanswered requests or too much unread output pause the reading;
+ * output past CONN_OUTPUT_MAX closes. A line over the limit is answered, the rest of it is
+ * discarded for at most CONN_LINGER_MS, then the connection closes. A peer that can no longer be
+ * written to makes the connection "deaf": replies are dropped, but what it sent before is still
+ * taken in, because a client may send and go.
+ */
+#pragma once
+
+#include <sys/queue.h>
+#include "bot/intake/server.h"
+
+#define CONN_OUTPUT_PAUSE (256 * 1024)    /* bytes unread by the peer: stop reading it */
+#define CONN_STREAM_MAX (1024 * 1024)     /* likewise: no more streamed lines */
+#define CONN_OUTPUT_MAX (4 * 1024 * 1024) /* likewise: close */
+#define CONN_LINGER_MS 2000
+
+struct conn;
+
+struct conn_events {
+	void (*on_request)(const json_t *request, const struct alert_peer *peer,
+	        struct reply *reply, void *arg);
+	/* The last the owner hears of it; the memory goes when this returns. */
+	void (*on_closed)(struct conn *conn, void *arg);
+	void *arg;
+};
+
+LIST_HEAD(conn_list, conn);
+
+/* Accepts from the listener; NULL when there is nothing to accept. The connection is in no list
+ * and does nothing until conn_start() or conn_refuse(). */
+struct conn *conn_accept(uv_stream_t *listener, const struct conn_events *events);
+const struct alert_peer *conn_peer(const struct conn *conn);
+/* True when the peer has this group, as its own or a supplementary one. */
+bool conn_peer_in_group(const struct conn *conn, gid_t gid);
+
+void conn_start(struct conn *conn);
+/* Says why and closes. */
+void conn_refuse(struct conn *conn, const char *code, const char *message, bool retry);
+/* Reads no more and closes once all replies are out. */
+void conn_stop(struct conn *conn);
+/* Closes now. */
+void conn_abort(struct conn *conn);
+
+void conn_list_insert(struct conn_list *list, struct conn *conn);
+void conn_list_remove(struct conn *conn);
+struct conn *conn_list_next(const struct conn *conn);

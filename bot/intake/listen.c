@@ -1,0 +1,192 @@
+/*
+ * listen.c - see listen.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+#include "bot/base/alloc.h"
+#include "bot/base/log.h"
+#include "bot/intake/listen.h"
+
+static enum err fail(struct fault *fault, const char *what, const char *path)
+{
+	enum err code = errno == EACCES || errno == EPERM ? ERR_DENIED : ERR_IO;
+	return fault_set(fault, code, "%s %s: %s", what, path, strerror(errno));
+}
+
+/* The first listening Unix stream socket that systemd passed, or -1. */
+static int take_systemd(void)
+{
+	char **names = NULL;
+	int found = -1;
+	int count = sd_listen_fds_with_names(0, &names);
+
+	for (int i = 0; i < count; i++) {
+		int fd = SD_LISTEN_FDS_START + i;
+		if (found == -1 && sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) > 0) {
+			log_info("socket", "listening on %s of systemd",
+			        names ? names[i] : "a socket");
+			found = fd;
+		}
+	}
+	for (int i = 0; names && names[i]; i++)
+		free(names[i]);
+	free(names);
+	return found;
+}
+
+static enum err take_lock(struct listen *l, struct fault *fault)
+{
+	enum err code = OK;
+	char *path = x_asprintf("%s.lock", l->path);
+
+	l->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (l->lock_fd == -1)
+		code = fail(fault, "cannot open", path);
+	else if (flock(l->lock_fd, LOCK_EX | LOCK_NB) == -1)
+		code = errno == EWOULDBLOCK
+		               ? fault_set(fault, ERR_BUSY, "another daemon has %s", path)
+		               : fail(fault, "cannot lock", path);
+	free(path);
+	return code;
+}
+
+static void fill_address(struct sockaddr_un *address, const char *path, const char *suffix)
+{
+	memset(address, 0, sizeof(*address));
+	address->sun_family = AF_UNIX;
+	snprintf(address->sun_path, sizeof(address->sun_path), "%s%s", path, suffix);
+}
+
+/* OK when nobody serves the path: nothing there, or a dead daemon's socket file. */
+static enum err probe(const char *path, struct fault *fault)
+{
+	struct sockaddr_un address;
+	struct stat st;
+	enum err code = OK;
+
+	if (lstat(path, &st) == -1)
+		return errno == ENOENT ? OK : fail(fault, "cannot look at", path);
+	if (!S_ISSOCK(st.st_mode))
+		return fault_set(fault, ERR_EXISTS, "%s is there and is no socket", path);
+
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd == -1)
+		return fail(fault, "cannot make a socket for", path);
+	fill_address(&address, path, "");
+	/* EAGAIN is a full backlog: somebody lives there, however busy. */
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN)
+		code = fault_set(fault, ERR_BUSY, "a live daemon listens on %s", path);
+	else if (errno != ECONNREFUSED && errno != ENOENT)
+		code = fail(fault, "cannot probe", path);
+	close(fd);
+	return code;
+}
+
+static enum err set_group(const char *path, const char *name, struct fault *fault)
+{
+	struct group group, *found = NULL;
+	size_t size = 64 * 1024;
+	char *memory = x_calloc(1, size);
+	enum err code = OK;
+
+	int rc = getgrnam_r(name, &group, memory, size, &found);
+	if (!found)
+		code = fault_set(fault, ERR_CONFIG, "[socket] group %s: %s", name,
+		        rc ? strerror(rc) : "no such group");
+	else if (lchown(path, (uid_t)-1, found->gr_gid) == -1)
+		code = fail(fault, "cannot set the group of", path);
+	free(memory);
+	return code;
+}
+
+/* Binds under the temporary name, makes it ready, moves it into place. */
+static enum err bind_own(struct listen *l, const struct config *config, struct fault *fault)
+{
+	struct sockaddr_un address;
+	struct stat st;
+	enum err code;
+
+	fill_address(&address, l->path, ".new");
+	const char *name = address.sun_path;
+	if (unlink(name) == -1 && errno != ENOENT)
+		return fail(fault, "cannot remove", name);
+	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (l->fd == -1)
+		return fail(fault, "cannot make a socket for", l->path);
+	if (bind(l->fd, (struct sockaddr *)&address, sizeof(address)) == -1)
+		return fail(fault, "cannot bind", l->path);
+
+	/* Until listen(2), connecting is refused whatever the mode. */
+	if (chmod(name, config->socket.mode) == -1) {
+		code = fail(fault, "cannot set the mode of", name);
+		goto failed;
+	}
+	if (config->socket.group) {
+		code = set_group(name, config->socket.group, fault);
+		if (code != OK)
+			goto failed;
+	}
+	if (listen(l->fd, LISTEN_BACKLOG) == -1 || lstat(name, &st) == -1 ||
+	        rename(name, l->path) == -1) {
+		code = fail(fault, "cannot listen on", l->path);
+		goto failed;
+	}
+	l->dev = st.st_dev;
+	l->ino = st.st_ino;
+	return OK;
+failed:
+	unlink(name);
+	return code;
+}
+
+enum err listen_init(struct listen *l, const struct config *config, struct fault *fault)
+{
+	enum err code;
+
+	*l = (struct listen){.fd = take_systemd(), .lock_fd = -1};
+	if (l->fd != -1)
+		return OK;
+	if (strlen(config->socket.path) > LISTEN_PATH_MAX)
+		return fault_set(fault, ERR_CONFIG, "[socket] path is longer than %d bytes",
+		        LISTEN_PATH_MAX);
+	l->path = x_strdup(config->socket.path);
+
+	code = take_lock(l, fault);
+	if (code == OK)
+		code = probe(l->path, fault);
+	if (code == OK)
+		code = bind_own(l, config, fault);
+	if (code != OK)
+		listen_finish(l);
+	return code;
+}
+
+void listen_unlink(struct listen *l)
+{
+	struct stat st;
+
+	if (l->ino != 0 && lstat(l->path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino)
+		unlink(l->path);
+	l->ino = 0;
+}
+
+void listen_finish(struct listen *l)
+{
+	listen_unlink(l);
+	if (l->fd != -1)
+		close(l->fd);
+	if (l->lock_fd != -1)
+		close(l->lock_fd);
+	free(l->path);
+	*l = (struct listen){.fd = -1, .lock_fd = -1};
+}

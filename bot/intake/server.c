@@ -1,0 +1,225 @@
+/*
+ * server.c - see server.h: who may connect, and closing down. A connection's own life is in
+ * conn.c, the listening descriptor's in listen.c.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/log.h"
+#include "bot/intake/conn.h"
+#include "bot/intake/listen.h"
+
+#define CLOSE_TIMEOUT_MS 2000
+
+struct server {
+	uv_loop_t *loop;
+	uv_pipe_t pipe;   /* listening */
+	uv_timer_t timer; /* bounds the closing */
+	unsigned handles; /* not yet closed */
+	struct listen listen;
+	struct server_events events;
+	struct conn_list conns; /* also those that are refused or closing */
+	unsigned clients;       /* length of conns */
+
+	uid_t *allow_uid;
+	size_t allow_uid_len;
+	gid_t *allow_gid;
+	size_t allow_gid_len;
+	unsigned max_clients;
+
+	bool closing;
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+static void *copy_array(const void *items, size_t count, size_t size)
+{
+	if (count == 0)
+		return NULL;
+	return memcpy(x_calloc(count, size), items, count * size);
+}
+
+void server_configure(struct server *server, const struct config *config)
+{
+	free(server->allow_uid);
+	free(server->allow_gid);
+	server->allow_uid_len = config->socket.allow_uid_len;
+	server->allow_gid_len = config->socket.allow_gid_len;
+	server->allow_uid = copy_array(
+	        config->socket.allow_uid, server->allow_uid_len, sizeof(*server->allow_uid));
+	server->allow_gid = copy_array(
+	        config->socket.allow_gid, server->allow_gid_len, sizeof(*server->allow_gid));
+	server->max_clients = config->socket.max_clients;
+}
+
+static bool is_allowed(const struct server *server, const struct conn *conn)
+{
+	const struct alert_peer *peer = conn_peer(conn);
+
+	if (server->allow_uid_len == 0 && server->allow_gid_len == 0)
+		return true;
+	for (size_t i = 0; i < server->allow_uid_len; i++) {
+		if (peer->uid == (int64_t)server->allow_uid[i])
+			return true;
+	}
+	for (size_t i = 0; i < server->allow_gid_len; i++) {
+		if (conn_peer_in_group(conn, server->allow_gid[i]))
+			return true;
+	}
+	return false;
+}
+
+/* ---- closing ---- */
+
+static void maybe_closed(struct server *server)
+{
+	if (server->handles > 0 || !LIST_EMPTY(&server->conns))
+		return;
+	void (*closed)(void *arg) = server->closed;
+	void *arg = server->closed_arg;
+	listen_finish(&server->listen);
+	free(server->allow_uid);
+	free(server->allow_gid);
+	free(server);
+	closed(arg);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+	struct server *server = handle->data;
+	server->handles--;
+	maybe_closed(server);
+}
+
+static void close_timer(struct server *server)
+{
+	if (!uv_is_closing((uv_handle_t *)&server->timer))
+		uv_close((uv_handle_t *)&server->timer, on_handle_closed);
+}
+
+static void on_conn_closed(struct conn *conn, void *arg)
+{
+	struct server *server = arg;
+
+	conn_list_remove(conn);
+	server->clients--;
+	if (server->closing && LIST_EMPTY(&server->conns))
+		close_timer(server);
+}
+
+/* Each of them may close, but none leaves the list before its handles' callbacks. */
+static void for_each_conn(struct server *server, void (*act)(struct conn *conn))
+{
+	struct conn *conn, *next;
+
+	for (conn = LIST_FIRST(&server->conns); conn; conn = next) {
+		next = conn_list_next(conn);
+		act(conn);
+	}
+}
+
+static void on_close_timeout(uv_timer_t *timer)
+{
+	struct server *server = timer->data;
+
+	log_warning("socket", "%u connections are closed with answers pending", server->clients);
+	for_each_conn(server, conn_abort);
+}
+
+void server_close(struct server *server, void (*closed)(void *arg), void *arg)
+{
+	server->closing = true;
+	server->closed = closed;
+	server->closed_arg = arg;
+	listen_unlink(&server->listen);
+	uv_close((uv_handle_t *)&server->pipe, on_handle_closed);
+	if (LIST_EMPTY(&server->conns))
+		close_timer(server);
+	else
+		uv_timer_start(&server->timer, on_close_timeout, CLOSE_TIMEOUT_MS, 0);
+	for_each_conn(server, conn_stop);
+}
+
+/* ---- accepting ---- */
+
+static void on_request(
+        const json_t *request, const struct alert_peer *peer, struct reply *reply, void *arg)
+{
+	const struct server *server = arg;
+	server->events.on_request(request, peer, reply, server->events.arg);
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+	struct server *server = listener->data;
+	const struct conn_events events = {
+	        .on_request = on_request,
+	        .on_closed = on_conn_closed,
+	        .arg = server,
+	};
+	char message[96];
+
+	if (status != 0) {
+		log_warning("socket", "cannot accept: %s", uv_strerror(status));
+		return;
+	}
+	struct conn *conn = conn_accept(listener, &events);
+	if (!conn)
+		return;
+	unsigned before = server->clients++;
+	conn_list_insert(&server->conns, conn);
+	if (!is_allowed(server, conn)) {
+		snprintf(message, sizeof(message), "uid %lld may not use this socket",
+		        (long long)conn_peer(conn)->uid);
+		log_warning("socket", "refused: %s", message);
+		conn_refuse(conn, "forbidden", message, false);
+	} else if (before >= server->max_clients) {
+		log_warning("socket", "refused: %u connections are open", before);
+		conn_refuse(conn, "busy", "too many connections", true);
+	} else {
+		conn_start(conn);
+	}
+}
+
+static void on_failed(void *arg)
+{
+}
+
+enum err server_create(struct server **out, uv_loop_t *loop, const struct config *config,
+        const struct server_events *events, struct fault *fault)
+{
+	struct listen listen;
+	enum err code = listen_init(&listen, config, fault);
+
+	*out = NULL;
+	if (code != OK)
+		return code;
+	struct server *server = x_calloc(1, sizeof(*server));
+	server->loop = loop;
+	server->listen = listen;
+	server->events = *events;
+	LIST_INIT(&server->conns);
+	server_configure(server, config);
+	uv_pipe_init(loop, &server->pipe, 0);
+	uv_timer_init(loop, &server->timer);
+	server->pipe.data = server->timer.data = server;
+	server->handles = 2;
+
+	int rc = uv_pipe_open(&server->pipe, listen.fd);
+	if (rc == 0) {
+		server->listen.fd = -1; /* the pipe's from here on */
+		rc = uv_listen((uv_stream_t *)&server->pipe, LISTEN_BACKLOG, on_connection);
+	}
+	if (rc != 0) {
+		server_close(server, on_failed, NULL);
+		return fault_set(fault, ERR_IO, "cannot listen: %s", uv_strerror(rc));
+	}
+	*out = server;
+	return OK;
+}
+
+unsigned server_clients(const struct server *server)
+{
+	return server->clients;
+}

@@ -1,0 +1,290 @@
+/*
+ * test_spool.c - the spool folder on a real loop, both sides.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "bot/base/clock.h"
+#include "bot/client/spool_write.h"
+#include "bot/intake/spool.h"
+
+#define GUARD_MS 20000
+
+struct fixture {
+	uv_loop_t loop;
+	uv_timer_t tick;
+	struct spool *spool;
+	char folder[64], path[96];
+	char *ids[64]; /* of the requests that came */
+	char *notes[64];
+	int count;
+	enum err result; /* what they are answered with */
+	bool hold;       /* not answered at once */
+	bool closed;
+};
+
+static void on_request(const json_t *request, void *arg)
+{
+	struct fixture *f = arg;
+
+	f->ids[f->count] = strdup(json_string_value(json_object_get(request, "id")));
+	f->notes[f->count++] = json_dumps(json_object_get(request, "n"), JSON_ENCODE_ANY);
+	if (!f->hold)
+		spool_done(f->spool, f->result, NULL);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	strcpy(f->folder, "/tmp/test_spool.XXXXXX");
+	assert_non_null(mkdtemp(f->folder));
+	snprintf(f->path, sizeof(f->path), "%s/spool", f->folder);
+	assert_int_equal(uv_loop_init(&f->loop), 0);
+	uv_timer_init(&f->loop, &f->tick);
+	uv_timer_start(&f->tick, on_tick, 5, 5);
+	*state = f;
+	return 0;
+}
+
+static void start(struct fixture *f)
+{
+	const struct spool_events events = {.on_request = on_request, .arg = f};
+	struct fault fault;
+	assert_int_equal(spool_create(&f->spool, &f->loop, f->path, &events, &fault), OK);
+}
+
+static void on_closed(void *arg)
+{
+	((struct fixture *)arg)->closed = true;
+}
+
+static void turn(struct fixture *f, int64_t since_ms)
+{
+	assert_true(clock_monotonic_ms() - since_ms < GUARD_MS);
+	uv_run(&f->loop, UV_RUN_ONCE);
+}
+
+static void stop(struct fixture *f)
+{
+	int64_t since = clock_monotonic_ms();
+	struct spool *spool = f->spool;
+
+	f->spool = NULL;
+	f->closed = false;
+	spool_close(spool, on_closed, f);
+	while (!f->closed)
+		turn(f, since);
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	char command[128];
+
+	if (f->spool)
+		stop(f);
+	for (int i = 0; i < f->count; i++) {
+		free(f->ids[i]);
+		free(f->notes[i]);
+	}
+	uv_close((uv_handle_t *)&f->tick, NULL);
+	uv_run(&f->loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&f->loop), 0);
+	snprintf(command, sizeof(command), "rm -r %s", f->folder);
+	assert_int_equal(system(command), 0);
+	free(f);
+	return 0;
+}
+
+static void wait_count(struct fixture *f, int count)
+{
+	int64_t since = clock_monotonic_ms();
+	while (f->count < count)
+		turn(f, since);
+}
+
+static bool exists(struct fixture *f, const char *name)
+{
+	char path[256];
+	snprintf(path, sizeof(path), "%s/%s", f->path, name);
+	return access(path, F_OK) == 0;
+}
+
+static void wait_gone(struct fixture *f, const char *name)
+{
+	int64_t since = clock_monotonic_ms();
+	while (exists(f, name))
+		turn(f, since);
+}
+
+static void leave(struct fixture *f, int n, char name[SPOOL_NAME_MAX])
+{
+	struct fault fault;
+	json_t *request = json_pack("{s:s, s:i}", "app", "a", "n", n);
+	assert_int_equal(spool_write(f->path, request, name, &fault), OK);
+	json_decref(request);
+}
+
+static void leave_raw(struct fixture *f, const char *name, const char *text)
+{
+	char path[256];
+	snprintf(path, sizeof(path), "%s/%s", f->path, name);
+	FILE *file = fopen(path, "w");
+	fputs(text, file);
+	fclose(file);
+}
+
+static void files_come_in_order_and_are_deleted(void **state)
+{
+	struct fixture *f = *state;
+	char names[20][SPOOL_NAME_MAX];
+
+	for (int i = 0; i < 20; i++)
+		leave(f, i, names[i]);
+	start(f);
+	wait_count(f, 20);
+	wait_gone(f, names[19]);
+	for (int i = 0; i < 20; i++) {
+		assert_string_equal(f->ids[i], names[i]);
+		assert_int_equal(atoi(f->notes[i]), i);
+		assert_false(exists(f, names[i]));
+	}
+}
+
+static void a_file_that_appears_while_running_is_taken(void **state)
+{
+	struct fixture *f = *state;
+	char name[SPOOL_NAME_MAX];
+	int64_t since = clock_monotonic_ms();
+
+	start(f);
+	for (int i = 0; i < 5; i++)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	leave(f, 7, name);
+	wait_count(f, 1);
+	wait_gone(f, name);
+	/* By the watch, not by the next scan. */
+	assert_true(clock_monotonic_ms() - since < SPOOL_RESCAN_MS - 1000);
+}
+
+static void a_new_folder_in_its_place_is_found(void **state)
+{
+	struct fixture *f = *state;
+	char name[SPOOL_NAME_MAX];
+
+	start(f);
+	for (int i = 0; i < 5; i++)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(rmdir(f->path), 0);
+	leave(f, 1, name);
+	wait_count(f, 1);
+	wait_gone(f, name);
+}
+
+static void what_is_no_alert_is_set_aside(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	leave_raw(f, ".hidden.json", "{}");
+	leave_raw(f, "1-1-0.json", "nonsense");
+	leave_raw(f, "2-1-0.json", "{\"op\":\"status\"}");
+	leave_raw(f, "4-1-0.json", "{\"app\":\"a\",\"id\":\"mine\"}");
+	wait_count(f, 1);
+	assert_string_equal(f->ids[0], "mine");
+	wait_gone(f, "4-1-0.json");
+	assert_true(exists(f, "1-1-0.json.bad"));
+	assert_true(exists(f, "2-1-0.json.bad"));
+	assert_true(exists(f, ".hidden.json"));
+	f->result = ERR_INVALID;
+	leave_raw(f, "5-1-0.json", "{\"app\":\"a\"}");
+	wait_count(f, 2);
+	wait_gone(f, "5-1-0.json");
+	assert_true(exists(f, "5-1-0.json.bad"));
+}
+
+static void a_crash_before_the_delete_gives_the_same_id_again(void **state)
+{
+	struct fixture *f = *state;
+	char name[SPOOL_NAME_MAX];
+
+	f->result = ERR_FULL;
+	leave(f, 1, name);
+	start(f);
+	wait_count(f, 1);
+	stop(f);
+	assert_true(exists(f, name));
+	f->result = OK;
+	start(f);
+	wait_count(f, 2);
+	assert_string_equal(f->ids[0], f->ids[1]);
+	wait_gone(f, name);
+}
+
+static void closing_waits_for_what_is_in_hand(void **state)
+{
+	struct fixture *f = *state;
+	char names[2][SPOOL_NAME_MAX];
+	struct spool *spool;
+	int64_t since = clock_monotonic_ms();
+
+	f->hold = true;
+	leave(f, 1, names[0]);
+	leave(f, 2, names[1]);
+	start(f);
+	wait_count(f, 1);
+	spool = f->spool;
+	f->spool = NULL;
+	spool_close(spool, on_closed, f);
+	for (int i = 0; i < 5; i++)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_false(f->closed);
+	spool_done(spool, OK, NULL);
+	while (!f->closed)
+		turn(f, since);
+	assert_false(exists(f, names[0]));
+	assert_true(exists(f, names[1]));
+	assert_int_equal(f->count, 1);
+}
+
+static void a_spooled_file_is_private_to_user_and_group(void **state)
+{
+	struct fixture *f = *state;
+	char name[SPOOL_NAME_MAX], path[256];
+	struct stat st;
+
+	leave(f, 1, name);
+	snprintf(path, sizeof(path), "%s/%s", f->path, name);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0137, 0);
+	assert_int_equal(stat(f->path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	        T(files_come_in_order_and_are_deleted),
+	        T(a_file_that_appears_while_running_is_taken),
+	        T(a_new_folder_in_its_place_is_found),
+	        T(what_is_no_alert_is_set_aside),
+	        T(a_crash_before_the_delete_gives_the_same_id_again),
+	        T(closing_waits_for_what_is_in_hand),
+	        T(a_spooled_file_is_private_to_user_and_group),
+	};
+#undef T
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
