@@ -63,11 +63,18 @@ static bool clock_offset(const char **at, int *minutes)
 	return true;
 }
 
+static int clock_month_days(int year, int month)
+{
+	static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+	return days[month - 1] + (month == 2 && leap);
+}
+
 bool clock_parse_rfc3339(const char *text, int64_t *ms)
 {
-	struct tm tm = {0}, check;
+	struct tm tm = {0};
 	int year, month, fraction = 0, scale = 100, offset;
-	time_t seconds;
 
 	if (!clock_digits(&text, 4, 1970, 9999, &year) || !clock_char(&text, "-") ||
 	        !clock_digits(&text, 2, 1, 12, &month) || !clock_char(&text, "-") ||
@@ -82,15 +89,12 @@ bool clock_parse_rfc3339(const char *text, int64_t *ms)
 		for (; *text >= '0' && *text <= '9'; text++, scale /= 10)
 			fraction += (*text - '0') * scale;
 	}
-	if (!clock_offset(&text, &offset) || *text)
+	if (!clock_offset(&text, &offset) || *text || tm.tm_mday > clock_month_days(year, month))
 		return false;
 	tm.tm_year = year - 1900;
 	tm.tm_mon = month - 1;
-	check = tm;
-	seconds = timegm(&check);
-	if (check.tm_mday != tm.tm_mday && tm.tm_sec != 60)
-		return false; /* the 30th of February */
-	*ms = ((int64_t)seconds - (int64_t)offset * 60) * 1000 + fraction;
+	/* a leap second (60) becomes the next minute's first */
+	*ms = ((int64_t)timegm(&tm) - (int64_t)offset * 60) * 1000 + fraction;
 	return true;
 }
 

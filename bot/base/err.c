@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "bot/base/err.h"
+#include "bot/base/text.h"
 
 #define ERR_TEXT(name, text) [name] = text,
 static const char *const texts[] = {ERR_TABLE(ERR_TEXT)};
@@ -62,36 +63,41 @@ const char *err_text(enum err code)
 	return (size_t)code < sizeof(texts) / sizeof(texts[0]) ? texts[code] : "unknown error";
 }
 
+/* Takes a formatted text over; what was cut off inside a code point goes as a whole. */
+static void fault_take(struct fault *fault, char text[sizeof(fault->text)])
+{
+	text[text_whole(text, strlen(text))] = '\0';
+	memcpy(fault->text, text, sizeof(fault->text));
+}
+
 enum err fault_set(struct fault *fault, enum err code, const char *format, ...)
 {
+	char text[sizeof(fault->text)]; /* since an argument may be the old text */
 	va_list args;
 
 	if (!fault)
 		return code;
-	fault->code = code;
 	va_start(args, format);
-	vsnprintf(fault->text, sizeof(fault->text), format, args);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	fault->code = code;
+	fault_take(fault, text);
 	return code;
 }
 
 enum err fault_wrap(struct fault *fault, const char *format, ...)
 {
-	char old[sizeof(fault->text)];
+	char text[sizeof(fault->text)];
 	va_list args;
-	int len;
+	size_t len;
 
 	if (!fault)
 		return ERR_INVALID;
-	memcpy(old, fault->text, sizeof(old));
 	va_start(args, format);
-	len = vsnprintf(fault->text, sizeof(fault->text), format, args);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	if (len < 0 || (size_t)len >= sizeof(fault->text) - 2)
-		return fault->code;
-	memcpy(fault->text + len, ": ", 2);
-	len += 2;
-	memcpy(fault->text + len, old, sizeof(fault->text) - (size_t)len - 1);
-	fault->text[sizeof(fault->text) - 1] = '\0';
+	len = strlen(text);
+	snprintf(text + len, sizeof(text) - len, ": %s", fault->text);
+	fault_take(fault, text);
 	return fault->code;
 }

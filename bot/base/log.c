@@ -2,6 +2,7 @@
  * log.c - see log.h. A line is built in memory and written by one write(), so that lines from
  * several threads do not mix.
  */
+#include <errno.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -48,11 +49,18 @@ static bool log_is_journal(void)
 	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
+static bool log_has_colour(void)
+{
+	const char *no_color = getenv("NO_COLOR");
+
+	return isatty(STDERR_FILENO) && (!no_color || !*no_color);
+}
+
 static void log_text(struct buf *line, enum log_level level, const char *area, const char *message)
 {
 	char when[32];
 	bool journal = log_is_journal();
-	bool colour = !journal && isatty(STDERR_FILENO) && !getenv("NO_COLOR");
+	bool colour = !journal && log_has_colour();
 
 	if (journal) {
 		buf_printf(line, "<%d>", levels[level].priority);
@@ -92,6 +100,7 @@ void log_write(enum log_level level, const char *area, const char *format, ...)
 	char message[LOG_LINE_MAX];
 	struct buf line;
 	va_list args;
+	int saved = errno;
 
 	if ((int)level > log_level)
 		return;
@@ -107,4 +116,5 @@ void log_write(enum log_level level, const char *area, const char *format, ...)
 	if (line.len > 0 && write(STDERR_FILENO, line.data, line.len) < 0) {
 	}
 	buf_finish(&line);
+	errno = saved; /* so that a log line before an error's own does no harm */
 }

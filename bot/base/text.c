@@ -59,6 +59,22 @@ bool text_is_utf8(const char *text, size_t len)
 	return true;
 }
 
+size_t text_whole(const char *text, size_t len)
+{
+	size_t back;
+
+	/* the last sequence begins at most four bytes before the end */
+	for (back = 1; back <= 4 && back <= len; back++) {
+		unsigned char c = (unsigned char)text[len - back];
+		size_t need = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : c >= 0xC0 ? 2 : 1;
+
+		if (c >= 0x80 && c < 0xC0)
+			continue;
+		return need > back ? len - back : len;
+	}
+	return len;
+}
+
 /* Code points that could hide, forge or reorder what stands around them. */
 static bool text_is_evil(unsigned point)
 {
