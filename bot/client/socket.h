@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdint.h>
 #include <jansson.h>
 #include "bot/base/err.h"
 

@@ -49,6 +49,7 @@ struct conn {
 	bool eof;        /* the peer sends no more */
 	bool stopped;    /* nothing more is taken */
 	bool deaf;       /* the peer reads no more */
+	bool broken;     /* to be closed by the timer */
 	bool closing;
 };
 
@@ -100,11 +101,23 @@ static void conn_set_deaf(struct conn *conn)
 	} while (reply);
 }
 
+static void on_break(uv_timer_t *timer)
+{
+	conn_abort(timer->data);
+}
+
+/* Closes from the loop: whoever is answering now must not be told meanwhile that peers went. */
+static void conn_break(struct conn *conn)
+{
+	conn->broken = true;
+	uv_timer_start(&conn->timer, on_break, 0, 0);
+}
+
 static void on_written(uv_write_t *write, int status);
 
 static void conn_write(struct conn *conn)
 {
-	if (conn->deaf || conn->closing || conn->flight || conn->out.len == 0)
+	if (conn->deaf || conn->broken || conn->closing || conn->flight || conn->out.len == 0)
 		return;
 	conn->flight_len = conn->out.len;
 	conn->flight = buf_take(&conn->out);
@@ -113,7 +126,7 @@ static void conn_write(struct conn *conn)
 		free(conn->flight);
 		conn->flight = NULL;
 		conn->flight_len = 0;
-		conn_set_deaf(conn);
+		conn_break(conn);
 	}
 }
 
@@ -147,10 +160,10 @@ static void conn_flush(struct conn *conn)
 		reply_free(reply);
 	}
 	conn_write(conn);
-	if (output_len(conn) > CONN_OUTPUT_MAX || conn->out.overflow) {
+	if (!conn->broken && (output_len(conn) > CONN_OUTPUT_MAX || conn->out.overflow)) {
 		log_warning("socket", "pid %lld does not read its answers: closed",
 		        (long long)conn->peer.pid);
-		conn_abort(conn);
+		conn_break(conn);
 	}
 }
 
@@ -241,12 +254,12 @@ void reply_error(
 bool reply_stream(struct reply *reply, json_t *object)
 {
 	struct conn *conn = reply->conn;
-	bool fits = conn && !conn->deaf && output_len(conn) <= CONN_STREAM_MAX;
+	bool fits = conn && !conn->deaf && !conn->broken && output_len(conn) <= CONN_STREAM_MAX;
 
 	if (fits) {
 		reply_add(reply, object);
 		conn_flush(conn);
-		fits = !conn->deaf;
+		fits = !conn->broken;
 	}
 	json_decref(object);
 	return fits;
@@ -295,7 +308,7 @@ static void take_too_long(struct conn *conn)
 
 static bool may_take(const struct conn *conn)
 {
-	return !conn->closing && !conn->stopped && !conn->discarding &&
+	return !conn->closing && !conn->broken && !conn->stopped && !conn->discarding &&
 	       conn->waiting < SERVER_PIPELINE_MAX &&
 	       (conn->deaf || output_len(conn) < CONN_OUTPUT_PAUSE);
 }
@@ -378,20 +391,20 @@ static void conn_set_reading(struct conn *conn, bool reading)
 	if (!reading)
 		uv_read_stop((uv_stream_t *)&conn->pipe);
 	else if (uv_read_start((uv_stream_t *)&conn->pipe, on_alloc, on_read) != 0)
-		conn_abort(conn);
+		conn_break(conn);
 }
 
 /* After every event: takes what may be taken, reads or pauses, closes at the end. */
 static void conn_pump(struct conn *conn)
 {
-	if (conn->pumping || conn->closing)
+	if (conn->pumping || conn->broken || conn->closing)
 		return;
 	conn->pumping = true;
 	bool more = true;
 	while (more && may_take(conn))
 		more = take_next(conn);
 	conn->pumping = false;
-	if (conn->closing)
+	if (conn->broken || conn->closing)
 		return;
 
 	conn_set_reading(

@@ -40,7 +40,8 @@ void reply_error(
 /* Sends one more line before the final answer (for `subscribe`); false when the peer is gone or
  * too slow (over 1 MiB unread), and then the reply must be finished. Takes the reference. */
 bool reply_stream(struct reply *reply, json_t *object);
-/* Called once when the peer goes away before the reply is finished. */
+/* Called once, from the loop, when the peer goes away before the reply is finished. A peer that
+ * had gone before this call is only noticed by reply_stream(). */
 void reply_on_gone(struct reply *reply, void (*gone)(void *arg), void *arg);
 
 unsigned server_clients(const struct server *server);

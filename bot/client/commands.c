@@ -1,0 +1,262 @@
+/*
+ * commands.c - see commands.h. A verb that only passes its arguments on is a row with a function
+ * from arguments to request; `test` and `subscribe` have a course of their own.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include "bot/base/buf.h"
+#include "bot/client/commands.h"
+#include "bot/client/socket.h"
+#include "bot/client/synthetic.h"
+#include "bot/config/config.h"
+
+#define ANSWER_TIMEOUT_MS 10000
+#define WAIT_TIMEOUT_MS 30000
+#define REPORT_MAX (64 * 1024)
+
+struct command {
+	const char *verb, *usage;
+	/* Fills the request's members beside op; false: usage. NULL: takes no arguments. */
+	bool (*fill)(json_t *request, int argc, char **argv);
+	/* What to do once connected; NULL: one request, one answer. */
+	int (*run)(struct client *client, const json_t *request, bool json);
+};
+
+static int complain(int status, const char *message)
+{
+	fprintf(stderr, "matrix-telemetry-bot: %s\n", message);
+	return status;
+}
+
+static const char *member(const json_t *answer, const char *name)
+{
+	const char *text = json_string_value(json_object_get(answer, name));
+	return text ? text : "";
+}
+
+static void print_json(const json_t *answer)
+{
+	char *text = json_dumps(answer, JSON_COMPACT);
+	puts(text);
+	free(text);
+}
+
+/* Prints an answer and turns it into an exit status. */
+static int print_answer(const json_t *answer, const char *prefix, bool json)
+{
+	const char *text = member(answer, "text");
+	bool ok = json_is_true(json_object_get(answer, "ok"));
+
+	if (json)
+		print_json(answer);
+	else if (ok)
+		printf("%s%s%s", prefix, text, *text && text[strlen(text) - 1] == '\n' ? "" : "\n");
+	else
+		fprintf(stderr, "matrix-telemetry-bot: %s%s\n", prefix, member(answer, "message"));
+	if (ok)
+		return EX_OK;
+	bool later = json_is_true(json_object_get(answer, "retry")) ||
+	             strcmp(member(answer, "error"), "timeout") == 0;
+	return later ? EX_TEMPFAIL : EX_DATAERR;
+}
+
+static int failed(enum err code, const struct fault *fault)
+{
+	return complain(code == ERR_TIMEOUT ? EX_TEMPFAIL : EX_UNAVAILABLE, fault->text);
+}
+
+/* ---- from arguments to requests ---- */
+
+static bool parse_number(const char *text, json_int_t *out)
+{
+	char *end;
+	*out = strtoll(text, &end, 10);
+	return *text >= '0' && *text <= '9' && *end == '\0';
+}
+
+/* [NUMBER], as member `name` */
+static bool fill_number(json_t *request, const char *name, int argc, char **argv)
+{
+	json_int_t number;
+
+	if (argc == 0)
+		return true;
+	return argc == 1 && parse_number(argv[0], &number) &&
+	       json_object_set_new(request, name, json_integer(number)) == 0;
+}
+
+static bool fill_alerts(json_t *request, int argc, char **argv)
+{
+	json_int_t number;
+
+	if (argc > 0 && !parse_number(argv[0], &number)) {
+		if (json_object_set_new(request, "app", json_string(argv[0])) != 0)
+			return false;
+		argc--;
+		argv++;
+	}
+	return fill_number(request, "limit", argc, argv);
+}
+
+static bool fill_retry(json_t *request, int argc, char **argv)
+{
+	return fill_number(request, "id", argc, argv);
+}
+
+static bool fill_wait(json_t *request, int argc, char **argv)
+{
+	json_object_set_new(request, "timeout_ms", json_integer(WAIT_TIMEOUT_MS));
+	return argc == 1 && fill_number(request, "alert", argc, argv);
+}
+
+static bool fill_test(json_t *request, int argc, char **argv)
+{
+	return argc == 1 && synthetic_known(argv[0]) &&
+	       json_object_set_new(request, "kind", json_string(argv[0])) == 0;
+}
+
+/* ---- courses of their own ---- */
+
+static int run_test_kind(struct client *client, const char *name, bool json)
+{
+	json_t *alert = synthetic_alert(name);
+	json_t *answer = NULL, *wait = NULL, *waited = NULL;
+	struct fault fault;
+	char prefix[32];
+	int status;
+
+	snprintf(prefix, sizeof(prefix), "%s: ", name);
+	enum err code = client_call(client, alert, ANSWER_TIMEOUT_MS, &answer, &fault);
+	if (code != OK) {
+		status = failed(code, &fault);
+		goto done;
+	}
+	if (!json_is_true(json_object_get(answer, "ok"))) {
+		status = print_answer(answer, prefix, json);
+		goto done;
+	}
+	wait = json_pack("{s:s, s:O, s:i}", "op", "wait", "alert", json_object_get(answer, "alert"),
+	        "timeout_ms", WAIT_TIMEOUT_MS);
+	code = client_call(client, wait, WAIT_TIMEOUT_MS + 2000, &waited, &fault);
+	status = code == OK ? print_answer(waited, prefix, json) : failed(code, &fault);
+done:
+	json_decref(alert);
+	json_decref(answer);
+	json_decref(wait);
+	json_decref(waited);
+	return status;
+}
+
+static int run_test(struct client *client, const json_t *request, bool json)
+{
+	const char *kind = member(request, "kind");
+	const char *name;
+	int worst = EX_OK;
+
+	for (size_t i = 0; (name = synthetic_name(i)); i++) {
+		if (strcmp(kind, name) != 0 && strcmp(kind, "all") != 0)
+			continue;
+		int status = run_test_kind(client, name, json);
+		worst = status == EX_OK ? worst : status;
+	}
+	return worst;
+}
+
+/* Prints what comes until the daemon goes; one JSON object a line, with or without --json. */
+static int run_subscribe(struct client *client, const json_t *request, bool json)
+{
+	struct fault fault;
+	json_t *answer;
+	enum err code = client_send(client, request, &fault);
+
+	while (code == OK) {
+		code = client_receive(client, -1, &answer, &fault);
+		if (code == OK) {
+			print_json(answer);
+			fflush(stdout);
+			json_decref(answer);
+		}
+	}
+	return failed(code, &fault);
+}
+
+static int run_plain(struct client *client, const json_t *request, bool json)
+{
+	json_t *answer;
+	struct fault fault;
+	int timeout_ms =
+	        json_object_get(request, "timeout_ms") ? WAIT_TIMEOUT_MS + 2000 : ANSWER_TIMEOUT_MS;
+	enum err code = client_call(client, request, timeout_ms, &answer, &fault);
+
+	if (code != OK)
+		return failed(code, &fault);
+	int status = print_answer(answer, "", json);
+	json_decref(answer);
+	return status;
+}
+
+/* ---- the table ---- */
+
+static const struct command commands[] = {
+        {"alerts", "alerts [APP] [N]", fill_alerts, run_plain},
+        {"metrics", "metrics", NULL, run_plain},
+        {"retry", "retry [ID]", fill_retry, run_plain},
+        {"status", "status", NULL, run_plain},
+        {"subscribe", "subscribe", NULL, run_subscribe},
+        {"test", "test node|dag|violation|all", fill_test, run_test},
+        {"wait", "wait ALERT", fill_wait, run_plain},
+};
+
+static const struct command *find_command(const char *verb)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		if (strcmp(commands[i].verb, verb) == 0)
+			return &commands[i];
+	}
+	return NULL;
+}
+
+static int with_daemon(
+        const struct command *command, const json_t *request, const char *config_path, bool json)
+{
+	struct client *client = NULL;
+	struct config *config = NULL;
+	struct buf report;
+	struct fault fault;
+	int status;
+
+	buf_init(&report, REPORT_MAX);
+	if (config_load(config_path, &config, &report) != OK) {
+		fputs(buf_str(&report), stderr);
+		status = EX_CONFIG;
+	} else if (client_open(&client, config->socket.path, &fault) != OK) {
+		status = complain(EX_UNAVAILABLE, fault.text);
+	} else {
+		status = command->run(client, request, json);
+	}
+	client_close(client);
+	config_unref(config);
+	buf_finish(&report);
+	return status;
+}
+
+int client_command(const char *verb, const char *config_path, bool json, int argc, char **argv)
+{
+	const struct command *command = find_command(verb);
+
+	if (!command)
+		return complain(EX_USAGE, "no such command");
+	json_t *request = json_pack("{s:s}", "op", verb);
+	bool good = command->fill ? command->fill(request, argc - 1, argv + 1) : argc == 1;
+	int status;
+	if (good) {
+		status = with_daemon(command, request, config_path, json);
+	} else {
+		fprintf(stderr, "usage: matrix-telemetry-bot %s\n", command->usage);
+		status = EX_USAGE;
+	}
+	json_decref(request);
+	return status;
+}

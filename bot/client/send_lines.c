@@ -1,0 +1,222 @@
+/*
+ * send_lines.c - many alerts, pipelined.
+ *
+ * Happy path: lines are read while fewer than SEND_WINDOW alerts are unanswered, sent at once,
+ * and each answer is printed as it comes. A line that is no alert takes its place in the same
+ * queue with its answer made here. When the connection is lost, what is unanswered and all that
+ * follows goes to the spool.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "bot/base/alloc.h"
+#include "bot/base/buf.h"
+#include "bot/client/send.h"
+#include "bot/client/socket.h"
+
+#define LINE_MAX_BYTES (64 * 1024)
+
+struct slot {
+	json_t *alert;  /* sent, unanswered; NULL: answer is there */
+	json_t *answer; /* made here */
+};
+
+struct lines {
+	const struct send *send;
+	struct send_counts *counts;
+	struct client *client; /* NULL = lost */
+	struct slot ring[SEND_WINDOW];
+	unsigned head, len;
+	struct buf in; /* read from fd, not yet looked at */
+	bool skipping; /* inside the rest of too long a line */
+	bool eof;
+};
+
+static void print(struct lines *lines, enum send_result result, json_t *answer)
+{
+	char *text = json_dumps(answer, JSON_COMPACT);
+
+	puts(text);
+	free(text);
+	json_decref(answer);
+	lines->counts->taken += result == SEND_TAKEN;
+	lines->counts->spooled += result == SEND_SPOOLED;
+	lines->counts->refused += result == SEND_REFUSED;
+	lines->counts->failed += result == SEND_FAILED;
+}
+
+static void print_spooled(struct lines *lines, json_t *alert)
+{
+	json_t *answer;
+	enum send_result result = send_spool(lines->send, alert, &answer);
+	print(lines, result, answer);
+}
+
+static struct slot *head(struct lines *lines)
+{
+	return &lines->ring[lines->head];
+}
+
+static void pop(struct lines *lines)
+{
+	json_decref(head(lines)->alert);
+	*head(lines) = (struct slot){0};
+	lines->head = (lines->head + 1) % SEND_WINDOW;
+	lines->len--;
+}
+
+static void push(struct lines *lines, json_t *alert, json_t *answer)
+{
+	lines->ring[(lines->head + lines->len++) % SEND_WINDOW] = (struct slot){alert, answer};
+}
+
+/* Prints what needs no daemon: answers made here, and all when there is no daemon. */
+static void settle(struct lines *lines)
+{
+	while (lines->len > 0 && (head(lines)->answer || !lines->client)) {
+		if (head(lines)->answer)
+			print(lines, SEND_REFUSED, head(lines)->answer);
+		else
+			print_spooled(lines, head(lines)->alert);
+		pop(lines);
+	}
+}
+
+static void lose(struct lines *lines)
+{
+	client_close(lines->client);
+	lines->client = NULL;
+}
+
+/* Prints what answers are there; poll(2) does not tell of those that came with another. */
+static void receive(struct lines *lines)
+{
+	struct fault fault;
+	json_t *answer;
+	bool retry;
+
+	for (settle(lines); lines->len > 0; settle(lines)) {
+		enum err code = client_receive(lines->client, 0, &answer, &fault);
+		if (code == ERR_TIMEOUT)
+			return;
+		if (code != OK) {
+			fprintf(stderr, "matrix-send-message: %s\n", fault.text);
+			lose(lines);
+			continue;
+		}
+		enum send_result result = send_judge(answer, &retry);
+		if (result == SEND_REFUSED && retry) {
+			json_decref(answer);
+			print_spooled(lines, head(lines)->alert);
+		} else {
+			print(lines, result, answer);
+		}
+		pop(lines);
+	}
+}
+
+static json_t *bad_line(const char *error, const char *message)
+{
+	return json_pack("{s:b, s:s, s:s}", "ok", 0, "error", error, "message", message);
+}
+
+static void take_line(struct lines *lines, const char *line, size_t len)
+{
+	struct fault fault;
+	json_error_t error;
+
+	if (strspn(line, " \t\r") == len)
+		return; /* a blank line is no alert */
+	json_t *alert = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
+	const json_t *op = json_object_get(alert, "op");
+	if (len > LINE_MAX_BYTES) {
+		push(lines, NULL, bad_line("too_large", "an alert has at most 65536 bytes"));
+	} else if (!json_is_object(alert)) {
+		push(lines, NULL, bad_line("json", "not a JSON object in UTF-8"));
+	} else if (op && (!json_is_string(op) || strcmp(json_string_value(op), "alert") != 0)) {
+		push(lines, NULL, bad_line("invalid", "op must be alert"));
+	} else {
+		send_prepare(alert);
+		push(lines, json_incref(alert), NULL);
+		/* A failed send is not the end: the daemon may have said why. */
+		if (lines->client && client_send(lines->client, alert, &fault) == ERR_TIMEOUT)
+			lose(lines);
+	}
+	json_decref(alert);
+}
+
+static void take_lines(struct lines *lines)
+{
+	size_t used = 0;
+
+	while (lines->len < SEND_WINDOW && used < lines->in.len) {
+		char *start = lines->in.data + used;
+		char *end = memchr(start, '\n', lines->in.len - used);
+		size_t len = end ? (size_t)(end - start) : lines->in.len - used;
+
+		if (!end && !lines->eof && len <= LINE_MAX_BYTES)
+			break;
+		if (end)
+			*end = '\0';
+		if (!lines->skipping)
+			take_line(lines, start, len);
+		lines->skipping = !end;
+		used += len + (end ? 1 : 0);
+	}
+	buf_drop(&lines->in, used);
+}
+
+static void read_more(struct lines *lines, int fd)
+{
+	char chunk[16 * 1024];
+	ssize_t count = read(fd, chunk, sizeof(chunk));
+
+	if (count > 0)
+		buf_add(&lines->in, chunk, (size_t)count);
+	else if (count == 0 || errno != EINTR)
+		lines->eof = true;
+}
+
+void send_lines(const struct send *send, int fd, struct send_counts *counts)
+{
+	struct lines *lines = x_calloc(1, sizeof(*lines));
+	struct fault fault;
+
+	*counts = (struct send_counts){0};
+	lines->send = send;
+	lines->counts = counts;
+	buf_init(&lines->in, 4 * LINE_MAX_BYTES);
+	if (client_open(&lines->client, send->socket, &fault) != OK)
+		fprintf(stderr, "matrix-send-message: %s\n", fault.text);
+
+	for (;;) {
+		take_lines(lines);
+		settle(lines);
+		if (lines->len == 0 && lines->eof && lines->in.len == 0)
+			break;
+		bool more = !lines->eof && lines->len < SEND_WINDOW;
+		struct pollfd fds[2] = {
+		        {.fd = more ? fd : -1, .events = POLLIN},
+		        {.fd = lines->len > 0 ? client_fd(lines->client) : -1, .events = POLLIN},
+		};
+		if (!more && lines->len == 0)
+			continue;
+		fflush(stdout);
+		int ready = poll(fds, 2, lines->len > 0 ? (int)send->timeout_ms : -1);
+		if (ready == 0)
+			lose(lines); /* nobody answers */
+		if (ready <= 0)
+			continue;
+		if (fds[0].revents)
+			read_more(lines, fd);
+		if (fds[1].revents)
+			receive(lines);
+	}
+	fflush(stdout);
+	lose(lines);
+	buf_finish(&lines->in);
+	free(lines);
+}

@@ -1,0 +1,246 @@
+/*
+ * send_options.c - see send_options.h.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/client/options.h"
+#include "bot/client/send_options.h"
+#include "bot/config/config.h"
+
+enum row {
+	ROW_APP,
+	ROW_KIND,
+	ROW_SEVERITY,
+	ROW_STATUS,
+	ROW_RUN_ID,
+	ROW_ID,
+	ROW_KEY,
+	ROW_URL,
+	ROW_TITLE,
+	ROW_FIELD,
+	ROW_STRING,
+	ROW_NDJSON,
+	ROW_WAIT,
+	ROW_TIMEOUT,
+	ROW_CONFIG,
+	ROW_SOCKET,
+	ROW_SPOOL,
+	ROW_JSON,
+	ROW_HELP,
+	ROW_VERSION,
+};
+
+/* Rows up to ROW_TITLE are keys of the alert, with - for _. */
+static const struct option_row rows[] = {
+        [ROW_APP] = {"app", 'a', "NAME", "who raises it (default: shell)"},
+        [ROW_KIND] = {"kind", 'k', "KIND",
+                "node_failed, dag_failed, violations, error_rate, message,\n"
+                "or a kind of the daemon's config (default: message)"},
+        [ROW_SEVERITY] = {"severity", 's', "LEVEL", "critical, warning or info (default: by kind)"},
+        [ROW_STATUS] = {"status", 0, "STATUS", "firing (default) or resolved"},
+        [ROW_RUN_ID] = {"run-id", 'r', "ID", "the run that failed"},
+        [ROW_ID] = {"id", 0, "ID",
+                "idempotency key: the same id is taken in once\n"
+                "(default: random)"},
+        [ROW_KEY] = {"key", 0, "KEY", "what failed, for grouping (default: by kind)"},
+        [ROW_URL] = {"url", 'u', "URL", "link, instead of the app's dashboard"},
+        [ROW_TITLE] = {"title", 't', "TITLE", "heading of a message"},
+        [ROW_FIELD] = {"field", 'f', "K=V",
+                "a field; numbers, true and false are sent as such;\n"
+                "may be repeated"},
+        [ROW_STRING] = {"string", 0, "K=V", "a field that is text whatever it looks like"},
+        [ROW_NDJSON] = {"ndjson", 'n', NULL,
+                "read alerts as JSON from standard input, one a line;\n"
+                "answers go to standard output, one a line"},
+        [ROW_WAIT] = {"wait", 'w', NULL, "wait until it is in the room"},
+        [ROW_TIMEOUT] = {"timeout", 0, "TIME",
+                "how long to wait, such as 5s (default: 10s; with\n"
+                "--wait 30s)"},
+        [ROW_CONFIG] = {"config", 'c', "FILE",
+                "default: $MATRIX_TELEMETRY_BOT_CONFIG, ./bot.conf,\n"
+                "/etc/matrix-telemetry-bot/bot.conf"},
+        [ROW_SOCKET] = {"socket", 0, "PATH", "the daemon's socket, instead of the config's"},
+        [ROW_SPOOL] = {"spool", 0, "FOLDER", "the spool, instead of the config's"},
+        [ROW_JSON] = {"json", 0, NULL, "print the daemon's answer as JSON"},
+        [ROW_HELP] = {"help", 'h', NULL, "this text"},
+        [ROW_VERSION] = {"version", 'V', NULL, "the version"},
+        {0},
+};
+
+static enum err add_field(
+        struct send_options *options, const char *pair, bool typed, struct fault *fault)
+{
+	const char *equals = strchr(pair, '=');
+	json_t *fields = json_object_get(options->alert, "fields");
+	json_t *value = NULL;
+
+	if (!equals || equals == pair)
+		return fault_set(fault, ERR_INVALID, "a field is given as K=V, not %.100s", pair);
+	if (typed)
+		value = json_loads(equals + 1, JSON_DECODE_ANY, NULL);
+	if (!json_is_number(value) && !json_is_boolean(value)) {
+		json_decref(value);
+		value = json_string(equals + 1);
+	}
+	char *name = x_strndup(pair, (size_t)(equals - pair));
+	enum err code = OK;
+	if (!fields) {
+		fields = json_object();
+		json_object_set_new(options->alert, "fields", fields);
+	}
+	if (!value || json_object_set(fields, name, value) != 0)
+		code = fault_set(fault, ERR_INVALID, "a field is not valid UTF-8");
+	json_decref(value);
+	free(name);
+	return code;
+}
+
+static enum err add_key(
+        struct send_options *options, const char *name, const char *value, struct fault *fault)
+{
+	char key[32];
+	enum severity severity;
+	json_t *string = json_string(value);
+
+	if (!string)
+		return fault_set(fault, ERR_INVALID, "--%s is not valid UTF-8", name);
+	if (strcmp(name, "severity") == 0 && !severity_parse(value, &severity)) {
+		json_decref(string);
+		return fault_set(
+		        fault, ERR_INVALID, "severity must be one of critical, warning, info");
+	}
+	if (strcmp(name, "status") == 0 && strcmp(value, "firing") != 0 &&
+	        strcmp(value, "resolved") != 0) {
+		json_decref(string);
+		return fault_set(fault, ERR_INVALID, "status must be firing or resolved");
+	}
+	snprintf(key, sizeof(key), "%s", name);
+	for (char *c = key; *c; c++) {
+		if (*c == '-')
+			*c = '_';
+	}
+	json_object_set_new(options->alert, key, string);
+	return OK;
+}
+
+static void add_text(struct send_options *options, const char *word)
+{
+	char *old = options->text.data;
+	options->text.data = old ? x_asprintf("%s %s", old, word) : x_strdup(word);
+	free(old);
+}
+
+static enum err take(
+        struct send_options *options, enum row row, const char *value, struct fault *fault)
+{
+	switch (row) {
+	case ROW_FIELD:
+		return add_field(options, value, true, fault);
+	case ROW_STRING:
+		return add_field(options, value, false, fault);
+	case ROW_NDJSON:
+		options->ndjson = true;
+		return OK;
+	case ROW_WAIT:
+		options->wait = true;
+		return OK;
+	case ROW_TIMEOUT:
+		if (!clock_parse_duration(value, &options->timeout_ms))
+			return fault_set(
+			        fault, ERR_INVALID, "--timeout wants a duration such as 30s");
+		return OK;
+	case ROW_CONFIG:
+		options->config = value;
+		return OK;
+	case ROW_SOCKET:
+		options->socket = value;
+		return OK;
+	case ROW_SPOOL:
+		options->spool = value;
+		return OK;
+	case ROW_JSON:
+		options->json = true;
+		return OK;
+	case ROW_HELP:
+		options->help = true;
+		return OK;
+	case ROW_VERSION:
+		options->version = true;
+		return OK;
+	default:
+		return add_key(options, rows[row].name, value, fault);
+	}
+}
+
+/* What does not go together, and the text's place. */
+static enum err check(struct send_options *options, struct fault *fault)
+{
+	bool described = json_object_size(options->alert) > 0 || options->text.data;
+
+	if (options->help || options->version)
+		return OK;
+	if (options->ndjson && described)
+		return fault_set(
+		        fault, ERR_INVALID, "--ndjson takes the alerts from standard input");
+	if (options->ndjson && options->wait)
+		return fault_set(fault, ERR_INVALID, "--wait is for a single alert");
+	if (options->ndjson)
+		return OK;
+	if (!described)
+		return fault_set(fault, ERR_INVALID, "nothing to send: give a TEXT or options");
+	if (!json_object_get(options->alert, "app"))
+		json_object_set_new(options->alert, "app", json_string("shell"));
+	if (options->text.data && strcmp(options->text.data, "-") == 0) {
+		options->text.from_stdin = true;
+	} else if (options->text.data) {
+		json_t *text = json_string(options->text.data);
+		if (!text)
+			return fault_set(fault, ERR_INVALID, "the text is not valid UTF-8");
+		json_object_set_new(options->alert, "text", text);
+	}
+	return OK;
+}
+
+enum err send_options_parse(
+        struct send_options *options, int argc, char **argv, struct fault *fault)
+{
+	struct options parser;
+	enum err code = OK;
+	int row;
+
+	*options = (struct send_options){.alert = json_object(), .timeout_ms = -1};
+	options_init(&parser, rows, argc, argv);
+	while (code == OK && (row = options_next(&parser)) != OPTIONS_END) {
+		if (row == OPTIONS_BAD)
+			code = fault_set(fault, ERR_INVALID, "%s", parser.message);
+		else if (row == OPTIONS_OPERAND)
+			add_text(options, parser.value);
+		else
+			code = take(options, (enum row)row, parser.value, fault);
+	}
+	if (code == OK)
+		code = check(options, fault);
+	return code;
+}
+
+void send_options_finish(struct send_options *options)
+{
+	json_decref(options->alert);
+	free(options->text.data);
+}
+
+void send_options_help(FILE *out)
+{
+	fprintf(out,
+	        "usage: matrix-send-message [OPTIONS] [TEXT | -]\n"
+	        "       matrix-send-message --ndjson [OPTIONS] < FILE\n\n"
+	        "Hands one alert, or many, to matrix-telemetry-bot. When the daemon is down the\n"
+	        "alert is kept in the spool until it is back. TEXT - is read from standard "
+	        "input.\n\n");
+	options_help(rows, out);
+	fprintf(out,
+	        "\nExit codes: 0 taken in (or spooled), 64 usage, 65 refused, 69 no daemon and\n"
+	        "no spool, 75 not in time, 78 bad config. See matrix-send-message(1).\n");
+}

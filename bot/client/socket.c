@@ -1,0 +1,173 @@
+/*
+ * socket.c - see socket.h. The daemon is not trusted to be quick: connecting, sending and
+ * receiving all end by a time-out.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "bot/base/alloc.h"
+#include "bot/base/buf.h"
+#include "bot/base/clock.h"
+#include "bot/client/socket.h"
+
+#define SEND_TIMEOUT_S 10
+#define ANSWER_MAX (8 * 1024 * 1024)
+#define CHUNK (16 * 1024)
+
+struct client {
+	int fd;
+	struct buf in;  /* received, not yet handed out */
+	size_t scanned; /* bytes of it known to hold no newline */
+};
+
+static enum err open_failed(const char *path, struct fault *fault)
+{
+	enum err code = ERR_NET;
+
+	if (errno == ENOENT)
+		code = ERR_NOT_FOUND;
+	else if (errno == EACCES || errno == EPERM)
+		code = ERR_DENIED;
+	return fault_set(fault, code, "cannot connect to %s: %s", path, strerror(errno));
+}
+
+enum err client_open(struct client **out, const char *path, struct fault *fault)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const struct timeval timeout = {.tv_sec = SEND_TIMEOUT_S};
+
+	*out = NULL;
+	if (strlen(path) >= sizeof(address.sun_path))
+		return fault_set(fault, ERR_CONFIG, "the socket's path is too long: %.100s…", path);
+	strcpy(address.sun_path, path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		return open_failed(path, fault);
+	/* Bounds connect(2) too, which waits while the daemon's backlog is full. */
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == -1) {
+		enum err code = open_failed(path, fault);
+		close(fd);
+		return code;
+	}
+	struct client *client = x_calloc(1, sizeof(*client));
+	client->fd = fd;
+	buf_init(&client->in, ANSWER_MAX);
+	*out = client;
+	return OK;
+}
+
+void client_close(struct client *client)
+{
+	if (!client)
+		return;
+	close(client->fd);
+	buf_finish(&client->in);
+	free(client);
+}
+
+enum err client_send(struct client *client, const json_t *request, struct fault *fault)
+{
+	struct buf line;
+	enum err code = OK;
+	char *text = json_dumps(request, JSON_COMPACT);
+
+	if (!text)
+		return fault_set(fault, ERR_INVALID, "the request is not valid UTF-8");
+	buf_init(&line, ANSWER_MAX);
+	buf_add_str(&line, text);
+	buf_add_char(&line, '\n');
+	free(text);
+	for (size_t sent = 0; sent < line.len && code == OK;) {
+		ssize_t count = send(client->fd, line.data + sent, line.len - sent, MSG_NOSIGNAL);
+		if (count >= 0)
+			sent += (size_t)count;
+		else if (errno != EINTR)
+			code = fault_set(fault, errno == EAGAIN ? ERR_TIMEOUT : ERR_NET,
+			        "cannot send: %s", strerror(errno));
+	}
+	buf_finish(&line);
+	return code;
+}
+
+/* Cuts the first line off; false when there is no whole one yet. */
+static bool take_line(struct client *client, json_t **answer, enum err *code, struct fault *fault)
+{
+	json_error_t error;
+	struct buf *in = &client->in;
+	char *end = in->len > client->scanned
+	                    ? memchr(in->data + client->scanned, '\n', in->len - client->scanned)
+	                    : NULL;
+
+	if (!end) {
+		client->scanned = in->len;
+		return false;
+	}
+	size_t len = (size_t)(end - in->data);
+	*answer = json_loadb(in->data, len, 0, &error);
+	buf_drop(in, len + 1);
+	client->scanned = 0;
+	*code = OK;
+	if (!json_is_object(*answer)) {
+		json_decref(*answer);
+		*answer = NULL;
+		*code = fault_set(fault, ERR_PROTO, "the daemon's answer is no JSON object");
+	}
+	return true;
+}
+
+enum err client_receive(
+        struct client *client, int64_t timeout_ms, json_t **answer, struct fault *fault)
+{
+	int64_t until_ms = clock_monotonic_ms() + timeout_ms;
+	char chunk[CHUNK];
+	enum err code;
+
+	*answer = NULL;
+	while (!take_line(client, answer, &code, fault)) {
+		struct pollfd fd = {.fd = client->fd, .events = POLLIN};
+		int64_t left_ms = until_ms - clock_monotonic_ms();
+
+		if (timeout_ms >= 0 && left_ms < 0)
+			return fault_set(fault, ERR_TIMEOUT, "no answer in time");
+		int ready = poll(
+		        &fd, 1, timeout_ms < 0 ? -1 : (int)(left_ms < 60000 ? left_ms : 60000));
+		if (ready == 0 && timeout_ms >= 0 && until_ms <= clock_monotonic_ms())
+			return fault_set(fault, ERR_TIMEOUT, "no answer in time");
+		if (ready <= 0)
+			continue;
+		ssize_t count = recv(client->fd, chunk, sizeof(chunk), 0);
+		if (count == -1 && errno == EINTR)
+			continue;
+		if (count <= 0)
+			return fault_set(fault, ERR_NET, "the daemon closed the connection");
+		buf_add(&client->in, chunk, (size_t)count);
+		if (client->in.overflow)
+			return fault_set(fault, ERR_TOO_LARGE, "the answer is too large");
+	}
+	return code;
+}
+
+enum err client_call(struct client *client, const json_t *request, int64_t timeout_ms,
+        json_t **answer, struct fault *fault)
+{
+	struct fault send_fault;
+	enum err code = client_send(client, request, &send_fault);
+
+	/* A daemon that refused the connection has said why before it closed. */
+	if (code == OK || code == ERR_NET)
+		code = client_receive(client, timeout_ms, answer, fault);
+	else
+		*fault = send_fault;
+	return code;
+}
+
+int client_fd(const struct client *client)
+{
+	return client->fd;
+}
