@@ -19,9 +19,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "bot/base/buf.h"
 #include "bot/base/clock.h"
+#include "bot/intake/listen.h"
 #include "bot/intake/server.h"
 
 #define REQUESTS_MAX 8192
@@ -582,6 +584,37 @@ static void an_unknown_group_is_a_config_fault(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+/* In a child, because the descriptor must be number 3. */
+static void a_socket_of_systemd_is_taken(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct listen taken;
+	struct fault fault;
+	char number[16];
+	int status;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s.given", f->path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		dup2(fd, 3);
+		snprintf(number, sizeof(number), "%d", (int)getpid());
+		setenv("LISTEN_PID", number, 1);
+		setenv("LISTEN_FDS", "1", 1);
+		setenv("LISTEN_FDNAMES", "bot.socket", 1);
+		_exit(listen_init(&taken, &f->config, &fault) == OK && taken.fd == 3 &&
+		                        taken.lock_fd == -1 && access(f->path, F_OK) == -1
+		                ? 0
+		                : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	close(fd);
+}
+
 static void closing_waits_for_pending_replies(void **state)
 {
 	struct fixture *f = *state;
@@ -643,6 +676,7 @@ int main(void)
 	        T(the_mode_is_set_and_the_file_goes_at_the_end),
 	        T(a_live_socket_is_never_replaced_and_a_dead_one_is),
 	        T(an_unknown_group_is_a_config_fault),
+	        T(a_socket_of_systemd_is_taken),
 	        T(closing_waits_for_pending_replies),
 	        T(closing_does_not_wait_for_ever),
 	};
