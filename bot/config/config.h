@@ -38,7 +38,7 @@ struct config_room {
 };
 
 struct config_severity {
-	char *emoji;    /* NULL: by kind */
+	char *emoji;    /* never NULL; that of a kind comes first */
 	char *msgtype;  /* "m.text" or "m.notice" */
 	char **mention; /* user ids, or "room"; may be empty, never NULL */
 };

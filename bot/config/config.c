@@ -1,0 +1,252 @@
+/*
+ * config.c - see config.h: files, look-ups and the life of a config. The lines are read in
+ * read.c, single values in value.c, and the whole is judged in validate.c.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "bot/base/alloc.h"
+#include "bot/base/text.h"
+#include "bot/config/config.h"
+#include "bot/config/options.h"
+#include "bot/config/read.h"
+#include "bot/config/source.h"
+#include "bot/config/validate.h"
+#include "bot/config/value.h"
+
+#define CONFIG_FILE_MAX (1024 * 1024)
+
+/* A config with its count; what is handed out is the inner part. */
+struct config_holder {
+	struct config config;
+	unsigned refs;
+};
+
+static const char *const severity_names[SEVERITY_COUNT] = {"info", "warning", "critical"};
+
+const char *severity_name(enum severity severity)
+{
+	return severity_names[severity];
+}
+
+bool severity_parse(const char *text, enum severity *out)
+{
+	int i;
+
+	for (i = 0; i < SEVERITY_COUNT; i++)
+		if (strcmp(text, severity_names[i]) == 0) {
+			*out = (enum severity)i;
+			return true;
+		}
+	return false;
+}
+
+/* --- reading -------------------------------------------------------------------------------- */
+
+/* The folder of a file, as an absolute path where there is one; owned by the caller. */
+static char *folder_of(const char *path)
+{
+	char *copy = x_strdup(path);
+	char *folder = x_strdup(dirname(copy));
+	char *full = realpath(folder, NULL);
+
+	free(copy);
+	if (!full)
+		return folder;
+	free(folder);
+	return full;
+}
+
+enum err config_parse(const char *text, const char *path, struct config **out, struct buf *report)
+{
+	struct config_holder *holder = x_calloc(1, sizeof(*holder));
+	struct source source = {.path = path, .report = report};
+	char *folder = folder_of(path);
+	unsigned faults;
+
+	holder->refs = 1;
+	holder->config.path = x_strdup(path);
+	read_config(&holder->config, &source, text, folder);
+	validate_config(&holder->config, &source);
+	faults = source.faults;
+	source_finish(&source);
+	free(folder);
+	*out = NULL;
+	if (faults > 0) {
+		config_unref(&holder->config);
+		return ERR_CONFIG;
+	}
+	*out = &holder->config;
+	return OK;
+}
+
+/* All of a regular file into a buffer; *fault says why not. */
+static enum err read_file(const char *path, struct buf *text, struct fault *fault)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	char chunk[4096];
+	ssize_t len;
+
+	if (fd < 0)
+		return fault_set(fault, ERR_IO, "%s", strerror(errno));
+	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+		close(fd);
+		return fault_set(fault, ERR_IO, "is no regular file");
+	}
+	while ((len = read(fd, chunk, sizeof(chunk))) > 0 || (len < 0 && errno == EINTR))
+		if (len > 0)
+			buf_add(text, chunk, (size_t)len);
+	if (len < 0)
+		fault_set(fault, ERR_IO, "%s", strerror(errno));
+	close(fd);
+	if (len < 0)
+		return ERR_IO;
+	if (text->overflow)
+		return fault_set(fault, ERR_CONFIG, "is over 1 MiB");
+	return OK;
+}
+
+/* The line of the first byte that cannot be; 0 when all is UTF-8 text. */
+static unsigned bad_line(const char *text, size_t len)
+{
+	unsigned line = 1;
+
+	while (len > 0) {
+		const char *end = memchr(text, '\n', len);
+		size_t here = end ? (size_t)(end - text) : len;
+
+		if (memchr(text, '\0', here) || !text_is_utf8(text, here))
+			return line;
+		line++;
+		here += end != NULL;
+		text += here;
+		len -= here;
+	}
+	return 0;
+}
+
+enum err config_load(const char *path, struct config **out, struct buf *report)
+{
+	struct source source = {.path = path, .report = report};
+	struct fault fault = {0};
+	struct buf text;
+	unsigned line;
+	enum err err;
+
+	*out = NULL;
+	buf_init(&text, CONFIG_FILE_MAX);
+	err = read_file(path, &text, &fault);
+	line = err == OK ? bad_line(buf_str(&text), text.len) : 0;
+	if (err != OK) {
+		source_fault(&source, 0, "%s", fault.text);
+	} else if (line > 0) {
+		source_fault(&source, line, "is no text in UTF-8");
+		err = ERR_CONFIG;
+	} else {
+		err = config_parse(buf_str(&text), path, out, report);
+	}
+	buf_finish(&text);
+	return err;
+}
+
+const char *config_find(const char *given)
+{
+	const char *path = given ? given : getenv("MATRIX_TELEMETRY_BOT_CONFIG");
+
+	if (path && *path)
+		return path;
+	return access("bot.conf", F_OK) == 0 ? "bot.conf" : "/etc/matrix-telemetry-bot/bot.conf";
+}
+
+/* --- life ----------------------------------------------------------------------------------- */
+
+struct config *config_ref(struct config *config)
+{
+	((struct config_holder *)config)->refs++;
+	return config;
+}
+
+static void free_section(const char *pattern, void *base)
+{
+	size_t i;
+
+	for (i = 0; i < config_options_len; i++)
+		if (strcmp(config_options[i].section, pattern) == 0)
+			value_free(&config_options[i], base);
+}
+
+static void config_destroy(struct config *config)
+{
+	size_t i;
+
+	for (i = 0; i < config_sections_len; i++)
+		if (!strchr(config_sections[i].pattern, '*'))
+			free_section(config_sections[i].pattern, config);
+	for (i = 0; i < SEVERITY_COUNT; i++)
+		free_section("severity *", &config->severity[i]);
+	for (i = 0; i < config->rooms_len; i++) {
+		free(config->rooms[i].name);
+		free(config->rooms[i].address);
+	}
+	for (i = 0; i < config->apps_len; i++) {
+		free(config->apps[i].name);
+		free_section("app *", &config->apps[i]);
+	}
+	for (i = 0; i < config->kinds_len; i++) {
+		free(config->kinds[i].name);
+		free_section("kind *", &config->kinds[i]);
+	}
+	for (i = 0; i < config->watches_len; i++) {
+		free(config->watches[i].name);
+		free_section("watch *", &config->watches[i]);
+	}
+	free(config->rooms);
+	free(config->apps);
+	free(config->kinds);
+	free(config->watches);
+	free(config->path);
+	free((struct config_holder *)config);
+}
+
+void config_unref(struct config *config)
+{
+	if (config && --((struct config_holder *)config)->refs == 0)
+		config_destroy(config);
+}
+
+/* --- look-ups ------------------------------------------------------------------------------- */
+
+const struct config_app *config_app(const struct config *config, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < config->apps_len; i++)
+		if (strcmp(config->apps[i].name, name) == 0)
+			return &config->apps[i];
+	return NULL;
+}
+
+const struct config_kind *config_kind(const struct config *config, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < config->kinds_len; i++)
+		if (strcmp(config->kinds[i].name, name) == 0)
+			return &config->kinds[i];
+	return NULL;
+}
+
+const struct config_room *config_room(const struct config *config, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < config->rooms_len; i++)
+		if (strcmp(config->rooms[i].name, name) == 0)
+			return &config->rooms[i];
+	return NULL;
+}

@@ -1,0 +1,318 @@
+/*
+ * options.c - see options.h.
+ */
+#include <string.h>
+#include "bot/base/clock.h"
+#include "bot/config/options.h"
+
+#define YEAR_MS (366.0 * CLOCK_DAY_MS)
+
+#define IN(member) .offset = offsetof(struct config, member)
+#define APP(member) .offset = offsetof(struct config_app, member)
+#define KIND(member) .offset = offsetof(struct config_kind, member)
+#define LOOK(member) .offset = offsetof(struct config_severity, member)
+#define WATCH(member) .offset = offsetof(struct config_watch, member)
+
+#define SEVERITIES "info|warning|critical"
+
+const struct option_section config_sections[] = {
+        {"matrix", "matrix", "The account of the bot."},
+        {"encryption", "encryption", "Rooms with end-to-end encryption."},
+        {"rooms", "rooms",
+                "The rooms, as NAME = alias or room id, as many as wanted. The other sections use\n"
+                "the names. An alias is followed when it moves."},
+        {"route", "route",
+                "Which room gets which severity. Default: ops for critical, dev for the rest, if\n"
+                "there are rooms of these names; with one room alone, that one."},
+        {"severity *", "severity critical",
+                "How a severity looks: [severity critical], [severity warning], [severity info].\n"
+                "The defaults are those of critical."},
+        {"app *", "app data_factory",
+                "What differs for one app, named as in its alerts; a section for each."},
+        {"kind *", "kind NAME",
+                "The text of a kind of alert. A new NAME adds a kind; the built-in ones below can\n"
+                "be changed, also in single keys. {field} stands for a field of the alert or one "
+                "of\n"
+                "{app} {kind} {severity} {emoji} {run_id} {title} {text}; {error:200} for its "
+                "first\n"
+                "200 characters; {{ and }} for braces; \\n for a line break. A line of which no\n"
+                "field has a value is left out."},
+        {"socket", "socket", "The Unix socket that takes the alerts in."},
+        {"storage", "storage", "Where everything is kept until it is in the room, and after."},
+        {"delivery", "delivery", "One message for many alerts."},
+        {"commands", "commands", "Commands in the rooms (!status, !ack, …)."},
+        {"heartbeat", "heartbeat", "The daily sign of life."},
+        {"meta", "meta",
+                "Who hears of it when the heartbeat itself is missing: every channel named here."},
+        {"call_monitor", "call_monitor",
+                "The database of call_monitor: naming it switches two watches on."},
+        {"watch *", "watch NAME",
+                "A query on the SQLite database of another app, read-only: each row it returns is\n"
+                "an alert whose fields are its columns."},
+        {"http", "http", "Health and metrics over HTTP; off unless `listen` is set."},
+        {"log", "log", "Lines on standard error."},
+};
+
+const size_t config_sections_len = sizeof(config_sections) / sizeof(config_sections[0]);
+
+const struct option config_options[] = {
+        {"matrix", "homeserver", OPTION_SERVER, IN(matrix.homeserver), .shown = true,
+                .example = "example.org",
+                .help = "Server name (looked up by .well-known), or its URL: https://…, or "
+                        "http://\n"
+                        "on this machine. Required."},
+        {"matrix", "user", OPTION_USER, IN(matrix.user), .shown = true,
+                .example = "@telemetry:example.org", .help = "User id of the bot. Required."},
+        {"matrix", "token_command", OPTION_TEXT, IN(matrix.token.command),
+                .example = "pass show matrix/bot-token",
+                .help = "Where the access token comes from: the first line that this command\n"
+                        "prints, or else the first line of token_file, or else systemd's\n"
+                        "credential \"token\". `matrix-telemetry-bot login` makes one."},
+        {"matrix", "token_file", OPTION_PATH, IN(matrix.token.file), .example = "token",
+                .help = "A file that only its owner can read (0600); `login` writes it."},
+        {"matrix", "device_name", OPTION_TEXT, IN(matrix.device_name),
+                .fallback = "matrix-telemetry-bot",
+                .help = "How the bot's session is shown in the account's list of devices."},
+        {"matrix", "invite_from", OPTION_USERS, IN(matrix.invite_from), .fallback = "",
+                .example = "@admin:example.org",
+                .help = "Users whose invitations into rooms are accepted. Default: nobody's."},
+        {"matrix", "proxy", OPTION_TEXT, IN(matrix.proxy),
+                .example = "http://proxy.example.org:3128",
+                .help = "Proxy for the homeserver. Default: that of the environment."},
+        {"matrix", "ca_file", OPTION_PATH, IN(matrix.ca_file),
+                .example = "/etc/ssl/certs/our-own-ca.pem",
+                .help = "Certificates to trust, in place of the system's."},
+
+        {"encryption", "pickle_key_command", OPTION_TEXT, IN(encryption.pickle_key.command),
+                .example = "pass show matrix/bot-pickle-key",
+                .help = "Where the key comes from under which all other keys are stored: as with "
+                        "the\n"
+                        "token, a command, a file, or systemd's credential \"pickle_key\"."},
+        {"encryption", "pickle_key_file", OPTION_PATH, IN(encryption.pickle_key.file),
+                .example = "pickle-key", .help = "A file that only its owner can read (0600)."},
+        {"encryption", "password_command", OPTION_TEXT, IN(encryption.password.command),
+                .example = "pass show matrix/bot",
+                .help = "The account's password, wanted once to sign the bot's own device, and to "
+                        "log\n"
+                        "in again when the homeserver ended the session."},
+        {"encryption", "recovery_key_command", OPTION_TEXT, IN(encryption.recovery_key.command),
+                .example = "pass show matrix/bot-recovery-key",
+                .help = "The account's recovery key, if it has cross-signing keys already."},
+        {"encryption", "trust", OPTION_CHOICE, IN(encryption.trust), .fallback = "cross-signed",
+                .choices = "cross-signed|verified|all",
+                .help = "Devices that can read and command: those their owner has signed, those "
+                        "that\n"
+                        "were verified with the bot, or all. One of cross-signed, verified, all."},
+
+        {"route", "critical", OPTION_ROOM, IN(route[SEVERITY_CRITICAL]), .example = "ops",
+                .help = "A name of [rooms] for each severity."},
+        {"route", "warning", OPTION_ROOM, IN(route[SEVERITY_WARNING]), .example = "dev"},
+        {"route", "info", OPTION_ROOM, IN(route[SEVERITY_INFO]), .example = "dev"},
+
+        {"severity *", "emoji", OPTION_TEXT, LOOK(emoji), .example = "🚨",
+                .help = "What a message begins with. Default: 🚨, ⚠️ and ℹ️."},
+        {"severity *", "msgtype", OPTION_CHOICE, LOOK(msgtype), .example = "m.text",
+                .choices = "m.text|m.notice",
+                .help = "m.text rings, m.notice does not (by Matrix' default rules). Default: "
+                        "m.notice\n"
+                        "for info, m.text for the others."},
+        {"severity *", "mention", OPTION_MENTION, LOOK(mention), .example = "room",
+                .help = "Who is called by name: \"room\" for everyone, or user ids, by comma or "
+                        "space.\n"
+                        "Default: nobody."},
+
+        {"app *", "dashboard", OPTION_LINK, APP(dashboard),
+                .example = "https://factory.example.org/runs/{run_id}",
+                .help = "Link of its messages; values are percent-encoded."},
+        {"app *", "critical", OPTION_ROOM, APP(route[SEVERITY_CRITICAL]), .example = "ops",
+                .help = "Rooms in place of those of [route]."},
+        {"app *", "warning", OPTION_ROOM, APP(route[SEVERITY_WARNING]), .example = "dev"},
+        {"app *", "info", OPTION_ROOM, APP(route[SEVERITY_INFO]), .example = "dev"},
+        {"app *", "throttle", OPTION_DURATION, APP(throttle_ms), .min = 0, .max = CLOCK_DAY_MS,
+                .example = "60s", .help = "In place of that of [delivery]."},
+        {"app *", "quiet", OPTION_BOOL, APP(quiet), .fallback = "no",
+                .help = "Sent as m.notice, whatever the severity: rings nowhere."},
+
+        {"kind *", "severity", OPTION_ENUM, KIND(severity), .choices = SEVERITIES,
+                .help = "Of alerts that bring none: critical, warning or info. Default: warning."},
+        {"kind *", "emoji", OPTION_TEXT, KIND(emoji), .help = "Default: that of the severity."},
+        {"kind *", "identity", OPTION_WORDS, KIND(identity),
+                .help = "The fields that say what failed: alerts with equal values are the same\n"
+                        "failure again. Default: title."},
+        {"kind *", "text", OPTION_TEMPLATE, KIND(text),
+                .help = "The message's text. Default: that of the kind message."},
+        {"kind *", "html", OPTION_TEMPLATE, KIND(html),
+                .help = "The same as HTML. Default: made from text."},
+
+        {"socket", "path", OPTION_PATH, IN(socket.path),
+                .fallback = "/run/matrix-telemetry-bot/socket",
+                .help = "Its file; at most 107 bytes."},
+        {"socket", "group", OPTION_GROUP, IN(socket.group), .example = "telemetry",
+                .help = "Group that the file is given to. Default: the daemon's own."},
+        {"socket", "mode", OPTION_MODE, IN(socket.mode), .fallback = "0660",
+                .help = "Its permissions, octal."},
+        {"socket", "allow_uid", OPTION_UIDS, IN(socket.allow_uid), .example = "data_factory, 1001",
+                .help = "Users, then groups, by name or number, that may hand in alerts, of those "
+                        "that\n"
+                        "the permissions let in. Default: all of them."},
+        {"socket", "allow_gid", OPTION_GIDS, IN(socket.allow_gid), .example = "telemetry"},
+        {"socket", "max_clients", OPTION_UINT, IN(socket.max_clients), .fallback = "64", .min = 1,
+                .max = 4096, .help = "Connections at a time, 1 to 4096."},
+
+        {"storage", "database", OPTION_PATH, IN(storage.database), .fallback = "operations.db",
+                .help = "SQLite database. Relative paths begin at the folder of this file."},
+        {"storage", "spool", OPTION_PATH, IN(storage.spool), .example = "spool",
+                .help = "Folder where alerts wait while the daemon is down. Default: the folder "
+                        "spool\n"
+                        "beside the database."},
+        {"storage", "retention", OPTION_DURATION, IN(storage.retention_ms), .fallback = "90d",
+                .min = CLOCK_HOUR_MS, .max = 20 * YEAR_MS,
+                .help = "What is older is deleted once it has been delivered. From 1h."},
+
+        {"delivery", "throttle", OPTION_DURATION, IN(delivery.throttle_ms), .fallback = "60s",
+                .min = 0, .max = CLOCK_DAY_MS,
+                .help = "At most one new message in this time for each app and room; more alerts "
+                        "join\n"
+                        "it by editing it."},
+        {"delivery", "edit_interval", OPTION_DURATION, IN(delivery.edit_interval_ms),
+                .fallback = "1s", .min = 100, .max = CLOCK_MINUTE_MS,
+                .help = "At most one edit of a message in this time, 100ms to 1m."},
+        {"delivery", "storm", OPTION_UINT, IN(delivery.storm), .fallback = "20", .min = 0,
+                .max = 100000,
+                .help = "With more new messages a minute than this over all apps, one message sums "
+                        "up\n"
+                        "until it is over. 0 = never."},
+        {"delivery", "ring_on_close", OPTION_BOOL, IN(delivery.ring_on_close), .fallback = "yes",
+                .help = "When other critical failures joined a message by edits, which ring no "
+                        "phone,\n"
+                        "a short message at the end of its time says so."},
+        {"delivery", "inhibit", OPTION_BOOL, IN(delivery.inhibit), .fallback = "no",
+                .help = "A critical failure mutes warnings of the same app about the same thing."},
+
+        {"commands", "prefix", OPTION_TEXT, IN(commands.prefix), .fallback = "!",
+                .help = "What a command begins with."},
+        {"commands", "rooms", OPTION_ROOMS, IN(commands.rooms), .fallback = "", .example = "ops",
+                .help = "Rooms where commands are obeyed. Default: all of [rooms]."},
+        {"commands", "users", OPTION_USERS, IN(commands.users), .fallback = "",
+                .example = "@admin:example.org",
+                .help = "Users that are obeyed, whatever their power level."},
+        {"commands", "power_level", OPTION_INT, IN(commands.power_level), .fallback = "50",
+                .min = 0, .max = 100,
+                .help = "Members of at least this power level are obeyed too."},
+        {"commands", "remind", OPTION_DURATION, IN(commands.remind_ms), .fallback = "30m", .min = 0,
+                .max = YEAR_MS,
+                .help = "Critical failures that nobody acknowledged are brought up again. 0 = "
+                        "never."},
+        {"commands", "ack_timeout", OPTION_DURATION, IN(commands.ack_timeout_ms), .fallback = "24h",
+                .min = 0, .max = YEAR_MS, .help = "An acknowledgement ends after this. 0 = never."},
+
+        {"heartbeat", "room", OPTION_ROOM, IN(heartbeat.room), .example = "ops",
+                .help = "Default: the room for critical alerts."},
+        {"heartbeat", "at", OPTION_TIME, IN(heartbeat.at), .fallback = "09:00",
+                .help = "Time of day."},
+        {"heartbeat", "timezone", OPTION_ZONE, IN(heartbeat.timezone), .fallback = "UTC",
+                .example = "Europe/Madrid", .help = "Time zone it is meant in. Default: UTC."},
+        {"heartbeat", "grace", OPTION_DURATION, IN(heartbeat.grace_ms), .fallback = "5m", .min = 0,
+                .max = CLOCK_DAY_MS,
+                .help = "When the homeserver has not confirmed it after this, it counts as "
+                        "missing."},
+
+        {"meta", "room", OPTION_ROOM, IN(meta.room), .example = "ops",
+                .help = "A room, by the bot itself."},
+        {"meta", "exec", OPTION_TEXT, IN(meta.exec), .example = "mail -s 'the bot is silent' root",
+                .help = "A command; the text is on its standard input."},
+        {"meta", "homeserver", OPTION_SERVER, IN(meta.homeserver), .example = "example.com",
+                .help = "A second account, on another homeserver at best: as in [matrix]."},
+        {"meta", "user", OPTION_USER, IN(meta.user), .example = "@watcher:example.com"},
+        {"meta", "token_command", OPTION_TEXT, IN(meta.token.command),
+                .example = "pass show matrix/watcher-token"},
+        {"meta", "token_file", OPTION_PATH, IN(meta.token.file), .example = "watcher-token"},
+        {"meta", "ping_url", OPTION_URL, IN(meta.ping_url),
+                .example = "https://ping.example.com/bot",
+                .help = "Fetched after each heartbeat that was confirmed: for a dead man's "
+                        "switch."},
+
+        {"call_monitor", "database", OPTION_PATH, IN(call_monitor.database),
+                .example = "/var/lib/call_monitor/operations.db", .help = "Its SQLite database."},
+        {"call_monitor", "violations_threshold", OPTION_REAL, IN(call_monitor.violations_threshold),
+                .fallback = "50", .min = 0, .max = 1e12,
+                .help = "More violations than this in 24 hours are an alert."},
+        {"call_monitor", "error_rate_threshold", OPTION_REAL, IN(call_monitor.error_rate_threshold),
+                .fallback = "0.1", .min = 0, .max = 1,
+                .help = "So is a function with a greater share of errors in 7 days, 0 to 1."},
+        {"call_monitor", "every", OPTION_DURATION, IN(call_monitor.every_ms), .fallback = "1h",
+                .min = CLOCK_SECOND_MS, .max = YEAR_MS, .help = "How often that is looked at."},
+        {"call_monitor", "calls_table", OPTION_TABLE, IN(call_monitor.calls_table),
+                .example = "calls",
+                .help = "Table that gets a row for each message sent. Default: none is written."},
+        {"call_monitor", "calls_columns", OPTION_COLUMNS, IN(call_monitor.calls_columns),
+                .fallback = "at, what, room, duration_ms, result, error",
+                .example = "at=called_at, what=function, duration_ms=duration_ms, error=error",
+                .help = "What goes into which of its columns, as OURS=THEIRS; OURS alone is a "
+                        "column of\n"
+                        "that name. OURS are at (RFC 3339), at_ms (since 1970), what, room,\n"
+                        "duration_ms, result, error, event_id.\n"
+                        "Default: at, what, room, duration_ms, result, error"},
+
+        {"watch *", "database", OPTION_PATH, WATCH(database), .example = "/var/lib/shop/shop.db",
+                .help = "Required."},
+        {"watch *", "sql", OPTION_LINES, WATCH(sql),
+                .example = "SELECT name AS title, stock FROM goods WHERE stock < 5",
+                .help = "Required. May go on in indented lines."},
+        {"watch *", "every", OPTION_DURATION, WATCH(every_ms), .fallback = "1h",
+                .min = CLOCK_SECOND_MS, .max = YEAR_MS},
+        {"watch *", "kind", OPTION_TEXT, WATCH(kind), .fallback = "message",
+                .help = "Kind of its alerts: built-in, or of a section [kind NAME]."},
+        {"watch *", "severity", OPTION_ENUM, WATCH(severity), .fallback = "warning",
+                .choices = SEVERITIES, .help = "critical, warning or info."},
+
+        {"http", "listen", OPTION_LISTEN, IN(http.listen), .example = "127.0.0.1:9400",
+                .help = "ADDRESS:PORT; [::1]:PORT for IPv6."},
+        {"http", "token_file", OPTION_PATH, IN(http.token.file), .example = "http-token",
+                .help = "Bearer token that is asked for. Default: none."},
+
+        {"log", "level", OPTION_ENUM, IN(log.level), .fallback = "info",
+                .choices = "error|warning|info|debug", .help = "error, warning, info or debug."},
+        {"log", "format", OPTION_ENUM, IN(log.format), .fallback = "text", .choices = "text|json",
+                .help = "text, or json: an object a line."},
+};
+
+const size_t config_options_len = sizeof(config_options) / sizeof(config_options[0]);
+
+const struct option *option_find(const char *pattern, const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < config_options_len; i++)
+		if (strcmp(config_options[i].section, pattern) == 0 &&
+		        strcmp(config_options[i].key, key) == 0)
+			return &config_options[i];
+	return NULL;
+}
+
+const struct builtin_kind config_builtin_kinds[] = {
+        {"node_failed", NULL,
+                "{emoji} {app} · {node_id} FAILED in {duration_ms}ms\\nerror: {error:200}",
+                SEVERITY_CRITICAL, "node_id"},
+        {"dag_failed", "❌",
+                "{emoji} {app} · DAG {dag_name} run {run_id} FAILED\\nstep {step_name} exit "
+                "{exit_code}",
+                SEVERITY_CRITICAL, "dag_name, step_name"},
+        {"violations", "⚠️",
+                "{emoji} {app} · violations_24h = {count} (threshold {threshold}) — top rules: "
+                "{rules}",
+                SEVERITY_WARNING, ""},
+        {"error_rate", "⚠️",
+                "{emoji} {app} · {function} error_rate_7d = {rate} (threshold {threshold})",
+                SEVERITY_WARNING, "function"},
+        {"message", NULL, "{emoji} {app} · {title}\\n{text}", SEVERITY_WARNING, "title"},
+};
+
+const size_t config_builtin_kinds_len =
+        sizeof(config_builtin_kinds) / sizeof(config_builtin_kinds[0]);
+
+const struct builtin_severity config_builtin_severities[SEVERITY_COUNT] = {
+        [SEVERITY_INFO] = {"ℹ️", "m.notice"},
+        [SEVERITY_WARNING] = {"⚠️", "m.text"},
+        [SEVERITY_CRITICAL] = {"🚨", "m.text"},
+};

@@ -1,0 +1,24 @@
+/*
+ * secret.h - reads a secret from a command, a file or systemd's credentials. Blocks: for start-up
+ * commands, or on libuv's pool.
+ */
+#pragma once
+
+#include "bot/config/config.h"
+
+#define SECRET_MAX 4096         /* bytes */
+#define SECRET_TIMEOUT_MS 30000 /* that a command may take */
+
+/*
+ * The first line of the command's output, of the file, or of $CREDENTIALS_DIRECTORY/credential.
+ * *out is owned by the caller, who wipes it (x_wipe_free_str()); NULL on failure. ERR_NOT_FOUND:
+ * none is configured; ERR_TIMEOUT: the command took over 30 s; ERR_DENIED: others can read the
+ * file; ERR_TOO_LARGE; ERR_IO; ERR_INVALID: empty, or with a NUL. *fault names the credential and
+ * the file, but neither the command (which may hold secrets itself) nor the secret.
+ */
+enum err secret_read(const struct config_secret *secret, const char *credential, char **out,
+        struct fault *fault);
+
+/* The same with another time-out, for tests. */
+enum err secret_read_within(const struct config_secret *secret, const char *credential,
+        int64_t timeout_ms, char **out, struct fault *fault);

@@ -1,0 +1,202 @@
+/*
+ * validate.c - see validate.h.
+ */
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/text.h"
+#include "bot/config/validate.h"
+
+#define SOCKET_PATH_MAX 107 /* bytes of sun_path without its end */
+
+struct check {
+	struct config *config;
+	struct source *source;
+};
+
+#define FAULT_AT(check, section, key, ...) \
+	source_fault((check)->source, source_line((check)->source, section, key), __VA_ARGS__)
+
+/* --- rooms ---------------------------------------------------------------------------------- */
+
+/* Rooms of equal address are one room: the first one's name counts. */
+static const char *first_name(const struct config *config, const struct config_room *room)
+{
+	size_t i;
+
+	for (i = 0; strcmp(config->rooms[i].address, room->address) != 0; i++)
+		;
+	return config->rooms[i].name;
+}
+
+static void suggest_room(const struct config *config, const char *wanted, char *out, size_t size)
+{
+	unsigned best = 4;
+	size_t i;
+
+	out[0] = '\0';
+	for (i = 0; i < config->rooms_len; i++) {
+		unsigned distance = text_distance(wanted, config->rooms[i].name);
+
+		if (distance < best && distance <= strlen(wanted) / 2) {
+			best = distance;
+			snprintf(out, size, "; did you mean %s?", config->rooms[i].name);
+		}
+	}
+}
+
+/* Looks a room's name up and puts its first name in its place. */
+static void check_room(struct check *check, const char *section, const char *key, char **name)
+{
+	const struct config_room *room;
+	char hint[96];
+
+	if (!*name)
+		return;
+	room = config_room(check->config, *name);
+	if (!room) {
+		suggest_room(check->config, *name, hint, sizeof(hint));
+		FAULT_AT(check, section, key, "[%s] %s: there is no %s in [rooms]%s", section, key,
+		        *name, hint);
+		return;
+	}
+	char *first = x_strdup(first_name(check->config, room));
+
+	free(*name);
+	*name = first;
+}
+
+static void fill_route(struct check *check, enum severity severity)
+{
+	struct config *config = check->config;
+	const char *usual = severity == SEVERITY_CRITICAL ? "ops" : "dev";
+
+	if (config->route[severity])
+		return;
+	if (config_room(config, usual))
+		config->route[severity] = x_strdup(usual);
+	else if (config->rooms_len == 1)
+		config->route[severity] = x_strdup(config->rooms[0].name);
+	else if (config->rooms_len > 1)
+		FAULT_AT(check, "route", NULL,
+		        "[route] %s is missing: there is no %s in [rooms], and more than one room",
+		        severity_name(severity), usual);
+}
+
+static void check_rooms(struct check *check)
+{
+	struct config *config = check->config;
+	char *section;
+	int s;
+	size_t i;
+
+	if (config->rooms_len == 0)
+		FAULT_AT(check, "rooms", NULL,
+		        "[rooms] has no room: one is wanted, such as ops = #alerts:example.org");
+	for (s = 0; s < SEVERITY_COUNT; s++) {
+		fill_route(check, (enum severity)s);
+		check_room(check, "route", severity_name((enum severity)s), &config->route[s]);
+		for (i = 0; i < config->apps_len; i++) {
+			section = x_asprintf("app %s", config->apps[i].name);
+			check_room(check, section, severity_name((enum severity)s),
+			        &config->apps[i].route[s]);
+			free(section);
+		}
+	}
+	if (!config->heartbeat.room)
+		config->heartbeat.room = x_strdup_opt(config->route[SEVERITY_CRITICAL]);
+	else
+		check_room(check, "heartbeat", "room", &config->heartbeat.room);
+	check_room(check, "meta", "room", &config->meta.room);
+	for (i = 0; config->commands.rooms[i]; i++)
+		check_room(check, "commands", "rooms", &config->commands.rooms[i]);
+}
+
+/* --- secrets and accounts ------------------------------------------------------------------- */
+
+static void check_secret(struct check *check, const char *section, const char *name,
+        const struct config_secret *secret)
+{
+	char *key;
+
+	if (!secret->command || !secret->file)
+		return;
+	key = x_asprintf("%s_file", name);
+	FAULT_AT(check, section, key, "[%s] %s_command and %s: only one of the two", section, name,
+	        key);
+	free(key);
+}
+
+static void check_accounts(struct check *check)
+{
+	const struct config *config = check->config;
+	bool second = config->meta.homeserver || config->meta.user || config->meta.token.command ||
+	              config->meta.token.file;
+
+	if (!config->matrix.homeserver)
+		FAULT_AT(check, "matrix", NULL, "[matrix] homeserver is missing");
+	if (!config->matrix.user)
+		FAULT_AT(check, "matrix", NULL, "[matrix] user is missing");
+	check_secret(check, "matrix", "token", &config->matrix.token);
+	check_secret(check, "encryption", "pickle_key", &config->encryption.pickle_key);
+	check_secret(check, "meta", "token", &config->meta.token);
+	if (second && !config->meta.homeserver)
+		FAULT_AT(check, "meta", NULL, "[meta] homeserver of the second account is missing");
+	if (second && !config->meta.user)
+		FAULT_AT(check, "meta", NULL, "[meta] user of the second account is missing");
+	if (second && !config->meta.token.command && !config->meta.token.file)
+		FAULT_AT(check, "meta", NULL,
+		        "[meta] token_command or token_file of the second account is missing");
+}
+
+/* --- the rest ------------------------------------------------------------------------------- */
+
+static void check_watches(struct check *check)
+{
+	const struct config *config = check->config;
+	size_t i;
+
+	for (i = 0; i < config->watches_len; i++) {
+		const struct config_watch *watch = &config->watches[i];
+		char *section = x_asprintf("watch %s", watch->name);
+
+		if (!watch->database)
+			FAULT_AT(check, section, NULL, "[%s] database is missing", section);
+		if (!watch->sql)
+			FAULT_AT(check, section, NULL, "[%s] sql is missing", section);
+		if (!config_kind(config, watch->kind))
+			FAULT_AT(check, section, "kind",
+			        "[%s] kind: there is no kind %s, neither built-in nor as [kind %s]",
+			        section, watch->kind, watch->kind);
+		free(section);
+	}
+}
+
+static void fill_spool(struct config *config)
+{
+	char *database;
+
+	if (config->storage.spool)
+		return;
+	database = x_strdup(config->storage.database);
+	config->storage.spool = x_asprintf("%s/spool", dirname(database));
+	free(database);
+}
+
+void validate_config(struct config *config, struct source *source)
+{
+	struct check check = {config, source};
+
+	check_accounts(&check);
+	check_rooms(&check);
+	check_watches(&check);
+	if (strlen(config->socket.path) > SOCKET_PATH_MAX)
+		FAULT_AT(&check, "socket", "path", "[socket] path is over %d bytes long",
+		        SOCKET_PATH_MAX);
+	if (config->call_monitor.calls_table && !config->call_monitor.database)
+		FAULT_AT(&check, "call_monitor", "calls_table",
+		        "[call_monitor] calls_table: database is missing");
+	fill_spool(config);
+}

@@ -1,0 +1,112 @@
+/*
+ * config_example.c - see config_example.h.
+ */
+#include "config_example.h"
+
+#include <string.h>
+#include "bot/config/options.h"
+
+static const char top[] =
+        "# Configuration of matrix-telemetry-bot. Every key is here with its default (or, where "
+        "it\n"
+        "# has none, an example) behind a \"#\"; what stands without one must be set.\n"
+        "#\n"
+        "# The daemon looks for $MATRIX_TELEMETRY_BOT_CONFIG, ./bot.conf and\n"
+        "# /etc/matrix-telemetry-bot/bot.conf. `matrix-telemetry-bot check` tells what is wrong "
+        "with\n"
+        "# it; SIGHUP (systemctl reload) takes it over, or refuses it as a whole.\n"
+        "#\n"
+        "# Comments begin with # or ; at the start of a line, or with ; behind a space. Durations "
+        "are\n"
+        "# written like 30s, 5m or 1d12h; relative paths begin at the folder of this file.\n";
+
+static void add_help(struct buf *out, const char *help)
+{
+	while (*help) {
+		size_t len = strcspn(help, "\n");
+
+		buf_printf(out, "# %.*s\n", (int)len, help);
+		help += len + (help[len] == '\n');
+	}
+}
+
+/* Rooms have no table: their keys are the operator's. */
+static void add_rooms(struct buf *out)
+{
+	buf_add_str(out, "ops = #fn-registry-ops:example.org\n");
+	buf_add_str(out, "dev = #fn-registry-dev:example.org\n");
+}
+
+static void add_option(struct buf *out, const struct option *option)
+{
+	const char *value = option->example ? option->example : option->fallback;
+
+	if (option->help) {
+		buf_add_char(out, '\n');
+		add_help(out, option->help);
+	}
+	buf_printf(out, "%s%s =%s%s\n", option->shown ? "" : "#", option->key,
+	        value && *value ? " " : "", value ? value : "");
+}
+
+static void add_kind_help(struct buf *out)
+{
+	size_t i;
+
+	buf_add_str(out, "#\n");
+	for (i = 0; i < config_options_len; i++) {
+		const char *help = config_options[i].help;
+		size_t len;
+
+		if (strcmp(config_options[i].section, "kind *") != 0)
+			continue;
+		buf_printf(out, "#   %-9s", config_options[i].key);
+		for (; *help; help += len + (help[len] == '\n')) {
+			len = strcspn(help, "\n");
+			buf_printf(out, "%.*s\n", (int)len, help);
+			if (help[len])
+				buf_printf(out, "#   %-9s", "");
+		}
+	}
+}
+
+static void add_kinds(struct buf *out)
+{
+	size_t i;
+
+	add_kind_help(out);
+	for (i = 0; i < config_builtin_kinds_len; i++) {
+		const struct builtin_kind *kind = &config_builtin_kinds[i];
+
+		buf_printf(out, "\n#[kind %s]\n", kind->name);
+		buf_printf(out, "#severity = %s\n", severity_name(kind->severity));
+		if (kind->emoji)
+			buf_printf(out, "#emoji = %s\n", kind->emoji);
+		buf_printf(out, "#identity =%s%s\n", *kind->identity ? " " : "", kind->identity);
+		buf_printf(out, "#text = %s\n", kind->text);
+	}
+}
+
+void config_example(struct buf *out)
+{
+	size_t i, k;
+
+	buf_add_str(out, top);
+	for (i = 0; i < config_sections_len; i++) {
+		const struct option_section *section = &config_sections[i];
+		bool named = strchr(section->pattern, '*') != NULL;
+
+		buf_add_str(out, "\n\n");
+		add_help(out, section->help);
+		if (strcmp(section->pattern, "kind *") == 0) {
+			add_kinds(out);
+			continue;
+		}
+		buf_printf(out, "%s[%s]\n", named ? "#" : "", section->example);
+		if (strcmp(section->pattern, "rooms") == 0)
+			add_rooms(out);
+		for (k = 0; k < config_options_len; k++)
+			if (strcmp(config_options[k].section, section->pattern) == 0)
+				add_option(out, &config_options[k]);
+	}
+}
