@@ -1,0 +1,200 @@
+/*
+ * test_commands.c - the subcommands that ask a daemon: arguments, output, exit status. The
+ * daemon is a child process with the real server in it, which answers by a script.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+#include "bot/client/commands.h"
+#include "bot/intake/server.h"
+
+#define LEN(array) (sizeof(array) / sizeof(*(array)))
+#define ARGS_MAX 6
+
+static const char config_text[] = "[matrix]\nhomeserver = example.org\nuser = @b:example.org\n"
+                                  "[rooms]\nops = #o:example.org\ndev = #d:example.org\n"
+                                  "[socket]\npath = sock\n[storage]\nspool = spool\n";
+
+struct fixture {
+	char folder[64], config[96], socket[96], out[96];
+	pid_t daemon; /* 0 = none */
+};
+
+/* Answers with the request as its text, so that the test sees what was asked. */
+static void on_request(
+        const json_t *request, const struct alert_peer *peer, struct reply *reply, void *arg)
+{
+	const char *op = json_string_value(json_object_get(request, "op"));
+	const char *app = json_string_value(json_object_get(request, "app"));
+
+	if (strcmp(op, "alert") == 0 && strcmp(app, "dag_engine") == 0) {
+		reply_error(reply, "invalid", "app", "no dags here", false);
+	} else if (strcmp(op, "alert") == 0) {
+		reply_ok(reply, json_pack("{s:i}", "alert", 7));
+	} else if (strcmp(op, "wait") == 0) {
+		reply_ok(reply, json_pack("{s:s}", "text", "in the room\n"));
+	} else if (strcmp(op, "metrics") == 0) {
+		reply_error(reply, "busy", NULL, "later", true);
+	} else {
+		char *text = json_dumps(request, JSON_COMPACT | JSON_SORT_KEYS);
+		reply_ok(reply, json_pack("{s:s}", "text", text));
+		free(text);
+	}
+}
+
+static void run_daemon(struct fixture *f, int ready)
+{
+	const struct server_events events = {.on_request = on_request};
+	struct config config = {
+	        .socket = {.path = f->socket, .mode = 0600, .max_clients = 8},
+	};
+	struct server *server;
+	struct fault fault;
+	uv_loop_t loop;
+
+	uv_loop_init(&loop);
+	if (server_create(&server, &loop, &config, &events, &fault) == OK &&
+	        write(ready, "r", 1) == 1)
+		uv_run(&loop, UV_RUN_DEFAULT);
+	_exit(0);
+}
+
+static void start_daemon(struct fixture *f)
+{
+	int ready[2];
+	char byte;
+
+	assert_int_equal(pipe(ready), 0);
+	f->daemon = fork();
+	if (f->daemon == 0)
+		run_daemon(f, ready[1]);
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	signal(SIGPIPE, SIG_IGN);
+	strcpy(f->folder, "/tmp/test_commands.XXXXXX");
+	assert_non_null(mkdtemp(f->folder));
+	snprintf(f->config, sizeof(f->config), "%s/bot.conf", f->folder);
+	snprintf(f->socket, sizeof(f->socket), "%s/sock", f->folder);
+	snprintf(f->out, sizeof(f->out), "%s/out", f->folder);
+	FILE *file = fopen(f->config, "w");
+	fputs(config_text, file);
+	fclose(file);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	char command[128];
+
+	if (f->daemon) {
+		kill(f->daemon, SIGKILL);
+		waitpid(f->daemon, NULL, 0);
+	}
+	snprintf(command, sizeof(command), "rm -r %s", f->folder);
+	assert_int_equal(system(command), 0);
+	free(f);
+	return 0;
+}
+
+/* Runs a command and keeps what it prints in out. */
+static int run(struct fixture *f, bool json, const char *const *args, char *out, size_t size)
+{
+	char *argv[ARGS_MAX];
+	int argc = 0;
+	int old = dup(STDOUT_FILENO);
+
+	for (; args[argc]; argc++)
+		argv[argc] = (char *)args[argc]; /* only read */
+	fflush(stdout);
+	assert_non_null(freopen(f->out, "w", stdout));
+	int status = client_command(argv[0], f->config, json, argc, argv);
+	fflush(stdout);
+	dup2(old, STDOUT_FILENO);
+	close(old);
+	FILE *file = fopen(f->out, "r");
+	out[fread(out, 1, size - 1, file)] = '\0';
+	fclose(file);
+	return status;
+}
+
+static void arguments_become_requests(void **state)
+{
+	static const struct {
+		const char *args[ARGS_MAX];
+		int status;
+		const char *out;
+	} cases[] = {
+	        {{"status"}, EX_OK, "{\"op\":\"status\"}\n"},
+	        {{"alerts"}, EX_OK, "{\"op\":\"alerts\"}\n"},
+	        {{"alerts", "5"}, EX_OK, "{\"limit\":5,\"op\":\"alerts\"}\n"},
+	        {{"alerts", "a"}, EX_OK, "{\"app\":\"a\",\"op\":\"alerts\"}\n"},
+	        {{"alerts", "a", "5"}, EX_OK, "{\"app\":\"a\",\"limit\":5,\"op\":\"alerts\"}\n"},
+	        {{"retry", "3"}, EX_OK, "{\"id\":3,\"op\":\"retry\"}\n"},
+	        {{"wait", "3"}, EX_OK, "in the room\n"},
+	        {{"test", "node"}, EX_OK, "node: in the room\n"},
+	        {{"test", "dag"}, EX_DATAERR, ""},
+	        {{"test", "all"}, EX_DATAERR, "node: in the room\nviolation: in the room\n"},
+	        {{"metrics"}, EX_TEMPFAIL, ""},
+	        {{"status", "x"}, EX_USAGE, ""},
+	        {{"alerts", "a", "b"}, EX_USAGE, ""},
+	        {{"alerts", "\xff"}, EX_USAGE, ""},
+	        {{"retry", "x"}, EX_USAGE, ""},
+	        {{"wait"}, EX_USAGE, ""},
+	        {{"test"}, EX_USAGE, ""},
+	        {{"test", "other"}, EX_USAGE, ""},
+	        {{"nonsense"}, EX_USAGE, ""},
+	};
+	struct fixture *f = *state;
+	char out[4096];
+
+	start_daemon(f);
+	for (size_t i = 0; i < LEN(cases); i++) {
+		assert_int_equal(run(f, false, cases[i].args, out, sizeof(out)), cases[i].status);
+		assert_string_equal(out, cases[i].out);
+	}
+	const char *const wait[] = {"wait", "1", NULL};
+	assert_int_equal(run(f, true, wait, out, sizeof(out)), EX_OK);
+	assert_string_equal(out, "{\"ok\":true,\"text\":\"in the room\\n\"}\n");
+}
+
+static void what_is_missing_has_its_own_status(void **state)
+{
+	struct fixture *f = *state;
+	const char *const status[] = {"status", NULL};
+	char out[4096];
+
+	assert_int_equal(run(f, false, status, out, sizeof(out)), EX_UNAVAILABLE);
+	FILE *file = fopen(f->config, "a");
+	fputs("nonsense = 1\n", file);
+	fclose(file);
+	assert_int_equal(run(f, false, status, out, sizeof(out)), EX_CONFIG);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	        T(arguments_become_requests),
+	        T(what_is_missing_has_its_own_status),
+	};
+#undef T
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
