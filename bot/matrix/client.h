@@ -3,7 +3,9 @@
  *
  * Tokens: the client keeps the current one. When the homeserver refuses it (401
  * M_UNKNOWN_TOKEN), every call ends in ERR_AUTH, on_auth_lost is called once, and calls go on
- * ending in ERR_AUTH at once until mx_set_token() brings another.
+ * ending in ERR_AUTH at once until mx_set_token() brings another. A call that was under way with
+ * a token replaced meanwhile ends in ERR_NET, unsent, and is to be tried again. Without a token
+ * calls go out without one (login, discovery).
  */
 #pragma once
 
@@ -38,7 +40,8 @@ struct mx_events {
 struct mx *mx_create(struct http *http, const char *base_url, const struct mx_events *events);
 void mx_destroy(struct mx *mx); /* only when no call is under way */
 
-void mx_set_token(struct mx *mx, const char *token); /* copied; NULL = none */
+/* Copied; NULL = none. ERR_INVALID for a text that no token can be (then nothing changes). */
+enum err mx_set_token(struct mx *mx, const char *token);
 bool mx_has_token(const struct mx *mx);
 
 /*
@@ -51,6 +54,7 @@ struct mx_call *mx_start(struct mx *mx, const char *method, const char *path, co
 /* The same with a body that is JSON text already (a stored event's content, sent byte for byte). */
 struct mx_call *mx_start_text(struct mx *mx, const char *method, const char *path,
 	const char *body, int64_t timeout_ms, mx_done_fn done, void *arg);
+/* Not for a call whose callback began. */
 void mx_cancel(struct mx_call *call);
 
 /* Builds a path: each %s of the format is percent-encoded, %d takes an int64_t. Owned by the

@@ -36,6 +36,8 @@ struct http_call {
 	const char *content_type;  /* NULL = application/json */
 	int64_t timeout_ms;        /* whole request */
 	size_t max_answer;         /* bytes; more ends in ERR_TOO_LARGE */
+	unsigned redirects;        /* followed at most, https only unless url is http; 0 = none,
+				      and always 0 with a bearer */
 };
 
 struct http_result {
@@ -54,6 +56,9 @@ typedef void (*http_done_fn)(const struct http_result *result, void *arg);
 enum err http_create(struct http **out, uv_loop_t *loop, const struct http_options *options);
 struct http_request *http_start(struct http *http, const struct http_call *call,
 	http_done_fn done, void *arg);
+/* Not for a request whose callback began. */
 void http_cancel(struct http_request *request);
+/* A request that is not sent: ends with the code from the loop. */
+struct http_request *http_refuse(struct http *http, enum err code, http_done_fn done, void *arg);
 /* Cancels what is under way, then calls closed(arg) once and frees. */
 void http_close(struct http *http, void (*closed)(void *arg), void *arg);

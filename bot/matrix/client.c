@@ -1,0 +1,204 @@
+/*
+ * client.c - see client.h. What an answer means is decided in answer.c.
+ */
+#include <assert.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/buf.h"
+#include "bot/base/log.h"
+#include "bot/base/text.h"
+#include "bot/matrix/answer.h"
+#include "bot/matrix/client.h"
+
+#define LARGE_ANSWER (64U << 20)
+#define SMALL_ANSWER (1U << 20)
+#define PATH_MAX_BYTES (1U << 20)
+
+struct mx {
+	struct http *http;
+	char *base_url;
+	char *token;         /* NULL = none */
+	unsigned generation; /* of the token */
+	bool lost;           /* the token was refused */
+	unsigned calls;      /* under way */
+	struct mx_events events;
+};
+
+struct mx_call {
+	struct mx *mx;
+	struct http_request *request;
+	unsigned generation; /* of the token it was sent with */
+	bool has_token;
+	mx_done_fn done;
+	void *arg;
+};
+
+struct mx *mx_create(struct http *http, const char *base_url, const struct mx_events *events)
+{
+	struct mx *mx = x_calloc(1, sizeof(*mx));
+
+	mx->http = http;
+	mx->base_url = x_strdup(base_url);
+	if (events)
+		mx->events = *events;
+	return mx;
+}
+
+void mx_destroy(struct mx *mx)
+{
+	if (!mx)
+		return;
+	assert(mx->calls == 0);
+	x_wipe_free_str(mx->token);
+	free(mx->base_url);
+	free(mx);
+}
+
+/* Visible ASCII: what could not stand in a header is no token. */
+static bool is_token(const char *token)
+{
+	if (*token == '\0')
+		return false;
+	for (; *token; token++) {
+		if (*token <= 0x20 || *token >= 0x7f)
+			return false;
+	}
+	return true;
+}
+
+enum err mx_set_token(struct mx *mx, const char *token)
+{
+	if (token && !is_token(token))
+		return ERR_INVALID;
+	x_wipe_free_str(mx->token);
+	mx->token = x_strdup_opt(token);
+	mx->generation++;
+	mx->lost = false;
+	return OK;
+}
+
+bool mx_has_token(const struct mx *mx)
+{
+	return mx->token != NULL;
+}
+
+/* The token was refused: once for each token, and only if it is still in use. */
+static void note_auth(struct mx_call *call, struct mx_answer *answer)
+{
+	struct mx *mx = call->mx;
+
+	if (call->generation != mx->generation) {
+		answer->code = ERR_NET;
+		strcpy(answer->error, "the access token was replaced meanwhile");
+		return;
+	}
+	if (!call->has_token || mx->lost)
+		return;
+	mx->lost = true;
+	if (mx->events.on_auth_lost)
+		mx->events.on_auth_lost(answer->soft_logout, mx->events.arg);
+}
+
+static void on_http_done(const struct http_result *result, void *arg)
+{
+	struct mx_call *call = arg;
+	struct mx_answer answer;
+	json_t *body = answer_read(&answer, result);
+
+	if (answer.code == ERR_AUTH)
+		note_auth(call, &answer);
+	call->mx->calls--;
+	call->done(&answer, call->arg);
+	json_decref(body);
+	free(call);
+}
+
+/* What lists other people's things may be large; what answers a send is not. */
+static size_t answer_limit(const char *method, const char *path)
+{
+	if (strcmp(method, "GET") == 0 || strncmp(path, "/v3/keys/", 9) == 0)
+		return LARGE_ANSWER;
+	return SMALL_ANSWER;
+}
+
+struct mx_call *mx_start_text(struct mx *mx, const char *method, const char *path, const char *body,
+        int64_t timeout_ms, mx_done_fn done, void *arg)
+{
+	struct mx_call *call = x_calloc(1, sizeof(*call));
+	struct http_call http_call = {
+	        .method = method,
+	        .bearer = mx->token,
+	        .timeout_ms = timeout_ms,
+	        .max_answer = answer_limit(method, path),
+	};
+	char *url;
+
+	call->mx = mx;
+	call->generation = mx->generation;
+	call->has_token = mx->token != NULL;
+	call->done = done;
+	call->arg = arg;
+	mx->calls++;
+	if (mx->lost) {
+		call->request = http_refuse(mx->http, ERR_AUTH, on_http_done, call);
+		return call;
+	}
+	if (!body && strcmp(method, "GET") != 0 && strcmp(method, "DELETE") != 0)
+		body = "{}";
+	if (body) {
+		http_call.body = body;
+		http_call.body_len = strlen(body);
+	}
+	url = x_asprintf("%s/_matrix/client%s", mx->base_url, path);
+	http_call.url = url;
+	call->request = http_start(mx->http, &http_call, on_http_done, call);
+	free(url);
+	return call;
+}
+
+struct mx_call *mx_start(struct mx *mx, const char *method, const char *path, const json_t *body,
+        int64_t timeout_ms, mx_done_fn done, void *arg)
+{
+	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	struct mx_call *call;
+
+	assert(!body || text);
+	call = mx_start_text(mx, method, path, text, timeout_ms, done, arg);
+	x_wipe_free_str(text); /* may hold a password */
+	return call;
+}
+
+void mx_cancel(struct mx_call *call)
+{
+	http_cancel(call->request);
+}
+
+char *mx_path(const char *format, ...)
+{
+	struct buf path;
+	va_list args;
+
+	buf_init(&path, PATH_MAX_BYTES);
+	va_start(args, format);
+	for (const char *at = format; *at; at++) {
+		if (*at != '%') {
+			buf_add_char(&path, *at);
+			continue;
+		}
+		switch (*++at) {
+		case 's':
+			text_add_uri(&path, va_arg(args, const char *));
+			break;
+		case 'd':
+			buf_printf(&path, "%lld", (long long)va_arg(args, int64_t));
+			break;
+		default:
+			assert(*at == '%');
+			buf_add_char(&path, '%');
+		}
+	}
+	va_end(args);
+	return buf_take(&path);
+}

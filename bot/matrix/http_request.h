@@ -1,0 +1,50 @@
+/*
+ * http_request.h - one HTTP request: its curl handle's options, its answer, its result. For
+ * http.c alone.
+ */
+#pragma once
+
+#include <curl/curl.h>
+#include <sys/queue.h>
+#include "bot/base/buf.h"
+#include "bot/matrix/http.h"
+
+/* What all requests of a struct http have in common. */
+struct http_settings {
+	char *proxy, *ca_file, *user_agent; /* owned, NULL = default */
+	curl_closesocket_callback close_socket;
+	void *close_socket_arg;
+};
+
+struct http_request {
+	TAILQ_ENTRY(http_request) link; /* http::running or http::ended */
+	struct http *http;
+	CURL *easy;                 /* NULL when it was never made */
+	struct curl_slist *headers; /* holds the token */
+	char *body_out;
+	size_t body_out_len;
+	struct buf body_in;
+	bool too_large;
+	bool sent;
+	bool is_ended; /* code is known, the callback outstanding */
+	enum err code;
+	int64_t start_ms; /* monotonic */
+	char error[CURL_ERROR_SIZE];
+	http_done_fn done;
+	void *arg;
+};
+
+TAILQ_HEAD(http_requests, http_request);
+
+void http_settings_init(struct http_settings *settings, const struct http_options *options,
+        curl_closesocket_callback close_socket, void *arg);
+void http_settings_finish(struct http_settings *settings);
+
+struct http_request *http_request_create(struct http *http, http_done_fn done, void *arg);
+/* Makes the curl handle; ERR_INVALID when the call cannot be expressed. */
+enum err http_request_prepare(struct http_request *request, const struct http_call *call,
+        const struct http_settings *settings);
+/* Takes note of how curl ended. */
+void http_request_end(struct http_request *request, CURLcode result);
+/* Calls back and frees. The handle is in no multi any more. */
+void http_request_deliver(struct http_request *request);
