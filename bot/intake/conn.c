@@ -8,12 +8,11 @@
 #include "bot/base/alloc.h"
 #include "bot/base/buf.h"
 #include "bot/base/log.h"
-#include "bot/base/text.h"
+#include "bot/intake/answer.h"
 #include "bot/intake/conn.h"
 #include "bot/intake/request.h"
 
 #define INPUT_CAP (SERVER_LINE_MAX + 1) /* a line of the greatest length and its newline */
-#define MESSAGE_POINTS 512              /* of an error message */
 
 struct reply {
 	struct conn *conn;       /* NULL = closed */
@@ -211,44 +210,15 @@ static struct reply *reply_create(struct conn *conn)
 
 /* ---- the replies' public side ---- */
 
-static json_t *neutral_string(const char *text)
-{
-	struct buf buf;
-
-	buf_init(&buf, 16 * MESSAGE_POINTS);
-	text_add_plain(&buf, text, MESSAGE_POINTS, TEXT_KEEP_NEWLINES);
-	json_t *string = json_string(buf_str(&buf));
-	buf_finish(&buf);
-	return string;
-}
-
-static json_t *error_object(const char *code, const char *field, const char *message, bool retry)
-{
-	json_t *object = json_pack("{s:b, s:o}", "ok", 0, "error", neutral_string(code));
-
-	if (field)
-		json_object_set_new(object, "field", neutral_string(field));
-	if (message)
-		json_object_set_new(object, "message", neutral_string(message));
-	if (retry)
-		json_object_set_new(object, "retry", json_true());
-	return object;
-}
-
 void reply_ok(struct reply *reply, json_t *object)
 {
-	json_t *line = json_pack("{s:b}", "ok", 1);
-
-	if (object)
-		json_object_update_missing(line, object);
-	json_decref(object);
-	reply_finish(reply, line);
+	reply_finish(reply, answer_ok(object));
 }
 
 void reply_error(
         struct reply *reply, const char *code, const char *field, const char *message, bool retry)
 {
-	reply_finish(reply, error_object(code, field, message, retry));
+	reply_finish(reply, answer_error(code, field, message, retry));
 }
 
 bool reply_stream(struct reply *reply, json_t *object)
@@ -284,7 +254,7 @@ static void take_line(struct conn *conn, const char *line, size_t len)
 		conn->events.on_request(request, &conn->peer, reply, conn->events.arg);
 		json_decref(request);
 	} else {
-		json_t *object = error_object("json", NULL, fault.text, false);
+		json_t *object = answer_error("json", NULL, fault.text, false);
 		json_object_set_new(object, "position", json_integer((json_int_t)position));
 		reply_finish(reply, object);
 	}
