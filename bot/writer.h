@@ -9,18 +9,19 @@
  * commit fails, every done() of the batch gets that error and nothing was kept.
  *
  * done() runs exactly once for each submitted job, never before writer_submit() returns, also
- * at close: the queue is worked off first. work() must touch nothing that the loop uses.
+ * at close: the queue is worked off first. done() may submit again, also while closing. work()
+ * must touch nothing that the loop uses. message says why result is not OK, else "".
  */
 #pragma once
 
-#include <stdbool.h>
+#include <stdint.h>
 #include <uv.h>
 #include "storage/store.h"
 
 struct writer;
 struct writer_job;
 
-typedef enum err (*writer_work_fn)(struct store *store, void *arg);     /* pool thread */
+typedef enum err (*writer_work_fn)(struct store *store, void *arg);              /* pool thread */
 typedef void (*writer_done_fn)(enum err result, const char *message, void *arg); /* loop */
 
 /* The store is borrowed and must outlive the writer. */
@@ -32,6 +33,9 @@ void writer_submit_tail(struct writer *writer, writer_work_fn work, writer_done_
 
 /* Jobs queued or under way. */
 unsigned writer_pending(const struct writer *writer);
+
+/* Batches that are done with. */
+uint64_t writer_batches(const struct writer *writer);
 
 /* Works off what is queued, then calls closed(arg) once and frees the writer. */
 void writer_close(struct writer *writer, void (*closed)(void *arg), void *arg);

@@ -10,26 +10,26 @@
 enum alert_state { ALERT_QUEUED, ALERT_GROUPED, ALERT_SILENCED };
 
 struct alert_row {
-	int64_t id;          /* set by alerts_insert() */
-	char *ext_id;        /* the sender's idempotency key or NULL; unique */
+	int64_t id;   /* set by alerts_insert() */
+	char *ext_id; /* the sender's idempotency key or NULL; unique */
 	char *app, *kind;
-	int severity;        /* enum severity */
-	int resolved;        /* 0 firing, 1 resolved */
-	char *run_id;        /* or NULL */
-	char *subject;       /* app, kind and what failed: hex digest, without severity */
-	char *fingerprint;   /* the same with severity */
-	char *identity;      /* what failed, for people */
-	char *title;         /* the text's first line, for lists */
-	char *fields;        /* JSON object: everything that was handed in */
-	char *url;           /* link or NULL */
-	int64_t at_ms;       /* when it happened */
-	int64_t received_ms; /* when it was taken in */
+	int severity;          /* enum severity */
+	int resolved;          /* 0 firing, 1 resolved */
+	char *run_id;          /* or NULL */
+	char *subject;         /* app, kind and what failed: hex digest, without severity */
+	char *fingerprint;     /* the same with severity */
+	char *identity;        /* what failed, for people */
+	char *title;           /* the text's first line, for lists */
+	char *fields;          /* JSON object: everything that was handed in */
+	char *url;             /* link or NULL */
+	int64_t at_ms;         /* when it happened */
+	int64_t received_ms;   /* when it was taken in */
 	int64_t uid, gid, pid; /* of the peer; -1 = unknown */
-	char *room;          /* room name it was routed to, or NULL */
-	int64_t message_id;  /* the message it went into, 0 = none */
-	int64_t outbox_id;   /* the event that carried it first, 0 = none yet */
-	int state;           /* enum alert_state */
-	char *reason;        /* which rule decided, for `!alert`: "new message", "joined: throttle" */
+	char *room;            /* room name it was routed to, or NULL */
+	int64_t message_id;    /* the message it went into, 0 = none */
+	int64_t outbox_id;     /* the event that carried it first, 0 = none yet */
+	int state;             /* enum alert_state */
+	char *reason; /* which rule decided, for `!alert`: "new message", "joined: throttle" */
 };
 
 void alert_row_finish(struct alert_row *row);
@@ -45,15 +45,15 @@ enum err alerts_by_run_id(struct store *store, const char *run_id, struct alert_
 /* Marks all alerts of the message that no event has carried yet as carried by outbox_id. */
 enum err alerts_carry(struct store *store, int64_t message_id, int64_t outbox_id);
 
-/* Newest first; app NULL = all; *rows is an array the caller finishes and frees. */
-enum err alerts_list(struct store *store, const char *app, int limit, struct alert_row **rows,
-	size_t *len);
+/* Newest first, at most limit; app NULL = all; *rows is an array the caller finishes and frees. */
+enum err alerts_list(
+        struct store *store, const char *app, int limit, struct alert_row **rows, size_t *len);
 
 /* Where an alert is: event_id and sent_ms of the event that carried it, if confirmed.
  * ERR_NOT_FOUND: no such alert. *event_id is owned by the caller, NULL when not in the room yet.
  * *aside says that its event was set aside. */
 enum err alerts_where(struct store *store, int64_t id, char **event_id, int64_t *sent_ms,
-	int64_t *received_ms, bool *aside);
+        int64_t *received_ms, bool *aside);
 
 /* Alerts since since_ms, counted by severity (array of 3). */
 enum err alerts_count_since(struct store *store, int64_t since_ms, int64_t counts[3]);

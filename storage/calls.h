@@ -7,9 +7,9 @@
 
 struct call_row {
 	int64_t at_ms;
-	const char *what;     /* "send", "edit", "heartbeat", … (borrowed, as all strings here) */
-	const char *room;     /* room name */
-	const char *room_id;  /* or NULL */
+	const char *what;    /* "send", "edit", "heartbeat", … (borrowed, as all strings here) */
+	const char *room;    /* room name */
+	const char *room_id; /* or NULL */
 	int64_t outbox_id;
 	int64_t duration_ms;
 	int64_t latency_ms;   /* since the oldest alert it carries was taken in; -1 = not one */
@@ -32,7 +32,10 @@ struct calls_mirror;
 /* columns: "ours=theirs,…" of at_ms, at (RFC 3339), what, room, duration_ms, result, error,
  * event_id. Nothing is opened before the first row. ERR_INVALID names the bad column. */
 enum err calls_mirror_create(struct calls_mirror **out, const char *database, const char *table,
-	const char *columns, struct fault *fault);
+        const char *columns, struct fault *fault);
 void calls_mirror_destroy(struct calls_mirror *mirror);
-enum err calls_mirror_insert(struct calls_mirror *mirror, const struct call_row *row,
-	struct fault *fault);
+/* ERR_NOT_FOUND: database, table or column is missing; fault->text says so the first time and is
+ * empty after that, until a row got through. Waits for a lock at most 200 ms (ERR_BUSY). Not
+ * inside a transaction of our own, which would wait along. */
+enum err calls_mirror_insert(
+        struct calls_mirror *mirror, const struct call_row *row, struct fault *fault);

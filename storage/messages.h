@@ -13,23 +13,23 @@ enum message_kind { MESSAGE_ALERTS, MESSAGE_RING, MESSAGE_STORM, MESSAGE_HEARTBE
 
 struct message_row {
 	int64_t id;
-	int kind;           /* enum message_kind */
-	char *room;         /* room name */
-	char *room_id;      /* where it was sent, or NULL */
-	char *origin;       /* app, or "*" for a storm */
-	char *event_id;     /* of the new event, NULL until confirmed */
-	char *lead;         /* text above the entries, or NULL (plain text, from us) */
-	int severity;       /* the worst of its entries when it was opened or frozen */
-	int64_t opened_ms;  /* first alert taken in */
-	int64_t frozen_ms;  /* content of the new event fixed; it may be in the room from then on */
-	int64_t sent_ms;    /* confirmed by the homeserver */
-	int64_t edited_ms;  /* last edit frozen */
-	int64_t dirty_ms;   /* since when there is something to edit in; 0 = nothing */
-	int urgent;         /* edit at once, without waiting for the edit interval */
-	int64_t closed_ms;  /* takes no more alerts */
-	int64_t bytes;      /* upper bound of its event's size */
-	int64_t silent;     /* criticals that joined by edit and rang nowhere */
-	int64_t alerts;     /* alerts in it */
+	int kind;          /* enum message_kind */
+	char *room;        /* room name */
+	char *room_id;     /* where it was sent, or NULL */
+	char *origin;      /* app, or "*" for a storm */
+	char *event_id;    /* of the new event, NULL until confirmed */
+	char *lead;        /* text above the entries, or NULL (plain text, from us) */
+	int severity;      /* the worst of its entries when it was opened or frozen */
+	int64_t opened_ms; /* first alert taken in */
+	int64_t frozen_ms; /* content of the new event fixed; it may be in the room from then on */
+	int64_t sent_ms;   /* confirmed by the homeserver */
+	int64_t edited_ms; /* last edit frozen */
+	int64_t dirty_ms;  /* since when there is something to edit in; 0 = nothing */
+	int urgent;        /* edit at once, without waiting for the edit interval */
+	int64_t closed_ms; /* takes no more alerts */
+	int64_t bytes;     /* upper bound of its event's size */
+	int64_t silent;    /* criticals that joined by edit and rang nowhere */
+	int64_t alerts;    /* alerts in it */
 };
 
 struct entry_row {
@@ -40,39 +40,40 @@ struct entry_row {
 	int severity;
 	int64_t count;
 	int64_t first_ms, last_ms; /* when it happened, first and last */
-	char *body;     /* plain text of the newest alert, lines by \n */
-	char *html;     /* the same as HTML, lines by <br> */
-	char *url;      /* link of the newest, or NULL */
-	char *run_ids;  /* JSON array of strings, oldest first, each once */
-	char *fields;   /* JSON object of the newest */
-	int64_t resolved_ms; /* 0 = firing */
+	char *body;                /* plain text of the newest alert, lines by \n */
+	char *html;                /* the same as HTML, lines by <br> */
+	char *url;                 /* link of the newest, or NULL */
+	char *run_ids;             /* JSON array of strings, oldest first, each once */
+	char *fields;              /* JSON object of the newest */
+	int64_t resolved_ms;       /* 0 = firing */
 };
 
 void message_row_finish(struct message_row *row);
 void entry_row_finish(struct entry_row *row);
 
-enum err messages_insert(struct store *store, struct message_row *row); /* sets row->id */
+enum err messages_insert(struct store *store, struct message_row *row);       /* sets row->id */
 enum err messages_update(struct store *store, const struct message_row *row); /* all columns */
 enum err messages_by_id(struct store *store, int64_t id, struct message_row *row);
 enum err messages_by_event(struct store *store, const char *event_id, struct message_row *row);
 /* The open (closed_ms = 0) message of kind ALERTS, RING or STORM for a room and origin;
  * ERR_NOT_FOUND when there is none. */
-enum err messages_open(struct store *store, const char *room, const char *origin,
-	struct message_row *row);
+enum err messages_open(
+        struct store *store, const char *room, const char *origin, struct message_row *row);
 /* All open messages (few), for the timer. The caller finishes and frees the array. */
 enum err messages_open_all(struct store *store, struct message_row **rows, size_t *len);
 /* Confirmed messages with dirty_ms set, closed or not, in a room, oldest dirty first. */
-enum err messages_dirty(struct store *store, const char *room, struct message_row **rows,
-	size_t *len);
+enum err messages_dirty(
+        struct store *store, const char *room, struct message_row **rows, size_t *len);
 /* Messages of kind ALERTS or RING opened since since_ms, over all rooms: the storm's measure. */
 enum err messages_opened_since(struct store *store, int64_t since_ms, int64_t *count);
 
+/* ERR_EXISTS: that fingerprint is in the message already. */
 enum err entries_insert(struct store *store, struct entry_row *row); /* sets row->id */
 enum err entries_update(struct store *store, const struct entry_row *row);
-enum err entries_by_fingerprint(struct store *store, int64_t message_id, const char *fingerprint,
-	struct entry_row *row);
+enum err entries_by_fingerprint(
+        struct store *store, int64_t message_id, const char *fingerprint, struct entry_row *row);
 /* A message's entries in order of arrival. */
 enum err entries_of(struct store *store, int64_t message_id, struct entry_row **rows, size_t *len);
 /* Firing entries of a subject, newest first, in any message; at most limit. */
-enum err entries_firing(struct store *store, const char *subject, int limit,
-	struct entry_row **rows, size_t *len);
+enum err entries_firing(
+        struct store *store, const char *subject, int limit, struct entry_row **rows, size_t *len);

@@ -20,22 +20,22 @@ enum outbox_purpose {
 
 struct outbox_row {
 	int64_t id;
-	int state;           /* enum outbox_state */
-	int purpose;         /* enum outbox_purpose */
-	char *room;          /* room name */
-	char *room_id;       /* fixed when frozen */
-	int64_t message_id;  /* 0 = none */
-	char *txn_id;        /* unique; set by outbox_insert() */
-	char *type;          /* event type, "m.room.message" */
-	char *content;       /* JSON or NULL while queued */
-	char *wire_type;     /* what is sent when encrypted, or NULL */
+	int state;          /* enum outbox_state */
+	int purpose;        /* enum outbox_purpose */
+	char *room;         /* room name */
+	char *room_id;      /* fixed when frozen */
+	int64_t message_id; /* 0 = none */
+	char *txn_id;       /* unique; set by outbox_insert() */
+	char *type;         /* event type, "m.room.message" */
+	char *content;      /* JSON or NULL while queued */
+	char *wire_type;    /* what is sent when encrypted, or NULL */
 	char *wire_content;
-	char *device_id;     /* of the access token it was frozen under */
+	char *device_id; /* of the access token it was frozen under */
 	int64_t created_ms, frozen_ms, sent_ms;
-	int64_t known_ms;    /* last time its fate was certain: frozen, or looked for and not there */
+	int64_t known_ms; /* last time its fate was certain: frozen, or looked for and not there */
 	int64_t tries;
 	char *event_id;
-	char *error;         /* last failure, for people */
+	char *error; /* last failure, for people */
 };
 
 void outbox_row_finish(struct outbox_row *row);
@@ -44,7 +44,6 @@ void outbox_row_finish(struct outbox_row *row);
 enum err outbox_insert(struct store *store, struct outbox_row *row);
 enum err outbox_update(struct store *store, const struct outbox_row *row); /* all columns */
 enum err outbox_by_id(struct store *store, int64_t id, struct outbox_row *row);
-/* The queued NEW row of a message, ERR_NOT_FOUND when it is frozen or there is none. */
 /* First row of a room that is queued or frozen; ERR_NOT_FOUND when the queue is empty. */
 enum err outbox_head(struct store *store, const char *room, struct outbox_row *row);
 /* Room names with something queued or frozen. *names: array of owned strings, owned. */
@@ -53,5 +52,6 @@ enum err outbox_rooms(struct store *store, char ***names, size_t *len);
 enum err outbox_counts(struct store *store, int64_t *waiting, int64_t *aside, int64_t *oldest_ms);
 /* Set-aside rows, oldest first. */
 enum err outbox_aside(struct store *store, int limit, struct outbox_row **rows, size_t *len);
-/* Puts set-aside rows (id 0 = all) back as queued under new transaction ids; *count of them. */
+/* Puts set-aside rows (id 0 = all) back as queued under new transaction ids; *count of them.
+ * What was fixed when they were frozen is cleared, except content: it stays as a draft. */
 enum err outbox_retry(struct store *store, int64_t id, int64_t *count);

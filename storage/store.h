@@ -21,16 +21,20 @@ struct store;
 
 /*
  * Opens (creating folder 0700 and files 0600), locks and migrates the database. ERR_BUSY: another
- * daemon has it. ERR_UNSUPPORTED: written by a newer version. On failure *out is NULL.
+ * daemon has it (the fault names its pid). ERR_UNSUPPORTED: written by a newer version, or by
+ * another program. The folder's own parent must exist. On failure *out is NULL.
  */
 enum err store_open(struct store **out, const char *path, struct fault *fault);
 void store_close(struct store *store); /* NULL is allowed; an open transaction is rolled back */
 
-/* Opens an existing database read-only, without the lock (for `check`); writers fail. */
+/* Opens an existing database read-only, without the lock (for `check`); writers fail.
+ * ERR_NOT_FOUND: there is none yet. ERR_UNSUPPORTED: not of this program's schema. */
 enum err store_open_readonly(struct store **out, const char *path, struct fault *fault);
 
 enum err store_begin(struct store *store);
-enum err store_commit(struct store *store); /* durable on disk when it returns OK */
+/* Durable on disk when it returns OK; on failure it is rolled back. A failure of an earlier call
+ * (disk full) may have ended the transaction already: then all writing, and this, fail with it. */
+enum err store_commit(struct store *store);
 void store_rollback(struct store *store);
 
 /* One level inside a transaction: what a job did since is kept or undone alone. */
@@ -38,11 +42,17 @@ enum err store_savepoint(struct store *store);
 enum err store_release(struct store *store);
 enum err store_undo(struct store *store);
 
-/* What the last failure was, for a log; static until the next call. */
+/* What the last failure was, for a log; static until the next failure. */
 const char *store_message(const struct store *store);
 
 /* The schema number this program writes. */
 int store_schema(void);
 
-/* Deletes what is older than before_ms and no longer needed by the queue. */
+/*
+ * Deletes what is older than before_ms and over: never what belongs to an open message, to one
+ * with something to edit in, or to an event that is queued, frozen or set aside. At most
+ * STORE_PRUNE_MAX rows of each table a call, so that a commit stays short: call it every few
+ * minutes.
+ */
+#define STORE_PRUNE_MAX 2000
 enum err store_prune(struct store *store, int64_t before_ms);

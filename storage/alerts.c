@@ -1,0 +1,171 @@
+/*
+ * alerts.c - the table `alerts`; see alerts.h.
+ *
+ * Invariants: a row is inserted once and only its outbox_id changes afterwards, once, from none
+ * to the event that carried it first. ext_id is unique where there is one.
+ */
+#include "storage/alerts.h"
+
+#include <stdlib.h>
+#include "storage/outbox.h"
+#include "storage/sql.h"
+
+#define SQL_STRUCT alert_row
+#define ALERT_COLUMNS(FIRST, X) \
+	FIRST(INT, severity)    \
+	X(INT, resolved)        \
+	X(INT, state)           \
+	X(LONG, at_ms)          \
+	X(LONG, received_ms)    \
+	X(REF, message_id)      \
+	X(REF, outbox_id)       \
+	X(LONG, uid)            \
+	X(LONG, gid)            \
+	X(LONG, pid)            \
+	X(OPT, ext_id)          \
+	X(TEXT, app)            \
+	X(TEXT, kind)           \
+	X(OPT, run_id)          \
+	X(TEXT, subject)        \
+	X(TEXT, fingerprint)    \
+	X(OPT, room)            \
+	X(TEXT, reason)         \
+	X(TEXT, identity)       \
+	X(TEXT, title)          \
+	X(OPT, url)             \
+	X(TEXT, fields)
+
+#define SELECT SQL_SELECT("alerts", ALERT_COLUMNS)
+#define ALERTS_STATEMENTS(X)                                                                  \
+	X(ALERTS_INSERT, SQL_INSERT("alerts", ALERT_COLUMNS))                                 \
+	X(ALERTS_BY_EXT_ID, SELECT "WHERE ext_id = ?")                                        \
+	X(ALERTS_BY_ID, SELECT "WHERE id = ?")                                                \
+	X(ALERTS_BY_RUN_ID, SELECT "WHERE run_id = ? ORDER BY id DESC LIMIT 1")               \
+	X(ALERTS_CARRY,                                                                       \
+	        "UPDATE alerts SET outbox_id = ? WHERE message_id = ? AND outbox_id IS NULL") \
+	X(ALERTS_LIST, SELECT "ORDER BY id DESC LIMIT ?")                                     \
+	X(ALERTS_LIST_APP, SELECT "WHERE app = ? ORDER BY id DESC LIMIT ?")                   \
+	X(ALERTS_WHERE, "SELECT a.received_ms, o.sent_ms, o.state, o.event_id FROM alerts a " \
+	                "LEFT JOIN outbox o ON o.id = a.outbox_id WHERE a.id = ?")            \
+	X(ALERTS_COUNT_SINCE,                                                                 \
+	        "SELECT count(*) FILTER (WHERE severity = 0), "                               \
+	        "count(*) FILTER (WHERE severity = 1), count(*) FILTER (WHERE severity = 2) " \
+	        "FROM alerts WHERE received_ms >= ?")
+
+SQL_STATEMENTS(sql_alerts, ALERTS_STATEMENTS);
+
+static const struct sql_column columns[] = {ALERT_COLUMNS(SQL_COLUMN, SQL_COLUMN)};
+static const struct sql_rows rows_type = {
+        columns,
+        sizeof(columns) / sizeof(columns[0]),
+        offsetof(struct alert_row, id),
+        sizeof(struct alert_row),
+};
+
+void alert_row_finish(struct alert_row *row)
+{
+	sql_finish_row(&rows_type, row);
+}
+
+enum err alerts_insert(struct store *store, struct alert_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_INSERT);
+	return sql_insert_row(&sql, &rows_type, row);
+}
+
+enum err alerts_by_ext_id(struct store *store, const char *ext_id, struct alert_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_BY_EXT_ID);
+	sql_bind_text(&sql, ext_id);
+	return sql_one_row(&sql, &rows_type, row);
+}
+
+enum err alerts_by_id(struct store *store, int64_t id, struct alert_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_BY_ID);
+	sql_bind_int(&sql, id);
+	return sql_one_row(&sql, &rows_type, row);
+}
+
+enum err alerts_by_run_id(struct store *store, const char *run_id, struct alert_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_BY_RUN_ID);
+	sql_bind_text(&sql, run_id);
+	return sql_one_row(&sql, &rows_type, row);
+}
+
+enum err alerts_carry(struct store *store, int64_t message_id, int64_t outbox_id)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_CARRY);
+	sql_bind_int(&sql, outbox_id);
+	sql_bind_int(&sql, message_id);
+	return sql_write(&sql);
+}
+
+enum err alerts_list(
+        struct store *store, const char *app, int limit, struct alert_row **rows, size_t *len)
+{
+	struct sql sql;
+	void *array;
+	enum err code;
+
+	sql_use(&sql, store, SQL_ALERTS, app != NULL ? ALERTS_LIST_APP : ALERTS_LIST);
+	if (app != NULL) {
+		sql_bind_text(&sql, app);
+	}
+	sql_bind_int(&sql, limit > 0 ? limit : 0); /* a negative LIMIT would mean none */
+	code = sql_all_rows(&sql, &rows_type, &array, len);
+	*rows = array;
+	return code;
+}
+
+enum err alerts_where(struct store *store, int64_t id, char **event_id, int64_t *sent_ms,
+        int64_t *received_ms, bool *aside)
+{
+	struct sql sql;
+	enum err code;
+
+	*event_id = NULL;
+	*sent_ms = 0;
+	*received_ms = 0;
+	*aside = false;
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_WHERE);
+	sql_bind_int(&sql, id);
+	code = sql_next(&sql);
+	if (code != OK) {
+		return code;
+	}
+	*received_ms = sql_int(&sql, 0);
+	*sent_ms = sql_int(&sql, 1);
+	*aside = sql_int(&sql, 2) == OUTBOX_ASIDE; /* without an event NULL, read as 0 */
+	*event_id = sql_text(&sql, 3);
+	sql_end(&sql);
+	return OK;
+}
+
+enum err alerts_count_since(struct store *store, int64_t since_ms, int64_t counts[3])
+{
+	struct sql sql;
+	enum err code;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_COUNT_SINCE);
+	sql_bind_int(&sql, since_ms);
+	code = sql_next(&sql);
+	for (int i = 0; i < 3; i++) {
+		counts[i] = code == OK ? sql_int(&sql, i) : 0;
+	}
+	if (code == OK) {
+		sql_end(&sql);
+	}
+	return code;
+}

@@ -1,0 +1,57 @@
+/*
+ * calls.c - the table `calls` of our own database; see calls.h. The copy in another app's
+ * database is in mirror.c.
+ */
+#include "storage/calls.h"
+
+#include "storage/sql.h"
+
+#define CALLS_STATEMENTS(X)                                                                       \
+	X(CALLS_INSERT, "INSERT INTO calls (at_ms, what, room, room_id, outbox_id, duration_ms, " \
+	                "latency_ms, result, http_status, event_id, error) "                      \
+	                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                               \
+	X(CALLS_COUNT_SINCE, "SELECT count(*) FROM calls "                                        \
+	                     "WHERE at_ms >= ? AND result = 'ok' AND latency_ms >= 0")            \
+	X(CALLS_NTH_LATENCY, "SELECT latency_ms FROM calls "                                      \
+	                     "WHERE at_ms >= ? AND result = 'ok' AND latency_ms >= 0 "            \
+	                     "ORDER BY latency_ms LIMIT 1 OFFSET ?")
+
+SQL_STATEMENTS(sql_calls, CALLS_STATEMENTS);
+
+enum err calls_insert(struct store *store, const struct call_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_CALLS, CALLS_INSERT);
+	sql_bind_int(&sql, row->at_ms);
+	sql_bind_text(&sql, row->what);
+	sql_bind_text(&sql, row->room);
+	sql_bind_text(&sql, row->room_id);
+	sql_bind_ref(&sql, row->outbox_id);
+	sql_bind_int(&sql, row->duration_ms);
+	sql_bind_int(&sql, row->latency_ms);
+	sql_bind_text(&sql, row->result);
+	sql_bind_int(&sql, row->http_status);
+	sql_bind_text(&sql, row->event_id);
+	sql_bind_text(&sql, row->error);
+	return sql_write(&sql);
+}
+
+enum err calls_latency_p95(struct store *store, int64_t since_ms, int64_t *p95_ms)
+{
+	struct sql sql;
+	int64_t count;
+	enum err code;
+
+	*p95_ms = -1;
+	sql_use(&sql, store, SQL_CALLS, CALLS_COUNT_SINCE);
+	sql_bind_int(&sql, since_ms);
+	code = sql_one_int(&sql, &count);
+	if (code != OK || count == 0) {
+		return code;
+	}
+	sql_use(&sql, store, SQL_CALLS, CALLS_NTH_LATENCY);
+	sql_bind_int(&sql, since_ms);
+	sql_bind_int(&sql, (count * 95 + 99) / 100 - 1); /* nearest rank, counted from 0 */
+	return sql_one_int(&sql, p95_ms);
+}

@@ -1,0 +1,105 @@
+/*
+ * entries.c - the table `entries`; see messages.h.
+ *
+ * Invariant: a fingerprint is in a message once. Entries go with their message.
+ */
+#include "storage/messages.h"
+
+#include "storage/sql.h"
+
+#define SQL_STRUCT entry_row
+#define ENTRY_COLUMNS(FIRST, X) \
+	FIRST(LONG, message_id) \
+	X(INT, severity)        \
+	X(LONG, count)          \
+	X(LONG, first_ms)       \
+	X(LONG, last_ms)        \
+	X(LONG, resolved_ms)    \
+	X(TEXT, fingerprint)    \
+	X(TEXT, subject)        \
+	X(TEXT, app)            \
+	X(TEXT, kind)           \
+	X(TEXT, identity)       \
+	X(OPT, url)             \
+	X(TEXT, run_ids)        \
+	X(TEXT, body)           \
+	X(TEXT, html)           \
+	X(TEXT, fields)
+
+#define SELECT SQL_SELECT("entries", ENTRY_COLUMNS)
+#define ENTRIES_STATEMENTS(X)                                                        \
+	X(ENTRIES_INSERT, SQL_INSERT("entries", ENTRY_COLUMNS))                      \
+	X(ENTRIES_UPDATE, SQL_UPDATE("entries", ENTRY_COLUMNS))                      \
+	X(ENTRIES_BY_FINGERPRINT, SELECT "WHERE message_id = ? AND fingerprint = ?") \
+	X(ENTRIES_OF, SELECT "WHERE message_id = ? ORDER BY id")                     \
+	X(ENTRIES_FIRING, SELECT "WHERE subject = ? AND resolved_ms = 0 ORDER BY id DESC LIMIT ?")
+
+SQL_STATEMENTS(sql_entries, ENTRIES_STATEMENTS);
+
+static const struct sql_column columns[] = {ENTRY_COLUMNS(SQL_COLUMN, SQL_COLUMN)};
+static const struct sql_rows rows_type = {
+        columns,
+        sizeof(columns) / sizeof(columns[0]),
+        offsetof(struct entry_row, id),
+        sizeof(struct entry_row),
+};
+
+void entry_row_finish(struct entry_row *row)
+{
+	sql_finish_row(&rows_type, row);
+}
+
+enum err entries_insert(struct store *store, struct entry_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_INSERT);
+	return sql_insert_row(&sql, &rows_type, row);
+}
+
+enum err entries_update(struct store *store, const struct entry_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_UPDATE);
+	return sql_update_row(&sql, &rows_type, row);
+}
+
+enum err entries_by_fingerprint(
+        struct store *store, int64_t message_id, const char *fingerprint, struct entry_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_BY_FINGERPRINT);
+	sql_bind_int(&sql, message_id);
+	sql_bind_text(&sql, fingerprint);
+	return sql_one_row(&sql, &rows_type, row);
+}
+
+enum err entries_of(struct store *store, int64_t message_id, struct entry_row **rows, size_t *len)
+{
+	struct sql sql;
+	void *array;
+	enum err code;
+
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_OF);
+	sql_bind_int(&sql, message_id);
+	code = sql_all_rows(&sql, &rows_type, &array, len);
+	*rows = array;
+	return code;
+}
+
+enum err entries_firing(
+        struct store *store, const char *subject, int limit, struct entry_row **rows, size_t *len)
+{
+	struct sql sql;
+	void *array;
+	enum err code;
+
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_FIRING);
+	sql_bind_text(&sql, subject);
+	sql_bind_int(&sql, limit > 0 ? limit : 0); /* a negative LIMIT would mean none */
+	code = sql_all_rows(&sql, &rows_type, &array, len);
+	*rows = array;
+	return code;
+}

@@ -1,0 +1,63 @@
+/*
+ * lock.c - the lock beside the database; see lock.h.
+ *
+ * An open file description lock belongs to the descriptor, not to the process, so that no other
+ * open and close of the file drops it. The file is never deleted: another daemon might be about
+ * to lock the old one.
+ */
+#include "storage/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "bot/base/alloc.h"
+
+static enum err busy(int fd, const char *name, struct fault *fault)
+{
+	char text[32] = "";
+	ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
+	long pid = len > 0 ? strtol(text, NULL, 10) : 0;
+
+	if (pid <= 0) {
+		return fault_set(fault, ERR_BUSY, "%s: locked by another process", name);
+	}
+	return fault_set(fault, ERR_BUSY, "%s: locked by process %ld", name, pid);
+}
+
+static enum err fail(const char *name, const char *doing, struct fault *fault)
+{
+	enum err code = errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
+
+	return fault_set(fault, code, "%s: %s: %s", name, doing, strerror(errno));
+}
+
+enum err lock_take(const char *path, int *fd, struct fault *fault)
+{
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char *name = x_asprintf("%s.lock", path);
+	char pid[32];
+	enum err code = OK;
+	int len = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+
+	*fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (*fd < 0) {
+		code = fail(name, "open", fault);
+	} else if (fcntl(*fd, F_OFD_SETLK, &whole) != 0) {
+		code = errno == EAGAIN || errno == EACCES ? busy(*fd, name, fault)
+		                                          : fail(name, "lock", fault);
+	} else if (fchmod(*fd, 0600) != 0) { /* whatever the umask said */
+		code = fail(name, "chmod", fault);
+	} else if (ftruncate(*fd, 0) != 0 || pwrite(*fd, pid, (size_t)len, 0) != len) {
+		code = fail(name, "write", fault);
+	}
+	if (code != OK && *fd >= 0) {
+		close(*fd);
+		*fd = -1;
+	}
+	free(name);
+	return code;
+}

@@ -1,0 +1,121 @@
+/*
+ * migrate.c - schema steps; see migrate.h.
+ *
+ * Invariant: the schema and PRAGMA user_version change in one transaction, so a database is
+ * always at exactly one schema, whenever the process or the machine stops.
+ */
+#include "storage/migrate.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include "storage/sql.h"
+
+/* "mtb1": says that the file is ours, so that a wrong path cannot wreck another app's data. */
+#define APPLICATION_ID 0x6d746231
+
+static enum err fail(sqlite3 *db, const char *doing, int rc, struct fault *fault)
+{
+	return fault_set(
+	        fault, sql_code(db, rc), "%s: %s (SQLite %d)", doing, sqlite3_errmsg(db), rc);
+}
+
+/* First column of a query's first row, 0 without one. */
+static enum err query_int(sqlite3 *db, const char *text, int64_t *value, struct fault *fault)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc = sqlite3_prepare_v2(db, text, -1, &stmt, NULL);
+
+	*value = 0;
+	if (rc == SQLITE_OK) {
+		rc = sqlite3_step(stmt);
+	}
+	if (rc == SQLITE_ROW) {
+		*value = sqlite3_column_int64(stmt, 0);
+	}
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? OK : fail(db, text, rc, fault);
+}
+
+enum err migrate_version(sqlite3 *db, int *version, struct fault *fault)
+{
+	int64_t id, tables, number;
+	enum err code;
+
+	code = query_int(db, "PRAGMA user_version", &number, fault);
+	if (code == OK) {
+		code = query_int(db, "PRAGMA application_id", &id, fault);
+	}
+	if (code == OK) {
+		code = query_int(db, "SELECT count(*) FROM sqlite_schema", &tables, fault);
+	}
+	if (code != OK) {
+		return code;
+	}
+	if (id != APPLICATION_ID && (tables > 0 || id != 0 || number != 0)) {
+		return fault_set(fault, ERR_UNSUPPORTED, "the database belongs to another program");
+	}
+	if (number < 0 || number > INT32_MAX) {
+		return fault_set(fault, ERR_CORRUPT, "schema number %lld", (long long)number);
+	}
+	*version = (int)number;
+	return OK;
+}
+
+static enum err exec(sqlite3 *db, const char *doing, const char *text, struct fault *fault)
+{
+	int rc = sqlite3_exec(db, text, NULL, NULL, NULL);
+
+	return rc == SQLITE_OK ? OK : fail(db, doing, rc, fault);
+}
+
+/* One step from schema number - 1 to number. */
+static enum err step_run(sqlite3 *db, const char *text, int number, struct fault *fault)
+{
+	char doing[32], stamp[96];
+	int64_t orphan;
+	enum err code;
+
+	snprintf(doing, sizeof(doing), "migration %d", number);
+	snprintf(stamp, sizeof(stamp), "PRAGMA user_version = %d; PRAGMA application_id = %d",
+	        number, APPLICATION_ID);
+	code = exec(db, doing, "BEGIN IMMEDIATE", fault);
+	if (code != OK) {
+		return code;
+	}
+	code = exec(db, doing, text, fault);
+	if (code == OK) {
+		code = query_int(
+		        db, "SELECT count(*) FROM pragma_foreign_key_check", &orphan, fault);
+	}
+	if (code == OK && orphan > 0) {
+		code = fault_set(fault, ERR_CORRUPT, "%s: %lld rows refer to nothing", doing,
+		        (long long)orphan);
+	}
+	if (code == OK) {
+		code = exec(db, doing, stamp, fault);
+	}
+	if (code == OK) {
+		code = exec(db, doing, "COMMIT", fault);
+	}
+	if (code != OK && !sqlite3_get_autocommit(db)) {
+		/* what failed is told already; without a commit nothing was kept in any case */
+		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	}
+	return code;
+}
+
+enum err migrate_run(sqlite3 *db, const char *const *steps, int steps_len, struct fault *fault)
+{
+	int version;
+	enum err code = migrate_version(db, &version, fault);
+
+	if (code == OK && version > steps_len) {
+		return fault_set(fault, ERR_UNSUPPORTED,
+		        "the database has schema %d, this program knows %d: use the newer program",
+		        version, steps_len);
+	}
+	for (int i = version; code == OK && i < steps_len; i++) {
+		code = step_run(db, steps[i], i + 1, fault);
+	}
+	return code;
+}

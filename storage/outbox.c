@@ -1,0 +1,234 @@
+/*
+ * outbox.c - the table `outbox`; see outbox.h.
+ *
+ * Invariants: transaction ids are unique and are never used again, not even by the same row put
+ * back by outbox_retry(). What waits (queued or frozen) and what is set aside have partial
+ * indexes of their own, so that the queue is as quick after a million sent rows.
+ */
+#include "storage/outbox.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include "bot/base/alloc.h"
+#include "storage/sql.h"
+
+#define TXN_ID_SIZE (sizeof("mtb") + 32)
+
+#define SQL_STRUCT outbox_row
+#define OUTBOX_COLUMNS(FIRST, X) \
+	FIRST(INT, state)        \
+	X(INT, purpose)          \
+	X(REF, message_id)       \
+	X(LONG, created_ms)      \
+	X(LONG, frozen_ms)       \
+	X(LONG, sent_ms)         \
+	X(LONG, known_ms)        \
+	X(LONG, tries)           \
+	X(TEXT, room)            \
+	X(OPT, room_id)          \
+	X(TEXT, txn_id)          \
+	X(TEXT, type)            \
+	X(OPT, wire_type)        \
+	X(OPT, device_id)        \
+	X(OPT, event_id)         \
+	X(OPT, error)            \
+	X(OPT, content)          \
+	X(OPT, wire_content)
+
+/* The numbers are those of enum outbox_state; "state <= 1" and "state = 3" must stand as they do
+ * in the schema for the partial indexes to be used. */
+#define SELECT SQL_SELECT("outbox", OUTBOX_COLUMNS)
+#define OUTBOX_STATEMENTS(X)                                                                     \
+	X(OUTBOX_INSERT, SQL_INSERT("outbox", OUTBOX_COLUMNS))                                   \
+	X(OUTBOX_UPDATE, SQL_UPDATE("outbox", OUTBOX_COLUMNS))                                   \
+	X(OUTBOX_BY_ID, SELECT "WHERE id = ?")                                                   \
+	X(OUTBOX_HEAD, SELECT "WHERE room = ? AND state <= 1 ORDER BY id LIMIT 1")               \
+	X(OUTBOX_ROOMS, "SELECT DISTINCT room FROM outbox WHERE state <= 1 ORDER BY room")       \
+	X(OUTBOX_COUNT_WAITING,                                                                  \
+	        "SELECT count(*), coalesce(min(created_ms), 0) FROM outbox WHERE state <= 1")    \
+	X(OUTBOX_COUNT_ASIDE, "SELECT count(*) FROM outbox WHERE state = 3")                     \
+	X(OUTBOX_LIST_ASIDE, SELECT "WHERE state = 3 ORDER BY id LIMIT ?")                       \
+	X(OUTBOX_NEXT_ASIDE, "SELECT id FROM outbox WHERE state = 3 ORDER BY id LIMIT 1")        \
+	X(OUTBOX_REQUEUE,                                                                        \
+	        "UPDATE outbox SET state = 0, txn_id = ?, frozen_ms = 0, known_ms = 0, tries = " \
+	        "0, "                                                                            \
+	        "room_id = NULL, wire_type = NULL, wire_content = NULL, device_id = NULL, "      \
+	        "error = NULL WHERE id = ? AND state = 3")
+
+_Static_assert(OUTBOX_QUEUED == 0 && OUTBOX_FROZEN == 1 && OUTBOX_ASIDE == 3, "see above");
+
+SQL_STATEMENTS(sql_outbox, OUTBOX_STATEMENTS);
+
+static const struct sql_column columns[] = {OUTBOX_COLUMNS(SQL_COLUMN, SQL_COLUMN)};
+static const struct sql_rows rows_type = {
+        columns,
+        sizeof(columns) / sizeof(columns[0]),
+        offsetof(struct outbox_row, id),
+        sizeof(struct outbox_row),
+};
+
+void outbox_row_finish(struct outbox_row *row)
+{
+	sql_finish_row(&rows_type, row);
+}
+
+/* 128 random bits, so that no two rows of any two databases meet in one room. */
+static enum err txn_id_make(struct store *store, char out[TXN_ID_SIZE])
+{
+	unsigned char random[16];
+	size_t at = 3;
+
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
+		snprintf(store->message, sizeof(store->message), "getrandom: %s", strerror(errno));
+		return ERR_IO;
+	}
+	memcpy(out, "mtb", at);
+	for (size_t i = 0; i < sizeof(random); i++, at += 2) {
+		snprintf(out + at, 3, "%02x", random[i]);
+	}
+	return OK;
+}
+
+enum err outbox_insert(struct store *store, struct outbox_row *row)
+{
+	char txn_id[TXN_ID_SIZE];
+	struct sql sql;
+	enum err code = txn_id_make(store, txn_id);
+
+	if (code != OK) {
+		return code;
+	}
+	free(row->txn_id);
+	row->txn_id = x_strdup(txn_id);
+	row->state = OUTBOX_QUEUED;
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_INSERT);
+	return sql_insert_row(&sql, &rows_type, row);
+}
+
+enum err outbox_update(struct store *store, const struct outbox_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_UPDATE);
+	return sql_update_row(&sql, &rows_type, row);
+}
+
+enum err outbox_by_id(struct store *store, int64_t id, struct outbox_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_BY_ID);
+	sql_bind_int(&sql, id);
+	return sql_one_row(&sql, &rows_type, row);
+}
+
+enum err outbox_head(struct store *store, const char *room, struct outbox_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_HEAD);
+	sql_bind_text(&sql, room);
+	return sql_one_row(&sql, &rows_type, row);
+}
+
+enum err outbox_rooms(struct store *store, char ***names, size_t *len)
+{
+	struct sql sql;
+	enum err code;
+
+	*names = NULL;
+	*len = 0;
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_ROOMS);
+	while ((code = sql_next(&sql)) == OK) {
+		*names = x_realloc(*names, (*len + 1) * sizeof(**names));
+		(*names)[(*len)++] = sql_text(&sql, 0);
+	}
+	if (code == ERR_NOT_FOUND) {
+		return OK;
+	}
+	while (*len > 0) {
+		free((*names)[--*len]);
+	}
+	free(*names);
+	*names = NULL;
+	return code;
+}
+
+enum err outbox_counts(struct store *store, int64_t *waiting, int64_t *aside, int64_t *oldest_ms)
+{
+	struct sql sql;
+	enum err code;
+
+	*waiting = 0;
+	*aside = 0;
+	*oldest_ms = 0;
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_COUNT_WAITING);
+	code = sql_next(&sql);
+	if (code != OK) {
+		return code;
+	}
+	*waiting = sql_int(&sql, 0);
+	*oldest_ms = sql_int(&sql, 1);
+	sql_end(&sql);
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_COUNT_ASIDE);
+	return sql_one_int(&sql, aside);
+}
+
+enum err outbox_aside(struct store *store, int limit, struct outbox_row **rows, size_t *len)
+{
+	struct sql sql;
+	void *array;
+	enum err code;
+
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_LIST_ASIDE);
+	sql_bind_int(&sql, limit > 0 ? limit : 0); /* a negative LIMIT would mean none */
+	code = sql_all_rows(&sql, &rows_type, &array, len);
+	*rows = array;
+	return code;
+}
+
+/* ERR_NOT_FOUND when the row is not set aside. */
+static enum err requeue(struct store *store, int64_t id)
+{
+	char txn_id[TXN_ID_SIZE];
+	struct sql sql;
+	enum err code = txn_id_make(store, txn_id);
+
+	if (code != OK) {
+		return code;
+	}
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_REQUEUE);
+	sql_bind_text(&sql, txn_id);
+	sql_bind_int(&sql, id);
+	return sql_write_one(&sql);
+}
+
+enum err outbox_retry(struct store *store, int64_t id, int64_t *count)
+{
+	enum err code = OK;
+
+	*count = 0;
+	if (id != 0) {
+		code = requeue(store, id);
+		*count = code == OK;
+		return code == ERR_NOT_FOUND ? OK : code;
+	}
+	for (;;) {
+		struct sql sql;
+		int64_t next;
+
+		sql_use(&sql, store, SQL_OUTBOX, OUTBOX_NEXT_ASIDE);
+		code = sql_one_int(&sql, &next);
+		if (code == OK) {
+			code = requeue(store, next);
+		}
+		if (code != OK) {
+			break;
+		}
+		++*count;
+	}
+	return code == ERR_NOT_FOUND ? OK : code;
+}

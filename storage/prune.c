@@ -1,0 +1,54 @@
+/*
+ * prune.c - store_prune(): forgets what is old and over; see store.h.
+ *
+ * A message is over when it is closed, has nothing to edit in, and none of its events is queued,
+ * frozen or set aside. Only what belongs to no message or to one that is over goes: alerts first,
+ * then the events no alert refers to, then messages (with their entries) nothing refers to. What
+ * has to stay because of another row goes in a later call.
+ */
+#include "storage/sql.h"
+
+#define OVER(message_id)                                            \
+	"EXISTS (SELECT 1 FROM messages m WHERE m.id = " message_id \
+	" AND m.closed_ms > 0 AND m.dirty_ms = 0 AND NOT EXISTS "   \
+	"(SELECT 1 FROM outbox w WHERE w.message_id = m.id AND w.state <> 2))"
+
+#define PRUNE_STATEMENTS(X)                                                                     \
+	X(PRUNE_CALLS, "DELETE FROM calls WHERE id IN "                                         \
+	               "(SELECT id FROM calls WHERE at_ms < ? ORDER BY at_ms LIMIT ?)")         \
+	X(PRUNE_ALERTS, "DELETE FROM alerts WHERE id IN (SELECT a.id FROM alerts a "            \
+	                "WHERE a.received_ms < ? AND (a.message_id IS NULL OR " OVER(           \
+	                        "a.message_id") ") "                                            \
+	                                        "AND NOT EXISTS "                               \
+	                                        "(SELECT 1 FROM outbox o WHERE o.id = "         \
+	                                        "a.outbox_id AND o.state <> 2) "                \
+	                                        "ORDER BY a.received_ms LIMIT ?)")              \
+	X(PRUNE_OUTBOX, "DELETE FROM outbox WHERE id IN (SELECT o.id FROM outbox o "            \
+	                "WHERE o.created_ms < ? AND o.state = 2 "                               \
+	                "AND (o.message_id IS NULL OR " OVER(                                   \
+	                        "o.message_id") ") "                                            \
+	                                        "AND NOT EXISTS (SELECT 1 FROM alerts a WHERE " \
+	                                        "a.outbox_id = o.id) "                          \
+	                                        "ORDER BY o.created_ms LIMIT ?)")               \
+	X(PRUNE_MESSAGES, "DELETE FROM messages WHERE id IN (SELECT n.id FROM messages n "      \
+	                  "WHERE n.opened_ms < ? AND n.closed_ms > 0 AND n.dirty_ms = 0 "       \
+	                  "AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.message_id = n.id) "  \
+	                  "AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.message_id = n.id) "  \
+	                  "ORDER BY n.opened_ms LIMIT ?)")
+
+SQL_STATEMENTS(sql_prune, PRUNE_STATEMENTS);
+
+enum err store_prune(struct store *store, int64_t before_ms)
+{
+	enum err code = OK;
+
+	for (int i = PRUNE_CALLS; code == OK && i <= PRUNE_MESSAGES; i++) {
+		struct sql sql;
+
+		sql_use(&sql, store, SQL_PRUNE, i);
+		sql_bind_int(&sql, before_ms);
+		sql_bind_int(&sql, STORE_PRUNE_MAX);
+		code = sql_write(&sql);
+	}
+	return code;
+}

@@ -1,0 +1,357 @@
+/*
+ * sql.c - statements: prepared once, bound, stepped, every return code looked at; see sql.h.
+ */
+#include "storage/sql.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+
+static const struct sql_statement *const families[SQL_FAMILIES] = {
+        [SQL_STORE] = sql_store,
+        [SQL_ALERTS] = sql_alerts,
+        [SQL_MESSAGES] = sql_messages,
+        [SQL_ENTRIES] = sql_entries,
+        [SQL_OUTBOX] = sql_outbox,
+        [SQL_CALLS] = sql_calls,
+        [SQL_STATE] = sql_state,
+        [SQL_PRUNE] = sql_prune,
+};
+
+const struct sql_statement *sql_statements(enum sql_family family)
+{
+	return families[family];
+}
+
+/* Quota and file size limits are as full a disk to us as ENOSPC. */
+static bool errno_is_full(int number)
+{
+	return number == ENOSPC || number == EDQUOT || number == EFBIG;
+}
+
+enum err sql_code(sqlite3 *db, int rc)
+{
+	switch (rc & 0xff) {
+	case SQLITE_OK:
+	case SQLITE_ROW:
+	case SQLITE_DONE:
+		return OK;
+	case SQLITE_FULL:
+		return ERR_FULL;
+	case SQLITE_IOERR:
+	case SQLITE_CANTOPEN:
+		return errno_is_full(sqlite3_system_errno(db)) ? ERR_FULL : ERR_IO;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return ERR_CORRUPT;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return ERR_BUSY;
+	case SQLITE_TOOBIG:
+		return ERR_TOO_LARGE;
+	case SQLITE_CONSTRAINT:
+		return rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY
+		               ? ERR_EXISTS
+		               : ERR_INVALID;
+	default:
+		return ERR_IO;
+	}
+}
+
+/* Keeps what failed for store_message(), and whether the transaction is gone with it. */
+static enum err fail(struct store *store, const char *name, int rc)
+{
+	enum err code = sql_code(store->db, rc);
+
+	snprintf(store->message, sizeof(store->message), "%s: %s (SQLite %d)", name,
+	        sqlite3_errmsg(store->db), rc);
+	if (store->in_transaction && store->lost == OK && sqlite3_get_autocommit(store->db)) {
+		store->lost = code;
+	}
+	return code;
+}
+
+enum err sql_prepare_all(struct store *store)
+{
+	for (int family = 0; family < SQL_FAMILIES; family++) {
+		const struct sql_statement *list = families[family];
+		size_t len = 0;
+
+		while (list[len].name != NULL) {
+			len++;
+		}
+		store->stmts[family] = x_calloc(len, sizeof(sqlite3_stmt *));
+		for (size_t i = 0; i < len; i++) {
+			int rc = sqlite3_prepare_v3(store->db, list[i].text, -1,
+			        SQLITE_PREPARE_PERSISTENT, &store->stmts[family][i], NULL);
+
+			if (rc != SQLITE_OK) {
+				return fail(store, list[i].name, rc);
+			}
+		}
+	}
+	return OK;
+}
+
+void sql_finalize_all(struct store *store)
+{
+	for (int family = 0; family < SQL_FAMILIES; family++) {
+		if (store->stmts[family] == NULL) {
+			continue;
+		}
+		for (size_t i = 0; families[family][i].name != NULL; i++) {
+			sqlite3_finalize(store->stmts[family][i]);
+		}
+		free(store->stmts[family]);
+		store->stmts[family] = NULL;
+	}
+}
+
+void sql_use(struct sql *sql, struct store *store, enum sql_family family, int statement)
+{
+	*sql = (struct sql){
+	        .store = store,
+	        .stmt = store->stmts[family][statement],
+	        .name = families[family][statement].name,
+	};
+}
+
+static void bound(struct sql *sql, int rc)
+{
+	if (sql->rc == SQLITE_OK) {
+		sql->rc = rc;
+	}
+}
+
+void sql_bind_int(struct sql *sql, int64_t value)
+{
+	bound(sql, sqlite3_bind_int64(sql->stmt, ++sql->bound, value));
+}
+
+void sql_bind_ref(struct sql *sql, int64_t id)
+{
+	sql->bound++;
+	bound(sql, id == 0 ? sqlite3_bind_null(sql->stmt, sql->bound)
+	                   : sqlite3_bind_int64(sql->stmt, sql->bound, id));
+}
+
+void sql_bind_text(struct sql *sql, const char *value)
+{
+	/* a NULL pointer binds NULL */
+	bound(sql, sqlite3_bind_text(sql->stmt, ++sql->bound, value, -1, SQLITE_STATIC));
+}
+
+void sql_end(struct sql *sql)
+{
+	/* reset repeats the failure of the last step, which was told already */
+	sqlite3_reset(sql->stmt);
+	sqlite3_clear_bindings(sql->stmt);
+}
+
+enum err sql_next(struct sql *sql)
+{
+	int rc = sql->rc != SQLITE_OK ? sql->rc : sqlite3_step(sql->stmt);
+	enum err code;
+
+	if (rc == SQLITE_ROW) {
+		return OK;
+	}
+	code = rc == SQLITE_DONE ? ERR_NOT_FOUND : fail(sql->store, sql->name, rc);
+	sql_end(sql);
+	return code;
+}
+
+enum err sql_run(struct sql *sql)
+{
+	enum err code = sql_next(sql);
+
+	if (code == OK) { /* a row nobody asked for, as a PRAGMA may give */
+		sql_end(sql);
+	}
+	return code == ERR_NOT_FOUND ? OK : code;
+}
+
+enum err sql_write(struct sql *sql)
+{
+	struct store *store = sql->store;
+
+	if (store->lost != OK) {
+		sql_end(sql);
+		return store->lost;
+	}
+	if (!store->in_transaction) {
+		sql_end(sql);
+		snprintf(store->message, sizeof(store->message), "%s: outside a transaction",
+		        sql->name);
+		return ERR_INVALID;
+	}
+	return sql_run(sql);
+}
+
+enum err sql_write_one(struct sql *sql)
+{
+	enum err code = sql_write(sql);
+
+	if (code == OK && sqlite3_changes(sql->store->db) == 0) {
+		snprintf(sql->store->message, sizeof(sql->store->message), "%s: no such row",
+		        sql->name);
+		return ERR_NOT_FOUND;
+	}
+	return code;
+}
+
+int64_t sql_int(struct sql *sql, int column)
+{
+	return sqlite3_column_int64(sql->stmt, column);
+}
+
+char *sql_text(struct sql *sql, int column)
+{
+	return x_strdup_opt((const char *)sqlite3_column_text(sql->stmt, column));
+}
+
+enum err sql_one_int(struct sql *sql, int64_t *value)
+{
+	enum err code = sql_next(sql);
+
+	*value = 0;
+	if (code == OK) {
+		*value = sql_int(sql, 0);
+		sql_end(sql);
+	}
+	return code;
+}
+
+void sql_bind_row(struct sql *sql, const struct sql_rows *rows, const void *row)
+{
+	for (size_t i = 0; i < rows->len; i++) {
+		const void *field = (const char *)row + rows->columns[i].offset;
+
+		switch (rows->columns[i].type) {
+		case SQL_TEXT:
+		case SQL_OPT:
+			sql_bind_text(sql, *(char *const *)field);
+			break;
+		case SQL_INT:
+			sql_bind_int(sql, *(const int *)field);
+			break;
+		case SQL_LONG:
+			sql_bind_int(sql, *(const int64_t *)field);
+			break;
+		case SQL_REF:
+			sql_bind_ref(sql, *(const int64_t *)field);
+			break;
+		}
+	}
+}
+
+static int64_t *row_id(const struct sql_rows *rows, void *row)
+{
+	return (int64_t *)((char *)row + rows->id);
+}
+
+enum err sql_insert_row(struct sql *sql, const struct sql_rows *rows, void *row)
+{
+	enum err code;
+
+	sql_bind_row(sql, rows, row);
+	code = sql_write(sql);
+	if (code == OK) {
+		*row_id(rows, row) = sqlite3_last_insert_rowid(sql->store->db);
+	}
+	return code;
+}
+
+enum err sql_update_row(struct sql *sql, const struct sql_rows *rows, const void *row)
+{
+	sql_bind_row(sql, rows, row);
+	sql_bind_int(sql, *(const int64_t *)((const char *)row + rows->id));
+	return sql_write_one(sql);
+}
+
+/* Reads the current row. Damage may show NULL where the schema forbids it: told, not followed. */
+static enum err read_row(struct sql *sql, const struct sql_rows *rows, void *row)
+{
+	memset(row, 0, rows->size);
+	for (size_t i = 0; i < rows->len; i++) {
+		void *field = (char *)row + rows->columns[i].offset;
+
+		switch (rows->columns[i].type) {
+		case SQL_TEXT:
+		case SQL_OPT:
+			*(char **)field = sql_text(sql, (int)i);
+			if (*(char **)field == NULL && rows->columns[i].type == SQL_TEXT) {
+				snprintf(sql->store->message, sizeof(sql->store->message),
+				        "%s: column %s has no text", sql->name,
+				        sqlite3_column_name(sql->stmt, (int)i));
+				sql_finish_row(rows, row);
+				return ERR_CORRUPT;
+			}
+			break;
+		case SQL_INT:
+			*(int *)field = sqlite3_column_int(sql->stmt, (int)i);
+			break;
+		case SQL_LONG:
+		case SQL_REF:
+			*(int64_t *)field = sql_int(sql, (int)i);
+			break;
+		}
+	}
+	*row_id(rows, row) = sql_int(sql, (int)rows->len);
+	return OK;
+}
+
+enum err sql_one_row(struct sql *sql, const struct sql_rows *rows, void *row)
+{
+	enum err code = sql_next(sql);
+
+	memset(row, 0, rows->size);
+	if (code == OK) {
+		code = read_row(sql, rows, row);
+		sql_end(sql);
+	}
+	return code;
+}
+
+enum err sql_all_rows(struct sql *sql, const struct sql_rows *rows, void **array, size_t *len)
+{
+	size_t cap = 0;
+	enum err code;
+
+	*array = NULL;
+	*len = 0;
+	while ((code = sql_next(sql)) == OK) {
+		if (*len == cap) {
+			cap = cap == 0 ? 8 : cap * 2;
+			*array = x_realloc(*array, cap * rows->size);
+		}
+		code = read_row(sql, rows, (char *)*array + *len * rows->size);
+		if (code != OK) {
+			sql_end(sql);
+			break;
+		}
+		++*len;
+	}
+	if (code == ERR_NOT_FOUND) {
+		return OK;
+	}
+	for (size_t i = 0; i < *len; i++) {
+		sql_finish_row(rows, (char *)*array + i * rows->size);
+	}
+	free(*array);
+	*array = NULL;
+	*len = 0;
+	return code;
+}
+
+void sql_finish_row(const struct sql_rows *rows, void *row)
+{
+	for (size_t i = 0; i < rows->len; i++) {
+		if (rows->columns[i].type == SQL_TEXT || rows->columns[i].type == SQL_OPT) {
+			free(*(char **)((char *)row + rows->columns[i].offset));
+		}
+	}
+	memset(row, 0, rows->size);
+}

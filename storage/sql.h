@@ -1,0 +1,143 @@
+/*
+ * sql.h - the one way to SQLite for the table families. Inside storage/ only.
+ *
+ * Each family lists its statements once, as an X-macro in its .c file; all are prepared when the
+ * store is opened. A struct sql is one use of a statement: bindings are given in order and their
+ * failures are kept until sql_run() or sql_next(), so that every return code is looked at in one
+ * place. A use ends by itself with sql_run(), and with any sql_next() that gives no row; after a
+ * row, sql_end() ends it early.
+ *
+ * Some failures (disk full, input/output) make SQLite roll the whole transaction back. It is then
+ * remembered as lost: all writing fails with the same code until store_rollback() or
+ * store_commit(), so that nothing is ever written outside the transaction it belongs to.
+ */
+#pragma once
+
+#include <sqlite3.h>
+#include <stddef.h>
+#include "storage/store.h"
+
+enum sql_family {
+	SQL_STORE,
+	SQL_ALERTS,
+	SQL_MESSAGES,
+	SQL_ENTRIES,
+	SQL_OUTBOX,
+	SQL_CALLS,
+	SQL_STATE,
+	SQL_PRUNE,
+	SQL_FAMILIES
+};
+
+struct sql_statement {
+	const char *name, *text; /* name NULL ends a table */
+};
+
+extern const struct sql_statement sql_store[], sql_alerts[], sql_messages[], sql_entries[],
+        sql_outbox[], sql_calls[], sql_state[], sql_prune[];
+
+#define SQL_STATEMENT_ENUM(name, text) name,
+#define SQL_STATEMENT_ROW(name, text) {#name, text},
+/* Defines a family's enumerators and its table from its X-macro. */
+#define SQL_STATEMENTS(table, LIST)        \
+	enum { LIST(SQL_STATEMENT_ENUM) }; \
+	const struct sql_statement table[] = {LIST(SQL_STATEMENT_ROW){NULL, NULL}}
+
+struct store {
+	sqlite3 *db;
+	int lock_fd; /* -1 when read-only */
+	sqlite3_stmt **stmts[SQL_FAMILIES];
+	bool in_transaction; /* between store_begin() and its end */
+	enum err lost;       /* why SQLite ended it on its own; OK = it did not */
+	char message[256];
+};
+
+/* A table's statements by family, for opening and for tests. */
+const struct sql_statement *sql_statements(enum sql_family family);
+
+enum err sql_prepare_all(struct store *store);
+void sql_finalize_all(struct store *store);
+
+/* What a result code of SQLite means to us. */
+enum err sql_code(sqlite3 *db, int rc);
+
+struct sql {
+	struct store *store;
+	sqlite3_stmt *stmt;
+	const char *name;
+	int bound; /* parameters given so far */
+	int rc;    /* first failure */
+};
+
+void sql_use(struct sql *sql, struct store *store, enum sql_family family, int statement);
+void sql_bind_int(struct sql *sql, int64_t value);
+void sql_bind_ref(struct sql *sql, int64_t id);         /* 0 = NULL */
+void sql_bind_text(struct sql *sql, const char *value); /* borrowed until the end; NULL = NULL */
+
+/* Runs a statement without rows. Writing ones go through sql_write(). */
+enum err sql_run(struct sql *sql);
+/* The same, refused outside a transaction. */
+enum err sql_write(struct sql *sql);
+/* The same, and ERR_NOT_FOUND when no row was changed. */
+enum err sql_write_one(struct sql *sql);
+/* OK with a row, ERR_NOT_FOUND when there is none left. */
+enum err sql_next(struct sql *sql);
+void sql_end(struct sql *sql);
+
+int64_t sql_int(struct sql *sql, int column); /* NULL = 0 */
+char *sql_text(struct sql *sql, int column);  /* owned by the caller; NULL = NULL */
+
+/* The only column of the only row; ERR_NOT_FOUND when there is none. */
+enum err sql_one_int(struct sql *sql, int64_t *value);
+
+/*
+ * Rows as structs. A family lists the columns of its struct once, as an X-macro
+ * COLUMNS(FIRST, NEXT) of (type, name); statements, bindings and reading are made of it. The id
+ * comes after them.
+ */
+enum sql_type {
+	SQL_TEXT, /* char *, never NULL in the database: NULL there is damage */
+	SQL_OPT,  /* char * or NULL */
+	SQL_INT,  /* int */
+	SQL_LONG, /* int64_t */
+	SQL_REF,  /* int64_t, an id; 0 = NULL */
+};
+
+struct sql_column {
+	enum sql_type type;
+	size_t offset;
+};
+
+struct sql_rows {
+	const struct sql_column *columns;
+	size_t len;
+	size_t id;   /* offset of the row's int64_t id */
+	size_t size; /* of the struct */
+};
+
+#define SQL_NAME1(type, name) #name
+#define SQL_NAME(type, name) ", " #name
+#define SQL_MARK1(type, name) "?"
+#define SQL_MARK(type, name) ", ?"
+#define SQL_SET1(type, name) #name " = ?"
+#define SQL_SET(type, name) ", " #name " = ?"
+#define SQL_COLUMN(type, name) {SQL_##type, offsetof(struct SQL_STRUCT, name)},
+
+#define SQL_SELECT(table, COLUMNS) "SELECT " COLUMNS(SQL_NAME1, SQL_NAME) ", id FROM " table " "
+#define SQL_INSERT(table, COLUMNS) \
+	"INSERT INTO " table       \
+	" (" COLUMNS(SQL_NAME1, SQL_NAME) ") VALUES (" COLUMNS(SQL_MARK1, SQL_MARK) ")"
+#define SQL_UPDATE(table, COLUMNS) \
+	"UPDATE " table " SET " COLUMNS(SQL_SET1, SQL_SET) " WHERE id = ?"
+
+/* Binds all columns (not the id). */
+void sql_bind_row(struct sql *sql, const struct sql_rows *rows, const void *row);
+/* sql_write() of an insert; sets the row's id. */
+enum err sql_insert_row(struct sql *sql, const struct sql_rows *rows, void *row);
+/* Binds all columns and the id, and writes; ERR_NOT_FOUND when there is no such row. */
+enum err sql_update_row(struct sql *sql, const struct sql_rows *rows, const void *row);
+/* Reads the only row, or says ERR_NOT_FOUND; *row is zeroed on failure. */
+enum err sql_one_row(struct sql *sql, const struct sql_rows *rows, void *row);
+/* Reads all rows into an array that the caller finishes and frees; NULL and 0 on failure. */
+enum err sql_all_rows(struct sql *sql, const struct sql_rows *rows, void **array, size_t *len);
+void sql_finish_row(const struct sql_rows *rows, void *row);

@@ -1,0 +1,136 @@
+/*
+ * state.c - the tables `state` and `rooms`; see state.h.
+ *
+ * Invariants: a room that was encrypted once stays so, with the first settings seen; an address
+ * belongs to one room, the one it was last put for.
+ */
+#include "storage/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "storage/sql.h"
+
+#define ROOM_SELECT "SELECT room_id, address, encrypted, encryption, replaced_by FROM rooms "
+#define STATE_STATEMENTS(X)                                                                    \
+	X(STATE_GET, "SELECT value FROM state WHERE name = ?")                                 \
+	X(STATE_SET, "INSERT INTO state (name, value) VALUES (?, ?) "                          \
+	             "ON CONFLICT (name) DO UPDATE SET value = excluded.value")                \
+	X(STATE_DELETE, "DELETE FROM state WHERE name = ?")                                    \
+	X(ROOMS_GET, ROOM_SELECT "WHERE room_id = ?")                                          \
+	X(ROOMS_BY_ADDRESS, ROOM_SELECT "WHERE address = ?")                                   \
+	X(ROOMS_MOVE_ADDRESS,                                                                  \
+	        "UPDATE rooms SET address = NULL WHERE address = ? AND room_id <> ?")          \
+	X(ROOMS_PUT,                                                                           \
+	        "INSERT INTO rooms (room_id, address, encrypted, encryption, replaced_by) "    \
+	        "VALUES (?, ?, ?, ?, ?) ON CONFLICT (room_id) DO UPDATE SET "                  \
+	        "address = excluded.address, encrypted = max(encrypted, excluded.encrypted), " \
+	        "encryption = coalesce(encryption, excluded.encryption), "                     \
+	        "replaced_by = excluded.replaced_by")
+
+SQL_STATEMENTS(sql_state, STATE_STATEMENTS);
+
+enum err state_get(struct store *store, const char *name, char **value)
+{
+	struct sql sql;
+	enum err code;
+
+	*value = NULL;
+	sql_use(&sql, store, SQL_STATE, STATE_GET);
+	sql_bind_text(&sql, name);
+	code = sql_next(&sql);
+	if (code == OK) {
+		*value = sql_text(&sql, 0);
+		sql_end(&sql);
+	}
+	return code == OK && *value == NULL ? ERR_CORRUPT : code;
+}
+
+enum err state_set(struct store *store, const char *name, const char *value)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_STATE, STATE_SET);
+	sql_bind_text(&sql, name);
+	sql_bind_text(&sql, value);
+	return sql_write(&sql);
+}
+
+enum err state_delete(struct store *store, const char *name)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_STATE, STATE_DELETE);
+	sql_bind_text(&sql, name);
+	return sql_write(&sql);
+}
+
+void room_row_finish(struct room_row *row)
+{
+	free(row->room_id);
+	free(row->address);
+	free(row->encryption);
+	free(row->replaced_by);
+	memset(row, 0, sizeof(*row));
+}
+
+static enum err room_one(struct sql *sql, struct room_row *row)
+{
+	enum err code = sql_next(sql);
+
+	memset(row, 0, sizeof(*row));
+	if (code != OK) {
+		return code;
+	}
+	row->room_id = sql_text(sql, 0);
+	row->address = sql_text(sql, 1);
+	row->encrypted = (int)sql_int(sql, 2);
+	row->encryption = sql_text(sql, 3);
+	row->replaced_by = sql_text(sql, 4);
+	sql_end(sql);
+	if (row->room_id == NULL) {
+		room_row_finish(row);
+		return ERR_CORRUPT;
+	}
+	return OK;
+}
+
+enum err rooms_get(struct store *store, const char *room_id, struct room_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_STATE, ROOMS_GET);
+	sql_bind_text(&sql, room_id);
+	return room_one(&sql, row);
+}
+
+enum err rooms_by_address(struct store *store, const char *address, struct room_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_STATE, ROOMS_BY_ADDRESS);
+	sql_bind_text(&sql, address);
+	return room_one(&sql, row);
+}
+
+enum err rooms_put(struct store *store, const struct room_row *row)
+{
+	struct sql sql;
+	enum err code;
+
+	if (row->address != NULL) {
+		sql_use(&sql, store, SQL_STATE, ROOMS_MOVE_ADDRESS);
+		sql_bind_text(&sql, row->address);
+		sql_bind_text(&sql, row->room_id);
+		code = sql_write(&sql);
+		if (code != OK) {
+			return code;
+		}
+	}
+	sql_use(&sql, store, SQL_STATE, ROOMS_PUT);
+	sql_bind_text(&sql, row->room_id);
+	sql_bind_text(&sql, row->address);
+	sql_bind_int(&sql, row->encrypted != 0);
+	sql_bind_text(&sql, row->encryption);
+	sql_bind_text(&sql, row->replaced_by);
+	return sql_write(&sql);
+}

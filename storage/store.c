@@ -1,0 +1,341 @@
+/*
+ * store.c - opening, transactions and closing of the database; see store.h.
+ *
+ * Invariants: a store that is open for writing holds the lock, has the newest schema, and has all
+ * statements prepared. WAL with synchronous = FULL makes a returned COMMIT durable. Pragmas are
+ * set outside transactions, where SQLite would ignore some of them.
+ */
+#include "storage/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "bot/base/alloc.h"
+#include "storage/lock.h"
+#include "storage/migrate.h"
+#include "storage/sql.h"
+
+#define BUSY_MS 250                  /* only `check` and backups read beside us */
+#define VALUE_MAX (16 * 1024 * 1024) /* most bytes of a value, a row or a statement */
+
+#define STORE_STATEMENTS(X)                 \
+	X(STORE_BEGIN, "BEGIN IMMEDIATE")   \
+	X(STORE_COMMIT, "COMMIT")           \
+	X(STORE_ROLLBACK, "ROLLBACK")       \
+	X(STORE_SAVEPOINT, "SAVEPOINT job") \
+	X(STORE_RELEASE, "RELEASE job")     \
+	X(STORE_UNDO, "ROLLBACK TO job")
+
+SQL_STATEMENTS(sql_store, STORE_STATEMENTS);
+
+static enum err fail_errno(const char *path, const char *doing, struct fault *fault)
+{
+	enum err code = errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
+
+	return fault_set(fault, code, "%s: %s: %s", path, doing, strerror(errno));
+}
+
+/* Creates the folder of path, 0700, unless it is there. Its own parent must exist. */
+static enum err folder_make(const char *path, struct fault *fault)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder;
+	enum err code = OK;
+
+	if (slash == NULL || slash == path) {
+		return OK;
+	}
+	folder = x_strndup(path, (size_t)(slash - path));
+	if (mkdir(folder, 0700) == 0) {
+		if (chmod(folder, 0700) != 0) {
+			code = fail_errno(folder, "chmod", fault);
+		}
+	} else if (errno != EEXIST) {
+		code = fail_errno(folder, "mkdir", fault);
+	}
+	free(folder);
+	return code;
+}
+
+/*
+ * Makes the file 0600 before SQLite opens it, which gives -wal and -shm the same mode. A new file
+ * may be opened by hand, as O_EXCL says that nobody can hold a lock on it; an existing one not.
+ */
+static enum err file_make(const char *path, struct fault *fault)
+{
+	static const char *const suffixes[] = {"", "-wal", "-shm"};
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	enum err code = OK;
+
+	if (fd >= 0) {
+		if (fchmod(fd, 0600) != 0) {
+			code = fail_errno(path, "chmod", fault);
+		}
+		close(fd);
+		return code;
+	}
+	if (errno != EEXIST) {
+		return fail_errno(path, "open", fault);
+	}
+	for (size_t i = 0; code == OK && i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		char *name = x_asprintf("%s%s", path, suffixes[i]);
+
+		if (chmod(name, 0600) != 0 && errno != ENOENT) {
+			code = fail_errno(name, "chmod", fault);
+		}
+		free(name);
+	}
+	return code;
+}
+
+static enum err exec(struct store *store, const char *text, struct fault *fault)
+{
+	int rc = sqlite3_exec(store->db, text, NULL, NULL, NULL);
+
+	if (rc == SQLITE_OK) {
+		return OK;
+	}
+	return fault_set(fault, sql_code(store->db, rc), "%s: %s (SQLite %d)", text,
+	        sqlite3_errmsg(store->db), rc);
+}
+
+static enum err connect(struct store *store, const char *path, int flags, struct fault *fault)
+{
+	/* one thread at a time uses the connection, so SQLite needs no mutex of its own */
+	int rc = sqlite3_open_v2(
+	        path, &store->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+
+	if (rc != SQLITE_OK) {
+		return fault_set(fault, sql_code(store->db, rc), "open: %s (SQLite %d)",
+		        sqlite3_errmsg(store->db), rc);
+	}
+	sqlite3_limit(store->db, SQLITE_LIMIT_LENGTH, VALUE_MAX);
+	if (sqlite3_busy_timeout(store->db, BUSY_MS) != SQLITE_OK ||
+	        sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL) != SQLITE_OK ||
+	        sqlite3_db_config(store->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL) != SQLITE_OK ||
+	        sqlite3_db_config(store->db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL) != SQLITE_OK) {
+		return fault_set(fault, ERR_IO, "open: SQLite refuses its settings");
+	}
+	return exec(store, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON", fault);
+}
+
+/* WAL is asked for by reading the mode back: SQLite may keep another without an error. */
+static enum err wal_set(struct store *store, struct fault *fault)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc = sqlite3_prepare_v2(store->db, "PRAGMA journal_mode = WAL", -1, &stmt, NULL);
+	enum err code = OK;
+
+	if (rc == SQLITE_OK) {
+		rc = sqlite3_step(stmt);
+	}
+	if (rc != SQLITE_ROW) {
+		code = fault_set(fault, sql_code(store->db, rc), "journal mode: %s (SQLite %d)",
+		        sqlite3_errmsg(store->db), rc);
+	} else if (strcmp((const char *)sqlite3_column_text(stmt, 0), "wal") != 0) {
+		code = fault_set(fault, ERR_IO, "the file system cannot do write-ahead logging");
+	}
+	sqlite3_finalize(stmt);
+	return code;
+}
+
+static enum err settings(struct store *store, struct fault *fault)
+{
+	enum err code = wal_set(store, fault);
+
+	if (code == OK) {
+		code = exec(store,
+		        "PRAGMA synchronous = FULL;"
+		        "PRAGMA secure_delete = FAST;"
+		        "PRAGMA wal_autocheckpoint = 1000;"
+		        "PRAGMA journal_size_limit = 16777216",
+		        fault);
+	}
+	return code;
+}
+
+/* The last steps of both ways to open: after them the store can be used. */
+static enum err prepare(struct store *store, struct fault *fault)
+{
+	enum err code = exec(store, "PRAGMA foreign_keys = ON", fault);
+
+	if (code == OK) {
+		code = sql_prepare_all(store);
+		if (code != OK) {
+			fault_set(fault, code, "%s", store->message);
+		}
+	}
+	return code;
+}
+
+static struct store *store_new(void)
+{
+	struct store *store = x_calloc(1, sizeof(*store));
+
+	store->lock_fd = -1;
+	return store;
+}
+
+static enum err opened(struct store **out, struct store *store, const char *path, enum err code,
+        struct fault *fault)
+{
+	*out = NULL;
+	if (code != OK) {
+		fault_wrap(fault, "%s", path);
+		store_close(store);
+		return code;
+	}
+	*out = store;
+	return OK;
+}
+
+enum err store_open(struct store **out, const char *path, struct fault *fault)
+{
+	struct store *store = store_new();
+	enum err code = folder_make(path, fault);
+
+	if (code == OK) {
+		code = lock_take(path, &store->lock_fd, fault);
+	}
+	if (code == OK) {
+		code = file_make(path, fault);
+	}
+	if (code == OK) {
+		code = connect(store, path, SQLITE_OPEN_READWRITE, fault);
+	}
+	if (code == OK) { /* first: what is another program's must not be changed at all */
+		int version;
+
+		code = migrate_version(store->db, &version, fault);
+	}
+	if (code == OK) {
+		code = settings(store, fault);
+	}
+	if (code == OK) {
+		code = migrate_run(store->db, migrations, migrations_len, fault);
+	}
+	if (code == OK) {
+		code = prepare(store, fault);
+	}
+	return opened(out, store, path, code, fault);
+}
+
+enum err store_open_readonly(struct store **out, const char *path, struct fault *fault)
+{
+	struct store *store = store_new();
+	enum err code;
+	int version;
+
+	if (access(path, F_OK) != 0 && errno == ENOENT) {
+		code = fault_set(fault, ERR_NOT_FOUND, "there is no database yet");
+		return opened(out, store, path, code, fault);
+	}
+	code = connect(store, path, SQLITE_OPEN_READONLY, fault);
+	if (code == OK) {
+		code = migrate_version(store->db, &version, fault);
+	}
+	if (code == OK && version != migrations_len) {
+		code = fault_set(fault, ERR_UNSUPPORTED,
+		        "the database has schema %d, this program needs %d", version,
+		        migrations_len);
+	}
+	if (code == OK) {
+		code = prepare(store, fault);
+	}
+	return opened(out, store, path, code, fault);
+}
+
+void store_close(struct store *store)
+{
+	if (store == NULL) {
+		return;
+	}
+	if (store->in_transaction) {
+		store_rollback(store);
+	}
+	sql_finalize_all(store);
+	sqlite3_close_v2(store->db);
+	if (store->lock_fd >= 0) { /* after the database: the next daemon finds it closed */
+		close(store->lock_fd);
+	}
+	free(store);
+}
+
+static enum err run(struct store *store, int statement)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_STORE, statement);
+	return sql_run(&sql);
+}
+
+enum err store_begin(struct store *store)
+{
+	enum err code = run(store, STORE_BEGIN);
+
+	if (code == OK) {
+		store->in_transaction = true;
+		store->lost = OK;
+	}
+	return code;
+}
+
+enum err store_commit(struct store *store)
+{
+	enum err code = store->lost != OK ? store->lost : run(store, STORE_COMMIT);
+
+	if (code != OK) {
+		store_rollback(store);
+	}
+	store->in_transaction = false;
+	return code;
+}
+
+void store_rollback(struct store *store)
+{
+	if (!sqlite3_get_autocommit(store->db)) {
+		run(store, STORE_ROLLBACK); /* should it fail, nothing was committed all the same */
+	}
+	store->in_transaction = false;
+	store->lost = OK;
+}
+
+/* Savepoints exist in a transaction only: a bare SAVEPOINT would begin one of its own. */
+static enum err run_inside(struct store *store, int statement)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_STORE, statement);
+	return sql_write(&sql);
+}
+
+enum err store_savepoint(struct store *store)
+{
+	return run_inside(store, STORE_SAVEPOINT);
+}
+
+enum err store_release(struct store *store)
+{
+	return run_inside(store, STORE_RELEASE);
+}
+
+enum err store_undo(struct store *store)
+{
+	enum err code = run_inside(store, STORE_UNDO);
+
+	return code == OK ? run_inside(store, STORE_RELEASE) : code;
+}
+
+const char *store_message(const struct store *store)
+{
+	return store->message;
+}
+
+int store_schema(void)
+{
+	return migrations_len;
+}
