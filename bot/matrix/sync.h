@@ -2,11 +2,13 @@
  * sync.h - the /sync long-poll, with a stored filter and a stored `since`.
  *
  * The first /sync of an account without a stored `since` runs with timeout=0 and a filter of its
- * own (timeline limit 0, a nonce in the definition), because Synapse answers a repeated first
+ * own (timeline limit 1, a nonce in the definition), because Synapse answers a repeated first
  * /sync from a cache with an old next_batch; its timeline is never acted upon. After each answer
  * on_batch() is called; the next poll starts when the owner calls sync_next() (once what the
  * batch did is stored together with next_batch). Errors are retried with capped exponential
- * backoff and jitter, for ever; a poll that never answers ends by its time-out.
+ * backoff and jitter, for ever; a poll that never answers ends by its time-out. When the token
+ * was refused it waits for sync_wake(). A `since` that the server does not know any more is
+ * dropped: the next batch is a first one.
  */
 #pragma once
 
@@ -17,7 +19,7 @@ struct sync;
 struct sync_events {
 	/* first: there was no `since`, what is in it is old. `answer` is good for the call. */
 	void (*on_batch)(const json_t *answer, const char *next_batch, bool first, void *arg);
-	/* The server became (un)reachable for /sync. */
+	/* The server became (un)reachable for /sync; told at the first result and at changes. */
 	void (*on_state)(bool up, const char *error, void *arg);
 	void *arg;
 };
@@ -26,7 +28,7 @@ struct sync_events {
 struct sync *sync_create(uv_loop_t *loop, struct mx *mx, const char *user_id,
 	const struct sync_events *events);
 void sync_start(struct sync *sync, const char *since);
-/* Goes on after on_batch(). */
+/* Goes on after on_batch(); may be called from within it. */
 void sync_next(struct sync *sync);
 /* After mx_set_token(): goes on at once. */
 void sync_wake(struct sync *sync);

@@ -1,0 +1,336 @@
+/*
+ * sync.c - see sync.h.
+ *
+ * Happy path: FILTER (the filter is stored on the server, which names it) → POLL → BATCH (the
+ * owner stores what it did) → POLL … A first /sync needs no stored filter and starts at POLL. A
+ * failure goes to WAIT and from there back to where it failed; a refused token goes to AUTH. The
+ * first poll after a start or a failure has timeout=0, so that it is known at once whether the
+ * server is there.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/base/log.h"
+#include "bot/matrix/backoff.h"
+#include "bot/matrix/sync.h"
+
+#define POLL_MS 30000
+#define POLL_MARGIN_MS 30000    /* for the answer to come, beyond the poll */
+#define FIRST_TIMEOUT_MS 120000 /* a first /sync of many rooms takes long to make */
+#define FILTER_TIMEOUT_MS 30000
+#define TIMELINE_LIMIT 50
+#define EARLY_MS 1000 /* an empty answer in less than this did not wait */
+
+enum sync_state {
+	SYNC_IDLE,   /* not started */
+	SYNC_FILTER, /* request for the filter under way */
+	SYNC_POLL,   /* /sync under way */
+	SYNC_BATCH,  /* with the owner, until sync_next() */
+	SYNC_WAIT,   /* timer runs */
+	SYNC_AUTH,   /* until sync_wake() */
+};
+
+struct sync {
+	struct mx *mx;
+	char *user_id;
+	struct sync_events events;
+	enum sync_state state;
+	uv_timer_t timer;
+	struct mx_call *call; /* under way, or NULL */
+	char *since;          /* NULL = first */
+	char *filter;         /* id on the server, NULL = not stored yet */
+	bool filter_is_fresh; /* stored since the last refusal */
+	bool quick;           /* the next poll does not wait at the server */
+	bool early;           /* the last answer came too early: pause before the next poll */
+	unsigned tries;       /* failures in a row */
+	bool told, up;        /* what on_state() said last */
+	int64_t last_ms;
+	bool closing, timer_closed;
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+static void go_on(struct sync *sync);
+
+/* ---- filters ---- */
+
+static json_t *filter_json(int limit, const char *nonce)
+{
+	json_t *filter = json_pack("{s:{s:[s]}, s:{s:[s]}, s:{s:{s:[s]}, s:{s:[s]},"
+	                           " s:{s:b}, s:{s:i, s:b}}}",
+	        "presence", "not_types", "*", "account_data", "not_types", "*", "room", "ephemeral",
+	        "not_types", "*", "account_data", "not_types", "*", "state", "lazy_load_members", 1,
+	        "timeline", "limit", limit, "lazy_load_members", 1);
+
+	if (nonce) {
+		json_t *timeline = json_object_get(json_object_get(filter, "room"), "timeline");
+
+		json_object_set_new(timeline, "not_types", json_pack("[s]", nonce));
+	}
+	return filter;
+}
+
+/* The filter of a first /sync, in full, unlike any used before. */
+static char *first_filter(void)
+{
+	char *nonce = x_asprintf("nonce.%08x%08x", arc4random(), arc4random());
+	json_t *filter = filter_json(1, nonce);
+	char *text = json_dumps(filter, JSON_COMPACT);
+
+	json_decref(filter);
+	free(nonce);
+	return text;
+}
+
+/* ---- failures ---- */
+
+static void tell_state(struct sync *sync, bool up, const char *error)
+{
+	if (sync->told && sync->up == up)
+		return;
+	sync->told = true;
+	sync->up = up;
+	if (sync->events.on_state)
+		sync->events.on_state(up, error, sync->events.arg);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	go_on(timer->data);
+}
+
+static void wait_ms(struct sync *sync, int64_t ms)
+{
+	sync->state = SYNC_WAIT;
+	uv_timer_start(&sync->timer, on_timer, (uint64_t)ms, 0);
+}
+
+/* The homeserver itself does not want what we sent: first the filter is made anew, then the
+ * `since` is given up. */
+static bool start_over(struct sync *sync, const struct mx_answer *answer)
+{
+	bool refused = answer->code == ERR_REJECTED || answer->code == ERR_NOT_FOUND;
+
+	if (sync->state != SYNC_POLL || !sync->since || !refused || !answer->errcode[0])
+		return false;
+	if (strcmp(answer->errcode, "M_UNKNOWN_POS") != 0 && !sync->filter_is_fresh) {
+		log_info("sync", "the filter is stored anew: %s", answer->error);
+		free(sync->filter);
+		sync->filter = NULL;
+		return true;
+	}
+	log_warning("sync", "the homeserver does not know where we were; starting over: %s",
+	        answer->error);
+	free(sync->since);
+	sync->since = NULL;
+	return true;
+}
+
+static void fail(struct sync *sync, const struct mx_answer *answer)
+{
+	int64_t ms;
+
+	sync->quick = true;
+	if (answer->code == ERR_AUTH) {
+		sync->state = SYNC_AUTH;
+		tell_state(sync, false, answer->error);
+		return;
+	}
+	start_over(sync, answer);
+	sync->tries++;
+	ms = backoff_ms(sync->tries, answer->retry_after_ms, arc4random());
+	log_debug("sync", "try %u failed, next in %lld ms: %s", sync->tries, (long long)ms,
+	        answer->error);
+	wait_ms(sync, ms);
+	tell_state(sync, false, answer->error);
+}
+
+/* ---- closing ---- */
+
+static void maybe_closed(struct sync *sync)
+{
+	void (*closed)(void *arg) = sync->closed;
+	void *arg = sync->closed_arg;
+
+	if (!sync->closing || !sync->timer_closed || sync->call)
+		return;
+	free(sync->user_id);
+	free(sync->since);
+	free(sync->filter);
+	free(sync);
+	closed(arg);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	struct sync *sync = handle->data;
+
+	sync->timer_closed = true;
+	maybe_closed(sync);
+}
+
+void sync_close(struct sync *sync, void (*closed)(void *arg), void *arg)
+{
+	assert(!sync->closing);
+	sync->closing = true;
+	sync->closed = closed;
+	sync->closed_arg = arg;
+	if (sync->call)
+		mx_cancel(sync->call);
+	uv_close((uv_handle_t *)&sync->timer, on_timer_closed);
+}
+
+/* ---- requests ---- */
+
+static void on_filter(const struct mx_answer *answer, void *arg)
+{
+	struct sync *sync = arg;
+	struct mx_answer broken = *answer;
+	const char *filter = json_string_value(json_object_get(answer->body, "filter_id"));
+
+	sync->call = NULL;
+	if (sync->closing) {
+		maybe_closed(sync);
+		return;
+	}
+	if (answer->code == OK && !filter) {
+		broken.code = ERR_PROTO;
+		strcpy(broken.error, "the answer has no filter_id");
+	}
+	if (broken.code != OK) {
+		fail(sync, &broken);
+		return;
+	}
+	sync->filter = x_strdup(filter);
+	sync->filter_is_fresh = true;
+	go_on(sync);
+}
+
+static void start_filter(struct sync *sync)
+{
+	char *path = mx_path("/v3/user/%s/filter", sync->user_id);
+	json_t *filter = filter_json(TIMELINE_LIMIT, NULL);
+
+	sync->state = SYNC_FILTER;
+	sync->call = mx_start(sync->mx, "POST", path, filter, FILTER_TIMEOUT_MS, on_filter, sync);
+	json_decref(filter);
+	free(path);
+}
+
+static void take_batch(struct sync *sync, const struct mx_answer *answer, const char *next_batch)
+{
+	bool first = !sync->since;
+	bool same = !first && strcmp(sync->since, next_batch) == 0;
+
+	sync->early = same && !sync->quick && answer->duration_ms < EARLY_MS;
+	sync->quick = false;
+	sync->filter_is_fresh = false;
+	sync->tries = 0;
+	sync->last_ms = clock_now_ms();
+	free(sync->since);
+	sync->since = x_strdup(next_batch);
+	sync->state = SYNC_BATCH;
+	tell_state(sync, true, "");
+	if (!sync->closing)
+		sync->events.on_batch(answer->body, next_batch, first, sync->events.arg);
+}
+
+static void on_poll(const struct mx_answer *answer, void *arg)
+{
+	struct sync *sync = arg;
+	struct mx_answer broken = *answer;
+	const char *next_batch = json_string_value(json_object_get(answer->body, "next_batch"));
+
+	sync->call = NULL;
+	if (sync->closing) {
+		maybe_closed(sync);
+		return;
+	}
+	if (answer->code == OK && next_batch) {
+		take_batch(sync, answer, next_batch);
+		return;
+	}
+	if (answer->code == OK) {
+		broken.code = ERR_PROTO;
+		strcpy(broken.error, "the answer has no next_batch");
+	}
+	fail(sync, &broken);
+}
+
+static void start_poll(struct sync *sync)
+{
+	int64_t wait = sync->since && !sync->quick ? POLL_MS : 0;
+	int64_t timeout = sync->since ? wait + POLL_MARGIN_MS : FIRST_TIMEOUT_MS;
+	char *path;
+
+	if (sync->since) {
+		path = mx_path("/v3/sync?set_presence=offline&timeout=%d&filter=%s&since=%s", wait,
+		        sync->filter, sync->since);
+	} else {
+		char *filter = first_filter();
+
+		path = mx_path("/v3/sync?set_presence=offline&timeout=%d&filter=%s", wait, filter);
+		free(filter);
+	}
+	sync->state = SYNC_POLL;
+	sync->call = mx_start(sync->mx, "GET", path, NULL, timeout, on_poll, sync);
+	free(path);
+}
+
+static void go_on(struct sync *sync)
+{
+	if (sync->since && !sync->filter)
+		start_filter(sync);
+	else
+		start_poll(sync);
+}
+
+/* ---- the interface ---- */
+
+struct sync *sync_create(
+        uv_loop_t *loop, struct mx *mx, const char *user_id, const struct sync_events *events)
+{
+	struct sync *sync = x_calloc(1, sizeof(*sync));
+
+	sync->mx = mx;
+	sync->user_id = x_strdup(user_id);
+	sync->events = *events;
+	uv_timer_init(loop, &sync->timer);
+	sync->timer.data = sync;
+	return sync;
+}
+
+void sync_start(struct sync *sync, const char *since)
+{
+	assert(sync->state == SYNC_IDLE && !sync->closing);
+	sync->since = x_strdup_opt(since);
+	sync->quick = true;
+	go_on(sync);
+}
+
+void sync_next(struct sync *sync)
+{
+	if (sync->closing)
+		return;
+	assert(sync->state == SYNC_BATCH);
+	if (sync->early)
+		wait_ms(sync, EARLY_MS);
+	else
+		go_on(sync);
+}
+
+void sync_wake(struct sync *sync)
+{
+	if (sync->closing || (sync->state != SYNC_AUTH && sync->state != SYNC_WAIT))
+		return;
+	uv_timer_stop(&sync->timer);
+	sync->quick = true;
+	go_on(sync);
+}
+
+int64_t sync_last_ms(const struct sync *sync)
+{
+	return sync->last_ms;
+}
