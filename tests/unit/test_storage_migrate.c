@@ -1,0 +1,182 @@
+/*
+ * Tests of the schema's steps: each is kept whole or not at all, and what is not ours is left
+ * alone.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/unit/store_fixture.h"
+#include "storage/migrate.h"
+
+static int memory_setup(void **state)
+{
+	return sqlite3_open(":memory:", (sqlite3 **)state);
+}
+
+static int memory_teardown(void **state)
+{
+	return sqlite3_close(*state);
+}
+
+static void exec(sqlite3 *db, const char *text)
+{
+	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+}
+
+static bool table_exists(sqlite3 *db, const char *name)
+{
+	return sqlite3_table_column_metadata(db, NULL, name, NULL, NULL, NULL, NULL, NULL, NULL) ==
+	       SQLITE_OK;
+}
+
+static int version_of(sqlite3 *db)
+{
+	struct fault fault;
+	int version = -1;
+
+	assert_int_equal(migrate_version(db, &version, &fault), OK);
+	return version;
+}
+
+static const char *const steps[] = {
+        "CREATE TABLE a (x INTEGER PRIMARY KEY); INSERT INTO a VALUES (1)",
+        "CREATE TABLE b (x INTEGER REFERENCES a (x)); INSERT INTO b VALUES (1)",
+        "ALTER TABLE b ADD COLUMN y",
+};
+
+static void steps_run_once_from_wherever_the_database_is(void **state)
+{
+	sqlite3 *db = *state;
+	struct fault fault = {0};
+
+	assert_int_equal(version_of(db), 0);
+	assert_int_equal(migrate_run(db, steps, 1, &fault), OK);
+	assert_int_equal(version_of(db), 1);
+	assert_false(table_exists(db, "b"));
+	assert_int_equal(migrate_run(db, steps, 3, &fault), OK);
+	assert_int_equal(version_of(db), 3);
+	assert_int_equal(migrate_run(db, steps, 3, &fault), OK);
+	assert_int_equal(version_of(db), 3);
+	assert_int_equal(sqlite3_get_autocommit(db), 1);
+}
+
+static void failing_step_is_rolled_back_whole(void **state)
+{
+	static const char *const broken[] = {
+	        "CREATE TABLE a (x INTEGER PRIMARY KEY)",
+	        "CREATE TABLE b (x); CREATE TABLE c (x); INSERT INTO nowhere VALUES (1)",
+	};
+	sqlite3 *db = *state;
+	struct fault fault = {0};
+
+	assert_int_not_equal(migrate_run(db, broken, 2, &fault), OK);
+	assert_non_null(strstr(fault.text, "migration 2: no such table: nowhere"));
+	assert_int_equal(version_of(db), 1);
+	assert_true(table_exists(db, "a"));
+	assert_false(table_exists(db, "b"));
+	assert_int_equal(sqlite3_get_autocommit(db), 1);
+}
+
+static void step_that_leaves_orphans_is_rolled_back(void **state)
+{
+	static const char *const orphan[] = {
+	        "CREATE TABLE a (x INTEGER PRIMARY KEY);"
+	        "CREATE TABLE b (x INTEGER REFERENCES a (x)); INSERT INTO b VALUES (7)",
+	};
+	sqlite3 *db = *state;
+	struct fault fault = {0};
+
+	exec(db, "PRAGMA foreign_keys = OFF");
+	assert_int_equal(migrate_run(db, orphan, 1, &fault), ERR_CORRUPT);
+	assert_int_equal(version_of(db), 0);
+	assert_false(table_exists(db, "a"));
+}
+
+static void newer_schema_is_refused(void **state)
+{
+	sqlite3 *db = *state;
+	struct fault fault = {0};
+
+	assert_int_equal(migrate_run(db, steps, 3, &fault), OK);
+	assert_int_equal(migrate_run(db, steps, 2, &fault), ERR_UNSUPPORTED);
+	assert_non_null(strstr(fault.text, "schema 3"));
+	assert_int_equal(version_of(db), 3);
+}
+
+static void database_of_another_program_is_refused(void **state)
+{
+	static const char *const others[] = {
+	        "CREATE TABLE entities (x)",
+	        "PRAGMA application_id = 5",
+	        "PRAGMA user_version = 1",
+	};
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		struct fault fault = {0};
+		sqlite3 *db;
+
+		assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
+		exec(db, others[i]);
+		assert_int_equal(migrate_run(db, steps, 3, &fault), ERR_UNSUPPORTED);
+		assert_false(table_exists(db, "a"));
+		sqlite3_close(db);
+	}
+}
+
+static void store_refuses_a_newer_database(void **state)
+{
+	struct fixture *f = *state;
+	struct fault fault = {0};
+	sqlite3 *db;
+
+	store_close(f->store);
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	exec(db, "PRAGMA user_version = 999");
+	sqlite3_close(db);
+	assert_int_equal(store_open(&f->store, f->path, &fault), ERR_UNSUPPORTED);
+	assert_null(f->store);
+	assert_non_null(strstr(fault.text, "schema 999"));
+	assert_int_equal(store_open_readonly(&f->store, f->path, &fault), ERR_UNSUPPORTED);
+	assert_null(f->store);
+}
+
+static void store_leaves_another_programs_database_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct fault fault = {0};
+	char path[160];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/other.db", f->folder);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	exec(db, "CREATE TABLE entities (x)");
+	store_close(f->store);
+	assert_int_equal(store_open(&f->store, path, &fault), ERR_UNSUPPORTED);
+	assert_null(f->store);
+	assert_non_null(strstr(fault.text, "another program"));
+	exec(db, "INSERT INTO entities SELECT 1 FROM pragma_journal_mode "
+	         "WHERE journal_mode = 'delete'");
+	assert_int_equal(sqlite3_changes(db), 1); /* not even its journal was changed */
+	sqlite3_close(db);
+}
+
+#define MEMORY(name) cmocka_unit_test_setup_teardown(name, memory_setup, memory_teardown)
+#define STORE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        MEMORY(steps_run_once_from_wherever_the_database_is),
+	        MEMORY(failing_step_is_rolled_back_whole),
+	        MEMORY(step_that_leaves_orphans_is_rolled_back),
+	        MEMORY(newer_schema_is_refused),
+	        MEMORY(database_of_another_program_is_refused),
+	        STORE(store_refuses_a_newer_database),
+	        STORE(store_leaves_another_programs_database_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
