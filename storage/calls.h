@@ -23,6 +23,9 @@ enum err calls_insert(struct store *store, const struct call_row *row);
 /* p95 of latency_ms of the successful calls since since_ms; -1 when there are none. */
 enum err calls_latency_p95(struct store *store, int64_t since_ms, int64_t *p95_ms);
 
+/* When the oldest alert that an event carries was taken in; 0 = it carries none. */
+enum err calls_oldest_carried(struct store *store, int64_t outbox_id, int64_t *received_ms);
+
 /*
  * The same rows in another app's SQLite database, whose table and columns are named in the
  * config. It has its own connection and thread affinity: one user at a time. A missing table or

@@ -9,13 +9,14 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdlib.h> /* free() */
 
 void *x_calloc(size_t count, size_t size) __attribute__((malloc, returns_nonnull));
 void *x_realloc(void *old, size_t size) __attribute__((returns_nonnull));
 char *x_strdup(const char *text) __attribute__((malloc, returns_nonnull));
 char *x_strndup(const char *text, size_t len) __attribute__((malloc, returns_nonnull));
 char *x_asprintf(const char *format, ...)
-	__attribute__((malloc, returns_nonnull, format(printf, 1, 2)));
+        __attribute__((malloc, returns_nonnull, format(printf, 1, 2)));
 
 /* x_strdup() that keeps NULL as NULL. */
 char *x_strdup_opt(const char *text);

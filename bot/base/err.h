@@ -7,26 +7,26 @@
  */
 #pragma once
 
-#define ERR_TABLE(X)                                                                               \
-	X(OK, "ok")                                                                                \
-	X(ERR_INVALID, "invalid input")               /* the caller's data is wrong; no retry helps */ \
-	X(ERR_TOO_LARGE, "over the size limit")       /* likewise */                               \
-	X(ERR_NOT_FOUND, "not found")                                                              \
-	X(ERR_EXISTS, "already there")                                                             \
-	X(ERR_CONFIG, "bad configuration")                                                         \
-	X(ERR_IO, "input/output error")               /* local disk or socket */                   \
-	X(ERR_FULL, "no space left")                  /* disk or table full: try again later */    \
-	X(ERR_BUSY, "in use by another process")      /* lock held elsewhere */                    \
-	X(ERR_CORRUPT, "stored data is damaged")                                                   \
-	X(ERR_NET, "network error")                   /* DNS, connect, reset, TLS: try again */    \
-	X(ERR_TIMEOUT, "timed out")                   /* try again */                              \
-	X(ERR_LIMITED, "rate limited")                /* 429: try again after the given wait */    \
-	X(ERR_SERVER, "homeserver error")             /* 5xx: try again */                         \
-	X(ERR_PROTO, "unexpected answer")             /* not JSON, missing keys: try again */      \
-	X(ERR_AUTH, "access token refused")           /* 401 */                                    \
-	X(ERR_DENIED, "forbidden")                    /* 403 */                                    \
-	X(ERR_REJECTED, "rejected by the homeserver") /* other 4xx that no retry can mend */       \
-	X(ERR_UNSUPPORTED, "not supported")                                                        \
+#define ERR_TABLE(X)                                                                             \
+	X(OK, "ok")                                                                              \
+	X(ERR_INVALID, "invalid input")         /* the caller's data is wrong; no retry helps */ \
+	X(ERR_TOO_LARGE, "over the size limit") /* likewise */                                   \
+	X(ERR_NOT_FOUND, "not found")                                                            \
+	X(ERR_EXISTS, "already there")                                                           \
+	X(ERR_CONFIG, "bad configuration")                                                       \
+	X(ERR_IO, "input/output error")          /* local disk or socket */                      \
+	X(ERR_FULL, "no space left")             /* disk or table full: try again later */       \
+	X(ERR_BUSY, "in use by another process") /* lock held elsewhere */                       \
+	X(ERR_CORRUPT, "stored data is damaged")                                                 \
+	X(ERR_NET, "network error")                   /* DNS, connect, reset, TLS: try again */  \
+	X(ERR_TIMEOUT, "timed out")                   /* try again */                            \
+	X(ERR_LIMITED, "rate limited")                /* 429: try again after the given wait */  \
+	X(ERR_SERVER, "homeserver error")             /* 5xx: try again */                       \
+	X(ERR_PROTO, "unexpected answer")             /* not JSON, missing keys: try again */    \
+	X(ERR_AUTH, "access token refused")           /* 401 */                                  \
+	X(ERR_DENIED, "forbidden")                    /* 403 */                                  \
+	X(ERR_REJECTED, "rejected by the homeserver") /* other 4xx that no retry can mend */     \
+	X(ERR_UNSUPPORTED, "not supported")                                                      \
 	X(ERR_CANCELED, "canceled")
 
 enum err {
@@ -49,8 +49,8 @@ const char *err_text(enum err code);
 
 /* Fills *fault (which may be NULL) and returns code, so that `return fault_set(…)` reads well. */
 enum err fault_set(struct fault *fault, enum err code, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+        __attribute__((format(printf, 3, 4)));
 
 /* Puts "context: " in front of the text that is there; returns the code that is there. */
 enum err fault_wrap(struct fault *fault, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+        __attribute__((format(printf, 2, 3)));

@@ -19,7 +19,7 @@ enum log_format { LOG_TEXT, LOG_JSON };
 void log_setup(enum log_level level, enum log_format format);
 
 void log_write(enum log_level level, const char *area, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+        __attribute__((format(printf, 3, 4)));
 
 /* area is the module's name: "sync", "courier", "socket" … */
 #define log_error(area, ...) log_write(LOG_ERROR, area, __VA_ARGS__)

@@ -1,0 +1,460 @@
+/*
+ * bot.c - see bot.h.
+ *
+ * Order of taking apart, each step when the one before is over: the verbs and the socket (all
+ * replies out), the spool, the courier (sends in flight get a few seconds), the link, the mirror
+ * and the writer, the store. What is cut off on the way is in the database and goes on at the
+ * next start.
+ */
+#include <assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <uv.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/base/log.h"
+#include "bot/bot.h"
+#include "bot/courier.h"
+#include "bot/intake/server.h"
+#include "bot/intake/spool.h"
+#include "bot/link.h"
+#include "bot/mirror.h"
+#include "bot/notify.h"
+#include "bot/ops/ops.h"
+#include "bot/writer.h"
+
+#define GRACE_MS 3000 /* for sends in flight at a stop */
+#define PRUNE_EVERY_MS (6 * CLOCK_HOUR_MS)
+#define REPORT_MAX (64 * 1024)
+
+struct bot {
+	uv_loop_t loop;
+	struct config *config;
+	struct store *store;
+	struct writer *writer;
+	struct courier *courier;
+	struct mirror *mirror; /* or NULL */
+	struct ops *ops;
+	struct server *server;
+	struct spool *spool;
+	struct link *link;
+	uv_signal_t sigterm, sigint, sighup;
+	uv_timer_t watchdog, prune;
+	int64_t started_ms;
+	unsigned waiting; /* closes outstanding in the present step of stopping */
+	bool stopping;
+	int exit_code;
+};
+
+/* --- stopping ----------------------------------------------------------------------------- */
+
+static void on_writer_closed(void *arg)
+{
+	struct bot *bot = arg;
+
+	bot->writer = NULL;
+	uv_close((uv_handle_t *)&bot->sigterm, NULL);
+	uv_close((uv_handle_t *)&bot->sigint, NULL);
+	uv_close((uv_handle_t *)&bot->sighup, NULL);
+	uv_close((uv_handle_t *)&bot->watchdog, NULL);
+	uv_close((uv_handle_t *)&bot->prune, NULL);
+}
+
+static void on_mirror_closed(void *arg)
+{
+	struct bot *bot = arg;
+
+	bot->mirror = NULL;
+	writer_close(bot->writer, on_writer_closed, bot);
+}
+
+static void on_link_closed(void *arg)
+{
+	struct bot *bot = arg;
+
+	bot->link = NULL;
+	if (bot->mirror)
+		mirror_close(bot->mirror, on_mirror_closed, bot);
+	else
+		on_mirror_closed(bot);
+}
+
+static void on_courier_closed(void *arg)
+{
+	struct bot *bot = arg;
+
+	bot->courier = NULL;
+	link_close(bot->link, on_link_closed, bot);
+}
+
+static void on_spool_closed(void *arg)
+{
+	struct bot *bot = arg;
+
+	bot->spool = NULL;
+	courier_close(bot->courier, GRACE_MS, on_courier_closed, bot);
+}
+
+static void on_intake_closed(struct bot *bot)
+{
+	if (--bot->waiting == 0)
+		spool_close(bot->spool, on_spool_closed, bot);
+}
+
+static void on_ops_closed(void *arg)
+{
+	struct bot *bot = arg;
+
+	bot->ops = NULL;
+	on_intake_closed(bot);
+}
+
+static void on_server_closed(void *arg)
+{
+	struct bot *bot = arg;
+
+	bot->server = NULL;
+	on_intake_closed(bot);
+}
+
+static void bot_stop(struct bot *bot)
+{
+	if (bot->stopping)
+		return;
+	bot->stopping = true;
+	notify_stopping();
+	bot->waiting = 2;
+	ops_close(bot->ops, on_ops_closed, bot);
+	server_close(bot->server, on_server_closed, bot);
+}
+
+static void on_fatal(const char *message, void *arg)
+{
+	struct bot *bot = arg;
+
+	log_error("bot", "%s", message);
+	bot->exit_code = EX_CONFIG;
+	bot_stop(bot);
+}
+
+static void on_stop_signal(uv_signal_t *handle, int number)
+{
+	log_info("bot", "stopping on %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+	bot_stop(handle->data);
+}
+
+/* --- reload ------------------------------------------------------------------------------- */
+
+struct reload {
+	uv_work_t work;
+	struct bot *bot;
+	char *path;
+	struct config *config;
+	struct buf report;
+};
+
+static void reload_work(uv_work_t *work)
+{
+	struct reload *reload = work->data;
+
+	config_load(reload->path, &reload->config, &reload->report);
+}
+
+static void bot_swap_mirror(struct bot *bot, struct config *config)
+{
+	struct mirror *fresh = NULL;
+	struct fault fault = {0};
+
+	if (mirror_create(&fresh, &bot->loop, config, &fault) != OK)
+		log_error("bot", "call_monitor: %s", fault.text);
+	courier_set_mirror(bot->courier, fresh);
+	bot->mirror = fresh;
+}
+
+static void on_old_mirror_closed(void *arg)
+{
+}
+
+static void log_lines(enum log_level level, const char *lines)
+{
+	while (*lines) {
+		size_t len = strcspn(lines, "\n");
+
+		log_write(level, "config", "%.*s", (int)len, lines);
+		lines += len + (lines[len] == '\n');
+	}
+}
+
+static void reload_done(uv_work_t *work, int status)
+{
+	struct reload *reload = work->data;
+	struct bot *bot = reload->bot;
+	struct config *config = reload->config;
+
+	if (!config) {
+		log_lines(LOG_ERROR, buf_str(&reload->report));
+		log_error("bot", "config refused as a whole, the old one stays");
+	} else if (!bot->stopping) {
+		log_setup(config->log.level, config->log.format);
+		server_configure(bot->server, config);
+		ops_configure(bot->ops, config);
+		courier_configure(bot->courier, config);
+		link_configure(bot->link, config);
+		if (bot->mirror)
+			mirror_close(bot->mirror, on_old_mirror_closed, NULL);
+		bot_swap_mirror(bot, config);
+		config_unref(bot->config);
+		bot->config = config_ref(config);
+		log_info("bot", "config reloaded");
+	}
+	notify_ready();
+	config_unref(config);
+	buf_finish(&reload->report);
+	free(reload->path);
+	free(reload);
+}
+
+static void on_reload_signal(uv_signal_t *handle, int number)
+{
+	struct bot *bot = handle->data;
+	struct reload *reload;
+
+	if (bot->stopping)
+		return;
+	notify_reloading();
+	reload = x_calloc(1, sizeof(*reload));
+	reload->bot = bot;
+	reload->path = x_strdup(bot->config->path);
+	reload->work.data = reload;
+	buf_init(&reload->report, REPORT_MAX);
+	uv_queue_work(&bot->loop, &reload->work, reload_work, reload_done);
+}
+
+/* --- between the parts -------------------------------------------------------------------- */
+
+static void on_request(
+        const json_t *request, const struct alert_peer *peer, struct reply *reply, void *arg)
+{
+	struct bot *bot = arg;
+
+	ops_request(bot->ops, request, peer, reply);
+}
+
+static void on_spool_taken(enum err result, const char *message, void *arg)
+{
+	struct bot *bot = arg;
+
+	spool_done(bot->spool, result, message);
+}
+
+static void on_spool_request(const json_t *request, void *arg)
+{
+	struct bot *bot = arg;
+
+	if (!bot->stopping) /* else the file stays for the next start */
+		ops_take(bot->ops, request, on_spool_taken, bot);
+}
+
+static void on_result(const char *what, const char *room, int64_t outbox_id, const char *event_id,
+        enum err code, const char *error, void *arg)
+{
+	struct bot *bot = arg;
+
+	if (bot->ops)
+		ops_result(bot->ops, what, room, outbox_id, event_id, code, error);
+}
+
+static void on_status(struct report_status *status, void *arg)
+{
+	struct bot *bot = arg;
+	struct courier_counters counters = courier_counters(bot->courier);
+	const struct rooms *rooms = link_rooms(bot->link);
+	struct report_room *list;
+	size_t i;
+
+	status->started_ms = bot->started_ms;
+	status->homeserver = link_homeserver(bot->link);
+	status->problem = link_problem(bot->link);
+	status->last_sync_ms = link_last_sync_ms(bot->link);
+	status->sent = counters.sent;
+	status->retried = counters.retried;
+	status->in_flight = counters.in_flight;
+	status->clients = server_clients(bot->server);
+	status->rooms_len = rooms ? rooms_len(rooms) : 0;
+	list = x_calloc(status->rooms_len + 1, sizeof(*list));
+	for (i = 0; i < status->rooms_len; i++) {
+		const struct room *room = rooms_at(rooms, i);
+
+		list[i] = (struct report_room){
+		        .name = room->name,
+		        .address = room->address,
+		        .room_id = room->room_id,
+		        .problem = room->ready || room->problem[0] ? room->problem
+		                                                   : "not resolved yet",
+		        .encrypted = room->encrypted,
+		};
+	}
+	status->rooms = list;
+}
+
+/* --- timers ------------------------------------------------------------------------------- */
+
+static void on_watchdog(uv_timer_t *timer)
+{
+	notify_alive();
+}
+
+struct prune {
+	int64_t before_ms;
+};
+
+static enum err prune_work(struct store *store, void *arg)
+{
+	struct prune *prune = arg;
+
+	return store_prune(store, prune->before_ms);
+}
+
+static void prune_done(enum err result, const char *message, void *arg)
+{
+	if (result != OK)
+		log_warning("bot", "could not delete what is over the retention: %s", message);
+	free(arg);
+}
+
+static void on_prune(uv_timer_t *timer)
+{
+	struct bot *bot = timer->data;
+	struct prune *prune;
+
+	if (bot->stopping || bot->config->storage.retention_ms == 0)
+		return;
+	prune = x_calloc(1, sizeof(*prune));
+	prune->before_ms = clock_now_ms() - bot->config->storage.retention_ms;
+	writer_submit(bot->writer, prune_work, prune_done, prune);
+}
+
+/* --- life --------------------------------------------------------------------------------- */
+
+static void bot_start_signal(struct bot *bot, uv_signal_t *handle, int number, uv_signal_cb cb)
+{
+	uv_signal_init(&bot->loop, handle);
+	handle->data = bot;
+	uv_signal_start(handle, cb, number);
+}
+
+static void bot_start_timers(struct bot *bot)
+{
+	int64_t watchdog_ms = notify_watchdog_ms();
+
+	uv_timer_init(&bot->loop, &bot->watchdog);
+	uv_timer_init(&bot->loop, &bot->prune);
+	bot->watchdog.data = bot;
+	bot->prune.data = bot;
+	if (watchdog_ms > 0)
+		uv_timer_start(&bot->watchdog, on_watchdog, 0, (uint64_t)watchdog_ms);
+	uv_timer_start(&bot->prune, on_prune, CLOCK_MINUTE_MS, PRUNE_EVERY_MS);
+}
+
+/* Brings up everything on the loop. On failure the process ends: nothing was acknowledged. */
+static int bot_start(struct bot *bot, const struct bot_options *options, struct fault *fault)
+{
+	struct courier_events courier_events = {.on_result = on_result, .arg = bot};
+	struct server_events server_events = {.on_request = on_request, .arg = bot};
+	struct spool_events spool_events = {.on_request = on_spool_request, .arg = bot};
+	struct link_events link_events = {.on_fatal = on_fatal, .arg = bot};
+	struct link_options link_options;
+	struct ops_env env;
+	enum err err;
+
+	bot->writer = writer_create(&bot->loop, bot->store);
+	bot->courier = courier_create(&bot->loop, bot->writer, bot->config, &courier_events);
+	bot_swap_mirror(bot, bot->config);
+	env = (struct ops_env){
+	        .loop = &bot->loop,
+	        .writer = bot->writer,
+	        .courier = bot->courier,
+	        .on_status = on_status,
+	        .arg = bot,
+	};
+	bot->ops = ops_create(&env, bot->config);
+	err = server_create(&bot->server, &bot->loop, bot->config, &server_events, fault);
+	if (err != OK)
+		return err == ERR_BUSY ? EX_TEMPFAIL : EX_CONFIG;
+	err = spool_create(
+	        &bot->spool, &bot->loop, bot->config->storage.spool, &spool_events, fault);
+	if (err != OK)
+		return EX_CONFIG;
+	link_options = (struct link_options){
+	        .loop = &bot->loop,
+	        .writer = bot->writer,
+	        .courier = bot->courier,
+	        .new_device = options->new_device,
+	};
+	err = link_create(&bot->link, &link_options, bot->config, &link_events, fault);
+	return err == OK ? EX_OK : EX_CONFIG;
+}
+
+static int bot_load(struct bot *bot, const struct bot_options *options)
+{
+	struct fault fault = {0};
+	struct buf report;
+	enum err err;
+
+	buf_init(&report, REPORT_MAX);
+	err = config_load(options->config_path, &bot->config, &report);
+	if (err != OK)
+		log_lines(LOG_ERROR, buf_str(&report));
+	buf_finish(&report);
+	if (err != OK)
+		return EX_CONFIG;
+	log_setup(bot->config->log.level, bot->config->log.format);
+	err = store_open(&bot->store, bot->config->storage.database, &fault);
+	if (err == OK)
+		return EX_OK;
+	log_error("bot", "%s", fault.text);
+	return err == ERR_BUSY ? EX_TEMPFAIL : EX_CANTCREAT;
+}
+
+int bot_run(const struct bot_options *options)
+{
+	struct fault fault = {0};
+	struct bot *bot = x_calloc(1, sizeof(*bot));
+	int rc;
+
+	signal(SIGPIPE, SIG_IGN); /* libcurl and sockets report EPIPE instead */
+	umask(0077);
+	bot->started_ms = clock_now_ms();
+	rc = bot_load(bot, options);
+	if (rc != EX_OK) {
+		config_unref(bot->config);
+		free(bot);
+		return rc;
+	}
+	if (uv_loop_init(&bot->loop) != 0)
+		abort();
+	rc = bot_start(bot, options, &fault);
+	if (rc != EX_OK) {
+		log_error("bot", "%s", fault.text);
+		exit(rc); /* handles half up; the kernel takes them, and nothing was promised yet */
+	}
+	bot_start_signal(bot, &bot->sigterm, SIGTERM, on_stop_signal);
+	bot_start_signal(bot, &bot->sigint, SIGINT, on_stop_signal);
+	bot_start_signal(bot, &bot->sighup, SIGHUP, on_reload_signal);
+	bot_start_timers(bot);
+	log_info("bot", "version %s takes alerts on %s", BOT_VERSION, bot->config->socket.path);
+	notify_ready();
+	uv_run(&bot->loop, UV_RUN_DEFAULT);
+	if (uv_loop_close(&bot->loop) != 0) {
+		log_error("bot", "the loop still had something open");
+		abort();
+	}
+	store_close(bot->store);
+	config_unref(bot->config);
+	rc = bot->exit_code;
+	free(bot);
+	return rc;
+}

@@ -1,0 +1,487 @@
+/*
+ * link.c - see link.h. Closed from the outside in: sync, rooms, auth, then HTTP with whatever is
+ * still under way.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include "bot/base/alloc.h"
+#include "bot/base/log.h"
+#include "bot/link.h"
+#include "bot/matrix/auth.h"
+#include "bot/matrix/backoff.h"
+#include "bot/matrix/discovery.h"
+#include "bot/matrix/sync.h"
+#include "bot/notify.h"
+#include "storage/outbox.h"
+#include "storage/state.h"
+
+struct link {
+	struct link_options options;
+	struct config *config;
+	struct link_events events;
+	struct http *http;
+	struct mx *mx;       /* after discovery */
+	struct auth *auth;   /* likewise */
+	struct rooms *rooms; /* after the first token */
+	struct sync *sync;   /* likewise */
+	uv_timer_t timer;    /* the next try of discovery */
+	char *homeserver;
+	char problem[256];
+	unsigned failures; /* of discovery */
+	unsigned jobs;     /* writer jobs not done */
+	bool online, closing;
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+static void link_discover(struct link *link);
+static void link_closing(struct link *link);
+
+static void link_problem_set(struct link *link, const char *problem)
+{
+	snprintf(link->problem, sizeof(link->problem), "%.250s", problem);
+	notify_status("%s", problem[0] ? problem : "online");
+}
+
+/* --- rooms and sync ----------------------------------------------------------------------- */
+
+struct room_job {
+	struct link *link;
+	struct room_row row;
+	int64_t count;
+};
+
+static void job_ended(struct link *link)
+{
+	link->jobs--;
+	if (link->closing)
+		link_closing(link);
+}
+
+static enum err room_work(struct store *store, void *arg)
+{
+	struct room_job *job = arg;
+
+	return rooms_put(store, &job->row);
+}
+
+static void room_done(enum err result, const char *message, void *arg)
+{
+	struct room_job *job = arg;
+
+	if (result != OK)
+		log_error("link", "could not store what is known of a room: %s", message);
+	job_ended(job->link);
+	room_row_finish(&job->row);
+	free(job);
+}
+
+static void link_store_room(
+        struct link *link, const char *room_id, const char *address, const json_t *encryption)
+{
+	struct room_job *job = x_calloc(1, sizeof(*job));
+
+	job->link = link;
+	job->row.room_id = x_strdup(room_id);
+	job->row.address = x_strdup_opt(address);
+	job->row.encrypted = encryption != NULL;
+	job->row.encryption = encryption ? json_dumps(encryption, JSON_COMPACT) : NULL;
+	link->jobs++;
+	writer_submit(link->options.writer, room_work, room_done, job);
+}
+
+static void on_room(const struct room *room, void *arg)
+{
+	struct link *link = arg;
+
+	if (!room->ready || link->closing)
+		return;
+	link_store_room(link, room->room_id, room->address, NULL);
+	if (link->online)
+		courier_poke(link->options.courier);
+}
+
+static void on_encrypted(const char *room_id, const json_t *content, void *arg)
+{
+	json_t *empty = json_object();
+
+	link_store_room(arg, room_id, NULL, json_is_object(content) ? content : empty);
+	json_decref(empty);
+}
+
+struct since_job {
+	struct link *link;
+	char *since;
+};
+
+static enum err since_work(struct store *store, void *arg)
+{
+	struct since_job *job = arg;
+
+	return state_set(store, "sync.since", job->since);
+}
+
+static void since_done(enum err result, const char *message, void *arg)
+{
+	struct since_job *job = arg;
+	struct link *link = job->link;
+
+	if (result != OK)
+		log_error("link", "could not store the sync position: %s", message);
+	free(job->since);
+	free(job);
+	if (!link->closing)
+		sync_next(link->sync);
+	job_ended(link);
+}
+
+static void on_batch(const json_t *answer, const char *next_batch, bool first, void *arg)
+{
+	struct link *link = arg;
+	struct since_job *job = x_calloc(1, sizeof(*job));
+
+	rooms_take_sync(link->rooms, answer);
+	job->link = link;
+	job->since = x_strdup(next_batch);
+	link->jobs++;
+	writer_submit(link->options.writer, since_work, since_done, job);
+}
+
+static void on_sync_state(bool up, const char *error, void *arg)
+{
+	struct link *link = arg;
+	size_t i;
+
+	if (!up) {
+		log_warning("link", "the homeserver does not answer: %s", error);
+		link_problem_set(link, error);
+		return;
+	}
+	log_info("link", "in touch with %s", link->homeserver);
+	link_problem_set(link, "");
+	courier_server_up(link->options.courier);
+	for (i = 0; i < rooms_len(link->rooms); i++)
+		if (!rooms_at(link->rooms, i)->ready)
+			rooms_recheck(link->rooms, rooms_at(link->rooms, i)->name);
+}
+
+/* --- the token ---------------------------------------------------------------------------- */
+
+/* Compares with what is stored, and reads what the parts start from. */
+struct identity_job {
+	struct link *link;
+	char *user_id, *device_id;
+	bool new_device;
+	char *stored_user, *stored_device, *since;
+	char **encrypted;
+	size_t encrypted_len;
+};
+
+static enum err identity_read(struct store *store, const char *name, char **value)
+{
+	enum err err = state_get(store, name, value);
+
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static bool identity_same(const struct identity_job *job)
+{
+	return (!job->stored_device || strcmp(job->stored_device, job->device_id) == 0 ||
+	               job->new_device) &&
+	       (!job->stored_user || strcmp(job->stored_user, job->user_id) == 0);
+}
+
+static enum err identity_work(struct store *store, void *arg)
+{
+	struct identity_job *job = arg;
+	enum err err = identity_read(store, "device_id", &job->stored_device);
+
+	if (err == OK)
+		err = identity_read(store, "user_id", &job->stored_user);
+	if (err == OK)
+		err = identity_read(store, "sync.since", &job->since);
+	if (err == OK)
+		err = rooms_encrypted(store, &job->encrypted, &job->encrypted_len);
+	if (err == OK && identity_same(job))
+		err = state_set(store, "device_id", job->device_id);
+	if (err == OK && identity_same(job))
+		err = state_set(store, "user_id", job->user_id);
+	return err;
+}
+
+static void link_go_online(struct link *link, const struct identity_job *job)
+{
+	struct rooms_events rooms_events = {on_room, on_encrypted, link};
+	struct sync_events sync_events = {on_batch, on_sync_state, link};
+	size_t i;
+
+	link->online = true;
+	link_problem_set(link, "");
+	if (!link->rooms) {
+		link->rooms =
+		        rooms_create(link->options.loop, link->mx, job->user_id, &rooms_events);
+		for (i = 0; i < job->encrypted_len; i++)
+			rooms_remember_encrypted(link->rooms, job->encrypted[i]);
+		rooms_configure(link->rooms, link->config);
+		link->sync = sync_create(link->options.loop, link->mx, job->user_id, &sync_events);
+		sync_start(link->sync, job->since);
+	} else {
+		for (i = 0; i < rooms_len(link->rooms); i++)
+			if (!rooms_at(link->rooms, i)->ready)
+				rooms_recheck(link->rooms, rooms_at(link->rooms, i)->name);
+		sync_wake(link->sync);
+	}
+	courier_set_online(
+	        link->options.courier, link->mx, link->rooms, job->user_id, job->device_id);
+}
+
+static void identity_done(enum err result, const char *message, void *arg)
+{
+	struct identity_job *job = arg;
+	struct link *link = job->link;
+	char text[1024];
+	size_t i;
+
+	if (link->closing)
+		goto out;
+	if (result != OK) {
+		snprintf(text, sizeof(text), "cannot read the stored identity: %s", message);
+		link->events.on_fatal(text, link->events.arg);
+	} else if (strcmp(job->user_id, link->config->matrix.user) != 0) {
+		snprintf(text, sizeof(text),
+		        "the token belongs to %s, the config says user = %s: store the right "
+		        "token, or "
+		        "mend [matrix] user",
+		        job->user_id, link->config->matrix.user);
+		link->events.on_fatal(text, link->events.arg);
+	} else if (!identity_same(job)) {
+		snprintf(text, sizeof(text),
+		        "the token belongs to device %s of %s, this database to device %s of %s. "
+		        "Store the old device's token again; or, if a new login was meant, start "
+		        "once "
+		        "with: run --accept-new-device",
+		        job->device_id, job->user_id, job->stored_device ? job->stored_device : "?",
+		        job->stored_user ? job->stored_user : "?");
+		link->events.on_fatal(text, link->events.arg);
+	} else {
+		link_go_online(link, job);
+	}
+out:
+	for (i = 0; i < job->encrypted_len; i++)
+		free(job->encrypted[i]);
+	free(job->encrypted);
+	free(job->user_id);
+	free(job->device_id);
+	free(job->stored_user);
+	free(job->stored_device);
+	free(job->since);
+	free(job);
+	job_ended(link);
+}
+
+static void on_ready(const char *user_id, const char *device_id, void *arg)
+{
+	struct link *link = arg;
+	struct identity_job *job = x_calloc(1, sizeof(*job));
+
+	job->link = link;
+	job->user_id = x_strdup(user_id);
+	job->device_id = x_strdup(device_id);
+	job->new_device = link->options.new_device;
+	link->jobs++;
+	writer_submit(link->options.writer, identity_work, identity_done, job);
+}
+
+static void on_lost(const char *problem, void *arg)
+{
+	struct link *link = arg;
+
+	link->online = false;
+	link_problem_set(link, problem);
+	courier_set_offline(link->options.courier);
+}
+
+static void on_auth_lost(bool soft_logout, void *arg)
+{
+	struct link *link = arg;
+
+	if (link->auth && !link->closing)
+		auth_lost(link->auth, soft_logout);
+}
+
+/* --- discovery ---------------------------------------------------------------------------- */
+
+static void on_timer(uv_timer_t *timer)
+{
+	link_discover(timer->data);
+}
+
+static void on_discovered(const char *url, const struct fault *fault, void *arg)
+{
+	struct link *link = arg;
+	struct mx_events mx_events = {on_auth_lost, link};
+	struct auth_events auth_events = {on_ready, on_lost, link};
+	uint32_t random = 0;
+
+	if (link->closing)
+		return;
+	if (!url) {
+		if (getrandom(&random, sizeof(random), 0) < 0)
+			random = (uint32_t)uv_hrtime();
+		link->failures++;
+		if (link->failures == 1)
+			log_warning("link", "%s", fault->text);
+		link_problem_set(link, fault->text);
+		uv_timer_start(&link->timer, on_timer,
+		        (uint64_t)backoff_ms(link->failures, -1, random), 0);
+		return;
+	}
+	free(link->homeserver);
+	link->homeserver = x_strdup(url);
+	link->mx = mx_create(link->http, url, &mx_events);
+	link->auth = auth_create(link->options.loop, link->mx, link->config, &auth_events);
+}
+
+static void link_discover(struct link *link)
+{
+	discovery_start(link->http, link->config->matrix.homeserver, on_discovered, link);
+}
+
+/* --- life --------------------------------------------------------------------------------- */
+
+enum err link_create(struct link **out, const struct link_options *options, struct config *config,
+        const struct link_events *events, struct fault *fault)
+{
+	struct link *link = x_calloc(1, sizeof(*link));
+	struct http_options http_options = {
+	        .proxy = config->matrix.proxy,
+	        .ca_file = config->matrix.ca_file,
+	        .user_agent = "matrix-telemetry-bot/" BOT_VERSION,
+	};
+	enum err err = http_create(&link->http, options->loop, &http_options);
+
+	*out = NULL;
+	if (err != OK) {
+		free(link);
+		return fault_set(fault, err, "libcurl cannot be initialized");
+	}
+	link->options = *options;
+	link->config = config_ref(config);
+	link->events = *events;
+	link->homeserver = x_strdup(config->matrix.homeserver);
+	uv_timer_init(options->loop, &link->timer);
+	link->timer.data = link;
+	link_problem_set(link, "not connected yet");
+	link_discover(link);
+	*out = link;
+	return OK;
+}
+
+void link_configure(struct link *link, struct config *config)
+{
+	if (strcmp(config->matrix.homeserver, link->config->matrix.homeserver) != 0 ||
+	        strcmp(config->matrix.user, link->config->matrix.user) != 0)
+		log_warning("link", "another homeserver or user counts from the next start on");
+	config_ref(config);
+	config_unref(link->config);
+	link->config = config;
+	if (link->rooms)
+		rooms_configure(link->rooms, config);
+	if (link->auth)
+		auth_configure(link->auth, config);
+	if (link->online)
+		courier_poke(link->options.courier);
+}
+
+const char *link_homeserver(const struct link *link)
+{
+	return link->homeserver;
+}
+
+const char *link_problem(const struct link *link)
+{
+	return link->problem;
+}
+
+int64_t link_last_sync_ms(const struct link *link)
+{
+	return link->sync ? sync_last_ms(link->sync) : 0;
+}
+
+const struct rooms *link_rooms(const struct link *link)
+{
+	return link->rooms;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	struct link *link = handle->data;
+	void (*closed)(void *arg) = link->closed;
+	void *arg = link->closed_arg;
+
+	mx_destroy(link->mx);
+	config_unref(link->config);
+	free(link->homeserver);
+	free(link);
+	closed(arg);
+}
+
+static void on_http_closed(void *arg)
+{
+	struct link *link = arg;
+
+	link->http = NULL;
+	link_closing(link);
+}
+
+static void on_auth_closed(void *arg)
+{
+	struct link *link = arg;
+
+	link->auth = NULL;
+	http_close(link->http, on_http_closed, link);
+}
+
+static void on_rooms_closed(void *arg)
+{
+	struct link *link = arg;
+
+	link->rooms = NULL;
+	if (link->auth)
+		auth_close(link->auth, on_auth_closed, link);
+	else
+		on_auth_closed(link);
+}
+
+static void on_sync_closed(void *arg)
+{
+	struct link *link = arg;
+
+	link->sync = NULL;
+	if (link->rooms)
+		rooms_close(link->rooms, on_rooms_closed, link);
+	else
+		on_rooms_closed(link);
+}
+
+/* The last step, once HTTP is closed and no job is under way. */
+static void link_closing(struct link *link)
+{
+	if (!link->http && link->jobs == 0 && !uv_is_closing((uv_handle_t *)&link->timer))
+		uv_close((uv_handle_t *)&link->timer, on_timer_closed);
+}
+
+void link_close(struct link *link, void (*closed)(void *arg), void *arg)
+{
+	assert(!link->closing);
+	link->closing = true;
+	link->closed = closed;
+	link->closed_arg = arg;
+	uv_timer_stop(&link->timer);
+	if (link->sync)
+		sync_close(link->sync, on_sync_closed, link);
+	else
+		on_sync_closed(link);
+}

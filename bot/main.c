@@ -1,0 +1,169 @@
+/*
+ * main.c - the command line of matrix-telemetry-bot: finds the verb and hands over.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include "bot/base/alloc.h"
+#include "bot/base/text.h"
+#include "bot/bot.h"
+#include "bot/client/commands.h"
+#include "bot/cmd_check.h"
+#include "bot/cmd_login.h"
+#include "bot/config/config.h"
+
+struct args {
+	const char *config; /* NULL = look for it */
+	bool json, help, version;
+	int argc; /* the verb and what follows it */
+	char **argv;
+};
+
+static int verb_run(const struct args *args)
+{
+	struct bot_options options = {.config_path = config_find(args->config)};
+	int i;
+
+	for (i = 1; i < args->argc; i++) {
+		if (strcmp(args->argv[i], "--accept-new-device") == 0) {
+			options.new_device = true;
+		} else {
+			fprintf(stderr, "run: unknown argument %s\n", args->argv[i]);
+			return EX_USAGE;
+		}
+	}
+	return bot_run(&options);
+}
+
+static int verb_check(const struct args *args)
+{
+	if (args->argc > 1) {
+		fprintf(stderr, "check: takes no arguments\n");
+		return EX_USAGE;
+	}
+	return cmd_check(config_find(args->config), args->json);
+}
+
+static int verb_login(const struct args *args)
+{
+	return cmd_login(config_find(args->config), args->json, args->argc, args->argv);
+}
+
+static int verb_client(const struct args *args)
+{
+	return client_command(
+	        args->argv[0], config_find(args->config), args->json, args->argc, args->argv);
+}
+
+static const struct {
+	const char *name;
+	int (*run)(const struct args *args);
+	const char *help;
+} verbs[] = {
+        {"run", verb_run, "run the daemon in the foreground [--accept-new-device]"},
+        {"check", verb_check, "check config, token, rooms and database; a fix for each fault"},
+        {"login", verb_login, "log in with a password and store the token"},
+        {"status", verb_client, "how the daemon is"},
+        {"alerts", verb_client, "the newest alerts: alerts [APP] [N]"},
+        {"retry", verb_client, "put set-aside messages back into the queue: retry [ID]"},
+        {"test", verb_client, "inject a synthetic failure: test node|dag|violation|all"},
+};
+
+#define VERBS_LEN (sizeof(verbs) / sizeof(verbs[0]))
+
+static void usage(FILE *out)
+{
+	size_t i;
+
+	fprintf(out, "usage: matrix-telemetry-bot [-c FILE] [--json] COMMAND [ARGUMENTS]\n\n");
+	for (i = 0; i < VERBS_LEN; i++)
+		fprintf(out, "  %-8s %s\n", verbs[i].name, verbs[i].help);
+	fprintf(out, "\n  -c, --config FILE  default: $MATRIX_TELEMETRY_BOT_CONFIG, ./bot.conf,\n"
+	             "                     /etc/matrix-telemetry-bot/bot.conf\n"
+	             "  --json             answers as JSON\n"
+	             "  -h, --help         this text\n"
+	             "  -V, --version      the version\n\n"
+	             "Exit codes: 0 ok, 64 usage, 65 bad data, 69 no daemon, 75 try again,\n"
+	             "78 bad config. See matrix-telemetry-bot(1), bot.conf(5).\n");
+}
+
+/* Takes the common options out of argv, wherever they stand before "--". */
+static bool args_parse(struct args *args, int argc, char **argv)
+{
+	bool raw = false;
+	int i;
+
+	memset(args, 0, sizeof(*args));
+	args->argv = argv + 1;
+	for (i = 1; i < argc; i++) {
+		char *arg = argv[i];
+
+		if (!raw && (strcmp(arg, "-c") == 0 || strcmp(arg, "--config") == 0)) {
+			if (++i == argc) {
+				fprintf(stderr, "%s wants a file\n", arg);
+				return false;
+			}
+			args->config = argv[i];
+		} else if (!raw && strncmp(arg, "--config=", 9) == 0) {
+			args->config = arg + 9;
+		} else if (!raw && strcmp(arg, "--json") == 0) {
+			args->json = true;
+		} else if (!raw && (strcmp(arg, "-h") == 0 || strcmp(arg, "--help") == 0)) {
+			args->help = true;
+		} else if (!raw && (strcmp(arg, "-V") == 0 || strcmp(arg, "--version") == 0)) {
+			args->version = true;
+		} else {
+			raw = raw || strcmp(arg, "--") == 0;
+			args->argv[args->argc++] = arg;
+		}
+	}
+	args->argv[args->argc] = NULL;
+	return true;
+}
+
+static int unknown_verb(const char *name)
+{
+	size_t i, best = VERBS_LEN;
+	unsigned best_distance = 4; /* further away is no likeness */
+
+	for (i = 0; i < VERBS_LEN; i++) {
+		unsigned distance = text_distance(name, verbs[i].name);
+
+		if (distance < best_distance) {
+			best = i;
+			best_distance = distance;
+		}
+	}
+	fprintf(stderr, "matrix-telemetry-bot: unknown command %s", name);
+	if (best < VERBS_LEN)
+		fprintf(stderr, "; did you mean %s?", verbs[best].name);
+	fprintf(stderr, "\n");
+	return EX_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	struct args args;
+	size_t i;
+
+	x_alloc_init();
+	if (!args_parse(&args, argc, argv))
+		return EX_USAGE;
+	if (args.version) {
+		printf("matrix-telemetry-bot %s\n", BOT_VERSION);
+		return EX_OK;
+	}
+	if (args.help) {
+		usage(stdout);
+		return EX_OK;
+	}
+	if (args.argc == 0) {
+		usage(stderr);
+		return EX_USAGE;
+	}
+	for (i = 0; i < VERBS_LEN; i++)
+		if (strcmp(verbs[i].name, args.argv[0]) == 0)
+			return verbs[i].run(&args);
+	return unknown_verb(args.argv[0]);
+}

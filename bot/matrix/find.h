@@ -1,0 +1,29 @@
+/*
+ * find.h - looks for an event of our own in a room whose fate is unknown: was it taken in?
+ *
+ * Walks /messages backwards until what it finds is older than the first try. An event is ours if
+ * unsigned.transaction_id or the transaction id under our content key is the wanted one, or, for
+ * an encrypted event, if its ciphertext is the one we would send.
+ */
+#pragma once
+
+#include "bot/matrix/client.h"
+
+struct find;
+
+/* code OK: event_id is where it is, NULL = it is not in the room. Else the search failed and
+ * nothing is known. */
+typedef void (*find_done_fn)(enum err code, const char *event_id, const char *error, void *arg);
+
+struct find_what {
+	const char *room_id, *sender; /* copied, as all here */
+	const char *txn_id;
+	const char *content_key; /* key of the content whose member "txn_id" is compared */
+	const char *ciphertext;  /* or NULL */
+	int64_t since_ms;        /* first try: nothing older is ours */
+};
+
+/* The callback runs exactly once, never before this returns. */
+struct find *find_start(struct mx *mx, const struct find_what *what, find_done_fn done, void *arg);
+/* Ends it with ERR_CANCELED. */
+void find_cancel(struct find *find);

@@ -1,0 +1,174 @@
+/*
+ * ops.c - the table of verbs, and what they share. See ops.h.
+ */
+#include <assert.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/text.h"
+#include "bot/ops/internal.h"
+
+/* Keep alphabetized. */
+static const struct {
+	const char *name;
+	op_fn run;
+} verbs[] = {
+        {"alert", op_alert},
+        {"alerts", op_alerts},
+        {"metrics", op_metrics},
+        {"retry", op_retry},
+        {"status", op_status},
+        {"subscribe", op_subscribe},
+        {"wait", op_wait},
+};
+
+#define VERBS_LEN (sizeof(verbs) / sizeof(verbs[0]))
+#define SUGGEST_MAX 3 /* edits between what was typed and what is suggested */
+
+static void ops_unknown(const char *name, struct reply *reply)
+{
+	char message[128];
+	const char *best = NULL;
+	unsigned best_distance = SUGGEST_MAX + 1;
+	size_t i;
+
+	for (i = 0; i < VERBS_LEN; i++) {
+		unsigned distance = text_distance(name, verbs[i].name);
+
+		if (distance < best_distance) {
+			best = verbs[i].name;
+			best_distance = distance;
+		}
+	}
+	if (best)
+		snprintf(message, sizeof(message), "unknown op; did you mean \"%s\"?", best);
+	else
+		snprintf(message, sizeof(message),
+		        "op must be one of alert, alerts, metrics, retry, status, subscribe, wait");
+	reply_error(reply, "invalid", "op", message, false);
+}
+
+void ops_request(
+        struct ops *ops, const json_t *request, const struct alert_peer *peer, struct reply *reply)
+{
+	const json_t *op = json_object_get(request, "op");
+	size_t i;
+
+	if (ops->closing) {
+		reply_error(reply, "stopping", NULL, "the daemon is stopping", true);
+		return;
+	}
+	if (!json_is_string(op)) {
+		reply_error(reply, "invalid", "op", op ? "op must be a string" : "op is missing",
+		        false);
+		return;
+	}
+	for (i = 0; i < VERBS_LEN; i++)
+		if (strcmp(verbs[i].name, json_string_value(op)) == 0) {
+			verbs[i].run(ops, request, peer, reply);
+			return;
+		}
+	ops_unknown(json_string_value(op), reply);
+}
+
+void ops_reply_failure(struct reply *reply, enum err result, const char *message)
+{
+	bool retry = result == ERR_FULL || result == ERR_BUSY || result == ERR_IO;
+
+	reply_error(reply, err_name(result), NULL,
+	        message && message[0] ? message : err_text(result), retry);
+}
+
+bool ops_integer(const json_t *request, const char *name, int64_t min, int64_t max,
+        int64_t fallback, int64_t *out, struct reply *reply)
+{
+	const json_t *value = json_object_get(request, name);
+	char message[128];
+
+	*out = fallback;
+	if (!value)
+		return true;
+	if (json_is_integer(value) && json_integer_value(value) >= min &&
+	        json_integer_value(value) <= max) {
+		*out = json_integer_value(value);
+		return true;
+	}
+	snprintf(message, sizeof(message), "%s must be a whole number from %lld to %lld", name,
+	        (long long)min, (long long)max);
+	reply_error(reply, "invalid", name, message, false);
+	return false;
+}
+
+void ops_submit(struct ops *ops, writer_work_fn work, writer_done_fn done, void *arg)
+{
+	ops->jobs++;
+	writer_submit(ops->env.writer, work, done, arg);
+}
+
+static void ops_free(struct ops *ops)
+{
+	void (*closed)(void *arg) = ops->closed;
+	void *arg = ops->closed_arg;
+
+	config_unref(ops->config);
+	free(ops);
+	closed(arg);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	ops_free(handle->data);
+}
+
+static void ops_maybe_closed(struct ops *ops)
+{
+	if (ops->closing && ops->jobs == 0 && !uv_is_closing((uv_handle_t *)&ops->timer))
+		uv_close((uv_handle_t *)&ops->timer, on_timer_closed);
+}
+
+void ops_job_done(struct ops *ops)
+{
+	assert(ops->jobs > 0);
+	ops->jobs--;
+	ops_maybe_closed(ops);
+}
+
+void ops_result(struct ops *ops, const char *what, const char *room, int64_t outbox_id,
+        const char *event_id, enum err code, const char *error)
+{
+	if (ops->closing)
+		return;
+	ops_publish(ops, json_pack("{s:s, s:s, s:s, s:I, s:s?, s:s, s:s?}", "event",
+	                         event_id ? "sent" : "failed", "what", what, "room", room, "outbox",
+	                         (json_int_t)outbox_id, "event_id", event_id, "result",
+	                         code == OK ? "ok" : err_name(code), "error", error));
+	ops_waiters_check(ops);
+}
+
+struct ops *ops_create(const struct ops_env *env, struct config *config)
+{
+	struct ops *ops = x_calloc(1, sizeof(*ops));
+
+	ops->env = *env;
+	ops->config = config_ref(config);
+	uv_timer_init(env->loop, &ops->timer);
+	ops->timer.data = ops;
+	return ops;
+}
+
+void ops_configure(struct ops *ops, struct config *config)
+{
+	config_ref(config);
+	config_unref(ops->config);
+	ops->config = config;
+}
+
+void ops_close(struct ops *ops, void (*closed)(void *arg), void *arg)
+{
+	assert(!ops->closing);
+	ops->closing = true;
+	ops->closed = closed;
+	ops->closed_arg = arg;
+	ops_waiters_end(ops);
+	ops_subscribers_end(ops);
+	ops_maybe_closed(ops);
+}
