@@ -8,11 +8,11 @@
 #include <jansson.h>
 #include "bot/config/config.h"
 
-#define ALERT_APP_MAX 64        /* characters of `app`: [A-Za-z0-9_.-] */
-#define ALERT_NAME_MAX 128      /* code points of kind, key, id, run_id */
-#define ALERT_URL_MAX 2048      /* bytes */
-#define ALERT_TITLE_MAX 512     /* code points */
-#define ALERT_FIELDS_MAX 64     /* fields */
+#define ALERT_APP_MAX 64    /* characters of `app`: [A-Za-z0-9_.-] */
+#define ALERT_NAME_MAX 128  /* code points of kind, key, id, run_id */
+#define ALERT_URL_MAX 2048  /* bytes */
+#define ALERT_TITLE_MAX 512 /* code points */
+#define ALERT_FIELDS_MAX 64 /* fields */
 
 /* Why a request is refused; field names the JSON key, message says what it must be. */
 struct alert_fault {
@@ -30,10 +30,10 @@ struct alert {
 	bool resolved;
 	char *run_id, *id, *key, *url, *title, *text; /* NULL when absent */
 	int64_t at_ms;
-	json_t *fields;        /* object of scalars, unknown keys of the alert included */
-	char *identity;        /* what failed, for people: the identifying fields' values, neutral */
-	char *subject;         /* 32 hex digits of a hash over app, kind, identity (or key) */
-	char *fingerprint;     /* the same over app, kind, severity, identity (or key) */
+	json_t *fields;    /* object of scalars, unknown keys of the alert included */
+	char *identity;    /* what failed, for people: the identifying fields' values, neutral */
+	char *subject;     /* 32 hex digits of a hash over app, kind, identity (or key) */
+	char *fingerprint; /* the same over app, kind, severity, identity (or key) */
 	struct alert_peer peer;
 };
 
@@ -43,12 +43,15 @@ struct alert {
  * key "op" is ignored. ERR_INVALID fills *fault. The request is borrowed.
  */
 enum err alert_parse(const json_t *request, const struct config *config, int64_t now_ms,
-	struct alert **out, struct alert_fault *fault);
+        struct alert **out, struct alert_fault *fault);
 void alert_destroy(struct alert *alert); /* NULL is allowed */
 
 /* The value of a placeholder: a common key or a field, as text; NULL when there is none. The
  * result is owned by the caller. */
 char *alert_value(const struct alert *alert, const char *name);
 
-/* fields as JSON text, owned by the caller. */
+/* A string, number or boolean as text: 5321, 0.15, true. Owned by the caller. */
+char *alert_scalar_text(const json_t *value);
+
+/* fields as JSON text, with title and text where they are given; owned by the caller. */
 char *alert_fields_json(const struct alert *alert);

@@ -24,8 +24,8 @@ struct deliver_receipt {
 };
 
 /* Takes in one alert: stores it and decides where it goes. */
-enum err deliver_accept(const struct deliver *d, const struct alert *alert,
-	struct deliver_receipt *receipt);
+enum err deliver_accept(
+        const struct deliver *d, const struct alert *alert, struct deliver_receipt *receipt);
 
 /* A room that can take an event now. */
 struct deliver_room {
@@ -38,12 +38,12 @@ struct deliver_room {
 /* One event to send, copied out of the store. */
 struct deliver_event {
 	int64_t outbox_id;
-	char room[64];       /* name */
+	char room[64];                           /* name */
 	char *room_id, *txn_id, *type, *content; /* owned */
-	char what[16];       /* "send", "edit", "reply", … for the calls table */
+	char what[16]; /* "send", "edit", "reply", … for the calls table */
 	int64_t created_ms;
-	bool look_first;     /* its fate is unknown for too long, or it is of another device */
-	int64_t frozen_ms;   /* first try not before this */
+	bool look_first;   /* its fate is unknown for too long, or it is of another device */
+	int64_t frozen_ms; /* first try not before this */
 };
 
 void deliver_event_finish(struct deliver_event *event);
@@ -55,13 +55,14 @@ void deliver_event_finish(struct deliver_event *event);
  * time anything in any room becomes due by itself (INT64_MAX = never).
  */
 enum err deliver_next(const struct deliver *d, const struct deliver_room *rooms, size_t rooms_len,
-	struct deliver_event *events, int64_t *due_ms);
+        struct deliver_event *events, int64_t *due_ms);
 
 enum deliver_outcome {
 	DELIVER_SENT,   /* confirmed; event_id is set */
 	DELIVER_RETRY,  /* unsure or temporary; stays at the head */
 	DELIVER_ASIDE,  /* refused for good; set aside with the reason */
-	DELIVER_ABSENT, /* looked for in the room and not there: may be sent with the same content */
+	DELIVER_ABSENT, /* looked for in the room and not there: may be sent with the same content
+	                 */
 };
 
 struct deliver_result {
@@ -69,11 +70,11 @@ struct deliver_result {
 	const char *room, *room_id; /* borrowed */
 	enum deliver_outcome outcome;
 	const char *what;
-	const char *event_id;       /* or NULL */
+	const char *event_id; /* or NULL */
 	int64_t started_ms, duration_ms;
 	enum err code;
 	int http_status;
-	const char *error;          /* or NULL */
+	const char *error; /* or NULL */
 };
 
 /* Takes note of a try, and writes its row in `calls`. */

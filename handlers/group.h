@@ -4,7 +4,8 @@
  *
  * The minute of a message lasts until `throttle` after it was confirmed; while it is unsent it
  * has no end, so that a queue that waits for the homeserver holds at most one message that is
- * still open for each origin and room.
+ * still open for each origin and room. When its event is set aside, the minute counts from then:
+ * an origin whose room refuses it makes no more messages than any other.
  */
 #pragma once
 
@@ -18,16 +19,16 @@ enum group_action {
 };
 
 struct group_policy {
-	int64_t throttle_ms;      /* of the origin */
+	int64_t throttle_ms; /* of the origin */
 	int64_t edit_interval_ms;
-	unsigned storm;           /* 0 = off */
+	unsigned storm; /* 0 = off */
 	bool ring_on_close;
 };
 
 struct group_decision {
 	enum group_action action;
-	const char *reason;  /* static: "first of its minute", "worse than the open message", … */
-	bool close_open;     /* the open message takes no more */
+	const char *reason; /* static: "first of its minute", "worse than the open message", … */
+	bool close_open;    /* the open message takes no more */
 };
 
 /*
@@ -37,8 +38,8 @@ struct group_decision {
  * that room.
  */
 struct group_decision group_decide(const struct group_policy *policy,
-	const struct message_row *open, enum severity severity, int64_t size, int64_t budget,
-	int64_t opened, bool storm_open, int64_t now_ms);
+        const struct message_row *open, enum severity severity, int64_t size, int64_t budget,
+        int64_t opened, bool storm_open, int64_t now_ms);
 
 /* The policy for an origin. */
 struct group_policy group_policy(const struct config *config, const char *origin);
@@ -48,9 +49,22 @@ struct group_policy group_policy(const struct config *config, const char *origin
 int64_t group_due_ms(const struct group_policy *policy, const struct message_row *message);
 
 /* True when an edit may be made now. */
-bool group_edit_due(const struct group_policy *policy, const struct message_row *message,
-	int64_t now_ms);
+bool group_edit_due(
+        const struct group_policy *policy, const struct message_row *message, int64_t now_ms);
 
 /* True when its minute is over. *ring: one more message must say what joined in silence. */
 bool group_over(const struct group_policy *policy, const struct message_row *message,
-	int64_t now_ms, bool *ring);
+        int64_t now_ms, bool *ring);
+
+/* True when what joined in silence still has to be said, by a message of its own or by the lead
+ * of the one that follows. */
+bool group_rings(const struct group_policy *policy, const struct message_row *message);
+
+/* When the new event of a message was set aside (kept in edited_ms while nothing is frozen);
+ * 0 = it was not. */
+int64_t group_aside_ms(const struct message_row *message);
+
+/* True when a storm has passed: fewer origins were heard in its room in the last minute than
+ * make a storm. Each origin starts at most one message a minute, so this bounds them. Asked
+ * when the storm message's minute is over. */
+bool group_storm_over(const struct group_policy *policy, int64_t origins);

@@ -19,8 +19,7 @@
 
 /* The text of one alert by its kind's template: *body (lines by \n) and *html (lines by <br>),
  * both owned by the caller. The first line is what is shown in lists. */
-void render_alert(const struct config *config, const struct alert *alert, char **body,
-	char **html);
+void render_alert(const struct config *config, const struct alert *alert, char **body, char **html);
 
 /* The link for an alert: its own url when http(s), else the app's dashboard template with
  * percent-encoded values; NULL when there is none. Owned by the caller. */
@@ -43,7 +42,7 @@ char *render_message(const struct config *config, const struct render_message *i
 
 /* "✅ resolved after 12m" as a threaded, silent answer to a message (m.notice). */
 char *render_resolved(const struct config *config, const struct message_row *message,
-	const struct entry_row *entry, const char *txn_id);
+        const struct entry_row *entry, const char *txn_id);
 
 /* The lead line of a ring ("3 more critical failures joined the message above since …") and of
  * a storm; owned by the caller, plain text. */

@@ -1,0 +1,426 @@
+/*
+ * deliver_send.c - see deliver.h: what leaves next, and what became of it.
+ *
+ * Invariant: content that may have been sent is never changed. Freezing an event fixes its
+ * content, marks the alerts it carries, and is committed before the first byte leaves.
+ */
+#include <stdio.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "handlers/deliver_message.h"
+#include "handlers/group.h"
+#include "handlers/render.h"
+#include "storage/alerts.h"
+#include "storage/calls.h"
+
+/* Homeservers forget transaction ids (Synapse after about 30 minutes): well before that. */
+#define DELIVER_FATE_MS (10 * CLOCK_MINUTE_MS)
+#define DELIVER_STORM_LOOK_MS (5 * CLOCK_SECOND_MS)
+
+void deliver_event_finish(struct deliver_event *event)
+{
+	free(event->room_id);
+	free(event->txn_id);
+	free(event->type);
+	free(event->content);
+	memset(event, 0, sizeof(*event));
+}
+
+static void earlier(int64_t *due_ms, int64_t ms)
+{
+	if (ms < *due_ms)
+		*due_ms = ms;
+}
+
+static void entries_free(struct entry_row *entries, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		entry_row_finish(&entries[i]);
+	free(entries);
+}
+
+/* --- minutes that end --------------------------------------------------------------------- */
+
+static enum err ring(const struct deliver *d, const struct message_row *message)
+{
+	struct message_row fresh = {
+	        .kind = MESSAGE_RING,
+	        .room = message->room,
+	        .origin = message->origin,
+	        .severity = SEVERITY_CRITICAL,
+	};
+	enum err err;
+
+	fresh.lead =
+	        render_ring_lead(message->origin, message->silent, message->opened_ms, d->now_ms);
+	err = deliver_message_open(d, &fresh);
+	free(fresh.lead);
+	return err;
+}
+
+/* How many apps a storm holds, and how many were heard in the last minute. */
+static void storm_count(const struct deliver *d, const struct entry_row *entries, size_t len,
+        int64_t *apps, int64_t *recent)
+{
+	size_t i, j;
+
+	*apps = *recent = 0;
+	for (i = 0; i < len; i++) {
+		for (j = 0; j < i && strcmp(entries[j].app, entries[i].app) != 0; j++)
+			;
+		*apps += j == i;
+		*recent += j == i && d->now_ms - entries[i].last_ms < CLOCK_MINUTE_MS;
+	}
+}
+
+static enum err storm_lead(
+        const struct deliver *d, struct message_row *message, bool ask, bool *over)
+{
+	struct group_policy policy = group_policy(d->config, message->origin);
+	struct entry_row *entries;
+	int64_t apps, recent;
+	size_t len;
+	enum err err = entries_of(d->store, message->id, &entries, &len);
+
+	if (err != OK)
+		return err;
+	storm_count(d, entries, len, &apps, &recent);
+	*over = ask && group_storm_over(&policy, recent);
+	free(message->lead);
+	message->lead =
+	        render_storm_lead(message->alerts, apps, message->opened_ms, d->now_ms, *over);
+	entries_free(entries, len);
+	return OK;
+}
+
+static enum err message_end(const struct deliver *d, struct message_row *message, int64_t *due_ms)
+{
+	struct group_policy policy = group_policy(d->config, message->origin);
+	bool rings, over = true;
+	enum err err = OK;
+
+	if (!group_over(&policy, message, d->now_ms, &rings)) {
+		struct message_row quiet = *message;
+
+		quiet.dirty_ms = 0; /* its edits are the business of its room */
+		earlier(due_ms, group_due_ms(&policy, &quiet));
+		return OK;
+	}
+	if (message->kind == MESSAGE_STORM) {
+		err = storm_lead(d, message, true, &over);
+		if (err != OK || !over) {
+			earlier(due_ms, d->now_ms + DELIVER_STORM_LOOK_MS);
+			return err;
+		}
+		message->dirty_ms = message->dirty_ms ? message->dirty_ms : d->now_ms;
+	}
+	message->closed_ms = d->now_ms;
+	err = messages_update(d->store, message);
+	return err == OK && rings ? ring(d, message) : err;
+}
+
+static enum err end_minutes(const struct deliver *d, int64_t *due_ms)
+{
+	struct message_row *rows;
+	size_t len, i;
+	enum err err = messages_open_all(d->store, &rows, &len);
+
+	for (i = 0; i < len; i++) {
+		if (err == OK)
+			err = message_end(d, &rows[i], due_ms);
+		message_row_finish(&rows[i]);
+	}
+	free(rows);
+	return err;
+}
+
+/* --- freezing ----------------------------------------------------------------------------- */
+
+static enum err freeze_content(
+        const struct deliver *d, struct message_row *message, struct outbox_row *row, bool edit)
+{
+	struct render_message in = {
+	        .message = message,
+	        .now_ms = d->now_ms,
+	        .txn_id = row->txn_id,
+	        .edit = edit,
+	};
+	struct entry_row *entries;
+	size_t len;
+	bool over;
+	enum err err = OK;
+
+	if (message->kind == MESSAGE_STORM && !message->closed_ms)
+		err = storm_lead(d, message, false, &over);
+	if (err == OK)
+		err = entries_of(d->store, message->id, &entries, &len);
+	if (err != OK)
+		return err;
+	in.entries = entries;
+	in.entries_len = len;
+	free(row->content);
+	row->content = render_message(d->config, &in);
+	entries_free(entries, len);
+	if (edit)
+		message->edited_ms = d->now_ms;
+	else
+		message->frozen_ms = d->now_ms;
+	message->dirty_ms = 0;
+	message->urgent = 0;
+	err = alerts_carry(d->store, message->id, row->id);
+	return err == OK ? messages_update(d->store, message) : err;
+}
+
+static enum err freeze(
+        const struct deliver *d, struct outbox_row *row, const char *room_id, const char *device_id)
+{
+	struct message_row message = {0};
+	enum err err = OK;
+
+	if (row->purpose == OUTBOX_NEW || row->purpose == OUTBOX_EDIT) {
+		err = messages_by_id(d->store, row->message_id, &message);
+		if (err == OK)
+			err = freeze_content(d, &message, row, row->purpose == OUTBOX_EDIT);
+		message_row_finish(&message);
+	}
+	free(row->room_id);
+	free(row->device_id);
+	row->room_id = x_strdup(room_id);
+	row->device_id = x_strdup(device_id);
+	row->state = OUTBOX_FROZEN;
+	row->frozen_ms = row->known_ms = d->now_ms;
+	row->tries = 1;
+	return err == OK ? outbox_update(d->store, row) : err;
+}
+
+static void event_make(const struct outbox_row *row, struct deliver_event *event)
+{
+	static const char *const what[] = {"send", "edit", "reply", "note"};
+
+	event->outbox_id = row->id;
+	snprintf(event->room, sizeof(event->room), "%s", row->room);
+	event->room_id = x_strdup(row->room_id);
+	event->txn_id = x_strdup(row->txn_id);
+	event->type = x_strdup(row->wire_type ? row->wire_type : row->type);
+	event->content = x_strdup(row->wire_content ? row->wire_content : row->content);
+	snprintf(event->what, sizeof(event->what), "%s", what[row->purpose]);
+	event->created_ms = row->created_ms;
+	event->frozen_ms = row->frozen_ms;
+}
+
+/* Plain text never goes into an encrypted room. */
+static enum err refuse_encrypted(const struct deliver *d, struct outbox_row *row)
+{
+	row->state = OUTBOX_ASIDE;
+	free(row->error);
+	row->error = x_strdup("the room is encrypted, which this version cannot write to");
+	return outbox_update(d->store, row);
+}
+
+static enum err next_of_queue(const struct deliver *d, const struct deliver_room *room,
+        struct outbox_row *head, struct deliver_event *event)
+{
+	bool again = head->state == OUTBOX_FROZEN;
+	enum err err;
+
+	if (room->encrypted && !head->wire_content)
+		return refuse_encrypted(d, head);
+	if (again) {
+		head->tries++;
+		err = outbox_update(d->store, head);
+	} else {
+		err = freeze(d, head, room->room_id, room->device_id);
+	}
+	if (err != OK)
+		return err;
+	event_make(head, event);
+	event->look_first =
+	        again && (d->now_ms - head->known_ms > DELIVER_FATE_MS || !head->device_id ||
+	                         strcmp(head->device_id, room->device_id) != 0);
+	return OK;
+}
+
+static enum err next_edit(const struct deliver *d, const struct deliver_room *room,
+        struct message_row *message, struct deliver_event *event)
+{
+	struct outbox_row row = {
+	        .purpose = OUTBOX_EDIT,
+	        .room = message->room,
+	        .message_id = message->id,
+	        .type = (char *)"m.room.message",
+	        .created_ms = message->dirty_ms,
+	};
+	enum err err;
+
+	if (room->encrypted) { /* it cannot be told any more */
+		message->dirty_ms = 0;
+		return messages_update(d->store, message);
+	}
+	err = outbox_insert(d->store, &row);
+	if (err == OK)
+		err = freeze(d, &row, message->room_id, room->device_id);
+	if (err == OK)
+		event_make(&row, event);
+	free(row.txn_id);
+	free(row.content);
+	free(row.room_id);
+	free(row.device_id);
+	return err;
+}
+
+/* The message whose edit is due and waits longest; NULL = none. *due_ms: the next one. */
+static struct message_row *due_edit(
+        const struct deliver *d, struct message_row *rows, size_t len, int64_t *due_ms)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		struct group_policy policy = group_policy(d->config, rows[i].origin);
+		struct message_row edits = rows[i];
+
+		if (group_edit_due(&policy, &rows[i], d->now_ms))
+			return &rows[i];
+		edits.closed_ms = d->now_ms; /* the end of its minute is not asked here */
+		earlier(due_ms, group_due_ms(&policy, &edits));
+	}
+	return NULL;
+}
+
+static enum err next_of_room(const struct deliver *d, const struct deliver_room *room,
+        struct deliver_event *event, int64_t *due_ms)
+{
+	struct outbox_row head = {0};
+	struct message_row *rows = NULL, *edit;
+	int64_t edits_ms = INT64_MAX;
+	size_t len = 0, i;
+	enum err err = outbox_head(d->store, room->name, &head);
+	bool queued = err == OK;
+
+	if (err != OK && err != ERR_NOT_FOUND)
+		return err;
+	err = messages_dirty(d->store, room->name, &rows, &len);
+	if (err != OK)
+		goto out;
+	edit = due_edit(d, rows, len, &edits_ms);
+	if (queued && head.state == OUTBOX_QUEUED && edit && edit->dirty_ms < head.created_ms)
+		queued = false;
+	if (queued)
+		err = next_of_queue(d, room, &head, event);
+	else if (edit)
+		err = next_edit(d, room, edit, event);
+	if (event->outbox_id == 0) {
+		/* with an event its end asks again; without, time alone can bring the next */
+		earlier(due_ms, edits_ms);
+		if (queued)
+			earlier(due_ms, d->now_ms + 1); /* set aside: what follows it may go */
+	}
+out:
+	for (i = 0; i < len; i++)
+		message_row_finish(&rows[i]);
+	free(rows);
+	outbox_row_finish(&head);
+	return err;
+}
+
+enum err deliver_next(const struct deliver *d, const struct deliver_room *rooms, size_t rooms_len,
+        struct deliver_event *events, int64_t *due_ms)
+{
+	enum err err;
+	size_t i;
+
+	*due_ms = INT64_MAX;
+	err = end_minutes(d, due_ms);
+	for (i = 0; i < rooms_len && err == OK; i++)
+		err = next_of_room(d, &rooms[i], &events[i], due_ms);
+	return err;
+}
+
+/* --- results ------------------------------------------------------------------------------ */
+
+static enum err finish_message(
+        const struct deliver *d, const struct outbox_row *row, const struct deliver_result *result)
+{
+	struct message_row message = {0};
+	enum err err;
+
+	if (row->purpose != OUTBOX_NEW || !row->message_id)
+		return OK;
+	err = messages_by_id(d->store, row->message_id, &message);
+	if (err != OK)
+		return err;
+	if (result->outcome == DELIVER_SENT) {
+		message.sent_ms = d->now_ms;
+		free(message.event_id);
+		free(message.room_id);
+		message.event_id = x_strdup(result->event_id);
+		message.room_id = x_strdup_opt(row->room_id);
+	} else { /* set aside: see group_aside_ms() */
+		message.frozen_ms = 0;
+		message.edited_ms = d->now_ms;
+	}
+	err = messages_update(d->store, &message);
+	message_row_finish(&message);
+	return err;
+}
+
+static enum err finish_call(const struct deliver *d, const struct deliver_result *result)
+{
+	struct call_row call = {
+	        .at_ms = result->started_ms,
+	        .what = result->what,
+	        .room = result->room,
+	        .room_id = result->room_id,
+	        .outbox_id = result->outbox_id,
+	        .duration_ms = result->duration_ms,
+	        .latency_ms = -1,
+	        .result = result->code == OK ? "ok" : err_name(result->code),
+	        .http_status = result->http_status,
+	        .event_id = result->event_id,
+	        .error = result->error,
+	};
+	int64_t received_ms = 0;
+	enum err err = OK;
+
+	if (result->outcome == DELIVER_SENT)
+		err = calls_oldest_carried(d->store, result->outbox_id, &received_ms);
+	if (received_ms)
+		call.latency_ms = result->started_ms + result->duration_ms - received_ms;
+	return err == OK ? calls_insert(d->store, &call) : err;
+}
+
+enum err deliver_finish(const struct deliver *d, const struct deliver_result *result)
+{
+	struct outbox_row row = {0};
+	enum err err = outbox_by_id(d->store, result->outbox_id, &row);
+
+	if (err != OK)
+		return err;
+	switch (result->outcome) {
+	case DELIVER_SENT:
+		row.state = OUTBOX_SENT;
+		row.sent_ms = d->now_ms;
+		free(row.event_id);
+		row.event_id = x_strdup(result->event_id);
+		break;
+	case DELIVER_ASIDE:
+		row.state = OUTBOX_ASIDE;
+		break;
+	case DELIVER_ABSENT:
+		row.known_ms = d->now_ms;
+		break;
+	case DELIVER_RETRY:
+		break;
+	}
+	free(row.error);
+	row.error = x_strdup_opt(result->outcome == DELIVER_SENT ? NULL : result->error);
+	err = outbox_update(d->store, &row);
+	if (err == OK && (result->outcome == DELIVER_SENT || result->outcome == DELIVER_ASIDE))
+		err = finish_message(d, &row, result);
+	if (err == OK && result->outcome != DELIVER_ABSENT)
+		err = finish_call(d, result);
+	outbox_row_finish(&row);
+	return err;
+}
