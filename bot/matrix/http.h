@@ -22,16 +22,16 @@ struct http;
 struct http_request;
 
 struct http_options {
-	const char *proxy;   /* NULL = from the environment */
-	const char *ca_file; /* NULL = system store */
+	const char *proxy;      /* NULL = from the environment */
+	const char *ca_file;    /* NULL = system store */
 	const char *user_agent;
 };
 
 struct http_call {
-	const char *method; /* "GET", "PUT", … */
-	const char *url;    /* copied */
-	const char *bearer; /* access token or NULL; copied and wiped */
-	const char *body;   /* copied; NULL = none */
+	const char *method;        /* "GET", "PUT", … */
+	const char *url;           /* copied */
+	const char *bearer;        /* access token or NULL; copied and wiped */
+	const char *body;          /* copied; NULL = none */
 	size_t body_len;
 	const char *content_type;  /* NULL = application/json */
 	int64_t timeout_ms;        /* whole request */
@@ -41,14 +41,14 @@ struct http_call {
 };
 
 struct http_result {
-	enum err code;    /* OK when an answer came, whatever its status */
-	long status;      /* 0 = no answer */
-	const char *body; /* terminated; valid during the callback */
+	enum err code;           /* OK when an answer came, whatever its status */
+	long status;             /* 0 = no answer */
+	const char *body;        /* terminated; valid during the callback */
 	size_t body_len;
-	int64_t retry_after_ms; /* from the header; -1 = none */
+	int64_t retry_after_ms;  /* from the header; -1 = none */
 	int64_t duration_ms;
-	bool sent;       /* the request may have reached the server */
-	char error[128]; /* for people; never holds the token */
+	bool sent;               /* the request may have reached the server */
+	char error[128];         /* for people; never holds the token */
 };
 
 typedef void (*http_done_fn)(const struct http_result *result, void *arg);
