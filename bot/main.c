@@ -60,7 +60,7 @@ static void usage(FILE *out)
 
 	fprintf(out, "usage: matrix-telemetry-bot [-c FILE] [--json] COMMAND [ARGUMENTS]\n\n");
 	for (i = 0; i < VERBS_LEN; i++)
-		fprintf(out, "  %-8s %s\n", verbs[i].name, verbs[i].help);
+		fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].help);
 	fprintf(out, "\n  -c, --config FILE  default: $MATRIX_TELEMETRY_BOT_CONFIG, ./bot.conf,\n"
 	             "                     /etc/matrix-telemetry-bot/bot.conf\n"
 	             "  --json             answers as JSON\n"

@@ -1,0 +1,104 @@
+"""The bot under test: its config, its process, its socket."""
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import tempfile
+
+BUILD = pathlib.Path(os.environ.get("MTB_BUILD", "build"))
+
+
+class Client:
+    """One connection to the socket: requests out, answers in the same order."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(120)
+        self.socket.connect(str(path))
+        self.lines = self.socket.makefile("rb")
+
+    def send(self, *requests):
+        self.socket.sendall(b"".join(json.dumps(r).encode() + b"\n" for r in requests))
+
+    def receive(self):
+        line = self.lines.readline()
+        if not line:
+            raise ConnectionError("the daemon closed the connection")
+        return json.loads(line)
+
+    def call(self, request):
+        self.send(request)
+        return self.receive()
+
+    def close(self):
+        self.lines.close()
+        self.socket.close()
+
+
+class Bot:
+    def __init__(self, homeserver, user, token, rooms, extra=""):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mtb-test-"))
+        self.path = self.folder / "socket"
+        self.config = self.folder / "bot.conf"
+        self.log = self.folder / "log"
+        token_file = self.folder / "token"
+        token_file.write_text(token + "\n")
+        token_file.chmod(0o600)
+        room_lines = "\n".join(f"{name} = {address}" for name, address in rooms.items())
+        self.config.write_text(f"""[matrix]
+homeserver = {homeserver}
+user = {user}
+token_file = {token_file}
+[rooms]
+{room_lines}
+[app data_factory]
+dashboard = https://dash.example/runs/{{run_id}}
+[app dag_engine]
+dashboard = https://dash.example/dags/{{run_id}}
+[app call_monitor]
+dashboard = https://dash.example/calls
+[socket]
+path = {self.path}
+[storage]
+database = {self.folder}/operations.db
+{extra}
+""")
+        self.process = None
+
+    def start(self, wait=True):
+        out = open(self.log, "ab")
+        notify = self.folder / "notify"
+        notify.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
+            ready.bind(str(notify))
+            ready.settimeout(60)
+            self.process = subprocess.Popen(
+                [BUILD / "bot/matrix-telemetry-bot", "run", "-c", self.config], stderr=out,
+                stdin=subprocess.DEVNULL, env={**os.environ, "NOTIFY_SOCKET": str(notify)})
+            while wait and b"READY=1" not in ready.recv(4096):
+                pass
+        out.close()
+
+    def client(self):
+        return Client(self.path)
+
+    def call(self, request):
+        client = self.client()
+        try:
+            return client.call(request)
+        finally:
+            client.close()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        """SIGTERM; the exit code must be 0 and no sanitizer may have spoken."""
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(60)
+        log = self.log.read_text(errors="replace")
+        if code != 0 or "Sanitizer" in log or "runtime error" in log:
+            raise AssertionError(f"exit code {code}\n{log[-4000:]}")

@@ -1,0 +1,278 @@
+"""The bot against a real Synapse, read back through a second account. Prints "ok NAME" or
+"not ok NAME" a test. Usage: run.py [NAME …]"""
+import pathlib
+import random
+import re
+import shutil
+import statistics
+import sys
+import threading
+import time
+import traceback
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
+from bot import Bot  # noqa: E402
+from synapse import Reader, Synapse, log, quote  # noqa: E402
+
+RUN = re.compile(r"\brun-[a-z]+-\d+\b")
+
+
+class World:
+    """One homeserver for all tests; each test has rooms and a bot of its own."""
+
+    def __init__(self):
+        self.server = Synapse()
+        self.bot_account = self.server.register("bot")
+        self.reader_account = self.server.register("reader")
+        self.reader = Reader(self.server, self.reader_account["access_token"])
+        self.count = 0
+
+    def room(self, name, bot_may_write=True):
+        self.count += 1
+        alias = f"{name}-{self.count}"
+        body = {"room_alias_name": alias, "preset": "public_chat"}
+        if not bot_may_write:
+            body["power_level_content_override"] = {"events_default": 50}
+        room_id = self.server.call("POST", "/_matrix/client/v3/createRoom", body,
+                                   self.reader_account["access_token"])["room_id"]
+        return f"#{alias}:test.local", room_id
+
+    def bot(self, extra="", **rooms):
+        made = {name: rooms.get(name) or self.room("fn-registry-" + name) for name in ("ops", "dev", *rooms)}
+        bot = Bot(self.server.url, self.bot_account["user_id"], self.bot_account["access_token"],
+                  {name: alias for name, (alias, _) in made.items()}, extra)
+        bot.ids = {name: room_id for name, (_, room_id) in made.items()}
+        bot.start()
+        return bot
+
+    def close(self):
+        self.reader.stopped = True
+        self.server.close()
+
+
+def node(run, name="etl_users", app="data_factory", **more):
+    return {"op": "alert", "app": app, "kind": "node_failed", "run_id": run,
+            "fields": {"node_id": name, "duration_ms": 5321, "error": "connection refused"}, **more}
+
+
+def dag(run, name="nightly"):
+    return {"op": "alert", "app": "dag_engine", "kind": "dag_failed", "run_id": run,
+            "fields": {"dag_name": name, "step_name": "load", "exit_code": 2}}
+
+
+def violations(run, rules="no-force-push"):
+    return {"op": "alert", "app": "call_monitor", "kind": "violations", "run_id": run, "key": rules,
+            "fields": {"count": 61, "threshold": 50, "rules": rules}}
+
+
+def check(condition, text):
+    if not condition:
+        raise AssertionError(text)
+
+
+def runs_in(world, room_id):
+    return RUN.findall(world.reader.text(room_id))
+
+
+def check_minute(world, room_id):
+    """At most one new message a minute for each origin."""
+    last = {}
+    for message in world.reader.messages(room_id):
+        data = message["event"]["content"]["org.matrix-telemetry-bot.alert"]
+        origin = data["entries"][0]["app"] if data["entries"] else "ring"
+        when = message["event"]["origin_server_ts"]
+        check(origin not in last or when - last[origin] >= 60000,
+              f"{origin}: two new messages in {when - last.get(origin, 0)} ms")
+        last[origin] = when
+
+
+def test_three_triggers_100_each(world):
+    bot = world.bot()
+    client = bot.client()
+    for i in range(100):
+        client.send(node(f"run-node-{i}", f"node_{i % 7}"), dag(f"run-dag-{i}", f"dag_{i % 5}"),
+                    violations(f"run-vio-{i}"))
+    answers = [client.receive() for _ in range(300)]
+    check(all(a["ok"] for a in answers), "not all acknowledged")
+    ops, dev = bot.ids["ops"], bot.ids["dev"]
+    world.reader.wait(lambda: len(set(runs_in(world, ops))) == 200 and len(set(runs_in(world, dev))) == 100, 60)
+    check_minute(world, ops)
+    check_minute(world, dev)
+    bot.stop()
+
+
+def test_100_origins_latency(world):
+    bot = world.bot("[delivery]\nstorm = 0\n")
+    client = bot.client()
+    times = []
+    for i in range(100):
+        sent = time.time()
+        check(client.call(node(f"run-lat-{i}", app=f"app_{i}"))["ok"], "refused")
+        world.reader.wait(lambda: f"run-lat-{i}" in runs_in(world, bot.ids["ops"]), 30)
+        arrived = next(m["when"] for m in world.reader.messages(bot.ids["ops"])
+                       if f"run-lat-{i}" in m["content"]["body"])
+        times.append((arrived - sent) * 1000)
+    times.sort()
+    log(f"100 sends from 100 origins, socket write to the second account's /sync: median "
+        f"{statistics.median(times):.0f} ms, p95 {times[94]:.0f} ms, max {times[99]:.0f} ms")
+    check(times[94] < 3000, "p95 over 3 s")
+    bot.stop()
+
+
+def test_ten_equal_are_one_message(world):
+    bot = world.bot()
+    client = bot.client()
+    for i in range(10):
+        client.send(node(f"run-same-{i}"))
+        check(client.receive()["ok"], "refused")
+    world.reader.wait(lambda: "×10" in world.reader.text(bot.ids["ops"]), 30)
+    messages = world.reader.messages(bot.ids["ops"])
+    check(len(messages) == 1, f"{len(messages)} messages")
+    check(len(set(runs_in(world, bot.ids["ops"]))) == 10, "not ten run ids")
+    body = messages[0]["content"]["body"]
+    check(body.startswith("🚨 data_factory · etl_users FAILED in 5321ms ×10\nerror: connection refused"), body)
+    check("https://dash.example/runs/run-same-9" in body, "no link")
+    bot.stop()
+
+
+def test_homeserver_down_500_alerts(world):
+    bot = world.bot("[delivery]\nstorm = 0\n")
+    client = bot.client()
+    client.call(node("run-before-0"))
+    world.reader.wait(lambda: runs_in(world, bot.ids["ops"]), 30)
+    world.server.kill()
+    for i in range(500):
+        client.send(node(f"run-down-{i}", f"node_{i % 50}", app=f"app_{i // 5}"))
+    started = time.time()
+    check(all(client.receive()["ok"] for _ in range(500)), "not all acknowledged")
+    check(time.time() - started < 10, "not at once")
+    world.server.start()
+    world.reader.wait(lambda: len(set(runs_in(world, bot.ids["ops"]))) == 501, 120)
+    apps = [m["event"]["content"]["org.matrix-telemetry-bot.alert"]["entries"][0]["app"]
+            for m in world.reader.messages(bot.ids["ops"])][1:]
+    check(apps == [f"app_{i}" for i in range(100)], f"out of order: {apps}")
+    found = runs_in(world, bot.ids["ops"])
+    plain = [run for run in found if run.startswith("run-down")]
+    # each run id stands twice in a message: as the run and in its link; 5 runs make an app
+    check(len(set(plain)) == 500, "lost")
+    bot.stop()
+
+
+def test_kill_9_fifty_times(world):
+    bot = world.bot("[delivery]\nstorm = 0\nthrottle = 0\n")
+    acknowledged, number, stop = set(), [0], threading.Event()
+
+    def feed():
+        client = None
+        while not stop.is_set():
+            run = f"run-kill-{number[0]}"
+            try:
+                client = client or bot.client()
+                if client.call(node(run, f"n{number[0]}", id=run))["ok"]:
+                    acknowledged.add(run)
+                    number[0] += 1
+            except OSError:
+                client = None
+                stop.wait(0.01)
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    try:
+        for _ in range(50):
+            stop.wait(random.uniform(0.02, 0.4))
+            bot.kill()
+            bot.start(wait=False)
+    finally:
+        stop.set()
+        feeder.join()
+    world.reader.wait(lambda: acknowledged <= set(runs_in(world, bot.ids["ops"])), 120)
+    bodies = [m["event"]["content"]["org.matrix-telemetry-bot.alert"]["txn_id"]
+              for m in world.reader.messages(bot.ids["ops"])]
+    check(len(bodies) == len(set(bodies)), "a message is in the room twice")
+    seen = [entry["fingerprint"] for m in world.reader.messages(bot.ids["ops"])
+            for entry in m["event"]["content"]["org.matrix-telemetry-bot.alert"]["entries"]]
+    check(len(seen) == len(set(seen)), "an alert is in two messages")
+    log(f"{len(acknowledged)} acknowledged over 50 kills")
+    check(len(acknowledged) > 50, "too little load to tell")
+    bot.stop()
+
+
+def test_routes_and_a_closed_room(world):
+    shut = world.room("shut", bot_may_write=False)
+    bot = world.bot("[app payments]\ncritical = pay\n[app locked]\ncritical = shut\n", pay=None, shut=shut)
+    client = bot.client()
+    client.call(node("run-shut-1", app="locked"))
+    client.call(node("run-pay-1", app="payments"))
+    client.call(node("run-ops-1"))
+    client.call(violations("run-dev-1"))
+    for name in ("pay", "ops", "dev"):
+        world.reader.wait(lambda: f"run-{name}-1" in runs_in(world, bot.ids[name]), 30)
+    check(not runs_in(world, bot.ids["shut"]), "wrote where it may not")
+    end = time.monotonic() + 20
+    status = client.call({"op": "status"})
+    while status["aside"] != 1 and time.monotonic() < end:
+        time.sleep(0.05)
+        status = client.call({"op": "status"})
+    check(status["aside"] == 1 and status["set_aside"][0]["error"], f"not set aside: {status}")
+    bot.stop()
+
+
+def test_hostile_text(world):
+    bot = world.bot()
+    client = bot.client()
+    evil = "<b>x</b> @room <a href='https://evil'>y</a> \u202egnp.exe https://matrix.to/#/@reader:test.local"
+    check(client.call(node("run-evil-1", evil))["ok"], "refused")
+    world.reader.wait(lambda: "run-evil-1" in runs_in(world, bot.ids["ops"]), 30)
+    content = world.reader.messages(bot.ids["ops"])[0]["event"]["content"]
+    check(content["m.mentions"] == {}, "mentions somebody")
+    check("<b>x" not in content["formatted_body"] and "href='https://evil" not in content["formatted_body"], "HTML got through")
+    check("\u202e" not in content["body"] + content["formatted_body"], "RTL override got through")
+    client.socket.sendall(b'{"op":"alert","app":"a","text":"\\u0000"}\n{"op":"alert","app":"a","text":"\xff"}\n')
+    check(not client.receive()["ok"] and not client.receive()["ok"], "NUL or broken UTF-8 taken")
+    long = client.call(node("run-evil-2", "n2", fields={"node_id": "n2", "error": "x" * 60000}))
+    check(long["ok"], f"60 KB of error: {long}")
+    world.reader.wait(lambda: "run-evil-2" in runs_in(world, bot.ids["ops"]), 30)
+    client.socket.sendall(b'{"op":"alert","app":"' + b"x" * 70000 + b'"}\n')
+    check(client.receive()["ok"] is False, "over the limit was taken")
+    wrong = bot.call({"op": "alert", "app": "a", "severity": "loud"})
+    check(wrong["field"] == "severity", str(wrong))
+    bot.stop()
+
+
+def test_resolved(world):
+    bot = world.bot()
+    bot.call(node("run-res-1"))
+    world.reader.wait(lambda: "run-res-1" in runs_in(world, bot.ids["ops"]), 30)
+    check(bot.call(node("run-res-1", status="resolved"))["state"] == "grouped", "not grouped")
+    world.reader.wait(lambda: "— ✅ resolved after" in world.reader.text(bot.ids["ops"]), 30)
+    world.reader.wait(lambda: len(world.reader.messages(bot.ids["ops"])) == 2, 30)
+    answer = world.reader.messages(bot.ids["ops"])[1]["content"]
+    check(answer["msgtype"] == "m.notice" and answer["m.relates_to"]["rel_type"] == "m.thread", str(answer))
+    bot.stop()
+
+
+def main():
+    wanted = sys.argv[1:]
+    tests = [(name[5:], test) for name, test in sorted(globals().items()) if name.startswith("test_")]
+    try:
+        world = World()
+    except (OSError, RuntimeError) as error:
+        print(f"skip real: no Synapse to be had: {error}")
+        return
+    failed = 0
+    for name, test in tests:
+        if wanted and name not in wanted:
+            continue
+        started = time.monotonic()
+        try:
+            test(world)
+            print(f"ok {name} ({time.monotonic() - started:.1f} s)", flush=True)
+        except Exception:
+            failed += 1
+            print(f"not ok {name}\n" + traceback.format_exc(), flush=True)
+    world.close()
+    sys.exit(failed > 0)
+
+
+if __name__ == "__main__":
+    main()
