@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "bot/base/alloc.h"
 #include "storage/sql.h"
 
 #define ROOM_SELECT "SELECT room_id, address, encrypted, encryption, replaced_by FROM rooms "
@@ -18,12 +19,13 @@
 	X(STATE_DELETE, "DELETE FROM state WHERE name = ?")                                    \
 	X(ROOMS_GET, ROOM_SELECT "WHERE room_id = ?")                                          \
 	X(ROOMS_BY_ADDRESS, ROOM_SELECT "WHERE address = ?")                                   \
+	X(ROOMS_ENCRYPTED, "SELECT room_id FROM rooms WHERE encrypted = 1")                    \
 	X(ROOMS_MOVE_ADDRESS,                                                                  \
 	        "UPDATE rooms SET address = NULL WHERE address = ? AND room_id <> ?")          \
 	X(ROOMS_PUT,                                                                           \
 	        "INSERT INTO rooms (room_id, address, encrypted, encryption, replaced_by) "    \
 	        "VALUES (?, ?, ?, ?, ?) ON CONFLICT (room_id) DO UPDATE SET "                  \
-	        "address = excluded.address, encrypted = max(encrypted, excluded.encrypted), " \
+	        "address = coalesce(excluded.address, address), encrypted = max(encrypted, excluded.encrypted), " \
 	        "encryption = coalesce(encryption, excluded.encryption), "                     \
 	        "replaced_by = excluded.replaced_by")
 
@@ -94,7 +96,7 @@ static enum err room_one(struct sql *sql, struct room_row *row)
 	return OK;
 }
 
-enum err rooms_get(struct store *store, const char *room_id, struct room_row *row)
+enum err rooms_get_row(struct store *store, const char *room_id, struct room_row *row)
 {
 	struct sql sql;
 
@@ -133,4 +135,31 @@ enum err rooms_put(struct store *store, const struct room_row *row)
 	sql_bind_text(&sql, row->encryption);
 	sql_bind_text(&sql, row->replaced_by);
 	return sql_write(&sql);
+}
+
+enum err rooms_encrypted(struct store *store, char ***room_ids, size_t *len)
+{
+	char **list = NULL;
+	struct sql sql;
+	size_t used = 0;
+	enum err code;
+
+	*room_ids = NULL;
+	*len = 0;
+	sql_use(&sql, store, SQL_STATE, ROOMS_ENCRYPTED);
+	while ((code = sql_next(&sql)) == OK) {
+		list = x_realloc(list, (used + 1) * sizeof(*list));
+		list[used++] = sql_text(&sql, 0);
+	}
+	sql_end(&sql);
+	if (code != ERR_NOT_FOUND) {
+		while (used > 0) {
+			free(list[--used]);
+		}
+		free(list);
+		return code;
+	}
+	*room_ids = list;
+	*len = used;
+	return OK;
 }

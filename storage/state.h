@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stddef.h>
 #include "storage/store.h"
 
 /* Names in use: "sync.since", "sync.filter", "device_id", "user_id", "started_ms". */

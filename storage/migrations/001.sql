@@ -136,3 +136,4 @@ CREATE TABLE rooms (
 	encryption  TEXT,
 	replaced_by TEXT
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX rooms_encrypted ON rooms (encrypted, room_id) WHERE encrypted = 1;

@@ -616,7 +616,7 @@ static void room_stays_encrypted(void **state)
 	struct store *store = store_of(state);
 	struct room_row in = {.room_id = LENT("!a"), .address = LENT("#ops")}, out;
 
-	assert_int_equal(rooms_get(store, "!a", &out), ERR_NOT_FOUND);
+	assert_int_equal(rooms_get_row(store, "!a", &out), ERR_NOT_FOUND);
 	assert_int_equal(rooms_put(store, &in), OK);
 	in.encrypted = 1;
 	in.encryption = LENT("{\"first\":1}");
@@ -626,7 +626,7 @@ static void room_stays_encrypted(void **state)
 	in.encryption = LENT("{\"second\":1}");
 	in.replaced_by = NULL;
 	assert_int_equal(rooms_put(store, &in), OK);
-	assert_int_equal(rooms_get(store, "!a", &out), OK);
+	assert_int_equal(rooms_get_row(store, "!a", &out), OK);
 	assert_int_equal(out.encrypted, 1);
 	assert_string_equal(out.encryption, "{\"first\":1}");
 	assert_string_equal(out.address, "#ops");
@@ -645,7 +645,7 @@ static void address_belongs_to_one_room(void **state)
 	assert_int_equal(rooms_by_address(store, "#ops", &out), OK);
 	assert_string_equal(out.room_id, "!b");
 	room_row_finish(&out);
-	assert_int_equal(rooms_get(store, "!a", &out), OK);
+	assert_int_equal(rooms_get_row(store, "!a", &out), OK);
 	assert_null(out.address);
 	room_row_finish(&out);
 	assert_int_equal(rooms_by_address(store, "#dev", &out), ERR_NOT_FOUND);
