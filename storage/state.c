@@ -12,22 +12,22 @@
 #include "storage/sql.h"
 
 #define ROOM_SELECT "SELECT room_id, address, encrypted, encryption, replaced_by FROM rooms "
-#define STATE_STATEMENTS(X)                                                                    \
-	X(STATE_GET, "SELECT value FROM state WHERE name = ?")                                 \
-	X(STATE_SET, "INSERT INTO state (name, value) VALUES (?, ?) "                          \
-	             "ON CONFLICT (name) DO UPDATE SET value = excluded.value")                \
-	X(STATE_DELETE, "DELETE FROM state WHERE name = ?")                                    \
-	X(ROOMS_GET, ROOM_SELECT "WHERE room_id = ?")                                          \
-	X(ROOMS_BY_ADDRESS, ROOM_SELECT "WHERE address = ?")                                   \
-	X(ROOMS_ENCRYPTED, "SELECT room_id FROM rooms WHERE encrypted = 1")                    \
-	X(ROOMS_MOVE_ADDRESS,                                                                  \
-	        "UPDATE rooms SET address = NULL WHERE address = ? AND room_id <> ?")          \
-	X(ROOMS_PUT,                                                                           \
-	        "INSERT INTO rooms (room_id, address, encrypted, encryption, replaced_by) "    \
-	        "VALUES (?, ?, ?, ?, ?) ON CONFLICT (room_id) DO UPDATE SET "                  \
-	        "address = coalesce(excluded.address, address), encrypted = max(encrypted, excluded.encrypted), " \
-	        "encryption = coalesce(encryption, excluded.encryption), "                     \
-	        "replaced_by = excluded.replaced_by")
+#define STATE_STATEMENTS(X)                                                                       \
+	X(STATE_GET, "SELECT value FROM state WHERE name = ?")                                    \
+	X(STATE_SET, "INSERT INTO state (name, value) VALUES (?, ?) "                             \
+	             "ON CONFLICT (name) DO UPDATE SET value = excluded.value")                   \
+	X(STATE_DELETE, "DELETE FROM state WHERE name = ?")                                       \
+	X(ROOMS_GET, ROOM_SELECT "WHERE room_id = ?")                                             \
+	X(ROOMS_BY_ADDRESS, ROOM_SELECT "WHERE address = ?")                                      \
+	X(ROOMS_ENCRYPTED, "SELECT room_id FROM rooms WHERE encrypted = 1")                       \
+	X(ROOMS_MOVE_ADDRESS,                                                                     \
+	        "UPDATE rooms SET address = NULL WHERE address = ? AND room_id <> ?")             \
+	X(ROOMS_PUT, "INSERT INTO rooms (room_id, address, encrypted, encryption, replaced_by) "  \
+	             "VALUES (?, ?, ?, ?, ?) ON CONFLICT (room_id) DO UPDATE SET "                \
+	             "address = coalesce(excluded.address, address), encrypted = max(encrypted, " \
+	             "excluded.encrypted), "                                                      \
+	             "encryption = coalesce(encryption, excluded.encryption), "                   \
+	             "replaced_by = excluded.replaced_by")
 
 SQL_STATEMENTS(sql_state, STATE_STATEMENTS);
 

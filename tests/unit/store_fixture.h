@@ -140,3 +140,16 @@ static inline void fixture_event_state(struct store *store, int64_t id, enum out
 	assert_int_equal(outbox_update(store, &row), OK);
 	outbox_row_finish(&row);
 }
+
+/* fixture_setup() with an open transaction. */
+static inline int fixture_setup_begin(void **state)
+{
+	fixture_setup(state);
+	assert_int_equal(store_begin(((struct fixture *)*state)->store), OK);
+	return 0;
+}
+
+static inline struct store *fixture_store(void **state)
+{
+	return ((struct fixture *)*state)->store;
+}

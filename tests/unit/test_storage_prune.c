@@ -12,11 +12,6 @@
 
 #define BEFORE_MS 10000 /* the fixture's rows are older */
 
-static struct store *store_of(void **state)
-{
-	return ((struct fixture *)*state)->store;
-}
-
 static int64_t count(struct store *store, const char *table)
 {
 	char *text = sqlite3_mprintf("SELECT count(*) FROM %s", table);
@@ -84,7 +79,7 @@ static void only_what_is_over_goes(void **state)
 		struct store *store;
 
 		fixture_setup(&each);
-		store = store_of(&each);
+		store = fixture_store(&each);
 		add_thread(store, &threads[i]);
 		prune(store, 2000); /* exactly as old: not older */
 		for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++) {
@@ -102,7 +97,7 @@ static void only_what_is_over_goes(void **state)
 
 static void what_has_no_message_goes_by_age(void **state)
 {
-	struct store *store = store_of(state);
+	struct store *store = fixture_store(state);
 	struct alert_row alert = fixture_alert();
 	struct call_row call = {.at_ms = 2000, .what = "send", .room = "ops", .result = "ok"};
 	int64_t waits;
@@ -130,7 +125,7 @@ static void what_has_no_message_goes_by_age(void **state)
 
 static void a_call_takes_a_bounded_batch(void **state)
 {
-	struct store *store = store_of(state);
+	struct store *store = fixture_store(state);
 	struct call_row call = {.at_ms = 1, .what = "send", .room = "ops", .result = "ok"};
 
 	assert_int_equal(store_begin(store), OK);
@@ -147,7 +142,7 @@ static void a_call_takes_a_bounded_batch(void **state)
 /* Ids that people were told never mean something else later. */
 static void ids_are_not_given_again(void **state)
 {
-	struct store *store = store_of(state);
+	struct store *store = fixture_store(state);
 	struct alert_row alert = fixture_alert();
 	int64_t last;
 

@@ -16,11 +16,6 @@
 #include "tests/unit/store_fixture.h"
 #include "storage/sql.h"
 
-static struct store *store_of(void **state)
-{
-	return ((struct fixture *)*state)->store;
-}
-
 static void fixture_close(struct fixture *f)
 {
 	store_close(f->store);
@@ -81,7 +76,7 @@ static int child_status(pid_t pid)
 
 static void new_database_has_schema_and_settings(void **state)
 {
-	struct store *store = store_of(state);
+	struct store *store = fixture_store(state);
 
 	assert_int_equal(store_schema(), 1);
 	assert_int_equal(pragma_int(store, "PRAGMA user_version"), store_schema());
@@ -254,7 +249,7 @@ static void death_loses_only_what_was_not_committed(void **state)
 
 static void savepoint_keeps_or_undoes_one_job(void **state)
 {
-	struct store *store = store_of(state);
+	struct store *store = fixture_store(state);
 
 	assert_int_equal(store_begin(store), OK);
 	assert_int_equal(store_savepoint(store), OK);
@@ -299,7 +294,7 @@ static enum err fill(struct store *store)
 
 static void full_database_is_told_and_works_again(void **state)
 {
-	struct store *store = store_of(state);
+	struct store *store = fixture_store(state);
 	int64_t pages = pragma_int(store, "PRAGMA page_count");
 	char limit[64];
 
@@ -322,7 +317,7 @@ static void full_database_is_told_and_works_again(void **state)
 /* What SQLite ended on its own is not gone on with outside a transaction. */
 static void lost_transaction_fails_all_that_follows(void **state)
 {
-	struct store *store = store_of(state);
+	struct store *store = fixture_store(state);
 
 	assert_int_equal(store_begin(store), OK);
 	assert_int_equal(add(store, "a"), OK);
@@ -455,7 +450,7 @@ static void damaged_pages_are_corrupt_and_no_crash(void **state)
 
 static void null_where_text_must_be_is_corrupt(void **state)
 {
-	struct store *store = store_of(state);
+	struct store *store = fixture_store(state);
 	struct alert_row row;
 
 	assert_int_equal(store_begin(store), OK);

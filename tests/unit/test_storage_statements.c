@@ -1,0 +1,91 @@
+/*
+ * Tests of all statements together: none writes outside a transaction, and none walks through a
+ * table that grows.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/unit/store_fixture.h"
+#include "storage/sql.h"
+
+static void writing_outside_a_transaction_is_refused(void **state)
+{
+	struct store *store = fixture_store(state);
+	struct alert_row in = fixture_alert();
+
+	store_rollback(store);
+	assert_int_equal(alerts_insert(store, &in), ERR_INVALID);
+	assert_int_equal(state_set(store, "a", "b"), ERR_INVALID);
+	assert_int_equal(store_savepoint(store), ERR_INVALID);
+}
+
+/* A plan may walk through the partial indexes of what is open, waiting or set aside: those do not
+ * grow with time. */
+static bool plan_line_is_bounded(const char *detail)
+{
+	static const char *const small[] = {"USING INDEX messages_open",
+	        "USING INDEX outbox_waiting", "USING COVERING INDEX outbox_waiting",
+	        "USING INDEX outbox_set_aside", "USING COVERING INDEX outbox_set_aside",
+	        "CONSTANT ROW"};
+
+	if (strncmp(detail, "SCAN", 4) != 0) {
+		return true;
+	}
+	for (size_t i = 0; i < sizeof(small) / sizeof(small[0]); i++) {
+		const char *end = strstr(detail, small[i]);
+
+		if (end != NULL && end[strlen(small[i])] == '\0') {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void no_statement_walks_through_a_growing_table(void **state)
+{
+	struct store *store = fixture_store(state);
+	int seen = 0;
+
+	for (int family = SQL_ALERTS; family < SQL_FAMILIES; family++) {
+		for (const struct sql_statement *s = sql_statements(family); s->name != NULL; s++) {
+			char *explain = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", s->text);
+			bool listing = strcmp(s->name, "ALERTS_LIST") == 0;
+			sqlite3_stmt *stmt;
+
+			assert_int_equal(
+			        sqlite3_prepare_v2(store->db, explain, -1, &stmt, NULL), SQLITE_OK);
+			while (sqlite3_step(stmt) == SQLITE_ROW) {
+				const char *detail = (const char *)sqlite3_column_text(stmt, 3);
+
+				/* the newest ones, backwards from the end, up to its limit */
+				if (listing && strcmp(detail, "SCAN alerts") == 0) {
+					continue;
+				}
+				if (!plan_line_is_bounded(detail)) {
+					fail_msg("%s: %s", s->name, detail);
+				}
+				seen++;
+			}
+			sqlite3_finalize(stmt);
+			sqlite3_free(explain);
+		}
+	}
+	assert_true(seen > 30);
+	assert_false(plan_line_is_bounded("SCAN alerts")); /* the gate itself can fail */
+	assert_false(plan_line_is_bounded("SCAN messages USING INDEX messages_opened"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup_begin, fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        TEST(writing_outside_a_transaction_is_refused),
+	        TEST(no_statement_walks_through_a_growing_table),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
