@@ -136,7 +136,7 @@ struct config {
 
 	struct {
 		char *database, *calls_table;
-		char *calls_columns; /* "what=function,duration=ms,…": see bot.conf.example */
+		char *calls_columns; /* "at=theirs,what,…", no spaces; never NULL */
 		double violations_threshold, error_rate_threshold;
 		int64_t every_ms;
 	} call_monitor;

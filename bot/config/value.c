@@ -176,6 +176,22 @@ static enum err set_mode(void *place, const char *text, struct fault *fault)
 	return OK;
 }
 
+/* The same list, by commas alone. */
+static char *join_columns(const char *text)
+{
+	char **words = words_split(text);
+	struct buf out;
+	size_t i;
+
+	buf_init(&out, VALUE_MAX);
+	for (i = 0; words[i]; i++) {
+		buf_add_str(&out, i > 0 ? "," : "");
+		buf_add_str(&out, words[i]);
+	}
+	words_free(words);
+	return buf_take(&out);
+}
+
 static char *absolute(const char *text, const char *folder)
 {
 	return text[0] == '/' ? x_strdup(text) : x_asprintf("%s/%s", folder, text);
@@ -221,6 +237,8 @@ enum err value_set(const struct option *option, void *base, const char *text, co
 			replace(place, absolute(text, folder));
 		else if (option->type == OPTION_TEMPLATE)
 			replace(place, unescape(text));
+		else if (option->type == OPTION_COLUMNS)
+			replace(place, join_columns(text));
 		else
 			replace(place, x_strdup(text));
 		return OK;

@@ -89,6 +89,7 @@ static void test_defaults(void **state)
 	assert_true(c->call_monitor.error_rate_threshold == 0.1);
 	assert_int_equal(c->call_monitor.every_ms, CLOCK_HOUR_MS);
 	assert_null(c->call_monitor.calls_table);
+	assert_string_equal(c->call_monitor.calls_columns, "at,what,room,duration_ms,result,error");
 	assert_int_equal(c->watches_len, 0);
 	assert_null(c->http.listen);
 	assert_int_equal(c->log.level, LOG_INFO);
@@ -292,7 +293,7 @@ static void test_every_key(void **state)
 	assert_true(c->call_monitor.error_rate_threshold == 0);
 	assert_int_equal(c->call_monitor.every_ms, 600000);
 	assert_string_equal(c->call_monitor.calls_table, "calls");
-	assert_string_equal(c->call_monitor.calls_columns, "at=called_at, what=function");
+	assert_string_equal(c->call_monitor.calls_columns, "at=called_at,what=function");
 	assert_int_equal(c->watches_len, 1);
 	assert_string_equal(c->watches[0].name, "stock");
 	assert_string_equal(c->watches[0].database, "/tmp/shop.db");
