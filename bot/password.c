@@ -1,12 +1,14 @@
 /*
  * password.c - see password.h.
  *
- * While the echo is off, the signals that would end or stop the program only note that they came;
- * the terminal is put back first and the signal is raised again then.
+ * While the echo is off, the signals that would end or stop the program only note that they came,
+ * and only in ppoll(), so that none is missed just before the wait; the terminal is put back first
+ * and the signal is raised again then.
  */
 #include "bot/password.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +27,17 @@ static void on_signal(int number)
 	caught = number;
 }
 
-enum err password_read(char **out, struct fault *fault)
+/* Reads a byte; with a mask, it is in force while nothing is there. */
+static ssize_t read_byte(const sigset_t *mask, char *c)
+{
+	struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+
+	if (mask && ppoll(&input, 1, NULL, mask) < 0)
+		return -1;
+	return read(STDIN_FILENO, c, 1);
+}
+
+static enum err read_line(const sigset_t *mask, char **out, struct fault *fault)
 {
 	char line[PASSWORD_MAX + 1];
 	size_t len = 0;
@@ -35,7 +47,7 @@ enum err password_read(char **out, struct fault *fault)
 	*out = NULL;
 	/* byte by byte: what follows the line is not ours to take */
 	for (;;) {
-		ssize_t got = read(STDIN_FILENO, &c, 1);
+		ssize_t got = read_byte(mask, &c);
 
 		if (got < 0 && errno == EINTR && !caught)
 			continue;
@@ -69,10 +81,16 @@ enum err password_read(char **out, struct fault *fault)
 	return err;
 }
 
+enum err password_read(char **out, struct fault *fault)
+{
+	return read_line(NULL, out, fault);
+}
+
 enum err password_ask(const char *prompt, char **out, struct fault *fault)
 {
 	struct sigaction act = {.sa_handler = on_signal}, old[SIGNALS_LEN];
 	struct termios saved, silent;
+	sigset_t blocked, mask;
 	enum err err;
 	size_t i;
 
@@ -80,20 +98,25 @@ enum err password_ask(const char *prompt, char **out, struct fault *fault)
 	if (tcgetattr(STDIN_FILENO, &saved) != 0)
 		return fault_set(fault, ERR_UNSUPPORTED, "standard input is no terminal");
 	caught = 0;
-	sigemptyset(&act.sa_mask); /* no SA_RESTART: read() must end */
-	for (i = 0; i < SIGNALS_LEN; i++)
+	sigemptyset(&act.sa_mask);
+	sigemptyset(&blocked);
+	for (i = 0; i < SIGNALS_LEN; i++) {
+		sigaddset(&blocked, signals[i]);
 		sigaction(signals[i], &act, &old[i]);
+	}
+	sigprocmask(SIG_BLOCK, &blocked, &mask);
 	silent = saved;
 	silent.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
 	silent.c_lflag |= ICANON | ISIG;
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
 	fprintf(stderr, "%s", prompt);
 	fflush(stderr);
-	err = password_read(out, fault);
+	err = read_line(&mask, out, fault);
 	fprintf(stderr, "\n");
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &saved);
 	for (i = 0; i < SIGNALS_LEN; i++)
 		sigaction(signals[i], &old[i], NULL);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
 	if (caught)
 		raise(caught);
 	return err;
