@@ -29,7 +29,7 @@ void check_finish(struct check *check)
 	*check = (struct check){0};
 }
 
-static char *neutral(const char *format, va_list args)
+static char *__attribute__((format(printf, 1, 0))) neutral(const char *format, va_list args)
 {
 	struct buf out;
 	char *text;
@@ -42,8 +42,8 @@ static char *neutral(const char *format, va_list args)
 	return buf_take(&out);
 }
 
-static void add(struct check *check, enum check_level level, const char *what, const char *format,
-        va_list args)
+static void __attribute__((format(printf, 4, 0)))
+add(struct check *check, enum check_level level, const char *what, const char *format, va_list args)
 {
 	struct check_line *line;
 
