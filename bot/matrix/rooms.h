@@ -5,6 +5,9 @@
  * may have moved (at start, at reload, every hour, after 403/404 in a room, on
  * m.room.canonical_alias or m.room.tombstone), joins when needed, and follows tombstones. A room
  * that cannot be reached is tried again with backoff and never blocks another.
+ *
+ * A room is ready only when it is known whether it is encrypted. What follows an encrypted room
+ * (its successor, or where its alias moved) must be encrypted too, or else is not ready.
  */
 #pragma once
 
@@ -23,16 +26,19 @@ struct room {
 };
 
 struct rooms_events {
-	/* A room became ready, changed its id, or was lost. The pointer is good for the call. */
+	/* A room became ready or encrypted, changed its id, or was lost. The pointer is good for
+	 * the call. */
 	void (*on_room)(const struct room *room, void *arg);
-	/* Something to remember for ever about a room id (storage/state.h). */
+	/* Something to remember for ever about a room id (storage/state.h). content: NULL when it
+	 * is no object; encrypted all the same. */
 	void (*on_encrypted)(const char *room_id, const json_t *content, void *arg);
 	void *arg;
 };
 
 struct rooms *rooms_create(uv_loop_t *loop, struct mx *mx, const char *user_id,
 	const struct rooms_events *events);
-/* Takes the rooms of a (new) config and resolves what is not known. The config is copied from. */
+/* Takes the rooms of a (new) config and looks at all of them anew; what is remembered is to be
+ * told before. The config is copied from. Not from within on_room(). */
 void rooms_configure(struct rooms *rooms, const struct config *config);
 /* A room id known from storage to be encrypted: stays so whatever the server says. */
 void rooms_remember_encrypted(struct rooms *rooms, const char *room_id);

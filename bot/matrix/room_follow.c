@@ -1,0 +1,358 @@
+/*
+ * room_follow.c - see rooms_internal.h: the steps from a room's address to a room that is ready.
+ *
+ * Happy path: RESOLVE (an alias → the candidate's id; an id is its own) → JOIN (not needed where
+ * the bot is known to be a member) → ENCRYPTION (its m.room.encryption, or that there is none)
+ * → TOMBSTONE (none: ready; else its successor is the next candidate, back to JOIN).
+ *
+ * A failure that may pass leaves a room that was ready as it was, and is tried again with
+ * backoff. A refusal makes the room not ready and is tried again after REFUSED_MS, except that
+ * an alias which is gone does not take the room away that it led to.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/base/log.h"
+#include "bot/matrix/backoff.h"
+#include "bot/matrix/rooms_internal.h"
+
+#define REQUEST_TIMEOUT_MS 30000
+#define JOIN_TIMEOUT_MS 120000 /* by federation it takes long */
+#define AGAIN_MS CLOCK_HOUR_MS
+#define REFUSED_MS (5 * CLOCK_MINUTE_MS)
+#define PAUSE_MS (10 * CLOCK_SECOND_MS) /* between two looks that were asked for */
+
+static void step_join(struct room_entry *entry);
+static void step_encryption(struct room_entry *entry);
+static void step_tombstone(struct room_entry *entry);
+
+/* ---- results ---- */
+
+static void tell(struct room_entry *entry)
+{
+	struct rooms *rooms = entry->rooms;
+
+	if (rooms->events.on_room)
+		rooms->events.on_room(&entry->room, rooms->events.arg);
+}
+
+/* When to look by itself; sooner when that was asked for during this look. */
+static void look_again_in(struct room_entry *entry, int64_t ms)
+{
+	if (entry->again && ms > PAUSE_MS)
+		ms = PAUSE_MS;
+	entry->again = false;
+	rooms_due_in(entry->rooms, &entry->due_ms, ms);
+}
+
+static void set_not_ready(struct room_entry *entry, const char *problem)
+{
+	bool was_ready = entry->room.ready;
+
+	if (strcmp(entry->room.problem, problem) != 0)
+		log_warning("rooms", "%s: %s", entry->name, problem);
+	entry->room.ready = false;
+	snprintf(entry->room.problem, sizeof(entry->room.problem), "%s", problem);
+	if (was_ready)
+		tell(entry);
+}
+
+static void refuse(struct room_entry *entry, const char *problem)
+{
+	look_again_in(entry, REFUSED_MS);
+	set_not_ready(entry, problem);
+}
+
+static bool may_pass(enum err code)
+{
+	return code != ERR_DENIED && code != ERR_NOT_FOUND && code != ERR_REJECTED &&
+	       code != ERR_TOO_LARGE && code != ERR_INVALID;
+}
+
+/* what: "cannot …" for people. */
+static void fail(struct room_entry *entry, const struct mx_answer *answer, const char *what)
+{
+	struct fault problem;
+
+	fault_set(&problem, answer->code, "%s: %s", what, answer->error);
+	if (!may_pass(answer->code)) {
+		refuse(entry, problem.text);
+		return;
+	}
+	entry->tries++;
+	look_again_in(entry, backoff_ms(entry->tries, answer->retry_after_ms, arc4random()));
+	if (!entry->room.ready)
+		set_not_ready(entry, problem.text);
+}
+
+static void succeed(struct room_entry *entry)
+{
+	const struct room_known *known = rooms_known(entry->rooms, entry->candidate);
+	bool moved = !entry->room_id || strcmp(entry->room_id, entry->candidate) != 0;
+	bool changed = moved || !entry->room.ready || entry->room.encrypted != known->encrypted;
+
+	if (entry->must_encrypt && !known->encrypted) {
+		refuse(entry, "the room it was before is encrypted and this one is not; encrypt "
+		              "it, or configure it by its id");
+		return;
+	}
+	if (moved) {
+		free(entry->room_id);
+		entry->room.room_id = entry->room_id = x_strdup(entry->candidate);
+	}
+	entry->must_encrypt = known->encrypted;
+	entry->joined = entry->joined || moved;
+	entry->room.encrypted = known->encrypted;
+	entry->room.ready = true;
+	entry->room.problem[0] = '\0';
+	entry->tries = 0;
+	look_again_in(entry, AGAIN_MS);
+	if (changed) {
+		log_info("rooms", "%s: %s is %s%s", entry->name, entry->address, entry->room_id,
+		        entry->room.encrypted ? ", encrypted" : "");
+		tell(entry);
+	}
+}
+
+/* ---- the candidate ---- */
+
+static void forget_via(struct room_entry *entry)
+{
+	for (size_t i = 0; i < ROOM_VIA_MAX; i++) {
+		free(entry->via[i]);
+		entry->via[i] = NULL;
+	}
+}
+
+static void add_via(struct room_entry *entry, const char *server)
+{
+	size_t i = 0;
+
+	while (i < ROOM_VIA_MAX && entry->via[i] && strcmp(entry->via[i], server) != 0)
+		i++;
+	if (i < ROOM_VIA_MAX && !entry->via[i] && strlen(server) < 256)
+		entry->via[i] = x_strdup(server);
+}
+
+/* False when the id is none, or too many upgrades led here (then the entry is refused). */
+static bool set_candidate(struct room_entry *entry, const char *room_id)
+{
+	const char *server;
+	char *copy;
+
+	if (!rooms_is_id(room_id)) {
+		refuse(entry, "the homeserver leads to something that is no room id");
+		return false;
+	}
+	if (entry->hops > ROOM_HOPS_MAX) {
+		refuse(entry, "it was upgraded too many times; configure the newest room");
+		return false;
+	}
+	copy = x_strdup(room_id);
+	free(entry->candidate);
+	entry->candidate = copy;
+	server = rooms_server_of(copy);
+	if (server)
+		add_via(entry, server);
+	return true;
+}
+
+/* From the candidate to the room that came after it. */
+static void go_to_successor(struct room_entry *entry, const char *successor)
+{
+	if (rooms_known(entry->rooms, entry->candidate)->encrypted)
+		entry->must_encrypt = true;
+	entry->hops++;
+	if (set_candidate(entry, successor))
+		step_join(entry);
+}
+
+static bool is_own_room(const struct room_entry *entry)
+{
+	return entry->room_id && strcmp(entry->room_id, entry->candidate) == 0;
+}
+
+/* ---- steps ---- */
+
+static void on_tombstone(const struct mx_answer *answer, void *arg)
+{
+	struct room_entry *entry = arg;
+	const char *successor =
+	        json_string_value(json_object_get(answer->body, "replacement_room"));
+
+	entry->call = NULL;
+	if (rooms_call_ended(entry->rooms, entry))
+		return;
+	if (answer->code == OK && successor) {
+		log_info("rooms", "%s: %s was upgraded", entry->name, entry->candidate);
+		go_to_successor(entry, successor);
+	} else if (answer->code == OK || answer->code == ERR_NOT_FOUND) {
+		succeed(entry);
+	} else {
+		fail(entry, answer, "cannot see whether it was upgraded");
+	}
+}
+
+static void get_state(struct room_entry *entry, const char *type, mx_done_fn done)
+{
+	char *path = mx_path("/v3/rooms/%s/state/%s", entry->candidate, type);
+
+	entry->rooms->calls++;
+	entry->call =
+	        mx_start(entry->rooms->mx, "GET", path, NULL, REQUEST_TIMEOUT_MS, done, entry);
+	free(path);
+}
+
+static void step_tombstone(struct room_entry *entry)
+{
+	get_state(entry, "m.room.tombstone", on_tombstone);
+}
+
+static void on_encryption(const struct mx_answer *answer, void *arg)
+{
+	struct room_entry *entry = arg;
+
+	entry->call = NULL;
+	if (rooms_call_ended(entry->rooms, entry))
+		return;
+	if (answer->code == OK) {
+		if (!rooms_known(entry->rooms, entry->candidate)->told)
+			rooms_note_encrypted(entry->rooms, entry->candidate, answer->body);
+	} else if (answer->code != ERR_NOT_FOUND) {
+		/* a room is never thought plain for want of an answer */
+		fail(entry, answer, "cannot see whether it is encrypted");
+		return;
+	}
+	if (!entry->rooms->closing)
+		step_tombstone(entry);
+}
+
+static void step_encryption(struct room_entry *entry)
+{
+	get_state(entry, "m.room.encryption", on_encryption);
+}
+
+static void on_join(const struct mx_answer *answer, void *arg)
+{
+	struct room_entry *entry = arg;
+	const char *room_id = json_string_value(json_object_get(answer->body, "room_id"));
+
+	entry->call = NULL;
+	if (rooms_call_ended(entry->rooms, entry))
+		return;
+	if (answer->code != OK) {
+		fail(entry, answer,
+		        entry->hops ? "cannot join the room it was upgraded to"
+		                    : "cannot join; invite the bot");
+		return;
+	}
+	if (room_id && strcmp(room_id, entry->candidate) != 0) {
+		refuse(entry, "joining led to another room than asked for");
+		return;
+	}
+	if (is_own_room(entry))
+		entry->joined = true;
+	step_encryption(entry);
+}
+
+static void step_join(struct room_entry *entry)
+{
+	char *path;
+
+	if (is_own_room(entry) && entry->joined) {
+		step_encryption(entry);
+		return;
+	}
+	path = rooms_join_path(entry->candidate, entry->via, ROOM_VIA_MAX);
+	entry->rooms->calls++;
+	entry->call =
+	        mx_start(entry->rooms->mx, "POST", path, NULL, JOIN_TIMEOUT_MS, on_join, entry);
+	free(path);
+}
+
+/* From the id that the address stands for. */
+static void begin(struct room_entry *entry, const char *room_id)
+{
+	if (set_candidate(entry, room_id))
+		step_join(entry);
+}
+
+static void on_alias(const struct mx_answer *answer, void *arg)
+{
+	struct room_entry *entry = arg;
+	const json_t *servers = json_object_get(answer->body, "servers");
+	const char *server;
+
+	entry->call = NULL;
+	if (rooms_call_ended(entry->rooms, entry))
+		return;
+	if (answer->code != OK && entry->room.ready && !may_pass(answer->code)) {
+		log_warning("rooms", "%s: %s is gone, its room stays: %s", entry->name,
+		        entry->address, answer->error);
+		begin(entry, entry->room_id);
+		return;
+	}
+	if (answer->code != OK) {
+		fail(entry, answer, "cannot resolve its alias");
+		return;
+	}
+	for (size_t i = 0; i < ROOM_VIA_MAX; i++) {
+		server = json_string_value(json_array_get(servers, i));
+		if (server)
+			add_via(entry, server);
+	}
+	begin(entry, json_string_value(json_object_get(answer->body, "room_id")));
+}
+
+static void step_resolve(struct room_entry *entry)
+{
+	char *path = mx_path("/v3/directory/room/%s", entry->address);
+
+	entry->rooms->calls++;
+	entry->call =
+	        mx_start(entry->rooms->mx, "GET", path, NULL, REQUEST_TIMEOUT_MS, on_alias, entry);
+	free(path);
+}
+
+/* ---- the interface ---- */
+
+void room_follow(struct room_entry *entry)
+{
+	if (entry->rooms->closing)
+		return;
+	if (entry->call) {
+		entry->again = true;
+		return;
+	}
+	entry->due_ms = INT64_MAX;
+	entry->hops = 0;
+	forget_via(entry);
+	if (entry->address[0] == '#')
+		step_resolve(entry);
+	else
+		begin(entry, entry->address);
+}
+
+void room_follow_soon(struct room_entry *entry)
+{
+	int64_t now_ms = clock_monotonic_ms(), due_ms = entry->asked_ms + PAUSE_MS;
+
+	if (entry->call) {
+		entry->again = true;
+		return;
+	}
+	if (entry->asked_ms == 0 || due_ms < now_ms)
+		due_ms = now_ms;
+	if (due_ms >= entry->due_ms)
+		return;
+	entry->asked_ms = due_ms;
+	rooms_due_in(entry->rooms, &entry->due_ms, due_ms - now_ms);
+}
+
+void room_lose(struct room_entry *entry, const char *problem)
+{
+	room_follow_soon(entry);
+	set_not_ready(entry, problem);
+}

@@ -1,0 +1,206 @@
+/*
+ * room_sync.c - see rooms_internal.h: what a /sync answer says about rooms, and invitations.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/log.h"
+#include "bot/matrix/backoff.h"
+#include "bot/matrix/rooms_internal.h"
+
+#define JOIN_TIMEOUT_MS 120000
+#define INVITES_MAX 32 /* under way; more wait for the next invitation */
+
+/* ---- rooms the bot is in ---- */
+
+static void look_at_event(struct rooms *rooms, const char *room_id, const json_t *event)
+{
+	const char *type = json_string_value(json_object_get(event, "type"));
+	const char *key = json_string_value(json_object_get(event, "state_key"));
+	const json_t *content = json_object_get(event, "content");
+	struct room_entry *entry;
+	bool is_tombstone, is_own;
+
+	if (!type || !key)
+		return;
+	if (strcmp(type, "m.room.encryption") == 0 && key[0] == '\0') {
+		rooms_note_encrypted(rooms, room_id, content);
+		return;
+	}
+	is_tombstone = strcmp(type, "m.room.tombstone") == 0 && key[0] == '\0';
+	is_own = strcmp(type, "m.room.member") == 0 && strcmp(key, rooms->user_id) == 0;
+	if (!is_tombstone && !is_own && strcmp(type, "m.room.canonical_alias") != 0)
+		return;
+	TAILQ_FOREACH(entry, &rooms->entries, link)
+	{
+		bool same = entry->room_id && strcmp(entry->room_id, room_id) == 0;
+
+		if (same && is_tombstone)
+			room_lose(entry, "it was upgraded; looking for its successor");
+		else if (is_own ? !entry->room.ready : same && entry->address[0] == '#')
+			room_follow_soon(entry);
+	}
+}
+
+static void look_at_events(
+        struct rooms *rooms, const char *room_id, const json_t *room, const char *block)
+{
+	const json_t *events = json_object_get(json_object_get(room, block), "events"), *event;
+	size_t i;
+
+	json_array_foreach((json_t *)events, i, event)
+	{
+		look_at_event(rooms, room_id, event);
+	}
+}
+
+static void look_at_left(struct rooms *rooms, const char *room_id)
+{
+	struct room_entry *entry;
+
+	TAILQ_FOREACH(entry, &rooms->entries, link)
+	{
+		if (!entry->room_id || strcmp(entry->room_id, room_id) != 0)
+			continue;
+		entry->joined = false;
+		room_lose(entry, "the bot is not in the room any more; invite it again");
+	}
+}
+
+/* ---- invitations ---- */
+
+void room_invite_destroy(struct room_invite *invite)
+{
+	TAILQ_REMOVE(&invite->rooms->invites, invite, link);
+	invite->rooms->invites_len--;
+	free(invite->room_id);
+	free(invite->via);
+	free(invite);
+}
+
+static void on_joined(const struct mx_answer *answer, void *arg)
+{
+	struct room_invite *invite = arg;
+	struct rooms *rooms = invite->rooms;
+	struct room_entry *entry;
+
+	invite->call = NULL;
+	if (rooms_call_ended(rooms, NULL))
+		return;
+	switch (answer->code) {
+	case OK:
+		log_info("rooms", "joined %s, as invited", invite->room_id);
+		room_invite_destroy(invite);
+		TAILQ_FOREACH(entry, &rooms->entries, link)
+		{
+			if (!entry->room.ready)
+				room_follow(entry);
+		}
+		return;
+	case ERR_DENIED:
+	case ERR_NOT_FOUND:
+	case ERR_REJECTED:
+		log_warning(
+		        "rooms", "cannot join %s, as invited: %s", invite->room_id, answer->error);
+		room_invite_destroy(invite);
+		return;
+	default:
+		invite->tries++;
+		rooms_due_in(rooms, &invite->due_ms,
+		        backoff_ms(invite->tries, answer->retry_after_ms, arc4random()));
+	}
+}
+
+void room_invite_start(struct room_invite *invite)
+{
+	char *path = rooms_join_path(invite->room_id, &invite->via, 1);
+
+	invite->due_ms = INT64_MAX;
+	invite->rooms->calls++;
+	invite->call =
+	        mx_start(invite->rooms->mx, "POST", path, NULL, JOIN_TIMEOUT_MS, on_joined, invite);
+	free(path);
+}
+
+static bool may_invite(const struct rooms *rooms, const char *user_id)
+{
+	for (size_t i = 0; rooms->invite_from && rooms->invite_from[i]; i++) {
+		if (strcmp(rooms->invite_from[i], user_id) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Who invited the bot; NULL when the answer does not say. */
+static const char *inviter(const struct rooms *rooms, const json_t *room)
+{
+	const json_t *events = json_object_get(json_object_get(room, "invite_state"), "events");
+	const json_t *event;
+	size_t i;
+
+	json_array_foreach((json_t *)events, i, event)
+	{
+		const json_t *content = json_object_get(event, "content");
+		const char *type = json_string_value(json_object_get(event, "type"));
+		const char *key = json_string_value(json_object_get(event, "state_key"));
+		const char *membership = json_string_value(json_object_get(content, "membership"));
+
+		if (type && strcmp(type, "m.room.member") == 0 && key &&
+		        strcmp(key, rooms->user_id) == 0 && membership &&
+		        strcmp(membership, "invite") == 0)
+			return json_string_value(json_object_get(event, "sender"));
+	}
+	return NULL;
+}
+
+static void look_at_invite(struct rooms *rooms, const char *room_id, const json_t *room)
+{
+	const char *user_id = inviter(rooms, room);
+	struct room_invite *invite;
+
+	if (!user_id || !rooms_is_id(room_id))
+		return;
+	if (!may_invite(rooms, user_id)) {
+		log_info("rooms", "invited to %s by %s, who is not in invite_from: left alone",
+		        room_id, user_id);
+		return;
+	}
+	TAILQ_FOREACH(invite, &rooms->invites, link)
+	{
+		if (strcmp(invite->room_id, room_id) == 0)
+			return;
+	}
+	if (rooms->invites_len >= INVITES_MAX)
+		return;
+	invite = x_calloc(1, sizeof(*invite));
+	invite->rooms = rooms;
+	invite->room_id = x_strdup(room_id);
+	invite->via = x_strdup_opt(rooms_server_of(user_id));
+	TAILQ_INSERT_TAIL(&rooms->invites, invite, link);
+	rooms->invites_len++;
+	room_invite_start(invite);
+}
+
+/* ---- the interface ---- */
+
+void rooms_take_sync(struct rooms *rooms, const json_t *sync)
+{
+	json_t *all = json_object_get(sync, "rooms"), *room;
+	const char *room_id;
+
+	if (rooms->closing)
+		return;
+	json_object_foreach(json_object_get(all, "join"), room_id, room)
+	{
+		look_at_events(rooms, room_id, room, "state");
+		look_at_events(rooms, room_id, room, "timeline");
+	}
+	json_object_foreach(json_object_get(all, "leave"), room_id, room)
+	{
+		look_at_left(rooms, room_id);
+	}
+	json_object_foreach(json_object_get(all, "invite"), room_id, room)
+	{
+		look_at_invite(rooms, room_id, room);
+	}
+}
