@@ -9,6 +9,8 @@
 #include "bot/base/text.h"
 #include "bot/bot.h"
 #include "bot/client/commands.h"
+#include "bot/cmd_check.h"
+#include "bot/cmd_login.h"
 #include "bot/config/config.h"
 
 struct args {
@@ -34,6 +36,20 @@ static int verb_run(const struct args *args)
 	return bot_run(&options);
 }
 
+static int verb_check(const struct args *args)
+{
+	if (args->argc > 1) {
+		fprintf(stderr, "check: takes no arguments\n");
+		return EX_USAGE;
+	}
+	return cmd_check(config_find(args->config), args->json);
+}
+
+static int verb_login(const struct args *args)
+{
+	return cmd_login(config_find(args->config), args->json, args->argc, args->argv);
+}
+
 static int verb_client(const struct args *args)
 {
 	return client_command(
@@ -46,6 +62,8 @@ static const struct {
 	const char *help;
 } verbs[] = {
         {"run", verb_run, "run the daemon in the foreground [--accept-new-device]"},
+	{"check", verb_check, "check config, token, rooms and database; a fix for each fault"},
+	{"login", verb_login, "log in with a password and store the token"},
         {"status", verb_client, "how the daemon is"},
         {"alerts", verb_client, "the newest alerts: alerts [APP] [N]"},
         {"retry", verb_client, "put set-aside messages back into the queue: retry [ID]"},

@@ -115,7 +115,11 @@ static void on_whoami(const struct mx_answer *answer, void *arg)
 
 static void auth_whoami(struct auth *auth, const char *token)
 {
-	mx_set_token(auth->mx, token);
+	if (mx_set_token(auth->mx, token) != OK) {
+		auth_wait(auth, "what was read is no access token: it has spaces or odd characters",
+		        -1);
+		return;
+	}
 	auth->call = mx_start(
 	        auth->mx, "GET", "/v3/account/whoami", NULL, AUTH_CALL_MS, on_whoami, auth);
 }
@@ -144,6 +148,8 @@ static void auth_login(struct auth *auth)
 	        "identifier", "type", "m.id.user", "user", auth->config->matrix.user, "password",
 	        auth->secret, "device_id", auth->device_id);
 
+	/* while a refused token is set, every call ends at once */
+	(void)mx_set_token(auth->mx, NULL);
 	auth->call = mx_start(auth->mx, "POST", "/v3/login", body, AUTH_CALL_MS, on_login, auth);
 	json_decref(body);
 }

@@ -3,7 +3,6 @@
 import pathlib
 import random
 import re
-import shutil
 import statistics
 import sys
 import threading
@@ -12,7 +11,7 @@ import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 from bot import Bot  # noqa: E402
-from synapse import Reader, Synapse, log, quote  # noqa: E402
+from synapse import Reader, Synapse, log  # noqa: E402
 
 RUN = re.compile(r"\brun-[a-z]+-\d+\b")
 

@@ -1,0 +1,426 @@
+"""The bot against a homeserver that does evil. Prints "ok NAME" or "not ok NAME" a test.
+Usage: run.py [NAME …]"""
+import pathlib
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import traceback
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
+from bot import BUILD, Bot  # noqa: E402
+from homeserver import Homeserver  # noqa: E402
+
+OPS, DEV = "!ops:fake.local", "!dev:fake.local"
+SEND = "/rooms/!ops.*/send/"
+
+
+def check(condition, text):
+    if not condition:
+        raise AssertionError(text)
+
+
+def node(run, name=None, app="data_factory", **more):
+    return {"op": "alert", "app": app, "kind": "node_failed", "run_id": run,
+            "fields": {"node_id": name or run, "duration_ms": 1, "error": "no"}, **more}
+
+
+def make(extra="", **options):
+    server = Homeserver()
+    for name, value in options.items():
+        setattr(server, name, value)
+    bot = Bot(server.url, server.USER, "good", {"ops": "#ops:fake.local", "dev": "#dev:fake.local"},
+              extra)
+    bot.server = server
+    return server, bot
+
+
+def delivered(server, run, room=OPS):
+    """The run id is in exactly one new event of the room."""
+    server.wait(lambda: any(run in body for body in server.bodies(room)))
+    new = [event for r, event in server.timeline
+           if r == room and "m.new_content" not in event["content"] and run in event["content"]["body"]]
+    check(len(new) == 1, f"{run} is in {len(new)} events")
+
+
+def once_after(trick, times=1, tries=2, extra=""):
+    """One evil answer to a send: it arrives all the same, once, under one transaction id."""
+    server, bot = make(extra)
+    server.trick("PUT", SEND, trick, times)
+    bot.start()
+    bot.call(node("r-1"))
+    delivered(server, "r-1")
+    server.wait(lambda: len(server.sends(OPS)) >= tries)
+    check(len({path for _, path, _ in server.sends(OPS)}) == 1, "another transaction id")
+    check(len(server.timeline) == 1, f"{len(server.timeline)} events")
+    bot.stop()
+    server.shut()
+
+
+def test_429_with_retry_after_ms():
+    started = time.monotonic()
+    once_after(lambda r: r.reply(429, {"errcode": "M_LIMIT_EXCEEDED", "error": "slow", "retry_after_ms": 700}))
+    check(time.monotonic() - started >= 0.7, "did not wait as asked")
+
+
+def test_429_with_retry_after_header():
+    started = time.monotonic()
+    once_after(lambda r: r.reply(429, {"errcode": "M_LIMIT_EXCEEDED"}, [("Retry-After", "1")]))
+    check(time.monotonic() - started >= 1, "did not wait as asked")
+
+
+def test_429_without_a_wait():
+    once_after(lambda r: r.reply(429, {}))
+
+
+def test_502_with_html():
+    once_after(lambda r: r.reply(502, None, raw=b"<html>bad gateway</html>"))
+
+
+def test_half_a_json_answer():
+    def half(request):
+        request.proceed(silent=True)
+        request.reply(200, None, raw=b'{"event_id": "$ev')
+    once_after(half)
+
+
+def test_an_answer_that_is_no_object():
+    once_after(lambda r: r.reply(200, None, raw=b'["$x"]'))
+
+
+def test_reset_before_it_is_taken_in():
+    once_after(lambda r: r.reset())
+
+
+def test_reset_after_it_was_taken_in():
+    def taken(request):
+        request.proceed(silent=True)
+        request.reset()
+    once_after(taken)
+
+
+def test_slow_bytes():
+    def slow(request):
+        _, body = request.proceed(silent=True)
+        data = f'{{"event_id": "{body["event_id"]}"}}'.encode()
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(data)))
+        request.end_headers()
+        for byte in data:
+            request.wfile.write(bytes([byte]))
+            request.wfile.flush()
+            time.sleep(0.02)  # this is the evil itself
+    once_after(slow, tries=1)
+
+
+def test_wrong_content_length():
+    def wrong(request):
+        request.proceed(silent=True)
+        request.send_response(200)
+        request.send_header("Content-Length", "5000")
+        request.end_headers()
+        request.wfile.write(b"{}")
+        request.close_connection = True
+    once_after(wrong)
+
+
+def refused(status, errcode):
+    """Set aside with its reason; the other room and what follows go on; !retry brings it."""
+    server, bot = make("[delivery]\nthrottle = 0\n")
+    server.trick("PUT", SEND, lambda r: r.reply(status, {"errcode": errcode, "error": "never"}))
+    bot.start()
+    bot.call(node("r-1"))
+    server.wait(lambda: len(server.sends(OPS)) == 1)
+    bot.call(node("r-2", app="other"))
+    bot.call(node("r-3", severity="warning"))
+    delivered(server, "r-2")
+    delivered(server, "r-3", DEV)
+    status = bot.call({"op": "status"})
+    check(status["aside"] == 1 and "never" in status["set_aside"][0]["error"], str(status))
+    check(bot.call({"op": "retry"})["count"] == 1, "not retried")
+    delivered(server, "r-1")
+    check(bot.call({"op": "status"})["aside"] == 0, "still set aside")
+    bot.stop()
+    server.shut()
+
+
+def test_403_is_set_aside():
+    refused(403, "M_FORBIDDEN")
+
+
+def test_413_is_set_aside():
+    refused(413, "M_TOO_LARGE")
+
+
+def test_a_sync_that_never_answers():
+    server, bot = make()
+    stuck = threading.Event()
+    server.trick("GET", "/v3/sync", lambda r: stuck.wait(60), -1)
+    bot.start()
+    bot.call(node("r-1"))
+    delivered(server, "r-1")
+    bot.stop()
+    stuck.set()
+    server.shut()
+
+
+def token_refused(soft, extra=""):
+    server, bot = make(extra)
+    bot.start()
+    bot.call(node("r-1"))
+    delivered(server, "r-1")
+    with server.changed:
+        server.tokens = set()
+        server.soft_logout = soft
+    answer = bot.call(node("r-2", app="second"))
+    check(answer["ok"] and answer["state"] == "queued", f"not taken in meanwhile: {answer}")
+    return server, bot
+
+
+def test_401_then_a_new_token():
+    server, bot = token_refused(False)
+    server.wait(lambda: [r for r in server.requests if r[1].endswith("/whoami")][1:])
+    token = bot.folder / "token"
+    token.write_text("fresh\n")
+    with server.changed:
+        server.tokens = {"fresh"}
+    delivered(server, "r-2")
+    check(not [r for r in server.sends(OPS) if r[2] not in ("good", "fresh")], "odd token")
+    bot.stop()
+    check("fresh" not in bot.log.read_text(), "the token is in the log")
+    server.shut()
+
+
+def test_401_soft_logout_logs_in_by_password():
+    server, bot = token_refused(True, "[encryption]\npassword_command = echo pw\n")
+    delivered(server, "r-2")
+    check(server.sends(OPS)[-1][2] == "by-password", "not by the new token")
+    bot.stop()
+    server.shut()
+
+
+def test_the_homeserver_is_gone_for_a_while():
+    server, bot = make("[delivery]\nstorm = 0\n")
+    bot.start()
+    bot.call(node("r-0"))
+    delivered(server, "r-0")
+    server.shut()
+    client = bot.client()
+    for i in range(200):
+        client.send(node(f"q-{i:03}", app=f"app_{i // 10}"))
+    check(all(client.receive()["ok"] for _ in range(200)), "not acknowledged")
+    server.open()
+    server.wait(lambda: "q-199" in "".join(server.bodies(OPS)), 90)
+    order = [event["content"]["org.matrix-telemetry-bot.alert"]["entries"][0]["app"]
+             for _, event in server.timeline[1:]]
+    check(order == [f"app_{i}" for i in range(20)], f"out of order: {order}")
+    bot.stop()
+    server.shut()
+
+
+def test_an_old_unknown_fate_is_looked_up():
+    """The homeserver took it, the answer was lost, and its transaction ids are forgotten since."""
+    server, bot = make()
+
+    def taken(request):
+        request.proceed(silent=True)
+        request.reset()
+    server.trick("PUT", SEND, taken)
+    server.trick("PUT", SEND, lambda r: r.reset(), -1)
+    bot.start()
+    bot.call(node("r-1"))
+    server.wait(lambda: len(server.timeline) == 1)
+    bot.kill()
+    with server.changed:
+        server.transactions.clear()
+        server.tricks.clear()
+    database = sqlite3.connect(bot.folder / "operations.db")
+    database.execute("UPDATE outbox SET known_ms = known_ms - 3600000, frozen_ms = frozen_ms - 3600000")
+    database.commit()
+    database.close()
+    bot.start()
+    bot.call(node("r-2", app="other"))
+    delivered(server, "r-2")
+    check(any("/messages" in path for _, path, _ in server.requests), "did not look")
+    delivered(server, "r-1")
+    check(len(server.timeline) == 2, "sent again")
+    bot.stop()
+    server.shut()
+
+
+def test_another_device_stops():
+    server, bot = make()
+    bot.start()
+    bot.call(node("r-1"))
+    delivered(server, "r-1")
+    bot.stop()
+    server.whoami = {"user_id": server.USER, "device_id": "STRANGE"}
+    bot.start()
+    check(bot.process.wait(30) == 78, "went on with another device")
+    check("--accept-new-device" in bot.log.read_text(), "does not tell the way out")
+    server.shut()
+
+
+def encrypted(server, bot):
+    bot.call(node("r-1"))
+    end = time.monotonic() + 30
+    while bot.call({"op": "status"})["aside"] != 1 and time.monotonic() < end:
+        time.sleep(0.02)
+    check(bot.call({"op": "status"})["aside"] == 1, "not set aside")
+    check(not server.bodies(OPS), "plain text in an encrypted room")
+
+
+def test_no_plain_text_in_an_encrypted_room():
+    server, bot = make()
+    server.state[(OPS, "m.room.encryption")] = {"algorithm": "m.megolm.v1.aes-sha2"}
+    bot.start()
+    encrypted(server, bot)
+    bot.stop()
+    server.state.clear()  # and now it lies
+    bot.start()
+    bot.call(node("r-2", app="other", severity="warning"))
+    delivered(server, "r-2", DEV)
+    check(bot.call({"op": "retry"})["count"] == 1, "nothing to retry")
+    bot.call(node("r-3", app="third", severity="warning"))
+    delivered(server, "r-3", DEV)
+    check(not server.bodies(OPS), "plain text after the server lied")
+    bot.stop()
+    server.shut()
+
+
+def test_not_ready_while_encryption_is_unknown():
+    server, bot = make()
+    server.trick("GET", "/rooms/!ops.*/state/m.room.encryption", lambda r: r.reply(500, {}), -1)
+    bot.start()
+    bot.call(node("r-1"))
+    bot.call(node("r-2", severity="warning"))
+    delivered(server, "r-2", DEV)
+    check(not server.sends(OPS), "wrote into a room of unknown encryption")
+    bot.stop()
+    server.shut()
+
+
+def test_a_tombstone_is_followed():
+    server, bot = make("[delivery]\nthrottle = 0\n")
+    bot.start()
+    bot.call(node("r-1"))
+    delivered(server, "r-1")
+    server.state[(OPS, "m.room.tombstone")] = {"replacement_room": "!new:fake.local"}
+    server.tell(join={OPS: {"timeline": {"events": [{
+        "type": "m.room.tombstone", "state_key": "", "sender": "@a:fake.local", "event_id": "$t",
+        "content": {"replacement_room": "!new:fake.local"}}]}}})
+    server.wait(lambda: any(path.endswith("/join/!new:fake.local") for _, path, _ in server.requests))
+    server.wait(lambda: any("!new:fake.local/state/m.room.encryption" in path for _, path, _ in server.requests))
+    bot.call(node("r-2", app="other"))
+    delivered(server, "r-2", "!new:fake.local")
+    bot.stop()
+    server.shut()
+
+
+def test_invitations():
+    server, bot = make()
+    config = bot.config.read_text().replace("[rooms]", "invite_from = @boss:fake.local\n[rooms]", 1)
+    bot.config.write_text(config)
+    bot.start()
+
+    def invite(room_id, sender):
+        return {room_id: {"invite_state": {"events": [{
+            "type": "m.room.member", "state_key": server.USER, "sender": sender,
+            "content": {"membership": "invite"}}]}}}
+    server.wait(lambda: any(path.endswith("/sync") for _, path, _ in server.requests))
+    server.tell(invite=invite("!stranger:fake.local", "@stranger:fake.local"))
+    server.tell(invite=invite("!boss:fake.local", "@boss:fake.local"))
+    server.wait(lambda: any(path.endswith("/join/!boss:fake.local") for _, path, _ in server.requests))
+    check(not any("stranger" in path for _, path, _ in server.requests), "followed a stranger")
+    bot.stop()
+    server.shut()
+
+
+def test_a_bad_reload_keeps_the_old_config():
+    server, bot = make()
+    bot.start()
+    good = bot.config.read_text()
+    bot.config.write_text(good + "\n[delivery]\nthrotle = 5s\n")
+    bot.process.send_signal(signal.SIGHUP)
+    end = time.monotonic() + 20
+    while "refused" not in bot.log.read_text() and time.monotonic() < end:
+        time.sleep(0.02)  # a log has no event to wait for
+    check("throttle" in bot.log.read_text(), "no hint at the right key")
+    bot.call(node("r-1"))
+    delivered(server, "r-1")
+    bot.stop()
+    server.shut()
+
+
+def test_sigterm_loses_nothing_in_flight():
+    server, bot = make()
+    stuck = threading.Event()
+    server.trick("PUT", SEND, lambda r: stuck.wait(60))
+    bot.start()
+    bot.call(node("r-1"))
+    server.wait(lambda: len(server.sends(OPS)) == 1)
+    bot.stop()
+    stuck.set()
+    bot.start()
+    delivered(server, "r-1")
+    bot.stop()
+    server.shut()
+
+
+def test_spool_while_down_and_while_up():
+    server, bot = make("[delivery]\nthrottle = 0\n")
+    send = [BUILD / "bot/client/matrix-send-message", "-c", bot.config, "--app"]
+    for i in range(3):
+        done = subprocess.run([*send, f"app_{i}", "--title", f"spooled {i}", "--severity", "critical"],
+                              capture_output=True, text=True)
+        check(done.returncode == 0 and "spooled" in done.stdout, f"{done}")
+    bot.start()
+    server.wait(lambda: len(server.bodies(OPS)) == 3)
+    check([b.splitlines()[0][-1] for b in server.bodies(OPS)] == ["0", "1", "2"], str(server.bodies(OPS)))
+    done = subprocess.run([*send, "live", "--severity", "critical", "--wait", "hello"],
+                          capture_output=True, text=True)
+    check(done.returncode == 0 and "$event3" in done.stdout, f"{done}")
+    check(not list((bot.folder / "spool").glob("*.json")), "a spooled file is left")
+    bot.stop()
+    server.shut()
+
+
+def test_the_same_id_is_one_alert():
+    server, bot = make()
+    bot.start()
+    first = bot.call(node("r-1", id="abc"))
+    again = bot.call(node("r-1", id="abc"))
+    check(again["state"] == "duplicate" and again["alert"] == first["alert"], str(again))
+    bot.stop()
+    server.shut()
+
+
+def test_a_second_daemon_is_refused():
+    server, bot = make()
+    bot.start()
+    second = subprocess.run([BUILD / "bot/matrix-telemetry-bot", "run", "-c", bot.config],
+                            capture_output=True, text=True, timeout=30)
+    check(second.returncode == 75 and "locked by process" in second.stderr, str(second))
+    bot.stop()
+    server.shut()
+
+
+def main():
+    failed = 0
+    for name, test in sorted(globals().items()):
+        if not name.startswith("test_") or (sys.argv[1:] and name[5:] not in sys.argv[1:]):
+            continue
+        started = time.monotonic()
+        try:
+            test()
+            print(f"ok {name[5:]} ({time.monotonic() - started:.1f} s)", flush=True)
+        except Exception:
+            failed += 1
+            print(f"not ok {name[5:]}\n" + traceback.format_exc(), flush=True)
+    sys.exit(failed > 0)
+
+
+if __name__ == "__main__":
+    main()
