@@ -62,11 +62,14 @@ static const struct {
 	const char *help;
 } verbs[] = {
         {"run", verb_run, "run the daemon in the foreground [--accept-new-device]"},
-	{"check", verb_check, "check config, token, rooms and database; a fix for each fault"},
-	{"login", verb_login, "log in with a password and store the token"},
+        {"check", verb_check, "check config, token, rooms and database; a fix for each fault"},
+        {"login", verb_login, "log in with a password and store the token"},
         {"status", verb_client, "how the daemon is"},
         {"alerts", verb_client, "the newest alerts: alerts [APP] [N]"},
         {"retry", verb_client, "put set-aside messages back into the queue: retry [ID]"},
+        {"wait", verb_client, "wait until an alert is in the room: wait ALERT"},
+        {"subscribe", verb_client, "a line for each thing that happens"},
+        {"metrics", verb_client, "counters, as data"},
         {"test", verb_client, "inject a synthetic failure: test node|dag|violation|all"},
 };
 

@@ -69,6 +69,9 @@ class Request(http.server.BaseHTTPRequestHandler):
 
 
 class Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        pass  # a peer that was killed resets its connections
+
     daemon_threads = True
     request_queue_size = 64
 
