@@ -46,6 +46,8 @@ struct bot {
 	int64_t started_ms;
 	unsigned waiting; /* closes outstanding in the present step of stopping */
 	bool stopping;
+	bool reloading; /* the pool reads the config; one at a time */
+	bool reload_again;
 	int exit_code;
 };
 
@@ -188,11 +190,15 @@ static void log_lines(enum log_level level, const char *lines)
 	}
 }
 
+static void bot_reload(struct bot *bot);
+
 static void reload_done(uv_work_t *work, int status)
 {
 	struct reload *reload = work->data;
 	struct bot *bot = reload->bot;
 	struct config *config = reload->config;
+
+	bot->reloading = false;
 
 	if (!config) {
 		log_lines(LOG_ERROR, buf_str(&reload->report));
@@ -215,15 +221,18 @@ static void reload_done(uv_work_t *work, int status)
 	buf_finish(&reload->report);
 	free(reload->path);
 	free(reload);
+	if (bot->reload_again)
+		bot_reload(bot);
 }
 
-static void on_reload_signal(uv_signal_t *handle, int number)
+static void bot_reload(struct bot *bot)
 {
-	struct bot *bot = handle->data;
 	struct reload *reload;
 
-	if (bot->stopping)
+	bot->reload_again = bot->reloading;
+	if (bot->stopping || bot->reloading)
 		return;
+	bot->reloading = true;
 	notify_reloading();
 	reload = x_calloc(1, sizeof(*reload));
 	reload->bot = bot;
@@ -231,6 +240,11 @@ static void on_reload_signal(uv_signal_t *handle, int number)
 	reload->work.data = reload;
 	buf_init(&reload->report, REPORT_MAX);
 	uv_queue_work(&bot->loop, &reload->work, reload_work, reload_done);
+}
+
+static void on_reload_signal(uv_signal_t *handle, int number)
+{
+	bot_reload(handle->data);
 }
 
 /* --- between the parts -------------------------------------------------------------------- */

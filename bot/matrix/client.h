@@ -17,15 +17,15 @@ struct mx_call;
 
 struct mx_answer {
 	enum err code;          /* by status and errcode: OK, ERR_LIMITED, ERR_SERVER, ERR_NET,
-				   ERR_TIMEOUT, ERR_PROTO, ERR_AUTH, ERR_DENIED, ERR_NOT_FOUND,
-				   ERR_TOO_LARGE, ERR_REJECTED, ERR_CANCELED */
+	                           ERR_TIMEOUT, ERR_PROTO, ERR_AUTH, ERR_DENIED, ERR_NOT_FOUND,
+	                           ERR_TOO_LARGE, ERR_REJECTED, ERR_CANCELED */
 	long status;            /* HTTP status, 0 = none */
 	const json_t *body;     /* object, valid during the callback; NULL when there is none */
 	char errcode[64];       /* "M_FORBIDDEN", "" when there is none */
 	char error[256];        /* for people, neutral */
 	int64_t retry_after_ms; /* from header or body; -1 = none */
 	bool soft_logout;
-	bool sent;              /* the request may have taken effect */
+	bool sent; /* the request may have taken effect */
 	int64_t duration_ms;
 };
 
@@ -50,10 +50,10 @@ bool mx_has_token(const struct mx *mx);
  * exactly once, never before this returns.
  */
 struct mx_call *mx_start(struct mx *mx, const char *method, const char *path, const json_t *body,
-	int64_t timeout_ms, mx_done_fn done, void *arg);
+        int64_t timeout_ms, mx_done_fn done, void *arg);
 /* The same with a body that is JSON text already (a stored event's content, sent byte for byte). */
-struct mx_call *mx_start_text(struct mx *mx, const char *method, const char *path,
-	const char *body, int64_t timeout_ms, mx_done_fn done, void *arg);
+struct mx_call *mx_start_text(struct mx *mx, const char *method, const char *path, const char *body,
+        int64_t timeout_ms, mx_done_fn done, void *arg);
 /* Not for a call whose callback began. */
 void mx_cancel(struct mx_call *call);
 

@@ -6,7 +6,8 @@
 
 #include "bot/matrix/http.h"
 
-/* Runs exactly once, never before discovery_start() returns. url: owned by the callee, valid during the callback, NULL on failure (fault says why). */
+/* Runs exactly once, never before discovery_start() returns. url: owned by the callee, valid during
+ * the callback, NULL on failure (fault says why). */
 typedef void (*discovery_done_fn)(const char *url, const struct fault *fault, void *arg);
 
 /*

@@ -22,40 +22,40 @@ struct http;
 struct http_request;
 
 struct http_options {
-	const char *proxy;      /* NULL = from the environment */
-	const char *ca_file;    /* NULL = system store */
+	const char *proxy;   /* NULL = from the environment */
+	const char *ca_file; /* NULL = system store */
 	const char *user_agent;
 };
 
 struct http_call {
-	const char *method;        /* "GET", "PUT", … */
-	const char *url;           /* copied */
-	const char *bearer;        /* access token or NULL; copied and wiped */
-	const char *body;          /* copied; NULL = none */
+	const char *method; /* "GET", "PUT", … */
+	const char *url;    /* copied */
+	const char *bearer; /* access token or NULL; copied and wiped */
+	const char *body;   /* copied; NULL = none */
 	size_t body_len;
-	const char *content_type;  /* NULL = application/json */
-	int64_t timeout_ms;        /* whole request */
-	size_t max_answer;         /* bytes; more ends in ERR_TOO_LARGE */
-	unsigned redirects;        /* followed at most, https only unless url is http; 0 = none,
-				      and always 0 with a bearer */
+	const char *content_type; /* NULL = application/json */
+	int64_t timeout_ms;       /* whole request */
+	size_t max_answer;        /* bytes; more ends in ERR_TOO_LARGE */
+	unsigned redirects;       /* followed at most, https only unless url is http; 0 = none,
+	                             and always 0 with a bearer */
 };
 
 struct http_result {
-	enum err code;           /* OK when an answer came, whatever its status */
-	long status;             /* 0 = no answer */
-	const char *body;        /* terminated; valid during the callback */
+	enum err code;    /* OK when an answer came, whatever its status */
+	long status;      /* 0 = no answer */
+	const char *body; /* terminated; valid during the callback */
 	size_t body_len;
-	int64_t retry_after_ms;  /* from the header; -1 = none */
+	int64_t retry_after_ms; /* from the header; -1 = none */
 	int64_t duration_ms;
-	bool sent;               /* the request may have reached the server */
-	char error[128];         /* for people; never holds the token */
+	bool sent;       /* the request may have reached the server */
+	char error[128]; /* for people; never holds the token */
 };
 
 typedef void (*http_done_fn)(const struct http_result *result, void *arg);
 
 enum err http_create(struct http **out, uv_loop_t *loop, const struct http_options *options);
-struct http_request *http_start(struct http *http, const struct http_call *call,
-	http_done_fn done, void *arg);
+struct http_request *http_start(
+        struct http *http, const struct http_call *call, http_done_fn done, void *arg);
 /* Not for a request whose callback began. */
 void http_cancel(struct http_request *request);
 /* A request that is not sent: ends with the code from the loop. */

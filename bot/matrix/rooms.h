@@ -17,12 +17,12 @@
 struct rooms;
 
 struct room {
-	const char *name;     /* of the config */
+	const char *name; /* of the config */
 	const char *address;
-	const char *room_id;  /* NULL until resolved */
-	bool ready;           /* resolved and joined */
-	bool encrypted;       /* m.room.encryption was ever seen */
-	char problem[256];    /* why it is not ready, "" otherwise */
+	const char *room_id; /* NULL until resolved */
+	bool ready;          /* resolved and joined */
+	bool encrypted;      /* m.room.encryption was ever seen */
+	char problem[256];   /* why it is not ready, "" otherwise */
 };
 
 struct rooms_events {
@@ -35,8 +35,8 @@ struct rooms_events {
 	void *arg;
 };
 
-struct rooms *rooms_create(uv_loop_t *loop, struct mx *mx, const char *user_id,
-	const struct rooms_events *events);
+struct rooms *rooms_create(
+        uv_loop_t *loop, struct mx *mx, const char *user_id, const struct rooms_events *events);
 /* Takes the rooms of a (new) config and looks at all of them anew; what is remembered is to be
  * told before. The config is copied from. Not from within on_room(). */
 void rooms_configure(struct rooms *rooms, const struct config *config);

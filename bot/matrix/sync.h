@@ -25,8 +25,8 @@ struct sync_events {
 };
 
 /* user_id for the filter's path; since NULL = first. */
-struct sync *sync_create(uv_loop_t *loop, struct mx *mx, const char *user_id,
-	const struct sync_events *events);
+struct sync *sync_create(
+        uv_loop_t *loop, struct mx *mx, const char *user_id, const struct sync_events *events);
 void sync_start(struct sync *sync, const char *since);
 /* Goes on after on_batch(); may be called from within it. */
 void sync_next(struct sync *sync);

@@ -21,7 +21,7 @@ setup_install() {
 		apt-get install -y -q --no-install-recommends "${missing[@]}"
 }
 
-setup_packages=(gcc clang meson ninja-build pkg-config libolm-dev libcurl4-openssl-dev
+setup_packages=(gcc clang clang-format git meson ninja-build pkg-config libolm-dev libcurl4-openssl-dev
 	libjansson-dev libuv1-dev libsqlite3-dev libinih-dev libsystemd-dev libssl-dev libcmocka-dev
 	python3 mmdebstrap)
 

@@ -1,0 +1,334 @@
+/*
+ * test_deliver.c - one message for many alerts, over a real store and simulated time.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include "bot/base/clock.h"
+#include "handlers/render.h"
+#include "tests/unit/handlers_fixture.h"
+
+#define NODE                                                                                   \
+	"{\"app\":\"%s\",\"kind\":\"node_failed\",\"run_id\":\"r%d\",\"fields\":{\"node_id\":" \
+	"\"n%d\",\"duration_ms\":5321,\"error\":\"connection refused\"}}"
+
+static void ten_equal_alerts_are_one_message(void **state)
+{
+	struct world *w = world_create("");
+	char *body, run[8];
+	size_t i, last = 0;
+	int n;
+
+	for (n = 0; n < 10; n++) {
+		assert_string_equal(
+		        world_alert(w, NODE, "data_factory", n, 1), n == 0 ? "queued" : "grouped");
+		world_pass(w, 400);
+	}
+	world_pass(w, 5000);
+	assert_int_equal(world_count(w, "send"), 1);
+	for (i = 1; i < w->len; i++) {
+		assert_true(w->events[i].at_ms - w->events[last].at_ms >= 1000);
+		last = i;
+	}
+	body = world_body(w, w->len - 1);
+	assert_non_null(strstr(body, "n1 FAILED in 5321ms ×10\nerror: connection refused"));
+	for (n = 0; n < 10; n++) {
+		snprintf(run, sizeof(run), "r%d", n);
+		assert_non_null(strstr(body, run));
+	}
+	free(body);
+	world_destroy(w);
+}
+
+/* For hours of random alerts of one severity: no two new messages of an origin in a minute. */
+static void a_minute_has_one_new_message(void **state)
+{
+	struct world *w = world_create("[delivery]\nstorm = 0\n");
+	int64_t last_ms[3] = {0};
+	size_t seen = 0;
+	int step;
+
+	srand(7);
+	for (step = 0; step < 1500; step++) {
+		char app[8];
+		int origin = rand() % 3;
+
+		snprintf(app, sizeof(app), "app%d", origin);
+		world_alert(w, NODE, app, step, rand() % 4);
+		world_pass(w, 100 * (1 + rand() % 300));
+		for (; seen < w->len; seen++) {
+			json_t *content;
+			const char *who;
+
+			if (strcmp(w->events[seen].what, "send") != 0)
+				continue;
+			content = json_loads(w->events[seen].content, 0, NULL);
+			who = json_string_value(json_object_get(content, "body"));
+			origin = who && strstr(who, "app0") ? 0 : strstr(who, "app1") ? 1 : 2;
+			assert_true(w->events[seen].at_ms - last_ms[origin] >= CLOCK_MINUTE_MS);
+			last_ms[origin] = w->events[seen].at_ms;
+			json_decref(content);
+		}
+		if (w->len > WORLD_EVENTS_MAX - 400)
+			break;
+	}
+	assert_true(step > 200);
+	world_destroy(w);
+}
+
+static void a_queue_drains_in_order(void **state)
+{
+	struct world *w = world_create("[delivery]\nstorm = 0\n");
+	size_t i;
+	int n;
+
+	w->down = true;
+	for (n = 0; n < 500; n++) {
+		char app[32];
+
+		snprintf(app, sizeof(app), "app%03d", n / 10);
+		world_alert(w, NODE, app, n, n);
+		w->now_ms += 1000; /* over eight minutes */
+	}
+	w->down = false;
+	world_send(w);
+	assert_int_equal(w->len, 50);
+	for (i = 0; i < w->len; i++) {
+		char app[32], *body = world_body(w, i);
+
+		snprintf(app, sizeof(app), "app%03zu", i);
+		assert_non_null(strstr(body, app));
+		if (i < 40)
+			assert_non_null(strstr(body, "happened at"));
+		free(body);
+	}
+	world_destroy(w);
+}
+
+static void fired_and_resolved_while_down_is_one_message(void **state)
+{
+	struct world *w = world_create("");
+	char *body;
+
+	w->down = true;
+	world_alert(w, NODE, "data_factory", 1, 1);
+	w->now_ms += 12 * CLOCK_MINUTE_MS;
+	assert_string_equal(world_alert(w, "{\"app\":\"data_factory\",\"kind\":\"node_failed\","
+	                                   "\"status\":\"resolved\",\"node_id\":\"n1\"}"),
+	        "grouped");
+	w->down = false;
+	world_pass(w, 5000);
+	assert_int_equal(w->len, 1);
+	body = world_body(w, 0);
+	assert_non_null(strstr(body, "FAILED in 5321ms — ✅ resolved after 12m"));
+	free(body);
+	world_destroy(w);
+}
+
+static void resolved_edits_at_once_and_answers_in_the_thread(void **state)
+{
+	struct world *w = world_create("");
+
+	world_alert(w, NODE, "data_factory", 1, 1);
+	world_send(w);
+	world_alert(w, "{\"app\":\"data_factory\",\"kind\":\"node_failed\",\"status\":\"resolved\","
+	               "\"node_id\":\"n1\"}");
+	world_send(w);
+	assert_int_equal(w->len, 3);
+	assert_int_equal(world_count(w, "edit"), 1);
+	assert_int_equal(world_count(w, "reply"), 1);
+	assert_string_equal(
+	        world_alert(w, "{\"app\":\"x\",\"status\":\"resolved\",\"title\":\"t\"}"),
+	        "silenced");
+	world_destroy(w);
+}
+
+static void what_is_worse_starts_a_message(void **state)
+{
+	struct world *w = world_create("[route]\nwarning = ops\n");
+
+	world_alert(w, "{\"app\":\"a\",\"title\":\"t\",\"severity\":\"warning\"}");
+	world_send(w);
+	assert_string_equal(
+	        world_alert(w, "{\"app\":\"a\",\"title\":\"t\",\"severity\":\"critical\"}"),
+	        "queued");
+	assert_string_equal(
+	        world_alert(w, "{\"app\":\"a\",\"title\":\"u\",\"severity\":\"warning\"}"),
+	        "grouped");
+	world_pass(w, 2000);
+	assert_int_equal(world_count(w, "send"), 2);
+	world_destroy(w);
+}
+
+static void silent_criticals_ring_at_the_end_of_the_minute(void **state)
+{
+	struct world *w = world_create("");
+	char *body;
+
+	world_alert(w, NODE, "data_factory", 1, 1);
+	world_send(w);
+	world_alert(w, NODE, "data_factory", 2, 2);
+	world_alert(w, NODE, "data_factory", 3, 3);
+	world_alert(w, NODE, "data_factory", 4, 3); /* the same again: told already */
+	world_pass(w, 59000);
+	assert_int_equal(world_count(w, "send"), 1);
+	world_pass(w, 3000);
+	assert_int_equal(world_count(w, "send"), 2);
+	body = world_body(w, w->len - 1);
+	assert_non_null(strstr(body, "2 more critical failures joined"));
+	free(body);
+	world_pass(w, 200000);
+	assert_int_equal(world_count(w, "send"), 2); /* a ring rings once */
+	world_destroy(w);
+}
+
+static void a_flood_of_origins_is_one_storm_message(void **state)
+{
+	struct world *w = world_create("[delivery]\nstorm = 5\n");
+	char app[16], run[16], *body;
+	int n;
+
+	for (n = 0; n < 30; n++) {
+		snprintf(app, sizeof(app), "app%d", n);
+		world_alert(w, NODE, app, n, n);
+		world_pass(w, 100);
+	}
+	world_pass(w, 3000);
+	assert_int_equal(world_count(w, "send"), 6);
+	body = world_body(w, w->len - 1);
+	assert_non_null(strstr(body, "storm: 25 alerts of 25 apps"));
+	for (n = 5; n < 30; n++) {
+		snprintf(run, sizeof(run), "r%d", n);
+		assert_non_null(strstr(body, run));
+	}
+	free(body);
+	world_pass(w, 130000);
+	body = world_body(w, w->len - 1);
+	assert_non_null(strstr(body, "storm is over"));
+	free(body);
+	world_destroy(w);
+}
+
+static void the_same_id_is_stored_once(void **state)
+{
+	struct world *w = world_create("");
+
+	world_alert(w, "{\"app\":\"a\",\"title\":\"t\",\"id\":\"x\",\"severity\":\"critical\"}");
+	assert_string_equal(world_alert(w, "{\"app\":\"a\",\"title\":\"t\",\"id\":\"x\","
+	                                   "\"severity\":\"critical\"}"),
+	        "duplicate");
+	world_pass(w, 3000);
+	assert_int_equal(w->len, 1);
+	world_destroy(w);
+}
+
+static void a_crash_repeats_the_same_event(void **state)
+{
+	struct world *w = world_create("");
+	struct deliver_event first, again;
+
+	world_alert(w, NODE, "data_factory", 1, 1);
+	assert_true(world_next(w, &first));
+	world_alert(w, NODE, "data_factory", 2, 1); /* must not change what may be in the room */
+	w->now_ms += 5000;
+	assert_true(world_next(w, &again));
+	assert_string_equal(first.txn_id, again.txn_id);
+	assert_string_equal(first.content, again.content);
+	assert_false(again.look_first);
+	deliver_event_finish(&again);
+	w->now_ms += 11 * CLOCK_MINUTE_MS;
+	assert_true(world_next(w, &again));
+	assert_true(again.look_first);
+	world_finish(w, &again, DELIVER_SENT);
+	deliver_event_finish(&again);
+	deliver_event_finish(&first);
+	world_pass(w, 3000);
+	assert_int_equal(world_count(w, "send"), 1);
+	assert_int_equal(world_count(w, "edit"), 1);
+	world_destroy(w);
+}
+
+static void what_is_set_aside_blocks_nothing(void **state)
+{
+	struct world *w = world_create("");
+	struct deliver_event event;
+	int64_t count;
+
+	world_alert(w, NODE, "one", 1, 1);
+	world_alert(w, NODE, "two", 2, 2);
+	assert_true(world_next(w, &event));
+	world_finish(w, &event, DELIVER_ASIDE);
+	deliver_event_finish(&event);
+	world_send(w);
+	assert_int_equal(w->len, 1);
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(outbox_retry(w->store, 0, &count), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	assert_int_equal(count, 1);
+	world_send(w);
+	assert_int_equal(w->len, 2);
+	world_destroy(w);
+}
+
+static void an_encrypted_room_gets_no_plain_text(void **state)
+{
+	struct world *w = world_create("");
+	struct deliver d = {w->store, w->config, w->now_ms};
+	struct deliver_room room = {"ops", "!ops:x", "DEV", true};
+	struct deliver_event event = {0};
+	int64_t waiting, aside, oldest_ms;
+
+	world_alert(w, NODE, "one", 1, 1);
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(deliver_next(&d, &room, 1, &event, &w->due_ms), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	assert_int_equal(event.outbox_id, 0);
+	assert_int_equal(outbox_counts(w->store, &waiting, &aside, &oldest_ms), OK);
+	assert_int_equal(aside, 1);
+	world_destroy(w);
+}
+
+static void no_event_passes_its_limit(void **state)
+{
+	struct world *w = world_create("");
+	char *error = x_calloc(1, 60001);
+	size_t i;
+	int n;
+
+	memset(error, '<', 60000); /* five bytes each in HTML */
+	for (n = 0; n < 200; n++)
+		world_alert(w,
+		        "{\"app\":\"data_factory\",\"kind\":\"node_failed\",\"run_id\":\"r%d\","
+		        "\"fields\":{\"node_id\":\"n%d\",\"error\":\"%s\"}}",
+		        n, n, error);
+	world_pass(w, 10000);
+	assert_true(world_count(w, "send") > 3);
+	for (i = 0; i < w->len; i++)
+		assert_true(strlen(w->events[i].content) <= RENDER_EVENT_MAX);
+	free(error);
+	world_destroy(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(ten_equal_alerts_are_one_message),
+	        cmocka_unit_test(a_minute_has_one_new_message),
+	        cmocka_unit_test(a_queue_drains_in_order),
+	        cmocka_unit_test(fired_and_resolved_while_down_is_one_message),
+	        cmocka_unit_test(resolved_edits_at_once_and_answers_in_the_thread),
+	        cmocka_unit_test(what_is_worse_starts_a_message),
+	        cmocka_unit_test(silent_criticals_ring_at_the_end_of_the_minute),
+	        cmocka_unit_test(a_flood_of_origins_is_one_storm_message),
+	        cmocka_unit_test(the_same_id_is_stored_once),
+	        cmocka_unit_test(a_crash_repeats_the_same_event),
+	        cmocka_unit_test(what_is_set_aside_blocks_nothing),
+	        cmocka_unit_test(an_encrypted_room_gets_no_plain_text),
+	        cmocka_unit_test(no_event_passes_its_limit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
