@@ -1,240 +1,102 @@
 /*
- * auth.c - see auth.h. States: reading (pool), asking (/whoami or /login), ready, waiting.
+ * auth.c - see auth.h. The states, and where each may lead:
+ *
+ *   READ_TOKEN     on the pool                 → WHOAMI, WAIT
+ *   WHOAMI         is the token good?          → READY, READ_PASSWORD, WAIT
+ *   READY          until auth_lost()           → REFRESH, READ_TOKEN
+ *   REFRESH        by the refresh token        → WHOAMI, READ_TOKEN, WAIT
+ *   READ_PASSWORD  on the pool                 → LOGIN, WAIT
+ *   LOGIN          by password, same device    → WHOAMI, WAIT
+ *   WAIT           timer, or a new config      → REFRESH, READ_TOKEN
+ *
+ * A refresh token is known only when a login by password gave one. Secrets are held no longer
+ * than from being read to the end of the request that proves them.
  */
 #include <assert.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include "bot/base/alloc.h"
+#include "bot/base/clock.h"
 #include "bot/base/log.h"
 #include "bot/config/secret.h"
 #include "bot/matrix/auth.h"
 #include "bot/matrix/backoff.h"
 
-#define AUTH_CALL_MS 30000
+#define REQUEST_TIMEOUT_MS 30000
+#define PASSWORD_REFUSED_MS (5 * CLOCK_MINUTE_MS) /* lest the account is locked for guessing */
+
+#define LOG_IN_AGAIN "run matrix-telemetry-bot login and store the new token where the config says"
+
+enum auth_state {
+	AUTH_READ_TOKEN,
+	AUTH_WHOAMI,
+	AUTH_READY,
+	AUTH_REFRESH,
+	AUTH_READ_PASSWORD,
+	AUTH_LOGIN,
+	AUTH_WAIT,
+};
 
 struct auth {
 	uv_loop_t *loop;
-	struct mx *mx;
+	struct mx *mx;    /* everybody's; gets the token once it is proven */
+	struct mx *probe; /* our own */
 	struct config *config;
 	struct auth_events events;
-	uv_work_t work;
+	enum auth_state state;
 	uv_timer_t timer;
-	struct mx_call *call;
-	bool reading;
-	bool password; /* what is read is the password, not the token */
+	struct mx_call *call; /* under way, or NULL */
+	char *token;          /* being proven */
+	char *refresh_token;  /* or NULL */
+	char *device_id;      /* of the last good token, or NULL */
+	bool soft_logout;     /* the homeserver said so since the last good token */
+	unsigned tries;       /* failures in a row */
+	struct fault problem; /* logged last */
+
+	uv_work_t work;
+	bool reading; /* the pool has what follows */
+	struct config *work_config;
 	char *secret;
 	struct fault fault;
-	char *device_id; /* of the last good token */
-	unsigned failures;
-	bool closing;
+
+	bool closing, timer_closed;
 	void (*closed)(void *arg);
 	void *closed_arg;
 };
 
-static void auth_read(struct auth *auth, bool password);
+static void read_secret(struct auth *auth, enum auth_state state);
+static void ask_whoami(struct auth *auth, const char *token);
+static void start_refresh(struct auth *auth);
 
-static void on_timer(uv_timer_t *timer)
+/* ---- closing ---- */
+
+/* True when closing; then it may be freed. */
+static bool is_closing(struct auth *auth)
 {
-	auth_read(timer->data, false);
-}
+	void (*closed)(void *arg) = auth->closed;
+	void *arg = auth->closed_arg;
 
-static void auth_wait(struct auth *auth, const char *problem, int64_t server_ms)
-{
-	uint32_t random = 0;
-
-	if (getrandom(&random, sizeof(random), 0) < 0)
-		random = (uint32_t)uv_hrtime();
-	auth->failures++;
-	if (auth->failures == 1)
-		log_error("auth", "%s", problem);
-	auth->events.on_lost(problem, auth->events.arg);
-	uv_timer_start(
-	        &auth->timer, on_timer, (uint64_t)backoff_ms(auth->failures, server_ms, random), 0);
+	if (!auth->closing)
+		return false;
+	if (!auth->timer_closed || auth->call || auth->reading)
+		return true;
+	mx_destroy(auth->probe);
+	config_unref(auth->config);
+	x_wipe_free_str(auth->token);
+	x_wipe_free_str(auth->refresh_token);
+	x_wipe_free_str(auth->secret);
+	free(auth->device_id);
+	free(auth);
+	closed(arg);
+	return true;
 }
 
 static void on_timer_closed(uv_handle_t *handle)
 {
 	struct auth *auth = handle->data;
-	void (*closed)(void *arg) = auth->closed;
-	void *arg = auth->closed_arg;
 
-	config_unref(auth->config);
-	x_wipe_free_str(auth->secret);
-	free(auth->device_id);
-	free(auth);
-	closed(arg);
-}
-
-static bool auth_closing(struct auth *auth)
-{
-	if (auth->closing && !auth->call && !auth->reading &&
-	        !uv_is_closing((uv_handle_t *)&auth->timer))
-		uv_close((uv_handle_t *)&auth->timer, on_timer_closed);
-	return auth->closing;
-}
-
-static void on_whoami(const struct mx_answer *answer, void *arg)
-{
-	struct auth *auth = arg;
-	const char *user = json_string_value(json_object_get(answer->body, "user_id"));
-	const char *device = json_string_value(json_object_get(answer->body, "device_id"));
-	char problem[400];
-
-	auth->call = NULL;
-	if (auth_closing(auth))
-		return;
-	if (answer->code == ERR_AUTH && auth->device_id &&
-	        (auth->config->encryption.password.command ||
-	                auth->config->encryption.password.file)) {
-		auth_read(auth, true);
-		return;
-	}
-	if (answer->code == ERR_AUTH) {
-		auth_wait(auth,
-		        "the homeserver refuses the access token: log in again "
-		        "(matrix-telemetry-bot login) and store the new one",
-		        -1);
-		return;
-	}
-	if (answer->code != OK) {
-		snprintf(problem, sizeof(problem), "whoami: %s", answer->error);
-		auth_wait(auth, problem, answer->retry_after_ms);
-		return;
-	}
-	if (!user || !device) {
-		auth_wait(
-		        auth, "whoami tells no user and device: the token is none of a device", -1);
-		return;
-	}
-	auth->failures = 0;
-	free(auth->device_id);
-	auth->device_id = x_strdup(device);
-	auth->events.on_ready(user, auth->device_id, auth->events.arg);
-}
-
-static void auth_whoami(struct auth *auth, const char *token)
-{
-	if (mx_set_token(auth->mx, token) != OK) {
-		auth_wait(auth, "what was read is no access token: it has spaces or odd characters",
-		        -1);
-		return;
-	}
-	auth->call = mx_start(
-	        auth->mx, "GET", "/v3/account/whoami", NULL, AUTH_CALL_MS, on_whoami, auth);
-}
-
-static void on_login(const struct mx_answer *answer, void *arg)
-{
-	struct auth *auth = arg;
-	const char *token = json_string_value(json_object_get(answer->body, "access_token"));
-	char problem[400];
-
-	auth->call = NULL;
-	if (auth_closing(auth))
-		return;
-	if (answer->code == OK && token) {
-		log_info("auth", "logged in again by password, with the same device");
-		auth_whoami(auth, token);
-		return;
-	}
-	snprintf(problem, sizeof(problem), "login by password: %s", answer->error);
-	auth_wait(auth, problem, answer->retry_after_ms);
-}
-
-static void auth_login(struct auth *auth)
-{
-	json_t *body = json_pack("{s:s, s:{s:s, s:s}, s:s, s:s}", "type", "m.login.password",
-	        "identifier", "type", "m.id.user", "user", auth->config->matrix.user, "password",
-	        auth->secret, "device_id", auth->device_id);
-
-	/* while a refused token is set, every call ends at once */
-	(void)mx_set_token(auth->mx, NULL);
-	auth->call = mx_start(auth->mx, "POST", "/v3/login", body, AUTH_CALL_MS, on_login, auth);
-	json_decref(body);
-}
-
-static void read_work(uv_work_t *work)
-{
-	struct auth *auth = work->data;
-	const struct config *config = auth->config;
-
-	if (auth->password)
-		secret_read(&config->encryption.password, "password", &auth->secret, &auth->fault);
-	else
-		secret_read(&config->matrix.token, "token", &auth->secret, &auth->fault);
-}
-
-static void read_done(uv_work_t *work, int status)
-{
-	struct auth *auth = work->data;
-	char problem[400];
-
-	auth->reading = false;
-	config_unref(auth->config); /* the pool's reference */
-	if (auth_closing(auth))
-		return;
-	if (!auth->secret) {
-		snprintf(problem, sizeof(problem), "cannot read the %s: %s",
-		        auth->password ? "password" : "access token", auth->fault.text);
-		auth_wait(auth, problem, -1);
-		return;
-	}
-	if (auth->password)
-		auth_login(auth);
-	else
-		auth_whoami(auth, auth->secret);
-	x_wipe_free_str(auth->secret);
-	auth->secret = NULL;
-}
-
-static void auth_read(struct auth *auth, bool password)
-{
-	if (auth->reading || auth->call || auth->closing)
-		return;
-	auth->reading = true;
-	auth->password = password;
-	config_ref(auth->config);
-	uv_queue_work(auth->loop, &auth->work, read_work, read_done);
-}
-
-struct auth *auth_create(
-        uv_loop_t *loop, struct mx *mx, struct config *config, const struct auth_events *events)
-{
-	struct auth *auth = x_calloc(1, sizeof(*auth));
-
-	auth->loop = loop;
-	auth->mx = mx;
-	auth->config = config_ref(config);
-	auth->events = *events;
-	auth->work.data = auth;
-	uv_timer_init(loop, &auth->timer);
-	auth->timer.data = auth;
-	auth_read(auth, false);
-	return auth;
-}
-
-void auth_configure(struct auth *auth, struct config *config)
-{
-	if (auth->reading) /* the pool reads the old one; the next reload or refusal brings it */
-		return;
-	config_ref(config);
-	config_unref(auth->config);
-	auth->config = config;
-	if (!mx_has_token(auth->mx)) {
-		uv_timer_stop(&auth->timer);
-		auth_read(auth, false);
-	}
-}
-
-void auth_lost(struct auth *auth, bool soft_logout)
-{
-	if (auth->closing || auth->call)
-		return; /* /whoami itself was refused: its answer decides */
-	log_warning("auth", "the homeserver refuses the access token%s; reading it again",
-	        soft_logout ? " (soft logout)" : "");
-	auth->events.on_lost("access token refused", auth->events.arg);
-	auth_read(auth, false);
+	auth->timer_closed = true;
+	is_closing(auth);
 }
 
 void auth_close(struct auth *auth, void (*closed)(void *arg), void *arg)
@@ -243,8 +105,296 @@ void auth_close(struct auth *auth, void (*closed)(void *arg), void *arg)
 	auth->closing = true;
 	auth->closed = closed;
 	auth->closed_arg = arg;
-	uv_timer_stop(&auth->timer);
 	if (auth->call)
 		mx_cancel(auth->call);
-	auth_closing(auth);
+	if (auth->reading)
+		uv_cancel((uv_req_t *)&auth->work); /* if it did not begin */
+	uv_close((uv_handle_t *)&auth->timer, on_timer_closed);
+}
+
+/* ---- waiting ---- */
+
+/* From the start: by the refresh token where there is one. */
+static void begin(struct auth *auth)
+{
+	uv_timer_stop(&auth->timer);
+	if (auth->refresh_token)
+		start_refresh(auth);
+	else
+		read_secret(auth, AUTH_READ_TOKEN);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	begin(timer->data);
+}
+
+/* Tries again later; the same problem is logged once. */
+static void wait(struct auth *auth, const struct fault *problem, int64_t server_ms)
+{
+	auth->state = AUTH_WAIT;
+	auth->tries++;
+	x_wipe_free_str(auth->token);
+	auth->token = NULL;
+	uv_timer_start(&auth->timer, on_timer,
+	        (uint64_t)backoff_ms(auth->tries, server_ms, arc4random()), 0);
+	if (strcmp(problem->text, auth->problem.text) != 0)
+		log_error("auth", "%s", problem->text);
+	auth->problem = *problem;
+	auth->events.on_lost(auth->problem.text, auth->events.arg);
+}
+
+/* ---- proving a token ---- */
+
+static void on_refused(struct auth *auth, const struct mx_answer *answer)
+{
+	struct fault problem;
+
+	auth->soft_logout = auth->soft_logout || answer->soft_logout;
+	if (auth->soft_logout && auth->device_id) {
+		read_secret(auth, AUTH_READ_PASSWORD);
+		return;
+	}
+	fault_set(&problem, ERR_AUTH, "the homeserver refuses the access token (%s): %s",
+	        answer->errcode, LOG_IN_AGAIN);
+	wait(auth, &problem, -1);
+}
+
+static void on_whoami(const struct mx_answer *answer, void *arg)
+{
+	struct auth *auth = arg;
+	const char *user = json_string_value(json_object_get(answer->body, "user_id"));
+	const char *device = json_string_value(json_object_get(answer->body, "device_id"));
+	struct fault problem = {.code = OK};
+
+	auth->call = NULL;
+	if (is_closing(auth))
+		return;
+	if (answer->code == ERR_AUTH) {
+		on_refused(auth, answer);
+		return;
+	}
+	if (answer->code != OK)
+		fault_set(&problem, answer->code, "whoami: %s", answer->error);
+	else if (!user || !device)
+		fault_set(&problem, ERR_PROTO,
+		        "whoami names no user and device; the token must come from a login: %s",
+		        LOG_IN_AGAIN);
+	if (problem.code != OK) {
+		wait(auth, &problem, answer->retry_after_ms);
+		return;
+	}
+	mx_set_token(auth->mx, auth->token);
+	x_wipe_free_str(auth->token);
+	auth->token = NULL;
+	free(auth->device_id);
+	auth->device_id = x_strdup(device);
+	auth->soft_logout = false;
+	auth->tries = 0;
+	auth->problem.text[0] = '\0';
+	auth->state = AUTH_READY;
+	auth->events.on_ready(user, auth->device_id, auth->events.arg);
+}
+
+static void ask_whoami(struct auth *auth, const char *token)
+{
+	struct fault problem;
+
+	x_wipe_free_str(auth->token);
+	auth->token = x_strdup(token);
+	if (mx_set_token(auth->probe, token) != OK) {
+		fault_set(&problem, ERR_INVALID,
+		        "what is stored is no access token (spaces or odd characters in it): %s",
+		        LOG_IN_AGAIN);
+		wait(auth, &problem, -1);
+		return;
+	}
+	auth->state = AUTH_WHOAMI;
+	auth->call = mx_start(auth->probe, "GET", "/v3/account/whoami", NULL, REQUEST_TIMEOUT_MS,
+	        on_whoami, auth);
+}
+
+/* ---- getting another token ---- */
+
+/* Takes the tokens out of an answer to /login or /refresh; NULL when there is none. */
+static const char *take_tokens(struct auth *auth, const struct mx_answer *answer)
+{
+	const char *refresh = json_string_value(json_object_get(answer->body, "refresh_token"));
+
+	if (answer->code != OK)
+		return NULL;
+	if (refresh) {
+		x_wipe_free_str(auth->refresh_token);
+		auth->refresh_token = x_strdup(refresh);
+	}
+	return json_string_value(json_object_get(answer->body, "access_token"));
+}
+
+static void on_refresh(const struct mx_answer *answer, void *arg)
+{
+	struct auth *auth = arg;
+	struct fault problem;
+	const char *token;
+
+	auth->call = NULL;
+	if (is_closing(auth))
+		return;
+	token = take_tokens(auth, answer);
+	if (token) {
+		ask_whoami(auth, token);
+	} else if (answer->status >= 400 && answer->status < 500 && answer->code != ERR_LIMITED) {
+		x_wipe_free_str(auth->refresh_token);
+		auth->refresh_token = NULL;
+		read_secret(auth, AUTH_READ_TOKEN);
+	} else {
+		fault_set(&problem, answer->code, "refreshing the access token: %s", answer->error);
+		wait(auth, &problem, answer->retry_after_ms);
+	}
+}
+
+static void start_refresh(struct auth *auth)
+{
+	json_t *body = json_pack("{s:s}", "refresh_token", auth->refresh_token);
+
+	auth->state = AUTH_REFRESH;
+	mx_set_token(auth->probe, NULL);
+	auth->call = mx_start(
+	        auth->probe, "POST", "/v3/refresh", body, REQUEST_TIMEOUT_MS, on_refresh, auth);
+	json_decref(body);
+}
+
+static void on_login(const struct mx_answer *answer, void *arg)
+{
+	struct auth *auth = arg;
+	struct fault problem;
+	const char *token;
+
+	auth->call = NULL;
+	if (is_closing(auth))
+		return;
+	token = take_tokens(auth, answer);
+	if (token) {
+		log_warning("auth",
+		        "logged in by password, with the same device; the stored token is not good "
+		        "any more, and wanted at the next start: %s",
+		        LOG_IN_AGAIN);
+		ask_whoami(auth, token);
+		return;
+	}
+	fault_set(&problem, answer->code, "login by password: %s",
+	        answer->code == OK ? "the answer has no access token" : answer->error);
+	wait(auth, &problem,
+	        answer->code == ERR_DENIED ? PASSWORD_REFUSED_MS : answer->retry_after_ms);
+}
+
+static void start_login(struct auth *auth, const char *password)
+{
+	json_t *body = json_pack("{s:s, s:{s:s, s:s}, s:s, s:s, s:s}", "type", "m.login.password",
+	        "identifier", "type", "m.id.user", "user", auth->config->matrix.user, "password",
+	        password, "device_id", auth->device_id, "initial_device_display_name",
+	        auth->config->matrix.device_name);
+	struct fault problem;
+
+	if (!body) { /* it is no UTF-8 */
+		fault_set(&problem, ERR_INVALID, "the password has broken characters in it");
+		wait(auth, &problem, -1);
+		return;
+	}
+	auth->state = AUTH_LOGIN;
+	mx_set_token(auth->probe, NULL);
+	auth->call = mx_start(
+	        auth->probe, "POST", "/v3/login", body, REQUEST_TIMEOUT_MS, on_login, auth);
+	json_decref(body);
+}
+
+/* ---- reading secrets ---- */
+
+static void on_pool(uv_work_t *work)
+{
+	struct auth *auth = work->data;
+	const struct config *config = auth->work_config;
+
+	if (auth->state == AUTH_READ_PASSWORD)
+		secret_read(&config->encryption.password, "password", &auth->secret, &auth->fault);
+	else
+		secret_read(&config->matrix.token, "token", &auth->secret, &auth->fault);
+}
+
+static void on_read(uv_work_t *work, int status)
+{
+	struct auth *auth = work->data;
+	char *secret = auth->secret;
+
+	auth->reading = false;
+	auth->secret = NULL;
+	config_unref(auth->work_config);
+	auth->work_config = NULL;
+	if (auth->closing) {
+		x_wipe_free_str(secret);
+		is_closing(auth);
+		return;
+	}
+	assert(status == 0); /* only closing cancels it */
+	if (!secret) {
+		fault_wrap(&auth->fault, "%s",
+		        auth->state == AUTH_READ_TOKEN
+		                ? "cannot read the access token"
+		                : "the homeserver ended the session: " LOG_IN_AGAIN
+		                  ", or let the bot have the password");
+		wait(auth, &auth->fault, -1);
+	} else if (auth->state == AUTH_READ_TOKEN) {
+		ask_whoami(auth, secret);
+	} else {
+		start_login(auth, secret);
+	}
+	x_wipe_free_str(secret);
+}
+
+/* The pool looks at the state, which does not change while it reads. */
+static void read_secret(struct auth *auth, enum auth_state state)
+{
+	assert(!auth->reading && !auth->call);
+	auth->state = state;
+	auth->reading = true;
+	auth->work_config = config_ref(auth->config);
+	uv_queue_work(auth->loop, &auth->work, on_pool, on_read);
+}
+
+/* ---- the interface ---- */
+
+struct auth *auth_create(
+        uv_loop_t *loop, struct mx *mx, struct config *config, const struct auth_events *events)
+{
+	struct auth *auth = x_calloc(1, sizeof(*auth));
+
+	auth->loop = loop;
+	auth->mx = mx;
+	auth->probe = mx_create_beside(mx);
+	auth->config = config_ref(config);
+	auth->events = *events;
+	auth->work.data = auth;
+	uv_timer_init(loop, &auth->timer);
+	auth->timer.data = auth;
+	begin(auth);
+	return auth;
+}
+
+void auth_configure(struct auth *auth, struct config *config)
+{
+	config_ref(config);
+	config_unref(auth->config);
+	auth->config = config;
+	if (auth->state == AUTH_WAIT && !auth->closing)
+		begin(auth);
+}
+
+void auth_lost(struct auth *auth, bool soft_logout)
+{
+	if (auth->closing || auth->state != AUTH_READY)
+		return;
+	log_warning("auth", "the homeserver refuses the access token%s; getting another",
+	        soft_logout ? " (soft logout)" : "");
+	auth->soft_logout = soft_logout;
+	begin(auth);
+	auth->events.on_lost("the homeserver refuses the access token", auth->events.arg);
 }

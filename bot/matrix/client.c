@@ -46,6 +46,11 @@ struct mx *mx_create(struct http *http, const char *base_url, const struct mx_ev
 	return mx;
 }
 
+struct mx *mx_create_beside(const struct mx *mx)
+{
+	return mx_create(mx->http, mx->base_url, NULL);
+}
+
 void mx_destroy(struct mx *mx)
 {
 	if (!mx)

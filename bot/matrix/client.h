@@ -38,6 +38,8 @@ struct mx_events {
 
 /* base_url: without trailing slash, as found by discovery. `http` is borrowed. */
 struct mx *mx_create(struct http *http, const char *base_url, const struct mx_events *events);
+/* Another client of the same homeserver, without token and events. */
+struct mx *mx_create_beside(const struct mx *mx);
 void mx_destroy(struct mx *mx); /* only when no call is under way */
 
 /* Copied; NULL = none. ERR_INVALID for a text that no token can be (then nothing changes). */
