@@ -3,14 +3,17 @@
 import pathlib
 import random
 import re
+import sqlite3
+import subprocess
 import statistics
 import sys
+import tempfile
 import threading
 import time
 import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
-from bot import Bot  # noqa: E402
+from bot import BUILD, Bot  # noqa: E402
 from synapse import Reader, Synapse, log  # noqa: E402
 
 RUN = re.compile(r"\brun-[a-z]+-\d+\b")
@@ -248,6 +251,45 @@ def test_resolved(world):
     answer = world.reader.messages(bot.ids["ops"])[1]["content"]
     check(answer["msgtype"] == "m.notice" and answer["m.relates_to"]["rel_type"] == "m.thread", str(answer))
     bot.stop()
+
+
+def test_commands_of_the_host(world):
+    """check, status and test, as an operator types them."""
+    bot = world.bot()
+
+    def run(*args):
+        return subprocess.run([BUILD / "bot/matrix-telemetry-bot", "-c", bot.config, *args],
+                              capture_output=True, text=True, timeout=60)
+    world.reader.wait(lambda: bot.call({"op": "status"})["online"], 30)
+    done = run("test", "all")
+    check(done.returncode == 0 and done.stdout.count("in the room after") == 3, str(done))
+    world.reader.wait(lambda: len(world.reader.messages(bot.ids["ops"])) == 2 and
+                      len(world.reader.messages(bot.ids["dev"])) == 1, 30)
+    done = run("status")
+    check(done.returncode == 0 and "alive" in done.stdout, str(done))
+    done = run("check")
+    check(done.returncode == 0, f"{done.stdout}{done.stderr}")
+    bot.stop()
+    done = run("status")
+    check(done.returncode == 69, f"no daemon, and yet {done}")
+
+
+def test_calls_of_another_app(world):
+    """Each send is a row in the own database and in call_monitor's."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="mtb-test-"))
+    other = sqlite3.connect(folder / "calls.db")
+    other.execute("CREATE TABLE calls (function TEXT, at TEXT, ms INTEGER, outcome TEXT)")
+    other.commit()
+    bot = world.bot(f"[call_monitor]\ndatabase = {folder}/calls.db\ncalls_table = calls\n"
+                    "calls_columns = what=function, at=at, duration_ms=ms, result=outcome\n")
+    bot.call(node("run-call-1"))
+    world.reader.wait(lambda: "run-call-1" in runs_in(world, bot.ids["ops"]), 30)
+    bot.stop()
+    check(other.execute("SELECT function, outcome FROM calls").fetchall() == [("send", "ok")], "not in theirs")
+    ours = sqlite3.connect(bot.folder / "operations.db")
+    check(ours.execute("SELECT what, result FROM calls").fetchall() == [("send", "ok")], "not in ours")
+    other.close()
+    ours.close()
 
 
 def main():
