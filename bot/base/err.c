@@ -87,14 +87,14 @@ enum err fault_set(struct fault *fault, enum err code, const char *format, ...)
 
 enum err fault_wrap(struct fault *fault, const char *format, ...)
 {
-	char text[sizeof(fault->text)];
+	char text[2 * sizeof(fault->text) + 4]; /* fault_take() cuts it */
 	va_list args;
 	size_t len;
 
 	if (!fault)
 		return ERR_INVALID;
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	vsnprintf(text, sizeof(fault->text), format, args);
 	va_end(args);
 	len = strlen(text);
 	snprintf(text + len, sizeof(text) - len, ": %s", fault->text);
