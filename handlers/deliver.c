@@ -210,6 +210,38 @@ out:
 	return err;
 }
 
+enum err deliver_post(const struct deliver *d, const char *room, enum outbox_purpose purpose,
+        int64_t message_id, const char *type, const json_t *content, int64_t *outbox_id)
+{
+	struct outbox_row row = {
+	        .purpose = purpose,
+	        .room = (char *)room,
+	        .message_id = message_id,
+	        .type = (char *)type,
+	        .created_ms = d->now_ms,
+	};
+	enum err err = outbox_insert(d->store, &row);
+
+	if (err == OK) {
+		json_t *copy = json_deep_copy(content);
+		json_t *data = json_object_get(copy, RENDER_KEY);
+
+		if (!json_is_object(data)) {
+			data = json_object();
+			json_object_set_new(copy, RENDER_KEY, data);
+		}
+		json_object_set_new(data, "txn_id", json_string(row.txn_id));
+		row.content = json_dumps(copy, JSON_COMPACT);
+		json_decref(copy);
+		err = outbox_update(d->store, &row);
+	}
+	if (outbox_id)
+		*outbox_id = row.id;
+	free(row.content);
+	free(row.txn_id);
+	return err;
+}
+
 /* One firing entry is over: its message says so, and its thread if it is in the room. */
 static enum err resolve_entry(
         const struct deliver *d, const struct alert *alert, struct entry_row *entry, bool answer)

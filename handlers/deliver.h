@@ -27,6 +27,15 @@ struct deliver_receipt {
 enum err deliver_accept(
         const struct deliver *d, const struct alert *alert, struct deliver_receipt *receipt);
 
+/*
+ * Puts an event with fixed content into a room's queue: an answer to a command, a heartbeat, a
+ * reminder. content (borrowed, without RENDER_KEY's txn_id, which is added) must hold m.mentions.
+ * purpose: OUTBOX_REPLY with the message it belongs to, or OUTBOX_NOTE with message_id 0.
+ * *outbox_id may be NULL.
+ */
+enum err deliver_post(const struct deliver *d, const char *room, enum outbox_purpose purpose,
+        int64_t message_id, const char *type, const json_t *content, int64_t *outbox_id);
+
 /* A room that can take an event now. */
 struct deliver_room {
 	const char *name;      /* of the config */

@@ -106,7 +106,7 @@ static enum err step_run(sqlite3 *db, const char *text, int number, struct fault
 
 enum err migrate_run(sqlite3 *db, const char *const *steps, int steps_len, struct fault *fault)
 {
-	int version;
+	int version = 0;
 	enum err code = migrate_version(db, &version, fault);
 
 	if (code == OK && version > steps_len) {

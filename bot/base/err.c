@@ -63,11 +63,13 @@ const char *err_text(enum err code)
 	return (size_t)code < sizeof(texts) / sizeof(texts[0]) ? texts[code] : "unknown error";
 }
 
-/* Takes a formatted text over; what was cut off inside a code point goes as a whole. */
-static void fault_take(struct fault *fault, char text[sizeof(fault->text)])
+/* Takes a formatted text over, cut to what there is room for and never inside a code point. */
+static void fault_take(struct fault *fault, const char *text)
 {
-	text[text_whole(text, strlen(text))] = '\0';
-	memcpy(fault->text, text, sizeof(fault->text));
+	size_t len = text_whole(text, strnlen(text, sizeof(fault->text) - 1));
+
+	memcpy(fault->text, text, len);
+	fault->text[len] = '\0';
 }
 
 enum err fault_set(struct fault *fault, enum err code, const char *format, ...)

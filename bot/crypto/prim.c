@@ -63,7 +63,7 @@ void prim_hkdf(const void *key, size_t key_len, const void *salt, size_t salt_le
         void *out, size_t out_len)
 {
 	static const uint8_t zeros[PRIM_HASH];
-	uint8_t secret[PRIM_HASH], block[PRIM_HASH];
+	uint8_t secret[PRIM_HASH], block[PRIM_HASH] = {0};
 	size_t info_len = strlen(info), done = 0, block_len = 0;
 	uint8_t *input = x_calloc(1, PRIM_HASH + info_len + 1);
 

@@ -223,7 +223,7 @@ static void settle(struct spool *spool, enum err result, const char *message)
 static void hand_on(struct spool *spool)
 {
 	struct fault fault;
-	json_t *request;
+	json_t *request = NULL;
 	enum err code = read_request(spool, &request, &fault);
 
 	if (code == ERR_NOT_FOUND) {

@@ -174,7 +174,7 @@ static void take_errcode(struct mx_answer *answer, const char *errcode)
 	size_t len = strspn(errcode, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	                             "0123456789._-");
 
-	if (errcode[len] == '\0' && len < sizeof(answer->errcode))
+	if (len < sizeof(answer->errcode) && errcode[len] == '\0')
 		memcpy(answer->errcode, errcode, len + 1);
 }
 

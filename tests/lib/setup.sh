@@ -21,9 +21,9 @@ setup_install() {
 		apt-get install -y -q --no-install-recommends "${missing[@]}"
 }
 
-setup_packages=(gcc clang clang-format git meson ninja-build pkg-config libolm-dev libcurl4-openssl-dev
-	libjansson-dev libuv1-dev libsqlite3-dev libinih-dev libsystemd-dev libssl-dev libcmocka-dev
-	python3 mmdebstrap)
+setup_packages=(gcc clang clang-format clang-tidy cppcheck git meson ninja-build pkg-config libolm-dev
+	libcurl4-openssl-dev libjansson-dev libuv1-dev libsqlite3-dev libinih-dev libsystemd-dev libssl-dev
+	libcmocka-dev python3 mmdebstrap)
 
 # setup_build FOLDER OPTION …
 setup_build() {

@@ -291,6 +291,37 @@ static void an_encrypted_room_gets_no_plain_text(void **state)
 	world_destroy(w);
 }
 
+static void a_posted_event_waits_its_turn_and_can_be_found_again(void **state)
+{
+	struct world *w = world_create("");
+	json_t *content = json_pack("{s:s, s:s, s:{}, s:{s:s}}", "msgtype", "m.notice", "body",
+	        "alive", "m.mentions", RENDER_KEY, "kind", "heartbeat");
+	struct deliver d = {.store = w->store, .config = w->config, .now_ms = w->now_ms};
+	int64_t outbox_id = 0;
+	json_t *sent;
+
+	world_alert(w, "{\"app\":\"a\",\"severity\":\"critical\",\"title\":\"first\"}");
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(
+	        deliver_post(&d, "ops", OUTBOX_NOTE, 0, "m.room.message", content, &outbox_id), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	assert_true(outbox_id > 0);
+	world_pass(w, 1000);
+	assert_int_equal(w->len, 2);
+	assert_string_equal(w->events[1].what, "note");
+	sent = json_loads(w->events[1].content, 0, NULL);
+	assert_string_equal(
+	        json_string_value(json_object_get(json_object_get(sent, RENDER_KEY), "txn_id")),
+	        w->events[1].txn_id);
+	assert_string_equal(
+	        json_string_value(json_object_get(json_object_get(sent, RENDER_KEY), "kind")),
+	        "heartbeat");
+	assert_null(json_object_get(json_object_get(content, RENDER_KEY), "txn_id"));
+	json_decref(sent);
+	json_decref(content);
+	world_destroy(w);
+}
+
 static void no_event_passes_its_limit(void **state)
 {
 	struct world *w = world_create("");
@@ -327,6 +358,7 @@ int main(void)
 	        cmocka_unit_test(a_crash_repeats_the_same_event),
 	        cmocka_unit_test(what_is_set_aside_blocks_nothing),
 	        cmocka_unit_test(an_encrypted_room_gets_no_plain_text),
+	        cmocka_unit_test(a_posted_event_waits_its_turn_and_can_be_found_again),
 	        cmocka_unit_test(no_event_passes_its_limit),
 	};
 
