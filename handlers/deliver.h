@@ -12,10 +12,26 @@
 #include "storage/outbox.h"
 #include "storage/store.h"
 
+struct deliver_room;
+
+/* Encrypts for rooms; see bot/crypto/crypto.h. Called inside the transaction that freezes the
+ * event, so that a message index that was used is never used again. */
+struct deliver_cipher {
+	/* *ready: everybody who may read the room has its key. If not, what must be asked for
+	 * is stored, and the room waits. */
+	enum err (*ready)(void *arg, const struct deliver_room *room, int64_t now_ms, bool *ready);
+	/* Right after ready(); *wire is the content of the m.room.encrypted event, owned by the
+	 * caller. */
+	enum err (*encrypt)(void *arg, const struct deliver_room *room, int64_t now_ms,
+	        const char *type, const char *content, char **wire);
+	void *arg;
+};
+
 struct deliver {
 	struct store *store;
 	const struct config *config;
 	int64_t now_ms;
+	const struct deliver_cipher *cipher; /* NULL: encrypted rooms wait */
 };
 
 struct deliver_receipt {
@@ -42,6 +58,8 @@ struct deliver_room {
 	const char *room_id;   /* what it resolves to */
 	const char *device_id; /* of the access token */
 	bool encrypted;
+	const char *const *users; /* joined and invited; NULL = not known now: waits if encrypted */
+	size_t users_len;
 };
 
 /* One event to send, copied out of the store. */
@@ -53,6 +71,7 @@ struct deliver_event {
 	int64_t created_ms;
 	bool look_first;   /* its fate is unknown for too long, or it is of another device */
 	int64_t frozen_ms; /* first try not before this */
+	bool waits;        /* nothing to send (outbox_id 0) until the room's keys are shared */
 };
 
 void deliver_event_finish(struct deliver_event *event);
@@ -70,13 +89,14 @@ enum deliver_outcome {
 	DELIVER_SENT,   /* confirmed; event_id is set */
 	DELIVER_RETRY,  /* unsure or temporary; stays at the head */
 	DELIVER_ASIDE,  /* refused for good; set aside with the reason */
-	DELIVER_ABSENT, /* looked for in the room and not there: may be sent with the same content
-	                 */
+	DELIVER_ABSENT, /* looked for in the room and not there: may be sent with the same content,
+	                   encrypted anew if the device is another */
 };
 
 struct deliver_result {
 	int64_t outbox_id;
 	const char *room, *room_id; /* borrowed */
+	const char *device_id;      /* of the access token */
 	enum deliver_outcome outcome;
 	const char *what;
 	const char *event_id; /* or NULL */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
+#include "bot/base/log.h"
 #include "handlers/deliver_message.h"
 #include "handlers/group.h"
 #include "handlers/render.h"
@@ -17,6 +18,8 @@
 /* Homeservers forget transaction ids (Synapse after about 30 minutes): well before that. */
 #define DELIVER_FATE_MS (10 * CLOCK_MINUTE_MS)
 #define DELIVER_STORM_LOOK_MS (5 * CLOCK_SECOND_MS)
+/* A room that waits for keys is told of by whoever gets them; this is for the case nobody does. */
+#define DELIVER_KEYS_LOOK_MS (30 * CLOCK_SECOND_MS)
 
 void deliver_event_finish(struct deliver_event *event)
 {
@@ -174,8 +177,36 @@ static enum err freeze_content(
 	return err == OK ? messages_update(d->store, message) : err;
 }
 
-static enum err freeze(
-        const struct deliver *d, struct outbox_row *row, const char *room_id, const char *device_id)
+/* Plain text never goes into an encrypted room: it waits until it can be encrypted. */
+static enum err must_wait(const struct deliver *d, const struct deliver_room *room, bool *waits)
+{
+	bool ready = false;
+	enum err err = OK;
+
+	if (d->cipher && room->users)
+		err = d->cipher->ready(d->cipher->arg, room, d->now_ms, &ready);
+	*waits = !ready;
+	return err;
+}
+
+/* What is sent instead of the content; nothing when that is fixed already. must_wait() said no. */
+static enum err encrypt(
+        const struct deliver *d, const struct deliver_room *room, struct outbox_row *row)
+{
+	enum err err;
+
+	if (!room->encrypted || row->wire_content)
+		return OK;
+	err = d->cipher->encrypt(
+	        d->cipher->arg, room, d->now_ms, row->type, row->content, &row->wire_content);
+	if (err == OK)
+		row->wire_type = x_strdup("m.room.encrypted");
+	return err;
+}
+
+/* Fixes what is sent; the caller stores the row. */
+static enum err freeze(const struct deliver *d, const struct deliver_room *room,
+        struct outbox_row *row, const char *room_id)
 {
 	struct message_row message = {0};
 	enum err err = OK;
@@ -189,11 +220,10 @@ static enum err freeze(
 	free(row->room_id);
 	free(row->device_id);
 	row->room_id = x_strdup(room_id);
-	row->device_id = x_strdup(device_id);
+	row->device_id = x_strdup(room->device_id);
 	row->state = OUTBOX_FROZEN;
 	row->frozen_ms = row->known_ms = d->now_ms;
-	row->tries = 1;
-	return err == OK ? outbox_update(d->store, row) : err;
+	return err == OK ? encrypt(d, room, row) : err;
 }
 
 static void event_make(const struct outbox_row *row, struct deliver_event *event)
@@ -211,29 +241,20 @@ static void event_make(const struct outbox_row *row, struct deliver_event *event
 	event->frozen_ms = row->frozen_ms;
 }
 
-/* Plain text never goes into an encrypted room. */
-static enum err refuse_encrypted(const struct deliver *d, struct outbox_row *row)
-{
-	row->state = OUTBOX_ASIDE;
-	free(row->error);
-	row->error = x_strdup("the room is encrypted, which this version cannot write to");
-	return outbox_update(d->store, row);
-}
-
 static enum err next_of_queue(const struct deliver *d, const struct deliver_room *room,
         struct outbox_row *head, struct deliver_event *event)
 {
 	bool again = head->state == OUTBOX_FROZEN;
-	enum err err;
+	enum err err = OK;
 
 	if (room->encrypted && !head->wire_content)
-		return refuse_encrypted(d, head);
-	if (again) {
-		head->tries++;
+		err = must_wait(d, room, &event->waits);
+	if (err != OK || event->waits)
+		return err;
+	head->tries++;
+	err = again ? encrypt(d, room, head) : freeze(d, room, head, room->room_id);
+	if (err == OK)
 		err = outbox_update(d->store, head);
-	} else {
-		err = freeze(d, head, room->room_id, room->device_id);
-	}
 	if (err != OK)
 		return err;
 	event_make(head, event);
@@ -253,19 +274,24 @@ static enum err next_edit(const struct deliver *d, const struct deliver_room *ro
 	        .type = (char *)"m.room.message",
 	        .created_ms = message->dirty_ms,
 	};
-	enum err err;
+	enum err err = OK;
 
-	if (room->encrypted) { /* it cannot be told any more */
-		message->dirty_ms = 0;
-		return messages_update(d->store, message);
-	}
+	if (room->encrypted)
+		err = must_wait(d, room, &event->waits);
+	if (err != OK || event->waits)
+		return err;
+	row.tries = 1;
 	err = outbox_insert(d->store, &row);
 	if (err == OK)
-		err = freeze(d, &row, message->room_id, room->device_id);
+		err = freeze(d, room, &row, message->room_id);
+	if (err == OK)
+		err = outbox_update(d->store, &row);
 	if (err == OK)
 		event_make(&row, event);
 	free(row.txn_id);
 	free(row.content);
+	free(row.wire_type);
+	free(row.wire_content);
 	free(row.room_id);
 	free(row.device_id);
 	return err;
@@ -314,8 +340,8 @@ static enum err next_of_room(const struct deliver *d, const struct deliver_room 
 	if (event->outbox_id == 0) {
 		/* with an event its end asks again; without, time alone can bring the next */
 		earlier(due_ms, edits_ms);
-		if (queued)
-			earlier(due_ms, d->now_ms + 1); /* set aside: what follows it may go */
+		if (event->waits)
+			earlier(due_ms, d->now_ms + DELIVER_KEYS_LOOK_MS);
 	}
 out:
 	for (i = 0; i < len; i++)
@@ -323,6 +349,30 @@ out:
 	free(rows);
 	outbox_row_finish(&head);
 	return err;
+}
+
+/* A room whose encryption fails holds up no other: what was done for it is undone, and it is
+ * tried again later. */
+static enum err next_apart(const struct deliver *d, const struct deliver_room *room,
+        struct deliver_event *event, int64_t *due_ms)
+{
+	enum err err, end;
+
+	if (!room->encrypted)
+		return next_of_room(d, room, event, due_ms);
+	err = store_savepoint(d->store);
+	if (err != OK)
+		return err;
+	err = next_of_room(d, room, event, due_ms);
+	end = err == OK ? store_release(d->store) : store_undo(d->store);
+	if (err != OK && end == OK) {
+		log_error("deliver", "%s: cannot encrypt for the room: %s", room->name,
+		        err_text(err));
+		deliver_event_finish(event);
+		event->waits = true;
+		earlier(due_ms, d->now_ms + DELIVER_KEYS_LOOK_MS);
+	}
+	return end;
 }
 
 enum err deliver_next(const struct deliver *d, const struct deliver_room *rooms, size_t rooms_len,
@@ -334,7 +384,7 @@ enum err deliver_next(const struct deliver *d, const struct deliver_room *rooms,
 	*due_ms = INT64_MAX;
 	err = end_minutes(d, due_ms);
 	for (i = 0; i < rooms_len && err == OK; i++)
-		err = next_of_room(d, &rooms[i], &events[i], due_ms);
+		err = next_apart(d, &rooms[i], &events[i], due_ms);
 	return err;
 }
 
@@ -391,6 +441,16 @@ static enum err finish_call(const struct deliver *d, const struct deliver_result
 	return err == OK ? calls_insert(d->store, &call) : err;
 }
 
+/* Readers would refuse what one device encrypted and another sends. */
+static void change_device(struct outbox_row *row, const char *device_id)
+{
+	free(row->device_id);
+	free(row->wire_type);
+	free(row->wire_content);
+	row->device_id = x_strdup(device_id);
+	row->wire_type = row->wire_content = NULL;
+}
+
 enum err deliver_finish(const struct deliver *d, const struct deliver_result *result)
 {
 	struct outbox_row row = {0};
@@ -410,6 +470,8 @@ enum err deliver_finish(const struct deliver *d, const struct deliver_result *re
 		break;
 	case DELIVER_ABSENT:
 		row.known_ms = d->now_ms;
+		if (!row.device_id || strcmp(row.device_id, result->device_id) != 0)
+			change_device(&row, result->device_id);
 		break;
 	case DELIVER_RETRY:
 		break;

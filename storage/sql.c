@@ -17,6 +17,7 @@ static const struct sql_statement *const families[SQL_FAMILIES] = {
         [SQL_OUTBOX] = sql_outbox,
         [SQL_CALLS] = sql_calls,
         [SQL_STATE] = sql_state,
+        [SQL_KEYS] = sql_keys,
         [SQL_PRUNE] = sql_prune,
 };
 

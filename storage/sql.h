@@ -25,6 +25,7 @@ enum sql_family {
 	SQL_OUTBOX,
 	SQL_CALLS,
 	SQL_STATE,
+	SQL_KEYS,
 	SQL_PRUNE,
 	SQL_FAMILIES
 };
@@ -34,7 +35,7 @@ struct sql_statement {
 };
 
 extern const struct sql_statement sql_store[], sql_alerts[], sql_messages[], sql_entries[],
-        sql_outbox[], sql_calls[], sql_state[], sql_prune[];
+        sql_outbox[], sql_calls[], sql_state[], sql_keys[], sql_prune[];
 
 #define SQL_STATEMENT_ENUM(name, text) name,
 #define SQL_STATEMENT_ROW(name, text) {#name, text},

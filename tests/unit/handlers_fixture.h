@@ -91,7 +91,7 @@ static inline const char *world_alert(struct world *w, const char *format, ...)
 /* Hands in a request and returns the state of its receipt. */
 static inline const char *world_alert(struct world *w, const char *format, ...)
 {
-	struct deliver d = {w->store, w->config, w->now_ms};
+	struct deliver d = {.store = w->store, .config = w->config, .now_ms = w->now_ms};
 	struct deliver_receipt receipt;
 	struct alert_fault fault;
 	struct alert *alert;
@@ -117,8 +117,8 @@ static inline const char *world_alert(struct world *w, const char *format, ...)
 /* Chooses for room ops; the event is the caller's. False: nothing to send. */
 static inline bool world_next(struct world *w, struct deliver_event *event)
 {
-	struct deliver d = {w->store, w->config, w->now_ms};
-	struct deliver_room room = {"ops", "!ops:x", "DEV", false};
+	struct deliver d = {.store = w->store, .config = w->config, .now_ms = w->now_ms};
+	struct deliver_room room = {.name = "ops", .room_id = "!ops:x", .device_id = "DEV"};
 
 	memset(event, 0, sizeof(*event));
 	assert_int_equal(store_begin(w->store), OK);
@@ -130,12 +130,13 @@ static inline bool world_next(struct world *w, struct deliver_event *event)
 static inline void world_finish(
         struct world *w, const struct deliver_event *event, enum deliver_outcome outcome)
 {
-	struct deliver d = {w->store, w->config, w->now_ms};
+	struct deliver d = {.store = w->store, .config = w->config, .now_ms = w->now_ms};
 	char event_id[64];
 	struct deliver_result result = {
 	        .outbox_id = event->outbox_id,
 	        .room = "ops",
 	        .room_id = "!ops:x",
+	        .device_id = "DEV",
 	        .outcome = outcome,
 	        .what = event->what,
 	        .event_id = outcome == DELIVER_SENT ? event_id : NULL,

@@ -273,21 +273,134 @@ static void what_is_set_aside_blocks_nothing(void **state)
 	world_destroy(w);
 }
 
+/* A cipher that counts, and writes what it was given in capitals. */
+struct toy {
+	bool ready, broken;
+	int encrypted;
+};
+
+static enum err toy_ready(void *arg, const struct deliver_room *room, int64_t now_ms, bool *ready)
+{
+	struct toy *toy = arg;
+
+	*ready = toy->ready;
+	return OK;
+}
+
+static enum err toy_encrypt(void *arg, const struct deliver_room *room, int64_t now_ms,
+        const char *type, const char *content, char **wire)
+{
+	struct toy *toy = arg;
+
+	if (toy->broken)
+		return ERR_CORRUPT;
+	*wire = x_asprintf("{\"ciphertext\":\"%d\"}", ++toy->encrypted);
+	return OK;
+}
+
+static void next_encrypted(struct world *w, struct toy *toy, const char *device_id, bool members,
+        struct deliver_event *event)
+{
+	static const char *const users[] = {"@op:x"};
+	struct deliver_cipher cipher = {toy_ready, toy_encrypt, toy};
+	struct deliver d = {w->store, w->config, w->now_ms, toy ? &cipher : NULL};
+	struct deliver_room room = {.name = "ops",
+	        .room_id = "!ops:x",
+	        .device_id = device_id,
+	        .encrypted = true,
+	        .users = members ? users : NULL,
+	        .users_len = 1};
+
+	memset(event, 0, sizeof(*event));
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(deliver_next(&d, &room, 1, event, &w->due_ms), OK);
+	assert_int_equal(store_commit(w->store), OK);
+}
+
 static void an_encrypted_room_gets_no_plain_text(void **state)
 {
 	struct world *w = world_create("");
-	struct deliver d = {w->store, w->config, w->now_ms};
-	struct deliver_room room = {"ops", "!ops:x", "DEV", true};
-	struct deliver_event event = {0};
+	struct toy toy = {.ready = false};
+	struct deliver_event event, again;
 	int64_t waiting, aside, oldest_ms;
 
 	world_alert(w, NODE, "one", 1, 1);
-	assert_int_equal(store_begin(w->store), OK);
-	assert_int_equal(deliver_next(&d, &room, 1, &event, &w->due_ms), OK);
-	assert_int_equal(store_commit(w->store), OK);
-	assert_int_equal(event.outbox_id, 0);
+	next_encrypted(w, NULL, "DEV", true, &event); /* nothing that encrypts */
+	assert_true(event.waits && event.outbox_id == 0);
+	next_encrypted(w, &toy, "DEV", true, &event); /* keys are not shared */
+	assert_true(event.waits && event.outbox_id == 0);
+	toy.ready = true;
+	next_encrypted(w, &toy, "DEV", false, &event); /* nobody knows who is in the room */
+	assert_true(event.waits && event.outbox_id == 0);
+	toy.broken = true;
+	next_encrypted(w, &toy, "DEV", true, &event); /* undone, and tried again */
+	assert_true(event.waits && event.outbox_id == 0);
+	assert_true(w->due_ms > w->now_ms && w->due_ms < INT64_MAX);
+	toy.broken = false;
+	next_encrypted(w, &toy, "DEV", true, &event);
+	assert_string_equal(event.type, "m.room.encrypted");
+	assert_string_equal(event.content, "{\"ciphertext\":\"1\"}");
+	assert_false(event.look_first);
+	/* a retry sends the same bytes, whatever becomes of the keys */
+	toy.ready = false;
+	next_encrypted(w, &toy, "DEV", true, &again);
+	assert_string_equal(again.content, event.content);
+	assert_string_equal(again.txn_id, event.txn_id);
+	assert_int_equal(toy.encrypted, 1);
 	assert_int_equal(outbox_counts(w->store, &waiting, &aside, &oldest_ms), OK);
-	assert_int_equal(aside, 1);
+	assert_int_equal(aside, 0);
+	deliver_event_finish(&again);
+	deliver_event_finish(&event);
+	world_destroy(w);
+}
+
+static void edits_in_an_encrypted_room_are_encrypted(void **state)
+{
+	struct world *w = world_create("");
+	struct toy toy = {.ready = true};
+	struct deliver_event event;
+
+	world_alert(w, NODE, "one", 1, 1);
+	next_encrypted(w, &toy, "DEV", true, &event);
+	world_finish(w, &event, DELIVER_SENT);
+	deliver_event_finish(&event);
+	world_alert(w, NODE, "one", 2, 2);
+	w->now_ms += 1500;
+	next_encrypted(w, &toy, "DEV", true, &event);
+	assert_string_equal(event.what, "edit");
+	assert_string_equal(event.type, "m.room.encrypted");
+	assert_int_equal(toy.encrypted, 2);
+	deliver_event_finish(&event);
+	world_destroy(w);
+}
+
+static void another_device_looks_first_and_encrypts_anew(void **state)
+{
+	struct world *w = world_create("");
+	struct toy toy = {.ready = true};
+	struct deliver_event event;
+	struct deliver d = {.store = w->store, .config = w->config, .now_ms = w->now_ms};
+	struct deliver_result absent = {.room = "ops",
+	        .room_id = "!ops:x",
+	        .device_id = "NEW",
+	        .outcome = DELIVER_ABSENT,
+	        .what = "send"};
+
+	world_alert(w, NODE, "one", 1, 1);
+	next_encrypted(w, &toy, "DEV", true, &event);
+	deliver_event_finish(&event);
+	next_encrypted(w, &toy, "NEW", true, &event);
+	assert_true(event.look_first);
+	assert_string_equal(event.content, "{\"ciphertext\":\"1\"}"); /* to be looked for */
+	absent.outbox_id = event.outbox_id;
+	deliver_event_finish(&event);
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(deliver_finish(&d, &absent), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	next_encrypted(w, &toy, "NEW", true, &event);
+	assert_false(event.look_first);
+	assert_string_equal(event.content, "{\"ciphertext\":\"2\"}");
+	deliver_event_finish(&event);
 	world_destroy(w);
 }
 
@@ -358,6 +471,8 @@ int main(void)
 	        cmocka_unit_test(a_crash_repeats_the_same_event),
 	        cmocka_unit_test(what_is_set_aside_blocks_nothing),
 	        cmocka_unit_test(an_encrypted_room_gets_no_plain_text),
+	        cmocka_unit_test(edits_in_an_encrypted_room_are_encrypted),
+	        cmocka_unit_test(another_device_looks_first_and_encrypts_anew),
 	        cmocka_unit_test(a_posted_event_waits_its_turn_and_can_be_found_again),
 	        cmocka_unit_test(no_event_passes_its_limit),
 	};
