@@ -286,6 +286,7 @@ static void on_status(struct report_status *status, void *arg)
 	struct bot *bot = arg;
 	struct courier_counters counters = courier_counters(bot->courier);
 	const struct rooms *rooms = link_rooms(bot->link);
+	const struct vault *vault = link_vault(bot->link);
 	struct report_room *list;
 	size_t i;
 
@@ -293,6 +294,10 @@ static void on_status(struct report_status *status, void *arg)
 	status->homeserver = link_homeserver(bot->link);
 	status->problem = link_problem(bot->link);
 	status->last_sync_ms = link_last_sync_ms(bot->link);
+	status->identity = vault_identity(vault);
+	status->encryption_problem = vault_problem(vault);
+	status->fingerprint = vault_fingerprint(vault);
+	status->notices = vault_notices(vault);
 	status->sent = counters.sent;
 	status->retried = counters.retried;
 	status->in_flight = counters.in_flight;

@@ -49,6 +49,7 @@ struct courier {
 	struct courier_events events;
 	struct courier_counters counters;
 	struct mirror *mirror;
+	struct courier_cipher cipher; /* zero = none */
 	struct mx *mx;
 	struct rooms *rooms;
 	char *user_id, *device_id;
@@ -70,6 +71,7 @@ struct choice {
 	struct courier *courier;
 	struct config *config; /* referenced */
 	struct deliver_room *rooms;
+	struct member_list **lists; /* of the rooms, referenced; NULL = not known */
 	struct deliver_event *events;
 	size_t len;
 	int64_t due_ms;
@@ -83,7 +85,7 @@ struct outcome {
 	enum deliver_outcome outcome;
 	int64_t outbox_id;
 	char what[16], room[64];
-	char *room_id, *event_id, *error;
+	char *room_id, *device_id, *event_id, *error;
 	int64_t started_ms, duration_ms;
 	enum err code;
 	int http_status;
@@ -152,6 +154,7 @@ static enum err outcome_work(struct store *store, void *arg)
 	        .outbox_id = o->outbox_id,
 	        .room = o->room,
 	        .room_id = o->room_id,
+	        .device_id = o->device_id,
 	        .outcome = o->outcome,
 	        .what = o->what,
 	        .event_id = o->event_id,
@@ -211,6 +214,7 @@ static void outcome_done(enum err result, const char *message, void *arg)
 	}
 	config_unref(o->config);
 	free(o->room_id);
+	free(o->device_id);
 	free(o->event_id);
 	free(o->error);
 	free(o);
@@ -231,6 +235,7 @@ static void outcome_submit(struct lane *lane, enum deliver_outcome outcome,
 	memcpy(o->what, lane->event.what, sizeof(o->what));
 	memcpy(o->room, lane->name, sizeof(o->room));
 	o->room_id = x_strdup_opt(lane->event.room_id);
+	o->device_id = x_strdup(courier->device_id);
 	o->event_id = x_strdup_opt(event_id);
 	o->started_ms = lane->started_ms;
 	o->duration_ms = clock_monotonic_ms() - lane->started_mono_ms;
@@ -351,6 +356,7 @@ static void lane_start(struct lane *lane, struct deliver_event *event)
 {
 	struct courier *courier = lane->courier;
 	struct find_what what;
+	json_t *wire;
 
 	lane->event = *event;
 	memset(event, 0, sizeof(*event));
@@ -361,14 +367,17 @@ static void lane_start(struct lane *lane, struct deliver_event *event)
 	}
 	lane->started_ms = clock_now_ms();
 	lane->started_mono_ms = clock_monotonic_ms();
+	wire = json_loads(lane->event.content, 0, NULL); /* names the ciphertext if it is one */
 	what = (struct find_what){
 	        .room_id = lane->event.room_id,
 	        .sender = courier->user_id,
 	        .txn_id = lane->event.txn_id,
 	        .content_key = RENDER_KEY,
+	        .ciphertext = json_string_value(json_object_get(wire, "ciphertext")),
 	        .since_ms = lane->event.frozen_ms,
 	};
 	lane->find = find_start(courier->mx, &what, on_found, lane);
+	json_decref(wire);
 }
 
 /* --- choosing ----------------------------------------------------------------------------- */
@@ -376,7 +385,12 @@ static void lane_start(struct lane *lane, struct deliver_event *event)
 static enum err choice_work(struct store *store, void *arg)
 {
 	struct choice *c = arg;
-	struct deliver d = {.store = store, .config = c->config, .now_ms = clock_now_ms()};
+	struct deliver d = {
+	        .store = store,
+	        .config = c->config,
+	        .now_ms = clock_now_ms(),
+	        .cipher = c->courier->cipher.cipher,
+	};
 
 	return deliver_next(&d, c->rooms, c->len, c->events, &c->due_ms);
 }
@@ -390,8 +404,10 @@ static void choice_destroy(struct choice *c)
 		free((char *)c->rooms[i].name);
 		free((char *)c->rooms[i].room_id);
 		free((char *)c->rooms[i].device_id);
+		member_list_unref(c->lists[i]);
 	}
 	free(c->rooms);
+	free(c->lists);
 	free(c->events);
 	config_unref(c->config);
 	free(c);
@@ -401,6 +417,7 @@ static void choice_done(enum err result, const char *message, void *arg)
 {
 	struct choice *c = arg;
 	struct courier *courier = c->courier;
+	bool waits = false;
 	size_t i;
 
 	courier->jobs--;
@@ -414,12 +431,15 @@ static void choice_done(enum err result, const char *message, void *arg)
 	for (i = 0; i < c->len; i++) {
 		struct lane *lane;
 
+		waits = waits || c->events[i].waits;
 		if (!c->events[i].outbox_id || courier->closing || !courier->mx)
 			continue;
 		lane = lane_get(courier, c->rooms[i].name);
 		if (lane->state == LANE_IDLE)
 			lane_start(lane, &c->events[i]);
 	}
+	if (waits && courier->cipher.on_waits)
+		courier->cipher.on_waits(courier->cipher.arg);
 out:
 	choice_destroy(c);
 	if (courier->closing) {
@@ -448,17 +468,25 @@ void courier_poke(struct courier *courier)
 	c->courier = courier;
 	c->config = config_ref(courier->config);
 	c->rooms = x_calloc(len ? len : 1, sizeof(*c->rooms));
+	c->lists = x_calloc(len ? len : 1, sizeof(struct member_list *));
 	c->events = x_calloc(len ? len : 1, sizeof(*c->events));
 	for (i = 0; i < len; i++) {
 		const struct room *room = rooms_at(courier->rooms, i);
+		struct member_list *list;
 
 		if (!room->ready || lane_get(courier, room->name)->state != LANE_IDLE)
 			continue;
+		list = room->encrypted && courier->cipher.members
+		               ? courier->cipher.members(room->room_id, courier->cipher.arg)
+		               : NULL;
+		c->lists[c->len] = list ? member_list_ref(list) : NULL;
 		c->rooms[c->len++] = (struct deliver_room){
 		        .name = x_strdup(room->name),
 		        .room_id = x_strdup(room->room_id),
 		        .device_id = x_strdup(courier->device_id),
 		        .encrypted = room->encrypted,
+		        .users = list ? (const char *const *)list->users : NULL,
+		        .users_len = list ? list->len : 0,
 		};
 	}
 	courier->choices++;
@@ -524,6 +552,11 @@ void courier_configure(struct courier *courier, struct config *config)
 	config_unref(courier->config);
 	courier->config = config;
 	courier_poke(courier);
+}
+
+void courier_set_cipher(struct courier *courier, const struct courier_cipher *cipher)
+{
+	courier->cipher = *cipher;
 }
 
 void courier_set_mirror(struct courier *courier, struct mirror *mirror)

@@ -16,11 +16,23 @@
 #include <uv.h>
 #include "bot/config/config.h"
 #include "bot/matrix/client.h"
+#include "bot/matrix/members.h"
 #include "bot/matrix/rooms.h"
 #include "bot/mirror.h"
 #include "bot/writer.h"
+#include "handlers/deliver.h"
 
 struct courier;
+
+/* Who may read an encrypted room, and what it is encrypted with. */
+struct courier_cipher {
+	const struct deliver_cipher *cipher;
+	/* The users of the room, NULL while they are not known. */
+	struct member_list *(*members)(const char *room_id, void *arg);
+	/* A room waits for keys: what the cipher asked for is to be sent. */
+	void (*on_waits)(void *arg);
+	void *arg;
+};
 
 struct courier_events {
 	/* An event was confirmed, set aside, or failed for now; for waiters and subscribers.
@@ -38,6 +50,8 @@ struct courier_counters {
 /* writer is borrowed; the config is referenced. Nothing is sent before courier_set_online(). */
 struct courier *courier_create(uv_loop_t *loop, struct writer *writer, struct config *config,
         const struct courier_events *events);
+/* Copied; what is in it must outlive the courier. Without one encrypted rooms wait. */
+void courier_set_cipher(struct courier *courier, const struct courier_cipher *cipher);
 /* Takes over a reloaded config. */
 void courier_configure(struct courier *courier, struct config *config);
 /* The copy of the calls in another database; NULL = none. Borrowed. */

@@ -1,19 +1,22 @@
 /*
- * link.c - see link.h. Closed from the outside in: sync, rooms, auth, then HTTP with whatever is
- * still under way.
+ * link.c - see link.h. Closed from the outside in: sync, members, rooms, vault, auth, then HTTP
+ * with whatever is still under way.
  */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include "bot/base/alloc.h"
+#include "bot/base/clock.h"
 #include "bot/base/log.h"
 #include "bot/link.h"
 #include "bot/matrix/auth.h"
 #include "bot/matrix/backoff.h"
 #include "bot/matrix/discovery.h"
+#include "bot/matrix/members.h"
 #include "bot/matrix/sync.h"
 #include "bot/notify.h"
+#include "bot/vault/vault.h"
 #include "storage/outbox.h"
 #include "storage/state.h"
 
@@ -22,16 +25,19 @@ struct link {
 	struct config *config;
 	struct link_events events;
 	struct http *http;
-	struct mx *mx;       /* after discovery */
-	struct auth *auth;   /* likewise */
-	struct rooms *rooms; /* after the first token */
-	struct sync *sync;   /* likewise */
-	uv_timer_t timer;    /* the next try of discovery */
+	struct mx *mx;     /* after discovery */
+	struct auth *auth; /* likewise */
+	struct vault *vault;
+	struct rooms *rooms;     /* after the first token */
+	struct members *members; /* likewise */
+	struct sync *sync;       /* likewise */
+	uv_timer_t timer;        /* the next try of discovery */
 	char *homeserver;
 	char problem[256];
 	unsigned failures; /* of discovery */
 	unsigned jobs;     /* writer jobs not done */
-	bool online, closing;
+	char *since;       /* where /sync starts from, or NULL */
+	bool online, closing, vault_closing;
 	void (*closed)(void *arg);
 	void *closed_arg;
 };
@@ -98,6 +104,8 @@ static void on_room(const struct room *room, void *arg)
 
 	if (!room->ready || link->closing)
 		return;
+	if (room->encrypted)
+		members_follow(link->members, room->room_id);
 	link_store_room(link, room->room_id, room->address, NULL);
 	if (link->online)
 		courier_poke(link->options.courier);
@@ -113,14 +121,19 @@ static void on_encrypted(const char *room_id, const json_t *content, void *arg)
 
 struct since_job {
 	struct link *link;
+	json_t *answer; /* the job's until it is done */
 	char *since;
+	bool first;
 };
 
 static enum err since_work(struct store *store, void *arg)
 {
 	struct since_job *job = arg;
+	struct vault_core *core = vault_core(job->link->vault);
+	bool new_keys;
+	enum err err = core_take_sync(core, clock_now_ms(), job->answer, job->first, &new_keys);
 
-	return state_set(store, "sync.since", job->since);
+	return err == OK ? state_set(store, "sync.since", job->since) : err;
 }
 
 static void since_done(enum err result, const char *message, void *arg)
@@ -130,10 +143,13 @@ static void since_done(enum err result, const char *message, void *arg)
 
 	if (result != OK)
 		log_error("link", "could not store the sync position: %s", message);
+	json_decref(job->answer);
 	free(job->since);
 	free(job);
-	if (!link->closing)
+	if (!link->closing) {
+		vault_pump(link->vault);
 		sync_next(link->sync);
+	}
 	job_ended(link);
 }
 
@@ -143,10 +159,54 @@ static void on_batch(const json_t *answer, const char *next_batch, bool first, v
 	struct since_job *job = x_calloc(1, sizeof(*job));
 
 	rooms_take_sync(link->rooms, answer);
+	if (first)
+		members_refresh(link->members);
+	else
+		members_take_sync(link->members, answer);
 	job->link = link;
+	job->answer = json_incref((json_t *)answer);
+	job->first = first;
 	job->since = x_strdup(next_batch);
 	link->jobs++;
 	writer_submit(link->options.writer, since_work, since_done, job);
+}
+
+/* --- encryption --------------------------------------------------------------------------- */
+
+/* What /sync brings to the device is gone once the next answer is asked for: nothing is asked
+ * before somebody can take it in. */
+static void on_vault_open(void *arg)
+{
+	struct link *link = arg;
+
+	sync_start(link->sync, link->since);
+}
+
+static void on_vault_change(void *arg)
+{
+	struct link *link = arg;
+
+	if (link->online)
+		courier_poke(link->options.courier);
+}
+
+static void on_members(const char *room_id, void *arg)
+{
+	on_vault_change(arg);
+}
+
+static struct member_list *members_for(const char *room_id, void *arg)
+{
+	struct link *link = arg;
+
+	return members_of(link->members, room_id);
+}
+
+static void on_waits(void *arg)
+{
+	struct link *link = arg;
+
+	vault_pump(link->vault);
 }
 
 static void on_sync_state(bool up, const char *error, void *arg)
@@ -215,6 +275,7 @@ static void link_go_online(struct link *link, const struct identity_job *job)
 {
 	struct rooms_events rooms_events = {on_room, on_encrypted, link};
 	struct sync_events sync_events = {on_batch, on_sync_state, link};
+	struct members_events members_events = {on_members, link};
 	size_t i;
 
 	link->online = true;
@@ -224,15 +285,19 @@ static void link_go_online(struct link *link, const struct identity_job *job)
 		        rooms_create(link->options.loop, link->mx, job->user_id, &rooms_events);
 		for (i = 0; i < job->encrypted_len; i++)
 			rooms_remember_encrypted(link->rooms, job->encrypted[i]);
+		link->members = members_create(link->options.loop, link->mx, &members_events);
 		rooms_configure(link->rooms, link->config);
 		link->sync = sync_create(link->options.loop, link->mx, job->user_id, &sync_events);
-		sync_start(link->sync, job->since);
+		link->since = x_strdup_opt(job->since);
 	} else {
 		for (i = 0; i < rooms_len(link->rooms); i++)
 			if (!rooms_at(link->rooms, i)->ready)
 				rooms_recheck(link->rooms, rooms_at(link->rooms, i)->name);
 		sync_wake(link->sync);
 	}
+	vault_set_online(link->vault, link->mx, link->rooms, job->user_id, job->device_id,
+	        job->new_device && job->stored_device &&
+	                strcmp(job->stored_device, job->device_id) != 0);
 	courier_set_online(
 	        link->options.courier, link->mx, link->rooms, job->user_id, job->device_id);
 }
@@ -300,6 +365,7 @@ static void on_lost(const char *problem, void *arg)
 
 	link->online = false;
 	link_problem_set(link, problem);
+	vault_set_offline(link->vault);
 	courier_set_offline(link->options.courier);
 }
 
@@ -360,6 +426,8 @@ enum err link_create(struct link **out, const struct link_options *options, stru
 	        .ca_file = config->matrix.ca_file,
 	        .user_agent = "matrix-telemetry-bot/" BOT_VERSION,
 	};
+	struct vault_events vault_events = {on_vault_open, on_vault_change, link};
+	struct courier_cipher cipher;
 	enum err err = http_create(&link->http, options->loop, &http_options);
 
 	*out = NULL;
@@ -371,6 +439,9 @@ enum err link_create(struct link **out, const struct link_options *options, stru
 	link->config = config_ref(config);
 	link->events = *events;
 	link->homeserver = x_strdup(config->matrix.homeserver);
+	link->vault = vault_create(options->loop, options->writer, config, &vault_events);
+	cipher = (struct courier_cipher){vault_cipher(link->vault), members_for, on_waits, link};
+	courier_set_cipher(options->courier, &cipher);
 	uv_timer_init(options->loop, &link->timer);
 	link->timer.data = link;
 	link_problem_set(link, "not connected yet");
@@ -389,6 +460,7 @@ void link_configure(struct link *link, struct config *config)
 	link->config = config;
 	if (link->rooms)
 		rooms_configure(link->rooms, config);
+	vault_configure(link->vault, config);
 	if (link->auth)
 		auth_configure(link->auth, config);
 	if (link->online)
@@ -410,6 +482,11 @@ int64_t link_last_sync_ms(const struct link *link)
 	return link->sync ? sync_last_ms(link->sync) : 0;
 }
 
+const struct vault *link_vault(const struct link *link)
+{
+	return link->vault;
+}
+
 const struct rooms *link_rooms(const struct link *link)
 {
 	return link->rooms;
@@ -424,6 +501,7 @@ static void on_timer_closed(uv_handle_t *handle)
 	mx_destroy(link->mx);
 	config_unref(link->config);
 	free(link->homeserver);
+	free(link->since);
 	free(link);
 	closed(arg);
 }
@@ -444,15 +522,32 @@ static void on_auth_closed(void *arg)
 	http_close(link->http, on_http_closed, link);
 }
 
+static void on_vault_closed(void *arg)
+{
+	struct link *link = arg;
+
+	link->vault = NULL;
+	if (link->auth)
+		auth_close(link->auth, on_auth_closed, link);
+	else
+		on_auth_closed(link);
+}
+
+/* Once no job of ours can use the vault's core any more. */
 static void on_rooms_closed(void *arg)
 {
 	struct link *link = arg;
 
 	link->rooms = NULL;
-	if (link->auth)
-		auth_close(link->auth, on_auth_closed, link);
-	else
-		on_auth_closed(link);
+	link_closing(link);
+}
+
+static void on_members_closed(void *arg)
+{
+	struct link *link = arg;
+
+	link->members = NULL;
+	rooms_close(link->rooms, on_rooms_closed, link);
 }
 
 static void on_sync_closed(void *arg)
@@ -460,17 +555,23 @@ static void on_sync_closed(void *arg)
 	struct link *link = arg;
 
 	link->sync = NULL;
-	if (link->rooms)
-		rooms_close(link->rooms, on_rooms_closed, link);
+	if (link->members)
+		members_close(link->members, on_members_closed, link);
 	else
 		on_rooms_closed(link);
 }
 
-/* The last step, once HTTP is closed and no job is under way. */
+/* Goes on when no job is under way: with the vault, and when HTTP is closed too, with the end. */
 static void link_closing(struct link *link)
 {
-	if (!link->http && link->jobs == 0 && !uv_is_closing((uv_handle_t *)&link->timer))
+	if (link->jobs > 0)
+		return;
+	if (link->vault && !link->rooms && !link->sync && !link->vault_closing) {
+		link->vault_closing = true;
+		vault_close(link->vault, on_vault_closed, link);
+	} else if (!link->http && !uv_is_closing((uv_handle_t *)&link->timer)) {
 		uv_close((uv_handle_t *)&link->timer, on_timer_closed);
+	}
 }
 
 void link_close(struct link *link, void (*closed)(void *arg), void *arg)

@@ -7,6 +7,8 @@
 #include "bot/config/config.h"
 #include "handlers/report.h"
 
+#define REPORT_NOTICES_MAX 3 /* of what encryption refused */
+
 static const char *const state_names[] = {"queued", "grouped", "silenced"};
 
 static void report_ago(struct buf *out, int64_t ms, int64_t now_ms)
@@ -20,6 +22,34 @@ static void report_ago(struct buf *out, int64_t ms, int64_t now_ms)
 static bool report_has(const char *text)
 {
 	return text && text[0];
+}
+
+static bool any_encrypted(const struct report_status *status)
+{
+	for (size_t i = 0; i < status->rooms_len; i++)
+		if (status->rooms[i].encrypted)
+			return true;
+	return false;
+}
+
+/* What stands in the way of encrypted rooms, and the newest refusals. */
+static void report_encryption(const struct report_status *status, struct buf *out)
+{
+	size_t len = json_array_size(status->notices), i;
+
+	if (any_encrypted(status) && report_has(status->encryption_problem)) {
+		buf_add_str(out, "encryption: ");
+		text_add_plain(out, status->encryption_problem, 250, TEXT_FOLD_NEWLINES);
+		buf_add_char(out, '\n');
+	} else if (report_has(status->fingerprint)) {
+		buf_printf(out, "device: %s\n", status->identity);
+	}
+	for (i = len > REPORT_NOTICES_MAX ? len - REPORT_NOTICES_MAX : 0; i < len; i++) {
+		buf_add_str(out, "security: ");
+		text_add_plain(out, json_string_value(json_array_get(status->notices, i)), 250,
+		        TEXT_FOLD_NEWLINES);
+		buf_add_char(out, '\n');
+	}
 }
 
 void report_status_text(const struct report_status *status, struct buf *out)
@@ -65,6 +95,7 @@ void report_status_text(const struct report_status *status, struct buf *out)
 			buf_printf(out, "ready%s", room->encrypted ? ", encrypted" : "");
 		buf_add_char(out, '\n');
 	}
+	report_encryption(status, out);
 	for (i = 0; i < status->aside_len; i++) {
 		const struct outbox_row *row = &status->aside_rows[i];
 
@@ -96,7 +127,7 @@ json_t *report_status_json(const struct report_status *status)
 		                status->aside_rows[i].room, "error", status->aside_rows[i].error,
 		                "created_ms", (json_int_t)status->aside_rows[i].created_ms));
 	return json_pack("{s:s, s:I, s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i,"
-	                 " s:{s:I, s:I, s:I}, s:I, s:o, s:o}",
+	                 " s:{s:I, s:I, s:I}, s:I, s:o, s:o, s:{s:s?, s:s?, s:s?, s:O?}}",
 	        "version", status->version, "uptime_ms",
 	        (json_int_t)(status->now_ms - status->started_ms), "homeserver",
 	        status->homeserver ? status->homeserver : "", "online",
@@ -109,7 +140,9 @@ json_t *report_status_json(const struct report_status *status)
 	        (json_int_t)status->counts[SEVERITY_CRITICAL], "warning",
 	        (json_int_t)status->counts[SEVERITY_WARNING], "info",
 	        (json_int_t)status->counts[SEVERITY_INFO], "p95_ms", (json_int_t)status->p95_ms,
-	        "rooms", rooms, "set_aside", aside);
+	        "rooms", rooms, "set_aside", aside, "encryption", "identity", status->identity,
+	        "problem", status->encryption_problem, "fingerprint", status->fingerprint,
+	        "notices", status->notices);
 }
 
 void report_alerts_text(const struct alert_row *rows, size_t len, int64_t now_ms, struct buf *out)

@@ -26,6 +26,10 @@ struct report_status {
 	size_t rooms_len;
 	uint64_t sent, retried; /* since the start */
 	unsigned in_flight, clients;
+	/* encryption: how our device stands, why encrypted rooms wait ("" = they do not), its
+	 * fingerprint, and what was refused (array of strings, or NULL) */
+	const char *identity, *encryption_problem, *fingerprint;
+	const json_t *notices;
 	/* from storage */
 	int64_t waiting, aside, oldest_ms;
 	int64_t counts[3]; /* alerts of the last 24 h by severity */

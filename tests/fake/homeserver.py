@@ -88,6 +88,11 @@ class Homeserver:
         self.timeline = []  # (room_id, event)
         self.transactions = {}
         self.requests = []  # (method, path, token)
+        self.members = [self.USER, "@op:fake.local"]
+        self.devices = {}  # user: {device: its keys}
+        self.identity = {}  # user: body of device_signing/upload
+        self.one_time_keys = {}
+        self.to_device = []  # (type, messages)
         self.tricks = []    # [method, pattern, function, times left]
         self.whoami = {"user_id": self.USER, "device_id": self.DEVICE}
         self.batches = []   # what the next /sync answers tell
@@ -139,7 +144,7 @@ class Homeserver:
 
     def bodies(self, room_id):
         """Every event's text, edits' new content included."""
-        return [event["content"].get("m.new_content", event["content"])["body"]
+        return [event["content"].get("m.new_content", event["content"]).get("body", "")
                 for room, event in self.timeline if room == room_id]
 
     def handle(self, method, path, query, body, token):
@@ -187,7 +192,41 @@ class Homeserver:
         match = re.match(r"/v3/rooms/([^/]+)/messages", path)
         if match:
             return 200, {"chunk": [e for r, e in reversed(self.timeline) if r == match[1]], "start": "s"}
+        match = re.match(r"/v3/rooms/([^/]+)/members", path)
+        if match:
+            return 200, {"chunk": [{"type": "m.room.member", "state_key": user, "content": {"membership": "join"}}
+                                   for user in self.members]}
+        if path.startswith("/v3/keys/") or path.startswith("/v3/sendToDevice/"):
+            return self.keys(path, body)
         return 404, {"errcode": "M_UNRECOGNIZED", "error": path}
+
+    def keys(self, path, body):
+        """What a device needs to be signed; tests change `devices` and `identity` to lie."""
+        if path == "/v3/keys/upload":
+            if "device_keys" in body:
+                self.devices.setdefault(self.USER, {})[body["device_keys"]["device_id"]] = body["device_keys"]
+            self.one_time_keys.update(body.get("one_time_keys", {}))
+            return 200, {"one_time_key_counts": {"signed_curve25519": len(self.one_time_keys)}}
+        if path == "/v3/keys/device_signing/upload":
+            self.identity[self.USER] = body
+        if path == "/v3/keys/signatures/upload":
+            for user, objects in body.items():
+                for key, value in objects.items():
+                    if key in self.devices.get(user, {}):
+                        self.devices[user][key] = value
+            return 200, {"failures": {}}
+        if path == "/v3/keys/query":
+            wanted = body["device_keys"]
+            answer = {"device_keys": {user: self.devices.get(user, {}) for user in wanted}, "failures": {}}
+            for kind in ("master_key", "self_signing_key", "user_signing_key"):
+                answer[kind + "s"] = {user: self.identity[user][kind] for user in wanted
+                                      if kind in self.identity.get(user, {})}
+            return 200, answer
+        if path == "/v3/keys/claim":
+            return 200, {"one_time_keys": {}, "failures": {}}
+        if path.startswith("/v3/sendToDevice/"):
+            self.to_device.append((path.split("/")[3], body["messages"]))
+        return 200, {}
 
     def send(self, room_id, kind, txn, content):
         key = (room_id, kind, txn)
@@ -206,4 +245,6 @@ class Homeserver:
                                   int(query.get("timeout", "0")) / 1000)
         rooms = self.batches[since] if "since" in query and since < len(self.batches) else {}
         following = min(since + 1, len(self.batches)) if "since" in query else len(self.batches)
-        return 200, {"next_batch": str(following), "rooms": rooms}
+        return 200, {"next_batch": str(following), "rooms": rooms,
+                     "device_one_time_keys_count": {"signed_curve25519": len(self.one_time_keys)},
+                     "device_unused_fallback_key_types": ["signed_curve25519"]}

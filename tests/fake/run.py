@@ -263,29 +263,42 @@ def test_another_device_stops():
     server.shut()
 
 
-def encrypted(server, bot):
-    bot.call(node("r-1"))
-    end = time.monotonic() + 30
-    while bot.call({"op": "status"})["aside"] != 1 and time.monotonic() < end:
-        time.sleep(0.02)
-    check(bot.call({"op": "status"})["aside"] == 1, "not set aside")
-    check(not server.bodies(OPS), "plain text in an encrypted room")
+def events_of(server, room):
+    return [event for r, event in server.timeline if r == room]
 
 
 def test_no_plain_text_in_an_encrypted_room():
     server, bot = make()
     server.state[(OPS, "m.room.encryption")] = {"algorithm": "m.megolm.v1.aes-sha2"}
     bot.start()
-    encrypted(server, bot)
+    bot.call(node("r-1"))
+    server.wait(lambda: events_of(server, OPS))
     bot.stop()
     server.state.clear()  # and now it lies
     bot.start()
-    bot.call(node("r-2", app="other", severity="warning"))
+    bot.call(node("r-2", app="other"))
+    server.wait(lambda: len(events_of(server, OPS)) == 2)
+    check(all(event["type"] == "m.room.encrypted" and "ciphertext" in event["content"]
+              for event in events_of(server, OPS)), str(events_of(server, OPS)))
+    sessions = {event["content"]["session_id"] for event in events_of(server, OPS)}
+    check(len(sessions) == 2, "a restarted bot went on with the old room session")
+    bot.stop()
+    server.shut()
+
+
+def test_nothing_is_encrypted_before_the_device_is_signed():
+    server, bot = make()
+    server.state[(OPS, "m.room.encryption")] = {"algorithm": "m.megolm.v1.aes-sha2"}
+    server.trick("POST", "/keys/signatures/upload", lambda r: r.reply(
+        200, {"failures": {server.USER: {"DEV": {"errcode": "M_UNKNOWN", "error": "bad signature"}}}}))
+    bot.start()
+    bot.call(node("r-1"))
+    bot.call(node("r-2", severity="warning"))
     delivered(server, "r-2", DEV)
-    check(bot.call({"op": "retry"})["count"] == 1, "nothing to retry")
-    bot.call(node("r-3", app="third", severity="warning"))
-    delivered(server, "r-3", DEV)
-    check(not server.bodies(OPS), "plain text after the server lied")
+    server.wait(lambda: any(path.endswith("/keys/signatures/upload") for _, path, _ in server.requests))
+    status = bot.call({"op": "status"})
+    check(status["encryption"]["identity"] != "signed" and status["encryption"]["problem"], str(status))
+    check(not events_of(server, OPS), "sent from a device that is not signed")
     bot.stop()
     server.shut()
 

@@ -78,7 +78,7 @@ static void new_database_has_schema_and_settings(void **state)
 {
 	struct store *store = fixture_store(state);
 
-	assert_int_equal(store_schema(), 1);
+	assert_int_equal(store_schema(), 2);
 	assert_int_equal(pragma_int(store, "PRAGMA user_version"), store_schema());
 	assert_int_equal(pragma_int(store, "PRAGMA foreign_keys"), 1);
 	assert_int_equal(pragma_int(store, "PRAGMA synchronous"), 2);
@@ -90,8 +90,8 @@ static void new_database_has_schema_and_settings(void **state)
 	assert_int_equal(pragma_int(store,
 	                         "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name "
 	                         "IN ('alerts', 'messages', 'entries', 'outbox', 'calls', 'state', "
-	                         "'rooms') AND sql LIKE '%STRICT%'"),
-	        7);
+	                         "'rooms', 'crypto') AND sql LIKE '%STRICT%'"),
+	        8);
 }
 
 static void reopened_database_keeps_its_rows(void **state)

@@ -1,0 +1,302 @@
+/*
+ * account.c - see account.h.
+ *
+ * Happy path: keys are made and stored unpublished, one upload at a time carries all that are
+ * unpublished, its answer marks them published. An upload that is sent twice carries the same
+ * keys. A refused upload (the server has other keys by those ids, as after a database was
+ * restored) marks them published as well: new ones get new ids.
+ */
+#include "bot/crypto/account.h"
+
+#include <string.h>
+#include "bot/base/clock.h"
+#include "bot/crypto/canonical.h"
+#include "bot/crypto/identity.h"
+#include "bot/crypto/request.h"
+
+#define ONE_TIME_KEYS 50              /* kept on the server; libolm holds twice as many */
+#define FALLBACK_PAUSE_MS (60 * 1000) /* between two fallback keys */
+#define FALLBACK_OLD_MS CLOCK_HOUR_MS /* messages to the former key still come that long */
+
+enum err account_load(struct crypto *crypto, struct OlmAccount **out)
+{
+	AUTO_SECRET pickle = NULL;
+	enum err code = crypto->store.get(crypto->store.arg, "machine", "account", &pickle);
+
+	*out = NULL;
+	if (code == ERR_NOT_FOUND) {
+		return ERR_CORRUPT;
+	}
+	return code == OK ? ol_account_load(out, &crypto->key, pickle) : code;
+}
+
+enum err account_save(struct crypto *crypto, struct OlmAccount *account)
+{
+	AUTO_SECRET pickle = ol_account_save(account, &crypto->key);
+
+	return crypto->store.put(crypto->store.arg, "machine", "account", pickle);
+}
+
+static void sign(struct crypto *crypto, struct OlmAccount *account, json_t *object)
+{
+	AUTO_TEXT text = canonical_signed_part(object);
+	AUTO_TEXT signature = ol_account_sign(account, text);
+	AUTO_TEXT key_id = x_asprintf("ed25519:%s", crypto->device_id);
+
+	canonical_sign_add(object, crypto->user_id, key_id, signature);
+}
+
+enum err account_sign(struct crypto *crypto, json_t *object)
+{
+	struct OlmAccount *account;
+	enum err code = account_load(crypto, &account);
+
+	if (code == OK) {
+		sign(crypto, account, object);
+		ol_account_free(account);
+	}
+	return code;
+}
+
+static json_t *make_device_keys(struct crypto *crypto, struct OlmAccount *account)
+{
+	AUTO_TEXT curve_id = x_asprintf("curve25519:%s", crypto->device_id);
+	AUTO_TEXT ed_id = x_asprintf("ed25519:%s", crypto->device_id);
+	json_t *keys = json_pack("{s:s, s:s, s:[s,s], s:{s:s, s:s}}", "user_id", crypto->user_id,
+	        "device_id", crypto->device_id, "algorithms", ALGORITHM_OLM, ALGORITHM_MEGOLM,
+	        "keys", curve_id, crypto->curve25519, ed_id, crypto->ed25519);
+
+	sign(crypto, account, keys);
+	return keys;
+}
+
+enum err account_renew_device_keys(struct crypto *crypto)
+{
+	struct OlmAccount *account;
+	enum err code = account_load(crypto, &account);
+
+	if (code == OK) {
+		AUTO_JSON keys = make_device_keys(crypto, account);
+
+		ol_account_free(account);
+		code = identity_sign_device(crypto, keys);
+		if (code == OK || code == ERR_NOT_FOUND) {
+			code = keep_put(crypto, "machine", "device_keys", keys);
+		}
+	}
+	return code;
+}
+
+enum err account_device_keys(struct crypto *crypto, json_t **out)
+{
+	enum err code = keep_get(crypto, "machine", "device_keys", out);
+
+	return code == ERR_NOT_FOUND ? ERR_CORRUPT : code;
+}
+
+/* {"signed_curve25519:ID": {key, signatures}} of libolm's {ID: key}. */
+static json_t *signed_keys(
+        struct crypto *crypto, struct OlmAccount *account, json_t *keys, bool fallback)
+{
+	AUTO_JSON owned = keys;
+	json_t *out = json_object();
+	const char *id;
+	json_t *key;
+
+	json_object_foreach(owned, id, key)
+	{
+		AUTO_TEXT name = x_asprintf("signed_curve25519:%s", id);
+		json_t *object = json_pack("{s:O}", "key", key);
+
+		if (fallback) {
+			json_object_set_new(object, "fallback", json_true());
+		}
+		sign(crypto, account, object);
+		json_object_set_new(out, name, object);
+	}
+	return out;
+}
+
+/* Asks for an upload of all that is unpublished. */
+static enum err upload(struct crypto *crypto, struct OlmAccount *account, bool device_keys)
+{
+	json_t *one_time = signed_keys(crypto, account, ol_account_one_time_keys(account), false);
+	json_t *fallback = signed_keys(crypto, account, ol_account_fallback_key(account), true);
+	json_t *body = json_pack("{s:o}", "one_time_keys", one_time);
+	enum err code = OK;
+
+	if (json_object_size(fallback) > 0) {
+		json_object_set(body, "fallback_keys", fallback);
+	}
+	json_decref(fallback);
+	if (device_keys) {
+		json_t *keys = NULL;
+
+		code = account_device_keys(crypto, &keys);
+		if (code != OK) {
+			json_decref(body);
+			return code;
+		}
+		json_object_set_new(body, "device_keys", keys);
+	}
+	return request_add(crypto, CRYPTO_KEYS_UPLOAD, body, NULL, "POST", "/v3/keys/upload");
+}
+
+enum err account_create(struct crypto *crypto, int64_t now_ms)
+{
+	struct OlmAccount *account = ol_account_create();
+	AUTO_JSON self = NULL;
+	AUTO_JSON state = json_pack("{s:I}", "fallback_ms", (json_int_t)now_ms);
+	AUTO_JSON keys = NULL;
+	enum err code;
+
+	ol_account_keys(account, crypto->curve25519, crypto->ed25519);
+	ol_account_make_one_time_keys(account, ONE_TIME_KEYS);
+	ol_account_make_fallback_key(account);
+	self = json_pack("{s:s, s:s}", "user", crypto->user_id, "device", crypto->device_id);
+	keys = make_device_keys(crypto, account);
+	code = account_save(crypto, account);
+	if (code == OK) {
+		code = keep_put(crypto, "machine", "self", self);
+	}
+	if (code == OK) {
+		code = keep_put(crypto, "machine", "keys", state);
+	}
+	if (code == OK) {
+		code = keep_put(crypto, "machine", "device_keys", keys);
+	}
+	if (code == OK) {
+		code = upload(crypto, account, true);
+	}
+	ol_account_free(account);
+	return code;
+}
+
+enum err account_is_uploaded(struct crypto *crypto, bool *uploaded)
+{
+	AUTO_JSON state = NULL;
+	enum err code = keep_get_or_new(crypto, "machine", "keys", &state);
+
+	*uploaded = json_is_true(json_object_get(state, "uploaded"));
+	return code;
+}
+
+static bool lists(const json_t *array, const char *text)
+{
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		const char *item = json_string_value(json_array_get(array, i));
+
+		if (item != NULL && strcmp(item, text) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Makes what is missing on the server; *changed says that there is something to upload. */
+static void top_up(struct OlmAccount *account, json_t *state, int64_t now_ms, const json_t *sync,
+        bool *changed)
+{
+	const json_t *counts = js_obj(sync, "device_one_time_keys_count");
+	const json_t *unused = json_object_get(sync, "device_unused_fallback_key_types");
+	AUTO_JSON unpublished = ol_account_one_time_keys(account);
+	int64_t missing = 0;
+
+	if (counts != NULL) {
+		int64_t there = js_int(counts, "signed_curve25519");
+
+		missing = ONE_TIME_KEYS - (int64_t)json_object_size(unpublished) -
+		          (there < 0 || there > ONE_TIME_KEYS ? ONE_TIME_KEYS : there);
+	}
+	if (missing > 0) {
+		ol_account_make_one_time_keys(account, (size_t)missing);
+	}
+	*changed = missing > 0 || json_object_size(unpublished) > 0;
+	if (json_is_array(unused) && !lists(unused, "signed_curve25519") &&
+	        now_ms - js_int(state, "fallback_ms") >= FALLBACK_PAUSE_MS) {
+		ol_account_make_fallback_key(account);
+		json_object_set_new(state, "fallback_ms", json_integer(now_ms));
+		json_object_set_new(state, "forget_ms", json_integer(now_ms + FALLBACK_OLD_MS));
+		*changed = true;
+	}
+}
+
+enum err account_take_sync(struct crypto *crypto, int64_t now_ms, const json_t *sync)
+{
+	AUTO_JSON state = NULL;
+	struct OlmAccount *account = NULL;
+	bool waits, changed = false, forget;
+	enum err code = request_waits(crypto, CRYPTO_KEYS_UPLOAD, NULL, &waits);
+
+	if (code != OK || waits) { /* what the server counted is older than what is under way */
+		return code;
+	}
+	code = keep_get_or_new(crypto, "machine", "keys", &state);
+	if (code == OK) {
+		code = account_load(crypto, &account);
+	}
+	if (code != OK) {
+		return code;
+	}
+	top_up(account, state, now_ms, sync, &changed);
+	forget = js_int(state, "forget_ms") != 0 && now_ms >= js_int(state, "forget_ms");
+	if (forget) {
+		ol_account_forget_old_fallback_key(account);
+		json_object_del(state, "forget_ms");
+	}
+	if (changed || forget) {
+		code = account_save(crypto, account);
+		if (code == OK) {
+			code = keep_put(crypto, "machine", "keys", state);
+		}
+	}
+	if (code == OK && changed) {
+		code = upload(crypto, account, !json_is_true(json_object_get(state, "uploaded")));
+	}
+	ol_account_free(account);
+	return code;
+}
+
+static enum err mark_published(struct crypto *crypto, bool uploaded)
+{
+	AUTO_JSON state = NULL;
+	struct OlmAccount *account;
+	enum err code = account_load(crypto, &account);
+
+	if (code != OK) {
+		return code;
+	}
+	ol_account_published(account);
+	code = account_save(crypto, account);
+	ol_account_free(account);
+	if (code == OK && uploaded) {
+		code = keep_get_or_new(crypto, "machine", "keys", &state);
+		if (code == OK) {
+			json_object_set_new(state, "uploaded", json_true());
+			code = keep_put(crypto, "machine", "keys", state);
+		}
+	}
+	return code;
+}
+
+enum err account_uploaded(
+        struct crypto *crypto, int64_t now_ms, const json_t *body, struct fault *fault)
+{
+	if (js_obj(body, "one_time_key_counts") == NULL) {
+		return fault_set(fault, ERR_PROTO, "keys/upload: no one_time_key_counts");
+	}
+	return mark_published(crypto, true);
+}
+
+enum err account_refused(struct crypto *crypto, int64_t now_ms, const char *reason)
+{
+	enum err code = mark_published(crypto, false);
+
+	if (code == OK) {
+		code = notice_add(crypto, "keys/upload",
+		        "the homeserver refuses our keys (was the database restored, or the "
+		        "device deleted?): %s",
+		        reason);
+	}
+	return code;
+}

@@ -1,0 +1,28 @@
+/*
+ * account.h - this device's own keys: identity, one-time and fallback keys, and their upload.
+ * Inside bot/crypto/ only.
+ */
+#pragma once
+
+#include "bot/crypto/machine.h"
+
+enum err account_create(struct crypto *crypto, int64_t now_ms);
+/* The caller frees it; what was changed is gone unless account_save() was called. */
+enum err account_load(struct crypto *crypto, struct OlmAccount **out);
+enum err account_save(struct crypto *crypto, struct OlmAccount *account);
+
+/* This device's keys, signed by itself and by our self-signing key if we hold it. */
+enum err account_device_keys(struct crypto *crypto, json_t **out);
+/* Makes them anew, after we came to hold a self-signing key. */
+enum err account_renew_device_keys(struct crypto *crypto);
+/* Signs with the device's key. */
+enum err account_sign(struct crypto *crypto, json_t *object);
+
+/* Whether the device keys are on the server. */
+enum err account_is_uploaded(struct crypto *crypto, bool *uploaded);
+
+/* Looks at the counts in a /sync answer and makes keys that are missing. */
+enum err account_take_sync(struct crypto *crypto, int64_t now_ms, const json_t *sync);
+enum err account_uploaded(
+        struct crypto *crypto, int64_t now_ms, const json_t *body, struct fault *fault);
+enum err account_refused(struct crypto *crypto, int64_t now_ms, const char *reason);

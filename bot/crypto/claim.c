@@ -1,0 +1,230 @@
+/*
+ * claim.c - see claim.h.
+ *
+ * Happy path: a claimed key is signed by its device, becomes a session, and for a broken session
+ * an m.dummy goes out over it so that the other end changes to it too. A device without keys, or
+ * with a bad signature, is left alone for a while; rooms go on without it.
+ */
+#include "bot/crypto/claim.h"
+
+#include <string.h>
+#include "bot/base/clock.h"
+#include "bot/crypto/canonical.h"
+#include "bot/crypto/devices.h"
+#include "bot/crypto/request.h"
+#include "bot/crypto/sessions.h"
+
+#define CLAIM_TIMEOUT_MS 10000 /* for the homeserver to ask others */
+#define WAIT_FIRST_MS (5 * CLOCK_MINUTE_MS)
+#define WAIT_MOST_MS (6 * CLOCK_HOUR_MS)
+#define MEND_PAUSE_MS CLOCK_HOUR_MS
+
+enum err claim_add(struct crypto *crypto, const json_t *devices, bool dummy)
+{
+	json_t *keys = json_object();
+	const char *user_id, *device_id;
+	json_t *list, *any;
+
+	json_object_foreach((json_t *)devices, user_id, list)
+	{
+		json_t *wanted = js_make(keys, user_id);
+
+		json_object_foreach(list, device_id, any)
+		{
+			json_object_set_new(wanted, device_id, json_string("signed_curve25519"));
+		}
+	}
+	return request_add(crypto, CRYPTO_KEYS_CLAIM,
+	        json_pack("{s:o, s:i}", "one_time_keys", keys, "timeout", CLAIM_TIMEOUT_MS),
+	        json_pack("{s:O, s:b}", "devices", devices, "dummy", dummy), "POST",
+	        "/v3/keys/claim");
+}
+
+enum err claim_put_off(
+        struct crypto *crypto, int64_t now_ms, const char *user_id, const char *device_id)
+{
+	AUTO_TEXT key = keep_key(user_id, device_id);
+	AUTO_JSON row = NULL;
+	int64_t wait_ms;
+	enum err code = keep_get_or_new(crypto, "nokey", key, &row);
+
+	if (code != OK) {
+		return code;
+	}
+	wait_ms = js_int(row, "wait_ms") * 2;
+	wait_ms = wait_ms < WAIT_FIRST_MS ? WAIT_FIRST_MS : wait_ms;
+	wait_ms = wait_ms > WAIT_MOST_MS ? WAIT_MOST_MS : wait_ms;
+	json_object_set_new(row, "wait_ms", json_integer(wait_ms));
+	json_object_set_new(row, "until_ms", json_integer(now_ms + wait_ms));
+	code = keep_put(crypto, "nokey", key, row);
+	return code == OK ? epoch_bump(crypto) : code;
+}
+
+enum err claim_put_off_until(struct crypto *crypto, int64_t now_ms, const char *user_id,
+        const char *device_id, int64_t *until_ms)
+{
+	AUTO_TEXT key = keep_key(user_id, device_id);
+	AUTO_JSON row = NULL;
+	enum err code = keep_get_or_new(crypto, "nokey", key, &row);
+
+	*until_ms = js_int(row, "until_ms") > now_ms ? js_int(row, "until_ms") : 0;
+	return code;
+}
+
+/* The claimed key when the device has signed it, else NULL. */
+static const char *good_key(
+        const json_t *keys, const char *user_id, const char *device_id, const json_t *device)
+{
+	AUTO_TEXT signing_id = x_asprintf("ed25519:%s", device_id);
+	const char *ed25519 = devices_key(device, device_id, "ed25519");
+	const char *name;
+	json_t *object;
+
+	json_object_foreach((json_t *)keys, name, object)
+	{
+		if (strncmp(name, "signed_curve25519:", 18) == 0 && ed25519 != NULL &&
+		        canonical_verify(object, user_id, signing_id, ed25519)) {
+			return js_str(object, "key");
+		}
+	}
+	return NULL;
+}
+
+static enum err send_dummy(
+        struct crypto *crypto, const char *user_id, const char *device_id, const json_t *device)
+{
+	AUTO_JSON nothing = json_object();
+	json_t *content = NULL;
+	enum err code =
+	        sessions_encrypt(crypto, user_id, device_id, device, "m.dummy", nothing, &content);
+
+	if (code != OK) {
+		return code == ERR_NOT_FOUND ? OK : code;
+	}
+	return request_to_device(crypto, "m.room.encrypted",
+	        json_pack("{s:{s:o}}", user_id, device_id, content), NULL);
+}
+
+static enum err take_key(struct crypto *crypto, int64_t now_ms, const char *user_id,
+        const char *device_id, const json_t *keys, bool dummy)
+{
+	AUTO_TEXT nokey = keep_key(user_id, device_id);
+	AUTO_JSON row = NULL;
+	const json_t *device;
+	const char *key, *curve25519;
+	enum err code = devices_row(crypto, user_id, &row);
+
+	if (code != OK) {
+		return code;
+	}
+	device = js_obj(js_obj(row, "devices"), device_id);
+	if (device == NULL) { /* gone meanwhile */
+		return OK;
+	}
+	key = good_key(keys, user_id, device_id, device);
+	curve25519 = devices_key(device, device_id, "curve25519");
+	if (key == NULL && json_object_size(keys) > 0) {
+		AUTO_TEXT what = x_asprintf("one-time key %s %s", user_id, device_id);
+
+		code = notice_add(crypto, what,
+		        "refused: a one-time key of %s's device %s is not signed by it", user_id,
+		        device_id);
+	}
+	if (code == OK) {
+		code = key != NULL ? sessions_begin(crypto, now_ms, curve25519, key) : ERR_INVALID;
+	}
+	if (code == ERR_INVALID) {
+		return claim_put_off(crypto, now_ms, user_id, device_id);
+	}
+	if (code == OK) {
+		code = keep_remove(crypto, "nokey", nokey);
+	}
+	return code == OK && dummy ? send_dummy(crypto, user_id, device_id, device) : code;
+}
+
+enum err claim_answered(struct crypto *crypto, int64_t now_ms, const json_t *context,
+        const json_t *body, struct fault *fault)
+{
+	const json_t *keys = js_obj(body, "one_time_keys");
+	bool dummy = json_is_true(json_object_get(context, "dummy"));
+	const char *user_id, *device_id;
+	json_t *list, *any;
+	enum err code = OK;
+
+	if (keys == NULL) {
+		return fault_set(fault, ERR_PROTO, "keys/claim: no one_time_keys");
+	}
+	json_object_foreach((json_t *)js_obj(context, "devices"), user_id, list)
+	{
+		json_object_foreach(list, device_id, any)
+		{
+			code = take_key(crypto, now_ms, user_id, device_id,
+			        js_obj(js_obj(keys, user_id), device_id), dummy);
+			if (code != OK) {
+				return code;
+			}
+		}
+	}
+	return code;
+}
+
+enum err claim_refused(struct crypto *crypto, int64_t now_ms, const json_t *context)
+{
+	const char *user_id, *device_id;
+	json_t *list, *any;
+
+	json_object_foreach((json_t *)js_obj(context, "devices"), user_id, list)
+	{
+		json_object_foreach(list, device_id, any)
+		{
+			enum err code = claim_put_off(crypto, now_ms, user_id, device_id);
+
+			if (code != OK) {
+				return code;
+			}
+		}
+	}
+	return OK;
+}
+
+enum err claim_mend(struct crypto *crypto, int64_t now_ms, const char *user_id,
+        const char *device_id, const char *curve25519)
+{
+	AUTO_JSON row = NULL;
+	enum err code = keep_get(crypto, "wedged", curve25519, &row);
+
+	if (code == OK && now_ms - js_int(row, "at_ms") < MEND_PAUSE_MS) {
+		return OK;
+	}
+	if (code != OK && code != ERR_NOT_FOUND) {
+		return code;
+	}
+	json_decref(row);
+	row = json_pack("{s:s, s:s, s:I, s:b}", "user", user_id, "device", device_id, "at_ms",
+	        (json_int_t)now_ms, "due", 1);
+	return keep_put(crypto, "wedged", curve25519, row);
+}
+
+enum err claim_wedged(struct crypto *crypto, int64_t now_ms)
+{
+	AUTO_JSON devices = json_object();
+	struct crypto_item *items;
+	size_t len;
+	enum err code = keep_list(crypto, "wedged", "", &items, &len);
+
+	for (size_t i = 0; code == OK && i < len; i++) {
+		AUTO_JSON row = json_loads(items[i].value, 0, NULL);
+
+		if (json_is_true(json_object_get(row, "due"))) {
+			json_object_set_new(js_make(devices, js_str(row, "user")),
+			        js_str(row, "device"), json_true());
+			json_object_del(row, "due");
+			code = keep_put(crypto, "wedged", items[i].key, row);
+		} else if (now_ms - js_int(row, "at_ms") >= MEND_PAUSE_MS) {
+			code = keep_remove(crypto, "wedged", items[i].key);
+		}
+	}
+	crypto_items_free(items, len);
+	return code == OK && json_object_size(devices) > 0 ? claim_add(crypto, devices, true)
+	                                                   : code;
+}

@@ -1,0 +1,248 @@
+/*
+ * crypto.h - end-to-end encryption as a machine without a network, a clock or a database.
+ *
+ * The machine is given what came by /sync and what the homeserver answered, and says which
+ * requests it wants sent. Everything it knows is behind `struct crypto_store`: each call reads
+ * what it needs and writes what changed, and nothing that must last is kept in memory (only a
+ * verification under way is, and ends with the process). So the caller's transaction is the
+ * machine's: rolled back, it is as if the call had not been. Requests are stored too, with the
+ * ratchets they used up; a request leaves only after the commit, and is sent again, the same byte
+ * for byte, until an answer was fed back. A kill at any instruction reuses no message index and
+ * no one-time key.
+ *
+ * One thread at a time. Every call but crypto_close() must run inside a transaction of the
+ * store; when a call fails, roll back to where it began.
+ *
+ * At start, in one transaction:
+ *   crypto_open(); commit. Afterwards send what crypto_requests() lists (keys/upload, and
+ *   keys/query for our own user) before anything is encrypted. crypto_status() then says how we
+ *   stand: CRYPTO_IDENTITY_NONE → crypto_bootstrap(), and optionally crypto_secrets_make();
+ *   CRYPTO_IDENTITY_FOREIGN → crypto_secrets_take() with the recovery key, or tell the operator.
+ *   Send no encrypted event before CRYPTO_IDENTITY_GOOD: readers hide for good what an unsigned
+ *   device sent.
+ * For each /sync answer, in the transaction that stores next_batch:
+ *   crypto_take_sync() first, then crypto_decrypt() for each m.room.encrypted event of the
+ *   timeline, in order. ERR_NOT_FOUND from it: the key is not here (yet); keep the event and try
+ *   again when crypto_take_sync() said that new room keys came.
+ * After each of these, and after each answer, at once and whenever crypto_requests_due_ms() says:
+ *   crypto_requests() in a transaction, commit, send them all (they do not depend on each other),
+ *   and give each its end: crypto_answer() on a 2xx, crypto_refused() on a 4xx that no retry can
+ *   mend (a 401 to device_signing/upload: send again with `auth` put into the body, see
+ *   crypto_request). On anything else send the same request again, with the caller's backoff.
+ * To send into an encrypted room, in the transaction that freezes the event:
+ *   crypto_room_ready() with everyone who is joined or invited. CRYPTO_WAIT: commit, run the
+ *   requests, try again after their answers. CRYPTO_READY: crypto_room_encrypt() in the same
+ *   transaction; store what it returns as the event's wire content before anything is sent, and
+ *   send those bytes in every retry.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "bot/base/err.h"
+
+struct crypto;
+
+#define CRYPTO_PICKLE_KEY_LEN 32
+
+struct crypto_item {
+	char *key, *value;
+};
+
+/*
+ * Where the machine keeps everything: texts by kind and key. Kinds are short ASCII words, keys
+ * hold no control characters. Secrets in the texts are encrypted under the pickle key.
+ */
+struct crypto_store {
+	/* *value is owned by the caller; ERR_NOT_FOUND when there is none. */
+	enum err (*get)(void *arg, const char *kind, const char *key, char **value);
+	enum err (*put)(void *arg, const char *kind, const char *key, const char *value);
+	/* OK also when there is none. */
+	enum err (*remove)(void *arg, const char *kind, const char *key);
+	/* All of a kind whose keys begin with prefix, in the keys' byte order; see
+	 * crypto_items_free(). */
+	enum err (*list)(void *arg, const char *kind, const char *prefix,
+	        struct crypto_item **items, size_t *len);
+	void *arg;
+};
+
+void crypto_items_free(struct crypto_item *items, size_t len);
+
+/* Which devices of others get our keys, and are obeyed. */
+enum crypto_trust {
+	CRYPTO_TRUST_CROSS_SIGNED, /* signed by their owner */
+	CRYPTO_TRUST_VERIFIED,     /* the same, and we verified the owner */
+	CRYPTO_TRUST_ALL,
+};
+
+struct crypto_options {
+	const char *user_id, *device_id; /* of the access token */
+	uint8_t pickle_key[CRYPTO_PICKLE_KEY_LEN];
+	enum crypto_trust trust;
+};
+
+/*
+ * Opens what is stored, or makes a new account. Options are copied; the store is borrowed.
+ * ERR_CORRUPT: the pickle key is not the one that was used. ERR_CONFIG: what is stored belongs to
+ * another user or device; it is never thrown away here. On failure *out is NULL.
+ */
+enum err crypto_open(struct crypto **out, const struct crypto_store *store,
+        const struct crypto_options *options, int64_t now_ms, struct fault *fault);
+void crypto_close(struct crypto *crypto); /* NULL is allowed; wipes secrets */
+
+/*
+ * The stored device is given up: its account, sessions and requests are forgotten, so that
+ * crypto_open() makes those of another device. Our cross-signing keys, which will sign it, and
+ * what is known of others stay.
+ */
+enum err crypto_forget_device(
+        const struct crypto_store *store, const struct crypto_options *options);
+
+/* This device's Ed25519 key, for people to compare. */
+const char *crypto_fingerprint(const struct crypto *crypto);
+
+/* ---- requests ---- */
+
+enum crypto_request_kind {
+	CRYPTO_KEYS_UPLOAD,
+	CRYPTO_KEYS_QUERY,
+	CRYPTO_KEYS_CLAIM,
+	CRYPTO_TO_DEVICE,
+	/* Needs user-interactive authentication when the account has had keys before: on 401 the
+	 * caller may send it again with `auth` added to the body's top level. */
+	CRYPTO_SIGNING_UPLOAD,
+	CRYPTO_SIGNATURES_UPLOAD,
+	CRYPTO_ACCOUNT_DATA,
+	/* A verification's event for a room: `room_id`, `type` and `body` as content, to be sent
+	 * like any other event of ours, encrypted where the room is. */
+	CRYPTO_ROOM_EVENT,
+};
+
+struct crypto_request {
+	int64_t id;
+	enum crypto_request_kind kind;
+	char *method; /* "POST", "PUT" */
+	char *path;   /* after "/_matrix/client", percent-encoded; NULL for CRYPTO_ROOM_EVENT */
+	char *body;   /* JSON */
+	char *room_id, *type; /* CRYPTO_ROOM_EVENT only */
+};
+
+/* All that wait for an end, oldest first, those under way included: the caller knows by their ids
+ * which it has sent already. Makes new ones where they are due. */
+enum err crypto_requests(
+        struct crypto *crypto, int64_t now_ms, struct crypto_request **out, size_t *len);
+void crypto_requests_free(struct crypto_request *requests, size_t len);
+
+/* A 2xx answer. An id that is not known (its end was fed back before) is OK. ERR_PROTO: the
+ * answer is not what was asked for; the request stays and may be sent again. */
+enum err crypto_answer(
+        struct crypto *crypto, int64_t now_ms, int64_t id, const json_t *body, struct fault *fault);
+/* A final refusal. What needed the request goes without it, or asks again later. */
+enum err crypto_refused(struct crypto *crypto, int64_t now_ms, int64_t id, const char *reason);
+
+/* ---- /sync ---- */
+
+/* `sync` is the whole answer: to_device, device_lists, device_one_time_keys_count and
+ * device_unused_fallback_key_types are looked at. *new_keys: room keys came, what could not be
+ * decrypted may be tried again. Bad events cost only themselves. */
+enum err crypto_take_sync(
+        struct crypto *crypto, int64_t now_ms, const json_t *sync, bool *new_keys);
+
+/* Any list of devices may have changed unseen: all that are followed are asked for again. */
+enum err crypto_lists_missed(struct crypto *crypto);
+
+/* ---- rooms ---- */
+
+struct crypto_room {
+	const char *room_id;
+	const char *const *users; /* joined and invited, ourselves included or not */
+	size_t users_len;
+	int64_t rotation_ms, rotation_msgs; /* of m.room.encryption; 0 = default */
+};
+
+enum crypto_ready { CRYPTO_WAIT, CRYPTO_READY };
+
+/* Brings the room's session to where everyone who is allowed has it. */
+enum err crypto_room_ready(struct crypto *crypto, int64_t now_ms, const struct crypto_room *room,
+        enum crypto_ready *ready);
+/*
+ * Encrypts an event; *wire is m.room.encrypted's content as text, owned by the caller. To be
+ * called right after crypto_room_ready() said CRYPTO_READY, in the same transaction;
+ * ERR_INVALID when there is no session.
+ */
+enum err crypto_room_encrypt(struct crypto *crypto, int64_t now_ms, const char *room_id,
+        const char *type, const json_t *content, char **wire);
+
+enum crypto_sender {
+	CRYPTO_SENDER_UNKNOWN,      /* the sending device is not in the sender's list (any more) */
+	CRYPTO_SENDER_UNSIGNED,     /* its owner has not signed it */
+	CRYPTO_SENDER_FORWARDED,    /* another device gave us the key: the sender is not proven */
+	CRYPTO_SENDER_CHANGED,      /* its owner's identity is not the one we knew */
+	CRYPTO_SENDER_CROSS_SIGNED, /* signed by its owner */
+	CRYPTO_SENDER_VERIFIED,     /* and we verified the owner */
+};
+
+struct crypto_event {
+	char *type;
+	json_t *content;
+	char *device_id; /* of the sender, NULL when unknown */
+	enum crypto_sender sender;
+	bool obey; /* the trust rule allows to act on it */
+};
+
+void crypto_event_finish(struct crypto_event *event);
+
+/*
+ * Decrypts an m.room.encrypted event of a room. ERR_NOT_FOUND: no key for it, asked for when
+ * `ask` is set. ERR_DENIED: replayed, or its session is another sender's or room's.
+ * ERR_INVALID: not what it should be. The fault says more.
+ */
+enum err crypto_decrypt(struct crypto *crypto, int64_t now_ms, const char *room_id,
+        const json_t *event, bool ask, struct crypto_event *out, struct fault *fault);
+
+/* ---- our identity ---- */
+
+enum crypto_identity {
+	CRYPTO_IDENTITY_UNKNOWN,  /* the homeserver has not told yet */
+	CRYPTO_IDENTITY_NONE,     /* the account has no cross-signing keys */
+	CRYPTO_IDENTITY_FOREIGN,  /* it has, and we do not hold them */
+	CRYPTO_IDENTITY_CHANGED,  /* it has others than those we hold or knew */
+	CRYPTO_IDENTITY_UNSIGNED, /* we hold them; uploads are under way */
+	CRYPTO_IDENTITY_GOOD,     /* this device is signed */
+};
+
+struct crypto_status {
+	enum crypto_identity identity;
+	bool uploaded;    /* the device keys are on the server */
+	char *master_key; /* ours, NULL when unknown */
+	json_t *notices;  /* array of strings: what was refused or went wrong, each once */
+};
+
+enum err crypto_status(struct crypto *crypto, struct crypto_status *out);
+void crypto_status_finish(struct crypto_status *status);
+const char *crypto_identity_name(enum crypto_identity identity);
+
+/* Makes and uploads cross-signing keys. ERR_EXISTS when the account or we have some already. */
+enum err crypto_bootstrap(struct crypto *crypto, int64_t now_ms, struct fault *fault);
+
+/* Stores our cross-signing keys in secret storage. *recovery_key is owned by the caller, who
+ * shows it once and wipes it (x_wipe_free_str()). ERR_NOT_FOUND when we hold none. */
+enum err crypto_secrets_make(struct crypto *crypto, int64_t now_ms, char **recovery_key);
+/*
+ * Takes the cross-signing keys out of secret storage and signs this device. `recovery` is a
+ * recovery key or, where the key was made of one, a passphrase. account_data: object of
+ * {type: content}, see crypto_secrets_types(). ERR_DENIED: the recovery key does not fit.
+ * ERR_INVALID: what is stored is not the account's key. ERR_NOT_FOUND: nothing is stored.
+ */
+enum err crypto_secrets_take(struct crypto *crypto, int64_t now_ms, const char *recovery,
+        const json_t *account_data, struct fault *fault);
+/* The account data that crypto_secrets_take() needs: first m.secret_storage.default_key alone
+ * (account_data NULL), then the rest. Array of strings, a new reference. */
+json_t *crypto_secrets_types(const json_t *account_data);
+
+/* ---- identities of others ---- */
+
+/* Takes a user's changed identity as the one to trust from now on. */
+enum err crypto_identity_accept(struct crypto *crypto, int64_t now_ms, const char *user_id);

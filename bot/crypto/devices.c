@@ -1,0 +1,328 @@
+/*
+ * devices.c - which lists to follow and to ask for, and whom to trust; see devices.h. What an
+ * answer means is in devices_answer.c.
+ */
+#include "bot/crypto/devices.h"
+
+#include <string.h>
+#include "bot/base/clock.h"
+#include "bot/crypto/canonical.h"
+#include "bot/crypto/request.h"
+
+#define QUERY_USERS 200        /* in one request */
+#define QUERY_TIMEOUT_MS 10000 /* for the homeserver to ask others */
+#define WAIT_FIRST_MS CLOCK_MINUTE_MS
+#define WAIT_MOST_MS (6 * CLOCK_HOUR_MS)
+
+static enum err dirty_put(struct crypto *crypto, const char *user_id)
+{
+	AUTO_JSON row = NULL;
+	int64_t epoch;
+	enum err code = epoch_bump(crypto);
+
+	if (code == OK) {
+		code = epoch_get(crypto, &epoch);
+	}
+	if (code != OK) {
+		return code;
+	}
+	row = json_pack("{s:I}", "seq", (json_int_t)epoch);
+	return keep_put(crypto, "dirty", user_id, row);
+}
+
+enum err devices_row(struct crypto *crypto, const char *user_id, json_t **row)
+{
+	return keep_get_or_new(crypto, "user", user_id, row);
+}
+
+enum err devices_track(struct crypto *crypto, const char *user_id)
+{
+	AUTO_JSON row = NULL;
+	enum err code = devices_row(crypto, user_id, &row);
+
+	if (code != OK || json_is_true(json_object_get(row, "followed"))) {
+		return code;
+	}
+	json_object_set_new(row, "followed", json_true());
+	code = keep_put(crypto, "user", user_id, row);
+	return code == OK ? dirty_put(crypto, user_id) : code;
+}
+
+enum err devices_mark_dirty(struct crypto *crypto, const char *user_id)
+{
+	AUTO_JSON row = NULL;
+	enum err code = devices_row(crypto, user_id, &row);
+
+	if (code != OK || !json_is_true(json_object_get(row, "followed"))) {
+		return code;
+	}
+	return dirty_put(crypto, user_id);
+}
+
+/* Nobody tells us of this user's changes any more: asked again when a room has the user. */
+static enum err unfollow(struct crypto *crypto, const char *user_id)
+{
+	AUTO_JSON row = NULL;
+	enum err code = devices_row(crypto, user_id, &row);
+
+	if (code != OK || !json_is_true(json_object_get(row, "followed")) ||
+	        strcmp(user_id, crypto->user_id) == 0) {
+		return code;
+	}
+	json_object_del(row, "followed");
+	code = keep_put(crypto, "user", user_id, row);
+	return code == OK ? keep_remove(crypto, "dirty", user_id) : code;
+}
+
+enum err devices_take_sync(struct crypto *crypto, const json_t *sync)
+{
+	const json_t *lists = js_obj(sync, "device_lists");
+	const json_t *changed = json_object_get(lists, "changed");
+	const json_t *left = json_object_get(lists, "left");
+	enum err code = OK;
+
+	for (size_t i = 0; code == OK && i < json_array_size(changed); i++) {
+		const char *user_id = json_string_value(json_array_get(changed, i));
+
+		code = user_id != NULL ? devices_mark_dirty(crypto, user_id) : OK;
+	}
+	for (size_t i = 0; code == OK && i < json_array_size(left); i++) {
+		const char *user_id = json_string_value(json_array_get(left, i));
+
+		code = user_id != NULL ? unfollow(crypto, user_id) : OK;
+	}
+	return code;
+}
+
+enum err crypto_lists_missed(struct crypto *crypto)
+{
+	struct crypto_item *items;
+	size_t len;
+	enum err code = keep_list(crypto, "user", "", &items, &len);
+
+	for (size_t i = 0; code == OK && i < len; i++) {
+		code = devices_mark_dirty(crypto, items[i].key);
+	}
+	crypto_items_free(items, len);
+	return code;
+}
+
+enum err devices_must_wait(struct crypto *crypto, int64_t now_ms, const char *user_id, bool *wait)
+{
+	AUTO_JSON dirty = NULL;
+	enum err code = keep_get(crypto, "dirty", user_id, &dirty);
+
+	*wait = code == OK && js_int(dirty, "retry_ms") <= now_ms;
+	return code == ERR_NOT_FOUND ? OK : code;
+}
+
+enum err devices_query(struct crypto *crypto, int64_t now_ms)
+{
+	AUTO_JSON users = json_object();
+	AUTO_JSON seqs = json_object();
+	struct crypto_item *items;
+	size_t len;
+	bool waits;
+	enum err code = request_waits(crypto, CRYPTO_KEYS_QUERY, NULL, &waits);
+
+	if (code != OK || waits) {
+		return code;
+	}
+	code = keep_list(crypto, "dirty", "", &items, &len);
+	for (size_t i = 0; i < len && json_object_size(users) < QUERY_USERS; i++) {
+		AUTO_JSON dirty = json_loads(items[i].value, 0, NULL);
+
+		if (js_int(dirty, "retry_ms") <= now_ms) {
+			json_object_set_new(users, items[i].key, json_array());
+			json_object_set(seqs, items[i].key, json_object_get(dirty, "seq"));
+		}
+	}
+	crypto_items_free(items, len);
+	if (code != OK || json_object_size(users) == 0) {
+		return code;
+	}
+	return request_add(crypto, CRYPTO_KEYS_QUERY,
+	        json_pack("{s:O, s:i}", "device_keys", users, "timeout", QUERY_TIMEOUT_MS),
+	        json_pack("{s:O}", "users", seqs), "POST", "/v3/keys/query");
+}
+
+/* Leaves one user's list for later. */
+static enum err put_off(struct crypto *crypto, int64_t now_ms, const char *user_id)
+{
+	AUTO_JSON dirty = NULL;
+	int64_t wait_ms;
+	enum err code = keep_get(crypto, "dirty", user_id, &dirty);
+
+	if (code != OK) {
+		return code == ERR_NOT_FOUND ? OK : code;
+	}
+	wait_ms = js_int(dirty, "wait_ms") * 2;
+	wait_ms = wait_ms < WAIT_FIRST_MS ? WAIT_FIRST_MS : wait_ms;
+	wait_ms = wait_ms > WAIT_MOST_MS ? WAIT_MOST_MS : wait_ms;
+	json_object_set_new(dirty, "wait_ms", json_integer(wait_ms));
+	json_object_set_new(dirty, "retry_ms", json_integer(now_ms + wait_ms));
+	code = keep_put(crypto, "dirty", user_id, dirty);
+	return code == OK ? epoch_bump(crypto) : code;
+}
+
+enum err devices_unanswered(struct crypto *crypto, int64_t now_ms, const json_t *context)
+{
+	const char *user_id;
+	json_t *seq;
+
+	json_object_foreach((json_t *)js_obj(context, "users"), user_id, seq)
+	{
+		enum err code = put_off(crypto, now_ms, user_id);
+
+		if (code != OK) {
+			return code;
+		}
+	}
+	return OK;
+}
+
+/* The list is as new as the request was, unless it changed again since. */
+static enum err settle(struct crypto *crypto, const char *user_id, int64_t seq)
+{
+	AUTO_JSON dirty = NULL;
+	enum err code = keep_get(crypto, "dirty", user_id, &dirty);
+
+	if (code != OK || js_int(dirty, "seq") != seq) {
+		return code == ERR_NOT_FOUND ? OK : code;
+	}
+	return keep_remove(crypto, "dirty", user_id);
+}
+
+static bool server_failed(const json_t *body, const char *user_id)
+{
+	const char *colon = strchr(user_id, ':');
+
+	return colon != NULL && json_object_get(js_obj(body, "failures"), colon + 1) != NULL;
+}
+
+enum err devices_queried(struct crypto *crypto, int64_t now_ms, const json_t *context,
+        const json_t *body, struct fault *fault)
+{
+	const char *user_id;
+	json_t *seq;
+	enum err code = OK;
+
+	if (js_obj(body, "device_keys") == NULL) {
+		return fault_set(fault, ERR_PROTO, "keys/query: no device_keys");
+	}
+	json_object_foreach((json_t *)js_obj(context, "users"), user_id, seq)
+	{
+		if (server_failed(body, user_id)) {
+			code = put_off(crypto, now_ms, user_id);
+		} else {
+			code = devices_take_answer(crypto, now_ms, user_id, body);
+			if (code == OK) {
+				code = settle(crypto, user_id, json_integer_value(seq));
+			}
+		}
+		if (code != OK) {
+			break;
+		}
+	}
+	return code;
+}
+
+const char *devices_key(const json_t *device, const char *device_id, const char *algorithm)
+{
+	AUTO_TEXT name = x_asprintf("%s:%s", algorithm, device_id);
+
+	return js_str(js_obj(js_obj(device, "keys"), "keys"), name);
+}
+
+const json_t *devices_by_curve25519(const json_t *row, const char *key, const char **id)
+{
+	const char *device_id;
+	json_t *device;
+
+	json_object_foreach((json_t *)js_obj(row, "devices"), device_id, device)
+	{
+		const char *curve25519 = devices_key(device, device_id, "curve25519");
+
+		if (curve25519 != NULL && strcmp(curve25519, key) == 0) {
+			*id = device_id;
+			return device;
+		}
+	}
+	return NULL;
+}
+
+enum crypto_sender devices_judge(const json_t *row, const json_t *device)
+{
+	const char *verified = js_str(row, "verified"), *pin = js_str(row, "pin");
+
+	if (device == NULL) {
+		return CRYPTO_SENDER_UNKNOWN;
+	}
+	if (js_str(row, "changed") != NULL) {
+		return CRYPTO_SENDER_CHANGED;
+	}
+	if (!json_is_true(json_object_get(device, "signed"))) {
+		return CRYPTO_SENDER_UNSIGNED;
+	}
+	return verified != NULL && pin != NULL && strcmp(verified, pin) == 0
+	               ? CRYPTO_SENDER_VERIFIED
+	               : CRYPTO_SENDER_CROSS_SIGNED;
+}
+
+bool devices_allowed(const struct crypto *crypto, enum crypto_sender sender)
+{
+	switch (crypto->trust) {
+	case CRYPTO_TRUST_ALL:
+		return sender != CRYPTO_SENDER_UNKNOWN && sender != CRYPTO_SENDER_FORWARDED;
+	case CRYPTO_TRUST_CROSS_SIGNED:
+		return sender == CRYPTO_SENDER_CROSS_SIGNED || sender == CRYPTO_SENDER_VERIFIED;
+	case CRYPTO_TRUST_VERIFIED:
+		return sender == CRYPTO_SENDER_VERIFIED;
+	}
+	return false;
+}
+
+enum err devices_pin(struct crypto *crypto, const char *user_id, const char *master)
+{
+	AUTO_JSON row = NULL;
+	enum err code = devices_row(crypto, user_id, &row);
+
+	if (code == OK) {
+		json_object_set_new(row, "pin", json_string(master));
+		json_object_del(row, "changed");
+		if (strcmp(user_id, crypto->user_id) == 0) { /* it is our own */
+			json_object_set_new(row, "verified", json_string(master));
+		}
+		code = keep_put(crypto, "user", user_id, row);
+	}
+	if (code == OK) {
+		code = devices_mark_dirty(crypto, user_id);
+	}
+	return code;
+}
+
+enum err devices_set_verified(struct crypto *crypto, const char *user_id, const char *master)
+{
+	AUTO_JSON row = NULL;
+	enum err code = devices_row(crypto, user_id, &row);
+
+	if (code == OK) {
+		json_object_set_new(row, "verified", json_string(master));
+		code = keep_put(crypto, "user", user_id, row);
+	}
+	return code == OK ? epoch_bump(crypto) : code;
+}
+
+enum err crypto_identity_accept(struct crypto *crypto, int64_t now_ms, const char *user_id)
+{
+	AUTO_JSON row = NULL;
+	enum err code = devices_row(crypto, user_id, &row);
+
+	if (code != OK) {
+		return code;
+	}
+	if (js_str(row, "changed") == NULL || strcmp(user_id, crypto->user_id) == 0) {
+		return ERR_NOT_FOUND;
+	}
+	return devices_pin(crypto, user_id, js_str(row, "changed"));
+}

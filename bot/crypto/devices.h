@@ -1,0 +1,49 @@
+/*
+ * devices.h - lists of devices and identities of users, ours included: which must be asked for,
+ * what came of it, whom to trust. Inside bot/crypto/ only.
+ *
+ * A user's row: `devices` {id: {keys: device keys, signed: by the owner's self-signing key}},
+ * `master` and `self` (checked), `pin` (the master key that was seen first or accepted),
+ * `changed` (another master key that came since), `verified` (the master key we verified),
+ * `queried`.
+ */
+#pragma once
+
+#include "bot/crypto/machine.h"
+
+/* Follows the user's list from now on. */
+enum err devices_track(struct crypto *crypto, const char *user_id);
+/* The list may have changed; nothing when the user is not followed. */
+enum err devices_mark_dirty(struct crypto *crypto, const char *user_id);
+enum err devices_take_sync(struct crypto *crypto, const json_t *sync);
+/* Whether a newer list must be waited for. A server that does not answer is not waited for. */
+enum err devices_must_wait(struct crypto *crypto, int64_t now_ms, const char *user_id, bool *wait);
+
+/* Asks for the lists that are due, unless an answer is awaited. */
+enum err devices_query(struct crypto *crypto, int64_t now_ms);
+enum err devices_queried(struct crypto *crypto, int64_t now_ms, const json_t *context,
+        const json_t *body, struct fault *fault);
+/* One user's part of the answer (devices_answer.c). */
+enum err devices_take_answer(
+        struct crypto *crypto, int64_t now_ms, const char *user_id, const json_t *body);
+enum err devices_unanswered(struct crypto *crypto, int64_t now_ms, const json_t *context);
+
+/* The user's row, an empty object when nothing is known. A new reference. */
+enum err devices_row(struct crypto *crypto, const char *user_id, json_t **row);
+/* The device with that Curve25519 key; *id is borrowed from the row. NULL when there is none. */
+const json_t *devices_by_curve25519(const json_t *row, const char *key, const char **id);
+/* A device's public key, algorithm "ed25519" or "curve25519". */
+const char *devices_key(const json_t *device, const char *device_id, const char *algorithm);
+/* The only public key of a cross-signing key object, NULL when it has not exactly one. */
+const char *devices_only_key(const json_t *object);
+/* What a device is to us. */
+enum crypto_sender devices_judge(const json_t *row, const json_t *device);
+/* Whether the trust rule allows it to get our keys and to be obeyed. */
+bool devices_allowed(const struct crypto *crypto, enum crypto_sender sender);
+/* The key that the user's master key must be from now on. */
+enum err devices_pin(struct crypto *crypto, const char *user_id, const char *master);
+/* We compared the user's master key. */
+enum err devices_set_verified(struct crypto *crypto, const char *user_id, const char *master);
+
+/* True when the object is well-formed device keys of that device, signed by itself. */
+bool devices_keys_are_good(const json_t *keys, const char *user_id, const char *device_id);

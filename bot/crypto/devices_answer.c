@@ -1,0 +1,235 @@
+/*
+ * devices_answer.c - what an answer of keys/query says of one user, every signature checked; see
+ * devices.h.
+ *
+ * Refused, with a notice: device keys that are not signed by their own device; a device that is
+ * known with other keys (the known ones stay); a self-signing key that the master key has not
+ * signed. A master key other than the pinned one is not taken: it is remembered as `changed`, and
+ * the user's devices count as changed until crypto_identity_accept().
+ */
+#include <string.h>
+#include "bot/crypto/canonical.h"
+#include "bot/crypto/devices.h"
+#include "bot/crypto/identity.h"
+
+#define DEVICES_MAX 1000 /* of a user */
+#define ID_MAX 255       /* bytes of a device id */
+
+const char *devices_only_key(const json_t *object)
+{
+	const json_t *keys = js_obj(object, "keys");
+	void *first = json_object_iter((json_t *)keys);
+	const char *id, *key;
+
+	if (json_object_size(keys) != 1) {
+		return NULL;
+	}
+	id = json_object_iter_key(first);
+	key = json_string_value(json_object_iter_value(first));
+	return key != NULL && strlen(key) == OL_KEY_SIZE - 1 && strncmp(id, "ed25519:", 8) == 0 &&
+	                       strcmp(id + 8, key) == 0
+	               ? key
+	               : NULL;
+}
+
+/* The public key of a cross-signing key object that is what it should be, else NULL. */
+static const char *cross_key(const json_t *object, const char *user_id, const char *usage)
+{
+	const json_t *usages = json_object_get(object, "usage");
+	const char *owner = js_str(object, "user_id");
+
+	if (owner == NULL || strcmp(owner, user_id) != 0) {
+		return NULL;
+	}
+	for (size_t i = 0; i < json_array_size(usages); i++) {
+		const char *text = json_string_value(json_array_get(usages, i));
+
+		if (text != NULL && strcmp(text, usage) == 0) {
+			return devices_only_key(object);
+		}
+	}
+	return NULL;
+}
+
+static bool signed_by(const json_t *object, const char *user_id, const char *key)
+{
+	AUTO_TEXT key_id = x_asprintf("ed25519:%s", key);
+
+	return canonical_verify(object, user_id, key_id, key);
+}
+
+bool devices_keys_are_good(const json_t *keys, const char *user_id, const char *device_id)
+{
+	AUTO_TEXT ed_id = x_asprintf("ed25519:%s", device_id);
+	AUTO_TEXT curve_id = x_asprintf("curve25519:%s", device_id);
+	const char *ed25519 = js_str(js_obj(keys, "keys"), ed_id);
+	const char *curve25519 = js_str(js_obj(keys, "keys"), curve_id);
+	const char *user = js_str(keys, "user_id"), *device = js_str(keys, "device_id");
+
+	return user != NULL && strcmp(user, user_id) == 0 && device != NULL &&
+	       strcmp(device, device_id) == 0 && ed25519 != NULL && curve25519 != NULL &&
+	       strlen(curve25519) == OL_KEY_SIZE - 1 && strlen(device_id) <= ID_MAX &&
+	       strchr(device_id, KEY_SEPARATOR[0]) == NULL &&
+	       canonical_verify(keys, user_id, ed_id, ed25519);
+}
+
+static bool same_keys(const json_t *a, const json_t *b, const char *device_id)
+{
+	static const char *const algorithms[] = {"ed25519", "curve25519"};
+
+	for (size_t i = 0; i < 2; i++) {
+		const char *key_a = devices_key(a, device_id, algorithms[i]);
+		const char *key_b = devices_key(b, device_id, algorithms[i]);
+
+		if (key_a == NULL || key_b == NULL || strcmp(key_a, key_b) != 0) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Takes over the list of devices; self is the checked self-signing key or NULL. */
+static enum err take_devices(struct crypto *crypto, const char *user_id, const json_t *list,
+        const char *self, json_t *row)
+{
+	const json_t *known = js_obj(row, "devices");
+	json_t *devices = json_object();
+	const char *device_id;
+	json_t *keys;
+	enum err code = OK;
+
+	json_object_foreach((json_t *)list, device_id, keys)
+	{
+		json_t *before = json_object_get(known, device_id);
+		AUTO_JSON device = NULL;
+		AUTO_TEXT what = x_asprintf("device %s %s", user_id, device_id);
+
+		if (code != OK || json_object_size(devices) >= DEVICES_MAX) {
+			break;
+		}
+		if (!devices_keys_are_good(keys, user_id, device_id)) {
+			code = notice_add(crypto, what,
+			        "refused: %s's device %s is not signed by its own key", user_id,
+			        device_id);
+			continue;
+		}
+		device = json_pack("{s:O, s:b}", "keys", keys, "signed",
+		        self != NULL && signed_by(keys, user_id, self));
+		json_object_del(json_object_get(device, "keys"), "unsigned");
+		if (before != NULL && !same_keys(before, device, device_id)) {
+			code = notice_add(crypto, what,
+			        "refused: other keys were given for %s's device %s, which is known",
+			        user_id, device_id);
+			json_object_set(devices, device_id, before);
+			continue;
+		}
+		json_object_set(devices, device_id, device);
+	}
+	json_object_set_new(row, "devices", devices);
+	return code;
+}
+
+/* Compares the master key with what is pinned; false when it must not be taken. */
+static enum err take_master(struct crypto *crypto, const char *user_id, const json_t *master,
+        const char *key, json_t *row, bool *taken)
+{
+	const char *pin = js_str(row, "pin");
+
+	*taken = pin == NULL || strcmp(pin, key) == 0;
+	if (*taken) {
+		json_object_set_new(row, "pin", json_string(key));
+		json_object_set(row, "master", (json_t *)master);
+		json_object_del(row, "changed");
+		return OK;
+	}
+	json_object_set_new(row, "changed", json_string(key));
+	return notice_add(crypto, key,
+	        "the cross-signing identity of %s changed to %s and is not trusted until accepted",
+	        user_id, key);
+}
+
+/* The user's identity and the self-signing key that may sign devices, NULL when there is none. */
+static enum err take_identity(struct crypto *crypto, const char *user_id, const json_t *body,
+        json_t *row, const char **self)
+{
+	const json_t *master = js_obj(js_obj(body, "master_keys"), user_id);
+	const json_t *signing = js_obj(js_obj(body, "self_signing_keys"), user_id);
+	const char *master_key = cross_key(master, user_id, "master");
+	const char *self_key = cross_key(signing, user_id, "self_signing");
+	bool taken = false;
+	enum err code;
+
+	*self = NULL;
+	json_object_del(row, "self");
+	if (master_key == NULL) {
+		json_object_del(row, "master");
+		return OK;
+	}
+	code = take_master(crypto, user_id, master, master_key, row, &taken);
+	if (code != OK || !taken || self_key == NULL) {
+		return code;
+	}
+	if (!signed_by(signing, user_id, master_key)) {
+		AUTO_TEXT what = x_asprintf("self-signing %s", user_id);
+
+		return notice_add(crypto, what,
+		        "refused: the self-signing key of %s is not signed by the master key",
+		        user_id);
+	}
+	json_object_set(row, "self", (json_t *)signing);
+	*self = self_key;
+	return OK;
+}
+
+/* A signature of ours on the user's master key, made by this or an earlier device of ours. */
+static enum err take_verified(struct crypto *crypto, const char *user_id, json_t *row)
+{
+	char user_signing[OL_KEY_SIZE];
+	const char *key = devices_only_key(js_obj(row, "master"));
+	enum err code = identity_public(crypto, IDENTITY_USER, user_signing);
+
+	if (code == OK && key != NULL && user_signing[0] != '\0') {
+		AUTO_TEXT key_id = x_asprintf("ed25519:%s", user_signing);
+
+		if (canonical_verify(
+		            js_obj(row, "master"), crypto->user_id, key_id, user_signing)) {
+			json_object_set_new(row, "verified", json_string(key));
+		}
+	}
+	return code;
+}
+
+enum err devices_take_answer(
+        struct crypto *crypto, int64_t now_ms, const char *user_id, const json_t *body)
+{
+	AUTO_JSON row = NULL;
+	AUTO_JSON before = NULL;
+	const char *self = NULL;
+	enum err code = devices_row(crypto, user_id, &row);
+
+	if (code != OK) {
+		return code;
+	}
+	before = json_deep_copy(row);
+	code = take_identity(crypto, user_id, body, row, &self);
+	if (code == OK) {
+		code = take_devices(
+		        crypto, user_id, js_obj(js_obj(body, "device_keys"), user_id), self, row);
+	}
+	if (code == OK) {
+		code = take_verified(crypto, user_id, row);
+	}
+	json_object_set_new(row, "queried", json_true());
+	if (code == OK && !json_equal(before, row)) {
+		code = keep_put(crypto, "user", user_id, row);
+	}
+	if (code == OK) {
+		code = epoch_bump(crypto);
+	}
+	if (code == OK && strcmp(user_id, crypto->user_id) == 0) {
+		const json_t *mine = js_obj(js_obj(row, "devices"), crypto->device_id);
+
+		code = identity_seen(crypto, now_ms, json_is_true(json_object_get(mine, "signed")));
+	}
+	return code;
+}

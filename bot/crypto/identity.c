@@ -1,0 +1,409 @@
+/*
+ * identity.c - see identity.h.
+ *
+ * Happy path: crypto_bootstrap() makes three seeds and stores them before anything leaves; once
+ * the device keys are up, the public keys are uploaded, then this device signed by the
+ * self-signing key and the master key signed by this device. Seeds that are stored are never
+ * made anew. A signature that the server answers in `failures` counts as none and is tried again
+ * later.
+ */
+#include "bot/crypto/identity.h"
+
+#include <string.h>
+#include "bot/base/clock.h"
+#include "bot/crypto/account.h"
+#include "bot/crypto/canonical.h"
+#include "bot/crypto/devices.h"
+#include "bot/crypto/prim.h"
+#include "bot/crypto/request.h"
+
+#define RETRY_MS (10 * CLOCK_MINUTE_MS)
+#define SEAL_PURPOSE "cross-signing seeds"
+
+static const char *const usages[IDENTITY_KEYS] = {"master", "self_signing", "user_signing"};
+
+static enum err row_get(struct crypto *crypto, json_t **row)
+{
+	return keep_get(crypto, "machine", "identity", row);
+}
+
+static enum err row_put(struct crypto *crypto, const json_t *row)
+{
+	return keep_put(crypto, "machine", "identity", row);
+}
+
+enum err identity_seeds(struct crypto *crypto, uint8_t seeds[IDENTITY_SEEDS_LEN])
+{
+	AUTO_JSON row = NULL;
+	enum err code = row_get(crypto, &row);
+
+	if (code == OK && !keep_unseal(crypto, SEAL_PURPOSE, js_str(row, "seeds"), seeds,
+	                          IDENTITY_SEEDS_LEN)) {
+		code = ERR_CORRUPT;
+	}
+	return code;
+}
+
+static enum err signing_open(struct crypto *crypto, enum identity_key which,
+        struct OlmPkSigning **out, char public_key[OL_KEY_SIZE])
+{
+	uint8_t seeds[IDENTITY_SEEDS_LEN];
+	enum err code = identity_seeds(crypto, seeds);
+
+	*out = NULL;
+	if (code == OK) {
+		*out = ol_signing_create(seeds + (size_t)which * OL_SEED_LEN, public_key);
+	}
+	explicit_bzero(seeds, sizeof(seeds));
+	return code;
+}
+
+/* Signs the object as ourselves with one of our cross-signing keys. */
+static enum err sign(struct crypto *crypto, enum identity_key which, json_t *object)
+{
+	char public_key[OL_KEY_SIZE];
+	struct OlmPkSigning *signing;
+	enum err code = signing_open(crypto, which, &signing, public_key);
+
+	if (code == OK) {
+		AUTO_TEXT text = canonical_signed_part(object);
+		AUTO_TEXT key_id = x_asprintf("ed25519:%s", public_key);
+
+		if (text == NULL) {
+			code = ERR_INVALID;
+		} else {
+			AUTO_TEXT signature = ol_signing_sign(signing, text);
+
+			canonical_sign_add(object, crypto->user_id, key_id, signature);
+		}
+		ol_signing_free(signing);
+	}
+	return code;
+}
+
+enum err identity_sign_device(struct crypto *crypto, json_t *device_keys)
+{
+	return sign(crypto, IDENTITY_SELF, device_keys);
+}
+
+enum err identity_public(struct crypto *crypto, enum identity_key which, char out[OL_KEY_SIZE])
+{
+	struct OlmPkSigning *signing;
+	enum err code = signing_open(crypto, which, &signing, out);
+
+	ol_signing_free(signing);
+	if (code == ERR_NOT_FOUND) {
+		out[0] = '\0';
+		return OK;
+	}
+	return code;
+}
+
+/* A public key as an object to upload, without signatures. */
+static enum err key_object(struct crypto *crypto, enum identity_key which, json_t **out)
+{
+	char public_key[OL_KEY_SIZE];
+	enum err code = identity_public(crypto, which, public_key);
+	AUTO_TEXT key_id = x_asprintf("ed25519:%s", public_key);
+
+	*out = json_pack("{s:s, s:[s], s:{s:s}}", "user_id", crypto->user_id, "usage",
+	        usages[which], "keys", key_id, public_key);
+	return code;
+}
+
+enum err identity_adopt(
+        struct crypto *crypto, const uint8_t seeds[IDENTITY_SEEDS_LEN], bool on_server)
+{
+	AUTO_SECRET sealed = keep_seal(crypto, SEAL_PURPOSE, seeds, IDENTITY_SEEDS_LEN);
+	AUTO_JSON row = json_pack("{s:s, s:b}", "seeds", sealed, "uploaded", on_server);
+	char master[OL_KEY_SIZE];
+	enum err code = row_put(crypto, row);
+
+	if (code == OK) {
+		code = identity_public(crypto, IDENTITY_MASTER, master);
+	}
+	if (code == OK) {
+		code = devices_pin(crypto, crypto->user_id, master);
+	}
+	return code == OK ? account_renew_device_keys(crypto) : code;
+}
+
+enum err crypto_bootstrap(struct crypto *crypto, int64_t now_ms, struct fault *fault)
+{
+	uint8_t seeds[IDENTITY_SEEDS_LEN];
+	struct crypto_status status;
+	enum crypto_identity identity;
+	enum err code = crypto_status(crypto, &status);
+
+	if (code != OK) {
+		return fault_set(fault, code, "%s", err_text(code));
+	}
+	identity = status.identity;
+	crypto_status_finish(&status);
+	if (identity == CRYPTO_IDENTITY_UNKNOWN) {
+		return fault_set(fault, ERR_BUSY,
+		        "the homeserver has not yet told which keys the account has");
+	}
+	if (identity != CRYPTO_IDENTITY_NONE) {
+		return fault_set(fault, ERR_EXISTS, "the account has cross-signing keys");
+	}
+	prim_random(seeds, sizeof(seeds));
+	code = identity_adopt(crypto, seeds, false);
+	explicit_bzero(seeds, sizeof(seeds));
+	return code == OK ? identity_step(crypto, now_ms)
+	                  : fault_set(fault, code, "%s", err_text(code));
+}
+
+static enum err upload_keys(struct crypto *crypto)
+{
+	static const char *const names[IDENTITY_KEYS] = {
+	        "master_key", "self_signing_key", "user_signing_key"};
+	AUTO_JSON body = json_object();
+	enum err code = OK;
+
+	for (int i = 0; code == OK && i < IDENTITY_KEYS; i++) {
+		json_t *object = NULL;
+
+		code = key_object(crypto, (enum identity_key)i, &object);
+		if (code == OK && i != IDENTITY_MASTER) {
+			code = sign(crypto, IDENTITY_MASTER, object);
+		}
+		json_object_set_new(body, names[i], object);
+	}
+	if (code == OK) {
+		code = request_add(crypto, CRYPTO_SIGNING_UPLOAD, json_incref(body), NULL, "POST",
+		        "/v3/keys/device_signing/upload");
+	}
+	return code;
+}
+
+static enum err upload_signatures(struct crypto *crypto)
+{
+	AUTO_JSON device = NULL;
+	AUTO_JSON master = NULL;
+	char public_key[OL_KEY_SIZE];
+	enum err code = account_device_keys(crypto, &device);
+
+	if (code == OK) {
+		code = key_object(crypto, IDENTITY_MASTER, &master);
+	}
+	if (code == OK) {
+		code = account_sign(crypto, master);
+	}
+	if (code == OK) {
+		code = identity_public(crypto, IDENTITY_MASTER, public_key);
+	}
+	if (code != OK) {
+		return code;
+	}
+	return request_add(crypto, CRYPTO_SIGNATURES_UPLOAD,
+	        json_pack("{s:{s:O, s:O}}", crypto->user_id, crypto->device_id, device, public_key,
+	                master),
+	        json_pack("{s:b}", "device", 1), "POST", "/v3/keys/signatures/upload");
+}
+
+enum err identity_sign_user(struct crypto *crypto, const char *user_id, const json_t *master)
+{
+	AUTO_JSON copy = json_deep_copy(master);
+	const char *public_key = devices_only_key(master);
+	enum err code;
+
+	json_object_del(copy, "signatures");
+	json_object_del(copy, "unsigned");
+	code = sign(crypto, IDENTITY_USER, copy);
+	if (code != OK) {
+		return code;
+	}
+	return request_add(crypto, CRYPTO_SIGNATURES_UPLOAD,
+	        json_pack("{s:{s:O}}", user_id, public_key, copy),
+	        json_pack("{s:s}", "user", user_id), "POST", "/v3/keys/signatures/upload");
+}
+
+enum err identity_step(struct crypto *crypto, int64_t now_ms)
+{
+	AUTO_JSON row = NULL;
+	bool uploaded, waits;
+	enum err code = row_get(crypto, &row);
+
+	if (code == ERR_NOT_FOUND) {
+		return OK;
+	}
+	if (code == OK) {
+		code = account_is_uploaded(crypto, &uploaded);
+	}
+	if (code != OK || !uploaded || now_ms < js_int(row, "retry_ms")) {
+		return code;
+	}
+	if (!json_is_true(json_object_get(row, "uploaded"))) {
+		code = request_waits(crypto, CRYPTO_SIGNING_UPLOAD, NULL, &waits);
+		return code == OK && !waits ? upload_keys(crypto) : code;
+	}
+	if (!json_is_true(json_object_get(row, "signed"))) {
+		code = request_waits(crypto, CRYPTO_SIGNATURES_UPLOAD, "device", &waits);
+		return code == OK && !waits ? upload_signatures(crypto) : code;
+	}
+	return OK;
+}
+
+/* Sets one flag of the row and when to try again. */
+static enum err row_mark(struct crypto *crypto, const char *flag, bool value, int64_t retry_ms)
+{
+	AUTO_JSON row = NULL;
+	enum err code = row_get(crypto, &row);
+
+	if (code == ERR_NOT_FOUND) {
+		return OK;
+	}
+	if (code == OK) {
+		json_object_set_new(row, flag, json_boolean(value));
+		json_object_set_new(row, "retry_ms", json_integer(retry_ms));
+		code = row_put(crypto, row);
+	}
+	return code;
+}
+
+enum err identity_uploaded(struct crypto *crypto)
+{
+	return row_mark(crypto, "uploaded", true, 0);
+}
+
+/* The first text in a `failures` object, to whatever depth the server nests it. */
+static const char *failure_text(const json_t *failures)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)failures, key, value)
+	{
+		const char *text = json_is_object(value) ? failure_text(value) : NULL;
+
+		if (text == NULL && strcmp(key, "error") == 0) {
+			text = json_string_value(value);
+		}
+		if (text != NULL) {
+			return text;
+		}
+	}
+	return NULL;
+}
+
+enum err identity_signed(
+        struct crypto *crypto, int64_t now_ms, const json_t *context, const json_t *body)
+{
+	const json_t *failures = js_obj(body, "failures");
+	const char *user = js_str(context, "user") ? js_str(context, "user") : crypto->user_id;
+	bool failed = json_object_size(failures) > 0;
+	enum err code = OK;
+
+	if (failed) {
+		const char *text = failure_text(failures);
+
+		code = notice_add(crypto, "signatures/upload",
+		        "the homeserver refuses the signature of %s: %s", user,
+		        text != NULL ? text : "no reason given");
+	}
+	if (code == OK && js_str(context, "user") == NULL) {
+		code = row_mark(crypto, "signed",
+		        json_object_get(js_obj(failures, user), crypto->device_id) == NULL,
+		        failed ? now_ms + RETRY_MS : 0);
+	}
+	return code == OK ? devices_mark_dirty(crypto, user) : code;
+}
+
+enum err identity_refused(struct crypto *crypto, int64_t now_ms, const char *reason)
+{
+	enum err code = notice_add(crypto, "identity",
+	        "the homeserver refuses our cross-signing keys or signatures: %s", reason);
+
+	return code == OK ? row_mark(crypto, "refused", true, now_ms + RETRY_MS) : code;
+}
+
+enum err identity_seen(struct crypto *crypto, int64_t now_ms, bool device_signed)
+{
+	AUTO_JSON row = NULL;
+	enum err code = row_get(crypto, &row);
+
+	if (code != OK || device_signed || !json_is_true(json_object_get(row, "signed"))) {
+		return code == ERR_NOT_FOUND ? OK : code;
+	}
+	return row_mark(crypto, "signed", false, now_ms + CLOCK_MINUTE_MS);
+}
+
+enum err crypto_status(struct crypto *crypto, struct crypto_status *out)
+{
+	AUTO_JSON row = NULL;
+	AUTO_JSON mine = NULL;
+	char master[OL_KEY_SIZE];
+	struct crypto_item *items = NULL;
+	const char *theirs;
+	size_t len = 0;
+	enum err code;
+
+	memset(out, 0, sizeof(*out));
+	code = account_is_uploaded(crypto, &out->uploaded);
+	if (code == OK) {
+		code = keep_get_or_new(crypto, "user", crypto->user_id, &mine);
+	}
+	if (code == OK) {
+		code = keep_get_or_new(crypto, "machine", "identity", &row);
+	}
+	if (code == OK) {
+		code = identity_public(crypto, IDENTITY_MASTER, master);
+	}
+	if (code == OK) {
+		code = keep_list(crypto, "notice", "", &items, &len);
+	}
+	if (code != OK) {
+		return code;
+	}
+	theirs = devices_only_key(js_obj(mine, "master"));
+	if (!json_is_true(json_object_get(mine, "queried"))) {
+		out->identity = CRYPTO_IDENTITY_UNKNOWN;
+	} else if (master[0] == '\0') {
+		out->identity = js_str(mine, "changed") != NULL ? CRYPTO_IDENTITY_CHANGED
+		                : theirs != NULL                ? CRYPTO_IDENTITY_FOREIGN
+		                                                : CRYPTO_IDENTITY_NONE;
+	} else if (js_str(mine, "changed") != NULL) {
+		out->identity = CRYPTO_IDENTITY_CHANGED;
+	} else {
+		out->identity = json_is_true(json_object_get(row, "uploaded")) &&
+		                                json_is_true(json_object_get(row, "signed"))
+		                        ? CRYPTO_IDENTITY_GOOD
+		                        : CRYPTO_IDENTITY_UNSIGNED;
+	}
+	out->master_key = x_strdup_opt(master[0] != '\0' ? master : theirs);
+	out->notices = json_array();
+	for (size_t i = 0; i < len; i++) {
+		AUTO_JSON notice = json_loads(items[i].value, 0, NULL);
+
+		json_array_append(out->notices, json_object_get(notice, "text"));
+	}
+	crypto_items_free(items, len);
+	return OK;
+}
+
+void crypto_status_finish(struct crypto_status *status)
+{
+	free(status->master_key);
+	json_decref(status->notices);
+	memset(status, 0, sizeof(*status));
+}
+
+const char *crypto_identity_name(enum crypto_identity identity)
+{
+	switch (identity) {
+	case CRYPTO_IDENTITY_UNKNOWN:
+		return "unknown";
+	case CRYPTO_IDENTITY_NONE:
+		return "none";
+	case CRYPTO_IDENTITY_FOREIGN:
+		return "not ours";
+	case CRYPTO_IDENTITY_CHANGED:
+		return "changed";
+	case CRYPTO_IDENTITY_UNSIGNED:
+		return "not signed yet";
+	case CRYPTO_IDENTITY_GOOD:
+		return "signed";
+	}
+	return "unknown";
+}

@@ -1,0 +1,325 @@
+/*
+ * machine.c - opening the machine, and what its parts share; see machine.h.
+ */
+#include "bot/crypto/machine.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "bot/base/log.h"
+#include "bot/crypto/account.h"
+#include "bot/crypto/devices.h"
+#include "bot/crypto/prim.h"
+
+#define NOTICES_MAX 200
+#define SEAL_IV 16
+#define SEAL_MAX 256 /* bytes of a sealed secret */
+
+const char *js_str(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+const json_t *js_obj(const json_t *object, const char *key)
+{
+	const json_t *value = json_object_get(object, key);
+
+	return json_is_object(value) ? value : NULL;
+}
+
+int64_t js_int(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+json_t *js_make(json_t *object, const char *key)
+{
+	json_t *value = json_object_get(object, key);
+
+	if (!json_is_object(value)) {
+		value = json_object();
+		json_object_set_new(object, key, value);
+	}
+	return value;
+}
+
+char *js_dump(const json_t *value)
+{
+	char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+
+	return text != NULL ? text : x_strdup("null");
+}
+
+enum err keep_get(struct crypto *crypto, const char *kind, const char *key, json_t **out)
+{
+	AUTO_SECRET text = NULL;
+	enum err code = crypto->store.get(crypto->store.arg, kind, key, &text);
+
+	*out = NULL;
+	if (code != OK) {
+		return code;
+	}
+	*out = json_loads(text, 0, NULL);
+	if (!json_is_object(*out)) {
+		json_decref(*out);
+		*out = NULL;
+		return ERR_CORRUPT;
+	}
+	return OK;
+}
+
+enum err keep_get_or_new(struct crypto *crypto, const char *kind, const char *key, json_t **out)
+{
+	enum err code = keep_get(crypto, kind, key, out);
+
+	if (code == ERR_NOT_FOUND) {
+		*out = json_object();
+		code = OK;
+	}
+	return code;
+}
+
+enum err keep_put(struct crypto *crypto, const char *kind, const char *key, const json_t *value)
+{
+	AUTO_SECRET text = js_dump(value);
+
+	return crypto->store.put(crypto->store.arg, kind, key, text);
+}
+
+enum err keep_remove(struct crypto *crypto, const char *kind, const char *key)
+{
+	return crypto->store.remove(crypto->store.arg, kind, key);
+}
+
+enum err keep_list(struct crypto *crypto, const char *kind, const char *prefix,
+        struct crypto_item **items, size_t *len)
+{
+	*items = NULL;
+	*len = 0;
+	return crypto->store.list(crypto->store.arg, kind, prefix, items, len);
+}
+
+char *keep_key(const char *a, const char *b)
+{
+	return x_asprintf("%s" KEY_SEPARATOR "%s", a, b);
+}
+
+void crypto_items_free(struct crypto_item *items, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		free(items[i].key);
+		x_wipe_free_str(items[i].value);
+	}
+	free(items);
+}
+
+/* Key for AES, key for HMAC. */
+static void seal_keys(const struct crypto *crypto, const char *purpose, uint8_t keys[64])
+{
+	prim_hkdf(crypto->key.data, sizeof(crypto->key.data), NULL, 0, purpose, keys, 64);
+}
+
+char *keep_seal(const struct crypto *crypto, const char *purpose, const void *data, size_t len)
+{
+	uint8_t keys[64], box[SEAL_IV + SEAL_MAX + PRIM_HASH];
+	char *text;
+
+	seal_keys(crypto, purpose, keys);
+	prim_random(box, SEAL_IV);
+	prim_aes_ctr(keys, box, data, box + SEAL_IV, len);
+	prim_hmac(keys + 32, 32, box, SEAL_IV + len, box + SEAL_IV + len);
+	text = prim_base64(box, SEAL_IV + len + PRIM_HASH, false);
+	explicit_bzero(keys, sizeof(keys));
+	return text;
+}
+
+bool keep_unseal(
+        const struct crypto *crypto, const char *purpose, const char *text, void *out, size_t len)
+{
+	uint8_t keys[64], mac[PRIM_HASH], box[SEAL_IV + SEAL_MAX + PRIM_HASH];
+	bool good = text != NULL && len <= SEAL_MAX &&
+	            prim_unbase64_to(text, box, SEAL_IV + len + PRIM_HASH);
+
+	if (good) {
+		seal_keys(crypto, purpose, keys);
+		prim_hmac(keys + 32, 32, box, SEAL_IV + len, mac);
+		good = prim_equal(mac, box + SEAL_IV + len, sizeof(mac));
+		if (good) {
+			prim_aes_ctr(keys, box, box + SEAL_IV, out, len);
+		}
+		explicit_bzero(keys, sizeof(keys));
+	}
+	return good;
+}
+
+enum err notice_add(struct crypto *crypto, const char *what, const char *format, ...)
+{
+	struct crypto_item *items;
+	AUTO_JSON row = NULL;
+	char text[512];
+	size_t len;
+	va_list args;
+	enum err code = keep_get(crypto, "notice", what, &row);
+
+	if (code != ERR_NOT_FOUND) {
+		return code;
+	}
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	log_warning("crypto", "%s", text);
+	code = keep_list(crypto, "notice", "", &items, &len);
+	crypto_items_free(items, len);
+	if (code != OK || len >= NOTICES_MAX) {
+		return code;
+	}
+	row = json_pack("{s:s?}", "text", text);
+	if (row == NULL) { /* cut inside a character */
+		row = json_pack("{s:s}", "text", "a notice that is not text");
+	}
+	return keep_put(crypto, "notice", what, row);
+}
+
+enum err epoch_get(struct crypto *crypto, int64_t *epoch)
+{
+	AUTO_JSON row = NULL;
+	enum err code = keep_get_or_new(crypto, "machine", "epoch", &row);
+
+	*epoch = js_int(row, "n");
+	return code;
+}
+
+enum err epoch_bump(struct crypto *crypto)
+{
+	AUTO_JSON row = NULL;
+	int64_t epoch;
+	enum err code = epoch_get(crypto, &epoch);
+
+	if (code != OK) {
+		return code;
+	}
+	row = json_pack("{s:I}", "n", (json_int_t)epoch + 1);
+	return keep_put(crypto, "machine", "epoch", row);
+}
+
+/* A new account, or the stored one if it is this device's. */
+static enum err open_account(struct crypto *crypto, int64_t now_ms, struct fault *fault)
+{
+	AUTO_JSON self = NULL;
+	struct OlmAccount *account = NULL;
+	enum err code = keep_get(crypto, "machine", "self", &self);
+
+	if (code == ERR_NOT_FOUND) {
+		code = account_create(crypto, now_ms);
+		if (code == OK) {
+			code = devices_track(crypto, crypto->user_id);
+		}
+		if (code == OK) {
+			code = devices_mark_dirty(crypto, crypto->user_id);
+		}
+		if (code == OK) { /* an earlier device's cross-signing keys sign this one */
+			code = account_renew_device_keys(crypto);
+		}
+		return code != OK ? fault_set(fault, code, "cannot store a new account") : OK;
+	}
+	if (code != OK) {
+		return fault_set(fault, code, "cannot read the account");
+	}
+	if (js_str(self, "user") == NULL || strcmp(js_str(self, "user"), crypto->user_id) != 0 ||
+	        js_str(self, "device") == NULL ||
+	        strcmp(js_str(self, "device"), crypto->device_id) != 0) {
+		return fault_set(fault, ERR_CONFIG,
+		        "the stored encryption keys are those of %s's device %s, the token is "
+		        "device %s of %s: use a token of the stored device, or a new database",
+		        js_str(self, "user"), js_str(self, "device"), crypto->device_id,
+		        crypto->user_id);
+	}
+	code = account_load(crypto, &account);
+	if (code != OK) {
+		return fault_set(fault, code, "the stored encryption keys do not open: %s",
+		        code == ERR_CORRUPT ? "is the pickle key the one they were stored with?"
+		                            : err_text(code));
+	}
+	ol_account_keys(account, crypto->curve25519, crypto->ed25519);
+	ol_account_free(account);
+	return OK;
+}
+
+enum err crypto_open(struct crypto **out, const struct crypto_store *store,
+        const struct crypto_options *options, int64_t now_ms, struct fault *fault)
+{
+	struct crypto *crypto = x_calloc(1, sizeof(*crypto));
+	uint8_t run[8];
+	enum err code;
+
+	crypto->store = *store;
+	crypto->user_id = x_strdup(options->user_id);
+	crypto->device_id = x_strdup(options->device_id);
+	crypto->trust = options->trust;
+	memcpy(crypto->key.data, options->pickle_key, sizeof(crypto->key.data));
+	prim_random(run, sizeof(run));
+	for (size_t i = 0; i < sizeof(run); i++) {
+		snprintf(crypto->run + 2 * i, 3, "%02x", run[i]);
+	}
+	code = open_account(crypto, now_ms, fault);
+	if (code != OK) {
+		crypto_close(crypto);
+		crypto = NULL;
+	}
+	*out = crypto;
+	return code;
+}
+
+static enum err remove_all(const struct crypto_store *store, const char *kind)
+{
+	struct crypto_item *items = NULL;
+	size_t len = 0;
+	enum err code = store->list(store->arg, kind, "", &items, &len);
+
+	for (size_t i = 0; code == OK && i < len; i++) {
+		code = store->remove(store->arg, kind, items[i].key);
+	}
+	crypto_items_free(items, len);
+	return code;
+}
+
+enum err crypto_forget_device(
+        const struct crypto_store *store, const struct crypto_options *options)
+{
+	static const char *const kinds[] = {
+	        "request", "olm", "nokey", "wedged", "outbound", "shared", "ask"};
+	static const char *const own[] = {"account", "self", "keys", "device_keys"};
+	struct crypto crypto = {.store = *store};
+	AUTO_JSON identity = NULL;
+	enum err code = OK;
+
+	for (size_t i = 0; code == OK && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		code = remove_all(store, kinds[i]);
+	}
+	for (size_t i = 0; code == OK && i < sizeof(own) / sizeof(own[0]); i++) {
+		code = store->remove(store->arg, "machine", own[i]);
+	}
+	if (code == OK) {
+		code = keep_get(&crypto, "machine", "identity", &identity);
+	}
+	if (code != OK) {
+		return code == ERR_NOT_FOUND ? OK : code;
+	}
+	json_object_set_new(identity, "signed", json_false());
+	json_object_del(identity, "retry_ms");
+	return keep_put(&crypto, "machine", "identity", identity);
+}
+
+void crypto_close(struct crypto *crypto)
+{
+	if (crypto == NULL) {
+		return;
+	}
+	free(crypto->user_id);
+	free(crypto->device_id);
+	x_wipe_free(crypto, sizeof(*crypto));
+}
+
+const char *crypto_fingerprint(const struct crypto *crypto)
+{
+	return crypto->ed25519;
+}

@@ -1,0 +1,91 @@
+/*
+ * machine.h - what the parts of the machine share: the struct, its store as JSON and sealed
+ * secrets, and notices. Inside bot/crypto/ only.
+ *
+ * What is stored, by kind and key:
+ *   machine  account, self, keys, identity, device_keys, epoch, next_request
+ *   request  number → a request that waits for its end
+ *   user     user id → devices, cross-signing keys, the identity that is pinned
+ *   dirty    user id → its list must be asked for
+ *   olm      Curve25519 key | session id → session
+ *   nokey    user | device → no Olm session to be had before some time
+ *   wedged   Curve25519 key → when a new session was begun to mend a broken one
+ *   outbound room id → session;  shared: room id → who has it
+ *   inbound  room id | session id → session
+ *   index    session id | message index → the event it was used by
+ *   ask      session id → the key was asked for
+ *   notice   what → text
+ *
+ * Errors other than those named are the store's own, and go up to the caller, who rolls back.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include "bot/base/alloc.h"
+#include "bot/crypto/crypto.h"
+#include "bot/crypto/olm.h"
+
+#define ALGORITHM_OLM "m.olm.v1.curve25519-aes-sha2"
+#define ALGORITHM_MEGOLM "m.megolm.v1.aes-sha2"
+#define KEY_SEPARATOR "\x1f" /* keeps "a|b" and "a" "b" apart whatever ids hold */
+
+struct crypto {
+	struct crypto_store store;
+	char *user_id, *device_id;
+	struct ol_pickle_key key;
+	enum crypto_trust trust;
+	char curve25519[OL_KEY_SIZE], ed25519[OL_KEY_SIZE];
+	char run[17]; /* names this opening: sessions of an earlier one are not gone on with */
+};
+
+/* Freed when they go out of scope. */
+static inline void machine_free_json(json_t **json)
+{
+	json_decref(*json);
+}
+static inline void machine_free_text(char **text)
+{
+	free(*text);
+}
+static inline void machine_free_secret(char **text)
+{
+	x_wipe_free_str(*text);
+}
+#define AUTO_JSON __attribute__((cleanup(machine_free_json))) json_t *
+#define AUTO_TEXT __attribute__((cleanup(machine_free_text))) char *
+#define AUTO_SECRET __attribute__((cleanup(machine_free_secret))) char *
+
+/* NULL when it is not there or not a string, an object; 0 when not an integer. */
+const char *js_str(const json_t *object, const char *key);
+const json_t *js_obj(const json_t *object, const char *key);
+int64_t js_int(const json_t *object, const char *key);
+/* The object by that key, made when it is not there. Borrowed. */
+json_t *js_make(json_t *object, const char *key);
+char *js_dump(const json_t *value);
+
+/* ERR_NOT_FOUND, ERR_CORRUPT; *out is an object and a new reference, NULL on failure. */
+enum err keep_get(struct crypto *crypto, const char *kind, const char *key, json_t **out);
+/* The same, but an empty object when there is none. */
+enum err keep_get_or_new(struct crypto *crypto, const char *kind, const char *key, json_t **out);
+enum err keep_put(struct crypto *crypto, const char *kind, const char *key, const json_t *value);
+enum err keep_remove(struct crypto *crypto, const char *kind, const char *key);
+enum err keep_list(struct crypto *crypto, const char *kind, const char *prefix,
+        struct crypto_item **items, size_t *len);
+/* a and b as one key; owned by the caller. */
+char *keep_key(const char *a, const char *b);
+
+/* Encrypted and authenticated under the pickle key, bound to its purpose. */
+char *keep_seal(const struct crypto *crypto, const char *purpose, const void *data, size_t len);
+bool keep_unseal(
+        const struct crypto *crypto, const char *purpose, const char *text, void *out, size_t len);
+
+/* Remembers and logs something that a person should know of, once for each `what`. */
+enum err notice_add(struct crypto *crypto, const char *what, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+
+/* A number that changes whenever a list of devices or what is held of one does. */
+enum err epoch_get(struct crypto *crypto, int64_t *epoch);
+enum err epoch_bump(struct crypto *crypto);

@@ -1,0 +1,334 @@
+/*
+ * room_in.c - see room_in.h, and crypto_decrypt().
+ */
+#include "bot/crypto/room_in.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include "bot/crypto/devices.h"
+#include "bot/crypto/prim.h"
+#include "bot/crypto/request.h"
+
+#define ID_MAX 255 /* bytes of ids that become keys of the store */
+
+static bool is_id(const char *text)
+{
+	return text != NULL && text[0] != '\0' && strlen(text) <= ID_MAX &&
+	       strchr(text, KEY_SEPARATOR[0]) == NULL;
+}
+
+static bool is(const json_t *object, const char *key, const char *value)
+{
+	const char *text = js_str(object, key);
+
+	return text != NULL && strcmp(text, value) == 0;
+}
+
+/* ---- keys that come ---- */
+
+static enum err put_session(struct crypto *crypto, const char *key,
+        struct OlmInboundGroupSession *session, const struct olm_peer *owner, bool forwarded)
+{
+	AUTO_SECRET pickle = ol_inbound_save(session, &crypto->key);
+	AUTO_JSON row = json_pack("{s:s, s:s, s:s, s:s, s:b, s:I}", "pickle", pickle, "user",
+	        owner->user_id, "curve25519", owner->curve25519, "ed25519", owner->ed25519,
+	        "forwarded", forwarded, "first", (json_int_t)ol_inbound_first_index(session));
+
+	return keep_put(crypto, "inbound", key, row);
+}
+
+/* Whether what is here is as good: never replaced by another sender's, nor by what reaches less
+ * far back. */
+static bool is_better(const json_t *row, struct OlmInboundGroupSession *session,
+        const struct olm_peer *owner, bool forwarded)
+{
+	if (json_is_true(json_object_get(row, "forwarded")) && !forwarded) {
+		return true;
+	}
+	return is(row, "curve25519", owner->curve25519) && is(row, "user", owner->user_id) &&
+	       !forwarded && (int64_t)ol_inbound_first_index(session) < js_int(row, "first");
+}
+
+/* No more asking for a key that is here. */
+static enum err cancel_ask(struct crypto *crypto, const char *key)
+{
+	AUTO_JSON row = NULL;
+	enum err code = keep_get(crypto, "ask", key, &row);
+
+	if (code != OK) {
+		return code == ERR_NOT_FOUND ? OK : code;
+	}
+	code = keep_remove(crypto, "ask", key);
+	if (code != OK || js_str(row, "user") == NULL || js_str(row, "request") == NULL) {
+		return code;
+	}
+	return request_to_device(crypto, "m.room_key_request",
+	        json_pack("{s:{s:{s:s, s:s, s:s}}}", js_str(row, "user"), "*", "action",
+	                "request_cancellation", "request_id", js_str(row, "request"),
+	                "requesting_device_id", crypto->device_id),
+	        NULL);
+}
+
+static enum err take(struct crypto *crypto, const char *room_id, const char *session_id,
+        struct OlmInboundGroupSession *session, const struct olm_peer *owner, bool forwarded,
+        bool *taken)
+{
+	AUTO_TEXT id = ol_inbound_id(session);
+	AUTO_TEXT key = keep_key(room_id, session_id);
+	AUTO_JSON row = NULL;
+	enum err code;
+
+	if (strcmp(id, session_id) != 0) {
+		return OK;
+	}
+	code = keep_get(crypto, "inbound", key, &row);
+	if (code == OK && !is_better(row, session, owner, forwarded)) {
+		return OK;
+	}
+	if (code != OK && code != ERR_NOT_FOUND) {
+		return code;
+	}
+	*taken = true;
+	code = put_session(crypto, key, session, owner, forwarded);
+	return code == OK ? cancel_ask(crypto, key) : code;
+}
+
+enum err room_in_take_key(
+        struct crypto *crypto, const struct olm_peer *peer, const json_t *content, bool *taken)
+{
+	const char *room_id = js_str(content, "room_id");
+	const char *session_id = js_str(content, "session_id");
+	const char *text = js_str(content, "session_key");
+	struct OlmInboundGroupSession *session;
+	enum err code = devices_track(crypto, peer->user_id);
+
+	if (code != OK) {
+		return code;
+	}
+	if (!is(content, "algorithm", ALGORITHM_MEGOLM) || !is_id(room_id) || !is_id(session_id) ||
+	        text == NULL || ol_inbound_create(&session, text) != OK) {
+		return OK;
+	}
+	code = take(crypto, room_id, session_id, session, peer, false, taken);
+	ol_inbound_free(session);
+	return code;
+}
+
+enum err room_in_take_forwarded(
+        struct crypto *crypto, const struct olm_peer *peer, const json_t *content, bool *taken)
+{
+	const char *room_id = js_str(content, "room_id");
+	const char *session_id = js_str(content, "session_id");
+	const char *text = js_str(content, "session_key");
+	struct olm_peer owner = {peer->user_id, js_str(content, "sender_key"),
+	        js_str(content, "sender_claimed_ed25519_key")};
+	struct OlmInboundGroupSession *session;
+	AUTO_JSON asked = NULL;
+	AUTO_TEXT key = NULL;
+	enum err code;
+
+	if (!is(content, "algorithm", ALGORITHM_MEGOLM) || !is_id(room_id) || !is_id(session_id) ||
+	        !is_id(owner.curve25519) || !is_id(owner.ed25519) || text == NULL) {
+		return OK;
+	}
+	key = keep_key(room_id, session_id);
+	code = keep_get(crypto, "ask", key, &asked);
+	if (code != OK || !is(asked, "user", peer->user_id)) { /* nobody asked this user */
+		return code == ERR_NOT_FOUND ? OK : code;
+	}
+	if (ol_inbound_import(&session, text) != OK) {
+		return OK;
+	}
+	code = take(crypto, room_id, session_id, session, &owner, true, taken);
+	ol_inbound_free(session);
+	return code;
+}
+
+/* ---- asking ---- */
+
+static enum err ask_for(struct crypto *crypto, const char *key, const char *room_id,
+        const char *sender, const json_t *content)
+{
+	AUTO_JSON row = NULL;
+	AUTO_JSON body = NULL;
+	AUTO_TEXT request = NULL;
+	uint8_t bytes[12];
+	enum err code = keep_get(crypto, "ask", key, &row);
+
+	if (code != ERR_NOT_FOUND) {
+		return code;
+	}
+	prim_random(bytes, sizeof(bytes));
+	request = prim_base64(bytes, sizeof(bytes), false);
+	row = json_pack("{s:s, s:s}", "request", request, "user", sender);
+	code = keep_put(crypto, "ask", key, row);
+	if (code != OK) {
+		return code;
+	}
+	body = json_pack("{s:s, s:s, s:s, s:O*}", "algorithm", ALGORITHM_MEGOLM, "room_id", room_id,
+	        "session_id", js_str(content, "session_id"), "sender_key",
+	        json_object_get(content, "sender_key"));
+	return request_to_device(crypto, "m.room_key_request",
+	        json_pack("{s:{s:{s:s, s:s, s:s, s:O}}}", sender, "*", "action", "request",
+	                "request_id", request, "requesting_device_id", crypto->device_id, "body",
+	                body),
+	        NULL);
+}
+
+/* ---- decrypting ---- */
+
+void crypto_event_finish(struct crypto_event *event)
+{
+	free(event->type);
+	json_decref(event->content);
+	free(event->device_id);
+	memset(event, 0, sizeof(*event));
+}
+
+/* A message index belongs to one event: the same ciphertext under another id is a replay. */
+static enum err check_index(struct crypto *crypto, const char *session_id, uint32_t index,
+        const char *event_id, struct fault *fault)
+{
+	AUTO_TEXT number = x_asprintf("%" PRIu32, index);
+	AUTO_TEXT key = keep_key(session_id, number);
+	AUTO_JSON row = NULL;
+	enum err code = keep_get(crypto, "index", key, &row);
+
+	if (code == ERR_NOT_FOUND) {
+		row = json_pack("{s:s}", "event", event_id);
+		return keep_put(crypto, "index", key, row);
+	}
+	if (code == OK && !is(row, "event", event_id)) {
+		code = fault_set(fault, ERR_DENIED, "a message that was sent before, replayed");
+	}
+	return code;
+}
+
+/* Who encrypted it: the device the key came from, if it is still in its owner's list. */
+static enum err judge(struct crypto *crypto, int64_t now_ms, const json_t *session,
+        const char *sender, struct crypto_event *out, struct fault *fault)
+{
+	AUTO_JSON row = NULL;
+	const char *device_id = NULL, *ed25519;
+	const json_t *device;
+	bool wait = false;
+	enum err code = devices_track(crypto, sender);
+
+	if (code == OK) {
+		code = devices_must_wait(crypto, now_ms, sender, &wait);
+	}
+	if (code == OK && wait) {
+		return fault_set(fault, ERR_NOT_FOUND, "the sender's devices are being asked for");
+	}
+	if (code == OK) {
+		code = devices_row(crypto, sender, &row);
+	}
+	if (code != OK) {
+		return code;
+	}
+	device = devices_by_curve25519(row, js_str(session, "curve25519"), &device_id);
+	ed25519 = device != NULL ? devices_key(device, device_id, "ed25519") : NULL;
+	if (ed25519 == NULL || !is(session, "ed25519", ed25519)) {
+		out->sender = CRYPTO_SENDER_UNKNOWN;
+	} else {
+		out->device_id = x_strdup(device_id);
+		out->sender = json_is_true(json_object_get(session, "forwarded"))
+		                      ? CRYPTO_SENDER_FORWARDED
+		                      : devices_judge(row, device);
+	}
+	out->obey = devices_allowed(crypto, out->sender);
+	return OK;
+}
+
+static enum err take_clear(const char *text, const char *room_id, const json_t *wire,
+        struct crypto_event *out, struct fault *fault)
+{
+	AUTO_JSON clear = json_loads(text, 0, NULL);
+	json_t *content = json_object_get(clear, "content");
+	json_t *relation = json_object_get(wire, "m.relates_to");
+	const char *type = js_str(clear, "type");
+
+	if (!is(clear, "room_id", room_id)) {
+		return fault_set(fault, ERR_DENIED, "encrypted for another room");
+	}
+	if (type == NULL || !json_is_object(content)) {
+		return fault_set(fault, ERR_INVALID, "no event inside");
+	}
+	out->type = x_strdup(type);
+	out->content = json_deep_copy(content);
+	if (relation != NULL) { /* what stands outside counts, as clients do it */
+		json_object_set(out->content, "m.relates_to", relation);
+	} else {
+		json_object_del(out->content, "m.relates_to");
+	}
+	return OK;
+}
+
+static enum err open_message(struct crypto *crypto, const char *key, const json_t *row,
+        const char *ciphertext, char **text, uint32_t *index, struct fault *fault)
+{
+	struct OlmInboundGroupSession *session = NULL;
+	const char *pickle = js_str(row, "pickle");
+	enum err code =
+	        pickle != NULL ? ol_inbound_load(&session, &crypto->key, pickle) : ERR_CORRUPT;
+
+	if (code != OK) {
+		return code;
+	}
+	code = ol_inbound_decrypt(session, ciphertext, text, index);
+	ol_inbound_free(session);
+	if (code == ERR_NOT_FOUND) {
+		return fault_set(fault, code, "the key that is here does not reach back to it");
+	}
+	return code == OK ? OK : fault_set(fault, ERR_INVALID, "it does not decrypt");
+}
+
+enum err crypto_decrypt(struct crypto *crypto, int64_t now_ms, const char *room_id,
+        const json_t *event, bool ask, struct crypto_event *out, struct fault *fault)
+{
+	const json_t *content = js_obj(event, "content");
+	const char *sender = js_str(event, "sender"), *event_id = js_str(event, "event_id");
+	const char *session_id = js_str(content, "session_id");
+	const char *ciphertext = js_str(content, "ciphertext");
+	AUTO_JSON row = NULL;
+	AUTO_SECRET text = NULL;
+	AUTO_TEXT key = NULL;
+	uint32_t index;
+	enum err code;
+
+	memset(out, 0, sizeof(*out));
+	if (!is(content, "algorithm", ALGORITHM_MEGOLM) || !is_id(sender) || event_id == NULL ||
+	        !is_id(session_id) || !is_id(room_id) || ciphertext == NULL) {
+		return fault_set(fault, ERR_INVALID, "not an encrypted event of this room");
+	}
+	key = keep_key(room_id, session_id);
+	code = keep_get(crypto, "inbound", key, &row);
+	if (code == ERR_NOT_FOUND) {
+		if (ask) {
+			code = ask_for(crypto, key, room_id, sender, content);
+		}
+		return code == OK || code == ERR_NOT_FOUND
+		               ? fault_set(fault, ERR_NOT_FOUND, "its key is not here")
+		               : code;
+	}
+	if (code != OK) {
+		return code;
+	}
+	if (!is(row, "user", sender)) {
+		return fault_set(fault, ERR_DENIED, "its key belongs to another user");
+	}
+	code = open_message(crypto, key, row, ciphertext, &text, &index, fault);
+	if (code == OK) {
+		code = judge(crypto, now_ms, row, sender, out, fault);
+	}
+	if (code == OK) {
+		code = check_index(crypto, session_id, index, event_id, fault);
+	}
+	if (code == OK) {
+		code = take_clear(text, room_id, content, out, fault);
+	}
+	if (code != OK) {
+		crypto_event_finish(out);
+	}
+	return code;
+}

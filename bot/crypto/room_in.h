@@ -1,0 +1,24 @@
+/*
+ * room_in.h - inbound room sessions: taking keys, asking for them. Inside bot/crypto/ only.
+ *
+ * Kinds in the store:
+ *   inbound  room id | session id → pickle, user, curve25519, ed25519 (who gave it), forwarded
+ *   index    session id | message index → the event it was used by
+ *   ask      room id | session id → the key was asked for: request, user
+ */
+#pragma once
+
+#include "bot/crypto/machine.h"
+
+/* Who gave us something by Olm. */
+struct olm_peer {
+	const char *user_id;
+	const char *curve25519; /* proven by the session */
+	const char *ed25519;    /* claimed in the payload */
+};
+
+/* *taken: a key that was not here before. What is no good costs only itself. */
+enum err room_in_take_key(
+        struct crypto *crypto, const struct olm_peer *peer, const json_t *content, bool *taken);
+enum err room_in_take_forwarded(
+        struct crypto *crypto, const struct olm_peer *peer, const json_t *content, bool *taken);

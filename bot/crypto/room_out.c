@@ -1,0 +1,281 @@
+/*
+ * room_out.c - see room_out.h: the session of a room, from being made to the last message.
+ *
+ * A session lives until its time or its messages are used up, somebody who had it must not read
+ * on, or the process ends: a database that was put back from a backup would otherwise use a
+ * message index twice.
+ */
+#include "bot/crypto/room_out.h"
+
+#include <string.h>
+#include "bot/base/clock.h"
+#include "bot/crypto/claim.h"
+#include "bot/crypto/devices.h"
+#include "bot/crypto/prim.h"
+#include "bot/crypto/request.h"
+
+/* Defaults of m.room.encryption, and what clients clamp its settings to. */
+#define ROTATION_MS (7 * 24 * CLOCK_HOUR_MS)
+#define ROTATION_MS_MIN CLOCK_HOUR_MS
+#define ROTATION_MSGS 100
+#define ROTATION_MSGS_MAX 10000
+
+static bool is_worn_out(const struct crypto *crypto, const json_t *row,
+        const struct crypto_room *room, int64_t now_ms)
+{
+	int64_t most_ms = room->rotation_ms > 0 ? room->rotation_ms : ROTATION_MS;
+	int64_t most = room->rotation_msgs > 0 ? room->rotation_msgs : ROTATION_MSGS;
+	int64_t age_ms = now_ms - js_int(row, "created_ms");
+	const char *run = js_str(row, "run");
+
+	most_ms = most_ms < ROTATION_MS_MIN ? ROTATION_MS_MIN : most_ms;
+	most = most > ROTATION_MSGS_MAX ? ROTATION_MSGS_MAX : most;
+	return run == NULL || strcmp(run, crypto->run) != 0 || age_ms < 0 || age_ms >= most_ms ||
+	       js_int(row, "messages") >= most;
+}
+
+/* Order and repetition do not count. */
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static char *users_hash(const struct crypto_room *room)
+{
+	const char **users = x_calloc(room->users_len + 1, sizeof(*users));
+	AUTO_JSON list = json_array();
+	AUTO_TEXT text = NULL;
+	uint8_t hash[PRIM_HASH];
+
+	memcpy(users, room->users, room->users_len * sizeof(*users));
+	qsort(users, room->users_len, sizeof(*users), by_text);
+	for (size_t i = 0; i < room->users_len; i++) {
+		json_array_append_new(list, json_string(users[i]));
+	}
+	text = js_dump(list);
+	free(users);
+	prim_sha256(text, strlen(text), hash);
+	return prim_base64(hash, sizeof(hash), false);
+}
+
+/* Whether the last look still holds: same people, same lists, same session. */
+static bool is_settled(const json_t *shared, const json_t *session, const char *users,
+        int64_t epoch, int64_t now_ms)
+{
+	const char *hash = js_str(shared, "users");
+	int64_t again_ms = js_int(shared, "again_ms");
+
+	return json_equal(json_object_get(shared, "session"), json_object_get(session, "id")) &&
+	       hash != NULL && strcmp(hash, users) == 0 && js_int(shared, "epoch") == epoch &&
+	       (again_ms == 0 || now_ms < again_ms);
+}
+
+static enum err lists_wait(
+        struct crypto *crypto, int64_t now_ms, const struct crypto_room *room, bool *wait)
+{
+	enum err code = OK;
+
+	*wait = false;
+	for (size_t i = 0; code == OK && i < room->users_len; i++) {
+		bool one = false;
+
+		code = devices_track(crypto, room->users[i]);
+		if (code == OK) {
+			code = devices_must_wait(crypto, now_ms, room->users[i], &one);
+		}
+		*wait = *wait || one;
+	}
+	return code;
+}
+
+/* A new session in place of the row; nobody has it. */
+static enum err begin(struct crypto *crypto, int64_t now_ms, const char *room_id, json_t **session,
+        json_t *shared)
+{
+	struct OlmOutboundGroupSession *fresh = ol_outbound_create();
+	AUTO_SECRET pickle = ol_outbound_save(fresh, &crypto->key);
+	AUTO_TEXT id = ol_outbound_id(fresh);
+
+	ol_outbound_free(fresh);
+	json_decref(*session);
+	*session = json_pack("{s:s, s:s, s:I, s:I, s:s}", "pickle", pickle, "id", id, "created_ms",
+	        (json_int_t)now_ms, "messages", (json_int_t)0, "run", crypto->run);
+	json_object_clear(shared);
+	json_object_set_new(shared, "session", json_string(id));
+	return keep_put(crypto, "outbound", room_id, *session);
+}
+
+static enum err session_load(
+        struct crypto *crypto, const json_t *row, struct OlmOutboundGroupSession **out)
+{
+	const char *pickle = js_str(row, "pickle");
+
+	*out = NULL;
+	return pickle != NULL ? ol_outbound_load(out, &crypto->key, pickle) : ERR_CORRUPT;
+}
+
+/* Gives the session to those who lack it. */
+static enum err give(struct share *share, const json_t *session)
+{
+	struct OlmOutboundGroupSession *loaded;
+	AUTO_SECRET key = NULL;
+	enum err code = session_load(share->crypto, session, &loaded);
+
+	if (code != OK) {
+		return code;
+	}
+	key = ol_outbound_key(loaded);
+	ol_outbound_free(loaded);
+	return share_send(share, js_str(session, "id"), key);
+}
+
+/* Everybody's lists are known: brings the session to where it must be. *ready says that all that
+ * was needed has been done, though it may be on its way. */
+static enum err settle(struct crypto *crypto, int64_t now_ms, const struct crypto_room *room,
+        json_t **session, json_t *shared, const char *users, int64_t epoch, bool *ready)
+{
+	struct share share = {.crypto = crypto, .room = room, .now_ms = now_ms, .shared = shared};
+	enum err code = share_look(&share);
+
+	*ready = false;
+	if (code == OK && (share.stale || is_worn_out(crypto, *session, room, now_ms))) {
+		code = begin(crypto, now_ms, room->room_id, session, shared);
+		share_finish(&share);
+		if (code == OK) {
+			code = share_look(&share);
+		}
+	}
+	if (code == OK && json_object_size(share.claim) > 0) {
+		bool waits;
+
+		code = request_waits(crypto, CRYPTO_KEYS_CLAIM, NULL, &waits);
+		if (code == OK && !waits) {
+			code = claim_add(crypto, share.claim, false);
+		}
+	} else if (code == OK) {
+		code = give(&share, *session);
+		json_object_set_new(shared, "users", json_string(users));
+		json_object_set_new(shared, "epoch", json_integer(epoch));
+		json_object_set_new(shared, "again_ms", json_integer(share.again_ms));
+		*ready = true;
+	}
+	share_finish(&share);
+	return code == OK ? keep_put(crypto, "shared", room->room_id, shared) : code;
+}
+
+enum err crypto_room_ready(struct crypto *crypto, int64_t now_ms, const struct crypto_room *room,
+        enum crypto_ready *ready)
+{
+	AUTO_JSON session = NULL;
+	AUTO_JSON shared = NULL;
+	AUTO_TEXT users = users_hash(room);
+	int64_t epoch = 0;
+	bool wait, done = true, under_way = false;
+	enum err code = lists_wait(crypto, now_ms, room, &wait);
+
+	*ready = CRYPTO_WAIT;
+	if (code != OK || wait) {
+		return code;
+	}
+	code = keep_get_or_new(crypto, "outbound", room->room_id, &session);
+	if (code == OK) {
+		code = keep_get_or_new(crypto, "shared", room->room_id, &shared);
+	}
+	if (code == OK) {
+		code = epoch_get(crypto, &epoch);
+	}
+	if (code == OK && (is_worn_out(crypto, session, room, now_ms) ||
+	                          !is_settled(shared, session, users, epoch, now_ms))) {
+		code = settle(crypto, now_ms, room, &session, shared, users, epoch, &done);
+	}
+	if (code == OK) {
+		code = request_waits(crypto, CRYPTO_TO_DEVICE, room->room_id, &under_way);
+	}
+	if (code == OK && done && !under_way) {
+		*ready = CRYPTO_READY;
+	}
+	return code;
+}
+
+enum err crypto_room_encrypt(struct crypto *crypto, int64_t now_ms, const char *room_id,
+        const char *type, const json_t *content, char **wire)
+{
+	AUTO_JSON row = NULL;
+	struct OlmOutboundGroupSession *session = NULL;
+	enum err code = keep_get(crypto, "outbound", room_id, &row);
+
+	*wire = NULL;
+	if (code == OK) {
+		code = session_load(crypto, row, &session);
+	}
+	if (code != OK) {
+		return code == ERR_NOT_FOUND ? ERR_INVALID : code;
+	}
+	{
+		AUTO_JSON clear = json_pack(
+		        "{s:s, s:O, s:s}", "type", type, "content", content, "room_id", room_id);
+		AUTO_TEXT text = js_dump(clear);
+		AUTO_TEXT ciphertext = ol_outbound_encrypt(session, text);
+		AUTO_SECRET pickle = ol_outbound_save(session, &crypto->key);
+		AUTO_JSON event =
+		        json_pack("{s:s, s:s, s:s, s:s, s:s}", "algorithm", ALGORITHM_MEGOLM,
+		                "sender_key", crypto->curve25519, "device_id", crypto->device_id,
+		                "session_id", js_str(row, "id"), "ciphertext", ciphertext);
+		json_t *relation = json_object_get(content, "m.relates_to");
+
+		if (relation != NULL) { /* servers and clients look for it outside alone */
+			json_object_set(event, "m.relates_to", relation);
+		}
+		*wire = js_dump(event);
+		json_object_set_new(row, "pickle", json_string(pickle));
+		json_object_set_new(row, "messages", json_integer(js_int(row, "messages") + 1));
+	}
+	ol_outbound_free(session);
+	code = keep_put(crypto, "outbound", room_id, row);
+	if (code != OK) {
+		free(*wire);
+		*wire = NULL;
+	}
+	return code;
+}
+
+enum err room_out_undelivered(struct crypto *crypto, int64_t now_ms, const json_t *context)
+{
+	const char *user_id, *device_id;
+	json_t *list, *any;
+
+	json_object_foreach((json_t *)js_obj(context, "devices"), user_id, list)
+	{
+		json_object_foreach(list, device_id, any)
+		{
+			enum err code = claim_put_off(crypto, now_ms, user_id, device_id);
+
+			if (code == OK) {
+				code = room_out_forget_device(crypto, user_id, device_id);
+			}
+			if (code != OK) {
+				return code;
+			}
+		}
+	}
+	return OK;
+}
+
+enum err room_out_forget_device(struct crypto *crypto, const char *user_id, const char *device_id)
+{
+	struct crypto_item *items;
+	size_t len;
+	enum err code = keep_list(crypto, "shared", "", &items, &len);
+
+	for (size_t i = 0; code == OK && i < len; i++) {
+		AUTO_JSON row = json_loads(items[i].value, 0, NULL);
+		json_t *devices = json_object_get(json_object_get(row, "devices"), user_id);
+
+		if (json_object_del(devices, device_id) == 0) {
+			json_object_del(row, "epoch");
+			code = keep_put(crypto, "shared", items[i].key, row);
+		}
+	}
+	crypto_items_free(items, len);
+	return code;
+}

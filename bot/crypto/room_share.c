@@ -1,0 +1,247 @@
+/*
+ * room_share.c - who gets a room's session, who is told why not; see room_out.h.
+ *
+ * Codes of m.room_key.withheld: client-server API, "Reporting that decryption keys are withheld".
+ */
+#include <string.h>
+#include "bot/crypto/claim.h"
+#include "bot/crypto/devices.h"
+#include "bot/crypto/request.h"
+#include "bot/crypto/room_out.h"
+#include "bot/crypto/sessions.h"
+
+#define DEVICES_PER_REQUEST 50
+
+static const char *text_in(const json_t *map, const char *user_id, const char *device_id)
+{
+	return js_str(js_obj(map, user_id), device_id);
+}
+
+static void put_in(json_t *map, const char *user_id, const char *device_id, json_t *value)
+{
+	json_object_set_new(js_make(map, user_id), device_id, value);
+}
+
+/* A device that may read: does it have the session, and if not, can it be given? */
+static enum err look_at_allowed(
+        struct share *share, const char *user_id, const char *device_id, const json_t *device)
+{
+	const char *curve25519 = devices_key(device, device_id, "curve25519");
+	int64_t until_ms = 0;
+	bool have = false;
+	enum err code;
+
+	if (text_in(js_obj(share->shared, "devices"), user_id, device_id) != NULL) {
+		return OK;
+	}
+	code = sessions_have(share->crypto, curve25519, &have);
+	if (code == OK) {
+		code = claim_put_off_until(
+		        share->crypto, share->now_ms, user_id, device_id, &until_ms);
+	}
+	if (code != OK) {
+		return code;
+	}
+	if (until_ms != 0) {
+		if (share->again_ms == 0 || until_ms < share->again_ms) {
+			share->again_ms = until_ms;
+		}
+		put_in(share->refuse, user_id, device_id, json_string("m.no_olm"));
+	} else if (have) {
+		put_in(share->send, user_id, device_id, json_incref((json_t *)device));
+	} else {
+		put_in(share->claim, user_id, device_id, json_true());
+	}
+	return OK;
+}
+
+static enum err look_at_user(struct share *share, const char *user_id, json_t *may)
+{
+	bool own = strcmp(user_id, share->crypto->user_id) == 0;
+	AUTO_JSON row = NULL;
+	const char *device_id;
+	json_t *device;
+	enum err code = devices_row(share->crypto, user_id, &row);
+
+	if (code != OK) {
+		return code;
+	}
+	json_object_foreach((json_t *)js_obj(row, "devices"), device_id, device)
+	{
+		enum crypto_sender judged = devices_judge(row, device);
+
+		if (own && strcmp(device_id, share->crypto->device_id) == 0) {
+			continue;
+		}
+		if (devices_allowed(share->crypto, judged)) {
+			put_in(may, user_id, device_id, json_true());
+			code = look_at_allowed(share, user_id, device_id, device);
+		} else {
+			put_in(share->refuse, user_id, device_id, json_string("m.unverified"));
+		}
+		if (code != OK) {
+			return code;
+		}
+	}
+	return OK;
+}
+
+/* Whether somebody who has the session is not among those who may. */
+static bool has_stranger(const json_t *devices, const json_t *may)
+{
+	const char *user_id, *device_id;
+	json_t *list, *any;
+
+	json_object_foreach((json_t *)devices, user_id, list)
+	{
+		json_object_foreach(list, device_id, any)
+		{
+			if (json_object_get(js_obj(may, user_id), device_id) == NULL) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+enum err share_look(struct share *share)
+{
+	AUTO_JSON may = json_object();
+	enum err code = OK;
+
+	share->send = json_object();
+	share->claim = json_object();
+	share->refuse = json_object();
+	share->again_ms = 0;
+	for (size_t i = 0; code == OK && i < share->room->users_len; i++) {
+		code = look_at_user(share, share->room->users[i], may);
+	}
+	share->stale = has_stranger(js_obj(share->shared, "devices"), may);
+	return code;
+}
+
+void share_finish(struct share *share)
+{
+	json_decref(share->send);
+	json_decref(share->claim);
+	json_decref(share->refuse);
+	share->send = share->claim = share->refuse = NULL;
+}
+
+/* One to-device request under construction. */
+struct parcel {
+	json_t *messages, *devices;
+	size_t len;
+};
+
+static enum err parcel_post(struct share *share, struct parcel *parcel)
+{
+	enum err code = OK;
+
+	if (parcel->len > 0) {
+		code = request_to_device(share->crypto, "m.room.encrypted",
+		        json_incref(parcel->messages),
+		        json_pack(
+		                "{s:b, s:O}", share->room->room_id, 1, "devices", parcel->devices));
+	}
+	json_decref(parcel->messages);
+	json_decref(parcel->devices);
+	*parcel = (struct parcel){0};
+	return code;
+}
+
+static enum err send_keys(struct share *share, const json_t *key)
+{
+	struct parcel parcel = {0};
+	const char *user_id, *device_id;
+	json_t *list, *device;
+	enum err code = OK;
+
+	json_object_foreach(share->send, user_id, list)
+	{
+		json_object_foreach(list, device_id, device)
+		{
+			json_t *content = NULL;
+
+			if (code == OK && parcel.len >= DEVICES_PER_REQUEST) {
+				code = parcel_post(share, &parcel);
+			}
+			if (code == OK) {
+				code = sessions_encrypt(share->crypto, user_id, device_id, device,
+				        "m.room_key", key, &content);
+			}
+			if (code != OK) {
+				break;
+			}
+			if (parcel.messages == NULL) {
+				parcel.messages = json_object();
+				parcel.devices = json_object();
+			}
+			put_in(parcel.messages, user_id, device_id, content);
+			put_in(parcel.devices, user_id, device_id, json_true());
+			put_in(js_make(share->shared, "devices"), user_id, device_id,
+			        json_string(devices_key(device, device_id, "curve25519")));
+			json_object_del(
+			        js_make(js_make(share->shared, "withheld"), user_id), device_id);
+			parcel.len++;
+		}
+	}
+	if (code == OK) {
+		return parcel_post(share, &parcel);
+	}
+	json_decref(parcel.messages);
+	json_decref(parcel.devices);
+	return code;
+}
+
+static json_t *refusal(const struct share *share, const char *session_id, const char *code)
+{
+	bool no_olm = strcmp(code, "m.no_olm") == 0;
+	json_t *content = json_pack("{s:s, s:s, s:s, s:s}", "algorithm", ALGORITHM_MEGOLM,
+	        "sender_key", share->crypto->curve25519, "code", code, "reason",
+	        no_olm ? "no one-time key of the device could be had"
+	               : "the device is not signed by its owner");
+
+	if (!no_olm) {
+		json_object_set_new(content, "room_id", json_string(share->room->room_id));
+		json_object_set_new(content, "session_id", json_string(session_id));
+	}
+	return content;
+}
+
+/* Each device is told once for each session. */
+static enum err send_refusals(struct share *share, const char *session_id)
+{
+	json_t *told = js_make(share->shared, "withheld");
+	AUTO_JSON messages = json_object();
+	const char *user_id, *device_id;
+	json_t *list, *reason;
+
+	json_object_foreach(share->refuse, user_id, list)
+	{
+		json_object_foreach(list, device_id, reason)
+		{
+			const char *code = json_string_value(reason);
+			const char *before = text_in(told, user_id, device_id);
+
+			if (before != NULL && strcmp(before, code) == 0) {
+				continue;
+			}
+			put_in(messages, user_id, device_id, refusal(share, session_id, code));
+			put_in(told, user_id, device_id, json_incref(reason));
+		}
+	}
+	if (json_object_size(messages) == 0) {
+		return OK;
+	}
+	return request_to_device(share->crypto, "m.room_key.withheld", json_incref(messages), NULL);
+}
+
+enum err share_send(struct share *share, const char *session_id, const char *session_key)
+{
+	AUTO_JSON key = json_pack("{s:s, s:s, s:s, s:s}", "algorithm", ALGORITHM_MEGOLM, "room_id",
+	        share->room->room_id, "session_id", session_id, "session_key", session_key);
+	enum err code = send_keys(share, key);
+
+	return code == OK ? send_refusals(share, session_id) : code;
+}

@@ -1,0 +1,234 @@
+/*
+ * sessions.c - see sessions.h.
+ *
+ * A device may have several sessions with us, as both ends may begin one at once; the one that
+ * was made or received from last is sent with. The oldest beyond SESSIONS_MAX are dropped.
+ */
+#include "bot/crypto/sessions.h"
+
+#include <string.h>
+#include "bot/crypto/account.h"
+#include "bot/crypto/devices.h"
+
+#define SESSIONS_MAX 20 /* with one device */
+
+static enum err sessions_list(
+        struct crypto *crypto, const char *curve25519, struct crypto_item **items, size_t *len)
+{
+	AUTO_TEXT prefix = keep_key(curve25519, "");
+
+	return keep_list(crypto, "olm", prefix, items, len);
+}
+
+enum err sessions_have(struct crypto *crypto, const char *curve25519, bool *have)
+{
+	struct crypto_item *items;
+	size_t len;
+	enum err code = sessions_list(crypto, curve25519, &items, &len);
+
+	*have = len > 0;
+	crypto_items_free(items, len);
+	return code;
+}
+
+static enum err session_put(
+        struct crypto *crypto, const char *key, struct OlmSession *session, int64_t used_ms)
+{
+	AUTO_SECRET pickle = ol_session_save(session, &crypto->key);
+	AUTO_JSON row = json_pack("{s:s, s:I}", "pickle", pickle, "used_ms", (json_int_t)used_ms);
+
+	return keep_put(crypto, "olm", key, row);
+}
+
+static int64_t used_ms_of(const struct crypto_item *item)
+{
+	AUTO_JSON row = json_loads(item->value, 0, NULL);
+
+	return js_int(row, "used_ms");
+}
+
+/* Stores a new session, and drops the one that was not used for longest if there are many. */
+static enum err session_add(
+        struct crypto *crypto, int64_t now_ms, const char *curve25519, struct OlmSession *session)
+{
+	AUTO_TEXT id = ol_session_id(session);
+	AUTO_TEXT key = keep_key(curve25519, id);
+	struct crypto_item *items;
+	size_t len, oldest = 0;
+	enum err code = sessions_list(crypto, curve25519, &items, &len);
+
+	for (size_t i = 1; i < len; i++) {
+		if (used_ms_of(&items[i]) < used_ms_of(&items[oldest])) {
+			oldest = i;
+		}
+	}
+	if (code == OK && len >= SESSIONS_MAX) {
+		code = keep_remove(crypto, "olm", items[oldest].key);
+	}
+	crypto_items_free(items, len);
+	return code == OK ? session_put(crypto, key, session, now_ms) : code;
+}
+
+enum err sessions_begin(
+        struct crypto *crypto, int64_t now_ms, const char *curve25519, const char *one_time_key)
+{
+	struct OlmAccount *account;
+	struct OlmSession *session = NULL;
+	enum err code = account_load(crypto, &account);
+
+	if (code != OK) {
+		return code;
+	}
+	code = ol_session_outbound(&session, account, curve25519, one_time_key);
+	if (code == OK) {
+		code = session_add(crypto, now_ms, curve25519, session);
+	}
+	ol_session_free(session);
+	ol_account_free(account);
+	return code;
+}
+
+static enum err session_load(struct crypto *crypto, const struct crypto_item *item,
+        struct OlmSession **session, int64_t *used_ms)
+{
+	AUTO_JSON row = json_loads(item->value, 0, NULL);
+	const char *pickle = js_str(row, "pickle");
+
+	*session = NULL;
+	*used_ms = js_int(row, "used_ms");
+	return pickle != NULL ? ol_session_load(session, &crypto->key, pickle) : ERR_CORRUPT;
+}
+
+/* Loads the session to send with and says where it belongs. */
+static enum err session_best(struct crypto *crypto, const char *curve25519, char **key,
+        struct OlmSession **session, int64_t *used_ms)
+{
+	struct crypto_item *items;
+	size_t len, best = 0;
+	enum err code = sessions_list(crypto, curve25519, &items, &len);
+
+	*key = NULL;
+	*session = NULL;
+	for (size_t i = 1; i < len; i++) {
+		if (used_ms_of(&items[i]) > used_ms_of(&items[best])) {
+			best = i;
+		}
+	}
+	if (code == OK && len == 0) {
+		code = ERR_NOT_FOUND;
+	}
+	if (code == OK) {
+		code = session_load(crypto, &items[best], session, used_ms);
+		*key = x_strdup(items[best].key);
+	}
+	crypto_items_free(items, len);
+	return code;
+}
+
+enum err sessions_encrypt(struct crypto *crypto, const char *user_id, const char *device_id,
+        const json_t *device, const char *type, const json_t *content, json_t **out)
+{
+	const char *curve25519 = devices_key(device, device_id, "curve25519");
+	const char *ed25519 = devices_key(device, device_id, "ed25519");
+	struct OlmSession *session = NULL;
+	AUTO_TEXT key = NULL;
+	AUTO_JSON mine = NULL;
+	int64_t used_ms = 0;
+	enum err code = ERR_NOT_FOUND;
+
+	*out = NULL;
+	if (curve25519 != NULL && ed25519 != NULL) {
+		code = session_best(crypto, curve25519, &key, &session, &used_ms);
+	}
+	if (code == OK) {
+		code = account_device_keys(crypto, &mine);
+	}
+	if (code == OK) {
+		AUTO_JSON payload = json_pack("{s:s, s:O, s:s, s:s, s:{s:s}, s:{s:s}, s:O}", "type",
+		        type, "content", content, "sender", crypto->user_id, "recipient", user_id,
+		        "recipient_keys", "ed25519", ed25519, "keys", "ed25519", crypto->ed25519,
+		        "sender_device_keys", mine);
+		AUTO_SECRET text = js_dump(payload);
+		int message_type;
+		AUTO_TEXT message = ol_session_encrypt(session, text, &message_type);
+
+		*out = json_pack("{s:s, s:s, s:{s:{s:i, s:s}}}", "algorithm", ALGORITHM_OLM,
+		        "sender_key", crypto->curve25519, "ciphertext", curve25519, "type",
+		        message_type, "body", message);
+		code = session_put(crypto, key, session, used_ms);
+	}
+	ol_session_free(session);
+	return code;
+}
+
+/* Tries the sessions that are there; *known: a pre-key message belongs to one of them. */
+static enum err decrypt_known(struct crypto *crypto, int64_t now_ms, const char *curve25519,
+        int type, const char *message, char **plaintext, bool *known)
+{
+	struct crypto_item *items;
+	size_t len;
+	enum err code = sessions_list(crypto, curve25519, &items, &len);
+
+	*known = false;
+	for (size_t i = 0; code == OK && *plaintext == NULL && !*known && i < len; i++) {
+		struct OlmSession *session;
+		int64_t used_ms;
+
+		code = session_load(crypto, &items[i], &session, &used_ms);
+		if (code != OK) {
+			break;
+		}
+		*known = type == 0 && ol_session_matches(session, curve25519, message);
+		if ((type != 0 || *known) &&
+		        ol_session_decrypt(session, type, message, plaintext) == OK) {
+			code = session_put(crypto, items[i].key, session, now_ms);
+		}
+		ol_session_free(session);
+	}
+	crypto_items_free(items, len);
+	return code == OK && *plaintext == NULL ? ERR_INVALID : code;
+}
+
+static enum err decrypt_new(struct crypto *crypto, int64_t now_ms, const char *curve25519,
+        const char *message, char **plaintext)
+{
+	struct OlmAccount *account;
+	struct OlmSession *session = NULL;
+	enum err code = account_load(crypto, &account);
+
+	if (code != OK) {
+		return code;
+	}
+	code = ol_session_inbound(&session, account, curve25519, message);
+	if (code == OK) {
+		code = ol_session_decrypt(session, 0, message, plaintext);
+	}
+	if (code == OK) {
+		ol_session_used_key(account, session);
+		code = account_save(crypto, account);
+		if (code == OK) {
+			code = session_add(crypto, now_ms, curve25519, session);
+		}
+	}
+	ol_session_free(session);
+	ol_account_free(account);
+	return code;
+}
+
+enum err sessions_decrypt(struct crypto *crypto, int64_t now_ms, const char *curve25519, int type,
+        const char *message, char **plaintext)
+{
+	bool known;
+	enum err code;
+
+	*plaintext = NULL;
+	code = decrypt_known(crypto, now_ms, curve25519, type, message, plaintext, &known);
+	if (code == ERR_INVALID && type == 0 && !known) {
+		code = decrypt_new(crypto, now_ms, curve25519, message, plaintext);
+	}
+	if (code != OK) {
+		x_wipe_free_str(*plaintext);
+		*plaintext = NULL;
+	}
+	return code;
+}

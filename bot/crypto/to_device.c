@@ -1,0 +1,195 @@
+/*
+ * to_device.c - what /sync brings for this device alone; see crypto_take_sync().
+ *
+ * An Olm message says who sent it three times over: the homeserver's `sender`, the session's
+ * Curve25519 key, and the payload's sender, recipient and Ed25519 keys. All must agree
+ * (client-server API, "m.olm.v1.curve25519-aes-sha2").
+ */
+#include <string.h>
+#include "bot/crypto/account.h"
+#include "bot/crypto/claim.h"
+#include "bot/crypto/devices.h"
+#include "bot/crypto/room_in.h"
+#include "bot/crypto/room_out.h"
+#include "bot/crypto/sessions.h"
+
+#define EVENTS_MAX 10000 /* of one answer */
+
+static bool is(const json_t *object, const char *key, const char *value)
+{
+	const char *text = js_str(object, key);
+
+	return text != NULL && strcmp(text, value) == 0;
+}
+
+static bool payload_is_good(const struct crypto *crypto, const json_t *payload, const char *sender)
+{
+	return is(payload, "sender", sender) && is(payload, "recipient", crypto->user_id) &&
+	       is(js_obj(payload, "recipient_keys"), "ed25519", crypto->ed25519) &&
+	       js_str(js_obj(payload, "keys"), "ed25519") != NULL &&
+	       js_str(payload, "type") != NULL && js_obj(payload, "content") != NULL;
+}
+
+/* MSC4147: when the sender names its device keys, they must be those that the session proves. */
+static bool device_keys_agree(const json_t *payload, const struct olm_peer *peer)
+{
+	const json_t *keys = js_obj(payload, "sender_device_keys");
+	const char *device_id = js_str(keys, "device_id");
+	AUTO_TEXT ed_id = NULL;
+	AUTO_TEXT curve_id = NULL;
+
+	if (keys == NULL) {
+		return true;
+	}
+	if (device_id == NULL || !devices_keys_are_good(keys, peer->user_id, device_id)) {
+		return false;
+	}
+	ed_id = x_asprintf("ed25519:%s", device_id);
+	curve_id = x_asprintf("curve25519:%s", device_id);
+	return is(js_obj(keys, "keys"), ed_id, peer->ed25519) &&
+	       is(js_obj(keys, "keys"), curve_id, peer->curve25519);
+}
+
+static enum err dispatch(
+        struct crypto *crypto, const struct olm_peer *peer, const json_t *payload, bool *new_keys)
+{
+	const json_t *content = js_obj(payload, "content");
+
+	if (is(payload, "type", "m.room_key")) {
+		return room_in_take_key(crypto, peer, content, new_keys);
+	}
+	if (is(payload, "type", "m.forwarded_room_key")) {
+		return room_in_take_forwarded(crypto, peer, content, new_keys);
+	}
+	return OK;
+}
+
+/* A known device whose message does not open: its session with us is broken. */
+static enum err mend(
+        struct crypto *crypto, int64_t now_ms, const char *sender, const char *curve25519)
+{
+	AUTO_JSON row = NULL;
+	const char *device_id;
+	enum err code = devices_row(crypto, sender, &row);
+
+	if (code != OK || devices_by_curve25519(row, curve25519, &device_id) == NULL) {
+		return code;
+	}
+	return claim_mend(crypto, now_ms, sender, device_id, curve25519);
+}
+
+/* The other end began a new session: what it had of us before may be lost to it. */
+static enum err begun_anew(struct crypto *crypto, const struct olm_peer *peer)
+{
+	AUTO_JSON row = NULL;
+	const char *device_id;
+	enum err code = devices_row(crypto, peer->user_id, &row);
+
+	if (code != OK || devices_by_curve25519(row, peer->curve25519, &device_id) == NULL) {
+		return code;
+	}
+	return room_out_forget_device(crypto, peer->user_id, device_id);
+}
+
+static enum err take_olm(struct crypto *crypto, int64_t now_ms, const char *sender,
+        const json_t *content, bool *new_keys)
+{
+	const char *curve25519 = js_str(content, "sender_key");
+	const json_t *message = js_obj(js_obj(content, "ciphertext"), crypto->curve25519);
+	const char *body = js_str(message, "body");
+	const json_t *type = json_object_get(message, "type");
+	AUTO_JSON payload = NULL;
+	AUTO_SECRET text = NULL;
+	struct olm_peer peer;
+	enum err code;
+
+	if (!is(content, "algorithm", ALGORITHM_OLM) || curve25519 == NULL || body == NULL ||
+	        strlen(curve25519) != OL_KEY_SIZE - 1 || !json_is_integer(type) ||
+	        strcmp(curve25519, crypto->curve25519) == 0) {
+		return OK;
+	}
+	code = sessions_decrypt(
+	        crypto, now_ms, curve25519, json_integer_value(type) == 0 ? 0 : 1, body, &text);
+	if (code == ERR_INVALID) {
+		return mend(crypto, now_ms, sender, curve25519);
+	}
+	if (code != OK) {
+		return code;
+	}
+	payload = json_loads(text, 0, NULL);
+	if (!payload_is_good(crypto, payload, sender)) {
+		AUTO_TEXT what = x_asprintf("olm %s", curve25519);
+
+		return notice_add(crypto, what,
+		        "refused: a message that came as %s's was not written by that user for us",
+		        sender);
+	}
+	peer = (struct olm_peer){sender, curve25519, js_str(js_obj(payload, "keys"), "ed25519")};
+	if (!device_keys_agree(payload, &peer)) {
+		return OK;
+	}
+	if (is(payload, "type", "m.dummy")) {
+		return begun_anew(crypto, &peer);
+	}
+	return dispatch(crypto, &peer, payload, new_keys);
+}
+
+/* Somebody's client says why it gives us no key. */
+static enum err take_withheld(struct crypto *crypto, const char *sender, const json_t *content)
+{
+	AUTO_TEXT what = NULL;
+
+	if (!is(content, "code", "m.unverified") && !is(content, "code", "m.blacklisted")) {
+		return OK;
+	}
+	what = x_asprintf("withheld %s", sender);
+	return notice_add(crypto, what,
+	        "%s's client gives this device no keys (%s): its commands cannot be read", sender,
+	        js_str(content, "code"));
+}
+
+/* A device that should have a session of ours lost it: it gets it again from here on. Who must
+ * not have it is not given it either. */
+static enum err take_key_request(struct crypto *crypto, const char *sender, const json_t *content)
+{
+	const char *device_id = js_str(content, "requesting_device_id");
+
+	if (!is(content, "action", "request") || device_id == NULL) {
+		return OK;
+	}
+	return room_out_forget_device(crypto, sender, device_id);
+}
+
+static enum err take_event(
+        struct crypto *crypto, int64_t now_ms, const json_t *event, bool *new_keys)
+{
+	const char *sender = js_str(event, "sender");
+	const json_t *content = js_obj(event, "content");
+
+	if (sender == NULL || content == NULL || strlen(sender) > 255 ||
+	        strchr(sender, KEY_SEPARATOR[0]) != NULL) {
+		return OK;
+	}
+	if (is(event, "type", "m.room.encrypted")) {
+		return take_olm(crypto, now_ms, sender, content, new_keys);
+	}
+	if (is(event, "type", "m.room_key.withheld")) {
+		return take_withheld(crypto, sender, content);
+	}
+	if (is(event, "type", "m.room_key_request")) {
+		return take_key_request(crypto, sender, content);
+	}
+	return OK;
+}
+
+enum err crypto_take_sync(struct crypto *crypto, int64_t now_ms, const json_t *sync, bool *new_keys)
+{
+	const json_t *events = json_object_get(js_obj(sync, "to_device"), "events");
+	enum err code = devices_take_sync(crypto, sync);
+
+	*new_keys = false;
+	for (size_t i = 0; code == OK && i < json_array_size(events) && i < EVENTS_MAX; i++) {
+		code = take_event(crypto, now_ms, json_array_get(events, i), new_keys);
+	}
+	return code == OK ? account_take_sync(crypto, now_ms, sync) : code;
+}

@@ -1,0 +1,196 @@
+/*
+ * core.c - the machine inside writer jobs: its store, opening, looking, and what delivering asks
+ * of it. See internal.h.
+ */
+#include <stdio.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/base/log.h"
+#include "bot/vault/internal.h"
+#include "storage/keys.h"
+#include "storage/state.h"
+
+/* ---- the machine's store ---- */
+
+static enum err store_get(void *arg, const char *kind, const char *key, char **value)
+{
+	struct vault_core *core = arg;
+
+	return keys_get(core->store, kind, key, value);
+}
+
+static enum err store_put(void *arg, const char *kind, const char *key, const char *value)
+{
+	struct vault_core *core = arg;
+
+	return keys_put(core->store, kind, key, value);
+}
+
+static enum err store_remove(void *arg, const char *kind, const char *key)
+{
+	struct vault_core *core = arg;
+
+	return keys_remove(core->store, kind, key);
+}
+
+struct item_list {
+	struct crypto_item *items;
+	size_t len, size;
+};
+
+static void take_item(char *key, char *value, void *arg)
+{
+	struct item_list *list = arg;
+
+	if (list->len == list->size) {
+		list->size = list->size ? list->size * 2 : 16;
+		list->items = x_realloc(list->items, list->size * sizeof(*list->items));
+	}
+	list->items[list->len++] = (struct crypto_item){key, value};
+}
+
+static enum err store_list(
+        void *arg, const char *kind, const char *prefix, struct crypto_item **items, size_t *len)
+{
+	struct vault_core *core = arg;
+	struct item_list list = {0};
+	enum err err = keys_list(core->store, kind, prefix, take_item, &list);
+
+	if (err != OK) {
+		crypto_items_free(list.items, list.len);
+		list = (struct item_list){0};
+	}
+	*items = list.items;
+	*len = list.len;
+	return err;
+}
+
+/* ---- opening ---- */
+
+enum err core_open(struct vault_core *core, struct store *store,
+        const struct crypto_options *options, bool new_device, char fingerprint[64],
+        struct fault *fault)
+{
+	struct crypto_store keep = {store_get, store_put, store_remove, store_list, core};
+	enum err err = OK;
+
+	core->store = store;
+	if (new_device)
+		err = crypto_forget_device(&keep, options);
+	if (err == OK)
+		err = crypto_open(&core->machine, &keep, options, clock_now_ms(), fault);
+	if (err == OK)
+		snprintf(fingerprint, 64, "%s", crypto_fingerprint(core->machine));
+	return err;
+}
+
+void core_close(struct vault_core *core)
+{
+	crypto_close(core->machine);
+	core->machine = NULL;
+}
+
+struct crypto *core_machine(struct vault_core *core)
+{
+	return core->machine;
+}
+
+/* ---- looking ---- */
+
+static enum err bootstrap(struct vault_core *core, struct core_look *look)
+{
+	struct fault fault = {0};
+	enum err err = crypto_bootstrap(core->machine, clock_now_ms(), &fault);
+
+	if (err != OK) {
+		log_error("vault", "cannot make cross-signing keys: %s", fault.text);
+		return err;
+	}
+	log_info("vault", "made cross-signing keys for the account");
+	crypto_status_finish(&look->status);
+	return crypto_status(core->machine, &look->status);
+}
+
+enum err core_look(struct vault_core *core, struct core_look *look)
+{
+	enum err err = crypto_status(core->machine, &look->status);
+
+	if (err == OK && look->status.identity == CRYPTO_IDENTITY_NONE)
+		err = bootstrap(core, look);
+	if (err == OK)
+		err = crypto_requests(
+		        core->machine, clock_now_ms(), &look->requests, &look->requests_len);
+	core->good = err == OK && look->status.identity == CRYPTO_IDENTITY_GOOD;
+	return err;
+}
+
+void core_look_finish(struct core_look *look)
+{
+	crypto_status_finish(&look->status);
+	crypto_requests_free(look->requests, look->requests_len);
+	memset(look, 0, sizeof(*look));
+}
+
+/* ---- /sync ---- */
+
+enum err core_take_sync(
+        struct vault_core *core, int64_t now_ms, const json_t *sync, bool first, bool *new_keys)
+{
+	enum err err = OK;
+
+	*new_keys = false;
+	if (first)
+		err = crypto_lists_missed(core->machine);
+	return err == OK ? crypto_take_sync(core->machine, now_ms, sync, new_keys) : err;
+}
+
+/* ---- delivering ---- */
+
+/* The room's own settings; what the server says later than at first is not looked at. */
+static enum err room_settings(struct vault_core *core, struct crypto_room *room)
+{
+	struct room_row row = {0};
+	enum err err = rooms_get_row(core->store, room->room_id, &row);
+	json_t *settings = err == OK && row.encryption ? json_loads(row.encryption, 0, NULL) : NULL;
+
+	room->rotation_ms = json_integer_value(json_object_get(settings, "rotation_period_ms"));
+	room->rotation_msgs = json_integer_value(json_object_get(settings, "rotation_period_msgs"));
+	json_decref(settings);
+	room_row_finish(&row);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static enum err cipher_ready(
+        void *arg, const struct deliver_room *room, int64_t now_ms, bool *ready)
+{
+	struct vault_core *core = arg;
+	struct crypto_room shared = {
+	        .room_id = room->room_id, .users = room->users, .users_len = room->users_len};
+	enum crypto_ready state = CRYPTO_WAIT;
+	enum err err;
+
+	*ready = false;
+	if (!core->machine || !core->good)
+		return OK;
+	err = room_settings(core, &shared);
+	if (err == OK)
+		err = crypto_room_ready(core->machine, now_ms, &shared, &state);
+	*ready = state == CRYPTO_READY;
+	return err;
+}
+
+static enum err cipher_encrypt(void *arg, const struct deliver_room *room, int64_t now_ms,
+        const char *type, const char *content, char **wire)
+{
+	struct vault_core *core = arg;
+	json_t *object = json_loads(content, 0, NULL);
+	enum err err = object ? crypto_room_encrypt(
+	                                core->machine, now_ms, room->room_id, type, object, wire)
+	                      : ERR_CORRUPT;
+
+	json_decref(object);
+	return err;
+}
+
+const struct deliver_cipher core_cipher = {.ready = cipher_ready, .encrypt = cipher_encrypt};

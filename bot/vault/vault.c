@@ -1,0 +1,407 @@
+/*
+ * vault.c - see vault.h: opening, looking, closing.
+ *
+ * A look (core_look() in a job) says how things stand and what wants to be sent; there is at most
+ * one under way. It is made after everything that may have changed the machine, and once a minute.
+ */
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/base/log.h"
+#include "bot/vault/internal.h"
+
+#define LOOK_EVERY_MS CLOCK_MINUTE_MS
+#define OPEN_AGAIN_MS (30 * CLOCK_SECOND_MS)
+
+static void vault_open(struct vault *vault);
+
+void vault_problem_set(struct vault *vault, const char *format, ...)
+{
+	char text[sizeof(vault->problem)];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (text[0] && strcmp(text, vault->problem) != 0)
+		log_error("vault", "encrypted rooms wait: %s", text);
+	memcpy(vault->problem, text, sizeof(text));
+}
+
+/* ---- looking ---- */
+
+struct look_job {
+	struct vault *vault;
+	struct core_look look;
+};
+
+static void set_identity_problem(struct vault *vault)
+{
+	switch (vault->identity) {
+	case CRYPTO_IDENTITY_FOREIGN:
+		if (!vault->problem[0] || strncmp(vault->problem, "recovery key", 12) != 0)
+			vault_problem_set(vault,
+			        "the account has cross-signing keys that are not here: set "
+			        "[encryption] recovery_key_command, or reset the account's "
+			        "identity in another client");
+		break;
+	case CRYPTO_IDENTITY_CHANGED:
+		vault_problem_set(vault,
+		        "the account's cross-signing keys were replaced: whoever did it must say "
+		        "so; then set [encryption] recovery_key_command for the new ones");
+		break;
+	case CRYPTO_IDENTITY_UNKNOWN:
+	case CRYPTO_IDENTITY_NONE:
+		vault_problem_set(vault, "%s", "");
+		snprintf(vault->problem, sizeof(vault->problem),
+		        "the account's keys are not known yet");
+		break;
+	case CRYPTO_IDENTITY_UNSIGNED:
+		snprintf(vault->problem, sizeof(vault->problem), "the device is not signed yet");
+		break;
+	case CRYPTO_IDENTITY_GOOD:
+		vault->problem[0] = '\0';
+		break;
+	}
+}
+
+static void take_look(struct vault *vault, struct core_look *look)
+{
+	bool changed = vault->identity != look->status.identity;
+
+	vault->identity = look->status.identity;
+	if (changed)
+		log_info("vault", "this device (%s) is %s", vault->device_id,
+		        crypto_identity_name(vault->identity));
+	set_identity_problem(vault);
+	json_decref(vault->notices);
+	vault->notices = look->status.notices;
+	look->status.notices = NULL;
+	if (vault->identity == CRYPTO_IDENTITY_FOREIGN ||
+	        vault->identity == CRYPTO_IDENTITY_CHANGED)
+		recovery_start(vault);
+	if (vault->mx)
+		calls_take(vault, look->requests, look->requests_len);
+	if (changed && vault->identity == CRYPTO_IDENTITY_GOOD)
+		vault->events.on_change(vault->events.arg);
+}
+
+static enum err look_work(struct store *store, void *arg)
+{
+	struct look_job *job = arg;
+
+	return core_look(&job->vault->core, &job->look);
+}
+
+static void look_done(enum err result, const char *message, void *arg)
+{
+	struct look_job *job = arg;
+	struct vault *vault = job->vault;
+
+	vault->looking = false;
+	vault->look_ms = clock_monotonic_ms() + LOOK_EVERY_MS;
+	if (result != OK)
+		vault_problem_set(vault, "the stored keys cannot be used: %s",
+		        message[0] ? message : err_text(result));
+	else if (!vault->closing)
+		take_look(vault, &job->look);
+	core_look_finish(&job->look);
+	free(job);
+	if (vault->look_again)
+		vault_pump(vault);
+	vault_arm(vault);
+	vault_job_ended(vault);
+}
+
+void vault_pump(struct vault *vault)
+{
+	struct look_job *job;
+
+	if (vault->closing || !vault->open || !vault->mx)
+		return;
+	vault->look_again = vault->looking;
+	if (vault->looking)
+		return;
+	vault->looking = true;
+	job = x_calloc(1, sizeof(*job));
+	job->vault = vault;
+	vault->jobs++;
+	writer_submit(vault->writer, look_work, look_done, job);
+}
+
+/* ---- time ---- */
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct vault *vault = timer->data;
+	int64_t now_ms = clock_monotonic_ms();
+
+	if (!vault->open)
+		vault_open(vault);
+	else if (vault->look_ms <= now_ms)
+		vault_pump(vault);
+	if (vault->mx)
+		calls_due(vault, now_ms);
+	vault_arm(vault);
+}
+
+void vault_arm(struct vault *vault)
+{
+	int64_t now_ms = clock_monotonic_ms(), next_ms = calls_next_ms(vault);
+
+	if (vault->closing || !vault->mx || vault->opening)
+		return;
+	if (!vault->looking && vault->look_ms < next_ms)
+		next_ms = vault->look_ms;
+	if (next_ms != INT64_MAX)
+		uv_timer_start(&vault->timer, on_timer,
+		        next_ms > now_ms ? (uint64_t)(next_ms - now_ms) : 0, 0);
+}
+
+/* ---- opening ---- */
+
+struct open_job {
+	uv_work_t work;
+	struct vault *vault;
+	struct config *config; /* referenced */
+	char *user_id, *device_id;
+	uint8_t key[CRYPTO_PICKLE_KEY_LEN];
+	char fingerprint[64];
+	bool new_device;
+	enum err err;
+	struct fault fault;
+};
+
+static enum crypto_trust trust_of(const struct config *config)
+{
+	if (strcmp(config->encryption.trust, "all") == 0)
+		return CRYPTO_TRUST_ALL;
+	return strcmp(config->encryption.trust, "verified") == 0 ? CRYPTO_TRUST_VERIFIED
+	                                                         : CRYPTO_TRUST_CROSS_SIGNED;
+}
+
+static void open_end(struct open_job *job, const char *problem)
+{
+	struct vault *vault = job->vault;
+
+	vault->opening = false;
+	if (problem) {
+		vault_problem_set(vault, "%s", problem);
+		vault->look_ms = clock_monotonic_ms() + OPEN_AGAIN_MS;
+	}
+	explicit_bzero(job->key, sizeof(job->key));
+	config_unref(job->config);
+	free(job->user_id);
+	free(job->device_id);
+	free(job);
+	vault_arm(vault);
+	vault_job_ended(vault);
+}
+
+static enum err open_work(struct store *store, void *arg)
+{
+	struct open_job *job = arg;
+	struct crypto_options options = {
+	        .user_id = job->user_id,
+	        .device_id = job->device_id,
+	        .trust = trust_of(job->config),
+	};
+	enum err err;
+
+	memcpy(options.pickle_key, job->key, sizeof(job->key));
+	err = core_open(
+	        &job->vault->core, store, &options, job->new_device, job->fingerprint, &job->fault);
+	explicit_bzero(&options, sizeof(options));
+	return err;
+}
+
+static void open_done(enum err result, const char *message, void *arg)
+{
+	struct open_job *job = arg;
+	struct vault *vault = job->vault;
+
+	if (result == ERR_CORRUPT) {
+		open_end(job, "the pickle key is not the one that the database's keys were stored "
+		              "with: put the right one back (see [encryption] pickle_key_*)");
+		return;
+	}
+	if (result != OK) {
+		open_end(job, job->fault.text[0] ? job->fault.text : message);
+		return;
+	}
+	vault->open = true;
+	vault->new_device = false;
+	memcpy(vault->fingerprint, job->fingerprint, sizeof(vault->fingerprint));
+	open_end(job, NULL);
+	if (vault->closing)
+		return;
+	vault->events.on_open(vault->events.arg);
+	vault_pump(vault);
+}
+
+static void key_work(uv_work_t *work)
+{
+	struct open_job *job = work->data;
+
+	job->err = key_read(job->config, job->key, &job->fault);
+}
+
+static void key_done(uv_work_t *work, int status)
+{
+	struct open_job *job = work->data;
+
+	if (job->err != OK || job->vault->closing)
+		open_end(job, job->vault->closing ? "closing" : job->fault.text);
+	else
+		writer_submit(job->vault->writer, open_work, open_done, job);
+}
+
+static void vault_open(struct vault *vault)
+{
+	struct open_job *job;
+
+	if (vault->open || vault->opening || vault->closing)
+		return;
+	vault->opening = true;
+	job = x_calloc(1, sizeof(*job));
+	job->work.data = job;
+	job->vault = vault;
+	job->config = config_ref(vault->config);
+	job->user_id = x_strdup(vault->user_id);
+	job->device_id = x_strdup(vault->device_id);
+	job->new_device = vault->new_device;
+	vault->jobs++;
+	if (uv_queue_work(vault->loop, &job->work, key_work, key_done) != 0)
+		abort();
+}
+
+/* ---- life ---- */
+
+struct vault *vault_create(uv_loop_t *loop, struct writer *writer, struct config *config,
+        const struct vault_events *events)
+{
+	struct vault *vault = x_calloc(1, sizeof(*vault));
+
+	vault->loop = loop;
+	vault->writer = writer;
+	vault->config = config_ref(config);
+	vault->events = *events;
+	vault->cipher = core_cipher;
+	vault->cipher.arg = &vault->core;
+	vault->notices = json_array();
+	TAILQ_INIT(&vault->calls);
+	uv_timer_init(loop, &vault->timer);
+	vault->timer.data = vault;
+	snprintf(vault->problem, sizeof(vault->problem), "the keys are not open yet");
+	return vault;
+}
+
+void vault_configure(struct vault *vault, struct config *config)
+{
+	if (strcmp(config->encryption.trust, vault->config->encryption.trust) != 0)
+		log_warning("vault", "[encryption] trust counts from the next start on");
+	config_ref(config);
+	config_unref(vault->config);
+	vault->config = config;
+	vault->recovery_ms = 0;
+	if (vault->mx && !vault->open)
+		vault_open(vault);
+	vault_pump(vault);
+}
+
+void vault_set_online(struct vault *vault, struct mx *mx, const struct rooms *rooms,
+        const char *user_id, const char *device_id, bool new_device)
+{
+	vault->mx = mx;
+	vault->rooms = rooms;
+	free(vault->user_id);
+	free(vault->device_id);
+	vault->user_id = x_strdup(user_id);
+	vault->device_id = x_strdup(device_id);
+	vault->new_device = new_device && !vault->open;
+	vault_open(vault);
+	vault_pump(vault);
+}
+
+void vault_set_offline(struct vault *vault)
+{
+	vault->mx = NULL;
+	uv_timer_stop(&vault->timer);
+	calls_cancel(vault);
+	recovery_cancel(vault);
+}
+
+const char *vault_problem(const struct vault *vault)
+{
+	return vault->problem;
+}
+
+const char *vault_identity(const struct vault *vault)
+{
+	return crypto_identity_name(vault->identity);
+}
+
+const char *vault_fingerprint(const struct vault *vault)
+{
+	return vault->fingerprint;
+}
+
+const json_t *vault_notices(const struct vault *vault)
+{
+	return vault->notices;
+}
+
+struct vault_core *vault_core(struct vault *vault)
+{
+	return &vault->core;
+}
+
+const struct deliver_cipher *vault_cipher(struct vault *vault)
+{
+	return &vault->cipher;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	struct vault *vault = handle->data;
+
+	vault->timer_closed = true;
+	vault_maybe_closed(vault);
+}
+
+void vault_maybe_closed(struct vault *vault)
+{
+	void (*closed)(void *arg) = vault->closed;
+	void *arg = vault->closed_arg;
+
+	if (!vault->closing || !vault->timer_closed || vault->jobs > 0 || calls_busy(vault))
+		return;
+	core_close(&vault->core); /* no job uses it any more */
+	config_unref(vault->config);
+	json_decref(vault->notices);
+	free(vault->user_id);
+	free(vault->device_id);
+	free(vault);
+	closed(arg);
+}
+
+void vault_job_ended(struct vault *vault)
+{
+	assert(vault->jobs > 0);
+	vault->jobs--;
+	vault_maybe_closed(vault);
+}
+
+void vault_close(struct vault *vault, void (*closed)(void *arg), void *arg)
+{
+	assert(!vault->closing);
+	vault->closing = true;
+	vault->closed = closed;
+	vault->closed_arg = arg;
+	calls_cancel(vault);
+	recovery_cancel(vault);
+	uv_close((uv_handle_t *)&vault->timer, on_timer_closed);
+}
