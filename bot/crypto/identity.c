@@ -222,7 +222,7 @@ enum err identity_sign_user(struct crypto *crypto, const char *user_id, const js
 enum err identity_step(struct crypto *crypto, int64_t now_ms)
 {
 	AUTO_JSON row = NULL;
-	bool uploaded, waits;
+	bool uploaded = false, waits;
 	enum err code = row_get(crypto, &row);
 
 	if (code == ERR_NOT_FOUND) {

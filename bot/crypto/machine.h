@@ -54,9 +54,9 @@ static inline void machine_free_secret(char **text)
 {
 	x_wipe_free_str(*text);
 }
-#define AUTO_JSON __attribute__((cleanup(machine_free_json))) json_t *
-#define AUTO_TEXT __attribute__((cleanup(machine_free_text))) char *
-#define AUTO_SECRET __attribute__((cleanup(machine_free_secret))) char *
+#define AUTO_JSON __attribute__((unused, cleanup(machine_free_json))) json_t *
+#define AUTO_TEXT __attribute__((unused, cleanup(machine_free_text))) char *
+#define AUTO_SECRET __attribute__((unused, cleanup(machine_free_secret))) char *
 
 /* NULL when it is not there or not a string, an object; 0 when not an integer. */
 const char *js_str(const json_t *object, const char *key);

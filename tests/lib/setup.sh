@@ -25,6 +25,8 @@ setup_packages=(gcc clang clang-format clang-tidy cppcheck git meson ninja-build
 	libcurl4-openssl-dev libjansson-dev libuv1-dev libsqlite3-dev libinih-dev libsystemd-dev libssl-dev
 	libcmocka-dev python3 mmdebstrap)
 
+command -v npm >/dev/null || setup_packages+=(npm) # for the clients of tests/clients/
+
 # setup_build FOLDER OPTION …
 setup_build() {
 	local folder=$1

@@ -1,0 +1,251 @@
+"""The bot in encrypted rooms on a real Synapse, read by real clients that take no device which its
+owner has not signed. Prints "ok NAME" or "not ok NAME" a test. Usage: encrypted.py [NAME …]"""
+import pathlib
+import re
+import sys
+import time
+import traceback
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
+import client as clients  # noqa: E402
+from bot import Bot  # noqa: E402
+from synapse import Synapse, log  # noqa: E402
+
+MEGOLM = {"algorithm": "m.megolm.v1.aes-sha2"}
+RUN = re.compile(r"\brun-[a-z]+-\d+\b")
+KEY = "org.matrix-telemetry-bot.alert"
+
+
+def check(condition, text):
+    if not condition:
+        raise AssertionError(text)
+
+
+def node(run, name="etl_users", app="data_factory", **more):
+    return {"op": "alert", "app": app, "kind": "node_failed", "run_id": run,
+            "fields": {"node_id": name, "duration_ms": 5321, "error": "connection refused"}, **more}
+
+
+class World:
+    """One homeserver and one operator for all tests; each test has a bot account of its own."""
+
+    def __init__(self):
+        self.server = Synapse()
+        self.count = 0
+        self.operator = clients.js(self.server, self.server.register("operator"))
+
+    def account(self, name):
+        self.count += 1
+        return self.server.register(f"{name}{self.count}")
+
+    def login(self, account):
+        """A second device of the same user."""
+        return self.server.call("POST", "/_matrix/client/v3/login", {
+            "type": "m.login.password", "password": "pw",
+            "identifier": {"type": "m.id.user", "user": account["user_id"]}})
+
+    def bot(self, account=None, encryption=None, extra="", throttle="0s", start=True):
+        account = account or self.account("bot")
+        self.count += 1
+        rooms = {}
+        for name in ("ops", "dev"):
+            room = self.operator.call("create", alias=f"{name}-{self.count}", invite=[account["user_id"]],
+                                      encryption=encryption or MEGOLM)["room_id"]
+            self.server.call("POST", f"/_matrix/client/v3/join/{room}", {}, account["access_token"])
+            rooms[name] = room
+        bot = Bot(self.server.url, account["user_id"], account["access_token"], rooms,
+                  f"[delivery]\nthrottle = {throttle}\nstorm = 0\n{extra}")
+        bot.ids, bot.account = rooms, account
+        if start:
+            bot.start()
+        return bot
+
+    def close(self):
+        self.operator.stop()
+        self.server.close()
+
+
+def readable(reader, bot, run, room="ops", seconds=30):
+    reader.wait(lambda: run in reader.text(bot.ids[room]), seconds, f"{run} is not readable")
+
+
+def check_all_encrypted(reader, bot, room="ops"):
+    for event in reader.messages(bot.ids[room]):
+        if event["sender"] == bot.account["user_id"]:
+            check(event["wire_type"] == "m.room.encrypted", "plain text in an encrypted room")
+    check(not reader.failures(bot.ids[room]), f"not readable: {reader.failures(bot.ids[room])}")
+
+
+def test_alerts_edits_and_resolved_are_read(world):
+    bot = world.bot(throttle="60s")
+    op, ops = world.operator, bot.ids["ops"]
+    started = time.monotonic()
+    bot.call(node("run-ten-0"))
+    readable(op, bot, "run-ten-0")
+    log(f"a new account's first start to its first message read: {time.monotonic() - started:.1f} s")
+    for i in range(1, 10):
+        bot.call(node(f"run-ten-{i}"))
+    op.wait(lambda: "×10" in op.text(ops), 30, "ten equal alerts are not ×10")
+    bot.call(node("run-ten-9", status="resolved"))
+    op.wait(lambda: op.text(ops).count("resolved") >= 2, 30, "resolved is not shown in message and thread")
+    messages = op.messages(ops)
+    new = [m for m in messages if not m["relates"]]
+    check(len(new) == 1, f"{len(new)} new messages")
+    check(all(KEY in m["content"] for m in messages), "no data inside")
+    edits = [m for m in messages if m["relates"] and m["relates"].get("rel_type") == "m.replace"]
+    check(edits and all(m["relates"]["event_id"] == new[0]["event_id"] for m in edits), "edits of another event")
+    check_all_encrypted(op, bot)
+    status = bot.call({"op": "status"})
+    check(status["encryption"]["identity"] == "signed", str(status["encryption"]))
+    signed = op.call("user_status", user=bot.account["user_id"], device=bot.account["device_id"])
+    check(signed["signed"], "the client does not see the bot's device signed")
+    bot.stop()
+
+
+def test_a_device_that_is_not_signed_gets_no_keys(world):
+    account = world.account("careless")
+    signed = clients.js(world.server, account)
+    unsigned = clients.js(world.server, world.login(account), sign=False, all_devices=True)
+    bot = world.bot()
+    world.operator.call("invite", room=bot.ids["ops"], user=account["user_id"])
+    signed.call("join", room=bot.ids["ops"])
+    unsigned.call("join", room=bot.ids["ops"])
+    bot.call(node("run-sig-1"))
+    readable(signed, bot, "run-sig-1")
+    unsigned.wait(lambda: unsigned.failures(bot.ids["ops"]), 30, "it was not told at all")
+    bot.call(node("run-sig-2"))
+    readable(signed, bot, "run-sig-2")
+    check("run-sig" not in unsigned.text(bot.ids["ops"]), "an unsigned device reads")
+    signed.stop()
+    unsigned.stop()
+    bot.stop()
+
+
+def test_who_leaves_reads_no_more_and_who_comes_reads_what_follows(world):
+    leaver, comer = (clients.js(world.server, world.account(name)) for name in ("leaver", "comer"))
+    bot = world.bot()
+    ops = bot.ids["ops"]
+    world.operator.call("invite", room=ops, user=leaver.account["user_id"])
+    leaver.call("join", room=ops)
+    bot.call(node("run-who-1"))
+    readable(leaver, bot, "run-who-1")
+    readable(world.operator, bot, "run-who-1")
+    before = {m["session_id"] for m in world.operator.messages(ops)}
+    leaver.call("leave", room=ops)
+    world.operator.call("invite", room=ops, user=comer.account["user_id"])
+    comer.call("join", room=ops)
+    bot.call(node("run-who-2"))
+    readable(comer, bot, "run-who-2")
+    readable(world.operator, bot, "run-who-2")
+    after = [m["session_id"] for m in world.operator.messages(ops) if "run-who-2" in m["content"]["body"]]
+    check(not before.intersection(after), "the session that the leaver has went on")
+    check("run-who-1" not in comer.text(ops), "a new member reads what was before")
+    leaver.stop()
+    comer.stop()
+    bot.stop()
+
+
+def test_a_new_device_of_the_operator_reads_what_follows(world):
+    account = world.account("phone")
+    first = clients.js(world.server, account)
+    bot = world.bot()
+    world.operator.call("invite", room=bot.ids["ops"], user=account["user_id"])
+    first.call("join", room=bot.ids["ops"])
+    bot.call(node("run-dev-1"))
+    readable(first, bot, "run-dev-1")
+    # takes the identity over: every device of before is unsigned from now on
+    second = clients.js(world.server, world.login(account), sign=True)
+    second.call("join", room=bot.ids["ops"])
+    bot.call(node("run-dev-2"))
+    readable(world.operator, bot, "run-dev-2")
+    status = bot.call({"op": "status"})
+    check("run-dev-2" not in second.text(bot.ids["ops"]), "a changed identity was taken silently")
+    check(any(account["user_id"] in text for text in status["encryption"]["notices"]), str(status))
+    first.stop()
+    second.stop()
+    bot.stop()
+
+
+def test_1000_messages_over_many_rotations(world):
+    bot = world.bot(encryption={**MEGOLM, "rotation_period_msgs": 50})
+    client = bot.client()
+    for i in range(1000):
+        client.send(node(f"run-rot-{i}", f"n{i}", app=f"app_{i}"))
+    check(all(client.receive()["ok"] for _ in range(1000)), "not all acknowledged")
+    op, ops = world.operator, bot.ids["ops"]
+    op.wait(lambda: len(op.messages(ops)) >= 1000, 240, "not all readable")
+    check(len(set(RUN.findall(op.text(ops)))) == 1000, "run ids are missing")
+    sessions = {}
+    for m in op.messages(ops):
+        sessions.setdefault(m["session_id"], []).append(m["event_id"])
+    check(len(sessions) >= 20, f"{len(sessions)} sessions")
+    check(all(len(events) <= 50 for events in sessions.values()), "a session went on too long")
+    check_all_encrypted(op, bot)
+    bot.stop()
+
+
+def test_kill_9_under_load(world):
+    bot = world.bot()
+    op, ops = world.operator, bot.ids["ops"]
+    acknowledged = []
+    for round_ in range(10):
+        client = bot.client()
+        for i in range(20):
+            run = f"run-kill-{round_ * 100 + i}"
+            client.send(node(run, run, app=f"app_{round_}_{i}"))
+        for i in range(20):
+            if client.receive()["ok"]:
+                acknowledged.append(f"run-kill-{round_ * 100 + i}")
+        count = len(op.messages(ops))
+        op.wait(lambda: len(op.messages(ops)) > count, 60, "nothing arrives")
+        bot.kill()
+        bot.start()
+    op.wait(lambda: set(acknowledged) <= set(RUN.findall(op.text(ops))), 120, "acknowledged alerts are missing")
+    new = [m["content"]["body"] for m in op.messages(ops) if not m["relates"]]
+    for run in acknowledged:
+        check(sum(bool(re.search(rf"\b{run}\b", body)) for body in new) == 1, f"{run} is in two messages")
+    check_all_encrypted(op, bot)
+    bot.stop()
+
+
+def test_another_pickle_key_says_so_and_plain_rooms_go_on(world):
+    bot = world.bot()
+    bot.call(node("run-key-1"))
+    readable(world.operator, bot, "run-key-1")
+    bot.stop()
+    (bot.folder / "pickle-key").write_text("another key, of at least twenty characters\n")
+    bot.start()
+    bot.call(node("run-key-2", app="other"))
+    end = time.monotonic() + 30
+    while "pickle key" not in bot.call({"op": "status"})["encryption"]["problem"]:
+        check(time.monotonic() < end, "status does not say so")
+        time.sleep(0.1)
+    check("run-key-2" not in world.operator.text(bot.ids["ops"]), "sent with new keys")
+    bot.stop()
+
+
+def main():
+    wanted = sys.argv[1:]
+    tests = [(name[5:], test) for name, test in sorted(globals().items()) if name.startswith("test_")]
+    try:
+        world = World()
+    except (OSError, RuntimeError) as error:
+        print(f"skip encrypted: no Synapse or no client to be had: {error}")
+        return
+    failed = 0
+    for name, test in tests:
+        if wanted and name not in wanted:
+            continue
+        started = time.monotonic()
+        try:
+            test(world)
+            print(f"ok {name} ({time.monotonic() - started:.1f} s)", flush=True)
+        except Exception:
+            failed += 1
+            print(f"not ok {name}\n" + traceback.format_exc(), flush=True)
+    world.close()
+    sys.exit(failed > 0)
+
+
+if __name__ == "__main__":
+    main()
