@@ -319,6 +319,16 @@ static void on_status(struct report_status *status, void *arg)
 	status->rooms = list;
 }
 
+static void on_happened(json_t *event, void *arg)
+{
+	struct bot *bot = arg;
+
+	if (bot->ops)
+		ops_happened(bot->ops, event);
+	else
+		json_decref(event);
+}
+
 /* --- timers ------------------------------------------------------------------------------- */
 
 static void on_watchdog(uv_timer_t *timer)
@@ -384,7 +394,10 @@ static int bot_start(struct bot *bot, const struct bot_options *options, struct 
 	struct courier_events courier_events = {.on_result = on_result, .arg = bot};
 	struct server_events server_events = {.on_request = on_request, .arg = bot};
 	struct spool_events spool_events = {.on_request = on_spool_request, .arg = bot};
-	struct link_events link_events = {.on_fatal = on_fatal, .arg = bot};
+	struct link_events link_events = {.on_fatal = on_fatal,
+	        .on_happened = on_happened,
+	        .on_status = on_status,
+	        .arg = bot};
 	struct link_options link_options;
 	struct ops_env env;
 	enum err err;

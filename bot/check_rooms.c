@@ -10,42 +10,11 @@
 #include "bot/check.h"
 #include "bot/exit.h"
 #include "bot/matrix/client.h"
-
-#define CREATORS_VERSION 12 /* of rooms, from which on creators have no power level */
-
-/* A power level; old rooms have them as strings too. */
-static int64_t read_level(const json_t *object, const char *key, int64_t missing)
-{
-	const json_t *value = json_object_get(object, key);
-
-	if (json_is_integer(value))
-		return json_integer_value(value);
-	if (json_is_string(value))
-		return strtoll(json_string_value(value), NULL, 10);
-	return missing;
-}
+#include "bot/matrix/power.h"
 
 static bool is_string(const json_t *value, const char *text)
 {
 	return json_is_string(value) && strcmp(json_string_value(value), text) == 0;
-}
-
-static bool is_creator(const json_t *create, const char *user_id)
-{
-	const json_t *content = json_object_get(create, "content");
-	const char *version;
-	const json_t *other;
-	size_t i;
-
-	if (!content)
-		content = create;
-	version = json_string_value(json_object_get(content, "room_version"));
-	/* unstable versions have names: they are taken for old ones */
-	if (!version || atoi(version) < CREATORS_VERSION)
-		return false;
-	json_array_foreach(json_object_get(content, "additional_creators"), i,
-	        other) if (is_string(other, user_id)) return true;
-	return is_string(json_object_get(create, "sender"), user_id);
 }
 
 void room_judge(const struct room_state *state, const char *user_id, struct room_facts *facts)
@@ -58,11 +27,11 @@ void room_judge(const struct room_state *state, const char *user_id, struct room
 	facts->joined = is_string(membership, "join");
 	facts->invited = is_string(membership, "invite");
 	facts->encrypted = state->encryption != NULL;
-	facts->creator = is_creator(state->create, user_id);
-	facts->needed = read_level(
-	        json_object_get(levels, "events"), type, read_level(levels, "events_default", 0));
-	facts->level = read_level(
-	        json_object_get(levels, "users"), user_id, read_level(levels, "users_default", 0));
+	facts->creator = power_is_creator(state->create, user_id);
+	facts->needed = power_level(
+	        json_object_get(levels, "events"), type, power_level(levels, "events_default", 0));
+	facts->level = power_level(
+	        json_object_get(levels, "users"), user_id, power_level(levels, "users_default", 0));
 	facts->replaced = json_string_value(json_object_get(state->tombstone, "replacement_room"));
 }
 

@@ -17,6 +17,7 @@
 #include "bot/matrix/sync.h"
 #include "bot/notify.h"
 #include "bot/vault/vault.h"
+#include "bot/timeline.h"
 #include "storage/outbox.h"
 #include "storage/state.h"
 
@@ -28,10 +29,11 @@ struct link {
 	struct mx *mx;     /* after discovery */
 	struct auth *auth; /* likewise */
 	struct vault *vault;
-	struct rooms *rooms;     /* after the first token */
-	struct members *members; /* likewise */
-	struct sync *sync;       /* likewise */
-	uv_timer_t timer;        /* the next try of discovery */
+	struct rooms *rooms;       /* after the first token */
+	struct members *members;   /* likewise */
+	struct sync *sync;         /* likewise */
+	struct timeline *timeline; /* likewise */
+	uv_timer_t timer;          /* the next try of discovery */
 	char *homeserver;
 	char problem[256];
 	unsigned failures; /* of discovery */
@@ -119,56 +121,37 @@ static void on_encrypted(const char *room_id, const json_t *content, void *arg)
 	json_decref(empty);
 }
 
-struct since_job {
-	struct link *link;
-	json_t *answer; /* the job's until it is done */
-	char *since;
-	bool first;
-};
-
-static enum err since_work(struct store *store, void *arg)
+/* In the batch's transaction, before its events are handled. */
+static enum err batch_work(struct store *store, const json_t *answer, bool first, void *arg)
 {
-	struct since_job *job = arg;
-	struct vault_core *core = vault_core(job->link->vault);
+	struct link *link = arg;
 	bool new_keys;
-	enum err err = core_take_sync(core, clock_now_ms(), job->answer, job->first, &new_keys);
 
-	return err == OK ? state_set(store, "sync.since", job->since) : err;
+	return core_take_sync(vault_core(link->vault), clock_now_ms(), answer, first, &new_keys);
 }
 
-static void since_done(enum err result, const char *message, void *arg)
+static void on_stored(void *arg)
 {
-	struct since_job *job = arg;
-	struct link *link = job->link;
+	struct link *link = arg;
 
-	if (result != OK)
-		log_error("link", "could not store the sync position: %s", message);
-	json_decref(job->answer);
-	free(job->since);
-	free(job);
 	if (!link->closing) {
 		vault_pump(link->vault);
 		sync_next(link->sync);
 	}
-	job_ended(link);
 }
 
 static void on_batch(const json_t *answer, const char *next_batch, bool first, void *arg)
 {
 	struct link *link = arg;
-	struct since_job *job = x_calloc(1, sizeof(*job));
 
 	rooms_take_sync(link->rooms, answer);
 	if (first)
 		members_refresh(link->members);
 	else
 		members_take_sync(link->members, answer);
-	job->link = link;
-	job->answer = json_incref((json_t *)answer);
-	job->first = first;
-	job->since = x_strdup(next_batch);
-	link->jobs++;
-	writer_submit(link->options.writer, since_work, since_done, job);
+	timeline_take(link->timeline, (json_t *)answer, first ? NULL : link->since, next_batch);
+	free(link->since);
+	link->since = x_strdup(next_batch);
 }
 
 /* --- encryption --------------------------------------------------------------------------- */
@@ -271,11 +254,28 @@ static enum err identity_work(struct store *store, void *arg)
 	return err;
 }
 
+static void on_happened(json_t *event, void *arg)
+{
+	struct link *link = arg;
+
+	link->events.on_happened(event, link->events.arg);
+}
+
+static void on_status(struct report_status *status, void *arg)
+{
+	struct link *link = arg;
+
+	link->events.on_status(status, link->events.arg);
+}
+
 static void link_go_online(struct link *link, const struct identity_job *job)
 {
 	struct rooms_events rooms_events = {on_room, on_encrypted, link};
 	struct sync_events sync_events = {on_batch, on_sync_state, link};
 	struct members_events members_events = {on_members, link};
+	struct timeline_events timeline_events = {
+	        batch_work, on_stored, on_happened, on_status, link};
+	struct timeline_options timeline_options;
 	size_t i;
 
 	link->online = true;
@@ -288,6 +288,14 @@ static void link_go_online(struct link *link, const struct identity_job *job)
 		link->members = members_create(link->options.loop, link->mx, &members_events);
 		rooms_configure(link->rooms, link->config);
 		link->sync = sync_create(link->options.loop, link->mx, job->user_id, &sync_events);
+		timeline_options = (struct timeline_options){
+		        .loop = link->options.loop,
+		        .writer = link->options.writer,
+		        .courier = link->options.courier,
+		        .mx = link->mx,
+		        .rooms = link->rooms,
+		};
+		link->timeline = timeline_create(&timeline_options, link->config, &timeline_events);
 		link->since = x_strdup_opt(job->since);
 	} else {
 		for (i = 0; i < rooms_len(link->rooms); i++)
@@ -461,6 +469,8 @@ void link_configure(struct link *link, struct config *config)
 	if (link->rooms)
 		rooms_configure(link->rooms, config);
 	vault_configure(link->vault, config);
+	if (link->timeline)
+		timeline_configure(link->timeline, config);
 	if (link->auth)
 		auth_configure(link->auth, config);
 	if (link->online)
@@ -550,15 +560,26 @@ static void on_members_closed(void *arg)
 	rooms_close(link->rooms, on_rooms_closed, link);
 }
 
+static void on_timeline_closed(void *arg)
+{
+	struct link *link = arg;
+
+	link->timeline = NULL;
+	if (link->members)
+		members_close(link->members, on_members_closed, link);
+	else
+		on_rooms_closed(link);
+}
+
 static void on_sync_closed(void *arg)
 {
 	struct link *link = arg;
 
 	link->sync = NULL;
-	if (link->members)
-		members_close(link->members, on_members_closed, link);
+	if (link->timeline)
+		timeline_close(link->timeline, on_timeline_closed, link);
 	else
-		on_rooms_closed(link);
+		on_timeline_closed(link);
 }
 
 /* Goes on when no job is under way: with the vault, and when HTTP is closed too, with the end. */

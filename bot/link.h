@@ -15,12 +15,16 @@
 #include "bot/courier.h"
 #include "bot/vault/vault.h"
 #include "bot/writer.h"
+#include "handlers/report.h"
 
 struct link;
 
 struct link_events {
 	/* The daemon must stop; message says why and what to do. Called at most once. */
 	void (*on_fatal)(const char *message, void *arg);
+	/* As of struct timeline_events. */
+	void (*on_happened)(json_t *event, void *arg);
+	void (*on_status)(struct report_status *status, void *arg);
 	void *arg;
 };
 

@@ -2,6 +2,7 @@
  * report.c - see report.h.
  */
 #include <inttypes.h>
+#include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/base/text.h"
 #include "bot/config/config.h"
@@ -50,6 +51,50 @@ static void report_encryption(const struct report_status *status, struct buf *ou
 		        TEXT_FOLD_NEWLINES);
 		buf_add_char(out, '\n');
 	}
+}
+
+void report_status_copy(const struct report_status *from, struct report_status *to)
+{
+	struct report_room *rooms = x_calloc(from->rooms_len + 1, sizeof(*rooms));
+	size_t i;
+
+	*to = *from;
+	to->homeserver = x_strdup_opt(from->homeserver);
+	to->problem = x_strdup_opt(from->problem);
+	to->identity = x_strdup_opt(from->identity);
+	to->encryption_problem = x_strdup_opt(from->encryption_problem);
+	to->fingerprint = x_strdup_opt(from->fingerprint);
+	to->notices = json_deep_copy(from->notices);
+	to->aside_rows = NULL;
+	to->aside_len = 0;
+	for (i = 0; i < from->rooms_len; i++) {
+		rooms[i] = from->rooms[i];
+		rooms[i].name = x_strdup(from->rooms[i].name);
+		rooms[i].address = x_strdup_opt(from->rooms[i].address);
+		rooms[i].room_id = x_strdup_opt(from->rooms[i].room_id);
+		rooms[i].problem = x_strdup_opt(from->rooms[i].problem);
+	}
+	to->rooms = rooms;
+}
+
+void report_status_finish(struct report_status *copy)
+{
+	size_t i;
+
+	for (i = 0; i < copy->rooms_len; i++) {
+		free((char *)copy->rooms[i].name);
+		free((char *)copy->rooms[i].address);
+		free((char *)copy->rooms[i].room_id);
+		free((char *)copy->rooms[i].problem);
+	}
+	free((void *)copy->rooms);
+	free((char *)copy->homeserver);
+	free((char *)copy->identity);
+	free((char *)copy->encryption_problem);
+	free((char *)copy->fingerprint);
+	json_decref((json_t *)copy->notices);
+	free((char *)copy->problem);
+	*copy = (struct report_status){0};
 }
 
 void report_status_text(const struct report_status *status, struct buf *out)

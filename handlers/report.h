@@ -38,6 +38,11 @@ struct report_status {
 	size_t aside_len;
 };
 
+/* A copy of what the loop knows, with strings and rooms of its own, for another thread; rows from
+ * storage are left out. */
+void report_status_copy(const struct report_status *from, struct report_status *to);
+void report_status_finish(struct report_status *copy); /* a zeroed one is allowed */
+
 /* Lines for a phone or a terminal. */
 void report_status_text(const struct report_status *status, struct buf *out);
 /* The same as data; a new reference. */

@@ -15,8 +15,9 @@ struct room_event {
 	const char *type;      /* of the clear event: "m.room.message", "m.reaction", … */
 	const json_t *content; /* of the clear event */
 	const char *redacts;   /* m.room.redaction: the event id, else NULL */
-	int64_t sent_ms;       /* origin_server_ts: the sender's server's word, not ours */
-	bool encrypted;        /* it came encrypted */
-	bool obey;             /* in an encrypted room: the trust rule allows to act on it */
+	int64_t power;   /* of the sender in the room; INT64_MAX = creator, above all levels */
+	int64_t sent_ms; /* origin_server_ts: the sender's server's word, not ours */
+	bool encrypted;  /* it came encrypted */
+	bool obey;       /* in an encrypted room: the trust rule allows to act on it */
 	const char *device_id; /* of the sender when it is proven, else NULL */
 };

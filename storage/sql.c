@@ -18,6 +18,7 @@ static const struct sql_statement *const families[SQL_FAMILIES] = {
         [SQL_CALLS] = sql_calls,
         [SQL_STATE] = sql_state,
         [SQL_KEYS] = sql_keys,
+        [SQL_COMMANDS] = sql_commands,
         [SQL_PRUNE] = sql_prune,
 };
 

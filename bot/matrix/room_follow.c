@@ -51,6 +51,7 @@ static void set_not_ready(struct room_entry *entry, const char *problem)
 {
 	bool was_ready = entry->room.ready;
 
+	entry->room.looked = true;
 	if (strcmp(entry->room.problem, problem) != 0)
 		log_warning("rooms", "%s: %s", entry->name, problem);
 	entry->room.ready = false;
@@ -105,6 +106,7 @@ static void succeed(struct room_entry *entry)
 	entry->must_encrypt = known->encrypted;
 	entry->joined = entry->joined || moved;
 	entry->room.encrypted = known->encrypted;
+	entry->room.looked = true;
 	entry->room.ready = true;
 	entry->room.problem[0] = '\0';
 	entry->tries = 0;

@@ -20,6 +20,7 @@ struct room {
 	const char *name; /* of the config */
 	const char *address;
 	const char *room_id; /* NULL until resolved */
+	bool looked;         /* the first look at it has ended, well or not */
 	bool ready;          /* resolved and joined */
 	bool encrypted;      /* m.room.encryption was ever seen */
 	char problem[256];   /* why it is not ready, "" otherwise */

@@ -144,6 +144,14 @@ void ops_result(struct ops *ops, const char *what, const char *room, int64_t out
 	ops_waiters_check(ops);
 }
 
+void ops_happened(struct ops *ops, json_t *event)
+{
+	if (ops->closing)
+		json_decref(event);
+	else
+		ops_publish(ops, event);
+}
+
 struct ops *ops_create(const struct ops_env *env, struct config *config)
 {
 	struct ops *ops = x_calloc(1, sizeof(*ops));

@@ -38,6 +38,9 @@ void ops_request(
 void ops_result(struct ops *ops, const char *what, const char *room, int64_t outbox_id,
         const char *event_id, enum err code, const char *error);
 
+/* Something else that subscribers are told; takes the reference. */
+void ops_happened(struct ops *ops, json_t *event);
+
 /* Takes in an alert that came by another way (the spool). result ERR_INVALID: it is no alert,
  * ERR_FULL or others: try again later. Runs exactly once, never before this returns. */
 typedef void (*ops_taken_fn)(enum err result, const char *message, void *arg);

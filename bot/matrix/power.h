@@ -1,0 +1,21 @@
+/*
+ * power.h - power levels as a room's state gives them, for all room versions. Pure.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define POWER_CREATOR INT64_MAX /* above all levels: creators from room version 12 on */
+
+/* A level; old rooms have them as strings too. */
+int64_t power_level(const json_t *object, const char *key, int64_t missing);
+
+/* True for who made a room of version 12 or above, and those named there as further creators.
+ * create: the event, or its content from a server that tells no more; NULL = unknown. */
+bool power_is_creator(const json_t *create, const char *user_id);
+
+/* What a user has. levels: content of m.room.power_levels, NULL = the room has none: then, as
+ * the specification says, the creator has 100 and everybody else 0. */
+int64_t power_of(const json_t *create, const json_t *levels, const char *user_id);

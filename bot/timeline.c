@@ -1,0 +1,355 @@
+/*
+ * timeline.c - see timeline.h: batches, the job, life.
+ */
+#include <assert.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/base/log.h"
+#include "bot/matrix/backoff.h"
+#include "bot/matrix/power.h"
+#include "bot/timeline_internal.h"
+#include "handlers/commands.h"
+#include "storage/state.h"
+
+#define ROOMS_WAIT_MS 50
+#define ROOMS_WAITS 600 /* half a minute */
+#define JOB_TRIES 5     /* of a job that fails for another reason than a full disk */
+
+/* --- batches ------------------------------------------------------------------------------ */
+
+static void batch_destroy(struct timeline_batch *batch)
+{
+	size_t i;
+
+	if (!batch)
+		return;
+	for (i = 0; i < batch->rooms_len; i++) {
+		free(batch->rooms[i].name);
+		free(batch->rooms[i].room_id);
+		free(batch->rooms[i].from);
+		json_decref(batch->rooms[i].filled);
+	}
+	free(batch->rooms);
+	free(batch->items);
+	free(batch->since);
+	free(batch->next_batch);
+	report_status_finish(&batch->status);
+	json_decref(batch->happened);
+	json_decref(batch->answer);
+	config_unref(batch->config);
+	free(batch);
+}
+
+/* The rooms of the config that the answer speaks of. */
+static void batch_add_rooms(struct timeline *timeline, struct timeline_batch *batch)
+{
+	const json_t *join = json_object_get(json_object_get(batch->answer, "rooms"), "join");
+	size_t len = rooms_len(timeline->options.rooms), i;
+
+	batch->rooms = x_calloc(len ? len : 1, sizeof(*batch->rooms));
+	for (i = 0; i < len; i++) {
+		const struct room *room = rooms_at(timeline->options.rooms, i);
+		const json_t *part = room->room_id ? json_object_get(join, room->room_id) : NULL;
+		const json_t *lines = json_object_get(part, "timeline");
+		struct batch_room *mine = &batch->rooms[batch->rooms_len];
+
+		if (!json_is_object(lines))
+			continue;
+		mine->name = x_strdup(room->name);
+		mine->room_id = x_strdup(room->room_id);
+		mine->events = json_object_get(lines, "events");
+		if (json_is_true(json_object_get(lines, "limited")))
+			mine->from = x_strdup_opt(
+			        json_string_value(json_object_get(lines, "prev_batch")));
+		batch->rooms_len++;
+	}
+}
+
+/* State that changed between two syncs, before what the timelines tell. */
+static void batch_note_state(struct timeline *timeline, const json_t *answer)
+{
+	json_t *join = json_object_get(json_object_get(answer, "rooms"), "join"), *room;
+	const char *room_id;
+
+	json_object_foreach(join, room_id, room)
+	{
+		const json_t *events = json_object_get(json_object_get(room, "state"), "events");
+		const json_t *event;
+		size_t i;
+
+		json_array_foreach(events, i, event)
+		{
+			timeline_power_note(timeline, room_id, event);
+		}
+	}
+}
+
+static void batch_add_item(
+        struct timeline_batch *batch, const struct batch_room *room, const json_t *raw)
+{
+	const struct timeline_power *power = timeline_power(batch->timeline, room->room_id);
+	const char *sender = json_string_value(json_object_get(raw, "sender"));
+
+	timeline_power_note(batch->timeline, room->room_id, raw);
+	if (!timeline_wants(raw) || !sender)
+		return;
+	batch->items[batch->items_len++] = (struct batch_item){
+	        .room = room,
+	        .raw = raw,
+	        .power = power ? power_of(power->create, power->levels, sender) : 0,
+	};
+}
+
+/* All events of the rooms in their order: what was left out, then what the timeline tells. */
+static void batch_add_items(struct timeline_batch *batch)
+{
+	size_t most = 0, i, j;
+
+	for (i = 0; i < batch->rooms_len; i++)
+		most += json_array_size(batch->rooms[i].events) +
+		        json_array_size(batch->rooms[i].filled);
+	batch->items = x_calloc(most ? most : 1, sizeof(*batch->items));
+	for (i = 0; i < batch->rooms_len; i++) {
+		const struct batch_room *room = &batch->rooms[i];
+
+		for (j = json_array_size(room->filled); j > 0; j--)
+			batch_add_item(batch, room, json_array_get(room->filled, j - 1));
+		for (j = 0; j < json_array_size(room->events); j++)
+			batch_add_item(batch, room, json_array_get(room->events, j));
+	}
+}
+
+/* --- the job (pool thread) ---------------------------------------------------------------- */
+
+/*
+ * An event of the homeserver as the handlers see it; false: it is none for them. The only place
+ * where raw events become clear ones.
+ */
+static bool item_read(const struct batch_item *item, struct room_event *event)
+{
+	const json_t *raw = item->raw;
+	const char *type = json_string_value(json_object_get(raw, "type"));
+	const json_t *content = json_object_get(raw, "content");
+	const char *redacts = json_string_value(json_object_get(raw, "redacts"));
+
+	*event = (struct room_event){
+	        .room = item->room->name,
+	        .room_id = item->room->room_id,
+	        .event_id = json_string_value(json_object_get(raw, "event_id")),
+	        .sender = json_string_value(json_object_get(raw, "sender")),
+	        .type = type,
+	        .content = content,
+	        .power = item->power,
+	        .sent_ms = json_integer_value(json_object_get(raw, "origin_server_ts")),
+	};
+	if (strcmp(type, "m.room.encrypted") == 0)
+		return false;
+	if (strcmp(type, "m.room.redaction") == 0) /* in the content from room version 11 on */
+		event->redacts =
+		        redacts ? redacts : json_string_value(json_object_get(content, "redacts"));
+	return event->event_id && event->sender && json_is_object(content);
+}
+
+static enum err batch_work(struct store *store, void *arg)
+{
+	struct timeline_batch *batch = arg;
+	struct command_env env = {
+	        .store = store,
+	        .config = batch->config,
+	        .now_ms = clock_now_ms(),
+	        .status = &batch->status,
+	        .happened = batch->happened,
+	};
+	struct room_event event;
+	const struct timeline_events *events = &batch->timeline->events; /* never changed */
+	enum err err = events->work(store, batch->answer, !batch->since, events->arg);
+	size_t i;
+
+	json_array_clear(batch->happened);
+	for (i = 0; i < batch->items_len && err == OK && !batch->skip; i++)
+		if (item_read(&batch->items[i], &event))
+			err = commands_event(&env, &event);
+	return err == OK ? state_set(store, "sync.since", batch->next_batch) : err;
+}
+
+/* --- the loop again ----------------------------------------------------------------------- */
+
+static void batch_submit(struct timeline *timeline);
+
+static void on_timer(uv_timer_t *timer)
+{
+	batch_submit(timer->data);
+}
+
+static void batch_failed(struct timeline *timeline, enum err result, const char *message)
+{
+	struct timeline_batch *batch = timeline->batch;
+
+	batch->tries++;
+	if (result != ERR_FULL && batch->tries > JOB_TRIES && !batch->skip) {
+		log_error(
+		        "timeline", "what was written in the rooms cannot be handled: %s", message);
+		batch->skip = true;
+	} else {
+		log_warning(
+		        "timeline", "could not store what was written in the rooms: %s", message);
+	}
+	uv_timer_start(&timeline->timer, on_timer,
+	        (uint64_t)backoff_ms(batch->tries, -1, arc4random()), 0);
+}
+
+static void batch_done(enum err result, const char *message, void *arg)
+{
+	struct timeline_batch *batch = arg;
+	struct timeline *timeline = batch->timeline;
+	json_t *event;
+	size_t i;
+
+	timeline->in_job = false;
+	if (timeline->closing) {
+		timeline_closing(timeline);
+		return;
+	}
+	if (result != OK) {
+		batch_failed(timeline, result, message);
+		return;
+	}
+	json_array_foreach(batch->happened, i, event)
+	{
+		if (timeline->events.on_happened)
+			timeline->events.on_happened(json_incref(event), timeline->events.arg);
+	}
+	timeline->batch = NULL;
+	batch_destroy(batch);
+	timeline->events.on_stored(timeline->events.arg);
+}
+
+static void batch_submit(struct timeline *timeline)
+{
+	timeline->in_job = true;
+	writer_submit(timeline->options.writer, batch_work, batch_done, timeline->batch);
+	if (timeline->batch->items_len > 0) /* answers leave with the same commit */
+		courier_poke(timeline->options.courier);
+}
+
+void timeline_whole(struct timeline *timeline)
+{
+	struct timeline_batch *batch = timeline->batch;
+	struct report_status status = {.now_ms = clock_now_ms(), .version = BOT_VERSION};
+
+	batch_add_items(batch);
+	if (batch->items_len > 0) {
+		timeline->events.on_status(&status, timeline->events.arg);
+		report_status_copy(&status, &batch->status);
+		free((void *)status.rooms);
+	}
+	batch_submit(timeline);
+}
+
+/* At a start the answer of /sync can be here before the addresses of the rooms are resolved. */
+static bool rooms_are_known(const struct rooms *rooms)
+{
+	size_t i;
+
+	for (i = 0; i < rooms_len(rooms); i++)
+		if (!rooms_at(rooms, i)->looked)
+			return false;
+	return true;
+}
+
+static void on_rooms_timer(uv_timer_t *timer)
+{
+	timeline_begin(timer->data);
+}
+
+void timeline_begin(struct timeline *timeline)
+{
+	if (timeline->batch->since) {
+		if (!rooms_are_known(timeline->options.rooms) && timeline->waits++ < ROOMS_WAITS) {
+			uv_timer_start(&timeline->timer, on_rooms_timer, ROOMS_WAIT_MS, 0);
+			return;
+		}
+		batch_add_rooms(timeline, timeline->batch);
+	}
+	timeline_fetch(timeline);
+}
+
+void timeline_take(
+        struct timeline *timeline, json_t *answer, const char *since, const char *next_batch)
+{
+	struct timeline_batch *batch = x_calloc(1, sizeof(*batch));
+
+	assert(!timeline->batch && !timeline->closing);
+	batch->timeline = timeline;
+	batch->config = config_ref(timeline->config);
+	batch->answer = json_incref(answer);
+	batch->since = x_strdup_opt(since);
+	batch->next_batch = x_strdup(next_batch);
+	batch->happened = json_array();
+	timeline->batch = batch;
+	timeline->tries = 0;
+	batch_note_state(timeline, answer);
+	timeline->waits = 0;
+	timeline_begin(timeline);
+}
+
+/* --- life --------------------------------------------------------------------------------- */
+
+struct timeline *timeline_create(const struct timeline_options *options, struct config *config,
+        const struct timeline_events *events)
+{
+	struct timeline *timeline = x_calloc(1, sizeof(*timeline));
+
+	timeline->options = *options;
+	timeline->config = config_ref(config);
+	timeline->events = *events;
+	TAILQ_INIT(&timeline->powers);
+	uv_timer_init(options->loop, &timeline->timer);
+	timeline->timer.data = timeline;
+	return timeline;
+}
+
+void timeline_configure(struct timeline *timeline, struct config *config)
+{
+	config_ref(config);
+	config_unref(timeline->config);
+	timeline->config = config;
+}
+
+static void timeline_free(struct timeline *timeline)
+{
+	void (*closed)(void *arg) = timeline->closed;
+	void *arg = timeline->closed_arg;
+
+	batch_destroy(timeline->batch);
+	timeline_powers_finish(timeline);
+	config_unref(timeline->config);
+	free(timeline);
+	closed(arg);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	struct timeline *timeline = handle->data;
+
+	timeline->timer_closed = true;
+	timeline_closing(timeline);
+}
+
+void timeline_closing(struct timeline *timeline)
+{
+	if (timeline->timer_closed && !timeline->call && !timeline->in_job)
+		timeline_free(timeline);
+}
+
+void timeline_close(struct timeline *timeline, void (*closed)(void *arg), void *arg)
+{
+	assert(!timeline->closing);
+	timeline->closing = true;
+	timeline->closed = closed;
+	timeline->closed_arg = arg;
+	if (timeline->call)
+		mx_cancel(timeline->call);
+	uv_close((uv_handle_t *)&timeline->timer, on_timer_closed);
+}
