@@ -16,8 +16,8 @@
 #include "bot/matrix/members.h"
 #include "bot/matrix/sync.h"
 #include "bot/notify.h"
-#include "bot/vault/vault.h"
 #include "bot/timeline.h"
+#include "bot/vault/vault.h"
 #include "storage/outbox.h"
 #include "storage/state.h"
 
@@ -121,23 +121,13 @@ static void on_encrypted(const char *room_id, const json_t *content, void *arg)
 	json_decref(empty);
 }
 
-/* In the batch's transaction, before its events are handled. */
-static enum err batch_work(struct store *store, const json_t *answer, bool first, void *arg)
-{
-	struct link *link = arg;
-	bool new_keys;
-
-	return core_take_sync(vault_core(link->vault), clock_now_ms(), answer, first, &new_keys);
-}
-
 static void on_stored(void *arg)
 {
 	struct link *link = arg;
 
-	if (!link->closing) {
-		vault_pump(link->vault);
+	vault_pump(link->vault);
+	if (!link->closing)
 		sync_next(link->sync);
-	}
 }
 
 static void on_batch(const json_t *answer, const char *next_batch, bool first, void *arg)
@@ -169,6 +159,8 @@ static void on_vault_change(void *arg)
 {
 	struct link *link = arg;
 
+	if (link->timeline && !link->closing)
+		timeline_retry(link->timeline);
 	if (link->online)
 		courier_poke(link->options.courier);
 }
@@ -273,8 +265,7 @@ static void link_go_online(struct link *link, const struct identity_job *job)
 	struct rooms_events rooms_events = {on_room, on_encrypted, link};
 	struct sync_events sync_events = {on_batch, on_sync_state, link};
 	struct members_events members_events = {on_members, link};
-	struct timeline_events timeline_events = {
-	        batch_work, on_stored, on_happened, on_status, link};
+	struct timeline_events timeline_events = {on_stored, on_happened, on_status, link};
 	struct timeline_options timeline_options;
 	size_t i;
 
@@ -294,6 +285,7 @@ static void link_go_online(struct link *link, const struct identity_job *job)
 		        .courier = link->options.courier,
 		        .mx = link->mx,
 		        .rooms = link->rooms,
+		        .core = vault_core(link->vault),
 		};
 		link->timeline = timeline_create(&timeline_options, link->config, &timeline_events);
 		link->since = x_strdup_opt(job->since);

@@ -9,8 +9,6 @@
 #include "bot/matrix/backoff.h"
 #include "bot/matrix/power.h"
 #include "bot/timeline_internal.h"
-#include "handlers/commands.h"
-#include "storage/state.h"
 
 #define ROOMS_WAIT_MS 50
 #define ROOMS_WAITS 600 /* half a minute */
@@ -120,59 +118,6 @@ static void batch_add_items(struct timeline_batch *batch)
 	}
 }
 
-/* --- the job (pool thread) ---------------------------------------------------------------- */
-
-/*
- * An event of the homeserver as the handlers see it; false: it is none for them. The only place
- * where raw events become clear ones.
- */
-static bool item_read(const struct batch_item *item, struct room_event *event)
-{
-	const json_t *raw = item->raw;
-	const char *type = json_string_value(json_object_get(raw, "type"));
-	const json_t *content = json_object_get(raw, "content");
-	const char *redacts = json_string_value(json_object_get(raw, "redacts"));
-
-	*event = (struct room_event){
-	        .room = item->room->name,
-	        .room_id = item->room->room_id,
-	        .event_id = json_string_value(json_object_get(raw, "event_id")),
-	        .sender = json_string_value(json_object_get(raw, "sender")),
-	        .type = type,
-	        .content = content,
-	        .power = item->power,
-	        .sent_ms = json_integer_value(json_object_get(raw, "origin_server_ts")),
-	};
-	if (strcmp(type, "m.room.encrypted") == 0)
-		return false;
-	if (strcmp(type, "m.room.redaction") == 0) /* in the content from room version 11 on */
-		event->redacts =
-		        redacts ? redacts : json_string_value(json_object_get(content, "redacts"));
-	return event->event_id && event->sender && json_is_object(content);
-}
-
-static enum err batch_work(struct store *store, void *arg)
-{
-	struct timeline_batch *batch = arg;
-	struct command_env env = {
-	        .store = store,
-	        .config = batch->config,
-	        .now_ms = clock_now_ms(),
-	        .status = &batch->status,
-	        .happened = batch->happened,
-	};
-	struct room_event event;
-	const struct timeline_events *events = &batch->timeline->events; /* never changed */
-	enum err err = events->work(store, batch->answer, !batch->since, events->arg);
-	size_t i;
-
-	json_array_clear(batch->happened);
-	for (i = 0; i < batch->items_len && err == OK && !batch->skip; i++)
-		if (item_read(&batch->items[i], &event))
-			err = commands_event(&env, &event);
-	return err == OK ? state_set(store, "sync.since", batch->next_batch) : err;
-}
-
 /* --- the loop again ----------------------------------------------------------------------- */
 
 static void batch_submit(struct timeline *timeline);
@@ -199,10 +144,24 @@ static void batch_failed(struct timeline *timeline, enum err result, const char 
 	        (uint64_t)backoff_ms(batch->tries, -1, arc4random()), 0);
 }
 
+/* The answer that came while a retry was under way. */
+static void take_next(struct timeline *timeline)
+{
+	struct timeline_batch *next = timeline->next;
+
+	timeline->next = NULL;
+	timeline_take(timeline, next->answer, next->since, next->next_batch);
+	json_decref(next->answer);
+	free(next->since);
+	free(next->next_batch);
+	free(next);
+}
+
 static void batch_done(enum err result, const char *message, void *arg)
 {
 	struct timeline_batch *batch = arg;
 	struct timeline *timeline = batch->timeline;
+	bool is_sync;
 	json_t *event;
 	size_t i;
 
@@ -220,16 +179,24 @@ static void batch_done(enum err result, const char *message, void *arg)
 		if (timeline->events.on_happened)
 			timeline->events.on_happened(json_incref(event), timeline->events.arg);
 	}
+	is_sync = batch->next_batch != NULL;
+	timeline->held = batch->held;
 	timeline->batch = NULL;
 	batch_destroy(batch);
-	timeline->events.on_stored(timeline->events.arg);
+	if (is_sync)
+		timeline->events.on_stored(timeline->events.arg);
+	else if (timeline->next)
+		take_next(timeline);
+	else if (timeline->retry)
+		timeline_retry(timeline);
 }
 
 static void batch_submit(struct timeline *timeline)
 {
 	timeline->in_job = true;
-	writer_submit(timeline->options.writer, batch_work, batch_done, timeline->batch);
-	if (timeline->batch->items_len > 0) /* answers leave with the same commit */
+	writer_submit(timeline->options.writer, batch_read, batch_done, timeline->batch);
+	if (timeline->batch->items_len > 0 ||
+	        timeline->held > 0) /* answers leave with the same commit */
 		courier_poke(timeline->options.courier);
 }
 
@@ -239,7 +206,7 @@ void timeline_whole(struct timeline *timeline)
 	struct report_status status = {.now_ms = clock_now_ms(), .version = BOT_VERSION};
 
 	batch_add_items(batch);
-	if (batch->items_len > 0) {
+	if (batch->items_len > 0 || timeline->held > 0) {
 		timeline->events.on_status(&status, timeline->events.arg);
 		report_status_copy(&status, &batch->status);
 		free((void *)status.rooms);
@@ -275,22 +242,46 @@ void timeline_begin(struct timeline *timeline)
 	timeline_fetch(timeline);
 }
 
-void timeline_take(
-        struct timeline *timeline, json_t *answer, const char *since, const char *next_batch)
+static struct timeline_batch *batch_begin(struct timeline *timeline)
 {
 	struct timeline_batch *batch = x_calloc(1, sizeof(*batch));
 
 	assert(!timeline->batch && !timeline->closing);
 	batch->timeline = timeline;
 	batch->config = config_ref(timeline->config);
-	batch->answer = json_incref(answer);
-	batch->since = x_strdup_opt(since);
-	batch->next_batch = x_strdup(next_batch);
 	batch->happened = json_array();
 	timeline->batch = batch;
 	timeline->tries = 0;
-	batch_note_state(timeline, answer);
 	timeline->waits = 0;
+	return batch;
+}
+
+void timeline_retry(struct timeline *timeline)
+{
+	timeline->retry = timeline->batch != NULL;
+	if (timeline->batch || timeline->closing || timeline->held == 0)
+		return;
+	batch_begin(timeline);
+	timeline_whole(timeline);
+}
+
+void timeline_take(
+        struct timeline *timeline, json_t *answer, const char *since, const char *next_batch)
+{
+	struct timeline_batch *batch;
+
+	if (timeline->batch) { /* a retry is under way: this one is taken when it is over */
+		timeline->next = x_calloc(1, sizeof(*timeline->next));
+		timeline->next->answer = json_incref(answer);
+		timeline->next->since = x_strdup_opt(since);
+		timeline->next->next_batch = x_strdup(next_batch);
+		return;
+	}
+	batch = batch_begin(timeline);
+	batch->answer = json_incref(answer);
+	batch->since = x_strdup_opt(since);
+	batch->next_batch = x_strdup(next_batch);
+	batch_note_state(timeline, answer);
 	timeline_begin(timeline);
 }
 
@@ -323,6 +314,7 @@ static void timeline_free(struct timeline *timeline)
 	void *arg = timeline->closed_arg;
 
 	batch_destroy(timeline->batch);
+	batch_destroy(timeline->next);
 	timeline_powers_finish(timeline);
 	config_unref(timeline->config);
 	free(timeline);

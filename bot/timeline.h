@@ -7,6 +7,9 @@
  * they are wanted (afterwards /sync tells their changes); then one writer job handles all events
  * in order and stores `sync.since` in the same transaction, so that each command is carried out
  * once, whenever the process dies; on_stored() says that the sync may go on.
+ * In that job, what concerns encryption is taken in first, and encrypted events are opened; one
+ * whose key is not here yet is kept and tried again when keys come, and if it stays so for a
+ * minute the room is told.
  * Failures: a request that fails is tried again with backoff; what cannot be had (forbidden, or
  * the homeserver fails at it again and again) is given up with a warning. A job that fails is
  * tried again; when that is no use, only the position is stored, with an error in the log.
@@ -20,14 +23,13 @@
 #include "bot/config/config.h"
 #include "bot/courier.h"
 #include "bot/matrix/rooms.h"
+#include "bot/vault/vault.h"
 #include "bot/writer.h"
 #include "handlers/report.h"
 
 struct timeline;
 
 struct timeline_events {
-	/* Pool thread, first thing in the batch's transaction: takes what else is in the answer. */
-	enum err (*work)(struct store *store, const json_t *answer, bool first, void *arg);
 	/* What was done is stored: the sync may go on. */
 	void (*on_stored)(void *arg);
 	/* Something that subscribers are told; the callee owns the reference. May be NULL. */
@@ -43,6 +45,7 @@ struct timeline_options {
 	struct courier *courier;
 	struct mx *mx;
 	struct rooms *rooms;
+	struct vault_core *core;
 };
 
 /* What is in options is borrowed and must outlive it; the config is referenced. */
@@ -57,6 +60,9 @@ void timeline_configure(struct timeline *timeline, struct config *config);
  */
 void timeline_take(
         struct timeline *timeline, json_t *answer, const char *since, const char *next_batch);
+
+/* What could not be decrypted may be by now: keys or lists of devices came. */
+void timeline_retry(struct timeline *timeline);
 
 /* Cancels requests, waits for a job; then calls closed(arg) once and frees. */
 void timeline_close(struct timeline *timeline, void (*closed)(void *arg), void *arg);

@@ -1,6 +1,7 @@
 /*
  * timeline_internal.h - what the parts of timeline.h share: timeline.c (life, the job),
- * timeline_fetch.c (what is asked of the homeserver before a batch is whole).
+ * timeline_fetch.c (what is asked of the homeserver before a batch is whole), timeline_read.c (the
+ * job: decryption, and what the handlers get).
  */
 #pragma once
 
@@ -44,6 +45,7 @@ struct timeline_batch {
 	json_t *happened;            /* array, filled by the job */
 	unsigned tries;              /* of the job */
 	bool skip;                   /* store the position alone */
+	int64_t held;                /* events whose keys are not here, counted by the job */
 };
 
 struct timeline {
@@ -52,6 +54,9 @@ struct timeline {
 	struct timeline_events events;
 	TAILQ_HEAD(, timeline_power) powers;
 	struct timeline_batch *batch; /* or NULL */
+	struct timeline_batch *next;  /* came while a retry was under way, or NULL */
+	int64_t held;                 /* events whose keys are not here */
+	bool retry;                   /* asked for during a batch */
 	struct mx_call *call;         /* under way, or NULL */
 	unsigned tries;               /* failures of this request in a row */
 	unsigned waits;               /* of this batch, for rooms not looked at yet */
@@ -70,6 +75,9 @@ void timeline_power_note(struct timeline *timeline, const char *room_id, const j
 void timeline_powers_finish(struct timeline *timeline);
 /* True for an event that the handlers want. */
 bool timeline_wants(const json_t *event);
+
+/* timeline_read.c: the writer's job of a batch; on failure nothing of it was done. */
+enum err batch_read(struct store *store, void *arg);
 
 /* timeline.c */
 /* Adds the configured rooms to the batch, once all of them were looked at, and fetches. */

@@ -25,34 +25,6 @@ static bool report_has(const char *text)
 	return text && text[0];
 }
 
-static bool any_encrypted(const struct report_status *status)
-{
-	for (size_t i = 0; i < status->rooms_len; i++)
-		if (status->rooms[i].encrypted)
-			return true;
-	return false;
-}
-
-/* What stands in the way of encrypted rooms, and the newest refusals. */
-static void report_encryption(const struct report_status *status, struct buf *out)
-{
-	size_t len = json_array_size(status->notices), i;
-
-	if (any_encrypted(status) && report_has(status->encryption_problem)) {
-		buf_add_str(out, "encryption: ");
-		text_add_plain(out, status->encryption_problem, 250, TEXT_FOLD_NEWLINES);
-		buf_add_char(out, '\n');
-	} else if (report_has(status->fingerprint)) {
-		buf_printf(out, "device: %s\n", status->identity);
-	}
-	for (i = len > REPORT_NOTICES_MAX ? len - REPORT_NOTICES_MAX : 0; i < len; i++) {
-		buf_add_str(out, "security: ");
-		text_add_plain(out, json_string_value(json_array_get(status->notices, i)), 250,
-		        TEXT_FOLD_NEWLINES);
-		buf_add_char(out, '\n');
-	}
-}
-
 void report_status_copy(const struct report_status *from, struct report_status *to)
 {
 	struct report_room *rooms = x_calloc(from->rooms_len + 1, sizeof(*rooms));
@@ -89,12 +61,40 @@ void report_status_finish(struct report_status *copy)
 	}
 	free((void *)copy->rooms);
 	free((char *)copy->homeserver);
+	free((char *)copy->problem);
 	free((char *)copy->identity);
 	free((char *)copy->encryption_problem);
 	free((char *)copy->fingerprint);
 	json_decref((json_t *)copy->notices);
-	free((char *)copy->problem);
 	*copy = (struct report_status){0};
+}
+
+static bool any_encrypted(const struct report_status *status)
+{
+	for (size_t i = 0; i < status->rooms_len; i++)
+		if (status->rooms[i].encrypted)
+			return true;
+	return false;
+}
+
+/* What stands in the way of encrypted rooms, and the newest refusals. */
+static void report_encryption(const struct report_status *status, struct buf *out)
+{
+	size_t len = json_array_size(status->notices), i;
+
+	if (any_encrypted(status) && report_has(status->encryption_problem)) {
+		buf_add_str(out, "encryption: ");
+		text_add_plain(out, status->encryption_problem, 250, TEXT_FOLD_NEWLINES);
+		buf_add_char(out, '\n');
+	} else if (report_has(status->fingerprint)) {
+		buf_printf(out, "device: %s\n", status->identity);
+	}
+	for (i = len > REPORT_NOTICES_MAX ? len - REPORT_NOTICES_MAX : 0; i < len; i++) {
+		buf_add_str(out, "security: ");
+		text_add_plain(out, json_string_value(json_array_get(status->notices, i)), 250,
+		        TEXT_FOLD_NEWLINES);
+		buf_add_char(out, '\n');
+	}
 }
 
 void report_status_text(const struct report_status *status, struct buf *out)

@@ -19,6 +19,7 @@ static const struct sql_statement *const families[SQL_FAMILIES] = {
         [SQL_STATE] = sql_state,
         [SQL_KEYS] = sql_keys,
         [SQL_COMMANDS] = sql_commands,
+        [SQL_UNDECRYPTED] = sql_undecrypted,
         [SQL_PRUNE] = sql_prune,
 };
 

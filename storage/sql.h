@@ -27,6 +27,7 @@ enum sql_family {
 	SQL_STATE,
 	SQL_KEYS,
 	SQL_COMMANDS,
+	SQL_UNDECRYPTED,
 	SQL_PRUNE,
 	SQL_FAMILIES
 };
@@ -36,7 +37,8 @@ struct sql_statement {
 };
 
 extern const struct sql_statement sql_store[], sql_alerts[], sql_messages[], sql_entries[],
-        sql_outbox[], sql_calls[], sql_state[], sql_keys[], sql_commands[], sql_prune[];
+        sql_outbox[], sql_calls[], sql_state[], sql_keys[], sql_prune[], sql_commands[],
+        sql_undecrypted[];
 
 #define SQL_STATEMENT_ENUM(name, text) name,
 #define SQL_STATEMENT_ROW(name, text) {#name, text},

@@ -69,6 +69,17 @@ def readable(reader, bot, run, room="ops", seconds=30):
     reader.wait(lambda: run in reader.text(bot.ids[room]), seconds, f"{run} is not readable")
 
 
+def settled(bot):
+    """Signed, and in touch: what is written from now on is new to it."""
+    end = time.monotonic() + 30
+    while True:
+        status = bot.call({"op": "status"})
+        if status["encryption"]["identity"] == "signed" and status["last_sync_ms"]:
+            return
+        check(time.monotonic() < end, f"not settled: {status}")
+        time.sleep(0.05)  # there is no event for it on the socket
+
+
 def check_all_encrypted(reader, bot, room="ops"):
     for event in reader.messages(bot.ids[room]):
         if event["sender"] == bot.account["user_id"]:
@@ -222,6 +233,46 @@ def test_another_pickle_key_says_so_and_plain_rooms_go_on(world):
         time.sleep(0.1)
     check("run-key-2" not in world.operator.text(bot.ids["ops"]), "sent with new keys")
     bot.stop()
+
+
+def command(client, room, text, **content):
+    return client.call("send", room=room, content={"msgtype": "m.text", "body": text, **content})["event_id"]
+
+
+def answers(reader, bot, event_id, room="ops"):
+    """The bot's answers in the thread of an event."""
+    return [m["content"]["body"] for m in reader.messages(bot.ids[room])
+            if m["sender"] == bot.account["user_id"] and m["relates"]
+            and m["relates"].get("m.in_reply_to", {}).get("event_id") == event_id]
+
+
+def answered(reader, bot, event_id, part, seconds=30):
+    reader.wait(lambda: answers(reader, bot, event_id), seconds, "no answer")
+    found = answers(reader, bot, event_id)
+    check(len(found) == 1 and part in found[0], str(found))
+
+
+def test_commands_are_obeyed_from_signed_devices_alone(world):
+    op = world.operator
+    bot = world.bot(extra=f"[commands]\nusers = {op.account['user_id']}\n")
+    settled(bot)
+    # the first word of a device that the bot never heard of, and before it wrote anything itself
+    answered(op, bot, command(op, bot.ids["ops"], "!help"), "!help")
+    bot.call(node("run-cmd-1"))
+    readable(op, bot, "run-cmd-1")
+    answered(op, bot, command(op, bot.ids["ops"], "!hlep"), "!help")
+    unsigned = clients.js(world.server, world.login(op.account), sign=False, all_devices=True)
+    unsigned.call("join", room=bot.ids["ops"])
+    event = command(unsigned, bot.ids["ops"], "!help")
+    answered(op, bot, event, "not verified")
+    check_all_encrypted_from_bot(op, bot)
+    unsigned.stop()
+    bot.stop()
+
+
+def check_all_encrypted_from_bot(reader, bot):
+    mine = [m for m in reader.messages(bot.ids["ops"]) if m["sender"] == bot.account["user_id"]]
+    check(mine and all(m["wire_type"] == "m.room.encrypted" for m in mine), "plain text in an encrypted room")
 
 
 def main():

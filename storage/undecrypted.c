@@ -1,0 +1,76 @@
+/*
+ * undecrypted.c - the table `undecrypted`; see undecrypted.h.
+ */
+#include "storage/undecrypted.h"
+
+#include "storage/sql.h"
+
+#define SQL_STRUCT undecrypted_row
+#define UNDECRYPTED_COLUMNS(FIRST, NEXT)                                           \
+	FIRST(LONG, at_ms)                                                         \
+	NEXT(LONG, told_ms) NEXT(LONG, power) NEXT(TEXT, room) NEXT(TEXT, room_id) \
+	        NEXT(TEXT, event_id) NEXT(TEXT, event)
+
+#define UNDECRYPTED_STATEMENTS(X)                                                                \
+	X(UNDECRYPTED_INSERT, SQL_INSERT("undecrypted", UNDECRYPTED_COLUMNS))                    \
+	X(UNDECRYPTED_UPDATE, SQL_UPDATE("undecrypted", UNDECRYPTED_COLUMNS))                    \
+	X(UNDECRYPTED_DELETE, "DELETE FROM undecrypted WHERE id = ?")                            \
+	X(UNDECRYPTED_ALL, SQL_SELECT("undecrypted", UNDECRYPTED_COLUMNS) "ORDER BY id LIMIT ?") \
+	X(UNDECRYPTED_COUNT, "SELECT count(*) FROM undecrypted")
+
+SQL_STATEMENTS(sql_undecrypted, UNDECRYPTED_STATEMENTS);
+
+static const struct sql_column columns[] = {UNDECRYPTED_COLUMNS(SQL_COLUMN, SQL_COLUMN)};
+static const struct sql_rows layout = {
+        columns,
+        sizeof(columns) / sizeof(columns[0]),
+        offsetof(struct undecrypted_row, id),
+        sizeof(struct undecrypted_row),
+};
+
+void undecrypted_row_finish(struct undecrypted_row *row)
+{
+	sql_finish_row(&layout, row);
+}
+
+enum err undecrypted_insert(struct store *store, struct undecrypted_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_UNDECRYPTED, UNDECRYPTED_INSERT);
+	return sql_insert_row(&sql, &layout, row);
+}
+
+enum err undecrypted_update(struct store *store, const struct undecrypted_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_UNDECRYPTED, UNDECRYPTED_UPDATE);
+	return sql_update_row(&sql, &layout, row);
+}
+
+enum err undecrypted_delete(struct store *store, int64_t id)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_UNDECRYPTED, UNDECRYPTED_DELETE);
+	sql_bind_int(&sql, id);
+	return sql_write(&sql);
+}
+
+enum err undecrypted_all(struct store *store, int limit, struct undecrypted_row **rows, size_t *len)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_UNDECRYPTED, UNDECRYPTED_ALL);
+	sql_bind_int(&sql, limit);
+	return sql_all_rows(&sql, &layout, (void **)rows, len);
+}
+
+enum err undecrypted_count(struct store *store, int64_t *count)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_UNDECRYPTED, UNDECRYPTED_COUNT);
+	return sql_one_int(&sql, count);
+}

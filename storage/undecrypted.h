@@ -1,0 +1,27 @@
+/*
+ * undecrypted.h - events that were written to us and whose keys are not here (yet).
+ */
+#pragma once
+
+#include <stddef.h>
+#include "storage/store.h"
+
+struct undecrypted_row {
+	int64_t id;
+	int64_t at_ms;   /* when it was first seen */
+	int64_t told_ms; /* when the room was told that it stays so; 0 = not yet */
+	int64_t power;   /* of the sender in the room, at that time */
+	char *room;      /* room name */
+	char *room_id, *event_id;
+	char *event; /* JSON as the homeserver gave it */
+};
+
+void undecrypted_row_finish(struct undecrypted_row *row);
+/* Sets row->id. ERR_EXISTS: it is there already. */
+enum err undecrypted_insert(struct store *store, struct undecrypted_row *row);
+enum err undecrypted_update(struct store *store, const struct undecrypted_row *row);
+enum err undecrypted_delete(struct store *store, int64_t id);
+/* Oldest first. The caller finishes and frees the array. */
+enum err undecrypted_all(
+        struct store *store, int limit, struct undecrypted_row **rows, size_t *len);
+enum err undecrypted_count(struct store *store, int64_t *count);
