@@ -18,6 +18,7 @@
 #include "bot/base/log.h"
 #include "bot/bot.h"
 #include "bot/courier.h"
+#include "bot/duty.h"
 #include "bot/intake/server.h"
 #include "bot/intake/spool.h"
 #include "bot/link.h"
@@ -38,6 +39,7 @@ struct bot {
 	struct courier *courier;
 	struct mirror *mirror; /* or NULL */
 	struct ops *ops;
+	struct duty *duty;
 	struct server *server;
 	struct spool *spool;
 	struct link *link;
@@ -92,12 +94,20 @@ static void on_courier_closed(void *arg)
 	link_close(bot->link, on_link_closed, bot);
 }
 
+static void on_duty_closed(void *arg)
+{
+	struct bot *bot = arg;
+
+	bot->duty = NULL;
+	courier_close(bot->courier, GRACE_MS, on_courier_closed, bot);
+}
+
 static void on_spool_closed(void *arg)
 {
 	struct bot *bot = arg;
 
 	bot->spool = NULL;
-	courier_close(bot->courier, GRACE_MS, on_courier_closed, bot);
+	duty_close(bot->duty, on_duty_closed, bot);
 }
 
 static void on_intake_closed(struct bot *bot)
@@ -208,6 +218,7 @@ static void reload_done(uv_work_t *work, int status)
 		server_configure(bot->server, config);
 		ops_configure(bot->ops, config);
 		courier_configure(bot->courier, config);
+		duty_configure(bot->duty, config);
 		link_configure(bot->link, config);
 		if (bot->mirror)
 			mirror_close(bot->mirror, on_old_mirror_closed, NULL);
@@ -404,6 +415,7 @@ static int bot_start(struct bot *bot, const struct bot_options *options, struct 
 
 	bot->writer = writer_create(&bot->loop, bot->store);
 	bot->courier = courier_create(&bot->loop, bot->writer, bot->config, &courier_events);
+	bot->duty = duty_create(&bot->loop, bot->writer, bot->courier, bot->config);
 	bot_swap_mirror(bot, bot->config);
 	env = (struct ops_env){
 	        .loop = &bot->loop,

@@ -56,6 +56,7 @@ static void batch_add_rooms(struct timeline *timeline, struct timeline_batch *ba
 			continue;
 		mine->name = x_strdup(room->name);
 		mine->room_id = x_strdup(room->room_id);
+		mine->encrypted = room->encrypted;
 		mine->events = json_object_get(lines, "events");
 		if (json_is_true(json_object_get(lines, "limited")))
 			mine->from = x_strdup_opt(

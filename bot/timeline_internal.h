@@ -18,6 +18,7 @@ struct timeline_power {
 /* One configured room's part of a batch. */
 struct batch_room {
 	char *name, *room_id;
+	bool encrypted; /* the room */
 	json_t *events; /* of the answer's timeline; borrowed from it */
 	json_t *filled; /* array of what the timeline left out, newest first; owned, or NULL */
 	char *from;     /* token of the next page to fetch, or NULL */

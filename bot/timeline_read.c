@@ -27,6 +27,7 @@ struct source {
 	const char *room, *room_id;
 	const json_t *raw;
 	int64_t power;
+	bool encrypted; /* the room */
 };
 
 static const char *string_of(const json_t *object, const char *key)
@@ -49,6 +50,7 @@ static bool event_read(const struct source *source, struct room_event *event)
 	        .type = string_of(raw, "type"),
 	        .content = content,
 	        .power = source->power,
+	        .encrypted = source->encrypted,
 	        .sent_ms = json_integer_value(json_object_get(raw, "origin_server_ts")),
 	};
 	if (event->type && strcmp(event->type, "m.room.redaction") == 0)
@@ -76,7 +78,6 @@ static enum err decrypt(
 	event->type = clear.type;
 	event->content = clear.content;
 	event->device_id = clear.device_id;
-	event->encrypted = true;
 	event->obey = clear.obey;
 	err = commands_event(&r->env, event);
 	crypto_event_finish(&clear);
@@ -101,7 +102,8 @@ static enum err keep(struct reading *r, const struct batch_item *item)
 
 static enum err read_item(struct reading *r, const struct batch_item *item)
 {
-	struct source source = {item->room->name, item->room->room_id, item->raw, item->power};
+	struct source source = {item->room->name, item->room->room_id, item->raw, item->power,
+	        item->room->encrypted};
 	struct room_event event;
 	enum err err;
 
@@ -148,7 +150,7 @@ static enum err tell_unread(struct reading *r, struct undecrypted_row *row, cons
 static enum err read_kept(struct reading *r, struct undecrypted_row *row)
 {
 	json_t *raw = json_loads(row->event, 0, NULL);
-	struct source source = {row->room, row->room_id, raw, row->power};
+	struct source source = {row->room, row->room_id, raw, row->power, true};
 	struct room_event event;
 	int64_t age_ms = r->env.now_ms - row->at_ms;
 	enum err err = OK;

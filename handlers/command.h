@@ -58,3 +58,20 @@ enum err command_post(const struct command_env *env, const char *room, const cha
 
 /* command_help.c */
 enum err command_help(struct command_call *call);
+
+/* command_ack.c */
+enum err command_ack(struct command_call *call);
+enum err command_unack(struct command_call *call);
+
+/* command_silence.c */
+enum err command_silence(struct command_call *call);
+enum err command_silences(struct command_call *call);
+enum err command_unsilence(struct command_call *call);
+/* "30m", "1d12h"; false: it is no duration. */
+bool silence_duration(const char *text, int64_t *ms);
+
+/* command_status.c */
+enum err command_alert(struct command_call *call);
+enum err command_alerts(struct command_call *call);
+enum err command_retry(struct command_call *call);
+enum err command_status(struct command_call *call);

@@ -9,8 +9,10 @@
 #include "bot/base/text.h"
 #include "handlers/command.h"
 #include "handlers/command_text.h"
+#include "handlers/ack.h"
 #include "handlers/render.h"
 #include "storage/commands.h"
+#include "storage/messages.h"
 
 #define LATE_MS (5 * CLOCK_MINUTE_MS)
 #define REFUSALS_TOLD 1 /* a minute, for each sender */
@@ -20,7 +22,18 @@
 #define EFFECT_MAX 4096
 
 const struct command commands[] = {
+        {"ack", "ack <run_id> … [note]", "take a failure on; or answer to it, or ✅ it",
+                command_ack},
+        {"alert", "alert <run_id>", "what became of it, and why", command_alert},
+        {"alerts", "alerts [app] [n]", "the newest", command_alerts},
         {"help", "help [command]", "what there is", command_help},
+        {"retry", "retry", "send again what was set aside", command_retry},
+        {"silence", "silence <app | run | matchers> [1h30m | until resolved] [reason]",
+                "hold alerts back: app=etl, node_id=~\"etl.*\", !=, !~", command_silence},
+        {"silences", "silences", "what is held back", command_silences},
+        {"status", "status", "how I am", command_status},
+        {"unack", "unack <run_id> …", "give a failure back", command_unack},
+        {"unsilence", "unsilence <number>", "end a silence", command_unsilence},
 };
 
 const size_t commands_len = sizeof(commands) / sizeof(commands[0]);
@@ -326,6 +339,95 @@ static enum err take_text(const struct command_env *env, const struct room_event
 	return err;
 }
 
+/* 🔕: the app of the message, for an hour. */
+static enum err silence_by_reaction(
+        const struct command_env *env, const struct room_event *event, const char *target)
+{
+	struct message_row message = {0};
+	struct command_text text = {.name = "silence", .root = (char *)target};
+	enum err err = messages_by_event(env->store, target, &message);
+
+	if (err == OK && strcmp(message.origin, "*") != 0) {
+		text.args = x_asprintf(" %s 1h by reaction", message.origin);
+		err = carry_out(env, event, &text, "🔕");
+		free(text.args);
+	}
+	message_row_finish(&message);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+/* --- reactions ---------------------------------------------------------------------------- */
+
+/* Without the variation selector that some clients add. */
+static bool is_emoji(const char *key, const char *emoji)
+{
+	size_t len = strlen(emoji);
+
+	return key && strncmp(key, emoji, len) == 0 &&
+	       (key[len] == '\0' || strcmp(key + len, "\xef\xb8\x8f") == 0);
+}
+
+static bool may(const struct config *config, const struct room_event *event)
+{
+	return in_list(config->commands.users, event->sender) ||
+	       event->power >= config->commands.power_level;
+}
+
+/*
+ * ✅ and 👍 ack what they are put on. Clients send reactions in the clear also where the room is
+ * encrypted, so that no device stands behind them: they can take on, but not hold back.
+ */
+static enum err take_reaction(const struct command_env *env, const struct room_event *event)
+{
+	const struct deliver d = {
+	        .store = env->store, .config = env->config, .now_ms = env->now_ms};
+	const json_t *relates = json_object_get(event->content, "m.relates_to");
+	const char *key = json_string_value(json_object_get(relates, "key"));
+	const char *target = command_relation(event->content, "m.annotation");
+	struct ack ack = {.who = event->sender};
+	char *what = NULL, *effect;
+	int count = 0;
+	enum err err;
+
+	if (!target || !may(env->config, event) || env->now_ms - event->sent_ms > LATE_MS)
+		return OK;
+	if (is_emoji(key, "🔕") && !event->encrypted)
+		return silence_by_reaction(env, event, target);
+	if (!is_emoji(key, "✅") && !is_emoji(key, "👍"))
+		return OK;
+	err = ack_event(&d, target, &ack, &count, &what);
+	if (err != OK)
+		return err == ERR_NOT_FOUND ? OK : err;
+	effect = x_asprintf("acked %d: %s", count, what ? what : "");
+	err = audit(env, event, target, "reaction", effect);
+	if (err == OK && count > 0 && env->happened)
+		json_array_append_new(
+		        env->happened, json_pack("{s:s, s:s, s:s}", "event", "acked", "by",
+		                               event->sender, "event_id", target));
+	free(effect);
+	free(what);
+	return err;
+}
+
+/* A reaction that acked is taken away: so is the ack. */
+static enum err take_redaction(const struct command_env *env, const struct room_event *event)
+{
+	const struct deliver d = {
+	        .store = env->store, .config = env->config, .now_ms = env->now_ms};
+	struct command_row row = {0};
+	char *what = NULL;
+	int count = 0;
+	enum err err = commands_by_event(env->store, event->redacts, &row);
+
+	if (err == OK && strcmp(row.result, "reaction") == 0)
+		err = ack_event(&d, row.command, NULL, &count, &what);
+	if (err == OK && count > 0)
+		err = audit(env, event, row.command, "done", "unacked by taking the reaction away");
+	command_row_finish(&row);
+	free(what);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
 enum err commands_event(const struct command_env *env, const struct room_event *event)
 {
 	bool known;
@@ -340,6 +442,10 @@ enum err commands_event(const struct command_env *env, const struct room_event *
 		return err;
 	if (strcmp(event->type, "m.room.message") == 0)
 		return take_text(env, event);
+	if (strcmp(event->type, "m.reaction") == 0)
+		return take_reaction(env, event);
+	if (event->redacts)
+		return take_redaction(env, event);
 	return OK;
 }
 

@@ -1,6 +1,7 @@
 /*
  * deliver.c - see deliver.h: taking in. Choosing and noting results are in deliver_send.c.
  */
+#include <inttypes.h>
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
@@ -8,6 +9,7 @@
 #include "handlers/group.h"
 #include "handlers/render.h"
 #include "handlers/route.h"
+#include "handlers/silence.h"
 #include "storage/alerts.h"
 
 /* Bytes of a message's entries: what is left of RENDER_EVENT_MAX after encryption (base64 is 4/3)
@@ -333,6 +335,7 @@ enum err deliver_accept(
 	static const char *const states[] = {"queued", "grouped", "silenced"};
 	struct entry_row entry = {0};
 	struct alert_row row = {0};
+	int64_t silence = 0;
 	enum err err;
 
 	if (alert->id) {
@@ -345,8 +348,14 @@ enum err deliver_accept(
 	}
 	entry_make(d, alert, &entry);
 	row_make(d, alert, &entry, &row);
-	err = alert->resolved ? accept_resolved(d, alert, &row)
-	                      : accept_firing(d, alert, &row, &entry);
+	err = silence_check(d, alert, &silence);
+	if (err == OK && silence) {
+		row.state = ALERT_SILENCED;
+		row.reason = x_asprintf("silence %" PRId64, silence);
+	} else if (err == OK) {
+		err = alert->resolved ? accept_resolved(d, alert, &row)
+		                      : accept_firing(d, alert, &row, &entry);
+	}
 	if (err == OK)
 		err = alerts_insert(d->store, &row);
 	receipt->alert = row.id;

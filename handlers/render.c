@@ -12,6 +12,7 @@
 
 #define RENDER_BLOCK_MAX (256 * 1024)
 #define RENDER_FIELD_POINTS 500 /* code points of a field in the data */
+#define RENDER_NOTE_POINTS 200  /* code points of an ack's note */
 #define RENDER_SLACK 256        /* bytes of ×N, resolved, dates, commas and braces of an entry */
 #define RENDER_LATE_MS CLOCK_MINUTE_MS
 
@@ -131,6 +132,19 @@ static void block_add_happened(
 	buf_printf(out, "%shappened at %s, %s ago", html ? "<br>" : "\n", when, ago);
 }
 
+static void block_add_ack(struct buf *out, const struct entry_row *entry, bool html)
+{
+	buf_printf(out, "%s✅ acked by ", html ? "<br>" : "\n");
+	block_add(out, entry->acked_by, html);
+	if (!entry->ack_note)
+		return;
+	buf_add_str(out, ": ");
+	if (html)
+		template_add_value_html(out, entry->ack_note, RENDER_NOTE_POINTS, false);
+	else
+		text_add_plain(out, entry->ack_note, RENDER_NOTE_POINTS, TEXT_FOLD_NEWLINES);
+}
+
 static void render_block(
         struct buf *out, const struct entry_row *entry, int64_t now_ms, bool late, bool html)
 {
@@ -147,6 +161,8 @@ static void render_block(
 		buf_printf(out, " — ✅ resolved after %s", after);
 	}
 	buf_add_str(out, text + first);
+	if (entry->acked_ms && !entry->resolved_ms)
+		block_add_ack(out, entry, html);
 	if (late)
 		block_add_happened(out, entry, now_ms, html);
 	block_add_runs(out, entry, html);
@@ -181,13 +197,14 @@ static json_t *data_entry(const struct entry_row *entry)
 
 	clock_format_rfc3339(entry->first_ms, first, sizeof(first));
 	clock_format_rfc3339(entry->last_ms, last, sizeof(last));
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:I, s:o?, s:s, s:s, s:s?, s:o?}", "app",
-	        entry->app, "kind", entry->kind, "severity",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:I, s:o?, s:s, s:s, s:s?, s:o?, s:s*}",
+	        "app", entry->app, "kind", entry->kind, "severity",
 	        severity_name((enum severity)entry->severity), "status",
 	        entry->resolved_ms ? "resolved" : "firing", "fingerprint", entry->fingerprint,
 	        "identity", entry->identity, "count", (json_int_t)entry->count, "run_ids",
 	        json_loads(entry->run_ids ? entry->run_ids : "[]", 0, NULL), "first_at", first,
-	        "last_at", last, "url", entry->url, "fields", data_fields(entry->fields));
+	        "last_at", last, "url", entry->url, "fields", data_fields(entry->fields),
+	        "acked_by", entry->acked_ms ? entry->acked_by : NULL);
 }
 
 int64_t render_entry_size(const struct entry_row *entry)

@@ -18,10 +18,11 @@
 	X(TEXT, command)          \
 	X(TEXT, effect)
 
-#define COMMANDS_STATEMENTS(X)                                                  \
-	X(COMMANDS_INSERT, SQL_INSERT("commands", COMMAND_COLUMNS))             \
-	X(COMMANDS_KNOWN, "SELECT count(*) FROM commands WHERE event_id = ?")   \
-	X(COMMANDS_COUNT, "SELECT count(*) FROM commands WHERE sender = ? AND " \
+#define COMMANDS_STATEMENTS(X)                                                             \
+	X(COMMANDS_INSERT, SQL_INSERT("commands", COMMAND_COLUMNS))                        \
+	X(COMMANDS_KNOWN, "SELECT count(*) FROM commands WHERE event_id = ?")              \
+	X(COMMANDS_BY_EVENT, SQL_SELECT("commands", COMMAND_COLUMNS) "WHERE event_id = ?") \
+	X(COMMANDS_COUNT, "SELECT count(*) FROM commands WHERE sender = ? AND "            \
 	                  "result = ? AND at_ms >= ?")
 
 SQL_STATEMENTS(sql_commands, COMMANDS_STATEMENTS);
@@ -45,6 +46,15 @@ enum err commands_insert(struct store *store, struct command_row *row)
 
 	sql_use(&sql, store, SQL_COMMANDS, COMMANDS_INSERT);
 	return sql_insert_row(&sql, &rows_type, row);
+}
+
+enum err commands_by_event(struct store *store, const char *event_id, struct command_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_COMMANDS, COMMANDS_BY_EVENT);
+	sql_bind_text(&sql, event_id);
+	return sql_one_row(&sql, &rows_type, row);
 }
 
 enum err commands_known(struct store *store, const char *event_id, bool *known)

@@ -22,6 +22,7 @@ void command_row_finish(struct command_row *row);
 
 /* ERR_EXISTS: that event was handled before. */
 enum err commands_insert(struct store *store, struct command_row *row);
+enum err commands_by_event(struct store *store, const char *event_id, struct command_row *row);
 enum err commands_known(struct store *store, const char *event_id, bool *known);
 /* Rows of a sender with that result since since_ms. */
 enum err commands_count(struct store *store, const char *sender, const char *result,

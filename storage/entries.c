@@ -15,6 +15,10 @@
 	X(LONG, first_ms)       \
 	X(LONG, last_ms)        \
 	X(LONG, resolved_ms)    \
+	X(LONG, acked_ms)       \
+	X(LONG, reminded_ms)    \
+	X(OPT, acked_by)        \
+	X(OPT, ack_note)        \
 	X(TEXT, fingerprint)    \
 	X(TEXT, subject)        \
 	X(TEXT, app)            \
@@ -27,11 +31,16 @@
 	X(TEXT, fields)
 
 #define SELECT SQL_SELECT("entries", ENTRY_COLUMNS)
-#define ENTRIES_STATEMENTS(X)                                                        \
-	X(ENTRIES_INSERT, SQL_INSERT("entries", ENTRY_COLUMNS))                      \
-	X(ENTRIES_UPDATE, SQL_UPDATE("entries", ENTRY_COLUMNS))                      \
-	X(ENTRIES_BY_FINGERPRINT, SELECT "WHERE message_id = ? AND fingerprint = ?") \
-	X(ENTRIES_OF, SELECT "WHERE message_id = ? ORDER BY id")                     \
+#define ENTRIES_STATEMENTS(X)                                                                     \
+	X(ENTRIES_INSERT, SQL_INSERT("entries", ENTRY_COLUMNS))                                   \
+	X(ENTRIES_UPDATE, SQL_UPDATE("entries", ENTRY_COLUMNS))                                   \
+	X(ENTRIES_BY_FINGERPRINT, SELECT "WHERE message_id = ? AND fingerprint = ?")              \
+	X(ENTRIES_OF, SELECT "WHERE message_id = ? ORDER BY id")                                  \
+	X(ENTRIES_UNACKED, SELECT "WHERE severity = 2 AND resolved_ms = 0 AND acked_ms = 0 AND "  \
+	                          "last_ms > ?1 AND last_ms <= ?2 AND reminded_ms <= ?2 "         \
+	                          "ORDER BY id LIMIT ?3")                                         \
+	X(ENTRIES_ACKED_BEFORE, SELECT "WHERE resolved_ms = 0 AND acked_ms > 0 AND acked_ms < ? " \
+	                               "ORDER BY id LIMIT ?")                                     \
 	X(ENTRIES_FIRING, SELECT "WHERE subject = ? AND resolved_ms = 0 ORDER BY id DESC LIMIT ?")
 
 SQL_STATEMENTS(sql_entries, ENTRIES_STATEMENTS);
@@ -102,4 +111,27 @@ enum err entries_firing(
 	code = sql_all_rows(&sql, &rows_type, &array, len);
 	*rows = array;
 	return code;
+}
+
+enum err entries_unacked(struct store *store, int64_t since_ms, int64_t before_ms, int limit,
+        struct entry_row **rows, size_t *len)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_UNACKED);
+	sql_bind_int(&sql, since_ms);
+	sql_bind_int(&sql, before_ms);
+	sql_bind_int(&sql, limit);
+	return sql_all_rows(&sql, &rows_type, (void **)rows, len);
+}
+
+enum err entries_acked_before(
+        struct store *store, int64_t before_ms, int limit, struct entry_row **rows, size_t *len)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_ACKED_BEFORE);
+	sql_bind_int(&sql, before_ms);
+	sql_bind_int(&sql, limit);
+	return sql_all_rows(&sql, &rows_type, (void **)rows, len);
 }

@@ -46,6 +46,9 @@ struct entry_row {
 	char *run_ids;             /* JSON array of strings, oldest first, each once */
 	char *fields;              /* JSON object of the newest */
 	int64_t resolved_ms;       /* 0 = firing */
+	int64_t acked_ms;          /* 0 = nobody took it on */
+	int64_t reminded_ms;       /* when it was brought up again last */
+	char *acked_by, *ack_note; /* or NULL */
 };
 
 void message_row_finish(struct message_row *row);
@@ -74,6 +77,13 @@ enum err entries_by_fingerprint(
         struct store *store, int64_t message_id, const char *fingerprint, struct entry_row *row);
 /* A message's entries in order of arrival. */
 enum err entries_of(struct store *store, int64_t message_id, struct entry_row **rows, size_t *len);
+/* Firing criticals that nobody took on: happened last after since_ms, and neither happened nor
+ * were brought up after before_ms. Oldest first, at most limit. */
+enum err entries_unacked(struct store *store, int64_t since_ms, int64_t before_ms, int limit,
+        struct entry_row **rows, size_t *len);
+/* Firing ones that were acked before before_ms. */
+enum err entries_acked_before(
+        struct store *store, int64_t before_ms, int limit, struct entry_row **rows, size_t *len);
 /* Firing entries of a subject, newest first, in any message; at most limit. */
 enum err entries_firing(
         struct store *store, const char *subject, int limit, struct entry_row **rows, size_t *len);

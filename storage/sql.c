@@ -20,6 +20,7 @@ static const struct sql_statement *const families[SQL_FAMILIES] = {
         [SQL_KEYS] = sql_keys,
         [SQL_COMMANDS] = sql_commands,
         [SQL_UNDECRYPTED] = sql_undecrypted,
+        [SQL_SILENCES] = sql_silences,
         [SQL_PRUNE] = sql_prune,
 };
 

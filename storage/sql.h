@@ -28,6 +28,7 @@ enum sql_family {
 	SQL_KEYS,
 	SQL_COMMANDS,
 	SQL_UNDECRYPTED,
+	SQL_SILENCES,
 	SQL_PRUNE,
 	SQL_FAMILIES
 };
@@ -38,7 +39,7 @@ struct sql_statement {
 
 extern const struct sql_statement sql_store[], sql_alerts[], sql_messages[], sql_entries[],
         sql_outbox[], sql_calls[], sql_state[], sql_keys[], sql_prune[], sql_commands[],
-        sql_undecrypted[];
+        sql_undecrypted[], sql_silences[];
 
 #define SQL_STATEMENT_ENUM(name, text) name,
 #define SQL_STATEMENT_ROW(name, text) {#name, text},

@@ -6,10 +6,11 @@
 #include "storage/sql.h"
 
 #define SQL_STRUCT undecrypted_row
-#define UNDECRYPTED_COLUMNS(FIRST, NEXT)                                           \
-	FIRST(LONG, at_ms)                                                         \
-	NEXT(LONG, told_ms) NEXT(LONG, power) NEXT(TEXT, room) NEXT(TEXT, room_id) \
-	        NEXT(TEXT, event_id) NEXT(TEXT, event)
+#define UNDECRYPTED_COLUMNS(FIRST, NEXT)                                            \
+	FIRST(LONG, at_ms)                                                          \
+	NEXT(LONG, told_ms)                                                         \
+	NEXT(LONG, power) NEXT(TEXT, room) NEXT(TEXT, room_id) NEXT(TEXT, event_id) \
+	        NEXT(TEXT, event)
 
 #define UNDECRYPTED_STATEMENTS(X)                                                                \
 	X(UNDECRYPTED_INSERT, SQL_INSERT("undecrypted", UNDECRYPTED_COLUMNS))                    \

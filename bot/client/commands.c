@@ -111,6 +111,19 @@ static bool fill_wait(json_t *request, int argc, char **argv)
 	return argc == 1 && fill_number(request, "alert", argc, argv);
 }
 
+/* The words as they would stand behind a command in a room. */
+static bool fill_words(json_t *request, int argc, char **argv)
+{
+	struct buf text;
+
+	buf_init(&text, REPORT_MAX);
+	for (int i = 0; i < argc; i++)
+		buf_printf(&text, "%s%s", i ? " " : "", argv[i]);
+	json_object_set_new(request, "args", json_string(buf_str(&text)));
+	buf_finish(&text);
+	return argc > 0;
+}
+
 static bool fill_test(json_t *request, int argc, char **argv)
 {
 	return argc == 1 && synthetic_known(argv[0]) &&
@@ -200,12 +213,17 @@ static int run_plain(struct client *client, const json_t *request, bool json)
 /* ---- the table ---- */
 
 static const struct command commands[] = {
+        {"ack", "ack RUN_ID [NOTE]", fill_words, run_plain},
         {"alerts", "alerts [APP] [N]", fill_alerts, run_plain},
         {"metrics", "metrics", NULL, run_plain},
         {"retry", "retry [ID]", fill_retry, run_plain},
+        {"silence", "silence WHAT [DURATION | until resolved] [REASON]", fill_words, run_plain},
+        {"silences", "silences", NULL, run_plain},
         {"status", "status", NULL, run_plain},
         {"subscribe", "subscribe", NULL, run_subscribe},
         {"test", "test node|dag|violation|all", fill_test, run_test},
+        {"unack", "unack RUN_ID", fill_words, run_plain},
+        {"unsilence", "unsilence NUMBER", fill_words, run_plain},
         {"wait", "wait ALERT", fill_wait, run_plain},
 };
 

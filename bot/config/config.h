@@ -121,7 +121,7 @@ struct config {
 		char **rooms; /* room names; empty = all */
 		char **users; /* user ids */
 		int power_level;
-		int64_t remind_ms, ack_timeout_ms;
+		int64_t remind_ms, ack_timeout_ms, silence_max_ms;
 	} commands;
 
 	struct {

@@ -205,6 +205,8 @@ const struct option config_options[] = {
                         "never."},
         {"commands", "ack_timeout", OPTION_DURATION, IN(commands.ack_timeout_ms), .fallback = "24h",
                 .min = 0, .max = YEAR_MS, .help = "An acknowledgement ends after this. 0 = never."},
+        {"commands", "silence_max", OPTION_DURATION, IN(commands.silence_max_ms), .fallback = "7d",
+                .min = 1, .max = YEAR_MS, .help = "No silence lasts longer."},
 
         {"heartbeat", "room", OPTION_ROOM, IN(heartbeat.room), .example = "ops",
                 .help = "Default: the room for critical alerts."},

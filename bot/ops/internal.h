@@ -34,6 +34,7 @@ typedef void (*op_fn)(
 
 void op_alert(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_alerts(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
+void op_command(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_metrics(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_retry(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_status(struct ops *, const json_t *, const struct alert_peer *, struct reply *);

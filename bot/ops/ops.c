@@ -12,12 +12,17 @@ static const struct {
 	const char *name;
 	op_fn run;
 } verbs[] = {
+        {"ack", op_command},
         {"alert", op_alert},
         {"alerts", op_alerts},
         {"metrics", op_metrics},
         {"retry", op_retry},
+        {"silence", op_command},
+        {"silences", op_command},
         {"status", op_status},
         {"subscribe", op_subscribe},
+        {"unack", op_command},
+        {"unsilence", op_command},
         {"wait", op_wait},
 };
 
@@ -26,7 +31,7 @@ static const struct {
 
 static void ops_unknown(const char *name, struct reply *reply)
 {
-	char message[128];
+	char message[160];
 	const char *best = NULL;
 	unsigned best_distance = SUGGEST_MAX + 1;
 	size_t i;
@@ -43,7 +48,8 @@ static void ops_unknown(const char *name, struct reply *reply)
 		snprintf(message, sizeof(message), "unknown op; did you mean \"%s\"?", best);
 	else
 		snprintf(message, sizeof(message),
-		        "op must be one of alert, alerts, metrics, retry, status, subscribe, wait");
+		        "op must be one of ack, alert, alerts, metrics, retry, silence, "
+		        "silences, status, subscribe, unack, unsilence, wait");
 	reply_error(reply, "invalid", "op", message, false);
 }
 

@@ -169,3 +169,141 @@ def test_kill_between_and_replay():
     check(audit(bot) == [("$c1", "done"), ("$c2", "done")], str(audit(bot)))
     bot.stop()
     server.shut()
+
+
+def alert(run, app="data_factory", severity="critical", **more):
+    return {"op": "alert", "app": app, "kind": "node_failed", "severity": severity, "run_id": run,
+            "fields": {"node_id": f"node_{run}", "duration_ms": 1, "error": "no"}, **more}
+
+
+def reaction(event_id, target, key, sender=ADMIN):
+    return {"type": "m.reaction", "event_id": event_id, "sender": sender,
+            "origin_server_ts": int(time.time() * 1000),
+            "content": {"m.relates_to": {"rel_type": "m.annotation", "event_id": target, "key": key}}}
+
+
+def shown(server, part):
+    """The newest text of some message holds it."""
+    server.wait(lambda: any(part in body for body in server.bodies(OPS)))
+
+
+def event_of(server, run):
+    server.wait(lambda: any(run in body for body in server.bodies(OPS)))
+    return next(e["event_id"] for _, e in server.timeline if run in e["content"].get("body", ""))
+
+
+def test_ack_in_all_its_forms():
+    server, bot = make("[delivery]\nthrottle = 0\n")
+    bot.start()
+    in_touch(server)
+    watcher = bot.client()
+    watcher.send({"op": "subscribe"})
+    events = {}
+    for i in range(4):
+        bot.call(alert(f"r-{i}", app=f"app_{i}"))
+        events[i] = event_of(server, f"r-{i}")
+    tell(server, message("$c1", "!ack r-0 I am on it"))
+    answered(server, "$c1", "app_0")
+    shown(server, "✅ acked by @admin:fake.local: I am on it")
+    tell(server, message("$c2", "> <@bot> x\n\n!ack", **{"m.relates_to": {"m.in_reply_to": {"event_id": events[1]}}}))
+    answered(server, "$c2", "app_1")
+    tell(server, reaction("$r1", events[2], "👍"), reaction("$r2", events[3], "✅\ufe0f", OTHER))
+    server.wait(lambda: sum("acked by" in b and "app_2" in b for b in server.bodies(OPS)) == 1)
+    tell(server, {"type": "m.room.redaction", "event_id": "$x1", "sender": ADMIN, "redacts": "$r1",
+                  "origin_server_ts": int(time.time() * 1000), "content": {}})
+    server.wait(lambda: "acked by" not in [b for b in server.bodies(OPS) if "app_2" in b][-1])
+    check(not any("acked by" in b for b in server.bodies(OPS) if "app_3" in b), "a stranger's reaction")
+    tell(server, message("$c3", "!ack nope"), message("$c4", "!unack r-0"), message("$c5", "!ack"))
+    answered(server, "$c3", "there is no run nope")
+    answered(server, "$c4", "open again")
+    answered(server, "$c5", "which run?")
+    told = []
+    while sum(t.get("event") in ("acked", "unacked") for t in told) < 4:
+        told.append(watcher.receive())
+    check([(t["event"], t.get("run_id")) for t in told if t.get("event") in ("acked", "unacked")] ==
+          [("acked", "r-0"), ("acked", None), ("acked", None), ("unacked", "r-0")], str(told))
+    answer = bot.call({"op": "ack", "run_id": "r-3", "note": "from the host"})
+    check(answer["ok"] and "app_3" in answer["text"], str(answer))
+    shown(server, "acked by uid ")
+    bot.stop()
+    bot.start()
+    check(not bot.call({"op": "ack", "run_id": "nope"})["ok"], "acked what is not there")
+    bot.stop()
+    server.shut()
+
+
+def test_silences():
+    server, bot = make("[delivery]\nthrottle = 0\n")
+    bot.start()
+    in_touch(server)
+    bot.call(alert("r-0", app="noisy"))
+    event_of(server, "r-0")
+    tell(server, message("$c1", '!silence app=noisy, node_id=~"node_r-.*" 30m deploy'),
+         message("$c2", "!silence app=~.* 1h"), message("$c3", "!silence noisy 3x"),
+         message("$c4", "!silence other until resolved"), message("$c5", "!silence noisy 400d"))
+    answered(server, "$c1", 'silence 1: app="noisy", node_id=~"node_r-.*", until')
+    answered(server, "$c2", "everything")
+    answered(server, "$c3", "a duration looks like")
+    answered(server, "$c4", "until it is resolved")
+    answered(server, "$c5", "silence_max")
+    check("held back 1 alert" in answers(server, "$c1")[0], answers(server, "$c1")[0])
+    check(bot.call(alert("r-1", app="noisy"))["state"] == "silenced", "not silenced")
+    check(bot.call(alert("r-2", app="other"))["state"] == "silenced", "not silenced")
+    check(bot.call(alert("r-3", app="quiet"))["state"] == "queued", "silenced too much")
+    bot.call(alert("r-2", app="other", status="resolved"))
+    shown(server, "silence 2 (app=\"other\") is over, what it was for is resolved: it held back 1 alert")
+    check(bot.call(alert("r-4", app="other"))["state"] == "queued", "silenced after the end")
+    tell(server, message("$c6", "!silences"), message("$c7", "!silence 1 2h"),
+         message("$c8", "!unsilence 1"), message("$c9", "!unsilence 9"), message("$c10", "!alert r-1"))
+    answered(server, "$c6", "deploy")
+    answered(server, "$c7", "now holds until")
+    answered(server, "$c8", "it held back 1 alert")
+    answered(server, "$c9", "there is no silence 9")
+    answered(server, "$c10", "why: silence 1")
+    check(bot.call(alert("r-5", app="noisy"))["state"] == "queued", "silenced after the end")
+    tell(server, reaction("$r1", event_of(server, "r-3"), "🔕"))
+    server.wait(lambda: any("by reaction" in b or "silence 3" in b for b in server.bodies(OPS)))
+    check(bot.call(alert("r-6", app="quiet"))["state"] == "silenced", "🔕 does nothing")
+    check(not any("r-1" in e["content"]["body"] for _, e in server.timeline
+                  if e["content"]["msgtype"] == "m.text"), "what was silenced is shown")
+    bot.stop()
+    server.shut()
+
+
+def test_reminders_until_somebody_takes_it_on():
+    server, bot = make("remind = 1s\n[severity critical]\nmention = @oncall:fake.local\n"
+                       "[delivery]\nthrottle = 0\n")
+    bot.start()
+    in_touch(server)
+    bot.call(alert("r-0"))
+    bot.call(alert("r-1", app="second"))
+    server.wait(lambda: any("⏰" in b for b in server.bodies(OPS)), 30)
+    reminder = next(e["content"] for _, e in server.timeline if "⏰" in e["content"]["body"])
+    check("r-0" in reminder["body"] and "r-1" in reminder["body"], str(reminder))
+    check(reminder["m.mentions"] == {"user_ids": ["@oncall:fake.local"]}, str(reminder))
+    tell(server, message("$c1", "!ack r-0 r-1"))
+    answered(server, "$c1", "second")
+    count = sum("⏰" in b for b in server.bodies(OPS))
+    bot.call(alert("r-2", app="third"))
+    server.wait(lambda: sum("⏰" in b for b in server.bodies(OPS)) > count, 30)
+    last = [b for b in server.bodies(OPS) if "⏰" in b][-1]
+    check("r-2" in last and "r-0" not in last and "r-1" not in last, last)
+    bot.stop()
+    server.shut()
+
+
+def test_status_and_alerts_in_the_room():
+    server, bot = make()
+    bot.start()
+    in_touch(server)
+    bot.call(alert("r-0"))
+    event_of(server, "r-0")
+    tell(server, message("$c1", "!status"), message("$c2", "!alerts"), message("$c3", "!alert r-0"),
+         message("$c4", "!retry"), message("$c5", "!help silence"))
+    check("alive" in answered(server, "$c1") and "not acked" in answered(server, "$c1"), answered(server, "$c1"))
+    answered(server, "$c2", "r-0")
+    answered(server, "$c3", "why: new message")
+    answered(server, "$c4", "0 back in the queue")
+    answered(server, "$c5", "1h30m")
+    bot.stop()
+    server.shut()

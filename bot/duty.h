@@ -1,0 +1,19 @@
+/*
+ * duty.h - what falls due by itself: silences that end, acks that are over, failures that nobody
+ * took on. Looked at every few seconds, in a writer job.
+ */
+#pragma once
+
+#include <uv.h>
+#include "bot/config/config.h"
+#include "bot/courier.h"
+#include "bot/writer.h"
+
+struct duty;
+
+/* writer and courier are borrowed; the config is referenced. */
+struct duty *duty_create(
+        uv_loop_t *loop, struct writer *writer, struct courier *courier, struct config *config);
+void duty_configure(struct duty *duty, struct config *config);
+/* The courier must be open still. Calls closed(arg) once and frees. */
+void duty_close(struct duty *duty, void (*closed)(void *arg), void *arg);

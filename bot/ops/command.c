@@ -1,0 +1,121 @@
+/*
+ * command.c - ops "ack", "alert", "silence", …: the commands of the rooms, from the socket. One
+ * implementation for both (handlers/commands.h).
+ */
+#include <inttypes.h>
+#include "bot/base/alloc.h"
+#include "bot/base/buf.h"
+#include "bot/base/clock.h"
+#include "bot/ops/internal.h"
+#include "handlers/commands.h"
+
+#define ARGS_MAX 4096
+
+struct op_command {
+	struct ops *ops;
+	struct reply *reply;
+	struct config *config; /* referenced */
+	char *name, *args, who[32];
+	struct report_status status; /* a copy */
+	json_t *happened;
+	struct command_reply result;
+};
+
+static enum err command_work(struct store *store, void *arg)
+{
+	struct op_command *op = arg;
+	struct command_env env = {
+	        .store = store,
+	        .config = op->config,
+	        .now_ms = clock_now_ms(),
+	        .status = &op->status,
+	        .happened = op->happened,
+	};
+
+	return commands_request(&env, op->who, op->name, op->args, &op->result);
+}
+
+static void command_done(enum err result, const char *message, void *arg)
+{
+	struct op_command *op = arg;
+	struct ops *ops = op->ops;
+	json_t *answer, *event;
+	size_t i;
+
+	if (result != OK) {
+		ops_reply_failure(op->reply, result, message);
+	} else if (!op->result.ok) {
+		reply_error(op->reply, "invalid", "args", op->result.text, false);
+	} else {
+		answer = op->result.data ? json_incref(op->result.data) : json_object();
+		json_object_set_new(answer, "text", json_string(op->result.text));
+		reply_ok(op->reply, answer);
+		json_array_foreach(op->happened, i, event)
+		{
+			ops_happened(ops, json_incref(event));
+		}
+		courier_poke(ops->env.courier);
+	}
+	command_reply_finish(&op->result);
+	report_status_finish(&op->status);
+	json_decref(op->happened);
+	config_unref(op->config);
+	free(op->name);
+	free(op->args);
+	free(op);
+	ops_job_done(ops);
+}
+
+/* What would stand behind the command's name in a room: `args`, or the members by their names.
+ * NULL: a reply was given. */
+static char *args_of(const json_t *request, struct reply *reply)
+{
+	static const char *const members[] = {
+	        "args", "run_id", "what", "id", "duration", "note", "reason"};
+	struct buf text;
+
+	buf_init(&text, ARGS_MAX);
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		const json_t *value = json_object_get(request, members[i]);
+
+		if (json_is_string(value))
+			buf_printf(&text, " %s", json_string_value(value));
+		else if (json_is_integer(value))
+			buf_printf(&text, " %" JSON_INTEGER_FORMAT, json_integer_value(value));
+		else if (value) {
+			reply_error(reply, "invalid", members[i], "must be a string or a number",
+			        false);
+			buf_finish(&text);
+			return NULL;
+		}
+	}
+	if (text.overflow) {
+		reply_error(reply, "invalid", "args", "too long", false);
+		buf_finish(&text);
+		return NULL;
+	}
+	return buf_take(&text);
+}
+
+void op_command(
+        struct ops *ops, const json_t *request, const struct alert_peer *peer, struct reply *reply)
+{
+	struct report_status status = {.now_ms = clock_now_ms(), .version = BOT_VERSION};
+	char *args = args_of(request, reply);
+	struct op_command *op;
+
+	if (!args)
+		return;
+	op = x_calloc(1, sizeof(*op));
+	op->ops = ops;
+	op->reply = reply;
+	op->config = config_ref(ops->config);
+	op->name = x_strdup(json_string_value(json_object_get(request, "op")));
+	op->args = args;
+	snprintf(op->who, sizeof(op->who), "uid %" PRId64, peer->uid);
+	ops->env.on_status(&status, ops->env.arg);
+	report_status_copy(&status, &op->status);
+	free((void *)status.rooms);
+	op->happened = json_array();
+	ops_submit(ops, command_work, command_done, op);
+}

@@ -1,0 +1,72 @@
+/*
+ * silences.c - the table `silences`; see silences.h.
+ */
+#include "storage/silences.h"
+
+#include "storage/sql.h"
+
+#define SQL_STRUCT silence_row
+#define SILENCE_COLUMNS(FIRST, X) \
+	FIRST(LONG, at_ms)        \
+	X(LONG, end_ms)           \
+	X(LONG, ended_ms)         \
+	X(LONG, held)             \
+	X(TEXT, author)           \
+	X(OPT, room)              \
+	X(TEXT, matchers)         \
+	X(TEXT, reason)
+
+#define SELECT SQL_SELECT("silences", SILENCE_COLUMNS)
+#define SILENCES_STATEMENTS(X)                                      \
+	X(SILENCES_INSERT, SQL_INSERT("silences", SILENCE_COLUMNS)) \
+	X(SILENCES_UPDATE, SQL_UPDATE("silences", SILENCE_COLUMNS)) \
+	X(SILENCES_BY_ID, SELECT "WHERE id = ?")                    \
+	X(SILENCES_ACTIVE, SELECT "WHERE ended_ms = 0 ORDER BY id")
+
+SQL_STATEMENTS(sql_silences, SILENCES_STATEMENTS);
+
+static const struct sql_column columns[] = {SILENCE_COLUMNS(SQL_COLUMN, SQL_COLUMN)};
+static const struct sql_rows rows_type = {
+        columns,
+        sizeof(columns) / sizeof(columns[0]),
+        offsetof(struct silence_row, id),
+        sizeof(struct silence_row),
+};
+
+void silence_row_finish(struct silence_row *row)
+{
+	sql_finish_row(&rows_type, row);
+}
+
+enum err silences_insert(struct store *store, struct silence_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_SILENCES, SILENCES_INSERT);
+	return sql_insert_row(&sql, &rows_type, row);
+}
+
+enum err silences_update(struct store *store, const struct silence_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_SILENCES, SILENCES_UPDATE);
+	return sql_update_row(&sql, &rows_type, row);
+}
+
+enum err silences_by_id(struct store *store, int64_t id, struct silence_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_SILENCES, SILENCES_BY_ID);
+	sql_bind_int(&sql, id);
+	return sql_one_row(&sql, &rows_type, row);
+}
+
+enum err silences_active(struct store *store, struct silence_row **rows, size_t *len)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_SILENCES, SILENCES_ACTIVE);
+	return sql_all_rows(&sql, &rows_type, (void **)rows, len);
+}
