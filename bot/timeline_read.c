@@ -11,9 +11,10 @@
 #include "storage/state.h"
 #include "storage/undecrypted.h"
 
-#define HELD_MAX 50                          /* looked at in one go */
-#define HELD_MS CLOCK_DAY_MS                 /* then it is given up */
-#define HELD_TELL_MS CLOCK_MINUTE_MS         /* the room is told that it stays unread */
+#define KEPT_MAX 1000                /* in all: anybody in a room can write what nobody can read */
+#define HELD_MAX 50                  /* looked at in one go */
+#define HELD_MS CLOCK_DAY_MS         /* then it is given up */
+#define HELD_TELL_MS CLOCK_MINUTE_MS /* the room is told that it stays unread */
 #define HELD_PAUSE_MS (10 * CLOCK_MINUTE_MS) /* between two such lines */
 
 struct reading {
@@ -86,6 +87,7 @@ static enum err decrypt(
 
 static enum err keep(struct reading *r, const struct batch_item *item)
 {
+	int64_t count;
 	struct undecrypted_row row = {
 	        .at_ms = r->env.now_ms,
 	        .power = item->power,
@@ -94,8 +96,10 @@ static enum err keep(struct reading *r, const struct batch_item *item)
 	        .event_id = (char *)string_of(item->raw, "event_id"),
 	        .event = json_dumps(item->raw, JSON_COMPACT),
 	};
-	enum err err = undecrypted_insert(r->env.store, &row);
+	enum err err = undecrypted_count(r->env.store, &count);
 
+	if (err == OK && count < KEPT_MAX)
+		err = undecrypted_insert(r->env.store, &row);
 	free(row.event);
 	return err == ERR_EXISTS ? OK : err;
 }

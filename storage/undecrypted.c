@@ -6,17 +6,21 @@
 #include "storage/sql.h"
 
 #define SQL_STRUCT undecrypted_row
-#define UNDECRYPTED_COLUMNS(FIRST, NEXT)                                            \
-	FIRST(LONG, at_ms)                                                          \
-	NEXT(LONG, told_ms)                                                         \
-	NEXT(LONG, power) NEXT(TEXT, room) NEXT(TEXT, room_id) NEXT(TEXT, event_id) \
-	        NEXT(TEXT, event)
+#define UNDECRYPTED_COLUMNS(FIRST, X) \
+	FIRST(LONG, at_ms)            \
+	X(LONG, told_ms)              \
+	X(LONG, power)                \
+	X(TEXT, room)                 \
+	X(TEXT, room_id)              \
+	X(TEXT, event_id)             \
+	X(TEXT, event)
 
-#define UNDECRYPTED_STATEMENTS(X)                                                                \
-	X(UNDECRYPTED_INSERT, SQL_INSERT("undecrypted", UNDECRYPTED_COLUMNS))                    \
-	X(UNDECRYPTED_UPDATE, SQL_UPDATE("undecrypted", UNDECRYPTED_COLUMNS))                    \
-	X(UNDECRYPTED_DELETE, "DELETE FROM undecrypted WHERE id = ?")                            \
-	X(UNDECRYPTED_ALL, SQL_SELECT("undecrypted", UNDECRYPTED_COLUMNS) "ORDER BY id LIMIT ?") \
+#define UNDECRYPTED_STATEMENTS(X)                                                                  \
+	X(UNDECRYPTED_INSERT, SQL_INSERT("undecrypted", UNDECRYPTED_COLUMNS))                      \
+	X(UNDECRYPTED_UPDATE, SQL_UPDATE("undecrypted", UNDECRYPTED_COLUMNS))                      \
+	X(UNDECRYPTED_DELETE, "DELETE FROM undecrypted WHERE id = ?")                              \
+	X(UNDECRYPTED_ALL,                                                                         \
+	        SQL_SELECT("undecrypted", UNDECRYPTED_COLUMNS) "WHERE id > 0 ORDER BY id LIMIT ?") \
 	X(UNDECRYPTED_COUNT, "SELECT count(*) FROM undecrypted")
 
 SQL_STATEMENTS(sql_undecrypted, UNDECRYPTED_STATEMENTS);

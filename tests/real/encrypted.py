@@ -265,6 +265,15 @@ def test_commands_are_obeyed_from_signed_devices_alone(world):
     unsigned.call("join", room=bot.ids["ops"])
     event = command(unsigned, bot.ids["ops"], "!help")
     answered(op, bot, event, "not verified")
+    # what comes in the clear may have been put there by anybody
+    clear = world.server.call("PUT", f"/_matrix/client/v3/rooms/{bot.ids['ops']}/send/m.room.message/clear1",
+                              {"msgtype": "m.text", "body": "!silence data_factory 1h"},
+                              op.account["access_token"])["event_id"]
+    done = command(op, bot.ids["ops"], "!ack run-cmd-1 mine")
+    answered(op, bot, done, "etl_users")
+    op.wait(lambda: "acked by @operator:test.local: mine" in op.text(bot.ids["ops"]), 30, "the ack is not shown")
+    check(not [a for a in answers(op, bot, clear) if "silence" in a and "until" in a], "obeyed in the clear")
+    check(bot.call({"op": "silences"})["silences"] == [], "obeyed in the clear")
     check_all_encrypted_from_bot(op, bot)
     unsigned.stop()
     bot.stop()
