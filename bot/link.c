@@ -58,7 +58,8 @@ static void link_problem_set(struct link *link, const char *problem)
 struct room_job {
 	struct link *link;
 	struct room_row row;
-	int64_t count;
+	char *name;    /* what the config calls it, or NULL */
+	int64_t count; /* of messages that follow it from another room */
 };
 
 static void job_ended(struct link *link)
@@ -71,8 +72,11 @@ static void job_ended(struct link *link)
 static enum err room_work(struct store *store, void *arg)
 {
 	struct room_job *job = arg;
+	enum err err = rooms_put(store, &job->row);
 
-	return rooms_put(store, &job->row);
+	return err == OK && job->name
+	               ? outbox_follow(store, job->name, job->row.room_id, &job->count)
+	               : err;
 }
 
 static void room_done(enum err result, const char *message, void *arg)
@@ -81,17 +85,24 @@ static void room_done(enum err result, const char *message, void *arg)
 
 	if (result != OK)
 		log_error("link", "could not store what is known of a room: %s", message);
+	if (result == OK && job->count > 0 && job->link->online && !job->link->closing) {
+		log_info("link", "%s: %lld set aside elsewhere follow to %s", job->name,
+		        (long long)job->count, job->row.room_id);
+		courier_poke(job->link->options.courier);
+	}
 	job_ended(job->link);
 	room_row_finish(&job->row);
+	free(job->name);
 	free(job);
 }
 
-static void link_store_room(
-        struct link *link, const char *room_id, const char *address, const json_t *encryption)
+static void link_store_room(struct link *link, const char *name, const char *room_id,
+        const char *address, const json_t *encryption)
 {
 	struct room_job *job = x_calloc(1, sizeof(*job));
 
 	job->link = link;
+	job->name = x_strdup_opt(name);
 	job->row.room_id = x_strdup(room_id);
 	job->row.address = x_strdup_opt(address);
 	job->row.encrypted = encryption != NULL;
@@ -108,7 +119,7 @@ static void on_room(const struct room *room, void *arg)
 		return;
 	if (room->encrypted)
 		members_follow(link->members, room->room_id);
-	link_store_room(link, room->room_id, room->address, NULL);
+	link_store_room(link, room->name, room->room_id, room->address, NULL);
 	if (link->online)
 		courier_poke(link->options.courier);
 }
@@ -117,7 +128,7 @@ static void on_encrypted(const char *room_id, const json_t *content, void *arg)
 {
 	json_t *empty = json_object();
 
-	link_store_room(arg, room_id, NULL, json_is_object(content) ? content : empty);
+	link_store_room(arg, NULL, room_id, NULL, json_is_object(content) ? content : empty);
 	json_decref(empty);
 }
 

@@ -15,6 +15,7 @@
 
 #define SILENCE_MS CLOCK_HOUR_MS
 #define PREVIEW_MAX 1000
+#define SILENCES_MAX 100 /* that hold: each alert is compared with all of them */
 #define MATCHERS_TEXT_MAX (8 * 1024)
 
 bool silence_duration(const char *text, int64_t *ms)
@@ -206,6 +207,20 @@ static enum err extend(struct command_call *call, struct silence_row *row, const
 	return err;
 }
 
+static enum err check_room_for_more(struct command_call *call)
+{
+	struct silence_row *rows = NULL;
+	size_t len = 0, i;
+	enum err err = silences_active(call->env->store, &rows, &len);
+
+	for (i = 0; i < len; i++)
+		silence_row_finish(&rows[i]);
+	free(rows);
+	if (err == OK && len >= SILENCES_MAX)
+		command_fail(call, "there are %d silences already: end some", SILENCES_MAX);
+	return err;
+}
+
 static enum err add(struct command_call *call, const struct matchers *matchers, const char *rest)
 {
 	struct silence_row row = {
@@ -217,8 +232,9 @@ static enum err add(struct command_call *call, const struct matchers *matchers, 
 	enum err err;
 
 	read_end(call, &rest, &row.end_ms);
-	if (call->failed)
-		return OK;
+	err = check_room_for_more(call);
+	if (err != OK || call->failed)
+		return err;
 	rest += strspn(rest, " \t\n");
 	buf_init(&text, MATCHERS_TEXT_MAX);
 	matchers_text(matchers, &text);

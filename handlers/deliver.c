@@ -329,6 +329,25 @@ static void row_make(const struct deliver *d, const struct alert *alert,
 	};
 }
 
+/* [delivery] inhibit: a critical failure that fires mutes warnings of the same app about the same
+ * thing, whatever their kinds. */
+static bool is_inhibited(const struct deliver *d, const struct alert *alert, enum err *err)
+{
+	struct entry_row *rows = NULL;
+	size_t len = 0, i;
+	bool found = false;
+
+	if (!d->config->delivery.inhibit || alert->severity != SEVERITY_WARNING || alert->resolved)
+		return false;
+	*err = entries_critical(d->store, alert->app, alert->identity, &rows, &len);
+	for (i = 0; i < len; i++) {
+		found = true;
+		entry_row_finish(&rows[i]);
+	}
+	free(rows);
+	return found;
+}
+
 enum err deliver_accept(
         const struct deliver *d, const struct alert *alert, struct deliver_receipt *receipt)
 {
@@ -352,6 +371,9 @@ enum err deliver_accept(
 	if (err == OK && silence) {
 		row.state = ALERT_SILENCED;
 		row.reason = x_asprintf("silence %" PRId64, silence);
+	} else if (err == OK && is_inhibited(d, alert, &err)) {
+		row.state = ALERT_SILENCED;
+		row.reason = x_strdup("inhibit: a critical failure of the same is firing");
 	} else if (err == OK) {
 		err = alert->resolved ? accept_resolved(d, alert, &row)
 		                      : accept_firing(d, alert, &row, &entry);

@@ -36,6 +36,8 @@
 	X(ENTRIES_UPDATE, SQL_UPDATE("entries", ENTRY_COLUMNS))                                   \
 	X(ENTRIES_BY_FINGERPRINT, SELECT "WHERE message_id = ? AND fingerprint = ?")              \
 	X(ENTRIES_OF, SELECT "WHERE message_id = ? ORDER BY id")                                  \
+	X(ENTRIES_CRITICAL, SELECT "WHERE app = ? AND identity = ? AND severity = 2 AND "         \
+	                           "resolved_ms = 0 LIMIT 1")                                     \
 	X(ENTRIES_UNACKED, SELECT "WHERE severity = 2 AND resolved_ms = 0 AND acked_ms = 0 AND "  \
 	                          "last_ms > ?1 AND last_ms <= ?2 AND reminded_ms <= ?2 "         \
 	                          "ORDER BY id LIMIT ?3")                                         \
@@ -133,5 +135,16 @@ enum err entries_acked_before(
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_ACKED_BEFORE);
 	sql_bind_int(&sql, before_ms);
 	sql_bind_int(&sql, limit);
+	return sql_all_rows(&sql, &rows_type, (void **)rows, len);
+}
+
+enum err entries_critical(struct store *store, const char *app, const char *identity,
+        struct entry_row **rows, size_t *len)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_CRITICAL);
+	sql_bind_text(&sql, app);
+	sql_bind_text(&sql, identity);
 	return sql_all_rows(&sql, &rows_type, (void **)rows, len);
 }

@@ -81,6 +81,9 @@ enum err entries_of(struct store *store, int64_t message_id, struct entry_row **
  * were brought up after before_ms. Oldest first, at most limit. */
 enum err entries_unacked(struct store *store, int64_t since_ms, int64_t before_ms, int limit,
         struct entry_row **rows, size_t *len);
+/* A firing critical of an app about one thing (identity), if there is one: at most one row. */
+enum err entries_critical(struct store *store, const char *app, const char *identity,
+        struct entry_row **rows, size_t *len);
 /* Firing ones that were acked before before_ms. */
 enum err entries_acked_before(
         struct store *store, int64_t before_ms, int limit, struct entry_row **rows, size_t *len);

@@ -51,6 +51,8 @@
 	        "SELECT count(*), coalesce(min(created_ms), 0) FROM outbox WHERE state <= 1")    \
 	X(OUTBOX_COUNT_ASIDE, "SELECT count(*) FROM outbox WHERE state = 3")                     \
 	X(OUTBOX_LIST_ASIDE, SELECT "WHERE state = 3 ORDER BY id LIMIT ?")                       \
+	X(OUTBOX_NEXT_ELSEWHERE, "SELECT id FROM outbox WHERE state = 3 AND room = ?1 AND "      \
+	                         "room_id <> ?2 AND purpose IN (0, 3) ORDER BY id LIMIT 1")      \
 	X(OUTBOX_NEXT_ASIDE, "SELECT id FROM outbox WHERE state = 3 ORDER BY id LIMIT 1")        \
 	X(OUTBOX_REQUEUE,                                                                        \
 	        "UPDATE outbox SET state = 0, txn_id = ?, frozen_ms = 0, known_ms = 0, tries = " \
@@ -221,6 +223,30 @@ enum err outbox_retry(struct store *store, int64_t id, int64_t *count)
 		int64_t next;
 
 		sql_use(&sql, store, SQL_OUTBOX, OUTBOX_NEXT_ASIDE);
+		code = sql_one_int(&sql, &next);
+		if (code == OK) {
+			code = requeue(store, next);
+		}
+		if (code != OK) {
+			break;
+		}
+		++*count;
+	}
+	return code == ERR_NOT_FOUND ? OK : code;
+}
+
+enum err outbox_follow(struct store *store, const char *room, const char *room_id, int64_t *count)
+{
+	enum err code;
+
+	*count = 0;
+	for (;;) {
+		struct sql sql;
+		int64_t next;
+
+		sql_use(&sql, store, SQL_OUTBOX, OUTBOX_NEXT_ELSEWHERE);
+		sql_bind_text(&sql, room);
+		sql_bind_text(&sql, room_id);
 		code = sql_one_int(&sql, &next);
 		if (code == OK) {
 			code = requeue(store, next);

@@ -52,6 +52,9 @@ enum err outbox_rooms(struct store *store, char ***names, size_t *len);
 enum err outbox_counts(struct store *store, int64_t *waiting, int64_t *aside, int64_t *oldest_ms);
 /* Set-aside rows, oldest first. */
 enum err outbox_aside(struct store *store, int limit, struct outbox_row **rows, size_t *len);
+/* Puts rows of a room back that were set aside in another room id than the one the name means
+ * now: the room was upgraded, or its alias moved. As outbox_retry(). */
+enum err outbox_follow(struct store *store, const char *room, const char *room_id, int64_t *count);
 /* Puts set-aside rows (id 0 = all) back as queued under new transaction ids; *count of them.
  * What was fixed when they were frozen is cleared, except content: it stays as a draft. */
 enum err outbox_retry(struct store *store, int64_t id, int64_t *count);

@@ -336,6 +336,65 @@ def test_a_tombstone_is_followed():
     server.shut()
 
 
+def test_what_was_refused_follows_an_upgrade():
+    server, bot = make("[delivery]\nthrottle = 0\n")
+    bot.start()
+    bot.call(node("r-0"))
+    delivered(server, "r-0")
+    server.trick("PUT", SEND, lambda r: r.reply(403, {"errcode": "M_FORBIDDEN", "error": "room closed"}), 2)
+    bot.call(node("r-1", app="one"))
+    bot.call(node("r-2", app="two"))
+    end = time.monotonic() + 30
+    while bot.call({"op": "status"})["aside"] != 2:
+        check(time.monotonic() < end, "not set aside")
+        time.sleep(0.02)
+    server.state[(OPS, "m.room.tombstone")] = {"replacement_room": "!new:fake.local"}
+    server.tell(join={OPS: {"timeline": {"events": [{
+        "type": "m.room.tombstone", "state_key": "", "sender": "@a:fake.local", "event_id": "$t",
+        "content": {"replacement_room": "!new:fake.local"}}]}}})
+    delivered(server, "r-1", "!new:fake.local")
+    delivered(server, "r-2", "!new:fake.local")
+    bodies = "".join(server.bodies("!new:fake.local"))
+    check(bodies.index("r-1") < bodies.index("r-2"), "out of order")
+    check(bot.call({"op": "status"})["aside"] == 0, "still set aside")
+    bot.stop()
+    server.shut()
+
+
+def test_a_good_reload_counts_at_once():
+    server, bot = make()
+    server.rooms["#second:fake.local"] = "!second:fake.local"
+    bot.start()
+    bot.call(node("r-1"))
+    delivered(server, "r-1")
+    bot.config.write_text(bot.config.read_text().replace(
+        "[rooms]", "[route]\ncritical = second\n[rooms]\nsecond = #second:fake.local", 1))
+    bot.process.send_signal(signal.SIGHUP)
+    server.wait(lambda: any("!second:fake.local" in path for _, path, _ in server.requests))
+    bot.call(node("r-2", app="other"))
+    delivered(server, "r-2", "!second:fake.local")
+    bot.stop()
+    server.shut()
+
+
+def test_socket_activation():
+    """systemd listens; the daemon takes the socket over and leaves its file alone."""
+    server, bot = make()
+    with open(bot.log, "ab") as out:
+        bot.process = subprocess.Popen(
+            ["systemd-socket-activate", "-l", bot.path, BUILD / "bot/matrix-telemetry-bot", "run", "-c", bot.config],
+            stderr=out, stdin=subprocess.DEVNULL)
+    end = time.monotonic() + 30
+    while not bot.path.exists():
+        check(time.monotonic() < end, "systemd-socket-activate does not listen")
+        time.sleep(0.02)
+    check(bot.call(node("r-1"))["ok"], "refused")  # this connection starts the daemon
+    delivered(server, "r-1")
+    bot.stop()
+    check(bot.path.exists(), "the daemon removed a socket that is not its own")
+    server.shut()
+
+
 def test_invitations():
     server, bot = make()
     config = bot.config.read_text().replace("[rooms]", "invite_from = @boss:fake.local\n[rooms]", 1)

@@ -435,6 +435,22 @@ static void a_posted_event_waits_its_turn_and_can_be_found_again(void **state)
 	world_destroy(w);
 }
 
+static void a_firing_critical_mutes_warnings_of_the_same(void **state)
+{
+	struct world *w = world_create("[delivery]\ninhibit = yes\n");
+	static const char form[] = "{\"app\":\"%s\",\"kind\":\"message\",\"severity\":\"%s\","
+	                           "\"title\":\"%s\",\"status\":\"%s\"}";
+
+	assert_string_equal(world_alert(w, form, "a", "warning", "disk", "firing"), "queued");
+	world_alert(w, form, "a", "critical", "disk", "firing");
+	assert_string_equal(world_alert(w, form, "a", "warning", "disk", "firing"), "silenced");
+	assert_string_equal(world_alert(w, form, "a", "warning", "net", "firing"), "grouped");
+	assert_string_equal(world_alert(w, form, "b", "warning", "disk", "firing"), "queued");
+	world_alert(w, form, "a", "critical", "disk", "resolved");
+	assert_string_equal(world_alert(w, form, "a", "warning", "disk", "firing"), "grouped");
+	world_destroy(w);
+}
+
 static void no_event_passes_its_limit(void **state)
 {
 	struct world *w = world_create("");
@@ -474,6 +490,7 @@ int main(void)
 	        cmocka_unit_test(edits_in_an_encrypted_room_are_encrypted),
 	        cmocka_unit_test(another_device_looks_first_and_encrypts_anew),
 	        cmocka_unit_test(a_posted_event_waits_its_turn_and_can_be_found_again),
+	        cmocka_unit_test(a_firing_critical_mutes_warnings_of_the_same),
 	        cmocka_unit_test(no_event_passes_its_limit),
 	};
 

@@ -30,6 +30,8 @@ static bool plan_line_is_bounded(const char *detail)
 	        "USING INDEX outbox_waiting", "USING COVERING INDEX outbox_waiting",
 	        "USING INDEX outbox_set_aside", "USING COVERING INDEX outbox_set_aside",
 	        "CONSTANT ROW",
+	        /* never more than a hundred, see handlers/command_silence.c */
+	        "USING INDEX silences_active",
 	        /* never more than a thousand rows, see bot/timeline_read.c */
 	        "USING COVERING INDEX sqlite_autoindex_undecrypted_1"};
 
