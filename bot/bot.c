@@ -27,8 +27,8 @@
 #include "bot/ops/ops.h"
 #include "bot/writer.h"
 
-#define GRACE_MS 3000 /* for sends in flight at a stop */
-#define PRUNE_EVERY_MS (6 * CLOCK_HOUR_MS)
+#define GRACE_MS 3000                        /* for sends in flight at a stop */
+#define PRUNE_EVERY_MS (5 * CLOCK_MINUTE_MS) /* a little each time: commits stay short */
 #define REPORT_MAX (64 * 1024)
 
 struct bot {

@@ -71,7 +71,8 @@ class HTTPError(Exception):
 class Synapse:
     """Its data live in root/srv/NAME and are wiped by close()."""
 
-    def __init__(self):
+    def __init__(self, limits=False):
+        """limits: as a server has them that nobody changed; else none that a test could meet."""
         self.root = make_root()
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -89,7 +90,7 @@ class Synapse:
 registration_shared_secret: "{SECRET}"
 suppress_key_server_warning: true
 trusted_key_servers: []
-rc_message: {fast}
+{"" if limits else f"rc_message: {fast}"}
 rc_registration: {fast}
 rc_login: {{address: {fast}, account: {fast}, failed_attempts: {fast}}}
 rc_joins: {{local: {fast}, remote: {fast}}}
@@ -198,10 +199,12 @@ class Reader(threading.Thread):
             if relates.get("rel_type") == "m.replace":
                 if relates["event_id"] in found:
                     item = found[relates["event_id"]]
+                    item["data"] = event["content"].get("org.matrix-telemetry-bot.alert")
                     item["content"] = event["content"]["m.new_content"]
                     item["edits"] += 1
             else:
                 found[event["event_id"]] = {"event": event, "content": event["content"], "edits": 0,
+                                            "data": event["content"].get("org.matrix-telemetry-bot.alert"),
                                             "when": when}
         return list(found.values())
 

@@ -14,7 +14,7 @@ import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 from bot import BUILD, Bot  # noqa: E402
-from synapse import Reader, Synapse, log  # noqa: E402
+from synapse import Reader, Synapse, free_port, log  # noqa: E402
 
 RUN = re.compile(r"\brun-[a-z]+-\d+\b")
 
@@ -22,8 +22,8 @@ RUN = re.compile(r"\brun-[a-z]+-\d+\b")
 class World:
     """One homeserver for all tests; each test has rooms and a bot of its own."""
 
-    def __init__(self):
-        self.server = Synapse()
+    def __init__(self, limits=False):
+        self.server = Synapse(limits)
         self.bot_account = self.server.register("bot")
         self.reader_account = self.server.register("reader")
         self.reader = Reader(self.server, self.reader_account["access_token"])
@@ -39,12 +39,13 @@ class World:
                                    self.reader_account["access_token"])["room_id"]
         return f"#{alias}:test.local", room_id
 
-    def bot(self, extra="", **rooms):
+    def bot(self, extra="", start=True, **rooms):
         made = {name: rooms.get(name) or self.room("fn-registry-" + name) for name in ("ops", "dev", *rooms)}
         bot = Bot(self.server.url, self.bot_account["user_id"], self.bot_account["access_token"],
                   {name: alias for name, (alias, _) in made.items()}, extra)
         bot.ids = {name: room_id for name, (_, room_id) in made.items()}
-        bot.start()
+        if start:
+            bot.start()
         return bot
 
     def close(self):
@@ -290,6 +291,90 @@ def test_calls_of_another_app(world):
     check(ours.execute("SELECT what, result FROM calls").fetchall() == [("send", "ok")], "not in ours")
     other.close()
     ours.close()
+
+
+def test_http2_over_tls_with_a_private_ca(world):
+    """One warm HTTP/2 connection for all, behind a proxy whose CA only the config knows."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="mtb-test-"))
+    port = free_port()
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                    "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+                    "-keyout", folder / "key.pem", "-out", folder / "cert.pem"], check=True, capture_output=True)
+    proxy = subprocess.Popen(
+        ["nghttpx", f"-f127.0.0.1,{port}", f"-b127.0.0.1,{world.server.port}", "--no-ocsp", "--workers=1",
+         f"--accesslog-file={folder}/access", "--accesslog-format=$alpn $remote_port $request",
+         folder / "key.pem", folder / "cert.pem"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        bot = world.bot(start=False)
+        text = bot.config.read_text().replace(f"homeserver = {world.server.url}",
+                                              f"homeserver = https://localhost:{port}\nca_file = {folder}/cert.pem", 1)
+        bot.config.write_text(text)
+        bot.start()
+        for i in range(20):
+            bot.call(node(f"run-http-{i}", app=f"app_{i}"))
+        world.reader.wait(lambda: len(set(runs_in(world, bot.ids["ops"]))) == 20, 30)
+        bot.stop()
+        lines = (folder / "access").read_text().splitlines()
+        sends = [line.split() for line in lines if "/send/m.room.message/" in line]
+        check(len(sends) == 20 and all(line[0] == "h2" for line in sends), str(lines[:5]))
+        check(len({line[1] for line in sends}) == 1, f"sends over {len({line[1] for line in sends})} connections")
+        # without the CA nothing is sent, and the problem is named
+        bot.config.write_text(text.replace(f"ca_file = {folder}/cert.pem\n", "", 1))
+        bot.start()
+        bot.call(node("run-http-99", app="late"))
+        end = time.monotonic() + 30
+        while "certificate" not in bot.call({"op": "status"})["problem"]:
+            check(time.monotonic() < end, "the problem is not named: " + str(bot.call({"op": "status"})))
+            time.sleep(0.1)
+        check("run-http-99" not in runs_in(world, bot.ids["ops"]), "sent without a trusted certificate")
+        bot.stop()
+    finally:
+        proxy.kill()
+        proxy.wait()
+
+
+def test_rate_limits_as_a_server_has_them(world):
+    """Synapse lets a user send ten events, then one in five seconds: nothing is lost by it."""
+    other = World(limits=True)
+    try:
+        bot = other.bot("[delivery]\nthrottle = 0\n")
+        client = bot.client()
+        for i in range(15):
+            client.send(node(f"run-slow-{i}", app=f"app_{i}"))
+        check(all(client.receive()["ok"] for _ in range(15)), "not all acknowledged")
+        other.reader.wait(lambda: len(set(runs_in(other, bot.ids["ops"]))) == 15, 90)
+        check(len(runs_in(other, bot.ids["ops"])) == 15, "something is there twice")
+        calls = sqlite3.connect(bot.folder / "operations.db")
+        limited = calls.execute("SELECT count(*) FROM calls WHERE http_status = 429").fetchone()[0]
+        calls.close()
+        check(limited > 0, "no 429 was met")
+        check(limited < 30, f"{limited} times refused: the wait is not kept")
+        log(f"15 messages at Synapse's own limits: {limited} times 429, all in the room")
+        bot.stop()
+    finally:
+        other.close()
+
+
+def test_counts_of_grouped_messages(world):
+    """What is counted in the messages is what was handed in: nothing is merged away."""
+    bot = world.bot()
+    client = bot.client()
+    sent = {}
+    for i in range(120):
+        name = f"node_{i % 6}"
+        client.send(node(f"run-count-{i}", name))
+        sent[name] = sent.get(name, 0) + 1
+    check(all(client.receive()["ok"] for _ in range(120)), "not all acknowledged")
+
+    def counts():
+        found = {}
+        for m in world.reader.messages(bot.ids["ops"]):
+            for entry in m["data"]["entries"]:
+                found[entry["identity"]] = found.get(entry["identity"], 0) + entry["count"]
+        return found
+    world.reader.wait(lambda: counts() == sent, 30)
+    bot.stop()
 
 
 def main():
