@@ -495,6 +495,7 @@ def main():
         except Exception:
             failed += 1
             print(f"not ok {name[5:]}\n" + traceback.format_exc(), flush=True)
+        Bot.kill_all()
     sys.exit(failed > 0)
 
 

@@ -38,6 +38,8 @@ class Client:
 
 
 class Bot:
+    started = []  # processes of this run
+
     def __init__(self, homeserver, user, token, rooms, extra=""):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mtb-test-"))
         self.path = self.folder / "socket"
@@ -77,9 +79,19 @@ database = {self.folder}/operations.db
             self.process = subprocess.Popen(
                 [BUILD / "bot/matrix-telemetry-bot", "run", "-c", self.config], stderr=out,
                 stdin=subprocess.DEVNULL, env={**os.environ, "NOTIFY_SOCKET": str(notify)})
+            Bot.started.append(self.process)
             while wait and b"READY=1" not in ready.recv(4096):
                 pass
         out.close()
+
+    @staticmethod
+    def kill_all():
+        """What a failed test left behind, before it writes into the next one's output."""
+        for process in Bot.started:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        Bot.started.clear()
 
     def client(self):
         return Client(self.path)

@@ -68,7 +68,59 @@ class HTTPError(Exception):
         self.status, self.body = status, body
 
 
-class Synapse:
+class Skip(Exception):
+    """A test needs what this homeserver does not give."""
+
+
+class Calls:
+    """What tests ask of any homeserver; `url` and `secret` (of registration) are set."""
+
+    def call(self, method, path, body=None, token=None, timeout=60):
+        request = urllib.request.Request(
+            self.url + path, method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json",
+                     **({"Authorization": f"Bearer {token}"} if token else {})})
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise HTTPError(error.code, error.read().decode(errors="replace")) from None
+
+    def register(self, name, password="pw"):
+        nonce = self.call("GET", "/_synapse/admin/v1/register")["nonce"]
+        mac = hmac.new(self.secret.encode(), f"{nonce}\0{name}\0{password}\0notadmin".encode(), hashlib.sha1)
+        return self.call("POST", "/_synapse/admin/v1/register",
+                         {"nonce": nonce, "username": name, "password": password, "admin": False,
+                          "mac": mac.hexdigest()})
+
+
+class Running(Calls):
+    """A Synapse that is there already: $MTB_HOMESERVER is its URL, $MTB_REGISTRATION_SECRET its
+    registration_shared_secret. Its rate limits must be high. It is not stopped: tests that do are
+    skipped."""
+
+    def __init__(self):
+        self.url = os.environ["MTB_HOMESERVER"].rstrip("/")
+        self.secret = os.environ["MTB_REGISTRATION_SECRET"]
+        self.suffix = os.urandom(4).hex()
+        self.name = self.register("probe")["user_id"].split(":", 1)[1]
+
+    def register(self, name, password="pw"):
+        return super().register(f"{name}-{self.suffix}", password)
+
+    def kill(self):
+        raise Skip("stops the homeserver")
+
+    def close(self):
+        pass
+
+
+def homeserver():
+    return Running() if "MTB_HOMESERVER" in os.environ else Synapse()
+
+
+class Synapse(Calls):
     """Its data live in root/srv/NAME and are wiped by close()."""
 
     def __init__(self, limits=False):
@@ -76,6 +128,7 @@ class Synapse:
         self.root = make_root()
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.name, self.secret = "test.local", SECRET
         self.inside = f"/srv/test-{self.port}"
         self.data = self.root / self.inside.lstrip("/")
         self.data.mkdir(parents=True)
@@ -135,25 +188,6 @@ rc_admin_redaction: {fast}
     def close(self):
         self.kill()
         shutil.rmtree(self.data, ignore_errors=True)
-
-    def call(self, method, path, body=None, token=None, timeout=60):
-        request = urllib.request.Request(
-            self.url + path, method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json",
-                     **({"Authorization": f"Bearer {token}"} if token else {})})
-        try:
-            with urllib.request.urlopen(request, timeout=timeout) as answer:
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            raise HTTPError(error.code, error.read().decode(errors="replace")) from None
-
-    def register(self, name, password="pw"):
-        nonce = self.call("GET", "/_synapse/admin/v1/register")["nonce"]
-        mac = hmac.new(SECRET.encode(), f"{nonce}\0{name}\0{password}\0notadmin".encode(), hashlib.sha1)
-        return self.call("POST", "/_synapse/admin/v1/register",
-                         {"nonce": nonce, "username": name, "password": password, "admin": False,
-                          "mac": mac.hexdigest()})
 
 
 class Reader(threading.Thread):
