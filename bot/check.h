@@ -46,6 +46,7 @@ void check_print(const struct check *check, bool json, FILE *out);
 void check_token(struct check *check);      /* readable */
 void check_homeserver(struct check *check); /* found: opens check->ask */
 void check_account(struct check *check);    /* the token's user and device */
+void check_device(struct check *check);     /* its keys, and who signed them */
 void check_clock(struct check *check);
 void check_rooms(struct check *check);
 void check_database(struct check *check); /* and its device id, against the token's */

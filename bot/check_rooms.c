@@ -72,12 +72,9 @@ static void tell_facts(struct check *check, const char *what, const struct confi
 		        room->address, facts->level, facts->needed);
 		check_fix(check, "give %s the power level %" PRId64 " in the room's settings",
 		        check->user_id, facts->needed);
-	} else if (facts->encrypted) {
-		check_fault(check, EX_UNAVAILABLE, what,
-		        "%s: is encrypted, which this version cannot write to", room->address);
-		check_fix(check, "use a room without encryption: it cannot be switched off again");
 	} else {
-		check_good(check, what, "%s: joined, may write, not encrypted", room->address);
+		check_good(check, what, "%s: joined, may write, %s", room->address,
+		        facts->encrypted ? "encrypted" : "not encrypted");
 	}
 }
 

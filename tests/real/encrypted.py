@@ -3,13 +3,14 @@ owner has not signed. Prints "ok NAME" or "not ok NAME" a test. Usage: encrypted
 import os
 import pathlib
 import re
+import subprocess
 import sys
 import time
 import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 import client as clients  # noqa: E402
-from bot import Bot  # noqa: E402
+from bot import BUILD, Bot  # noqa: E402
 from synapse import Skip, homeserver, log  # noqa: E402
 
 MEGOLM = {"algorithm": "m.megolm.v1.aes-sha2"}
@@ -109,6 +110,9 @@ def test_alerts_edits_and_resolved_are_read(world):
     check_all_encrypted(op, bot)
     status = bot.call({"op": "status"})
     check(status["encryption"]["identity"] == "signed", str(status["encryption"]))
+    found = subprocess.run([BUILD / "bot/matrix-telemetry-bot", "check", "-c", bot.config], capture_output=True, text=True)
+    check("is signed; fingerprint" in found.stdout and "may write, encrypted" in found.stdout, found.stdout)
+    check(found.returncode == 0, found.stdout)
     signed = op.call("user_status", user=bot.account["user_id"], device=bot.account["device_id"])
     check(signed["signed"], "the client does not see the bot's device signed")
     bot.stop()

@@ -28,6 +28,7 @@
 
 static const struct fake_call good_calls[] = {
         {"GET", "/v3/account/whoami", OK, WHOAMI, NULL},
+        {"POST", "/v3/keys/query", OK, "{\"device_keys\":{}}", NULL},
         {"GET", "/v3/directory/room/%23ops%3Ae", OK, "{\"room_id\":\"!ops\"}", NULL},
         {"GET", "/v3/directory/room/%23dev%3Ae", OK, "{\"room_id\":\"!dev\"}", NULL},
         {"GET", MEMBER("ops"), OK, JOINED, NULL},
@@ -168,6 +169,22 @@ static void test_all_well(void **state)
 	assert_int_not_equal(access(f->spool, F_OK), 0);
 }
 
+static void test_a_device_with_keys_of_others(void **state)
+{
+	struct fixture *f = *state;
+	struct fake_call *query = call(f, "/v3/keys/query");
+
+	expect(f, EX_OK, "✓ device            DEV has no keys yet");
+	query->body = "{\"device_keys\":{\"@bot:e\":{\"DEV\":{\"user_id\":\"@bot:e\","
+	              "\"device_id\":\"DEV\",\"keys\":{\"ed25519:DEV\":"
+	              "\"11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo\"},\"signatures\":{\"@bot:e\":"
+	              "{\"ed25519:DEV\":\"AAAA\"}}}}}}";
+	expect_fix(f, EX_UNAVAILABLE, "the keys of DEV are not its own", "log in anew");
+	query->code = ERR_SERVER;
+	query->body = NULL;
+	expect(f, EX_OK, "its keys cannot be asked for");
+}
+
 static void test_json(void **state)
 {
 	struct fixture *f = *state;
@@ -299,7 +316,9 @@ static void test_rooms(void **state)
 	levels->body = "{}";
 	other = call(f, STATE("dev", "m.room.encryption/"));
 	other->body = "{\"algorithm\":\"m.megolm.v1.aes-sha2\"}";
-	expect(f, EX_UNAVAILABLE, "#dev:e: is encrypted");
+	levels->body = "{\"users\":{\"@bot:e\":100}}";
+	expect(f, EX_OK, "#dev:e: joined, may write, encrypted");
+	levels->body = "{}";
 	other->code = ERR_NOT_FOUND;
 	other->body = NULL;
 	other = call(f, STATE("dev", "m.room.tombstone/"));
@@ -442,6 +461,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(test_all_well, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_a_device_with_keys_of_others, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_a_device_with_keys_of_others, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_json, setup, teardown),
 	        cmocka_unit_test_setup_teardown(
 	                test_a_bad_config_is_told_line_by_line, setup, teardown),
