@@ -150,6 +150,12 @@ enum err crypto_refused(struct crypto *crypto, int64_t now_ms, int64_t id, const
 enum err crypto_take_sync(
         struct crypto *crypto, int64_t now_ms, const json_t *sync, bool *new_keys);
 
+/*
+ * What is stored is older than what was sent (a backup was put back): nothing is sent over the
+ * sessions that are here before the other end answered over them, and rooms get new ones.
+ */
+enum err crypto_went_back(struct crypto *crypto);
+
 /* Any list of devices may have changed unseen: all that are followed are asked for again. */
 enum err crypto_lists_missed(struct crypto *crypto);
 

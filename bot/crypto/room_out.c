@@ -13,6 +13,7 @@
 #include "bot/crypto/devices.h"
 #include "bot/crypto/prim.h"
 #include "bot/crypto/request.h"
+#include "bot/crypto/sessions.h"
 
 /* Defaults of m.room.encryption, and what clients clamp its settings to. */
 #define ROTATION_MS (7 * 24 * CLOCK_HOUR_MS)
@@ -237,6 +238,24 @@ enum err crypto_room_encrypt(struct crypto *crypto, int64_t now_ms, const char *
 		*wire = NULL;
 	}
 	return code;
+}
+
+enum err crypto_went_back(struct crypto *crypto)
+{
+	static const char *const kinds[] = {"outbound", "shared", "nokey"};
+	enum err code = sessions_went_back(crypto);
+
+	for (size_t i = 0; code == OK && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct crypto_item *items;
+		size_t len;
+
+		code = keep_list(crypto, kinds[i], "", &items, &len);
+		for (size_t j = 0; code == OK && j < len; j++) {
+			code = keep_remove(crypto, kinds[i], items[j].key);
+		}
+		crypto_items_free(items, len);
+	}
+	return code == OK ? crypto_lists_missed(crypto) : code;
 }
 
 enum err room_out_undelivered(struct crypto *crypto, int64_t now_ms, const json_t *context)

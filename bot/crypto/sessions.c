@@ -20,13 +20,45 @@ static enum err sessions_list(
 	return keep_list(crypto, "olm", prefix, items, len);
 }
 
+/* Whether it is to be sent with; see crypto_went_back(). */
+static bool is_fresh(const struct crypto_item *item)
+{
+	AUTO_JSON row = json_loads(item->value, 0, NULL);
+
+	return !json_is_true(json_object_get(row, "stale"));
+}
+
 enum err sessions_have(struct crypto *crypto, const char *curve25519, bool *have)
 {
 	struct crypto_item *items;
 	size_t len;
 	enum err code = sessions_list(crypto, curve25519, &items, &len);
 
-	*have = len > 0;
+	*have = false;
+	for (size_t i = 0; i < len; i++) {
+		*have = *have || is_fresh(&items[i]);
+	}
+	crypto_items_free(items, len);
+	return code;
+}
+
+static enum err mark_stale(struct crypto *crypto, const struct crypto_item *item)
+{
+	AUTO_JSON row = json_loads(item->value, 0, NULL);
+
+	json_object_set_new(row, "stale", json_true());
+	return keep_put(crypto, "olm", item->key, row);
+}
+
+enum err sessions_went_back(struct crypto *crypto)
+{
+	struct crypto_item *items;
+	size_t len;
+	enum err code = keep_list(crypto, "olm", "", &items, &len);
+
+	for (size_t i = 0; code == OK && i < len; i++) {
+		code = mark_stale(crypto, &items[i]);
+	}
 	crypto_items_free(items, len);
 	return code;
 }
@@ -105,16 +137,19 @@ static enum err session_best(struct crypto *crypto, const char *curve25519, char
 {
 	struct crypto_item *items;
 	size_t len, best = 0;
+	bool found = false;
 	enum err code = sessions_list(crypto, curve25519, &items, &len);
 
 	*key = NULL;
 	*session = NULL;
-	for (size_t i = 1; i < len; i++) {
-		if (used_ms_of(&items[i]) > used_ms_of(&items[best])) {
+	for (size_t i = 0; i < len; i++) {
+		if (is_fresh(&items[i]) &&
+		        (!found || used_ms_of(&items[i]) > used_ms_of(&items[best]))) {
 			best = i;
+			found = true;
 		}
 	}
-	if (code == OK && len == 0) {
+	if (code == OK && !found) {
 		code = ERR_NOT_FOUND;
 	}
 	if (code == OK) {

@@ -5,6 +5,8 @@
 
 #include "bot/crypto/machine.h"
 
+/* None is sent with any more until the other end answers over it. */
+enum err sessions_went_back(struct crypto *crypto);
 enum err sessions_have(struct crypto *crypto, const char *curve25519, bool *have);
 /* From a claimed key, which the caller has verified. ERR_INVALID: not a key. */
 enum err sessions_begin(

@@ -171,7 +171,7 @@ static enum err cipher_ready(
 	enum err err;
 
 	*ready = false;
-	if (!core->machine || !core->good)
+	if (!core->machine || !core->good || !core->marked)
 		return OK;
 	err = room_settings(core, &shared);
 	if (err == OK)

@@ -11,7 +11,8 @@
 struct vault_core {
 	struct store *store;
 	struct crypto *machine;
-	bool good; /* our device is signed: encrypted events may leave */
+	bool good;   /* our device is signed: encrypted events may leave */
+	bool marked; /* the database is as new as what was sent from it (mark.c): likewise */
 };
 
 /* What a look at the machine brought; owned by whoever looked. */
@@ -74,7 +75,10 @@ struct vault {
 	json_t *notices;
 	struct recovery *recovery; /* under way, or NULL */
 	int64_t recovery_ms;       /* monotonic; not tried again before */
-	unsigned jobs;             /* on the pool or in the writer */
+	struct mx_call *mark_call; /* under way, or NULL */
+	int64_t mark_ms;           /* monotonic; when to try, INT64_MAX = done or under way */
+	unsigned mark_tries;
+	unsigned jobs; /* on the pool or in the writer */
 	bool closing, timer_closed;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -93,6 +97,10 @@ void calls_due(struct vault *vault, int64_t now_ms);
 int64_t calls_next_ms(const struct vault *vault);
 void calls_cancel(struct vault *vault);
 bool calls_busy(const struct vault *vault);
+
+/* mark.c: tells whether a backup of the database was put back; encrypted rooms wait for it. */
+void mark_due(struct vault *vault, int64_t now_ms);
+void mark_cancel(struct vault *vault);
 
 /* recovery.c: takes our cross-signing keys out of secret storage. */
 void recovery_start(struct vault *vault);

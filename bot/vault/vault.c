@@ -145,6 +145,7 @@ static void on_timer(uv_timer_t *timer)
 		vault_pump(vault);
 	if (vault->mx)
 		calls_due(vault, now_ms);
+	mark_due(vault, now_ms);
 	vault_arm(vault);
 }
 
@@ -156,6 +157,8 @@ void vault_arm(struct vault *vault)
 		return;
 	if (!vault->looking && vault->look_ms < next_ms)
 		next_ms = vault->look_ms;
+	if (vault->open && vault->mark_ms < next_ms)
+		next_ms = vault->mark_ms;
 	if (next_ms != INT64_MAX)
 		uv_timer_start(&vault->timer, on_timer,
 		        next_ms > now_ms ? (uint64_t)(next_ms - now_ms) : 0, 0);
@@ -240,6 +243,7 @@ static void open_done(enum err result, const char *message, void *arg)
 		return;
 	vault->events.on_open(vault->events.arg);
 	vault_pump(vault);
+	mark_due(vault, clock_monotonic_ms());
 }
 
 static void key_work(uv_work_t *work)
@@ -332,6 +336,7 @@ void vault_set_offline(struct vault *vault)
 	uv_timer_stop(&vault->timer);
 	calls_cancel(vault);
 	recovery_cancel(vault);
+	mark_cancel(vault);
 }
 
 const char *vault_problem(const struct vault *vault)
@@ -403,5 +408,6 @@ void vault_close(struct vault *vault, void (*closed)(void *arg), void *arg)
 	vault->closed_arg = arg;
 	calls_cancel(vault);
 	recovery_cancel(vault);
+	mark_cancel(vault);
 	uv_close((uv_handle_t *)&vault->timer, on_timer_closed);
 }

@@ -92,6 +92,7 @@ class Homeserver:
         self.devices = {}  # user: {device: its keys}
         self.identity = {}  # user: body of device_signing/upload
         self.one_time_keys = {}
+        self.account_data = {}  # path: content
         self.to_device = []  # (type, messages)
         self.tricks = []    # [method, pattern, function, times left]
         self.whoami = {"user_id": self.USER, "device_id": self.DEVICE}
@@ -192,6 +193,11 @@ class Homeserver:
         match = re.match(r"/v3/rooms/([^/]+)/messages", path)
         if match:
             return 200, {"chunk": [e for r, e in reversed(self.timeline) if r == match[1]], "start": "s"}
+        if "/account_data/" in path:
+            if method == "PUT":
+                self.account_data[path] = body
+            known = self.account_data.get(path)
+            return (200, known) if known is not None else (404, {"errcode": "M_NOT_FOUND", "error": "none"})
         match = re.match(r"/v3/rooms/([^/]+)/members", path)
         if match:
             return 200, {"chunk": [{"type": "m.room.member", "state_key": user, "content": {"membership": "join"}}

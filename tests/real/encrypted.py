@@ -3,6 +3,7 @@ owner has not signed. Prints "ok NAME" or "not ok NAME" a test. Usage: encrypted
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -221,6 +222,31 @@ def test_kill_9_under_load(world):
     for run in acknowledged:
         check(sum(bool(re.search(rf"\b{run}\b", body)) for body in new) == 1, f"{run} is in two messages")
     check_all_encrypted(op, bot)
+    bot.stop()
+
+
+def test_restored_from_a_backup(world):
+    bot = world.bot()
+    bot.call(node("run-bak-1"))
+    readable(world.operator, bot, "run-bak-1")
+    bot.stop()
+    backup = bot.folder / "backup"
+    backup.mkdir()
+    for file in [*bot.folder.glob("operations.db*"), bot.folder / "pickle-key"]:
+        shutil.copy(file, backup)
+    bot.start()
+    for i in range(2, 6):
+        bot.call(node(f"run-bak-{i}", app=f"app_{i}"))
+        readable(world.operator, bot, f"run-bak-{i}")
+    bot.stop()
+    for file in bot.folder.glob("operations.db*"):
+        file.unlink()
+    for file in backup.iterdir():
+        shutil.copy(file, bot.folder)
+    bot.start()
+    bot.call(node("run-bak-6", app="app_6"))
+    readable(world.operator, bot, "run-bak-6")
+    check("a backup was put back" in bot.log.read_text(), "it did not notice")
     bot.stop()
 
 

@@ -462,7 +462,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(test_all_well, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_a_device_with_keys_of_others, setup, teardown),
-	        cmocka_unit_test_setup_teardown(test_a_device_with_keys_of_others, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_json, setup, teardown),
 	        cmocka_unit_test_setup_teardown(
 	                test_a_bad_config_is_told_line_by_line, setup, teardown),

@@ -539,6 +539,41 @@ static void a_broken_olm_session_is_mended(void **state)
 	sim_destroy(sim);
 }
 
+static void a_database_that_went_back_is_read_again(void **state)
+{
+	struct sim *sim = sim_create();
+	struct sim_machine *bot, *op;
+	json_t *event, *answer;
+
+	pair(sim, &bot, &op);
+	json_decref(say(bot, "a"));
+	sim_settle(sim);
+	answer = say(op, "hello"); /* so that the double ratchet turned once */
+	sim_settle(sim);
+	json_decref(answer);
+	sim_begin(bot); /* the backup */
+	for (int i = 0; i < 5; i++) {
+		sim->now_ms += INT64_C(8) * 24 * 3600 * 1000; /* new room sessions over Olm */
+		json_decref(say(bot, "b"));
+		sim_settle(sim);
+	}
+	sim_rollback(bot);
+	sim_reopen(bot);
+	assert_int_equal(crypto_went_back(bot->crypto), OK);
+	sim->now_ms += 1000;
+	event = say(bot, "c");
+	sim_settle(sim);
+	assert_string_equal(sim_read(op, ROOM, event, NULL), "c");
+	json_decref(event);
+	/* and the other end goes over to the new session */
+	sim->now_ms += INT64_C(8) * 24 * 3600 * 1000;
+	event = say(op, "d");
+	sim_settle(sim);
+	assert_string_equal(sim_read(bot, ROOM, event, NULL), "d");
+	json_decref(event);
+	sim_destroy(sim);
+}
+
 static void lists_that_may_have_changed_unseen_are_asked_for_again(void **state)
 {
 	struct sim *sim = sim_create();
@@ -618,6 +653,7 @@ int main(void)
 	        cmocka_unit_test(replayed_to_device_events_bring_nothing),
 	        cmocka_unit_test(nonsense_costs_only_itself),
 	        cmocka_unit_test(a_broken_olm_session_is_mended),
+	        cmocka_unit_test(a_database_that_went_back_is_read_again),
 	        cmocka_unit_test(lists_that_may_have_changed_unseen_are_asked_for_again),
 	        cmocka_unit_test(the_recovery_key_brings_the_identity_back),
 	};

@@ -1,0 +1,194 @@
+/*
+ * mark.c - was the database put back from a backup? At each start the vault compares a mark that
+ * it left in the account's data with the one in the database, and leaves a new one; see
+ * internal.h.
+ *
+ * The new mark is in the database before it goes to the homeserver, so that a death in between is
+ * no difference: either of the two marks of the database may be the homeserver's.
+ */
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/base/log.h"
+#include "bot/crypto/prim.h"
+#include "bot/matrix/backoff.h"
+#include "bot/vault/internal.h"
+#include "storage/state.h"
+
+#define TYPE "org.matrix-telemetry-bot.run"
+#define REQUEST_TIMEOUT_MS 30000
+
+struct mark {
+	struct vault *vault;
+	char *theirs, *fresh; /* the homeserver's, NULL = none; the new one */
+};
+
+static void mark_get(struct vault *vault);
+
+static char *path_of(const struct vault *vault)
+{
+	char *type = x_asprintf(TYPE ".%s", vault->device_id);
+	char *path = mx_path("/v3/user/%s/account_data/%s", vault->user_id, type);
+
+	free(type);
+	return path;
+}
+
+static void again(struct vault *vault, const struct mx_answer *answer)
+{
+	vault->mark_tries++;
+	vault->mark_ms = clock_monotonic_ms() +
+	                 backoff_ms(vault->mark_tries, answer->retry_after_ms, arc4random());
+	vault_arm(vault);
+}
+
+/* ---- leaving the new one ---- */
+
+static void mark_free(struct mark *mark)
+{
+	free(mark->theirs);
+	free(mark->fresh);
+	free(mark);
+}
+
+static enum err keep_work(struct store *store, void *arg)
+{
+	struct mark *mark = arg;
+	enum err err = state_set(store, "vault.mark", mark->fresh);
+
+	mark->vault->core.marked = err == OK;
+	return err;
+}
+
+static void keep_done(enum err result, const char *message, void *arg)
+{
+	struct mark *mark = arg;
+	struct vault *vault = mark->vault;
+
+	if (result != OK)
+		log_error("vault", "cannot store the mark of this run: %s", message);
+	mark_free(mark);
+	vault_pump(vault);
+	vault_job_ended(vault);
+}
+
+static void on_put(const struct mx_answer *answer, void *arg)
+{
+	struct mark *mark = arg;
+	struct vault *vault = mark->vault;
+
+	vault->mark_call = NULL;
+	if (answer->code == OK && !vault->closing) {
+		vault->mark_ms = INT64_MAX;
+		writer_submit(vault->writer, keep_work, keep_done, mark);
+		return;
+	}
+	mark_free(mark);
+	if (!vault->closing)
+		again(vault, answer);
+	vault_job_ended(vault);
+}
+
+static void mark_put(struct mark *mark)
+{
+	struct vault *vault = mark->vault;
+	json_t *body = json_pack("{s:s}", "run", mark->fresh);
+	char *path = path_of(vault);
+
+	vault->mark_call = mx_start(vault->mx, "PUT", path, body, REQUEST_TIMEOUT_MS, on_put, mark);
+	json_decref(body);
+	free(path);
+}
+
+/* ---- comparing ---- */
+
+static enum err is_known(struct store *store, const char *name, const char *text, bool *known)
+{
+	char *value = NULL;
+	enum err err = state_get(store, name, &value);
+
+	*known = *known || (err == OK && strcmp(value, text) == 0);
+	free(value);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static enum err compare_work(struct store *store, void *arg)
+{
+	struct mark *mark = arg;
+	bool known = mark->theirs == NULL;
+	enum err err = OK;
+
+	if (!known)
+		err = is_known(store, "vault.mark", mark->theirs, &known);
+	if (err == OK && !known)
+		err = is_known(store, "vault.mark_next", mark->theirs, &known);
+	if (err == OK && !known) {
+		log_warning("vault", "the database is older than what was sent from it (a backup "
+		                     "was put back?): every device gets new sessions");
+		err = crypto_went_back(mark->vault->core.machine);
+	}
+	return err == OK ? state_set(store, "vault.mark_next", mark->fresh) : err;
+}
+
+static void compare_done(enum err result, const char *message, void *arg)
+{
+	struct mark *mark = arg;
+	struct vault *vault = mark->vault;
+	struct mx_answer failed = {.retry_after_ms = -1};
+
+	if (result == OK && vault->mx && !vault->closing) {
+		mark_put(mark);
+		return;
+	}
+	if (result != OK)
+		log_error("vault", "cannot compare the marks of runs: %s", message);
+	mark_free(mark);
+	if (!vault->closing)
+		again(vault, &failed);
+	vault_job_ended(vault);
+}
+
+static void on_got(const struct mx_answer *answer, void *arg)
+{
+	struct vault *vault = arg;
+	const char *run = json_string_value(json_object_get(answer->body, "run"));
+	struct mark *mark;
+	uint8_t bytes[16];
+
+	vault->mark_call = NULL;
+	if (vault->closing || (answer->code != OK && answer->code != ERR_NOT_FOUND)) {
+		if (!vault->closing)
+			again(vault, answer);
+		vault_job_ended(vault);
+		return;
+	}
+	mark = x_calloc(1, sizeof(*mark));
+	mark->vault = vault;
+	mark->theirs = answer->code == OK ? x_strdup_opt(run) : NULL;
+	prim_random(bytes, sizeof(bytes));
+	mark->fresh = prim_base64(bytes, sizeof(bytes), false);
+	writer_submit(vault->writer, compare_work, compare_done, mark);
+}
+
+static void mark_get(struct vault *vault)
+{
+	char *path = path_of(vault);
+
+	vault->jobs++; /* until the new mark is stored, or the try has failed */
+	vault->mark_ms = INT64_MAX;
+	vault->mark_call =
+	        mx_start(vault->mx, "GET", path, NULL, REQUEST_TIMEOUT_MS, on_got, vault);
+	free(path);
+}
+
+void mark_due(struct vault *vault, int64_t now_ms)
+{
+	if (vault->open && vault->mx && !vault->closing && vault->mark_ms <= now_ms)
+		mark_get(vault);
+}
+
+void mark_cancel(struct vault *vault)
+{
+	if (vault->mark_call)
+		mx_cancel(vault->mark_call);
+}
