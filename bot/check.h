@@ -21,6 +21,7 @@ struct check {
 	char *token;               /* NULL: none that can be read */
 	bool logged_in;            /* the token is good */
 	char *user_id, *device_id; /* whose it is; NULL = unknown */
+	bool encrypted;            /* a configured room is */
 	struct check_line *lines;
 	size_t len;
 	int exit_code; /* so far: EX_CONFIG before EX_UNAVAILABLE before EX_TEMPFAIL */
@@ -46,9 +47,9 @@ void check_print(const struct check *check, bool json, FILE *out);
 void check_token(struct check *check);      /* readable */
 void check_homeserver(struct check *check); /* found: opens check->ask */
 void check_account(struct check *check);    /* the token's user and device */
-void check_device(struct check *check);     /* its keys, and who signed them */
 void check_clock(struct check *check);
 void check_rooms(struct check *check);
+void check_device(struct check *check);   /* its keys, and who signed them; after the rooms */
 void check_database(struct check *check); /* and its device id, against the token's */
 void check_spool(struct check *check);
 void check_socket(struct check *check);

@@ -35,6 +35,15 @@ static const json_t *of_user(const struct check *check, const json_t *body, cons
 	return json_object_get(json_object_get(body, member), check->user_id);
 }
 
+/* A fault only where it is in the way of something. */
+static void check_bad(struct check *check, const char *found)
+{
+	if (check->encrypted)
+		check_fault(check, EX_UNAVAILABLE, WHAT, "%s: %s", check->device_id, found);
+	else
+		check_warning(check, WHAT, "%s: %s", check->device_id, found);
+}
+
 static void judge(struct check *check, const json_t *body)
 {
 	const json_t *device =
@@ -56,13 +65,12 @@ static void judge(struct check *check, const json_t *body)
 		check_fix(check, "the homeserver shows something else than was uploaded: log in "
 		                 "anew, and ask its admin");
 	} else if (!master_key || !self_key) {
-		check_fault(check, EX_UNAVAILABLE, WHAT, "the account has no cross-signing keys");
+		check_bad(check, "the account has no cross-signing keys");
 		check_fix(check, "start the daemon: it makes them, and says what is in the way");
 	} else if (!signed_by(self, check->user_id, master_key, master_key) ||
 	           !signed_by(device, check->user_id, self_key, self_key)) {
-		check_fault(check, EX_UNAVAILABLE, WHAT,
-		        "%s is not signed by its account: nobody reads it in encrypted rooms",
-		        check->device_id);
+		check_bad(check,
+		        "it is not signed by its account: nobody reads it in encrypted rooms");
 		check_fix(check, "set [encryption] recovery_key_command to the account's recovery "
 		                 "key, and restart the daemon");
 	} else {

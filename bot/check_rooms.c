@@ -57,6 +57,7 @@ static void tell_absent(
 static void tell_facts(struct check *check, const char *what, const struct config_room *room,
         const struct room_facts *facts)
 {
+	check->encrypted = check->encrypted || facts->encrypted;
 	bool may_send = facts->creator || facts->level >= facts->needed;
 
 	if (!facts->joined) {

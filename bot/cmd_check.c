@@ -26,9 +26,9 @@ static void look_at_all(struct check *check)
 	check_token(check);
 	check_homeserver(check);
 	check_account(check);
-	check_device(check);
 	check_clock(check);
 	check_rooms(check);
+	check_device(check);
 	check_database(check);
 	check_spool(check);
 	check_socket(check);

@@ -228,6 +228,17 @@ enum err devices_take_answer(
 	}
 	if (code == OK && strcmp(user_id, crypto->user_id) == 0) {
 		const json_t *mine = js_obj(js_obj(row, "devices"), crypto->device_id);
+		const char *shown =
+		        mine != NULL ? devices_key(mine, crypto->device_id, "curve25519") : NULL;
+
+		if (shown != NULL && strcmp(shown, crypto->curve25519) != 0) {
+			code = notice_add(crypto, "own device",
+			        "the homeserver shows other keys for this device: if the database "
+			        "is new, log in anew, since a device's keys never change");
+			if (code != OK) {
+				return code;
+			}
+		}
 
 		code = identity_seen(crypto, now_ms, json_is_true(json_object_get(mine, "signed")));
 	}
