@@ -106,3 +106,12 @@ def js(server, account, password="pw", sign=True, **options):
     client.call("start", 90, url=server.url, user_id=account["user_id"], token=account["access_token"],
                 device_id=account["device_id"], password=password, sign=sign, **options)
     return client
+
+
+def nio(server, account):
+    """A logged-in matrix-nio client, with Debian's Python, whose packages it needs."""
+    client = Client(["/usr/bin/python3", CLIENTS / "nio_client.py"])
+    client.account = account
+    client.call("start", 90, url=server.url, user_id=account["user_id"], token=account["access_token"],
+                device_id=account["device_id"])
+    return client

@@ -183,6 +183,22 @@ def test_a_new_device_of_the_operator_reads_what_follows(world):
     bot.stop()
 
 
+def test_another_implementation_reads_where_all_are_trusted(world):
+    reader = clients.nio(world.server, world.account("nio"))
+    bot = world.bot(extra="[encryption]\ntrust = all\n", throttle="60s")
+    ops = bot.ids["ops"]
+    world.operator.call("invite", room=ops, user=reader.account["user_id"])
+    reader.call("join", room=ops)
+    bot.call(node("run-nio-1"))
+    readable(reader, bot, "run-nio-1")
+    readable(world.operator, bot, "run-nio-1")
+    bot.call(node("run-nio-2"))
+    reader.wait(lambda: "×2" in reader.text(ops), 30, "the edit is not readable")
+    check_all_encrypted(reader, bot)
+    reader.stop()
+    bot.stop()
+
+
 def test_1000_messages_over_many_rotations(world):
     bot = world.bot(encryption={**MEGOLM, "rotation_period_msgs": 50})
     client = bot.client()
