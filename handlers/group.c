@@ -3,6 +3,8 @@
  */
 #include "handlers/group.h"
 
+#include "bot/base/clock.h"
+
 static int64_t later(int64_t a, int64_t b)
 {
 	return a > b ? a : b;
@@ -96,9 +98,12 @@ bool group_edit_due(
 
 static int64_t group_end_ms(const struct group_policy *policy, const struct message_row *message)
 {
-	int64_t start_ms = group_minute_ms(message);
+	int64_t start_ms = group_minute_ms(message), length_ms = policy->throttle_ms;
 
-	return start_ms && !message->closed_ms ? start_ms + policy->throttle_ms : INT64_MAX;
+	/* A storm is measured over a minute, so it lasts one, with no throttle too. */
+	if (message->kind == MESSAGE_STORM)
+		length_ms = later(length_ms, CLOCK_MINUTE_MS);
+	return start_ms && !message->closed_ms ? start_ms + length_ms : INT64_MAX;
 }
 
 int64_t group_due_ms(const struct group_policy *policy, const struct message_row *message)

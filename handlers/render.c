@@ -361,6 +361,7 @@ char *render_storm_lead(int64_t alerts, int64_t apps, int64_t since_ms, int64_t 
 	char text[24];
 
 	clock_format_duration(now_ms - since_ms, text, sizeof(text));
-	return x_asprintf("🌊 storm%s: %" PRId64 " alerts of %" PRId64 " apps in %s",
-	        over ? " is over" : "", alerts, apps, text);
+	return x_asprintf("🌊 storm%s: %" PRId64 " alert%s of %" PRId64 " app%s in %s",
+	        over ? " is over" : "", alerts, alerts == 1 ? "" : "s", apps, apps == 1 ? "" : "s",
+	        text);
 }

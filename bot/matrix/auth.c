@@ -289,10 +289,11 @@ static void on_login(const struct mx_answer *answer, void *arg)
 
 static void start_login(struct auth *auth, const char *password)
 {
-	json_t *body = json_pack("{s:s, s:{s:s, s:s}, s:s, s:s, s:s}", "type", "m.login.password",
-	        "identifier", "type", "m.id.user", "user", auth->config->matrix.user, "password",
-	        password, "device_id", auth->device_id, "initial_device_display_name",
-	        auth->config->matrix.device_name);
+	json_t *body = json_pack("{s:s, s:{s:s, s:s}, s:s, s:s, s:s, s:b}", "type",
+	        "m.login.password", "identifier", "type", "m.id.user", "user",
+	        auth->config->matrix.user, "password", password, "device_id", auth->device_id,
+	        "initial_device_display_name", auth->config->matrix.device_name, "refresh_token",
+	        1);
 	struct fault problem;
 
 	if (!body) { /* it is no UTF-8 */

@@ -123,7 +123,7 @@ def homeserver():
 class Synapse(Calls):
     """Its data live in root/srv/NAME and are wiped by close()."""
 
-    def __init__(self, limits=False):
+    def __init__(self, limits=False, extra=""):
         """limits: as a server has them that nobody changed; else none that a test could meet."""
         self.root = make_root()
         self.port = free_port()
@@ -150,6 +150,7 @@ rc_joins: {{local: {fast}, remote: {fast}}}
 rc_invites: {{per_room: {fast}, per_user: {fast}, per_issuer: {fast}}}
 rc_room_creation: {fast}
 rc_admin_redaction: {fast}
+{extra}
 """)
         self.start()
 

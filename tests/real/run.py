@@ -16,7 +16,7 @@ import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 from bot import BUILD, Bot  # noqa: E402
-from synapse import Reader, Skip, Synapse, free_port, homeserver, log  # noqa: E402
+from synapse import Reader, Skip, Synapse, free_port, homeserver, log, quote  # noqa: E402
 
 RUN = re.compile(r"\brun-[a-z]+-\d+\b")
 
@@ -358,6 +358,48 @@ def test_rate_limits_as_a_server_has_them(world):
         bot.stop()
     finally:
         other.close()
+
+
+def test_tokens_that_expire(world):
+    """First the stored token ends (soft logout: in by password, same device), then one after the
+    other of those that can be refreshed: nothing is lost, and the device stays the same."""
+    if "MTB_HOMESERVER" in os.environ:
+        raise Skip("needs a homeserver whose tokens expire")
+    server = Synapse(extra="refreshable_access_token_lifetime: 3s\nnonrefreshable_access_token_lifetime: 4s\n")
+    try:
+        account = server.register("bot")
+        reader_account = server.register("reader")
+        login = {"type": "m.login.password", "identifier": {"type": "m.id.user", "user": reader_account["user_id"]},
+                 "password": "pw"}
+        token = server.call("POST", "/_matrix/client/v3/login", login)["access_token"]
+        room = server.call("POST", "/_matrix/client/v3/createRoom",
+                           {"preset": "public_chat", "room_alias_name": "ops"}, token)["room_id"]
+        first = server.call("POST", "/_matrix/client/v3/login", {
+            **login, "identifier": {"type": "m.id.user", "user": account["user_id"]}})
+        bot = Bot(server.url, account["user_id"], first["access_token"], {"ops": room, "dev": room},
+                  "[encryption]\npassword_command = echo pw\n[delivery]\nthrottle = 0\nstorm = 0\n")
+        bot.start()
+
+        def there():
+            token = server.call("POST", "/_matrix/client/v3/login", login)["access_token"]
+            chunk = server.call("GET", f"/_matrix/client/v3/rooms/{quote(room)}/messages?dir=b&limit=100", None, token)
+            return [e["content"].get("body", "") for e in chunk["chunk"] if e["type"] == "m.room.message"]
+        end = time.monotonic() + 14
+        count = 0
+        while time.monotonic() < end:
+            check(bot.call(node(f"run-exp-{count}", app=f"app_{count}"))["ok"], "refused")
+            count += 1
+            time.sleep(0.5)  # tokens end by the clock alone
+        while sum("run-exp-" in body for body in there()) < count:
+            check(time.monotonic() < end + 30, f"{len(there())} of {count} arrived")
+            time.sleep(0.2)
+        check(sum("run-exp-" in body for body in there()) == count, f"something is there twice: {there()}")
+        text = bot.log.read_text()
+        check("logged in by password, with the same device" in text, text[-2000:])
+        check(text.count("logged in by password") == 1, "refreshing did not work: " + text[-2000:])
+        bot.stop()
+    finally:
+        server.close()
 
 
 def test_counts_of_grouped_messages(world):

@@ -212,6 +212,23 @@ static void a_flood_of_origins_is_one_storm_message(void **state)
 	world_destroy(w);
 }
 
+static void a_storm_lasts_a_minute_without_a_throttle_too(void **state)
+{
+	struct world *w = world_create("[delivery]\nstorm = 5\nthrottle = 0\n");
+	char app[16];
+	int n;
+
+	for (n = 0; n < 8; n++) {
+		snprintf(app, sizeof(app), "app%d", n);
+		world_alert(w, NODE, app, n, n);
+		world_pass(w, 1000);
+	}
+	assert_int_equal(world_count(w, "send"), 6);
+	world_pass(w, 130000);
+	assert_int_equal(world_count(w, "send"), 6);
+	world_destroy(w);
+}
+
 static void the_same_id_is_stored_once(void **state)
 {
 	struct world *w = world_create("");
@@ -483,6 +500,7 @@ int main(void)
 	        cmocka_unit_test(what_is_worse_starts_a_message),
 	        cmocka_unit_test(silent_criticals_ring_at_the_end_of_the_minute),
 	        cmocka_unit_test(a_flood_of_origins_is_one_storm_message),
+	        cmocka_unit_test(a_storm_lasts_a_minute_without_a_throttle_too),
 	        cmocka_unit_test(the_same_id_is_stored_once),
 	        cmocka_unit_test(a_crash_repeats_the_same_event),
 	        cmocka_unit_test(what_is_set_aside_blocks_nothing),
