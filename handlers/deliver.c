@@ -175,7 +175,8 @@ static enum err accept_firing(const struct deliver *d, const struct alert *alert
 	if (err == OK)
 		err = open_or_none(d, row->room, "*", &storm, &has_storm);
 	if (err == OK)
-		err = messages_opened_since(d->store, d->now_ms - CLOCK_MINUTE_MS, &opened);
+		err = messages_count_opened(
+		        d->store, d->now_ms - CLOCK_MINUTE_MS, d->now_ms + GROUP_SKEW_MS, &opened);
 	if (err != OK)
 		goto out;
 	decision = group_decide(&policy, has_open ? &open : NULL, alert->severity,

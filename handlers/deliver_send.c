@@ -109,7 +109,7 @@ static enum err message_end(const struct deliver *d, struct message_row *message
 		struct message_row quiet = *message;
 
 		quiet.dirty_ms = 0; /* its edits are the business of its room */
-		earlier(due_ms, group_due_ms(&policy, &quiet));
+		earlier(due_ms, group_due_ms(&policy, &quiet, d->now_ms));
 		return OK;
 	}
 	if (message->kind == MESSAGE_STORM) {
@@ -241,6 +241,16 @@ static void event_make(const struct outbox_row *row, struct deliver_event *event
 	event->frozen_ms = row->frozen_ms;
 }
 
+/* Too long ago for the homeserver to know its transaction id, by any clock; or another device's. */
+static bool fate_is_unknown(
+        const struct deliver *d, const struct outbox_row *row, const char *device_id)
+{
+	int64_t age_ms = d->now_ms - row->known_ms;
+
+	return age_ms > DELIVER_FATE_MS || age_ms < -GROUP_SKEW_MS || !row->device_id ||
+	       strcmp(row->device_id, device_id) != 0;
+}
+
 static enum err next_of_queue(const struct deliver *d, const struct deliver_room *room,
         struct outbox_row *head, struct deliver_event *event)
 {
@@ -258,9 +268,7 @@ static enum err next_of_queue(const struct deliver *d, const struct deliver_room
 	if (err != OK)
 		return err;
 	event_make(head, event);
-	event->look_first =
-	        again && (d->now_ms - head->known_ms > DELIVER_FATE_MS || !head->device_id ||
-	                         strcmp(head->device_id, room->device_id) != 0);
+	event->look_first = again && fate_is_unknown(d, head, room->device_id);
 	return OK;
 }
 
@@ -310,7 +318,7 @@ static struct message_row *due_edit(
 		if (group_edit_due(&policy, &rows[i], d->now_ms))
 			return &rows[i];
 		edits.closed_ms = d->now_ms; /* the end of its minute is not asked here */
-		earlier(due_ms, group_due_ms(&policy, &edits));
+		earlier(due_ms, group_due_ms(&policy, &edits, d->now_ms));
 	}
 	return NULL;
 }

@@ -10,6 +10,12 @@ static int64_t later(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
+/* When something that began at start_ms and takes length_ms is over. */
+static int64_t group_after(int64_t start_ms, int64_t length_ms, int64_t now_ms)
+{
+	return start_ms > now_ms + GROUP_SKEW_MS ? now_ms : start_ms + length_ms;
+}
+
 /* From when the minute counts; 0 = it has not begun. */
 static int64_t group_minute_ms(const struct message_row *message)
 {
@@ -75,41 +81,46 @@ struct group_decision group_decide(const struct group_policy *policy,
 	        false};
 }
 
-static int64_t group_edit_ms(const struct group_policy *policy, const struct message_row *message)
+static int64_t group_edit_ms(
+        const struct group_policy *policy, const struct message_row *message, int64_t now_ms)
 {
-	int64_t due_ms;
+	int64_t dirty_ms = group_after(message->dirty_ms, 0, now_ms);
+	int64_t last_ms = later(message->edited_ms, message->sent_ms);
 
 	if (message->dirty_ms == 0 || message->sent_ms == 0 || !message->event_id) {
 		return INT64_MAX;
 	}
-	due_ms = message->dirty_ms;
-	if (!message->urgent) {
-		due_ms = later(due_ms,
-		        later(message->edited_ms, message->sent_ms) + policy->edit_interval_ms);
-	}
-	return due_ms;
+	return message->urgent
+	               ? dirty_ms
+	               : later(dirty_ms, group_after(last_ms, policy->edit_interval_ms, now_ms));
 }
 
 bool group_edit_due(
         const struct group_policy *policy, const struct message_row *message, int64_t now_ms)
 {
-	return group_edit_ms(policy, message) <= now_ms;
+	return group_edit_ms(policy, message, now_ms) <= now_ms;
 }
 
-static int64_t group_end_ms(const struct group_policy *policy, const struct message_row *message)
+static int64_t group_end_ms(
+        const struct group_policy *policy, const struct message_row *message, int64_t now_ms)
 {
 	int64_t start_ms = group_minute_ms(message), length_ms = policy->throttle_ms;
 
 	/* A storm is measured over a minute, so it lasts one, with no throttle too. */
-	if (message->kind == MESSAGE_STORM)
+	if (message->kind == MESSAGE_STORM) {
 		length_ms = later(length_ms, CLOCK_MINUTE_MS);
-	return start_ms && !message->closed_ms ? start_ms + length_ms : INT64_MAX;
+	}
+	if (start_ms == 0 || message->closed_ms) {
+		return INT64_MAX;
+	}
+	return group_after(start_ms, length_ms, now_ms);
 }
 
-int64_t group_due_ms(const struct group_policy *policy, const struct message_row *message)
+int64_t group_due_ms(
+        const struct group_policy *policy, const struct message_row *message, int64_t now_ms)
 {
-	int64_t edit_ms = group_edit_ms(policy, message);
-	int64_t end_ms = group_end_ms(policy, message);
+	int64_t edit_ms = group_edit_ms(policy, message, now_ms);
+	int64_t end_ms = group_end_ms(policy, message, now_ms);
 
 	return edit_ms < end_ms ? edit_ms : end_ms;
 }
@@ -117,7 +128,7 @@ int64_t group_due_ms(const struct group_policy *policy, const struct message_row
 bool group_over(const struct group_policy *policy, const struct message_row *message,
         int64_t now_ms, bool *ring)
 {
-	bool over = group_end_ms(policy, message) <= now_ms;
+	bool over = group_end_ms(policy, message, now_ms) <= now_ms;
 
 	*ring = over && group_rings(policy, message);
 	return over;

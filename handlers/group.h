@@ -6,11 +6,17 @@
  * has no end, so that a queue that waits for the homeserver holds at most one message that is
  * still open for each origin and room. When its event is set aside, the minute counts from then:
  * an origin whose room refuses it makes no more messages than any other.
+ *
+ * Times are the wall clock's, which may be set back. A time that lies ahead of now by more than
+ * GROUP_SKEW_MS was taken before that, and what it began counts as over: nothing waits for the
+ * clock to come by again.
  */
 #pragma once
 
 #include "handlers/alert.h"
 #include "storage/messages.h"
+
+#define GROUP_SKEW_MS 5000
 
 enum group_action {
 	GROUP_NEW,   /* a new message */
@@ -46,7 +52,8 @@ struct group_policy group_policy(const struct config *config, const char *origin
 
 /* When the message wants attention next: an edit that is due, or its minute's end; INT64_MAX =
  * never. A message that is not confirmed waits. */
-int64_t group_due_ms(const struct group_policy *policy, const struct message_row *message);
+int64_t group_due_ms(
+        const struct group_policy *policy, const struct message_row *message, int64_t now_ms);
 
 /* True when an edit may be made now. */
 bool group_edit_due(

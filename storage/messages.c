@@ -30,19 +30,19 @@
 
 /* The numbers are those of enum message_kind. */
 #define SELECT SQL_SELECT("messages", MESSAGE_COLUMNS)
-#define MESSAGES_STATEMENTS(X)                                                                  \
-	X(MESSAGES_INSERT, SQL_INSERT("messages", MESSAGE_COLUMNS))                             \
-	X(MESSAGES_UPDATE, SQL_UPDATE("messages", MESSAGE_COLUMNS))                             \
-	X(MESSAGES_BY_ID, SELECT "WHERE id = ?")                                                \
-	X(MESSAGES_BY_EVENT, SELECT "WHERE event_id = ? LIMIT 1")                               \
-	X(MESSAGES_OPEN,                                                                        \
-	        SELECT "WHERE room = ? AND origin = ? AND closed_ms = 0 AND kind IN (0, 1, 2) " \
-	               "ORDER BY id DESC LIMIT 1")                                              \
-	X(MESSAGES_OPEN_ALL, SELECT "INDEXED BY messages_open WHERE closed_ms = 0 ORDER BY id") \
-	X(MESSAGES_DIRTY, SELECT "WHERE room = ? AND dirty_ms > 0 AND event_id IS NOT NULL "    \
-	                         "ORDER BY dirty_ms, id")                                       \
-	X(MESSAGES_OPENED_SINCE,                                                                \
-	        "SELECT count(*) FROM messages WHERE opened_ms >= ? AND kind IN (0, 1)")
+#define MESSAGES_STATEMENTS(X)                                                                    \
+	X(MESSAGES_INSERT, SQL_INSERT("messages", MESSAGE_COLUMNS))                               \
+	X(MESSAGES_UPDATE, SQL_UPDATE("messages", MESSAGE_COLUMNS))                               \
+	X(MESSAGES_BY_ID, SELECT "WHERE id = ?")                                                  \
+	X(MESSAGES_BY_EVENT, SELECT "WHERE event_id = ? LIMIT 1")                                 \
+	X(MESSAGES_OPEN,                                                                          \
+	        SELECT "WHERE room = ? AND origin = ? AND closed_ms = 0 AND kind IN (0, 1, 2) "   \
+	               "ORDER BY id DESC LIMIT 1")                                                \
+	X(MESSAGES_OPEN_ALL, SELECT "INDEXED BY messages_open WHERE closed_ms = 0 ORDER BY id")   \
+	X(MESSAGES_DIRTY, SELECT "WHERE room = ? AND dirty_ms > 0 AND event_id IS NOT NULL "      \
+	                         "ORDER BY dirty_ms, id")                                         \
+	X(MESSAGES_COUNT_OPENED, "SELECT count(*) FROM messages WHERE opened_ms BETWEEN ? AND ? " \
+	                         "AND kind IN (0, 1)")
 
 _Static_assert(MESSAGE_ALERTS == 0 && MESSAGE_RING == 1 && MESSAGE_STORM == 2, "see above");
 
@@ -132,11 +132,13 @@ enum err messages_dirty(
 	return code;
 }
 
-enum err messages_opened_since(struct store *store, int64_t since_ms, int64_t *count)
+enum err messages_count_opened(
+        struct store *store, int64_t since_ms, int64_t until_ms, int64_t *count)
 {
 	struct sql sql;
 
-	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_OPENED_SINCE);
+	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_COUNT_OPENED);
 	sql_bind_int(&sql, since_ms);
+	sql_bind_int(&sql, until_ms);
 	return sql_one_int(&sql, count);
 }

@@ -67,8 +67,10 @@ enum err messages_open_all(struct store *store, struct message_row **rows, size_
 /* Confirmed messages with dirty_ms set, closed or not, in a room, oldest dirty first. */
 enum err messages_dirty(
         struct store *store, const char *room, struct message_row **rows, size_t *len);
-/* Messages of kind ALERTS or RING opened since since_ms, over all rooms: the storm's measure. */
-enum err messages_opened_since(struct store *store, int64_t since_ms, int64_t *count);
+/* Messages of kind ALERTS or RING opened from since_ms to until_ms, over all rooms: the storm's
+ * measure. */
+enum err messages_count_opened(
+        struct store *store, int64_t since_ms, int64_t until_ms, int64_t *count);
 
 /* ERR_EXISTS: that fingerprint is in the message already. */
 enum err entries_insert(struct store *store, struct entry_row *row); /* sets row->id */
