@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "bot/base/alloc.h"
+#include "bot/base/clock.h"
 #include "bot/base/log.h"
 #include "bot/intake/request.h"
 #include "bot/intake/server.h"
@@ -136,6 +137,17 @@ static char *path_of(const struct spool *spool, const char *suffix)
 	return x_asprintf("%s/%s%s", spool->folder, spool->names[spool->next], suffix);
 }
 
+/* What waited here happened when it was written, not when it is taken in. */
+static void set_at(json_t *request, const struct timespec *written)
+{
+	int64_t at_ms = (int64_t)written->tv_sec * CLOCK_SECOND_MS + written->tv_nsec / 1000000;
+	int64_t now_ms = clock_now_ms();
+	char at[32];
+
+	clock_format_rfc3339(at_ms < now_ms ? at_ms : now_ms, at, sizeof(at));
+	json_object_set_new(request, "at", json_string(at));
+}
+
 /* Reads and checks a file. ERR_INVALID: not an alert and never will be. */
 static enum err read_request(const struct spool *spool, json_t **out, struct fault *fault)
 {
@@ -173,6 +185,8 @@ static enum err read_request(const struct spool *spool, json_t **out, struct fau
 		goto done;
 	}
 	json_object_set_new(*out, "op", json_string("alert"));
+	if (!json_object_get(*out, "at"))
+		set_at(*out, &st.st_mtim);
 	if (!json_object_get(*out, "id"))
 		json_object_set_new(*out, "id", json_string(spool->names[spool->next]));
 done:

@@ -5,7 +5,8 @@
  * temporary name, fsynced, renamed, and the folder fsynced. The reader hands them on in order,
  * one at a time, and deletes a file once its alert is committed; a file that is no valid alert
  * is renamed to *.bad and told in the log. The file's name is the alert's id when it has none,
- * so that a crash between commit and delete doubles nothing. The writing side is in
+ * so that a crash between commit and delete doubles nothing, and the time it was written is the
+ * alert's `at`. The writing side is in
  * bot/client/spool_write.h.
  */
 #pragma once

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ struct fixture {
 	char folder[64], path[96];
 	char *ids[64]; /* of the requests that came */
 	char *notes[64];
+	char at[32]; /* of the last one */
 	int count;
 	enum err result; /* what they are answered with */
 	bool hold;       /* not answered at once */
@@ -36,6 +38,7 @@ static void on_request(const json_t *request, void *arg)
 
 	f->ids[f->count] = strdup(json_string_value(json_object_get(request, "id")));
 	f->notes[f->count++] = json_dumps(json_object_get(request, "n"), JSON_ENCODE_ANY);
+	snprintf(f->at, sizeof(f->at), "%s", json_string_value(json_object_get(request, "at")));
 	if (!f->hold)
 		spool_done(f->spool, f->result, NULL);
 }
@@ -144,6 +147,14 @@ static void leave_raw(struct fixture *f, const char *name, const char *text)
 	FILE *file = fopen(path, "w");
 	fputs(text, file);
 	fclose(file);
+}
+
+static void rename_in(struct fixture *f, const char *from, const char *to)
+{
+	char old[256], new[256];
+	snprintf(old, sizeof(old), "%s/%s", f->path, from);
+	snprintf(new, sizeof(new), "%s/%s", f->path, to);
+	assert_int_equal(rename(old, new), 0);
 }
 
 static void files_come_in_order_and_are_deleted(void **state)
@@ -259,6 +270,42 @@ static void closing_waits_for_what_is_in_hand(void **state)
 	assert_int_equal(f->count, 1);
 }
 
+/* Hours may pass before the daemon is back. */
+static void what_waited_happened_when_it_was_written(void **state)
+{
+	static const struct {
+		int64_t written_ms; /* since 1970; 0 = an hour ahead */
+		const char *text, *at;
+	} cases[] = {
+	        {INT64_C(1790000000250), "{\"app\":\"a\"}", "2026-09-21T14:13:20.250Z"},
+	        {INT64_C(1790000000250), "{\"app\":\"a\",\"at\":\"2026-09-21T10:00:00Z\"}",
+	                "2026-09-21T10:00:00Z"},
+	        {0, "{\"app\":\"a\"}", NULL}, /* a clock that was wrong: now */
+	};
+	struct fixture *f = *state;
+	char path[256];
+
+	start(f);
+	for (int i = 0; i < 3; i++) {
+		int64_t ms =
+		        cases[i].written_ms ? cases[i].written_ms : clock_now_ms() + CLOCK_HOUR_MS;
+		struct timespec times[2] = {{.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}};
+		int64_t got_ms;
+
+		times[1] = times[0];
+		leave_raw(f, ".hidden", cases[i].text);
+		snprintf(path, sizeof(path), "%s/.hidden", f->path);
+		assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+		rename_in(f, ".hidden", "1-1-1.json");
+		wait_count(f, i + 1);
+		wait_gone(f, "1-1-1.json");
+		if (cases[i].at)
+			assert_string_equal(f->at, cases[i].at);
+		assert_true(clock_parse_rfc3339(f->at, &got_ms));
+		assert_true(got_ms <= clock_now_ms());
+	}
+}
+
 static void a_spooled_file_is_private_to_user_and_group(void **state)
 {
 	struct fixture *f = *state;
@@ -283,6 +330,7 @@ int main(void)
 	        T(what_is_no_alert_is_set_aside),
 	        T(a_crash_before_the_delete_gives_the_same_id_again),
 	        T(closing_waits_for_what_is_in_hand),
+	        T(what_waited_happened_when_it_was_written),
 	        T(a_spooled_file_is_private_to_user_and_group),
 	};
 #undef T
