@@ -45,7 +45,16 @@ class Demo:
                        {name: f"#fn-registry-{name}:test.local" for name in self.rooms})
         self.bot.start()
         self.client = self.bot.client()
+        self.ready()
         self.written = {}  # run id → time of the socket write
+
+    def ready(self):
+        """In both rooms, so that what follows shows the way of an alert and not of a start."""
+        end = time.monotonic() + 60
+        while sum(room["ready"] for room in self.client.call({"op": "status"})["rooms"]) < len(self.rooms):
+            if time.monotonic() > end:
+                raise TimeoutError("the bot did not come into its rooms")
+            time.sleep(0.05)  # there is no event for it on the socket
 
     def fire(self, number, more=()):
         for alert in [*ALERTS, *more]:
@@ -85,7 +94,7 @@ def main():
     demo.fire(1)
     demo.arrived(1)
     demo.transcript()
-    title("The homeserver is killed; three more failures come")
+    title("The homeserver is killed; seven more failures come")
     demo.server.kill()
     demo.fire(2, MORE)
     status = demo.client.call({"op": "status"})
