@@ -1,0 +1,175 @@
+/*
+ * spool_folder.c - see spool_folder.h.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/intake/request.h"
+#include "bot/intake/server.h"
+#include "bot/intake/spool_folder.h"
+
+#define BATCH_MAX 4096 /* names kept of one look; the rest comes with the next */
+
+/* ---- the list ---- */
+
+static void drop_names(struct spool_list *list)
+{
+	for (size_t i = list->next; i < list->len; i++)
+		free(list->names[i]);
+	free(list->names);
+	list->names = NULL;
+	list->len = list->next = 0;
+}
+
+void spool_list_finish(struct spool_list *list)
+{
+	drop_names(list);
+	*list = (struct spool_list){0};
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool is_spooled(const char *name)
+{
+	size_t len = strlen(name);
+	return name[0] != '.' && len > 5 && len < 64 && strcmp(name + len - 5, ".json") == 0;
+}
+
+static void keep_first(struct spool_list *list, size_t max)
+{
+	qsort(list->names, list->len, sizeof(*list->names), compare_names);
+	while (list->len > max)
+		free(list->names[--list->len]);
+}
+
+enum err spool_list_make(struct spool_list *list, const char *folder, struct fault *fault)
+{
+	struct dirent *entry;
+	struct stat st;
+	DIR *dir = NULL;
+
+	drop_names(list);
+	if (mkdir(folder, 0700) == 0 || errno == EEXIST)
+		dir = opendir(folder);
+	if (!dir || fstat(dirfd(dir), &st) == -1) {
+		enum err code = errno == EACCES ? ERR_DENIED : ERR_IO;
+
+		fault_set(fault, code, "cannot read the spool %s: %s", folder, strerror(errno));
+		if (dir)
+			closedir(dir);
+		return code;
+	}
+	list->dev = st.st_dev;
+	list->ino = st.st_ino;
+	list->names = x_calloc(2 * BATCH_MAX, sizeof(*list->names));
+	while ((entry = readdir(dir))) {
+		if (!is_spooled(entry->d_name))
+			continue;
+		list->names[list->len++] = x_strdup(entry->d_name);
+		if (list->len == 2 * BATCH_MAX)
+			keep_first(list, BATCH_MAX);
+	}
+	closedir(dir);
+	keep_first(list, BATCH_MAX);
+	return OK;
+}
+
+/* ---- one file ---- */
+
+static char *path_of(const struct spool_list *list, const char *folder, const char *suffix)
+{
+	return x_asprintf("%s/%s%s", folder, list->names[list->next], suffix ? suffix : "");
+}
+
+/* What waited here happened when it was written, not when it is taken in. */
+static void set_at(json_t *request, const struct timespec *written)
+{
+	int64_t at_ms = (int64_t)written->tv_sec * CLOCK_SECOND_MS + written->tv_nsec / 1000000;
+	int64_t now_ms = clock_now_ms();
+	char at[32];
+
+	clock_format_rfc3339(at_ms < now_ms ? at_ms : now_ms, at, sizeof(at));
+	json_object_set_new(request, "at", json_string(at));
+}
+
+static enum err parse(const char *data, size_t len, json_t **request, struct fault *fault)
+{
+	size_t position;
+	enum err code = request_parse(data, len, request, &position, fault);
+	const json_t *op = code == OK ? json_object_get(*request, "op") : NULL;
+
+	if (!op || (json_is_string(op) && strcmp(json_string_value(op), "alert") == 0))
+		return code;
+	json_decref(*request);
+	*request = NULL;
+	return fault_set(fault, ERR_INVALID, "only alerts can be spooled");
+}
+
+enum err spool_list_read(
+        const struct spool_list *list, const char *folder, json_t **request, struct fault *fault)
+{
+	char *path = path_of(list, folder, NULL);
+	char *data = NULL;
+	struct stat st;
+	ssize_t len;
+	enum err code;
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	*request = NULL;
+	if (fd == -1 || fstat(fd, &st) == -1) {
+		code = errno == ENOENT                     ? ERR_NOT_FOUND
+		       : errno == EACCES || errno == ELOOP ? ERR_INVALID
+		                                           : ERR_IO;
+		fault_set(fault, code, "cannot open: %s", strerror(errno));
+		goto done;
+	}
+	if (!S_ISREG(st.st_mode) || st.st_size > SERVER_LINE_MAX + 1) {
+		code = fault_set(fault, ERR_INVALID, "not a file of at most 64 KiB");
+		goto done;
+	}
+	data = x_calloc(1, SERVER_LINE_MAX + 1);
+	len = read(fd, data, SERVER_LINE_MAX + 1);
+	if (len == -1) {
+		code = fault_set(fault, ERR_IO, "cannot read: %s", strerror(errno));
+		goto done;
+	}
+	code = parse(data, (size_t)len, request, fault);
+	if (code != OK)
+		goto done;
+	json_object_set_new(*request, "op", json_string("alert"));
+	if (!json_object_get(*request, "at"))
+		set_at(*request, &st.st_mtim);
+	if (!json_object_get(*request, "id"))
+		json_object_set_new(*request, "id", json_string(list->names[list->next]));
+done:
+	if (fd != -1)
+		close(fd);
+	free(data);
+	free(path);
+	return code;
+}
+
+enum err spool_list_away(
+        struct spool_list *list, const char *folder, const char *suffix, struct fault *fault)
+{
+	char *path = path_of(list, folder, NULL);
+	char *aside = path_of(list, folder, suffix);
+	enum err code = OK;
+
+	if ((suffix ? rename(path, aside) : unlink(path)) == -1 && errno != ENOENT)
+		code = fault_set(fault, ERR_IO, "cannot put away %s: %s", path, strerror(errno));
+	else
+		free(list->names[list->next++]);
+	free(aside);
+	free(path);
+	return code;
+}
