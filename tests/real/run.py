@@ -204,6 +204,62 @@ def test_kill_9_fifty_times(world):
     bot.stop()
 
 
+def test_failures_over_many_minutes(world):
+    """Minutes of two seconds: 100 failures of one app over several of them."""
+    bot = world.bot("[delivery]\nthrottle = 2s\nedit_interval = 200ms\n")
+    client, ops = bot.client(), bot.ids["ops"]
+    written = {}
+    for i in range(100):
+        written[f"run-min-{i}"] = time.time()
+        check(client.call(node(f"run-min-{i}", f"node_{i % 10}"))["ok"], "refused")
+        time.sleep(0.07)  # the pace is what is tested
+    world.reader.wait(lambda: set(runs_in(world, ops)) == set(written), 30)
+    new = [m["event"]["origin_server_ts"] for m in world.reader.messages(ops)]
+    check(len(new) >= 3, f"{len(new)} messages in seven seconds")
+    check(all(b - a >= 2000 for a, b in zip(new, new[1:])), f"too close: {new}")
+    slowest = 0
+    for run, at in written.items():
+        seen = next(when for room, event, when in world.reader.events
+                    if room == ops and run in event["content"].get("body", ""))
+        slowest = max(slowest, seen - at)
+    check(slowest < 3, f"readable after {slowest:.1f} s")
+    # of criticals that joined in silence the next message says how many
+    check("more critical failures joined" in "".join(m["event"]["content"]["body"]
+                                                     for m in world.reader.messages(ops)), "nothing rang")
+    bot.stop()
+
+
+def test_a_storm_is_summed_up(world):
+    bot = world.bot()
+    client, ops = bot.client(), bot.ids["ops"]
+    for i in range(40):
+        client.send(node(f"run-storm-{i}", app=f"app_{i}"))
+    check(all(client.receive()["ok"] for _ in range(40)), "not all acknowledged")
+    world.reader.wait(lambda: len(set(runs_in(world, ops))) == 40, 30)
+    new = world.reader.messages(ops)
+    check(len(new) == 21, f"{len(new)} new messages, 20 and the storm were to come")
+    check("storm" in new[-1]["content"]["body"] and "20 alerts of 20 apps" in new[-1]["content"]["body"],
+          new[-1]["content"]["body"][:200])
+    listed = bot.call({"op": "alerts", "limit": 100})["alerts"]
+    check(len({alert["run_id"] for alert in listed}) == 40, "the single alerts are not listed")
+    bot.stop()
+
+
+def test_what_happened_a_while_ago_says_when(world):
+    """Spooled while the daemon was down: the message tells when, not when it was taken in."""
+    bot = world.bot(start=False)
+    sent = subprocess.run([BUILD / "bot/client/matrix-send-message", "-c", bot.config, "--app", "late", "--run-id",
+                           "run-late-1", "-s", "critical", "disk full"], capture_output=True, text=True)
+    check(sent.returncode == 0 and sent.stdout == "spooled\n", str(sent))
+    (file,) = (bot.folder / "spool").glob("*.json")
+    os.utime(file, (time.time() - 600, time.time() - 600))
+    bot.start()
+    world.reader.wait(lambda: "run-late-1" in runs_in(world, bot.ids["ops"]), 30)
+    body = world.reader.messages(bot.ids["ops"])[0]["content"]["body"]
+    check("happened at" in body and "10m" in body, body)
+    bot.stop()
+
+
 def test_routes_and_a_closed_room(world):
     shut = world.room("shut", bot_may_write=False)
     bot = world.bot("[app payments]\ncritical = pay\n[app locked]\ncritical = shut\n", pay=None, shut=shut)
