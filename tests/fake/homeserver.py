@@ -91,6 +91,7 @@ class Homeserver:
         self.members = [self.USER, "@op:fake.local"]
         self.devices = {}  # user: {device: its keys}
         self.identity = {}  # user: body of device_signing/upload
+        self.unsigned = False  # shows no signature but the device's own
         self.one_time_keys = {}
         self.account_data = {}  # path: content
         self.to_device = []  # (type, messages)
@@ -210,6 +211,10 @@ class Homeserver:
         """What a device needs to be signed; tests change `devices` and `identity` to lie."""
         if path == "/v3/keys/upload":
             if "device_keys" in body:
+                if self.unsigned:  # as if only the device itself had signed
+                    own = "ed25519:" + body["device_keys"]["device_id"]
+                    signatures = body["device_keys"]["signatures"][self.USER]
+                    body["device_keys"]["signatures"][self.USER] = {own: signatures[own]}
                 self.devices.setdefault(self.USER, {})[body["device_keys"]["device_id"]] = body["device_keys"]
             self.one_time_keys.update(body.get("one_time_keys", {}))
             return 200, {"one_time_key_counts": {"signed_curve25519": len(self.one_time_keys)}}
