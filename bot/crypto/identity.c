@@ -302,10 +302,9 @@ enum err identity_signed(
 		        "the homeserver refuses the signature of %s: %s", user,
 		        text != NULL ? text : "no reason given");
 	}
+	/* With a failure, whatever it names, only the keys that are shown tell: identity_seen(). */
 	if (code == OK && js_str(context, "user") == NULL) {
-		code = row_mark(crypto, "signed",
-		        json_object_get(js_obj(failures, user), crypto->device_id) == NULL,
-		        failed ? now_ms + RETRY_MS : 0);
+		code = row_mark(crypto, "signed", !failed, failed ? now_ms + RETRY_MS : 0);
 	}
 	return code == OK ? devices_mark_dirty(crypto, user) : code;
 }
@@ -323,10 +322,11 @@ enum err identity_seen(struct crypto *crypto, int64_t now_ms, bool device_signed
 	AUTO_JSON row = NULL;
 	enum err code = row_get(crypto, &row);
 
-	if (code != OK || device_signed || !json_is_true(json_object_get(row, "signed"))) {
+	if (code != OK || device_signed == json_is_true(json_object_get(row, "signed"))) {
 		return code == ERR_NOT_FOUND ? OK : code;
 	}
-	return row_mark(crypto, "signed", false, now_ms + CLOCK_MINUTE_MS);
+	return row_mark(
+	        crypto, "signed", device_signed, device_signed ? 0 : now_ms + CLOCK_MINUTE_MS);
 }
 
 enum err crypto_status(struct crypto *crypto, struct crypto_status *out)

@@ -293,8 +293,9 @@ def test_no_plain_text_in_an_encrypted_room():
 def test_nothing_is_encrypted_before_the_device_is_signed():
     server, bot = make(unsigned=True)
     server.state[(OPS, "m.room.encryption")] = {"algorithm": "m.megolm.v1.aes-sha2"}
+    # the failure names something else, and still nobody sees a signature
     server.trick("POST", "/keys/signatures/upload", lambda r: r.reply(
-        200, {"failures": {server.USER: {"DEV": {"errcode": "M_UNKNOWN", "error": "bad signature"}}}}), -1)
+        200, {"failures": {server.USER: {"OTHER": {"errcode": "M_UNKNOWN", "error": "bad signature"}}}}), -1)
     bot.start()
     bot.call(node("r-1"))
     bot.call(node("r-2", severity="warning"))
