@@ -224,6 +224,7 @@ struct crypto_status {
 	bool uploaded;    /* the device keys are on the server */
 	char *master_key; /* ours, NULL when unknown */
 	json_t *notices;  /* array of strings: what was refused or went wrong, each once */
+	json_t *verified; /* array of strings: other users whose present identity was verified */
 };
 
 enum err crypto_status(struct crypto *crypto, struct crypto_status *out);
@@ -250,5 +251,51 @@ json_t *crypto_secrets_types(const json_t *account_data);
 
 /* ---- identities of others ---- */
 
-/* Takes a user's changed identity as the one to trust from now on. */
+/* Takes a user's changed identity as the one to trust from now on. ERR_NOT_FOUND: it has not
+ * changed. */
 enum err crypto_identity_accept(struct crypto *crypto, int64_t now_ms, const char *user_id);
+
+/* ---- verification by emoji (m.sas.v1) ----
+ *
+ * Others ask for it, by to-device events (crypto_take_sync() sees them) or in a room; a person
+ * on the host accepts it, compares and confirms. It is in memory alone and ends with the process;
+ * crypto_requests() moves it on, and is to be called every few seconds while one is under way.
+ */
+
+/* Whether an event of a room belongs to a verification. */
+bool crypto_is_verification(const char *type, const json_t *content);
+
+/* Such an event, decrypted where the room is encrypted; all borrowed. */
+struct crypto_verification {
+	const char *room_id, *event_id, *sender, *type;
+	const char *device_id; /* that encrypted it, or NULL */
+	int64_t sent_ms;
+	const json_t *content;
+};
+
+enum err crypto_take_verification(
+        struct crypto *crypto, int64_t now_ms, const struct crypto_verification *in);
+
+/*
+ * Those under way and those that ended in the last minutes, oldest first; a new reference to an
+ * array of objects: id, user_id, device_id, fingerprint (of that device, null = not known yet),
+ * identity (their master key, likewise), identity_changed, own (it is our own account's),
+ * room_id (null = by to-device events), state ("requested", "ready", "started", "compare",
+ * "confirmed", "done", "cancelled"), since_ms, until_ms, code and reason of a cancel, by_them;
+ * and while there is something to compare, emoji [{emoji, name}] and decimals.
+ */
+enum err crypto_verifications(struct crypto *crypto, json_t **out);
+
+/* A person's word. ERR_NOT_FOUND: no such verification. ERR_CANCELED: it was cancelled.
+ * ERR_INVALID: not now. The fault says more. */
+
+/* ERR_BUSY: their devices are being asked for, try again. ERR_DENIED: they have nothing that
+ * could be verified; it is cancelled. */
+enum err crypto_verify_accept(struct crypto *crypto, int64_t now_ms, const char *user_id,
+        const char *id, struct fault *fault);
+/* The emoji match. */
+enum err crypto_verify_confirm(struct crypto *crypto, int64_t now_ms, const char *user_id,
+        const char *id, struct fault *fault);
+/* mismatch: the emoji do not match. */
+enum err crypto_verify_cancel(struct crypto *crypto, int64_t now_ms, const char *user_id,
+        const char *id, bool mismatch, struct fault *fault);
