@@ -60,6 +60,26 @@ static bool event_read(const struct source *source, struct room_event *event)
 	return event->event_id && event->sender && event->type && json_is_object(content);
 }
 
+/* An event that can be read: a verification's goes to the machine, others to the handlers. */
+static enum err hand_on(struct reading *r, const struct room_event *event, bool in_the_clear)
+{
+	struct crypto_verification verification = {
+	        .room_id = event->room_id,
+	        .event_id = event->event_id,
+	        .sender = event->sender,
+	        .type = event->type,
+	        .device_id = event->device_id,
+	        .sent_ms = event->sent_ms,
+	        .content = event->content,
+	};
+
+	if (!crypto_is_verification(event->type, event->content))
+		return commands_event(&r->env, event);
+	if (event->encrypted && in_the_clear)
+		return OK; /* anybody may have put it there */
+	return crypto_take_verification(core_machine(r->core), r->env.now_ms, &verification);
+}
+
 /* Opens an encrypted event and hands it on. ERR_NOT_FOUND: its key is not here yet. */
 static enum err decrypt(
         struct reading *r, const struct source *source, struct room_event *event, bool ask)
@@ -80,7 +100,7 @@ static enum err decrypt(
 	event->content = clear.content;
 	event->device_id = clear.device_id;
 	event->obey = clear.obey;
-	err = commands_event(&r->env, event);
+	err = hand_on(r, event, false);
 	crypto_event_finish(&clear);
 	return err;
 }
@@ -114,7 +134,7 @@ static enum err read_item(struct reading *r, const struct batch_item *item)
 	if (!event_read(&source, &event) || strcmp(event.sender, r->env.config->matrix.user) == 0)
 		return OK;
 	if (strcmp(event.type, "m.room.encrypted") != 0)
-		return commands_event(&r->env, &event);
+		return hand_on(r, &event, true);
 	err = decrypt(r, &source, &event, true);
 	return err == ERR_NOT_FOUND ? keep(r, item) : err;
 }

@@ -1,0 +1,256 @@
+"""Verification by emoji on a real Synapse: operators' clients with matrix-js-sdk's Rust crypto (what
+Element runs on) against the bot and `matrix-telemetry-bot verify` on a terminal. Prints "ok NAME" or
+"not ok NAME" a test. Usage: verify.py [NAME …]"""
+import json
+import os
+import pathlib
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
+import client as clients  # noqa: E402
+from bot import BUILD  # noqa: E402
+from encrypted import World, check, node, readable, run_tests, settled  # noqa: E402
+
+
+class Terminal:
+    """`matrix-telemetry-bot verify` on a pseudo-terminal."""
+
+    def __init__(self, bot, *arguments):
+        self.screen, self.input = "", None
+        mine, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            [BUILD / "bot/matrix-telemetry-bot", "-c", bot.config, "verify", *arguments],
+            stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+        os.close(theirs)
+        self.fd = mine
+
+    def wait(self, text, seconds=60):
+        end = time.monotonic() + seconds
+        while text not in self.screen:
+            check(time.monotonic() < end, f"the terminal does not show {text!r}:\n{self.screen}")
+            if select.select([self.fd], [], [], 0.2)[0]:
+                try:
+                    self.screen += os.read(self.fd, 65536).decode(errors="replace")
+                except OSError:  # the other end is closed
+                    check(text in self.screen, f"it ended without {text!r}:\n{self.screen}")
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def end(self, seconds=60):
+        code = self.process.wait(seconds)
+        try:
+            while select.select([self.fd], [], [], 0.2)[0]:
+                data = os.read(self.fd, 65536)
+                if not data:
+                    break
+                self.screen += data.decode(errors="replace")
+        except OSError:
+            pass
+        os.close(self.fd)
+        return code
+
+    def emoji(self):
+        """The names that are shown."""
+        line = next(line for line in self.screen.splitlines() if len(re.findall(r"\w+", line)) >= 7
+                    and not re.search(r"[.:?]", line))
+        return line.strip()
+
+    def decimals(self):
+        return [int(number) for number in re.search(r"numbers: (\d+) (\d+) (\d+)", self.screen).groups()]
+
+
+def events(client, kind):
+    return [event for event in list(client.events) if event["event"] == kind]
+
+
+def shown(client):
+    client.wait(lambda: events(client, "sas"), 60, "the client shows no emoji")
+    return events(client, "sas")[-1]
+
+
+def same(terminal, sas):
+    line = terminal.emoji()
+    names = [part.strip() for part in re.split(r"[^\w ]+", line) if part.strip()]
+    check([n.lower() for n in names] == [n.lower() for n in sas["emoji"]], f"{line} but {sas['emoji']}")
+    check(terminal.decimals() == sas["decimal"], f"{terminal.screen} but {sas['decimal']}")
+
+
+def sees_verified(client, bot, seconds=60):
+    end = time.monotonic() + seconds
+    while True:
+        status = client.call("user_status", user=bot.account["user_id"], device=bot.account["device_id"])
+        if status["verified"]:
+            return
+        check(time.monotonic() < end, f"the client does not see the bot verified: {status}")
+        time.sleep(0.2)  # there is no event for it
+
+
+def bot_sees_verified(bot, user, seconds=60):
+    end = time.monotonic() + seconds
+    while user not in bot.call({"op": "status"})["encryption"]["verified"]:
+        check(time.monotonic() < end, "status does not say that the user is verified")
+        time.sleep(0.2)
+
+
+def operator(world, bot, name):
+    """A person with a signed client, in the bot's room."""
+    person = clients.js(world.server, world.account(name))
+    world.operator.call("invite", room=bot.ids["ops"], user=person.account["user_id"])
+    person.call("join", room=bot.ids["ops"])
+    return person
+
+
+def sender_verified(bot, user):
+    """What the homeserver tells the bot of the user: is there a signature of the bot's?"""
+    found = bot.server.call("POST", "/_matrix/client/v3/keys/query", {"device_keys": {user: []}},
+                            bot.account["access_token"])
+    return bot.account["user_id"] in found["master_keys"][user].get("signatures", {})
+
+
+def dialogue(world, bot, person, request, start):
+    """From the request to both having said yes."""
+    terminal = Terminal(bot)
+    terminal.wait("Waiting for a request")
+    request()
+    terminal.wait(f"{person.account['user_id']} asks for verification")
+    if start == "client":
+        person.wait(lambda: any(e["phase"] == 3 for e in events(person, "verification")), 60, "not ready")
+        person.call("start_sas")
+    terminal.wait("Do they match?")
+    same(terminal, shown(person))
+    terminal.type("y\n")
+    person.call("confirm_sas")
+    person.wait(lambda: events(person, "verified"), 60, f"not verified: {events(person, 'unverified')}")
+    terminal.wait("is verified")
+    check(terminal.end() == 0, terminal.screen)
+    sees_verified(person, bot)
+    bot_sees_verified(bot, person.account["user_id"])
+    bot.server = world.server
+    end = time.monotonic() + 30
+    while not sender_verified(bot, person.account["user_id"]):
+        check(time.monotonic() < end, "the bot's signature is not on the server")
+        time.sleep(0.2)
+
+
+def test_by_to_device_the_client_starts(world):
+    bot = world.bot()
+    settled(bot)
+    person = operator(world, bot, "tdc")
+    dialogue(world, bot, person, lambda: person.call(
+        "verify", user=bot.account["user_id"], device=bot.account["device_id"]), "client")
+    person.stop()
+    bot.stop()
+
+
+def test_by_to_device_the_bot_starts(world):
+    bot = world.bot()
+    settled(bot)
+    person = operator(world, bot, "tdb")
+    dialogue(world, bot, person, lambda: person.call(
+        "verify", user=bot.account["user_id"], device=bot.account["device_id"]), "bot")
+    person.stop()
+    bot.stop()
+
+
+def test_in_an_encrypted_room_the_client_starts(world):
+    bot = world.bot()
+    settled(bot)
+    person = operator(world, bot, "irc")
+    bot.call(node("run-irc-1"))
+    readable(person, bot, "run-irc-1")
+    dialogue(world, bot, person, lambda: person.call(
+        "verify", user=bot.account["user_id"], room=bot.ids["ops"]), "client")
+    person.stop()
+    bot.stop()
+
+
+def test_in_an_encrypted_room_the_bot_starts(world):
+    bot = world.bot()
+    settled(bot)
+    person = operator(world, bot, "irb")
+    dialogue(world, bot, person, lambda: person.call(
+        "verify", user=bot.account["user_id"], room=bot.ids["ops"]), "bot")
+    person.stop()
+    bot.stop()
+
+
+def test_a_mismatch_ends_both(world):
+    bot = world.bot()
+    settled(bot)
+    for says_no in ("bot", "client"):
+        person = operator(world, bot, "mis")
+        terminal = Terminal(bot, person.account["user_id"])
+        person.call("verify", user=bot.account["user_id"], device=bot.account["device_id"])
+        terminal.wait("Do they match?")
+        shown(person)
+        if says_no == "bot":
+            terminal.type("n\n")
+        else:
+            person.call("confirm_sas", mismatch=True)
+        person.wait(lambda: events(person, "unverified"), 60, "the client does not see the end")
+        terminal.wait("Not verified")
+        check(terminal.end() == 65, terminal.screen)
+        status = person.call("user_status", user=bot.account["user_id"], device=bot.account["device_id"])
+        check(not status["verified"], str(status))
+        check(person.account["user_id"] not in bot.call({"op": "status"})["encryption"]["verified"], "verified")
+        person.stop()
+    bot.stop()
+
+
+def test_trust_verified_gives_keys_to_who_was_verified(world):
+    bot = world.bot(extra="[encryption]\ntrust = verified\n")
+    settled(bot)
+    person, other = operator(world, bot, "trv"), operator(world, bot, "trn")
+    bot.call(node("run-trv-1"))
+    for client in (person, other):
+        client.wait(lambda: client.failures(bot.ids["ops"]), 60, "it was not told at all")
+    dialogue(world, bot, person, lambda: person.call(
+        "verify", user=bot.account["user_id"], device=bot.account["device_id"]), "client")
+    bot.call(node("run-trv-2"))
+    readable(person, bot, "run-trv-2")
+    other.wait(lambda: len(other.failures(bot.ids["ops"])) >= 2, 60, "it was not told at all")
+    check("run-trv" not in other.text(bot.ids["ops"]), "who is not verified reads")
+    check("run-trv-1" not in person.text(bot.ids["ops"]), "what was before is read")
+    person.stop()
+    other.stop()
+    bot.stop()
+
+
+def test_a_reset_identity_is_accepted_on_the_host(world):
+    account = world.account("reset")
+    first = clients.js(world.server, account)
+    bot = world.bot()
+    settled(bot)
+    world.operator.call("invite", room=bot.ids["ops"], user=account["user_id"])
+    first.call("join", room=bot.ids["ops"])
+    bot.call(node("run-res-1"))
+    readable(first, bot, "run-res-1")
+    second = clients.js(world.server, world.login(account))
+    second.call("join", room=bot.ids["ops"])
+    end = time.monotonic() + 60
+    wanted = f"verify --accept-identity {account['user_id']}"
+    while not any(wanted in text for text in bot.call({"op": "status"})["encryption"]["notices"]):
+        check(time.monotonic() < end, "status does not say how it is accepted")
+        time.sleep(0.2)
+    command = [BUILD / "bot/matrix-telemetry-bot", "-c", bot.config, "verify", "--accept-identity"]
+    done = subprocess.run([*command, account["user_id"]], capture_output=True, text=True)
+    check(done.returncode == 0 and "from now on" in done.stdout, str(done))
+    bot.call(node("run-res-2"))
+    readable(second, bot, "run-res-2")
+    check(not any(wanted in text for text in bot.call({"op": "status"})["encryption"]["notices"]), "still noticed")
+    done = subprocess.run([*command, account["user_id"]], capture_output=True, text=True)
+    check(done.returncode == 65 and "has not changed" in done.stderr, str(done))
+    first.stop()
+    second.stop()
+    bot.stop()
+
+
+if __name__ == "__main__":
+    run_tests(globals())
