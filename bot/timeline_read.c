@@ -60,8 +60,9 @@ static bool event_read(const struct source *source, struct room_event *event)
 	return event->event_id && event->sender && event->type && json_is_object(content);
 }
 
-/* An event that can be read: a verification's goes to the machine, others to the handlers. */
-static enum err hand_on(struct reading *r, const struct room_event *event, bool in_the_clear)
+/* An event that can be read: a verification's goes to the machine, others to the handlers. What
+ * belongs to a verification proves itself; Element sends it in the clear in encrypted rooms too. */
+static enum err hand_on(struct reading *r, const struct room_event *event)
 {
 	struct crypto_verification verification = {
 	        .room_id = event->room_id,
@@ -75,8 +76,6 @@ static enum err hand_on(struct reading *r, const struct room_event *event, bool 
 
 	if (!crypto_is_verification(event->type, event->content))
 		return commands_event(&r->env, event);
-	if (event->encrypted && in_the_clear)
-		return OK; /* anybody may have put it there */
 	return crypto_take_verification(core_machine(r->core), r->env.now_ms, &verification);
 }
 
@@ -100,7 +99,7 @@ static enum err decrypt(
 	event->content = clear.content;
 	event->device_id = clear.device_id;
 	event->obey = clear.obey;
-	err = hand_on(r, event, false);
+	err = hand_on(r, event);
 	crypto_event_finish(&clear);
 	return err;
 }
@@ -134,7 +133,7 @@ static enum err read_item(struct reading *r, const struct batch_item *item)
 	if (!event_read(&source, &event) || strcmp(event.sender, r->env.config->matrix.user) == 0)
 		return OK;
 	if (strcmp(event.type, "m.room.encrypted") != 0)
-		return hand_on(r, &event, true);
+		return hand_on(r, &event);
 	err = decrypt(r, &source, &event, true);
 	return err == ERR_NOT_FOUND ? keep(r, item) : err;
 }
