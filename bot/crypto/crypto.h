@@ -115,8 +115,9 @@ enum crypto_request_kind {
 	CRYPTO_SIGNING_UPLOAD,
 	CRYPTO_SIGNATURES_UPLOAD,
 	CRYPTO_ACCOUNT_DATA,
-	/* A verification's event for a room: `room_id`, `type` and `body` as content, to be sent
-	 * like any other event of ours, encrypted where the room is. */
+	/* A verification's event for a room. Without a path: `room_id`, `type` and `body` as
+	 * content, to be sent like any other event of ours, encrypted where the room is; with one:
+	 * to be sent as it is. */
 	CRYPTO_ROOM_EVENT,
 };
 
@@ -124,9 +125,10 @@ struct crypto_request {
 	int64_t id;
 	enum crypto_request_kind kind;
 	char *method; /* "POST", "PUT" */
-	char *path;   /* after "/_matrix/client", percent-encoded; NULL for CRYPTO_ROOM_EVENT */
+	char *path;   /* after "/_matrix/client", percent-encoded; may be NULL for CRYPTO_ROOM_EVENT
+	               */
 	char *body;   /* JSON */
-	char *room_id, *type; /* CRYPTO_ROOM_EVENT only */
+	char *room_id, *type; /* CRYPTO_ROOM_EVENT without a path only */
 };
 
 /* All that wait for an end, oldest first, those under way included: the caller knows by their ids
@@ -269,6 +271,8 @@ bool crypto_is_verification(const char *type, const json_t *content);
 struct crypto_verification {
 	const char *room_id, *event_id, *sender, *type;
 	const char *device_id; /* that encrypted it, or NULL */
+	bool encrypted;        /* the room is; so will be what answers it */
+	bool direct;           /* the room is not one that events are posted to */
 	int64_t sent_ms;
 	const json_t *content;
 };

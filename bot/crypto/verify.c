@@ -47,6 +47,7 @@ static void verify_free(struct crypto *crypto, struct verify *v)
 {
 	TAILQ_REMOVE(&crypto->verifications, v, link);
 	ol_sas_free(v->sas);
+	ol_outbound_free(v->session);
 	explicit_bzero(v->bytes, sizeof(v->bytes));
 	free(v->id);
 	free(v->user_id);
@@ -137,11 +138,13 @@ void verify_cancel(struct verify *v, int64_t now_ms, const char *code, const cha
 }
 
 /* One event is under way for each: the first of the queue, until its end came. */
-static enum err send_next(struct crypto *crypto, struct verify *v)
+static enum err send_next(struct crypto *crypto, struct verify *v, int64_t now_ms)
 {
 	const json_t *event = json_array_get(v->out, 0);
-	json_t *content, *context;
-	bool waits = false;
+	AUTO_JSON context =
+	        json_pack("{s:b, s:s, s:s}", v->id, 1, "verify", v->id, "user", v->user_id);
+	bool waits = false, direct = false;
+	json_t *content;
 	enum err code;
 
 	if (event == NULL) {
@@ -152,14 +155,25 @@ static enum err send_next(struct crypto *crypto, struct verify *v)
 	if (code != OK || waits) {
 		return code;
 	}
+	if (v->room_id != NULL) {
+		code = request_waits(crypto, CRYPTO_TO_DEVICE, v->id, &waits);
+		if (code == OK) {
+			code = verify_room_is_direct(crypto, v, &direct);
+		}
+		if (code != OK || waits) {
+			return code;
+		}
+	}
+	if (direct) {
+		return verify_room_send(crypto, v, now_ms, event, context);
+	}
 	content = json_deep_copy(json_object_get(event, "content"));
-	context = json_pack("{s:b, s:s, s:s}", v->id, 1, "verify", v->id, "user", v->user_id);
 	if (v->room_id != NULL) {
 		return request_room_event(
-		        crypto, v->room_id, js_str(event, "type"), content, context);
+		        crypto, v->room_id, js_str(event, "type"), content, json_incref(context));
 	}
 	return request_to_device(crypto, js_str(event, "type"),
-	        json_pack("{s:{s:o}}", v->user_id, v->device_id, content), context);
+	        json_pack("{s:{s:o}}", v->user_id, v->device_id, content), json_incref(context));
 }
 
 void verify_sent(struct crypto *crypto, int64_t now_ms, const json_t *context, bool refused)
@@ -199,7 +213,7 @@ enum err verify_step(struct crypto *crypto, int64_t now_ms)
 		} else if (v->state == VERIFY_READY && v->start_ms != 0 && now_ms >= v->start_ms) {
 			verify_sas_start(crypto, v);
 		}
-		code = send_next(crypto, v);
+		code = send_next(crypto, v, now_ms);
 	}
 	return code;
 }
@@ -257,6 +271,8 @@ static enum err add(struct crypto *crypto, int64_t now_ms, const struct verify_e
 	v->user_id = x_strdup(event->sender);
 	v->device_id = x_strdup(device_id);
 	v->room_id = x_strdup_opt(event->room_id);
+	v->encrypted = event->encrypted;
+	v->direct = event->direct;
 	v->since_ms = now_ms;
 	v->until_ms = (asked_ms < now_ms ? asked_ms : now_ms) + TIMEOUT_MS;
 	v->out = json_array();
@@ -458,6 +474,8 @@ enum err crypto_take_verification(
 	        .event_id = in->event_id,
 	        .device_id = in->device_id,
 	        .sent_ms = in->sent_ms,
+	        .encrypted = in->encrypted,
+	        .direct = in->direct,
 	        .content = in->content};
 
 	return verify_take(crypto, now_ms, &event);

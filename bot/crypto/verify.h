@@ -15,7 +15,8 @@
  * that is rolled back costs no more than that request, which is made again; events that come a
  * second time are ignored.
  *
- * verify.c keeps the list and what concerns any method; verify_sas.c is m.sas.v1.
+ * verify.c keeps the list and what concerns any method; verify_sas.c is m.sas.v1; verify_room.c
+ * brings events to rooms that are not in the config.
  */
 #pragma once
 
@@ -40,7 +41,11 @@ struct verify {
 	TAILQ_ENTRY(verify) link; /* crypto::verifications */
 	char *id;                 /* of the transaction, or of the event that asked for it */
 	char *user_id, *device_id;
-	char *room_id; /* NULL = by to-device events */
+	char *room_id;  /* NULL = by to-device events */
+	bool encrypted; /* the room */
+	bool direct;    /* it is not in the config: events go there by themselves */
+	struct OlmOutboundGroupSession *session; /* of theirs alone (verify_room.c), or NULL */
+	bool shared;                             /* its key was sent */
 	enum verify_state state;
 	int64_t since_ms, until_ms; /* of the time-out; of an end: when it is forgotten */
 	int64_t start_ms;           /* READY: when we send the start, 0 = not yet known */
@@ -61,8 +66,9 @@ struct verify {
 /* An event of the framework, its content an object. room_id and event_id: NULL for to-device. */
 struct verify_event {
 	const char *sender, *type, *room_id, *event_id;
-	const char *device_id; /* known to have sent it, or NULL */
-	int64_t sent_ms;       /* 0 = the content says */
+	const char *device_id;  /* known to have sent it, or NULL */
+	bool encrypted, direct; /* the room, as in struct verify */
+	int64_t sent_ms;        /* 0 = the content says */
 	const json_t *content;
 };
 
@@ -74,6 +80,12 @@ void verify_sent(struct crypto *crypto, int64_t now_ms, const json_t *context, b
 void verify_finish(struct crypto *crypto);
 
 /* ---- for verify.c and verify_sas.c ---- */
+
+/* Whether its events cannot go through the room's queue. */
+enum err verify_room_is_direct(struct crypto *crypto, const struct verify *v, bool *direct);
+/* Makes the next request that brings the event {type, content} there: first the key, if need be. */
+enum err verify_room_send(struct crypto *crypto, struct verify *v, int64_t now_ms,
+        const json_t *event, const json_t *context);
 
 /* Puts an event into the queue; content is taken, its id is added. */
 void verify_say(struct verify *v, const char *type, json_t *content);

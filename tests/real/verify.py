@@ -1,7 +1,6 @@
 """Verification by emoji on a real Synapse: operators' clients with matrix-js-sdk's Rust crypto (what
 Element runs on) against the bot and `matrix-telemetry-bot verify` on a terminal. Prints "ok NAME" or
 "not ok NAME" a test. Usage: verify.py [NAME …]"""
-import json
 import os
 import pathlib
 import pty
@@ -15,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 import client as clients  # noqa: E402
 from bot import BUILD  # noqa: E402
-from encrypted import World, check, node, readable, run_tests, settled  # noqa: E402
+from encrypted import MEGOLM, check, node, readable, run_tests, settled  # noqa: E402
 
 
 class Terminal:
@@ -186,6 +185,47 @@ def test_in_an_encrypted_room_the_bot_starts(world):
     person = operator(world, bot, "irb")
     dialogue(world, bot, person, lambda: person.call(
         "verify", user=bot.account["user_id"], room=bot.ids["ops"]), "bot")
+    person.stop()
+    bot.stop()
+
+
+def test_in_a_direct_chat(world):
+    """As Element begins: a new room with the bot, and the request at once."""
+    for encryption in (MEGOLM, None):
+        person = clients.js(world.server, world.account("dmc"))
+        bot = world.bot(extra=f"[matrix]\ninvite_from = {person.account['user_id']}\n")
+        settled(bot)
+        chat = person.call("create", invite=[bot.account["user_id"]], encryption=encryption)["room_id"]
+        world.operator.call("invite", room=bot.ids["ops"], user=person.account["user_id"])
+        person.call("join", room=bot.ids["ops"])  # so that the clients know each other's devices
+        bot.call(node("run-dmc-1"))
+        readable(person, bot, "run-dmc-1")
+        dialogue(world, bot, person, lambda: person.call("verify", user=bot.account["user_id"], room=chat),
+                 "bot" if encryption else "client")
+        wires = {event["wire_type"] for event in person.events if event["event"] == "message"
+                 and event["room_id"] == chat and event["sender"] == bot.account["user_id"]}
+        check(("m.room.encrypted" in wires) == (encryption is not None), str(wires))
+        check(not encryption or wires <= {"m.room.encrypted", "m.room.member"}, str(wires))
+        # nothing but that is listened to there
+        person.call("send", room=chat, content={"msgtype": "m.text", "body": "!help"})
+        bot.call(node("run-dmc-2"))
+        readable(person, bot, "run-dmc-2")
+        check(not [m for m in person.messages(chat) if m["sender"] == bot.account["user_id"]],
+              "a command was answered outside of the rooms")
+        person.stop()
+        bot.stop()
+
+
+def test_in_the_room_where_only_verified_ones_get_keys(world):
+    bot = world.bot(extra="[encryption]\ntrust = verified\n")
+    settled(bot)
+    person = operator(world, bot, "rov")
+    bot.call(node("run-rov-1"))
+    person.wait(lambda: person.failures(bot.ids["ops"]), 60, "it was not told at all")
+    dialogue(world, bot, person, lambda: person.call(
+        "verify", user=bot.account["user_id"], room=bot.ids["ops"]), "client")
+    bot.call(node("run-rov-2"))
+    readable(person, bot, "run-rov-2")
     person.stop()
     bot.stop()
 

@@ -375,9 +375,12 @@ static inline json_t *sim_serve(struct sim_machine *m, const struct crypto_reque
 		answer = sim_signatures(m, body);
 		break;
 	case CRYPTO_ROOM_EVENT:
-		json_array_append_new(m->sim->room,
-		        json_pack("{s:s, s:s, s:s, s:O}", "room_id", request->room_id, "type",
-		                request->type, "sender", m->user, "content", body));
+		json_array_append_new(
+		        m->sim->room, json_pack("{s:s, s:s, s:s, s:O}", "event_id", "$sent", "type",
+		                              request->path == NULL           ? request->type
+		                              : strstr(request->path, ".enc") ? "m.room.encrypted"
+		                                                              : "in the clear",
+		                              "sender", m->user, "content", body));
 		answer = json_object();
 		break;
 	case CRYPTO_ACCOUNT_DATA:

@@ -665,88 +665,130 @@ static void a_device_of_our_own_is_signed(void **state)
 
 /* ---- in a room ---- */
 
-static void room_event(struct sim_machine *to, const char *sender, const char *device,
-        const char *event_id, const char *type, const json_t *content)
+static void room_event(struct sim_machine *to, const struct crypto_verification *in)
 {
-	struct crypto_verification in = {.room_id = ROOM,
-	        .event_id = event_id,
-	        .sender = sender,
-	        .device_id = device,
-	        .type = type,
-	        .sent_ms = to->sim->now_ms,
-	        .content = content};
+	struct crypto_verification event = *in;
 
-	assert_true(crypto_is_verification(type, content));
-	assert_int_equal(crypto_take_verification(to->crypto, to->sim->now_ms, &in), OK);
+	event.room_id = ROOM;
+	event.sent_ms = to->sim->now_ms;
+	assert_true(crypto_is_verification(in->type, in->content));
+	assert_int_equal(crypto_take_verification(to->crypto, to->sim->now_ms, &event), OK);
 }
 
-static void room_request(struct sim_machine *to, const struct sim_machine *from, const char *named)
+/* direct: in an encrypted room that nothing else is sent to. */
+static void room_request(
+        struct sim_machine *to, const struct sim_machine *from, const char *named, bool direct)
 {
 	json_t *content = json_pack("{s:s, s:s, s:s, s:[s], s:s}", "msgtype",
 	        "m.key.verification.request", "to", named, "from_device", from->device, "methods",
 	        "m.sas.v1", "body", "verify me");
+	struct crypto_verification in = {.event_id = ID,
+	        .sender = from->user,
+	        .device_id = from->device,
+	        .type = "m.room.message",
+	        .encrypted = direct,
+	        .direct = direct,
+	        .content = content};
 
-	room_event(to, from->user, from->device, ID, "m.room.message", content);
+	room_event(to, &in);
 	json_decref(content);
 }
 
-/* Carries what was sent into the room to the others. */
-static void room_pass(struct pair *p)
+/* The other side's next event; opens it where it is encrypted. */
+static void room_take(struct sim_machine *to, json_t *event)
 {
-	for (int i = 0; i < 8; i++) {
-		sim_run(p->bot);
-		sim_run(p->op);
+	struct crypto_event clear = {0};
+	struct crypto_verification in = {
+	        .event_id = "$sent",
+	        .sender = json_string_value(json_object_get(event, "sender")),
+	        .type = json_string_value(json_object_get(event, "type")),
+	        .content = json_object_get(event, "content"),
+	};
+	struct fault fault;
+
+	if (strcmp(in.type, "m.room.encrypted") == 0) {
+		assert_int_equal(crypto_decrypt(to->crypto, to->sim->now_ms, ROOM, event, false,
+		                         &clear, &fault),
+		        OK);
+		in.type = clear.type;
+		in.content = clear.content;
+		in.device_id = clear.device_id;
+	}
+	if (strcmp(in.type, "m.key.verification.ready") != 0)
+		room_event(to, &in);
+	crypto_event_finish(&clear);
+}
+
+/* Carries what was sent into the room to the other. `reader` (or NULL) must not read it. */
+static void room_pass(struct pair *p, struct sim_machine *reader)
+{
+	for (int i = 0; i < 12; i++) {
+		sim_settle(p->sim);
 		while (json_array_size(p->sim->room) > 0) {
 			json_t *event = json_incref(json_array_get(p->sim->room, 0));
 			const char *sender = json_string_value(json_object_get(event, "sender"));
-			const char *type = json_string_value(json_object_get(event, "type"));
-			struct sim_machine *to = strcmp(sender, "@bot:x") == 0 ? p->op : p->bot;
 
 			json_array_remove(p->sim->room, 0);
-			if (strcmp(type, "m.key.verification.ready") != 0)
-				room_event(to, sender, NULL, "$e", type,
-				        json_object_get(event, "content"));
+			if (reader)
+				assert_string_equal(
+				        sim_read(reader, ROOM, event, NULL), "not_found");
+			room_take(strcmp(sender, "@bot:x") == 0 ? p->op : p->bot, event);
 			json_decref(event);
 		}
 	}
 }
 
-static void in_a_room(void **state)
+static void in_room(bool direct)
 {
 	struct sim *sim = sim_create();
 	struct pair p = {
 	        sim, sim_add(sim, "@bot:x", "BOT", true), sim_add(sim, "@op:x", "PHONE", true)};
+	struct sim_machine *out = sim_add(sim, "@out:x", "OUT", true);
+	json_t *cancel = json_pack("{s:{s:s, s:s}, s:s, s:s}", "m.relates_to", "rel_type",
+	        "m.reference", "event_id", ID, "code", "m.user", "reason", "r");
+	struct crypto_verification by_another = {.event_id = "$x",
+	        .sender = "@out:x",
+	        .type = "m.key.verification.cancel",
+	        .content = cancel};
 
 	sim_settle(sim);
-	room_request(p.bot, p.op, "@other:x"); /* not for us */
+	room_request(p.bot, p.op, "@other:x", direct); /* not for us */
 	assert_string_equal(state_of(p.bot), "none");
-	room_request(p.bot, p.op, "@bot:x");
-	room_request(p.op, p.bot, "@op:x");
+	room_request(p.bot, p.op, "@bot:x", direct);
+	room_request(p.op, p.bot, "@op:x", direct);
 	sim_settle(sim);
 	assert_int_equal(accept(p.bot, p.op), OK);
-	room_pass(&p);
+	room_pass(&p, direct ? out : NULL);
 	assert_int_equal(accept(p.op, p.bot), OK);
 	sim->now_ms += 3000;
-	room_pass(&p);
+	room_pass(&p, direct ? out : NULL);
 	assert_string_equal(state_of(p.bot), "compare");
 	assert_same_emoji(&p);
 	/* somebody else cannot end it, nor another device of the same user */
-	{
-		json_t *cancel = json_pack("{s:{s:s, s:s}, s:s, s:s}", "m.relates_to", "rel_type",
-		        "m.reference", "event_id", ID, "code", "m.user", "reason", "r");
-
-		room_event(p.bot, "@out:x", NULL, "$x", "m.key.verification.cancel", cancel);
-		room_event(p.bot, "@op:x", "LAPTOP", "$x", "m.key.verification.cancel", cancel);
-		json_decref(cancel);
-	}
+	room_event(p.bot, &by_another);
+	by_another.sender = "@op:x";
+	by_another.device_id = "LAPTOP";
+	room_event(p.bot, &by_another);
 	assert_string_equal(state_of(p.bot), "compare");
 	assert_int_equal(confirm(p.bot, p.op), OK);
 	assert_int_equal(confirm(p.op, p.bot), OK);
-	room_pass(&p);
+	room_pass(&p, direct ? out : NULL);
 	assert_string_equal(state_of(p.bot), "done");
 	assert_true(verified(p.bot, "@op:x"));
 	assert_true(verified(p.op, "@bot:x"));
+	json_decref(cancel);
 	sim_destroy(sim);
+}
+
+static void in_a_room(void **state)
+{
+	in_room(false);
+}
+
+/* Everything is encrypted, for the other side's device alone. */
+static void in_a_direct_chat(void **state)
+{
+	in_room(true);
 }
 
 /* ---- transactions ---- */
@@ -821,6 +863,7 @@ int main(void)
 	        cmocka_unit_test(who_has_no_identity_is_told_so),
 	        cmocka_unit_test(a_device_of_our_own_is_signed),
 	        cmocka_unit_test(in_a_room),
+	        cmocka_unit_test(in_a_direct_chat),
 	        cmocka_unit_test(a_rollback_loses_no_event),
 	        cmocka_unit_test(trust_verified_takes_who_was_verified),
 	};
