@@ -135,6 +135,19 @@ static void take(struct dialogue *d, json_t *v)
 	d->now = v;
 }
 
+static void tell_who(struct dialogue *d, const json_t *list)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach((json_t *)list, i, v)
+	{
+		if (!is_over(v) && !d->json)
+			print_plain("  ", text_of(v, "user_id"), " asks for verification\n");
+	}
+	fail(d, EX_USAGE, "several people ask: say which, verify USER");
+}
+
 /* The one that waits, or the one that was begun with. False: a step failed. */
 static bool look(struct dialogue *d)
 {
@@ -157,7 +170,7 @@ static bool look(struct dialogue *d)
 		}
 	}
 	if (count > 1)
-		fail(d, EX_USAGE, "several people ask: say which, verify USER");
+		tell_who(d, json_object_get(answer, "verifications"));
 	else if (found)
 		take(d, found);
 	else if (d->now)

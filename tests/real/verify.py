@@ -235,8 +235,12 @@ def test_a_mismatch_ends_both(world):
     settled(bot)
     for says_no in ("bot", "client"):
         person = operator(world, bot, "mis")
+        request(person, bot)  # it waits, and status says so
+        end = time.monotonic() + 60
+        while f"{person.account['user_id']} asks for it since" not in bot.call({"op": "status"})["text"]:
+            check(time.monotonic() < end, "status does not say that somebody asks")
+            time.sleep(0.2)  # there is no event for it on the socket
         terminal = Terminal(bot, person.account["user_id"])
-        request(person, bot)
         terminal.wait("Do they match?")
         shown(person)
         if says_no == "bot":
@@ -268,6 +272,29 @@ def test_trust_verified_gives_keys_to_who_was_verified(world):
     check("run-trv-1" not in person.text(bot.ids["ops"]), "what was before is read")
     person.stop()
     other.stop()
+    bot.stop()
+
+
+def test_another_session_of_the_bot_s_account(world):
+    bot = world.bot()
+    settled(bot)
+    session = clients.js(world.server, world.login(bot.account), sign=False, all_devices=True)
+    own = dict(user=session.account["user_id"], device=session.account["device_id"])
+    check(not session.call("user_status", **own)["signed"], "it is signed already")
+    terminal = Terminal(bot)
+    request(session, bot)
+    terminal.wait("the bot's own account")
+    terminal.wait("Do they match?")
+    same(terminal, shown(session))
+    terminal.type("y\n")
+    session.call("confirm_sas")
+    session.wait(lambda: events(session, "verified"), 60, "not verified")
+    check(terminal.end() == 0, terminal.screen)
+    end = time.monotonic() + 60
+    while not session.call("user_status", **own)["signed"]:
+        check(time.monotonic() < end, "the bot did not sign it")
+        time.sleep(0.2)  # there is no event for it
+    session.stop()
     bot.stop()
 
 

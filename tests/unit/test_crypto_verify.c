@@ -634,6 +634,40 @@ static void who_has_no_identity_is_told_so(void **state)
 	sim_destroy(sim);
 }
 
+/* As older clients begin: no request, no ready. */
+static void a_start_without_a_request(void **state)
+{
+	struct sim *sim = sim_create();
+	struct sim_machine *bot = sim_add(sim, "@bot:x", "BOT", true),
+	                   *op = sim_add(sim, "@op:x", "PHONE", true);
+	json_t *event;
+
+	sim_settle(sim);
+	tell(bot, "@op:x", "m.key.verification.start",
+	        json_pack("{s:s, s:s, s:s, s:[s], s:[s], s:[s], s:[s]}", "transaction_id", ID,
+	                "from_device", "PHONE", "method", "m.sas.v1", "key_agreement_protocols",
+	                "curve25519-hkdf-sha256", "hashes", "sha256",
+	                "message_authentication_codes", "hkdf-hmac-sha256.v2",
+	                "short_authentication_string", "decimal"));
+	tell(bot, "@op:x", "m.key.verification.start",
+	        json_pack("{s:s, s:s, s:s}", "transaction_id", "qr", "from_device", "PHONE",
+	                "method", "m.reciprocate.v1"));
+	sim_run(bot);
+	assert_string_equal(state_of(bot), "requested");
+	assert_string_equal(state_of_id(bot, "qr"), "none");
+	assert_int_equal(accept(bot, op), OK);
+	sim_run(bot);
+	assert_string_equal(state_of(bot), "started");
+	event = json_array_get(op->inbox, 0);
+	assert_string_equal(
+	        json_string_value(json_object_get(event, "type")), "m.key.verification.accept");
+	tell(bot, "@op:x", "m.key.verification.key",
+	        json_pack("{s:s, s:s}", "transaction_id", ID, "key", SOME_KEY));
+	sim_run(bot);
+	assert_string_equal(state_of(bot), "compare");
+	sim_destroy(sim);
+}
+
 /* Another device of the bot's own account is signed as the bot's is. */
 static void a_device_of_our_own_is_signed(void **state)
 {
@@ -861,6 +895,7 @@ int main(void)
 	        cmocka_unit_test(one_for_each_user_and_no_flood),
 	        cmocka_unit_test(what_is_not_known_is_said_to_be_but_not_to_a_flood),
 	        cmocka_unit_test(who_has_no_identity_is_told_so),
+	        cmocka_unit_test(a_start_without_a_request),
 	        cmocka_unit_test(a_device_of_our_own_is_signed),
 	        cmocka_unit_test(in_a_room),
 	        cmocka_unit_test(in_a_direct_chat),
