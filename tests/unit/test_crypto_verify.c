@@ -234,6 +234,12 @@ static void when_both_start_the_smaller_user_s_counts(void **state)
 	sim_run(p.op);
 	assert_string_equal(state_of(p.bot), "started");
 	assert_string_equal(state_of(p.op), "started");
+	sim_sync(p.op);
+	sim_sync(p.bot);
+	sim_run(p.op);
+	sim_run(p.bot);
+	assert_int_equal(json_array_size(p.bot->inbox), 1); /* @op accepts, @bot does not */
+	assert_int_equal(json_array_size(p.op->inbox), 0);
 	settle(&p);
 	assert_string_equal(state_of(p.bot), "compare");
 	assert_same_emoji(&p);
@@ -455,16 +461,17 @@ static void another_identity_is_not_proven(void **state)
 	sim_destroy(sim);
 }
 
-static void again_is_nothing_and_out_of_order_is_the_end(void **state)
+static void again_and_out_of_order(bool bot_starts)
 {
 	struct pair p = pair_create();
+	struct sim_machine *first = bot_starts ? p.bot : p.op, *second = bot_starts ? p.op : p.bot;
 	json_t *seen = json_array(), *event;
 	size_t i;
 
-	assert_int_equal(accept(p.bot, p.op), OK);
-	pass(p.bot);
+	assert_int_equal(accept(first, second), OK);
+	pass(first);
 	p.sim->now_ms += 3000;
-	assert_int_equal(accept(p.op, p.bot), OK);
+	assert_int_equal(accept(second, first), OK);
 	for (int round = 0; round < 6; round++) {
 		pass(p.op);
 		json_array_extend(seen, p.bot->inbox);
@@ -491,6 +498,12 @@ static void again_is_nothing_and_out_of_order_is_the_end(void **state)
 	sim_run(p.bot);
 	assert_int_equal(json_array_size(p.op->inbox), 0);
 	sim_destroy(p.sim);
+}
+
+static void again_is_nothing_and_out_of_order_is_the_end(void **state)
+{
+	again_and_out_of_order(true);
+	again_and_out_of_order(false);
 }
 
 static void before_a_person_accepts_nothing_goes_on(void **state)
@@ -634,27 +647,47 @@ static void who_has_no_identity_is_told_so(void **state)
 	sim_destroy(sim);
 }
 
+static void start(struct sim_machine *to, const char *id)
+{
+	tell(to, "@op:x", "m.key.verification.start",
+	        json_pack("{s:s, s:s, s:s, s:[s, s], s:[s], s:[s, s], s:[s]}", "transaction_id", id,
+	                "from_device", "PHONE", "method", "m.sas.v1", "key_agreement_protocols",
+	                "curve25519-hkdf-sha256", "curve25519", "hashes", "sha256",
+	                "message_authentication_codes", "hkdf-hmac-sha256.v2", "hkdf-hmac-sha256",
+	                "short_authentication_string", "decimal"));
+}
+
 /* As older clients begin: no request, no ready. */
 static void a_start_without_a_request(void **state)
 {
 	struct sim *sim = sim_create();
 	struct sim_machine *bot = sim_add(sim, "@bot:x", "BOT", true),
 	                   *op = sim_add(sim, "@op:x", "PHONE", true);
+	struct fault fault;
 	json_t *event;
 
 	sim_settle(sim);
 	tell(bot, "@op:x", "m.key.verification.start",
-	        json_pack("{s:s, s:s, s:s, s:[s], s:[s], s:[s], s:[s]}", "transaction_id", ID,
-	                "from_device", "PHONE", "method", "m.sas.v1", "key_agreement_protocols",
-	                "curve25519-hkdf-sha256", "hashes", "sha256",
-	                "message_authentication_codes", "hkdf-hmac-sha256.v2",
-	                "short_authentication_string", "decimal"));
-	tell(bot, "@op:x", "m.key.verification.start",
 	        json_pack("{s:s, s:s, s:s}", "transaction_id", "qr", "from_device", "PHONE",
 	                "method", "m.reciprocate.v1"));
 	sim_run(bot);
-	assert_string_equal(state_of(bot), "requested");
 	assert_string_equal(state_of_id(bot, "qr"), "none");
+	/* nothing weaker than what is spoken here */
+	tell(bot, "@op:x", "m.key.verification.start",
+	        json_pack("{s:s, s:s, s:s, s:[s], s:[s], s:[s], s:[s]}", "transaction_id", "weak",
+	                "from_device", "PHONE", "method", "m.sas.v1", "key_agreement_protocols",
+	                "curve25519-hkdf-sha256", "hashes", "sha256",
+	                "message_authentication_codes", "hkdf-hmac-sha256",
+	                "short_authentication_string", "decimal"));
+	sim_run(bot);
+	json_array_clear(op->inbox);
+	assert_int_equal(
+	        crypto_verify_accept(bot->crypto, sim->now_ms, "@op:x", "weak", &fault), OK);
+	assert_string_equal(state_of_id(bot, "weak"), "cancelled m.unknown_method");
+	sim_run(bot);
+	json_array_clear(op->inbox);
+	start(bot, ID);
+	sim_run(bot);
 	assert_int_equal(accept(bot, op), OK);
 	sim_run(bot);
 	assert_string_equal(state_of(bot), "started");
@@ -838,6 +871,9 @@ static void a_rollback_loses_no_event(void **state)
 	assert_int_equal(crypto_requests(p.bot->crypto, p.sim->now_ms, &requests, &len), OK);
 	assert_int_equal(len, 1);
 	crypto_requests_free(requests, len);
+	assert_int_equal(crypto_requests(p.bot->crypto, p.sim->now_ms, &requests, &len), OK);
+	assert_int_equal(len, 1); /* the same */
+	crypto_requests_free(requests, len);
 	sim_rollback(p.bot);
 	sim_run(p.bot);
 	assert_int_equal(json_array_size(p.op->inbox), 1);
@@ -869,6 +905,9 @@ static void trust_verified_takes_who_was_verified(void **state)
 	bring_to_compare(&p, p.op);
 	assert_int_equal(confirm(p.bot, p.op), OK);
 	assert_int_equal(confirm(p.op, p.bot), OK);
+	sim_run(p.op);
+	sim_sync(p.bot);
+	assert_true(verified(p.bot, "@op:x")); /* at once, whatever the homeserver says of it */
 	settle(&p);
 	event = sim_send(p.bot, ROOM, users, 2, 0, content);
 	sim_settle(p.sim);
