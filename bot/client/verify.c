@@ -72,8 +72,6 @@ static void print_who(const json_t *v)
 
 	print_plain("", text_of(v, "user_id"), " asks for verification");
 	print_plain(", from device ", text_of(v, "device_id"), "\n");
-	if (*text_of(v, "fingerprint"))
-		print_plain("  the device's fingerprint: ", text_of(v, "fingerprint"), "\n");
 	if (own)
 		printf("  This is the bot's own account: the device will be trusted as the bot "
 		       "is.\n");
@@ -87,6 +85,7 @@ static void print_comparison(const json_t *v)
 	const json_t *item;
 	size_t i;
 
+	print_plain("  the device's fingerprint: ", text_of(v, "fingerprint"), "\n");
 	printf("\nCompare with what the other device shows:\n\n ");
 	json_array_foreach(json_object_get(v, "emoji"), i, item)
 	{

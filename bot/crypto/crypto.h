@@ -294,7 +294,7 @@ enum err crypto_verifications(struct crypto *crypto, json_t **out);
  * ERR_INVALID: not now. The fault says more. */
 
 /* ERR_BUSY: their devices are being asked for, try again. ERR_DENIED: they have nothing that
- * could be verified; it is cancelled. */
+ * could be verified; it is cancelled. Both are to be committed. */
 enum err crypto_verify_accept(struct crypto *crypto, int64_t now_ms, const char *user_id,
         const char *id, struct fault *fault);
 /* The emoji match. */

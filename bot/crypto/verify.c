@@ -278,9 +278,6 @@ static enum err add(struct crypto *crypto, int64_t now_ms, const struct verify_e
 	v->out = json_array();
 	TAILQ_INSERT_TAIL(&crypto->verifications, v, link);
 	code = is_stranger(crypto, event->sender, &v->stranger);
-	if (code == OK) {
-		code = devices_track(crypto, event->sender);
-	}
 	log_info("crypto", "%s asks for verification (device %s): matrix-telemetry-bot verify",
 	        v->user_id, v->device_id);
 	*out = v;

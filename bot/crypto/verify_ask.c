@@ -115,14 +115,18 @@ static enum err find(struct crypto *crypto, const char *user_id, const char *id,
 	               : fault_set(fault, ERR_INVALID, "it is %s", state_names[(*v)->state]);
 }
 
-/* What must be known of them before anything can be proven. */
+/* What must be known of them before anything can be proven. Strangers' devices are not looked at
+ * before a person here wants it. */
 static enum err check_known(
         struct crypto *crypto, int64_t now_ms, const struct verify *v, struct fault *fault)
 {
 	AUTO_JSON row = NULL;
 	bool wait = false;
-	enum err code = devices_must_wait(crypto, now_ms, v->user_id, &wait);
+	enum err code = devices_track(crypto, v->user_id);
 
+	if (code == OK) {
+		code = devices_must_wait(crypto, now_ms, v->user_id, &wait);
+	}
 	if (code == OK) {
 		code = devices_row(crypto, v->user_id, &row);
 	}

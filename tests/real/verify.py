@@ -216,6 +216,33 @@ def test_in_a_direct_chat(world):
         bot.stop()
 
 
+def test_requests_that_are_encrypted(world):
+    """As other clients send them; the first word that the bot hears of that person."""
+    person = clients.js(world.server, world.account("enc"))
+    bot = world.bot(extra=f"[matrix]\ninvite_from = {person.account['user_id']}\n")
+    settled(bot)
+    chat = person.call("create", invite=[bot.account["user_id"]], encryption=MEGOLM)["room_id"]
+    world.operator.call("invite", room=bot.ids["ops"], user=person.account["user_id"])
+    person.call("join", room=bot.ids["ops"])
+    end = time.monotonic() + 60
+    while bot.account["user_id"] not in world.server.call(  # who is not there is given no key
+            "GET", f"/_matrix/client/v3/rooms/{chat}/joined_members", None,
+            person.account["access_token"])["joined"]:
+        check(time.monotonic() < end, "the bot does not come")
+        time.sleep(0.2)
+    for room in (chat, bot.ids["ops"]):
+        person.call("send", room=room, content={
+            "msgtype": "m.key.verification.request", "to": bot.account["user_id"], "body": "verify",
+            "from_device": person.account["device_id"], "methods": ["m.sas.v1"]})
+        end = time.monotonic() + 60
+        while not [v for v in bot.call({"op": "verify"})["verifications"]
+                   if v["room_id"] == room and v["state"] == "requested"]:
+            check(time.monotonic() < end, f"the request is not read: {bot.call({'op': 'verify'})}")
+            time.sleep(0.2)
+    person.stop()
+    bot.stop()
+
+
 def test_in_the_room_where_only_verified_ones_get_keys(world):
     bot = world.bot(extra="[encryption]\ntrust = verified\n")
     settled(bot)
