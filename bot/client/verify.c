@@ -265,11 +265,15 @@ static const char *question(struct dialogue *d)
 	struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
 	char line[64];
 
-	fprintf(d->json ? stderr : stdout, "Do they match? [y/N] ");
-	fflush(d->json ? stderr : stdout);
+	if (d->json)
+		fprintf(stderr, "Do they match? [y/N]\n");
+	else
+		printf("Do they match? [y/N] ");
+	fflush(stdout);
 	while (poll(&input, 1, POLL_MS) == 0) {
 		if (!look(d) || is_over(d->now)) {
-			printf("\n");
+			if (!d->json)
+				printf("\n");
 			return NULL;
 		}
 	}

@@ -1,6 +1,7 @@
 """Verification by emoji on a real Synapse: operators' clients with matrix-js-sdk's Rust crypto (what
 Element runs on) against the bot and `matrix-telemetry-bot verify` on a terminal. Prints "ok NAME" or
 "not ok NAME" a test. Usage: verify.py [NAME …]"""
+import json
 import os
 import pathlib
 import pty
@@ -69,8 +70,8 @@ def events(client, kind):
     return [event for event in list(client.events) if event["event"] == kind]
 
 
-def shown(client):
-    client.wait(lambda: events(client, "sas"), 60, "the client shows no emoji")
+def shown(client, before=0):
+    client.wait(lambda: len(events(client, "sas")) > before, 60, "the client shows no emoji")
     return events(client, "sas")[-1]
 
 
@@ -126,7 +127,7 @@ def sender_verified(bot, user):
 
 def dialogue(world, bot, person, ask, start):
     """From the request to both having said yes."""
-    terminal = Terminal(bot)
+    terminal, before = Terminal(bot), len(events(person, "sas"))
     terminal.wait("Waiting for a request")
     ask()
     terminal.wait(f"{person.account['user_id']} asks for verification")
@@ -134,7 +135,7 @@ def dialogue(world, bot, person, ask, start):
         person.wait(lambda: any(e["phase"] == 3 for e in events(person, "verification")), 60, "not ready")
         person.call("start_sas")
     terminal.wait("Do they match?")
-    same(terminal, shown(person))
+    same(terminal, shown(person, before))
     terminal.type("y\n")
     person.call("confirm_sas")
     person.wait(lambda: events(person, "verified"), 60, f"not verified: {events(person, 'unverified')}")
@@ -267,20 +268,47 @@ def test_a_mismatch_ends_both(world):
         while f"{person.account['user_id']} asks for it since" not in bot.call({"op": "status"})["text"]:
             check(time.monotonic() < end, "status does not say that somebody asks")
             time.sleep(0.2)  # there is no event for it on the socket
-        terminal = Terminal(bot, person.account["user_id"])
+        terminal = Terminal(bot, person.account["user_id"], *["--json"][says_no == "bot":])
         terminal.wait("Do they match?")
-        shown(person)
+        names = shown(person)["emoji"]
         if says_no == "bot":
             terminal.type("n\n")
         else:
             person.call("confirm_sas", mismatch=True)
         person.wait(lambda: events(person, "unverified"), 60, "the client does not see the end")
-        terminal.wait("Not verified")
+        terminal.wait("Not verified" if says_no == "bot" else '"cancelled"')
         check(terminal.end() == 65, terminal.screen)
+        if says_no == "client":
+            lines = [json.loads(line) for line in terminal.screen.splitlines() if line.startswith("{")]
+            states = [line["state"] for line in lines]
+            check(states[0] == "requested" and states[-2:] == ["compare", "cancelled"], str(states))
+            check([e["name"].lower() for e in lines[-2]["emoji"]] == [n.lower() for n in names], str(lines[-2]))
         status = person.call("user_status", user=bot.account["user_id"], device=bot.account["device_id"])
         check(not status["verified"], str(status))
         check(person.account["user_id"] not in bot.call({"op": "status"})["encryption"]["verified"], "verified")
         person.stop()
+    bot.stop()
+
+
+def test_a_restart_ends_it(world):
+    bot = world.bot()
+    settled(bot)
+    person = operator(world, bot, "rst")
+    terminal = Terminal(bot)
+    request(person, bot)
+    terminal.wait("Do they match?")
+    shown(person)
+    bot.kill()
+    terminal.wait("matrix-telemetry-bot: verify:")
+    check(terminal.end() == 69, terminal.screen)
+    bot.start()
+    settled(bot)
+    person.call("confirm_sas")
+    person.wait(lambda: events(person, "unverified"), 60, "the client is not told")
+    check(any(e["code"] == "m.unknown_transaction" for e in events(person, "verification")), str(person.events[-3:]))
+    # and anew
+    dialogue(world, bot, person, lambda: request(person, bot), "bot")
+    person.stop()
     bot.stop()
 
 
