@@ -309,6 +309,8 @@ static void on_status(struct report_status *status, void *arg)
 	status->encryption_problem = vault_problem(vault);
 	status->fingerprint = vault_fingerprint(vault);
 	status->notices = vault_notices(vault);
+	status->verified = vault_verified(vault);
+	status->verifications = vault_verifications(vault);
 	status->sent = counters.sent;
 	status->retried = counters.retried;
 	status->in_flight = counters.in_flight;
@@ -328,6 +330,13 @@ static void on_status(struct report_status *status, void *arg)
 		};
 	}
 	status->rooms = list;
+}
+
+static struct vault *on_vault(void *arg)
+{
+	struct bot *bot = arg;
+
+	return link_vault(bot->link);
 }
 
 static void on_happened(json_t *event, void *arg)
@@ -422,6 +431,7 @@ static int bot_start(struct bot *bot, const struct bot_options *options, struct 
 	        .writer = bot->writer,
 	        .courier = bot->courier,
 	        .on_status = on_status,
+	        .vault = on_vault,
 	        .arg = bot,
 	};
 	bot->ops = ops_create(&env, bot->config);

@@ -76,6 +76,8 @@ static const struct {
         {"wait", verb_client, "wait until an alert is in the room: wait ALERT"},
         {"subscribe", verb_client, "a line for each thing that happens"},
         {"metrics", verb_client, "counters, as data"},
+        {"verify", verb_client,
+                "compare emoji with an operator: verify [USER | --accept-identity USER]"},
         {"test", verb_client, "inject a synthetic failure: test node|dag|violation|all"},
 };
 

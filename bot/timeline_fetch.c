@@ -90,6 +90,8 @@ bool timeline_wants(const json_t *event)
 
 	if (!type || json_object_get(event, "state_key"))
 		return false;
+	if (strncmp(type, "m.key.verification.", 19) == 0)
+		return true;
 	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		if (strcmp(types[i], type) == 0)
 			return true;

@@ -12,6 +12,7 @@
 #include "storage/undecrypted.h"
 
 #define KEPT_MAX 1000                /* in all: anybody in a room can write what nobody can read */
+#define KEPT_OTHER_MAX 25            /* from then on none of rooms that are not in the config */
 #define HELD_MAX 50                  /* looked at in one go */
 #define HELD_MS CLOCK_DAY_MS         /* then it is given up */
 #define HELD_TELL_MS CLOCK_MINUTE_MS /* the room is told that it stays unread */
@@ -25,7 +26,8 @@ struct reading {
 
 /* Where an event came from: the sync, or what was kept. */
 struct source {
-	const char *room, *room_id;
+	const char *room; /* "" = not in the config: only verifications are looked at */
+	const char *room_id;
 	const json_t *raw;
 	int64_t power;
 	bool encrypted; /* the room */
@@ -60,6 +62,27 @@ static bool event_read(const struct source *source, struct room_event *event)
 	return event->event_id && event->sender && event->type && json_is_object(content);
 }
 
+/* An event that can be read: a verification's goes to the machine, others to the handlers. What
+ * belongs to a verification proves itself; Element sends it in the clear in encrypted rooms too. */
+static enum err hand_on(struct reading *r, const struct room_event *event)
+{
+	struct crypto_verification verification = {
+	        .room_id = event->room_id,
+	        .event_id = event->event_id,
+	        .sender = event->sender,
+	        .type = event->type,
+	        .device_id = event->device_id,
+	        .sent_ms = event->sent_ms,
+	        .content = event->content,
+	        .encrypted = event->encrypted || event->device_id,
+	        .direct = !event->room[0],
+	};
+
+	if (!crypto_is_verification(event->type, event->content))
+		return event->room[0] ? commands_event(&r->env, event) : OK;
+	return crypto_take_verification(core_machine(r->core), r->env.now_ms, &verification);
+}
+
 /* Opens an encrypted event and hands it on. ERR_NOT_FOUND: its key is not here yet. */
 static enum err decrypt(
         struct reading *r, const struct source *source, struct room_event *event, bool ask)
@@ -80,43 +103,96 @@ static enum err decrypt(
 	event->content = clear.content;
 	event->device_id = clear.device_id;
 	event->obey = clear.obey;
-	err = commands_event(&r->env, event);
+	err = hand_on(r, event);
 	crypto_event_finish(&clear);
 	return err;
 }
 
-static enum err keep(struct reading *r, const struct batch_item *item)
+static enum err keep(struct reading *r, const struct source *source)
 {
 	int64_t count;
 	struct undecrypted_row row = {
 	        .at_ms = r->env.now_ms,
-	        .power = item->power,
-	        .room = item->room->name,
-	        .room_id = item->room->room_id,
-	        .event_id = (char *)string_of(item->raw, "event_id"),
-	        .event = json_dumps(item->raw, JSON_COMPACT),
+	        .power = source->power,
+	        .room = (char *)source->room,
+	        .room_id = (char *)source->room_id,
+	        .event_id = (char *)string_of(source->raw, "event_id"),
+	        .event = json_dumps(source->raw, JSON_COMPACT),
 	};
 	enum err err = undecrypted_count(r->env.store, &count);
 
-	if (err == OK && count < KEPT_MAX)
+	if (err == OK && count < (source->room[0] ? KEPT_MAX : KEPT_OTHER_MAX))
 		err = undecrypted_insert(r->env.store, &row);
 	free(row.event);
 	return err == ERR_EXISTS ? OK : err;
+}
+
+static enum err read_event(struct reading *r, const struct source *source)
+{
+	struct room_event event;
+	enum err err;
+
+	if (!event_read(source, &event) || strcmp(event.sender, r->env.config->matrix.user) == 0)
+		return OK;
+	if (strcmp(event.type, "m.room.encrypted") != 0)
+		return hand_on(r, &event);
+	err = decrypt(r, source, &event, source->room[0]);
+	return err == ERR_NOT_FOUND ? keep(r, source) : err;
 }
 
 static enum err read_item(struct reading *r, const struct batch_item *item)
 {
 	struct source source = {item->room->name, item->room->room_id, item->raw, item->power,
 	        item->room->encrypted};
-	struct room_event event;
-	enum err err;
 
-	if (!event_read(&source, &event) || strcmp(event.sender, r->env.config->matrix.user) == 0)
-		return OK;
-	if (strcmp(event.type, "m.room.encrypted") != 0)
-		return commands_event(&r->env, &event);
-	err = decrypt(r, &source, &event, true);
-	return err == ERR_NOT_FOUND ? keep(r, item) : err;
+	return read_event(r, &source);
+}
+
+/* ---- rooms that are not in the config ---- */
+
+static bool is_configured(const struct timeline_batch *batch, const char *room_id)
+{
+	for (size_t i = 0; i < batch->rooms_len; i++)
+		if (strcmp(batch->rooms[i].room_id, room_id) == 0)
+			return true;
+	return false;
+}
+
+static enum err is_encrypted(struct store *store, const char *room_id, bool *encrypted)
+{
+	struct room_row row = {0};
+	enum err err = rooms_get_row(store, room_id, &row);
+
+	*encrypted = err == OK && row.encrypted;
+	room_row_finish(&row);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+/* A direct chat with the bot is where clients begin a verification. */
+static enum err read_other_rooms(struct reading *r)
+{
+	json_t *join = json_object_get(json_object_get(r->batch->answer, "rooms"), "join");
+	const char *room_id;
+	json_t *part;
+	enum err err = OK;
+
+	json_object_foreach(join, room_id, part)
+	{
+		const json_t *events = json_object_get(json_object_get(part, "timeline"), "events");
+		struct source source = {.room = "", .room_id = room_id};
+
+		if (is_configured(r->batch, room_id))
+			continue;
+		err = is_encrypted(r->env.store, room_id, &source.encrypted);
+		for (size_t i = 0; err == OK && i < json_array_size(events); i++) {
+			source.raw = json_array_get(events, i);
+			if (timeline_wants(source.raw))
+				err = read_event(r, &source);
+		}
+		if (err != OK)
+			break;
+	}
+	return err;
 }
 
 /* ---- what was kept ---- */
@@ -164,8 +240,9 @@ static enum err read_kept(struct reading *r, struct undecrypted_row *row)
 	if (err == OK || (err == ERR_NOT_FOUND && age_ms > HELD_MS))
 		err = undecrypted_delete(r->env.store, row->id);
 	else if (err == ERR_NOT_FOUND)
-		err = age_ms > HELD_TELL_MS && !row->told_ms ? tell_unread(r, row, event.sender)
-		                                             : OK;
+		err = age_ms > HELD_TELL_MS && !row->told_ms && row->room[0]
+		              ? tell_unread(r, row, event.sender)
+		              : OK;
 	json_decref(raw);
 	return err;
 }
@@ -212,6 +289,8 @@ enum err batch_read(struct store *store, void *arg)
 		err = read_all_kept(&r);
 	for (i = 0; i < batch->items_len && err == OK && !batch->skip; i++)
 		err = read_item(&r, &batch->items[i]);
+	if (err == OK && batch->since && !batch->skip)
+		err = read_other_rooms(&r);
 	if (err == OK && batch->next_batch)
 		err = state_set(store, "sync.since", batch->next_batch);
 	return err == OK ? undecrypted_count(store, &batch->held) : err;

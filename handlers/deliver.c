@@ -229,11 +229,14 @@ enum err deliver_post(const struct deliver *d, const char *room, enum outbox_pur
 		json_t *copy = json_deep_copy(content);
 		json_t *data = json_object_get(copy, RENDER_KEY);
 
-		if (!json_is_object(data)) {
-			data = json_object();
-			json_object_set_new(copy, RENDER_KEY, data);
+		/* a verification's events are hashed as they are by the other side */
+		if (strncmp(type, "m.key.verification.", 19) != 0) {
+			if (!json_is_object(data)) {
+				data = json_object();
+				json_object_set_new(copy, RENDER_KEY, data);
+			}
+			json_object_set_new(data, "txn_id", json_string(row.txn_id));
 		}
-		json_object_set_new(data, "txn_id", json_string(row.txn_id));
 		row.content = json_dumps(copy, JSON_COMPACT);
 		json_decref(copy);
 		err = outbox_update(d->store, &row);

@@ -45,7 +45,8 @@ enum err deliver_accept(
 
 /*
  * Puts an event with fixed content into a room's queue: an answer to a command, a heartbeat, a
- * reminder. content (borrowed, without RENDER_KEY's txn_id, which is added) must hold m.mentions.
+ * reminder. content (borrowed, without RENDER_KEY's txn_id, which is added) must hold m.mentions;
+ * a verification's event is sent as it is.
  * purpose: OUTBOX_REPLY with the message it belongs to, or OUTBOX_NOTE with message_id 0.
  * *outbox_id may be NULL.
  */

@@ -2,6 +2,7 @@
  * report.c - see report.h.
  */
 #include <inttypes.h>
+#include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/base/text.h"
@@ -37,6 +38,8 @@ void report_status_copy(const struct report_status *from, struct report_status *
 	to->encryption_problem = x_strdup_opt(from->encryption_problem);
 	to->fingerprint = x_strdup_opt(from->fingerprint);
 	to->notices = json_deep_copy(from->notices);
+	to->verified = json_deep_copy(from->verified);
+	to->verifications = json_deep_copy(from->verifications);
 	to->aside_rows = NULL;
 	to->aside_len = 0;
 	for (i = 0; i < from->rooms_len; i++) {
@@ -66,6 +69,8 @@ void report_status_finish(struct report_status *copy)
 	free((char *)copy->encryption_problem);
 	free((char *)copy->fingerprint);
 	json_decref((json_t *)copy->notices);
+	json_decref((json_t *)copy->verified);
+	json_decref((json_t *)copy->verifications);
 	*copy = (struct report_status){0};
 }
 
@@ -75,6 +80,29 @@ static bool any_encrypted(const struct report_status *status)
 		if (status->rooms[i].encrypted)
 			return true;
 	return false;
+}
+
+/* Who asks to be verified, and how far it is. */
+static void report_verifications(const struct report_status *status, struct buf *out)
+{
+	const json_t *verification;
+	size_t i;
+
+	json_array_foreach((json_t *)status->verifications, i, verification)
+	{
+		const char *state = json_string_value(json_object_get(verification, "state"));
+		bool asks = strcmp(state, "requested") == 0;
+
+		if (strcmp(state, "done") == 0 || strcmp(state, "cancelled") == 0)
+			continue;
+		buf_add_str(out, "verification: ");
+		text_add_plain(out, json_string_value(json_object_get(verification, "user_id")),
+		        255, TEXT_FOLD_NEWLINES);
+		buf_add_str(out, asks ? " asks for it since " : " is under way since ");
+		report_ago(out, json_integer_value(json_object_get(verification, "since_ms")),
+		        status->now_ms);
+		buf_add_str(out, asks ? ": run matrix-telemetry-bot verify on the host\n" : "\n");
+	}
 }
 
 /* What stands in the way of encrypted rooms, and the newest refusals. */
@@ -89,6 +117,7 @@ static void report_encryption(const struct report_status *status, struct buf *ou
 	} else if (report_has(status->fingerprint)) {
 		buf_printf(out, "device: %s\n", status->identity);
 	}
+	report_verifications(status, out);
 	for (i = len > REPORT_NOTICES_MAX ? len - REPORT_NOTICES_MAX : 0; i < len; i++) {
 		buf_add_str(out, "security: ");
 		text_add_plain(out, json_string_value(json_array_get(status->notices, i)), 250,
@@ -171,8 +200,9 @@ json_t *report_status_json(const struct report_status *status)
 		                (json_int_t)status->aside_rows[i].id, "room",
 		                status->aside_rows[i].room, "error", status->aside_rows[i].error,
 		                "created_ms", (json_int_t)status->aside_rows[i].created_ms));
-	return json_pack("{s:s, s:I, s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i,"
-	                 " s:{s:I, s:I, s:I}, s:I, s:o, s:o, s:{s:s?, s:s?, s:s?, s:O?}}",
+	return json_pack(
+	        "{s:s, s:I, s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i,"
+	        " s:{s:I, s:I, s:I}, s:I, s:o, s:o, s:{s:s?, s:s?, s:s?, s:O?, s:O?, s:O?}}",
 	        "version", status->version, "uptime_ms",
 	        (json_int_t)(status->now_ms - status->started_ms), "homeserver",
 	        status->homeserver ? status->homeserver : "", "online",
@@ -187,7 +217,8 @@ json_t *report_status_json(const struct report_status *status)
 	        (json_int_t)status->counts[SEVERITY_INFO], "p95_ms", (json_int_t)status->p95_ms,
 	        "rooms", rooms, "set_aside", aside, "encryption", "identity", status->identity,
 	        "problem", status->encryption_problem, "fingerprint", status->fingerprint,
-	        "notices", status->notices);
+	        "notices", status->notices, "verified", status->verified, "verifications",
+	        status->verifications);
 }
 
 void report_alerts_text(const struct alert_row *rows, size_t len, int64_t now_ms, struct buf *out)

@@ -30,6 +30,9 @@ struct report_status {
 	 * fingerprint, and what was refused (array of strings, or NULL) */
 	const char *identity, *encryption_problem, *fingerprint;
 	const json_t *notices;
+	/* users whose identity was verified (array of strings), and what crypto_verifications()
+	 * tells; or NULL */
+	const json_t *verified, *verifications;
 	/* from storage */
 	int64_t waiting, aside, oldest_ms;
 	int64_t counts[3]; /* alerts of the last 24 h by severity */

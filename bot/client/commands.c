@@ -10,6 +10,7 @@
 #include "bot/client/commands.h"
 #include "bot/client/socket.h"
 #include "bot/client/synthetic.h"
+#include "bot/client/verify.h"
 #include "bot/config/config.h"
 
 #define ANSWER_TIMEOUT_MS 10000
@@ -224,6 +225,7 @@ static const struct command commands[] = {
         {"test", "test node|dag|violation|all", fill_test, run_test},
         {"unack", "unack RUN_ID", fill_words, run_plain},
         {"unsilence", "unsilence NUMBER", fill_words, run_plain},
+        {"verify", "verify [USER] | verify --accept-identity USER", verify_fill, verify_run},
         {"wait", "wait ALERT", fill_wait, run_plain},
 };
 

@@ -100,9 +100,11 @@ const struct option config_options[] = {
                 .help = "The account's recovery key, if it has cross-signing keys already."},
         {"encryption", "trust", OPTION_CHOICE, IN(encryption.trust), .fallback = "cross-signed",
                 .choices = "cross-signed|verified|all",
-                .help = "Devices that can read and command: those their owner has signed, those "
-                        "that\n"
-                        "were verified with the bot, or all. One of cross-signed, verified, all."},
+                .help = "Devices that can read and command: those their owner has signed, those of "
+                        "users\n"
+                        "verified by emoji (matrix-telemetry-bot verify), or all. One of "
+                        "cross-signed,\n"
+                        "verified, all."},
 
         {"route", "critical", OPTION_ROOM, IN(route[SEVERITY_CRITICAL]), .example = "ops",
                 .help = "A name of [rooms] for each severity."},

@@ -115,8 +115,9 @@ enum crypto_request_kind {
 	CRYPTO_SIGNING_UPLOAD,
 	CRYPTO_SIGNATURES_UPLOAD,
 	CRYPTO_ACCOUNT_DATA,
-	/* A verification's event for a room: `room_id`, `type` and `body` as content, to be sent
-	 * like any other event of ours, encrypted where the room is. */
+	/* A verification's event for a room. Without a path: `room_id`, `type` and `body` as
+	 * content, to be sent like any other event of ours, encrypted where the room is; with one:
+	 * to be sent as it is. */
 	CRYPTO_ROOM_EVENT,
 };
 
@@ -124,9 +125,10 @@ struct crypto_request {
 	int64_t id;
 	enum crypto_request_kind kind;
 	char *method; /* "POST", "PUT" */
-	char *path;   /* after "/_matrix/client", percent-encoded; NULL for CRYPTO_ROOM_EVENT */
+	char *path;   /* after "/_matrix/client", percent-encoded; may be NULL for CRYPTO_ROOM_EVENT
+	               */
 	char *body;   /* JSON */
-	char *room_id, *type; /* CRYPTO_ROOM_EVENT only */
+	char *room_id, *type; /* CRYPTO_ROOM_EVENT without a path only */
 };
 
 /* All that wait for an end, oldest first, those under way included: the caller knows by their ids
@@ -224,6 +226,7 @@ struct crypto_status {
 	bool uploaded;    /* the device keys are on the server */
 	char *master_key; /* ours, NULL when unknown */
 	json_t *notices;  /* array of strings: what was refused or went wrong, each once */
+	json_t *verified; /* array of strings: other users whose present identity was verified */
 };
 
 enum err crypto_status(struct crypto *crypto, struct crypto_status *out);
@@ -250,5 +253,53 @@ json_t *crypto_secrets_types(const json_t *account_data);
 
 /* ---- identities of others ---- */
 
-/* Takes a user's changed identity as the one to trust from now on. */
+/* Takes a user's changed identity as the one to trust from now on. ERR_NOT_FOUND: it has not
+ * changed. */
 enum err crypto_identity_accept(struct crypto *crypto, int64_t now_ms, const char *user_id);
+
+/* ---- verification by emoji (m.sas.v1) ----
+ *
+ * Others ask for it, by to-device events (crypto_take_sync() sees them) or in a room; a person
+ * on the host accepts it, compares and confirms. It is in memory alone and ends with the process;
+ * crypto_requests() moves it on, and is to be called every few seconds while one is under way.
+ */
+
+/* Whether an event of a room belongs to a verification. */
+bool crypto_is_verification(const char *type, const json_t *content);
+
+/* Such an event, decrypted where the room is encrypted; all borrowed. */
+struct crypto_verification {
+	const char *room_id, *event_id, *sender, *type;
+	const char *device_id; /* that encrypted it, or NULL */
+	bool encrypted;        /* the room is; so will be what answers it */
+	bool direct;           /* the room is not one that events are posted to */
+	int64_t sent_ms;
+	const json_t *content;
+};
+
+enum err crypto_take_verification(
+        struct crypto *crypto, int64_t now_ms, const struct crypto_verification *in);
+
+/*
+ * Those under way and those that ended in the last minutes, oldest first; a new reference to an
+ * array of objects: id, user_id, device_id, fingerprint (of that device, null = not known yet),
+ * identity (their master key, likewise), identity_changed, own (it is our own account's),
+ * room_id (null = by to-device events), state ("requested", "ready", "started", "compare",
+ * "confirmed", "done", "cancelled"), since_ms, until_ms, code and reason of a cancel, by_them;
+ * and while there is something to compare, emoji [{emoji, name}] and decimals.
+ */
+enum err crypto_verifications(struct crypto *crypto, json_t **out);
+
+/* A person's word. ERR_NOT_FOUND: no such verification. ERR_CANCELED: it was cancelled.
+ * ERR_INVALID: not now. The fault says more. */
+
+/* ERR_BUSY: their devices are being asked for, try again. ERR_DENIED: they have nothing that
+ * could be verified; it is cancelled. Both are to be committed. */
+enum err crypto_verify_accept(struct crypto *crypto, int64_t now_ms, const char *user_id,
+        const char *id, struct fault *fault);
+/* The emoji match. */
+enum err crypto_verify_confirm(struct crypto *crypto, int64_t now_ms, const char *user_id,
+        const char *id, struct fault *fault);
+/* mismatch: the emoji do not match. */
+enum err crypto_verify_cancel(struct crypto *crypto, int64_t now_ms, const char *user_id,
+        const char *id, bool mismatch, struct fault *fault);

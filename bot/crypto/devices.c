@@ -310,7 +310,35 @@ enum err devices_set_verified(struct crypto *crypto, const char *user_id, const 
 		json_object_set_new(row, "verified", json_string(master));
 		code = keep_put(crypto, "user", user_id, row);
 	}
+	if (code == OK) {
+		AUTO_JSON verified = json_pack("{s:s}", "master", master);
+
+		code = keep_put(crypto, "verified", user_id, verified);
+	}
 	return code == OK ? epoch_bump(crypto) : code;
+}
+
+enum err devices_verified(struct crypto *crypto, json_t **out)
+{
+	struct crypto_item *items;
+	size_t len;
+	enum err code = keep_list(crypto, "verified", "", &items, &len);
+
+	*out = json_array();
+	for (size_t i = 0; code == OK && i < len; i++) {
+		AUTO_JSON row = NULL;
+		const char *verified, *pin;
+
+		code = devices_row(crypto, items[i].key, &row);
+		verified = js_str(row, "verified");
+		pin = js_str(row, "pin");
+		if (verified != NULL && pin != NULL && strcmp(verified, pin) == 0 &&
+		        js_str(row, "changed") == NULL) {
+			json_array_append_new(*out, json_string(items[i].key));
+		}
+	}
+	crypto_items_free(items, len);
+	return code;
 }
 
 enum err crypto_identity_accept(struct crypto *crypto, int64_t now_ms, const char *user_id)
@@ -324,5 +352,6 @@ enum err crypto_identity_accept(struct crypto *crypto, int64_t now_ms, const cha
 	if (js_str(row, "changed") == NULL || strcmp(user_id, crypto->user_id) == 0) {
 		return ERR_NOT_FOUND;
 	}
-	return devices_pin(crypto, user_id, js_str(row, "changed"));
+	code = keep_remove(crypto, "notice", js_str(row, "changed"));
+	return code == OK ? devices_pin(crypto, user_id, js_str(row, "changed")) : code;
 }

@@ -44,6 +44,8 @@ bool devices_allowed(const struct crypto *crypto, enum crypto_sender sender);
 enum err devices_pin(struct crypto *crypto, const char *user_id, const char *master);
 /* We compared the user's master key. */
 enum err devices_set_verified(struct crypto *crypto, const char *user_id, const char *master);
+/* Ids of users whose present identity we verified; a new reference. */
+enum err devices_verified(struct crypto *crypto, json_t **out);
 
 /* True when the object is well-formed device keys of that device, signed by itself. */
 bool devices_keys_are_good(const json_t *keys, const char *user_id, const char *device_id);

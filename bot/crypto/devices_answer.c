@@ -144,8 +144,9 @@ static enum err take_master(struct crypto *crypto, const char *user_id, const js
 	}
 	json_object_set_new(row, "changed", json_string(key));
 	return notice_add(crypto, key,
-	        "the cross-signing identity of %s changed to %s and is not trusted until accepted",
-	        user_id, key);
+	        "the cross-signing identity of %s changed to %s and is not trusted until accepted: "
+	        "matrix-telemetry-bot verify --accept-identity %s",
+	        user_id, key, user_id);
 }
 
 /* The user's identity and the self-signing key that may sign devices, NULL when there is none. */
@@ -193,7 +194,10 @@ static enum err take_verified(struct crypto *crypto, const char *user_id, json_t
 
 		if (canonical_verify(
 		            js_obj(row, "master"), crypto->user_id, key_id, user_signing)) {
+			AUTO_JSON verified = json_pack("{s:s}", "master", key);
+
 			json_object_set_new(row, "verified", json_string(key));
+			code = keep_put(crypto, "verified", user_id, verified);
 		}
 	}
 	return code;

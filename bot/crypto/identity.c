@@ -353,7 +353,12 @@ enum err crypto_status(struct crypto *crypto, struct crypto_status *out)
 	if (code == OK) {
 		code = keep_list(crypto, "notice", "", &items, &len);
 	}
+	if (code == OK) {
+		code = devices_verified(crypto, &out->verified);
+	}
 	if (code != OK) {
+		crypto_items_free(items, len);
+		crypto_status_finish(out);
 		return code;
 	}
 	theirs = devices_only_key(js_obj(mine, "master"));
@@ -386,6 +391,7 @@ void crypto_status_finish(struct crypto_status *status)
 {
 	free(status->master_key);
 	json_decref(status->notices);
+	json_decref(status->verified);
 	memset(status, 0, sizeof(*status));
 }
 

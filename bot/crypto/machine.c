@@ -9,6 +9,7 @@
 #include "bot/crypto/account.h"
 #include "bot/crypto/devices.h"
 #include "bot/crypto/prim.h"
+#include "bot/crypto/verify.h"
 
 #define NOTICES_MAX 200
 #define SEAL_IV 16
@@ -251,6 +252,7 @@ enum err crypto_open(struct crypto **out, const struct crypto_store *store,
 	uint8_t run[8];
 	enum err code;
 
+	TAILQ_INIT(&crypto->verifications);
 	crypto->store = *store;
 	crypto->user_id = x_strdup(options->user_id);
 	crypto->device_id = x_strdup(options->device_id);
@@ -314,6 +316,7 @@ void crypto_close(struct crypto *crypto)
 	if (crypto == NULL) {
 		return;
 	}
+	verify_finish(crypto);
 	free(crypto->user_id);
 	free(crypto->device_id);
 	x_wipe_free(crypto, sizeof(*crypto));

@@ -15,6 +15,7 @@
  *   index    session id | message index → the event it was used by
  *   ask      session id → the key was asked for
  *   notice   what → text
+ *   verified user id → the master key that was verified
  *
  * Errors other than those named are the store's own, and go up to the caller, who rolls back.
  */
@@ -24,6 +25,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 #include "bot/base/alloc.h"
 #include "bot/crypto/crypto.h"
 #include "bot/crypto/olm.h"
@@ -39,6 +41,9 @@ struct crypto {
 	enum crypto_trust trust;
 	char curve25519[OL_KEY_SIZE], ed25519[OL_KEY_SIZE];
 	char run[17]; /* names this opening: sessions of an earlier one are not gone on with */
+	TAILQ_HEAD(, verify) verifications; /* verify.h */
+	int64_t unknown_ms; /* since when answers to unknown transactions are counted */
+	unsigned unknown;
 };
 
 /* Freed when they go out of scope. */

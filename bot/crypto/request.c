@@ -15,6 +15,7 @@
 #include "bot/crypto/identity.h"
 #include "bot/crypto/prim.h"
 #include "bot/crypto/room_out.h"
+#include "bot/crypto/verify.h"
 
 #define PATH_MAX_BYTES 4096
 #define ID_FORMAT "%019" PRId64
@@ -88,10 +89,10 @@ enum err request_to_device(
 	        context, "PUT", "/v3/sendToDevice/%s/%s", type, txn);
 }
 
-enum err request_room_event(
-        struct crypto *crypto, const char *room_id, const char *type, json_t *content)
+enum err request_room_event(struct crypto *crypto, const char *room_id, const char *type,
+        json_t *content, json_t *context)
 {
-	return add(crypto, CRYPTO_ROOM_EVENT, content, NULL,
+	return add(crypto, CRYPTO_ROOM_EVENT, content, context,
 	        json_pack("{s:s, s:s, s:s}", "method", "PUT", "room_id", room_id, "type", type));
 }
 
@@ -136,6 +137,9 @@ enum err crypto_requests(
 	*out = NULL;
 	*len = 0;
 	code = devices_query(crypto, now_ms);
+	if (code == OK) {
+		code = verify_step(crypto, now_ms);
+	}
 	if (code == OK) {
 		code = identity_step(crypto, now_ms);
 	}
@@ -182,13 +186,14 @@ static enum err take_answer(struct crypto *crypto, int64_t now_ms, const json_t 
 	case CRYPTO_KEYS_CLAIM:
 		return claim_answered(crypto, now_ms, context, body, fault);
 	case CRYPTO_TO_DEVICE:
+	case CRYPTO_ROOM_EVENT:
+		verify_sent(crypto, now_ms, context, false);
 		return OK;
 	case CRYPTO_SIGNING_UPLOAD:
 		return identity_uploaded(crypto);
 	case CRYPTO_SIGNATURES_UPLOAD:
 		return identity_signed(crypto, now_ms, context, body);
 	case CRYPTO_ACCOUNT_DATA:
-	case CRYPTO_ROOM_EVENT:
 		break;
 	}
 	return OK;
@@ -207,6 +212,7 @@ static enum err take_refusal(
 	case CRYPTO_KEYS_CLAIM:
 		return claim_refused(crypto, now_ms, context);
 	case CRYPTO_TO_DEVICE:
+		verify_sent(crypto, now_ms, context, true);
 		return room_out_undelivered(crypto, now_ms, context);
 	case CRYPTO_SIGNING_UPLOAD:
 	case CRYPTO_SIGNATURES_UPLOAD:
@@ -215,6 +221,7 @@ static enum err take_refusal(
 		return notice_add(crypto, "account data",
 		        "the homeserver refuses account data for secret storage: %s", reason);
 	case CRYPTO_ROOM_EVENT:
+		verify_sent(crypto, now_ms, context, true);
 		break;
 	}
 	return OK;

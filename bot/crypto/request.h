@@ -14,9 +14,9 @@ enum err request_add(struct crypto *crypto, enum crypto_request_kind kind, json_
 /* PUT /sendToDevice; messages: {user: {device: content}}, taken as context is. */
 enum err request_to_device(
         struct crypto *crypto, const char *type, json_t *messages, json_t *context);
-/* A verification's event for a room; content is taken. */
-enum err request_room_event(
-        struct crypto *crypto, const char *room_id, const char *type, json_t *content);
+/* A verification's event for a room; content and context are taken. */
+enum err request_room_event(struct crypto *crypto, const char *room_id, const char *type,
+        json_t *content, json_t *context);
 
 /* Whether one of that kind waits; with a context member when `member` is not NULL. */
 enum err request_waits(

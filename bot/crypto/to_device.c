@@ -12,6 +12,7 @@
 #include "bot/crypto/room_in.h"
 #include "bot/crypto/room_out.h"
 #include "bot/crypto/sessions.h"
+#include "bot/crypto/verify.h"
 
 #define EVENTS_MAX 10000 /* of one answer */
 
@@ -50,10 +51,12 @@ static bool device_keys_agree(const json_t *payload, const struct olm_peer *peer
 	       is(js_obj(keys, "keys"), curve_id, peer->curve25519);
 }
 
-static enum err dispatch(
-        struct crypto *crypto, const struct olm_peer *peer, const json_t *payload, bool *new_keys)
+static enum err dispatch(struct crypto *crypto, int64_t now_ms, const struct olm_peer *peer,
+        const json_t *payload, bool *new_keys)
 {
 	const json_t *content = js_obj(payload, "content");
+	struct verify_event event = {
+	        .sender = peer->user_id, .type = js_str(payload, "type"), .content = content};
 
 	if (is(payload, "type", "m.room_key")) {
 		return room_in_take_key(crypto, peer, content, new_keys);
@@ -61,7 +64,7 @@ static enum err dispatch(
 	if (is(payload, "type", "m.forwarded_room_key")) {
 		return room_in_take_forwarded(crypto, peer, content, new_keys);
 	}
-	return OK;
+	return verify_take(crypto, now_ms, &event);
 }
 
 /* A known device whose message does not open: its session with us is broken. */
@@ -131,7 +134,7 @@ static enum err take_olm(struct crypto *crypto, int64_t now_ms, const char *send
 	if (is(payload, "type", "m.dummy")) {
 		return begun_anew(crypto, &peer);
 	}
-	return dispatch(crypto, &peer, payload, new_keys);
+	return dispatch(crypto, now_ms, &peer, payload, new_keys);
 }
 
 /* Somebody's client says why it gives us no key. */
@@ -165,6 +168,7 @@ static enum err take_event(
 {
 	const char *sender = js_str(event, "sender");
 	const json_t *content = js_obj(event, "content");
+	struct verify_event verification;
 
 	if (sender == NULL || content == NULL || strlen(sender) > 255 ||
 	        strchr(sender, KEY_SEPARATOR[0]) != NULL) {
@@ -179,7 +183,9 @@ static enum err take_event(
 	if (is(event, "type", "m.room_key_request")) {
 		return take_key_request(crypto, sender, content);
 	}
-	return OK;
+	verification = (struct verify_event){
+	        .sender = sender, .type = js_str(event, "type"), .content = content};
+	return verification.type != NULL ? verify_take(crypto, now_ms, &verification) : OK;
 }
 
 enum err crypto_take_sync(struct crypto *crypto, int64_t now_ms, const json_t *sync, bool *new_keys)

@@ -31,6 +31,8 @@ struct mx_call {
 	struct http_request *request;
 	unsigned generation; /* of the token it was sent with */
 	bool has_token;
+	bool answered; /* its end is on its way to the callback */
+	bool canceled; /* by then */
 	mx_done_fn done;
 	void *arg;
 };
@@ -112,8 +114,11 @@ static void on_http_done(const struct http_result *result, void *arg)
 	struct mx_answer answer;
 	json_t *body = answer_read(&answer, result);
 
+	call->answered = true;
 	if (answer.code == ERR_AUTH)
-		note_auth(call, &answer);
+		note_auth(call, &answer); /* whoever hears of it may cancel all calls, this too */
+	if (call->canceled)
+		answer.code = ERR_CANCELED;
 	call->mx->calls--;
 	call->done(&answer, call->arg);
 	json_decref(body);
@@ -177,7 +182,10 @@ struct mx_call *mx_start(struct mx *mx, const char *method, const char *path, co
 
 void mx_cancel(struct mx_call *call)
 {
-	http_cancel(call->request);
+	if (call->answered)
+		call->canceled = true;
+	else
+		http_cancel(call->request);
 }
 
 char *mx_path(const char *format, ...)

@@ -39,6 +39,7 @@ void op_metrics(struct ops *, const json_t *, const struct alert_peer *, struct 
 void op_retry(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_status(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_subscribe(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
+void op_verify(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_wait(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 
 /* A writer job that counts in ops->jobs; done gets what writer_done_fn gets. */

@@ -23,6 +23,7 @@ static const struct {
         {"subscribe", op_subscribe},
         {"unack", op_command},
         {"unsilence", op_command},
+        {"verify", op_verify},
         {"wait", op_wait},
 };
 
@@ -49,7 +50,7 @@ static void ops_unknown(const char *name, struct reply *reply)
 	else
 		snprintf(message, sizeof(message),
 		        "op must be one of ack, alert, alerts, metrics, retry, silence, "
-		        "silences, status, subscribe, unack, unsilence, wait");
+		        "silences, status, subscribe, unack, unsilence, verify, wait");
 	reply_error(reply, "invalid", "op", message, false);
 }
 

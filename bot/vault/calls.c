@@ -299,7 +299,7 @@ static void call_start(struct vault_call *call)
 {
 	call->busy = true;
 	call->due_ms = INT64_MAX;
-	if (call->request.kind == CRYPTO_ROOM_EVENT)
+	if (call->request.kind == CRYPTO_ROOM_EVENT && !call->request.path)
 		call_post(call);
 	else
 		call_send(call, call->request.body);

@@ -121,6 +121,8 @@ enum err core_look(struct vault_core *core, struct core_look *look)
 	if (err == OK)
 		err = crypto_requests(
 		        core->machine, clock_now_ms(), &look->requests, &look->requests_len);
+	if (err == OK)
+		err = crypto_verifications(core->machine, &look->verifications);
 	core->good = err == OK && look->status.identity == CRYPTO_IDENTITY_GOOD;
 	return err;
 }
@@ -128,6 +130,7 @@ enum err core_look(struct vault_core *core, struct core_look *look)
 void core_look_finish(struct core_look *look)
 {
 	crypto_status_finish(&look->status);
+	json_decref(look->verifications);
 	crypto_requests_free(look->requests, look->requests_len);
 	memset(look, 0, sizeof(*look));
 }

@@ -18,6 +18,7 @@ struct vault_core {
 /* What a look at the machine brought; owned by whoever looked. */
 struct core_look {
 	struct crypto_status status;
+	json_t *verifications;
 	struct crypto_request *requests;
 	size_t requests_len;
 };
@@ -72,7 +73,7 @@ struct vault {
 	enum crypto_identity identity;
 	char problem[256]; /* of opening, or of the identity */
 	char fingerprint[64];
-	json_t *notices;
+	json_t *notices, *verified, *verifications;
 	struct recovery *recovery; /* under way, or NULL */
 	int64_t recovery_ms;       /* monotonic; not tried again before */
 	struct mx_call *mark_call; /* under way, or NULL */

@@ -14,6 +14,7 @@
 #include "bot/vault/internal.h"
 
 #define LOOK_EVERY_MS CLOCK_MINUTE_MS
+#define LOOK_OFTEN_MS CLOCK_SECOND_MS /* while a verification is under way */
 #define OPEN_AGAIN_MS (30 * CLOCK_SECOND_MS)
 
 static void vault_open(struct vault *vault);
@@ -68,6 +69,29 @@ static void set_identity_problem(struct vault *vault)
 	}
 }
 
+static bool any_under_way(const json_t *verifications)
+{
+	const json_t *verification;
+	size_t i;
+
+	json_array_foreach((json_t *)verifications, i, verification)
+	{
+		const char *state = json_string_value(json_object_get(verification, "state"));
+
+		if (strcmp(state, "done") != 0 && strcmp(state, "cancelled") != 0)
+			return true;
+	}
+	return false;
+}
+
+/* Exchanges what is kept for what was looked at. */
+static void swap(json_t **kept, json_t **looked)
+{
+	json_decref(*kept);
+	*kept = *looked;
+	*looked = NULL;
+}
+
 static void take_look(struct vault *vault, struct core_look *look)
 {
 	bool changed = vault->identity != look->status.identity;
@@ -77,9 +101,11 @@ static void take_look(struct vault *vault, struct core_look *look)
 		log_info("vault", "this device (%s) is %s", vault->device_id,
 		        crypto_identity_name(vault->identity));
 	set_identity_problem(vault);
-	json_decref(vault->notices);
-	vault->notices = look->status.notices;
-	look->status.notices = NULL;
+	swap(&vault->notices, &look->status.notices);
+	swap(&vault->verified, &look->status.verified);
+	swap(&vault->verifications, &look->verifications);
+	if (any_under_way(vault->verifications))
+		vault->look_ms = clock_monotonic_ms() + LOOK_OFTEN_MS;
 	if (vault->identity == CRYPTO_IDENTITY_FOREIGN ||
 	        vault->identity == CRYPTO_IDENTITY_CHANGED)
 		recovery_start(vault);
@@ -225,6 +251,7 @@ static void open_done(enum err result, const char *message, void *arg)
 {
 	struct open_job *job = arg;
 	struct vault *vault = job->vault;
+	bool closing = vault->closing;
 
 	if (result == ERR_CORRUPT) {
 		open_end(job, "the pickle key is not the one that the database's keys were stored "
@@ -239,7 +266,7 @@ static void open_done(enum err result, const char *message, void *arg)
 	vault->new_device = false;
 	memcpy(vault->fingerprint, job->fingerprint, sizeof(vault->fingerprint));
 	open_end(job, NULL);
-	if (vault->closing)
+	if (closing) /* it may be gone */
 		return;
 	vault->events.on_open(vault->events.arg);
 	vault_pump(vault);
@@ -296,6 +323,8 @@ struct vault *vault_create(uv_loop_t *loop, struct writer *writer, struct config
 	vault->cipher = core_cipher;
 	vault->cipher.arg = &vault->core;
 	vault->notices = json_array();
+	vault->verified = json_array();
+	vault->verifications = json_array();
 	TAILQ_INIT(&vault->calls);
 	uv_timer_init(loop, &vault->timer);
 	vault->timer.data = vault;
@@ -359,6 +388,16 @@ const json_t *vault_notices(const struct vault *vault)
 	return vault->notices;
 }
 
+const json_t *vault_verified(const struct vault *vault)
+{
+	return vault->verified;
+}
+
+const json_t *vault_verifications(const struct vault *vault)
+{
+	return vault->verifications;
+}
+
 struct vault_core *vault_core(struct vault *vault)
 {
 	return &vault->core;
@@ -387,6 +426,8 @@ void vault_maybe_closed(struct vault *vault)
 	core_close(&vault->core); /* no job uses it any more */
 	config_unref(vault->config);
 	json_decref(vault->notices);
+	json_decref(vault->verified);
+	json_decref(vault->verifications);
 	free(vault->user_id);
 	free(vault->device_id);
 	free(vault);

@@ -53,6 +53,10 @@ const char *vault_identity(const struct vault *vault);
 const char *vault_fingerprint(const struct vault *vault);
 /* What was refused or went wrong, array of strings; borrowed, never NULL. */
 const json_t *vault_notices(const struct vault *vault);
+/* Users whose identity was verified, array of strings; likewise. */
+const json_t *vault_verified(const struct vault *vault);
+/* As of the last look, see crypto_verifications(); likewise. */
+const json_t *vault_verifications(const struct vault *vault);
 
 /* Borrowed by jobs; live as long as the vault. */
 struct vault_core *vault_core(struct vault *vault);

@@ -331,9 +331,9 @@ def check_all_encrypted_from_bot(reader, bot):
     check(mine and all(m["wire_type"] == "m.room.encrypted" for m in mine), "plain text in an encrypted room")
 
 
-def main():
+def run_tests(names):
     wanted = sys.argv[1:]
-    tests = [(name[5:], test) for name, test in sorted(globals().items()) if name.startswith("test_")]
+    tests = [(name[5:], test) for name, test in sorted(names.items()) if name.startswith("test_")]
     try:
         world = World()
     except (OSError, RuntimeError) as error:
@@ -358,4 +358,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_tests(globals())

@@ -32,6 +32,7 @@ struct sim {
 	json_t *one_time;             /* {user: {device: {id: key}}} */
 	json_t *fallback;             /* {user: {device: {id: key}}} */
 	json_t *master, *self, *user; /* {user: key} */
+	json_t *room;                 /* events for rooms, as sent */
 	int64_t now_ms;
 	int claims, queries, withheld, shares;
 	/* changes an answer of keys/query or keys/claim before it is given */
@@ -125,6 +126,7 @@ static inline struct sim *sim_create(void)
 	sim->master = json_object();
 	sim->self = json_object();
 	sim->user = json_object();
+	sim->room = json_array();
 	sim->now_ms = SIM_START;
 	return sim;
 }
@@ -144,6 +146,7 @@ static inline void sim_destroy(struct sim *sim)
 	json_decref(sim->master);
 	json_decref(sim->self);
 	json_decref(sim->user);
+	json_decref(sim->room);
 	free(sim);
 }
 
@@ -296,9 +299,40 @@ static inline json_t *sim_deliver(struct sim_machine *m, const char *path, json_
 	return json_object();
 }
 
+/* Adds the signatures on one key object to those of what is there. */
+static inline void sim_merge(struct sim *sim, const char *user, const char *key, json_t *object)
+{
+	json_t *master = json_object_get(sim->master, user);
+	json_t *device = json_object_get(json_object_get(sim->device_keys, user), key);
+	json_t *there = device ? device : master, *signatures;
+	const char *signer;
+
+	if (!device && (!master || !json_object_iter(json_object_get(master, "keys")) ||
+	                       strcmp(json_string_value(json_object_iter_value(
+	                                      json_object_iter(json_object_get(master, "keys")))),
+	                               key) != 0))
+		return;
+	json_object_foreach(json_object_get(object, "signatures"), signer, signatures)
+	{
+		json_object_update(sim_in(sim_in(there, "signatures"), signer), signatures);
+	}
+	sim_changed(sim, user);
+}
+
 static inline json_t *sim_signatures(struct sim_machine *m, json_t *body)
 {
 	json_t *mine = json_object_get(json_object_get(body, m->user), m->device);
+	const char *user, *key;
+	json_t *objects, *object;
+
+	json_object_foreach(body, user, objects)
+	{
+		json_object_foreach(objects, key, object)
+		{
+			if (object != mine)
+				sim_merge(m->sim, user, key, object);
+		}
+	}
 
 	if (mine) {
 		json_object_set(sim_in(m->sim->device_keys, m->user), m->device, mine);
@@ -340,8 +374,16 @@ static inline json_t *sim_serve(struct sim_machine *m, const struct crypto_reque
 	case CRYPTO_SIGNATURES_UPLOAD:
 		answer = sim_signatures(m, body);
 		break;
-	case CRYPTO_ACCOUNT_DATA:
 	case CRYPTO_ROOM_EVENT:
+		json_array_append_new(
+		        m->sim->room, json_pack("{s:s, s:s, s:s, s:O}", "event_id", "$sent", "type",
+		                              request->path == NULL           ? request->type
+		                              : strstr(request->path, ".enc") ? "m.room.encrypted"
+		                                                              : "in the clear",
+		                              "sender", m->user, "content", body));
+		answer = json_object();
+		break;
+	case CRYPTO_ACCOUNT_DATA:
 		answer = json_object();
 		break;
 	}

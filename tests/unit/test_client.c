@@ -184,6 +184,7 @@ struct fixture {
 	bool holding;
 	int lost;
 	bool soft_logout;
+	struct mx_call *cancel; /* when the token is refused, or NULL */
 	bool http_closed, peer_closed;
 };
 
@@ -208,6 +209,8 @@ static void on_auth_lost(bool soft_logout, void *arg)
 
 	f->lost++;
 	f->soft_logout = soft_logout;
+	if (f->cancel)
+		mx_cancel(f->cancel);
 }
 
 static void on_done(const struct mx_answer *answer, void *arg)
@@ -410,6 +413,25 @@ static void test_canceled_call_ends_once(void **state)
 	assert_int_equal(o.code, ERR_CANCELED);
 }
 
+/* Who hears that the token is refused gives up all calls, the refused one as well. */
+static void test_the_refused_call_may_be_canceled(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome o = {0}, after = {0};
+
+	f->script = refuse_old_token;
+	mx_set_token(f->mx, "old");
+	f->cancel = mx_start_text(f->mx, "PUT", "/v3/x", "{\"body\":1}", 10000, on_done, &o);
+	turn_until(&f->loop, &o.done);
+	assert_int_equal(o.code, ERR_CANCELED);
+	assert_int_equal(f->lost, 1);
+	f->cancel = NULL;
+	mx_set_token(f->mx, "new");
+	run(f, &after);
+	assert_int_equal(after.code, OK);
+	assert_int_equal(o.calls, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -428,6 +450,7 @@ int main(void)
 	        TEST(test_call_without_a_token_loses_none),
 	        TEST(test_what_is_no_token_is_not_taken),
 	        TEST(test_canceled_call_ends_once),
+	        TEST(test_the_refused_call_may_be_canceled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,6 +87,7 @@ static int setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	signal(SIGPIPE, SIG_IGN);
+	assert_non_null(freopen("/dev/null", "r", stdin)); /* no terminal */
 	strcpy(f->folder, "/tmp/test_commands.XXXXXX");
 	assert_non_null(mkdtemp(f->folder));
 	snprintf(f->config, sizeof(f->config), "%s/bot.conf", f->folder);
@@ -161,6 +162,13 @@ static void arguments_become_requests(void **state)
 	        {{"test"}, EX_USAGE, ""},
 	        {{"test", "other"}, EX_USAGE, ""},
 	        {{"nonsense"}, EX_USAGE, ""},
+	        {{"verify"}, EX_USAGE, ""}, /* nobody is at a terminal */
+	        {{"verify", "--yes"}, EX_USAGE, ""},
+	        {{"verify", "op"}, EX_USAGE, ""},
+	        {{"verify", "@op:x", "@b:x"}, EX_USAGE, ""},
+	        {{"verify", "--accept-identity"}, EX_USAGE, ""},
+	        {{"verify", "--accept-identity", "@op:x"}, EX_OK,
+	                "The present identity of @op:x is taken as theirs from now on.\n"},
 	};
 	struct fixture *f = *state;
 	char out[4096];
@@ -173,6 +181,10 @@ static void arguments_become_requests(void **state)
 	const char *const wait[] = {"wait", "1", NULL};
 	assert_int_equal(run(f, true, wait, out, sizeof(out)), EX_OK);
 	assert_string_equal(out, "{\"ok\":true,\"text\":\"in the room\\n\"}\n");
+	const char *const identity[] = {"verify", "--accept-identity", "@op:x", NULL};
+	assert_int_equal(run(f, true, identity, out, sizeof(out)), EX_OK);
+	assert_non_null(strstr(out, "\\\"action\\\":\\\"accept_identity\\\""));
+	assert_non_null(strstr(out, "\\\"user_id\\\":\\\"@op:x\\\""));
 }
 
 static void what_is_missing_has_its_own_status(void **state)

@@ -1,0 +1,479 @@
+/*
+ * verify.c - see verify.h, and the part of crypto.h about verification.
+ *
+ * Anybody may ask, since nothing happens before a person on the host says yes to it: one at a
+ * time for each user (a new request ends the one before, as a client that was closed in the
+ * middle begins anew), a few in ten minutes, and a few of strangers in all.
+ */
+#include "bot/crypto/verify.h"
+
+#include <string.h>
+#include "bot/base/clock.h"
+#include "bot/base/log.h"
+#include "bot/crypto/devices.h"
+#include "bot/crypto/request.h"
+
+#define TIMEOUT_MS (10 * CLOCK_MINUTE_MS)
+#define FUTURE_MS (5 * CLOCK_MINUTE_MS) /* so far ahead another clock may be */
+#define KEEP_MS (10 * CLOCK_MINUTE_MS)  /* an end is shown for so long */
+#define START_AFTER_MS (3 * CLOCK_SECOND_MS)
+#define VERIFY_MAX 32 /* in all, ends included */
+#define USER_MAX 5    /* of one user, ends included */
+#define STRANGERS_MAX 4
+#define UNKNOWN_MAX 20 /* answers to unknown transactions in ten minutes */
+#define ID_MAX 255
+
+static bool is(const json_t *object, const char *key, const char *value)
+{
+	const char *text = js_str(object, key);
+
+	return text != NULL && strcmp(text, value) == 0;
+}
+
+static bool is_over(const struct verify *v)
+{
+	return v->state == VERIFY_DONE || v->state == VERIFY_CANCELLED;
+}
+
+static bool is_id(const char *text)
+{
+	return text != NULL && text[0] != '\0' && strlen(text) <= ID_MAX &&
+	       strchr(text, KEY_SEPARATOR[0]) == NULL;
+}
+
+/* ---- the list ---- */
+
+static void verify_free(struct crypto *crypto, struct verify *v)
+{
+	TAILQ_REMOVE(&crypto->verifications, v, link);
+	ol_sas_free(v->sas);
+	ol_outbound_free(v->session);
+	explicit_bzero(v->bytes, sizeof(v->bytes));
+	free(v->id);
+	free(v->user_id);
+	free(v->device_id);
+	free(v->room_id);
+	free(v->code);
+	free(v->reason);
+	free(v->commitment);
+	json_decref(v->out);
+	json_decref(v->start);
+	json_decref(v->mac);
+	free(v);
+}
+
+void verify_finish(struct crypto *crypto)
+{
+	struct verify *v;
+
+	while ((v = TAILQ_FIRST(&crypto->verifications)) != NULL) {
+		verify_free(crypto, v);
+	}
+}
+
+/* By to-device events a transaction belongs to the user who began it, in a room to the room. */
+static struct verify *find(struct crypto *crypto, const struct verify_event *event, const char *id)
+{
+	struct verify *v;
+
+	TAILQ_FOREACH(v, &crypto->verifications, link)
+	{
+		bool here = event->room_id == NULL
+		                    ? v->room_id == NULL
+		                    : v->room_id != NULL && strcmp(v->room_id, event->room_id) == 0;
+
+		if (here && strcmp(v->id, id) == 0 && strcmp(v->user_id, event->sender) == 0) {
+			return v;
+		}
+	}
+	return NULL;
+}
+
+/* ---- saying ---- */
+
+static json_t *event_of(const struct verify *v, const char *type, json_t *content)
+{
+	if (v->room_id != NULL) {
+		json_object_set_new(content, "m.relates_to",
+		        json_pack("{s:s, s:s}", "rel_type", "m.reference", "event_id", v->id));
+	} else {
+		json_object_set_new(content, "transaction_id", json_string(v->id));
+	}
+	return json_pack("{s:s, s:o}", "type", type, "content", content);
+}
+
+void verify_say(struct verify *v, const char *type, json_t *content)
+{
+	json_array_append_new(v->out, event_of(v, type, content));
+}
+
+void verify_end(struct verify *v, int64_t now_ms, enum verify_state state)
+{
+	v->state = state;
+	v->until_ms = now_ms + KEEP_MS;
+	ol_sas_free(v->sas);
+	v->sas = NULL;
+}
+
+static void cancelled(
+        struct verify *v, int64_t now_ms, const char *code, const char *reason, bool by_them)
+{
+	v->code = x_strdup(code);
+	v->reason = x_strdup(reason);
+	v->by_them = by_them;
+	verify_end(v, now_ms, VERIFY_CANCELLED);
+	log_write(strstr(code, "mismatch") != NULL ? LOG_WARNING : LOG_INFO, "crypto",
+	        "the verification with %s was cancelled%s: %s (%s)", v->user_id,
+	        by_them ? " by them" : "", reason, code);
+}
+
+void verify_cancel(struct verify *v, int64_t now_ms, const char *code, const char *reason)
+{
+	if (is_over(v)) {
+		return;
+	}
+	verify_say(
+	        v, VERIFY_PREFIX "cancel", json_pack("{s:s, s:s}", "code", code, "reason", reason));
+	cancelled(v, now_ms, code, reason, false);
+}
+
+/* One event is under way for each: the first of the queue, until its end came. */
+static enum err send_next(struct crypto *crypto, struct verify *v, int64_t now_ms)
+{
+	const json_t *event = json_array_get(v->out, 0);
+	AUTO_JSON context =
+	        json_pack("{s:b, s:s, s:s}", v->id, 1, "verify", v->id, "user", v->user_id);
+	bool waits = false, direct = false;
+	json_t *content;
+	enum err code;
+
+	if (event == NULL) {
+		return OK;
+	}
+	code = request_waits(
+	        crypto, v->room_id != NULL ? CRYPTO_ROOM_EVENT : CRYPTO_TO_DEVICE, v->id, &waits);
+	if (code != OK || waits) {
+		return code;
+	}
+	if (v->room_id != NULL) {
+		code = request_waits(crypto, CRYPTO_TO_DEVICE, v->id, &waits);
+		if (code == OK) {
+			code = verify_room_is_direct(crypto, v, &direct);
+		}
+		if (code != OK || waits) {
+			return code;
+		}
+	}
+	if (direct) {
+		return verify_room_send(crypto, v, now_ms, event, context);
+	}
+	content = json_deep_copy(json_object_get(event, "content"));
+	if (v->room_id != NULL) {
+		return request_room_event(
+		        crypto, v->room_id, js_str(event, "type"), content, json_incref(context));
+	}
+	return request_to_device(crypto, js_str(event, "type"),
+	        json_pack("{s:{s:o}}", v->user_id, v->device_id, content), json_incref(context));
+}
+
+void verify_sent(struct crypto *crypto, int64_t now_ms, const json_t *context, bool refused)
+{
+	const char *id = js_str(context, "verify"), *user_id = js_str(context, "user");
+	struct verify *v;
+
+	TAILQ_FOREACH(v, &crypto->verifications, link)
+	{
+		if (id == NULL || user_id == NULL || strcmp(v->id, id) != 0 ||
+		        strcmp(v->user_id, user_id) != 0) {
+			continue;
+		}
+		json_array_remove(v->out, 0);
+		if (refused && !is_over(v)) {
+			json_array_clear(v->out);
+			cancelled(v, now_ms, "m.user", "the homeserver refuses to carry it", false);
+		} else if (v->state == VERIFY_READY && json_array_size(v->out) == 0) {
+			v->start_ms = now_ms + START_AFTER_MS;
+		}
+	}
+}
+
+enum err verify_step(struct crypto *crypto, int64_t now_ms)
+{
+	struct verify *v, *next;
+	enum err code = OK;
+
+	for (v = TAILQ_FIRST(&crypto->verifications); code == OK && v != NULL; v = next) {
+		next = TAILQ_NEXT(v, link);
+		if (is_over(v) && now_ms >= v->until_ms) {
+			verify_free(crypto, v);
+			continue;
+		}
+		if (now_ms >= v->until_ms) {
+			verify_cancel(v, now_ms, "m.timeout", "it took too long");
+		} else if (v->state == VERIFY_READY && v->start_ms != 0 && now_ms >= v->start_ms) {
+			verify_sas_start(crypto, v);
+		}
+		code = send_next(crypto, v, now_ms);
+	}
+	return code;
+}
+
+/* ---- a request comes ---- */
+
+static enum err is_stranger(struct crypto *crypto, const char *user_id, bool *stranger)
+{
+	AUTO_JSON row = NULL;
+	enum err code = devices_row(crypto, user_id, &row);
+
+	*stranger = !json_is_true(json_object_get(row, "followed"));
+	return code;
+}
+
+/* Whether one more of this user is taken in. */
+static enum err may_add(struct crypto *crypto, const char *user_id, bool *may)
+{
+	size_t all = 0, mine = 0, strangers = 0;
+	bool stranger = false;
+	struct verify *v;
+	enum err code;
+
+	TAILQ_FOREACH(v, &crypto->verifications, link)
+	{
+		all++;
+		mine += strcmp(v->user_id, user_id) == 0;
+		strangers += v->stranger;
+	}
+	code = is_stranger(crypto, user_id, &stranger);
+	*may = all < VERIFY_MAX && mine < USER_MAX && (!stranger || strangers < STRANGERS_MAX);
+	return code;
+}
+
+static enum err add(struct crypto *crypto, int64_t now_ms, const struct verify_event *event,
+        const char *id, int64_t asked_ms, struct verify **out)
+{
+	const char *device_id = js_str(event->content, "from_device");
+	struct verify *v, *before;
+	bool may = false;
+	enum err code = may_add(crypto, event->sender, &may);
+
+	*out = NULL;
+	if (code != OK || !may) {
+		return code;
+	}
+	TAILQ_FOREACH(before, &crypto->verifications, link)
+	{
+		if (strcmp(before->user_id, event->sender) == 0) {
+			verify_cancel(before, now_ms, "m.user", "another one was begun");
+		}
+	}
+	v = x_calloc(1, sizeof(*v));
+	v->id = x_strdup(id);
+	v->user_id = x_strdup(event->sender);
+	v->device_id = x_strdup(device_id);
+	v->room_id = x_strdup_opt(event->room_id);
+	v->encrypted = event->encrypted;
+	v->direct = event->direct;
+	v->since_ms = now_ms;
+	v->until_ms = (asked_ms < now_ms ? asked_ms : now_ms) + TIMEOUT_MS;
+	v->out = json_array();
+	TAILQ_INSERT_TAIL(&crypto->verifications, v, link);
+	code = is_stranger(crypto, event->sender, &v->stranger);
+	log_info("crypto", "%s asks for verification (device %s): matrix-telemetry-bot verify",
+	        v->user_id, v->device_id);
+	*out = v;
+	return code;
+}
+
+static enum err take_request(
+        struct crypto *crypto, int64_t now_ms, const struct verify_event *event, const char *id)
+{
+	const json_t *content = event->content, *methods = json_object_get(content, "methods");
+	const char *device_id = js_str(content, "from_device");
+	int64_t asked_ms = event->room_id != NULL ? event->sent_ms : js_int(content, "timestamp");
+	struct verify *v;
+	bool known = false;
+
+	for (size_t i = 0; i < json_array_size(methods); i++) {
+		const char *method = json_string_value(json_array_get(methods, i));
+
+		known = known || (method != NULL && strcmp(method, VERIFY_METHOD) == 0);
+	}
+	/* what cannot be done here may be done by another device: it is not cancelled */
+	if (!known || !is_id(device_id) || asked_ms > now_ms + FUTURE_MS ||
+	        asked_ms <= now_ms - TIMEOUT_MS ||
+	        (event->room_id != NULL && !is(content, "to", crypto->user_id)) ||
+	        (event->device_id != NULL && strcmp(event->device_id, device_id) != 0)) {
+		return OK;
+	}
+	if (strcmp(event->sender, crypto->user_id) == 0 &&
+	        (event->room_id != NULL || strcmp(device_id, crypto->device_id) == 0)) {
+		return OK;
+	}
+	return add(crypto, now_ms, event, id, asked_ms, &v);
+}
+
+/* ---- the other events ---- */
+
+/* Tells that there is no such transaction; who floods us hears no more. */
+static enum err tell_unknown(
+        struct crypto *crypto, int64_t now_ms, const char *user_id, const char *id)
+{
+	if (now_ms - crypto->unknown_ms >= TIMEOUT_MS || now_ms < crypto->unknown_ms) {
+		crypto->unknown_ms = now_ms;
+		crypto->unknown = 0;
+	}
+	if (crypto->unknown++ >= UNKNOWN_MAX) {
+		return OK;
+	}
+	return request_to_device(crypto, VERIFY_PREFIX "cancel",
+	        json_pack("{s:{s:{s:s, s:s, s:s}}}", user_id, "*", "transaction_id", id, "code",
+	                "m.unknown_transaction", "reason", "this verification is not known here"),
+	        NULL);
+}
+
+static void take_start(
+        struct crypto *crypto, struct verify *v, int64_t now_ms, const json_t *content)
+{
+	if (v->start != NULL && json_equal(v->start, content)) {
+		return; /* again */
+	}
+	if (!is(content, "from_device", v->device_id)) {
+		verify_cancel(
+		        v, now_ms, "m.user_mismatch", "another device than the one that asked");
+	} else if (v->state == VERIFY_READY || (v->state == VERIFY_STARTED && v->we_started)) {
+		verify_sas_take_start(crypto, v, now_ms, content);
+	} else {
+		verify_cancel(v, now_ms, "m.unexpected_message", "a start that is not awaited");
+	}
+}
+
+/* A start without a request before it, as older clients begin. */
+static enum err take_lone_start(
+        struct crypto *crypto, int64_t now_ms, const struct verify_event *event, const char *id)
+{
+	struct verify *v;
+	enum err code;
+
+	if (!is_id(js_str(event->content, "from_device")) ||
+	        !is(event->content, "method", VERIFY_METHOD)) {
+		return OK;
+	}
+	code = add(crypto, now_ms, event, id, now_ms, &v);
+	if (v != NULL) {
+		v->start = json_deep_copy(event->content);
+	}
+	return code;
+}
+
+static void take_cancel(struct verify *v, int64_t now_ms, const json_t *content)
+{
+	const char *code = js_str(content, "code"), *reason = js_str(content, "reason");
+
+	if (!is_over(v)) {
+		json_array_clear(v->out);
+		cancelled(v, now_ms, code != NULL && strlen(code) <= ID_MAX ? code : "m.user",
+		        reason != NULL && strlen(reason) <= ID_MAX ? reason : "no reason given",
+		        true);
+	}
+}
+
+static enum err take_known(struct crypto *crypto, struct verify *v, int64_t now_ms,
+        const char *what, const json_t *content)
+{
+	if (strcmp(what, "cancel") == 0) {
+		take_cancel(v, now_ms, content);
+	} else if (is_over(v) || strcmp(what, "request") == 0) {
+		return OK; /* the other side's done, or what crossed our end; or once more */
+	} else if (strcmp(what, "start") == 0) {
+		take_start(crypto, v, now_ms, content);
+	} else if (strcmp(what, "accept") == 0) {
+		verify_sas_take_accept(v, now_ms, content);
+	} else if (strcmp(what, "key") == 0) {
+		verify_sas_take_key(crypto, v, now_ms, content);
+	} else if (strcmp(what, "mac") == 0) {
+		return verify_sas_take_mac(crypto, v, now_ms, content);
+	} else {
+		verify_cancel(v, now_ms, "m.unexpected_message", "not awaited");
+	}
+	return OK;
+}
+
+/* The event's part of the name: "request", "start", …; NULL: it is none of the framework's. */
+static const char *what_of(const struct verify_event *event)
+{
+	const char *type = event->type;
+
+	if (event->room_id != NULL && strcmp(type, "m.room.message") == 0) {
+		return is(event->content, "msgtype", VERIFY_PREFIX "request") ? "request" : NULL;
+	}
+	if (strncmp(type, VERIFY_PREFIX, strlen(VERIFY_PREFIX)) != 0) {
+		return NULL;
+	}
+	return type + strlen(VERIFY_PREFIX);
+}
+
+static const char *id_of(const struct verify_event *event, const char *what)
+{
+	const json_t *relation = js_obj(event->content, "m.relates_to");
+
+	if (event->room_id == NULL) {
+		return js_str(event->content, "transaction_id");
+	}
+	if (strcmp(what, "request") == 0) {
+		return event->event_id;
+	}
+	return is(relation, "rel_type", "m.reference") ? js_str(relation, "event_id") : NULL;
+}
+
+enum err verify_take(struct crypto *crypto, int64_t now_ms, const struct verify_event *event)
+{
+	const char *what = what_of(event), *id = what != NULL ? id_of(event, what) : NULL;
+	struct verify *v;
+
+	if (!is_id(id) || !is_id(event->sender)) {
+		return OK;
+	}
+	v = find(crypto, event, id);
+	if (v != NULL) {
+		if (event->device_id != NULL && strcmp(event->device_id, v->device_id) != 0) {
+			return OK; /* another device of theirs */
+		}
+		return take_known(crypto, v, now_ms, what, event->content);
+	}
+	if (strcmp(what, "request") == 0) {
+		return take_request(crypto, now_ms, event, id);
+	}
+	if (event->room_id != NULL) {
+		return OK; /* others verify each other there */
+	}
+	if (strcmp(what, "start") == 0) {
+		return take_lone_start(crypto, now_ms, event, id);
+	}
+	if (strcmp(what, "accept") == 0 || strcmp(what, "key") == 0 || strcmp(what, "mac") == 0) {
+		return tell_unknown(crypto, now_ms, event->sender, id);
+	}
+	return OK;
+}
+
+bool crypto_is_verification(const char *type, const json_t *content)
+{
+	struct verify_event event = {.type = type, .room_id = "", .content = content};
+
+	return what_of(&event) != NULL;
+}
+
+enum err crypto_take_verification(
+        struct crypto *crypto, int64_t now_ms, const struct crypto_verification *in)
+{
+	struct verify_event event = {.sender = in->sender,
+	        .type = in->type,
+	        .room_id = in->room_id,
+	        .event_id = in->event_id,
+	        .device_id = in->device_id,
+	        .sent_ms = in->sent_ms,
+	        .encrypted = in->encrypted,
+	        .direct = in->direct,
+	        .content = in->content};
+
+	return verify_take(crypto, now_ms, &event);
+}

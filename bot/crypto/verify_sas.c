@@ -1,0 +1,393 @@
+/*
+ * verify_sas.c - m.sas.v1 (client-server API, "Short Authentication String (SAS) verification");
+ * see verify.h.
+ *
+ * Only what the specification calls current is spoken: curve25519-hkdf-sha256, sha256,
+ * hkdf-hmac-sha256.v2; the older ones are weaker or ambiguous, and every client has these.
+ */
+#include <string.h>
+#include "bot/base/log.h"
+#include "bot/crypto/account.h"
+#include "bot/crypto/devices.h"
+#include "bot/crypto/identity.h"
+#include "bot/crypto/prim.h"
+#include "bot/crypto/request.h"
+#include "bot/crypto/verify.h"
+
+#define AGREEMENT "curve25519-hkdf-sha256"
+#define HASH "sha256"
+#define MAC "hkdf-hmac-sha256.v2"
+#define MAC_KEYS_MAX 100
+
+static bool has(const json_t *list, const char *text)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *item = json_string_value(json_array_get(list, i));
+
+		if (item != NULL && strcmp(item, text) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool is(const json_t *object, const char *key, const char *value)
+{
+	const char *text = js_str(object, key);
+
+	return text != NULL && strcmp(text, value) == 0;
+}
+
+/* ---- starting ---- */
+
+void verify_sas_start(struct crypto *crypto, struct verify *v)
+{
+	json_t *content = json_pack("{s:s, s:s, s:[s], s:[s], s:[s], s:[s, s]}", "from_device",
+	        crypto->device_id, "method", VERIFY_METHOD, "key_agreement_protocols", AGREEMENT,
+	        "hashes", HASH, "message_authentication_codes", MAC, "short_authentication_string",
+	        "decimal", "emoji");
+
+	v->state = VERIFY_STARTED;
+	v->we_started = true;
+	verify_say(v, VERIFY_PREFIX "start", json_incref(content));
+	json_decref(v->start);
+	v->start = json_deep_copy(content); /* with the id that was added */
+	json_decref(content);
+}
+
+/* Both sides sent one: the smaller user's counts, between devices of one user the smaller's. */
+static bool ours_counts(const struct crypto *crypto, const struct verify *v)
+{
+	int order = strcmp(crypto->user_id, v->user_id);
+
+	return order != 0 ? order < 0 : strcmp(crypto->device_id, v->device_id) < 0;
+}
+
+void verify_sas_take_start(
+        struct crypto *crypto, struct verify *v, int64_t now_ms, const json_t *content)
+{
+	AUTO_TEXT commitment = NULL;
+
+	if (!is(content, "method", VERIFY_METHOD) ||
+	        !has(json_object_get(content, "key_agreement_protocols"), AGREEMENT) ||
+	        !has(json_object_get(content, "hashes"), HASH) ||
+	        !has(json_object_get(content, "message_authentication_codes"), MAC)) {
+		verify_cancel(v, now_ms, "m.unknown_method", "no method in common");
+		return;
+	}
+	if (v->we_started && (v->their_key[0] != '\0' || v->commitment != NULL)) {
+		verify_cancel(v, now_ms, "m.unexpected_message", "a start in the middle");
+		return;
+	}
+	if (v->we_started && ours_counts(crypto, v)) {
+		return;
+	}
+	ol_sas_free(v->sas);
+	v->sas = ol_sas_create(v->our_key);
+	commitment = sas_commitment(v->our_key, content);
+	if (commitment == NULL) {
+		verify_cancel(v, now_ms, "m.invalid_message", "the start is not canonical");
+		return;
+	}
+	v->we_started = false;
+	v->state = VERIFY_STARTED;
+	json_decref(v->start);
+	v->start = json_deep_copy(content);
+	verify_say(v, VERIFY_PREFIX "accept",
+	        json_pack("{s:s, s:s, s:s, s:s, s:[s, s], s:s}", "method", VERIFY_METHOD,
+	                "key_agreement_protocol", AGREEMENT, "hash", HASH,
+	                "message_authentication_code", MAC, "short_authentication_string",
+	                "decimal", "emoji", "commitment", commitment));
+}
+
+void verify_sas_take_accept(struct verify *v, int64_t now_ms, const json_t *content)
+{
+	const char *commitment = js_str(content, "commitment");
+
+	if (v->commitment != NULL && commitment != NULL && strcmp(v->commitment, commitment) == 0) {
+		return; /* again */
+	}
+	if (v->state != VERIFY_STARTED || !v->we_started || v->commitment != NULL) {
+		verify_cancel(v, now_ms, "m.unexpected_message", "an accept that is not awaited");
+		return;
+	}
+	if (!is(content, "key_agreement_protocol", AGREEMENT) || !is(content, "hash", HASH) ||
+	        !is(content, "message_authentication_code", MAC)) {
+		verify_cancel(v, now_ms, "m.unknown_method", "chosen what was not offered");
+		return;
+	}
+	if (commitment == NULL) {
+		verify_cancel(v, now_ms, "m.invalid_message", "no commitment");
+		return;
+	}
+	v->commitment = x_strdup(commitment);
+	ol_sas_free(v->sas);
+	v->sas = ol_sas_create(v->our_key);
+	verify_say(v, VERIFY_PREFIX "key", json_pack("{s:s}", "key", v->our_key));
+}
+
+/* ---- keys ---- */
+
+static struct sas_party us(const struct crypto *crypto, const struct verify *v)
+{
+	return (struct sas_party){crypto->user_id, crypto->device_id, v->our_key};
+}
+
+static struct sas_party them(const struct verify *v)
+{
+	return (struct sas_party){v->user_id, v->device_id, v->their_key};
+}
+
+static bool commitment_holds(const struct verify *v, const char *key)
+{
+	AUTO_TEXT commitment = sas_commitment(key, v->start);
+
+	return commitment != NULL && strcmp(commitment, v->commitment) == 0;
+}
+
+void verify_sas_take_key(
+        struct crypto *crypto, struct verify *v, int64_t now_ms, const json_t *content)
+{
+	const char *key = js_str(content, "key");
+	struct sas_party ours = us(crypto, v), theirs = them(v);
+	AUTO_TEXT info = NULL;
+
+	if (key != NULL && v->their_key[0] != '\0' && strcmp(key, v->their_key) == 0) {
+		return; /* again */
+	}
+	if (v->state != VERIFY_STARTED || v->sas == NULL) {
+		verify_cancel(v, now_ms, "m.unexpected_message", "a key that is not awaited");
+		return;
+	}
+	if (key == NULL || strlen(key) != OL_KEY_SIZE - 1) {
+		verify_cancel(v, now_ms, "m.invalid_message", "no key");
+		return;
+	}
+	if (v->we_started && !commitment_holds(v, key)) {
+		verify_cancel(v, now_ms, "m.mismatched_commitment",
+		        "the key is not the one that was promised");
+		return;
+	}
+	if (ol_sas_set_their_key(v->sas, key) != OK) {
+		verify_cancel(v, now_ms, "m.invalid_message", "no key");
+		return;
+	}
+	memcpy(v->their_key, key, OL_KEY_SIZE);
+	if (!v->we_started) {
+		verify_say(v, VERIFY_PREFIX "key", json_pack("{s:s}", "key", v->our_key));
+	}
+	info = v->we_started ? sas_info(&ours, &theirs, v->id) : sas_info(&theirs, &ours, v->id);
+	ol_sas_bytes(v->sas, info, v->bytes, sizeof(v->bytes));
+	v->state = VERIFY_COMPARE;
+}
+
+/* ---- proofs ---- */
+
+static char *mac_of(struct verify *v, const struct sas_party *from, const struct sas_party *to,
+        const char *key_id, const char *text)
+{
+	AUTO_TEXT info = sas_mac_info(from, to, v->id, key_id);
+
+	return ol_sas_mac(v->sas, text, info);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The names of the keys in a proof, sorted, with commas between; NULL when there are too many. */
+static char *key_list(const json_t *macs)
+{
+	const char *ids[MAC_KEYS_MAX], *id;
+	json_t *value;
+	size_t len = 0;
+	char *list = x_strdup("");
+
+	json_object_foreach((json_t *)macs, id, value)
+	{
+		if (len == MAC_KEYS_MAX) {
+			free(list);
+			return NULL;
+		}
+		ids[len++] = id;
+	}
+	qsort(ids, len, sizeof(ids[0]), by_text);
+	for (size_t i = 0; i < len; i++) {
+		char *longer = x_asprintf("%s%s%s", list, i > 0 ? "," : "", ids[i]);
+
+		free(list);
+		list = longer;
+	}
+	return list;
+}
+
+static void mac_add(
+        struct crypto *crypto, struct verify *v, json_t *macs, const char *name, const char *key)
+{
+	struct sas_party ours = us(crypto, v), theirs = them(v);
+	AUTO_TEXT key_id = x_asprintf("ed25519:%s", name);
+	AUTO_TEXT mac = mac_of(v, &ours, &theirs, key_id, key);
+
+	json_object_set_new(macs, key_id, json_string(mac));
+}
+
+/* Our device's key, and our identity's if we hold it. */
+static enum err say_mac(struct crypto *crypto, struct verify *v)
+{
+	struct sas_party ours = us(crypto, v), theirs = them(v);
+	AUTO_JSON macs = json_object();
+	AUTO_TEXT list = NULL;
+	AUTO_TEXT keys = NULL;
+	char master[OL_KEY_SIZE];
+	enum err code = identity_public(crypto, IDENTITY_MASTER, master);
+
+	if (code != OK) {
+		return code;
+	}
+	mac_add(crypto, v, macs, crypto->device_id, crypto->ed25519);
+	if (master[0] != '\0') {
+		mac_add(crypto, v, macs, master, master);
+	}
+	list = key_list(macs);
+	keys = mac_of(v, &ours, &theirs, "KEY_IDS", list);
+	verify_say(v, VERIFY_PREFIX "mac", json_pack("{s:O, s:s}", "mac", macs, "keys", keys));
+	return OK;
+}
+
+static bool mac_is(struct crypto *crypto, struct verify *v, const char *key_id, const char *text,
+        const char *claimed)
+{
+	struct sas_party ours = us(crypto, v), theirs = them(v);
+	AUTO_TEXT mac = mac_of(v, &theirs, &ours, key_id, text);
+
+	return claimed != NULL && strlen(claimed) == strlen(mac) &&
+	       prim_equal(mac, claimed, strlen(mac));
+}
+
+/* What their proof covers of what we know of them. False: something in it is wrong. */
+static bool proof_covers(struct crypto *crypto, struct verify *v, const char *ed25519,
+        const char *master, bool *device, bool *identity)
+{
+	const json_t *macs = js_obj(v->mac, "mac");
+	AUTO_TEXT list = key_list(macs);
+	AUTO_TEXT device_key = x_asprintf("ed25519:%s", v->device_id);
+	AUTO_TEXT master_key = x_asprintf("ed25519:%s", master != NULL ? master : "");
+
+	*device = *identity = false;
+	if (list == NULL || !mac_is(crypto, v, "KEY_IDS", list, js_str(v->mac, "keys"))) {
+		return false;
+	}
+	if (ed25519 != NULL && json_object_get(macs, device_key) != NULL) {
+		*device = mac_is(crypto, v, device_key, ed25519, js_str(macs, device_key));
+		if (!*device) {
+			return false;
+		}
+	}
+	if (master != NULL && json_object_get(macs, master_key) != NULL) {
+		*identity = mac_is(crypto, v, master_key, master, js_str(macs, master_key));
+		return *identity;
+	}
+	return true;
+}
+
+/* ---- what was proven ---- */
+
+/* Another person's identity; a changed one is what they have now, seen by a person here. */
+static enum err keep_identity(struct crypto *crypto, struct verify *v, int64_t now_ms,
+        const json_t *row, const char *master)
+{
+	AUTO_JSON object = NULL;
+	enum err code = OK;
+
+	if (js_str(row, "changed") != NULL) {
+		AUTO_TEXT key_id = x_asprintf("ed25519:%s", master);
+
+		code = crypto_identity_accept(crypto, now_ms, v->user_id);
+		object = json_pack("{s:s, s:[s], s:{s:s}}", "user_id", v->user_id, "usage",
+		        "master", "keys", key_id, master);
+	} else {
+		object = json_deep_copy(js_obj(row, "master"));
+	}
+	if (code == OK) {
+		code = devices_set_verified(crypto, v->user_id, master);
+	}
+	if (code == OK) {
+		code = identity_sign_user(crypto, v->user_id, object);
+	}
+	return code == ERR_NOT_FOUND ? OK : code; /* we hold no key to sign with */
+}
+
+/* Another device of our own account: signed as this one is. */
+static enum err keep_own_device(struct crypto *crypto, struct verify *v, const json_t *row)
+{
+	const json_t *device = js_obj(js_obj(row, "devices"), v->device_id);
+	AUTO_JSON keys = json_deep_copy(js_obj(device, "keys"));
+	enum err code;
+
+	json_object_del(keys, "signatures");
+	json_object_del(keys, "unsigned");
+	code = identity_sign_device(crypto, keys);
+	if (code != OK) {
+		return code == ERR_NOT_FOUND ? OK : code;
+	}
+	return request_add(crypto, CRYPTO_SIGNATURES_UPLOAD,
+	        json_pack("{s:{s:O}}", v->user_id, v->device_id, keys),
+	        json_pack("{s:s}", "user", v->user_id), "POST", "/v3/keys/signatures/upload");
+}
+
+/* Both the person here and the other device have said yes. */
+static enum err conclude(struct crypto *crypto, struct verify *v, int64_t now_ms)
+{
+	bool own = strcmp(v->user_id, crypto->user_id) == 0, device, identity;
+	AUTO_JSON row = NULL;
+	const char *ed25519, *master;
+	enum err code = devices_row(crypto, v->user_id, &row);
+
+	if (code != OK) {
+		return code;
+	}
+	ed25519 =
+	        devices_key(js_obj(js_obj(row, "devices"), v->device_id), v->device_id, "ed25519");
+	master = js_str(row, "changed") != NULL ? js_str(row, "changed") : js_str(row, "pin");
+	if (!proof_covers(crypto, v, ed25519, master, &device, &identity) ||
+	        !(own ? device : identity)) {
+		verify_cancel(v, now_ms, "m.key_mismatch",
+		        own ? "the proof does not cover the device's key"
+		            : "the proof does not cover the identity's key");
+		return OK;
+	}
+	code = own ? keep_own_device(crypto, v, row)
+	           : keep_identity(crypto, v, now_ms, row, master);
+	if (code == OK) {
+		log_info("crypto", "%s is verified (device %s)", v->user_id, v->device_id);
+		verify_say(v, VERIFY_PREFIX "done", json_object());
+		verify_end(v, now_ms, VERIFY_DONE);
+	}
+	return code;
+}
+
+enum err verify_sas_take_mac(
+        struct crypto *crypto, struct verify *v, int64_t now_ms, const json_t *content)
+{
+	if (v->mac != NULL && json_equal(v->mac, content)) {
+		return OK; /* again */
+	}
+	if ((v->state != VERIFY_COMPARE && v->state != VERIFY_CONFIRMED) || v->mac != NULL) {
+		verify_cancel(v, now_ms, "m.unexpected_message", "a proof that is not awaited");
+		return OK;
+	}
+	v->mac = json_deep_copy(content);
+	return v->state == VERIFY_CONFIRMED ? conclude(crypto, v, now_ms) : OK;
+}
+
+enum err verify_sas_confirm(struct crypto *crypto, struct verify *v, int64_t now_ms)
+{
+	enum err code = say_mac(crypto, v);
+
+	if (code == OK) {
+		v->state = VERIFY_CONFIRMED;
+		code = v->mac != NULL ? conclude(crypto, v, now_ms) : OK;
+	}
+	return code;
+}
