@@ -251,7 +251,10 @@ static size_t found(struct world *w, const char *severity, int stock, ...)
 	while ((name = va_arg(args, const char *))) {
 		values[3 * rows.rows] = text(name);
 		values[3 * rows.rows + 1] = integer(stock);
-		values[3 * rows.rows++ + 2] = text(severity);
+		values[3 * rows.rows + 2] = text(strcmp(severity, "mixed") != 0 ? severity
+		                                 : rows.rows % 2                ? "warning"
+		                                                                : "critical");
+		rows.rows++;
 	}
 	va_end(args);
 	sqlwatch_list(w->config, &list, &len);
@@ -392,6 +395,8 @@ static void rows_of_one_subject_are_one_alert(void **state)
 
 	assert_int_equal(found(w, "warning", 3, "apple", "apple", "apple", NULL), 1);
 	assert_int_equal(found(w, "warning", 3, "apple", "apple", NULL), 0);
+	/* the first row says how bad it is */
+	assert_int_equal(found(w, "mixed", 3, "pear", "pear", "apple", NULL), 2);
 	world_destroy(w);
 }
 
