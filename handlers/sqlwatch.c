@@ -94,12 +94,12 @@ struct query_ask sqlwatch_ask(const struct sqlwatch *watch, int64_t now_ms)
 	        .sql = watch->sql,
 	        .limit_ms = QUERY_LIMIT_MS,
 	};
-	int64_t since_ms = now_ms - watch->window_ms;
+	int64_t since_ms = now_ms - watch->window_ms, since_s = since_ms / CLOCK_SECOND_MS;
 
 	if (watch->window_ms > 0) {
 		ask.params[0] = (struct query_param){":threshold", watch->threshold};
 		ask.params[1] = (struct query_param){":since_ms", (double)since_ms};
-		ask.params[2] = (struct query_param){":since_s", (double)(since_ms / 1000)};
+		ask.params[2] = (struct query_param){":since_s", (double)since_s};
 		ask.params_len = 3;
 	}
 	return ask;

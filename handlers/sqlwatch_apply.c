@@ -63,7 +63,7 @@ static enum err say_over(
 	struct alert_fault fault;
 	struct alert *alert = NULL;
 	enum err err = OK;
-	bool held;
+	bool held = false;
 
 	json_object_set_new(request, "status", json_string("resolved"));
 	if (alert_parse(request, d->config, d->now_ms, &alert, &fault) == OK) {
@@ -111,7 +111,7 @@ static enum err is_acked(const struct deliver *d, const char *subject, bool *ack
 static enum err fire(struct apply *apply, const struct alert *alert, struct sqlwatch_row *row)
 {
 	const struct deliver *d = apply->d;
-	bool held;
+	bool held = false;
 	enum err err = OK;
 
 	if (row->id && row->severity > (int)alert->severity) /* or its reminders would go on */
