@@ -88,6 +88,8 @@ every = 1s
 
 def test_watch_fires_once_and_resolves():
     world = World(STOCK)
+    subscriber = world.bot.client()
+    check(subscriber.call({"op": "subscribe"})["ok"], "not subscribed")
     world.stock("apple", 3)
     world.stock("pear", 70)
     world.wait_body("⚠️ stock · stock: apple\nstock: 3")
@@ -100,6 +102,12 @@ def test_watch_fires_once_and_resolves():
     world.stock("apple", 30)
     world.wait_body("✅", "stock: apple")
     world.wait_status(lambda s: s["watches"][0]["firing"] == 0)
+    told = []
+    while told[-1:] != ["resolved"]:
+        event = subscriber.receive()
+        told += [event["event"]] if event.get("app") == "stock" else []
+    check(told == ["alert", "resolved"], str(told))
+    subscriber.close()
     world.stock("apple", 1)  # and again
     world.server.wait(lambda: len(world.fresh()) == 2, 60)
     world.end()
