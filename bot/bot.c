@@ -2,9 +2,9 @@
  * bot.c - see bot.h.
  *
  * Order of taking apart, each step when the one before is over: the verbs and the socket (all
- * replies out), the spool, the courier (sends in flight get a few seconds), the link, the mirror
- * and the writer, the store. What is cut off on the way is in the database and goes on at the
- * next start.
+ * replies out), the spool, the watches, the courier (sends in flight get a few seconds), the link,
+ * the mirror and the writer, the store. What is cut off on the way is in the database and goes on
+ * at the next start.
  */
 #include <assert.h>
 #include <signal.h>
@@ -25,6 +25,7 @@
 #include "bot/mirror.h"
 #include "bot/notify.h"
 #include "bot/ops/ops.h"
+#include "bot/sqlwatch.h"
 #include "bot/writer.h"
 
 #define GRACE_MS 3000                        /* for sends in flight at a stop */
@@ -40,6 +41,7 @@ struct bot {
 	struct mirror *mirror; /* or NULL */
 	struct ops *ops;
 	struct duty *duty;
+	struct sqlwatches *sqlwatches;
 	struct server *server;
 	struct spool *spool;
 	struct link *link;
@@ -102,12 +104,20 @@ static void on_duty_closed(void *arg)
 	courier_close(bot->courier, GRACE_MS, on_courier_closed, bot);
 }
 
+static void on_sqlwatches_closed(void *arg)
+{
+	struct bot *bot = arg;
+
+	bot->sqlwatches = NULL;
+	duty_close(bot->duty, on_duty_closed, bot);
+}
+
 static void on_spool_closed(void *arg)
 {
 	struct bot *bot = arg;
 
 	bot->spool = NULL;
-	duty_close(bot->duty, on_duty_closed, bot);
+	sqlwatches_close(bot->sqlwatches, on_sqlwatches_closed, bot);
 }
 
 static void on_intake_closed(struct bot *bot)
@@ -219,6 +229,7 @@ static void reload_done(uv_work_t *work, int status)
 		ops_configure(bot->ops, config);
 		courier_configure(bot->courier, config);
 		duty_configure(bot->duty, config);
+		sqlwatches_configure(bot->sqlwatches, config);
 		link_configure(bot->link, config);
 		if (bot->mirror)
 			mirror_close(bot->mirror, on_old_mirror_closed, NULL);
@@ -330,6 +341,8 @@ static void on_status(struct report_status *status, void *arg)
 		};
 	}
 	status->rooms = list;
+	status->watches =
+	        bot->sqlwatches ? sqlwatches_report(bot->sqlwatches, &status->watches_len) : NULL;
 }
 
 static struct vault *on_vault(void *arg)
@@ -419,12 +432,21 @@ static int bot_start(struct bot *bot, const struct bot_options *options, struct 
 	        .on_status = on_status,
 	        .arg = bot};
 	struct link_options link_options;
+	struct sqlwatches_env sqlwatches_env;
 	struct ops_env env;
 	enum err err;
 
 	bot->writer = writer_create(&bot->loop, bot->store);
 	bot->courier = courier_create(&bot->loop, bot->writer, bot->config, &courier_events);
 	bot->duty = duty_create(&bot->loop, bot->writer, bot->courier, bot->config);
+	sqlwatches_env = (struct sqlwatches_env){
+	        .loop = &bot->loop,
+	        .writer = bot->writer,
+	        .courier = bot->courier,
+	        .on_happened = on_happened,
+	        .arg = bot,
+	};
+	bot->sqlwatches = sqlwatches_create(&sqlwatches_env, bot->config);
 	bot_swap_mirror(bot, bot->config);
 	env = (struct ops_env){
 	        .loop = &bot->loop,

@@ -53,4 +53,5 @@ void check_device(struct check *check);   /* its keys, and who signed them; afte
 void check_database(struct check *check); /* and its device id, against the token's */
 void check_spool(struct check *check);
 void check_socket(struct check *check);
-void check_call_monitor(struct check *check);
+void check_call_monitor(struct check *check); /* the table that calls are copied into */
+void check_watches(struct check *check);      /* runs each query once */

@@ -277,16 +277,8 @@ void check_call_monitor(struct check *check)
 	const char *table = check->config->call_monitor.calls_table;
 	struct fault fault = {0};
 
-	if (!database)
+	if (!table) /* what is read there is looked at with the watches */
 		return;
-	if (!table) {
-		if (access(database, R_OK) == 0)
-			check_good(check, "call_monitor", "%s", database);
-		else
-			check_fault(check, EX_CONFIG, "call_monitor", "%s: %s", database,
-			        strerror(errno));
-		return;
-	}
 	if (probe_calls_table(database, table, check->config->call_monitor.calls_columns, &fault) !=
 	        OK) {
 		check_fault(check, EX_CONFIG, "call_monitor", "%s", fault.text);

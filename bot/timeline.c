@@ -211,6 +211,7 @@ void timeline_whole(struct timeline *timeline)
 		timeline->events.on_status(&status, timeline->events.arg);
 		report_status_copy(&status, &batch->status);
 		free((void *)status.rooms);
+		free((void *)status.watches);
 	}
 	batch_submit(timeline);
 }

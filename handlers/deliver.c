@@ -306,6 +306,52 @@ static enum err accept_resolved(
 	return err;
 }
 
+/* New details of an entry, in its message. What would not fit stays as it was. */
+static enum err refresh_entry(const struct deliver *d, const struct alert *alert,
+        struct entry_row *entry, struct message_row *message, bool again)
+{
+	struct entry_row fresh;
+	int64_t bytes = message->bytes - render_entry_size(entry);
+	enum err err;
+
+	entry_make(d, alert, &fresh);
+	bytes += render_entry_size(&fresh);
+	if (bytes <= DELIVER_BUDGET) {
+		take(&entry->body, &fresh.body);
+		take(&entry->html, &fresh.html);
+		take(&entry->url, &fresh.url);
+		take(&entry->fields, &fresh.fields);
+		message->bytes = bytes;
+		if (message->frozen_ms && !message->dirty_ms)
+			message->dirty_ms = d->now_ms;
+	}
+	if (again)
+		entry->last_ms = d->now_ms;
+	entry_row_finish(&fresh);
+	err = entries_update(d->store, entry);
+	return err == OK ? messages_update(d->store, message) : err;
+}
+
+enum err deliver_refresh(
+        const struct deliver *d, const struct alert *alert, bool again, bool *found)
+{
+	struct entry_row *entries = NULL;
+	struct message_row message = {0};
+	size_t len = 0, i;
+	enum err err = entries_firing(d->store, alert->subject, 1, &entries, &len);
+
+	*found = len > 0;
+	if (*found)
+		err = messages_by_id(d->store, entries[0].message_id, &message);
+	if (*found && err == OK)
+		err = refresh_entry(d, alert, &entries[0], &message, again);
+	for (i = 0; i < len; i++)
+		entry_row_finish(&entries[i]);
+	free(entries);
+	message_row_finish(&message);
+	return err;
+}
+
 static void row_make(const struct deliver *d, const struct alert *alert,
         const struct entry_row *entry, struct alert_row *row)
 {

@@ -44,6 +44,14 @@ enum err deliver_accept(
         const struct deliver *d, const struct alert *alert, struct deliver_receipt *receipt);
 
 /*
+ * Brings the newest message about something that still fires up to date, by an edit that rings
+ * nowhere, and counts nothing. again: it counts as having happened now, so that it stays among
+ * what is brought up. *found: there is one.
+ */
+enum err deliver_refresh(
+        const struct deliver *d, const struct alert *alert, bool again, bool *found);
+
+/*
  * Puts an event with fixed content into a room's queue: an answer to a command, a heartbeat, a
  * reminder. content (borrowed, without RENDER_KEY's txn_id, which is added) must hold m.mentions;
  * a verification's event is sent as it is.

@@ -11,6 +11,7 @@
 #include "handlers/template.h"
 
 #define RENDER_BLOCK_MAX (256 * 1024)
+#define EVENT_INTEGER_MAX ((INT64_C(1) << 53) - 1)
 #define RENDER_FIELD_POINTS 500 /* code points of a field in the data */
 #define RENDER_NOTE_POINTS 200  /* code points of an ack's note */
 #define RENDER_SLACK 256        /* bytes of ×N, resolved, dates, commas and braces of an entry */
@@ -170,6 +171,16 @@ static void render_block(
 
 /* --- data --------------------------------------------------------------------------------- */
 
+/* Events hold integers alone, of at most 53 bits (canonical JSON): a homeserver refuses the whole
+ * event for another number. */
+static bool fits_event(const json_t *value)
+{
+	json_int_t integer = json_integer_value(value);
+
+	return !json_is_number(value) || (json_is_integer(value) && integer >= -EVENT_INTEGER_MAX &&
+	                                         integer <= EVENT_INTEGER_MAX);
+}
+
 static json_t *data_fields(const char *text)
 {
 	json_t *fields = json_loads(text ? text : "{}", 0, NULL), *value;
@@ -180,12 +191,15 @@ static json_t *data_fields(const char *text)
 	buf_init(&cut, RENDER_FIELD_POINTS * 4 + 16);
 	json_object_foreach_safe(fields, next, name, value)
 	{
-		if (!json_is_string(value))
+		char *text_value;
+
+		if (!json_is_string(value) && fits_event(value))
 			continue;
+		text_value = alert_scalar_text(value);
 		buf_reset(&cut);
-		text_add_plain(
-		        &cut, json_string_value(value), RENDER_FIELD_POINTS, TEXT_KEEP_NEWLINES);
+		text_add_plain(&cut, text_value, RENDER_FIELD_POINTS, TEXT_KEEP_NEWLINES);
 		json_object_set_new(fields, name, json_string(buf_str(&cut)));
+		free(text_value);
 	}
 	buf_finish(&cut);
 	return fields;

@@ -26,6 +26,18 @@ static bool report_has(const char *text)
 	return text && text[0];
 }
 
+static void copy_watches(const struct report_status *from, struct report_status *to)
+{
+	struct report_watch *watches = x_calloc(from->watches_len + 1, sizeof(*watches));
+
+	for (size_t i = 0; i < from->watches_len; i++) {
+		watches[i] = from->watches[i];
+		watches[i].name = x_strdup(from->watches[i].name);
+		watches[i].problem = x_strdup(from->watches[i].problem);
+	}
+	to->watches = watches;
+}
+
 void report_status_copy(const struct report_status *from, struct report_status *to)
 {
 	struct report_room *rooms = x_calloc(from->rooms_len + 1, sizeof(*rooms));
@@ -50,6 +62,7 @@ void report_status_copy(const struct report_status *from, struct report_status *
 		rooms[i].problem = x_strdup_opt(from->rooms[i].problem);
 	}
 	to->rooms = rooms;
+	copy_watches(from, to);
 }
 
 void report_status_finish(struct report_status *copy)
@@ -63,6 +76,11 @@ void report_status_finish(struct report_status *copy)
 		free((char *)copy->rooms[i].problem);
 	}
 	free((void *)copy->rooms);
+	for (i = 0; i < copy->watches_len; i++) {
+		free((char *)copy->watches[i].name);
+		free((char *)copy->watches[i].problem);
+	}
+	free((void *)copy->watches);
 	free((char *)copy->homeserver);
 	free((char *)copy->problem);
 	free((char *)copy->identity);
@@ -126,6 +144,46 @@ static void report_encryption(const struct report_status *status, struct buf *ou
 	}
 }
 
+static bool watch_fails(const struct report_status *status)
+{
+	for (size_t i = 0; i < status->watches_len; i++)
+		if (report_has(status->watches[i].problem))
+			return true;
+	return false;
+}
+
+static void report_watches(const struct report_status *status, struct buf *out)
+{
+	size_t firing = 0;
+
+	for (size_t i = 0; i < status->watches_len; i++)
+		firing += status->watches[i].firing;
+	if (status->watches_len > 0)
+		buf_printf(out, "watches: %zu, %zu firing\n", status->watches_len, firing);
+	for (size_t i = 0; i < status->watches_len; i++) {
+		if (!report_has(status->watches[i].problem))
+			continue;
+		buf_printf(out, "watch %s: ", status->watches[i].name);
+		text_add_plain(out, status->watches[i].problem, 200, TEXT_FOLD_NEWLINES);
+		buf_add_char(out, '\n');
+	}
+}
+
+static json_t *report_watches_json(const struct report_status *status)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < status->watches_len; i++) {
+		const struct report_watch *watch = &status->watches[i];
+
+		json_array_append_new(
+		        list, json_pack("{s:s, s:s, s:I, s:I}", "name", watch->name, "problem",
+		                      watch->problem, "last_ms", (json_int_t)watch->last_ms,
+		                      "firing", (json_int_t)watch->firing));
+	}
+	return list;
+}
+
 void report_status_text(const struct report_status *status, struct buf *out)
 {
 	char text[32];
@@ -133,8 +191,9 @@ void report_status_text(const struct report_status *status, struct buf *out)
 
 	clock_format_duration(status->now_ms - status->started_ms, text, sizeof(text));
 	buf_printf(out, "%s alive, up %s, version %s\n",
-	        report_has(status->problem) || status->aside ? "⚠️" : "✅", text,
-	        status->version);
+	        report_has(status->problem) || status->aside || watch_fails(status) ? "⚠️"
+	                                                                            : "✅",
+	        text, status->version);
 	if (report_has(status->problem)) {
 		buf_add_str(out, "homeserver: ");
 		text_add_plain(out, status->problem, 200, TEXT_FOLD_NEWLINES);
@@ -169,6 +228,7 @@ void report_status_text(const struct report_status *status, struct buf *out)
 			buf_printf(out, "ready%s", room->encrypted ? ", encrypted" : "");
 		buf_add_char(out, '\n');
 	}
+	report_watches(status, out);
 	report_encryption(status, out);
 	for (i = 0; i < status->aside_len; i++) {
 		const struct outbox_row *row = &status->aside_rows[i];
@@ -189,7 +249,7 @@ static json_t *report_room_json(const struct report_room *room)
 
 json_t *report_status_json(const struct report_status *status)
 {
-	json_t *rooms = json_array(), *aside = json_array();
+	json_t *rooms = json_array(), *aside = json_array(), *all;
 	size_t i;
 
 	for (i = 0; i < status->rooms_len; i++)
@@ -200,9 +260,9 @@ json_t *report_status_json(const struct report_status *status)
 		                (json_int_t)status->aside_rows[i].id, "room",
 		                status->aside_rows[i].room, "error", status->aside_rows[i].error,
 		                "created_ms", (json_int_t)status->aside_rows[i].created_ms));
-	return json_pack(
-	        "{s:s, s:I, s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i,"
-	        " s:{s:I, s:I, s:I}, s:I, s:o, s:o, s:{s:s?, s:s?, s:s?, s:O?, s:O?, s:O?}}",
+	all = json_pack("{s:s, s:I, s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i,"
+	                " s:{s:I, s:I, s:I}, s:I, s:o, s:o,"
+	                " s:{s:s?, s:s?, s:s?, s:O?, s:O?, s:O?}}",
 	        "version", status->version, "uptime_ms",
 	        (json_int_t)(status->now_ms - status->started_ms), "homeserver",
 	        status->homeserver ? status->homeserver : "", "online",
@@ -219,6 +279,16 @@ json_t *report_status_json(const struct report_status *status)
 	        "problem", status->encryption_problem, "fingerprint", status->fingerprint,
 	        "notices", status->notices, "verified", status->verified, "verifications",
 	        status->verifications);
+	json_object_set_new(all, "watches", report_watches_json(status));
+	return all;
+}
+
+json_t *report_taken(const struct alert *alert, int64_t id, const char *state)
+{
+	return json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s?}", "event",
+	        alert->resolved ? "resolved" : "alert", "alert", (json_int_t)id, "app", alert->app,
+	        "kind", alert->kind, "severity", severity_name(alert->severity), "state", state,
+	        "run_id", alert->run_id);
 }
 
 void report_alerts_text(const struct alert_row *rows, size_t len, int64_t now_ms, struct buf *out)

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 #include "bot/base/buf.h"
+#include "handlers/alert.h"
 #include "storage/alerts.h"
 #include "storage/outbox.h"
 
@@ -13,6 +14,12 @@ struct report_room {
 	const char *name, *address, *room_id; /* room_id may be NULL */
 	const char *problem;                  /* "" = ready */
 	bool encrypted;
+};
+
+struct report_watch {
+	const char *name, *problem; /* "" = none */
+	int64_t last_ms;            /* 0 = not run yet */
+	size_t firing;              /* what it found */
 };
 
 /* All pointers are borrowed. */
@@ -24,6 +31,8 @@ struct report_status {
 	int64_t last_sync_ms;   /* 0 = never */
 	const struct report_room *rooms;
 	size_t rooms_len;
+	const struct report_watch *watches;
+	size_t watches_len;
 	uint64_t sent, retried; /* since the start */
 	unsigned in_flight, clients;
 	/* encryption: how our device stands, why encrypted rooms wait ("" = they do not), its
@@ -50,6 +59,9 @@ void report_status_finish(struct report_status *copy); /* a zeroed one is allowe
 void report_status_text(const struct report_status *status, struct buf *out);
 /* The same as data; a new reference. */
 json_t *report_status_json(const struct report_status *status);
+
+/* What subscribers are told of an alert that was taken in; a new reference. */
+json_t *report_taken(const struct alert *alert, int64_t id, const char *state);
 
 /* Newest first: one or two short lines an alert. */
 void report_alerts_text(const struct alert_row *rows, size_t len, int64_t now_ms, struct buf *out);

@@ -1,14 +1,13 @@
 /*
- * probe.c - see probe.h: prepares a query that names the columns.
+ * probe.c - see probe.h: runs a query that names the columns and reads no row.
  */
 #include "storage/probe.h"
 
-#include <sqlite3.h>
 #include <string.h>
 #include "bot/base/buf.h"
+#include "storage/query.h"
 
 #define SQL_MAX 8192
-#define BUSY_MS 1000
 
 /* A name in double quotes. SQLite takes one that is no column for a string, so it is qualified
  * by the table, which it does not do for strings. */
@@ -46,25 +45,21 @@ static void make_query(struct buf *sql, const char *table, const char *columns)
 enum err probe_calls_table(
         const char *database, const char *table, const char *columns, struct fault *fault)
 {
-	sqlite3 *db = NULL;
-	sqlite3_stmt *statement = NULL;
+	struct query_ask ask = {.database = database, .limit_ms = QUERY_LIMIT_MS};
+	struct query_rows rows;
+	struct query *query;
 	struct buf sql;
-	enum err err = OK;
-	int rc;
+	enum err err;
 
 	buf_init(&sql, SQL_MAX);
 	make_query(&sql, table, columns);
-	rc = sqlite3_open_v2(database, &db, SQLITE_OPEN_READONLY, NULL);
-	if (rc == SQLITE_OK) {
-		sqlite3_busy_timeout(db, BUSY_MS);
-		rc = sqlite3_prepare_v2(db, buf_str(&sql), -1, &statement, NULL);
-	}
-	if (rc == SQLITE_ERROR || rc == SQLITE_CANTOPEN)
-		err = fault_set(fault, ERR_NOT_FOUND, "%s: %s", database, sqlite3_errmsg(db));
-	else if (rc != SQLITE_OK)
-		err = fault_set(fault, ERR_IO, "%s: %s", database, sqlite3_errmsg(db));
-	sqlite3_finalize(statement);
-	sqlite3_close(db);
+	ask.sql = buf_str(&sql);
+	query = query_create(&ask);
+	err = query_run(query, &rows, fault);
+	if (err != OK && !strstr(fault->text, database))
+		fault_wrap(fault, "%s", database);
+	query_rows_finish(&rows);
+	query_destroy(query);
 	buf_finish(&sql);
 	return err;
 }

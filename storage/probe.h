@@ -7,6 +7,6 @@
 #include "bot/base/err.h"
 
 /* columns: as of calls_mirror_create(). ERR_NOT_FOUND: no database, table or column of that name;
- * ERR_IO otherwise. */
+ * others as of query_run(). */
 enum err probe_calls_table(
         const char *database, const char *table, const char *columns, struct fault *fault);

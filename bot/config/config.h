@@ -62,7 +62,7 @@ struct config_kind {
 
 struct config_watch {
 	char *name, *database, *sql, *kind;
-	int64_t every_ms;
+	int64_t every_ms, repeat_ms; /* repeat: 0 = never */
 	enum severity severity;
 };
 
@@ -137,8 +137,9 @@ struct config {
 	struct {
 		char *database, *calls_table;
 		char *calls_columns; /* "at=theirs,what,…", no spaces; never NULL */
+		char *violations_sql, *error_rate_sql; /* "off" = not looked at */
 		double violations_threshold, error_rate_threshold;
-		int64_t every_ms;
+		int64_t every_ms, repeat_ms;
 	} call_monitor;
 
 	struct config_watch *watches;

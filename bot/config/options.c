@@ -15,6 +15,33 @@
 
 #define SEVERITIES "info|warning|critical"
 
+#define REPEAT_HELP                                                                         \
+	"An alert that goes on firing is told again after this; meanwhile its message is\n" \
+	"kept up to date in silence. 0 = never."
+
+/* A time of call_monitor in ms, whether it is text, seconds or milliseconds. */
+#define AT_MS                                                            \
+	"CASE WHEN typeof(at) = 'text' THEN strftime('%s', at) * 1000\n" \
+	"\tWHEN at < 100000000000 THEN at * 1000 ELSE at END >= :since_ms\n"
+
+#define VIOLATIONS_SQL                                                                      \
+	"SELECT count, :threshold AS threshold, rules FROM (\n"                             \
+	"\tSELECT sum(n) AS count, group_concat(\n"                                         \
+	"\tCASE WHEN place <= 5 THEN rule || ' (' || n || ')' END, ', ') AS rules FROM (\n" \
+	"\tSELECT coalesce(rule, '?') AS rule, count(*) AS n,\n"                            \
+	"\trow_number() OVER (ORDER BY count(*) DESC, rule) AS place\n"                     \
+	"\tFROM violations WHERE " AT_MS "\tGROUP BY rule ORDER BY place))\n"               \
+	"\tWHERE count > :threshold"
+
+#define ERROR_RATE_SQL                                                                        \
+	"SELECT function, round(failed * 1.0 / calls, 3) AS rate, :threshold AS threshold,\n" \
+	"\tfailed, calls FROM (\n"                                                            \
+	"\tSELECT function, count(*) AS calls,\n"                                             \
+	"\tcount(*) FILTER (WHERE error NOT IN ('', 0, '0')) AS failed\n"                     \
+	"\tFROM calls WHERE function IS NOT NULL AND " AT_MS                                  \
+	"\tGROUP BY function ORDER BY calls DESC, function LIMIT 20)\n"                       \
+	"\tWHERE failed > :threshold * calls"
+
 const struct option_section config_sections[] = {
         {"matrix", "matrix", "The account of the bot."},
         {"encryption", "encryption", "Rooms with end-to-end encryption."},
@@ -45,10 +72,15 @@ const struct option_section config_sections[] = {
         {"meta", "meta",
                 "Who hears of it when the heartbeat itself is missing: every channel named here."},
         {"call_monitor", "call_monitor",
-                "The database of call_monitor: naming it switches two watches on."},
+                "The database of call_monitor: naming it switches two watches on, on a table\n"
+                "violations (at, rule) and a table calls (at, function, error). `at` is a time as "
+                "text\n"
+                "(UTC), in seconds or in ms; a call failed if error is neither NULL, empty nor 0."},
         {"watch *", "watch NAME",
                 "A query on the SQLite database of another app, read-only: each row it returns is\n"
-                "an alert whose fields are its columns."},
+                "an alert whose fields are its columns; app, kind, severity, run_id, title, text, "
+                "key\n"
+                "and url are those of an alert. What is not returned any more is resolved."},
         {"http", "http", "Health and metrics over HTTP; off unless `listen` is set."},
         {"log", "log", "Lines on standard error."},
 };
@@ -243,9 +275,22 @@ const struct option config_options[] = {
                 .help = "More violations than this in 24 hours are an alert."},
         {"call_monitor", "error_rate_threshold", OPTION_REAL, IN(call_monitor.error_rate_threshold),
                 .fallback = "0.1", .min = 0, .max = 1,
-                .help = "So is a function with a greater share of errors in 7 days, 0 to 1."},
+                .help = "So is a function with a greater share of errors in 7 days, 0 to 1: each "
+                        "of the\n"
+                        "20 that are called most."},
+        {"call_monitor", "violations_sql", OPTION_LINES, IN(call_monitor.violations_sql),
+                .fallback = VIOLATIONS_SQL,
+                .help = "The queries themselves, to be adapted to other tables and columns; off = "
+                        "not\n"
+                        "looked at. :threshold is that above, :since_ms the beginning of the 24 "
+                        "hours\n"
+                        "or 7 days in ms since 1970 (:since_s in seconds)."},
+        {"call_monitor", "error_rate_sql", OPTION_LINES, IN(call_monitor.error_rate_sql),
+                .fallback = ERROR_RATE_SQL},
         {"call_monitor", "every", OPTION_DURATION, IN(call_monitor.every_ms), .fallback = "1h",
                 .min = CLOCK_SECOND_MS, .max = YEAR_MS, .help = "How often that is looked at."},
+        {"call_monitor", "repeat", OPTION_DURATION, IN(call_monitor.repeat_ms), .fallback = "24h",
+                .min = 0, .max = YEAR_MS, .help = REPEAT_HELP},
         {"call_monitor", "calls_table", OPTION_TABLE, IN(call_monitor.calls_table),
                 .example = "calls",
                 .help = "Table that gets a row for each message sent. Default: none is written."},
@@ -262,9 +307,14 @@ const struct option config_options[] = {
                 .help = "Required."},
         {"watch *", "sql", OPTION_LINES, WATCH(sql),
                 .example = "SELECT name AS title, stock FROM goods WHERE stock < 5",
-                .help = "Required. May go on in indented lines."},
+                .help = "Required. One SELECT; may go on in indented lines. At most 100 rows are "
+                        "looked "
+                        "at,\n"
+                        "and 5 seconds spent."},
         {"watch *", "every", OPTION_DURATION, WATCH(every_ms), .fallback = "1h",
-                .min = CLOCK_SECOND_MS, .max = YEAR_MS},
+                .min = CLOCK_SECOND_MS, .max = YEAR_MS, .help = "How often, from 1s."},
+        {"watch *", "repeat", OPTION_DURATION, WATCH(repeat_ms), .fallback = "24h", .min = 0,
+                .max = YEAR_MS, .help = REPEAT_HELP},
         {"watch *", "kind", OPTION_TEXT, WATCH(kind), .fallback = "message",
                 .help = "Kind of its alerts: built-in, or of a section [kind NAME]."},
         {"watch *", "severity", OPTION_ENUM, WATCH(severity), .fallback = "warning",

@@ -131,6 +131,11 @@ static void *find_watch(struct reader *reader, const char *name)
 	for (i = 0; i < config->watches_len; i++)
 		if (strcmp(config->watches[i].name, name) == 0)
 			return &config->watches[i];
+	if (!check_name(name, APP_NAME_MAX)) { /* it is the app of its alerts */
+		FAULT(reader, "[watch %s]: a name has letters, digits, _ . and - only, at most %d",
+		        name, APP_NAME_MAX);
+		return NULL;
+	}
 	if (!has_room(reader, config->watches_len))
 		return NULL;
 	watch = LIST_ADD(config->watches, config->watches_len);

@@ -27,12 +27,7 @@ static enum err alert_work(struct store *store, void *arg)
 
 static void alert_publish(const struct op_alert *op)
 {
-	ops_publish(
-	        op->ops, json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s?}", "event",
-	                         op->alert->resolved ? "resolved" : "alert", "alert",
-	                         (json_int_t)op->receipt.alert, "app", op->alert->app, "kind",
-	                         op->alert->kind, "severity", severity_name(op->alert->severity),
-	                         "state", op->receipt.state, "run_id", op->alert->run_id));
+	ops_publish(op->ops, report_taken(op->alert, op->receipt.alert, op->receipt.state));
 }
 
 static void alert_done(enum err result, const char *message, void *arg)

@@ -116,6 +116,7 @@ void op_command(
 	ops->env.on_status(&status, ops->env.arg);
 	report_status_copy(&status, &op->status);
 	free((void *)status.rooms);
+	free((void *)status.watches);
 	op->happened = json_array();
 	ops_submit(ops, command_work, command_done, op);
 }

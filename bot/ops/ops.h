@@ -22,8 +22,8 @@ struct ops_env {
 	uv_loop_t *loop;
 	struct writer *writer;
 	struct courier *courier;
-	/* Fills in what the loop knows for `status`; rooms is an array the callee allocates and
-	 * the caller frees. Pointers are good until the loop's next event. */
+	/* Fills in what the loop knows for `status`; rooms and watches are arrays the callee
+	 * allocates and the caller frees. Pointers are good until the loop's next event. */
 	void (*on_status)(struct report_status *status, void *arg);
 	/* Lives longer than the verbs' jobs. */
 	struct vault *(*vault)(void *arg);

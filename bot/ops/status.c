@@ -76,6 +76,7 @@ static void status_answer(struct op_status *op)
 		buf_finish(&text);
 	}
 	free((void *)status.rooms);
+	free((void *)status.watches);
 	reply_ok(op->reply, answer);
 }
 

@@ -68,6 +68,13 @@ class Request(http.server.BaseHTTPRequestHandler):
     do_GET = do_PUT = do_POST = do_any
 
 
+def has_float(value):
+    """Canonical JSON has none, and homeservers refuse events with one."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return isinstance(value, float) or isinstance(value, list) and any(map(has_float, value))
+
+
 class Server(http.server.ThreadingHTTPServer):
     def handle_error(self, request, client_address):
         pass  # a peer that was killed resets its connections
@@ -240,6 +247,8 @@ class Homeserver:
         return 200, {}
 
     def send(self, room_id, kind, txn, content):
+        if has_float(content):
+            return 400, {"errcode": "M_BAD_JSON", "error": "Bad JSON value: float"}
         key = (room_id, kind, txn)
         if key not in self.transactions:
             event_id = f"$event{len(self.timeline)}"

@@ -16,6 +16,13 @@ from commands import (  # noqa: E402,F401
     test_command_left_alone_or_refused, test_kill_between_and_replay, test_limited_timeline_is_filled,
     test_reminders_until_somebody_takes_it_on, test_silences, test_status_and_alerts_in_the_room)
 from homeserver import Homeserver  # noqa: E402
+from watches import (  # noqa: E402,F401
+    test_call_monitor_violations_and_error_rate, test_call_monitor_with_another_schema,
+    test_watch_appears_changes_and_goes_by_reload, test_watch_columns_are_the_alerts_own_keys,
+    test_watch_failure_is_told_once_and_resolved, test_watch_fires_once_and_resolves,
+    test_watch_hostile_contents, test_watch_is_remembered_across_restarts,
+    test_watch_locked_keeps_what_fires, test_watch_silenced_is_kept_back,
+    test_watch_that_never_ends_holds_nothing_up)
 
 OPS, DEV = "!ops:fake.local", "!dev:fake.local"
 SEND = "/rooms/!ops.*/send/"

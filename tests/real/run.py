@@ -342,7 +342,8 @@ def test_calls_of_another_app(world):
     other.execute("CREATE TABLE calls (function TEXT, at TEXT, ms INTEGER, outcome TEXT)")
     other.commit()
     bot = world.bot(f"[call_monitor]\ndatabase = {folder}/calls.db\ncalls_table = calls\n"
-                    "calls_columns = what=function, at=at, duration_ms=ms, result=outcome\n")
+                    "calls_columns = what=function, at=at, duration_ms=ms, result=outcome\n"
+                    "violations_sql = off\nerror_rate_sql = off\n")
     bot.call(node("run-call-1"))
     world.reader.wait(lambda: "run-call-1" in runs_in(world, bot.ids["ops"]), 30)
     bot.stop()
@@ -351,6 +352,31 @@ def test_calls_of_another_app(world):
     check(ours.execute("SELECT what, result FROM calls").fetchall() == [("send", "ok")], "not in ours")
     other.close()
     ours.close()
+
+
+def test_call_monitor_over_its_thresholds(world):
+    """Its database is over a threshold: a message with the top rules; below again: resolved."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="mtb-test-"))
+    theirs = sqlite3.connect(folder / "call_monitor.db", isolation_level=None)
+    theirs.execute("PRAGMA journal_mode = WAL")
+    theirs.execute("CREATE TABLE violations (at TEXT, rule TEXT)")
+    theirs.execute("CREATE TABLE calls (at TEXT, function TEXT, error TEXT)")
+    bot = world.bot(f"[call_monitor]\ndatabase = {folder}/call_monitor.db\nevery = 1s\n")
+    dev = bot.ids["dev"]
+    theirs.executemany("INSERT INTO violations VALUES (datetime('now'), ?)",
+                       [("no-force-push",)] * 31 + [("no-secrets",)] * 20)
+    theirs.executemany("INSERT INTO calls VALUES (datetime('now'), ?, ?)",
+                       [("parse", None)] * 3 + [("parse", "boom")])
+    for part in ("⚠️ call_monitor · violations_24h = 51 (threshold 50) — top rules: no-force-push (31), no-secrets (20)",
+                 "⚠️ call_monitor · parse error_rate_7d = 0.25 (threshold 0.1)", "https://dash.example/calls"):
+        world.reader.wait(lambda: part in world.reader.text(dev), 60)
+    theirs.execute("DELETE FROM violations WHERE rule = 'no-secrets'")
+    theirs.execute("DELETE FROM calls WHERE error IS NOT NULL")
+    world.reader.wait(lambda: world.reader.text(dev).count("✅ resolved") >= 2, 60)
+    new = [m for m in world.reader.messages(dev) if "violations_24h" in m["content"]["body"]]
+    check(len(new) == 1, f"{len(new)} messages about the violations")
+    bot.stop()
+    theirs.close()
 
 
 def test_http2_over_tls_with_a_private_ca(world):

@@ -45,8 +45,14 @@ static void add_option(struct buf *out, const struct option *option)
 		buf_add_char(out, '\n');
 		add_help(out, option->help);
 	}
-	buf_printf(out, "%s%s =%s%s\n", option->shown ? "" : "#", option->key,
-	        value && *value ? " " : "", value ? value : "");
+	buf_printf(
+	        out, "%s%s =%s", option->shown ? "" : "#", option->key, value && *value ? " " : "");
+	for (; value && *value; value++) { /* a value may go on in indented lines */
+		buf_add_char(out, *value);
+		if (*value == '\n')
+			buf_add_str(out, option->shown ? "" : "#");
+	}
+	buf_add_char(out, '\n');
 }
 
 static void add_kind_help(struct buf *out)

@@ -413,15 +413,17 @@ static void test_call_monitor(void **state)
 
 	snprintf(path, sizeof(path), "%s/cm.db", f->folder);
 	write_config(f, "[call_monitor]\ndatabase = cm.db\n");
-	expect(f, EX_CONFIG, "✗ call_monitor");
+	expect_fix(f, EX_CONFIG, "✗ watch call_monitor violations", "database's path");
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(
 	        sqlite3_exec(db, "CREATE TABLE calls (called_at, \"function\")", NULL, NULL, NULL),
 	        SQLITE_OK);
 	sqlite3_close(db);
-	expect(f, EX_OK, "✓ call_monitor");
+	expect_fix(f, EX_CONFIG, "violations  no such table: violations", "violations_sql");
+	expect_fix(f, EX_CONFIG, "error_rate  no such column: error", "error_rate_sql");
 	snprintf(more, sizeof(more),
-	        "[call_monitor]\ndatabase = cm.db\ncalls_table = calls\ncalls_columns = %s\n",
+	        "[call_monitor]\ndatabase = cm.db\ncalls_table = calls\ncalls_columns = %s\n"
+	        "violations_sql = off\nerror_rate_sql = off\n",
 	        "at=called_at, what=function");
 	write_config(f, more);
 	expect(f, EX_OK, "cm.db, table calls");
@@ -429,6 +431,47 @@ static void test_call_monitor(void **state)
 	expect_fix(f, EX_CONFIG, "no such column: t.at", "calls_columns");
 	write_config(f, "[call_monitor]\ndatabase = cm.db\ncalls_table = none\n");
 	expect(f, EX_CONFIG, "no such table: none");
+}
+
+static void test_watches(void **state)
+{
+	static const struct {
+		const char *sql;
+		int code;
+		const char *found, *fix;
+	} table[] = {
+	        {"SELECT name, stock FROM goods", EX_OK, "✓ watch stock", NULL},
+	        {"SELECT name FROM goods", EX_OK, "1 row now", NULL},
+	        {"SELECT name FROM good", EX_CONFIG, "no such table: good", "adapt the query"},
+	        {"DELETE FROM goods", EX_CONFIG, "only a SELECT", "one SELECT"},
+	        {"SELECT 'no app!' AS app FROM goods", EX_CONFIG, "row 1: app must be", "adapt"},
+	        {"WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c",
+	                EX_OK, "over 100 rows", "LIMIT"},
+	};
+	struct fixture *f = *state;
+	char more[512], path[128];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/shop.db", f->folder);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db,
+	                         "CREATE TABLE goods (name, stock);"
+	                         "INSERT INTO goods VALUES ('apple', 3)",
+	                         NULL, NULL, NULL),
+	        SQLITE_OK);
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		snprintf(more, sizeof(more), "[watch stock]\ndatabase = shop.db\nsql = %s\n",
+		        table[i].sql);
+		write_config(f, more);
+		if (table[i].fix)
+			expect_fix(f, table[i].code, table[i].found, table[i].fix);
+		else
+			expect(f, table[i].code, table[i].found);
+	}
+	write_config(f, "[watch stock]\ndatabase = shop.db\nsql = SELECT 1 FROM goods\n");
+	assert_int_equal(sqlite3_exec(db, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
+	expect(f, EX_TEMPFAIL, "is locked");
+	sqlite3_close(db);
 }
 
 static void test_the_gravest_decides(void **state)
@@ -474,6 +517,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_spools, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_sockets, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_call_monitor, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_watches, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_the_gravest_decides, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_hostile_answers_are_neutral, setup, teardown),
 	};

@@ -183,6 +183,8 @@ static const struct fault_case cases[] = {
                 "8: [call_monitor] calls_columns: " NOT_COLUMNS ", not \"at, whom=x\"\n"},
         {BASE "[call_monitor]\ncalls_columns = what=a-b\n",
                 "8: [call_monitor] calls_columns: " NOT_COLUMNS ", not \"what=a-b\"\n"},
+        {BASE "[watch low stock]\nsql = x\n",
+                "7: [watch low stock]: a name has letters, digits, _ . and - only, at most 64\n"},
         {BASE "[watch w]\nkind = nothing\n",
                 "7: [watch w] database is missing\n7: [watch w] sql is missing\n"
                 "8: [watch w] kind: there is no kind nothing, neither built-in nor as "

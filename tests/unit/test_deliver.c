@@ -44,6 +44,28 @@ static void ten_equal_alerts_are_one_message(void **state)
 }
 
 /* For hours of random alerts of one severity: no two new messages of an origin in a minute. */
+/* A homeserver refuses an event with a fraction or over 53 bits in it. */
+static void numbers_that_no_event_can_hold_are_text(void **state)
+{
+	struct world *w = world_create("");
+	json_t *content;
+	const json_t *fields;
+
+	world_alert(w, "{\"app\":\"a\",\"severity\":\"critical\",\"title\":\"t\",\"fields\":"
+	               "{\"rate\":0.15,\"big\":9007199254740993,\"small\":-7,\"yes\":true}}");
+	world_pass(w, 1000);
+	content = json_loads(w->events[0].content, 0, NULL);
+	fields = json_object_get(
+	        json_array_get(json_object_get(json_object_get(content, RENDER_KEY), "entries"), 0),
+	        "fields");
+	assert_string_equal(json_string_value(json_object_get(fields, "rate")), "0.15");
+	assert_string_equal(json_string_value(json_object_get(fields, "big")), "9007199254740993");
+	assert_int_equal(json_integer_value(json_object_get(fields, "small")), -7);
+	assert_true(json_is_true(json_object_get(fields, "yes")));
+	json_decref(content);
+	world_destroy(w);
+}
+
 static void a_minute_has_one_new_message(void **state)
 {
 	struct world *w = world_create("[delivery]\nstorm = 0\n");
@@ -493,6 +515,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(ten_equal_alerts_are_one_message),
+	        cmocka_unit_test(numbers_that_no_event_can_hold_are_text),
 	        cmocka_unit_test(a_minute_has_one_new_message),
 	        cmocka_unit_test(a_queue_drains_in_order),
 	        cmocka_unit_test(fired_and_resolved_while_down_is_one_message),

@@ -33,7 +33,9 @@ static bool plan_line_is_bounded(const char *detail)
 	        /* never more than a hundred, see handlers/command_silence.c */
 	        "USING INDEX silences_active",
 	        /* never more than a thousand rows, see bot/timeline_read.c */
-	        "USING COVERING INDEX sqlite_autoindex_undecrypted_1"};
+	        "USING COVERING INDEX sqlite_autoindex_undecrypted_1",
+	        /* never more than a few hundred a watch, see handlers/sqlwatch.h */
+	        "USING COVERING INDEX sqlite_autoindex_sqlwatch_1"};
 
 	if (strncmp(detail, "SCAN", 4) != 0) {
 		return true;
