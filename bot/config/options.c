@@ -213,11 +213,13 @@ const struct option config_options[] = {
         {"heartbeat", "at", OPTION_TIME, IN(heartbeat.at), .fallback = "09:00",
                 .help = "Time of day."},
         {"heartbeat", "timezone", OPTION_ZONE, IN(heartbeat.timezone), .fallback = "UTC",
-                .example = "Europe/Madrid", .help = "Time zone it is meant in. Default: UTC."},
+                .example = "Europe/Madrid",
+                .help = "Time zone it is meant in, and schedules of apps. Default: UTC."},
         {"heartbeat", "grace", OPTION_DURATION, IN(heartbeat.grace_ms), .fallback = "5m", .min = 0,
                 .max = CLOCK_DAY_MS,
                 .help = "When the homeserver has not confirmed it after this, it counts as "
-                        "missing."},
+                        "missing.\n"
+                        "At least 10s."},
 
         {"meta", "room", OPTION_ROOM, IN(meta.room), .example = "ops",
                 .help = "A room, by the bot itself."},
