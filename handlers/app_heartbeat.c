@@ -203,7 +203,8 @@ enum err app_heartbeat_accept(const struct deliver *d, const struct app_heartbea
 
 /* --- looking ------------------------------------------------------------------------------ */
 
-/* Nothing could arrive from from_ms to now: what was to be expected then is forgiven. */
+/* Nothing could arrive from from_ms to now: what was to be expected then is forgiven. By a
+ * schedule that is what was due then; the next one is the same from now on as from the last. */
 static enum err forgive(const struct deliver *d, int64_t from_ms)
 {
 	struct app_heartbeat_row *rows = NULL;
@@ -212,12 +213,9 @@ static enum err forgive(const struct deliver *d, int64_t from_ms)
 
 	for (i = 0; i < len && err == OK; i++) {
 		struct app_heartbeat_row *row = &rows[i];
-		/* every so often: at any time since the last; by a schedule: from then on */
-		int64_t start_ms = row->schedule ? row->due_ms : row->seen_ms;
 		int64_t deadline_ms = row->deadline_ms;
 
-		if (row->missed_ms || (start_ms > d->now_ms && row->seen_ms <= d->now_ms) ||
-		        deadline_ms < from_ms)
+		if (row->missed_ms || deadline_ms < from_ms)
 			continue;
 		/* seen later than now: the clock was set back */
 		if (row->seen_ms > d->now_ms) {

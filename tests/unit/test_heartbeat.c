@@ -311,7 +311,7 @@ static void a_changed_time_counts_from_then_on(void **state)
 	struct world *w = world_create("[meta]\nexec = true\n");
 	struct daemon daemon;
 
-	w->now_ms = at("2026-11-24T08:00:00Z");
+	w->now_ms = at("2026-11-23T10:00:00Z");
 	daemon_start(&daemon, w);
 	run_until(&daemon, at("2026-11-24T08:30:00Z"));
 	config_unref(w->config);
