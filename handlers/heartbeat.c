@@ -388,18 +388,16 @@ static enum err keep_time(const struct deliver *d, const struct report_status *s
 		err = get_ms(d, "alive_ms", &last_ms);
 		if (last_ms && last_ms < status->started_ms)
 			after->gap = (struct heartbeat_gap){last_ms, status->started_ms, true};
-		result->leapt_from_ms = last_ms;
+		result->leapt = last_ms != 0;
 	} else if (d->now_ms - last_ms > HEARTBEAT_GAP_MS) {
 		after->gap = (struct heartbeat_gap){last_ms, d->now_ms, false};
-		result->leapt_from_ms = last_ms;
+		result->leapt = true;
 	} else if (d->now_ms < last_ms - HEARTBEAT_LATE_MS) {
-		result->leapt_from_ms = d->now_ms;
+		result->leapt = true;
 	}
-	if (result->leapt_from_ms > d->now_ms)
-		result->leapt_from_ms = d->now_ms;
 	after->looked_ms = d->now_ms;
-	if (err == OK && (!memory->marked_ms || result->leapt_from_ms ||
-	                         d->now_ms - memory->marked_ms >= MARK_MS)) {
+	if (err == OK &&
+	        (!memory->marked_ms || result->leapt || d->now_ms - memory->marked_ms >= MARK_MS)) {
 		err = set_ms(d, "alive_ms", d->now_ms);
 		after->marked_ms = d->now_ms;
 	}

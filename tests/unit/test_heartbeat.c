@@ -66,7 +66,7 @@ static void look(struct daemon *daemon)
 
 	assert_int_equal(store_begin(w->store), OK);
 	assert_int_equal(heartbeat_look(&d, &status, &daemon->memory, &result), OK);
-	assert_int_equal(app_heartbeat_look(&d, result.leapt_from_ms, daemon->happened), OK);
+	assert_int_equal(app_heartbeat_look(&d, result.leapt, daemon->happened), OK);
 	assert_int_equal(store_commit(w->store), OK);
 	daemon->memory = result.memory;
 	daemon->pinged += result.ping;
