@@ -55,3 +55,4 @@ void check_spool(struct check *check);
 void check_socket(struct check *check);
 void check_call_monitor(struct check *check); /* the table that calls are copied into */
 void check_watches(struct check *check);      /* runs each query once */
+void check_meta(struct check *check);

@@ -34,6 +34,7 @@ static void look_at_all(struct check *check)
 	check_socket(check);
 	check_call_monitor(check);
 	check_watches(check);
+	check_meta(check);
 }
 
 int cmd_check(const char *config_path, bool json)

@@ -36,6 +36,7 @@ static void copy_watches(const struct report_status *from, struct report_status 
 		watches[i].problem = x_strdup(from->watches[i].problem);
 	}
 	to->watches = watches;
+	to->heartbeat = NULL;
 }
 
 void report_status_copy(const struct report_status *from, struct report_status *to)
@@ -218,6 +219,8 @@ void report_status_text(const struct report_status *status, struct buf *out)
 	if (status->p95_ms >= 0)
 		buf_printf(out, "; p95 to the room %" PRId64 " ms", status->p95_ms);
 	buf_add_char(out, '\n');
+	if (status->heartbeat)
+		buf_printf(out, "last heartbeat: %s\n", status->heartbeat);
 	for (i = 0; i < status->rooms_len; i++) {
 		const struct report_room *room = &status->rooms[i];
 
@@ -280,6 +283,8 @@ json_t *report_status_json(const struct report_status *status)
 	        "notices", status->notices, "verified", status->verified, "verifications",
 	        status->verifications);
 	json_object_set_new(all, "watches", report_watches_json(status));
+	json_object_set_new(all, "last_heartbeat",
+	        status->heartbeat ? json_string(status->heartbeat) : json_null());
 	return all;
 }
 

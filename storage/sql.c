@@ -22,6 +22,7 @@ static const struct sql_statement *const families[SQL_FAMILIES] = {
         [SQL_UNDECRYPTED] = sql_undecrypted,
         [SQL_SILENCES] = sql_silences,
         [SQL_SQLWATCH] = sql_sqlwatch,
+        [SQL_HEARTBEATS] = sql_heartbeats,
         [SQL_PRUNE] = sql_prune,
 };
 

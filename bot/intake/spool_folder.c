@@ -107,11 +107,12 @@ static enum err parse(const char *data, size_t len, json_t **request, struct fau
 	enum err code = request_parse(data, len, request, &position, fault);
 	const json_t *op = code == OK ? json_object_get(*request, "op") : NULL;
 
-	if (!op || (json_is_string(op) && strcmp(json_string_value(op), "alert") == 0))
+	if (!op || (json_is_string(op) && (strcmp(json_string_value(op), "alert") == 0 ||
+	                                          strcmp(json_string_value(op), "heartbeat") == 0)))
 		return code;
 	json_decref(*request);
 	*request = NULL;
-	return fault_set(fault, ERR_INVALID, "only alerts can be spooled");
+	return fault_set(fault, ERR_INVALID, "only alerts and heartbeats can be spooled");
 }
 
 enum err spool_list_read(
@@ -145,7 +146,8 @@ enum err spool_list_read(
 	code = parse(data, (size_t)len, request, fault);
 	if (code != OK)
 		goto done;
-	json_object_set_new(*request, "op", json_string("alert"));
+	if (!json_object_get(*request, "op"))
+		json_object_set_new(*request, "op", json_string("alert"));
 	if (!json_object_get(*request, "at"))
 		set_at(*request, &st.st_mtim);
 	if (!json_object_get(*request, "id"))

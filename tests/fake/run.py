@@ -15,6 +15,9 @@ from commands import (  # noqa: E402,F401
     test_ack_in_all_its_forms, test_command_by_power_level, test_command_is_answered_in_its_thread,
     test_command_left_alone_or_refused, test_kill_between_and_replay, test_limited_timeline_is_filled,
     test_reminders_until_somebody_takes_it_on, test_silences, test_status_and_alerts_in_the_room)
+from heartbeats import (  # noqa: E402,F401
+    test_heartbeat_database_is_locked, test_heartbeat_in_the_room, test_heartbeat_of_an_app, test_heartbeat_out_of_the_spool, test_heartbeat_unconfirmed_then_late,
+    test_heartbeat_with_kills_around_its_time)
 from homeserver import Homeserver  # noqa: E402
 from watches import (  # noqa: E402,F401
     test_call_monitor_violations_and_error_rate, test_call_monitor_with_another_schema,

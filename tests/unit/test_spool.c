@@ -140,7 +140,15 @@ static void leave(struct fixture *f, int n, char name[SPOOL_NAME_MAX])
 	json_decref(request);
 }
 
-static void leave_raw(struct fixture *f, const char *name, const char *text)
+static void rename_in(struct fixture *f, const char *from, const char *to)
+{
+	char old[256], new[256];
+	snprintf(old, sizeof(old), "%s/%s", f->path, from);
+	snprintf(new, sizeof(new), "%s/%s", f->path, to);
+	assert_int_equal(rename(old, new), 0);
+}
+
+static void write_raw(struct fixture *f, const char *name, const char *text)
 {
 	char path[256];
 	snprintf(path, sizeof(path), "%s/%s", f->path, name);
@@ -149,12 +157,10 @@ static void leave_raw(struct fixture *f, const char *name, const char *text)
 	fclose(file);
 }
 
-static void rename_in(struct fixture *f, const char *from, const char *to)
+static void leave_raw(struct fixture *f, const char *name, const char *text)
 {
-	char old[256], new[256];
-	snprintf(old, sizeof(old), "%s/%s", f->path, from);
-	snprintf(new, sizeof(new), "%s/%s", f->path, to);
-	assert_int_equal(rename(old, new), 0);
+	write_raw(f, ".hidden", text);
+	rename_in(f, ".hidden", name);
 }
 
 static void files_come_in_order_and_are_deleted(void **state)
@@ -293,7 +299,7 @@ static void what_waited_happened_when_it_was_written(void **state)
 		int64_t got_ms;
 
 		times[1] = times[0];
-		leave_raw(f, ".hidden", cases[i].text);
+		write_raw(f, ".hidden", cases[i].text);
 		snprintf(path, sizeof(path), "%s/.hidden", f->path);
 		assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
 		rename_in(f, ".hidden", "1-1-1.json");

@@ -1,0 +1,300 @@
+/*
+ * test_heartbeat.c - the bot's own sign of life in simulated time, and its alarm.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "handlers/digest.h"
+#include "handlers/render.h"
+#include "tests/unit/heartbeat_fixture.h"
+
+/* The heartbeats in the room: of a date, or all (NULL). */
+static size_t heartbeats(const struct world *w, const char *date)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < w->len; i++) {
+		json_t *content = json_loads(w->events[i].content, 0, NULL);
+		const json_t *beat =
+		        json_object_get(json_object_get(content, RENDER_KEY), "heartbeat");
+		const char *found = json_string_value(json_object_get(beat, "date"));
+
+		count += found && (!date || strcmp(found, date) == 0);
+		json_decref(content);
+	}
+	return count;
+}
+
+static json_t *last_content(const struct world *w)
+{
+	assert_true(w->len > 0);
+	return json_loads(w->events[w->len - 1].content, 0, NULL);
+}
+
+static void one_heartbeat_a_day_with_its_data(void **state)
+{
+	struct world *w = world_create("[meta]\nping_url = https://hc.example/1\n");
+	struct daemon daemon;
+	json_t *content;
+	const json_t *beat;
+	const char *body;
+
+	w->now_ms = at("2026-11-24T12:00:00Z"); /* after 09:00: no fault of a new database */
+	daemon_start(&daemon, w);
+	run_until(&daemon, at("2026-11-25T08:59:55Z"));
+	assert_int_equal(w->len, 0);
+	world_alert(w, "{\"op\":\"alert\",\"app\":\"etl\",\"kind\":\"node_failed\","
+	               "\"fields\":{\"node_id\":\"users\"}}");
+	run_until(&daemon, at("2026-11-25T09:00:15Z"));
+	assert_int_equal(heartbeats(w, "2026-11-25"), 1);
+	content = last_content(w);
+	body = json_string_value(json_object_get(content, "body"));
+	assert_non_null(strstr(body, "💓 alive · 2026-11-25 09:00\nup 21h · version 1.2.3\n"));
+	assert_non_null(strstr(body, "24 h: 1 critical, 0 warning, 0 info\n"
+	                             "▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁█\netl: 1 (1 critical)\n"));
+	assert_non_null(strstr(body, "un-acked: 1: etl · users\nsilences: 0\n"));
+	assert_non_null(strstr(body, "homeserver faults: 0\nmissed app heartbeats: 0"));
+	assert_null(strstr(body, "late"));
+	assert_string_equal(json_string_value(json_object_get(content, "msgtype")), "m.notice");
+	assert_true(json_is_object(json_object_get(content, "m.mentions")));
+	beat = json_object_get(json_object_get(content, RENDER_KEY), "heartbeat");
+	assert_int_equal(
+	        json_integer_value(json_object_get(beat, "due_ms")), at("2026-11-25T09:00:00Z"));
+	assert_true(json_is_false(json_object_get(beat, "late")));
+	assert_int_equal(json_array_size(json_object_get(beat, "hours")), 24);
+	assert_int_equal(json_integer_value(json_object_get(beat, "unacked")), 1);
+	json_decref(content);
+	run_until(&daemon, at("2026-11-27T09:00:15Z"));
+	assert_int_equal(heartbeats(w, NULL), 3);
+	assert_int_equal(daemon.pinged, 3);
+	assert_int_equal(daemon.told, 0);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+static void once_for_a_date_whatever_dies_and_however_the_clock_goes(void **state)
+{
+	struct world *w = world_create("[heartbeat]\ntimezone = Europe/Madrid\n");
+	struct daemon daemon;
+
+	w->now_ms = at("2026-10-22T20:00:00Z");
+	daemon_start(&daemon, w);
+	run_until(&daemon, at("2026-10-24T07:00:01Z"));
+	daemon_end(&daemon);
+	assert_int_equal(heartbeats(w, "2026-10-24"), 1);
+	/* killed right after, started again */
+	daemon_start(&daemon, w);
+	run_until(&daemon, at("2026-10-24T07:10:00Z"));
+	assert_int_equal(heartbeats(w, NULL), 2);
+	/* set back by an hour: 09:00 comes again */
+	w->now_ms -= CLOCK_HOUR_MS;
+	run_until(&daemon, at("2026-10-24T07:20:00Z"));
+	assert_int_equal(heartbeats(w, NULL), 2);
+	/* set back by a day, and forth again while it was down */
+	w->now_ms -= CLOCK_DAY_MS;
+	run_until(&daemon, w->now_ms + CLOCK_HOUR_MS);
+	daemon_end(&daemon);
+	w->now_ms = at("2026-10-24T06:59:00Z");
+	daemon_start(&daemon, w);
+	run_until(&daemon, at("2026-10-24T07:20:00Z"));
+	assert_int_equal(heartbeats(w, NULL), 2);
+	/* the night in which 25 hours pass */
+	run_until(&daemon, at("2026-10-25T07:59:55Z"));
+	assert_int_equal(heartbeats(w, NULL), 2);
+	run_until(&daemon, at("2026-10-25T08:00:15Z"));
+	assert_int_equal(heartbeats(w, "2026-10-25"), 1);
+	assert_int_equal(daemon.told, 0);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+static void down_over_the_time_is_late_and_told(void **state)
+{
+	struct world *w = world_create("[meta]\nroom = ops\nexec = true\n");
+	struct daemon daemon;
+	json_t *content;
+
+	w->now_ms = at("2026-11-24T08:00:00Z");
+	daemon_start(&daemon, w);
+	run_until(&daemon, at("2026-11-24T08:30:30Z"));
+	daemon_end(&daemon);
+	w->now_ms = at("2026-11-26T09:02:00Z"); /* two were missed; within grace is no excuse */
+	daemon_start(&daemon, w);
+	run_until(&daemon, at("2026-11-26T09:10:00Z"));
+	assert_int_equal(daemon.told, 1);
+	assert_non_null(strstr(daemon.last_told, "no heartbeat from @bot:x: due 2026-11-26 09:00"));
+	assert_non_null(strstr(daemon.last_told, "The bot was down from 2026-11-24 08:30 UTC to "
+	                                         "2026-11-26 09:02 UTC (2d)"));
+	assert_int_equal(heartbeats(w, NULL), 1);
+	assert_int_equal(w->len, 2); /* the heartbeat, and the alarm in its room */
+	content = json_loads(w->events[0].content, 0, NULL);
+	assert_non_null(strstr(json_string_value(json_object_get(content, "body")),
+	        "⏰ late by 2m\nThe bot was down from"));
+	assert_true(json_is_true(json_object_get(
+	        json_object_get(json_object_get(content, RENDER_KEY), "heartbeat"), "late")));
+	json_decref(content);
+	content = last_content(w);
+	assert_string_equal(json_string_value(json_object_get(content, "msgtype")), "m.text");
+	json_decref(content);
+	/* a restart tells nothing twice */
+	daemon_end(&daemon);
+	daemon_start(&daemon, w);
+	run_until(&daemon, w->now_ms + CLOCK_MINUTE_MS);
+	assert_int_equal(daemon.told, 0);
+	assert_int_equal(w->len, 2);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+static void unconfirmed_is_told_once_with_the_reason(void **state)
+{
+	struct world *w = world_create("[heartbeat]\ngrace = 2m\n"
+	                               "[meta]\nexec = true\nping_url = https://hc.example/1\n");
+	struct daemon daemon;
+
+	w->now_ms = at("2026-11-24T08:00:00Z");
+	daemon_start(&daemon, w);
+	run_until(&daemon, at("2026-11-24T08:59:00Z"));
+	w->down = true;
+	run_until(&daemon, at("2026-11-24T09:01:55Z"));
+	assert_int_equal(daemon.told, 0);
+	run_until(&daemon, at("2026-11-24T09:30:00Z"));
+	assert_int_equal(daemon.told, 1);
+	assert_non_null(strstr(daemon.last_told, "has not confirmed it 2m after it was due"));
+	assert_non_null(strstr(daemon.last_told, "homeserver: connection refused"));
+	assert_non_null(strstr(daemon.last_told, "room: gone away"));
+	assert_int_equal(daemon.pinged, 0);
+	w->down = false;
+	run_until(&daemon, at("2026-11-24T09:31:00Z"));
+	assert_int_equal(daemon.told, 1);
+	assert_int_equal(daemon.pinged, 1);
+	assert_int_equal(heartbeats(w, "2026-11-24"), 1);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+/* What was to be told and is not marked as told when the process dies is told by the next. */
+static void a_crash_before_telling_tells_again(void **state)
+{
+	struct world *w = world_create("[heartbeat]\ngrace = 2m\n[meta]\nexec = true\n");
+	struct daemon daemon;
+
+	w->now_ms = at("2026-11-24T08:58:00Z");
+	daemon_start(&daemon, w);
+	w->down = true;
+	while (daemon.told == 0) {
+		look(&daemon);
+		w->now_ms += TICK_MS;
+		assert_true(w->now_ms < at("2026-11-24T09:10:00Z"));
+	}
+	daemon_end(&daemon);
+	daemon_start(&daemon, w);
+	look(&daemon);
+	assert_int_equal(daemon.told, 1);
+	look(&daemon);
+	assert_int_equal(daemon.told, 1);
+	daemon_end(&daemon);
+	daemon_start(&daemon, w);
+	look(&daemon);
+	assert_int_equal(daemon.told, 0);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+static void a_sleep_over_the_time_fires_at_once_and_says_so(void **state)
+{
+	struct world *w = world_create("[meta]\nexec = true\n");
+	struct daemon daemon;
+	char *body;
+
+	w->now_ms = at("2026-11-24T08:00:00Z");
+	daemon_start(&daemon, w);
+	run_until(&daemon, at("2026-11-24T08:10:00Z"));
+	/* within grace: late, and no alarm */
+	w->now_ms = at("2026-11-24T09:03:00Z");
+	run_until(&daemon, at("2026-11-24T09:10:00Z"));
+	assert_int_equal(heartbeats(w, "2026-11-24"), 1);
+	assert_int_equal(daemon.told, 0);
+	body = world_body(w, 0);
+	assert_non_null(
+	        strstr(body, "late by 3m\nThe bot stood still (machine asleep, clock changed, or "
+	                     "database not writable) from 2026-11-24 08:09 UTC"));
+	free(body);
+	w->now_ms = at("2026-11-25T11:00:00Z");
+	run_until(&daemon, at("2026-11-25T11:01:00Z"));
+	assert_int_equal(heartbeats(w, "2026-11-25"), 1);
+	assert_int_equal(daemon.told, 1);
+	assert_non_null(strstr(daemon.last_told, "stood still"));
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+static void a_changed_time_counts_from_then_on(void **state)
+{
+	struct world *w = world_create("[meta]\nexec = true\n");
+	struct daemon daemon;
+
+	w->now_ms = at("2026-11-23T10:00:00Z");
+	daemon_start(&daemon, w);
+	run_until(&daemon, at("2026-11-24T08:30:00Z"));
+	config_unref(w->config);
+	w->config = fixture_config("[heartbeat]\nat = 07:00\n[meta]\nexec = true\n");
+	run_until(&daemon, at("2026-11-25T07:00:10Z"));
+	assert_int_equal(daemon.told, 0);
+	assert_int_equal(heartbeats(w, NULL), 1);
+	assert_int_equal(heartbeats(w, "2026-11-25"), 1);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+static void an_extra_one_is_not_the_days(void **state)
+{
+	struct world *w = world_create("");
+	struct report_status status = {.started_ms = w->now_ms, .version = "1", .problem = ""};
+	struct deliver d = {w->store, w->config, w->now_ms};
+	json_t *content;
+
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(heartbeat_extra(&d, &status), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	world_send(w);
+	assert_int_equal(w->len, 1);
+	assert_int_equal(heartbeats(w, NULL), 0);
+	content = last_content(w);
+	assert_non_null(json_object_get(json_object_get(content, RENDER_KEY), "extra_heartbeat"));
+	json_decref(content);
+	world_destroy(w);
+}
+
+static void sparkline(void **state)
+{
+	static const int64_t numbers[] = {0, 1, 50, 100, -1}, none[] = {0, 0};
+	struct buf out;
+
+	buf_init(&out, 1024);
+	digest_sparkline(numbers, 5, &out);
+	assert_string_equal(buf_str(&out), "▁▂▅█▁");
+	buf_reset(&out);
+	digest_sparkline(none, 2, &out);
+	assert_string_equal(buf_str(&out), "▁▁");
+	buf_finish(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(one_heartbeat_a_day_with_its_data),
+	        cmocka_unit_test(once_for_a_date_whatever_dies_and_however_the_clock_goes),
+	        cmocka_unit_test(down_over_the_time_is_late_and_told),
+	        cmocka_unit_test(unconfirmed_is_told_once_with_the_reason),
+	        cmocka_unit_test(a_crash_before_telling_tells_again),
+	        cmocka_unit_test(a_sleep_over_the_time_fires_at_once_and_says_so),
+	        cmocka_unit_test(a_changed_time_counts_from_then_on),
+	        cmocka_unit_test(an_extra_one_is_not_the_days),
+	        cmocka_unit_test(sparkline),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
