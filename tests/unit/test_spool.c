@@ -226,6 +226,32 @@ static void what_is_no_alert_is_set_aside(void **state)
 	assert_true(exists(f, "5-1-0.json.bad"));
 }
 
+/* Neither of them can be opened for reading, now or ever. */
+static void what_is_no_file_holds_up_nothing(void **state)
+{
+	struct fixture *f = *state;
+	char path[256];
+
+	start(f);
+	leave_raw(f, ".hidden", "{\"app\":\"a\",\"id\":\"mine\"}");
+	snprintf(path, sizeof(path), "%s/1-1-0.json", f->path);
+	assert_int_equal(mknod(path, S_IFSOCK | 0600, 0), 0);
+	snprintf(path, sizeof(path), "%s/2-1-0.json", f->path);
+	assert_int_equal(symlink("nowhere", path), 0);
+	snprintf(path, sizeof(path), "%s/3-1-0.json", f->path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	snprintf(path, sizeof(path), "%s/4-1-0.json", f->path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	rename_in(f, ".hidden", "5-1-0.json");
+	wait_count(f, 1);
+	assert_string_equal(f->ids[0], "mine");
+	for (char i = '1'; i <= '4'; i++) {
+		char name[] = "0-1-0.json.bad";
+		name[0] = i;
+		assert_true(exists(f, name));
+	}
+}
+
 static void a_crash_before_the_delete_gives_the_same_id_again(void **state)
 {
 	struct fixture *f = *state;
@@ -328,6 +354,7 @@ int main(void)
 	        T(a_file_that_appears_while_running_is_taken),
 	        T(a_new_folder_in_its_place_is_found),
 	        T(what_is_no_alert_is_set_aside),
+	        T(what_is_no_file_holds_up_nothing),
 	        T(a_crash_before_the_delete_gives_the_same_id_again),
 	        T(closing_waits_for_what_is_in_hand),
 	        T(what_waited_happened_when_it_was_written),
