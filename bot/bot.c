@@ -279,7 +279,9 @@ static void on_spool_request(const json_t *request, void *arg)
 {
 	struct bot *bot = arg;
 
-	if (!bot->stopping) /* else the file stays for the next start */
+	if (bot->stopping) /* the file stays for the next start */
+		spool_done(bot->spool, ERR_CANCELED, "the daemon is stopping");
+	else
 		ops_take(bot->ops, request, on_spool_taken, bot);
 }
 
@@ -470,6 +472,7 @@ int bot_run(const struct bot_options *options)
 	int rc;
 
 	signal(SIGPIPE, SIG_IGN); /* libcurl and sockets report EPIPE instead */
+	signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is a full disk (EFBIG), not the end */
 	umask(0077);
 	bot->started_ms = clock_now_ms();
 	rc = bot_load(bot, options);
