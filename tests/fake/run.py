@@ -93,6 +93,16 @@ def test_half_a_json_answer():
     once_after(half)
 
 
+def test_an_answer_that_is_too_large():
+    def large(request):
+        request.proceed(silent=True)
+        request.send_response(200)
+        request.send_header("Content-Length", str(4 << 20))
+        request.end_headers()
+        request.wfile.write(b" " * (4 << 20))
+    once_after(large)
+
+
 def test_an_answer_that_is_no_object():
     once_after(lambda r: r.reply(200, None, raw=b'["$x"]'))
 
