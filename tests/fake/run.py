@@ -572,6 +572,26 @@ def test_the_same_id_is_one_alert():
     server.shut()
 
 
+def test_json_for_failures_too():
+    """What a program asks for as JSON it gets as JSON, on standard output, with the exit code."""
+    server, bot = make()
+    broken = bot.folder / "broken.conf"
+    broken.write_text("[matrix]\nnope = 1\n")
+    for code, error, *arguments in (
+            (69, "no_daemon", "status"), (69, "no_daemon", "test", "all"),
+            (64, "usage", "status", "extra"), (64, "usage", "nope"), (64, "usage", "check", "x"),
+            (78, "config", "status", "-c", broken)):
+        done = subprocess.run([BUILD / "bot/matrix-telemetry-bot", "-c", bot.config, "--json", *arguments],
+                              capture_output=True, text=True, timeout=30)
+        answer = json.loads(done.stdout)
+        check(done.returncode == code and answer["error"] == error and not answer["ok"] and
+              answer["message"] and not done.stderr, f"{arguments}: {done}")
+    done = subprocess.run([BUILD / "bot/matrix-telemetry-bot", "-c", bot.config, "status"],
+                          capture_output=True, text=True, timeout=30)
+    check(done.returncode == 69 and "does the daemon run?" in done.stderr and not done.stdout, str(done))
+    server.shut()
+
+
 def test_a_second_daemon_is_refused():
     server, bot = make()
     bot.start()
