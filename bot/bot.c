@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <uv.h>
@@ -30,6 +31,7 @@
 #define GRACE_MS 3000                        /* for sends in flight at a stop */
 #define PRUNE_EVERY_MS (5 * CLOCK_MINUTE_MS) /* a little each time: commits stay short */
 #define REPORT_MAX (64 * 1024)
+#define FILES_WANTED 8192 /* twice the most of [socket] max_clients */
 
 struct bot {
 	uv_loop_t loop;
@@ -465,6 +467,17 @@ static int bot_load(struct bot *bot, const struct bot_options *options)
 	return err == ERR_BUSY ? EX_TEMPFAIL : EX_CANTCREAT;
 }
 
+/* Clients, the database and the homeserver share the descriptors, and shells allow few. */
+static void bot_raise_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= FILES_WANTED)
+		return;
+	limit.rlim_cur = limit.rlim_max < FILES_WANTED ? limit.rlim_max : FILES_WANTED;
+	setrlimit(RLIMIT_NOFILE, &limit); /* should it fail, it goes on with less */
+}
+
 int bot_run(const struct bot_options *options)
 {
 	struct fault fault = {0};
@@ -473,6 +486,7 @@ int bot_run(const struct bot_options *options)
 
 	signal(SIGPIPE, SIG_IGN); /* libcurl and sockets report EPIPE instead */
 	signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is a full disk (EFBIG), not the end */
+	bot_raise_files();
 	umask(0077);
 	bot->started_ms = clock_now_ms();
 	rc = bot_load(bot, options);

@@ -572,6 +572,24 @@ def test_the_same_id_is_one_alert():
     server.shut()
 
 
+def test_clients_beyond_the_soft_limit_of_files():
+    server, bot = make()
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (48, before[1]))
+    try:
+        bot.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    clients = [bot.client() for _ in range(60)]
+    for i, client in enumerate(clients):
+        answer = client.call(node(f"r-{i}"))
+        check(answer["ok"], f"client {i}: {answer}")
+    for client in clients:
+        client.close()
+    bot.stop()
+    server.shut()
+
+
 def test_json_for_failures_too():
     """What a program asks for as JSON it gets as JSON, on standard output, with the exit code."""
     server, bot = make()
