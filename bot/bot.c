@@ -485,6 +485,7 @@ int bot_run(const struct bot_options *options)
 	int rc;
 
 	signal(SIGPIPE, SIG_IGN); /* libcurl and sockets report EPIPE instead */
+	signal(SIGHUP, SIG_IGN);  /* until it reloads: what it asks for is being read just now */
 	signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is a full disk (EFBIG), not the end */
 	bot_raise_files();
 	umask(0077);

@@ -544,6 +544,21 @@ def test_stop_in_every_phase_of_the_start():
         server.shut()
 
 
+def test_reload_in_every_phase_of_the_start():
+    for i in range(20):
+        server, bot = make()
+        bot.start(wait=False)
+        deadline = time.monotonic() + 30
+        while not (bot.folder / "operations.db.lock").exists():
+            check(time.monotonic() < deadline and bot.process.poll() is None, "does not start")
+        time.sleep(0.003 * i)  # the phase
+        bot.process.send_signal(signal.SIGHUP)
+        server.wait(lambda: any("/sync" in path for _, path, _ in server.requests))
+        check(bot.call(node("r-1"))["ok"], "takes no alert")
+        bot.stop()
+        server.shut()
+
+
 def test_spool_while_down_and_while_up():
     server, bot = make("[delivery]\nthrottle = 0\n")
     send = [BUILD / "bot/client/matrix-send-message", "-c", bot.config, "--app"]
