@@ -202,6 +202,19 @@ static void log_lines(enum log_level level, const char *lines)
 	}
 }
 
+/* What was changed and stays as it is must not look as if it had been taken over. */
+static void bot_tell_restart(const struct config *from, const struct config *to)
+{
+	struct buf names;
+
+	buf_init(&names, REPORT_MAX);
+	config_name_restart_keys(from, to, &names);
+	if (names.len > 0)
+		log_warning(
+		        "config", "from the next start on count changes of %s", buf_str(&names));
+	buf_finish(&names);
+}
+
 static void bot_reload(struct bot *bot);
 
 static void reload_done(uv_work_t *work, int status)
@@ -217,6 +230,7 @@ static void reload_done(uv_work_t *work, int status)
 		log_error("bot", "config refused as a whole, the old one stays");
 	} else if (!bot->stopping) {
 		log_setup(config->log.level, config->log.format);
+		bot_tell_restart(bot->config, config);
 		server_configure(bot->server, config);
 		ops_configure(bot->ops, config);
 		courier_configure(bot->courier, config);

@@ -527,9 +527,6 @@ enum err link_create(struct link **out, const struct link_options *options, stru
 
 void link_configure(struct link *link, struct config *config)
 {
-	if (strcmp(config->matrix.homeserver, link->config->matrix.homeserver) != 0 ||
-	        strcmp(config->matrix.user, link->config->matrix.user) != 0)
-		log_warning("link", "another homeserver or user counts from the next start on");
 	config_ref(config);
 	config_unref(link->config);
 	link->config = config;
