@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <uv.h>
@@ -32,6 +33,7 @@
 #define GRACE_MS 3000                        /* for sends in flight at a stop */
 #define PRUNE_EVERY_MS (5 * CLOCK_MINUTE_MS) /* a little each time: commits stay short */
 #define REPORT_MAX (64 * 1024)
+#define FILES_WANTED 8192 /* twice the most of [socket] max_clients */
 
 struct bot {
 	uv_loop_t loop;
@@ -220,6 +222,19 @@ static void log_lines(enum log_level level, const char *lines)
 	}
 }
 
+/* What was changed and stays as it is must not look as if it had been taken over. */
+static void bot_tell_restart(const struct config *from, const struct config *to)
+{
+	struct buf names;
+
+	buf_init(&names, REPORT_MAX);
+	config_name_restart_keys(from, to, &names);
+	if (names.len > 0)
+		log_warning(
+		        "config", "from the next start on count changes of %s", buf_str(&names));
+	buf_finish(&names);
+}
+
 static void bot_reload(struct bot *bot);
 
 static void reload_done(uv_work_t *work, int status)
@@ -235,6 +250,7 @@ static void reload_done(uv_work_t *work, int status)
 		log_error("bot", "config refused as a whole, the old one stays");
 	} else if (!bot->stopping) {
 		log_setup(config->log.level, config->log.format);
+		bot_tell_restart(bot->config, config);
 		server_configure(bot->server, config);
 		ops_configure(bot->ops, config);
 		courier_configure(bot->courier, config);
@@ -302,7 +318,9 @@ static void on_spool_request(const json_t *request, void *arg)
 {
 	struct bot *bot = arg;
 
-	if (!bot->stopping) /* else the file stays for the next start */
+	if (bot->stopping) /* the file stays for the next start */
+		spool_done(bot->spool, ERR_CANCELED, "the daemon is stopping");
+	else
 		ops_take(bot->ops, request, on_spool_taken, bot);
 }
 
@@ -519,6 +537,17 @@ static int bot_load(struct bot *bot, const struct bot_options *options)
 	return err == ERR_BUSY ? EX_TEMPFAIL : EX_CANTCREAT;
 }
 
+/* Clients, the database and the homeserver share the descriptors, and shells allow few. */
+static void bot_raise_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= FILES_WANTED)
+		return;
+	limit.rlim_cur = limit.rlim_max < FILES_WANTED ? limit.rlim_max : FILES_WANTED;
+	setrlimit(RLIMIT_NOFILE, &limit); /* should it fail, it goes on with less */
+}
+
 int bot_run(const struct bot_options *options)
 {
 	struct fault fault = {0};
@@ -526,6 +555,9 @@ int bot_run(const struct bot_options *options)
 	int rc;
 
 	signal(SIGPIPE, SIG_IGN); /* libcurl and sockets report EPIPE instead */
+	signal(SIGHUP, SIG_IGN);  /* until it reloads: what it asks for is being read just now */
+	signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is a full disk (EFBIG), not the end */
+	bot_raise_files();
 	umask(0077);
 	bot->started_ms = clock_now_ms();
 	rc = bot_load(bot, options);

@@ -59,6 +59,7 @@ struct courier {
 	unsigned choices; /* next jobs submitted and not done */
 	unsigned jobs;    /* all jobs submitted and not done */
 	bool wanted;      /* poked while no choice could be made */
+	bool troubled;    /* choosing fails, which was told */
 	bool closing, canceled, timer_closed;
 	uv_timer_t grace; /* while closing: when to stop waiting */
 	bool grace_closed;
@@ -423,10 +424,14 @@ static void choice_done(enum err result, const char *message, void *arg)
 	courier->jobs--;
 	courier->choices--;
 	if (result != OK) {
-		log_error("courier", "could not choose what to send: %s", message);
+		/* once, or the log would help to fill a disk that is full */
+		if (!courier->troubled)
+			log_error("courier", "could not choose what to send: %s", message);
+		courier->troubled = true;
 		courier->due_ms = clock_now_ms() + CLOCK_SECOND_MS;
 		goto out;
 	}
+	courier->troubled = false;
 	courier->due_ms = c->due_ms;
 	for (i = 0; i < c->len; i++) {
 		struct lane *lane;

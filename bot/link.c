@@ -29,14 +29,15 @@ struct link {
 	struct mx *mx;     /* after discovery */
 	struct auth *auth; /* likewise */
 	struct vault *vault;
-	struct rooms *rooms;       /* after the first token */
-	struct members *members;   /* likewise */
-	struct sync *sync;         /* likewise */
-	struct timeline *timeline; /* likewise */
-	uv_timer_t timer;          /* the next try of discovery */
+	struct rooms *rooms;           /* after the first token */
+	struct members *members;       /* likewise */
+	struct sync *sync;             /* likewise */
+	struct timeline *timeline;     /* likewise */
+	uv_timer_t timer;              /* the next try of discovery, then of `identity` */
+	struct identity_job *identity; /* could not be read or written; waits for the timer */
 	char *homeserver;
 	char problem[256];
-	unsigned failures; /* of discovery */
+	unsigned failures; /* in a row, of what the timer tries again */
 	unsigned jobs;     /* writer jobs not done */
 	char *since;       /* where /sync starts from, or NULL */
 	bool online, closing, vault_closing;
@@ -44,6 +45,7 @@ struct link {
 	void *closed_arg;
 };
 
+static void on_timer(uv_timer_t *timer);
 static void link_discover(struct link *link);
 static void link_closing(struct link *link);
 
@@ -51,6 +53,15 @@ static void link_problem_set(struct link *link, const char *problem)
 {
 	snprintf(link->problem, sizeof(link->problem), "%.250s", problem);
 	notify_status("%s", problem[0] ? problem : "online");
+}
+
+static uint64_t link_backoff_ms(const struct link *link)
+{
+	uint32_t random = 0;
+
+	if (getrandom(&random, sizeof(random), 0) < 0)
+		random = (uint32_t)uv_hrtime();
+	return (uint64_t)backoff_ms(link->failures, -1, random);
 }
 
 /* --- rooms and sync ----------------------------------------------------------------------- */
@@ -170,7 +181,9 @@ static void on_vault_change(void *arg)
 {
 	struct link *link = arg;
 
-	if (link->timeline && !link->closing)
+	if (link->closing) /* the courier is gone already */
+		return;
+	if (link->timeline)
 		timeline_retry(link->timeline);
 	if (link->online)
 		courier_poke(link->options.courier);
@@ -313,19 +326,62 @@ static void link_go_online(struct link *link, const struct identity_job *job)
 	        link->options.courier, link->mx, link->rooms, job->user_id, job->device_id);
 }
 
+/* What was read is forgotten: another try reads it anew. */
+static void identity_reset(struct identity_job *job)
+{
+	size_t i;
+
+	for (i = 0; i < job->encrypted_len; i++)
+		free(job->encrypted[i]);
+	free(job->encrypted);
+	free(job->stored_user);
+	free(job->stored_device);
+	free(job->since);
+	job->encrypted = NULL;
+	job->encrypted_len = 0;
+	job->stored_user = job->stored_device = job->since = NULL;
+}
+
+static void identity_free(struct identity_job *job)
+{
+	if (!job)
+		return;
+	identity_reset(job);
+	free(job->user_id);
+	free(job->device_id);
+	free(job);
+}
+
+/* A full disk, say: alerts are answered all the while, and it may have room again. */
+static void identity_wait(struct identity_job *job, const char *message)
+{
+	struct link *link = job->link;
+	char text[sizeof(link->problem)];
+
+	snprintf(text, sizeof(text), "cannot store the identity: %.200s", message);
+	if (link->failures++ == 0)
+		log_error("link", "%s", text);
+	link_problem_set(link, text);
+	identity_reset(job);
+	link->identity = job;
+	uv_timer_start(&link->timer, on_timer, link_backoff_ms(link), 0);
+}
+
 static void identity_done(enum err result, const char *message, void *arg)
 {
 	struct identity_job *job = arg;
 	struct link *link = job->link;
 	char text[1024];
-	size_t i;
 
 	if (link->closing)
 		goto out;
 	if (result != OK) {
-		snprintf(text, sizeof(text), "cannot read the stored identity: %s", message);
-		link->events.on_fatal(text, link->events.arg);
-	} else if (strcmp(job->user_id, link->config->matrix.user) != 0) {
+		identity_wait(job, message);
+		job = NULL;
+		goto out;
+	}
+	link->failures = 0;
+	if (strcmp(job->user_id, link->config->matrix.user) != 0) {
 		snprintf(text, sizeof(text),
 		        "the token belongs to %s, the config says user = %s: store the right "
 		        "token, or "
@@ -345,35 +401,40 @@ static void identity_done(enum err result, const char *message, void *arg)
 		link_go_online(link, job);
 	}
 out:
-	for (i = 0; i < job->encrypted_len; i++)
-		free(job->encrypted[i]);
-	free(job->encrypted);
-	free(job->user_id);
-	free(job->device_id);
-	free(job->stored_user);
-	free(job->stored_device);
-	free(job->since);
-	free(job);
+	identity_free(job);
 	job_ended(link);
+}
+
+static void identity_submit(struct identity_job *job)
+{
+	job->link->jobs++;
+	writer_submit(job->link->options.writer, identity_work, identity_done, job);
 }
 
 static void on_ready(const char *user_id, const char *device_id, void *arg)
 {
 	struct link *link = arg;
-	struct identity_job *job = x_calloc(1, sizeof(*job));
+	struct identity_job *job;
 
+	if (link->closing)
+		return;
+	job = x_calloc(1, sizeof(*job));
 	job->link = link;
 	job->user_id = x_strdup(user_id);
 	job->device_id = x_strdup(device_id);
 	job->new_device = link->options.new_device;
-	link->jobs++;
-	writer_submit(link->options.writer, identity_work, identity_done, job);
+	identity_free(link->identity);
+	link->identity = NULL;
+	uv_timer_stop(&link->timer);
+	identity_submit(job);
 }
 
 static void on_lost(const char *problem, void *arg)
 {
 	struct link *link = arg;
 
+	if (link->closing)
+		return;
 	link->online = false;
 	link_problem_set(link, problem);
 	vault_set_offline(link->vault);
@@ -392,7 +453,14 @@ static void on_auth_lost(bool soft_logout, void *arg)
 
 static void on_timer(uv_timer_t *timer)
 {
-	link_discover(timer->data);
+	struct link *link = timer->data;
+	struct identity_job *job = link->identity;
+
+	link->identity = NULL;
+	if (job)
+		identity_submit(job);
+	else
+		link_discover(link);
 }
 
 static void on_discovered(const char *url, const struct fault *fault, void *arg)
@@ -400,21 +468,17 @@ static void on_discovered(const char *url, const struct fault *fault, void *arg)
 	struct link *link = arg;
 	struct mx_events mx_events = {on_auth_lost, link};
 	struct auth_events auth_events = {on_ready, on_lost, link};
-	uint32_t random = 0;
 
 	if (link->closing)
 		return;
 	if (!url) {
-		if (getrandom(&random, sizeof(random), 0) < 0)
-			random = (uint32_t)uv_hrtime();
-		link->failures++;
-		if (link->failures == 1)
+		if (link->failures++ == 0)
 			log_warning("link", "%s", fault->text);
 		link_problem_set(link, fault->text);
-		uv_timer_start(&link->timer, on_timer,
-		        (uint64_t)backoff_ms(link->failures, -1, random), 0);
+		uv_timer_start(&link->timer, on_timer, link_backoff_ms(link), 0);
 		return;
 	}
+	link->failures = 0;
 	free(link->homeserver);
 	link->homeserver = x_strdup(url);
 	link->mx = mx_create(link->http, url, &mx_events);
@@ -463,9 +527,6 @@ enum err link_create(struct link **out, const struct link_options *options, stru
 
 void link_configure(struct link *link, struct config *config)
 {
-	if (strcmp(config->matrix.homeserver, link->config->matrix.homeserver) != 0 ||
-	        strcmp(config->matrix.user, link->config->matrix.user) != 0)
-		log_warning("link", "another homeserver or user counts from the next start on");
 	config_ref(config);
 	config_unref(link->config);
 	link->config = config;
@@ -513,6 +574,7 @@ static void on_timer_closed(uv_handle_t *handle)
 
 	mx_destroy(link->mx);
 	config_unref(link->config);
+	identity_free(link->identity);
 	free(link->homeserver);
 	free(link->since);
 	free(link);

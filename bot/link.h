@@ -37,7 +37,7 @@ struct link_options {
 
 enum err link_create(struct link **out, const struct link_options *options, struct config *config,
         const struct link_events *events, struct fault *fault);
-/* Takes over a reloaded config. Another homeserver or user wants a restart: says so in the log. */
+/* Takes over a reloaded config; another homeserver or user counts from the next start on. */
 void link_configure(struct link *link, struct config *config);
 
 /* For `status`; strings are good until the loop's next event. */

@@ -29,8 +29,8 @@ static int verb_run(const struct args *args)
 		if (strcmp(args->argv[i], "--accept-new-device") == 0) {
 			options.new_device = true;
 		} else {
-			fprintf(stderr, "run: unknown argument %s\n", args->argv[i]);
-			return EX_USAGE;
+			return client_fail(
+			        EX_USAGE, args->json, "run: unknown argument %s", args->argv[i]);
 		}
 	}
 	return bot_run(&options);
@@ -38,10 +38,8 @@ static int verb_run(const struct args *args)
 
 static int verb_check(const struct args *args)
 {
-	if (args->argc > 1) {
-		fprintf(stderr, "check: takes no arguments\n");
-		return EX_USAGE;
-	}
+	if (args->argc > 1)
+		return client_fail(EX_USAGE, args->json, "check: takes no arguments");
 	return cmd_check(config_find(args->config), args->json);
 }
 
@@ -135,7 +133,7 @@ static bool args_parse(struct args *args, int argc, char **argv)
 	return true;
 }
 
-static int unknown_verb(const char *name)
+static int unknown_verb(const char *name, bool json)
 {
 	size_t i, best = VERBS_LEN;
 	unsigned best_distance = 4; /* further away is no likeness */
@@ -148,11 +146,10 @@ static int unknown_verb(const char *name)
 			best_distance = distance;
 		}
 	}
-	fprintf(stderr, "matrix-telemetry-bot: unknown command %s", name);
 	if (best < VERBS_LEN)
-		fprintf(stderr, "; did you mean %s?", verbs[best].name);
-	fprintf(stderr, "\n");
-	return EX_USAGE;
+		return client_fail(EX_USAGE, json, "unknown command %s; did you mean %s?", name,
+		        verbs[best].name);
+	return client_fail(EX_USAGE, json, "unknown command %s; --help lists them", name);
 }
 
 int main(int argc, char **argv)
@@ -178,5 +175,5 @@ int main(int argc, char **argv)
 	for (i = 0; i < VERBS_LEN; i++)
 		if (strcmp(verbs[i].name, args.argv[0]) == 0)
 			return verbs[i].run(&args);
-	return unknown_verb(args.argv[0]);
+	return unknown_verb(args.argv[0], args.json);
 }

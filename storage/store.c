@@ -150,6 +150,10 @@ static enum err settings(struct store *store, struct fault *fault)
 	if (code == OK) {
 		code = exec(store,
 		        "PRAGMA synchronous = FULL;"
+		        /* else each batch would make a file in /tmp, for its savepoints */
+		        "PRAGMA temp_store = MEMORY;"
+		        /* KiB: what a batch touches; the rest is in the system's cache anyhow */
+		        "PRAGMA cache_size = -512;"
 		        "PRAGMA secure_delete = FAST;"
 		        "PRAGMA wal_autocheckpoint = 1000;"
 		        "PRAGMA journal_size_limit = 16777216",

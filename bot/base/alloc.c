@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -92,4 +93,10 @@ static void *alloc_for_json(size_t size)
 void x_alloc_init(void)
 {
 	json_set_alloc_funcs(alloc_for_json, free);
+	/* Threads here take turns more than they compete: an arena for each would only hold
+	 * memory. A fixed threshold keeps one large block from raising what stays unreturned. */
+#ifdef M_ARENA_MAX
+	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_TRIM_THRESHOLD, 64 * 1024);
+#endif
 }

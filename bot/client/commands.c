@@ -2,10 +2,12 @@
  * commands.c - see commands.h. A verb that only passes its arguments on is a row with a function
  * from arguments to request; `test` and `subscribe` have a course of their own.
  */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include "bot/base/alloc.h"
 #include "bot/base/buf.h"
 #include "bot/client/commands.h"
 #include "bot/client/socket.h"
@@ -25,12 +27,6 @@ struct command {
 	int (*run)(struct client *client, const json_t *request, bool json);
 };
 
-static int complain(int status, const char *message)
-{
-	fprintf(stderr, "matrix-telemetry-bot: %s\n", message);
-	return status;
-}
-
 static const char *member(const json_t *answer, const char *name)
 {
 	const char *text = json_string_value(json_object_get(answer, name));
@@ -42,6 +38,50 @@ static void print_json(const json_t *answer)
 	char *text = json_dumps(answer, JSON_COMPACT);
 	puts(text);
 	free(text);
+}
+
+/* The word for a program; the daemon's own answers have theirs. */
+static const char *error_of(int status)
+{
+	switch (status) {
+	case EX_USAGE:
+		return "usage";
+	case EX_UNAVAILABLE:
+		return "no_daemon";
+	case EX_TEMPFAIL:
+		return "timeout";
+	case EX_CONFIG:
+		return "config";
+	default:
+		return "internal";
+	}
+}
+
+int client_fail(int status, bool json, const char *format, ...)
+{
+	char *text = x_calloc(1, REPORT_MAX);
+	va_list args;
+	size_t len;
+
+	va_start(args, format);
+	vsnprintf(text, REPORT_MAX, format, args);
+	va_end(args);
+	len = strlen(text);
+	if (len > 0 && text[len - 1] == '\n')
+		text[len - 1] = '\0';
+	if (json) {
+		json_t *answer = json_pack(
+		        "{s:b, s:s, s:s}", "ok", 0, "error", error_of(status), "message", text);
+
+		if (!answer) /* arguments need not be UTF-8 */
+			answer = json_pack("{s:b, s:s}", "ok", 0, "error", error_of(status));
+		print_json(answer);
+		json_decref(answer);
+	} else {
+		fprintf(stderr, "matrix-telemetry-bot: %s\n", text);
+	}
+	free(text);
+	return status;
 }
 
 /* Prints an answer and turns it into an exit status. */
@@ -63,9 +103,10 @@ static int print_answer(const json_t *answer, const char *prefix, bool json)
 	return later ? EX_TEMPFAIL : EX_DATAERR;
 }
 
-static int failed(enum err code, const struct fault *fault)
+static int failed(enum err code, const struct fault *fault, bool json)
 {
-	return complain(code == ERR_TIMEOUT ? EX_TEMPFAIL : EX_UNAVAILABLE, fault->text);
+	return client_fail(
+	        code == ERR_TIMEOUT ? EX_TEMPFAIL : EX_UNAVAILABLE, json, "%s", fault->text);
 }
 
 /* ---- from arguments to requests ---- */
@@ -150,7 +191,7 @@ static int run_test_kind(struct client *client, const char *name, bool json)
 	snprintf(prefix, sizeof(prefix), "%s: ", name);
 	enum err code = client_call(client, alert, ANSWER_TIMEOUT_MS, &answer, &fault);
 	if (code != OK) {
-		status = failed(code, &fault);
+		status = failed(code, &fault, json);
 		goto done;
 	}
 	if (!json_is_true(json_object_get(answer, "ok"))) {
@@ -160,7 +201,7 @@ static int run_test_kind(struct client *client, const char *name, bool json)
 	wait = json_pack("{s:s, s:O, s:i}", "op", "wait", "alert", json_object_get(answer, "alert"),
 	        "timeout_ms", WAIT_TIMEOUT_MS);
 	code = client_call(client, wait, WAIT_TIMEOUT_MS + 2000, &waited, &fault);
-	status = code == OK ? print_answer(waited, prefix, json) : failed(code, &fault);
+	status = code == OK ? print_answer(waited, prefix, json) : failed(code, &fault, json);
 done:
 	json_decref(alert);
 	json_decref(answer);
@@ -199,7 +240,7 @@ static int run_subscribe(struct client *client, const json_t *request, bool json
 			json_decref(answer);
 		}
 	}
-	return failed(code, &fault);
+	return failed(code, &fault, json);
 }
 
 static int run_plain(struct client *client, const json_t *request, bool json)
@@ -211,7 +252,7 @@ static int run_plain(struct client *client, const json_t *request, bool json)
 	enum err code = client_call(client, request, timeout_ms, &answer, &fault);
 
 	if (code != OK)
-		return failed(code, &fault);
+		return failed(code, &fault, json);
 	int status = print_answer(answer, "", json);
 	json_decref(answer);
 	return status;
@@ -256,10 +297,9 @@ static int with_daemon(
 
 	buf_init(&report, REPORT_MAX);
 	if (config_load(config_path, &config, &report) != OK) {
-		fputs(buf_str(&report), stderr);
-		status = EX_CONFIG;
+		status = client_fail(EX_CONFIG, json, "%s", buf_str(&report));
 	} else if (client_open(&client, config->socket.path, &fault) != OK) {
-		status = complain(EX_UNAVAILABLE, fault.text);
+		status = client_fail(EX_UNAVAILABLE, json, "%s: does the daemon run?", fault.text);
 	} else {
 		status = command->run(client, request, json);
 	}
@@ -274,16 +314,15 @@ int client_command(const char *verb, const char *config_path, bool json, int arg
 	const struct command *command = find_command(verb);
 
 	if (!command)
-		return complain(EX_USAGE, "no such command");
+		return client_fail(EX_USAGE, json, "no such command");
 	json_t *request = json_pack("{s:s}", "op", verb);
 	bool good = command->fill ? command->fill(request, argc - 1, argv + 1) : argc == 1;
 	int status;
-	if (good) {
+	if (good)
 		status = with_daemon(command, request, config_path, json);
-	} else {
-		fprintf(stderr, "usage: matrix-telemetry-bot %s\n", command->usage);
-		status = EX_USAGE;
-	}
+	else
+		status = client_fail(
+		        EX_USAGE, json, "usage: matrix-telemetry-bot %s", command->usage);
 	json_decref(request);
 	return status;
 }

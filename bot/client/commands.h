@@ -10,3 +10,10 @@
  * json the answer's `text` is printed, with json the whole answer as one line.
  */
 int client_command(const char *verb, const char *config_path, bool json, int argc, char **argv);
+
+/*
+ * Tells a failure that is no answer of the daemon, and returns its sysexits(3) status: with json
+ * as an answer like the daemon's on standard output, else as text on standard error.
+ */
+int client_fail(int status, bool json, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));

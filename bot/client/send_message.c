@@ -77,6 +77,20 @@ static void print_due(const json_t *answer)
 	        due_ms ? due : "");
 }
 
+/* A failure of our own, as the daemon would tell it. */
+static int fail(const struct send_options *options, int status, const char *error, const char *text)
+{
+	json_t *answer;
+
+	if (!options->json)
+		return complain(status, text);
+	answer = json_pack("{s:b, s:s, s:s}", "ok", 0, "error", error, "message", text);
+	if (answer) /* NULL: an argument that is no UTF-8 was quoted */
+		print_json(answer);
+	json_decref(answer);
+	return answer ? status : complain(status, text);
+}
+
 /* What `wait` said, after the alert was taken in. */
 static int report_wait(const struct send_options *options, const json_t *waited)
 {
@@ -103,7 +117,7 @@ static int send_alert(const struct send_options *options, const struct send *sen
 		read_text(options->alert);
 	send_prepare(options->alert);
 	if (json_dumpb(options->alert, NULL, 0, JSON_COMPACT) > REQUEST_MAX)
-		return complain(EX_DATAERR, "an alert has at most 65536 bytes");
+		return fail(options, EX_DATAERR, "too_large", "an alert has at most 65536 bytes");
 
 	enum send_result result =
 	        send_one(send, options->alert, options->wait, &answer, &waited, &fault);
@@ -131,8 +145,12 @@ static int send_alert(const struct send_options *options, const struct send *sen
 		break;
 	case SEND_FAILED:
 		/* Without a fault the daemon is there, and asked to try again. */
-		status = fault.text[0] ? complain(EX_UNAVAILABLE, fault.text) : EX_TEMPFAIL;
-		if (answer)
+		status = EX_TEMPFAIL;
+		if (fault.text[0] && answer && options->json)
+			status = EX_UNAVAILABLE; /* the answer was printed */
+		else if (fault.text[0])
+			status = fail(options, EX_UNAVAILABLE, "no_daemon", fault.text);
+		if (answer && !options->json)
 			complain(0, member(answer, "message"));
 		break;
 	}
@@ -184,8 +202,9 @@ int main(int argc, char **argv)
 	x_alloc_init();
 	signal(SIGPIPE, SIG_IGN);
 	if (send_options_parse(&options, argc, argv, &fault) != OK) {
-		status = complain(EX_USAGE, fault.text);
-		fprintf(stderr, "Try " PROGRAM " --help.\n");
+		status = fail(&options, EX_USAGE, "usage", fault.text);
+		if (!options.json)
+			fprintf(stderr, "Try " PROGRAM " --help.\n");
 		goto done;
 	}
 	if (options.help || options.version) {

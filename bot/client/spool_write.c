@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,16 @@ static int write_all(int fd, const char *data, size_t len)
 	return 0;
 }
 
+/* Root's file or folder to the owner of what holds it, so that the daemon can read it. */
+static int give(int fd, int from, const char *name)
+{
+	struct stat owner;
+
+	if (geteuid() != 0)
+		return 0;
+	return fstatat(from, name, &owner, 0) == -1 ? -1 : fchown(fd, owner.st_uid, owner.st_gid);
+}
+
 enum err spool_write(
         const char *folder, const json_t *request, char name[SPOOL_NAME_MAX], struct fault *fault)
 {
@@ -50,16 +61,22 @@ enum err spool_write(
 	enum err code = OK;
 	int fd = -1;
 	int dir = -1;
+	bool made;
 
 	if (!text)
 		return fault_set(fault, ERR_INVALID, "not valid UTF-8");
-	if (mkdir(folder, 0700) == -1 && errno != EEXIST) {
+	made = mkdir(folder, 0700) == 0;
+	if (!made && errno != EEXIST) {
 		code = fail(fault, "create", folder);
 		goto done;
 	}
 	dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir == -1) {
 		code = fail(fault, "open", folder);
+		goto done;
+	}
+	if (made && give(dir, dir, "..") == -1) {
+		code = fail(fault, "hand over", folder);
 		goto done;
 	}
 	/* 0640: in a set-group-id folder the daemon's group can read what other users leave. */
@@ -75,8 +92,8 @@ enum err spool_write(
 		code = fail(fault, "write into", folder);
 		goto done;
 	}
-	if (write_all(fd, text, strlen(text)) == -1 || fsync(fd) == -1 ||
-	        renameat(dir, hidden, dir, name) == -1) {
+	if (give(fd, dir, ".") == -1 || write_all(fd, text, strlen(text)) == -1 ||
+	        fsync(fd) == -1 || renameat(dir, hidden, dir, name) == -1) {
 		code = fail(fault, "write", name);
 		unlinkat(dir, hidden, 0);
 		goto done;

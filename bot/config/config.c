@@ -250,3 +250,30 @@ const struct config_room *config_room(const struct config *config, const char *n
 			return &config->rooms[i];
 	return NULL;
 }
+
+static bool differ(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) != 0 : a != b;
+}
+
+void config_name_restart_keys(const struct config *from, const struct config *to, struct buf *names)
+{
+	const struct {
+		const char *name;
+		bool differs;
+	} keys[] = {
+	        {"[matrix] homeserver", differ(from->matrix.homeserver, to->matrix.homeserver)},
+	        {"[matrix] user", differ(from->matrix.user, to->matrix.user)},
+	        {"[matrix] proxy", differ(from->matrix.proxy, to->matrix.proxy)},
+	        {"[matrix] ca_file", differ(from->matrix.ca_file, to->matrix.ca_file)},
+	        {"[socket] path", differ(from->socket.path, to->socket.path)},
+	        {"[socket] group", differ(from->socket.group, to->socket.group)},
+	        {"[socket] mode", from->socket.mode != to->socket.mode},
+	        {"[storage] database", differ(from->storage.database, to->storage.database)},
+	        {"[storage] spool", differ(from->storage.spool, to->storage.spool)},
+	};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (keys[i].differs)
+			buf_printf(names, "%s%s", names->len ? ", " : "", keys[i].name);
+}

@@ -175,6 +175,10 @@ void config_unref(struct config *config); /* NULL is allowed */
  * returned string is static, given, or the environment's. */
 const char *config_find(const char *given);
 
+/* Names, by comma, the keys that differ and count from the next start on only. */
+void config_name_restart_keys(
+        const struct config *from, const struct config *to, struct buf *names);
+
 /* Look-ups; NULL when there is none. The result belongs to the config. */
 const struct config_app *config_app(const struct config *config, const char *name);
 const struct config_kind *config_kind(const struct config *config, const char *name);

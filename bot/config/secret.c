@@ -118,6 +118,8 @@ static _Noreturn void run_child(const char *command, int out, int err)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
+	signal(SIGXFSZ, SIG_DFL);
 	if (null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0 &&
 	        dup2(err, STDERR_FILENO) >= 0)
 		execl("/bin/sh", "sh", "-c", command, (char *)NULL);

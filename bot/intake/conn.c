@@ -44,7 +44,8 @@ struct conn {
 
 	bool reading;    /* uv_read_start() is on */
 	bool pumping;    /* inside conn_pump() */
-	bool discarding; /* inside the rest of too long a line */
+	bool discarding; /* until the end of a line that is not taken */
+	bool refused;    /* all it gets is one answer */
 	bool eof;        /* the peer sends no more */
 	bool stopped;    /* nothing more is taken */
 	bool deaf;       /* the peer reads no more */
@@ -267,11 +268,18 @@ static void on_linger_over(uv_timer_t *timer)
 	conn_pump(conn);
 }
 
-static void take_too_long(struct conn *conn)
+/* What comes until the line's end is read and dropped: closed at once, a peer that writes before
+ * it reads would meet a broken pipe in place of its answer. */
+static void discard(struct conn *conn)
 {
 	conn->discarding = true;
 	conn->in_pos = conn->in_len = 0;
 	uv_timer_start(&conn->timer, on_linger_over, CONN_LINGER_MS, 0);
+}
+
+static void take_too_long(struct conn *conn)
+{
+	discard(conn);
 	reply_error(reply_create(conn), "too_large", NULL,
 	        "a request has at most 65536 bytes; the connection is closed", false);
 }
@@ -479,10 +487,19 @@ void conn_start(struct conn *conn)
 	conn_pump(conn);
 }
 
-void conn_refuse(struct conn *conn, const char *code, const char *message, bool retry)
+void conn_refuse(struct conn *conn, const char *code, const char *message, bool retry, bool linger)
 {
-	conn->stopped = true;
+	conn->refused = true;
+	if (linger)
+		discard(conn);
+	else
+		conn->stopped = true;
 	reply_error(reply_create(conn), code, NULL, message, retry);
+}
+
+bool conn_is_refused(const struct conn *conn)
+{
+	return conn->refused;
 }
 
 void conn_stop(struct conn *conn)

@@ -42,8 +42,9 @@ const struct alert_peer *conn_peer(const struct conn *conn);
 bool conn_peer_in_group(const struct conn *conn, gid_t gid);
 
 void conn_start(struct conn *conn);
-/* Says why and closes. */
-void conn_refuse(struct conn *conn, const char *code, const char *message, bool retry);
+/* Says why and closes; with `linger` only after the peer's first line, or CONN_LINGER_MS. */
+void conn_refuse(struct conn *conn, const char *code, const char *message, bool retry, bool linger);
+bool conn_is_refused(const struct conn *conn);
 /* Reads no more and closes once all replies are out. */
 void conn_stop(struct conn *conn);
 /* Closes now. */

@@ -20,7 +20,8 @@ struct server {
 	struct listen listen;
 	struct server_events events;
 	struct conn_list conns; /* also those that are refused or closing */
-	unsigned clients;       /* length of conns */
+	unsigned clients;       /* of conns, those that are not refused */
+	unsigned refused;       /* the others */
 
 	uid_t *allow_uid;
 	size_t allow_uid_len;
@@ -103,7 +104,10 @@ static void on_conn_closed(struct conn *conn, void *arg)
 	struct server *server = arg;
 
 	conn_list_remove(conn);
-	server->clients--;
+	if (conn_is_refused(conn))
+		server->refused--;
+	else
+		server->clients--;
 	if (server->closing && LIST_EMPTY(&server->conns))
 		close_timer(server);
 }
@@ -123,7 +127,8 @@ static void on_close_timeout(uv_timer_t *timer)
 {
 	struct server *server = timer->data;
 
-	log_warning("socket", "%u connections are closed with answers pending", server->clients);
+	log_warning("socket", "%u connections are closed with answers pending",
+	        server->clients + server->refused);
 	for_each_conn(server, conn_abort);
 }
 
@@ -150,6 +155,16 @@ static void on_request(
 	server->events.on_request(request, peer, reply, server->events.arg);
 }
 
+/* Waits for what the peer may be about to send, unless too many are waited for already. */
+static void refuse(
+        struct server *server, struct conn *conn, const char *code, const char *message, bool retry)
+{
+	log_warning("socket", "refused: %s", message);
+	conn_refuse(conn, code, message, retry, server->refused < server->max_clients);
+	server->refused++;
+	server->clients--;
+}
+
 static void on_connection(uv_stream_t *listener, int status)
 {
 	struct server *server = listener->data;
@@ -172,11 +187,9 @@ static void on_connection(uv_stream_t *listener, int status)
 	if (!is_allowed(server, conn)) {
 		snprintf(message, sizeof(message), "uid %lld may not use this socket",
 		        (long long)conn_peer(conn)->uid);
-		log_warning("socket", "refused: %s", message);
-		conn_refuse(conn, "forbidden", message, false);
+		refuse(server, conn, "forbidden", message, false);
 	} else if (before >= server->max_clients) {
-		log_warning("socket", "refused: %u connections are open", before);
-		conn_refuse(conn, "busy", "too many connections", true);
+		refuse(server, conn, "busy", "too many connections", true);
 	} else {
 		conn_start(conn);
 	}

@@ -115,6 +115,22 @@ static enum err parse(const char *data, size_t len, json_t **request, struct fau
 	return fault_set(fault, ERR_INVALID, "only alerts and heartbeats can be spooled");
 }
 
+/* What will never open must not hold up what comes after it. */
+static enum err open_failed(int number)
+{
+	switch (number) {
+	case ENOENT:
+		return ERR_NOT_FOUND;
+	case EACCES:
+	case ELOOP:  /* a symbolic link */
+	case ENXIO:  /* a socket, or a device that is not there */
+	case ENODEV: /* likewise */
+		return ERR_INVALID;
+	default:
+		return ERR_IO;
+	}
+}
+
 enum err spool_list_read(
         const struct spool_list *list, const char *folder, json_t **request, struct fault *fault)
 {
@@ -127,9 +143,7 @@ enum err spool_list_read(
 
 	*request = NULL;
 	if (fd == -1 || fstat(fd, &st) == -1) {
-		code = errno == ENOENT                     ? ERR_NOT_FOUND
-		       : errno == EACCES || errno == ELOOP ? ERR_INVALID
-		                                           : ERR_IO;
+		code = open_failed(errno);
 		fault_set(fault, code, "cannot open: %s", strerror(errno));
 		goto done;
 	}

@@ -143,6 +143,8 @@ static enum err code_of(long status, const char *errcode, bool has_body)
 			return by_errcode[i].code;
 	}
 	switch (status) {
+	case 400:
+		return ERR_REJECTED;
 	case 401: /* without a word on the token: steps of interactive auth, or a proxy */
 		return has_body ? ERR_REJECTED : ERR_SERVER;
 	case 403:
@@ -156,8 +158,8 @@ static enum err code_of(long status, const char *errcode, bool has_body)
 		return ERR_TOO_LARGE;
 	case 429:
 		return ERR_LIMITED;
-	default:
-		return ERR_REJECTED;
+	default: /* without a code it is some proxy's word: 405, 407 */
+		return errcode[0] ? ERR_REJECTED : ERR_SERVER;
 	}
 }
 
@@ -213,6 +215,13 @@ json_t *answer_read(struct mx_answer *answer, const struct http_result *result)
 	answer->retry_after_ms = result->retry_after_ms;
 	answer->duration_ms = result->duration_ms;
 	answer->sent = result->sent;
+	if (result->code == ERR_TOO_LARGE) {
+		/* the answer, not what was asked: that may have been done, and may be tried again
+		 */
+		answer->code = ERR_PROTO;
+		strcpy(answer->error, "the answer is too large");
+		return NULL;
+	}
 	if (result->code != OK) {
 		memcpy(answer->error, result->error, sizeof(result->error));
 		return NULL;

@@ -1,7 +1,10 @@
 """The bot against a homeserver that does evil. Prints "ok NAME" or "not ok NAME" a test.
 Usage: run.py [NAME …]"""
+import json
 import pathlib
+import resource
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -98,6 +101,16 @@ def test_half_a_json_answer():
         request.proceed(silent=True)
         request.reply(200, None, raw=b'{"event_id": "$ev')
     once_after(half)
+
+
+def test_an_answer_that_is_too_large():
+    def large(request):
+        request.proceed(silent=True)
+        request.send_response(200)
+        request.send_header("Content-Length", str(4 << 20))
+        request.end_headers()
+        request.wfile.write(b" " * (4 << 20))
+    once_after(large)
 
 
 def test_an_answer_that_is_no_object():
@@ -348,7 +361,7 @@ def test_a_tombstone_is_followed():
 
 
 def test_what_was_refused_follows_an_upgrade():
-    server, bot = make("[delivery]\nthrottle = 0\n")
+    server, bot = make()
     bot.start()
     bot.call(node("r-0"))
     delivered(server, "r-0")
@@ -456,6 +469,106 @@ def test_sigterm_loses_nothing_in_flight():
     server.shut()
 
 
+def limit_files(bot, size):
+    """What the daemon writes beyond this many bytes of a file fails, as on a full disk."""
+    resource.prlimit(bot.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+def test_full_disk_while_the_token_is_proved():
+    server, bot = make()
+    full = threading.Event()
+
+    def whoami(request):
+        limit_files(bot, 4096)
+        full.set()
+        request.proceed()
+    server.trick("GET", "/whoami", whoami)
+    bot.start()
+    check(full.wait(30), "no whoami")
+    refused = bot.call(node("r-1"))
+    check(not refused["ok"] and refused.get("retry"), str(refused))
+    deadline = time.monotonic() + 30
+    while "identity" not in bot.call({"op": "status"})["problem"]:
+        check(time.monotonic() < deadline, str(bot.call({"op": "status"})))
+    limit_files(bot, resource.RLIM_INFINITY)
+    check(bot.call(node("r-2"))["ok"], "refused with room on the disk")
+    delivered(server, "r-2")
+    check(not any("r-1" in body for body in server.bodies(OPS)), "a refused alert is in the room")
+    bot.stop()
+    server.shut()
+
+
+def test_full_disk_while_it_sends():
+    """What was taken in goes out once there is room again; the log does not fill up meanwhile."""
+    server, bot = make()
+    bot.start()
+    bot.call(node("r-0"))
+    delivered(server, "r-0")
+    server.trick("PUT", SEND, lambda request: (limit_files(bot, 8192), request.proceed()))
+    check(bot.call(node("r-1", app="another"))["ok"], "refused")
+    server.wait(lambda: any("r-1" in body for body in server.bodies(OPS)))
+    client = bot.client()
+    for i in range(100):
+        refused = client.call(node(f"full-{i}"))
+        check(not refused["ok"] and refused.get("retry"), str(refused))
+    client.close()
+    lines = bot.log.read_text().count("\n")
+    check(lines < 40, f"{lines} lines in the log")
+    limit_files(bot, resource.RLIM_INFINITY)
+    check(bot.call(node("r-2", app="third"))["ok"], "refused with room on the disk")
+    delivered(server, "r-2")
+    delivered(server, "r-1")
+    check(len(server.timeline) == 3, f"{len(server.timeline)} events")
+    bot.stop()
+    server.shut()
+
+
+def test_stop_while_the_spool_drains():
+    """A file that is met while the daemon stops stays for the next start, and holds up nothing."""
+    server, bot = make("[delivery]\nthrottle = 0\n")
+    spool = bot.folder / "spool"
+    spool.mkdir(0o700)
+    for i in range(3000):
+        (spool / f"{i:06}.json").write_text(json.dumps(node(f"r-{i:04}")))
+    bot.start()
+    with socket.socket(socket.AF_UNIX) as deaf:  # reads no answers: the socket takes its time
+        deaf.connect(str(bot.path))
+        deaf.setblocking(False)
+        try:
+            while True:
+                deaf.send(b'{"op":"alerts","limit":500}\n' * 100)
+        except BlockingIOError:
+            pass
+        server.wait(lambda: any("r-0001" in body for body in server.bodies(OPS)))
+        bot.stop()
+    check(list(spool.glob("*.json")), "nothing was left to be met")
+    server.shut()
+
+
+def test_stop_in_every_phase_of_the_start():
+    for i in range(30):
+        server, bot = make()
+        bot.start()
+        time.sleep(0.01 * i)  # the phase
+        bot.stop()
+        server.shut()
+
+
+def test_reload_in_every_phase_of_the_start():
+    for i in range(20):
+        server, bot = make()
+        bot.start(wait=False)
+        deadline = time.monotonic() + 30
+        while not (bot.folder / "operations.db.lock").exists():
+            check(time.monotonic() < deadline and bot.process.poll() is None, "does not start")
+        time.sleep(0.003 * i)  # the phase
+        bot.process.send_signal(signal.SIGHUP)
+        server.wait(lambda: any("/sync" in path for _, path, _ in server.requests))
+        check(bot.call(node("r-1"))["ok"], "takes no alert")
+        bot.stop()
+        server.shut()
+
+
 def test_spool_while_down_and_while_up():
     server, bot = make("[delivery]\nthrottle = 0\n")
     send = [BUILD / "bot/client/matrix-send-message", "-c", bot.config, "--app"]
@@ -481,6 +594,44 @@ def test_the_same_id_is_one_alert():
     again = bot.call(node("r-1", id="abc"))
     check(again["state"] == "duplicate" and again["alert"] == first["alert"], str(again))
     bot.stop()
+    server.shut()
+
+
+def test_clients_beyond_the_soft_limit_of_files():
+    server, bot = make()
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (48, before[1]))
+    try:
+        bot.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    clients = [bot.client() for _ in range(60)]
+    for i, client in enumerate(clients):
+        answer = client.call(node(f"r-{i}"))
+        check(answer["ok"], f"client {i}: {answer}")
+    for client in clients:
+        client.close()
+    bot.stop()
+    server.shut()
+
+
+def test_json_for_failures_too():
+    """What a program asks for as JSON it gets as JSON, on standard output, with the exit code."""
+    server, bot = make()
+    broken = bot.folder / "broken.conf"
+    broken.write_text("[matrix]\nnope = 1\n")
+    for code, error, *arguments in (
+            (69, "no_daemon", "status"), (69, "no_daemon", "test", "all"),
+            (64, "usage", "status", "extra"), (64, "usage", "nope"), (64, "usage", "check", "x"),
+            (78, "config", "status", "-c", broken)):
+        done = subprocess.run([BUILD / "bot/matrix-telemetry-bot", "-c", bot.config, "--json", *arguments],
+                              capture_output=True, text=True, timeout=30)
+        answer = json.loads(done.stdout)
+        check(done.returncode == code and answer["error"] == error and not answer["ok"] and
+              answer["message"] and not done.stderr, f"{arguments}: {done}")
+    done = subprocess.run([BUILD / "bot/matrix-telemetry-bot", "-c", bot.config, "status"],
+                          capture_output=True, text=True, timeout=30)
+    check(done.returncode == 69 and "does the daemon run?" in done.stderr and not done.stdout, str(done))
     server.shut()
 
 

@@ -42,6 +42,9 @@ static void test_answers_map_to_codes(void **state)
 	        {403, html, ERR_DENIED, false, "", -1},
 	        {404, "{\"errcode\":\"M_NOT_FOUND\"}", ERR_NOT_FOUND, false, "M_NOT_FOUND", -1},
 	        {404, "404 page not found", ERR_SERVER, true, "", -1},
+	        {405, html, ERR_SERVER, true, "", -1},
+	        {407, html, ERR_SERVER, true, "", -1},
+	        {409, "{\"errcode\":\"M_WRONG\"}", ERR_REJECTED, false, "M_WRONG", -1},
 	        {408, "", ERR_SERVER, true, "", -1},
 	        {413, html, ERR_TOO_LARGE, false, "", -1},
 	        {400, "{\"errcode\":\"M_TOO_LARGE\"}", ERR_TOO_LARGE, false, "M_TOO_LARGE", -1},
@@ -170,6 +173,20 @@ static void test_path_is_percent_encoded(void **state)
 	assert_string_equal(
 	        path, "/v3/rooms/%21a%2Fb%3Ac/send/m%20%C3%BC?limit=9223372036854775807&x=100%");
 	free(path);
+}
+
+/* A 413 says that what was asked is too large; this says nothing about it. */
+static void test_too_large_an_answer_may_be_asked_for_again(void **state)
+{
+	struct http_result result = {
+	        .code = ERR_TOO_LARGE, .body = "", .retry_after_ms = -1, .sent = true};
+	struct mx_answer answer;
+
+	(void)state;
+	assert_null(answer_read(&answer, &result));
+	assert_int_equal(answer.code, ERR_PROTO);
+	assert_true(answer.sent);
+	assert_string_equal(answer.error, "the answer is too large");
 }
 
 /* ---- with a server ---- */
@@ -438,6 +455,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_answers_map_to_codes),
+	        cmocka_unit_test(test_too_large_an_answer_may_be_asked_for_again),
 	        cmocka_unit_test(test_header_goes_before_the_body),
 	        cmocka_unit_test(test_network_failure_is_passed_on),
 	        cmocka_unit_test(test_words_of_the_server_are_made_neutral_and_cut),

@@ -402,12 +402,42 @@ static void test_files_are_found_and_read(void **state)
 	rmdir(folder);
 }
 
+static void test_what_wants_a_restart(void **state)
+{
+	static const struct {
+		const char *more, *names;
+	} cases[] = {
+	        {"", ""},
+	        {"[delivery]\nthrottle = 5s\n[log]\nlevel = debug\n", ""},
+	        {"[socket]\npath = /run/x\n", "[socket] path"},
+	        {"[socket]\ngroup = root\nmode = 0600\n", "[socket] group, [socket] mode"},
+	        {"[storage]\ndatabase = x.db\n", "[storage] database"},
+	        {"[storage]\nspool = x\n", "[storage] spool"},
+	};
+	struct config *from = good(BASE);
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[512];
+		struct buf names;
+
+		snprintf(text, sizeof(text), BASE "%s", cases[i].more);
+		struct config *to = good(text);
+		buf_init(&names, 1024);
+		config_name_restart_keys(from, to, &names);
+		assert_string_equal(buf_str(&names), cases[i].names);
+		buf_finish(&names);
+		config_unref(to);
+	}
+	config_unref(from);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_defaults),
 	        cmocka_unit_test(test_builtin_kinds),
 	        cmocka_unit_test(test_every_key),
+	        cmocka_unit_test(test_what_wants_a_restart),
 	        cmocka_unit_test(test_one_room_gets_everything),
 	        cmocka_unit_test(test_odd_but_good_files),
 	        cmocka_unit_test(test_references_keep_it),

@@ -122,7 +122,8 @@ static bool exists(struct fixture *f, const char *name)
 {
 	char path[256];
 	snprintf(path, sizeof(path), "%s/%s", f->path, name);
-	return access(path, F_OK) == 0;
+	struct stat st;
+	return lstat(path, &st) == 0;
 }
 
 static void wait_gone(struct fixture *f, const char *name)
@@ -232,6 +233,32 @@ static void what_is_no_alert_is_set_aside(void **state)
 	assert_true(exists(f, "5-1-0.json.bad"));
 }
 
+/* Neither of them can be opened for reading, now or ever. */
+static void what_is_no_file_holds_up_nothing(void **state)
+{
+	struct fixture *f = *state;
+	char path[256];
+
+	start(f);
+	leave_raw(f, ".hidden", "{\"app\":\"a\",\"id\":\"mine\"}");
+	snprintf(path, sizeof(path), "%s/1-1-0.json", f->path);
+	assert_int_equal(mknod(path, S_IFSOCK | 0600, 0), 0);
+	snprintf(path, sizeof(path), "%s/2-1-0.json", f->path);
+	assert_int_equal(symlink("nowhere", path), 0);
+	snprintf(path, sizeof(path), "%s/3-1-0.json", f->path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	snprintf(path, sizeof(path), "%s/4-1-0.json", f->path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	rename_in(f, ".hidden", "5-1-0.json");
+	wait_count(f, 1);
+	assert_string_equal(f->ids[0], "mine");
+	for (char i = '1'; i <= '4'; i++) {
+		char name[] = "0-1-0.json.bad";
+		name[0] = i;
+		assert_true(exists(f, name));
+	}
+}
+
 static void a_crash_before_the_delete_gives_the_same_id_again(void **state)
 {
 	struct fixture *f = *state;
@@ -326,6 +353,26 @@ static void a_spooled_file_is_private_to_user_and_group(void **state)
 	assert_int_equal(st.st_mode & 0777, 0700);
 }
 
+/* An operator at a root prompt hands one in; the daemon runs as another user. */
+static void what_root_leaves_belongs_to_the_folders_owner(void **state)
+{
+	struct fixture *f = *state;
+	char name[SPOOL_NAME_MAX], path[256];
+	struct stat st;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chown(f->folder, 1234, 5678), 0);
+	leave(f, 1, name);
+	assert_int_equal(stat(f->path, &st), 0);
+	assert_int_equal(st.st_uid, 1234);
+	assert_int_equal(st.st_gid, 5678);
+	snprintf(path, sizeof(path), "%s/%s", f->path, name);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_uid, 1234);
+	assert_int_equal(st.st_gid, 5678);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -334,10 +381,12 @@ int main(void)
 	        T(a_file_that_appears_while_running_is_taken),
 	        T(a_new_folder_in_its_place_is_found),
 	        T(what_is_no_alert_is_set_aside),
+	        T(what_is_no_file_holds_up_nothing),
 	        T(a_crash_before_the_delete_gives_the_same_id_again),
 	        T(closing_waits_for_what_is_in_hand),
 	        T(what_waited_happened_when_it_was_written),
 	        T(a_spooled_file_is_private_to_user_and_group),
+	        T(what_root_leaves_belongs_to_the_folders_owner),
 	};
 #undef T
 	return cmocka_run_group_tests(tests, NULL, NULL);

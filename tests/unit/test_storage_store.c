@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include "tests/unit/store_fixture.h"
@@ -245,6 +246,45 @@ static void death_loses_only_what_was_not_committed(void **state)
 	assert_int_equal(
 	        pragma_int(f->store, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"),
 	        1);
+}
+
+/* Sets values that take some 50 pages, more than SQLite keeps in memory by itself. */
+static enum err set_many(struct store *store, char what)
+{
+	char name[16], value[1024];
+	enum err code = OK;
+
+	memset(value, what, sizeof(value) - 1);
+	value[sizeof(value) - 1] = '\0';
+	for (int i = 0; i < 200 && code == OK; i++) {
+		snprintf(name, sizeof(name), "name.%d", i);
+		code = state_set(store, name, value);
+	}
+	return code;
+}
+
+/* What is undone is kept in memory meanwhile: /tmp may be full, and descriptors may be short. */
+static void savepoints_make_no_file(void **state)
+{
+	struct fixture *f = *state;
+	struct rlimit before, none;
+	int free_fd = dup(STDERR_FILENO);
+
+	assert_int_equal(store_begin(f->store), OK);
+	assert_int_equal(set_many(f->store, 'a'), OK);
+	close(free_fd);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = (rlim_t)free_fd;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	enum err made = store_savepoint(f->store);
+	enum err set = set_many(f->store, 'b');
+	enum err undone = store_undo(f->store);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(made, OK);
+	assert_int_equal(set, OK);
+	assert_int_equal(undone, OK);
+	assert_int_equal(store_commit(f->store), OK);
 }
 
 static void savepoint_keeps_or_undoes_one_job(void **state)
@@ -509,6 +549,7 @@ int main(void)
 	        TEST(second_daemon_is_kept_out),
 	        TEST(death_loses_only_what_was_not_committed),
 	        TEST(savepoint_keeps_or_undoes_one_job),
+	        TEST(savepoints_make_no_file),
 	        TEST(full_database_is_told_and_works_again),
 	        TEST(lost_transaction_fails_all_that_follows),
 	        TEST(full_disk_is_told_as_full),
