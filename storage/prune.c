@@ -18,6 +18,8 @@
 	               "(SELECT id FROM calls WHERE at_ms < ? ORDER BY at_ms LIMIT ?)")         \
 	X(PRUNE_COMMANDS, "DELETE FROM commands WHERE id IN "                                   \
 	                  "(SELECT id FROM commands WHERE at_ms < ? ORDER BY at_ms LIMIT ?)")   \
+	X(PRUNE_HISTORY, "DELETE FROM history WHERE id IN "                                     \
+	                 "(SELECT id FROM history WHERE at_ms < ? ORDER BY at_ms LIMIT ?)")     \
 	X(PRUNE_ALERTS, "DELETE FROM alerts WHERE id IN (SELECT a.id FROM alerts a "            \
 	                "WHERE a.received_ms < ? AND (a.message_id IS NULL OR " OVER(           \
 	                        "a.message_id") ") "                                            \

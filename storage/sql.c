@@ -21,6 +21,8 @@ static const struct sql_statement *const families[SQL_FAMILIES] = {
         [SQL_COMMANDS] = sql_commands,
         [SQL_UNDECRYPTED] = sql_undecrypted,
         [SQL_SILENCES] = sql_silences,
+        [SQL_QUIETS] = sql_quiets,
+        [SQL_HISTORY] = sql_history,
         [SQL_PRUNE] = sql_prune,
 };
 
