@@ -16,6 +16,7 @@
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/base/log.h"
+#include "bot/base/zone.h"
 #include "bot/bot.h"
 #include "bot/courier.h"
 #include "bot/duty.h"
@@ -215,6 +216,7 @@ static void reload_done(uv_work_t *work, int status)
 		log_error("bot", "config refused as a whole, the old one stays");
 	} else if (!bot->stopping) {
 		log_setup(config->log.level, config->log.format);
+		zone_use(config->heartbeat.timezone);
 		server_configure(bot->server, config);
 		ops_configure(bot->ops, config);
 		courier_configure(bot->courier, config);
@@ -415,7 +417,8 @@ static int bot_start(struct bot *bot, const struct bot_options *options, struct 
 
 	bot->writer = writer_create(&bot->loop, bot->store);
 	bot->courier = courier_create(&bot->loop, bot->writer, bot->config, &courier_events);
-	bot->duty = duty_create(&bot->loop, bot->writer, bot->courier, bot->config);
+	bot->duty =
+	        duty_create(&bot->loop, bot->writer, bot->courier, bot->config, on_happened, bot);
 	bot_swap_mirror(bot, bot->config);
 	env = (struct ops_env){
 	        .loop = &bot->loop,
@@ -456,6 +459,7 @@ static int bot_load(struct bot *bot, const struct bot_options *options)
 	if (err != OK)
 		return EX_CONFIG;
 	log_setup(bot->config->log.level, bot->config->log.format);
+	zone_use(bot->config->heartbeat.timezone);
 	err = store_open(&bot->store, bot->config->storage.database, &fault);
 	if (err == OK)
 		return EX_OK;

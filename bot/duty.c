@@ -7,6 +7,8 @@
 #include "bot/base/log.h"
 #include "bot/duty.h"
 #include "handlers/ack.h"
+#include "handlers/escalate.h"
+#include "handlers/quiet.h"
 #include "handlers/silence.h"
 
 #define EVERY_MS (5 * CLOCK_SECOND_MS)
@@ -18,6 +20,9 @@ struct duty {
 	uv_timer_t timer;
 	bool in_job, closing, timer_closed;
 	struct config *job_config; /* referenced for the job */
+	json_t *happened;          /* array, filled by the job */
+	duty_happened_fn on_happened;
+	void *arg;
 	void (*closed)(void *arg);
 	void *closed_arg;
 };
@@ -37,20 +42,36 @@ static void maybe_closed(struct duty *duty)
 static enum err duty_work(struct store *store, void *arg)
 {
 	struct duty *duty = arg;
-	struct deliver d = {.store = store, .config = duty->job_config, .now_ms = clock_now_ms()};
+	struct deliver d = {.store = store,
+	        .config = duty->job_config,
+	        .now_ms = clock_now_ms(),
+	        .happened = duty->happened};
 	enum err err = silence_end_due(&d);
 
-	return err == OK ? ack_duty(&d) : err;
+	if (err == OK)
+		err = quiet_end_due(&d);
+	if (err == OK)
+		err = ack_end_due(&d);
+	return err == OK ? escalate_duty(&d) : err;
 }
 
 static void duty_done(enum err result, const char *message, void *arg)
 {
 	struct duty *duty = arg;
+	json_t *event;
+	size_t i;
 
 	duty->in_job = false;
 	config_unref(duty->job_config);
-	if (result != OK)
+	if (result != OK) {
 		log_error("duty", "reminders and silences could not be looked at: %s", message);
+	} else if (!duty->closing) {
+		json_array_foreach(duty->happened, i, event)
+		{
+			duty->on_happened(json_incref(event), duty->arg);
+		}
+	}
+	json_decref(duty->happened);
 	if (duty->closing)
 		maybe_closed(duty);
 	else
@@ -65,17 +86,20 @@ static void on_timer(uv_timer_t *timer)
 		return;
 	duty->in_job = true;
 	duty->job_config = config_ref(duty->config);
+	duty->happened = json_array();
 	writer_submit(duty->writer, duty_work, duty_done, duty);
 }
 
-struct duty *duty_create(
-        uv_loop_t *loop, struct writer *writer, struct courier *courier, struct config *config)
+struct duty *duty_create(uv_loop_t *loop, struct writer *writer, struct courier *courier,
+        struct config *config, duty_happened_fn happened, void *arg)
 {
 	struct duty *duty = x_calloc(1, sizeof(*duty));
 
 	duty->writer = writer;
 	duty->courier = courier;
 	duty->config = config_ref(config);
+	duty->on_happened = happened;
+	duty->arg = arg;
 	uv_timer_init(loop, &duty->timer);
 	duty->timer.data = duty;
 	uv_timer_start(&duty->timer, on_timer, EVERY_MS, EVERY_MS);

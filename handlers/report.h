@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include "bot/base/buf.h"
 #include "storage/alerts.h"
+#include "storage/messages.h"
 #include "storage/outbox.h"
 
 struct report_room {
@@ -34,8 +35,13 @@ struct report_status {
 	int64_t waiting, aside, oldest_ms;
 	int64_t counts[3]; /* alerts of the last 24 h by severity */
 	int64_t p95_ms;    /* -1 = no sends */
-	const struct outbox_row *aside_rows;
+	struct outbox_row *aside_rows;
 	size_t aside_len;
+	struct entry_row *open_rows; /* criticals that nobody took on */
+	size_t open_len;
+	size_t silences;   /* that hold or will */
+	const char *quiet; /* a quiet time that holds, or NULL */
+	int64_t quiet_until_ms;
 };
 
 /* A copy of what the loop knows, with strings and rooms of its own, for another thread; rows from
@@ -43,11 +49,15 @@ struct report_status {
 void report_status_copy(const struct report_status *from, struct report_status *to);
 void report_status_finish(struct report_status *copy); /* a zeroed one is allowed */
 
-/* Lines for a phone or a terminal. */
-void report_status_text(const struct report_status *status, struct buf *out);
+/* Lines for a phone or a terminal: one screen. prefix: of commands, "" on the command line. */
+void report_status_text(const struct report_status *status, const char *prefix, struct buf *out);
 /* The same as data; a new reference. */
 json_t *report_status_json(const struct report_status *status);
 
-/* Newest first: one or two short lines an alert. */
-void report_alerts_text(const struct alert_row *rows, size_t len, int64_t now_ms, struct buf *out);
+/* How an alert stands: "open", "acked by @op:example.org", "resolved", "held back: silence 2".
+ * entry: what it became in a message, or NULL. */
+void report_state(const struct alert_row *row, const struct entry_row *entry, struct buf *out);
+/* Two short lines an alert; count: of its entry. */
+void report_alert_text(const struct alert_row *row, const struct entry_row *entry, int64_t now_ms,
+        struct buf *out);
 json_t *report_alerts_json(const struct alert_row *rows, size_t len);

@@ -107,8 +107,8 @@ enum err alerts_by_run_id(struct store *store, const char *run_id, struct alert_
 	return sql_one_row(&sql, &rows_type, row);
 }
 
-enum err alerts_of_run(struct store *store, const char *run_id, int limit, struct alert_row **rows,
-        size_t *len)
+enum err alerts_of_run(
+        struct store *store, const char *run_id, int limit, struct alert_row **rows, size_t *len)
 {
 	struct sql sql;
 
@@ -118,8 +118,8 @@ enum err alerts_of_run(struct store *store, const char *run_id, int limit, struc
 	return sql_all_rows(&sql, &rows_type, (void **)rows, len);
 }
 
-enum err alerts_held(struct store *store, int64_t silence_id, int limit, struct alert_row **rows,
-        size_t *len)
+enum err alerts_held(
+        struct store *store, int64_t silence_id, int limit, struct alert_row **rows, size_t *len)
 {
 	struct sql sql;
 

@@ -11,8 +11,8 @@
 	X(TEXT, fingerprint)      \
 	X(TEXT, what)
 
-#define HISTORY_STATEMENTS(X)                                                                      \
-	X(HISTORY_ADD, SQL_INSERT("history", HISTORY_COLUMNS))                                     \
+#define HISTORY_STATEMENTS(X)                                                                     \
+	X(HISTORY_ADD, SQL_INSERT("history", HISTORY_COLUMNS))                                    \
 	X(HISTORY_OF, SQL_SELECT("history", HISTORY_COLUMNS) "WHERE fingerprint = ? ORDER BY id " \
 	                                                     "DESC LIMIT ?")
 
@@ -31,8 +31,7 @@ void history_row_finish(struct history_row *row)
 	sql_finish_row(&rows_type, row);
 }
 
-enum err history_add(
-        struct store *store, const char *fingerprint, const char *what, int64_t at_ms)
+enum err history_add(struct store *store, const char *fingerprint, const char *what, int64_t at_ms)
 {
 	struct history_row row = {
 	        .at_ms = at_ms, .fingerprint = (char *)fingerprint, .what = (char *)what};

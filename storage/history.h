@@ -14,8 +14,7 @@ struct history_row {
 };
 
 void history_row_finish(struct history_row *row);
-enum err history_add(
-        struct store *store, const char *fingerprint, const char *what, int64_t at_ms);
+enum err history_add(struct store *store, const char *fingerprint, const char *what, int64_t at_ms);
 /* The newest first, at most limit. The caller finishes and frees the array. */
 enum err history_of(struct store *store, const char *fingerprint, int limit,
         struct history_row **rows, size_t *len);

@@ -97,7 +97,8 @@ enum err messages_by_event(struct store *store, const char *event_id, struct mes
 	return sql_one_row(&sql, &rows_type, row);
 }
 
-enum err messages_before(struct store *store, const struct message_row *ring, struct message_row *row)
+enum err messages_before(
+        struct store *store, const struct message_row *ring, struct message_row *row)
 {
 	struct sql sql;
 

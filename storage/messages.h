@@ -48,7 +48,7 @@ struct entry_row {
 	int64_t resolved_ms;       /* 0 = firing */
 	int64_t acked_ms;          /* 0 = nobody took it on */
 	int64_t reminded_ms;       /* when the room was told of it last */
-	int64_t open_ms;           /* since when nobody has it: first heard of, or given back */
+	int64_t open_ms;           /* since when the room knows and nobody has it; 0 = not yet */
 	int64_t escalated_ms;      /* `after` of the last step of escalation it went through */
 	char *acked_by, *ack_note; /* or NULL */
 };
@@ -87,13 +87,15 @@ enum err entries_by_id(struct store *store, int64_t id, struct entry_row *row);
  * once, in the newest of its messages. Oldest first, at most limit. */
 enum err entries_unacked(
         struct store *store, int64_t since_ms, int limit, struct entry_row **rows, size_t *len);
-/* Of these, the ones in the room since before_ms of which it was not told again after that. */
+/* Of these, the ones in the room since before_ms of which it was not told again since. */
 enum err entries_remind(struct store *store, int64_t since_ms, int64_t before_ms, int limit,
         struct entry_row **rows, size_t *len);
 /* Of these, the ones in the room and without anybody since before_ms, which did not go through
  * the step with that `after`. */
 enum err entries_escalate(struct store *store, int64_t since_ms, int64_t before_ms,
         int64_t after_ms, int limit, struct entry_row **rows, size_t *len);
+/* The entries of a message are in the room from now on. */
+enum err entries_told(struct store *store, int64_t message_id, int64_t now_ms);
 /* All firing ones that happened last after since_ms, newest first; at most limit. */
 enum err entries_open(
         struct store *store, int64_t since_ms, int limit, struct entry_row **rows, size_t *len);

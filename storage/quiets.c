@@ -11,10 +11,10 @@
 	X(TEXT, room)           \
 	X(TEXT, name)
 
-#define QUIETS_STATEMENTS(X)                                                              \
-	X(QUIETS_COUNT, "INSERT INTO quiets (held, name, room) VALUES (1, ?, ?) "         \
-	                "ON CONFLICT (name, room) DO UPDATE SET held = held + 1")         \
-	X(QUIETS_ALL, SQL_SELECT("quiets", QUIET_COLUMNS) "ORDER BY id")                  \
+#define QUIETS_STATEMENTS(X)                                                      \
+	X(QUIETS_COUNT, "INSERT INTO quiets (held, name, room) VALUES (1, ?, ?) " \
+	                "ON CONFLICT (name, room) DO UPDATE SET held = held + 1") \
+	X(QUIETS_ALL, SQL_SELECT("quiets", QUIET_COLUMNS) "ORDER BY id")          \
 	X(QUIETS_DELETE, "DELETE FROM quiets WHERE id = ?")
 
 SQL_STATEMENTS(sql_quiets, QUIETS_STATEMENTS);

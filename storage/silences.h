@@ -1,6 +1,6 @@
 /*
  * silences.h - what is held back, by whom and until when. What the matchers mean is the business
- * of handlers/matcher.h.
+ * of bot/base/matcher.h.
  */
 #pragma once
 
@@ -14,11 +14,11 @@ struct silence_row {
 	int64_t end_ms;
 	int64_t ended_ms;   /* 0 = it holds, or will */
 	int until_resolved; /* ends earlier, when all that it held back is resolved */
-	int64_t held;     /* alerts that it held back */
-	char *author;     /* Matrix user id, or "uid N" */
-	char *room;       /* name, where its end is told; NULL = nowhere */
-	char *matchers;   /* text */
-	char *reason;     /* "" = none */
+	int64_t held;       /* alerts that it held back */
+	char *author;       /* Matrix user id, or "uid N" */
+	char *room;         /* name, where its end is told; NULL = nowhere */
+	char *matchers;     /* text */
+	char *reason;       /* "" = none */
 };
 
 void silence_row_finish(struct silence_row *row);

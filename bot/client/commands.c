@@ -9,7 +9,7 @@
 #include "bot/base/buf.h"
 #include "bot/client/commands.h"
 #include "bot/client/socket.h"
-#include "bot/client/synthetic.h"
+#include "bot/base/synthetic.h"
 #include "bot/config/config.h"
 
 #define ANSWER_TIMEOUT_MS 10000

@@ -1,7 +1,8 @@
 -- Since when nobody has a failure and which steps of escalation it went through; silences that
 -- begin later, and what each held back; quiet times; finding what an event was about.
 
-ALTER TABLE entries ADD COLUMN open_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE entries ADD COLUMN open_ms INTEGER NOT NULL DEFAULT 0; -- 0 = not in the room yet
+UPDATE entries SET open_ms = last_ms;
 ALTER TABLE entries ADD COLUMN escalated_ms INTEGER NOT NULL DEFAULT 0;
 
 ALTER TABLE silences ADD COLUMN start_ms INTEGER NOT NULL DEFAULT 0;

@@ -214,14 +214,14 @@ def test_ack_in_all_its_forms():
     server.wait(lambda: "acked by" not in [b for b in server.bodies(OPS) if "app_2" in b][-1])
     check(not any("acked by" in b for b in server.bodies(OPS) if "app_3" in b), "a stranger's reaction")
     tell(server, message("$c3", "!ack nope"), message("$c4", "!unack r-0"), message("$c5", "!ack"))
-    answered(server, "$c3", "there is no run nope")
+    answered(server, "$c3", "there is no run nope;")
     answered(server, "$c4", "open again")
     answered(server, "$c5", "which run?")
     told = []
-    while sum(t.get("event") in ("acked", "unacked") for t in told) < 4:
+    while sum(t.get("event") in ("acked", "unacked") for t in told) < 5:
         told.append(watcher.receive())
     check([(t["event"], t.get("run_id")) for t in told if t.get("event") in ("acked", "unacked")] ==
-          [("acked", "r-0"), ("acked", None), ("acked", None), ("unacked", "r-0")], str(told))
+          [("acked", "r-0"), ("acked", "r-1"), ("acked", "r-2"), ("unacked", "r-2"), ("unacked", "r-0")], str(told))
     answer = bot.call({"op": "ack", "run_id": "r-3", "note": "from the host"})
     check(answer["ok"] and "app_3" in answer["text"], str(answer))
     shown(server, "acked by uid ")
@@ -240,18 +240,21 @@ def test_silences():
     event_of(server, "r-0")
     tell(server, message("$c1", '!silence app=noisy, node_id=~"node_r-.*" 30m deploy'),
          message("$c2", "!silence app=~.* 1h"), message("$c3", "!silence noisy 3x"),
-         message("$c4", "!silence other until resolved"), message("$c5", "!silence noisy 400d"))
+         message("$c4", "!silence app=other until resolved"), message("$c5", "!silence noisy 400d"),
+         message("$c11", "!silence noisi 1h"), message("$c12", "!silence noisy forever"))
     answered(server, "$c1", 'silence 1: app="noisy", node_id=~"node_r-.*", until')
     answered(server, "$c2", "everything")
     answered(server, "$c3", "a duration looks like")
     answered(server, "$c4", "until it is resolved")
-    answered(server, "$c5", "silence_max")
+    answered(server, "$c5", "longer than silences may be")
+    answered(server, "$c11", "Did you mean noisy?")
+    answered(server, "$c12", "no silence without an end")
     check("held back 1 alert" in answers(server, "$c1")[0], answers(server, "$c1")[0])
     check(bot.call(alert("r-1", app="noisy"))["state"] == "silenced", "not silenced")
     check(bot.call(alert("r-2", app="other"))["state"] == "silenced", "not silenced")
     check(bot.call(alert("r-3", app="quiet"))["state"] == "queued", "silenced too much")
     bot.call(alert("r-2", app="other", status="resolved"))
-    shown(server, "silence 2 (app=\"other\") is over, what it was for is resolved: it held back 1 alert")
+    shown(server, "Silence 2 (app=\"other\") is over, what it was for is resolved: it held back 1 alert")
     check(bot.call(alert("r-4", app="other"))["state"] == "queued", "silenced after the end")
     tell(server, message("$c6", "!silences"), message("$c7", "!silence 1 2h"),
          message("$c8", "!unsilence 1"), message("$c9", "!unsilence 9"), message("$c10", "!alert r-1"))
@@ -300,10 +303,10 @@ def test_status_and_alerts_in_the_room():
     event_of(server, "r-0")
     tell(server, message("$c1", "!status"), message("$c2", "!alerts"), message("$c3", "!alert r-0"),
          message("$c4", "!retry"), message("$c5", "!help silence"))
-    check("alive" in answered(server, "$c1") and "not acked" in answered(server, "$c1"), answered(server, "$c1"))
+    check("alive" in answered(server, "$c1") and "nobody has: 1\n  data_factory: r-0" in answered(server, "$c1"), answered(server, "$c1"))
     answered(server, "$c2", "r-0")
     answered(server, "$c3", "why: new message")
-    answered(server, "$c4", "0 back in the queue")
-    answered(server, "$c5", "1h30m")
+    answered(server, "$c4", "nothing is set aside")
+    answered(server, "$c5", "Like: !silence etl")
     bot.stop()
     server.shut()
