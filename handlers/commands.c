@@ -266,15 +266,17 @@ enum err command_audit(const struct command_env *env, const struct room_event *e
 enum err command_refuse(const struct command_env *env, const struct room_event *event,
         const char *root, const char *command, const char *why)
 {
+	/* what nobody is told of does not count as told */
+	const char *result = root ? "refused" : "ignored";
 	int64_t count;
 	enum err err = commands_count(
-	        env->store, event->sender, "refused", env->now_ms - CLOCK_MINUTE_MS, &count);
+	        env->store, event->sender, result, env->now_ms - CLOCK_MINUTE_MS, &count);
 	char *text;
 
 	if (err != OK || count >= REFUSALS_KEPT)
 		return err;
 	log_warning("commands", "refused in %s to %s: %s", event->room, event->sender, why);
-	err = command_audit(env, event, command, "refused", why);
+	err = command_audit(env, event, command, result, why);
 	if (err != OK || !root || count >= REFUSALS_TOLD)
 		return err;
 	text = x_asprintf("Sorry, %s.", why);
