@@ -146,6 +146,91 @@ def test_limited_timeline_is_filled():
     server.shut()
 
 
+def test_power_changes_in_a_gap():
+    """What was written in a gap is judged by the levels of that moment; what follows it, by those
+    after it."""
+    server, bot = make()
+    server.state[(OPS, "m.room.create")] = {"type": "m.room.create", "state_key": "", "sender": "@c:fake.local",
+                                            "content": {"room_version": "11"}}
+    server.state[(OPS, "m.room.power_levels")] = {"users": {"@mod:fake.local": 50}}
+    lowered = {"type": "m.room.power_levels", "state_key": "", "event_id": "$pl", "sender": ADMIN,
+               "origin_server_ts": 1, "content": {"users": {OTHER: 50}}}
+    server.trick("GET", "/messages", lambda r: r.reply(200, {"start": "s", "chunk": [
+        message("$m3", "!help", "@mod:fake.local"), message("$o3", "!help", OTHER), lowered,
+        message("$o1", "!help", OTHER), message("$m1", "!help", "@mod:fake.local")]}))
+    bot.start()
+    in_touch(server)
+    tell(server, message("$known", "!help"))
+    answered(server, "$known")
+    server.tell(join={OPS: {"state": {"events": [lowered]}, "timeline": {
+        "events": [message("$m4", "!help", "@mod:fake.local"), message("$o4", "!help", OTHER)],
+        "limited": True, "prev_batch": "p1"}}})
+    answered(server, "$o4")
+    server.wait(lambda: len(audit(bot)) == 7)
+    check(dict(audit(bot)) == {"$known": "done", "$m1": "done", "$o1": "refused", "$o3": "done",
+                               "$m3": "refused", "$m4": "refused", "$o4": "done"}, str(audit(bot)))
+    bot.stop()
+    server.shut()
+
+
+def test_subscribers_hear_of_silences_and_steps():
+    server, bot = make("remind = 0\n[escalate now]\nafter = 1s\nmention = room\n")
+    bot.start()
+    in_touch(server)
+    watcher = bot.client()
+    watcher.send({"op": "subscribe"})
+    bot.call(alert("r-0"))
+    event_of(server, "r-0")
+    tell(server, message("$c1", "!silence app=other 1s why not"))
+    wanted, told = {"silenced", "unsilenced", "escalated"}, {}
+    while not wanted <= told.keys():
+        event = watcher.receive()
+        told[event.get("event")] = event
+    check(told["silenced"]["reason"] == "why not" and told["silenced"]["by"] == ADMIN, str(told))
+    check(told["unsilenced"]["id"] == told["silenced"]["id"] and told["unsilenced"]["held"] == 0, str(told))
+    check(told["escalated"]["step"] == "now" and told["escalated"]["run_ids"] == ["r-0"], str(told))
+    shown(server, "⏫ 1 critical")
+    line = next(e["content"] for _, e in server.timeline if "⏫" in e["content"]["body"])
+    check(line["m.mentions"] == {"room": True}, str(line))
+    bot.stop()
+    server.shut()
+
+
+def test_an_ack_of_the_ring_is_one_of_what_joined():
+    server, bot = make("remind = 0\n[delivery]\nthrottle = 2s\n")
+    bot.start()
+    in_touch(server)
+    bot.call(alert("r-0"))
+    event_of(server, "r-0")
+    bot.call(alert("r-1"))
+    bot.call(alert("r-2"))
+    server.wait(lambda: any("joined the message" in b for b in server.bodies(OPS)), 30)
+    ring = next(e["event_id"] for _, e in server.timeline if "joined the message" in e["content"].get("body", ""))
+    tell(server, reaction("$r1", ring, "✅"))
+    server.wait(lambda: any(b.count("acked by") == 3 for b in server.bodies(OPS)), 30)
+    tell(server, message("$c1", "!status"))
+    check("nobody has" not in answered(server, "$c1"), "not all")
+    bot.stop()
+    server.shut()
+
+
+def test_what_answers_hold_of_apps_links_nothing():
+    server, bot = make("remind = 0\n")
+    bot.start()
+    in_touch(server)
+    bot.call({"op": "alert", "app": "evil", "severity": "critical", "run_id": "r-0",
+              "title": "<b>see https://evil.example @admin:fake.local</b>"})
+    event_of(server, "r-0")
+    tell(server, message("$c1", "!alerts"))
+    answered(server, "$c1", "evil.example")
+    html = next(e["content"] for _, e in server.timeline
+                if e["content"].get("m.relates_to", {}).get("event_id") == "$c1")["formatted_body"]
+    check("<b>" not in html and "<a " not in html, html)
+    check("<code>" in html and html.index("<code>") < html.index("evil.example") < html.index("</code>"), html)
+    bot.stop()
+    server.shut()
+
+
 def test_kill_between_and_replay():
     """Killed while the answer leaves; the same events come again: each is carried out once."""
     server, bot = make()
