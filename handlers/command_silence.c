@@ -154,7 +154,7 @@ static enum err say_now(struct command_call *call, const struct matchers *matche
 	}
 	free(rows);
 	if (count)
-		command_say(call, "Firing now: %zu%s%s\n", count, buf_str(&names),
+		command_say(call, "Firing now (%zu)%s%s.\n", count, buf_str(&names),
 		        count > NAMED_MAX ? ", …" : "");
 	else
 		command_say(call, "Nothing of it is firing now.\n");

@@ -380,7 +380,7 @@ def test_silences(world, secret):
     place.bot.call(node("si-2", "other_si"))
     place.event_of("si-2")
     body = place.ask("!silence app=si_app, node_id=~“node_si-.*” 30m \"deploy of v2\"",
-                     'app="si_app", node_id=~"node_si-.*", until ', "(30m).", "Firing now: 1: si_app · node_si-1",
+                     'app="si_app", node_id=~"node_si-.*", until ', "(30m).", "Firing now (1): si_app · node_si-1.",
                      "In the last 24 h it would have held back 1 alert.")
     check("UTC" in body and "T" not in body.split("until ")[1].split(" ")[0], body)
     number = body.split()[2].rstrip(":")
@@ -413,7 +413,7 @@ def test_silences_end_and_say_so(world, secret):
     for run in ("en-1", "en-2"):
         place.bot.call(node(run, "en_app"))
     place.event_of("en-2")
-    body = place.ask("!silence en_app until resolved", "until it is resolved, at most to ", "Firing now: 2")
+    body = place.ask("!silence en_app until resolved", "until it is resolved, at most to ", "Firing now (2): en_app")
     number = body.split()[2].rstrip(":")
     place.bot.call(node("en-3", "en_app"))
     for run in ("en-1", "en-2"):
