@@ -195,6 +195,27 @@ static void an_ack_stops_it_and_giving_back_counts_anew(void **state)
 	world_destroy(w);
 }
 
+static void what_fires_again_after_it_was_resolved_is_nobodys(void **state)
+{
+	struct world *w = world_create(steps);
+	char *body;
+
+	fire(w, "etl", "r-1", "n");
+	assert_int_equal(ack(w, "r-1", "@op:x"), 1);
+	world_alert(w, failed, "etl", "critical", "r-1", "resolved", "n");
+	world_pass(w, 2000);
+	fire(w, "etl", "r-2", "n"); /* within the minute: in the same message */
+	world_pass(w, 2000);
+	assert_int_equal(world_count(w, "send"), 1);
+	body = world_body(w, w->len - 1);
+	assert_non_null(strstr(body, "×2"));
+	assert_null(strstr(body, "acked"));
+	free(body);
+	pass(w, 17 * MINUTE);
+	assert_int_equal(said(w, "⏫", "etl"), 1);
+	world_destroy(w);
+}
+
 static void an_ack_ends_after_its_time(void **state)
 {
 	struct world *w = world_create("[commands]\nremind = 30m\nack_timeout = 2h\n");
@@ -253,6 +274,7 @@ int main(void)
 	        cmocka_unit_test(it_waits_for_the_message_to_be_in_the_room),
 	        cmocka_unit_test(new_messages_of_the_same_failure_do_not_begin_anew),
 	        cmocka_unit_test(an_ack_stops_it_and_giving_back_counts_anew),
+	        cmocka_unit_test(what_fires_again_after_it_was_resolved_is_nobodys),
 	        cmocka_unit_test(an_ack_ends_after_its_time),
 	        cmocka_unit_test(a_silence_stops_it_while_it_holds),
 	        cmocka_unit_test(all_failures_of_a_run_are_acked_and_tests_are_left_alone),
