@@ -85,6 +85,9 @@ enum err command_carry_out(const struct command_env *env, const struct room_even
 enum err reaction_take(const struct command_env *env, const struct room_event *event);
 enum err reaction_redacted(const struct command_env *env, const struct room_event *event);
 
+/* command_heartbeat.c */
+enum err command_heartbeat(struct command_call *call);
+
 /* command_help.c */
 enum err command_help(struct command_call *call);
 

@@ -28,6 +28,10 @@ const struct command commands[] = {
         {"alert", "alert <run_id>", "what became of it, and why", "alert r-81", command_alert,
                 true},
         {"alerts", "alerts [app] [n]", "the newest", "alerts etl 10", command_alerts, true},
+        {"heartbeat", "heartbeat [now | stop <app> [name]]",
+                "my signs of life and those of apps\nNow: one more, at once. Stop: forget an "
+                "app's.",
+                "heartbeat now", command_heartbeat},
         {"help", "help [command]", "what there is", "help silence", command_help, true},
         {"retry", "retry [number]", "send again what was set aside", "retry", command_retry},
         {"silence", "silence <what> [2h | until 07:00 | until resolved] [reason]",

@@ -40,6 +40,7 @@ void report_status_copy(const struct report_status *from, struct report_status *
 	to->encryption_problem = x_strdup_opt(from->encryption_problem);
 	to->fingerprint = x_strdup_opt(from->fingerprint);
 	to->notices = json_deep_copy(from->notices);
+	to->heartbeat = NULL;
 	to->aside_rows = NULL;
 	to->aside_len = 0;
 	to->open_rows = NULL;
@@ -243,6 +244,8 @@ void report_status_text(const struct report_status *status, const char *prefix, 
 	if (status->p95_ms >= 0)
 		buf_printf(out, "; p95 %" PRId64 " ms", status->p95_ms);
 	buf_add_char(out, '\n');
+	if (status->heartbeat)
+		buf_printf(out, "last heartbeat: %s\n", status->heartbeat);
 	report_rooms(status, out);
 	report_open(status, out);
 	report_silences(status, prefix, out);
@@ -276,7 +279,7 @@ json_t *report_status_json(const struct report_status *status)
 		                      "identity", status->open_rows[i].identity, "run_ids",
 		                      json_loads(status->open_rows[i].run_ids, 0, NULL)));
 	json = json_pack("{s:s, s:I, s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i,"
-	                 " s:{s:I, s:I, s:I}, s:I, s:o, s:o, s:{s:s?, s:s?, s:s?, s:O?}}",
+	                 " s:{s:I, s:I, s:I}, s:I, s:s?, s:o, s:o, s:{s:s?, s:s?, s:s?, s:O?}}",
 	        "version", status->version, "uptime_ms",
 	        (json_int_t)(status->now_ms - status->started_ms), "homeserver",
 	        status->homeserver ? status->homeserver : "", "online",
@@ -289,9 +292,9 @@ json_t *report_status_json(const struct report_status *status)
 	        (json_int_t)status->counts[SEVERITY_CRITICAL], "warning",
 	        (json_int_t)status->counts[SEVERITY_WARNING], "info",
 	        (json_int_t)status->counts[SEVERITY_INFO], "p95_ms", (json_int_t)status->p95_ms,
-	        "rooms", rooms, "set_aside", aside, "encryption", "identity", status->identity,
-	        "problem", status->encryption_problem, "fingerprint", status->fingerprint,
-	        "notices", status->notices);
+	        "last_heartbeat", status->heartbeat, "rooms", rooms, "set_aside", aside,
+	        "encryption", "identity", status->identity, "problem", status->encryption_problem,
+	        "fingerprint", status->fingerprint, "notices", status->notices);
 	json_object_set_new(json, "unacked", open);
 	json_object_set_new(json, "silences", json_integer((json_int_t)status->silences));
 	json_object_set_new(

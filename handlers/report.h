@@ -35,6 +35,7 @@ struct report_status {
 	int64_t waiting, aside, oldest_ms;
 	int64_t counts[3]; /* alerts of the last 24 h by severity */
 	int64_t p95_ms;    /* -1 = no sends */
+	char *heartbeat;   /* the last one, for people; NULL = there was none */
 	struct outbox_row *aside_rows;
 	size_t aside_len;
 	struct entry_row *open_rows; /* criticals that nobody took on */

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include "bot/base/clock.h"
+#include "handlers/heartbeat.h"
 #include "handlers/quiet.h"
 #include "storage/calls.h"
 #include "storage/silences.h"
@@ -51,6 +52,8 @@ enum err status_load(struct store *store, const struct config *config, struct re
 		        &status->open_len);
 	if (err == OK)
 		err = load_silences(store, status);
+	if (err == OK)
+		err = heartbeat_last_text(store, status->now_ms, &status->heartbeat);
 	load_quiet(config, status);
 	return err;
 }
@@ -63,6 +66,8 @@ void status_unload(struct report_status *status)
 		outbox_row_finish(&status->aside_rows[i]);
 	for (i = 0; i < status->open_len; i++)
 		entry_row_finish(&status->open_rows[i]);
+	free(status->heartbeat);
+	status->heartbeat = NULL;
 	free(status->aside_rows);
 	free(status->open_rows);
 	status->aside_rows = NULL;

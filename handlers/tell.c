@@ -35,10 +35,10 @@ enum err tell_room(const struct deliver *d, const char *room, const char *text,
 	buf_init(&html, TELL_MAX * 8);
 	text_add_plain(&body, text, TEXT_NO_LIMIT, TEXT_KEEP_NEWLINES);
 	text_add_html(&html, text, TEXT_NO_LIMIT, TEXT_KEEP_NEWLINES);
-	content = json_pack("{s:s, s:s, s:s, s:s, s:o}", "msgtype",
-	        mentions && mentions[0] ? "m.text" : "m.notice", "body", buf_str(&body), "format",
-	        "org.matrix.custom.html", "formatted_body", buf_str(&html), "m.mentions",
-	        mentions_json(mentions));
+	content =
+	        json_pack("{s:s, s:s, s:s, s:s, s:o}", "msgtype", mentions ? "m.text" : "m.notice",
+	                "body", buf_str(&body), "format", "org.matrix.custom.html",
+	                "formatted_body", buf_str(&html), "m.mentions", mentions_json(mentions));
 	if (about)
 		json_object_set_new(
 		        content, RENDER_KEY, json_pack("{s:i, s:O}", "v", 1, TELL_ABOUT, about));

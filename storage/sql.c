@@ -23,6 +23,7 @@ static const struct sql_statement *const families[SQL_FAMILIES] = {
         [SQL_SILENCES] = sql_silences,
         [SQL_QUIETS] = sql_quiets,
         [SQL_HISTORY] = sql_history,
+        [SQL_HEARTBEATS] = sql_heartbeats,
         [SQL_PRUNE] = sql_prune,
 };
 

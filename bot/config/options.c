@@ -223,9 +223,7 @@ const struct option config_options[] = {
                 .help = "Since it is in the room and nobody has it."},
         {"escalate *", "mention", OPTION_MENTION, ESCALATE(mention), .fallback = "",
                 .example = "@lead:example.org",
-                .help = "Whom the message mentions: user ids, or room. Default: nobody, and it "
-                        "rings\n"
-                        "nowhere."},
+                .help = "Whom the message mentions: user ids, or room. Default: nobody."},
         {"escalate *", "room", OPTION_ROOM, ESCALATE(room), .example = "ops",
                 .help = "Default: the room of the alert."},
 
@@ -244,22 +242,32 @@ const struct option config_options[] = {
         {"heartbeat", "at", OPTION_TIME, IN(heartbeat.at), .fallback = "09:00",
                 .help = "Time of day."},
         {"heartbeat", "timezone", OPTION_ZONE, IN(heartbeat.timezone), .fallback = "UTC",
-                .example = "Europe/Madrid", .help = "Time zone it is meant in. Default: UTC."},
+                .example = "Europe/Madrid",
+                .help = "Time zone it is meant in, and schedules of apps. Default: UTC."},
         {"heartbeat", "grace", OPTION_DURATION, IN(heartbeat.grace_ms), .fallback = "5m", .min = 0,
                 .max = CLOCK_DAY_MS,
                 .help = "When the homeserver has not confirmed it after this, it counts as "
-                        "missing."},
+                        "missing.\n"
+                        "At least 10s."},
 
         {"meta", "room", OPTION_ROOM, IN(meta.room), .example = "ops",
                 .help = "A room, by the bot itself."},
-        {"meta", "exec", OPTION_TEXT, IN(meta.exec), .example = "mail -s 'the bot is silent' root",
-                .help = "A command; the text is on its standard input."},
+        {"meta", "exec", OPTION_ARGV, IN(meta.exec), .example = "mail -s 'the bot is silent' root",
+                .help = "A command; the text is on its standard input. It is split into words by\n"
+                        "quotes, no shell reads it, and it is ended after 30s."},
         {"meta", "homeserver", OPTION_SERVER, IN(meta.homeserver), .example = "example.com",
                 .help = "A second account, on another homeserver at best: as in [matrix]."},
         {"meta", "user", OPTION_USER, IN(meta.user), .example = "@watcher:example.com"},
         {"meta", "token_command", OPTION_TEXT, IN(meta.token.command),
                 .example = "pass show matrix/watcher-token"},
         {"meta", "token_file", OPTION_PATH, IN(meta.token.file), .example = "watcher-token"},
+        {"meta", "second_room", OPTION_ADDRESS, IN(meta.second_room),
+                .example = "#fn-registry-ops:example.com",
+                .help = "Where the second account writes: alias or room id, not encrypted.\n"
+                        "Default: the address of `room` above, or that of the heartbeat's room."},
+        {"meta", "ca_file", OPTION_PATH, IN(meta.ca_file),
+                .example = "/etc/ssl/certs/our-own-ca.pem",
+                .help = "Certificates to trust there and for ping_url, in place of the system's."},
         {"meta", "ping_url", OPTION_URL, IN(meta.ping_url),
                 .example = "https://ping.example.com/bot",
                 .help = "Fetched after each heartbeat that was confirmed: for a dead man's "
@@ -338,6 +346,9 @@ const struct builtin_kind config_builtin_kinds[] = {
         {"error_rate", "⚠️",
                 "{emoji} {app} · {function} error_rate_7d = {rate} (threshold {threshold})",
                 SEVERITY_WARNING, "function"},
+        {"heartbeat_missed", NULL,
+                "{emoji} {app} · {heartbeat} missed (last seen {last_seen}, {every})",
+                SEVERITY_CRITICAL, "heartbeat"},
         {"message", NULL, "{emoji} {app} · {title}\\n{text}", SEVERITY_WARNING, "title"},
 };
 

@@ -1,37 +1,35 @@
--- Since when nobody has a failure and which steps of escalation it went through; silences that
--- begin later, and what each held back; quiet times; finding what an event was about.
+-- Signs of life: the bot's own, one for each date, and those of apps.
 
-ALTER TABLE entries ADD COLUMN open_ms INTEGER NOT NULL DEFAULT 0; -- 0 = not in the room yet
-UPDATE entries SET open_ms = last_ms;
-ALTER TABLE entries ADD COLUMN escalated_ms INTEGER NOT NULL DEFAULT 0;
-
-ALTER TABLE silences ADD COLUMN start_ms INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE silences ADD COLUMN until_resolved INTEGER NOT NULL DEFAULT 0;
-UPDATE silences SET until_resolved = 1, end_ms = at_ms + 604800000 WHERE end_ms = 0;
-
-ALTER TABLE alerts ADD COLUMN silence_id INTEGER; -- a log: its row may be gone
-CREATE INDEX alerts_silence ON alerts (silence_id) WHERE silence_id IS NOT NULL;
-CREATE INDEX alerts_resolved ON alerts (subject) WHERE resolved = 1;
-
-CREATE INDEX outbox_event ON outbox (event_id) WHERE event_id IS NOT NULL;
-
--- What the quiet times under way have held back, for the rooms that were spared it.
-CREATE TABLE quiets (
-	id   INTEGER PRIMARY KEY,
-	held INTEGER NOT NULL,
-	room TEXT NOT NULL,
-	name TEXT NOT NULL,
-	UNIQUE (name, room)
+CREATE TABLE heartbeats (
+	id           INTEGER PRIMARY KEY AUTOINCREMENT,
+	due_ms       INTEGER NOT NULL,
+	posted_ms    INTEGER NOT NULL, -- given to the queue
+	confirmed_ms INTEGER NOT NULL, -- 0 = not by the homeserver yet
+	alarmed_ms   INTEGER NOT NULL, -- when it was found missing; 0 = it was not
+	outbox_id    INTEGER NOT NULL, -- may name a row that is gone
+	late         INTEGER NOT NULL,
+	ping         INTEGER NOT NULL, -- 1 = ping_url is still to be called
+	tell         INTEGER NOT NULL, -- 1 = the other channels are still to be told
+	date         TEXT NOT NULL UNIQUE,
+	alarm        TEXT,
+	open         INTEGER GENERATED ALWAYS AS
+	             (confirmed_ms = 0 OR ping = 1 OR tell = 1) VIRTUAL
 ) STRICT;
+CREATE INDEX heartbeats_open ON heartbeats (open, due_ms);
+CREATE INDEX heartbeats_due ON heartbeats (due_ms);
 
-CREATE INDEX entries_open ON entries (last_ms) WHERE resolved_ms = 0;
-
--- What people and the bot did about a failure, for !alert; who did it from where is in `commands`.
-CREATE TABLE history (
-	id          INTEGER PRIMARY KEY,
-	at_ms       INTEGER NOT NULL,
-	fingerprint TEXT NOT NULL,
-	what        TEXT NOT NULL
+CREATE TABLE app_heartbeats (
+	id          INTEGER PRIMARY KEY AUTOINCREMENT,
+	every_ms    INTEGER NOT NULL, -- 0 = by schedule
+	grace_ms    INTEGER NOT NULL,
+	first_ms    INTEGER NOT NULL,
+	seen_ms     INTEGER NOT NULL,
+	due_ms      INTEGER NOT NULL, -- the next one
+	deadline_ms INTEGER NOT NULL, -- when it counts as missed
+	missed_ms   INTEGER NOT NULL, -- since when it is; 0 = it is not
+	app         TEXT NOT NULL,
+	name        TEXT NOT NULL,    -- "" = the app's only one
+	schedule    TEXT,
+	UNIQUE (app, name)
 ) STRICT;
-CREATE INDEX history_fingerprint ON history (fingerprint);
-CREATE INDEX history_at ON history (at_ms);
+CREATE INDEX app_heartbeats_deadline ON app_heartbeats (deadline_ms) WHERE missed_ms = 0;

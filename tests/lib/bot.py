@@ -68,6 +68,7 @@ database = {self.folder}/operations.db
 {extra}
 """)
         self.process = None
+        self.environment = {}
 
     def start(self, wait=True):
         out = open(self.log, "ab")
@@ -78,7 +79,7 @@ database = {self.folder}/operations.db
             ready.settimeout(60)
             self.process = subprocess.Popen(
                 [BUILD / "bot/matrix-telemetry-bot", "run", "-c", self.config], stderr=out,
-                stdin=subprocess.DEVNULL, env={**os.environ, "NOTIFY_SOCKET": str(notify)})
+                stdin=subprocess.DEVNULL, env={**os.environ, **self.environment, "NOTIFY_SOCKET": str(notify)})
             Bot.started.append(self.process)
             while wait and b"READY=1" not in ready.recv(4096):
                 pass

@@ -117,13 +117,16 @@ static void test_builtin_kinds(void **state)
 	        {"error_rate", "⚠️",
 	                "{emoji} {app} · {function} error_rate_7d = {rate} (threshold {threshold})",
 	                "function", NULL, SEVERITY_WARNING},
+	        {"heartbeat_missed", NULL,
+	                "{emoji} {app} · {heartbeat} missed (last seen {last_seen}, {every})",
+	                "heartbeat", NULL, SEVERITY_CRITICAL},
 	        {"message", NULL, "{emoji} {app} · {title}\n{text}", "title", NULL,
 	                SEVERITY_WARNING},
 	};
 	struct config *c = good(BASE);
 
-	assert_int_equal(c->kinds_len, 5);
-	for (size_t i = 0; i < 5; i++) {
+	assert_int_equal(c->kinds_len, 6);
+	for (size_t i = 0; i < 6; i++) {
 		const struct config_kind *kind = config_kind(c, kinds[i].name);
 
 		assert_non_null(kind);
@@ -189,6 +192,7 @@ static const char every_key[] =
         "[heartbeat]\nroom = other\nat = 23:59\ntimezone = UTC\ngrace = 10m\n"
         "[meta]\nroom = dev\nexec = mail root\nhomeserver = example.com\nuser = @w:example.com\n"
         "token_file = w-token\nping_url = https://ping.example.com/x\n"
+        "second_room = #w:example.com\nca_file = ca.pem\n"
         "[call_monitor]\ndatabase = /cm.db\nviolations_threshold = 10.5\n"
         "error_rate_threshold = 0\nevery = 10m\ncalls_table = calls\n"
         "calls_columns = at=called_at, what=function\n"
@@ -242,7 +246,7 @@ static void test_every_key(void **state)
 	assert_int_equal(app->throttle_ms, -1);
 	assert_false(app->quiet);
 	assert_null(config_app(c, "third"));
-	assert_int_equal(c->kinds_len, 6);
+	assert_int_equal(c->kinds_len, 7);
 	const struct config_kind *kind = config_kind(c, "disk_full");
 	assert_string_equal(kind->text, "{emoji} {app}\n{host} is full {{really}}");
 	assert_string_equal(kind->html, "<b>{host}</b>");
@@ -288,6 +292,8 @@ static void test_every_key(void **state)
 	assert_string_equal(c->meta.user, "@w:example.com");
 	assert_string_equal(c->meta.token.file, "/tmp/w-token");
 	assert_string_equal(c->meta.ping_url, "https://ping.example.com/x");
+	assert_string_equal(c->meta.second_room, "#w:example.com");
+	assert_string_equal(c->meta.ca_file, "/tmp/ca.pem");
 	assert_string_equal(c->call_monitor.database, "/cm.db");
 	assert_true(c->call_monitor.violations_threshold == 10.5);
 	assert_true(c->call_monitor.error_rate_threshold == 0);

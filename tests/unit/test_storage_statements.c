@@ -34,6 +34,10 @@ static bool plan_line_is_bounded(const char *detail)
 	        "USING INDEX silences_active",
 	        /* a row for each quiet time that holds and room */
 	        "SCAN quiets",
+	        /* never more than HEARTBEATS_MAX rows, see handlers/app_heartbeat.h */
+	        "USING INDEX sqlite_autoindex_app_heartbeats_1",
+	        "USING COVERING INDEX sqlite_autoindex_app_heartbeats_1",
+	        "USING COVERING INDEX app_heartbeats_deadline",
 	        /* never more than a thousand rows, see bot/timeline_read.c */
 	        "USING COVERING INDEX sqlite_autoindex_undecrypted_1"};
 
