@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <string.h>
 #include "bot/base/alloc.h"
+#include "bot/base/text.h"
 
 static const char *string_of(const json_t *object, const char *key)
 {
@@ -64,6 +65,8 @@ static char *straight_quotes(const char *text)
 			buf_add_char(&out, *text);
 		text += len;
 	}
+	if (out.overflow) /* cut: not inside a character */
+		out.data[text_whole(out.data, out.len)] = '\0';
 	return buf_take(&out);
 }
 
