@@ -17,7 +17,7 @@ from commands import (  # noqa: E402,F401
     test_power_changes_in_a_gap, test_subscribers_hear_of_silences_and_steps,
     test_what_answers_hold_of_apps_links_nothing, test_reminders_until_somebody_takes_it_on, test_silences, test_status_and_alerts_in_the_room)
 from heartbeats import (  # noqa: E402,F401
-    test_heartbeat_of_an_app, test_heartbeat_out_of_the_spool, test_heartbeat_unconfirmed_then_late,
+    test_heartbeat_database_is_locked, test_heartbeat_in_the_room, test_heartbeat_of_an_app, test_heartbeat_out_of_the_spool, test_heartbeat_unconfirmed_then_late,
     test_heartbeat_with_kills_around_its_time)
 from homeserver import Homeserver  # noqa: E402
 
