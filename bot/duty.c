@@ -8,7 +8,9 @@
 #include "bot/duty.h"
 #include "handlers/ack.h"
 #include "handlers/app_heartbeat.h"
+#include "handlers/escalate.h"
 #include "handlers/heartbeat.h"
+#include "handlers/quiet.h"
 #include "handlers/silence.h"
 
 #define FIRST_MS CLOCK_SECOND_MS
@@ -25,6 +27,7 @@ struct duty {
 	bool looking;  /* one of them looks at heartbeats */
 	bool closing, timer_closed;
 	struct config *tidy_config; /* referenced, of the job for silences and acks; NULL = none */
+	json_t *tidy_happened;      /* array, filled by it */
 	/* of the job for heartbeats */
 	struct config *job_config;       /* referenced */
 	struct report_status job_status; /* a copy */
@@ -58,20 +61,35 @@ static void job_done(struct duty *duty)
 static enum err tidy_work(struct store *store, void *arg)
 {
 	struct duty *duty = arg;
-	struct deliver d = {.store = store, .config = duty->tidy_config, .now_ms = clock_now_ms()};
+	struct deliver d = {.store = store,
+	        .config = duty->tidy_config,
+	        .now_ms = clock_now_ms(),
+	        .happened = duty->tidy_happened};
 	enum err err = silence_end_due(&d);
 
-	return err == OK ? ack_duty(&d) : err;
+	if (err == OK)
+		err = quiet_end_due(&d);
+	if (err == OK)
+		err = ack_end_due(&d);
+	return err == OK ? escalate_duty(&d) : err;
 }
 
 static void tidy_done(enum err result, const char *message, void *arg)
 {
 	struct duty *duty = arg;
+	json_t *event;
+	size_t i;
 
 	config_unref(duty->tidy_config);
 	duty->tidy_config = NULL;
 	if (result != OK)
 		log_error("duty", "reminders and silences could not be looked at: %s", message);
+	json_array_foreach(duty->tidy_happened, i, event)
+	{
+		if (result == OK)
+			duty->env.on_happened(json_incref(event), duty->env.arg);
+	}
+	json_decref(duty->tidy_happened);
 	courier_poke(duty->env.courier);
 	job_done(duty);
 }
@@ -81,6 +99,7 @@ static void tidy(struct duty *duty)
 	if (duty->tidy_config)
 		return;
 	duty->tidy_config = config_ref(duty->config);
+	duty->tidy_happened = json_array();
 	duty->jobs++;
 	writer_submit(duty->env.writer, tidy_work, tidy_done, duty);
 }
@@ -169,8 +188,7 @@ static void look(struct duty *duty)
 	duty->looking = true;
 	duty->job_config = config_ref(duty->config);
 	duty->env.on_status(&status, duty->env.arg);
-	report_status_copy(&status, &duty->job_status);
-	free((void *)status.rooms);
+	report_status_take(&status, &duty->job_status);
 	duty->job_result = (struct heartbeat_result){.happened = json_array()};
 	duty->jobs++;
 	writer_submit(duty->env.writer, look_work, look_done, duty);

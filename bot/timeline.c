@@ -58,14 +58,28 @@ static void batch_add_rooms(struct timeline *timeline, struct timeline_batch *ba
 		mine->room_id = x_strdup(room->room_id);
 		mine->encrypted = room->encrypted;
 		mine->events = json_object_get(lines, "events");
-		if (json_is_true(json_object_get(lines, "limited")))
+		if (json_is_true(json_object_get(lines, "limited"))) {
 			mine->from = x_strdup_opt(
 			        json_string_value(json_object_get(lines, "prev_batch")));
+			mine->state = json_object_get(json_object_get(part, "state"), "events");
+		}
 		batch->rooms_len++;
 	}
 }
 
-/* State that changed between two syncs, before what the timelines tell. */
+static void note_state(struct timeline *timeline, const char *room_id, const json_t *events)
+{
+	const json_t *event;
+	size_t i;
+
+	json_array_foreach(events, i, event)
+	{
+		timeline_power_note(timeline, room_id, event);
+	}
+}
+
+/* State that changed between two syncs, before what the timelines tell. Where a timeline is
+ * limited, it counts behind what is missing: see batch_add_items(). */
 static void batch_note_state(struct timeline *timeline, const json_t *answer)
 {
 	json_t *join = json_object_get(json_object_get(answer, "rooms"), "join"), *room;
@@ -73,14 +87,9 @@ static void batch_note_state(struct timeline *timeline, const json_t *answer)
 
 	json_object_foreach(join, room_id, room)
 	{
-		const json_t *events = json_object_get(json_object_get(room, "state"), "events");
-		const json_t *event;
-		size_t i;
-
-		json_array_foreach(events, i, event)
-		{
-			timeline_power_note(timeline, room_id, event);
-		}
+		if (!json_is_true(json_object_get(json_object_get(room, "timeline"), "limited")))
+			note_state(timeline, room_id,
+			        json_object_get(json_object_get(room, "state"), "events"));
 	}
 }
 
@@ -114,6 +123,7 @@ static void batch_add_items(struct timeline_batch *batch)
 
 		for (j = json_array_size(room->filled); j > 0; j--)
 			batch_add_item(batch, room, json_array_get(room->filled, j - 1));
+		note_state(batch->timeline, room->room_id, room->state);
 		for (j = 0; j < json_array_size(room->events); j++)
 			batch_add_item(batch, room, json_array_get(room->events, j));
 	}
@@ -209,9 +219,7 @@ void timeline_whole(struct timeline *timeline)
 	batch_add_items(batch);
 	if (batch->items_len > 0 || timeline->held > 0) {
 		timeline->events.on_status(&status, timeline->events.arg);
-		report_status_copy(&status, &batch->status);
-		free((void *)status.rooms);
-		free((void *)status.watches);
+		report_status_take(&status, &batch->status);
 	}
 	batch_submit(timeline);
 }

@@ -98,6 +98,14 @@ bool timeline_wants(const json_t *event)
 	return false;
 }
 
+bool timeline_is_power(const json_t *event)
+{
+	const char *type = json_string_value(json_object_get(event, "type"));
+
+	return type && json_object_get(event, "state_key") &&
+	       strcmp(type, "m.room.power_levels") == 0;
+}
+
 static bool room_wants_power(const struct batch_room *room)
 {
 	const json_t *event;
@@ -179,7 +187,7 @@ static void on_messages(const struct mx_answer *answer, void *arg)
 	} else {
 		json_array_foreach(chunk, i, event)
 		{
-			if (timeline_wants(event))
+			if (timeline_wants(event) || timeline_is_power(event))
 				json_array_append(room->filled, event);
 		}
 		room->from = json_array_size(chunk) > 0 ? x_strdup_opt(end) : NULL;

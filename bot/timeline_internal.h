@@ -20,6 +20,7 @@ struct batch_room {
 	char *name, *room_id;
 	bool encrypted; /* the room */
 	json_t *events; /* of the answer's timeline; borrowed from it */
+	json_t *state;  /* what changed before it, when events are missing in between; borrowed */
 	json_t *filled; /* array of what the timeline left out, newest first; owned, or NULL */
 	char *from;     /* token of the next page to fetch, or NULL */
 	unsigned pages;
@@ -76,6 +77,8 @@ void timeline_power_note(struct timeline *timeline, const char *room_id, const j
 void timeline_powers_finish(struct timeline *timeline);
 /* True for an event that the handlers want. */
 bool timeline_wants(const json_t *event);
+/* True for one that says who may. */
+bool timeline_is_power(const json_t *event);
 
 /* timeline_read.c: the writer's job of a batch; on failure nothing of it was done. */
 enum err batch_read(struct store *store, void *arg);

@@ -223,7 +223,8 @@ static enum err tell_unread(struct reading *r, struct undecrypted_row *row, cons
 	err = state_set(r->env.store, "unread.told_ms", now);
 	return err == OK ? command_post(&r->env, row->room, row->event_id, row->event_id,
 	                           "I cannot read this: your client gave me no key for it. If it "
-	                           "was for me, send it again.")
+	                           "was for me, send it again.",
+	                           NULL)
 	                 : err;
 }
 

@@ -7,13 +7,15 @@
 #include "handlers/command.h"
 #include "handlers/command_text.h"
 
+/* One short line each. */
 static void help_list(struct command_call *call)
 {
 	size_t i;
 
 	for (i = 0; i < commands_len; i++)
-		command_say(call, "%s%s — %.*s\n", command_prefix(call), commands[i].usage,
+		command_say(call, "%s%s — %.*s\n", command_prefix(call), commands[i].example,
 		        (int)strcspn(commands[i].help, "\n"), commands[i].help);
+	command_say(call, "%shelp <command> says more, with an example\n", command_prefix(call));
 }
 
 enum err command_help(struct command_call *call)
@@ -30,8 +32,8 @@ enum err command_help(struct command_call *call)
 	if (!*word)
 		help_list(call);
 	else if (command)
-		command_say(
-		        call, "%s%s\n%s\n", command_prefix(call), command->usage, command->help);
+		command_say(call, "%s%s — %s\nLike: %s%s\n", command_prefix(call), command->usage,
+		        command->help, command_prefix(call), command->example);
 	else if (near)
 		command_fail(
 		        call, "No such command. Did you mean %s%s?", command_prefix(call), near);

@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <string.h>
 #include "bot/base/alloc.h"
+#include "bot/base/text.h"
 
 static const char *string_of(const json_t *object, const char *key)
 {
@@ -42,6 +43,31 @@ static void read_relations(const struct room_event *event, struct command_text *
 
 	out->target = reply && !fallback ? reply : root;
 	out->root = root ? root : event->event_id;
+	out->thread = root;
+}
+
+/* What stands behind the name. Phones make curly quotes of straight ones. */
+static char *straight_quotes(const char *text)
+{
+	static const char *const curly[] = {"“", "”", "„"};
+	struct buf out;
+
+	buf_init(&out, COMMAND_TEXT_MAX);
+	while (*text) {
+		size_t len = 1, i;
+
+		for (i = 0; i < sizeof(curly) / sizeof(curly[0]); i++)
+			if (strncmp(text, curly[i], strlen(curly[i])) == 0)
+				len = strlen(curly[i]);
+		if (len > 1)
+			buf_add_char(&out, '"');
+		else
+			buf_add_char(&out, *text);
+		text += len;
+	}
+	if (out.overflow) /* cut: not inside a character */
+		out.data[text_whole(out.data, out.len)] = '\0';
+	return buf_take(&out);
 }
 
 bool command_text_read(
@@ -64,7 +90,7 @@ bool command_text_read(
 		return false;
 	for (i = 0; i < len && i < sizeof(out->name) - 1; i++)
 		out->name[i] = (char)tolower((unsigned char)body[i]);
-	out->args = x_strndup(body + len, strnlen(body + len, COMMAND_TEXT_MAX));
+	out->args = straight_quotes(body + len);
 	read_relations(event, out);
 	return true;
 }
@@ -88,6 +114,23 @@ char *command_word(const char **text)
 	}
 	*text = at;
 	return x_strndup(start, (size_t)(at - start));
+}
+
+bool command_is_dash(const char *word)
+{
+	return strcmp(word, "--") == 0 || strcmp(word, "—") == 0;
+}
+
+char *command_unquoted(const char *text)
+{
+	size_t len;
+
+	text += strspn(text, " \t\r\n");
+	for (len = strlen(text); len > 0 && strchr(" \t\r\n", text[len - 1]); len--)
+		;
+	if (len > 1 && text[0] == '"' && memchr(text + 1, '"', len - 1) == text + len - 1)
+		return x_strndup(text + 1, len - 2);
+	return x_strndup(text, len);
 }
 
 char *command_word_bare(const char **text)

@@ -14,6 +14,7 @@ struct command_text {
 	char *args;                  /* owned; "" when there are none */
 	const char *target;          /* event id that is replied to, or NULL; of the event */
 	const char *root;            /* event id of the thread the answer belongs to */
+	const char *thread;          /* event id of the thread it was written in, or NULL */
 };
 
 /* False: no command (other text, an edit, a notice, no text). */
@@ -26,6 +27,10 @@ void command_text_finish(struct command_text *text);
 char *command_word(const char **text);
 /* The same without the quotes around a word. */
 char *command_word_bare(const char **text);
+/* A text without white space and one pair of quotes around it; owned by the caller. */
+char *command_unquoted(const char *text);
+/* True for "--", and for the long dash that phones make of it: what follows is free text. */
+bool command_is_dash(const char *word);
 
 /* The event that a relation of that type is about, or NULL. */
 const char *command_relation(const json_t *content, const char *rel_type);

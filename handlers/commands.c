@@ -9,12 +9,10 @@
 #include "bot/base/text.h"
 #include "handlers/command.h"
 #include "handlers/command_text.h"
-#include "handlers/ack.h"
 #include "handlers/render.h"
+#include "handlers/template.h"
 #include "storage/commands.h"
-#include "storage/messages.h"
 
-#define LATE_MS (5 * CLOCK_MINUTE_MS)
 #define REFUSALS_TOLD 1 /* a minute, for each sender */
 #define REFUSALS_KEPT 20
 #define SUGGEST_MAX 3
@@ -22,20 +20,35 @@
 #define EFFECT_MAX 4096
 
 const struct command commands[] = {
-        {"ack", "ack <run_id> … [note]", "take a failure on; or answer to it, or ✅ it",
-                command_ack},
-        {"alert", "alert <run_id>", "what became of it, and why", command_alert},
-        {"alerts", "alerts [app] [n]", "the newest", command_alerts},
-        {"heartbeat", "heartbeat [now | stop <app> [name]]", "my signs of life and those of apps",
-                command_heartbeat},
-        {"help", "help [command]", "what there is", command_help},
-        {"retry", "retry", "send again what was set aside", command_retry},
-        {"silence", "silence <app | run | matchers> [1h30m | until resolved] [reason]",
-                "hold alerts back: app=etl, node_id=~\"etl.*\", !=, !~", command_silence},
-        {"silences", "silences", "what is held back", command_silences},
-        {"status", "status", "how I am", command_status},
-        {"unack", "unack <run_id> …", "give a failure back", command_unack},
-        {"unsilence", "unsilence <number>", "end a silence", command_unsilence},
+        {"ack", "ack <run_id> … [note]",
+                "take failures on\n"
+                "As an answer to an alert or a reminder, or as ✅ or 👍 on it: without a run id. "
+                "Stops reminders; ends when it is resolved or after a while.",
+                "ack r-81 rolling back", command_ack},
+        {"alert", "alert <run_id>", "what became of it, and why", "alert r-81", command_alert,
+                true},
+        {"alerts", "alerts [app] [n]", "the newest", "alerts etl 10", command_alerts, true},
+        {"heartbeat", "heartbeat [now | stop <app> [name]]",
+                "my signs of life and those of apps\nNow: one more, at once. Stop: forget an "
+                "app's.",
+                "heartbeat now", command_heartbeat},
+        {"help", "help [command]", "what there is", "help silence", command_help, true},
+        {"retry", "retry [number]", "send again what was set aside", "retry", command_retry},
+        {"silence", "silence <what> [2h | until 07:00 | until resolved] [reason]",
+                "hold alerts back\n"
+                "What: an app, a run (then its app), or matchers like app=etl, "
+                "node_id=~\"etl.*\", severity!=critical, joined by commas. For an hour unless "
+                "you say: 30m, 1d12h, until 07:00, until resolved. Later: from 22:00, or in 30m. "
+                "A number gives that silence another end. 🔕 on an alert: its app, for an hour.",
+                "silence etl from 22:00 2h deploy", command_silence},
+        {"silences", "silences", "what is held back", "silences", command_silences, true},
+        {"status", "status", "how I am", "status", command_status, true},
+        {"test", "test [node | dag | violation | all]",
+                "a made-up failure, end to end\nIt is never brought up again.", "test node",
+                command_test},
+        {"unack", "unack <run_id> …", "give failures back\nOr take your ✅ away.", "unack r-81",
+                command_unack},
+        {"unsilence", "unsilence <number>", "end a silence", "unsilence 3", command_unsilence},
 };
 
 const size_t commands_len = sizeof(commands) / sizeof(commands[0]);
@@ -124,7 +137,10 @@ json_t *command_data(struct command_call *call)
 
 struct deliver command_deliver(const struct command_call *call)
 {
-	return (struct deliver){call->env->store, call->env->config, call->env->now_ms};
+	return (struct deliver){.store = call->env->store,
+	        .config = call->env->config,
+	        .now_ms = call->env->now_ms,
+	        .happened = call->env->happened};
 }
 
 const char *command_prefix(const struct command_call *call)
@@ -142,24 +158,52 @@ static char *trimmed(const char *text)
 	return x_strndup(text, len);
 }
 
-enum err command_post(const struct command_env *env, const char *room, const char *root,
-        const char *reply_to, const char *text)
+/* As HTML, line by line: what a client might take for a link stands in <code>. */
+static void add_lines_html(struct buf *out, const char *text)
 {
-	const struct deliver d = {env->store, env->config, env->now_ms};
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+		char *line = x_strndup(text, len);
+
+		template_add_value_html(out, line, TEXT_NO_LIMIT, false);
+		free(line);
+		text += len;
+		if (*text) {
+			buf_add_str(out, "<br>");
+			text++;
+		}
+	}
+}
+
+enum err command_post(const struct command_env *env, const char *room, const char *root,
+        const char *reply_to, const char *text, const char *link)
+{
+	const struct deliver d = {
+	        .store = env->store, .config = env->config, .now_ms = env->now_ms};
 	char *whole = trimmed(text);
 	struct buf body, html;
 	json_t *content;
 	enum err err;
 
-	buf_init(&body, COMMAND_ANSWER_MAX * 2);
-	buf_init(&html, COMMAND_ANSWER_MAX * 8);
+	buf_init(&body, RENDER_EVENT_MAX);
+	buf_init(&html, RENDER_EVENT_MAX);
 	text_add_plain(&body, whole, TEXT_NO_LIMIT, TEXT_KEEP_NEWLINES);
-	text_add_html(&html, whole, TEXT_NO_LIMIT, TEXT_KEEP_NEWLINES);
-	content = json_pack("{s:s, s:s, s:s, s:s, s:{}, s:{s:s, s:s, s:b, s:{s:s}}}", "msgtype",
-	        "m.notice", "body", buf_str(&body), "format", "org.matrix.custom.html",
-	        "formatted_body", buf_str(&html), "m.mentions", "m.relates_to", "rel_type",
-	        "m.thread", "event_id", root, "is_falling_back", 1, "m.in_reply_to", "event_id",
-	        reply_to);
+	add_lines_html(&html, whole);
+	if (link) {
+		buf_add_str(&body, "\n");
+		text_add_plain(&body, link, TEXT_NO_LIMIT, TEXT_FOLD_NEWLINES);
+		buf_add_str(&html, "<br><a href=\"");
+		text_add_html(&html, link, TEXT_NO_LIMIT, TEXT_FOLD_NEWLINES);
+		buf_add_str(&html, "\">dashboard</a>");
+	}
+	content = json_pack("{s:s, s:s, s:{}, s:{s:s, s:s, s:b, s:{s:s}}}", "msgtype", "m.notice",
+	        "body", buf_str(&body), "m.mentions", "m.relates_to", "rel_type", "m.thread",
+	        "event_id", root, "is_falling_back", 1, "m.in_reply_to", "event_id", reply_to);
+	/* the plain text alone where both would not fit into an encrypted event */
+	if (!html.overflow && body.len + text_json_size(buf_str(&html)) < RENDER_EVENT_MAX) {
+		json_object_set_new(content, "format", json_string("org.matrix.custom.html"));
+		json_object_set_new(content, "formatted_body", json_string(buf_str(&html)));
+	}
 	err = deliver_post(&d, room, OUTBOX_NOTE, 0, "m.room.message", content, NULL);
 	json_decref(content);
 	buf_finish(&body);
@@ -180,11 +224,16 @@ static bool in_list(char *const *list, const char *name)
 	return false;
 }
 
+bool command_may(const struct config *config, const struct room_event *event)
+{
+	return in_list(config->commands.users, event->sender) ||
+	       event->power >= config->commands.power_level;
+}
+
 /* NULL: obeyed. Else why not, for people. */
 static const char *why_refused(const struct config *config, const struct room_event *event)
 {
-	if (!in_list(config->commands.users, event->sender) &&
-	        event->power < config->commands.power_level)
+	if (!command_may(config, event))
 		return "you are not among those who may command me here";
 	if (event->encrypted && !event->obey)
 		return "this device of yours is not verified by you: sign it (in Element: "
@@ -193,7 +242,7 @@ static const char *why_refused(const struct config *config, const struct room_ev
 	return NULL;
 }
 
-static enum err audit(const struct command_env *env, const struct room_event *event,
+enum err command_audit(const struct command_env *env, const struct room_event *event,
         const char *command, const char *result, const char *effect)
 {
 	struct command_row row = {
@@ -218,22 +267,24 @@ static enum err audit(const struct command_env *env, const struct room_event *ev
 }
 
 /* Politely, and not more often than anybody wants to read it. */
-static enum err refuse(const struct command_env *env, const struct room_event *event,
+enum err command_refuse(const struct command_env *env, const struct room_event *event,
         const char *root, const char *command, const char *why)
 {
+	/* what nobody is told of does not count as told */
+	const char *result = root ? "refused" : "ignored";
 	int64_t count;
 	enum err err = commands_count(
-	        env->store, event->sender, "refused", env->now_ms - CLOCK_MINUTE_MS, &count);
+	        env->store, event->sender, result, env->now_ms - CLOCK_MINUTE_MS, &count);
 	char *text;
 
 	if (err != OK || count >= REFUSALS_KEPT)
 		return err;
 	log_warning("commands", "refused in %s to %s: %s", event->room, event->sender, why);
-	err = audit(env, event, command, "refused", why);
+	err = command_audit(env, event, command, result, why);
 	if (err != OK || !root || count >= REFUSALS_TOLD)
 		return err;
 	text = x_asprintf("Sorry, %s.", why);
-	err = command_post(env, event->room, root, event->event_id, text);
+	err = command_post(env, event->room, root, event->event_id, text, NULL);
 	free(text);
 	return err;
 }
@@ -248,9 +299,9 @@ static enum err tell_late(const struct command_env *env, const struct room_event
 	answer = x_asprintf("Not carried out: this was written %s ago, and I saw it only now. "
 	                    "Write it again if it still holds.",
 	        ago);
-	err = audit(env, event, command, "late", ago);
+	err = command_audit(env, event, command, "late", ago);
 	if (err == OK)
-		err = command_post(env, event->room, text->root, event->event_id, answer);
+		err = command_post(env, event->room, text->root, event->event_id, answer, NULL);
 	free(answer);
 	return err;
 }
@@ -268,6 +319,7 @@ static void call_finish(struct command_call *call)
 	buf_finish(&call->text);
 	buf_finish(&call->effect);
 	json_decref(call->data);
+	free(call->link);
 }
 
 static enum err call_run(struct command_call *call, const char *name, const char **result)
@@ -291,7 +343,7 @@ static enum err call_run(struct command_call *call, const char *name, const char
 	return OK;
 }
 
-static enum err carry_out(const struct command_env *env, const struct room_event *event,
+enum err command_carry_out(const struct command_env *env, const struct room_event *event,
         const struct command_text *text, const char *command)
 {
 	struct command_call call = {
@@ -302,6 +354,7 @@ static enum err carry_out(const struct command_env *env, const struct room_event
 	        .room_id = event->room_id,
 	        .event_id = event->event_id,
 	        .target = text->target,
+	        .thread = text->thread,
 	        .args = text->args,
 	};
 	const char *result;
@@ -310,11 +363,11 @@ static enum err carry_out(const struct command_env *env, const struct room_event
 	call_init(&call);
 	err = call_run(&call, text->name, &result);
 	if (err == OK)
-		err = audit(
+		err = command_audit(
 		        env, event, command, result, call.effect.len ? buf_str(&call.effect) : "");
 	if (err == OK && call.text.len > 0)
-		err = command_post(
-		        env, event->room, text->root, event->event_id, buf_str(&call.text));
+		err = command_post(env, event->room, text->root, event->event_id,
+		        buf_str(&call.text), call.link);
 	call_finish(&call);
 	return err;
 }
@@ -331,103 +384,14 @@ static enum err take_text(const struct command_env *env, const struct room_event
 	why = why_refused(env->config, event);
 	command = x_asprintf("%s%s%s", env->config->commands.prefix, text.name, text.args);
 	if (why)
-		err = refuse(env, event, text.root, command, why);
-	else if (env->now_ms - event->sent_ms > LATE_MS)
+		err = command_refuse(env, event, text.root, command, why);
+	else if (env->now_ms - event->sent_ms > COMMAND_LATE_MS)
 		err = tell_late(env, event, &text, command);
 	else
-		err = carry_out(env, event, &text, command);
+		err = command_carry_out(env, event, &text, command);
 	free(command);
 	command_text_finish(&text);
 	return err;
-}
-
-/* 🔕: the app of the message, for an hour. */
-static enum err silence_by_reaction(
-        const struct command_env *env, const struct room_event *event, const char *target)
-{
-	struct message_row message = {0};
-	struct command_text text = {.name = "silence", .root = (char *)target};
-	enum err err = messages_by_event(env->store, target, &message);
-
-	if (err == OK && strcmp(message.origin, "*") != 0) {
-		text.args = x_asprintf(" %s 1h by reaction", message.origin);
-		err = carry_out(env, event, &text, "🔕");
-		free(text.args);
-	}
-	message_row_finish(&message);
-	return err == ERR_NOT_FOUND ? OK : err;
-}
-
-/* --- reactions ---------------------------------------------------------------------------- */
-
-/* Without the variation selector that some clients add. */
-static bool is_emoji(const char *key, const char *emoji)
-{
-	size_t len = strlen(emoji);
-
-	return key && strncmp(key, emoji, len) == 0 &&
-	       (key[len] == '\0' || strcmp(key + len, "\xef\xb8\x8f") == 0);
-}
-
-static bool may(const struct config *config, const struct room_event *event)
-{
-	return in_list(config->commands.users, event->sender) ||
-	       event->power >= config->commands.power_level;
-}
-
-/*
- * ✅ and 👍 ack what they are put on. Clients send reactions in the clear also where the room is
- * encrypted, so that no device stands behind them: they can take on, but not hold back.
- */
-static enum err take_reaction(const struct command_env *env, const struct room_event *event)
-{
-	const struct deliver d = {
-	        .store = env->store, .config = env->config, .now_ms = env->now_ms};
-	const json_t *relates = json_object_get(event->content, "m.relates_to");
-	const char *key = json_string_value(json_object_get(relates, "key"));
-	const char *target = command_relation(event->content, "m.annotation");
-	struct ack ack = {.who = event->sender};
-	char *what = NULL, *effect;
-	int count = 0;
-	enum err err;
-
-	if (!target || !may(env->config, event) || env->now_ms - event->sent_ms > LATE_MS)
-		return OK;
-	if (is_emoji(key, "🔕") && !event->encrypted)
-		return silence_by_reaction(env, event, target);
-	if (!is_emoji(key, "✅") && !is_emoji(key, "👍"))
-		return OK;
-	err = ack_event(&d, target, &ack, &count, &what);
-	if (err != OK)
-		return err == ERR_NOT_FOUND ? OK : err;
-	effect = x_asprintf("acked %d: %s", count, what ? what : "");
-	err = audit(env, event, target, "reaction", effect);
-	if (err == OK && count > 0 && env->happened)
-		json_array_append_new(
-		        env->happened, json_pack("{s:s, s:s, s:s}", "event", "acked", "by",
-		                               event->sender, "event_id", target));
-	free(effect);
-	free(what);
-	return err;
-}
-
-/* A reaction that acked is taken away: so is the ack. */
-static enum err take_redaction(const struct command_env *env, const struct room_event *event)
-{
-	const struct deliver d = {
-	        .store = env->store, .config = env->config, .now_ms = env->now_ms};
-	struct command_row row = {0};
-	char *what = NULL;
-	int count = 0;
-	enum err err = commands_by_event(env->store, event->redacts, &row);
-
-	if (err == OK && strcmp(row.result, "reaction") == 0)
-		err = ack_event(&d, row.command, NULL, &count, &what);
-	if (err == OK && count > 0)
-		err = audit(env, event, row.command, "done", "unacked by taking the reaction away");
-	command_row_finish(&row);
-	free(what);
-	return err == ERR_NOT_FOUND ? OK : err;
 }
 
 enum err commands_event(const struct command_env *env, const struct room_event *event)
@@ -445,9 +409,9 @@ enum err commands_event(const struct command_env *env, const struct room_event *
 	if (strcmp(event->type, "m.room.message") == 0)
 		return take_text(env, event);
 	if (strcmp(event->type, "m.reaction") == 0)
-		return take_reaction(env, event);
+		return reaction_take(env, event);
 	if (event->redacts)
-		return take_redaction(env, event);
+		return reaction_redacted(env, event);
 	return OK;
 }
 
@@ -458,14 +422,15 @@ enum err commands_request(const struct command_env *env, const char *who, const 
 {
 	struct command_call call = {.env = env, .who = who, .args = args};
 	const struct room_event event = {.sender = who};
-	char *command = x_asprintf("%s %s", name, args);
+	const struct command *known = command_find(name);
+	char *command = x_asprintf("%s%s", name, args);
 	const char *result;
 	enum err err;
 
 	call_init(&call);
 	err = call_run(&call, name, &result);
-	if (err == OK)
-		err = audit(
+	if (err == OK && !(known && known->reads))
+		err = command_audit(
 		        env, &event, command, result, call.effect.len ? buf_str(&call.effect) : "");
 	reply->ok = !call.failed;
 	reply->text = trimmed(buf_str(&call.text));

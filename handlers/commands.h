@@ -11,6 +11,8 @@
 #include "handlers/report.h"
 #include "handlers/room_event.h"
 
+#define COMMAND_ALERTS_MAX 500 /* of `alerts`, over the socket */
+
 struct command_env {
 	struct store *store;
 	const struct config *config;

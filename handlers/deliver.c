@@ -33,6 +33,9 @@ static void entry_make(const struct deliver *d, const struct alert *alert, struc
 	entry->severity = (int)alert->severity;
 	entry->count = 1;
 	entry->first_ms = entry->last_ms = alert->at_ms;
+	entry->reminded_ms = d->now_ms;
+	if (json_is_true(json_object_get(alert->fields, "test")))
+		entry->reminded_ms = entry->escalated_ms = DELIVER_NEVER;
 	render_alert(d->config, alert, &entry->body, &entry->html);
 	entry->url = render_url(d->config, alert);
 	entry->run_ids = json_dumps(runs, JSON_COMPACT);
@@ -50,6 +53,7 @@ static void take(char **to, char **from)
 /* The newest alert into an entry that is there: ×N, its details, its run id once. */
 static void entry_merge(struct entry_row *entry, struct entry_row *fresh)
 {
+	bool again = entry->resolved_ms != 0;
 	json_t *runs = json_loads(entry->run_ids, 0, NULL);
 	json_t *more = json_loads(fresh->run_ids, 0, NULL);
 	const json_t *old;
@@ -70,6 +74,14 @@ static void entry_merge(struct entry_row *entry, struct entry_row *fresh)
 	if (fresh->first_ms < entry->first_ms)
 		entry->first_ms = fresh->first_ms;
 	entry->resolved_ms = 0;
+	if (again) { /* what was done about it was about the time before */
+		entry->acked_ms = 0;
+		take(&entry->acked_by, &fresh->acked_by);
+		take(&entry->ack_note, &fresh->ack_note);
+		entry->open_ms = fresh->open_ms;
+		entry->reminded_ms = fresh->reminded_ms;
+		entry->escalated_ms = fresh->escalated_ms;
+	}
 	take(&entry->body, &fresh->body);
 	take(&entry->html, &fresh->html);
 	take(&entry->url, &fresh->url);
@@ -96,6 +108,31 @@ enum err deliver_message_open(const struct deliver *d, struct message_row *messa
 	return err;
 }
 
+/* A failure that is in an older message too, and fires there still, keeps who has it and which
+ * steps it went through. */
+static enum err entry_inherit(const struct deliver *d, struct entry_row *fresh)
+{
+	struct entry_row *olds = NULL;
+	size_t len = 0, i;
+	bool found = false;
+	enum err err = entries_firing(d->store, fresh->subject, DELIVER_FIRING_MAX, &olds, &len);
+
+	for (i = 0; i < len; i++) {
+		if (!found && strcmp(olds[i].fingerprint, fresh->fingerprint) == 0) {
+			found = true;
+			fresh->acked_ms = olds[i].acked_ms;
+			take(&fresh->acked_by, &olds[i].acked_by);
+			take(&fresh->ack_note, &olds[i].ack_note);
+			if (olds[i].open_ms)
+				fresh->open_ms = olds[i].open_ms;
+			fresh->escalated_ms = olds[i].escalated_ms;
+		}
+		entry_row_finish(&olds[i]);
+	}
+	free(olds);
+	return err;
+}
+
 /* Puts an entry into a message, which is written back. Takes what it wants of *fresh. */
 static enum err message_join(
         const struct deliver *d, struct message_row *message, struct entry_row *fresh)
@@ -104,17 +141,20 @@ static enum err message_join(
 	bool critical = fresh->severity == SEVERITY_CRITICAL;
 	enum err err = entries_by_fingerprint(d->store, message->id, fresh->fingerprint, &entry);
 
+	fresh->open_ms = message->sent_ms ? d->now_ms : 0;
 	if (err == OK) {
 		message->bytes -= render_entry_size(&entry);
 		entry_merge(&entry, fresh);
 		message->bytes += render_entry_size(&entry);
 		err = entries_update(d->store, &entry);
 	} else if (err == ERR_NOT_FOUND) {
+		err = entry_inherit(d, fresh);
 		fresh->message_id = message->id;
 		message->bytes += render_entry_size(fresh);
 		if (message->frozen_ms && critical)
 			message->silent++;
-		err = entries_insert(d->store, fresh);
+		if (err == OK)
+			err = entries_insert(d->store, fresh);
 	}
 	entry_row_finish(&entry);
 	message->alerts++;
@@ -404,7 +444,7 @@ enum err deliver_accept(
 	static const char *const states[] = {"queued", "grouped", "silenced"};
 	struct entry_row entry = {0};
 	struct alert_row row = {0};
-	int64_t silence = 0;
+	struct silence_hold hold;
 	enum err err;
 
 	if (alert->id) {
@@ -417,10 +457,14 @@ enum err deliver_accept(
 	}
 	entry_make(d, alert, &entry);
 	row_make(d, alert, &entry, &row);
-	err = silence_check(d, alert, &silence);
-	if (err == OK && silence) {
+	err = silence_check(d, alert, row.room, &hold);
+	if (err == OK && hold.silence) {
 		row.state = ALERT_SILENCED;
-		row.reason = x_asprintf("silence %" PRId64, silence);
+		row.silence_id = hold.silence;
+		row.reason = x_asprintf("silence %" PRId64, hold.silence);
+	} else if (err == OK && hold.quiet) {
+		row.state = ALERT_SILENCED;
+		row.reason = x_asprintf("quiet time %s", hold.quiet->name);
 	} else if (err == OK && is_inhibited(d, alert, &err)) {
 		row.state = ALERT_SILENCED;
 		row.reason = x_strdup("inhibit: a critical failure of the same is firing");

@@ -12,6 +12,10 @@
 #include "storage/outbox.h"
 #include "storage/store.h"
 
+/* reminded_ms and escalated_ms of what is never brought up again: alerts with the field
+ * test = true. */
+#define DELIVER_NEVER INT64_MAX
+
 struct deliver_room;
 
 /* Encrypts for rooms; see bot/crypto/crypto.h. Called inside the transaction that freezes the
@@ -32,6 +36,7 @@ struct deliver {
 	const struct config *config;
 	int64_t now_ms;
 	const struct deliver_cipher *cipher; /* NULL: encrypted rooms wait */
+	json_t *happened; /* array: what subscribers are told is added; or NULL */
 };
 
 struct deliver_receipt {

@@ -415,11 +415,13 @@ static enum err finish_message(
 		free(message.room_id);
 		message.event_id = x_strdup(result->event_id);
 		message.room_id = x_strdup_opt(row->room_id);
+		err = entries_told(d->store, message.id, d->now_ms);
 	} else { /* set aside: see group_aside_ms() */
 		message.frozen_ms = 0;
 		message.edited_ms = d->now_ms;
 	}
-	err = messages_update(d->store, &message);
+	if (err == OK)
+		err = messages_update(d->store, &message);
 	message_row_finish(&message);
 	return err;
 }

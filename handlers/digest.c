@@ -33,8 +33,8 @@ static enum err collect_unacked(const struct deliver *d, struct digest *out)
 {
 	struct entry_row *rows = NULL;
 	size_t len = 0, i;
-	enum err err = entries_unacked(
-	        d->store, d->now_ms - UNACKED_SINCE_MS, d->now_ms, UNACKED_MAX, &rows, &len);
+	enum err err =
+	        entries_unacked(d->store, d->now_ms - UNACKED_SINCE_MS, UNACKED_MAX, &rows, &len);
 
 	out->unacked = (int64_t)len;
 	for (i = 0; i < len; i++) {

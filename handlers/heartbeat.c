@@ -276,7 +276,7 @@ static enum err alarm_raise(const struct deliver *d, const struct report_status 
 	log_warning("heartbeat", "%s", buf_str(&text));
 	if (err == OK && config->meta.room)
 		err = tell_room(d, config->meta.room, buf_str(&text),
-		        config->severity[SEVERITY_CRITICAL].mention);
+		        config->severity[SEVERITY_CRITICAL].mention, NULL);
 	free(row->alarm);
 	row->alarm = buf_take(&text);
 	row->alarmed_ms = d->now_ms;

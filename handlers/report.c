@@ -10,6 +10,8 @@
 #include "handlers/report.h"
 
 #define REPORT_NOTICES_MAX 3 /* of what encryption refused */
+#define REPORT_APPS_MAX 4    /* with something that nobody has */
+#define REPORT_RUNS_MAX 3    /* of each */
 
 static const char *const state_names[] = {"queued", "grouped", "silenced"};
 
@@ -36,10 +38,9 @@ static void copy_watches(const struct report_status *from, struct report_status 
 		watches[i].problem = x_strdup(from->watches[i].problem);
 	}
 	to->watches = watches;
-	to->heartbeat = NULL;
 }
 
-void report_status_copy(const struct report_status *from, struct report_status *to)
+void report_status_take(struct report_status *from, struct report_status *to)
 {
 	struct report_room *rooms = x_calloc(from->rooms_len + 1, sizeof(*rooms));
 	size_t i;
@@ -53,8 +54,11 @@ void report_status_copy(const struct report_status *from, struct report_status *
 	to->notices = json_deep_copy(from->notices);
 	to->verified = json_deep_copy(from->verified);
 	to->verifications = json_deep_copy(from->verifications);
+	to->heartbeat = NULL;
 	to->aside_rows = NULL;
 	to->aside_len = 0;
+	to->open_rows = NULL;
+	to->open_len = 0;
 	for (i = 0; i < from->rooms_len; i++) {
 		rooms[i] = from->rooms[i];
 		rooms[i].name = x_strdup(from->rooms[i].name);
@@ -64,6 +68,11 @@ void report_status_copy(const struct report_status *from, struct report_status *
 	}
 	to->rooms = rooms;
 	copy_watches(from, to);
+	free((void *)from->rooms);
+	free((void *)from->watches);
+	from->rooms = NULL;
+	from->watches = NULL;
+	from->rooms_len = from->watches_len = 0;
 }
 
 void report_status_finish(struct report_status *copy)
@@ -133,7 +142,7 @@ static void report_encryption(const struct report_status *status, struct buf *ou
 		buf_add_str(out, "encryption: ");
 		text_add_plain(out, status->encryption_problem, 250, TEXT_FOLD_NEWLINES);
 		buf_add_char(out, '\n');
-	} else if (report_has(status->fingerprint)) {
+	} else if (any_encrypted(status) && report_has(status->fingerprint)) {
 		buf_printf(out, "device: %s\n", status->identity);
 	}
 	report_verifications(status, out);
@@ -185,54 +194,119 @@ static json_t *report_watches_json(const struct report_status *status)
 	return list;
 }
 
-void report_status_text(const struct report_status *status, struct buf *out)
+static void report_link(const struct report_status *status, struct buf *out)
 {
-	char text[32];
-	size_t i;
-
-	clock_format_duration(status->now_ms - status->started_ms, text, sizeof(text));
-	buf_printf(out, "%s alive, up %s, version %s\n",
-	        report_has(status->problem) || status->aside || watch_fails(status) ? "⚠️"
-	                                                                            : "✅",
-	        text, status->version);
 	if (report_has(status->problem)) {
 		buf_add_str(out, "homeserver: ");
 		text_add_plain(out, status->problem, 200, TEXT_FOLD_NEWLINES);
-		buf_add_char(out, '\n');
 	} else if (status->last_sync_ms) {
 		buf_add_str(out, "last sync: ");
 		report_ago(out, status->last_sync_ms, status->now_ms);
-		buf_add_char(out, '\n');
 	} else {
-		buf_add_str(out, "last sync: not yet\n");
+		buf_add_str(out, "last sync: not yet");
 	}
-	buf_printf(out, "queue: %" PRId64 " waiting", status->waiting);
+	buf_add_char(out, '\n');
+}
+
+static void report_queue(const struct report_status *status, struct buf *out)
+{
+	if (status->waiting)
+		buf_printf(out, "queue: %" PRId64 " waiting", status->waiting);
+	else
+		buf_add_str(out, "queue: empty");
 	if (status->waiting && status->oldest_ms) {
 		buf_add_str(out, ", oldest from ");
 		report_ago(out, status->oldest_ms, status->now_ms);
 	}
 	if (status->aside)
 		buf_printf(out, ", %" PRId64 " set aside", status->aside);
-	buf_printf(out, "\n24 h: %" PRId64 " critical, %" PRId64 " warning, %" PRId64 " info",
-	        status->counts[SEVERITY_CRITICAL], status->counts[SEVERITY_WARNING],
-	        status->counts[SEVERITY_INFO]);
-	if (status->p95_ms >= 0)
-		buf_printf(out, "; p95 to the room %" PRId64 " ms", status->p95_ms);
 	buf_add_char(out, '\n');
-	if (status->heartbeat)
-		buf_printf(out, "last heartbeat: %s\n", status->heartbeat);
+}
+
+/* Those that are well in one line, then each that is not. */
+static void report_rooms(const struct report_status *status, struct buf *out)
+{
+	size_t well = 0, i;
+
 	for (i = 0; i < status->rooms_len; i++) {
 		const struct report_room *room = &status->rooms[i];
 
-		buf_printf(out, "room %s: ", room->name);
 		if (report_has(room->problem))
-			text_add_plain(out, room->problem, 200, TEXT_FOLD_NEWLINES);
-		else
-			buf_printf(out, "ready%s", room->encrypted ? ", encrypted" : "");
+			continue;
+		buf_printf(out, "%s%s%s", well++ ? ", " : "rooms: ", room->name,
+		        room->encrypted ? " (encrypted)" : "");
+	}
+	if (well)
+		buf_add_char(out, '\n');
+	for (i = 0; i < status->rooms_len; i++) {
+		if (!report_has(status->rooms[i].problem))
+			continue;
+		buf_printf(out, "room %s: ", status->rooms[i].name);
+		text_add_plain(out, status->rooms[i].problem, 200, TEXT_FOLD_NEWLINES);
 		buf_add_char(out, '\n');
 	}
-	report_watches(status, out);
-	report_encryption(status, out);
+}
+
+/* The newest run of an entry, or what failed. */
+static void report_run(const struct entry_row *entry, struct buf *out)
+{
+	json_t *runs = json_loads(entry->run_ids, 0, NULL);
+	const char *run = json_string_value(json_array_get(runs, json_array_size(runs) - 1));
+
+	text_add_plain(out, run ? run : entry->identity, 40, TEXT_FOLD_NEWLINES);
+	json_decref(runs);
+}
+
+/* "etl: r-81, r-82 +3", an app a line. */
+static void report_open(const struct report_status *status, struct buf *out)
+{
+	const struct entry_row *rows = status->open_rows;
+	size_t apps = 0, i, j;
+
+	if (status->open_len == 0)
+		return;
+	buf_printf(out, "🚨 nobody has: %zu\n", status->open_len);
+	for (i = 0; i < status->open_len; i++) {
+		size_t runs = 0;
+
+		for (j = 0; j < i && strcmp(rows[j].app, rows[i].app) != 0; j++)
+			;
+		if (j < i)
+			continue;
+		if (++apps > REPORT_APPS_MAX) {
+			buf_add_str(out, "  …\n");
+			return;
+		}
+		buf_add_str(out, "  ");
+		text_add_plain(out, rows[i].app, 64, TEXT_FOLD_NEWLINES);
+		for (j = i; j < status->open_len; j++) {
+			if (strcmp(rows[j].app, rows[i].app) != 0 || ++runs > REPORT_RUNS_MAX)
+				continue;
+			buf_add_str(out, runs == 1 ? ": " : ", ");
+			report_run(&rows[j], out);
+		}
+		if (runs > REPORT_RUNS_MAX)
+			buf_printf(out, " +%zu", runs - REPORT_RUNS_MAX);
+		buf_add_char(out, '\n');
+	}
+}
+
+static void report_silences(const struct report_status *status, const char *prefix, struct buf *out)
+{
+	char when[40];
+
+	if (status->silences)
+		buf_printf(out, "🔕 silences: %zu (%ssilences)\n", status->silences, prefix);
+	if (!status->quiet)
+		return;
+	clock_format_short(status->quiet_until_ms, status->now_ms, when, sizeof(when));
+	buf_printf(out, "🔕 quiet time %s until %s\n", status->quiet, when);
+}
+
+static void report_aside(const struct report_status *status, const char *prefix, struct buf *out)
+{
+	size_t i;
+
 	for (i = 0; i < status->aside_len; i++) {
 		const struct outbox_row *row = &status->aside_rows[i];
 
@@ -241,6 +315,35 @@ void report_status_text(const struct report_status *status, struct buf *out)
 		        out, row->error ? row->error : "no reason kept", 160, TEXT_FOLD_NEWLINES);
 		buf_add_char(out, '\n');
 	}
+	if (status->aside_len)
+		buf_printf(out, "%sretry sends these again\n", prefix);
+}
+
+void report_status_text(const struct report_status *status, const char *prefix, struct buf *out)
+{
+	char text[32];
+
+	clock_format_duration(status->now_ms - status->started_ms, text, sizeof(text));
+	buf_printf(out, "%s alive, up %s, version %s\n",
+	        report_has(status->problem) || status->aside || watch_fails(status) ? "⚠️"
+	                                                                            : "✅",
+	        text, status->version);
+	report_link(status, out);
+	report_queue(status, out);
+	buf_printf(out, "24 h: %" PRId64 " critical, %" PRId64 " warning, %" PRId64 " info",
+	        status->counts[SEVERITY_CRITICAL], status->counts[SEVERITY_WARNING],
+	        status->counts[SEVERITY_INFO]);
+	if (status->p95_ms >= 0)
+		buf_printf(out, "; p95 %" PRId64 " ms", status->p95_ms);
+	buf_add_char(out, '\n');
+	if (status->heartbeat)
+		buf_printf(out, "last heartbeat: %s\n", status->heartbeat);
+	report_rooms(status, out);
+	report_open(status, out);
+	report_silences(status, prefix, out);
+	report_watches(status, out);
+	report_encryption(status, out);
+	report_aside(status, prefix, out);
 }
 
 static json_t *report_room_json(const struct report_room *room)
@@ -252,7 +355,7 @@ static json_t *report_room_json(const struct report_room *room)
 
 json_t *report_status_json(const struct report_status *status)
 {
-	json_t *rooms = json_array(), *aside = json_array(), *all;
+	json_t *rooms = json_array(), *aside = json_array(), *open = json_array(), *json;
 	size_t i;
 
 	for (i = 0; i < status->rooms_len; i++)
@@ -263,9 +366,14 @@ json_t *report_status_json(const struct report_status *status)
 		                (json_int_t)status->aside_rows[i].id, "room",
 		                status->aside_rows[i].room, "error", status->aside_rows[i].error,
 		                "created_ms", (json_int_t)status->aside_rows[i].created_ms));
-	all = json_pack("{s:s, s:I, s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i,"
-	                " s:{s:I, s:I, s:I}, s:I, s:o, s:o,"
-	                " s:{s:s?, s:s?, s:s?, s:O?, s:O?, s:O?}}",
+	for (i = 0; i < status->open_len; i++)
+		json_array_append_new(
+		        open, json_pack("{s:s, s:s, s:o*}", "app", status->open_rows[i].app,
+		                      "identity", status->open_rows[i].identity, "run_ids",
+		                      json_loads(status->open_rows[i].run_ids, 0, NULL)));
+	json = json_pack("{s:s, s:I, s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i,"
+	                 " s:{s:I, s:I, s:I}, s:I, s:s?, s:o, s:o,"
+	                 " s:{s:s?, s:s?, s:s?, s:O?, s:O?, s:O?}}",
 	        "version", status->version, "uptime_ms",
 	        (json_int_t)(status->now_ms - status->started_ms), "homeserver",
 	        status->homeserver ? status->homeserver : "", "online",
@@ -278,14 +386,16 @@ json_t *report_status_json(const struct report_status *status)
 	        (json_int_t)status->counts[SEVERITY_CRITICAL], "warning",
 	        (json_int_t)status->counts[SEVERITY_WARNING], "info",
 	        (json_int_t)status->counts[SEVERITY_INFO], "p95_ms", (json_int_t)status->p95_ms,
-	        "rooms", rooms, "set_aside", aside, "encryption", "identity", status->identity,
-	        "problem", status->encryption_problem, "fingerprint", status->fingerprint,
-	        "notices", status->notices, "verified", status->verified, "verifications",
-	        status->verifications);
-	json_object_set_new(all, "watches", report_watches_json(status));
-	json_object_set_new(all, "last_heartbeat",
-	        status->heartbeat ? json_string(status->heartbeat) : json_null());
-	return all;
+	        "last_heartbeat", status->heartbeat, "rooms", rooms, "set_aside", aside,
+	        "encryption", "identity", status->identity, "problem", status->encryption_problem,
+	        "fingerprint", status->fingerprint, "notices", status->notices, "verified",
+	        status->verified, "verifications", status->verifications);
+	json_object_set_new(json, "unacked", open);
+	json_object_set_new(json, "watches", report_watches_json(status));
+	json_object_set_new(json, "silences", json_integer((json_int_t)status->silences));
+	json_object_set_new(
+	        json, "quiet", status->quiet ? json_string(status->quiet) : json_null());
+	return json;
 }
 
 json_t *report_taken(const struct alert *alert, int64_t id, const char *state)
@@ -296,27 +406,37 @@ json_t *report_taken(const struct alert *alert, int64_t id, const char *state)
 	        "run_id", alert->run_id);
 }
 
-void report_alerts_text(const struct alert_row *rows, size_t len, int64_t now_ms, struct buf *out)
+void report_state(const struct alert_row *row, const struct entry_row *entry, struct buf *out)
 {
-	size_t i;
-
-	if (len == 0)
-		buf_add_str(out, "no alerts\n");
-	for (i = 0; i < len; i++) {
-		char when[32];
-
-		clock_format_short(rows[i].at_ms, now_ms, when, sizeof(when));
-		text_add_plain(out, rows[i].title, 200, TEXT_FOLD_NEWLINES);
-		buf_printf(out, "\n  %s · %s", when,
-		        rows[i].resolved ? "resolved" : state_names[rows[i].state]);
-		if (rows[i].run_id) {
-			buf_add_str(out, " · run ");
-			text_add_plain(out, rows[i].run_id, 128, TEXT_FOLD_NEWLINES);
-		}
-		if (rows[i].reason)
-			buf_printf(out, " · %s", rows[i].reason);
-		buf_add_char(out, '\n');
+	if (row->state == ALERT_SILENCED) {
+		buf_printf(out, "held back: %s", row->reason);
+	} else if (row->resolved || (entry && entry->resolved_ms)) {
+		buf_add_str(out, "resolved");
+	} else if (entry && entry->acked_ms) {
+		buf_add_str(out, "acked by ");
+		text_add_plain(out, entry->acked_by, 128, TEXT_FOLD_NEWLINES);
+	} else {
+		buf_add_str(out, "open");
 	}
+}
+
+void report_alert_text(
+        const struct alert_row *row, const struct entry_row *entry, int64_t now_ms, struct buf *out)
+{
+	char when[40];
+
+	clock_format_short(row->at_ms, now_ms, when, sizeof(when));
+	text_add_plain(out, row->title, 200, TEXT_FOLD_NEWLINES);
+	if (entry && entry->count > 1)
+		buf_printf(out, " ×%" PRId64, entry->count);
+	buf_printf(out, "\n  %s", when);
+	if (row->run_id) {
+		buf_add_str(out, " · ");
+		text_add_plain(out, row->run_id, 128, TEXT_FOLD_NEWLINES);
+	}
+	buf_add_str(out, " · ");
+	report_state(row, entry, out);
+	buf_add_char(out, '\n');
 }
 
 json_t *report_alerts_json(const struct alert_row *rows, size_t len)

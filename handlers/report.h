@@ -8,6 +8,7 @@
 #include "bot/base/buf.h"
 #include "handlers/alert.h"
 #include "storage/alerts.h"
+#include "storage/messages.h"
 #include "storage/outbox.h"
 
 struct report_room {
@@ -44,26 +45,35 @@ struct report_status {
 	const json_t *verified, *verifications;
 	/* from storage */
 	int64_t waiting, aside, oldest_ms;
-	int64_t counts[3];     /* alerts of the last 24 h by severity */
-	int64_t p95_ms;        /* -1 = no sends */
-	const char *heartbeat; /* the last one, for people; NULL = there was none */
-	const struct outbox_row *aside_rows;
+	int64_t counts[3]; /* alerts of the last 24 h by severity */
+	int64_t p95_ms;    /* -1 = no sends */
+	char *heartbeat;   /* the last one, for people; NULL = there was none */
+	struct outbox_row *aside_rows;
 	size_t aside_len;
+	struct entry_row *open_rows; /* criticals that nobody took on */
+	size_t open_len;
+	size_t silences;   /* that hold or will */
+	const char *quiet; /* a quiet time that holds, or NULL */
+	int64_t quiet_until_ms;
 };
 
-/* A copy of what the loop knows, with strings and rooms of its own, for another thread; rows from
- * storage are left out. */
-void report_status_copy(const struct report_status *from, struct report_status *to);
+/* Makes of what the loop knows a copy that owns its strings and lists, for another thread; rows
+ * from storage are left out. The lists of *from are freed. */
+void report_status_take(struct report_status *from, struct report_status *to);
 void report_status_finish(struct report_status *copy); /* a zeroed one is allowed */
 
-/* Lines for a phone or a terminal. */
-void report_status_text(const struct report_status *status, struct buf *out);
+/* Lines for a phone or a terminal: one screen. prefix: of commands, "" on the command line. */
+void report_status_text(const struct report_status *status, const char *prefix, struct buf *out);
 /* The same as data; a new reference. */
 json_t *report_status_json(const struct report_status *status);
 
 /* What subscribers are told of an alert that was taken in; a new reference. */
 json_t *report_taken(const struct alert *alert, int64_t id, const char *state);
 
-/* Newest first: one or two short lines an alert. */
-void report_alerts_text(const struct alert_row *rows, size_t len, int64_t now_ms, struct buf *out);
+/* How an alert stands: "open", "acked by @op:example.org", "resolved", "held back: silence 2".
+ * entry: what it became in a message, or NULL. */
+void report_state(const struct alert_row *row, const struct entry_row *entry, struct buf *out);
+/* Two short lines an alert; count: of its entry. */
+void report_alert_text(const struct alert_row *row, const struct entry_row *entry, int64_t now_ms,
+        struct buf *out);
 json_t *report_alerts_json(const struct alert_row *rows, size_t len);

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 #include "bot/base/text.h"
+#include "handlers/render.h"
 #include "handlers/tell.h"
 
 #define TELL_MAX (24 * 1024)
@@ -23,8 +24,8 @@ static json_t *mentions_json(char *const *mentions)
 	return object;
 }
 
-enum err tell_room(
-        const struct deliver *d, const char *room, const char *text, char *const *mentions)
+enum err tell_room(const struct deliver *d, const char *room, const char *text,
+        char *const *mentions, const json_t *about)
 {
 	struct buf body, html;
 	json_t *content;
@@ -38,6 +39,9 @@ enum err tell_room(
 	        json_pack("{s:s, s:s, s:s, s:s, s:o}", "msgtype", mentions ? "m.text" : "m.notice",
 	                "body", buf_str(&body), "format", "org.matrix.custom.html",
 	                "formatted_body", buf_str(&html), "m.mentions", mentions_json(mentions));
+	if (about)
+		json_object_set_new(
+		        content, RENDER_KEY, json_pack("{s:i, s:O}", "v", 1, TELL_ABOUT, about));
 	err = deliver_post(d, room, OUTBOX_NOTE, 0, "m.room.message", content, NULL);
 	json_decref(content);
 	buf_finish(&body);

@@ -5,6 +5,11 @@
 
 #include "handlers/deliver.h"
 
-/* mentions: user ids and "room", ends with NULL; NULL = nobody, and it rings nowhere. */
-enum err tell_room(
-        const struct deliver *d, const char *room, const char *text, char *const *mentions);
+/* The key in RENDER_KEY's data with the ids of the entries that a line is about, so that an ack
+ * of the line is one of them. */
+#define TELL_ABOUT "about"
+
+/* mentions: user ids and "room", ends with NULL; empty = nobody, NULL = and it rings nowhere.
+ * about: ids of entries, borrowed, or NULL. */
+enum err tell_room(const struct deliver *d, const char *room, const char *text,
+        char *const *mentions, const json_t *about);

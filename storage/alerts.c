@@ -19,6 +19,7 @@
 	X(LONG, received_ms)    \
 	X(REF, message_id)      \
 	X(REF, outbox_id)       \
+	X(REF, silence_id)      \
 	X(LONG, uid)            \
 	X(LONG, gid)            \
 	X(LONG, pid)            \
@@ -41,6 +42,10 @@
 	X(ALERTS_BY_EXT_ID, SELECT "WHERE ext_id = ?")                                        \
 	X(ALERTS_BY_ID, SELECT "WHERE id = ?")                                                \
 	X(ALERTS_BY_RUN_ID, SELECT "WHERE run_id = ? ORDER BY id DESC LIMIT 1")               \
+	X(ALERTS_OF_RUN, SELECT "WHERE run_id = ? ORDER BY id DESC LIMIT ?")                  \
+	X(ALERTS_HELD, SELECT "WHERE silence_id = ? AND NOT EXISTS (SELECT 1 FROM alerts r "  \
+	                      "WHERE r.subject = alerts.subject AND r.resolved = 1 AND "      \
+	                      "r.id > alerts.id) GROUP BY subject ORDER BY id DESC LIMIT ?")  \
 	X(ALERTS_CARRY,                                                                       \
 	        "UPDATE alerts SET outbox_id = ? WHERE message_id = ? AND outbox_id IS NULL") \
 	X(ALERTS_LIST, SELECT "ORDER BY id DESC LIMIT ?")                                     \
@@ -105,6 +110,28 @@ enum err alerts_by_run_id(struct store *store, const char *run_id, struct alert_
 	sql_use(&sql, store, SQL_ALERTS, ALERTS_BY_RUN_ID);
 	sql_bind_text(&sql, run_id);
 	return sql_one_row(&sql, &rows_type, row);
+}
+
+enum err alerts_of_run(
+        struct store *store, const char *run_id, int limit, struct alert_row **rows, size_t *len)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_OF_RUN);
+	sql_bind_text(&sql, run_id);
+	sql_bind_int(&sql, limit);
+	return sql_all_rows(&sql, &rows_type, (void **)rows, len);
+}
+
+enum err alerts_held(
+        struct store *store, int64_t silence_id, int limit, struct alert_row **rows, size_t *len)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_HELD);
+	sql_bind_int(&sql, silence_id);
+	sql_bind_int(&sql, limit);
+	return sql_all_rows(&sql, &rows_type, (void **)rows, len);
 }
 
 enum err alerts_carry(struct store *store, int64_t message_id, int64_t outbox_id)

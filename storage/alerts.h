@@ -28,6 +28,7 @@ struct alert_row {
 	char *room;            /* room name it was routed to, or NULL */
 	int64_t message_id;    /* the message it went into, 0 = none */
 	int64_t outbox_id;     /* the event that carried it first, 0 = none yet */
+	int64_t silence_id;    /* what held it back, 0 = no silence */
 	int state;             /* enum alert_state */
 	char *reason; /* which rule decided, for `!alert`: "new message", "joined: throttle" */
 };
@@ -41,6 +42,13 @@ enum err alerts_by_ext_id(struct store *store, const char *ext_id, struct alert_
 enum err alerts_by_id(struct store *store, int64_t id, struct alert_row *row);
 /* The newest alert with that run id. */
 enum err alerts_by_run_id(struct store *store, const char *run_id, struct alert_row *row);
+
+/* All of a run, newest first; at most limit. The caller finishes and frees the array. */
+enum err alerts_of_run(
+        struct store *store, const char *run_id, int limit, struct alert_row **rows, size_t *len);
+/* What a silence held back and is not resolved since, one row a subject, newest first. */
+enum err alerts_held(
+        struct store *store, int64_t silence_id, int limit, struct alert_row **rows, size_t *len);
 
 /* Marks all alerts of the message that no event has carried yet as carried by outbox_id. */
 enum err alerts_carry(struct store *store, int64_t message_id, int64_t outbox_id);

@@ -17,6 +17,8 @@
 	X(LONG, resolved_ms)    \
 	X(LONG, acked_ms)       \
 	X(LONG, reminded_ms)    \
+	X(LONG, open_ms)        \
+	X(LONG, escalated_ms)   \
 	X(OPT, acked_by)        \
 	X(OPT, ack_note)        \
 	X(TEXT, fingerprint)    \
@@ -31,18 +33,34 @@
 	X(TEXT, fields)
 
 #define SELECT SQL_SELECT("entries", ENTRY_COLUMNS)
-#define ENTRIES_STATEMENTS(X)                                                                     \
-	X(ENTRIES_INSERT, SQL_INSERT("entries", ENTRY_COLUMNS))                                   \
-	X(ENTRIES_UPDATE, SQL_UPDATE("entries", ENTRY_COLUMNS))                                   \
-	X(ENTRIES_BY_FINGERPRINT, SELECT "WHERE message_id = ? AND fingerprint = ?")              \
-	X(ENTRIES_OF, SELECT "WHERE message_id = ? ORDER BY id")                                  \
-	X(ENTRIES_CRITICAL, SELECT "WHERE app = ? AND identity = ? AND severity = 2 AND "         \
-	                           "resolved_ms = 0 LIMIT 1")                                     \
-	X(ENTRIES_UNACKED, SELECT "WHERE severity = 2 AND resolved_ms = 0 AND acked_ms = 0 AND "  \
-	                          "last_ms > ?1 AND last_ms <= ?2 AND reminded_ms <= ?2 "         \
-	                          "ORDER BY id LIMIT ?3")                                         \
-	X(ENTRIES_ACKED_BEFORE, SELECT "WHERE resolved_ms = 0 AND acked_ms > 0 AND acked_ms < ? " \
-	                               "ORDER BY id LIMIT ?")                                     \
+
+/* A firing critical that nobody took on, in the newest of its messages. The conditions of the
+ * partial index come first. */
+#define OPEN                                                                         \
+	"INDEXED BY entries_unacked WHERE severity = 2 AND resolved_ms = 0 AND "     \
+	"acked_ms = 0 AND last_ms > ?1 "                                             \
+	"AND NOT EXISTS (SELECT 1 FROM entries n WHERE n.subject = entries.subject " \
+	"AND n.resolved_ms = 0 AND n.fingerprint = entries.fingerprint "             \
+	"AND n.id > entries.id) "
+#define ENTRIES_STATEMENTS(X)                                                                      \
+	X(ENTRIES_INSERT, SQL_INSERT("entries", ENTRY_COLUMNS))                                    \
+	X(ENTRIES_UPDATE, SQL_UPDATE("entries", ENTRY_COLUMNS))                                    \
+	X(ENTRIES_BY_FINGERPRINT, SELECT "WHERE message_id = ? AND fingerprint = ?")               \
+	X(ENTRIES_OF, SELECT "WHERE message_id = ? ORDER BY id")                                   \
+	X(ENTRIES_CRITICAL, SELECT "WHERE app = ? AND identity = ? AND severity = 2 AND "          \
+	                           "resolved_ms = 0 LIMIT 1")                                      \
+	X(ENTRIES_BY_ID, SELECT "WHERE id = ?")                                                    \
+	X(ENTRIES_UNACKED, SELECT OPEN "ORDER BY id LIMIT ?2")                                     \
+	X(ENTRIES_REMIND, SELECT OPEN "AND reminded_ms <= ?2 AND open_ms > 0 AND open_ms <= ?2 "   \
+	                              "ORDER BY id LIMIT ?3")                                      \
+	X(ENTRIES_ESCALATE, SELECT OPEN "AND open_ms > 0 AND open_ms <= ?2 AND escalated_ms < ?3 " \
+	                                "ORDER BY id LIMIT ?4")                                    \
+	X(ENTRIES_TOLD, "UPDATE entries SET open_ms = ?2, reminded_ms = max(reminded_ms, ?2) "     \
+	                "WHERE message_id = ?1 AND open_ms = 0")                                   \
+	X(ENTRIES_OPEN, SELECT "WHERE resolved_ms = 0 AND last_ms > ? ORDER BY last_ms DESC "      \
+	                       "LIMIT ?")                                                          \
+	X(ENTRIES_ACKED_BEFORE, SELECT "WHERE resolved_ms = 0 AND acked_ms > 0 AND acked_ms < ? "  \
+	                               "ORDER BY id LIMIT ?")                                      \
 	X(ENTRIES_FIRING, SELECT "WHERE subject = ? AND resolved_ms = 0 ORDER BY id DESC LIMIT ?")
 
 SQL_STATEMENTS(sql_entries, ENTRIES_STATEMENTS);
@@ -115,14 +133,68 @@ enum err entries_firing(
 	return code;
 }
 
-enum err entries_unacked(struct store *store, int64_t since_ms, int64_t before_ms, int limit,
-        struct entry_row **rows, size_t *len)
+enum err entries_by_id(struct store *store, int64_t id, struct entry_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_BY_ID);
+	sql_bind_int(&sql, id);
+	return sql_one_row(&sql, &rows_type, row);
+}
+
+enum err entries_unacked(
+        struct store *store, int64_t since_ms, int limit, struct entry_row **rows, size_t *len)
 {
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_UNACKED);
 	sql_bind_int(&sql, since_ms);
+	sql_bind_int(&sql, limit);
+	return sql_all_rows(&sql, &rows_type, (void **)rows, len);
+}
+
+enum err entries_remind(struct store *store, int64_t since_ms, int64_t before_ms, int limit,
+        struct entry_row **rows, size_t *len)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_REMIND);
+	sql_bind_int(&sql, since_ms);
 	sql_bind_int(&sql, before_ms);
+	sql_bind_int(&sql, limit);
+	return sql_all_rows(&sql, &rows_type, (void **)rows, len);
+}
+
+enum err entries_escalate(struct store *store, int64_t since_ms, int64_t before_ms,
+        int64_t after_ms, int limit, struct entry_row **rows, size_t *len)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_ESCALATE);
+	sql_bind_int(&sql, since_ms);
+	sql_bind_int(&sql, before_ms);
+	sql_bind_int(&sql, after_ms);
+	sql_bind_int(&sql, limit);
+	return sql_all_rows(&sql, &rows_type, (void **)rows, len);
+}
+
+enum err entries_told(struct store *store, int64_t message_id, int64_t now_ms)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_TOLD);
+	sql_bind_int(&sql, message_id);
+	sql_bind_int(&sql, now_ms);
+	return sql_write(&sql);
+}
+
+enum err entries_open(
+        struct store *store, int64_t since_ms, int limit, struct entry_row **rows, size_t *len)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_OPEN);
+	sql_bind_int(&sql, since_ms);
 	sql_bind_int(&sql, limit);
 	return sql_all_rows(&sql, &rows_type, (void **)rows, len);
 }

@@ -35,6 +35,8 @@
 	X(MESSAGES_UPDATE, SQL_UPDATE("messages", MESSAGE_COLUMNS))                               \
 	X(MESSAGES_BY_ID, SELECT "WHERE id = ?")                                                  \
 	X(MESSAGES_BY_EVENT, SELECT "WHERE event_id = ? LIMIT 1")                                 \
+	X(MESSAGES_BEFORE, SELECT "WHERE id < ?1 AND id > ?1 - 1000 AND room = ?2 AND "           \
+	                          "origin = ?3 AND kind = 0 ORDER BY id DESC LIMIT 1")            \
 	X(MESSAGES_OPEN,                                                                          \
 	        SELECT "WHERE room = ? AND origin = ? AND closed_ms = 0 AND kind IN (0, 1, 2) "   \
 	               "ORDER BY id DESC LIMIT 1")                                                \
@@ -92,6 +94,18 @@ enum err messages_by_event(struct store *store, const char *event_id, struct mes
 
 	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_BY_EVENT);
 	sql_bind_text(&sql, event_id);
+	return sql_one_row(&sql, &rows_type, row);
+}
+
+enum err messages_before(
+        struct store *store, const struct message_row *ring, struct message_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_BEFORE);
+	sql_bind_int(&sql, ring->id);
+	sql_bind_text(&sql, ring->room);
+	sql_bind_text(&sql, ring->origin);
 	return sql_one_row(&sql, &rows_type, row);
 }
 

@@ -47,7 +47,9 @@ struct entry_row {
 	char *fields;              /* JSON object of the newest */
 	int64_t resolved_ms;       /* 0 = firing */
 	int64_t acked_ms;          /* 0 = nobody took it on */
-	int64_t reminded_ms;       /* when it was brought up again last */
+	int64_t reminded_ms;       /* when the room was told of it last */
+	int64_t open_ms;           /* since when the room knows and nobody has it; 0 = not yet */
+	int64_t escalated_ms;      /* `after` of the last step of escalation it went through */
 	char *acked_by, *ack_note; /* or NULL */
 };
 
@@ -58,6 +60,9 @@ enum err messages_insert(struct store *store, struct message_row *row);       /*
 enum err messages_update(struct store *store, const struct message_row *row); /* all columns */
 enum err messages_by_id(struct store *store, int64_t id, struct message_row *row);
 enum err messages_by_event(struct store *store, const char *event_id, struct message_row *row);
+/* The message of alerts that a ring speaks of: the one before it of its room and origin. */
+enum err messages_before(
+        struct store *store, const struct message_row *ring, struct message_row *row);
 /* The open (closed_ms = 0) message of kind ALERTS, RING or STORM for a room and origin;
  * ERR_NOT_FOUND when there is none. */
 enum err messages_open(
@@ -79,10 +84,23 @@ enum err entries_by_fingerprint(
         struct store *store, int64_t message_id, const char *fingerprint, struct entry_row *row);
 /* A message's entries in order of arrival. */
 enum err entries_of(struct store *store, int64_t message_id, struct entry_row **rows, size_t *len);
-/* Firing criticals that nobody took on: happened last after since_ms, and neither happened nor
- * were brought up after before_ms. Oldest first, at most limit. */
-enum err entries_unacked(struct store *store, int64_t since_ms, int64_t before_ms, int limit,
+enum err entries_by_id(struct store *store, int64_t id, struct entry_row *row);
+/* Firing criticals that nobody took on and that happened last after since_ms, each fingerprint
+ * once, in the newest of its messages. Oldest first, at most limit. */
+enum err entries_unacked(
+        struct store *store, int64_t since_ms, int limit, struct entry_row **rows, size_t *len);
+/* Of these, the ones in the room since before_ms of which it was not told again since. */
+enum err entries_remind(struct store *store, int64_t since_ms, int64_t before_ms, int limit,
         struct entry_row **rows, size_t *len);
+/* Of these, the ones in the room and without anybody since before_ms, which did not go through
+ * the step with that `after`. */
+enum err entries_escalate(struct store *store, int64_t since_ms, int64_t before_ms,
+        int64_t after_ms, int limit, struct entry_row **rows, size_t *len);
+/* The entries of a message are in the room from now on. */
+enum err entries_told(struct store *store, int64_t message_id, int64_t now_ms);
+/* All firing ones that happened last after since_ms, newest first; at most limit. */
+enum err entries_open(
+        struct store *store, int64_t since_ms, int limit, struct entry_row **rows, size_t *len);
 /* A firing critical of an app about one thing (identity), if there is one: at most one row. */
 enum err entries_critical(struct store *store, const char *app, const char *identity,
         struct entry_row **rows, size_t *len);

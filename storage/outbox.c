@@ -45,6 +45,7 @@
 	X(OUTBOX_INSERT, SQL_INSERT("outbox", OUTBOX_COLUMNS))                                   \
 	X(OUTBOX_UPDATE, SQL_UPDATE("outbox", OUTBOX_COLUMNS))                                   \
 	X(OUTBOX_BY_ID, SELECT "WHERE id = ?")                                                   \
+	X(OUTBOX_BY_EVENT, SELECT "WHERE event_id = ? LIMIT 1")                                  \
 	X(OUTBOX_HEAD, SELECT "WHERE room = ? AND state <= 1 ORDER BY id LIMIT 1")               \
 	X(OUTBOX_ROOMS, "SELECT DISTINCT room FROM outbox WHERE state <= 1 ORDER BY room")       \
 	X(OUTBOX_COUNT_WAITING,                                                                  \
@@ -124,6 +125,15 @@ enum err outbox_by_id(struct store *store, int64_t id, struct outbox_row *row)
 
 	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_BY_ID);
 	sql_bind_int(&sql, id);
+	return sql_one_row(&sql, &rows_type, row);
+}
+
+enum err outbox_by_event(struct store *store, const char *event_id, struct outbox_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_BY_EVENT);
+	sql_bind_text(&sql, event_id);
 	return sql_one_row(&sql, &rows_type, row);
 }
 

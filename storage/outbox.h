@@ -44,6 +44,8 @@ void outbox_row_finish(struct outbox_row *row);
 enum err outbox_insert(struct store *store, struct outbox_row *row);
 enum err outbox_update(struct store *store, const struct outbox_row *row); /* all columns */
 enum err outbox_by_id(struct store *store, int64_t id, struct outbox_row *row);
+/* What an event of ours was; ERR_NOT_FOUND: it is not ours, or forgotten. */
+enum err outbox_by_event(struct store *store, const char *event_id, struct outbox_row *row);
 /* First row of a room that is queued or frozen; ERR_NOT_FOUND when the queue is empty. */
 enum err outbox_head(struct store *store, const char *room, struct outbox_row *row);
 /* Room names with something queued or frozen. *names: array of owned strings, owned. */

@@ -18,6 +18,8 @@
 	               "(SELECT id FROM calls WHERE at_ms < ? ORDER BY at_ms LIMIT ?)")         \
 	X(PRUNE_COMMANDS, "DELETE FROM commands WHERE id IN "                                   \
 	                  "(SELECT id FROM commands WHERE at_ms < ? ORDER BY at_ms LIMIT ?)")   \
+	X(PRUNE_HISTORY, "DELETE FROM history WHERE id IN "                                     \
+	                 "(SELECT id FROM history WHERE at_ms < ? ORDER BY at_ms LIMIT ?)")     \
 	X(PRUNE_HEARTBEATS, "DELETE FROM heartbeats WHERE id IN "                               \
 	                    "(SELECT id FROM heartbeats WHERE due_ms < ? AND open = 0 "         \
 	                    "ORDER BY due_ms LIMIT ?)")                                         \

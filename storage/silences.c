@@ -8,9 +8,11 @@
 #define SQL_STRUCT silence_row
 #define SILENCE_COLUMNS(FIRST, X) \
 	FIRST(LONG, at_ms)        \
+	X(LONG, start_ms)         \
 	X(LONG, end_ms)           \
 	X(LONG, ended_ms)         \
 	X(LONG, held)             \
+	X(INT, until_resolved)    \
 	X(TEXT, author)           \
 	X(OPT, room)              \
 	X(TEXT, matchers)         \

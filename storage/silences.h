@@ -1,6 +1,6 @@
 /*
  * silences.h - what is held back, by whom and until when. What the matchers mean is the business
- * of handlers/matcher.h.
+ * of bot/base/matcher.h.
  */
 #pragma once
 
@@ -10,18 +10,20 @@
 struct silence_row {
 	int64_t id; /* set by silences_insert() */
 	int64_t at_ms;
-	int64_t end_ms;   /* 0 = until what it matches is resolved */
-	int64_t ended_ms; /* 0 = it holds */
-	int64_t held;     /* alerts that it held back */
-	char *author;     /* Matrix user id, or "uid N" */
-	char *room;       /* name, where its end is told; NULL = nowhere */
-	char *matchers;   /* text */
-	char *reason;     /* "" = none */
+	int64_t start_ms; /* 0 = at once */
+	int64_t end_ms;
+	int64_t ended_ms;   /* 0 = it holds, or will */
+	int until_resolved; /* ends earlier, when all that it held back is resolved */
+	int64_t held;       /* alerts that it held back */
+	char *author;       /* Matrix user id, or "uid N" */
+	char *room;         /* name, where its end is told; NULL = nowhere */
+	char *matchers;     /* text */
+	char *reason;       /* "" = none */
 };
 
 void silence_row_finish(struct silence_row *row);
 enum err silences_insert(struct store *store, struct silence_row *row);
 enum err silences_update(struct store *store, const struct silence_row *row);
 enum err silences_by_id(struct store *store, int64_t id, struct silence_row *row);
-/* Those that hold, oldest first. The caller finishes and frees the array. */
+/* Those that hold or will, oldest first. The caller finishes and frees the array. */
 enum err silences_active(struct store *store, struct silence_row **rows, size_t *len);

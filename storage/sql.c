@@ -22,6 +22,8 @@ static const struct sql_statement *const families[SQL_FAMILIES] = {
         [SQL_UNDECRYPTED] = sql_undecrypted,
         [SQL_SILENCES] = sql_silences,
         [SQL_SQLWATCH] = sql_sqlwatch,
+        [SQL_QUIETS] = sql_quiets,
+        [SQL_HISTORY] = sql_history,
         [SQL_HEARTBEATS] = sql_heartbeats,
         [SQL_PRUNE] = sql_prune,
 };

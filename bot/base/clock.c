@@ -122,16 +122,21 @@ void clock_format_rfc3339(int64_t ms, char *out, size_t size)
 
 void clock_format_short(int64_t ms, int64_t now_ms, char *out, size_t size)
 {
-	struct tm tm, now;
-	int rest;
+	static const char *const months[] = {
+	        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+	struct tm tm = {0}, now = {0};
+	time_t seconds = (time_t)(ms / 1000), now_s = (time_t)(now_ms / 1000);
 
-	clock_split(now_ms, &now, &rest);
-	clock_split(ms, &tm, &rest);
+	localtime_r(&now_s, &now);
+	localtime_r(&seconds, &tm);
 	if (tm.tm_year == now.tm_year && tm.tm_yday == now.tm_yday)
-		snprintf(out, size, "%02d:%02d:%02d UTC", tm.tm_hour, tm.tm_min, tm.tm_sec);
+		snprintf(out, size, "%02d:%02d %s", tm.tm_hour, tm.tm_min, tm.tm_zone);
+	else if (tm.tm_year == now.tm_year)
+		snprintf(out, size, "%d %s %02d:%02d %s", tm.tm_mday, months[tm.tm_mon], tm.tm_hour,
+		        tm.tm_min, tm.tm_zone);
 	else
-		snprintf(out, size, "%04d-%02d-%02d %02d:%02d UTC", tm.tm_year + 1900,
-		        tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min);
+		snprintf(out, size, "%d %s %d %02d:%02d %s", tm.tm_mday, months[tm.tm_mon],
+		        tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_zone);
 }
 
 static const struct {

@@ -20,7 +20,8 @@ int64_t clock_monotonic_ms(void); /* CLOCK_MONOTONIC, for measuring */
 bool clock_parse_rfc3339(const char *text, int64_t *ms);
 /* Formats as "2026-11-24T08:00:00.250Z"; size >= 25. */
 void clock_format_rfc3339(int64_t ms, char *out, size_t size);
-/* Formats for people, UTC: "10:31:05 UTC" the same day as now_ms, else "2026-11-24 10:31 UTC". */
+/* Formats for people, in the zone of zone.h: "10:31 CET" the same day as now_ms, else
+ * "24 Nov 10:31 CET", or "24 Nov 2025 10:31 CET" of another year. */
 void clock_format_short(int64_t ms, int64_t now_ms, char *out, size_t size);
 
 /* Parses "30m", "1d12h", "90s", "250ms", "0"; units ms s m h d w, each at most once, in falling

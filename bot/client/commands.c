@@ -9,9 +9,9 @@
 #include <sysexits.h>
 #include "bot/base/alloc.h"
 #include "bot/base/buf.h"
+#include "bot/base/synthetic.h"
 #include "bot/client/commands.h"
 #include "bot/client/socket.h"
-#include "bot/client/synthetic.h"
 #include "bot/client/verify.h"
 #include "bot/config/config.h"
 
@@ -142,6 +142,13 @@ static bool fill_alerts(json_t *request, int argc, char **argv)
 	return fill_number(request, "limit", argc, argv);
 }
 
+/* The op "alert" hands one in. */
+static bool fill_alert(json_t *request, int argc, char **argv)
+{
+	json_object_set_new(request, "op", json_string("alerts"));
+	return argc == 1 && json_object_set_new(request, "run_id", json_string(argv[0])) == 0;
+}
+
 static bool fill_retry(json_t *request, int argc, char **argv)
 {
 	return fill_number(request, "id", argc, argv);
@@ -261,17 +268,19 @@ static int run_plain(struct client *client, const json_t *request, bool json)
 /* ---- the table ---- */
 
 static const struct command commands[] = {
-        {"ack", "ack RUN_ID [NOTE]", fill_words, run_plain},
+        {"ack", "ack RUN_ID… [NOTE]", fill_words, run_plain},
+        {"alert", "alert RUN_ID", fill_alert, run_plain},
         {"alerts", "alerts [APP] [N]", fill_alerts, run_plain},
         {"heartbeat", "heartbeat [now | stop APP [NAME]]", fill_some_words, run_plain},
         {"metrics", "metrics", NULL, run_plain},
         {"retry", "retry [ID]", fill_retry, run_plain},
-        {"silence", "silence WHAT [DURATION | until resolved] [REASON]", fill_words, run_plain},
+        {"silence", "silence WHAT [from TIME] [DURATION | until TIME | until resolved] [REASON]",
+                fill_words, run_plain},
         {"silences", "silences", NULL, run_plain},
         {"status", "status", NULL, run_plain},
         {"subscribe", "subscribe", NULL, run_subscribe},
         {"test", "test node|dag|violation|all", fill_test, run_test},
-        {"unack", "unack RUN_ID", fill_words, run_plain},
+        {"unack", "unack RUN_ID…", fill_words, run_plain},
         {"unsilence", "unsilence NUMBER", fill_words, run_plain},
         {"verify", "verify [USER] | verify --accept-identity USER", verify_fill, verify_run},
         {"wait", "wait ALERT", fill_wait, run_plain},

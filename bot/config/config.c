@@ -201,6 +201,14 @@ static void config_destroy(struct config *config)
 		free(config->kinds[i].name);
 		free_section("kind *", &config->kinds[i]);
 	}
+	for (i = 0; i < config->escalates_len; i++) {
+		free(config->escalates[i].name);
+		free_section("escalate *", &config->escalates[i]);
+	}
+	for (i = 0; i < config->quiets_len; i++) {
+		free(config->quiets[i].name);
+		free_section("quiet *", &config->quiets[i]);
+	}
 	for (i = 0; i < config->watches_len; i++) {
 		free(config->watches[i].name);
 		free_section("watch *", &config->watches[i]);
@@ -208,6 +216,8 @@ static void config_destroy(struct config *config)
 	free(config->rooms);
 	free(config->apps);
 	free(config->kinds);
+	free(config->escalates);
+	free(config->quiets);
 	free(config->watches);
 	free(config->path);
 	free((struct config_holder *)config);

@@ -60,6 +60,22 @@ struct config_kind {
 	char **identity; /* field names of the fingerprint; may be empty, never NULL */
 };
 
+struct config_escalate {
+	char *name;
+	int64_t after_ms;
+	char **mention; /* user ids, or "room"; may be empty, never NULL */
+	char *room;     /* name, NULL = where the alert is */
+};
+
+struct config_quiet {
+	char *name;
+	char *what;        /* matchers as text, NULL = everything */
+	char **days;       /* as written */
+	char *from, *to;   /* HH:MM; always set by validation */
+	bool critical;     /* holds these back too */
+	unsigned weekdays; /* bit n: it may begin on day n, 0 = Sunday; set by validation */
+};
+
 struct config_watch {
 	char *name, *database, *sql, *kind;
 	int64_t every_ms, repeat_ms; /* repeat: 0 = never */
@@ -143,6 +159,11 @@ struct config {
 		double violations_threshold, error_rate_threshold;
 		int64_t every_ms, repeat_ms;
 	} call_monitor;
+
+	struct config_escalate *escalates; /* by validation in the order of after_ms */
+	size_t escalates_len;
+	struct config_quiet *quiets;
+	size_t quiets_len;
 
 	struct config_watch *watches;
 	size_t watches_len;

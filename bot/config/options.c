@@ -11,6 +11,8 @@
 #define APP(member) .offset = offsetof(struct config_app, member)
 #define KIND(member) .offset = offsetof(struct config_kind, member)
 #define LOOK(member) .offset = offsetof(struct config_severity, member)
+#define ESCALATE(member) .offset = offsetof(struct config_escalate, member)
+#define QUIET(member) .offset = offsetof(struct config_quiet, member)
 #define WATCH(member) .offset = offsetof(struct config_watch, member)
 
 #define SEVERITIES "info|warning|critical"
@@ -68,6 +70,14 @@ const struct option_section config_sections[] = {
         {"storage", "storage", "Where everything is kept until it is in the room, and after."},
         {"delivery", "delivery", "One message for many alerts."},
         {"commands", "commands", "Commands in the rooms (!status, !ack, …)."},
+        {"escalate *", "escalate lead",
+                "A step when nobody takes a critical failure on: whom to tell after how long. As\n"
+                "many as wanted; each is gone through once for a failure, and stops with an ack, "
+                "a\n"
+                "silence, or when it is resolved."},
+        {"quiet *", "quiet nightly",
+                "A time that comes again and again in which alerts are held back; at its end the\n"
+                "room is told how many. In the time zone of [heartbeat]."},
         {"heartbeat", "heartbeat", "The daily sign of life."},
         {"meta", "meta",
                 "Who hears of it when the heartbeat itself is missing: every channel named here."},
@@ -241,6 +251,25 @@ const struct option config_options[] = {
                 .min = 0, .max = YEAR_MS, .help = "An acknowledgement ends after this. 0 = never."},
         {"commands", "silence_max", OPTION_DURATION, IN(commands.silence_max_ms), .fallback = "7d",
                 .min = 1, .max = YEAR_MS, .help = "No silence lasts longer."},
+
+        {"escalate *", "after", OPTION_DURATION, ESCALATE(after_ms), .fallback = "15m",
+                .min = CLOCK_SECOND_MS, .max = YEAR_MS,
+                .help = "Since it is in the room and nobody has it."},
+        {"escalate *", "mention", OPTION_MENTION, ESCALATE(mention), .fallback = "",
+                .example = "@lead:example.org",
+                .help = "Whom the message mentions: user ids, or room. Default: nobody."},
+        {"escalate *", "room", OPTION_ROOM, ESCALATE(room), .example = "ops",
+                .help = "Default: the room of the alert."},
+
+        {"quiet *", "what", OPTION_TEXT, QUIET(what), .example = "app=etl, severity!=info",
+                .help = "An app, or matchers as in !silence. Default: everything."},
+        {"quiet *", "days", OPTION_WORDS, QUIET(days), .fallback = "mon-sun",
+                .help = "On which days it begins: mon-fri, or sat, sun."},
+        {"quiet *", "from", OPTION_TIME, QUIET(from), .example = "23:00", .help = "Required."},
+        {"quiet *", "to", OPTION_TIME, QUIET(to), .example = "07:00",
+                .help = "Required. When it is not after `from`: on the next day."},
+        {"quiet *", "critical", OPTION_BOOL, QUIET(critical), .fallback = "no",
+                .help = "Hold back critical alerts too."},
 
         {"heartbeat", "room", OPTION_ROOM, IN(heartbeat.room), .example = "ops",
                 .help = "Default: the room for critical alerts."},

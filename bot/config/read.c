@@ -144,6 +144,40 @@ static void *find_watch(struct reader *reader, const char *name)
 	return watch;
 }
 
+static void *find_escalate(struct reader *reader, const char *name)
+{
+	struct config *config = reader->config;
+	struct config_escalate *step;
+	size_t i;
+
+	for (i = 0; i < config->escalates_len; i++)
+		if (strcmp(config->escalates[i].name, name) == 0)
+			return &config->escalates[i];
+	if (!has_room(reader, config->escalates_len))
+		return NULL;
+	step = LIST_ADD(config->escalates, config->escalates_len);
+	step->name = x_strdup(name);
+	set_defaults("escalate *", step, reader->folder);
+	return step;
+}
+
+static void *find_quiet(struct reader *reader, const char *name)
+{
+	struct config *config = reader->config;
+	struct config_quiet *quiet;
+	size_t i;
+
+	for (i = 0; i < config->quiets_len; i++)
+		if (strcmp(config->quiets[i].name, name) == 0)
+			return &config->quiets[i];
+	if (!has_room(reader, config->quiets_len))
+		return NULL;
+	quiet = LIST_ADD(config->quiets, config->quiets_len);
+	quiet->name = x_strdup(name);
+	set_defaults("quiet *", quiet, reader->folder);
+	return quiet;
+}
+
 static const struct {
 	const char *pattern;
 	void *(*find)(struct reader *reader, const char *name);
@@ -151,6 +185,8 @@ static const struct {
         {"severity *", find_severity},
         {"app *", find_app},
         {"kind *", find_kind},
+        {"escalate *", find_escalate},
+        {"quiet *", find_quiet},
         {"watch *", find_watch},
 };
 

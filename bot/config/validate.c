@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "bot/base/alloc.h"
+#include "bot/base/matcher.h"
 #include "bot/base/text.h"
 #include "bot/config/validate.h"
 
@@ -174,6 +176,101 @@ static void check_watches(struct check *check)
 	}
 }
 
+static int by_after(const void *a, const void *b)
+{
+	const struct config_escalate *x = a, *y = b;
+
+	return (x->after_ms > y->after_ms) - (x->after_ms < y->after_ms);
+}
+
+static void check_escalates(struct check *check)
+{
+	struct config *config = check->config;
+	size_t i;
+
+	for (i = 0; i < config->escalates_len; i++) {
+		char *section = x_asprintf("escalate %s", config->escalates[i].name);
+
+		check_room(check, section, "room", &config->escalates[i].room);
+		if (!config->escalates[i].mention[0] && !config->escalates[i].room)
+			FAULT_AT(check, section, NULL, "[%s] wants mention or room: whom to tell",
+			        section);
+		free(section);
+	}
+	if (config->escalates_len > 1)
+		qsort(config->escalates, config->escalates_len, sizeof(*config->escalates),
+		        by_after);
+}
+
+/* "mon" or "mon-fri" into *days; false: it is neither. */
+static bool read_days(const char *word, unsigned *days)
+{
+	static const char *const names[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
+	int first = -1, last = -1, i;
+
+	for (i = 0; i < 7; i++) {
+		if (strncasecmp(word, names[i], 3) == 0)
+			first = i;
+		if (strlen(word) == 7 && strcasecmp(word + 4, names[i]) == 0)
+			last = i;
+	}
+	if (strlen(word) == 3)
+		last = first;
+	else if (strlen(word) != 7 || word[3] != '-')
+		return false;
+	if (first < 0 || last < 0)
+		return false;
+	for (i = first;; i = (i + 1) % 7) {
+		*days |= 1u << i;
+		if (i == last)
+			return true;
+	}
+}
+
+/* A bare word is an app. */
+static void check_what(struct check *check, const char *section, char **what)
+{
+	struct matchers *matchers;
+	char why[160], *full;
+
+	if (!*what)
+		return;
+	if (!strpbrk(*what, "=~ ,\"")) {
+		full = x_asprintf("app=\"%s\"", *what);
+		free(*what);
+		*what = full;
+	}
+	if (matchers_parse(*what, &matchers, why) != OK)
+		FAULT_AT(check, section, "what", "[%s] what: %s", section, why);
+	else
+		matchers_free(matchers);
+}
+
+static void check_quiets(struct check *check)
+{
+	size_t i, k;
+
+	for (i = 0; i < check->config->quiets_len; i++) {
+		struct config_quiet *quiet = &check->config->quiets[i];
+		char *section = x_asprintf("quiet %s", quiet->name);
+
+		check_what(check, section, &quiet->what);
+		for (k = 0; quiet->days[k]; k++)
+			if (!read_days(quiet->days[k], &quiet->weekdays))
+				FAULT_AT(check, section, "days",
+				        "[%s] days: %s is neither a day such as mon nor a range "
+				        "such as mon-fri",
+				        section, quiet->days[k]);
+		if (k == 0)
+			FAULT_AT(check, section, "days", "[%s] days: on none", section);
+		if (!quiet->from || !quiet->to)
+			FAULT_AT(check, section, NULL, "[%s] wants from and to", section);
+		else if (strcmp(quiet->from, quiet->to) == 0)
+			FAULT_AT(check, section, "to", "[%s] to: it would have no end", section);
+		free(section);
+	}
+}
+
 static void fill_spool(struct config *config)
 {
 	char *database;
@@ -191,6 +288,8 @@ void validate_config(struct config *config, struct source *source)
 
 	check_accounts(&check);
 	check_rooms(&check);
+	check_escalates(&check);
+	check_quiets(&check);
 	check_watches(&check);
 	if (strlen(config->socket.path) > SOCKET_PATH_MAX)
 		FAULT_AT(&check, "socket", "path", "[socket] path is over %d bytes long",

@@ -34,8 +34,9 @@ bool power_is_creator(const json_t *create, const char *user_id)
 	if (!content)
 		content = create;
 	version = json_string_value(json_object_get(content, "room_version"));
-	/* unstable versions have names: they are taken for old ones */
-	if (!version || strtol(version, NULL, 10) < CREATORS_VERSION)
+	/* unstable versions have names; of these, one is what became version 12 */
+	if (!version || (strtol(version, NULL, 10) < CREATORS_VERSION &&
+	                        strcmp(version, "org.matrix.hydra.11") != 0))
 		return false;
 	json_array_foreach(json_object_get(content, "additional_creators"), i, other)
 	{

@@ -13,6 +13,7 @@ struct op_alert {
 	struct alert *alert;   /* owned */
 	struct deliver_receipt receipt;
 	int64_t now_ms;
+	json_t *happened;    /* array: what else subscribers are told */
 	struct reply *reply; /* of the socket, or: */
 	ops_taken_fn taken;
 	void *taken_arg;
@@ -21,7 +22,10 @@ struct op_alert {
 static enum err alert_work(struct store *store, void *arg)
 {
 	struct op_alert *op = arg;
-	struct deliver d = {.store = store, .config = op->config, .now_ms = op->now_ms};
+	struct deliver d = {.store = store,
+	        .config = op->config,
+	        .now_ms = op->now_ms,
+	        .happened = op->happened};
 
 	return deliver_accept(&d, op->alert, &op->receipt);
 }
@@ -35,6 +39,8 @@ static void alert_done(enum err result, const char *message, void *arg)
 {
 	struct op_alert *op = arg;
 	struct ops *ops = op->ops;
+	json_t *event;
+	size_t i;
 
 	ops->alerts--;
 	if (op->taken)
@@ -44,8 +50,14 @@ static void alert_done(enum err result, const char *message, void *arg)
 	else
 		reply_ok(op->reply, json_pack("{s:I, s:s}", "alert", (json_int_t)op->receipt.alert,
 		                            "state", op->receipt.state));
-	if (result == OK && !ops->closing)
+	if (result == OK && !ops->closing) {
 		alert_publish(op);
+		json_array_foreach(op->happened, i, event)
+		{
+			ops_publish(ops, json_incref(event));
+		}
+	}
+	json_decref(op->happened);
 	alert_destroy(op->alert);
 	config_unref(op->config);
 	free(op);
@@ -61,6 +73,7 @@ static struct op_alert *alert_submit(struct ops *ops, struct alert *alert, int64
 	op->config = config_ref(ops->config);
 	op->alert = alert;
 	op->now_ms = now_ms;
+	op->happened = json_array();
 	ops->alerts++;
 	ops_submit(ops, alert_work, alert_done, op);
 	/* the choice of what to send joins the same transaction */

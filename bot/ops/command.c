@@ -1,8 +1,9 @@
 /*
- * command.c - ops "ack", "alert", "silence", …: the commands of the rooms, from the socket. One
+ * command.c - ops "ack", "alerts", "silence", …: the commands of the rooms, from the socket. One
  * implementation for both (handlers/commands.h).
  */
 #include <inttypes.h>
+#include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/base/buf.h"
 #include "bot/base/clock.h"
@@ -70,21 +71,24 @@ static void command_done(enum err result, const char *message, void *arg)
  * NULL: a reply was given. */
 static char *args_of(const json_t *request, struct reply *reply)
 {
-	static const char *const members[] = {
-	        "args", "run_id", "what", "id", "duration", "note", "reason"};
+	static const struct {
+		const char *name, *before; /* what stands before it */
+	} members[] = {{"args", ""}, {"app", ""}, {"run_id", ""}, {"what", ""}, {"id", ""},
+	        {"limit", ""}, {"start", "from "}, {"duration", ""}, {"note", "-- "},
+	        {"reason", "-- "}};
 	struct buf text;
 
 	buf_init(&text, ARGS_MAX);
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
-		const json_t *value = json_object_get(request, members[i]);
+		const json_t *value = json_object_get(request, members[i].name);
 
 		if (json_is_string(value))
-			buf_printf(&text, " %s", json_string_value(value));
+			buf_printf(&text, " %s%s", members[i].before, json_string_value(value));
 		else if (json_is_integer(value))
 			buf_printf(&text, " %" JSON_INTEGER_FORMAT, json_integer_value(value));
 		else if (value) {
-			reply_error(reply, "invalid", members[i], "must be a string or a number",
-			        false);
+			reply_error(reply, "invalid", members[i].name,
+			        "must be a string or a number", false);
 			buf_finish(&text);
 			return NULL;
 		}
@@ -101,22 +105,27 @@ void op_command(
         struct ops *ops, const json_t *request, const struct alert_peer *peer, struct reply *reply)
 {
 	struct report_status status = {.now_ms = clock_now_ms(), .version = BOT_VERSION};
-	char *args = args_of(request, reply);
+	const char *name = json_string_value(json_object_get(request, "op"));
 	struct op_command *op;
+	int64_t limit;
+	char *args;
 
+	if (!ops_integer(request, "limit", 1, COMMAND_ALERTS_MAX, 1, &limit, reply))
+		return;
+	args = args_of(request, reply);
 	if (!args)
 		return;
+	if (strcmp(name, "alerts") == 0 && json_object_get(request, "run_id"))
+		name = "alert"; /* which is taken: it hands one in */
 	op = x_calloc(1, sizeof(*op));
 	op->ops = ops;
 	op->reply = reply;
 	op->config = config_ref(ops->config);
-	op->name = x_strdup(json_string_value(json_object_get(request, "op")));
+	op->name = x_strdup(name);
 	op->args = args;
 	snprintf(op->who, sizeof(op->who), "uid %" PRId64, peer->uid);
 	ops->env.on_status(&status, ops->env.arg);
-	report_status_copy(&status, &op->status);
-	free((void *)status.rooms);
-	free((void *)status.watches);
+	report_status_take(&status, &op->status);
 	op->happened = json_array();
 	ops_submit(ops, command_work, command_done, op);
 }

@@ -33,12 +33,9 @@ typedef void (*op_fn)(
         struct ops *ops, const json_t *request, const struct alert_peer *peer, struct reply *reply);
 
 void op_alert(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
-void op_alerts(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_command(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_heartbeat(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_metrics(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
-void op_retry(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
-void op_status(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_subscribe(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_verify(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_wait(struct ops *, const json_t *, const struct alert_peer *, struct reply *);

@@ -146,6 +146,91 @@ def test_limited_timeline_is_filled():
     server.shut()
 
 
+def test_power_changes_in_a_gap():
+    """What was written in a gap is judged by the levels of that moment; what follows it, by those
+    after it."""
+    server, bot = make()
+    server.state[(OPS, "m.room.create")] = {"type": "m.room.create", "state_key": "", "sender": "@c:fake.local",
+                                            "content": {"room_version": "11"}}
+    server.state[(OPS, "m.room.power_levels")] = {"users": {"@mod:fake.local": 50}}
+    lowered = {"type": "m.room.power_levels", "state_key": "", "event_id": "$pl", "sender": ADMIN,
+               "origin_server_ts": 1, "content": {"users": {OTHER: 50}}}
+    server.trick("GET", "/messages", lambda r: r.reply(200, {"start": "s", "chunk": [
+        message("$m3", "!help", "@mod:fake.local"), message("$o3", "!help", OTHER), lowered,
+        message("$o1", "!help", OTHER), message("$m1", "!help", "@mod:fake.local")]}))
+    bot.start()
+    in_touch(server)
+    tell(server, message("$known", "!help"))
+    answered(server, "$known")
+    server.tell(join={OPS: {"state": {"events": [lowered]}, "timeline": {
+        "events": [message("$m4", "!help", "@mod:fake.local"), message("$o4", "!help", OTHER)],
+        "limited": True, "prev_batch": "p1"}}})
+    answered(server, "$o4")
+    server.wait(lambda: len(audit(bot)) == 7)
+    check(dict(audit(bot)) == {"$known": "done", "$m1": "done", "$o1": "refused", "$o3": "done",
+                               "$m3": "refused", "$m4": "refused", "$o4": "done"}, str(audit(bot)))
+    bot.stop()
+    server.shut()
+
+
+def test_subscribers_hear_of_silences_and_steps():
+    server, bot = make("remind = 0\n[escalate now]\nafter = 1s\nmention = room\n")
+    bot.start()
+    in_touch(server)
+    watcher = bot.client()
+    watcher.send({"op": "subscribe"})
+    bot.call(alert("r-0"))
+    event_of(server, "r-0")
+    tell(server, message("$c1", "!silence app=other 1s why not"))
+    wanted, told = {"silenced", "unsilenced", "escalated"}, {}
+    while not wanted <= told.keys():
+        event = watcher.receive()
+        told[event.get("event")] = event
+    check(told["silenced"]["reason"] == "why not" and told["silenced"]["by"] == ADMIN, str(told))
+    check(told["unsilenced"]["id"] == told["silenced"]["id"] and told["unsilenced"]["held"] == 0, str(told))
+    check(told["escalated"]["step"] == "now" and told["escalated"]["run_ids"] == ["r-0"], str(told))
+    shown(server, "⏫ 1 critical")
+    line = next(e["content"] for _, e in server.timeline if "⏫" in e["content"]["body"])
+    check(line["m.mentions"] == {"room": True}, str(line))
+    bot.stop()
+    server.shut()
+
+
+def test_an_ack_of_the_ring_is_one_of_what_joined():
+    server, bot = make("remind = 0\n[delivery]\nthrottle = 2s\n")
+    bot.start()
+    in_touch(server)
+    bot.call(alert("r-0"))
+    event_of(server, "r-0")
+    bot.call(alert("r-1"))
+    bot.call(alert("r-2"))
+    server.wait(lambda: any("joined the message" in b for b in server.bodies(OPS)), 30)
+    ring = next(e["event_id"] for _, e in server.timeline if "joined the message" in e["content"].get("body", ""))
+    tell(server, reaction("$r1", ring, "✅"))
+    server.wait(lambda: any(b.count("acked by") == 3 for b in server.bodies(OPS)), 30)
+    tell(server, message("$c1", "!status"))
+    check("nobody has" not in answered(server, "$c1"), "not all")
+    bot.stop()
+    server.shut()
+
+
+def test_what_answers_hold_of_apps_links_nothing():
+    server, bot = make("remind = 0\n")
+    bot.start()
+    in_touch(server)
+    bot.call({"op": "alert", "app": "evil", "severity": "critical", "run_id": "r-0",
+              "title": "<b>see https://evil.example @admin:fake.local</b>"})
+    event_of(server, "r-0")
+    tell(server, message("$c1", "!alerts"))
+    answered(server, "$c1", "evil.example")
+    html = next(e["content"] for _, e in server.timeline
+                if e["content"].get("m.relates_to", {}).get("event_id") == "$c1")["formatted_body"]
+    check("<b>" not in html and "<a " not in html, html)
+    check("<code>" in html and html.index("<code>") < html.index("evil.example") < html.index("</code>"), html)
+    bot.stop()
+    server.shut()
+
+
 def test_kill_between_and_replay():
     """Killed while the answer leaves; the same events come again: each is carried out once."""
     server, bot = make()
@@ -214,14 +299,14 @@ def test_ack_in_all_its_forms():
     server.wait(lambda: "acked by" not in [b for b in server.bodies(OPS) if "app_2" in b][-1])
     check(not any("acked by" in b for b in server.bodies(OPS) if "app_3" in b), "a stranger's reaction")
     tell(server, message("$c3", "!ack nope"), message("$c4", "!unack r-0"), message("$c5", "!ack"))
-    answered(server, "$c3", "there is no run nope")
+    answered(server, "$c3", "there is no run nope;")
     answered(server, "$c4", "open again")
     answered(server, "$c5", "which run?")
     told = []
-    while sum(t.get("event") in ("acked", "unacked") for t in told) < 4:
+    while sum(t.get("event") in ("acked", "unacked") for t in told) < 5:
         told.append(watcher.receive())
     check([(t["event"], t.get("run_id")) for t in told if t.get("event") in ("acked", "unacked")] ==
-          [("acked", "r-0"), ("acked", None), ("acked", None), ("unacked", "r-0")], str(told))
+          [("acked", "r-0"), ("acked", "r-1"), ("acked", "r-2"), ("unacked", "r-2"), ("unacked", "r-0")], str(told))
     answer = bot.call({"op": "ack", "run_id": "r-3", "note": "from the host"})
     check(answer["ok"] and "app_3" in answer["text"], str(answer))
     shown(server, "acked by uid ")
@@ -240,18 +325,21 @@ def test_silences():
     event_of(server, "r-0")
     tell(server, message("$c1", '!silence app=noisy, node_id=~"node_r-.*" 30m deploy'),
          message("$c2", "!silence app=~.* 1h"), message("$c3", "!silence noisy 3x"),
-         message("$c4", "!silence other until resolved"), message("$c5", "!silence noisy 400d"))
+         message("$c4", "!silence app=other until resolved"), message("$c5", "!silence noisy 400d"),
+         message("$c11", "!silence noisi 1h"), message("$c12", "!silence noisy forever"))
     answered(server, "$c1", 'silence 1: app="noisy", node_id=~"node_r-.*", until')
     answered(server, "$c2", "everything")
     answered(server, "$c3", "a duration looks like")
     answered(server, "$c4", "until it is resolved")
-    answered(server, "$c5", "silence_max")
+    answered(server, "$c5", "longer than silences may be")
+    answered(server, "$c11", "Did you mean noisy?")
+    answered(server, "$c12", "no silence without an end")
     check("held back 1 alert" in answers(server, "$c1")[0], answers(server, "$c1")[0])
     check(bot.call(alert("r-1", app="noisy"))["state"] == "silenced", "not silenced")
     check(bot.call(alert("r-2", app="other"))["state"] == "silenced", "not silenced")
     check(bot.call(alert("r-3", app="quiet"))["state"] == "queued", "silenced too much")
     bot.call(alert("r-2", app="other", status="resolved"))
-    shown(server, "silence 2 (app=\"other\") is over, what it was for is resolved: it held back 1 alert")
+    shown(server, "Silence 2 (app=\"other\") is over, what it was for is resolved: it held back 1 alert")
     check(bot.call(alert("r-4", app="other"))["state"] == "queued", "silenced after the end")
     tell(server, message("$c6", "!silences"), message("$c7", "!silence 1 2h"),
          message("$c8", "!unsilence 1"), message("$c9", "!unsilence 9"), message("$c10", "!alert r-1"))
@@ -300,10 +388,10 @@ def test_status_and_alerts_in_the_room():
     event_of(server, "r-0")
     tell(server, message("$c1", "!status"), message("$c2", "!alerts"), message("$c3", "!alert r-0"),
          message("$c4", "!retry"), message("$c5", "!help silence"))
-    check("alive" in answered(server, "$c1") and "not acked" in answered(server, "$c1"), answered(server, "$c1"))
+    check("alive" in answered(server, "$c1") and "nobody has: 1\n  data_factory: r-0" in answered(server, "$c1"), answered(server, "$c1"))
     answered(server, "$c2", "r-0")
     answered(server, "$c3", "why: new message")
-    answered(server, "$c4", "0 back in the queue")
-    answered(server, "$c5", "1h30m")
+    answered(server, "$c4", "nothing is set aside")
+    answered(server, "$c5", "Like: !silence etl")
     bot.stop()
     server.shut()

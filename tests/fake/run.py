@@ -15,9 +15,10 @@ import traceback
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 from bot import BUILD, Bot  # noqa: E402
 from commands import (  # noqa: E402,F401
-    test_ack_in_all_its_forms, test_command_by_power_level, test_command_is_answered_in_its_thread,
+    test_ack_in_all_its_forms, test_an_ack_of_the_ring_is_one_of_what_joined, test_command_by_power_level, test_command_is_answered_in_its_thread,
     test_command_left_alone_or_refused, test_kill_between_and_replay, test_limited_timeline_is_filled,
-    test_reminders_until_somebody_takes_it_on, test_silences, test_status_and_alerts_in_the_room)
+    test_power_changes_in_a_gap, test_subscribers_hear_of_silences_and_steps,
+    test_what_answers_hold_of_apps_links_nothing, test_reminders_until_somebody_takes_it_on, test_silences, test_status_and_alerts_in_the_room)
 from heartbeats import (  # noqa: E402,F401
     test_heartbeat_database_is_locked, test_heartbeat_in_the_room, test_heartbeat_of_an_app, test_heartbeat_out_of_the_spool, test_heartbeat_unconfirmed_then_late,
     test_heartbeat_with_kills_around_its_time)

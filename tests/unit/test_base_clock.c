@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "bot/base/clock.h"
+#include "bot/base/zone.h"
 
 static void test_rfc3339_is_parsed(void **state)
 {
@@ -79,13 +80,20 @@ static void test_short_times(void **state)
 	char text[32];
 	const int64_t nine = 1795510800000;
 
+	zone_use(NULL);
 	clock_format_short(nine, nine + CLOCK_HOUR_MS, text, sizeof(text));
-	assert_string_equal(text, "09:00:00 UTC");
+	assert_string_equal(text, "09:00 UTC");
 	clock_format_short(nine, nine + 15 * CLOCK_HOUR_MS, text, sizeof(text));
-	assert_string_equal(text, "2026-11-24 09:00 UTC");
+	assert_string_equal(text, "24 Nov 09:00 UTC");
 	/* the same day of another year is another day */
 	clock_format_short(nine, nine + 365 * CLOCK_DAY_MS, text, sizeof(text));
-	assert_string_equal(text, "2026-11-24 09:00 UTC");
+	assert_string_equal(text, "24 Nov 2026 09:00 UTC");
+	zone_use("Europe/Madrid");
+	clock_format_short(nine, nine + CLOCK_HOUR_MS, text, sizeof(text));
+	assert_string_equal(text, "10:00 CET");
+	clock_format_short(nine + 14 * CLOCK_HOUR_MS, nine, text, sizeof(text));
+	assert_string_equal(text, "25 Nov 00:00 CET");
+	zone_use(NULL);
 }
 
 static void test_durations_are_parsed(void **state)

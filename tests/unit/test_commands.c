@@ -148,6 +148,8 @@ static void arguments_become_requests(void **state)
 	        {{"alerts", "5"}, EX_OK, "{\"limit\":5,\"op\":\"alerts\"}\n"},
 	        {{"alerts", "a"}, EX_OK, "{\"app\":\"a\",\"op\":\"alerts\"}\n"},
 	        {{"alerts", "a", "5"}, EX_OK, "{\"app\":\"a\",\"limit\":5,\"op\":\"alerts\"}\n"},
+	        {{"alert", "r-1"}, EX_OK, "{\"op\":\"alerts\",\"run_id\":\"r-1\"}\n"},
+	        {{"alert"}, EX_USAGE, ""},
 	        {{"retry", "3"}, EX_OK, "{\"id\":3,\"op\":\"retry\"}\n"},
 	        {{"wait", "3"}, EX_OK, "in the room\n"},
 	        {{"test", "node"}, EX_OK, "node: in the room\n"},

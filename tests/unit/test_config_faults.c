@@ -191,6 +191,21 @@ static const struct fault_case cases[] = {
                 "8: [call_monitor] calls_columns: " NOT_COLUMNS ", not \"what=a-b\"\n"},
         {BASE "[watch low stock]\nsql = x\n",
                 "7: [watch low stock]: a name has letters, digits, _ . and - only, at most 64\n"},
+        {BASE "[escalate e]\nafter = 0\n",
+                "8: [escalate e] after: must be from 1s to 366d, not \"0\"\n"
+                "7: [escalate e] wants mention or room: whom to tell\n"},
+        {BASE "[escalate e]\nroom = nowhere\n",
+                "8: [escalate e] room: there is no nowhere in [rooms]\n"},
+        {BASE "[quiet q]\nwhat = app=~(\ndays = mon-fri, tues, mon-\nfrom = 7\n",
+                "10: [quiet q] from: must be a time of day such as 09:00, not \"7\"\n"
+                "8: [quiet q] what: the regular expression of app: Unmatched ( or \\(\n"
+                "9: [quiet q] days: tues is neither a day such as mon nor a range such as "
+                "mon-fri\n"
+                "9: [quiet q] days: mon- is neither a day such as mon nor a range such as "
+                "mon-fri\n"
+                "7: [quiet q] wants from and to\n"},
+        {BASE "[quiet q]\nfrom = 07:00\nto = 07:00\ndays =\n",
+                "10: [quiet q] days: on none\n9: [quiet q] to: it would have no end\n"},
         {BASE "[watch w]\nkind = nothing\n",
                 "7: [watch w] database is missing\n7: [watch w] sql is missing\n"
                 "8: [watch w] kind: there is no kind nothing, neither built-in nor as "

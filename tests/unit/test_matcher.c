@@ -8,8 +8,7 @@
 #include <cmocka.h>
 #include <string.h>
 #include "bot/base/alloc.h"
-#include "handlers/command.h"
-#include "handlers/matcher.h"
+#include "bot/base/matcher.h"
 
 static char *value(const char *name, const void *arg)
 {
@@ -91,30 +90,12 @@ static void what_matches_everything_is_known(void **state)
 	}
 }
 
-static void durations(void **state)
-{
-	int64_t ms = 0;
-
-	assert_true(silence_duration("30m", &ms));
-	assert_int_equal(ms, 30 * 60000);
-	assert_true(silence_duration("1d12h", &ms));
-	assert_int_equal(ms, INT64_C(36) * 3600000);
-	assert_false(silence_duration("", &ms));
-	assert_false(silence_duration("30", &ms));
-	assert_false(silence_duration("0m", &ms));
-	assert_false(silence_duration("-5m", &ms));
-	assert_false(silence_duration("5y", &ms));
-	assert_false(silence_duration("99999999999999999999m", &ms));
-	assert_false(silence_duration("1h x", &ms));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(matchers_mean_what_they_say),
 	        cmocka_unit_test(what_is_no_matcher_is_refused_with_a_reason),
 	        cmocka_unit_test(what_matches_everything_is_known),
-	        cmocka_unit_test(durations),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

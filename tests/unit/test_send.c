@@ -19,7 +19,7 @@
 #include "bot/client/send.h"
 #include "bot/client/send_options.h"
 #include "bot/client/socket.h"
-#include "bot/client/synthetic.h"
+#include "bot/base/synthetic.h"
 #include "bot/intake/server.h"
 
 #define LEN(array) (sizeof(array) / sizeof(*(array)))

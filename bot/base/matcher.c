@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "bot/base/alloc.h"
-#include "handlers/matcher.h"
+#include "bot/base/matcher.h"
 
 #define NAME_MAX_BYTES 64
 

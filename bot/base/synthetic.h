@@ -1,5 +1,6 @@
 /*
- * synthetic.h - made-up failures for `test`, marked as such in their text.
+ * synthetic.h - made-up failures for `test`, marked as such in their text, and by the field test =
+ * true: nobody is reminded of them.
  */
 #pragma once
 

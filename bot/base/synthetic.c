@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include "bot/client/synthetic.h"
+#include "bot/base/synthetic.h"
 
 static json_t *make_node(const char *run)
 {
@@ -66,6 +66,7 @@ json_t *synthetic_alert(const char *name)
 		if (strcmp(kinds[i].name, name) != 0)
 			continue;
 		json_t *alert = kinds[i].make(run);
+		json_object_set_new(json_object_get(alert, "fields"), "test", json_true());
 		json_object_set_new(alert, "op", json_string("alert"));
 		json_object_set_new(alert, "run_id", json_string(run));
 		json_object_set_new(alert, "id", json_string(run));

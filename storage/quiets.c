@@ -1,0 +1,60 @@
+/*
+ * quiets.c - the table `quiets`; see quiets.h.
+ */
+#include "storage/quiets.h"
+
+#include "storage/sql.h"
+
+#define SQL_STRUCT quiet_row
+#define QUIET_COLUMNS(FIRST, X) \
+	FIRST(LONG, held)       \
+	X(TEXT, room)           \
+	X(TEXT, name)
+
+#define QUIETS_STATEMENTS(X)                                                      \
+	X(QUIETS_COUNT, "INSERT INTO quiets (held, name, room) VALUES (1, ?, ?) " \
+	                "ON CONFLICT (name, room) DO UPDATE SET held = held + 1") \
+	X(QUIETS_ALL, SQL_SELECT("quiets", QUIET_COLUMNS) "ORDER BY id")          \
+	X(QUIETS_DELETE, "DELETE FROM quiets WHERE id = ?")
+
+SQL_STATEMENTS(sql_quiets, QUIETS_STATEMENTS);
+
+static const struct sql_column columns[] = {QUIET_COLUMNS(SQL_COLUMN, SQL_COLUMN)};
+static const struct sql_rows rows_type = {
+        columns,
+        sizeof(columns) / sizeof(columns[0]),
+        offsetof(struct quiet_row, id),
+        sizeof(struct quiet_row),
+};
+
+void quiet_row_finish(struct quiet_row *row)
+{
+	sql_finish_row(&rows_type, row);
+}
+
+enum err quiets_count(struct store *store, const char *name, const char *room)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_QUIETS, QUIETS_COUNT);
+	sql_bind_text(&sql, name);
+	sql_bind_text(&sql, room);
+	return sql_write(&sql);
+}
+
+enum err quiets_all(struct store *store, struct quiet_row **rows, size_t *len)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_QUIETS, QUIETS_ALL);
+	return sql_all_rows(&sql, &rows_type, (void **)rows, len);
+}
+
+enum err quiets_delete(struct store *store, int64_t id)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_QUIETS, QUIETS_DELETE);
+	sql_bind_int(&sql, id);
+	return sql_write_one(&sql);
+}

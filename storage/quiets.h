@@ -1,0 +1,22 @@
+/*
+ * quiets.h - what the quiet times of the config have held back since they began, for each room
+ * that was spared it. When they hold is the business of handlers/quiet.h.
+ */
+#pragma once
+
+#include <stddef.h>
+#include "storage/store.h"
+
+struct quiet_row {
+	int64_t id;
+	int64_t held; /* alerts */
+	char *room;   /* name, where they would have been shown */
+	char *name;   /* of the quiet time */
+};
+
+void quiet_row_finish(struct quiet_row *row);
+/* One more. */
+enum err quiets_count(struct store *store, const char *name, const char *room);
+/* All (few). The caller finishes and frees the array. */
+enum err quiets_all(struct store *store, struct quiet_row **rows, size_t *len);
+enum err quiets_delete(struct store *store, int64_t id);
