@@ -54,3 +54,4 @@ void check_database(struct check *check); /* and its device id, against the toke
 void check_spool(struct check *check);
 void check_socket(struct check *check);
 void check_call_monitor(struct check *check);
+void check_meta(struct check *check);

@@ -33,6 +33,7 @@ static void look_at_all(struct check *check)
 	check_spool(check);
 	check_socket(check);
 	check_call_monitor(check);
+	check_meta(check);
 }
 
 int cmd_check(const char *config_path, bool json)

@@ -131,6 +131,8 @@ struct config {
 
 	struct {
 		char *room, *exec, *homeserver, *user, *ping_url;
+		char *second_room; /* address for the second account, NULL = that of another room */
+		char *ca_file;     /* NULL = system store */
 		struct config_secret token;
 	} meta;
 

@@ -221,14 +221,22 @@ const struct option config_options[] = {
 
         {"meta", "room", OPTION_ROOM, IN(meta.room), .example = "ops",
                 .help = "A room, by the bot itself."},
-        {"meta", "exec", OPTION_TEXT, IN(meta.exec), .example = "mail -s 'the bot is silent' root",
-                .help = "A command; the text is on its standard input."},
+        {"meta", "exec", OPTION_ARGV, IN(meta.exec), .example = "mail -s 'the bot is silent' root",
+                .help = "A command; the text is on its standard input. It is split into words by\n"
+                        "quotes, no shell reads it, and it is ended after 30s."},
         {"meta", "homeserver", OPTION_SERVER, IN(meta.homeserver), .example = "example.com",
                 .help = "A second account, on another homeserver at best: as in [matrix]."},
         {"meta", "user", OPTION_USER, IN(meta.user), .example = "@watcher:example.com"},
         {"meta", "token_command", OPTION_TEXT, IN(meta.token.command),
                 .example = "pass show matrix/watcher-token"},
         {"meta", "token_file", OPTION_PATH, IN(meta.token.file), .example = "watcher-token"},
+        {"meta", "second_room", OPTION_ADDRESS, IN(meta.second_room),
+                .example = "#fn-registry-ops:example.com",
+                .help = "Where the second account writes: alias or room id, not encrypted.\n"
+                        "Default: the address of `room` above, or that of the heartbeat's room."},
+        {"meta", "ca_file", OPTION_PATH, IN(meta.ca_file),
+                .example = "/etc/ssl/certs/our-own-ca.pem",
+                .help = "Certificates to trust there and for ping_url, in place of the system's."},
         {"meta", "ping_url", OPTION_URL, IN(meta.ping_url),
                 .example = "https://ping.example.com/bot",
                 .help = "Fetched after each heartbeat that was confirmed: for a dead man's "

@@ -23,6 +23,8 @@ enum option_type {
 	OPTION_WORDS,    /* char **, by comma or space */
 	OPTION_ROOM,     /* char *, a name of [rooms], checked when all are known */
 	OPTION_ROOMS,    /* char **, likewise */
+	OPTION_ADDRESS,  /* char *, a room's alias or id */
+	OPTION_ARGV,     /* char *, a command in words, see bot/base/argv.h */
 	OPTION_TIME,     /* char *, HH:MM */
 	OPTION_ZONE,     /* char *, a time zone of the system */
 	OPTION_SERVER,   /* char *, a server name or an http(s) URL */

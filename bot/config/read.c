@@ -253,9 +253,7 @@ static void take_room(struct reader *reader, const char *name, const char *addre
 		        name, ROOM_NAME_MAX);
 		return;
 	}
-	if ((address[0] != '#' && address[0] != '!') || strlen(address) < 2 ||
-	        strlen(address) > 255 || strpbrk(address, " \t") ||
-	        (address[0] == '#' && (!strchr(address, ':') || !strchr(address, ':')[1]))) {
+	if (!check_address(address)) {
 		FAULT(reader,
 		        "[rooms] %s: must be an alias such as #name:example.org or a room id such "
 		        "as "

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "bot/base/alloc.h"
+#include "bot/base/argv.h"
 #include "bot/config/value_check.h"
 
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -170,6 +171,29 @@ static enum err check_columns(const char *text, struct fault *fault)
 	return OK;
 }
 
+bool check_address(const char *text)
+{
+	size_t len = strlen(text);
+	const char *colon = strchr(text, ':');
+
+	return (text[0] == '#' || text[0] == '!') && len >= 2 && len <= ID_MAX &&
+	       !strpbrk(text, SPACES) && (text[0] == '!' || (colon && colon[1]));
+}
+
+static enum err check_argv(const char *text, struct fault *fault)
+{
+	struct fault why = {0};
+	char **words;
+
+	if (argv_split(text, &words, &why) != OK)
+		return fault_set(fault, ERR_CONFIG,
+		        "%s; it is split into words by quotes, and no "
+		        "shell reads it",
+		        why.text);
+	argv_free(words);
+	return OK;
+}
+
 static enum err check_group(const char *text, struct fault *fault)
 {
 	uint32_t id;
@@ -205,6 +229,14 @@ enum err check_text(const char *text, const struct option *option, struct fault 
 		return is_url(text) ? OK
 		                    : fault_set(fault, ERR_CONFIG,
 		                              "must be a URL with https:// or http://");
+	case OPTION_ADDRESS:
+		return check_address(text)
+		               ? OK
+		               : fault_set(fault, ERR_CONFIG,
+		                         "must be an alias such as #name:example.org or a room id "
+		                         "such as !id:example.org");
+	case OPTION_ARGV:
+		return check_argv(text, fault);
 	case OPTION_LISTEN:
 		return check_listen(text, fault);
 	case OPTION_TABLE:

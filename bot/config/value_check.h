@@ -21,5 +21,8 @@ enum err check_choice(const char *text, const char *choices, int *index, struct 
 /* A user or group by number or name. */
 enum err check_id(const char *word, bool group, uint32_t *id, struct fault *fault);
 
+/* A room's alias or id. */
+bool check_address(const char *text);
+
 /* [A-Za-z0-9_.-]{1,max}: names of apps and rooms. */
 bool check_name(const char *name, size_t max);

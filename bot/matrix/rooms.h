@@ -53,3 +53,11 @@ const struct room *rooms_get(const struct rooms *rooms, const char *name);
 size_t rooms_len(const struct rooms *rooms);
 const struct room *rooms_at(const struct rooms *rooms, size_t index);
 void rooms_close(struct rooms *rooms, void (*closed)(void *arg), void *arg);
+
+/* Of use without any struct rooms. */
+bool rooms_is_id(const char *text);
+/* Path of the request that joins a room; via: servers to ask, ends with NULL or after via_len.
+ * Owned by the caller. */
+char *rooms_join_path(const char *room_id, char *const via[], size_t via_len);
+/* The server's part of an id, or NULL; points into it. */
+const char *rooms_server_of(const char *id);

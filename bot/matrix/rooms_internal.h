@@ -71,11 +71,6 @@ void rooms_due_in(struct rooms *rooms, int64_t *due_ms, int64_t ms);
 /* First thing at the end of each call (entry: NULL for an invitation's). True: there is nothing
  * more to do, since everything closes or the entry was removed, and may be freed by now. */
 bool rooms_call_ended(struct rooms *rooms, struct room_entry *entry);
-bool rooms_is_id(const char *text);
-/* Path of the request that joins a room; via ends with NULL or after ROOM_VIA_MAX. */
-char *rooms_join_path(const char *room_id, char *const via[], size_t via_len);
-/* The server's part of an id, or NULL; points into it. */
-const char *rooms_server_of(const char *id);
 
 /* room_follow.c */
 void room_follow(struct room_entry *entry); /* looks at the room now */

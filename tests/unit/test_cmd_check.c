@@ -431,6 +431,22 @@ static void test_call_monitor(void **state)
 	expect(f, EX_CONFIG, "no such table: none");
 }
 
+static void test_meta(void **state)
+{
+	struct fixture *f = *state;
+
+	write_config(f, "[meta]\nexec = no-such-program 'a b'\n");
+	expect_fix(f, EX_CONFIG, "✗ [meta] exec", "its first word is a file");
+	write_config(f, "[meta]\nexec = /etc/passwd\n");
+	expect(f, EX_CONFIG, "/etc/passwd: Permission denied");
+	write_config(f, "[meta]\nexec = cat -\n");
+	expect(f, EX_OK, "✓ [meta] exec");
+	write_config(f, "[meta]\nhomeserver = e\nuser = @w:e\ntoken_file = w-token\n");
+	expect_fix(f, EX_CONFIG, "✗ [meta] account", "store an access token of @w:e");
+	write_config(f, "[meta]\nhomeserver = e\nuser = @w:e\ntoken_file = token\n");
+	expect(f, EX_OK, "✓ [meta] account");
+}
+
 static void test_the_gravest_decides(void **state)
 {
 	struct fixture *f = *state;
@@ -474,6 +490,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_spools, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_sockets, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_call_monitor, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_meta, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_the_gravest_decides, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_hostile_answers_are_neutral, setup, teardown),
 	};

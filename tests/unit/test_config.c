@@ -189,6 +189,7 @@ static const char every_key[] =
         "[heartbeat]\nroom = other\nat = 23:59\ntimezone = UTC\ngrace = 10m\n"
         "[meta]\nroom = dev\nexec = mail root\nhomeserver = example.com\nuser = @w:example.com\n"
         "token_file = w-token\nping_url = https://ping.example.com/x\n"
+        "second_room = #w:example.com\nca_file = ca.pem\n"
         "[call_monitor]\ndatabase = /cm.db\nviolations_threshold = 10.5\n"
         "error_rate_threshold = 0\nevery = 10m\ncalls_table = calls\n"
         "calls_columns = at=called_at, what=function\n"
@@ -288,6 +289,8 @@ static void test_every_key(void **state)
 	assert_string_equal(c->meta.user, "@w:example.com");
 	assert_string_equal(c->meta.token.file, "/tmp/w-token");
 	assert_string_equal(c->meta.ping_url, "https://ping.example.com/x");
+	assert_string_equal(c->meta.second_room, "#w:example.com");
+	assert_string_equal(c->meta.ca_file, "/tmp/ca.pem");
 	assert_string_equal(c->call_monitor.database, "/cm.db");
 	assert_true(c->call_monitor.violations_threshold == 10.5);
 	assert_true(c->call_monitor.error_rate_threshold == 0);

@@ -92,6 +92,12 @@ static const struct fault_case cases[] = {
         {BASE "[meta]\nping_url = ping.example.com\n",
                 "8: [meta] ping_url: must be a URL with https:// or http://, not "
                 "\"ping.example.com\"\n"},
+        {BASE "[meta]\nexec = mail -s 'x root\n",
+                "8: [meta] exec: has a ' that is not closed; it is split into words by quotes, and "
+                "no shell reads it, not \"mail -s 'x root\"\n"},
+        {BASE "[meta]\nsecond_room = ops\n",
+                "8: [meta] second_room: must be an alias such as #name:example.org or a room id "
+                "such as !id:example.org, not \"ops\"\n"},
         {BASE "[encryption]\ntrust = some\n", "8: [encryption] trust: must be one of cross-signed, "
                                               "verified, all, not \"some\"\n"},
         {BASE "a = b\n",
