@@ -50,7 +50,12 @@
 	X(ALERTS_COUNT_SINCE,                                                                 \
 	        "SELECT count(*) FILTER (WHERE severity = 0), "                               \
 	        "count(*) FILTER (WHERE severity = 1), count(*) FILTER (WHERE severity = 2) " \
-	        "FROM alerts WHERE received_ms >= ?")
+	        "FROM alerts WHERE received_ms >= ?")                                         \
+	X(ALERTS_HOURS, "SELECT (received_ms - ?) / 3600000, count(*) FROM alerts "           \
+	                "WHERE received_ms >= ? GROUP BY 1")                                  \
+	X(ALERTS_APPS, "SELECT app, count(*), count(*) FILTER (WHERE severity = 2) "          \
+	               "FROM alerts WHERE received_ms >= ? GROUP BY +app "                     \
+	               "ORDER BY 2 DESC, app LIMIT ?")
 
 SQL_STATEMENTS(sql_alerts, ALERTS_STATEMENTS);
 
@@ -168,4 +173,42 @@ enum err alerts_count_since(struct store *store, int64_t since_ms, int64_t count
 		sql_end(&sql);
 	}
 	return code;
+}
+
+enum err alerts_by_hour(struct store *store, int64_t since_ms, int64_t *counts, size_t hours)
+{
+	struct sql sql;
+	enum err code;
+
+	for (size_t i = 0; i < hours; i++)
+		counts[i] = 0;
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_HOURS);
+	sql_bind_int(&sql, since_ms);
+	sql_bind_int(&sql, since_ms);
+	while ((code = sql_next(&sql)) == OK) {
+		int64_t hour = sql_int(&sql, 0);
+
+		/* what came after the clock was set back counts as of the last hour */
+		counts[hour < (int64_t)hours ? (size_t)hour : hours - 1] += sql_int(&sql, 1);
+	}
+	return code == ERR_NOT_FOUND ? OK : code;
+}
+
+enum err alerts_by_app(
+        struct store *store, int64_t since_ms, struct alert_count *counts, size_t *len)
+{
+	size_t max = *len;
+	struct sql sql;
+	enum err code;
+
+	*len = 0;
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_APPS);
+	sql_bind_int(&sql, since_ms);
+	sql_bind_int(&sql, (int64_t)max);
+	while ((code = sql_next(&sql)) == OK && *len < max) {
+		counts[*len].app = sql_text(&sql, 0);
+		counts[*len].alerts = sql_int(&sql, 1);
+		counts[(*len)++].criticals = sql_int(&sql, 2);
+	}
+	return code == ERR_NOT_FOUND ? OK : code;
 }

@@ -57,3 +57,14 @@ enum err alerts_where(struct store *store, int64_t id, char **event_id, int64_t 
 
 /* Alerts since since_ms, counted by severity (array of 3). */
 enum err alerts_count_since(struct store *store, int64_t since_ms, int64_t counts[3]);
+
+/* The same for each hour from since_ms on; array of hours. */
+enum err alerts_by_hour(struct store *store, int64_t since_ms, int64_t *counts, size_t hours);
+
+struct alert_count {
+	char *app; /* owned by the caller */
+	int64_t alerts, criticals;
+};
+/* The same for each app, the noisiest first; *len: room in the array, then how many there are. */
+enum err alerts_by_app(
+        struct store *store, int64_t since_ms, struct alert_count *counts, size_t *len);

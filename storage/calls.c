@@ -15,7 +15,9 @@
 	                     "WHERE at_ms >= ? AND result = 'ok' AND latency_ms >= 0")            \
 	X(CALLS_NTH_LATENCY, "SELECT latency_ms FROM calls "                                      \
 	                     "WHERE at_ms >= ? AND result = 'ok' AND latency_ms >= 0 "            \
-	                     "ORDER BY latency_ms LIMIT 1 OFFSET ?")
+	                     "ORDER BY latency_ms LIMIT 1 OFFSET ?")                              \
+	X(CALLS_FAULTS, "SELECT count(*) FROM calls WHERE at_ms >= ? AND result <> 'ok'")         \
+	X(CALLS_LAST_OK, "SELECT max(at_ms) FROM calls WHERE at_ms >= ? AND result = 'ok'")
 
 SQL_STATEMENTS(sql_calls, CALLS_STATEMENTS);
 
@@ -64,4 +66,22 @@ enum err calls_oldest_carried(struct store *store, int64_t outbox_id, int64_t *r
 	sql_use(&sql, store, SQL_CALLS, CALLS_OLDEST_CARRIED);
 	sql_bind_int(&sql, outbox_id);
 	return sql_one_int(&sql, received_ms);
+}
+
+enum err calls_faults(struct store *store, int64_t since_ms, int64_t *count)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_CALLS, CALLS_FAULTS);
+	sql_bind_int(&sql, since_ms);
+	return sql_one_int(&sql, count);
+}
+
+enum err calls_last_ok(struct store *store, int64_t since_ms, int64_t *at_ms)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_CALLS, CALLS_LAST_OK);
+	sql_bind_int(&sql, since_ms);
+	return sql_one_int(&sql, at_ms);
 }

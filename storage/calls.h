@@ -23,6 +23,11 @@ enum err calls_insert(struct store *store, const struct call_row *row);
 /* p95 of latency_ms of the successful calls since since_ms; -1 when there are none. */
 enum err calls_latency_p95(struct store *store, int64_t since_ms, int64_t *p95_ms);
 
+/* Tries since since_ms that failed. */
+enum err calls_faults(struct store *store, int64_t since_ms, int64_t *count);
+/* When something got through last; 0 = not since since_ms. */
+enum err calls_last_ok(struct store *store, int64_t since_ms, int64_t *at_ms);
+
 /* When the oldest alert that an event carries was taken in; 0 = it carries none. */
 enum err calls_oldest_carried(struct store *store, int64_t outbox_id, int64_t *received_ms);
 

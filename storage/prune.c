@@ -18,6 +18,9 @@
 	               "(SELECT id FROM calls WHERE at_ms < ? ORDER BY at_ms LIMIT ?)")         \
 	X(PRUNE_COMMANDS, "DELETE FROM commands WHERE id IN "                                   \
 	                  "(SELECT id FROM commands WHERE at_ms < ? ORDER BY at_ms LIMIT ?)")   \
+	X(PRUNE_HEARTBEATS, "DELETE FROM heartbeats WHERE id IN "                               \
+	                    "(SELECT id FROM heartbeats WHERE due_ms < ? AND open = 0 "         \
+	                    "ORDER BY due_ms LIMIT ?)")                                         \
 	X(PRUNE_ALERTS, "DELETE FROM alerts WHERE id IN (SELECT a.id FROM alerts a "            \
 	                "WHERE a.received_ms < ? AND (a.message_id IS NULL OR " OVER(           \
 	                        "a.message_id") ") "                                            \

@@ -21,6 +21,7 @@ static const struct sql_statement *const families[SQL_FAMILIES] = {
         [SQL_COMMANDS] = sql_commands,
         [SQL_UNDECRYPTED] = sql_undecrypted,
         [SQL_SILENCES] = sql_silences,
+        [SQL_HEARTBEATS] = sql_heartbeats,
         [SQL_PRUNE] = sql_prune,
 };
 

@@ -32,6 +32,10 @@ static bool plan_line_is_bounded(const char *detail)
 	        "CONSTANT ROW",
 	        /* never more than a hundred, see handlers/command_silence.c */
 	        "USING INDEX silences_active",
+	        /* never more than HEARTBEATS_MAX rows, see handlers/app_heartbeat.h */
+	        "USING INDEX sqlite_autoindex_app_heartbeats_1",
+	        "USING COVERING INDEX sqlite_autoindex_app_heartbeats_1",
+	        "USING COVERING INDEX app_heartbeats_deadline",
 	        /* never more than a thousand rows, see bot/timeline_read.c */
 	        "USING COVERING INDEX sqlite_autoindex_undecrypted_1"};
 
