@@ -25,11 +25,11 @@
 #include "bot/mirror.h"
 #include "bot/notify.h"
 #include "bot/ops/ops.h"
+#include "bot/reload.h"
 #include "bot/writer.h"
 
 #define GRACE_MS 3000                        /* for sends in flight at a stop */
 #define PRUNE_EVERY_MS (5 * CLOCK_MINUTE_MS) /* a little each time: commits stay short */
-#define REPORT_MAX (64 * 1024)
 
 struct bot {
 	uv_loop_t loop;
@@ -43,17 +43,20 @@ struct bot {
 	struct server *server;
 	struct spool *spool;
 	struct link *link;
-	uv_signal_t sigterm, sigint, sighup;
+	struct reload *reload;
+	uv_signal_t sigterm, sigint;
 	uv_timer_t watchdog, prune;
 	int64_t started_ms;
 	unsigned waiting; /* closes outstanding in the present step of stopping */
 	bool stopping;
-	bool reloading; /* the pool reads the config; one at a time */
-	bool reload_again;
 	int exit_code;
 };
 
 /* --- stopping ----------------------------------------------------------------------------- */
+
+static void on_reload_closed(void *arg)
+{
+}
 
 static void on_writer_closed(void *arg)
 {
@@ -62,7 +65,7 @@ static void on_writer_closed(void *arg)
 	bot->writer = NULL;
 	uv_close((uv_handle_t *)&bot->sigterm, NULL);
 	uv_close((uv_handle_t *)&bot->sigint, NULL);
-	uv_close((uv_handle_t *)&bot->sighup, NULL);
+	reload_close(bot->reload, on_reload_closed, bot);
 	uv_close((uv_handle_t *)&bot->watchdog, NULL);
 	uv_close((uv_handle_t *)&bot->prune, NULL);
 }
@@ -160,21 +163,6 @@ static void on_stop_signal(uv_signal_t *handle, int number)
 
 /* --- reload ------------------------------------------------------------------------------- */
 
-struct reload {
-	uv_work_t work;
-	struct bot *bot;
-	char *path;
-	struct config *config;
-	struct buf report;
-};
-
-static void reload_work(uv_work_t *work)
-{
-	struct reload *reload = work->data;
-
-	config_load(reload->path, &reload->config, &reload->report);
-}
-
 static void bot_swap_mirror(struct bot *bot, struct config *config)
 {
 	struct mirror *fresh = NULL;
@@ -190,72 +178,22 @@ static void on_old_mirror_closed(void *arg)
 {
 }
 
-static void log_lines(enum log_level level, const char *lines)
+static void on_config(struct config *config, void *arg)
 {
-	while (*lines) {
-		size_t len = strcspn(lines, "\n");
+	struct bot *bot = arg;
 
-		log_write(level, "config", "%.*s", (int)len, lines);
-		lines += len + (lines[len] == '\n');
-	}
-}
-
-static void bot_reload(struct bot *bot);
-
-static void reload_done(uv_work_t *work, int status)
-{
-	struct reload *reload = work->data;
-	struct bot *bot = reload->bot;
-	struct config *config = reload->config;
-
-	bot->reloading = false;
-
-	if (!config) {
-		log_lines(LOG_ERROR, buf_str(&reload->report));
-		log_error("bot", "config refused as a whole, the old one stays");
-	} else if (!bot->stopping) {
-		log_setup(config->log.level, config->log.format);
-		server_configure(bot->server, config);
-		ops_configure(bot->ops, config);
-		courier_configure(bot->courier, config);
-		duty_configure(bot->duty, config);
-		link_configure(bot->link, config);
-		if (bot->mirror)
-			mirror_close(bot->mirror, on_old_mirror_closed, NULL);
-		bot_swap_mirror(bot, config);
-		config_unref(bot->config);
-		bot->config = config_ref(config);
-		log_info("bot", "config reloaded");
-	}
-	notify_ready();
-	config_unref(config);
-	buf_finish(&reload->report);
-	free(reload->path);
-	free(reload);
-	if (bot->reload_again)
-		bot_reload(bot);
-}
-
-static void bot_reload(struct bot *bot)
-{
-	struct reload *reload;
-
-	bot->reload_again = bot->reloading;
-	if (bot->stopping || bot->reloading)
+	if (bot->stopping)
 		return;
-	bot->reloading = true;
-	notify_reloading();
-	reload = x_calloc(1, sizeof(*reload));
-	reload->bot = bot;
-	reload->path = x_strdup(bot->config->path);
-	reload->work.data = reload;
-	buf_init(&reload->report, REPORT_MAX);
-	uv_queue_work(&bot->loop, &reload->work, reload_work, reload_done);
-}
-
-static void on_reload_signal(uv_signal_t *handle, int number)
-{
-	bot_reload(handle->data);
+	server_configure(bot->server, config);
+	ops_configure(bot->ops, config);
+	courier_configure(bot->courier, config);
+	duty_configure(bot->duty, config);
+	link_configure(bot->link, config);
+	if (bot->mirror)
+		mirror_close(bot->mirror, on_old_mirror_closed, NULL);
+	bot_swap_mirror(bot, config);
+	config_unref(bot->config);
+	bot->config = config_ref(config);
 }
 
 /* --- between the parts -------------------------------------------------------------------- */
@@ -445,17 +383,10 @@ static int bot_start(struct bot *bot, const struct bot_options *options, struct 
 static int bot_load(struct bot *bot, const struct bot_options *options)
 {
 	struct fault fault = {0};
-	struct buf report;
 	enum err err;
 
-	buf_init(&report, REPORT_MAX);
-	err = config_load(options->config_path, &bot->config, &report);
-	if (err != OK)
-		log_lines(LOG_ERROR, buf_str(&report));
-	buf_finish(&report);
-	if (err != OK)
+	if (reload_first(options->config_path, &bot->config) != OK)
 		return EX_CONFIG;
-	log_setup(bot->config->log.level, bot->config->log.format);
 	err = store_open(&bot->store, bot->config->storage.database, &fault);
 	if (err == OK)
 		return EX_OK;
@@ -487,7 +418,7 @@ int bot_run(const struct bot_options *options)
 	}
 	bot_start_signal(bot, &bot->sigterm, SIGTERM, on_stop_signal);
 	bot_start_signal(bot, &bot->sigint, SIGINT, on_stop_signal);
-	bot_start_signal(bot, &bot->sighup, SIGHUP, on_reload_signal);
+	bot->reload = reload_create(&bot->loop, bot->config->path, on_config, bot);
 	bot_start_timers(bot);
 	log_info("bot", "version %s takes alerts on %s", BOT_VERSION, bot->config->socket.path);
 	notify_ready();

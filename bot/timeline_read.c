@@ -21,6 +21,8 @@ struct reading {
 	struct timeline_batch *batch;
 	struct command_env env;
 	struct vault_core *core;
+	timeline_event_fn on_event;
+	bool answers; /* what cannot be read may be told to the room */
 };
 
 /* Where an event came from: the sync, or what was kept. */
@@ -80,7 +82,7 @@ static enum err decrypt(
 	event->content = clear.content;
 	event->device_id = clear.device_id;
 	event->obey = clear.obey;
-	err = commands_event(&r->env, event);
+	err = r->on_event(&r->env, event);
 	crypto_event_finish(&clear);
 	return err;
 }
@@ -114,7 +116,7 @@ static enum err read_item(struct reading *r, const struct batch_item *item)
 	if (!event_read(&source, &event) || strcmp(event.sender, r->env.config->matrix.user) == 0)
 		return OK;
 	if (strcmp(event.type, "m.room.encrypted") != 0)
-		return commands_event(&r->env, &event);
+		return r->on_event(&r->env, &event);
 	err = decrypt(r, &source, &event, true);
 	return err == ERR_NOT_FOUND ? keep(r, item) : err;
 }
@@ -164,8 +166,9 @@ static enum err read_kept(struct reading *r, struct undecrypted_row *row)
 	if (err == OK || (err == ERR_NOT_FOUND && age_ms > HELD_MS))
 		err = undecrypted_delete(r->env.store, row->id);
 	else if (err == ERR_NOT_FOUND)
-		err = age_ms > HELD_TELL_MS && !row->told_ms ? tell_unread(r, row, event.sender)
-		                                             : OK;
+		err = r->answers && age_ms > HELD_TELL_MS && !row->told_ms
+		              ? tell_unread(r, row, event.sender)
+		              : OK;
 	json_decref(raw);
 	return err;
 }
@@ -199,11 +202,15 @@ enum err batch_read(struct store *store, void *arg)
 	                        .happened = batch->happened,
 	                },
 	        .core = batch->timeline->options.core,
+	        .on_event = batch->timeline->options.on_event,
+	        .answers = batch->timeline->options.on_event == NULL,
 	};
 	bool new_keys;
 	enum err err = OK;
 	size_t i;
 
+	if (r.answers)
+		r.on_event = commands_event;
 	json_array_clear(batch->happened);
 	if (batch->answer)
 		err = core_take_sync(

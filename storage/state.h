@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include "storage/store.h"
 
-/* Names in use: "sync.since", "sync.filter", "device_id", "user_id", "started_ms". */
+/* Names in use: "sync.since", "sync.filter", "device_id", "user_id", "started_ms",
+ * "vigil", "vigil.untold". */
 /* *value is owned by the caller; ERR_NOT_FOUND when it was never set. */
 enum err state_get(struct store *store, const char *name, char **value);
 enum err state_set(struct store *store, const char *name, const char *value);
