@@ -2,9 +2,9 @@
  * bot.c - see bot.h.
  *
  * Order of taking apart, each step when the one before is over: the verbs and the socket (all
- * replies out), the spool, the courier (sends in flight get a few seconds), the link, the mirror
- * and the writer, the store. What is cut off on the way is in the database and goes on at the
- * next start.
+ * replies out), the spool, what falls due and its channels, the courier (sends in flight get a few
+ * seconds), the link, the mirror and the writer, the store. What is cut off on the way is in the
+ * database and goes on at the next start.
  */
 #include <assert.h>
 #include <signal.h>
@@ -16,6 +16,7 @@
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/base/log.h"
+#include "bot/base/zone.h"
 #include "bot/bot.h"
 #include "bot/courier.h"
 #include "bot/duty.h"
@@ -40,6 +41,7 @@ struct bot {
 	struct mirror *mirror; /* or NULL */
 	struct ops *ops;
 	struct duty *duty;
+	struct meta *meta;
 	struct server *server;
 	struct spool *spool;
 	struct link *link;
@@ -97,12 +99,20 @@ static void on_courier_closed(void *arg)
 	link_close(bot->link, on_link_closed, bot);
 }
 
+static void on_meta_closed(void *arg)
+{
+	struct bot *bot = arg;
+
+	bot->meta = NULL;
+	courier_close(bot->courier, GRACE_MS, on_courier_closed, bot);
+}
+
 static void on_duty_closed(void *arg)
 {
 	struct bot *bot = arg;
 
 	bot->duty = NULL;
-	courier_close(bot->courier, GRACE_MS, on_courier_closed, bot);
+	meta_close(bot->meta, on_meta_closed, bot);
 }
 
 static void on_spool_closed(void *arg)
@@ -187,7 +197,9 @@ static void on_config(struct config *config, void *arg)
 	server_configure(bot->server, config);
 	ops_configure(bot->ops, config);
 	courier_configure(bot->courier, config);
+	zone_use(config->heartbeat.timezone);
 	duty_configure(bot->duty, config);
+	meta_configure(bot->meta, config);
 	link_configure(bot->link, config);
 	if (bot->mirror)
 		mirror_close(bot->mirror, on_old_mirror_closed, NULL);
@@ -250,7 +262,7 @@ static void on_status(struct report_status *status, void *arg)
 	status->sent = counters.sent;
 	status->retried = counters.retried;
 	status->in_flight = counters.in_flight;
-	status->clients = server_clients(bot->server);
+	status->clients = bot->server ? server_clients(bot->server) : 0;
 	status->rooms_len = rooms ? rooms_len(rooms) : 0;
 	list = x_calloc(status->rooms_len + 1, sizeof(*list));
 	for (i = 0; i < status->rooms_len; i++) {
@@ -347,13 +359,24 @@ static int bot_start(struct bot *bot, const struct bot_options *options, struct 
 	        .on_happened = on_happened,
 	        .on_status = on_status,
 	        .arg = bot};
+	struct duty_env duty_env;
 	struct link_options link_options;
 	struct ops_env env;
 	enum err err;
 
 	bot->writer = writer_create(&bot->loop, bot->store);
 	bot->courier = courier_create(&bot->loop, bot->writer, bot->config, &courier_events);
-	bot->duty = duty_create(&bot->loop, bot->writer, bot->courier, bot->config);
+	bot->meta = meta_create(&bot->loop, bot->config);
+	duty_env = (struct duty_env){
+	        .loop = &bot->loop,
+	        .writer = bot->writer,
+	        .courier = bot->courier,
+	        .meta = bot->meta,
+	        .on_status = on_status,
+	        .on_happened = on_happened,
+	        .arg = bot,
+	};
+	bot->duty = duty_create(&duty_env, bot->config);
 	bot_swap_mirror(bot, bot->config);
 	env = (struct ops_env){
 	        .loop = &bot->loop,
@@ -387,6 +410,7 @@ static int bot_load(struct bot *bot, const struct bot_options *options)
 
 	if (reload_first(options->config_path, &bot->config) != OK)
 		return EX_CONFIG;
+	zone_use(bot->config->heartbeat.timezone);
 	err = store_open(&bot->store, bot->config->storage.database, &fault);
 	if (err == OK)
 		return EX_OK;

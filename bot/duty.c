@@ -7,17 +7,25 @@
 #include "bot/base/log.h"
 #include "bot/duty.h"
 #include "handlers/ack.h"
+#include "handlers/app_heartbeat.h"
+#include "handlers/heartbeat.h"
 #include "handlers/silence.h"
 
+#define FIRST_MS CLOCK_SECOND_MS
 #define EVERY_MS (5 * CLOCK_SECOND_MS)
 
 struct duty {
-	struct writer *writer;
-	struct courier *courier;
+	struct duty_env env;
 	struct config *config;
 	uv_timer_t timer;
+	struct heartbeat_memory memory;
+	int64_t failing_since_ms; /* monotonic; 0 = the last look went well */
+	bool failure_told;
 	bool in_job, closing, timer_closed;
-	struct config *job_config; /* referenced for the job */
+	/* of the job */
+	struct config *job_config;       /* referenced */
+	struct report_status job_status; /* a copy */
+	struct heartbeat_result job_result;
 	void (*closed)(void *arg);
 	void *closed_arg;
 };
@@ -38,47 +46,109 @@ static enum err duty_work(struct store *store, void *arg)
 {
 	struct duty *duty = arg;
 	struct deliver d = {.store = store, .config = duty->job_config, .now_ms = clock_now_ms()};
+	struct heartbeat_result *result = &duty->job_result;
 	enum err err = silence_end_due(&d);
 
-	return err == OK ? ack_duty(&d) : err;
+	if (err == OK)
+		err = ack_duty(&d);
+	if (err == OK)
+		err = heartbeat_look(&d, &duty->job_status, &duty->memory, result);
+	return err == OK ? app_heartbeat_look(&d, result->leapt_from_ms, result->happened) : err;
+}
+
+static void look(struct duty *duty);
+
+/* A heartbeat that cannot even be written down is missing too. */
+static void failed(struct duty *duty, const char *message)
+{
+	int64_t now_ms = clock_monotonic_ms();
+	char *text;
+
+	log_error("duty", "heartbeats, reminders and silences could not be looked at: %s", message);
+	if (!duty->failing_since_ms)
+		duty->failing_since_ms = now_ms;
+	if (duty->failure_told ||
+	        now_ms - duty->failing_since_ms < duty->config->heartbeat.grace_ms)
+		return;
+	duty->failure_told = true;
+	text = x_asprintf("🚨 %s cannot work: its database: %s", duty->config->matrix.user, message);
+	meta_raise(duty->env.meta, text);
+	free(text);
+}
+
+static void succeeded(struct duty *duty)
+{
+	const struct heartbeat_result *result = &duty->job_result;
+	json_t *event;
+	size_t i;
+
+	duty->failing_since_ms = 0;
+	duty->failure_told = false;
+	duty->memory = result->memory;
+	if (result->tell)
+		meta_raise(duty->env.meta, result->tell);
+	if (result->ping)
+		meta_ping(duty->env.meta);
+	json_array_foreach(result->happened, i, event)
+	{
+		duty->env.on_happened(json_incref(event), duty->env.arg);
+	}
 }
 
 static void duty_done(enum err result, const char *message, void *arg)
 {
 	struct duty *duty = arg;
+	bool again = false;
 
 	duty->in_job = false;
+	if (result == OK) {
+		succeeded(duty);
+		/* that it was told is written down at once, so that no restart tells it again */
+		again = duty->job_result.tell || duty->job_result.ping;
+	} else {
+		failed(duty, message);
+	}
+	heartbeat_result_finish(&duty->job_result);
+	json_decref(duty->job_result.happened);
+	report_status_finish(&duty->job_status);
 	config_unref(duty->job_config);
-	if (result != OK)
-		log_error("duty", "reminders and silences could not be looked at: %s", message);
+	courier_poke(duty->env.courier);
+	if (again)
+		look(duty);
 	if (duty->closing)
 		maybe_closed(duty);
-	else
-		courier_poke(duty->courier);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void look(struct duty *duty)
 {
-	struct duty *duty = timer->data;
+	struct report_status status = {
+	        .now_ms = clock_now_ms(), .version = BOT_VERSION, .problem = ""};
 
 	if (duty->in_job)
 		return;
 	duty->in_job = true;
 	duty->job_config = config_ref(duty->config);
-	writer_submit(duty->writer, duty_work, duty_done, duty);
+	duty->env.on_status(&status, duty->env.arg);
+	report_status_copy(&status, &duty->job_status);
+	free((void *)status.rooms);
+	duty->job_result = (struct heartbeat_result){.happened = json_array()};
+	writer_submit(duty->env.writer, duty_work, duty_done, duty);
 }
 
-struct duty *duty_create(
-        uv_loop_t *loop, struct writer *writer, struct courier *courier, struct config *config)
+static void on_timer(uv_timer_t *timer)
+{
+	look(timer->data);
+}
+
+struct duty *duty_create(const struct duty_env *env, struct config *config)
 {
 	struct duty *duty = x_calloc(1, sizeof(*duty));
 
-	duty->writer = writer;
-	duty->courier = courier;
+	duty->env = *env;
 	duty->config = config_ref(config);
-	uv_timer_init(loop, &duty->timer);
+	uv_timer_init(env->loop, &duty->timer);
 	duty->timer.data = duty;
-	uv_timer_start(&duty->timer, on_timer, EVERY_MS, EVERY_MS);
+	uv_timer_start(&duty->timer, on_timer, FIRST_MS, EVERY_MS);
 	return duty;
 }
 

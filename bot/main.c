@@ -96,6 +96,8 @@ static const struct {
                 "hold alerts back: silence WHAT [1h30m | until resolved] [REASON]"},
         {"silences", verb_client, "what is held back"},
         {"unsilence", verb_client, "end a silence: unsilence NUMBER"},
+        {"heartbeat", verb_client,
+                "the daily sign of life and those of apps; heartbeat now sends one"},
         {"retry", verb_client, "put set-aside messages back into the queue: retry [ID]"},
         {"wait", verb_client, "wait until an alert is in the room: wait ALERT"},
         {"subscribe", verb_client, "a line for each thing that happens"},

@@ -56,6 +56,9 @@ const char *command_prefix(const struct command_call *call);
 enum err command_post(const struct command_env *env, const char *room, const char *root,
         const char *reply_to, const char *text);
 
+/* command_heartbeat.c */
+enum err command_heartbeat(struct command_call *call);
+
 /* command_help.c */
 enum err command_help(struct command_call *call);
 

@@ -8,6 +8,7 @@
 #include "bot/base/text.h"
 #include "handlers/command.h"
 #include "handlers/command_text.h"
+#include "handlers/heartbeat.h"
 #include "handlers/render.h"
 #include "storage/alerts.h"
 #include "storage/calls.h"
@@ -62,6 +63,7 @@ enum err command_status(struct command_call *call)
 	struct report_status status = *call->env->status;
 	int64_t since_ms = call->env->now_ms - CLOCK_DAY_MS;
 	struct outbox_row *rows = NULL;
+	char *heartbeat = NULL;
 	size_t len = 0, i;
 	enum err err = outbox_counts(store, &status.waiting, &status.aside, &status.oldest_ms);
 
@@ -71,6 +73,9 @@ enum err command_status(struct command_call *call)
 		err = calls_latency_p95(store, since_ms, &status.p95_ms);
 	if (err == OK)
 		err = outbox_aside(store, ASIDE_MAX, &rows, &len);
+	if (err == OK)
+		err = heartbeat_last_text(store, call->env->now_ms, &heartbeat);
+	status.heartbeat = heartbeat;
 	status.aside_rows = rows;
 	status.aside_len = len;
 	if (err == OK)
@@ -78,6 +83,7 @@ enum err command_status(struct command_call *call)
 	for (i = 0; i < len; i++)
 		outbox_row_finish(&rows[i]);
 	free(rows);
+	free(heartbeat);
 	if (err == OK)
 		err = say_unacked(call);
 	return err == OK ? say_silences(call) : err;

@@ -26,6 +26,7 @@ const struct command commands[] = {
                 command_ack},
         {"alert", "alert <run_id>", "what became of it, and why", command_alert},
         {"alerts", "alerts [app] [n]", "the newest", command_alerts},
+        {"heartbeat", "heartbeat [now]", "my signs of life and those of apps", command_heartbeat},
         {"help", "help [command]", "what there is", command_help},
         {"retry", "retry", "send again what was set aside", command_retry},
         {"silence", "silence <app | run | matchers> [1h30m | until resolved] [reason]",

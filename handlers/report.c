@@ -37,6 +37,7 @@ void report_status_copy(const struct report_status *from, struct report_status *
 	to->encryption_problem = x_strdup_opt(from->encryption_problem);
 	to->fingerprint = x_strdup_opt(from->fingerprint);
 	to->notices = json_deep_copy(from->notices);
+	to->heartbeat = NULL;
 	to->aside_rows = NULL;
 	to->aside_len = 0;
 	for (i = 0; i < from->rooms_len; i++) {
@@ -130,6 +131,8 @@ void report_status_text(const struct report_status *status, struct buf *out)
 	if (status->p95_ms >= 0)
 		buf_printf(out, "; p95 to the room %" PRId64 " ms", status->p95_ms);
 	buf_add_char(out, '\n');
+	if (status->heartbeat)
+		buf_printf(out, "last heartbeat: %s\n", status->heartbeat);
 	for (i = 0; i < status->rooms_len; i++) {
 		const struct report_room *room = &status->rooms[i];
 
@@ -172,7 +175,7 @@ json_t *report_status_json(const struct report_status *status)
 		                status->aside_rows[i].room, "error", status->aside_rows[i].error,
 		                "created_ms", (json_int_t)status->aside_rows[i].created_ms));
 	return json_pack("{s:s, s:I, s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i,"
-	                 " s:{s:I, s:I, s:I}, s:I, s:o, s:o, s:{s:s?, s:s?, s:s?, s:O?}}",
+	                 " s:{s:I, s:I, s:I}, s:I, s:s?, s:o, s:o, s:{s:s?, s:s?, s:s?, s:O?}}",
 	        "version", status->version, "uptime_ms",
 	        (json_int_t)(status->now_ms - status->started_ms), "homeserver",
 	        status->homeserver ? status->homeserver : "", "online",
@@ -185,9 +188,9 @@ json_t *report_status_json(const struct report_status *status)
 	        (json_int_t)status->counts[SEVERITY_CRITICAL], "warning",
 	        (json_int_t)status->counts[SEVERITY_WARNING], "info",
 	        (json_int_t)status->counts[SEVERITY_INFO], "p95_ms", (json_int_t)status->p95_ms,
-	        "rooms", rooms, "set_aside", aside, "encryption", "identity", status->identity,
-	        "problem", status->encryption_problem, "fingerprint", status->fingerprint,
-	        "notices", status->notices);
+	        "last_heartbeat", status->heartbeat, "rooms", rooms, "set_aside", aside,
+	        "encryption", "identity", status->identity, "problem", status->encryption_problem,
+	        "fingerprint", status->fingerprint, "notices", status->notices);
 }
 
 void report_alerts_text(const struct alert_row *rows, size_t len, int64_t now_ms, struct buf *out)

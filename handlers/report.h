@@ -32,8 +32,9 @@ struct report_status {
 	const json_t *notices;
 	/* from storage */
 	int64_t waiting, aside, oldest_ms;
-	int64_t counts[3]; /* alerts of the last 24 h by severity */
-	int64_t p95_ms;    /* -1 = no sends */
+	int64_t counts[3];     /* alerts of the last 24 h by severity */
+	int64_t p95_ms;        /* -1 = no sends */
+	const char *heartbeat; /* the last one, for people; NULL = there was none */
 	const struct outbox_row *aside_rows;
 	size_t aside_len;
 };

@@ -124,6 +124,12 @@ static bool fill_words(json_t *request, int argc, char **argv)
 	return argc > 0;
 }
 
+/* The same, or nothing. */
+static bool fill_some_words(json_t *request, int argc, char **argv)
+{
+	return argc == 0 || fill_words(request, argc, argv);
+}
+
 static bool fill_test(json_t *request, int argc, char **argv)
 {
 	return argc == 1 && synthetic_known(argv[0]) &&
@@ -215,6 +221,7 @@ static int run_plain(struct client *client, const json_t *request, bool json)
 static const struct command commands[] = {
         {"ack", "ack RUN_ID [NOTE]", fill_words, run_plain},
         {"alerts", "alerts [APP] [N]", fill_alerts, run_plain},
+        {"heartbeat", "heartbeat [now]", fill_some_words, run_plain},
         {"metrics", "metrics", NULL, run_plain},
         {"retry", "retry [ID]", fill_retry, run_plain},
         {"silence", "silence WHAT [DURATION | until resolved] [REASON]", fill_words, run_plain},

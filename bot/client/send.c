@@ -2,16 +2,27 @@
  * send.c - see send.h: one alert.
  */
 #include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
+#include "bot/base/clock.h"
 #include "bot/client/send.h"
 #include "bot/client/socket.h"
 #include "bot/client/spool_write.h"
+
+static bool is_heartbeat(const json_t *request)
+{
+	const char *op = json_string_value(json_object_get(request, "op"));
+
+	return op && strcmp(op, "heartbeat") == 0;
+}
 
 void send_prepare(json_t *alert)
 {
 	unsigned char random[16];
 	char id[2 * sizeof(random) + 1];
 
+	if (is_heartbeat(alert))
+		return;
 	json_object_set_new(alert, "op", json_string("alert"));
 	if (json_object_get(alert, "id"))
 		return;
@@ -28,15 +39,21 @@ enum send_result send_judge(const json_t *answer, bool *retry)
 	return json_is_true(json_object_get(answer, "ok")) ? SEND_TAKEN : SEND_REFUSED;
 }
 
-enum send_result send_spool(const struct send *send, const json_t *alert, json_t **answer)
+enum send_result send_spool(const struct send *send, json_t *alert, json_t **answer)
 {
-	char name[SPOOL_NAME_MAX];
+	char name[SPOOL_NAME_MAX], at[32];
 	struct fault fault;
+
+	/* it counts by the time it was said */
+	if (is_heartbeat(alert) && !json_object_get(alert, "at")) {
+		clock_format_rfc3339(clock_now_ms(), at, sizeof(at));
+		json_object_set_new(alert, "at", json_string(at));
+	}
 
 	if (!send->spool)
 		fault_set(&fault, ERR_CONFIG, "there is no spool folder");
 	else if (spool_write(send->spool, alert, name, &fault) == OK) {
-		*answer = json_pack("{s:b, s:s, s:O}", "ok", 1, "state", "spooled", "id",
+		*answer = json_pack("{s:b, s:s, s:O*}", "ok", 1, "state", "spooled", "id",
 		        json_object_get(alert, "id"));
 		return SEND_SPOOLED;
 	}

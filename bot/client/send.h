@@ -39,6 +39,6 @@ struct send_counts {
 /* Reads alerts from fd, one a line, and writes one answer a line to standard output, in order. */
 void send_lines(const struct send *send, int fd, struct send_counts *counts);
 /* The two ends of send_lines() that send_one() shares. */
-enum send_result send_spool(const struct send *send, const json_t *alert, json_t **answer);
+enum send_result send_spool(const struct send *send, json_t *alert, json_t **answer);
 /* What the daemon's answer means; retry: it may be tried again. */
 enum send_result send_judge(const json_t *answer, bool *retry);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "bot/base/alloc.h"
 #include "bot/base/buf.h"
+#include "bot/base/clock.h"
 #include "bot/base/text.h"
 #include "bot/client/send.h"
 #include "bot/client/send_options.h"
@@ -65,6 +66,17 @@ static void print_refusal(const json_t *answer)
 	        member(answer, "message"), member(answer, "error"));
 }
 
+/* What became of a heartbeat. */
+static void print_due(const json_t *answer)
+{
+	int64_t due_ms = json_integer_value(json_object_get(answer, "due_ms"));
+	char due[40];
+
+	clock_format_short(due_ms, 0, due, sizeof(due));
+	printf("%s%s%s\n", member(answer, "state"), due_ms ? ", the next one is due " : "",
+	        due_ms ? due : "");
+}
+
 /* What `wait` said, after the alert was taken in. */
 static int report_wait(const struct send_options *options, const json_t *waited)
 {
@@ -99,7 +111,9 @@ static int send_alert(const struct send_options *options, const struct send *sen
 		print_json(answer);
 	switch (result) {
 	case SEND_TAKEN:
-		if (!options->json)
+		if (!options->json && options->heartbeat)
+			print_due(answer);
+		else if (!options->json)
 			printf("%s %" JSON_INTEGER_FORMAT "\n", member(answer, "state"),
 			        json_integer_value(json_object_get(answer, "alert")));
 		if (options->wait)

@@ -19,6 +19,12 @@ enum row {
 	ROW_KEY,
 	ROW_URL,
 	ROW_TITLE,
+	ROW_EVERY,
+	ROW_GRACE,
+	ROW_SCHEDULE,
+	ROW_NAME,
+	ROW_STOP,
+	ROW_HEARTBEAT,
 	ROW_FIELD,
 	ROW_STRING,
 	ROW_NDJSON,
@@ -32,7 +38,7 @@ enum row {
 	ROW_VERSION,
 };
 
-/* Rows up to ROW_TITLE are keys of the alert, with - for _. */
+/* Rows up to ROW_TITLE are keys of the alert, with - for _; up to ROW_NAME, of a heartbeat. */
 static const struct option_row rows[] = {
         [ROW_APP] = {"app", 'a', "NAME", "who raises it (default: shell)"},
         [ROW_KIND] = {"kind", 'k', "KIND",
@@ -47,6 +53,20 @@ static const struct option_row rows[] = {
         [ROW_KEY] = {"key", 0, "KEY", "what failed, for grouping (default: by kind)"},
         [ROW_URL] = {"url", 'u', "URL", "link, instead of the app's dashboard"},
         [ROW_TITLE] = {"title", 't', "TITLE", "heading of a message"},
+        [ROW_EVERY] = {"every", 0, "TIME",
+                "with --heartbeat: the next one comes within this time,\n"
+                "such as 1h"},
+        [ROW_GRACE] = {"grace", 0, "TIME",
+                "with --heartbeat: it may be late by this much\n"
+                "(default: 10m)"},
+        [ROW_SCHEDULE] = {"schedule", 0, "CRON",
+                "with --heartbeat: instead of --every, a cron line such\n"
+                "as '0 3 * * *', in the daemon's time zone"},
+        [ROW_NAME] = {"name", 0, "NAME", "with --heartbeat: which one, of an app that has several"},
+        [ROW_STOP] = {"stop", 0, NULL, "with --heartbeat: expect no more of them"},
+        [ROW_HEARTBEAT] = {"heartbeat", 'b', NULL,
+                "say that the app lives; when the next one stays away, a\n"
+                "critical alert is raised"},
         [ROW_FIELD] = {"field", 'f', "K=V",
                 "a field; numbers, true and false are sent as such;\n"
                 "may be repeated"},
@@ -135,7 +155,21 @@ static void add_text(struct send_options *options, const char *word)
 static enum err take(
         struct send_options *options, enum row row, const char *value, struct fault *fault)
 {
+	int64_t ms;
+
 	switch (row) {
+	case ROW_EVERY:
+	case ROW_GRACE:
+		if (!clock_parse_duration(value, &ms))
+			return fault_set(fault, ERR_INVALID, "--%s wants a duration such as 1h",
+			        rows[row].name);
+		return add_key(options, rows[row].name, value, fault);
+	case ROW_STOP:
+		json_object_set_new(options->alert, "stop", json_true());
+		return OK;
+	case ROW_HEARTBEAT:
+		options->heartbeat = true;
+		return OK;
 	case ROW_FIELD:
 		return add_field(options, value, true, fault);
 	case ROW_STRING:
@@ -174,6 +208,34 @@ static enum err take(
 	}
 }
 
+/* A heartbeat has keys of its own, and an alert none of them. */
+static enum err check_heartbeat(struct send_options *options, struct fault *fault)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(options->alert, name, value)
+	{
+		bool its = strcmp(name, "stop") == 0;
+
+		for (enum row row = ROW_EVERY; row <= ROW_NAME; row++)
+			its = its || strcmp(name, rows[row].name) == 0;
+		if (its && !options->heartbeat)
+			return fault_set(fault, ERR_INVALID, "--%s goes with --heartbeat", name);
+		if (!its && options->heartbeat && strcmp(name, "app") != 0)
+			return fault_set(fault, ERR_INVALID, "a heartbeat has no %s", name);
+	}
+	if (!options->heartbeat)
+		return OK;
+	if (options->text.data || options->ndjson || options->wait)
+		return fault_set(fault, ERR_INVALID,
+		        "--heartbeat goes with neither TEXT, --ndjson nor --wait");
+	if (json_object_get(options->alert, "every") && json_object_get(options->alert, "schedule"))
+		return fault_set(fault, ERR_INVALID, "either --every or --schedule");
+	json_object_set_new(options->alert, "op", json_string("heartbeat"));
+	return OK;
+}
+
 /* What does not go together, and the text's place. */
 static enum err check(struct send_options *options, struct fault *fault)
 {
@@ -181,6 +243,8 @@ static enum err check(struct send_options *options, struct fault *fault)
 
 	if (options->help || options->version)
 		return OK;
+	if (check_heartbeat(options, fault) != OK)
+		return ERR_INVALID;
 	if (options->ndjson && described)
 		return fault_set(
 		        fault, ERR_INVALID, "--ndjson takes the alerts from standard input");
@@ -188,7 +252,7 @@ static enum err check(struct send_options *options, struct fault *fault)
 		return fault_set(fault, ERR_INVALID, "--wait is for a single alert");
 	if (options->ndjson)
 		return OK;
-	if (!described)
+	if (!described && !options->heartbeat)
 		return fault_set(fault, ERR_INVALID, "nothing to send: give a TEXT or options");
 	if (!json_object_get(options->alert, "app"))
 		json_object_set_new(options->alert, "app", json_string("shell"));
@@ -235,7 +299,8 @@ void send_options_help(FILE *out)
 {
 	fprintf(out,
 	        "usage: matrix-send-message [OPTIONS] [TEXT | -]\n"
-	        "       matrix-send-message --ndjson [OPTIONS] < FILE\n\n"
+	        "       matrix-send-message --ndjson [OPTIONS] < FILE\n"
+	        "       matrix-send-message --heartbeat --app NAME --every TIME [OPTIONS]\n\n"
 	        "Hands one alert, or many, to matrix-telemetry-bot. When the daemon is down the\n"
 	        "alert is kept in the spool until it is back. TEXT - is read from standard "
 	        "input.\n\n");

@@ -17,6 +17,7 @@ struct send_options {
 		bool from_stdin;
 	} text;
 	int64_t timeout_ms; /* -1 = not given */
+	bool heartbeat;     /* the request is one, not an alert */
 	bool ndjson, wait, json, help, version;
 };
 

@@ -323,6 +323,9 @@ const struct builtin_kind config_builtin_kinds[] = {
         {"error_rate", "⚠️",
                 "{emoji} {app} · {function} error_rate_7d = {rate} (threshold {threshold})",
                 SEVERITY_WARNING, "function"},
+        {"heartbeat_missed", NULL,
+                "{emoji} {app} · {heartbeat} missed (last seen {last_seen}, {every})",
+                SEVERITY_CRITICAL, "heartbeat"},
         {"message", NULL, "{emoji} {app} · {title}\\n{text}", SEVERITY_WARNING, "title"},
 };
 

@@ -167,12 +167,15 @@ static enum err read_request(const struct spool *spool, json_t **out, struct fau
 	if (code != OK)
 		goto done;
 	const json_t *op = json_object_get(*out, "op");
-	if (op && (!json_is_string(op) || strcmp(json_string_value(op), "alert") != 0)) {
+	if (op &&
+	        (!json_is_string(op) || (strcmp(json_string_value(op), "alert") != 0 &&
+	                                        strcmp(json_string_value(op), "heartbeat") != 0))) {
 		json_decref(*out);
-		code = fault_set(fault, ERR_INVALID, "only alerts can be spooled");
+		code = fault_set(fault, ERR_INVALID, "only alerts and heartbeats can be spooled");
 		goto done;
 	}
-	json_object_set_new(*out, "op", json_string("alert"));
+	if (!op)
+		json_object_set_new(*out, "op", json_string("alert"));
 	if (!json_object_get(*out, "id"))
 		json_object_set_new(*out, "id", json_string(spool->names[spool->next]));
 done:

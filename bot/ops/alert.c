@@ -1,6 +1,7 @@
 /*
  * alert.c - op "alert": checks it, stores it, and answers once that is durable.
  */
+#include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/ops/internal.h"
@@ -116,21 +117,32 @@ static void refusal_done(enum err result, const char *message, void *arg)
 	ops_job_done(ops);
 }
 
+void ops_take_refusal(
+        struct ops *ops, const struct alert_fault *fault, ops_taken_fn done, void *arg)
+{
+	struct op_refusal *refusal = x_calloc(1, sizeof(*refusal));
+
+	refusal->ops = ops;
+	refusal->fault = *fault;
+	refusal->taken = done;
+	refusal->arg = arg;
+	ops_submit(ops, refusal_work, refusal_done, refusal);
+}
+
 void ops_take(struct ops *ops, const json_t *request, ops_taken_fn done, void *arg)
 {
+	const char *name = json_string_value(json_object_get(request, "op"));
 	int64_t now_ms = clock_now_ms();
 	struct alert_fault fault;
-	struct op_refusal *refusal;
 	struct op_alert *op;
 	struct alert *alert;
 
+	if (name && strcmp(name, "heartbeat") == 0) {
+		ops_take_heartbeat(ops, request, done, arg);
+		return;
+	}
 	if (alert_parse(request, ops->config, now_ms, &alert, &fault) != OK) {
-		refusal = x_calloc(1, sizeof(*refusal));
-		refusal->ops = ops;
-		refusal->fault = fault;
-		refusal->taken = done;
-		refusal->arg = arg;
-		ops_submit(ops, refusal_work, refusal_done, refusal);
+		ops_take_refusal(ops, &fault, done, arg);
 		return;
 	}
 	alert->peer = (struct alert_peer){-1, -1, -1};

@@ -35,6 +35,7 @@ typedef void (*op_fn)(
 void op_alert(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_alerts(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_command(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
+void op_heartbeat(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_metrics(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_retry(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_status(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
@@ -45,6 +46,11 @@ void op_wait(struct ops *, const json_t *, const struct alert_peer *, struct rep
 void ops_submit(struct ops *ops, writer_work_fn work, writer_done_fn done, void *arg);
 /* Call last in every such done(). */
 void ops_job_done(struct ops *ops);
+
+/* For ops_take(): a heartbeat, and the refusal of what can never be taken in. */
+void ops_take_heartbeat(struct ops *ops, const json_t *request, ops_taken_fn done, void *arg);
+void ops_take_refusal(
+        struct ops *ops, const struct alert_fault *fault, ops_taken_fn done, void *arg);
 
 /* Answers with the error of a failed job. */
 void ops_reply_failure(struct reply *reply, enum err result, const char *message);

@@ -15,6 +15,7 @@ static const struct {
         {"ack", op_command},
         {"alert", op_alert},
         {"alerts", op_alerts},
+        {"heartbeat", op_heartbeat},
         {"metrics", op_metrics},
         {"retry", op_retry},
         {"silence", op_command},
@@ -48,8 +49,8 @@ static void ops_unknown(const char *name, struct reply *reply)
 		snprintf(message, sizeof(message), "unknown op; did you mean \"%s\"?", best);
 	else
 		snprintf(message, sizeof(message),
-		        "op must be one of ack, alert, alerts, metrics, retry, silence, "
-		        "silences, status, subscribe, unack, unsilence, wait");
+		        "op must be one of ack, alert, alerts, heartbeat, metrics, retry, "
+		        "silence, silences, status, subscribe, unack, unsilence, wait");
 	reply_error(reply, "invalid", "op", message, false);
 }
 

@@ -41,8 +41,8 @@ void ops_result(struct ops *ops, const char *what, const char *room, int64_t out
 /* Something else that subscribers are told; takes the reference. */
 void ops_happened(struct ops *ops, json_t *event);
 
-/* Takes in an alert that came by another way (the spool). result ERR_INVALID: it is no alert,
- * ERR_FULL or others: try again later. Runs exactly once, never before this returns. */
+/* Takes in an alert or heartbeat that came by another way (the spool). result ERR_INVALID: it is
+ * none, ERR_FULL or others: try again later. Runs exactly once, never before this returns. */
 typedef void (*ops_taken_fn)(enum err result, const char *message, void *arg);
 void ops_take(struct ops *ops, const json_t *request, ops_taken_fn done, void *arg);
 

@@ -6,6 +6,7 @@
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/ops/internal.h"
+#include "handlers/heartbeat.h"
 #include "storage/calls.h"
 
 #define STATUS_ASIDE_MAX 5
@@ -16,6 +17,7 @@ struct op_status {
 	struct reply *reply;
 	bool metrics;
 	int64_t waiting, aside, oldest_ms, counts[3], p95_ms;
+	char *heartbeat;
 	struct outbox_row *rows;
 	size_t len;
 };
@@ -33,6 +35,8 @@ static enum err status_work(struct store *store, void *arg)
 		err = calls_latency_p95(store, since_ms, &op->p95_ms);
 	if (err == OK)
 		err = outbox_aside(store, STATUS_ASIDE_MAX, &op->rows, &op->len);
+	if (err == OK)
+		err = heartbeat_last_text(store, clock_now_ms(), &op->heartbeat);
 	return err;
 }
 
@@ -58,6 +62,7 @@ static void status_answer(struct op_status *op)
 	        .aside = op->aside,
 	        .oldest_ms = op->oldest_ms,
 	        .p95_ms = op->p95_ms,
+	        .heartbeat = op->heartbeat,
 	        .aside_rows = op->rows,
 	        .aside_len = op->len,
 	};
@@ -92,6 +97,7 @@ static void status_done(enum err result, const char *message, void *arg)
 	for (i = 0; i < op->len; i++)
 		outbox_row_finish(&op->rows[i]);
 	free(op->rows);
+	free(op->heartbeat);
 	free(op);
 	ops_job_done(ops);
 }

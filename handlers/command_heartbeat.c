@@ -1,0 +1,65 @@
+/*
+ * command_heartbeat.c - !heartbeat: the bot's own signs of life and those of apps.
+ */
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "handlers/app_heartbeat.h"
+#include "handlers/command.h"
+#include "handlers/command_text.h"
+#include "handlers/heartbeat.h"
+
+static enum err extra(struct command_call *call)
+{
+	const struct deliver d = command_deliver(call);
+	enum err err = heartbeat_extra(&d, call->env->status);
+
+	command_say(call, "💓 an extra heartbeat is on its way to room %s",
+	        call->env->config->heartbeat.room);
+	command_effect(call, "extra heartbeat");
+	return err;
+}
+
+static enum err list(struct command_call *call)
+{
+	const struct command_env *env = call->env;
+	int64_t next_ms = heartbeat_next_ms(env->config, env->now_ms);
+	char when[32], in[32], *last = NULL;
+	json_t *apps = json_array();
+	size_t len;
+	enum err err = heartbeat_last_text(env->store, env->now_ms, &last);
+
+	clock_format_short(next_ms, env->now_ms, when, sizeof(when));
+	clock_format_duration(next_ms - env->now_ms, in, sizeof(in));
+	command_say(call, "last: %s\nnext: %s (%s %s, in %s)\n", last ? last : "none yet", when,
+	        env->config->heartbeat.at, env->config->heartbeat.timezone, in);
+	len = call->text.len;
+	if (err == OK)
+		err = app_heartbeat_list(env->store, env->now_ms, &call->text, apps);
+	if (call->text.len == len)
+		command_say(call, "no app has promised any");
+	json_object_set_new(command_data(call), "last", last ? json_string(last) : json_null());
+	json_object_set_new(command_data(call), "next_ms", json_integer(next_ms));
+	json_object_set_new(command_data(call), "apps", apps);
+	free(last);
+	return err;
+}
+
+enum err command_heartbeat(struct command_call *call)
+{
+	const char *text = call->args;
+	char *word = command_word_bare(&text);
+	enum err err;
+
+	if (strcmp(word, "now") == 0)
+		err = extra(call);
+	else if (word[0])
+		err = command_fail(call,
+		        "what is that? %sheartbeat lists, %sheartbeat now sends "
+		        "one.",
+		        command_prefix(call), command_prefix(call));
+	else
+		err = list(call);
+	free(word);
+	return err;
+}

@@ -1,0 +1,637 @@
+/*
+ * test_heartbeat.c - signs of life in simulated time: the bot's own, its alarm, and those of apps.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "bot/base/clock.h"
+#include "bot/base/zone.h"
+#include "handlers/app_heartbeat.h"
+#include "handlers/digest.h"
+#include "handlers/heartbeat.h"
+#include "handlers/render.h"
+#include "storage/state.h"
+#include "tests/unit/handlers_fixture.h"
+
+#define TICK_MS (5 * CLOCK_SECOND_MS)
+
+/* One process of the daemon over the world's store. */
+struct daemon {
+	struct world *world;
+	struct heartbeat_memory memory;
+	int64_t started_ms;
+	unsigned told, pinged;
+	char last_told[2048];
+	json_t *happened;
+};
+
+static int64_t at(const char *rfc3339)
+{
+	int64_t ms;
+
+	assert_true(clock_parse_rfc3339(rfc3339, &ms));
+	return ms;
+}
+
+static void daemon_start(struct daemon *daemon, struct world *w)
+{
+	memset(daemon, 0, sizeof(*daemon));
+	daemon->world = w;
+	daemon->started_ms = w->now_ms;
+	daemon->happened = json_array();
+	zone_use(w->config->heartbeat.timezone);
+}
+
+static void daemon_end(struct daemon *daemon)
+{
+	json_decref(daemon->happened);
+	daemon->happened = NULL;
+}
+
+static void look(struct daemon *daemon)
+{
+	struct world *w = daemon->world;
+	struct deliver d = {.store = w->store, .config = w->config, .now_ms = w->now_ms};
+	struct report_room rooms[] = {{.name = "ops", .address = "#ops:x", .problem = "gone away"}};
+	struct report_status status = {
+	        .started_ms = daemon->started_ms,
+	        .version = "1.2.3",
+	        .problem = w->down ? "connection refused" : "",
+	        .rooms = rooms,
+	        .rooms_len = w->down ? 1 : 0,
+	};
+	struct heartbeat_result result = {.happened = daemon->happened};
+
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(heartbeat_look(&d, &status, &daemon->memory, &result), OK);
+	assert_int_equal(app_heartbeat_look(&d, result.leapt_from_ms, daemon->happened), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	daemon->memory = result.memory;
+	daemon->pinged += result.ping;
+	if (result.tell) {
+		daemon->told++;
+		snprintf(daemon->last_told, sizeof(daemon->last_told), "%s", result.tell);
+	}
+	heartbeat_result_finish(&result);
+}
+
+/* Looks and sends until then. */
+static void run_until(struct daemon *daemon, int64_t end_ms)
+{
+	for (; daemon->world->now_ms < end_ms; daemon->world->now_ms += TICK_MS) {
+		look(daemon);
+		world_send(daemon->world);
+	}
+}
+
+/* The heartbeats in the room: of a date, or all (NULL). */
+static size_t heartbeats(const struct world *w, const char *date)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < w->len; i++) {
+		json_t *content = json_loads(w->events[i].content, 0, NULL);
+		const json_t *beat =
+		        json_object_get(json_object_get(content, RENDER_KEY), "heartbeat");
+		const char *found = json_string_value(json_object_get(beat, "date"));
+
+		count += found && (!date || strcmp(found, date) == 0);
+		json_decref(content);
+	}
+	return count;
+}
+
+static json_t *last_content(const struct world *w)
+{
+	assert_true(w->len > 0);
+	return json_loads(w->events[w->len - 1].content, 0, NULL);
+}
+
+static void one_heartbeat_a_day_with_its_data(void **state)
+{
+	struct world *w = world_create("[meta]\nping_url = https://hc.example/1\n");
+	struct daemon daemon;
+	json_t *content;
+	const json_t *beat;
+	const char *body;
+
+	w->now_ms = at("2026-11-24T12:00:00Z"); /* after 09:00: no fault of a new database */
+	daemon_start(&daemon, w);
+	run_until(&daemon, at("2026-11-25T08:59:55Z"));
+	assert_int_equal(w->len, 0);
+	world_alert(w, "{\"op\":\"alert\",\"app\":\"etl\",\"kind\":\"node_failed\","
+	               "\"fields\":{\"node_id\":\"users\"}}");
+	run_until(&daemon, at("2026-11-25T09:00:15Z"));
+	assert_int_equal(heartbeats(w, "2026-11-25"), 1);
+	content = last_content(w);
+	body = json_string_value(json_object_get(content, "body"));
+	assert_non_null(strstr(body, "💓 alive · 2026-11-25 09:00\nup 21h · version 1.2.3\n"));
+	assert_non_null(strstr(body, "24 h: 1 critical, 0 warning, 0 info\n"
+	                             "▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁█\netl: 1 (1 critical)\n"));
+	assert_non_null(strstr(body, "un-acked: 1: etl · users\nsilences: 0\n"));
+	assert_non_null(strstr(body, "homeserver faults: 0\nmissed app heartbeats: 0"));
+	assert_null(strstr(body, "late"));
+	assert_string_equal(json_string_value(json_object_get(content, "msgtype")), "m.notice");
+	assert_true(json_is_object(json_object_get(content, "m.mentions")));
+	beat = json_object_get(json_object_get(content, RENDER_KEY), "heartbeat");
+	assert_int_equal(
+	        json_integer_value(json_object_get(beat, "due_ms")), at("2026-11-25T09:00:00Z"));
+	assert_true(json_is_false(json_object_get(beat, "late")));
+	assert_int_equal(json_array_size(json_object_get(beat, "hours")), 24);
+	assert_int_equal(json_integer_value(json_object_get(beat, "unacked")), 1);
+	json_decref(content);
+	run_until(&daemon, at("2026-11-27T09:00:15Z"));
+	assert_int_equal(heartbeats(w, NULL), 3);
+	assert_int_equal(daemon.pinged, 3);
+	assert_int_equal(daemon.told, 0);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+static void once_for_a_date_whatever_dies_and_however_the_clock_goes(void **state)
+{
+	struct world *w = world_create("[heartbeat]\ntimezone = Europe/Madrid\n");
+	struct daemon daemon;
+
+	w->now_ms = at("2026-10-22T20:00:00Z");
+	daemon_start(&daemon, w);
+	run_until(&daemon, at("2026-10-24T07:00:01Z"));
+	daemon_end(&daemon);
+	assert_int_equal(heartbeats(w, "2026-10-24"), 1);
+	/* killed right after, started again */
+	daemon_start(&daemon, w);
+	run_until(&daemon, at("2026-10-24T07:10:00Z"));
+	assert_int_equal(heartbeats(w, NULL), 2);
+	/* set back by an hour: 09:00 comes again */
+	w->now_ms -= CLOCK_HOUR_MS;
+	run_until(&daemon, at("2026-10-24T07:20:00Z"));
+	assert_int_equal(heartbeats(w, NULL), 2);
+	/* set back by a day, and forth again while it was down */
+	w->now_ms -= CLOCK_DAY_MS;
+	run_until(&daemon, w->now_ms + CLOCK_HOUR_MS);
+	daemon_end(&daemon);
+	w->now_ms = at("2026-10-24T06:59:00Z");
+	daemon_start(&daemon, w);
+	run_until(&daemon, at("2026-10-24T07:20:00Z"));
+	assert_int_equal(heartbeats(w, NULL), 2);
+	/* the night in which 25 hours pass */
+	run_until(&daemon, at("2026-10-25T07:59:55Z"));
+	assert_int_equal(heartbeats(w, NULL), 2);
+	run_until(&daemon, at("2026-10-25T08:00:15Z"));
+	assert_int_equal(heartbeats(w, "2026-10-25"), 1);
+	assert_int_equal(daemon.told, 0);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+static void down_over_the_time_is_late_and_told(void **state)
+{
+	struct world *w = world_create("[meta]\nroom = ops\nexec = true\n");
+	struct daemon daemon;
+	json_t *content;
+
+	w->now_ms = at("2026-11-24T08:00:00Z");
+	daemon_start(&daemon, w);
+	run_until(&daemon, at("2026-11-24T08:30:30Z"));
+	daemon_end(&daemon);
+	w->now_ms = at("2026-11-26T09:02:00Z"); /* two were missed; within grace is no excuse */
+	daemon_start(&daemon, w);
+	run_until(&daemon, at("2026-11-26T09:10:00Z"));
+	assert_int_equal(daemon.told, 1);
+	assert_non_null(strstr(daemon.last_told, "no heartbeat from @bot:x: due 2026-11-26 09:00"));
+	assert_non_null(strstr(daemon.last_told, "The bot was down from 2026-11-24 08:30 UTC to "
+	                                         "2026-11-26 09:02 UTC (2d)"));
+	assert_int_equal(heartbeats(w, NULL), 1);
+	assert_int_equal(w->len, 2); /* the heartbeat, and the alarm in its room */
+	content = json_loads(w->events[0].content, 0, NULL);
+	assert_non_null(strstr(json_string_value(json_object_get(content, "body")),
+	        "⏰ late by 2m\nThe bot was down from"));
+	assert_true(json_is_true(json_object_get(
+	        json_object_get(json_object_get(content, RENDER_KEY), "heartbeat"), "late")));
+	json_decref(content);
+	content = last_content(w);
+	assert_string_equal(json_string_value(json_object_get(content, "msgtype")), "m.text");
+	json_decref(content);
+	/* a restart tells nothing twice */
+	daemon_end(&daemon);
+	daemon_start(&daemon, w);
+	run_until(&daemon, w->now_ms + CLOCK_MINUTE_MS);
+	assert_int_equal(daemon.told, 0);
+	assert_int_equal(w->len, 2);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+static void unconfirmed_is_told_once_with_the_reason(void **state)
+{
+	struct world *w = world_create("[heartbeat]\ngrace = 2m\n"
+	                               "[meta]\nexec = true\nping_url = https://hc.example/1\n");
+	struct daemon daemon;
+
+	w->now_ms = at("2026-11-24T08:00:00Z");
+	daemon_start(&daemon, w);
+	run_until(&daemon, at("2026-11-24T08:59:00Z"));
+	w->down = true;
+	run_until(&daemon, at("2026-11-24T09:01:55Z"));
+	assert_int_equal(daemon.told, 0);
+	run_until(&daemon, at("2026-11-24T09:30:00Z"));
+	assert_int_equal(daemon.told, 1);
+	assert_non_null(strstr(daemon.last_told, "has not confirmed it 2m after it was due"));
+	assert_non_null(strstr(daemon.last_told, "homeserver: connection refused"));
+	assert_non_null(strstr(daemon.last_told, "room: gone away"));
+	assert_int_equal(daemon.pinged, 0);
+	w->down = false;
+	run_until(&daemon, at("2026-11-24T09:31:00Z"));
+	assert_int_equal(daemon.told, 1);
+	assert_int_equal(daemon.pinged, 1);
+	assert_int_equal(heartbeats(w, "2026-11-24"), 1);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+/* What was to be told and is not marked as told when the process dies is told by the next. */
+static void a_crash_before_telling_tells_again(void **state)
+{
+	struct world *w = world_create("[heartbeat]\ngrace = 2m\n[meta]\nexec = true\n");
+	struct daemon daemon;
+
+	w->now_ms = at("2026-11-24T08:58:00Z");
+	daemon_start(&daemon, w);
+	w->down = true;
+	while (daemon.told == 0) {
+		look(&daemon);
+		w->now_ms += TICK_MS;
+		assert_true(w->now_ms < at("2026-11-24T09:10:00Z"));
+	}
+	daemon_end(&daemon);
+	daemon_start(&daemon, w);
+	look(&daemon);
+	assert_int_equal(daemon.told, 1);
+	look(&daemon);
+	assert_int_equal(daemon.told, 1);
+	daemon_end(&daemon);
+	daemon_start(&daemon, w);
+	look(&daemon);
+	assert_int_equal(daemon.told, 0);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+static void a_sleep_over_the_time_fires_at_once_and_says_so(void **state)
+{
+	struct world *w = world_create("[meta]\nexec = true\n");
+	struct daemon daemon;
+	char *body;
+
+	w->now_ms = at("2026-11-24T08:00:00Z");
+	daemon_start(&daemon, w);
+	run_until(&daemon, at("2026-11-24T08:10:00Z"));
+	/* within grace: late, and no alarm */
+	w->now_ms = at("2026-11-24T09:03:00Z");
+	run_until(&daemon, at("2026-11-24T09:10:00Z"));
+	assert_int_equal(heartbeats(w, "2026-11-24"), 1);
+	assert_int_equal(daemon.told, 0);
+	body = world_body(w, 0);
+	assert_non_null(strstr(body, "late by 3m\nThe bot stood still (the machine slept, or its "
+	                             "clock was changed) from 2026-11-24 08:09 UTC"));
+	free(body);
+	w->now_ms = at("2026-11-25T11:00:00Z");
+	run_until(&daemon, at("2026-11-25T11:01:00Z"));
+	assert_int_equal(heartbeats(w, "2026-11-25"), 1);
+	assert_int_equal(daemon.told, 1);
+	assert_non_null(strstr(daemon.last_told, "stood still"));
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+static void a_changed_time_counts_from_then_on(void **state)
+{
+	struct world *w = world_create("[meta]\nexec = true\n");
+	struct daemon daemon;
+
+	w->now_ms = at("2026-11-24T08:00:00Z");
+	daemon_start(&daemon, w);
+	run_until(&daemon, at("2026-11-24T08:30:00Z"));
+	config_unref(w->config);
+	w->config = fixture_config("[heartbeat]\nat = 07:00\n[meta]\nexec = true\n");
+	run_until(&daemon, at("2026-11-25T07:00:10Z"));
+	assert_int_equal(daemon.told, 0);
+	assert_int_equal(heartbeats(w, NULL), 1);
+	assert_int_equal(heartbeats(w, "2026-11-25"), 1);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+static void an_extra_one_is_not_the_days(void **state)
+{
+	struct world *w = world_create("");
+	struct report_status status = {.started_ms = w->now_ms, .version = "1", .problem = ""};
+	struct deliver d = {w->store, w->config, w->now_ms};
+	json_t *content;
+
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(heartbeat_extra(&d, &status), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	world_send(w);
+	assert_int_equal(w->len, 1);
+	assert_int_equal(heartbeats(w, NULL), 0);
+	content = last_content(w);
+	assert_non_null(json_object_get(json_object_get(content, RENDER_KEY), "extra_heartbeat"));
+	json_decref(content);
+	world_destroy(w);
+}
+
+static void sparkline(void **state)
+{
+	static const int64_t numbers[] = {0, 1, 50, 100, -1}, none[] = {0, 0};
+	struct buf out;
+
+	buf_init(&out, 1024);
+	digest_sparkline(numbers, 5, &out);
+	assert_string_equal(buf_str(&out), "▁▂▅█▁");
+	buf_reset(&out);
+	digest_sparkline(none, 2, &out);
+	assert_string_equal(buf_str(&out), "▁▁");
+	buf_finish(&out);
+}
+
+/* --- apps --------------------------------------------------------------------------------- */
+
+static enum err parse(
+        const char *text, int64_t now_ms, struct app_heartbeat *beat, struct alert_fault *fault)
+{
+	json_t *request = json_loads(text, 0, NULL);
+	enum err err;
+
+	assert_non_null(request);
+	memset(fault, 0, sizeof(*fault));
+	err = app_heartbeat_parse(request, now_ms, beat, fault);
+	json_decref(request);
+	return err;
+}
+
+/* Returns the state of the receipt, or the field of its fault. */
+static const char *beat(struct world *w, const char *text)
+{
+	static struct app_heartbeat_receipt receipt;
+	struct deliver d = {w->store, w->config, w->now_ms};
+	json_t *happened = json_array();
+	struct app_heartbeat in;
+	struct alert_fault fault;
+	enum err err;
+
+	memset(&receipt, 0, sizeof(receipt));
+	assert_int_equal(parse(text, w->now_ms, &in, &fault), OK);
+	assert_int_equal(store_begin(w->store), OK);
+	err = app_heartbeat_accept(&d, &in, &receipt, happened);
+	assert_int_equal(json_array_size(happened), err == OK);
+	if (err == OK)
+		assert_int_equal(store_commit(w->store), OK);
+	else
+		store_rollback(w->store);
+	app_heartbeat_finish(&in);
+	json_decref(happened);
+	return err == OK ? receipt.state : receipt.fault.field;
+}
+
+#define HOURLY "{\"op\":\"heartbeat\",\"app\":\"etl\",\"every\":\"1h\",\"grace\":\"10m\"}"
+
+static struct world *app_world(struct daemon *daemon)
+{
+	struct world *w = world_create("");
+
+	w->now_ms = at("2026-11-24T12:00:00Z");
+	daemon_start(daemon, w);
+	look(daemon);
+	return w;
+}
+
+static void missed_once_and_back(void **state)
+{
+	struct daemon daemon;
+	struct world *w = app_world(&daemon);
+	char *body;
+
+	assert_string_equal(beat(w, HOURLY), "new");
+	run_until(&daemon, at("2026-11-24T12:50:00Z"));
+	assert_string_equal(beat(w, HOURLY), "seen");
+	run_until(&daemon, at("2026-11-24T13:59:50Z"));
+	assert_int_equal(w->len, 0);
+	run_until(&daemon, at("2026-11-24T15:00:00Z"));
+	assert_int_equal(w->len, 1);
+	body = world_body(w, 0);
+	assert_non_null(strstr(
+	        body, "🚨 etl · heartbeat missed (last seen 2026-11-24 12:50 UTC, every 1h)"));
+	free(body);
+	assert_string_equal(beat(w, HOURLY), "back");
+	run_until(&daemon, at("2026-11-24T15:01:00Z"));
+	assert_int_equal(world_count(w, "edit"), 1);
+	assert_int_equal(world_count(w, "send"), 1);
+	body = world_body(w, 1);
+	assert_non_null(strstr(body, "resolved"));
+	free(body);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+static void several_of_an_app_and_by_schedule(void **state)
+{
+	struct daemon daemon;
+	struct world *w = app_world(&daemon);
+	char *body;
+	struct buf text;
+
+	assert_string_equal(
+	        beat(w, "{\"app\":\"etl\",\"name\":\"nightly\",\"schedule\":\"0 3 * * *\"}"),
+	        "new");
+	assert_string_equal(
+	        beat(w, "{\"app\":\"etl\",\"name\":\"other\",\"every\":\"1d\"}"), "new");
+	assert_string_equal(beat(w, "{\"app\":\"etl\",\"name\":\"third\"}"), "every");
+	run_until(&daemon, at("2026-11-25T03:09:55Z"));
+	assert_int_equal(w->len, 0);
+	run_until(&daemon, at("2026-11-25T03:10:10Z"));
+	assert_int_equal(w->len, 1);
+	body = world_body(w, 0);
+	assert_non_null(strstr(body, "etl · heartbeat nightly missed"));
+	assert_non_null(strstr(body, "schedule 0 3 * * *)"));
+	free(body);
+	buf_init(&text, 4096);
+	assert_int_equal(app_heartbeat_list(w->store, w->now_ms, &text, NULL), OK);
+	assert_non_null(strstr(buf_str(&text), "🚨 etl · nightly\n  schedule 0 3 * * *, seen "));
+	assert_non_null(strstr(buf_str(&text), "✅ etl · other\n  every 1d, seen "));
+	buf_finish(&text);
+	/* stopped: resolved, and expected no more */
+	assert_string_equal(
+	        beat(w, "{\"app\":\"etl\",\"name\":\"nightly\",\"stop\":true}"), "stopped");
+	assert_string_equal(
+	        beat(w, "{\"app\":\"etl\",\"name\":\"nightly\",\"stop\":true}"), "name");
+	run_until(&daemon, at("2026-11-25T03:11:00Z"));
+	assert_int_equal(world_count(w, "edit"), 1);
+	run_until(&daemon, at("2026-11-25T08:00:00Z"));
+	assert_int_equal(world_count(w, "send"), 1);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+static void no_false_alarm_after_the_daemon_was_down(void **state)
+{
+	struct daemon daemon;
+	struct world *w = app_world(&daemon);
+
+	assert_string_equal(beat(w, HOURLY), "new");
+	run_until(&daemon, at("2026-11-24T12:30:00Z"));
+	daemon_end(&daemon);
+	w->now_ms = at("2026-11-24T16:05:00Z");
+	daemon_start(&daemon, w);
+	run_until(&daemon, at("2026-11-24T17:14:50Z"));
+	assert_int_equal(w->len, 0);
+	/* what stays away after that is missed */
+	run_until(&daemon, at("2026-11-24T17:15:10Z"));
+	assert_int_equal(w->len, 1);
+	/* and a start does not take that back */
+	daemon_end(&daemon);
+	w->now_ms += CLOCK_HOUR_MS;
+	daemon_start(&daemon, w);
+	run_until(&daemon, w->now_ms + CLOCK_MINUTE_MS);
+	assert_int_equal(w->len, 1);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+/* A schedule is forgiven only for what was due while nothing could arrive. */
+static void a_short_restart_does_not_excuse_a_schedule(void **state)
+{
+	struct daemon daemon;
+	struct world *w = app_world(&daemon);
+
+	assert_string_equal(beat(w, "{\"app\":\"etl\",\"schedule\":\"0 3 * * *\"}"), "new");
+	run_until(&daemon, at("2026-11-25T02:00:00Z"));
+	daemon_end(&daemon);
+	w->now_ms += 10 * CLOCK_SECOND_MS;
+	daemon_start(&daemon, w);
+	run_until(&daemon, at("2026-11-25T03:10:10Z"));
+	assert_int_equal(w->len, 1);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+static void no_false_alarms_when_the_clock_leaps(void **state)
+{
+	struct daemon daemon;
+	struct world *w = app_world(&daemon);
+
+	assert_string_equal(beat(w, HOURLY), "new");
+	run_until(&daemon, at("2026-11-24T12:30:00Z"));
+	w->now_ms = at("2026-11-24T20:00:00Z"); /* set forth, or asleep */
+	run_until(&daemon, at("2026-11-24T20:30:00Z"));
+	assert_int_equal(w->len, 0);
+	assert_string_equal(beat(w, HOURLY), "seen");
+	w->now_ms = at("2026-11-24T12:31:00Z"); /* set back: not silent for all that time */
+	run_until(&daemon, at("2026-11-24T13:40:50Z"));
+	assert_int_equal(w->len, 0);
+	run_until(&daemon, at("2026-11-24T13:41:10Z"));
+	assert_int_equal(w->len, 1);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+static void out_of_the_spool_it_counts_by_its_time(void **state)
+{
+	struct daemon daemon;
+	struct world *w = app_world(&daemon);
+
+	assert_string_equal(beat(w, HOURLY), "new");
+	run_until(&daemon, at("2026-11-24T12:30:00Z"));
+	daemon_end(&daemon);
+	w->now_ms = at("2026-11-24T16:05:00Z");
+	daemon_start(&daemon, w);
+	look(&daemon);
+	/* the first of several: the later ones must find nothing missed */
+	assert_string_equal(beat(w, "{\"app\":\"etl\",\"at\":\"2026-11-24T13:00:00Z\"}"), "seen");
+	look(&daemon);
+	assert_string_equal(beat(w, "{\"app\":\"etl\",\"at\":\"2026-11-24T16:00:00Z\"}"), "seen");
+	assert_string_equal(beat(w, "{\"app\":\"new\",\"every\":\"1h\",\"at\":"
+	                            "\"2026-11-24T13:00:00Z\"}"),
+	        "new");
+	run_until(&daemon, at("2026-11-24T17:14:50Z"));
+	assert_int_equal(w->len, 0);
+	/* 16:00 and not 16:05: but what was granted at the start stays */
+	run_until(&daemon, at("2026-11-24T17:15:10Z"));
+	assert_int_equal(world_count(w, "send"), 2);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+static void bad_requests_name_the_field(void **state)
+{
+	static const struct {
+		const char *text, *field;
+	} cases[] = {
+	        {"{}", "app"},
+	        {"{\"app\":\"a b\"}", "app"},
+	        {"{\"app\":5}", "app"},
+	        {"{\"app\":\"a\",\"name\":\"a/b\"}", "name"},
+	        {"{\"app\":\"a\",\"every\":\"5\"}", "every"},
+	        {"{\"app\":\"a\",\"every\":\"1s\"}", "every"},
+	        {"{\"app\":\"a\",\"every\":3600}", "every"},
+	        {"{\"app\":\"a\",\"every\":\"500d\"}", "every"},
+	        {"{\"app\":\"a\",\"every\":\"1h\",\"grace\":\"x\"}", "grace"},
+	        {"{\"app\":\"a\",\"schedule\":\"0 25 * * *\"}", "schedule"},
+	        {"{\"app\":\"a\",\"schedule\":\"0 3 * * *\",\"every\":\"1h\"}", "schedule"},
+	        {"{\"app\":\"a\",\"at\":\"yesterday\"}", "at"},
+	        {"{\"app\":\"a\",\"stop\":\"yes\"}", "stop"},
+	};
+	struct app_heartbeat in;
+	struct alert_fault fault;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(parse(cases[i].text, 0, &in, &fault), ERR_INVALID);
+		assert_string_equal(fault.field, cases[i].field);
+		assert_true(fault.message[0] != '\0');
+		app_heartbeat_finish(&in);
+	}
+}
+
+static void only_so_many(void **state)
+{
+	struct daemon daemon;
+	struct world *w = app_world(&daemon);
+	char text[128];
+
+	for (int i = 0; i < APP_HEARTBEATS_MAX; i++) {
+		snprintf(
+		        text, sizeof(text), "{\"app\":\"a\",\"name\":\"n%d\",\"every\":\"1h\"}", i);
+		assert_string_equal(beat(w, text), "new");
+	}
+	assert_string_equal(beat(w, HOURLY), "name");
+	assert_string_equal(beat(w, "{\"app\":\"a\",\"name\":\"n1\"}"), "seen");
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(one_heartbeat_a_day_with_its_data),
+	        cmocka_unit_test(once_for_a_date_whatever_dies_and_however_the_clock_goes),
+	        cmocka_unit_test(down_over_the_time_is_late_and_told),
+	        cmocka_unit_test(unconfirmed_is_told_once_with_the_reason),
+	        cmocka_unit_test(a_crash_before_telling_tells_again),
+	        cmocka_unit_test(a_sleep_over_the_time_fires_at_once_and_says_so),
+	        cmocka_unit_test(a_changed_time_counts_from_then_on),
+	        cmocka_unit_test(an_extra_one_is_not_the_days),
+	        cmocka_unit_test(sparkline),
+	        cmocka_unit_test(missed_once_and_back),
+	        cmocka_unit_test(several_of_an_app_and_by_schedule),
+	        cmocka_unit_test(no_false_alarm_after_the_daemon_was_down),
+	        cmocka_unit_test(a_short_restart_does_not_excuse_a_schedule),
+	        cmocka_unit_test(no_false_alarms_when_the_clock_leaps),
+	        cmocka_unit_test(out_of_the_spool_it_counts_by_its_time),
+	        cmocka_unit_test(bad_requests_name_the_field),
+	        cmocka_unit_test(only_so_many),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
