@@ -16,6 +16,10 @@ from commands import (  # noqa: E402,F401
     test_command_left_alone_or_refused, test_kill_between_and_replay, test_limited_timeline_is_filled,
     test_reminders_until_somebody_takes_it_on, test_silences, test_status_and_alerts_in_the_room)
 from homeserver import Homeserver  # noqa: E402
+from watch import (  # noqa: E402,F401
+    test_watch_check_for_nagios, test_watch_fills_a_limited_timeline, test_watch_missing_and_back,
+    test_watch_takes_no_other_message, test_watch_tells_systemd, test_watch_while_the_homeserver_is_down,
+    test_watch_while_the_room_is_shut, test_watch_wants_a_sender)
 
 OPS, DEV = "!ops:fake.local", "!dev:fake.local"
 SEND = "/rooms/!ops.*/send/"

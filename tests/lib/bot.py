@@ -39,6 +39,7 @@ class Client:
 
 class Bot:
     started = []  # processes of this run
+    verb = "run"
 
     def __init__(self, homeserver, user, token, rooms, extra=""):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mtb-test-"))
@@ -77,7 +78,7 @@ database = {self.folder}/operations.db
             ready.bind(str(notify))
             ready.settimeout(60)
             self.process = subprocess.Popen(
-                [BUILD / "bot/matrix-telemetry-bot", "run", "-c", self.config], stderr=out,
+                [BUILD / "bot/matrix-telemetry-bot", self.verb, "-c", self.config], stderr=out,
                 stdin=subprocess.DEVNULL, env={**os.environ, "NOTIFY_SOCKET": str(notify)})
             Bot.started.append(self.process)
             while wait and b"READY=1" not in ready.recv(4096):
