@@ -40,6 +40,7 @@ struct watch {
 	uv_signal_t sigterm, sigint;
 	uv_timer_t tick, watchdog;
 	int64_t started_ms;
+	bool stored;     /* an answer of /sync, ever */
 	bool saw, first; /* as of struct vigil_look, since a tick took them along */
 	bool ticking;    /* a tick is under way */
 	bool stopping;
@@ -139,6 +140,14 @@ static const char *problem_of(const struct watch *watch)
 	return room->problem;
 }
 
+static bool is_ready(const struct watch *watch)
+{
+	const struct rooms *rooms = link_rooms(watch->link);
+	const struct room *room = rooms ? rooms_get(rooms, watch->config->heartbeat.room) : NULL;
+
+	return room && room->ready;
+}
+
 static enum err tick_work(struct store *store, void *arg)
 {
 	struct tick *tick = arg;
@@ -197,6 +206,9 @@ static void watch_tick(struct watch *watch)
 	tick->watch = watch;
 	tick->config = config_ref(watch->config);
 	snprintf(tick->problem, sizeof(tick->problem), "%s", problem_of(watch));
+	/* a view that begins anew begins as soon as the room is there, not with the next answer */
+	if (watch->first && watch->stored && is_ready(watch) && !link_problem(watch->link)[0])
+		watch->saw = true;
 	tick->look = (struct vigil_look){watch->saw, watch->first, tick->problem};
 	if (watch->saw)
 		watch->saw = watch->first = false;
@@ -220,9 +232,9 @@ static void on_watchdog(uv_timer_t *timer)
 static void on_stored(bool first, void *arg)
 {
 	struct watch *watch = arg;
-	const struct room *room = rooms_get(link_rooms(watch->link), watch->config->heartbeat.room);
-	bool ready = room && room->ready;
+	bool ready = is_ready(watch);
 
+	watch->stored = true;
 	watch->first = watch->first || first || !ready;
 	if (!ready)
 		return;

@@ -42,17 +42,10 @@ exec = FOLDER/tell
             time.sleep(0.05)
 
     def state(self):
-        database = sqlite3.connect(self.folder / "operations.db", timeout=30)
-        row = database.execute("SELECT value FROM state WHERE name = 'vigil'").fetchone()
-        database.close()
-        return json.loads(row[0]) if row else {}
+        return json.loads(self.stored("vigil") or "{}")
 
     def wait_state(self, condition, seconds=60):
-        end = time.monotonic() + seconds
-        while not condition(self.state()):
-            if time.monotonic() > end:
-                raise TimeoutError(f"state: {self.state()}\n{self.log.read_text()[-3000:]}")
-            time.sleep(0.05)
+        self.wait_stored("vigil", lambda value: condition(json.loads(value or "{}")), seconds)
 
     def seed(self, **values):
         """What it knows is changed while it does not run."""
@@ -81,9 +74,9 @@ def due_ago(seconds):
     return at, f"{at:%Y-%m-%d}"
 
 
-def due_next():
-    """The next full minute that is some seconds ahead."""
-    at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=70)
+def due_next(lead=10):
+    """The next full minute that is so many seconds ahead."""
+    at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=60 + lead)
     at = at.replace(second=0, microsecond=0)
     return at, f"{at:%Y-%m-%d}"
 
