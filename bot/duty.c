@@ -21,8 +21,11 @@ struct duty {
 	struct heartbeat_memory memory;
 	int64_t failing_since_ms; /* monotonic; 0 = the last look went well */
 	bool failure_told;
-	bool in_job, closing, timer_closed;
-	/* of the job */
+	unsigned jobs; /* not done */
+	bool looking;  /* one of them looks at heartbeats */
+	bool closing, timer_closed;
+	struct config *tidy_config; /* referenced, of the job for silences and acks; NULL = none */
+	/* of the job for heartbeats */
 	struct config *job_config;       /* referenced */
 	struct report_status job_status; /* a copy */
 	struct heartbeat_result job_result;
@@ -35,24 +38,62 @@ static void maybe_closed(struct duty *duty)
 	void (*closed)(void *arg) = duty->closed;
 	void *arg = duty->closed_arg;
 
-	if (!duty->timer_closed || duty->in_job)
+	if (!duty->timer_closed || duty->jobs > 0)
 		return;
 	config_unref(duty->config);
 	free(duty);
 	closed(arg);
 }
 
-static enum err duty_work(struct store *store, void *arg)
+/* Call last in every done(). */
+static void job_done(struct duty *duty)
+{
+	duty->jobs--;
+	if (duty->closing)
+		maybe_closed(duty);
+}
+
+/* --- silences and acks -------------------------------------------------------------------- */
+
+static enum err tidy_work(struct store *store, void *arg)
+{
+	struct duty *duty = arg;
+	struct deliver d = {.store = store, .config = duty->tidy_config, .now_ms = clock_now_ms()};
+	enum err err = silence_end_due(&d);
+
+	return err == OK ? ack_duty(&d) : err;
+}
+
+static void tidy_done(enum err result, const char *message, void *arg)
+{
+	struct duty *duty = arg;
+
+	config_unref(duty->tidy_config);
+	duty->tidy_config = NULL;
+	if (result != OK)
+		log_error("duty", "reminders and silences could not be looked at: %s", message);
+	courier_poke(duty->env.courier);
+	job_done(duty);
+}
+
+static void tidy(struct duty *duty)
+{
+	if (duty->tidy_config)
+		return;
+	duty->tidy_config = config_ref(duty->config);
+	duty->jobs++;
+	writer_submit(duty->env.writer, tidy_work, tidy_done, duty);
+}
+
+/* --- heartbeats: a job of their own, so that nothing else can be in their way -------------- */
+
+static enum err look_work(struct store *store, void *arg)
 {
 	struct duty *duty = arg;
 	struct deliver d = {.store = store, .config = duty->job_config, .now_ms = clock_now_ms()};
 	struct heartbeat_result *result = &duty->job_result;
-	enum err err = silence_end_due(&d);
+	enum err err = heartbeat_look(&d, &duty->job_status, &duty->memory, result);
 
-	if (err == OK)
-		err = ack_duty(&d);
-	if (err == OK)
-		err = heartbeat_look(&d, &duty->job_status, &duty->memory, result);
 	return err == OK ? app_heartbeat_look(&d, result->leapt_from_ms, result->happened) : err;
 }
 
@@ -64,7 +105,7 @@ static void failed(struct duty *duty, const char *message)
 	int64_t now_ms = clock_monotonic_ms();
 	char *text;
 
-	log_error("duty", "heartbeats, reminders and silences could not be looked at: %s", message);
+	log_error("duty", "heartbeats could not be looked at: %s", message);
 	if (!duty->failing_since_ms)
 		duty->failing_since_ms = now_ms;
 	if (duty->failure_told ||
@@ -95,12 +136,12 @@ static void succeeded(struct duty *duty)
 	}
 }
 
-static void duty_done(enum err result, const char *message, void *arg)
+static void look_done(enum err result, const char *message, void *arg)
 {
 	struct duty *duty = arg;
 	bool again = false;
 
-	duty->in_job = false;
+	duty->looking = false;
 	if (result == OK) {
 		succeeded(duty);
 		/* that it was told is written down at once, so that no restart tells it again */
@@ -115,8 +156,7 @@ static void duty_done(enum err result, const char *message, void *arg)
 	courier_poke(duty->env.courier);
 	if (again)
 		look(duty);
-	if (duty->closing)
-		maybe_closed(duty);
+	job_done(duty);
 }
 
 static void look(struct duty *duty)
@@ -124,21 +164,27 @@ static void look(struct duty *duty)
 	struct report_status status = {
 	        .now_ms = clock_now_ms(), .version = BOT_VERSION, .problem = ""};
 
-	if (duty->in_job)
+	if (duty->looking)
 		return;
-	duty->in_job = true;
+	duty->looking = true;
 	duty->job_config = config_ref(duty->config);
 	duty->env.on_status(&status, duty->env.arg);
 	report_status_copy(&status, &duty->job_status);
 	free((void *)status.rooms);
 	duty->job_result = (struct heartbeat_result){.happened = json_array()};
-	writer_submit(duty->env.writer, duty_work, duty_done, duty);
+	duty->jobs++;
+	writer_submit(duty->env.writer, look_work, look_done, duty);
 }
 
 static void on_timer(uv_timer_t *timer)
 {
-	look(timer->data);
+	struct duty *duty = timer->data;
+
+	look(duty);
+	tidy(duty);
 }
+
+/* --- life --------------------------------------------------------------------------------- */
 
 struct duty *duty_create(const struct duty_env *env, struct config *config)
 {

@@ -15,7 +15,7 @@
 #define GRACE_MS (10 * CLOCK_MINUTE_MS)
 #define SPOOLED_MS CLOCK_MINUTE_MS
 #define LIST_MAX (8 * 1024) /* bytes of the list for people */
-#define OVERDUE_MAX 100 /* with one look */
+#define OVERDUE_MAX 100     /* with one look */
 
 /* --- when --------------------------------------------------------------------------------- */
 

@@ -20,6 +20,33 @@ static enum err extra(struct command_call *call)
 	return err;
 }
 
+/* An app that is gone for good cannot say so itself. */
+static enum err stop(struct command_call *call, const char *text)
+{
+	const struct deliver d = command_deliver(call);
+	char *app = command_word_bare(&text), *name = command_word_bare(&text);
+	json_t *request = json_pack("{s:s, s:s, s:b}", "app", app, "name", name, "stop", 1);
+	struct app_heartbeat_receipt receipt = {0};
+	struct app_heartbeat beat;
+	enum err err = app_heartbeat_parse(request, d.now_ms, &beat, &receipt.fault);
+
+	if (err == OK)
+		err = app_heartbeat_accept(&d, &beat, &receipt, call->env->happened);
+	if (receipt.fault.field[0]) {
+		command_fail(call, "%s: %s", receipt.fault.field, receipt.fault.message);
+		err = OK;
+	} else if (err == OK) {
+		command_say(call, "no heartbeat of %s%s%s is expected any more", app,
+		        name[0] ? " · " : "", name);
+		command_effect(call, "stopped heartbeat %s %s", app, name);
+	}
+	app_heartbeat_finish(&beat);
+	json_decref(request);
+	free(app);
+	free(name);
+	return err;
+}
+
 static enum err list(struct command_call *call)
 {
 	const struct command_env *env = call->env;
@@ -53,6 +80,8 @@ enum err command_heartbeat(struct command_call *call)
 
 	if (strcmp(word, "now") == 0)
 		err = extra(call);
+	else if (strcmp(word, "stop") == 0)
+		err = stop(call, text);
 	else if (word[0])
 		err = command_fail(call,
 		        "what is that? %sheartbeat lists, %sheartbeat now sends "

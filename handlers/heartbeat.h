@@ -8,8 +8,9 @@
  *   clock is set back. Over a minute after its time it is late, and says so.
  * - It is confirmed when the homeserver has taken the event.
  * - Missing: not confirmed at its time + grace (of at least HEARTBEAT_GRACE_MIN_MS), or the daemon
- *   was not running at its time. Then the alarm is raised, once for each date. When the daemon
- *   slept through several dates, the newest one's heartbeat and alarm stand for all of them.
+ *   was down at its time and for long enough to make it late. Then the alarm is raised, once for
+ *   each date. When the daemon was down over several dates, the newest one's heartbeat and alarm
+ *   stand for all of them.
  * - What was due before the database was new, or before at or timezone were changed, is not
  *   expected.
  */

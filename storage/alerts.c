@@ -54,7 +54,7 @@
 	X(ALERTS_HOURS, "SELECT (received_ms - ?) / 3600000, count(*) FROM alerts "           \
 	                "WHERE received_ms >= ? GROUP BY 1")                                  \
 	X(ALERTS_APPS, "SELECT app, count(*), count(*) FILTER (WHERE severity = 2) "          \
-	               "FROM alerts WHERE received_ms >= ? GROUP BY +app "                     \
+	               "FROM alerts WHERE received_ms >= ? GROUP BY +app "                    \
 	               "ORDER BY 2 DESC, app LIMIT ?")
 
 SQL_STATEMENTS(sql_alerts, ALERTS_STATEMENTS);

@@ -221,7 +221,7 @@ static int run_plain(struct client *client, const json_t *request, bool json)
 static const struct command commands[] = {
         {"ack", "ack RUN_ID [NOTE]", fill_words, run_plain},
         {"alerts", "alerts [APP] [N]", fill_alerts, run_plain},
-        {"heartbeat", "heartbeat [now]", fill_some_words, run_plain},
+        {"heartbeat", "heartbeat [now | stop APP [NAME]]", fill_some_words, run_plain},
         {"metrics", "metrics", NULL, run_plain},
         {"retry", "retry [ID]", fill_retry, run_plain},
         {"silence", "silence WHAT [DURATION | until resolved] [REASON]", fill_words, run_plain},

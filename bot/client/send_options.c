@@ -227,6 +227,8 @@ static enum err check_heartbeat(struct send_options *options, struct fault *faul
 	}
 	if (!options->heartbeat)
 		return OK;
+	if (!json_object_get(options->alert, "app"))
+		return fault_set(fault, ERR_INVALID, "--heartbeat wants --app: who lives?");
 	if (options->text.data || options->ndjson || options->wait)
 		return fault_set(fault, ERR_INVALID,
 		        "--heartbeat goes with neither TEXT, --ndjson nor --wait");

@@ -213,19 +213,20 @@ const struct option config_options[] = {
         {"heartbeat", "at", OPTION_TIME, IN(heartbeat.at), .fallback = "09:00",
                 .help = "Time of day."},
         {"heartbeat", "timezone", OPTION_ZONE, IN(heartbeat.timezone), .fallback = "UTC",
-                .example = "Europe/Madrid", .help = "Time zone it is meant in. Default: UTC."},
+                .example = "Europe/Madrid",
+                .help = "Time zone it is meant in, and schedules of apps. Default: UTC."},
         {"heartbeat", "sender", OPTION_USER, IN(heartbeat.sender),
                 .example = "@telemetry:example.org",
                 .help = "For `matrix-telemetry-bot watch` alone: the bot whose heartbeat is "
-                        "watched "
-                        "in\n"
+                        "watched in\n"
                         "`room`. The watcher has a config, an account and a database of its own; "
                         "`at`,\n"
                         "`timezone` and `grace` as with the bot."},
         {"heartbeat", "grace", OPTION_DURATION, IN(heartbeat.grace_ms), .fallback = "5m", .min = 0,
                 .max = CLOCK_DAY_MS,
                 .help = "When the homeserver has not confirmed it after this, it counts as "
-                        "missing."},
+                        "missing.\n"
+                        "At least 10s."},
 
         {"meta", "room", OPTION_ROOM, IN(meta.room), .example = "ops",
                 .help = "A room, by the bot itself."},

@@ -225,6 +225,7 @@ static void open_done(enum err result, const char *message, void *arg)
 {
 	struct open_job *job = arg;
 	struct vault *vault = job->vault;
+	bool closing = vault->closing; /* then its last job frees it */
 
 	if (result == ERR_CORRUPT) {
 		open_end(job, "the pickle key is not the one that the database's keys were stored "
@@ -239,7 +240,7 @@ static void open_done(enum err result, const char *message, void *arg)
 	vault->new_device = false;
 	memcpy(vault->fingerprint, job->fingerprint, sizeof(vault->fingerprint));
 	open_end(job, NULL);
-	if (vault->closing)
+	if (closing)
 		return;
 	vault->events.on_open(vault->events.arg);
 	vault_pump(vault);

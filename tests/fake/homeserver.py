@@ -157,6 +157,8 @@ class Homeserver:
 
     def answer(self, method, path, query, body, token):
         path = path.removeprefix("/_matrix/client")
+        if path == "/ping":
+            return 200, {}
         if path == "/versions":
             return 200, {"versions": ["v1.11"]}
         if path == "/v3/login" and method == "POST":

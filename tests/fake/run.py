@@ -15,6 +15,9 @@ from commands import (  # noqa: E402,F401
     test_ack_in_all_its_forms, test_command_by_power_level, test_command_is_answered_in_its_thread,
     test_command_left_alone_or_refused, test_kill_between_and_replay, test_limited_timeline_is_filled,
     test_reminders_until_somebody_takes_it_on, test_silences, test_status_and_alerts_in_the_room)
+from heartbeats import (  # noqa: E402,F401
+    test_heartbeat_of_an_app, test_heartbeat_out_of_the_spool, test_heartbeat_unconfirmed_then_late,
+    test_heartbeat_with_kills_around_its_time)
 from homeserver import Homeserver  # noqa: E402
 from watch import (  # noqa: E402,F401
     test_watch_check_for_nagios, test_watch_fills_a_limited_timeline, test_watch_missing_and_back,

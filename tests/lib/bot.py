@@ -71,6 +71,7 @@ database = {self.folder}/operations.db
 {extra}
 """)
         self.process = None
+        self.environment = {}
 
     def start(self, wait=True):
         out = open(self.log, "ab")
@@ -81,7 +82,7 @@ database = {self.folder}/operations.db
             ready.settimeout(60)
             self.process = subprocess.Popen(
                 [BUILD / "bot/matrix-telemetry-bot", self.verb, "-c", self.config], stderr=out,
-                stdin=subprocess.DEVNULL, env={**os.environ, "NOTIFY_SOCKET": str(notify)})
+                stdin=subprocess.DEVNULL, env={**os.environ, **self.environment, "NOTIFY_SOCKET": str(notify)})
             Bot.started.append(self.process)
             while wait and b"READY=1" not in ready.recv(4096):
                 pass

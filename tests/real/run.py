@@ -16,6 +16,7 @@ import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 from bot import BUILD, Bot  # noqa: E402
+from heartbeats import test_a_week_of_heartbeats  # noqa: E402,F401
 from synapse import Reader, Skip, Synapse, free_port, homeserver, log, quote  # noqa: E402
 from watcher import Watcher, due_next  # noqa: E402
 

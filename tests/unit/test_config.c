@@ -117,13 +117,16 @@ static void test_builtin_kinds(void **state)
 	        {"error_rate", "⚠️",
 	                "{emoji} {app} · {function} error_rate_7d = {rate} (threshold {threshold})",
 	                "function", NULL, SEVERITY_WARNING},
+	        {"heartbeat_missed", NULL,
+	                "{emoji} {app} · {heartbeat} missed (last seen {last_seen}, {every})",
+	                "heartbeat", NULL, SEVERITY_CRITICAL},
 	        {"message", NULL, "{emoji} {app} · {title}\n{text}", "title", NULL,
 	                SEVERITY_WARNING},
 	};
 	struct config *c = good(BASE);
 
-	assert_int_equal(c->kinds_len, 5);
-	for (size_t i = 0; i < 5; i++) {
+	assert_int_equal(c->kinds_len, 6);
+	for (size_t i = 0; i < 6; i++) {
 		const struct config_kind *kind = config_kind(c, kinds[i].name);
 
 		assert_non_null(kind);
@@ -243,7 +246,7 @@ static void test_every_key(void **state)
 	assert_int_equal(app->throttle_ms, -1);
 	assert_false(app->quiet);
 	assert_null(config_app(c, "third"));
-	assert_int_equal(c->kinds_len, 6);
+	assert_int_equal(c->kinds_len, 7);
 	const struct config_kind *kind = config_kind(c, "disk_full");
 	assert_string_equal(kind->text, "{emoji} {app}\n{host} is full {{really}}");
 	assert_string_equal(kind->html, "<b>{host}</b>");
