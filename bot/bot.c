@@ -188,12 +188,12 @@ static void on_old_mirror_closed(void *arg)
 {
 }
 
-static void on_config(struct config *config, void *arg)
+static bool on_config(struct config *config, void *arg)
 {
 	struct bot *bot = arg;
 
 	if (bot->stopping)
-		return;
+		return false;
 	server_configure(bot->server, config);
 	ops_configure(bot->ops, config);
 	courier_configure(bot->courier, config);
@@ -206,6 +206,7 @@ static void on_config(struct config *config, void *arg)
 	bot_swap_mirror(bot, config);
 	config_unref(bot->config);
 	bot->config = config_ref(config);
+	return true;
 }
 
 /* --- between the parts -------------------------------------------------------------------- */

@@ -14,7 +14,7 @@
 struct reload {
 	uv_loop_t *loop;
 	char *path;
-	void (*apply)(struct config *config, void *arg);
+	bool (*apply)(struct config *config, void *arg);
 	void *arg;
 	uv_signal_t signal;
 	uv_work_t work;
@@ -81,9 +81,8 @@ static void on_read(uv_work_t *work, int status)
 	if (!config) {
 		log_lines(buf_str(&reload->report));
 		log_error("bot", "config refused as a whole, the old one stays");
-	} else if (!reload->closing) {
+	} else if (!reload->closing && reload->apply(config, reload->arg)) {
 		log_setup(config->log.level, config->log.format);
-		reload->apply(config, reload->arg);
 		log_info("bot", "config reloaded");
 	}
 	config_unref(config);
@@ -115,7 +114,7 @@ static void on_signal(uv_signal_t *signal, int number)
 }
 
 struct reload *reload_create(uv_loop_t *loop, const char *path,
-        void (*apply)(struct config *config, void *arg), void *arg)
+        bool (*apply)(struct config *config, void *arg), void *arg)
 {
 	struct reload *reload = x_calloc(1, sizeof(*reload));
 

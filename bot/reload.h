@@ -14,8 +14,9 @@ enum err reload_first(const char *path, struct config **out);
 
 struct reload;
 
-/* apply: gets each new config, borrowed, after its [log] is in force. path: copied. */
+/* apply: gets each new config, borrowed; false: the old one stays, and the log says why. path:
+ * copied. */
 struct reload *reload_create(uv_loop_t *loop, const char *path,
-        void (*apply)(struct config *config, void *arg), void *arg);
+        bool (*apply)(struct config *config, void *arg), void *arg);
 /* Nothing is applied any more; calls closed(arg) once and frees. */
 void reload_close(struct reload *reload, void (*closed)(void *arg), void *arg);

@@ -277,16 +277,16 @@ const char *watch_lacks(const struct config *config)
 	return NULL;
 }
 
-static void on_config(struct config *config, void *arg)
+static bool on_config(struct config *config, void *arg)
 {
 	struct watch *watch = arg;
 	const char *lack = watch_lacks(config);
 
 	if (watch->stopping)
-		return;
+		return false;
 	if (lack) {
 		log_error("watch", "%s; the old config stays", lack);
-		return;
+		return false;
 	}
 	zone_use(config->heartbeat.timezone);
 	courier_configure(watch->courier, config);
@@ -294,6 +294,7 @@ static void on_config(struct config *config, void *arg)
 	meta_configure(watch->meta, config);
 	config_unref(watch->config);
 	watch->config = config_ref(config);
+	return true;
 }
 
 static int watch_load(struct watch *watch, const struct watch_options *options)

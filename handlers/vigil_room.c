@@ -10,6 +10,7 @@
 #include "handlers/tell.h"
 #include "handlers/vigil_room.h"
 #include "storage/state.h"
+#include "storage/undecrypted.h"
 
 #define STATE "vigil"         /* struct vigil */
 #define UNTOLD "vigil.untold" /* array of strings */
@@ -153,6 +154,18 @@ static void add_time(struct buf *out, const char *before, int64_t ms, int64_t no
 	buf_printf(out, "%s%s (%s ago)", before, time, age);
 }
 
+/* What cannot be read could be it. */
+static void add_unread(struct buf *out, struct store *store)
+{
+	int64_t count;
+
+	if (undecrypted_count(store, &count) == OK && count > 0)
+		buf_printf(out,
+		        "\n%lld encrypted messages of the last day cannot be read by this watcher: "
+		        "it may be among them.",
+		        (long long)count);
+}
+
 static void write_text(struct buf *out, const struct config *config, enum vigil_action action,
         const struct vigil *old, const struct vigil *now, const struct vigil_look *look,
         int64_t now_ms)
@@ -237,6 +250,8 @@ static enum err step(const struct deliver *d, const struct vigil_rule *rule,
 		return OK;
 	buf_init(&text, TEXT_MAX);
 	write_text(&text, d->config, action, &old, vigil, look, d->now_ms);
+	if (action == VIGIL_MISSING)
+		add_unread(&text, d->store);
 	log_write(action == VIGIL_BACK || action == VIGIL_SIGHT ? LOG_INFO : LOG_ERROR, "watch",
 	        "%s", buf_str(&text));
 	if (action == VIGIL_MISSING || action == VIGIL_BACK)

@@ -1,6 +1,7 @@
 """The watcher of a heartbeat, against a homeserver that is not always there."""
 import json
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -20,6 +21,7 @@ def check(condition, text):
 
 def make(at, grace="1s", extra="", meta=""):
     server = Homeserver()
+    meta = meta.replace("SERVER", server.url)
     watcher = Watcher(server.url, server.USER, "good", "#ops:fake.local", BOT, at, grace, extra, meta)
     watcher.server = server
     return server, watcher
@@ -67,7 +69,7 @@ def alarms(texts):
 
 
 def test_watch_missing_and_back():
-    server, watcher, date = make_seeded()
+    server, watcher, date = make_seeded(meta="ping_url = SERVER/ping")
     watcher.start()
     look_until(server, watcher, lambda: alarms(server.bodies(OPS)))
     watcher.wait_told(alarms)
@@ -79,8 +81,10 @@ def test_watch_missing_and_back():
     watcher.start()
     before = watcher.state()["ok_ms"]
     look_until(server, watcher, lambda: watcher.state()["ok_ms"] > before)
+    check(not any(path == "/ping" for _, path, _ in server.requests), "pinged without a heartbeat")
     tell(server, event("$h", heartbeat(date)))
     server.wait(lambda: len(server.bodies(OPS)) == 2)
+    server.wait(lambda: any(path == "/ping" for _, path, _ in server.requests))
     watcher.wait_told(lambda told: len(told) == 2)
     check(f"{BOT} is back: its heartbeat of {date}" in server.bodies(OPS)[1], str(server.bodies(OPS)))
     check(watcher.told() == server.bodies(OPS), f"{watcher.told()} is not {server.bodies(OPS)}")
@@ -93,7 +97,7 @@ def test_watch_takes_no_other_message():
     server, watcher, date = make_seeded(extra=f"[commands]\nusers = {OTHER} {BOT}\n")
     tell(server,
          event("$1", heartbeat(date), sender=OTHER),
-         event("$2", heartbeat("2020-01-01")),
+         event("$2", heartbeat("2020-01-01", due_ms=1577847601000)),
          event("$3", heartbeat("9999-01-01")),
          event("$4", {**heartbeat(date), "m.relates_to": {"rel_type": "m.replace", "event_id": "$2"}}),
          event("$5", {"msgtype": "m.text", "body": f"heartbeat {date}"}),
@@ -107,6 +111,7 @@ def test_watch_takes_no_other_message():
     state = watcher.state()
     check(state["seen"] == "2020-01-01" and state["alarm"] == date, str(state))
     check(len(server.timeline) == 1, f"it answered: {server.timeline}")
+    check("give the watcher the bot's [heartbeat] at and timezone" in watcher.log.read_text(), "no word of the odd time")
     watcher.stop()
     server.shut()
 
@@ -203,6 +208,26 @@ def test_watch_wants_a_sender():
         check(done.returncode == 78 and hint in done.stderr, str(done))
         code, line = watcher.check()
         check(code == 3 and hint in line, f"{code} {line}")
+    server.shut()
+
+
+def test_watch_reload():
+    """A good config counts at once; one without a sender is refused, and the old one stays."""
+    server, watcher, date = make_seeded()
+    watcher.start()
+    good = watcher.config.read_text()
+    for text, line in ((good.replace(f"sender = {BOT}\n", ""), "the old config stays"),
+                       (good.replace(f"sender = {BOT}", f"sender = {OTHER}"), "config reloaded")):
+        watcher.config.write_text(text)
+        before = watcher.log.read_text().count(line)
+        watcher.process.send_signal(signal.SIGHUP)
+        end = time.monotonic() + 30
+        while watcher.log.read_text().count(line) == before:
+            check(time.monotonic() < end, f"not in the log: {line}")
+            time.sleep(0.02)  # a log has no event to wait for
+    tell(server, event("$h", heartbeat(date), sender=OTHER))
+    watcher.wait_state(lambda s: s["seen"] == date)
+    watcher.stop()
     server.shut()
 
 

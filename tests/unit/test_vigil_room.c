@@ -11,6 +11,7 @@
 #include "bot/base/zone.h"
 #include "handlers/render.h"
 #include "handlers/vigil_room.h"
+#include "storage/undecrypted.h"
 #include "tests/unit/handlers_fixture.h"
 
 #define WATCH                                                                                    \
@@ -170,6 +171,33 @@ static void test_blind_is_told_elsewhere(void **state)
 	world_destroy(w);
 }
 
+/* An encrypted heartbeat whose key is not here: the alarm says that it may be that. */
+static void test_missing_or_not_readable(void **state)
+{
+	struct world *w = begin(WATCH);
+	struct undecrypted_row row = {
+	        .at_ms = when("2026-09-22T07:00:10Z"),
+	        .room = (char *)"ops",
+	        .room_id = (char *)"!ops:x",
+	        .event_id = (char *)"$e",
+	        .event = (char *)"{}",
+	};
+	json_t *texts;
+
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(undecrypted_insert(w->store, &row), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	tick_quiet(w, "2026-09-22T06:59:00Z");
+	tick_quiet(w, "2026-09-22T07:00:30Z");
+	tick_quiet(w, "2026-09-22T07:02:00Z");
+	tick_quiet(w, "2026-09-22T07:03:30Z");
+	texts = tick(w, "2026-09-22T07:05:00Z", true);
+	assert_non_null(strstr(json_string_value(json_array_get(texts, 0)),
+	        "1 encrypted messages of the last day cannot be read"));
+	json_decref(texts);
+	world_destroy(w);
+}
+
 static void test_another_room_of_meta_is_told_too(void **state)
 {
 	struct world *w = begin(WATCH "[meta]\nroom = dev\n");
@@ -226,6 +254,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_missing_and_back),
 	        cmocka_unit_test(test_blind_is_told_elsewhere),
+	        cmocka_unit_test(test_missing_or_not_readable),
 	        cmocka_unit_test(test_another_room_of_meta_is_told_too),
 	        cmocka_unit_test(test_whose_word_is_taken),
 	};
