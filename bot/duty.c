@@ -94,7 +94,7 @@ static enum err look_work(struct store *store, void *arg)
 	struct heartbeat_result *result = &duty->job_result;
 	enum err err = heartbeat_look(&d, &duty->job_status, &duty->memory, result);
 
-	return err == OK ? app_heartbeat_look(&d, result->leapt_from_ms, result->happened) : err;
+	return err == OK ? app_heartbeat_look(&d, result->leapt, result->happened) : err;
 }
 
 static void look(struct duty *duty);

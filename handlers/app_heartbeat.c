@@ -203,8 +203,9 @@ enum err app_heartbeat_accept(const struct deliver *d, const struct app_heartbea
 
 /* --- looking ------------------------------------------------------------------------------ */
 
-/* Nothing could arrive from from_ms to now: what was to be expected then is forgiven. */
-static enum err forgive(const struct deliver *d, int64_t from_ms)
+/* Nothing could arrive for a while until now: what was to be expected then is forgiven. By a
+ * schedule that is what was due then; the next one is the same from now on as from the last. */
+static enum err forgive(const struct deliver *d)
 {
 	struct app_heartbeat_row *rows = NULL;
 	size_t len = 0, i;
@@ -212,12 +213,9 @@ static enum err forgive(const struct deliver *d, int64_t from_ms)
 
 	for (i = 0; i < len && err == OK; i++) {
 		struct app_heartbeat_row *row = &rows[i];
-		/* every so often: at any time since the last; by a schedule: from then on */
-		int64_t start_ms = row->schedule ? row->due_ms : row->seen_ms;
 		int64_t deadline_ms = row->deadline_ms;
 
-		if (row->missed_ms || (start_ms > d->now_ms && row->seen_ms <= d->now_ms) ||
-		        deadline_ms < from_ms)
+		if (row->missed_ms)
 			continue;
 		/* seen later than now: the clock was set back */
 		if (row->seen_ms > d->now_ms) {
@@ -245,11 +243,11 @@ static enum err miss(const struct deliver *d, struct app_heartbeat_row *row, jso
 	return err;
 }
 
-enum err app_heartbeat_look(const struct deliver *d, int64_t leapt_from_ms, json_t *happened)
+enum err app_heartbeat_look(const struct deliver *d, bool leapt, json_t *happened)
 {
 	struct app_heartbeat_row *rows = NULL;
 	size_t len = 0, i;
-	enum err err = leapt_from_ms ? forgive(d, leapt_from_ms) : OK;
+	enum err err = leapt ? forgive(d) : OK;
 
 	if (err == OK)
 		err = app_heartbeats_overdue(d->store, d->now_ms, OVERDUE_MAX, &rows, &len);

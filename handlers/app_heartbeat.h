@@ -45,8 +45,8 @@ struct app_heartbeat_receipt {
 enum err app_heartbeat_accept(const struct deliver *d, const struct app_heartbeat *beat,
         struct app_heartbeat_receipt *receipt, json_t *happened);
 
-/* Raises what is overdue. leapt_from_ms: of the look at the bot's own, see heartbeat_result. */
-enum err app_heartbeat_look(const struct deliver *d, int64_t leapt_from_ms, json_t *happened);
+/* Raises what is overdue. leapt: of the look at the bot's own, see heartbeat_result. */
+enum err app_heartbeat_look(const struct deliver *d, bool leapt, json_t *happened);
 
 /* The list for people, a line each, and as data (array); either may be NULL. */
 enum err app_heartbeat_list(struct store *store, int64_t now_ms, struct buf *text, json_t *data);

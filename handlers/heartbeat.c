@@ -113,8 +113,8 @@ static bool explains(const struct heartbeat_gap *gap, int64_t due_ms)
 static void add_gap(struct buf *out, const struct heartbeat_gap *gap)
 {
 	buf_add_str(out, gap->stopped ? "The bot was down "
-	                              : "The bot stood still (the machine slept, or its clock was "
-	                                "changed) ");
+	                              : "The bot stood still (machine asleep, clock changed, or "
+	                                "database not writable) ");
 	add_span(out, gap->from_ms, gap->to_ms);
 	buf_add_char(out, '\n');
 }
@@ -216,6 +216,14 @@ static void add_problem(struct buf *out, const char *what, const char *problem)
 	buf_add_char(out, '\n');
 }
 
+static void add_room(
+        struct buf *out, const struct report_status *status, const struct report_room *room)
+{
+	add_problem(out, "room", room->problem);
+	if (room->encrypted)
+		add_problem(out, "encryption", status->encryption_problem);
+}
+
 /* Why it is not confirmed, as far as we know. */
 static enum err add_unconfirmed(const struct deliver *d, const struct report_status *status,
         const struct heartbeat_row *row, struct buf *out)
@@ -234,7 +242,7 @@ static enum err add_unconfirmed(const struct deliver *d, const struct report_sta
 	add_problem(out, "homeserver", status->problem);
 	for (size_t i = 0; i < status->rooms_len; i++)
 		if (strcmp(status->rooms[i].name, d->config->heartbeat.room) == 0)
-			add_problem(out, "room", status->rooms[i].problem);
+			add_room(out, status, &status->rooms[i]);
 	add_problem(out, "last failure", event.error);
 	if (last_ms) {
 		clock_format_short(last_ms, 0, when, sizeof(when));
@@ -388,18 +396,16 @@ static enum err keep_time(const struct deliver *d, const struct report_status *s
 		err = get_ms(d, "alive_ms", &last_ms);
 		if (last_ms && last_ms < status->started_ms)
 			after->gap = (struct heartbeat_gap){last_ms, status->started_ms, true};
-		result->leapt_from_ms = last_ms;
+		result->leapt = last_ms != 0;
 	} else if (d->now_ms - last_ms > HEARTBEAT_GAP_MS) {
 		after->gap = (struct heartbeat_gap){last_ms, d->now_ms, false};
-		result->leapt_from_ms = last_ms;
+		result->leapt = true;
 	} else if (d->now_ms < last_ms - HEARTBEAT_LATE_MS) {
-		result->leapt_from_ms = d->now_ms;
+		result->leapt = true;
 	}
-	if (result->leapt_from_ms > d->now_ms)
-		result->leapt_from_ms = d->now_ms;
 	after->looked_ms = d->now_ms;
-	if (err == OK && (!memory->marked_ms || result->leapt_from_ms ||
-	                         d->now_ms - memory->marked_ms >= MARK_MS)) {
+	if (err == OK &&
+	        (!memory->marked_ms || result->leapt || d->now_ms - memory->marked_ms >= MARK_MS)) {
 		err = set_ms(d, "alive_ms", d->now_ms);
 		after->marked_ms = d->now_ms;
 	}

@@ -42,9 +42,9 @@ struct heartbeat_memory {
 /* What is to be done outside of the database. */
 struct heartbeat_result {
 	struct heartbeat_memory memory; /* as it is after the look, once that is committed */
-	int64_t leapt_from_ms;          /* not 0: nothing could be seen from then until this look;
-	                                   now itself: the clock was set back */
-	char *tell;                     /* for [meta] but its room; owned, or NULL */
+	bool leapt; /* nothing could be seen for a while until this look, or the clock was set
+	               back */
+	char *tell; /* for [meta] but its room; owned, or NULL */
 	bool ping;
 	json_t *happened; /* array: what subscribers are told is added; borrowed */
 };

@@ -89,7 +89,7 @@ static enum err read_field(
 			if (!range)
 				high = field->max; /* 5/10: from 5 on */
 		}
-		if (low < field->min || high > field->max || low > high || step < 1)
+		if (low < 0 || low < field->min || high > field->max || low > high || step < 1)
 			return field_fault(field, text, why);
 		for (; low <= high; low += step)
 			*set |= UINT64_C(1) << low;

@@ -8,7 +8,7 @@ from bot import BUILD, Bot
 from homeserver import Homeserver
 from wallclock import Clock
 
-OPS = "!ops:fake.local"
+OPS, DEV = "!ops:fake.local", "!dev:fake.local"
 SEND = "/rooms/!ops.*/send/"
 
 
@@ -180,4 +180,23 @@ def test_heartbeat_out_of_the_spool():
     check(beat["name"] == "nightly" and before - 1000 <= beat["seen_ms"] <= after, str(beat))
     bot.stop()
     check(not list((bot.folder / "spool").iterdir()), "something is left in the spool")
+    server.shut()
+
+
+def test_heartbeat_database_is_locked():
+    """What cannot even be written down is told by the other channels, once; then it goes on."""
+    server, bot = make("[heartbeat]\ngrace = 1s\n[meta]\nexec = EXEC\n")
+    bot.start()
+    bot.call({"op": "alert", "app": "a", "title": "before"})
+    server.wait(lambda: server.timeline)
+    db = sqlite3.connect(bot.folder / "operations.db", isolation_level=None)
+    db.execute("BEGIN IMMEDIATE")
+    until(lambda: told(bot), "the alarm", 120)
+    db.execute("ROLLBACK")
+    db.close()
+    check("@bot:fake.local cannot work: its database" in told(bot)[0], told(bot)[0])
+    until(lambda: bot.call({"op": "alert", "app": "a", "title": "after"})["ok"], "work again")
+    server.wait(lambda: any("after" in body for body in server.bodies(DEV)), 60)
+    bot.stop()
+    check(len(told(bot)) == 1, str(told(bot)))
     server.shut()

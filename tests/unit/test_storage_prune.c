@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/store_fixture.h"
+#include "storage/heartbeats.h"
 #include "storage/sql.h"
 
 #define BEFORE_MS 10000 /* the fixture's rows are older */
@@ -158,6 +159,44 @@ static void ids_are_not_given_again(void **state)
 	assert_true(alert.id > last);
 }
 
+/* A heartbeat stays while it is not confirmed or somebody is still to be told. */
+static void heartbeats_that_are_over_go(void **state)
+{
+	static const struct {
+		const char *date;
+		int64_t due_ms, confirmed_ms;
+		int tell, ping;
+		bool kept;
+	} rows[] = {
+	        {"2026-11-01", 1000, 1100, 0, 0, false},
+	        {"2026-11-02", 2000, 0, 0, 0, true},
+	        {"2026-11-03", 3000, 3100, 1, 0, true},
+	        {"2026-11-04", 4000, 4100, 0, 1, true},
+	        {"2026-11-05", 9000, 9100, 0, 0, true},
+	};
+	struct store *store = fixture_store(state);
+	struct heartbeat_row row;
+
+	assert_int_equal(store_begin(store), OK);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		row = (struct heartbeat_row){.date = LENT(rows[i].date),
+		        .due_ms = rows[i].due_ms,
+		        .confirmed_ms = rows[i].confirmed_ms,
+		        .tell = rows[i].tell,
+		        .ping = rows[i].ping};
+		assert_int_equal(heartbeats_insert(store, &row), OK);
+	}
+	assert_int_equal(heartbeats_insert(store, &row), ERR_EXISTS);
+	assert_int_equal(store_commit(store), OK);
+	prune(store, 5000);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		enum err err = heartbeats_by_date(store, rows[i].date, &row);
+
+		assert_int_equal(err, rows[i].kept ? OK : ERR_NOT_FOUND);
+		heartbeat_row_finish(&row);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -167,6 +206,7 @@ int main(void)
 	        TEST(what_has_no_message_goes_by_age),
 	        TEST(a_call_takes_a_bounded_batch),
 	        TEST(ids_are_not_given_again),
+	        TEST(heartbeats_that_are_over_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
