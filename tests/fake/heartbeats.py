@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import time
 
+import commands
 from bot import BUILD, Bot
 from homeserver import Homeserver
 from wallclock import Clock
@@ -199,4 +200,21 @@ def test_heartbeat_database_is_locked():
     server.wait(lambda: any("after" in body for body in server.bodies(DEV)), 60)
     bot.stop()
     check(len(told(bot)) == 1, str(told(bot)))
+    server.shut()
+
+
+def test_heartbeat_in_the_room():
+    server, bot = commands.make("[heartbeat]\ntimezone = Europe/Madrid\n")
+    bot.start()
+    commands.in_touch(server)
+    bot.call({"op": "heartbeat", "app": "etl", "every": "1h"})
+    commands.tell(server, commands.message("$list", "!heartbeat"), commands.message("$now", "!heartbeat now"),
+                  commands.message("$what", "!heartbeat soon"), commands.message("$status", "!status"))
+    listed = commands.answered(server, "$list", "last: none yet\nnext: ")
+    check("(09:00 Europe/Madrid, in " in listed and "✅ etl\n  every 1h, seen " in listed, listed)
+    commands.answered(server, "$now", "an extra heartbeat is on its way to room ops")
+    commands.answered(server, "$what", "!heartbeat now sends one")
+    commands.answered(server, "$status")
+    server.wait(lambda: any(body.startswith("💓 alive · extra") for body in server.bodies(OPS)), 60)
+    bot.stop()
     server.shut()

@@ -1,0 +1,278 @@
+/*
+ * test_app_heartbeat.c - signs of life of apps in simulated time: missed, back, and no false
+ * alarms.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "tests/unit/heartbeat_fixture.h"
+
+static enum err parse(
+        const char *text, int64_t now_ms, struct app_heartbeat *beat, struct alert_fault *fault)
+{
+	json_t *request = json_loads(text, 0, NULL);
+	enum err err;
+
+	assert_non_null(request);
+	memset(fault, 0, sizeof(*fault));
+	err = app_heartbeat_parse(request, now_ms, beat, fault);
+	json_decref(request);
+	return err;
+}
+
+/* Returns the state of the receipt, or the field of its fault. */
+static const char *beat(struct world *w, const char *text)
+{
+	static struct app_heartbeat_receipt receipt;
+	struct deliver d = {w->store, w->config, w->now_ms};
+	json_t *happened = json_array();
+	struct app_heartbeat in;
+	struct alert_fault fault;
+	enum err err;
+
+	memset(&receipt, 0, sizeof(receipt));
+	assert_int_equal(parse(text, w->now_ms, &in, &fault), OK);
+	assert_int_equal(store_begin(w->store), OK);
+	err = app_heartbeat_accept(&d, &in, &receipt, happened);
+	assert_int_equal(json_array_size(happened), err == OK);
+	if (err == OK)
+		assert_int_equal(store_commit(w->store), OK);
+	else
+		store_rollback(w->store);
+	app_heartbeat_finish(&in);
+	json_decref(happened);
+	return err == OK ? receipt.state : receipt.fault.field;
+}
+
+#define HOURLY "{\"op\":\"heartbeat\",\"app\":\"etl\",\"every\":\"1h\",\"grace\":\"10m\"}"
+
+static struct world *app_world(struct daemon *daemon)
+{
+	struct world *w = world_create("");
+
+	w->now_ms = at("2026-11-24T12:00:00Z");
+	daemon_start(daemon, w);
+	look(daemon);
+	return w;
+}
+
+static void missed_once_and_back(void **state)
+{
+	struct daemon daemon;
+	struct world *w = app_world(&daemon);
+	char *body;
+
+	assert_string_equal(beat(w, HOURLY), "new");
+	run_until(&daemon, at("2026-11-24T12:50:00Z"));
+	assert_string_equal(beat(w, HOURLY), "seen");
+	run_until(&daemon, at("2026-11-24T13:59:50Z"));
+	assert_int_equal(w->len, 0);
+	run_until(&daemon, at("2026-11-24T15:00:00Z"));
+	assert_int_equal(w->len, 1);
+	body = world_body(w, 0);
+	assert_non_null(strstr(
+	        body, "🚨 etl · heartbeat missed (last seen 2026-11-24 12:50 UTC, every 1h)"));
+	free(body);
+	assert_string_equal(beat(w, HOURLY), "back");
+	run_until(&daemon, at("2026-11-24T15:01:00Z"));
+	assert_int_equal(world_count(w, "edit"), 1);
+	assert_int_equal(world_count(w, "send"), 1);
+	body = world_body(w, 1);
+	assert_non_null(strstr(body, "resolved"));
+	free(body);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+static void several_of_an_app_and_by_schedule(void **state)
+{
+	struct daemon daemon;
+	struct world *w = app_world(&daemon);
+	char *body;
+	struct buf text;
+
+	assert_string_equal(
+	        beat(w, "{\"app\":\"etl\",\"name\":\"nightly\",\"schedule\":\"0 3 * * *\"}"),
+	        "new");
+	assert_string_equal(
+	        beat(w, "{\"app\":\"etl\",\"name\":\"other\",\"every\":\"1d\"}"), "new");
+	assert_string_equal(beat(w, "{\"app\":\"etl\",\"name\":\"third\"}"), "every");
+	run_until(&daemon, at("2026-11-25T03:09:55Z"));
+	assert_int_equal(w->len, 0);
+	run_until(&daemon, at("2026-11-25T03:10:10Z"));
+	assert_int_equal(w->len, 1);
+	body = world_body(w, 0);
+	assert_non_null(strstr(body, "etl · heartbeat nightly missed"));
+	assert_non_null(strstr(body, "schedule 0 3 * * *)"));
+	free(body);
+	buf_init(&text, 4096);
+	assert_int_equal(app_heartbeat_list(w->store, w->now_ms, &text, NULL), OK);
+	assert_non_null(strstr(buf_str(&text), "🚨 etl · nightly\n  schedule 0 3 * * *, seen "));
+	assert_non_null(strstr(buf_str(&text), "✅ etl · other\n  every 1d, seen "));
+	buf_finish(&text);
+	/* stopped: resolved, and expected no more */
+	assert_string_equal(
+	        beat(w, "{\"app\":\"etl\",\"name\":\"nightly\",\"stop\":true}"), "stopped");
+	assert_string_equal(
+	        beat(w, "{\"app\":\"etl\",\"name\":\"nightly\",\"stop\":true}"), "name");
+	run_until(&daemon, at("2026-11-25T03:11:00Z"));
+	assert_int_equal(world_count(w, "edit"), 1);
+	run_until(&daemon, at("2026-11-25T08:00:00Z"));
+	assert_int_equal(world_count(w, "send"), 1);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+static void no_false_alarm_after_the_daemon_was_down(void **state)
+{
+	struct daemon daemon;
+	struct world *w = app_world(&daemon);
+
+	assert_string_equal(beat(w, HOURLY), "new");
+	run_until(&daemon, at("2026-11-24T12:30:00Z"));
+	daemon_end(&daemon);
+	w->now_ms = at("2026-11-24T16:05:00Z");
+	daemon_start(&daemon, w);
+	run_until(&daemon, at("2026-11-24T17:14:50Z"));
+	assert_int_equal(w->len, 0);
+	/* what stays away after that is missed */
+	run_until(&daemon, at("2026-11-24T17:15:10Z"));
+	assert_int_equal(w->len, 1);
+	/* and a start does not take that back */
+	daemon_end(&daemon);
+	w->now_ms += CLOCK_HOUR_MS;
+	daemon_start(&daemon, w);
+	run_until(&daemon, w->now_ms + CLOCK_MINUTE_MS);
+	assert_int_equal(w->len, 1);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+/* A schedule is forgiven only for what was due while nothing could arrive. */
+static void a_short_restart_does_not_excuse_a_schedule(void **state)
+{
+	struct daemon daemon;
+	struct world *w = app_world(&daemon);
+
+	assert_string_equal(beat(w, "{\"app\":\"etl\",\"schedule\":\"0 3 * * *\"}"), "new");
+	run_until(&daemon, at("2026-11-25T02:00:00Z"));
+	daemon_end(&daemon);
+	w->now_ms += 10 * CLOCK_SECOND_MS;
+	daemon_start(&daemon, w);
+	run_until(&daemon, at("2026-11-25T03:10:10Z"));
+	assert_int_equal(w->len, 1);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+static void no_false_alarms_when_the_clock_leaps(void **state)
+{
+	struct daemon daemon;
+	struct world *w = app_world(&daemon);
+
+	assert_string_equal(beat(w, HOURLY), "new");
+	run_until(&daemon, at("2026-11-24T12:30:00Z"));
+	w->now_ms = at("2026-11-24T20:00:00Z"); /* set forth, or asleep */
+	run_until(&daemon, at("2026-11-24T20:30:00Z"));
+	assert_int_equal(w->len, 0);
+	assert_string_equal(beat(w, HOURLY), "seen");
+	w->now_ms = at("2026-11-24T12:31:00Z"); /* set back: not silent for all that time */
+	run_until(&daemon, at("2026-11-24T13:40:50Z"));
+	assert_int_equal(w->len, 0);
+	run_until(&daemon, at("2026-11-24T13:41:10Z"));
+	assert_int_equal(w->len, 1);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+static void out_of_the_spool_it_counts_by_its_time(void **state)
+{
+	struct daemon daemon;
+	struct world *w = app_world(&daemon);
+
+	assert_string_equal(beat(w, HOURLY), "new");
+	run_until(&daemon, at("2026-11-24T12:30:00Z"));
+	daemon_end(&daemon);
+	w->now_ms = at("2026-11-24T16:05:00Z");
+	daemon_start(&daemon, w);
+	look(&daemon);
+	/* the first of several: the later ones must find nothing missed */
+	assert_string_equal(beat(w, "{\"app\":\"etl\",\"at\":\"2026-11-24T13:00:00Z\"}"), "seen");
+	look(&daemon);
+	assert_string_equal(beat(w, "{\"app\":\"etl\",\"at\":\"2026-11-24T16:00:00Z\"}"), "seen");
+	assert_string_equal(beat(w, "{\"app\":\"new\",\"every\":\"1h\",\"at\":"
+	                            "\"2026-11-24T13:00:00Z\"}"),
+	        "new");
+	run_until(&daemon, at("2026-11-24T17:14:50Z"));
+	assert_int_equal(w->len, 0);
+	/* 16:00 and not 16:05: but what was granted at the start stays */
+	run_until(&daemon, at("2026-11-24T17:15:10Z"));
+	assert_int_equal(world_count(w, "send"), 2);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+static void bad_requests_name_the_field(void **state)
+{
+	static const struct {
+		const char *text, *field;
+	} cases[] = {
+	        {"{}", "app"},
+	        {"{\"app\":\"a b\"}", "app"},
+	        {"{\"app\":5}", "app"},
+	        {"{\"app\":\"a\",\"name\":\"a/b\"}", "name"},
+	        {"{\"app\":\"a\",\"every\":\"5\"}", "every"},
+	        {"{\"app\":\"a\",\"every\":\"1s\"}", "every"},
+	        {"{\"app\":\"a\",\"every\":3600}", "every"},
+	        {"{\"app\":\"a\",\"every\":\"500d\"}", "every"},
+	        {"{\"app\":\"a\",\"every\":\"1h\",\"grace\":\"x\"}", "grace"},
+	        {"{\"app\":\"a\",\"schedule\":\"0 25 * * *\"}", "schedule"},
+	        {"{\"app\":\"a\",\"schedule\":\"0 3 * * *\",\"every\":\"1h\"}", "schedule"},
+	        {"{\"app\":\"a\",\"at\":\"yesterday\"}", "at"},
+	        {"{\"app\":\"a\",\"stop\":\"yes\"}", "stop"},
+	};
+	struct app_heartbeat in;
+	struct alert_fault fault;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(parse(cases[i].text, 0, &in, &fault), ERR_INVALID);
+		assert_string_equal(fault.field, cases[i].field);
+		assert_true(fault.message[0] != '\0');
+		app_heartbeat_finish(&in);
+	}
+}
+
+static void only_so_many(void **state)
+{
+	struct daemon daemon;
+	struct world *w = app_world(&daemon);
+	char text[128];
+
+	for (int i = 0; i < APP_HEARTBEATS_MAX; i++) {
+		snprintf(
+		        text, sizeof(text), "{\"app\":\"a\",\"name\":\"n%d\",\"every\":\"1h\"}", i);
+		assert_string_equal(beat(w, text), "new");
+	}
+	assert_string_equal(beat(w, HOURLY), "name");
+	assert_string_equal(beat(w, "{\"app\":\"a\",\"name\":\"n1\"}"), "seen");
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(missed_once_and_back),
+	        cmocka_unit_test(several_of_an_app_and_by_schedule),
+	        cmocka_unit_test(no_false_alarm_after_the_daemon_was_down),
+	        cmocka_unit_test(a_short_restart_does_not_excuse_a_schedule),
+	        cmocka_unit_test(no_false_alarms_when_the_clock_leaps),
+	        cmocka_unit_test(out_of_the_spool_it_counts_by_its_time),
+	        cmocka_unit_test(bad_requests_name_the_field),
+	        cmocka_unit_test(only_so_many),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
