@@ -27,6 +27,7 @@
 #include "bot/mirror.h"
 #include "bot/notify.h"
 #include "bot/ops/ops.h"
+#include "bot/reload.h"
 #include "bot/sqlwatch.h"
 #include "bot/writer.h"
 
@@ -49,17 +50,20 @@ struct bot {
 	struct server *server;
 	struct spool *spool;
 	struct link *link;
-	uv_signal_t sigterm, sigint, sighup;
+	struct reload *reload;
+	uv_signal_t sigterm, sigint;
 	uv_timer_t watchdog, prune;
 	int64_t started_ms;
 	unsigned waiting; /* closes outstanding in the present step of stopping */
 	bool stopping;
-	bool reloading; /* the pool reads the config; one at a time */
-	bool reload_again;
 	int exit_code;
 };
 
 /* --- stopping ----------------------------------------------------------------------------- */
+
+static void on_reload_closed(void *arg)
+{
+}
 
 static void on_writer_closed(void *arg)
 {
@@ -68,7 +72,7 @@ static void on_writer_closed(void *arg)
 	bot->writer = NULL;
 	uv_close((uv_handle_t *)&bot->sigterm, NULL);
 	uv_close((uv_handle_t *)&bot->sigint, NULL);
-	uv_close((uv_handle_t *)&bot->sighup, NULL);
+	reload_close(bot->reload, on_reload_closed, bot);
 	uv_close((uv_handle_t *)&bot->watchdog, NULL);
 	uv_close((uv_handle_t *)&bot->prune, NULL);
 }
@@ -182,21 +186,6 @@ static void on_stop_signal(uv_signal_t *handle, int number)
 
 /* --- reload ------------------------------------------------------------------------------- */
 
-struct reload {
-	uv_work_t work;
-	struct bot *bot;
-	char *path;
-	struct config *config;
-	struct buf report;
-};
-
-static void reload_work(uv_work_t *work)
-{
-	struct reload *reload = work->data;
-
-	config_load(reload->path, &reload->config, &reload->report);
-}
-
 static void bot_swap_mirror(struct bot *bot, struct config *config)
 {
 	struct mirror *fresh = NULL;
@@ -212,16 +201,6 @@ static void on_old_mirror_closed(void *arg)
 {
 }
 
-static void log_lines(enum log_level level, const char *lines)
-{
-	while (*lines) {
-		size_t len = strcspn(lines, "\n");
-
-		log_write(level, "config", "%.*s", (int)len, lines);
-		lines += len + (lines[len] == '\n');
-	}
-}
-
 /* What was changed and stays as it is must not look as if it had been taken over. */
 static void bot_tell_restart(const struct config *from, const struct config *to)
 {
@@ -235,66 +214,27 @@ static void bot_tell_restart(const struct config *from, const struct config *to)
 	buf_finish(&names);
 }
 
-static void bot_reload(struct bot *bot);
-
-static void reload_done(uv_work_t *work, int status)
+static bool on_config(struct config *config, void *arg)
 {
-	struct reload *reload = work->data;
-	struct bot *bot = reload->bot;
-	struct config *config = reload->config;
+	struct bot *bot = arg;
 
-	bot->reloading = false;
-
-	if (!config) {
-		log_lines(LOG_ERROR, buf_str(&reload->report));
-		log_error("bot", "config refused as a whole, the old one stays");
-	} else if (!bot->stopping) {
-		log_setup(config->log.level, config->log.format);
-		bot_tell_restart(bot->config, config);
-		server_configure(bot->server, config);
-		ops_configure(bot->ops, config);
-		courier_configure(bot->courier, config);
-		zone_use(config->heartbeat.timezone);
-		duty_configure(bot->duty, config);
-		sqlwatches_configure(bot->sqlwatches, config);
-		meta_configure(bot->meta, config);
-		link_configure(bot->link, config);
-		if (bot->mirror)
-			mirror_close(bot->mirror, on_old_mirror_closed, NULL);
-		bot_swap_mirror(bot, config);
-		config_unref(bot->config);
-		bot->config = config_ref(config);
-		log_info("bot", "config reloaded");
-	}
-	notify_ready();
-	config_unref(config);
-	buf_finish(&reload->report);
-	free(reload->path);
-	free(reload);
-	if (bot->reload_again)
-		bot_reload(bot);
-}
-
-static void bot_reload(struct bot *bot)
-{
-	struct reload *reload;
-
-	bot->reload_again = bot->reloading;
-	if (bot->stopping || bot->reloading)
-		return;
-	bot->reloading = true;
-	notify_reloading();
-	reload = x_calloc(1, sizeof(*reload));
-	reload->bot = bot;
-	reload->path = x_strdup(bot->config->path);
-	reload->work.data = reload;
-	buf_init(&reload->report, REPORT_MAX);
-	uv_queue_work(&bot->loop, &reload->work, reload_work, reload_done);
-}
-
-static void on_reload_signal(uv_signal_t *handle, int number)
-{
-	bot_reload(handle->data);
+	if (bot->stopping)
+		return false;
+	bot_tell_restart(bot->config, config);
+	server_configure(bot->server, config);
+	ops_configure(bot->ops, config);
+	courier_configure(bot->courier, config);
+	zone_use(config->heartbeat.timezone);
+	duty_configure(bot->duty, config);
+	sqlwatches_configure(bot->sqlwatches, config);
+	meta_configure(bot->meta, config);
+	link_configure(bot->link, config);
+	if (bot->mirror)
+		mirror_close(bot->mirror, on_old_mirror_closed, NULL);
+	bot_swap_mirror(bot, config);
+	config_unref(bot->config);
+	bot->config = config_ref(config);
+	return true;
 }
 
 /* --- between the parts -------------------------------------------------------------------- */
@@ -518,17 +458,10 @@ static int bot_start(struct bot *bot, const struct bot_options *options, struct 
 static int bot_load(struct bot *bot, const struct bot_options *options)
 {
 	struct fault fault = {0};
-	struct buf report;
 	enum err err;
 
-	buf_init(&report, REPORT_MAX);
-	err = config_load(options->config_path, &bot->config, &report);
-	if (err != OK)
-		log_lines(LOG_ERROR, buf_str(&report));
-	buf_finish(&report);
-	if (err != OK)
+	if (reload_first(options->config_path, &bot->config) != OK)
 		return EX_CONFIG;
-	log_setup(bot->config->log.level, bot->config->log.format);
 	zone_use(bot->config->heartbeat.timezone);
 	err = store_open(&bot->store, bot->config->storage.database, &fault);
 	if (err == OK)
@@ -575,7 +508,7 @@ int bot_run(const struct bot_options *options)
 	}
 	bot_start_signal(bot, &bot->sigterm, SIGTERM, on_stop_signal);
 	bot_start_signal(bot, &bot->sigint, SIGINT, on_stop_signal);
-	bot_start_signal(bot, &bot->sighup, SIGHUP, on_reload_signal);
+	bot->reload = reload_create(&bot->loop, bot->config->path, on_config, bot);
 	bot_start_timers(bot);
 	log_info("bot", "version %s takes alerts on %s", BOT_VERSION, bot->config->socket.path);
 	notify_ready();

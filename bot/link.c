@@ -40,6 +40,7 @@ struct link {
 	unsigned failures; /* in a row, of what the timer tries again */
 	unsigned jobs;     /* writer jobs not done */
 	char *since;       /* where /sync starts from, or NULL */
+	bool first;        /* the answer under way is a first one */
 	bool online, closing, vault_closing;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -148,14 +149,18 @@ static void on_stored(void *arg)
 	struct link *link = arg;
 
 	vault_pump(link->vault);
-	if (!link->closing)
-		sync_next(link->sync);
+	if (link->closing)
+		return;
+	if (link->events.on_stored)
+		link->events.on_stored(link->first, link->events.arg);
+	sync_next(link->sync);
 }
 
 static void on_batch(const json_t *answer, const char *next_batch, bool first, void *arg)
 {
 	struct link *link = arg;
 
+	link->first = first;
 	rooms_take_sync(link->rooms, answer);
 	if (first)
 		members_refresh(link->members);
@@ -310,6 +315,7 @@ static void link_go_online(struct link *link, const struct identity_job *job)
 		        .mx = link->mx,
 		        .rooms = link->rooms,
 		        .core = vault_core(link->vault),
+		        .on_event = link->options.on_event,
 		};
 		link->timeline = timeline_create(&timeline_options, link->config, &timeline_events);
 		link->since = x_strdup_opt(job->since);

@@ -13,6 +13,7 @@
 #include <uv.h>
 #include "bot/config/config.h"
 #include "bot/courier.h"
+#include "bot/timeline.h"
 #include "bot/vault/vault.h"
 #include "bot/writer.h"
 #include "handlers/report.h"
@@ -25,6 +26,9 @@ struct link_events {
 	/* As of struct timeline_events. */
 	void (*on_happened)(json_t *event, void *arg);
 	void (*on_status)(struct report_status *status, void *arg);
+	/* All that an answer of /sync told is stored. first: as of struct sync_events. May be
+	 * NULL. */
+	void (*on_stored)(bool first, void *arg);
 	void *arg;
 };
 
@@ -32,7 +36,8 @@ struct link_options {
 	uv_loop_t *loop;
 	struct writer *writer;
 	struct courier *courier;
-	bool new_device; /* take a changed device id for the new one */
+	bool new_device;            /* take a changed device id for the new one */
+	timeline_event_fn on_event; /* as of struct timeline_options */
 };
 
 enum err link_create(struct link **out, const struct link_options *options, struct config *config,

@@ -12,6 +12,7 @@
 #include "bot/cmd_check.h"
 #include "bot/cmd_login.h"
 #include "bot/config/config.h"
+#include "bot/watch.h"
 
 struct args {
 	const char *config; /* NULL = look for it */
@@ -34,6 +35,26 @@ static int verb_run(const struct args *args)
 		}
 	}
 	return bot_run(&options);
+}
+
+static int verb_watch(const struct args *args)
+{
+	struct watch_options options = {.config_path = config_find(args->config)};
+	bool check = false;
+	int i;
+
+	for (i = 1; i < args->argc; i++)
+		if (strcmp(args->argv[i], "--check") == 0)
+			check = true;
+	for (i = 1; i < args->argc; i++) {
+		if (!check && strcmp(args->argv[i], "--accept-new-device") == 0) {
+			options.new_device = true;
+		} else if (strcmp(args->argv[i], "--check") != 0) {
+			fprintf(stderr, "watch: unknown argument %s\n", args->argv[i]);
+			return check ? 3 : EX_USAGE; /* 3: unknown, to Nagios */
+		}
+	}
+	return check ? watch_check(options.config_path, args->json) : watch_run(&options);
 }
 
 static int verb_check(const struct args *args)
@@ -61,6 +82,9 @@ static const struct {
 } verbs[] = {
         {"run", verb_run, "run the daemon in the foreground [--accept-new-device]"},
         {"check", verb_check, "check config, token, rooms and database; a fix for each fault"},
+        {"watch", verb_watch,
+                "watch another bot's heartbeat [--accept-new-device]; watch --check: is "
+                "it there?"},
         {"login", verb_login, "log in with a password and store the token"},
         {"status", verb_client, "how the daemon is"},
         {"alerts", verb_client, "the newest alerts: alerts [APP] [N]"},
@@ -97,7 +121,8 @@ static void usage(FILE *out)
 	             "  -h, --help         this text\n"
 	             "  -V, --version      the version\n\n"
 	             "Exit codes: 0 ok, 64 usage, 65 bad data, 69 no daemon, 75 try again,\n"
-	             "78 bad config. See matrix-telemetry-bot(1), bot.conf(5).\n");
+	             "78 bad config; of watch --check: 0 ok, 1 warning, 2 critical, 3 unknown.\n"
+	             "See matrix-telemetry-bot(1), bot.conf(5).\n");
 }
 
 /* Takes the common options out of argv, wherever they stand before "--". */

@@ -25,7 +25,7 @@
 #include "bot/matrix/rooms.h"
 #include "bot/vault/vault.h"
 #include "bot/writer.h"
-#include "handlers/report.h"
+#include "handlers/commands.h"
 
 struct timeline;
 
@@ -39,6 +39,10 @@ struct timeline_events {
 	void *arg;
 };
 
+/* Who the events are for: in the writer's job, each event once. */
+typedef enum err (*timeline_event_fn)(
+        const struct command_env *env, const struct room_event *event);
+
 struct timeline_options {
 	uv_loop_t *loop;
 	struct writer *writer;
@@ -46,6 +50,7 @@ struct timeline_options {
 	struct mx *mx;
 	struct rooms *rooms;
 	struct vault_core *core;
+	timeline_event_fn on_event; /* NULL = commands_event(), and people are answered */
 };
 
 /* What is in options is borrowed and must outlive it; the config is referenced. */

@@ -22,6 +22,8 @@ struct reading {
 	struct timeline_batch *batch;
 	struct command_env env;
 	struct vault_core *core;
+	timeline_event_fn on_event;
+	bool answers; /* what cannot be read may be told to the room */
 };
 
 /* Where an event came from: the sync, or what was kept. */
@@ -79,7 +81,7 @@ static enum err hand_on(struct reading *r, const struct room_event *event)
 	};
 
 	if (!crypto_is_verification(event->type, event->content))
-		return event->room[0] ? commands_event(&r->env, event) : OK;
+		return event->room[0] ? r->on_event(&r->env, event) : OK;
 	return crypto_take_verification(core_machine(r->core), r->env.now_ms, &verification);
 }
 
@@ -241,7 +243,7 @@ static enum err read_kept(struct reading *r, struct undecrypted_row *row)
 	if (err == OK || (err == ERR_NOT_FOUND && age_ms > HELD_MS))
 		err = undecrypted_delete(r->env.store, row->id);
 	else if (err == ERR_NOT_FOUND)
-		err = age_ms > HELD_TELL_MS && !row->told_ms && row->room[0]
+		err = r->answers && age_ms > HELD_TELL_MS && !row->told_ms && row->room[0]
 		              ? tell_unread(r, row, event.sender)
 		              : OK;
 	json_decref(raw);
@@ -277,11 +279,15 @@ enum err batch_read(struct store *store, void *arg)
 	                        .happened = batch->happened,
 	                },
 	        .core = batch->timeline->options.core,
+	        .on_event = batch->timeline->options.on_event,
+	        .answers = batch->timeline->options.on_event == NULL,
 	};
 	bool new_keys;
 	enum err err = OK;
 	size_t i;
 
+	if (r.answers)
+		r.on_event = commands_event;
 	json_array_clear(batch->happened);
 	if (batch->answer)
 		err = core_take_sync(

@@ -142,6 +142,7 @@ struct config {
 
 	struct {
 		char *room, *at, *timezone;
+		char *sender; /* of `watch`: the bot that is watched, or NULL */
 		int64_t grace_ms;
 	} heartbeat;
 

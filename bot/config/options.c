@@ -278,6 +278,13 @@ const struct option config_options[] = {
         {"heartbeat", "timezone", OPTION_ZONE, IN(heartbeat.timezone), .fallback = "UTC",
                 .example = "Europe/Madrid",
                 .help = "Time zone it is meant in, and schedules of apps. Default: UTC."},
+        {"heartbeat", "sender", OPTION_USER, IN(heartbeat.sender),
+                .example = "@telemetry:example.org",
+                .help = "For `matrix-telemetry-bot watch` alone: the bot whose heartbeat is "
+                        "watched in\n"
+                        "`room`. The watcher has a config, an account and a database of its own; "
+                        "`at`,\n"
+                        "`timezone` and `grace` as with the bot."},
         {"heartbeat", "grace", OPTION_DURATION, IN(heartbeat.grace_ms), .fallback = "5m", .min = 0,
                 .max = CLOCK_DAY_MS,
                 .help = "When the homeserver has not confirmed it after this, it counts as "

@@ -4,8 +4,10 @@ import os
 import pathlib
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
+import time
 
 BUILD = pathlib.Path(os.environ.get("MTB_BUILD", "build"))
 
@@ -39,6 +41,7 @@ class Client:
 
 class Bot:
     started = []  # processes of this run
+    verb = "run"
 
     def __init__(self, homeserver, user, token, rooms, extra=""):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mtb-test-"))
@@ -78,7 +81,7 @@ database = {self.folder}/operations.db
             ready.bind(str(notify))
             ready.settimeout(60)
             self.process = subprocess.Popen(
-                [BUILD / "bot/matrix-telemetry-bot", "run", "-c", self.config], stderr=out,
+                [BUILD / "bot/matrix-telemetry-bot", self.verb, "-c", self.config], stderr=out,
                 stdin=subprocess.DEVNULL, env={**os.environ, **self.environment, "NOTIFY_SOCKET": str(notify)})
             Bot.started.append(self.process)
             while wait and b"READY=1" not in ready.recv(4096):
@@ -93,6 +96,21 @@ database = {self.folder}/operations.db
                 process.kill()
                 process.wait()
         Bot.started.clear()
+
+    def stored(self, name):
+        """A value of the database's table `state`, or None."""
+        database = sqlite3.connect(self.folder / "operations.db", timeout=30)
+        row = database.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
+        database.close()
+        return row and row[0]
+
+    def wait_stored(self, name, condition, seconds=60):
+        """A database has no event to wait for."""
+        end = time.monotonic() + seconds
+        while not condition(self.stored(name)):
+            if time.monotonic() > end:
+                raise TimeoutError(f"{name}: {self.stored(name)}\n{self.log.read_text()[-3000:]}")
+            time.sleep(0.05)
 
     def client(self):
         return Client(self.path)

@@ -13,6 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 import client as clients  # noqa: E402
 from bot import BUILD, Bot  # noqa: E402
 from synapse import Skip, homeserver, log  # noqa: E402
+from watcher import Watcher, due_next  # noqa: E402
 
 MEGOLM = {"algorithm": "m.megolm.v1.aes-sha2"}
 RUN = re.compile(r"\brun-[a-z]+-\d+\b")
@@ -323,6 +324,36 @@ def test_commands_are_obeyed_from_signed_devices_alone(world):
     check(bot.call({"op": "silences"})["silences"] == [], "obeyed in the clear")
     check_all_encrypted_from_bot(op, bot)
     unsigned.stop()
+    bot.stop()
+
+
+def test_watch_in_an_encrypted_room(world):
+    """The watcher reads the heartbeat there, and the operator reads the watcher."""
+    at, date = due_next(40)
+    bot = world.bot(extra=f"[heartbeat]\nat = {at:%H:%M}\ngrace = 10s\n")
+    account = world.account("watcher")
+    op, ops = world.operator, bot.ids["ops"]
+    op.call("invite", room=ops, user=account["user_id"])
+    world.server.call("POST", f"/_matrix/client/v3/join/{ops}", {}, account["access_token"])
+    watcher = Watcher(world.server.url, account["user_id"], account["access_token"], ops,
+                      bot.account["user_id"], at, "5s")
+    settled(bot)
+    watcher.start()
+    watcher.wait_state(lambda s: s.get("ok_ms"))
+    check(watcher.state()["from_ms"] < at.timestamp() * 1000, "too slow a start for this test")
+    bot.wait_stored("heartbeat.since_ms", lambda value: value)
+    bot.kill()
+
+    def mine(mark):
+        return [m for m in op.messages(ops) if m["sender"] == account["user_id"] and mark in m["content"]["body"]]
+    op.wait(lambda: mine("🚨"), 180, "no alarm")
+    check(date in mine("🚨")[0]["content"]["body"], str(mine("🚨")))
+    bot.start()
+    op.wait(lambda: mine("is back"), 60, "not told that it is back")
+    check(watcher.state()["seen"] == date, str(watcher.state()))
+    check(all(m["wire_type"] == "m.room.encrypted" for m in mine("")) and len(mine("")) == 2, str(mine("")))
+    check(len(watcher.told()) == 2, str(watcher.told()))
+    watcher.stop()
     bot.stop()
 
 

@@ -18,6 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 from bot import BUILD, Bot  # noqa: E402
 from heartbeats import test_a_week_of_heartbeats  # noqa: E402,F401
 from synapse import Reader, Skip, Synapse, free_port, homeserver, log, quote  # noqa: E402
+from watcher import Watcher, due_next  # noqa: E402
 
 RUN = re.compile(r"\brun-[a-z]+-\d+\b")
 
@@ -503,6 +504,53 @@ def test_counts_of_grouped_messages(world):
                 found[entry["identity"]] = found.get(entry["identity"], 0) + entry["count"]
         return found
     world.reader.wait(lambda: counts() == sent, 30)
+    bot.stop()
+
+
+def test_watch_when_the_bot_is_killed(world):
+    """Told in the room, by exec and by a second account; and so is that it is back."""
+    second = world.server.register(f"second-{world.mark}")
+    alias, second_id = world.room("second")
+    at, date = due_next(25)
+    bot = world.bot(f"[heartbeat]\nat = {at:%H:%M}\ngrace = 10s\n")
+    account = world.server.register(f"watcher-{world.mark}")
+    ops = bot.ids["ops"]
+    watcher = Watcher(world.server.url, account["user_id"], account["access_token"], ops,
+                      world.bot_account["user_id"], at, "2s", meta=f"""
+homeserver = {world.server.url}
+user = {second["user_id"]}
+token_file = second-token
+second_room = {alias}""")
+    token = watcher.folder / "second-token"
+    token.write_text(second["access_token"] + "\n")
+    token.chmod(0o600)
+    found = subprocess.run([BUILD / "bot/matrix-telemetry-bot", "check", "-c", watcher.config],
+                           capture_output=True, text=True, timeout=60)
+    check("✓ [meta] exec" in found.stdout and "✓ [meta] account" in found.stdout, found.stdout)
+    watcher.start()
+    watcher.wait_state(lambda s: s.get("ok_ms"))
+    check(watcher.state()["from_ms"] < at.timestamp() * 1000, "too slow a start for this test")
+    bot.wait_stored("heartbeat.since_ms", lambda value: value)
+    check(watcher.check()[0] == 0, str(watcher.check()))
+    bot.kill()
+
+    def told(sender, mark):
+        return [m["content"]["body"] for m in world.reader.messages(ops)
+                if m["event"]["sender"] == sender["user_id"] and mark in m["content"]["body"]]
+    world.reader.wait(lambda: told(account, "🚨"), 180)
+    check(f"for {date}" in told(account, "🚨")[0], str(told(account, "🚨")))
+    watcher.wait_told(lambda texts: "🚨" in texts[0] if texts else False)
+    world.reader.wait(lambda: "🚨" in world.reader.text(second_id), 60)
+    check(world.reader.messages(second_id)[0]["event"]["sender"] == second["user_id"], "not by the second account")
+    check(watcher.check()[0] == 2, str(watcher.check()))
+    bot.start()
+    world.reader.wait(lambda: told(account, "is back"), 60)
+    watcher.wait_told(lambda texts: len(texts) == 2)
+    check("✅" in watcher.told()[1], str(watcher.told()))
+    world.reader.wait(lambda: "is back" in world.reader.text(second_id), 60)
+    check(watcher.check()[0] == 0, str(watcher.check()))
+    check(len(told(account, "")) == 2, str(told(account, "")))
+    watcher.stop()
     bot.stop()
 
 

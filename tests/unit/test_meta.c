@@ -350,7 +350,7 @@ static void test_exec_that_hangs(void **state)
 	long pid;
 
 	/* its child hangs too, and the parent takes no SIGTERM */
-	begin_exec(f, 300, "sh -c 'trap \"\" TERM; sleep 1000 & echo $! > %s/pid; wait; wait'",
+	begin_exec(f, 2000, "sh -c 'trap \"\" TERM; sleep 1000 & echo $! > %s/pid; wait; wait'",
 	        f->folder);
 	exec_run(f->exec, TEXT);
 	wait_file(f, "pid");
@@ -401,7 +401,7 @@ static void test_close_during_exec(void **state)
 	struct fixture *f = *state;
 
 	begin_exec(
-	        f, 20000, "sh -c 'echo started > %s/started; sleep 1; echo it ended'", f->folder);
+	        f, 20000, "sh -c 'echo started > %s/started; sleep 0.2; echo it ended'", f->folder);
 	exec_run(f->exec, TEXT);
 	exec_run(f->exec, TEXT);
 	wait_file(f, "started");
