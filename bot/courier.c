@@ -198,7 +198,7 @@ static void outcome_done(enum err result, const char *message, void *arg)
 		/* The event stays frozen and is sent again under its transaction id, which the
 		 * homeserver answers with the same event. */
 		log_error("courier", "could not write down a send to %s: %s", o->room, message);
-	else {
+	else if (o->outcome != DELIVER_ABSENT) {
 		outcome_mirror(o);
 		if (courier->events.on_result)
 			courier->events.on_result(o->what, o->room, o->outbox_id, o->event_id,
@@ -314,8 +314,8 @@ static void on_found(enum err code, const char *event_id, const char *error, voi
 		return;
 	}
 	if (code == OK && !courier->closing && courier->mx) {
-		outcome_submit(lane, DELIVER_ABSENT, NULL, NULL, false);
-		lane_send(lane);
+		/* chosen again: what another device encrypted is encrypted anew first */
+		outcome_submit(lane, DELIVER_ABSENT, NULL, NULL, true);
 		return;
 	}
 	if (code == OK || code == ERR_CANCELED || code == ERR_AUTH || courier->closing) {
@@ -349,6 +349,15 @@ static void lane_send(struct lane *lane)
 	lane->call = mx_start_text(
 	        lane->courier->mx, "PUT", path, event->content, SEND_TIMEOUT_MS, on_sent, lane);
 	free(path);
+}
+
+/* The room became encrypted while its event was chosen. */
+static bool is_late(const struct courier *courier, const struct deliver_event *event)
+{
+	const struct room *room = rooms_get(courier->rooms, event->room);
+
+	return room && room->encrypted && strcmp(room->room_id, event->room_id) == 0 &&
+	       strcmp(event->type, "m.room.encrypted") != 0;
 }
 
 /* Takes over *event. */
@@ -435,7 +444,11 @@ static void choice_done(enum err result, const char *message, void *arg)
 		if (!c->events[i].outbox_id || courier->closing || !courier->mx)
 			continue;
 		lane = lane_get(courier, c->rooms[i].name);
-		if (lane->state == LANE_IDLE)
+		if (lane->state != LANE_IDLE)
+			continue;
+		if (is_late(courier, &c->events[i]))
+			courier->wanted = true;
+		else
 			lane_start(lane, &c->events[i]);
 	}
 	if (waits && courier->cipher.on_waits)
