@@ -221,7 +221,7 @@ struct identity_job {
 	char *user_id, *device_id;
 	bool new_device;
 	char *stored_user, *stored_device, *since;
-	char **encrypted;
+	struct room_row *encrypted;
 	size_t encrypted_len;
 };
 
@@ -286,7 +286,8 @@ static void link_go_online(struct link *link, const struct identity_job *job)
 		link->rooms =
 		        rooms_create(link->options.loop, link->mx, job->user_id, &rooms_events);
 		for (i = 0; i < job->encrypted_len; i++)
-			rooms_remember_encrypted(link->rooms, job->encrypted[i]);
+			rooms_remember_encrypted(
+			        link->rooms, job->encrypted[i].room_id, job->encrypted[i].address);
 		link->members = members_create(link->options.loop, link->mx, &members_events);
 		rooms_configure(link->rooms, link->config);
 		link->sync = sync_create(link->options.loop, link->mx, job->user_id, &sync_events);
@@ -318,7 +319,6 @@ static void identity_done(enum err result, const char *message, void *arg)
 	struct identity_job *job = arg;
 	struct link *link = job->link;
 	char text[1024];
-	size_t i;
 
 	if (link->closing)
 		goto out;
@@ -345,9 +345,7 @@ static void identity_done(enum err result, const char *message, void *arg)
 		link_go_online(link, job);
 	}
 out:
-	for (i = 0; i < job->encrypted_len; i++)
-		free(job->encrypted[i]);
-	free(job->encrypted);
+	room_rows_free(job->encrypted, job->encrypted_len);
 	free(job->user_id);
 	free(job->device_id);
 	free(job->stored_user);

@@ -265,7 +265,8 @@ static enum err set_aside(
 	struct deliver_result result = {.outcome = DELIVER_ASIDE};
 	enum err err;
 
-	log_error("deliver", "%s: set aside, since %s is encrypted and no room of the config any more",
+	log_error("deliver",
+	        "%s: set aside, since %s is encrypted and no room of the config any more",
 	        row->room, row->room_id);
 	row->state = OUTBOX_ASIDE;
 	free(row->error);

@@ -41,8 +41,9 @@ struct rooms *rooms_create(
 /* Takes the rooms of a (new) config and looks at all of them anew; what is remembered is to be
  * told before. The config is copied from. Not from within on_room(). */
 void rooms_configure(struct rooms *rooms, const struct config *config);
-/* A room id known from storage to be encrypted: stays so whatever the server says. */
-void rooms_remember_encrypted(struct rooms *rooms, const char *room_id);
+/* A room id known from storage to be encrypted: stays so whatever the server says. address: what
+ * led there, or NULL; it must lead to an encrypted room for ever. */
+void rooms_remember_encrypted(struct rooms *rooms, const char *room_id, const char *address);
 /* Looks at a /sync answer: tombstones, aliases, encryption, own membership, invites (joined when
  * the inviter is configured, else left alone). */
 void rooms_take_sync(struct rooms *rooms, const json_t *sync);

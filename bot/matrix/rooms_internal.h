@@ -14,6 +14,7 @@
 struct room_known {
 	TAILQ_ENTRY(room_known) link; /* rooms::known */
 	char *room_id;
+	char *address; /* of an encrypted room, as remembered; or NULL */
 	bool encrypted;
 	bool told; /* on_encrypted() was called */
 };
