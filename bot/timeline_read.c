@@ -5,7 +5,6 @@
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
-#include "bot/base/log.h"
 #include "bot/timeline_internal.h"
 #include "handlers/command.h"
 #include "storage/state.h"
@@ -69,11 +68,8 @@ static enum err decrypt(
 	enum err err = crypto_decrypt(core_machine(r->core), r->env.now_ms, source->room_id,
 	        source->raw, ask, &clear, &fault);
 
-	if (err == ERR_INVALID || err == ERR_DENIED) {
-		log_warning("timeline", "%s: an event of %s is not taken: %s", event->room,
-		        event->sender, fault.text);
+	if (err == ERR_INVALID || err == ERR_DENIED) /* the machine told it, once */
 		return OK;
-	}
 	if (err != OK)
 		return err;
 	event->type = clear.type;

@@ -203,7 +203,8 @@ void crypto_event_finish(struct crypto_event *event);
 /*
  * Decrypts an m.room.encrypted event of a room. ERR_NOT_FOUND: no key for it, asked for when
  * `ask` is set. ERR_DENIED: replayed, or its session is another sender's or room's.
- * ERR_INVALID: not what it should be. The fault says more.
+ * ERR_INVALID: not what it should be. The fault says more, and a notice does so once: after these
+ * two nothing is to be rolled back.
  */
 enum err crypto_decrypt(struct crypto *crypto, int64_t now_ms, const char *room_id,
         const json_t *event, bool ask, struct crypto_event *out, struct fault *fault);
@@ -223,7 +224,8 @@ struct crypto_status {
 	enum crypto_identity identity;
 	bool uploaded;    /* the device keys are on the server */
 	char *master_key; /* ours, NULL when unknown */
-	json_t *notices;  /* array of strings: what was refused or went wrong, each once */
+	/* array of strings, oldest first: what was refused or went wrong, each once */
+	json_t *notices;
 };
 
 enum err crypto_status(struct crypto *crypto, struct crypto_status *out);

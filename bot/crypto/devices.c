@@ -234,21 +234,29 @@ const char *devices_key(const json_t *device, const char *device_id, const char 
 	return js_str(js_obj(js_obj(device, "keys"), "keys"), name);
 }
 
-const json_t *devices_by_curve25519(const json_t *row, const char *key, const char **id)
+const json_t *devices_by_keys(
+        const json_t *row, const char *curve25519, const char *ed25519, const char **id)
 {
 	const char *device_id;
 	json_t *device;
 
 	json_object_foreach((json_t *)js_obj(row, "devices"), device_id, device)
 	{
-		const char *curve25519 = devices_key(device, device_id, "curve25519");
+		const char *curve = devices_key(device, device_id, "curve25519");
+		const char *ed = devices_key(device, device_id, "ed25519");
 
-		if (curve25519 != NULL && strcmp(curve25519, key) == 0) {
+		if (curve != NULL && curve25519 != NULL && strcmp(curve, curve25519) == 0 &&
+		        (ed25519 == NULL || (ed != NULL && strcmp(ed, ed25519) == 0))) {
 			*id = device_id;
 			return device;
 		}
 	}
 	return NULL;
+}
+
+const json_t *devices_by_curve25519(const json_t *row, const char *key, const char **id)
+{
+	return devices_by_keys(row, key, NULL, id);
 }
 
 enum crypto_sender devices_judge(const json_t *row, const json_t *device)

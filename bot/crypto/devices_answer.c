@@ -162,8 +162,15 @@ static enum err take_identity(struct crypto *crypto, const char *user_id, const 
 	*self = NULL;
 	json_object_del(row, "self");
 	if (master_key == NULL) {
+		AUTO_TEXT what = x_asprintf("gone %s", user_id);
+
 		json_object_del(row, "master");
-		return OK;
+		return js_str(row, "pin") == NULL
+		               ? OK
+		               : notice_add(crypto, what,
+		                         "the cross-signing identity of %s is gone: its devices "
+		                         "are not trusted until it is there again",
+		                         user_id);
 	}
 	code = take_master(crypto, user_id, master, master_key, row, &taken);
 	if (code != OK || !taken || self_key == NULL) {

@@ -329,6 +329,29 @@ enum err identity_seen(struct crypto *crypto, int64_t now_ms, bool device_signed
 	return row_mark(crypto, "signed", false, now_ms + CLOCK_MINUTE_MS);
 }
 
+static int by_number(const void *a, const void *b)
+{
+	int64_t x = js_int(*(json_t *const *)a, "n"), y = js_int(*(json_t *const *)b, "n");
+
+	return (x > y) - (x < y);
+}
+
+/* The texts, oldest first. */
+static void notices_list(const struct crypto_item *items, size_t len, json_t *texts)
+{
+	json_t **rows = x_calloc(len + 1, sizeof(json_t *));
+
+	for (size_t i = 0; i < len; i++) {
+		rows[i] = json_loads(items[i].value, 0, NULL);
+	}
+	qsort(rows, len, sizeof(json_t *), by_number);
+	for (size_t i = 0; i < len; i++) {
+		json_array_append(texts, json_object_get(rows[i], "text"));
+		json_decref(rows[i]);
+	}
+	free(rows);
+}
+
 enum err crypto_status(struct crypto *crypto, struct crypto_status *out)
 {
 	AUTO_JSON row = NULL;
@@ -373,11 +396,7 @@ enum err crypto_status(struct crypto *crypto, struct crypto_status *out)
 	}
 	out->master_key = x_strdup_opt(master[0] != '\0' ? master : theirs);
 	out->notices = json_array();
-	for (size_t i = 0; i < len; i++) {
-		AUTO_JSON notice = json_loads(items[i].value, 0, NULL);
-
-		json_array_append(out->notices, json_object_get(notice, "text"));
-	}
+	notices_list(items, len, out->notices);
 	crypto_items_free(items, len);
 	return OK;
 }

@@ -93,12 +93,18 @@ static enum err take(struct crypto *crypto, const char *room_id, const char *ses
 	return code == OK ? cancel_ask(crypto, key) : code;
 }
 
+char *room_in_withheld(const char *user_id)
+{
+	return x_asprintf("withheld %s", user_id);
+}
+
 enum err room_in_take_key(
         struct crypto *crypto, const struct olm_peer *peer, const json_t *content, bool *taken)
 {
 	const char *room_id = js_str(content, "room_id");
 	const char *session_id = js_str(content, "session_id");
 	const char *text = js_str(content, "session_key");
+	AUTO_TEXT withheld = room_in_withheld(peer->user_id);
 	struct OlmInboundGroupSession *session;
 	enum err code = devices_track(crypto, peer->user_id);
 
@@ -111,7 +117,7 @@ enum err room_in_take_key(
 	}
 	code = take(crypto, room_id, session_id, session, peer, false, taken);
 	ol_inbound_free(session);
-	return code;
+	return code == OK ? notice_remove(crypto, withheld) : code;
 }
 
 enum err room_in_take_forwarded(
@@ -209,7 +215,7 @@ static enum err judge(struct crypto *crypto, int64_t now_ms, const json_t *sessi
         const char *sender, struct crypto_event *out, struct fault *fault)
 {
 	AUTO_JSON row = NULL;
-	const char *device_id = NULL, *ed25519;
+	const char *device_id = NULL;
 	const json_t *device;
 	bool wait = false;
 	enum err code = devices_track(crypto, sender);
@@ -226,9 +232,9 @@ static enum err judge(struct crypto *crypto, int64_t now_ms, const json_t *sessi
 	if (code != OK) {
 		return code;
 	}
-	device = devices_by_curve25519(row, js_str(session, "curve25519"), &device_id);
-	ed25519 = device != NULL ? devices_key(device, device_id, "ed25519") : NULL;
-	if (ed25519 == NULL || !is(session, "ed25519", ed25519)) {
+	device = devices_by_keys(
+	        row, js_str(session, "curve25519"), js_str(session, "ed25519"), &device_id);
+	if (device == NULL || js_str(session, "ed25519") == NULL) {
 		out->sender = CRYPTO_SENDER_UNKNOWN;
 	} else {
 		out->device_id = x_strdup(device_id);
@@ -283,7 +289,7 @@ static enum err open_message(struct crypto *crypto, const char *key, const json_
 	return code == OK ? OK : fault_set(fault, ERR_INVALID, "it does not decrypt");
 }
 
-enum err crypto_decrypt(struct crypto *crypto, int64_t now_ms, const char *room_id,
+static enum err decrypt(struct crypto *crypto, int64_t now_ms, const char *room_id,
         const json_t *event, bool ask, struct crypto_event *out, struct fault *fault)
 {
 	const json_t *content = js_obj(event, "content");
@@ -329,6 +335,23 @@ enum err crypto_decrypt(struct crypto *crypto, int64_t now_ms, const char *room_
 	}
 	if (code != OK) {
 		crypto_event_finish(out);
+	}
+	return code;
+}
+
+enum err crypto_decrypt(struct crypto *crypto, int64_t now_ms, const char *room_id,
+        const json_t *event, bool ask, struct crypto_event *out, struct fault *fault)
+{
+	enum err code = decrypt(crypto, now_ms, room_id, event, ask, out, fault);
+
+	if (code == ERR_DENIED || code == ERR_INVALID) {
+		const char *sender = js_str(event, "sender") ? js_str(event, "sender") : "nobody";
+		AUTO_TEXT what = x_asprintf("event %s %s", sender, fault->text);
+		enum err noticed =
+		        notice_add(crypto, what, "refused: an encrypted event of %s in %s: %s",
+		                sender, room_id, fault->text);
+
+		return noticed == OK ? code : noticed;
 	}
 	return code;
 }

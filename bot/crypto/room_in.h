@@ -17,6 +17,9 @@ struct olm_peer {
 	const char *ed25519;    /* claimed in the payload */
 };
 
+/* Names the notice that the user's client gives us no keys; owned by the caller. A key ends it. */
+char *room_in_withheld(const char *user_id);
+
 /* *taken: a key that was not here before. What is no good costs only itself. */
 enum err room_in_take_key(
         struct crypto *crypto, const struct olm_peer *peer, const json_t *content, bool *taken);
