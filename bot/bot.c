@@ -292,6 +292,13 @@ static void on_result(const char *what, const char *room, int64_t outbox_id, con
 		ops_result(bot->ops, what, room, outbox_id, event_id, code, error);
 }
 
+static struct vault *on_vault(void *arg)
+{
+	struct bot *bot = arg;
+
+	return link_vault(bot->link);
+}
+
 static void on_status(struct report_status *status, void *arg)
 {
 	struct bot *bot = arg;
@@ -325,6 +332,7 @@ static void on_status(struct report_status *status, void *arg)
 		        .problem = room->ready || room->problem[0] ? room->problem
 		                                                   : "not resolved yet",
 		        .encrypted = room->encrypted,
+		        .denied = room->denied,
 		};
 	}
 	status->rooms = list;
@@ -422,6 +430,7 @@ static int bot_start(struct bot *bot, const struct bot_options *options, struct 
 	        .writer = bot->writer,
 	        .courier = bot->courier,
 	        .on_status = on_status,
+	        .on_vault = on_vault,
 	        .arg = bot,
 	};
 	bot->ops = ops_create(&env, bot->config);

@@ -493,7 +493,7 @@ int64_t link_last_sync_ms(const struct link *link)
 	return link->sync ? sync_last_ms(link->sync) : 0;
 }
 
-const struct vault *link_vault(const struct link *link)
+struct vault *link_vault(const struct link *link)
 {
 	return link->vault;
 }

@@ -44,7 +44,7 @@ void link_configure(struct link *link, struct config *config);
 const char *link_homeserver(const struct link *link);
 const char *link_problem(const struct link *link); /* "" = online */
 int64_t link_last_sync_ms(const struct link *link);
-const struct vault *link_vault(const struct link *link);
+struct vault *link_vault(const struct link *link);
 const struct rooms *link_rooms(const struct link *link); /* NULL before the first token */
 
 /* The courier must be closed before. Calls closed(arg) once and frees. */

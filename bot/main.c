@@ -72,6 +72,8 @@ static const struct {
                 "hold alerts back: silence WHAT [1h30m | until resolved] [REASON]"},
         {"silences", verb_client, "what is held back"},
         {"unsilence", verb_client, "end a silence: unsilence NUMBER"},
+        {"accept", verb_client,
+                "trust the new identity of a user in encrypted rooms: accept USER KEY"},
         {"retry", verb_client, "put set-aside messages back into the queue: retry [ID]"},
         {"wait", verb_client, "wait until an alert is in the room: wait ALERT"},
         {"subscribe", verb_client, "a line for each thing that happens"},

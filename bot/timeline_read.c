@@ -51,6 +51,7 @@ static bool event_read(const struct source *source, struct room_event *event)
 	        .content = content,
 	        .power = source->power,
 	        .encrypted = source->encrypted,
+	        .clear = true,
 	        .sent_ms = json_integer_value(json_object_get(raw, "origin_server_ts")),
 	};
 	if (event->type && strcmp(event->type, "m.room.redaction") == 0)
@@ -72,6 +73,7 @@ static enum err decrypt(
 		return OK;
 	if (err != OK)
 		return err;
+	event->clear = false;
 	event->type = clear.type;
 	event->content = clear.content;
 	event->device_id = clear.device_id;

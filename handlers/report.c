@@ -137,7 +137,9 @@ void report_status_text(const struct report_status *status, struct buf *out)
 		if (report_has(room->problem))
 			text_add_plain(out, room->problem, 200, TEXT_FOLD_NEWLINES);
 		else
-			buf_printf(out, "ready%s", room->encrypted ? ", encrypted" : "");
+			buf_printf(out, "ready%s%s", room->encrypted ? ", encrypted" : "",
+			        room->denied ? " (refused: the homeserver says that it is not)"
+			                     : "");
 		buf_add_char(out, '\n');
 	}
 	report_encryption(status, out);

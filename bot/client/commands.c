@@ -100,6 +100,12 @@ static bool fill_alerts(json_t *request, int argc, char **argv)
 	return fill_number(request, "limit", argc, argv);
 }
 
+static bool fill_accept(json_t *request, int argc, char **argv)
+{
+	return argc == 2 && json_object_set_new(request, "user", json_string(argv[0])) == 0 &&
+	       json_object_set_new(request, "key", json_string(argv[1])) == 0;
+}
+
 static bool fill_retry(json_t *request, int argc, char **argv)
 {
 	return fill_number(request, "id", argc, argv);
@@ -213,6 +219,7 @@ static int run_plain(struct client *client, const json_t *request, bool json)
 /* ---- the table ---- */
 
 static const struct command commands[] = {
+        {"accept", "accept USER KEY", fill_accept, run_plain},
         {"ack", "ack RUN_ID [NOTE]", fill_words, run_plain},
         {"alerts", "alerts [APP] [N]", fill_alerts, run_plain},
         {"metrics", "metrics", NULL, run_plain},

@@ -253,4 +253,5 @@ json_t *crypto_secrets_types(const json_t *account_data);
 /* ---- identities of others ---- */
 
 /* Takes a user's changed identity as the one to trust from now on. */
-enum err crypto_identity_accept(struct crypto *crypto, int64_t now_ms, const char *user_id);
+enum err crypto_identity_accept(
+        struct crypto *crypto, int64_t now_ms, const char *user_id, const char *master_key);

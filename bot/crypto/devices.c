@@ -321,16 +321,20 @@ enum err devices_set_verified(struct crypto *crypto, const char *user_id, const 
 	return code == OK ? epoch_bump(crypto) : code;
 }
 
-enum err crypto_identity_accept(struct crypto *crypto, int64_t now_ms, const char *user_id)
+enum err crypto_identity_accept(
+        struct crypto *crypto, int64_t now_ms, const char *user_id, const char *master_key)
 {
 	AUTO_JSON row = NULL;
 	enum err code = devices_row(crypto, user_id, &row);
+	const char *changed = js_str(row, "changed");
 
 	if (code != OK) {
 		return code;
 	}
-	if (js_str(row, "changed") == NULL || strcmp(user_id, crypto->user_id) == 0) {
+	if (changed == NULL || strcmp(changed, master_key) != 0 ||
+	        strcmp(user_id, crypto->user_id) == 0) {
 		return ERR_NOT_FOUND;
 	}
-	return devices_pin(crypto, user_id, js_str(row, "changed"));
+	code = devices_pin(crypto, user_id, master_key);
+	return code == OK ? notice_remove(crypto, master_key) : code;
 }

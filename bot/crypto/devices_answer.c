@@ -144,8 +144,9 @@ static enum err take_master(struct crypto *crypto, const char *user_id, const js
 	}
 	json_object_set_new(row, "changed", json_string(key));
 	return notice_add(crypto, key,
-	        "the cross-signing identity of %s changed to %s and is not trusted until accepted",
-	        user_id, key);
+	        "the cross-signing identity of %s changed: it is not trusted until somebody on the "
+	        "host says that it is right (accept %s %s)",
+	        user_id, user_id, key);
 }
 
 /* The user's identity and the self-signing key that may sign devices, NULL when there is none. */

@@ -23,6 +23,7 @@ struct room {
 	bool looked;         /* the first look at it has ended, well or not */
 	bool ready;          /* resolved and joined */
 	bool encrypted;      /* m.room.encryption was ever seen */
+	bool denied;         /* the homeserver says now that it is not */
 	char problem[256];   /* why it is not ready, "" otherwise */
 };
 

@@ -16,7 +16,8 @@ struct room_known {
 	char *room_id;
 	char *address; /* of an encrypted room, as remembered; or NULL */
 	bool encrypted;
-	bool told; /* on_encrypted() was called */
+	bool told;   /* on_encrypted() was called */
+	bool denied; /* the homeserver says that it is not encrypted */
 };
 
 /* One configured room. */

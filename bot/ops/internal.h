@@ -32,6 +32,7 @@ struct ops {
 typedef void (*op_fn)(
         struct ops *ops, const json_t *request, const struct alert_peer *peer, struct reply *reply);
 
+void op_accept(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_alert(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_alerts(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_command(struct ops *, const json_t *, const struct alert_peer *, struct reply *);

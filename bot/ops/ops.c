@@ -12,6 +12,7 @@ static const struct {
 	const char *name;
 	op_fn run;
 } verbs[] = {
+        {"accept", op_accept},
         {"ack", op_command},
         {"alert", op_alert},
         {"alerts", op_alerts},
@@ -48,7 +49,7 @@ static void ops_unknown(const char *name, struct reply *reply)
 		snprintf(message, sizeof(message), "unknown op; did you mean \"%s\"?", best);
 	else
 		snprintf(message, sizeof(message),
-		        "op must be one of ack, alert, alerts, metrics, retry, silence, "
+		        "op must be one of accept, ack, alert, alerts, metrics, retry, silence, "
 		        "silences, status, subscribe, unack, unsilence, wait");
 	reply_error(reply, "invalid", "op", message, false);
 }

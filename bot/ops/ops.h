@@ -12,6 +12,7 @@
 #include "bot/config/config.h"
 #include "bot/courier.h"
 #include "bot/intake/server.h"
+#include "bot/vault/vault.h"
 #include "bot/writer.h"
 #include "handlers/report.h"
 
@@ -24,6 +25,7 @@ struct ops_env {
 	/* Fills in what the loop knows for `status`; rooms is an array the callee allocates and
 	 * the caller frees. Pointers are good until the loop's next event. */
 	void (*on_status)(struct report_status *status, void *arg);
+	struct vault *(*on_vault)(void *arg); /* lives as long as the ops */
 	void *arg;
 };
 

@@ -350,7 +350,17 @@ static void a_changed_identity_is_not_taken_silently(void **state)
 	assert_true(noticed(bot, "changed"));
 	json_decref(event);
 	/* until the operator says that it is right */
-	assert_int_equal(crypto_identity_accept(bot->crypto, sim->now_ms, "@op:x"), OK);
+	{
+		json_t *keys = json_object_get(json_object_get(sim->master, "@op:x"), "keys");
+		const char *key = json_string_value(json_object_iter_value(json_object_iter(keys)));
+
+		assert_int_equal(crypto_identity_accept(bot->crypto, sim->now_ms, "@op:x",
+		                         "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+		        ERR_NOT_FOUND);
+		assert_int_equal(
+		        crypto_identity_accept(bot->crypto, sim->now_ms, "@op:x", key), OK);
+		assert_false(noticed(bot, "changed"));
+	}
 	sim_settle(sim);
 	event = say(bot, "z");
 	sim_settle(sim);
