@@ -426,7 +426,7 @@ static void choice_done(enum err result, const char *message, void *arg)
 {
 	struct choice *c = arg;
 	struct courier *courier = c->courier;
-	bool waits = false;
+	bool waits = false, leaves = false;
 	size_t i;
 
 	courier->jobs--;
@@ -441,6 +441,7 @@ static void choice_done(enum err result, const char *message, void *arg)
 		struct lane *lane;
 
 		waits = waits || c->events[i].waits;
+		leaves = leaves || (c->events[i].outbox_id && c->rooms[i].encrypted);
 		if (!c->events[i].outbox_id || courier->closing || !courier->mx)
 			continue;
 		lane = lane_get(courier, c->rooms[i].name);
@@ -453,6 +454,8 @@ static void choice_done(enum err result, const char *message, void *arg)
 	}
 	if (waits && courier->cipher.on_waits)
 		courier->cipher.on_waits(courier->cipher.arg);
+	else if (leaves && courier->cipher.on_leaves)
+		courier->cipher.on_leaves(courier->cipher.arg);
 out:
 	choice_destroy(c);
 	if (courier->closing) {

@@ -31,6 +31,8 @@ struct courier_cipher {
 	struct member_list *(*members)(const char *room_id, void *arg);
 	/* A room waits for keys: what the cipher asked for is to be sent. */
 	void (*on_waits)(void *arg);
+	/* An encrypted event leaves: there may be more to send with it, which nothing waits for. */
+	void (*on_leaves)(void *arg);
 	void *arg;
 };
 

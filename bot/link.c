@@ -195,6 +195,13 @@ static void on_waits(void *arg)
 	vault_pump(link->vault);
 }
 
+static void on_leaves(void *arg)
+{
+	struct link *link = arg;
+
+	vault_pump_soon(link->vault);
+}
+
 static void on_sync_state(bool up, const char *error, void *arg)
 {
 	struct link *link = arg;
@@ -449,7 +456,8 @@ enum err link_create(struct link **out, const struct link_options *options, stru
 	link->events = *events;
 	link->homeserver = x_strdup(config->matrix.homeserver);
 	link->vault = vault_create(options->loop, options->writer, config, &vault_events);
-	cipher = (struct courier_cipher){vault_cipher(link->vault), members_for, on_waits, link};
+	cipher = (struct courier_cipher){
+	        vault_cipher(link->vault), members_for, on_waits, on_leaves, link};
 	courier_set_cipher(options->courier, &cipher);
 	uv_timer_init(options->loop, &link->timer);
 	link->timer.data = link;

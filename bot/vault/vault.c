@@ -14,6 +14,7 @@
 #include "bot/vault/internal.h"
 
 #define LOOK_EVERY_MS CLOCK_MINUTE_MS
+#define LOOK_SOON_MS CLOCK_SECOND_MS
 #define OPEN_AGAIN_MS (30 * CLOCK_SECOND_MS)
 
 static void vault_open(struct vault *vault);
@@ -130,6 +131,18 @@ void vault_pump(struct vault *vault)
 	job->vault = vault;
 	vault->jobs++;
 	writer_submit(vault->writer, look_work, look_done, job);
+}
+
+void vault_pump_soon(struct vault *vault)
+{
+	int64_t soon_ms = clock_monotonic_ms() + LOOK_SOON_MS;
+
+	if (vault->looking)
+		vault->look_again = true;
+	if (vault->closing || vault->looking || !vault->open || vault->look_ms <= soon_ms)
+		return;
+	vault->look_ms = soon_ms;
+	vault_arm(vault);
 }
 
 /* ---- time ---- */
