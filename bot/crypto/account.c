@@ -16,6 +16,8 @@
 
 #define ONE_TIME_KEYS 50              /* kept on the server; libolm holds twice as many */
 #define FALLBACK_PAUSE_MS (60 * 1000) /* between two fallback keys */
+#define GONE_PAUSE_MS CLOCK_HOUR_MS   /* between two uploads of keys that the server lost */
+#define GONE_LIST_MS (2 * CLOCK_MINUTE_MS)
 #define FALLBACK_OLD_MS CLOCK_HOUR_MS /* messages to the former key still come that long */
 
 enum err account_load(struct crypto *crypto, struct OlmAccount **out)
@@ -257,7 +259,8 @@ enum err account_take_sync(struct crypto *crypto, int64_t now_ms, const json_t *
 	return code;
 }
 
-static enum err mark_published(struct crypto *crypto, bool uploaded)
+/* uploaded_ms: 0 = it was refused. */
+static enum err mark_published(struct crypto *crypto, int64_t uploaded_ms)
 {
 	AUTO_JSON state = NULL;
 	struct OlmAccount *account;
@@ -269,10 +272,11 @@ static enum err mark_published(struct crypto *crypto, bool uploaded)
 	ol_account_published(account);
 	code = account_save(crypto, account);
 	ol_account_free(account);
-	if (code == OK && uploaded) {
+	if (code == OK && uploaded_ms != 0) {
 		code = keep_get_or_new(crypto, "machine", "keys", &state);
 		if (code == OK) {
 			json_object_set_new(state, "uploaded", json_true());
+			json_object_set_new(state, "uploaded_ms", json_integer(uploaded_ms));
 			code = keep_put(crypto, "machine", "keys", state);
 		}
 	}
@@ -285,12 +289,12 @@ enum err account_uploaded(
 	if (js_obj(body, "one_time_key_counts") == NULL) {
 		return fault_set(fault, ERR_PROTO, "keys/upload: no one_time_key_counts");
 	}
-	return mark_published(crypto, true);
+	return mark_published(crypto, now_ms);
 }
 
 enum err account_refused(struct crypto *crypto, int64_t now_ms, const char *reason)
 {
-	enum err code = mark_published(crypto, false);
+	enum err code = mark_published(crypto, 0);
 
 	if (code == OK) {
 		code = notice_add(crypto, "keys/upload",
@@ -298,5 +302,39 @@ enum err account_refused(struct crypto *crypto, int64_t now_ms, const char *reas
 		        "device deleted?): %s",
 		        reason);
 	}
+	return code;
+}
+
+enum err account_gone(struct crypto *crypto, int64_t now_ms)
+{
+	AUTO_JSON state = NULL;
+	struct OlmAccount *account = NULL;
+	bool waits;
+	enum err code = request_waits(crypto, CRYPTO_KEYS_UPLOAD, NULL, &waits);
+
+	if (code == OK) {
+		code = keep_get_or_new(crypto, "machine", "keys", &state);
+	}
+	if (code != OK || waits || !json_is_true(json_object_get(state, "uploaded")) ||
+	        now_ms - js_int(state, "gone_ms") < GONE_PAUSE_MS ||
+	        /* the list may be older than that */
+	        now_ms - js_int(state, "uploaded_ms") < GONE_LIST_MS) {
+		return code;
+	}
+	json_object_set_new(state, "uploaded", json_false());
+	json_object_set_new(state, "gone_ms", json_integer(now_ms));
+	code = keep_put(crypto, "machine", "keys", state);
+	if (code == OK) {
+		code = notice_add(crypto, "gone device",
+		        "the homeserver had lost this device's keys (was it signed out?): they go "
+		        "up again");
+	}
+	if (code == OK) {
+		code = account_load(crypto, &account);
+	}
+	if (code == OK) {
+		code = upload(crypto, account, true);
+	}
+	ol_account_free(account);
 	return code;
 }

@@ -25,4 +25,7 @@ enum err account_is_uploaded(struct crypto *crypto, bool *uploaded);
 enum err account_take_sync(struct crypto *crypto, int64_t now_ms, const json_t *sync);
 enum err account_uploaded(
         struct crypto *crypto, int64_t now_ms, const json_t *body, struct fault *fault);
+/* The server's list of our devices lacks this one, as after it was signed out: its keys go up
+ * again, once an hour at most. */
+enum err account_gone(struct crypto *crypto, int64_t now_ms);
 enum err account_refused(struct crypto *crypto, int64_t now_ms, const char *reason);

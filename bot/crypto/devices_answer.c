@@ -8,6 +8,7 @@
  * the user's devices count as changed until crypto_identity_accept().
  */
 #include <string.h>
+#include "bot/crypto/account.h"
 #include "bot/crypto/canonical.h"
 #include "bot/crypto/devices.h"
 #include "bot/crypto/identity.h"
@@ -248,7 +249,13 @@ enum err devices_take_answer(
 			}
 		}
 
-		code = identity_seen(crypto, now_ms, json_is_true(json_object_get(mine, "signed")));
+		if (mine == NULL) {
+			code = account_gone(crypto, now_ms);
+		}
+		if (code == OK) {
+			code = identity_seen(
+			        crypto, now_ms, json_is_true(json_object_get(mine, "signed")));
+		}
 	}
 	return code;
 }

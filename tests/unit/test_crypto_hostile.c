@@ -477,6 +477,34 @@ static void a_new_identity_of_the_account_is_taken_with_its_recovery_key(void **
 	sim_destroy(sim);
 }
 
+/* Signed out, then logged in again by its id: the server has none of its keys. */
+static void a_device_whose_keys_are_lost_brings_them_again(void **state)
+{
+	struct sim *sim = sim_create();
+	struct sim_machine *bot, *op;
+	json_t *keys;
+
+	pair(sim, &bot, &op);
+	json_object_clear(sim_in(sim->device_keys, "@bot:x"));
+	json_object_clear(sim_in(sim->one_time, "@bot:x"));
+	sim_changed(sim, "@bot:x");
+	sim->now_ms += 3 * 60 * 1000;
+	sim_settle(sim);
+	sim->now_ms += 3 * 60 * 1000;
+	sim_settle(sim);
+	keys = json_object_get(sim_in(sim->device_keys, "@bot:x"), "BOT");
+	assert_non_null(keys);
+	assert_int_equal(identity(bot), CRYPTO_IDENTITY_GOOD);
+	assert_int_equal(json_object_size(sim_in(sim_in(sim->one_time, "@bot:x"), "BOT")), 50);
+	assert_obeyed(sim, bot, op);
+	/* a server that never shows it gets them once an hour */
+	json_object_clear(sim_in(sim->device_keys, "@bot:x"));
+	sim_changed(sim, "@bot:x");
+	sim_settle(sim);
+	assert_null(json_object_get(sim_in(sim->device_keys, "@bot:x"), "BOT"));
+	sim_destroy(sim);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -491,6 +519,7 @@ int main(void)
 	        cmocka_unit_test(a_missing_key_is_asked_for_and_taken_from_whom_was_asked),
 	        cmocka_unit_test(a_request_for_keys_brings_no_old_ones),
 	        cmocka_unit_test(the_fallback_key_serves_and_is_replaced),
+	        cmocka_unit_test(a_device_whose_keys_are_lost_brings_them_again),
 	        cmocka_unit_test(a_new_identity_of_the_account_is_taken_with_its_recovery_key),
 	};
 
