@@ -214,9 +214,11 @@ static void top_up(struct OlmAccount *account, json_t *state, int64_t now_ms, co
 		ol_account_make_one_time_keys(account, (size_t)missing);
 	}
 	*changed = missing > 0 || json_object_size(unpublished) > 0;
-	if (json_is_array(unused) && !lists(unused, "signed_curve25519") &&
-	        now_ms - js_int(state, "fallback_ms") >= FALLBACK_PAUSE_MS) {
+	if (json_is_true(json_object_get(state, "went_back")) ||
+	        (json_is_array(unused) && !lists(unused, "signed_curve25519") &&
+	                now_ms - js_int(state, "fallback_ms") >= FALLBACK_PAUSE_MS)) {
 		ol_account_make_fallback_key(account);
+		json_object_del(state, "went_back");
 		json_object_set_new(state, "fallback_ms", json_integer(now_ms));
 		json_object_set_new(state, "forget_ms", json_integer(now_ms + FALLBACK_OLD_MS));
 		*changed = true;
@@ -337,4 +339,13 @@ enum err account_gone(struct crypto *crypto, int64_t now_ms)
 	}
 	ol_account_free(account);
 	return code;
+}
+
+enum err account_went_back(struct crypto *crypto)
+{
+	AUTO_JSON state = NULL;
+	enum err code = keep_get_or_new(crypto, "machine", "keys", &state);
+
+	json_object_set_new(state, "went_back", json_true());
+	return code == OK ? keep_put(crypto, "machine", "keys", state) : code;
 }

@@ -28,4 +28,7 @@ enum err account_uploaded(
 /* The server's list of our devices lacks this one, as after it was signed out: its keys go up
  * again, once an hour at most. */
 enum err account_gone(struct crypto *crypto, int64_t now_ms);
+/* The keys that are stored are older than those that were published: the fallback key is made anew
+ * with the next sync. */
+enum err account_went_back(struct crypto *crypto);
 enum err account_refused(struct crypto *crypto, int64_t now_ms, const char *reason);

@@ -117,16 +117,13 @@ static enum err take_olm(struct crypto *crypto, int64_t now_ms, const char *send
 		return code;
 	}
 	payload = json_loads(text, 0, NULL);
-	if (!payload_is_good(crypto, payload, sender)) {
+	peer = (struct olm_peer){sender, curve25519, js_str(js_obj(payload, "keys"), "ed25519")};
+	if (!payload_is_good(crypto, payload, sender) || !device_keys_agree(payload, &peer)) {
 		AUTO_TEXT what = x_asprintf("olm %s", sender);
 
 		return notice_add(crypto, what,
 		        "refused: a message that came as %s's was not written by that user for us",
 		        sender);
-	}
-	peer = (struct olm_peer){sender, curve25519, js_str(js_obj(payload, "keys"), "ed25519")};
-	if (!device_keys_agree(payload, &peer)) {
-		return OK;
 	}
 	if (is(payload, "type", "m.dummy")) {
 		return begun_anew(crypto, &peer);
