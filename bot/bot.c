@@ -80,6 +80,8 @@ static void on_link_closed(void *arg)
 	struct bot *bot = arg;
 
 	bot->link = NULL;
+	courier_destroy(bot->courier); /* the link's parts may poke it until their end */
+	bot->courier = NULL;
 	if (bot->mirror)
 		mirror_close(bot->mirror, on_mirror_closed, bot);
 	else
@@ -90,7 +92,6 @@ static void on_courier_closed(void *arg)
 {
 	struct bot *bot = arg;
 
-	bot->courier = NULL;
 	link_close(bot->link, on_link_closed, bot);
 }
 
@@ -319,7 +320,7 @@ static void on_status(struct report_status *status, void *arg)
 	status->sent = counters.sent;
 	status->retried = counters.retried;
 	status->in_flight = counters.in_flight;
-	status->clients = server_clients(bot->server);
+	status->clients = bot->server ? server_clients(bot->server) : 0;
 	status->rooms_len = rooms ? rooms_len(rooms) : 0;
 	list = x_calloc(status->rooms_len + 1, sizeof(*list));
 	for (i = 0; i < status->rooms_len; i++) {

@@ -638,10 +638,8 @@ struct courier_counters courier_counters(const struct courier *courier)
 	return counters;
 }
 
-static void courier_free(struct courier *courier)
+void courier_destroy(struct courier *courier)
 {
-	void (*closed)(void *arg) = courier->closed;
-	void *arg = courier->closed_arg;
 	struct lane *lane, *next;
 
 	for (lane = courier->lanes; lane; lane = next) {
@@ -653,7 +651,6 @@ static void courier_free(struct courier *courier)
 	free(courier->user_id);
 	free(courier->device_id);
 	free(courier);
-	closed(arg);
 }
 
 static void on_handle_closed(uv_handle_t *handle)
@@ -665,7 +662,7 @@ static void on_handle_closed(uv_handle_t *handle)
 	else
 		courier->grace_closed = true;
 	if (courier->timer_closed && courier->grace_closed)
-		courier_free(courier);
+		courier->closed(courier->closed_arg);
 }
 
 /* Called after each thing that ends while closing; goes on when nothing is left. */

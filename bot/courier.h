@@ -71,5 +71,6 @@ void courier_server_up(struct courier *courier);
 struct courier_counters courier_counters(const struct courier *courier);
 
 /* Starts nothing new, waits for what is in flight (grace_ms at most, then cancels: the outbox
- * keeps it), then calls closed(arg) once and frees. */
+ * keeps it), then calls closed(arg) once. From then on it is deaf, and may still be called. */
 void courier_close(struct courier *courier, int64_t grace_ms, void (*closed)(void *arg), void *arg);
+void courier_destroy(struct courier *courier); /* after closed() */

@@ -71,6 +71,8 @@ static enum err open_machine(struct keys *keys)
 		if (err == OK)
 			err = core_open(&keys->core, keys->store, &options, false, fingerprint,
 			        &keys->fault);
+		if (err == OK) /* the device may have been signed out since */
+			err = crypto_lists_missed(keys->core.machine);
 		err = end(keys, err);
 	}
 	explicit_bzero(&options, sizeof(options));

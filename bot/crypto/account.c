@@ -11,13 +11,14 @@
 #include <string.h>
 #include "bot/base/clock.h"
 #include "bot/crypto/canonical.h"
+#include "bot/crypto/devices.h"
 #include "bot/crypto/identity.h"
 #include "bot/crypto/request.h"
 
 #define ONE_TIME_KEYS 50              /* kept on the server; libolm holds twice as many */
 #define FALLBACK_PAUSE_MS (60 * 1000) /* between two fallback keys */
-#define GONE_PAUSE_MS CLOCK_HOUR_MS   /* between two uploads of keys that the server lost */
-#define GONE_LIST_MS (2 * CLOCK_MINUTE_MS)
+/* Between two uploads of keys that the server lost. */
+#define GONE_PAUSE_MS (10 * CLOCK_MINUTE_MS)
 #define FALLBACK_OLD_MS CLOCK_HOUR_MS /* messages to the former key still come that long */
 
 enum err account_load(struct crypto *crypto, struct OlmAccount **out)
@@ -261,8 +262,7 @@ enum err account_take_sync(struct crypto *crypto, int64_t now_ms, const json_t *
 	return code;
 }
 
-/* uploaded_ms: 0 = it was refused. */
-static enum err mark_published(struct crypto *crypto, int64_t uploaded_ms)
+static enum err mark_published(struct crypto *crypto, bool uploaded)
 {
 	AUTO_JSON state = NULL;
 	struct OlmAccount *account;
@@ -274,15 +274,16 @@ static enum err mark_published(struct crypto *crypto, int64_t uploaded_ms)
 	ol_account_published(account);
 	code = account_save(crypto, account);
 	ol_account_free(account);
-	if (code == OK && uploaded_ms != 0) {
+	if (code == OK && uploaded) {
 		code = keep_get_or_new(crypto, "machine", "keys", &state);
-		if (code == OK) {
-			json_object_set_new(state, "uploaded", json_true());
-			json_object_set_new(state, "uploaded_ms", json_integer(uploaded_ms));
-			code = keep_put(crypto, "machine", "keys", state);
-		}
 	}
-	return code;
+	if (code != OK || !uploaded || json_is_true(json_object_get(state, "uploaded"))) {
+		return code;
+	}
+	json_object_set_new(state, "uploaded", json_true());
+	code = keep_put(crypto, "machine", "keys", state);
+	/* a list that was asked for before does not show the device */
+	return code == OK ? devices_mark_dirty(crypto, crypto->user_id) : code;
 }
 
 enum err account_uploaded(
@@ -291,12 +292,12 @@ enum err account_uploaded(
 	if (js_obj(body, "one_time_key_counts") == NULL) {
 		return fault_set(fault, ERR_PROTO, "keys/upload: no one_time_key_counts");
 	}
-	return mark_published(crypto, now_ms);
+	return mark_published(crypto, true);
 }
 
 enum err account_refused(struct crypto *crypto, int64_t now_ms, const char *reason)
 {
-	enum err code = mark_published(crypto, 0);
+	enum err code = mark_published(crypto, false);
 
 	if (code == OK) {
 		code = notice_add(crypto, "keys/upload",
@@ -318,9 +319,7 @@ enum err account_gone(struct crypto *crypto, int64_t now_ms)
 		code = keep_get_or_new(crypto, "machine", "keys", &state);
 	}
 	if (code != OK || waits || !json_is_true(json_object_get(state, "uploaded")) ||
-	        now_ms - js_int(state, "gone_ms") < GONE_PAUSE_MS ||
-	        /* the list may be older than that */
-	        now_ms - js_int(state, "uploaded_ms") < GONE_LIST_MS) {
+	        now_ms - js_int(state, "gone_ms") < GONE_PAUSE_MS) {
 		return code;
 	}
 	json_object_set_new(state, "uploaded", json_false());

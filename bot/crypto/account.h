@@ -26,7 +26,7 @@ enum err account_take_sync(struct crypto *crypto, int64_t now_ms, const json_t *
 enum err account_uploaded(
         struct crypto *crypto, int64_t now_ms, const json_t *body, struct fault *fault);
 /* The server's list of our devices lacks this one, as after it was signed out: its keys go up
- * again, once an hour at most. */
+ * again, every ten minutes at most. */
 enum err account_gone(struct crypto *crypto, int64_t now_ms);
 /* The keys that are stored are older than those that were published: the fallback key is made anew
  * with the next sync. */

@@ -182,15 +182,19 @@ enum err devices_unanswered(struct crypto *crypto, int64_t now_ms, const json_t 
 }
 
 /* The list is as new as the request was, unless it changed again since. */
-static enum err settle(struct crypto *crypto, const char *user_id, int64_t seq)
+static enum err settle(
+        struct crypto *crypto, int64_t now_ms, const char *user_id, int64_t seq, const json_t *body)
 {
 	AUTO_JSON dirty = NULL;
 	enum err code = keep_get(crypto, "dirty", user_id, &dirty);
+	bool current = code == OK && js_int(dirty, "seq") == seq;
 
-	if (code != OK || js_int(dirty, "seq") != seq) {
-		return code == ERR_NOT_FOUND ? OK : code;
+	if (code != OK && code != ERR_NOT_FOUND) {
+		return code;
 	}
-	return keep_remove(crypto, "dirty", user_id);
+	code = current ? keep_remove(crypto, "dirty", user_id) : OK;
+	/* last, as it may find that the list must be asked for once more */
+	return code == OK ? devices_take_answer(crypto, now_ms, user_id, body, current) : code;
 }
 
 static bool server_failed(const json_t *body, const char *user_id)
@@ -215,10 +219,7 @@ enum err devices_queried(struct crypto *crypto, int64_t now_ms, const json_t *co
 		if (server_failed(body, user_id)) {
 			code = put_off(crypto, now_ms, user_id);
 		} else {
-			code = devices_take_answer(crypto, now_ms, user_id, body);
-			if (code == OK) {
-				code = settle(crypto, user_id, json_integer_value(seq));
-			}
+			code = settle(crypto, now_ms, user_id, json_integer_value(seq), body);
 		}
 		if (code != OK) {
 			break;

@@ -23,9 +23,10 @@ enum err devices_must_wait(struct crypto *crypto, int64_t now_ms, const char *us
 enum err devices_query(struct crypto *crypto, int64_t now_ms);
 enum err devices_queried(struct crypto *crypto, int64_t now_ms, const json_t *context,
         const json_t *body, struct fault *fault);
-/* One user's part of the answer (devices_answer.c). */
-enum err devices_take_answer(
-        struct crypto *crypto, int64_t now_ms, const char *user_id, const json_t *body);
+/* One user's part of the answer (devices_answer.c). current: nothing changed since it was asked
+ * for; what an older answer lacks may be there by now. */
+enum err devices_take_answer(struct crypto *crypto, int64_t now_ms, const char *user_id,
+        const json_t *body, bool current);
 enum err devices_unanswered(struct crypto *crypto, int64_t now_ms, const json_t *context);
 
 /* The user's row, an empty object when nothing is known. A new reference. */

@@ -323,8 +323,13 @@ enum err identity_seen(struct crypto *crypto, int64_t now_ms, bool device_signed
 	AUTO_JSON row = NULL;
 	enum err code = row_get(crypto, &row);
 
-	if (code != OK || device_signed || !json_is_true(json_object_get(row, "signed"))) {
+	if (code != OK || device_signed == json_is_true(json_object_get(row, "signed"))) {
 		return code == ERR_NOT_FOUND ? OK : code;
+	}
+	if (device_signed) { /* its keys went up with the signature in them */
+		return json_is_true(json_object_get(row, "uploaded"))
+		               ? row_mark(crypto, "signed", true, 0)
+		               : OK;
 	}
 	return row_mark(crypto, "signed", false, now_ms + CLOCK_MINUTE_MS);
 }

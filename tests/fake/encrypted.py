@@ -3,9 +3,11 @@
 import json
 import pathlib
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import traceback
 
@@ -185,6 +187,30 @@ def test_a_storm_sums_up():
     w.server.wait(lambda: "25 alerts" in w.op.text() or "storm" in w.op.text().lower(), 60)
     w.server.wait(lambda: re.search(r"\b25\b", w.op.text()), 60)
     check(len(w.new()) <= 7, f"{len(w.new())} new messages in a storm")
+    w.end()
+
+
+def test_stopping_while_a_send_is_under_way():
+    """What /sync brings meanwhile finds the other parts closed already."""
+    w = World()
+    w.in_touch()
+    w.answered(w.op.say("!help"), "!ack")
+    stop = threading.Event()
+
+    def slow(request):
+        stop.wait(30)
+        request.proceed()
+    w.server.trick("PUT", f"{OPS}/send/", slow)
+    w.bot.call(node("r-1"))
+    w.server.wait(lambda: len(w.server.puts) == 2)
+    w.bot.process.send_signal(signal.SIGTERM)
+    end = time.monotonic() + 30
+    while w.bot.path.exists():  # the socket goes first
+        check(time.monotonic() < end, "it does not stop")
+        time.sleep(0.01)
+    w.op.say("!status")
+    w.server.wait(lambda: w.server.requests[-1][1].endswith("/sync"))
+    stop.set()
     w.end()
 
 
