@@ -101,7 +101,7 @@ async function join(request) {
         joined.set(request.room, [...(joined.get(request.room) ?? []), there]);
         client.joinRoom(request.room).catch(reject);
     });
-    return { room_id: room.roomId };
+    return { room_id: room?.roomId ?? request.room }; // told of the membership before the room is made
 }
 
 function onVerifier(verifier) {
