@@ -11,8 +11,8 @@
  *   nokey    user | device → no Olm session to be had before some time
  *   wedged   Curve25519 key → when a new session was begun to mend a broken one
  *   outbound room id → session;  shared: room id → who has it
- *   inbound  room id | session id → session
- *   index    session id | message index → the event it was used by
+ *   inbound  room id | session id | user id → session
+ *   index    session id | user id | message index → the event it was used by
  *   ask      session id → the key was asked for
  *   notice   what → text, and n that says which is newer
  *

@@ -2,8 +2,9 @@
  * room_in.h - inbound room sessions: taking keys, asking for them. Inside bot/crypto/ only.
  *
  * Kinds in the store:
- *   inbound  room id | session id → pickle, user, curve25519, ed25519 (who gave it), forwarded
- *   index    session id | message index → the event it was used by
+ *   inbound  room id | session id | user id (who gave it; anybody who has it can) → pickle, user,
+ *            curve25519, ed25519, forwarded
+ *   index    session id | user id | message index → the event it was used by
  *   ask      room id | session id → the key was asked for: request, user
  */
 #pragma once

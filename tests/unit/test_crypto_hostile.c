@@ -87,8 +87,8 @@ static void a_message_of_another_room_is_refused(void **state)
 	/* as if op, or who has the key, had given it for that room too */
 	session =
 	        json_string_value(json_object_get(json_object_get(event, "content"), "session_id"));
-	from = x_asprintf("%s\x1f%s", ROOM, session);
-	to = x_asprintf("!other:x\x1f%s", session);
+	from = x_asprintf("%s\x1f%s\x1f@op:x", ROOM, session);
+	to = x_asprintf("!other:x\x1f%s\x1f@op:x", session);
 	rows = json_object_get(bot->kept, "inbound");
 	json_object_set(rows, to, json_object_get(rows, from));
 	assert_string_equal(sim_read(bot, "!other:x", event, NULL), "denied");
@@ -289,7 +289,7 @@ static void forward(struct sim *sim, struct sim_machine *keeper, struct sim_mach
 {
 	const json_t *content = json_object_get(event, "content");
 	const char *session = json_string_value(json_object_get(content, "session_id"));
-	char *key = x_asprintf("%s\x1f%s", ROOM, session);
+	char *key = x_asprintf("%s\x1f%s\x1f@op:x", ROOM, session);
 	json_t *row = json_loads(
 	        json_string_value(json_object_get(json_object_get(keeper->kept, "inbound"), key)),
 	        0, NULL);
@@ -321,6 +321,74 @@ static void forward(struct sim *sim, struct sim_machine *keeper, struct sim_mach
 	ol_inbound_free(inbound);
 	x_wipe_free_str(exported);
 	free(key);
+}
+
+/* A member gives the bot the operator's session as one's own, before the operator does. */
+static void who_gives_anothers_key_takes_nothing_from_it(void **state)
+{
+	struct sim *sim = sim_create();
+	struct sim_machine *bot, *op, *out;
+	json_t *content = body("!ack"), *event, *copy, *row, *key, *device, *message = NULL;
+	struct OlmOutboundGroupSession *session;
+	struct ol_pickle_key pickle_key;
+	char *id, *session_key;
+	bool obey = false;
+
+	pair(sim, &bot, &op);
+	out = sim_add(sim, "@out:x", "OUT", true);
+	sim_settle(sim);
+	json_decref(sim_send(bot, ROOM, three, 3, 0, content)); /* Olm sessions with all */
+	sim_settle(sim);
+	json_decref(sim_send(op, ROOM, three, 3, 0, content));
+	json_array_clear(bot->inbox); /* the homeserver holds the operator's key back */
+	memset(&pickle_key, 7, sizeof(pickle_key));
+	row = json_loads(
+	        json_string_value(json_object_get(json_object_get(op->kept, "outbound"), ROOM)), 0,
+	        NULL);
+	assert_int_equal(ol_outbound_load(&session, &pickle_key,
+	                         json_string_value(json_object_get(row, "pickle"))),
+	        OK);
+	id = ol_outbound_id(session);
+	session_key = ol_outbound_key(session);
+	key = json_pack("{s:s, s:s, s:s, s:s}", "algorithm", "m.megolm.v1.aes-sha2", "room_id",
+	        ROOM, "session_id", id, "session_key", session_key);
+	device = json_pack(
+	        "{s:O}", "keys", json_object_get(sim_in(sim->device_keys, "@bot:x"), "BOT"));
+	assert_int_equal(
+	        sessions_encrypt(out->crypto, "@bot:x", "BOT", device, "m.room_key", key, &message),
+	        OK);
+	json_array_append_new(bot->inbox, json_pack("{s:s, s:s, s:o}", "type", "m.room.encrypted",
+	                                          "sender", "@out:x", "content", message));
+	assert_true(sim_sync(bot));
+	sim_run(bot);
+	event = sim_send(op, ROOM, three, 3, 0, content);
+	copy = json_deep_copy(event); /* the thief says it first, as one's own */
+	json_object_set_new(copy, "sender", json_string("@out:x"));
+	json_object_set_new(copy, "event_id", json_string("$stolen"));
+	sim_read(bot, ROOM, copy, NULL);
+	sim_run(bot);
+	assert_string_equal(sim_read(bot, ROOM, event, NULL), "denied");
+	/* then the operator's key is let through */
+	assert_int_equal(
+	        sessions_encrypt(op->crypto, "@bot:x", "BOT", device, "m.room_key", key, &message),
+	        OK);
+	json_array_append_new(bot->inbox, json_pack("{s:s, s:s, s:o}", "type", "m.room.encrypted",
+	                                          "sender", "@op:x", "content", message));
+	assert_true(sim_sync(bot));
+	sim_run(bot);
+	assert_string_equal(sim_read(bot, ROOM, copy, NULL), "!ack"); /* by one's own authority */
+	assert_string_equal(sim_read(bot, ROOM, event, &obey), "!ack");
+	assert_true(obey);
+	ol_outbound_free(session);
+	x_wipe_free_str(session_key);
+	free(id);
+	json_decref(row);
+	json_decref(key);
+	json_decref(device);
+	json_decref(copy);
+	json_decref(event);
+	json_decref(content);
+	sim_destroy(sim);
 }
 
 static int asked_for(struct sim_machine *m)
@@ -539,6 +607,7 @@ int main(void)
 	        cmocka_unit_test(a_message_of_another_room_is_refused),
 	        cmocka_unit_test(the_newest_notices_stay),
 	        cmocka_unit_test(who_claims_anothers_key_takes_nothing_from_it),
+	        cmocka_unit_test(who_gives_anothers_key_takes_nothing_from_it),
 	        cmocka_unit_test(a_device_signed_by_anothers_key_gets_nothing),
 	        cmocka_unit_test(an_identity_that_is_gone_is_told),
 	        cmocka_unit_test(keys_that_are_withheld_are_told_until_one_comes),
