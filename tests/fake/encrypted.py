@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import sqlite3
 import sys
 import threading
 import time
@@ -54,6 +55,44 @@ def test_a_lost_answer_is_retried_with_the_same_ciphertext():
 
 def test_a_refused_send_is_retried_with_the_same_ciphertext():
     once_after(lambda r: r.reply(502, None, raw=b"<html>"))
+
+
+def test_an_event_of_unknown_fate_is_found_by_its_ciphertext():
+    w = World()
+    w.in_touch()
+
+    def taken(request):
+        request.proceed(silent=True)
+        stop.wait(30)
+    stop = threading.Event()
+    w.server.trick("PUT", f"{OPS}/send/", taken)
+    w.bot.call(node("r-1"))
+    w.server.wait(lambda: w.server.timeline)
+    w.bot.kill()
+    stop.set()
+    db = sqlite3.connect(w.bot.folder / "operations.db")
+    with db:  # eleven minutes later, when no homeserver need know its transaction id
+        check(db.execute("UPDATE outbox SET known_ms = known_ms - 660000").rowcount == 1, "not stored")
+    db.close()
+    w.bot.start()
+    w.wait_status(lambda s: s["waiting"] == 0, "still waiting")
+    check(len(w.server.puts) == 1 and len(w.server.timeline) == 1, "sent again")
+    w.end()
+
+
+def test_what_was_set_aside_is_encrypted_anew_on_retry():
+    w = World()
+    w.in_touch()
+    w.server.trick("PUT", f"{OPS}/send/", lambda r: r.reply(403, {"errcode": "M_FORBIDDEN", "error": "never"}))
+    w.bot.call(node("r-1"))
+    w.wait_status(lambda s: s["aside"] == 1, "not set aside")
+    w.bot.call(node("r-2", app="second"))
+    w.readable("r-2")
+    check(w.bot.call({"op": "retry"})["count"] == 1, "not retried")
+    w.readable("r-1")
+    paths, bodies = zip(*w.server.puts)
+    check(len(set(paths)) == 3 and len({body["ciphertext"] for body in bodies}) == 3, "a transaction id or index twice")
+    w.end()
 
 
 def test_many_queued_while_the_homeserver_was_down():
