@@ -303,9 +303,9 @@ enum err identity_signed(
 		        text != NULL ? text : "no reason given");
 	}
 	if (code == OK && js_str(context, "user") == NULL) {
-		code = row_mark(crypto, "signed",
-		        json_object_get(js_obj(failures, user), crypto->device_id) == NULL,
-		        failed ? now_ms + RETRY_MS : 0);
+		/* it counts once it is seen in the list of our devices, which is asked for now */
+		code = row_mark(
+		        crypto, "signed", false, now_ms + (failed ? RETRY_MS : CLOCK_MINUTE_MS));
 	}
 	return code == OK ? devices_mark_dirty(crypto, user) : code;
 }
@@ -326,7 +326,7 @@ enum err identity_seen(struct crypto *crypto, int64_t now_ms, bool device_signed
 	if (code != OK || device_signed == json_is_true(json_object_get(row, "signed"))) {
 		return code == ERR_NOT_FOUND ? OK : code;
 	}
-	if (device_signed) { /* its keys went up with the signature in them */
+	if (device_signed) {
 		return json_is_true(json_object_get(row, "uploaded"))
 		               ? row_mark(crypto, "signed", true, 0)
 		               : OK;

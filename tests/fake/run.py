@@ -294,7 +294,7 @@ def test_nothing_is_encrypted_before_the_device_is_signed():
     server, bot = make()
     server.state[(OPS, "m.room.encryption")] = {"algorithm": "m.megolm.v1.aes-sha2"}
     server.trick("POST", "/keys/signatures/upload", lambda r: r.reply(
-        200, {"failures": {server.USER: {"DEV": {"errcode": "M_UNKNOWN", "error": "bad signature"}}}}))
+        200, {"failures": {server.USER: {server.DEVICE: {"errcode": "M_UNKNOWN", "error": "bad signature"}}}}))
     bot.start()
     bot.call(node("r-1"))
     bot.call(node("r-2", severity="warning"))
