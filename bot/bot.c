@@ -90,6 +90,8 @@ static void on_link_closed(void *arg)
 	struct bot *bot = arg;
 
 	bot->link = NULL;
+	courier_destroy(bot->courier); /* the link's parts may poke it until their end */
+	bot->courier = NULL;
 	if (bot->mirror)
 		mirror_close(bot->mirror, on_mirror_closed, bot);
 	else
@@ -100,7 +102,6 @@ static void on_courier_closed(void *arg)
 {
 	struct bot *bot = arg;
 
-	bot->courier = NULL;
 	link_close(bot->link, on_link_closed, bot);
 }
 
@@ -308,6 +309,7 @@ static void on_status(struct report_status *status, void *arg)
 		        .problem = room->ready || room->problem[0] ? room->problem
 		                                                   : "not resolved yet",
 		        .encrypted = room->encrypted,
+		        .denied = room->denied,
 		};
 	}
 	status->rooms = list;
@@ -434,7 +436,7 @@ static int bot_start(struct bot *bot, const struct bot_options *options, struct 
 	        .writer = bot->writer,
 	        .courier = bot->courier,
 	        .on_status = on_status,
-	        .vault = on_vault,
+	        .on_vault = on_vault,
 	        .arg = bot,
 	};
 	bot->ops = ops_create(&env, bot->config);

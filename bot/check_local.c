@@ -15,6 +15,7 @@
 #include "bot/base/alloc.h"
 #include "bot/check.h"
 #include "bot/exit.h"
+#include "storage/keys.h"
 #include "storage/outbox.h"
 #include "storage/probe.h"
 #include "storage/state.h"
@@ -114,6 +115,44 @@ static void look_at_queue(struct check *check, struct store *store)
 	}
 }
 
+#define WITHHELD "withheld "
+
+struct notices {
+	struct check *check;
+	int others;
+};
+
+/* What is remembered of encryption: a reader's client that gives this device no keys does not
+ * trust it. */
+static void take_notice(char *key, char *value, void *arg)
+{
+	struct notices *notices = arg;
+	json_t *row = json_loads(value, 0, NULL);
+	const char *text = json_string_value(json_object_get(row, "text"));
+
+	if (text && strncmp(key, WITHHELD, strlen(WITHHELD)) == 0) {
+		check_warning(notices->check, "encryption", "%s", text);
+		check_fix(notices->check,
+		        "this device must be signed (see device); then let that user write again: "
+		        "a key that comes ends this");
+	} else if (text) {
+		notices->others++;
+	}
+	json_decref(row);
+	free(key);
+	free(value);
+}
+
+static void look_at_notices(struct check *check, struct store *store)
+{
+	struct notices notices = {.check = check};
+
+	if (keys_list(store, "notice", "", take_notice, &notices) == OK && notices.others > 0) {
+		check_warning(check, "encryption", "%d refused or failed so far", notices.others);
+		check_fix(check, "see matrix-telemetry-bot status");
+	}
+}
+
 static void look_into_database(struct check *check, const char *path)
 {
 	struct fault fault = {0};
@@ -144,6 +183,7 @@ static void look_into_database(struct check *check, const char *path)
 	}
 	look_at_device(check, store);
 	look_at_queue(check, store);
+	look_at_notices(check, store);
 	store_close(store);
 }
 

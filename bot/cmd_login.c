@@ -16,6 +16,7 @@
 #include "bot/base/buf.h"
 #include "bot/base/clock.h"
 #include "bot/exit.h"
+#include "bot/login_keys.h"
 #include "bot/password.h"
 #include "bot/token_file.h"
 #include "storage/state.h"
@@ -28,6 +29,7 @@ struct login {
 	bool json, print, from_stdin;
 	char *password, *token;
 	char *device_id; /* of the database, then of the answer; NULL = none */
+	struct login_keys keys;
 };
 
 static int tell(int code, const char *text)
@@ -252,22 +254,53 @@ static void print_json(const struct login *login, const char *file)
 		json_object_set_new(object, "token_file", json_string(file));
 	else
 		json_object_set_new(object, "access_token", json_string(login->token));
+	if (login->keys.recovery_key)
+		json_object_set_new(object, "recovery_key", json_string(login->keys.recovery_key));
+	if (login->keys.note)
+		json_object_set_new(object, "note", json_string(login->keys.note));
 	json_dumpf(object, stdout, JSON_COMPACT);
 	printf("\n");
 	wipe_string(object, "access_token");
+	wipe_string(object, "recovery_key");
 	json_decref(object);
 }
 
 static int store_token(struct login *login)
 {
-	const char *file = login->config->matrix.token.file;
 	struct fault fault = {0};
 
-	if (!login->print && token_file_write(file, login->token, &fault) != OK) {
+	if (!login->print &&
+	        token_file_write(login->config->matrix.token.file, login->token, &fault) != OK) {
 		fprintf(stderr, "login: the token cannot be stored: %s\n", fault.text);
 		log_out(login);
 		return EX_CONFIG;
 	}
+	return EX_OK;
+}
+
+static void make_keys(struct login *login)
+{
+	if (ask_set_token(login->ask, login->token) != OK)
+		return;
+	login_keys_make(login->ask, login->config, login->device_id, login->password, &login->keys);
+	ask_set_token(login->ask, NULL);
+}
+
+static void tell_keys(const struct login_keys *keys)
+{
+	if (keys->recovery_key)
+		fprintf(stderr,
+		        "\nThe account's recovery key, shown this once; keep it where the password "
+		        "is:\n\n    %s\n\n",
+		        keys->recovery_key);
+	if (keys->note)
+		fprintf(stderr, "Encrypted rooms: %s.\n", keys->note);
+}
+
+static int tell_result(struct login *login)
+{
+	const char *file = login->config->matrix.token.file;
+
 	if (login->json)
 		print_json(login, login->print ? NULL : file);
 	else if (login->print)
@@ -280,6 +313,8 @@ static int store_token(struct login *login)
 		fprintf(stderr, "Logged in as %s, device %s.%s%s\n", login->config->matrix.user,
 		        login->device_id, login->print ? "" : " The token is in ",
 		        login->print ? "" : file);
+	if (!login->json)
+		tell_keys(&login->keys);
 	return EX_OK;
 }
 
@@ -297,7 +332,12 @@ static int run(struct login *login)
 		return tell(fault.code == ERR_UNSUPPORTED ? EX_USAGE : EX_DATAERR, fault.text);
 	read_device(login);
 	code = post_login(login);
-	return code == EX_OK ? store_token(login) : code;
+	if (code == EX_OK)
+		code = store_token(login);
+	if (code != EX_OK)
+		return code;
+	make_keys(login);
+	return tell_result(login);
 }
 
 int cmd_login(const char *config_path, bool json, int argc, char **argv)
@@ -315,6 +355,8 @@ int cmd_login(const char *config_path, bool json, int argc, char **argv)
 	config_unref(login.config);
 	x_wipe_free_str(login.password);
 	x_wipe_free_str(login.token);
+	x_wipe_free_str(login.keys.recovery_key);
+	free(login.keys.note);
 	free(login.device_id);
 	return code;
 }

@@ -199,7 +199,7 @@ static void outcome_done(enum err result, const char *message, void *arg)
 		/* The event stays frozen and is sent again under its transaction id, which the
 		 * homeserver answers with the same event. */
 		log_error("courier", "could not write down a send to %s: %s", o->room, message);
-	else {
+	else if (o->outcome != DELIVER_ABSENT) {
 		outcome_mirror(o);
 		if (courier->events.on_result)
 			courier->events.on_result(o->what, o->room, o->outbox_id, o->event_id,
@@ -315,8 +315,8 @@ static void on_found(enum err code, const char *event_id, const char *error, voi
 		return;
 	}
 	if (code == OK && !courier->closing && courier->mx) {
-		outcome_submit(lane, DELIVER_ABSENT, NULL, NULL, false);
-		lane_send(lane);
+		/* chosen again: what another device encrypted is encrypted anew first */
+		outcome_submit(lane, DELIVER_ABSENT, NULL, NULL, true);
 		return;
 	}
 	if (code == OK || code == ERR_CANCELED || code == ERR_AUTH || courier->closing) {
@@ -350,6 +350,15 @@ static void lane_send(struct lane *lane)
 	lane->call = mx_start_text(
 	        lane->courier->mx, "PUT", path, event->content, SEND_TIMEOUT_MS, on_sent, lane);
 	free(path);
+}
+
+/* The room became encrypted while its event was chosen. */
+static bool is_late(const struct courier *courier, const struct deliver_event *event)
+{
+	const struct room *room = rooms_get(courier->rooms, event->room);
+
+	return room && room->encrypted && strcmp(room->room_id, event->room_id) == 0 &&
+	       strcmp(event->type, "m.room.encrypted") != 0;
 }
 
 /* Takes over *event. */
@@ -418,7 +427,7 @@ static void choice_done(enum err result, const char *message, void *arg)
 {
 	struct choice *c = arg;
 	struct courier *courier = c->courier;
-	bool waits = false;
+	bool waits = false, leaves = false;
 	size_t i;
 
 	courier->jobs--;
@@ -437,14 +446,21 @@ static void choice_done(enum err result, const char *message, void *arg)
 		struct lane *lane;
 
 		waits = waits || c->events[i].waits;
+		leaves = leaves || (c->events[i].outbox_id && c->rooms[i].encrypted);
 		if (!c->events[i].outbox_id || courier->closing || !courier->mx)
 			continue;
 		lane = lane_get(courier, c->rooms[i].name);
-		if (lane->state == LANE_IDLE)
+		if (lane->state != LANE_IDLE)
+			continue;
+		if (is_late(courier, &c->events[i]))
+			courier->wanted = true;
+		else
 			lane_start(lane, &c->events[i]);
 	}
 	if (waits && courier->cipher.on_waits)
 		courier->cipher.on_waits(courier->cipher.arg);
+	else if (leaves && courier->cipher.on_leaves)
+		courier->cipher.on_leaves(courier->cipher.arg);
 out:
 	choice_destroy(c);
 	if (courier->closing) {
@@ -627,10 +643,8 @@ struct courier_counters courier_counters(const struct courier *courier)
 	return counters;
 }
 
-static void courier_free(struct courier *courier)
+void courier_destroy(struct courier *courier)
 {
-	void (*closed)(void *arg) = courier->closed;
-	void *arg = courier->closed_arg;
 	struct lane *lane, *next;
 
 	for (lane = courier->lanes; lane; lane = next) {
@@ -642,7 +656,6 @@ static void courier_free(struct courier *courier)
 	free(courier->user_id);
 	free(courier->device_id);
 	free(courier);
-	closed(arg);
 }
 
 static void on_handle_closed(uv_handle_t *handle)
@@ -654,7 +667,7 @@ static void on_handle_closed(uv_handle_t *handle)
 	else
 		courier->grace_closed = true;
 	if (courier->timer_closed && courier->grace_closed)
-		courier_free(courier);
+		courier->closed(courier->closed_arg);
 }
 
 /* Called after each thing that ends while closing; goes on when nothing is left. */

@@ -31,6 +31,8 @@ struct courier_cipher {
 	struct member_list *(*members)(const char *room_id, void *arg);
 	/* A room waits for keys: what the cipher asked for is to be sent. */
 	void (*on_waits)(void *arg);
+	/* An encrypted event leaves: there may be more to send with it, which nothing waits for. */
+	void (*on_leaves)(void *arg);
 	void *arg;
 };
 
@@ -69,5 +71,6 @@ void courier_server_up(struct courier *courier);
 struct courier_counters courier_counters(const struct courier *courier);
 
 /* Starts nothing new, waits for what is in flight (grace_ms at most, then cancels: the outbox
- * keeps it), then calls closed(arg) once and frees. */
+ * keeps it), then calls closed(arg) once. From then on it is deaf, and may still be called. */
 void courier_close(struct courier *courier, int64_t grace_ms, void (*closed)(void *arg), void *arg);
+void courier_destroy(struct courier *courier); /* after closed() */

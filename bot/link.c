@@ -213,6 +213,13 @@ static void on_waits(void *arg)
 	vault_pump(link->vault);
 }
 
+static void on_leaves(void *arg)
+{
+	struct link *link = arg;
+
+	vault_pump_soon(link->vault);
+}
+
 static void on_sync_state(bool up, const char *error, void *arg)
 {
 	struct link *link = arg;
@@ -239,7 +246,7 @@ struct identity_job {
 	char *user_id, *device_id;
 	bool new_device;
 	char *stored_user, *stored_device, *since;
-	char **encrypted;
+	struct room_row *encrypted;
 	size_t encrypted_len;
 };
 
@@ -304,7 +311,8 @@ static void link_go_online(struct link *link, const struct identity_job *job)
 		link->rooms =
 		        rooms_create(link->options.loop, link->mx, job->user_id, &rooms_events);
 		for (i = 0; i < job->encrypted_len; i++)
-			rooms_remember_encrypted(link->rooms, job->encrypted[i]);
+			rooms_remember_encrypted(
+			        link->rooms, job->encrypted[i].room_id, job->encrypted[i].address);
 		link->members = members_create(link->options.loop, link->mx, &members_events);
 		rooms_configure(link->rooms, link->config);
 		link->sync = sync_create(link->options.loop, link->mx, job->user_id, &sync_events);
@@ -335,11 +343,7 @@ static void link_go_online(struct link *link, const struct identity_job *job)
 /* What was read is forgotten: another try reads it anew. */
 static void identity_reset(struct identity_job *job)
 {
-	size_t i;
-
-	for (i = 0; i < job->encrypted_len; i++)
-		free(job->encrypted[i]);
-	free(job->encrypted);
+	room_rows_free(job->encrypted, job->encrypted_len);
 	free(job->stored_user);
 	free(job->stored_device);
 	free(job->since);
@@ -521,7 +525,8 @@ enum err link_create(struct link **out, const struct link_options *options, stru
 	link->events = *events;
 	link->homeserver = x_strdup(config->matrix.homeserver);
 	link->vault = vault_create(options->loop, options->writer, config, &vault_events);
-	cipher = (struct courier_cipher){vault_cipher(link->vault), members_for, on_waits, link};
+	cipher = (struct courier_cipher){
+	        vault_cipher(link->vault), members_for, on_waits, on_leaves, link};
 	courier_set_cipher(options->courier, &cipher);
 	uv_timer_init(options->loop, &link->timer);
 	link->timer.data = link;

@@ -97,12 +97,13 @@ static const struct {
         {"unsilence", verb_client, "end a silence: unsilence NUMBER"},
         {"heartbeat", verb_client,
                 "the daily sign of life and those of apps; heartbeat now sends one"},
+        {"accept", verb_client,
+                "trust the new identity of a user in encrypted rooms: accept USER KEY"},
         {"retry", verb_client, "put set-aside messages back into the queue: retry [ID]"},
         {"wait", verb_client, "wait until an alert is in the room: wait ALERT"},
         {"subscribe", verb_client, "a line for each thing that happens"},
         {"metrics", verb_client, "counters, as data"},
-        {"verify", verb_client,
-                "compare emoji with an operator: verify [USER | --accept-identity USER]"},
+        {"verify", verb_client, "compare emoji with an operator: verify [USER]"},
         {"test", verb_client, "inject a synthetic failure: test node|dag|violation|all"},
 };
 

@@ -5,7 +5,6 @@
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
-#include "bot/base/log.h"
 #include "bot/timeline_internal.h"
 #include "handlers/command.h"
 #include "storage/state.h"
@@ -56,6 +55,7 @@ static bool event_read(const struct source *source, struct room_event *event)
 	        .content = content,
 	        .power = source->power,
 	        .encrypted = source->encrypted,
+	        .clear = true,
 	        .sent_ms = json_integer_value(json_object_get(raw, "origin_server_ts")),
 	};
 	if (event->type && strcmp(event->type, "m.room.redaction") == 0)
@@ -94,13 +94,11 @@ static enum err decrypt(
 	enum err err = crypto_decrypt(core_machine(r->core), r->env.now_ms, source->room_id,
 	        source->raw, ask, &clear, &fault);
 
-	if (err == ERR_INVALID || err == ERR_DENIED) {
-		log_warning("timeline", "%s: an event of %s is not taken: %s", event->room,
-		        event->sender, fault.text);
+	if (err == ERR_INVALID || err == ERR_DENIED) /* the machine told it, once */
 		return OK;
-	}
 	if (err != OK)
 		return err;
+	event->clear = false;
 	event->type = clear.type;
 	event->content = clear.content;
 	event->device_id = clear.device_id;

@@ -235,6 +235,9 @@ static const char *why_refused(const struct config *config, const struct room_ev
 {
 	if (!command_may(config, event))
 		return "you are not among those who may command me here";
+	if (event->encrypted && event->clear)
+		return "it came unencrypted into an encrypted room: anybody may have put it "
+		       "there";
 	if (event->encrypted && !event->obey)
 		return "this device of yours is not verified by you: sign it (in Element: "
 		       "Settings, "

@@ -86,6 +86,7 @@ struct deliver_event {
 	bool look_first;   /* its fate is unknown for too long, or it is of another device */
 	int64_t frozen_ms; /* first try not before this */
 	bool waits;        /* nothing to send (outbox_id 0) until the room's keys are shared */
+	bool again;        /* nothing to send, as what would have been was set aside: ask again */
 };
 
 void deliver_event_finish(struct deliver_event *event);

@@ -1,5 +1,5 @@
 /*
- * deliver_send.c - see deliver.h: what leaves next, and what became of it.
+ * deliver_send.c - see deliver.h: what leaves next.
  *
  * Invariant: content that may have been sent is never changed. Freezing an event fixes its
  * content, marks the alerts it carries, and is committed before the first byte leaves.
@@ -13,7 +13,7 @@
 #include "handlers/group.h"
 #include "handlers/render.h"
 #include "storage/alerts.h"
-#include "storage/calls.h"
+#include "storage/state.h"
 
 /* Homeservers forget transaction ids (Synapse after about 30 minutes): well before that. */
 #define DELIVER_FATE_MS (10 * CLOCK_MINUTE_MS)
@@ -177,6 +177,22 @@ static enum err freeze_content(
 	return err == OK ? messages_update(d->store, message) : err;
 }
 
+/* What is remembered of the room where an event goes decides, whichever room has the name now. */
+static enum err is_encrypted(const struct deliver *d, const struct deliver_room *room,
+        const char *room_id, bool *encrypted)
+{
+	struct room_row row = {0};
+	enum err err;
+
+	*encrypted = room->encrypted && strcmp(room->room_id, room_id) == 0;
+	if (*encrypted)
+		return OK;
+	err = rooms_get_row(d->store, room_id, &row);
+	*encrypted = err == OK && row.encrypted;
+	room_row_finish(&row);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
 /* Plain text never goes into an encrypted room: it waits until it can be encrypted. */
 static enum err must_wait(const struct deliver *d, const struct deliver_room *room, bool *waits)
 {
@@ -195,18 +211,18 @@ static enum err encrypt(
 {
 	enum err err;
 
-	if (!room->encrypted || row->wire_content)
+	if (row->wire_content)
 		return OK;
 	err = d->cipher->encrypt(
 	        d->cipher->arg, room, d->now_ms, row->type, row->content, &row->wire_content);
-	if (err == OK)
+	if (err == OK && !row->wire_type)
 		row->wire_type = x_strdup("m.room.encrypted");
 	return err;
 }
 
-/* Fixes what is sent; the caller stores the row. */
-static enum err freeze(const struct deliver *d, const struct deliver_room *room,
-        struct outbox_row *row, const char *room_id)
+/* Fixes what is to be said; the caller stores the row. */
+static enum err freeze(const struct deliver *d, struct outbox_row *row,
+        const struct deliver_room *room, const char *room_id)
 {
 	struct message_row message = {0};
 	enum err err = OK;
@@ -223,7 +239,7 @@ static enum err freeze(const struct deliver *d, const struct deliver_room *room,
 	row->device_id = x_strdup(room->device_id);
 	row->state = OUTBOX_FROZEN;
 	row->frozen_ms = row->known_ms = d->now_ms;
-	return err == OK ? encrypt(d, room, row) : err;
+	return err;
 }
 
 static void event_make(const struct outbox_row *row, struct deliver_event *event)
@@ -234,7 +250,7 @@ static void event_make(const struct outbox_row *row, struct deliver_event *event
 	snprintf(event->room, sizeof(event->room), "%s", row->room);
 	event->room_id = x_strdup(row->room_id);
 	event->txn_id = x_strdup(row->txn_id);
-	event->type = x_strdup(row->wire_type ? row->wire_type : row->type);
+	event->type = x_strdup(row->wire_content ? row->wire_type : row->type);
 	event->content = x_strdup(row->wire_content ? row->wire_content : row->content);
 	snprintf(event->what, sizeof(event->what), "%s", what[row->purpose]);
 	event->created_ms = row->created_ms;
@@ -251,18 +267,48 @@ static bool fate_is_unknown(
 	       strcmp(row->device_id, device_id) != 0;
 }
 
+/* It can go nowhere: plain text is not for the room where it belongs, whose members nobody asks
+ * for any more. */
+static enum err set_aside(
+        const struct deliver *d, struct outbox_row *row, struct deliver_event *event)
+{
+	struct deliver_result result = {.outcome = DELIVER_ASIDE};
+	enum err err;
+
+	log_error("deliver",
+	        "%s: set aside, since %s is encrypted and no room of the config any more",
+	        row->room, row->room_id);
+	row->state = OUTBOX_ASIDE;
+	free(row->error);
+	row->error = x_strdup("was on its way to a room that is encrypted now and not in the "
+	                      "config any more");
+	event->again = true;
+	err = outbox_update(d->store, row);
+	return err == OK ? deliver_message_ended(d, row, &result) : err;
+}
+
 static enum err next_of_queue(const struct deliver *d, const struct deliver_room *room,
         struct outbox_row *head, struct deliver_event *event)
 {
-	bool again = head->state == OUTBOX_FROZEN;
-	enum err err = OK;
+	bool again = head->state == OUTBOX_FROZEN, encrypted, late = false;
+	const char *room_id = again ? head->room_id : room->room_id;
+	enum err err = is_encrypted(d, room, room_id, &encrypted);
 
-	if (room->encrypted && !head->wire_content)
+	if (err == OK && encrypted && !head->wire_content) {
+		if (strcmp(room_id, room->room_id) != 0)
+			return set_aside(d, head, event);
+		late = again && !head->wire_type;
 		err = must_wait(d, room, &event->waits);
+	}
 	if (err != OK || event->waits)
 		return err;
 	head->tries++;
-	err = again ? encrypt(d, room, head) : freeze(d, room, head, room->room_id);
+	if (!again)
+		err = freeze(d, head, room, room->room_id);
+	if (err == OK && encrypted)
+		err = encrypt(d, room, head);
+	if (late) /* it may be there as plain text, by a try whose answer was lost */
+		head->known_ms = 0;
 	if (err == OK)
 		err = outbox_update(d->store, head);
 	if (err != OK)
@@ -270,6 +316,19 @@ static enum err next_of_queue(const struct deliver *d, const struct deliver_room
 	event_make(head, event);
 	event->look_first = again && fate_is_unknown(d, head, room->device_id);
 	return OK;
+}
+
+/* An encrypted room that was left cannot be written to any more: what its message would say now
+ * is said anew in the room that has the name. */
+static enum err say_anew(
+        const struct deliver *d, struct message_row *message, struct outbox_row *row)
+{
+	row->purpose = OUTBOX_NEW;
+	free(message->event_id);
+	free(message->room_id);
+	message->event_id = message->room_id = NULL;
+	message->sent_ms = 0;
+	return messages_update(d->store, message);
 }
 
 static enum err next_edit(const struct deliver *d, const struct deliver_room *room,
@@ -282,16 +341,26 @@ static enum err next_edit(const struct deliver *d, const struct deliver_room *ro
 	        .type = (char *)"m.room.message",
 	        .created_ms = message->dirty_ms,
 	};
-	enum err err = OK;
+	bool encrypted, left;
+	enum err err = is_encrypted(d, room, message->room_id, &encrypted);
 
-	if (room->encrypted)
+	left = encrypted && strcmp(message->room_id, room->room_id) != 0;
+	if (err == OK && left)
+		err = is_encrypted(d, room, room->room_id, &encrypted);
+	if (err == OK && encrypted)
 		err = must_wait(d, room, &event->waits);
 	if (err != OK || event->waits)
+		return err;
+	if (left)
+		err = say_anew(d, message, &row);
+	if (err != OK)
 		return err;
 	row.tries = 1;
 	err = outbox_insert(d->store, &row);
 	if (err == OK)
-		err = freeze(d, room, &row, message->room_id);
+		err = freeze(d, &row, room, message->room_id ? message->room_id : room->room_id);
+	if (err == OK && encrypted)
+		err = encrypt(d, room, &row);
 	if (err == OK)
 		err = outbox_update(d->store, &row);
 	if (err == OK)
@@ -350,6 +419,8 @@ static enum err next_of_room(const struct deliver *d, const struct deliver_room 
 		earlier(due_ms, edits_ms);
 		if (event->waits)
 			earlier(due_ms, d->now_ms + DELIVER_KEYS_LOOK_MS);
+		if (event->again)
+			earlier(due_ms, d->now_ms);
 	}
 out:
 	for (i = 0; i < len; i++)
@@ -393,106 +464,5 @@ enum err deliver_next(const struct deliver *d, const struct deliver_room *rooms,
 	err = end_minutes(d, due_ms);
 	for (i = 0; i < rooms_len && err == OK; i++)
 		err = next_apart(d, &rooms[i], &events[i], due_ms);
-	return err;
-}
-
-/* --- results ------------------------------------------------------------------------------ */
-
-static enum err finish_message(
-        const struct deliver *d, const struct outbox_row *row, const struct deliver_result *result)
-{
-	struct message_row message = {0};
-	enum err err;
-
-	if (row->purpose != OUTBOX_NEW || !row->message_id)
-		return OK;
-	err = messages_by_id(d->store, row->message_id, &message);
-	if (err != OK)
-		return err;
-	if (result->outcome == DELIVER_SENT) {
-		message.sent_ms = d->now_ms;
-		free(message.event_id);
-		free(message.room_id);
-		message.event_id = x_strdup(result->event_id);
-		message.room_id = x_strdup_opt(row->room_id);
-		err = entries_told(d->store, message.id, d->now_ms);
-	} else { /* set aside: see group_aside_ms() */
-		message.frozen_ms = 0;
-		message.edited_ms = d->now_ms;
-	}
-	if (err == OK)
-		err = messages_update(d->store, &message);
-	message_row_finish(&message);
-	return err;
-}
-
-static enum err finish_call(const struct deliver *d, const struct deliver_result *result)
-{
-	struct call_row call = {
-	        .at_ms = result->started_ms,
-	        .what = result->what,
-	        .room = result->room,
-	        .room_id = result->room_id,
-	        .outbox_id = result->outbox_id,
-	        .duration_ms = result->duration_ms,
-	        .latency_ms = -1,
-	        .result = result->code == OK ? "ok" : err_name(result->code),
-	        .http_status = result->http_status,
-	        .event_id = result->event_id,
-	        .error = result->error,
-	};
-	int64_t received_ms = 0;
-	enum err err = OK;
-
-	if (result->outcome == DELIVER_SENT)
-		err = calls_oldest_carried(d->store, result->outbox_id, &received_ms);
-	if (received_ms)
-		call.latency_ms = result->started_ms + result->duration_ms - received_ms;
-	return err == OK ? calls_insert(d->store, &call) : err;
-}
-
-/* Readers would refuse what one device encrypted and another sends. */
-static void change_device(struct outbox_row *row, const char *device_id)
-{
-	free(row->device_id);
-	free(row->wire_type);
-	free(row->wire_content);
-	row->device_id = x_strdup(device_id);
-	row->wire_type = row->wire_content = NULL;
-}
-
-enum err deliver_finish(const struct deliver *d, const struct deliver_result *result)
-{
-	struct outbox_row row = {0};
-	enum err err = outbox_by_id(d->store, result->outbox_id, &row);
-
-	if (err != OK)
-		return err;
-	switch (result->outcome) {
-	case DELIVER_SENT:
-		row.state = OUTBOX_SENT;
-		row.sent_ms = d->now_ms;
-		free(row.event_id);
-		row.event_id = x_strdup(result->event_id);
-		break;
-	case DELIVER_ASIDE:
-		row.state = OUTBOX_ASIDE;
-		break;
-	case DELIVER_ABSENT:
-		row.known_ms = d->now_ms;
-		if (!row.device_id || strcmp(row.device_id, result->device_id) != 0)
-			change_device(&row, result->device_id);
-		break;
-	case DELIVER_RETRY:
-		break;
-	}
-	free(row.error);
-	row.error = x_strdup_opt(result->outcome == DELIVER_SENT ? NULL : result->error);
-	err = outbox_update(d->store, &row);
-	if (err == OK && (result->outcome == DELIVER_SENT || result->outcome == DELIVER_ASIDE))
-		err = finish_message(d, &row, result);
-	if (err == OK && result->outcome != DELIVER_ABSENT)
-		err = finish_call(d, result);
-	outbox_row_finish(&row);
 	return err;
 }

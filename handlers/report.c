@@ -239,10 +239,16 @@ static void report_rooms(const struct report_status *status, struct buf *out)
 	if (well)
 		buf_add_char(out, '\n');
 	for (i = 0; i < status->rooms_len; i++) {
-		if (!report_has(status->rooms[i].problem))
+		const struct report_room *room = &status->rooms[i];
+
+		if (!report_has(room->problem) && !room->denied)
 			continue;
-		buf_printf(out, "room %s: ", status->rooms[i].name);
-		text_add_plain(out, status->rooms[i].problem, 200, TEXT_FOLD_NEWLINES);
+		buf_printf(out, "room %s: ", room->name);
+		text_add_plain(out,
+		        report_has(room->problem)
+		                ? room->problem
+		                : "refused: the homeserver says that it is not encrypted",
+		        200, TEXT_FOLD_NEWLINES);
 		buf_add_char(out, '\n');
 	}
 }

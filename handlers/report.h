@@ -15,6 +15,7 @@ struct report_room {
 	const char *name, *address, *room_id; /* room_id may be NULL */
 	const char *problem;                  /* "" = ready */
 	bool encrypted;
+	bool denied; /* that it is encrypted, by the homeserver */
 };
 
 struct report_watch {

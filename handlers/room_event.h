@@ -18,6 +18,7 @@ struct room_event {
 	int64_t power;   /* of the sender in the room; INT64_MAX = creator, above all levels */
 	int64_t sent_ms; /* origin_server_ts: the sender's server's word, not ours */
 	bool encrypted;  /* the room is: what came in the clear has obey false */
+	bool clear;      /* it came in the clear */
 	bool obey;       /* in an encrypted room: the trust rule allows to act on it */
 	const char *device_id; /* of the sender when it is proven, else NULL */
 };

@@ -19,7 +19,7 @@
 	X(STATE_DELETE, "DELETE FROM state WHERE name = ?")                                       \
 	X(ROOMS_GET, ROOM_SELECT "WHERE room_id = ?")                                             \
 	X(ROOMS_BY_ADDRESS, ROOM_SELECT "WHERE address = ?")                                      \
-	X(ROOMS_ENCRYPTED, "SELECT room_id FROM rooms WHERE encrypted = 1")                       \
+	X(ROOMS_ENCRYPTED, ROOM_SELECT "WHERE encrypted = 1")                                     \
 	X(ROOMS_MOVE_ADDRESS,                                                                     \
 	        "UPDATE rooms SET address = NULL WHERE address = ? AND room_id <> ?")             \
 	X(ROOMS_PUT, "INSERT INTO rooms (room_id, address, encrypted, encryption, replaced_by) "  \
@@ -75,6 +75,21 @@ void room_row_finish(struct room_row *row)
 	memset(row, 0, sizeof(*row));
 }
 
+static enum err room_read(struct sql *sql, struct room_row *row)
+{
+	memset(row, 0, sizeof(*row));
+	row->room_id = sql_text(sql, 0);
+	row->address = sql_text(sql, 1);
+	row->encrypted = (int)sql_int(sql, 2);
+	row->encryption = sql_text(sql, 3);
+	row->replaced_by = sql_text(sql, 4);
+	if (row->room_id == NULL) {
+		room_row_finish(row);
+		return ERR_CORRUPT;
+	}
+	return OK;
+}
+
 static enum err room_one(struct sql *sql, struct room_row *row)
 {
 	enum err code = sql_next(sql);
@@ -83,17 +98,9 @@ static enum err room_one(struct sql *sql, struct room_row *row)
 	if (code != OK) {
 		return code;
 	}
-	row->room_id = sql_text(sql, 0);
-	row->address = sql_text(sql, 1);
-	row->encrypted = (int)sql_int(sql, 2);
-	row->encryption = sql_text(sql, 3);
-	row->replaced_by = sql_text(sql, 4);
+	code = room_read(sql, row);
 	sql_end(sql);
-	if (row->room_id == NULL) {
-		room_row_finish(row);
-		return ERR_CORRUPT;
-	}
-	return OK;
+	return code;
 }
 
 enum err rooms_get_row(struct store *store, const char *room_id, struct room_row *row)
@@ -137,29 +144,38 @@ enum err rooms_put(struct store *store, const struct room_row *row)
 	return sql_write(&sql);
 }
 
-enum err rooms_encrypted(struct store *store, char ***room_ids, size_t *len)
+void room_rows_free(struct room_row *rows, size_t len)
 {
-	char **list = NULL;
+	for (size_t i = 0; i < len; i++) {
+		room_row_finish(&rows[i]);
+	}
+	free(rows);
+}
+
+enum err rooms_encrypted(struct store *store, struct room_row **rows, size_t *len)
+{
+	struct room_row *list = NULL;
 	struct sql sql;
 	size_t used = 0;
 	enum err code;
 
-	*room_ids = NULL;
+	*rows = NULL;
 	*len = 0;
 	sql_use(&sql, store, SQL_STATE, ROOMS_ENCRYPTED);
 	while ((code = sql_next(&sql)) == OK) {
 		list = x_realloc(list, (used + 1) * sizeof(*list));
-		list[used++] = sql_text(&sql, 0);
+		code = room_read(&sql, &list[used]);
+		if (code != OK) {
+			break;
+		}
+		used++;
 	}
 	sql_end(&sql);
 	if (code != ERR_NOT_FOUND) {
-		while (used > 0) {
-			free(list[--used]);
-		}
-		free(list);
+		room_rows_free(list, used);
 		return code;
 	}
-	*room_ids = list;
+	*rows = list;
 	*len = used;
 	return OK;
 }

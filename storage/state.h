@@ -28,5 +28,6 @@ enum err rooms_by_address(struct store *store, const char *address, struct room_
 /* Inserts or updates; `encrypted` and `encryption` are never taken back. An address belongs to
  * one room: another one that had it loses it. */
 enum err rooms_put(struct store *store, const struct room_row *row);
-/* The room ids that were ever seen encrypted: array of owned strings, owned by the caller. */
-enum err rooms_encrypted(struct store *store, char ***room_ids, size_t *len);
+/* The rooms that were ever seen encrypted; owned by the caller, see room_rows_free(). */
+enum err rooms_encrypted(struct store *store, struct room_row **rows, size_t *len);
+void room_rows_free(struct room_row *rows, size_t len);

@@ -149,6 +149,12 @@ static bool fill_alert(json_t *request, int argc, char **argv)
 	return argc == 1 && json_object_set_new(request, "run_id", json_string(argv[0])) == 0;
 }
 
+static bool fill_accept(json_t *request, int argc, char **argv)
+{
+	return argc == 2 && json_object_set_new(request, "user", json_string(argv[0])) == 0 &&
+	       json_object_set_new(request, "key", json_string(argv[1])) == 0;
+}
+
 static bool fill_retry(json_t *request, int argc, char **argv)
 {
 	return fill_number(request, "id", argc, argv);
@@ -268,6 +274,7 @@ static int run_plain(struct client *client, const json_t *request, bool json)
 /* ---- the table ---- */
 
 static const struct command commands[] = {
+        {"accept", "accept USER KEY", fill_accept, run_plain},
         {"ack", "ack RUN_ID… [NOTE]", fill_words, run_plain},
         {"alert", "alert RUN_ID", fill_alert, run_plain},
         {"alerts", "alerts [APP] [N]", fill_alerts, run_plain},
@@ -282,7 +289,7 @@ static const struct command commands[] = {
         {"test", "test node|dag|violation|all", fill_test, run_test},
         {"unack", "unack RUN_ID…", fill_words, run_plain},
         {"unsilence", "unsilence NUMBER", fill_words, run_plain},
-        {"verify", "verify [USER] | verify --accept-identity USER", verify_fill, verify_run},
+        {"verify", "verify [USER]", verify_fill, verify_run},
         {"wait", "wait ALERT", fill_wait, run_plain},
 };
 

@@ -333,36 +333,8 @@ static bool talk(struct dialogue *d)
 	return wait_while(d, ending);
 }
 
-static int accept_identity(struct client *client, const json_t *request, bool json)
-{
-	struct dialogue d = {.client = client, .json = json};
-	json_t *answer;
-
-	if (!ask(&d,
-	            json_pack("{s:s, s:s, s:O}", "op", "verify", "action", "accept_identity",
-	                    "user_id", json_object_get(request, "user_id")),
-	            &answer))
-		return d.status;
-	if (json)
-		print_json(answer);
-	if (!json_is_true(json_object_get(answer, "ok")))
-		fail(&d, EX_DATAERR, text_of(answer, "message"));
-	else if (!json)
-		print_plain("The present identity of ", text_of(request, "user_id"),
-		        " is taken as theirs from now on.\n");
-	json_decref(answer);
-	return d.status;
-}
-
 bool verify_fill(json_t *request, int argc, char **argv)
 {
-	bool identity = argc == 2 && strcmp(argv[0], "--accept-identity") == 0;
-
-	if (identity) {
-		json_object_set_new(request, "accept_identity", json_true());
-		argc--;
-		argv++;
-	}
 	if (argc == 0)
 		return true;
 	return argc == 1 && argv[0][0] == '@' &&
@@ -377,8 +349,6 @@ int verify_run(struct client *client, const json_t *request, bool json)
 	        .wanted = json_string_value(json_object_get(request, "user_id")),
 	};
 
-	if (json_object_get(request, "accept_identity"))
-		return accept_identity(client, request, json);
 	if (!isatty(STDIN_FILENO)) {
 		fail(&d, EX_USAGE, "only a person at a terminal can compare emoji");
 		return d.status;

@@ -139,7 +139,8 @@ const struct option config_options[] = {
                         "in again when the homeserver ended the session."},
         {"encryption", "recovery_key_command", OPTION_TEXT, IN(encryption.recovery_key.command),
                 .example = "pass show matrix/bot-recovery-key",
-                .help = "The account's recovery key, if it has cross-signing keys already."},
+                .help = "The account's recovery key or passphrase, if it has cross-signing keys "
+                        "already."},
         {"encryption", "trust", OPTION_CHOICE, IN(encryption.trust), .fallback = "cross-signed",
                 .choices = "cross-signed|verified|all",
                 .help = "Devices that can read and command: those their owner has signed, those of "

@@ -11,11 +11,14 @@
 #include <string.h>
 #include "bot/base/clock.h"
 #include "bot/crypto/canonical.h"
+#include "bot/crypto/devices.h"
 #include "bot/crypto/identity.h"
 #include "bot/crypto/request.h"
 
 #define ONE_TIME_KEYS 50              /* kept on the server; libolm holds twice as many */
 #define FALLBACK_PAUSE_MS (60 * 1000) /* between two fallback keys */
+/* Between two uploads of keys that the server lost. */
+#define GONE_PAUSE_MS (10 * CLOCK_MINUTE_MS)
 #define FALLBACK_OLD_MS CLOCK_HOUR_MS /* messages to the former key still come that long */
 
 enum err account_load(struct crypto *crypto, struct OlmAccount **out)
@@ -212,9 +215,11 @@ static void top_up(struct OlmAccount *account, json_t *state, int64_t now_ms, co
 		ol_account_make_one_time_keys(account, (size_t)missing);
 	}
 	*changed = missing > 0 || json_object_size(unpublished) > 0;
-	if (json_is_array(unused) && !lists(unused, "signed_curve25519") &&
-	        now_ms - js_int(state, "fallback_ms") >= FALLBACK_PAUSE_MS) {
+	if (json_is_true(json_object_get(state, "went_back")) ||
+	        (json_is_array(unused) && !lists(unused, "signed_curve25519") &&
+	                now_ms - js_int(state, "fallback_ms") >= FALLBACK_PAUSE_MS)) {
 		ol_account_make_fallback_key(account);
+		json_object_del(state, "went_back");
 		json_object_set_new(state, "fallback_ms", json_integer(now_ms));
 		json_object_set_new(state, "forget_ms", json_integer(now_ms + FALLBACK_OLD_MS));
 		*changed = true;
@@ -271,12 +276,14 @@ static enum err mark_published(struct crypto *crypto, bool uploaded)
 	ol_account_free(account);
 	if (code == OK && uploaded) {
 		code = keep_get_or_new(crypto, "machine", "keys", &state);
-		if (code == OK) {
-			json_object_set_new(state, "uploaded", json_true());
-			code = keep_put(crypto, "machine", "keys", state);
-		}
 	}
-	return code;
+	if (code != OK || !uploaded || json_is_true(json_object_get(state, "uploaded"))) {
+		return code;
+	}
+	json_object_set_new(state, "uploaded", json_true());
+	code = keep_put(crypto, "machine", "keys", state);
+	/* a list that was asked for before does not show the device */
+	return code == OK ? devices_mark_dirty(crypto, crypto->user_id) : code;
 }
 
 enum err account_uploaded(
@@ -299,4 +306,45 @@ enum err account_refused(struct crypto *crypto, int64_t now_ms, const char *reas
 		        reason);
 	}
 	return code;
+}
+
+enum err account_gone(struct crypto *crypto, int64_t now_ms)
+{
+	AUTO_JSON state = NULL;
+	struct OlmAccount *account = NULL;
+	bool waits;
+	enum err code = request_waits(crypto, CRYPTO_KEYS_UPLOAD, NULL, &waits);
+
+	if (code == OK) {
+		code = keep_get_or_new(crypto, "machine", "keys", &state);
+	}
+	if (code != OK || waits || !json_is_true(json_object_get(state, "uploaded")) ||
+	        now_ms - js_int(state, "gone_ms") < GONE_PAUSE_MS) {
+		return code;
+	}
+	json_object_set_new(state, "uploaded", json_false());
+	json_object_set_new(state, "gone_ms", json_integer(now_ms));
+	code = keep_put(crypto, "machine", "keys", state);
+	if (code == OK) {
+		code = notice_add(crypto, "gone device",
+		        "the homeserver had lost this device's keys (was it signed out?): they go "
+		        "up again");
+	}
+	if (code == OK) {
+		code = account_load(crypto, &account);
+	}
+	if (code == OK) {
+		code = upload(crypto, account, true);
+	}
+	ol_account_free(account);
+	return code;
+}
+
+enum err account_went_back(struct crypto *crypto)
+{
+	AUTO_JSON state = NULL;
+	enum err code = keep_get_or_new(crypto, "machine", "keys", &state);
+
+	json_object_set_new(state, "went_back", json_true());
+	return code == OK ? keep_put(crypto, "machine", "keys", state) : code;
 }

@@ -25,4 +25,10 @@ enum err account_is_uploaded(struct crypto *crypto, bool *uploaded);
 enum err account_take_sync(struct crypto *crypto, int64_t now_ms, const json_t *sync);
 enum err account_uploaded(
         struct crypto *crypto, int64_t now_ms, const json_t *body, struct fault *fault);
+/* The server's list of our devices lacks this one, as after it was signed out: its keys go up
+ * again, every ten minutes at most. */
+enum err account_gone(struct crypto *crypto, int64_t now_ms);
+/* The keys that are stored are older than those that were published: the fallback key is made anew
+ * with the next sync. */
+enum err account_went_back(struct crypto *crypto);
 enum err account_refused(struct crypto *crypto, int64_t now_ms, const char *reason);

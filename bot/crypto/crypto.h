@@ -205,7 +205,8 @@ void crypto_event_finish(struct crypto_event *event);
 /*
  * Decrypts an m.room.encrypted event of a room. ERR_NOT_FOUND: no key for it, asked for when
  * `ask` is set. ERR_DENIED: replayed, or its session is another sender's or room's.
- * ERR_INVALID: not what it should be. The fault says more.
+ * ERR_INVALID: not what it should be. The fault says more, and a notice does so once: after these
+ * two nothing is to be rolled back.
  */
 enum err crypto_decrypt(struct crypto *crypto, int64_t now_ms, const char *room_id,
         const json_t *event, bool ask, struct crypto_event *out, struct fault *fault);
@@ -225,8 +226,9 @@ struct crypto_status {
 	enum crypto_identity identity;
 	bool uploaded;    /* the device keys are on the server */
 	char *master_key; /* ours, NULL when unknown */
-	json_t *notices;  /* array of strings: what was refused or went wrong, each once */
 	json_t *verified; /* array of strings: other users whose present identity was verified */
+	/* array of strings, oldest first: what was refused or went wrong, each once */
+	json_t *notices;
 };
 
 enum err crypto_status(struct crypto *crypto, struct crypto_status *out);
@@ -253,9 +255,10 @@ json_t *crypto_secrets_types(const json_t *account_data);
 
 /* ---- identities of others ---- */
 
-/* Takes a user's changed identity as the one to trust from now on. ERR_NOT_FOUND: it has not
- * changed. */
-enum err crypto_identity_accept(struct crypto *crypto, int64_t now_ms, const char *user_id);
+/* Takes a user's changed identity as the one to trust from now on. ERR_NOT_FOUND: it did not
+ * change to that key. */
+enum err crypto_identity_accept(
+        struct crypto *crypto, int64_t now_ms, const char *user_id, const char *master_key);
 
 /* ---- verification by emoji (m.sas.v1) ----
  *

@@ -182,15 +182,19 @@ enum err devices_unanswered(struct crypto *crypto, int64_t now_ms, const json_t 
 }
 
 /* The list is as new as the request was, unless it changed again since. */
-static enum err settle(struct crypto *crypto, const char *user_id, int64_t seq)
+static enum err settle(
+        struct crypto *crypto, int64_t now_ms, const char *user_id, int64_t seq, const json_t *body)
 {
 	AUTO_JSON dirty = NULL;
 	enum err code = keep_get(crypto, "dirty", user_id, &dirty);
+	bool current = code == OK && js_int(dirty, "seq") == seq;
 
-	if (code != OK || js_int(dirty, "seq") != seq) {
-		return code == ERR_NOT_FOUND ? OK : code;
+	if (code != OK && code != ERR_NOT_FOUND) {
+		return code;
 	}
-	return keep_remove(crypto, "dirty", user_id);
+	code = current ? keep_remove(crypto, "dirty", user_id) : OK;
+	/* last, as it may find that the list must be asked for once more */
+	return code == OK ? devices_take_answer(crypto, now_ms, user_id, body, current) : code;
 }
 
 static bool server_failed(const json_t *body, const char *user_id)
@@ -215,10 +219,7 @@ enum err devices_queried(struct crypto *crypto, int64_t now_ms, const json_t *co
 		if (server_failed(body, user_id)) {
 			code = put_off(crypto, now_ms, user_id);
 		} else {
-			code = devices_take_answer(crypto, now_ms, user_id, body);
-			if (code == OK) {
-				code = settle(crypto, user_id, json_integer_value(seq));
-			}
+			code = settle(crypto, now_ms, user_id, json_integer_value(seq), body);
 		}
 		if (code != OK) {
 			break;
@@ -234,21 +235,29 @@ const char *devices_key(const json_t *device, const char *device_id, const char 
 	return js_str(js_obj(js_obj(device, "keys"), "keys"), name);
 }
 
-const json_t *devices_by_curve25519(const json_t *row, const char *key, const char **id)
+const json_t *devices_by_keys(
+        const json_t *row, const char *curve25519, const char *ed25519, const char **id)
 {
 	const char *device_id;
 	json_t *device;
 
 	json_object_foreach((json_t *)js_obj(row, "devices"), device_id, device)
 	{
-		const char *curve25519 = devices_key(device, device_id, "curve25519");
+		const char *curve = devices_key(device, device_id, "curve25519");
+		const char *ed = devices_key(device, device_id, "ed25519");
 
-		if (curve25519 != NULL && strcmp(curve25519, key) == 0) {
+		if (curve != NULL && curve25519 != NULL && strcmp(curve, curve25519) == 0 &&
+		        (ed25519 == NULL || (ed != NULL && strcmp(ed, ed25519) == 0))) {
 			*id = device_id;
 			return device;
 		}
 	}
 	return NULL;
+}
+
+const json_t *devices_by_curve25519(const json_t *row, const char *key, const char **id)
+{
+	return devices_by_keys(row, key, NULL, id);
 }
 
 enum crypto_sender devices_judge(const json_t *row, const json_t *device)
@@ -341,17 +350,20 @@ enum err devices_verified(struct crypto *crypto, json_t **out)
 	return code;
 }
 
-enum err crypto_identity_accept(struct crypto *crypto, int64_t now_ms, const char *user_id)
+enum err crypto_identity_accept(
+        struct crypto *crypto, int64_t now_ms, const char *user_id, const char *master_key)
 {
 	AUTO_JSON row = NULL;
 	enum err code = devices_row(crypto, user_id, &row);
+	const char *changed = js_str(row, "changed");
 
 	if (code != OK) {
 		return code;
 	}
-	if (js_str(row, "changed") == NULL || strcmp(user_id, crypto->user_id) == 0) {
+	if (changed == NULL || strcmp(changed, master_key) != 0 ||
+	        strcmp(user_id, crypto->user_id) == 0) {
 		return ERR_NOT_FOUND;
 	}
-	code = keep_remove(crypto, "notice", js_str(row, "changed"));
-	return code == OK ? devices_pin(crypto, user_id, js_str(row, "changed")) : code;
+	code = devices_pin(crypto, user_id, master_key);
+	return code == OK ? notice_remove(crypto, master_key) : code;
 }

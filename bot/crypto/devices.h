@@ -23,15 +23,19 @@ enum err devices_must_wait(struct crypto *crypto, int64_t now_ms, const char *us
 enum err devices_query(struct crypto *crypto, int64_t now_ms);
 enum err devices_queried(struct crypto *crypto, int64_t now_ms, const json_t *context,
         const json_t *body, struct fault *fault);
-/* One user's part of the answer (devices_answer.c). */
-enum err devices_take_answer(
-        struct crypto *crypto, int64_t now_ms, const char *user_id, const json_t *body);
+/* One user's part of the answer (devices_answer.c). current: nothing changed since it was asked
+ * for; what an older answer lacks may be there by now. */
+enum err devices_take_answer(struct crypto *crypto, int64_t now_ms, const char *user_id,
+        const json_t *body, bool current);
 enum err devices_unanswered(struct crypto *crypto, int64_t now_ms, const json_t *context);
 
 /* The user's row, an empty object when nothing is known. A new reference. */
 enum err devices_row(struct crypto *crypto, const char *user_id, json_t **row);
 /* The device with that Curve25519 key; *id is borrowed from the row. NULL when there is none. */
 const json_t *devices_by_curve25519(const json_t *row, const char *key, const char **id);
+/* The same with that Ed25519 key too: anybody may claim another device's Curve25519 key. */
+const json_t *devices_by_keys(
+        const json_t *row, const char *curve25519, const char *ed25519, const char **id);
 /* A device's public key, algorithm "ed25519" or "curve25519". */
 const char *devices_key(const json_t *device, const char *device_id, const char *algorithm);
 /* The only public key of a cross-signing key object, NULL when it has not exactly one. */

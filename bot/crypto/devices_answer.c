@@ -8,6 +8,7 @@
  * the user's devices count as changed until crypto_identity_accept().
  */
 #include <string.h>
+#include "bot/crypto/account.h"
 #include "bot/crypto/canonical.h"
 #include "bot/crypto/devices.h"
 #include "bot/crypto/identity.h"
@@ -144,9 +145,9 @@ static enum err take_master(struct crypto *crypto, const char *user_id, const js
 	}
 	json_object_set_new(row, "changed", json_string(key));
 	return notice_add(crypto, key,
-	        "the cross-signing identity of %s changed to %s and is not trusted until accepted: "
-	        "matrix-telemetry-bot verify --accept-identity %s",
-	        user_id, key, user_id);
+	        "the cross-signing identity of %s changed: it is not trusted until somebody on the "
+	        "host says that it is right (accept %s %s)",
+	        user_id, user_id, key);
 }
 
 /* The user's identity and the self-signing key that may sign devices, NULL when there is none. */
@@ -163,8 +164,16 @@ static enum err take_identity(struct crypto *crypto, const char *user_id, const 
 	*self = NULL;
 	json_object_del(row, "self");
 	if (master_key == NULL) {
+		AUTO_TEXT what = x_asprintf("gone %s", user_id);
+		bool own = strcmp(user_id, crypto->user_id) == 0; /* may not be there yet */
+
 		json_object_del(row, "master");
-		return OK;
+		return js_str(row, "pin") == NULL || own
+		               ? OK
+		               : notice_add(crypto, what,
+		                         "the cross-signing identity of %s is gone: its devices "
+		                         "are not trusted until it is there again",
+		                         user_id);
 	}
 	code = take_master(crypto, user_id, master, master_key, row, &taken);
 	if (code != OK || !taken || self_key == NULL) {
@@ -203,8 +212,30 @@ static enum err take_verified(struct crypto *crypto, const char *user_id, json_t
 	return code;
 }
 
-enum err devices_take_answer(
-        struct crypto *crypto, int64_t now_ms, const char *user_id, const json_t *body)
+/* How everybody sees this device. */
+static enum err take_own(struct crypto *crypto, int64_t now_ms, const json_t *row, bool current)
+{
+	const json_t *mine = js_obj(js_obj(row, "devices"), crypto->device_id);
+	const char *shown =
+	        mine != NULL ? devices_key(mine, crypto->device_id, "curve25519") : NULL;
+	enum err code = OK;
+
+	if (shown != NULL && strcmp(shown, crypto->curve25519) != 0) {
+		code = notice_add(crypto, "own device",
+		        "the homeserver shows other keys for this device: if the database is new, "
+		        "log in anew, since a device's keys never change");
+	}
+	if (code == OK && mine == NULL && current) {
+		code = account_gone(crypto, now_ms);
+	}
+	if (code != OK || !current) {
+		return code;
+	}
+	return identity_seen(crypto, now_ms, json_is_true(json_object_get(mine, "signed")));
+}
+
+enum err devices_take_answer(struct crypto *crypto, int64_t now_ms, const char *user_id,
+        const json_t *body, bool current)
 {
 	AUTO_JSON row = NULL;
 	AUTO_JSON before = NULL;
@@ -230,21 +261,7 @@ enum err devices_take_answer(
 	if (code == OK) {
 		code = epoch_bump(crypto);
 	}
-	if (code == OK && strcmp(user_id, crypto->user_id) == 0) {
-		const json_t *mine = js_obj(js_obj(row, "devices"), crypto->device_id);
-		const char *shown =
-		        mine != NULL ? devices_key(mine, crypto->device_id, "curve25519") : NULL;
-
-		if (shown != NULL && strcmp(shown, crypto->curve25519) != 0) {
-			code = notice_add(crypto, "own device",
-			        "the homeserver shows other keys for this device: if the database "
-			        "is new, log in anew, since a device's keys never change");
-			if (code != OK) {
-				return code;
-			}
-		}
-
-		code = identity_seen(crypto, now_ms, json_is_true(json_object_get(mine, "signed")));
-	}
-	return code;
+	return code == OK && strcmp(user_id, crypto->user_id) == 0
+	               ? take_own(crypto, now_ms, row, current)
+	               : code;
 }

@@ -304,7 +304,9 @@ enum err identity_signed(
 	}
 	/* With a failure, whatever it names, only the keys that are shown tell: identity_seen(). */
 	if (code == OK && js_str(context, "user") == NULL) {
-		code = row_mark(crypto, "signed", !failed, failed ? now_ms + RETRY_MS : 0);
+		/* it counts once it is seen in the list of our devices, which is asked for now */
+		code = row_mark(
+		        crypto, "signed", false, now_ms + (failed ? RETRY_MS : CLOCK_MINUTE_MS));
 	}
 	return code == OK ? devices_mark_dirty(crypto, user) : code;
 }
@@ -325,8 +327,35 @@ enum err identity_seen(struct crypto *crypto, int64_t now_ms, bool device_signed
 	if (code != OK || device_signed == json_is_true(json_object_get(row, "signed"))) {
 		return code == ERR_NOT_FOUND ? OK : code;
 	}
-	return row_mark(
-	        crypto, "signed", device_signed, device_signed ? 0 : now_ms + CLOCK_MINUTE_MS);
+	if (device_signed) {
+		return json_is_true(json_object_get(row, "uploaded"))
+		               ? row_mark(crypto, "signed", true, 0)
+		               : OK;
+	}
+	return row_mark(crypto, "signed", false, now_ms + CLOCK_MINUTE_MS);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	int64_t x = js_int(*(json_t *const *)a, "n"), y = js_int(*(json_t *const *)b, "n");
+
+	return (x > y) - (x < y);
+}
+
+/* The texts, oldest first. */
+static void notices_list(const struct crypto_item *items, size_t len, json_t *texts)
+{
+	json_t **rows = x_calloc(len + 1, sizeof(json_t *));
+
+	for (size_t i = 0; i < len; i++) {
+		rows[i] = json_loads(items[i].value, 0, NULL);
+	}
+	qsort(rows, len, sizeof(json_t *), by_number);
+	for (size_t i = 0; i < len; i++) {
+		json_array_append(texts, json_object_get(rows[i], "text"));
+		json_decref(rows[i]);
+	}
+	free(rows);
 }
 
 enum err crypto_status(struct crypto *crypto, struct crypto_status *out)
@@ -378,11 +407,7 @@ enum err crypto_status(struct crypto *crypto, struct crypto_status *out)
 	}
 	out->master_key = x_strdup_opt(master[0] != '\0' ? master : theirs);
 	out->notices = json_array();
-	for (size_t i = 0; i < len; i++) {
-		AUTO_JSON notice = json_loads(items[i].value, 0, NULL);
-
-		json_array_append(out->notices, json_object_get(notice, "text"));
-	}
+	notices_list(items, len, out->notices);
 	crypto_items_free(items, len);
 	return OK;
 }

@@ -152,12 +152,40 @@ bool keep_unseal(
 	return good;
 }
 
-enum err notice_add(struct crypto *crypto, const char *what, const char *format, ...)
+/* The number for a new notice; drops the oldest when there are many. */
+static enum err notice_number(struct crypto *crypto, int64_t *number)
 {
 	struct crypto_item *items;
+	size_t len, oldest = 0;
+	int64_t least = INT64_MAX, most = 0;
+	enum err code = keep_list(crypto, "notice", "", &items, &len);
+
+	for (size_t i = 0; i < len; i++) {
+		AUTO_JSON row = json_loads(items[i].value, 0, NULL);
+		int64_t n = js_int(row, "n");
+
+		most = n > most ? n : most;
+		oldest = n < least ? i : oldest;
+		least = n < least ? n : least;
+	}
+	if (code == OK && len >= NOTICES_MAX) {
+		code = keep_remove(crypto, "notice", items[oldest].key);
+	}
+	crypto_items_free(items, len);
+	*number = most + 1;
+	return code;
+}
+
+enum err notice_remove(struct crypto *crypto, const char *what)
+{
+	return keep_remove(crypto, "notice", what);
+}
+
+enum err notice_add(struct crypto *crypto, const char *what, const char *format, ...)
+{
 	AUTO_JSON row = NULL;
 	char text[512];
-	size_t len;
+	int64_t number;
 	va_list args;
 	enum err code = keep_get(crypto, "notice", what, &row);
 
@@ -168,14 +196,14 @@ enum err notice_add(struct crypto *crypto, const char *what, const char *format,
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	log_warning("crypto", "%s", text);
-	code = keep_list(crypto, "notice", "", &items, &len);
-	crypto_items_free(items, len);
-	if (code != OK || len >= NOTICES_MAX) {
+	code = notice_number(crypto, &number);
+	if (code != OK) {
 		return code;
 	}
-	row = json_pack("{s:s?}", "text", text);
+	row = json_pack("{s:s, s:I}", "text", text, "n", (json_int_t)number);
 	if (row == NULL) { /* cut inside a character */
-		row = json_pack("{s:s}", "text", "a notice that is not text");
+		row = json_pack(
+		        "{s:s, s:I}", "text", "a notice that is not text", "n", (json_int_t)number);
 	}
 	return keep_put(crypto, "notice", what, row);
 }

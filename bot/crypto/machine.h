@@ -11,11 +11,10 @@
  *   nokey    user | device → no Olm session to be had before some time
  *   wedged   Curve25519 key → when a new session was begun to mend a broken one
  *   outbound room id → session;  shared: room id → who has it
- *   inbound  room id | session id → session
- *   index    session id | message index → the event it was used by
+ *   inbound  room id | session id | user id → session
+ *   index    session id | user id | message index → the event it was used by
  *   ask      session id → the key was asked for
- *   notice   what → text
- *   verified user id → the master key that was verified
+ *   notice   what → text, and n that says which is newer
  *
  * Errors other than those named are the store's own, and go up to the caller, who rolls back.
  */
@@ -90,6 +89,8 @@ bool keep_unseal(
 /* Remembers and logs something that a person should know of, once for each `what`. */
 enum err notice_add(struct crypto *crypto, const char *what, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
+/* It is over; when it comes again it is told again. */
+enum err notice_remove(struct crypto *crypto, const char *what);
 
 /* A number that changes whenever a list of devices or what is held of one does. */
 enum err epoch_get(struct crypto *crypto, int64_t *epoch);

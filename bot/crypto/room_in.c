@@ -74,7 +74,8 @@ static enum err take(struct crypto *crypto, const char *room_id, const char *ses
         bool *taken)
 {
 	AUTO_TEXT id = ol_inbound_id(session);
-	AUTO_TEXT key = keep_key(room_id, session_id);
+	AUTO_TEXT asked = keep_key(room_id, session_id);
+	AUTO_TEXT key = keep_key(asked, owner->user_id);
 	AUTO_JSON row = NULL;
 	enum err code;
 
@@ -90,7 +91,12 @@ static enum err take(struct crypto *crypto, const char *room_id, const char *ses
 	}
 	*taken = true;
 	code = put_session(crypto, key, session, owner, forwarded);
-	return code == OK ? cancel_ask(crypto, key) : code;
+	return code == OK ? cancel_ask(crypto, asked) : code;
+}
+
+char *room_in_withheld(const char *user_id)
+{
+	return x_asprintf("withheld %s", user_id);
 }
 
 enum err room_in_take_key(
@@ -99,6 +105,7 @@ enum err room_in_take_key(
 	const char *room_id = js_str(content, "room_id");
 	const char *session_id = js_str(content, "session_id");
 	const char *text = js_str(content, "session_key");
+	AUTO_TEXT withheld = room_in_withheld(peer->user_id);
 	struct OlmInboundGroupSession *session;
 	enum err code = devices_track(crypto, peer->user_id);
 
@@ -111,7 +118,7 @@ enum err room_in_take_key(
 	}
 	code = take(crypto, room_id, session_id, session, peer, false, taken);
 	ol_inbound_free(session);
-	return code;
+	return code == OK ? notice_remove(crypto, withheld) : code;
 }
 
 enum err room_in_take_forwarded(
@@ -186,11 +193,12 @@ void crypto_event_finish(struct crypto_event *event)
 }
 
 /* A message index belongs to one event: the same ciphertext under another id is a replay. */
-static enum err check_index(struct crypto *crypto, const char *session_id, uint32_t index,
-        const char *event_id, struct fault *fault)
+static enum err check_index(struct crypto *crypto, const char *session_id, const char *sender,
+        uint32_t index, const char *event_id, struct fault *fault)
 {
 	AUTO_TEXT number = x_asprintf("%" PRIu32, index);
-	AUTO_TEXT key = keep_key(session_id, number);
+	AUTO_TEXT whose = keep_key(session_id, sender);
+	AUTO_TEXT key = keep_key(whose, number);
 	AUTO_JSON row = NULL;
 	enum err code = keep_get(crypto, "index", key, &row);
 
@@ -209,7 +217,7 @@ static enum err judge(struct crypto *crypto, int64_t now_ms, const json_t *sessi
         const char *sender, struct crypto_event *out, struct fault *fault)
 {
 	AUTO_JSON row = NULL;
-	const char *device_id = NULL, *ed25519;
+	const char *device_id = NULL;
 	const json_t *device;
 	bool wait = false;
 	enum err code = devices_track(crypto, sender);
@@ -226,9 +234,9 @@ static enum err judge(struct crypto *crypto, int64_t now_ms, const json_t *sessi
 	if (code != OK) {
 		return code;
 	}
-	device = devices_by_curve25519(row, js_str(session, "curve25519"), &device_id);
-	ed25519 = device != NULL ? devices_key(device, device_id, "ed25519") : NULL;
-	if (ed25519 == NULL || !is(session, "ed25519", ed25519)) {
+	device = devices_by_keys(
+	        row, js_str(session, "curve25519"), js_str(session, "ed25519"), &device_id);
+	if (device == NULL || js_str(session, "ed25519") == NULL) {
 		out->sender = CRYPTO_SENDER_UNKNOWN;
 	} else {
 		out->device_id = x_strdup(device_id);
@@ -283,7 +291,19 @@ static enum err open_message(struct crypto *crypto, const char *key, const json_
 	return code == OK ? OK : fault_set(fault, ERR_INVALID, "it does not decrypt");
 }
 
-enum err crypto_decrypt(struct crypto *crypto, int64_t now_ms, const char *room_id,
+/* Whether somebody else gave the session's key. */
+static bool is_anothers(struct crypto *crypto, const char *asked)
+{
+	AUTO_TEXT prefix = keep_key(asked, "");
+	struct crypto_item *items;
+	size_t len;
+
+	(void)keep_list(crypto, "inbound", prefix, &items, &len);
+	crypto_items_free(items, len);
+	return len > 0;
+}
+
+static enum err decrypt(struct crypto *crypto, int64_t now_ms, const char *room_id,
         const json_t *event, bool ask, struct crypto_event *out, struct fault *fault)
 {
 	const json_t *content = js_obj(event, "content");
@@ -292,6 +312,7 @@ enum err crypto_decrypt(struct crypto *crypto, int64_t now_ms, const char *room_
 	const char *ciphertext = js_str(content, "ciphertext");
 	AUTO_JSON row = NULL;
 	AUTO_SECRET text = NULL;
+	AUTO_TEXT asked = NULL;
 	AUTO_TEXT key = NULL;
 	uint32_t index;
 	enum err code;
@@ -301,11 +322,15 @@ enum err crypto_decrypt(struct crypto *crypto, int64_t now_ms, const char *room_
 	        !is_id(session_id) || !is_id(room_id) || ciphertext == NULL) {
 		return fault_set(fault, ERR_INVALID, "not an encrypted event of this room");
 	}
-	key = keep_key(room_id, session_id);
+	asked = keep_key(room_id, session_id);
+	key = keep_key(asked, sender);
 	code = keep_get(crypto, "inbound", key, &row);
+	if (code == ERR_NOT_FOUND && is_anothers(crypto, asked)) {
+		return fault_set(fault, ERR_DENIED, "its key belongs to another user");
+	}
 	if (code == ERR_NOT_FOUND) {
 		if (ask) {
-			code = ask_for(crypto, key, room_id, sender, content);
+			code = ask_for(crypto, asked, room_id, sender, content);
 		}
 		return code == OK || code == ERR_NOT_FOUND
 		               ? fault_set(fault, ERR_NOT_FOUND, "its key is not here")
@@ -314,21 +339,35 @@ enum err crypto_decrypt(struct crypto *crypto, int64_t now_ms, const char *room_
 	if (code != OK) {
 		return code;
 	}
-	if (!is(row, "user", sender)) {
-		return fault_set(fault, ERR_DENIED, "its key belongs to another user");
-	}
 	code = open_message(crypto, key, row, ciphertext, &text, &index, fault);
 	if (code == OK) {
 		code = judge(crypto, now_ms, row, sender, out, fault);
 	}
 	if (code == OK) {
-		code = check_index(crypto, session_id, index, event_id, fault);
+		code = check_index(crypto, session_id, sender, index, event_id, fault);
 	}
 	if (code == OK) {
 		code = take_clear(text, room_id, content, out, fault);
 	}
 	if (code != OK) {
 		crypto_event_finish(out);
+	}
+	return code;
+}
+
+enum err crypto_decrypt(struct crypto *crypto, int64_t now_ms, const char *room_id,
+        const json_t *event, bool ask, struct crypto_event *out, struct fault *fault)
+{
+	enum err code = decrypt(crypto, now_ms, room_id, event, ask, out, fault);
+
+	if (code == ERR_DENIED || code == ERR_INVALID) {
+		const char *sender = js_str(event, "sender") ? js_str(event, "sender") : "nobody";
+		AUTO_TEXT what = x_asprintf("event %s %s", sender, fault->text);
+		enum err noticed =
+		        notice_add(crypto, what, "refused: an encrypted event of %s in %s: %s",
+		                sender, room_id, fault->text);
+
+		return noticed == OK ? code : noticed;
 	}
 	return code;
 }

@@ -2,8 +2,9 @@
  * room_in.h - inbound room sessions: taking keys, asking for them. Inside bot/crypto/ only.
  *
  * Kinds in the store:
- *   inbound  room id | session id → pickle, user, curve25519, ed25519 (who gave it), forwarded
- *   index    session id | message index → the event it was used by
+ *   inbound  room id | session id | user id (who gave it; anybody who has it can) → pickle, user,
+ *            curve25519, ed25519, forwarded
+ *   index    session id | user id | message index → the event it was used by
  *   ask      room id | session id → the key was asked for: request, user
  */
 #pragma once
@@ -16,6 +17,9 @@ struct olm_peer {
 	const char *curve25519; /* proven by the session */
 	const char *ed25519;    /* claimed in the payload */
 };
+
+/* Names the notice that the user's client gives us no keys; owned by the caller. A key ends it. */
+char *room_in_withheld(const char *user_id);
 
 /* *taken: a key that was not here before. What is no good costs only itself. */
 enum err room_in_take_key(

@@ -9,6 +9,7 @@
 
 #include <string.h>
 #include "bot/base/clock.h"
+#include "bot/crypto/account.h"
 #include "bot/crypto/claim.h"
 #include "bot/crypto/devices.h"
 #include "bot/crypto/prim.h"
@@ -244,6 +245,10 @@ enum err crypto_went_back(struct crypto *crypto)
 {
 	static const char *const kinds[] = {"outbound", "shared", "nokey"};
 	enum err code = sessions_went_back(crypto);
+
+	if (code == OK) {
+		code = account_went_back(crypto);
+	}
 
 	for (size_t i = 0; code == OK && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		struct crypto_item *items;

@@ -278,8 +278,17 @@ static enum err are_the_accounts(
 	        [IDENTITY_MASTER] = "master", [IDENTITY_SELF] = "self"};
 	AUTO_JSON row = NULL;
 	enum err code = devices_row(crypto, crypto->user_id, &row);
+	const char *changed = js_str(row, "changed");
 
 	*same = code == OK;
+	if (changed != NULL) { /* the self-signing key comes with the new identity, once pinned */
+		char public_key[OL_KEY_SIZE];
+
+		ol_signing_free(ol_signing_create(
+		        seeds + (size_t)IDENTITY_MASTER * OL_SEED_LEN, public_key));
+		*same = *same && strcmp(changed, public_key) == 0;
+		return code;
+	}
 	for (int i = IDENTITY_MASTER; i <= IDENTITY_SELF; i++) {
 		char public_key[OL_KEY_SIZE];
 		const char *shown = devices_only_key(js_obj(row, members[i]));

@@ -120,16 +120,13 @@ static enum err take_olm(struct crypto *crypto, int64_t now_ms, const char *send
 		return code;
 	}
 	payload = json_loads(text, 0, NULL);
-	if (!payload_is_good(crypto, payload, sender)) {
-		AUTO_TEXT what = x_asprintf("olm %s", curve25519);
+	peer = (struct olm_peer){sender, curve25519, js_str(js_obj(payload, "keys"), "ed25519")};
+	if (!payload_is_good(crypto, payload, sender) || !device_keys_agree(payload, &peer)) {
+		AUTO_TEXT what = x_asprintf("olm %s", sender);
 
 		return notice_add(crypto, what,
 		        "refused: a message that came as %s's was not written by that user for us",
 		        sender);
-	}
-	peer = (struct olm_peer){sender, curve25519, js_str(js_obj(payload, "keys"), "ed25519")};
-	if (!device_keys_agree(payload, &peer)) {
-		return OK;
 	}
 	if (is(payload, "type", "m.dummy")) {
 		return begun_anew(crypto, &peer);
@@ -137,15 +134,26 @@ static enum err take_olm(struct crypto *crypto, int64_t now_ms, const char *send
 	return dispatch(crypto, now_ms, &peer, payload, new_keys);
 }
 
-/* Somebody's client says why it gives us no key. */
-static enum err take_withheld(struct crypto *crypto, const char *sender, const json_t *content)
+/* Somebody's client says why it gives us no key. Only those count with whom we share a room. */
+static enum err take_withheld(
+        struct crypto *crypto, int64_t now_ms, const char *sender, const json_t *content)
 {
+	const char *curve25519 = js_str(content, "sender_key");
 	AUTO_TEXT what = NULL;
+	AUTO_JSON row = NULL;
+	enum err code = devices_row(crypto, sender, &row);
 
+	if (code != OK || !json_is_true(json_object_get(row, "followed"))) {
+		return code;
+	}
+	if (is(content, "code", "m.no_olm") && curve25519 != NULL) {
+		/* it found no way to us: the way is made from here */
+		return mend(crypto, now_ms, sender, curve25519);
+	}
 	if (!is(content, "code", "m.unverified") && !is(content, "code", "m.blacklisted")) {
 		return OK;
 	}
-	what = x_asprintf("withheld %s", sender);
+	what = room_in_withheld(sender);
 	return notice_add(crypto, what,
 	        "%s's client gives this device no keys (%s): its commands cannot be read", sender,
 	        js_str(content, "code"));
@@ -178,7 +186,7 @@ static enum err take_event(
 		return take_olm(crypto, now_ms, sender, content, new_keys);
 	}
 	if (is(event, "type", "m.room_key.withheld")) {
-		return take_withheld(crypto, sender, content);
+		return take_withheld(crypto, now_ms, sender, content);
 	}
 	if (is(event, "type", "m.room_key_request")) {
 		return take_key_request(crypto, sender, content);

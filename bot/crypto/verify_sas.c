@@ -303,7 +303,7 @@ static enum err keep_identity(struct crypto *crypto, struct verify *v, int64_t n
 	if (js_str(row, "changed") != NULL) {
 		AUTO_TEXT key_id = x_asprintf("ed25519:%s", master);
 
-		code = crypto_identity_accept(crypto, now_ms, v->user_id);
+		code = crypto_identity_accept(crypto, now_ms, v->user_id, master);
 		object = json_pack("{s:s, s:[s], s:{s:s}}", "user_id", v->user_id, "usage",
 		        "master", "keys", key_id, master);
 	} else {

@@ -106,6 +106,7 @@ static void succeed(struct room_entry *entry)
 	entry->must_encrypt = known->encrypted;
 	entry->joined = entry->joined || moved;
 	entry->room.encrypted = known->encrypted;
+	entry->room.denied = known->denied;
 	entry->room.looked = true;
 	entry->room.ready = true;
 	entry->room.problem[0] = '\0';
@@ -215,12 +216,20 @@ static void step_tombstone(struct room_entry *entry)
 static void on_encryption(const struct mx_answer *answer, void *arg)
 {
 	struct room_entry *entry = arg;
+	struct room_known *known;
 
 	entry->call = NULL;
 	if (rooms_call_ended(entry->rooms, entry))
 		return;
+	known = rooms_known(entry->rooms, entry->candidate);
+	if (known->encrypted && answer->code == ERR_NOT_FOUND && !known->denied)
+		log_warning("rooms",
+		        "%s: refused: the homeserver says that %s is not encrypted, which it was",
+		        entry->name, entry->candidate);
+	if (answer->code == OK || answer->code == ERR_NOT_FOUND)
+		known->denied = known->encrypted && answer->code == ERR_NOT_FOUND;
 	if (answer->code == OK) {
-		if (!rooms_known(entry->rooms, entry->candidate)->told)
+		if (!known->told)
 			rooms_note_encrypted(entry->rooms, entry->candidate, answer->body);
 	} else if (answer->code != ERR_NOT_FOUND) {
 		/* a room is never thought plain for want of an answer */

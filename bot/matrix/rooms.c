@@ -86,9 +86,26 @@ void rooms_note_encrypted(struct rooms *rooms, const char *room_id, const json_t
 	}
 }
 
-void rooms_remember_encrypted(struct rooms *rooms, const char *room_id)
+void rooms_remember_encrypted(struct rooms *rooms, const char *room_id, const char *address)
 {
-	rooms_known(rooms, room_id)->encrypted = true;
+	struct room_known *known = rooms_known(rooms, room_id);
+
+	known->encrypted = true;
+	free(known->address);
+	known->address = x_strdup_opt(address);
+}
+
+/* Whether the address led to an encrypted room before this process began. */
+static bool was_encrypted(const struct rooms *rooms, const char *address)
+{
+	const struct room_known *known;
+
+	TAILQ_FOREACH(known, &rooms->known, link)
+	{
+		if (known->encrypted && known->address && strcmp(known->address, address) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* ---- time ---- */
@@ -155,6 +172,7 @@ static struct room_entry *entry_create(struct rooms *rooms, const char *name, co
 	entry->rooms = rooms;
 	entry->room.name = entry->name = x_strdup(name);
 	entry->room.address = entry->address = x_strdup(address);
+	entry->must_encrypt = was_encrypted(rooms, address);
 	entry->due_ms = INT64_MAX;
 	strcpy(entry->room.problem, "not looked at yet");
 	TAILQ_INSERT_TAIL(&rooms->entries, entry, link);
@@ -261,6 +279,7 @@ static void free_all(struct rooms *rooms)
 	while ((known = TAILQ_FIRST(&rooms->known))) {
 		TAILQ_REMOVE(&rooms->known, known, link);
 		free(known->room_id);
+		free(known->address);
 		free(known);
 	}
 	while (!TAILQ_EMPTY(&rooms->invites))

@@ -23,6 +23,7 @@ struct room {
 	bool looked;         /* the first look at it has ended, well or not */
 	bool ready;          /* resolved and joined */
 	bool encrypted;      /* m.room.encryption was ever seen */
+	bool denied;         /* the homeserver says now that it is not */
 	char problem[256];   /* why it is not ready, "" otherwise */
 };
 
@@ -41,8 +42,9 @@ struct rooms *rooms_create(
 /* Takes the rooms of a (new) config and looks at all of them anew; what is remembered is to be
  * told before. The config is copied from. Not from within on_room(). */
 void rooms_configure(struct rooms *rooms, const struct config *config);
-/* A room id known from storage to be encrypted: stays so whatever the server says. */
-void rooms_remember_encrypted(struct rooms *rooms, const char *room_id);
+/* A room id known from storage to be encrypted: stays so whatever the server says. address: what
+ * led there, or NULL; it must lead to an encrypted room for ever. */
+void rooms_remember_encrypted(struct rooms *rooms, const char *room_id, const char *address);
 /* Looks at a /sync answer: tombstones, aliases, encryption, own membership, invites (joined when
  * the inviter is configured, else left alone). */
 void rooms_take_sync(struct rooms *rooms, const json_t *sync);

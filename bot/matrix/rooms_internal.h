@@ -14,8 +14,10 @@
 struct room_known {
 	TAILQ_ENTRY(room_known) link; /* rooms::known */
 	char *room_id;
+	char *address; /* of an encrypted room, as remembered; or NULL */
 	bool encrypted;
-	bool told; /* on_encrypted() was called */
+	bool told;   /* on_encrypted() was called */
+	bool denied; /* the homeserver says that it is not encrypted */
 };
 
 /* One configured room. */

@@ -32,6 +32,7 @@ struct ops {
 typedef void (*op_fn)(
         struct ops *ops, const json_t *request, const struct alert_peer *peer, struct reply *reply);
 
+void op_accept(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_alert(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_command(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_heartbeat(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
@@ -56,6 +57,10 @@ void ops_reply_failure(struct reply *reply, enum err result, const char *message
 /* An integer member within [min, max]; absent = fallback. False: the reply was given. */
 bool ops_integer(const json_t *request, const char *name, int64_t min, int64_t max,
         int64_t fallback, int64_t *out, struct reply *reply);
+
+/* Whom the bot trusts is for the host's root and the daemon's own user to say. False: the reply was
+ * given. */
+bool ops_may_trust(const struct alert_peer *peer, struct reply *reply);
 
 /* wait.c and subscribe.c */
 void ops_waiters_check(struct ops *ops);

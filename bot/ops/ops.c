@@ -3,6 +3,7 @@
  */
 #include <assert.h>
 #include <string.h>
+#include <unistd.h>
 #include "bot/base/alloc.h"
 #include "bot/base/text.h"
 #include "bot/ops/internal.h"
@@ -12,6 +13,7 @@ static const struct {
 	const char *name;
 	op_fn run;
 } verbs[] = {
+        {"accept", op_accept},
         {"ack", op_command},
         {"alert", op_alert},
         {"alerts", op_command},
@@ -50,8 +52,9 @@ static void ops_unknown(const char *name, struct reply *reply)
 		snprintf(message, sizeof(message), "unknown op; did you mean \"%s\"?", best);
 	else
 		snprintf(message, sizeof(message),
-		        "op must be one of ack, alert, alerts, heartbeat, metrics, retry, "
-		        "silence, silences, status, subscribe, unack, unsilence, verify, wait");
+		        "op must be one of accept, ack, alert, alerts, heartbeat, metrics, "
+		        "retry, silence, silences, status, subscribe, unack, unsilence, verify, "
+		        "wait");
 	reply_error(reply, "invalid", "op", message, false);
 }
 
@@ -103,6 +106,15 @@ bool ops_integer(const json_t *request, const char *name, int64_t min, int64_t m
 	snprintf(message, sizeof(message), "%s must be a whole number from %lld to %lld", name,
 	        (long long)min, (long long)max);
 	reply_error(reply, "invalid", name, message, false);
+	return false;
+}
+
+bool ops_may_trust(const struct alert_peer *peer, struct reply *reply)
+{
+	if (peer->uid == 0 || peer->uid == (int64_t)geteuid())
+		return true;
+	reply_error(reply, "denied", NULL,
+	        "only root and the daemon's own user may say whom the bot trusts", false);
 	return false;
 }
 

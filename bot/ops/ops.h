@@ -25,8 +25,7 @@ struct ops_env {
 	/* Fills in what the loop knows for `status`; rooms and watches are arrays the callee
 	 * allocates and the caller frees. Pointers are good until the loop's next event. */
 	void (*on_status)(struct report_status *status, void *arg);
-	/* Lives longer than the verbs' jobs. */
-	struct vault *(*vault)(void *arg);
+	struct vault *(*on_vault)(void *arg); /* lives as long as the ops */
 	void *arg;
 };
 

@@ -1,6 +1,6 @@
 /*
  * verify.c - op "verify": verifications by emoji (bot/crypto/crypto.h). The word is a person's, on
- * this host; whoever may use the socket may say it.
+ * this host; the list is for whoever may use the socket.
  *
  *   action           members                 answer
  *   list (default)   -                       verifications: array
@@ -8,7 +8,6 @@
  *   confirm          user_id, id             likewise
  *   mismatch         user_id, id             likewise
  *   cancel           user_id, id             likewise
- *   accept_identity  user_id                 user_id
  */
 #include <string.h>
 #include "bot/base/alloc.h"
@@ -25,8 +24,7 @@ struct op_verify {
 	struct fault fault;
 };
 
-static const char *const actions[] = {
-        "list", "accept", "confirm", "mismatch", "cancel", "accept_identity"};
+static const char *const actions[] = {"list", "accept", "confirm", "mismatch", "cancel"};
 
 static bool is(const struct op_verify *op, const char *action)
 {
@@ -36,7 +34,6 @@ static bool is(const struct op_verify *op, const char *action)
 static enum err act(struct op_verify *op, struct crypto *machine)
 {
 	int64_t now_ms = clock_now_ms();
-	enum err err;
 
 	if (is(op, "accept"))
 		return crypto_verify_accept(machine, now_ms, op->user_id, op->id, &op->fault);
@@ -45,20 +42,13 @@ static enum err act(struct op_verify *op, struct crypto *machine)
 	if (is(op, "mismatch") || is(op, "cancel"))
 		return crypto_verify_cancel(
 		        machine, now_ms, op->user_id, op->id, is(op, "mismatch"), &op->fault);
-	if (is(op, "accept_identity")) {
-		err = crypto_identity_accept(machine, now_ms, op->user_id);
-		return err == ERR_NOT_FOUND
-		               ? fault_set(&op->fault, err, "the identity of %s has not changed",
-		                         op->user_id)
-		               : err;
-	}
 	return OK;
 }
 
 static enum err verify_work(struct store *store, void *arg)
 {
 	struct op_verify *op = arg;
-	struct crypto *machine = core_machine(vault_core(op->ops->env.vault(op->ops->env.arg)));
+	struct crypto *machine = core_machine(vault_core(op->ops->env.on_vault(op->ops->env.arg)));
 	enum err err;
 
 	op->fault = (struct fault){0};
@@ -107,7 +97,7 @@ static void verify_done(enum err result, const char *message, void *arg)
 		reply_ok(op->reply, answer_of(op));
 	}
 	if (!is(op, "list"))
-		vault_pump(ops->env.vault(ops->env.arg));
+		vault_pump(ops->env.on_vault(ops->env.arg));
 	json_decref(op->list);
 	free(op->action);
 	free(op->user_id);
@@ -136,8 +126,7 @@ static bool known(const char *action, struct reply *reply)
 		if (strcmp(actions[i], action) == 0)
 			return true;
 	reply_error(reply, "invalid", "action",
-	        "action must be one of list, accept, confirm, mismatch, cancel, accept_identity",
-	        false);
+	        "action must be one of list, accept, confirm, mismatch, cancel", false);
 	return false;
 }
 
@@ -151,10 +140,9 @@ void op_verify(
 
 	if (good && !op->action)
 		op->action = x_strdup("list");
-	good = good && known(op->action, reply) &&
+	good = good && known(op->action, reply) && (listing || ops_may_trust(peer, reply)) &&
 	       text_of(request, "user_id", !listing, &op->user_id, reply) &&
-	       text_of(request, "id", !listing && strcmp(action, "accept_identity") != 0, &op->id,
-	               reply);
+	       text_of(request, "id", !listing, &op->id, reply);
 	if (!good) {
 		free(op->action);
 		free(op->user_id);

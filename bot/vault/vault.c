@@ -14,7 +14,7 @@
 #include "bot/vault/internal.h"
 
 #define LOOK_EVERY_MS CLOCK_MINUTE_MS
-#define LOOK_OFTEN_MS CLOCK_SECOND_MS /* while a verification is under way */
+#define LOOK_SOON_MS CLOCK_SECOND_MS /* while a verification is under way, or keys are wanted */
 #define OPEN_AGAIN_MS (30 * CLOCK_SECOND_MS)
 
 static void vault_open(struct vault *vault);
@@ -105,7 +105,7 @@ static void take_look(struct vault *vault, struct core_look *look)
 	swap(&vault->verified, &look->status.verified);
 	swap(&vault->verifications, &look->verifications);
 	if (any_under_way(vault->verifications))
-		vault->look_ms = clock_monotonic_ms() + LOOK_OFTEN_MS;
+		vault->look_ms = clock_monotonic_ms() + LOOK_SOON_MS;
 	if (vault->identity == CRYPTO_IDENTITY_FOREIGN ||
 	        vault->identity == CRYPTO_IDENTITY_CHANGED)
 		recovery_start(vault);
@@ -156,6 +156,18 @@ void vault_pump(struct vault *vault)
 	job->vault = vault;
 	vault->jobs++;
 	writer_submit(vault->writer, look_work, look_done, job);
+}
+
+void vault_pump_soon(struct vault *vault)
+{
+	int64_t soon_ms = clock_monotonic_ms() + LOOK_SOON_MS;
+
+	if (vault->looking)
+		vault->look_again = true;
+	if (vault->closing || vault->looking || !vault->open || vault->look_ms <= soon_ms)
+		return;
+	vault->look_ms = soon_ms;
+	vault_arm(vault);
 }
 
 /* ---- time ---- */

@@ -44,6 +44,8 @@ void vault_set_online(struct vault *vault, struct mx *mx, const struct rooms *ro
 void vault_set_offline(struct vault *vault);
 /* Sends what jobs have asked the machine for. */
 void vault_pump(struct vault *vault);
+/* The same within a second or so, once for all that asks until then. */
+void vault_pump_soon(struct vault *vault);
 
 /* For status: why encrypted rooms are not written to, "" = they are. */
 const char *vault_problem(const struct vault *vault);

@@ -57,6 +57,7 @@ class Request(http.server.BaseHTTPRequestHandler):
         self.token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         trick = fake.take_trick(self.command, self.path_only)
         fake.note(self.command, self.path_only, self.token)
+        fake.note_body(self.command, self.path_only, self.body)
         try:
             if trick:
                 trick(self)
@@ -124,6 +125,9 @@ class Homeserver:
         with self.changed:
             self.requests.append(request)
             self.changed.notify_all()
+
+    def note_body(self, method, path, body):
+        """For who wants to know every body, whatever becomes of it."""
 
     def wait(self, condition, seconds=30):
         with self.changed:

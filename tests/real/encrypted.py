@@ -184,9 +184,10 @@ def test_a_new_device_of_the_operator_reads_what_follows(world):
     bot.stop()
 
 
-def test_another_implementation_reads_where_all_are_trusted(world):
+def test_another_implementation_reads_and_commands_where_all_are_trusted(world):
     reader = clients.nio(world.server, world.account("nio"))
-    bot = world.bot(extra="[encryption]\ntrust = all\n", throttle="60s")
+    bot = world.bot(extra=f"[encryption]\ntrust = all\n[commands]\nusers = {reader.account['user_id']}\n",
+                    throttle="60s")
     ops = bot.ids["ops"]
     world.operator.call("invite", room=ops, user=reader.account["user_id"])
     reader.call("join", room=ops)
@@ -195,6 +196,8 @@ def test_another_implementation_reads_where_all_are_trusted(world):
     readable(world.operator, bot, "run-nio-1")
     bot.call(node("run-nio-2"))
     reader.wait(lambda: "×2" in reader.text(ops), 30, "the edit is not readable")
+    answered(reader, bot, command(reader, ops, "!ack run-nio-1 mine"), "is yours now")
+    reader.wait(lambda: "acked by " + reader.account["user_id"] in reader.text(ops), 30, "the ack is not shown")
     check_all_encrypted(reader, bot)
     reader.stop()
     bot.stop()
@@ -243,9 +246,10 @@ def test_kill_9_under_load(world):
 
 
 def test_restored_from_a_backup(world):
-    bot = world.bot()
+    bot = world.bot(extra=f"[commands]\nusers = {world.operator.account['user_id']}\n")
     bot.call(node("run-bak-1"))
     readable(world.operator, bot, "run-bak-1")
+    answered(world.operator, bot, command(world.operator, bot.ids["ops"], "!help"), "!ack")
     bot.stop()
     backup = bot.folder / "backup"
     backup.mkdir()
@@ -255,6 +259,7 @@ def test_restored_from_a_backup(world):
     for i in range(2, 6):
         bot.call(node(f"run-bak-{i}", app=f"app_{i}"))
         readable(world.operator, bot, f"run-bak-{i}")
+    answered(world.operator, bot, command(world.operator, bot.ids["ops"], "!help"), "!ack")
     bot.stop()
     for file in bot.folder.glob("operations.db*"):
         file.unlink()
@@ -264,6 +269,8 @@ def test_restored_from_a_backup(world):
     bot.call(node("run-bak-6", app="app_6"))
     readable(world.operator, bot, "run-bak-6")
     check("a backup was put back" in bot.log.read_text(), "it did not notice")
+    # what comes over a session that is newer than the backup: mended, asked for, obeyed
+    answered(world.operator, bot, command(world.operator, bot.ids["ops"], "!help"), "!ack", 60)
     bot.stop()
 
 

@@ -57,16 +57,16 @@ void ask_call(struct ask *ask, const char *method, const char *path, const json_
         struct ask_answer *answer)
 {
 	*answer = (struct ask_answer){.retry_after_ms = -1};
-	if (body) {
-		free(fake_ask.last_body);
-		fake_ask.last_body = json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS);
-	}
 	for (size_t i = 0; i < fake_ask.len; i++) {
 		const struct fake_call *call = &fake_ask.calls[i];
 
 		if (strcmp(call->method, method) != 0 || strcmp(call->path, path) != 0)
 			continue;
 		fake_ask.asked[i]++;
+		if (body) {
+			free(fake_ask.last_body);
+			fake_ask.last_body = json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS);
+		}
 		answer->code = call->code;
 		if (call->body) {
 			answer->body = json_loads(call->body, 0, NULL);

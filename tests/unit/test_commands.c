@@ -168,9 +168,6 @@ static void arguments_become_requests(void **state)
 	        {{"verify", "--yes"}, EX_USAGE, ""},
 	        {{"verify", "op"}, EX_USAGE, ""},
 	        {{"verify", "@op:x", "@b:x"}, EX_USAGE, ""},
-	        {{"verify", "--accept-identity"}, EX_USAGE, ""},
-	        {{"verify", "--accept-identity", "@op:x"}, EX_OK,
-	                "The present identity of @op:x is taken as theirs from now on.\n"},
 	};
 	struct fixture *f = *state;
 	char out[4096];
@@ -183,10 +180,6 @@ static void arguments_become_requests(void **state)
 	const char *const wait[] = {"wait", "1", NULL};
 	assert_int_equal(run(f, true, wait, out, sizeof(out)), EX_OK);
 	assert_string_equal(out, "{\"ok\":true,\"text\":\"in the room\\n\"}\n");
-	const char *const identity[] = {"verify", "--accept-identity", "@op:x", NULL};
-	assert_int_equal(run(f, true, identity, out, sizeof(out)), EX_OK);
-	assert_non_null(strstr(out, "\\\"action\\\":\\\"accept_identity\\\""));
-	assert_non_null(strstr(out, "\\\"user_id\\\":\\\"@op:x\\\""));
 }
 
 static void what_is_missing_has_its_own_status(void **state)

@@ -71,6 +71,15 @@ static void what_has_no_canonical_form_is_refused(void **state)
 	json_decref(deep);
 }
 
+static void unhex(const char *text, uint8_t *out, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		char byte[3] = {text[2 * i], text[2 * i + 1], '\0'};
+
+		out[i] = (uint8_t)strtoul(byte, NULL, 16);
+	}
+}
+
 /* The specification's signing key and its signatures. */
 static void signatures_are_as_published(void **state)
 {
@@ -114,6 +123,45 @@ static void signatures_are_as_published(void **state)
 	ol_signing_free(signing);
 }
 
+/* RFC 8032, section 7.1, tests 1 and 2. */
+static void ed25519_is_as_published(void **state)
+{
+	static const struct {
+		const char *seed, *key, *text, *signature;
+	} cases[] = {
+	        {"9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+	                "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "",
+	                "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590"
+	                "a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b"},
+	        {"4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
+	                "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c", "r",
+	                "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e"
+	                "15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t seed[OL_SEED_LEN], bytes[64];
+		char key[OL_KEY_SIZE];
+		struct OlmPkSigning *signing;
+		char *signature, *wanted;
+
+		unhex(cases[i].seed, seed, sizeof(seed));
+		signing = ol_signing_create(seed, key);
+		unhex(cases[i].key, bytes, 32);
+		wanted = prim_base64(bytes, 32, false);
+		assert_string_equal(key, wanted);
+		free(wanted);
+		signature = ol_signing_sign(signing, cases[i].text);
+		unhex(cases[i].signature, bytes, 64);
+		wanted = prim_base64(bytes, 64, false);
+		assert_string_equal(signature, wanted);
+		assert_true(ol_verify(key, cases[i].text, signature));
+		free(wanted);
+		free(signature);
+		ol_signing_free(signing);
+	}
+}
+
 static void malformed_keys_and_signatures_do_not_verify(void **state)
 {
 	static const char good[] = "K8280/U9SSy9IVtjBuVeLr+HpOB4BQFWbg+UZaADMtTdGYI7Geitb76LTrr5QV"
@@ -136,6 +184,7 @@ int main(void)
 	        cmocka_unit_test(canonical_form_is_as_published),
 	        cmocka_unit_test(what_has_no_canonical_form_is_refused),
 	        cmocka_unit_test(signatures_are_as_published),
+	        cmocka_unit_test(ed25519_is_as_published),
 	        cmocka_unit_test(malformed_keys_and_signatures_do_not_verify),
 	};
 

@@ -9,60 +9,8 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-#include "tests/unit/crypto_fixture.h"
-
-#define ROOM "!r:x"
-static const char *const two[] = {"@bot:x", "@op:x"};
-static const char *const three[] = {"@bot:x", "@op:x", "@out:x"};
-
-static json_t *body(const char *text)
-{
-	return json_pack("{s:s}", "body", text);
-}
-
-static json_t *say(struct sim_machine *m, const char *text)
-{
-	json_t *content = body(text);
-	json_t *event = sim_send(m, ROOM, two, 2, 0, content);
-
-	json_decref(content);
-	return event;
-}
-
-/* bot and operator, both signed */
-static void pair(struct sim *sim, struct sim_machine **bot, struct sim_machine **op)
-{
-	*bot = sim_add(sim, "@bot:x", "BOT", true);
-	*op = sim_add(sim, "@op:x", "PHONE", true);
-	sim_settle(sim);
-}
-
-static bool noticed(struct sim_machine *m, const char *part)
-{
-	struct crypto_status status;
-	json_t *notice;
-	bool found = false;
-	size_t i;
-
-	assert_int_equal(crypto_status(m->crypto, &status), OK);
-	json_array_foreach(status.notices, i, notice)
-	{
-		found = found || strstr(json_string_value(notice), part);
-	}
-	crypto_status_finish(&status);
-	return found;
-}
-
-static enum crypto_identity identity(struct sim_machine *m)
-{
-	struct crypto_status status;
-	enum crypto_identity identity;
-
-	assert_int_equal(crypto_status(m->crypto, &status), OK);
-	identity = status.identity;
-	crypto_status_finish(&status);
-	return identity;
-}
+#include "bot/crypto/devices.h"
+#include "tests/unit/crypto_people.h"
 
 static void first_start_ends_with_a_signed_device(void **state)
 {
@@ -202,6 +150,96 @@ static void sessions_rotate(void **state)
 	json_decref(d);
 	json_decref(e);
 	json_decref(content);
+	sim_destroy(sim);
+}
+
+/* Which session the room has now, under settings of that many milliseconds. */
+static char *session_with(struct sim_machine *m, int64_t rotation_ms)
+{
+	struct crypto_room room = {
+	        .room_id = ROOM, .users = two, .users_len = 2, .rotation_ms = rotation_ms};
+	enum crypto_ready ready = CRYPTO_WAIT;
+	json_t *content = body("x"), *event;
+	char *wire, *session;
+
+	for (int i = 0; i < 10 && ready == CRYPTO_WAIT; i++) {
+		assert_int_equal(crypto_room_ready(m->crypto, m->sim->now_ms, &room, &ready), OK);
+		if (ready == CRYPTO_WAIT)
+			sim_run(m);
+	}
+	assert_int_equal(crypto_room_encrypt(
+	                         m->crypto, m->sim->now_ms, ROOM, "m.room.message", content, &wire),
+	        OK);
+	event = json_loads(wire, 0, NULL);
+	session = x_strdup(json_string_value(json_object_get(event, "session_id")));
+	free(wire);
+	json_decref(event);
+	json_decref(content);
+	return session;
+}
+
+static void rotation_by_time_is_honoured_down_to_an_hour(void **state)
+{
+	static const struct {
+		int64_t setting_ms, pass_ms;
+		bool fresh;
+	} cases[] = {
+	        {1, 59 * 60 * 1000, false}, /* nobody can make it rotate all the time */
+	        {1, 61 * 60 * 1000, true},
+	        {3 * 3600 * 1000, 2 * 3600 * 1000, false},
+	        {3 * 3600 * 1000, 4 * 3600 * 1000, true},
+	        {-5, 6 * 24 * 3600 * 1000, false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sim *sim = sim_create();
+		struct sim_machine *bot, *op;
+		char *before, *after;
+
+		pair(sim, &bot, &op);
+		before = session_with(bot, cases[i].setting_ms);
+		sim->now_ms += cases[i].pass_ms;
+		after = session_with(bot, cases[i].setting_ms);
+		assert_int_equal(strcmp(before, after) != 0, cases[i].fresh);
+		free(before);
+		free(after);
+		sim_destroy(sim);
+	}
+}
+
+static void verified_trust_takes_whom_we_verified_alone(void **state)
+{
+	struct sim *sim = sim_create();
+	struct sim_machine *bot, *op;
+	struct fault fault;
+	json_t *event, *keys;
+	bool obey = true;
+
+	pair(sim, &bot, &op);
+	crypto_close(bot->crypto);
+	assert_int_equal(sim_open_with(bot, CRYPTO_TRUST_VERIFIED, 7, &fault), OK);
+	event = say(bot, "a");
+	sim_settle(sim);
+	assert_string_equal(sim_read(op, ROOM, event, NULL), "not_found");
+	json_decref(event);
+	event = say(op, "!ack");
+	sim_settle(sim);
+	assert_string_equal(sim_read(bot, ROOM, event, &obey), "!ack");
+	assert_false(obey);
+	json_decref(event);
+	keys = json_object_get(json_object_get(sim->master, "@op:x"), "keys");
+	assert_int_equal(devices_set_verified(bot->crypto, "@op:x",
+	                         json_string_value(json_object_iter_value(json_object_iter(keys)))),
+	        OK);
+	event = say(bot, "b");
+	sim_settle(sim);
+	assert_string_equal(sim_read(op, ROOM, event, NULL), "b");
+	json_decref(event);
+	event = say(op, "!unack");
+	sim_settle(sim);
+	assert_string_equal(sim_read(bot, ROOM, event, &obey), "!unack");
+	assert_true(obey);
+	json_decref(event);
 	sim_destroy(sim);
 }
 
@@ -406,7 +444,17 @@ static void a_changed_identity_is_not_taken_silently(void **state)
 	assert_true(noticed(bot, "changed"));
 	json_decref(event);
 	/* until the operator says that it is right */
-	assert_int_equal(crypto_identity_accept(bot->crypto, sim->now_ms, "@op:x"), OK);
+	{
+		json_t *keys = json_object_get(json_object_get(sim->master, "@op:x"), "keys");
+		const char *key = json_string_value(json_object_iter_value(json_object_iter(keys)));
+
+		assert_int_equal(crypto_identity_accept(bot->crypto, sim->now_ms, "@op:x",
+		                         "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+		        ERR_NOT_FOUND);
+		assert_int_equal(
+		        crypto_identity_accept(bot->crypto, sim->now_ms, "@op:x", key), OK);
+		assert_false(noticed(bot, "changed"));
+	}
 	sim_settle(sim);
 	event = say(bot, "z");
 	sim_settle(sim);
@@ -546,7 +594,7 @@ static void a_database_that_went_back_is_read_again(void **state)
 {
 	struct sim *sim = sim_create();
 	struct sim_machine *bot, *op;
-	json_t *event, *answer;
+	json_t *event, *answer, *fallback;
 
 	pair(sim, &bot, &op);
 	json_decref(say(bot, "a"));
@@ -562,7 +610,12 @@ static void a_database_that_went_back_is_read_again(void **state)
 	}
 	sim_rollback(bot);
 	sim_reopen(bot);
+	fallback = json_deep_copy(sim_in(sim->fallback, "@bot:x"));
 	assert_int_equal(crypto_went_back(bot->crypto), OK);
+	sim_settle(sim);
+	/* the private part of what was published meanwhile may be lost */
+	assert_false(json_equal(fallback, sim_in(sim->fallback, "@bot:x")));
+	json_decref(fallback);
 	sim->now_ms += 1000;
 	event = say(bot, "c");
 	sim_settle(sim);
@@ -644,6 +697,8 @@ int main(void)
 	        cmocka_unit_test(relations_stand_in_the_clear),
 	        cmocka_unit_test(an_unsigned_device_gets_no_key_and_is_not_obeyed),
 	        cmocka_unit_test(sessions_rotate),
+	        cmocka_unit_test(rotation_by_time_is_honoured_down_to_an_hour),
+	        cmocka_unit_test(verified_trust_takes_whom_we_verified_alone),
 	        cmocka_unit_test(who_leaves_reads_no_more),
 	        cmocka_unit_test(a_signed_out_device_reads_no_more),
 	        cmocka_unit_test(a_rollback_uses_no_index_twice),

@@ -392,11 +392,25 @@ static void test_once_encrypted_stays_so(void **state)
 {
 	struct fixture *f = *state;
 
-	rooms_remember_encrypted(f->rooms, "!a:x");
+	rooms_remember_encrypted(f->rooms, "!a:x", NULL);
 	route_alias(f, "!a:x");
 	route_room(f, "a", NULL, NULL); /* the server takes it back */
 	configure_until_ready(f);
 	assert_true(ops(f)->encrypted);
+}
+
+/* Moved while the bot was down, by whoever rules the alias. */
+static void test_alias_of_an_encrypted_room_leads_to_no_plain_one(void **state)
+{
+	struct fixture *f = *state;
+
+	rooms_remember_encrypted(f->rooms, "!a:x", f->room_list[0].address);
+	route_alias(f, "!b:x");
+	route_room(f, "b", NULL, NULL);
+	rooms_configure(f->rooms, &f->config);
+	turn_until_problem(f);
+	assert_false(ops(f)->ready);
+	assert_non_null(strstr(ops(f)->problem, "is encrypted and this one is not"));
 }
 
 static void test_encryption_in_sync_is_taken(void **state)
@@ -468,7 +482,7 @@ static void test_successor_that_is_plain_is_refused_when_the_old_room_was_encryp
 	struct fixture *f = *state;
 
 	f->room_list[0].address = (char *)"!a:x";
-	rooms_remember_encrypted(f->rooms, "!a:x");
+	rooms_remember_encrypted(f->rooms, "!a:x", NULL);
 	route_room(f, "a", NULL, "!b:x");
 	route_room(f, "b", NULL, NULL);
 	rooms_configure(f->rooms, &f->config);
@@ -629,6 +643,7 @@ int main(void)
 	        TEST(test_encrypted_room_is_told_once),
 	        TEST(test_room_is_not_ready_until_encryption_is_known),
 	        TEST(test_once_encrypted_stays_so),
+	        TEST(test_alias_of_an_encrypted_room_leads_to_no_plain_one),
 	        TEST(test_encryption_in_sync_is_taken),
 	        TEST(test_alias_does_not_lead_from_an_encrypted_room_to_a_plain_one),
 	        TEST(test_tombstones_are_followed),

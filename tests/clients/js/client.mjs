@@ -6,6 +6,7 @@
 import readline from "node:readline";
 import * as sdk from "matrix-js-sdk";
 import { logger } from "matrix-js-sdk/lib/logger.js";
+import { decodeRecoveryKey } from "matrix-js-sdk/lib/crypto-api/recovery-key.js";
 import {
     AllDevicesIsolationMode,
     OnlySignedDevicesIsolationMode,
@@ -21,6 +22,7 @@ const say = (object) => process.stdout.write(JSON.stringify(object) + "\n");
 let client;
 let joined = new Map(); // room id → functions waiting for it
 let verification; // the verifier under way
+let storageKey; // of secret storage
 
 function tell(event) {
     const content = event.isRedacted() ? {} : event.getContent();
@@ -46,7 +48,10 @@ async function start(request) {
         userId: request.user_id,
         accessToken: request.token,
         deviceId: request.device_id,
-        cryptoCallbacks: {},
+        cryptoCallbacks: {
+            getSecretStorageKey: async ({ keys }) => [Object.keys(keys)[0], storageKey],
+            cacheSecretStorageKey: (_id, _info, key) => (storageKey = key),
+        },
         verificationMethods: ["m.sas.v1"],
     });
     await client.initRustCrypto({ useIndexedDB: false });
@@ -96,7 +101,7 @@ async function join(request) {
         joined.set(request.room, [...(joined.get(request.room) ?? []), there]);
         client.joinRoom(request.room).catch(reject);
     });
-    return { room_id: room.roomId };
+    return { room_id: room?.roomId ?? request.room }; // told of the membership before the room is made
 }
 
 function onVerifier(verifier) {
@@ -149,6 +154,35 @@ const ops = {
     },
     async leave(request) {
         return client.leave(request.room);
+    },
+    /* Tells what a gap in the timeline left out. */
+    async scrollback(request) {
+        const room = client.getRoom(request.room);
+        await client.scrollback(room, request.limit ?? 100);
+        for (const event of room.getLiveTimeline().getEvents()) {
+            await client.decryptEventIfNeeded(event);
+            tell(event);
+        }
+        return {};
+    },
+    /* Puts the account's cross-signing keys into secret storage, under a new recovery key or, with
+     * a passphrase, what is made of it. */
+    async make_storage(request) {
+        const crypto = client.getCrypto();
+        const key = await crypto.createRecoveryKeyFromPassphrase(request.passphrase);
+        storageKey = key.privateKey;
+        await crypto.bootstrapSecretStorage({ createSecretStorageKey: async () => key, setupNewSecretStorage: true });
+        return { recovery_key: key.encodedPrivateKey };
+    },
+    /* Takes the account's cross-signing keys out of secret storage and signs this device. */
+    async recover(request) {
+        storageKey = decodeRecoveryKey(request.recovery_key);
+        await client.getCrypto().bootstrapCrossSigning({
+            authUploadDeviceSigningKeys: () => {
+                throw new Error("new keys were made");
+            },
+        });
+        return {};
     },
     /* Verifies a user: by to-device messages to one device, or in a room shared with the user. */
     async verify(request) {
