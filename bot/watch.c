@@ -78,6 +78,8 @@ static void on_link_closed(void *arg)
 	struct watch *watch = arg;
 
 	watch->link = NULL;
+	courier_destroy(watch->courier); /* the link's parts may poke it until their end */
+	watch->courier = NULL;
 	meta_close(watch->meta, on_meta_closed, watch);
 }
 
@@ -85,7 +87,6 @@ static void on_courier_closed(void *arg)
 {
 	struct watch *watch = arg;
 
-	watch->courier = NULL;
 	link_close(watch->link, on_link_closed, watch);
 }
 

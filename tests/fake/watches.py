@@ -225,7 +225,7 @@ def test_watch_appears_changes_and_goes_by_reload():
 
 def test_watch_silenced_is_kept_back():
     world = World(STOCK)
-    world.bot.call({"op": "silence", "what": "stock", "duration": "1h"})
+    world.bot.call({"op": "silence", "what": "app=stock", "duration": "1h"})
     world.stock("apple", 3)
     world.runs(3)
     check(world.fresh() == [], str(world.fresh()))
