@@ -272,6 +272,13 @@ def test_an_old_unknown_fate_is_looked_up():
     database.execute("UPDATE outbox SET known_ms = known_ms - 3600000, frozen_ms = frozen_ms - 3600000")
     database.commit()
     database.close()
+
+    def first_page(request):
+        """Two later events, of which one claims to be from 1970, as any server may."""
+        later = [{"type": "m.room.message", "event_id": f"$later{ts}", "sender": "@op:fake.local",
+                  "content": {"body": "x"}, "origin_server_ts": ts} for ts in (int(time.time() * 1000), 1)]
+        request.reply(200, {"chunk": later, "start": "s", "end": "page2"})
+    server.trick("GET", "/messages", first_page)
     bot.start()
     bot.call(node("r-2", app="other"))
     delivered(server, "r-2")
