@@ -7,11 +7,9 @@
  * way is in the database and goes on at the next start.
  */
 #include <assert.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <uv.h>
 #include "bot/base/alloc.h"
@@ -23,6 +21,7 @@
 #include "bot/duty.h"
 #include "bot/intake/server.h"
 #include "bot/intake/spool.h"
+#include "bot/life.h"
 #include "bot/link.h"
 #include "bot/mirror.h"
 #include "bot/notify.h"
@@ -37,7 +36,7 @@
 #define FILES_WANTED 8192 /* twice the most of [socket] max_clients */
 
 struct bot {
-	uv_loop_t loop;
+	struct life life;
 	struct config *config;
 	struct store *store;
 	struct writer *writer;
@@ -51,8 +50,7 @@ struct bot {
 	struct spool *spool;
 	struct link *link;
 	struct reload *reload;
-	uv_signal_t sigterm, sigint;
-	uv_timer_t watchdog, prune;
+	uv_timer_t prune;
 	int64_t started_ms;
 	unsigned waiting; /* closes outstanding in the present step of stopping */
 	bool stopping;
@@ -70,10 +68,8 @@ static void on_writer_closed(void *arg)
 	struct bot *bot = arg;
 
 	bot->writer = NULL;
-	uv_close((uv_handle_t *)&bot->sigterm, NULL);
-	uv_close((uv_handle_t *)&bot->sigint, NULL);
+	life_close(&bot->life);
 	reload_close(bot->reload, on_reload_closed, bot);
-	uv_close((uv_handle_t *)&bot->watchdog, NULL);
 	uv_close((uv_handle_t *)&bot->prune, NULL);
 }
 
@@ -159,8 +155,10 @@ static void on_server_closed(void *arg)
 	on_intake_closed(bot);
 }
 
-static void bot_stop(struct bot *bot)
+static void bot_stop(void *arg)
 {
+	struct bot *bot = arg;
+
 	if (bot->stopping)
 		return;
 	bot->stopping = true;
@@ -179,12 +177,6 @@ static void on_fatal(const char *message, void *arg)
 	bot_stop(bot);
 }
 
-static void on_stop_signal(uv_signal_t *handle, int number)
-{
-	log_info("bot", "stopping on %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
-	bot_stop(handle->data);
-}
-
 /* --- reload ------------------------------------------------------------------------------- */
 
 static void bot_swap_mirror(struct bot *bot, struct config *config)
@@ -192,7 +184,7 @@ static void bot_swap_mirror(struct bot *bot, struct config *config)
 	struct mirror *fresh = NULL;
 	struct fault fault = {0};
 
-	if (mirror_create(&fresh, &bot->loop, config, &fault) != OK)
+	if (mirror_create(&fresh, &bot->life.loop, config, &fault) != OK)
 		log_error("bot", "call_monitor: %s", fault.text);
 	courier_set_mirror(bot->courier, fresh);
 	bot->mirror = fresh;
@@ -334,12 +326,7 @@ static void on_happened(json_t *event, void *arg)
 		json_decref(event);
 }
 
-/* --- timers ------------------------------------------------------------------------------- */
-
-static void on_watchdog(uv_timer_t *timer)
-{
-	notify_alive();
-}
+/* --- pruning ------------------------------------------------------------------------------ */
 
 struct prune {
 	int64_t before_ms;
@@ -373,26 +360,6 @@ static void on_prune(uv_timer_t *timer)
 
 /* --- life --------------------------------------------------------------------------------- */
 
-static void bot_start_signal(struct bot *bot, uv_signal_t *handle, int number, uv_signal_cb cb)
-{
-	uv_signal_init(&bot->loop, handle);
-	handle->data = bot;
-	uv_signal_start(handle, cb, number);
-}
-
-static void bot_start_timers(struct bot *bot)
-{
-	int64_t watchdog_ms = notify_watchdog_ms();
-
-	uv_timer_init(&bot->loop, &bot->watchdog);
-	uv_timer_init(&bot->loop, &bot->prune);
-	bot->watchdog.data = bot;
-	bot->prune.data = bot;
-	if (watchdog_ms > 0)
-		uv_timer_start(&bot->watchdog, on_watchdog, 0, (uint64_t)watchdog_ms);
-	uv_timer_start(&bot->prune, on_prune, CLOCK_MINUTE_MS, PRUNE_EVERY_MS);
-}
-
 /* Brings up everything on the loop. On failure the process ends: nothing was acknowledged. */
 static int bot_start(struct bot *bot, const struct bot_options *options, struct fault *fault)
 {
@@ -409,19 +376,19 @@ static int bot_start(struct bot *bot, const struct bot_options *options, struct 
 	struct ops_env env;
 	enum err err;
 
-	bot->writer = writer_create(&bot->loop, bot->store);
-	bot->courier = courier_create(&bot->loop, bot->writer, bot->config, &courier_events);
+	bot->writer = writer_create(&bot->life.loop, bot->store);
+	bot->courier = courier_create(&bot->life.loop, bot->writer, bot->config, &courier_events);
 	sqlwatches_env = (struct sqlwatches_env){
-	        .loop = &bot->loop,
+	        .loop = &bot->life.loop,
 	        .writer = bot->writer,
 	        .courier = bot->courier,
 	        .on_happened = on_happened,
 	        .arg = bot,
 	};
 	bot->sqlwatches = sqlwatches_create(&sqlwatches_env, bot->config);
-	bot->meta = meta_create(&bot->loop, bot->config);
+	bot->meta = meta_create(&bot->life.loop, bot->config);
 	duty_env = (struct duty_env){
-	        .loop = &bot->loop,
+	        .loop = &bot->life.loop,
 	        .writer = bot->writer,
 	        .courier = bot->courier,
 	        .meta = bot->meta,
@@ -432,7 +399,7 @@ static int bot_start(struct bot *bot, const struct bot_options *options, struct 
 	bot->duty = duty_create(&duty_env, bot->config);
 	bot_swap_mirror(bot, bot->config);
 	env = (struct ops_env){
-	        .loop = &bot->loop,
+	        .loop = &bot->life.loop,
 	        .writer = bot->writer,
 	        .courier = bot->courier,
 	        .on_status = on_status,
@@ -440,15 +407,15 @@ static int bot_start(struct bot *bot, const struct bot_options *options, struct 
 	        .arg = bot,
 	};
 	bot->ops = ops_create(&env, bot->config);
-	err = server_create(&bot->server, &bot->loop, bot->config, &server_events, fault);
+	err = server_create(&bot->server, &bot->life.loop, bot->config, &server_events, fault);
 	if (err != OK)
 		return err == ERR_BUSY ? EX_TEMPFAIL : EX_CONFIG;
 	err = spool_create(
-	        &bot->spool, &bot->loop, bot->config->storage.spool, &spool_events, fault);
+	        &bot->spool, &bot->life.loop, bot->config->storage.spool, &spool_events, fault);
 	if (err != OK)
 		return EX_CONFIG;
 	link_options = (struct link_options){
-	        .loop = &bot->loop,
+	        .loop = &bot->life.loop,
 	        .writer = bot->writer,
 	        .courier = bot->courier,
 	        .new_device = options->new_device,
@@ -459,17 +426,9 @@ static int bot_start(struct bot *bot, const struct bot_options *options, struct 
 
 static int bot_load(struct bot *bot, const struct bot_options *options)
 {
-	struct fault fault = {0};
-	enum err err;
-
 	if (reload_first(options->config_path, &bot->config) != OK)
 		return EX_CONFIG;
-	zone_use(bot->config->heartbeat.timezone);
-	err = store_open(&bot->store, bot->config->storage.database, &fault);
-	if (err == OK)
-		return EX_OK;
-	log_error("bot", "%s", fault.text);
-	return err == ERR_BUSY ? EX_TEMPFAIL : EX_CANTCREAT;
+	return life_open_store("bot", bot->config, &bot->store);
 }
 
 /* Clients, the database and the homeserver share the descriptors, and shells allow few. */
@@ -489,11 +448,8 @@ int bot_run(const struct bot_options *options)
 	struct bot *bot = x_calloc(1, sizeof(*bot));
 	int rc;
 
-	signal(SIGPIPE, SIG_IGN); /* libcurl and sockets report EPIPE instead */
-	signal(SIGHUP, SIG_IGN);  /* until it reloads: what it asks for is being read just now */
-	signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is a full disk (EFBIG), not the end */
 	bot_raise_files();
-	umask(0077);
+	life_prepare();
 	bot->started_ms = clock_now_ms();
 	rc = bot_load(bot, options);
 	if (rc != EX_OK) {
@@ -501,24 +457,20 @@ int bot_run(const struct bot_options *options)
 		free(bot);
 		return rc;
 	}
-	if (uv_loop_init(&bot->loop) != 0)
-		abort();
+	life_init(&bot->life, "bot", bot_stop, bot);
 	rc = bot_start(bot, options, &fault);
 	if (rc != EX_OK) {
 		log_error("bot", "%s", fault.text);
 		exit(rc); /* handles half up; the kernel takes them, and nothing was promised yet */
 	}
-	bot_start_signal(bot, &bot->sigterm, SIGTERM, on_stop_signal);
-	bot_start_signal(bot, &bot->sigint, SIGINT, on_stop_signal);
-	bot->reload = reload_create(&bot->loop, bot->config->path, on_config, bot);
-	bot_start_timers(bot);
+	life_start(&bot->life);
+	bot->reload = reload_create(&bot->life.loop, bot->config->path, on_config, bot);
+	uv_timer_init(&bot->life.loop, &bot->prune);
+	bot->prune.data = bot;
+	uv_timer_start(&bot->prune, on_prune, CLOCK_MINUTE_MS, PRUNE_EVERY_MS);
 	log_info("bot", "version %s takes alerts on %s", BOT_VERSION, bot->config->socket.path);
 	notify_ready();
-	uv_run(&bot->loop, UV_RUN_DEFAULT);
-	if (uv_loop_close(&bot->loop) != 0) {
-		log_error("bot", "the loop still had something open");
-		abort();
-	}
+	life_run(&bot->life);
 	store_close(bot->store);
 	config_unref(bot->config);
 	rc = bot->exit_code;

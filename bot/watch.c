@@ -6,9 +6,7 @@
  * the courier, what goes elsewhere by bot/meta/.
  * Order of taking apart: courier, link, meta, writer, store, as in bot.c.
  */
-#include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <uv.h>
 #include "bot/base/alloc.h"
@@ -16,6 +14,7 @@
 #include "bot/base/log.h"
 #include "bot/base/zone.h"
 #include "bot/courier.h"
+#include "bot/life.h"
 #include "bot/link.h"
 #include "bot/meta/meta.h"
 #include "bot/notify.h"
@@ -29,7 +28,7 @@
 #define PROBLEM_MAX 512
 
 struct watch {
-	uv_loop_t loop;
+	struct life life;
 	struct config *config;
 	struct store *store;
 	struct writer *writer;
@@ -37,8 +36,7 @@ struct watch {
 	struct link *link;
 	struct meta *meta;
 	struct reload *reload;
-	uv_signal_t sigterm, sigint;
-	uv_timer_t tick, watchdog;
+	uv_timer_t tick;
 	int64_t started_ms;
 	bool stored;     /* an answer of /sync, ever */
 	bool saw, first; /* as of struct vigil_look, since a tick took them along */
@@ -58,10 +56,8 @@ static void on_writer_closed(void *arg)
 	struct watch *watch = arg;
 
 	watch->writer = NULL;
-	uv_close((uv_handle_t *)&watch->sigterm, NULL);
-	uv_close((uv_handle_t *)&watch->sigint, NULL);
+	life_close(&watch->life);
 	uv_close((uv_handle_t *)&watch->tick, NULL);
-	uv_close((uv_handle_t *)&watch->watchdog, NULL);
 	reload_close(watch->reload, on_reload_closed, watch);
 }
 
@@ -90,8 +86,10 @@ static void on_courier_closed(void *arg)
 	link_close(watch->link, on_link_closed, watch);
 }
 
-static void watch_stop(struct watch *watch)
+static void watch_stop(void *arg)
 {
+	struct watch *watch = arg;
+
 	if (watch->stopping)
 		return;
 	watch->stopping = true;
@@ -107,12 +105,6 @@ static void on_fatal(const char *message, void *arg)
 	log_error("watch", "%s", message);
 	watch->exit_code = EX_CONFIG;
 	watch_stop(watch);
-}
-
-static void on_stop_signal(uv_signal_t *handle, int number)
-{
-	log_info("watch", "stopping on %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
-	watch_stop(handle->data);
 }
 
 /* --- ticks -------------------------------------------------------------------------------- */
@@ -221,11 +213,6 @@ static void on_tick(uv_timer_t *timer)
 	watch_tick(timer->data);
 }
 
-static void on_watchdog(uv_timer_t *timer)
-{
-	notify_alive();
-}
-
 /* --- the link ----------------------------------------------------------------------------- */
 
 /* A room that is not there was not seen, however well the homeserver answers; what was written
@@ -300,7 +287,6 @@ static bool on_config(struct config *config, void *arg)
 
 static int watch_load(struct watch *watch, const struct watch_options *options)
 {
-	struct fault fault = {0};
 	enum err err = reload_first(options->config_path, &watch->config);
 	const char *lack = err == OK ? watch_lacks(watch->config) : NULL;
 
@@ -308,31 +294,7 @@ static int watch_load(struct watch *watch, const struct watch_options *options)
 		log_error("watch", "%s", lack);
 	if (err != OK || lack)
 		return EX_CONFIG;
-	zone_use(watch->config->heartbeat.timezone);
-	err = store_open(&watch->store, watch->config->storage.database, &fault);
-	if (err == OK)
-		return EX_OK;
-	log_error("watch", "%s", fault.text);
-	return err == ERR_BUSY ? EX_TEMPFAIL : EX_CANTCREAT;
-}
-
-static void start_signal(struct watch *watch, uv_signal_t *handle, int number)
-{
-	uv_signal_init(&watch->loop, handle);
-	handle->data = watch;
-	uv_signal_start(handle, on_stop_signal, number);
-}
-
-static void start_timers(struct watch *watch)
-{
-	int64_t watchdog_ms = notify_watchdog_ms();
-
-	uv_timer_init(&watch->loop, &watch->tick);
-	uv_timer_init(&watch->loop, &watch->watchdog);
-	watch->tick.data = watch->watchdog.data = watch;
-	uv_timer_start(&watch->tick, on_tick, 0, TICK_MS);
-	if (watchdog_ms > 0)
-		uv_timer_start(&watch->watchdog, on_watchdog, 0, (uint64_t)watchdog_ms);
+	return life_open_store("watch", watch->config, &watch->store);
 }
 
 static int watch_start(struct watch *watch, const struct watch_options *options)
@@ -346,16 +308,16 @@ static int watch_start(struct watch *watch, const struct watch_options *options)
 	        .arg = watch,
 	};
 	struct link_options link_options = {
-	        .loop = &watch->loop,
+	        .loop = &watch->life.loop,
 	        .new_device = options->new_device,
 	        .on_event = vigil_event,
 	};
 	struct fault fault = {0};
 
-	watch->writer = writer_create(&watch->loop, watch->store);
+	watch->writer = writer_create(&watch->life.loop, watch->store);
 	watch->courier =
-	        courier_create(&watch->loop, watch->writer, watch->config, &courier_events);
-	watch->meta = meta_create(&watch->loop, watch->config);
+	        courier_create(&watch->life.loop, watch->writer, watch->config, &courier_events);
+	watch->meta = meta_create(&watch->life.loop, watch->config);
 	link_options.writer = watch->writer;
 	link_options.courier = watch->courier;
 	if (link_create(&watch->link, &link_options, watch->config, &link_events, &fault) == OK)
@@ -369,8 +331,7 @@ int watch_run(const struct watch_options *options)
 	struct watch *watch = x_calloc(1, sizeof(*watch));
 	int rc;
 
-	signal(SIGPIPE, SIG_IGN); /* libcurl and sockets report EPIPE instead */
-	umask(0077);
+	life_prepare();
 	watch->started_ms = clock_now_ms();
 	rc = watch_load(watch, options);
 	if (rc != EX_OK) {
@@ -378,23 +339,19 @@ int watch_run(const struct watch_options *options)
 		free(watch);
 		return rc;
 	}
-	if (uv_loop_init(&watch->loop) != 0)
-		abort();
+	life_init(&watch->life, "watch", watch_stop, watch);
 	rc = watch_start(watch, options);
 	if (rc != EX_OK)
 		exit(rc); /* handles half up; the kernel takes them */
-	start_signal(watch, &watch->sigterm, SIGTERM);
-	start_signal(watch, &watch->sigint, SIGINT);
-	start_timers(watch);
-	watch->reload = reload_create(&watch->loop, watch->config->path, on_config, watch);
+	life_start(&watch->life);
+	uv_timer_init(&watch->life.loop, &watch->tick);
+	watch->tick.data = watch;
+	uv_timer_start(&watch->tick, on_tick, 0, TICK_MS);
+	watch->reload = reload_create(&watch->life.loop, watch->config->path, on_config, watch);
 	log_info("watch", "version %s watches the heartbeat of %s", BOT_VERSION,
 	        watch->config->heartbeat.sender);
 	notify_ready();
-	uv_run(&watch->loop, UV_RUN_DEFAULT);
-	if (uv_loop_close(&watch->loop) != 0) {
-		log_error("watch", "the loop still had something open");
-		abort();
-	}
+	life_run(&watch->life);
 	store_close(watch->store);
 	config_unref(watch->config);
 	rc = watch->exit_code;

@@ -32,7 +32,8 @@ from watches import (  # noqa: E402,F401
     test_watch_that_never_ends_holds_nothing_up)
 from watch import (  # noqa: E402,F401
     test_watch_check_for_nagios, test_watch_fills_a_limited_timeline, test_watch_missing_and_back,
-    test_watch_reload, test_watch_takes_no_other_message, test_watch_tells_systemd, test_watch_while_the_homeserver_is_down,
+    test_watch_reload, test_watch_reload_in_every_phase_of_the_start, test_watch_takes_no_other_message,
+    test_watch_tells_systemd, test_watch_while_the_homeserver_is_down,
     test_watch_while_the_room_is_shut, test_watch_wants_a_sender)
 
 OPS, DEV = "!ops:fake.local", "!dev:fake.local"

@@ -231,6 +231,20 @@ def test_watch_reload():
     server.shut()
 
 
+def test_watch_reload_in_every_phase_of_the_start():
+    for i in range(10):
+        server, watcher = make(due_next()[0])
+        watcher.start(wait=False)
+        deadline = time.monotonic() + 30
+        while not (watcher.folder / "operations.db.lock").exists():
+            check(time.monotonic() < deadline and watcher.process.poll() is None, "does not start")
+        time.sleep(0.003 * i)  # the phase
+        watcher.process.send_signal(signal.SIGHUP)
+        server.wait(lambda: any("/sync" in path for _, path, _ in server.requests))
+        watcher.stop()
+        server.shut()
+
+
 def test_watch_tells_systemd():
     server, watcher = make(due_next()[0])
     path = watcher.folder / "notify"
