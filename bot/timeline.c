@@ -235,12 +235,10 @@ static bool rooms_are_known(const struct rooms *rooms)
 	return true;
 }
 
-static void on_rooms_timer(uv_timer_t *timer)
-{
-	timeline_begin(timer->data);
-}
+static void on_rooms_timer(uv_timer_t *timer);
 
-void timeline_begin(struct timeline *timeline)
+/* Adds the configured rooms to the batch, once all of them were looked at, and fetches. */
+static void timeline_begin(struct timeline *timeline)
 {
 	if (timeline->batch->since) {
 		if (!rooms_are_known(timeline->options.rooms) && timeline->waits++ < ROOMS_WAITS) {
@@ -250,6 +248,11 @@ void timeline_begin(struct timeline *timeline)
 		batch_add_rooms(timeline, timeline->batch);
 	}
 	timeline_fetch(timeline);
+}
+
+static void on_rooms_timer(uv_timer_t *timer)
+{
+	timeline_begin(timer->data);
 }
 
 static struct timeline_batch *batch_begin(struct timeline *timeline)

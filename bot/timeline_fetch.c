@@ -98,7 +98,8 @@ bool timeline_wants(const json_t *event)
 	return false;
 }
 
-bool timeline_is_power(const json_t *event)
+/* True for an event that says who may. */
+static bool timeline_is_power(const json_t *event)
 {
 	const char *type = json_string_value(json_object_get(event, "type"));
 

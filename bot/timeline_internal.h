@@ -77,14 +77,10 @@ void timeline_power_note(struct timeline *timeline, const char *room_id, const j
 void timeline_powers_finish(struct timeline *timeline);
 /* True for an event that the handlers want. */
 bool timeline_wants(const json_t *event);
-/* True for one that says who may. */
-bool timeline_is_power(const json_t *event);
 
 /* timeline_read.c: the writer's job of a batch; on failure nothing of it was done. */
 enum err batch_read(struct store *store, void *arg);
 
 /* timeline.c */
-/* Adds the configured rooms to the batch, once all of them were looked at, and fetches. */
-void timeline_begin(struct timeline *timeline);
 void timeline_whole(struct timeline *timeline);
 void timeline_closing(struct timeline *timeline);

@@ -19,7 +19,8 @@ struct reader {
 	char *why;
 };
 
-bool command_duration(const char *text, int64_t *ms)
+/* "30m", "1d12h"; false: it is no duration, or 0. */
+static bool command_duration(const char *text, int64_t *ms)
 {
 	return clock_parse_duration(text, ms) && *ms > 0;
 }

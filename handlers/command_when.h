@@ -22,6 +22,3 @@ struct command_when {
  */
 bool command_when_read(const char **text, int64_t now_ms, int64_t usual_ms, int64_t most_ms,
         struct command_when *out, char why[160]);
-
-/* "30m", "1d12h"; false: it is no duration, or 0. */
-bool command_duration(const char *text, int64_t *ms);

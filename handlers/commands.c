@@ -79,11 +79,6 @@ const char *command_nearest(const char *name)
 	return found;
 }
 
-bool commands_known_name(const char *name)
-{
-	return command_find(name) != NULL;
-}
-
 /* --- for the commands --------------------------------------------------------------------- */
 
 static void add_formatted(struct buf *out, const char *format, va_list args)

@@ -31,8 +31,6 @@ struct command_reply {
 	json_t *data; /* object, or NULL; owned */
 };
 
-/* True for the name of a command. */
-bool commands_known_name(const char *name);
 /* One command from the socket: what would stand behind its name in a room. who: "uid 1000". */
 enum err commands_request(const struct command_env *env, const char *who, const char *name,
         const char *args, struct command_reply *reply);

@@ -439,7 +439,7 @@ void heartbeat_result_finish(struct heartbeat_result *result)
 	result->tell = NULL;
 }
 
-void heartbeat_row_text(const struct heartbeat_row *row, int64_t now_ms, struct buf *out)
+static void row_text(const struct heartbeat_row *row, int64_t now_ms, struct buf *out)
 {
 	char when[32];
 
@@ -465,7 +465,7 @@ enum err heartbeat_last_text(struct store *store, int64_t now_ms, char **text)
 	*text = NULL;
 	if (err == OK) {
 		buf_init(&out, 1024);
-		heartbeat_row_text(&row, now_ms, &out);
+		row_text(&row, now_ms, &out);
 		*text = buf_take(&out);
 		heartbeat_row_finish(&row);
 	}

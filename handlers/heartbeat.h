@@ -57,9 +57,8 @@ void heartbeat_result_finish(struct heartbeat_result *result);
 /* One more than is due, for whoever asked. */
 enum err heartbeat_extra(const struct deliver *d, const struct report_status *status);
 
-/* "2026-11-24, confirmed 08:00:02 UTC" */
-void heartbeat_row_text(const struct heartbeat_row *row, int64_t now_ms, struct buf *out);
-/* The same for the newest; *text is owned by the caller, NULL when there was none yet. */
+/* "2026-11-24, confirmed 08:00:02 UTC" of the newest; *text is owned by the caller, NULL when there
+ * was none yet. */
 enum err heartbeat_last_text(struct store *store, int64_t now_ms, char **text);
 /* When the next one is due. */
 int64_t heartbeat_next_ms(const struct config *config, int64_t now_ms);

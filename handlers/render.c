@@ -22,6 +22,15 @@ struct lookup {
 	const struct alert *alert;
 };
 
+/* The emoji an entry shows. */
+static const char *render_emoji(
+        const struct config *config, const char *kind, enum severity severity)
+{
+	const struct config_kind *known = config_kind(config, kind);
+
+	return known && known->emoji ? known->emoji : config->severity[severity].emoji;
+}
+
 static char *render_value(const char *name, const void *arg)
 {
 	const struct lookup *lookup = arg;
@@ -35,13 +44,6 @@ static char *render_value(const char *name, const void *arg)
 	if (!value && strcmp(name, "title") == 0)
 		value = x_strdup(lookup->alert->identity);
 	return value;
-}
-
-const char *render_emoji(const struct config *config, const char *kind, enum severity severity)
-{
-	const struct config_kind *known = config_kind(config, kind);
-
-	return known && known->emoji ? known->emoji : config->severity[severity].emoji;
 }
 
 void render_alert(const struct config *config, const struct alert *alert, char **body, char **html)

@@ -48,6 +48,3 @@ char *render_resolved(const struct config *config, const struct message_row *mes
  * a storm; owned by the caller, plain text. */
 char *render_ring_lead(const char *origin, int64_t more, int64_t since_ms, int64_t now_ms);
 char *render_storm_lead(int64_t alerts, int64_t apps, int64_t since_ms, int64_t now_ms, bool over);
-
-/* The emoji an entry shows. */
-const char *render_emoji(const struct config *config, const char *kind, enum severity severity);

@@ -412,7 +412,10 @@ json_t *report_taken(const struct alert *alert, int64_t id, const char *state)
 	        "run_id", alert->run_id);
 }
 
-void report_state(const struct alert_row *row, const struct entry_row *entry, struct buf *out)
+/* How an alert stands: "open", "acked by @op:example.org", "resolved", "held back: silence 2".
+ * entry: what it became in a message, or NULL. */
+static void report_state(
+        const struct alert_row *row, const struct entry_row *entry, struct buf *out)
 {
 	if (row->state == ALERT_SILENCED) {
 		buf_printf(out, "held back: %s", row->reason);

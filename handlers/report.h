@@ -71,9 +71,6 @@ json_t *report_status_json(const struct report_status *status);
 /* What subscribers are told of an alert that was taken in; a new reference. */
 json_t *report_taken(const struct alert *alert, int64_t id, const char *state);
 
-/* How an alert stands: "open", "acked by @op:example.org", "resolved", "held back: silence 2".
- * entry: what it became in a message, or NULL. */
-void report_state(const struct alert_row *row, const struct entry_row *entry, struct buf *out);
 /* Two short lines an alert; count: of its entry. */
 void report_alert_text(const struct alert_row *row, const struct entry_row *entry, int64_t now_ms,
         struct buf *out);

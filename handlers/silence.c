@@ -75,7 +75,8 @@ static bool covers(const struct silence_row *row, matcher_value_fn value, const 
 	return match;
 }
 
-bool silence_holds(const struct silence_row *row, int64_t now_ms)
+/* True when the time is between its start and its end. */
+static bool silence_holds(const struct silence_row *row, int64_t now_ms)
 {
 	return row->start_ms <= now_ms && row->end_ms > now_ms;
 }

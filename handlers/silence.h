@@ -23,9 +23,6 @@ enum err silence_check(const struct deliver *d, const struct alert *alert, const
 /* Whether what is in a room already is not to be brought up again now. */
 enum err silence_covers(const struct deliver *d, const struct entry_row *entry, bool *covers);
 
-/* True when the time is between its start and its end. */
-bool silence_holds(const struct silence_row *row, int64_t now_ms);
-
 /* Ends those whose time is over; the room of each is told how many it held back. */
 enum err silence_end_due(const struct deliver *d);
 /* Ends one now; why: "its time is over", in the room's line. */

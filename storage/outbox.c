@@ -47,7 +47,6 @@
 	X(OUTBOX_BY_ID, SELECT "WHERE id = ?")                                                   \
 	X(OUTBOX_BY_EVENT, SELECT "WHERE event_id = ? LIMIT 1")                                  \
 	X(OUTBOX_HEAD, SELECT "WHERE room = ? AND state <= 1 ORDER BY id LIMIT 1")               \
-	X(OUTBOX_ROOMS, "SELECT DISTINCT room FROM outbox WHERE state <= 1 ORDER BY room")       \
 	X(OUTBOX_COUNT_WAITING,                                                                  \
 	        "SELECT count(*), coalesce(min(created_ms), 0) FROM outbox WHERE state <= 1")    \
 	X(OUTBOX_COUNT_ASIDE, "SELECT count(*) FROM outbox WHERE state = 3")                     \
@@ -144,29 +143,6 @@ enum err outbox_head(struct store *store, const char *room, struct outbox_row *r
 	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_HEAD);
 	sql_bind_text(&sql, room);
 	return sql_one_row(&sql, &rows_type, row);
-}
-
-enum err outbox_rooms(struct store *store, char ***names, size_t *len)
-{
-	struct sql sql;
-	enum err code;
-
-	*names = NULL;
-	*len = 0;
-	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_ROOMS);
-	while ((code = sql_next(&sql)) == OK) {
-		*names = x_realloc(*names, (*len + 1) * sizeof(**names));
-		(*names)[(*len)++] = sql_text(&sql, 0);
-	}
-	if (code == ERR_NOT_FOUND) {
-		return OK;
-	}
-	while (*len > 0) {
-		free((*names)[--*len]);
-	}
-	free(*names);
-	*names = NULL;
-	return code;
 }
 
 enum err outbox_counts(struct store *store, int64_t *waiting, int64_t *aside, int64_t *oldest_ms)

@@ -48,8 +48,6 @@ enum err outbox_by_id(struct store *store, int64_t id, struct outbox_row *row);
 enum err outbox_by_event(struct store *store, const char *event_id, struct outbox_row *row);
 /* First row of a room that is queued or frozen; ERR_NOT_FOUND when the queue is empty. */
 enum err outbox_head(struct store *store, const char *room, struct outbox_row *row);
-/* Room names with something queued or frozen. *names: array of owned strings, owned. */
-enum err outbox_rooms(struct store *store, char ***names, size_t *len);
 /* Counts for `status`; oldest_ms is 0 when nothing waits. */
 enum err outbox_counts(struct store *store, int64_t *waiting, int64_t *aside, int64_t *oldest_ms);
 /* Set-aside rows, oldest first. */

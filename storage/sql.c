@@ -232,7 +232,8 @@ enum err sql_one_int(struct sql *sql, int64_t *value)
 	return code;
 }
 
-void sql_bind_row(struct sql *sql, const struct sql_rows *rows, const void *row)
+/* Binds all columns (not the id). */
+static void sql_bind_row(struct sql *sql, const struct sql_rows *rows, const void *row)
 {
 	for (size_t i = 0; i < rows->len; i++) {
 		const void *field = (const char *)row + rows->columns[i].offset;

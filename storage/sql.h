@@ -140,8 +140,6 @@ struct sql_rows {
 #define SQL_UPDATE(table, COLUMNS) \
 	"UPDATE " table " SET " COLUMNS(SQL_SET1, SQL_SET) " WHERE id = ?"
 
-/* Binds all columns (not the id). */
-void sql_bind_row(struct sql *sql, const struct sql_rows *rows, const void *row);
 /* sql_write() of an insert; sets the row's id. */
 enum err sql_insert_row(struct sql *sql, const struct sql_rows *rows, void *row);
 /* Binds all columns and the id, and writes; ERR_NOT_FOUND when there is no such row. */

@@ -18,7 +18,6 @@
 	             "ON CONFLICT (name) DO UPDATE SET value = excluded.value")                   \
 	X(STATE_DELETE, "DELETE FROM state WHERE name = ?")                                       \
 	X(ROOMS_GET, ROOM_SELECT "WHERE room_id = ?")                                             \
-	X(ROOMS_BY_ADDRESS, ROOM_SELECT "WHERE address = ?")                                      \
 	X(ROOMS_ENCRYPTED, ROOM_SELECT "WHERE encrypted = 1")                                     \
 	X(ROOMS_MOVE_ADDRESS,                                                                     \
 	        "UPDATE rooms SET address = NULL WHERE address = ? AND room_id <> ?")             \
@@ -109,15 +108,6 @@ enum err rooms_get_row(struct store *store, const char *room_id, struct room_row
 
 	sql_use(&sql, store, SQL_STATE, ROOMS_GET);
 	sql_bind_text(&sql, room_id);
-	return room_one(&sql, row);
-}
-
-enum err rooms_by_address(struct store *store, const char *address, struct room_row *row)
-{
-	struct sql sql;
-
-	sql_use(&sql, store, SQL_STATE, ROOMS_BY_ADDRESS);
-	sql_bind_text(&sql, address);
 	return room_one(&sql, row);
 }
 

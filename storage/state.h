@@ -24,7 +24,6 @@ struct room_row {
 
 void room_row_finish(struct room_row *row);
 enum err rooms_get_row(struct store *store, const char *room_id, struct room_row *row);
-enum err rooms_by_address(struct store *store, const char *address, struct room_row *row);
 /* Inserts or updates; `encrypted` and `encryption` are never taken back. An address belongs to
  * one room: another one that had it loses it. */
 enum err rooms_put(struct store *store, const struct room_row *row);
