@@ -9,6 +9,7 @@
 #include "bot/base/text.h"
 #include "handlers/command.h"
 #include "handlers/command_text.h"
+#include "handlers/content.h"
 #include "handlers/render.h"
 #include "handlers/template.h"
 #include "storage/commands.h"
@@ -178,6 +179,7 @@ enum err command_post(const struct command_env *env, const char *room, const cha
 	char *whole = trimmed(text);
 	struct buf body, html;
 	json_t *content;
+	bool fits;
 	enum err err;
 
 	buf_init(&body, RENDER_EVENT_MAX);
@@ -191,14 +193,11 @@ enum err command_post(const struct command_env *env, const char *room, const cha
 		text_add_html(&html, link, TEXT_NO_LIMIT, TEXT_FOLD_NEWLINES);
 		buf_add_str(&html, "\">dashboard</a>");
 	}
-	content = json_pack("{s:s, s:s, s:{}, s:{s:s, s:s, s:b, s:{s:s}}}", "msgtype", "m.notice",
-	        "body", buf_str(&body), "m.mentions", "m.relates_to", "rel_type", "m.thread",
-	        "event_id", root, "is_falling_back", 1, "m.in_reply_to", "event_id", reply_to);
 	/* the plain text alone where both would not fit into an encrypted event */
-	if (!html.overflow && body.len + text_json_size(buf_str(&html)) < RENDER_EVENT_MAX) {
-		json_object_set_new(content, "format", json_string("org.matrix.custom.html"));
-		json_object_set_new(content, "formatted_body", json_string(buf_str(&html)));
-	}
+	fits = !html.overflow && body.len + text_json_size(buf_str(&html)) < RENDER_EVENT_MAX;
+	content = content_text(
+	        "m.notice", buf_str(&body), fits ? buf_str(&html) : NULL, json_object());
+	content_thread(content, root, reply_to);
 	err = deliver_post(&d, room, OUTBOX_NOTE, 0, "m.room.message", content, NULL);
 	json_decref(content);
 	buf_finish(&body);

@@ -12,6 +12,7 @@
 #include "bot/base/log.h"
 #include "bot/base/text.h"
 #include "bot/base/zone.h"
+#include "handlers/content.h"
 #include "handlers/digest.h"
 #include "handlers/heartbeat.h"
 #include "handlers/render.h"
@@ -66,23 +67,6 @@ static enum err set_ms(const struct deliver *d, const char *name, int64_t ms)
 
 /* --- what it says ------------------------------------------------------------------------- */
 
-static json_t *notice(const char *text)
-{
-	struct buf body, html;
-	json_t *content;
-
-	buf_init(&body, TEXT_MAX * 2);
-	buf_init(&html, TEXT_MAX * 8);
-	text_add_plain(&body, text, TEXT_NO_LIMIT, TEXT_KEEP_NEWLINES);
-	text_add_html(&html, text, TEXT_NO_LIMIT, TEXT_KEEP_NEWLINES);
-	content = json_pack("{s:s, s:s, s:s, s:s, s:{}}", "msgtype", "m.notice", "body",
-	        buf_str(&body), "format", "org.matrix.custom.html", "formatted_body",
-	        buf_str(&html), "m.mentions");
-	buf_finish(&body);
-	buf_finish(&html);
-	return content;
-}
-
 /* The time as the zone's clocks show it: "2026-11-24 09:00". */
 static void shown(int64_t ms, char out[20])
 {
@@ -135,7 +119,7 @@ static enum err post(const struct deliver *d, const struct report_status *status
 		digest_text(&digest, &text);
 		while (text.len > 0 && text.data[text.len - 1] == '\n')
 			text.data[--text.len] = '\0';
-		content = notice(buf_str(&text));
+		content = content_plain(buf_str(&text), NULL);
 		json_object_update(data, when);
 		json_object_set_new(content, RENDER_KEY, json_pack("{s:o}", key, data));
 		err = deliver_post(d, d->config->heartbeat.room, OUTBOX_NOTE, 0, "m.room.message",

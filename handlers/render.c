@@ -7,6 +7,7 @@
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/base/text.h"
+#include "handlers/content.h"
 #include "handlers/render.h"
 #include "handlers/template.h"
 
@@ -246,24 +247,6 @@ int64_t render_entry_size(const struct entry_row *entry)
 
 /* --- messages ----------------------------------------------------------------------------- */
 
-static json_t *mentions_of(const struct config *config, const struct message_row *message)
-{
-	char **list = config->severity[message->severity].mention;
-	json_t *mentions = json_object(), *users = json_array();
-	size_t i;
-
-	for (i = 0; list[i]; i++) {
-		if (strcmp(list[i], "room") == 0)
-			json_object_set_new(mentions, "room", json_true());
-		else
-			json_array_append_new(users, json_string(list[i]));
-	}
-	if (json_array_size(users) > 0)
-		json_object_set(mentions, "user_ids", users);
-	json_decref(users);
-	return mentions;
-}
-
 static const char *msgtype_of(const struct config *config, const struct message_row *message)
 {
 	const struct config_app *app = config_app(config, message->origin);
@@ -294,13 +277,6 @@ static void message_text(const struct render_message *in, struct buf *out, bool 
 		}
 }
 
-static json_t *message_content(
-        const char *msgtype, const char *body, const char *html, json_t *mentions)
-{
-	return json_pack("{s:s, s:s, s:s, s:s, s:o}", "msgtype", msgtype, "body", body, "format",
-	        "org.matrix.custom.html", "formatted_body", html, "m.mentions", mentions);
-}
-
 char *render_message(const struct config *config, const struct render_message *in)
 {
 	const char *msgtype = msgtype_of(config, in->message);
@@ -312,8 +288,8 @@ char *render_message(const struct config *config, const struct render_message *i
 	buf_init(&html, RENDER_BLOCK_MAX);
 	message_text(in, &body, false, entries);
 	message_text(in, &html, true, NULL);
-	content = message_content(
-	        msgtype, buf_str(&body), buf_str(&html), mentions_of(config, in->message));
+	content = content_text(msgtype, buf_str(&body), buf_str(&html),
+	        content_mentions(config->severity[in->message->severity].mention));
 	if (in->edit) {
 		/* m.mentions outside is for who is new in this edit: nobody (client-server API,
 		 * "Mentioning the user, room, and encryption of edits") */
@@ -348,11 +324,8 @@ char *render_resolved(const struct config *config, const struct message_row *mes
 	text_add_plain(
 	        &body, entry->identity ? entry->identity : entry->kind, 200, TEXT_FOLD_NEWLINES);
 	template_add_value_html(&html, entry->identity ? entry->identity : entry->kind, 200, false);
-	content = message_content("m.notice", buf_str(&body), buf_str(&html), json_object());
-	json_object_set_new(content, "m.relates_to",
-	        json_pack("{s:s, s:s, s:b, s:{s:s}}", "rel_type", "m.thread", "event_id",
-	                message->event_id, "is_falling_back", 1, "m.in_reply_to", "event_id",
-	                message->event_id));
+	content = content_text("m.notice", buf_str(&body), buf_str(&html), json_object());
+	content_thread(content, message->event_id, message->event_id);
 	json_object_set_new(content, RENDER_KEY,
 	        json_pack("{s:i, s:s, s:I, s:[o]}", "v", 1, "txn_id", txn_id, "message",
 	                (json_int_t)message->id, "entries", data_entry(entry)));
