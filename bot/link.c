@@ -9,60 +9,29 @@
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/base/log.h"
-#include "bot/link.h"
-#include "bot/matrix/auth.h"
+#include "bot/link_internal.h"
 #include "bot/matrix/backoff.h"
 #include "bot/matrix/discovery.h"
-#include "bot/matrix/members.h"
-#include "bot/matrix/sync.h"
 #include "bot/notify.h"
-#include "bot/timeline.h"
-#include "bot/vault/vault.h"
 #include "storage/outbox.h"
-#include "storage/state.h"
-
-struct link {
-	struct link_options options;
-	struct config *config;
-	struct link_events events;
-	struct http *http;
-	struct mx *mx;     /* after discovery */
-	struct auth *auth; /* likewise */
-	struct vault *vault;
-	struct rooms *rooms;           /* after the first token */
-	struct members *members;       /* likewise */
-	struct sync *sync;             /* likewise */
-	struct timeline *timeline;     /* likewise */
-	uv_timer_t timer;              /* the next try of discovery, then of `identity` */
-	struct identity_job *identity; /* could not be read or written; waits for the timer */
-	char *homeserver;
-	char problem[256];
-	unsigned failures; /* in a row, of what the timer tries again */
-	unsigned jobs;     /* writer jobs not done */
-	char *since;       /* where /sync starts from, or NULL */
-	bool first;        /* the answer under way is a first one */
-	bool online, closing, vault_closing;
-	void (*closed)(void *arg);
-	void *closed_arg;
-};
 
 static void on_timer(uv_timer_t *timer);
 static void link_discover(struct link *link);
 static void link_closing(struct link *link);
 
-static void link_problem_set(struct link *link, const char *problem)
+void link_problem_set(struct link *link, const char *problem)
 {
 	snprintf(link->problem, sizeof(link->problem), "%.250s", problem);
 	notify_status("%s", problem[0] ? problem : "online");
 }
 
-static uint64_t link_backoff_ms(const struct link *link)
+void link_retry(struct link *link)
 {
 	uint32_t random = 0;
 
 	if (getrandom(&random, sizeof(random), 0) < 0)
 		random = (uint32_t)uv_hrtime();
-	return (uint64_t)backoff_ms(link->failures, -1, random);
+	uv_timer_start(&link->timer, on_timer, (uint64_t)backoff_ms(link->failures, -1, random), 0);
 }
 
 /* --- rooms and sync ----------------------------------------------------------------------- */
@@ -74,7 +43,7 @@ struct room_job {
 	int64_t count; /* of messages that follow it from another room */
 };
 
-static void job_ended(struct link *link)
+void link_job_ended(struct link *link)
 {
 	link->jobs--;
 	if (link->closing)
@@ -102,7 +71,7 @@ static void room_done(enum err result, const char *message, void *arg)
 		        (long long)job->count, job->row.room_id);
 		courier_poke(job->link->options.courier);
 	}
-	job_ended(job->link);
+	link_job_ended(job->link);
 	room_row_finish(&job->row);
 	free(job->name);
 	free(job);
@@ -240,48 +209,6 @@ static void on_sync_state(bool up, const char *error, void *arg)
 
 /* --- the token ---------------------------------------------------------------------------- */
 
-/* Compares with what is stored, and reads what the parts start from. */
-struct identity_job {
-	struct link *link;
-	char *user_id, *device_id;
-	bool new_device;
-	char *stored_user, *stored_device, *since;
-	struct room_row *encrypted;
-	size_t encrypted_len;
-};
-
-static enum err identity_read(struct store *store, const char *name, char **value)
-{
-	enum err err = state_get(store, name, value);
-
-	return err == ERR_NOT_FOUND ? OK : err;
-}
-
-static bool identity_same(const struct identity_job *job)
-{
-	return (!job->stored_device || strcmp(job->stored_device, job->device_id) == 0 ||
-	               job->new_device) &&
-	       (!job->stored_user || strcmp(job->stored_user, job->user_id) == 0);
-}
-
-static enum err identity_work(struct store *store, void *arg)
-{
-	struct identity_job *job = arg;
-	enum err err = identity_read(store, "device_id", &job->stored_device);
-
-	if (err == OK)
-		err = identity_read(store, "user_id", &job->stored_user);
-	if (err == OK)
-		err = identity_read(store, "sync.since", &job->since);
-	if (err == OK)
-		err = rooms_encrypted(store, &job->encrypted, &job->encrypted_len);
-	if (err == OK && identity_same(job))
-		err = state_set(store, "device_id", job->device_id);
-	if (err == OK && identity_same(job))
-		err = state_set(store, "user_id", job->user_id);
-	return err;
-}
-
 static void on_happened(json_t *event, void *arg)
 {
 	struct link *link = arg;
@@ -296,7 +223,7 @@ static void on_status(struct report_status *status, void *arg)
 	link->events.on_status(status, link->events.arg);
 }
 
-static void link_go_online(struct link *link, const struct identity_job *job)
+void link_go_online(struct link *link, const struct identity_job *job)
 {
 	struct rooms_events rooms_events = {on_room, on_encrypted, link};
 	struct sync_events sync_events = {on_batch, on_sync_state, link};
@@ -340,103 +267,12 @@ static void link_go_online(struct link *link, const struct identity_job *job)
 	        link->options.courier, link->mx, link->rooms, job->user_id, job->device_id);
 }
 
-/* What was read is forgotten: another try reads it anew. */
-static void identity_reset(struct identity_job *job)
-{
-	room_rows_free(job->encrypted, job->encrypted_len);
-	free(job->stored_user);
-	free(job->stored_device);
-	free(job->since);
-	job->encrypted = NULL;
-	job->encrypted_len = 0;
-	job->stored_user = job->stored_device = job->since = NULL;
-}
-
-static void identity_free(struct identity_job *job)
-{
-	if (!job)
-		return;
-	identity_reset(job);
-	free(job->user_id);
-	free(job->device_id);
-	free(job);
-}
-
-/* A full disk, say: alerts are answered all the while, and it may have room again. */
-static void identity_wait(struct identity_job *job, const char *message)
-{
-	struct link *link = job->link;
-	char text[sizeof(link->problem)];
-
-	snprintf(text, sizeof(text), "cannot store the identity: %.200s", message);
-	if (link->failures++ == 0)
-		log_error("link", "%s", text);
-	link_problem_set(link, text);
-	identity_reset(job);
-	link->identity = job;
-	uv_timer_start(&link->timer, on_timer, link_backoff_ms(link), 0);
-}
-
-static void identity_done(enum err result, const char *message, void *arg)
-{
-	struct identity_job *job = arg;
-	struct link *link = job->link;
-	char text[1024];
-
-	if (link->closing)
-		goto out;
-	if (result != OK) {
-		identity_wait(job, message);
-		job = NULL;
-		goto out;
-	}
-	link->failures = 0;
-	if (strcmp(job->user_id, link->config->matrix.user) != 0) {
-		snprintf(text, sizeof(text),
-		        "the token belongs to %s, the config says user = %s: store the right "
-		        "token, or "
-		        "mend [matrix] user",
-		        job->user_id, link->config->matrix.user);
-		link->events.on_fatal(text, link->events.arg);
-	} else if (!identity_same(job)) {
-		snprintf(text, sizeof(text),
-		        "the token belongs to device %s of %s, this database to device %s of %s. "
-		        "Store the old device's token again; or, if a new login was meant, start "
-		        "once "
-		        "with: run --accept-new-device",
-		        job->device_id, job->user_id, job->stored_device ? job->stored_device : "?",
-		        job->stored_user ? job->stored_user : "?");
-		link->events.on_fatal(text, link->events.arg);
-	} else {
-		link_go_online(link, job);
-	}
-out:
-	identity_free(job);
-	job_ended(link);
-}
-
-static void identity_submit(struct identity_job *job)
-{
-	job->link->jobs++;
-	writer_submit(job->link->options.writer, identity_work, identity_done, job);
-}
-
 static void on_ready(const char *user_id, const char *device_id, void *arg)
 {
 	struct link *link = arg;
-	struct identity_job *job;
 
-	if (link->closing)
-		return;
-	job = x_calloc(1, sizeof(*job));
-	job->link = link;
-	job->user_id = x_strdup(user_id);
-	job->device_id = x_strdup(device_id);
-	job->new_device = link->options.new_device;
-	identity_free(link->identity);
-	link->identity = NULL;
-	uv_timer_stop(&link->timer);
-	identity_submit(job);
+	if (!link->closing)
+		identity_begin(link, user_id, device_id);
 }
 
 static void on_lost(const char *problem, void *arg)
@@ -485,7 +321,7 @@ static void on_discovered(const char *url, const struct fault *fault, void *arg)
 		if (link->failures++ == 0)
 			log_warning("link", "%s", fault->text);
 		link_problem_set(link, fault->text);
-		uv_timer_start(&link->timer, on_timer, link_backoff_ms(link), 0);
+		link_retry(link);
 		return;
 	}
 	link->failures = 0;
