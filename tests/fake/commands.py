@@ -3,15 +3,11 @@ import sqlite3
 import time
 
 from bot import Bot
+from harness import check
 from homeserver import Homeserver
 
 OPS = "!ops:fake.local"
 ADMIN, OTHER = "@admin:fake.local", "@other:fake.local"
-
-
-def check(condition, text):
-    if not condition:
-        raise AssertionError(text)
 
 
 def make(extra=""):

@@ -7,7 +7,6 @@ import sqlite3
 import sys
 import threading
 import time
-import traceback
 
 try:
     from encrypted_world import World, check, node  # first: it sets the path
@@ -16,7 +15,7 @@ try:
 except ImportError as error:
     print(f"skip encrypted: {error}")
     sys.exit()
-from bot import Bot
+from harness import run_tests
 
 KIB = 1024
 RUN = re.compile(r"\br-[a-z]*-?\d+\b")
@@ -222,23 +221,5 @@ def test_kill_9_uses_no_index_and_no_one_time_key_twice():
     w.end()
 
 
-def main():
-    wanted = sys.argv[1:]
-    failed = 0
-    everything = {**vars(encrypted_lies), **globals()}
-    for name, test in sorted((name[5:], test) for name, test in everything.items() if name.startswith("test_")):
-        if wanted and name not in wanted:
-            continue
-        started = time.monotonic()
-        try:
-            test()
-            print(f"ok {name} ({time.monotonic() - started:.1f} s)", flush=True)
-        except Exception:
-            failed += 1
-            print(f"not ok {name}\n" + traceback.format_exc(), flush=True)
-        Bot.kill_all()
-    sys.exit(failed > 0)
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(run_tests({**vars(encrypted_lies), **globals()}) > 0)

@@ -5,14 +5,10 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 from bot import Bot  # noqa: E402
+from harness import check  # noqa: E402
 from crypto import OPS, CryptoHomeserver, Person  # noqa: E402
 
 DEV = "!dev:fake.local"
-
-
-def check(condition, text):
-    if not condition:
-        raise AssertionError(text)
 
 
 def node(run, name=None, app="data_factory", **more):

@@ -6,23 +6,12 @@ import time
 
 import commands
 from bot import BUILD, Bot
+from harness import check, until
 from homeserver import Homeserver
 from wallclock import Clock
 
 OPS, DEV = "!ops:fake.local", "!dev:fake.local"
 SEND = "/rooms/!ops.*/send/"
-
-
-def check(condition, text):
-    if not condition:
-        raise AssertionError(text)
-
-
-def until(condition, what, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        check(time.monotonic() < end, f"{what}: not in time")
-        time.sleep(0.1)  # a file or a database tells nobody that it changed
 
 
 def make(extra, now=None):
@@ -65,7 +54,7 @@ def test_heartbeat_unconfirmed_then_late():
     server.wait(lambda: server.timeline)
     server.trick("PUT", SEND, lambda r: r.reply(503, {}), -1)
     bot.clock.set("2026-11-24T08:59:58+00:00")
-    until(lambda: told(bot), "the alarm")
+    until(lambda: told(bot), "the alarm", 60)
     check("no heartbeat from @bot:fake.local: due 2026-11-24 09:00 (UTC)" in told(bot)[0], told(bot)[0])
     check("has not confirmed it" in told(bot)[0] and "503" in told(bot)[0], told(bot)[0])
     check(not [r for r in server.requests if r[1] == "/ping"], "pinged before it was confirmed")
@@ -80,7 +69,7 @@ def test_heartbeat_unconfirmed_then_late():
           str(heartbeats(server)))
     bot.stop()
     bot.start()
-    until(lambda: bot.call({"op": "heartbeat"})["ok"], "a second start")
+    until(lambda: bot.call({"op": "heartbeat"})["ok"], "a second start", 60)
     bot.stop()
     check(len(told(bot)) == 1, str(told(bot)))
     check(len(heartbeats(server)) == 1, str(heartbeats(server)))
@@ -105,7 +94,7 @@ def test_heartbeat_with_kills_around_its_time():
             bot.kill()
             bot.start()
         server.wait(lambda: len(heartbeats(server)) == day - 20, 60)
-        until(lambda: f"2026-11-{day}" in confirmed(bot), "confirmed")
+        until(lambda: f"2026-11-{day}" in confirmed(bot), "confirmed", 60)
     check([beat["date"] for beat in heartbeats(server)] == ["2026-11-21", "2026-11-22"],
           str(heartbeats(server)))
     bot.stop()
@@ -176,7 +165,7 @@ def test_heartbeat_out_of_the_spool():
     check(done.returncode == 0 and done.stdout == "spooled\n", str(done))
     after = int(time.time() * 1000)
     bot.start()
-    until(lambda: len(bot.call({"op": "heartbeat"})["apps"]) == 2, "out of the spool")
+    until(lambda: len(bot.call({"op": "heartbeat"})["apps"]) == 2, "out of the spool", 60)
     beat = bot.call({"op": "heartbeat"})["apps"][1]
     check(beat["name"] == "nightly" and before - 1000 <= beat["seen_ms"] <= after, str(beat))
     bot.stop()
@@ -196,7 +185,7 @@ def test_heartbeat_database_is_locked():
     db.execute("ROLLBACK")
     db.close()
     check("@bot:fake.local cannot work: its database" in told(bot)[0], told(bot)[0])
-    until(lambda: bot.call({"op": "alert", "app": "a", "title": "after"})["ok"], "work again")
+    until(lambda: bot.call({"op": "alert", "app": "a", "title": "after"})["ok"], "work again", 60)
     server.wait(lambda: any("after" in body for body in server.bodies(DEV)), 60)
     bot.stop()
     check(len(told(bot)) == 1, str(told(bot)))

@@ -10,10 +10,10 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 from bot import BUILD, Bot  # noqa: E402
+from harness import check, run_tests  # noqa: E402
 from commands import (  # noqa: E402,F401
     test_ack_in_all_its_forms, test_an_ack_of_the_ring_is_one_of_what_joined, test_command_by_power_level, test_command_is_answered_in_its_thread,
     test_command_left_alone_or_refused, test_kill_between_and_replay, test_limited_timeline_is_filled,
@@ -38,11 +38,6 @@ from watch import (  # noqa: E402,F401
 
 OPS, DEV = "!ops:fake.local", "!dev:fake.local"
 SEND = "/rooms/!ops.*/send/"
-
-
-def check(condition, text):
-    if not condition:
-        raise AssertionError(text)
 
 
 def node(run, name=None, app="data_factory", **more):
@@ -658,21 +653,5 @@ def test_a_second_daemon_is_refused():
     server.shut()
 
 
-def main():
-    failed = 0
-    for name, test in sorted(globals().items()):
-        if not name.startswith("test_") or (sys.argv[1:] and name[5:] not in sys.argv[1:]):
-            continue
-        started = time.monotonic()
-        try:
-            test()
-            print(f"ok {name[5:]} ({time.monotonic() - started:.1f} s)", flush=True)
-        except Exception:
-            failed += 1
-            print(f"not ok {name[5:]}\n" + traceback.format_exc(), flush=True)
-        Bot.kill_all()
-    sys.exit(failed > 0)
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(run_tests(globals()) > 0)

@@ -7,16 +7,12 @@ import subprocess
 import time
 
 from bot import BUILD, Bot
+from harness import check
 from homeserver import Homeserver
 from watcher import Watcher, due_ago, due_next, heartbeat, ms_ago
 
 OPS, DEV = "!ops:fake.local", "!dev:fake.local"
 BOT, OTHER = "@telemetry:fake.local", "@other:fake.local"
-
-
-def check(condition, text):
-    if not condition:
-        raise AssertionError(text)
 
 
 def make(at, grace="1s", extra="", meta=""):

@@ -6,15 +6,11 @@ import subprocess
 import time
 
 from bot import BUILD, Bot
+from harness import check
 from homeserver import Homeserver
 
 DEV = "!dev:fake.local"
 FOREVER = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
-
-
-def check(condition, text):
-    if not condition:
-        raise AssertionError(text)
 
 
 class World:

@@ -1,28 +1,14 @@
 """People in rooms on a real Synapse, alike with a plain client and with one that encrypts, and the
 bot among them: what they write there, and what they see."""
-import pathlib
 import sqlite3
 import subprocess
-import time
 
 import client as clients
 from bot import BUILD, Bot
+from harness import check, until
 from synapse import Reader, quote
 
 MEGOLM = {"algorithm": "m.megolm.v1.aes-sha2"}
-
-
-def check(condition, text):
-    if not condition:
-        raise AssertionError(text)
-
-
-def until(condition, what, seconds=30):
-    """For what no event tells."""
-    end = time.monotonic() + seconds
-    while not condition():
-        check(time.monotonic() < end, what)
-        time.sleep(0.05)
 
 
 def node(run, app, name=None, **more):

@@ -16,6 +16,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+from harness import Skip
+
 CACHE = pathlib.Path(os.environ.get("MTB_CACHE", "/var/cache/matrix-telemetry-bot"))
 SECRET = "registration-for-tests"
 
@@ -66,10 +68,6 @@ class HTTPError(Exception):
     def __init__(self, status, body):
         super().__init__(f"{status} {body}")
         self.status, self.body = status, body
-
-
-class Skip(Exception):
-    """A test needs what this homeserver does not give."""
 
 
 class Calls:

@@ -13,8 +13,9 @@ import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 from bot import BUILD, Bot  # noqa: E402
+from harness import Skip  # noqa: E402
 from people import Place, Plain, Secret, check, node, until  # noqa: E402
-from synapse import Skip, homeserver, log  # noqa: E402
+from synapse import homeserver, log  # noqa: E402
 
 
 class World:

@@ -7,27 +7,17 @@ import shutil
 import subprocess
 import sys
 import time
-import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 import client as clients  # noqa: E402
 from bot import BUILD, Bot  # noqa: E402
-from synapse import Skip, homeserver, log  # noqa: E402
+from harness import check, node, run_tests  # noqa: E402
+from synapse import homeserver, log  # noqa: E402
 from watcher import Watcher, due_next  # noqa: E402
 
 MEGOLM = {"algorithm": "m.megolm.v1.aes-sha2"}
 RUN = re.compile(r"\brun-[a-z]+-\d+\b")
 KEY = "org.matrix-telemetry-bot.alert"
-
-
-def check(condition, text):
-    if not condition:
-        raise AssertionError(text)
-
-
-def node(run, name="etl_users", app="data_factory", **more):
-    return {"op": "alert", "app": app, "kind": "node_failed", "run_id": run,
-            "fields": {"node_id": name, "duration_ms": 5321, "error": "connection refused"}, **more}
 
 
 class World:
@@ -369,31 +359,16 @@ def check_all_encrypted_from_bot(reader, bot):
     check(mine and all(m["wire_type"] == "m.room.encrypted" for m in mine), "plain text in an encrypted room")
 
 
-def run_tests(names):
-    wanted = sys.argv[1:]
-    tests = [(name[5:], test) for name, test in sorted(names.items()) if name.startswith("test_")]
+def run_in_world(names):
     try:
         world = World()
     except (OSError, RuntimeError) as error:
         print(f"skip encrypted: no Synapse or no client to be had: {error}")
         return
-    failed = 0
-    for name, test in tests:
-        if wanted and name not in wanted:
-            continue
-        started = time.monotonic()
-        try:
-            test(world)
-            print(f"ok {name} ({time.monotonic() - started:.1f} s)", flush=True)
-        except Skip as why:
-            print(f"skip {name}: {why}", flush=True)
-        except Exception:
-            failed += 1
-            print(f"not ok {name}\n" + traceback.format_exc(), flush=True)
-        Bot.kill_all()
+    failed = run_tests(names, world)
     world.close()
     sys.exit(failed > 0)
 
 
 if __name__ == "__main__":
-    run_tests(globals())
+    run_in_world(globals())

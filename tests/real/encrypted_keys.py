@@ -11,7 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 import client as clients  # noqa: E402
 from bot import BUILD  # noqa: E402
 from encrypted import (  # noqa: E402
-    answered, check, check_all_encrypted, command, node, readable, run_tests, settled)
+    answered, check, check_all_encrypted, command, node, readable, run_in_world, settled)
 
 
 def tool(bot, *words, stdin=""):
@@ -193,4 +193,4 @@ def test_a_device_that_is_signed_out_reads_no_more(world):
 
 
 if __name__ == "__main__":
-    run_tests(globals())
+    run_in_world(globals())

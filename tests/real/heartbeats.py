@@ -1,23 +1,11 @@
 """A week of days of the real daemon under a faked wall clock, read by a second account."""
 import re
 import sqlite3
-import time
 
+from harness import check, until
 from wallclock import Clock, seconds
 
 KEY = "org.matrix-telemetry-bot.alert"
-
-
-def check(condition, text):
-    if not condition:
-        raise AssertionError(text)
-
-
-def until(condition, what, seconds=90):
-    end = time.monotonic() + seconds
-    while not condition():
-        check(time.monotonic() < end, f"{what}: not in time")
-        time.sleep(0.1)  # a file or a database tells nobody that it changed
 
 
 def looked(bot, text):
@@ -27,7 +15,7 @@ def looked(bot, text):
         row = db.execute("SELECT value FROM state WHERE name = 'alive_ms'").fetchone()
         db.close()
         return row and int(row[0]) >= seconds(text) * 1000 and int(row[0]) < seconds(text) * 1000 + 600000
-    until(alive, "a look")
+    until(alive, "a look", 90)
 
 
 def test_a_week_of_heartbeats(world):
@@ -72,7 +60,7 @@ def test_a_week_of_heartbeats(world):
     bot.start()
     world.reader.wait(lambda: len(beats()) >= 5, 90)
     check(beats()[-1] == ("2026-03-30", True), str(beats()))
-    until(lambda: told.exists() and told.read_text().endswith("==\n"), "the alarm by exec")
+    until(lambda: told.exists() and told.read_text().endswith("==\n"), "the alarm by exec", 90)
     alarm = told.read_text()
     check("due 2026-03-30 09:00 (Europe/Madrid)" in alarm, alarm)
     check(re.search(r"The bot was down from 2026-03-30 06:0\d UTC to 2026-03-30 08:3\d UTC \(2h ", alarm), alarm)

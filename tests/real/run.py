@@ -11,13 +11,13 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 from bot import BUILD, Bot  # noqa: E402
+from harness import Skip, check, node, run_tests  # noqa: E402
 from heartbeats import test_a_week_of_heartbeats  # noqa: E402,F401
-from synapse import Reader, Skip, Synapse, free_port, homeserver, log, quote  # noqa: E402
+from synapse import Reader, Synapse, free_port, homeserver, log, quote  # noqa: E402
 from watcher import Watcher, due_next  # noqa: E402
 
 RUN = re.compile(r"\brun-[a-z]+-\d+\b")
@@ -59,11 +59,6 @@ class World:
         self.server.close()
 
 
-def node(run, name="etl_users", app="data_factory", **more):
-    return {"op": "alert", "app": app, "kind": "node_failed", "run_id": run,
-            "fields": {"node_id": name, "duration_ms": 5321, "error": "connection refused"}, **more}
-
-
 def dag(run, name="nightly"):
     return {"op": "alert", "app": "dag_engine", "kind": "dag_failed", "run_id": run,
             "fields": {"dag_name": name, "step_name": "load", "exit_code": 2}}
@@ -72,11 +67,6 @@ def dag(run, name="nightly"):
 def violations(run, rules="no-force-push"):
     return {"op": "alert", "app": "call_monitor", "kind": "violations", "run_id": run, "key": rules,
             "fields": {"count": 61, "threshold": 50, "rules": rules}}
-
-
-def check(condition, text):
-    if not condition:
-        raise AssertionError(text)
 
 
 def runs_in(world, room_id):
@@ -555,27 +545,12 @@ second_room = {alias}""")
 
 
 def main():
-    wanted = sys.argv[1:]
-    tests = [(name[5:], test) for name, test in sorted(globals().items()) if name.startswith("test_")]
     try:
         world = World()
     except (OSError, RuntimeError) as error:
         print(f"skip real: no Synapse to be had: {error}")
         return
-    failed = 0
-    for name, test in tests:
-        if wanted and name not in wanted:
-            continue
-        started = time.monotonic()
-        try:
-            test(world)
-            print(f"ok {name} ({time.monotonic() - started:.1f} s)", flush=True)
-        except Skip as why:
-            print(f"skip {name}: {why}", flush=True)
-        except Exception:
-            failed += 1
-            print(f"not ok {name}\n" + traceback.format_exc(), flush=True)
-        Bot.kill_all()
+    failed = run_tests(globals(), world)
     world.close()
     sys.exit(failed > 0)
 

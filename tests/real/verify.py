@@ -15,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 import client as clients  # noqa: E402
 from bot import BUILD  # noqa: E402
-from encrypted import MEGOLM, check, node, readable, run_tests, settled  # noqa: E402
+from encrypted import MEGOLM, check, node, readable, run_in_world, settled  # noqa: E402
 
 
 class Terminal:
@@ -388,4 +388,4 @@ def test_a_reset_identity_is_accepted_on_the_host(world):
 
 
 if __name__ == "__main__":
-    run_tests(globals())
+    run_in_world(globals())
