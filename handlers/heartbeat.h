@@ -57,7 +57,7 @@ void heartbeat_result_finish(struct heartbeat_result *result);
 /* One more than is due, for whoever asked. */
 enum err heartbeat_extra(const struct deliver *d, const struct report_status *status);
 
-/* "2026-11-24, confirmed 08:00:02 UTC" of the newest; *text is owned by the caller, NULL when there
+/* "2026-11-24, confirmed 09:00 CET" of the newest; *text is owned by the caller, NULL when there
  * was none yet. */
 enum err heartbeat_last_text(struct store *store, int64_t now_ms, char **text);
 /* When the next one is due. */
