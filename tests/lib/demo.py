@@ -5,7 +5,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from bot import Bot  # noqa: E402
+from bot import BUILD, Bot  # noqa: E402
 from synapse import Reader, Synapse  # noqa: E402
 
 ALERTS = [
@@ -107,8 +107,7 @@ def main():
         title("Left running; Ctrl-C ends it")
         print(f"homeserver {demo.server.url}, user operator, password pw\nsocket     {demo.bot.path}\n"
               f"config     {demo.bot.config}\n"
-              f"try        MATRIX_TELEMETRY_BOT_CONFIG={demo.bot.config} "
-              "build-demo/bot/matrix-telemetry-bot test all")
+              f"try        {BUILD}/bot/matrix-telemetry-bot -c {demo.bot.config} test all")
         try:
             signal.pause()
         except KeyboardInterrupt:
