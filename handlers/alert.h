@@ -38,7 +38,7 @@ struct alert {
 };
 
 /*
- * Checks a request and makes an alert of it (contract §2, §3): severity, status, defaults by
+ * Checks a request and makes an alert of it: severity, status, defaults by
  * kind, `at` (RFC 3339, not more than a day ahead of now_ms). Unknown keys go to fields. The
  * key "op" is ignored. ERR_INVALID fills *fault. The request is borrowed.
  */

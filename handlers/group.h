@@ -1,6 +1,6 @@
 /*
  * group.h - one message for many alerts: what joins, what starts a message, when a message is
- * edited, rings or closes (contract §5). Pure functions of state and a given time.
+ * edited, rings or closes. Pure functions of state and a given time.
  *
  * The minute of a message lasts until `throttle` after it was confirmed; while it is unsent it
  * has no end, so that a queue that waits for the homeserver holds at most one message that is

@@ -2,7 +2,7 @@
  * heartbeat.h - the bot's own sign of life: one for each date, and the alarm when it is missing.
  * Inside writer jobs; looked at every few seconds.
  *
- * The rules (contract §7):
+ * The rules:
  * - At the time of [heartbeat] at, by the wall clock and the zone, it goes into the queue, with
  *   its date in the same transaction: each date has one, however often the process dies or the
  *   clock is set back. Over a minute after its time it is late, and says so.

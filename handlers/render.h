@@ -14,7 +14,7 @@
 /* The key under which every event carries its alerts as data, for other programs. */
 #define RENDER_KEY "org.matrix-telemetry-bot.alert"
 
-/* Most bytes of a final event (contract §5). */
+/* Most bytes of a final event. */
 #define RENDER_EVENT_MAX (40 * 1024)
 
 /* The text of one alert by its kind's template: *body (lines by \n) and *html (lines by <br>),

@@ -1,6 +1,6 @@
 /*
  * sqlwatch.h - the SQL watches: which there are, when each is due, what a row of theirs is as an
- * alert, and what becomes of it (contract §7). The daemon's side is bot/sqlwatch.h.
+ * alert, and what becomes of it. The daemon's side is bot/sqlwatch.h.
  *
  * What a row is about (the subject of its alert) fires once. While the watch goes on returning
  * it, it is told again only after `repeat` (not while somebody has acked it; a critical one is
@@ -54,7 +54,7 @@ int64_t sqlwatch_due_ms(const struct sqlwatch_times *times, int64_t every_ms, in
 /* --- what ----------------------------------------------------------------------------------- */
 
 /*
- * A row as the request of an alert (contract §2); a new reference. NULL columns are left out, a
+ * A row as the request of an alert; a new reference. NULL columns are left out, a
  * blob is told by its size. A row without title and text whose kind is known by its title gets
  * "NAME: first column" for a title, and the other columns for a text.
  */

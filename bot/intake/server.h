@@ -1,5 +1,5 @@
 /*
- * server.h - the Unix socket: listening, connections, lines, replies in order (contract §2).
+ * server.h - the Unix socket: listening, connections, lines, replies in order.
  *
  * One request a line; each gets a struct reply, answered at any later time, in any order: the
  * server writes the lines out in the order of the requests. A connection that goes away leaves

@@ -1,5 +1,5 @@
 /*
- * ops.h - the verbs of the socket: what each request does and answers (contract §2).
+ * ops.h - the verbs of the socket: what each request does and answers.
  *
  * One file a verb, one row a verb in the table in ops.c. A verb gets a request and a reply; it
  * answers once, at any later time. What it decides comes from handlers/, what it says from

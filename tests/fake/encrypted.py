@@ -30,7 +30,7 @@ def test_both_ways():
     w.end()
 
 
-# --- contract §5 and §6, as in plain rooms ---
+# --- grouping and delivery, as in plain rooms ---
 
 
 def once_after(trick):

@@ -1,5 +1,5 @@
 /*
- * test_render.c - the words of a message: the texts of the contract to the letter, and hostile
+ * test_render.c - the words of a message: the texts of the built-in kinds, and hostile
  * text made harmless.
  */
 #include <setjmp.h>
