@@ -117,8 +117,7 @@ static enum err post(const struct deliver *d, const struct report_status *status
 
 		buf_add_str(&text, lead);
 		digest_text(&digest, &text);
-		while (text.len > 0 && text.data[text.len - 1] == '\n')
-			text.data[--text.len] = '\0';
+		buf_trim_lines(&text);
 		content = content_plain(buf_str(&text), NULL);
 		json_object_update(data, when);
 		json_object_set_new(content, RENDER_KEY, json_pack("{s:o}", key, data));
@@ -255,8 +254,7 @@ static enum err alarm_raise(const struct deliver *d, const struct report_status 
 		add_gap(&text, gap);
 	else
 		err = add_unconfirmed(d, status, row, &text);
-	while (text.len > 0 && text.data[text.len - 1] == '\n')
-		text.data[--text.len] = '\0';
+	buf_trim_lines(&text);
 	log_warning("heartbeat", "%s", buf_str(&text));
 	if (err == OK && config->meta.room)
 		err = tell_room(d, config->meta.room, buf_str(&text),

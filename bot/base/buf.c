@@ -83,6 +83,12 @@ void buf_printf(struct buf *buf, const char *format, ...)
 	va_end(again);
 }
 
+void buf_trim_lines(struct buf *buf)
+{
+	while (buf->len > 0 && buf->data[buf->len - 1] == '\n')
+		buf->data[--buf->len] = '\0';
+}
+
 void buf_drop(struct buf *buf, size_t len)
 {
 	if (len >= buf->len) {

@@ -28,6 +28,9 @@ void buf_add_str(struct buf *buf, const char *text);
 void buf_add_char(struct buf *buf, char c);
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Drops the line ends at its end. */
+void buf_trim_lines(struct buf *buf);
+
 /* Drops the first len bytes. */
 void buf_drop(struct buf *buf, size_t len);
 

@@ -27,19 +27,6 @@ struct command {
 	int (*run)(struct client *client, const json_t *request, bool json);
 };
 
-static const char *member(const json_t *answer, const char *name)
-{
-	const char *text = json_string_value(json_object_get(answer, name));
-	return text ? text : "";
-}
-
-static void print_json(const json_t *answer)
-{
-	char *text = json_dumps(answer, JSON_COMPACT);
-	puts(text);
-	free(text);
-}
-
 /* The word for a program; the daemon's own answers have theirs. */
 static const char *error_of(int status)
 {
@@ -75,7 +62,7 @@ int client_fail(int status, bool json, const char *format, ...)
 
 		if (!answer) /* arguments need not be UTF-8 */
 			answer = json_pack("{s:b, s:s}", "ok", 0, "error", error_of(status));
-		print_json(answer);
+		client_print(answer);
 		json_decref(answer);
 	} else {
 		fprintf(stderr, "matrix-telemetry-bot: %s\n", text);
@@ -87,19 +74,20 @@ int client_fail(int status, bool json, const char *format, ...)
 /* Prints an answer and turns it into an exit status. */
 static int print_answer(const json_t *answer, const char *prefix, bool json)
 {
-	const char *text = member(answer, "text");
+	const char *text = client_text(answer, "text");
 	bool ok = json_is_true(json_object_get(answer, "ok"));
 
 	if (json)
-		print_json(answer);
+		client_print(answer);
 	else if (ok)
 		printf("%s%s%s", prefix, text, *text && text[strlen(text) - 1] == '\n' ? "" : "\n");
 	else
-		fprintf(stderr, "matrix-telemetry-bot: %s%s\n", prefix, member(answer, "message"));
+		fprintf(stderr, "matrix-telemetry-bot: %s%s\n", prefix,
+		        client_text(answer, "message"));
 	if (ok)
 		return EX_OK;
 	bool later = json_is_true(json_object_get(answer, "retry")) ||
-	             strcmp(member(answer, "error"), "timeout") == 0;
+	             strcmp(client_text(answer, "error"), "timeout") == 0;
 	return later ? EX_TEMPFAIL : EX_DATAERR;
 }
 
@@ -225,7 +213,7 @@ done:
 
 static int run_test(struct client *client, const json_t *request, bool json)
 {
-	const char *kind = member(request, "kind");
+	const char *kind = client_text(request, "kind");
 	const char *name;
 	int worst = EX_OK;
 
@@ -248,7 +236,7 @@ static int run_subscribe(struct client *client, const json_t *request, bool json
 	while (code == OK) {
 		code = client_receive(client, -1, &answer, &fault);
 		if (code == OK) {
-			print_json(answer);
+			client_print(answer);
 			fflush(stdout);
 			json_decref(answer);
 		}

@@ -37,10 +37,7 @@ struct lines {
 
 static void print(struct lines *lines, enum send_result result, json_t *answer)
 {
-	char *text = json_dumps(answer, JSON_COMPACT);
-
-	puts(text);
-	free(text);
+	client_print(answer);
 	json_decref(answer);
 	lines->counts->taken += result == SEND_TAKEN;
 	lines->counts->spooled += result == SEND_SPOOLED;

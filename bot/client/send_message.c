@@ -13,6 +13,7 @@
 #include "bot/base/text.h"
 #include "bot/client/send.h"
 #include "bot/client/send_options.h"
+#include "bot/client/socket.h"
 #include "bot/config/config.h"
 
 #define PROGRAM "matrix-send-message"
@@ -39,31 +40,17 @@ static void read_text(json_t *alert)
 	while (!raw.overflow && (count = read(STDIN_FILENO, chunk, sizeof(chunk))) > 0)
 		buf_add(&raw, chunk, (size_t)count);
 	text_add_plain(&text, buf_str(&raw), REQUEST_MAX / 4, TEXT_KEEP_NEWLINES);
-	while (text.len > 0 && text.data[text.len - 1] == '\n')
-		text.data[--text.len] = '\0';
+	buf_trim_lines(&text);
 	json_object_set_new(alert, "text", json_string(buf_str(&text)));
 	buf_finish(&raw);
 	buf_finish(&text);
 }
 
-static const char *member(const json_t *answer, const char *name)
-{
-	const char *text = json_string_value(json_object_get(answer, name));
-	return text ? text : "";
-}
-
-static void print_json(const json_t *answer)
-{
-	char *text = json_dumps(answer, JSON_COMPACT);
-	puts(text);
-	free(text);
-}
-
 static void print_refusal(const json_t *answer)
 {
-	const char *field = member(answer, "field");
+	const char *field = client_text(answer, "field");
 	fprintf(stderr, PROGRAM ": refused: %s%s%s (%s)\n", field, *field ? ": " : "",
-	        member(answer, "message"), member(answer, "error"));
+	        client_text(answer, "message"), client_text(answer, "error"));
 }
 
 /* What became of a heartbeat. */
@@ -73,7 +60,7 @@ static void print_due(const json_t *answer)
 	char due[40];
 
 	clock_format_short(due_ms, 0, due, sizeof(due));
-	printf("%s%s%s\n", member(answer, "state"), due_ms ? ", the next one is due " : "",
+	printf("%s%s%s\n", client_text(answer, "state"), due_ms ? ", the next one is due " : "",
 	        due_ms ? due : "");
 }
 
@@ -86,7 +73,7 @@ static int fail(const struct send_options *options, int status, const char *erro
 		return complain(status, text);
 	answer = json_pack("{s:b, s:s, s:s}", "ok", 0, "error", error, "message", text);
 	if (answer) /* NULL: an argument that is no UTF-8 was quoted */
-		print_json(answer);
+		client_print(answer);
 	json_decref(answer);
 	return answer ? status : complain(status, text);
 }
@@ -97,11 +84,11 @@ static int report_wait(const struct send_options *options, const json_t *waited)
 	bool in_room = json_is_true(json_object_get(waited, "ok"));
 
 	if (options->json && waited)
-		print_json(waited);
+		client_print(waited);
 	else if (in_room)
 		printf("in the room after %" JSON_INTEGER_FORMAT " ms, event %s\n",
 		        json_integer_value(json_object_get(waited, "latency_ms")),
-		        member(waited, "event_id"));
+		        client_text(waited, "event_id"));
 	else
 		fprintf(stderr, PROGRAM ": not in the room in time; it stays in the queue\n");
 	return in_room ? EX_OK : EX_TEMPFAIL;
@@ -122,13 +109,13 @@ static int send_alert(const struct send_options *options, const struct send *sen
 	enum send_result result =
 	        send_one(send, options->alert, options->wait, &answer, &waited, &fault);
 	if (answer && options->json)
-		print_json(answer);
+		client_print(answer);
 	switch (result) {
 	case SEND_TAKEN:
 		if (!options->json && options->heartbeat)
 			print_due(answer);
 		else if (!options->json)
-			printf("%s %" JSON_INTEGER_FORMAT "\n", member(answer, "state"),
+			printf("%s %" JSON_INTEGER_FORMAT "\n", client_text(answer, "state"),
 			        json_integer_value(json_object_get(answer, "alert")));
 		if (options->wait)
 			status = report_wait(options, waited);
@@ -151,7 +138,7 @@ static int send_alert(const struct send_options *options, const struct send *sen
 		else if (fault.text[0])
 			status = fail(options, EX_UNAVAILABLE, "no_daemon", fault.text);
 		if (answer && !options->json)
-			complain(0, member(answer, "message"));
+			complain(0, client_text(answer, "message"));
 		break;
 	}
 	json_decref(answer);

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -165,6 +166,21 @@ enum err client_call(struct client *client, const json_t *request, int64_t timeo
 	else
 		*fault = send_fault;
 	return code;
+}
+
+const char *client_text(const json_t *answer, const char *name)
+{
+	const char *text = json_string_value(json_object_get(answer, name));
+
+	return text ? text : "";
+}
+
+void client_print(const json_t *answer)
+{
+	char *text = json_dumps(answer, JSON_COMPACT);
+
+	puts(text);
+	free(text);
 }
 
 int client_fd(const struct client *client)

@@ -1,6 +1,6 @@
 /*
  * socket.h - the blocking side of the socket protocol, for the commands: connect, send a line,
- * read a line.
+ * read a line, print it.
  */
 #pragma once
 
@@ -21,5 +21,9 @@ enum err client_receive(
 /* Both. */
 enum err client_call(struct client *client, const json_t *request, int64_t timeout_ms,
         json_t **answer, struct fault *fault);
+/* A member of an answer that is a string, else ""; borrowed. */
+const char *client_text(const json_t *answer, const char *name);
+/* As a line of JSON on standard output. */
+void client_print(const json_t *answer);
 /* The descriptor, for poll(2). */
 int client_fd(const struct client *client);

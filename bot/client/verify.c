@@ -5,8 +5,6 @@
  * how it ended. The daemon does all the rest; it is asked every half second how far it is. Only a
  * person at a terminal can say yes: there is no option for it.
  */
-#include "bot/client/verify.h"
-
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +14,8 @@
 #include "bot/base/buf.h"
 #include "bot/base/clock.h"
 #include "bot/base/text.h"
+#include "bot/client/socket.h"
+#include "bot/client/verify.h"
 
 #define ANSWER_TIMEOUT_MS 10000
 #define POLL_MS 500
@@ -31,13 +31,6 @@ struct dialogue {
 };
 
 /* ---- saying ---- */
-
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text ? text : "";
-}
 
 /* Text from outside, one line of it. */
 static void print_plain(const char *before, const char *text, const char *after)
@@ -57,21 +50,12 @@ static bool fail(struct dialogue *d, int status, const char *message)
 	return false;
 }
 
-static void print_json(const json_t *object)
-{
-	char *text = json_dumps(object, JSON_COMPACT);
-
-	puts(text);
-	fflush(stdout);
-	free(text);
-}
-
 static void print_who(const json_t *v)
 {
 	bool own = json_is_true(json_object_get(v, "own"));
 
-	print_plain("", text_of(v, "user_id"), " asks for verification");
-	print_plain(", from device ", text_of(v, "device_id"), "\n");
+	print_plain("", client_text(v, "user_id"), " asks for verification");
+	print_plain(", from device ", client_text(v, "device_id"), "\n");
 	if (own)
 		printf("  This is the bot's own account: the device will be trusted as the bot "
 		       "is.\n");
@@ -85,11 +69,11 @@ static void print_comparison(const json_t *v)
 	const json_t *item;
 	size_t i;
 
-	print_plain("  the device's fingerprint: ", text_of(v, "fingerprint"), "\n");
+	print_plain("  the device's fingerprint: ", client_text(v, "fingerprint"), "\n");
 	printf("\nCompare with what the other device shows:\n\n ");
 	json_array_foreach(json_object_get(v, "emoji"), i, item)
 	{
-		printf("  %s %s", text_of(item, "emoji"), text_of(item, "name"));
+		printf("  %s %s", client_text(item, "emoji"), client_text(item, "name"));
 	}
 	printf("\n\n  or the numbers:");
 	json_array_foreach(json_object_get(v, "decimals"), i, item)
@@ -114,21 +98,23 @@ static bool ask(struct dialogue *d, json_t *request, json_t **answer)
 
 static bool is_over(const json_t *v)
 {
-	const char *state = text_of(v, "state");
+	const char *state = client_text(v, "state");
 
 	return strcmp(state, "done") == 0 || strcmp(state, "cancelled") == 0;
 }
 
 static bool is(const struct dialogue *d, const char *state)
 {
-	return strcmp(text_of(d->now, "state"), state) == 0;
+	return strcmp(client_text(d->now, "state"), state) == 0;
 }
 
 /* What `now` is by this time, in JSON a line for each change. */
 static void take(struct dialogue *d, json_t *v)
 {
-	if (d->json && (!d->now || !is(d, text_of(v, "state"))))
-		print_json(v);
+	if (d->json && (!d->now || !is(d, client_text(v, "state")))) {
+		client_print(v);
+		fflush(stdout);
+	}
 	json_incref(v);
 	json_decref(d->now);
 	d->now = v;
@@ -142,7 +128,7 @@ static void tell_who(struct dialogue *d, const json_t *list)
 	json_array_foreach((json_t *)list, i, v)
 	{
 		if (!is_over(v) && !d->json)
-			print_plain("  ", text_of(v, "user_id"), " asks for verification\n");
+			print_plain("  ", client_text(v, "user_id"), " asks for verification\n");
 	}
 	fail(d, EX_USAGE, "several people ask: say which, verify USER");
 }
@@ -157,10 +143,10 @@ static bool look(struct dialogue *d)
 		return false;
 	json_array_foreach(json_object_get(answer, "verifications"), i, v)
 	{
-		bool mine = d->now ? strcmp(text_of(v, "id"), text_of(d->now, "id")) == 0 &&
-		                             strcmp(text_of(v, "user_id"),
-		                                     text_of(d->now, "user_id")) == 0
-		                   : !is_over(v) && (!d->wanted || strcmp(text_of(v, "user_id"),
+		bool mine = d->now ? strcmp(client_text(v, "id"), client_text(d->now, "id")) == 0 &&
+		                             strcmp(client_text(v, "user_id"),
+		                                     client_text(d->now, "user_id")) == 0
+		                   : !is_over(v) && (!d->wanted || strcmp(client_text(v, "user_id"),
 		                                                           d->wanted) == 0);
 
 		if (mine) {
@@ -193,7 +179,7 @@ static bool say(struct dialogue *d, const char *action, bool *again)
 	if (json_is_true(json_object_get(answer, "ok")))
 		take(d, json_object_get(answer, "verification"));
 	else if (!*again)
-		fail(d, EX_DATAERR, text_of(answer, "message"));
+		fail(d, EX_DATAERR, client_text(answer, "message"));
 	json_decref(answer);
 	return d->status == EX_OK;
 }
@@ -300,11 +286,11 @@ static bool compare(struct dialogue *d)
 
 static void print_end(struct dialogue *d)
 {
-	bool late = strcmp(text_of(d->now, "code"), "m.timeout") == 0;
+	bool late = strcmp(client_text(d->now, "code"), "m.timeout") == 0;
 
 	if (is(d, "done")) {
 		if (!d->json)
-			print_plain("", text_of(d->now, "user_id"), " is verified.\n");
+			print_plain("", client_text(d->now, "user_id"), " is verified.\n");
 		return;
 	}
 	d->status = late ? EX_TEMPFAIL : EX_DATAERR;
@@ -313,8 +299,8 @@ static void print_end(struct dialogue *d)
 	print_plain(json_is_true(json_object_get(d->now, "by_them"))
 	                    ? "Not verified, the other side ended it: "
 	                    : "Not verified: ",
-	        text_of(d->now, "reason"), "");
-	print_plain(" (", text_of(d->now, "code"), ")\n");
+	        client_text(d->now, "reason"), "");
+	print_plain(" (", client_text(d->now, "code"), ")\n");
 }
 
 static bool talk(struct dialogue *d)

@@ -98,6 +98,26 @@ static void test_buf_drop_and_take(void **state)
 	buf_finish(&buf);
 }
 
+static void test_buf_trims_line_ends(void **state)
+{
+	struct buf buf;
+
+	buf_init(&buf, 100);
+	buf_trim_lines(&buf);
+	assert_string_equal(buf_str(&buf), "");
+	buf_add_str(&buf, "\na\nb \n\n");
+	buf_trim_lines(&buf);
+	assert_string_equal(buf_str(&buf), "\na\nb ");
+	assert_int_equal(buf.len, 5);
+	buf_trim_lines(&buf);
+	assert_int_equal(buf.len, 5);
+	buf_reset(&buf);
+	buf_add_str(&buf, "\n\n");
+	buf_trim_lines(&buf);
+	assert_int_equal(buf.len, 0);
+	buf_finish(&buf);
+}
+
 static void test_every_code_has_its_name_and_text(void **state)
 {
 	static const struct {
@@ -178,6 +198,7 @@ int main(void)
 	        cmocka_unit_test(test_buf_stops_at_its_maximum),
 	        cmocka_unit_test(test_buf_refuses_sizes_that_would_wrap),
 	        cmocka_unit_test(test_buf_drop_and_take),
+	        cmocka_unit_test(test_buf_trims_line_ends),
 	        cmocka_unit_test(test_every_code_has_its_name_and_text),
 	        cmocka_unit_test(test_faults_are_wrapped_and_cut_whole),
 	        cmocka_unit_test(test_memory),
