@@ -315,6 +315,39 @@ static void room_pass(struct pair *p, struct sim_machine *reader)
 	}
 }
 
+/* A room is encrypted for ever: also when a verification there began before. */
+static void a_room_that_becomes_encrypted_hears_nothing_in_the_clear(void **state)
+{
+	struct pair p = pair_create();
+	json_t *content = json_pack("{s:s, s:s, s:s, s:[s], s:s}", "msgtype",
+	        "m.key.verification.request", "to", "@bot:x", "from_device", p.op->device,
+	        "methods", "m.sas.v1", "body", "verify me");
+	json_t *key = json_pack("{s:s, s:{s:s, s:s}}", "key", SOME_KEY, "m.relates_to", "rel_type",
+	        "m.reference", "event_id", "$ask");
+	struct crypto_verification in = {.event_id = "$ask",
+	        .sender = p.op->user,
+	        .type = "m.room.message",
+	        .direct = true,
+	        .content = content};
+
+	room_event(p.bot, &in);
+	assert_int_equal(accept_id(p.bot, p.op, "$ask"), OK);
+	in.event_id = "$key";
+	in.type = "m.key.verification.key";
+	in.encrypted = true;
+	in.content = key;
+	room_event(p.bot, &in);
+	sim_settle(p.sim);
+	assert_int_equal(json_array_size(p.sim->room), 2); /* ready, cancel */
+	for (size_t i = 0; i < 2; i++)
+		assert_string_equal(
+		        json_string_value(json_object_get(json_array_get(p.sim->room, i), "type")),
+		        "m.room.encrypted");
+	json_decref(content);
+	json_decref(key);
+	sim_destroy(p.sim);
+}
+
 static void in_room(bool direct)
 {
 	struct sim *sim = sim_create();
@@ -430,6 +463,7 @@ static void trust_verified_takes_who_was_verified(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(a_room_that_becomes_encrypted_hears_nothing_in_the_clear),
 	        cmocka_unit_test(either_side_starts_and_confirms_first),
 	        cmocka_unit_test(when_both_start_the_smaller_user_s_counts),
 	        cmocka_unit_test(a_mismatch_ends_both),
