@@ -15,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 import client as clients  # noqa: E402
 from bot import BUILD  # noqa: E402
-from encrypted import MEGOLM, answers, check, command, node, readable, run_tests, settled  # noqa: E402
+from encrypted import MEGOLM, answered, answers, check, command, node, readable, run_tests, settled  # noqa: E402
 
 
 class Terminal:
@@ -388,6 +388,8 @@ def test_trust_verified_gives_keys_to_who_was_verified(world):
     other.wait(lambda: len(other.failures(bot.ids["ops"])) >= 2, 60, "it was not told at all")
     check("run-trv" not in other.text(bot.ids["ops"]), "who is not verified reads")
     check("run-trv-1" not in person.text(bot.ids["ops"]), "what was before is read")
+    event = command(world.operator, bot.ids["ops"], "!status")  # may command, but is not verified
+    answered(person, bot, event, "verify me")
     person.stop()
     other.stop()
     bot.stop()
