@@ -85,6 +85,54 @@ static enum err sweep_user(
 	return code == OK ? keep_remove(crypto, "dirty", key) : code;
 }
 
+/* Adds the Curve25519 keys of all devices that are known. */
+static enum err known_keys(struct crypto *crypto, json_t *known)
+{
+	struct crypto_item *items;
+	size_t len;
+	enum err code = keep_list(crypto, "user", "", &items, &len);
+
+	for (size_t i = 0; i < len; i++) {
+		AUTO_JSON row = json_loads(items[i].value, 0, NULL);
+		const char *device_id, *key;
+		json_t *device;
+
+		json_object_foreach((json_t *)js_obj(row, "devices"), device_id, device)
+		{
+			key = devices_key(device, device_id, "curve25519");
+			if (key != NULL) {
+				json_object_set_new(known, key, json_true());
+			}
+		}
+	}
+	crypto_items_free(items, len);
+	return code;
+}
+
+/* Sessions that somebody's device began with us, whose list we never had a reason to ask for. */
+static enum err sweep_olm(struct crypto *crypto, int64_t now_ms)
+{
+	AUTO_JSON known = json_object();
+	struct crypto_item *items = NULL;
+	size_t len = 0;
+	enum err code = known_keys(crypto, known);
+
+	if (code == OK) {
+		code = keep_list(crypto, "olm", "", &items, &len);
+	}
+	for (size_t i = 0; code == OK && i < len; i++) {
+		AUTO_JSON row = json_loads(items[i].value, 0, NULL);
+		AUTO_TEXT key = x_strndup(items[i].key, strcspn(items[i].key, KEY_SEPARATOR));
+
+		if (json_object_get(known, key) == NULL &&
+		        now_ms - js_int(row, "used_ms") >= STRANGER_MS) {
+			code = keep_remove(crypto, "olm", items[i].key);
+		}
+	}
+	crypto_items_free(items, len);
+	return code;
+}
+
 enum err sweep(struct crypto *crypto, int64_t now_ms)
 {
 	static const struct {
@@ -115,5 +163,5 @@ enum err sweep(struct crypto *crypto, int64_t now_ms)
 		}
 		crypto_items_free(items, len);
 	}
-	return code;
+	return code == OK ? sweep_olm(crypto, now_ms) : code;
 }

@@ -2,8 +2,9 @@
  * sweep.h - bounds what others make us keep. Inside bot/crypto/ only.
  *
  * Room keys with which nothing was read go after 30 days, those of people with whom we share no
- * room after a day, with what is known of these. Of a session that was read with, but not for 30
- * days, the used indexes go, and nothing below them is read any more: so no replay comes back.
+ * room after a day, with what is known of these and their Olm sessions. Of a session that was
+ * read with, but not for 30 days, the used indexes go, and nothing below them is read any more:
+ * so no replay comes back.
  */
 #pragma once
 

@@ -67,6 +67,7 @@ static void a_key_that_nothing_was_read_with_goes(void **state)
 	sim->now_ms += 2 * CLOCK_DAY_MS;
 	sim_sync(bot);
 	assert_int_equal(kept(bot, "inbound"), 0);
+	assert_true(kept(bot, "olm") > 0); /* the way to a device that is known stays */
 	sim_destroy(sim);
 }
 
@@ -107,6 +108,7 @@ static void strangers_keys_are_few_and_do_not_stay(void **state)
 		give(sim, op, bot);
 	sim_settle(sim);
 	assert_int_equal(kept(bot, "inbound"), 500);
+	assert_int_equal(kept(bot, "olm"), 1);
 	/* and who gave a key is not known for that */
 	json_array_append_new(
 	        bot->inbox, json_pack("{s:s, s:s, s:{s:s}}", "type", "m.room_key.withheld",
@@ -117,6 +119,7 @@ static void strangers_keys_are_few_and_do_not_stay(void **state)
 	sim_sync(bot);
 	assert_int_equal(kept(bot, "inbound"), 0);
 	assert_int_equal(kept(bot, "user"), users - 1);
+	assert_int_equal(kept(bot, "olm"), 0);
 	json_decref(say(bot, "alert")); /* now a room is shared */
 	sim_settle(sim);
 	for (int i = 0; i < 600; i++)
