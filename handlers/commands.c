@@ -232,6 +232,12 @@ static const char *why_refused(const struct config *config, const struct room_ev
 	if (event->encrypted && event->clear)
 		return "it came unencrypted into an encrypted room: anybody may have put it "
 		       "there";
+	if (event->encrypted && !event->obey && strcmp(config->encryption.trust, "verified") == 0)
+		return "I do not know that it is you: verify me (in Element: my profile, Verify), "
+		       "with "
+		       "somebody at \"matrix-telemetry-bot verify\" on my host, from a device that "
+		       "you "
+		       "have signed";
 	if (event->encrypted && !event->obey)
 		return "this device of yours is not verified by you: sign it (in Element: "
 		       "Settings, "

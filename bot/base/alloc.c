@@ -90,9 +90,17 @@ static void *alloc_for_json(size_t size)
 	return x_realloc(NULL, size);
 }
 
+/* Keys, tokens and passwords pass through JSON: nothing of it is left behind. */
+static void free_for_json(void *block)
+{
+	if (block)
+		explicit_bzero(block, malloc_usable_size(block));
+	free(block);
+}
+
 void x_alloc_init(void)
 {
-	json_set_alloc_funcs(alloc_for_json, free);
+	json_set_alloc_funcs(alloc_for_json, free_for_json);
 	/* Threads here take turns more than they compete: an arena for each would only hold
 	 * memory. A fixed threshold keeps one large block from raising what stays unreturned. */
 #ifdef M_ARENA_MAX

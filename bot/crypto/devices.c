@@ -38,14 +38,36 @@ enum err devices_row(struct crypto *crypto, const char *user_id, json_t **row)
 enum err devices_track(struct crypto *crypto, const char *user_id)
 {
 	AUTO_JSON row = NULL;
+	bool followed;
+	enum err code = devices_row(crypto, user_id, &row);
+
+	followed = json_is_true(json_object_get(row, "followed"));
+	if (code != OK || (followed && !devices_is_stranger(row))) {
+		return code;
+	}
+	json_object_set_new(row, "followed", json_true());
+	json_object_del(row, "guest_ms");
+	code = keep_put(crypto, "user", user_id, row);
+	return code == OK && !followed ? dirty_put(crypto, user_id) : code;
+}
+
+enum err devices_track_guest(struct crypto *crypto, int64_t now_ms, const char *user_id)
+{
+	AUTO_JSON row = NULL;
 	enum err code = devices_row(crypto, user_id, &row);
 
 	if (code != OK || json_is_true(json_object_get(row, "followed"))) {
 		return code;
 	}
 	json_object_set_new(row, "followed", json_true());
+	json_object_set_new(row, "guest_ms", json_integer(now_ms));
 	code = keep_put(crypto, "user", user_id, row);
 	return code == OK ? dirty_put(crypto, user_id) : code;
+}
+
+bool devices_is_stranger(const json_t *row)
+{
+	return !json_is_true(json_object_get(row, "followed")) || js_int(row, "guest_ms") != 0;
 }
 
 enum err devices_mark_dirty(struct crypto *crypto, const char *user_id)
@@ -70,6 +92,7 @@ static enum err unfollow(struct crypto *crypto, const char *user_id)
 		return code;
 	}
 	json_object_del(row, "followed");
+	json_object_del(row, "guest_ms");
 	code = keep_put(crypto, "user", user_id, row);
 	return code == OK ? keep_remove(crypto, "dirty", user_id) : code;
 }

@@ -5,7 +5,7 @@
  * A user's row: `devices` {id: {keys: device keys, signed: by the owner's self-signing key}},
  * `master` and `self` (checked), `pin` (the master key that was seen first or accepted),
  * `changed` (another master key that came since), `verified` (the master key we verified),
- * `queried`.
+ * `queried`, `followed`, `guest_ms` (followed for a key that came, no room is known to be shared).
  */
 #pragma once
 
@@ -13,6 +13,10 @@
 
 /* Follows the user's list from now on. */
 enum err devices_track(struct crypto *crypto, const char *user_id);
+/* The same for a while, for somebody with whom we may share no room. */
+enum err devices_track_guest(struct crypto *crypto, int64_t now_ms, const char *user_id);
+/* Whether we share no room with the user of that row, as far as is known. */
+bool devices_is_stranger(const json_t *row);
 /* The list may have changed; nothing when the user is not followed. */
 enum err devices_mark_dirty(struct crypto *crypto, const char *user_id);
 enum err devices_take_sync(struct crypto *crypto, const json_t *sync);

@@ -130,18 +130,25 @@ static enum err take_devices(struct crypto *crypto, const char *user_id, const j
 	return code;
 }
 
+/* Names the notice that the user's identity is gone; it ends when the identity is back. */
+static char *gone_notice(const char *user_id)
+{
+	return x_asprintf("gone %s", user_id);
+}
+
 /* Compares the master key with what is pinned; false when it must not be taken. */
 static enum err take_master(struct crypto *crypto, const char *user_id, const json_t *master,
         const char *key, json_t *row, bool *taken)
 {
 	const char *pin = js_str(row, "pin");
+	AUTO_TEXT gone = gone_notice(user_id);
 
 	*taken = pin == NULL || strcmp(pin, key) == 0;
 	if (*taken) {
 		json_object_set_new(row, "pin", json_string(key));
 		json_object_set(row, "master", (json_t *)master);
 		json_object_del(row, "changed");
-		return OK;
+		return notice_remove(crypto, gone);
 	}
 	json_object_set_new(row, "changed", json_string(key));
 	return notice_add(crypto, key,
@@ -164,7 +171,7 @@ static enum err take_identity(struct crypto *crypto, const char *user_id, const 
 	*self = NULL;
 	json_object_del(row, "self");
 	if (master_key == NULL) {
-		AUTO_TEXT what = x_asprintf("gone %s", user_id);
+		AUTO_TEXT what = gone_notice(user_id);
 		bool own = strcmp(user_id, crypto->user_id) == 0; /* may not be there yet */
 
 		json_object_del(row, "master");

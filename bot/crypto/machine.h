@@ -3,7 +3,8 @@
  * secrets, and notices. Inside bot/crypto/ only.
  *
  * What is stored, by kind and key:
- *   machine  account, self, keys, identity, device_keys, epoch, next_request
+ *   machine  account, self, keys, identity, device_keys, epoch, next_request,
+ *            swept (when sweep.h was done), strangers (room keys of such since)
  *   request  number → a request that waits for its end
  *   user     user id → devices, cross-signing keys, the identity that is pinned
  *   dirty    user id → its list must be asked for

@@ -40,7 +40,7 @@ static enum err add(struct crypto *crypto, enum crypto_request_kind kind, json_t
 	AUTO_TEXT text = js_dump(body);
 	AUTO_JSON owned = row;
 	char key[24];
-	int64_t id;
+	int64_t id = 0;
 	enum err code = next_id(crypto, &id);
 
 	json_object_set_new(row, "kind", json_integer(kind));

@@ -5,11 +5,14 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include "bot/base/clock.h"
 #include "bot/crypto/devices.h"
 #include "bot/crypto/prim.h"
 #include "bot/crypto/request.h"
 
 #define ID_MAX 255 /* bytes of ids that become keys of the store */
+/* A day, of all with whom we share no room. */
+#define STRANGERS_KEYS_MAX 500
 
 static bool is_id(const char *text)
 {
@@ -26,13 +29,17 @@ static bool is(const json_t *object, const char *key, const char *value)
 
 /* ---- keys that come ---- */
 
-static enum err put_session(struct crypto *crypto, const char *key,
-        struct OlmInboundGroupSession *session, const struct olm_peer *owner, bool forwarded)
+/* before: what it takes the place of, or NULL. */
+static enum err put_session(struct crypto *crypto, int64_t now_ms, const char *key,
+        struct OlmInboundGroupSession *session, const struct olm_peer *owner, bool forwarded,
+        const json_t *before)
 {
 	AUTO_SECRET pickle = ol_inbound_save(session, &crypto->key);
-	AUTO_JSON row = json_pack("{s:s, s:s, s:s, s:s, s:b, s:I}", "pickle", pickle, "user",
-	        owner->user_id, "curve25519", owner->curve25519, "ed25519", owner->ed25519,
-	        "forwarded", forwarded, "first", (json_int_t)ol_inbound_first_index(session));
+	AUTO_JSON row = json_pack("{s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:I}", "pickle", pickle,
+	        "user", owner->user_id, "curve25519", owner->curve25519, "ed25519", owner->ed25519,
+	        "forwarded", forwarded, "first", (json_int_t)ol_inbound_first_index(session),
+	        "at_ms", (json_int_t)now_ms, "used_ms", (json_int_t)js_int(before, "used_ms"),
+	        "floor", (json_int_t)js_int(before, "floor"));
 
 	return keep_put(crypto, "inbound", key, row);
 }
@@ -69,9 +76,9 @@ static enum err cancel_ask(struct crypto *crypto, const char *key)
 	        NULL);
 }
 
-static enum err take(struct crypto *crypto, const char *room_id, const char *session_id,
-        struct OlmInboundGroupSession *session, const struct olm_peer *owner, bool forwarded,
-        bool *taken)
+static enum err take(struct crypto *crypto, int64_t now_ms, const char *room_id,
+        const char *session_id, struct OlmInboundGroupSession *session,
+        const struct olm_peer *owner, bool forwarded, bool *taken)
 {
 	AUTO_TEXT id = ol_inbound_id(session);
 	AUTO_TEXT asked = keep_key(room_id, session_id);
@@ -90,7 +97,7 @@ static enum err take(struct crypto *crypto, const char *room_id, const char *ses
 		return code;
 	}
 	*taken = true;
-	code = put_session(crypto, key, session, owner, forwarded);
+	code = put_session(crypto, now_ms, key, session, owner, forwarded, row);
 	return code == OK ? cancel_ask(crypto, asked) : code;
 }
 
@@ -99,30 +106,56 @@ char *room_in_withheld(const char *user_id)
 	return x_asprintf("withheld %s", user_id);
 }
 
-enum err room_in_take_key(
-        struct crypto *crypto, const struct olm_peer *peer, const json_t *content, bool *taken)
+/* Whether a key of somebody with whom we share no room is one too many. */
+static enum err is_too_much(struct crypto *crypto, const struct olm_peer *peer, bool *too_much)
+{
+	AUTO_JSON user = NULL;
+	AUTO_JSON state = NULL;
+	int64_t count;
+	enum err code = devices_row(crypto, peer->user_id, &user);
+
+	*too_much = false;
+	if (code != OK || !devices_is_stranger(user)) {
+		return code;
+	}
+	code = keep_get_or_new(crypto, "machine", "strangers", &state);
+	count = js_int(state, "n") + 1;
+	*too_much = count > STRANGERS_KEYS_MAX;
+	if (code != OK || *too_much) {
+		return code;
+	}
+	json_object_set_new(state, "n", json_integer(count));
+	return keep_put(crypto, "machine", "strangers", state);
+}
+
+enum err room_in_take_key(struct crypto *crypto, int64_t now_ms, const struct olm_peer *peer,
+        const json_t *content, bool *taken)
 {
 	const char *room_id = js_str(content, "room_id");
 	const char *session_id = js_str(content, "session_id");
 	const char *text = js_str(content, "session_key");
 	AUTO_TEXT withheld = room_in_withheld(peer->user_id);
 	struct OlmInboundGroupSession *session;
-	enum err code = devices_track(crypto, peer->user_id);
+	bool too_much = false;
+	enum err code = is_too_much(crypto, peer, &too_much);
 
-	if (code != OK) {
+	if (code == OK && !too_much) {
+		code = devices_track_guest(crypto, now_ms, peer->user_id);
+	}
+	if (code != OK || too_much) {
 		return code;
 	}
 	if (!is(content, "algorithm", ALGORITHM_MEGOLM) || !is_id(room_id) || !is_id(session_id) ||
 	        text == NULL || ol_inbound_create(&session, text) != OK) {
 		return OK;
 	}
-	code = take(crypto, room_id, session_id, session, peer, false, taken);
+	code = take(crypto, now_ms, room_id, session_id, session, peer, false, taken);
 	ol_inbound_free(session);
 	return code == OK ? notice_remove(crypto, withheld) : code;
 }
 
-enum err room_in_take_forwarded(
-        struct crypto *crypto, const struct olm_peer *peer, const json_t *content, bool *taken)
+enum err room_in_take_forwarded(struct crypto *crypto, int64_t now_ms, const struct olm_peer *peer,
+        const json_t *content, bool *taken)
 {
 	const char *room_id = js_str(content, "room_id");
 	const char *session_id = js_str(content, "session_id");
@@ -146,14 +179,14 @@ enum err room_in_take_forwarded(
 	if (ol_inbound_import(&session, text) != OK) {
 		return OK;
 	}
-	code = take(crypto, room_id, session_id, session, &owner, true, taken);
+	code = take(crypto, now_ms, room_id, session_id, session, &owner, true, taken);
 	ol_inbound_free(session);
 	return code;
 }
 
 /* ---- asking ---- */
 
-static enum err ask_for(struct crypto *crypto, const char *key, const char *room_id,
+static enum err ask_for(struct crypto *crypto, int64_t now_ms, const char *key, const char *room_id,
         const char *sender, const json_t *content)
 {
 	AUTO_JSON row = NULL;
@@ -167,7 +200,8 @@ static enum err ask_for(struct crypto *crypto, const char *key, const char *room
 	}
 	prim_random(bytes, sizeof(bytes));
 	request = prim_base64(bytes, sizeof(bytes), false);
-	row = json_pack("{s:s, s:s}", "request", request, "user", sender);
+	row = json_pack(
+	        "{s:s, s:s, s:I}", "request", request, "user", sender, "at_ms", (json_int_t)now_ms);
 	code = keep_put(crypto, "ask", key, row);
 	if (code != OK) {
 		return code;
@@ -303,6 +337,18 @@ static bool is_anothers(struct crypto *crypto, const char *asked)
 	return len > 0;
 }
 
+/* To the day is exact enough. */
+static enum err note_used(struct crypto *crypto, int64_t now_ms, const char *key, json_t *row)
+{
+	int64_t used_ms = js_int(row, "used_ms");
+
+	if (used_ms != 0 && now_ms - used_ms < CLOCK_DAY_MS) {
+		return OK;
+	}
+	json_object_set_new(row, "used_ms", json_integer(now_ms));
+	return keep_put(crypto, "inbound", key, row);
+}
+
 static enum err decrypt(struct crypto *crypto, int64_t now_ms, const char *room_id,
         const json_t *event, bool ask, struct crypto_event *out, struct fault *fault)
 {
@@ -330,7 +376,7 @@ static enum err decrypt(struct crypto *crypto, int64_t now_ms, const char *room_
 	}
 	if (code == ERR_NOT_FOUND) {
 		if (ask) {
-			code = ask_for(crypto, asked, room_id, sender, content);
+			code = ask_for(crypto, now_ms, asked, room_id, sender, content);
 		}
 		return code == OK || code == ERR_NOT_FOUND
 		               ? fault_set(fault, ERR_NOT_FOUND, "its key is not here")
@@ -343,11 +389,18 @@ static enum err decrypt(struct crypto *crypto, int64_t now_ms, const char *room_
 	if (code == OK) {
 		code = judge(crypto, now_ms, row, sender, out, fault);
 	}
+	if (code == OK && (int64_t)index < js_int(row, "floor")) {
+		code = fault_set(
+		        fault, ERR_DENIED, "a message of a time of which nothing is read any more");
+	}
 	if (code == OK) {
 		code = check_index(crypto, session_id, sender, index, event_id, fault);
 	}
 	if (code == OK) {
 		code = take_clear(text, room_id, content, out, fault);
+	}
+	if (code == OK) {
+		code = note_used(crypto, now_ms, key, row);
 	}
 	if (code != OK) {
 		crypto_event_finish(out);

@@ -3,9 +3,10 @@
  *
  * Kinds in the store:
  *   inbound  room id | session id | user id (who gave it; anybody who has it can) → pickle, user,
- *            curve25519, ed25519, forwarded
+ *            curve25519, ed25519, forwarded, at_ms (given), used_ms (read with, 0 = not yet), floor
+ *            (indexes below are not read any more, see sweep.h)
  *   index    session id | user id | message index → the event it was used by
- *   ask      room id | session id → the key was asked for: request, user
+ *   ask      room id | session id → the key was asked for: request, user, at_ms
  */
 #pragma once
 
@@ -22,7 +23,7 @@ struct olm_peer {
 char *room_in_withheld(const char *user_id);
 
 /* *taken: a key that was not here before. What is no good costs only itself. */
-enum err room_in_take_key(
-        struct crypto *crypto, const struct olm_peer *peer, const json_t *content, bool *taken);
-enum err room_in_take_forwarded(
-        struct crypto *crypto, const struct olm_peer *peer, const json_t *content, bool *taken);
+enum err room_in_take_key(struct crypto *crypto, int64_t now_ms, const struct olm_peer *peer,
+        const json_t *content, bool *taken);
+enum err room_in_take_forwarded(struct crypto *crypto, int64_t now_ms, const struct olm_peer *peer,
+        const json_t *content, bool *taken);

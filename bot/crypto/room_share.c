@@ -200,7 +200,10 @@ static json_t *refusal(const struct share *share, const char *session_id, const 
 	json_t *content = json_pack("{s:s, s:s, s:s, s:s}", "algorithm", ALGORITHM_MEGOLM,
 	        "sender_key", share->crypto->curve25519, "code", code, "reason",
 	        no_olm ? "no one-time key of the device could be had"
-	               : "the device is not signed by its owner");
+	        : share->crypto->trust == CRYPTO_TRUST_VERIFIED
+	                ? "the device is not signed by its owner, or the owner was not verified "
+	                  "here"
+	                : "the device is not signed by its owner");
 
 	if (!no_olm) {
 		json_object_set_new(content, "room_id", json_string(share->room->room_id));

@@ -12,6 +12,7 @@
 #include "bot/crypto/room_in.h"
 #include "bot/crypto/room_out.h"
 #include "bot/crypto/sessions.h"
+#include "bot/crypto/sweep.h"
 #include "bot/crypto/verify.h"
 
 #define EVENTS_MAX 10000 /* of one answer */
@@ -59,10 +60,10 @@ static enum err dispatch(struct crypto *crypto, int64_t now_ms, const struct olm
 	        .sender = peer->user_id, .type = js_str(payload, "type"), .content = content};
 
 	if (is(payload, "type", "m.room_key")) {
-		return room_in_take_key(crypto, peer, content, new_keys);
+		return room_in_take_key(crypto, now_ms, peer, content, new_keys);
 	}
 	if (is(payload, "type", "m.forwarded_room_key")) {
-		return room_in_take_forwarded(crypto, peer, content, new_keys);
+		return room_in_take_forwarded(crypto, now_ms, peer, content, new_keys);
 	}
 	return verify_take(crypto, now_ms, &event);
 }
@@ -143,7 +144,7 @@ static enum err take_withheld(
 	AUTO_JSON row = NULL;
 	enum err code = devices_row(crypto, sender, &row);
 
-	if (code != OK || !json_is_true(json_object_get(row, "followed"))) {
+	if (code != OK || devices_is_stranger(row)) {
 		return code;
 	}
 	if (is(content, "code", "m.no_olm") && curve25519 != NULL) {
@@ -204,6 +205,9 @@ enum err crypto_take_sync(struct crypto *crypto, int64_t now_ms, const json_t *s
 	*new_keys = false;
 	for (size_t i = 0; code == OK && i < json_array_size(events) && i < EVENTS_MAX; i++) {
 		code = take_event(crypto, now_ms, json_array_get(events, i), new_keys);
+	}
+	if (code == OK) {
+		code = sweep(crypto, now_ms);
 	}
 	return code == OK ? account_take_sync(crypto, now_ms, sync) : code;
 }

@@ -225,7 +225,7 @@ static enum err is_stranger(struct crypto *crypto, const char *user_id, bool *st
 	AUTO_JSON row = NULL;
 	enum err code = devices_row(crypto, user_id, &row);
 
-	*stranger = !json_is_true(json_object_get(row, "followed"));
+	*stranger = devices_is_stranger(row);
 	return code;
 }
 
@@ -435,6 +435,7 @@ enum err verify_take(struct crypto *crypto, int64_t now_ms, const struct verify_
 	}
 	v = find(crypto, event, id);
 	if (v != NULL) {
+		v->encrypted = v->encrypted || event->encrypted; /* and never back */
 		if (event->device_id != NULL && strcmp(event->device_id, v->device_id) != 0) {
 			return OK; /* another device of theirs */
 		}

@@ -15,7 +15,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 import client as clients  # noqa: E402
 from bot import BUILD  # noqa: E402
-from encrypted import MEGOLM, check, node, readable, run_in_world, settled  # noqa: E402
+from encrypted import (  # noqa: E402
+    MEGOLM, answered, answers, check, command, node, readable, run_in_world, settled)
 
 
 class Terminal:
@@ -312,6 +313,69 @@ def test_a_restart_ends_it(world):
     bot.stop()
 
 
+def in_memory(process, pattern, overlap=1024):
+    """Whether something like that is anywhere in what the process may write."""
+    wanted, found = re.compile(pattern.encode()), False
+    with open(f"/proc/{process.pid}/maps") as maps, open(f"/proc/{process.pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            part, mode = line.split()[:2]
+            if not mode.startswith("rw"):
+                continue
+            at, end = (int(number, 16) for number in part.split("-"))
+            if end - at > 1 << 30:  # the sanitizer's shadow
+                continue
+            while at < end and not found:
+                try:
+                    memory.seek(at)
+                    found = wanted.search(memory.read(min(end - at, 1 << 22))) is not None
+                except OSError:
+                    break
+                at += (1 << 22) - overlap
+    return found
+
+
+def test_no_secret_is_logged_or_kept(world):
+    """Recovery, a verification, alerts, commands and a stop in the middle of a second verification,
+    with all that is logged."""
+    account = world.account("secret")
+    owner = clients.js(world.server, account)
+    recovery = owner.call("make_storage")["recovery_key"]
+    bot = world.bot(account=world.login(account), start=False)
+    for name, text in (("recovery", recovery), ("pickle", "correct-horse-battery-staple-31")):
+        (bot.folder / name).write_text(text + "\n")
+    bot.config.write_text(bot.config.read_text() + f"""[encryption]
+recovery_key_command = cat {bot.folder}/recovery
+pickle_key_command = cat {bot.folder}/pickle
+[log]
+level = debug
+""")
+    bot.start()
+    settled(bot)
+    person = operator(world, bot, "sec")
+    dialogue(world, bot, person, lambda: request(person, bot), "client")
+    bot.call(node("run-sec-1", name="hush_hush"))
+    readable(person, bot, "run-sec-1")
+    event = command(world.operator, bot.ids["ops"], "!silence hush_app 1h whisper")
+    world.operator.wait(lambda: answers(world.operator, bot, event), 60, "no answer")
+    token = bot.account["access_token"]
+    check(in_memory(bot.process, re.escape(token)), "memory cannot be looked at")
+    room_key = "AgAAAAA[A-Za-z0-9+/]{200}"  # of an m.room_key: version 2, index 0
+    for secret in (recovery, recovery.replace(" ", ""), "correct-horse-battery-staple-31", room_key):
+        check(not in_memory(bot.process, secret), f"not needed any more, but still in memory: {secret}")
+    terminal = Terminal(bot)
+    request(person, bot)
+    terminal.wait("Do they match?")
+    bot.stop()  # the sanitizers look
+    terminal.end()
+    log = bot.log.read_text()
+    for text in (token, recovery, recovery.replace(" ", ""), "correct-horse", "hush_hush", "whisper"):
+        check(text not in log, f"{text} is in the log")
+    long = re.findall(r"[A-Za-z0-9+/]{60,}", log)  # keys of sessions and pickles are longer
+    check(not long, str(long))
+    person.stop()
+    owner.stop()
+
+
 def test_trust_verified_gives_keys_to_who_was_verified(world):
     bot = world.bot(extra="[encryption]\ntrust = verified\n")
     settled(bot)
@@ -325,6 +389,8 @@ def test_trust_verified_gives_keys_to_who_was_verified(world):
     other.wait(lambda: len(other.failures(bot.ids["ops"])) >= 2, 60, "it was not told at all")
     check("run-trv" not in other.text(bot.ids["ops"]), "who is not verified reads")
     check("run-trv-1" not in person.text(bot.ids["ops"]), "what was before is read")
+    event = command(world.operator, bot.ids["ops"], "!status")  # may command, but is not verified
+    answered(person, bot, event, "verify me")
     person.stop()
     other.stop()
     bot.stop()

@@ -213,11 +213,12 @@ static void an_identity_that_is_gone_is_told(void **state)
 {
 	struct sim *sim = sim_create();
 	struct sim_machine *bot, *op;
-	json_t *event;
+	json_t *event, *master;
 
 	pair(sim, &bot, &op);
 	json_decref(say(bot, "a"));
 	sim_settle(sim);
+	master = json_incref(json_object_get(sim->master, "@op:x"));
 	json_object_del(sim->master, "@op:x");
 	sim_changed(sim, "@op:x");
 	sim_settle(sim);
@@ -226,6 +227,11 @@ static void an_identity_that_is_gone_is_told(void **state)
 	assert_string_equal(sim_read(op, ROOM, event, NULL), "not_found");
 	assert_true(noticed(bot, "identity of @op:x is gone"));
 	json_decref(event);
+	json_object_set_new(sim->master, "@op:x", master); /* and is there again */
+	sim_changed(sim, "@op:x");
+	sim_settle(sim);
+	assert_false(noticed(bot, "identity of @op:x is gone"));
+	assert_obeyed(sim, bot, op);
 	sim_destroy(sim);
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "bot/base/clock.h"
 #include "tests/unit/verify_fixture.h"
 
 static void whole_way(bool bot_starts, bool bot_confirms_first)
@@ -315,6 +316,39 @@ static void room_pass(struct pair *p, struct sim_machine *reader)
 	}
 }
 
+/* A room is encrypted for ever: also when a verification there began before. */
+static void a_room_that_becomes_encrypted_hears_nothing_in_the_clear(void **state)
+{
+	struct pair p = pair_create();
+	json_t *content = json_pack("{s:s, s:s, s:s, s:[s], s:s}", "msgtype",
+	        "m.key.verification.request", "to", "@bot:x", "from_device", p.op->device,
+	        "methods", "m.sas.v1", "body", "verify me");
+	json_t *key = json_pack("{s:s, s:{s:s, s:s}}", "key", SOME_KEY, "m.relates_to", "rel_type",
+	        "m.reference", "event_id", "$ask");
+	struct crypto_verification in = {.event_id = "$ask",
+	        .sender = p.op->user,
+	        .type = "m.room.message",
+	        .direct = true,
+	        .content = content};
+
+	room_event(p.bot, &in);
+	assert_int_equal(accept_id(p.bot, p.op, "$ask"), OK);
+	in.event_id = "$key";
+	in.type = "m.key.verification.key";
+	in.encrypted = true;
+	in.content = key;
+	room_event(p.bot, &in);
+	sim_settle(p.sim);
+	assert_int_equal(json_array_size(p.sim->room), 2); /* ready, cancel */
+	for (size_t i = 0; i < 2; i++)
+		assert_string_equal(
+		        json_string_value(json_object_get(json_array_get(p.sim->room, i), "type")),
+		        "m.room.encrypted");
+	json_decref(content);
+	json_decref(key);
+	sim_destroy(p.sim);
+}
+
 static void in_room(bool direct)
 {
 	struct sim *sim = sim_create();
@@ -427,9 +461,56 @@ static void trust_verified_takes_who_was_verified(void **state)
 	sim_destroy(p.sim);
 }
 
+/* Who began anew is known by the emoji: the new identity is the one to trust from then on. */
+static void a_changed_identity_is_taken_by_emoji(void **state)
+{
+	static const char *const users[] = {"@bot:x", "@op:x"};
+	struct pair p = pair_create();
+	json_t *content = json_pack("{s:s}", "body", "alert"), *event, *v;
+	struct fault fault;
+
+	assert_int_equal(accept(p.bot, p.op), OK); /* their first identity is known */
+	assert_int_equal(
+	        crypto_verify_cancel(p.bot->crypto, p.sim->now_ms, "@op:x", ID, false, &fault), OK);
+	p.sim->now_ms += 11 * CLOCK_MINUTE_MS;
+	sim_settle(p.sim);
+	json_object_del(p.sim->master, "@op:x");
+	json_object_del(p.sim->self, "@op:x");
+	p.op = sim_add(p.sim, "@op:x", "ANEW", true);
+	sim_changed(p.sim, "@op:x");
+	sim_settle(p.sim);
+	event = sim_send(p.bot, ROOM, users, 2, 0, content);
+	sim_settle(p.sim);
+	assert_string_equal(sim_read(p.op, ROOM, event, NULL), "not_found");
+	json_decref(event);
+	ask(p.bot, p.op, ID);
+	ask(p.op, p.bot, ID);
+	sim_settle(p.sim);
+	v = look(p.bot, ID);
+	assert_true(json_is_true(json_object_get(v, "identity_changed")));
+	json_decref(v);
+	bring_to_compare(&p, p.op);
+	assert_false(verified(p.bot, "@op:x"));
+	assert_int_equal(confirm(p.bot, p.op), OK);
+	assert_int_equal(confirm(p.op, p.bot), OK);
+	settle(&p);
+	assert_string_equal(state_of(p.bot), "done");
+	assert_true(verified(p.bot, "@op:x"));
+	v = json_object_get(json_object_get(p.sim->master, "@op:x"), "signatures");
+	assert_non_null(json_object_get(v, "@bot:x")); /* and everybody may know */
+	event = sim_send(p.bot, ROOM, users, 2, 0, content);
+	sim_settle(p.sim);
+	assert_string_equal(sim_read(p.op, ROOM, event, NULL), "alert");
+	json_decref(event);
+	json_decref(content);
+	sim_destroy(p.sim);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(a_changed_identity_is_taken_by_emoji),
+	        cmocka_unit_test(a_room_that_becomes_encrypted_hears_nothing_in_the_clear),
 	        cmocka_unit_test(either_side_starts_and_confirms_first),
 	        cmocka_unit_test(when_both_start_the_smaller_user_s_counts),
 	        cmocka_unit_test(a_mismatch_ends_both),

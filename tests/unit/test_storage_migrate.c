@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 
 #include "tests/unit/store_fixture.h"
 #include "storage/migrate.h"
@@ -163,6 +164,45 @@ static void store_leaves_another_programs_database_alone(void **state)
 	sqlite3_close(db);
 }
 
+static void assert_one(sqlite3 *db, const char *where)
+{
+	char text[256];
+	sqlite3_stmt *stmt = NULL;
+
+	snprintf(text, sizeof(text), "SELECT count(*) FROM crypto WHERE %s", where);
+	assert_int_equal(sqlite3_prepare_v2(db, text, -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	assert_int_equal(sqlite3_column_int(stmt, 0), 1);
+	sqlite3_finalize(stmt);
+}
+
+/* What was kept before a key had its giver in its name is found by that name. */
+static void room_keys_of_earlier_versions_stay_of_use(void **state)
+{
+	sqlite3 *db = *state;
+	struct fault fault = {0};
+
+	assert_int_equal(migrate_run(db, migrations, 9, &fault), OK);
+	exec(db, "INSERT INTO crypto (kind, key, value) VALUES "
+	         "('inbound', '!r:x' || char(31) || 'S+/1', '{\"user\":\"@op:x\",\"n\":1}'),"
+	         "('inbound', '!r:x' || char(31) || 'S2', '{\"user\":\"@op:x\",\"n\":2}'),"
+	         "('inbound', '!r:x' || char(31) || 'S2' || char(31) || '@op:x', '{\"user\":"
+	         "\"@op:x\",\"n\":3}'),"
+	         "('inbound', '!r:x' || char(31) || 'S3', 'rubbish'),"
+	         "('index', 'S+/1' || char(31) || '7', '{\"event\":\"$7\"}'),"
+	         "('index', 'gone' || char(31) || '8', '{\"event\":\"$8\"}'),"
+	         "('ask', '!r:x' || char(31) || 'S4', '{\"user\":\"@op:x\"}')");
+	assert_int_equal(migrate_run(db, migrations, migrations_len, &fault), OK);
+	assert_one(db, "kind = 'inbound' AND json_valid(value) AND value ->> 'n' = 1 AND "
+	               "key = '!r:x' || char(31) || 'S+/1' || char(31) || '@op:x'");
+	assert_one(db, "kind = 'inbound' AND json_valid(value) AND value ->> 'n' = 2 AND "
+	               "key = '!r:x' || char(31) || 'S2' || char(31) || '@op:x'");
+	assert_one(db, "kind = 'inbound' AND value = 'rubbish'");
+	assert_one(db, "kind = 'index' AND value LIKE '%$7%' AND "
+	               "key = 'S+/1' || char(31) || '@op:x' || char(31) || '7'");
+	assert_one(db, "kind = 'ask' AND key = '!r:x' || char(31) || 'S4'");
+}
+
 #define MEMORY(name) cmocka_unit_test_setup_teardown(name, memory_setup, memory_teardown)
 #define STORE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -173,6 +213,7 @@ int main(void)
 	        MEMORY(failing_step_is_rolled_back_whole),
 	        MEMORY(step_that_leaves_orphans_is_rolled_back),
 	        MEMORY(newer_schema_is_refused),
+	        MEMORY(room_keys_of_earlier_versions_stay_of_use),
 	        MEMORY(database_of_another_program_is_refused),
 	        STORE(store_refuses_a_newer_database),
 	        STORE(store_leaves_another_programs_database_alone),

@@ -1,0 +1,167 @@
+/*
+ * sweep.c - once a day: what others made us keep and nobody needs any more goes; see sweep.h.
+ */
+#include "bot/crypto/sweep.h"
+
+#include <string.h>
+#include "bot/base/clock.h"
+#include "bot/crypto/devices.h"
+
+#define IDLE_MS (30 * CLOCK_DAY_MS)
+#define STRANGER_MS CLOCK_DAY_MS
+
+/* The indexes that a session's messages used are forgotten, and with them the right to read what
+ * is not newer: `floor` is the first index that still may come. */
+static enum err close_below(struct crypto *crypto, const char *key, json_t *row)
+{
+	AUTO_TEXT prefix = keep_key(strchr(key, KEY_SEPARATOR[0]) + 1, "");
+	int64_t floor = js_int(row, "floor");
+	struct crypto_item *items;
+	size_t len;
+	enum err code = keep_list(crypto, "index", prefix, &items, &len);
+
+	for (size_t i = 0; code == OK && i < len; i++) {
+		int64_t index = strtoll(items[i].key + strlen(prefix), NULL, 10);
+
+		floor = index + 1 > floor ? index + 1 : floor;
+		code = keep_remove(crypto, "index", items[i].key);
+	}
+	crypto_items_free(items, len);
+	json_object_set_new(row, "floor", json_integer(floor));
+	return code;
+}
+
+static enum err sweep_session(
+        struct crypto *crypto, int64_t now_ms, const char *key, const char *value)
+{
+	const char *user_id = strrchr(key, KEY_SEPARATOR[0]);
+	AUTO_JSON row = json_loads(value, 0, NULL);
+	AUTO_JSON user = NULL;
+	int64_t used_ms = js_int(row, "used_ms"), age_ms = now_ms - js_int(row, "at_ms");
+	enum err code;
+
+	if (row == NULL || user_id == NULL || user_id == strchr(key, KEY_SEPARATOR[0])) {
+		return OK;
+	}
+	if (js_int(row, "at_ms") == 0) { /* of an earlier version: it may have been used */
+		json_object_set_new(row, "at_ms", json_integer(now_ms));
+		json_object_set_new(row, "used_ms", json_integer(now_ms));
+		return keep_put(crypto, "inbound", key, row);
+	}
+	if (used_ms == 0) {
+		code = devices_row(crypto, user_id + 1, &user);
+		if (code != OK || age_ms < (devices_is_stranger(user) ? STRANGER_MS : IDLE_MS)) {
+			return code;
+		}
+		return keep_remove(crypto, "inbound", key);
+	}
+	if (now_ms - used_ms < IDLE_MS) {
+		return OK;
+	}
+	code = close_below(crypto, key, row);
+	json_object_set_new(row, "used_ms", json_integer(now_ms)); /* not again every day */
+	return code == OK ? keep_put(crypto, "inbound", key, row) : code;
+}
+
+/* A key that nobody gave: asked for again when a message wants it. */
+static enum err sweep_ask(struct crypto *crypto, int64_t now_ms, const char *key, const char *value)
+{
+	AUTO_JSON row = json_loads(value, 0, NULL);
+
+	return now_ms - js_int(row, "at_ms") < IDLE_MS ? OK : keep_remove(crypto, "ask", key);
+}
+
+/* Who gave a key, and was in no room with us since. */
+static enum err sweep_user(
+        struct crypto *crypto, int64_t now_ms, const char *key, const char *value)
+{
+	AUTO_JSON row = json_loads(value, 0, NULL);
+	enum err code;
+
+	if (js_int(row, "guest_ms") == 0 || now_ms - js_int(row, "guest_ms") < STRANGER_MS) {
+		return OK;
+	}
+	code = keep_remove(crypto, "user", key);
+	return code == OK ? keep_remove(crypto, "dirty", key) : code;
+}
+
+/* Adds the Curve25519 keys of all devices that are known. */
+static enum err known_keys(struct crypto *crypto, json_t *known)
+{
+	struct crypto_item *items;
+	size_t len;
+	enum err code = keep_list(crypto, "user", "", &items, &len);
+
+	for (size_t i = 0; i < len; i++) {
+		AUTO_JSON row = json_loads(items[i].value, 0, NULL);
+		const char *device_id, *key;
+		json_t *device;
+
+		json_object_foreach((json_t *)js_obj(row, "devices"), device_id, device)
+		{
+			key = devices_key(device, device_id, "curve25519");
+			if (key != NULL) {
+				json_object_set_new(known, key, json_true());
+			}
+		}
+	}
+	crypto_items_free(items, len);
+	return code;
+}
+
+/* Sessions that somebody's device began with us, whose list we never had a reason to ask for. */
+static enum err sweep_olm(struct crypto *crypto, int64_t now_ms)
+{
+	AUTO_JSON known = json_object();
+	struct crypto_item *items = NULL;
+	size_t len = 0;
+	enum err code = known_keys(crypto, known);
+
+	if (code == OK) {
+		code = keep_list(crypto, "olm", "", &items, &len);
+	}
+	for (size_t i = 0; code == OK && i < len; i++) {
+		AUTO_JSON row = json_loads(items[i].value, 0, NULL);
+		AUTO_TEXT key = x_strndup(items[i].key, strcspn(items[i].key, KEY_SEPARATOR));
+
+		if (json_object_get(known, key) == NULL &&
+		        now_ms - js_int(row, "used_ms") >= STRANGER_MS) {
+			code = keep_remove(crypto, "olm", items[i].key);
+		}
+	}
+	crypto_items_free(items, len);
+	return code;
+}
+
+enum err sweep(struct crypto *crypto, int64_t now_ms)
+{
+	static const struct {
+		const char *kind;
+		enum err (*look)(
+		        struct crypto *crypto, int64_t now_ms, const char *key, const char *value);
+	} all[] = {{"inbound", sweep_session}, {"ask", sweep_ask}, {"user", sweep_user}};
+	AUTO_JSON row = NULL;
+	int64_t age_ms;
+	enum err code = keep_get_or_new(crypto, "machine", "swept", &row);
+
+	age_ms = now_ms - js_int(row, "at_ms");
+	if (code != OK || (age_ms >= 0 && age_ms < CLOCK_DAY_MS)) {
+		return code;
+	}
+	json_object_set_new(row, "at_ms", json_integer(now_ms));
+	code = keep_put(crypto, "machine", "swept", row);
+	if (code == OK) {
+		code = keep_remove(crypto, "machine", "strangers");
+	}
+	for (size_t i = 0; code == OK && i < sizeof(all) / sizeof(all[0]); i++) {
+		struct crypto_item *items;
+		size_t len;
+
+		code = keep_list(crypto, all[i].kind, "", &items, &len);
+		for (size_t j = 0; code == OK && j < len; j++) {
+			code = all[i].look(crypto, now_ms, items[j].key, items[j].value);
+		}
+		crypto_items_free(items, len);
+	}
+	return code == OK ? sweep_olm(crypto, now_ms) : code;
+}
