@@ -8,6 +8,7 @@
 #include "bot/base/text.h"
 #include "handlers/app_heartbeat.h"
 #include "handlers/digest.h"
+#include "handlers/silence.h"
 #include "storage/calls.h"
 #include "storage/heartbeats.h"
 #include "storage/messages.h"
@@ -52,9 +53,10 @@ static enum err collect_silences(const struct deliver *d, struct digest *out)
 	size_t len = 0, i;
 	enum err err = silences_active(d->store, &rows, &len);
 
-	out->silences = (int64_t)len;
-	for (i = 0; i < len; i++)
+	for (i = 0; i < len; i++) {
+		out->silences += silence_holds(&rows[i], d->now_ms);
 		silence_row_finish(&rows[i]);
+	}
 	free(rows);
 	return err;
 }
