@@ -387,13 +387,21 @@ static void say_silence(struct command_call *call, const struct silence_row *row
 static void say_quiets(struct command_call *call)
 {
 	const struct config *config = call->env->config;
+	json_t *list = json_array();
+	int64_t until_ms;
+	bool holds;
 	size_t i;
 
 	for (i = 0; i < config->quiets_len; i++) {
 		command_say(call, "quiet time %s: ", config->quiets[i].name);
 		quiet_text(&config->quiets[i], call->env->now_ms, &call->text);
 		command_say(call, "\n");
+		holds = quiet_holds(&config->quiets[i], call->env->now_ms, &until_ms);
+		json_array_append_new(
+		        list, json_pack("{s:s, s:b, s:I}", "name", config->quiets[i].name, "holds",
+		                      holds, holds ? "until_ms" : "from_ms", (json_int_t)until_ms));
 	}
+	json_object_set_new(command_data(call), "quiet_times", list);
 }
 
 enum err command_silences(struct command_call *call)

@@ -461,22 +461,21 @@ void report_alert_text(
 	buf_add_char(out, '\n');
 }
 
-json_t *report_alerts_json(const struct alert_row *rows, size_t len)
+json_t *report_alert_json(const struct alert_row *row, const struct entry_row *entry)
 {
-	json_t *list = json_array();
-	size_t i;
+	json_t *json = json_pack(
+	        "{s:I, s:s, s:s, s:s, s:s, s:s?, s:s, s:s, s:s?, s:s?, s:I, s:s?, s:s}", "alert",
+	        (json_int_t)row->id, "app", row->app, "kind", row->kind, "severity",
+	        severity_name((enum severity)row->severity), "status",
+	        row->resolved ? "resolved" : "firing", "run_id", row->run_id, "identity",
+	        row->identity, "title", row->title, "url", row->url, "room", row->room, "at_ms",
+	        (json_int_t)row->at_ms, "reason", row->reason, "state", state_names[row->state]);
 
-	for (i = 0; i < len; i++)
-		json_array_append_new(
-		        list, json_pack("{s:I, s:s, s:s, s:s, s:s, s:s?, s:s, s:s, s:s?, s:s?, "
-		                        "s:I, s:s?, s:s}",
-		                      "alert", (json_int_t)rows[i].id, "app", rows[i].app, "kind",
-		                      rows[i].kind, "severity",
-		                      severity_name((enum severity)rows[i].severity), "status",
-		                      rows[i].resolved ? "resolved" : "firing", "run_id",
-		                      rows[i].run_id, "identity", rows[i].identity, "title",
-		                      rows[i].title, "url", rows[i].url, "room", rows[i].room,
-		                      "at_ms", (json_int_t)rows[i].at_ms, "reason", rows[i].reason,
-		                      "state", state_names[rows[i].state]));
-	return list;
+	if (entry)
+		json_object_set_new(json, "message",
+		        json_pack("{s:I, s:I, s:I, s:s?, s:s?}", "count", (json_int_t)entry->count,
+		                "resolved_ms", (json_int_t)entry->resolved_ms, "acked_ms",
+		                (json_int_t)entry->acked_ms, "acked_by", entry->acked_by, "note",
+		                entry->ack_note));
+	return json;
 }

@@ -79,4 +79,5 @@ void report_state(const struct alert_row *row, const struct entry_row *entry, st
 /* Two short lines an alert; count: of its entry. */
 void report_alert_text(const struct alert_row *row, const struct entry_row *entry, int64_t now_ms,
         struct buf *out);
-json_t *report_alerts_json(const struct alert_row *rows, size_t len);
+/* The same as data; a new reference. entry: its member "message" says how it stands there. */
+json_t *report_alert_json(const struct alert_row *row, const struct entry_row *entry);
