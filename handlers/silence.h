@@ -20,6 +20,9 @@ struct silence_hold {
 enum err silence_check(const struct deliver *d, const struct alert *alert, const char *room,
         struct silence_hold *hold);
 
+/* Whether an alert that fires would be held back now; counts nothing. */
+enum err silence_would_hold(const struct deliver *d, const struct alert *alert, bool *yes);
+
 /* Whether what is in a room already is not to be brought up again now. */
 enum err silence_covers(const struct deliver *d, const struct entry_row *entry, bool *covers);
 
