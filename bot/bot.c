@@ -26,12 +26,12 @@
 #include "bot/mirror.h"
 #include "bot/notify.h"
 #include "bot/ops/ops.h"
+#include "bot/prune.h"
 #include "bot/reload.h"
 #include "bot/sqlwatch.h"
 #include "bot/writer.h"
 
-#define GRACE_MS 3000                        /* for sends in flight at a stop */
-#define PRUNE_EVERY_MS (5 * CLOCK_MINUTE_MS) /* a little each time: commits stay short */
+#define GRACE_MS 3000 /* for sends in flight at a stop */
 #define REPORT_MAX (64 * 1024)
 #define FILES_WANTED 8192 /* twice the most of [socket] max_clients */
 
@@ -45,12 +45,12 @@ struct bot {
 	struct ops *ops;
 	struct duty *duty;
 	struct sqlwatches *sqlwatches;
+	struct prune *prune;
 	struct meta *meta;
 	struct server *server;
 	struct spool *spool;
 	struct link *link;
 	struct reload *reload;
-	uv_timer_t prune;
 	int64_t started_ms;
 	unsigned waiting; /* closes outstanding in the present step of stopping */
 	bool stopping;
@@ -70,7 +70,6 @@ static void on_writer_closed(void *arg)
 	bot->writer = NULL;
 	life_close(&bot->life);
 	reload_close(bot->reload, on_reload_closed, bot);
-	uv_close((uv_handle_t *)&bot->prune, NULL);
 }
 
 static void on_mirror_closed(void *arg)
@@ -109,12 +108,20 @@ static void on_meta_closed(void *arg)
 	courier_close(bot->courier, GRACE_MS, on_courier_closed, bot);
 }
 
+static void on_prune_closed(void *arg)
+{
+	struct bot *bot = arg;
+
+	bot->prune = NULL;
+	meta_close(bot->meta, on_meta_closed, bot);
+}
+
 static void on_duty_closed(void *arg)
 {
 	struct bot *bot = arg;
 
 	bot->duty = NULL;
-	meta_close(bot->meta, on_meta_closed, bot);
+	prune_close(bot->prune, on_prune_closed, bot);
 }
 
 static void on_sqlwatches_closed(void *arg)
@@ -220,6 +227,7 @@ static bool on_config(struct config *config, void *arg)
 	zone_use(config->heartbeat.timezone);
 	duty_configure(bot->duty, config);
 	sqlwatches_configure(bot->sqlwatches, config);
+	prune_configure(bot->prune, config);
 	meta_configure(bot->meta, config);
 	link_configure(bot->link, config);
 	if (bot->mirror)
@@ -326,38 +334,6 @@ static void on_happened(json_t *event, void *arg)
 		json_decref(event);
 }
 
-/* --- pruning ------------------------------------------------------------------------------ */
-
-struct prune {
-	int64_t before_ms;
-};
-
-static enum err prune_work(struct store *store, void *arg)
-{
-	struct prune *prune = arg;
-
-	return store_prune(store, prune->before_ms);
-}
-
-static void prune_done(enum err result, const char *message, void *arg)
-{
-	if (result != OK)
-		log_warning("bot", "could not delete what is over the retention: %s", message);
-	free(arg);
-}
-
-static void on_prune(uv_timer_t *timer)
-{
-	struct bot *bot = timer->data;
-	struct prune *prune;
-
-	if (bot->stopping || bot->config->storage.retention_ms == 0)
-		return;
-	prune = x_calloc(1, sizeof(*prune));
-	prune->before_ms = clock_now_ms() - bot->config->storage.retention_ms;
-	writer_submit(bot->writer, prune_work, prune_done, prune);
-}
-
 /* --- life --------------------------------------------------------------------------------- */
 
 /* Brings up everything on the loop. On failure the process ends: nothing was acknowledged. */
@@ -397,6 +373,7 @@ static int bot_start(struct bot *bot, const struct bot_options *options, struct 
 	        .arg = bot,
 	};
 	bot->duty = duty_create(&duty_env, bot->config);
+	bot->prune = prune_create(&bot->life.loop, bot->writer, bot->config);
 	bot_swap_mirror(bot, bot->config);
 	env = (struct ops_env){
 	        .loop = &bot->life.loop,
@@ -465,9 +442,6 @@ int bot_run(const struct bot_options *options)
 	}
 	life_start(&bot->life);
 	bot->reload = reload_create(&bot->life.loop, bot->config->path, on_config, bot);
-	uv_timer_init(&bot->life.loop, &bot->prune);
-	bot->prune.data = bot;
-	uv_timer_start(&bot->prune, on_prune, CLOCK_MINUTE_MS, PRUNE_EVERY_MS);
 	log_info("bot", "version %s takes alerts on %s", BOT_VERSION, bot->config->socket.path);
 	notify_ready();
 	life_run(&bot->life);

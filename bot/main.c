@@ -102,7 +102,7 @@ static const struct {
         {"retry", verb_client, "put set-aside messages back into the queue: retry [ID]"},
         {"wait", verb_client, "wait until an alert is in the room: wait ALERT"},
         {"subscribe", verb_client, "a line for each thing that happens"},
-        {"metrics", verb_client, "counters, as data"},
+        {"metrics", verb_client, "counters, as JSON"},
         {"verify", verb_client, "compare emoji with an operator: verify [USER]"},
         {"test", verb_client, "inject a synthetic failure: test node|dag|violation|all"},
 };

@@ -4,7 +4,7 @@
  * Happy path: the link brings each answer of /sync to vigil_event() and stores it; then, and every
  * few seconds, a tick in a writer job decides what is to be told. What goes into rooms leaves by
  * the courier, what goes elsewhere by bot/meta/.
- * Order of taking apart: courier, link, meta, writer, store, as in bot.c.
+ * Order of taking apart: courier, link, prune, meta, writer, store, much as in bot.c.
  */
 #include <string.h>
 #include <sysexits.h>
@@ -18,6 +18,7 @@
 #include "bot/link.h"
 #include "bot/meta/meta.h"
 #include "bot/notify.h"
+#include "bot/prune.h"
 #include "bot/reload.h"
 #include "bot/watch.h"
 #include "bot/writer.h"
@@ -35,6 +36,7 @@ struct watch {
 	struct courier *courier;
 	struct link *link;
 	struct meta *meta;
+	struct prune *prune;
 	struct reload *reload;
 	uv_timer_t tick;
 	int64_t started_ms;
@@ -69,6 +71,14 @@ static void on_meta_closed(void *arg)
 	writer_close(watch->writer, on_writer_closed, watch);
 }
 
+static void on_prune_closed(void *arg)
+{
+	struct watch *watch = arg;
+
+	watch->prune = NULL;
+	meta_close(watch->meta, on_meta_closed, watch);
+}
+
 static void on_link_closed(void *arg)
 {
 	struct watch *watch = arg;
@@ -76,7 +86,7 @@ static void on_link_closed(void *arg)
 	watch->link = NULL;
 	courier_destroy(watch->courier); /* the link's parts may poke it until their end */
 	watch->courier = NULL;
-	meta_close(watch->meta, on_meta_closed, watch);
+	prune_close(watch->prune, on_prune_closed, watch);
 }
 
 static void on_courier_closed(void *arg)
@@ -280,6 +290,7 @@ static bool on_config(struct config *config, void *arg)
 	courier_configure(watch->courier, config);
 	link_configure(watch->link, config);
 	meta_configure(watch->meta, config);
+	prune_configure(watch->prune, config);
 	config_unref(watch->config);
 	watch->config = config_ref(config);
 	return true;
@@ -318,6 +329,7 @@ static int watch_start(struct watch *watch, const struct watch_options *options)
 	watch->courier =
 	        courier_create(&watch->life.loop, watch->writer, watch->config, &courier_events);
 	watch->meta = meta_create(&watch->life.loop, watch->config);
+	watch->prune = prune_create(&watch->life.loop, watch->writer, watch->config);
 	link_options.writer = watch->writer;
 	link_options.courier = watch->courier;
 	if (link_create(&watch->link, &link_options, watch->config, &link_events, &fault) == OK)

@@ -9,6 +9,7 @@
 #include "bot/base/log.h"
 #include "bot/base/text.h"
 #include "handlers/app_heartbeat.h"
+#include "handlers/report.h"
 #include "handlers/schedule.h"
 #include "storage/heartbeats.h"
 
@@ -56,16 +57,15 @@ static void tell(json_t *happened, const struct app_heartbeat_row *row, const ch
 
 /* --- the alert ---------------------------------------------------------------------------- */
 
-static enum err raise_alert(
+/* Owned by the caller; NULL: a [kind heartbeat_missed] makes that no alert. */
+static struct alert *make_alert(
         const struct deliver *d, const struct app_heartbeat_row *row, bool resolved)
 {
 	char seen[32], what[APP_HEARTBEAT_NAME_MAX + 16];
-	struct deliver_receipt receipt;
 	struct alert *alert = NULL;
 	struct alert_fault fault;
 	struct buf every;
 	json_t *request;
-	enum err err;
 
 	buf_init(&every, 1024);
 	often(row, &every);
@@ -74,18 +74,37 @@ static enum err raise_alert(
 	request = json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:s}}", "app", row->app, "kind",
 	        APP_HEARTBEAT_KIND, "status", resolved ? "resolved" : "firing", "fields",
 	        "heartbeat", what, "last_seen", seen, "every", buf_str(&every));
-	err = alert_parse(request, d->config, d->now_ms, &alert, &fault);
-	if (err == OK) {
+	if (alert_parse(request, d->config, d->now_ms, &alert, &fault) == OK) {
 		alert->peer = (struct alert_peer){-1, -1, -1};
-		err = deliver_accept(d, alert, &receipt);
 	} else {
-		/* a [kind heartbeat_missed] cannot make it so; never holds up the others */
 		log_error("heartbeat", "%s: %s", fault.field, fault.message);
-		err = OK;
+		alert_destroy(alert);
+		alert = NULL;
 	}
-	alert_destroy(alert);
 	json_decref(request);
 	buf_finish(&every);
+	return alert;
+}
+
+/* Says that it is missed, or no more. One that is no alert never holds up the others. */
+static enum err raise_alert(
+        const struct deliver *d, struct app_heartbeat_row *row, bool resolved, json_t *happened)
+{
+	struct deliver with = *d;
+	struct deliver_receipt receipt;
+	struct alert *alert = make_alert(d, row, resolved);
+	enum err err = OK;
+
+	row->held = 0;
+	if (!alert)
+		return OK;
+	with.happened = happened;
+	err = deliver_accept(&with, alert, &receipt);
+	if (err == OK) {
+		row->held = !resolved && strcmp(receipt.state, "silenced") == 0;
+		json_array_append_new(happened, report_taken(alert, receipt.alert, receipt.state));
+	}
+	alert_destroy(alert);
 	return err;
 }
 
@@ -105,7 +124,7 @@ static enum err stop(const struct deliver *d, struct app_heartbeat_row *row,
 	enum err err = app_heartbeats_delete(d->store, row->id);
 
 	if (err == OK && row->missed_ms)
-		err = raise_alert(d, row, true);
+		err = raise_alert(d, row, true, happened);
 	if (err == OK)
 		tell(happened, row, "stopped");
 	receipt->state = "stopped";
@@ -188,7 +207,7 @@ enum err app_heartbeat_accept(const struct deliver *d, const struct app_heartbea
 	if (row.missed_ms && row.deadline_ms > d->now_ms) {
 		row.missed_ms = 0;
 		receipt->state = "back";
-		err = raise_alert(d, &row, true);
+		err = raise_alert(d, &row, true, happened);
 	} else {
 		err = OK;
 	}
@@ -235,11 +254,37 @@ static enum err miss(const struct deliver *d, struct app_heartbeat_row *row, jso
 	enum err err;
 
 	row->missed_ms = d->now_ms;
-	err = app_heartbeats_update(d->store, row);
+	err = raise_alert(d, row, false, happened);
 	if (err == OK)
-		err = raise_alert(d, row, false);
+		err = app_heartbeats_update(d->store, row);
 	if (err == OK)
 		tell(happened, row, "missed");
+	return err;
+}
+
+/* Is missed still, and what held its alert back may be over. */
+static enum err tell_held(const struct deliver *d, struct app_heartbeat_row *row, json_t *happened)
+{
+	struct alert *alert = make_alert(d, row, false);
+	bool held = false;
+	enum err err = alert ? deliver_would_hold(d, alert, &held) : OK;
+
+	alert_destroy(alert);
+	if (err != OK || held)
+		return err;
+	err = raise_alert(d, row, false, happened);
+	return err == OK ? app_heartbeats_update(d->store, row) : err;
+}
+
+static enum err look_at_held(const struct deliver *d, json_t *happened)
+{
+	struct app_heartbeat_row *rows = NULL;
+	size_t len = 0, i;
+	enum err err = app_heartbeats_held(d->store, OVERDUE_MAX, &rows, &len);
+
+	for (i = 0; i < len && err == OK; i++)
+		err = tell_held(d, &rows[i], happened);
+	app_heartbeat_rows_free(rows, len);
 	return err;
 }
 
@@ -249,6 +294,8 @@ enum err app_heartbeat_look(const struct deliver *d, bool leapt, json_t *happene
 	size_t len = 0, i;
 	enum err err = leapt ? forgive(d) : OK;
 
+	if (err == OK)
+		err = look_at_held(d, happened);
 	if (err == OK)
 		err = app_heartbeats_overdue(d->store, d->now_ms, OVERDUE_MAX, &rows, &len);
 	for (i = 0; i < len && err == OK; i++)

@@ -8,6 +8,7 @@
 #include "handlers/command.h"
 #include "handlers/command_text.h"
 #include "handlers/heartbeat.h"
+#include "storage/heartbeats.h"
 
 static enum err extra(struct command_call *call)
 {
@@ -47,6 +48,23 @@ static enum err stop(struct command_call *call, const char *text)
 	return err;
 }
 
+/* The last one of the bot's own as data; null when there was none. */
+static enum err last_json(struct command_call *call)
+{
+	struct heartbeat_row row;
+	enum err err = heartbeats_last(call->env->store, &row);
+
+	json_object_set_new(command_data(call), "last_own",
+	        err != OK ? json_null()
+	                  : json_pack("{s:s, s:I, s:I, s:b, s:b}", "date", row.date, "due_ms",
+	                            (json_int_t)row.due_ms, "confirmed_ms",
+	                            (json_int_t)row.confirmed_ms, "late", row.late, "missed",
+	                            row.alarmed_ms != 0));
+	if (err == OK)
+		heartbeat_row_finish(&row);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
 static enum err list(struct command_call *call)
 {
 	const struct command_env *env = call->env;
@@ -63,6 +81,8 @@ static enum err list(struct command_call *call)
 	len = call->text.len;
 	if (err == OK)
 		err = app_heartbeat_list(env->store, env->now_ms, &call->text, apps);
+	if (err == OK)
+		err = last_json(call);
 	if (call->text.len == len)
 		command_say(call, "no app has promised any");
 	json_object_set_new(command_data(call), "last", last ? json_string(last) : json_null());

@@ -217,6 +217,15 @@ static bool read_when(struct command_call *call, const char **text, struct comma
 	return false;
 }
 
+static void tell_subscribers(struct command_call *call, const struct silence_row *row)
+{
+	if (call->env->happened)
+		json_array_append_new(call->env->happened,
+		        json_pack("{s:s, s:I, s:s, s:s, s:I, s:s}", "event", "silenced", "id",
+		                (json_int_t)row->id, "by", call->who, "matchers", row->matchers,
+		                "end_ms", (json_int_t)row->end_ms, "reason", row->reason));
+}
+
 static enum err extend(struct command_call *call, struct silence_row *row, const char *rest)
 {
 	struct command_when when;
@@ -231,6 +240,7 @@ static enum err extend(struct command_call *call, struct silence_row *row, const
 	command_say(call, "🔕 silence %" PRId64 " (%s) now holds ", row->id, row->matchers);
 	say_times(call, row);
 	command_effect(call, "extended silence %" PRId64, row->id);
+	tell_subscribers(call, row);
 	json_object_set_new(command_data(call), "id", json_integer(row->id));
 	return err;
 }
@@ -260,11 +270,7 @@ static enum err store_and_say(struct command_call *call, struct silence_row *row
 	command_say(call, ".\n");
 	command_effect(call, "silence %" PRId64 ": %s", row->id, row->matchers);
 	json_object_set_new(command_data(call), "id", json_integer(row->id));
-	if (call->env->happened)
-		json_array_append_new(call->env->happened,
-		        json_pack("{s:s, s:I, s:s, s:s, s:I, s:s}", "event", "silenced", "id",
-		                (json_int_t)row->id, "by", call->who, "matchers", row->matchers,
-		                "end_ms", (json_int_t)row->end_ms, "reason", row->reason));
+	tell_subscribers(call, row);
 	return OK;
 }
 
@@ -381,13 +387,21 @@ static void say_silence(struct command_call *call, const struct silence_row *row
 static void say_quiets(struct command_call *call)
 {
 	const struct config *config = call->env->config;
+	json_t *list = json_array();
+	int64_t until_ms;
+	bool holds;
 	size_t i;
 
 	for (i = 0; i < config->quiets_len; i++) {
 		command_say(call, "quiet time %s: ", config->quiets[i].name);
 		quiet_text(&config->quiets[i], call->env->now_ms, &call->text);
 		command_say(call, "\n");
+		holds = quiet_holds(&config->quiets[i], call->env->now_ms, &until_ms);
+		json_array_append_new(
+		        list, json_pack("{s:s, s:b, s:I}", "name", config->quiets[i].name, "holds",
+		                      holds, holds ? "until_ms" : "from_ms", (json_int_t)until_ms));
 	}
+	json_object_set_new(command_data(call), "quiet_times", list);
 }
 
 enum err command_silences(struct command_call *call)

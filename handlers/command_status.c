@@ -42,12 +42,14 @@ static enum err entry_of(
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-static enum err say_alert(struct command_call *call, const struct alert_row *row)
+/* list: array, what it is as data is added. */
+static enum err say_alert(struct command_call *call, const struct alert_row *row, json_t *list)
 {
 	struct entry_row entry = {0};
 	enum err err = entry_of(call, row, &entry);
 
 	report_alert_text(row, entry.id ? &entry : NULL, call->env->now_ms, &call->text);
+	json_array_append_new(list, report_alert_json(row, entry.id ? &entry : NULL));
 	entry_row_finish(&entry);
 	return err;
 }
@@ -75,6 +77,7 @@ enum err command_alerts(struct command_call *call)
 	long limit = count[0] ? strtol(count, NULL, 10) : ALERTS_DEFAULT;
 	long most = call->room ? ALERTS_MAX : COMMAND_ALERTS_MAX;
 	struct alert_row *rows = NULL;
+	json_t *list = json_array();
 	size_t len = 0, i;
 	enum err err;
 
@@ -85,8 +88,8 @@ enum err command_alerts(struct command_call *call)
 	else if (err == OK && len == 0)
 		command_say(call, "no alerts\n");
 	for (i = 0; i < len && err == OK; i++)
-		err = say_alert(call, &rows[i]);
-	json_object_set_new(command_data(call), "alerts", report_alerts_json(rows, len));
+		err = say_alert(call, &rows[i], list);
+	json_object_set_new(command_data(call), "alerts", list);
 	for (i = 0; i < len; i++)
 		alert_row_finish(&rows[i]);
 	free(rows);
@@ -153,7 +156,8 @@ static enum err say_message(struct command_call *call, const struct alert_row *r
 
 static enum err say_whole(struct command_call *call, const struct alert_row *row)
 {
-	enum err err = say_alert(call, row);
+	json_t *list = json_array();
+	enum err err = say_alert(call, row, list);
 
 	say_when(call, "taken in", row->received_ms);
 	if (err == OK)
@@ -166,7 +170,7 @@ static enum err say_whole(struct command_call *call, const struct alert_row *row
 		        row->room);
 	command_say(call, "\n");
 	call->link = x_strdup_opt(row->url);
-	json_object_set_new(command_data(call), "alerts", report_alerts_json(row, 1));
+	json_object_set_new(command_data(call), "alerts", list);
 	return err;
 }
 

@@ -438,6 +438,15 @@ static bool is_inhibited(const struct deliver *d, const struct alert *alert, enu
 	return found;
 }
 
+enum err deliver_would_hold(const struct deliver *d, const struct alert *alert, bool *yes)
+{
+	enum err err = silence_would_hold(d, alert, yes);
+
+	if (err == OK && !*yes)
+		*yes = is_inhibited(d, alert, &err);
+	return err;
+}
+
 enum err deliver_accept(
         const struct deliver *d, const struct alert *alert, struct deliver_receipt *receipt)
 {

@@ -48,6 +48,10 @@ struct deliver_receipt {
 enum err deliver_accept(
         const struct deliver *d, const struct alert *alert, struct deliver_receipt *receipt);
 
+/* Whether an alert that fires would be held back now, by a silence, a quiet time or a critical
+ * failure of the same ([delivery] inhibit); stores and counts nothing. */
+enum err deliver_would_hold(const struct deliver *d, const struct alert *alert, bool *yes);
+
 /*
  * Brings the newest message about something that still fires up to date, by an edit that rings
  * nowhere, and counts nothing. again: it counts as having happened now, so that it stays among

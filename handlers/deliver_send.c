@@ -242,6 +242,17 @@ static enum err freeze(const struct deliver *d, struct outbox_row *row,
 	return err;
 }
 
+/* A heartbeat is a note with its data. */
+static bool is_heartbeat(const struct outbox_row *row)
+{
+	json_t *content = json_loads(row->content, 0, NULL);
+	const json_t *data = json_object_get(content, RENDER_KEY);
+	bool is = json_object_get(data, "heartbeat") || json_object_get(data, "extra_heartbeat");
+
+	json_decref(content);
+	return is;
+}
+
 static void event_make(const struct outbox_row *row, struct deliver_event *event)
 {
 	static const char *const what[] = {"send", "edit", "reply", "note"};
@@ -252,7 +263,9 @@ static void event_make(const struct outbox_row *row, struct deliver_event *event
 	event->txn_id = x_strdup(row->txn_id);
 	event->type = x_strdup(row->wire_content ? row->wire_type : row->type);
 	event->content = x_strdup(row->wire_content ? row->wire_content : row->content);
-	snprintf(event->what, sizeof(event->what), "%s", what[row->purpose]);
+	snprintf(event->what, sizeof(event->what), "%s",
+	        row->purpose == OUTBOX_NOTE && is_heartbeat(row) ? "heartbeat"
+	                                                         : what[row->purpose]);
 	event->created_ms = row->created_ms;
 	event->frozen_ms = row->frozen_ms;
 }

@@ -8,6 +8,7 @@
 #include "bot/base/text.h"
 #include "handlers/app_heartbeat.h"
 #include "handlers/digest.h"
+#include "handlers/silence.h"
 #include "storage/calls.h"
 #include "storage/heartbeats.h"
 #include "storage/messages.h"
@@ -29,6 +30,26 @@ static char *name_of(const char *app, const char *what)
 	return buf_take(&text);
 }
 
+/* The same with its newest run. */
+static char *name_of_entry(const struct entry_row *entry)
+{
+	json_t *runs = json_loads(entry->run_ids, 0, NULL);
+	const char *run = json_string_value(json_array_get(runs, json_array_size(runs) - 1));
+	char *name = name_of(entry->app, entry->identity);
+	struct buf text;
+
+	buf_init(&text, 4096);
+	buf_add_str(&text, name);
+	if (run) {
+		buf_add_str(&text, " (");
+		text_add_plain(&text, run, 40, TEXT_FOLD_NEWLINES);
+		buf_add_char(&text, ')');
+	}
+	free(name);
+	json_decref(runs);
+	return buf_take(&text);
+}
+
 static enum err collect_unacked(const struct deliver *d, struct digest *out)
 {
 	struct entry_row *rows = NULL;
@@ -39,7 +60,7 @@ static enum err collect_unacked(const struct deliver *d, struct digest *out)
 	out->unacked = (int64_t)len;
 	for (i = 0; i < len; i++) {
 		if (i < DIGEST_NAMES_MAX)
-			out->unacked_names[i] = name_of(rows[i].app, rows[i].identity);
+			out->unacked_names[i] = name_of_entry(&rows[i]);
 		entry_row_finish(&rows[i]);
 	}
 	free(rows);
@@ -52,9 +73,10 @@ static enum err collect_silences(const struct deliver *d, struct digest *out)
 	size_t len = 0, i;
 	enum err err = silences_active(d->store, &rows, &len);
 
-	out->silences = (int64_t)len;
-	for (i = 0; i < len; i++)
+	for (i = 0; i < len; i++) {
+		out->silences += silence_holds(&rows[i], d->now_ms);
 		silence_row_finish(&rows[i]);
+	}
 	free(rows);
 	return err;
 }

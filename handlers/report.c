@@ -301,12 +301,19 @@ static void report_silences(const struct report_status *status, const char *pref
 {
 	char when[40];
 
-	if (status->silences)
-		buf_printf(out, "🔕 silences: %zu (%ssilences)\n", status->silences, prefix);
-	if (!status->quiet)
-		return;
-	clock_format_short(status->quiet_until_ms, status->now_ms, when, sizeof(when));
-	buf_printf(out, "🔕 quiet time %s until %s\n", status->quiet, when);
+	if (status->silences || status->silences_later)
+		buf_printf(out, "🔕 silences: %zu", status->silences);
+	if (status->silences_later)
+		buf_printf(out, ", %zu later", status->silences_later);
+	if (status->silences || status->silences_later)
+		buf_printf(out, " (%ssilences)\n", prefix);
+	if (status->quiet) {
+		clock_format_short(status->quiet_until_ms, status->now_ms, when, sizeof(when));
+		buf_printf(out, "🔕 quiet time %s until %s\n", status->quiet, when);
+	}
+	if (status->muted)
+		buf_printf(out, "🔕 muted by a critical of the same: %" PRId64 " in 24 h\n",
+		        status->muted);
 }
 
 static void report_aside(const struct report_status *status, const char *prefix, struct buf *out)
@@ -344,6 +351,9 @@ void report_status_text(const struct report_status *status, const char *prefix, 
 	buf_add_char(out, '\n');
 	if (status->heartbeat)
 		buf_printf(out, "last heartbeat: %s\n", status->heartbeat);
+	if (status->beats)
+		buf_printf(out, "app heartbeats: %" PRId64 ", %" PRId64 " missed\n", status->beats,
+		        status->beats_missed);
 	report_rooms(status, out);
 	report_open(status, out);
 	report_silences(status, prefix, out);
@@ -400,6 +410,12 @@ json_t *report_status_json(const struct report_status *status)
 	json_object_set_new(json, "watches", report_watches_json(status));
 	json_object_set_new(json, "silences", json_integer((json_int_t)status->silences));
 	json_object_set_new(
+	        json, "silences_later", json_integer((json_int_t)status->silences_later));
+	json_object_set_new(json, "muted_24h", json_integer(status->muted));
+	json_object_set_new(json, "app_heartbeats",
+	        json_pack("{s:I, s:I}", "expected", (json_int_t)status->beats, "missed",
+	                (json_int_t)status->beats_missed));
+	json_object_set_new(
 	        json, "quiet", status->quiet ? json_string(status->quiet) : json_null());
 	return json;
 }
@@ -448,22 +464,21 @@ void report_alert_text(
 	buf_add_char(out, '\n');
 }
 
-json_t *report_alerts_json(const struct alert_row *rows, size_t len)
+json_t *report_alert_json(const struct alert_row *row, const struct entry_row *entry)
 {
-	json_t *list = json_array();
-	size_t i;
+	json_t *json = json_pack(
+	        "{s:I, s:s, s:s, s:s, s:s, s:s?, s:s, s:s, s:s?, s:s?, s:I, s:s?, s:s}", "alert",
+	        (json_int_t)row->id, "app", row->app, "kind", row->kind, "severity",
+	        severity_name((enum severity)row->severity), "status",
+	        row->resolved ? "resolved" : "firing", "run_id", row->run_id, "identity",
+	        row->identity, "title", row->title, "url", row->url, "room", row->room, "at_ms",
+	        (json_int_t)row->at_ms, "reason", row->reason, "state", state_names[row->state]);
 
-	for (i = 0; i < len; i++)
-		json_array_append_new(
-		        list, json_pack("{s:I, s:s, s:s, s:s, s:s, s:s?, s:s, s:s, s:s?, s:s?, "
-		                        "s:I, s:s?, s:s}",
-		                      "alert", (json_int_t)rows[i].id, "app", rows[i].app, "kind",
-		                      rows[i].kind, "severity",
-		                      severity_name((enum severity)rows[i].severity), "status",
-		                      rows[i].resolved ? "resolved" : "firing", "run_id",
-		                      rows[i].run_id, "identity", rows[i].identity, "title",
-		                      rows[i].title, "url", rows[i].url, "room", rows[i].room,
-		                      "at_ms", (json_int_t)rows[i].at_ms, "reason", rows[i].reason,
-		                      "state", state_names[rows[i].state]));
-	return list;
+	if (entry)
+		json_object_set_new(json, "message",
+		        json_pack("{s:I, s:I, s:I, s:s?, s:s?}", "count", (json_int_t)entry->count,
+		                "resolved_ms", (json_int_t)entry->resolved_ms, "acked_ms",
+		                (json_int_t)entry->acked_ms, "acked_by", entry->acked_by, "note",
+		                entry->ack_note));
+	return json;
 }

@@ -53,8 +53,10 @@ struct report_status {
 	size_t aside_len;
 	struct entry_row *open_rows; /* criticals that nobody took on */
 	size_t open_len;
-	size_t silences;   /* that hold or will */
-	const char *quiet; /* a quiet time that holds, or NULL */
+	size_t silences, silences_later; /* that hold; that begin later */
+	int64_t muted; /* alerts of the last 24 h that a critical failure of the same muted */
+	int64_t beats, beats_missed; /* expected of apps; of these missed */
+	const char *quiet;           /* a quiet time that holds, or NULL */
 	int64_t quiet_until_ms;
 };
 
@@ -74,4 +76,5 @@ json_t *report_taken(const struct alert *alert, int64_t id, const char *state);
 /* Two short lines an alert; count: of its entry. */
 void report_alert_text(const struct alert_row *row, const struct entry_row *entry, int64_t now_ms,
         struct buf *out);
-json_t *report_alerts_json(const struct alert_row *rows, size_t len);
+/* The same as data; a new reference. entry: its member "message" says how it stands there. */
+json_t *report_alert_json(const struct alert_row *row, const struct entry_row *entry);

@@ -75,8 +75,7 @@ static bool covers(const struct silence_row *row, matcher_value_fn value, const 
 	return match;
 }
 
-/* True when the time is between its start and its end. */
-static bool silence_holds(const struct silence_row *row, int64_t now_ms)
+bool silence_holds(const struct silence_row *row, int64_t now_ms)
 {
 	return row->start_ms <= now_ms && row->end_ms > now_ms;
 }
@@ -235,20 +234,33 @@ enum err silence_check(const struct deliver *d, const struct alert *alert, const
 	return hold->quiet ? quiets_count(d->store, hold->quiet->name, room) : OK;
 }
 
-enum err silence_covers(const struct deliver *d, const struct entry_row *entry, bool *yes)
+/* Whether something holds back what has these values. */
+static enum err is_held(const struct deliver *d, enum severity severity, matcher_value_fn value,
+        const void *arg, bool *yes)
 {
-	struct silence_values values;
 	struct silence_row *rows = NULL;
 	size_t len = 0, i;
 	enum err err = silences_active(d->store, &rows, &len);
 
-	silence_values_of_entry(entry, &values);
-	*yes = quiet_for(d->config, d->now_ms, (enum severity)entry->severity, silence_value,
-	               &values) != NULL;
-	for (i = 0; i < len; i++)
-		if (silence_holds(&rows[i], d->now_ms) && covers(&rows[i], silence_value, &values))
-			*yes = true;
-	silence_values_finish(&values);
+	*yes = quiet_for(d->config, d->now_ms, severity, value, arg) != NULL;
+	for (i = 0; i < len && !*yes; i++)
+		*yes = silence_holds(&rows[i], d->now_ms) && covers(&rows[i], value, arg);
 	rows_free(rows, len);
+	return err;
+}
+
+enum err silence_would_hold(const struct deliver *d, const struct alert *alert, bool *yes)
+{
+	return is_held(d, alert->severity, value_of_alert, alert, yes);
+}
+
+enum err silence_covers(const struct deliver *d, const struct entry_row *entry, bool *yes)
+{
+	struct silence_values values;
+	enum err err;
+
+	silence_values_of_entry(entry, &values);
+	err = is_held(d, (enum severity)entry->severity, silence_value, &values, yes);
+	silence_values_finish(&values);
 	return err;
 }

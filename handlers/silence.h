@@ -20,8 +20,14 @@ struct silence_hold {
 enum err silence_check(const struct deliver *d, const struct alert *alert, const char *room,
         struct silence_hold *hold);
 
+/* Whether an alert that fires would be held back now; counts nothing. */
+enum err silence_would_hold(const struct deliver *d, const struct alert *alert, bool *yes);
+
 /* Whether what is in a room already is not to be brought up again now. */
 enum err silence_covers(const struct deliver *d, const struct entry_row *entry, bool *covers);
+
+/* True when the time is between its start and its end. */
+bool silence_holds(const struct silence_row *row, int64_t now_ms);
 
 /* Ends those whose time is over; the room of each is told how many it held back. */
 enum err silence_end_due(const struct deliver *d);

@@ -45,8 +45,12 @@ static void problem_set(struct apply *apply, const char *text)
 static enum err hand_in(const struct deliver *d, const struct alert *alert,
         struct sqlwatch_report *report, bool *held)
 {
+	struct deliver with = *d;
 	struct deliver_receipt receipt;
-	enum err err = deliver_accept(d, alert, &receipt);
+	enum err err;
+
+	with.happened = report->events; /* its end may end a silence */
+	err = deliver_accept(&with, alert, &receipt);
 
 	*held = err == OK && strcmp(receipt.state, "silenced") == 0;
 	if (err == OK)
@@ -111,15 +115,20 @@ static enum err is_acked(const struct deliver *d, const char *subject, bool *ack
 static enum err fire(struct apply *apply, const struct alert *alert, struct sqlwatch_row *row)
 {
 	const struct deliver *d = apply->d;
-	bool held = false;
+	bool held = false, again = row->id && row->severity == (int)alert->severity;
 	enum err err = OK;
 
+	row->tried_ms = d->now_ms;
+	if (again && row->told_ms == 0)
+		err = deliver_would_hold(d, alert, &held);
+	if (held || err != OK) /* still: it was counted when that began */
+		return err;
 	if (row->id && row->severity > (int)alert->severity) /* or its reminders would go on */
 		err = say_over(d, row, apply->report);
 	if (err == OK)
 		err = hand_in(d, alert, apply->report, &held);
 	row->severity = (int)alert->severity;
-	row->tried_ms = row->shown_ms = d->now_ms;
+	row->shown_ms = d->now_ms;
 	row->told_ms = held ? 0 : d->now_ms;
 	return err;
 }

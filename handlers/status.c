@@ -7,8 +7,9 @@
 #include "bot/base/clock.h"
 #include "handlers/heartbeat.h"
 #include "handlers/quiet.h"
+#include "handlers/silence.h"
 #include "storage/calls.h"
-#include "storage/silences.h"
+#include "storage/heartbeats.h"
 
 #define ASIDE_MAX 3
 #define OPEN_MAX 200
@@ -17,11 +18,16 @@
 static enum err load_silences(struct store *store, struct report_status *status)
 {
 	struct silence_row *rows = NULL;
-	size_t i;
-	enum err err = silences_active(store, &rows, &status->silences);
+	size_t len = 0, i;
+	enum err err = silences_active(store, &rows, &len);
 
-	for (i = 0; i < status->silences; i++)
+	for (i = 0; i < len; i++) {
+		if (silence_holds(&rows[i], status->now_ms))
+			status->silences++;
+		else if (rows[i].start_ms > status->now_ms)
+			status->silences_later++;
 		silence_row_finish(&rows[i]);
+	}
 	free(rows);
 	return err;
 }
@@ -52,6 +58,12 @@ enum err status_load(struct store *store, const struct config *config, struct re
 		        &status->open_len);
 	if (err == OK)
 		err = load_silences(store, status);
+	if (err == OK)
+		err = alerts_count_muted(store, since_ms, &status->muted);
+	if (err == OK)
+		err = app_heartbeats_count(store, &status->beats);
+	if (err == OK)
+		err = app_heartbeats_count_missed(store, &status->beats_missed);
 	if (err == OK)
 		err = heartbeat_last_text(store, status->now_ms, &status->heartbeat);
 	load_quiet(config, status);

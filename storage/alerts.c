@@ -55,11 +55,13 @@
 	X(ALERTS_COUNT_SINCE,                                                                 \
 	        "SELECT count(*) FILTER (WHERE severity = 0), "                               \
 	        "count(*) FILTER (WHERE severity = 1), count(*) FILTER (WHERE severity = 2) " \
-	        "FROM alerts WHERE received_ms >= ?")                                         \
+	        "FROM alerts WHERE received_ms >= ? AND resolved = 0")                        \
+	X(ALERTS_COUNT_MUTED, "SELECT count(*) FROM alerts WHERE received_ms >= ? AND "       \
+	                      "severity = 1 AND state = 2 AND reason LIKE 'inhibit:%'")       \
 	X(ALERTS_HOURS, "SELECT (received_ms - ?) / 3600000, count(*) FROM alerts "           \
-	                "WHERE received_ms >= ? GROUP BY 1")                                  \
+	                "WHERE received_ms >= ? AND resolved = 0 GROUP BY 1")                 \
 	X(ALERTS_APPS, "SELECT app, count(*), count(*) FILTER (WHERE severity = 2) "          \
-	               "FROM alerts WHERE received_ms >= ? GROUP BY +app "                    \
+	               "FROM alerts WHERE received_ms >= ? AND resolved = 0 GROUP BY +app "   \
 	               "ORDER BY 2 DESC, app LIMIT ?")
 
 SQL_STATEMENTS(sql_alerts, ALERTS_STATEMENTS);
@@ -183,6 +185,15 @@ enum err alerts_where(struct store *store, int64_t id, char **event_id, int64_t 
 	*event_id = sql_text(&sql, 3);
 	sql_end(&sql);
 	return OK;
+}
+
+enum err alerts_count_muted(struct store *store, int64_t since_ms, int64_t *count)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_COUNT_MUTED);
+	sql_bind_int(&sql, since_ms);
+	return sql_one_int(&sql, count);
 }
 
 enum err alerts_count_since(struct store *store, int64_t since_ms, int64_t counts[3])

@@ -63,7 +63,10 @@ enum err alerts_list(
 enum err alerts_where(struct store *store, int64_t id, char **event_id, int64_t *sent_ms,
         int64_t *received_ms, bool *aside);
 
-/* Alerts since since_ms, counted by severity (array of 3). */
+/* Those since since_ms that [delivery] inhibit held back (their reason begins with "inhibit:"). */
+enum err alerts_count_muted(struct store *store, int64_t since_ms, int64_t *count);
+
+/* Alerts since since_ms, counted by severity (array of 3); what said "resolved" is none. */
 enum err alerts_count_since(struct store *store, int64_t since_ms, int64_t counts[3]);
 
 /* The same for each hour from since_ms on; array of hours. */

@@ -26,26 +26,29 @@
 	X(LONG, due_ms)       \
 	X(LONG, deadline_ms)  \
 	X(LONG, missed_ms)    \
+	X(INT, held)          \
 	X(TEXT, app)          \
 	X(TEXT, name)         \
 	X(OPT, schedule)
 
 #define OWN SQL_SELECT("heartbeats", OWN_COLUMNS)
 #define APP SQL_SELECT("app_heartbeats", APP_COLUMNS)
-#define HEARTBEATS_STATEMENTS(X)                                                  \
-	X(HEARTBEATS_INSERT, SQL_INSERT("heartbeats", OWN_COLUMNS))               \
-	X(HEARTBEATS_UPDATE, SQL_UPDATE("heartbeats", OWN_COLUMNS))               \
-	X(HEARTBEATS_BY_DATE, OWN "WHERE date = ?")                               \
-	X(HEARTBEATS_LAST, OWN "WHERE due_ms <= ? ORDER BY due_ms DESC LIMIT 1")  \
-	X(HEARTBEATS_OPEN, OWN "WHERE open = 1 ORDER BY due_ms DESC LIMIT ?")     \
-	X(APP_HEARTBEATS_INSERT, SQL_INSERT("app_heartbeats", APP_COLUMNS))       \
-	X(APP_HEARTBEATS_UPDATE, SQL_UPDATE("app_heartbeats", APP_COLUMNS))       \
-	X(APP_HEARTBEATS_DELETE, "DELETE FROM app_heartbeats WHERE id = ?")       \
-	X(APP_HEARTBEATS_BY_NAME, APP "WHERE app = ? AND name = ?")               \
-	X(APP_HEARTBEATS_COUNT, "SELECT count(*) FROM app_heartbeats")            \
-	X(APP_HEARTBEATS_LIST, APP "ORDER BY app, name LIMIT ?")                  \
-	X(APP_HEARTBEATS_OVERDUE, APP "WHERE missed_ms = 0 AND deadline_ms <= ? " \
-	                              "ORDER BY deadline_ms LIMIT ?")
+#define HEARTBEATS_STATEMENTS(X)                                                                  \
+	X(HEARTBEATS_INSERT, SQL_INSERT("heartbeats", OWN_COLUMNS))                               \
+	X(HEARTBEATS_UPDATE, SQL_UPDATE("heartbeats", OWN_COLUMNS))                               \
+	X(HEARTBEATS_BY_DATE, OWN "WHERE date = ?")                                               \
+	X(HEARTBEATS_LAST, OWN "WHERE due_ms <= ? ORDER BY due_ms DESC LIMIT 1")                  \
+	X(HEARTBEATS_OPEN, OWN "WHERE open = 1 ORDER BY due_ms DESC LIMIT ?")                     \
+	X(APP_HEARTBEATS_INSERT, SQL_INSERT("app_heartbeats", APP_COLUMNS))                       \
+	X(APP_HEARTBEATS_UPDATE, SQL_UPDATE("app_heartbeats", APP_COLUMNS))                       \
+	X(APP_HEARTBEATS_DELETE, "DELETE FROM app_heartbeats WHERE id = ?")                       \
+	X(APP_HEARTBEATS_BY_NAME, APP "WHERE app = ? AND name = ?")                               \
+	X(APP_HEARTBEATS_COUNT, "SELECT count(*) FROM app_heartbeats")                            \
+	X(APP_HEARTBEATS_COUNT_MISSED, "SELECT count(*) FROM app_heartbeats WHERE missed_ms > 0") \
+	X(APP_HEARTBEATS_LIST, APP "ORDER BY app, name LIMIT ?")                                  \
+	X(APP_HEARTBEATS_OVERDUE, APP "WHERE missed_ms = 0 AND deadline_ms <= ? "                 \
+	                              "ORDER BY deadline_ms LIMIT ?")                             \
+	X(APP_HEARTBEATS_HELD, APP "WHERE held = 1 ORDER BY id LIMIT ?")
 
 SQL_STATEMENTS(sql_heartbeats, HEARTBEATS_STATEMENTS);
 
@@ -173,6 +176,14 @@ enum err app_heartbeats_count(struct store *store, int64_t *count)
 	return sql_one_int(&sql, count);
 }
 
+enum err app_heartbeats_count_missed(struct store *store, int64_t *count)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_HEARTBEATS, APP_HEARTBEATS_COUNT_MISSED);
+	return sql_one_int(&sql, count);
+}
+
 enum err app_heartbeats_list(
         struct store *store, int limit, struct app_heartbeat_row **rows, size_t *len)
 {
@@ -190,6 +201,16 @@ enum err app_heartbeats_overdue(struct store *store, int64_t now_ms, int limit,
 
 	sql_use(&sql, store, SQL_HEARTBEATS, APP_HEARTBEATS_OVERDUE);
 	sql_bind_int(&sql, now_ms);
+	sql_bind_int(&sql, limit);
+	return sql_all_rows(&sql, &app_type, (void **)rows, len);
+}
+
+enum err app_heartbeats_held(
+        struct store *store, int limit, struct app_heartbeat_row **rows, size_t *len)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_HEARTBEATS, APP_HEARTBEATS_HELD);
 	sql_bind_int(&sql, limit);
 	return sql_all_rows(&sql, &app_type, (void **)rows, len);
 }

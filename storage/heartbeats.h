@@ -38,6 +38,7 @@ struct app_heartbeat_row {
 	int64_t due_ms;      /* the next one */
 	int64_t deadline_ms; /* counts as missed from then on */
 	int64_t missed_ms;   /* since when it is missed; 0 = it is not */
+	int held;            /* 1 = it is, and its alert was held back */
 	char *app, *name;    /* together unique; name "" = the app's only one */
 	char *schedule;      /* cron line, or NULL */
 };
@@ -50,9 +51,13 @@ enum err app_heartbeats_delete(struct store *store, int64_t id);
 enum err app_heartbeats_by_name(
         struct store *store, const char *app, const char *name, struct app_heartbeat_row *row);
 enum err app_heartbeats_count(struct store *store, int64_t *count);
+enum err app_heartbeats_count_missed(struct store *store, int64_t *count);
 /* All by app and name, at most limit. */
 enum err app_heartbeats_list(
         struct store *store, int limit, struct app_heartbeat_row **rows, size_t *len);
 /* Those whose deadline is not after now_ms and that are not missed yet, at most limit. */
 enum err app_heartbeats_overdue(struct store *store, int64_t now_ms, int limit,
         struct app_heartbeat_row **rows, size_t *len);
+/* Those that are missed while their alert was held back, at most limit. */
+enum err app_heartbeats_held(
+        struct store *store, int limit, struct app_heartbeat_row **rows, size_t *len);

@@ -23,6 +23,9 @@
 	X(PRUNE_HEARTBEATS, "DELETE FROM heartbeats WHERE id IN "                               \
 	                    "(SELECT id FROM heartbeats WHERE due_ms < ? AND open = 0 "         \
 	                    "ORDER BY due_ms LIMIT ?)")                                         \
+	X(PRUNE_SILENCES, "DELETE FROM silences WHERE id IN "                                   \
+	                  "(SELECT id FROM silences WHERE ended_ms > 0 AND ended_ms < ? "       \
+	                  "ORDER BY ended_ms LIMIT ?)")                                         \
 	X(PRUNE_ALERTS, "DELETE FROM alerts WHERE id IN (SELECT a.id FROM alerts a "            \
 	                "WHERE a.received_ms < ? AND (a.message_id IS NULL OR " OVER(           \
 	                        "a.message_id") ") "                                            \

@@ -77,7 +77,7 @@ static int print_answer(const json_t *answer, const char *prefix, bool json)
 	const char *text = client_text(answer, "text");
 	bool ok = json_is_true(json_object_get(answer, "ok"));
 
-	if (json)
+	if (json || (ok && !json_object_get(answer, "text"))) /* counters have none for people */
 		client_print(answer);
 	else if (ok)
 		printf("%s%s%s", prefix, text, *text && text[strlen(text) - 1] == '\n' ? "" : "\n");

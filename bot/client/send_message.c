@@ -9,7 +9,6 @@
 #include <unistd.h>
 #include "bot/base/alloc.h"
 #include "bot/base/buf.h"
-#include "bot/base/clock.h"
 #include "bot/base/text.h"
 #include "bot/client/send.h"
 #include "bot/client/send_options.h"
@@ -53,15 +52,12 @@ static void print_refusal(const json_t *answer)
 	        client_text(answer, "message"), client_text(answer, "error"));
 }
 
-/* What became of a heartbeat. */
+/* What became of a heartbeat; the daemon knows the zone. */
 static void print_due(const json_t *answer)
 {
-	int64_t due_ms = json_integer_value(json_object_get(answer, "due_ms"));
-	char due[40];
+	const char *text = client_text(answer, "text");
 
-	clock_format_short(due_ms, 0, due, sizeof(due));
-	printf("%s%s%s\n", client_text(answer, "state"), due_ms ? ", the next one is due " : "",
-	        due_ms ? due : "");
+	puts(*text ? text : client_text(answer, "state"));
 }
 
 /* A failure of our own, as the daemon would tell it. */

@@ -67,6 +67,18 @@ static void command_done(enum err result, const char *message, void *arg)
 	ops_job_done(ops);
 }
 
+/* A time that is none must not become a part of the reason. NULL: it is one. */
+static const char *time_fault(const char *name, const char *text)
+{
+	bool digit = *text >= '0' && *text <= '9';
+
+	if (strcmp(name, "start") == 0 && !digit)
+		return "start must be like 22:00";
+	if (strcmp(name, "duration") == 0 && !digit && strncmp(text, "until ", 6) != 0)
+		return "duration must be like 2h, until 07:00 or until resolved";
+	return NULL;
+}
+
 /* What would stand behind the command's name in a room: `args`, or the members by their names.
  * NULL: a reply was given. */
 static char *args_of(const json_t *request, struct reply *reply)
@@ -81,9 +93,16 @@ static char *args_of(const json_t *request, struct reply *reply)
 	buf_init(&text, ARGS_MAX);
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
 		const json_t *value = json_object_get(request, members[i].name);
+		const char *string = json_string_value(value);
+		const char *fault = string ? time_fault(members[i].name, string) : NULL;
 
-		if (json_is_string(value))
-			buf_printf(&text, " %s%s", members[i].before, json_string_value(value));
+		if (fault) {
+			reply_error(reply, "invalid", members[i].name, fault, false);
+			buf_finish(&text);
+			return NULL;
+		}
+		if (string)
+			buf_printf(&text, " %s%s", members[i].before, string);
 		else if (json_is_integer(value))
 			buf_printf(&text, " %" JSON_INTEGER_FORMAT, json_integer_value(value));
 		else if (value) {

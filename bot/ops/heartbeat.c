@@ -2,6 +2,7 @@
  * heartbeat.c - op "heartbeat": an app's sign of life, answered once it is durable; without `app`
  * the command of the rooms.
  */
+#include <stdio.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/ops/internal.h"
@@ -26,6 +27,17 @@ static enum err heartbeat_work(struct store *store, void *arg)
 	return app_heartbeat_accept(&d, &op->beat, &op->receipt, op->happened);
 }
 
+static json_t *receipt_json(const struct app_heartbeat_receipt *receipt)
+{
+	char due[40], text[80];
+
+	clock_format_short(receipt->due_ms, 0, due, sizeof(due));
+	snprintf(text, sizeof(text), "%s%s%s", receipt->state,
+	        receipt->due_ms ? ", the next one is due " : "", receipt->due_ms ? due : "");
+	return json_pack("{s:s, s:I, s:s}", "state", receipt->state, "due_ms",
+	        (json_int_t)receipt->due_ms, "text", text);
+}
+
 static void heartbeat_answer(struct op_heartbeat *op, enum err result, const char *message)
 {
 	const struct alert_fault *fault = &op->receipt.fault;
@@ -40,8 +52,7 @@ static void heartbeat_answer(struct op_heartbeat *op, enum err result, const cha
 	else if (result != OK)
 		ops_reply_failure(op->reply, result, message);
 	else
-		reply_ok(op->reply, json_pack("{s:s, s:I}", "state", op->receipt.state, "due_ms",
-		                            (json_int_t)op->receipt.due_ms));
+		reply_ok(op->reply, receipt_json(&op->receipt));
 }
 
 static void heartbeat_done(enum err result, const char *message, void *arg)

@@ -1,8 +1,10 @@
 """Commands from a room, against a homeserver that loses, repeats and cuts what it tells."""
+import json
 import sqlite3
+import subprocess
 import time
 
-from bot import Bot
+from bot import BUILD, Bot
 from harness import check
 from homeserver import Homeserver
 
@@ -372,6 +374,54 @@ def test_reminders_until_somebody_takes_it_on():
     server.wait(lambda: sum("⏰" in b for b in server.bodies(OPS)) > count, 30)
     last = [b for b in server.bodies(OPS) if "⏰" in b][-1]
     check("r-2" in last and "r-0" not in last and "r-1" not in last, last)
+    bot.stop()
+    server.shut()
+
+
+def test_status_shows_what_is_held_back():
+    """What a critical mutes, silences that hold and those to come, apps' heartbeats, all the same in metrics."""
+    server, bot = make("[delivery]\ninhibit = yes\nthrottle = 0\n[watch shop]\ndatabase = shop.db\n"
+                       "sql = SELECT 1 AS title FROM nothing\n")
+    bot.start()
+    in_touch(server)
+    watcher = bot.client()
+    watcher.call({"op": "subscribe"})
+    bot.call({"op": "alert", "app": "a", "title": "disk", "severity": "critical"})
+    check(bot.call({"op": "alert", "app": "a", "title": "disk", "severity": "warning"})["state"] == "silenced",
+          "not muted")
+    bot.call({"op": "silence", "what": "app=b", "duration": "1h"})
+    later = time.strftime("%H:%M", time.gmtime(time.time() + 7200))
+    bot.call({"op": "silence", "what": "app=c", "start": later})
+    for field, text in (("start", "tomorrow"), ("duration", "a while")):
+        bad = bot.call({"op": "silence", "what": "app=d", field: text})
+        check(not bad["ok"] and bad["field"] == field, str(bad))
+    bot.call({"op": "heartbeat", "app": "etl", "every": "1h"})
+    tell(server, message("$c1", "!status"), message("$c2", "!silence 1 3h"))
+    said = answered(server, "$c1", "🔕 silences: 1, 1 later (!silences)")
+    check("🔕 muted by a critical of the same: 1 in 24 h" in said, said)
+    check("app heartbeats: 1, 0 missed" in said, said)
+    answered(server, "$c2", "now holds until")
+    status = bot.call({"op": "status"})
+    check((status["silences"], status["silences_later"], status["muted_24h"]) == (1, 1, 1), str(status))
+    check(status["app_heartbeats"] == {"expected": 1, "missed": 0}, str(status))
+    end = time.monotonic() + 60
+    while True:
+        metrics = bot.call({"op": "metrics"})
+        if metrics["watches_failing"]:
+            break
+        check(time.monotonic() < end, str(metrics))
+        time.sleep(0.05)  # a query on the pool tells nobody
+    check((metrics["silences"], metrics["app_heartbeats"], metrics["watches"], metrics["watches_firing"])
+          == (1, 1, 1, 0), str(metrics))
+    printed = subprocess.run([BUILD / "bot/matrix-telemetry-bot", "-c", bot.config, "metrics"],
+                             capture_output=True, text=True, timeout=60)
+    check(json.loads(printed.stdout)["silences"] == 1, str(printed))
+    ends = []
+    while len(ends) < 3:
+        event = watcher.receive()
+        ends += [event["end_ms"]] if event.get("event") == "silenced" else []
+    check(ends[2] > ends[0] + 3600_000, f"the new end is not told: {ends}")
+    watcher.close()
     bot.stop()
     server.shut()
 

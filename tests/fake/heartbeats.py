@@ -151,10 +151,11 @@ def send(bot, *args):
 
 def test_heartbeat_out_of_the_spool():
     """By matrix-send-message: at once, or with the daemon down by the time it was said."""
-    server, bot = make("")
+    server, bot = make("[heartbeat]\ntimezone = Asia/Tokyo\n")
     bot.start()
     done = send(bot, "--heartbeat", "--app", "etl", "--every", "1h")
     check(done.returncode == 0 and done.stdout.startswith("new, the next one is due "), str(done))
+    check(done.stdout.endswith(" JST\n"), f"not in the daemon's zone: {done.stdout}")
     done = send(bot, "--heartbeat", "--app", "etl", "--schedule", "0 25 * * *")
     check(done.returncode == 65 and "hour:" in done.stderr, str(done))
     check(send(bot, "--every", "1h", "text").returncode == 64, "--every without --heartbeat")

@@ -3,6 +3,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 
@@ -84,6 +85,22 @@ def test_watch_missing_and_back():
     watcher.wait_told(lambda told: len(told) == 2)
     check(f"{BOT} is back: its heartbeat of {date}" in server.bodies(OPS)[1], str(server.bodies(OPS)))
     check(watcher.told() == server.bodies(OPS), f"{watcher.told()} is not {server.bodies(OPS)}")
+    watcher.stop()
+    server.shut()
+
+
+def test_watch_forgets_what_is_old():
+    """Its own database does not grow for ever either."""
+    server, watcher, _ = make_seeded()
+    database = sqlite3.connect(watcher.folder / "operations.db")
+    for age in (100, 1):
+        database.execute("INSERT INTO calls (at_ms, what, room, duration_ms, latency_ms, result, http_status) "
+                         "VALUES (?, 'old', 'ops', 1, 1, 'ok', 200)", (ms_ago(age * 86400),))
+    database.commit()
+    watcher.start()
+    look_until(server, watcher, lambda: database.execute(
+        "SELECT count(*) FROM calls WHERE what = 'old'").fetchone() == (1,))
+    database.close()
     watcher.stop()
     server.shut()
 

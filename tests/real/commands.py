@@ -14,6 +14,7 @@ import traceback
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 from bot import BUILD, Bot  # noqa: E402
 from harness import Skip  # noqa: E402
+from own_alerts import test_heartbeats_and_watches_are_alerts  # noqa: E402,F401
 from people import Place, Plain, Secret, check, node, until  # noqa: E402
 from synapse import homeserver, log  # noqa: E402
 
@@ -62,7 +63,7 @@ def test_help_and_suggestions(world, secret):
     place = world.place(secret)
     body = place.ask("!help", "!ack", "!silence", "!test")
     check(len(body.splitlines()) < 16 and all(len(line) < 70 for line in body.splitlines()), body)
-    for name in ("ack", "alert", "alerts", "help", "retry", "silence", "silences", "status", "test", "unack",
+    for name in ("ack", "alert", "alerts", "heartbeat", "help", "retry", "silence", "silences", "status", "test", "unack",
                  "unsilence"):
         place.ask(f"!help {name}", f"!{name}", "Like: !")
     place.ask("!stauts", "Did you mean !status?")
@@ -546,6 +547,12 @@ def test_the_same_verbs_on_the_command_line(world):
     check("a duration looks like" in place.cli("silence", "cli_app", "3x", code=65), "bad duration")
     check("· cl-1 · acked by uid" in place.cli("alerts", "cli_app"), "alerts")
     check(json.loads(place.cli("--json", "alerts", "cli_app", "1"))["alerts"][0]["run_id"] == "cl-1", "alerts --json")
+    message = json.loads(place.cli("--json", "alerts", "cli_app", "1"))["alerts"][0]["message"]
+    check(message["acked_by"] == f"uid {os.getuid()}" and message["count"] == 1 and not message["resolved_ms"],
+          str(message))
+    check(json.loads(place.cli("--json", "silences"))["quiet_times"] == [], "silences --json")
+    beat = json.loads(place.cli("--json", "heartbeat"))
+    check("next: " in beat["text"] and beat["last_own"] is None and beat["next_ms"] > 0, str(beat))
     check("acked by uid" in place.cli("alert", "cl-1"), "alert")
     check(json.loads(place.cli("--json", "alert", "cl-1"))["history"], "alert --json")
     check("no run cl-9" in place.cli("alert", "cl-9", code=65), "alert of nothing")

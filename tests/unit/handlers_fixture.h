@@ -11,6 +11,7 @@
 #include "bot/base/alloc.h"
 #include "bot/config/config.h"
 #include "handlers/deliver.h"
+#include "storage/silences.h"
 
 #define WORLD_EVENTS_MAX 2048
 
@@ -112,6 +113,40 @@ static inline const char *world_alert(struct world *w, const char *format, ...)
 	json_decref(request);
 	free(text);
 	return receipt.state;
+}
+
+/* A silence that is there already; start_ms 0 = it holds from now on. Returns its id. */
+static inline int64_t world_silence(
+        struct world *w, const char *matchers, int64_t start_ms, int64_t end_ms)
+{
+	struct silence_row row = {
+	        .at_ms = w->now_ms,
+	        .start_ms = start_ms,
+	        .end_ms = end_ms,
+	        .author = x_strdup("me"),
+	        .matchers = x_strdup(matchers),
+	        .reason = x_strdup(""),
+	};
+	int64_t id;
+
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(silences_insert(w->store, &row), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	id = row.id;
+	silence_row_finish(&row);
+	return id;
+}
+
+/* How many alerts it held back. */
+static inline int64_t world_held(struct world *w, int64_t id)
+{
+	struct silence_row row = {0};
+	int64_t held;
+
+	assert_int_equal(silences_by_id(w->store, id, &row), OK);
+	held = row.held;
+	silence_row_finish(&row);
+	return held;
 }
 
 /* Chooses for room ops; the event is the caller's. False: nothing to send. */

@@ -36,7 +36,12 @@ static const char *beat(struct world *w, const char *text)
 	assert_int_equal(parse(text, w->now_ms, &in, &fault), OK);
 	assert_int_equal(store_begin(w->store), OK);
 	err = app_heartbeat_accept(&d, &in, &receipt, happened);
-	assert_int_equal(json_array_size(happened), err == OK);
+	/* what it is, behind the alert that is resolved where one was */
+	assert_int_equal(json_array_size(happened) > 0, err == OK);
+	if (json_array_size(happened) > 1)
+		assert_string_equal(
+		        json_string_value(json_object_get(json_array_get(happened, 0), "event")),
+		        "resolved");
 	if (err == OK)
 		assert_int_equal(store_commit(w->store), OK);
 	else
@@ -82,6 +87,58 @@ static void missed_once_and_back(void **state)
 	body = world_body(w, 1);
 	assert_non_null(strstr(body, "resolved"));
 	free(body);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+/* It is missed all the while: what held it back counts it once, and then it is told. */
+static void missed_in_a_silence_is_told_after_it(void **state)
+{
+	struct daemon daemon;
+	struct world *w = app_world(&daemon);
+	int64_t id;
+	char *body;
+
+	assert_string_equal(beat(w, HOURLY), "new");
+	id = world_silence(w, "app=\"etl\"", 0, at("2026-11-24T15:00:00Z"));
+	run_until(&daemon, at("2026-11-24T14:59:55Z"));
+	assert_int_equal(w->len, 0);
+	assert_int_equal(world_held(w, id), 1);
+	/* over a restart too */
+	daemon_end(&daemon);
+	daemon_start(&daemon, w);
+	run_until(&daemon, at("2026-11-24T15:30:00Z"));
+	assert_int_equal(w->len, 1);
+	body = world_body(w, 0);
+	assert_non_null(strstr(body, "🚨 etl · heartbeat missed (last seen 24 Nov 2026 12:00"));
+	assert_null(strstr(body, "×"));
+	free(body);
+	/* back in a second silence: nothing is told later */
+	assert_string_equal(beat(w, HOURLY), "back");
+	world_silence(w, "app=\"etl\"", 0, at("2026-11-24T18:00:00Z"));
+	run_until(&daemon, at("2026-11-24T17:00:00Z"));
+	assert_string_equal(beat(w, HOURLY), "back");
+	run_until(&daemon, at("2026-11-24T18:05:00Z"));
+	assert_int_equal(world_count(w, "send"), 1);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+/* Subscribers hear of the alert as of any other. */
+static void subscribers_hear_of_the_alert(void **state)
+{
+	struct daemon daemon;
+	struct world *w = app_world(&daemon);
+	const json_t *event;
+
+	assert_string_equal(beat(w, HOURLY), "new");
+	run_until(&daemon, at("2026-11-24T13:15:00Z"));
+	assert_int_equal(json_array_size(daemon.happened), 2);
+	event = json_array_get(daemon.happened, 0);
+	assert_string_equal(json_string_value(json_object_get(event, "event")), "alert");
+	assert_string_equal(json_string_value(json_object_get(event, "kind")), "heartbeat_missed");
+	event = json_array_get(daemon.happened, 1);
+	assert_string_equal(json_string_value(json_object_get(event, "state")), "missed");
 	daemon_end(&daemon);
 	world_destroy(w);
 }
@@ -265,6 +322,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(missed_once_and_back),
+	        cmocka_unit_test(missed_in_a_silence_is_told_after_it),
+	        cmocka_unit_test(subscribers_hear_of_the_alert),
 	        cmocka_unit_test(several_of_an_app_and_by_schedule),
 	        cmocka_unit_test(no_false_alarm_after_the_daemon_was_down),
 	        cmocka_unit_test(a_short_restart_does_not_excuse_a_schedule),

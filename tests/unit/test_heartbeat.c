@@ -45,16 +45,24 @@ static void one_heartbeat_a_day_with_its_data(void **state)
 	daemon_start(&daemon, w);
 	run_until(&daemon, at("2026-11-25T08:59:55Z"));
 	assert_int_equal(w->len, 0);
-	world_alert(w, "{\"op\":\"alert\",\"app\":\"etl\",\"kind\":\"node_failed\","
-	               "\"fields\":{\"node_id\":\"users\"}}");
+	world_silence(w, "app=\"x\"", 0, at("2026-11-25T23:00:00Z"));
+	/* does not hold yet */
+	world_silence(w, "app=\"y\"", at("2026-11-25T22:00:00Z"), at("2026-11-25T23:00:00Z"));
+	world_alert(w,
+	        "{\"op\":\"alert\",\"app\":\"etl\",\"kind\":\"node_failed\",\"run_id\":\"r-1\","
+	        "\"fields\":{\"node_id\":\"users\"}}");
+	/* what was resolved was one alert, not two */
+	world_alert(w, "{\"op\":\"alert\",\"app\":\"b\",\"title\":\"t\"}");
+	world_alert(w, "{\"op\":\"alert\",\"app\":\"b\",\"title\":\"t\",\"status\":\"resolved\"}");
 	run_until(&daemon, at("2026-11-25T09:00:15Z"));
+	assert_string_equal(w->events[w->len - 1].what, "heartbeat");
 	assert_int_equal(heartbeats(w, "2026-11-25"), 1);
 	content = last_content(w);
 	body = json_string_value(json_object_get(content, "body"));
 	assert_non_null(strstr(body, "💓 alive · 2026-11-25 09:00\nup 21h · version 1.2.3\n"));
-	assert_non_null(strstr(body, "24 h: 1 critical, 0 warning, 0 info\n"
-	                             "▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁█\netl: 1 (1 critical)\n"));
-	assert_non_null(strstr(body, "un-acked: 1: etl · users\nsilences: 0\n"));
+	assert_non_null(strstr(body, "24 h: 1 critical, 1 warning, 0 info\n"
+	                             "▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁█\nb: 1\netl: 1 (1 critical)\n"));
+	assert_non_null(strstr(body, "un-acked: 1: etl · users (r-1)\nsilences: 1\n"));
 	assert_non_null(strstr(body, "homeserver faults: 0\nmissed app heartbeats: 0"));
 	assert_null(strstr(body, "late"));
 	assert_string_equal(json_string_value(json_object_get(content, "msgtype")), "m.notice");

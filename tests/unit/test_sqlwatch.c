@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include "bot/base/clock.h"
 #include "handlers/sqlwatch.h"
+#include "storage/alerts.h"
 #include "storage/messages.h"
 #include "tests/unit/handlers_fixture.h"
 
@@ -320,6 +321,35 @@ static void an_hourly_watch_rings_once_a_day(void **state)
 	world_destroy(w);
 }
 
+/* It fires all the while: the silence counts it once, and nothing but it is stored. */
+static void what_a_silence_holds_back_counts_once(void **state)
+{
+	struct world *w = world_create(STOCK);
+	int64_t id;
+	struct alert_row *alerts;
+	size_t len, i;
+
+	id = world_silence(w, "app=\"stock\"", 0, w->now_ms + CLOCK_HOUR_MS);
+	assert_int_equal(found(w, "warning", 3, "apple", NULL), 1);
+	for (i = 0; i < 11; i++) {
+		w->now_ms += 5 * CLOCK_MINUTE_MS;
+		assert_int_equal(found(w, "warning", 3, "apple", NULL), 0);
+	}
+	assert_int_equal(world_held(w, id), 1);
+	assert_int_equal(alerts_list(w->store, NULL, 99, &alerts, &len), OK);
+	assert_int_equal(len, 1);
+	for (i = 0; i < len; i++)
+		alert_row_finish(&alerts[i]);
+	free(alerts);
+	assert_int_equal(world_count(w, "send"), 0);
+	/* worse is news, and counts again */
+	assert_int_equal(found(w, "critical", 0, "apple", NULL), 1);
+	w->now_ms += 10 * CLOCK_MINUTE_MS;
+	assert_int_equal(found(w, "critical", 0, "apple", NULL), 1);
+	assert_int_equal(world_count(w, "send"), 1);
+	world_destroy(w);
+}
+
 static void new_details_are_an_edit(void **state)
 {
 	struct world *w = world_create(STOCK);
@@ -468,6 +498,7 @@ int main(void)
 	        cmocka_unit_test(named_columns_override),
 	        cmocka_unit_test(the_built_in_ones_are_there_with_a_database),
 	        cmocka_unit_test(an_hourly_watch_rings_once_a_day),
+	        cmocka_unit_test(what_a_silence_holds_back_counts_once),
 	        cmocka_unit_test(new_details_are_an_edit),
 	        cmocka_unit_test(a_failure_resolves_nothing_and_is_told_once),
 	        cmocka_unit_test(severities_that_change_are_news),

@@ -9,6 +9,7 @@
 
 #include "tests/unit/store_fixture.h"
 #include "storage/heartbeats.h"
+#include "storage/silences.h"
 #include "storage/sql.h"
 
 #define BEFORE_MS 10000 /* the fixture's rows are older */
@@ -197,6 +198,36 @@ static void heartbeats_that_are_over_go(void **state)
 	}
 }
 
+/* A silence that holds or is to come stays, however old. */
+static void silences_that_are_over_go(void **state)
+{
+	static const int64_t ended_ms[] = {0, 1, 4999, 5000};
+	struct store *store = fixture_store(state);
+
+	assert_int_equal(store_begin(store), OK);
+	for (size_t i = 0; i < sizeof(ended_ms) / sizeof(ended_ms[0]); i++) {
+		struct silence_row row = {
+		        .at_ms = 1,
+		        .ended_ms = ended_ms[i],
+		        .author = LENT("me"),
+		        .matchers = LENT("app=\"a\""),
+		        .reason = LENT(""),
+		};
+
+		assert_int_equal(silences_insert(store, &row), OK);
+	}
+	assert_int_equal(store_commit(store), OK);
+	prune(store, 5000);
+	for (size_t i = 0; i < sizeof(ended_ms) / sizeof(ended_ms[0]); i++) {
+		struct silence_row row = {0};
+		bool kept = ended_ms[i] == 0 || ended_ms[i] == 5000;
+
+		assert_int_equal(
+		        silences_by_id(store, (int64_t)i + 1, &row), kept ? OK : ERR_NOT_FOUND);
+		silence_row_finish(&row);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -207,6 +238,7 @@ int main(void)
 	        TEST(a_call_takes_a_bounded_batch),
 	        TEST(ids_are_not_given_again),
 	        TEST(heartbeats_that_are_over_go),
+	        TEST(silences_that_are_over_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

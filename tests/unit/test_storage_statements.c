@@ -37,7 +37,8 @@ static bool plan_line_is_bounded(const char *detail)
 	        /* never more than HEARTBEATS_MAX rows, see handlers/app_heartbeat.h */
 	        "USING INDEX sqlite_autoindex_app_heartbeats_1",
 	        "USING COVERING INDEX sqlite_autoindex_app_heartbeats_1",
-	        "USING COVERING INDEX app_heartbeats_deadline",
+	        "USING COVERING INDEX app_heartbeats_deadline", "USING INDEX app_heartbeats_held",
+	        "USING INDEX app_heartbeats_missed",
 	        /* never more than a thousand rows, see bot/timeline_read.c */
 	        "USING COVERING INDEX sqlite_autoindex_undecrypted_1",
 	        /* never more than a few hundred a watch, see handlers/sqlwatch.h */

@@ -212,6 +212,9 @@ static void alerts_are_counted_by_severity(void **state)
 		in.received_ms = 5000;
 		assert_int_equal(alerts_insert(store, &in), OK);
 	}
+	in.resolved = 1; /* the end of one, not another */
+	assert_int_equal(alerts_insert(store, &in), OK);
+	in.resolved = 0;
 	in.received_ms = 4999;
 	assert_int_equal(alerts_insert(store, &in), OK);
 	assert_int_equal(alerts_count_since(store, 5000, counts), OK);

@@ -1,0 +1,36 @@
+"""What --help lists is in the manual pages, and what the config knows in bot.conf(5)."""
+import pathlib
+import re
+import subprocess
+
+from bot import BUILD
+
+MAN = pathlib.Path(__file__).parent.parent.parent / "bot/man"
+EXAMPLE = MAN.parent.parent / "bot.conf.example"
+
+
+def page(name):
+    """The page's text without its markup."""
+    text = (MAN / name).read_text()
+    return re.sub(r'\\f[A-Z]|\\-|"', lambda m: "-" if m.group() == "\\-" else "", text)
+
+
+def help_of(program):
+    return subprocess.run([BUILD / program, "--help"], capture_output=True, text=True, timeout=60).stdout
+
+
+def check(missing, where):
+    if missing:
+        raise AssertionError(f"not in {where}: {missing}")
+
+
+def test_manual_pages_name_what_there_is():
+    verbs = re.findall(r"^  ([a-z]+) ", help_of("bot/matrix-telemetry-bot"), re.M)
+    heads = re.findall(r"^\.TP\n\.BR? (.*)", page("matrix-telemetry-bot.1"), re.M)
+    named = {word for head in heads for word in re.findall(r"[a-z]+", head)}
+    check([] if len(verbs) > 15 else ["verbs"], "--help")
+    check([verb for verb in verbs if verb not in named], "matrix-telemetry-bot(1)")
+    options = re.findall(r"(--[a-z-]+)", help_of("bot/client/matrix-send-message"))
+    check([o for o in options if o not in page("matrix-send-message.1")], "matrix-send-message(1)")
+    sections = re.findall(r"^#?\[([a-z_]+)", EXAMPLE.read_text(), re.M)
+    check([s for s in sections if f"[{s}" not in page("bot.conf.5")], "bot.conf(5)")
