@@ -29,7 +29,7 @@ def log(text):
 
 
 def mirror():
-    """The machine's own Debian mirror, without the names of its suites."""
+    """The machine's own Debian mirror as a list, without its suites; [] leaves it to mmdebstrap."""
     for path in [pathlib.Path("/etc/apt/sources.list"), *pathlib.Path("/etc/apt/sources.list.d").glob("*")]:
         if not path.is_file():
             continue
@@ -38,8 +38,8 @@ def mirror():
             if words[:1] == ["deb"]:
                 for word in words[1:]:
                     if word.startswith("http") and word.rstrip("/").endswith("/debian"):
-                        return word
-    return "http://deb.debian.org/debian"
+                        return [word]
+    return []
 
 
 @contextlib.contextmanager
@@ -66,7 +66,7 @@ def make_root_anew(root):
     subprocess.run(
         ["mmdebstrap", "--variant=apt", "--aptopt=Acquire::Check-Valid-Until \"false\"",
          "--include=matrix-synapse,ca-certificates",
-         "--keyring=/usr/share/keyrings/debian-archive-keyring.gpg", "sid", str(fresh), mirror()],
+         "--keyring=/usr/share/keyrings/debian-archive-keyring.gpg", "sid", str(fresh), *mirror()],
         check=True, stdout=subprocess.DEVNULL)
     fresh.chmod(0o755)
     fresh.rename(root)
