@@ -17,6 +17,7 @@ struct op_command {
 	struct reply *reply;
 	struct config *config; /* referenced */
 	char *name, *args, who[32];
+	const char *field;           /* static: the member that a refusal is about */
 	struct report_status status; /* a copy */
 	json_t *happened;
 	struct command_reply result;
@@ -46,7 +47,7 @@ static void command_done(enum err result, const char *message, void *arg)
 	if (result != OK) {
 		ops_reply_failure(op->reply, result, message);
 	} else if (!op->result.ok) {
-		reply_error(op->reply, "invalid", "args", op->result.text, false);
+		reply_error(op->reply, "invalid", op->field, op->result.text, false);
 	} else {
 		answer = op->result.data ? json_incref(op->result.data) : json_object();
 		json_object_set_new(answer, "text", json_string(op->result.text));
@@ -77,6 +78,20 @@ static const char *time_fault(const char *name, const char *text)
 	if (strcmp(name, "duration") == 0 && !digit && strncmp(text, "until ", 6) != 0)
 		return "duration must be like 2h, until 07:00 or until resolved";
 	return NULL;
+}
+
+/* What a command mainly wants; whoever gave `args` knows no other name. */
+static const char *field_of(const json_t *request, const char *op)
+{
+	static const struct {
+		const char *op, *field;
+	} wants[] = {{"ack", "run_id"}, {"alert", "run_id"}, {"retry", "id"}, {"silence", "what"},
+	        {"unack", "run_id"}, {"unsilence", "id"}};
+
+	for (size_t i = 0; i < sizeof(wants) / sizeof(wants[0]); i++)
+		if (strcmp(op, wants[i].op) == 0 && !json_object_get(request, "args"))
+			return wants[i].field;
+	return "args";
 }
 
 /* What would stand behind the command's name in a room: `args`, or the members by their names.
@@ -142,6 +157,7 @@ void op_command(
 	op->config = config_ref(ops->config);
 	op->name = x_strdup(name);
 	op->args = args;
+	op->field = field_of(request, name);
 	snprintf(op->who, sizeof(op->who), "uid %" PRId64, peer->uid);
 	ops->env.on_status(&status, ops->env.arg);
 	report_status_take(&status, &op->status);

@@ -315,6 +315,22 @@ def test_ack_in_all_its_forms():
     server.shut()
 
 
+def test_a_refusal_names_the_field():
+    server, bot = make()
+    bot.start()
+    for request, field in (({"op": "ack"}, "run_id"), ({"op": "ack", "run_id": "r-none"}, "run_id"),
+                           ({"op": "unack", "run_id": "r-none"}, "run_id"),
+                           ({"op": "silence", "what": "never-heard-of"}, "what"),
+                           ({"op": "silence", "what": "app=x", "duration": "soon"}, "duration"),
+                           ({"op": "unsilence", "id": 99}, "id"),
+                           ({"op": "alerts", "run_id": "r-none"}, "run_id"),
+                           ({"op": "ack", "args": "r-none"}, "args")):
+        answer = bot.call(request)
+        check(not answer["ok"] and answer["field"] == field, f"{request}: {answer}")
+    bot.stop()
+    server.shut()
+
+
 def test_silences():
     server, bot = make("[delivery]\nthrottle = 0\n")
     bot.start()

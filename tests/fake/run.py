@@ -14,29 +14,12 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 from bot import BUILD, Bot  # noqa: E402
 from harness import check, run_tests  # noqa: E402
-from commands import (  # noqa: E402,F401
-    test_ack_in_all_its_forms, test_an_ack_of_the_ring_is_one_of_what_joined, test_command_by_power_level, test_command_is_answered_in_its_thread,
-    test_command_left_alone_or_refused, test_kill_between_and_replay, test_limited_timeline_is_filled,
-    test_power_changes_in_a_gap, test_subscribers_hear_of_silences_and_steps,
-    test_what_answers_hold_of_apps_links_nothing, test_reminders_until_somebody_takes_it_on, test_silences, test_status_and_alerts_in_the_room,
-    test_status_shows_what_is_held_back)
-from docs import test_manual_pages_name_what_there_is  # noqa: E402,F401
-from heartbeats import (  # noqa: E402,F401
-    test_heartbeat_database_is_locked, test_heartbeat_in_the_room, test_heartbeat_of_an_app, test_heartbeat_out_of_the_spool, test_heartbeat_unconfirmed_then_late,
-    test_heartbeat_with_kills_around_its_time)
+import commands  # noqa: E402
+import docs  # noqa: E402
+import heartbeats  # noqa: E402
+import watch  # noqa: E402
+import watches  # noqa: E402
 from homeserver import Homeserver  # noqa: E402
-from watches import (  # noqa: E402,F401
-    test_call_monitor_violations_and_error_rate, test_call_monitor_with_another_schema,
-    test_watch_appears_changes_and_goes_by_reload, test_watch_columns_are_the_alerts_own_keys,
-    test_watch_failure_is_told_once_and_resolved, test_watch_fires_once_and_resolves,
-    test_watch_hostile_contents, test_watch_is_remembered_across_restarts,
-    test_watch_locked_keeps_what_fires, test_watch_silenced_is_kept_back,
-    test_watch_that_never_ends_holds_nothing_up)
-from watch import (  # noqa: E402,F401
-    test_watch_check_for_nagios, test_watch_fills_a_limited_timeline, test_watch_forgets_what_is_old,
-    test_watch_missing_and_back, test_watch_reload, test_watch_reload_in_every_phase_of_the_start,
-    test_watch_takes_no_other_message, test_watch_tells_systemd, test_watch_while_the_homeserver_is_down,
-    test_watch_while_the_room_is_shut, test_watch_wants_a_sender)
 
 OPS, DEV = "!ops:fake.local", "!dev:fake.local"
 SEND = "/rooms/!ops.*/send/"
@@ -656,4 +639,9 @@ def test_a_second_daemon_is_refused():
 
 
 if __name__ == "__main__":
-    sys.exit(run_tests(globals()) > 0)
+    tests = dict(globals())
+    for module in (commands, docs, heartbeats, watch, watches):
+        more = {name: test for name, test in vars(module).items() if name.startswith("test_")}
+        check(not more.keys() & tests.keys(), f"two tests have one name: {more.keys() & tests.keys()}")
+        tests.update(more)
+    sys.exit(run_tests(tests) > 0)
