@@ -30,6 +30,7 @@ struct spool {
 	ino_t ino;
 	bool in_hand;  /* the list's next file was handed on and is not done */
 	bool troubled; /* the folder's failure was told */
+	bool changed;  /* since the last look began: it may have missed something */
 	bool closing;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -57,6 +58,7 @@ static void on_change(uv_fs_event_t *watch, const char *name, int events, int st
 {
 	struct spool *spool = watch->data;
 
+	spool->changed = true;
 	/* While a batch is under way its end looks again anyhow. */
 	if (!spool->working && !spool->in_hand && spool->list.next == spool->list.len)
 		wake_in(spool, 0);
@@ -82,11 +84,13 @@ static void run_work(uv_work_t *work)
 		spool->read_result = spool_list_read(
 		        &spool->list, spool->folder, &spool->request, &spool->read_fault);
 }
+
 static void after_work(uv_work_t *work, int status);
 
 static void start_work(struct spool *spool)
 {
 	spool->working = true;
+	spool->changed = false;
 	spool->look = !spool->closing;
 	if (uv_queue_work(spool->loop, &spool->work, run_work, after_work) != 0)
 		abort(); /* it fails only without a work function */
@@ -166,7 +170,7 @@ static void after_work(uv_work_t *work, int status)
 	tell_trouble(spool);
 	fresh = watch_folder(spool); /* what came before the watch stood is seen by another look */
 	if (spool->list.next == spool->list.len)
-		wake_in(spool, fresh ? 0 : SPOOL_RESCAN_MS);
+		wake_in(spool, fresh || spool->changed ? 0 : SPOOL_RESCAN_MS);
 	else if (spool->read_result == OK)
 		hand_on(spool);
 	else /* gone: somebody took it away meanwhile */
