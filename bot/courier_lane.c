@@ -3,8 +3,8 @@
  * hands the answer to the writer, outcome_done() tells of it and makes the lane idle. A temporary
  * failure makes it wait instead; an event of unknown fate is looked for before it is sent.
  */
+#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/base/log.h"
@@ -56,16 +56,13 @@ static void lane_idle(struct lane *lane)
 
 static void lane_wait(struct lane *lane, int64_t server_ms, bool server_fault)
 {
-	uint32_t random = 0;
 	int64_t wait_ms;
 
-	if (getrandom(&random, sizeof(random), 0) < 0)
-		random = (uint32_t)uv_hrtime();
 	lane->failures++;
 	lane_idle(lane);
 	lane->state = LANE_WAITING;
 	lane->server_fault = server_fault;
-	wait_ms = backoff_ms(lane->failures, server_ms, random);
+	wait_ms = backoff_ms(lane->failures, server_ms, arc4random());
 	lane->retry_at_ms = clock_monotonic_ms() + wait_ms;
 	courier_arm(lane->courier);
 }

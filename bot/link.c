@@ -4,8 +4,8 @@
  */
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/base/log.h"
@@ -27,11 +27,8 @@ void link_problem_set(struct link *link, const char *problem)
 
 void link_retry(struct link *link)
 {
-	uint32_t random = 0;
-
-	if (getrandom(&random, sizeof(random), 0) < 0)
-		random = (uint32_t)uv_hrtime();
-	uv_timer_start(&link->timer, on_timer, (uint64_t)backoff_ms(link->failures, -1, random), 0);
+	uv_timer_start(
+	        &link->timer, on_timer, (uint64_t)backoff_ms(link->failures, -1, arc4random()), 0);
 }
 
 /* --- rooms and sync ----------------------------------------------------------------------- */

@@ -82,7 +82,6 @@ char *ol_outbound_save(struct OlmOutboundGroupSession *session, const struct ol_
 void ol_outbound_free(struct OlmOutboundGroupSession *session);
 char *ol_outbound_id(struct OlmOutboundGroupSession *session);
 char *ol_outbound_key(struct OlmOutboundGroupSession *session); /* secret: x_wipe_free_str() */
-uint32_t ol_outbound_index(struct OlmOutboundGroupSession *session);
 char *ol_outbound_encrypt(struct OlmOutboundGroupSession *session, const char *plaintext);
 
 /* inbound Megolm */

@@ -82,11 +82,6 @@ char *ol_outbound_key(struct OlmOutboundGroupSession *session)
 	return key;
 }
 
-uint32_t ol_outbound_index(struct OlmOutboundGroupSession *session)
-{
-	return olm_outbound_group_session_message_index(session);
-}
-
 char *ol_outbound_encrypt(struct OlmOutboundGroupSession *session, const char *plaintext)
 {
 	size_t len = olm_group_encrypt_message_length(session, strlen(plaintext));

@@ -46,11 +46,6 @@ void prim_sha256(const void *data, size_t len, uint8_t out[PRIM_HASH])
 	must(EVP_Digest(data, len, out, NULL, EVP_sha256(), NULL) == 1, "SHA-256");
 }
 
-void prim_sha512(const void *data, size_t len, uint8_t out[64])
-{
-	must(EVP_Digest(data, len, out, NULL, EVP_sha512(), NULL) == 1, "SHA-512");
-}
-
 void prim_hmac(
         const void *key, size_t key_len, const void *data, size_t len, uint8_t out[PRIM_HASH])
 {

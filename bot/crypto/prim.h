@@ -15,7 +15,6 @@
 
 void prim_random(void *out, size_t len); /* getrandom(2) */
 void prim_sha256(const void *data, size_t len, uint8_t out[PRIM_HASH]);
-void prim_sha512(const void *data, size_t len, uint8_t out[64]);
 void prim_hmac(
         const void *key, size_t key_len, const void *data, size_t len, uint8_t out[PRIM_HASH]);
 /* RFC 5869 with SHA-256; salt NULL = zeros; out_len at most 255 * 32. */
