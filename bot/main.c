@@ -7,12 +7,12 @@
 #include <sysexits.h>
 #include "bot/base/alloc.h"
 #include "bot/base/text.h"
-#include "bot/bot.h"
-#include "bot/client/commands.h"
-#include "bot/cmd_check.h"
-#include "bot/cmd_login.h"
+#include "bot/daemon.h"
+#include "bot/client/command_line.h"
+#include "bot/setup/cmd_check.h"
+#include "bot/setup/cmd_login.h"
 #include "bot/config/config.h"
-#include "bot/watch.h"
+#include "bot/watcher.h"
 
 struct args {
 	const char *config; /* NULL = look for it */

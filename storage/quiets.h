@@ -1,6 +1,6 @@
 /*
  * quiets.h - what the quiet times of the config have held back since they began, for each room
- * that was spared it. When they hold is the business of handlers/quiet.h.
+ * that was spared it. When they hold is the business of handlers/silences/quiet.h.
  */
 #pragma once
 

@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include "bot/base/alloc.h"
 #include "bot/base/buf.h"
-#include "bot/client/send.h"
+#include "bot/client/hand_in.h"
 #include "bot/client/socket.h"
 
 #define LINE_MAX_BYTES (64 * 1024)

@@ -10,7 +10,7 @@
 #include "bot/base/alloc.h"
 #include "bot/base/buf.h"
 #include "bot/base/text.h"
-#include "bot/client/send.h"
+#include "bot/client/hand_in.h"
 #include "bot/client/send_options.h"
 #include "bot/client/socket.h"
 #include "bot/config/config.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
-#include "bot/client/options.h"
+#include "bot/client/client_options.h"
 #include "bot/client/send_options.h"
 #include "bot/config/config.h"
 

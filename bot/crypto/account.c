@@ -13,7 +13,7 @@
 #include "bot/crypto/canonical.h"
 #include "bot/crypto/devices.h"
 #include "bot/crypto/identity.h"
-#include "bot/crypto/request.h"
+#include "bot/crypto/pending.h"
 
 #define ONE_TIME_KEYS 50              /* kept on the server; libolm holds twice as many */
 #define FALLBACK_PAUSE_MS (60 * 1000) /* between two fallback keys */

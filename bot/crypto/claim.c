@@ -11,7 +11,7 @@
 #include "bot/base/clock.h"
 #include "bot/crypto/canonical.h"
 #include "bot/crypto/devices.h"
-#include "bot/crypto/request.h"
+#include "bot/crypto/pending.h"
 #include "bot/crypto/sessions.h"
 
 #define CLAIM_TIMEOUT_MS 10000 /* for the homeserver to ask others */

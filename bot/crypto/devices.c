@@ -7,7 +7,7 @@
 #include <string.h>
 #include "bot/base/clock.h"
 #include "bot/crypto/canonical.h"
-#include "bot/crypto/request.h"
+#include "bot/crypto/pending.h"
 
 #define QUERY_USERS 200        /* in one request */
 #define QUERY_TIMEOUT_MS 10000 /* for the homeserver to ask others */

@@ -15,7 +15,7 @@
 #include "bot/crypto/canonical.h"
 #include "bot/crypto/devices.h"
 #include "bot/crypto/prim.h"
-#include "bot/crypto/request.h"
+#include "bot/crypto/pending.h"
 
 #define RETRY_MS (10 * CLOCK_MINUTE_MS)
 #define SEAL_PURPOSE "cross-signing seeds"

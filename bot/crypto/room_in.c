@@ -8,7 +8,7 @@
 #include "bot/base/clock.h"
 #include "bot/crypto/devices.h"
 #include "bot/crypto/prim.h"
-#include "bot/crypto/request.h"
+#include "bot/crypto/pending.h"
 
 #define ID_MAX 255 /* bytes of ids that become keys of the store */
 /* A day, of all with whom we share no room. */

@@ -13,7 +13,7 @@
 #include "bot/crypto/claim.h"
 #include "bot/crypto/devices.h"
 #include "bot/crypto/prim.h"
-#include "bot/crypto/request.h"
+#include "bot/crypto/pending.h"
 #include "bot/crypto/sessions.h"
 
 /* Defaults of m.room.encryption, and what clients clamp its settings to. */

@@ -6,7 +6,7 @@
 #include <string.h>
 #include "bot/crypto/claim.h"
 #include "bot/crypto/devices.h"
-#include "bot/crypto/request.h"
+#include "bot/crypto/pending.h"
 #include "bot/crypto/room_out.h"
 #include "bot/crypto/sessions.h"
 

@@ -8,7 +8,7 @@
 #include "bot/crypto/devices.h"
 #include "bot/crypto/identity.h"
 #include "bot/crypto/prim.h"
-#include "bot/crypto/request.h"
+#include "bot/crypto/pending.h"
 
 #define ALGORITHM "m.secret_storage.v1.aes-hmac-sha2"
 #define DEFAULT_KEY "m.secret_storage.default_key"

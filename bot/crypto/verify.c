@@ -11,7 +11,7 @@
 #include "bot/base/clock.h"
 #include "bot/base/log.h"
 #include "bot/crypto/devices.h"
-#include "bot/crypto/request.h"
+#include "bot/crypto/pending.h"
 
 #define TIMEOUT_MS (10 * CLOCK_MINUTE_MS)
 #define FUTURE_MS (5 * CLOCK_MINUTE_MS) /* so far ahead another clock may be */

@@ -8,7 +8,7 @@
 #include "bot/crypto/claim.h"
 #include "bot/crypto/devices.h"
 #include "bot/crypto/prim.h"
-#include "bot/crypto/request.h"
+#include "bot/crypto/pending.h"
 #include "bot/crypto/sessions.h"
 #include "bot/crypto/verify.h"
 

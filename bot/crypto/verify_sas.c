@@ -11,7 +11,7 @@
 #include "bot/crypto/devices.h"
 #include "bot/crypto/identity.h"
 #include "bot/crypto/prim.h"
-#include "bot/crypto/request.h"
+#include "bot/crypto/pending.h"
 #include "bot/crypto/verify.h"
 
 #define AGREEMENT "curve25519-hkdf-sha256"

@@ -8,7 +8,7 @@
 #include "bot/base/alloc.h"
 #include "bot/base/buf.h"
 #include "bot/base/log.h"
-#include "bot/intake/answer.h"
+#include "bot/intake/reply_json.h"
 #include "bot/intake/conn.h"
 #include "bot/intake/request.h"
 

@@ -10,7 +10,7 @@
 #include <jansson.h>
 #include <uv.h>
 #include "bot/config/config.h"
-#include "handlers/alert.h"
+#include "handlers/alerts/alert.h"
 
 #define SERVER_LINE_MAX (64 * 1024) /* bytes of a request */
 #define SERVER_PIPELINE_MAX 1024    /* unanswered requests of a connection; then it is not read */

@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include "bot/base/alloc.h"
 #include "bot/base/text.h"
-#include "bot/ops/internal.h"
+#include "bot/ops/ops_internal.h"
 
 /* Keep alphabetized. */
 static const struct {

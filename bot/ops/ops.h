@@ -3,18 +3,18 @@
  *
  * One file a verb, one row a verb in the table in ops.c. A verb gets a request and a reply; it
  * answers once, at any later time. What it decides comes from handlers/, what it says from
- * handlers/report.h, so that rooms can give the same answers.
+ * handlers/commands/report.h, so that rooms can give the same answers.
  */
 #pragma once
 
 #include <jansson.h>
 #include <uv.h>
 #include "bot/config/config.h"
-#include "bot/courier.h"
+#include "bot/delivery/courier.h"
 #include "bot/intake/server.h"
 #include "bot/vault/vault.h"
-#include "bot/writer.h"
-#include "handlers/report.h"
+#include "bot/loop/writer.h"
+#include "handlers/commands/report.h"
 
 struct ops;
 

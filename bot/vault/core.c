@@ -7,7 +7,7 @@
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/base/log.h"
-#include "bot/vault/internal.h"
+#include "bot/vault/vault_internal.h"
 #include "storage/keys.h"
 #include "storage/state.h"
 

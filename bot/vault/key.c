@@ -14,7 +14,7 @@
 #include "bot/base/log.h"
 #include "bot/config/secret.h"
 #include "bot/crypto/prim.h"
-#include "bot/vault/internal.h"
+#include "bot/vault/vault_internal.h"
 
 #define KEY_TEXT_MIN 20 /* characters */
 #define KEY_INFO "matrix-telemetry-bot pickle key"

@@ -12,7 +12,7 @@
 #include "bot/base/log.h"
 #include "bot/crypto/prim.h"
 #include "bot/matrix/backoff.h"
-#include "bot/vault/internal.h"
+#include "bot/vault/vault_internal.h"
 #include "storage/state.h"
 
 #define TYPE "org.matrix-telemetry-bot.run"

@@ -11,7 +11,7 @@
 #include "bot/base/clock.h"
 #include "bot/base/log.h"
 #include "bot/config/secret.h"
-#include "bot/vault/internal.h"
+#include "bot/vault/vault_internal.h"
 
 #define REQUEST_TIMEOUT_MS 30000
 #define AGAIN_MS (10 * CLOCK_MINUTE_MS)

@@ -11,7 +11,7 @@
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/base/log.h"
-#include "bot/vault/internal.h"
+#include "bot/vault/vault_internal.h"
 
 #define LOOK_EVERY_MS CLOCK_MINUTE_MS
 #define LOOK_SOON_MS CLOCK_SECOND_MS /* while a verification is under way, or keys are wanted */

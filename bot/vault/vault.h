@@ -20,8 +20,8 @@
 #include "bot/crypto/crypto.h"
 #include "bot/matrix/client.h"
 #include "bot/matrix/rooms.h"
-#include "bot/writer.h"
-#include "handlers/deliver.h"
+#include "bot/loop/writer.h"
+#include "handlers/alerts/deliver.h"
 
 struct vault;
 struct vault_core;

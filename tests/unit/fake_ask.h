@@ -1,9 +1,9 @@
 /*
- * fake_ask.h - stands in for bot/ask.c: answers by a table, and remembers what was asked.
+ * fake_ask.h - stands in for bot/setup/ask.c: answers by a table, and remembers what was asked.
  */
 #pragma once
 
-#include "bot/ask.h"
+#include "bot/setup/ask.h"
 
 struct fake_call {
 	const char *method, *path;

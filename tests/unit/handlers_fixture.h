@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include "bot/base/alloc.h"
 #include "bot/config/config.h"
-#include "handlers/deliver.h"
+#include "handlers/alerts/deliver.h"
 #include "storage/silences.h"
 
 #define WORLD_EVENTS_MAX 2048

@@ -6,8 +6,8 @@
 
 #include "bot/base/clock.h"
 #include "bot/base/zone.h"
-#include "handlers/app_heartbeat.h"
-#include "handlers/heartbeat.h"
+#include "handlers/heartbeats/app_heartbeat.h"
+#include "handlers/heartbeats/heartbeat.h"
 #include "tests/unit/handlers_fixture.h"
 
 #define TICK_MS (5 * CLOCK_SECOND_MS)

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <string.h>
 #include "bot/base/clock.h"
-#include "handlers/alert.h"
+#include "handlers/alerts/alert.h"
 #include "tests/unit/handlers_fixture.h"
 
 static void refusals_name_the_field(void **state)

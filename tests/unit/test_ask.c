@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
-#include "bot/ask.h"
+#include "bot/setup/ask.h"
 #include "peer.h"
 
 struct fixture {

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <string.h>
-#include "bot/check_rooms.h"
+#include "bot/setup/check_rooms.h"
 
 struct judge_case {
 	const char *member, *levels, *encryption, *tombstone, *create;

@@ -17,7 +17,7 @@
 #include <sys/un.h>
 #include <sysexits.h>
 #include <unistd.h>
-#include "bot/cmd_check.h"
+#include "bot/setup/cmd_check.h"
 #include "fake_ask.h"
 #include "storage/state.h"
 

@@ -21,9 +21,9 @@
 #include <termios.h>
 #include <unistd.h>
 #include "bot/base/alloc.h"
-#include "bot/cmd_login.h"
-#include "bot/password.h"
-#include "bot/token_file.h"
+#include "bot/setup/cmd_login.h"
+#include "bot/setup/password.h"
+#include "bot/setup/token_file.h"
 #include "fake_ask.h"
 #include "storage/state.h"
 

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
-#include "bot/client/commands.h"
+#include "bot/client/command_line.h"
 #include "bot/intake/server.h"
 
 #define LEN(array) (sizeof(array) / sizeof(*(array)))

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include "bot/base/clock.h"
-#include "handlers/render.h"
+#include "handlers/alerts/render.h"
 #include "tests/unit/handlers_fixture.h"
 
 #define NODE                                                                                   \

@@ -8,9 +8,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "bot/base/clock.h"
-#include "handlers/ack.h"
-#include "handlers/escalate.h"
-#include "handlers/silence.h"
+#include "handlers/oncall/ack.h"
+#include "handlers/oncall/escalate.h"
+#include "handlers/silences/silence.h"
 #include "tests/unit/handlers_fixture.h"
 
 #define MINUTE CLOCK_MINUTE_MS

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "bot/base/clock.h"
-#include "handlers/group.h"
+#include "handlers/alerts/group.h"
 
 #define T INT64_C(1790000000000)
 #define HOUR CLOCK_HOUR_MS

@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include "handlers/digest.h"
-#include "handlers/render.h"
+#include "handlers/heartbeats/digest.h"
+#include "handlers/alerts/render.h"
 #include "tests/unit/heartbeat_fixture.h"
 
 /* The heartbeats in the room: of a date, or all (NULL). */

@@ -10,8 +10,8 @@
 #include <string.h>
 #include "bot/base/clock.h"
 #include "bot/base/zone.h"
-#include "handlers/command_when.h"
-#include "handlers/quiet.h"
+#include "handlers/commands/command_when.h"
+#include "handlers/silences/quiet.h"
 #include "storage/outbox.h"
 #include "tests/unit/handlers_fixture.h"
 

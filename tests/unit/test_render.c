@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include "handlers/render.h"
-#include "handlers/route.h"
+#include "handlers/alerts/render.h"
+#include "handlers/alerts/route.h"
 #include "tests/unit/handlers_fixture.h"
 
 static void render(const char *text, char **body, char **html)

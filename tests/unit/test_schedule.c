@@ -12,7 +12,7 @@
 #include <time.h>
 #include "bot/base/clock.h"
 #include "bot/base/zone.h"
-#include "handlers/schedule.h"
+#include "handlers/heartbeats/schedule.h"
 
 static int64_t at(const char *rfc3339)
 {

@@ -15,8 +15,8 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "bot/client/options.h"
-#include "bot/client/send.h"
+#include "bot/client/client_options.h"
+#include "bot/client/hand_in.h"
 #include "bot/client/send_options.h"
 #include "bot/client/socket.h"
 #include "bot/base/synthetic.h"

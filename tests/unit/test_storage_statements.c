@@ -30,18 +30,18 @@ static bool plan_line_is_bounded(const char *detail)
 	        "USING INDEX outbox_waiting", "USING COVERING INDEX outbox_waiting",
 	        "USING INDEX outbox_set_aside", "USING COVERING INDEX outbox_set_aside",
 	        "CONSTANT ROW",
-	        /* never more than a hundred, see handlers/command_silence.c */
+	        /* never more than a hundred, see handlers/commands/command_silence.c */
 	        "USING INDEX silences_active",
 	        /* a row for each quiet time that holds and room */
 	        "SCAN quiets",
-	        /* never more than HEARTBEATS_MAX rows, see handlers/app_heartbeat.h */
+	        /* never more than HEARTBEATS_MAX rows, see handlers/heartbeats/app_heartbeat.h */
 	        "USING INDEX sqlite_autoindex_app_heartbeats_1",
 	        "USING COVERING INDEX sqlite_autoindex_app_heartbeats_1",
 	        "USING COVERING INDEX app_heartbeats_deadline", "USING INDEX app_heartbeats_held",
 	        "USING INDEX app_heartbeats_missed",
-	        /* never more than a thousand rows, see bot/timeline_read.c */
+	        /* never more than a thousand rows, see bot/timeline/timeline_read.c */
 	        "USING COVERING INDEX sqlite_autoindex_undecrypted_1",
-	        /* never more than a few hundred a watch, see handlers/sqlwatch.h */
+	        /* never more than a few hundred a watch, see handlers/watches/sql_watch.h */
 	        "USING COVERING INDEX sqlite_autoindex_sqlwatch_1"};
 
 	if (strncmp(detail, "SCAN", 4) != 0) {

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/store_fixture.h"
-#include "bot/writer.h"
+#include "bot/loop/writer.h"
 #include "storage/sql.h"
 
 struct looped {

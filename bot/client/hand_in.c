@@ -1,0 +1,103 @@
+/*
+ * hand_in.c - see hand_in.h: one alert.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include "bot/base/clock.h"
+#include "bot/client/hand_in.h"
+#include "bot/client/socket.h"
+#include "bot/client/spool_write.h"
+
+static bool is_heartbeat(const json_t *request)
+{
+	const char *op = json_string_value(json_object_get(request, "op"));
+
+	return op && strcmp(op, "heartbeat") == 0;
+}
+
+void send_prepare(json_t *alert)
+{
+	unsigned char random[16];
+	char id[2 * sizeof(random) + 1];
+
+	if (is_heartbeat(alert))
+		return;
+	json_object_set_new(alert, "op", json_string("alert"));
+	if (json_object_get(alert, "id"))
+		return;
+	while (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		;
+	for (size_t i = 0; i < sizeof(random); i++)
+		snprintf(id + 2 * i, 3, "%02x", random[i]);
+	json_object_set_new(alert, "id", json_string(id));
+}
+
+enum send_result send_judge(const json_t *answer, bool *retry)
+{
+	*retry = json_is_true(json_object_get(answer, "retry"));
+	return json_is_true(json_object_get(answer, "ok")) ? SEND_TAKEN : SEND_REFUSED;
+}
+
+enum send_result send_spool(const struct send *send, json_t *alert, json_t **answer)
+{
+	char name[SPOOL_NAME_MAX], at[32];
+	struct fault fault;
+
+	/* it counts by the time it was said */
+	if (is_heartbeat(alert) && !json_object_get(alert, "at")) {
+		clock_format_rfc3339(clock_now_ms(), at, sizeof(at));
+		json_object_set_new(alert, "at", json_string(at));
+	}
+
+	if (!send->spool)
+		fault_set(&fault, ERR_CONFIG, "there is no spool folder");
+	else if (spool_write(send->spool, alert, name, &fault) == OK) {
+		*answer = json_pack("{s:b, s:s, s:O*}", "ok", 1, "state", "spooled", "id",
+		        json_object_get(alert, "id"));
+		return SEND_SPOOLED;
+	}
+	*answer = json_pack("{s:b, s:s, s:s}", "ok", 0, "error", "spool", "message", fault.text);
+	return SEND_FAILED;
+}
+
+/* Asks for the room; NULL when the connection did not last. */
+static json_t *wait_for(struct client *client, const struct send *send, const json_t *answer)
+{
+	json_t *waited = NULL;
+	struct fault fault;
+	json_t *request = json_pack("{s:s, s:O, s:I}", "op", "wait", "alert",
+	        json_object_get(answer, "alert"), "timeout_ms", (json_int_t)send->timeout_ms);
+
+	/* The daemon keeps the time; the margin is for its answer. */
+	client_call(client, request, send->timeout_ms + 2000, &waited, &fault);
+	json_decref(request);
+	return waited;
+}
+
+enum send_result send_one(const struct send *send, json_t *alert, bool wait, json_t **answer,
+        json_t **waited, struct fault *fault)
+{
+	struct client *client = NULL;
+	enum send_result result = SEND_FAILED;
+	bool retry = true;
+
+	*answer = NULL;
+	*waited = NULL;
+	enum err code = client_open(&client, send->socket, fault);
+	if (code == OK)
+		code = client_call(client, alert, send->timeout_ms, answer, fault);
+	if (code == OK)
+		result = send_judge(*answer, &retry);
+	if (result == SEND_TAKEN) {
+		if (wait)
+			*waited = wait_for(client, send, *answer);
+	} else if (retry && code != ERR_DENIED) {
+		json_decref(*answer);
+		result = send_spool(send, alert, answer);
+		if (result == SEND_FAILED && code != OK)
+			fault_wrap(fault, "not spooled either");
+	}
+	client_close(client);
+	return result;
+}

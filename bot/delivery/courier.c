@@ -1,0 +1,351 @@
+/*
+ * courier.c - see courier.h.
+ *
+ * A lane is one configured room's way to the homeserver. Its states:
+ *   idle     - may be given to deliver_next()
+ *   sending  - an event is being looked for or sent, or its result is being written down
+ *   waiting  - backoff; the timer makes it idle
+ * A choice (deliver_next) may return an event for a lane that has left `idle` meanwhile: the
+ * event stays frozen in the outbox and is simply chosen again later.
+ */
+#include <assert.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/base/log.h"
+#include "bot/delivery/courier_internal.h"
+
+/* One choice may be running in a batch while the next is queued for the batch after it. */
+#define CHOICES_MAX 2
+/* A timer that libuv is asked to keep: not further away than this, so that clock jumps heal. */
+#define DUE_MAX_MS CLOCK_MINUTE_MS
+
+/* One deliver_next() on its way through the writer. */
+struct choice {
+	struct courier *courier;
+	struct config *config; /* referenced */
+	struct deliver_room *rooms;
+	struct member_list **lists; /* of the rooms, referenced; NULL = not known */
+	struct deliver_event *events;
+	size_t len;
+	int64_t due_ms;
+};
+
+/* --- choosing ----------------------------------------------------------------------------- */
+
+/* The room became encrypted while its event was chosen. */
+static bool is_late(const struct courier *courier, const struct deliver_event *event)
+{
+	const struct room *room = rooms_get(courier->rooms, event->room);
+
+	return room && room->encrypted && strcmp(room->room_id, event->room_id) == 0 &&
+	       strcmp(event->type, "m.room.encrypted") != 0;
+}
+
+static enum err choice_work(struct store *store, void *arg)
+{
+	struct choice *c = arg;
+	struct deliver d = {
+	        .store = store,
+	        .config = c->config,
+	        .now_ms = clock_now_ms(),
+	        .cipher = c->courier->cipher.cipher,
+	};
+
+	return deliver_next(&d, c->rooms, c->len, c->events, &c->due_ms);
+}
+
+static void choice_destroy(struct choice *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->len; i++) {
+		deliver_event_finish(&c->events[i]);
+		free((char *)c->rooms[i].name);
+		free((char *)c->rooms[i].room_id);
+		free((char *)c->rooms[i].device_id);
+		member_list_unref(c->lists[i]);
+	}
+	free(c->rooms);
+	free(c->lists);
+	free(c->events);
+	config_unref(c->config);
+	free(c);
+}
+
+static void choice_done(enum err result, const char *message, void *arg)
+{
+	struct choice *c = arg;
+	struct courier *courier = c->courier;
+	bool waits = false, leaves = false;
+	size_t i;
+
+	courier->jobs--;
+	courier->choices--;
+	if (result != OK) {
+		/* once, or the log would help to fill a disk that is full */
+		if (!courier->troubled)
+			log_error("courier", "could not choose what to send: %s", message);
+		courier->troubled = true;
+		courier->due_ms = clock_now_ms() + CLOCK_SECOND_MS;
+		goto out;
+	}
+	courier->troubled = false;
+	courier->due_ms = c->due_ms;
+	for (i = 0; i < c->len; i++) {
+		struct lane *lane;
+
+		waits = waits || c->events[i].waits;
+		leaves = leaves || (c->events[i].outbox_id && c->rooms[i].encrypted);
+		if (!c->events[i].outbox_id || courier->closing || !courier->mx)
+			continue;
+		lane = lane_get(courier, c->rooms[i].name);
+		if (lane->state != LANE_IDLE)
+			continue;
+		if (is_late(courier, &c->events[i]))
+			courier->wanted = true;
+		else
+			lane_start(lane, &c->events[i]);
+	}
+	if (waits && courier->cipher.on_waits)
+		courier->cipher.on_waits(courier->cipher.arg);
+	else if (leaves && courier->cipher.on_leaves)
+		courier->cipher.on_leaves(courier->cipher.arg);
+out:
+	choice_destroy(c);
+	if (courier->closing) {
+		courier_closing(courier);
+		return;
+	}
+	if (courier->wanted)
+		courier_poke(courier);
+	courier_arm(courier);
+}
+
+void courier_poke(struct courier *courier)
+{
+	struct choice *c;
+	size_t i, len;
+
+	if (courier->closing || !courier->mx)
+		return;
+	if (courier->choices >= CHOICES_MAX) {
+		courier->wanted = true;
+		return;
+	}
+	courier->wanted = false;
+	len = rooms_len(courier->rooms);
+	c = x_calloc(1, sizeof(*c));
+	c->courier = courier;
+	c->config = config_ref(courier->config);
+	c->rooms = x_calloc(len ? len : 1, sizeof(*c->rooms));
+	c->lists = x_calloc(len ? len : 1, sizeof(struct member_list *));
+	c->events = x_calloc(len ? len : 1, sizeof(*c->events));
+	for (i = 0; i < len; i++) {
+		const struct room *room = rooms_at(courier->rooms, i);
+		struct member_list *list;
+
+		if (!room->ready || lane_get(courier, room->name)->state != LANE_IDLE)
+			continue;
+		list = room->encrypted && courier->cipher.members
+		               ? courier->cipher.members(room->room_id, courier->cipher.arg)
+		               : NULL;
+		c->lists[c->len] = list ? member_list_ref(list) : NULL;
+		c->rooms[c->len++] = (struct deliver_room){
+		        .name = x_strdup(room->name),
+		        .room_id = x_strdup(room->room_id),
+		        .device_id = x_strdup(courier->device_id),
+		        .encrypted = room->encrypted,
+		        .users = list ? (const char *const *)list->users : NULL,
+		        .users_len = list ? list->len : 0,
+		};
+	}
+	courier->choices++;
+	courier->jobs++;
+	writer_submit_tail(courier->writer, choice_work, choice_done, c);
+}
+
+/* --- time --------------------------------------------------------------------------------- */
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct courier *courier = timer->data;
+	int64_t mono_ms = clock_monotonic_ms();
+	struct lane *lane;
+
+	for (lane = courier->lanes; lane; lane = lane->next)
+		if (lane->state == LANE_WAITING && lane->retry_at_ms <= mono_ms)
+			lane->state = LANE_IDLE;
+	courier_poke(courier);
+	courier_arm(courier);
+}
+
+void courier_arm(struct courier *courier)
+{
+	int64_t mono_ms = clock_monotonic_ms();
+	int64_t wait_ms = DUE_MAX_MS;
+	struct lane *lane;
+
+	if (courier->closing || !courier->mx)
+		return;
+	for (lane = courier->lanes; lane; lane = lane->next)
+		if (lane->state == LANE_WAITING && lane->retry_at_ms - mono_ms < wait_ms)
+			wait_ms = lane->retry_at_ms - mono_ms;
+	/* What is due stays due while a choice is under way; its end arms the timer again. */
+	if (courier->due_ms != INT64_MAX && courier->choices == 0 &&
+	        courier->due_ms - clock_now_ms() < wait_ms)
+		wait_ms = courier->due_ms - clock_now_ms();
+	uv_timer_start(&courier->timer, on_timer, wait_ms > 0 ? (uint64_t)wait_ms : 1, 0);
+}
+
+/* --- life --------------------------------------------------------------------------------- */
+
+struct courier *courier_create(uv_loop_t *loop, struct writer *writer, struct config *config,
+        const struct courier_events *events)
+{
+	struct courier *courier = x_calloc(1, sizeof(*courier));
+
+	courier->loop = loop;
+	courier->writer = writer;
+	courier->config = config_ref(config);
+	courier->events = *events;
+	courier->due_ms = INT64_MAX;
+	uv_timer_init(loop, &courier->timer);
+	uv_timer_init(loop, &courier->grace);
+	courier->timer.data = courier;
+	courier->grace.data = courier;
+	return courier;
+}
+
+void courier_configure(struct courier *courier, struct config *config)
+{
+	config_ref(config);
+	config_unref(courier->config);
+	courier->config = config;
+	courier_poke(courier);
+}
+
+void courier_set_cipher(struct courier *courier, const struct courier_cipher *cipher)
+{
+	courier->cipher = *cipher;
+}
+
+void courier_set_mirror(struct courier *courier, struct mirror *mirror)
+{
+	courier->mirror = mirror;
+}
+
+void courier_set_online(struct courier *courier, struct mx *mx, struct rooms *rooms,
+        const char *user_id, const char *device_id)
+{
+	courier->mx = mx;
+	courier->rooms = rooms;
+	free(courier->user_id);
+	free(courier->device_id);
+	courier->user_id = x_strdup(user_id);
+	courier->device_id = x_strdup(device_id);
+	courier_poke(courier);
+	courier_arm(courier);
+}
+
+static void courier_cancel(struct courier *courier)
+{
+	struct lane *lane;
+
+	courier->canceled = true;
+	for (lane = courier->lanes; lane; lane = lane->next) {
+		if (lane->call)
+			mx_cancel(lane->call);
+		if (lane->find)
+			find_cancel(lane->find);
+	}
+}
+
+void courier_set_offline(struct courier *courier)
+{
+	uv_timer_stop(&courier->timer);
+	courier->mx = NULL;
+	courier->rooms = NULL;
+}
+
+void courier_server_up(struct courier *courier)
+{
+	struct lane *lane;
+	bool any = false;
+
+	for (lane = courier->lanes; lane; lane = lane->next)
+		if (lane->state == LANE_WAITING && lane->server_fault) {
+			lane->state = LANE_IDLE;
+			any = true;
+		}
+	if (any)
+		courier_poke(courier);
+}
+
+struct courier_counters courier_counters(const struct courier *courier)
+{
+	struct courier_counters counters = courier->counters;
+	const struct lane *lane;
+
+	counters.in_flight = 0;
+	for (lane = courier->lanes; lane; lane = lane->next)
+		counters.in_flight += lane->state == LANE_SENDING;
+	return counters;
+}
+
+void courier_destroy(struct courier *courier)
+{
+	struct lane *lane, *next;
+
+	for (lane = courier->lanes; lane; lane = next) {
+		next = lane->next;
+		deliver_event_finish(&lane->event);
+		free(lane);
+	}
+	config_unref(courier->config);
+	free(courier->user_id);
+	free(courier->device_id);
+	free(courier);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+	struct courier *courier = handle->data;
+
+	if (handle == (uv_handle_t *)&courier->timer)
+		courier->timer_closed = true;
+	else
+		courier->grace_closed = true;
+	if (courier->timer_closed && courier->grace_closed)
+		courier->closed(courier->closed_arg);
+}
+
+/* Goes on when nothing is left. */
+void courier_closing(struct courier *courier)
+{
+	const struct lane *lane;
+
+	if (courier->jobs > 0 || uv_is_closing((uv_handle_t *)&courier->timer))
+		return;
+	for (lane = courier->lanes; lane; lane = lane->next)
+		if (lane->call || lane->find)
+			return;
+	uv_close((uv_handle_t *)&courier->timer, on_handle_closed);
+	uv_close((uv_handle_t *)&courier->grace, on_handle_closed);
+}
+
+static void on_grace(uv_timer_t *timer)
+{
+	courier_cancel(timer->data);
+}
+
+void courier_close(struct courier *courier, int64_t grace_ms, void (*closed)(void *arg), void *arg)
+{
+	assert(!courier->closing);
+	courier->closing = true;
+	courier->closed = closed;
+	courier->closed_arg = arg;
+	uv_timer_stop(&courier->timer);
+	uv_timer_start(&courier->grace, on_grace, (uint64_t)grace_ms, 0);
+	courier_closing(courier);
+}

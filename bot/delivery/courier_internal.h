@@ -1,0 +1,59 @@
+/*
+ * courier_internal.h - what the parts of courier.h share: courier.c (life, time, choosing) and
+ * courier_lane.c (the way of one event: looked for, sent, its result written down).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include "bot/delivery/courier.h"
+#include "bot/matrix/find.h"
+
+enum lane_state { LANE_IDLE, LANE_SENDING, LANE_WAITING };
+
+struct lane {
+	struct courier *courier;
+	char name[64];
+	enum lane_state state;
+	unsigned failures;          /* in a row */
+	bool server_fault;          /* the backoff is due to an unreachable homeserver */
+	int64_t retry_at_ms;        /* monotonic; while waiting */
+	struct deliver_event event; /* while sending */
+	struct mx_call *call;
+	struct find *find;
+	int64_t started_ms, started_mono_ms;
+	struct lane *next;
+};
+
+struct courier {
+	uv_loop_t *loop;
+	struct writer *writer;
+	struct config *config;
+	struct courier_events events;
+	struct courier_counters counters;
+	struct mirror *mirror;
+	struct courier_cipher cipher; /* zero = none */
+	struct mx *mx;
+	struct rooms *rooms;
+	char *user_id, *device_id;
+	struct lane *lanes;
+	uv_timer_t timer; /* the next due time or the end of a backoff */
+	int64_t due_ms;   /* by deliver_next(), realtime; INT64_MAX = never */
+	unsigned choices; /* next jobs submitted and not done */
+	unsigned jobs;    /* all jobs submitted and not done */
+	bool wanted;      /* poked while no choice could be made */
+	bool troubled;    /* choosing fails, which was told */
+	bool closing, canceled, timer_closed;
+	uv_timer_t grace; /* while closing: when to stop waiting */
+	bool grace_closed;
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+/* courier.c */
+void courier_arm(struct courier *courier);     /* the timer, for what is due next */
+void courier_closing(struct courier *courier); /* after each thing that ends while closing */
+
+/* courier_lane.c */
+struct lane *lane_get(struct courier *courier, const char *name); /* made when it is new */
+/* Sends an event, or looks for it first. Takes over *event; the lane must be idle. */
+void lane_start(struct lane *lane, struct deliver_event *event);

@@ -1,0 +1,312 @@
+/*
+ * lane.c - see courier_internal.h. Happy path: lane_start() sends the event, on_sent()
+ * hands the answer to the writer, outcome_done() tells of it and makes the lane idle. A temporary
+ * failure makes it wait instead; an event of unknown fate is looked for before it is sent.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/base/log.h"
+#include "bot/delivery/courier_internal.h"
+#include "bot/matrix/backoff.h"
+#include "handlers/alerts/render.h"
+
+#define SEND_TIMEOUT_MS 60000
+
+/* One deliver_finish() on its way through the writer. */
+struct outcome {
+	struct courier *courier;
+	struct lane *lane;
+	struct config *config; /* referenced */
+	enum deliver_outcome outcome;
+	int64_t outbox_id;
+	char what[16], room[64];
+	char *room_id, *device_id, *event_id, *error;
+	int64_t started_ms, duration_ms;
+	enum err code;
+	int http_status;
+};
+
+static void lane_send(struct lane *lane);
+
+/* --- lanes ------------------------------------------------------------------------------- */
+
+struct lane *lane_get(struct courier *courier, const char *name)
+{
+	struct lane *lane;
+
+	for (lane = courier->lanes; lane; lane = lane->next)
+		if (strcmp(lane->name, name) == 0)
+			return lane;
+	lane = x_calloc(1, sizeof(*lane));
+	lane->courier = courier;
+	snprintf(lane->name, sizeof(lane->name), "%s", name);
+	lane->next = courier->lanes;
+	courier->lanes = lane;
+	return lane;
+}
+
+static void lane_idle(struct lane *lane)
+{
+	deliver_event_finish(&lane->event);
+	memset(&lane->event, 0, sizeof(lane->event));
+	lane->state = LANE_IDLE;
+}
+
+static void lane_wait(struct lane *lane, int64_t server_ms, bool server_fault)
+{
+	int64_t wait_ms;
+
+	lane->failures++;
+	lane_idle(lane);
+	lane->state = LANE_WAITING;
+	lane->server_fault = server_fault;
+	wait_ms = backoff_ms(lane->failures, server_ms, arc4random());
+	lane->retry_at_ms = clock_monotonic_ms() + wait_ms;
+	courier_arm(lane->courier);
+}
+
+static void lane_ended(struct lane *lane)
+{
+	lane_idle(lane);
+	if (lane->courier->closing)
+		courier_closing(lane->courier);
+	else
+		courier_poke(lane->courier);
+}
+
+/* --- writing down what became of a try ---------------------------------------------------- */
+
+static enum err outcome_work(struct store *store, void *arg)
+{
+	struct outcome *o = arg;
+	struct deliver d = {.store = store, .config = o->config, .now_ms = clock_now_ms()};
+	struct deliver_result result = {
+	        .outbox_id = o->outbox_id,
+	        .room = o->room,
+	        .room_id = o->room_id,
+	        .device_id = o->device_id,
+	        .outcome = o->outcome,
+	        .what = o->what,
+	        .event_id = o->event_id,
+	        .started_ms = o->started_ms,
+	        .duration_ms = o->duration_ms,
+	        .code = o->code,
+	        .http_status = o->http_status,
+	        .error = o->error,
+	};
+
+	return deliver_finish(&d, &result);
+}
+
+static void outcome_mirror(const struct outcome *o)
+{
+	struct call_row row = {
+	        .at_ms = o->started_ms,
+	        .what = o->what,
+	        .room = o->room,
+	        .room_id = o->room_id,
+	        .outbox_id = o->outbox_id,
+	        .duration_ms = o->duration_ms,
+	        .latency_ms = -1,
+	        .result = o->code == OK ? "ok" : err_name(o->code),
+	        .http_status = o->http_status,
+	        .event_id = o->event_id,
+	        .error = o->error,
+	};
+
+	if (o->courier->mirror)
+		mirror_add(o->courier->mirror, &row);
+}
+
+static void outcome_done(enum err result, const char *message, void *arg)
+{
+	struct outcome *o = arg;
+	struct courier *courier = o->courier;
+
+	courier->jobs--;
+	if (result != OK)
+		/* The event stays frozen and is sent again under its transaction id, which the
+		 * homeserver answers with the same event. */
+		log_error("courier", "could not write down a send to %s: %s", o->room, message);
+	else if (o->outcome != DELIVER_ABSENT) {
+		outcome_mirror(o);
+		if (courier->events.on_result)
+			courier->events.on_result(o->what, o->room, o->outbox_id, o->event_id,
+			        o->code, o->error, courier->events.arg);
+	}
+	if (o->lane) {
+		if (result != OK && !courier->closing)
+			lane_wait(o->lane, -1, false);
+		else
+			lane_ended(o->lane);
+	} else if (courier->closing) {
+		courier_closing(courier);
+	}
+	config_unref(o->config);
+	free(o->room_id);
+	free(o->device_id);
+	free(o->event_id);
+	free(o->error);
+	free(o);
+}
+
+/* lane_free: the lane becomes idle when it is written down; else it goes on by itself. */
+static void outcome_submit(struct lane *lane, enum deliver_outcome outcome,
+        const struct mx_answer *answer, const char *event_id, bool lane_free)
+{
+	struct courier *courier = lane->courier;
+	struct outcome *o = x_calloc(1, sizeof(*o));
+
+	o->courier = courier;
+	o->lane = lane_free ? lane : NULL;
+	o->config = config_ref(courier->config);
+	o->outcome = outcome;
+	o->outbox_id = lane->event.outbox_id;
+	memcpy(o->what, lane->event.what, sizeof(o->what));
+	memcpy(o->room, lane->name, sizeof(o->room));
+	o->room_id = x_strdup_opt(lane->event.room_id);
+	o->device_id = x_strdup(courier->device_id);
+	o->event_id = x_strdup_opt(event_id);
+	o->started_ms = lane->started_ms;
+	o->duration_ms = clock_monotonic_ms() - lane->started_mono_ms;
+	if (answer) {
+		o->code = answer->code;
+		o->http_status = (int)answer->status;
+		o->error = answer->error[0] ? x_strdup(answer->error) : NULL;
+	}
+	courier->jobs++;
+	writer_submit(courier->writer, outcome_work, outcome_done, o);
+}
+
+/* --- sending ------------------------------------------------------------------------------ */
+
+static bool courier_is_refusal(enum err code)
+{
+	return code == ERR_DENIED || code == ERR_REJECTED || code == ERR_TOO_LARGE ||
+	       code == ERR_NOT_FOUND;
+}
+
+static void on_sent(const struct mx_answer *answer, void *arg)
+{
+	struct lane *lane = arg;
+	struct courier *courier = lane->courier;
+	const char *event_id = json_string_value(json_object_get(answer->body, "event_id"));
+	struct mx_answer odd;
+
+	lane->call = NULL;
+	if (answer->code == OK && event_id && strlen(event_id) <= 255) {
+		courier->counters.sent++;
+		lane->failures = 0;
+		outcome_submit(lane, DELIVER_SENT, answer, event_id, true);
+		return;
+	}
+	if (answer->code == OK) { /* a 2xx that says nothing: the same event may be asked again */
+		odd = *answer;
+		odd.code = ERR_PROTO;
+		snprintf(odd.error, sizeof(odd.error), "answer without an event id");
+		answer = &odd;
+	}
+	if (courier_is_refusal(answer->code)) {
+		log_error("courier", "%s: set aside, the homeserver says %ld %s: %s", lane->name,
+		        answer->status, answer->errcode, answer->error);
+		courier->counters.aside++;
+		lane->failures = 0;
+		if (courier->rooms && (answer->code == ERR_DENIED || answer->code == ERR_NOT_FOUND))
+			rooms_recheck(courier->rooms, lane->name);
+		outcome_submit(lane, DELIVER_ASIDE, answer, NULL, true);
+		return;
+	}
+	courier->counters.retried++;
+	if (answer->code != ERR_CANCELED)
+		outcome_submit(lane, DELIVER_RETRY, answer, NULL, false);
+	if (courier->closing || answer->code == ERR_AUTH || answer->code == ERR_CANCELED) {
+		lane_idle(lane); /* chosen again once there is a token */
+		if (courier->closing)
+			courier_closing(courier);
+		return;
+	}
+	log_warning("courier", "%s: try %u failed, will go on: %s", lane->name, lane->failures + 1,
+	        answer->error);
+	lane_wait(lane, answer->retry_after_ms, answer->code != ERR_LIMITED);
+}
+
+static void on_found(enum err code, const char *event_id, const char *error, void *arg)
+{
+	struct lane *lane = arg;
+	struct courier *courier = lane->courier;
+
+	lane->find = NULL;
+	if (code == OK && event_id) {
+		log_info("courier", "%s: an event of unknown fate was in the room", lane->name);
+		courier->counters.sent++;
+		lane->failures = 0;
+		outcome_submit(lane, DELIVER_SENT, NULL, event_id, true);
+		return;
+	}
+	if (code == OK && !courier->closing && courier->mx) {
+		/* chosen again: what another device encrypted is encrypted anew first */
+		outcome_submit(lane, DELIVER_ABSENT, NULL, NULL, true);
+		return;
+	}
+	if (code == OK || code == ERR_CANCELED || code == ERR_AUTH || courier->closing) {
+		lane_idle(lane);
+		if (courier->closing)
+			courier_closing(courier);
+		return;
+	}
+	log_warning("courier", "%s: cannot look for an event of unknown fate: %s", lane->name,
+	        error ? error : err_text(code));
+	if (courier_is_refusal(code)) {
+		struct mx_answer answer = {.code = code};
+
+		snprintf(answer.error, sizeof(answer.error),
+		        "may be in the room already; looking failed: %s",
+		        error ? error : err_text(code));
+		courier->counters.aside++;
+		outcome_submit(lane, DELIVER_ASIDE, &answer, NULL, true);
+		return;
+	}
+	lane_wait(lane, -1, true);
+}
+
+static void lane_send(struct lane *lane)
+{
+	const struct deliver_event *event = &lane->event;
+	char *path = mx_path("/v3/rooms/%s/send/%s/%s", event->room_id, event->type, event->txn_id);
+
+	lane->started_ms = clock_now_ms();
+	lane->started_mono_ms = clock_monotonic_ms();
+	lane->call = mx_start_text(
+	        lane->courier->mx, "PUT", path, event->content, SEND_TIMEOUT_MS, on_sent, lane);
+	free(path);
+}
+
+void lane_start(struct lane *lane, struct deliver_event *event)
+{
+	struct courier *courier = lane->courier;
+	struct find_what what;
+	json_t *wire;
+
+	lane->event = *event;
+	memset(event, 0, sizeof(*event));
+	lane->state = LANE_SENDING;
+	if (!lane->event.look_first) {
+		lane_send(lane);
+		return;
+	}
+	lane->started_ms = clock_now_ms();
+	lane->started_mono_ms = clock_monotonic_ms();
+	wire = json_loads(lane->event.content, 0, NULL); /* names the ciphertext if it is one */
+	what = (struct find_what){
+	        .room_id = lane->event.room_id,
+	        .sender = courier->user_id,
+	        .txn_id = lane->event.txn_id,
+	        .content_key = RENDER_KEY,
+	        .ciphertext = json_string_value(json_object_get(wire, "ciphertext")),
+	        .since_ms = lane->event.frozen_ms,
+	};
+	lane->find = find_start(courier->mx, &what, on_found, lane);
+	json_decref(wire);
+}

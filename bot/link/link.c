@@ -1,0 +1,518 @@
+/*
+ * link.c - see link.h. Closed from the outside in: sync, members, rooms, vault, auth, then HTTP
+ * with whatever is still under way.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/base/log.h"
+#include "bot/link/link_internal.h"
+#include "bot/matrix/backoff.h"
+#include "bot/matrix/discovery.h"
+#include "bot/loop/notify.h"
+#include "storage/outbox.h"
+
+static void on_timer(uv_timer_t *timer);
+static void link_discover(struct link *link);
+static void link_closing(struct link *link);
+
+void link_problem_set(struct link *link, const char *problem)
+{
+	snprintf(link->problem, sizeof(link->problem), "%.250s", problem);
+	notify_status("%s", problem[0] ? problem : "online");
+}
+
+void link_retry(struct link *link)
+{
+	uv_timer_start(
+	        &link->timer, on_timer, (uint64_t)backoff_ms(link->failures, -1, arc4random()), 0);
+}
+
+/* --- rooms and sync ----------------------------------------------------------------------- */
+
+struct room_job {
+	struct link *link;
+	struct room_row row;
+	char *name;    /* what the config calls it, or NULL */
+	int64_t count; /* of messages that follow it from another room */
+};
+
+void link_job_ended(struct link *link)
+{
+	link->jobs--;
+	if (link->closing)
+		link_closing(link);
+}
+
+static enum err room_work(struct store *store, void *arg)
+{
+	struct room_job *job = arg;
+	enum err err = rooms_put(store, &job->row);
+
+	return err == OK && job->name
+	               ? outbox_follow(store, job->name, job->row.room_id, &job->count)
+	               : err;
+}
+
+static void room_done(enum err result, const char *message, void *arg)
+{
+	struct room_job *job = arg;
+
+	if (result != OK)
+		log_error("link", "could not store what is known of a room: %s", message);
+	if (result == OK && job->count > 0 && job->link->online && !job->link->closing) {
+		log_info("link", "%s: %lld set aside elsewhere follow to %s", job->name,
+		        (long long)job->count, job->row.room_id);
+		courier_poke(job->link->options.courier);
+	}
+	link_job_ended(job->link);
+	room_row_finish(&job->row);
+	free(job->name);
+	free(job);
+}
+
+static void link_store_room(struct link *link, const char *name, const char *room_id,
+        const char *address, const json_t *encryption)
+{
+	struct room_job *job = x_calloc(1, sizeof(*job));
+
+	job->link = link;
+	job->name = x_strdup_opt(name);
+	job->row.room_id = x_strdup(room_id);
+	job->row.address = x_strdup_opt(address);
+	job->row.encrypted = encryption != NULL;
+	job->row.encryption = encryption ? json_dumps(encryption, JSON_COMPACT) : NULL;
+	link->jobs++;
+	writer_submit(link->options.writer, room_work, room_done, job);
+}
+
+static void on_room(const struct room *room, void *arg)
+{
+	struct link *link = arg;
+
+	if (!room->ready || link->closing)
+		return;
+	if (room->encrypted)
+		members_follow(link->members, room->room_id);
+	link_store_room(link, room->name, room->room_id, room->address, NULL);
+	if (link->online)
+		courier_poke(link->options.courier);
+}
+
+static void on_encrypted(const char *room_id, const json_t *content, void *arg)
+{
+	json_t *empty = json_object();
+
+	link_store_room(arg, NULL, room_id, NULL, json_is_object(content) ? content : empty);
+	json_decref(empty);
+}
+
+static void on_stored(void *arg)
+{
+	struct link *link = arg;
+
+	vault_pump(link->vault);
+	if (link->closing)
+		return;
+	if (link->events.on_stored)
+		link->events.on_stored(link->first, link->events.arg);
+	sync_next(link->sync);
+}
+
+static void on_batch(const json_t *answer, const char *next_batch, bool first, void *arg)
+{
+	struct link *link = arg;
+
+	link->first = first;
+	rooms_take_sync(link->rooms, answer);
+	if (first)
+		members_refresh(link->members);
+	else
+		members_take_sync(link->members, answer);
+	timeline_take(link->timeline, (json_t *)answer, first ? NULL : link->since, next_batch);
+	free(link->since);
+	link->since = x_strdup(next_batch);
+}
+
+/* --- encryption --------------------------------------------------------------------------- */
+
+/* What /sync brings to the device is gone once the next answer is asked for: nothing is asked
+ * before somebody can take it in. */
+static void on_vault_open(void *arg)
+{
+	struct link *link = arg;
+
+	sync_start(link->sync, link->since);
+}
+
+static void on_vault_change(void *arg)
+{
+	struct link *link = arg;
+
+	if (link->closing) /* the courier is gone already */
+		return;
+	if (link->timeline)
+		timeline_retry(link->timeline);
+	if (link->online)
+		courier_poke(link->options.courier);
+}
+
+static void on_members(const char *room_id, void *arg)
+{
+	on_vault_change(arg);
+}
+
+static struct member_list *members_for(const char *room_id, void *arg)
+{
+	struct link *link = arg;
+
+	return members_of(link->members, room_id);
+}
+
+static void on_waits(void *arg)
+{
+	struct link *link = arg;
+
+	vault_pump(link->vault);
+}
+
+static void on_leaves(void *arg)
+{
+	struct link *link = arg;
+
+	vault_pump_soon(link->vault);
+}
+
+static void on_sync_state(bool up, const char *error, void *arg)
+{
+	struct link *link = arg;
+	size_t i;
+
+	if (!up) {
+		log_warning("link", "the homeserver does not answer: %s", error);
+		link_problem_set(link, error);
+		return;
+	}
+	log_info("link", "in touch with %s", link->homeserver);
+	link_problem_set(link, "");
+	courier_server_up(link->options.courier);
+	for (i = 0; i < rooms_len(link->rooms); i++)
+		if (!rooms_at(link->rooms, i)->ready)
+			rooms_recheck(link->rooms, rooms_at(link->rooms, i)->name);
+}
+
+/* --- the token ---------------------------------------------------------------------------- */
+
+static void on_happened(json_t *event, void *arg)
+{
+	struct link *link = arg;
+
+	link->events.on_happened(event, link->events.arg);
+}
+
+static void on_status(struct report_status *status, void *arg)
+{
+	struct link *link = arg;
+
+	link->events.on_status(status, link->events.arg);
+}
+
+void link_go_online(struct link *link, const struct identity_job *job)
+{
+	struct rooms_events rooms_events = {on_room, on_encrypted, link};
+	struct sync_events sync_events = {on_batch, on_sync_state, link};
+	struct members_events members_events = {on_members, link};
+	struct timeline_events timeline_events = {on_stored, on_happened, on_status, link};
+	struct timeline_options timeline_options;
+	size_t i;
+
+	link->online = true;
+	link_problem_set(link, "");
+	if (!link->rooms) {
+		link->rooms =
+		        rooms_create(link->options.loop, link->mx, job->user_id, &rooms_events);
+		for (i = 0; i < job->encrypted_len; i++)
+			rooms_remember_encrypted(
+			        link->rooms, job->encrypted[i].room_id, job->encrypted[i].address);
+		link->members = members_create(link->options.loop, link->mx, &members_events);
+		rooms_configure(link->rooms, link->config);
+		link->sync = sync_create(link->options.loop, link->mx, job->user_id, &sync_events);
+		timeline_options = (struct timeline_options){
+		        .loop = link->options.loop,
+		        .writer = link->options.writer,
+		        .courier = link->options.courier,
+		        .mx = link->mx,
+		        .rooms = link->rooms,
+		        .core = vault_core(link->vault),
+		        .on_event = link->options.on_event,
+		};
+		link->timeline = timeline_create(&timeline_options, link->config, &timeline_events);
+		link->since = x_strdup_opt(job->since);
+	} else {
+		for (i = 0; i < rooms_len(link->rooms); i++)
+			if (!rooms_at(link->rooms, i)->ready)
+				rooms_recheck(link->rooms, rooms_at(link->rooms, i)->name);
+		sync_wake(link->sync);
+	}
+	vault_set_online(link->vault, link->mx, link->rooms, job->user_id, job->device_id,
+	        job->new_device && job->stored_device &&
+	                strcmp(job->stored_device, job->device_id) != 0);
+	courier_set_online(
+	        link->options.courier, link->mx, link->rooms, job->user_id, job->device_id);
+}
+
+static void on_ready(const char *user_id, const char *device_id, void *arg)
+{
+	struct link *link = arg;
+
+	if (!link->closing)
+		identity_begin(link, user_id, device_id);
+}
+
+static void on_lost(const char *problem, void *arg)
+{
+	struct link *link = arg;
+
+	if (link->closing)
+		return;
+	link->online = false;
+	link_problem_set(link, problem);
+	vault_set_offline(link->vault);
+	courier_set_offline(link->options.courier);
+}
+
+static void on_auth_lost(bool soft_logout, void *arg)
+{
+	struct link *link = arg;
+
+	if (link->auth && !link->closing)
+		auth_lost(link->auth, soft_logout);
+}
+
+/* --- discovery ---------------------------------------------------------------------------- */
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct link *link = timer->data;
+	struct identity_job *job = link->identity;
+
+	link->identity = NULL;
+	if (job)
+		identity_submit(job);
+	else
+		link_discover(link);
+}
+
+static void on_discovered(const char *url, const struct fault *fault, void *arg)
+{
+	struct link *link = arg;
+	struct mx_events mx_events = {on_auth_lost, link};
+	struct auth_events auth_events = {on_ready, on_lost, link};
+
+	if (link->closing)
+		return;
+	if (!url) {
+		if (link->failures++ == 0)
+			log_warning("link", "%s", fault->text);
+		link_problem_set(link, fault->text);
+		link_retry(link);
+		return;
+	}
+	link->failures = 0;
+	free(link->homeserver);
+	link->homeserver = x_strdup(url);
+	link->mx = mx_create(link->http, url, &mx_events);
+	link->auth = auth_create(link->options.loop, link->mx, link->config, &auth_events);
+}
+
+static void link_discover(struct link *link)
+{
+	discovery_start(link->http, link->config->matrix.homeserver, on_discovered, link);
+}
+
+/* --- life --------------------------------------------------------------------------------- */
+
+enum err link_create(struct link **out, const struct link_options *options, struct config *config,
+        const struct link_events *events, struct fault *fault)
+{
+	struct link *link = x_calloc(1, sizeof(*link));
+	struct http_options http_options = {
+	        .proxy = config->matrix.proxy,
+	        .ca_file = config->matrix.ca_file,
+	        .user_agent = "matrix-telemetry-bot/" BOT_VERSION,
+	};
+	struct vault_events vault_events = {on_vault_open, on_vault_change, link};
+	struct courier_cipher cipher;
+	enum err err = http_create(&link->http, options->loop, &http_options);
+
+	*out = NULL;
+	if (err != OK) {
+		free(link);
+		return fault_set(fault, err, "libcurl cannot be initialized");
+	}
+	link->options = *options;
+	link->config = config_ref(config);
+	link->events = *events;
+	link->homeserver = x_strdup(config->matrix.homeserver);
+	link->vault = vault_create(options->loop, options->writer, config, &vault_events);
+	cipher = (struct courier_cipher){
+	        vault_cipher(link->vault), members_for, on_waits, on_leaves, link};
+	courier_set_cipher(options->courier, &cipher);
+	uv_timer_init(options->loop, &link->timer);
+	link->timer.data = link;
+	link_problem_set(link, "not connected yet");
+	link_discover(link);
+	*out = link;
+	return OK;
+}
+
+void link_configure(struct link *link, struct config *config)
+{
+	config_ref(config);
+	config_unref(link->config);
+	link->config = config;
+	if (link->rooms)
+		rooms_configure(link->rooms, config);
+	vault_configure(link->vault, config);
+	if (link->timeline)
+		timeline_configure(link->timeline, config);
+	if (link->auth)
+		auth_configure(link->auth, config);
+	if (link->online)
+		courier_poke(link->options.courier);
+}
+
+const char *link_homeserver(const struct link *link)
+{
+	return link->homeserver;
+}
+
+const char *link_problem(const struct link *link)
+{
+	return link->problem;
+}
+
+int64_t link_last_sync_ms(const struct link *link)
+{
+	return link->sync ? sync_last_ms(link->sync) : 0;
+}
+
+struct vault *link_vault(const struct link *link)
+{
+	return link->vault;
+}
+
+const struct rooms *link_rooms(const struct link *link)
+{
+	return link->rooms;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	struct link *link = handle->data;
+	void (*closed)(void *arg) = link->closed;
+	void *arg = link->closed_arg;
+
+	mx_destroy(link->mx);
+	config_unref(link->config);
+	identity_free(link->identity);
+	free(link->homeserver);
+	free(link->since);
+	free(link);
+	closed(arg);
+}
+
+static void on_http_closed(void *arg)
+{
+	struct link *link = arg;
+
+	link->http = NULL;
+	link_closing(link);
+}
+
+static void on_auth_closed(void *arg)
+{
+	struct link *link = arg;
+
+	link->auth = NULL;
+	http_close(link->http, on_http_closed, link);
+}
+
+static void on_vault_closed(void *arg)
+{
+	struct link *link = arg;
+
+	link->vault = NULL;
+	if (link->auth)
+		auth_close(link->auth, on_auth_closed, link);
+	else
+		on_auth_closed(link);
+}
+
+/* Once no job of ours can use the vault's core any more. */
+static void on_rooms_closed(void *arg)
+{
+	struct link *link = arg;
+
+	link->rooms = NULL;
+	link_closing(link);
+}
+
+static void on_members_closed(void *arg)
+{
+	struct link *link = arg;
+
+	link->members = NULL;
+	rooms_close(link->rooms, on_rooms_closed, link);
+}
+
+static void on_timeline_closed(void *arg)
+{
+	struct link *link = arg;
+
+	link->timeline = NULL;
+	if (link->members)
+		members_close(link->members, on_members_closed, link);
+	else
+		on_rooms_closed(link);
+}
+
+static void on_sync_closed(void *arg)
+{
+	struct link *link = arg;
+
+	link->sync = NULL;
+	if (link->timeline)
+		timeline_close(link->timeline, on_timeline_closed, link);
+	else
+		on_timeline_closed(link);
+}
+
+/* Goes on when no job is under way: with the vault, and when HTTP is closed too, with the end. */
+static void link_closing(struct link *link)
+{
+	if (link->jobs > 0)
+		return;
+	if (link->vault && !link->rooms && !link->sync && !link->vault_closing) {
+		link->vault_closing = true;
+		vault_close(link->vault, on_vault_closed, link);
+	} else if (!link->http && !uv_is_closing((uv_handle_t *)&link->timer)) {
+		uv_close((uv_handle_t *)&link->timer, on_timer_closed);
+	}
+}
+
+void link_close(struct link *link, void (*closed)(void *arg), void *arg)
+{
+	assert(!link->closing);
+	link->closing = true;
+	link->closed = closed;
+	link->closed_arg = arg;
+	uv_timer_stop(&link->timer);
+	if (link->sync)
+		sync_close(link->sync, on_sync_closed, link);
+	else
+		on_sync_closed(link);
+}

@@ -1,0 +1,138 @@
+/*
+ * link_identity.c - see link_internal.h. Happy path: the token's user and device are compared with
+ * what is stored, or stored the first time, in a writer job that also reads what the parts start
+ * from; then the link goes online. Another device or user is fatal. What cannot be read or stored
+ * is tried again on the link's timer.
+ */
+#include <stdio.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/log.h"
+#include "bot/link/link_internal.h"
+
+static enum err identity_read(struct store *store, const char *name, char **value)
+{
+	enum err err = state_get(store, name, value);
+
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static bool identity_same(const struct identity_job *job)
+{
+	return (!job->stored_device || strcmp(job->stored_device, job->device_id) == 0 ||
+	               job->new_device) &&
+	       (!job->stored_user || strcmp(job->stored_user, job->user_id) == 0);
+}
+
+static enum err identity_work(struct store *store, void *arg)
+{
+	struct identity_job *job = arg;
+	enum err err = identity_read(store, "device_id", &job->stored_device);
+
+	if (err == OK)
+		err = identity_read(store, "user_id", &job->stored_user);
+	if (err == OK)
+		err = identity_read(store, "sync.since", &job->since);
+	if (err == OK)
+		err = rooms_encrypted(store, &job->encrypted, &job->encrypted_len);
+	if (err == OK && identity_same(job))
+		err = state_set(store, "device_id", job->device_id);
+	if (err == OK && identity_same(job))
+		err = state_set(store, "user_id", job->user_id);
+	return err;
+}
+
+/* What was read is forgotten: another try reads it anew. */
+static void identity_reset(struct identity_job *job)
+{
+	room_rows_free(job->encrypted, job->encrypted_len);
+	free(job->stored_user);
+	free(job->stored_device);
+	free(job->since);
+	job->encrypted = NULL;
+	job->encrypted_len = 0;
+	job->stored_user = job->stored_device = job->since = NULL;
+}
+
+void identity_free(struct identity_job *job)
+{
+	if (!job)
+		return;
+	identity_reset(job);
+	free(job->user_id);
+	free(job->device_id);
+	free(job);
+}
+
+/* A full disk, say: alerts are answered all the while, and it may have room again. */
+static void identity_wait(struct identity_job *job, const char *message)
+{
+	struct link *link = job->link;
+	char text[sizeof(link->problem)];
+
+	snprintf(text, sizeof(text), "cannot store the identity: %.200s", message);
+	if (link->failures++ == 0)
+		log_error("link", "%s", text);
+	link_problem_set(link, text);
+	identity_reset(job);
+	link->identity = job;
+	link_retry(link);
+}
+
+static void identity_done(enum err result, const char *message, void *arg)
+{
+	struct identity_job *job = arg;
+	struct link *link = job->link;
+	char text[1024];
+
+	if (link->closing)
+		goto out;
+	if (result != OK) {
+		identity_wait(job, message);
+		job = NULL;
+		goto out;
+	}
+	link->failures = 0;
+	if (strcmp(job->user_id, link->config->matrix.user) != 0) {
+		snprintf(text, sizeof(text),
+		        "the token belongs to %s, the config says user = %s: store the right "
+		        "token, or "
+		        "mend [matrix] user",
+		        job->user_id, link->config->matrix.user);
+		link->events.on_fatal(text, link->events.arg);
+	} else if (!identity_same(job)) {
+		snprintf(text, sizeof(text),
+		        "the token belongs to device %s of %s, this database to device %s of %s. "
+		        "Store the old device's token again; or, if a new login was meant, start "
+		        "once "
+		        "with: run --accept-new-device",
+		        job->device_id, job->user_id, job->stored_device ? job->stored_device : "?",
+		        job->stored_user ? job->stored_user : "?");
+		link->events.on_fatal(text, link->events.arg);
+	} else {
+		link_go_online(link, job);
+	}
+out:
+	identity_free(job);
+	link_job_ended(link);
+}
+
+void identity_submit(struct identity_job *job)
+{
+	job->link->jobs++;
+	writer_submit(job->link->options.writer, identity_work, identity_done, job);
+}
+
+void identity_begin(struct link *link, const char *user_id, const char *device_id)
+{
+	struct identity_job *job = x_calloc(1, sizeof(*job));
+
+	job->link = link;
+	job->user_id = x_strdup(user_id);
+	job->device_id = x_strdup(device_id);
+	job->new_device = link->options.new_device;
+	identity_free(link->identity);
+	link->identity = NULL;
+	uv_timer_stop(&link->timer);
+	identity_submit(job);
+}

@@ -1,0 +1,60 @@
+/*
+ * link_internal.h - what the parts of link.h share: link.c (life, discovery, rooms, sync) and
+ * link_identity.c (whether the token's device is the stored one).
+ */
+#pragma once
+
+#include "bot/link/link.h"
+#include "bot/matrix/auth.h"
+#include "bot/matrix/members.h"
+#include "bot/matrix/sync.h"
+#include "storage/state.h"
+
+struct link {
+	struct link_options options;
+	struct config *config;
+	struct link_events events;
+	struct http *http;
+	struct mx *mx;     /* after discovery */
+	struct auth *auth; /* likewise */
+	struct vault *vault;
+	struct rooms *rooms;           /* after the first token */
+	struct members *members;       /* likewise */
+	struct sync *sync;             /* likewise */
+	struct timeline *timeline;     /* likewise */
+	uv_timer_t timer;              /* the next try of discovery, then of `identity` */
+	struct identity_job *identity; /* could not be read or written; waits for the timer */
+	char *homeserver;
+	char problem[256];
+	unsigned failures; /* in a row, of what the timer tries again */
+	unsigned jobs;     /* writer jobs not done */
+	char *since;       /* where /sync starts from, or NULL */
+	bool first;        /* the answer under way is a first one */
+	bool online, closing, vault_closing;
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+/* Compares with what is stored, and reads what the parts start from. */
+struct identity_job {
+	struct link *link;
+	char *user_id, *device_id;
+	bool new_device;
+	char *stored_user, *stored_device, *since;
+	struct room_row *encrypted;
+	size_t encrypted_len;
+};
+
+/* link.c */
+void link_problem_set(struct link *link, const char *problem); /* "" = online */
+void link_retry(struct link *link);                            /* on the timer, with backoff */
+void link_job_ended(struct link *link);
+/* The identity is stored: the parts start, or go on. job is borrowed. */
+void link_go_online(struct link *link, const struct identity_job *job);
+
+/* link_identity.c */
+/* Copies both. In the place of a job that waits for the timer. */
+void identity_begin(struct link *link, const char *user_id, const char *device_id);
+/* Takes over the job. */
+void identity_submit(struct identity_job *job);
+void identity_free(struct identity_job *job); /* NULL does nothing */

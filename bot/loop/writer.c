@@ -1,0 +1,231 @@
+/*
+ * writer.c - grouped durable commits; see writer.h.
+ *
+ * Two owners: the loop has the queues; a batch belongs to the pool thread from uv_queue_work()
+ * until after_batch(), and nobody else looks at it meanwhile. A batch starts from an idle handle
+ * and not in writer_submit() itself, so that all jobs of one turn of the loop share one fsync;
+ * an idle handle also keeps the loop from blocking before that.
+ *
+ * Failure modes: work() fails - undone to its savepoint, the others stay; BEGIN, COMMIT or the
+ * undoing itself fails (disk full may end the whole transaction) - nothing was kept, and every
+ * done() of the batch gets that code.
+ */
+#include "bot/loop/writer.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "bot/base/alloc.h"
+
+struct writer_job {
+	struct writer_job *next;
+	writer_work_fn work;
+	writer_done_fn done;
+	void *arg;
+	enum err result;
+	char message[256]; /* of a failure */
+};
+
+struct writer_queue {
+	struct writer_job *first, **end; /* end: where the next one is hung; NULL when empty */
+};
+
+struct writer {
+	uv_loop_t *loop;
+	struct store *store;
+	uv_idle_t start; /* active while jobs wait and no batch is under way */
+	uv_work_t request;
+	struct writer_queue jobs, tail; /* the loop's */
+	struct writer_job *batch;       /* the pool's while `running` */
+	bool running, closing;
+	unsigned pending;
+	uint64_t batches;
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+static void queue_push(struct writer_queue *queue, struct writer_job *job)
+{
+	if (queue->first == NULL) {
+		queue->end = &queue->first;
+	}
+	*queue->end = job;
+	queue->end = &job->next;
+}
+
+/* Gives away all ordinary jobs, followed by the tail ones. */
+static struct writer_job *queues_take(struct writer *writer)
+{
+	struct writer_job *first = writer->jobs.first;
+
+	if (first == NULL) {
+		first = writer->tail.first;
+	} else {
+		*writer->jobs.end = writer->tail.first;
+	}
+	writer->jobs.first = NULL;
+	writer->tail.first = NULL;
+	return first;
+}
+
+static void job_fail(struct writer_job *job, enum err code, const char *message)
+{
+	job->result = code;
+	snprintf(job->message, sizeof(job->message), "%s", message);
+}
+
+/* Runs one job in a savepoint. Not OK: the transaction as a whole cannot go on. */
+static enum err job_run(struct store *store, struct writer_job *job)
+{
+	enum err code = store_savepoint(store);
+
+	if (code != OK) {
+		return code;
+	}
+	job->result = job->work(store, job->arg);
+	if (job->result == OK) {
+		return store_release(store);
+	}
+	job_fail(job, job->result, store_message(store));
+	return store_undo(store);
+}
+
+/* Pool thread. */
+static void run_batch(uv_work_t *request)
+{
+	struct writer *writer = request->data;
+	struct store *store = writer->store;
+	enum err code = store_begin(store);
+
+	for (struct writer_job *job = writer->batch; code == OK && job != NULL; job = job->next) {
+		code = job_run(store, job);
+	}
+	if (code == OK) {
+		code = store_commit(store);
+	} else {
+		store_rollback(store);
+	}
+	if (code != OK) {
+		for (struct writer_job *job = writer->batch; job != NULL; job = job->next) {
+			job_fail(job, code, store_message(store));
+		}
+	}
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct writer *writer = handle->data;
+	void (*closed)(void *arg) = writer->closed;
+	void *arg = writer->closed_arg;
+
+	free(writer);
+	closed(arg);
+}
+
+static void maybe_close(struct writer *writer)
+{
+	if (writer->closing && writer->pending == 0) {
+		uv_close((uv_handle_t *)&writer->start, on_closed);
+	}
+}
+
+static void on_start(uv_idle_t *handle);
+
+static void start_soon(struct writer *writer)
+{
+	if (!writer->running && (writer->jobs.first != NULL || writer->tail.first != NULL)) {
+		uv_idle_start(&writer->start, on_start); /* cannot fail with a callback */
+	}
+}
+
+static void after_batch(uv_work_t *request, int status)
+{
+	struct writer *writer = request->data;
+	struct writer_job *job = writer->batch;
+
+	assert(status == 0); /* nobody cancels it */
+	writer->batch = NULL;
+	writer->batches++;
+	while (job != NULL) {
+		struct writer_job *next = job->next;
+
+		/* before done(), which may submit, close, and look at writer_pending() */
+		writer->pending--;
+		job->done(job->result, job->message, job->arg);
+		free(job);
+		job = next;
+	}
+	writer->running = false;
+	start_soon(writer);
+	maybe_close(writer);
+}
+
+static void on_start(uv_idle_t *handle)
+{
+	struct writer *writer = handle->data;
+
+	uv_idle_stop(handle);
+	writer->running = true;
+	writer->batch = queues_take(writer);
+	if (uv_queue_work(writer->loop, &writer->request, run_batch, after_batch) != 0) {
+		abort(); /* it fails only without a work function */
+	}
+}
+
+struct writer *writer_create(uv_loop_t *loop, struct store *store)
+{
+	struct writer *writer = x_calloc(1, sizeof(*writer));
+
+	writer->loop = loop;
+	writer->store = store;
+	uv_idle_init(loop, &writer->start); /* always succeeds */
+	writer->start.data = writer;
+	writer->request.data = writer;
+	return writer;
+}
+
+static void submit(struct writer *writer, struct writer_queue *queue, writer_work_fn work,
+        writer_done_fn done, void *arg)
+{
+	struct writer_job *job = x_calloc(1, sizeof(*job));
+
+	assert(!uv_is_closing((uv_handle_t *)&writer->start));
+	job->work = work;
+	job->done = done;
+	job->arg = arg;
+	queue_push(queue, job);
+	writer->pending++;
+	start_soon(writer);
+}
+
+void writer_submit(struct writer *writer, writer_work_fn work, writer_done_fn done, void *arg)
+{
+	submit(writer, &writer->jobs, work, done, arg);
+}
+
+void writer_submit_tail(struct writer *writer, writer_work_fn work, writer_done_fn done, void *arg)
+{
+	submit(writer, &writer->tail, work, done, arg);
+}
+
+unsigned writer_pending(const struct writer *writer)
+{
+	return writer->pending;
+}
+
+uint64_t writer_batches(const struct writer *writer)
+{
+	return writer->batches;
+}
+
+void writer_close(struct writer *writer, void (*closed)(void *arg), void *arg)
+{
+	assert(!writer->closing);
+	writer->closing = true;
+	writer->closed = closed;
+	writer->closed_arg = arg;
+	if (!writer->running) {
+		maybe_close(writer);
+	}
+}

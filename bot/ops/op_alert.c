@@ -1,0 +1,160 @@
+/*
+ * op_alert.c - op "alert": checks it, stores it, and answers once that is durable.
+ */
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/ops/ops_internal.h"
+#include "handlers/alerts/deliver.h"
+
+struct op_alert {
+	struct ops *ops;
+	struct config *config; /* referenced */
+	struct alert *alert;   /* owned */
+	struct deliver_receipt receipt;
+	int64_t now_ms;
+	json_t *happened;    /* array: what else subscribers are told */
+	struct reply *reply; /* of the socket, or: */
+	ops_taken_fn taken;
+	void *taken_arg;
+};
+
+static enum err alert_work(struct store *store, void *arg)
+{
+	struct op_alert *op = arg;
+	struct deliver d = {.store = store,
+	        .config = op->config,
+	        .now_ms = op->now_ms,
+	        .happened = op->happened};
+
+	return deliver_accept(&d, op->alert, &op->receipt);
+}
+
+static void alert_publish(const struct op_alert *op)
+{
+	ops_publish(op->ops, report_taken(op->alert, op->receipt.alert, op->receipt.state));
+}
+
+static void alert_done(enum err result, const char *message, void *arg)
+{
+	struct op_alert *op = arg;
+	struct ops *ops = op->ops;
+	json_t *event;
+	size_t i;
+
+	ops->alerts--;
+	if (op->taken)
+		op->taken(result, message, op->taken_arg);
+	else if (result != OK)
+		ops_reply_failure(op->reply, result, message);
+	else
+		reply_ok(op->reply, json_pack("{s:I, s:s}", "alert", (json_int_t)op->receipt.alert,
+		                            "state", op->receipt.state));
+	if (result == OK && !ops->closing) {
+		alert_publish(op);
+		json_array_foreach(op->happened, i, event)
+		{
+			ops_publish(ops, json_incref(event));
+		}
+	}
+	json_decref(op->happened);
+	alert_destroy(op->alert);
+	config_unref(op->config);
+	free(op);
+	ops_job_done(ops);
+}
+
+/* Takes over alert. */
+static struct op_alert *alert_submit(struct ops *ops, struct alert *alert, int64_t now_ms)
+{
+	struct op_alert *op = x_calloc(1, sizeof(*op));
+
+	op->ops = ops;
+	op->config = config_ref(ops->config);
+	op->alert = alert;
+	op->now_ms = now_ms;
+	op->happened = json_array();
+	ops->alerts++;
+	ops_submit(ops, alert_work, alert_done, op);
+	/* the choice of what to send joins the same transaction */
+	courier_poke(ops->env.courier);
+	return op;
+}
+
+void op_alert(
+        struct ops *ops, const json_t *request, const struct alert_peer *peer, struct reply *reply)
+{
+	struct alert_fault fault;
+	struct alert *alert;
+	int64_t now_ms = clock_now_ms();
+
+	if (ops->alerts >= OPS_ALERTS_MAX) {
+		reply_error(reply, "busy", NULL, "too many alerts on their way to the disk", true);
+		return;
+	}
+	if (alert_parse(request, ops->config, now_ms, &alert, &fault) != OK) {
+		reply_error(reply, "invalid", fault.field, fault.message, false);
+		return;
+	}
+	alert->peer = *peer;
+	alert_submit(ops, alert, now_ms)->reply = reply;
+}
+
+/* A refusal is told from the loop, never before ops_take() returns: it goes through the writer. */
+struct op_refusal {
+	struct ops *ops;
+	struct alert_fault fault;
+	ops_taken_fn taken;
+	void *arg;
+};
+
+static enum err refusal_work(struct store *store, void *arg)
+{
+	return OK;
+}
+
+static void refusal_done(enum err result, const char *message, void *arg)
+{
+	struct op_refusal *op = arg;
+	struct ops *ops = op->ops;
+	char text[sizeof(op->fault.field) + sizeof(op->fault.message) + 2];
+
+	snprintf(text, sizeof(text), "%s: %s", op->fault.field, op->fault.message);
+	op->taken(ERR_INVALID, text, op->arg);
+	free(op);
+	ops_job_done(ops);
+}
+
+void ops_take_refusal(
+        struct ops *ops, const struct alert_fault *fault, ops_taken_fn done, void *arg)
+{
+	struct op_refusal *refusal = x_calloc(1, sizeof(*refusal));
+
+	refusal->ops = ops;
+	refusal->fault = *fault;
+	refusal->taken = done;
+	refusal->arg = arg;
+	ops_submit(ops, refusal_work, refusal_done, refusal);
+}
+
+void ops_take(struct ops *ops, const json_t *request, ops_taken_fn done, void *arg)
+{
+	const char *name = json_string_value(json_object_get(request, "op"));
+	int64_t now_ms = clock_now_ms();
+	struct alert_fault fault;
+	struct op_alert *op;
+	struct alert *alert;
+
+	if (name && strcmp(name, "heartbeat") == 0) {
+		ops_take_heartbeat(ops, request, done, arg);
+		return;
+	}
+	if (alert_parse(request, ops->config, now_ms, &alert, &fault) != OK) {
+		ops_take_refusal(ops, &fault, done, arg);
+		return;
+	}
+	alert->peer = (struct alert_peer){-1, -1, -1};
+	op = alert_submit(ops, alert, now_ms);
+	op->taken = done;
+	op->taken_arg = arg;
+}

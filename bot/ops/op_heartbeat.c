@@ -1,0 +1,131 @@
+/*
+ * op_heartbeat.c - op "heartbeat": an app's sign of life, answered once it is durable; without `app`
+ * the command of the rooms.
+ */
+#include <stdio.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/ops/ops_internal.h"
+#include "handlers/heartbeats/app_heartbeat.h"
+
+struct op_heartbeat {
+	struct ops *ops;
+	struct config *config; /* referenced */
+	struct app_heartbeat beat;
+	struct app_heartbeat_receipt receipt;
+	json_t *happened;
+	struct reply *reply; /* of the socket, or: */
+	ops_taken_fn taken;
+	void *taken_arg;
+};
+
+static enum err heartbeat_work(struct store *store, void *arg)
+{
+	struct op_heartbeat *op = arg;
+	struct deliver d = {.store = store, .config = op->config, .now_ms = clock_now_ms()};
+
+	return app_heartbeat_accept(&d, &op->beat, &op->receipt, op->happened);
+}
+
+static json_t *receipt_json(const struct app_heartbeat_receipt *receipt)
+{
+	char due[40], text[80];
+
+	clock_format_short(receipt->due_ms, 0, due, sizeof(due));
+	snprintf(text, sizeof(text), "%s%s%s", receipt->state,
+	        receipt->due_ms ? ", the next one is due " : "", receipt->due_ms ? due : "");
+	return json_pack("{s:s, s:I, s:s}", "state", receipt->state, "due_ms",
+	        (json_int_t)receipt->due_ms, "text", text);
+}
+
+static void heartbeat_answer(struct op_heartbeat *op, enum err result, const char *message)
+{
+	const struct alert_fault *fault = &op->receipt.fault;
+
+	if (op->taken)
+		/* what can never be taken in must not hold up the spool */
+		op->taken(fault->field[0] ? ERR_INVALID : result,
+		        fault->field[0] ? fault->message : message, op->taken_arg);
+	else if (result != OK && fault->field[0])
+		reply_error(op->reply, result == ERR_FULL ? "full" : "invalid", fault->field,
+		        fault->message, false);
+	else if (result != OK)
+		ops_reply_failure(op->reply, result, message);
+	else
+		reply_ok(op->reply, receipt_json(&op->receipt));
+}
+
+static void heartbeat_done(enum err result, const char *message, void *arg)
+{
+	struct op_heartbeat *op = arg;
+	struct ops *ops = op->ops;
+	json_t *event;
+	size_t i;
+
+	ops->alerts--;
+	heartbeat_answer(op, result, message);
+	if (result == OK)
+		json_array_foreach(op->happened, i, event)
+		{
+			ops_happened(ops, json_incref(event));
+		}
+	json_decref(op->happened);
+	app_heartbeat_finish(&op->beat);
+	config_unref(op->config);
+	free(op);
+	ops_job_done(ops);
+}
+
+/* Takes over the beat. */
+static struct op_heartbeat *heartbeat_submit(struct ops *ops, const struct app_heartbeat *beat)
+{
+	struct op_heartbeat *op = x_calloc(1, sizeof(*op));
+
+	op->ops = ops;
+	op->config = config_ref(ops->config);
+	op->beat = *beat;
+	op->happened = json_array();
+	ops->alerts++;
+	ops_submit(ops, heartbeat_work, heartbeat_done, op);
+	courier_poke(ops->env.courier);
+	return op;
+}
+
+void op_heartbeat(
+        struct ops *ops, const json_t *request, const struct alert_peer *peer, struct reply *reply)
+{
+	struct app_heartbeat beat;
+	struct alert_fault fault;
+
+	if (!json_object_get(request, "app")) {
+		op_command(ops, request, peer, reply);
+		return;
+	}
+	if (ops->alerts >= OPS_ALERTS_MAX) {
+		reply_error(
+		        reply, "busy", NULL, "too many requests on their way to the disk", true);
+		return;
+	}
+	if (app_heartbeat_parse(request, clock_now_ms(), &beat, &fault) != OK) {
+		app_heartbeat_finish(&beat);
+		reply_error(reply, "invalid", fault.field, fault.message, false);
+		return;
+	}
+	heartbeat_submit(ops, &beat)->reply = reply;
+}
+
+void ops_take_heartbeat(struct ops *ops, const json_t *request, ops_taken_fn done, void *arg)
+{
+	struct app_heartbeat beat;
+	struct alert_fault fault;
+	struct op_heartbeat *op;
+
+	if (app_heartbeat_parse(request, clock_now_ms(), &beat, &fault) != OK) {
+		app_heartbeat_finish(&beat);
+		ops_take_refusal(ops, &fault, done, arg);
+		return;
+	}
+	op = heartbeat_submit(ops, &beat);
+	op->taken = done;
+	op->taken_arg = arg;
+}

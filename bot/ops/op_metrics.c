@@ -1,0 +1,76 @@
+/*
+ * op_metrics.c - op "metrics": counters, as data.
+ */
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/ops/ops_internal.h"
+#include "handlers/commands/status.h"
+
+struct op_metrics {
+	struct ops *ops;
+	struct reply *reply;
+	struct config *config;       /* referenced */
+	struct report_status status; /* storage's part */
+};
+
+static enum err metrics_work(struct store *store, void *arg)
+{
+	struct op_metrics *op = arg;
+
+	return status_load(store, op->config, &op->status);
+}
+
+static json_t *metrics_json(const struct report_status *status)
+{
+	size_t firing = 0, failing = 0, i;
+
+	for (i = 0; i < status->watches_len; i++) {
+		firing += status->watches[i].firing;
+		failing += status->watches[i].problem[0] != '\0';
+	}
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+	                 "s:I, s:b}",
+	        "uptime_ms", (json_int_t)(status->now_ms - status->started_ms), "events_sent",
+	        (json_int_t)status->sent, "sends_retried", (json_int_t)status->retried,
+	        "outbox_waiting", (json_int_t)status->waiting, "outbox_set_aside",
+	        (json_int_t)status->aside, "alerts_24h",
+	        (json_int_t)(status->counts[0] + status->counts[1] + status->counts[2]),
+	        "alerts_unacked", (json_int_t)status->open_len, "silences",
+	        (json_int_t)status->silences, "app_heartbeats", (json_int_t)status->beats,
+	        "app_heartbeats_missed", (json_int_t)status->beats_missed, "watches",
+	        (json_int_t)status->watches_len, "watches_firing", (json_int_t)firing,
+	        "watches_failing", (json_int_t)failing, "latency_p95_ms",
+	        (json_int_t)status->p95_ms, "clients", (json_int_t)status->clients, "online",
+	        !status->problem[0]);
+}
+
+static void metrics_done(enum err result, const char *message, void *arg)
+{
+	struct op_metrics *op = arg;
+	struct ops *ops = op->ops;
+
+	if (result != OK) {
+		ops_reply_failure(op->reply, result, message);
+	} else {
+		ops->env.on_status(&op->status, ops->env.arg);
+		reply_ok(op->reply, metrics_json(&op->status));
+		free((void *)op->status.rooms);
+		free((void *)op->status.watches);
+	}
+	status_unload(&op->status);
+	config_unref(op->config);
+	free(op);
+	ops_job_done(ops);
+}
+
+void op_metrics(
+        struct ops *ops, const json_t *request, const struct alert_peer *peer, struct reply *reply)
+{
+	struct op_metrics *op = x_calloc(1, sizeof(*op));
+
+	op->ops = ops;
+	op->reply = reply;
+	op->config = config_ref(ops->config);
+	op->status = (struct report_status){.now_ms = clock_now_ms(), .problem = ""};
+	ops_submit(ops, metrics_work, metrics_done, op);
+}

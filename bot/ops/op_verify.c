@@ -1,0 +1,157 @@
+/*
+ * op_verify.c - op "verify": verifications by emoji (bot/crypto/crypto.h). The word is a person's, on
+ * this host; the list is for whoever may use the socket.
+ *
+ *   action           members                 answer
+ *   list (default)   -                       verifications: array
+ *   accept           user_id, id             verification: how it is now
+ *   confirm          user_id, id             likewise
+ *   mismatch         user_id, id             likewise
+ *   cancel           user_id, id             likewise
+ */
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/base/log.h"
+#include "bot/ops/ops_internal.h"
+
+struct op_verify {
+	struct ops *ops;
+	struct reply *reply;
+	char *action, *user_id, *id;
+	int64_t uid;
+	json_t *list;
+	struct fault fault;
+};
+
+static const char *const actions[] = {"list", "accept", "confirm", "mismatch", "cancel"};
+
+static bool is(const struct op_verify *op, const char *action)
+{
+	return strcmp(op->action, action) == 0;
+}
+
+static enum err act(struct op_verify *op, struct crypto *machine)
+{
+	int64_t now_ms = clock_now_ms();
+
+	if (is(op, "accept"))
+		return crypto_verify_accept(machine, now_ms, op->user_id, op->id, &op->fault);
+	if (is(op, "confirm"))
+		return crypto_verify_confirm(machine, now_ms, op->user_id, op->id, &op->fault);
+	if (is(op, "mismatch") || is(op, "cancel"))
+		return crypto_verify_cancel(
+		        machine, now_ms, op->user_id, op->id, is(op, "mismatch"), &op->fault);
+	return OK;
+}
+
+static enum err verify_work(struct store *store, void *arg)
+{
+	struct op_verify *op = arg;
+	struct crypto *machine = core_machine(vault_core(op->ops->env.on_vault(op->ops->env.arg)));
+	enum err err;
+
+	op->fault = (struct fault){0};
+	json_decref(op->list);
+	op->list = NULL;
+	if (!machine)
+		return fault_set(&op->fault, ERR_BUSY, "the keys are not open yet");
+	err = act(op, machine);
+	if (op->fault.code == ERR_DENIED || op->fault.code == ERR_BUSY) /* kept all the same */
+		err = OK;
+	return err == OK ? crypto_verifications(machine, &op->list) : err;
+}
+
+static json_t *answer_of(const struct op_verify *op)
+{
+	json_t *verification;
+	size_t i;
+
+	if (is(op, "list"))
+		return json_pack("{s:O}", "verifications", op->list);
+	json_array_foreach(op->list, i, verification)
+	{
+		if (op->id &&
+		        strcmp(json_string_value(json_object_get(verification, "id")), op->id) ==
+		                0 &&
+		        strcmp(json_string_value(json_object_get(verification, "user_id")),
+		                op->user_id) == 0)
+			return json_pack("{s:O}", "verification", verification);
+	}
+	return json_pack("{s:s}", "user_id", op->user_id);
+}
+
+static void verify_done(enum err result, const char *message, void *arg)
+{
+	struct op_verify *op = arg;
+	struct ops *ops = op->ops;
+
+	if (result == OK)
+		result = op->fault.code;
+	if (result != OK) {
+		ops_reply_failure(op->reply, result, op->fault.text[0] ? op->fault.text : message);
+	} else {
+		if (!is(op, "list"))
+			log_info("verify", "%s of %s, by uid %lld", op->action, op->user_id,
+			        (long long)op->uid);
+		reply_ok(op->reply, answer_of(op));
+	}
+	if (!is(op, "list"))
+		vault_pump(ops->env.on_vault(ops->env.arg));
+	json_decref(op->list);
+	free(op->action);
+	free(op->user_id);
+	free(op->id);
+	free(op);
+	ops_job_done(ops);
+}
+
+/* A member that must be a string; false: a reply was given. */
+static bool text_of(
+        const json_t *request, const char *name, bool wanted, char **out, struct reply *reply)
+{
+	const json_t *value = json_object_get(request, name);
+
+	if ((!value && !wanted) || json_is_string(value)) {
+		*out = x_strdup_opt(json_string_value(value));
+		return true;
+	}
+	reply_error(reply, "invalid", name, value ? "must be a string" : "is missing", false);
+	return false;
+}
+
+static bool known(const char *action, struct reply *reply)
+{
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+		if (strcmp(actions[i], action) == 0)
+			return true;
+	reply_error(reply, "invalid", "action",
+	        "action must be one of list, accept, confirm, mismatch, cancel", false);
+	return false;
+}
+
+void op_verify(
+        struct ops *ops, const json_t *request, const struct alert_peer *peer, struct reply *reply)
+{
+	struct op_verify *op = x_calloc(1, sizeof(*op));
+	const char *action = json_string_value(json_object_get(request, "action"));
+	bool listing = !action || strcmp(action, "list") == 0;
+	bool good = text_of(request, "action", false, &op->action, reply);
+
+	if (good && !op->action)
+		op->action = x_strdup("list");
+	good = good && known(op->action, reply) && (listing || ops_may_trust(peer, reply)) &&
+	       text_of(request, "user_id", !listing, &op->user_id, reply) &&
+	       text_of(request, "id", !listing, &op->id, reply);
+	if (!good) {
+		free(op->action);
+		free(op->user_id);
+		free(op->id);
+		free(op);
+		return;
+	}
+	op->ops = ops;
+	op->reply = reply;
+	op->uid = peer->uid;
+	ops_submit(ops, verify_work, verify_done, op);
+}

@@ -1,0 +1,213 @@
+/*
+ * op_wait.c - op "wait": answers when an alert is in the room.
+ *
+ * Waiters are checked by a writer job when they come and after each result of the courier; a
+ * single timer keeps their deadlines.
+ */
+#include <inttypes.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/ops/ops_internal.h"
+
+#define WAIT_DEFAULT_MS 30000
+#define WAIT_MAX_MS 600000
+
+struct op_waiter {
+	struct ops *ops;
+	int64_t alert;
+	int64_t deadline_ms; /* monotonic */
+	struct reply *reply;
+	struct op_waiter *next;
+};
+
+/* One look at all waiters' alerts. */
+struct check {
+	struct ops *ops;
+	size_t len;
+	struct check_item {
+		int64_t alert;
+		enum err err;
+		char *event_id;
+		int64_t sent_ms, received_ms;
+		bool aside;
+	} items[];
+};
+
+static void on_deadline(uv_timer_t *timer);
+
+static void waiters_arm(struct ops *ops)
+{
+	const struct op_waiter *waiter;
+	int64_t first_ms = INT64_MAX, now_ms = clock_monotonic_ms();
+
+	for (waiter = ops->waiters; waiter; waiter = waiter->next)
+		if (waiter->deadline_ms < first_ms)
+			first_ms = waiter->deadline_ms;
+	if (first_ms == INT64_MAX) {
+		uv_timer_stop(&ops->timer);
+		return;
+	}
+	uv_timer_start(
+	        &ops->timer, on_deadline, first_ms > now_ms ? (uint64_t)(first_ms - now_ms) : 0, 0);
+}
+
+/* Takes the waiter out of the list and returns its reply. */
+static struct reply *waiter_take(struct op_waiter **at)
+{
+	struct op_waiter *waiter = *at;
+	struct reply *reply = waiter->reply;
+
+	*at = waiter->next;
+	waiter->ops->waiters_len--;
+	reply_on_gone(reply, NULL, NULL);
+	free(waiter);
+	return reply;
+}
+
+static void on_gone(void *arg)
+{
+	struct op_waiter *waiter = arg, **at;
+
+	for (at = &waiter->ops->waiters; *at != waiter; at = &(*at)->next)
+		;
+	reply_error(waiter_take(at), "gone", NULL, "the peer went away", false);
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+	struct ops *ops = timer->data;
+	struct op_waiter **at = &ops->waiters;
+	int64_t now_ms = clock_monotonic_ms();
+
+	while (*at) {
+		if ((*at)->deadline_ms > now_ms)
+			at = &(*at)->next;
+		else
+			reply_error(waiter_take(at), "timeout", NULL,
+			        "not in the room yet; it stays in the queue", true);
+	}
+	waiters_arm(ops);
+}
+
+static enum err check_work(struct store *store, void *arg)
+{
+	struct check *check = arg;
+	size_t i;
+
+	for (i = 0; i < check->len; i++) {
+		struct check_item *item = &check->items[i];
+
+		item->err = alerts_where(store, item->alert, &item->event_id, &item->sent_ms,
+		        &item->received_ms, &item->aside);
+	}
+	return OK;
+}
+
+/* Answers those who wait for this alert, if there is something to say. */
+static void check_answer(struct ops *ops, const struct check_item *item)
+{
+	struct op_waiter **at = &ops->waiters;
+	int64_t latency_ms = item->sent_ms - item->received_ms;
+	char text[400];
+
+	if (item->err == OK && !item->event_id && !item->aside)
+		return;
+	while (*at) {
+		if ((*at)->alert != item->alert) {
+			at = &(*at)->next;
+			continue;
+		}
+		if (item->err != OK) {
+			reply_error(waiter_take(at), err_name(item->err), "alert",
+			        item->err == ERR_NOT_FOUND ? "no alert has that number"
+			                                   : err_text(item->err),
+			        item->err != ERR_NOT_FOUND);
+			continue;
+		}
+		if (item->aside) {
+			reply_error(waiter_take(at), "aside", NULL,
+			        "the homeserver refused it; see status", false);
+			continue;
+		}
+		snprintf(text, sizeof(text), "in the room after %" PRId64 " ms, event %s\n",
+		        latency_ms, item->event_id);
+		reply_ok(waiter_take(at),
+		        json_pack("{s:I, s:s, s:I, s:s}", "alert", (json_int_t)item->alert,
+		                "event_id", item->event_id, "latency_ms", (json_int_t)latency_ms,
+		                "text", text));
+	}
+}
+
+static void check_done(enum err result, const char *message, void *arg)
+{
+	struct check *check = arg;
+	struct ops *ops = check->ops;
+	size_t i;
+
+	ops->check_running = false;
+	for (i = 0; i < check->len; i++) {
+		if (result == OK)
+			check_answer(ops, &check->items[i]);
+		free(check->items[i].event_id);
+	}
+	free(check);
+	waiters_arm(ops);
+	if (ops->check_again && !ops->closing)
+		ops_waiters_check(ops);
+	ops_job_done(ops);
+}
+
+void ops_waiters_check(struct ops *ops)
+{
+	const struct op_waiter *waiter;
+	struct check *check;
+
+	ops->check_again = ops->check_running;
+	if (ops->check_running || !ops->waiters)
+		return;
+	check = x_calloc(1, sizeof(*check) + ops->waiters_len * sizeof(check->items[0]));
+	check->ops = ops;
+	for (waiter = ops->waiters; waiter; waiter = waiter->next)
+		check->items[check->len++].alert = waiter->alert;
+	ops->check_running = true;
+	ops_submit(ops, check_work, check_done, check);
+}
+
+void ops_waiters_end(struct ops *ops)
+{
+	while (ops->waiters)
+		reply_error(waiter_take(&ops->waiters), "stopping", NULL, "the daemon is stopping",
+		        true);
+	uv_timer_stop(&ops->timer);
+}
+
+void op_wait(
+        struct ops *ops, const json_t *request, const struct alert_peer *peer, struct reply *reply)
+{
+	int64_t alert, timeout_ms;
+	struct op_waiter *waiter;
+
+	if (!json_object_get(request, "alert")) {
+		reply_error(reply, "invalid", "alert", "alert (its number) is missing", false);
+		return;
+	}
+	if (!ops_integer(request, "alert", 1, INT64_MAX, 0, &alert, reply) ||
+	        !ops_integer(
+	                request, "timeout_ms", 0, WAIT_MAX_MS, WAIT_DEFAULT_MS, &timeout_ms, reply))
+		return;
+	if (ops->waiters_len >= OPS_WAITERS_MAX) {
+		reply_error(reply, "busy", NULL, "too many are waiting", true);
+		return;
+	}
+	waiter = x_calloc(1, sizeof(*waiter));
+	waiter->ops = ops;
+	waiter->alert = alert;
+	waiter->deadline_ms = clock_monotonic_ms() + timeout_ms;
+	waiter->reply = reply;
+	waiter->next = ops->waiters;
+	ops->waiters = waiter;
+	ops->waiters_len++;
+	reply_on_gone(reply, on_gone, waiter);
+	waiters_arm(ops);
+	ops_waiters_check(ops);
+}

@@ -1,0 +1,69 @@
+/*
+ * ops_internal.h - what the verbs share; for bot/ops/ alone.
+ */
+#pragma once
+
+#include "bot/ops/ops.h"
+
+/* Alerts on their way to the disk at once; more are answered with retry:true. */
+#define OPS_ALERTS_MAX 4096
+#define OPS_WAITERS_MAX 1024
+#define OPS_SUBSCRIBERS_MAX 32
+
+struct op_waiter;
+struct op_subscriber;
+
+struct ops {
+	struct ops_env env;
+	struct config *config;
+	unsigned alerts; /* on their way to the disk */
+	unsigned jobs;   /* writer jobs not done */
+	struct op_waiter *waiters;
+	unsigned waiters_len;
+	bool check_running, check_again; /* of the waiters */
+	uv_timer_t timer;                /* the waiters' deadlines */
+	struct op_subscriber *subscribers;
+	unsigned subscribers_len;
+	bool closing;
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+typedef void (*op_fn)(
+        struct ops *ops, const json_t *request, const struct alert_peer *peer, struct reply *reply);
+
+void op_accept(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
+void op_alert(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
+void op_command(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
+void op_heartbeat(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
+void op_metrics(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
+void op_subscribe(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
+void op_verify(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
+void op_wait(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
+
+/* A writer job that counts in ops->jobs; done gets what writer_done_fn gets. */
+void ops_submit(struct ops *ops, writer_work_fn work, writer_done_fn done, void *arg);
+/* Call last in every such done(). */
+void ops_job_done(struct ops *ops);
+
+/* For ops_take(): a heartbeat, and the refusal of what can never be taken in. */
+void ops_take_heartbeat(struct ops *ops, const json_t *request, ops_taken_fn done, void *arg);
+void ops_take_refusal(
+        struct ops *ops, const struct alert_fault *fault, ops_taken_fn done, void *arg);
+
+/* Answers with the error of a failed job. */
+void ops_reply_failure(struct reply *reply, enum err result, const char *message);
+
+/* An integer member within [min, max]; absent = fallback. False: the reply was given. */
+bool ops_integer(const json_t *request, const char *name, int64_t min, int64_t max,
+        int64_t fallback, int64_t *out, struct reply *reply);
+
+/* Whom the bot trusts is for the host's root and the daemon's own user to say. False: the reply was
+ * given. */
+bool ops_may_trust(const struct alert_peer *peer, struct reply *reply);
+
+/* wait.c and subscribe.c */
+void ops_waiters_check(struct ops *ops);
+void ops_waiters_end(struct ops *ops);
+void ops_publish(struct ops *ops, json_t *event); /* takes the reference */
+void ops_subscribers_end(struct ops *ops);

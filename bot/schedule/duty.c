@@ -1,0 +1,241 @@
+/*
+ * duty.c - see duty.h.
+ */
+#include <assert.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/base/log.h"
+#include "bot/schedule/duty.h"
+#include "handlers/oncall/ack.h"
+#include "handlers/heartbeats/app_heartbeat.h"
+#include "handlers/oncall/escalate.h"
+#include "handlers/heartbeats/heartbeat.h"
+#include "handlers/silences/quiet.h"
+#include "handlers/silences/silence.h"
+
+#define FIRST_MS CLOCK_SECOND_MS
+#define EVERY_MS (5 * CLOCK_SECOND_MS)
+
+struct duty {
+	struct duty_env env;
+	struct config *config;
+	uv_timer_t timer;
+	struct heartbeat_memory memory;
+	int64_t failing_since_ms; /* monotonic; 0 = the last look went well */
+	bool failure_told;
+	unsigned jobs; /* not done */
+	bool looking;  /* one of them looks at heartbeats */
+	bool closing, timer_closed;
+	struct config *tidy_config; /* referenced, of the job for silences and acks; NULL = none */
+	json_t *tidy_happened;      /* array, filled by it */
+	/* of the job for heartbeats */
+	struct config *job_config;       /* referenced */
+	struct report_status job_status; /* a copy */
+	struct heartbeat_result job_result;
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+static void maybe_closed(struct duty *duty)
+{
+	void (*closed)(void *arg) = duty->closed;
+	void *arg = duty->closed_arg;
+
+	if (!duty->timer_closed || duty->jobs > 0)
+		return;
+	config_unref(duty->config);
+	free(duty);
+	closed(arg);
+}
+
+/* Call last in every done(). */
+static void job_done(struct duty *duty)
+{
+	duty->jobs--;
+	if (duty->closing)
+		maybe_closed(duty);
+}
+
+/* --- silences and acks -------------------------------------------------------------------- */
+
+static enum err tidy_work(struct store *store, void *arg)
+{
+	struct duty *duty = arg;
+	struct deliver d = {.store = store,
+	        .config = duty->tidy_config,
+	        .now_ms = clock_now_ms(),
+	        .happened = duty->tidy_happened};
+	enum err err = silence_end_due(&d);
+
+	if (err == OK)
+		err = quiet_end_due(&d);
+	if (err == OK)
+		err = ack_end_due(&d);
+	return err == OK ? escalate_duty(&d) : err;
+}
+
+static void tidy_done(enum err result, const char *message, void *arg)
+{
+	struct duty *duty = arg;
+	json_t *event;
+	size_t i;
+
+	config_unref(duty->tidy_config);
+	duty->tidy_config = NULL;
+	if (result != OK)
+		log_error("duty", "reminders and silences could not be looked at: %s", message);
+	json_array_foreach(duty->tidy_happened, i, event)
+	{
+		if (result == OK)
+			duty->env.on_happened(json_incref(event), duty->env.arg);
+	}
+	json_decref(duty->tidy_happened);
+	courier_poke(duty->env.courier);
+	job_done(duty);
+}
+
+static void tidy(struct duty *duty)
+{
+	if (duty->tidy_config)
+		return;
+	duty->tidy_config = config_ref(duty->config);
+	duty->tidy_happened = json_array();
+	duty->jobs++;
+	writer_submit(duty->env.writer, tidy_work, tidy_done, duty);
+}
+
+/* --- heartbeats: a job of their own, so that nothing else can be in their way -------------- */
+
+static enum err look_work(struct store *store, void *arg)
+{
+	struct duty *duty = arg;
+	struct deliver d = {.store = store, .config = duty->job_config, .now_ms = clock_now_ms()};
+	struct heartbeat_result *result = &duty->job_result;
+	enum err err = heartbeat_look(&d, &duty->job_status, &duty->memory, result);
+
+	return err == OK ? app_heartbeat_look(&d, result->leapt, result->happened) : err;
+}
+
+static void look(struct duty *duty);
+
+/* A heartbeat that cannot even be written down is missing too. */
+static void failed(struct duty *duty, const char *message)
+{
+	int64_t now_ms = clock_monotonic_ms();
+	char *text;
+
+	log_error("duty", "heartbeats could not be looked at: %s", message);
+	if (!duty->failing_since_ms)
+		duty->failing_since_ms = now_ms;
+	if (duty->failure_told ||
+	        now_ms - duty->failing_since_ms < duty->config->heartbeat.grace_ms)
+		return;
+	duty->failure_told = true;
+	text = x_asprintf("🚨 %s cannot work: its database: %s", duty->config->matrix.user, message);
+	meta_raise(duty->env.meta, text);
+	free(text);
+}
+
+static void succeeded(struct duty *duty)
+{
+	const struct heartbeat_result *result = &duty->job_result;
+	json_t *event;
+	size_t i;
+
+	duty->failing_since_ms = 0;
+	duty->failure_told = false;
+	duty->memory = result->memory;
+	if (result->tell)
+		meta_raise(duty->env.meta, result->tell);
+	if (result->ping)
+		meta_ping(duty->env.meta);
+	json_array_foreach(result->happened, i, event)
+	{
+		duty->env.on_happened(json_incref(event), duty->env.arg);
+	}
+}
+
+static void look_done(enum err result, const char *message, void *arg)
+{
+	struct duty *duty = arg;
+	bool again = false;
+
+	duty->looking = false;
+	if (result == OK) {
+		succeeded(duty);
+		/* that it was told is written down at once, so that no restart tells it again */
+		again = duty->job_result.tell || duty->job_result.ping;
+	} else {
+		failed(duty, message);
+	}
+	heartbeat_result_finish(&duty->job_result);
+	json_decref(duty->job_result.happened);
+	report_status_finish(&duty->job_status);
+	config_unref(duty->job_config);
+	courier_poke(duty->env.courier);
+	if (again)
+		look(duty);
+	job_done(duty);
+}
+
+static void look(struct duty *duty)
+{
+	struct report_status status = {
+	        .now_ms = clock_now_ms(), .version = BOT_VERSION, .problem = ""};
+
+	if (duty->looking)
+		return;
+	duty->looking = true;
+	duty->job_config = config_ref(duty->config);
+	duty->env.on_status(&status, duty->env.arg);
+	report_status_take(&status, &duty->job_status);
+	duty->job_result = (struct heartbeat_result){.happened = json_array()};
+	duty->jobs++;
+	writer_submit(duty->env.writer, look_work, look_done, duty);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct duty *duty = timer->data;
+
+	look(duty);
+	tidy(duty);
+}
+
+/* --- life --------------------------------------------------------------------------------- */
+
+struct duty *duty_create(const struct duty_env *env, struct config *config)
+{
+	struct duty *duty = x_calloc(1, sizeof(*duty));
+
+	duty->env = *env;
+	duty->config = config_ref(config);
+	uv_timer_init(env->loop, &duty->timer);
+	duty->timer.data = duty;
+	uv_timer_start(&duty->timer, on_timer, FIRST_MS, EVERY_MS);
+	return duty;
+}
+
+void duty_configure(struct duty *duty, struct config *config)
+{
+	config_ref(config);
+	config_unref(duty->config);
+	duty->config = config;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	struct duty *duty = handle->data;
+
+	duty->timer_closed = true;
+	maybe_closed(duty);
+}
+
+void duty_close(struct duty *duty, void (*closed)(void *arg), void *arg)
+{
+	assert(!duty->closing);
+	duty->closing = true;
+	duty->closed = closed;
+	duty->closed_arg = arg;
+	uv_close((uv_handle_t *)&duty->timer, on_timer_closed);
+}

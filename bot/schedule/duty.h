@@ -1,0 +1,36 @@
+/*
+ * duty.h - what falls due by itself: silences that end, acks that are over, failures that nobody
+ * took on, heartbeats. Looked at every few seconds by the wall clock, in a writer job: a clock
+ * that was changed and a machine that slept are noticed at once.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <uv.h>
+#include "bot/config/config.h"
+#include "bot/delivery/courier.h"
+#include "bot/meta/meta.h"
+#include "bot/loop/writer.h"
+#include "handlers/commands/report.h"
+
+struct duty;
+
+/* All borrowed. */
+struct duty_env {
+	uv_loop_t *loop;
+	struct writer *writer;
+	struct courier *courier;
+	struct meta *meta;
+	/* Fills in what the loop knows, as for `status`; rooms is an array that the caller
+	 * frees. */
+	void (*on_status)(struct report_status *status, void *arg);
+	/* What subscribers are told; takes the reference. */
+	void (*on_happened)(json_t *event, void *arg);
+	void *arg;
+};
+
+/* The config is referenced. */
+struct duty *duty_create(const struct duty_env *env, struct config *config);
+void duty_configure(struct duty *duty, struct config *config);
+/* What it borrows must be open still. Calls closed(arg) once and frees. */
+void duty_close(struct duty *duty, void (*closed)(void *arg), void *arg);

@@ -1,0 +1,100 @@
+/*
+ * pruner.c - see pruner.h.
+ */
+#include "bot/schedule/pruner.h"
+
+#include <assert.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/base/log.h"
+
+#define FIRST_MS (10 * CLOCK_SECOND_MS)
+#define EVERY_MS (5 * CLOCK_MINUTE_MS)
+
+struct prune {
+	struct writer *writer;
+	struct config *config;
+	uv_timer_t timer;
+	int64_t before_ms; /* of the job */
+	bool working;      /* the job is under way */
+	bool closing, timer_closed;
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+static void maybe_closed(struct prune *prune)
+{
+	void (*closed)(void *arg) = prune->closed;
+	void *arg = prune->closed_arg;
+
+	if (!prune->timer_closed || prune->working)
+		return;
+	config_unref(prune->config);
+	free(prune);
+	closed(arg);
+}
+
+static enum err prune_work(struct store *store, void *arg)
+{
+	const struct prune *prune = arg;
+
+	return store_prune(store, prune->before_ms);
+}
+
+static void prune_done(enum err result, const char *message, void *arg)
+{
+	struct prune *prune = arg;
+
+	if (result != OK)
+		log_warning("prune", "could not delete what is over the retention: %s", message);
+	prune->working = false;
+	if (prune->closing)
+		maybe_closed(prune);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct prune *prune = timer->data;
+
+	if (prune->working || prune->config->storage.retention_ms == 0)
+		return;
+	prune->before_ms = clock_now_ms() - prune->config->storage.retention_ms;
+	prune->working = true;
+	writer_submit(prune->writer, prune_work, prune_done, prune);
+}
+
+struct prune *prune_create(uv_loop_t *loop, struct writer *writer, struct config *config)
+{
+	struct prune *prune = x_calloc(1, sizeof(*prune));
+
+	prune->writer = writer;
+	prune->config = config_ref(config);
+	uv_timer_init(loop, &prune->timer);
+	prune->timer.data = prune;
+	uv_timer_start(&prune->timer, on_timer, FIRST_MS, EVERY_MS);
+	return prune;
+}
+
+void prune_configure(struct prune *prune, struct config *config)
+{
+	config_ref(config);
+	config_unref(prune->config);
+	prune->config = config;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	struct prune *prune = handle->data;
+
+	prune->timer_closed = true;
+	maybe_closed(prune);
+}
+
+void prune_close(struct prune *prune, void (*closed)(void *arg), void *arg)
+{
+	assert(!prune->closing);
+	prune->closing = true;
+	prune->closed = closed;
+	prune->closed_arg = arg;
+	uv_close((uv_handle_t *)&prune->timer, on_timer_closed);
+}

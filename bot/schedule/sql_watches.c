@@ -1,0 +1,368 @@
+/*
+ * sql_watches.c - see sql_watches.h.
+ *
+ * A run belongs to the pool thread from uv_queue_work() to after_query(), then to the writer's
+ * from writer_submit() to run_done(); the loop keeps the rest. While a query is on the pool the
+ * one timer is its time limit, else it waits for the next watch.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/base/log.h"
+#include "bot/schedule/sql_watches.h"
+#include "handlers/watches/sql_watch.h"
+
+#define LOOK_MS (30 * CLOCK_SECOND_MS) /* at the clock, which may be set */
+#define GRACE_MS CLOCK_SECOND_MS       /* that a query has to end by itself */
+
+/* What is kept of a watch beside the config. */
+struct item {
+	struct sqlwatch_times times;
+	size_t firing;
+	char problem[256];
+};
+
+struct run {
+	struct sqlwatches *watches;
+	struct config *config; /* referenced; the watch borrows from it */
+	struct sqlwatch watch; /* its name is owned */
+	unsigned generation;   /* of the list it was taken from */
+	size_t place;          /* in the list */
+	uv_work_t work;
+	struct query *query;
+	bool on_pool;
+	struct query_rows rows;
+	struct fault fault;
+	enum err code;
+	struct sqlwatch_report report;
+};
+
+struct forget {
+	struct sqlwatches *watches;
+	struct config *config; /* referenced */
+	struct sqlwatch *list;
+	size_t len;
+	struct sqlwatch_report report;
+};
+
+struct sqlwatches {
+	struct sqlwatches_env env;
+	struct config *config;
+	struct sqlwatch *list;
+	struct item *items; /* one for each of the list */
+	size_t len;
+	unsigned generation; /* of the list */
+	uv_timer_t timer;
+	struct run *run;  /* or NULL */
+	unsigned forgets; /* jobs under way */
+	bool closing, timer_closed;
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+static void schedule(struct sqlwatches *watches);
+
+static void maybe_closed(struct sqlwatches *watches)
+{
+	void (*closed)(void *arg) = watches->closed;
+	void *arg = watches->closed_arg;
+
+	if (!watches->timer_closed || watches->run || watches->forgets > 0)
+		return;
+	sqlwatch_list_free(watches->list, watches->len);
+	free(watches->items);
+	config_unref(watches->config);
+	free(watches);
+	closed(arg);
+}
+
+static void publish(struct sqlwatches *watches, struct sqlwatch_report *report, enum err result)
+{
+	json_t *event;
+	size_t i;
+
+	json_array_foreach(report->events, i, event) if (result == OK && !watches->closing)
+	        watches->env.on_happened(json_incref(event), watches->env.arg);
+	if (json_array_size(report->events) > 0 && !watches->closing)
+		courier_poke(watches->env.courier);
+	sqlwatch_report_finish(report);
+}
+
+/* --- a run ---------------------------------------------------------------------------------- */
+
+static void run_end(struct run *run)
+{
+	struct sqlwatches *watches = run->watches;
+
+	watches->run = NULL;
+	query_destroy(run->query);
+	query_rows_finish(&run->rows);
+	sqlwatch_report_finish(&run->report);
+	free(run->watch.name);
+	config_unref(run->config);
+	free(run);
+	if (watches->closing)
+		maybe_closed(watches);
+	else
+		schedule(watches);
+}
+
+/* True when the list is another since: the result is of no watch that there is. */
+static bool is_stale(const struct run *run)
+{
+	return run->watches->closing || run->generation != run->watches->generation;
+}
+
+static void log_problem(const struct sqlwatch *watch, const struct item *item)
+{
+	if (item->problem[0])
+		log_warning("watch", "%s: %s", watch->name, item->problem);
+	else
+		log_info("watch", "%s: looks well again", watch->name);
+}
+
+static void run_done(enum err result, const char *message, void *arg)
+{
+	struct run *run = arg;
+	struct item *item;
+
+	if (result != OK)
+		log_error("watch", "%s: its result could not be stored: %s", run->watch.name,
+		        message);
+	if (!is_stale(run)) {
+		item = &run->watches->items[run->place];
+		item->times.failed = result != OK || run->code != OK;
+		if (result == OK) {
+			bool news = strcmp(item->problem, run->report.problem) != 0;
+
+			item->firing = run->report.firing;
+			snprintf(item->problem, sizeof(item->problem), "%s", run->report.problem);
+			if (news)
+				log_problem(&run->watch, item);
+		}
+	}
+	publish(run->watches, &run->report, result);
+	run_end(run);
+}
+
+/* In a transaction. */
+static enum err run_apply(struct store *store, void *arg)
+{
+	struct run *run = arg;
+	struct deliver d = {.store = store, .config = run->config, .now_ms = clock_now_ms()};
+	struct sqlwatch_result result = {run->code, run->fault.text, &run->rows};
+
+	return sqlwatch_apply(&d, &run->watch, &result, &run->report);
+}
+
+/* On the pool. */
+static void run_query(uv_work_t *work)
+{
+	struct run *run = work->data;
+
+	run->code = query_run(run->query, &run->rows, &run->fault);
+}
+
+static void after_query(uv_work_t *work, int status)
+{
+	struct run *run = work->data;
+
+	run->on_pool = false;
+	if (is_stale(run))
+		run_end(run);
+	else
+		writer_submit(run->watches->env.writer, run_apply, run_done, run);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct sqlwatches *watches = timer->data;
+
+	if (watches->run && watches->run->on_pool)
+		query_interrupt(watches->run->query);
+	else if (!watches->run)
+		schedule(watches);
+}
+
+static void start(struct sqlwatches *watches, size_t place, int64_t now_ms)
+{
+	struct run *run = x_calloc(1, sizeof(*run));
+	struct query_ask ask;
+
+	run->watches = watches;
+	run->config = config_ref(watches->config);
+	run->watch = watches->list[place];
+	run->watch.name = x_strdup(watches->list[place].name);
+	run->generation = watches->generation;
+	run->place = place;
+	run->work.data = run;
+	ask = sqlwatch_ask(&run->watch, now_ms);
+	run->query = query_create(&ask);
+	run->on_pool = true;
+	watches->run = run;
+	watches->items[place].times.last_ms = now_ms;
+	uv_queue_work(watches->env.loop, &run->work, run_query, after_query);
+	/* SQLite's own limit is looked at between its steps, and some steps are long */
+	uv_timer_start(&watches->timer, on_timer, QUERY_LIMIT_MS + GRACE_MS, 0);
+}
+
+/* --- when ----------------------------------------------------------------------------------- */
+
+/* Starts what is due, or waits for it. */
+static void schedule(struct sqlwatches *watches)
+{
+	int64_t now_ms = clock_now_ms(), due_ms = INT64_MAX;
+	size_t place = 0, i;
+
+	if (watches->closing || watches->run || watches->len == 0)
+		return;
+	for (i = 0; i < watches->len; i++) {
+		int64_t ms = sqlwatch_due_ms(
+		        &watches->items[i].times, watches->list[i].every_ms, now_ms);
+
+		if (ms < due_ms) {
+			due_ms = ms;
+			place = i;
+		}
+	}
+	if (due_ms <= now_ms)
+		start(watches, place, now_ms);
+	else
+		uv_timer_start(&watches->timer, on_timer,
+		        (uint64_t)(due_ms - now_ms < LOOK_MS ? due_ms - now_ms : LOOK_MS), 0);
+}
+
+/* --- the list ------------------------------------------------------------------------------- */
+
+static enum err forget_work(struct store *store, void *arg)
+{
+	struct forget *forget = arg;
+	struct deliver d = {.store = store, .config = forget->config, .now_ms = clock_now_ms()};
+
+	return sqlwatch_forget(&d, forget->list, forget->len, &forget->report);
+}
+
+static void forget_done(enum err result, const char *message, void *arg)
+{
+	struct forget *forget = arg;
+	struct sqlwatches *watches = forget->watches;
+
+	if (result != OK)
+		log_error("watch", "what removed watches had found is not resolved: %s", message);
+	publish(watches, &forget->report, result);
+	sqlwatch_list_free(forget->list, forget->len);
+	config_unref(forget->config);
+	free(forget);
+	watches->forgets--;
+	if (watches->closing)
+		maybe_closed(watches);
+}
+
+/* Resolves what is left of watches that are gone. */
+static void forget_others(struct sqlwatches *watches)
+{
+	struct forget *forget = x_calloc(1, sizeof(*forget));
+
+	forget->watches = watches;
+	forget->config = config_ref(watches->config);
+	sqlwatch_list(forget->config, &forget->list, &forget->len);
+	watches->forgets++;
+	writer_submit(watches->env.writer, forget_work, forget_done, forget);
+}
+
+/* The item of a watch that asks the same as before, or NULL. */
+static const struct item *find_same(const struct sqlwatch *list, const struct item *items,
+        size_t len, const struct sqlwatch *watch)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (strcmp(list[i].name, watch->name) == 0 &&
+		        list[i].threshold == watch->threshold &&
+		        strcmp(list[i].database, watch->database) == 0 &&
+		        strcmp(list[i].sql, watch->sql) == 0)
+			return &items[i];
+	return NULL;
+}
+
+void sqlwatches_configure(struct sqlwatches *watches, struct config *config)
+{
+	struct sqlwatch *old_list = watches->list;
+	struct item *old_items = watches->items;
+	struct config *old_config = watches->config;
+	size_t old_len = watches->len, i;
+	int64_t now_ms = clock_now_ms();
+
+	watches->config = config_ref(config);
+	sqlwatch_list(config, &watches->list, &watches->len);
+	watches->items = x_calloc(watches->len + 1, sizeof(*watches->items));
+	for (i = 0; i < watches->len; i++) {
+		const struct item *same =
+		        find_same(old_list, old_items, old_len, &watches->list[i]);
+
+		if (same)
+			watches->items[i] = *same;
+		else
+			watches->items[i].times.first_ms =
+			        sqlwatch_first_ms(i, watches->len, now_ms);
+	}
+	watches->generation++;
+	if (watches->run) {
+		query_interrupt(watches->run->query); /* its result is of no use */
+		for (i = 0; i < watches->len; i++)
+			if (strcmp(watches->list[i].name, watches->run->watch.name) == 0)
+				watches->items[i].times.last_ms = 0; /* again, and at once */
+	}
+	sqlwatch_list_free(old_list, old_len);
+	free(old_items);
+	config_unref(old_config);
+	forget_others(watches);
+	schedule(watches);
+}
+
+struct sqlwatches *sqlwatches_create(const struct sqlwatches_env *env, struct config *config)
+{
+	struct sqlwatches *watches = x_calloc(1, sizeof(*watches));
+
+	watches->env = *env;
+	uv_timer_init(env->loop, &watches->timer);
+	watches->timer.data = watches;
+	sqlwatches_configure(watches, config);
+	return watches;
+}
+
+struct report_watch *sqlwatches_report(const struct sqlwatches *watches, size_t *len)
+{
+	struct report_watch *report = x_calloc(watches->len + 1, sizeof(*report));
+	size_t i;
+
+	for (i = 0; i < watches->len; i++) {
+		report[i].name = watches->list[i].name;
+		report[i].problem = watches->items[i].problem;
+		report[i].last_ms = watches->items[i].times.last_ms;
+		report[i].firing = watches->items[i].firing;
+	}
+	*len = watches->len;
+	return report;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	struct sqlwatches *watches = handle->data;
+
+	watches->timer_closed = true;
+	maybe_closed(watches);
+}
+
+void sqlwatches_close(struct sqlwatches *watches, void (*closed)(void *arg), void *arg)
+{
+	assert(!watches->closing);
+	watches->closing = true;
+	watches->closed = closed;
+	watches->closed_arg = arg;
+	if (watches->run && watches->run->on_pool)
+		query_interrupt(watches->run->query);
+	uv_close((uv_handle_t *)&watches->timer, on_timer_closed);
+}

@@ -1,0 +1,331 @@
+/*
+ * check_local.c - of `check`: what is on this machine: database, spool, socket, call_monitor.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "bot/base/alloc.h"
+#include "bot/setup/check.h"
+#include "bot/exit.h"
+#include "storage/keys.h"
+#include "storage/outbox.h"
+#include "storage/probe.h"
+#include "storage/state.h"
+
+/* --- folders -------------------------------------------------------------------------------- */
+
+enum folder { FOLDER_GOOD, FOLDER_MISSING, FOLDER_BAD };
+
+static const char *user_name(void)
+{
+	const struct passwd *pw = getpwuid(geteuid());
+
+	return pw ? pw->pw_name : "this user";
+}
+
+static void tell_not_writable(struct check *check, const char *what, const char *folder)
+{
+	check_fault(check, EX_CONFIG, what, "%s: %s may not write there", folder, user_name());
+	check_fix(check, "run this as the daemon's user, or: chown %s %s", user_name(), folder);
+}
+
+/* Tells what is bad; a missing folder is good when it can be made, as the daemon does. */
+static enum folder look_at_folder(struct check *check, const char *what, const char *folder)
+{
+	struct stat st;
+	char *copy;
+	const char *parent;
+	enum folder result = FOLDER_MISSING;
+
+	if (stat(folder, &st) == 0) {
+		if (!S_ISDIR(st.st_mode)) {
+			check_fault(check, EX_CONFIG, what, "%s: is no folder", folder);
+			return FOLDER_BAD;
+		}
+		if (access(folder, W_OK | X_OK) == 0)
+			return FOLDER_GOOD;
+		tell_not_writable(check, what, folder);
+		return FOLDER_BAD;
+	}
+	if (errno != ENOENT) {
+		check_fault(check, EX_CONFIG, what, "%s: %s", folder, strerror(errno));
+		return FOLDER_BAD;
+	}
+	copy = x_strdup(folder);
+	parent = dirname(copy);
+	if (access(parent, F_OK) != 0) {
+		check_fault(check, EX_CONFIG, what, "%s: there is no such folder", parent);
+		check_fix(check, "make it: mkdir -p -m 700 %s", parent);
+		result = FOLDER_BAD;
+	} else if (access(parent, W_OK | X_OK) != 0) {
+		tell_not_writable(check, what, parent);
+		result = FOLDER_BAD;
+	}
+	free(copy);
+	return result;
+}
+
+/* --- database ------------------------------------------------------------------------------- */
+
+/* The database belongs to one device: another one's keys and transaction ids are of no use. */
+static void look_at_device(struct check *check, struct store *store)
+{
+	char *stored = NULL;
+
+	if (state_get(store, "device_id", &stored) != OK || !check->device_id) {
+		free(stored);
+		return;
+	}
+	if (strcmp(stored, check->device_id) == 0) {
+		check_good(check, "device", "%s, as in the database", stored);
+	} else {
+		check_fault(check, EX_CONFIG, "device",
+		        "the token is of device %s, the database of %s", check->device_id, stored);
+		check_fix(check, "put the old token back; or log in again (matrix-telemetry-bot "
+		                 "login keeps the "
+		                 "database's device); or start once with: matrix-telemetry-bot run "
+		                 "--accept-new-device");
+	}
+	free(stored);
+}
+
+static void look_at_queue(struct check *check, struct store *store)
+{
+	int64_t waiting, aside, oldest_ms;
+
+	if (outbox_counts(store, &waiting, &aside, &oldest_ms) != OK)
+		return;
+	if (aside > 0) {
+		check_warning(check, "queue",
+		        "%" PRId64 " waiting, %" PRId64
+		        " set aside since the homeserver refused them",
+		        waiting, aside);
+		check_fix(
+		        check, "see matrix-telemetry-bot status; then: matrix-telemetry-bot retry");
+	} else {
+		check_good(check, "queue", "%" PRId64 " waiting, none set aside", waiting);
+	}
+}
+
+#define WITHHELD "withheld "
+
+struct notices {
+	struct check *check;
+	int others;
+};
+
+/* What is remembered of encryption: a reader's client that gives this device no keys does not
+ * trust it. */
+static void take_notice(char *key, char *value, void *arg)
+{
+	struct notices *notices = arg;
+	json_t *row = json_loads(value, 0, NULL);
+	const char *text = json_string_value(json_object_get(row, "text"));
+
+	if (text && strncmp(key, WITHHELD, strlen(WITHHELD)) == 0) {
+		check_warning(notices->check, "encryption", "%s", text);
+		check_fix(notices->check,
+		        "this device must be signed (see device); then let that user write again: "
+		        "a key that comes ends this");
+	} else if (text) {
+		notices->others++;
+	}
+	json_decref(row);
+	free(key);
+	free(value);
+}
+
+static void look_at_notices(struct check *check, struct store *store)
+{
+	struct notices notices = {.check = check};
+
+	if (keys_list(store, "notice", "", take_notice, &notices) == OK && notices.others > 0) {
+		check_warning(check, "encryption", "%d refused or failed so far", notices.others);
+		check_fix(check, "see matrix-telemetry-bot status");
+	}
+}
+
+static void look_into_database(struct check *check, const char *path)
+{
+	struct fault fault = {0};
+	struct store *store;
+	struct stat st;
+
+	if (stat(path, &st) == 0 && access(path, R_OK | W_OK) != 0) {
+		tell_not_writable(check, "database", path);
+		return;
+	}
+	if (store_open_readonly(&store, path, &fault) != OK) {
+		if (fault.code == ERR_NOT_FOUND || access(path, F_OK) != 0) {
+			check_good(check, "database", "%s: will be made at the first start", path);
+			return;
+		}
+		check_fault(check, EX_CONFIG, "database", "%s", fault.text);
+		if (fault.code == ERR_UNSUPPORTED)
+			check_fix(check,
+			        "a newer program wrote it: run that one; an older one's is brought "
+			        "up to date when the daemon starts");
+		return;
+	}
+	if ((st.st_mode & 077) != 0) {
+		check_warning(check, "database", "%s: others can read it", path);
+		check_fix(check, "run: chmod 600 %s", path);
+	} else {
+		check_good(check, "database", "%s, schema %d", path, store_schema());
+	}
+	look_at_device(check, store);
+	look_at_queue(check, store);
+	look_at_notices(check, store);
+	store_close(store);
+}
+
+void check_database(struct check *check)
+{
+	const char *path = check->config->storage.database;
+	char *copy = x_strdup(path);
+	const char *folder = dirname(copy);
+
+	switch (look_at_folder(check, "database", folder)) {
+	case FOLDER_GOOD:
+		look_into_database(check, path);
+		break;
+	case FOLDER_MISSING:
+		check_good(check, "database", "%s: will be made at the first start", path);
+		break;
+	case FOLDER_BAD:
+		break;
+	}
+	free(copy);
+}
+
+/* --- spool ---------------------------------------------------------------------------------- */
+
+static bool ends_in(const char *name, const char *end)
+{
+	size_t len = strlen(name), end_len = strlen(end);
+
+	return len > end_len && strcmp(name + len - end_len, end) == 0;
+}
+
+static void count_files(const char *folder, unsigned *waiting, unsigned *bad)
+{
+	DIR *dir = opendir(folder);
+	const struct dirent *entry;
+
+	*waiting = *bad = 0;
+	while (dir && (entry = readdir(dir))) {
+		*waiting += ends_in(entry->d_name, ".json");
+		*bad += ends_in(entry->d_name, ".bad");
+	}
+	if (dir)
+		closedir(dir);
+}
+
+void check_spool(struct check *check)
+{
+	const char *folder = check->config->storage.spool;
+	enum folder state = look_at_folder(check, "spool", folder);
+	unsigned waiting, bad;
+
+	if (state == FOLDER_MISSING)
+		check_good(check, "spool", "%s: will be made at the first start", folder);
+	if (state != FOLDER_GOOD)
+		return;
+	count_files(folder, &waiting, &bad);
+	if (bad > 0) {
+		check_warning(check, "spool", "%s: %u waiting, %u that are no alerts", folder,
+		        waiting, bad);
+		check_fix(check, "look into %s/*.bad and delete them", folder);
+	} else {
+		check_good(check, "spool", "%s: %u waiting", folder, waiting);
+	}
+}
+
+/* --- socket --------------------------------------------------------------------------------- */
+
+/* 0, or errno. */
+static int try_connect(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int error = 0;
+
+	/* validation of the config holds the path short enough */
+	strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+		error = errno;
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
+static void look_at_socket(struct check *check, const char *path)
+{
+	int error = try_connect(path);
+
+	if (error == 0 || error == EAGAIN)
+		check_good(check, "socket", "%s: a daemon listens", path);
+	else if (error == EACCES)
+		check_warning(check, "socket", "%s: %s may not use it", path, user_name());
+	else
+		check_good(check, "socket", "%s: no daemon listens", path);
+	if (error == EACCES)
+		check_fix(check, "add the user to the group of [socket] group");
+}
+
+void check_socket(struct check *check)
+{
+	const char *path = check->config->socket.path;
+	char *copy = x_strdup(path);
+	const char *folder = dirname(copy);
+	struct stat st;
+
+	if (lstat(path, &st) == 0) {
+		if (S_ISSOCK(st.st_mode)) {
+			look_at_socket(check, path);
+		} else {
+			check_fault(
+			        check, EX_CONFIG, "socket", "%s: is there, but is no socket", path);
+			check_fix(check, "remove it, or correct [socket] path");
+		}
+	} else if (access(folder, F_OK) != 0) {
+		check_warning(check, "socket", "%s: there is no such folder", folder);
+		check_fix(check,
+		        "systemd makes it at the start (RuntimeDirectory=); else make it, or "
+		        "correct [socket] path");
+	} else if (access(folder, W_OK | X_OK) != 0) {
+		tell_not_writable(check, "socket", folder);
+	} else {
+		check_good(check, "socket", "%s: no daemon listens", path);
+	}
+	free(copy);
+}
+
+/* --- call_monitor --------------------------------------------------------------------------- */
+
+void check_call_monitor(struct check *check)
+{
+	const char *database = check->config->call_monitor.database;
+	const char *table = check->config->call_monitor.calls_table;
+	struct fault fault = {0};
+
+	if (!table) /* what is read there is looked at with the watches */
+		return;
+	if (probe_calls_table(database, table, check->config->call_monitor.calls_columns, &fault) !=
+	        OK) {
+		check_fault(check, EX_CONFIG, "call_monitor", "%s", fault.text);
+		check_fix(check, "correct [call_monitor] database, calls_table and calls_columns");
+	} else if (access(database, W_OK) != 0) {
+		tell_not_writable(check, "call_monitor", database);
+	} else {
+		check_good(check, "call_monitor", "%s, table %s", database, table);
+	}
+}

@@ -1,0 +1,189 @@
+/*
+ * check_rooms.c - of `check`: each room's address, membership, power levels, encryption.
+ */
+#include "bot/setup/check_rooms.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/setup/check.h"
+#include "bot/exit.h"
+#include "bot/matrix/client.h"
+#include "bot/matrix/power.h"
+
+static bool is_string(const json_t *value, const char *text)
+{
+	return json_is_string(value) && strcmp(json_string_value(value), text) == 0;
+}
+
+void room_judge(const struct room_state *state, const char *user_id, struct room_facts *facts)
+{
+	const json_t *levels = state->power_levels;
+	const json_t *membership = json_object_get(state->member, "membership");
+	const char *type = state->encryption ? "m.room.encrypted" : "m.room.message";
+
+	*facts = (struct room_facts){0};
+	facts->joined = is_string(membership, "join");
+	facts->invited = is_string(membership, "invite");
+	facts->encrypted = state->encryption != NULL;
+	facts->creator = power_is_creator(state->create, user_id);
+	facts->needed = power_level(
+	        json_object_get(levels, "events"), type, power_level(levels, "events_default", 0));
+	facts->level = power_level(
+	        json_object_get(levels, "users"), user_id, power_level(levels, "users_default", 0));
+	facts->replaced = json_string_value(json_object_get(state->tombstone, "replacement_room"));
+}
+
+/* --- asking --------------------------------------------------------------------------------- */
+
+static void tell_absent(
+        struct check *check, const char *what, const struct config_room *room, bool invited)
+{
+	if (invited) {
+		check_warning(check, what, "%s: invited, not joined yet", room->address);
+		check_fix(check, "the daemon joins when it runs, if [matrix] invite_from names who "
+		                 "invited it");
+		return;
+	}
+	check_fault(check, EX_UNAVAILABLE, what, "%s: the bot is not in the room", room->address);
+	check_fix(check,
+	        "invite %s there, as a user of [matrix] invite_from; a public room the daemon "
+	        "joins "
+	        "by itself",
+	        check->user_id);
+}
+
+static void tell_facts(struct check *check, const char *what, const struct config_room *room,
+        const struct room_facts *facts)
+{
+	check->encrypted = check->encrypted || facts->encrypted;
+	bool may_send = facts->creator || facts->level >= facts->needed;
+
+	if (!facts->joined) {
+		tell_absent(check, what, room, facts->invited);
+	} else if (facts->replaced) {
+		check_warning(check, what, "%s: was replaced by %s, which the daemon follows",
+		        room->address, facts->replaced);
+		check_fix(check, "put the new address into [rooms]");
+	} else if (!may_send) {
+		check_fault(check, EX_UNAVAILABLE, what,
+		        "%s: the bot may not write: its power level is %" PRId64 ", %" PRId64
+		        " is needed",
+		        room->address, facts->level, facts->needed);
+		check_fix(check, "give %s the power level %" PRId64 " in the room's settings",
+		        check->user_id, facts->needed);
+	} else {
+		check_good(check, what, "%s: joined, may write, %s", room->address,
+		        facts->encrypted ? "encrypted" : "not encrypted");
+	}
+}
+
+/* The room id of an address, owned by the caller; NULL when that was told as a fault. */
+static char *resolve(struct check *check, const char *what, const struct config_room *room)
+{
+	struct ask_answer answer;
+	char *path, *id;
+
+	if (room->address[0] == '!')
+		return x_strdup(room->address);
+	path = mx_path("/v3/directory/room/%s", room->address);
+	ask_call(check->ask, "GET", path, NULL, &answer);
+	free(path);
+	id = x_strdup_opt(json_string_value(json_object_get(answer.body, "room_id")));
+	if (answer.code == ERR_NOT_FOUND) {
+		check_fault(
+		        check, EX_UNAVAILABLE, what, "%s: there is no such alias", room->address);
+		check_fix(check, "give the room this alias, or correct [rooms] %s", room->name);
+	} else if (answer.code != OK || !id) {
+		check_fault(check, answer.code == OK ? EX_TEMPFAIL : exit_of(answer.code), what,
+		        "%s: %s", room->address, answer.code == OK ? "no room id" : answer.error);
+	}
+	ask_answer_finish(&answer);
+	return id;
+}
+
+/* One piece of a room's state; OK with *content NULL when there is none. */
+static enum err get_state(struct check *check, const char *room_id, const char *rest,
+        json_t **content, struct ask_answer *answer)
+{
+	char *path = mx_path("/v3/rooms/%s/state/", room_id);
+	char *full = x_asprintf("%s%s", path, rest);
+
+	ask_call(check->ask, "GET", full, NULL, answer);
+	free(full);
+	free(path);
+	*content = answer->body;
+	if (answer->code == OK)
+		return OK;
+	ask_answer_finish(answer);
+	*content = NULL;
+	return answer->code == ERR_NOT_FOUND ? OK : answer->code;
+}
+
+/* Asks for all pieces; the first failure ends it. */
+static enum err get_all_state(
+        struct check *check, const char *room_id, json_t *pieces[5], struct ask_answer *answer)
+{
+	static const char *const rest[] = {"m.room.power_levels/", "m.room.encryption/",
+	        "m.room.tombstone/", "m.room.create/?format=event"};
+	char *member = mx_path("m.room.member/%s", check->user_id);
+	enum err err = get_state(check, room_id, member, &pieces[0], answer);
+	size_t i;
+
+	free(member);
+	for (i = 0; i < 4 && err == OK; i++)
+		err = get_state(check, room_id, rest[i], &pieces[i + 1], answer);
+	return err;
+}
+
+static void check_room(struct check *check, const struct config_room *room)
+{
+	char *what = x_asprintf("room %s", room->name);
+	char *id = resolve(check, what, room);
+	json_t *pieces[5] = {NULL};
+	struct ask_answer answer;
+	struct room_facts facts;
+	enum err err;
+	size_t i;
+
+	if (id) {
+		err = get_all_state(check, id, pieces, &answer);
+		const struct room_state state = {
+		        pieces[0], pieces[1], pieces[2], pieces[3], pieces[4]};
+
+		room_judge(&state, check->user_id, &facts);
+		if (err == OK || err == ERR_DENIED)
+			tell_facts(check, what, room, &facts);
+		else
+			check_fault(
+			        check, exit_of(err), what, "%s: %s", room->address, answer.error);
+	}
+	for (i = 0; i < 5; i++)
+		json_decref(pieces[i]);
+	free(id);
+	free(what);
+}
+
+/* Rooms of equal address are one. */
+static bool is_repeated(const struct config *config, size_t index)
+{
+	size_t i;
+
+	for (i = 0; i < index; i++)
+		if (strcmp(config->rooms[i].address, config->rooms[index].address) == 0)
+			return true;
+	return false;
+}
+
+void check_rooms(struct check *check)
+{
+	const struct config *config = check->config;
+	size_t i;
+
+	if (!check->logged_in)
+		return;
+	for (i = 0; i < config->rooms_len; i++)
+		if (!is_repeated(config, i))
+			check_room(check, &config->rooms[i]);
+}

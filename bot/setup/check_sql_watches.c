@@ -1,0 +1,81 @@
+/*
+ * check_sql_watches.c - of `check`: does the query of each watch run, and are its rows alerts?
+ */
+#include <stdio.h>
+#include <sysexits.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/setup/check.h"
+#include "handlers/watches/sql_watch.h"
+
+/* The first row that is no alert; 0 = all are. */
+static size_t find_bad(const struct check *check, const struct sqlwatch *watch,
+        const struct query_rows *rows, struct alert_fault *fault)
+{
+	size_t bad = 0, i;
+
+	for (i = 0; i < rows->rows && !bad; i++) {
+		json_t *request = sqlwatch_request(check->config, watch, rows, i);
+		struct alert *alert;
+
+		if (alert_parse(request, check->config, clock_now_ms(), &alert, fault) != OK)
+			bad = i + 1;
+		alert_destroy(alert);
+		json_decref(request);
+	}
+	return bad;
+}
+
+static void look_at_rows(struct check *check, const struct sqlwatch *watch, const char *what,
+        const struct query_rows *rows, int64_t took_ms)
+{
+	struct alert_fault fault;
+	size_t bad = find_bad(check, watch, rows, &fault);
+	char took[24];
+
+	clock_format_duration(took_ms, took, sizeof(took));
+	if (bad > 0) {
+		check_fault(check, EX_CONFIG, what, "row %zu: %s", bad, fault.message);
+		check_fix(check, "adapt %s", watch->key);
+	} else if (rows->more) {
+		check_warning(
+		        check, what, "over %d rows: the others are not looked at", QUERY_ROWS_MAX);
+		check_fix(check, "add a condition or a LIMIT (%s)", watch->key);
+	} else {
+		check_good(check, what, "%zu row%s now, in %s", rows->rows,
+		        rows->rows == 1 ? "" : "s", took);
+	}
+}
+
+static void look_at_watch(struct check *check, const struct sqlwatch *watch)
+{
+	int64_t started_ms = clock_monotonic_ms();
+	struct query_ask ask = sqlwatch_ask(watch, clock_now_ms());
+	struct query *query = query_create(&ask);
+	struct query_rows rows;
+	struct fault fault;
+	char *what = x_asprintf("watch %s", watch->name);
+	enum err err = query_run(query, &rows, &fault);
+
+	if (err == OK) {
+		look_at_rows(check, watch, what, &rows, clock_monotonic_ms() - started_ms);
+	} else {
+		check_fault(check, err == ERR_BUSY || err == ERR_TIMEOUT ? EX_TEMPFAIL : EX_CONFIG,
+		        what, "%s", fault.text);
+		check_fix(check, "%s (%s)", sqlwatch_fix(err), watch->key);
+	}
+	query_rows_finish(&rows);
+	query_destroy(query);
+	free(what);
+}
+
+void check_watches(struct check *check)
+{
+	struct sqlwatch *list;
+	size_t len, i;
+
+	sqlwatch_list(check->config, &list, &len);
+	for (i = 0; i < len; i++)
+		look_at_watch(check, &list[i]);
+	sqlwatch_list_free(list, len);
+}

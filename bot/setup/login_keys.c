@@ -1,0 +1,255 @@
+/*
+ * login_keys.c - see login_keys.h. The daemon's machine (bot/vault/core.c) is driven here by
+ * blocking requests, one after the other.
+ */
+#include "bot/setup/login_keys.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/vault/vault_internal.h"
+#include "storage/state.h"
+
+#define ROUNDS_MAX 20 /* of looking and sending, so that no homeserver keeps it going */
+#define DEFAULT_KEY "m.secret_storage.default_key"
+
+struct keys {
+	struct ask *ask;
+	const struct config *config;
+	const char *device_id, *password;
+	struct store *store;
+	struct vault_core core;
+	struct core_look look;
+	struct fault fault;
+};
+
+/* Ends the transaction as its work went. */
+static enum err end(struct keys *keys, enum err err)
+{
+	if (err == OK)
+		return store_commit(keys->store);
+	store_rollback(keys->store);
+	return err;
+}
+
+/* Files of root's would lock the daemon's own user out. */
+static bool is_anothers(const char *database)
+{
+	char *folder = x_strdup(database), *slash = strrchr(folder, '/');
+	struct stat st;
+	bool anothers;
+
+	if (slash)
+		*slash = '\0';
+	anothers = stat(slash ? folder : ".", &st) != 0 ? geteuid() == 0 : st.st_uid != geteuid();
+	free(folder);
+	return anothers;
+}
+
+/* The database belongs to this device from now on; `login` has asked for the one it knows. */
+static enum err take_device(struct keys *keys)
+{
+	enum err err = state_set(keys->store, "device_id", keys->device_id);
+
+	return err == OK ? state_set(keys->store, "user_id", keys->config->matrix.user) : err;
+}
+
+static enum err open_machine(struct keys *keys)
+{
+	struct crypto_options options = {
+	        .user_id = keys->config->matrix.user, .device_id = keys->device_id};
+	char fingerprint[64];
+	enum err err = key_read(keys->config, options.pickle_key, &keys->fault);
+
+	if (err == OK)
+		err = store_begin(keys->store);
+	if (err == OK) {
+		err = take_device(keys);
+		if (err == OK)
+			err = core_open(&keys->core, keys->store, &options, false, fingerprint,
+			        &keys->fault);
+		if (err == OK) /* the device may have been signed out since */
+			err = crypto_lists_missed(keys->core.machine);
+		err = end(keys, err);
+	}
+	explicit_bzero(&options, sizeof(options));
+	return err;
+}
+
+/* ---- requests ---- */
+
+static bool wants_password(const struct crypto_request *request, const struct ask_answer *answer)
+{
+	return request->kind == CRYPTO_SIGNING_UPLOAD &&
+	       json_is_array(json_object_get(answer->body, "flows"));
+}
+
+/* The same again, with the password (client-server API, "User-Interactive Authentication"). */
+static void send_with_password(const struct keys *keys, const struct crypto_request *request,
+        json_t *body, struct ask_answer *answer)
+{
+	json_t *auth = json_pack("{s:s, s:{s:s, s:s}, s:s, s:O*}", "type", "m.login.password",
+	        "identifier", "type", "m.id.user", "user", keys->config->matrix.user, "password",
+	        keys->password, "session", json_object_get(answer->body, "session"));
+	const json_t *password = json_object_get(auth, "password");
+
+	ask_answer_finish(answer);
+	json_object_set(body, "auth", auth);
+	ask_call(keys->ask, request->method, request->path, body, answer);
+	if (password)
+		explicit_bzero((char *)json_string_value(password), json_string_length(password));
+	json_decref(auth);
+}
+
+/* ERR_NET and the like: nothing was refused, it may go on later. */
+static enum err send_one(struct keys *keys, const struct crypto_request *request)
+{
+	json_t *body = json_loads(request->body, 0, NULL);
+	struct ask_answer answer;
+	enum err err;
+
+	ask_call(keys->ask, request->method, request->path, body, &answer);
+	if (wants_password(request, &answer))
+		send_with_password(keys, request, body, &answer);
+	json_decref(body);
+	err = answer.code;
+	if (err != OK)
+		fault_set(&keys->fault, err, "%s: %s", request->path, answer.error);
+	if (err == OK || err == ERR_DENIED || err == ERR_REJECTED || err == ERR_NOT_FOUND) {
+		enum err kept = store_begin(keys->store);
+
+		if (kept == OK)
+			kept = end(
+			        keys, err == OK ? crypto_answer(keys->core.machine, clock_now_ms(),
+			                                  request->id, answer.body, &keys->fault)
+			                        : crypto_refused(keys->core.machine, clock_now_ms(),
+			                                  request->id, answer.error));
+		err = err == OK ? kept : err;
+	}
+	ask_answer_finish(&answer);
+	return err;
+}
+
+static enum err look(struct keys *keys)
+{
+	enum err err = store_begin(keys->store);
+
+	core_look_finish(&keys->look);
+	return err == OK ? end(keys, core_look(&keys->core, &keys->look)) : err;
+}
+
+/* Until this device is signed, or somebody must do something. */
+static enum err settle(struct keys *keys)
+{
+	enum err err = OK;
+
+	for (int round = 0; err == OK && round < ROUNDS_MAX; round++) {
+		err = look(keys);
+		if (err == OK && keys->look.requests_len == 0)
+			return OK;
+		for (size_t i = 0; err == OK && i < keys->look.requests_len; i++)
+			err = send_one(keys, &keys->look.requests[i]);
+	}
+	return err;
+}
+
+/* ---- secret storage ---- */
+
+static enum err has_storage(struct keys *keys, bool *has)
+{
+	char *path = mx_path("/v3/user/%s/account_data/%s", keys->config->matrix.user, DEFAULT_KEY);
+	struct ask_answer answer;
+	enum err err;
+
+	ask_call(keys->ask, "GET", path, NULL, &answer);
+	err = answer.code;
+	*has = err == OK && json_is_string(json_object_get(answer.body, "key"));
+	if (err != OK && err != ERR_NOT_FOUND)
+		fault_set(&keys->fault, err, "%s", answer.error);
+	ask_answer_finish(&answer);
+	free(path);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static enum err make_storage(struct keys *keys, char **recovery_key)
+{
+	enum err err = store_begin(keys->store);
+
+	if (err == OK)
+		err = end(keys,
+		        crypto_secrets_make(keys->core.machine, clock_now_ms(), recovery_key));
+	if (err == OK)
+		err = settle(keys);
+	if (err != OK) { /* it opens nothing, or not all */
+		x_wipe_free_str(*recovery_key);
+		*recovery_key = NULL;
+	}
+	return err;
+}
+
+static void judge(struct keys *keys, struct login_keys *out)
+{
+	bool has = false;
+	enum err err = OK;
+
+	switch (keys->look.status.identity) {
+	case CRYPTO_IDENTITY_GOOD:
+		err = has_storage(keys, &has);
+		if (err == OK && !has)
+			err = make_storage(keys, &out->recovery_key);
+		else if (err == OK)
+			out->note = x_strdup("this device is signed, and the account has secret "
+			                     "storage already");
+		break;
+	case CRYPTO_IDENTITY_FOREIGN:
+	case CRYPTO_IDENTITY_CHANGED:
+		out->note =
+		        x_strdup("the account has cross-signing keys already: set [encryption] "
+		                 "recovery_key_command to its recovery key, and start the daemon");
+		break;
+	default:
+		out->note = x_strdup("the homeserver does not show this device signed; the daemon "
+		                     "goes on with it and says what is in the way (status)");
+		break;
+	}
+	if (err != OK)
+		out->note = x_asprintf("no recovery key was made: %s",
+		        keys->fault.text[0] ? keys->fault.text : err_text(err));
+}
+
+void login_keys_make(struct ask *ask, const struct config *config, const char *device_id,
+        const char *password, struct login_keys *out)
+{
+	struct keys keys = {
+	        .ask = ask, .config = config, .device_id = device_id, .password = password};
+	const char *database = config->storage.database;
+	enum err err;
+
+	*out = (struct login_keys){0};
+	if (is_anothers(database)) {
+		out->note = x_strdup("encryption keys are made when the daemon starts; log in as "
+		                     "the daemon's own user to get a recovery key for them");
+		return;
+	}
+	err = store_open(&keys.store, database, &keys.fault);
+	if (err == ERR_BUSY) {
+		out->note = x_strdup("the daemon is running, and makes its encryption keys itself; "
+		                     "stop it and log in again to get a recovery key for them");
+		return;
+	}
+	if (err == OK)
+		err = open_machine(&keys);
+	if (err == OK)
+		err = settle(&keys);
+	if (err == OK)
+		judge(&keys, out);
+	else
+		out->note = x_asprintf("encryption keys: %s; the daemon tries again when it starts",
+		        keys.fault.text[0] ? keys.fault.text : err_text(err));
+	core_look_finish(&keys.look);
+	core_close(&keys.core);
+	store_close(keys.store);
+}

@@ -1,0 +1,360 @@
+/*
+ * timeline.c - see timeline.h: batches, the job, life.
+ */
+#include <assert.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/base/log.h"
+#include "bot/matrix/backoff.h"
+#include "bot/matrix/power.h"
+#include "bot/timeline/timeline_internal.h"
+
+#define ROOMS_WAIT_MS 50
+#define ROOMS_WAITS 600 /* half a minute */
+#define JOB_TRIES 5     /* of a job that fails for another reason than a full disk */
+
+/* --- batches ------------------------------------------------------------------------------ */
+
+static void batch_destroy(struct timeline_batch *batch)
+{
+	size_t i;
+
+	if (!batch)
+		return;
+	for (i = 0; i < batch->rooms_len; i++) {
+		free(batch->rooms[i].name);
+		free(batch->rooms[i].room_id);
+		free(batch->rooms[i].from);
+		json_decref(batch->rooms[i].filled);
+	}
+	free(batch->rooms);
+	free(batch->items);
+	free(batch->since);
+	free(batch->next_batch);
+	report_status_finish(&batch->status);
+	json_decref(batch->happened);
+	json_decref(batch->answer);
+	config_unref(batch->config);
+	free(batch);
+}
+
+/* The rooms of the config that the answer speaks of. */
+static void batch_add_rooms(struct timeline *timeline, struct timeline_batch *batch)
+{
+	const json_t *join = json_object_get(json_object_get(batch->answer, "rooms"), "join");
+	size_t len = rooms_len(timeline->options.rooms), i;
+
+	batch->rooms = x_calloc(len ? len : 1, sizeof(*batch->rooms));
+	for (i = 0; i < len; i++) {
+		const struct room *room = rooms_at(timeline->options.rooms, i);
+		const json_t *part = room->room_id ? json_object_get(join, room->room_id) : NULL;
+		const json_t *lines = json_object_get(part, "timeline");
+		struct batch_room *mine = &batch->rooms[batch->rooms_len];
+
+		if (!json_is_object(lines))
+			continue;
+		mine->name = x_strdup(room->name);
+		mine->room_id = x_strdup(room->room_id);
+		mine->encrypted = room->encrypted;
+		mine->events = json_object_get(lines, "events");
+		if (json_is_true(json_object_get(lines, "limited"))) {
+			mine->from = x_strdup_opt(
+			        json_string_value(json_object_get(lines, "prev_batch")));
+			mine->state = json_object_get(json_object_get(part, "state"), "events");
+		}
+		batch->rooms_len++;
+	}
+}
+
+static void note_state(struct timeline *timeline, const char *room_id, const json_t *events)
+{
+	const json_t *event;
+	size_t i;
+
+	json_array_foreach(events, i, event)
+	{
+		timeline_power_note(timeline, room_id, event);
+	}
+}
+
+/* State that changed between two syncs, before what the timelines tell. Where a timeline is
+ * limited, it counts behind what is missing: see batch_add_items(). */
+static void batch_note_state(struct timeline *timeline, const json_t *answer)
+{
+	json_t *join = json_object_get(json_object_get(answer, "rooms"), "join"), *room;
+	const char *room_id;
+
+	json_object_foreach(join, room_id, room)
+	{
+		if (!json_is_true(json_object_get(json_object_get(room, "timeline"), "limited")))
+			note_state(timeline, room_id,
+			        json_object_get(json_object_get(room, "state"), "events"));
+	}
+}
+
+static void batch_add_item(
+        struct timeline_batch *batch, const struct batch_room *room, const json_t *raw)
+{
+	const struct timeline_power *power = timeline_power(batch->timeline, room->room_id);
+	const char *sender = json_string_value(json_object_get(raw, "sender"));
+
+	timeline_power_note(batch->timeline, room->room_id, raw);
+	if (!timeline_wants(raw) || !sender)
+		return;
+	batch->items[batch->items_len++] = (struct batch_item){
+	        .room = room,
+	        .raw = raw,
+	        .power = power ? power_of(power->create, power->levels, sender) : 0,
+	};
+}
+
+/* All events of the rooms in their order: what was left out, then what the timeline tells. */
+static void batch_add_items(struct timeline_batch *batch)
+{
+	size_t most = 0, i, j;
+
+	for (i = 0; i < batch->rooms_len; i++)
+		most += json_array_size(batch->rooms[i].events) +
+		        json_array_size(batch->rooms[i].filled);
+	batch->items = x_calloc(most ? most : 1, sizeof(*batch->items));
+	for (i = 0; i < batch->rooms_len; i++) {
+		const struct batch_room *room = &batch->rooms[i];
+
+		for (j = json_array_size(room->filled); j > 0; j--)
+			batch_add_item(batch, room, json_array_get(room->filled, j - 1));
+		note_state(batch->timeline, room->room_id, room->state);
+		for (j = 0; j < json_array_size(room->events); j++)
+			batch_add_item(batch, room, json_array_get(room->events, j));
+	}
+}
+
+/* --- the loop again ----------------------------------------------------------------------- */
+
+static void batch_submit(struct timeline *timeline);
+
+static void on_timer(uv_timer_t *timer)
+{
+	batch_submit(timer->data);
+}
+
+static void batch_failed(struct timeline *timeline, enum err result, const char *message)
+{
+	struct timeline_batch *batch = timeline->batch;
+
+	batch->tries++;
+	if (result != ERR_FULL && batch->tries > JOB_TRIES && !batch->skip) {
+		log_error(
+		        "timeline", "what was written in the rooms cannot be handled: %s", message);
+		batch->skip = true;
+	} else {
+		log_warning(
+		        "timeline", "could not store what was written in the rooms: %s", message);
+	}
+	uv_timer_start(&timeline->timer, on_timer,
+	        (uint64_t)backoff_ms(batch->tries, -1, arc4random()), 0);
+}
+
+/* The answer that came while a retry was under way. */
+static void take_next(struct timeline *timeline)
+{
+	struct timeline_batch *next = timeline->next;
+
+	timeline->next = NULL;
+	timeline_take(timeline, next->answer, next->since, next->next_batch);
+	json_decref(next->answer);
+	free(next->since);
+	free(next->next_batch);
+	free(next);
+}
+
+static void batch_done(enum err result, const char *message, void *arg)
+{
+	struct timeline_batch *batch = arg;
+	struct timeline *timeline = batch->timeline;
+	bool is_sync;
+	json_t *event;
+	size_t i;
+
+	timeline->in_job = false;
+	if (timeline->closing) {
+		timeline_closing(timeline);
+		return;
+	}
+	if (result != OK) {
+		batch_failed(timeline, result, message);
+		return;
+	}
+	json_array_foreach(batch->happened, i, event)
+	{
+		if (timeline->events.on_happened)
+			timeline->events.on_happened(json_incref(event), timeline->events.arg);
+	}
+	is_sync = batch->next_batch != NULL;
+	timeline->held = batch->held;
+	timeline->batch = NULL;
+	batch_destroy(batch);
+	if (is_sync)
+		timeline->events.on_stored(timeline->events.arg);
+	else if (timeline->next)
+		take_next(timeline);
+	else if (timeline->retry)
+		timeline_retry(timeline);
+}
+
+static void batch_submit(struct timeline *timeline)
+{
+	timeline->in_job = true;
+	writer_submit(timeline->options.writer, batch_read, batch_done, timeline->batch);
+	if (timeline->batch->items_len > 0 ||
+	        timeline->held > 0) /* answers leave with the same commit */
+		courier_poke(timeline->options.courier);
+}
+
+void timeline_whole(struct timeline *timeline)
+{
+	struct timeline_batch *batch = timeline->batch;
+	struct report_status status = {.now_ms = clock_now_ms(), .version = BOT_VERSION};
+
+	batch_add_items(batch);
+	if (batch->items_len > 0 || timeline->held > 0) {
+		timeline->events.on_status(&status, timeline->events.arg);
+		report_status_take(&status, &batch->status);
+	}
+	batch_submit(timeline);
+}
+
+/* At a start the answer of /sync can be here before the addresses of the rooms are resolved. */
+static bool rooms_are_known(const struct rooms *rooms)
+{
+	size_t i;
+
+	for (i = 0; i < rooms_len(rooms); i++)
+		if (!rooms_at(rooms, i)->looked)
+			return false;
+	return true;
+}
+
+static void on_rooms_timer(uv_timer_t *timer);
+
+/* Adds the configured rooms to the batch, once all of them were looked at, and fetches. */
+static void timeline_begin(struct timeline *timeline)
+{
+	if (timeline->batch->since) {
+		if (!rooms_are_known(timeline->options.rooms) && timeline->waits++ < ROOMS_WAITS) {
+			uv_timer_start(&timeline->timer, on_rooms_timer, ROOMS_WAIT_MS, 0);
+			return;
+		}
+		batch_add_rooms(timeline, timeline->batch);
+	}
+	timeline_fetch(timeline);
+}
+
+static void on_rooms_timer(uv_timer_t *timer)
+{
+	timeline_begin(timer->data);
+}
+
+static struct timeline_batch *batch_begin(struct timeline *timeline)
+{
+	struct timeline_batch *batch = x_calloc(1, sizeof(*batch));
+
+	assert(!timeline->batch && !timeline->closing);
+	batch->timeline = timeline;
+	batch->config = config_ref(timeline->config);
+	batch->happened = json_array();
+	timeline->batch = batch;
+	timeline->tries = 0;
+	timeline->waits = 0;
+	return batch;
+}
+
+void timeline_retry(struct timeline *timeline)
+{
+	timeline->retry = timeline->batch != NULL;
+	if (timeline->batch || timeline->closing || timeline->held == 0)
+		return;
+	batch_begin(timeline);
+	timeline_whole(timeline);
+}
+
+void timeline_take(
+        struct timeline *timeline, json_t *answer, const char *since, const char *next_batch)
+{
+	struct timeline_batch *batch;
+
+	if (timeline->batch) { /* a retry is under way: this one is taken when it is over */
+		timeline->next = x_calloc(1, sizeof(*timeline->next));
+		timeline->next->answer = json_incref(answer);
+		timeline->next->since = x_strdup_opt(since);
+		timeline->next->next_batch = x_strdup(next_batch);
+		return;
+	}
+	batch = batch_begin(timeline);
+	batch->answer = json_incref(answer);
+	batch->since = x_strdup_opt(since);
+	batch->next_batch = x_strdup(next_batch);
+	batch_note_state(timeline, answer);
+	timeline_begin(timeline);
+}
+
+/* --- life --------------------------------------------------------------------------------- */
+
+struct timeline *timeline_create(const struct timeline_options *options, struct config *config,
+        const struct timeline_events *events)
+{
+	struct timeline *timeline = x_calloc(1, sizeof(*timeline));
+
+	timeline->options = *options;
+	timeline->config = config_ref(config);
+	timeline->events = *events;
+	TAILQ_INIT(&timeline->powers);
+	uv_timer_init(options->loop, &timeline->timer);
+	timeline->timer.data = timeline;
+	return timeline;
+}
+
+void timeline_configure(struct timeline *timeline, struct config *config)
+{
+	config_ref(config);
+	config_unref(timeline->config);
+	timeline->config = config;
+}
+
+static void timeline_free(struct timeline *timeline)
+{
+	void (*closed)(void *arg) = timeline->closed;
+	void *arg = timeline->closed_arg;
+
+	batch_destroy(timeline->batch);
+	batch_destroy(timeline->next);
+	timeline_powers_finish(timeline);
+	config_unref(timeline->config);
+	free(timeline);
+	closed(arg);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	struct timeline *timeline = handle->data;
+
+	timeline->timer_closed = true;
+	timeline_closing(timeline);
+}
+
+void timeline_closing(struct timeline *timeline)
+{
+	if (timeline->timer_closed && !timeline->call && !timeline->in_job)
+		timeline_free(timeline);
+}
+
+void timeline_close(struct timeline *timeline, void (*closed)(void *arg), void *arg)
+{
+	assert(!timeline->closing);
+	timeline->closing = true;
+	timeline->closed = closed;
+	timeline->closed_arg = arg;
+	if (timeline->call)
+		mx_cancel(timeline->call);
+	uv_close((uv_handle_t *)&timeline->timer, on_timer_closed);
+}

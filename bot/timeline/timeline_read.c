@@ -1,0 +1,302 @@
+/*
+ * timeline_read.c - the job of a batch, on a pool thread inside one transaction; see
+ * timeline_internal.h.
+ */
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/timeline/timeline_internal.h"
+#include "handlers/commands/command.h"
+#include "storage/state.h"
+#include "storage/undecrypted.h"
+
+#define KEPT_MAX 1000                /* in all: anybody in a room can write what nobody can read */
+#define KEPT_OTHER_MAX 25            /* from then on none of rooms that are not in the config */
+#define HELD_MAX 50                  /* looked at in one go */
+#define HELD_MS CLOCK_DAY_MS         /* then it is given up */
+#define HELD_TELL_MS CLOCK_MINUTE_MS /* the room is told that it stays unread */
+#define HELD_PAUSE_MS (10 * CLOCK_MINUTE_MS) /* between two such lines */
+
+struct reading {
+	struct timeline_batch *batch;
+	struct command_env env;
+	struct vault_core *core;
+	timeline_event_fn on_event;
+	bool answers; /* what cannot be read may be told to the room */
+};
+
+/* Where an event came from: the sync, or what was kept. */
+struct source {
+	const char *room; /* "" = not in the config: only verifications are looked at */
+	const char *room_id;
+	const json_t *raw;
+	int64_t power;
+	bool encrypted; /* the room */
+};
+
+static const char *string_of(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+/* An event of the homeserver as the handlers see it, not decrypted yet. False: it is none. */
+static bool event_read(const struct source *source, struct room_event *event)
+{
+	const json_t *raw = source->raw;
+	const json_t *content = json_object_get(raw, "content");
+	const char *redacts = string_of(raw, "redacts");
+
+	*event = (struct room_event){
+	        .room = source->room,
+	        .room_id = source->room_id,
+	        .event_id = string_of(raw, "event_id"),
+	        .sender = string_of(raw, "sender"),
+	        .type = string_of(raw, "type"),
+	        .content = content,
+	        .power = source->power,
+	        .encrypted = source->encrypted,
+	        .clear = true,
+	        .sent_ms = json_integer_value(json_object_get(raw, "origin_server_ts")),
+	};
+	if (event->type && strcmp(event->type, "m.room.redaction") == 0)
+		/* in the content from room version 11 on */
+		event->redacts = redacts ? redacts : string_of(content, "redacts");
+	return event->event_id && event->sender && event->type && json_is_object(content);
+}
+
+/* An event that can be read: a verification's goes to the machine, others to the handlers. What
+ * belongs to a verification proves itself; Element sends it in the clear in encrypted rooms too. */
+static enum err hand_on(struct reading *r, const struct room_event *event)
+{
+	struct crypto_verification verification = {
+	        .room_id = event->room_id,
+	        .event_id = event->event_id,
+	        .sender = event->sender,
+	        .type = event->type,
+	        .device_id = event->device_id,
+	        .sent_ms = event->sent_ms,
+	        .content = event->content,
+	        .encrypted = event->encrypted || event->device_id,
+	        .direct = !event->room[0],
+	};
+
+	if (!crypto_is_verification(event->type, event->content))
+		return event->room[0] ? r->on_event(&r->env, event) : OK;
+	return crypto_take_verification(core_machine(r->core), r->env.now_ms, &verification);
+}
+
+/* Opens an encrypted event and hands it on. ERR_NOT_FOUND: its key is not here yet. */
+static enum err decrypt(
+        struct reading *r, const struct source *source, struct room_event *event, bool ask)
+{
+	struct crypto_event clear;
+	struct fault fault = {0};
+	enum err err = crypto_decrypt(core_machine(r->core), r->env.now_ms, source->room_id,
+	        source->raw, ask, &clear, &fault);
+
+	if (err == ERR_INVALID || err == ERR_DENIED) /* the machine told it, once */
+		return OK;
+	if (err != OK)
+		return err;
+	event->clear = false;
+	event->type = clear.type;
+	event->content = clear.content;
+	event->device_id = clear.device_id;
+	event->obey = clear.obey;
+	err = hand_on(r, event);
+	crypto_event_finish(&clear);
+	return err;
+}
+
+static enum err keep(struct reading *r, const struct source *source)
+{
+	int64_t count;
+	struct undecrypted_row row = {
+	        .at_ms = r->env.now_ms,
+	        .power = source->power,
+	        .room = (char *)source->room,
+	        .room_id = (char *)source->room_id,
+	        .event_id = (char *)string_of(source->raw, "event_id"),
+	        .event = json_dumps(source->raw, JSON_COMPACT),
+	};
+	enum err err = undecrypted_count(r->env.store, &count);
+
+	if (err == OK && count < (source->room[0] ? KEPT_MAX : KEPT_OTHER_MAX))
+		err = undecrypted_insert(r->env.store, &row);
+	free(row.event);
+	return err == ERR_EXISTS ? OK : err;
+}
+
+static enum err read_event(struct reading *r, const struct source *source)
+{
+	struct room_event event;
+	enum err err;
+
+	if (!event_read(source, &event) || strcmp(event.sender, r->env.config->matrix.user) == 0)
+		return OK;
+	if (strcmp(event.type, "m.room.encrypted") != 0)
+		return hand_on(r, &event);
+	err = decrypt(r, source, &event, source->room[0]);
+	return err == ERR_NOT_FOUND ? keep(r, source) : err;
+}
+
+static enum err read_item(struct reading *r, const struct batch_item *item)
+{
+	struct source source = {item->room->name, item->room->room_id, item->raw, item->power,
+	        item->room->encrypted};
+
+	return read_event(r, &source);
+}
+
+/* ---- rooms that are not in the config ---- */
+
+static bool is_configured(const struct timeline_batch *batch, const char *room_id)
+{
+	for (size_t i = 0; i < batch->rooms_len; i++)
+		if (strcmp(batch->rooms[i].room_id, room_id) == 0)
+			return true;
+	return false;
+}
+
+static enum err is_encrypted(struct store *store, const char *room_id, bool *encrypted)
+{
+	struct room_row row = {0};
+	enum err err = rooms_get_row(store, room_id, &row);
+
+	*encrypted = err == OK && row.encrypted;
+	room_row_finish(&row);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+/* A direct chat with the bot is where clients begin a verification. */
+static enum err read_other_rooms(struct reading *r)
+{
+	json_t *join = json_object_get(json_object_get(r->batch->answer, "rooms"), "join");
+	const char *room_id;
+	json_t *part;
+	enum err err = OK;
+
+	json_object_foreach(join, room_id, part)
+	{
+		const json_t *events = json_object_get(json_object_get(part, "timeline"), "events");
+		struct source source = {.room = "", .room_id = room_id};
+
+		if (is_configured(r->batch, room_id))
+			continue;
+		err = is_encrypted(r->env.store, room_id, &source.encrypted);
+		for (size_t i = 0; err == OK && i < json_array_size(events); i++) {
+			source.raw = json_array_get(events, i);
+			if (timeline_wants(source.raw))
+				err = read_event(r, &source);
+		}
+		if (err != OK)
+			break;
+	}
+	return err;
+}
+
+/* ---- what was kept ---- */
+
+/* One line to the room, for those who may command, and not often. */
+static enum err tell_unread(struct reading *r, struct undecrypted_row *row, const char *sender)
+{
+	const struct config *config = r->env.config;
+	bool may = row->power >= config->commands.power_level;
+	char *last = NULL, now[32];
+	enum err err;
+
+	for (size_t i = 0; config->commands.users[i]; i++)
+		may = may || strcmp(config->commands.users[i], sender) == 0;
+	row->told_ms = r->env.now_ms;
+	err = undecrypted_update(r->env.store, row);
+	if (err != OK || !may)
+		return err;
+	err = state_get(r->env.store, "unread.told_ms", &last);
+	if (err == OK && r->env.now_ms - strtoll(last, NULL, 10) < HELD_PAUSE_MS) {
+		free(last);
+		return OK;
+	}
+	free(last);
+	if (err != OK && err != ERR_NOT_FOUND)
+		return err;
+	snprintf(now, sizeof(now), "%lld", (long long)r->env.now_ms);
+	err = state_set(r->env.store, "unread.told_ms", now);
+	return err == OK ? command_post(&r->env, row->room, row->event_id, row->event_id,
+	                           "I cannot read this: your client gave me no key for it. If it "
+	                           "was for me, send it again.",
+	                           NULL)
+	                 : err;
+}
+
+static enum err read_kept(struct reading *r, struct undecrypted_row *row)
+{
+	json_t *raw = json_loads(row->event, 0, NULL);
+	struct source source = {row->room, row->room_id, raw, row->power, true};
+	struct room_event event;
+	int64_t age_ms = r->env.now_ms - row->at_ms;
+	enum err err = OK;
+
+	if (event_read(&source, &event))
+		err = decrypt(r, &source, &event, false);
+	if (err == OK || (err == ERR_NOT_FOUND && age_ms > HELD_MS))
+		err = undecrypted_delete(r->env.store, row->id);
+	else if (err == ERR_NOT_FOUND)
+		err = r->answers && age_ms > HELD_TELL_MS && !row->told_ms && row->room[0]
+		              ? tell_unread(r, row, event.sender)
+		              : OK;
+	json_decref(raw);
+	return err;
+}
+
+static enum err read_all_kept(struct reading *r)
+{
+	struct undecrypted_row *rows = NULL;
+	size_t len = 0, i;
+	enum err err = undecrypted_all(r->env.store, HELD_MAX, &rows, &len);
+
+	for (i = 0; i < len; i++) {
+		if (err == OK)
+			err = read_kept(r, &rows[i]);
+		undecrypted_row_finish(&rows[i]);
+	}
+	free(rows);
+	return err;
+}
+
+enum err batch_read(struct store *store, void *arg)
+{
+	struct timeline_batch *batch = arg;
+	struct reading r = {
+	        .batch = batch,
+	        .env =
+	                {
+	                        .store = store,
+	                        .config = batch->config,
+	                        .now_ms = clock_now_ms(),
+	                        .status = &batch->status,
+	                        .happened = batch->happened,
+	                },
+	        .core = batch->timeline->options.core,
+	        .on_event = batch->timeline->options.on_event,
+	        .answers = batch->timeline->options.on_event == NULL,
+	};
+	bool new_keys;
+	enum err err = OK;
+	size_t i;
+
+	if (r.answers)
+		r.on_event = commands_event;
+	json_array_clear(batch->happened);
+	if (batch->answer)
+		err = core_take_sync(
+		        r.core, r.env.now_ms, batch->answer, batch->since == NULL, &new_keys);
+	if (err == OK && !batch->skip)
+		err = read_all_kept(&r);
+	for (i = 0; i < batch->items_len && err == OK && !batch->skip; i++)
+		err = read_item(&r, &batch->items[i]);
+	if (err == OK && batch->since && !batch->skip)
+		err = read_other_rooms(&r);
+	if (err == OK && batch->next_batch)
+		err = state_set(store, "sync.since", batch->next_batch);
+	return err == OK ? undecrypted_count(store, &batch->held) : err;
+}

@@ -1,0 +1,108 @@
+/*
+ * vault_internal.h - what the parts of the vault share; for bot/vault/ alone.
+ */
+#pragma once
+
+#include <sys/queue.h>
+#include "bot/vault/vault.h"
+
+/* ---- core.c: inside writer jobs ---- */
+
+struct vault_core {
+	struct store *store;
+	struct crypto *machine;
+	bool good;   /* our device is signed: encrypted events may leave */
+	bool marked; /* the database is as new as what was sent from it (mark.c): likewise */
+};
+
+/* What a look at the machine brought; owned by whoever looked. */
+struct core_look {
+	struct crypto_status status;
+	json_t *verifications;
+	struct crypto_request *requests;
+	size_t requests_len;
+};
+
+enum err core_open(struct vault_core *core, struct store *store,
+        const struct crypto_options *options, bool new_device, char fingerprint[64],
+        struct fault *fault);
+void core_close(struct vault_core *core);
+/* How things stand, and what wants to be sent. Makes cross-signing keys when there are none. */
+enum err core_look(struct vault_core *core, struct core_look *look);
+void core_look_finish(struct core_look *look);
+
+extern const struct deliver_cipher core_cipher; /* without its arg */
+
+/* ---- key.c: blocks ---- */
+
+/* The pickle key from where the config says; else from the file "pickle-key" beside the
+ * database, which is made when it is not there. */
+enum err key_read(
+        const struct config *config, uint8_t key[CRYPTO_PICKLE_KEY_LEN], struct fault *fault);
+
+/* ---- the loop's side ---- */
+
+/* A request of the machine's on its way. */
+struct vault_call {
+	TAILQ_ENTRY(vault_call) link;
+	struct vault *vault;
+	struct crypto_request request;
+	struct mx_call *call;
+	bool busy;      /* a call or a job is under way */
+	bool authed;    /* sent with the password */
+	unsigned tries; /* failures in a row */
+	int64_t due_ms; /* monotonic; INT64_MAX = not waiting */
+};
+
+struct vault {
+	uv_loop_t *loop;
+	struct writer *writer;
+	struct config *config;
+	struct vault_events events;
+	struct vault_core core;
+	struct deliver_cipher cipher;
+	struct mx *mx; /* NULL = offline */
+	const struct rooms *rooms;
+	char *user_id, *device_id;
+	bool new_device;
+	bool opening, open;
+	TAILQ_HEAD(, vault_call) calls;
+	uv_timer_t timer;
+	int64_t look_ms; /* monotonic; when to look by itself */
+	bool looking, look_again;
+	enum crypto_identity identity;
+	char problem[256]; /* of opening, or of the identity */
+	char fingerprint[64];
+	json_t *notices, *verified, *verifications;
+	struct recovery *recovery; /* under way, or NULL */
+	int64_t recovery_ms;       /* monotonic; not tried again before */
+	struct mx_call *mark_call; /* under way, or NULL */
+	int64_t mark_ms;           /* monotonic; when to try, INT64_MAX = done or under way */
+	unsigned mark_tries;
+	unsigned jobs; /* on the pool or in the writer */
+	bool closing, timer_closed;
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+/* vault.c */
+void vault_problem_set(struct vault *vault, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+void vault_job_ended(struct vault *vault);
+void vault_maybe_closed(struct vault *vault);
+void vault_arm(struct vault *vault);
+
+/* calls.c: sends requests and feeds their ends back. Takes what it wants of *requests. */
+void calls_take(struct vault *vault, struct crypto_request *requests, size_t len);
+void calls_due(struct vault *vault, int64_t now_ms);
+int64_t calls_next_ms(const struct vault *vault);
+void calls_cancel(struct vault *vault);
+bool calls_busy(const struct vault *vault);
+
+/* mark.c: tells whether a backup of the database was put back; encrypted rooms wait for it. */
+void mark_due(struct vault *vault, int64_t now_ms);
+void mark_cancel(struct vault *vault);
+
+/* recovery.c: takes our cross-signing keys out of secret storage. */
+void recovery_start(struct vault *vault);
+void recovery_cancel(struct vault *vault);

@@ -1,0 +1,129 @@
+/*
+ * watcher_check.c - `watch --check`, see watch.h: reads the watcher's database and nothing else, so
+ * it can be called every minute, and with the homeserver down.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include "bot/base/clock.h"
+#include "bot/base/zone.h"
+#include "bot/watcher.h"
+#include "handlers/heartbeats/watcher_room.h"
+
+#define ALIVE_MS (3 * CLOCK_MINUTE_MS) /* a watcher that lives leaves a mark each minute */
+#define SIGHT_MS (3 * CLOCK_MINUTE_MS)
+#define REPORT_MAX (64 * 1024)
+#define LINE_MAX_BYTES 1024
+
+enum state { STATE_OK, STATE_WARNING, STATE_CRITICAL, STATE_UNKNOWN };
+
+static const char *const names[] = {"OK", "WARNING", "CRITICAL", "UNKNOWN"};
+
+static void say(struct buf *line, const char *before, int64_t ms, int64_t now_ms)
+{
+	char time[32];
+
+	clock_format_short(ms, now_ms, time, sizeof(time));
+	buf_printf(line, "%s%s", before, time);
+}
+
+/* The gravest comes first: without a watcher the rest is old. */
+static enum state judge(
+        const struct config *config, const struct vigil *vigil, int64_t now_ms, struct buf *line)
+{
+	int64_t age_ms = now_ms - vigil->mark_ms;
+	struct vigil_rule rule;
+
+	vigil_rule(&rule, config);
+	if (vigil->mark_ms == 0) {
+		buf_add_str(line, "no watcher has run with this database yet");
+		return STATE_CRITICAL;
+	}
+	if (age_ms > ALIVE_MS || age_ms < -ALIVE_MS) {
+		say(line, "the watcher does not run: its last mark is of ", vigil->mark_ms, now_ms);
+		return STATE_CRITICAL;
+	}
+	if (vigil->alarm[0]) {
+		buf_printf(
+		        line, "no heartbeat of %s for %s", config->heartbeat.sender, vigil->alarm);
+		say(line, ", told at ", vigil->alarm_ms, now_ms);
+		return STATE_CRITICAL;
+	}
+	if (vigil->ok_ms == 0) {
+		buf_add_str(line, "the watcher runs, but never saw the room yet");
+		return STATE_WARNING;
+	}
+	if (now_ms - vigil->ok_ms > SIGHT_MS) {
+		say(line, "the watcher runs, but cannot see the room since ", vigil->ok_ms, now_ms);
+		return STATE_WARNING;
+	}
+	if (vigil->seen[0])
+		say(line, "the last heartbeat was seen at ", vigil->seen_ms, now_ms);
+	else
+		buf_add_str(line, "no heartbeat was seen yet");
+	say(line, ", the next is due at ", schedule_next(&rule.daily, now_ms), now_ms);
+	return STATE_OK;
+}
+
+static void print(enum state state, const struct vigil *vigil, const char *line, bool json)
+{
+	json_t *object;
+
+	if (!json) {
+		printf("%s: %s\n", names[state], line);
+		return;
+	}
+	object = json_pack("{s:b, s:s, s:i, s:s, s:s, s:s, s:I, s:I}", "ok", state == STATE_OK,
+	        "state", names[state], "code", (int)state, "text", line, "seen", vigil->seen,
+	        "missing", vigil->alarm, "last_mark_ms", (json_int_t)vigil->mark_ms, "last_look_ms",
+	        (json_int_t)vigil->ok_ms);
+	json_dumpf(object, stdout, JSON_COMPACT);
+	printf("\n");
+	json_decref(object);
+}
+
+static enum state look(const struct config *config, struct vigil *vigil, struct buf *line)
+{
+	const char *lack = watch_lacks(config);
+	struct fault fault = {0};
+	struct store *store;
+	enum err err;
+
+	if (lack) {
+		buf_add_str(line, lack);
+		return STATE_UNKNOWN;
+	}
+	zone_use(config->heartbeat.timezone);
+	err = store_open_readonly(&store, config->storage.database, &fault);
+	if (err == ERR_NOT_FOUND)
+		return judge(config, vigil, clock_now_ms(), line);
+	if (err != OK) {
+		buf_add_str(line, fault.text);
+		return STATE_UNKNOWN;
+	}
+	err = vigil_stored(store, vigil);
+	if (err != OK)
+		buf_printf(line, "the database cannot be read: %s", store_message(store));
+	store_close(store);
+	return err == OK ? judge(config, vigil, clock_now_ms(), line) : STATE_UNKNOWN;
+}
+
+int watch_check(const char *config_path, bool json)
+{
+	struct vigil vigil = {0};
+	struct config *config;
+	struct buf report, line;
+	enum state state = STATE_UNKNOWN;
+
+	buf_init(&report, REPORT_MAX);
+	buf_init(&line, LINE_MAX_BYTES);
+	if (config_load(config_path, &config, &report) == OK)
+		state = look(config, &vigil, &line);
+	else
+		buf_printf(&line, "bad config, see: matrix-telemetry-bot -c %.200s check",
+		        config_path);
+	print(state, &vigil, buf_str(&line), json);
+	config_unref(config);
+	buf_finish(&report);
+	buf_finish(&line);
+	return (int)state;
+}

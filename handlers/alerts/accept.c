@@ -1,0 +1,491 @@
+/*
+ * accept.c - see deliver.h: taking in. Choosing and noting results are in deliver_send.c.
+ */
+#include <inttypes.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "handlers/alerts/deliver_message.h"
+#include "handlers/alerts/group.h"
+#include "handlers/alerts/render.h"
+#include "handlers/alerts/route.h"
+#include "handlers/silences/silence.h"
+#include "storage/alerts.h"
+
+/* Bytes of a message's entries: what is left of RENDER_EVENT_MAX after encryption (base64 is 4/3)
+ * and the parts that every event has. A room may become encrypted at any time. */
+#define DELIVER_BUDGET (RENDER_EVENT_MAX * 3 / 4 - 2048)
+#define DELIVER_FIRING_MAX 64
+
+/* What an alert looks like as an entry. */
+static void entry_make(const struct deliver *d, const struct alert *alert, struct entry_row *entry)
+{
+	json_t *runs = json_array();
+
+	if (alert->run_id)
+		json_array_append_new(runs, json_string(alert->run_id));
+	memset(entry, 0, sizeof(*entry));
+	entry->fingerprint = x_strdup(alert->fingerprint);
+	entry->subject = x_strdup(alert->subject);
+	entry->app = x_strdup(alert->app);
+	entry->kind = x_strdup(alert->kind);
+	entry->identity = x_strdup(alert->identity);
+	entry->severity = (int)alert->severity;
+	entry->count = 1;
+	entry->first_ms = entry->last_ms = alert->at_ms;
+	entry->reminded_ms = d->now_ms;
+	if (json_is_true(json_object_get(alert->fields, "test")))
+		entry->reminded_ms = entry->escalated_ms = DELIVER_NEVER;
+	render_alert(d->config, alert, &entry->body, &entry->html);
+	entry->url = render_url(d->config, alert);
+	entry->run_ids = json_dumps(runs, JSON_COMPACT);
+	entry->fields = alert_fields_json(alert);
+	json_decref(runs);
+}
+
+static void take(char **to, char **from)
+{
+	free(*to);
+	*to = *from;
+	*from = NULL;
+}
+
+/* The newest alert into an entry that is there: ×N, its details, its run id once. */
+static void entry_merge(struct entry_row *entry, struct entry_row *fresh)
+{
+	bool again = entry->resolved_ms != 0;
+	json_t *runs = json_loads(entry->run_ids, 0, NULL);
+	json_t *more = json_loads(fresh->run_ids, 0, NULL);
+	const json_t *old;
+	bool known = json_array_size(more) == 0;
+	size_t i;
+
+	json_array_foreach(runs, i, old) if (!known && json_equal(old, json_array_get(more, 0)))
+	        known = true;
+	if (!known) {
+		json_array_append(runs, json_array_get(more, 0));
+		free(entry->run_ids);
+		entry->run_ids = json_dumps(runs, JSON_COMPACT);
+	}
+	json_decref(runs);
+	json_decref(more);
+	entry->count++;
+	entry->last_ms = fresh->last_ms;
+	if (fresh->first_ms < entry->first_ms)
+		entry->first_ms = fresh->first_ms;
+	entry->resolved_ms = 0;
+	if (again) { /* what was done about it was about the time before */
+		entry->acked_ms = 0;
+		take(&entry->acked_by, &fresh->acked_by);
+		take(&entry->ack_note, &fresh->ack_note);
+		entry->open_ms = fresh->open_ms;
+		entry->reminded_ms = fresh->reminded_ms;
+		entry->escalated_ms = fresh->escalated_ms;
+	}
+	take(&entry->body, &fresh->body);
+	take(&entry->html, &fresh->html);
+	take(&entry->url, &fresh->url);
+	take(&entry->fields, &fresh->fields);
+}
+
+/* A new message with its place in the queue. */
+enum err deliver_message_open(const struct deliver *d, struct message_row *message)
+{
+	struct outbox_row row = {
+	        .purpose = OUTBOX_NEW,
+	        .room = message->room,
+	        .type = (char *)"m.room.message",
+	        .created_ms = d->now_ms,
+	};
+	enum err err;
+
+	message->opened_ms = d->now_ms;
+	err = messages_insert(d->store, message);
+	row.message_id = message->id;
+	if (err == OK)
+		err = outbox_insert(d->store, &row);
+	free(row.txn_id);
+	return err;
+}
+
+/* A failure that is in an older message too, and fires there still, keeps who has it and which
+ * steps it went through. */
+static enum err entry_inherit(const struct deliver *d, struct entry_row *fresh)
+{
+	struct entry_row *olds = NULL;
+	size_t len = 0, i;
+	bool found = false;
+	enum err err = entries_firing(d->store, fresh->subject, DELIVER_FIRING_MAX, &olds, &len);
+
+	for (i = 0; i < len; i++) {
+		if (!found && strcmp(olds[i].fingerprint, fresh->fingerprint) == 0) {
+			found = true;
+			fresh->acked_ms = olds[i].acked_ms;
+			take(&fresh->acked_by, &olds[i].acked_by);
+			take(&fresh->ack_note, &olds[i].ack_note);
+			if (olds[i].open_ms)
+				fresh->open_ms = olds[i].open_ms;
+			fresh->escalated_ms = olds[i].escalated_ms;
+		}
+		entry_row_finish(&olds[i]);
+	}
+	free(olds);
+	return err;
+}
+
+/* Puts an entry into a message, which is written back. Takes what it wants of *fresh. */
+static enum err message_join(
+        const struct deliver *d, struct message_row *message, struct entry_row *fresh)
+{
+	struct entry_row entry = {0};
+	bool critical = fresh->severity == SEVERITY_CRITICAL;
+	enum err err = entries_by_fingerprint(d->store, message->id, fresh->fingerprint, &entry);
+
+	fresh->open_ms = message->sent_ms ? d->now_ms : 0;
+	if (err == OK) {
+		message->bytes -= render_entry_size(&entry);
+		entry_merge(&entry, fresh);
+		message->bytes += render_entry_size(&entry);
+		err = entries_update(d->store, &entry);
+	} else if (err == ERR_NOT_FOUND) {
+		err = entry_inherit(d, fresh);
+		fresh->message_id = message->id;
+		message->bytes += render_entry_size(fresh);
+		if (message->frozen_ms && critical)
+			message->silent++;
+		if (err == OK)
+			err = entries_insert(d->store, fresh);
+	}
+	entry_row_finish(&entry);
+	message->alerts++;
+	if (message->frozen_ms && !message->dirty_ms)
+		message->dirty_ms = d->now_ms;
+	if (!message->frozen_ms && fresh->severity > message->severity)
+		message->severity = fresh->severity;
+	return err == OK ? messages_update(d->store, message) : err;
+}
+
+static enum err message_close(const struct deliver *d, struct message_row *message)
+{
+	message->closed_ms = d->now_ms;
+	return messages_update(d->store, message);
+}
+
+static enum err open_or_none(const struct deliver *d, const char *room, const char *origin,
+        struct message_row *row, bool *found)
+{
+	enum err err = messages_open(d->store, room, origin, row);
+
+	*found = err == OK;
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+/* Into the storm message of the room, or a new one. */
+static enum err accept_storm(const struct deliver *d, struct message_row *storm, bool *is_new,
+        const char *room, struct entry_row *entry)
+{
+	enum err err = OK;
+
+	*is_new = storm->id == 0 || storm->bytes + render_entry_size(entry) > DELIVER_BUDGET;
+	if (storm->id && *is_new) {
+		err = message_close(d, storm);
+		message_row_finish(storm);
+	}
+	if (*is_new && err == OK) {
+		storm->kind = MESSAGE_STORM;
+		storm->room = x_strdup(room);
+		storm->origin = x_strdup("*");
+		storm->severity = entry->severity;
+		err = deliver_message_open(d, storm);
+	}
+	return err == OK ? message_join(d, storm, entry) : err;
+}
+
+/* Decides and does it; fills in message, state and reason of the alert's row. */
+static enum err accept_firing(const struct deliver *d, const struct alert *alert,
+        struct alert_row *row, struct entry_row *entry)
+{
+	struct group_policy policy = group_policy(d->config, alert->app);
+	struct message_row open = {0}, storm = {0}, fresh = {0};
+	struct group_decision decision;
+	bool has_open, has_storm, is_new = true;
+	int64_t opened = 0;
+	enum err err = open_or_none(d, row->room, alert->app, &open, &has_open);
+
+	if (err == OK)
+		err = open_or_none(d, row->room, "*", &storm, &has_storm);
+	if (err == OK)
+		err = messages_count_opened(
+		        d->store, d->now_ms - CLOCK_MINUTE_MS, d->now_ms + GROUP_SKEW_MS, &opened);
+	if (err != OK)
+		goto out;
+	decision = group_decide(&policy, has_open ? &open : NULL, alert->severity,
+	        render_entry_size(entry), DELIVER_BUDGET, opened, has_storm, d->now_ms);
+	if (decision.close_open) {
+		if (group_rings(&policy, &open) && decision.action == GROUP_NEW)
+			fresh.lead = render_ring_lead(
+			        alert->app, open.silent, open.opened_ms, d->now_ms);
+		err = message_close(d, &open);
+	}
+	if (err == OK && decision.action == GROUP_JOIN) {
+		err = message_join(d, &open, entry);
+		row->message_id = open.id;
+		is_new = false;
+	} else if (err == OK && decision.action == GROUP_STORM) {
+		err = accept_storm(d, &storm, &is_new, row->room, entry);
+		row->message_id = storm.id;
+	} else if (err == OK) {
+		fresh.kind = MESSAGE_ALERTS;
+		fresh.room = x_strdup(row->room);
+		fresh.origin = x_strdup(alert->app);
+		fresh.severity = (int)alert->severity;
+		err = deliver_message_open(d, &fresh);
+		if (err == OK)
+			err = message_join(d, &fresh, entry);
+		row->message_id = fresh.id;
+	}
+	row->state = is_new ? ALERT_QUEUED : ALERT_GROUPED;
+	row->reason = x_strdup(decision.reason);
+out:
+	message_row_finish(&open);
+	message_row_finish(&storm);
+	message_row_finish(&fresh);
+	return err;
+}
+
+enum err deliver_post(const struct deliver *d, const char *room, enum outbox_purpose purpose,
+        int64_t message_id, const char *type, const json_t *content, int64_t *outbox_id)
+{
+	struct outbox_row row = {
+	        .purpose = purpose,
+	        .room = (char *)room,
+	        .message_id = message_id,
+	        .type = (char *)type,
+	        .created_ms = d->now_ms,
+	};
+	enum err err = outbox_insert(d->store, &row);
+
+	if (err == OK) {
+		json_t *copy = json_deep_copy(content);
+		json_t *data = json_object_get(copy, RENDER_KEY);
+
+		/* a verification's events are hashed as they are by the other side */
+		if (strncmp(type, "m.key.verification.", 19) != 0) {
+			if (!json_is_object(data)) {
+				data = json_object();
+				json_object_set_new(copy, RENDER_KEY, data);
+			}
+			json_object_set_new(data, "txn_id", json_string(row.txn_id));
+		}
+		row.content = json_dumps(copy, JSON_COMPACT);
+		json_decref(copy);
+		err = outbox_update(d->store, &row);
+	}
+	if (outbox_id)
+		*outbox_id = row.id;
+	free(row.content);
+	free(row.txn_id);
+	return err;
+}
+
+/* One firing entry is over: its message says so, and its thread if it is in the room. */
+static enum err resolve_entry(
+        const struct deliver *d, const struct alert *alert, struct entry_row *entry, bool answer)
+{
+	struct message_row message = {0};
+	struct outbox_row reply = {
+	        .purpose = OUTBOX_REPLY,
+	        .type = (char *)"m.room.message",
+	        .created_ms = d->now_ms,
+	};
+	enum err err = messages_by_id(d->store, entry->message_id, &message);
+
+	if (err != OK)
+		return err;
+	entry->resolved_ms = alert->at_ms > entry->first_ms ? alert->at_ms : entry->first_ms;
+	err = entries_update(d->store, entry);
+	if (message.frozen_ms) {
+		message.dirty_ms = message.dirty_ms ? message.dirty_ms : d->now_ms;
+		message.urgent = 1;
+	}
+	if (err == OK)
+		err = messages_update(d->store, &message);
+	if (err == OK && answer && message.event_id) {
+		reply.room = message.room;
+		reply.message_id = message.id;
+		err = outbox_insert(d->store, &reply);
+		if (err == OK) {
+			reply.content = render_resolved(d->config, &message, entry, reply.txn_id);
+			err = outbox_update(d->store, &reply);
+		}
+		free(reply.content);
+		free(reply.txn_id);
+	}
+	message_row_finish(&message);
+	return err;
+}
+
+static enum err accept_resolved(
+        const struct deliver *d, const struct alert *alert, struct alert_row *row)
+{
+	struct entry_row *entries = NULL;
+	size_t len = 0, i;
+	enum err err = entries_firing(d->store, alert->subject, DELIVER_FIRING_MAX, &entries, &len);
+
+	row->state = len > 0 ? ALERT_GROUPED : ALERT_SILENCED;
+	row->reason =
+	        x_strdup(len > 0 ? "resolved: the message says so" : "nothing of this was firing");
+	for (i = 0; i < len; i++) {
+		if (i == 0)
+			row->message_id = entries[i].message_id;
+		if (err == OK)
+			err = resolve_entry(d, alert, &entries[i], i == 0);
+		entry_row_finish(&entries[i]);
+	}
+	free(entries);
+	return err;
+}
+
+/* New details of an entry, in its message. What would not fit stays as it was. */
+static enum err refresh_entry(const struct deliver *d, const struct alert *alert,
+        struct entry_row *entry, struct message_row *message, bool again)
+{
+	struct entry_row fresh;
+	int64_t bytes = message->bytes - render_entry_size(entry);
+	enum err err;
+
+	entry_make(d, alert, &fresh);
+	bytes += render_entry_size(&fresh);
+	if (bytes <= DELIVER_BUDGET) {
+		take(&entry->body, &fresh.body);
+		take(&entry->html, &fresh.html);
+		take(&entry->url, &fresh.url);
+		take(&entry->fields, &fresh.fields);
+		message->bytes = bytes;
+		if (message->frozen_ms && !message->dirty_ms)
+			message->dirty_ms = d->now_ms;
+	}
+	if (again)
+		entry->last_ms = d->now_ms;
+	entry_row_finish(&fresh);
+	err = entries_update(d->store, entry);
+	return err == OK ? messages_update(d->store, message) : err;
+}
+
+enum err deliver_refresh(
+        const struct deliver *d, const struct alert *alert, bool again, bool *found)
+{
+	struct entry_row *entries = NULL;
+	struct message_row message = {0};
+	size_t len = 0, i;
+	enum err err = entries_firing(d->store, alert->subject, 1, &entries, &len);
+
+	*found = len > 0;
+	if (*found)
+		err = messages_by_id(d->store, entries[0].message_id, &message);
+	if (*found && err == OK)
+		err = refresh_entry(d, alert, &entries[0], &message, again);
+	for (i = 0; i < len; i++)
+		entry_row_finish(&entries[i]);
+	free(entries);
+	message_row_finish(&message);
+	return err;
+}
+
+static void row_make(const struct deliver *d, const struct alert *alert,
+        const struct entry_row *entry, struct alert_row *row)
+{
+	size_t first = strcspn(entry->body, "\n");
+
+	*row = (struct alert_row){
+	        .ext_id = x_strdup_opt(alert->id),
+	        .app = x_strdup(alert->app),
+	        .kind = x_strdup(alert->kind),
+	        .severity = (int)alert->severity,
+	        .resolved = alert->resolved,
+	        .run_id = x_strdup_opt(alert->run_id),
+	        .subject = x_strdup(alert->subject),
+	        .fingerprint = x_strdup(alert->fingerprint),
+	        .identity = x_strdup(alert->identity),
+	        .title = x_strndup(entry->body, first),
+	        .fields = x_strdup(entry->fields),
+	        .url = x_strdup_opt(entry->url),
+	        .at_ms = alert->at_ms,
+	        .received_ms = d->now_ms,
+	        .uid = alert->peer.uid,
+	        .gid = alert->peer.gid,
+	        .pid = alert->peer.pid,
+	        .room = x_strdup(route_room(d->config, alert->app, alert->severity)),
+	};
+}
+
+/* [delivery] inhibit: a critical failure that fires mutes warnings of the same app about the same
+ * thing, whatever their kinds. */
+static bool is_inhibited(const struct deliver *d, const struct alert *alert, enum err *err)
+{
+	struct entry_row *rows = NULL;
+	size_t len = 0, i;
+	bool found = false;
+
+	if (!d->config->delivery.inhibit || alert->severity != SEVERITY_WARNING || alert->resolved)
+		return false;
+	*err = entries_critical(d->store, alert->app, alert->identity, &rows, &len);
+	for (i = 0; i < len; i++) {
+		found = true;
+		entry_row_finish(&rows[i]);
+	}
+	free(rows);
+	return found;
+}
+
+enum err deliver_would_hold(const struct deliver *d, const struct alert *alert, bool *yes)
+{
+	enum err err = silence_would_hold(d, alert, yes);
+
+	if (err == OK && !*yes)
+		*yes = is_inhibited(d, alert, &err);
+	return err;
+}
+
+enum err deliver_accept(
+        const struct deliver *d, const struct alert *alert, struct deliver_receipt *receipt)
+{
+	static const char *const states[] = {"queued", "grouped", "silenced"};
+	struct entry_row entry = {0};
+	struct alert_row row = {0};
+	struct silence_hold hold;
+	enum err err;
+
+	if (alert->id) {
+		err = alerts_by_ext_id(d->store, alert->id, &row);
+		receipt->alert = row.id;
+		receipt->state = "duplicate";
+		alert_row_finish(&row);
+		if (err != ERR_NOT_FOUND)
+			return err;
+	}
+	entry_make(d, alert, &entry);
+	row_make(d, alert, &entry, &row);
+	err = silence_check(d, alert, row.room, &hold);
+	if (err == OK && hold.silence) {
+		row.state = ALERT_SILENCED;
+		row.silence_id = hold.silence;
+		row.reason = x_asprintf("silence %" PRId64, hold.silence);
+	} else if (err == OK && hold.quiet) {
+		row.state = ALERT_SILENCED;
+		row.reason = x_asprintf("quiet time %s", hold.quiet->name);
+	} else if (err == OK && is_inhibited(d, alert, &err)) {
+		row.state = ALERT_SILENCED;
+		row.reason = x_strdup("inhibit: a critical failure of the same is firing");
+	} else if (err == OK) {
+		err = alert->resolved ? accept_resolved(d, alert, &row)
+		                      : accept_firing(d, alert, &row, &entry);
+	}
+	if (err == OK)
+		err = alerts_insert(d->store, &row);
+	receipt->alert = row.id;
+	receipt->state = states[row.state];
+	entry_row_finish(&entry);
+	alert_row_finish(&row);
+	return err;
+}

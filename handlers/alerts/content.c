@@ -1,0 +1,60 @@
+/*
+ * content.c - see content.h.
+ */
+#include <string.h>
+#include "bot/base/text.h"
+#include "handlers/alerts/content.h"
+
+#define PLAIN_MAX (24 * 1024)
+
+json_t *content_text(const char *msgtype, const char *body, const char *html, json_t *mentions)
+{
+	json_t *content = json_pack("{s:s, s:s}", "msgtype", msgtype, "body", body);
+
+	if (html) {
+		json_object_set_new(content, "format", json_string("org.matrix.custom.html"));
+		json_object_set_new(content, "formatted_body", json_string(html));
+	}
+	json_object_set_new(content, "m.mentions", mentions);
+	return content;
+}
+
+json_t *content_plain(const char *text, char *const *mentions)
+{
+	struct buf body, html;
+	json_t *content;
+
+	buf_init(&body, PLAIN_MAX * 2);
+	buf_init(&html, PLAIN_MAX * 8);
+	text_add_plain(&body, text, TEXT_NO_LIMIT, TEXT_KEEP_NEWLINES);
+	text_add_html(&html, text, TEXT_NO_LIMIT, TEXT_KEEP_NEWLINES);
+	content = content_text(mentions ? "m.text" : "m.notice", buf_str(&body), buf_str(&html),
+	        content_mentions(mentions));
+	buf_finish(&body);
+	buf_finish(&html);
+	return content;
+}
+
+json_t *content_mentions(char *const *names)
+{
+	json_t *mentions = json_object(), *users = json_array();
+	size_t i;
+
+	for (i = 0; names && names[i]; i++) {
+		if (strcmp(names[i], "room") == 0)
+			json_object_set_new(mentions, "room", json_true());
+		else
+			json_array_append_new(users, json_string(names[i]));
+	}
+	if (json_array_size(users) > 0)
+		json_object_set(mentions, "user_ids", users);
+	json_decref(users);
+	return mentions;
+}
+
+void content_thread(json_t *content, const char *root, const char *reply_to)
+{
+	json_object_set_new(content, "m.relates_to",
+	        json_pack("{s:s, s:s, s:b, s:{s:s}}", "rel_type", "m.thread", "event_id", root,
+	                "is_falling_back", 1, "m.in_reply_to", "event_id", reply_to));
+}

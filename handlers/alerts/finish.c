@@ -1,0 +1,107 @@
+/*
+ * finish.c - see deliver.h: what became of an event.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "handlers/alerts/deliver_message.h"
+#include "storage/calls.h"
+
+enum err deliver_message_ended(
+        const struct deliver *d, const struct outbox_row *row, const struct deliver_result *result)
+{
+	struct message_row message = {0};
+	enum err err;
+
+	if (row->purpose != OUTBOX_NEW || !row->message_id)
+		return OK;
+	err = messages_by_id(d->store, row->message_id, &message);
+	if (err != OK)
+		return err;
+	if (result->outcome == DELIVER_SENT) {
+		message.sent_ms = d->now_ms;
+		free(message.event_id);
+		free(message.room_id);
+		message.event_id = x_strdup(result->event_id);
+		message.room_id = x_strdup_opt(row->room_id);
+		err = entries_told(d->store, message.id, d->now_ms);
+	} else { /* set aside: see group_aside_ms() */
+		message.frozen_ms = 0;
+		message.edited_ms = d->now_ms;
+	}
+	if (err == OK)
+		err = messages_update(d->store, &message);
+	message_row_finish(&message);
+	return err;
+}
+
+static enum err finish_call(const struct deliver *d, const struct deliver_result *result)
+{
+	struct call_row call = {
+	        .at_ms = result->started_ms,
+	        .what = result->what,
+	        .room = result->room,
+	        .room_id = result->room_id,
+	        .outbox_id = result->outbox_id,
+	        .duration_ms = result->duration_ms,
+	        .latency_ms = -1,
+	        .result = result->code == OK ? "ok" : err_name(result->code),
+	        .http_status = result->http_status,
+	        .event_id = result->event_id,
+	        .error = result->error,
+	};
+	int64_t received_ms = 0;
+	enum err err = OK;
+
+	if (result->outcome == DELIVER_SENT)
+		err = calls_oldest_carried(d->store, result->outbox_id, &received_ms);
+	if (received_ms)
+		call.latency_ms = result->started_ms + result->duration_ms - received_ms;
+	return err == OK ? calls_insert(d->store, &call) : err;
+}
+
+/* Readers would refuse what one device encrypted and another sends. wire_type stays: it was never
+ * plain. */
+static void change_device(struct outbox_row *row, const char *device_id)
+{
+	free(row->device_id);
+	free(row->wire_content);
+	row->device_id = x_strdup(device_id);
+	row->wire_content = NULL;
+}
+
+enum err deliver_finish(const struct deliver *d, const struct deliver_result *result)
+{
+	struct outbox_row row = {0};
+	enum err err = outbox_by_id(d->store, result->outbox_id, &row);
+
+	if (err != OK)
+		return err;
+	switch (result->outcome) {
+	case DELIVER_SENT:
+		row.state = OUTBOX_SENT;
+		row.sent_ms = d->now_ms;
+		free(row.event_id);
+		row.event_id = x_strdup(result->event_id);
+		break;
+	case DELIVER_ASIDE:
+		row.state = OUTBOX_ASIDE;
+		break;
+	case DELIVER_ABSENT:
+		row.known_ms = d->now_ms;
+		if (!row.device_id || strcmp(row.device_id, result->device_id) != 0)
+			change_device(&row, result->device_id);
+		break;
+	case DELIVER_RETRY:
+		break;
+	}
+	free(row.error);
+	row.error = x_strdup_opt(result->outcome == DELIVER_SENT ? NULL : result->error);
+	err = outbox_update(d->store, &row);
+	if (err == OK && (result->outcome == DELIVER_SENT || result->outcome == DELIVER_ASIDE))
+		err = deliver_message_ended(d, &row, result);
+	if (err == OK && result->outcome != DELIVER_ABSENT)
+		err = finish_call(d, result);
+	outbox_row_finish(&row);
+	return err;
+}

@@ -1,0 +1,145 @@
+/*
+ * group.c - see group.h.
+ */
+#include "handlers/alerts/group.h"
+
+#include "bot/base/clock.h"
+
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* When something that began at start_ms and takes length_ms is over. */
+static int64_t group_after(int64_t start_ms, int64_t length_ms, int64_t now_ms)
+{
+	return start_ms > now_ms + GROUP_SKEW_MS ? now_ms : start_ms + length_ms;
+}
+
+/* From when the minute counts; 0 = it has not begun. */
+static int64_t group_minute_ms(const struct message_row *message)
+{
+	return message->sent_ms ? message->sent_ms : group_aside_ms(message);
+}
+
+int64_t group_aside_ms(const struct message_row *message)
+{
+	return message->sent_ms == 0 && message->frozen_ms == 0 ? message->edited_ms : 0;
+}
+
+struct group_policy group_policy(const struct config *config, const char *origin)
+{
+	const struct config_app *app = config_app(config, origin);
+	struct group_policy policy = {
+	        .throttle_ms = config->delivery.throttle_ms,
+	        .edit_interval_ms = config->delivery.edit_interval_ms,
+	        .storm = config->delivery.storm,
+	        .ring_on_close = config->delivery.ring_on_close,
+	};
+
+	if (app && app->throttle_ms >= 0) {
+		policy.throttle_ms = app->throttle_ms;
+	}
+	return policy;
+}
+
+static struct group_decision group_start(const struct group_policy *policy, int64_t opened,
+        bool storm_open, const char *reason, bool close_open)
+{
+	if (storm_open || (policy->storm > 0 && opened >= (int64_t)policy->storm)) {
+		return (struct group_decision){
+		        GROUP_STORM, "storm: too many new messages", close_open};
+	}
+	return (struct group_decision){GROUP_NEW, reason, close_open};
+}
+
+struct group_decision group_decide(const struct group_policy *policy,
+        const struct message_row *open, enum severity severity, int64_t size, int64_t budget,
+        int64_t opened, bool storm_open, int64_t now_ms)
+{
+	bool ring;
+
+	if (!open) {
+		return group_start(
+		        policy, opened, storm_open, "new message: first of its minute", false);
+	}
+	if (group_over(policy, open, now_ms, &ring)) {
+		return group_start(
+		        policy, opened, storm_open, "new message: first of its minute", true);
+	}
+	if ((int)severity > open->severity) {
+		return group_start(
+		        policy, opened, storm_open, "new message: worse than the open one", true);
+	}
+	if (open->bytes + size > budget) {
+		return group_start(
+		        policy, opened, storm_open, "new message: the open one is full", true);
+	}
+	return (struct group_decision){GROUP_JOIN,
+	        open->sent_ms ? "joined: within its minute"
+	                      : "joined: the open one is not sent yet",
+	        false};
+}
+
+static int64_t group_edit_ms(
+        const struct group_policy *policy, const struct message_row *message, int64_t now_ms)
+{
+	int64_t dirty_ms = group_after(message->dirty_ms, 0, now_ms);
+	int64_t last_ms = later(message->edited_ms, message->sent_ms);
+
+	if (message->dirty_ms == 0 || message->sent_ms == 0 || !message->event_id) {
+		return INT64_MAX;
+	}
+	return message->urgent
+	               ? dirty_ms
+	               : later(dirty_ms, group_after(last_ms, policy->edit_interval_ms, now_ms));
+}
+
+bool group_edit_due(
+        const struct group_policy *policy, const struct message_row *message, int64_t now_ms)
+{
+	return group_edit_ms(policy, message, now_ms) <= now_ms;
+}
+
+static int64_t group_end_ms(
+        const struct group_policy *policy, const struct message_row *message, int64_t now_ms)
+{
+	int64_t start_ms = group_minute_ms(message), length_ms = policy->throttle_ms;
+
+	/* A storm is measured over a minute, so it lasts one, with no throttle too. */
+	if (message->kind == MESSAGE_STORM) {
+		length_ms = later(length_ms, CLOCK_MINUTE_MS);
+	}
+	if (start_ms == 0 || message->closed_ms) {
+		return INT64_MAX;
+	}
+	return group_after(start_ms, length_ms, now_ms);
+}
+
+int64_t group_due_ms(
+        const struct group_policy *policy, const struct message_row *message, int64_t now_ms)
+{
+	int64_t edit_ms = group_edit_ms(policy, message, now_ms);
+	int64_t end_ms = group_end_ms(policy, message, now_ms);
+
+	return edit_ms < end_ms ? edit_ms : end_ms;
+}
+
+bool group_over(const struct group_policy *policy, const struct message_row *message,
+        int64_t now_ms, bool *ring)
+{
+	bool over = group_end_ms(policy, message, now_ms) <= now_ms;
+
+	*ring = over && group_rings(policy, message);
+	return over;
+}
+
+bool group_rings(const struct group_policy *policy, const struct message_row *message)
+{
+	return policy->ring_on_close && message->silent > 0 && message->kind != MESSAGE_STORM;
+}
+
+bool group_storm_over(const struct group_policy *policy, int64_t origins)
+{
+	return origins < (int64_t)policy->storm;
+}

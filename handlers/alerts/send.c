@@ -1,0 +1,481 @@
+/*
+ * send.c - see deliver.h: what leaves next.
+ *
+ * Invariant: content that may have been sent is never changed. Freezing an event fixes its
+ * content, marks the alerts it carries, and is committed before the first byte leaves.
+ */
+#include <stdio.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/base/log.h"
+#include "handlers/alerts/deliver_message.h"
+#include "handlers/alerts/group.h"
+#include "handlers/alerts/render.h"
+#include "storage/alerts.h"
+#include "storage/state.h"
+
+/* Homeservers forget transaction ids (Synapse after about 30 minutes): well before that. */
+#define DELIVER_FATE_MS (10 * CLOCK_MINUTE_MS)
+#define DELIVER_STORM_LOOK_MS (5 * CLOCK_SECOND_MS)
+/* A room that waits for keys is told of by whoever gets them; this is for the case nobody does. */
+#define DELIVER_KEYS_LOOK_MS (30 * CLOCK_SECOND_MS)
+
+void deliver_event_finish(struct deliver_event *event)
+{
+	free(event->room_id);
+	free(event->txn_id);
+	free(event->type);
+	free(event->content);
+	memset(event, 0, sizeof(*event));
+}
+
+static void earlier(int64_t *due_ms, int64_t ms)
+{
+	if (ms < *due_ms)
+		*due_ms = ms;
+}
+
+static void entries_free(struct entry_row *entries, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		entry_row_finish(&entries[i]);
+	free(entries);
+}
+
+/* --- minutes that end --------------------------------------------------------------------- */
+
+static enum err ring(const struct deliver *d, const struct message_row *message)
+{
+	struct message_row fresh = {
+	        .kind = MESSAGE_RING,
+	        .room = message->room,
+	        .origin = message->origin,
+	        .severity = SEVERITY_CRITICAL,
+	};
+	enum err err;
+
+	fresh.lead =
+	        render_ring_lead(message->origin, message->silent, message->opened_ms, d->now_ms);
+	err = deliver_message_open(d, &fresh);
+	free(fresh.lead);
+	return err;
+}
+
+/* How many apps a storm holds, and how many were heard in the last minute. */
+static void storm_count(const struct deliver *d, const struct entry_row *entries, size_t len,
+        int64_t *apps, int64_t *recent)
+{
+	size_t i, j;
+
+	*apps = *recent = 0;
+	for (i = 0; i < len; i++) {
+		for (j = 0; j < i && strcmp(entries[j].app, entries[i].app) != 0; j++)
+			;
+		*apps += j == i;
+		*recent += j == i && d->now_ms - entries[i].last_ms < CLOCK_MINUTE_MS;
+	}
+}
+
+static enum err storm_lead(
+        const struct deliver *d, struct message_row *message, bool ask, bool *over)
+{
+	struct group_policy policy = group_policy(d->config, message->origin);
+	struct entry_row *entries;
+	int64_t apps, recent;
+	size_t len;
+	enum err err = entries_of(d->store, message->id, &entries, &len);
+
+	if (err != OK)
+		return err;
+	storm_count(d, entries, len, &apps, &recent);
+	*over = ask && group_storm_over(&policy, recent);
+	free(message->lead);
+	message->lead =
+	        render_storm_lead(message->alerts, apps, message->opened_ms, d->now_ms, *over);
+	entries_free(entries, len);
+	return OK;
+}
+
+static enum err message_end(const struct deliver *d, struct message_row *message, int64_t *due_ms)
+{
+	struct group_policy policy = group_policy(d->config, message->origin);
+	bool rings, over = true;
+	enum err err = OK;
+
+	if (!group_over(&policy, message, d->now_ms, &rings)) {
+		struct message_row quiet = *message;
+
+		quiet.dirty_ms = 0; /* its edits are the business of its room */
+		earlier(due_ms, group_due_ms(&policy, &quiet, d->now_ms));
+		return OK;
+	}
+	if (message->kind == MESSAGE_STORM) {
+		err = storm_lead(d, message, true, &over);
+		if (err != OK || !over) {
+			earlier(due_ms, d->now_ms + DELIVER_STORM_LOOK_MS);
+			return err;
+		}
+		message->dirty_ms = message->dirty_ms ? message->dirty_ms : d->now_ms;
+	}
+	message->closed_ms = d->now_ms;
+	err = messages_update(d->store, message);
+	return err == OK && rings ? ring(d, message) : err;
+}
+
+static enum err end_minutes(const struct deliver *d, int64_t *due_ms)
+{
+	struct message_row *rows;
+	size_t len, i;
+	enum err err = messages_open_all(d->store, &rows, &len);
+
+	for (i = 0; i < len; i++) {
+		if (err == OK)
+			err = message_end(d, &rows[i], due_ms);
+		message_row_finish(&rows[i]);
+	}
+	free(rows);
+	return err;
+}
+
+/* --- freezing ----------------------------------------------------------------------------- */
+
+static enum err freeze_content(
+        const struct deliver *d, struct message_row *message, struct outbox_row *row, bool edit)
+{
+	struct render_message in = {
+	        .message = message,
+	        .now_ms = d->now_ms,
+	        .txn_id = row->txn_id,
+	        .edit = edit,
+	};
+	struct entry_row *entries;
+	size_t len;
+	bool over;
+	enum err err = OK;
+
+	if (message->kind == MESSAGE_STORM && !message->closed_ms)
+		err = storm_lead(d, message, false, &over);
+	if (err == OK)
+		err = entries_of(d->store, message->id, &entries, &len);
+	if (err != OK)
+		return err;
+	in.entries = entries;
+	in.entries_len = len;
+	free(row->content);
+	row->content = render_message(d->config, &in);
+	entries_free(entries, len);
+	if (edit)
+		message->edited_ms = d->now_ms;
+	else
+		message->frozen_ms = d->now_ms;
+	message->dirty_ms = 0;
+	message->urgent = 0;
+	err = alerts_carry(d->store, message->id, row->id);
+	return err == OK ? messages_update(d->store, message) : err;
+}
+
+/* What is remembered of the room where an event goes decides, whichever room has the name now. */
+static enum err is_encrypted(const struct deliver *d, const struct deliver_room *room,
+        const char *room_id, bool *encrypted)
+{
+	struct room_row row = {0};
+	enum err err;
+
+	*encrypted = room->encrypted && strcmp(room->room_id, room_id) == 0;
+	if (*encrypted)
+		return OK;
+	err = rooms_get_row(d->store, room_id, &row);
+	*encrypted = err == OK && row.encrypted;
+	room_row_finish(&row);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+/* Plain text never goes into an encrypted room: it waits until it can be encrypted. */
+static enum err must_wait(const struct deliver *d, const struct deliver_room *room, bool *waits)
+{
+	bool ready = false;
+	enum err err = OK;
+
+	if (d->cipher && room->users)
+		err = d->cipher->ready(d->cipher->arg, room, d->now_ms, &ready);
+	*waits = !ready;
+	return err;
+}
+
+/* What is sent instead of the content; nothing when that is fixed already. must_wait() said no. */
+static enum err encrypt(
+        const struct deliver *d, const struct deliver_room *room, struct outbox_row *row)
+{
+	enum err err;
+
+	if (row->wire_content)
+		return OK;
+	err = d->cipher->encrypt(
+	        d->cipher->arg, room, d->now_ms, row->type, row->content, &row->wire_content);
+	if (err == OK && !row->wire_type)
+		row->wire_type = x_strdup("m.room.encrypted");
+	return err;
+}
+
+/* Fixes what is to be said; the caller stores the row. */
+static enum err freeze(const struct deliver *d, struct outbox_row *row,
+        const struct deliver_room *room, const char *room_id)
+{
+	struct message_row message = {0};
+	enum err err = OK;
+
+	if (row->purpose == OUTBOX_NEW || row->purpose == OUTBOX_EDIT) {
+		err = messages_by_id(d->store, row->message_id, &message);
+		if (err == OK)
+			err = freeze_content(d, &message, row, row->purpose == OUTBOX_EDIT);
+		message_row_finish(&message);
+	}
+	free(row->room_id);
+	free(row->device_id);
+	row->room_id = x_strdup(room_id);
+	row->device_id = x_strdup(room->device_id);
+	row->state = OUTBOX_FROZEN;
+	row->frozen_ms = row->known_ms = d->now_ms;
+	return err;
+}
+
+/* A heartbeat is a note with its data. */
+static bool is_heartbeat(const struct outbox_row *row)
+{
+	json_t *content = json_loads(row->content, 0, NULL);
+	const json_t *data = json_object_get(content, RENDER_KEY);
+	bool is = json_object_get(data, "heartbeat") || json_object_get(data, "extra_heartbeat");
+
+	json_decref(content);
+	return is;
+}
+
+static void event_make(const struct outbox_row *row, struct deliver_event *event)
+{
+	static const char *const what[] = {"send", "edit", "reply", "note"};
+
+	event->outbox_id = row->id;
+	snprintf(event->room, sizeof(event->room), "%s", row->room);
+	event->room_id = x_strdup(row->room_id);
+	event->txn_id = x_strdup(row->txn_id);
+	event->type = x_strdup(row->wire_content ? row->wire_type : row->type);
+	event->content = x_strdup(row->wire_content ? row->wire_content : row->content);
+	snprintf(event->what, sizeof(event->what), "%s",
+	        row->purpose == OUTBOX_NOTE && is_heartbeat(row) ? "heartbeat"
+	                                                         : what[row->purpose]);
+	event->created_ms = row->created_ms;
+	event->frozen_ms = row->frozen_ms;
+}
+
+/* Too long ago for the homeserver to know its transaction id, by any clock; or another device's. */
+static bool fate_is_unknown(
+        const struct deliver *d, const struct outbox_row *row, const char *device_id)
+{
+	int64_t age_ms = d->now_ms - row->known_ms;
+
+	return age_ms > DELIVER_FATE_MS || age_ms < -GROUP_SKEW_MS || !row->device_id ||
+	       strcmp(row->device_id, device_id) != 0;
+}
+
+/* It can go nowhere: plain text is not for the room where it belongs, whose members nobody asks
+ * for any more. */
+static enum err set_aside(
+        const struct deliver *d, struct outbox_row *row, struct deliver_event *event)
+{
+	struct deliver_result result = {.outcome = DELIVER_ASIDE};
+	enum err err;
+
+	log_error("deliver",
+	        "%s: set aside, since %s is encrypted and no room of the config any more",
+	        row->room, row->room_id);
+	row->state = OUTBOX_ASIDE;
+	free(row->error);
+	row->error = x_strdup("was on its way to a room that is encrypted now and not in the "
+	                      "config any more");
+	event->again = true;
+	err = outbox_update(d->store, row);
+	return err == OK ? deliver_message_ended(d, row, &result) : err;
+}
+
+static enum err next_of_queue(const struct deliver *d, const struct deliver_room *room,
+        struct outbox_row *head, struct deliver_event *event)
+{
+	bool again = head->state == OUTBOX_FROZEN, encrypted, late = false;
+	const char *room_id = again ? head->room_id : room->room_id;
+	enum err err = is_encrypted(d, room, room_id, &encrypted);
+
+	if (err == OK && encrypted && !head->wire_content) {
+		if (strcmp(room_id, room->room_id) != 0)
+			return set_aside(d, head, event);
+		late = again && !head->wire_type;
+		err = must_wait(d, room, &event->waits);
+	}
+	if (err != OK || event->waits)
+		return err;
+	head->tries++;
+	if (!again)
+		err = freeze(d, head, room, room->room_id);
+	if (err == OK && encrypted)
+		err = encrypt(d, room, head);
+	if (late) /* it may be there as plain text, by a try whose answer was lost */
+		head->known_ms = 0;
+	if (err == OK)
+		err = outbox_update(d->store, head);
+	if (err != OK)
+		return err;
+	event_make(head, event);
+	event->look_first = again && fate_is_unknown(d, head, room->device_id);
+	return OK;
+}
+
+/* An encrypted room that was left cannot be written to any more: what its message would say now
+ * is said anew in the room that has the name. */
+static enum err say_anew(
+        const struct deliver *d, struct message_row *message, struct outbox_row *row)
+{
+	row->purpose = OUTBOX_NEW;
+	free(message->event_id);
+	free(message->room_id);
+	message->event_id = message->room_id = NULL;
+	message->sent_ms = 0;
+	return messages_update(d->store, message);
+}
+
+static enum err next_edit(const struct deliver *d, const struct deliver_room *room,
+        struct message_row *message, struct deliver_event *event)
+{
+	struct outbox_row row = {
+	        .purpose = OUTBOX_EDIT,
+	        .room = message->room,
+	        .message_id = message->id,
+	        .type = (char *)"m.room.message",
+	        .created_ms = message->dirty_ms,
+	};
+	bool encrypted, left;
+	enum err err = is_encrypted(d, room, message->room_id, &encrypted);
+
+	left = encrypted && strcmp(message->room_id, room->room_id) != 0;
+	if (err == OK && left)
+		err = is_encrypted(d, room, room->room_id, &encrypted);
+	if (err == OK && encrypted)
+		err = must_wait(d, room, &event->waits);
+	if (err != OK || event->waits)
+		return err;
+	if (left)
+		err = say_anew(d, message, &row);
+	if (err != OK)
+		return err;
+	row.tries = 1;
+	err = outbox_insert(d->store, &row);
+	if (err == OK)
+		err = freeze(d, &row, room, message->room_id ? message->room_id : room->room_id);
+	if (err == OK && encrypted)
+		err = encrypt(d, room, &row);
+	if (err == OK)
+		err = outbox_update(d->store, &row);
+	if (err == OK)
+		event_make(&row, event);
+	free(row.txn_id);
+	free(row.content);
+	free(row.wire_type);
+	free(row.wire_content);
+	free(row.room_id);
+	free(row.device_id);
+	return err;
+}
+
+/* The message whose edit is due and waits longest; NULL = none. *due_ms: the next one. */
+static struct message_row *due_edit(
+        const struct deliver *d, struct message_row *rows, size_t len, int64_t *due_ms)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		struct group_policy policy = group_policy(d->config, rows[i].origin);
+		struct message_row edits = rows[i];
+
+		if (group_edit_due(&policy, &rows[i], d->now_ms))
+			return &rows[i];
+		edits.closed_ms = d->now_ms; /* the end of its minute is not asked here */
+		earlier(due_ms, group_due_ms(&policy, &edits, d->now_ms));
+	}
+	return NULL;
+}
+
+static enum err next_of_room(const struct deliver *d, const struct deliver_room *room,
+        struct deliver_event *event, int64_t *due_ms)
+{
+	struct outbox_row head = {0};
+	struct message_row *rows = NULL, *edit;
+	int64_t edits_ms = INT64_MAX;
+	size_t len = 0, i;
+	enum err err = outbox_head(d->store, room->name, &head);
+	bool queued = err == OK;
+
+	if (err != OK && err != ERR_NOT_FOUND)
+		return err;
+	err = messages_dirty(d->store, room->name, &rows, &len);
+	if (err != OK)
+		goto out;
+	edit = due_edit(d, rows, len, &edits_ms);
+	if (queued && head.state == OUTBOX_QUEUED && edit && edit->dirty_ms < head.created_ms)
+		queued = false;
+	if (queued)
+		err = next_of_queue(d, room, &head, event);
+	else if (edit)
+		err = next_edit(d, room, edit, event);
+	if (event->outbox_id == 0) {
+		/* with an event its end asks again; without, time alone can bring the next */
+		earlier(due_ms, edits_ms);
+		if (event->waits)
+			earlier(due_ms, d->now_ms + DELIVER_KEYS_LOOK_MS);
+		if (event->again)
+			earlier(due_ms, d->now_ms);
+	}
+out:
+	for (i = 0; i < len; i++)
+		message_row_finish(&rows[i]);
+	free(rows);
+	outbox_row_finish(&head);
+	return err;
+}
+
+/* A room whose encryption fails holds up no other: what was done for it is undone, and it is
+ * tried again later. */
+static enum err next_apart(const struct deliver *d, const struct deliver_room *room,
+        struct deliver_event *event, int64_t *due_ms)
+{
+	enum err err, end;
+
+	if (!room->encrypted)
+		return next_of_room(d, room, event, due_ms);
+	err = store_savepoint(d->store);
+	if (err != OK)
+		return err;
+	err = next_of_room(d, room, event, due_ms);
+	end = err == OK ? store_release(d->store) : store_undo(d->store);
+	if (err != OK && end == OK) {
+		log_error("deliver", "%s: cannot encrypt for the room: %s", room->name,
+		        err_text(err));
+		deliver_event_finish(event);
+		event->waits = true;
+		earlier(due_ms, d->now_ms + DELIVER_KEYS_LOOK_MS);
+	}
+	return end;
+}
+
+enum err deliver_next(const struct deliver *d, const struct deliver_room *rooms, size_t rooms_len,
+        struct deliver_event *events, int64_t *due_ms)
+{
+	enum err err;
+	size_t i;
+
+	*due_ms = INT64_MAX;
+	err = end_minutes(d, due_ms);
+	for (i = 0; i < rooms_len && err == OK; i++)
+		err = next_apart(d, &rooms[i], &events[i], due_ms);
+	return err;
+}

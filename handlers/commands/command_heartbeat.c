@@ -1,0 +1,114 @@
+/*
+ * command_heartbeat.c - !heartbeat: the bot's own signs of life and those of apps.
+ */
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "handlers/heartbeats/app_heartbeat.h"
+#include "handlers/commands/command.h"
+#include "handlers/commands/command_text.h"
+#include "handlers/heartbeats/heartbeat.h"
+#include "storage/heartbeats.h"
+
+static enum err extra(struct command_call *call)
+{
+	const struct deliver d = command_deliver(call);
+	enum err err = heartbeat_extra(&d, call->env->status);
+
+	command_say(call, "💓 an extra heartbeat is on its way to room %s",
+	        call->env->config->heartbeat.room);
+	command_effect(call, "extra heartbeat");
+	return err;
+}
+
+/* An app that is gone for good cannot say so itself. */
+static enum err stop(struct command_call *call, const char *text)
+{
+	const struct deliver d = command_deliver(call);
+	char *app = command_word_bare(&text), *name = command_word_bare(&text);
+	json_t *request = json_pack("{s:s, s:s, s:b}", "app", app, "name", name, "stop", 1);
+	struct app_heartbeat_receipt receipt = {0};
+	struct app_heartbeat beat;
+	enum err err = app_heartbeat_parse(request, d.now_ms, &beat, &receipt.fault);
+
+	if (err == OK)
+		err = app_heartbeat_accept(&d, &beat, &receipt, call->env->happened);
+	if (receipt.fault.field[0]) {
+		command_fail(call, "%s: %s", receipt.fault.field, receipt.fault.message);
+		err = OK;
+	} else if (err == OK) {
+		command_say(call, "no heartbeat of %s%s%s is expected any more", app,
+		        name[0] ? " · " : "", name);
+		command_effect(call, "stopped heartbeat %s %s", app, name);
+	}
+	app_heartbeat_finish(&beat);
+	json_decref(request);
+	free(app);
+	free(name);
+	return err;
+}
+
+/* The last one of the bot's own as data; null when there was none. */
+static enum err last_json(struct command_call *call)
+{
+	struct heartbeat_row row;
+	enum err err = heartbeats_last(call->env->store, &row);
+
+	json_object_set_new(command_data(call), "last_own",
+	        err != OK ? json_null()
+	                  : json_pack("{s:s, s:I, s:I, s:b, s:b}", "date", row.date, "due_ms",
+	                            (json_int_t)row.due_ms, "confirmed_ms",
+	                            (json_int_t)row.confirmed_ms, "late", row.late, "missed",
+	                            row.alarmed_ms != 0));
+	if (err == OK)
+		heartbeat_row_finish(&row);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static enum err list(struct command_call *call)
+{
+	const struct command_env *env = call->env;
+	int64_t next_ms = heartbeat_next_ms(env->config, env->now_ms);
+	char when[32], in[32], *last = NULL;
+	json_t *apps = json_array();
+	size_t len;
+	enum err err = heartbeat_last_text(env->store, env->now_ms, &last);
+
+	clock_format_short(next_ms, env->now_ms, when, sizeof(when));
+	clock_format_duration(next_ms - env->now_ms, in, sizeof(in));
+	command_say(call, "last: %s\nnext: %s (%s %s, in %s)\n", last ? last : "none yet", when,
+	        env->config->heartbeat.at, env->config->heartbeat.timezone, in);
+	len = call->text.len;
+	if (err == OK)
+		err = app_heartbeat_list(env->store, env->now_ms, &call->text, apps);
+	if (err == OK)
+		err = last_json(call);
+	if (call->text.len == len)
+		command_say(call, "no app has promised any");
+	json_object_set_new(command_data(call), "last", last ? json_string(last) : json_null());
+	json_object_set_new(command_data(call), "next_ms", json_integer(next_ms));
+	json_object_set_new(command_data(call), "apps", apps);
+	free(last);
+	return err;
+}
+
+enum err command_heartbeat(struct command_call *call)
+{
+	const char *text = call->args;
+	char *word = command_word_bare(&text);
+	enum err err;
+
+	if (strcmp(word, "now") == 0)
+		err = extra(call);
+	else if (strcmp(word, "stop") == 0)
+		err = stop(call, text);
+	else if (word[0])
+		err = command_fail(call,
+		        "what is that? %sheartbeat lists, %sheartbeat now sends "
+		        "one.",
+		        command_prefix(call), command_prefix(call));
+	else
+		err = list(call);
+	free(word);
+	return err;
+}

@@ -1,0 +1,479 @@
+/*
+ * command_silence.c - !silence, !silences, !unsilence.
+ */
+#include <ctype.h>
+#include <inttypes.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/base/matcher.h"
+#include "bot/base/text.h"
+#include "handlers/commands/command.h"
+#include "handlers/commands/command_text.h"
+#include "handlers/commands/command_when.h"
+#include "handlers/silences/quiet.h"
+#include "handlers/silences/silence.h"
+#include "storage/alerts.h"
+
+#define SILENCE_MS CLOCK_HOUR_MS
+#define PREVIEW_MAX 1000 /* alerts of the last day, and firing entries, that are compared */
+#define NAMED_MAX 3      /* of what matches now */
+#define OPEN_MS (7 * CLOCK_DAY_MS)
+#define SILENCES_MAX 100 /* that hold: each alert is compared with all of them */
+#define MATCHERS_TEXT_MAX (8 * 1024)
+
+/* ---- what is meant ---- */
+
+/* Nothing of that name was ever heard of: more likely a slip than meant. */
+static enum err refuse_unknown(struct command_call *call, const char *word)
+{
+	char *near = NULL;
+	enum err err = command_nearest_app(call, word, &near);
+
+	if (err == OK && !near)
+		err = command_nearest_run(call, word, &near);
+	command_fail(call, "I know no app or run ");
+	text_add_plain(&call->text, word, 100, TEXT_FOLD_NEWLINES);
+	command_say(call, ".");
+	if (near) {
+		command_say(call, " Did you mean ");
+		text_add_plain(&call->text, near, 100, TEXT_FOLD_NEWLINES);
+		command_say(call, "?");
+	}
+	command_say(call, " For an app that never wrote: app=%s", word);
+	free(near);
+	return err;
+}
+
+static enum err is_known_app(struct command_call *call, const char *word, bool *known)
+{
+	struct alert_row *rows = NULL;
+	size_t len = 0, i;
+	enum err err = alerts_list(call->env->store, word, 1, &rows, &len);
+
+	*known = len > 0 || config_app(call->env->config, word);
+	for (i = 0; i < len; i++)
+		alert_row_finish(&rows[i]);
+	free(rows);
+	return err;
+}
+
+/* A bare word is a run (then its app), or an app. */
+static enum err from_word(struct command_call *call, const char *word, struct buf *out)
+{
+	struct alert_row row = {0};
+	bool known = false;
+	enum err err;
+
+	if (strcmp(word, "everything") == 0) {
+		buf_add_str(out, "app=~\".*\"");
+		return OK;
+	}
+	err = alerts_by_run_id(call->env->store, word, &row);
+	if (err == OK) {
+		buf_printf(out, "app=\"%s\"", row.app);
+	} else if (err == ERR_NOT_FOUND) {
+		err = is_known_app(call, word, &known);
+		if (err == OK && known)
+			buf_printf(out, "app=\"%s\"", word);
+		else if (err == OK)
+			err = refuse_unknown(call, word);
+	}
+	alert_row_finish(&row);
+	return err;
+}
+
+static bool is_app(const char *word)
+{
+	return *word && strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	                             "0123456789_.-") == strlen(word);
+}
+
+/* A run id of whatever form; anything else than an app's name is asked for. */
+static enum err is_run(struct command_call *call, const char *word, bool *run)
+{
+	struct alert_row row = {0};
+	enum err err = *word ? alerts_by_run_id(call->env->store, word, &row) : ERR_NOT_FOUND;
+
+	*run = err == OK;
+	alert_row_finish(&row);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+/* Reads the matchers at *text into out, which then holds them as text. */
+static enum err read_what(struct command_call *call, const char **text, struct buf *out)
+{
+	const char *at = *text;
+	char *word = command_word(&at);
+	bool run = false;
+	enum err err = matcher_is(word) ? OK : is_run(call, word, &run);
+
+	if (run || is_app(word)) {
+		*text = at;
+		err = err == OK ? from_word(call, word, out) : err;
+	} else if (matcher_is(word)) {
+		while (matcher_is(word)) {
+			buf_printf(out, "%s%s", out->len ? " " : "", word);
+			*text = at;
+			free(word);
+			word = command_word(&at);
+		}
+	} else {
+		command_fail(call,
+		        "what? An app, a run, or matchers. Like: %ssilence etl 2h deploy",
+		        command_prefix(call));
+	}
+	free(word);
+	return err;
+}
+
+/* ---- saying it ---- */
+
+/* What is firing in the rooms and would be meant. */
+static enum err say_now(struct command_call *call, const struct matchers *matchers)
+{
+	struct entry_row *rows = NULL;
+	size_t len = 0, i, count = 0;
+	struct buf names;
+	enum err err = entries_open(
+	        call->env->store, call->env->now_ms - OPEN_MS, PREVIEW_MAX, &rows, &len);
+
+	buf_init(&names, 4096);
+	for (i = 0; i < len; i++) {
+		struct silence_values values;
+
+		silence_values_of_entry(&rows[i], &values);
+		if (matchers_match(matchers, silence_value, &values) && count++ < NAMED_MAX) {
+			buf_add_str(&names, count > 1 ? ", " : ": ");
+			text_add_plain(&names, rows[i].app, 64, TEXT_FOLD_NEWLINES);
+			buf_add_str(&names, " · ");
+			text_add_plain(&names, rows[i].identity, 80, TEXT_FOLD_NEWLINES);
+		}
+		silence_values_finish(&values);
+		entry_row_finish(&rows[i]);
+	}
+	free(rows);
+	if (count)
+		command_say(call, "Firing now (%zu)%s%s.\n", count, buf_str(&names),
+		        count > NAMED_MAX ? ", …" : "");
+	else
+		command_say(call, "Nothing of it is firing now.\n");
+	buf_finish(&names);
+	return err;
+}
+
+static enum err say_last_day(struct command_call *call, const struct matchers *matchers)
+{
+	struct alert_row *rows = NULL;
+	size_t len = 0, i, recent = 0;
+	int count = 0;
+	enum err err = alerts_list(call->env->store, NULL, PREVIEW_MAX, &rows, &len);
+
+	for (i = 0; i < len; i++) {
+		struct silence_values values;
+
+		silence_values_of_alert(&rows[i], &values);
+		if (rows[i].received_ms > call->env->now_ms - CLOCK_DAY_MS) {
+			recent++;
+			count += !rows[i].resolved &&
+			         matchers_match(matchers, silence_value, &values);
+		}
+		silence_values_finish(&values);
+		alert_row_finish(&rows[i]);
+	}
+	free(rows);
+	command_say(call, "In the last 24 h it would have held back %s%d alert%s.\n",
+	        recent == PREVIEW_MAX ? "at least " : "", count, count == 1 ? "" : "s");
+	return err;
+}
+
+static void say_times(struct command_call *call, const struct silence_row *row)
+{
+	int64_t now_ms = call->env->now_ms;
+	int64_t start_ms = row->start_ms > now_ms ? row->start_ms : now_ms;
+	char start[40], end[40], length[24];
+
+	clock_format_short(start_ms, now_ms, start, sizeof(start));
+	clock_format_short(row->end_ms, now_ms, end, sizeof(end));
+	clock_format_duration(row->end_ms - start_ms, length, sizeof(length));
+	if (start_ms > now_ms)
+		command_say(call, "from %s ", start);
+	if (row->until_resolved)
+		command_say(call, "until it is resolved, at most to %s", end);
+	else
+		command_say(call, "until %s (%s)", end, length);
+}
+
+/* ---- !silence ---- */
+
+static bool read_when(struct command_call *call, const char **text, struct command_when *when)
+{
+	char why[160];
+
+	if (command_when_read(text, call->env->now_ms, SILENCE_MS,
+	            call->env->config->commands.silence_max_ms, when, why))
+		return true;
+	command_fail(call, "%s", why);
+	return false;
+}
+
+static void tell_subscribers(struct command_call *call, const struct silence_row *row)
+{
+	if (call->env->happened)
+		json_array_append_new(call->env->happened,
+		        json_pack("{s:s, s:I, s:s, s:s, s:I, s:s}", "event", "silenced", "id",
+		                (json_int_t)row->id, "by", call->who, "matchers", row->matchers,
+		                "end_ms", (json_int_t)row->end_ms, "reason", row->reason));
+}
+
+static enum err extend(struct command_call *call, struct silence_row *row, const char *rest)
+{
+	struct command_when when;
+	enum err err;
+
+	if (!read_when(call, &rest, &when))
+		return OK;
+	row->start_ms = when.start_ms ? when.start_ms : row->start_ms;
+	row->end_ms = when.end_ms;
+	row->until_resolved = when.until_resolved;
+	err = silences_update(call->env->store, row);
+	command_say(call, "🔕 silence %" PRId64 " (%s) now holds ", row->id, row->matchers);
+	say_times(call, row);
+	command_effect(call, "extended silence %" PRId64, row->id);
+	tell_subscribers(call, row);
+	json_object_set_new(command_data(call), "id", json_integer(row->id));
+	return err;
+}
+
+static enum err check_room_for_more(struct command_call *call)
+{
+	struct silence_row *rows = NULL;
+	size_t len = 0, i;
+	enum err err = silences_active(call->env->store, &rows, &len);
+
+	for (i = 0; i < len; i++)
+		silence_row_finish(&rows[i]);
+	free(rows);
+	if (err == OK && len >= SILENCES_MAX)
+		command_fail(call, "there are %d silences already: end some", SILENCES_MAX);
+	return err;
+}
+
+static enum err store_and_say(struct command_call *call, struct silence_row *row)
+{
+	enum err err = silences_insert(call->env->store, row);
+
+	if (err != OK)
+		return err;
+	command_say(call, "🔕 silence %" PRId64 ": %s, ", row->id, row->matchers);
+	say_times(call, row);
+	command_say(call, ".\n");
+	command_effect(call, "silence %" PRId64 ": %s", row->id, row->matchers);
+	json_object_set_new(command_data(call), "id", json_integer(row->id));
+	tell_subscribers(call, row);
+	return OK;
+}
+
+static enum err add(struct command_call *call, const struct matchers *matchers, const char *rest)
+{
+	struct silence_row row = {
+	        .at_ms = call->env->now_ms,
+	        .author = (char *)call->who,
+	        .room = (char *)call->room,
+	};
+	struct command_when when;
+	struct buf text;
+	enum err err;
+
+	if (!read_when(call, &rest, &when))
+		return OK;
+	err = check_room_for_more(call);
+	if (err != OK || call->failed)
+		return err;
+	row.start_ms = when.start_ms;
+	row.end_ms = when.end_ms;
+	row.until_resolved = when.until_resolved;
+	buf_init(&text, MATCHERS_TEXT_MAX);
+	matchers_text(matchers, &text);
+	row.matchers = (char *)buf_str(&text);
+	row.reason = command_unquoted(rest);
+	err = store_and_say(call, &row);
+	if (err == OK)
+		err = say_now(call, matchers);
+	if (err == OK)
+		err = say_last_day(call, matchers);
+	free(row.reason);
+	buf_finish(&text);
+	return err;
+}
+
+static enum err add_from(struct command_call *call, const char *text)
+{
+	bool all = strncmp(text + strspn(text, " \t"), "everything", 10) == 0;
+	struct matchers *matchers = NULL;
+	struct buf what;
+	char why[160];
+	enum err err;
+
+	buf_init(&what, MATCHERS_TEXT_MAX);
+	err = read_what(call, &text, &what);
+	if (err == OK && !call->failed && matchers_parse(buf_str(&what), &matchers, why) != OK)
+		command_fail(call, "%s", why);
+	if (matchers && matchers_match_all(matchers) && !all)
+		command_fail(call,
+		        "that would hold back everything. If you mean it: %ssilence "
+		        "everything <duration>",
+		        command_prefix(call));
+	if (err == OK && !call->failed)
+		err = add(call, matchers, text);
+	matchers_free(matchers);
+	buf_finish(&what);
+	return err;
+}
+
+static bool read_number(const char *word, int64_t *number)
+{
+	char *end;
+
+	*number = strtoll(word, &end, 10);
+	return isdigit((unsigned char)word[0]) && *end == '\0' && *number > 0;
+}
+
+enum err command_silence(struct command_call *call)
+{
+	const char *text = call->args;
+	char *word = command_word(&text);
+	struct silence_row row = {0};
+	bool run = false;
+	int64_t number;
+	enum err err = OK;
+
+	if (read_number(word, &number)) {
+		err = silences_by_id(call->env->store, number, &row);
+		if (err == ERR_NOT_FOUND || (err == OK && row.ended_ms))
+			err = is_run(call, word, &run);
+		if (err == OK && row.id && !row.ended_ms)
+			err = extend(call, &row, text);
+		else if (err == OK && !run)
+			command_fail(call,
+			        "there is no silence %" PRId64 " that holds; %ssilences lists them",
+			        number, command_prefix(call));
+		else if (err == OK)
+			err = add_from(call, call->args);
+	} else {
+		err = add_from(call, call->args);
+	}
+	silence_row_finish(&row);
+	free(word);
+	return err;
+}
+
+/* ---- !silences, !unsilence ---- */
+
+static void say_silence(struct command_call *call, const struct silence_row *row)
+{
+	command_say(call, "%" PRId64 ": %s\n  ", row->id, row->matchers);
+	say_times(call, row);
+	command_say(call, "\n  by ");
+	text_add_plain(&call->text, row->author, 128, TEXT_FOLD_NEWLINES);
+	command_say(call, ", held back %" PRId64, row->held);
+	if (row->reason[0]) {
+		command_say(call, ": ");
+		text_add_plain(&call->text, row->reason, 200, TEXT_FOLD_NEWLINES);
+	}
+	command_say(call, "\n");
+}
+
+static void say_quiets(struct command_call *call)
+{
+	const struct config *config = call->env->config;
+	json_t *list = json_array();
+	int64_t until_ms;
+	bool holds;
+	size_t i;
+
+	for (i = 0; i < config->quiets_len; i++) {
+		command_say(call, "quiet time %s: ", config->quiets[i].name);
+		quiet_text(&config->quiets[i], call->env->now_ms, &call->text);
+		command_say(call, "\n");
+		holds = quiet_holds(&config->quiets[i], call->env->now_ms, &until_ms);
+		json_array_append_new(
+		        list, json_pack("{s:s, s:b, s:I}", "name", config->quiets[i].name, "holds",
+		                      holds, holds ? "until_ms" : "from_ms", (json_int_t)until_ms));
+	}
+	json_object_set_new(command_data(call), "quiet_times", list);
+}
+
+enum err command_silences(struct command_call *call)
+{
+	struct silence_row *rows = NULL;
+	json_t *list = json_array();
+	size_t len = 0, i;
+	enum err err = silences_active(call->env->store, &rows, &len);
+
+	if (err == OK && len == 0)
+		command_say(call, "nothing is silenced\n");
+	for (i = 0; i < len; i++) {
+		struct silence_row *row = &rows[i];
+
+		say_silence(call, row);
+		json_array_append_new(
+		        list, json_pack("{s:I, s:s, s:I, s:I, s:b, s:s, s:I, s:s}", "id",
+		                      (json_int_t)row->id, "matchers", row->matchers, "start_ms",
+		                      (json_int_t)(row->start_ms ? row->start_ms : row->at_ms),
+		                      "end_ms", (json_int_t)row->end_ms, "until_resolved",
+		                      row->until_resolved, "by", row->author, "held",
+		                      (json_int_t)row->held, "reason", row->reason));
+		silence_row_finish(row);
+	}
+	say_quiets(call);
+	json_object_set_new(command_data(call), "silences", list);
+	free(rows);
+	return err;
+}
+
+static enum err end_now(struct command_call *call, struct silence_row *row)
+{
+	struct deliver d = command_deliver(call);
+	char *room = row->room, *sum = NULL;
+	enum err err;
+
+	/* where the answer says it: no line of its own */
+	if (room && call->room && strcmp(room, call->room) == 0)
+		row->room = NULL;
+	err = silence_end(&d, row, "taken back");
+	row->room = room;
+	if (err == OK)
+		err = silence_sum(&d, row, &sum);
+	command_say(call, "🔔 silence %" PRId64 " (%s) is over: %s\n", row->id, row->matchers,
+	        sum ? sum : "");
+	command_effect(call, "ended silence %" PRId64, row->id);
+	json_object_set_new(command_data(call), "held", json_integer(row->held));
+	free(sum);
+	return err;
+}
+
+enum err command_unsilence(struct command_call *call)
+{
+	const char *text = call->args;
+	char *word = command_word(&text);
+	struct silence_row row = {0};
+	int64_t number;
+	enum err err = OK;
+
+	if (!read_number(word, &number)) {
+		command_fail(call, "which one? %sunsilence <number>; %ssilences lists them",
+		        command_prefix(call), command_prefix(call));
+	} else {
+		err = silences_by_id(call->env->store, number, &row);
+		if (err == OK && row.ended_ms == 0)
+			err = end_now(call, &row);
+		else if (err == OK || err == ERR_NOT_FOUND)
+			err = command_fail(call,
+			        "there is no silence %" PRId64 " that holds; %ssilences lists them",
+			        number, command_prefix(call));
+	}
+	silence_row_finish(&row);
+	free(word);
+	return err;
+}

@@ -1,0 +1,228 @@
+/*
+ * command_status.c - !status, !alerts, !alert, !retry.
+ */
+#include <inttypes.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/base/text.h"
+#include "handlers/commands/command.h"
+#include "handlers/commands/command_text.h"
+#include "handlers/commands/status.h"
+#include "storage/alerts.h"
+#include "storage/history.h"
+#include "storage/messages.h"
+
+#define ALERTS_DEFAULT 5
+#define ALERTS_MAX 20 /* in a room */
+#define HISTORY_MAX 8
+
+enum err command_status(struct command_call *call)
+{
+	struct report_status status = *call->env->status;
+	enum err err = status_load(call->env->store, call->env->config, &status);
+
+	if (err == OK) {
+		report_status_text(&status, command_prefix(call), &call->text);
+		json_decref(call->data);
+		call->data = report_status_json(&status);
+	}
+	status_unload(&status);
+	return err;
+}
+
+/* What became of an alert in its message; zeroed when it is in none. */
+static enum err entry_of(
+        struct command_call *call, const struct alert_row *row, struct entry_row *entry)
+{
+	enum err err = row->message_id ? entries_by_fingerprint(call->env->store, row->message_id,
+	                                         row->fingerprint, entry)
+	                               : ERR_NOT_FOUND;
+
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+/* list: array, what it is as data is added. */
+static enum err say_alert(struct command_call *call, const struct alert_row *row, json_t *list)
+{
+	struct entry_row entry = {0};
+	enum err err = entry_of(call, row, &entry);
+
+	report_alert_text(row, entry.id ? &entry : NULL, call->env->now_ms, &call->text);
+	json_array_append_new(list, report_alert_json(row, entry.id ? &entry : NULL));
+	entry_row_finish(&entry);
+	return err;
+}
+
+/* No alert of that app. */
+static enum err say_no_app(struct command_call *call, const char *app)
+{
+	char *near = NULL;
+	enum err err = command_nearest_app(call, app, &near);
+
+	command_say(call, "no alerts of ");
+	text_add_plain(&call->text, app, 64, TEXT_FOLD_NEWLINES);
+	if (near && strcmp(near, app) != 0)
+		command_say(call, ". Did you mean %s?", near);
+	free(near);
+	return err;
+}
+
+enum err command_alerts(struct command_call *call)
+{
+	const char *text = call->args;
+	char *app = command_word_bare(&text), *number = command_word_bare(&text);
+	const char *count = app[0] && strspn(app, "0123456789") == strlen(app) ? app : number;
+	bool named = app[0] && count != app;
+	long limit = count[0] ? strtol(count, NULL, 10) : ALERTS_DEFAULT;
+	long most = call->room ? ALERTS_MAX : COMMAND_ALERTS_MAX;
+	struct alert_row *rows = NULL;
+	json_t *list = json_array();
+	size_t len = 0, i;
+	enum err err;
+
+	limit = limit < 1 ? ALERTS_DEFAULT : limit > most ? most : limit;
+	err = alerts_list(call->env->store, named ? app : NULL, (int)limit, &rows, &len);
+	if (err == OK && len == 0 && named)
+		err = say_no_app(call, app);
+	else if (err == OK && len == 0)
+		command_say(call, "no alerts\n");
+	for (i = 0; i < len && err == OK; i++)
+		err = say_alert(call, &rows[i], list);
+	json_object_set_new(command_data(call), "alerts", list);
+	for (i = 0; i < len; i++)
+		alert_row_finish(&rows[i]);
+	free(rows);
+	free(app);
+	free(number);
+	return err;
+}
+
+static void say_when(struct command_call *call, const char *what, int64_t at_ms)
+{
+	char when[40];
+
+	if (at_ms == 0)
+		return;
+	clock_format_short(at_ms, call->env->now_ms, when, sizeof(when));
+	command_say(call, "%s %s\n", when, what);
+}
+
+/* What people and the bot did about it, oldest first. */
+static enum err say_history(struct command_call *call, const char *fingerprint)
+{
+	struct history_row *rows = NULL;
+	size_t len = 0, i;
+	json_t *list = json_array();
+	enum err err = history_of(call->env->store, fingerprint, HISTORY_MAX, &rows, &len);
+
+	for (i = len; i > 0; i--) {
+		char when[40];
+
+		clock_format_short(rows[i - 1].at_ms, call->env->now_ms, when, sizeof(when));
+		command_say(call, "%s ", when);
+		text_add_plain(&call->text, rows[i - 1].what, 200, TEXT_FOLD_NEWLINES);
+		command_say(call, "\n");
+		json_array_append_new(
+		        list, json_pack("{s:I, s:s}", "at_ms", (json_int_t)rows[i - 1].at_ms,
+		                      "what", rows[i - 1].what));
+		history_row_finish(&rows[i - 1]);
+	}
+	free(rows);
+	json_object_set_new(command_data(call), "history", list);
+	return err;
+}
+
+static enum err say_message(struct command_call *call, const struct alert_row *row)
+{
+	struct message_row message = {0};
+	struct entry_row entry = {0};
+	enum err err = entry_of(call, row, &entry);
+
+	if (err == OK && row->message_id)
+		err = messages_by_id(call->env->store, row->message_id, &message);
+	if (err == OK && message.id && !message.sent_ms)
+		command_say(call, "not in the room yet\n");
+	if (err == OK && message.id) {
+		say_when(call, "sent", message.sent_ms);
+		if (message.sent_ms && message.edited_ms > message.sent_ms)
+			say_when(call, "edited last", message.edited_ms);
+		say_when(call, "resolved", entry.resolved_ms);
+	}
+	message_row_finish(&message);
+	entry_row_finish(&entry);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static enum err say_whole(struct command_call *call, const struct alert_row *row)
+{
+	json_t *list = json_array();
+	enum err err = say_alert(call, row, list);
+
+	say_when(call, "taken in", row->received_ms);
+	if (err == OK)
+		err = say_message(call, row);
+	if (err == OK)
+		err = say_history(call, row->fingerprint);
+	command_say(call, "why: %s", row->reason);
+	if (row->room)
+		command_say(call, "; %s goes to %s", severity_name((enum severity)row->severity),
+		        row->room);
+	command_say(call, "\n");
+	call->link = x_strdup_opt(row->url);
+	json_object_set_new(command_data(call), "alerts", list);
+	return err;
+}
+
+enum err command_alert(struct command_call *call)
+{
+	const char *text = call->args;
+	char *run = command_word_bare(&text), *near = NULL;
+	struct alert_row row = {0};
+	enum err err = run[0] ? alerts_by_run_id(call->env->store, run, &row) : OK;
+
+	if (!run[0]) {
+		command_fail(call, "which run? %salerts lists the newest.", command_prefix(call));
+	} else if (err == ERR_NOT_FOUND) {
+		err = command_nearest_run(call, run, &near);
+		command_fail(call, "there is no run ");
+		text_add_plain(&call->text, run, 100, TEXT_FOLD_NEWLINES);
+		command_say(call, near ? ". Did you mean " : "; ");
+		if (near)
+			text_add_plain(&call->text, near, 100, TEXT_FOLD_NEWLINES);
+		command_say(call, near ? "?%s" : "%salerts lists the newest.",
+		        near ? "" : command_prefix(call));
+	} else if (err == OK) {
+		err = say_whole(call, &row);
+	}
+	alert_row_finish(&row);
+	free(near);
+	free(run);
+	return err;
+}
+
+enum err command_retry(struct command_call *call)
+{
+	const char *text = call->args;
+	char *word = command_word_bare(&text), *end;
+	int64_t id = strtoll(word, &end, 10), count = 0;
+	enum err err = OK;
+
+	if (word[0] && (*end || id < 1))
+		command_fail(call, "which one? %sretry, or %sretry <number>", command_prefix(call),
+		        command_prefix(call));
+	else
+		err = outbox_retry(call->env->store, word[0] ? id : 0, &count);
+	if (err == OK && !call->failed && word[0] && count == 0)
+		command_fail(call, "nothing with that number is set aside");
+	if (!call->failed) {
+		command_say(call,
+		        count ? "%" PRId64 " back in the queue\n"
+		              : "nothing is set aside (%" PRId64 ")\n",
+		        count);
+		command_effect(call, "retried %" PRId64, count);
+		json_object_set_new(command_data(call), "count", json_integer(count));
+	}
+	free(word);
+	return err;
+}

@@ -1,0 +1,52 @@
+/*
+ * command_test.c - !test: a made-up failure goes the way of every other.
+ */
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/synthetic.h"
+#include "handlers/alerts/alert.h"
+#include "handlers/commands/command.h"
+#include "handlers/commands/command_text.h"
+#include "handlers/alerts/route.h"
+
+static enum err inject(struct command_call *call, const char *name)
+{
+	struct deliver d = command_deliver(call);
+	json_t *request = synthetic_alert(name);
+	struct deliver_receipt receipt;
+	struct alert_fault fault;
+	struct alert *alert = NULL;
+	enum err err = alert_parse(request, d.config, d.now_ms, &alert, &fault);
+
+	json_decref(request);
+	if (err != OK)
+		return err;
+	err = deliver_accept(&d, alert, &receipt);
+	if (err == OK) {
+		command_say(call, "🧪 %s: run %s, %s for room %s\n", name, alert->run_id,
+		        receipt.state, route_room(d.config, alert->app, alert->severity));
+		command_effect(call, "%s%s: alert %lld", call->effect.len ? "; " : "", name,
+		        (long long)receipt.alert);
+	}
+	alert_destroy(alert);
+	return err;
+}
+
+enum err command_test(struct command_call *call)
+{
+	const char *text = call->args, *name;
+	char *wanted = command_word_bare(&text);
+	enum err err = OK;
+	size_t i;
+
+	if (wanted[0] && !synthetic_known(wanted)) {
+		command_fail(call, "test what? node, dag, violation or all");
+	} else {
+		for (i = 0; (name = synthetic_name(i)) && err == OK; i++)
+			if (strcmp(wanted, name) == 0 || strcmp(wanted, "all") == 0 ||
+			        (!wanted[0] && i == 0))
+				err = inject(call, name);
+	}
+	free(wanted);
+	return err;
+}

@@ -1,0 +1,138 @@
+/*
+ * reactions.c - commands without words; see command.h. Clients send reactions in the clear also
+ * where the room is encrypted, so that no device stands behind them: they can take on, but not
+ * hold back.
+ */
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "handlers/oncall/ack.h"
+#include "handlers/commands/command.h"
+#include "handlers/commands/command_text.h"
+#include "storage/command_log.h"
+#include "storage/messages.h"
+
+/* In the audit: what stands for a reaction that acked. */
+#define RESULT "reaction"
+
+/* Without the variation selector that some clients add. */
+static bool is_emoji(const char *key, const char *emoji)
+{
+	size_t len = strlen(emoji);
+
+	return key && strncmp(key, emoji, len) == 0 &&
+	       (key[len] == '\0' || strcmp(key + len, "\xef\xb8\x8f") == 0);
+}
+
+static struct deliver deliver_of(const struct command_env *env)
+{
+	return (struct deliver){.store = env->store,
+	        .config = env->config,
+	        .now_ms = env->now_ms,
+	        .happened = env->happened};
+}
+
+/* *ours: the event it is put on is an alert of ours, or a line about some. */
+static enum err is_ours(const struct command_env *env, const char *target, bool *ours)
+{
+	struct message_row message = {0};
+	struct outbox_row sent = {0};
+	enum err err = messages_by_event(env->store, target, &message);
+
+	if (err == ERR_NOT_FOUND)
+		err = outbox_by_event(env->store, target, &sent);
+	*ours = err == OK;
+	message_row_finish(&message);
+	outbox_row_finish(&sent);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static enum err silence(
+        const struct command_env *env, const struct room_event *event, const char *target)
+{
+	struct message_row message = {0};
+	struct command_text text = {.name = "silence", .root = (char *)target};
+	enum err err = messages_by_event(env->store, target, &message);
+
+	if (err == OK && strcmp(message.origin, "*") != 0) {
+		text.args = x_asprintf(" app=\"%s\" 1h by 🔕", message.origin);
+		err = command_carry_out(env, event, &text, "🔕");
+		free(text.args);
+	}
+	message_row_finish(&message);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static enum err acknowledge(
+        const struct command_env *env, const struct room_event *event, const char *target)
+{
+	const struct deliver d = deliver_of(env);
+	struct ack ack = {.who = event->sender};
+	struct ack_result result = {.by = event->sender};
+	char *effect;
+	enum err err = ack_event(&d, target, &ack, NULL, &result);
+
+	if (err == OK) {
+		effect = x_asprintf("acked %d: %s", result.changed, result.what ? result.what : "");
+		err = command_audit(env, event, target, RESULT, effect);
+		free(effect);
+	}
+	ack_result_finish(&result);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static enum err tell_late(const struct command_env *env, const struct room_event *event,
+        const char *target, const char *key)
+{
+	char ago[24], *answer;
+	enum err err;
+
+	clock_format_duration(env->now_ms - event->sent_ms, ago, sizeof(ago));
+	answer = x_asprintf("%s came %s ago, and I see it only now: not done. Write %sack as an "
+	                    "answer, if it still holds.",
+	        key, ago, env->config->commands.prefix);
+	err = command_audit(env, event, key, "late", ago);
+	if (err == OK)
+		err = command_post(env, event->room, target, target, answer, NULL);
+	free(answer);
+	return err;
+}
+
+enum err reaction_take(const struct command_env *env, const struct room_event *event)
+{
+	const json_t *relates = json_object_get(event->content, "m.relates_to");
+	const char *key = json_string_value(json_object_get(relates, "key"));
+	const char *target = command_relation(event->content, "m.annotation");
+	bool bell = is_emoji(key, "🔕"), ours;
+	enum err err;
+
+	if (!target || (!bell && !is_emoji(key, "✅") && !is_emoji(key, "👍")))
+		return OK;
+	err = is_ours(env, target, &ours);
+	if (err != OK || !ours)
+		return err;
+	if (!command_may(env->config, event))
+		return command_refuse(env, event, NULL, key, "reactions of others do nothing");
+	if (bell && event->encrypted && !event->obey)
+		return command_refuse(env, event, NULL, key, "in the clear in an encrypted room");
+	if (env->now_ms - event->sent_ms > COMMAND_LATE_MS)
+		return tell_late(env, event, target, key);
+	return bell ? silence(env, event, target) : acknowledge(env, event, target);
+}
+
+enum err reaction_redacted(const struct command_env *env, const struct room_event *event)
+{
+	const struct deliver d = deliver_of(env);
+	struct ack_result result = {.by = event->sender};
+	struct command_row row = {0};
+	enum err err = commands_by_event(env->store, event->redacts, &row);
+
+	/* who took it on after them has it still */
+	if (err == OK && strcmp(row.result, RESULT) == 0)
+		err = ack_event(&d, row.command, NULL, row.sender, &result);
+	if (err == OK && result.changed)
+		err = command_audit(
+		        env, event, row.command, "done", "unacked by taking the reaction away");
+	command_row_finish(&row);
+	ack_result_finish(&result);
+	return err == ERR_NOT_FOUND ? OK : err;
+}

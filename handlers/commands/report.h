@@ -1,0 +1,80 @@
+/*
+ * report.h - answers for people: what `status` and `alerts` say, the same in a room, on the
+ * command line and over the socket. Pure.
+ */
+#pragma once
+
+#include <jansson.h>
+#include "bot/base/buf.h"
+#include "handlers/alerts/alert.h"
+#include "storage/alerts.h"
+#include "storage/messages.h"
+#include "storage/outbox.h"
+
+struct report_room {
+	const char *name, *address, *room_id; /* room_id may be NULL */
+	const char *problem;                  /* "" = ready */
+	bool encrypted;
+	bool denied; /* that it is encrypted, by the homeserver */
+};
+
+struct report_watch {
+	const char *name, *problem; /* "" = none */
+	int64_t last_ms;            /* 0 = not run yet */
+	size_t firing;              /* what it found */
+};
+
+/* All pointers are borrowed. */
+struct report_status {
+	int64_t now_ms, started_ms;
+	const char *version;
+	const char *homeserver; /* base URL or what the config says */
+	const char *problem;    /* why nothing is sent now, "" = online */
+	int64_t last_sync_ms;   /* 0 = never */
+	const struct report_room *rooms;
+	size_t rooms_len;
+	const struct report_watch *watches;
+	size_t watches_len;
+	uint64_t sent, retried; /* since the start */
+	unsigned in_flight, clients;
+	/* encryption: how our device stands, why encrypted rooms wait ("" = they do not), its
+	 * fingerprint, and what was refused (array of strings, or NULL) */
+	const char *identity, *encryption_problem, *fingerprint;
+	const json_t *notices;
+	/* users whose identity was verified (array of strings), and what crypto_verifications()
+	 * tells; or NULL */
+	const json_t *verified, *verifications;
+	/* from storage */
+	int64_t waiting, aside, oldest_ms;
+	int64_t counts[3]; /* alerts of the last 24 h by severity */
+	int64_t p95_ms;    /* -1 = no sends */
+	char *heartbeat;   /* the last one, for people; NULL = there was none */
+	struct outbox_row *aside_rows;
+	size_t aside_len;
+	struct entry_row *open_rows; /* criticals that nobody took on */
+	size_t open_len;
+	size_t silences, silences_later; /* that hold; that begin later */
+	int64_t muted; /* alerts of the last 24 h that a critical failure of the same muted */
+	int64_t beats, beats_missed; /* expected of apps; of these missed */
+	const char *quiet;           /* a quiet time that holds, or NULL */
+	int64_t quiet_until_ms;
+};
+
+/* Makes of what the loop knows a copy that owns its strings and lists, for another thread; rows
+ * from storage are left out. The lists of *from are freed. */
+void report_status_take(struct report_status *from, struct report_status *to);
+void report_status_finish(struct report_status *copy); /* a zeroed one is allowed */
+
+/* Lines for a phone or a terminal: one screen. prefix: of commands, "" on the command line. */
+void report_status_text(const struct report_status *status, const char *prefix, struct buf *out);
+/* The same as data; a new reference. */
+json_t *report_status_json(const struct report_status *status);
+
+/* What subscribers are told of an alert that was taken in; a new reference. */
+json_t *report_taken(const struct alert *alert, int64_t id, const char *state);
+
+/* Two short lines an alert; count: of its entry. */
+void report_alert_text(const struct alert_row *row, const struct entry_row *entry, int64_t now_ms,
+        struct buf *out);
+/* The same as data; a new reference. entry: its member "message" says how it stands there. */
+json_t *report_alert_json(const struct alert_row *row, const struct entry_row *entry);

@@ -1,0 +1,88 @@
+/*
+ * status.c - see status.h.
+ */
+#include "handlers/commands/status.h"
+
+#include <stdlib.h>
+#include "bot/base/clock.h"
+#include "handlers/heartbeats/heartbeat.h"
+#include "handlers/silences/quiet.h"
+#include "handlers/silences/silence.h"
+#include "storage/calls.h"
+#include "storage/heartbeats.h"
+
+#define ASIDE_MAX 3
+#define OPEN_MAX 200
+#define OPEN_MS (7 * CLOCK_DAY_MS) /* older ones are not brought up any more */
+
+static enum err load_silences(struct store *store, struct report_status *status)
+{
+	struct silence_row *rows = NULL;
+	size_t len = 0, i;
+	enum err err = silences_active(store, &rows, &len);
+
+	for (i = 0; i < len; i++) {
+		if (silence_holds(&rows[i], status->now_ms))
+			status->silences++;
+		else if (rows[i].start_ms > status->now_ms)
+			status->silences_later++;
+		silence_row_finish(&rows[i]);
+	}
+	free(rows);
+	return err;
+}
+
+/* The first quiet time that holds now. */
+static void load_quiet(const struct config *config, struct report_status *status)
+{
+	size_t i;
+
+	for (i = 0; i < config->quiets_len && !status->quiet; i++)
+		if (quiet_holds(&config->quiets[i], status->now_ms, &status->quiet_until_ms))
+			status->quiet = config->quiets[i].name;
+}
+
+enum err status_load(struct store *store, const struct config *config, struct report_status *status)
+{
+	int64_t since_ms = status->now_ms - CLOCK_DAY_MS;
+	enum err err = outbox_counts(store, &status->waiting, &status->aside, &status->oldest_ms);
+
+	if (err == OK)
+		err = alerts_count_since(store, since_ms, status->counts);
+	if (err == OK)
+		err = calls_latency_p95(store, since_ms, &status->p95_ms);
+	if (err == OK)
+		err = outbox_aside(store, ASIDE_MAX, &status->aside_rows, &status->aside_len);
+	if (err == OK)
+		err = entries_unacked(store, status->now_ms - OPEN_MS, OPEN_MAX, &status->open_rows,
+		        &status->open_len);
+	if (err == OK)
+		err = load_silences(store, status);
+	if (err == OK)
+		err = alerts_count_muted(store, since_ms, &status->muted);
+	if (err == OK)
+		err = app_heartbeats_count(store, &status->beats);
+	if (err == OK)
+		err = app_heartbeats_count_missed(store, &status->beats_missed);
+	if (err == OK)
+		err = heartbeat_last_text(store, status->now_ms, &status->heartbeat);
+	load_quiet(config, status);
+	return err;
+}
+
+void status_unload(struct report_status *status)
+{
+	size_t i;
+
+	for (i = 0; i < status->aside_len; i++)
+		outbox_row_finish(&status->aside_rows[i]);
+	for (i = 0; i < status->open_len; i++)
+		entry_row_finish(&status->open_rows[i]);
+	free(status->heartbeat);
+	status->heartbeat = NULL;
+	free(status->aside_rows);
+	free(status->open_rows);
+	status->aside_rows = NULL;
+	status->open_rows = NULL;
+	status->aside_len = status->open_len = 0;
+}

@@ -1,0 +1,352 @@
+/*
+ * app_heartbeat.c - see app_heartbeat.h. A request is read in app_heartbeat_parse.c.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/base/log.h"
+#include "bot/base/text.h"
+#include "handlers/heartbeats/app_heartbeat.h"
+#include "handlers/commands/report.h"
+#include "handlers/heartbeats/schedule.h"
+#include "storage/heartbeats.h"
+
+#define GRACE_MS (10 * CLOCK_MINUTE_MS)
+#define SPOOLED_MS CLOCK_MINUTE_MS
+#define LIST_MAX (8 * 1024) /* bytes of the list for people */
+#define OVERDUE_MAX 100     /* with one look */
+
+/* --- when --------------------------------------------------------------------------------- */
+
+/* The next one after a moment. */
+static void expect_after(struct app_heartbeat_row *row, int64_t ms)
+{
+	struct schedule schedule;
+	char why[160];
+
+	if (!row->schedule)
+		schedule_every(&schedule, row->every_ms > 0 ? row->every_ms : CLOCK_DAY_MS);
+	else if (schedule_cron(&schedule, row->schedule, why) != OK)
+		schedule_every(&schedule, CLOCK_DAY_MS); /* it was checked when it came */
+	row->due_ms = schedule_next(&schedule, ms);
+	/* a cron line that is far away (29 February) keeps its deadline in range */
+	row->deadline_ms =
+	        row->due_ms > INT64_MAX - row->grace_ms ? INT64_MAX : row->due_ms + row->grace_ms;
+}
+
+static void often(const struct app_heartbeat_row *row, struct buf *out)
+{
+	char text[32];
+
+	if (row->schedule) {
+		buf_printf(out, "schedule %s", row->schedule);
+		return;
+	}
+	clock_format_duration(row->every_ms, text, sizeof(text));
+	buf_printf(out, "every %s", text);
+}
+
+static void tell(json_t *happened, const struct app_heartbeat_row *row, const char *state)
+{
+	json_array_append_new(happened,
+	        json_pack("{s:s, s:s, s:s, s:s, s:I}", "event", "heartbeat", "app", row->app,
+	                "name", row->name, "state", state, "seen_ms", (json_int_t)row->seen_ms));
+}
+
+/* --- the alert ---------------------------------------------------------------------------- */
+
+/* Owned by the caller; NULL: a [kind heartbeat_missed] makes that no alert. */
+static struct alert *make_alert(
+        const struct deliver *d, const struct app_heartbeat_row *row, bool resolved)
+{
+	char seen[32], what[APP_HEARTBEAT_NAME_MAX + 16];
+	struct alert *alert = NULL;
+	struct alert_fault fault;
+	struct buf every;
+	json_t *request;
+
+	buf_init(&every, 1024);
+	often(row, &every);
+	clock_format_short(row->seen_ms, 0, seen, sizeof(seen));
+	snprintf(what, sizeof(what), "heartbeat%s%s", row->name[0] ? " " : "", row->name);
+	request = json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:s}}", "app", row->app, "kind",
+	        APP_HEARTBEAT_KIND, "status", resolved ? "resolved" : "firing", "fields",
+	        "heartbeat", what, "last_seen", seen, "every", buf_str(&every));
+	if (alert_parse(request, d->config, d->now_ms, &alert, &fault) == OK) {
+		alert->peer = (struct alert_peer){-1, -1, -1};
+	} else {
+		log_error("heartbeat", "%s: %s", fault.field, fault.message);
+		alert_destroy(alert);
+		alert = NULL;
+	}
+	json_decref(request);
+	buf_finish(&every);
+	return alert;
+}
+
+/* Says that it is missed, or no more. One that is no alert never holds up the others. */
+static enum err raise_alert(
+        const struct deliver *d, struct app_heartbeat_row *row, bool resolved, json_t *happened)
+{
+	struct deliver with = *d;
+	struct deliver_receipt receipt;
+	struct alert *alert = make_alert(d, row, resolved);
+	enum err err = OK;
+
+	row->held = 0;
+	if (!alert)
+		return OK;
+	with.happened = happened;
+	err = deliver_accept(&with, alert, &receipt);
+	if (err == OK) {
+		row->held = !resolved && strcmp(receipt.state, "silenced") == 0;
+		json_array_append_new(happened, report_taken(alert, receipt.alert, receipt.state));
+	}
+	alert_destroy(alert);
+	return err;
+}
+
+/* --- taking in ---------------------------------------------------------------------------- */
+
+static enum err refuse(struct app_heartbeat_receipt *receipt, enum err code, const char *field,
+        const char *message)
+{
+	snprintf(receipt->fault.field, sizeof(receipt->fault.field), "%s", field);
+	snprintf(receipt->fault.message, sizeof(receipt->fault.message), "%s", message);
+	return code;
+}
+
+static enum err stop(const struct deliver *d, struct app_heartbeat_row *row,
+        struct app_heartbeat_receipt *receipt, json_t *happened)
+{
+	enum err err = app_heartbeats_delete(d->store, row->id);
+
+	if (err == OK && row->missed_ms)
+		err = raise_alert(d, row, true, happened);
+	if (err == OK)
+		tell(happened, row, "stopped");
+	receipt->state = "stopped";
+	receipt->due_ms = 0;
+	return err;
+}
+
+static enum err insert(const struct deliver *d, struct app_heartbeat_row *row,
+        struct app_heartbeat_receipt *receipt)
+{
+	int64_t count;
+	enum err err;
+
+	if (!row->every_ms && !row->schedule)
+		return refuse(receipt, ERR_INVALID, "every",
+		        "the first heartbeat must say every (such as \"1h\") or schedule");
+	err = app_heartbeats_count(d->store, &count);
+	if (err == OK && count >= APP_HEARTBEATS_MAX)
+		return refuse(receipt, ERR_FULL, "name", "there are 1000 heartbeats already");
+	receipt->state = "new";
+	return err == OK ? app_heartbeats_insert(d->store, row) : err;
+}
+
+/* What the request says into the row. */
+static void update(struct app_heartbeat_row *row, const struct app_heartbeat *beat)
+{
+	if (beat->every_ms || beat->schedule) {
+		free(row->schedule);
+		row->schedule = x_strdup_opt(beat->schedule);
+		row->every_ms = beat->every_ms;
+	}
+	if (beat->grace_ms >= 0)
+		row->grace_ms = beat->grace_ms;
+	/* what waited in the spool may come after what was said later */
+	if (beat->at_ms > row->seen_ms)
+		row->seen_ms = beat->at_ms;
+}
+
+/* What was said a while ago comes out of the spool, and more may follow: it takes nothing back
+ * that was granted since. */
+static void expect(struct app_heartbeat_row *row, int64_t now_ms, int64_t at_ms, bool fresh)
+{
+	int64_t granted_ms = row->deadline_ms;
+
+	if (fresh && at_ms < now_ms - SPOOLED_MS) {
+		expect_after(row, now_ms);
+		granted_ms = row->deadline_ms;
+	}
+	expect_after(row, row->seen_ms);
+	if (at_ms < now_ms - SPOOLED_MS && granted_ms > row->deadline_ms)
+		row->deadline_ms = granted_ms;
+}
+
+enum err app_heartbeat_accept(const struct deliver *d, const struct app_heartbeat *beat,
+        struct app_heartbeat_receipt *receipt, json_t *happened)
+{
+	struct app_heartbeat_row row = {0};
+	enum err err = app_heartbeats_by_name(d->store, beat->app, beat->name, &row);
+	bool fresh = err == ERR_NOT_FOUND;
+
+	if (err != OK && !fresh)
+		return err;
+	if (beat->stop) {
+		err = fresh ? refuse(receipt, ERR_INVALID, "name", "there is none to stop")
+		            : stop(d, &row, receipt, happened);
+		app_heartbeat_row_finish(&row);
+		return err;
+	}
+	if (fresh) {
+		row.app = x_strdup(beat->app);
+		row.name = x_strdup(beat->name);
+		row.first_ms = beat->at_ms;
+		row.grace_ms = GRACE_MS;
+	}
+	update(&row, beat);
+	receipt->state = "seen";
+	if (row.every_ms || row.schedule) {
+		expect(&row, d->now_ms, beat->at_ms, fresh);
+	}
+	if (row.missed_ms && row.deadline_ms > d->now_ms) {
+		row.missed_ms = 0;
+		receipt->state = "back";
+		err = raise_alert(d, &row, true, happened);
+	} else {
+		err = OK;
+	}
+	if (err == OK)
+		err = fresh ? insert(d, &row, receipt) : app_heartbeats_update(d->store, &row);
+	receipt->due_ms = row.due_ms;
+	if (err == OK)
+		tell(happened, &row, receipt->state);
+	app_heartbeat_row_finish(&row);
+	return err;
+}
+
+/* --- looking ------------------------------------------------------------------------------ */
+
+/* Nothing could arrive for a while until now: what was to be expected then is forgiven. By a
+ * schedule that is what was due then; the next one is the same from now on as from the last. */
+static enum err forgive(const struct deliver *d)
+{
+	struct app_heartbeat_row *rows = NULL;
+	size_t len = 0, i;
+	enum err err = app_heartbeats_list(d->store, APP_HEARTBEATS_MAX, &rows, &len);
+
+	for (i = 0; i < len && err == OK; i++) {
+		struct app_heartbeat_row *row = &rows[i];
+		int64_t deadline_ms = row->deadline_ms;
+
+		if (row->missed_ms)
+			continue;
+		/* seen later than now: the clock was set back */
+		if (row->seen_ms > d->now_ms) {
+			row->seen_ms = d->now_ms;
+			deadline_ms = 0;
+		}
+		expect_after(row, d->now_ms);
+		if (row->deadline_ms > deadline_ms)
+			err = app_heartbeats_update(d->store, row);
+	}
+	app_heartbeat_rows_free(rows, len);
+	return err;
+}
+
+static enum err miss(const struct deliver *d, struct app_heartbeat_row *row, json_t *happened)
+{
+	enum err err;
+
+	row->missed_ms = d->now_ms;
+	err = raise_alert(d, row, false, happened);
+	if (err == OK)
+		err = app_heartbeats_update(d->store, row);
+	if (err == OK)
+		tell(happened, row, "missed");
+	return err;
+}
+
+/* Is missed still, and what held its alert back may be over. */
+static enum err tell_held(const struct deliver *d, struct app_heartbeat_row *row, json_t *happened)
+{
+	struct alert *alert = make_alert(d, row, false);
+	bool held = false;
+	enum err err = alert ? deliver_would_hold(d, alert, &held) : OK;
+
+	alert_destroy(alert);
+	if (err != OK || held)
+		return err;
+	err = raise_alert(d, row, false, happened);
+	return err == OK ? app_heartbeats_update(d->store, row) : err;
+}
+
+static enum err look_at_held(const struct deliver *d, json_t *happened)
+{
+	struct app_heartbeat_row *rows = NULL;
+	size_t len = 0, i;
+	enum err err = app_heartbeats_held(d->store, OVERDUE_MAX, &rows, &len);
+
+	for (i = 0; i < len && err == OK; i++)
+		err = tell_held(d, &rows[i], happened);
+	app_heartbeat_rows_free(rows, len);
+	return err;
+}
+
+enum err app_heartbeat_look(const struct deliver *d, bool leapt, json_t *happened)
+{
+	struct app_heartbeat_row *rows = NULL;
+	size_t len = 0, i;
+	enum err err = leapt ? forgive(d) : OK;
+
+	if (err == OK)
+		err = look_at_held(d, happened);
+	if (err == OK)
+		err = app_heartbeats_overdue(d->store, d->now_ms, OVERDUE_MAX, &rows, &len);
+	for (i = 0; i < len && err == OK; i++)
+		err = miss(d, &rows[i], happened);
+	app_heartbeat_rows_free(rows, len);
+	return err;
+}
+
+/* --- the list ----------------------------------------------------------------------------- */
+
+static void list_text(const struct app_heartbeat_row *row, int64_t now_ms, struct buf *out)
+{
+	char when[32];
+
+	buf_printf(out, "%s %s", row->missed_ms ? "🚨" : "✅", row->app);
+	if (row->name[0])
+		buf_printf(out, " · %s", row->name);
+	buf_add_str(out, "\n  ");
+	often(row, out);
+	clock_format_short(row->seen_ms, now_ms, when, sizeof(when));
+	buf_printf(out, ", seen %s", when);
+	clock_format_short(
+	        row->missed_ms ? row->missed_ms : row->due_ms, now_ms, when, sizeof(when));
+	buf_printf(out, row->missed_ms ? ", missed since %s\n" : ", due %s\n", when);
+}
+
+static json_t *list_json(const struct app_heartbeat_row *row)
+{
+	return json_pack("{s:s, s:s, s:I, s:s?, s:I, s:I, s:I, s:I, s:b}", "app", row->app, "name",
+	        row->name, "every_ms", (json_int_t)row->every_ms, "schedule", row->schedule,
+	        "grace_ms", (json_int_t)row->grace_ms, "seen_ms", (json_int_t)row->seen_ms,
+	        "due_ms", (json_int_t)row->due_ms, "missed_ms", (json_int_t)row->missed_ms,
+	        "missed", row->missed_ms != 0);
+}
+
+enum err app_heartbeat_list(struct store *store, int64_t now_ms, struct buf *text, json_t *data)
+{
+	struct app_heartbeat_row *rows = NULL;
+	size_t len = 0, i;
+	bool cut = false;
+	enum err err = app_heartbeats_list(store, APP_HEARTBEATS_MAX, &rows, &len);
+
+	for (i = 0; i < len; i++) {
+		if (text && text->len < LIST_MAX)
+			list_text(&rows[i], now_ms, text);
+		else if (text && !cut)
+			buf_add_str(text, "…\n");
+		cut = text && text->len >= LIST_MAX;
+		if (data)
+			json_array_append_new(data, list_json(&rows[i]));
+	}
+	app_heartbeat_rows_free(rows, len);
+	return err;
+}

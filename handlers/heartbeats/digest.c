@@ -1,0 +1,227 @@
+/*
+ * digest.c - see digest.h.
+ */
+#include <inttypes.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/base/text.h"
+#include "handlers/heartbeats/app_heartbeat.h"
+#include "handlers/heartbeats/digest.h"
+#include "handlers/silences/silence.h"
+#include "storage/calls.h"
+#include "storage/heartbeats.h"
+#include "storage/messages.h"
+#include "storage/silences.h"
+
+#define UNACKED_SINCE_MS (7 * CLOCK_DAY_MS)
+#define UNACKED_MAX 100
+
+static char *name_of(const char *app, const char *what)
+{
+	struct buf text;
+
+	buf_init(&text, 4096);
+	text_add_plain(&text, app, 64, TEXT_FOLD_NEWLINES);
+	if (what[0]) {
+		buf_add_str(&text, " · ");
+		text_add_plain(&text, what, 60, TEXT_FOLD_NEWLINES);
+	}
+	return buf_take(&text);
+}
+
+/* The same with its newest run. */
+static char *name_of_entry(const struct entry_row *entry)
+{
+	json_t *runs = json_loads(entry->run_ids, 0, NULL);
+	const char *run = json_string_value(json_array_get(runs, json_array_size(runs) - 1));
+	char *name = name_of(entry->app, entry->identity);
+	struct buf text;
+
+	buf_init(&text, 4096);
+	buf_add_str(&text, name);
+	if (run) {
+		buf_add_str(&text, " (");
+		text_add_plain(&text, run, 40, TEXT_FOLD_NEWLINES);
+		buf_add_char(&text, ')');
+	}
+	free(name);
+	json_decref(runs);
+	return buf_take(&text);
+}
+
+static enum err collect_unacked(const struct deliver *d, struct digest *out)
+{
+	struct entry_row *rows = NULL;
+	size_t len = 0, i;
+	enum err err =
+	        entries_unacked(d->store, d->now_ms - UNACKED_SINCE_MS, UNACKED_MAX, &rows, &len);
+
+	out->unacked = (int64_t)len;
+	for (i = 0; i < len; i++) {
+		if (i < DIGEST_NAMES_MAX)
+			out->unacked_names[i] = name_of_entry(&rows[i]);
+		entry_row_finish(&rows[i]);
+	}
+	free(rows);
+	return err;
+}
+
+static enum err collect_silences(const struct deliver *d, struct digest *out)
+{
+	struct silence_row *rows = NULL;
+	size_t len = 0, i;
+	enum err err = silences_active(d->store, &rows, &len);
+
+	for (i = 0; i < len; i++) {
+		out->silences += silence_holds(&rows[i], d->now_ms);
+		silence_row_finish(&rows[i]);
+	}
+	free(rows);
+	return err;
+}
+
+static enum err collect_missed(const struct deliver *d, struct digest *out)
+{
+	struct app_heartbeat_row *rows = NULL;
+	size_t len = 0, i;
+	enum err err = app_heartbeats_list(d->store, APP_HEARTBEATS_MAX, &rows, &len);
+
+	for (i = 0; i < len; i++) {
+		if (!rows[i].missed_ms)
+			continue;
+		if (out->missed < DIGEST_NAMES_MAX)
+			out->missed_names[out->missed] = name_of(rows[i].app, rows[i].name);
+		out->missed++;
+	}
+	app_heartbeat_rows_free(rows, len);
+	return err;
+}
+
+enum err digest_collect(
+        const struct deliver *d, const struct report_status *status, struct digest *out)
+{
+	int64_t since_ms = d->now_ms - CLOCK_DAY_MS, oldest_ms;
+	enum err err;
+
+	memset(out, 0, sizeof(*out));
+	out->uptime_ms = d->now_ms > status->started_ms ? d->now_ms - status->started_ms : 0;
+	out->version = status->version;
+	out->apps_len = DIGEST_APPS_MAX;
+	err = alerts_by_app(d->store, since_ms, out->apps, &out->apps_len);
+	if (err == OK)
+		err = alerts_count_since(d->store, since_ms, out->counts);
+	if (err == OK)
+		err = alerts_by_hour(d->store, since_ms, out->hours, DIGEST_HOURS);
+	if (err == OK)
+		err = outbox_counts(d->store, &out->waiting, &out->aside, &oldest_ms);
+	if (err == OK)
+		err = calls_latency_p95(d->store, since_ms, &out->p95_ms);
+	if (err == OK)
+		err = calls_faults(d->store, since_ms, &out->faults);
+	if (err == OK)
+		err = collect_unacked(d, out);
+	if (err == OK)
+		err = collect_silences(d, out);
+	return err == OK ? collect_missed(d, out) : err;
+}
+
+void digest_finish(struct digest *digest)
+{
+	for (size_t i = 0; i < digest->apps_len; i++)
+		free(digest->apps[i].app);
+	for (size_t i = 0; i < DIGEST_NAMES_MAX; i++) {
+		free(digest->unacked_names[i]);
+		free(digest->missed_names[i]);
+	}
+	memset(digest, 0, sizeof(*digest));
+}
+
+void digest_sparkline(const int64_t *numbers, size_t len, struct buf *out)
+{
+	static const char *const bars[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+	int64_t highest = 0;
+
+	for (size_t i = 0; i < len; i++)
+		highest = numbers[i] > highest ? numbers[i] : highest;
+	for (size_t i = 0; i < len; i++) {
+		/* what is not nothing is seen: one step up at least */
+		int64_t bar = numbers[i] <= 0 ? 0 : 1 + (numbers[i] * 6) / highest;
+
+		buf_add_str(out, bars[bar]);
+	}
+}
+
+/* ": a, b, …" */
+static void add_names(struct buf *out, char *const *names, int64_t count)
+{
+	for (int64_t i = 0; i < DIGEST_NAMES_MAX && names[i]; i++)
+		buf_printf(out, "%s%s", i ? ", " : ": ", names[i]);
+	buf_add_str(out, count > DIGEST_NAMES_MAX ? ", …\n" : "\n");
+}
+
+void digest_text(const struct digest *digest, struct buf *out)
+{
+	char text[32];
+
+	clock_format_duration(digest->uptime_ms, text, sizeof(text));
+	buf_printf(out, "up %s · version %s\n", text, digest->version);
+	buf_printf(out, "24 h: %" PRId64 " critical, %" PRId64 " warning, %" PRId64 " info\n",
+	        digest->counts[SEVERITY_CRITICAL], digest->counts[SEVERITY_WARNING],
+	        digest->counts[SEVERITY_INFO]);
+	digest_sparkline(digest->hours, DIGEST_HOURS, out);
+	buf_add_char(out, '\n');
+	for (size_t i = 0; i < digest->apps_len; i++) {
+		text_add_plain(out, digest->apps[i].app, 64, TEXT_FOLD_NEWLINES);
+		buf_printf(out, ": %" PRId64, digest->apps[i].alerts);
+		if (digest->apps[i].criticals)
+			buf_printf(out, " (%" PRId64 " critical)", digest->apps[i].criticals);
+		buf_add_char(out, '\n');
+	}
+	if (digest->apps_len == DIGEST_APPS_MAX)
+		buf_add_str(out, "…\n");
+	buf_printf(out, "un-acked: %" PRId64 "%s", digest->unacked,
+	        digest->unacked >= UNACKED_MAX ? " or more" : "");
+	add_names(out, digest->unacked_names, digest->unacked);
+	buf_printf(out,
+	        "silences: %" PRId64 "\nqueue: %" PRId64 " waiting, %" PRId64 " set aside\n",
+	        digest->silences, digest->waiting, digest->aside);
+	if (digest->p95_ms >= 0)
+		buf_printf(out, "p95 to the room: %" PRId64 " ms\n", digest->p95_ms);
+	buf_printf(out, "homeserver faults: %" PRId64 "\nmissed app heartbeats: %" PRId64,
+	        digest->faults, digest->missed);
+	add_names(out, digest->missed_names, digest->missed);
+}
+
+static json_t *names_json(char *const *names)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < DIGEST_NAMES_MAX && names[i]; i++)
+		json_array_append_new(list, json_string(names[i]));
+	return list;
+}
+
+json_t *digest_json(const struct digest *digest)
+{
+	json_t *hours = json_array(), *apps = json_object();
+
+	for (size_t i = 0; i < DIGEST_HOURS; i++)
+		json_array_append_new(hours, json_integer(digest->hours[i]));
+	for (size_t i = 0; i < digest->apps_len; i++)
+		json_object_set_new(apps, digest->apps[i].app,
+		        json_pack("{s:I, s:I}", "alerts", (json_int_t)digest->apps[i].alerts,
+		                "critical", (json_int_t)digest->apps[i].criticals));
+	return json_pack(
+	        "{s:I, s:s, s:{s:I, s:I, s:I}, s:o, s:o, s:I, s:o, s:I, s:I, s:I, s:I, s:I, "
+	        "s:I, s:o}",
+	        "uptime_ms", (json_int_t)digest->uptime_ms, "version", digest->version, "alerts",
+	        "critical", (json_int_t)digest->counts[SEVERITY_CRITICAL], "warning",
+	        (json_int_t)digest->counts[SEVERITY_WARNING], "info",
+	        (json_int_t)digest->counts[SEVERITY_INFO], "hours", hours, "apps", apps, "unacked",
+	        (json_int_t)digest->unacked, "unacked_first", names_json(digest->unacked_names),
+	        "silences", (json_int_t)digest->silences, "waiting", (json_int_t)digest->waiting,
+	        "set_aside", (json_int_t)digest->aside, "p95_ms", (json_int_t)digest->p95_ms,
+	        "faults", (json_int_t)digest->faults, "missed", (json_int_t)digest->missed,
+	        "missed_first", names_json(digest->missed_names));
+}

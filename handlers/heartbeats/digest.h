@@ -1,0 +1,36 @@
+/*
+ * digest.h - the last day in numbers, as a heartbeat tells it: for people and as data.
+ */
+#pragma once
+
+#include "handlers/alerts/deliver.h"
+#include "handlers/commands/report.h"
+#include "storage/alerts.h"
+
+#define DIGEST_HOURS 24
+#define DIGEST_APPS_MAX 8
+#define DIGEST_NAMES_MAX 5 /* of what nobody acked, and of missed heartbeats */
+
+struct digest {
+	int64_t uptime_ms;
+	const char *version;
+	int64_t counts[3];           /* alerts by severity */
+	int64_t hours[DIGEST_HOURS]; /* the oldest first */
+	struct alert_count apps[DIGEST_APPS_MAX];
+	size_t apps_len;
+	int64_t unacked, silences, waiting, aside, p95_ms, faults, missed;
+	char *unacked_names[DIGEST_NAMES_MAX], *missed_names[DIGEST_NAMES_MAX]; /* NULL: no more */
+};
+
+/* Inside a writer job. digest_finish() follows on any result. */
+enum err digest_collect(
+        const struct deliver *d, const struct report_status *status, struct digest *out);
+void digest_finish(struct digest *digest);
+
+/* Short lines for a phone. */
+void digest_text(const struct digest *digest, struct buf *out);
+/* A new object. */
+json_t *digest_json(const struct digest *digest);
+
+/* One bar for each number, "▁" for none; the highest is "█". */
+void digest_sparkline(const int64_t *numbers, size_t len, struct buf *out);

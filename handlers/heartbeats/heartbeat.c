@@ -1,0 +1,455 @@
+/*
+ * heartbeat.c - see heartbeat.h.
+ *
+ * What must happen outside of the database (channels, ping) is marked in the date's row and taken
+ * back one look after it was done: a crash between the two does it again rather than never.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/base/log.h"
+#include "bot/base/text.h"
+#include "bot/base/zone.h"
+#include "handlers/alerts/content.h"
+#include "handlers/heartbeats/digest.h"
+#include "handlers/heartbeats/heartbeat.h"
+#include "handlers/alerts/render.h"
+#include "handlers/heartbeats/schedule.h"
+#include "handlers/oncall/tell.h"
+#include "storage/calls.h"
+#include "storage/state.h"
+
+#define MARK_MS CLOCK_MINUTE_MS
+#define OPEN_MAX 20
+#define TEXT_MAX (8 * 1024)
+#define GOT_THROUGH_SINCE_MS (90 * CLOCK_DAY_MS)
+
+static bool has(const char *text)
+{
+	return text && text[0];
+}
+
+static struct schedule plan(const struct config *config)
+{
+	struct schedule schedule;
+
+	/* the config was checked */
+	schedule_daily(&schedule, config->heartbeat.at);
+	return schedule;
+}
+
+int64_t heartbeat_next_ms(const struct config *config, int64_t now_ms)
+{
+	struct schedule schedule = plan(config);
+
+	return schedule_next(&schedule, now_ms);
+}
+
+static enum err get_ms(const struct deliver *d, const char *name, int64_t *ms)
+{
+	char *text;
+	enum err err = state_get(d->store, name, &text);
+
+	*ms = err == OK ? strtoll(text, NULL, 10) : 0;
+	free(text);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static enum err set_ms(const struct deliver *d, const char *name, int64_t ms)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRId64, ms);
+	return state_set(d->store, name, text);
+}
+
+/* --- what it says ------------------------------------------------------------------------- */
+
+/* The time as the zone's clocks show it: "2026-11-24 09:00". */
+static void shown(int64_t ms, char out[20])
+{
+	struct zone_time local;
+
+	zone_local(ms, &local);
+	snprintf(out, 20, "%04u-%02u-%02u %02u:%02u", (unsigned)local.year % 10000,
+	        (unsigned)local.month % 100, (unsigned)local.day % 100, (unsigned)local.hour % 100,
+	        (unsigned)local.minute % 100);
+}
+
+static void add_span(struct buf *out, int64_t from_ms, int64_t to_ms)
+{
+	char from[32], to[32], length[32];
+
+	clock_format_short(from_ms, 0, from, sizeof(from));
+	clock_format_short(to_ms, 0, to, sizeof(to));
+	clock_format_duration(to_ms - from_ms, length, sizeof(length));
+	buf_printf(out, "from %s to %s (%s)", from, to, length);
+}
+
+/* True when the gap explains that nothing was done at due_ms. */
+static bool explains(const struct heartbeat_gap *gap, int64_t due_ms)
+{
+	return gap->to_ms && gap->from_ms <= due_ms && due_ms <= gap->to_ms;
+}
+
+static void add_gap(struct buf *out, const struct heartbeat_gap *gap)
+{
+	buf_add_str(out, gap->stopped ? "The bot was down "
+	                              : "The bot stood still (machine asleep, clock changed, or "
+	                                "database not writable) ");
+	add_span(out, gap->from_ms, gap->to_ms);
+	buf_add_char(out, '\n');
+}
+
+/* key: programs that wait for the daily one must not take an extra one for it. */
+static enum err post(const struct deliver *d, const struct report_status *status, const char *lead,
+        const char *key, json_t *when, int64_t *outbox_id)
+{
+	struct digest digest;
+	struct buf text;
+	enum err err = digest_collect(d, status, &digest);
+
+	buf_init(&text, TEXT_MAX);
+	if (err == OK) {
+		json_t *data = digest_json(&digest), *content;
+
+		buf_add_str(&text, lead);
+		digest_text(&digest, &text);
+		buf_trim_lines(&text);
+		content = content_plain(buf_str(&text), NULL);
+		json_object_update(data, when);
+		json_object_set_new(content, RENDER_KEY, json_pack("{s:o}", key, data));
+		err = deliver_post(d, d->config->heartbeat.room, OUTBOX_NOTE, 0, "m.room.message",
+		        content, outbox_id);
+		json_decref(content);
+	}
+	buf_finish(&text);
+	digest_finish(&digest);
+	return err;
+}
+
+static void happened(struct heartbeat_result *result, const char *date, const char *state)
+{
+	json_array_append_new(
+	        result->happened, json_pack("{s:s, s:b, s:s, s:s}", "event", "heartbeat", "own", 1,
+	                                  "date", date, "state", state));
+}
+
+static enum err post_due(const struct deliver *d, const struct report_status *status,
+        int64_t due_ms, const char *date, struct heartbeat_result *result)
+{
+	struct heartbeat_row row = {
+	        .due_ms = due_ms,
+	        .posted_ms = d->now_ms,
+	        .late = d->now_ms - due_ms > HEARTBEAT_LATE_MS,
+	        .date = (char *)date,
+	};
+	const struct heartbeat_gap *gap = &result->memory.gap;
+	char time[20], late[32];
+	struct buf lead;
+	json_t *when;
+	enum err err;
+
+	shown(due_ms, time);
+	buf_init(&lead, TEXT_MAX);
+	buf_printf(&lead, "💓 alive · %s\n", time);
+	if (row.late) {
+		clock_format_duration(d->now_ms - due_ms, late, sizeof(late));
+		buf_printf(&lead, "⏰ late by %s\n", late);
+		if (explains(gap, due_ms))
+			add_gap(&lead, gap);
+	}
+	when = json_pack("{s:s, s:I, s:I, s:b}", "date", date, "due_ms", (json_int_t)due_ms,
+	        "at_ms", (json_int_t)d->now_ms, "late", row.late);
+	err = post(d, status, buf_str(&lead), "heartbeat", when, &row.outbox_id);
+	json_decref(when);
+	buf_finish(&lead);
+	if (err == OK)
+		err = heartbeats_insert(d->store, &row);
+	if (err == OK)
+		happened(result, date, row.late ? "late" : "queued");
+	return err;
+}
+
+enum err heartbeat_extra(const struct deliver *d, const struct report_status *status)
+{
+	json_t *when;
+	char date[11];
+	enum err err;
+
+	schedule_date(d->now_ms, date);
+	when = json_pack(
+	        "{s:s, s:I, s:b}", "date", date, "at_ms", (json_int_t)d->now_ms, "extra", 1);
+	err = post(d, status, "💓 alive · extra, because somebody asked\n", "extra_heartbeat", when,
+	        NULL);
+	json_decref(when);
+	return err;
+}
+
+/* --- the alarm ---------------------------------------------------------------------------- */
+
+static void add_problem(struct buf *out, const char *what, const char *problem)
+{
+	if (!has(problem))
+		return;
+	buf_printf(out, "%s: ", what);
+	text_add_plain(out, problem, 200, TEXT_FOLD_NEWLINES);
+	buf_add_char(out, '\n');
+}
+
+static void add_room(
+        struct buf *out, const struct report_status *status, const struct report_room *room)
+{
+	add_problem(out, "room", room->problem);
+	if (room->encrypted)
+		add_problem(out, "encryption", status->encryption_problem);
+}
+
+/* Why it is not confirmed, as far as we know. */
+static enum err add_unconfirmed(const struct deliver *d, const struct report_status *status,
+        const struct heartbeat_row *row, struct buf *out)
+{
+	struct outbox_row event = {0};
+	char grace[32], when[32];
+	int64_t last_ms = 0;
+	enum err err = outbox_by_id(d->store, row->outbox_id, &event);
+
+	if (err == OK)
+		err = calls_last_ok(d->store, d->now_ms - GOT_THROUGH_SINCE_MS, &last_ms);
+	clock_format_duration((row->confirmed_ms ? row->confirmed_ms : d->now_ms) - row->due_ms,
+	        grace, sizeof(grace));
+	buf_printf(out, "The homeserver %s %s after it was due.\n",
+	        row->confirmed_ms ? "took it only" : "has not confirmed it", grace);
+	add_problem(out, "homeserver", status->problem);
+	for (size_t i = 0; i < status->rooms_len; i++)
+		if (strcmp(status->rooms[i].name, d->config->heartbeat.room) == 0)
+			add_room(out, status, &status->rooms[i]);
+	add_problem(out, "last failure", event.error);
+	if (last_ms) {
+		clock_format_short(last_ms, 0, when, sizeof(when));
+		buf_printf(out, "Something got through last at %s\n", when);
+	} else {
+		buf_add_str(out, "Nothing has got through yet.\n");
+	}
+	outbox_row_finish(&event);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static enum err alarm_raise(const struct deliver *d, const struct report_status *status,
+        struct heartbeat_row *row, struct heartbeat_result *result)
+{
+	const struct heartbeat_gap *gap = &result->memory.gap;
+	const struct config *config = d->config;
+	char time[20];
+	struct buf text;
+	enum err err = OK;
+
+	shown(row->due_ms, time);
+	buf_init(&text, TEXT_MAX);
+	buf_printf(&text, "🚨 no heartbeat from %s: due %s (%s)\n", config->matrix.user, time,
+	        config->heartbeat.timezone);
+	if (row->late && explains(gap, row->due_ms))
+		add_gap(&text, gap);
+	else
+		err = add_unconfirmed(d, status, row, &text);
+	buf_trim_lines(&text);
+	log_warning("heartbeat", "%s", buf_str(&text));
+	if (err == OK && config->meta.room)
+		err = tell_room(d, config->meta.room, buf_str(&text),
+		        config->severity[SEVERITY_CRITICAL].mention, NULL);
+	free(row->alarm);
+	row->alarm = buf_take(&text);
+	row->alarmed_ms = d->now_ms;
+	row->tell = 1;
+	if (err == OK)
+		happened(result, row->date, "missing");
+	return err;
+}
+
+static bool missing(
+        const struct deliver *d, const struct heartbeat_row *row, const struct heartbeat_gap *gap)
+{
+	int64_t grace_ms = d->config->heartbeat.grace_ms, end_ms;
+
+	if (row->alarmed_ms)
+		return false;
+	if (row->late && gap->stopped && explains(gap, row->due_ms))
+		return true;
+	end_ms = row->due_ms +
+	         (grace_ms > HEARTBEAT_GRACE_MIN_MS ? grace_ms : HEARTBEAT_GRACE_MIN_MS);
+	return (row->confirmed_ms ? row->confirmed_ms : d->now_ms) >= end_ms;
+}
+
+/* --- looking ------------------------------------------------------------------------------ */
+
+static enum err confirm(
+        const struct deliver *d, struct heartbeat_row *row, struct heartbeat_result *result)
+{
+	struct outbox_row event = {0};
+	enum err err = outbox_by_id(d->store, row->outbox_id, &event);
+
+	/* only what was sent is ever deleted from the queue */
+	if (err == ERR_NOT_FOUND || (err == OK && event.state == OUTBOX_SENT)) {
+		row->confirmed_ms = event.sent_ms ? event.sent_ms : d->now_ms;
+		row->ping = d->config->meta.ping_url != NULL;
+		happened(result, row->date, "confirmed");
+		err = OK;
+	}
+	outbox_row_finish(&event);
+	return err;
+}
+
+static enum err look_at(const struct deliver *d, const struct report_status *status,
+        const struct heartbeat_memory *memory, struct heartbeat_row *row,
+        struct heartbeat_result *result)
+{
+	enum err err = row->confirmed_ms ? OK : confirm(d, row, result);
+
+	if (row->id == memory->told_id)
+		row->tell = 0;
+	if (row->id == memory->pinged_id)
+		row->ping = 0;
+	if (err == OK && missing(d, row, &result->memory.gap))
+		err = alarm_raise(d, status, row, result);
+	/* one of each with a look; the others come with the next ones */
+	if (row->tell && !result->tell && row->alarm) {
+		result->tell = x_strdup(row->alarm);
+		result->memory.told_id = row->id;
+	}
+	if (row->ping && !result->ping) {
+		result->ping = true;
+		result->memory.pinged_id = row->id;
+	}
+	return err == OK ? heartbeats_update(d->store, row) : err;
+}
+
+static enum err look_at_open(const struct deliver *d, const struct report_status *status,
+        const struct heartbeat_memory *memory, struct heartbeat_result *result)
+{
+	struct heartbeat_row *rows = NULL;
+	size_t len = 0, i;
+	enum err err = heartbeats_open(d->store, OPEN_MAX, &rows, &len);
+
+	for (i = 0; i < len; i++) {
+		if (err == OK)
+			err = look_at(d, status, memory, &rows[i], result);
+		heartbeat_row_finish(&rows[i]);
+	}
+	free(rows);
+	return err;
+}
+
+/* Since when heartbeats are expected as they are configured now. */
+static enum err expected_since(const struct deliver *d, int64_t *since_ms)
+{
+	char *now = x_asprintf("%s %s", d->config->heartbeat.at, d->config->heartbeat.timezone);
+	char *stored = NULL;
+	enum err err = state_get(d->store, "heartbeat.plan", &stored);
+
+	*since_ms = 0;
+	if (err == OK)
+		err = get_ms(d, "heartbeat.since_ms", since_ms);
+	else if (err == ERR_NOT_FOUND)
+		err = OK;
+	if (err == OK && (!stored || strcmp(stored, now) != 0 || *since_ms > d->now_ms)) {
+		*since_ms = d->now_ms;
+		err = state_set(d->store, "heartbeat.plan", now);
+		if (err == OK)
+			err = set_ms(d, "heartbeat.since_ms", d->now_ms);
+	}
+	free(now);
+	free(stored);
+	return err;
+}
+
+/* Notices the times in which nothing was looked at, and leaves a mark for the next start. */
+static enum err keep_time(const struct deliver *d, const struct report_status *status,
+        const struct heartbeat_memory *memory, struct heartbeat_result *result)
+{
+	struct heartbeat_memory *after = &result->memory;
+	int64_t last_ms = memory->looked_ms;
+	enum err err = OK;
+
+	*after = *memory;
+	after->told_id = after->pinged_id = 0;
+	if (!last_ms) {
+		err = get_ms(d, "alive_ms", &last_ms);
+		if (last_ms && last_ms < status->started_ms)
+			after->gap = (struct heartbeat_gap){last_ms, status->started_ms, true};
+		result->leapt = last_ms != 0;
+	} else if (d->now_ms - last_ms > HEARTBEAT_GAP_MS) {
+		after->gap = (struct heartbeat_gap){last_ms, d->now_ms, false};
+		result->leapt = true;
+	} else if (d->now_ms < last_ms - HEARTBEAT_LATE_MS) {
+		result->leapt = true;
+	}
+	after->looked_ms = d->now_ms;
+	if (err == OK &&
+	        (!memory->marked_ms || result->leapt || d->now_ms - memory->marked_ms >= MARK_MS)) {
+		err = set_ms(d, "alive_ms", d->now_ms);
+		after->marked_ms = d->now_ms;
+	}
+	return err;
+}
+
+enum err heartbeat_look(const struct deliver *d, const struct report_status *status,
+        const struct heartbeat_memory *memory, struct heartbeat_result *result)
+{
+	struct schedule schedule = plan(d->config);
+	int64_t due_ms = schedule_last(&schedule, d->now_ms), since_ms;
+	struct heartbeat_row row = {0};
+	char date[11];
+	enum err err = keep_time(d, status, memory, result);
+
+	if (err == OK)
+		err = expected_since(d, &since_ms);
+	schedule_date(due_ms, date);
+	if (err == OK && due_ms > since_ms) {
+		err = heartbeats_by_date(d->store, date, &row);
+		if (err == ERR_NOT_FOUND)
+			err = post_due(d, status, due_ms, date, result);
+		heartbeat_row_finish(&row);
+	}
+	return err == OK ? look_at_open(d, status, memory, result) : err;
+}
+
+void heartbeat_result_finish(struct heartbeat_result *result)
+{
+	free(result->tell);
+	result->tell = NULL;
+}
+
+static void row_text(const struct heartbeat_row *row, int64_t now_ms, struct buf *out)
+{
+	char when[32];
+
+	buf_printf(out, "%s, ", row->date);
+	if (row->confirmed_ms) {
+		clock_format_short(row->confirmed_ms, now_ms, when, sizeof(when));
+		buf_printf(out, "confirmed %s", when);
+	} else {
+		buf_add_str(out, "not confirmed yet");
+	}
+	if (row->late)
+		buf_add_str(out, ", late");
+	if (row->alarmed_ms)
+		buf_add_str(out, ", was missed");
+}
+
+enum err heartbeat_last_text(struct store *store, int64_t now_ms, char **text)
+{
+	struct heartbeat_row row;
+	struct buf out;
+	enum err err = heartbeats_last(store, &row);
+
+	*text = NULL;
+	if (err == OK) {
+		buf_init(&out, 1024);
+		row_text(&row, now_ms, &out);
+		*text = buf_take(&out);
+		heartbeat_row_finish(&row);
+	}
+	return err == ERR_NOT_FOUND ? OK : err;
+}

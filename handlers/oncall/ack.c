@@ -1,0 +1,265 @@
+/*
+ * ack.c - see ack.h. An ack belongs to an entry; its message shows it by an edit.
+ */
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "handlers/oncall/ack.h"
+#include "handlers/alerts/render.h"
+#include "handlers/oncall/tell.h"
+#include "storage/alerts.h"
+#include "storage/history.h"
+
+#define OLD_MAX 20    /* acks that end in one go */
+#define RUN_MAX 200   /* alerts of a run */
+#define FIRING_MAX 64 /* messages of one failure that are firing */
+
+static void set_text(char **to, const char *text)
+{
+	free(*to);
+	*to = x_strdup_opt(text);
+}
+
+static void entries_free(struct entry_row *entries, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		entry_row_finish(&entries[i]);
+	free(entries);
+}
+
+/* Changes an entry and has its message say so. */
+static enum err mark(const struct deliver *d, struct entry_row *entry, const struct ack *ack)
+{
+	struct message_row message = {0};
+	enum err err = messages_by_id(d->store, entry->message_id, &message);
+
+	if (err != OK)
+		return err;
+	entry->acked_ms = ack ? d->now_ms : 0;
+	if (entry->reminded_ms != DELIVER_NEVER)
+		entry->reminded_ms = d->now_ms;
+	entry->open_ms = message.sent_ms ? d->now_ms : 0;
+	set_text(&entry->acked_by, ack ? ack->who : NULL);
+	set_text(&entry->ack_note, ack ? ack->note : NULL);
+	err = entries_update(d->store, entry);
+	if (message.frozen_ms) {
+		message.dirty_ms = message.dirty_ms ? message.dirty_ms : d->now_ms;
+		message.urgent = 1;
+	}
+	if (err == OK)
+		err = messages_update(d->store, &message);
+	message_row_finish(&message);
+	return err;
+}
+
+/* For !alert and for those who subscribed. */
+static enum err note(const struct deliver *d, const struct entry_row *entry, const struct ack *ack,
+        const char *by)
+{
+	json_t *runs = json_loads(entry->run_ids, 0, NULL);
+	char *what = x_asprintf("%s by %s%s%s", ack ? "acked" : "given back", by,
+	        ack && ack->note ? ": " : "", ack && ack->note ? ack->note : "");
+	enum err err = history_add(d->store, entry->fingerprint, what, d->now_ms);
+
+	if (d->happened)
+		json_array_append_new(d->happened,
+		        json_pack("{s:s, s:s, s:s, s:s, s:s*, s:O*, s:s*}", "event",
+		                ack ? "acked" : "unacked", "by", by, "app", entry->app, "identity",
+		                entry->identity, "run_id",
+		                json_string_value(json_array_get(runs, json_array_size(runs) - 1)),
+		                "run_ids", runs, "note", ack ? ack->note : NULL));
+	json_decref(runs);
+	free(what);
+	return err;
+}
+
+static void name_it(const struct entry_row *entry, struct ack_result *result)
+{
+	if (!result->what)
+		result->what = x_asprintf("%s · %s", entry->app, entry->identity);
+}
+
+/* One failure, in all messages where it is firing: what is taken on is not brought up again
+ * because of an older message. Not counted when nothing changes. */
+static enum err mark_failure(const struct deliver *d, const char *subject, const char *fingerprint,
+        const struct ack *ack, const char *only_of, struct ack_result *result)
+{
+	struct entry_row *entries = NULL;
+	size_t len = 0, i;
+	bool first = true;
+	enum err err = entries_firing(d->store, subject, FIRING_MAX, &entries, &len);
+
+	for (i = 0; i < len && err == OK; i++) {
+		struct entry_row *entry = &entries[i];
+
+		if (strcmp(entry->fingerprint, fingerprint) != 0 ||
+		        (!ack && (!entry->acked_ms ||
+		                         (only_of && strcmp(entry->acked_by, only_of) != 0))))
+			continue;
+		if (first) {
+			name_it(entry, result);
+			result->changed++;
+			if (ack && entry->acked_ms && !result->before &&
+			        strcmp(entry->acked_by, ack->who) != 0)
+				result->before = x_strdup(entry->acked_by);
+			err = note(d, entry, ack, ack ? ack->who : result->by);
+			first = false;
+		}
+		if (err == OK)
+			err = mark(d, entry, ack);
+	}
+	entries_free(entries, len);
+	return err;
+}
+
+/* What an entry of a message, or an alert of a run, stands for. */
+static enum err mark_entry(const struct deliver *d, const struct entry_row *entry,
+        const struct ack *ack, const char *only_of, struct ack_result *result)
+{
+	int changed = result->changed;
+	enum err err = mark_failure(d, entry->subject, entry->fingerprint, ack, only_of, result);
+
+	result->found++;
+	if (err == OK && changed == result->changed) {
+		name_it(entry, result);
+		if (!result->resolved_ms)
+			result->resolved_ms = entry->resolved_ms;
+	}
+	return err;
+}
+
+static bool seen_before(const struct alert_row *rows, size_t index)
+{
+	size_t i;
+
+	for (i = 0; i < index; i++)
+		if (strcmp(rows[i].fingerprint, rows[index].fingerprint) == 0)
+			return true;
+	return false;
+}
+
+enum err ack_run(const struct deliver *d, const char *run_id, const struct ack *ack,
+        struct ack_result *result)
+{
+	struct alert_row *rows = NULL;
+	size_t len = 0, i;
+	enum err err = alerts_of_run(d->store, run_id, RUN_MAX, &rows, &len);
+
+	for (i = 0; i < len; i++) {
+		struct entry_row entry = {0};
+
+		if (err == OK && rows[i].message_id && !seen_before(rows, i)) {
+			err = entries_by_fingerprint(
+			        d->store, rows[i].message_id, rows[i].fingerprint, &entry);
+			if (err == OK)
+				err = mark_entry(d, &entry, ack, NULL, result);
+			else if (err == ERR_NOT_FOUND)
+				err = OK;
+		} else if (err == OK && !rows[i].message_id && !result->held) {
+			result->held = x_strdup(rows[i].reason);
+		}
+		entry_row_finish(&entry);
+	}
+	for (i = 0; i < len; i++)
+		alert_row_finish(&rows[i]);
+	free(rows);
+	return err == OK && len == 0 ? ERR_NOT_FOUND : err;
+}
+
+/* ---- by an event of ours ---- */
+
+static enum err mark_message(const struct deliver *d, const struct message_row *message,
+        const struct ack *ack, const char *only_of, struct ack_result *result)
+{
+	struct message_row about = {0};
+	struct entry_row *entries = NULL;
+	size_t len = 0, i;
+	enum err err = OK;
+
+	if (message->kind == MESSAGE_RING)
+		err = messages_before(d->store, message, &about);
+	if (err == OK)
+		err = entries_of(d->store, about.id ? about.id : message->id, &entries, &len);
+	for (i = 0; i < len && err == OK; i++)
+		err = mark_entry(d, &entries[i], ack, only_of, result);
+	entries_free(entries, len);
+	message_row_finish(&about);
+	return err;
+}
+
+/* A reminder or the like: its data say which entries it is about. */
+static enum err mark_about(const struct deliver *d, const char *content, const struct ack *ack,
+        const char *only_of, struct ack_result *result)
+{
+	json_t *whole = json_loads(content ? content : "{}", 0, NULL);
+	const json_t *about = json_object_get(json_object_get(whole, RENDER_KEY), TELL_ABOUT);
+	enum err err = json_array_size(about) ? OK : ERR_NOT_FOUND;
+	size_t i;
+
+	for (i = 0; i < json_array_size(about) && err == OK; i++) {
+		struct entry_row entry = {0};
+
+		err = entries_by_id(d->store, json_integer_value(json_array_get(about, i)), &entry);
+		if (err == OK)
+			err = mark_entry(d, &entry, ack, only_of, result);
+		else if (err == ERR_NOT_FOUND)
+			err = OK;
+		entry_row_finish(&entry);
+	}
+	json_decref(whole);
+	return err;
+}
+
+enum err ack_event(const struct deliver *d, const char *event_id, const struct ack *ack,
+        const char *only_of, struct ack_result *result)
+{
+	struct message_row message = {0};
+	struct outbox_row sent = {0};
+	enum err err = messages_by_event(d->store, event_id, &message);
+
+	if (err == ERR_NOT_FOUND) {
+		err = outbox_by_event(d->store, event_id, &sent);
+		if (err == OK && !sent.message_id) {
+			err = mark_about(d, sent.content, ack, only_of, result);
+			goto out;
+		}
+		if (err == OK)
+			err = messages_by_id(d->store, sent.message_id, &message);
+	}
+	if (err == OK)
+		err = mark_message(d, &message, ack, only_of, result);
+out:
+	outbox_row_finish(&sent);
+	message_row_finish(&message);
+	return err;
+}
+
+void ack_result_finish(struct ack_result *result)
+{
+	free(result->what);
+	free(result->before);
+	free(result->held);
+	*result = (struct ack_result){0};
+}
+
+/* ---- duty ---- */
+
+enum err ack_end_due(const struct deliver *d)
+{
+	struct entry_row *entries = NULL;
+	size_t len = 0, i;
+	int64_t timeout_ms = d->config->commands.ack_timeout_ms;
+	enum err err = OK;
+
+	if (timeout_ms > 0)
+		err = entries_acked_before(
+		        d->store, d->now_ms - timeout_ms, OLD_MAX, &entries, &len);
+	for (i = 0; i < len && err == OK; i++) {
+		err = note(d, &entries[i], NULL, "ack_timeout");
+		if (err == OK)
+			err = mark(d, &entries[i], NULL);
+	}
+	entries_free(entries, len);
+	return err;
+}

@@ -1,0 +1,23 @@
+/*
+ * quiet.h - quiet times of the config ([quiet NAME]): when they hold, what they hold back, and
+ * what is told at their end. Times are those of the process's zone (bot/base/zone.h).
+ */
+#pragma once
+
+#include "bot/base/matcher.h"
+#include "handlers/alerts/deliver.h"
+
+/* True while it holds. *until_ms: when that ends, else when it begins next (INT64_MAX = never).
+ * A time of day that the change of a clock leaves out is the end of that gap, one that comes twice
+ * is the first. Pure. */
+bool quiet_holds(const struct config_quiet *quiet, int64_t now_ms, int64_t *until_ms);
+
+/* The first quiet time that holds back what has these values, or NULL. Pure. */
+const struct config_quiet *quiet_for(const struct config *config, int64_t now_ms,
+        enum severity severity, matcher_value_fn value, const void *arg);
+
+/* Tells the rooms what was held back by quiet times that are over. Inside writer jobs. */
+enum err quiet_end_due(const struct deliver *d);
+
+/* "mon-fri 23:00 to 07:00, now until 07:00 CET: app="etl"". */
+void quiet_text(const struct config_quiet *quiet, int64_t now_ms, struct buf *out);

@@ -1,0 +1,324 @@
+/*
+ * sql_watch_apply.c - see sqlwatch.h: a run's result, in one transaction with the alerts it makes.
+ *
+ * What a watch has found is kept with the request that told it, so that `resolved` can be said
+ * after a restart, and by a config that has changed.
+ */
+#include <stdio.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/text.h"
+#include "handlers/commands/report.h"
+#include "handlers/watches/sql_watch.h"
+#include "storage/messages.h"
+
+struct apply {
+	const struct deliver *d;
+	const struct sqlwatch *watch;
+	struct sqlwatch_report *report;
+	struct sqlwatch_row *known; /* what was firing, and what this run adds */
+	bool *seen;                 /* of each */
+	size_t len;
+};
+
+void sqlwatch_report_finish(struct sqlwatch_report *report)
+{
+	json_decref(report->events);
+	report->events = NULL;
+}
+
+static void problem_set(struct apply *apply, const char *text)
+{
+	struct buf neutral;
+
+	if (apply->report->problem[0])
+		return;
+	buf_init(&neutral, 4096);
+	text_add_plain(&neutral, text, 240, TEXT_FOLD_NEWLINES);
+	snprintf(apply->report->problem, sizeof(apply->report->problem), "%s", buf_str(&neutral));
+	/* a cut code point would be no JSON */
+	apply->report->problem[text_whole(apply->report->problem, strlen(apply->report->problem))] =
+	        '\0';
+	buf_finish(&neutral);
+}
+
+static enum err hand_in(const struct deliver *d, const struct alert *alert,
+        struct sqlwatch_report *report, bool *held)
+{
+	struct deliver with = *d;
+	struct deliver_receipt receipt;
+	enum err err;
+
+	with.happened = report->events; /* its end may end a silence */
+	err = deliver_accept(&with, alert, &receipt);
+
+	*held = err == OK && strcmp(receipt.state, "silenced") == 0;
+	if (err == OK)
+		json_array_append_new(
+		        report->events, report_taken(alert, receipt.alert, receipt.state));
+	return err;
+}
+
+/* Says that what was told last is over. */
+static enum err say_over(
+        const struct deliver *d, const struct sqlwatch_row *row, struct sqlwatch_report *report)
+{
+	json_t *request = json_loads(row->request, 0, NULL);
+	struct alert_fault fault;
+	struct alert *alert = NULL;
+	enum err err = OK;
+	bool held = false;
+
+	json_object_set_new(request, "status", json_string("resolved"));
+	if (alert_parse(request, d->config, d->now_ms, &alert, &fault) == OK) {
+		/* the fields that say what failed may have changed in the config */
+		free(alert->subject);
+		alert->subject = x_strdup(row->subject);
+		err = hand_in(d, alert, report, &held);
+	}
+	alert_destroy(alert);
+	json_decref(request);
+	return err;
+}
+
+static enum err resolve(
+        const struct deliver *d, const struct sqlwatch_row *row, struct sqlwatch_report *report)
+{
+	enum err err = say_over(d, row, report);
+
+	return err == OK ? sqlwatch_delete(d->store, row->id) : err;
+}
+
+static struct sqlwatch_row *find(struct apply *apply, const char *subject, size_t *at)
+{
+	for (*at = 0; *at < apply->len; ++*at)
+		if (strcmp(apply->known[*at].subject, subject) == 0)
+			return &apply->known[*at];
+	return NULL;
+}
+
+static enum err is_acked(const struct deliver *d, const char *subject, bool *acked)
+{
+	struct entry_row *entries;
+	size_t len, i;
+	enum err err = entries_firing(d->store, subject, 1, &entries, &len);
+
+	*acked = false;
+	for (i = 0; i < len; i++) {
+		*acked = entries[i].acked_ms > 0;
+		entry_row_finish(&entries[i]);
+	}
+	free(entries);
+	return err;
+}
+
+static enum err fire(struct apply *apply, const struct alert *alert, struct sqlwatch_row *row)
+{
+	const struct deliver *d = apply->d;
+	bool held = false, again = row->id && row->severity == (int)alert->severity;
+	enum err err = OK;
+
+	row->tried_ms = d->now_ms;
+	if (again && row->told_ms == 0)
+		err = deliver_would_hold(d, alert, &held);
+	if (held || err != OK) /* still: it was counted when that began */
+		return err;
+	if (row->id && row->severity > (int)alert->severity) /* or its reminders would go on */
+		err = say_over(d, row, apply->report);
+	if (err == OK)
+		err = hand_in(d, alert, apply->report, &held);
+	row->severity = (int)alert->severity;
+	row->shown_ms = d->now_ms;
+	row->told_ms = held ? 0 : d->now_ms;
+	return err;
+}
+
+/* What the run says of one subject. */
+static enum err act(
+        struct apply *apply, const struct alert *alert, json_t *request, struct sqlwatch_row *row)
+{
+	const struct deliver *d = apply->d;
+	char *text = json_dumps(request, JSON_COMPACT | JSON_SORT_KEYS);
+	struct sqlwatch_seen seen = {
+	        .severity = alert->severity,
+	        .changed = row->id && strcmp(row->request, text) != 0,
+	        .now_ms = d->now_ms,
+	        .repeat_ms = apply->watch->repeat_ms,
+	        .reminded = d->config->commands.remind_ms > 0,
+	};
+	enum sqlwatch_action action;
+	bool found = true;
+	enum err err = row->id ? is_acked(d, row->subject, &seen.acked) : OK;
+
+	action = sqlwatch_decide(row->id ? row : NULL, &seen);
+	if (err == OK && (action == SQLWATCH_REFRESH || action == SQLWATCH_TOUCH)) {
+		err = deliver_refresh(d, alert, action == SQLWATCH_TOUCH, &found);
+		row->shown_ms = d->now_ms;
+		if (action == SQLWATCH_TOUCH)
+			row->told_ms = d->now_ms;
+	}
+	if (err == OK && (action == SQLWATCH_FIRE || !found)) /* somebody resolved it */
+		err = fire(apply, alert, row);
+	if (action == SQLWATCH_NOTHING || err != OK) {
+		free(text); /* what was told last is what is compared with */
+		return err;
+	}
+	free(row->request);
+	row->request = text;
+	return row->id ? sqlwatch_update(d->store, row) : sqlwatch_insert(d->store, row);
+}
+
+static enum err take(struct apply *apply, const struct alert *alert, json_t *request, bool fault)
+{
+	struct sqlwatch_row *row;
+	size_t at;
+
+	row = find(apply, alert->subject, &at);
+	if (row && apply->seen[at])
+		return OK; /* the first row about something counts */
+	if (!row && apply->len >= SQLWATCH_FIRING_MAX && !fault) {
+		problem_set(apply, "too many different alerts at a time");
+		return OK;
+	}
+	if (!row) {
+		apply->known = x_realloc(apply->known, (apply->len + 1) * sizeof(*apply->known));
+		apply->seen = x_realloc(apply->seen, (apply->len + 1) * sizeof(*apply->seen));
+		row = &apply->known[apply->len++];
+		*row = (struct sqlwatch_row){
+		        .watch = x_strdup(apply->watch->name),
+		        .subject = x_strdup(alert->subject),
+		        .request = x_strdup(""),
+		        .fault = fault,
+		};
+	}
+	apply->seen[at] = true;
+	return act(apply, alert, request, row);
+}
+
+/* One row of the result. *bad: it is no alert. */
+static enum err take_row(struct apply *apply, const struct query_rows *rows, size_t i, bool *bad)
+{
+	const struct deliver *d = apply->d;
+	json_t *request = sqlwatch_request(d->config, apply->watch, rows, i);
+	struct alert_fault fault;
+	struct alert *alert;
+	enum err err = OK;
+	char *text;
+
+	if (alert_parse(request, d->config, d->now_ms, &alert, &fault) == OK) {
+		err = take(apply, alert, request, false);
+		alert_destroy(alert);
+	} else {
+		text = x_asprintf("row %zu: %s", i + 1, fault.message);
+		problem_set(apply, text);
+		free(text);
+		*bad = true;
+	}
+	json_decref(request);
+	return err;
+}
+
+/* The watch itself is in trouble. */
+static enum err take_problem(struct apply *apply, enum err code)
+{
+	const struct deliver *d = apply->d;
+	json_t *request = sqlwatch_fault_request(apply->watch, code, apply->report->problem);
+	struct alert_fault fault;
+	struct alert *alert;
+	enum err err = alert_parse(request, d->config, d->now_ms, &alert, &fault);
+
+	if (err == OK)
+		err = take(apply, alert, request, true);
+	alert_destroy(alert);
+	json_decref(request);
+	return err;
+}
+
+static enum err resolve_unseen(struct apply *apply, bool complete)
+{
+	enum err err = OK;
+	size_t i;
+
+	for (i = 0; i < apply->len && err == OK; i++) {
+		bool over = !apply->seen[i] && (complete || apply->known[i].fault);
+
+		if (over)
+			err = resolve(apply->d, &apply->known[i], apply->report);
+		else
+			apply->report->firing += !apply->known[i].fault;
+	}
+	return err;
+}
+
+enum err sqlwatch_apply(const struct deliver *d, const struct sqlwatch *watch,
+        const struct sqlwatch_result *result, struct sqlwatch_report *report)
+{
+	struct apply apply = {.d = d, .watch = watch, .report = report};
+	bool bad = false;
+	size_t i;
+	enum err err = sqlwatch_of(d->store, watch->name, &apply.known, &apply.len);
+
+	report->events = json_array();
+	apply.seen = x_calloc(apply.len + 1, sizeof(*apply.seen));
+	if (err == OK && result->code != OK)
+		problem_set(&apply, result->fault);
+	for (i = 0; err == OK && result->code == OK && i < result->rows->rows; i++)
+		err = take_row(&apply, result->rows, i, &bad);
+	if (result->code == OK && result->rows->more)
+		problem_set(&apply, "over 100 rows: the others are not looked at");
+	if (err == OK && report->problem[0])
+		err = take_problem(&apply, result->code != OK ? result->code
+		                           : bad              ? ERR_INVALID
+		                                              : ERR_TOO_LARGE);
+	/* of what was not read nobody knows whether it is over */
+	if (err == OK)
+		err = resolve_unseen(&apply, result->code == OK && !bad && !result->rows->more);
+	for (i = 0; i < apply.len; i++)
+		sqlwatch_row_finish(&apply.known[i]);
+	free(apply.known);
+	free(apply.seen);
+	return err;
+}
+
+static bool is_listed(const struct sqlwatch *list, size_t len, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (strcmp(list[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static enum err forget_one(
+        const struct deliver *d, const char *name, struct sqlwatch_report *report)
+{
+	struct sqlwatch_row *rows;
+	size_t len, i;
+	enum err err = sqlwatch_of(d->store, name, &rows, &len);
+
+	for (i = 0; i < len; i++) {
+		if (err == OK)
+			err = resolve(d, &rows[i], report);
+		sqlwatch_row_finish(&rows[i]);
+	}
+	free(rows);
+	return err;
+}
+
+enum err sqlwatch_forget(const struct deliver *d, const struct sqlwatch *list, size_t len,
+        struct sqlwatch_report *report)
+{
+	char **names;
+	size_t names_len, i;
+	enum err err = sqlwatch_names(d->store, &names, &names_len);
+
+	report->events = json_array();
+	for (i = 0; i < names_len; i++) {
+		if (err == OK && !is_listed(list, len, names[i]))
+			err = forget_one(d, names[i], report);
+		free(names[i]);
+	}
+	free(names);
+	return err;
+}

@@ -1,0 +1,29 @@
+/*
+ * command_log.h - the audit: every command, by whom, from which device, with what effect.
+ */
+#pragma once
+
+#include <stddef.h>
+#include "storage/store.h"
+
+struct command_row {
+	int64_t id; /* set by commands_insert() */
+	int64_t at_ms;
+	char *result;    /* "done", "failed", "refused", "ignored", "late", "unknown", "reaction" */
+	char *sender;    /* Matrix user id, or "uid N" from the socket */
+	char *device_id; /* when it is proven, or NULL */
+	char *room;      /* name, or NULL: from the socket */
+	char *room_id, *event_id; /* or NULL */
+	char *command;            /* as it was given */
+	char *effect;             /* in words */
+};
+
+void command_row_finish(struct command_row *row);
+
+/* ERR_EXISTS: that event was handled before. */
+enum err commands_insert(struct store *store, struct command_row *row);
+enum err commands_by_event(struct store *store, const char *event_id, struct command_row *row);
+enum err commands_known(struct store *store, const char *event_id, bool *known);
+/* Rows of a sender with that result since since_ms. */
+enum err commands_count(struct store *store, const char *sender, const char *result,
+        int64_t since_ms, int64_t *count);
