@@ -35,7 +35,7 @@
 #define REPORT_MAX (64 * 1024)
 #define FILES_WANTED 8192 /* twice the most of [socket] max_clients */
 
-struct bot {
+struct daemon {
 	struct life life;
 	struct config *config;
 	struct store *store;
@@ -44,8 +44,8 @@ struct bot {
 	struct mirror *mirror; /* or NULL */
 	struct ops *ops;
 	struct duty *duty;
-	struct sqlwatches *sqlwatches;
-	struct prune *prune;
+	struct sql_watches *sql_watches;
+	struct pruner *prune;
 	struct meta *meta;
 	struct server *server;
 	struct spool *spool;
@@ -65,136 +65,136 @@ static void on_reload_closed(void *arg)
 
 static void on_writer_closed(void *arg)
 {
-	struct bot *bot = arg;
+	struct daemon *daemon = arg;
 
-	bot->writer = NULL;
-	life_close(&bot->life);
-	reload_close(bot->reload, on_reload_closed, bot);
+	daemon->writer = NULL;
+	life_close(&daemon->life);
+	reload_close(daemon->reload, on_reload_closed, daemon);
 }
 
 static void on_mirror_closed(void *arg)
 {
-	struct bot *bot = arg;
+	struct daemon *daemon = arg;
 
-	bot->mirror = NULL;
-	writer_close(bot->writer, on_writer_closed, bot);
+	daemon->mirror = NULL;
+	writer_close(daemon->writer, on_writer_closed, daemon);
 }
 
 static void on_link_closed(void *arg)
 {
-	struct bot *bot = arg;
+	struct daemon *daemon = arg;
 
-	bot->link = NULL;
-	courier_destroy(bot->courier); /* the link's parts may poke it until their end */
-	bot->courier = NULL;
-	if (bot->mirror)
-		mirror_close(bot->mirror, on_mirror_closed, bot);
+	daemon->link = NULL;
+	courier_destroy(daemon->courier); /* the link's parts may poke it until their end */
+	daemon->courier = NULL;
+	if (daemon->mirror)
+		mirror_close(daemon->mirror, on_mirror_closed, daemon);
 	else
-		on_mirror_closed(bot);
+		on_mirror_closed(daemon);
 }
 
 static void on_courier_closed(void *arg)
 {
-	struct bot *bot = arg;
+	struct daemon *daemon = arg;
 
-	link_close(bot->link, on_link_closed, bot);
+	link_close(daemon->link, on_link_closed, daemon);
 }
 
 static void on_meta_closed(void *arg)
 {
-	struct bot *bot = arg;
+	struct daemon *daemon = arg;
 
-	bot->meta = NULL;
-	courier_close(bot->courier, GRACE_MS, on_courier_closed, bot);
+	daemon->meta = NULL;
+	courier_close(daemon->courier, GRACE_MS, on_courier_closed, daemon);
 }
 
 static void on_prune_closed(void *arg)
 {
-	struct bot *bot = arg;
+	struct daemon *daemon = arg;
 
-	bot->prune = NULL;
-	meta_close(bot->meta, on_meta_closed, bot);
+	daemon->prune = NULL;
+	meta_close(daemon->meta, on_meta_closed, daemon);
 }
 
 static void on_duty_closed(void *arg)
 {
-	struct bot *bot = arg;
+	struct daemon *daemon = arg;
 
-	bot->duty = NULL;
-	prune_close(bot->prune, on_prune_closed, bot);
+	daemon->duty = NULL;
+	pruner_close(daemon->prune, on_prune_closed, daemon);
 }
 
-static void on_sqlwatches_closed(void *arg)
+static void on_sql_watches_closed(void *arg)
 {
-	struct bot *bot = arg;
+	struct daemon *daemon = arg;
 
-	bot->sqlwatches = NULL;
-	duty_close(bot->duty, on_duty_closed, bot);
+	daemon->sql_watches = NULL;
+	duty_close(daemon->duty, on_duty_closed, daemon);
 }
 
 static void on_spool_closed(void *arg)
 {
-	struct bot *bot = arg;
+	struct daemon *daemon = arg;
 
-	bot->spool = NULL;
-	sqlwatches_close(bot->sqlwatches, on_sqlwatches_closed, bot);
+	daemon->spool = NULL;
+	sql_watches_close(daemon->sql_watches, on_sql_watches_closed, daemon);
 }
 
-static void on_intake_closed(struct bot *bot)
+static void on_intake_closed(struct daemon *daemon)
 {
-	if (--bot->waiting == 0)
-		spool_close(bot->spool, on_spool_closed, bot);
+	if (--daemon->waiting == 0)
+		spool_close(daemon->spool, on_spool_closed, daemon);
 }
 
 static void on_ops_closed(void *arg)
 {
-	struct bot *bot = arg;
+	struct daemon *daemon = arg;
 
-	bot->ops = NULL;
-	on_intake_closed(bot);
+	daemon->ops = NULL;
+	on_intake_closed(daemon);
 }
 
 static void on_server_closed(void *arg)
 {
-	struct bot *bot = arg;
+	struct daemon *daemon = arg;
 
-	bot->server = NULL;
-	on_intake_closed(bot);
+	daemon->server = NULL;
+	on_intake_closed(daemon);
 }
 
-static void bot_stop(void *arg)
+static void daemon_stop(void *arg)
 {
-	struct bot *bot = arg;
+	struct daemon *daemon = arg;
 
-	if (bot->stopping)
+	if (daemon->stopping)
 		return;
-	bot->stopping = true;
+	daemon->stopping = true;
 	notify_stopping();
-	bot->waiting = 2;
-	ops_close(bot->ops, on_ops_closed, bot);
-	server_close(bot->server, on_server_closed, bot);
+	daemon->waiting = 2;
+	ops_close(daemon->ops, on_ops_closed, daemon);
+	server_close(daemon->server, on_server_closed, daemon);
 }
 
 static void on_fatal(const char *message, void *arg)
 {
-	struct bot *bot = arg;
+	struct daemon *daemon = arg;
 
 	log_error("bot", "%s", message);
-	bot->exit_code = EX_CONFIG;
-	bot_stop(bot);
+	daemon->exit_code = EX_CONFIG;
+	daemon_stop(daemon);
 }
 
 /* --- reload ------------------------------------------------------------------------------- */
 
-static void bot_swap_mirror(struct bot *bot, struct config *config)
+static void daemon_swap_mirror(struct daemon *daemon, struct config *config)
 {
 	struct mirror *fresh = NULL;
 	struct fault fault = {0};
 
-	if (mirror_create(&fresh, &bot->life.loop, config, &fault) != OK)
+	if (mirror_create(&fresh, &daemon->life.loop, config, &fault) != OK)
 		log_error("bot", "call_monitor: %s", fault.text);
-	courier_set_mirror(bot->courier, fresh);
-	bot->mirror = fresh;
+	courier_set_mirror(daemon->courier, fresh);
+	daemon->mirror = fresh;
 }
 
 static void on_old_mirror_closed(void *arg)
@@ -202,7 +202,7 @@ static void on_old_mirror_closed(void *arg)
 }
 
 /* What was changed and stays as it is must not look as if it had been taken over. */
-static void bot_tell_restart(const struct config *from, const struct config *to)
+static void daemon_tell_restart(const struct config *from, const struct config *to)
 {
 	struct buf names;
 
@@ -216,25 +216,25 @@ static void bot_tell_restart(const struct config *from, const struct config *to)
 
 static bool on_config(struct config *config, void *arg)
 {
-	struct bot *bot = arg;
+	struct daemon *daemon = arg;
 
-	if (bot->stopping)
+	if (daemon->stopping)
 		return false;
-	bot_tell_restart(bot->config, config);
-	server_configure(bot->server, config);
-	ops_configure(bot->ops, config);
-	courier_configure(bot->courier, config);
+	daemon_tell_restart(daemon->config, config);
+	server_configure(daemon->server, config);
+	ops_configure(daemon->ops, config);
+	courier_configure(daemon->courier, config);
 	zone_use(config->heartbeat.timezone);
-	duty_configure(bot->duty, config);
-	sqlwatches_configure(bot->sqlwatches, config);
-	prune_configure(bot->prune, config);
-	meta_configure(bot->meta, config);
-	link_configure(bot->link, config);
-	if (bot->mirror)
-		mirror_close(bot->mirror, on_old_mirror_closed, NULL);
-	bot_swap_mirror(bot, config);
-	config_unref(bot->config);
-	bot->config = config_ref(config);
+	duty_configure(daemon->duty, config);
+	sql_watches_configure(daemon->sql_watches, config);
+	pruner_configure(daemon->prune, config);
+	meta_configure(daemon->meta, config);
+	link_configure(daemon->link, config);
+	if (daemon->mirror)
+		mirror_close(daemon->mirror, on_old_mirror_closed, NULL);
+	daemon_swap_mirror(daemon, config);
+	config_unref(daemon->config);
+	daemon->config = config_ref(config);
 	return true;
 }
 
@@ -243,50 +243,50 @@ static bool on_config(struct config *config, void *arg)
 static void on_request(
         const json_t *request, const struct alert_peer *peer, struct reply *reply, void *arg)
 {
-	struct bot *bot = arg;
+	struct daemon *daemon = arg;
 
-	ops_request(bot->ops, request, peer, reply);
+	ops_request(daemon->ops, request, peer, reply);
 }
 
 static void on_spool_taken(enum err result, const char *message, void *arg)
 {
-	struct bot *bot = arg;
+	struct daemon *daemon = arg;
 
-	spool_done(bot->spool, result, message);
+	spool_done(daemon->spool, result, message);
 }
 
 static void on_spool_request(const json_t *request, void *arg)
 {
-	struct bot *bot = arg;
+	struct daemon *daemon = arg;
 
-	if (bot->stopping) /* the file stays for the next start */
-		spool_done(bot->spool, ERR_CANCELED, "the daemon is stopping");
+	if (daemon->stopping) /* the file stays for the next start */
+		spool_done(daemon->spool, ERR_CANCELED, "the daemon is stopping");
 	else
-		ops_take(bot->ops, request, on_spool_taken, bot);
+		ops_take(daemon->ops, request, on_spool_taken, daemon);
 }
 
 static void on_result(const char *what, const char *room, int64_t outbox_id, const char *event_id,
         enum err code, const char *error, void *arg)
 {
-	struct bot *bot = arg;
+	struct daemon *daemon = arg;
 
-	if (bot->ops)
-		ops_result(bot->ops, what, room, outbox_id, event_id, code, error);
+	if (daemon->ops)
+		ops_result(daemon->ops, what, room, outbox_id, event_id, code, error);
 }
 
 static void on_status(struct report_status *status, void *arg)
 {
-	struct bot *bot = arg;
-	struct courier_counters counters = courier_counters(bot->courier);
-	const struct rooms *rooms = link_rooms(bot->link);
-	const struct vault *vault = link_vault(bot->link);
+	struct daemon *daemon = arg;
+	struct courier_counters counters = courier_counters(daemon->courier);
+	const struct rooms *rooms = link_rooms(daemon->link);
+	const struct vault *vault = link_vault(daemon->link);
 	struct report_room *list;
 	size_t i;
 
-	status->started_ms = bot->started_ms;
-	status->homeserver = link_homeserver(bot->link);
-	status->problem = link_problem(bot->link);
-	status->last_sync_ms = link_last_sync_ms(bot->link);
+	status->started_ms = daemon->started_ms;
+	status->homeserver = link_homeserver(daemon->link);
+	status->problem = link_problem(daemon->link);
+	status->last_sync_ms = link_last_sync_ms(daemon->link);
 	status->identity = vault_identity(vault);
 	status->encryption_problem = vault_problem(vault);
 	status->fingerprint = vault_fingerprint(vault);
@@ -296,7 +296,7 @@ static void on_status(struct report_status *status, void *arg)
 	status->sent = counters.sent;
 	status->retried = counters.retried;
 	status->in_flight = counters.in_flight;
-	status->clients = bot->server ? server_clients(bot->server) : 0;
+	status->clients = daemon->server ? server_clients(daemon->server) : 0;
 	status->rooms_len = rooms ? rooms_len(rooms) : 0;
 	list = x_calloc(status->rooms_len + 1, sizeof(*list));
 	for (i = 0; i < status->rooms_len; i++) {
@@ -313,23 +313,24 @@ static void on_status(struct report_status *status, void *arg)
 		};
 	}
 	status->rooms = list;
-	status->watches =
-	        bot->sqlwatches ? sqlwatches_report(bot->sqlwatches, &status->watches_len) : NULL;
+	status->watches = daemon->sql_watches
+	                          ? sql_watches_report(daemon->sql_watches, &status->watches_len)
+	                          : NULL;
 }
 
 static struct vault *on_vault(void *arg)
 {
-	struct bot *bot = arg;
+	struct daemon *daemon = arg;
 
-	return link_vault(bot->link);
+	return link_vault(daemon->link);
 }
 
 static void on_happened(json_t *event, void *arg)
 {
-	struct bot *bot = arg;
+	struct daemon *daemon = arg;
 
-	if (bot->ops)
-		ops_happened(bot->ops, event);
+	if (daemon->ops)
+		ops_happened(daemon->ops, event);
 	else
 		json_decref(event);
 }
@@ -337,79 +338,82 @@ static void on_happened(json_t *event, void *arg)
 /* --- life --------------------------------------------------------------------------------- */
 
 /* Brings up everything on the loop. On failure the process ends: nothing was acknowledged. */
-static int bot_start(struct bot *bot, const struct bot_options *options, struct fault *fault)
+static int daemon_start(
+        struct daemon *daemon, const struct daemon_options *options, struct fault *fault)
 {
-	struct courier_events courier_events = {.on_result = on_result, .arg = bot};
-	struct server_events server_events = {.on_request = on_request, .arg = bot};
-	struct spool_events spool_events = {.on_request = on_spool_request, .arg = bot};
+	struct courier_events courier_events = {.on_result = on_result, .arg = daemon};
+	struct server_events server_events = {.on_request = on_request, .arg = daemon};
+	struct spool_events spool_events = {.on_request = on_spool_request, .arg = daemon};
 	struct link_events link_events = {.on_fatal = on_fatal,
 	        .on_happened = on_happened,
 	        .on_status = on_status,
-	        .arg = bot};
+	        .arg = daemon};
 	struct duty_env duty_env;
 	struct link_options link_options;
-	struct sqlwatches_env sqlwatches_env;
+	struct sql_watches_env sql_watches_env;
 	struct ops_env env;
 	enum err err;
 
-	bot->writer = writer_create(&bot->life.loop, bot->store);
-	bot->courier = courier_create(&bot->life.loop, bot->writer, bot->config, &courier_events);
-	sqlwatches_env = (struct sqlwatches_env){
-	        .loop = &bot->life.loop,
-	        .writer = bot->writer,
-	        .courier = bot->courier,
+	daemon->writer = writer_create(&daemon->life.loop, daemon->store);
+	daemon->courier =
+	        courier_create(&daemon->life.loop, daemon->writer, daemon->config, &courier_events);
+	sql_watches_env = (struct sql_watches_env){
+	        .loop = &daemon->life.loop,
+	        .writer = daemon->writer,
+	        .courier = daemon->courier,
 	        .on_happened = on_happened,
-	        .arg = bot,
+	        .arg = daemon,
 	};
-	bot->sqlwatches = sqlwatches_create(&sqlwatches_env, bot->config);
-	bot->meta = meta_create(&bot->life.loop, bot->config);
+	daemon->sql_watches = sql_watches_create(&sql_watches_env, daemon->config);
+	daemon->meta = meta_create(&daemon->life.loop, daemon->config);
 	duty_env = (struct duty_env){
-	        .loop = &bot->life.loop,
-	        .writer = bot->writer,
-	        .courier = bot->courier,
-	        .meta = bot->meta,
+	        .loop = &daemon->life.loop,
+	        .writer = daemon->writer,
+	        .courier = daemon->courier,
+	        .meta = daemon->meta,
 	        .on_status = on_status,
 	        .on_happened = on_happened,
-	        .arg = bot,
+	        .arg = daemon,
 	};
-	bot->duty = duty_create(&duty_env, bot->config);
-	bot->prune = prune_create(&bot->life.loop, bot->writer, bot->config);
-	bot_swap_mirror(bot, bot->config);
+	daemon->duty = duty_create(&duty_env, daemon->config);
+	daemon->prune = pruner_create(&daemon->life.loop, daemon->writer, daemon->config);
+	daemon_swap_mirror(daemon, daemon->config);
 	env = (struct ops_env){
-	        .loop = &bot->life.loop,
-	        .writer = bot->writer,
-	        .courier = bot->courier,
+	        .loop = &daemon->life.loop,
+	        .writer = daemon->writer,
+	        .courier = daemon->courier,
 	        .on_status = on_status,
 	        .on_vault = on_vault,
-	        .arg = bot,
+	        .arg = daemon,
 	};
-	bot->ops = ops_create(&env, bot->config);
-	err = server_create(&bot->server, &bot->life.loop, bot->config, &server_events, fault);
+	daemon->ops = ops_create(&env, daemon->config);
+	err = server_create(
+	        &daemon->server, &daemon->life.loop, daemon->config, &server_events, fault);
 	if (err != OK)
 		return err == ERR_BUSY ? EX_TEMPFAIL : EX_CONFIG;
-	err = spool_create(
-	        &bot->spool, &bot->life.loop, bot->config->storage.spool, &spool_events, fault);
+	err = spool_create(&daemon->spool, &daemon->life.loop, daemon->config->storage.spool,
+	        &spool_events, fault);
 	if (err != OK)
 		return EX_CONFIG;
 	link_options = (struct link_options){
-	        .loop = &bot->life.loop,
-	        .writer = bot->writer,
-	        .courier = bot->courier,
+	        .loop = &daemon->life.loop,
+	        .writer = daemon->writer,
+	        .courier = daemon->courier,
 	        .new_device = options->new_device,
 	};
-	err = link_create(&bot->link, &link_options, bot->config, &link_events, fault);
+	err = link_create(&daemon->link, &link_options, daemon->config, &link_events, fault);
 	return err == OK ? EX_OK : EX_CONFIG;
 }
 
-static int bot_load(struct bot *bot, const struct bot_options *options)
+static int daemon_load(struct daemon *daemon, const struct daemon_options *options)
 {
-	if (reload_first(options->config_path, &bot->config) != OK)
+	if (reload_first(options->config_path, &daemon->config) != OK)
 		return EX_CONFIG;
-	return life_open_store("bot", bot->config, &bot->store);
+	return life_open_store("bot", daemon->config, &daemon->store);
 }
 
 /* Clients, the database and the homeserver share the descriptors, and shells allow few. */
-static void bot_raise_files(void)
+static void daemon_raise_files(void)
 {
 	struct rlimit limit;
 
@@ -419,35 +423,35 @@ static void bot_raise_files(void)
 	setrlimit(RLIMIT_NOFILE, &limit); /* should it fail, it goes on with less */
 }
 
-int bot_run(const struct bot_options *options)
+int daemon_run(const struct daemon_options *options)
 {
 	struct fault fault = {0};
-	struct bot *bot = x_calloc(1, sizeof(*bot));
+	struct daemon *daemon = x_calloc(1, sizeof(*daemon));
 	int rc;
 
-	bot_raise_files();
+	daemon_raise_files();
 	life_prepare();
-	bot->started_ms = clock_now_ms();
-	rc = bot_load(bot, options);
+	daemon->started_ms = clock_now_ms();
+	rc = daemon_load(daemon, options);
 	if (rc != EX_OK) {
-		config_unref(bot->config);
-		free(bot);
+		config_unref(daemon->config);
+		free(daemon);
 		return rc;
 	}
-	life_init(&bot->life, "bot", bot_stop, bot);
-	rc = bot_start(bot, options, &fault);
+	life_init(&daemon->life, "bot", daemon_stop, daemon);
+	rc = daemon_start(daemon, options, &fault);
 	if (rc != EX_OK) {
 		log_error("bot", "%s", fault.text);
 		exit(rc); /* handles half up; the kernel takes them, and nothing was promised yet */
 	}
-	life_start(&bot->life);
-	bot->reload = reload_create(&bot->life.loop, bot->config->path, on_config, bot);
-	log_info("bot", "version %s takes alerts on %s", BOT_VERSION, bot->config->socket.path);
+	life_start(&daemon->life);
+	daemon->reload = reload_create(&daemon->life.loop, daemon->config->path, on_config, daemon);
+	log_info("bot", "version %s takes alerts on %s", BOT_VERSION, daemon->config->socket.path);
 	notify_ready();
-	life_run(&bot->life);
-	store_close(bot->store);
-	config_unref(bot->config);
-	rc = bot->exit_code;
-	free(bot);
+	life_run(&daemon->life);
+	store_close(daemon->store);
+	config_unref(daemon->config);
+	rc = daemon->exit_code;
+	free(daemon);
 	return rc;
 }

@@ -5,10 +5,10 @@
 
 #include <stdbool.h>
 
-struct bot_options {
+struct daemon_options {
 	const char *config_path;
 	bool new_device; /* --accept-new-device */
 };
 
 /* Runs until SIGTERM or SIGINT; returns an exit code of sysexits(3). */
-int bot_run(const struct bot_options *options);
+int daemon_run(const struct daemon_options *options);

@@ -23,7 +23,7 @@ struct args {
 
 static int verb_run(const struct args *args)
 {
-	struct bot_options options = {.config_path = config_find(args->config)};
+	struct daemon_options options = {.config_path = config_find(args->config)};
 	int i;
 
 	for (i = 1; i < args->argc; i++) {
@@ -34,12 +34,12 @@ static int verb_run(const struct args *args)
 			        EX_USAGE, args->json, "run: unknown argument %s", args->argv[i]);
 		}
 	}
-	return bot_run(&options);
+	return daemon_run(&options);
 }
 
 static int verb_watch(const struct args *args)
 {
-	struct watch_options options = {.config_path = config_find(args->config)};
+	struct watcher_options options = {.config_path = config_find(args->config)};
 	bool check = false;
 	int i;
 
@@ -54,7 +54,7 @@ static int verb_watch(const struct args *args)
 			return check ? 3 : EX_USAGE; /* 3: unknown, to Nagios */
 		}
 	}
-	return check ? watch_check(options.config_path, args->json) : watch_run(&options);
+	return check ? watcher_check(options.config_path, args->json) : watcher_run(&options);
 }
 
 static int verb_check(const struct args *args)

@@ -1,10 +1,10 @@
 /*
  * watcher.c - see watcher.h.
  *
- * Happy path: the link brings each answer of /sync to vigil_event() and stores it; then, and every
- * few seconds, a tick in a writer job decides what is to be told. What goes into rooms leaves by
- * the courier, what goes elsewhere by bot/meta/.
- * Order of taking apart: courier, link, prune, meta, writer, store, much as in bot.c.
+ * Happy path: the link brings each answer of /sync to absence_event() and stores it; then, and
+ * every few seconds, a tick in a writer job decides what is to be told. What goes into rooms leaves
+ * by the courier, what goes elsewhere by bot/meta/. Order of taking apart: courier, link, prune,
+ * meta, writer, store, much as in daemon.c.
  */
 #include <string.h>
 #include <sysexits.h>
@@ -22,13 +22,13 @@
 #include "bot/loop/reload.h"
 #include "bot/watcher.h"
 #include "bot/loop/writer.h"
-#include "handlers/heartbeats/watcher_room.h"
+#include "handlers/heartbeats/absence_room.h"
 
 #define GRACE_MS 3000 /* for sends in flight at a stop */
 #define TICK_MS (5 * CLOCK_SECOND_MS)
 #define PROBLEM_MAX 512
 
-struct watch {
+struct watcher {
 	struct life life;
 	struct config *config;
 	struct store *store;
@@ -36,12 +36,12 @@ struct watch {
 	struct courier *courier;
 	struct link *link;
 	struct meta *meta;
-	struct prune *prune;
+	struct pruner *prune;
 	struct reload *reload;
 	uv_timer_t tick;
 	int64_t started_ms;
 	bool stored;     /* an answer of /sync, ever */
-	bool saw, first; /* as of struct vigil_look, since a tick took them along */
+	bool saw, first; /* as of struct absence_look, since a tick took them along */
 	bool ticking;    /* a tick is under way */
 	bool stopping;
 	int exit_code;
@@ -55,86 +55,86 @@ static void on_reload_closed(void *arg)
 
 static void on_writer_closed(void *arg)
 {
-	struct watch *watch = arg;
+	struct watcher *watcher = arg;
 
-	watch->writer = NULL;
-	life_close(&watch->life);
-	uv_close((uv_handle_t *)&watch->tick, NULL);
-	reload_close(watch->reload, on_reload_closed, watch);
+	watcher->writer = NULL;
+	life_close(&watcher->life);
+	uv_close((uv_handle_t *)&watcher->tick, NULL);
+	reload_close(watcher->reload, on_reload_closed, watcher);
 }
 
 static void on_meta_closed(void *arg)
 {
-	struct watch *watch = arg;
+	struct watcher *watcher = arg;
 
-	watch->meta = NULL;
-	writer_close(watch->writer, on_writer_closed, watch);
+	watcher->meta = NULL;
+	writer_close(watcher->writer, on_writer_closed, watcher);
 }
 
 static void on_prune_closed(void *arg)
 {
-	struct watch *watch = arg;
+	struct watcher *watcher = arg;
 
-	watch->prune = NULL;
-	meta_close(watch->meta, on_meta_closed, watch);
+	watcher->prune = NULL;
+	meta_close(watcher->meta, on_meta_closed, watcher);
 }
 
 static void on_link_closed(void *arg)
 {
-	struct watch *watch = arg;
+	struct watcher *watcher = arg;
 
-	watch->link = NULL;
-	courier_destroy(watch->courier); /* the link's parts may poke it until their end */
-	watch->courier = NULL;
-	prune_close(watch->prune, on_prune_closed, watch);
+	watcher->link = NULL;
+	courier_destroy(watcher->courier); /* the link's parts may poke it until their end */
+	watcher->courier = NULL;
+	pruner_close(watcher->prune, on_prune_closed, watcher);
 }
 
 static void on_courier_closed(void *arg)
 {
-	struct watch *watch = arg;
+	struct watcher *watcher = arg;
 
-	link_close(watch->link, on_link_closed, watch);
+	link_close(watcher->link, on_link_closed, watcher);
 }
 
-static void watch_stop(void *arg)
+static void watcher_stop(void *arg)
 {
-	struct watch *watch = arg;
+	struct watcher *watcher = arg;
 
-	if (watch->stopping)
+	if (watcher->stopping)
 		return;
-	watch->stopping = true;
+	watcher->stopping = true;
 	notify_stopping();
-	uv_timer_stop(&watch->tick);
-	courier_close(watch->courier, GRACE_MS, on_courier_closed, watch);
+	uv_timer_stop(&watcher->tick);
+	courier_close(watcher->courier, GRACE_MS, on_courier_closed, watcher);
 }
 
 static void on_fatal(const char *message, void *arg)
 {
-	struct watch *watch = arg;
+	struct watcher *watcher = arg;
 
 	log_error("watch", "%s", message);
-	watch->exit_code = EX_CONFIG;
-	watch_stop(watch);
+	watcher->exit_code = EX_CONFIG;
+	watcher_stop(watcher);
 }
 
 /* --- ticks -------------------------------------------------------------------------------- */
 
 struct tick {
-	struct watch *watch;
+	struct watcher *watcher;
 	struct config *config; /* the loop's reference */
-	struct vigil_look look;
+	struct absence_look look;
 	char problem[PROBLEM_MAX];
 	json_t *texts;
 };
 
-static void watch_tick(struct watch *watch);
+static void watcher_tick(struct watcher *watcher);
 
 /* Why the room cannot be seen, "" when nothing speaks against it. */
-static const char *problem_of(const struct watch *watch)
+static const char *problem_of(const struct watcher *watcher)
 {
-	const struct rooms *rooms = link_rooms(watch->link);
-	const struct room *room = rooms ? rooms_get(rooms, watch->config->heartbeat.room) : NULL;
-	const char *problem = link_problem(watch->link);
+	const struct rooms *rooms = link_rooms(watcher->link);
+	const struct room *room = rooms ? rooms_get(rooms, watcher->config->heartbeat.room) : NULL;
+	const char *problem = link_problem(watcher->link);
 
 	if (problem[0])
 		return problem;
@@ -143,10 +143,10 @@ static const char *problem_of(const struct watch *watch)
 	return room->problem;
 }
 
-static bool is_ready(const struct watch *watch)
+static bool is_ready(const struct watcher *watcher)
 {
-	const struct rooms *rooms = link_rooms(watch->link);
-	const struct room *room = rooms ? rooms_get(rooms, watch->config->heartbeat.room) : NULL;
+	const struct rooms *rooms = link_rooms(watcher->link);
+	const struct room *room = rooms ? rooms_get(rooms, watcher->config->heartbeat.room) : NULL;
 
 	return room && room->ready;
 }
@@ -156,12 +156,12 @@ static enum err tick_work(struct store *store, void *arg)
 	struct tick *tick = arg;
 	struct deliver d = {.store = store, .config = tick->config, .now_ms = clock_now_ms()};
 
-	return vigil_tick(&d, &tick->look, &tick->texts);
+	return absence_tick(&d, &tick->look, &tick->texts);
 }
 
 static enum err told_work(struct store *store, void *arg)
 {
-	return vigil_told(store);
+	return absence_told(store);
 }
 
 static void told_done(enum err result, const char *message, void *arg)
@@ -173,54 +173,55 @@ static void told_done(enum err result, const char *message, void *arg)
 static void tick_done(enum err result, const char *message, void *arg)
 {
 	struct tick *tick = arg;
-	struct watch *watch = tick->watch;
+	struct watcher *watcher = tick->watcher;
 	const json_t *text;
 	size_t i;
 
-	watch->ticking = false;
+	watcher->ticking = false;
 	if (result != OK) {
 		log_error("watch", "could not look at the heartbeat: %s", message);
-		watch->saw = watch->saw || tick->look.saw;
-		watch->first = watch->first || tick->look.first;
-	} else if (!watch->stopping && json_array_size(tick->texts) > 0) {
+		watcher->saw = watcher->saw || tick->look.saw;
+		watcher->first = watcher->first || tick->look.first;
+	} else if (!watcher->stopping && json_array_size(tick->texts) > 0) {
 		json_array_foreach(tick->texts, i, text)
 		{
-			meta_raise(watch->meta, json_string_value(text));
+			meta_raise(watcher->meta, json_string_value(text));
 		}
-		writer_submit(watch->writer, told_work, told_done, watch);
-		courier_poke(watch->courier);
+		writer_submit(watcher->writer, told_work, told_done, watcher);
+		courier_poke(watcher->courier);
 	}
 	config_unref(tick->config);
 	json_decref(tick->texts);
 	free(tick);
-	if (result == OK && watch->saw)
-		watch_tick(watch);
+	if (result == OK && watcher->saw)
+		watcher_tick(watcher);
 }
 
 /* A look at the clock, and what was seen since the last one. */
-static void watch_tick(struct watch *watch)
+static void watcher_tick(struct watcher *watcher)
 {
 	struct tick *tick;
 
-	if (watch->ticking || watch->stopping)
+	if (watcher->ticking || watcher->stopping)
 		return;
-	watch->ticking = true;
+	watcher->ticking = true;
 	tick = x_calloc(1, sizeof(*tick));
-	tick->watch = watch;
-	tick->config = config_ref(watch->config);
-	snprintf(tick->problem, sizeof(tick->problem), "%s", problem_of(watch));
+	tick->watcher = watcher;
+	tick->config = config_ref(watcher->config);
+	snprintf(tick->problem, sizeof(tick->problem), "%s", problem_of(watcher));
 	/* a view that begins anew begins as soon as the room is there, not with the next answer */
-	if (watch->first && watch->stored && is_ready(watch) && !link_problem(watch->link)[0])
-		watch->saw = true;
-	tick->look = (struct vigil_look){watch->saw, watch->first, tick->problem};
-	if (watch->saw)
-		watch->saw = watch->first = false;
-	writer_submit(watch->writer, tick_work, tick_done, tick);
+	if (watcher->first && watcher->stored && is_ready(watcher) &&
+	        !link_problem(watcher->link)[0])
+		watcher->saw = true;
+	tick->look = (struct absence_look){watcher->saw, watcher->first, tick->problem};
+	if (watcher->saw)
+		watcher->saw = watcher->first = false;
+	writer_submit(watcher->writer, tick_work, tick_done, tick);
 }
 
 static void on_tick(uv_timer_t *timer)
 {
-	watch_tick(timer->data);
+	watcher_tick(timer->data);
 }
 
 /* --- the link ----------------------------------------------------------------------------- */
@@ -229,32 +230,32 @@ static void on_tick(uv_timer_t *timer)
  * there meanwhile is not known either. */
 static void on_stored(bool first, void *arg)
 {
-	struct watch *watch = arg;
-	bool ready = is_ready(watch);
+	struct watcher *watcher = arg;
+	bool ready = is_ready(watcher);
 
-	watch->stored = true;
-	watch->first = watch->first || first || !ready;
+	watcher->stored = true;
+	watcher->first = watcher->first || first || !ready;
 	if (!ready)
 		return;
-	watch->saw = true;
-	watch_tick(watch);
+	watcher->saw = true;
+	watcher_tick(watcher);
 }
 
 /* A heartbeat. */
 static void on_happened(json_t *event, void *arg)
 {
-	struct watch *watch = arg;
+	struct watcher *watcher = arg;
 
-	if (!watch->stopping)
-		meta_ping(watch->meta);
+	if (!watcher->stopping)
+		meta_ping(watcher->meta);
 	json_decref(event);
 }
 
 static void on_status(struct report_status *status, void *arg)
 {
-	const struct watch *watch = arg;
+	const struct watcher *watcher = arg;
 
-	status->started_ms = watch->started_ms;
+	status->started_ms = watcher->started_ms;
 }
 
 static void on_result(const char *what, const char *room, int64_t outbox_id, const char *event_id,
@@ -266,7 +267,7 @@ static void on_result(const char *what, const char *room, int64_t outbox_id, con
 
 /* --- life --------------------------------------------------------------------------------- */
 
-const char *watch_lacks(const struct config *config)
+const char *watcher_lacks(const struct config *config)
 {
 	if (!config->heartbeat.sender)
 		return "[heartbeat] sender is missing: the user id of the bot that is watched";
@@ -277,96 +278,97 @@ const char *watch_lacks(const struct config *config)
 
 static bool on_config(struct config *config, void *arg)
 {
-	struct watch *watch = arg;
-	const char *lack = watch_lacks(config);
+	struct watcher *watcher = arg;
+	const char *lack = watcher_lacks(config);
 
-	if (watch->stopping)
+	if (watcher->stopping)
 		return false;
 	if (lack) {
 		log_error("watch", "%s; the old config stays", lack);
 		return false;
 	}
 	zone_use(config->heartbeat.timezone);
-	courier_configure(watch->courier, config);
-	link_configure(watch->link, config);
-	meta_configure(watch->meta, config);
-	prune_configure(watch->prune, config);
-	config_unref(watch->config);
-	watch->config = config_ref(config);
+	courier_configure(watcher->courier, config);
+	link_configure(watcher->link, config);
+	meta_configure(watcher->meta, config);
+	pruner_configure(watcher->prune, config);
+	config_unref(watcher->config);
+	watcher->config = config_ref(config);
 	return true;
 }
 
-static int watch_load(struct watch *watch, const struct watch_options *options)
+static int watcher_load(struct watcher *watcher, const struct watcher_options *options)
 {
-	enum err err = reload_first(options->config_path, &watch->config);
-	const char *lack = err == OK ? watch_lacks(watch->config) : NULL;
+	enum err err = reload_first(options->config_path, &watcher->config);
+	const char *lack = err == OK ? watcher_lacks(watcher->config) : NULL;
 
 	if (lack)
 		log_error("watch", "%s", lack);
 	if (err != OK || lack)
 		return EX_CONFIG;
-	return life_open_store("watch", watch->config, &watch->store);
+	return life_open_store("watch", watcher->config, &watcher->store);
 }
 
-static int watch_start(struct watch *watch, const struct watch_options *options)
+static int watcher_start(struct watcher *watcher, const struct watcher_options *options)
 {
-	struct courier_events courier_events = {.on_result = on_result, .arg = watch};
+	struct courier_events courier_events = {.on_result = on_result, .arg = watcher};
 	struct link_events link_events = {
 	        .on_fatal = on_fatal,
 	        .on_happened = on_happened,
 	        .on_status = on_status,
 	        .on_stored = on_stored,
-	        .arg = watch,
+	        .arg = watcher,
 	};
 	struct link_options link_options = {
-	        .loop = &watch->life.loop,
+	        .loop = &watcher->life.loop,
 	        .new_device = options->new_device,
-	        .on_event = vigil_event,
+	        .on_event = absence_event,
 	};
 	struct fault fault = {0};
 
-	watch->writer = writer_create(&watch->life.loop, watch->store);
-	watch->courier =
-	        courier_create(&watch->life.loop, watch->writer, watch->config, &courier_events);
-	watch->meta = meta_create(&watch->life.loop, watch->config);
-	watch->prune = prune_create(&watch->life.loop, watch->writer, watch->config);
-	link_options.writer = watch->writer;
-	link_options.courier = watch->courier;
-	if (link_create(&watch->link, &link_options, watch->config, &link_events, &fault) == OK)
+	watcher->writer = writer_create(&watcher->life.loop, watcher->store);
+	watcher->courier = courier_create(
+	        &watcher->life.loop, watcher->writer, watcher->config, &courier_events);
+	watcher->meta = meta_create(&watcher->life.loop, watcher->config);
+	watcher->prune = pruner_create(&watcher->life.loop, watcher->writer, watcher->config);
+	link_options.writer = watcher->writer;
+	link_options.courier = watcher->courier;
+	if (link_create(&watcher->link, &link_options, watcher->config, &link_events, &fault) == OK)
 		return EX_OK;
 	log_error("watch", "%s", fault.text);
 	return EX_CONFIG;
 }
 
-int watch_run(const struct watch_options *options)
+int watcher_run(const struct watcher_options *options)
 {
-	struct watch *watch = x_calloc(1, sizeof(*watch));
+	struct watcher *watcher = x_calloc(1, sizeof(*watcher));
 	int rc;
 
 	life_prepare();
-	watch->started_ms = clock_now_ms();
-	rc = watch_load(watch, options);
+	watcher->started_ms = clock_now_ms();
+	rc = watcher_load(watcher, options);
 	if (rc != EX_OK) {
-		config_unref(watch->config);
-		free(watch);
+		config_unref(watcher->config);
+		free(watcher);
 		return rc;
 	}
-	life_init(&watch->life, "watch", watch_stop, watch);
-	rc = watch_start(watch, options);
+	life_init(&watcher->life, "watch", watcher_stop, watcher);
+	rc = watcher_start(watcher, options);
 	if (rc != EX_OK)
 		exit(rc); /* handles half up; the kernel takes them */
-	life_start(&watch->life);
-	uv_timer_init(&watch->life.loop, &watch->tick);
-	watch->tick.data = watch;
-	uv_timer_start(&watch->tick, on_tick, 0, TICK_MS);
-	watch->reload = reload_create(&watch->life.loop, watch->config->path, on_config, watch);
+	life_start(&watcher->life);
+	uv_timer_init(&watcher->life.loop, &watcher->tick);
+	watcher->tick.data = watcher;
+	uv_timer_start(&watcher->tick, on_tick, 0, TICK_MS);
+	watcher->reload =
+	        reload_create(&watcher->life.loop, watcher->config->path, on_config, watcher);
 	log_info("watch", "version %s watches the heartbeat of %s", BOT_VERSION,
-	        watch->config->heartbeat.sender);
+	        watcher->config->heartbeat.sender);
 	notify_ready();
-	life_run(&watch->life);
-	store_close(watch->store);
-	config_unref(watch->config);
-	rc = watch->exit_code;
-	free(watch);
+	life_run(&watcher->life);
+	store_close(watcher->store);
+	config_unref(watcher->config);
+	rc = watcher->exit_code;
+	free(watcher);
 	return rc;
 }

@@ -1,5 +1,5 @@
 /*
- * watcher_check.c - `watch --check`, see watch.h: reads the watcher's database and nothing else, so
+ * watcher_check.c - `watch --check`, see watcher.h: reads the watcher's database and nothing else, so
  * it can be called every minute, and with the homeserver down.
  */
 #include <jansson.h>
@@ -7,7 +7,7 @@
 #include "bot/base/clock.h"
 #include "bot/base/zone.h"
 #include "bot/watcher.h"
-#include "handlers/heartbeats/watcher_room.h"
+#include "handlers/heartbeats/absence_room.h"
 
 #define ALIVE_MS (3 * CLOCK_MINUTE_MS) /* a watcher that lives leaves a mark each minute */
 #define SIGHT_MS (3 * CLOCK_MINUTE_MS)
@@ -27,44 +27,46 @@ static void say(struct buf *line, const char *before, int64_t ms, int64_t now_ms
 }
 
 /* The gravest comes first: without a watcher the rest is old. */
-static enum state judge(
-        const struct config *config, const struct vigil *vigil, int64_t now_ms, struct buf *line)
+static enum state judge(const struct config *config, const struct absence *absence, int64_t now_ms,
+        struct buf *line)
 {
-	int64_t age_ms = now_ms - vigil->mark_ms;
-	struct vigil_rule rule;
+	int64_t age_ms = now_ms - absence->mark_ms;
+	struct absence_rule rule;
 
-	vigil_rule(&rule, config);
-	if (vigil->mark_ms == 0) {
+	absence_rule(&rule, config);
+	if (absence->mark_ms == 0) {
 		buf_add_str(line, "no watcher has run with this database yet");
 		return STATE_CRITICAL;
 	}
 	if (age_ms > ALIVE_MS || age_ms < -ALIVE_MS) {
-		say(line, "the watcher does not run: its last mark is of ", vigil->mark_ms, now_ms);
+		say(line, "the watcher does not run: its last mark is of ", absence->mark_ms,
+		        now_ms);
 		return STATE_CRITICAL;
 	}
-	if (vigil->alarm[0]) {
-		buf_printf(
-		        line, "no heartbeat of %s for %s", config->heartbeat.sender, vigil->alarm);
-		say(line, ", told at ", vigil->alarm_ms, now_ms);
+	if (absence->alarm[0]) {
+		buf_printf(line, "no heartbeat of %s for %s", config->heartbeat.sender,
+		        absence->alarm);
+		say(line, ", told at ", absence->alarm_ms, now_ms);
 		return STATE_CRITICAL;
 	}
-	if (vigil->ok_ms == 0) {
+	if (absence->ok_ms == 0) {
 		buf_add_str(line, "the watcher runs, but never saw the room yet");
 		return STATE_WARNING;
 	}
-	if (now_ms - vigil->ok_ms > SIGHT_MS) {
-		say(line, "the watcher runs, but cannot see the room since ", vigil->ok_ms, now_ms);
+	if (now_ms - absence->ok_ms > SIGHT_MS) {
+		say(line, "the watcher runs, but cannot see the room since ", absence->ok_ms,
+		        now_ms);
 		return STATE_WARNING;
 	}
-	if (vigil->seen[0])
-		say(line, "the last heartbeat was seen at ", vigil->seen_ms, now_ms);
+	if (absence->seen[0])
+		say(line, "the last heartbeat was seen at ", absence->seen_ms, now_ms);
 	else
 		buf_add_str(line, "no heartbeat was seen yet");
 	say(line, ", the next is due at ", schedule_next(&rule.daily, now_ms), now_ms);
 	return STATE_OK;
 }
 
-static void print(enum state state, const struct vigil *vigil, const char *line, bool json)
+static void print(enum state state, const struct absence *absence, const char *line, bool json)
 {
 	json_t *object;
 
@@ -73,17 +75,17 @@ static void print(enum state state, const struct vigil *vigil, const char *line,
 		return;
 	}
 	object = json_pack("{s:b, s:s, s:i, s:s, s:s, s:s, s:I, s:I}", "ok", state == STATE_OK,
-	        "state", names[state], "code", (int)state, "text", line, "seen", vigil->seen,
-	        "missing", vigil->alarm, "last_mark_ms", (json_int_t)vigil->mark_ms, "last_look_ms",
-	        (json_int_t)vigil->ok_ms);
+	        "state", names[state], "code", (int)state, "text", line, "seen", absence->seen,
+	        "missing", absence->alarm, "last_mark_ms", (json_int_t)absence->mark_ms,
+	        "last_look_ms", (json_int_t)absence->ok_ms);
 	json_dumpf(object, stdout, JSON_COMPACT);
 	printf("\n");
 	json_decref(object);
 }
 
-static enum state look(const struct config *config, struct vigil *vigil, struct buf *line)
+static enum state look(const struct config *config, struct absence *absence, struct buf *line)
 {
-	const char *lack = watch_lacks(config);
+	const char *lack = watcher_lacks(config);
 	struct fault fault = {0};
 	struct store *store;
 	enum err err;
@@ -95,21 +97,21 @@ static enum state look(const struct config *config, struct vigil *vigil, struct 
 	zone_use(config->heartbeat.timezone);
 	err = store_open_readonly(&store, config->storage.database, &fault);
 	if (err == ERR_NOT_FOUND)
-		return judge(config, vigil, clock_now_ms(), line);
+		return judge(config, absence, clock_now_ms(), line);
 	if (err != OK) {
 		buf_add_str(line, fault.text);
 		return STATE_UNKNOWN;
 	}
-	err = vigil_stored(store, vigil);
+	err = absence_stored(store, absence);
 	if (err != OK)
 		buf_printf(line, "the database cannot be read: %s", store_message(store));
 	store_close(store);
-	return err == OK ? judge(config, vigil, clock_now_ms(), line) : STATE_UNKNOWN;
+	return err == OK ? judge(config, absence, clock_now_ms(), line) : STATE_UNKNOWN;
 }
 
-int watch_check(const char *config_path, bool json)
+int watcher_check(const char *config_path, bool json)
 {
-	struct vigil vigil = {0};
+	struct absence absence = {0};
 	struct config *config;
 	struct buf report, line;
 	enum state state = STATE_UNKNOWN;
@@ -117,11 +119,11 @@ int watch_check(const char *config_path, bool json)
 	buf_init(&report, REPORT_MAX);
 	buf_init(&line, LINE_MAX_BYTES);
 	if (config_load(config_path, &config, &report) == OK)
-		state = look(config, &vigil, &line);
+		state = look(config, &absence, &line);
 	else
 		buf_printf(&line, "bad config, see: matrix-telemetry-bot -c %.200s check",
 		        config_path);
-	print(state, &vigil, buf_str(&line), json);
+	print(state, &absence, buf_str(&line), json);
 	config_unref(config);
 	buf_finish(&report);
 	buf_finish(&line);

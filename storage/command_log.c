@@ -1,5 +1,6 @@
 /*
- * command_log.c - the table `commands`; see command_log.h. A row is inserted once and never changed.
+ * command_log.c - the table `commands`; see command_log.h. A row is inserted once and never
+ * changed.
  */
 #include "storage/command_log.h"
 

@@ -1,14 +1,14 @@
 /*
- * sql_watch_rows.h - what the SQL watches found and have not found gone yet: at most a few hundred rows
- * a watch, see handlers/watches/sql_watch.h.
+ * sql_watch_rows.h - what the SQL watches found and have not found gone yet: at most a few hundred
+ * rows a watch, see handlers/watches/sql_watch.h.
  */
 #pragma once
 
 #include <stddef.h>
 #include "storage/store.h"
 
-struct sqlwatch_row {
-	int64_t id;   /* set by sqlwatch_insert() */
+struct sql_watch_row {
+	int64_t id;   /* set by sql_watch_insert() */
 	int severity; /* enum severity */
 	int fault;    /* 1 = the watch itself failed */
 	int64_t told_ms, tried_ms, shown_ms;
@@ -17,14 +17,14 @@ struct sqlwatch_row {
 	char *request; /* the alert, JSON */
 };
 
-void sqlwatch_row_finish(struct sqlwatch_row *row);
+void sql_watch_row_finish(struct sql_watch_row *row);
 
 /* ERR_EXISTS: the watch has that subject already. */
-enum err sqlwatch_insert(struct store *store, struct sqlwatch_row *row);
-enum err sqlwatch_update(struct store *store, const struct sqlwatch_row *row);
-enum err sqlwatch_delete(struct store *store, int64_t id);
+enum err sql_watch_insert(struct store *store, struct sql_watch_row *row);
+enum err sql_watch_update(struct store *store, const struct sql_watch_row *row);
+enum err sql_watch_delete(struct store *store, int64_t id);
 /* Of a watch, oldest first. The caller finishes and frees the array. */
-enum err sqlwatch_of(
-        struct store *store, const char *watch, struct sqlwatch_row **rows, size_t *len);
+enum err sql_watch_of(
+        struct store *store, const char *watch, struct sql_watch_row **rows, size_t *len);
 /* Names of all watches that have rows: array of owned strings, owned by the caller. */
-enum err sqlwatch_names(struct store *store, char ***names, size_t *len);
+enum err sql_watch_names(struct store *store, char ***names, size_t *len);

@@ -1,7 +1,7 @@
 /*
- * client_options.h - a program's command line as one table: parser and --help text read the same rows.
- * Long options take "--name value" or "--name=value"; a letter takes "-c value"; "--" ends them.
- * Options and operands may be mixed.
+ * client_options.h - a program's command line as one table: parser and --help text read the same
+ * rows. Long options take "--name value" or "--name=value"; a letter takes "-c value"; "--" ends
+ * them. Options and operands may be mixed.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * command_line.c - see command_line.h. A verb that only passes its arguments on is a row with a function
- * from arguments to request; `test` and `subscribe` have a course of their own.
+ * command_line.c - see command_line.h. A verb that only passes its arguments on is a row with a
+ * function from arguments to request; `test` and `subscribe` have a course of their own.
  */
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /*
- * verify_dialog.h - `matrix-telemetry-bot verify`: a person compares emoji with an operator's client.
+ * verify_dialog.h - `matrix-telemetry-bot verify`: a person compares emoji with an operator's
+ * client.
  */
 #pragma once
 

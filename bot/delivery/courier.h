@@ -3,13 +3,12 @@
  * order, until each is confirmed or set aside.
  *
  * Happy path: courier_poke() puts a tail job into the writer's batch, which chooses and freezes
- * the next event of every idle room (handlers/alerts/deliver.h) in the same transaction as the alerts
- * that caused it; when that is durable the event is sent; its answer is written down by another
- * job, and the room is idle again.
- * Failures: a temporary one keeps the room busy until its backoff is over, then the same frozen
- * event is tried again; a refusal for good sets it aside; a refused token stops all sending until
- * courier_set_online(true). An event whose fate is unknown for too long is first looked for in
- * the room (bot/matrix/find.h).
+ * the next event of every idle room (handlers/alerts/deliver.h) in the same transaction as the
+ * alerts that caused it; when that is durable the event is sent; its answer is written down by
+ * another job, and the room is idle again. Failures: a temporary one keeps the room busy until its
+ * backoff is over, then the same frozen event is tried again; a refusal for good sets it aside; a
+ * refused token stops all sending until courier_set_online(true). An event whose fate is unknown
+ * for too long is first looked for in the room (bot/matrix/find.h).
  */
 #pragma once
 

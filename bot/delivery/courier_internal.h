@@ -1,6 +1,6 @@
 /*
  * courier_internal.h - what the parts of courier.h share: courier.c (life, time, choosing) and
- * courier_lane.c (the way of one event: looked for, sent, its result written down).
+ * lane.c (the way of one event: looked for, sent, its result written down).
  */
 #pragma once
 
@@ -53,7 +53,7 @@ struct courier {
 void courier_arm(struct courier *courier);     /* the timer, for what is due next */
 void courier_closing(struct courier *courier); /* after each thing that ends while closing */
 
-/* courier_lane.c */
+/* lane.c */
 struct lane *lane_get(struct courier *courier, const char *name); /* made when it is new */
 /* Sends an event, or looks for it first. Takes over *event; the lane must be idle. */
 void lane_start(struct lane *lane, struct deliver_event *event);

@@ -1,6 +1,6 @@
 /*
- * op_heartbeat.c - op "heartbeat": an app's sign of life, answered once it is durable; without `app`
- * the command of the rooms.
+ * op_heartbeat.c - op "heartbeat": an app's sign of life, answered once it is durable; without
+ * `app` the command of the rooms.
  */
 #include <stdio.h>
 #include "bot/base/alloc.h"

@@ -1,6 +1,6 @@
 /*
- * op_verify.c - op "verify": verifications by emoji (bot/crypto/crypto.h). The word is a person's, on
- * this host; the list is for whoever may use the socket.
+ * op_verify.c - op "verify": verifications by emoji (bot/crypto/crypto.h). The word is a person's,
+ * on this host; the list is for whoever may use the socket.
  *
  *   action           members                 answer
  *   list (default)   -                       verifications: array

@@ -11,7 +11,7 @@
 #define FIRST_MS (10 * CLOCK_SECOND_MS)
 #define EVERY_MS (5 * CLOCK_MINUTE_MS)
 
-struct prune {
+struct pruner {
 	struct writer *writer;
 	struct config *config;
 	uv_timer_t timer;
@@ -22,7 +22,7 @@ struct prune {
 	void *closed_arg;
 };
 
-static void maybe_closed(struct prune *prune)
+static void maybe_closed(struct pruner *prune)
 {
 	void (*closed)(void *arg) = prune->closed;
 	void *arg = prune->closed_arg;
@@ -36,14 +36,14 @@ static void maybe_closed(struct prune *prune)
 
 static enum err prune_work(struct store *store, void *arg)
 {
-	const struct prune *prune = arg;
+	const struct pruner *prune = arg;
 
 	return store_prune(store, prune->before_ms);
 }
 
 static void prune_done(enum err result, const char *message, void *arg)
 {
-	struct prune *prune = arg;
+	struct pruner *prune = arg;
 
 	if (result != OK)
 		log_warning("prune", "could not delete what is over the retention: %s", message);
@@ -54,7 +54,7 @@ static void prune_done(enum err result, const char *message, void *arg)
 
 static void on_timer(uv_timer_t *timer)
 {
-	struct prune *prune = timer->data;
+	struct pruner *prune = timer->data;
 
 	if (prune->working || prune->config->storage.retention_ms == 0)
 		return;
@@ -63,9 +63,9 @@ static void on_timer(uv_timer_t *timer)
 	writer_submit(prune->writer, prune_work, prune_done, prune);
 }
 
-struct prune *prune_create(uv_loop_t *loop, struct writer *writer, struct config *config)
+struct pruner *pruner_create(uv_loop_t *loop, struct writer *writer, struct config *config)
 {
-	struct prune *prune = x_calloc(1, sizeof(*prune));
+	struct pruner *prune = x_calloc(1, sizeof(*prune));
 
 	prune->writer = writer;
 	prune->config = config_ref(config);
@@ -75,7 +75,7 @@ struct prune *prune_create(uv_loop_t *loop, struct writer *writer, struct config
 	return prune;
 }
 
-void prune_configure(struct prune *prune, struct config *config)
+void pruner_configure(struct pruner *prune, struct config *config)
 {
 	config_ref(config);
 	config_unref(prune->config);
@@ -84,13 +84,13 @@ void prune_configure(struct prune *prune, struct config *config)
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-	struct prune *prune = handle->data;
+	struct pruner *prune = handle->data;
 
 	prune->timer_closed = true;
 	maybe_closed(prune);
 }
 
-void prune_close(struct prune *prune, void (*closed)(void *arg), void *arg)
+void pruner_close(struct pruner *prune, void (*closed)(void *arg), void *arg)
 {
 	assert(!prune->closing);
 	prune->closing = true;

@@ -8,10 +8,10 @@
 #include "bot/config/config.h"
 #include "bot/loop/writer.h"
 
-struct prune;
+struct pruner;
 
 /* The writer is borrowed and must outlive it; the config is referenced. */
-struct prune *prune_create(uv_loop_t *loop, struct writer *writer, struct config *config);
-void prune_configure(struct prune *prune, struct config *config);
+struct pruner *pruner_create(uv_loop_t *loop, struct writer *writer, struct config *config);
+void pruner_configure(struct pruner *prune, struct config *config);
 /* Calls closed(arg) once, when nothing is under way, and frees. */
-void prune_close(struct prune *prune, void (*closed)(void *arg), void *arg);
+void pruner_close(struct pruner *prune, void (*closed)(void *arg), void *arg);

@@ -19,38 +19,38 @@
 
 /* What is kept of a watch beside the config. */
 struct item {
-	struct sqlwatch_times times;
+	struct sql_watch_times times;
 	size_t firing;
 	char problem[256];
 };
 
 struct run {
-	struct sqlwatches *watches;
-	struct config *config; /* referenced; the watch borrows from it */
-	struct sqlwatch watch; /* its name is owned */
-	unsigned generation;   /* of the list it was taken from */
-	size_t place;          /* in the list */
+	struct sql_watches *watches;
+	struct config *config;  /* referenced; the watch borrows from it */
+	struct sql_watch watch; /* its name is owned */
+	unsigned generation;    /* of the list it was taken from */
+	size_t place;           /* in the list */
 	uv_work_t work;
 	struct query *query;
 	bool on_pool;
 	struct query_rows rows;
 	struct fault fault;
 	enum err code;
-	struct sqlwatch_report report;
+	struct sql_watch_report report;
 };
 
 struct forget {
-	struct sqlwatches *watches;
+	struct sql_watches *watches;
 	struct config *config; /* referenced */
-	struct sqlwatch *list;
+	struct sql_watch *list;
 	size_t len;
-	struct sqlwatch_report report;
+	struct sql_watch_report report;
 };
 
-struct sqlwatches {
-	struct sqlwatches_env env;
+struct sql_watches {
+	struct sql_watches_env env;
 	struct config *config;
-	struct sqlwatch *list;
+	struct sql_watch *list;
 	struct item *items; /* one for each of the list */
 	size_t len;
 	unsigned generation; /* of the list */
@@ -62,23 +62,23 @@ struct sqlwatches {
 	void *closed_arg;
 };
 
-static void schedule(struct sqlwatches *watches);
+static void schedule(struct sql_watches *watches);
 
-static void maybe_closed(struct sqlwatches *watches)
+static void maybe_closed(struct sql_watches *watches)
 {
 	void (*closed)(void *arg) = watches->closed;
 	void *arg = watches->closed_arg;
 
 	if (!watches->timer_closed || watches->run || watches->forgets > 0)
 		return;
-	sqlwatch_list_free(watches->list, watches->len);
+	sql_watch_list_free(watches->list, watches->len);
 	free(watches->items);
 	config_unref(watches->config);
 	free(watches);
 	closed(arg);
 }
 
-static void publish(struct sqlwatches *watches, struct sqlwatch_report *report, enum err result)
+static void publish(struct sql_watches *watches, struct sql_watch_report *report, enum err result)
 {
 	json_t *event;
 	size_t i;
@@ -87,19 +87,19 @@ static void publish(struct sqlwatches *watches, struct sqlwatch_report *report, 
 	        watches->env.on_happened(json_incref(event), watches->env.arg);
 	if (json_array_size(report->events) > 0 && !watches->closing)
 		courier_poke(watches->env.courier);
-	sqlwatch_report_finish(report);
+	sql_watch_report_finish(report);
 }
 
 /* --- a run ---------------------------------------------------------------------------------- */
 
 static void run_end(struct run *run)
 {
-	struct sqlwatches *watches = run->watches;
+	struct sql_watches *watches = run->watches;
 
 	watches->run = NULL;
 	query_destroy(run->query);
 	query_rows_finish(&run->rows);
-	sqlwatch_report_finish(&run->report);
+	sql_watch_report_finish(&run->report);
 	free(run->watch.name);
 	config_unref(run->config);
 	free(run);
@@ -115,7 +115,7 @@ static bool is_stale(const struct run *run)
 	return run->watches->closing || run->generation != run->watches->generation;
 }
 
-static void log_problem(const struct sqlwatch *watch, const struct item *item)
+static void log_problem(const struct sql_watch *watch, const struct item *item)
 {
 	if (item->problem[0])
 		log_warning("watch", "%s: %s", watch->name, item->problem);
@@ -152,9 +152,9 @@ static enum err run_apply(struct store *store, void *arg)
 {
 	struct run *run = arg;
 	struct deliver d = {.store = store, .config = run->config, .now_ms = clock_now_ms()};
-	struct sqlwatch_result result = {run->code, run->fault.text, &run->rows};
+	struct sql_watch_result result = {run->code, run->fault.text, &run->rows};
 
-	return sqlwatch_apply(&d, &run->watch, &result, &run->report);
+	return sql_watch_apply(&d, &run->watch, &result, &run->report);
 }
 
 /* On the pool. */
@@ -178,7 +178,7 @@ static void after_query(uv_work_t *work, int status)
 
 static void on_timer(uv_timer_t *timer)
 {
-	struct sqlwatches *watches = timer->data;
+	struct sql_watches *watches = timer->data;
 
 	if (watches->run && watches->run->on_pool)
 		query_interrupt(watches->run->query);
@@ -186,7 +186,7 @@ static void on_timer(uv_timer_t *timer)
 		schedule(watches);
 }
 
-static void start(struct sqlwatches *watches, size_t place, int64_t now_ms)
+static void start(struct sql_watches *watches, size_t place, int64_t now_ms)
 {
 	struct run *run = x_calloc(1, sizeof(*run));
 	struct query_ask ask;
@@ -198,7 +198,7 @@ static void start(struct sqlwatches *watches, size_t place, int64_t now_ms)
 	run->generation = watches->generation;
 	run->place = place;
 	run->work.data = run;
-	ask = sqlwatch_ask(&run->watch, now_ms);
+	ask = sql_watch_ask(&run->watch, now_ms);
 	run->query = query_create(&ask);
 	run->on_pool = true;
 	watches->run = run;
@@ -211,7 +211,7 @@ static void start(struct sqlwatches *watches, size_t place, int64_t now_ms)
 /* --- when ----------------------------------------------------------------------------------- */
 
 /* Starts what is due, or waits for it. */
-static void schedule(struct sqlwatches *watches)
+static void schedule(struct sql_watches *watches)
 {
 	int64_t now_ms = clock_now_ms(), due_ms = INT64_MAX;
 	size_t place = 0, i;
@@ -219,7 +219,7 @@ static void schedule(struct sqlwatches *watches)
 	if (watches->closing || watches->run || watches->len == 0)
 		return;
 	for (i = 0; i < watches->len; i++) {
-		int64_t ms = sqlwatch_due_ms(
+		int64_t ms = sql_watch_due_ms(
 		        &watches->items[i].times, watches->list[i].every_ms, now_ms);
 
 		if (ms < due_ms) {
@@ -241,18 +241,18 @@ static enum err forget_work(struct store *store, void *arg)
 	struct forget *forget = arg;
 	struct deliver d = {.store = store, .config = forget->config, .now_ms = clock_now_ms()};
 
-	return sqlwatch_forget(&d, forget->list, forget->len, &forget->report);
+	return sql_watch_forget(&d, forget->list, forget->len, &forget->report);
 }
 
 static void forget_done(enum err result, const char *message, void *arg)
 {
 	struct forget *forget = arg;
-	struct sqlwatches *watches = forget->watches;
+	struct sql_watches *watches = forget->watches;
 
 	if (result != OK)
 		log_error("watch", "what removed watches had found is not resolved: %s", message);
 	publish(watches, &forget->report, result);
-	sqlwatch_list_free(forget->list, forget->len);
+	sql_watch_list_free(forget->list, forget->len);
 	config_unref(forget->config);
 	free(forget);
 	watches->forgets--;
@@ -261,20 +261,20 @@ static void forget_done(enum err result, const char *message, void *arg)
 }
 
 /* Resolves what is left of watches that are gone. */
-static void forget_others(struct sqlwatches *watches)
+static void forget_others(struct sql_watches *watches)
 {
 	struct forget *forget = x_calloc(1, sizeof(*forget));
 
 	forget->watches = watches;
 	forget->config = config_ref(watches->config);
-	sqlwatch_list(forget->config, &forget->list, &forget->len);
+	sql_watch_list(forget->config, &forget->list, &forget->len);
 	watches->forgets++;
 	writer_submit(watches->env.writer, forget_work, forget_done, forget);
 }
 
 /* The item of a watch that asks the same as before, or NULL. */
-static const struct item *find_same(const struct sqlwatch *list, const struct item *items,
-        size_t len, const struct sqlwatch *watch)
+static const struct item *find_same(const struct sql_watch *list, const struct item *items,
+        size_t len, const struct sql_watch *watch)
 {
 	size_t i;
 
@@ -287,16 +287,16 @@ static const struct item *find_same(const struct sqlwatch *list, const struct it
 	return NULL;
 }
 
-void sqlwatches_configure(struct sqlwatches *watches, struct config *config)
+void sql_watches_configure(struct sql_watches *watches, struct config *config)
 {
-	struct sqlwatch *old_list = watches->list;
+	struct sql_watch *old_list = watches->list;
 	struct item *old_items = watches->items;
 	struct config *old_config = watches->config;
 	size_t old_len = watches->len, i;
 	int64_t now_ms = clock_now_ms();
 
 	watches->config = config_ref(config);
-	sqlwatch_list(config, &watches->list, &watches->len);
+	sql_watch_list(config, &watches->list, &watches->len);
 	watches->items = x_calloc(watches->len + 1, sizeof(*watches->items));
 	for (i = 0; i < watches->len; i++) {
 		const struct item *same =
@@ -306,7 +306,7 @@ void sqlwatches_configure(struct sqlwatches *watches, struct config *config)
 			watches->items[i] = *same;
 		else
 			watches->items[i].times.first_ms =
-			        sqlwatch_first_ms(i, watches->len, now_ms);
+			        sql_watch_first_ms(i, watches->len, now_ms);
 	}
 	watches->generation++;
 	if (watches->run) {
@@ -315,25 +315,25 @@ void sqlwatches_configure(struct sqlwatches *watches, struct config *config)
 			if (strcmp(watches->list[i].name, watches->run->watch.name) == 0)
 				watches->items[i].times.last_ms = 0; /* again, and at once */
 	}
-	sqlwatch_list_free(old_list, old_len);
+	sql_watch_list_free(old_list, old_len);
 	free(old_items);
 	config_unref(old_config);
 	forget_others(watches);
 	schedule(watches);
 }
 
-struct sqlwatches *sqlwatches_create(const struct sqlwatches_env *env, struct config *config)
+struct sql_watches *sql_watches_create(const struct sql_watches_env *env, struct config *config)
 {
-	struct sqlwatches *watches = x_calloc(1, sizeof(*watches));
+	struct sql_watches *watches = x_calloc(1, sizeof(*watches));
 
 	watches->env = *env;
 	uv_timer_init(env->loop, &watches->timer);
 	watches->timer.data = watches;
-	sqlwatches_configure(watches, config);
+	sql_watches_configure(watches, config);
 	return watches;
 }
 
-struct report_watch *sqlwatches_report(const struct sqlwatches *watches, size_t *len)
+struct report_watch *sql_watches_report(const struct sql_watches *watches, size_t *len)
 {
 	struct report_watch *report = x_calloc(watches->len + 1, sizeof(*report));
 	size_t i;
@@ -350,13 +350,13 @@ struct report_watch *sqlwatches_report(const struct sqlwatches *watches, size_t 
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-	struct sqlwatches *watches = handle->data;
+	struct sql_watches *watches = handle->data;
 
 	watches->timer_closed = true;
 	maybe_closed(watches);
 }
 
-void sqlwatches_close(struct sqlwatches *watches, void (*closed)(void *arg), void *arg)
+void sql_watches_close(struct sql_watches *watches, void (*closed)(void *arg), void *arg)
 {
 	assert(!watches->closing);
 	watches->closing = true;

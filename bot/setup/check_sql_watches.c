@@ -9,13 +9,13 @@
 #include "handlers/watches/sql_watch.h"
 
 /* The first row that is no alert; 0 = all are. */
-static size_t find_bad(const struct check *check, const struct sqlwatch *watch,
+static size_t find_bad(const struct check *check, const struct sql_watch *watch,
         const struct query_rows *rows, struct alert_fault *fault)
 {
 	size_t bad = 0, i;
 
 	for (i = 0; i < rows->rows && !bad; i++) {
-		json_t *request = sqlwatch_request(check->config, watch, rows, i);
+		json_t *request = sql_watch_request(check->config, watch, rows, i);
 		struct alert *alert;
 
 		if (alert_parse(request, check->config, clock_now_ms(), &alert, fault) != OK)
@@ -26,7 +26,7 @@ static size_t find_bad(const struct check *check, const struct sqlwatch *watch,
 	return bad;
 }
 
-static void look_at_rows(struct check *check, const struct sqlwatch *watch, const char *what,
+static void look_at_rows(struct check *check, const struct sql_watch *watch, const char *what,
         const struct query_rows *rows, int64_t took_ms)
 {
 	struct alert_fault fault;
@@ -47,10 +47,10 @@ static void look_at_rows(struct check *check, const struct sqlwatch *watch, cons
 	}
 }
 
-static void look_at_watch(struct check *check, const struct sqlwatch *watch)
+static void look_at_watch(struct check *check, const struct sql_watch *watch)
 {
 	int64_t started_ms = clock_monotonic_ms();
-	struct query_ask ask = sqlwatch_ask(watch, clock_now_ms());
+	struct query_ask ask = sql_watch_ask(watch, clock_now_ms());
 	struct query *query = query_create(&ask);
 	struct query_rows rows;
 	struct fault fault;
@@ -62,7 +62,7 @@ static void look_at_watch(struct check *check, const struct sqlwatch *watch)
 	} else {
 		check_fault(check, err == ERR_BUSY || err == ERR_TIMEOUT ? EX_TEMPFAIL : EX_CONFIG,
 		        what, "%s", fault.text);
-		check_fix(check, "%s (%s)", sqlwatch_fix(err), watch->key);
+		check_fix(check, "%s (%s)", sql_watch_fix(err), watch->key);
 	}
 	query_rows_finish(&rows);
 	query_destroy(query);
@@ -71,11 +71,11 @@ static void look_at_watch(struct check *check, const struct sqlwatch *watch)
 
 void check_watches(struct check *check)
 {
-	struct sqlwatch *list;
+	struct sql_watch *list;
 	size_t len, i;
 
-	sqlwatch_list(check->config, &list, &len);
+	sql_watch_list(check->config, &list, &len);
 	for (i = 0; i < len; i++)
 		look_at_watch(check, &list[i]);
-	sqlwatch_list_free(list, len);
+	sql_watch_list_free(list, len);
 }

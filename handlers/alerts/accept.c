@@ -1,5 +1,5 @@
 /*
- * accept.c - see deliver.h: taking in. Choosing and noting results are in deliver_send.c.
+ * accept.c - see deliver.h: taking in. Choosing and noting results are in send.c.
  */
 #include <inttypes.h>
 #include <string.h>

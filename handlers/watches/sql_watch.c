@@ -22,17 +22,17 @@
 
 /* --- the list ------------------------------------------------------------------------------- */
 
-static struct sqlwatch *list_add(struct sqlwatch **list, size_t *len)
+static struct sql_watch *list_add(struct sql_watch **list, size_t *len)
 {
 	*list = x_realloc(*list, (*len + 1) * sizeof(**list));
 	memset(&(*list)[*len], 0, sizeof(**list));
 	return &(*list)[(*len)++];
 }
 
-static void add_builtin(const struct config *config, struct sqlwatch **list, size_t *len,
+static void add_builtin(const struct config *config, struct sql_watch **list, size_t *len,
         const char *kind, const char *sql, const char *key, double threshold, int64_t window_ms)
 {
-	struct sqlwatch *watch;
+	struct sql_watch *watch;
 
 	if (!config->call_monitor.database || strcmp(sql, "off") == 0)
 		return;
@@ -50,7 +50,7 @@ static void add_builtin(const struct config *config, struct sqlwatch **list, siz
 	watch->window_ms = window_ms;
 }
 
-void sqlwatch_list(const struct config *config, struct sqlwatch **list, size_t *len)
+void sql_watch_list(const struct config *config, struct sql_watch **list, size_t *len)
 {
 	size_t i;
 
@@ -64,7 +64,7 @@ void sqlwatch_list(const struct config *config, struct sqlwatch **list, size_t *
 	        7 * CLOCK_DAY_MS);
 	for (i = 0; i < config->watches_len; i++) {
 		const struct config_watch *from = &config->watches[i];
-		struct sqlwatch *watch = list_add(list, len);
+		struct sql_watch *watch = list_add(list, len);
 
 		watch->name = x_strdup(from->name);
 		watch->app = from->name;
@@ -78,7 +78,7 @@ void sqlwatch_list(const struct config *config, struct sqlwatch **list, size_t *
 	}
 }
 
-void sqlwatch_list_free(struct sqlwatch *list, size_t len)
+void sql_watch_list_free(struct sql_watch *list, size_t len)
 {
 	size_t i;
 
@@ -87,7 +87,7 @@ void sqlwatch_list_free(struct sqlwatch *list, size_t len)
 	free(list);
 }
 
-struct query_ask sqlwatch_ask(const struct sqlwatch *watch, int64_t now_ms)
+struct query_ask sql_watch_ask(const struct sql_watch *watch, int64_t now_ms)
 {
 	struct query_ask ask = {
 	        .database = watch->database,
@@ -107,12 +107,12 @@ struct query_ask sqlwatch_ask(const struct sqlwatch *watch, int64_t now_ms)
 
 /* --- when ----------------------------------------------------------------------------------- */
 
-int64_t sqlwatch_first_ms(size_t place, size_t len, int64_t now_ms)
+int64_t sql_watch_first_ms(size_t place, size_t len, int64_t now_ms)
 {
 	return now_ms + FIRST_MS + (len > 0 ? SPREAD_MS * (int64_t)place / (int64_t)len : 0);
 }
 
-int64_t sqlwatch_due_ms(const struct sqlwatch_times *times, int64_t every_ms, int64_t now_ms)
+int64_t sql_watch_due_ms(const struct sql_watch_times *times, int64_t every_ms, int64_t now_ms)
 {
 	int64_t wait_ms = times->failed && every_ms > RETRY_MS ? RETRY_MS : every_ms;
 
@@ -225,7 +225,7 @@ static bool known_by_title(const struct config *config, const char *kind_name)
 }
 
 /* Title and text of what the columns are. */
-static void add_words(json_t *request, const struct sqlwatch *watch)
+static void add_words(json_t *request, const struct sql_watch *watch)
 {
 	json_t *fields = json_object_get(request, "fields"), *value;
 	struct buf title, text;
@@ -258,7 +258,7 @@ static void add_words(json_t *request, const struct sqlwatch *watch)
 	buf_finish(&text);
 }
 
-json_t *sqlwatch_request(const struct config *config, const struct sqlwatch *watch,
+json_t *sql_watch_request(const struct config *config, const struct sql_watch *watch,
         const struct query_rows *rows, size_t row)
 {
 	json_t *request = json_pack("{s:s, s:s, s:s*, s:{}}", "app", watch->app, "kind",
@@ -273,7 +273,7 @@ json_t *sqlwatch_request(const struct config *config, const struct sqlwatch *wat
 	return request;
 }
 
-const char *sqlwatch_fix(enum err code)
+const char *sql_watch_fix(enum err code)
 {
 	switch (code) {
 	case ERR_NOT_FOUND:
@@ -294,17 +294,17 @@ const char *sqlwatch_fix(enum err code)
 	}
 }
 
-json_t *sqlwatch_fault_request(const struct sqlwatch *watch, enum err code, const char *text)
+json_t *sql_watch_fault_request(const struct sql_watch *watch, enum err code, const char *text)
 {
 	struct buf title;
 	json_t *request;
 	char *key = x_asprintf("watch %s", watch->name);
-	char *fix = x_asprintf("%s (%s)", sqlwatch_fix(code), watch->key);
+	char *fix = x_asprintf("%s (%s)", sql_watch_fix(code), watch->key);
 
 	buf_init(&title, 4096);
 	buf_printf(&title, "%s: ", key);
 	text_add_plain(&title, text, 400, TEXT_FOLD_NEWLINES);
-	request = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:{s:s}}", "app", SQLWATCH_APP, "kind",
+	request = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:{s:s}}", "app", SQL_WATCH_APP, "kind",
 	        "message", "severity", "warning", "key", key, "title", buf_str(&title), "text", fix,
 	        "fields", "watch", watch->name);
 	buf_finish(&title);
@@ -321,18 +321,18 @@ static bool is_over(int64_t from_ms, int64_t wait_ms, int64_t now_ms)
 	return now_ms - from_ms >= wait_ms || now_ms < from_ms;
 }
 
-enum sqlwatch_action sqlwatch_decide(
-        const struct sqlwatch_row *known, const struct sqlwatch_seen *seen)
+enum sql_watch_action sql_watch_decide(
+        const struct sql_watch_row *known, const struct sql_watch_seen *seen)
 {
 	if (!known || known->severity != (int)seen->severity)
-		return SQLWATCH_FIRE;
+		return SQL_WATCH_FIRE;
 	if (known->told_ms == 0)
-		return is_over(known->tried_ms, HELD_MS, seen->now_ms) ? SQLWATCH_FIRE
-		                                                       : SQLWATCH_NOTHING;
+		return is_over(known->tried_ms, HELD_MS, seen->now_ms) ? SQL_WATCH_FIRE
+		                                                       : SQL_WATCH_NOTHING;
 	if (seen->repeat_ms > 0 && !seen->acked &&
 	        is_over(known->told_ms, seen->repeat_ms, seen->now_ms))
-		return seen->severity == SEVERITY_CRITICAL && seen->reminded ? SQLWATCH_TOUCH
-		                                                             : SQLWATCH_FIRE;
-	return seen->changed && is_over(known->shown_ms, SHOW_MS, seen->now_ms) ? SQLWATCH_REFRESH
-	                                                                        : SQLWATCH_NOTHING;
+		return seen->severity == SEVERITY_CRITICAL && seen->reminded ? SQL_WATCH_TOUCH
+		                                                             : SQL_WATCH_FIRE;
+	return seen->changed && is_over(known->shown_ms, SHOW_MS, seen->now_ms) ? SQL_WATCH_REFRESH
+	                                                                        : SQL_WATCH_NOTHING;
 }

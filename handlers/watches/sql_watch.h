@@ -15,10 +15,10 @@
 #include "storage/query.h"
 #include "storage/sql_watch_rows.h"
 
-#define SQLWATCH_APP "matrix-telemetry-bot" /* of the alerts about watches that fail */
-#define SQLWATCH_FIRING_MAX 200             /* subjects of a watch that fire at a time */
+#define SQL_WATCH_APP "matrix-telemetry-bot" /* of the alerts about watches that fail */
+#define SQL_WATCH_FIRING_MAX 200             /* subjects of a watch that fire at a time */
 
-struct sqlwatch {
+struct sql_watch {
 	char *name; /* owned; of [watch NAME], or "call_monitor violations" and the like */
 	/* the rest is borrowed from the config */
 	const char *app, *kind, *database, *sql;
@@ -29,16 +29,16 @@ struct sqlwatch {
 	int64_t window_ms; /* how far back :since_ms is; 0 = no parameters */
 };
 
-/* All watches of a config; *list is an array the caller frees by sqlwatch_list_free(). */
-void sqlwatch_list(const struct config *config, struct sqlwatch **list, size_t *len);
-void sqlwatch_list_free(struct sqlwatch *list, size_t len);
+/* All watches of a config; *list is an array the caller frees by sql_watch_list_free(). */
+void sql_watch_list(const struct config *config, struct sql_watch **list, size_t *len);
+void sql_watch_list_free(struct sql_watch *list, size_t len);
 
 /* What is to be asked at a time. Borrows from the watch. */
-struct query_ask sqlwatch_ask(const struct sqlwatch *watch, int64_t now_ms);
+struct query_ask sql_watch_ask(const struct sql_watch *watch, int64_t now_ms);
 
 /* --- when ----------------------------------------------------------------------------------- */
 
-struct sqlwatch_times {
+struct sql_watch_times {
 	int64_t first_ms; /* when the first run is due */
 	int64_t last_ms;  /* when the last one began; 0 = none yet */
 	bool failed;      /* that one */
@@ -46,10 +46,10 @@ struct sqlwatch_times {
 
 /* The first run of the watch at a place among `len` that begin to be looked at at now_ms: within
  * seconds, and not all at once. */
-int64_t sqlwatch_first_ms(size_t place, size_t len, int64_t now_ms);
+int64_t sql_watch_first_ms(size_t place, size_t len, int64_t now_ms);
 /* When it is due next; at most now_ms when it is due. A failed one is tried again within a
  * minute; a clock that was set back makes it due. */
-int64_t sqlwatch_due_ms(const struct sqlwatch_times *times, int64_t every_ms, int64_t now_ms);
+int64_t sql_watch_due_ms(const struct sql_watch_times *times, int64_t every_ms, int64_t now_ms);
 
 /* --- what ----------------------------------------------------------------------------------- */
 
@@ -58,23 +58,23 @@ int64_t sqlwatch_due_ms(const struct sqlwatch_times *times, int64_t every_ms, in
  * blob is told by its size. A row without title and text whose kind is known by its title gets
  * "NAME: first column" for a title, and the other columns for a text.
  */
-json_t *sqlwatch_request(const struct config *config, const struct sqlwatch *watch,
+json_t *sql_watch_request(const struct config *config, const struct sql_watch *watch,
         const struct query_rows *rows, size_t row);
 
 /* The same for a watch that failed. */
-json_t *sqlwatch_fault_request(const struct sqlwatch *watch, enum err code, const char *text);
+json_t *sql_watch_fault_request(const struct sql_watch *watch, enum err code, const char *text);
 
 /* What an operator can do about it. */
-const char *sqlwatch_fix(enum err code);
+const char *sql_watch_fix(enum err code);
 
-enum sqlwatch_action {
-	SQLWATCH_NOTHING,
-	SQLWATCH_FIRE,    /* hand it in */
-	SQLWATCH_REFRESH, /* bring its message up to date */
-	SQLWATCH_TOUCH,   /* the same, and it counts as having happened again */
+enum sql_watch_action {
+	SQL_WATCH_NOTHING,
+	SQL_WATCH_FIRE,    /* hand it in */
+	SQL_WATCH_REFRESH, /* bring its message up to date */
+	SQL_WATCH_TOUCH,   /* the same, and it counts as having happened again */
 };
 
-struct sqlwatch_seen {
+struct sql_watch_seen {
 	enum severity severity;
 	bool changed; /* other details than before */
 	bool acked;   /* somebody takes care of it */
@@ -84,29 +84,29 @@ struct sqlwatch_seen {
 };
 
 /* known: NULL when it was not firing. */
-enum sqlwatch_action sqlwatch_decide(
-        const struct sqlwatch_row *known, const struct sqlwatch_seen *seen);
+enum sql_watch_action sql_watch_decide(
+        const struct sql_watch_row *known, const struct sql_watch_seen *seen);
 
 /* --- doing it: inside writer jobs ----------------------------------------------------------- */
 
-struct sqlwatch_result {
+struct sql_watch_result {
 	enum err code; /* of query_run() */
 	const char *fault;
 	const struct query_rows *rows;
 };
 
-struct sqlwatch_report {
+struct sql_watch_report {
 	json_t *events;    /* array: what subscribers are told (report_taken()); owned */
 	size_t firing;     /* subjects */
 	char problem[256]; /* of the watch, "" = none */
 };
 
-void sqlwatch_report_finish(struct sqlwatch_report *report);
+void sql_watch_report_finish(struct sql_watch_report *report);
 
 /* Takes note of a run. *report is zeroed by the caller and filled. */
-enum err sqlwatch_apply(const struct deliver *d, const struct sqlwatch *watch,
-        const struct sqlwatch_result *result, struct sqlwatch_report *report);
+enum err sql_watch_apply(const struct deliver *d, const struct sql_watch *watch,
+        const struct sql_watch_result *result, struct sql_watch_report *report);
 
 /* Resolves what watches left that are not in the list. */
-enum err sqlwatch_forget(const struct deliver *d, const struct sqlwatch *list, size_t len,
-        struct sqlwatch_report *report);
+enum err sql_watch_forget(const struct deliver *d, const struct sql_watch *list, size_t len,
+        struct sql_watch_report *report);

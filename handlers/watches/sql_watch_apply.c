@@ -1,5 +1,5 @@
 /*
- * sql_watch_apply.c - see sqlwatch.h: a run's result, in one transaction with the alerts it makes.
+ * sql_watch_apply.c - see sql_watch.h: a run's result, in one transaction with the alerts it makes.
  *
  * What a watch has found is kept with the request that told it, so that `resolved` can be said
  * after a restart, and by a config that has changed.
@@ -14,14 +14,14 @@
 
 struct apply {
 	const struct deliver *d;
-	const struct sqlwatch *watch;
-	struct sqlwatch_report *report;
-	struct sqlwatch_row *known; /* what was firing, and what this run adds */
-	bool *seen;                 /* of each */
+	const struct sql_watch *watch;
+	struct sql_watch_report *report;
+	struct sql_watch_row *known; /* what was firing, and what this run adds */
+	bool *seen;                  /* of each */
 	size_t len;
 };
 
-void sqlwatch_report_finish(struct sqlwatch_report *report)
+void sql_watch_report_finish(struct sql_watch_report *report)
 {
 	json_decref(report->events);
 	report->events = NULL;
@@ -43,7 +43,7 @@ static void problem_set(struct apply *apply, const char *text)
 }
 
 static enum err hand_in(const struct deliver *d, const struct alert *alert,
-        struct sqlwatch_report *report, bool *held)
+        struct sql_watch_report *report, bool *held)
 {
 	struct deliver with = *d;
 	struct deliver_receipt receipt;
@@ -61,7 +61,7 @@ static enum err hand_in(const struct deliver *d, const struct alert *alert,
 
 /* Says that what was told last is over. */
 static enum err say_over(
-        const struct deliver *d, const struct sqlwatch_row *row, struct sqlwatch_report *report)
+        const struct deliver *d, const struct sql_watch_row *row, struct sql_watch_report *report)
 {
 	json_t *request = json_loads(row->request, 0, NULL);
 	struct alert_fault fault;
@@ -82,14 +82,14 @@ static enum err say_over(
 }
 
 static enum err resolve(
-        const struct deliver *d, const struct sqlwatch_row *row, struct sqlwatch_report *report)
+        const struct deliver *d, const struct sql_watch_row *row, struct sql_watch_report *report)
 {
 	enum err err = say_over(d, row, report);
 
-	return err == OK ? sqlwatch_delete(d->store, row->id) : err;
+	return err == OK ? sql_watch_delete(d->store, row->id) : err;
 }
 
-static struct sqlwatch_row *find(struct apply *apply, const char *subject, size_t *at)
+static struct sql_watch_row *find(struct apply *apply, const char *subject, size_t *at)
 {
 	for (*at = 0; *at < apply->len; ++*at)
 		if (strcmp(apply->known[*at].subject, subject) == 0)
@@ -112,7 +112,7 @@ static enum err is_acked(const struct deliver *d, const char *subject, bool *ack
 	return err;
 }
 
-static enum err fire(struct apply *apply, const struct alert *alert, struct sqlwatch_row *row)
+static enum err fire(struct apply *apply, const struct alert *alert, struct sql_watch_row *row)
 {
 	const struct deliver *d = apply->d;
 	bool held = false, again = row->id && row->severity == (int)alert->severity;
@@ -135,48 +135,48 @@ static enum err fire(struct apply *apply, const struct alert *alert, struct sqlw
 
 /* What the run says of one subject. */
 static enum err act(
-        struct apply *apply, const struct alert *alert, json_t *request, struct sqlwatch_row *row)
+        struct apply *apply, const struct alert *alert, json_t *request, struct sql_watch_row *row)
 {
 	const struct deliver *d = apply->d;
 	char *text = json_dumps(request, JSON_COMPACT | JSON_SORT_KEYS);
-	struct sqlwatch_seen seen = {
+	struct sql_watch_seen seen = {
 	        .severity = alert->severity,
 	        .changed = row->id && strcmp(row->request, text) != 0,
 	        .now_ms = d->now_ms,
 	        .repeat_ms = apply->watch->repeat_ms,
 	        .reminded = d->config->commands.remind_ms > 0,
 	};
-	enum sqlwatch_action action;
+	enum sql_watch_action action;
 	bool found = true;
 	enum err err = row->id ? is_acked(d, row->subject, &seen.acked) : OK;
 
-	action = sqlwatch_decide(row->id ? row : NULL, &seen);
-	if (err == OK && (action == SQLWATCH_REFRESH || action == SQLWATCH_TOUCH)) {
-		err = deliver_refresh(d, alert, action == SQLWATCH_TOUCH, &found);
+	action = sql_watch_decide(row->id ? row : NULL, &seen);
+	if (err == OK && (action == SQL_WATCH_REFRESH || action == SQL_WATCH_TOUCH)) {
+		err = deliver_refresh(d, alert, action == SQL_WATCH_TOUCH, &found);
 		row->shown_ms = d->now_ms;
-		if (action == SQLWATCH_TOUCH)
+		if (action == SQL_WATCH_TOUCH)
 			row->told_ms = d->now_ms;
 	}
-	if (err == OK && (action == SQLWATCH_FIRE || !found)) /* somebody resolved it */
+	if (err == OK && (action == SQL_WATCH_FIRE || !found)) /* somebody resolved it */
 		err = fire(apply, alert, row);
-	if (action == SQLWATCH_NOTHING || err != OK) {
+	if (action == SQL_WATCH_NOTHING || err != OK) {
 		free(text); /* what was told last is what is compared with */
 		return err;
 	}
 	free(row->request);
 	row->request = text;
-	return row->id ? sqlwatch_update(d->store, row) : sqlwatch_insert(d->store, row);
+	return row->id ? sql_watch_update(d->store, row) : sql_watch_insert(d->store, row);
 }
 
 static enum err take(struct apply *apply, const struct alert *alert, json_t *request, bool fault)
 {
-	struct sqlwatch_row *row;
+	struct sql_watch_row *row;
 	size_t at;
 
 	row = find(apply, alert->subject, &at);
 	if (row && apply->seen[at])
 		return OK; /* the first row about something counts */
-	if (!row && apply->len >= SQLWATCH_FIRING_MAX && !fault) {
+	if (!row && apply->len >= SQL_WATCH_FIRING_MAX && !fault) {
 		problem_set(apply, "too many different alerts at a time");
 		return OK;
 	}
@@ -184,7 +184,7 @@ static enum err take(struct apply *apply, const struct alert *alert, json_t *req
 		apply->known = x_realloc(apply->known, (apply->len + 1) * sizeof(*apply->known));
 		apply->seen = x_realloc(apply->seen, (apply->len + 1) * sizeof(*apply->seen));
 		row = &apply->known[apply->len++];
-		*row = (struct sqlwatch_row){
+		*row = (struct sql_watch_row){
 		        .watch = x_strdup(apply->watch->name),
 		        .subject = x_strdup(alert->subject),
 		        .request = x_strdup(""),
@@ -199,7 +199,7 @@ static enum err take(struct apply *apply, const struct alert *alert, json_t *req
 static enum err take_row(struct apply *apply, const struct query_rows *rows, size_t i, bool *bad)
 {
 	const struct deliver *d = apply->d;
-	json_t *request = sqlwatch_request(d->config, apply->watch, rows, i);
+	json_t *request = sql_watch_request(d->config, apply->watch, rows, i);
 	struct alert_fault fault;
 	struct alert *alert;
 	enum err err = OK;
@@ -222,7 +222,7 @@ static enum err take_row(struct apply *apply, const struct query_rows *rows, siz
 static enum err take_problem(struct apply *apply, enum err code)
 {
 	const struct deliver *d = apply->d;
-	json_t *request = sqlwatch_fault_request(apply->watch, code, apply->report->problem);
+	json_t *request = sql_watch_fault_request(apply->watch, code, apply->report->problem);
 	struct alert_fault fault;
 	struct alert *alert;
 	enum err err = alert_parse(request, d->config, d->now_ms, &alert, &fault);
@@ -250,13 +250,13 @@ static enum err resolve_unseen(struct apply *apply, bool complete)
 	return err;
 }
 
-enum err sqlwatch_apply(const struct deliver *d, const struct sqlwatch *watch,
-        const struct sqlwatch_result *result, struct sqlwatch_report *report)
+enum err sql_watch_apply(const struct deliver *d, const struct sql_watch *watch,
+        const struct sql_watch_result *result, struct sql_watch_report *report)
 {
 	struct apply apply = {.d = d, .watch = watch, .report = report};
 	bool bad = false;
 	size_t i;
-	enum err err = sqlwatch_of(d->store, watch->name, &apply.known, &apply.len);
+	enum err err = sql_watch_of(d->store, watch->name, &apply.known, &apply.len);
 
 	report->events = json_array();
 	apply.seen = x_calloc(apply.len + 1, sizeof(*apply.seen));
@@ -274,13 +274,13 @@ enum err sqlwatch_apply(const struct deliver *d, const struct sqlwatch *watch,
 	if (err == OK)
 		err = resolve_unseen(&apply, result->code == OK && !bad && !result->rows->more);
 	for (i = 0; i < apply.len; i++)
-		sqlwatch_row_finish(&apply.known[i]);
+		sql_watch_row_finish(&apply.known[i]);
 	free(apply.known);
 	free(apply.seen);
 	return err;
 }
 
-static bool is_listed(const struct sqlwatch *list, size_t len, const char *name)
+static bool is_listed(const struct sql_watch *list, size_t len, const char *name)
 {
 	size_t i;
 
@@ -291,27 +291,27 @@ static bool is_listed(const struct sqlwatch *list, size_t len, const char *name)
 }
 
 static enum err forget_one(
-        const struct deliver *d, const char *name, struct sqlwatch_report *report)
+        const struct deliver *d, const char *name, struct sql_watch_report *report)
 {
-	struct sqlwatch_row *rows;
+	struct sql_watch_row *rows;
 	size_t len, i;
-	enum err err = sqlwatch_of(d->store, name, &rows, &len);
+	enum err err = sql_watch_of(d->store, name, &rows, &len);
 
 	for (i = 0; i < len; i++) {
 		if (err == OK)
 			err = resolve(d, &rows[i], report);
-		sqlwatch_row_finish(&rows[i]);
+		sql_watch_row_finish(&rows[i]);
 	}
 	free(rows);
 	return err;
 }
 
-enum err sqlwatch_forget(const struct deliver *d, const struct sqlwatch *list, size_t len,
-        struct sqlwatch_report *report)
+enum err sql_watch_forget(const struct deliver *d, const struct sql_watch *list, size_t len,
+        struct sql_watch_report *report)
 {
 	char **names;
 	size_t names_len, i;
-	enum err err = sqlwatch_names(d->store, &names, &names_len);
+	enum err err = sql_watch_names(d->store, &names, &names_len);
 
 	report->events = json_array();
 	for (i = 0; i < names_len; i++) {

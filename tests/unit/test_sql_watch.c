@@ -26,9 +26,9 @@ static void first_runs_are_soon_and_spread(void **state)
 	int64_t last_ms = 0;
 	size_t i;
 
-	assert_int_equal(sqlwatch_first_ms(0, 1, 5000), 6000);
+	assert_int_equal(sql_watch_first_ms(0, 1, 5000), 6000);
 	for (i = 0; i < 100; i++) {
-		int64_t ms = sqlwatch_first_ms(i, 100, 5000);
+		int64_t ms = sql_watch_first_ms(i, 100, 5000);
 
 		assert_true(ms > 5000 && ms <= 5000 + 10000 && ms >= last_ms + (i > 0));
 		last_ms = ms;
@@ -37,20 +37,21 @@ static void first_runs_are_soon_and_spread(void **state)
 
 static void due_by_every_with_clocks_that_jump(void **state)
 {
-	struct sqlwatch_times times = {.first_ms = 6000};
+	struct sql_watch_times times = {.first_ms = 6000};
 	const int64_t hour = CLOCK_HOUR_MS;
 
-	assert_int_equal(sqlwatch_due_ms(&times, hour, 5000), 6000);
-	assert_true(sqlwatch_due_ms(&times, hour, 7000) <= 7000);
-	assert_true(sqlwatch_due_ms(&times, hour, 6000 - 2 * hour) <= 6000 - 2 * hour);
+	assert_int_equal(sql_watch_due_ms(&times, hour, 5000), 6000);
+	assert_true(sql_watch_due_ms(&times, hour, 7000) <= 7000);
+	assert_true(sql_watch_due_ms(&times, hour, 6000 - 2 * hour) <= 6000 - 2 * hour);
 	times.last_ms = 10 * hour;
-	assert_int_equal(sqlwatch_due_ms(&times, hour, 10 * hour + 1), 11 * hour);
-	assert_int_equal(sqlwatch_due_ms(&times, 2 * hour, 10 * hour + 1), 12 * hour);
-	assert_true(sqlwatch_due_ms(&times, hour, 15 * hour) <= 15 * hour); /* slept */
-	assert_true(sqlwatch_due_ms(&times, hour, 9 * hour) <= 9 * hour);   /* set back */
+	assert_int_equal(sql_watch_due_ms(&times, hour, 10 * hour + 1), 11 * hour);
+	assert_int_equal(sql_watch_due_ms(&times, 2 * hour, 10 * hour + 1), 12 * hour);
+	assert_true(sql_watch_due_ms(&times, hour, 15 * hour) <= 15 * hour); /* slept */
+	assert_true(sql_watch_due_ms(&times, hour, 9 * hour) <= 9 * hour);   /* set back */
 	times.failed = true;
-	assert_int_equal(sqlwatch_due_ms(&times, hour, 10 * hour + 1), 10 * hour + CLOCK_MINUTE_MS);
-	assert_int_equal(sqlwatch_due_ms(&times, 1000, 10 * hour + 1), 10 * hour + 1000);
+	assert_int_equal(
+	        sql_watch_due_ms(&times, hour, 10 * hour + 1), 10 * hour + CLOCK_MINUTE_MS);
+	assert_int_equal(sql_watch_due_ms(&times, 1000, 10 * hour + 1), 10 * hour + 1000);
 }
 
 /* --- decisions ------------------------------------------------------------------------------ */
@@ -64,40 +65,42 @@ static void decisions(void **state)
 		int64_t told, tried, shown; /* ago; -1 = never */
 		bool changed, acked, reminded;
 		int64_t repeat;
-		enum sqlwatch_action action;
+		enum sql_watch_action action;
 	} table[] = {
-	        {false, 1, 1, -1, -1, -1, false, false, true, 24 * 3600000, SQLWATCH_FIRE},
+	        {false, 1, 1, -1, -1, -1, false, false, true, 24 * 3600000, SQL_WATCH_FIRE},
 	        {true, 1, 1, 3600000, 3600000, 3600000, false, false, true, 24 * 3600000,
-	                SQLWATCH_NOTHING},
+	                SQL_WATCH_NOTHING},
 	        /* new details: an edit, at most one a minute */
 	        {true, 1, 1, 3600000, 3600000, 3600000, true, false, true, 24 * 3600000,
-	                SQLWATCH_REFRESH},
+	                SQL_WATCH_REFRESH},
 	        {true, 1, 1, 3600000, 3600000, 59000, true, false, true, 24 * 3600000,
-	                SQLWATCH_NOTHING},
+	                SQL_WATCH_NOTHING},
 	        /* not forgotten */
-	        {true, 1, 1, 24 * 3600000, 0, 0, false, false, true, 24 * 3600000, SQLWATCH_FIRE},
-	        {true, 1, 1, 24 * 3600000, 0, 0, false, true, true, 24 * 3600000, SQLWATCH_NOTHING},
-	        {true, 1, 1, 24 * 3600000, 0, 0, false, false, true, 0, SQLWATCH_NOTHING},
-	        {true, 2, 2, 24 * 3600000, 0, 0, false, false, true, 24 * 3600000, SQLWATCH_TOUCH},
-	        {true, 2, 2, 24 * 3600000, 0, 0, false, false, false, 24 * 3600000, SQLWATCH_FIRE},
+	        {true, 1, 1, 24 * 3600000, 0, 0, false, false, true, 24 * 3600000, SQL_WATCH_FIRE},
+	        {true, 1, 1, 24 * 3600000, 0, 0, false, true, true, 24 * 3600000,
+	                SQL_WATCH_NOTHING},
+	        {true, 1, 1, 24 * 3600000, 0, 0, false, false, true, 0, SQL_WATCH_NOTHING},
+	        {true, 2, 2, 24 * 3600000, 0, 0, false, false, true, 24 * 3600000, SQL_WATCH_TOUCH},
+	        {true, 2, 2, 24 * 3600000, 0, 0, false, false, false, 24 * 3600000, SQL_WATCH_FIRE},
 	        /* another severity is news */
-	        {true, 1, 2, 1000, 1000, 1000, false, true, true, 0, SQLWATCH_FIRE},
-	        {true, 2, 1, 1000, 1000, 1000, false, false, true, 0, SQLWATCH_FIRE},
+	        {true, 1, 2, 1000, 1000, 1000, false, true, true, 0, SQL_WATCH_FIRE},
+	        {true, 2, 1, 1000, 1000, 1000, false, false, true, 0, SQL_WATCH_FIRE},
 	        /* silenced: tried again, not each second */
-	        {true, 1, 1, -1, 299000, 299000, true, false, true, 24 * 3600000, SQLWATCH_NOTHING},
-	        {true, 1, 1, -1, 300000, 300000, false, false, true, 0, SQLWATCH_FIRE},
+	        {true, 1, 1, -1, 299000, 299000, true, false, true, 24 * 3600000,
+	                SQL_WATCH_NOTHING},
+	        {true, 1, 1, -1, 300000, 300000, false, false, true, 0, SQL_WATCH_FIRE},
 	        /* the clock was set back since */
-	        {true, 1, 1, -3600000, 0, 0, false, false, true, 24 * 3600000, SQLWATCH_FIRE},
+	        {true, 1, 1, -3600000, 0, 0, false, false, true, 24 * 3600000, SQL_WATCH_FIRE},
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		struct sqlwatch_row row = {
+		struct sql_watch_row row = {
 		        .severity = table[i].was,
 		        .told_ms = table[i].told == -1 ? 0 : now - table[i].told,
 		        .tried_ms = now - table[i].tried,
 		        .shown_ms = now - table[i].shown,
 		};
-		struct sqlwatch_seen seen = {
+		struct sql_watch_seen seen = {
 		        .severity = (enum severity)table[i].is,
 		        .changed = table[i].changed,
 		        .acked = table[i].acked,
@@ -106,7 +109,7 @@ static void decisions(void **state)
 		        .reminded = table[i].reminded,
 		};
 
-		if (sqlwatch_decide(table[i].known ? &row : NULL, &seen) != table[i].action)
+		if (sql_watch_decide(table[i].known ? &row : NULL, &seen) != table[i].action)
 			fail_msg("row %zu of the table", i);
 	}
 }
@@ -128,20 +131,20 @@ static json_t *request_of(
 {
 	struct config *config = fixture_config(config_text);
 	struct query_rows rows = {(char **)names, columns, values, 1, false};
-	struct sqlwatch *list;
+	struct sql_watch *list;
 	struct alert_fault fault;
 	struct alert *alert;
 	json_t *request;
 	size_t len;
 
-	sqlwatch_list(config, &list, &len);
+	sql_watch_list(config, &list, &len);
 	assert_int_equal(len, 1);
-	request = sqlwatch_request(config, &list[0], &rows, 0);
+	request = sql_watch_request(config, &list[0], &rows, 0);
 	assert_non_null(request);
 	if (alert_parse(request, config, 0, &alert, &fault) != OK)
 		fail_msg("%s", fault.message);
 	alert_destroy(alert);
-	sqlwatch_list_free(list, len);
+	sql_watch_list_free(list, len);
 	config_unref(config);
 	return request;
 }
@@ -205,29 +208,29 @@ static void the_built_in_ones_are_there_with_a_database(void **state)
 {
 	struct config *config = fixture_config(
 	        "[call_monitor]\ndatabase = cm.db\nviolations_threshold = 7\nevery = 2h\n");
-	struct sqlwatch *list;
+	struct sql_watch *list;
 	struct query_ask ask;
 	size_t len;
 
-	sqlwatch_list(config, &list, &len);
+	sql_watch_list(config, &list, &len);
 	assert_int_equal(len, 2);
 	assert_string_equal(list[0].kind, "violations");
 	assert_string_equal(list[1].app, "call_monitor");
 	assert_int_equal(list[0].every_ms, 2 * CLOCK_HOUR_MS);
-	ask = sqlwatch_ask(&list[0], 2 * CLOCK_DAY_MS);
+	ask = sql_watch_ask(&list[0], 2 * CLOCK_DAY_MS);
 	assert_string_equal(ask.params[0].name, ":threshold");
 	assert_true(ask.params[0].real == 7);
 	assert_true(ask.params[1].real == (double)CLOCK_DAY_MS);
 	assert_true(ask.params[2].real == (double)(CLOCK_DAY_MS / 1000));
-	sqlwatch_list_free(list, len);
+	sql_watch_list_free(list, len);
 	config_unref(config);
 	config = fixture_config("[call_monitor]\ndatabase = cm.db\nviolations_sql = off\n");
-	sqlwatch_list(config, &list, &len);
+	sql_watch_list(config, &list, &len);
 	assert_int_equal(len, 1);
-	sqlwatch_list_free(list, len);
+	sql_watch_list_free(list, len);
 	config_unref(config);
 	config = fixture_config("");
-	sqlwatch_list(config, &list, &len);
+	sql_watch_list(config, &list, &len);
 	assert_int_equal(len, 0);
 	config_unref(config);
 }
@@ -240,10 +243,10 @@ static size_t found(struct world *w, const char *severity, int stock, ...)
 	const char *names[] = {"name", "stock", "severity"};
 	struct query_value values[3 * 300];
 	struct query_rows rows = {(char **)names, 3, values, 0, false};
-	struct sqlwatch_result result = {OK, "", &rows};
-	struct sqlwatch_report report = {0};
+	struct sql_watch_result result = {OK, "", &rows};
+	struct sql_watch_report report = {0};
 	struct deliver d = {.store = w->store, .config = w->config, .now_ms = w->now_ms};
-	struct sqlwatch *list;
+	struct sql_watch *list;
 	size_t len, events;
 	const char *name;
 	va_list args;
@@ -258,13 +261,13 @@ static size_t found(struct world *w, const char *severity, int stock, ...)
 		rows.rows++;
 	}
 	va_end(args);
-	sqlwatch_list(w->config, &list, &len);
+	sql_watch_list(w->config, &list, &len);
 	assert_int_equal(store_begin(w->store), OK);
-	assert_int_equal(sqlwatch_apply(&d, &list[0], &result, &report), OK);
+	assert_int_equal(sql_watch_apply(&d, &list[0], &result, &report), OK);
 	assert_int_equal(store_commit(w->store), OK);
 	events = json_array_size(report.events);
-	sqlwatch_report_finish(&report);
-	sqlwatch_list_free(list, len);
+	sql_watch_report_finish(&report);
+	sql_watch_list_free(list, len);
 	world_pass(w, 3000);
 	return events;
 }
@@ -272,20 +275,20 @@ static size_t found(struct world *w, const char *severity, int stock, ...)
 static size_t failed(struct world *w, enum err code, const char *why)
 {
 	struct query_rows rows = {0};
-	struct sqlwatch_result result = {code, why, &rows};
-	struct sqlwatch_report report = {0};
+	struct sql_watch_result result = {code, why, &rows};
+	struct sql_watch_report report = {0};
 	struct deliver d = {.store = w->store, .config = w->config, .now_ms = w->now_ms};
-	struct sqlwatch *list;
+	struct sql_watch *list;
 	size_t len, events;
 
-	sqlwatch_list(w->config, &list, &len);
+	sql_watch_list(w->config, &list, &len);
 	assert_int_equal(store_begin(w->store), OK);
-	assert_int_equal(sqlwatch_apply(&d, &list[0], &result, &report), OK);
+	assert_int_equal(sql_watch_apply(&d, &list[0], &result, &report), OK);
 	assert_int_equal(store_commit(w->store), OK);
 	assert_string_equal(report.problem, why);
 	events = json_array_size(report.events);
-	sqlwatch_report_finish(&report);
-	sqlwatch_list_free(list, len);
+	sql_watch_report_finish(&report);
+	sql_watch_list_free(list, len);
 	world_pass(w, 3000);
 	return events;
 }
@@ -435,32 +438,32 @@ static void a_flood_is_bounded(void **state)
 {
 	struct world *w = world_create(STOCK "[delivery]\nstorm = 0\n");
 	struct deliver d = {.store = w->store, .config = w->config, .now_ms = w->now_ms};
-	struct sqlwatch_row *known;
-	struct sqlwatch *list;
+	struct sql_watch_row *known;
+	struct sql_watch *list;
 	size_t len, known_len, round, i;
 
-	sqlwatch_list(w->config, &list, &len);
+	sql_watch_list(w->config, &list, &len);
 	for (round = 0; round < 4; round++) {
 		const char *names[] = {"name"};
 		struct query_value values[QUERY_ROWS_MAX];
 		struct query_rows rows = {(char **)names, 1, values, QUERY_ROWS_MAX, true};
-		struct sqlwatch_result result = {OK, "", &rows};
-		struct sqlwatch_report report = {0};
+		struct sql_watch_result result = {OK, "", &rows};
+		struct sql_watch_report report = {0};
 
 		for (i = 0; i < QUERY_ROWS_MAX; i++)
 			values[i] = integer((int64_t)(round * QUERY_ROWS_MAX + i));
 		assert_int_equal(store_begin(w->store), OK);
-		assert_int_equal(sqlwatch_apply(&d, &list[0], &result, &report), OK);
+		assert_int_equal(sql_watch_apply(&d, &list[0], &result, &report), OK);
 		assert_int_equal(store_commit(w->store), OK);
 		assert_true(report.problem[0]);
-		sqlwatch_report_finish(&report);
+		sql_watch_report_finish(&report);
 	}
-	assert_int_equal(sqlwatch_of(w->store, "stock", &known, &known_len), OK);
-	assert_in_range(known_len, SQLWATCH_FIRING_MAX, SQLWATCH_FIRING_MAX + 1);
+	assert_int_equal(sql_watch_of(w->store, "stock", &known, &known_len), OK);
+	assert_in_range(known_len, SQL_WATCH_FIRING_MAX, SQL_WATCH_FIRING_MAX + 1);
 	for (i = 0; i < known_len; i++)
-		sqlwatch_row_finish(&known[i]);
+		sql_watch_row_finish(&known[i]);
 	free(known);
-	sqlwatch_list_free(list, len);
+	sql_watch_list_free(list, len);
 	world_destroy(w);
 }
 
@@ -468,23 +471,23 @@ static void what_a_removed_watch_left_is_resolved(void **state)
 {
 	struct world *w = world_create(STOCK);
 	struct deliver d = {.store = w->store, .config = w->config, .now_ms = w->now_ms};
-	struct sqlwatch_report report = {0};
-	struct sqlwatch *list;
+	struct sql_watch_report report = {0};
+	struct sql_watch *list;
 	size_t len;
 
 	found(w, "warning", 3, "apple", "pear", NULL);
-	sqlwatch_list(w->config, &list, &len);
+	sql_watch_list(w->config, &list, &len);
 	assert_int_equal(store_begin(w->store), OK);
-	assert_int_equal(sqlwatch_forget(&d, list, len, &report), OK);
+	assert_int_equal(sql_watch_forget(&d, list, len, &report), OK);
 	assert_int_equal(json_array_size(report.events), 0);
-	sqlwatch_report_finish(&report);
-	assert_int_equal(sqlwatch_forget(&d, NULL, 0, &report), OK);
+	sql_watch_report_finish(&report);
+	assert_int_equal(sql_watch_forget(&d, NULL, 0, &report), OK);
 	assert_int_equal(json_array_size(report.events), 2);
-	sqlwatch_report_finish(&report);
+	sql_watch_report_finish(&report);
 	assert_int_equal(store_commit(w->store), OK);
 	world_pass(w, 3000);
 	assert_int_equal(found(w, "warning", 3, NULL), 0);
-	sqlwatch_list_free(list, len);
+	sql_watch_list_free(list, len);
 	world_destroy(w);
 }
 

@@ -1,5 +1,5 @@
 /*
- * watcher_room.c - see watcher_room.h.
+ * absence_room.c - see watcher_room.h.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -8,17 +8,17 @@
 #include "bot/base/text.h"
 #include "handlers/alerts/render.h"
 #include "handlers/oncall/tell.h"
-#include "handlers/heartbeats/watcher_room.h"
+#include "handlers/heartbeats/absence_room.h"
 #include "storage/state.h"
 #include "storage/undecrypted.h"
 
-#define STATE "vigil"         /* struct vigil */
+#define STATE "vigil"         /* struct absence */
 #define UNTOLD "vigil.untold" /* array of strings */
 #define TEXT_MAX 4096
 #define MARK_MS CLOCK_MINUTE_MS /* how often a sign of life is stored */
 #define STEPS_MAX 8             /* of deciding, in one go */
 
-void vigil_rule(struct vigil_rule *rule, const struct config *config)
+void absence_rule(struct absence_rule *rule, const struct config *config)
 {
 	schedule_daily(&rule->daily, config->heartbeat.at); /* checked with the config */
 	rule->grace_ms = config->heartbeat.grace_ms;
@@ -26,19 +26,19 @@ void vigil_rule(struct vigil_rule *rule, const struct config *config)
 
 /* --- stored ------------------------------------------------------------------------------- */
 
-enum err vigil_stored(struct store *store, struct vigil *vigil)
+enum err absence_stored(struct store *store, struct absence *absence)
 {
 	char *text = NULL;
 	enum err err = state_get(store, STATE, &text);
 
-	vigil_load(vigil, text);
+	absence_load(absence, text);
 	free(text);
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-static enum err save(struct store *store, const struct vigil *vigil)
+static enum err save(struct store *store, const struct absence *absence)
 {
-	char *text = vigil_dump(vigil);
+	char *text = absence_dump(absence);
 	enum err err = state_set(store, STATE, text);
 
 	free(text);
@@ -68,7 +68,7 @@ static enum err untold_write(struct store *store, const json_t *texts)
 	return err;
 }
 
-enum err vigil_told(struct store *store)
+enum err absence_told(struct store *store)
 {
 	return state_delete(store, UNTOLD);
 }
@@ -90,11 +90,11 @@ static const json_t *heartbeat_of(const struct config *config, const struct room
 }
 
 /* The bot says when it was due: its day should be ours. */
-static void compare_due(const struct vigil_rule *rule, const json_t *heartbeat, const char *date)
+static void compare_due(const struct absence_rule *rule, const json_t *heartbeat, const char *date)
 {
 	const json_t *due = json_object_get(heartbeat, "due_ms");
 	int64_t due_ms = json_integer_value(due);
-	char ours[VIGIL_DATE];
+	char ours[ABSENCE_DATE];
 
 	/* beyond the year 9999 no zone is asked */
 	if (!json_is_integer(due) || due_ms <= 0 || due_ms > INT64_C(253402300799000))
@@ -107,16 +107,16 @@ static void compare_due(const struct vigil_rule *rule, const json_t *heartbeat, 
 		        date);
 }
 
-enum err vigil_event(const struct command_env *env, const struct room_event *event)
+enum err absence_event(const struct command_env *env, const struct room_event *event)
 {
 	const json_t *heartbeat = heartbeat_of(env->config, event);
 	const char *date = json_string_value(json_object_get(heartbeat, "date"));
-	struct vigil_rule rule;
-	struct vigil vigil;
-	char before[VIGIL_DATE];
+	struct absence_rule rule;
+	struct absence absence;
+	char before[ABSENCE_DATE];
 	enum err err;
 
-	if (!vigil_is_date(date))
+	if (!absence_is_date(date))
 		return OK;
 	if (event->encrypted && !event->obey) {
 		log_warning("watch",
@@ -125,22 +125,22 @@ enum err vigil_event(const struct command_env *env, const struct room_event *eve
 		        date);
 		return OK;
 	}
-	vigil_rule(&rule, env->config);
-	err = vigil_stored(env->store, &vigil);
+	absence_rule(&rule, env->config);
+	err = absence_stored(env->store, &absence);
 	if (err != OK)
 		return err;
-	memcpy(before, vigil.seen, sizeof(before));
-	if (!vigil_heartbeat(&vigil, &rule, date, env->now_ms)) {
+	memcpy(before, absence.seen, sizeof(before));
+	if (!absence_heartbeat(&absence, &rule, date, env->now_ms)) {
 		log_warning("watch", "a heartbeat of %s is not taken: that day has not come", date);
 		return OK;
 	}
-	if (strcmp(before, vigil.seen) == 0)
+	if (strcmp(before, absence.seen) == 0)
 		return OK;
 	compare_due(&rule, heartbeat, date);
 	log_info("watch", "the heartbeat of %s is there", date);
 	json_array_append_new(
 	        env->happened, json_pack("{s:s, s:s}", "event", "heartbeat", "date", date));
-	return save(env->store, &vigil);
+	return save(env->store, &absence);
 }
 
 /* --- alarms ------------------------------------------------------------------------------- */
@@ -166,8 +166,8 @@ static void add_unread(struct buf *out, struct store *store)
 		        (long long)count);
 }
 
-static void write_text(struct buf *out, const struct config *config, enum vigil_action action,
-        const struct vigil *old, const struct vigil *now, const struct vigil_look *look,
+static void write_text(struct buf *out, const struct config *config, enum absence_action action,
+        const struct absence *old, const struct absence *now, const struct absence_look *look,
         int64_t now_ms)
 {
 	const char *sender = config->heartbeat.sender;
@@ -175,7 +175,7 @@ static void write_text(struct buf *out, const struct config *config, enum vigil_
 	char grace[16];
 
 	switch (action) {
-	case VIGIL_MISSING:
+	case ABSENCE_MISSING:
 		clock_format_duration(config->heartbeat.grace_ms, grace, sizeof(grace));
 		buf_printf(out,
 		        "🚨 no heartbeat of %s for %s\nIt was due at %s (%s), and %s later it "
@@ -192,14 +192,14 @@ static void write_text(struct buf *out, const struct config *config, enum vigil_
 		        ".\nThe bot, its machine or its homeserver may be down: alerts may "
 		        "not come through.");
 		break;
-	case VIGIL_BACK:
+	case ABSENCE_BACK:
 		buf_printf(out,
 		        "✅ %s is back: its heartbeat of %s is there\nThat of %s was missing; ",
 		        sender, now->seen, old->alarm);
 		add_time(out, "told at ", old->alarm_ms, now_ms);
 		buf_add_char(out, '.');
 		break;
-	case VIGIL_BLIND:
+	case ABSENCE_BLIND:
 		buf_printf(out,
 		        "⚠️ %s cannot be seen, so nobody knows about the heartbeat of %s\n",
 		        room->address, sender);
@@ -212,22 +212,22 @@ static void write_text(struct buf *out, const struct config *config, enum vigil_
 		        *look->problem ? look->problem : "the homeserver does not answer", 200,
 		        TEXT_FOLD_NEWLINES);
 		break;
-	case VIGIL_SIGHT:
+	case ABSENCE_SIGHT:
 		buf_printf(out, "✅ %s can be seen again\n", room->address);
 		add_time(out, "That it could not was told at ", old->blind_ms, now_ms);
 		buf_add_str(out, "; the heartbeat is watched again.");
 		break;
-	case VIGIL_NOTHING:
+	case ABSENCE_NOTHING:
 		break;
 	}
 }
 
 /* Into the room that is watched, and that of [meta] where it is another. */
-static enum err tell_rooms(const struct deliver *d, const char *text, enum vigil_action action)
+static enum err tell_rooms(const struct deliver *d, const char *text, enum absence_action action)
 {
 	const struct config *config = d->config;
 	char *const *mention =
-	        action == VIGIL_MISSING ? config->severity[SEVERITY_CRITICAL].mention : NULL;
+	        action == ABSENCE_MISSING ? config->severity[SEVERITY_CRITICAL].mention : NULL;
 	const char *other = config->meta.room;
 	enum err err = tell_room(d, config->heartbeat.room, text, mention, NULL);
 
@@ -237,37 +237,37 @@ static enum err tell_rooms(const struct deliver *d, const char *text, enum vigil
 }
 
 /* Tells one thing. *done: there was nothing more. */
-static enum err step(const struct deliver *d, const struct vigil_rule *rule,
-        const struct vigil_look *look, struct vigil *vigil, json_t *texts, bool *done)
+static enum err step(const struct deliver *d, const struct absence_rule *rule,
+        const struct absence_look *look, struct absence *absence, json_t *texts, bool *done)
 {
-	struct vigil old;
-	enum vigil_action action = vigil_decide(vigil, rule, d->now_ms, &old);
+	struct absence old;
+	enum absence_action action = absence_decide(absence, rule, d->now_ms, &old);
 	struct buf text;
 	enum err err = OK;
 
-	*done = action == VIGIL_NOTHING;
+	*done = action == ABSENCE_NOTHING;
 	if (*done)
 		return OK;
 	buf_init(&text, TEXT_MAX);
-	write_text(&text, d->config, action, &old, vigil, look, d->now_ms);
-	if (action == VIGIL_MISSING)
+	write_text(&text, d->config, action, &old, absence, look, d->now_ms);
+	if (action == ABSENCE_MISSING)
 		add_unread(&text, d->store);
-	log_write(action == VIGIL_BACK || action == VIGIL_SIGHT ? LOG_INFO : LOG_ERROR, "watch",
+	log_write(action == ABSENCE_BACK || action == ABSENCE_SIGHT ? LOG_INFO : LOG_ERROR, "watch",
 	        "%s", buf_str(&text));
-	if (action == VIGIL_MISSING || action == VIGIL_BACK)
+	if (action == ABSENCE_MISSING || action == ABSENCE_BACK)
 		err = tell_rooms(d, buf_str(&text), action);
 	json_array_append_new(texts, json_string(buf_str(&text)));
 	buf_finish(&text);
 	return err;
 }
 
-enum err vigil_tick(const struct deliver *d, const struct vigil_look *look, json_t **texts)
+enum err absence_tick(const struct deliver *d, const struct absence_look *look, json_t **texts)
 {
-	struct vigil vigil, stored;
-	struct vigil_rule rule;
+	struct absence absence, stored;
+	struct absence_rule rule;
 	size_t before;
 	bool done = false;
-	enum err err = vigil_stored(d->store, &vigil);
+	enum err err = absence_stored(d->store, &absence);
 
 	*texts = NULL;
 	if (err == OK)
@@ -275,18 +275,19 @@ enum err vigil_tick(const struct deliver *d, const struct vigil_look *look, json
 	if (err != OK)
 		return err;
 	before = json_array_size(*texts);
-	stored = vigil;
-	vigil_rule(&rule, d->config);
+	stored = absence;
+	absence_rule(&rule, d->config);
 	if (look->saw)
-		vigil_saw(&vigil, look->first, d->now_ms);
+		absence_saw(&absence, look->first, d->now_ms);
 	for (int i = 0; i < STEPS_MAX && err == OK && !done; i++)
-		err = step(d, &rule, look, &vigil, *texts, &done);
+		err = step(d, &rule, look, &absence, *texts, &done);
 	if (err == OK && json_array_size(*texts) > before)
 		err = untold_write(d->store, *texts);
 	/* the mark alone is no reason to write every few seconds */
-	if (err == OK && (look->saw || json_array_size(*texts) > before ||
-	                         vigil.ok_ms != stored.ok_ms || vigil.awake_ms != stored.awake_ms ||
-	                         vigil.mark_ms - stored.mark_ms >= MARK_MS))
-		err = save(d->store, &vigil);
+	if (err == OK &&
+	        (look->saw || json_array_size(*texts) > before || absence.ok_ms != stored.ok_ms ||
+	                absence.awake_ms != stored.awake_ms ||
+	                absence.mark_ms - stored.mark_ms >= MARK_MS))
+		err = save(d->store, &absence);
 	return err;
 }

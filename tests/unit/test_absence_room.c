@@ -1,6 +1,6 @@
 /*
- * test_watcher_room.c - the watcher over a real store: which events it takes for heartbeats, what it
- * tells where, and that a crash between two commits tells twice rather than never.
+ * test_absence_room.c - the watcher over a real store: which events it takes for heartbeats, what
+ * it tells where, and that a crash between two commits tells twice rather than never.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 #include "bot/base/clock.h"
 #include "bot/base/zone.h"
 #include "handlers/alerts/render.h"
-#include "handlers/heartbeats/watcher_room.h"
+#include "handlers/heartbeats/absence_room.h"
 #include "storage/undecrypted.h"
 #include "tests/unit/handlers_fixture.h"
 
@@ -31,12 +31,12 @@ static int64_t when(const char *text)
 static json_t *tick(struct world *w, const char *at, bool saw)
 {
 	struct deliver d = {.store = w->store, .config = w->config};
-	struct vigil_look look = {.saw = saw, .problem = saw ? "" : "no route\nto host"};
+	struct absence_look look = {.saw = saw, .problem = saw ? "" : "no route\nto host"};
 	json_t *texts;
 
 	w->now_ms = d.now_ms = when(at);
 	assert_int_equal(store_begin(w->store), OK);
-	assert_int_equal(vigil_tick(&d, &look, &texts), OK);
+	assert_int_equal(absence_tick(&d, &look, &texts), OK);
 	assert_int_equal(store_commit(w->store), OK);
 	return texts;
 }
@@ -52,7 +52,7 @@ static void tick_quiet(struct world *w, const char *at)
 static void told(struct world *w)
 {
 	assert_int_equal(store_begin(w->store), OK);
-	assert_int_equal(vigil_told(w->store), OK);
+	assert_int_equal(absence_told(w->store), OK);
 	assert_int_equal(store_commit(w->store), OK);
 }
 
@@ -70,7 +70,7 @@ static bool event(struct world *w, const struct room_event *base, const char *da
 
 	event.content = content;
 	assert_int_equal(store_begin(w->store), OK);
-	assert_int_equal(vigil_event(&env, &event), OK);
+	assert_int_equal(absence_event(&env, &event), OK);
 	assert_int_equal(store_commit(w->store), OK);
 	taken = json_array_size(happened) > 0;
 	json_decref(content);
