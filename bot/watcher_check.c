@@ -1,6 +1,6 @@
 /*
- * watcher_check.c - `watch --check`, see watcher.h: reads the watcher's database and nothing else, so
- * it can be called every minute, and with the homeserver down.
+ * watcher_check.c - `watch --check`, see watcher.h: reads the watcher's database and nothing else,
+ * so it can be called every minute, and with the homeserver down.
  */
 #include <jansson.h>
 #include <stdio.h>

@@ -154,9 +154,8 @@ enum err alerts_list(
 	enum err code;
 
 	sql_use(&sql, store, SQL_ALERTS, app != NULL ? ALERTS_LIST_APP : ALERTS_LIST);
-	if (app != NULL) {
+	if (app != NULL)
 		sql_bind_text(&sql, app);
-	}
 	sql_bind_int(&sql, limit > 0 ? limit : 0); /* a negative LIMIT would mean none */
 	code = sql_all_rows(&sql, &rows_type, &array, len);
 	*rows = array;
@@ -176,9 +175,8 @@ enum err alerts_where(struct store *store, int64_t id, char **event_id, int64_t 
 	sql_use(&sql, store, SQL_ALERTS, ALERTS_WHERE);
 	sql_bind_int(&sql, id);
 	code = sql_next(&sql);
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	*received_ms = sql_int(&sql, 0);
 	*sent_ms = sql_int(&sql, 1);
 	*aside = sql_int(&sql, 2) == OUTBOX_ASIDE; /* without an event NULL, read as 0 */
@@ -204,12 +202,10 @@ enum err alerts_count_since(struct store *store, int64_t since_ms, int64_t count
 	sql_use(&sql, store, SQL_ALERTS, ALERTS_COUNT_SINCE);
 	sql_bind_int(&sql, since_ms);
 	code = sql_next(&sql);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 3; i++)
 		counts[i] = code == OK ? sql_int(&sql, i) : 0;
-	}
-	if (code == OK) {
+	if (code == OK)
 		sql_end(&sql);
-	}
 	return code;
 }
 

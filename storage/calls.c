@@ -50,9 +50,8 @@ enum err calls_latency_p95(struct store *store, int64_t since_ms, int64_t *p95_m
 	sql_use(&sql, store, SQL_CALLS, CALLS_COUNT_SINCE);
 	sql_bind_int(&sql, since_ms);
 	code = sql_one_int(&sql, &count);
-	if (code != OK || count == 0) {
+	if (code != OK || count == 0)
 		return code;
-	}
 	sql_use(&sql, store, SQL_CALLS, CALLS_NTH_LATENCY);
 	sql_bind_int(&sql, since_ms);
 	sql_bind_int(&sql, (count * 95 + 99) / 100 - 1); /* nearest rank, counted from 0 */

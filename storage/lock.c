@@ -22,9 +22,8 @@ static enum err busy(int fd, const char *name, struct fault *fault)
 	ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
 	long pid = len > 0 ? strtol(text, NULL, 10) : 0;
 
-	if (pid <= 0) {
+	if (pid <= 0)
 		return fault_set(fault, ERR_BUSY, "%s: locked by another process", name);
-	}
 	return fault_set(fault, ERR_BUSY, "%s: locked by process %ld", name, pid);
 }
 

@@ -26,12 +26,10 @@ static enum err query_int(sqlite3 *db, const char *text, int64_t *value, struct 
 	int rc = sqlite3_prepare_v2(db, text, -1, &stmt, NULL);
 
 	*value = 0;
-	if (rc == SQLITE_OK) {
+	if (rc == SQLITE_OK)
 		rc = sqlite3_step(stmt);
-	}
-	if (rc == SQLITE_ROW) {
+	if (rc == SQLITE_ROW)
 		*value = sqlite3_column_int64(stmt, 0);
-	}
 	sqlite3_finalize(stmt);
 	return rc == SQLITE_ROW || rc == SQLITE_DONE ? OK : fail(db, text, rc, fault);
 }
@@ -42,21 +40,16 @@ enum err migrate_version(sqlite3 *db, int *version, struct fault *fault)
 	enum err code;
 
 	code = query_int(db, "PRAGMA user_version", &number, fault);
-	if (code == OK) {
+	if (code == OK)
 		code = query_int(db, "PRAGMA application_id", &id, fault);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = query_int(db, "SELECT count(*) FROM sqlite_schema", &tables, fault);
-	}
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
-	if (id != APPLICATION_ID && (tables > 0 || id != 0 || number != 0)) {
+	if (id != APPLICATION_ID && (tables > 0 || id != 0 || number != 0))
 		return fault_set(fault, ERR_UNSUPPORTED, "the database belongs to another program");
-	}
-	if (number < 0 || number > INT32_MAX) {
+	if (number < 0 || number > INT32_MAX)
 		return fault_set(fault, ERR_CORRUPT, "schema number %lld", (long long)number);
-	}
 	*version = (int)number;
 	return OK;
 }
@@ -79,9 +72,8 @@ static enum err step_run(sqlite3 *db, const char *text, int number, struct fault
 	snprintf(stamp, sizeof(stamp), "PRAGMA user_version = %d; PRAGMA application_id = %d",
 	        number, APPLICATION_ID);
 	code = exec(db, doing, "BEGIN IMMEDIATE", fault);
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	code = exec(db, doing, text, fault);
 	if (code == OK) {
 		code = query_int(
@@ -91,12 +83,10 @@ static enum err step_run(sqlite3 *db, const char *text, int number, struct fault
 		code = fault_set(fault, ERR_CORRUPT, "%s: %lld rows refer to nothing", doing,
 		        (long long)orphan);
 	}
-	if (code == OK) {
+	if (code == OK)
 		code = exec(db, doing, stamp, fault);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = exec(db, doing, "COMMIT", fault);
-	}
 	if (code != OK && !sqlite3_get_autocommit(db)) {
 		/* what failed is told already; without a commit nothing was kept in any case */
 		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
@@ -114,8 +104,7 @@ enum err migrate_run(sqlite3 *db, const char *const *steps, int steps_len, struc
 		        "the database has schema %d, this program knows %d: use the newer program",
 		        version, steps_len);
 	}
-	for (int i = version; code == OK && i < steps_len; i++) {
+	for (int i = version; code == OK && i < steps_len; i++)
 		code = step_run(db, steps[i], i + 1, fault);
-	}
 	return code;
 }

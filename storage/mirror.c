@@ -56,9 +56,8 @@ static void add_identifier(struct buf *buf, const char *name, size_t len)
 {
 	buf_add_char(buf, '"');
 	for (size_t i = 0; i < len; i++) {
-		if (name[i] == '"') {
+		if (name[i] == '"')
 			buf_add_char(buf, '"');
-		}
 		buf_add_char(buf, name[i]);
 	}
 	buf_add_char(buf, '"');
@@ -66,21 +65,17 @@ static void add_identifier(struct buf *buf, const char *name, size_t len)
 
 static int column_find(const char *name, size_t len)
 {
-	for (int i = 0; i < MIRROR_LEN; i++) {
-		if (strlen(names[i]) == len && memcmp(names[i], name, len) == 0) {
+	for (int i = 0; i < MIRROR_LEN; i++)
+		if (strlen(names[i]) == len && memcmp(names[i], name, len) == 0)
 			return i;
-		}
-	}
 	return -1;
 }
 
 static bool column_used(const struct calls_mirror *mirror, int column)
 {
-	for (int i = 0; i < mirror->len; i++) {
-		if ((int)mirror->columns[i] == column) {
+	for (int i = 0; i < mirror->len; i++)
+		if ((int)mirror->columns[i] == column)
 			return true;
-		}
-	}
 	return false;
 }
 
@@ -90,9 +85,8 @@ static void trim(const char **start, size_t *len)
 		++*start;
 		--*len;
 	}
-	while (*len > 0 && ((*start)[*len - 1] == ' ' || (*start)[*len - 1] == '\t')) {
+	while (*len > 0 && ((*start)[*len - 1] == ' ' || (*start)[*len - 1] == '\t'))
 		--*len;
-	}
 }
 
 /* One "ours=theirs". */
@@ -118,16 +112,14 @@ static enum err parse_pair(struct calls_mirror *mirror, struct buf *sql, const c
 		return fault_set(fault, ERR_INVALID, "column \"%.*s\" is not one of ours",
 		        (int)ours_len, ours);
 	}
-	if (column_used(mirror, column)) {
+	if (column_used(mirror, column))
 		return fault_set(fault, ERR_INVALID, "column \"%s\" is given twice", names[column]);
-	}
 	if (theirs_len == 0) {
 		return fault_set(fault, ERR_INVALID, "column \"%s\": the other name is missing",
 		        names[column]);
 	}
-	if (mirror->len > 0) {
+	if (mirror->len > 0)
 		buf_add_str(sql, ", ");
-	}
 	add_identifier(sql, theirs, theirs_len);
 	mirror->columns[mirror->len++] = (enum mirror_column)column;
 	return OK;
@@ -142,9 +134,8 @@ static enum err parse_columns(
 		size_t len = strcspn(columns, ",");
 
 		code = parse_pair(mirror, sql, columns, len, fault);
-		if (columns[len] == '\0') {
+		if (columns[len] == '\0')
 			break;
-		}
 		columns += len + 1;
 	}
 	return code;
@@ -165,13 +156,11 @@ enum err calls_mirror_create(struct calls_mirror **out, const char *database, co
 	code = parse_columns(mirror, &sql, columns, fault);
 	if (code == OK) {
 		buf_add_str(&sql, ") VALUES (");
-		for (int i = 0; i < mirror->len; i++) {
+		for (int i = 0; i < mirror->len; i++)
 			buf_add_str(&sql, i == 0 ? "?" : ", ?");
-		}
 		buf_add_str(&sql, ")");
-		if (sql.overflow) {
+		if (sql.overflow)
 			code = fault_set(fault, ERR_INVALID, "table and columns are too long");
-		}
 	}
 	*out = NULL;
 	if (code == OK) {
@@ -194,9 +183,8 @@ static void disconnect(struct calls_mirror *mirror)
 
 void calls_mirror_destroy(struct calls_mirror *mirror)
 {
-	if (mirror == NULL) {
+	if (mirror == NULL)
 		return;
-	}
 	disconnect(mirror);
 	free(mirror->database);
 	free(mirror->insert);
@@ -212,9 +200,8 @@ static enum err fail(struct calls_mirror *mirror, int rc, struct fault *fault)
 /* What is missing is told once, until it is there: text stays empty the other times. */
 static enum err missing(struct calls_mirror *mirror, struct fault *fault)
 {
-	if (mirror->told) {
+	if (mirror->told)
 		return fault_set(fault, ERR_NOT_FOUND, "%s", "");
-	}
 	mirror->told = true;
 	return fault_set(
 	        fault, ERR_NOT_FOUND, "%s: %s", mirror->database, sqlite3_errmsg(mirror->db));
@@ -228,18 +215,15 @@ static enum err connect(struct calls_mirror *mirror, struct fault *fault)
 	if (mirror->db != NULL &&
 	        sqlite3_file_control(mirror->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) ==
 	                SQLITE_OK &&
-	        moved) {
+	        moved)
 		disconnect(mirror); /* the file was replaced: the old one is nobody's any more */
-	}
 	if (mirror->db == NULL) {
 		rc = sqlite3_open_v2(mirror->database, &mirror->db,
 		        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
-		if (rc == SQLITE_OK) {
+		if (rc == SQLITE_OK)
 			rc = sqlite3_busy_timeout(mirror->db, BUSY_MS);
-		}
-		if (rc == SQLITE_OK) {
+		if (rc == SQLITE_OK)
 			rc = sqlite3_db_config(mirror->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-		}
 		if (rc != SQLITE_OK) {
 			return (rc & 0xff) == SQLITE_CANTOPEN ? missing(mirror, fault)
 			                                      : fail(mirror, rc, fault);
@@ -291,19 +275,16 @@ enum err calls_mirror_insert(
 	int rc = SQLITE_OK;
 
 	if (code == OK) {
-		for (int i = 0; rc == SQLITE_OK && i < mirror->len; i++) {
+		for (int i = 0; rc == SQLITE_OK && i < mirror->len; i++)
 			rc = bind(mirror, row, i);
-		}
-		if (rc == SQLITE_OK) {
+		if (rc == SQLITE_OK)
 			rc = sqlite3_step(mirror->stmt);
-		}
-		if (rc == SQLITE_DONE) {
+		if (rc == SQLITE_DONE)
 			mirror->told = false;
-		} else if (rc == SQLITE_ERROR) { /* the schema changed under the statement */
+		else if (rc == SQLITE_ERROR) /* the schema changed under the statement */
 			code = missing(mirror, fault);
-		} else {
+		else
 			code = fail(mirror, rc, fault);
-		}
 	}
 	if (mirror->stmt != NULL) {
 		/* reset repeats the failure of the step, which was told already */

@@ -88,9 +88,8 @@ static enum err txn_id_make(struct store *store, char out[TXN_ID_SIZE])
 		return ERR_IO;
 	}
 	memcpy(out, "mtb", at);
-	for (size_t i = 0; i < sizeof(random); i++, at += 2) {
+	for (size_t i = 0; i < sizeof(random); i++, at += 2)
 		snprintf(out + at, 3, "%02x", random[i]);
-	}
 	return OK;
 }
 
@@ -100,9 +99,8 @@ enum err outbox_insert(struct store *store, struct outbox_row *row)
 	struct sql sql;
 	enum err code = txn_id_make(store, txn_id);
 
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	free(row->txn_id);
 	row->txn_id = x_strdup(txn_id);
 	row->state = OUTBOX_QUEUED;
@@ -155,9 +153,8 @@ enum err outbox_counts(struct store *store, int64_t *waiting, int64_t *aside, in
 	*oldest_ms = 0;
 	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_COUNT_WAITING);
 	code = sql_next(&sql);
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	*waiting = sql_int(&sql, 0);
 	*oldest_ms = sql_int(&sql, 1);
 	sql_end(&sql);
@@ -185,9 +182,8 @@ static enum err requeue(struct store *store, int64_t id)
 	struct sql sql;
 	enum err code = txn_id_make(store, txn_id);
 
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_REQUEUE);
 	sql_bind_text(&sql, txn_id);
 	sql_bind_int(&sql, id);
@@ -210,12 +206,10 @@ enum err outbox_retry(struct store *store, int64_t id, int64_t *count)
 
 		sql_use(&sql, store, SQL_OUTBOX, OUTBOX_NEXT_ASIDE);
 		code = sql_one_int(&sql, &next);
-		if (code == OK) {
+		if (code == OK)
 			code = requeue(store, next);
-		}
-		if (code != OK) {
+		if (code != OK)
 			break;
-		}
 		++*count;
 	}
 	return code == ERR_NOT_FOUND ? OK : code;
@@ -234,12 +228,10 @@ enum err outbox_follow(struct store *store, const char *room, const char *room_i
 		sql_bind_text(&sql, room);
 		sql_bind_text(&sql, room_id);
 		code = sql_one_int(&sql, &next);
-		if (code == OK) {
+		if (code == OK)
 			code = requeue(store, next);
-		}
-		if (code != OK) {
+		if (code != OK)
 			break;
-		}
 		++*count;
 	}
 	return code == ERR_NOT_FOUND ? OK : code;

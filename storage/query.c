@@ -51,9 +51,8 @@ struct query *query_create(const struct query_ask *ask)
 
 void query_destroy(struct query *query)
 {
-	if (query == NULL) {
+	if (query == NULL)
 		return;
-	}
 	pthread_mutex_destroy(&query->mutex);
 	free((char *)query->ask.database);
 	free((char *)query->ask.sql);
@@ -64,9 +63,8 @@ void query_interrupt(struct query *query)
 {
 	pthread_mutex_lock(&query->mutex);
 	query->stopped = true;
-	if (query->db != NULL) {
+	if (query->db != NULL)
 		sqlite3_interrupt(query->db);
-	}
 	pthread_mutex_unlock(&query->mutex);
 }
 
@@ -94,12 +92,10 @@ static void publish(struct query *query, sqlite3 *db)
 
 void query_rows_finish(struct query_rows *rows)
 {
-	for (size_t i = 0; i < rows->columns; i++) {
+	for (size_t i = 0; i < rows->columns; i++)
 		free(rows->names[i]);
-	}
-	for (size_t i = 0; i < rows->columns * rows->rows; i++) {
+	for (size_t i = 0; i < rows->columns * rows->rows; i++)
 		free(rows->values[i].text);
-	}
 	free(rows->names);
 	free(rows->values);
 	*rows = (struct query_rows){0};
@@ -116,14 +112,12 @@ static enum err fail(struct query *query, sqlite3 *db, int rc, struct fault *fau
 {
 	const char *message = sqlite3_errmsg(db);
 
-	if (begins(message, "not authorized")) { /* comes with several codes */
+	if (begins(message, "not authorized")) /* comes with several codes */
 		rc = SQLITE_AUTH;
-	}
 	switch (rc & 0xff) {
 	case SQLITE_INTERRUPT:
-		if (!is_late(query)) {
+		if (!is_late(query))
 			return fault_set(fault, ERR_CANCELED, "canceled");
-		}
 		return fault_set(fault, ERR_TIMEOUT, "the query takes too long");
 	case SQLITE_AUTH:
 		return fault_set(fault, ERR_DENIED, "only a SELECT is allowed: %s", message);
@@ -184,9 +178,8 @@ static int restrict_connection(struct query *query, sqlite3 *db)
 	};
 	int rc = sqlite3_busy_timeout(db, BUSY_MS);
 
-	for (size_t i = 0; rc == SQLITE_OK && i < sizeof(settings) / sizeof(settings[0]); i++) {
+	for (size_t i = 0; rc == SQLITE_OK && i < sizeof(settings) / sizeof(settings[0]); i++)
 		rc = sqlite3_db_config(db, settings[i][0], settings[i][1], NULL);
-	}
 	sqlite3_limit(db, SQLITE_LIMIT_LENGTH, LENGTH_MAX);
 	sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
 	sqlite3_limit(db, SQLITE_LIMIT_WORKER_THREADS, 0);
@@ -208,16 +201,13 @@ static enum err open_as(
 	int rc = sqlite3_open_v2(
 	        name, db, flags | SQLITE_OPEN_READONLY | SQLITE_OPEN_EXRESCODE, NULL);
 
-	if (rc == SQLITE_OK) {
+	if (rc == SQLITE_OK)
 		rc = restrict_connection(query, *db);
-	}
-	if (rc != SQLITE_OK) {
+	if (rc != SQLITE_OK)
 		return fail(query, *db, rc, fault);
-	}
 	publish(query, *db);
-	if (is_stopped(query)) { /* before there was something to interrupt */
+	if (is_stopped(query)) /* before there was something to interrupt */
 		return fault_set(fault, ERR_CANCELED, "canceled");
-	}
 	return OK;
 }
 
@@ -236,9 +226,8 @@ static bool is_wal(sqlite3 *db)
 
 	if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
 	        file == NULL || file->pMethods == NULL ||
-	        file->pMethods->xRead(file, mode, sizeof(mode), HEADER_MODE) != SQLITE_OK) {
+	        file->pMethods->xRead(file, mode, sizeof(mode), HEADER_MODE) != SQLITE_OK)
 		return false;
-	}
 	return mode[1] == 2;
 }
 
@@ -297,9 +286,8 @@ static enum err open_rightly(struct query *query, sqlite3 **db, bool *lying, str
 	int64_t wal;
 
 	*lying = false;
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	if (!is_wal(*db)) {
 		int64_t soon_ms = clock_monotonic_ms() + QUERY_JOURNAL_MS;
 
@@ -307,9 +295,8 @@ static enum err open_rightly(struct query *query, sqlite3 **db, bool *lying, str
 		return OK;
 	}
 	wal = size_beside(query, "-wal");
-	if (wal >= 0 && size_beside(query, "-shm") >= 0) {
+	if (wal >= 0 && size_beside(query, "-shm") >= 0)
 		return OK;
-	}
 	if (wal > 0) {
 		return fault_set(fault, ERR_BUSY,
 		        "%s-wal was left in the middle of a write: its app must open it once",
@@ -324,9 +311,8 @@ static enum err open_rightly(struct query *query, sqlite3 **db, bool *lying, str
 
 static int bind(sqlite3_stmt *stmt, int index, double real)
 {
-	if (real >= -9e15 && real <= 9e15 && real == (double)(int64_t)real) {
+	if (real >= -9e15 && real <= 9e15 && real == (double)(int64_t)real)
 		return sqlite3_bind_int64(stmt, index, (int64_t)real);
-	}
 	return sqlite3_bind_double(stmt, index, real);
 }
 
@@ -337,16 +323,14 @@ static enum err bind_all(struct query *query, sqlite3_stmt *stmt, struct fault *
 		size_t k = 0;
 
 		while (k < query->ask.params_len &&
-		        (name == NULL || strcmp(query->ask.params[k].name, name) != 0)) {
+		        (name == NULL || strcmp(query->ask.params[k].name, name) != 0))
 			k++;
-		}
 		if (k == query->ask.params_len) {
 			return fault_set(fault, ERR_INVALID, "there is no parameter %s here",
 			        name != NULL ? name : "?");
 		}
-		if (bind(stmt, i, query->ask.params[k].real) != SQLITE_OK) {
+		if (bind(stmt, i, query->ask.params[k].real) != SQLITE_OK)
 			return fault_set(fault, ERR_INVALID, "%s: cannot be given", name);
-		}
 	}
 	return OK;
 }
@@ -357,24 +341,19 @@ static enum err prepare(struct query *query, sqlite3 *db, sqlite3_stmt **stmt, s
 	const char *rest = NULL;
 	int rc = sqlite3_prepare_v2(db, query->ask.sql, -1, stmt, &rest);
 
-	if (rc != SQLITE_OK) {
+	if (rc != SQLITE_OK)
 		return fail(query, db, rc, fault);
-	}
-	if (*stmt == NULL) {
+	if (*stmt == NULL)
 		return fault_set(fault, ERR_INVALID, "there is no SELECT in it");
-	}
 	rc = sqlite3_prepare_v2(db, rest, -1, &more, NULL);
 	sqlite3_finalize(more);
-	if (rc != SQLITE_OK || more != NULL) {
+	if (rc != SQLITE_OK || more != NULL)
 		return fault_set(fault, ERR_DENIED, "only one statement is allowed");
-	}
 	if (sqlite3_column_count(*stmt) == 0 || !sqlite3_stmt_readonly(*stmt) ||
-	        sqlite3_stmt_isexplain(*stmt)) {
+	        sqlite3_stmt_isexplain(*stmt))
 		return fault_set(fault, ERR_DENIED, "only a SELECT is allowed");
-	}
-	if (sqlite3_column_count(*stmt) > QUERY_COLUMNS_MAX) {
+	if (sqlite3_column_count(*stmt) > QUERY_COLUMNS_MAX)
 		return fault_set(fault, ERR_TOO_LARGE, "over %d columns", QUERY_COLUMNS_MAX);
-	}
 	return bind_all(query, *stmt, fault);
 }
 
@@ -389,14 +368,12 @@ static char *clean_text(const char *bytes, size_t len)
 		unsigned point;
 
 		used = text_decode(bytes, len, &point);
-		if (point == 0 || point == 0xFFFD) {
+		if (point == 0 || point == 0xFFFD)
 			buf_add_str(&out, "\xEF\xBF\xBD");
-		} else {
+		else
 			buf_add(&out, bytes, used);
-		}
-		if (out.overflow) {
+		if (out.overflow)
 			break;
-		}
 	}
 	return buf_take(&out);
 }
@@ -434,9 +411,8 @@ static void take_row(sqlite3_stmt *stmt, struct query_rows *rows)
 
 	rows->values = x_realloc(rows->values, (start + rows->columns) * sizeof(*rows->values));
 	memset(&rows->values[start], 0, rows->columns * sizeof(*rows->values));
-	for (size_t i = 0; i < rows->columns; i++) {
+	for (size_t i = 0; i < rows->columns; i++)
 		take_value(stmt, (int)i, &rows->values[start + i]);
-	}
 	rows->rows++;
 }
 
@@ -458,20 +434,17 @@ static enum err read_rows(
 	enum err code = prepare(query, db, &stmt, fault);
 	int rc = SQLITE_ROW;
 
-	if (code == OK) {
+	if (code == OK)
 		take_names(stmt, rows);
-	}
 	while (code == OK && rc == SQLITE_ROW && !rows->more) {
 		rc = sqlite3_step(stmt);
-		if (rc == SQLITE_ROW && rows->rows == QUERY_ROWS_MAX) {
+		if (rc == SQLITE_ROW && rows->rows == QUERY_ROWS_MAX)
 			rows->more = true;
-		} else if (rc == SQLITE_ROW) {
+		else if (rc == SQLITE_ROW)
 			take_row(stmt, rows);
-		}
 	}
-	if (code == OK && rc != SQLITE_ROW && rc != SQLITE_DONE) {
+	if (code == OK && rc != SQLITE_ROW && rc != SQLITE_DONE)
 		code = fail(query, db, rc, fault);
-	}
 	sqlite3_finalize(stmt);
 	return code;
 }
@@ -487,18 +460,15 @@ static enum err run_once(
 
 	trace_take(query, &before);
 	code = open_rightly(query, &db, &lying, fault);
-	if (code == OK) {
+	if (code == OK)
 		code = read_rows(query, db, rows, fault);
-	}
 	shut(query, &db);
 	trace_take(query, &after);
 	*again = lying && !trace_same(&before, &after);
-	if (*again && code != ERR_CANCELED) {
+	if (*again && code != ERR_CANCELED)
 		code = fault_set(fault, ERR_BUSY, "%s is being written to", query->ask.database);
-	}
-	if (code != OK) {
+	if (code != OK)
 		query_rows_finish(rows);
-	}
 	return code;
 }
 

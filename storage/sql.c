@@ -75,9 +75,8 @@ static enum err fail(struct store *store, const char *name, int rc)
 
 	snprintf(store->message, sizeof(store->message), "%s: %s (SQLite %d)", name,
 	        sqlite3_errmsg(store->db), rc);
-	if (store->in_transaction && store->lost == OK && sqlite3_get_autocommit(store->db)) {
+	if (store->in_transaction && store->lost == OK && sqlite3_get_autocommit(store->db))
 		store->lost = code;
-	}
 	return code;
 }
 
@@ -87,17 +86,15 @@ enum err sql_prepare_all(struct store *store)
 		const struct sql_statement *list = families[family];
 		size_t len = 0;
 
-		while (list[len].name != NULL) {
+		while (list[len].name != NULL)
 			len++;
-		}
 		store->stmts[family] = x_calloc(len, sizeof(sqlite3_stmt *));
 		for (size_t i = 0; i < len; i++) {
 			int rc = sqlite3_prepare_v3(store->db, list[i].text, -1,
 			        SQLITE_PREPARE_PERSISTENT, &store->stmts[family][i], NULL);
 
-			if (rc != SQLITE_OK) {
+			if (rc != SQLITE_OK)
 				return fail(store, list[i].name, rc);
-			}
 		}
 	}
 	return OK;
@@ -106,12 +103,10 @@ enum err sql_prepare_all(struct store *store)
 void sql_finalize_all(struct store *store)
 {
 	for (int family = 0; family < SQL_FAMILIES; family++) {
-		if (store->stmts[family] == NULL) {
+		if (store->stmts[family] == NULL)
 			continue;
-		}
-		for (size_t i = 0; families[family][i].name != NULL; i++) {
+		for (size_t i = 0; families[family][i].name != NULL; i++)
 			sqlite3_finalize(store->stmts[family][i]);
-		}
 		free(store->stmts[family]);
 		store->stmts[family] = NULL;
 	}
@@ -128,9 +123,8 @@ void sql_use(struct sql *sql, struct store *store, enum sql_family family, int s
 
 static void bound(struct sql *sql, int rc)
 {
-	if (sql->rc == SQLITE_OK) {
+	if (sql->rc == SQLITE_OK)
 		sql->rc = rc;
-	}
 }
 
 void sql_bind_int(struct sql *sql, int64_t value)
@@ -163,9 +157,8 @@ enum err sql_next(struct sql *sql)
 	int rc = sql->rc != SQLITE_OK ? sql->rc : sqlite3_step(sql->stmt);
 	enum err code;
 
-	if (rc == SQLITE_ROW) {
+	if (rc == SQLITE_ROW)
 		return OK;
-	}
 	code = rc == SQLITE_DONE ? ERR_NOT_FOUND : fail(sql->store, sql->name, rc);
 	sql_end(sql);
 	return code;
@@ -175,9 +168,8 @@ enum err sql_run(struct sql *sql)
 {
 	enum err code = sql_next(sql);
 
-	if (code == OK) { /* a row nobody asked for, as a PRAGMA may give */
+	if (code == OK) /* a row nobody asked for, as a PRAGMA may give */
 		sql_end(sql);
-	}
 	return code == ERR_NOT_FOUND ? OK : code;
 }
 
@@ -267,9 +259,8 @@ enum err sql_insert_row(struct sql *sql, const struct sql_rows *rows, void *row)
 
 	sql_bind_row(sql, rows, row);
 	code = sql_write(sql);
-	if (code == OK) {
+	if (code == OK)
 		*row_id(rows, row) = sqlite3_last_insert_rowid(sql->store->db);
-	}
 	return code;
 }
 
@@ -343,12 +334,10 @@ enum err sql_all_rows(struct sql *sql, const struct sql_rows *rows, void **array
 		}
 		++*len;
 	}
-	if (code == ERR_NOT_FOUND) {
+	if (code == ERR_NOT_FOUND)
 		return OK;
-	}
-	for (size_t i = 0; i < *len; i++) {
+	for (size_t i = 0; i < *len; i++)
 		sql_finish_row(rows, (char *)*array + i * rows->size);
-	}
 	free(*array);
 	*array = NULL;
 	*len = 0;
@@ -357,10 +346,8 @@ enum err sql_all_rows(struct sql *sql, const struct sql_rows *rows, void **array
 
 void sql_finish_row(const struct sql_rows *rows, void *row)
 {
-	for (size_t i = 0; i < rows->len; i++) {
-		if (rows->columns[i].type == SQL_TEXT || rows->columns[i].type == SQL_OPT) {
+	for (size_t i = 0; i < rows->len; i++)
+		if (rows->columns[i].type == SQL_TEXT || rows->columns[i].type == SQL_OPT)
 			free(*(char **)((char *)row + rows->columns[i].offset));
-		}
-	}
 	memset(row, 0, rows->size);
 }

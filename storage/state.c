@@ -94,9 +94,8 @@ static enum err room_one(struct sql *sql, struct room_row *row)
 	enum err code = sql_next(sql);
 
 	memset(row, 0, sizeof(*row));
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	code = room_read(sql, row);
 	sql_end(sql);
 	return code;
@@ -121,9 +120,8 @@ enum err rooms_put(struct store *store, const struct room_row *row)
 		sql_bind_text(&sql, row->address);
 		sql_bind_text(&sql, row->room_id);
 		code = sql_write(&sql);
-		if (code != OK) {
+		if (code != OK)
 			return code;
-		}
 	}
 	sql_use(&sql, store, SQL_STATE, ROOMS_PUT);
 	sql_bind_text(&sql, row->room_id);
@@ -136,9 +134,8 @@ enum err rooms_put(struct store *store, const struct room_row *row)
 
 void room_rows_free(struct room_row *rows, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++)
 		room_row_finish(&rows[i]);
-	}
 	free(rows);
 }
 
@@ -155,9 +152,8 @@ enum err rooms_encrypted(struct store *store, struct room_row **rows, size_t *le
 	while ((code = sql_next(&sql)) == OK) {
 		list = x_realloc(list, (used + 1) * sizeof(*list));
 		code = room_read(&sql, &list[used]);
-		if (code != OK) {
+		if (code != OK)
 			break;
-		}
 		used++;
 	}
 	sql_end(&sql);

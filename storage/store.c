@@ -46,14 +46,12 @@ static enum err folder_make(const char *path, struct fault *fault)
 	char *folder;
 	enum err code = OK;
 
-	if (slash == NULL || slash == path) {
+	if (slash == NULL || slash == path)
 		return OK;
-	}
 	folder = x_strndup(path, (size_t)(slash - path));
 	if (mkdir(folder, 0700) == 0) {
-		if (chmod(folder, 0700) != 0) {
+		if (chmod(folder, 0700) != 0)
 			code = fail_errno(folder, "chmod", fault);
-		}
 	} else if (errno != EEXIST) {
 		code = fail_errno(folder, "mkdir", fault);
 	}
@@ -72,21 +70,18 @@ static enum err file_make(const char *path, struct fault *fault)
 	enum err code = OK;
 
 	if (fd >= 0) {
-		if (fchmod(fd, 0600) != 0) {
+		if (fchmod(fd, 0600) != 0)
 			code = fail_errno(path, "chmod", fault);
-		}
 		close(fd);
 		return code;
 	}
-	if (errno != EEXIST) {
+	if (errno != EEXIST)
 		return fail_errno(path, "open", fault);
-	}
 	for (size_t i = 0; code == OK && i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
 		char *name = x_asprintf("%s%s", path, suffixes[i]);
 
-		if (chmod(name, 0600) != 0 && errno != ENOENT) {
+		if (chmod(name, 0600) != 0 && errno != ENOENT)
 			code = fail_errno(name, "chmod", fault);
-		}
 		free(name);
 	}
 	return code;
@@ -96,9 +91,8 @@ static enum err exec(struct store *store, const char *text, struct fault *fault)
 {
 	int rc = sqlite3_exec(store->db, text, NULL, NULL, NULL);
 
-	if (rc == SQLITE_OK) {
+	if (rc == SQLITE_OK)
 		return OK;
-	}
 	return fault_set(fault, sql_code(store->db, rc), "%s: %s (SQLite %d)", text,
 	        sqlite3_errmsg(store->db), rc);
 }
@@ -117,9 +111,8 @@ static enum err connect(struct store *store, const char *path, int flags, struct
 	if (sqlite3_busy_timeout(store->db, BUSY_MS) != SQLITE_OK ||
 	        sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL) != SQLITE_OK ||
 	        sqlite3_db_config(store->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL) != SQLITE_OK ||
-	        sqlite3_db_config(store->db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL) != SQLITE_OK) {
+	        sqlite3_db_config(store->db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL) != SQLITE_OK)
 		return fault_set(fault, ERR_IO, "open: SQLite refuses its settings");
-	}
 	return exec(store, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON", fault);
 }
 
@@ -130,9 +123,8 @@ static enum err wal_set(struct store *store, struct fault *fault)
 	int rc = sqlite3_prepare_v2(store->db, "PRAGMA journal_mode = WAL", -1, &stmt, NULL);
 	enum err code = OK;
 
-	if (rc == SQLITE_OK) {
+	if (rc == SQLITE_OK)
 		rc = sqlite3_step(stmt);
-	}
 	if (rc != SQLITE_ROW) {
 		code = fault_set(fault, sql_code(store->db, rc), "journal mode: %s (SQLite %d)",
 		        sqlite3_errmsg(store->db), rc);
@@ -169,9 +161,8 @@ static enum err prepare(struct store *store, struct fault *fault)
 
 	if (code == OK) {
 		code = sql_prepare_all(store);
-		if (code != OK) {
+		if (code != OK)
 			fault_set(fault, code, "%s", store->message);
-		}
 	}
 	return code;
 }
@@ -202,29 +193,23 @@ enum err store_open(struct store **out, const char *path, struct fault *fault)
 	struct store *store = store_new();
 	enum err code = folder_make(path, fault);
 
-	if (code == OK) {
+	if (code == OK)
 		code = lock_take(path, &store->lock_fd, fault);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = file_make(path, fault);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = connect(store, path, SQLITE_OPEN_READWRITE, fault);
-	}
 	if (code == OK) { /* first: what is another program's must not be changed at all */
 		int version;
 
 		code = migrate_version(store->db, &version, fault);
 	}
-	if (code == OK) {
+	if (code == OK)
 		code = settings(store, fault);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = migrate_run(store->db, migrations, migrations_len, fault);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = prepare(store, fault);
-	}
 	return opened(out, store, path, code, fault);
 }
 
@@ -239,33 +224,28 @@ enum err store_open_readonly(struct store **out, const char *path, struct fault 
 		return opened(out, store, path, code, fault);
 	}
 	code = connect(store, path, SQLITE_OPEN_READONLY, fault);
-	if (code == OK) {
+	if (code == OK)
 		code = migrate_version(store->db, &version, fault);
-	}
 	if (code == OK && version != migrations_len) {
 		code = fault_set(fault, ERR_UNSUPPORTED,
 		        "the database has schema %d, this program needs %d", version,
 		        migrations_len);
 	}
-	if (code == OK) {
+	if (code == OK)
 		code = prepare(store, fault);
-	}
 	return opened(out, store, path, code, fault);
 }
 
 void store_close(struct store *store)
 {
-	if (store == NULL) {
+	if (store == NULL)
 		return;
-	}
-	if (store->in_transaction) {
+	if (store->in_transaction)
 		store_rollback(store);
-	}
 	sql_finalize_all(store);
 	sqlite3_close_v2(store->db);
-	if (store->lock_fd >= 0) { /* after the database: the next daemon finds it closed */
+	if (store->lock_fd >= 0) /* after the database: the next daemon finds it closed */
 		close(store->lock_fd);
-	}
 	free(store);
 }
 
@@ -292,18 +272,16 @@ enum err store_commit(struct store *store)
 {
 	enum err code = store->lost != OK ? store->lost : run(store, STORE_COMMIT);
 
-	if (code != OK) {
+	if (code != OK)
 		store_rollback(store);
-	}
 	store->in_transaction = false;
 	return code;
 }
 
 void store_rollback(struct store *store)
 {
-	if (!sqlite3_get_autocommit(store->db)) {
+	if (!sqlite3_get_autocommit(store->db))
 		run(store, STORE_ROLLBACK); /* should it fail, nothing was committed all the same */
-	}
 	store->in_transaction = false;
 	store->lost = OK;
 }

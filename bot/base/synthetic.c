@@ -47,10 +47,9 @@ const char *synthetic_name(size_t index)
 
 bool synthetic_known(const char *name)
 {
-	for (size_t i = 0; i < KINDS_LEN; i++) {
+	for (size_t i = 0; i < KINDS_LEN; i++)
 		if (strcmp(kinds[i].name, name) == 0)
 			return true;
-	}
 	return strcmp(name, "all") == 0;
 }
 

@@ -283,10 +283,9 @@ static const struct command commands[] = {
 
 static const struct command *find_command(const char *verb)
 {
-	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
 		if (strcmp(commands[i].verb, verb) == 0)
 			return &commands[i];
-	}
 	return NULL;
 }
 
@@ -300,13 +299,12 @@ static int with_daemon(
 	int status;
 
 	buf_init(&report, REPORT_MAX);
-	if (config_load(config_path, &config, &report) != OK) {
+	if (config_load(config_path, &config, &report) != OK)
 		status = client_fail(EX_CONFIG, json, "%s", buf_str(&report));
-	} else if (client_open(&client, config->socket.path, &fault) != OK) {
+	else if (client_open(&client, config->socket.path, &fault) != OK)
 		status = client_fail(EX_UNAVAILABLE, json, "%s: does the daemon run?", fault.text);
-	} else {
+	else
 		status = command->run(client, request, json);
-	}
 	client_close(client);
 	config_unref(config);
 	buf_finish(&report);

@@ -137,10 +137,9 @@ static enum err add_key(
 		return fault_set(fault, ERR_INVALID, "status must be firing or resolved");
 	}
 	snprintf(key, sizeof(key), "%s", name);
-	for (char *c = key; *c; c++) {
+	for (char *c = key; *c; c++)
 		if (*c == '-')
 			*c = '_';
-	}
 	json_object_set_new(options->alert, key, string);
 	return OK;
 }
@@ -278,14 +277,13 @@ enum err send_options_parse(
 
 	*options = (struct send_options){.alert = json_object(), .timeout_ms = -1};
 	options_init(&parser, rows, argc, argv);
-	while (code == OK && (row = options_next(&parser)) != OPTIONS_END) {
+	while (code == OK && (row = options_next(&parser)) != OPTIONS_END)
 		if (row == OPTIONS_BAD)
 			code = fault_set(fault, ERR_INVALID, "%s", parser.message);
 		else if (row == OPTIONS_OPERAND)
 			add_text(options, parser.value);
 		else
 			code = take(options, (enum row)row, parser.value, fault);
-	}
 	if (code == OK)
 		code = check(options, fault);
 	return code;

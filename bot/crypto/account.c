@@ -27,9 +27,8 @@ enum err account_load(struct crypto *crypto, struct OlmAccount **out)
 	enum err code = crypto->store.get(crypto->store.arg, "machine", "account", &pickle);
 
 	*out = NULL;
-	if (code == ERR_NOT_FOUND) {
+	if (code == ERR_NOT_FOUND)
 		return ERR_CORRUPT;
-	}
 	return code == OK ? ol_account_load(out, &crypto->key, pickle) : code;
 }
 
@@ -83,9 +82,8 @@ enum err account_renew_device_keys(struct crypto *crypto)
 
 		ol_account_free(account);
 		code = identity_sign_device(crypto, keys);
-		if (code == OK || code == ERR_NOT_FOUND) {
+		if (code == OK || code == ERR_NOT_FOUND)
 			code = keep_put(crypto, "machine", "device_keys", keys);
-		}
 	}
 	return code;
 }
@@ -111,9 +109,8 @@ static json_t *signed_keys(
 		AUTO_TEXT name = x_asprintf("signed_curve25519:%s", id);
 		json_t *object = json_pack("{s:O}", "key", key);
 
-		if (fallback) {
+		if (fallback)
 			json_object_set_new(object, "fallback", json_true());
-		}
 		sign(crypto, account, object);
 		json_object_set_new(out, name, object);
 	}
@@ -128,9 +125,8 @@ static enum err upload(struct crypto *crypto, struct OlmAccount *account, bool d
 	json_t *body = json_pack("{s:o}", "one_time_keys", one_time);
 	enum err code = OK;
 
-	if (json_object_size(fallback) > 0) {
+	if (json_object_size(fallback) > 0)
 		json_object_set(body, "fallback_keys", fallback);
-	}
 	json_decref(fallback);
 	if (device_keys) {
 		json_t *keys = NULL;
@@ -159,18 +155,14 @@ enum err account_create(struct crypto *crypto, int64_t now_ms)
 	self = json_pack("{s:s, s:s}", "user", crypto->user_id, "device", crypto->device_id);
 	keys = make_device_keys(crypto, account);
 	code = account_save(crypto, account);
-	if (code == OK) {
+	if (code == OK)
 		code = keep_put(crypto, "machine", "self", self);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = keep_put(crypto, "machine", "keys", state);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = keep_put(crypto, "machine", "device_keys", keys);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = upload(crypto, account, true);
-	}
 	ol_account_free(account);
 	return code;
 }
@@ -189,9 +181,8 @@ static bool lists(const json_t *array, const char *text)
 	for (size_t i = 0; i < json_array_size(array); i++) {
 		const char *item = json_string_value(json_array_get(array, i));
 
-		if (item != NULL && strcmp(item, text) == 0) {
+		if (item != NULL && strcmp(item, text) == 0)
 			return true;
-		}
 	}
 	return false;
 }
@@ -211,9 +202,8 @@ static void top_up(struct OlmAccount *account, json_t *state, int64_t now_ms, co
 		missing = ONE_TIME_KEYS - (int64_t)json_object_size(unpublished) -
 		          (there < 0 || there > ONE_TIME_KEYS ? ONE_TIME_KEYS : there);
 	}
-	if (missing > 0) {
+	if (missing > 0)
 		ol_account_make_one_time_keys(account, (size_t)missing);
-	}
 	*changed = missing > 0 || json_object_size(unpublished) > 0;
 	if (json_is_true(json_object_get(state, "went_back")) ||
 	        (json_is_array(unused) && !lists(unused, "signed_curve25519") &&
@@ -233,16 +223,13 @@ enum err account_take_sync(struct crypto *crypto, int64_t now_ms, const json_t *
 	bool waits, changed = false, forget;
 	enum err code = request_waits(crypto, CRYPTO_KEYS_UPLOAD, NULL, &waits);
 
-	if (code != OK || waits) { /* what the server counted is older than what is under way */
+	if (code != OK || waits) /* what the server counted is older than what is under way */
 		return code;
-	}
 	code = keep_get_or_new(crypto, "machine", "keys", &state);
-	if (code == OK) {
+	if (code == OK)
 		code = account_load(crypto, &account);
-	}
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	top_up(account, state, now_ms, sync, &changed);
 	forget = js_int(state, "forget_ms") != 0 && now_ms >= js_int(state, "forget_ms");
 	if (forget) {
@@ -251,13 +238,11 @@ enum err account_take_sync(struct crypto *crypto, int64_t now_ms, const json_t *
 	}
 	if (changed || forget) {
 		code = account_save(crypto, account);
-		if (code == OK) {
+		if (code == OK)
 			code = keep_put(crypto, "machine", "keys", state);
-		}
 	}
-	if (code == OK && changed) {
+	if (code == OK && changed)
 		code = upload(crypto, account, !json_is_true(json_object_get(state, "uploaded")));
-	}
 	ol_account_free(account);
 	return code;
 }
@@ -268,18 +253,15 @@ static enum err mark_published(struct crypto *crypto, bool uploaded)
 	struct OlmAccount *account;
 	enum err code = account_load(crypto, &account);
 
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	ol_account_published(account);
 	code = account_save(crypto, account);
 	ol_account_free(account);
-	if (code == OK && uploaded) {
+	if (code == OK && uploaded)
 		code = keep_get_or_new(crypto, "machine", "keys", &state);
-	}
-	if (code != OK || !uploaded || json_is_true(json_object_get(state, "uploaded"))) {
+	if (code != OK || !uploaded || json_is_true(json_object_get(state, "uploaded")))
 		return code;
-	}
 	json_object_set_new(state, "uploaded", json_true());
 	code = keep_put(crypto, "machine", "keys", state);
 	/* a list that was asked for before does not show the device */
@@ -289,9 +271,8 @@ static enum err mark_published(struct crypto *crypto, bool uploaded)
 enum err account_uploaded(
         struct crypto *crypto, int64_t now_ms, const json_t *body, struct fault *fault)
 {
-	if (js_obj(body, "one_time_key_counts") == NULL) {
+	if (js_obj(body, "one_time_key_counts") == NULL)
 		return fault_set(fault, ERR_PROTO, "keys/upload: no one_time_key_counts");
-	}
 	return mark_published(crypto, true);
 }
 
@@ -315,13 +296,11 @@ enum err account_gone(struct crypto *crypto, int64_t now_ms)
 	bool waits;
 	enum err code = request_waits(crypto, CRYPTO_KEYS_UPLOAD, NULL, &waits);
 
-	if (code == OK) {
+	if (code == OK)
 		code = keep_get_or_new(crypto, "machine", "keys", &state);
-	}
 	if (code != OK || waits || !json_is_true(json_object_get(state, "uploaded")) ||
-	        now_ms - js_int(state, "gone_ms") < GONE_PAUSE_MS) {
+	        now_ms - js_int(state, "gone_ms") < GONE_PAUSE_MS)
 		return code;
-	}
 	json_object_set_new(state, "uploaded", json_false());
 	json_object_set_new(state, "gone_ms", json_integer(now_ms));
 	code = keep_put(crypto, "machine", "keys", state);
@@ -330,12 +309,10 @@ enum err account_gone(struct crypto *crypto, int64_t now_ms)
 		        "the homeserver had lost this device's keys (was it signed out?): they go "
 		        "up again");
 	}
-	if (code == OK) {
+	if (code == OK)
 		code = account_load(crypto, &account);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = upload(crypto, account, true);
-	}
 	ol_account_free(account);
 	return code;
 }

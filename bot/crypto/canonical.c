@@ -61,9 +61,8 @@ static bool add_object(struct buf *buf, const json_t *object, unsigned depth)
 	qsort(keys, len, sizeof(*keys), compare_keys);
 	buf_add_char(buf, '{');
 	for (size_t i = 0; good && i < len; i++) {
-		if (i > 0) {
+		if (i > 0)
 			buf_add_char(buf, ',');
-		}
 		add_string(buf, keys[i], strlen(keys[i]));
 		buf_add_char(buf, ':');
 		good = add_value(buf, json_object_get(object, keys[i]), depth + 1);
@@ -77,12 +76,10 @@ static bool add_array(struct buf *buf, const json_t *array, unsigned depth)
 {
 	buf_add_char(buf, '[');
 	for (size_t i = 0; i < json_array_size(array); i++) {
-		if (i > 0) {
+		if (i > 0)
 			buf_add_char(buf, ',');
-		}
-		if (!add_value(buf, json_array_get(array, i), depth + 1)) {
+		if (!add_value(buf, json_array_get(array, i), depth + 1))
 			return false;
-		}
 	}
 	buf_add_char(buf, ']');
 	return true;
@@ -90,9 +87,8 @@ static bool add_array(struct buf *buf, const json_t *array, unsigned depth)
 
 static bool add_value(struct buf *buf, const json_t *value, unsigned depth)
 {
-	if (value == NULL || depth > CANONICAL_DEPTH || buf->overflow) {
+	if (value == NULL || depth > CANONICAL_DEPTH || buf->overflow)
 		return false;
-	}
 	switch (json_typeof(value)) {
 	case JSON_OBJECT:
 		return add_object(buf, value, depth);
@@ -103,9 +99,8 @@ static bool add_value(struct buf *buf, const json_t *value, unsigned depth)
 		return true;
 	case JSON_INTEGER:
 		if (json_integer_value(value) > INTEGER_LIMIT ||
-		        json_integer_value(value) < -INTEGER_LIMIT) {
+		        json_integer_value(value) < -INTEGER_LIMIT)
 			return false;
-		}
 		buf_printf(buf, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 		return true;
 	case JSON_TRUE:
@@ -140,9 +135,8 @@ char *canonical_signed_part(const json_t *object)
 	json_t *copy;
 	char *text;
 
-	if (!json_is_object(object)) {
+	if (!json_is_object(object))
 		return NULL;
-	}
 	copy = json_copy((json_t *)object);
 	json_object_del(copy, "signatures");
 	json_object_del(copy, "unsigned");
@@ -182,9 +176,8 @@ bool canonical_verify(
 	char *text;
 	bool good;
 
-	if (signature == NULL || public_key == NULL) {
+	if (signature == NULL || public_key == NULL)
 		return false;
-	}
 	text = canonical_signed_part(object);
 	good = text != NULL && ol_verify(public_key, text, signature);
 	free(text);

@@ -48,9 +48,8 @@ enum err claim_put_off(
 	int64_t wait_ms;
 	enum err code = keep_get_or_new(crypto, "nokey", key, &row);
 
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	wait_ms = js_int(row, "wait_ms") * 2;
 	wait_ms = wait_ms < WAIT_FIRST_MS ? WAIT_FIRST_MS : wait_ms;
 	wait_ms = wait_ms > WAIT_MOST_MS ? WAIT_MOST_MS : wait_ms;
@@ -83,9 +82,8 @@ static const char *good_key(
 	json_object_foreach((json_t *)keys, name, object)
 	{
 		if (strncmp(name, "signed_curve25519:", 18) == 0 && ed25519 != NULL &&
-		        canonical_verify(object, user_id, signing_id, ed25519)) {
+		        canonical_verify(object, user_id, signing_id, ed25519))
 			return js_str(object, "key");
-		}
 	}
 	return NULL;
 }
@@ -98,9 +96,8 @@ static enum err send_dummy(
 	enum err code =
 	        sessions_encrypt(crypto, user_id, device_id, device, "m.dummy", nothing, &content);
 
-	if (code != OK) {
+	if (code != OK)
 		return code == ERR_NOT_FOUND ? OK : code;
-	}
 	return request_to_device(crypto, "m.room.encrypted",
 	        json_pack("{s:{s:o}}", user_id, device_id, content), NULL);
 }
@@ -114,13 +111,11 @@ static enum err take_key(struct crypto *crypto, int64_t now_ms, const char *user
 	const char *key, *curve25519;
 	enum err code = devices_row(crypto, user_id, &row);
 
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	device = js_obj(js_obj(row, "devices"), device_id);
-	if (device == NULL) { /* gone meanwhile */
+	if (device == NULL) /* gone meanwhile */
 		return OK;
-	}
 	key = good_key(keys, user_id, device_id, device);
 	curve25519 = devices_key(device, device_id, "curve25519");
 	if (key == NULL && json_object_size(keys) > 0) {
@@ -130,15 +125,12 @@ static enum err take_key(struct crypto *crypto, int64_t now_ms, const char *user
 		        "refused: a one-time key of %s's device %s is not signed by it", user_id,
 		        device_id);
 	}
-	if (code == OK) {
+	if (code == OK)
 		code = key != NULL ? sessions_begin(crypto, now_ms, curve25519, key) : ERR_INVALID;
-	}
-	if (code == ERR_INVALID) {
+	if (code == ERR_INVALID)
 		return claim_put_off(crypto, now_ms, user_id, device_id);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = keep_remove(crypto, "nokey", nokey);
-	}
 	return code == OK && dummy ? send_dummy(crypto, user_id, device_id, device) : code;
 }
 
@@ -151,18 +143,16 @@ enum err claim_answered(struct crypto *crypto, int64_t now_ms, const json_t *con
 	json_t *list, *any;
 	enum err code = OK;
 
-	if (keys == NULL) {
+	if (keys == NULL)
 		return fault_set(fault, ERR_PROTO, "keys/claim: no one_time_keys");
-	}
 	json_object_foreach((json_t *)js_obj(context, "devices"), user_id, list)
 	{
 		json_object_foreach(list, device_id, any)
 		{
 			code = take_key(crypto, now_ms, user_id, device_id,
 			        js_obj(js_obj(keys, user_id), device_id), dummy);
-			if (code != OK) {
+			if (code != OK)
 				return code;
-			}
 		}
 	}
 	return code;
@@ -179,9 +169,8 @@ enum err claim_refused(struct crypto *crypto, int64_t now_ms, const json_t *cont
 		{
 			enum err code = claim_put_off(crypto, now_ms, user_id, device_id);
 
-			if (code != OK) {
+			if (code != OK)
 				return code;
-			}
 		}
 	}
 	return OK;
@@ -193,12 +182,10 @@ enum err claim_mend(struct crypto *crypto, int64_t now_ms, const char *user_id,
 	AUTO_JSON row = NULL;
 	enum err code = keep_get(crypto, "wedged", curve25519, &row);
 
-	if (code == OK && now_ms - js_int(row, "at_ms") < MEND_PAUSE_MS) {
+	if (code == OK && now_ms - js_int(row, "at_ms") < MEND_PAUSE_MS)
 		return OK;
-	}
-	if (code != OK && code != ERR_NOT_FOUND) {
+	if (code != OK && code != ERR_NOT_FOUND)
 		return code;
-	}
 	json_decref(row);
 	row = json_pack("{s:s, s:s, s:I, s:b}", "user", user_id, "device", device_id, "at_ms",
 	        (json_int_t)now_ms, "due", 1);

@@ -20,12 +20,10 @@ static enum err dirty_put(struct crypto *crypto, const char *user_id)
 	int64_t epoch;
 	enum err code = epoch_bump(crypto);
 
-	if (code == OK) {
+	if (code == OK)
 		code = epoch_get(crypto, &epoch);
-	}
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	row = json_pack("{s:I}", "seq", (json_int_t)epoch);
 	return keep_put(crypto, "dirty", user_id, row);
 }
@@ -42,9 +40,8 @@ enum err devices_track(struct crypto *crypto, const char *user_id)
 	enum err code = devices_row(crypto, user_id, &row);
 
 	followed = json_is_true(json_object_get(row, "followed"));
-	if (code != OK || (followed && !devices_is_stranger(row))) {
+	if (code != OK || (followed && !devices_is_stranger(row)))
 		return code;
-	}
 	json_object_set_new(row, "followed", json_true());
 	json_object_del(row, "guest_ms");
 	code = keep_put(crypto, "user", user_id, row);
@@ -56,9 +53,8 @@ enum err devices_track_guest(struct crypto *crypto, int64_t now_ms, const char *
 	AUTO_JSON row = NULL;
 	enum err code = devices_row(crypto, user_id, &row);
 
-	if (code != OK || json_is_true(json_object_get(row, "followed"))) {
+	if (code != OK || json_is_true(json_object_get(row, "followed")))
 		return code;
-	}
 	json_object_set_new(row, "followed", json_true());
 	json_object_set_new(row, "guest_ms", json_integer(now_ms));
 	code = keep_put(crypto, "user", user_id, row);
@@ -75,9 +71,8 @@ enum err devices_mark_dirty(struct crypto *crypto, const char *user_id)
 	AUTO_JSON row = NULL;
 	enum err code = devices_row(crypto, user_id, &row);
 
-	if (code != OK || !json_is_true(json_object_get(row, "followed"))) {
+	if (code != OK || !json_is_true(json_object_get(row, "followed")))
 		return code;
-	}
 	return dirty_put(crypto, user_id);
 }
 
@@ -88,9 +83,8 @@ static enum err unfollow(struct crypto *crypto, const char *user_id)
 	enum err code = devices_row(crypto, user_id, &row);
 
 	if (code != OK || !json_is_true(json_object_get(row, "followed")) ||
-	        strcmp(user_id, crypto->user_id) == 0) {
+	        strcmp(user_id, crypto->user_id) == 0)
 		return code;
-	}
 	json_object_del(row, "followed");
 	json_object_del(row, "guest_ms");
 	code = keep_put(crypto, "user", user_id, row);
@@ -123,9 +117,8 @@ enum err crypto_lists_missed(struct crypto *crypto)
 	size_t len;
 	enum err code = keep_list(crypto, "user", "", &items, &len);
 
-	for (size_t i = 0; code == OK && i < len; i++) {
+	for (size_t i = 0; code == OK && i < len; i++)
 		code = devices_mark_dirty(crypto, items[i].key);
-	}
 	crypto_items_free(items, len);
 	return code;
 }
@@ -148,9 +141,8 @@ enum err devices_query(struct crypto *crypto, int64_t now_ms)
 	bool waits;
 	enum err code = request_waits(crypto, CRYPTO_KEYS_QUERY, NULL, &waits);
 
-	if (code != OK || waits) {
+	if (code != OK || waits)
 		return code;
-	}
 	code = keep_list(crypto, "dirty", "", &items, &len);
 	for (size_t i = 0; i < len && json_object_size(users) < QUERY_USERS; i++) {
 		AUTO_JSON dirty = json_loads(items[i].value, 0, NULL);
@@ -161,9 +153,8 @@ enum err devices_query(struct crypto *crypto, int64_t now_ms)
 		}
 	}
 	crypto_items_free(items, len);
-	if (code != OK || json_object_size(users) == 0) {
+	if (code != OK || json_object_size(users) == 0)
 		return code;
-	}
 	return request_add(crypto, CRYPTO_KEYS_QUERY,
 	        json_pack("{s:O, s:i}", "device_keys", users, "timeout", QUERY_TIMEOUT_MS),
 	        json_pack("{s:O}", "users", seqs), "POST", "/v3/keys/query");
@@ -176,9 +167,8 @@ static enum err put_off(struct crypto *crypto, int64_t now_ms, const char *user_
 	int64_t wait_ms;
 	enum err code = keep_get(crypto, "dirty", user_id, &dirty);
 
-	if (code != OK) {
+	if (code != OK)
 		return code == ERR_NOT_FOUND ? OK : code;
-	}
 	wait_ms = js_int(dirty, "wait_ms") * 2;
 	wait_ms = wait_ms < WAIT_FIRST_MS ? WAIT_FIRST_MS : wait_ms;
 	wait_ms = wait_ms > WAIT_MOST_MS ? WAIT_MOST_MS : wait_ms;
@@ -197,9 +187,8 @@ enum err devices_unanswered(struct crypto *crypto, int64_t now_ms, const json_t 
 	{
 		enum err code = put_off(crypto, now_ms, user_id);
 
-		if (code != OK) {
+		if (code != OK)
 			return code;
-		}
 	}
 	return OK;
 }
@@ -212,9 +201,8 @@ static enum err settle(
 	enum err code = keep_get(crypto, "dirty", user_id, &dirty);
 	bool current = code == OK && js_int(dirty, "seq") == seq;
 
-	if (code != OK && code != ERR_NOT_FOUND) {
+	if (code != OK && code != ERR_NOT_FOUND)
 		return code;
-	}
 	code = current ? keep_remove(crypto, "dirty", user_id) : OK;
 	/* last, as it may find that the list must be asked for once more */
 	return code == OK ? devices_take_answer(crypto, now_ms, user_id, body, current) : code;
@@ -234,19 +222,16 @@ enum err devices_queried(struct crypto *crypto, int64_t now_ms, const json_t *co
 	json_t *seq;
 	enum err code = OK;
 
-	if (js_obj(body, "device_keys") == NULL) {
+	if (js_obj(body, "device_keys") == NULL)
 		return fault_set(fault, ERR_PROTO, "keys/query: no device_keys");
-	}
 	json_object_foreach((json_t *)js_obj(context, "users"), user_id, seq)
 	{
-		if (server_failed(body, user_id)) {
+		if (server_failed(body, user_id))
 			code = put_off(crypto, now_ms, user_id);
-		} else {
+		else
 			code = settle(crypto, now_ms, user_id, json_integer_value(seq), body);
-		}
-		if (code != OK) {
+		if (code != OK)
 			break;
-		}
 	}
 	return code;
 }
@@ -287,15 +272,12 @@ enum crypto_sender devices_judge(const json_t *row, const json_t *device)
 {
 	const char *verified = js_str(row, "verified"), *pin = js_str(row, "pin");
 
-	if (device == NULL) {
+	if (device == NULL)
 		return CRYPTO_SENDER_UNKNOWN;
-	}
-	if (js_str(row, "changed") != NULL) {
+	if (js_str(row, "changed") != NULL)
 		return CRYPTO_SENDER_CHANGED;
-	}
-	if (!json_is_true(json_object_get(device, "signed"))) {
+	if (!json_is_true(json_object_get(device, "signed")))
 		return CRYPTO_SENDER_UNSIGNED;
-	}
 	return verified != NULL && pin != NULL && strcmp(verified, pin) == 0
 	               ? CRYPTO_SENDER_VERIFIED
 	               : CRYPTO_SENDER_CROSS_SIGNED;
@@ -322,14 +304,12 @@ enum err devices_pin(struct crypto *crypto, const char *user_id, const char *mas
 	if (code == OK) {
 		json_object_set_new(row, "pin", json_string(master));
 		json_object_del(row, "changed");
-		if (strcmp(user_id, crypto->user_id) == 0) { /* it is our own */
+		if (strcmp(user_id, crypto->user_id) == 0) /* it is our own */
 			json_object_set_new(row, "verified", json_string(master));
-		}
 		code = keep_put(crypto, "user", user_id, row);
 	}
-	if (code == OK) {
+	if (code == OK)
 		code = devices_mark_dirty(crypto, user_id);
-	}
 	return code;
 }
 
@@ -365,9 +345,8 @@ enum err devices_verified(struct crypto *crypto, json_t **out)
 		verified = js_str(row, "verified");
 		pin = js_str(row, "pin");
 		if (verified != NULL && pin != NULL && strcmp(verified, pin) == 0 &&
-		        js_str(row, "changed") == NULL) {
+		        js_str(row, "changed") == NULL)
 			json_array_append_new(*out, json_string(items[i].key));
-		}
 	}
 	crypto_items_free(items, len);
 	return code;
@@ -380,13 +359,11 @@ enum err crypto_identity_accept(
 	enum err code = devices_row(crypto, user_id, &row);
 	const char *changed = js_str(row, "changed");
 
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	if (changed == NULL || strcmp(changed, master_key) != 0 ||
-	        strcmp(user_id, crypto->user_id) == 0) {
+	        strcmp(user_id, crypto->user_id) == 0)
 		return ERR_NOT_FOUND;
-	}
 	code = devices_pin(crypto, user_id, master_key);
 	return code == OK ? notice_remove(crypto, master_key) : code;
 }

@@ -22,9 +22,8 @@ const char *devices_only_key(const json_t *object)
 	void *first = json_object_iter((json_t *)keys);
 	const char *id, *key;
 
-	if (json_object_size(keys) != 1) {
+	if (json_object_size(keys) != 1)
 		return NULL;
-	}
 	id = json_object_iter_key(first);
 	key = json_string_value(json_object_iter_value(first));
 	return key != NULL && strlen(key) == OL_KEY_SIZE - 1 && strncmp(id, "ed25519:", 8) == 0 &&
@@ -39,15 +38,13 @@ static const char *cross_key(const json_t *object, const char *user_id, const ch
 	const json_t *usages = json_object_get(object, "usage");
 	const char *owner = js_str(object, "user_id");
 
-	if (owner == NULL || strcmp(owner, user_id) != 0) {
+	if (owner == NULL || strcmp(owner, user_id) != 0)
 		return NULL;
-	}
 	for (size_t i = 0; i < json_array_size(usages); i++) {
 		const char *text = json_string_value(json_array_get(usages, i));
 
-		if (text != NULL && strcmp(text, usage) == 0) {
+		if (text != NULL && strcmp(text, usage) == 0)
 			return devices_only_key(object);
-		}
 	}
 	return NULL;
 }
@@ -82,9 +79,8 @@ static bool same_keys(const json_t *a, const json_t *b, const char *device_id)
 		const char *key_a = devices_key(a, device_id, algorithms[i]);
 		const char *key_b = devices_key(b, device_id, algorithms[i]);
 
-		if (key_a == NULL || key_b == NULL || strcmp(key_a, key_b) != 0) {
+		if (key_a == NULL || key_b == NULL || strcmp(key_a, key_b) != 0)
 			return false;
-		}
 	}
 	return true;
 }
@@ -105,9 +101,8 @@ static enum err take_devices(struct crypto *crypto, const char *user_id, const j
 		AUTO_JSON device = NULL;
 		AUTO_TEXT what = x_asprintf("device %s %s", user_id, device_id);
 
-		if (code != OK || json_object_size(devices) >= DEVICES_MAX) {
+		if (code != OK || json_object_size(devices) >= DEVICES_MAX)
 			break;
-		}
 		if (!devices_keys_are_good(keys, user_id, device_id)) {
 			code = notice_add(crypto, what,
 			        "refused: %s's device %s is not signed by its own key", user_id,
@@ -183,9 +178,8 @@ static enum err take_identity(struct crypto *crypto, const char *user_id, const 
 		                         user_id);
 	}
 	code = take_master(crypto, user_id, master, master_key, row, &taken);
-	if (code != OK || !taken || self_key == NULL) {
+	if (code != OK || !taken || self_key == NULL)
 		return code;
-	}
 	if (!signed_by(signing, user_id, master_key)) {
 		AUTO_TEXT what = x_asprintf("self-signing %s", user_id);
 
@@ -232,12 +226,10 @@ static enum err take_own(struct crypto *crypto, int64_t now_ms, const json_t *ro
 		        "the homeserver shows other keys for this device: if the database is new, "
 		        "log in anew, since a device's keys never change");
 	}
-	if (code == OK && mine == NULL && current) {
+	if (code == OK && mine == NULL && current)
 		code = account_gone(crypto, now_ms);
-	}
-	if (code != OK || !current) {
+	if (code != OK || !current)
 		return code;
-	}
 	return identity_seen(crypto, now_ms, json_is_true(json_object_get(mine, "signed")));
 }
 
@@ -249,25 +241,21 @@ enum err devices_take_answer(struct crypto *crypto, int64_t now_ms, const char *
 	const char *self = NULL;
 	enum err code = devices_row(crypto, user_id, &row);
 
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	before = json_deep_copy(row);
 	code = take_identity(crypto, user_id, body, row, &self);
 	if (code == OK) {
 		code = take_devices(
 		        crypto, user_id, js_obj(js_obj(body, "device_keys"), user_id), self, row);
 	}
-	if (code == OK) {
+	if (code == OK)
 		code = take_verified(crypto, user_id, row);
-	}
 	json_object_set_new(row, "queried", json_true());
-	if (code == OK && !json_equal(before, row)) {
+	if (code == OK && !json_equal(before, row))
 		code = keep_put(crypto, "user", user_id, row);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = epoch_bump(crypto);
-	}
 	return code == OK && strcmp(user_id, crypto->user_id) == 0
 	               ? take_own(crypto, now_ms, row, current)
 	               : code;

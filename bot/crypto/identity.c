@@ -37,10 +37,9 @@ enum err identity_seeds(struct crypto *crypto, uint8_t seeds[IDENTITY_SEEDS_LEN]
 	AUTO_JSON row = NULL;
 	enum err code = row_get(crypto, &row);
 
-	if (code == OK && !keep_unseal(crypto, SEAL_PURPOSE, js_str(row, "seeds"), seeds,
-	                          IDENTITY_SEEDS_LEN)) {
+	if (code == OK &&
+	        !keep_unseal(crypto, SEAL_PURPOSE, js_str(row, "seeds"), seeds, IDENTITY_SEEDS_LEN))
 		code = ERR_CORRUPT;
-	}
 	return code;
 }
 
@@ -51,9 +50,8 @@ static enum err signing_open(struct crypto *crypto, enum identity_key which,
 	enum err code = identity_seeds(crypto, seeds);
 
 	*out = NULL;
-	if (code == OK) {
+	if (code == OK)
 		*out = ol_signing_create(seeds + (size_t)which * OL_SEED_LEN, public_key);
-	}
 	explicit_bzero(seeds, sizeof(seeds));
 	return code;
 }
@@ -119,12 +117,10 @@ enum err identity_adopt(
 	char master[OL_KEY_SIZE];
 	enum err code = row_put(crypto, row);
 
-	if (code == OK) {
+	if (code == OK)
 		code = identity_public(crypto, IDENTITY_MASTER, master);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = devices_pin(crypto, crypto->user_id, master);
-	}
 	return code == OK ? account_renew_device_keys(crypto) : code;
 }
 
@@ -135,18 +131,16 @@ enum err crypto_bootstrap(struct crypto *crypto, int64_t now_ms, struct fault *f
 	enum crypto_identity identity;
 	enum err code = crypto_status(crypto, &status);
 
-	if (code != OK) {
+	if (code != OK)
 		return fault_set(fault, code, "%s", err_text(code));
-	}
 	identity = status.identity;
 	crypto_status_finish(&status);
 	if (identity == CRYPTO_IDENTITY_UNKNOWN) {
 		return fault_set(fault, ERR_BUSY,
 		        "the homeserver has not yet told which keys the account has");
 	}
-	if (identity != CRYPTO_IDENTITY_NONE) {
+	if (identity != CRYPTO_IDENTITY_NONE)
 		return fault_set(fault, ERR_EXISTS, "the account has cross-signing keys");
-	}
 	prim_random(seeds, sizeof(seeds));
 	code = identity_adopt(crypto, seeds, false);
 	explicit_bzero(seeds, sizeof(seeds));
@@ -165,9 +159,8 @@ static enum err upload_keys(struct crypto *crypto)
 		json_t *object = NULL;
 
 		code = key_object(crypto, (enum identity_key)i, &object);
-		if (code == OK && i != IDENTITY_MASTER) {
+		if (code == OK && i != IDENTITY_MASTER)
 			code = sign(crypto, IDENTITY_MASTER, object);
-		}
 		json_object_set_new(body, names[i], object);
 	}
 	if (code == OK) {
@@ -184,18 +177,14 @@ static enum err upload_signatures(struct crypto *crypto)
 	char public_key[OL_KEY_SIZE];
 	enum err code = account_device_keys(crypto, &device);
 
-	if (code == OK) {
+	if (code == OK)
 		code = key_object(crypto, IDENTITY_MASTER, &master);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = account_sign(crypto, master);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = identity_public(crypto, IDENTITY_MASTER, public_key);
-	}
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	return request_add(crypto, CRYPTO_SIGNATURES_UPLOAD,
 	        json_pack("{s:{s:O, s:O}}", crypto->user_id, crypto->device_id, device, public_key,
 	                master),
@@ -211,9 +200,8 @@ enum err identity_sign_user(struct crypto *crypto, const char *user_id, const js
 	json_object_del(copy, "signatures");
 	json_object_del(copy, "unsigned");
 	code = sign(crypto, IDENTITY_USER, copy);
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	return request_add(crypto, CRYPTO_SIGNATURES_UPLOAD,
 	        json_pack("{s:{s:O}}", user_id, public_key, copy),
 	        json_pack("{s:s}", "user", user_id), "POST", "/v3/keys/signatures/upload");
@@ -225,15 +213,12 @@ enum err identity_step(struct crypto *crypto, int64_t now_ms)
 	bool uploaded = false, waits;
 	enum err code = row_get(crypto, &row);
 
-	if (code == ERR_NOT_FOUND) {
+	if (code == ERR_NOT_FOUND)
 		return OK;
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = account_is_uploaded(crypto, &uploaded);
-	}
-	if (code != OK || !uploaded || now_ms < js_int(row, "retry_ms")) {
+	if (code != OK || !uploaded || now_ms < js_int(row, "retry_ms"))
 		return code;
-	}
 	if (!json_is_true(json_object_get(row, "uploaded"))) {
 		code = request_waits(crypto, CRYPTO_SIGNING_UPLOAD, NULL, &waits);
 		return code == OK && !waits ? upload_keys(crypto) : code;
@@ -251,9 +236,8 @@ static enum err row_mark(struct crypto *crypto, const char *flag, bool value, in
 	AUTO_JSON row = NULL;
 	enum err code = row_get(crypto, &row);
 
-	if (code == ERR_NOT_FOUND) {
+	if (code == ERR_NOT_FOUND)
 		return OK;
-	}
 	if (code == OK) {
 		json_object_set_new(row, flag, json_boolean(value));
 		json_object_set_new(row, "retry_ms", json_integer(retry_ms));
@@ -277,12 +261,10 @@ static const char *failure_text(const json_t *failures)
 	{
 		const char *text = json_is_object(value) ? failure_text(value) : NULL;
 
-		if (text == NULL && strcmp(key, "error") == 0) {
+		if (text == NULL && strcmp(key, "error") == 0)
 			text = json_string_value(value);
-		}
-		if (text != NULL) {
+		if (text != NULL)
 			return text;
-		}
 	}
 	return NULL;
 }
@@ -324,9 +306,8 @@ enum err identity_seen(struct crypto *crypto, int64_t now_ms, bool device_signed
 	AUTO_JSON row = NULL;
 	enum err code = row_get(crypto, &row);
 
-	if (code != OK || device_signed == json_is_true(json_object_get(row, "signed"))) {
+	if (code != OK || device_signed == json_is_true(json_object_get(row, "signed")))
 		return code == ERR_NOT_FOUND ? OK : code;
-	}
 	if (device_signed) {
 		return json_is_true(json_object_get(row, "uploaded"))
 		               ? row_mark(crypto, "signed", true, 0)
@@ -347,9 +328,8 @@ static void notices_list(const struct crypto_item *items, size_t len, json_t *te
 {
 	json_t **rows = x_calloc(len + 1, sizeof(json_t *));
 
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++)
 		rows[i] = json_loads(items[i].value, 0, NULL);
-	}
 	qsort(rows, len, sizeof(json_t *), by_number);
 	for (size_t i = 0; i < len; i++) {
 		json_array_append(texts, json_object_get(rows[i], "text"));
@@ -370,21 +350,16 @@ enum err crypto_status(struct crypto *crypto, struct crypto_status *out)
 
 	memset(out, 0, sizeof(*out));
 	code = account_is_uploaded(crypto, &out->uploaded);
-	if (code == OK) {
+	if (code == OK)
 		code = keep_get_or_new(crypto, "user", crypto->user_id, &mine);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = keep_get_or_new(crypto, "machine", "identity", &row);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = identity_public(crypto, IDENTITY_MASTER, master);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = keep_list(crypto, "notice", "", &items, &len);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = devices_verified(crypto, &out->verified);
-	}
 	if (code != OK) {
 		crypto_items_free(items, len);
 		crypto_status_finish(out);

@@ -56,9 +56,8 @@ enum err keep_get(struct crypto *crypto, const char *kind, const char *key, json
 	enum err code = crypto->store.get(crypto->store.arg, kind, key, &text);
 
 	*out = NULL;
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	*out = json_loads(text, 0, NULL);
 	if (!json_is_object(*out)) {
 		json_decref(*out);
@@ -144,9 +143,8 @@ bool keep_unseal(
 		seal_keys(crypto, purpose, keys);
 		prim_hmac(keys + 32, 32, box, SEAL_IV + len, mac);
 		good = prim_equal(mac, box + SEAL_IV + len, sizeof(mac));
-		if (good) {
+		if (good)
 			prim_aes_ctr(keys, box, box + SEAL_IV, out, len);
-		}
 		explicit_bzero(keys, sizeof(keys));
 	}
 	return good;
@@ -168,9 +166,8 @@ static enum err notice_number(struct crypto *crypto, int64_t *number)
 		oldest = n < least ? i : oldest;
 		least = n < least ? n : least;
 	}
-	if (code == OK && len >= NOTICES_MAX) {
+	if (code == OK && len >= NOTICES_MAX)
 		code = keep_remove(crypto, "notice", items[oldest].key);
-	}
 	crypto_items_free(items, len);
 	*number = most + 1;
 	return code;
@@ -189,17 +186,15 @@ enum err notice_add(struct crypto *crypto, const char *what, const char *format,
 	va_list args;
 	enum err code = keep_get(crypto, "notice", what, &row);
 
-	if (code != ERR_NOT_FOUND) {
+	if (code != ERR_NOT_FOUND)
 		return code;
-	}
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	log_warning("crypto", "%s", text);
 	code = notice_number(crypto, &number);
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	row = json_pack("{s:s, s:I}", "text", text, "n", (json_int_t)number);
 	if (row == NULL) { /* cut inside a character */
 		row = json_pack(
@@ -223,9 +218,8 @@ enum err epoch_bump(struct crypto *crypto)
 	int64_t epoch;
 	enum err code = epoch_get(crypto, &epoch);
 
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	row = json_pack("{s:I}", "n", (json_int_t)epoch + 1);
 	return keep_put(crypto, "machine", "epoch", row);
 }
@@ -239,20 +233,16 @@ static enum err open_account(struct crypto *crypto, int64_t now_ms, struct fault
 
 	if (code == ERR_NOT_FOUND) {
 		code = account_create(crypto, now_ms);
-		if (code == OK) {
+		if (code == OK)
 			code = devices_track(crypto, crypto->user_id);
-		}
-		if (code == OK) {
+		if (code == OK)
 			code = devices_mark_dirty(crypto, crypto->user_id);
-		}
-		if (code == OK) { /* an earlier device's cross-signing keys sign this one */
+		if (code == OK) /* an earlier device's cross-signing keys sign this one */
 			code = account_renew_device_keys(crypto);
-		}
 		return code != OK ? fault_set(fault, code, "cannot store a new account") : OK;
 	}
-	if (code != OK) {
+	if (code != OK)
 		return fault_set(fault, code, "cannot read the account");
-	}
 	if (js_str(self, "user") == NULL || strcmp(js_str(self, "user"), crypto->user_id) != 0 ||
 	        js_str(self, "device") == NULL ||
 	        strcmp(js_str(self, "device"), crypto->device_id) != 0) {
@@ -287,9 +277,8 @@ enum err crypto_open(struct crypto **out, const struct crypto_store *store,
 	crypto->trust = options->trust;
 	memcpy(crypto->key.data, options->pickle_key, sizeof(crypto->key.data));
 	prim_random(run, sizeof(run));
-	for (size_t i = 0; i < sizeof(run); i++) {
+	for (size_t i = 0; i < sizeof(run); i++)
 		snprintf(crypto->run + 2 * i, 3, "%02x", run[i]);
-	}
 	code = open_account(crypto, now_ms, fault);
 	if (code != OK) {
 		crypto_close(crypto);
@@ -305,9 +294,8 @@ static enum err remove_all(const struct crypto_store *store, const char *kind)
 	size_t len = 0;
 	enum err code = store->list(store->arg, kind, "", &items, &len);
 
-	for (size_t i = 0; code == OK && i < len; i++) {
+	for (size_t i = 0; code == OK && i < len; i++)
 		code = store->remove(store->arg, kind, items[i].key);
-	}
 	crypto_items_free(items, len);
 	return code;
 }
@@ -322,18 +310,14 @@ enum err crypto_forget_device(
 	AUTO_JSON identity = NULL;
 	enum err code = OK;
 
-	for (size_t i = 0; code == OK && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+	for (size_t i = 0; code == OK && i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		code = remove_all(store, kinds[i]);
-	}
-	for (size_t i = 0; code == OK && i < sizeof(own) / sizeof(own[0]); i++) {
+	for (size_t i = 0; code == OK && i < sizeof(own) / sizeof(own[0]); i++)
 		code = store->remove(store->arg, "machine", own[i]);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = keep_get(&crypto, "machine", "identity", &identity);
-	}
-	if (code != OK) {
+	if (code != OK)
 		return code == ERR_NOT_FOUND ? OK : code;
-	}
 	json_object_set_new(identity, "signed", json_false());
 	json_object_del(identity, "retry_ms");
 	return keep_put(&crypto, "machine", "identity", identity);
@@ -341,9 +325,8 @@ enum err crypto_forget_device(
 
 void crypto_close(struct crypto *crypto)
 {
-	if (crypto == NULL) {
+	if (crypto == NULL)
 		return;
-	}
 	verify_finish(crypto);
 	free(crypto->user_id);
 	free(crypto->device_id);

@@ -205,15 +205,13 @@ enum err ol_inbound_decrypt(struct OlmInboundGroupSession *session, const char *
 	void *copy;
 
 	*plaintext = NULL;
-	if (strlen(message) > OL_MESSAGE_MAX) {
+	if (strlen(message) > OL_MESSAGE_MAX)
 		return ERR_INVALID;
-	}
 	copy = olm_util_copy(message, &len);
 	max = olm_group_decrypt_max_plaintext_length(session, copy, len);
 	free(copy);
-	if (max == olm_error()) {
+	if (max == olm_error())
 		return ERR_INVALID;
-	}
 	text = x_calloc(1, max + 1);
 	copy = olm_util_copy(message, &len);
 	got = olm_group_decrypt(session, copy, len, text, max, index);
@@ -225,9 +223,8 @@ enum err ol_inbound_decrypt(struct OlmInboundGroupSession *session, const char *
 		               ? ERR_NOT_FOUND
 		               : ERR_INVALID;
 	}
-	if (!olm_util_is_text((char *)text, got)) {
+	if (!olm_util_is_text((char *)text, got))
 		return ERR_INVALID;
-	}
 	*plaintext = (char *)text;
 	return OK;
 }

@@ -37,9 +37,8 @@ enum err ol_sas_set_their_key(struct OlmSAS *sas, const char *their_key)
 	size_t len, result;
 	void *copy;
 
-	if (!olm_util_is_key(their_key)) {
+	if (!olm_util_is_key(their_key))
 		return ERR_INVALID;
-	}
 	copy = olm_util_copy(their_key, &len);
 	result = olm_sas_set_their_key(sas, copy, len);
 	free(copy);

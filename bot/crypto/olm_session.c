@@ -34,9 +34,8 @@ enum err ol_session_outbound(struct OlmSession **out, struct OlmAccount *account
 	void *random;
 
 	*out = NULL;
-	if (!olm_util_is_key(their_curve25519) || !olm_util_is_key(one_time_key)) {
+	if (!olm_util_is_key(their_curve25519) || !olm_util_is_key(one_time_key))
 		return ERR_INVALID;
-	}
 	session = session_new();
 	len = olm_create_outbound_session_random_length(session);
 	random = olm_util_random(len);
@@ -54,9 +53,8 @@ enum err ol_session_inbound(struct OlmSession **out, struct OlmAccount *account,
 	void *copy;
 
 	*out = NULL;
-	if (!olm_util_is_key(their_curve25519) || strlen(message) > OL_MESSAGE_MAX) {
+	if (!olm_util_is_key(their_curve25519) || strlen(message) > OL_MESSAGE_MAX)
 		return ERR_INVALID;
-	}
 	session = session_new();
 	copy = olm_util_copy(message, &len);
 	result = olm_create_inbound_session_from(
@@ -145,15 +143,13 @@ enum err ol_session_decrypt(
 	void *copy;
 
 	*plaintext = NULL;
-	if ((type != 0 && type != 1) || strlen(message) > OL_MESSAGE_MAX) {
+	if ((type != 0 && type != 1) || strlen(message) > OL_MESSAGE_MAX)
 		return ERR_INVALID;
-	}
 	copy = olm_util_copy(message, &len);
 	max = olm_decrypt_max_plaintext_length(session, (size_t)type, copy, len);
 	free(copy);
-	if (max == olm_error()) {
+	if (max == olm_error())
 		return ERR_INVALID;
-	}
 	text = x_calloc(1, max + 1);
 	copy = olm_util_copy(message, &len);
 	got = olm_decrypt(session, (size_t)type, copy, len, text, max);
@@ -162,9 +158,8 @@ enum err ol_session_decrypt(
 		x_wipe_free(text, max);
 		return ERR_INVALID;
 	}
-	if (!olm_util_is_text(text, got)) {
+	if (!olm_util_is_text(text, got))
 		return ERR_INVALID;
-	}
 	*plaintext = text;
 	return OK;
 }

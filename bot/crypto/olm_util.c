@@ -62,9 +62,8 @@ bool ol_verify(const char *public_key, const char *text, const char *signature)
 	bytes = prim_unbase64(signature, &sig_len);
 	free(bytes);
 	if (bytes == NULL || sig_len != 64 || strlen(signature) != 86 ||
-	        !olm_util_is_key(public_key)) {
+	        !olm_util_is_key(public_key))
 		return false;
-	}
 	utility = olm_utility(x_calloc(1, olm_utility_size()));
 	sig = olm_util_copy(signature, &sig_len);
 	result = olm_ed25519_verify(

@@ -25,9 +25,8 @@ static enum err next_id(struct crypto *crypto, int64_t *id)
 	AUTO_JSON row = NULL;
 	enum err code = keep_get_or_new(crypto, "machine", "next_request", &row);
 
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	*id = js_int(row, "n") + 1;
 	json_object_set_new(row, "n", json_integer(*id));
 	return keep_put(crypto, "machine", "next_request", row);
@@ -47,9 +46,8 @@ static enum err add(struct crypto *crypto, enum crypto_request_kind kind, json_t
 	json_object_set_new(row, "body", json_string(text));
 	json_object_set_new(row, "context", context != NULL ? context : json_object());
 	json_decref(body);
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	snprintf(key, sizeof(key), ID_FORMAT, id);
 	return keep_put(crypto, "request", key, row);
 }
@@ -137,26 +135,21 @@ enum err crypto_requests(
 	*out = NULL;
 	*len = 0;
 	code = devices_query(crypto, now_ms);
-	if (code == OK) {
+	if (code == OK)
 		code = verify_step(crypto, now_ms);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = identity_step(crypto, now_ms);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = claim_wedged(crypto, now_ms);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = keep_list(crypto, "request", "", &items, len);
-	}
 	if (code != OK) {
 		*len = 0;
 		return code;
 	}
 	*out = x_calloc(*len + 1, sizeof(**out));
-	for (size_t i = 0; i < *len; i++) {
+	for (size_t i = 0; i < *len; i++)
 		fill(&(*out)[i], &items[i]);
-	}
 	crypto_items_free(items, *len);
 	return OK;
 }
@@ -236,15 +229,12 @@ enum err crypto_answer(
 
 	snprintf(key, sizeof(key), ID_FORMAT, id);
 	code = keep_get(crypto, "request", key, &row);
-	if (code == ERR_NOT_FOUND) {
+	if (code == ERR_NOT_FOUND)
 		return OK;
-	}
-	if (code == OK && !json_is_object(body)) {
+	if (code == OK && !json_is_object(body))
 		code = fault_set(fault, ERR_PROTO, "the answer is not an object");
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = take_answer(crypto, now_ms, row, body, fault);
-	}
 	return code == OK ? keep_remove(crypto, "request", key) : code;
 }
 
@@ -256,11 +246,9 @@ enum err crypto_refused(struct crypto *crypto, int64_t now_ms, int64_t id, const
 
 	snprintf(key, sizeof(key), ID_FORMAT, id);
 	code = keep_get(crypto, "request", key, &row);
-	if (code == ERR_NOT_FOUND) {
+	if (code == ERR_NOT_FOUND)
 		return OK;
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = take_refusal(crypto, now_ms, row, reason);
-	}
 	return code == OK ? keep_remove(crypto, "request", key) : code;
 }

@@ -116,9 +116,8 @@ char *prim_base64(const void *data, size_t len, bool padded)
 
 	must(len < INT_MAX / 2, "base64");
 	written = EVP_EncodeBlock((uint8_t *)text, data, (int)len);
-	while (!padded && written > 0 && text[written - 1] == '=') {
+	while (!padded && written > 0 && text[written - 1] == '=')
 		text[--written] = '\0';
-	}
 	return text;
 }
 
@@ -137,12 +136,10 @@ uint8_t *prim_unbase64(const char *text, size_t *len)
 	uint32_t held = 0;
 	uint8_t *out;
 
-	while (digits > 0 && text[digits - 1] == '=' && strlen(text) - digits < 2) {
+	while (digits > 0 && text[digits - 1] == '=' && strlen(text) - digits < 2)
 		digits--;
-	}
-	if (digits % 4 == 1 || (digits != strlen(text) && strlen(text) % 4 != 0)) {
+	if (digits % 4 == 1 || (digits != strlen(text) && strlen(text) % 4 != 0))
 		return NULL;
-	}
 	out = x_calloc(1, digits / 4 * 3 + 3);
 	for (size_t i = 0; i < digits; i++) {
 		int value = base64_value(text[i]);
@@ -168,9 +165,8 @@ bool prim_unbase64_to(const char *text, void *out, size_t len)
 	uint8_t *data = text ? prim_unbase64(text, &got) : NULL;
 	bool good = data != NULL && got == len;
 
-	if (good) {
+	if (good)
 		memcpy(out, data, len);
-	}
 	x_wipe_free(data, got);
 	return good;
 }
@@ -198,18 +194,15 @@ char *prim_base58(const uint8_t *data, size_t len)
 
 	must(len <= BASE58_MAX, "base58");
 	memcpy(number, data, len);
-	while (zeros < len && data[zeros] == 0) {
+	while (zeros < len && data[zeros] == 0)
 		zeros++;
-	}
 	for (size_t first = zeros; first < len;) {
 		text[--at] = base58_digits[divide_by_58(number + first, len - first)];
-		while (first < len && number[first] == 0) {
+		while (first < len && number[first] == 0)
 			first++;
-		}
 	}
-	while (zeros-- > 0) {
+	while (zeros-- > 0)
 		text[--at] = base58_digits[0];
-	}
 	out = x_strndup(text + at, sizeof(text) - at);
 	explicit_bzero(number, sizeof(number));
 	explicit_bzero(text, sizeof(text));
@@ -226,9 +219,8 @@ bool prim_unbase58(const char *text, uint8_t *out, size_t size, size_t *len)
 		const char *digit = strchr(base58_digits, *text);
 		unsigned carry;
 
-		if (*text == ' ' || *text == '\t' || *text == '\n' || *text == '\r') {
+		if (*text == ' ' || *text == '\t' || *text == '\n' || *text == '\r')
 			continue;
-		}
 		if (digit == NULL) {
 			good = false;
 			break;

@@ -49,9 +49,8 @@ static enum err put_session(struct crypto *crypto, int64_t now_ms, const char *k
 static bool is_better(const json_t *row, struct OlmInboundGroupSession *session,
         const struct olm_peer *owner, bool forwarded)
 {
-	if (json_is_true(json_object_get(row, "forwarded")) && !forwarded) {
+	if (json_is_true(json_object_get(row, "forwarded")) && !forwarded)
 		return true;
-	}
 	return is(row, "curve25519", owner->curve25519) && is(row, "user", owner->user_id) &&
 	       !forwarded && (int64_t)ol_inbound_first_index(session) < js_int(row, "first");
 }
@@ -62,13 +61,11 @@ static enum err cancel_ask(struct crypto *crypto, const char *key)
 	AUTO_JSON row = NULL;
 	enum err code = keep_get(crypto, "ask", key, &row);
 
-	if (code != OK) {
+	if (code != OK)
 		return code == ERR_NOT_FOUND ? OK : code;
-	}
 	code = keep_remove(crypto, "ask", key);
-	if (code != OK || js_str(row, "user") == NULL || js_str(row, "request") == NULL) {
+	if (code != OK || js_str(row, "user") == NULL || js_str(row, "request") == NULL)
 		return code;
-	}
 	return request_to_device(crypto, "m.room_key_request",
 	        json_pack("{s:{s:{s:s, s:s, s:s}}}", js_str(row, "user"), "*", "action",
 	                "request_cancellation", "request_id", js_str(row, "request"),
@@ -86,16 +83,13 @@ static enum err take(struct crypto *crypto, int64_t now_ms, const char *room_id,
 	AUTO_JSON row = NULL;
 	enum err code;
 
-	if (strcmp(id, session_id) != 0) {
+	if (strcmp(id, session_id) != 0)
 		return OK;
-	}
 	code = keep_get(crypto, "inbound", key, &row);
-	if (code == OK && !is_better(row, session, owner, forwarded)) {
+	if (code == OK && !is_better(row, session, owner, forwarded))
 		return OK;
-	}
-	if (code != OK && code != ERR_NOT_FOUND) {
+	if (code != OK && code != ERR_NOT_FOUND)
 		return code;
-	}
 	*taken = true;
 	code = put_session(crypto, now_ms, key, session, owner, forwarded, row);
 	return code == OK ? cancel_ask(crypto, asked) : code;
@@ -115,15 +109,13 @@ static enum err is_too_much(struct crypto *crypto, const struct olm_peer *peer, 
 	enum err code = devices_row(crypto, peer->user_id, &user);
 
 	*too_much = false;
-	if (code != OK || !devices_is_stranger(user)) {
+	if (code != OK || !devices_is_stranger(user))
 		return code;
-	}
 	code = keep_get_or_new(crypto, "machine", "strangers", &state);
 	count = js_int(state, "n") + 1;
 	*too_much = count > STRANGERS_KEYS_MAX;
-	if (code != OK || *too_much) {
+	if (code != OK || *too_much)
 		return code;
-	}
 	json_object_set_new(state, "n", json_integer(count));
 	return keep_put(crypto, "machine", "strangers", state);
 }
@@ -139,16 +131,13 @@ enum err room_in_take_key(struct crypto *crypto, int64_t now_ms, const struct ol
 	bool too_much = false;
 	enum err code = is_too_much(crypto, peer, &too_much);
 
-	if (code == OK && !too_much) {
+	if (code == OK && !too_much)
 		code = devices_track_guest(crypto, now_ms, peer->user_id);
-	}
-	if (code != OK || too_much) {
+	if (code != OK || too_much)
 		return code;
-	}
 	if (!is(content, "algorithm", ALGORITHM_MEGOLM) || !is_id(room_id) || !is_id(session_id) ||
-	        text == NULL || ol_inbound_create(&session, text) != OK) {
+	        text == NULL || ol_inbound_create(&session, text) != OK)
 		return OK;
-	}
 	code = take(crypto, now_ms, room_id, session_id, session, peer, false, taken);
 	ol_inbound_free(session);
 	return code == OK ? notice_remove(crypto, withheld) : code;
@@ -168,17 +157,14 @@ enum err room_in_take_forwarded(struct crypto *crypto, int64_t now_ms, const str
 	enum err code;
 
 	if (!is(content, "algorithm", ALGORITHM_MEGOLM) || !is_id(room_id) || !is_id(session_id) ||
-	        !is_id(owner.curve25519) || !is_id(owner.ed25519) || text == NULL) {
+	        !is_id(owner.curve25519) || !is_id(owner.ed25519) || text == NULL)
 		return OK;
-	}
 	key = keep_key(room_id, session_id);
 	code = keep_get(crypto, "ask", key, &asked);
-	if (code != OK || !is(asked, "user", peer->user_id)) { /* nobody asked this user */
+	if (code != OK || !is(asked, "user", peer->user_id)) /* nobody asked this user */
 		return code == ERR_NOT_FOUND ? OK : code;
-	}
-	if (ol_inbound_import(&session, text) != OK) {
+	if (ol_inbound_import(&session, text) != OK)
 		return OK;
-	}
 	code = take(crypto, now_ms, room_id, session_id, session, &owner, true, taken);
 	ol_inbound_free(session);
 	return code;
@@ -195,17 +181,15 @@ static enum err ask_for(struct crypto *crypto, int64_t now_ms, const char *key, 
 	uint8_t bytes[12];
 	enum err code = keep_get(crypto, "ask", key, &row);
 
-	if (code != ERR_NOT_FOUND) {
+	if (code != ERR_NOT_FOUND)
 		return code;
-	}
 	prim_random(bytes, sizeof(bytes));
 	request = prim_base64(bytes, sizeof(bytes), false);
 	row = json_pack(
 	        "{s:s, s:s, s:I}", "request", request, "user", sender, "at_ms", (json_int_t)now_ms);
 	code = keep_put(crypto, "ask", key, row);
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	body = json_pack("{s:s, s:s, s:s, s:O*}", "algorithm", ALGORITHM_MEGOLM, "room_id", room_id,
 	        "session_id", js_str(content, "session_id"), "sender_key",
 	        json_object_get(content, "sender_key"));
@@ -240,9 +224,8 @@ static enum err check_index(struct crypto *crypto, const char *session_id, const
 		row = json_pack("{s:s}", "event", event_id);
 		return keep_put(crypto, "index", key, row);
 	}
-	if (code == OK && !is(row, "event", event_id)) {
+	if (code == OK && !is(row, "event", event_id))
 		code = fault_set(fault, ERR_DENIED, "a message that was sent before, replayed");
-	}
 	return code;
 }
 
@@ -256,18 +239,14 @@ static enum err judge(struct crypto *crypto, int64_t now_ms, const json_t *sessi
 	bool wait = false;
 	enum err code = devices_track(crypto, sender);
 
-	if (code == OK) {
+	if (code == OK)
 		code = devices_must_wait(crypto, now_ms, sender, &wait);
-	}
-	if (code == OK && wait) {
+	if (code == OK && wait)
 		return fault_set(fault, ERR_NOT_FOUND, "the sender's devices are being asked for");
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = devices_row(crypto, sender, &row);
-	}
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	device = devices_by_keys(
 	        row, js_str(session, "curve25519"), js_str(session, "ed25519"), &device_id);
 	if (device == NULL || js_str(session, "ed25519") == NULL) {
@@ -290,19 +269,16 @@ static enum err take_clear(const char *text, const char *room_id, const json_t *
 	json_t *relation = json_object_get(wire, "m.relates_to");
 	const char *type = js_str(clear, "type");
 
-	if (!is(clear, "room_id", room_id)) {
+	if (!is(clear, "room_id", room_id))
 		return fault_set(fault, ERR_DENIED, "encrypted for another room");
-	}
-	if (type == NULL || !json_is_object(content)) {
+	if (type == NULL || !json_is_object(content))
 		return fault_set(fault, ERR_INVALID, "no event inside");
-	}
 	out->type = x_strdup(type);
 	out->content = json_deep_copy(content);
-	if (relation != NULL) { /* what stands outside counts, as clients do it */
+	if (relation != NULL) /* what stands outside counts, as clients do it */
 		json_object_set(out->content, "m.relates_to", relation);
-	} else {
+	else
 		json_object_del(out->content, "m.relates_to");
-	}
 	return OK;
 }
 
@@ -314,14 +290,12 @@ static enum err open_message(struct crypto *crypto, const char *key, const json_
 	enum err code =
 	        pickle != NULL ? ol_inbound_load(&session, &crypto->key, pickle) : ERR_CORRUPT;
 
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	code = ol_inbound_decrypt(session, ciphertext, text, index);
 	ol_inbound_free(session);
-	if (code == ERR_NOT_FOUND) {
+	if (code == ERR_NOT_FOUND)
 		return fault_set(fault, code, "the key that is here does not reach back to it");
-	}
 	return code == OK ? OK : fault_set(fault, ERR_INVALID, "it does not decrypt");
 }
 
@@ -342,9 +316,8 @@ static enum err note_used(struct crypto *crypto, int64_t now_ms, const char *key
 {
 	int64_t used_ms = js_int(row, "used_ms");
 
-	if (used_ms != 0 && now_ms - used_ms < CLOCK_DAY_MS) {
+	if (used_ms != 0 && now_ms - used_ms < CLOCK_DAY_MS)
 		return OK;
-	}
 	json_object_set_new(row, "used_ms", json_integer(now_ms));
 	return keep_put(crypto, "inbound", key, row);
 }
@@ -365,46 +338,37 @@ static enum err decrypt(struct crypto *crypto, int64_t now_ms, const char *room_
 
 	memset(out, 0, sizeof(*out));
 	if (!is(content, "algorithm", ALGORITHM_MEGOLM) || !is_id(sender) || event_id == NULL ||
-	        !is_id(session_id) || !is_id(room_id) || ciphertext == NULL) {
+	        !is_id(session_id) || !is_id(room_id) || ciphertext == NULL)
 		return fault_set(fault, ERR_INVALID, "not an encrypted event of this room");
-	}
 	asked = keep_key(room_id, session_id);
 	key = keep_key(asked, sender);
 	code = keep_get(crypto, "inbound", key, &row);
-	if (code == ERR_NOT_FOUND && is_anothers(crypto, asked)) {
+	if (code == ERR_NOT_FOUND && is_anothers(crypto, asked))
 		return fault_set(fault, ERR_DENIED, "its key belongs to another user");
-	}
 	if (code == ERR_NOT_FOUND) {
-		if (ask) {
+		if (ask)
 			code = ask_for(crypto, now_ms, asked, room_id, sender, content);
-		}
 		return code == OK || code == ERR_NOT_FOUND
 		               ? fault_set(fault, ERR_NOT_FOUND, "its key is not here")
 		               : code;
 	}
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	code = open_message(crypto, key, row, ciphertext, &text, &index, fault);
-	if (code == OK) {
+	if (code == OK)
 		code = judge(crypto, now_ms, row, sender, out, fault);
-	}
 	if (code == OK && (int64_t)index < js_int(row, "floor")) {
 		code = fault_set(
 		        fault, ERR_DENIED, "a message of a time of which nothing is read any more");
 	}
-	if (code == OK) {
+	if (code == OK)
 		code = check_index(crypto, session_id, sender, index, event_id, fault);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = take_clear(text, room_id, content, out, fault);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = note_used(crypto, now_ms, key, row);
-	}
-	if (code != OK) {
+	if (code != OK)
 		crypto_event_finish(out);
-	}
 	return code;
 }
 

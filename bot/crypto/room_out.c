@@ -51,9 +51,8 @@ static char *users_hash(const struct crypto_room *room)
 
 	memcpy(users, room->users, room->users_len * sizeof(*users));
 	qsort(users, room->users_len, sizeof(*users), by_text);
-	for (size_t i = 0; i < room->users_len; i++) {
+	for (size_t i = 0; i < room->users_len; i++)
 		json_array_append_new(list, json_string(users[i]));
-	}
 	text = js_dump(list);
 	free(users);
 	prim_sha256(text, strlen(text), hash);
@@ -82,9 +81,8 @@ static enum err lists_wait(
 		bool one = false;
 
 		code = devices_track(crypto, room->users[i]);
-		if (code == OK) {
+		if (code == OK)
 			code = devices_must_wait(crypto, now_ms, room->users[i], &one);
-		}
 		*wait = *wait || one;
 	}
 	return code;
@@ -123,9 +121,8 @@ static enum err give(struct share *share, const json_t *session)
 	AUTO_SECRET key = NULL;
 	enum err code = session_load(share->crypto, session, &loaded);
 
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	key = ol_outbound_key(loaded);
 	ol_outbound_free(loaded);
 	return share_send(share, js_str(session, "id"), key);
@@ -143,17 +140,15 @@ static enum err settle(struct crypto *crypto, int64_t now_ms, const struct crypt
 	if (code == OK && (share.stale || is_worn_out(crypto, *session, room, now_ms))) {
 		code = begin(crypto, now_ms, room->room_id, session, shared);
 		share_finish(&share);
-		if (code == OK) {
+		if (code == OK)
 			code = share_look(&share);
-		}
 	}
 	if (code == OK && json_object_size(share.claim) > 0) {
 		bool waits;
 
 		code = request_waits(crypto, CRYPTO_KEYS_CLAIM, NULL, &waits);
-		if (code == OK && !waits) {
+		if (code == OK && !waits)
 			code = claim_add(crypto, share.claim, false);
-		}
 	} else if (code == OK) {
 		code = give(&share, *session);
 		json_object_set_new(shared, "users", json_string(users));
@@ -176,26 +171,20 @@ enum err crypto_room_ready(struct crypto *crypto, int64_t now_ms, const struct c
 	enum err code = lists_wait(crypto, now_ms, room, &wait);
 
 	*ready = CRYPTO_WAIT;
-	if (code != OK || wait) {
+	if (code != OK || wait)
 		return code;
-	}
 	code = keep_get_or_new(crypto, "outbound", room->room_id, &session);
-	if (code == OK) {
+	if (code == OK)
 		code = keep_get_or_new(crypto, "shared", room->room_id, &shared);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = epoch_get(crypto, &epoch);
-	}
 	if (code == OK && (is_worn_out(crypto, session, room, now_ms) ||
-	                          !is_settled(shared, session, users, epoch, now_ms))) {
+	                          !is_settled(shared, session, users, epoch, now_ms)))
 		code = settle(crypto, now_ms, room, &session, shared, users, epoch, &done);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = request_waits(crypto, CRYPTO_TO_DEVICE, room->room_id, &under_way);
-	}
-	if (code == OK && done && !under_way) {
+	if (code == OK && done && !under_way)
 		*ready = CRYPTO_READY;
-	}
 	return code;
 }
 
@@ -207,12 +196,10 @@ enum err crypto_room_encrypt(struct crypto *crypto, int64_t now_ms, const char *
 	enum err code = keep_get(crypto, "outbound", room_id, &row);
 
 	*wire = NULL;
-	if (code == OK) {
+	if (code == OK)
 		code = session_load(crypto, row, &session);
-	}
-	if (code != OK) {
+	if (code != OK)
 		return code == ERR_NOT_FOUND ? ERR_INVALID : code;
-	}
 	{
 		AUTO_JSON clear = json_pack(
 		        "{s:s, s:O, s:s}", "type", type, "content", content, "room_id", room_id);
@@ -225,9 +212,8 @@ enum err crypto_room_encrypt(struct crypto *crypto, int64_t now_ms, const char *
 		                "session_id", js_str(row, "id"), "ciphertext", ciphertext);
 		json_t *relation = json_object_get(content, "m.relates_to");
 
-		if (relation != NULL) { /* servers and clients look for it outside alone */
+		if (relation != NULL) /* servers and clients look for it outside alone */
 			json_object_set(event, "m.relates_to", relation);
-		}
 		*wire = js_dump(event);
 		json_object_set_new(row, "pickle", json_string(pickle));
 		json_object_set_new(row, "messages", json_integer(js_int(row, "messages") + 1));
@@ -246,18 +232,16 @@ enum err crypto_went_back(struct crypto *crypto)
 	static const char *const kinds[] = {"outbound", "shared", "nokey"};
 	enum err code = sessions_went_back(crypto);
 
-	if (code == OK) {
+	if (code == OK)
 		code = account_went_back(crypto);
-	}
 
 	for (size_t i = 0; code == OK && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		struct crypto_item *items;
 		size_t len;
 
 		code = keep_list(crypto, kinds[i], "", &items, &len);
-		for (size_t j = 0; code == OK && j < len; j++) {
+		for (size_t j = 0; code == OK && j < len; j++)
 			code = keep_remove(crypto, kinds[i], items[j].key);
-		}
 		crypto_items_free(items, len);
 	}
 	return code == OK ? crypto_lists_missed(crypto) : code;
@@ -274,12 +258,10 @@ enum err room_out_undelivered(struct crypto *crypto, int64_t now_ms, const json_
 		{
 			enum err code = claim_put_off(crypto, now_ms, user_id, device_id);
 
-			if (code == OK) {
+			if (code == OK)
 				code = room_out_forget_device(crypto, user_id, device_id);
-			}
-			if (code != OK) {
+			if (code != OK)
 				return code;
-			}
 		}
 	}
 	return OK;

@@ -31,21 +31,18 @@ static enum err look_at_allowed(
 	bool have = false;
 	enum err code;
 
-	if (text_in(js_obj(share->shared, "devices"), user_id, device_id) != NULL) {
+	if (text_in(js_obj(share->shared, "devices"), user_id, device_id) != NULL)
 		return OK;
-	}
 	code = sessions_have(share->crypto, curve25519, &have);
 	if (code == OK) {
 		code = claim_put_off_until(
 		        share->crypto, share->now_ms, user_id, device_id, &until_ms);
 	}
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	if (until_ms != 0) {
-		if (share->again_ms == 0 || until_ms < share->again_ms) {
+		if (share->again_ms == 0 || until_ms < share->again_ms)
 			share->again_ms = until_ms;
-		}
 		put_in(share->refuse, user_id, device_id, json_string("m.no_olm"));
 	} else if (have) {
 		put_in(share->send, user_id, device_id, json_incref((json_t *)device));
@@ -63,25 +60,22 @@ static enum err look_at_user(struct share *share, const char *user_id, json_t *m
 	json_t *device;
 	enum err code = devices_row(share->crypto, user_id, &row);
 
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	json_object_foreach((json_t *)js_obj(row, "devices"), device_id, device)
 	{
 		enum crypto_sender judged = devices_judge(row, device);
 
-		if (own && strcmp(device_id, share->crypto->device_id) == 0) {
+		if (own && strcmp(device_id, share->crypto->device_id) == 0)
 			continue;
-		}
 		if (devices_allowed(share->crypto, judged)) {
 			put_in(may, user_id, device_id, json_true());
 			code = look_at_allowed(share, user_id, device_id, device);
 		} else {
 			put_in(share->refuse, user_id, device_id, json_string("m.unverified"));
 		}
-		if (code != OK) {
+		if (code != OK)
 			return code;
-		}
 	}
 	return OK;
 }
@@ -96,9 +90,8 @@ static bool has_stranger(const json_t *devices, const json_t *may)
 	{
 		json_object_foreach(list, device_id, any)
 		{
-			if (json_object_get(js_obj(may, user_id), device_id) == NULL) {
+			if (json_object_get(js_obj(may, user_id), device_id) == NULL)
 				return true;
-			}
 		}
 	}
 	return false;
@@ -113,9 +106,8 @@ enum err share_look(struct share *share)
 	share->claim = json_object();
 	share->refuse = json_object();
 	share->again_ms = 0;
-	for (size_t i = 0; code == OK && i < share->room->users_len; i++) {
+	for (size_t i = 0; code == OK && i < share->room->users_len; i++)
 		code = look_at_user(share, share->room->users[i], may);
-	}
 	share->stale = has_stranger(js_obj(share->shared, "devices"), may);
 	return code;
 }
@@ -163,16 +155,14 @@ static enum err send_keys(struct share *share, const json_t *key)
 		{
 			json_t *content = NULL;
 
-			if (code == OK && parcel.len >= DEVICES_PER_REQUEST) {
+			if (code == OK && parcel.len >= DEVICES_PER_REQUEST)
 				code = parcel_post(share, &parcel);
-			}
 			if (code == OK) {
 				code = sessions_encrypt(share->crypto, user_id, device_id, device,
 				        "m.room_key", key, &content);
 			}
-			if (code != OK) {
+			if (code != OK)
 				break;
-			}
 			if (parcel.messages == NULL) {
 				parcel.messages = json_object();
 				parcel.devices = json_object();
@@ -186,9 +176,8 @@ static enum err send_keys(struct share *share, const json_t *key)
 			parcel.len++;
 		}
 	}
-	if (code == OK) {
+	if (code == OK)
 		return parcel_post(share, &parcel);
-	}
 	json_decref(parcel.messages);
 	json_decref(parcel.devices);
 	return code;
@@ -227,16 +216,14 @@ static enum err send_refusals(struct share *share, const char *session_id)
 			const char *code = json_string_value(reason);
 			const char *before = text_in(told, user_id, device_id);
 
-			if (before != NULL && strcmp(before, code) == 0) {
+			if (before != NULL && strcmp(before, code) == 0)
 				continue;
-			}
 			put_in(messages, user_id, device_id, refusal(share, session_id, code));
 			put_in(told, user_id, device_id, json_incref(reason));
 		}
 	}
-	if (json_object_size(messages) == 0) {
+	if (json_object_size(messages) == 0)
 		return OK;
-	}
 	return request_to_device(share->crypto, "m.room_key.withheld", json_incref(messages), NULL);
 }
 

@@ -80,24 +80,20 @@ void sas_emoji(const uint8_t bytes[SAS_BYTES], struct sas_emoji out[SAS_EMOJI])
 {
 	uint64_t bits = 0;
 
-	for (int i = 0; i < SAS_BYTES; i++) {
+	for (int i = 0; i < SAS_BYTES; i++)
 		bits = bits << 8 | bytes[i];
-	}
-	for (int i = 0; i < SAS_EMOJI; i++) { /* the first 42 of 48 bits, six at a time */
+	for (int i = 0; i < SAS_EMOJI; i++) /* the first 42 of 48 bits, six at a time */
 		out[i] = table[bits >> (42 - 6 * i) & 0x3f];
-	}
 }
 
 void sas_decimals(const uint8_t bytes[SAS_BYTES], unsigned out[SAS_DECIMALS])
 {
 	uint64_t bits = 0;
 
-	for (int i = 0; i < SAS_BYTES; i++) {
+	for (int i = 0; i < SAS_BYTES; i++)
 		bits = bits << 8 | bytes[i];
-	}
-	for (int i = 0; i < SAS_DECIMALS; i++) { /* the first 39 bits, thirteen at a time */
+	for (int i = 0; i < SAS_DECIMALS; i++) /* the first 39 bits, thirteen at a time */
 		out[i] = (unsigned)(bits >> (35 - 13 * i) & 0x1fff) + 1000;
-	}
 }
 
 char *sas_info(const struct sas_party *starter, const struct sas_party *accepter, const char *id)
@@ -119,9 +115,8 @@ char *sas_commitment(const char *public_key, const json_t *start)
 	char *text = canonical_json(start), *whole, *result;
 	uint8_t hash[PRIM_HASH];
 
-	if (text == NULL) {
+	if (text == NULL)
 		return NULL;
-	}
 	whole = x_asprintf("%s%s", public_key, text);
 	prim_sha256(whole, strlen(whole), hash);
 	result = prim_base64(hash, sizeof(hash), false);

@@ -63,13 +63,11 @@ static bool decrypt(
 
 	if (text == NULL || mac_text == NULL || iv_text == NULL ||
 	        !prim_unbase64_to(iv_text, iv, sizeof(iv)) ||
-	        !prim_unbase64_to(mac_text, mac, sizeof(mac))) {
+	        !prim_unbase64_to(mac_text, mac, sizeof(mac)))
 		return false;
-	}
 	box = prim_unbase64(text, &len);
-	if (box == NULL) {
+	if (box == NULL)
 		return false;
-	}
 	prim_hkdf(key, KEY_LEN, NULL, 0, name, keys, sizeof(keys));
 	prim_hmac(keys + 32, 32, box, len, expected);
 	good = len < size && prim_equal(mac, expected, sizeof(mac));
@@ -97,9 +95,8 @@ static bool key_fits(const uint8_t key[KEY_LEN], const json_t *description)
 	AUTO_JSON value = NULL;
 
 	if (iv_text == NULL || mac_text == NULL || !prim_unbase64_to(iv_text, iv, sizeof(iv)) ||
-	        !prim_unbase64_to(mac_text, wanted, sizeof(wanted))) {
+	        !prim_unbase64_to(mac_text, wanted, sizeof(wanted)))
 		return false;
-	}
 	value = check_value(key, iv);
 	return prim_unbase64_to(js_str(value, "mac"), mac, sizeof(mac)) &&
 	       prim_equal(mac, wanted, sizeof(mac));
@@ -111,9 +108,8 @@ static uint8_t parity(const uint8_t *data, size_t len)
 {
 	uint8_t sum = 0;
 
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++)
 		sum ^= data[i];
-	}
 	return sum;
 }
 
@@ -130,9 +126,8 @@ static char *recovery_text(const uint8_t key[KEY_LEN])
 	explicit_bzero(data, sizeof(data));
 	buf_init(&out, 128);
 	for (size_t i = 0; plain[i] != '\0'; i++) {
-		if (i > 0 && i % 4 == 0) {
+		if (i > 0 && i % 4 == 0)
 			buf_add_char(&out, ' ');
-		}
 		buf_add_char(&out, plain[i]);
 	}
 	return buf_take(&out);
@@ -145,9 +140,8 @@ static bool recovery_parse(const char *text, uint8_t key[KEY_LEN])
 	bool good = prim_unbase58(text, data, sizeof(data), &len) && len == sizeof(data) &&
 	            memcmp(data, prefix, sizeof(prefix)) == 0 && parity(data, len) == 0;
 
-	if (good) {
+	if (good)
 		memcpy(key, data + sizeof(prefix), KEY_LEN);
-	}
 	explicit_bzero(data, sizeof(data));
 	return good;
 }
@@ -161,13 +155,11 @@ static bool derive(const char *recovery, const json_t *description, uint8_t key[
 	const char *algorithm = js_str(passphrase, "algorithm");
 	int64_t bits = json_object_get(passphrase, "bits") ? js_int(passphrase, "bits") : 256;
 
-	if (recovery_parse(recovery, key) && key_fits(key, description)) {
+	if (recovery_parse(recovery, key) && key_fits(key, description))
 		return true;
-	}
 	if (algorithm == NULL || strcmp(algorithm, "m.pbkdf2") != 0 || salt == NULL || rounds < 1 ||
-	        rounds > ROUNDS_MAX || bits != 256) {
+	        rounds > ROUNDS_MAX || bits != 256)
 		return false;
-	}
 	prim_pbkdf2(recovery, salt, (unsigned)rounds, key, KEY_LEN);
 	return key_fits(key, description);
 }
@@ -201,9 +193,8 @@ enum err crypto_secrets_make(struct crypto *crypto, int64_t now_ms, char **recov
 	enum err code = identity_seeds(crypto, seeds);
 
 	*recovery_key = NULL;
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	prim_random(key, sizeof(key));
 	prim_random(id, sizeof(id));
 	random_iv(iv);
@@ -217,12 +208,10 @@ enum err crypto_secrets_make(struct crypto *crypto, int64_t now_ms, char **recov
 		code = put_secret(crypto, key, id_text, (enum identity_key)i,
 		        seeds + (size_t)i * OL_SEED_LEN);
 	}
-	if (code == OK) { /* last: what it names is there by then */
+	if (code == OK) /* last: what it names is there by then */
 		code = put_account_data(crypto, DEFAULT_KEY, json_pack("{s:s}", "key", id_text));
-	}
-	if (code == OK) {
+	if (code == OK)
 		*recovery_key = recovery_text(key);
-	}
 	explicit_bzero(seeds, sizeof(seeds));
 	explicit_bzero(key, sizeof(key));
 	return code;
@@ -247,9 +236,8 @@ json_t *crypto_secrets_types(const json_t *account_data)
 		AUTO_TEXT type = x_asprintf("m.secret_storage.key.%s", id);
 
 		json_array_append_new(types, json_string(type));
-		for (int i = 0; i < IDENTITY_KEYS; i++) {
+		for (int i = 0; i < IDENTITY_KEYS; i++)
 			json_array_append_new(types, json_string(names[i]));
-		}
 	}
 	return types;
 }
@@ -310,9 +298,8 @@ enum err crypto_secrets_take(struct crypto *crypto, int64_t now_ms, const char *
 	bool same = false;
 	enum err code;
 
-	if (key_id == NULL) {
+	if (key_id == NULL)
 		return fault_set(fault, ERR_NOT_FOUND, "the account has no secret storage");
-	}
 	type = x_asprintf("m.secret_storage.key.%s", key_id);
 	description = js_obj(account_data, type);
 	algorithm = js_str(description, "algorithm");
@@ -320,9 +307,8 @@ enum err crypto_secrets_take(struct crypto *crypto, int64_t now_ms, const char *
 		return fault_set(fault, ERR_NOT_FOUND,
 		        "the account's secret storage is of a kind that is not known here");
 	}
-	if (!derive(recovery, description, key)) {
+	if (!derive(recovery, description, key))
 		return fault_set(fault, ERR_DENIED, "it is not the one of the account");
-	}
 	if (!take_seeds(key, key_id, account_data, seeds)) {
 		code = fault_set(fault, ERR_NOT_FOUND,
 		        "the account's secret storage does not hold its cross-signing keys");
@@ -333,12 +319,10 @@ enum err crypto_secrets_take(struct crypto *crypto, int64_t now_ms, const char *
 			        "what is in secret storage is not the account's present identity");
 		}
 	}
-	if (code == OK) {
+	if (code == OK)
 		code = identity_adopt(crypto, seeds, true);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = identity_step(crypto, now_ms);
-	}
 	explicit_bzero(key, sizeof(key));
 	explicit_bzero(seeds, sizeof(seeds));
 	return code;

@@ -35,9 +35,8 @@ enum err sessions_have(struct crypto *crypto, const char *curve25519, bool *have
 	enum err code = sessions_list(crypto, curve25519, &items, &len);
 
 	*have = false;
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++)
 		*have = *have || is_fresh(&items[i]);
-	}
 	crypto_items_free(items, len);
 	return code;
 }
@@ -56,9 +55,8 @@ enum err sessions_went_back(struct crypto *crypto)
 	size_t len;
 	enum err code = keep_list(crypto, "olm", "", &items, &len);
 
-	for (size_t i = 0; code == OK && i < len; i++) {
+	for (size_t i = 0; code == OK && i < len; i++)
 		code = mark_stale(crypto, &items[i]);
-	}
 	crypto_items_free(items, len);
 	return code;
 }
@@ -89,14 +87,11 @@ static enum err session_add(
 	size_t len, oldest = 0;
 	enum err code = sessions_list(crypto, curve25519, &items, &len);
 
-	for (size_t i = 1; i < len; i++) {
-		if (used_ms_of(&items[i]) < used_ms_of(&items[oldest])) {
+	for (size_t i = 1; i < len; i++)
+		if (used_ms_of(&items[i]) < used_ms_of(&items[oldest]))
 			oldest = i;
-		}
-	}
-	if (code == OK && len >= SESSIONS_MAX) {
+	if (code == OK && len >= SESSIONS_MAX)
 		code = keep_remove(crypto, "olm", items[oldest].key);
-	}
 	crypto_items_free(items, len);
 	return code == OK ? session_put(crypto, key, session, now_ms) : code;
 }
@@ -108,13 +103,11 @@ enum err sessions_begin(
 	struct OlmSession *session = NULL;
 	enum err code = account_load(crypto, &account);
 
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	code = ol_session_outbound(&session, account, curve25519, one_time_key);
-	if (code == OK) {
+	if (code == OK)
 		code = session_add(crypto, now_ms, curve25519, session);
-	}
 	ol_session_free(session);
 	ol_account_free(account);
 	return code;
@@ -149,9 +142,8 @@ static enum err session_best(struct crypto *crypto, const char *curve25519, char
 			found = true;
 		}
 	}
-	if (code == OK && !found) {
+	if (code == OK && !found)
 		code = ERR_NOT_FOUND;
-	}
 	if (code == OK) {
 		code = session_load(crypto, &items[best], session, used_ms);
 		*key = x_strdup(items[best].key);
@@ -172,12 +164,10 @@ enum err sessions_encrypt(struct crypto *crypto, const char *user_id, const char
 	enum err code = ERR_NOT_FOUND;
 
 	*out = NULL;
-	if (curve25519 != NULL && ed25519 != NULL) {
+	if (curve25519 != NULL && ed25519 != NULL)
 		code = session_best(crypto, curve25519, &key, &session, &used_ms);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = account_device_keys(crypto, &mine);
-	}
 	if (code == OK) {
 		AUTO_JSON payload = json_pack("{s:s, s:O, s:s, s:s, s:{s:s}, s:{s:s}, s:O}", "type",
 		        type, "content", content, "sender", crypto->user_id, "recipient", user_id,
@@ -210,14 +200,12 @@ static enum err decrypt_known(struct crypto *crypto, int64_t now_ms, const char 
 		int64_t used_ms;
 
 		code = session_load(crypto, &items[i], &session, &used_ms);
-		if (code != OK) {
+		if (code != OK)
 			break;
-		}
 		*known = type == 0 && ol_session_matches(session, curve25519, message);
 		if ((type != 0 || *known) &&
-		        ol_session_decrypt(session, type, message, plaintext) == OK) {
+		        ol_session_decrypt(session, type, message, plaintext) == OK)
 			code = session_put(crypto, items[i].key, session, now_ms);
-		}
 		ol_session_free(session);
 	}
 	crypto_items_free(items, len);
@@ -231,19 +219,16 @@ static enum err decrypt_new(struct crypto *crypto, int64_t now_ms, const char *c
 	struct OlmSession *session = NULL;
 	enum err code = account_load(crypto, &account);
 
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	code = ol_session_inbound(&session, account, curve25519, message);
-	if (code == OK) {
+	if (code == OK)
 		code = ol_session_decrypt(session, 0, message, plaintext);
-	}
 	if (code == OK) {
 		ol_session_used_key(account, session);
 		code = account_save(crypto, account);
-		if (code == OK) {
+		if (code == OK)
 			code = session_add(crypto, now_ms, curve25519, session);
-		}
 	}
 	ol_session_free(session);
 	ol_account_free(account);
@@ -258,9 +243,8 @@ enum err sessions_decrypt(struct crypto *crypto, int64_t now_ms, const char *cur
 
 	*plaintext = NULL;
 	code = decrypt_known(crypto, now_ms, curve25519, type, message, plaintext, &known);
-	if (code == ERR_INVALID && type == 0 && !known) {
+	if (code == ERR_INVALID && type == 0 && !known)
 		code = decrypt_new(crypto, now_ms, curve25519, message, plaintext);
-	}
 	if (code != OK) {
 		x_wipe_free_str(*plaintext);
 		*plaintext = NULL;

@@ -40,9 +40,8 @@ static enum err sweep_session(
 	int64_t used_ms = js_int(row, "used_ms"), age_ms = now_ms - js_int(row, "at_ms");
 	enum err code;
 
-	if (row == NULL || user_id == NULL || user_id == strchr(key, KEY_SEPARATOR[0])) {
+	if (row == NULL || user_id == NULL || user_id == strchr(key, KEY_SEPARATOR[0]))
 		return OK;
-	}
 	if (js_int(row, "at_ms") == 0) { /* of an earlier version: it may have been used */
 		json_object_set_new(row, "at_ms", json_integer(now_ms));
 		json_object_set_new(row, "used_ms", json_integer(now_ms));
@@ -50,14 +49,12 @@ static enum err sweep_session(
 	}
 	if (used_ms == 0) {
 		code = devices_row(crypto, user_id + 1, &user);
-		if (code != OK || age_ms < (devices_is_stranger(user) ? STRANGER_MS : IDLE_MS)) {
+		if (code != OK || age_ms < (devices_is_stranger(user) ? STRANGER_MS : IDLE_MS))
 			return code;
-		}
 		return keep_remove(crypto, "inbound", key);
 	}
-	if (now_ms - used_ms < IDLE_MS) {
+	if (now_ms - used_ms < IDLE_MS)
 		return OK;
-	}
 	code = close_below(crypto, key, row);
 	json_object_set_new(row, "used_ms", json_integer(now_ms)); /* not again every day */
 	return code == OK ? keep_put(crypto, "inbound", key, row) : code;
@@ -78,9 +75,8 @@ static enum err sweep_user(
 	AUTO_JSON row = json_loads(value, 0, NULL);
 	enum err code;
 
-	if (js_int(row, "guest_ms") == 0 || now_ms - js_int(row, "guest_ms") < STRANGER_MS) {
+	if (js_int(row, "guest_ms") == 0 || now_ms - js_int(row, "guest_ms") < STRANGER_MS)
 		return OK;
-	}
 	code = keep_remove(crypto, "user", key);
 	return code == OK ? keep_remove(crypto, "dirty", key) : code;
 }
@@ -100,9 +96,8 @@ static enum err known_keys(struct crypto *crypto, json_t *known)
 		json_object_foreach((json_t *)js_obj(row, "devices"), device_id, device)
 		{
 			key = devices_key(device, device_id, "curve25519");
-			if (key != NULL) {
+			if (key != NULL)
 				json_object_set_new(known, key, json_true());
-			}
 		}
 	}
 	crypto_items_free(items, len);
@@ -117,17 +112,15 @@ static enum err sweep_olm(struct crypto *crypto, int64_t now_ms)
 	size_t len = 0;
 	enum err code = known_keys(crypto, known);
 
-	if (code == OK) {
+	if (code == OK)
 		code = keep_list(crypto, "olm", "", &items, &len);
-	}
 	for (size_t i = 0; code == OK && i < len; i++) {
 		AUTO_JSON row = json_loads(items[i].value, 0, NULL);
 		AUTO_TEXT key = x_strndup(items[i].key, strcspn(items[i].key, KEY_SEPARATOR));
 
 		if (json_object_get(known, key) == NULL &&
-		        now_ms - js_int(row, "used_ms") >= STRANGER_MS) {
+		        now_ms - js_int(row, "used_ms") >= STRANGER_MS)
 			code = keep_remove(crypto, "olm", items[i].key);
-		}
 	}
 	crypto_items_free(items, len);
 	return code;
@@ -145,22 +138,19 @@ enum err sweep(struct crypto *crypto, int64_t now_ms)
 	enum err code = keep_get_or_new(crypto, "machine", "swept", &row);
 
 	age_ms = now_ms - js_int(row, "at_ms");
-	if (code != OK || (age_ms >= 0 && age_ms < CLOCK_DAY_MS)) {
+	if (code != OK || (age_ms >= 0 && age_ms < CLOCK_DAY_MS))
 		return code;
-	}
 	json_object_set_new(row, "at_ms", json_integer(now_ms));
 	code = keep_put(crypto, "machine", "swept", row);
-	if (code == OK) {
+	if (code == OK)
 		code = keep_remove(crypto, "machine", "strangers");
-	}
 	for (size_t i = 0; code == OK && i < sizeof(all) / sizeof(all[0]); i++) {
 		struct crypto_item *items;
 		size_t len;
 
 		code = keep_list(crypto, all[i].kind, "", &items, &len);
-		for (size_t j = 0; code == OK && j < len; j++) {
+		for (size_t j = 0; code == OK && j < len; j++)
 			code = all[i].look(crypto, now_ms, items[j].key, items[j].value);
-		}
 		crypto_items_free(items, len);
 	}
 	return code == OK ? sweep_olm(crypto, now_ms) : code;

@@ -40,12 +40,10 @@ static bool device_keys_agree(const json_t *payload, const struct olm_peer *peer
 	AUTO_TEXT ed_id = NULL;
 	AUTO_TEXT curve_id = NULL;
 
-	if (keys == NULL) {
+	if (keys == NULL)
 		return true;
-	}
-	if (device_id == NULL || !devices_keys_are_good(keys, peer->user_id, device_id)) {
+	if (device_id == NULL || !devices_keys_are_good(keys, peer->user_id, device_id))
 		return false;
-	}
 	ed_id = x_asprintf("ed25519:%s", device_id);
 	curve_id = x_asprintf("curve25519:%s", device_id);
 	return is(js_obj(keys, "keys"), ed_id, peer->ed25519) &&
@@ -59,12 +57,10 @@ static enum err dispatch(struct crypto *crypto, int64_t now_ms, const struct olm
 	struct verify_event event = {
 	        .sender = peer->user_id, .type = js_str(payload, "type"), .content = content};
 
-	if (is(payload, "type", "m.room_key")) {
+	if (is(payload, "type", "m.room_key"))
 		return room_in_take_key(crypto, now_ms, peer, content, new_keys);
-	}
-	if (is(payload, "type", "m.forwarded_room_key")) {
+	if (is(payload, "type", "m.forwarded_room_key"))
 		return room_in_take_forwarded(crypto, now_ms, peer, content, new_keys);
-	}
 	return verify_take(crypto, now_ms, &event);
 }
 
@@ -76,9 +72,8 @@ static enum err mend(
 	const char *device_id;
 	enum err code = devices_row(crypto, sender, &row);
 
-	if (code != OK || devices_by_curve25519(row, curve25519, &device_id) == NULL) {
+	if (code != OK || devices_by_curve25519(row, curve25519, &device_id) == NULL)
 		return code;
-	}
 	return claim_mend(crypto, now_ms, sender, device_id, curve25519);
 }
 
@@ -89,9 +84,8 @@ static enum err begun_anew(struct crypto *crypto, const struct olm_peer *peer)
 	const char *device_id;
 	enum err code = devices_row(crypto, peer->user_id, &row);
 
-	if (code != OK || devices_by_curve25519(row, peer->curve25519, &device_id) == NULL) {
+	if (code != OK || devices_by_curve25519(row, peer->curve25519, &device_id) == NULL)
 		return code;
-	}
 	return room_out_forget_device(crypto, peer->user_id, device_id);
 }
 
@@ -109,17 +103,14 @@ static enum err take_olm(struct crypto *crypto, int64_t now_ms, const char *send
 
 	if (!is(content, "algorithm", ALGORITHM_OLM) || curve25519 == NULL || body == NULL ||
 	        strlen(curve25519) != OL_KEY_SIZE - 1 || !json_is_integer(type) ||
-	        strcmp(curve25519, crypto->curve25519) == 0) {
+	        strcmp(curve25519, crypto->curve25519) == 0)
 		return OK;
-	}
 	code = sessions_decrypt(
 	        crypto, now_ms, curve25519, json_integer_value(type) == 0 ? 0 : 1, body, &text);
-	if (code == ERR_INVALID) {
+	if (code == ERR_INVALID)
 		return mend(crypto, now_ms, sender, curve25519);
-	}
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	payload = json_loads(text, 0, NULL);
 	peer = (struct olm_peer){sender, curve25519, js_str(js_obj(payload, "keys"), "ed25519")};
 	if (!payload_is_good(crypto, payload, sender) || !device_keys_agree(payload, &peer)) {
@@ -129,9 +120,8 @@ static enum err take_olm(struct crypto *crypto, int64_t now_ms, const char *send
 		        "refused: a message that came as %s's was not written by that user for us",
 		        sender);
 	}
-	if (is(payload, "type", "m.dummy")) {
+	if (is(payload, "type", "m.dummy"))
 		return begun_anew(crypto, &peer);
-	}
 	return dispatch(crypto, now_ms, &peer, payload, new_keys);
 }
 
@@ -144,16 +134,14 @@ static enum err take_withheld(
 	AUTO_JSON row = NULL;
 	enum err code = devices_row(crypto, sender, &row);
 
-	if (code != OK || devices_is_stranger(row)) {
+	if (code != OK || devices_is_stranger(row))
 		return code;
-	}
 	if (is(content, "code", "m.no_olm") && curve25519 != NULL) {
 		/* it found no way to us: the way is made from here */
 		return mend(crypto, now_ms, sender, curve25519);
 	}
-	if (!is(content, "code", "m.unverified") && !is(content, "code", "m.blacklisted")) {
+	if (!is(content, "code", "m.unverified") && !is(content, "code", "m.blacklisted"))
 		return OK;
-	}
 	what = room_in_withheld(sender);
 	return notice_add(crypto, what,
 	        "%s's client gives this device no keys (%s): its commands cannot be read", sender,
@@ -166,9 +154,8 @@ static enum err take_key_request(struct crypto *crypto, const char *sender, cons
 {
 	const char *device_id = js_str(content, "requesting_device_id");
 
-	if (!is(content, "action", "request") || device_id == NULL) {
+	if (!is(content, "action", "request") || device_id == NULL)
 		return OK;
-	}
 	return room_out_forget_device(crypto, sender, device_id);
 }
 
@@ -180,18 +167,14 @@ static enum err take_event(
 	struct verify_event verification;
 
 	if (sender == NULL || content == NULL || strlen(sender) > 255 ||
-	        strchr(sender, KEY_SEPARATOR[0]) != NULL) {
+	        strchr(sender, KEY_SEPARATOR[0]) != NULL)
 		return OK;
-	}
-	if (is(event, "type", "m.room.encrypted")) {
+	if (is(event, "type", "m.room.encrypted"))
 		return take_olm(crypto, now_ms, sender, content, new_keys);
-	}
-	if (is(event, "type", "m.room_key.withheld")) {
+	if (is(event, "type", "m.room_key.withheld"))
 		return take_withheld(crypto, now_ms, sender, content);
-	}
-	if (is(event, "type", "m.room_key_request")) {
+	if (is(event, "type", "m.room_key_request"))
 		return take_key_request(crypto, sender, content);
-	}
 	verification = (struct verify_event){
 	        .sender = sender, .type = js_str(event, "type"), .content = content};
 	return verification.type != NULL ? verify_take(crypto, now_ms, &verification) : OK;
@@ -203,11 +186,9 @@ enum err crypto_take_sync(struct crypto *crypto, int64_t now_ms, const json_t *s
 	enum err code = devices_take_sync(crypto, sync);
 
 	*new_keys = false;
-	for (size_t i = 0; code == OK && i < json_array_size(events) && i < EVENTS_MAX; i++) {
+	for (size_t i = 0; code == OK && i < json_array_size(events) && i < EVENTS_MAX; i++)
 		code = take_event(crypto, now_ms, json_array_get(events, i), new_keys);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = sweep(crypto, now_ms);
-	}
 	return code == OK ? account_take_sync(crypto, now_ms, sync) : code;
 }

@@ -66,9 +66,8 @@ void verify_finish(struct crypto *crypto)
 {
 	struct verify *v;
 
-	while ((v = TAILQ_FIRST(&crypto->verifications)) != NULL) {
+	while ((v = TAILQ_FIRST(&crypto->verifications)) != NULL)
 		verify_free(crypto, v);
-	}
 }
 
 /* By to-device events a transaction belongs to the user who began it, in a room to the room. */
@@ -82,9 +81,8 @@ static struct verify *find(struct crypto *crypto, const struct verify_event *eve
 		                    ? v->room_id == NULL
 		                    : v->room_id != NULL && strcmp(v->room_id, event->room_id) == 0;
 
-		if (here && strcmp(v->id, id) == 0 && strcmp(v->user_id, event->sender) == 0) {
+		if (here && strcmp(v->id, id) == 0 && strcmp(v->user_id, event->sender) == 0)
 			return v;
-		}
 	}
 	return NULL;
 }
@@ -129,9 +127,8 @@ static void cancelled(
 
 void verify_cancel(struct verify *v, int64_t now_ms, const char *code, const char *reason)
 {
-	if (is_over(v)) {
+	if (is_over(v))
 		return;
-	}
 	verify_say(
 	        v, VERIFY_PREFIX "cancel", json_pack("{s:s, s:s}", "code", code, "reason", reason));
 	cancelled(v, now_ms, code, reason, false);
@@ -147,26 +144,21 @@ static enum err send_next(struct crypto *crypto, struct verify *v, int64_t now_m
 	json_t *content;
 	enum err code;
 
-	if (event == NULL) {
+	if (event == NULL)
 		return OK;
-	}
 	code = request_waits(
 	        crypto, v->room_id != NULL ? CRYPTO_ROOM_EVENT : CRYPTO_TO_DEVICE, v->id, &waits);
-	if (code != OK || waits) {
+	if (code != OK || waits)
 		return code;
-	}
 	if (v->room_id != NULL) {
 		code = request_waits(crypto, CRYPTO_TO_DEVICE, v->id, &waits);
-		if (code == OK) {
+		if (code == OK)
 			code = verify_room_is_direct(crypto, v, &direct);
-		}
-		if (code != OK || waits) {
+		if (code != OK || waits)
 			return code;
-		}
 	}
-	if (direct) {
+	if (direct)
 		return verify_room_send(crypto, v, now_ms, event, context);
-	}
 	content = json_deep_copy(json_object_get(event, "content"));
 	if (v->room_id != NULL) {
 		return request_room_event(
@@ -184,9 +176,8 @@ void verify_sent(struct crypto *crypto, int64_t now_ms, const json_t *context, b
 	TAILQ_FOREACH(v, &crypto->verifications, link)
 	{
 		if (id == NULL || user_id == NULL || strcmp(v->id, id) != 0 ||
-		        strcmp(v->user_id, user_id) != 0) {
+		        strcmp(v->user_id, user_id) != 0)
 			continue;
-		}
 		json_array_remove(v->out, 0);
 		if (refused && !is_over(v)) {
 			json_array_clear(v->out);
@@ -208,11 +199,10 @@ enum err verify_step(struct crypto *crypto, int64_t now_ms)
 			verify_free(crypto, v);
 			continue;
 		}
-		if (now_ms >= v->until_ms) {
+		if (now_ms >= v->until_ms)
 			verify_cancel(v, now_ms, "m.timeout", "it took too long");
-		} else if (v->state == VERIFY_READY && v->start_ms != 0 && now_ms >= v->start_ms) {
+		else if (v->state == VERIFY_READY && v->start_ms != 0 && now_ms >= v->start_ms)
 			verify_sas_start(crypto, v);
-		}
 		code = send_next(crypto, v, now_ms);
 	}
 	return code;
@@ -257,14 +247,12 @@ static enum err add(struct crypto *crypto, int64_t now_ms, const struct verify_e
 	enum err code = may_add(crypto, event->sender, &may);
 
 	*out = NULL;
-	if (code != OK || !may) {
+	if (code != OK || !may)
 		return code;
-	}
 	TAILQ_FOREACH(before, &crypto->verifications, link)
 	{
-		if (strcmp(before->user_id, event->sender) == 0) {
+		if (strcmp(before->user_id, event->sender) == 0)
 			verify_cancel(before, now_ms, "m.user", "another one was begun");
-		}
 	}
 	v = x_calloc(1, sizeof(*v));
 	v->id = x_strdup(id);
@@ -302,13 +290,11 @@ static enum err take_request(
 	if (!known || !is_id(device_id) || asked_ms > now_ms + FUTURE_MS ||
 	        asked_ms <= now_ms - TIMEOUT_MS ||
 	        (event->room_id != NULL && !is(content, "to", crypto->user_id)) ||
-	        (event->device_id != NULL && strcmp(event->device_id, device_id) != 0)) {
+	        (event->device_id != NULL && strcmp(event->device_id, device_id) != 0))
 		return OK;
-	}
 	if (strcmp(event->sender, crypto->user_id) == 0 &&
-	        (event->room_id != NULL || strcmp(device_id, crypto->device_id) == 0)) {
+	        (event->room_id != NULL || strcmp(device_id, crypto->device_id) == 0))
 		return OK;
-	}
 	return add(crypto, now_ms, event, id, asked_ms, &v);
 }
 
@@ -322,9 +308,8 @@ static enum err tell_unknown(
 		crypto->unknown_ms = now_ms;
 		crypto->unknown = 0;
 	}
-	if (crypto->unknown++ >= UNKNOWN_MAX) {
+	if (crypto->unknown++ >= UNKNOWN_MAX)
 		return OK;
-	}
 	return request_to_device(crypto, VERIFY_PREFIX "cancel",
 	        json_pack("{s:{s:{s:s, s:s, s:s}}}", user_id, "*", "transaction_id", id, "code",
 	                "m.unknown_transaction", "reason", "this verification is not known here"),
@@ -334,9 +319,8 @@ static enum err tell_unknown(
 static void take_start(
         struct crypto *crypto, struct verify *v, int64_t now_ms, const json_t *content)
 {
-	if (v->start != NULL && json_equal(v->start, content)) {
+	if (v->start != NULL && json_equal(v->start, content))
 		return; /* again */
-	}
 	if (!is(content, "from_device", v->device_id)) {
 		verify_cancel(
 		        v, now_ms, "m.user_mismatch", "another device than the one that asked");
@@ -355,13 +339,11 @@ static enum err take_lone_start(
 	enum err code;
 
 	if (!is_id(js_str(event->content, "from_device")) ||
-	        !is(event->content, "method", VERIFY_METHOD)) {
+	        !is(event->content, "method", VERIFY_METHOD))
 		return OK;
-	}
 	code = add(crypto, now_ms, event, id, now_ms, &v);
-	if (v != NULL) {
+	if (v != NULL)
 		v->start = json_deep_copy(event->content);
-	}
 	return code;
 }
 
@@ -380,21 +362,20 @@ static void take_cancel(struct verify *v, int64_t now_ms, const json_t *content)
 static enum err take_known(struct crypto *crypto, struct verify *v, int64_t now_ms,
         const char *what, const json_t *content)
 {
-	if (strcmp(what, "cancel") == 0) {
+	if (strcmp(what, "cancel") == 0)
 		take_cancel(v, now_ms, content);
-	} else if (is_over(v) || strcmp(what, "request") == 0) {
+	else if (is_over(v) || strcmp(what, "request") == 0)
 		return OK; /* the other side's done, or what crossed our end; or once more */
-	} else if (strcmp(what, "start") == 0) {
+	else if (strcmp(what, "start") == 0)
 		take_start(crypto, v, now_ms, content);
-	} else if (strcmp(what, "accept") == 0) {
+	else if (strcmp(what, "accept") == 0)
 		verify_sas_take_accept(v, now_ms, content);
-	} else if (strcmp(what, "key") == 0) {
+	else if (strcmp(what, "key") == 0)
 		verify_sas_take_key(crypto, v, now_ms, content);
-	} else if (strcmp(what, "mac") == 0) {
+	else if (strcmp(what, "mac") == 0)
 		return verify_sas_take_mac(crypto, v, now_ms, content);
-	} else {
+	else
 		verify_cancel(v, now_ms, "m.unexpected_message", "not awaited");
-	}
 	return OK;
 }
 
@@ -403,12 +384,10 @@ static const char *what_of(const struct verify_event *event)
 {
 	const char *type = event->type;
 
-	if (event->room_id != NULL && strcmp(type, "m.room.message") == 0) {
+	if (event->room_id != NULL && strcmp(type, "m.room.message") == 0)
 		return is(event->content, "msgtype", VERIFY_PREFIX "request") ? "request" : NULL;
-	}
-	if (strncmp(type, VERIFY_PREFIX, strlen(VERIFY_PREFIX)) != 0) {
+	if (strncmp(type, VERIFY_PREFIX, strlen(VERIFY_PREFIX)) != 0)
 		return NULL;
-	}
 	return type + strlen(VERIFY_PREFIX);
 }
 
@@ -416,12 +395,10 @@ static const char *id_of(const struct verify_event *event, const char *what)
 {
 	const json_t *relation = js_obj(event->content, "m.relates_to");
 
-	if (event->room_id == NULL) {
+	if (event->room_id == NULL)
 		return js_str(event->content, "transaction_id");
-	}
-	if (strcmp(what, "request") == 0) {
+	if (strcmp(what, "request") == 0)
 		return event->event_id;
-	}
 	return is(relation, "rel_type", "m.reference") ? js_str(relation, "event_id") : NULL;
 }
 
@@ -430,29 +407,23 @@ enum err verify_take(struct crypto *crypto, int64_t now_ms, const struct verify_
 	const char *what = what_of(event), *id = what != NULL ? id_of(event, what) : NULL;
 	struct verify *v;
 
-	if (!is_id(id) || !is_id(event->sender)) {
+	if (!is_id(id) || !is_id(event->sender))
 		return OK;
-	}
 	v = find(crypto, event, id);
 	if (v != NULL) {
 		v->encrypted = v->encrypted || event->encrypted; /* and never back */
-		if (event->device_id != NULL && strcmp(event->device_id, v->device_id) != 0) {
+		if (event->device_id != NULL && strcmp(event->device_id, v->device_id) != 0)
 			return OK; /* another device of theirs */
-		}
 		return take_known(crypto, v, now_ms, what, event->content);
 	}
-	if (strcmp(what, "request") == 0) {
+	if (strcmp(what, "request") == 0)
 		return take_request(crypto, now_ms, event, id);
-	}
-	if (event->room_id != NULL) {
+	if (event->room_id != NULL)
 		return OK; /* others verify each other there */
-	}
-	if (strcmp(what, "start") == 0) {
+	if (strcmp(what, "start") == 0)
 		return take_lone_start(crypto, now_ms, event, id);
-	}
-	if (strcmp(what, "accept") == 0 || strcmp(what, "key") == 0 || strcmp(what, "mac") == 0) {
+	if (strcmp(what, "accept") == 0 || strcmp(what, "key") == 0 || strcmp(what, "mac") == 0)
 		return tell_unknown(crypto, now_ms, event->sender, id);
-	}
 	return OK;
 }
 

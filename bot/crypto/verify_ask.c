@@ -29,9 +29,8 @@ static void add_comparison(const struct verify *v, json_t *object)
 		json_array_append_new(list,
 		        json_pack("{s:s, s:s}", "emoji", emoji[i].emoji, "name", emoji[i].name));
 	}
-	for (int i = 0; i < SAS_DECIMALS; i++) {
+	for (int i = 0; i < SAS_DECIMALS; i++)
 		json_array_append_new(numbers, json_integer(decimals[i]));
-	}
 	json_object_set_new(object, "emoji", list);
 	json_object_set_new(object, "decimals", numbers);
 }
@@ -44,9 +43,8 @@ static enum err describe(struct crypto *crypto, const struct verify *v, json_t *
 	enum err code = devices_row(crypto, v->user_id, &row);
 
 	*out = NULL;
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	device = js_obj(js_obj(row, "devices"), v->device_id);
 	changed = js_str(row, "changed");
 	*out = json_pack(
@@ -58,9 +56,8 @@ static enum err describe(struct crypto *crypto, const struct verify *v, json_t *
 	        state_names[v->state], "since_ms", (json_int_t)v->since_ms, "until_ms",
 	        (json_int_t)v->until_ms, "code", v->code, "reason", v->reason, "by_them",
 	        v->by_them);
-	if (v->state == VERIFY_COMPARE || v->state == VERIFY_CONFIRMED) {
+	if (v->state == VERIFY_COMPARE || v->state == VERIFY_CONFIRMED)
 		add_comparison(v, *out);
-	}
 	return OK;
 }
 
@@ -93,9 +90,8 @@ static struct verify *by_id(struct crypto *crypto, const char *user_id, const ch
 
 	TAILQ_FOREACH(v, &crypto->verifications, link)
 	{
-		if (strcmp(v->user_id, user_id) == 0 && strcmp(v->id, id) == 0) {
+		if (strcmp(v->user_id, user_id) == 0 && strcmp(v->id, id) == 0)
 			return v;
-		}
 	}
 	return NULL;
 }
@@ -104,12 +100,10 @@ static enum err find(struct crypto *crypto, const char *user_id, const char *id,
         enum verify_state state, struct verify **v, struct fault *fault)
 {
 	*v = by_id(crypto, user_id, id);
-	if (*v == NULL) {
+	if (*v == NULL)
 		return fault_set(fault, ERR_NOT_FOUND, "no such verification");
-	}
-	if ((*v)->state == VERIFY_CANCELLED) {
+	if ((*v)->state == VERIFY_CANCELLED)
 		return fault_set(fault, ERR_CANCELED, "it was cancelled: %s", (*v)->reason);
-	}
 	return (*v)->state == state
 	               ? OK
 	               : fault_set(fault, ERR_INVALID, "it is %s", state_names[(*v)->state]);
@@ -124,15 +118,12 @@ static enum err check_known(
 	bool wait = false;
 	enum err code = devices_track(crypto, v->user_id);
 
-	if (code == OK) {
+	if (code == OK)
 		code = devices_must_wait(crypto, now_ms, v->user_id, &wait);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = devices_row(crypto, v->user_id, &row);
-	}
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	if (wait) {
 		return fault_set(
 		        fault, ERR_BUSY, "the devices of %s are being asked for", v->user_id);
@@ -154,16 +145,14 @@ enum err crypto_verify_accept(struct crypto *crypto, int64_t now_ms, const char 
 	struct verify *v;
 	enum err code = find(crypto, user_id, id, VERIFY_REQUESTED, &v, fault);
 
-	if (code == OK) {
+	if (code == OK)
 		code = check_known(crypto, now_ms, v, fault);
-	}
 	if (code == ERR_DENIED) {
 		verify_cancel(v, now_ms, "m.user", fault->text);
 		return code;
 	}
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	v->state = VERIFY_READY;
 	if (v->start != NULL) { /* begun without a request */
 		verify_sas_take_start(crypto, v, now_ms, v->start);
@@ -189,12 +178,10 @@ enum err crypto_verify_cancel(struct crypto *crypto, int64_t now_ms, const char 
 {
 	struct verify *v = by_id(crypto, user_id, id);
 
-	if (v == NULL) {
+	if (v == NULL)
 		return fault_set(fault, ERR_NOT_FOUND, "no such verification");
-	}
-	if (v->state == VERIFY_DONE || v->state == VERIFY_CANCELLED) {
+	if (v->state == VERIFY_DONE || v->state == VERIFY_CANCELLED)
 		return fault_set(fault, ERR_INVALID, "it is %s already", state_names[v->state]);
-	}
 	verify_cancel(v, now_ms, mismatch ? "m.mismatched_sas" : "m.user",
 	        mismatch ? "the emoji do not match" : "cancelled on the host");
 	return OK;

@@ -32,18 +32,16 @@ static enum err olm_session(
 	bool waits = false;
 	enum err code = sessions_have(crypto, curve25519, have);
 
-	if (code == OK && !*have) {
+	if (code == OK && !*have)
 		code = claim_put_off_until(crypto, now_ms, v->user_id, v->device_id, &until_ms);
-	}
 	if (code == OK && until_ms != 0) {
 		json_array_clear(v->out);
 		verify_cancel(v, now_ms, "m.user", "their device gives us no key to answer with");
 		json_array_clear(v->out);
 	} else if (code == OK && !*have) {
 		code = request_waits(crypto, CRYPTO_KEYS_CLAIM, NULL, &waits);
-		if (code == OK && !waits) {
+		if (code == OK && !waits)
 			code = claim_add(crypto, wanted, false);
-		}
 	}
 	return code;
 }
@@ -61,18 +59,15 @@ static enum err share(struct crypto *crypto, struct verify *v, int64_t now_ms)
 	enum err code = devices_row(crypto, v->user_id, &row);
 
 	device = js_obj(js_obj(row, "devices"), v->device_id);
-	if (code != OK || device == NULL) { /* gone meanwhile: it takes too long */
+	if (code != OK || device == NULL) /* gone meanwhile: it takes too long */
 		return code;
-	}
 	code = olm_session(crypto, v, now_ms, device, &have);
-	if (code != OK || !have) {
+	if (code != OK || !have)
 		return code;
-	}
 	code = sessions_encrypt(
 	        crypto, v->user_id, v->device_id, device, "m.room_key", content, &sealed);
-	if (code != OK) {
+	if (code != OK)
 		return code == ERR_NOT_FOUND ? OK : code;
-	}
 	v->shared = true;
 	return request_to_device(crypto, "m.room.encrypted",
 	        json_pack("{s:{s:o}}", v->user_id, v->device_id, sealed),
@@ -101,12 +96,10 @@ enum err verify_room_send(struct crypto *crypto, struct verify *v, int64_t now_m
 	json_t *content;
 	uint8_t bytes[12];
 
-	if (v->encrypted && v->session == NULL) {
+	if (v->encrypted && v->session == NULL)
 		v->session = ol_outbound_create();
-	}
-	if (v->encrypted && !v->shared) {
+	if (v->encrypted && !v->shared)
 		return share(crypto, v, now_ms); /* the event follows when it has arrived */
-	}
 	content = v->encrypted ? encrypt(crypto, v, event)
 	                       : json_deep_copy(json_object_get(event, "content"));
 	prim_random(bytes, sizeof(bytes));

@@ -24,9 +24,8 @@ static bool has(const json_t *list, const char *text)
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const char *item = json_string_value(json_array_get(list, i));
 
-		if (item != NULL && strcmp(item, text) == 0) {
+		if (item != NULL && strcmp(item, text) == 0)
 			return true;
-		}
 	}
 	return false;
 }
@@ -79,9 +78,8 @@ void verify_sas_take_start(
 		verify_cancel(v, now_ms, "m.unexpected_message", "a start in the middle");
 		return;
 	}
-	if (v->we_started && ours_counts(crypto, v)) {
+	if (v->we_started && ours_counts(crypto, v))
 		return;
-	}
 	ol_sas_free(v->sas);
 	v->sas = ol_sas_create(v->our_key);
 	commitment = sas_commitment(v->our_key, content);
@@ -104,9 +102,8 @@ void verify_sas_take_accept(struct verify *v, int64_t now_ms, const json_t *cont
 {
 	const char *commitment = js_str(content, "commitment");
 
-	if (v->commitment != NULL && commitment != NULL && strcmp(v->commitment, commitment) == 0) {
+	if (v->commitment != NULL && commitment != NULL && strcmp(v->commitment, commitment) == 0)
 		return; /* again */
-	}
 	if (v->state != VERIFY_STARTED || !v->we_started || v->commitment != NULL) {
 		verify_cancel(v, now_ms, "m.unexpected_message", "an accept that is not awaited");
 		return;
@@ -152,9 +149,8 @@ void verify_sas_take_key(
 	struct sas_party ours = us(crypto, v), theirs = them(v);
 	AUTO_TEXT info = NULL;
 
-	if (key != NULL && v->their_key[0] != '\0' && strcmp(key, v->their_key) == 0) {
+	if (key != NULL && v->their_key[0] != '\0' && strcmp(key, v->their_key) == 0)
 		return; /* again */
-	}
 	if (v->state != VERIFY_STARTED || v->sas == NULL) {
 		verify_cancel(v, now_ms, "m.unexpected_message", "a key that is not awaited");
 		return;
@@ -173,9 +169,8 @@ void verify_sas_take_key(
 		return;
 	}
 	memcpy(v->their_key, key, OL_KEY_SIZE);
-	if (!v->we_started) {
+	if (!v->we_started)
 		verify_say(v, VERIFY_PREFIX "key", json_pack("{s:s}", "key", v->our_key));
-	}
 	info = v->we_started ? sas_info(&ours, &theirs, v->id) : sas_info(&theirs, &ours, v->id);
 	ol_sas_bytes(v->sas, info, v->bytes, sizeof(v->bytes));
 	v->state = VERIFY_COMPARE;
@@ -242,13 +237,11 @@ static enum err say_mac(struct crypto *crypto, struct verify *v)
 	char master[OL_KEY_SIZE];
 	enum err code = identity_public(crypto, IDENTITY_MASTER, master);
 
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	mac_add(crypto, v, macs, crypto->device_id, crypto->ed25519);
-	if (master[0] != '\0') {
+	if (master[0] != '\0')
 		mac_add(crypto, v, macs, master, master);
-	}
 	list = key_list(macs);
 	keys = mac_of(v, &ours, &theirs, "KEY_IDS", list);
 	verify_say(v, VERIFY_PREFIX "mac", json_pack("{s:O, s:s}", "mac", macs, "keys", keys));
@@ -275,14 +268,12 @@ static bool proof_covers(struct crypto *crypto, struct verify *v, const char *ed
 	AUTO_TEXT master_key = x_asprintf("ed25519:%s", master != NULL ? master : "");
 
 	*device = *identity = false;
-	if (list == NULL || !mac_is(crypto, v, "KEY_IDS", list, js_str(v->mac, "keys"))) {
+	if (list == NULL || !mac_is(crypto, v, "KEY_IDS", list, js_str(v->mac, "keys")))
 		return false;
-	}
 	if (ed25519 != NULL && json_object_get(macs, device_key) != NULL) {
 		*device = mac_is(crypto, v, device_key, ed25519, js_str(macs, device_key));
-		if (!*device) {
+		if (!*device)
 			return false;
-		}
 	}
 	if (master != NULL && json_object_get(macs, master_key) != NULL) {
 		*identity = mac_is(crypto, v, master_key, master, js_str(macs, master_key));
@@ -309,12 +300,10 @@ static enum err keep_identity(struct crypto *crypto, struct verify *v, int64_t n
 	} else {
 		object = json_deep_copy(js_obj(row, "master"));
 	}
-	if (code == OK) {
+	if (code == OK)
 		code = devices_set_verified(crypto, v->user_id, master);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = identity_sign_user(crypto, v->user_id, object);
-	}
 	return code == ERR_NOT_FOUND ? OK : code; /* we hold no key to sign with */
 }
 
@@ -328,9 +317,8 @@ static enum err keep_own_device(struct crypto *crypto, struct verify *v, const j
 	json_object_del(keys, "signatures");
 	json_object_del(keys, "unsigned");
 	code = identity_sign_device(crypto, keys);
-	if (code != OK) {
+	if (code != OK)
 		return code == ERR_NOT_FOUND ? OK : code;
-	}
 	return request_add(crypto, CRYPTO_SIGNATURES_UPLOAD,
 	        json_pack("{s:{s:O}}", v->user_id, v->device_id, keys),
 	        json_pack("{s:s}", "user", v->user_id), "POST", "/v3/keys/signatures/upload");
@@ -344,9 +332,8 @@ static enum err conclude(struct crypto *crypto, struct verify *v, int64_t now_ms
 	const char *ed25519, *master;
 	enum err code = devices_row(crypto, v->user_id, &row);
 
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	ed25519 =
 	        devices_key(js_obj(js_obj(row, "devices"), v->device_id), v->device_id, "ed25519");
 	master = js_str(row, "changed") != NULL ? js_str(row, "changed") : js_str(row, "pin");
@@ -370,9 +357,8 @@ static enum err conclude(struct crypto *crypto, struct verify *v, int64_t now_ms
 enum err verify_sas_take_mac(
         struct crypto *crypto, struct verify *v, int64_t now_ms, const json_t *content)
 {
-	if (v->mac != NULL && json_equal(v->mac, content)) {
+	if (v->mac != NULL && json_equal(v->mac, content))
 		return OK; /* again */
-	}
 	if ((v->state != VERIFY_COMPARE && v->state != VERIFY_CONFIRMED) || v->mac != NULL) {
 		verify_cancel(v, now_ms, "m.unexpected_message", "a proof that is not awaited");
 		return OK;

@@ -136,14 +136,13 @@ static void outcome_done(enum err result, const char *message, void *arg)
 			courier->events.on_result(o->what, o->room, o->outbox_id, o->event_id,
 			        o->code, o->error, courier->events.arg);
 	}
-	if (o->lane) {
+	if (o->lane)
 		if (result != OK && !courier->closing)
 			lane_wait(o->lane, -1, false);
 		else
 			lane_ended(o->lane);
-	} else if (courier->closing) {
+	else if (courier->closing)
 		courier_closing(courier);
-	}
 	config_unref(o->config);
 	free(o->room_id);
 	free(o->device_id);

@@ -474,10 +474,9 @@ bool conn_peer_in_group(const struct conn *conn, gid_t gid)
 	if (size == 0)
 		return false;
 	gid_t *groups = x_calloc(1, size);
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) == 0) {
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) == 0)
 		for (size_t i = 0; i < size / sizeof(*groups); i++)
 			found |= groups[i] == gid;
-	}
 	free(groups);
 	return found;
 }

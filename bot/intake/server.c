@@ -60,14 +60,12 @@ static bool is_allowed(const struct server *server, const struct conn *conn)
 
 	if (server->allow_uid_len == 0 && server->allow_gid_len == 0)
 		return true;
-	for (size_t i = 0; i < server->allow_uid_len; i++) {
+	for (size_t i = 0; i < server->allow_uid_len; i++)
 		if (peer->uid == (int64_t)server->allow_uid[i])
 			return true;
-	}
-	for (size_t i = 0; i < server->allow_gid_len; i++) {
+	for (size_t i = 0; i < server->allow_gid_len; i++)
 		if (conn_peer_in_group(conn, server->allow_gid[i]))
 			return true;
-	}
 	return false;
 }
 

@@ -47,9 +47,8 @@ struct writer {
 
 static void queue_push(struct writer_queue *queue, struct writer_job *job)
 {
-	if (queue->first == NULL) {
+	if (queue->first == NULL)
 		queue->end = &queue->first;
-	}
 	*queue->end = job;
 	queue->end = &job->next;
 }
@@ -59,11 +58,10 @@ static struct writer_job *queues_take(struct writer *writer)
 {
 	struct writer_job *first = writer->jobs.first;
 
-	if (first == NULL) {
+	if (first == NULL)
 		first = writer->tail.first;
-	} else {
+	else
 		*writer->jobs.end = writer->tail.first;
-	}
 	writer->jobs.first = NULL;
 	writer->tail.first = NULL;
 	return first;
@@ -80,13 +78,11 @@ static enum err job_run(struct store *store, struct writer_job *job)
 {
 	enum err code = store_savepoint(store);
 
-	if (code != OK) {
+	if (code != OK)
 		return code;
-	}
 	job->result = job->work(store, job->arg);
-	if (job->result == OK) {
+	if (job->result == OK)
 		return store_release(store);
-	}
 	job_fail(job, job->result, store_message(store));
 	return store_undo(store);
 }
@@ -98,19 +94,15 @@ static void run_batch(uv_work_t *request)
 	struct store *store = writer->store;
 	enum err code = store_begin(store);
 
-	for (struct writer_job *job = writer->batch; code == OK && job != NULL; job = job->next) {
+	for (struct writer_job *job = writer->batch; code == OK && job != NULL; job = job->next)
 		code = job_run(store, job);
-	}
-	if (code == OK) {
+	if (code == OK)
 		code = store_commit(store);
-	} else {
+	else
 		store_rollback(store);
-	}
-	if (code != OK) {
-		for (struct writer_job *job = writer->batch; job != NULL; job = job->next) {
+	if (code != OK)
+		for (struct writer_job *job = writer->batch; job != NULL; job = job->next)
 			job_fail(job, code, store_message(store));
-		}
-	}
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -125,18 +117,16 @@ static void on_closed(uv_handle_t *handle)
 
 static void maybe_close(struct writer *writer)
 {
-	if (writer->closing && writer->pending == 0) {
+	if (writer->closing && writer->pending == 0)
 		uv_close((uv_handle_t *)&writer->start, on_closed);
-	}
 }
 
 static void on_start(uv_idle_t *handle);
 
 static void start_soon(struct writer *writer)
 {
-	if (!writer->running && (writer->jobs.first != NULL || writer->tail.first != NULL)) {
+	if (!writer->running && (writer->jobs.first != NULL || writer->tail.first != NULL))
 		uv_idle_start(&writer->start, on_start); /* cannot fail with a callback */
-	}
 }
 
 static void after_batch(uv_work_t *request, int status)
@@ -168,9 +158,8 @@ static void on_start(uv_idle_t *handle)
 	uv_idle_stop(handle);
 	writer->running = true;
 	writer->batch = queues_take(writer);
-	if (uv_queue_work(writer->loop, &writer->request, run_batch, after_batch) != 0) {
+	if (uv_queue_work(writer->loop, &writer->request, run_batch, after_batch) != 0)
 		abort(); /* it fails only without a work function */
-	}
 }
 
 struct writer *writer_create(uv_loop_t *loop, struct store *store)
@@ -225,7 +214,6 @@ void writer_close(struct writer *writer, void (*closed)(void *arg), void *arg)
 	writer->closing = true;
 	writer->closed = closed;
 	writer->closed_arg = arg;
-	if (!writer->running) {
+	if (!writer->running)
 		maybe_close(writer);
-	}
 }

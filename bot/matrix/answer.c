@@ -138,10 +138,9 @@ static enum err code_of(long status, const char *errcode, bool has_body)
 		return ERR_PROTO;
 	if (status >= 500)
 		return ERR_SERVER;
-	for (size_t i = 0; i < sizeof(by_errcode) / sizeof(by_errcode[0]); i++) {
+	for (size_t i = 0; i < sizeof(by_errcode) / sizeof(by_errcode[0]); i++)
 		if (strcmp(errcode, by_errcode[i].errcode) == 0)
 			return by_errcode[i].code;
-	}
 	switch (status) {
 	case 400:
 		return ERR_REJECTED;

@@ -68,10 +68,9 @@ static bool is_token(const char *token)
 {
 	if (*token == '\0')
 		return false;
-	for (; *token; token++) {
+	for (; *token; token++)
 		if (*token <= 0x20 || *token >= 0x7f)
 			return false;
-	}
 	return true;
 }
 

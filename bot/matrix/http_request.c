@@ -97,10 +97,9 @@ static void add_header(struct http_request *request, const char *name, const cha
 /* A header's value must not end its line. */
 static bool is_header_value(const char *value)
 {
-	for (; *value; value++) {
+	for (; *value; value++)
 		if ((unsigned char)*value < 0x20 || *value == 0x7f)
 			return false;
-	}
 	return true;
 }
 

@@ -124,10 +124,9 @@ void room_invite_start(struct room_invite *invite)
 
 static bool may_invite(const struct rooms *rooms, const char *user_id)
 {
-	for (size_t i = 0; rooms->invite_from && rooms->invite_from[i]; i++) {
+	for (size_t i = 0; rooms->invite_from && rooms->invite_from[i]; i++)
 		if (strcmp(rooms->invite_from[i], user_id) == 0)
 			return true;
-	}
 	return false;
 }
 

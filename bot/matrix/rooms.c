@@ -239,10 +239,9 @@ static void free_list(char **list)
 
 static bool is_wanted(const struct config *config, const struct room_entry *entry)
 {
-	for (size_t i = 0; i < config->rooms_len; i++) {
+	for (size_t i = 0; i < config->rooms_len; i++)
 		if (strcmp(config->rooms[i].name, entry->name) == 0)
 			return strcmp(config->rooms[i].address, entry->address) == 0;
-	}
 	return false;
 }
 

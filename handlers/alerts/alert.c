@@ -54,11 +54,9 @@ static char **alert_member(struct alert *alert, const struct alert_key *key)
 
 static const struct alert_key *alert_key_find(const char *name)
 {
-	for (size_t i = 0; i < KEYS_LEN; i++) {
-		if (strcmp(keys[i].name, name) == 0) {
+	for (size_t i = 0; i < KEYS_LEN; i++)
+		if (strcmp(keys[i].name, name) == 0)
 			return &keys[i];
-		}
-	}
 	return NULL;
 }
 
@@ -69,9 +67,8 @@ static void alert_copy_cut(char *out, size_t size, const char *text)
 
 	if (len >= size) {
 		len = size - 1;
-		while (len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80) {
+		while (len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80)
 			len--;
-		}
 	}
 	memcpy(out, text, len);
 	out[len] = '\0';
@@ -97,9 +94,8 @@ static size_t alert_count_points(const char *text)
 {
 	size_t points = 0;
 
-	for (; *text; text++) {
+	for (; *text; text++)
 		points += ((unsigned char)*text & 0xC0) != 0x80;
-	}
 	return points;
 }
 
@@ -115,21 +111,17 @@ static bool alert_is_url(const char *text)
 {
 	const char *rest;
 
-	if (strncasecmp(text, "https://", 8) == 0) {
+	if (strncasecmp(text, "https://", 8) == 0)
 		rest = text + 8;
-	} else if (strncasecmp(text, "http://", 7) == 0) {
+	else if (strncasecmp(text, "http://", 7) == 0)
 		rest = text + 7;
-	} else {
+	else
 		return false;
-	}
-	if (*rest == '\0' || *rest == '/') {
+	if (*rest == '\0' || *rest == '/')
 		return false;
-	}
-	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-		if (*p <= ' ' || *p >= 0x7F || strchr("\"<>\\^`{|}", *p)) {
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+		if (*p <= ' ' || *p >= 0x7F || strchr("\"<>\\^`{|}", *p))
 			return false;
-		}
-	}
 	return true;
 }
 
@@ -139,18 +131,16 @@ static enum err alert_take_string(struct alert *alert, const struct alert_key *k
 {
 	const char *text;
 
-	if (!json_is_string(value)) {
+	if (!json_is_string(value))
 		return alert_refuse(fault, key->name, "%s must be a string", key->name);
-	}
 	text = json_string_value(value);
 	if (strcmp(key->name, "app") == 0 &&
 	        (!alert_is_name(text) || strlen(text) > ALERT_APP_MAX)) {
 		return alert_refuse(fault, "app",
 		        "app must be 1 to %d characters of A-Z a-z 0-9 _ . -", ALERT_APP_MAX);
 	}
-	if (*text == '\0') {
+	if (*text == '\0')
 		return OK;
-	}
 	if (key->max_points != TEXT_NO_LIMIT && alert_count_points(text) > key->max_points) {
 		return alert_refuse(fault, key->name, "%s must be at most %zu characters",
 		        key->name, key->max_points);
@@ -163,9 +153,8 @@ static enum err alert_take_string(struct alert *alert, const struct alert_key *k
 		return alert_refuse(fault, "url",
 		        "url must be an http or https address without spaces, percent-encoded");
 	}
-	if (key->offset >= 0) {
+	if (key->offset >= 0)
 		*alert_member(alert, key) = x_strdup(text);
-	}
 	return OK;
 }
 
@@ -201,36 +190,31 @@ static enum err alert_take_all(
 	json_t *value;
 	enum err err;
 
-	if (given && !json_is_object(given)) {
+	if (given && !json_is_object(given))
 		return alert_refuse(fault, "fields", "fields must be an object");
-	}
 	/* Each named key first, in the table's order, so that a fault is told in a fixed order. */
 	for (size_t i = 0; i < KEYS_LEN; i++) {
 		value = json_object_get(request, keys[i].name);
 		if (value) {
 			err = alert_take_string(alert, &keys[i], value, fault);
-			if (err) {
+			if (err)
 				return err;
-			}
 		}
 	}
 	json_object_foreach(given, name, value)
 	{
 		err = alert_take_field(alert, "fields.", name, value, fault);
-		if (err) {
+		if (err)
 			return err;
-		}
 	}
 	json_object_foreach((json_t *)request, name, value)
 	{
 		if (strcmp(name, "op") == 0 || strcmp(name, "fields") == 0 ||
-		        alert_key_find(name) || json_object_get(given, name)) {
+		        alert_key_find(name) || json_object_get(given, name))
 			continue;
-		}
 		err = alert_take_field(alert, "", name, value, fault);
-		if (err) {
+		if (err)
 			return err;
-		}
 	}
 	return OK;
 }
@@ -241,16 +225,14 @@ static enum err alert_take_at(
 	const char *at = json_string_value(json_object_get(request, "at"));
 
 	alert->at_ms = now_ms;
-	if (!at || *at == '\0') {
+	if (!at || *at == '\0')
 		return OK;
-	}
 	if (!clock_parse_rfc3339(at, &alert->at_ms) || alert->at_ms < 0) {
 		return alert_refuse(
 		        fault, "at", "at must be a time by RFC 3339 like 2026-11-24T09:00:00Z");
 	}
-	if (alert->at_ms > now_ms + CLOCK_DAY_MS) {
+	if (alert->at_ms > now_ms + CLOCK_DAY_MS)
 		return alert_refuse(fault, "at", "at must not be more than a day ahead");
-	}
 	return OK;
 }
 
@@ -261,9 +243,8 @@ static void alert_title_from_text(struct alert *alert)
 	size_t line;
 	char *rest;
 
-	if (alert->title || !alert->text || strcmp(alert->kind, "message") != 0) {
+	if (alert->title || !alert->text || strcmp(alert->kind, "message") != 0)
 		return;
-	}
 	line = strcspn(alert->text, "\n");
 	alert->title = x_strndup(alert->text, line);
 	if (*alert->title == '\0' || alert_count_points(alert->title) > ALERT_TITLE_MAX) {
@@ -290,13 +271,11 @@ static void alert_hash_part(EVP_MD_CTX *hash, const char *part)
 	uint64_t len = part ? strlen(part) : UINT64_MAX;
 	unsigned char prefix[8];
 
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < 8; i++)
 		prefix[i] = (unsigned char)(len >> (8 * i));
-	}
 	if (EVP_DigestUpdate(hash, prefix, sizeof(prefix)) != 1 ||
-	        (part && EVP_DigestUpdate(hash, part, strlen(part)) != 1)) {
+	        (part && EVP_DigestUpdate(hash, part, strlen(part)) != 1))
 		abort();
-	}
 }
 
 /* SHA-256 fails only for want of memory, which ends the process everywhere. */
@@ -306,9 +285,8 @@ static char *alert_digest(const struct alert *alert, bool with_severity, const c
 	EVP_MD_CTX *hash = EVP_MD_CTX_new();
 	char *hex = x_calloc(1, DIGEST_BYTES * 2 + 1);
 
-	if (!hash || EVP_DigestInit_ex(hash, EVP_sha256(), NULL) != 1) {
+	if (!hash || EVP_DigestInit_ex(hash, EVP_sha256(), NULL) != 1)
 		abort();
-	}
 	alert_hash_part(hash, alert->app);
 	alert_hash_part(hash, alert->kind);
 	alert_hash_part(hash, with_severity ? severity_name(alert->severity) : NULL);
@@ -319,22 +297,19 @@ static char *alert_digest(const struct alert *alert, bool with_severity, const c
 		alert_hash_part(hash, value);
 		free(value);
 	}
-	if (EVP_DigestFinal_ex(hash, digest, NULL) != 1) {
+	if (EVP_DigestFinal_ex(hash, digest, NULL) != 1)
 		abort();
-	}
 	EVP_MD_CTX_free(hash);
-	for (int i = 0; i < DIGEST_BYTES; i++) {
+	for (int i = 0; i < DIGEST_BYTES; i++)
 		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-	}
 	return hex;
 }
 
 static void alert_add_identity(struct buf *out, const char *value)
 {
 	if (value && *value) {
-		if (out->len > 0) {
+		if (out->len > 0)
 			buf_add_str(out, " / ");
-		}
 		text_add_plain(out, value, IDENTITY_PART_MAX, TEXT_FOLD_NEWLINES);
 	}
 }
@@ -354,9 +329,8 @@ static void alert_identify(struct alert *alert, const struct config_kind *kind)
 		alert_add_identity(&identity, value);
 		free(value);
 	}
-	if (identity.len == 0) {
+	if (identity.len == 0)
 		alert_add_identity(&identity, alert->key ? alert->key : alert->kind);
-	}
 	alert->identity = buf_take(&identity);
 }
 
@@ -374,16 +348,14 @@ enum err alert_parse(const json_t *request, const struct config *config, int64_t
 	alert->peer = (struct alert_peer){-1, -1, -1};
 
 	err = alert_take_all(alert, request, fault);
-	if (err) {
+	if (err)
 		goto fail;
-	}
 	if (!alert->app) {
 		err = alert_refuse(fault, "app", "app must be given");
 		goto fail;
 	}
-	if (!alert->kind) {
+	if (!alert->kind)
 		alert->kind = x_strdup("message");
-	}
 	kind = config_kind(config, alert->kind);
 
 	severity = json_string_value(json_object_get(request, "severity"));
@@ -401,9 +373,8 @@ enum err alert_parse(const json_t *request, const struct config *config, int64_t
 		goto fail;
 	}
 	err = alert_take_at(alert, request, now_ms, fault);
-	if (err) {
+	if (err)
 		goto fail;
-	}
 	alert_title_from_text(alert);
 	alert_identify(alert, kind);
 	*out = alert;
@@ -415,14 +386,11 @@ fail:
 
 void alert_destroy(struct alert *alert)
 {
-	if (!alert) {
+	if (!alert)
 		return;
-	}
-	for (size_t i = 0; i < KEYS_LEN; i++) {
-		if (keys[i].offset >= 0) {
+	for (size_t i = 0; i < KEYS_LEN; i++)
+		if (keys[i].offset >= 0)
 			free(*alert_member(alert, &keys[i]));
-		}
-	}
 	json_decref(alert->fields);
 	free(alert->identity);
 	free(alert->subject);
@@ -435,26 +403,21 @@ char *alert_scalar_text(const json_t *value)
 	char number[64];
 	double real;
 
-	if (json_is_string(value)) {
+	if (json_is_string(value))
 		return x_strdup(json_string_value(value));
-	}
-	if (json_is_boolean(value)) {
+	if (json_is_boolean(value))
 		return x_strdup(json_is_true(value) ? "true" : "false");
-	}
-	if (json_is_integer(value)) {
+	if (json_is_integer(value))
 		return x_asprintf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
-	}
 	/* The shortest text that reads back as the same number: 0.15, not 0.14999999999999999. */
 	real = json_real_value(value);
 	for (int digits = 15; digits <= 17; digits++) {
 		snprintf(number, sizeof(number), "%.*g", digits, real);
-		if (strtod(number, NULL) == real) {
+		if (strtod(number, NULL) == real)
 			break;
-		}
 	}
-	if (!strpbrk(number, ".e")) {
+	if (!strpbrk(number, ".e"))
 		strcat(number, ".0");
-	}
 	return x_strdup(number);
 }
 
@@ -466,9 +429,8 @@ char *alert_value(const struct alert *alert, const char *name)
 	if (key && key->offset >= 0) {
 		const char *text = *alert_member((struct alert *)alert, key);
 
-		if (text) {
+		if (text)
 			return x_strdup(text);
-		}
 	} else if (strcmp(name, "severity") == 0) {
 		return x_strdup(severity_name(alert->severity));
 	} else if (strcmp(name, "status") == 0) {
@@ -488,12 +450,10 @@ char *alert_fields_json(const struct alert *alert)
 	json_t *all = json_copy(alert->fields);
 	char *text;
 
-	if (alert->title && !json_object_get(all, "title")) {
+	if (alert->title && !json_object_get(all, "title"))
 		json_object_set_new(all, "title", json_string(alert->title));
-	}
-	if (alert->text && !json_object_get(all, "text")) {
+	if (alert->text && !json_object_get(all, "text"))
 		json_object_set_new(all, "text", json_string(alert->text));
-	}
 	text = json_dumps(all, JSON_COMPACT);
 	json_decref(all);
 	return text;

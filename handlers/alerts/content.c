@@ -40,12 +40,11 @@ json_t *content_mentions(char *const *names)
 	json_t *mentions = json_object(), *users = json_array();
 	size_t i;
 
-	for (i = 0; names && names[i]; i++) {
+	for (i = 0; names && names[i]; i++)
 		if (strcmp(names[i], "room") == 0)
 			json_object_set_new(mentions, "room", json_true());
 		else
 			json_array_append_new(users, json_string(names[i]));
-	}
 	if (json_array_size(users) > 0)
 		json_object_set(mentions, "user_ids", users);
 	json_decref(users);

@@ -37,9 +37,8 @@ struct group_policy group_policy(const struct config *config, const char *origin
 	        .ring_on_close = config->delivery.ring_on_close,
 	};
 
-	if (app && app->throttle_ms >= 0) {
+	if (app && app->throttle_ms >= 0)
 		policy.throttle_ms = app->throttle_ms;
-	}
 	return policy;
 }
 
@@ -87,9 +86,8 @@ static int64_t group_edit_ms(
 	int64_t dirty_ms = group_after(message->dirty_ms, 0, now_ms);
 	int64_t last_ms = later(message->edited_ms, message->sent_ms);
 
-	if (message->dirty_ms == 0 || message->sent_ms == 0 || !message->event_id) {
+	if (message->dirty_ms == 0 || message->sent_ms == 0 || !message->event_id)
 		return INT64_MAX;
-	}
 	return message->urgent
 	               ? dirty_ms
 	               : later(dirty_ms, group_after(last_ms, policy->edit_interval_ms, now_ms));
@@ -107,12 +105,10 @@ static int64_t group_end_ms(
 	int64_t start_ms = group_minute_ms(message), length_ms = policy->throttle_ms;
 
 	/* A storm is measured over a minute, so it lasts one, with no throttle too. */
-	if (message->kind == MESSAGE_STORM) {
+	if (message->kind == MESSAGE_STORM)
 		length_ms = later(length_ms, CLOCK_MINUTE_MS);
-	}
-	if (start_ms == 0 || message->closed_ms) {
+	if (start_ms == 0 || message->closed_ms)
 		return INT64_MAX;
-	}
 	return group_after(start_ms, length_ms, now_ms);
 }
 

@@ -7,8 +7,7 @@ const char *route_room(const struct config *config, const char *app, enum severi
 {
 	const struct config_app *own = config_app(config, app);
 
-	if (own && own->route[severity]) {
+	if (own && own->route[severity])
 		return own->route[severity];
-	}
 	return config->route[severity];
 }

@@ -30,18 +30,15 @@ static struct template_hole template_hole_at(const char *text)
 	                              "0123456789_.-");
 	const char *p = text + 1 + len;
 
-	if (len == 0 || len > NAME_MAX_BYTES) {
+	if (len == 0 || len > NAME_MAX_BYTES)
 		return hole;
-	}
 	if (*p == ':') {
-		for (p++; *p >= '0' && *p <= '9' && hole.points < TEMPLATE_TEXT_MAX; p++) {
+		for (p++; *p >= '0' && *p <= '9' && hole.points < TEMPLATE_TEXT_MAX; p++)
 			hole.points = hole.points * 10 + (size_t)(*p - '0');
-		}
 		p += strspn(p, "0123456789");
 	}
-	if (*p != '}') {
+	if (*p != '}')
 		return hole;
-	}
 	memcpy(hole.name, text + 1, len);
 	hole.len = (size_t)(p + 1 - text);
 	return hole;
@@ -57,19 +54,15 @@ static bool template_is_number(const char *text)
  * URIs, and some of bare @names. The test errs on the side of <code>. */
 static bool template_may_link(const char *text)
 {
-	if (template_is_number(text)) {
+	if (template_is_number(text))
 		return false;
-	}
 	for (const char *p = text; *p; p++) {
 		bool word_follows = p[1] != '\0' && !strchr(" \t\r\n", p[1]);
 
-		if (*p == '@' ||
-		        ((unsigned char)*p >= 0x80 && strncmp(p, "\xe3\x80\x82", 3) == 0)) {
+		if (*p == '@' || ((unsigned char)*p >= 0x80 && strncmp(p, "\xe3\x80\x82", 3) == 0))
 			return true;
-		}
-		if (strchr(".:#!/+$", *p) && word_follows) {
+		if (strchr(".:#!/+$", *p) && word_follows)
 			return true;
-		}
 	}
 	return false;
 }
@@ -123,11 +116,10 @@ static void template_add_hole(struct buf *out, const struct template_hole *hole,
 		free(value);
 		return;
 	}
-	if (points == 0) {
+	if (points == 0)
 		points = strcmp(hole->name, "text") == 0 ? TEMPLATE_TEXT_MAX : TEMPLATE_VALUE_MAX;
-	} else if (points > TEMPLATE_TEXT_MAX) {
+	else if (points > TEMPLATE_TEXT_MAX)
 		points = TEMPLATE_TEXT_MAX;
-	}
 	template_add_value(out, hole->name, value, form, points < cap ? points : cap, line->in_tag);
 	free(value);
 }
@@ -137,15 +129,13 @@ static void template_add_literal(
 {
 	const char one[2] = {c, '\0'};
 
-	if (form == TEMPLATE_HTML && (c == '<' || c == '>')) {
+	if (form == TEMPLATE_HTML && (c == '<' || c == '>'))
 		line->in_tag = c == '<';
-	}
 	/* Only ASCII may pass text_add_html() alone: a byte of a longer code point is no text. */
-	if (form == TEMPLATE_DERIVED && strchr("<>&\"'", c)) {
+	if (form == TEMPLATE_DERIVED && strchr("<>&\"'", c))
 		text_add_html(out, one, TEXT_NO_LIMIT, TEXT_FOLD_NEWLINES);
-	} else {
+	else
 		buf_add_char(out, c);
-	}
 }
 
 unsigned template_expand(struct buf *out, const char *text, enum template_form form, size_t cap,
@@ -168,9 +158,8 @@ unsigned template_expand(struct buf *out, const char *text, enum template_form f
 				text += 2;
 				continue;
 			}
-			if (*text == '{') {
+			if (*text == '{')
 				hole = template_hole_at(text);
-			}
 			if (hole.len > 0) {
 				template_add_hole(&made, &hole, form, cap, value, arg, &line);
 				text += hole.len;

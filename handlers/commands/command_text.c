@@ -106,12 +106,11 @@ char *command_word(const char **text)
 	const char *start = *text + strspn(*text, " \t\r\n"), *at;
 	bool quoted = false;
 
-	for (at = start; *at && (quoted || !strchr(" \t\r\n", *at)); at++) {
+	for (at = start; *at && (quoted || !strchr(" \t\r\n", *at)); at++)
 		if (*at == '"')
 			quoted = !quoted;
 		else if (*at == '\\' && quoted && at[1])
 			at++;
-	}
 	*text = at;
 	return x_strndup(start, (size_t)(at - start));
 }

@@ -201,9 +201,8 @@ enum err app_heartbeat_accept(const struct deliver *d, const struct app_heartbea
 	}
 	update(&row, beat);
 	receipt->state = "seen";
-	if (row.every_ms || row.schedule) {
+	if (row.every_ms || row.schedule)
 		expect(&row, d->now_ms, beat->at_ms, fresh);
-	}
 	if (row.missed_ms && row.deadline_ms > d->now_ms) {
 		row.missed_ms = 0;
 		receipt->state = "back";

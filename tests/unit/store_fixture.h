@@ -29,9 +29,8 @@ static inline void fixture_open(struct fixture *f)
 {
 	struct fault fault = {0};
 
-	if (store_open(&f->store, f->path, &fault) != OK) {
+	if (store_open(&f->store, f->path, &fault) != OK)
 		fail_msg("store_open: %s", fault.text);
-	}
 }
 
 static inline int fixture_setup(void **state)
@@ -56,9 +55,8 @@ static inline int fixture_teardown(void **state)
 	store_close(f->store);
 	dir = opendir(f->folder);
 	assert_non_null(dir);
-	while ((entry = readdir(dir)) != NULL) {
+	while ((entry = readdir(dir)) != NULL)
 		unlinkat(dirfd(dir), entry->d_name, 0);
-	}
 	closedir(dir);
 	assert_int_equal(rmdir(f->folder), 0);
 	free(f);

@@ -16,9 +16,8 @@ static void assert_hex(const uint8_t *data, size_t len, const char *hex)
 {
 	char text[256] = "";
 
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++)
 		snprintf(text + 2 * i, 3, "%02x", data[i]);
-	}
 	assert_string_equal(text, hex);
 }
 
@@ -97,9 +96,8 @@ static void base64_takes_both_forms_and_nothing_else(void **state)
 		assert_int_equal(len, i);
 		free(data);
 	}
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_null(prim_unbase64(bad[i], &len));
-	}
 }
 
 static void base58_goes_both_ways(void **state)

@@ -47,10 +47,9 @@ struct fixture {
 
 static struct route *route_find(struct fixture *f, const char *path)
 {
-	for (unsigned i = f->routes_len; i-- > 0;) {
+	for (unsigned i = f->routes_len; i-- > 0;)
 		if (strcmp(f->routes[i].path, path) == 0)
 			return &f->routes[i];
-	}
 	return NULL;
 }
 

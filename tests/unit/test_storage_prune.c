@@ -84,15 +84,12 @@ static void only_what_is_over_goes(void **state)
 		store = fixture_store(&each);
 		add_thread(store, &threads[i]);
 		prune(store, 2000); /* exactly as old: not older */
-		for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++) {
+		for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
 			assert_int_equal(count(store, tables[t]), 1);
-		}
 		prune(store, BEFORE_MS);
-		for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++) {
-			if (count(store, tables[t]) != threads[i].kept) {
+		for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
+			if (count(store, tables[t]) != threads[i].kept)
 				fail_msg("case %zu: %s", i, tables[t]);
-			}
-		}
 		fixture_teardown(&each);
 	}
 }
@@ -131,9 +128,8 @@ static void a_call_takes_a_bounded_batch(void **state)
 	struct call_row call = {.at_ms = 1, .what = "send", .room = "ops", .result = "ok"};
 
 	assert_int_equal(store_begin(store), OK);
-	for (int i = 0; i < STORE_PRUNE_MAX + 5; i++) {
+	for (int i = 0; i < STORE_PRUNE_MAX + 5; i++)
 		assert_int_equal(calls_insert(store, &call), OK);
-	}
 	assert_int_equal(store_commit(store), OK);
 	prune(store, BEFORE_MS);
 	assert_int_equal(count(store, "calls"), 5);

@@ -27,9 +27,8 @@ static void exec(sqlite3 *db, const char *text)
 {
 	char *message = NULL;
 
-	if (sqlite3_exec(db, text, NULL, NULL, &message) != SQLITE_OK) {
+	if (sqlite3_exec(db, text, NULL, NULL, &message) != SQLITE_OK)
 		fail_msg("%s: %s", text, message);
-	}
 }
 
 static int setup(void **state)
@@ -135,9 +134,8 @@ static void everything_but_one_select_is_refused(void **state)
 	struct theirs *t = *state;
 
 	for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]); i++) {
-		if (run(t, denied[i]) != ERR_DENIED) {
+		if (run(t, denied[i]) != ERR_DENIED)
 			fail_msg("%s: %s", denied[i], t->fault.text);
-		}
 		assert_int_equal(t->rows.rows, 0);
 	}
 	assert_int_equal(run(t, "SELECT sum(stock) FROM goods"), OK);
@@ -172,9 +170,8 @@ static void what_is_no_database_is_told(void **state)
 	strcat(t->path, ".txt");
 	file = fopen(t->path, "w");
 	assert_non_null(file);
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < 1000; i++)
 		fputs("this is no database, whatever its name\n", file);
-	}
 	fclose(file);
 	assert_int_equal(run(t, "SELECT * FROM goods"), ERR_CORRUPT);
 	unlink(t->path);
@@ -239,9 +236,8 @@ static void rows_columns_and_values_are_bounded(void **state)
 	assert_int_equal(run(t, "SELECT printf('%.*c', 1000000, 'x')"), OK);
 	assert_int_equal(strlen(t->rows.values[0].text), QUERY_TEXT_MAX);
 	assert_int_equal(run(t, "SELECT zeroblob(100000000)"), ERR_TOO_LARGE);
-	for (int i = 0; i < QUERY_COLUMNS_MAX; i++) {
+	for (int i = 0; i < QUERY_COLUMNS_MAX; i++)
 		strcat(sql, ", 1");
-	}
 	assert_int_equal(run(t, sql), ERR_TOO_LARGE);
 }
 

@@ -44,15 +44,13 @@ static bool plan_line_is_bounded(const char *detail)
 	        /* never more than a few hundred a watch, see handlers/watches/sql_watch.h */
 	        "USING COVERING INDEX sqlite_autoindex_sqlwatch_1"};
 
-	if (strncmp(detail, "SCAN", 4) != 0) {
+	if (strncmp(detail, "SCAN", 4) != 0)
 		return true;
-	}
 	for (size_t i = 0; i < sizeof(small) / sizeof(small[0]); i++) {
 		const char *end = strstr(detail, small[i]);
 
-		if (end != NULL && end[strlen(small[i])] == '\0') {
+		if (end != NULL && end[strlen(small[i])] == '\0')
 			return true;
-		}
 	}
 	return false;
 }
@@ -74,12 +72,10 @@ static void no_statement_walks_through_a_growing_table(void **state)
 				const char *detail = (const char *)sqlite3_column_text(stmt, 3);
 
 				/* the newest ones, backwards from the end, up to its limit */
-				if (listing && strcmp(detail, "SCAN alerts") == 0) {
+				if (listing && strcmp(detail, "SCAN alerts") == 0)
 					continue;
-				}
-				if (!plan_line_is_bounded(detail)) {
+				if (!plan_line_is_bounded(detail))
 					fail_msg("%s: %s", s->name, detail);
-				}
 				seen++;
 			}
 			sqlite3_finalize(stmt);

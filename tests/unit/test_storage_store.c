@@ -188,9 +188,8 @@ static void second_daemon_is_kept_out(void **state)
 	pid = fork();
 	if (pid == 0) {
 		if (store_open(&store, f->path, &fault) == OK && store_begin(store) == OK &&
-		        add(store, "dead") == OK) {
+		        add(store, "dead") == OK)
 			raise(SIGKILL);
-		}
 		_exit(1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -230,9 +229,8 @@ static void death_loses_only_what_was_not_committed(void **state)
 		if (store_open(&store, f->path, &fault) == OK && store_begin(store) == OK &&
 		        add(store, "kept") == OK && store_commit(store) == OK &&
 		        store_begin(store) == OK && add(store, "lost") == OK &&
-		        write(ready[1], "x", 1) == 1) {
+		        write(ready[1], "x", 1) == 1)
 			pause();
-		}
 		_exit(1);
 	}
 	assert_int_equal(read(ready[0], &byte, 1), 1);
@@ -387,20 +385,16 @@ static int full_disk_child(const char *path)
 	signal(SIGXFSZ, SIG_IGN);
 	if (store_open(&store, path, &fault) != OK || store_begin(store) != OK ||
 	        add(store, "before") != OK || store_commit(store) != OK ||
-	        setrlimit(RLIMIT_FSIZE, &limit) != 0 || store_begin(store) != OK) {
+	        setrlimit(RLIMIT_FSIZE, &limit) != 0 || store_begin(store) != OK)
 		return 1;
-	}
 	code = fill(store);
-	if (code == OK) {
+	if (code == OK)
 		code = store_commit(store);
-	}
-	if (code != ERR_FULL) {
+	if (code != ERR_FULL)
 		return 2;
-	}
 	store_rollback(store);
-	if (!has(store, "before")) {
+	if (!has(store, "before"))
 		return 3;
-	}
 	store_close(store);
 	return 0;
 }
@@ -412,9 +406,8 @@ static void full_disk_is_told_as_full(void **state)
 
 	fixture_close(f);
 	pid = fork();
-	if (pid == 0) {
+	if (pid == 0)
 		_exit(full_disk_child(f->path));
-	}
 	assert_int_equal(child_status(pid), 0);
 	fixture_open(f);
 	assert_true(has(f->store, "before"));
@@ -457,9 +450,8 @@ static void damaged_pages_are_corrupt_and_no_crash(void **state)
 	int told = 0;
 
 	assert_int_equal(store_begin(f->store), OK);
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 200; i++)
 		assert_int_equal(add(f->store, NULL), OK);
-	}
 	assert_int_equal(store_commit(f->store), OK);
 	fixture_close(f);
 	assert_int_equal(stat(f->path, &st), 0);
@@ -471,9 +463,8 @@ static void damaged_pages_are_corrupt_and_no_crash(void **state)
 		code = store_open(&f->store, f->path, &fault);
 		if (code == OK) {
 			code = alerts_list(f->store, NULL, 1000, &rows, &len);
-			for (size_t i = 0; i < len; i++) {
+			for (size_t i = 0; i < len; i++)
 				alert_row_finish(&rows[i]);
-			}
 			free(rows);
 		}
 		if (code == OK) {

@@ -125,17 +125,15 @@ static void alerts_are_listed_newest_first(void **state)
 	assert_int_equal(len, 20);
 	assert_int_equal(rows[0].id, in.id);
 	assert_int_equal(rows[19].id, in.id - 19);
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++)
 		alert_row_finish(&rows[i]);
-	}
 	free(rows);
 	assert_int_equal(alerts_list(store, "even", 3, &rows, &len), OK);
 	assert_int_equal(len, 3);
 	assert_int_equal(rows[0].id, in.id - 1);
 	assert_int_equal(rows[2].id, in.id - 5);
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++)
 		alert_row_finish(&rows[i]);
-	}
 	free(rows);
 	assert_int_equal(alerts_list(store, NULL, -1, &rows, &len), OK);
 	assert_int_equal(len, 0);
@@ -297,9 +295,8 @@ static void open_message_is_found_by_room_and_origin(void **state)
 	assert_int_equal(len, 3);
 	assert_int_equal(rows[0].id, open.id);
 	assert_int_equal(rows[2].id, dev.id);
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++)
 		message_row_finish(&rows[i]);
-	}
 	free(rows);
 }
 

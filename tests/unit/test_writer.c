@@ -95,9 +95,8 @@ static enum err work(struct store *store, void *arg)
 	struct alert_row in = fixture_alert();
 	enum err code;
 
-	if (job->gate != NULL) {
+	if (job->gate != NULL)
 		uv_sem_wait(job->gate);
-	}
 	add_letter(job->l->worked, job->letter);
 	in.ext_id = ext_id;
 	code = alerts_insert(store, &in);
@@ -117,12 +116,10 @@ static void done(enum err result, const char *message, void *arg)
 	job->result = result;
 	snprintf(job->message, sizeof(job->message), "%s", message);
 	add_letter(job->l->order, job->letter);
-	if (job->again != NULL) {
+	if (job->again != NULL)
 		writer_submit(job->l->writer, work, done, job->again);
-	}
-	if (job->close) {
+	if (job->close)
 		writer_close(job->l->writer, on_closed, job->l);
-	}
 }
 
 static void submit(struct job *job)
