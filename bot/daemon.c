@@ -281,7 +281,6 @@ static void on_status(struct report_status *status, void *arg)
 	const struct rooms *rooms = link_rooms(daemon->link);
 	const struct vault *vault = link_vault(daemon->link);
 	struct report_room *list;
-	size_t i;
 
 	status->started_ms = daemon->started_ms;
 	status->homeserver = link_homeserver(daemon->link);
@@ -299,7 +298,7 @@ static void on_status(struct report_status *status, void *arg)
 	status->clients = daemon->server ? server_clients(daemon->server) : 0;
 	status->rooms_len = rooms ? rooms_len(rooms) : 0;
 	list = x_calloc(status->rooms_len + 1, sizeof(*list));
-	for (i = 0; i < status->rooms_len; i++) {
+	for (size_t i = 0; i < status->rooms_len; i++) {
 		const struct room *room = rooms_at(rooms, i);
 
 		list[i] = (struct report_room){

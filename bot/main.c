@@ -24,9 +24,8 @@ struct args {
 static int verb_run(const struct args *args)
 {
 	struct daemon_options options = {.config_path = config_find(args->config)};
-	int i;
 
-	for (i = 1; i < args->argc; i++) {
+	for (int i = 1; i < args->argc; i++) {
 		if (strcmp(args->argv[i], "--accept-new-device") == 0) {
 			options.new_device = true;
 		} else {
@@ -41,12 +40,11 @@ static int verb_watch(const struct args *args)
 {
 	struct watcher_options options = {.config_path = config_find(args->config)};
 	bool check = false;
-	int i;
 
-	for (i = 1; i < args->argc; i++)
+	for (int i = 1; i < args->argc; i++)
 		if (strcmp(args->argv[i], "--check") == 0)
 			check = true;
-	for (i = 1; i < args->argc; i++) {
+	for (int i = 1; i < args->argc; i++) {
 		if (!check && strcmp(args->argv[i], "--accept-new-device") == 0) {
 			options.new_device = true;
 		} else if (strcmp(args->argv[i], "--check") != 0) {
@@ -111,10 +109,8 @@ static const struct {
 
 static void usage(FILE *out)
 {
-	size_t i;
-
 	fprintf(out, "usage: matrix-telemetry-bot [-c FILE] [--json] COMMAND [ARGUMENTS]\n\n");
-	for (i = 0; i < VERBS_LEN; i++)
+	for (size_t i = 0; i < VERBS_LEN; i++)
 		fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].help);
 	fprintf(out, "\n  -c, --config FILE  default: $MATRIX_TELEMETRY_BOT_CONFIG, ./bot.conf,\n"
 	             "                     /etc/matrix-telemetry-bot/bot.conf\n"
@@ -130,11 +126,10 @@ static void usage(FILE *out)
 static bool args_parse(struct args *args, int argc, char **argv)
 {
 	bool raw = false;
-	int i;
 
 	memset(args, 0, sizeof(*args));
 	args->argv = argv + 1;
-	for (i = 1; i < argc; i++) {
+	for (int i = 1; i < argc; i++) {
 		char *arg = argv[i];
 
 		if (!raw && (strcmp(arg, "-c") == 0 || strcmp(arg, "--config") == 0)) {
@@ -162,10 +157,10 @@ static bool args_parse(struct args *args, int argc, char **argv)
 
 static int unknown_verb(const char *name, bool json)
 {
-	size_t i, best = VERBS_LEN;
+	size_t best = VERBS_LEN;
 	unsigned best_distance = 4; /* further away is no likeness */
 
-	for (i = 0; i < VERBS_LEN; i++) {
+	for (size_t i = 0; i < VERBS_LEN; i++) {
 		unsigned distance = text_distance(name, verbs[i].name);
 
 		if (distance < best_distance) {
@@ -182,7 +177,6 @@ static int unknown_verb(const char *name, bool json)
 int main(int argc, char **argv)
 {
 	struct args args;
-	size_t i;
 
 	x_alloc_init();
 	if (!args_parse(&args, argc, argv))
@@ -199,7 +193,7 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return EX_USAGE;
 	}
-	for (i = 0; i < VERBS_LEN; i++)
+	for (size_t i = 0; i < VERBS_LEN; i++)
 		if (strcmp(verbs[i].name, args.argv[0]) == 0)
 			return verbs[i].run(&args);
 	return unknown_verb(args.argv[0], args.json);

@@ -72,9 +72,7 @@ enum err argv_split(const char *text, char ***out, struct fault *fault)
 
 void argv_free(char **words)
 {
-	size_t i;
-
-	for (i = 0; words && words[i]; i++)
+	for (size_t i = 0; words && words[i]; i++)
 		free(words[i]);
 	free(words);
 }

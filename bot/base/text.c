@@ -11,7 +11,7 @@ size_t text_decode(const char *text, size_t len, unsigned *point)
 {
 	const unsigned char *s = (const unsigned char *)text;
 	unsigned value, min;
-	size_t need, i;
+	size_t need;
 
 	*point = TEXT_REPLACEMENT;
 	if (s[0] < 0x80) {
@@ -33,7 +33,7 @@ size_t text_decode(const char *text, size_t len, unsigned *point)
 	} else {
 		return 1;
 	}
-	for (i = 1; i < need; i++) {
+	for (size_t i = 1; i < need; i++) {
 		if (i >= len || (s[i] & 0xC0) != 0x80)
 			return 1; /* what follows may be the start of something good */
 		value = value << 6 | (s[i] & 0x3F);
@@ -61,10 +61,8 @@ bool text_is_utf8(const char *text, size_t len)
 
 size_t text_whole(const char *text, size_t len)
 {
-	size_t back;
-
 	/* the last sequence begins at most four bytes before the end */
-	for (back = 1; back <= 4 && back <= len; back++) {
+	for (size_t back = 1; back <= 4 && back <= len; back++) {
 		unsigned char c = (unsigned char)text[len - back];
 		size_t need = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : c >= 0xC0 ? 2 : 1;
 

@@ -61,7 +61,7 @@ static int64_t shown(int64_t seconds)
 
 int64_t zone_first_ms(const struct zone_time *time)
 {
-	int64_t wanted = time->shown_s, at, low;
+	int64_t wanted = time->shown_s, at;
 	int64_t before = shown(wanted - FURTHEST_S) - (wanted - FURTHEST_S);
 	int64_t after = shown(wanted + FURTHEST_S) - (wanted + FURTHEST_S);
 
@@ -70,7 +70,7 @@ int64_t zone_first_ms(const struct zone_time *time)
 		return (wanted - before) * 1000;
 	for (at = wanted - FURTHEST_S; shown(at) < wanted; at += STEP_S)
 		;
-	for (low = at - STEP_S; at - low > 1;) {
+	for (int64_t low = at - STEP_S; at - low > 1;) {
 		int64_t middle = low + (at - low) / 2;
 
 		if (shown(middle) < wanted)

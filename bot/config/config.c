@@ -35,9 +35,7 @@ const char *severity_name(enum severity severity)
 
 bool severity_parse(const char *text, enum severity *out)
 {
-	int i;
-
-	for (i = 0; i < SEVERITY_COUNT; i++)
+	for (int i = 0; i < SEVERITY_COUNT; i++)
 		if (strcmp(text, severity_names[i]) == 0) {
 			*out = (enum severity)i;
 			return true;
@@ -173,43 +171,39 @@ struct config *config_ref(struct config *config)
 
 static void free_section(const char *pattern, void *base)
 {
-	size_t i;
-
-	for (i = 0; i < config_options_len; i++)
+	for (size_t i = 0; i < config_options_len; i++)
 		if (strcmp(config_options[i].section, pattern) == 0)
 			value_free(&config_options[i], base);
 }
 
 static void config_destroy(struct config *config)
 {
-	size_t i;
-
-	for (i = 0; i < config_sections_len; i++)
+	for (size_t i = 0; i < config_sections_len; i++)
 		if (!strchr(config_sections[i].pattern, '*'))
 			free_section(config_sections[i].pattern, config);
-	for (i = 0; i < SEVERITY_COUNT; i++)
+	for (size_t i = 0; i < SEVERITY_COUNT; i++)
 		free_section("severity *", &config->severity[i]);
-	for (i = 0; i < config->rooms_len; i++) {
+	for (size_t i = 0; i < config->rooms_len; i++) {
 		free(config->rooms[i].name);
 		free(config->rooms[i].address);
 	}
-	for (i = 0; i < config->apps_len; i++) {
+	for (size_t i = 0; i < config->apps_len; i++) {
 		free(config->apps[i].name);
 		free_section("app *", &config->apps[i]);
 	}
-	for (i = 0; i < config->kinds_len; i++) {
+	for (size_t i = 0; i < config->kinds_len; i++) {
 		free(config->kinds[i].name);
 		free_section("kind *", &config->kinds[i]);
 	}
-	for (i = 0; i < config->escalates_len; i++) {
+	for (size_t i = 0; i < config->escalates_len; i++) {
 		free(config->escalates[i].name);
 		free_section("escalate *", &config->escalates[i]);
 	}
-	for (i = 0; i < config->quiets_len; i++) {
+	for (size_t i = 0; i < config->quiets_len; i++) {
 		free(config->quiets[i].name);
 		free_section("quiet *", &config->quiets[i]);
 	}
-	for (i = 0; i < config->watches_len; i++) {
+	for (size_t i = 0; i < config->watches_len; i++) {
 		free(config->watches[i].name);
 		free_section("watch *", &config->watches[i]);
 	}
@@ -233,9 +227,7 @@ void config_unref(struct config *config)
 
 const struct config_app *config_app(const struct config *config, const char *name)
 {
-	size_t i;
-
-	for (i = 0; i < config->apps_len; i++)
+	for (size_t i = 0; i < config->apps_len; i++)
 		if (strcmp(config->apps[i].name, name) == 0)
 			return &config->apps[i];
 	return NULL;
@@ -243,9 +235,7 @@ const struct config_app *config_app(const struct config *config, const char *nam
 
 const struct config_kind *config_kind(const struct config *config, const char *name)
 {
-	size_t i;
-
-	for (i = 0; i < config->kinds_len; i++)
+	for (size_t i = 0; i < config->kinds_len; i++)
 		if (strcmp(config->kinds[i].name, name) == 0)
 			return &config->kinds[i];
 	return NULL;
@@ -253,9 +243,7 @@ const struct config_kind *config_kind(const struct config *config, const char *n
 
 const struct config_room *config_room(const struct config *config, const char *name)
 {
-	size_t i;
-
-	for (i = 0; i < config->rooms_len; i++)
+	for (size_t i = 0; i < config->rooms_len; i++)
 		if (strcmp(config->rooms[i].name, name) == 0)
 			return &config->rooms[i];
 	return NULL;

@@ -382,9 +382,7 @@ const size_t config_options_len = sizeof(config_options) / sizeof(config_options
 
 const struct option *option_find(const char *pattern, const char *key)
 {
-	size_t i;
-
-	for (i = 0; i < config_options_len; i++)
+	for (size_t i = 0; i < config_options_len; i++)
 		if (strcmp(config_options[i].section, pattern) == 0 &&
 		        strcmp(config_options[i].key, key) == 0)
 			return &config_options[i];

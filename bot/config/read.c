@@ -47,9 +47,7 @@ struct reader {
 
 static void set_defaults(const char *pattern, void *base, const char *folder)
 {
-	size_t i;
-
-	for (i = 0; i < config_options_len; i++) {
+	for (size_t i = 0; i < config_options_len; i++) {
 		const struct option *option = &config_options[i];
 
 		if (strcmp(option->section, pattern) == 0 && option->fallback)
@@ -126,9 +124,8 @@ static void *find_watch(struct reader *reader, const char *name)
 {
 	struct config *config = reader->config;
 	struct config_watch *watch;
-	size_t i;
 
-	for (i = 0; i < config->watches_len; i++)
+	for (size_t i = 0; i < config->watches_len; i++)
 		if (strcmp(config->watches[i].name, name) == 0)
 			return &config->watches[i];
 	if (!check_name(name, APP_NAME_MAX)) { /* it is the app of its alerts */
@@ -148,9 +145,8 @@ static void *find_escalate(struct reader *reader, const char *name)
 {
 	struct config *config = reader->config;
 	struct config_escalate *step;
-	size_t i;
 
-	for (i = 0; i < config->escalates_len; i++)
+	for (size_t i = 0; i < config->escalates_len; i++)
 		if (strcmp(config->escalates[i].name, name) == 0)
 			return &config->escalates[i];
 	if (!has_room(reader, config->escalates_len))
@@ -165,9 +161,8 @@ static void *find_quiet(struct reader *reader, const char *name)
 {
 	struct config *config = reader->config;
 	struct config_quiet *quiet;
-	size_t i;
 
-	for (i = 0; i < config->quiets_len; i++)
+	for (size_t i = 0; i < config->quiets_len; i++)
 		if (strcmp(config->quiets[i].name, name) == 0)
 			return &config->quiets[i];
 	if (!has_room(reader, config->quiets_len))
@@ -217,10 +212,9 @@ static void suggest_section(const char *wanted, char *out, size_t size)
 {
 	char *head = x_strndup(wanted, head_len(wanted));
 	unsigned best = SUGGEST_MAX + 1;
-	size_t i;
 
 	out[0] = '\0';
-	for (i = 0; i < config_sections_len; i++) {
+	for (size_t i = 0; i < config_sections_len; i++) {
 		const char *name = config_sections[i].pattern;
 		size_t len = head_len(name);
 
@@ -235,10 +229,9 @@ static void suggest_section(const char *wanted, char *out, size_t size)
 static void suggest_key(const char *wanted, const char *pattern, char *out, size_t size)
 {
 	unsigned best = SUGGEST_MAX + 1;
-	size_t i;
 
 	out[0] = '\0';
-	for (i = 0; i < config_options_len; i++) {
+	for (size_t i = 0; i < config_options_len; i++) {
 		const char *name = config_options[i].key;
 
 		if (strcmp(config_options[i].section, pattern) == 0 &&
@@ -251,7 +244,6 @@ static void take_section(struct reader *reader, const char *section)
 {
 	const char *name = strchr(section, ' ');
 	char hint[96];
-	size_t i;
 
 	reader->skip = false;
 	reader->fresh = true;
@@ -259,7 +251,7 @@ static void take_section(struct reader *reader, const char *section)
 	free(reader->section);
 	reader->section = x_strdup(section);
 	source_note(reader->source, section, NULL, reader->line);
-	for (i = 0; name && i < sizeof(named_sections) / sizeof(named_sections[0]); i++) {
+	for (size_t i = 0; name && i < sizeof(named_sections) / sizeof(named_sections[0]); i++) {
 		const char *pattern = named_sections[i].pattern;
 
 		if (strncmp(section, pattern, strlen(pattern) - 1) != 0)
@@ -272,7 +264,7 @@ static void take_section(struct reader *reader, const char *section)
 		reader->skip = !reader->base;
 		return;
 	}
-	for (i = 0; i < config_sections_len; i++) {
+	for (size_t i = 0; i < config_sections_len; i++) {
 		reader->pattern = config_sections[i].pattern;
 		if (strcmp(section, reader->pattern) == 0)
 			return;
@@ -431,19 +423,18 @@ void read_config(struct config *config, struct source *source, const char *text,
 {
 	struct reader reader = {
 	        .config = config, .source = source, .text = text, .folder = folder, .fresh = true};
-	size_t i;
 
 	if (strncmp(text, "\xEF\xBB\xBF", 3) == 0)
 		reader.text += 3; /* a byte order mark */
-	for (i = 0; i < config_sections_len; i++)
+	for (size_t i = 0; i < config_sections_len; i++)
 		if (!strchr(config_sections[i].pattern, '*'))
 			set_defaults(config_sections[i].pattern, config, folder);
-	for (i = 0; i < SEVERITY_COUNT; i++) {
+	for (size_t i = 0; i < SEVERITY_COUNT; i++) {
 		config->severity[i].emoji = x_strdup(config_builtin_severities[i].emoji);
 		config->severity[i].msgtype = x_strdup(config_builtin_severities[i].msgtype);
 		config->severity[i].mention = x_calloc(1, sizeof(char *));
 	}
-	for (i = 0; i < config_builtin_kinds_len; i++) {
+	for (size_t i = 0; i < config_builtin_kinds_len; i++) {
 		struct config_kind *kind = LIST_ADD(config->kinds, config->kinds_len);
 
 		kind->name = x_strdup(config_builtin_kinds[i].name);

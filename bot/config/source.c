@@ -13,9 +13,7 @@
 
 void source_finish(struct source *source)
 {
-	size_t i;
-
-	for (i = 0; i < source->keys_len; i++) {
+	for (size_t i = 0; i < source->keys_len; i++) {
 		free(source->keys[i].section);
 		free(source->keys[i].key);
 	}
@@ -44,9 +42,7 @@ void source_fault(struct source *source, unsigned line, const char *format, ...)
 static const struct source_key *find(
         const struct source *source, const char *section, const char *key)
 {
-	size_t i;
-
-	for (i = 0; i < source->keys_len; i++) {
+	for (size_t i = 0; i < source->keys_len; i++) {
 		const struct source_key *known = &source->keys[i];
 
 		if (!known->key == !key && strcmp(known->section, section) == 0 &&

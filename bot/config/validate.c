@@ -36,10 +36,9 @@ static const char *first_name(const struct config *config, const struct config_r
 static void suggest_room(const struct config *config, const char *wanted, char *out, size_t size)
 {
 	unsigned best = 4;
-	size_t i;
 
 	out[0] = '\0';
-	for (i = 0; i < config->rooms_len; i++) {
+	for (size_t i = 0; i < config->rooms_len; i++) {
 		unsigned distance = text_distance(wanted, config->rooms[i].name);
 
 		if (distance < best && distance <= strlen(wanted) / 2) {
@@ -91,16 +90,14 @@ static void check_rooms(struct check *check)
 {
 	struct config *config = check->config;
 	char *section;
-	int s;
-	size_t i;
 
 	if (config->rooms_len == 0)
 		FAULT_AT(check, "rooms", NULL,
 		        "[rooms] has no room: one is wanted, such as ops = #alerts:example.org");
-	for (s = 0; s < SEVERITY_COUNT; s++) {
+	for (int s = 0; s < SEVERITY_COUNT; s++) {
 		fill_route(check, (enum severity)s);
 		check_room(check, "route", severity_name((enum severity)s), &config->route[s]);
-		for (i = 0; i < config->apps_len; i++) {
+		for (size_t i = 0; i < config->apps_len; i++) {
 			section = x_asprintf("app %s", config->apps[i].name);
 			check_room(check, section, severity_name((enum severity)s),
 			        &config->apps[i].route[s]);
@@ -112,7 +109,7 @@ static void check_rooms(struct check *check)
 	else
 		check_room(check, "heartbeat", "room", &config->heartbeat.room);
 	check_room(check, "meta", "room", &config->meta.room);
-	for (i = 0; config->commands.rooms[i]; i++)
+	for (size_t i = 0; config->commands.rooms[i]; i++)
 		check_room(check, "commands", "rooms", &config->commands.rooms[i]);
 }
 
@@ -158,9 +155,8 @@ static void check_accounts(struct check *check)
 static void check_watches(struct check *check)
 {
 	const struct config *config = check->config;
-	size_t i;
 
-	for (i = 0; i < config->watches_len; i++) {
+	for (size_t i = 0; i < config->watches_len; i++) {
 		const struct config_watch *watch = &config->watches[i];
 		char *section = x_asprintf("watch %s", watch->name);
 
@@ -186,9 +182,8 @@ static int by_after(const void *a, const void *b)
 static void check_escalates(struct check *check)
 {
 	struct config *config = check->config;
-	size_t i;
 
-	for (i = 0; i < config->escalates_len; i++) {
+	for (size_t i = 0; i < config->escalates_len; i++) {
 		char *section = x_asprintf("escalate %s", config->escalates[i].name);
 
 		check_room(check, section, "room", &config->escalates[i].room);
@@ -206,9 +201,9 @@ static void check_escalates(struct check *check)
 static bool read_days(const char *word, unsigned *days)
 {
 	static const char *const names[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
-	int first = -1, last = -1, i;
+	int first = -1, last = -1;
 
-	for (i = 0; i < 7; i++) {
+	for (int i = 0; i < 7; i++) {
 		if (strncasecmp(word, names[i], 3) == 0)
 			first = i;
 		if (strlen(word) == 7 && strcasecmp(word + 4, names[i]) == 0)
@@ -220,7 +215,7 @@ static bool read_days(const char *word, unsigned *days)
 		return false;
 	if (first < 0 || last < 0)
 		return false;
-	for (i = first;; i = (i + 1) % 7) {
+	for (int i = first;; i = (i + 1) % 7) {
 		*days |= 1u << i;
 		if (i == last)
 			return true;
@@ -248,9 +243,9 @@ static void check_what(struct check *check, const char *section, char **what)
 
 static void check_quiets(struct check *check)
 {
-	size_t i, k;
+	size_t k;
 
-	for (i = 0; i < check->config->quiets_len; i++) {
+	for (size_t i = 0; i < check->config->quiets_len; i++) {
 		struct config_quiet *quiet = &check->config->quiets[i];
 		char *section = x_asprintf("quiet %s", quiet->name);
 

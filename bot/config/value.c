@@ -35,9 +35,7 @@ static char **words_split(const char *text)
 
 static void words_free(char **words)
 {
-	size_t i;
-
-	for (i = 0; words && words[i]; i++)
+	for (size_t i = 0; words && words[i]; i++)
 		free(words[i]);
 	free(words);
 }
@@ -73,9 +71,8 @@ static enum err set_words(const struct option *option, void *place, const char *
 {
 	char **words = words_split(text);
 	enum err err = OK;
-	size_t i;
 
-	for (i = 0; check && words[i] && err == OK; i++)
+	for (size_t i = 0; check && words[i] && err == OK; i++)
 		err = check(words[i], option, fault);
 	if (err != OK) {
 		words_free(words);
@@ -96,7 +93,6 @@ static enum err set_ids(
 	} *ids = place;
 	char **words = words_split(text);
 	enum err err = OK;
-	size_t i;
 
 	_Static_assert(sizeof(uid_t) == sizeof(uint32_t) && sizeof(gid_t) == sizeof(uint32_t),
 	        "ids are 32 bits");
@@ -108,7 +104,7 @@ static enum err set_ids(
 	free(ids->list);
 	ids->list = NULL;
 	ids->len = 0;
-	for (i = 0; words[i] && err == OK; i++) {
+	for (size_t i = 0; words[i] && err == OK; i++) {
 		ids->list = x_realloc(ids->list, (ids->len + 1) * sizeof(*ids->list));
 		err = check_id(words[i], option->type == OPTION_GIDS, &ids->list[ids->len], fault);
 		if (err == OK)
@@ -139,9 +135,8 @@ static enum err set_duration(
 static enum err set_bool(void *place, const char *text, struct fault *fault)
 {
 	static const char *const words[] = {"no", "yes", "false", "true", "off", "on", "0", "1"};
-	size_t i;
 
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (strcasecmp(text, words[i]) == 0) {
 			*(bool *)place = i % 2;
 			return OK;
@@ -181,10 +176,9 @@ static char *join_columns(const char *text)
 {
 	char **words = words_split(text);
 	struct buf out;
-	size_t i;
 
 	buf_init(&out, VALUE_MAX);
-	for (i = 0; words[i]; i++) {
+	for (size_t i = 0; words[i]; i++) {
 		buf_add_str(&out, i > 0 ? "," : "");
 		buf_add_str(&out, words[i]);
 	}

@@ -57,9 +57,7 @@ static enum err choice_work(struct store *store, void *arg)
 
 static void choice_destroy(struct choice *c)
 {
-	size_t i;
-
-	for (i = 0; i < c->len; i++) {
+	for (size_t i = 0; i < c->len; i++) {
 		deliver_event_finish(&c->events[i]);
 		free((char *)c->rooms[i].name);
 		free((char *)c->rooms[i].room_id);
@@ -78,7 +76,6 @@ static void choice_done(enum err result, const char *message, void *arg)
 	struct choice *c = arg;
 	struct courier *courier = c->courier;
 	bool waits = false, leaves = false;
-	size_t i;
 
 	courier->jobs--;
 	courier->choices--;
@@ -92,7 +89,7 @@ static void choice_done(enum err result, const char *message, void *arg)
 	}
 	courier->troubled = false;
 	courier->due_ms = c->due_ms;
-	for (i = 0; i < c->len; i++) {
+	for (size_t i = 0; i < c->len; i++) {
 		struct lane *lane;
 
 		waits = waits || c->events[i].waits;
@@ -125,7 +122,7 @@ out:
 void courier_poke(struct courier *courier)
 {
 	struct choice *c;
-	size_t i, len;
+	size_t len;
 
 	if (courier->closing || !courier->mx)
 		return;
@@ -141,7 +138,7 @@ void courier_poke(struct courier *courier)
 	c->rooms = x_calloc(len ? len : 1, sizeof(*c->rooms));
 	c->lists = x_calloc(len ? len : 1, sizeof(struct member_list *));
 	c->events = x_calloc(len ? len : 1, sizeof(*c->events));
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		const struct room *room = rooms_at(courier->rooms, i);
 		struct member_list *list;
 

@@ -189,7 +189,6 @@ static void on_leaves(void *arg)
 static void on_sync_state(bool up, const char *error, void *arg)
 {
 	struct link *link = arg;
-	size_t i;
 
 	if (!up) {
 		log_warning("link", "the homeserver does not answer: %s", error);
@@ -199,7 +198,7 @@ static void on_sync_state(bool up, const char *error, void *arg)
 	log_info("link", "in touch with %s", link->homeserver);
 	link_problem_set(link, "");
 	courier_server_up(link->options.courier);
-	for (i = 0; i < rooms_len(link->rooms); i++)
+	for (size_t i = 0; i < rooms_len(link->rooms); i++)
 		if (!rooms_at(link->rooms, i)->ready)
 			rooms_recheck(link->rooms, rooms_at(link->rooms, i)->name);
 }
@@ -227,14 +226,13 @@ void link_go_online(struct link *link, const struct identity_job *job)
 	struct members_events members_events = {on_members, link};
 	struct timeline_events timeline_events = {on_stored, on_happened, on_status, link};
 	struct timeline_options timeline_options;
-	size_t i;
 
 	link->online = true;
 	link_problem_set(link, "");
 	if (!link->rooms) {
 		link->rooms =
 		        rooms_create(link->options.loop, link->mx, job->user_id, &rooms_events);
-		for (i = 0; i < job->encrypted_len; i++)
+		for (size_t i = 0; i < job->encrypted_len; i++)
 			rooms_remember_encrypted(
 			        link->rooms, job->encrypted[i].room_id, job->encrypted[i].address);
 		link->members = members_create(link->options.loop, link->mx, &members_events);
@@ -252,7 +250,7 @@ void link_go_online(struct link *link, const struct identity_job *job)
 		link->timeline = timeline_create(&timeline_options, link->config, &timeline_events);
 		link->since = x_strdup_opt(job->since);
 	} else {
-		for (i = 0; i < rooms_len(link->rooms); i++)
+		for (size_t i = 0; i < rooms_len(link->rooms); i++)
 			if (!rooms_at(link->rooms, i)->ready)
 				rooms_recheck(link->rooms, rooms_at(link->rooms, i)->name);
 		sync_wake(link->sync);

@@ -71,7 +71,6 @@ static char *check_url(const char *text, bool *local)
 {
 	CURLU *url = curl_url();
 	char *scheme = NULL, *host = NULL, *base = NULL;
-	size_t len;
 
 	if (!url || curl_url_set(url, CURLUPART_URL, text, 0) != CURLUE_OK)
 		goto out;
@@ -85,7 +84,7 @@ static char *check_url(const char *text, bool *local)
 	if (strcmp(scheme, "https") != 0 && !(strcmp(scheme, "http") == 0 && *local))
 		goto out;
 	base = url_part(url, CURLUPART_URL);
-	for (len = base ? strlen(base) : 0; len > 0 && base[len - 1] == '/'; len--)
+	for (size_t len = base ? strlen(base) : 0; len > 0 && base[len - 1] == '/'; len--)
 		base[len - 1] = '\0';
 out:
 	free(scheme);

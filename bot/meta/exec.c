@@ -181,13 +181,13 @@ static bool is_ours_alone(const char *variable)
 /* The list is the caller's, its strings are not. */
 static char **environment(void)
 {
-	size_t len = 0, used = 0, i;
+	size_t len = 0, used = 0;
 	char **list;
 
 	while (environ[len])
 		len++;
 	list = x_calloc(len + 1, sizeof(*list));
-	for (i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++)
 		if (!is_ours_alone(environ[i]))
 			list[used++] = environ[i];
 	return list;

@@ -22,9 +22,9 @@ static enum err metrics_work(struct store *store, void *arg)
 
 static json_t *metrics_json(const struct report_status *status)
 {
-	size_t firing = 0, failing = 0, i;
+	size_t firing = 0, failing = 0;
 
-	for (i = 0; i < status->watches_len; i++) {
+	for (size_t i = 0; i < status->watches_len; i++) {
 		firing += status->watches[i].firing;
 		failing += status->watches[i].problem[0] != '\0';
 	}

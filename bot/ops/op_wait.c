@@ -92,9 +92,8 @@ static void on_deadline(uv_timer_t *timer)
 static enum err check_work(struct store *store, void *arg)
 {
 	struct check *check = arg;
-	size_t i;
 
-	for (i = 0; i < check->len; i++) {
+	for (size_t i = 0; i < check->len; i++) {
 		struct check_item *item = &check->items[i];
 
 		item->err = alerts_where(store, item->alert, &item->event_id, &item->sent_ms,
@@ -142,10 +141,9 @@ static void check_done(enum err result, const char *message, void *arg)
 {
 	struct check *check = arg;
 	struct ops *ops = check->ops;
-	size_t i;
 
 	ops->check_running = false;
-	for (i = 0; i < check->len; i++) {
+	for (size_t i = 0; i < check->len; i++) {
 		if (result == OK)
 			check_answer(ops, &check->items[i]);
 		free(check->items[i].event_id);

@@ -38,9 +38,8 @@ static void ops_unknown(const char *name, struct reply *reply)
 	char message[160];
 	const char *best = NULL;
 	unsigned best_distance = SUGGEST_MAX + 1;
-	size_t i;
 
-	for (i = 0; i < VERBS_LEN; i++) {
+	for (size_t i = 0; i < VERBS_LEN; i++) {
 		unsigned distance = text_distance(name, verbs[i].name);
 
 		if (distance < best_distance) {
@@ -62,7 +61,6 @@ void ops_request(
         struct ops *ops, const json_t *request, const struct alert_peer *peer, struct reply *reply)
 {
 	const json_t *op = json_object_get(request, "op");
-	size_t i;
 
 	if (ops->closing) {
 		reply_error(reply, "stopping", NULL, "the daemon is stopping", true);
@@ -73,7 +71,7 @@ void ops_request(
 		        false);
 		return;
 	}
-	for (i = 0; i < VERBS_LEN; i++)
+	for (size_t i = 0; i < VERBS_LEN; i++)
 		if (strcmp(verbs[i].name, json_string_value(op)) == 0) {
 			verbs[i].run(ops, request, peer, reply);
 			return;

@@ -214,11 +214,11 @@ static void start(struct sql_watches *watches, size_t place, int64_t now_ms)
 static void schedule(struct sql_watches *watches)
 {
 	int64_t now_ms = clock_now_ms(), due_ms = INT64_MAX;
-	size_t place = 0, i;
+	size_t place = 0;
 
 	if (watches->closing || watches->run || watches->len == 0)
 		return;
-	for (i = 0; i < watches->len; i++) {
+	for (size_t i = 0; i < watches->len; i++) {
 		int64_t ms = sql_watch_due_ms(
 		        &watches->items[i].times, watches->list[i].every_ms, now_ms);
 
@@ -276,9 +276,7 @@ static void forget_others(struct sql_watches *watches)
 static const struct item *find_same(const struct sql_watch *list, const struct item *items,
         size_t len, const struct sql_watch *watch)
 {
-	size_t i;
-
-	for (i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++)
 		if (strcmp(list[i].name, watch->name) == 0 &&
 		        list[i].threshold == watch->threshold &&
 		        strcmp(list[i].database, watch->database) == 0 &&
@@ -292,13 +290,13 @@ void sql_watches_configure(struct sql_watches *watches, struct config *config)
 	struct sql_watch *old_list = watches->list;
 	struct item *old_items = watches->items;
 	struct config *old_config = watches->config;
-	size_t old_len = watches->len, i;
+	size_t old_len = watches->len;
 	int64_t now_ms = clock_now_ms();
 
 	watches->config = config_ref(config);
 	sql_watch_list(config, &watches->list, &watches->len);
 	watches->items = x_calloc(watches->len + 1, sizeof(*watches->items));
-	for (i = 0; i < watches->len; i++) {
+	for (size_t i = 0; i < watches->len; i++) {
 		const struct item *same =
 		        find_same(old_list, old_items, old_len, &watches->list[i]);
 
@@ -311,7 +309,7 @@ void sql_watches_configure(struct sql_watches *watches, struct config *config)
 	watches->generation++;
 	if (watches->run) {
 		query_interrupt(watches->run->query); /* its result is of no use */
-		for (i = 0; i < watches->len; i++)
+		for (size_t i = 0; i < watches->len; i++)
 			if (strcmp(watches->list[i].name, watches->run->watch.name) == 0)
 				watches->items[i].times.last_ms = 0; /* again, and at once */
 	}
@@ -336,9 +334,8 @@ struct sql_watches *sql_watches_create(const struct sql_watches_env *env, struct
 struct report_watch *sql_watches_report(const struct sql_watches *watches, size_t *len)
 {
 	struct report_watch *report = x_calloc(watches->len + 1, sizeof(*report));
-	size_t i;
 
-	for (i = 0; i < watches->len; i++) {
+	for (size_t i = 0; i < watches->len; i++) {
 		report[i].name = watches->list[i].name;
 		report[i].problem = watches->items[i].problem;
 		report[i].last_ms = watches->items[i].times.last_ms;

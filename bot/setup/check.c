@@ -15,9 +15,7 @@
 
 void check_finish(struct check *check)
 {
-	size_t i;
-
-	for (i = 0; i < check->len; i++) {
+	for (size_t i = 0; i < check->len; i++) {
 		free(check->lines[i].what);
 		free(check->lines[i].found);
 		free(check->lines[i].fix);
@@ -77,9 +75,8 @@ void check_warning(struct check *check, const char *what, const char *found, ...
 static int graver(int a, int b)
 {
 	static const int order[] = {EX_CONFIG, EX_UNAVAILABLE, EX_TEMPFAIL};
-	size_t i;
 
-	for (i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
 		if (a == order[i] || b == order[i])
 			return order[i];
 	return EX_OK;
@@ -126,12 +123,12 @@ static size_t points(const char *text)
 static void print_table(const struct check *check, FILE *out)
 {
 	static const char *const marks[] = {"✓", "!", "✗"};
-	size_t i, faults = 0, warnings = 0, width = WHAT_COLUMN;
+	size_t faults = 0, warnings = 0, width = WHAT_COLUMN;
 
-	for (i = 0; i < check->len; i++)
+	for (size_t i = 0; i < check->len; i++)
 		if (points(check->lines[i].what) > width)
 			width = points(check->lines[i].what);
-	for (i = 0; i < check->len; i++) {
+	for (size_t i = 0; i < check->len; i++) {
 		const struct check_line *line = &check->lines[i];
 
 		fprintf(out, "%s %s%*s  %s\n", marks[line->level], line->what,
@@ -154,9 +151,8 @@ static void print_json(const struct check *check, FILE *out)
 	static const char *const levels[] = {"good", "warning", "fault"};
 	json_t *list = json_array();
 	json_t *object;
-	size_t i;
 
-	for (i = 0; i < check->len; i++) {
+	for (size_t i = 0; i < check->len; i++) {
 		const struct check_line *line = &check->lines[i];
 
 		json_array_append_new(

@@ -129,10 +129,9 @@ static enum err get_all_state(
 	        "m.room.tombstone/", "m.room.create/?format=event"};
 	char *member = mx_path("m.room.member/%s", check->user_id);
 	enum err err = get_state(check, room_id, member, &pieces[0], answer);
-	size_t i;
 
 	free(member);
-	for (i = 0; i < 4 && err == OK; i++)
+	for (size_t i = 0; i < 4 && err == OK; i++)
 		err = get_state(check, room_id, rest[i], &pieces[i + 1], answer);
 	return err;
 }
@@ -145,7 +144,6 @@ static void check_room(struct check *check, const struct config_room *room)
 	struct ask_answer answer;
 	struct room_facts facts;
 	enum err err;
-	size_t i;
 
 	if (id) {
 		err = get_all_state(check, id, pieces, &answer);
@@ -159,7 +157,7 @@ static void check_room(struct check *check, const struct config_room *room)
 			check_fault(
 			        check, exit_of(err), what, "%s: %s", room->address, answer.error);
 	}
-	for (i = 0; i < 5; i++)
+	for (size_t i = 0; i < 5; i++)
 		json_decref(pieces[i]);
 	free(id);
 	free(what);
@@ -168,9 +166,7 @@ static void check_room(struct check *check, const struct config_room *room)
 /* Rooms of equal address are one. */
 static bool is_repeated(const struct config *config, size_t index)
 {
-	size_t i;
-
-	for (i = 0; i < index; i++)
+	for (size_t i = 0; i < index; i++)
 		if (strcmp(config->rooms[i].address, config->rooms[index].address) == 0)
 			return true;
 	return false;
@@ -179,11 +175,10 @@ static bool is_repeated(const struct config *config, size_t index)
 void check_rooms(struct check *check)
 {
 	const struct config *config = check->config;
-	size_t i;
 
 	if (!check->logged_in)
 		return;
-	for (i = 0; i < config->rooms_len; i++)
+	for (size_t i = 0; i < config->rooms_len; i++)
 		if (!is_repeated(config, i))
 			check_room(check, &config->rooms[i]);
 }

@@ -12,9 +12,9 @@
 static size_t find_bad(const struct check *check, const struct sql_watch *watch,
         const struct query_rows *rows, struct alert_fault *fault)
 {
-	size_t bad = 0, i;
+	size_t bad = 0;
 
-	for (i = 0; i < rows->rows && !bad; i++) {
+	for (size_t i = 0; i < rows->rows && !bad; i++) {
 		json_t *request = sql_watch_request(check->config, watch, rows, i);
 		struct alert *alert;
 
@@ -72,10 +72,10 @@ static void look_at_watch(struct check *check, const struct sql_watch *watch)
 void check_watches(struct check *check)
 {
 	struct sql_watch *list;
-	size_t len, i;
+	size_t len;
 
 	sql_watch_list(check->config, &list, &len);
-	for (i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++)
 		look_at_watch(check, &list[i]);
 	sql_watch_list_free(list, len);
 }

@@ -40,9 +40,7 @@ static int tell(int code, const char *text)
 
 static int parse_args(struct login *login, int argc, char **argv)
 {
-	int i;
-
-	for (i = 1; i < argc; i++) {
+	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--print") == 0) {
 			login->print = true;
 		} else if (strcmp(argv[i], "--password-stdin") == 0) {

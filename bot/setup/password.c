@@ -92,7 +92,6 @@ enum err password_ask(const char *prompt, char **out, struct fault *fault)
 	struct termios saved, silent;
 	sigset_t blocked, mask;
 	enum err err;
-	size_t i;
 
 	*out = NULL;
 	if (tcgetattr(STDIN_FILENO, &saved) != 0)
@@ -100,7 +99,7 @@ enum err password_ask(const char *prompt, char **out, struct fault *fault)
 	caught = 0;
 	sigemptyset(&act.sa_mask);
 	sigemptyset(&blocked);
-	for (i = 0; i < SIGNALS_LEN; i++) {
+	for (size_t i = 0; i < SIGNALS_LEN; i++) {
 		sigaddset(&blocked, signals[i]);
 		sigaction(signals[i], &act, &old[i]);
 	}
@@ -114,7 +113,7 @@ enum err password_ask(const char *prompt, char **out, struct fault *fault)
 	err = read_line(&mask, out, fault);
 	fprintf(stderr, "\n");
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &saved);
-	for (i = 0; i < SIGNALS_LEN; i++)
+	for (size_t i = 0; i < SIGNALS_LEN; i++)
 		sigaction(signals[i], &old[i], NULL);
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 	if (caught)

@@ -18,11 +18,9 @@
 
 static void batch_destroy(struct timeline_batch *batch)
 {
-	size_t i;
-
 	if (!batch)
 		return;
-	for (i = 0; i < batch->rooms_len; i++) {
+	for (size_t i = 0; i < batch->rooms_len; i++) {
 		free(batch->rooms[i].name);
 		free(batch->rooms[i].room_id);
 		free(batch->rooms[i].from);
@@ -112,19 +110,19 @@ static void batch_add_item(
 /* All events of the rooms in their order: what was left out, then what the timeline tells. */
 static void batch_add_items(struct timeline_batch *batch)
 {
-	size_t most = 0, i, j;
+	size_t most = 0;
 
-	for (i = 0; i < batch->rooms_len; i++)
+	for (size_t i = 0; i < batch->rooms_len; i++)
 		most += json_array_size(batch->rooms[i].events) +
 		        json_array_size(batch->rooms[i].filled);
 	batch->items = x_calloc(most ? most : 1, sizeof(*batch->items));
-	for (i = 0; i < batch->rooms_len; i++) {
+	for (size_t i = 0; i < batch->rooms_len; i++) {
 		const struct batch_room *room = &batch->rooms[i];
 
-		for (j = json_array_size(room->filled); j > 0; j--)
+		for (size_t j = json_array_size(room->filled); j > 0; j--)
 			batch_add_item(batch, room, json_array_get(room->filled, j - 1));
 		note_state(batch->timeline, room->room_id, room->state);
-		for (j = 0; j < json_array_size(room->events); j++)
+		for (size_t j = 0; j < json_array_size(room->events); j++)
 			batch_add_item(batch, room, json_array_get(room->events, j));
 	}
 }
@@ -227,9 +225,7 @@ void timeline_whole(struct timeline *timeline)
 /* At a start the answer of /sync can be here before the addresses of the rooms are resolved. */
 static bool rooms_are_known(const struct rooms *rooms)
 {
-	size_t i;
-
-	for (i = 0; i < rooms_len(rooms); i++)
+	for (size_t i = 0; i < rooms_len(rooms); i++)
 		if (!rooms_at(rooms, i)->looked)
 			return false;
 	return true;

@@ -86,13 +86,12 @@ bool timeline_wants(const json_t *event)
 	static const char *const types[] = {
 	        "m.room.message", "m.reaction", "m.room.redaction", "m.room.encrypted"};
 	const char *type = json_string_value(json_object_get(event, "type"));
-	size_t i;
 
 	if (!type || json_object_get(event, "state_key"))
 		return false;
 	if (strncmp(type, "m.key.verification.", 19) == 0)
 		return true;
-	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		if (strcmp(types[i], type) == 0)
 			return true;
 	return false;

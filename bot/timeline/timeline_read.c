@@ -251,10 +251,10 @@ static enum err read_kept(struct reading *r, struct undecrypted_row *row)
 static enum err read_all_kept(struct reading *r)
 {
 	struct undecrypted_row *rows = NULL;
-	size_t len = 0, i;
+	size_t len = 0;
 	enum err err = undecrypted_all(r->env.store, HELD_MAX, &rows, &len);
 
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		if (err == OK)
 			err = read_kept(r, &rows[i]);
 		undecrypted_row_finish(&rows[i]);
@@ -282,7 +282,6 @@ enum err batch_read(struct store *store, void *arg)
 	};
 	bool new_keys;
 	enum err err = OK;
-	size_t i;
 
 	if (r.answers)
 		r.on_event = commands_event;
@@ -292,7 +291,7 @@ enum err batch_read(struct store *store, void *arg)
 		        r.core, r.env.now_ms, batch->answer, batch->since == NULL, &new_keys);
 	if (err == OK && !batch->skip)
 		err = read_all_kept(&r);
-	for (i = 0; i < batch->items_len && err == OK && !batch->skip; i++)
+	for (size_t i = 0; i < batch->items_len && err == OK && !batch->skip; i++)
 		err = read_item(&r, &batch->items[i]);
 	if (err == OK && batch->since && !batch->skip)
 		err = read_other_rooms(&r);

@@ -113,11 +113,11 @@ enum err deliver_message_open(const struct deliver *d, struct message_row *messa
 static enum err entry_inherit(const struct deliver *d, struct entry_row *fresh)
 {
 	struct entry_row *olds = NULL;
-	size_t len = 0, i;
+	size_t len = 0;
 	bool found = false;
 	enum err err = entries_firing(d->store, fresh->subject, DELIVER_FIRING_MAX, &olds, &len);
 
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		if (!found && strcmp(olds[i].fingerprint, fresh->fingerprint) == 0) {
 			found = true;
 			fresh->acked_ms = olds[i].acked_ms;
@@ -329,13 +329,13 @@ static enum err accept_resolved(
         const struct deliver *d, const struct alert *alert, struct alert_row *row)
 {
 	struct entry_row *entries = NULL;
-	size_t len = 0, i;
+	size_t len = 0;
 	enum err err = entries_firing(d->store, alert->subject, DELIVER_FIRING_MAX, &entries, &len);
 
 	row->state = len > 0 ? ALERT_GROUPED : ALERT_SILENCED;
 	row->reason =
 	        x_strdup(len > 0 ? "resolved: the message says so" : "nothing of this was firing");
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		if (i == 0)
 			row->message_id = entries[i].message_id;
 		if (err == OK)
@@ -377,7 +377,7 @@ enum err deliver_refresh(
 {
 	struct entry_row *entries = NULL;
 	struct message_row message = {0};
-	size_t len = 0, i;
+	size_t len = 0;
 	enum err err = entries_firing(d->store, alert->subject, 1, &entries, &len);
 
 	*found = len > 0;
@@ -385,7 +385,7 @@ enum err deliver_refresh(
 		err = messages_by_id(d->store, entries[0].message_id, &message);
 	if (*found && err == OK)
 		err = refresh_entry(d, alert, &entries[0], &message, again);
-	for (i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++)
 		entry_row_finish(&entries[i]);
 	free(entries);
 	message_row_finish(&message);
@@ -424,13 +424,13 @@ static void row_make(const struct deliver *d, const struct alert *alert,
 static bool is_inhibited(const struct deliver *d, const struct alert *alert, enum err *err)
 {
 	struct entry_row *rows = NULL;
-	size_t len = 0, i;
+	size_t len = 0;
 	bool found = false;
 
 	if (!d->config->delivery.inhibit || alert->severity != SEVERITY_WARNING || alert->resolved)
 		return false;
 	*err = entries_critical(d->store, alert->app, alert->identity, &rows, &len);
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		found = true;
 		entry_row_finish(&rows[i]);
 	}

@@ -38,9 +38,8 @@ json_t *content_plain(const char *text, char *const *mentions)
 json_t *content_mentions(char *const *names)
 {
 	json_t *mentions = json_object(), *users = json_array();
-	size_t i;
 
-	for (i = 0; names && names[i]; i++)
+	for (size_t i = 0; names && names[i]; i++)
 		if (strcmp(names[i], "room") == 0)
 			json_object_set_new(mentions, "room", json_true());
 		else

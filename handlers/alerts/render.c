@@ -258,13 +258,11 @@ static const char *msgtype_of(const struct config *config, const struct message_
 static void message_text(const struct render_message *in, struct buf *out, bool html, json_t *data)
 {
 	bool late = in->message->frozen_ms == 0 || in->message->frozen_ms == in->now_ms;
-	int severity;
-	size_t i;
 
 	if (in->message->lead)
 		block_add(out, in->message->lead, html);
-	for (severity = SEVERITY_CRITICAL; severity >= SEVERITY_INFO; severity--)
-		for (i = 0; i < in->entries_len; i++) {
+	for (int severity = SEVERITY_CRITICAL; severity >= SEVERITY_INFO; severity--)
+		for (size_t i = 0; i < in->entries_len; i++) {
 			if (in->entries[i].severity != severity)
 				continue;
 			if (out->len > 0)

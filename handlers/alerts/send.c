@@ -38,9 +38,7 @@ static void earlier(int64_t *due_ms, int64_t ms)
 
 static void entries_free(struct entry_row *entries, size_t len)
 {
-	size_t i;
-
-	for (i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++)
 		entry_row_finish(&entries[i]);
 	free(entries);
 }
@@ -68,10 +66,10 @@ static enum err ring(const struct deliver *d, const struct message_row *message)
 static void storm_count(const struct deliver *d, const struct entry_row *entries, size_t len,
         int64_t *apps, int64_t *recent)
 {
-	size_t i, j;
+	size_t j;
 
 	*apps = *recent = 0;
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		for (j = 0; j < i && strcmp(entries[j].app, entries[i].app) != 0; j++)
 			;
 		*apps += j == i;
@@ -128,10 +126,10 @@ static enum err message_end(const struct deliver *d, struct message_row *message
 static enum err end_minutes(const struct deliver *d, int64_t *due_ms)
 {
 	struct message_row *rows;
-	size_t len, i;
+	size_t len;
 	enum err err = messages_open_all(d->store, &rows, &len);
 
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		if (err == OK)
 			err = message_end(d, &rows[i], due_ms);
 		message_row_finish(&rows[i]);
@@ -391,9 +389,7 @@ static enum err next_edit(const struct deliver *d, const struct deliver_room *ro
 static struct message_row *due_edit(
         const struct deliver *d, struct message_row *rows, size_t len, int64_t *due_ms)
 {
-	size_t i;
-
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		struct group_policy policy = group_policy(d->config, rows[i].origin);
 		struct message_row edits = rows[i];
 
@@ -411,7 +407,7 @@ static enum err next_of_room(const struct deliver *d, const struct deliver_room 
 	struct outbox_row head = {0};
 	struct message_row *rows = NULL, *edit;
 	int64_t edits_ms = INT64_MAX;
-	size_t len = 0, i;
+	size_t len = 0;
 	enum err err = outbox_head(d->store, room->name, &head);
 	bool queued = err == OK;
 
@@ -436,7 +432,7 @@ static enum err next_of_room(const struct deliver *d, const struct deliver_room 
 			earlier(due_ms, d->now_ms);
 	}
 out:
-	for (i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++)
 		message_row_finish(&rows[i]);
 	free(rows);
 	outbox_row_finish(&head);
@@ -471,11 +467,10 @@ enum err deliver_next(const struct deliver *d, const struct deliver_room *rooms,
         struct deliver_event *events, int64_t *due_ms)
 {
 	enum err err;
-	size_t i;
 
 	*due_ms = INT64_MAX;
 	err = end_minutes(d, due_ms);
-	for (i = 0; i < rooms_len && err == OK; i++)
+	for (size_t i = 0; i < rooms_len && err == OK; i++)
 		err = next_apart(d, &rooms[i], &events[i], due_ms);
 	return err;
 }

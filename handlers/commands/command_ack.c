@@ -142,12 +142,12 @@ static enum err take_all(struct command_call *call, bool is_ack)
 	char *runs[RUNS_MAX];
 	const char *note;
 	bool found;
-	int len, i;
+	int len;
 	enum err err = read_runs(call, runs, &len, &note);
 	char *bare = command_unquoted(note);
 
 	ack.note = bare[0] ? bare : NULL;
-	for (i = 0; i < len; i++) {
+	for (int i = 0; i < len; i++) {
 		if (err == OK)
 			err = take(call, runs[i], NULL, is_ack ? &ack : NULL, &found);
 		free(runs[i]);

@@ -10,9 +10,7 @@
 /* One short line each. */
 static void help_list(struct command_call *call)
 {
-	size_t i;
-
-	for (i = 0; i < commands_len; i++)
+	for (size_t i = 0; i < commands_len; i++)
 		command_say(call, "%s%s — %.*s\n", command_prefix(call), commands[i].example,
 		        (int)strcspn(commands[i].help, "\n"), commands[i].help);
 	command_say(call, "%shelp <command> says more, with an example\n", command_prefix(call));

@@ -29,16 +29,16 @@ static enum err nearest(struct command_call *call, const char *word, bool app, c
 	const struct config *config = call->env->config;
 	struct alert_row *rows = NULL;
 	unsigned best = SUGGEST_MAX;
-	size_t len = 0, i;
+	size_t len = 0;
 	enum err err = alerts_list(call->env->store, NULL, LOOK_AT, &rows, &len);
 
 	*near = NULL;
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		compare(word, app ? rows[i].app : rows[i].run_id, &best, near);
 		alert_row_finish(&rows[i]);
 	}
 	free(rows);
-	for (i = 0; app && i < config->apps_len; i++)
+	for (size_t i = 0; app && i < config->apps_len; i++)
 		compare(word, config->apps[i].name, &best, near);
 	return err;
 }

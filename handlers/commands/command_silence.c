@@ -48,11 +48,11 @@ static enum err refuse_unknown(struct command_call *call, const char *word)
 static enum err is_known_app(struct command_call *call, const char *word, bool *known)
 {
 	struct alert_row *rows = NULL;
-	size_t len = 0, i;
+	size_t len = 0;
 	enum err err = alerts_list(call->env->store, word, 1, &rows, &len);
 
 	*known = len > 0 || config_app(call->env->config, word);
-	for (i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++)
 		alert_row_finish(&rows[i]);
 	free(rows);
 	return err;
@@ -133,13 +133,13 @@ static enum err read_what(struct command_call *call, const char **text, struct b
 static enum err say_now(struct command_call *call, const struct matchers *matchers)
 {
 	struct entry_row *rows = NULL;
-	size_t len = 0, i, count = 0;
+	size_t len = 0, count = 0;
 	struct buf names;
 	enum err err = entries_open(
 	        call->env->store, call->env->now_ms - OPEN_MS, PREVIEW_MAX, &rows, &len);
 
 	buf_init(&names, 4096);
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		struct silence_values values;
 
 		silence_values_of_entry(&rows[i], &values);
@@ -165,11 +165,11 @@ static enum err say_now(struct command_call *call, const struct matchers *matche
 static enum err say_last_day(struct command_call *call, const struct matchers *matchers)
 {
 	struct alert_row *rows = NULL;
-	size_t len = 0, i, recent = 0;
+	size_t len = 0, recent = 0;
 	int count = 0;
 	enum err err = alerts_list(call->env->store, NULL, PREVIEW_MAX, &rows, &len);
 
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		struct silence_values values;
 
 		silence_values_of_alert(&rows[i], &values);
@@ -248,10 +248,10 @@ static enum err extend(struct command_call *call, struct silence_row *row, const
 static enum err check_room_for_more(struct command_call *call)
 {
 	struct silence_row *rows = NULL;
-	size_t len = 0, i;
+	size_t len = 0;
 	enum err err = silences_active(call->env->store, &rows, &len);
 
-	for (i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++)
 		silence_row_finish(&rows[i]);
 	free(rows);
 	if (err == OK && len >= SILENCES_MAX)
@@ -390,9 +390,8 @@ static void say_quiets(struct command_call *call)
 	json_t *list = json_array();
 	int64_t until_ms;
 	bool holds;
-	size_t i;
 
-	for (i = 0; i < config->quiets_len; i++) {
+	for (size_t i = 0; i < config->quiets_len; i++) {
 		command_say(call, "quiet time %s: ", config->quiets[i].name);
 		quiet_text(&config->quiets[i], call->env->now_ms, &call->text);
 		command_say(call, "\n");
@@ -408,12 +407,12 @@ enum err command_silences(struct command_call *call)
 {
 	struct silence_row *rows = NULL;
 	json_t *list = json_array();
-	size_t len = 0, i;
+	size_t len = 0;
 	enum err err = silences_active(call->env->store, &rows, &len);
 
 	if (err == OK && len == 0)
 		command_say(call, "nothing is silenced\n");
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		struct silence_row *row = &rows[i];
 
 		say_silence(call, row);

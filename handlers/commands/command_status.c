@@ -78,7 +78,7 @@ enum err command_alerts(struct command_call *call)
 	long most = call->room ? ALERTS_MAX : COMMAND_ALERTS_MAX;
 	struct alert_row *rows = NULL;
 	json_t *list = json_array();
-	size_t len = 0, i;
+	size_t len = 0;
 	enum err err;
 
 	limit = limit < 1 ? ALERTS_DEFAULT : limit > most ? most : limit;
@@ -87,10 +87,10 @@ enum err command_alerts(struct command_call *call)
 		err = say_no_app(call, app);
 	else if (err == OK && len == 0)
 		command_say(call, "no alerts\n");
-	for (i = 0; i < len && err == OK; i++)
+	for (size_t i = 0; i < len && err == OK; i++)
 		err = say_alert(call, &rows[i], list);
 	json_object_set_new(command_data(call), "alerts", list);
-	for (i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++)
 		alert_row_finish(&rows[i]);
 	free(rows);
 	free(app);
@@ -112,11 +112,11 @@ static void say_when(struct command_call *call, const char *what, int64_t at_ms)
 static enum err say_history(struct command_call *call, const char *fingerprint)
 {
 	struct history_row *rows = NULL;
-	size_t len = 0, i;
+	size_t len = 0;
 	json_t *list = json_array();
 	enum err err = history_of(call->env->store, fingerprint, HISTORY_MAX, &rows, &len);
 
-	for (i = len; i > 0; i--) {
+	for (size_t i = len; i > 0; i--) {
 		char when[40];
 
 		clock_format_short(rows[i - 1].at_ms, call->env->now_ms, when, sizeof(when));

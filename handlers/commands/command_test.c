@@ -37,12 +37,11 @@ enum err command_test(struct command_call *call)
 	const char *text = call->args, *name;
 	char *wanted = command_word_bare(&text);
 	enum err err = OK;
-	size_t i;
 
 	if (wanted[0] && !synthetic_known(wanted)) {
 		command_fail(call, "test what? node, dag, violation or all");
 	} else {
-		for (i = 0; (name = synthetic_name(i)) && err == OK; i++)
+		for (size_t i = 0; (name = synthetic_name(i)) && err == OK; i++)
 			if (strcmp(wanted, name) == 0 || strcmp(wanted, "all") == 0 ||
 			        (!wanted[0] && i == 0))
 				err = inject(call, name);

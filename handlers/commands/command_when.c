@@ -29,14 +29,14 @@ static bool command_duration(const char *text, int64_t *ms)
 static bool read_time(const char *word, int64_t after_ms, int64_t *ms)
 {
 	struct zone_time today, at;
-	int hour, minute, used = 0, later;
+	int hour, minute, used = 0;
 
 	if (!isdigit((unsigned char)word[0]) ||
 	        sscanf(word, "%2d:%2d%n", &hour, &minute, &used) != 2 || word[used] ||
 	        !isdigit((unsigned char)word[used - 2]) || hour > 23 || minute < 0 || minute > 59)
 		return false;
 	zone_local(after_ms, &today);
-	for (later = 0; later < 3; later++) {
+	for (int later = 0; later < 3; later++) {
 		zone_civil(today.year, today.month, today.day + later, hour, minute, &at);
 		*ms = zone_first_ms(&at);
 		if (*ms > after_ms)
@@ -94,9 +94,8 @@ static bool is_endless(const char *word)
 {
 	static const char *const words[] = {
 	        "forever", "always", "indefinitely", "permanently", "infinity", "∞"};
-	size_t i;
 
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strcasecmp(word, words[i]) == 0)
 			return true;
 	return false;

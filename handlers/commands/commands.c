@@ -56,9 +56,7 @@ const size_t commands_len = sizeof(commands) / sizeof(commands[0]);
 
 const struct command *command_find(const char *name)
 {
-	size_t i;
-
-	for (i = 0; i < commands_len; i++)
+	for (size_t i = 0; i < commands_len; i++)
 		if (strcmp(commands[i].name, name) == 0)
 			return &commands[i];
 	return NULL;
@@ -68,9 +66,8 @@ const char *command_nearest(const char *name)
 {
 	unsigned best = SUGGEST_MAX, distance;
 	const char *found = NULL;
-	size_t i;
 
-	for (i = 0; i < commands_len; i++) {
+	for (size_t i = 0; i < commands_len; i++) {
 		distance = text_distance(name, commands[i].name);
 		if (distance < best && distance < strlen(commands[i].name)) {
 			best = distance;
@@ -210,9 +207,7 @@ enum err command_post(const struct command_env *env, const char *room, const cha
 
 static bool in_list(char *const *list, const char *name)
 {
-	size_t i;
-
-	for (i = 0; list[i]; i++)
+	for (size_t i = 0; list[i]; i++)
 		if (strcmp(list[i], name) == 0)
 			return true;
 	return false;

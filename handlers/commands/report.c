@@ -43,7 +43,6 @@ static void copy_watches(const struct report_status *from, struct report_status 
 void report_status_take(struct report_status *from, struct report_status *to)
 {
 	struct report_room *rooms = x_calloc(from->rooms_len + 1, sizeof(*rooms));
-	size_t i;
 
 	*to = *from;
 	to->homeserver = x_strdup_opt(from->homeserver);
@@ -59,7 +58,7 @@ void report_status_take(struct report_status *from, struct report_status *to)
 	to->aside_len = 0;
 	to->open_rows = NULL;
 	to->open_len = 0;
-	for (i = 0; i < from->rooms_len; i++) {
+	for (size_t i = 0; i < from->rooms_len; i++) {
 		rooms[i] = from->rooms[i];
 		rooms[i].name = x_strdup(from->rooms[i].name);
 		rooms[i].address = x_strdup_opt(from->rooms[i].address);
@@ -77,16 +76,14 @@ void report_status_take(struct report_status *from, struct report_status *to)
 
 void report_status_finish(struct report_status *copy)
 {
-	size_t i;
-
-	for (i = 0; i < copy->rooms_len; i++) {
+	for (size_t i = 0; i < copy->rooms_len; i++) {
 		free((char *)copy->rooms[i].name);
 		free((char *)copy->rooms[i].address);
 		free((char *)copy->rooms[i].room_id);
 		free((char *)copy->rooms[i].problem);
 	}
 	free((void *)copy->rooms);
-	for (i = 0; i < copy->watches_len; i++) {
+	for (size_t i = 0; i < copy->watches_len; i++) {
 		free((char *)copy->watches[i].name);
 		free((char *)copy->watches[i].problem);
 	}
@@ -226,9 +223,9 @@ static void report_queue(const struct report_status *status, struct buf *out)
 /* Those that are well in one line, then each that is not. */
 static void report_rooms(const struct report_status *status, struct buf *out)
 {
-	size_t well = 0, i;
+	size_t well = 0;
 
-	for (i = 0; i < status->rooms_len; i++) {
+	for (size_t i = 0; i < status->rooms_len; i++) {
 		const struct report_room *room = &status->rooms[i];
 
 		if (report_has(room->problem))
@@ -238,7 +235,7 @@ static void report_rooms(const struct report_status *status, struct buf *out)
 	}
 	if (well)
 		buf_add_char(out, '\n');
-	for (i = 0; i < status->rooms_len; i++) {
+	for (size_t i = 0; i < status->rooms_len; i++) {
 		const struct report_room *room = &status->rooms[i];
 
 		if (!report_has(room->problem) && !room->denied)
@@ -267,12 +264,12 @@ static void report_run(const struct entry_row *entry, struct buf *out)
 static void report_open(const struct report_status *status, struct buf *out)
 {
 	const struct entry_row *rows = status->open_rows;
-	size_t apps = 0, i, j;
+	size_t apps = 0, j;
 
 	if (status->open_len == 0)
 		return;
 	buf_printf(out, "🚨 nobody has: %zu\n", status->open_len);
-	for (i = 0; i < status->open_len; i++) {
+	for (size_t i = 0; i < status->open_len; i++) {
 		size_t runs = 0;
 
 		for (j = 0; j < i && strcmp(rows[j].app, rows[i].app) != 0; j++)
@@ -318,9 +315,7 @@ static void report_silences(const struct report_status *status, const char *pref
 
 static void report_aside(const struct report_status *status, const char *prefix, struct buf *out)
 {
-	size_t i;
-
-	for (i = 0; i < status->aside_len; i++) {
+	for (size_t i = 0; i < status->aside_len; i++) {
 		const struct outbox_row *row = &status->aside_rows[i];
 
 		buf_printf(out, "set aside %" PRId64 " (%s): ", row->id, row->room);
@@ -372,17 +367,16 @@ static json_t *report_room_json(const struct report_room *room)
 json_t *report_status_json(const struct report_status *status)
 {
 	json_t *rooms = json_array(), *aside = json_array(), *open = json_array(), *json;
-	size_t i;
 
-	for (i = 0; i < status->rooms_len; i++)
+	for (size_t i = 0; i < status->rooms_len; i++)
 		json_array_append_new(rooms, report_room_json(&status->rooms[i]));
-	for (i = 0; i < status->aside_len; i++)
+	for (size_t i = 0; i < status->aside_len; i++)
 		json_array_append_new(aside,
 		        json_pack("{s:I, s:s, s:s?, s:I}", "id",
 		                (json_int_t)status->aside_rows[i].id, "room",
 		                status->aside_rows[i].room, "error", status->aside_rows[i].error,
 		                "created_ms", (json_int_t)status->aside_rows[i].created_ms));
-	for (i = 0; i < status->open_len; i++)
+	for (size_t i = 0; i < status->open_len; i++)
 		json_array_append_new(
 		        open, json_pack("{s:s, s:s, s:o*}", "app", status->open_rows[i].app,
 		                      "identity", status->open_rows[i].identity, "run_ids",

@@ -18,10 +18,10 @@
 static enum err load_silences(struct store *store, struct report_status *status)
 {
 	struct silence_row *rows = NULL;
-	size_t len = 0, i;
+	size_t len = 0;
 	enum err err = silences_active(store, &rows, &len);
 
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		if (silence_holds(&rows[i], status->now_ms))
 			status->silences++;
 		else if (rows[i].start_ms > status->now_ms)
@@ -35,9 +35,7 @@ static enum err load_silences(struct store *store, struct report_status *status)
 /* The first quiet time that holds now. */
 static void load_quiet(const struct config *config, struct report_status *status)
 {
-	size_t i;
-
-	for (i = 0; i < config->quiets_len && !status->quiet; i++)
+	for (size_t i = 0; i < config->quiets_len && !status->quiet; i++)
 		if (quiet_holds(&config->quiets[i], status->now_ms, &status->quiet_until_ms))
 			status->quiet = config->quiets[i].name;
 }
@@ -72,11 +70,9 @@ enum err status_load(struct store *store, const struct config *config, struct re
 
 void status_unload(struct report_status *status)
 {
-	size_t i;
-
-	for (i = 0; i < status->aside_len; i++)
+	for (size_t i = 0; i < status->aside_len; i++)
 		outbox_row_finish(&status->aside_rows[i]);
-	for (i = 0; i < status->open_len; i++)
+	for (size_t i = 0; i < status->open_len; i++)
 		entry_row_finish(&status->open_rows[i]);
 	free(status->heartbeat);
 	status->heartbeat = NULL;

@@ -226,10 +226,10 @@ enum err app_heartbeat_accept(const struct deliver *d, const struct app_heartbea
 static enum err forgive(const struct deliver *d)
 {
 	struct app_heartbeat_row *rows = NULL;
-	size_t len = 0, i;
+	size_t len = 0;
 	enum err err = app_heartbeats_list(d->store, APP_HEARTBEATS_MAX, &rows, &len);
 
-	for (i = 0; i < len && err == OK; i++) {
+	for (size_t i = 0; i < len && err == OK; i++) {
 		struct app_heartbeat_row *row = &rows[i];
 		int64_t deadline_ms = row->deadline_ms;
 
@@ -278,10 +278,10 @@ static enum err tell_held(const struct deliver *d, struct app_heartbeat_row *row
 static enum err look_at_held(const struct deliver *d, json_t *happened)
 {
 	struct app_heartbeat_row *rows = NULL;
-	size_t len = 0, i;
+	size_t len = 0;
 	enum err err = app_heartbeats_held(d->store, OVERDUE_MAX, &rows, &len);
 
-	for (i = 0; i < len && err == OK; i++)
+	for (size_t i = 0; i < len && err == OK; i++)
 		err = tell_held(d, &rows[i], happened);
 	app_heartbeat_rows_free(rows, len);
 	return err;
@@ -290,14 +290,14 @@ static enum err look_at_held(const struct deliver *d, json_t *happened)
 enum err app_heartbeat_look(const struct deliver *d, bool leapt, json_t *happened)
 {
 	struct app_heartbeat_row *rows = NULL;
-	size_t len = 0, i;
+	size_t len = 0;
 	enum err err = leapt ? forgive(d) : OK;
 
 	if (err == OK)
 		err = look_at_held(d, happened);
 	if (err == OK)
 		err = app_heartbeats_overdue(d->store, d->now_ms, OVERDUE_MAX, &rows, &len);
-	for (i = 0; i < len && err == OK; i++)
+	for (size_t i = 0; i < len && err == OK; i++)
 		err = miss(d, &rows[i], happened);
 	app_heartbeat_rows_free(rows, len);
 	return err;
@@ -333,11 +333,11 @@ static json_t *list_json(const struct app_heartbeat_row *row)
 enum err app_heartbeat_list(struct store *store, int64_t now_ms, struct buf *text, json_t *data)
 {
 	struct app_heartbeat_row *rows = NULL;
-	size_t len = 0, i;
+	size_t len = 0;
 	bool cut = false;
 	enum err err = app_heartbeats_list(store, APP_HEARTBEATS_MAX, &rows, &len);
 
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		if (text && text->len < LIST_MAX)
 			list_text(&rows[i], now_ms, text);
 		else if (text && !cut)

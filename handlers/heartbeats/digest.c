@@ -53,12 +53,12 @@ static char *name_of_entry(const struct entry_row *entry)
 static enum err collect_unacked(const struct deliver *d, struct digest *out)
 {
 	struct entry_row *rows = NULL;
-	size_t len = 0, i;
+	size_t len = 0;
 	enum err err =
 	        entries_unacked(d->store, d->now_ms - UNACKED_SINCE_MS, UNACKED_MAX, &rows, &len);
 
 	out->unacked = (int64_t)len;
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		if (i < DIGEST_NAMES_MAX)
 			out->unacked_names[i] = name_of_entry(&rows[i]);
 		entry_row_finish(&rows[i]);
@@ -70,10 +70,10 @@ static enum err collect_unacked(const struct deliver *d, struct digest *out)
 static enum err collect_silences(const struct deliver *d, struct digest *out)
 {
 	struct silence_row *rows = NULL;
-	size_t len = 0, i;
+	size_t len = 0;
 	enum err err = silences_active(d->store, &rows, &len);
 
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		out->silences += silence_holds(&rows[i], d->now_ms);
 		silence_row_finish(&rows[i]);
 	}
@@ -84,10 +84,10 @@ static enum err collect_silences(const struct deliver *d, struct digest *out)
 static enum err collect_missed(const struct deliver *d, struct digest *out)
 {
 	struct app_heartbeat_row *rows = NULL;
-	size_t len = 0, i;
+	size_t len = 0;
 	enum err err = app_heartbeats_list(d->store, APP_HEARTBEATS_MAX, &rows, &len);
 
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		if (!rows[i].missed_ms)
 			continue;
 		if (out->missed < DIGEST_NAMES_MAX)

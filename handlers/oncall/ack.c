@@ -21,9 +21,7 @@ static void set_text(char **to, const char *text)
 
 static void entries_free(struct entry_row *entries, size_t len)
 {
-	size_t i;
-
-	for (i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++)
 		entry_row_finish(&entries[i]);
 	free(entries);
 }
@@ -86,11 +84,11 @@ static enum err mark_failure(const struct deliver *d, const char *subject, const
         const struct ack *ack, const char *only_of, struct ack_result *result)
 {
 	struct entry_row *entries = NULL;
-	size_t len = 0, i;
+	size_t len = 0;
 	bool first = true;
 	enum err err = entries_firing(d->store, subject, FIRING_MAX, &entries, &len);
 
-	for (i = 0; i < len && err == OK; i++) {
+	for (size_t i = 0; i < len && err == OK; i++) {
 		struct entry_row *entry = &entries[i];
 
 		if (strcmp(entry->fingerprint, fingerprint) != 0 ||
@@ -131,9 +129,7 @@ static enum err mark_entry(const struct deliver *d, const struct entry_row *entr
 
 static bool seen_before(const struct alert_row *rows, size_t index)
 {
-	size_t i;
-
-	for (i = 0; i < index; i++)
+	for (size_t i = 0; i < index; i++)
 		if (strcmp(rows[i].fingerprint, rows[index].fingerprint) == 0)
 			return true;
 	return false;
@@ -143,10 +139,10 @@ enum err ack_run(const struct deliver *d, const char *run_id, const struct ack *
         struct ack_result *result)
 {
 	struct alert_row *rows = NULL;
-	size_t len = 0, i;
+	size_t len = 0;
 	enum err err = alerts_of_run(d->store, run_id, RUN_MAX, &rows, &len);
 
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		struct entry_row entry = {0};
 
 		if (err == OK && rows[i].message_id && !seen_before(rows, i)) {
@@ -161,7 +157,7 @@ enum err ack_run(const struct deliver *d, const char *run_id, const struct ack *
 		}
 		entry_row_finish(&entry);
 	}
-	for (i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++)
 		alert_row_finish(&rows[i]);
 	free(rows);
 	return err == OK && len == 0 ? ERR_NOT_FOUND : err;
@@ -174,14 +170,14 @@ static enum err mark_message(const struct deliver *d, const struct message_row *
 {
 	struct message_row about = {0};
 	struct entry_row *entries = NULL;
-	size_t len = 0, i;
+	size_t len = 0;
 	enum err err = OK;
 
 	if (message->kind == MESSAGE_RING)
 		err = messages_before(d->store, message, &about);
 	if (err == OK)
 		err = entries_of(d->store, about.id ? about.id : message->id, &entries, &len);
-	for (i = 0; i < len && err == OK; i++)
+	for (size_t i = 0; i < len && err == OK; i++)
 		err = mark_entry(d, &entries[i], ack, only_of, result);
 	entries_free(entries, len);
 	message_row_finish(&about);
@@ -195,9 +191,8 @@ static enum err mark_about(const struct deliver *d, const char *content, const s
 	json_t *whole = json_loads(content ? content : "{}", 0, NULL);
 	const json_t *about = json_object_get(json_object_get(whole, RENDER_KEY), TELL_ABOUT);
 	enum err err = json_array_size(about) ? OK : ERR_NOT_FOUND;
-	size_t i;
 
-	for (i = 0; i < json_array_size(about) && err == OK; i++) {
+	for (size_t i = 0; i < json_array_size(about) && err == OK; i++) {
 		struct entry_row entry = {0};
 
 		err = entries_by_id(d->store, json_integer_value(json_array_get(about, i)), &entry);
@@ -248,14 +243,14 @@ void ack_result_finish(struct ack_result *result)
 enum err ack_end_due(const struct deliver *d)
 {
 	struct entry_row *entries = NULL;
-	size_t len = 0, i;
+	size_t len = 0;
 	int64_t timeout_ms = d->config->commands.ack_timeout_ms;
 	enum err err = OK;
 
 	if (timeout_ms > 0)
 		err = entries_acked_before(
 		        d->store, d->now_ms - timeout_ms, OLD_MAX, &entries, &len);
-	for (i = 0; i < len && err == OK; i++) {
+	for (size_t i = 0; i < len && err == OK; i++) {
 		err = note(d, &entries[i], NULL, "ack_timeout");
 		if (err == OK)
 			err = mark(d, &entries[i], NULL);

@@ -21,10 +21,10 @@ size_t escalate_due(const struct config *config, int64_t since_ms, int64_t done_
         size_t *first)
 {
 	const struct config_escalate *steps = config->escalates;
-	size_t len = 0, i;
+	size_t len = 0;
 
 	/* they are in the order of after_ms */
-	for (i = 0; i < config->escalates_len; i++) {
+	for (size_t i = 0; i < config->escalates_len; i++) {
 		if (steps[i].after_ms <= done_ms || steps[i].after_ms > now_ms - since_ms)
 			continue;
 		if (len++ == 0)
@@ -153,12 +153,12 @@ static enum err escalate_step(const struct deliver *d, size_t index)
 	const struct config_escalate *step = &d->config->escalates[index];
 	struct entry_row *entries = NULL;
 	struct line line;
-	size_t len = 0, i;
+	size_t len = 0;
 	enum err err = entries_escalate(d->store, d->now_ms - FORGET_MS, d->now_ms - step->after_ms,
 	        step->after_ms, DUE_MAX, &entries, &len);
 
 	line_init(&line, d, step);
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		size_t first;
 
 		if (err == OK &&
@@ -180,7 +180,7 @@ static enum err remind(const struct deliver *d)
 	int64_t remind_ms = d->config->commands.remind_ms;
 	struct entry_row *entries = NULL;
 	struct line line;
-	size_t len = 0, i;
+	size_t len = 0;
 	enum err err;
 
 	if (remind_ms <= 0)
@@ -188,7 +188,7 @@ static enum err remind(const struct deliver *d)
 	err = entries_remind(
 	        d->store, d->now_ms - FORGET_MS, d->now_ms - remind_ms, DUE_MAX, &entries, &len);
 	line_init(&line, d, NULL);
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		if (err == OK)
 			err = bring_up(&line, &entries[i]);
 		entry_row_finish(&entries[i]);
@@ -203,9 +203,8 @@ static enum err remind(const struct deliver *d)
 enum err escalate_duty(const struct deliver *d)
 {
 	enum err err = OK;
-	size_t i;
 
-	for (i = 0; i < d->config->escalates_len && err == OK; i++)
+	for (size_t i = 0; i < d->config->escalates_len && err == OK; i++)
 		err = escalate_step(d, i);
 	return err == OK ? remind(d) : err;
 }

@@ -27,12 +27,11 @@ bool quiet_holds(const struct config_quiet *quiet, int64_t now_ms, int64_t *unti
 {
 	bool over_midnight = strcmp(quiet->to, quiet->from) < 0;
 	struct zone_time today;
-	int later;
 
 	zone_local(now_ms, &today);
 	*until_ms = INT64_MAX;
 	/* from yesterday on: it may have begun then */
-	for (later = -1; later <= DAYS_AHEAD; later++) {
+	for (int later = -1; later <= DAYS_AHEAD; later++) {
 		int64_t start_ms, end_ms;
 
 		if (!(quiet->weekdays & 1u << (today.weekday + later + 7) % 7))
@@ -66,9 +65,8 @@ const struct config_quiet *quiet_for(const struct config *config, int64_t now_ms
         enum severity severity, matcher_value_fn value, const void *arg)
 {
 	int64_t until_ms;
-	size_t i;
 
-	for (i = 0; i < config->quiets_len; i++) {
+	for (size_t i = 0; i < config->quiets_len; i++) {
 		const struct config_quiet *quiet = &config->quiets[i];
 
 		if ((severity != SEVERITY_CRITICAL || quiet->critical) &&
@@ -81,9 +79,8 @@ const struct config_quiet *quiet_for(const struct config *config, int64_t now_ms
 static bool still_holds(const struct deliver *d, const char *name)
 {
 	int64_t until_ms;
-	size_t i;
 
-	for (i = 0; i < d->config->quiets_len; i++)
+	for (size_t i = 0; i < d->config->quiets_len; i++)
 		if (strcmp(d->config->quiets[i].name, name) == 0)
 			return quiet_holds(&d->config->quiets[i], d->now_ms, &until_ms);
 	return false;
@@ -107,10 +104,10 @@ static enum err end_one(const struct deliver *d, const struct quiet_row *row)
 enum err quiet_end_due(const struct deliver *d)
 {
 	struct quiet_row *rows = NULL;
-	size_t len = 0, i;
+	size_t len = 0;
 	enum err err = quiets_all(d->store, &rows, &len);
 
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		if (err == OK && !still_holds(d, rows[i].name))
 			err = end_one(d, &rows[i]);
 		quiet_row_finish(&rows[i]);
@@ -124,9 +121,8 @@ void quiet_text(const struct config_quiet *quiet, int64_t now_ms, struct buf *ou
 	int64_t until_ms;
 	bool holds = quiet_holds(quiet, now_ms, &until_ms);
 	char when[40];
-	size_t i;
 
-	for (i = 0; quiet->days[i]; i++)
+	for (size_t i = 0; quiet->days[i]; i++)
 		buf_printf(out, "%s%s", i ? "," : "", quiet->days[i]);
 	buf_printf(out, " %s to %s", quiet->from, quiet->to);
 	if (holds) {

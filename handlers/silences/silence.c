@@ -82,9 +82,7 @@ bool silence_holds(const struct silence_row *row, int64_t now_ms)
 
 static void rows_free(struct silence_row *rows, size_t len)
 {
-	size_t i;
-
-	for (i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++)
 		silence_row_finish(&rows[i]);
 	free(rows);
 }
@@ -95,12 +93,12 @@ enum err silence_sum(const struct deliver *d, const struct silence_row *row, cha
 {
 	struct alert_row *held = NULL;
 	struct buf out;
-	size_t len = 0, i;
+	size_t len = 0;
 	enum err err = alerts_held(d->store, row->id, NAMED_MAX + 1, &held, &len);
 
 	buf_init(&out, 4096);
 	buf_printf(&out, "it held back %" PRId64 " alert%s", row->held, row->held == 1 ? "" : "s");
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		if (i == NAMED_MAX) {
 			buf_add_str(&out, ", …");
 		} else {
@@ -143,10 +141,10 @@ enum err silence_end(const struct deliver *d, struct silence_row *row, const cha
 enum err silence_end_due(const struct deliver *d)
 {
 	struct silence_row *rows = NULL;
-	size_t len = 0, i;
+	size_t len = 0;
 	enum err err = silences_active(d->store, &rows, &len);
 
-	for (i = 0; i < len && err == OK; i++)
+	for (size_t i = 0; i < len && err == OK; i++)
 		if (rows[i].end_ms <= d->now_ms)
 			err = silence_end(d, &rows[i], "its time is up");
 	rows_free(rows, len);
@@ -159,11 +157,11 @@ static enum err means_more(const struct deliver *d, const struct silence_row *ro
 {
 	struct entry_row *entries = NULL;
 	struct alert_row *held = NULL;
-	size_t len = 0, held_len = 0, i;
+	size_t len = 0, held_len = 0;
 	enum err err = entries_open(d->store, d->now_ms - OPEN_MS, OPEN_MAX, &entries, &len);
 
 	*more = false;
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		struct silence_values values;
 
 		silence_values_of_entry(&entries[i], &values);
@@ -176,7 +174,7 @@ static enum err means_more(const struct deliver *d, const struct silence_row *ro
 	free(entries);
 	if (err == OK)
 		err = alerts_held(d->store, row->id, 2, &held, &held_len);
-	for (i = 0; i < held_len; i++) {
+	for (size_t i = 0; i < held_len; i++) {
 		if (strcmp(held[i].subject, resolved->subject) != 0)
 			*more = true;
 		alert_row_finish(&held[i]);
@@ -203,10 +201,10 @@ static enum err check_silences(
         const struct deliver *d, const struct alert *alert, struct silence_hold *hold)
 {
 	struct silence_row *rows = NULL;
-	size_t len = 0, i;
+	size_t len = 0;
 	enum err err = silences_active(d->store, &rows, &len);
 
-	for (i = 0; i < len && err == OK && !hold->silence; i++) {
+	for (size_t i = 0; i < len && err == OK && !hold->silence; i++) {
 		if (!silence_holds(&rows[i], d->now_ms) || !covers(&rows[i], value_of_alert, alert))
 			continue;
 		if (alert->resolved) {
@@ -239,11 +237,11 @@ static enum err is_held(const struct deliver *d, enum severity severity, matcher
         const void *arg, bool *yes)
 {
 	struct silence_row *rows = NULL;
-	size_t len = 0, i;
+	size_t len = 0;
 	enum err err = silences_active(d->store, &rows, &len);
 
 	*yes = quiet_for(d->config, d->now_ms, severity, value, arg) != NULL;
-	for (i = 0; i < len && !*yes; i++)
+	for (size_t i = 0; i < len && !*yes; i++)
 		*yes = silence_holds(&rows[i], d->now_ms) && covers(&rows[i], value, arg);
 	rows_free(rows, len);
 	return err;

@@ -52,8 +52,6 @@ static void add_builtin(const struct config *config, struct sql_watch **list, si
 
 void sql_watch_list(const struct config *config, struct sql_watch **list, size_t *len)
 {
-	size_t i;
-
 	*list = NULL;
 	*len = 0;
 	add_builtin(config, list, len, "violations", config->call_monitor.violations_sql,
@@ -62,7 +60,7 @@ void sql_watch_list(const struct config *config, struct sql_watch **list, size_t
 	add_builtin(config, list, len, "error_rate", config->call_monitor.error_rate_sql,
 	        "[call_monitor] error_rate_sql", config->call_monitor.error_rate_threshold,
 	        7 * CLOCK_DAY_MS);
-	for (i = 0; i < config->watches_len; i++) {
+	for (size_t i = 0; i < config->watches_len; i++) {
 		const struct config_watch *from = &config->watches[i];
 		struct sql_watch *watch = list_add(list, len);
 
@@ -80,9 +78,7 @@ void sql_watch_list(const struct config *config, struct sql_watch **list, size_t
 
 void sql_watch_list_free(struct sql_watch *list, size_t len)
 {
-	size_t i;
-
-	for (i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++)
 		free(list[i].name);
 	free(list);
 }
@@ -167,9 +163,7 @@ static const struct {
 
 static size_t own_points(const char *name)
 {
-	size_t i;
-
-	for (i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		if (strcmp(own[i].name, name) == 0)
 			return own[i].max_points;
 	return 0;
@@ -216,9 +210,8 @@ static void take_column(json_t *request, const char *name, const struct query_va
 static bool known_by_title(const struct config *config, const char *kind_name)
 {
 	const struct config_kind *kind = config_kind(config, kind_name);
-	size_t i;
 
-	for (i = 0; kind && kind->identity[i]; i++)
+	for (size_t i = 0; kind && kind->identity[i]; i++)
 		if (strcmp(kind->identity[i], "title") == 0)
 			return true;
 	return !kind;
@@ -263,9 +256,8 @@ json_t *sql_watch_request(const struct config *config, const struct sql_watch *w
 {
 	json_t *request = json_pack("{s:s, s:s, s:s*, s:{}}", "app", watch->app, "kind",
 	        watch->kind, "severity", watch->severity, "fields");
-	size_t i;
 
-	for (i = 0; i < rows->columns; i++)
+	for (size_t i = 0; i < rows->columns; i++)
 		take_column(request, rows->names[i], &rows->values[row * rows->columns + i]);
 	if (!json_object_get(request, "title") && !json_object_get(request, "text") &&
 	        known_by_title(config, json_string_value(json_object_get(request, "kind"))))

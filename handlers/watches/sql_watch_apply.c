@@ -100,11 +100,11 @@ static struct sql_watch_row *find(struct apply *apply, const char *subject, size
 static enum err is_acked(const struct deliver *d, const char *subject, bool *acked)
 {
 	struct entry_row *entries;
-	size_t len, i;
+	size_t len;
 	enum err err = entries_firing(d->store, subject, 1, &entries, &len);
 
 	*acked = false;
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		*acked = entries[i].acked_ms > 0;
 		entry_row_finish(&entries[i]);
 	}
@@ -237,9 +237,8 @@ static enum err take_problem(struct apply *apply, enum err code)
 static enum err resolve_unseen(struct apply *apply, bool complete)
 {
 	enum err err = OK;
-	size_t i;
 
-	for (i = 0; i < apply->len && err == OK; i++) {
+	for (size_t i = 0; i < apply->len && err == OK; i++) {
 		bool over = !apply->seen[i] && (complete || apply->known[i].fault);
 
 		if (over)
@@ -255,14 +254,13 @@ enum err sql_watch_apply(const struct deliver *d, const struct sql_watch *watch,
 {
 	struct apply apply = {.d = d, .watch = watch, .report = report};
 	bool bad = false;
-	size_t i;
 	enum err err = sql_watch_of(d->store, watch->name, &apply.known, &apply.len);
 
 	report->events = json_array();
 	apply.seen = x_calloc(apply.len + 1, sizeof(*apply.seen));
 	if (err == OK && result->code != OK)
 		problem_set(&apply, result->fault);
-	for (i = 0; err == OK && result->code == OK && i < result->rows->rows; i++)
+	for (size_t i = 0; err == OK && result->code == OK && i < result->rows->rows; i++)
 		err = take_row(&apply, result->rows, i, &bad);
 	if (result->code == OK && result->rows->more)
 		problem_set(&apply, "over 100 rows: the others are not looked at");
@@ -273,7 +271,7 @@ enum err sql_watch_apply(const struct deliver *d, const struct sql_watch *watch,
 	/* of what was not read nobody knows whether it is over */
 	if (err == OK)
 		err = resolve_unseen(&apply, result->code == OK && !bad && !result->rows->more);
-	for (i = 0; i < apply.len; i++)
+	for (size_t i = 0; i < apply.len; i++)
 		sql_watch_row_finish(&apply.known[i]);
 	free(apply.known);
 	free(apply.seen);
@@ -282,9 +280,7 @@ enum err sql_watch_apply(const struct deliver *d, const struct sql_watch *watch,
 
 static bool is_listed(const struct sql_watch *list, size_t len, const char *name)
 {
-	size_t i;
-
-	for (i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++)
 		if (strcmp(list[i].name, name) == 0)
 			return true;
 	return false;
@@ -294,10 +290,10 @@ static enum err forget_one(
         const struct deliver *d, const char *name, struct sql_watch_report *report)
 {
 	struct sql_watch_row *rows;
-	size_t len, i;
+	size_t len;
 	enum err err = sql_watch_of(d->store, name, &rows, &len);
 
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		if (err == OK)
 			err = resolve(d, &rows[i], report);
 		sql_watch_row_finish(&rows[i]);
@@ -310,11 +306,11 @@ enum err sql_watch_forget(const struct deliver *d, const struct sql_watch *list,
         struct sql_watch_report *report)
 {
 	char **names;
-	size_t names_len, i;
+	size_t names_len;
 	enum err err = sql_watch_names(d->store, &names, &names_len);
 
 	report->events = json_array();
-	for (i = 0; i < names_len; i++) {
+	for (size_t i = 0; i < names_len; i++) {
 		if (err == OK && !is_listed(list, len, names[i]))
 			err = forget_one(d, names[i], report);
 		free(names[i]);

@@ -57,10 +57,8 @@ static void add_option(struct buf *out, const struct option *option)
 
 static void add_kind_help(struct buf *out)
 {
-	size_t i;
-
 	buf_add_str(out, "#\n");
-	for (i = 0; i < config_options_len; i++) {
+	for (size_t i = 0; i < config_options_len; i++) {
 		const char *help = config_options[i].help;
 		size_t len;
 
@@ -78,10 +76,8 @@ static void add_kind_help(struct buf *out)
 
 static void add_kinds(struct buf *out)
 {
-	size_t i;
-
 	add_kind_help(out);
-	for (i = 0; i < config_builtin_kinds_len; i++) {
+	for (size_t i = 0; i < config_builtin_kinds_len; i++) {
 		const struct builtin_kind *kind = &config_builtin_kinds[i];
 
 		buf_printf(out, "\n#[kind %s]\n", kind->name);
@@ -95,10 +91,8 @@ static void add_kinds(struct buf *out)
 
 void config_example(struct buf *out)
 {
-	size_t i, k;
-
 	buf_add_str(out, top);
-	for (i = 0; i < config_sections_len; i++) {
+	for (size_t i = 0; i < config_sections_len; i++) {
 		const struct option_section *section = &config_sections[i];
 		bool named = strchr(section->pattern, '*') != NULL;
 
@@ -111,7 +105,7 @@ void config_example(struct buf *out)
 		buf_printf(out, "%s[%s]\n", named ? "#" : "", section->example);
 		if (strcmp(section->pattern, "rooms") == 0)
 			add_rooms(out);
-		for (k = 0; k < config_options_len; k++)
+		for (size_t k = 0; k < config_options_len; k++)
 			if (strcmp(config_options[k].section, section->pattern) == 0)
 				add_option(out, &config_options[k]);
 	}

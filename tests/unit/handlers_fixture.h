@@ -70,13 +70,12 @@ static inline void world_destroy(struct world *w)
 {
 	static const char *const names[] = {
 	        "operations.db", "operations.db-wal", "operations.db-shm", "operations.db.lock"};
-	size_t i;
 
 	store_close(w->store);
 	config_unref(w->config);
-	for (i = 0; i < w->len; i++)
+	for (size_t i = 0; i < w->len; i++)
 		free(w->events[i].content);
-	for (i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		char *path = x_asprintf("%s/%s", w->folder, names[i]);
 
 		unlink(path);
@@ -215,9 +214,9 @@ static inline void world_pass(struct world *w, int64_t ms)
 
 static inline size_t world_count(const struct world *w, const char *what)
 {
-	size_t i, count = 0;
+	size_t count = 0;
 
-	for (i = 0; i < w->len; i++)
+	for (size_t i = 0; i < w->len; i++)
 		count += strcmp(w->events[i].what, what) == 0;
 	return count;
 }

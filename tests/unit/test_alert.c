@@ -32,9 +32,8 @@ static void refusals_name_the_field(void **state)
 	        {"{\"app\":\"a\",\"nested\":[1]}", "nested", NULL},
 	};
 	struct config *config = fixture_config("");
-	size_t i;
 
-	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		json_t *request = json_loads(table[i].request, 0, NULL);
 		struct alert_fault fault;
 		struct alert *alert;

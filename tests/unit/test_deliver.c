@@ -19,23 +19,22 @@ static void ten_equal_alerts_are_one_message(void **state)
 {
 	struct world *w = world_create("");
 	char *body, run[8];
-	size_t i, last = 0;
-	int n;
+	size_t last = 0;
 
-	for (n = 0; n < 10; n++) {
+	for (int n = 0; n < 10; n++) {
 		assert_string_equal(
 		        world_alert(w, NODE, "data_factory", n, 1), n == 0 ? "queued" : "grouped");
 		world_pass(w, 400);
 	}
 	world_pass(w, 5000);
 	assert_int_equal(world_count(w, "send"), 1);
-	for (i = 1; i < w->len; i++) {
+	for (size_t i = 1; i < w->len; i++) {
 		assert_true(w->events[i].at_ms - w->events[last].at_ms >= 1000);
 		last = i;
 	}
 	body = world_body(w, w->len - 1);
 	assert_non_null(strstr(body, "n1 FAILED in 5321ms ×10\nerror: connection refused"));
-	for (n = 0; n < 10; n++) {
+	for (int n = 0; n < 10; n++) {
 		snprintf(run, sizeof(run), "r%d", n);
 		assert_non_null(strstr(body, run));
 	}
@@ -104,11 +103,9 @@ static void a_minute_has_one_new_message(void **state)
 static void a_queue_drains_in_order(void **state)
 {
 	struct world *w = world_create("[delivery]\nstorm = 0\n");
-	size_t i;
-	int n;
 
 	w->down = true;
-	for (n = 0; n < 500; n++) {
+	for (int n = 0; n < 500; n++) {
 		char app[32];
 
 		snprintf(app, sizeof(app), "app%03d", n / 10);
@@ -118,7 +115,7 @@ static void a_queue_drains_in_order(void **state)
 	w->down = false;
 	world_send(w);
 	assert_int_equal(w->len, 50);
-	for (i = 0; i < w->len; i++) {
+	for (size_t i = 0; i < w->len; i++) {
 		char app[32], *body = world_body(w, i);
 
 		snprintf(app, sizeof(app), "app%03zu", i);
@@ -211,9 +208,8 @@ static void a_flood_of_origins_is_one_storm_message(void **state)
 {
 	struct world *w = world_create("[delivery]\nstorm = 5\n");
 	char app[16], run[16], *body;
-	int n;
 
-	for (n = 0; n < 30; n++) {
+	for (int n = 0; n < 30; n++) {
 		snprintf(app, sizeof(app), "app%d", n);
 		world_alert(w, NODE, app, n, n);
 		world_pass(w, 100);
@@ -222,7 +218,7 @@ static void a_flood_of_origins_is_one_storm_message(void **state)
 	assert_int_equal(world_count(w, "send"), 6);
 	body = world_body(w, w->len - 1);
 	assert_non_null(strstr(body, "storm: 25 alerts of 25 apps"));
-	for (n = 5; n < 30; n++) {
+	for (int n = 5; n < 30; n++) {
 		snprintf(run, sizeof(run), "r%d", n);
 		assert_non_null(strstr(body, run));
 	}
@@ -238,9 +234,8 @@ static void a_storm_lasts_a_minute_without_a_throttle_too(void **state)
 {
 	struct world *w = world_create("[delivery]\nstorm = 5\nthrottle = 0\n");
 	char app[16];
-	int n;
 
-	for (n = 0; n < 8; n++) {
+	for (int n = 0; n < 8; n++) {
 		snprintf(app, sizeof(app), "app%d", n);
 		world_alert(w, NODE, app, n, n);
 		world_pass(w, 1000);
@@ -494,18 +489,16 @@ static void no_event_passes_its_limit(void **state)
 {
 	struct world *w = world_create("");
 	char *error = x_calloc(1, 60001);
-	size_t i;
-	int n;
 
 	memset(error, '<', 60000); /* five bytes each in HTML */
-	for (n = 0; n < 200; n++)
+	for (int n = 0; n < 200; n++)
 		world_alert(w,
 		        "{\"app\":\"data_factory\",\"kind\":\"node_failed\",\"run_id\":\"r%d\","
 		        "\"fields\":{\"node_id\":\"n%d\",\"error\":\"%s\"}}",
 		        n, n, error);
 	world_pass(w, 10000);
 	assert_true(world_count(w, "send") > 3);
-	for (i = 0; i < w->len; i++)
+	for (size_t i = 0; i < w->len; i++)
 		assert_true(strlen(w->events[i].content) <= RENDER_EVENT_MAX);
 	free(error);
 	world_destroy(w);

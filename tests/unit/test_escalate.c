@@ -84,9 +84,9 @@ static void pass(struct world *w, int64_t ms)
 /* How many events begin with that. */
 static size_t said(const struct world *w, const char *begin, const char *part)
 {
-	size_t i, count = 0;
+	size_t count = 0;
 
-	for (i = 0; i < w->len; i++) {
+	for (size_t i = 0; i < w->len; i++) {
 		char *body = world_body(w, i);
 
 		if (body && strncmp(body, begin, strlen(begin)) == 0 && strstr(body, part))

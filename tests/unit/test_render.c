@@ -49,9 +49,8 @@ static void the_texts_of_the_kinds(void **state)
 	                "⚠️ a · t\none\ntwo"},
 	        {"{\"app\":\"a\",\"title\":\"t\",\"severity\":\"info\"}", "ℹ️ a · t"},
 	};
-	size_t i;
 
-	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		char *body, *html;
 
 		render(table[i].request, &body, &html);
@@ -67,14 +66,13 @@ static void errors_are_cut_by_code_points(void **state)
 	        "{\"app\":\"a\",\"kind\":\"node_failed\",\"node_id\":\"n\",\"error\":\"";
 	char *body, *html, *error;
 	size_t points = 0;
-	int i;
 
-	for (i = 0; i < 300; i++)
+	for (int i = 0; i < 300; i++)
 		strcat(request, "é");
 	strcat(request, "\"}");
 	render(request, &body, &html);
 	error = strstr(body, "error: ") + 7;
-	for (i = 0; error[i]; i++)
+	for (int i = 0; error[i]; i++)
 		points += ((unsigned char)error[i] & 0xC0) != 0x80;
 	assert_int_equal(points, 200);
 	assert_string_equal(error + strlen(error) - 3, "…");

@@ -24,10 +24,9 @@
 static void first_runs_are_soon_and_spread(void **state)
 {
 	int64_t last_ms = 0;
-	size_t i;
 
 	assert_int_equal(sql_watch_first_ms(0, 1, 5000), 6000);
-	for (i = 0; i < 100; i++) {
+	for (size_t i = 0; i < 100; i++) {
 		int64_t ms = sql_watch_first_ms(i, 100, 5000);
 
 		assert_true(ms > 5000 && ms <= 5000 + 10000 && ms >= last_ms + (i > 0));
@@ -305,10 +304,9 @@ static bool last_has(const struct world *w, const char *part)
 static void an_hourly_watch_rings_once_a_day(void **state)
 {
 	struct world *w = world_create(STOCK);
-	size_t i;
 
 	assert_int_equal(found(w, "warning", 3, "apple", "pear", NULL), 2);
-	for (i = 1; i < 24; i++) { /* the same, hour by hour */
+	for (size_t i = 1; i < 24; i++) { /* the same, hour by hour */
 		w->now_ms += CLOCK_HOUR_MS - 3000;
 		assert_int_equal(found(w, "warning", 3, "apple", "pear", NULL), 0);
 	}
@@ -330,18 +328,18 @@ static void what_a_silence_holds_back_counts_once(void **state)
 	struct world *w = world_create(STOCK);
 	int64_t id;
 	struct alert_row *alerts;
-	size_t len, i;
+	size_t len;
 
 	id = world_silence(w, "app=\"stock\"", 0, w->now_ms + CLOCK_HOUR_MS);
 	assert_int_equal(found(w, "warning", 3, "apple", NULL), 1);
-	for (i = 0; i < 11; i++) {
+	for (size_t i = 0; i < 11; i++) {
 		w->now_ms += 5 * CLOCK_MINUTE_MS;
 		assert_int_equal(found(w, "warning", 3, "apple", NULL), 0);
 	}
 	assert_int_equal(world_held(w, id), 1);
 	assert_int_equal(alerts_list(w->store, NULL, 99, &alerts, &len), OK);
 	assert_int_equal(len, 1);
-	for (i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++)
 		alert_row_finish(&alerts[i]);
 	free(alerts);
 	assert_int_equal(world_count(w, "send"), 0);
@@ -394,7 +392,7 @@ static void severities_that_change_are_news(void **state)
 {
 	struct world *w = world_create(STOCK);
 	struct entry_row *entries;
-	size_t len, i;
+	size_t len;
 
 	assert_int_equal(found(w, "warning", 3, "apple", NULL), 1);
 	assert_int_equal(found(w, "critical", 0, "apple", NULL), 1);
@@ -404,7 +402,7 @@ static void severities_that_change_are_news(void **state)
 	assert_int_equal(found(w, "warning", 3, "apple", NULL), 2);
 	assert_int_equal(entries_unacked(w->store, 0, 9, &entries, &len), OK);
 	assert_int_equal(len, 0);
-	for (i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++)
 		entry_row_finish(&entries[i]);
 	free(entries);
 	world_destroy(w);
@@ -440,17 +438,17 @@ static void a_flood_is_bounded(void **state)
 	struct deliver d = {.store = w->store, .config = w->config, .now_ms = w->now_ms};
 	struct sql_watch_row *known;
 	struct sql_watch *list;
-	size_t len, known_len, round, i;
+	size_t len, known_len;
 
 	sql_watch_list(w->config, &list, &len);
-	for (round = 0; round < 4; round++) {
+	for (size_t round = 0; round < 4; round++) {
 		const char *names[] = {"name"};
 		struct query_value values[QUERY_ROWS_MAX];
 		struct query_rows rows = {(char **)names, 1, values, QUERY_ROWS_MAX, true};
 		struct sql_watch_result result = {OK, "", &rows};
 		struct sql_watch_report report = {0};
 
-		for (i = 0; i < QUERY_ROWS_MAX; i++)
+		for (size_t i = 0; i < QUERY_ROWS_MAX; i++)
 			values[i] = integer((int64_t)(round * QUERY_ROWS_MAX + i));
 		assert_int_equal(store_begin(w->store), OK);
 		assert_int_equal(sql_watch_apply(&d, &list[0], &result, &report), OK);
@@ -460,7 +458,7 @@ static void a_flood_is_bounded(void **state)
 	}
 	assert_int_equal(sql_watch_of(w->store, "stock", &known, &known_len), OK);
 	assert_in_range(known_len, SQL_WATCH_FIRING_MAX, SQL_WATCH_FIRING_MAX + 1);
-	for (i = 0; i < known_len; i++)
+	for (size_t i = 0; i < known_len; i++)
 		sql_watch_row_finish(&known[i]);
 	free(known);
 	sql_watch_list_free(list, len);
