@@ -266,12 +266,12 @@ static void on_spool_request(const json_t *request, void *arg)
 }
 
 static void on_result(const char *what, const char *room, int64_t outbox_id, const char *event_id,
-        enum err code, const char *error, void *arg)
+        enum err err, const char *error, void *arg)
 {
 	struct daemon *daemon = arg;
 
 	if (daemon->ops)
-		ops_result(daemon->ops, what, room, outbox_id, event_id, code, error);
+		ops_result(daemon->ops, what, room, outbox_id, event_id, err, error);
 }
 
 static void on_status(struct report_status *status, void *arg)

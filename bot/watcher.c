@@ -259,7 +259,7 @@ static void on_status(struct report_status *status, void *arg)
 }
 
 static void on_result(const char *what, const char *room, int64_t outbox_id, const char *event_id,
-        enum err code, const char *error, void *arg)
+        enum err err, const char *error, void *arg)
 {
 	if (event_id)
 		log_info("watch", "told in %s: %s", room, event_id);

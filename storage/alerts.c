@@ -151,22 +151,22 @@ enum err alerts_list(
 {
 	struct sql sql;
 	void *array;
-	enum err code;
+	enum err err;
 
-	sql_use(&sql, store, SQL_ALERTS, app != NULL ? ALERTS_LIST_APP : ALERTS_LIST);
-	if (app != NULL)
+	sql_use(&sql, store, SQL_ALERTS, app ? ALERTS_LIST_APP : ALERTS_LIST);
+	if (app)
 		sql_bind_text(&sql, app);
 	sql_bind_int(&sql, limit > 0 ? limit : 0); /* a negative LIMIT would mean none */
-	code = sql_all_rows(&sql, &rows_type, &array, len);
+	err = sql_all_rows(&sql, &rows_type, &array, len);
 	*rows = array;
-	return code;
+	return err;
 }
 
 enum err alerts_where(struct store *store, int64_t id, char **event_id, int64_t *sent_ms,
         int64_t *received_ms, bool *aside)
 {
 	struct sql sql;
-	enum err code;
+	enum err err;
 
 	*event_id = NULL;
 	*sent_ms = 0;
@@ -174,9 +174,9 @@ enum err alerts_where(struct store *store, int64_t id, char **event_id, int64_t 
 	*aside = false;
 	sql_use(&sql, store, SQL_ALERTS, ALERTS_WHERE);
 	sql_bind_int(&sql, id);
-	code = sql_next(&sql);
-	if (code != OK)
-		return code;
+	err = sql_next(&sql);
+	if (err != OK)
+		return err;
 	*received_ms = sql_int(&sql, 0);
 	*sent_ms = sql_int(&sql, 1);
 	*aside = sql_int(&sql, 2) == OUTBOX_ASIDE; /* without an event NULL, read as 0 */
@@ -197,35 +197,35 @@ enum err alerts_count_muted(struct store *store, int64_t since_ms, int64_t *coun
 enum err alerts_count_since(struct store *store, int64_t since_ms, int64_t counts[3])
 {
 	struct sql sql;
-	enum err code;
+	enum err err;
 
 	sql_use(&sql, store, SQL_ALERTS, ALERTS_COUNT_SINCE);
 	sql_bind_int(&sql, since_ms);
-	code = sql_next(&sql);
+	err = sql_next(&sql);
 	for (int i = 0; i < 3; i++)
-		counts[i] = code == OK ? sql_int(&sql, i) : 0;
-	if (code == OK)
+		counts[i] = err == OK ? sql_int(&sql, i) : 0;
+	if (err == OK)
 		sql_end(&sql);
-	return code;
+	return err;
 }
 
 enum err alerts_by_hour(struct store *store, int64_t since_ms, int64_t *counts, size_t hours)
 {
 	struct sql sql;
-	enum err code;
+	enum err err;
 
 	for (size_t i = 0; i < hours; i++)
 		counts[i] = 0;
 	sql_use(&sql, store, SQL_ALERTS, ALERTS_HOURS);
 	sql_bind_int(&sql, since_ms);
 	sql_bind_int(&sql, since_ms);
-	while ((code = sql_next(&sql)) == OK) {
+	while ((err = sql_next(&sql)) == OK) {
 		int64_t hour = sql_int(&sql, 0);
 
 		/* what came after the clock was set back counts as of the last hour */
 		counts[hour < (int64_t)hours ? (size_t)hour : hours - 1] += sql_int(&sql, 1);
 	}
-	return code == ERR_NOT_FOUND ? OK : code;
+	return err == ERR_NOT_FOUND ? OK : err;
 }
 
 enum err alerts_by_app(
@@ -233,16 +233,16 @@ enum err alerts_by_app(
 {
 	size_t max = *len;
 	struct sql sql;
-	enum err code;
+	enum err err;
 
 	*len = 0;
 	sql_use(&sql, store, SQL_ALERTS, ALERTS_APPS);
 	sql_bind_int(&sql, since_ms);
 	sql_bind_int(&sql, (int64_t)max);
-	while ((code = sql_next(&sql)) == OK && *len < max) {
+	while ((err = sql_next(&sql)) == OK && *len < max) {
 		counts[*len].app = sql_text(&sql, 0);
 		counts[*len].alerts = sql_int(&sql, 1);
 		counts[(*len)++].criticals = sql_int(&sql, 2);
 	}
-	return code == ERR_NOT_FOUND ? OK : code;
+	return err == ERR_NOT_FOUND ? OK : err;
 }

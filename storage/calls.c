@@ -44,14 +44,14 @@ enum err calls_latency_p95(struct store *store, int64_t since_ms, int64_t *p95_m
 {
 	struct sql sql;
 	int64_t count;
-	enum err code;
+	enum err err;
 
 	*p95_ms = -1;
 	sql_use(&sql, store, SQL_CALLS, CALLS_COUNT_SINCE);
 	sql_bind_int(&sql, since_ms);
-	code = sql_one_int(&sql, &count);
-	if (code != OK || count == 0)
-		return code;
+	err = sql_one_int(&sql, &count);
+	if (err != OK || count == 0)
+		return err;
 	sql_use(&sql, store, SQL_CALLS, CALLS_NTH_LATENCY);
 	sql_bind_int(&sql, since_ms);
 	sql_bind_int(&sql, (count * 95 + 99) / 100 - 1); /* nearest rank, counted from 0 */

@@ -109,13 +109,13 @@ enum err entries_of(struct store *store, int64_t message_id, struct entry_row **
 {
 	struct sql sql;
 	void *array;
-	enum err code;
+	enum err err;
 
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_OF);
 	sql_bind_int(&sql, message_id);
-	code = sql_all_rows(&sql, &rows_type, &array, len);
+	err = sql_all_rows(&sql, &rows_type, &array, len);
 	*rows = array;
-	return code;
+	return err;
 }
 
 enum err entries_firing(
@@ -123,14 +123,14 @@ enum err entries_firing(
 {
 	struct sql sql;
 	void *array;
-	enum err code;
+	enum err err;
 
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_FIRING);
 	sql_bind_text(&sql, subject);
 	sql_bind_int(&sql, limit > 0 ? limit : 0); /* a negative LIMIT would mean none */
-	code = sql_all_rows(&sql, &rows_type, &array, len);
+	err = sql_all_rows(&sql, &rows_type, &array, len);
 	*rows = array;
-	return code;
+	return err;
 }
 
 enum err entries_by_id(struct store *store, int64_t id, struct entry_row *row)

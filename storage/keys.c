@@ -22,18 +22,18 @@ SQL_STATEMENTS(sql_keys, KEYS_STATEMENTS);
 enum err keys_get(struct store *store, const char *kind, const char *key, char **value)
 {
 	struct sql sql;
-	enum err code;
+	enum err err;
 
 	*value = NULL;
 	sql_use(&sql, store, SQL_KEYS, KEYS_GET);
 	sql_bind_text(&sql, kind);
 	sql_bind_text(&sql, key);
-	code = sql_next(&sql);
-	if (code == OK) {
+	err = sql_next(&sql);
+	if (err == OK) {
 		*value = sql_text(&sql, 0);
 		sql_end(&sql);
 	}
-	return code == OK && *value == NULL ? ERR_CORRUPT : code;
+	return err == OK && !*value ? ERR_CORRUPT : err;
 }
 
 enum err keys_put(struct store *store, const char *kind, const char *key, const char *value)
@@ -63,7 +63,7 @@ enum err keys_list(
 	size_t len = strlen(prefix);
 	char *after = x_strdup(prefix); /* the first text behind all that begin with prefix */
 	struct sql sql;
-	enum err code;
+	enum err err;
 
 	sql_use(&sql, store, SQL_KEYS, len > 0 ? KEYS_RANGE : KEYS_ALL);
 	sql_bind_text(&sql, kind);
@@ -72,12 +72,12 @@ enum err keys_list(
 		sql_bind_text(&sql, prefix);
 		sql_bind_text(&sql, after);
 	}
-	while ((code = sql_next(&sql)) == OK) {
+	while ((err = sql_next(&sql)) == OK) {
 		char *key = sql_text(&sql, 0), *value = sql_text(&sql, 1);
 
 		take(key, value, arg);
 	}
 	sql_end(&sql);
 	free(after);
-	return code == ERR_NOT_FOUND ? OK : code;
+	return err == ERR_NOT_FOUND ? OK : err;
 }

@@ -29,9 +29,9 @@ static enum err busy(int fd, const char *name, struct fault *fault)
 
 static enum err fail(const char *name, const char *doing, struct fault *fault)
 {
-	enum err code = errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
+	enum err err = errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
 
-	return fault_set(fault, code, "%s: %s: %s", name, doing, strerror(errno));
+	return fault_set(fault, err, "%s: %s: %s", name, doing, strerror(errno));
 }
 
 enum err lock_take(const char *path, int *fd, struct fault *fault)
@@ -39,24 +39,24 @@ enum err lock_take(const char *path, int *fd, struct fault *fault)
 	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	char *name = x_asprintf("%s.lock", path);
 	char pid[32];
-	enum err code = OK;
+	enum err err = OK;
 	int len = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
 
 	*fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (*fd < 0) {
-		code = fail(name, "open", fault);
+		err = fail(name, "open", fault);
 	} else if (fcntl(*fd, F_OFD_SETLK, &whole) != 0) {
-		code = errno == EAGAIN || errno == EACCES ? busy(*fd, name, fault)
-		                                          : fail(name, "lock", fault);
+		err = errno == EAGAIN || errno == EACCES ? busy(*fd, name, fault)
+		                                         : fail(name, "lock", fault);
 	} else if (fchmod(*fd, 0600) != 0) { /* whatever the umask said */
-		code = fail(name, "chmod", fault);
+		err = fail(name, "chmod", fault);
 	} else if (ftruncate(*fd, 0) != 0 || pwrite(*fd, pid, (size_t)len, 0) != len) {
-		code = fail(name, "write", fault);
+		err = fail(name, "write", fault);
 	}
-	if (code != OK && *fd >= 0) {
+	if (err != OK && *fd >= 0) {
 		close(*fd);
 		*fd = -1;
 	}
 	free(name);
-	return code;
+	return err;
 }

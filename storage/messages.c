@@ -124,12 +124,12 @@ enum err messages_open_all(struct store *store, struct message_row **rows, size_
 {
 	struct sql sql;
 	void *array;
-	enum err code;
+	enum err err;
 
 	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_OPEN_ALL);
-	code = sql_all_rows(&sql, &rows_type, &array, len);
+	err = sql_all_rows(&sql, &rows_type, &array, len);
 	*rows = array;
-	return code;
+	return err;
 }
 
 enum err messages_dirty(
@@ -137,13 +137,13 @@ enum err messages_dirty(
 {
 	struct sql sql;
 	void *array;
-	enum err code;
+	enum err err;
 
 	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_DIRTY);
 	sql_bind_text(&sql, room);
-	code = sql_all_rows(&sql, &rows_type, &array, len);
+	err = sql_all_rows(&sql, &rows_type, &array, len);
 	*rows = array;
-	return code;
+	return err;
 }
 
 enum err messages_count_opened(

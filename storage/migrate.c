@@ -37,15 +37,15 @@ static enum err query_int(sqlite3 *db, const char *text, int64_t *value, struct 
 enum err migrate_version(sqlite3 *db, int *version, struct fault *fault)
 {
 	int64_t id, tables, number;
-	enum err code;
+	enum err err;
 
-	code = query_int(db, "PRAGMA user_version", &number, fault);
-	if (code == OK)
-		code = query_int(db, "PRAGMA application_id", &id, fault);
-	if (code == OK)
-		code = query_int(db, "SELECT count(*) FROM sqlite_schema", &tables, fault);
-	if (code != OK)
-		return code;
+	err = query_int(db, "PRAGMA user_version", &number, fault);
+	if (err == OK)
+		err = query_int(db, "PRAGMA application_id", &id, fault);
+	if (err == OK)
+		err = query_int(db, "SELECT count(*) FROM sqlite_schema", &tables, fault);
+	if (err != OK)
+		return err;
 	if (id != APPLICATION_ID && (tables > 0 || id != 0 || number != 0))
 		return fault_set(fault, ERR_UNSUPPORTED, "the database belongs to another program");
 	if (number < 0 || number > INT32_MAX)
@@ -66,45 +66,45 @@ static enum err step_run(sqlite3 *db, const char *text, int number, struct fault
 {
 	char doing[32], stamp[96];
 	int64_t orphan;
-	enum err code;
+	enum err err;
 
 	snprintf(doing, sizeof(doing), "migration %d", number);
 	snprintf(stamp, sizeof(stamp), "PRAGMA user_version = %d; PRAGMA application_id = %d",
 	        number, APPLICATION_ID);
-	code = exec(db, doing, "BEGIN IMMEDIATE", fault);
-	if (code != OK)
-		return code;
-	code = exec(db, doing, text, fault);
-	if (code == OK) {
-		code = query_int(
+	err = exec(db, doing, "BEGIN IMMEDIATE", fault);
+	if (err != OK)
+		return err;
+	err = exec(db, doing, text, fault);
+	if (err == OK) {
+		err = query_int(
 		        db, "SELECT count(*) FROM pragma_foreign_key_check", &orphan, fault);
 	}
-	if (code == OK && orphan > 0) {
-		code = fault_set(fault, ERR_CORRUPT, "%s: %lld rows refer to nothing", doing,
+	if (err == OK && orphan > 0) {
+		err = fault_set(fault, ERR_CORRUPT, "%s: %lld rows refer to nothing", doing,
 		        (long long)orphan);
 	}
-	if (code == OK)
-		code = exec(db, doing, stamp, fault);
-	if (code == OK)
-		code = exec(db, doing, "COMMIT", fault);
-	if (code != OK && !sqlite3_get_autocommit(db)) {
+	if (err == OK)
+		err = exec(db, doing, stamp, fault);
+	if (err == OK)
+		err = exec(db, doing, "COMMIT", fault);
+	if (err != OK && !sqlite3_get_autocommit(db)) {
 		/* what failed is told already; without a commit nothing was kept in any case */
 		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
 	}
-	return code;
+	return err;
 }
 
 enum err migrate_run(sqlite3 *db, const char *const *steps, int steps_len, struct fault *fault)
 {
 	int version = 0;
-	enum err code = migrate_version(db, &version, fault);
+	enum err err = migrate_version(db, &version, fault);
 
-	if (code == OK && version > steps_len) {
+	if (err == OK && version > steps_len) {
 		return fault_set(fault, ERR_UNSUPPORTED,
 		        "the database has schema %d, this program knows %d: use the newer program",
 		        version, steps_len);
 	}
-	for (int i = version; code == OK && i < steps_len; i++)
-		code = step_run(db, steps[i], i + 1, fault);
-	return code;
+	for (int i = version; err == OK && i < steps_len; i++)
+		err = step_run(db, steps[i], i + 1, fault);
+	return err;
 }

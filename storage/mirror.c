@@ -98,7 +98,7 @@ static enum err parse_pair(struct calls_mirror *mirror, struct buf *sql, const c
 	size_t ours_len, theirs_len;
 	int column;
 
-	if (equals == NULL) {
+	if (!equals) {
 		return fault_set(fault, ERR_INVALID, "column \"%.*s\": expected ours=theirs",
 		        (int)len, pair);
 	}
@@ -128,17 +128,17 @@ static enum err parse_pair(struct calls_mirror *mirror, struct buf *sql, const c
 static enum err parse_columns(
         struct calls_mirror *mirror, struct buf *sql, const char *columns, struct fault *fault)
 {
-	enum err code = OK;
+	enum err err = OK;
 
-	while (code == OK) {
+	while (err == OK) {
 		size_t len = strcspn(columns, ",");
 
-		code = parse_pair(mirror, sql, columns, len, fault);
+		err = parse_pair(mirror, sql, columns, len, fault);
 		if (columns[len] == '\0')
 			break;
 		columns += len + 1;
 	}
-	return code;
+	return err;
 }
 
 enum err calls_mirror_create(struct calls_mirror **out, const char *database, const char *table,
@@ -146,31 +146,31 @@ enum err calls_mirror_create(struct calls_mirror **out, const char *database, co
 {
 	struct calls_mirror *mirror = x_calloc(1, sizeof(*mirror));
 	struct buf sql;
-	enum err code;
+	enum err err;
 
 	buf_init(&sql, SQL_MAX);
 	mirror->database = x_strdup(database);
 	buf_add_str(&sql, "INSERT INTO ");
 	add_identifier(&sql, table, strlen(table));
 	buf_add_str(&sql, " (");
-	code = parse_columns(mirror, &sql, columns, fault);
-	if (code == OK) {
+	err = parse_columns(mirror, &sql, columns, fault);
+	if (err == OK) {
 		buf_add_str(&sql, ") VALUES (");
 		for (int i = 0; i < mirror->len; i++)
 			buf_add_str(&sql, i == 0 ? "?" : ", ?");
 		buf_add_str(&sql, ")");
 		if (sql.overflow)
-			code = fault_set(fault, ERR_INVALID, "table and columns are too long");
+			err = fault_set(fault, ERR_INVALID, "table and columns are too long");
 	}
 	*out = NULL;
-	if (code == OK) {
+	if (err == OK) {
 		mirror->insert = buf_take(&sql);
 		*out = mirror;
 	} else {
 		calls_mirror_destroy(mirror);
 	}
 	buf_finish(&sql);
-	return code;
+	return err;
 }
 
 static void disconnect(struct calls_mirror *mirror)
@@ -183,7 +183,7 @@ static void disconnect(struct calls_mirror *mirror)
 
 void calls_mirror_destroy(struct calls_mirror *mirror)
 {
-	if (mirror == NULL)
+	if (!mirror)
 		return;
 	disconnect(mirror);
 	free(mirror->database);
@@ -212,12 +212,12 @@ static enum err connect(struct calls_mirror *mirror, struct fault *fault)
 	int moved = 0;
 	int rc;
 
-	if (mirror->db != NULL &&
+	if (mirror->db &&
 	        sqlite3_file_control(mirror->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) ==
 	                SQLITE_OK &&
 	        moved)
 		disconnect(mirror); /* the file was replaced: the old one is nobody's any more */
-	if (mirror->db == NULL) {
+	if (!mirror->db) {
 		rc = sqlite3_open_v2(mirror->database, &mirror->db,
 		        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
 		if (rc == SQLITE_OK)
@@ -229,7 +229,7 @@ static enum err connect(struct calls_mirror *mirror, struct fault *fault)
 			                                      : fail(mirror, rc, fault);
 		}
 	}
-	if (mirror->stmt == NULL) {
+	if (!mirror->stmt) {
 		rc = sqlite3_prepare_v3(mirror->db, mirror->insert, -1, SQLITE_PREPARE_PERSISTENT,
 		        &mirror->stmt, NULL);
 		if (rc != SQLITE_OK) { /* SQLITE_ERROR: no such table or column */
@@ -271,10 +271,10 @@ static int bind(struct calls_mirror *mirror, const struct call_row *row, int i)
 enum err calls_mirror_insert(
         struct calls_mirror *mirror, const struct call_row *row, struct fault *fault)
 {
-	enum err code = connect(mirror, fault);
+	enum err err = connect(mirror, fault);
 	int rc = SQLITE_OK;
 
-	if (code == OK) {
+	if (err == OK) {
 		for (int i = 0; rc == SQLITE_OK && i < mirror->len; i++)
 			rc = bind(mirror, row, i);
 		if (rc == SQLITE_OK)
@@ -282,16 +282,16 @@ enum err calls_mirror_insert(
 		if (rc == SQLITE_DONE)
 			mirror->told = false;
 		else if (rc == SQLITE_ERROR) /* the schema changed under the statement */
-			code = missing(mirror, fault);
+			err = missing(mirror, fault);
 		else
-			code = fail(mirror, rc, fault);
+			err = fail(mirror, rc, fault);
 	}
-	if (mirror->stmt != NULL) {
+	if (mirror->stmt) {
 		/* reset repeats the failure of the step, which was told already */
 		sqlite3_reset(mirror->stmt);
 		sqlite3_clear_bindings(mirror->stmt);
 	} else {
 		disconnect(mirror); /* it was not usable: the next row starts afresh */
 	}
-	return code;
+	return err;
 }

@@ -97,10 +97,10 @@ enum err outbox_insert(struct store *store, struct outbox_row *row)
 {
 	char txn_id[TXN_ID_SIZE];
 	struct sql sql;
-	enum err code = txn_id_make(store, txn_id);
+	enum err err = txn_id_make(store, txn_id);
 
-	if (code != OK)
-		return code;
+	if (err != OK)
+		return err;
 	free(row->txn_id);
 	row->txn_id = x_strdup(txn_id);
 	row->state = OUTBOX_QUEUED;
@@ -146,15 +146,15 @@ enum err outbox_head(struct store *store, const char *room, struct outbox_row *r
 enum err outbox_counts(struct store *store, int64_t *waiting, int64_t *aside, int64_t *oldest_ms)
 {
 	struct sql sql;
-	enum err code;
+	enum err err;
 
 	*waiting = 0;
 	*aside = 0;
 	*oldest_ms = 0;
 	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_COUNT_WAITING);
-	code = sql_next(&sql);
-	if (code != OK)
-		return code;
+	err = sql_next(&sql);
+	if (err != OK)
+		return err;
 	*waiting = sql_int(&sql, 0);
 	*oldest_ms = sql_int(&sql, 1);
 	sql_end(&sql);
@@ -166,13 +166,13 @@ enum err outbox_aside(struct store *store, int limit, struct outbox_row **rows, 
 {
 	struct sql sql;
 	void *array;
-	enum err code;
+	enum err err;
 
 	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_LIST_ASIDE);
 	sql_bind_int(&sql, limit > 0 ? limit : 0); /* a negative LIMIT would mean none */
-	code = sql_all_rows(&sql, &rows_type, &array, len);
+	err = sql_all_rows(&sql, &rows_type, &array, len);
 	*rows = array;
-	return code;
+	return err;
 }
 
 /* ERR_NOT_FOUND when the row is not set aside. */
@@ -180,10 +180,10 @@ static enum err requeue(struct store *store, int64_t id)
 {
 	char txn_id[TXN_ID_SIZE];
 	struct sql sql;
-	enum err code = txn_id_make(store, txn_id);
+	enum err err = txn_id_make(store, txn_id);
 
-	if (code != OK)
-		return code;
+	if (err != OK)
+		return err;
 	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_REQUEUE);
 	sql_bind_text(&sql, txn_id);
 	sql_bind_int(&sql, id);
@@ -192,32 +192,32 @@ static enum err requeue(struct store *store, int64_t id)
 
 enum err outbox_retry(struct store *store, int64_t id, int64_t *count)
 {
-	enum err code = OK;
+	enum err err = OK;
 
 	*count = 0;
 	if (id != 0) {
-		code = requeue(store, id);
-		*count = code == OK;
-		return code == ERR_NOT_FOUND ? OK : code;
+		err = requeue(store, id);
+		*count = err == OK;
+		return err == ERR_NOT_FOUND ? OK : err;
 	}
 	for (;;) {
 		struct sql sql;
 		int64_t next;
 
 		sql_use(&sql, store, SQL_OUTBOX, OUTBOX_NEXT_ASIDE);
-		code = sql_one_int(&sql, &next);
-		if (code == OK)
-			code = requeue(store, next);
-		if (code != OK)
+		err = sql_one_int(&sql, &next);
+		if (err == OK)
+			err = requeue(store, next);
+		if (err != OK)
 			break;
 		++*count;
 	}
-	return code == ERR_NOT_FOUND ? OK : code;
+	return err == ERR_NOT_FOUND ? OK : err;
 }
 
 enum err outbox_follow(struct store *store, const char *room, const char *room_id, int64_t *count)
 {
-	enum err code;
+	enum err err;
 
 	*count = 0;
 	for (;;) {
@@ -227,12 +227,12 @@ enum err outbox_follow(struct store *store, const char *room, const char *room_i
 		sql_use(&sql, store, SQL_OUTBOX, OUTBOX_NEXT_ELSEWHERE);
 		sql_bind_text(&sql, room);
 		sql_bind_text(&sql, room_id);
-		code = sql_one_int(&sql, &next);
-		if (code == OK)
-			code = requeue(store, next);
-		if (code != OK)
+		err = sql_one_int(&sql, &next);
+		if (err == OK)
+			err = requeue(store, next);
+		if (err != OK)
 			break;
 		++*count;
 	}
-	return code == ERR_NOT_FOUND ? OK : code;
+	return err == ERR_NOT_FOUND ? OK : err;
 }

@@ -50,15 +50,15 @@ SQL_STATEMENTS(sql_prune, PRUNE_STATEMENTS);
 
 enum err store_prune(struct store *store, int64_t before_ms)
 {
-	enum err code = OK;
+	enum err err = OK;
 
-	for (int i = PRUNE_CALLS; code == OK && i <= PRUNE_MESSAGES; i++) {
+	for (int i = PRUNE_CALLS; err == OK && i <= PRUNE_MESSAGES; i++) {
 		struct sql sql;
 
 		sql_use(&sql, store, SQL_PRUNE, i);
 		sql_bind_int(&sql, before_ms);
 		sql_bind_int(&sql, STORE_PRUNE_MAX);
-		code = sql_write(&sql);
+		err = sql_write(&sql);
 	}
-	return code;
+	return err;
 }

@@ -51,7 +51,7 @@ struct query *query_create(const struct query_ask *ask)
 
 void query_destroy(struct query *query)
 {
-	if (query == NULL)
+	if (!query)
 		return;
 	pthread_mutex_destroy(&query->mutex);
 	free((char *)query->ask.database);
@@ -63,7 +63,7 @@ void query_interrupt(struct query *query)
 {
 	pthread_mutex_lock(&query->mutex);
 	query->stopped = true;
-	if (query->db != NULL)
+	if (query->db)
 		sqlite3_interrupt(query->db);
 	pthread_mutex_unlock(&query->mutex);
 }
@@ -159,7 +159,7 @@ static int on_authorize(void *arg, int action, const char *a, const char *b, con
 	case SQLITE_RECURSIVE:
 		return SQLITE_OK;
 	case SQLITE_FUNCTION:
-		return b != NULL && strcmp(b, "load_extension") == 0 ? SQLITE_DENY : SQLITE_OK;
+		return b && strcmp(b, "load_extension") == 0 ? SQLITE_DENY : SQLITE_OK;
 	default:
 		return SQLITE_DENY;
 	}
@@ -225,7 +225,7 @@ static bool is_wal(sqlite3 *db)
 	sqlite3_file *file = NULL;
 
 	if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
-	        file == NULL || file->pMethods == NULL ||
+	        !file || !file->pMethods ||
 	        file->pMethods->xRead(file, mode, sizeof(mode), HEADER_MODE) != SQLITE_OK)
 		return false;
 	return mode[1] == 2;
@@ -246,16 +246,16 @@ static int64_t size_beside(const struct query *query, const char *suffix)
 static enum err open_lying(struct query *query, sqlite3 **db, struct fault *fault)
 {
 	struct buf uri;
-	enum err code;
+	enum err err;
 
 	buf_init(&uri, 3 * 8192);
 	buf_add_str(&uri, "file:");
 	text_add_uri(&uri, query->ask.database);
 	buf_add_str(&uri, "?immutable=1");
-	code = uri.overflow ? fault_set(fault, ERR_INVALID, "the path is too long")
-	                    : open_as(query, buf_str(&uri), SQLITE_OPEN_URI, db, fault);
+	err = uri.overflow ? fault_set(fault, ERR_INVALID, "the path is too long")
+	                   : open_as(query, buf_str(&uri), SQLITE_OPEN_URI, db, fault);
 	buf_finish(&uri);
-	return code;
+	return err;
 }
 
 /* What tells whether somebody wrote. */
@@ -282,12 +282,12 @@ static bool trace_same(const struct trace *a, const struct trace *b)
 /* *lying: opened as immutable. */
 static enum err open_rightly(struct query *query, sqlite3 **db, bool *lying, struct fault *fault)
 {
-	enum err code = open_as(query, query->ask.database, 0, db, fault);
+	enum err err = open_as(query, query->ask.database, 0, db, fault);
 	int64_t wal;
 
 	*lying = false;
-	if (code != OK)
-		return code;
+	if (err != OK)
+		return err;
 	if (!is_wal(*db)) {
 		int64_t soon_ms = clock_monotonic_ms() + QUERY_JOURNAL_MS;
 
@@ -323,11 +323,11 @@ static enum err bind_all(struct query *query, sqlite3_stmt *stmt, struct fault *
 		size_t k = 0;
 
 		while (k < query->ask.params_len &&
-		        (name == NULL || strcmp(query->ask.params[k].name, name) != 0))
+		        (!name || strcmp(query->ask.params[k].name, name) != 0))
 			k++;
 		if (k == query->ask.params_len) {
 			return fault_set(fault, ERR_INVALID, "there is no parameter %s here",
-			        name != NULL ? name : "?");
+			        name ? name : "?");
 		}
 		if (bind(stmt, i, query->ask.params[k].real) != SQLITE_OK)
 			return fault_set(fault, ERR_INVALID, "%s: cannot be given", name);
@@ -343,11 +343,11 @@ static enum err prepare(struct query *query, sqlite3 *db, sqlite3_stmt **stmt, s
 
 	if (rc != SQLITE_OK)
 		return fail(query, db, rc, fault);
-	if (*stmt == NULL)
+	if (!*stmt)
 		return fault_set(fault, ERR_INVALID, "there is no SELECT in it");
 	rc = sqlite3_prepare_v2(db, rest, -1, &more, NULL);
 	sqlite3_finalize(more);
-	if (rc != SQLITE_OK || more != NULL)
+	if (rc != SQLITE_OK || more)
 		return fault_set(fault, ERR_DENIED, "only one statement is allowed");
 	if (sqlite3_column_count(*stmt) == 0 || !sqlite3_stmt_readonly(*stmt) ||
 	        sqlite3_stmt_isexplain(*stmt))
@@ -423,7 +423,7 @@ static void take_names(sqlite3_stmt *stmt, struct query_rows *rows)
 	for (size_t i = 0; i < rows->columns; i++) {
 		const char *name = sqlite3_column_name(stmt, (int)i);
 
-		rows->names[i] = clean_text(name != NULL ? name : "?", strlen(name ? name : "?"));
+		rows->names[i] = clean_text(name ? name : "?", strlen(name ? name : "?"));
 	}
 }
 
@@ -431,22 +431,22 @@ static enum err read_rows(
         struct query *query, sqlite3 *db, struct query_rows *rows, struct fault *fault)
 {
 	sqlite3_stmt *stmt = NULL;
-	enum err code = prepare(query, db, &stmt, fault);
+	enum err err = prepare(query, db, &stmt, fault);
 	int rc = SQLITE_ROW;
 
-	if (code == OK)
+	if (err == OK)
 		take_names(stmt, rows);
-	while (code == OK && rc == SQLITE_ROW && !rows->more) {
+	while (err == OK && rc == SQLITE_ROW && !rows->more) {
 		rc = sqlite3_step(stmt);
 		if (rc == SQLITE_ROW && rows->rows == QUERY_ROWS_MAX)
 			rows->more = true;
 		else if (rc == SQLITE_ROW)
 			take_row(stmt, rows);
 	}
-	if (code == OK && rc != SQLITE_ROW && rc != SQLITE_DONE)
-		code = fail(query, db, rc, fault);
+	if (err == OK && rc != SQLITE_ROW && rc != SQLITE_DONE)
+		err = fail(query, db, rc, fault);
 	sqlite3_finalize(stmt);
-	return code;
+	return err;
 }
 
 /* *again: somebody wrote to what was read as it lay. */
@@ -456,33 +456,33 @@ static enum err run_once(
 	struct trace before, after;
 	sqlite3 *db = NULL;
 	bool lying;
-	enum err code;
+	enum err err;
 
 	trace_take(query, &before);
-	code = open_rightly(query, &db, &lying, fault);
-	if (code == OK)
-		code = read_rows(query, db, rows, fault);
+	err = open_rightly(query, &db, &lying, fault);
+	if (err == OK)
+		err = read_rows(query, db, rows, fault);
 	shut(query, &db);
 	trace_take(query, &after);
 	*again = lying && !trace_same(&before, &after);
-	if (*again && code != ERR_CANCELED)
-		code = fault_set(fault, ERR_BUSY, "%s is being written to", query->ask.database);
-	if (code != OK)
+	if (*again && err != ERR_CANCELED)
+		err = fault_set(fault, ERR_BUSY, "%s is being written to", query->ask.database);
+	if (err != OK)
 		query_rows_finish(rows);
-	return code;
+	return err;
 }
 
 enum err query_run(struct query *query, struct query_rows *rows, struct fault *fault)
 {
 	bool again = true;
-	enum err code = ERR_BUSY;
+	enum err err = ERR_BUSY;
 
 	*rows = (struct query_rows){0};
 	*fault = (struct fault){0};
 	query->deadline_ms = clock_monotonic_ms() + query->ask.limit_ms;
-	for (int i = 0; again && i < TRIES && code != ERR_CANCELED; i++) {
+	for (int i = 0; again && i < TRIES && err != ERR_CANCELED; i++) {
 		*fault = (struct fault){0};
-		code = run_once(query, rows, &again, fault);
+		err = run_once(query, rows, &again, fault);
 	}
-	return code;
+	return err;
 }

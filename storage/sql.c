@@ -71,13 +71,13 @@ enum err sql_code(sqlite3 *db, int rc)
 /* Keeps what failed for store_message(), and whether the transaction is gone with it. */
 static enum err fail(struct store *store, const char *name, int rc)
 {
-	enum err code = sql_code(store->db, rc);
+	enum err err = sql_code(store->db, rc);
 
 	snprintf(store->message, sizeof(store->message), "%s: %s (SQLite %d)", name,
 	        sqlite3_errmsg(store->db), rc);
 	if (store->in_transaction && store->lost == OK && sqlite3_get_autocommit(store->db))
-		store->lost = code;
-	return code;
+		store->lost = err;
+	return err;
 }
 
 enum err sql_prepare_all(struct store *store)
@@ -86,7 +86,7 @@ enum err sql_prepare_all(struct store *store)
 		const struct sql_statement *list = families[family];
 		size_t len = 0;
 
-		while (list[len].name != NULL)
+		while (list[len].name)
 			len++;
 		store->stmts[family] = x_calloc(len, sizeof(sqlite3_stmt *));
 		for (size_t i = 0; i < len; i++) {
@@ -103,9 +103,9 @@ enum err sql_prepare_all(struct store *store)
 void sql_finalize_all(struct store *store)
 {
 	for (int family = 0; family < SQL_FAMILIES; family++) {
-		if (store->stmts[family] == NULL)
+		if (!store->stmts[family])
 			continue;
-		for (size_t i = 0; families[family][i].name != NULL; i++)
+		for (size_t i = 0; families[family][i].name; i++)
 			sqlite3_finalize(store->stmts[family][i]);
 		free(store->stmts[family]);
 		store->stmts[family] = NULL;
@@ -155,22 +155,22 @@ void sql_end(struct sql *sql)
 enum err sql_next(struct sql *sql)
 {
 	int rc = sql->rc != SQLITE_OK ? sql->rc : sqlite3_step(sql->stmt);
-	enum err code;
+	enum err err;
 
 	if (rc == SQLITE_ROW)
 		return OK;
-	code = rc == SQLITE_DONE ? ERR_NOT_FOUND : fail(sql->store, sql->name, rc);
+	err = rc == SQLITE_DONE ? ERR_NOT_FOUND : fail(sql->store, sql->name, rc);
 	sql_end(sql);
-	return code;
+	return err;
 }
 
 enum err sql_run(struct sql *sql)
 {
-	enum err code = sql_next(sql);
+	enum err err = sql_next(sql);
 
-	if (code == OK) /* a row nobody asked for, as a PRAGMA may give */
+	if (err == OK) /* a row nobody asked for, as a PRAGMA may give */
 		sql_end(sql);
-	return code == ERR_NOT_FOUND ? OK : code;
+	return err == ERR_NOT_FOUND ? OK : err;
 }
 
 enum err sql_write(struct sql *sql)
@@ -192,14 +192,14 @@ enum err sql_write(struct sql *sql)
 
 enum err sql_write_one(struct sql *sql)
 {
-	enum err code = sql_write(sql);
+	enum err err = sql_write(sql);
 
-	if (code == OK && sqlite3_changes(sql->store->db) == 0) {
+	if (err == OK && sqlite3_changes(sql->store->db) == 0) {
 		snprintf(sql->store->message, sizeof(sql->store->message), "%s: no such row",
 		        sql->name);
 		return ERR_NOT_FOUND;
 	}
-	return code;
+	return err;
 }
 
 int64_t sql_int(struct sql *sql, int column)
@@ -214,14 +214,14 @@ char *sql_text(struct sql *sql, int column)
 
 enum err sql_one_int(struct sql *sql, int64_t *value)
 {
-	enum err code = sql_next(sql);
+	enum err err = sql_next(sql);
 
 	*value = 0;
-	if (code == OK) {
+	if (err == OK) {
 		*value = sql_int(sql, 0);
 		sql_end(sql);
 	}
-	return code;
+	return err;
 }
 
 /* Binds all columns (not the id). */
@@ -255,13 +255,13 @@ static int64_t *row_id(const struct sql_rows *rows, void *row)
 
 enum err sql_insert_row(struct sql *sql, const struct sql_rows *rows, void *row)
 {
-	enum err code;
+	enum err err;
 
 	sql_bind_row(sql, rows, row);
-	code = sql_write(sql);
-	if (code == OK)
+	err = sql_write(sql);
+	if (err == OK)
 		*row_id(rows, row) = sqlite3_last_insert_rowid(sql->store->db);
-	return code;
+	return err;
 }
 
 enum err sql_update_row(struct sql *sql, const struct sql_rows *rows, const void *row)
@@ -282,7 +282,7 @@ static enum err read_row(struct sql *sql, const struct sql_rows *rows, void *row
 		case SQL_TEXT:
 		case SQL_OPT:
 			*(char **)field = sql_text(sql, (int)i);
-			if (*(char **)field == NULL && rows->columns[i].type == SQL_TEXT) {
+			if (!*(char **)field && rows->columns[i].type == SQL_TEXT) {
 				snprintf(sql->store->message, sizeof(sql->store->message),
 				        "%s: column %s has no text", sql->name,
 				        sqlite3_column_name(sql->stmt, (int)i));
@@ -305,43 +305,43 @@ static enum err read_row(struct sql *sql, const struct sql_rows *rows, void *row
 
 enum err sql_one_row(struct sql *sql, const struct sql_rows *rows, void *row)
 {
-	enum err code = sql_next(sql);
+	enum err err = sql_next(sql);
 
 	memset(row, 0, rows->size);
-	if (code == OK) {
-		code = read_row(sql, rows, row);
+	if (err == OK) {
+		err = read_row(sql, rows, row);
 		sql_end(sql);
 	}
-	return code;
+	return err;
 }
 
 enum err sql_all_rows(struct sql *sql, const struct sql_rows *rows, void **array, size_t *len)
 {
 	size_t cap = 0;
-	enum err code;
+	enum err err;
 
 	*array = NULL;
 	*len = 0;
-	while ((code = sql_next(sql)) == OK) {
+	while ((err = sql_next(sql)) == OK) {
 		if (*len == cap) {
 			cap = cap == 0 ? 8 : cap * 2;
 			*array = x_realloc(*array, cap * rows->size);
 		}
-		code = read_row(sql, rows, (char *)*array + *len * rows->size);
-		if (code != OK) {
+		err = read_row(sql, rows, (char *)*array + *len * rows->size);
+		if (err != OK) {
 			sql_end(sql);
 			break;
 		}
 		++*len;
 	}
-	if (code == ERR_NOT_FOUND)
+	if (err == ERR_NOT_FOUND)
 		return OK;
 	for (size_t i = 0; i < *len; i++)
 		sql_finish_row(rows, (char *)*array + i * rows->size);
 	free(*array);
 	*array = NULL;
 	*len = 0;
-	return code;
+	return err;
 }
 
 void sql_finish_row(const struct sql_rows *rows, void *row)

@@ -78,16 +78,16 @@ enum err sql_watch_of(
 enum err sql_watch_names(struct store *store, char ***names, size_t *len)
 {
 	struct sql sql;
-	enum err code;
+	enum err err;
 
 	*names = NULL;
 	*len = 0;
 	sql_use(&sql, store, SQL_SQL_WATCH, SQL_WATCH_NAMES);
-	while ((code = sql_next(&sql)) == OK) {
+	while ((err = sql_next(&sql)) == OK) {
 		char *name = sql_text(&sql, 0);
 
 		*names = x_realloc(*names, (*len + 1) * sizeof(**names));
-		(*names)[(*len)++] = name != NULL ? name : x_strdup("");
+		(*names)[(*len)++] = name ? name : x_strdup("");
 	}
-	return code == ERR_NOT_FOUND ? OK : code;
+	return err == ERR_NOT_FOUND ? OK : err;
 }

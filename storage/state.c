@@ -33,17 +33,17 @@ SQL_STATEMENTS(sql_state, STATE_STATEMENTS);
 enum err state_get(struct store *store, const char *name, char **value)
 {
 	struct sql sql;
-	enum err code;
+	enum err err;
 
 	*value = NULL;
 	sql_use(&sql, store, SQL_STATE, STATE_GET);
 	sql_bind_text(&sql, name);
-	code = sql_next(&sql);
-	if (code == OK) {
+	err = sql_next(&sql);
+	if (err == OK) {
 		*value = sql_text(&sql, 0);
 		sql_end(&sql);
 	}
-	return code == OK && *value == NULL ? ERR_CORRUPT : code;
+	return err == OK && !*value ? ERR_CORRUPT : err;
 }
 
 enum err state_set(struct store *store, const char *name, const char *value)
@@ -82,7 +82,7 @@ static enum err room_read(struct sql *sql, struct room_row *row)
 	row->encrypted = (int)sql_int(sql, 2);
 	row->encryption = sql_text(sql, 3);
 	row->replaced_by = sql_text(sql, 4);
-	if (row->room_id == NULL) {
+	if (!row->room_id) {
 		room_row_finish(row);
 		return ERR_CORRUPT;
 	}
@@ -91,14 +91,14 @@ static enum err room_read(struct sql *sql, struct room_row *row)
 
 static enum err room_one(struct sql *sql, struct room_row *row)
 {
-	enum err code = sql_next(sql);
+	enum err err = sql_next(sql);
 
 	memset(row, 0, sizeof(*row));
-	if (code != OK)
-		return code;
-	code = room_read(sql, row);
+	if (err != OK)
+		return err;
+	err = room_read(sql, row);
 	sql_end(sql);
-	return code;
+	return err;
 }
 
 enum err rooms_get_row(struct store *store, const char *room_id, struct room_row *row)
@@ -113,15 +113,15 @@ enum err rooms_get_row(struct store *store, const char *room_id, struct room_row
 enum err rooms_put(struct store *store, const struct room_row *row)
 {
 	struct sql sql;
-	enum err code;
+	enum err err;
 
-	if (row->address != NULL) {
+	if (row->address) {
 		sql_use(&sql, store, SQL_STATE, ROOMS_MOVE_ADDRESS);
 		sql_bind_text(&sql, row->address);
 		sql_bind_text(&sql, row->room_id);
-		code = sql_write(&sql);
-		if (code != OK)
-			return code;
+		err = sql_write(&sql);
+		if (err != OK)
+			return err;
 	}
 	sql_use(&sql, store, SQL_STATE, ROOMS_PUT);
 	sql_bind_text(&sql, row->room_id);
@@ -144,22 +144,22 @@ enum err rooms_encrypted(struct store *store, struct room_row **rows, size_t *le
 	struct room_row *list = NULL;
 	struct sql sql;
 	size_t used = 0;
-	enum err code;
+	enum err err;
 
 	*rows = NULL;
 	*len = 0;
 	sql_use(&sql, store, SQL_STATE, ROOMS_ENCRYPTED);
-	while ((code = sql_next(&sql)) == OK) {
+	while ((err = sql_next(&sql)) == OK) {
 		list = x_realloc(list, (used + 1) * sizeof(*list));
-		code = room_read(&sql, &list[used]);
-		if (code != OK)
+		err = room_read(&sql, &list[used]);
+		if (err != OK)
 			break;
 		used++;
 	}
 	sql_end(&sql);
-	if (code != ERR_NOT_FOUND) {
+	if (err != ERR_NOT_FOUND) {
 		room_rows_free(list, used);
-		return code;
+		return err;
 	}
 	*rows = list;
 	*len = used;

@@ -34,9 +34,9 @@ SQL_STATEMENTS(sql_store, STORE_STATEMENTS);
 
 static enum err fail_errno(const char *path, const char *doing, struct fault *fault)
 {
-	enum err code = errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
+	enum err err = errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
 
-	return fault_set(fault, code, "%s: %s: %s", path, doing, strerror(errno));
+	return fault_set(fault, err, "%s: %s: %s", path, doing, strerror(errno));
 }
 
 /* Creates the folder of path, 0700, unless it is there. Its own parent must exist. */
@@ -44,19 +44,19 @@ static enum err folder_make(const char *path, struct fault *fault)
 {
 	const char *slash = strrchr(path, '/');
 	char *folder;
-	enum err code = OK;
+	enum err err = OK;
 
-	if (slash == NULL || slash == path)
+	if (!slash || slash == path)
 		return OK;
 	folder = x_strndup(path, (size_t)(slash - path));
 	if (mkdir(folder, 0700) == 0) {
 		if (chmod(folder, 0700) != 0)
-			code = fail_errno(folder, "chmod", fault);
+			err = fail_errno(folder, "chmod", fault);
 	} else if (errno != EEXIST) {
-		code = fail_errno(folder, "mkdir", fault);
+		err = fail_errno(folder, "mkdir", fault);
 	}
 	free(folder);
-	return code;
+	return err;
 }
 
 /*
@@ -67,24 +67,24 @@ static enum err file_make(const char *path, struct fault *fault)
 {
 	static const char *const suffixes[] = {"", "-wal", "-shm"};
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	enum err code = OK;
+	enum err err = OK;
 
 	if (fd >= 0) {
 		if (fchmod(fd, 0600) != 0)
-			code = fail_errno(path, "chmod", fault);
+			err = fail_errno(path, "chmod", fault);
 		close(fd);
-		return code;
+		return err;
 	}
 	if (errno != EEXIST)
 		return fail_errno(path, "open", fault);
-	for (size_t i = 0; code == OK && i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+	for (size_t i = 0; err == OK && i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
 		char *name = x_asprintf("%s%s", path, suffixes[i]);
 
 		if (chmod(name, 0600) != 0 && errno != ENOENT)
-			code = fail_errno(name, "chmod", fault);
+			err = fail_errno(name, "chmod", fault);
 		free(name);
 	}
-	return code;
+	return err;
 }
 
 static enum err exec(struct store *store, const char *text, struct fault *fault)
@@ -121,26 +121,26 @@ static enum err wal_set(struct store *store, struct fault *fault)
 {
 	sqlite3_stmt *stmt = NULL;
 	int rc = sqlite3_prepare_v2(store->db, "PRAGMA journal_mode = WAL", -1, &stmt, NULL);
-	enum err code = OK;
+	enum err err = OK;
 
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(stmt);
 	if (rc != SQLITE_ROW) {
-		code = fault_set(fault, sql_code(store->db, rc), "journal mode: %s (SQLite %d)",
+		err = fault_set(fault, sql_code(store->db, rc), "journal mode: %s (SQLite %d)",
 		        sqlite3_errmsg(store->db), rc);
 	} else if (strcmp((const char *)sqlite3_column_text(stmt, 0), "wal") != 0) {
-		code = fault_set(fault, ERR_IO, "the file system cannot do write-ahead logging");
+		err = fault_set(fault, ERR_IO, "the file system cannot do write-ahead logging");
 	}
 	sqlite3_finalize(stmt);
-	return code;
+	return err;
 }
 
 static enum err settings(struct store *store, struct fault *fault)
 {
-	enum err code = wal_set(store, fault);
+	enum err err = wal_set(store, fault);
 
-	if (code == OK) {
-		code = exec(store,
+	if (err == OK) {
+		err = exec(store,
 		        "PRAGMA synchronous = FULL;"
 		        /* else each batch would make a file in /tmp, for its savepoints */
 		        "PRAGMA temp_store = MEMORY;"
@@ -151,20 +151,20 @@ static enum err settings(struct store *store, struct fault *fault)
 		        "PRAGMA journal_size_limit = 16777216",
 		        fault);
 	}
-	return code;
+	return err;
 }
 
 /* The last steps of both ways to open: after them the store can be used. */
 static enum err prepare(struct store *store, struct fault *fault)
 {
-	enum err code = exec(store, "PRAGMA foreign_keys = ON", fault);
+	enum err err = exec(store, "PRAGMA foreign_keys = ON", fault);
 
-	if (code == OK) {
-		code = sql_prepare_all(store);
-		if (code != OK)
-			fault_set(fault, code, "%s", store->message);
+	if (err == OK) {
+		err = sql_prepare_all(store);
+		if (err != OK)
+			fault_set(fault, err, "%s", store->message);
 	}
-	return code;
+	return err;
 }
 
 static struct store *store_new(void)
@@ -175,14 +175,14 @@ static struct store *store_new(void)
 	return store;
 }
 
-static enum err opened(struct store **out, struct store *store, const char *path, enum err code,
+static enum err opened(struct store **out, struct store *store, const char *path, enum err err,
         struct fault *fault)
 {
 	*out = NULL;
-	if (code != OK) {
+	if (err != OK) {
 		fault_wrap(fault, "%s", path);
 		store_close(store);
-		return code;
+		return err;
 	}
 	*out = store;
 	return OK;
@@ -191,54 +191,54 @@ static enum err opened(struct store **out, struct store *store, const char *path
 enum err store_open(struct store **out, const char *path, struct fault *fault)
 {
 	struct store *store = store_new();
-	enum err code = folder_make(path, fault);
+	enum err err = folder_make(path, fault);
 
-	if (code == OK)
-		code = lock_take(path, &store->lock_fd, fault);
-	if (code == OK)
-		code = file_make(path, fault);
-	if (code == OK)
-		code = connect(store, path, SQLITE_OPEN_READWRITE, fault);
-	if (code == OK) { /* first: what is another program's must not be changed at all */
+	if (err == OK)
+		err = lock_take(path, &store->lock_fd, fault);
+	if (err == OK)
+		err = file_make(path, fault);
+	if (err == OK)
+		err = connect(store, path, SQLITE_OPEN_READWRITE, fault);
+	if (err == OK) { /* first: what is another program's must not be changed at all */
 		int version;
 
-		code = migrate_version(store->db, &version, fault);
+		err = migrate_version(store->db, &version, fault);
 	}
-	if (code == OK)
-		code = settings(store, fault);
-	if (code == OK)
-		code = migrate_run(store->db, migrations, migrations_len, fault);
-	if (code == OK)
-		code = prepare(store, fault);
-	return opened(out, store, path, code, fault);
+	if (err == OK)
+		err = settings(store, fault);
+	if (err == OK)
+		err = migrate_run(store->db, migrations, migrations_len, fault);
+	if (err == OK)
+		err = prepare(store, fault);
+	return opened(out, store, path, err, fault);
 }
 
 enum err store_open_readonly(struct store **out, const char *path, struct fault *fault)
 {
 	struct store *store = store_new();
-	enum err code;
+	enum err err;
 	int version;
 
 	if (access(path, F_OK) != 0 && errno == ENOENT) {
-		code = fault_set(fault, ERR_NOT_FOUND, "there is no database yet");
-		return opened(out, store, path, code, fault);
+		err = fault_set(fault, ERR_NOT_FOUND, "there is no database yet");
+		return opened(out, store, path, err, fault);
 	}
-	code = connect(store, path, SQLITE_OPEN_READONLY, fault);
-	if (code == OK)
-		code = migrate_version(store->db, &version, fault);
-	if (code == OK && version != migrations_len) {
-		code = fault_set(fault, ERR_UNSUPPORTED,
+	err = connect(store, path, SQLITE_OPEN_READONLY, fault);
+	if (err == OK)
+		err = migrate_version(store->db, &version, fault);
+	if (err == OK && version != migrations_len) {
+		err = fault_set(fault, ERR_UNSUPPORTED,
 		        "the database has schema %d, this program needs %d", version,
 		        migrations_len);
 	}
-	if (code == OK)
-		code = prepare(store, fault);
-	return opened(out, store, path, code, fault);
+	if (err == OK)
+		err = prepare(store, fault);
+	return opened(out, store, path, err, fault);
 }
 
 void store_close(struct store *store)
 {
-	if (store == NULL)
+	if (!store)
 		return;
 	if (store->in_transaction)
 		store_rollback(store);
@@ -259,23 +259,23 @@ static enum err run(struct store *store, int statement)
 
 enum err store_begin(struct store *store)
 {
-	enum err code = run(store, STORE_BEGIN);
+	enum err err = run(store, STORE_BEGIN);
 
-	if (code == OK) {
+	if (err == OK) {
 		store->in_transaction = true;
 		store->lost = OK;
 	}
-	return code;
+	return err;
 }
 
 enum err store_commit(struct store *store)
 {
-	enum err code = store->lost != OK ? store->lost : run(store, STORE_COMMIT);
+	enum err err = store->lost != OK ? store->lost : run(store, STORE_COMMIT);
 
-	if (code != OK)
+	if (err != OK)
 		store_rollback(store);
 	store->in_transaction = false;
-	return code;
+	return err;
 }
 
 void store_rollback(struct store *store)
@@ -307,9 +307,9 @@ enum err store_release(struct store *store)
 
 enum err store_undo(struct store *store)
 {
-	enum err code = run_inside(store, STORE_UNDO);
+	enum err err = run_inside(store, STORE_UNDO);
 
-	return code == OK ? run_inside(store, STORE_RELEASE) : code;
+	return err == OK ? run_inside(store, STORE_RELEASE) : err;
 }
 
 const char *store_message(const struct store *store)

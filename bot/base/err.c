@@ -11,9 +11,9 @@
 static const char *const texts[] = {ERR_TABLE(ERR_TEXT)};
 #undef ERR_TEXT
 
-const char *err_name(enum err code)
+const char *err_name(enum err err)
 {
-	switch (code) {
+	switch (err) {
 	case OK:
 		return "ok";
 	case ERR_INVALID:
@@ -58,9 +58,9 @@ const char *err_name(enum err code)
 	return "unknown";
 }
 
-const char *err_text(enum err code)
+const char *err_text(enum err err)
 {
-	return (size_t)code < sizeof(texts) / sizeof(texts[0]) ? texts[code] : "unknown error";
+	return (size_t)err < sizeof(texts) / sizeof(texts[0]) ? texts[err] : "unknown error";
 }
 
 /* Takes a formatted text over, cut to what there is room for and never inside a code point. */
@@ -72,19 +72,19 @@ static void fault_take(struct fault *fault, const char *text)
 	fault->text[len] = '\0';
 }
 
-enum err fault_set(struct fault *fault, enum err code, const char *format, ...)
+enum err fault_set(struct fault *fault, enum err err, const char *format, ...)
 {
 	char text[sizeof(fault->text)]; /* since an argument may be the old text */
 	va_list args;
 
 	if (!fault)
-		return code;
+		return err;
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	fault->code = code;
+	fault->code = err;
 	fault_take(fault, text);
-	return code;
+	return err;
 }
 
 enum err fault_wrap(struct fault *fault, const char *format, ...)

@@ -91,10 +91,10 @@ static int print_answer(const json_t *answer, const char *prefix, bool json)
 	return later ? EX_TEMPFAIL : EX_DATAERR;
 }
 
-static int failed(enum err code, const struct fault *fault, bool json)
+static int failed(enum err err, const struct fault *fault, bool json)
 {
 	return client_fail(
-	        code == ERR_TIMEOUT ? EX_TEMPFAIL : EX_UNAVAILABLE, json, "%s", fault->text);
+	        err == ERR_TIMEOUT ? EX_TEMPFAIL : EX_UNAVAILABLE, json, "%s", fault->text);
 }
 
 /* ---- from arguments to requests ---- */
@@ -190,9 +190,9 @@ static int run_test_kind(struct client *client, const char *name, bool json)
 	int status;
 
 	snprintf(prefix, sizeof(prefix), "%s: ", name);
-	enum err code = client_call(client, alert, ANSWER_TIMEOUT_MS, &answer, &fault);
-	if (code != OK) {
-		status = failed(code, &fault, json);
+	enum err err = client_call(client, alert, ANSWER_TIMEOUT_MS, &answer, &fault);
+	if (err != OK) {
+		status = failed(err, &fault, json);
 		goto done;
 	}
 	if (!json_is_true(json_object_get(answer, "ok"))) {
@@ -201,8 +201,8 @@ static int run_test_kind(struct client *client, const char *name, bool json)
 	}
 	wait = json_pack("{s:s, s:O, s:i}", "op", "wait", "alert", json_object_get(answer, "alert"),
 	        "timeout_ms", WAIT_TIMEOUT_MS);
-	code = client_call(client, wait, WAIT_TIMEOUT_MS + 2000, &waited, &fault);
-	status = code == OK ? print_answer(waited, prefix, json) : failed(code, &fault, json);
+	err = client_call(client, wait, WAIT_TIMEOUT_MS + 2000, &waited, &fault);
+	status = err == OK ? print_answer(waited, prefix, json) : failed(err, &fault, json);
 done:
 	json_decref(alert);
 	json_decref(answer);
@@ -231,17 +231,17 @@ static int run_subscribe(struct client *client, const json_t *request, bool json
 {
 	struct fault fault;
 	json_t *answer;
-	enum err code = client_send(client, request, &fault);
+	enum err err = client_send(client, request, &fault);
 
-	while (code == OK) {
-		code = client_receive(client, -1, &answer, &fault);
-		if (code == OK) {
+	while (err == OK) {
+		err = client_receive(client, -1, &answer, &fault);
+		if (err == OK) {
 			client_print(answer);
 			fflush(stdout);
 			json_decref(answer);
 		}
 	}
-	return failed(code, &fault, json);
+	return failed(err, &fault, json);
 }
 
 static int run_plain(struct client *client, const json_t *request, bool json)
@@ -250,10 +250,10 @@ static int run_plain(struct client *client, const json_t *request, bool json)
 	struct fault fault;
 	int timeout_ms =
 	        json_object_get(request, "timeout_ms") ? WAIT_TIMEOUT_MS + 2000 : ANSWER_TIMEOUT_MS;
-	enum err code = client_call(client, request, timeout_ms, &answer, &fault);
+	enum err err = client_call(client, request, timeout_ms, &answer, &fault);
 
-	if (code != OK)
-		return failed(code, &fault, json);
+	if (err != OK)
+		return failed(err, &fault, json);
 	int status = print_answer(answer, "", json);
 	json_decref(answer);
 	return status;

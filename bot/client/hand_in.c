@@ -84,18 +84,18 @@ enum send_result send_one(const struct send *send, json_t *alert, bool wait, jso
 
 	*answer = NULL;
 	*waited = NULL;
-	enum err code = client_open(&client, send->socket, fault);
-	if (code == OK)
-		code = client_call(client, alert, send->timeout_ms, answer, fault);
-	if (code == OK)
+	enum err err = client_open(&client, send->socket, fault);
+	if (err == OK)
+		err = client_call(client, alert, send->timeout_ms, answer, fault);
+	if (err == OK)
 		result = send_judge(*answer, &retry);
 	if (result == SEND_TAKEN) {
 		if (wait)
 			*waited = wait_for(client, send, *answer);
-	} else if (retry && code != ERR_DENIED) {
+	} else if (retry && err != ERR_DENIED) {
 		json_decref(*answer);
 		result = send_spool(send, alert, answer);
-		if (result == SEND_FAILED && code != OK)
+		if (result == SEND_FAILED && err != OK)
 			fault_wrap(fault, "not spooled either");
 	}
 	client_close(client);

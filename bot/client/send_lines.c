@@ -96,10 +96,10 @@ static void receive(struct lines *lines)
 	bool retry;
 
 	for (settle(lines); lines->len > 0; settle(lines)) {
-		enum err code = client_receive(lines->client, 0, &answer, &fault);
-		if (code == ERR_TIMEOUT)
+		enum err err = client_receive(lines->client, 0, &answer, &fault);
+		if (err == ERR_TIMEOUT)
 			return;
-		if (code != OK) {
+		if (err != OK) {
 			fprintf(stderr, "matrix-send-message: %s\n", fault.text);
 			lose(lines);
 			continue;

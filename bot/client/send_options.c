@@ -105,16 +105,16 @@ static enum err add_field(
 		value = json_string(equals + 1);
 	}
 	char *name = x_strndup(pair, (size_t)(equals - pair));
-	enum err code = OK;
+	enum err err = OK;
 	if (!fields) {
 		fields = json_object();
 		json_object_set_new(options->alert, "fields", fields);
 	}
 	if (!value || json_object_set(fields, name, value) != 0)
-		code = fault_set(fault, ERR_INVALID, "a field is not valid UTF-8");
+		err = fault_set(fault, ERR_INVALID, "a field is not valid UTF-8");
 	json_decref(value);
 	free(name);
-	return code;
+	return err;
 }
 
 static enum err add_key(
@@ -272,21 +272,21 @@ enum err send_options_parse(
         struct send_options *options, int argc, char **argv, struct fault *fault)
 {
 	struct options parser;
-	enum err code = OK;
+	enum err err = OK;
 	int row;
 
 	*options = (struct send_options){.alert = json_object(), .timeout_ms = -1};
 	options_init(&parser, rows, argc, argv);
-	while (code == OK && (row = options_next(&parser)) != OPTIONS_END)
+	while (err == OK && (row = options_next(&parser)) != OPTIONS_END)
 		if (row == OPTIONS_BAD)
-			code = fault_set(fault, ERR_INVALID, "%s", parser.message);
+			err = fault_set(fault, ERR_INVALID, "%s", parser.message);
 		else if (row == OPTIONS_OPERAND)
 			add_text(options, parser.value);
 		else
-			code = take(options, (enum row)row, parser.value, fault);
-	if (code == OK)
-		code = check(options, fault);
-	return code;
+			err = take(options, (enum row)row, parser.value, fault);
+	if (err == OK)
+		err = check(options, fault);
+	return err;
 }
 
 void send_options_finish(struct send_options *options)

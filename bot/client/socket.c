@@ -28,13 +28,13 @@ struct client {
 
 static enum err open_failed(const char *path, struct fault *fault)
 {
-	enum err code = ERR_NET;
+	enum err err = ERR_NET;
 
 	if (errno == ENOENT)
-		code = ERR_NOT_FOUND;
+		err = ERR_NOT_FOUND;
 	else if (errno == EACCES || errno == EPERM)
-		code = ERR_DENIED;
-	return fault_set(fault, code, "cannot connect to %s: %s", path, strerror(errno));
+		err = ERR_DENIED;
+	return fault_set(fault, err, "cannot connect to %s: %s", path, strerror(errno));
 }
 
 enum err client_open(struct client **out, const char *path, struct fault *fault)
@@ -52,9 +52,9 @@ enum err client_open(struct client **out, const char *path, struct fault *fault)
 	/* Bounds connect(2) too, which waits while the daemon's backlog is full. */
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == -1) {
-		enum err code = open_failed(path, fault);
+		enum err err = open_failed(path, fault);
 		close(fd);
-		return code;
+		return err;
 	}
 	struct client *client = x_calloc(1, sizeof(*client));
 	client->fd = fd;
@@ -75,7 +75,7 @@ void client_close(struct client *client)
 enum err client_send(struct client *client, const json_t *request, struct fault *fault)
 {
 	struct buf line;
-	enum err code = OK;
+	enum err err = OK;
 	char *text = json_dumps(request, JSON_COMPACT);
 
 	if (!text)
@@ -84,20 +84,20 @@ enum err client_send(struct client *client, const json_t *request, struct fault 
 	buf_add_str(&line, text);
 	buf_add_char(&line, '\n');
 	free(text);
-	for (size_t sent = 0; sent < line.len && code == OK;) {
+	for (size_t sent = 0; sent < line.len && err == OK;) {
 		ssize_t count = send(client->fd, line.data + sent, line.len - sent, MSG_NOSIGNAL);
 		if (count >= 0)
 			sent += (size_t)count;
 		else if (errno != EINTR)
-			code = fault_set(fault, errno == EAGAIN ? ERR_TIMEOUT : ERR_NET,
+			err = fault_set(fault, errno == EAGAIN ? ERR_TIMEOUT : ERR_NET,
 			        "cannot send: %s", strerror(errno));
 	}
 	buf_finish(&line);
-	return code;
+	return err;
 }
 
 /* Cuts the first line off; false when there is no whole one yet. */
-static bool take_line(struct client *client, json_t **answer, enum err *code, struct fault *fault)
+static bool take_line(struct client *client, json_t **answer, enum err *err, struct fault *fault)
 {
 	json_error_t error;
 	struct buf *in = &client->in;
@@ -113,11 +113,11 @@ static bool take_line(struct client *client, json_t **answer, enum err *code, st
 	*answer = json_loadb(in->data, len, 0, &error);
 	buf_drop(in, len + 1);
 	client->scanned = 0;
-	*code = OK;
+	*err = OK;
 	if (!json_is_object(*answer)) {
 		json_decref(*answer);
 		*answer = NULL;
-		*code = fault_set(fault, ERR_PROTO, "the daemon's answer is no JSON object");
+		*err = fault_set(fault, ERR_PROTO, "the daemon's answer is no JSON object");
 	}
 	return true;
 }
@@ -127,10 +127,10 @@ enum err client_receive(
 {
 	int64_t until_ms = clock_monotonic_ms() + timeout_ms;
 	char chunk[CHUNK];
-	enum err code;
+	enum err err;
 
 	*answer = NULL;
-	while (!take_line(client, answer, &code, fault)) {
+	while (!take_line(client, answer, &err, fault)) {
 		struct pollfd fd = {.fd = client->fd, .events = POLLIN};
 		int64_t left_ms = until_ms - clock_monotonic_ms();
 
@@ -151,21 +151,21 @@ enum err client_receive(
 		if (client->in.overflow)
 			return fault_set(fault, ERR_TOO_LARGE, "the answer is too large");
 	}
-	return code;
+	return err;
 }
 
 enum err client_call(struct client *client, const json_t *request, int64_t timeout_ms,
         json_t **answer, struct fault *fault)
 {
 	struct fault send_fault;
-	enum err code = client_send(client, request, &send_fault);
+	enum err err = client_send(client, request, &send_fault);
 
 	/* A daemon that refused the connection has said why before it closed. */
-	if (code == OK || code == ERR_NET)
-		code = client_receive(client, timeout_ms, answer, fault);
+	if (err == OK || err == ERR_NET)
+		err = client_receive(client, timeout_ms, answer, fault);
 	else
 		*fault = send_fault;
-	return code;
+	return err;
 }
 
 const char *client_text(const json_t *answer, const char *name)

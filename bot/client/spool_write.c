@@ -16,10 +16,10 @@
 
 static enum err fail(struct fault *fault, const char *what, const char *name)
 {
-	enum err code = errno == EACCES || errno == EPERM    ? ERR_DENIED
-	                : errno == ENOSPC || errno == EDQUOT ? ERR_FULL
-	                                                     : ERR_IO;
-	return fault_set(fault, code, "cannot %s %s: %s", what, name, strerror(errno));
+	enum err err = errno == EACCES || errno == EPERM    ? ERR_DENIED
+	               : errno == ENOSPC || errno == EDQUOT ? ERR_FULL
+	                                                    : ERR_IO;
+	return fault_set(fault, err, "cannot %s %s: %s", what, name, strerror(errno));
 }
 
 static long long stamp_ns(void)
@@ -58,7 +58,7 @@ enum err spool_write(
 {
 	char hidden[SPOOL_NAME_MAX + 1];
 	char *text = json_dumps(request, JSON_COMPACT);
-	enum err code = OK;
+	enum err err = OK;
 	int fd = -1;
 	int dir = -1;
 	bool made;
@@ -67,16 +67,16 @@ enum err spool_write(
 		return fault_set(fault, ERR_INVALID, "not valid UTF-8");
 	made = mkdir(folder, 0700) == 0;
 	if (!made && errno != EEXIST) {
-		code = fail(fault, "create", folder);
+		err = fail(fault, "create", folder);
 		goto done;
 	}
 	dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir == -1) {
-		code = fail(fault, "open", folder);
+		err = fail(fault, "open", folder);
 		goto done;
 	}
 	if (made && give(dir, dir, "..") == -1) {
-		code = fail(fault, "hand over", folder);
+		err = fail(fault, "hand over", folder);
 		goto done;
 	}
 	/* 0640: in a set-group-id folder the daemon's group can read what other users leave. */
@@ -89,22 +89,22 @@ enum err spool_write(
 			break;
 	}
 	if (fd == -1) {
-		code = fail(fault, "write into", folder);
+		err = fail(fault, "write into", folder);
 		goto done;
 	}
 	if (give(fd, dir, ".") == -1 || write_all(fd, text, strlen(text)) == -1 ||
 	        fsync(fd) == -1 || renameat(dir, hidden, dir, name) == -1) {
-		code = fail(fault, "write", name);
+		err = fail(fault, "write", name);
 		unlinkat(dir, hidden, 0);
 		goto done;
 	}
 	if (fsync(dir) == -1)
-		code = fail(fault, "sync", folder);
+		err = fail(fault, "sync", folder);
 done:
 	if (fd != -1)
 		close(fd);
 	if (dir != -1)
 		close(dir);
 	free(text);
-	return code;
+	return err;
 }

@@ -24,12 +24,12 @@
 enum err account_load(struct crypto *crypto, struct OlmAccount **out)
 {
 	AUTO_SECRET pickle = NULL;
-	enum err code = crypto->store.get(crypto->store.arg, "machine", "account", &pickle);
+	enum err err = crypto->store.get(crypto->store.arg, "machine", "account", &pickle);
 
 	*out = NULL;
-	if (code == ERR_NOT_FOUND)
+	if (err == ERR_NOT_FOUND)
 		return ERR_CORRUPT;
-	return code == OK ? ol_account_load(out, &crypto->key, pickle) : code;
+	return err == OK ? ol_account_load(out, &crypto->key, pickle) : err;
 }
 
 enum err account_save(struct crypto *crypto, struct OlmAccount *account)
@@ -51,13 +51,13 @@ static void sign(struct crypto *crypto, struct OlmAccount *account, json_t *obje
 enum err account_sign(struct crypto *crypto, json_t *object)
 {
 	struct OlmAccount *account;
-	enum err code = account_load(crypto, &account);
+	enum err err = account_load(crypto, &account);
 
-	if (code == OK) {
+	if (err == OK) {
 		sign(crypto, account, object);
 		ol_account_free(account);
 	}
-	return code;
+	return err;
 }
 
 static json_t *make_device_keys(struct crypto *crypto, struct OlmAccount *account)
@@ -75,24 +75,24 @@ static json_t *make_device_keys(struct crypto *crypto, struct OlmAccount *accoun
 enum err account_renew_device_keys(struct crypto *crypto)
 {
 	struct OlmAccount *account;
-	enum err code = account_load(crypto, &account);
+	enum err err = account_load(crypto, &account);
 
-	if (code == OK) {
+	if (err == OK) {
 		AUTO_JSON keys = make_device_keys(crypto, account);
 
 		ol_account_free(account);
-		code = identity_sign_device(crypto, keys);
-		if (code == OK || code == ERR_NOT_FOUND)
-			code = keep_put(crypto, "machine", "device_keys", keys);
+		err = identity_sign_device(crypto, keys);
+		if (err == OK || err == ERR_NOT_FOUND)
+			err = keep_put(crypto, "machine", "device_keys", keys);
 	}
-	return code;
+	return err;
 }
 
 enum err account_device_keys(struct crypto *crypto, json_t **out)
 {
-	enum err code = keep_get(crypto, "machine", "device_keys", out);
+	enum err err = keep_get(crypto, "machine", "device_keys", out);
 
-	return code == ERR_NOT_FOUND ? ERR_CORRUPT : code;
+	return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
 }
 
 /* {"signed_curve25519:ID": {key, signatures}} of libolm's {ID: key}. */
@@ -123,7 +123,7 @@ static enum err upload(struct crypto *crypto, struct OlmAccount *account, bool d
 	json_t *one_time = signed_keys(crypto, account, ol_account_one_time_keys(account), false);
 	json_t *fallback = signed_keys(crypto, account, ol_account_fallback_key(account), true);
 	json_t *body = json_pack("{s:o}", "one_time_keys", one_time);
-	enum err code = OK;
+	enum err err = OK;
 
 	if (json_object_size(fallback) > 0)
 		json_object_set(body, "fallback_keys", fallback);
@@ -131,10 +131,10 @@ static enum err upload(struct crypto *crypto, struct OlmAccount *account, bool d
 	if (device_keys) {
 		json_t *keys = NULL;
 
-		code = account_device_keys(crypto, &keys);
-		if (code != OK) {
+		err = account_device_keys(crypto, &keys);
+		if (err != OK) {
 			json_decref(body);
-			return code;
+			return err;
 		}
 		json_object_set_new(body, "device_keys", keys);
 	}
@@ -147,33 +147,33 @@ enum err account_create(struct crypto *crypto, int64_t now_ms)
 	AUTO_JSON self = NULL;
 	AUTO_JSON state = json_pack("{s:I}", "fallback_ms", (json_int_t)now_ms);
 	AUTO_JSON keys = NULL;
-	enum err code;
+	enum err err;
 
 	ol_account_keys(account, crypto->curve25519, crypto->ed25519);
 	ol_account_make_one_time_keys(account, ONE_TIME_KEYS);
 	ol_account_make_fallback_key(account);
 	self = json_pack("{s:s, s:s}", "user", crypto->user_id, "device", crypto->device_id);
 	keys = make_device_keys(crypto, account);
-	code = account_save(crypto, account);
-	if (code == OK)
-		code = keep_put(crypto, "machine", "self", self);
-	if (code == OK)
-		code = keep_put(crypto, "machine", "keys", state);
-	if (code == OK)
-		code = keep_put(crypto, "machine", "device_keys", keys);
-	if (code == OK)
-		code = upload(crypto, account, true);
+	err = account_save(crypto, account);
+	if (err == OK)
+		err = keep_put(crypto, "machine", "self", self);
+	if (err == OK)
+		err = keep_put(crypto, "machine", "keys", state);
+	if (err == OK)
+		err = keep_put(crypto, "machine", "device_keys", keys);
+	if (err == OK)
+		err = upload(crypto, account, true);
 	ol_account_free(account);
-	return code;
+	return err;
 }
 
 enum err account_is_uploaded(struct crypto *crypto, bool *uploaded)
 {
 	AUTO_JSON state = NULL;
-	enum err code = keep_get_or_new(crypto, "machine", "keys", &state);
+	enum err err = keep_get_or_new(crypto, "machine", "keys", &state);
 
 	*uploaded = json_is_true(json_object_get(state, "uploaded"));
-	return code;
+	return err;
 }
 
 static bool lists(const json_t *array, const char *text)
@@ -181,7 +181,7 @@ static bool lists(const json_t *array, const char *text)
 	for (size_t i = 0; i < json_array_size(array); i++) {
 		const char *item = json_string_value(json_array_get(array, i));
 
-		if (item != NULL && strcmp(item, text) == 0)
+		if (item && strcmp(item, text) == 0)
 			return true;
 	}
 	return false;
@@ -196,7 +196,7 @@ static void top_up(struct OlmAccount *account, json_t *state, int64_t now_ms, co
 	AUTO_JSON unpublished = ol_account_one_time_keys(account);
 	int64_t missing = 0;
 
-	if (counts != NULL) {
+	if (counts) {
 		int64_t there = js_int(counts, "signed_curve25519");
 
 		missing = ONE_TIME_KEYS - (int64_t)json_object_size(unpublished) -
@@ -221,15 +221,15 @@ enum err account_take_sync(struct crypto *crypto, int64_t now_ms, const json_t *
 	AUTO_JSON state = NULL;
 	struct OlmAccount *account = NULL;
 	bool waits, changed = false, forget;
-	enum err code = request_waits(crypto, CRYPTO_KEYS_UPLOAD, NULL, &waits);
+	enum err err = request_waits(crypto, CRYPTO_KEYS_UPLOAD, NULL, &waits);
 
-	if (code != OK || waits) /* what the server counted is older than what is under way */
-		return code;
-	code = keep_get_or_new(crypto, "machine", "keys", &state);
-	if (code == OK)
-		code = account_load(crypto, &account);
-	if (code != OK)
-		return code;
+	if (err != OK || waits) /* what the server counted is older than what is under way */
+		return err;
+	err = keep_get_or_new(crypto, "machine", "keys", &state);
+	if (err == OK)
+		err = account_load(crypto, &account);
+	if (err != OK)
+		return err;
 	top_up(account, state, now_ms, sync, &changed);
 	forget = js_int(state, "forget_ms") != 0 && now_ms >= js_int(state, "forget_ms");
 	if (forget) {
@@ -237,56 +237,56 @@ enum err account_take_sync(struct crypto *crypto, int64_t now_ms, const json_t *
 		json_object_del(state, "forget_ms");
 	}
 	if (changed || forget) {
-		code = account_save(crypto, account);
-		if (code == OK)
-			code = keep_put(crypto, "machine", "keys", state);
+		err = account_save(crypto, account);
+		if (err == OK)
+			err = keep_put(crypto, "machine", "keys", state);
 	}
-	if (code == OK && changed)
-		code = upload(crypto, account, !json_is_true(json_object_get(state, "uploaded")));
+	if (err == OK && changed)
+		err = upload(crypto, account, !json_is_true(json_object_get(state, "uploaded")));
 	ol_account_free(account);
-	return code;
+	return err;
 }
 
 static enum err mark_published(struct crypto *crypto, bool uploaded)
 {
 	AUTO_JSON state = NULL;
 	struct OlmAccount *account;
-	enum err code = account_load(crypto, &account);
+	enum err err = account_load(crypto, &account);
 
-	if (code != OK)
-		return code;
+	if (err != OK)
+		return err;
 	ol_account_published(account);
-	code = account_save(crypto, account);
+	err = account_save(crypto, account);
 	ol_account_free(account);
-	if (code == OK && uploaded)
-		code = keep_get_or_new(crypto, "machine", "keys", &state);
-	if (code != OK || !uploaded || json_is_true(json_object_get(state, "uploaded")))
-		return code;
+	if (err == OK && uploaded)
+		err = keep_get_or_new(crypto, "machine", "keys", &state);
+	if (err != OK || !uploaded || json_is_true(json_object_get(state, "uploaded")))
+		return err;
 	json_object_set_new(state, "uploaded", json_true());
-	code = keep_put(crypto, "machine", "keys", state);
+	err = keep_put(crypto, "machine", "keys", state);
 	/* a list that was asked for before does not show the device */
-	return code == OK ? devices_mark_dirty(crypto, crypto->user_id) : code;
+	return err == OK ? devices_mark_dirty(crypto, crypto->user_id) : err;
 }
 
 enum err account_uploaded(
         struct crypto *crypto, int64_t now_ms, const json_t *body, struct fault *fault)
 {
-	if (js_obj(body, "one_time_key_counts") == NULL)
+	if (!js_obj(body, "one_time_key_counts"))
 		return fault_set(fault, ERR_PROTO, "keys/upload: no one_time_key_counts");
 	return mark_published(crypto, true);
 }
 
 enum err account_refused(struct crypto *crypto, int64_t now_ms, const char *reason)
 {
-	enum err code = mark_published(crypto, false);
+	enum err err = mark_published(crypto, false);
 
-	if (code == OK) {
-		code = notice_add(crypto, "keys/upload",
+	if (err == OK) {
+		err = notice_add(crypto, "keys/upload",
 		        "the homeserver refuses our keys (was the database restored, or the "
 		        "device deleted?): %s",
 		        reason);
 	}
-	return code;
+	return err;
 }
 
 enum err account_gone(struct crypto *crypto, int64_t now_ms)
@@ -294,34 +294,34 @@ enum err account_gone(struct crypto *crypto, int64_t now_ms)
 	AUTO_JSON state = NULL;
 	struct OlmAccount *account = NULL;
 	bool waits;
-	enum err code = request_waits(crypto, CRYPTO_KEYS_UPLOAD, NULL, &waits);
+	enum err err = request_waits(crypto, CRYPTO_KEYS_UPLOAD, NULL, &waits);
 
-	if (code == OK)
-		code = keep_get_or_new(crypto, "machine", "keys", &state);
-	if (code != OK || waits || !json_is_true(json_object_get(state, "uploaded")) ||
+	if (err == OK)
+		err = keep_get_or_new(crypto, "machine", "keys", &state);
+	if (err != OK || waits || !json_is_true(json_object_get(state, "uploaded")) ||
 	        now_ms - js_int(state, "gone_ms") < GONE_PAUSE_MS)
-		return code;
+		return err;
 	json_object_set_new(state, "uploaded", json_false());
 	json_object_set_new(state, "gone_ms", json_integer(now_ms));
-	code = keep_put(crypto, "machine", "keys", state);
-	if (code == OK) {
-		code = notice_add(crypto, "gone device",
+	err = keep_put(crypto, "machine", "keys", state);
+	if (err == OK) {
+		err = notice_add(crypto, "gone device",
 		        "the homeserver had lost this device's keys (was it signed out?): they go "
 		        "up again");
 	}
-	if (code == OK)
-		code = account_load(crypto, &account);
-	if (code == OK)
-		code = upload(crypto, account, true);
+	if (err == OK)
+		err = account_load(crypto, &account);
+	if (err == OK)
+		err = upload(crypto, account, true);
 	ol_account_free(account);
-	return code;
+	return err;
 }
 
 enum err account_went_back(struct crypto *crypto)
 {
 	AUTO_JSON state = NULL;
-	enum err code = keep_get_or_new(crypto, "machine", "keys", &state);
+	enum err err = keep_get_or_new(crypto, "machine", "keys", &state);
 
 	json_object_set_new(state, "went_back", json_true());
-	return code == OK ? keep_put(crypto, "machine", "keys", state) : code;
+	return err == OK ? keep_put(crypto, "machine", "keys", state) : err;
 }

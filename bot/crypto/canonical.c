@@ -87,7 +87,7 @@ static bool add_array(struct buf *buf, const json_t *array, unsigned depth)
 
 static bool add_value(struct buf *buf, const json_t *value, unsigned depth)
 {
-	if (value == NULL || depth > CANONICAL_DEPTH || buf->overflow)
+	if (!value || depth > CANONICAL_DEPTH || buf->overflow)
 		return false;
 	switch (json_typeof(value)) {
 	case JSON_OBJECT:
@@ -157,12 +157,12 @@ void canonical_sign_add(json_t *object, const char *user, const char *key_id, co
 	json_t *signatures = json_object_get(object, "signatures");
 	json_t *by_user;
 
-	if (signatures == NULL) {
+	if (!signatures) {
 		signatures = json_object();
 		json_object_set_new(object, "signatures", signatures);
 	}
 	by_user = json_object_get(signatures, user);
-	if (by_user == NULL) {
+	if (!by_user) {
 		by_user = json_object();
 		json_object_set_new(signatures, user, by_user);
 	}
@@ -176,10 +176,10 @@ bool canonical_verify(
 	char *text;
 	bool good;
 
-	if (signature == NULL || public_key == NULL)
+	if (!signature || !public_key)
 		return false;
 	text = canonical_signed_part(object);
-	good = text != NULL && ol_verify(public_key, text, signature);
+	good = text && ol_verify(public_key, text, signature);
 	free(text);
 	return good;
 }

@@ -46,17 +46,17 @@ enum err claim_put_off(
 	AUTO_TEXT key = keep_key(user_id, device_id);
 	AUTO_JSON row = NULL;
 	int64_t wait_ms;
-	enum err code = keep_get_or_new(crypto, "nokey", key, &row);
+	enum err err = keep_get_or_new(crypto, "nokey", key, &row);
 
-	if (code != OK)
-		return code;
+	if (err != OK)
+		return err;
 	wait_ms = js_int(row, "wait_ms") * 2;
 	wait_ms = wait_ms < WAIT_FIRST_MS ? WAIT_FIRST_MS : wait_ms;
 	wait_ms = wait_ms > WAIT_MOST_MS ? WAIT_MOST_MS : wait_ms;
 	json_object_set_new(row, "wait_ms", json_integer(wait_ms));
 	json_object_set_new(row, "until_ms", json_integer(now_ms + wait_ms));
-	code = keep_put(crypto, "nokey", key, row);
-	return code == OK ? epoch_bump(crypto) : code;
+	err = keep_put(crypto, "nokey", key, row);
+	return err == OK ? epoch_bump(crypto) : err;
 }
 
 enum err claim_put_off_until(struct crypto *crypto, int64_t now_ms, const char *user_id,
@@ -64,10 +64,10 @@ enum err claim_put_off_until(struct crypto *crypto, int64_t now_ms, const char *
 {
 	AUTO_TEXT key = keep_key(user_id, device_id);
 	AUTO_JSON row = NULL;
-	enum err code = keep_get_or_new(crypto, "nokey", key, &row);
+	enum err err = keep_get_or_new(crypto, "nokey", key, &row);
 
 	*until_ms = js_int(row, "until_ms") > now_ms ? js_int(row, "until_ms") : 0;
-	return code;
+	return err;
 }
 
 /* The claimed key when the device has signed it, else NULL. */
@@ -81,7 +81,7 @@ static const char *good_key(
 
 	json_object_foreach((json_t *)keys, name, object)
 	{
-		if (strncmp(name, "signed_curve25519:", 18) == 0 && ed25519 != NULL &&
+		if (strncmp(name, "signed_curve25519:", 18) == 0 && ed25519 &&
 		        canonical_verify(object, user_id, signing_id, ed25519))
 			return js_str(object, "key");
 	}
@@ -93,11 +93,11 @@ static enum err send_dummy(
 {
 	AUTO_JSON nothing = json_object();
 	json_t *content = NULL;
-	enum err code =
+	enum err err =
 	        sessions_encrypt(crypto, user_id, device_id, device, "m.dummy", nothing, &content);
 
-	if (code != OK)
-		return code == ERR_NOT_FOUND ? OK : code;
+	if (err != OK)
+		return err == ERR_NOT_FOUND ? OK : err;
 	return request_to_device(crypto, "m.room.encrypted",
 	        json_pack("{s:{s:o}}", user_id, device_id, content), NULL);
 }
@@ -109,29 +109,29 @@ static enum err take_key(struct crypto *crypto, int64_t now_ms, const char *user
 	AUTO_JSON row = NULL;
 	const json_t *device;
 	const char *key, *curve25519;
-	enum err code = devices_row(crypto, user_id, &row);
+	enum err err = devices_row(crypto, user_id, &row);
 
-	if (code != OK)
-		return code;
+	if (err != OK)
+		return err;
 	device = js_obj(js_obj(row, "devices"), device_id);
-	if (device == NULL) /* gone meanwhile */
+	if (!device) /* gone meanwhile */
 		return OK;
 	key = good_key(keys, user_id, device_id, device);
 	curve25519 = devices_key(device, device_id, "curve25519");
-	if (key == NULL && json_object_size(keys) > 0) {
+	if (!key && json_object_size(keys) > 0) {
 		AUTO_TEXT what = x_asprintf("one-time key %s %s", user_id, device_id);
 
-		code = notice_add(crypto, what,
+		err = notice_add(crypto, what,
 		        "refused: a one-time key of %s's device %s is not signed by it", user_id,
 		        device_id);
 	}
-	if (code == OK)
-		code = key != NULL ? sessions_begin(crypto, now_ms, curve25519, key) : ERR_INVALID;
-	if (code == ERR_INVALID)
+	if (err == OK)
+		err = key ? sessions_begin(crypto, now_ms, curve25519, key) : ERR_INVALID;
+	if (err == ERR_INVALID)
 		return claim_put_off(crypto, now_ms, user_id, device_id);
-	if (code == OK)
-		code = keep_remove(crypto, "nokey", nokey);
-	return code == OK && dummy ? send_dummy(crypto, user_id, device_id, device) : code;
+	if (err == OK)
+		err = keep_remove(crypto, "nokey", nokey);
+	return err == OK && dummy ? send_dummy(crypto, user_id, device_id, device) : err;
 }
 
 enum err claim_answered(struct crypto *crypto, int64_t now_ms, const json_t *context,
@@ -141,21 +141,21 @@ enum err claim_answered(struct crypto *crypto, int64_t now_ms, const json_t *con
 	bool dummy = json_is_true(json_object_get(context, "dummy"));
 	const char *user_id, *device_id;
 	json_t *list, *any;
-	enum err code = OK;
+	enum err err = OK;
 
-	if (keys == NULL)
+	if (!keys)
 		return fault_set(fault, ERR_PROTO, "keys/claim: no one_time_keys");
 	json_object_foreach((json_t *)js_obj(context, "devices"), user_id, list)
 	{
 		json_object_foreach(list, device_id, any)
 		{
-			code = take_key(crypto, now_ms, user_id, device_id,
+			err = take_key(crypto, now_ms, user_id, device_id,
 			        js_obj(js_obj(keys, user_id), device_id), dummy);
-			if (code != OK)
-				return code;
+			if (err != OK)
+				return err;
 		}
 	}
-	return code;
+	return err;
 }
 
 enum err claim_refused(struct crypto *crypto, int64_t now_ms, const json_t *context)
@@ -167,10 +167,10 @@ enum err claim_refused(struct crypto *crypto, int64_t now_ms, const json_t *cont
 	{
 		json_object_foreach(list, device_id, any)
 		{
-			enum err code = claim_put_off(crypto, now_ms, user_id, device_id);
+			enum err err = claim_put_off(crypto, now_ms, user_id, device_id);
 
-			if (code != OK)
-				return code;
+			if (err != OK)
+				return err;
 		}
 	}
 	return OK;
@@ -180,12 +180,12 @@ enum err claim_mend(struct crypto *crypto, int64_t now_ms, const char *user_id,
         const char *device_id, const char *curve25519)
 {
 	AUTO_JSON row = NULL;
-	enum err code = keep_get(crypto, "wedged", curve25519, &row);
+	enum err err = keep_get(crypto, "wedged", curve25519, &row);
 
-	if (code == OK && now_ms - js_int(row, "at_ms") < MEND_PAUSE_MS)
+	if (err == OK && now_ms - js_int(row, "at_ms") < MEND_PAUSE_MS)
 		return OK;
-	if (code != OK && code != ERR_NOT_FOUND)
-		return code;
+	if (err != OK && err != ERR_NOT_FOUND)
+		return err;
 	json_decref(row);
 	row = json_pack("{s:s, s:s, s:I, s:b}", "user", user_id, "device", device_id, "at_ms",
 	        (json_int_t)now_ms, "due", 1);
@@ -197,21 +197,20 @@ enum err claim_wedged(struct crypto *crypto, int64_t now_ms)
 	AUTO_JSON devices = json_object();
 	struct crypto_item *items;
 	size_t len;
-	enum err code = keep_list(crypto, "wedged", "", &items, &len);
+	enum err err = keep_list(crypto, "wedged", "", &items, &len);
 
-	for (size_t i = 0; code == OK && i < len; i++) {
+	for (size_t i = 0; err == OK && i < len; i++) {
 		AUTO_JSON row = json_loads(items[i].value, 0, NULL);
 
 		if (json_is_true(json_object_get(row, "due"))) {
 			json_object_set_new(js_make(devices, js_str(row, "user")),
 			        js_str(row, "device"), json_true());
 			json_object_del(row, "due");
-			code = keep_put(crypto, "wedged", items[i].key, row);
+			err = keep_put(crypto, "wedged", items[i].key, row);
 		} else if (now_ms - js_int(row, "at_ms") >= MEND_PAUSE_MS) {
-			code = keep_remove(crypto, "wedged", items[i].key);
+			err = keep_remove(crypto, "wedged", items[i].key);
 		}
 	}
 	crypto_items_free(items, len);
-	return code == OK && json_object_size(devices) > 0 ? claim_add(crypto, devices, true)
-	                                                   : code;
+	return err == OK && json_object_size(devices) > 0 ? claim_add(crypto, devices, true) : err;
 }

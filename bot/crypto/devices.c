@@ -18,12 +18,12 @@ static enum err dirty_put(struct crypto *crypto, const char *user_id)
 {
 	AUTO_JSON row = NULL;
 	int64_t epoch;
-	enum err code = epoch_bump(crypto);
+	enum err err = epoch_bump(crypto);
 
-	if (code == OK)
-		code = epoch_get(crypto, &epoch);
-	if (code != OK)
-		return code;
+	if (err == OK)
+		err = epoch_get(crypto, &epoch);
+	if (err != OK)
+		return err;
 	row = json_pack("{s:I}", "seq", (json_int_t)epoch);
 	return keep_put(crypto, "dirty", user_id, row);
 }
@@ -37,28 +37,28 @@ enum err devices_track(struct crypto *crypto, const char *user_id)
 {
 	AUTO_JSON row = NULL;
 	bool followed;
-	enum err code = devices_row(crypto, user_id, &row);
+	enum err err = devices_row(crypto, user_id, &row);
 
 	followed = json_is_true(json_object_get(row, "followed"));
-	if (code != OK || (followed && !devices_is_stranger(row)))
-		return code;
+	if (err != OK || (followed && !devices_is_stranger(row)))
+		return err;
 	json_object_set_new(row, "followed", json_true());
 	json_object_del(row, "guest_ms");
-	code = keep_put(crypto, "user", user_id, row);
-	return code == OK && !followed ? dirty_put(crypto, user_id) : code;
+	err = keep_put(crypto, "user", user_id, row);
+	return err == OK && !followed ? dirty_put(crypto, user_id) : err;
 }
 
 enum err devices_track_guest(struct crypto *crypto, int64_t now_ms, const char *user_id)
 {
 	AUTO_JSON row = NULL;
-	enum err code = devices_row(crypto, user_id, &row);
+	enum err err = devices_row(crypto, user_id, &row);
 
-	if (code != OK || json_is_true(json_object_get(row, "followed")))
-		return code;
+	if (err != OK || json_is_true(json_object_get(row, "followed")))
+		return err;
 	json_object_set_new(row, "followed", json_true());
 	json_object_set_new(row, "guest_ms", json_integer(now_ms));
-	code = keep_put(crypto, "user", user_id, row);
-	return code == OK ? dirty_put(crypto, user_id) : code;
+	err = keep_put(crypto, "user", user_id, row);
+	return err == OK ? dirty_put(crypto, user_id) : err;
 }
 
 bool devices_is_stranger(const json_t *row)
@@ -69,10 +69,10 @@ bool devices_is_stranger(const json_t *row)
 enum err devices_mark_dirty(struct crypto *crypto, const char *user_id)
 {
 	AUTO_JSON row = NULL;
-	enum err code = devices_row(crypto, user_id, &row);
+	enum err err = devices_row(crypto, user_id, &row);
 
-	if (code != OK || !json_is_true(json_object_get(row, "followed")))
-		return code;
+	if (err != OK || !json_is_true(json_object_get(row, "followed")))
+		return err;
 	return dirty_put(crypto, user_id);
 }
 
@@ -80,15 +80,15 @@ enum err devices_mark_dirty(struct crypto *crypto, const char *user_id)
 static enum err unfollow(struct crypto *crypto, const char *user_id)
 {
 	AUTO_JSON row = NULL;
-	enum err code = devices_row(crypto, user_id, &row);
+	enum err err = devices_row(crypto, user_id, &row);
 
-	if (code != OK || !json_is_true(json_object_get(row, "followed")) ||
+	if (err != OK || !json_is_true(json_object_get(row, "followed")) ||
 	        strcmp(user_id, crypto->user_id) == 0)
-		return code;
+		return err;
 	json_object_del(row, "followed");
 	json_object_del(row, "guest_ms");
-	code = keep_put(crypto, "user", user_id, row);
-	return code == OK ? keep_remove(crypto, "dirty", user_id) : code;
+	err = keep_put(crypto, "user", user_id, row);
+	return err == OK ? keep_remove(crypto, "dirty", user_id) : err;
 }
 
 enum err devices_take_sync(struct crypto *crypto, const json_t *sync)
@@ -96,40 +96,40 @@ enum err devices_take_sync(struct crypto *crypto, const json_t *sync)
 	const json_t *lists = js_obj(sync, "device_lists");
 	const json_t *changed = json_object_get(lists, "changed");
 	const json_t *left = json_object_get(lists, "left");
-	enum err code = OK;
+	enum err err = OK;
 
-	for (size_t i = 0; code == OK && i < json_array_size(changed); i++) {
+	for (size_t i = 0; err == OK && i < json_array_size(changed); i++) {
 		const char *user_id = json_string_value(json_array_get(changed, i));
 
-		code = user_id != NULL ? devices_mark_dirty(crypto, user_id) : OK;
+		err = user_id ? devices_mark_dirty(crypto, user_id) : OK;
 	}
-	for (size_t i = 0; code == OK && i < json_array_size(left); i++) {
+	for (size_t i = 0; err == OK && i < json_array_size(left); i++) {
 		const char *user_id = json_string_value(json_array_get(left, i));
 
-		code = user_id != NULL ? unfollow(crypto, user_id) : OK;
+		err = user_id ? unfollow(crypto, user_id) : OK;
 	}
-	return code;
+	return err;
 }
 
 enum err crypto_lists_missed(struct crypto *crypto)
 {
 	struct crypto_item *items;
 	size_t len;
-	enum err code = keep_list(crypto, "user", "", &items, &len);
+	enum err err = keep_list(crypto, "user", "", &items, &len);
 
-	for (size_t i = 0; code == OK && i < len; i++)
-		code = devices_mark_dirty(crypto, items[i].key);
+	for (size_t i = 0; err == OK && i < len; i++)
+		err = devices_mark_dirty(crypto, items[i].key);
 	crypto_items_free(items, len);
-	return code;
+	return err;
 }
 
 enum err devices_must_wait(struct crypto *crypto, int64_t now_ms, const char *user_id, bool *wait)
 {
 	AUTO_JSON dirty = NULL;
-	enum err code = keep_get(crypto, "dirty", user_id, &dirty);
+	enum err err = keep_get(crypto, "dirty", user_id, &dirty);
 
-	*wait = code == OK && js_int(dirty, "retry_ms") <= now_ms;
-	return code == ERR_NOT_FOUND ? OK : code;
+	*wait = err == OK && js_int(dirty, "retry_ms") <= now_ms;
+	return err == ERR_NOT_FOUND ? OK : err;
 }
 
 enum err devices_query(struct crypto *crypto, int64_t now_ms)
@@ -139,11 +139,11 @@ enum err devices_query(struct crypto *crypto, int64_t now_ms)
 	struct crypto_item *items;
 	size_t len;
 	bool waits;
-	enum err code = request_waits(crypto, CRYPTO_KEYS_QUERY, NULL, &waits);
+	enum err err = request_waits(crypto, CRYPTO_KEYS_QUERY, NULL, &waits);
 
-	if (code != OK || waits)
-		return code;
-	code = keep_list(crypto, "dirty", "", &items, &len);
+	if (err != OK || waits)
+		return err;
+	err = keep_list(crypto, "dirty", "", &items, &len);
 	for (size_t i = 0; i < len && json_object_size(users) < QUERY_USERS; i++) {
 		AUTO_JSON dirty = json_loads(items[i].value, 0, NULL);
 
@@ -153,8 +153,8 @@ enum err devices_query(struct crypto *crypto, int64_t now_ms)
 		}
 	}
 	crypto_items_free(items, len);
-	if (code != OK || json_object_size(users) == 0)
-		return code;
+	if (err != OK || json_object_size(users) == 0)
+		return err;
 	return request_add(crypto, CRYPTO_KEYS_QUERY,
 	        json_pack("{s:O, s:i}", "device_keys", users, "timeout", QUERY_TIMEOUT_MS),
 	        json_pack("{s:O}", "users", seqs), "POST", "/v3/keys/query");
@@ -165,17 +165,17 @@ static enum err put_off(struct crypto *crypto, int64_t now_ms, const char *user_
 {
 	AUTO_JSON dirty = NULL;
 	int64_t wait_ms;
-	enum err code = keep_get(crypto, "dirty", user_id, &dirty);
+	enum err err = keep_get(crypto, "dirty", user_id, &dirty);
 
-	if (code != OK)
-		return code == ERR_NOT_FOUND ? OK : code;
+	if (err != OK)
+		return err == ERR_NOT_FOUND ? OK : err;
 	wait_ms = js_int(dirty, "wait_ms") * 2;
 	wait_ms = wait_ms < WAIT_FIRST_MS ? WAIT_FIRST_MS : wait_ms;
 	wait_ms = wait_ms > WAIT_MOST_MS ? WAIT_MOST_MS : wait_ms;
 	json_object_set_new(dirty, "wait_ms", json_integer(wait_ms));
 	json_object_set_new(dirty, "retry_ms", json_integer(now_ms + wait_ms));
-	code = keep_put(crypto, "dirty", user_id, dirty);
-	return code == OK ? epoch_bump(crypto) : code;
+	err = keep_put(crypto, "dirty", user_id, dirty);
+	return err == OK ? epoch_bump(crypto) : err;
 }
 
 enum err devices_unanswered(struct crypto *crypto, int64_t now_ms, const json_t *context)
@@ -185,10 +185,10 @@ enum err devices_unanswered(struct crypto *crypto, int64_t now_ms, const json_t 
 
 	json_object_foreach((json_t *)js_obj(context, "users"), user_id, seq)
 	{
-		enum err code = put_off(crypto, now_ms, user_id);
+		enum err err = put_off(crypto, now_ms, user_id);
 
-		if (code != OK)
-			return code;
+		if (err != OK)
+			return err;
 	}
 	return OK;
 }
@@ -198,21 +198,21 @@ static enum err settle(
         struct crypto *crypto, int64_t now_ms, const char *user_id, int64_t seq, const json_t *body)
 {
 	AUTO_JSON dirty = NULL;
-	enum err code = keep_get(crypto, "dirty", user_id, &dirty);
-	bool current = code == OK && js_int(dirty, "seq") == seq;
+	enum err err = keep_get(crypto, "dirty", user_id, &dirty);
+	bool current = err == OK && js_int(dirty, "seq") == seq;
 
-	if (code != OK && code != ERR_NOT_FOUND)
-		return code;
-	code = current ? keep_remove(crypto, "dirty", user_id) : OK;
+	if (err != OK && err != ERR_NOT_FOUND)
+		return err;
+	err = current ? keep_remove(crypto, "dirty", user_id) : OK;
 	/* last, as it may find that the list must be asked for once more */
-	return code == OK ? devices_take_answer(crypto, now_ms, user_id, body, current) : code;
+	return err == OK ? devices_take_answer(crypto, now_ms, user_id, body, current) : err;
 }
 
 static bool server_failed(const json_t *body, const char *user_id)
 {
 	const char *colon = strchr(user_id, ':');
 
-	return colon != NULL && json_object_get(js_obj(body, "failures"), colon + 1) != NULL;
+	return colon && json_object_get(js_obj(body, "failures"), colon + 1);
 }
 
 enum err devices_queried(struct crypto *crypto, int64_t now_ms, const json_t *context,
@@ -220,20 +220,20 @@ enum err devices_queried(struct crypto *crypto, int64_t now_ms, const json_t *co
 {
 	const char *user_id;
 	json_t *seq;
-	enum err code = OK;
+	enum err err = OK;
 
-	if (js_obj(body, "device_keys") == NULL)
+	if (!js_obj(body, "device_keys"))
 		return fault_set(fault, ERR_PROTO, "keys/query: no device_keys");
 	json_object_foreach((json_t *)js_obj(context, "users"), user_id, seq)
 	{
 		if (server_failed(body, user_id))
-			code = put_off(crypto, now_ms, user_id);
+			err = put_off(crypto, now_ms, user_id);
 		else
-			code = settle(crypto, now_ms, user_id, json_integer_value(seq), body);
-		if (code != OK)
+			err = settle(crypto, now_ms, user_id, json_integer_value(seq), body);
+		if (err != OK)
 			break;
 	}
-	return code;
+	return err;
 }
 
 const char *devices_key(const json_t *device, const char *device_id, const char *algorithm)
@@ -254,8 +254,8 @@ const json_t *devices_by_keys(
 		const char *curve = devices_key(device, device_id, "curve25519");
 		const char *ed = devices_key(device, device_id, "ed25519");
 
-		if (curve != NULL && curve25519 != NULL && strcmp(curve, curve25519) == 0 &&
-		        (ed25519 == NULL || (ed != NULL && strcmp(ed, ed25519) == 0))) {
+		if (curve && curve25519 && strcmp(curve, curve25519) == 0 &&
+		        (!ed25519 || (ed && strcmp(ed, ed25519) == 0))) {
 			*id = device_id;
 			return device;
 		}
@@ -272,15 +272,14 @@ enum crypto_sender devices_judge(const json_t *row, const json_t *device)
 {
 	const char *verified = js_str(row, "verified"), *pin = js_str(row, "pin");
 
-	if (device == NULL)
+	if (!device)
 		return CRYPTO_SENDER_UNKNOWN;
-	if (js_str(row, "changed") != NULL)
+	if (js_str(row, "changed"))
 		return CRYPTO_SENDER_CHANGED;
 	if (!json_is_true(json_object_get(device, "signed")))
 		return CRYPTO_SENDER_UNSIGNED;
-	return verified != NULL && pin != NULL && strcmp(verified, pin) == 0
-	               ? CRYPTO_SENDER_VERIFIED
-	               : CRYPTO_SENDER_CROSS_SIGNED;
+	return verified && pin && strcmp(verified, pin) == 0 ? CRYPTO_SENDER_VERIFIED
+	                                                     : CRYPTO_SENDER_CROSS_SIGNED;
 }
 
 bool devices_allowed(const struct crypto *crypto, enum crypto_sender sender)
@@ -299,71 +298,69 @@ bool devices_allowed(const struct crypto *crypto, enum crypto_sender sender)
 enum err devices_pin(struct crypto *crypto, const char *user_id, const char *master)
 {
 	AUTO_JSON row = NULL;
-	enum err code = devices_row(crypto, user_id, &row);
+	enum err err = devices_row(crypto, user_id, &row);
 
-	if (code == OK) {
+	if (err == OK) {
 		json_object_set_new(row, "pin", json_string(master));
 		json_object_del(row, "changed");
 		if (strcmp(user_id, crypto->user_id) == 0) /* it is our own */
 			json_object_set_new(row, "verified", json_string(master));
-		code = keep_put(crypto, "user", user_id, row);
+		err = keep_put(crypto, "user", user_id, row);
 	}
-	if (code == OK)
-		code = devices_mark_dirty(crypto, user_id);
-	return code;
+	if (err == OK)
+		err = devices_mark_dirty(crypto, user_id);
+	return err;
 }
 
 enum err devices_set_verified(struct crypto *crypto, const char *user_id, const char *master)
 {
 	AUTO_JSON row = NULL;
-	enum err code = devices_row(crypto, user_id, &row);
+	enum err err = devices_row(crypto, user_id, &row);
 
-	if (code == OK) {
+	if (err == OK) {
 		json_object_set_new(row, "verified", json_string(master));
-		code = keep_put(crypto, "user", user_id, row);
+		err = keep_put(crypto, "user", user_id, row);
 	}
-	if (code == OK) {
+	if (err == OK) {
 		AUTO_JSON verified = json_pack("{s:s}", "master", master);
 
-		code = keep_put(crypto, "verified", user_id, verified);
+		err = keep_put(crypto, "verified", user_id, verified);
 	}
-	return code == OK ? epoch_bump(crypto) : code;
+	return err == OK ? epoch_bump(crypto) : err;
 }
 
 enum err devices_verified(struct crypto *crypto, json_t **out)
 {
 	struct crypto_item *items;
 	size_t len;
-	enum err code = keep_list(crypto, "verified", "", &items, &len);
+	enum err err = keep_list(crypto, "verified", "", &items, &len);
 
 	*out = json_array();
-	for (size_t i = 0; code == OK && i < len; i++) {
+	for (size_t i = 0; err == OK && i < len; i++) {
 		AUTO_JSON row = NULL;
 		const char *verified, *pin;
 
-		code = devices_row(crypto, items[i].key, &row);
+		err = devices_row(crypto, items[i].key, &row);
 		verified = js_str(row, "verified");
 		pin = js_str(row, "pin");
-		if (verified != NULL && pin != NULL && strcmp(verified, pin) == 0 &&
-		        js_str(row, "changed") == NULL)
+		if (verified && pin && strcmp(verified, pin) == 0 && !js_str(row, "changed"))
 			json_array_append_new(*out, json_string(items[i].key));
 	}
 	crypto_items_free(items, len);
-	return code;
+	return err;
 }
 
 enum err crypto_identity_accept(
         struct crypto *crypto, int64_t now_ms, const char *user_id, const char *master_key)
 {
 	AUTO_JSON row = NULL;
-	enum err code = devices_row(crypto, user_id, &row);
+	enum err err = devices_row(crypto, user_id, &row);
 	const char *changed = js_str(row, "changed");
 
-	if (code != OK)
-		return code;
-	if (changed == NULL || strcmp(changed, master_key) != 0 ||
-	        strcmp(user_id, crypto->user_id) == 0)
+	if (err != OK)
+		return err;
+	if (!changed || strcmp(changed, master_key) != 0 || strcmp(user_id, crypto->user_id) == 0)
 		return ERR_NOT_FOUND;
-	code = devices_pin(crypto, user_id, master_key);
-	return code == OK ? notice_remove(crypto, master_key) : code;
+	err = devices_pin(crypto, user_id, master_key);
+	return err == OK ? notice_remove(crypto, master_key) : err;
 }

@@ -26,7 +26,7 @@ const char *devices_only_key(const json_t *object)
 		return NULL;
 	id = json_object_iter_key(first);
 	key = json_string_value(json_object_iter_value(first));
-	return key != NULL && strlen(key) == OL_KEY_SIZE - 1 && strncmp(id, "ed25519:", 8) == 0 &&
+	return key && strlen(key) == OL_KEY_SIZE - 1 && strncmp(id, "ed25519:", 8) == 0 &&
 	                       strcmp(id + 8, key) == 0
 	               ? key
 	               : NULL;
@@ -38,12 +38,12 @@ static const char *cross_key(const json_t *object, const char *user_id, const ch
 	const json_t *usages = json_object_get(object, "usage");
 	const char *owner = js_str(object, "user_id");
 
-	if (owner == NULL || strcmp(owner, user_id) != 0)
+	if (!owner || strcmp(owner, user_id) != 0)
 		return NULL;
 	for (size_t i = 0; i < json_array_size(usages); i++) {
 		const char *text = json_string_value(json_array_get(usages, i));
 
-		if (text != NULL && strcmp(text, usage) == 0)
+		if (text && strcmp(text, usage) == 0)
 			return devices_only_key(object);
 	}
 	return NULL;
@@ -64,10 +64,9 @@ bool devices_keys_are_good(const json_t *keys, const char *user_id, const char *
 	const char *curve25519 = js_str(js_obj(keys, "keys"), curve_id);
 	const char *user = js_str(keys, "user_id"), *device = js_str(keys, "device_id");
 
-	return user != NULL && strcmp(user, user_id) == 0 && device != NULL &&
-	       strcmp(device, device_id) == 0 && ed25519 != NULL && curve25519 != NULL &&
-	       strlen(curve25519) == OL_KEY_SIZE - 1 && strlen(device_id) <= ID_MAX &&
-	       strchr(device_id, KEY_SEPARATOR[0]) == NULL &&
+	return user && strcmp(user, user_id) == 0 && device && strcmp(device, device_id) == 0 &&
+	       ed25519 && curve25519 && strlen(curve25519) == OL_KEY_SIZE - 1 &&
+	       strlen(device_id) <= ID_MAX && !strchr(device_id, KEY_SEPARATOR[0]) &&
 	       canonical_verify(keys, user_id, ed_id, ed25519);
 }
 
@@ -79,7 +78,7 @@ static bool same_keys(const json_t *a, const json_t *b, const char *device_id)
 		const char *key_a = devices_key(a, device_id, algorithms[i]);
 		const char *key_b = devices_key(b, device_id, algorithms[i]);
 
-		if (key_a == NULL || key_b == NULL || strcmp(key_a, key_b) != 0)
+		if (!key_a || !key_b || strcmp(key_a, key_b) != 0)
 			return false;
 	}
 	return true;
@@ -93,7 +92,7 @@ static enum err take_devices(struct crypto *crypto, const char *user_id, const j
 	json_t *devices = json_object();
 	const char *device_id;
 	json_t *keys;
-	enum err code = OK;
+	enum err err = OK;
 
 	json_object_foreach((json_t *)list, device_id, keys)
 	{
@@ -101,19 +100,19 @@ static enum err take_devices(struct crypto *crypto, const char *user_id, const j
 		AUTO_JSON device = NULL;
 		AUTO_TEXT what = x_asprintf("device %s %s", user_id, device_id);
 
-		if (code != OK || json_object_size(devices) >= DEVICES_MAX)
+		if (err != OK || json_object_size(devices) >= DEVICES_MAX)
 			break;
 		if (!devices_keys_are_good(keys, user_id, device_id)) {
-			code = notice_add(crypto, what,
+			err = notice_add(crypto, what,
 			        "refused: %s's device %s is not signed by its own key", user_id,
 			        device_id);
 			continue;
 		}
 		device = json_pack("{s:O, s:b}", "keys", keys, "signed",
-		        self != NULL && signed_by(keys, user_id, self));
+		        self && signed_by(keys, user_id, self));
 		json_object_del(json_object_get(device, "keys"), "unsigned");
-		if (before != NULL && !same_keys(before, device, device_id)) {
-			code = notice_add(crypto, what,
+		if (before && !same_keys(before, device, device_id)) {
+			err = notice_add(crypto, what,
 			        "refused: other keys were given for %s's device %s, which is known",
 			        user_id, device_id);
 			json_object_set(devices, device_id, before);
@@ -122,7 +121,7 @@ static enum err take_devices(struct crypto *crypto, const char *user_id, const j
 		json_object_set(devices, device_id, device);
 	}
 	json_object_set_new(row, "devices", devices);
-	return code;
+	return err;
 }
 
 /* Names the notice that the user's identity is gone; it ends when the identity is back. */
@@ -138,7 +137,7 @@ static enum err take_master(struct crypto *crypto, const char *user_id, const js
 	const char *pin = js_str(row, "pin");
 	AUTO_TEXT gone = gone_notice(user_id);
 
-	*taken = pin == NULL || strcmp(pin, key) == 0;
+	*taken = !pin || strcmp(pin, key) == 0;
 	if (*taken) {
 		json_object_set_new(row, "pin", json_string(key));
 		json_object_set(row, "master", (json_t *)master);
@@ -161,25 +160,25 @@ static enum err take_identity(struct crypto *crypto, const char *user_id, const 
 	const char *master_key = cross_key(master, user_id, "master");
 	const char *self_key = cross_key(signing, user_id, "self_signing");
 	bool taken = false;
-	enum err code;
+	enum err err;
 
 	*self = NULL;
 	json_object_del(row, "self");
-	if (master_key == NULL) {
+	if (!master_key) {
 		AUTO_TEXT what = gone_notice(user_id);
 		bool own = strcmp(user_id, crypto->user_id) == 0; /* may not be there yet */
 
 		json_object_del(row, "master");
-		return js_str(row, "pin") == NULL || own
+		return !js_str(row, "pin") || own
 		               ? OK
 		               : notice_add(crypto, what,
 		                         "the cross-signing identity of %s is gone: its devices "
 		                         "are not trusted until it is there again",
 		                         user_id);
 	}
-	code = take_master(crypto, user_id, master, master_key, row, &taken);
-	if (code != OK || !taken || self_key == NULL)
-		return code;
+	err = take_master(crypto, user_id, master, master_key, row, &taken);
+	if (err != OK || !taken || !self_key)
+		return err;
 	if (!signed_by(signing, user_id, master_key)) {
 		AUTO_TEXT what = x_asprintf("self-signing %s", user_id);
 
@@ -197,9 +196,9 @@ static enum err take_verified(struct crypto *crypto, const char *user_id, json_t
 {
 	char user_signing[OL_KEY_SIZE];
 	const char *key = devices_only_key(js_obj(row, "master"));
-	enum err code = identity_public(crypto, IDENTITY_USER, user_signing);
+	enum err err = identity_public(crypto, IDENTITY_USER, user_signing);
 
-	if (code == OK && key != NULL && user_signing[0] != '\0') {
+	if (err == OK && key && user_signing[0] != '\0') {
 		AUTO_TEXT key_id = x_asprintf("ed25519:%s", user_signing);
 
 		if (canonical_verify(
@@ -207,29 +206,28 @@ static enum err take_verified(struct crypto *crypto, const char *user_id, json_t
 			AUTO_JSON verified = json_pack("{s:s}", "master", key);
 
 			json_object_set_new(row, "verified", json_string(key));
-			code = keep_put(crypto, "verified", user_id, verified);
+			err = keep_put(crypto, "verified", user_id, verified);
 		}
 	}
-	return code;
+	return err;
 }
 
 /* How everybody sees this device. */
 static enum err take_own(struct crypto *crypto, int64_t now_ms, const json_t *row, bool current)
 {
 	const json_t *mine = js_obj(js_obj(row, "devices"), crypto->device_id);
-	const char *shown =
-	        mine != NULL ? devices_key(mine, crypto->device_id, "curve25519") : NULL;
-	enum err code = OK;
+	const char *shown = mine ? devices_key(mine, crypto->device_id, "curve25519") : NULL;
+	enum err err = OK;
 
-	if (shown != NULL && strcmp(shown, crypto->curve25519) != 0) {
-		code = notice_add(crypto, "own device",
+	if (shown && strcmp(shown, crypto->curve25519) != 0) {
+		err = notice_add(crypto, "own device",
 		        "the homeserver shows other keys for this device: if the database is new, "
 		        "log in anew, since a device's keys never change");
 	}
-	if (code == OK && mine == NULL && current)
-		code = account_gone(crypto, now_ms);
-	if (code != OK || !current)
-		return code;
+	if (err == OK && !mine && current)
+		err = account_gone(crypto, now_ms);
+	if (err != OK || !current)
+		return err;
 	return identity_seen(crypto, now_ms, json_is_true(json_object_get(mine, "signed")));
 }
 
@@ -239,24 +237,24 @@ enum err devices_take_answer(struct crypto *crypto, int64_t now_ms, const char *
 	AUTO_JSON row = NULL;
 	AUTO_JSON before = NULL;
 	const char *self = NULL;
-	enum err code = devices_row(crypto, user_id, &row);
+	enum err err = devices_row(crypto, user_id, &row);
 
-	if (code != OK)
-		return code;
+	if (err != OK)
+		return err;
 	before = json_deep_copy(row);
-	code = take_identity(crypto, user_id, body, row, &self);
-	if (code == OK) {
-		code = take_devices(
+	err = take_identity(crypto, user_id, body, row, &self);
+	if (err == OK) {
+		err = take_devices(
 		        crypto, user_id, js_obj(js_obj(body, "device_keys"), user_id), self, row);
 	}
-	if (code == OK)
-		code = take_verified(crypto, user_id, row);
+	if (err == OK)
+		err = take_verified(crypto, user_id, row);
 	json_object_set_new(row, "queried", json_true());
-	if (code == OK && !json_equal(before, row))
-		code = keep_put(crypto, "user", user_id, row);
-	if (code == OK)
-		code = epoch_bump(crypto);
-	return code == OK && strcmp(user_id, crypto->user_id) == 0
+	if (err == OK && !json_equal(before, row))
+		err = keep_put(crypto, "user", user_id, row);
+	if (err == OK)
+		err = epoch_bump(crypto);
+	return err == OK && strcmp(user_id, crypto->user_id) == 0
 	               ? take_own(crypto, now_ms, row, current)
-	               : code;
+	               : err;
 }

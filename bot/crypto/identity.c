@@ -35,25 +35,25 @@ static enum err row_put(struct crypto *crypto, const json_t *row)
 enum err identity_seeds(struct crypto *crypto, uint8_t seeds[IDENTITY_SEEDS_LEN])
 {
 	AUTO_JSON row = NULL;
-	enum err code = row_get(crypto, &row);
+	enum err err = row_get(crypto, &row);
 
-	if (code == OK &&
+	if (err == OK &&
 	        !keep_unseal(crypto, SEAL_PURPOSE, js_str(row, "seeds"), seeds, IDENTITY_SEEDS_LEN))
-		code = ERR_CORRUPT;
-	return code;
+		err = ERR_CORRUPT;
+	return err;
 }
 
 static enum err signing_open(struct crypto *crypto, enum identity_key which,
         struct OlmPkSigning **out, char public_key[OL_KEY_SIZE])
 {
 	uint8_t seeds[IDENTITY_SEEDS_LEN];
-	enum err code = identity_seeds(crypto, seeds);
+	enum err err = identity_seeds(crypto, seeds);
 
 	*out = NULL;
-	if (code == OK)
+	if (err == OK)
 		*out = ol_signing_create(seeds + (size_t)which * OL_SEED_LEN, public_key);
 	explicit_bzero(seeds, sizeof(seeds));
-	return code;
+	return err;
 }
 
 /* Signs the object as ourselves with one of our cross-signing keys. */
@@ -61,14 +61,14 @@ static enum err sign(struct crypto *crypto, enum identity_key which, json_t *obj
 {
 	char public_key[OL_KEY_SIZE];
 	struct OlmPkSigning *signing;
-	enum err code = signing_open(crypto, which, &signing, public_key);
+	enum err err = signing_open(crypto, which, &signing, public_key);
 
-	if (code == OK) {
+	if (err == OK) {
 		AUTO_TEXT text = canonical_signed_part(object);
 		AUTO_TEXT key_id = x_asprintf("ed25519:%s", public_key);
 
-		if (text == NULL) {
-			code = ERR_INVALID;
+		if (!text) {
+			err = ERR_INVALID;
 		} else {
 			AUTO_TEXT signature = ol_signing_sign(signing, text);
 
@@ -76,7 +76,7 @@ static enum err sign(struct crypto *crypto, enum identity_key which, json_t *obj
 		}
 		ol_signing_free(signing);
 	}
-	return code;
+	return err;
 }
 
 enum err identity_sign_device(struct crypto *crypto, json_t *device_keys)
@@ -87,26 +87,26 @@ enum err identity_sign_device(struct crypto *crypto, json_t *device_keys)
 enum err identity_public(struct crypto *crypto, enum identity_key which, char out[OL_KEY_SIZE])
 {
 	struct OlmPkSigning *signing;
-	enum err code = signing_open(crypto, which, &signing, out);
+	enum err err = signing_open(crypto, which, &signing, out);
 
 	ol_signing_free(signing);
-	if (code == ERR_NOT_FOUND) {
+	if (err == ERR_NOT_FOUND) {
 		out[0] = '\0';
 		return OK;
 	}
-	return code;
+	return err;
 }
 
 /* A public key as an object to upload, without signatures. */
 static enum err key_object(struct crypto *crypto, enum identity_key which, json_t **out)
 {
 	char public_key[OL_KEY_SIZE];
-	enum err code = identity_public(crypto, which, public_key);
+	enum err err = identity_public(crypto, which, public_key);
 	AUTO_TEXT key_id = x_asprintf("ed25519:%s", public_key);
 
 	*out = json_pack("{s:s, s:[s], s:{s:s}}", "user_id", crypto->user_id, "usage",
 	        usages[which], "keys", key_id, public_key);
-	return code;
+	return err;
 }
 
 enum err identity_adopt(
@@ -115,13 +115,13 @@ enum err identity_adopt(
 	AUTO_SECRET sealed = keep_seal(crypto, SEAL_PURPOSE, seeds, IDENTITY_SEEDS_LEN);
 	AUTO_JSON row = json_pack("{s:s, s:b}", "seeds", sealed, "uploaded", on_server);
 	char master[OL_KEY_SIZE];
-	enum err code = row_put(crypto, row);
+	enum err err = row_put(crypto, row);
 
-	if (code == OK)
-		code = identity_public(crypto, IDENTITY_MASTER, master);
-	if (code == OK)
-		code = devices_pin(crypto, crypto->user_id, master);
-	return code == OK ? account_renew_device_keys(crypto) : code;
+	if (err == OK)
+		err = identity_public(crypto, IDENTITY_MASTER, master);
+	if (err == OK)
+		err = devices_pin(crypto, crypto->user_id, master);
+	return err == OK ? account_renew_device_keys(crypto) : err;
 }
 
 enum err crypto_bootstrap(struct crypto *crypto, int64_t now_ms, struct fault *fault)
@@ -129,10 +129,10 @@ enum err crypto_bootstrap(struct crypto *crypto, int64_t now_ms, struct fault *f
 	uint8_t seeds[IDENTITY_SEEDS_LEN];
 	struct crypto_status status;
 	enum crypto_identity identity;
-	enum err code = crypto_status(crypto, &status);
+	enum err err = crypto_status(crypto, &status);
 
-	if (code != OK)
-		return fault_set(fault, code, "%s", err_text(code));
+	if (err != OK)
+		return fault_set(fault, err, "%s", err_text(err));
 	identity = status.identity;
 	crypto_status_finish(&status);
 	if (identity == CRYPTO_IDENTITY_UNKNOWN) {
@@ -142,10 +142,10 @@ enum err crypto_bootstrap(struct crypto *crypto, int64_t now_ms, struct fault *f
 	if (identity != CRYPTO_IDENTITY_NONE)
 		return fault_set(fault, ERR_EXISTS, "the account has cross-signing keys");
 	prim_random(seeds, sizeof(seeds));
-	code = identity_adopt(crypto, seeds, false);
+	err = identity_adopt(crypto, seeds, false);
 	explicit_bzero(seeds, sizeof(seeds));
-	return code == OK ? identity_step(crypto, now_ms)
-	                  : fault_set(fault, code, "%s", err_text(code));
+	return err == OK ? identity_step(crypto, now_ms)
+	                 : fault_set(fault, err, "%s", err_text(err));
 }
 
 static enum err upload_keys(struct crypto *crypto)
@@ -153,21 +153,21 @@ static enum err upload_keys(struct crypto *crypto)
 	static const char *const names[IDENTITY_KEYS] = {
 	        "master_key", "self_signing_key", "user_signing_key"};
 	AUTO_JSON body = json_object();
-	enum err code = OK;
+	enum err err = OK;
 
-	for (int i = 0; code == OK && i < IDENTITY_KEYS; i++) {
+	for (int i = 0; err == OK && i < IDENTITY_KEYS; i++) {
 		json_t *object = NULL;
 
-		code = key_object(crypto, (enum identity_key)i, &object);
-		if (code == OK && i != IDENTITY_MASTER)
-			code = sign(crypto, IDENTITY_MASTER, object);
+		err = key_object(crypto, (enum identity_key)i, &object);
+		if (err == OK && i != IDENTITY_MASTER)
+			err = sign(crypto, IDENTITY_MASTER, object);
 		json_object_set_new(body, names[i], object);
 	}
-	if (code == OK) {
-		code = request_add(crypto, CRYPTO_SIGNING_UPLOAD, json_incref(body), NULL, "POST",
+	if (err == OK) {
+		err = request_add(crypto, CRYPTO_SIGNING_UPLOAD, json_incref(body), NULL, "POST",
 		        "/v3/keys/device_signing/upload");
 	}
-	return code;
+	return err;
 }
 
 static enum err upload_signatures(struct crypto *crypto)
@@ -175,16 +175,16 @@ static enum err upload_signatures(struct crypto *crypto)
 	AUTO_JSON device = NULL;
 	AUTO_JSON master = NULL;
 	char public_key[OL_KEY_SIZE];
-	enum err code = account_device_keys(crypto, &device);
+	enum err err = account_device_keys(crypto, &device);
 
-	if (code == OK)
-		code = key_object(crypto, IDENTITY_MASTER, &master);
-	if (code == OK)
-		code = account_sign(crypto, master);
-	if (code == OK)
-		code = identity_public(crypto, IDENTITY_MASTER, public_key);
-	if (code != OK)
-		return code;
+	if (err == OK)
+		err = key_object(crypto, IDENTITY_MASTER, &master);
+	if (err == OK)
+		err = account_sign(crypto, master);
+	if (err == OK)
+		err = identity_public(crypto, IDENTITY_MASTER, public_key);
+	if (err != OK)
+		return err;
 	return request_add(crypto, CRYPTO_SIGNATURES_UPLOAD,
 	        json_pack("{s:{s:O, s:O}}", crypto->user_id, crypto->device_id, device, public_key,
 	                master),
@@ -195,13 +195,13 @@ enum err identity_sign_user(struct crypto *crypto, const char *user_id, const js
 {
 	AUTO_JSON copy = json_deep_copy(master);
 	const char *public_key = devices_only_key(master);
-	enum err code;
+	enum err err;
 
 	json_object_del(copy, "signatures");
 	json_object_del(copy, "unsigned");
-	code = sign(crypto, IDENTITY_USER, copy);
-	if (code != OK)
-		return code;
+	err = sign(crypto, IDENTITY_USER, copy);
+	if (err != OK)
+		return err;
 	return request_add(crypto, CRYPTO_SIGNATURES_UPLOAD,
 	        json_pack("{s:{s:O}}", user_id, public_key, copy),
 	        json_pack("{s:s}", "user", user_id), "POST", "/v3/keys/signatures/upload");
@@ -211,21 +211,21 @@ enum err identity_step(struct crypto *crypto, int64_t now_ms)
 {
 	AUTO_JSON row = NULL;
 	bool uploaded = false, waits;
-	enum err code = row_get(crypto, &row);
+	enum err err = row_get(crypto, &row);
 
-	if (code == ERR_NOT_FOUND)
+	if (err == ERR_NOT_FOUND)
 		return OK;
-	if (code == OK)
-		code = account_is_uploaded(crypto, &uploaded);
-	if (code != OK || !uploaded || now_ms < js_int(row, "retry_ms"))
-		return code;
+	if (err == OK)
+		err = account_is_uploaded(crypto, &uploaded);
+	if (err != OK || !uploaded || now_ms < js_int(row, "retry_ms"))
+		return err;
 	if (!json_is_true(json_object_get(row, "uploaded"))) {
-		code = request_waits(crypto, CRYPTO_SIGNING_UPLOAD, NULL, &waits);
-		return code == OK && !waits ? upload_keys(crypto) : code;
+		err = request_waits(crypto, CRYPTO_SIGNING_UPLOAD, NULL, &waits);
+		return err == OK && !waits ? upload_keys(crypto) : err;
 	}
 	if (!json_is_true(json_object_get(row, "signed"))) {
-		code = request_waits(crypto, CRYPTO_SIGNATURES_UPLOAD, "device", &waits);
-		return code == OK && !waits ? upload_signatures(crypto) : code;
+		err = request_waits(crypto, CRYPTO_SIGNATURES_UPLOAD, "device", &waits);
+		return err == OK && !waits ? upload_signatures(crypto) : err;
 	}
 	return OK;
 }
@@ -234,16 +234,16 @@ enum err identity_step(struct crypto *crypto, int64_t now_ms)
 static enum err row_mark(struct crypto *crypto, const char *flag, bool value, int64_t retry_ms)
 {
 	AUTO_JSON row = NULL;
-	enum err code = row_get(crypto, &row);
+	enum err err = row_get(crypto, &row);
 
-	if (code == ERR_NOT_FOUND)
+	if (err == ERR_NOT_FOUND)
 		return OK;
-	if (code == OK) {
+	if (err == OK) {
 		json_object_set_new(row, flag, json_boolean(value));
 		json_object_set_new(row, "retry_ms", json_integer(retry_ms));
-		code = row_put(crypto, row);
+		err = row_put(crypto, row);
 	}
-	return code;
+	return err;
 }
 
 enum err identity_uploaded(struct crypto *crypto)
@@ -261,9 +261,9 @@ static const char *failure_text(const json_t *failures)
 	{
 		const char *text = json_is_object(value) ? failure_text(value) : NULL;
 
-		if (text == NULL && strcmp(key, "error") == 0)
+		if (!text && strcmp(key, "error") == 0)
 			text = json_string_value(value);
-		if (text != NULL)
+		if (text)
 			return text;
 	}
 	return NULL;
@@ -275,39 +275,39 @@ enum err identity_signed(
 	const json_t *failures = js_obj(body, "failures");
 	const char *user = js_str(context, "user") ? js_str(context, "user") : crypto->user_id;
 	bool failed = json_object_size(failures) > 0;
-	enum err code = OK;
+	enum err err = OK;
 
 	if (failed) {
 		const char *text = failure_text(failures);
 
-		code = notice_add(crypto, "signatures/upload",
+		err = notice_add(crypto, "signatures/upload",
 		        "the homeserver refuses the signature of %s: %s", user,
-		        text != NULL ? text : "no reason given");
+		        text ? text : "no reason given");
 	}
 	/* With a failure, whatever it names, only the keys that are shown tell: identity_seen(). */
-	if (code == OK && js_str(context, "user") == NULL) {
+	if (err == OK && !js_str(context, "user")) {
 		/* it counts once it is seen in the list of our devices, which is asked for now */
-		code = row_mark(
+		err = row_mark(
 		        crypto, "signed", false, now_ms + (failed ? RETRY_MS : CLOCK_MINUTE_MS));
 	}
-	return code == OK ? devices_mark_dirty(crypto, user) : code;
+	return err == OK ? devices_mark_dirty(crypto, user) : err;
 }
 
 enum err identity_refused(struct crypto *crypto, int64_t now_ms, const char *reason)
 {
-	enum err code = notice_add(crypto, "identity",
+	enum err err = notice_add(crypto, "identity",
 	        "the homeserver refuses our cross-signing keys or signatures: %s", reason);
 
-	return code == OK ? row_mark(crypto, "refused", true, now_ms + RETRY_MS) : code;
+	return err == OK ? row_mark(crypto, "refused", true, now_ms + RETRY_MS) : err;
 }
 
 enum err identity_seen(struct crypto *crypto, int64_t now_ms, bool device_signed)
 {
 	AUTO_JSON row = NULL;
-	enum err code = row_get(crypto, &row);
+	enum err err = row_get(crypto, &row);
 
-	if (code != OK || device_signed == json_is_true(json_object_get(row, "signed")))
-		return code == ERR_NOT_FOUND ? OK : code;
+	if (err != OK || device_signed == json_is_true(json_object_get(row, "signed")))
+		return err == ERR_NOT_FOUND ? OK : err;
 	if (device_signed) {
 		return json_is_true(json_object_get(row, "uploaded"))
 		               ? row_mark(crypto, "signed", true, 0)
@@ -346,33 +346,33 @@ enum err crypto_status(struct crypto *crypto, struct crypto_status *out)
 	struct crypto_item *items = NULL;
 	const char *theirs;
 	size_t len = 0;
-	enum err code;
+	enum err err;
 
 	memset(out, 0, sizeof(*out));
-	code = account_is_uploaded(crypto, &out->uploaded);
-	if (code == OK)
-		code = keep_get_or_new(crypto, "user", crypto->user_id, &mine);
-	if (code == OK)
-		code = keep_get_or_new(crypto, "machine", "identity", &row);
-	if (code == OK)
-		code = identity_public(crypto, IDENTITY_MASTER, master);
-	if (code == OK)
-		code = keep_list(crypto, "notice", "", &items, &len);
-	if (code == OK)
-		code = devices_verified(crypto, &out->verified);
-	if (code != OK) {
+	err = account_is_uploaded(crypto, &out->uploaded);
+	if (err == OK)
+		err = keep_get_or_new(crypto, "user", crypto->user_id, &mine);
+	if (err == OK)
+		err = keep_get_or_new(crypto, "machine", "identity", &row);
+	if (err == OK)
+		err = identity_public(crypto, IDENTITY_MASTER, master);
+	if (err == OK)
+		err = keep_list(crypto, "notice", "", &items, &len);
+	if (err == OK)
+		err = devices_verified(crypto, &out->verified);
+	if (err != OK) {
 		crypto_items_free(items, len);
 		crypto_status_finish(out);
-		return code;
+		return err;
 	}
 	theirs = devices_only_key(js_obj(mine, "master"));
 	if (!json_is_true(json_object_get(mine, "queried"))) {
 		out->identity = CRYPTO_IDENTITY_UNKNOWN;
 	} else if (master[0] == '\0') {
-		out->identity = js_str(mine, "changed") != NULL ? CRYPTO_IDENTITY_CHANGED
-		                : theirs != NULL                ? CRYPTO_IDENTITY_FOREIGN
-		                                                : CRYPTO_IDENTITY_NONE;
-	} else if (js_str(mine, "changed") != NULL) {
+		out->identity = js_str(mine, "changed") ? CRYPTO_IDENTITY_CHANGED
+		                : theirs                ? CRYPTO_IDENTITY_FOREIGN
+		                                        : CRYPTO_IDENTITY_NONE;
+	} else if (js_str(mine, "changed")) {
 		out->identity = CRYPTO_IDENTITY_CHANGED;
 	} else {
 		out->identity = json_is_true(json_object_get(row, "uploaded")) &&

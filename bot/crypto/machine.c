@@ -47,17 +47,17 @@ char *js_dump(const json_t *value)
 {
 	char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
 
-	return text != NULL ? text : x_strdup("null");
+	return text ? text : x_strdup("null");
 }
 
 enum err keep_get(struct crypto *crypto, const char *kind, const char *key, json_t **out)
 {
 	AUTO_SECRET text = NULL;
-	enum err code = crypto->store.get(crypto->store.arg, kind, key, &text);
+	enum err err = crypto->store.get(crypto->store.arg, kind, key, &text);
 
 	*out = NULL;
-	if (code != OK)
-		return code;
+	if (err != OK)
+		return err;
 	*out = json_loads(text, 0, NULL);
 	if (!json_is_object(*out)) {
 		json_decref(*out);
@@ -69,13 +69,13 @@ enum err keep_get(struct crypto *crypto, const char *kind, const char *key, json
 
 enum err keep_get_or_new(struct crypto *crypto, const char *kind, const char *key, json_t **out)
 {
-	enum err code = keep_get(crypto, kind, key, out);
+	enum err err = keep_get(crypto, kind, key, out);
 
-	if (code == ERR_NOT_FOUND) {
+	if (err == ERR_NOT_FOUND) {
 		*out = json_object();
-		code = OK;
+		err = OK;
 	}
-	return code;
+	return err;
 }
 
 enum err keep_put(struct crypto *crypto, const char *kind, const char *key, const json_t *value)
@@ -136,8 +136,8 @@ bool keep_unseal(
         const struct crypto *crypto, const char *purpose, const char *text, void *out, size_t len)
 {
 	uint8_t keys[64], mac[PRIM_HASH], box[SEAL_IV + SEAL_MAX + PRIM_HASH];
-	bool good = text != NULL && len <= SEAL_MAX &&
-	            prim_unbase64_to(text, box, SEAL_IV + len + PRIM_HASH);
+	bool good =
+	        text && len <= SEAL_MAX && prim_unbase64_to(text, box, SEAL_IV + len + PRIM_HASH);
 
 	if (good) {
 		seal_keys(crypto, purpose, keys);
@@ -156,7 +156,7 @@ static enum err notice_number(struct crypto *crypto, int64_t *number)
 	struct crypto_item *items;
 	size_t len, oldest = 0;
 	int64_t least = INT64_MAX, most = 0;
-	enum err code = keep_list(crypto, "notice", "", &items, &len);
+	enum err err = keep_list(crypto, "notice", "", &items, &len);
 
 	for (size_t i = 0; i < len; i++) {
 		AUTO_JSON row = json_loads(items[i].value, 0, NULL);
@@ -166,11 +166,11 @@ static enum err notice_number(struct crypto *crypto, int64_t *number)
 		oldest = n < least ? i : oldest;
 		least = n < least ? n : least;
 	}
-	if (code == OK && len >= NOTICES_MAX)
-		code = keep_remove(crypto, "notice", items[oldest].key);
+	if (err == OK && len >= NOTICES_MAX)
+		err = keep_remove(crypto, "notice", items[oldest].key);
 	crypto_items_free(items, len);
 	*number = most + 1;
-	return code;
+	return err;
 }
 
 enum err notice_remove(struct crypto *crypto, const char *what)
@@ -184,19 +184,19 @@ enum err notice_add(struct crypto *crypto, const char *what, const char *format,
 	char text[512];
 	int64_t number;
 	va_list args;
-	enum err code = keep_get(crypto, "notice", what, &row);
+	enum err err = keep_get(crypto, "notice", what, &row);
 
-	if (code != ERR_NOT_FOUND)
-		return code;
+	if (err != ERR_NOT_FOUND)
+		return err;
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	log_warning("crypto", "%s", text);
-	code = notice_number(crypto, &number);
-	if (code != OK)
-		return code;
+	err = notice_number(crypto, &number);
+	if (err != OK)
+		return err;
 	row = json_pack("{s:s, s:I}", "text", text, "n", (json_int_t)number);
-	if (row == NULL) { /* cut inside a character */
+	if (!row) { /* cut inside a character */
 		row = json_pack(
 		        "{s:s, s:I}", "text", "a notice that is not text", "n", (json_int_t)number);
 	}
@@ -206,20 +206,20 @@ enum err notice_add(struct crypto *crypto, const char *what, const char *format,
 enum err epoch_get(struct crypto *crypto, int64_t *epoch)
 {
 	AUTO_JSON row = NULL;
-	enum err code = keep_get_or_new(crypto, "machine", "epoch", &row);
+	enum err err = keep_get_or_new(crypto, "machine", "epoch", &row);
 
 	*epoch = js_int(row, "n");
-	return code;
+	return err;
 }
 
 enum err epoch_bump(struct crypto *crypto)
 {
 	AUTO_JSON row = NULL;
 	int64_t epoch;
-	enum err code = epoch_get(crypto, &epoch);
+	enum err err = epoch_get(crypto, &epoch);
 
-	if (code != OK)
-		return code;
+	if (err != OK)
+		return err;
 	row = json_pack("{s:I}", "n", (json_int_t)epoch + 1);
 	return keep_put(crypto, "machine", "epoch", row);
 }
@@ -229,34 +229,33 @@ static enum err open_account(struct crypto *crypto, int64_t now_ms, struct fault
 {
 	AUTO_JSON self = NULL;
 	struct OlmAccount *account = NULL;
-	enum err code = keep_get(crypto, "machine", "self", &self);
+	enum err err = keep_get(crypto, "machine", "self", &self);
 
-	if (code == ERR_NOT_FOUND) {
-		code = account_create(crypto, now_ms);
-		if (code == OK)
-			code = devices_track(crypto, crypto->user_id);
-		if (code == OK)
-			code = devices_mark_dirty(crypto, crypto->user_id);
-		if (code == OK) /* an earlier device's cross-signing keys sign this one */
-			code = account_renew_device_keys(crypto);
-		return code != OK ? fault_set(fault, code, "cannot store a new account") : OK;
+	if (err == ERR_NOT_FOUND) {
+		err = account_create(crypto, now_ms);
+		if (err == OK)
+			err = devices_track(crypto, crypto->user_id);
+		if (err == OK)
+			err = devices_mark_dirty(crypto, crypto->user_id);
+		if (err == OK) /* an earlier device's cross-signing keys sign this one */
+			err = account_renew_device_keys(crypto);
+		return err != OK ? fault_set(fault, err, "cannot store a new account") : OK;
 	}
-	if (code != OK)
-		return fault_set(fault, code, "cannot read the account");
-	if (js_str(self, "user") == NULL || strcmp(js_str(self, "user"), crypto->user_id) != 0 ||
-	        js_str(self, "device") == NULL ||
-	        strcmp(js_str(self, "device"), crypto->device_id) != 0) {
+	if (err != OK)
+		return fault_set(fault, err, "cannot read the account");
+	if (!js_str(self, "user") || strcmp(js_str(self, "user"), crypto->user_id) != 0 ||
+	        !js_str(self, "device") || strcmp(js_str(self, "device"), crypto->device_id) != 0) {
 		return fault_set(fault, ERR_CONFIG,
 		        "the stored encryption keys are those of %s's device %s, the token is "
 		        "device %s of %s: use a token of the stored device, or a new database",
 		        js_str(self, "user"), js_str(self, "device"), crypto->device_id,
 		        crypto->user_id);
 	}
-	code = account_load(crypto, &account);
-	if (code != OK) {
-		return fault_set(fault, code, "the stored encryption keys do not open: %s",
-		        code == ERR_CORRUPT ? "is the pickle key the one they were stored with?"
-		                            : err_text(code));
+	err = account_load(crypto, &account);
+	if (err != OK) {
+		return fault_set(fault, err, "the stored encryption keys do not open: %s",
+		        err == ERR_CORRUPT ? "is the pickle key the one they were stored with?"
+		                           : err_text(err));
 	}
 	ol_account_keys(account, crypto->curve25519, crypto->ed25519);
 	ol_account_free(account);
@@ -268,7 +267,7 @@ enum err crypto_open(struct crypto **out, const struct crypto_store *store,
 {
 	struct crypto *crypto = x_calloc(1, sizeof(*crypto));
 	uint8_t run[8];
-	enum err code;
+	enum err err;
 
 	TAILQ_INIT(&crypto->verifications);
 	crypto->store = *store;
@@ -279,25 +278,25 @@ enum err crypto_open(struct crypto **out, const struct crypto_store *store,
 	prim_random(run, sizeof(run));
 	for (size_t i = 0; i < sizeof(run); i++)
 		snprintf(crypto->run + 2 * i, 3, "%02x", run[i]);
-	code = open_account(crypto, now_ms, fault);
-	if (code != OK) {
+	err = open_account(crypto, now_ms, fault);
+	if (err != OK) {
 		crypto_close(crypto);
 		crypto = NULL;
 	}
 	*out = crypto;
-	return code;
+	return err;
 }
 
 static enum err remove_all(const struct crypto_store *store, const char *kind)
 {
 	struct crypto_item *items = NULL;
 	size_t len = 0;
-	enum err code = store->list(store->arg, kind, "", &items, &len);
+	enum err err = store->list(store->arg, kind, "", &items, &len);
 
-	for (size_t i = 0; code == OK && i < len; i++)
-		code = store->remove(store->arg, kind, items[i].key);
+	for (size_t i = 0; err == OK && i < len; i++)
+		err = store->remove(store->arg, kind, items[i].key);
 	crypto_items_free(items, len);
-	return code;
+	return err;
 }
 
 enum err crypto_forget_device(
@@ -308,16 +307,16 @@ enum err crypto_forget_device(
 	static const char *const own[] = {"account", "self", "keys", "device_keys"};
 	struct crypto crypto = {.store = *store};
 	AUTO_JSON identity = NULL;
-	enum err code = OK;
+	enum err err = OK;
 
-	for (size_t i = 0; code == OK && i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		code = remove_all(store, kinds[i]);
-	for (size_t i = 0; code == OK && i < sizeof(own) / sizeof(own[0]); i++)
-		code = store->remove(store->arg, "machine", own[i]);
-	if (code == OK)
-		code = keep_get(&crypto, "machine", "identity", &identity);
-	if (code != OK)
-		return code == ERR_NOT_FOUND ? OK : code;
+	for (size_t i = 0; err == OK && i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		err = remove_all(store, kinds[i]);
+	for (size_t i = 0; err == OK && i < sizeof(own) / sizeof(own[0]); i++)
+		err = store->remove(store->arg, "machine", own[i]);
+	if (err == OK)
+		err = keep_get(&crypto, "machine", "identity", &identity);
+	if (err != OK)
+		return err == ERR_NOT_FOUND ? OK : err;
 	json_object_set_new(identity, "signed", json_false());
 	json_object_del(identity, "retry_ms");
 	return keep_put(&crypto, "machine", "identity", identity);
@@ -325,7 +324,7 @@ enum err crypto_forget_device(
 
 void crypto_close(struct crypto *crypto)
 {
-	if (crypto == NULL)
+	if (!crypto)
 		return;
 	verify_finish(crypto);
 	free(crypto->user_id);

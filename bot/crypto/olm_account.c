@@ -54,7 +54,7 @@ char *ol_account_save(struct OlmAccount *account, const struct ol_pickle_key *ke
 
 void ol_account_free(struct OlmAccount *account)
 {
-	if (account != NULL) {
+	if (account) {
 		olm_clear_account(account);
 		free(account);
 	}
@@ -103,7 +103,7 @@ static json_t *inner_keys(char *text)
 	json_t *inner = json_incref(json_object_get(keys, "curve25519"));
 
 	json_decref(keys);
-	return inner != NULL ? inner : json_object();
+	return inner ? inner : json_object();
 }
 
 json_t *ol_account_one_time_keys(struct OlmAccount *account)

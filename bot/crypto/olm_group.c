@@ -58,7 +58,7 @@ char *ol_outbound_save(struct OlmOutboundGroupSession *session, const struct ol_
 
 void ol_outbound_free(struct OlmOutboundGroupSession *session)
 {
-	if (session != NULL) {
+	if (session) {
 		olm_clear_outbound_group_session(session);
 		free(session);
 	}
@@ -100,13 +100,13 @@ static OlmInboundGroupSession *inbound_new(void)
 
 /* Hands the session out, or frees it when libolm failed on what came from outside. */
 static enum err inbound_out(struct OlmInboundGroupSession **out, OlmInboundGroupSession *session,
-        size_t result, enum err code)
+        size_t result, enum err err)
 {
 	*out = session;
 	if (result == olm_error()) {
 		ol_inbound_free(session);
 		*out = NULL;
-		return code;
+		return err;
 	}
 	return OK;
 }
@@ -177,7 +177,7 @@ char *ol_inbound_save(struct OlmInboundGroupSession *session, const struct ol_pi
 
 void ol_inbound_free(struct OlmInboundGroupSession *session)
 {
-	if (session != NULL) {
+	if (session) {
 		olm_clear_inbound_group_session(session);
 		free(session);
 	}

@@ -26,7 +26,7 @@ struct OlmSAS *ol_sas_create(char public_key[OL_KEY_SIZE])
 
 void ol_sas_free(struct OlmSAS *sas)
 {
-	if (sas != NULL) {
+	if (sas) {
 		olm_clear_sas(sas);
 		free(sas);
 	}

@@ -15,13 +15,13 @@ static OlmSession *session_new(void)
 
 /* Hands the session out, or frees it when libolm failed on what came from outside. */
 static enum err session_out(
-        struct OlmSession **out, OlmSession *session, size_t result, enum err code)
+        struct OlmSession **out, OlmSession *session, size_t result, enum err err)
 {
 	*out = session;
 	if (result == olm_error()) {
 		ol_session_free(session);
 		*out = NULL;
-		return code;
+		return err;
 	}
 	return OK;
 }
@@ -93,7 +93,7 @@ char *ol_session_save(struct OlmSession *session, const struct ol_pickle_key *ke
 
 void ol_session_free(struct OlmSession *session)
 {
-	if (session != NULL) {
+	if (session) {
 		olm_clear_session(session);
 		free(session);
 	}

@@ -38,7 +38,7 @@ bool olm_util_is_key(const char *text)
 {
 	uint8_t bytes[32];
 
-	return text != NULL && strlen(text) == OL_KEY_SIZE - 1 &&
+	return text && strlen(text) == OL_KEY_SIZE - 1 &&
 	       prim_unbase64_to(text, bytes, sizeof(bytes));
 }
 
@@ -61,8 +61,7 @@ bool ol_verify(const char *public_key, const char *text, const char *signature)
 
 	bytes = prim_unbase64(signature, &sig_len);
 	free(bytes);
-	if (bytes == NULL || sig_len != 64 || strlen(signature) != 86 ||
-	        !olm_util_is_key(public_key))
+	if (!bytes || sig_len != 64 || strlen(signature) != 86 || !olm_util_is_key(public_key))
 		return false;
 	utility = olm_utility(x_calloc(1, olm_utility_size()));
 	sig = olm_util_copy(signature, &sig_len);
@@ -90,7 +89,7 @@ struct OlmPkSigning *ol_signing_create(
 
 void ol_signing_free(struct OlmPkSigning *signing)
 {
-	if (signing != NULL) {
+	if (signing) {
 		olm_clear_pk_signing(signing);
 		free(signing);
 	}

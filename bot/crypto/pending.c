@@ -23,10 +23,10 @@
 static enum err next_id(struct crypto *crypto, int64_t *id)
 {
 	AUTO_JSON row = NULL;
-	enum err code = keep_get_or_new(crypto, "machine", "next_request", &row);
+	enum err err = keep_get_or_new(crypto, "machine", "next_request", &row);
 
-	if (code != OK)
-		return code;
+	if (err != OK)
+		return err;
 	*id = js_int(row, "n") + 1;
 	json_object_set_new(row, "n", json_integer(*id));
 	return keep_put(crypto, "machine", "next_request", row);
@@ -40,14 +40,14 @@ static enum err add(struct crypto *crypto, enum crypto_request_kind kind, json_t
 	AUTO_JSON owned = row;
 	char key[24];
 	int64_t id = 0;
-	enum err code = next_id(crypto, &id);
+	enum err err = next_id(crypto, &id);
 
 	json_object_set_new(row, "kind", json_integer(kind));
 	json_object_set_new(row, "body", json_string(text));
-	json_object_set_new(row, "context", context != NULL ? context : json_object());
+	json_object_set_new(row, "context", context ? context : json_object());
 	json_decref(body);
-	if (code != OK)
-		return code;
+	if (err != OK)
+		return err;
 	snprintf(key, sizeof(key), ID_FORMAT, id);
 	return keep_put(crypto, "request", key, row);
 }
@@ -99,18 +99,17 @@ enum err request_waits(
 {
 	struct crypto_item *items;
 	size_t len;
-	enum err code = keep_list(crypto, "request", "", &items, &len);
+	enum err err = keep_list(crypto, "request", "", &items, &len);
 
 	*waits = false;
-	for (size_t i = 0; code == OK && !*waits && i < len; i++) {
+	for (size_t i = 0; err == OK && !*waits && i < len; i++) {
 		AUTO_JSON row = json_loads(items[i].value, 0, NULL);
 
-		*waits =
-		        js_int(row, "kind") == (int64_t)kind &&
-		        (member == NULL || json_object_get(js_obj(row, "context"), member) != NULL);
+		*waits = js_int(row, "kind") == (int64_t)kind &&
+		         (!member || json_object_get(js_obj(row, "context"), member));
 	}
 	crypto_items_free(items, len);
-	return code;
+	return err;
 }
 
 static void fill(struct crypto_request *request, const struct crypto_item *item)
@@ -130,22 +129,22 @@ enum err crypto_requests(
         struct crypto *crypto, int64_t now_ms, struct crypto_request **out, size_t *len)
 {
 	struct crypto_item *items = NULL;
-	enum err code;
+	enum err err;
 
 	*out = NULL;
 	*len = 0;
-	code = devices_query(crypto, now_ms);
-	if (code == OK)
-		code = verify_step(crypto, now_ms);
-	if (code == OK)
-		code = identity_step(crypto, now_ms);
-	if (code == OK)
-		code = claim_wedged(crypto, now_ms);
-	if (code == OK)
-		code = keep_list(crypto, "request", "", &items, len);
-	if (code != OK) {
+	err = devices_query(crypto, now_ms);
+	if (err == OK)
+		err = verify_step(crypto, now_ms);
+	if (err == OK)
+		err = identity_step(crypto, now_ms);
+	if (err == OK)
+		err = claim_wedged(crypto, now_ms);
+	if (err == OK)
+		err = keep_list(crypto, "request", "", &items, len);
+	if (err != OK) {
 		*len = 0;
-		return code;
+		return err;
 	}
 	*out = x_calloc(*len + 1, sizeof(**out));
 	for (size_t i = 0; i < *len; i++)
@@ -225,30 +224,30 @@ enum err crypto_answer(
 {
 	AUTO_JSON row = NULL;
 	char key[24];
-	enum err code;
+	enum err err;
 
 	snprintf(key, sizeof(key), ID_FORMAT, id);
-	code = keep_get(crypto, "request", key, &row);
-	if (code == ERR_NOT_FOUND)
+	err = keep_get(crypto, "request", key, &row);
+	if (err == ERR_NOT_FOUND)
 		return OK;
-	if (code == OK && !json_is_object(body))
-		code = fault_set(fault, ERR_PROTO, "the answer is not an object");
-	if (code == OK)
-		code = take_answer(crypto, now_ms, row, body, fault);
-	return code == OK ? keep_remove(crypto, "request", key) : code;
+	if (err == OK && !json_is_object(body))
+		err = fault_set(fault, ERR_PROTO, "the answer is not an object");
+	if (err == OK)
+		err = take_answer(crypto, now_ms, row, body, fault);
+	return err == OK ? keep_remove(crypto, "request", key) : err;
 }
 
 enum err crypto_refused(struct crypto *crypto, int64_t now_ms, int64_t id, const char *reason)
 {
 	AUTO_JSON row = NULL;
 	char key[24];
-	enum err code;
+	enum err err;
 
 	snprintf(key, sizeof(key), ID_FORMAT, id);
-	code = keep_get(crypto, "request", key, &row);
-	if (code == ERR_NOT_FOUND)
+	err = keep_get(crypto, "request", key, &row);
+	if (err == ERR_NOT_FOUND)
 		return OK;
-	if (code == OK)
-		code = take_refusal(crypto, now_ms, row, reason);
-	return code == OK ? keep_remove(crypto, "request", key) : code;
+	if (err == OK)
+		err = take_refusal(crypto, now_ms, row, reason);
+	return err == OK ? keep_remove(crypto, "request", key) : err;
 }

@@ -49,8 +49,7 @@ void prim_sha256(const void *data, size_t len, uint8_t out[PRIM_HASH])
 void prim_hmac(
         const void *key, size_t key_len, const void *data, size_t len, uint8_t out[PRIM_HASH])
 {
-	must(key_len <= INT_MAX &&
-	                HMAC(EVP_sha256(), key, (int)key_len, data, len, out, NULL) != NULL,
+	must(key_len <= INT_MAX && HMAC(EVP_sha256(), key, (int)key_len, data, len, out, NULL),
 	        "HMAC");
 }
 
@@ -96,7 +95,7 @@ void prim_aes_ctr(
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	int done = 0;
 
-	must(ctx != NULL && len <= INT_MAX &&
+	must(ctx && len <= INT_MAX &&
 	                EVP_EncryptInit_ex(ctx, EVP_aes_256_ctr(), NULL, key, iv) == 1 &&
 	                EVP_EncryptUpdate(ctx, out, &done, in, (int)len) == 1 &&
 	                (size_t)done == len,
@@ -127,7 +126,7 @@ static int base64_value(char c)
 	        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	const char *at = c == '\0' ? NULL : strchr(digits, c);
 
-	return at == NULL ? -1 : (int)(at - digits);
+	return !at ? -1 : (int)(at - digits);
 }
 
 uint8_t *prim_unbase64(const char *text, size_t *len)
@@ -163,7 +162,7 @@ bool prim_unbase64_to(const char *text, void *out, size_t len)
 {
 	size_t got = 0;
 	uint8_t *data = text ? prim_unbase64(text, &got) : NULL;
-	bool good = data != NULL && got == len;
+	bool good = data && got == len;
 
 	if (good)
 		memcpy(out, data, len);
@@ -221,7 +220,7 @@ bool prim_unbase58(const char *text, uint8_t *out, size_t size, size_t *len)
 
 		if (*text == ' ' || *text == '\t' || *text == '\n' || *text == '\r')
 			continue;
-		if (digit == NULL) {
+		if (!digit) {
 			good = false;
 			break;
 		}

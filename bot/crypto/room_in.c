@@ -16,15 +16,14 @@
 
 static bool is_id(const char *text)
 {
-	return text != NULL && text[0] != '\0' && strlen(text) <= ID_MAX &&
-	       strchr(text, KEY_SEPARATOR[0]) == NULL;
+	return text && text[0] != '\0' && strlen(text) <= ID_MAX && !strchr(text, KEY_SEPARATOR[0]);
 }
 
 static bool is(const json_t *object, const char *key, const char *value)
 {
 	const char *text = js_str(object, key);
 
-	return text != NULL && strcmp(text, value) == 0;
+	return text && strcmp(text, value) == 0;
 }
 
 /* ---- keys that come ---- */
@@ -59,13 +58,13 @@ static bool is_better(const json_t *row, struct OlmInboundGroupSession *session,
 static enum err cancel_ask(struct crypto *crypto, const char *key)
 {
 	AUTO_JSON row = NULL;
-	enum err code = keep_get(crypto, "ask", key, &row);
+	enum err err = keep_get(crypto, "ask", key, &row);
 
-	if (code != OK)
-		return code == ERR_NOT_FOUND ? OK : code;
-	code = keep_remove(crypto, "ask", key);
-	if (code != OK || js_str(row, "user") == NULL || js_str(row, "request") == NULL)
-		return code;
+	if (err != OK)
+		return err == ERR_NOT_FOUND ? OK : err;
+	err = keep_remove(crypto, "ask", key);
+	if (err != OK || !js_str(row, "user") || !js_str(row, "request"))
+		return err;
 	return request_to_device(crypto, "m.room_key_request",
 	        json_pack("{s:{s:{s:s, s:s, s:s}}}", js_str(row, "user"), "*", "action",
 	                "request_cancellation", "request_id", js_str(row, "request"),
@@ -81,18 +80,18 @@ static enum err take(struct crypto *crypto, int64_t now_ms, const char *room_id,
 	AUTO_TEXT asked = keep_key(room_id, session_id);
 	AUTO_TEXT key = keep_key(asked, owner->user_id);
 	AUTO_JSON row = NULL;
-	enum err code;
+	enum err err;
 
 	if (strcmp(id, session_id) != 0)
 		return OK;
-	code = keep_get(crypto, "inbound", key, &row);
-	if (code == OK && !is_better(row, session, owner, forwarded))
+	err = keep_get(crypto, "inbound", key, &row);
+	if (err == OK && !is_better(row, session, owner, forwarded))
 		return OK;
-	if (code != OK && code != ERR_NOT_FOUND)
-		return code;
+	if (err != OK && err != ERR_NOT_FOUND)
+		return err;
 	*taken = true;
-	code = put_session(crypto, now_ms, key, session, owner, forwarded, row);
-	return code == OK ? cancel_ask(crypto, asked) : code;
+	err = put_session(crypto, now_ms, key, session, owner, forwarded, row);
+	return err == OK ? cancel_ask(crypto, asked) : err;
 }
 
 char *room_in_withheld(const char *user_id)
@@ -106,16 +105,16 @@ static enum err is_too_much(struct crypto *crypto, const struct olm_peer *peer, 
 	AUTO_JSON user = NULL;
 	AUTO_JSON state = NULL;
 	int64_t count;
-	enum err code = devices_row(crypto, peer->user_id, &user);
+	enum err err = devices_row(crypto, peer->user_id, &user);
 
 	*too_much = false;
-	if (code != OK || !devices_is_stranger(user))
-		return code;
-	code = keep_get_or_new(crypto, "machine", "strangers", &state);
+	if (err != OK || !devices_is_stranger(user))
+		return err;
+	err = keep_get_or_new(crypto, "machine", "strangers", &state);
 	count = js_int(state, "n") + 1;
 	*too_much = count > STRANGERS_KEYS_MAX;
-	if (code != OK || *too_much)
-		return code;
+	if (err != OK || *too_much)
+		return err;
 	json_object_set_new(state, "n", json_integer(count));
 	return keep_put(crypto, "machine", "strangers", state);
 }
@@ -129,18 +128,18 @@ enum err room_in_take_key(struct crypto *crypto, int64_t now_ms, const struct ol
 	AUTO_TEXT withheld = room_in_withheld(peer->user_id);
 	struct OlmInboundGroupSession *session;
 	bool too_much = false;
-	enum err code = is_too_much(crypto, peer, &too_much);
+	enum err err = is_too_much(crypto, peer, &too_much);
 
-	if (code == OK && !too_much)
-		code = devices_track_guest(crypto, now_ms, peer->user_id);
-	if (code != OK || too_much)
-		return code;
+	if (err == OK && !too_much)
+		err = devices_track_guest(crypto, now_ms, peer->user_id);
+	if (err != OK || too_much)
+		return err;
 	if (!is(content, "algorithm", ALGORITHM_MEGOLM) || !is_id(room_id) || !is_id(session_id) ||
-	        text == NULL || ol_inbound_create(&session, text) != OK)
+	        !text || ol_inbound_create(&session, text) != OK)
 		return OK;
-	code = take(crypto, now_ms, room_id, session_id, session, peer, false, taken);
+	err = take(crypto, now_ms, room_id, session_id, session, peer, false, taken);
 	ol_inbound_free(session);
-	return code == OK ? notice_remove(crypto, withheld) : code;
+	return err == OK ? notice_remove(crypto, withheld) : err;
 }
 
 enum err room_in_take_forwarded(struct crypto *crypto, int64_t now_ms, const struct olm_peer *peer,
@@ -154,20 +153,20 @@ enum err room_in_take_forwarded(struct crypto *crypto, int64_t now_ms, const str
 	struct OlmInboundGroupSession *session;
 	AUTO_JSON asked = NULL;
 	AUTO_TEXT key = NULL;
-	enum err code;
+	enum err err;
 
 	if (!is(content, "algorithm", ALGORITHM_MEGOLM) || !is_id(room_id) || !is_id(session_id) ||
-	        !is_id(owner.curve25519) || !is_id(owner.ed25519) || text == NULL)
+	        !is_id(owner.curve25519) || !is_id(owner.ed25519) || !text)
 		return OK;
 	key = keep_key(room_id, session_id);
-	code = keep_get(crypto, "ask", key, &asked);
-	if (code != OK || !is(asked, "user", peer->user_id)) /* nobody asked this user */
-		return code == ERR_NOT_FOUND ? OK : code;
+	err = keep_get(crypto, "ask", key, &asked);
+	if (err != OK || !is(asked, "user", peer->user_id)) /* nobody asked this user */
+		return err == ERR_NOT_FOUND ? OK : err;
 	if (ol_inbound_import(&session, text) != OK)
 		return OK;
-	code = take(crypto, now_ms, room_id, session_id, session, &owner, true, taken);
+	err = take(crypto, now_ms, room_id, session_id, session, &owner, true, taken);
 	ol_inbound_free(session);
-	return code;
+	return err;
 }
 
 /* ---- asking ---- */
@@ -179,17 +178,17 @@ static enum err ask_for(struct crypto *crypto, int64_t now_ms, const char *key, 
 	AUTO_JSON body = NULL;
 	AUTO_TEXT request = NULL;
 	uint8_t bytes[12];
-	enum err code = keep_get(crypto, "ask", key, &row);
+	enum err err = keep_get(crypto, "ask", key, &row);
 
-	if (code != ERR_NOT_FOUND)
-		return code;
+	if (err != ERR_NOT_FOUND)
+		return err;
 	prim_random(bytes, sizeof(bytes));
 	request = prim_base64(bytes, sizeof(bytes), false);
 	row = json_pack(
 	        "{s:s, s:s, s:I}", "request", request, "user", sender, "at_ms", (json_int_t)now_ms);
-	code = keep_put(crypto, "ask", key, row);
-	if (code != OK)
-		return code;
+	err = keep_put(crypto, "ask", key, row);
+	if (err != OK)
+		return err;
 	body = json_pack("{s:s, s:s, s:s, s:O*}", "algorithm", ALGORITHM_MEGOLM, "room_id", room_id,
 	        "session_id", js_str(content, "session_id"), "sender_key",
 	        json_object_get(content, "sender_key"));
@@ -218,15 +217,15 @@ static enum err check_index(struct crypto *crypto, const char *session_id, const
 	AUTO_TEXT whose = keep_key(session_id, sender);
 	AUTO_TEXT key = keep_key(whose, number);
 	AUTO_JSON row = NULL;
-	enum err code = keep_get(crypto, "index", key, &row);
+	enum err err = keep_get(crypto, "index", key, &row);
 
-	if (code == ERR_NOT_FOUND) {
+	if (err == ERR_NOT_FOUND) {
 		row = json_pack("{s:s}", "event", event_id);
 		return keep_put(crypto, "index", key, row);
 	}
-	if (code == OK && !is(row, "event", event_id))
-		code = fault_set(fault, ERR_DENIED, "a message that was sent before, replayed");
-	return code;
+	if (err == OK && !is(row, "event", event_id))
+		err = fault_set(fault, ERR_DENIED, "a message that was sent before, replayed");
+	return err;
 }
 
 /* Who encrypted it: the device the key came from, if it is still in its owner's list. */
@@ -237,19 +236,19 @@ static enum err judge(struct crypto *crypto, int64_t now_ms, const json_t *sessi
 	const char *device_id = NULL;
 	const json_t *device;
 	bool wait = false;
-	enum err code = devices_track(crypto, sender);
+	enum err err = devices_track(crypto, sender);
 
-	if (code == OK)
-		code = devices_must_wait(crypto, now_ms, sender, &wait);
-	if (code == OK && wait)
+	if (err == OK)
+		err = devices_must_wait(crypto, now_ms, sender, &wait);
+	if (err == OK && wait)
 		return fault_set(fault, ERR_NOT_FOUND, "the sender's devices are being asked for");
-	if (code == OK)
-		code = devices_row(crypto, sender, &row);
-	if (code != OK)
-		return code;
+	if (err == OK)
+		err = devices_row(crypto, sender, &row);
+	if (err != OK)
+		return err;
 	device = devices_by_keys(
 	        row, js_str(session, "curve25519"), js_str(session, "ed25519"), &device_id);
-	if (device == NULL || js_str(session, "ed25519") == NULL) {
+	if (!device || !js_str(session, "ed25519")) {
 		out->sender = CRYPTO_SENDER_UNKNOWN;
 	} else {
 		out->device_id = x_strdup(device_id);
@@ -271,11 +270,11 @@ static enum err take_clear(const char *text, const char *room_id, const json_t *
 
 	if (!is(clear, "room_id", room_id))
 		return fault_set(fault, ERR_DENIED, "encrypted for another room");
-	if (type == NULL || !json_is_object(content))
+	if (!type || !json_is_object(content))
 		return fault_set(fault, ERR_INVALID, "no event inside");
 	out->type = x_strdup(type);
 	out->content = json_deep_copy(content);
-	if (relation != NULL) /* what stands outside counts, as clients do it */
+	if (relation) /* what stands outside counts, as clients do it */
 		json_object_set(out->content, "m.relates_to", relation);
 	else
 		json_object_del(out->content, "m.relates_to");
@@ -287,16 +286,15 @@ static enum err open_message(struct crypto *crypto, const char *key, const json_
 {
 	struct OlmInboundGroupSession *session = NULL;
 	const char *pickle = js_str(row, "pickle");
-	enum err code =
-	        pickle != NULL ? ol_inbound_load(&session, &crypto->key, pickle) : ERR_CORRUPT;
+	enum err err = pickle ? ol_inbound_load(&session, &crypto->key, pickle) : ERR_CORRUPT;
 
-	if (code != OK)
-		return code;
-	code = ol_inbound_decrypt(session, ciphertext, text, index);
+	if (err != OK)
+		return err;
+	err = ol_inbound_decrypt(session, ciphertext, text, index);
 	ol_inbound_free(session);
-	if (code == ERR_NOT_FOUND)
-		return fault_set(fault, code, "the key that is here does not reach back to it");
-	return code == OK ? OK : fault_set(fault, ERR_INVALID, "it does not decrypt");
+	if (err == ERR_NOT_FOUND)
+		return fault_set(fault, err, "the key that is here does not reach back to it");
+	return err == OK ? OK : fault_set(fault, ERR_INVALID, "it does not decrypt");
 }
 
 /* Whether somebody else gave the session's key. */
@@ -334,57 +332,57 @@ static enum err decrypt(struct crypto *crypto, int64_t now_ms, const char *room_
 	AUTO_TEXT asked = NULL;
 	AUTO_TEXT key = NULL;
 	uint32_t index;
-	enum err code;
+	enum err err;
 
 	memset(out, 0, sizeof(*out));
-	if (!is(content, "algorithm", ALGORITHM_MEGOLM) || !is_id(sender) || event_id == NULL ||
-	        !is_id(session_id) || !is_id(room_id) || ciphertext == NULL)
+	if (!is(content, "algorithm", ALGORITHM_MEGOLM) || !is_id(sender) || !event_id ||
+	        !is_id(session_id) || !is_id(room_id) || !ciphertext)
 		return fault_set(fault, ERR_INVALID, "not an encrypted event of this room");
 	asked = keep_key(room_id, session_id);
 	key = keep_key(asked, sender);
-	code = keep_get(crypto, "inbound", key, &row);
-	if (code == ERR_NOT_FOUND && is_anothers(crypto, asked))
+	err = keep_get(crypto, "inbound", key, &row);
+	if (err == ERR_NOT_FOUND && is_anothers(crypto, asked))
 		return fault_set(fault, ERR_DENIED, "its key belongs to another user");
-	if (code == ERR_NOT_FOUND) {
+	if (err == ERR_NOT_FOUND) {
 		if (ask)
-			code = ask_for(crypto, now_ms, asked, room_id, sender, content);
-		return code == OK || code == ERR_NOT_FOUND
+			err = ask_for(crypto, now_ms, asked, room_id, sender, content);
+		return err == OK || err == ERR_NOT_FOUND
 		               ? fault_set(fault, ERR_NOT_FOUND, "its key is not here")
-		               : code;
+		               : err;
 	}
-	if (code != OK)
-		return code;
-	code = open_message(crypto, key, row, ciphertext, &text, &index, fault);
-	if (code == OK)
-		code = judge(crypto, now_ms, row, sender, out, fault);
-	if (code == OK && (int64_t)index < js_int(row, "floor")) {
-		code = fault_set(
+	if (err != OK)
+		return err;
+	err = open_message(crypto, key, row, ciphertext, &text, &index, fault);
+	if (err == OK)
+		err = judge(crypto, now_ms, row, sender, out, fault);
+	if (err == OK && (int64_t)index < js_int(row, "floor")) {
+		err = fault_set(
 		        fault, ERR_DENIED, "a message of a time of which nothing is read any more");
 	}
-	if (code == OK)
-		code = check_index(crypto, session_id, sender, index, event_id, fault);
-	if (code == OK)
-		code = take_clear(text, room_id, content, out, fault);
-	if (code == OK)
-		code = note_used(crypto, now_ms, key, row);
-	if (code != OK)
+	if (err == OK)
+		err = check_index(crypto, session_id, sender, index, event_id, fault);
+	if (err == OK)
+		err = take_clear(text, room_id, content, out, fault);
+	if (err == OK)
+		err = note_used(crypto, now_ms, key, row);
+	if (err != OK)
 		crypto_event_finish(out);
-	return code;
+	return err;
 }
 
 enum err crypto_decrypt(struct crypto *crypto, int64_t now_ms, const char *room_id,
         const json_t *event, bool ask, struct crypto_event *out, struct fault *fault)
 {
-	enum err code = decrypt(crypto, now_ms, room_id, event, ask, out, fault);
+	enum err err = decrypt(crypto, now_ms, room_id, event, ask, out, fault);
 
-	if (code == ERR_DENIED || code == ERR_INVALID) {
+	if (err == ERR_DENIED || err == ERR_INVALID) {
 		const char *sender = js_str(event, "sender") ? js_str(event, "sender") : "nobody";
 		AUTO_TEXT what = x_asprintf("event %s %s", sender, fault->text);
 		enum err noticed =
 		        notice_add(crypto, what, "refused: an encrypted event of %s in %s: %s",
 		                sender, room_id, fault->text);
 
-		return noticed == OK ? code : noticed;
+		return noticed == OK ? err : noticed;
 	}
-	return code;
+	return err;
 }

@@ -32,7 +32,7 @@ static bool is_worn_out(const struct crypto *crypto, const json_t *row,
 
 	most_ms = most_ms < ROTATION_MS_MIN ? ROTATION_MS_MIN : most_ms;
 	most = most > ROTATION_MSGS_MAX ? ROTATION_MSGS_MAX : most;
-	return run == NULL || strcmp(run, crypto->run) != 0 || age_ms < 0 || age_ms >= most_ms ||
+	return !run || strcmp(run, crypto->run) != 0 || age_ms < 0 || age_ms >= most_ms ||
 	       js_int(row, "messages") >= most;
 }
 
@@ -67,25 +67,25 @@ static bool is_settled(const json_t *shared, const json_t *session, const char *
 	int64_t again_ms = js_int(shared, "again_ms");
 
 	return json_equal(json_object_get(shared, "session"), json_object_get(session, "id")) &&
-	       hash != NULL && strcmp(hash, users) == 0 && js_int(shared, "epoch") == epoch &&
+	       hash && strcmp(hash, users) == 0 && js_int(shared, "epoch") == epoch &&
 	       (again_ms == 0 || now_ms < again_ms);
 }
 
 static enum err lists_wait(
         struct crypto *crypto, int64_t now_ms, const struct crypto_room *room, bool *wait)
 {
-	enum err code = OK;
+	enum err err = OK;
 
 	*wait = false;
-	for (size_t i = 0; code == OK && i < room->users_len; i++) {
+	for (size_t i = 0; err == OK && i < room->users_len; i++) {
 		bool one = false;
 
-		code = devices_track(crypto, room->users[i]);
-		if (code == OK)
-			code = devices_must_wait(crypto, now_ms, room->users[i], &one);
+		err = devices_track(crypto, room->users[i]);
+		if (err == OK)
+			err = devices_must_wait(crypto, now_ms, room->users[i], &one);
 		*wait = *wait || one;
 	}
-	return code;
+	return err;
 }
 
 /* A new session in place of the row; nobody has it. */
@@ -111,7 +111,7 @@ static enum err session_load(
 	const char *pickle = js_str(row, "pickle");
 
 	*out = NULL;
-	return pickle != NULL ? ol_outbound_load(out, &crypto->key, pickle) : ERR_CORRUPT;
+	return pickle ? ol_outbound_load(out, &crypto->key, pickle) : ERR_CORRUPT;
 }
 
 /* Gives the session to those who lack it. */
@@ -119,10 +119,10 @@ static enum err give(struct share *share, const json_t *session)
 {
 	struct OlmOutboundGroupSession *loaded;
 	AUTO_SECRET key = NULL;
-	enum err code = session_load(share->crypto, session, &loaded);
+	enum err err = session_load(share->crypto, session, &loaded);
 
-	if (code != OK)
-		return code;
+	if (err != OK)
+		return err;
 	key = ol_outbound_key(loaded);
 	ol_outbound_free(loaded);
 	return share_send(share, js_str(session, "id"), key);
@@ -134,30 +134,30 @@ static enum err settle(struct crypto *crypto, int64_t now_ms, const struct crypt
         json_t **session, json_t *shared, const char *users, int64_t epoch, bool *ready)
 {
 	struct share share = {.crypto = crypto, .room = room, .now_ms = now_ms, .shared = shared};
-	enum err code = share_look(&share);
+	enum err err = share_look(&share);
 
 	*ready = false;
-	if (code == OK && (share.stale || is_worn_out(crypto, *session, room, now_ms))) {
-		code = begin(crypto, now_ms, room->room_id, session, shared);
+	if (err == OK && (share.stale || is_worn_out(crypto, *session, room, now_ms))) {
+		err = begin(crypto, now_ms, room->room_id, session, shared);
 		share_finish(&share);
-		if (code == OK)
-			code = share_look(&share);
+		if (err == OK)
+			err = share_look(&share);
 	}
-	if (code == OK && json_object_size(share.claim) > 0) {
+	if (err == OK && json_object_size(share.claim) > 0) {
 		bool waits;
 
-		code = request_waits(crypto, CRYPTO_KEYS_CLAIM, NULL, &waits);
-		if (code == OK && !waits)
-			code = claim_add(crypto, share.claim, false);
-	} else if (code == OK) {
-		code = give(&share, *session);
+		err = request_waits(crypto, CRYPTO_KEYS_CLAIM, NULL, &waits);
+		if (err == OK && !waits)
+			err = claim_add(crypto, share.claim, false);
+	} else if (err == OK) {
+		err = give(&share, *session);
 		json_object_set_new(shared, "users", json_string(users));
 		json_object_set_new(shared, "epoch", json_integer(epoch));
 		json_object_set_new(shared, "again_ms", json_integer(share.again_ms));
 		*ready = true;
 	}
 	share_finish(&share);
-	return code == OK ? keep_put(crypto, "shared", room->room_id, shared) : code;
+	return err == OK ? keep_put(crypto, "shared", room->room_id, shared) : err;
 }
 
 enum err crypto_room_ready(struct crypto *crypto, int64_t now_ms, const struct crypto_room *room,
@@ -168,24 +168,24 @@ enum err crypto_room_ready(struct crypto *crypto, int64_t now_ms, const struct c
 	AUTO_TEXT users = users_hash(room);
 	int64_t epoch = 0;
 	bool wait, done = true, under_way = false;
-	enum err code = lists_wait(crypto, now_ms, room, &wait);
+	enum err err = lists_wait(crypto, now_ms, room, &wait);
 
 	*ready = CRYPTO_WAIT;
-	if (code != OK || wait)
-		return code;
-	code = keep_get_or_new(crypto, "outbound", room->room_id, &session);
-	if (code == OK)
-		code = keep_get_or_new(crypto, "shared", room->room_id, &shared);
-	if (code == OK)
-		code = epoch_get(crypto, &epoch);
-	if (code == OK && (is_worn_out(crypto, session, room, now_ms) ||
-	                          !is_settled(shared, session, users, epoch, now_ms)))
-		code = settle(crypto, now_ms, room, &session, shared, users, epoch, &done);
-	if (code == OK)
-		code = request_waits(crypto, CRYPTO_TO_DEVICE, room->room_id, &under_way);
-	if (code == OK && done && !under_way)
+	if (err != OK || wait)
+		return err;
+	err = keep_get_or_new(crypto, "outbound", room->room_id, &session);
+	if (err == OK)
+		err = keep_get_or_new(crypto, "shared", room->room_id, &shared);
+	if (err == OK)
+		err = epoch_get(crypto, &epoch);
+	if (err == OK && (is_worn_out(crypto, session, room, now_ms) ||
+	                         !is_settled(shared, session, users, epoch, now_ms)))
+		err = settle(crypto, now_ms, room, &session, shared, users, epoch, &done);
+	if (err == OK)
+		err = request_waits(crypto, CRYPTO_TO_DEVICE, room->room_id, &under_way);
+	if (err == OK && done && !under_way)
 		*ready = CRYPTO_READY;
-	return code;
+	return err;
 }
 
 enum err crypto_room_encrypt(struct crypto *crypto, int64_t now_ms, const char *room_id,
@@ -193,13 +193,13 @@ enum err crypto_room_encrypt(struct crypto *crypto, int64_t now_ms, const char *
 {
 	AUTO_JSON row = NULL;
 	struct OlmOutboundGroupSession *session = NULL;
-	enum err code = keep_get(crypto, "outbound", room_id, &row);
+	enum err err = keep_get(crypto, "outbound", room_id, &row);
 
 	*wire = NULL;
-	if (code == OK)
-		code = session_load(crypto, row, &session);
-	if (code != OK)
-		return code == ERR_NOT_FOUND ? ERR_INVALID : code;
+	if (err == OK)
+		err = session_load(crypto, row, &session);
+	if (err != OK)
+		return err == ERR_NOT_FOUND ? ERR_INVALID : err;
 	{
 		AUTO_JSON clear = json_pack(
 		        "{s:s, s:O, s:s}", "type", type, "content", content, "room_id", room_id);
@@ -212,39 +212,39 @@ enum err crypto_room_encrypt(struct crypto *crypto, int64_t now_ms, const char *
 		                "session_id", js_str(row, "id"), "ciphertext", ciphertext);
 		json_t *relation = json_object_get(content, "m.relates_to");
 
-		if (relation != NULL) /* servers and clients look for it outside alone */
+		if (relation) /* servers and clients look for it outside alone */
 			json_object_set(event, "m.relates_to", relation);
 		*wire = js_dump(event);
 		json_object_set_new(row, "pickle", json_string(pickle));
 		json_object_set_new(row, "messages", json_integer(js_int(row, "messages") + 1));
 	}
 	ol_outbound_free(session);
-	code = keep_put(crypto, "outbound", room_id, row);
-	if (code != OK) {
+	err = keep_put(crypto, "outbound", room_id, row);
+	if (err != OK) {
 		free(*wire);
 		*wire = NULL;
 	}
-	return code;
+	return err;
 }
 
 enum err crypto_went_back(struct crypto *crypto)
 {
 	static const char *const kinds[] = {"outbound", "shared", "nokey"};
-	enum err code = sessions_went_back(crypto);
+	enum err err = sessions_went_back(crypto);
 
-	if (code == OK)
-		code = account_went_back(crypto);
+	if (err == OK)
+		err = account_went_back(crypto);
 
-	for (size_t i = 0; code == OK && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+	for (size_t i = 0; err == OK && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		struct crypto_item *items;
 		size_t len;
 
-		code = keep_list(crypto, kinds[i], "", &items, &len);
-		for (size_t j = 0; code == OK && j < len; j++)
-			code = keep_remove(crypto, kinds[i], items[j].key);
+		err = keep_list(crypto, kinds[i], "", &items, &len);
+		for (size_t j = 0; err == OK && j < len; j++)
+			err = keep_remove(crypto, kinds[i], items[j].key);
 		crypto_items_free(items, len);
 	}
-	return code == OK ? crypto_lists_missed(crypto) : code;
+	return err == OK ? crypto_lists_missed(crypto) : err;
 }
 
 enum err room_out_undelivered(struct crypto *crypto, int64_t now_ms, const json_t *context)
@@ -256,12 +256,12 @@ enum err room_out_undelivered(struct crypto *crypto, int64_t now_ms, const json_
 	{
 		json_object_foreach(list, device_id, any)
 		{
-			enum err code = claim_put_off(crypto, now_ms, user_id, device_id);
+			enum err err = claim_put_off(crypto, now_ms, user_id, device_id);
 
-			if (code == OK)
-				code = room_out_forget_device(crypto, user_id, device_id);
-			if (code != OK)
-				return code;
+			if (err == OK)
+				err = room_out_forget_device(crypto, user_id, device_id);
+			if (err != OK)
+				return err;
 		}
 	}
 	return OK;
@@ -271,17 +271,17 @@ enum err room_out_forget_device(struct crypto *crypto, const char *user_id, cons
 {
 	struct crypto_item *items;
 	size_t len;
-	enum err code = keep_list(crypto, "shared", "", &items, &len);
+	enum err err = keep_list(crypto, "shared", "", &items, &len);
 
-	for (size_t i = 0; code == OK && i < len; i++) {
+	for (size_t i = 0; err == OK && i < len; i++) {
 		AUTO_JSON row = json_loads(items[i].value, 0, NULL);
 		json_t *devices = json_object_get(json_object_get(row, "devices"), user_id);
 
 		if (json_object_del(devices, device_id) == 0) {
 			json_object_del(row, "epoch");
-			code = keep_put(crypto, "shared", items[i].key, row);
+			err = keep_put(crypto, "shared", items[i].key, row);
 		}
 	}
 	crypto_items_free(items, len);
-	return code;
+	return err;
 }

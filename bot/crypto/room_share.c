@@ -29,17 +29,17 @@ static enum err look_at_allowed(
 	const char *curve25519 = devices_key(device, device_id, "curve25519");
 	int64_t until_ms = 0;
 	bool have = false;
-	enum err code;
+	enum err err;
 
-	if (text_in(js_obj(share->shared, "devices"), user_id, device_id) != NULL)
+	if (text_in(js_obj(share->shared, "devices"), user_id, device_id))
 		return OK;
-	code = sessions_have(share->crypto, curve25519, &have);
-	if (code == OK) {
-		code = claim_put_off_until(
+	err = sessions_have(share->crypto, curve25519, &have);
+	if (err == OK) {
+		err = claim_put_off_until(
 		        share->crypto, share->now_ms, user_id, device_id, &until_ms);
 	}
-	if (code != OK)
-		return code;
+	if (err != OK)
+		return err;
 	if (until_ms != 0) {
 		if (share->again_ms == 0 || until_ms < share->again_ms)
 			share->again_ms = until_ms;
@@ -58,10 +58,10 @@ static enum err look_at_user(struct share *share, const char *user_id, json_t *m
 	AUTO_JSON row = NULL;
 	const char *device_id;
 	json_t *device;
-	enum err code = devices_row(share->crypto, user_id, &row);
+	enum err err = devices_row(share->crypto, user_id, &row);
 
-	if (code != OK)
-		return code;
+	if (err != OK)
+		return err;
 	json_object_foreach((json_t *)js_obj(row, "devices"), device_id, device)
 	{
 		enum crypto_sender judged = devices_judge(row, device);
@@ -70,12 +70,12 @@ static enum err look_at_user(struct share *share, const char *user_id, json_t *m
 			continue;
 		if (devices_allowed(share->crypto, judged)) {
 			put_in(may, user_id, device_id, json_true());
-			code = look_at_allowed(share, user_id, device_id, device);
+			err = look_at_allowed(share, user_id, device_id, device);
 		} else {
 			put_in(share->refuse, user_id, device_id, json_string("m.unverified"));
 		}
-		if (code != OK)
-			return code;
+		if (err != OK)
+			return err;
 	}
 	return OK;
 }
@@ -90,7 +90,7 @@ static bool has_stranger(const json_t *devices, const json_t *may)
 	{
 		json_object_foreach(list, device_id, any)
 		{
-			if (json_object_get(js_obj(may, user_id), device_id) == NULL)
+			if (!json_object_get(js_obj(may, user_id), device_id))
 				return true;
 		}
 	}
@@ -100,16 +100,16 @@ static bool has_stranger(const json_t *devices, const json_t *may)
 enum err share_look(struct share *share)
 {
 	AUTO_JSON may = json_object();
-	enum err code = OK;
+	enum err err = OK;
 
 	share->send = json_object();
 	share->claim = json_object();
 	share->refuse = json_object();
 	share->again_ms = 0;
-	for (size_t i = 0; code == OK && i < share->room->users_len; i++)
-		code = look_at_user(share, share->room->users[i], may);
+	for (size_t i = 0; err == OK && i < share->room->users_len; i++)
+		err = look_at_user(share, share->room->users[i], may);
 	share->stale = has_stranger(js_obj(share->shared, "devices"), may);
-	return code;
+	return err;
 }
 
 void share_finish(struct share *share)
@@ -128,10 +128,10 @@ struct parcel {
 
 static enum err parcel_post(struct share *share, struct parcel *parcel)
 {
-	enum err code = OK;
+	enum err err = OK;
 
 	if (parcel->len > 0) {
-		code = request_to_device(share->crypto, "m.room.encrypted",
+		err = request_to_device(share->crypto, "m.room.encrypted",
 		        json_incref(parcel->messages),
 		        json_pack(
 		                "{s:b, s:O}", share->room->room_id, 1, "devices", parcel->devices));
@@ -139,7 +139,7 @@ static enum err parcel_post(struct share *share, struct parcel *parcel)
 	json_decref(parcel->messages);
 	json_decref(parcel->devices);
 	*parcel = (struct parcel){0};
-	return code;
+	return err;
 }
 
 static enum err send_keys(struct share *share, const json_t *key)
@@ -147,7 +147,7 @@ static enum err send_keys(struct share *share, const json_t *key)
 	struct parcel parcel = {0};
 	const char *user_id, *device_id;
 	json_t *list, *device;
-	enum err code = OK;
+	enum err err = OK;
 
 	json_object_foreach(share->send, user_id, list)
 	{
@@ -155,15 +155,15 @@ static enum err send_keys(struct share *share, const json_t *key)
 		{
 			json_t *content = NULL;
 
-			if (code == OK && parcel.len >= DEVICES_PER_REQUEST)
-				code = parcel_post(share, &parcel);
-			if (code == OK) {
-				code = sessions_encrypt(share->crypto, user_id, device_id, device,
+			if (err == OK && parcel.len >= DEVICES_PER_REQUEST)
+				err = parcel_post(share, &parcel);
+			if (err == OK) {
+				err = sessions_encrypt(share->crypto, user_id, device_id, device,
 				        "m.room_key", key, &content);
 			}
-			if (code != OK)
+			if (err != OK)
 				break;
-			if (parcel.messages == NULL) {
+			if (!parcel.messages) {
 				parcel.messages = json_object();
 				parcel.devices = json_object();
 			}
@@ -176,18 +176,18 @@ static enum err send_keys(struct share *share, const json_t *key)
 			parcel.len++;
 		}
 	}
-	if (code == OK)
+	if (err == OK)
 		return parcel_post(share, &parcel);
 	json_decref(parcel.messages);
 	json_decref(parcel.devices);
-	return code;
+	return err;
 }
 
-static json_t *refusal(const struct share *share, const char *session_id, const char *code)
+static json_t *refusal(const struct share *share, const char *session_id, const char *err)
 {
-	bool no_olm = strcmp(code, "m.no_olm") == 0;
+	bool no_olm = strcmp(err, "m.no_olm") == 0;
 	json_t *content = json_pack("{s:s, s:s, s:s, s:s}", "algorithm", ALGORITHM_MEGOLM,
-	        "sender_key", share->crypto->curve25519, "code", code, "reason",
+	        "sender_key", share->crypto->curve25519, "code", err, "reason",
 	        no_olm ? "no one-time key of the device could be had"
 	        : share->crypto->trust == CRYPTO_TRUST_VERIFIED
 	                ? "the device is not signed by its owner, or the owner was not verified "
@@ -213,12 +213,12 @@ static enum err send_refusals(struct share *share, const char *session_id)
 	{
 		json_object_foreach(list, device_id, reason)
 		{
-			const char *code = json_string_value(reason);
+			const char *err = json_string_value(reason);
 			const char *before = text_in(told, user_id, device_id);
 
-			if (before != NULL && strcmp(before, code) == 0)
+			if (before && strcmp(before, err) == 0)
 				continue;
-			put_in(messages, user_id, device_id, refusal(share, session_id, code));
+			put_in(messages, user_id, device_id, refusal(share, session_id, err));
 			put_in(told, user_id, device_id, json_incref(reason));
 		}
 	}
@@ -231,7 +231,7 @@ enum err share_send(struct share *share, const char *session_id, const char *ses
 {
 	AUTO_JSON key = json_pack("{s:s, s:s, s:s, s:s}", "algorithm", ALGORITHM_MEGOLM, "room_id",
 	        share->room->room_id, "session_id", session_id, "session_key", session_key);
-	enum err code = send_keys(share, key);
+	enum err err = send_keys(share, key);
 
-	return code == OK ? send_refusals(share, session_id) : code;
+	return err == OK ? send_refusals(share, session_id) : err;
 }

@@ -115,7 +115,7 @@ char *sas_commitment(const char *public_key, const json_t *start)
 	char *text = canonical_json(start), *whole, *result;
 	uint8_t hash[PRIM_HASH];
 
-	if (text == NULL)
+	if (!text)
 		return NULL;
 	whole = x_asprintf("%s%s", public_key, text);
 	prim_sha256(whole, strlen(whole), hash);

@@ -61,12 +61,11 @@ static bool decrypt(
 	size_t len = 0;
 	bool good;
 
-	if (text == NULL || mac_text == NULL || iv_text == NULL ||
-	        !prim_unbase64_to(iv_text, iv, sizeof(iv)) ||
+	if (!text || !mac_text || !iv_text || !prim_unbase64_to(iv_text, iv, sizeof(iv)) ||
 	        !prim_unbase64_to(mac_text, mac, sizeof(mac)))
 		return false;
 	box = prim_unbase64(text, &len);
-	if (box == NULL)
+	if (!box)
 		return false;
 	prim_hkdf(key, KEY_LEN, NULL, 0, name, keys, sizeof(keys));
 	prim_hmac(keys + 32, 32, box, len, expected);
@@ -94,7 +93,7 @@ static bool key_fits(const uint8_t key[KEY_LEN], const json_t *description)
 	const char *iv_text = js_str(description, "iv"), *mac_text = js_str(description, "mac");
 	AUTO_JSON value = NULL;
 
-	if (iv_text == NULL || mac_text == NULL || !prim_unbase64_to(iv_text, iv, sizeof(iv)) ||
+	if (!iv_text || !mac_text || !prim_unbase64_to(iv_text, iv, sizeof(iv)) ||
 	        !prim_unbase64_to(mac_text, wanted, sizeof(wanted)))
 		return false;
 	value = check_value(key, iv);
@@ -157,7 +156,7 @@ static bool derive(const char *recovery, const json_t *description, uint8_t key[
 
 	if (recovery_parse(recovery, key) && key_fits(key, description))
 		return true;
-	if (algorithm == NULL || strcmp(algorithm, "m.pbkdf2") != 0 || salt == NULL || rounds < 1 ||
+	if (!algorithm || strcmp(algorithm, "m.pbkdf2") != 0 || !salt || rounds < 1 ||
 	        rounds > ROUNDS_MAX || bits != 256)
 		return false;
 	prim_pbkdf2(recovery, salt, (unsigned)rounds, key, KEY_LEN);
@@ -190,11 +189,11 @@ enum err crypto_secrets_make(struct crypto *crypto, int64_t now_ms, char **recov
 	AUTO_TEXT id_text = NULL;
 	AUTO_TEXT type = NULL;
 	json_t *description;
-	enum err code = identity_seeds(crypto, seeds);
+	enum err err = identity_seeds(crypto, seeds);
 
 	*recovery_key = NULL;
-	if (code != OK)
-		return code;
+	if (err != OK)
+		return err;
 	prim_random(key, sizeof(key));
 	prim_random(id, sizeof(id));
 	random_iv(iv);
@@ -203,18 +202,18 @@ enum err crypto_secrets_make(struct crypto *crypto, int64_t now_ms, char **recov
 	description = check_value(key, iv);
 	json_object_del(description, "ciphertext");
 	json_object_set_new(description, "algorithm", json_string(ALGORITHM));
-	code = put_account_data(crypto, type, description);
-	for (int i = 0; code == OK && i < IDENTITY_KEYS; i++) {
-		code = put_secret(crypto, key, id_text, (enum identity_key)i,
+	err = put_account_data(crypto, type, description);
+	for (int i = 0; err == OK && i < IDENTITY_KEYS; i++) {
+		err = put_secret(crypto, key, id_text, (enum identity_key)i,
 		        seeds + (size_t)i * OL_SEED_LEN);
 	}
-	if (code == OK) /* last: what it names is there by then */
-		code = put_account_data(crypto, DEFAULT_KEY, json_pack("{s:s}", "key", id_text));
-	if (code == OK)
+	if (err == OK) /* last: what it names is there by then */
+		err = put_account_data(crypto, DEFAULT_KEY, json_pack("{s:s}", "key", id_text));
+	if (err == OK)
 		*recovery_key = recovery_text(key);
 	explicit_bzero(seeds, sizeof(seeds));
 	explicit_bzero(key, sizeof(key));
-	return code;
+	return err;
 }
 
 /* ---- taking ---- */
@@ -223,7 +222,7 @@ static const char *default_key(const json_t *account_data)
 {
 	const char *id = js_str(js_obj(account_data, DEFAULT_KEY), "key");
 
-	return id != NULL && strlen(id) <= 255 ? id : NULL;
+	return id && strlen(id) <= 255 ? id : NULL;
 }
 
 json_t *crypto_secrets_types(const json_t *account_data)
@@ -232,7 +231,7 @@ json_t *crypto_secrets_types(const json_t *account_data)
 	const char *id = default_key(account_data);
 
 	json_array_append_new(types, json_string(DEFAULT_KEY));
-	if (id != NULL) {
+	if (id) {
 		AUTO_TEXT type = x_asprintf("m.secret_storage.key.%s", id);
 
 		json_array_append_new(types, json_string(type));
@@ -265,26 +264,26 @@ static enum err are_the_accounts(
 	static const char *const members[] = {
 	        [IDENTITY_MASTER] = "master", [IDENTITY_SELF] = "self"};
 	AUTO_JSON row = NULL;
-	enum err code = devices_row(crypto, crypto->user_id, &row);
+	enum err err = devices_row(crypto, crypto->user_id, &row);
 	const char *changed = js_str(row, "changed");
 
-	*same = code == OK;
-	if (changed != NULL) { /* the self-signing key comes with the new identity, once pinned */
+	*same = err == OK;
+	if (changed) { /* the self-signing key comes with the new identity, once pinned */
 		char public_key[OL_KEY_SIZE];
 
 		ol_signing_free(ol_signing_create(
 		        seeds + (size_t)IDENTITY_MASTER * OL_SEED_LEN, public_key));
 		*same = *same && strcmp(changed, public_key) == 0;
-		return code;
+		return err;
 	}
 	for (int i = IDENTITY_MASTER; i <= IDENTITY_SELF; i++) {
 		char public_key[OL_KEY_SIZE];
 		const char *shown = devices_only_key(js_obj(row, members[i]));
 
 		ol_signing_free(ol_signing_create(seeds + (size_t)i * OL_SEED_LEN, public_key));
-		*same = *same && shown != NULL && strcmp(shown, public_key) == 0;
+		*same = *same && shown && strcmp(shown, public_key) == 0;
 	}
-	return code;
+	return err;
 }
 
 enum err crypto_secrets_take(struct crypto *crypto, int64_t now_ms, const char *recovery,
@@ -296,34 +295,34 @@ enum err crypto_secrets_take(struct crypto *crypto, int64_t now_ms, const char *
 	uint8_t key[KEY_LEN], seeds[IDENTITY_SEEDS_LEN];
 	const char *algorithm;
 	bool same = false;
-	enum err code;
+	enum err err;
 
-	if (key_id == NULL)
+	if (!key_id)
 		return fault_set(fault, ERR_NOT_FOUND, "the account has no secret storage");
 	type = x_asprintf("m.secret_storage.key.%s", key_id);
 	description = js_obj(account_data, type);
 	algorithm = js_str(description, "algorithm");
-	if (algorithm == NULL || strcmp(algorithm, ALGORITHM) != 0) {
+	if (!algorithm || strcmp(algorithm, ALGORITHM) != 0) {
 		return fault_set(fault, ERR_NOT_FOUND,
 		        "the account's secret storage is of a kind that is not known here");
 	}
 	if (!derive(recovery, description, key))
 		return fault_set(fault, ERR_DENIED, "it is not the one of the account");
 	if (!take_seeds(key, key_id, account_data, seeds)) {
-		code = fault_set(fault, ERR_NOT_FOUND,
+		err = fault_set(fault, ERR_NOT_FOUND,
 		        "the account's secret storage does not hold its cross-signing keys");
 	} else {
-		code = are_the_accounts(crypto, seeds, &same);
-		if (code == OK && !same) {
-			code = fault_set(fault, ERR_INVALID,
+		err = are_the_accounts(crypto, seeds, &same);
+		if (err == OK && !same) {
+			err = fault_set(fault, ERR_INVALID,
 			        "what is in secret storage is not the account's present identity");
 		}
 	}
-	if (code == OK)
-		code = identity_adopt(crypto, seeds, true);
-	if (code == OK)
-		code = identity_step(crypto, now_ms);
+	if (err == OK)
+		err = identity_adopt(crypto, seeds, true);
+	if (err == OK)
+		err = identity_step(crypto, now_ms);
 	explicit_bzero(key, sizeof(key));
 	explicit_bzero(seeds, sizeof(seeds));
-	return code;
+	return err;
 }

@@ -32,13 +32,13 @@ enum err sessions_have(struct crypto *crypto, const char *curve25519, bool *have
 {
 	struct crypto_item *items;
 	size_t len;
-	enum err code = sessions_list(crypto, curve25519, &items, &len);
+	enum err err = sessions_list(crypto, curve25519, &items, &len);
 
 	*have = false;
 	for (size_t i = 0; i < len; i++)
 		*have = *have || is_fresh(&items[i]);
 	crypto_items_free(items, len);
-	return code;
+	return err;
 }
 
 static enum err mark_stale(struct crypto *crypto, const struct crypto_item *item)
@@ -53,12 +53,12 @@ enum err sessions_went_back(struct crypto *crypto)
 {
 	struct crypto_item *items;
 	size_t len;
-	enum err code = keep_list(crypto, "olm", "", &items, &len);
+	enum err err = keep_list(crypto, "olm", "", &items, &len);
 
-	for (size_t i = 0; code == OK && i < len; i++)
-		code = mark_stale(crypto, &items[i]);
+	for (size_t i = 0; err == OK && i < len; i++)
+		err = mark_stale(crypto, &items[i]);
 	crypto_items_free(items, len);
-	return code;
+	return err;
 }
 
 static enum err session_put(
@@ -85,15 +85,15 @@ static enum err session_add(
 	AUTO_TEXT key = keep_key(curve25519, id);
 	struct crypto_item *items;
 	size_t len, oldest = 0;
-	enum err code = sessions_list(crypto, curve25519, &items, &len);
+	enum err err = sessions_list(crypto, curve25519, &items, &len);
 
 	for (size_t i = 1; i < len; i++)
 		if (used_ms_of(&items[i]) < used_ms_of(&items[oldest]))
 			oldest = i;
-	if (code == OK && len >= SESSIONS_MAX)
-		code = keep_remove(crypto, "olm", items[oldest].key);
+	if (err == OK && len >= SESSIONS_MAX)
+		err = keep_remove(crypto, "olm", items[oldest].key);
 	crypto_items_free(items, len);
-	return code == OK ? session_put(crypto, key, session, now_ms) : code;
+	return err == OK ? session_put(crypto, key, session, now_ms) : err;
 }
 
 enum err sessions_begin(
@@ -101,16 +101,16 @@ enum err sessions_begin(
 {
 	struct OlmAccount *account;
 	struct OlmSession *session = NULL;
-	enum err code = account_load(crypto, &account);
+	enum err err = account_load(crypto, &account);
 
-	if (code != OK)
-		return code;
-	code = ol_session_outbound(&session, account, curve25519, one_time_key);
-	if (code == OK)
-		code = session_add(crypto, now_ms, curve25519, session);
+	if (err != OK)
+		return err;
+	err = ol_session_outbound(&session, account, curve25519, one_time_key);
+	if (err == OK)
+		err = session_add(crypto, now_ms, curve25519, session);
 	ol_session_free(session);
 	ol_account_free(account);
-	return code;
+	return err;
 }
 
 static enum err session_load(struct crypto *crypto, const struct crypto_item *item,
@@ -121,7 +121,7 @@ static enum err session_load(struct crypto *crypto, const struct crypto_item *it
 
 	*session = NULL;
 	*used_ms = js_int(row, "used_ms");
-	return pickle != NULL ? ol_session_load(session, &crypto->key, pickle) : ERR_CORRUPT;
+	return pickle ? ol_session_load(session, &crypto->key, pickle) : ERR_CORRUPT;
 }
 
 /* Loads the session to send with and says where it belongs. */
@@ -131,7 +131,7 @@ static enum err session_best(struct crypto *crypto, const char *curve25519, char
 	struct crypto_item *items;
 	size_t len, best = 0;
 	bool found = false;
-	enum err code = sessions_list(crypto, curve25519, &items, &len);
+	enum err err = sessions_list(crypto, curve25519, &items, &len);
 
 	*key = NULL;
 	*session = NULL;
@@ -142,14 +142,14 @@ static enum err session_best(struct crypto *crypto, const char *curve25519, char
 			found = true;
 		}
 	}
-	if (code == OK && !found)
-		code = ERR_NOT_FOUND;
-	if (code == OK) {
-		code = session_load(crypto, &items[best], session, used_ms);
+	if (err == OK && !found)
+		err = ERR_NOT_FOUND;
+	if (err == OK) {
+		err = session_load(crypto, &items[best], session, used_ms);
 		*key = x_strdup(items[best].key);
 	}
 	crypto_items_free(items, len);
-	return code;
+	return err;
 }
 
 enum err sessions_encrypt(struct crypto *crypto, const char *user_id, const char *device_id,
@@ -161,14 +161,14 @@ enum err sessions_encrypt(struct crypto *crypto, const char *user_id, const char
 	AUTO_TEXT key = NULL;
 	AUTO_JSON mine = NULL;
 	int64_t used_ms = 0;
-	enum err code = ERR_NOT_FOUND;
+	enum err err = ERR_NOT_FOUND;
 
 	*out = NULL;
-	if (curve25519 != NULL && ed25519 != NULL)
-		code = session_best(crypto, curve25519, &key, &session, &used_ms);
-	if (code == OK)
-		code = account_device_keys(crypto, &mine);
-	if (code == OK) {
+	if (curve25519 && ed25519)
+		err = session_best(crypto, curve25519, &key, &session, &used_ms);
+	if (err == OK)
+		err = account_device_keys(crypto, &mine);
+	if (err == OK) {
 		AUTO_JSON payload = json_pack("{s:s, s:O, s:s, s:s, s:{s:s}, s:{s:s}, s:O}", "type",
 		        type, "content", content, "sender", crypto->user_id, "recipient", user_id,
 		        "recipient_keys", "ed25519", ed25519, "keys", "ed25519", crypto->ed25519,
@@ -180,10 +180,10 @@ enum err sessions_encrypt(struct crypto *crypto, const char *user_id, const char
 		*out = json_pack("{s:s, s:s, s:{s:{s:i, s:s}}}", "algorithm", ALGORITHM_OLM,
 		        "sender_key", crypto->curve25519, "ciphertext", curve25519, "type",
 		        message_type, "body", message);
-		code = session_put(crypto, key, session, used_ms);
+		err = session_put(crypto, key, session, used_ms);
 	}
 	ol_session_free(session);
-	return code;
+	return err;
 }
 
 /* Tries the sessions that are there; *known: a pre-key message belongs to one of them. */
@@ -192,24 +192,24 @@ static enum err decrypt_known(struct crypto *crypto, int64_t now_ms, const char 
 {
 	struct crypto_item *items;
 	size_t len;
-	enum err code = sessions_list(crypto, curve25519, &items, &len);
+	enum err err = sessions_list(crypto, curve25519, &items, &len);
 
 	*known = false;
-	for (size_t i = 0; code == OK && *plaintext == NULL && !*known && i < len; i++) {
+	for (size_t i = 0; err == OK && !*plaintext && !*known && i < len; i++) {
 		struct OlmSession *session;
 		int64_t used_ms;
 
-		code = session_load(crypto, &items[i], &session, &used_ms);
-		if (code != OK)
+		err = session_load(crypto, &items[i], &session, &used_ms);
+		if (err != OK)
 			break;
 		*known = type == 0 && ol_session_matches(session, curve25519, message);
 		if ((type != 0 || *known) &&
 		        ol_session_decrypt(session, type, message, plaintext) == OK)
-			code = session_put(crypto, items[i].key, session, now_ms);
+			err = session_put(crypto, items[i].key, session, now_ms);
 		ol_session_free(session);
 	}
 	crypto_items_free(items, len);
-	return code == OK && *plaintext == NULL ? ERR_INVALID : code;
+	return err == OK && !*plaintext ? ERR_INVALID : err;
 }
 
 static enum err decrypt_new(struct crypto *crypto, int64_t now_ms, const char *curve25519,
@@ -217,37 +217,37 @@ static enum err decrypt_new(struct crypto *crypto, int64_t now_ms, const char *c
 {
 	struct OlmAccount *account;
 	struct OlmSession *session = NULL;
-	enum err code = account_load(crypto, &account);
+	enum err err = account_load(crypto, &account);
 
-	if (code != OK)
-		return code;
-	code = ol_session_inbound(&session, account, curve25519, message);
-	if (code == OK)
-		code = ol_session_decrypt(session, 0, message, plaintext);
-	if (code == OK) {
+	if (err != OK)
+		return err;
+	err = ol_session_inbound(&session, account, curve25519, message);
+	if (err == OK)
+		err = ol_session_decrypt(session, 0, message, plaintext);
+	if (err == OK) {
 		ol_session_used_key(account, session);
-		code = account_save(crypto, account);
-		if (code == OK)
-			code = session_add(crypto, now_ms, curve25519, session);
+		err = account_save(crypto, account);
+		if (err == OK)
+			err = session_add(crypto, now_ms, curve25519, session);
 	}
 	ol_session_free(session);
 	ol_account_free(account);
-	return code;
+	return err;
 }
 
 enum err sessions_decrypt(struct crypto *crypto, int64_t now_ms, const char *curve25519, int type,
         const char *message, char **plaintext)
 {
 	bool known;
-	enum err code;
+	enum err err;
 
 	*plaintext = NULL;
-	code = decrypt_known(crypto, now_ms, curve25519, type, message, plaintext, &known);
-	if (code == ERR_INVALID && type == 0 && !known)
-		code = decrypt_new(crypto, now_ms, curve25519, message, plaintext);
-	if (code != OK) {
+	err = decrypt_known(crypto, now_ms, curve25519, type, message, plaintext, &known);
+	if (err == ERR_INVALID && type == 0 && !known)
+		err = decrypt_new(crypto, now_ms, curve25519, message, plaintext);
+	if (err != OK) {
 		x_wipe_free_str(*plaintext);
 		*plaintext = NULL;
 	}
-	return code;
+	return err;
 }

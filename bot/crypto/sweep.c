@@ -18,17 +18,17 @@ static enum err close_below(struct crypto *crypto, const char *key, json_t *row)
 	int64_t floor = js_int(row, "floor");
 	struct crypto_item *items;
 	size_t len;
-	enum err code = keep_list(crypto, "index", prefix, &items, &len);
+	enum err err = keep_list(crypto, "index", prefix, &items, &len);
 
-	for (size_t i = 0; code == OK && i < len; i++) {
+	for (size_t i = 0; err == OK && i < len; i++) {
 		int64_t index = strtoll(items[i].key + strlen(prefix), NULL, 10);
 
 		floor = index + 1 > floor ? index + 1 : floor;
-		code = keep_remove(crypto, "index", items[i].key);
+		err = keep_remove(crypto, "index", items[i].key);
 	}
 	crypto_items_free(items, len);
 	json_object_set_new(row, "floor", json_integer(floor));
-	return code;
+	return err;
 }
 
 static enum err sweep_session(
@@ -38,9 +38,9 @@ static enum err sweep_session(
 	AUTO_JSON row = json_loads(value, 0, NULL);
 	AUTO_JSON user = NULL;
 	int64_t used_ms = js_int(row, "used_ms"), age_ms = now_ms - js_int(row, "at_ms");
-	enum err code;
+	enum err err;
 
-	if (row == NULL || user_id == NULL || user_id == strchr(key, KEY_SEPARATOR[0]))
+	if (!row || !user_id || user_id == strchr(key, KEY_SEPARATOR[0]))
 		return OK;
 	if (js_int(row, "at_ms") == 0) { /* of an earlier version: it may have been used */
 		json_object_set_new(row, "at_ms", json_integer(now_ms));
@@ -48,16 +48,16 @@ static enum err sweep_session(
 		return keep_put(crypto, "inbound", key, row);
 	}
 	if (used_ms == 0) {
-		code = devices_row(crypto, user_id + 1, &user);
-		if (code != OK || age_ms < (devices_is_stranger(user) ? STRANGER_MS : IDLE_MS))
-			return code;
+		err = devices_row(crypto, user_id + 1, &user);
+		if (err != OK || age_ms < (devices_is_stranger(user) ? STRANGER_MS : IDLE_MS))
+			return err;
 		return keep_remove(crypto, "inbound", key);
 	}
 	if (now_ms - used_ms < IDLE_MS)
 		return OK;
-	code = close_below(crypto, key, row);
+	err = close_below(crypto, key, row);
 	json_object_set_new(row, "used_ms", json_integer(now_ms)); /* not again every day */
-	return code == OK ? keep_put(crypto, "inbound", key, row) : code;
+	return err == OK ? keep_put(crypto, "inbound", key, row) : err;
 }
 
 /* A key that nobody gave: asked for again when a message wants it. */
@@ -73,12 +73,12 @@ static enum err sweep_user(
         struct crypto *crypto, int64_t now_ms, const char *key, const char *value)
 {
 	AUTO_JSON row = json_loads(value, 0, NULL);
-	enum err code;
+	enum err err;
 
 	if (js_int(row, "guest_ms") == 0 || now_ms - js_int(row, "guest_ms") < STRANGER_MS)
 		return OK;
-	code = keep_remove(crypto, "user", key);
-	return code == OK ? keep_remove(crypto, "dirty", key) : code;
+	err = keep_remove(crypto, "user", key);
+	return err == OK ? keep_remove(crypto, "dirty", key) : err;
 }
 
 /* Adds the Curve25519 keys of all devices that are known. */
@@ -86,7 +86,7 @@ static enum err known_keys(struct crypto *crypto, json_t *known)
 {
 	struct crypto_item *items;
 	size_t len;
-	enum err code = keep_list(crypto, "user", "", &items, &len);
+	enum err err = keep_list(crypto, "user", "", &items, &len);
 
 	for (size_t i = 0; i < len; i++) {
 		AUTO_JSON row = json_loads(items[i].value, 0, NULL);
@@ -96,12 +96,12 @@ static enum err known_keys(struct crypto *crypto, json_t *known)
 		json_object_foreach((json_t *)js_obj(row, "devices"), device_id, device)
 		{
 			key = devices_key(device, device_id, "curve25519");
-			if (key != NULL)
+			if (key)
 				json_object_set_new(known, key, json_true());
 		}
 	}
 	crypto_items_free(items, len);
-	return code;
+	return err;
 }
 
 /* Sessions that somebody's device began with us, whose list we never had a reason to ask for. */
@@ -110,20 +110,19 @@ static enum err sweep_olm(struct crypto *crypto, int64_t now_ms)
 	AUTO_JSON known = json_object();
 	struct crypto_item *items = NULL;
 	size_t len = 0;
-	enum err code = known_keys(crypto, known);
+	enum err err = known_keys(crypto, known);
 
-	if (code == OK)
-		code = keep_list(crypto, "olm", "", &items, &len);
-	for (size_t i = 0; code == OK && i < len; i++) {
+	if (err == OK)
+		err = keep_list(crypto, "olm", "", &items, &len);
+	for (size_t i = 0; err == OK && i < len; i++) {
 		AUTO_JSON row = json_loads(items[i].value, 0, NULL);
 		AUTO_TEXT key = x_strndup(items[i].key, strcspn(items[i].key, KEY_SEPARATOR));
 
-		if (json_object_get(known, key) == NULL &&
-		        now_ms - js_int(row, "used_ms") >= STRANGER_MS)
-			code = keep_remove(crypto, "olm", items[i].key);
+		if (!json_object_get(known, key) && now_ms - js_int(row, "used_ms") >= STRANGER_MS)
+			err = keep_remove(crypto, "olm", items[i].key);
 	}
 	crypto_items_free(items, len);
-	return code;
+	return err;
 }
 
 enum err sweep(struct crypto *crypto, int64_t now_ms)
@@ -135,23 +134,23 @@ enum err sweep(struct crypto *crypto, int64_t now_ms)
 	} all[] = {{"inbound", sweep_session}, {"ask", sweep_ask}, {"user", sweep_user}};
 	AUTO_JSON row = NULL;
 	int64_t age_ms;
-	enum err code = keep_get_or_new(crypto, "machine", "swept", &row);
+	enum err err = keep_get_or_new(crypto, "machine", "swept", &row);
 
 	age_ms = now_ms - js_int(row, "at_ms");
-	if (code != OK || (age_ms >= 0 && age_ms < CLOCK_DAY_MS))
-		return code;
+	if (err != OK || (age_ms >= 0 && age_ms < CLOCK_DAY_MS))
+		return err;
 	json_object_set_new(row, "at_ms", json_integer(now_ms));
-	code = keep_put(crypto, "machine", "swept", row);
-	if (code == OK)
-		code = keep_remove(crypto, "machine", "strangers");
-	for (size_t i = 0; code == OK && i < sizeof(all) / sizeof(all[0]); i++) {
+	err = keep_put(crypto, "machine", "swept", row);
+	if (err == OK)
+		err = keep_remove(crypto, "machine", "strangers");
+	for (size_t i = 0; err == OK && i < sizeof(all) / sizeof(all[0]); i++) {
 		struct crypto_item *items;
 		size_t len;
 
-		code = keep_list(crypto, all[i].kind, "", &items, &len);
-		for (size_t j = 0; code == OK && j < len; j++)
-			code = all[i].look(crypto, now_ms, items[j].key, items[j].value);
+		err = keep_list(crypto, all[i].kind, "", &items, &len);
+		for (size_t j = 0; err == OK && j < len; j++)
+			err = all[i].look(crypto, now_ms, items[j].key, items[j].value);
 		crypto_items_free(items, len);
 	}
-	return code == OK ? sweep_olm(crypto, now_ms) : code;
+	return err == OK ? sweep_olm(crypto, now_ms) : err;
 }

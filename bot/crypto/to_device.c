@@ -21,15 +21,15 @@ static bool is(const json_t *object, const char *key, const char *value)
 {
 	const char *text = js_str(object, key);
 
-	return text != NULL && strcmp(text, value) == 0;
+	return text && strcmp(text, value) == 0;
 }
 
 static bool payload_is_good(const struct crypto *crypto, const json_t *payload, const char *sender)
 {
 	return is(payload, "sender", sender) && is(payload, "recipient", crypto->user_id) &&
 	       is(js_obj(payload, "recipient_keys"), "ed25519", crypto->ed25519) &&
-	       js_str(js_obj(payload, "keys"), "ed25519") != NULL &&
-	       js_str(payload, "type") != NULL && js_obj(payload, "content") != NULL;
+	       js_str(js_obj(payload, "keys"), "ed25519") && js_str(payload, "type") &&
+	       js_obj(payload, "content");
 }
 
 /* MSC4147: when the sender names its device keys, they must be those that the session proves. */
@@ -40,9 +40,9 @@ static bool device_keys_agree(const json_t *payload, const struct olm_peer *peer
 	AUTO_TEXT ed_id = NULL;
 	AUTO_TEXT curve_id = NULL;
 
-	if (keys == NULL)
+	if (!keys)
 		return true;
-	if (device_id == NULL || !devices_keys_are_good(keys, peer->user_id, device_id))
+	if (!device_id || !devices_keys_are_good(keys, peer->user_id, device_id))
 		return false;
 	ed_id = x_asprintf("ed25519:%s", device_id);
 	curve_id = x_asprintf("curve25519:%s", device_id);
@@ -70,10 +70,10 @@ static enum err mend(
 {
 	AUTO_JSON row = NULL;
 	const char *device_id;
-	enum err code = devices_row(crypto, sender, &row);
+	enum err err = devices_row(crypto, sender, &row);
 
-	if (code != OK || devices_by_curve25519(row, curve25519, &device_id) == NULL)
-		return code;
+	if (err != OK || !devices_by_curve25519(row, curve25519, &device_id))
+		return err;
 	return claim_mend(crypto, now_ms, sender, device_id, curve25519);
 }
 
@@ -82,10 +82,10 @@ static enum err begun_anew(struct crypto *crypto, const struct olm_peer *peer)
 {
 	AUTO_JSON row = NULL;
 	const char *device_id;
-	enum err code = devices_row(crypto, peer->user_id, &row);
+	enum err err = devices_row(crypto, peer->user_id, &row);
 
-	if (code != OK || devices_by_curve25519(row, peer->curve25519, &device_id) == NULL)
-		return code;
+	if (err != OK || !devices_by_curve25519(row, peer->curve25519, &device_id))
+		return err;
 	return room_out_forget_device(crypto, peer->user_id, device_id);
 }
 
@@ -99,18 +99,18 @@ static enum err take_olm(struct crypto *crypto, int64_t now_ms, const char *send
 	AUTO_JSON payload = NULL;
 	AUTO_SECRET text = NULL;
 	struct olm_peer peer;
-	enum err code;
+	enum err err;
 
-	if (!is(content, "algorithm", ALGORITHM_OLM) || curve25519 == NULL || body == NULL ||
+	if (!is(content, "algorithm", ALGORITHM_OLM) || !curve25519 || !body ||
 	        strlen(curve25519) != OL_KEY_SIZE - 1 || !json_is_integer(type) ||
 	        strcmp(curve25519, crypto->curve25519) == 0)
 		return OK;
-	code = sessions_decrypt(
+	err = sessions_decrypt(
 	        crypto, now_ms, curve25519, json_integer_value(type) == 0 ? 0 : 1, body, &text);
-	if (code == ERR_INVALID)
+	if (err == ERR_INVALID)
 		return mend(crypto, now_ms, sender, curve25519);
-	if (code != OK)
-		return code;
+	if (err != OK)
+		return err;
 	payload = json_loads(text, 0, NULL);
 	peer = (struct olm_peer){sender, curve25519, js_str(js_obj(payload, "keys"), "ed25519")};
 	if (!payload_is_good(crypto, payload, sender) || !device_keys_agree(payload, &peer)) {
@@ -132,11 +132,11 @@ static enum err take_withheld(
 	const char *curve25519 = js_str(content, "sender_key");
 	AUTO_TEXT what = NULL;
 	AUTO_JSON row = NULL;
-	enum err code = devices_row(crypto, sender, &row);
+	enum err err = devices_row(crypto, sender, &row);
 
-	if (code != OK || devices_is_stranger(row))
-		return code;
-	if (is(content, "code", "m.no_olm") && curve25519 != NULL) {
+	if (err != OK || devices_is_stranger(row))
+		return err;
+	if (is(content, "code", "m.no_olm") && curve25519) {
 		/* it found no way to us: the way is made from here */
 		return mend(crypto, now_ms, sender, curve25519);
 	}
@@ -154,7 +154,7 @@ static enum err take_key_request(struct crypto *crypto, const char *sender, cons
 {
 	const char *device_id = js_str(content, "requesting_device_id");
 
-	if (!is(content, "action", "request") || device_id == NULL)
+	if (!is(content, "action", "request") || !device_id)
 		return OK;
 	return room_out_forget_device(crypto, sender, device_id);
 }
@@ -166,8 +166,7 @@ static enum err take_event(
 	const json_t *content = js_obj(event, "content");
 	struct verify_event verification;
 
-	if (sender == NULL || content == NULL || strlen(sender) > 255 ||
-	        strchr(sender, KEY_SEPARATOR[0]) != NULL)
+	if (!sender || !content || strlen(sender) > 255 || strchr(sender, KEY_SEPARATOR[0]))
 		return OK;
 	if (is(event, "type", "m.room.encrypted"))
 		return take_olm(crypto, now_ms, sender, content, new_keys);
@@ -177,18 +176,18 @@ static enum err take_event(
 		return take_key_request(crypto, sender, content);
 	verification = (struct verify_event){
 	        .sender = sender, .type = js_str(event, "type"), .content = content};
-	return verification.type != NULL ? verify_take(crypto, now_ms, &verification) : OK;
+	return verification.type ? verify_take(crypto, now_ms, &verification) : OK;
 }
 
 enum err crypto_take_sync(struct crypto *crypto, int64_t now_ms, const json_t *sync, bool *new_keys)
 {
 	const json_t *events = json_object_get(js_obj(sync, "to_device"), "events");
-	enum err code = devices_take_sync(crypto, sync);
+	enum err err = devices_take_sync(crypto, sync);
 
 	*new_keys = false;
-	for (size_t i = 0; code == OK && i < json_array_size(events) && i < EVENTS_MAX; i++)
-		code = take_event(crypto, now_ms, json_array_get(events, i), new_keys);
-	if (code == OK)
-		code = sweep(crypto, now_ms);
-	return code == OK ? account_take_sync(crypto, now_ms, sync) : code;
+	for (size_t i = 0; err == OK && i < json_array_size(events) && i < EVENTS_MAX; i++)
+		err = take_event(crypto, now_ms, json_array_get(events, i), new_keys);
+	if (err == OK)
+		err = sweep(crypto, now_ms);
+	return err == OK ? account_take_sync(crypto, now_ms, sync) : err;
 }

@@ -27,7 +27,7 @@ static bool is(const json_t *object, const char *key, const char *value)
 {
 	const char *text = js_str(object, key);
 
-	return text != NULL && strcmp(text, value) == 0;
+	return text && strcmp(text, value) == 0;
 }
 
 static bool is_over(const struct verify *v)
@@ -37,8 +37,7 @@ static bool is_over(const struct verify *v)
 
 static bool is_id(const char *text)
 {
-	return text != NULL && text[0] != '\0' && strlen(text) <= ID_MAX &&
-	       strchr(text, KEY_SEPARATOR[0]) == NULL;
+	return text && text[0] != '\0' && strlen(text) <= ID_MAX && !strchr(text, KEY_SEPARATOR[0]);
 }
 
 /* ---- the list ---- */
@@ -66,7 +65,7 @@ void verify_finish(struct crypto *crypto)
 {
 	struct verify *v;
 
-	while ((v = TAILQ_FIRST(&crypto->verifications)) != NULL)
+	while ((v = TAILQ_FIRST(&crypto->verifications)))
 		verify_free(crypto, v);
 }
 
@@ -77,9 +76,8 @@ static struct verify *find(struct crypto *crypto, const struct verify_event *eve
 
 	TAILQ_FOREACH(v, &crypto->verifications, link)
 	{
-		bool here = event->room_id == NULL
-		                    ? v->room_id == NULL
-		                    : v->room_id != NULL && strcmp(v->room_id, event->room_id) == 0;
+		bool here = !event->room_id ? !v->room_id
+		                            : v->room_id && strcmp(v->room_id, event->room_id) == 0;
 
 		if (here && strcmp(v->id, id) == 0 && strcmp(v->user_id, event->sender) == 0)
 			return v;
@@ -91,7 +89,7 @@ static struct verify *find(struct crypto *crypto, const struct verify_event *eve
 
 static json_t *event_of(const struct verify *v, const char *type, json_t *content)
 {
-	if (v->room_id != NULL) {
+	if (v->room_id) {
 		json_object_set_new(content, "m.relates_to",
 		        json_pack("{s:s, s:s}", "rel_type", "m.reference", "event_id", v->id));
 	} else {
@@ -114,24 +112,24 @@ void verify_end(struct verify *v, int64_t now_ms, enum verify_state state)
 }
 
 static void cancelled(
-        struct verify *v, int64_t now_ms, const char *code, const char *reason, bool by_them)
+        struct verify *v, int64_t now_ms, const char *err, const char *reason, bool by_them)
 {
-	v->code = x_strdup(code);
+	v->code = x_strdup(err);
 	v->reason = x_strdup(reason);
 	v->by_them = by_them;
 	verify_end(v, now_ms, VERIFY_CANCELLED);
-	log_write(strstr(code, "mismatch") != NULL ? LOG_WARNING : LOG_INFO, "crypto",
+	log_write(strstr(err, "mismatch") ? LOG_WARNING : LOG_INFO, "crypto",
 	        "the verification with %s was cancelled%s: %s (%s)", v->user_id,
-	        by_them ? " by them" : "", reason, code);
+	        by_them ? " by them" : "", reason, err);
 }
 
-void verify_cancel(struct verify *v, int64_t now_ms, const char *code, const char *reason)
+void verify_cancel(struct verify *v, int64_t now_ms, const char *err, const char *reason)
 {
 	if (is_over(v))
 		return;
 	verify_say(
-	        v, VERIFY_PREFIX "cancel", json_pack("{s:s, s:s}", "code", code, "reason", reason));
-	cancelled(v, now_ms, code, reason, false);
+	        v, VERIFY_PREFIX "cancel", json_pack("{s:s, s:s}", "code", err, "reason", reason));
+	cancelled(v, now_ms, err, reason, false);
 }
 
 /* One event is under way for each: the first of the queue, until its end came. */
@@ -142,25 +140,25 @@ static enum err send_next(struct crypto *crypto, struct verify *v, int64_t now_m
 	        json_pack("{s:b, s:s, s:s}", v->id, 1, "verify", v->id, "user", v->user_id);
 	bool waits = false, direct = false;
 	json_t *content;
-	enum err code;
+	enum err err;
 
-	if (event == NULL)
+	if (!event)
 		return OK;
-	code = request_waits(
-	        crypto, v->room_id != NULL ? CRYPTO_ROOM_EVENT : CRYPTO_TO_DEVICE, v->id, &waits);
-	if (code != OK || waits)
-		return code;
-	if (v->room_id != NULL) {
-		code = request_waits(crypto, CRYPTO_TO_DEVICE, v->id, &waits);
-		if (code == OK)
-			code = verify_room_is_direct(crypto, v, &direct);
-		if (code != OK || waits)
-			return code;
+	err = request_waits(
+	        crypto, v->room_id ? CRYPTO_ROOM_EVENT : CRYPTO_TO_DEVICE, v->id, &waits);
+	if (err != OK || waits)
+		return err;
+	if (v->room_id) {
+		err = request_waits(crypto, CRYPTO_TO_DEVICE, v->id, &waits);
+		if (err == OK)
+			err = verify_room_is_direct(crypto, v, &direct);
+		if (err != OK || waits)
+			return err;
 	}
 	if (direct)
 		return verify_room_send(crypto, v, now_ms, event, context);
 	content = json_deep_copy(json_object_get(event, "content"));
-	if (v->room_id != NULL) {
+	if (v->room_id) {
 		return request_room_event(
 		        crypto, v->room_id, js_str(event, "type"), content, json_incref(context));
 	}
@@ -175,8 +173,7 @@ void verify_sent(struct crypto *crypto, int64_t now_ms, const json_t *context, b
 
 	TAILQ_FOREACH(v, &crypto->verifications, link)
 	{
-		if (id == NULL || user_id == NULL || strcmp(v->id, id) != 0 ||
-		        strcmp(v->user_id, user_id) != 0)
+		if (!id || !user_id || strcmp(v->id, id) != 0 || strcmp(v->user_id, user_id) != 0)
 			continue;
 		json_array_remove(v->out, 0);
 		if (refused && !is_over(v)) {
@@ -191,9 +188,9 @@ void verify_sent(struct crypto *crypto, int64_t now_ms, const json_t *context, b
 enum err verify_step(struct crypto *crypto, int64_t now_ms)
 {
 	struct verify *v, *next;
-	enum err code = OK;
+	enum err err = OK;
 
-	for (v = TAILQ_FIRST(&crypto->verifications); code == OK && v != NULL; v = next) {
+	for (v = TAILQ_FIRST(&crypto->verifications); err == OK && v; v = next) {
 		next = TAILQ_NEXT(v, link);
 		if (is_over(v) && now_ms >= v->until_ms) {
 			verify_free(crypto, v);
@@ -203,9 +200,9 @@ enum err verify_step(struct crypto *crypto, int64_t now_ms)
 			verify_cancel(v, now_ms, "m.timeout", "it took too long");
 		else if (v->state == VERIFY_READY && v->start_ms != 0 && now_ms >= v->start_ms)
 			verify_sas_start(crypto, v);
-		code = send_next(crypto, v, now_ms);
+		err = send_next(crypto, v, now_ms);
 	}
-	return code;
+	return err;
 }
 
 /* ---- a request comes ---- */
@@ -213,10 +210,10 @@ enum err verify_step(struct crypto *crypto, int64_t now_ms)
 static enum err is_stranger(struct crypto *crypto, const char *user_id, bool *stranger)
 {
 	AUTO_JSON row = NULL;
-	enum err code = devices_row(crypto, user_id, &row);
+	enum err err = devices_row(crypto, user_id, &row);
 
 	*stranger = devices_is_stranger(row);
-	return code;
+	return err;
 }
 
 /* Whether one more of this user is taken in. */
@@ -225,7 +222,7 @@ static enum err may_add(struct crypto *crypto, const char *user_id, bool *may)
 	size_t all = 0, mine = 0, strangers = 0;
 	bool stranger = false;
 	struct verify *v;
-	enum err code;
+	enum err err;
 
 	TAILQ_FOREACH(v, &crypto->verifications, link)
 	{
@@ -233,9 +230,9 @@ static enum err may_add(struct crypto *crypto, const char *user_id, bool *may)
 		mine += strcmp(v->user_id, user_id) == 0;
 		strangers += v->stranger;
 	}
-	code = is_stranger(crypto, user_id, &stranger);
+	err = is_stranger(crypto, user_id, &stranger);
 	*may = all < VERIFY_MAX && mine < USER_MAX && (!stranger || strangers < STRANGERS_MAX);
-	return code;
+	return err;
 }
 
 static enum err add(struct crypto *crypto, int64_t now_ms, const struct verify_event *event,
@@ -244,11 +241,11 @@ static enum err add(struct crypto *crypto, int64_t now_ms, const struct verify_e
 	const char *device_id = js_str(event->content, "from_device");
 	struct verify *v, *before;
 	bool may = false;
-	enum err code = may_add(crypto, event->sender, &may);
+	enum err err = may_add(crypto, event->sender, &may);
 
 	*out = NULL;
-	if (code != OK || !may)
-		return code;
+	if (err != OK || !may)
+		return err;
 	TAILQ_FOREACH(before, &crypto->verifications, link)
 	{
 		if (strcmp(before->user_id, event->sender) == 0)
@@ -265,11 +262,11 @@ static enum err add(struct crypto *crypto, int64_t now_ms, const struct verify_e
 	v->until_ms = (asked_ms < now_ms ? asked_ms : now_ms) + TIMEOUT_MS;
 	v->out = json_array();
 	TAILQ_INSERT_TAIL(&crypto->verifications, v, link);
-	code = is_stranger(crypto, event->sender, &v->stranger);
+	err = is_stranger(crypto, event->sender, &v->stranger);
 	log_info("crypto", "%s asks for verification (device %s): matrix-telemetry-bot verify",
 	        v->user_id, v->device_id);
 	*out = v;
-	return code;
+	return err;
 }
 
 static enum err take_request(
@@ -277,23 +274,23 @@ static enum err take_request(
 {
 	const json_t *content = event->content, *methods = json_object_get(content, "methods");
 	const char *device_id = js_str(content, "from_device");
-	int64_t asked_ms = event->room_id != NULL ? event->sent_ms : js_int(content, "timestamp");
+	int64_t asked_ms = event->room_id ? event->sent_ms : js_int(content, "timestamp");
 	struct verify *v;
 	bool known = false;
 
 	for (size_t i = 0; i < json_array_size(methods); i++) {
 		const char *method = json_string_value(json_array_get(methods, i));
 
-		known = known || (method != NULL && strcmp(method, VERIFY_METHOD) == 0);
+		known = known || (method && strcmp(method, VERIFY_METHOD) == 0);
 	}
 	/* what cannot be done here may be done by another device: it is not cancelled */
 	if (!known || !is_id(device_id) || asked_ms > now_ms + FUTURE_MS ||
 	        asked_ms <= now_ms - TIMEOUT_MS ||
-	        (event->room_id != NULL && !is(content, "to", crypto->user_id)) ||
-	        (event->device_id != NULL && strcmp(event->device_id, device_id) != 0))
+	        (event->room_id && !is(content, "to", crypto->user_id)) ||
+	        (event->device_id && strcmp(event->device_id, device_id) != 0))
 		return OK;
 	if (strcmp(event->sender, crypto->user_id) == 0 &&
-	        (event->room_id != NULL || strcmp(device_id, crypto->device_id) == 0))
+	        (event->room_id || strcmp(device_id, crypto->device_id) == 0))
 		return OK;
 	return add(crypto, now_ms, event, id, asked_ms, &v);
 }
@@ -319,7 +316,7 @@ static enum err tell_unknown(
 static void take_start(
         struct crypto *crypto, struct verify *v, int64_t now_ms, const json_t *content)
 {
-	if (v->start != NULL && json_equal(v->start, content))
+	if (v->start && json_equal(v->start, content))
 		return; /* again */
 	if (!is(content, "from_device", v->device_id)) {
 		verify_cancel(
@@ -336,26 +333,25 @@ static enum err take_lone_start(
         struct crypto *crypto, int64_t now_ms, const struct verify_event *event, const char *id)
 {
 	struct verify *v;
-	enum err code;
+	enum err err;
 
 	if (!is_id(js_str(event->content, "from_device")) ||
 	        !is(event->content, "method", VERIFY_METHOD))
 		return OK;
-	code = add(crypto, now_ms, event, id, now_ms, &v);
-	if (v != NULL)
+	err = add(crypto, now_ms, event, id, now_ms, &v);
+	if (v)
 		v->start = json_deep_copy(event->content);
-	return code;
+	return err;
 }
 
 static void take_cancel(struct verify *v, int64_t now_ms, const json_t *content)
 {
-	const char *code = js_str(content, "code"), *reason = js_str(content, "reason");
+	const char *err = js_str(content, "code"), *reason = js_str(content, "reason");
 
 	if (!is_over(v)) {
 		json_array_clear(v->out);
-		cancelled(v, now_ms, code != NULL && strlen(code) <= ID_MAX ? code : "m.user",
-		        reason != NULL && strlen(reason) <= ID_MAX ? reason : "no reason given",
-		        true);
+		cancelled(v, now_ms, err && strlen(err) <= ID_MAX ? err : "m.user",
+		        reason && strlen(reason) <= ID_MAX ? reason : "no reason given", true);
 	}
 }
 
@@ -384,7 +380,7 @@ static const char *what_of(const struct verify_event *event)
 {
 	const char *type = event->type;
 
-	if (event->room_id != NULL && strcmp(type, "m.room.message") == 0)
+	if (event->room_id && strcmp(type, "m.room.message") == 0)
 		return is(event->content, "msgtype", VERIFY_PREFIX "request") ? "request" : NULL;
 	if (strncmp(type, VERIFY_PREFIX, strlen(VERIFY_PREFIX)) != 0)
 		return NULL;
@@ -395,7 +391,7 @@ static const char *id_of(const struct verify_event *event, const char *what)
 {
 	const json_t *relation = js_obj(event->content, "m.relates_to");
 
-	if (event->room_id == NULL)
+	if (!event->room_id)
 		return js_str(event->content, "transaction_id");
 	if (strcmp(what, "request") == 0)
 		return event->event_id;
@@ -404,21 +400,21 @@ static const char *id_of(const struct verify_event *event, const char *what)
 
 enum err verify_take(struct crypto *crypto, int64_t now_ms, const struct verify_event *event)
 {
-	const char *what = what_of(event), *id = what != NULL ? id_of(event, what) : NULL;
+	const char *what = what_of(event), *id = what ? id_of(event, what) : NULL;
 	struct verify *v;
 
 	if (!is_id(id) || !is_id(event->sender))
 		return OK;
 	v = find(crypto, event, id);
-	if (v != NULL) {
+	if (v) {
 		v->encrypted = v->encrypted || event->encrypted; /* and never back */
-		if (event->device_id != NULL && strcmp(event->device_id, v->device_id) != 0)
+		if (event->device_id && strcmp(event->device_id, v->device_id) != 0)
 			return OK; /* another device of theirs */
 		return take_known(crypto, v, now_ms, what, event->content);
 	}
 	if (strcmp(what, "request") == 0)
 		return take_request(crypto, now_ms, event, id);
-	if (event->room_id != NULL)
+	if (event->room_id)
 		return OK; /* others verify each other there */
 	if (strcmp(what, "start") == 0)
 		return take_lone_start(crypto, now_ms, event, id);
@@ -431,7 +427,7 @@ bool crypto_is_verification(const char *type, const json_t *content)
 {
 	struct verify_event event = {.type = type, .room_id = "", .content = content};
 
-	return what_of(&event) != NULL;
+	return what_of(&event);
 }
 
 enum err crypto_take_verification(

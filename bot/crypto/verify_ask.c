@@ -40,19 +40,19 @@ static enum err describe(struct crypto *crypto, const struct verify *v, json_t *
 	AUTO_JSON row = NULL;
 	const json_t *device;
 	const char *changed;
-	enum err code = devices_row(crypto, v->user_id, &row);
+	enum err err = devices_row(crypto, v->user_id, &row);
 
 	*out = NULL;
-	if (code != OK)
-		return code;
+	if (err != OK)
+		return err;
 	device = js_obj(js_obj(row, "devices"), v->device_id);
 	changed = js_str(row, "changed");
 	*out = json_pack(
 	        "{s:s, s:s, s:s, s:s?, s:s?, s:b, s:b, s:s?, s:s, s:I, s:I, s:s?, s:s?, s:b}", "id",
 	        v->id, "user_id", v->user_id, "device_id", v->device_id, "fingerprint",
-	        device != NULL ? devices_key(device, v->device_id, "ed25519") : NULL, "identity",
-	        changed != NULL ? changed : js_str(row, "pin"), "identity_changed", changed != NULL,
-	        "own", strcmp(v->user_id, crypto->user_id) == 0, "room_id", v->room_id, "state",
+	        device ? devices_key(device, v->device_id, "ed25519") : NULL, "identity",
+	        changed ? changed : js_str(row, "pin"), "identity_changed", changed != NULL, "own",
+	        strcmp(v->user_id, crypto->user_id) == 0, "room_id", v->room_id, "state",
 	        state_names[v->state], "since_ms", (json_int_t)v->since_ms, "until_ms",
 	        (json_int_t)v->until_ms, "code", v->code, "reason", v->reason, "by_them",
 	        v->by_them);
@@ -64,22 +64,22 @@ static enum err describe(struct crypto *crypto, const struct verify *v, json_t *
 enum err crypto_verifications(struct crypto *crypto, json_t **out)
 {
 	const struct verify *v;
-	enum err code = OK;
+	enum err err = OK;
 
 	*out = json_array();
 	TAILQ_FOREACH(v, &crypto->verifications, link)
 	{
 		json_t *object;
 
-		code = describe(crypto, v, &object);
-		if (code != OK) {
+		err = describe(crypto, v, &object);
+		if (err != OK) {
 			json_decref(*out);
 			*out = NULL;
 			break;
 		}
 		json_array_append_new(*out, object);
 	}
-	return code;
+	return err;
 }
 
 /* ---- deciding ---- */
@@ -100,7 +100,7 @@ static enum err find(struct crypto *crypto, const char *user_id, const char *id,
         enum verify_state state, struct verify **v, struct fault *fault)
 {
 	*v = by_id(crypto, user_id, id);
-	if (*v == NULL)
+	if (!*v)
 		return fault_set(fault, ERR_NOT_FOUND, "no such verification");
 	if ((*v)->state == VERIFY_CANCELLED)
 		return fault_set(fault, ERR_CANCELED, "it was cancelled: %s", (*v)->reason);
@@ -116,23 +116,23 @@ static enum err check_known(
 {
 	AUTO_JSON row = NULL;
 	bool wait = false;
-	enum err code = devices_track(crypto, v->user_id);
+	enum err err = devices_track(crypto, v->user_id);
 
-	if (code == OK)
-		code = devices_must_wait(crypto, now_ms, v->user_id, &wait);
-	if (code == OK)
-		code = devices_row(crypto, v->user_id, &row);
-	if (code != OK)
-		return code;
+	if (err == OK)
+		err = devices_must_wait(crypto, now_ms, v->user_id, &wait);
+	if (err == OK)
+		err = devices_row(crypto, v->user_id, &row);
+	if (err != OK)
+		return err;
 	if (wait) {
 		return fault_set(
 		        fault, ERR_BUSY, "the devices of %s are being asked for", v->user_id);
 	}
-	if (js_obj(js_obj(row, "devices"), v->device_id) == NULL) {
+	if (!js_obj(js_obj(row, "devices"), v->device_id)) {
 		return fault_set(fault, ERR_DENIED, "the homeserver knows no device %s of %s",
 		        v->device_id, v->user_id);
 	}
-	if (js_str(row, "pin") == NULL) {
+	if (!js_str(row, "pin")) {
 		return fault_set(fault, ERR_DENIED,
 		        "%s has no cross-signing identity: there is nothing to verify", v->user_id);
 	}
@@ -143,18 +143,18 @@ enum err crypto_verify_accept(struct crypto *crypto, int64_t now_ms, const char 
         const char *id, struct fault *fault)
 {
 	struct verify *v;
-	enum err code = find(crypto, user_id, id, VERIFY_REQUESTED, &v, fault);
+	enum err err = find(crypto, user_id, id, VERIFY_REQUESTED, &v, fault);
 
-	if (code == OK)
-		code = check_known(crypto, now_ms, v, fault);
-	if (code == ERR_DENIED) {
+	if (err == OK)
+		err = check_known(crypto, now_ms, v, fault);
+	if (err == ERR_DENIED) {
 		verify_cancel(v, now_ms, "m.user", fault->text);
-		return code;
+		return err;
 	}
-	if (code != OK)
-		return code;
+	if (err != OK)
+		return err;
 	v->state = VERIFY_READY;
-	if (v->start != NULL) { /* begun without a request */
+	if (v->start) { /* begun without a request */
 		verify_sas_take_start(crypto, v, now_ms, v->start);
 	} else {
 		verify_say(v, VERIFY_PREFIX "ready",
@@ -168,9 +168,9 @@ enum err crypto_verify_confirm(struct crypto *crypto, int64_t now_ms, const char
         const char *id, struct fault *fault)
 {
 	struct verify *v;
-	enum err code = find(crypto, user_id, id, VERIFY_COMPARE, &v, fault);
+	enum err err = find(crypto, user_id, id, VERIFY_COMPARE, &v, fault);
 
-	return code == OK ? verify_sas_confirm(crypto, v, now_ms) : code;
+	return err == OK ? verify_sas_confirm(crypto, v, now_ms) : err;
 }
 
 enum err crypto_verify_cancel(struct crypto *crypto, int64_t now_ms, const char *user_id,
@@ -178,7 +178,7 @@ enum err crypto_verify_cancel(struct crypto *crypto, int64_t now_ms, const char 
 {
 	struct verify *v = by_id(crypto, user_id, id);
 
-	if (v == NULL)
+	if (!v)
 		return fault_set(fault, ERR_NOT_FOUND, "no such verification");
 	if (v->state == VERIFY_DONE || v->state == VERIFY_CANCELLED)
 		return fault_set(fault, ERR_INVALID, "it is %s already", state_names[v->state]);

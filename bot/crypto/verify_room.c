@@ -15,11 +15,11 @@
 enum err verify_room_is_direct(struct crypto *crypto, const struct verify *v, bool *direct)
 {
 	AUTO_JSON row = NULL;
-	enum err code = devices_row(crypto, v->user_id, &row);
+	enum err err = devices_row(crypto, v->user_id, &row);
 	const json_t *device = js_obj(js_obj(row, "devices"), v->device_id);
 
 	*direct = v->direct || !devices_allowed(crypto, devices_judge(row, device));
-	return code;
+	return err;
 }
 
 /* An Olm session with the device: there, being asked for, or not to be had (then cancelled). */
@@ -30,20 +30,20 @@ static enum err olm_session(
 	AUTO_JSON wanted = json_pack("{s:{s:b}}", v->user_id, v->device_id, 1);
 	int64_t until_ms = 0;
 	bool waits = false;
-	enum err code = sessions_have(crypto, curve25519, have);
+	enum err err = sessions_have(crypto, curve25519, have);
 
-	if (code == OK && !*have)
-		code = claim_put_off_until(crypto, now_ms, v->user_id, v->device_id, &until_ms);
-	if (code == OK && until_ms != 0) {
+	if (err == OK && !*have)
+		err = claim_put_off_until(crypto, now_ms, v->user_id, v->device_id, &until_ms);
+	if (err == OK && until_ms != 0) {
 		json_array_clear(v->out);
 		verify_cancel(v, now_ms, "m.user", "their device gives us no key to answer with");
 		json_array_clear(v->out);
-	} else if (code == OK && !*have) {
-		code = request_waits(crypto, CRYPTO_KEYS_CLAIM, NULL, &waits);
-		if (code == OK && !waits)
-			code = claim_add(crypto, wanted, false);
+	} else if (err == OK && !*have) {
+		err = request_waits(crypto, CRYPTO_KEYS_CLAIM, NULL, &waits);
+		if (err == OK && !waits)
+			err = claim_add(crypto, wanted, false);
 	}
-	return code;
+	return err;
 }
 
 static enum err share(struct crypto *crypto, struct verify *v, int64_t now_ms)
@@ -56,18 +56,18 @@ static enum err share(struct crypto *crypto, struct verify *v, int64_t now_ms)
 	const json_t *device;
 	json_t *sealed = NULL;
 	bool have = false;
-	enum err code = devices_row(crypto, v->user_id, &row);
+	enum err err = devices_row(crypto, v->user_id, &row);
 
 	device = js_obj(js_obj(row, "devices"), v->device_id);
-	if (code != OK || device == NULL) /* gone meanwhile: it takes too long */
-		return code;
-	code = olm_session(crypto, v, now_ms, device, &have);
-	if (code != OK || !have)
-		return code;
-	code = sessions_encrypt(
+	if (err != OK || !device) /* gone meanwhile: it takes too long */
+		return err;
+	err = olm_session(crypto, v, now_ms, device, &have);
+	if (err != OK || !have)
+		return err;
+	err = sessions_encrypt(
 	        crypto, v->user_id, v->device_id, device, "m.room_key", content, &sealed);
-	if (code != OK)
-		return code == ERR_NOT_FOUND ? OK : code;
+	if (err != OK)
+		return err == ERR_NOT_FOUND ? OK : err;
 	v->shared = true;
 	return request_to_device(crypto, "m.room.encrypted",
 	        json_pack("{s:{s:o}}", v->user_id, v->device_id, sealed),
@@ -96,7 +96,7 @@ enum err verify_room_send(struct crypto *crypto, struct verify *v, int64_t now_m
 	json_t *content;
 	uint8_t bytes[12];
 
-	if (v->encrypted && v->session == NULL)
+	if (v->encrypted && !v->session)
 		v->session = ol_outbound_create();
 	if (v->encrypted && !v->shared)
 		return share(crypto, v, now_ms); /* the event follows when it has arrived */

@@ -24,7 +24,7 @@ static bool has(const json_t *list, const char *text)
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const char *item = json_string_value(json_array_get(list, i));
 
-		if (item != NULL && strcmp(item, text) == 0)
+		if (item && strcmp(item, text) == 0)
 			return true;
 	}
 	return false;
@@ -34,7 +34,7 @@ static bool is(const json_t *object, const char *key, const char *value)
 {
 	const char *text = js_str(object, key);
 
-	return text != NULL && strcmp(text, value) == 0;
+	return text && strcmp(text, value) == 0;
 }
 
 /* ---- starting ---- */
@@ -74,7 +74,7 @@ void verify_sas_take_start(
 		verify_cancel(v, now_ms, "m.unknown_method", "no method in common");
 		return;
 	}
-	if (v->we_started && (v->their_key[0] != '\0' || v->commitment != NULL)) {
+	if (v->we_started && (v->their_key[0] != '\0' || v->commitment)) {
 		verify_cancel(v, now_ms, "m.unexpected_message", "a start in the middle");
 		return;
 	}
@@ -83,7 +83,7 @@ void verify_sas_take_start(
 	ol_sas_free(v->sas);
 	v->sas = ol_sas_create(v->our_key);
 	commitment = sas_commitment(v->our_key, content);
-	if (commitment == NULL) {
+	if (!commitment) {
 		verify_cancel(v, now_ms, "m.invalid_message", "the start is not canonical");
 		return;
 	}
@@ -102,9 +102,9 @@ void verify_sas_take_accept(struct verify *v, int64_t now_ms, const json_t *cont
 {
 	const char *commitment = js_str(content, "commitment");
 
-	if (v->commitment != NULL && commitment != NULL && strcmp(v->commitment, commitment) == 0)
+	if (v->commitment && commitment && strcmp(v->commitment, commitment) == 0)
 		return; /* again */
-	if (v->state != VERIFY_STARTED || !v->we_started || v->commitment != NULL) {
+	if (v->state != VERIFY_STARTED || !v->we_started || v->commitment) {
 		verify_cancel(v, now_ms, "m.unexpected_message", "an accept that is not awaited");
 		return;
 	}
@@ -113,7 +113,7 @@ void verify_sas_take_accept(struct verify *v, int64_t now_ms, const json_t *cont
 		verify_cancel(v, now_ms, "m.unknown_method", "chosen what was not offered");
 		return;
 	}
-	if (commitment == NULL) {
+	if (!commitment) {
 		verify_cancel(v, now_ms, "m.invalid_message", "no commitment");
 		return;
 	}
@@ -139,7 +139,7 @@ static bool commitment_holds(const struct verify *v, const char *key)
 {
 	AUTO_TEXT commitment = sas_commitment(key, v->start);
 
-	return commitment != NULL && strcmp(commitment, v->commitment) == 0;
+	return commitment && strcmp(commitment, v->commitment) == 0;
 }
 
 void verify_sas_take_key(
@@ -149,13 +149,13 @@ void verify_sas_take_key(
 	struct sas_party ours = us(crypto, v), theirs = them(v);
 	AUTO_TEXT info = NULL;
 
-	if (key != NULL && v->their_key[0] != '\0' && strcmp(key, v->their_key) == 0)
+	if (key && v->their_key[0] != '\0' && strcmp(key, v->their_key) == 0)
 		return; /* again */
-	if (v->state != VERIFY_STARTED || v->sas == NULL) {
+	if (v->state != VERIFY_STARTED || !v->sas) {
 		verify_cancel(v, now_ms, "m.unexpected_message", "a key that is not awaited");
 		return;
 	}
-	if (key == NULL || strlen(key) != OL_KEY_SIZE - 1) {
+	if (!key || strlen(key) != OL_KEY_SIZE - 1) {
 		verify_cancel(v, now_ms, "m.invalid_message", "no key");
 		return;
 	}
@@ -235,10 +235,10 @@ static enum err say_mac(struct crypto *crypto, struct verify *v)
 	AUTO_TEXT list = NULL;
 	AUTO_TEXT keys = NULL;
 	char master[OL_KEY_SIZE];
-	enum err code = identity_public(crypto, IDENTITY_MASTER, master);
+	enum err err = identity_public(crypto, IDENTITY_MASTER, master);
 
-	if (code != OK)
-		return code;
+	if (err != OK)
+		return err;
 	mac_add(crypto, v, macs, crypto->device_id, crypto->ed25519);
 	if (master[0] != '\0')
 		mac_add(crypto, v, macs, master, master);
@@ -254,8 +254,7 @@ static bool mac_is(struct crypto *crypto, struct verify *v, const char *key_id, 
 	struct sas_party ours = us(crypto, v), theirs = them(v);
 	AUTO_TEXT mac = mac_of(v, &theirs, &ours, key_id, text);
 
-	return claimed != NULL && strlen(claimed) == strlen(mac) &&
-	       prim_equal(mac, claimed, strlen(mac));
+	return claimed && strlen(claimed) == strlen(mac) && prim_equal(mac, claimed, strlen(mac));
 }
 
 /* What their proof covers of what we know of them. False: something in it is wrong. */
@@ -265,17 +264,17 @@ static bool proof_covers(struct crypto *crypto, struct verify *v, const char *ed
 	const json_t *macs = js_obj(v->mac, "mac");
 	AUTO_TEXT list = key_list(macs);
 	AUTO_TEXT device_key = x_asprintf("ed25519:%s", v->device_id);
-	AUTO_TEXT master_key = x_asprintf("ed25519:%s", master != NULL ? master : "");
+	AUTO_TEXT master_key = x_asprintf("ed25519:%s", master ? master : "");
 
 	*device = *identity = false;
-	if (list == NULL || !mac_is(crypto, v, "KEY_IDS", list, js_str(v->mac, "keys")))
+	if (!list || !mac_is(crypto, v, "KEY_IDS", list, js_str(v->mac, "keys")))
 		return false;
-	if (ed25519 != NULL && json_object_get(macs, device_key) != NULL) {
+	if (ed25519 && json_object_get(macs, device_key)) {
 		*device = mac_is(crypto, v, device_key, ed25519, js_str(macs, device_key));
 		if (!*device)
 			return false;
 	}
-	if (master != NULL && json_object_get(macs, master_key) != NULL) {
+	if (master && json_object_get(macs, master_key)) {
 		*identity = mac_is(crypto, v, master_key, master, js_str(macs, master_key));
 		return *identity;
 	}
@@ -289,22 +288,22 @@ static enum err keep_identity(struct crypto *crypto, struct verify *v, int64_t n
         const json_t *row, const char *master)
 {
 	AUTO_JSON object = NULL;
-	enum err code = OK;
+	enum err err = OK;
 
-	if (js_str(row, "changed") != NULL) {
+	if (js_str(row, "changed")) {
 		AUTO_TEXT key_id = x_asprintf("ed25519:%s", master);
 
-		code = crypto_identity_accept(crypto, now_ms, v->user_id, master);
+		err = crypto_identity_accept(crypto, now_ms, v->user_id, master);
 		object = json_pack("{s:s, s:[s], s:{s:s}}", "user_id", v->user_id, "usage",
 		        "master", "keys", key_id, master);
 	} else {
 		object = json_deep_copy(js_obj(row, "master"));
 	}
-	if (code == OK)
-		code = devices_set_verified(crypto, v->user_id, master);
-	if (code == OK)
-		code = identity_sign_user(crypto, v->user_id, object);
-	return code == ERR_NOT_FOUND ? OK : code; /* we hold no key to sign with */
+	if (err == OK)
+		err = devices_set_verified(crypto, v->user_id, master);
+	if (err == OK)
+		err = identity_sign_user(crypto, v->user_id, object);
+	return err == ERR_NOT_FOUND ? OK : err; /* we hold no key to sign with */
 }
 
 /* Another device of our own account: signed as this one is. */
@@ -312,13 +311,13 @@ static enum err keep_own_device(struct crypto *crypto, struct verify *v, const j
 {
 	const json_t *device = js_obj(js_obj(row, "devices"), v->device_id);
 	AUTO_JSON keys = json_deep_copy(js_obj(device, "keys"));
-	enum err code;
+	enum err err;
 
 	json_object_del(keys, "signatures");
 	json_object_del(keys, "unsigned");
-	code = identity_sign_device(crypto, keys);
-	if (code != OK)
-		return code == ERR_NOT_FOUND ? OK : code;
+	err = identity_sign_device(crypto, keys);
+	if (err != OK)
+		return err == ERR_NOT_FOUND ? OK : err;
 	return request_add(crypto, CRYPTO_SIGNATURES_UPLOAD,
 	        json_pack("{s:{s:O}}", v->user_id, v->device_id, keys),
 	        json_pack("{s:s}", "user", v->user_id), "POST", "/v3/keys/signatures/upload");
@@ -330,13 +329,13 @@ static enum err conclude(struct crypto *crypto, struct verify *v, int64_t now_ms
 	bool own = strcmp(v->user_id, crypto->user_id) == 0, device, identity;
 	AUTO_JSON row = NULL;
 	const char *ed25519, *master;
-	enum err code = devices_row(crypto, v->user_id, &row);
+	enum err err = devices_row(crypto, v->user_id, &row);
 
-	if (code != OK)
-		return code;
+	if (err != OK)
+		return err;
 	ed25519 =
 	        devices_key(js_obj(js_obj(row, "devices"), v->device_id), v->device_id, "ed25519");
-	master = js_str(row, "changed") != NULL ? js_str(row, "changed") : js_str(row, "pin");
+	master = js_str(row, "changed") ? js_str(row, "changed") : js_str(row, "pin");
 	if (!proof_covers(crypto, v, ed25519, master, &device, &identity) ||
 	        !(own ? device : identity)) {
 		verify_cancel(v, now_ms, "m.key_mismatch",
@@ -344,22 +343,21 @@ static enum err conclude(struct crypto *crypto, struct verify *v, int64_t now_ms
 		            : "the proof does not cover the identity's key");
 		return OK;
 	}
-	code = own ? keep_own_device(crypto, v, row)
-	           : keep_identity(crypto, v, now_ms, row, master);
-	if (code == OK) {
+	err = own ? keep_own_device(crypto, v, row) : keep_identity(crypto, v, now_ms, row, master);
+	if (err == OK) {
 		log_info("crypto", "%s is verified (device %s)", v->user_id, v->device_id);
 		verify_say(v, VERIFY_PREFIX "done", json_object());
 		verify_end(v, now_ms, VERIFY_DONE);
 	}
-	return code;
+	return err;
 }
 
 enum err verify_sas_take_mac(
         struct crypto *crypto, struct verify *v, int64_t now_ms, const json_t *content)
 {
-	if (v->mac != NULL && json_equal(v->mac, content))
+	if (v->mac && json_equal(v->mac, content))
 		return OK; /* again */
-	if ((v->state != VERIFY_COMPARE && v->state != VERIFY_CONFIRMED) || v->mac != NULL) {
+	if ((v->state != VERIFY_COMPARE && v->state != VERIFY_CONFIRMED) || v->mac) {
 		verify_cancel(v, now_ms, "m.unexpected_message", "a proof that is not awaited");
 		return OK;
 	}
@@ -369,11 +367,11 @@ enum err verify_sas_take_mac(
 
 enum err verify_sas_confirm(struct crypto *crypto, struct verify *v, int64_t now_ms)
 {
-	enum err code = say_mac(crypto, v);
+	enum err err = say_mac(crypto, v);
 
-	if (code == OK) {
+	if (err == OK) {
 		v->state = VERIFY_CONFIRMED;
-		code = v->mac != NULL ? conclude(crypto, v, now_ms) : OK;
+		err = v->mac ? conclude(crypto, v, now_ms) : OK;
 	}
-	return code;
+	return err;
 }

@@ -181,10 +181,10 @@ static void outcome_submit(struct lane *lane, enum deliver_outcome outcome,
 
 /* --- sending ------------------------------------------------------------------------------ */
 
-static bool courier_is_refusal(enum err code)
+static bool courier_is_refusal(enum err err)
 {
-	return code == ERR_DENIED || code == ERR_REJECTED || code == ERR_TOO_LARGE ||
-	       code == ERR_NOT_FOUND;
+	return err == ERR_DENIED || err == ERR_REJECTED || err == ERR_TOO_LARGE ||
+	       err == ERR_NOT_FOUND;
 }
 
 static void on_sent(const struct mx_answer *answer, void *arg)
@@ -231,38 +231,38 @@ static void on_sent(const struct mx_answer *answer, void *arg)
 	lane_wait(lane, answer->retry_after_ms, answer->code != ERR_LIMITED);
 }
 
-static void on_found(enum err code, const char *event_id, const char *error, void *arg)
+static void on_found(enum err err, const char *event_id, const char *error, void *arg)
 {
 	struct lane *lane = arg;
 	struct courier *courier = lane->courier;
 
 	lane->find = NULL;
-	if (code == OK && event_id) {
+	if (err == OK && event_id) {
 		log_info("courier", "%s: an event of unknown fate was in the room", lane->name);
 		courier->counters.sent++;
 		lane->failures = 0;
 		outcome_submit(lane, DELIVER_SENT, NULL, event_id, true);
 		return;
 	}
-	if (code == OK && !courier->closing && courier->mx) {
+	if (err == OK && !courier->closing && courier->mx) {
 		/* chosen again: what another device encrypted is encrypted anew first */
 		outcome_submit(lane, DELIVER_ABSENT, NULL, NULL, true);
 		return;
 	}
-	if (code == OK || code == ERR_CANCELED || code == ERR_AUTH || courier->closing) {
+	if (err == OK || err == ERR_CANCELED || err == ERR_AUTH || courier->closing) {
 		lane_idle(lane);
 		if (courier->closing)
 			courier_closing(courier);
 		return;
 	}
 	log_warning("courier", "%s: cannot look for an event of unknown fate: %s", lane->name,
-	        error ? error : err_text(code));
-	if (courier_is_refusal(code)) {
-		struct mx_answer answer = {.code = code};
+	        error ? error : err_text(err));
+	if (courier_is_refusal(err)) {
+		struct mx_answer answer = {.code = err};
 
 		snprintf(answer.error, sizeof(answer.error),
 		        "may be in the room already; looking failed: %s",
-		        error ? error : err_text(code));
+		        error ? error : err_text(err));
 		courier->counters.aside++;
 		outcome_submit(lane, DELIVER_ASIDE, &answer, NULL, true);
 		return;

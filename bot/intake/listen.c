@@ -19,8 +19,8 @@
 
 static enum err fail(struct fault *fault, const char *what, const char *path)
 {
-	enum err code = errno == EACCES || errno == EPERM ? ERR_DENIED : ERR_IO;
-	return fault_set(fault, code, "%s %s: %s", what, path, strerror(errno));
+	enum err err = errno == EACCES || errno == EPERM ? ERR_DENIED : ERR_IO;
+	return fault_set(fault, err, "%s %s: %s", what, path, strerror(errno));
 }
 
 /* The first listening Unix stream socket that systemd passed, or -1. */
@@ -46,18 +46,18 @@ static int take_systemd(void)
 
 static enum err take_lock(struct listen *l, struct fault *fault)
 {
-	enum err code = OK;
+	enum err err = OK;
 	char *path = x_asprintf("%s.lock", l->path);
 
 	l->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (l->lock_fd == -1)
-		code = fail(fault, "cannot open", path);
+		err = fail(fault, "cannot open", path);
 	else if (flock(l->lock_fd, LOCK_EX | LOCK_NB) == -1)
-		code = errno == EWOULDBLOCK
-		               ? fault_set(fault, ERR_BUSY, "another daemon has %s", path)
-		               : fail(fault, "cannot lock", path);
+		err = errno == EWOULDBLOCK
+		              ? fault_set(fault, ERR_BUSY, "another daemon has %s", path)
+		              : fail(fault, "cannot lock", path);
 	free(path);
-	return code;
+	return err;
 }
 
 static void fill_address(struct sockaddr_un *address, const char *path, const char *suffix)
@@ -72,7 +72,7 @@ static enum err probe(const char *path, struct fault *fault)
 {
 	struct sockaddr_un address;
 	struct stat st;
-	enum err code = OK;
+	enum err err = OK;
 
 	if (lstat(path, &st) == -1)
 		return errno == ENOENT ? OK : fail(fault, "cannot look at", path);
@@ -85,11 +85,11 @@ static enum err probe(const char *path, struct fault *fault)
 	fill_address(&address, path, "");
 	/* EAGAIN is a full backlog: somebody lives there, however busy. */
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN)
-		code = fault_set(fault, ERR_BUSY, "a live daemon listens on %s", path);
+		err = fault_set(fault, ERR_BUSY, "a live daemon listens on %s", path);
 	else if (errno != ECONNREFUSED && errno != ENOENT)
-		code = fail(fault, "cannot probe", path);
+		err = fail(fault, "cannot probe", path);
 	close(fd);
-	return code;
+	return err;
 }
 
 static enum err set_group(const char *path, const char *name, struct fault *fault)
@@ -97,16 +97,16 @@ static enum err set_group(const char *path, const char *name, struct fault *faul
 	struct group group, *found = NULL;
 	size_t size = 64 * 1024;
 	char *memory = x_calloc(1, size);
-	enum err code = OK;
+	enum err err = OK;
 
 	int rc = getgrnam_r(name, &group, memory, size, &found);
 	if (!found)
-		code = fault_set(fault, ERR_CONFIG, "[socket] group %s: %s", name,
+		err = fault_set(fault, ERR_CONFIG, "[socket] group %s: %s", name,
 		        rc ? strerror(rc) : "no such group");
 	else if (lchown(path, (uid_t)-1, found->gr_gid) == -1)
-		code = fail(fault, "cannot set the group of", path);
+		err = fail(fault, "cannot set the group of", path);
 	free(memory);
-	return code;
+	return err;
 }
 
 /* Binds under the temporary name, makes it ready, moves it into place. */
@@ -114,7 +114,7 @@ static enum err bind_own(struct listen *l, const struct config *config, struct f
 {
 	struct sockaddr_un address;
 	struct stat st;
-	enum err code;
+	enum err err;
 
 	fill_address(&address, l->path, ".new");
 	const char *name = address.sun_path;
@@ -128,17 +128,17 @@ static enum err bind_own(struct listen *l, const struct config *config, struct f
 
 	/* Until listen(2), connecting is refused whatever the mode. */
 	if (chmod(name, config->socket.mode) == -1) {
-		code = fail(fault, "cannot set the mode of", name);
+		err = fail(fault, "cannot set the mode of", name);
 		goto failed;
 	}
 	if (config->socket.group) {
-		code = set_group(name, config->socket.group, fault);
-		if (code != OK)
+		err = set_group(name, config->socket.group, fault);
+		if (err != OK)
 			goto failed;
 	}
 	if (listen(l->fd, LISTEN_BACKLOG) == -1 || lstat(name, &st) == -1 ||
 	        rename(name, l->path) == -1) {
-		code = fail(fault, "cannot listen on", l->path);
+		err = fail(fault, "cannot listen on", l->path);
 		goto failed;
 	}
 	l->dev = st.st_dev;
@@ -146,12 +146,12 @@ static enum err bind_own(struct listen *l, const struct config *config, struct f
 	return OK;
 failed:
 	unlink(name);
-	return code;
+	return err;
 }
 
 enum err listen_init(struct listen *l, const struct config *config, struct fault *fault)
 {
-	enum err code;
+	enum err err;
 
 	*l = (struct listen){.fd = take_systemd(), .lock_fd = -1};
 	if (l->fd != -1)
@@ -161,14 +161,14 @@ enum err listen_init(struct listen *l, const struct config *config, struct fault
 		        LISTEN_PATH_MAX);
 	l->path = x_strdup(config->socket.path);
 
-	code = take_lock(l, fault);
-	if (code == OK)
-		code = probe(l->path, fault);
-	if (code == OK)
-		code = bind_own(l, config, fault);
-	if (code != OK)
+	err = take_lock(l, fault);
+	if (err == OK)
+		err = probe(l->path, fault);
+	if (err == OK)
+		err = bind_own(l, config, fault);
+	if (err != OK)
 		listen_finish(l);
-	return code;
+	return err;
 }
 
 void listen_unlink(struct listen *l)

@@ -155,10 +155,10 @@ static void on_request(
 
 /* Waits for what the peer may be about to send, unless too many are waited for already. */
 static void refuse(
-        struct server *server, struct conn *conn, const char *code, const char *message, bool retry)
+        struct server *server, struct conn *conn, const char *err, const char *message, bool retry)
 {
 	log_warning("socket", "refused: %s", message);
-	conn_refuse(conn, code, message, retry, server->refused < server->max_clients);
+	conn_refuse(conn, err, message, retry, server->refused < server->max_clients);
 	server->refused++;
 	server->clients--;
 }
@@ -201,11 +201,11 @@ enum err server_create(struct server **out, uv_loop_t *loop, const struct config
         const struct server_events *events, struct fault *fault)
 {
 	struct listen listen;
-	enum err code = listen_init(&listen, config, fault);
+	enum err err = listen_init(&listen, config, fault);
 
 	*out = NULL;
-	if (code != OK)
-		return code;
+	if (err != OK)
+		return err;
 	struct server *server = x_calloc(1, sizeof(*server));
 	server->loop = loop;
 	server->listen = listen;

@@ -192,12 +192,12 @@ enum err spool_create(struct spool **out, uv_loop_t *loop, const char *folder,
         const struct spool_events *events, struct fault *fault)
 {
 	struct spool_list list = {0};
-	enum err code = spool_list_make(&list, folder, fault);
+	enum err err = spool_list_make(&list, folder, fault);
 
 	*out = NULL;
 	spool_list_finish(&list);
-	if (code != OK)
-		return code;
+	if (err != OK)
+		return err;
 
 	struct spool *spool = x_calloc(1, sizeof(*spool));
 	spool->loop = loop;

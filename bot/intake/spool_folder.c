@@ -61,12 +61,12 @@ enum err spool_list_make(struct spool_list *list, const char *folder, struct fau
 	if (mkdir(folder, 0700) == 0 || errno == EEXIST)
 		dir = opendir(folder);
 	if (!dir || fstat(dirfd(dir), &st) == -1) {
-		enum err code = errno == EACCES ? ERR_DENIED : ERR_IO;
+		enum err err = errno == EACCES ? ERR_DENIED : ERR_IO;
 
-		fault_set(fault, code, "cannot read the spool %s: %s", folder, strerror(errno));
+		fault_set(fault, err, "cannot read the spool %s: %s", folder, strerror(errno));
 		if (dir)
 			closedir(dir);
-		return code;
+		return err;
 	}
 	list->dev = st.st_dev;
 	list->ino = st.st_ino;
@@ -104,12 +104,12 @@ static void set_at(json_t *request, const struct timespec *written)
 static enum err parse(const char *data, size_t len, json_t **request, struct fault *fault)
 {
 	size_t position;
-	enum err code = request_parse(data, len, request, &position, fault);
-	const json_t *op = code == OK ? json_object_get(*request, "op") : NULL;
+	enum err err = request_parse(data, len, request, &position, fault);
+	const json_t *op = err == OK ? json_object_get(*request, "op") : NULL;
 
 	if (!op || (json_is_string(op) && (strcmp(json_string_value(op), "alert") == 0 ||
 	                                          strcmp(json_string_value(op), "heartbeat") == 0)))
-		return code;
+		return err;
 	json_decref(*request);
 	*request = NULL;
 	return fault_set(fault, ERR_INVALID, "only alerts and heartbeats can be spooled");
@@ -138,27 +138,27 @@ enum err spool_list_read(
 	char *data = NULL;
 	struct stat st;
 	ssize_t len;
-	enum err code;
+	enum err err;
 	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 	*request = NULL;
 	if (fd == -1 || fstat(fd, &st) == -1) {
-		code = open_failed(errno);
-		fault_set(fault, code, "cannot open: %s", strerror(errno));
+		err = open_failed(errno);
+		fault_set(fault, err, "cannot open: %s", strerror(errno));
 		goto done;
 	}
 	if (!S_ISREG(st.st_mode) || st.st_size > SERVER_LINE_MAX + 1) {
-		code = fault_set(fault, ERR_INVALID, "not a file of at most 64 KiB");
+		err = fault_set(fault, ERR_INVALID, "not a file of at most 64 KiB");
 		goto done;
 	}
 	data = x_calloc(1, SERVER_LINE_MAX + 1);
 	len = read(fd, data, SERVER_LINE_MAX + 1);
 	if (len == -1) {
-		code = fault_set(fault, ERR_IO, "cannot read: %s", strerror(errno));
+		err = fault_set(fault, ERR_IO, "cannot read: %s", strerror(errno));
 		goto done;
 	}
-	code = parse(data, (size_t)len, request, fault);
-	if (code != OK)
+	err = parse(data, (size_t)len, request, fault);
+	if (err != OK)
 		goto done;
 	if (!json_object_get(*request, "op"))
 		json_object_set_new(*request, "op", json_string("alert"));
@@ -171,7 +171,7 @@ done:
 		close(fd);
 	free(data);
 	free(path);
-	return code;
+	return err;
 }
 
 enum err spool_list_away(
@@ -179,13 +179,13 @@ enum err spool_list_away(
 {
 	char *path = path_of(list, folder, NULL);
 	char *aside = path_of(list, folder, suffix);
-	enum err code = OK;
+	enum err err = OK;
 
 	if ((suffix ? rename(path, aside) : unlink(path)) == -1 && errno != ENOENT)
-		code = fault_set(fault, ERR_IO, "cannot put away %s: %s", path, strerror(errno));
+		err = fault_set(fault, ERR_IO, "cannot put away %s: %s", path, strerror(errno));
 	else
 		free(list->names[list->next++]);
 	free(aside);
 	free(path);
-	return code;
+	return err;
 }

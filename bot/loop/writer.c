@@ -47,7 +47,7 @@ struct writer {
 
 static void queue_push(struct writer_queue *queue, struct writer_job *job)
 {
-	if (queue->first == NULL)
+	if (!queue->first)
 		queue->end = &queue->first;
 	*queue->end = job;
 	queue->end = &job->next;
@@ -58,7 +58,7 @@ static struct writer_job *queues_take(struct writer *writer)
 {
 	struct writer_job *first = writer->jobs.first;
 
-	if (first == NULL)
+	if (!first)
 		first = writer->tail.first;
 	else
 		*writer->jobs.end = writer->tail.first;
@@ -67,19 +67,19 @@ static struct writer_job *queues_take(struct writer *writer)
 	return first;
 }
 
-static void job_fail(struct writer_job *job, enum err code, const char *message)
+static void job_fail(struct writer_job *job, enum err err, const char *message)
 {
-	job->result = code;
+	job->result = err;
 	snprintf(job->message, sizeof(job->message), "%s", message);
 }
 
 /* Runs one job in a savepoint. Not OK: the transaction as a whole cannot go on. */
 static enum err job_run(struct store *store, struct writer_job *job)
 {
-	enum err code = store_savepoint(store);
+	enum err err = store_savepoint(store);
 
-	if (code != OK)
-		return code;
+	if (err != OK)
+		return err;
 	job->result = job->work(store, job->arg);
 	if (job->result == OK)
 		return store_release(store);
@@ -92,17 +92,17 @@ static void run_batch(uv_work_t *request)
 {
 	struct writer *writer = request->data;
 	struct store *store = writer->store;
-	enum err code = store_begin(store);
+	enum err err = store_begin(store);
 
-	for (struct writer_job *job = writer->batch; code == OK && job != NULL; job = job->next)
-		code = job_run(store, job);
-	if (code == OK)
-		code = store_commit(store);
+	for (struct writer_job *job = writer->batch; err == OK && job; job = job->next)
+		err = job_run(store, job);
+	if (err == OK)
+		err = store_commit(store);
 	else
 		store_rollback(store);
-	if (code != OK)
-		for (struct writer_job *job = writer->batch; job != NULL; job = job->next)
-			job_fail(job, code, store_message(store));
+	if (err != OK)
+		for (struct writer_job *job = writer->batch; job; job = job->next)
+			job_fail(job, err, store_message(store));
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -125,7 +125,7 @@ static void on_start(uv_idle_t *handle);
 
 static void start_soon(struct writer *writer)
 {
-	if (!writer->running && (writer->jobs.first != NULL || writer->tail.first != NULL))
+	if (!writer->running && (writer->jobs.first || writer->tail.first))
 		uv_idle_start(&writer->start, on_start); /* cannot fail with a callback */
 }
 
@@ -137,7 +137,7 @@ static void after_batch(uv_work_t *request, int status)
 	assert(status == 0); /* nobody cancels it */
 	writer->batch = NULL;
 	writer->batches++;
-	while (job != NULL) {
+	while (job) {
 		struct writer_job *next = job->next;
 
 		/* before done(), which may submit, close, and look at writer_pending() */

@@ -63,7 +63,7 @@ static size_t mend_number(struct buf *out, const char *text, const char *end)
 	bool real = false;
 	size_t len;
 
-	while (at < end && (is_digit(*at) || strchr("+-.eE", *at) != NULL) && *at) {
+	while (at < end && (is_digit(*at) || strchr("+-.eE", *at)) && *at) {
 		real = real || *at == '.' || *at == 'e' || *at == 'E';
 		at++;
 	}
@@ -227,7 +227,7 @@ json_t *answer_read(struct mx_answer *answer, const struct http_result *result)
 	}
 	body = answer_parse(result->body, result->body_len);
 	take_errcode(answer, string_of(body, "errcode"));
-	answer->code = code_of(result->status, answer->errcode, body != NULL);
+	answer->code = code_of(result->status, answer->errcode, body);
 	answer->body = body;
 	answer->soft_logout = json_is_true(json_object_get(body, "soft_logout"));
 	wait = json_object_get(body, "retry_after_ms");

@@ -87,7 +87,7 @@ enum err mx_set_token(struct mx *mx, const char *token)
 
 bool mx_has_token(const struct mx *mx)
 {
-	return mx->token != NULL;
+	return mx->token;
 }
 
 /* The token was refused: once for each token, and only if it is still in use. */
@@ -146,7 +146,7 @@ struct mx_call *mx_start_text(struct mx *mx, const char *method, const char *pat
 
 	call->mx = mx;
 	call->generation = mx->generation;
-	call->has_token = mx->token != NULL;
+	call->has_token = mx->token;
 	call->done = done;
 	call->arg = arg;
 	mx->calls++;

@@ -60,7 +60,7 @@ static bool has_part(CURLU *url, CURLUPart part)
 	char *text = url_part(url, part);
 
 	free(text);
-	return text != NULL;
+	return text;
 }
 
 /*
@@ -216,7 +216,7 @@ static void start_by_name(struct discovery *discovery)
 {
 	char *url = x_asprintf("https://%s", discovery->homeserver), *well_known;
 
-	if (strpbrk(discovery->homeserver, "/?#@\\") == NULL)
+	if (!strpbrk(discovery->homeserver, "/?#@\\"))
 		discovery->base = check_url(url, &discovery->local);
 	free(url);
 	if (!discovery->base) {

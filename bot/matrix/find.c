@@ -24,7 +24,7 @@ struct find {
 
 static void find_page(struct find *find, const char *from);
 
-static void find_end(struct find *find, enum err code, const char *event_id, const char *error)
+static void find_end(struct find *find, enum err err, const char *event_id, const char *error)
 {
 	find_done_fn done = find->done;
 	void *arg = find->arg;
@@ -35,7 +35,7 @@ static void find_end(struct find *find, enum err code, const char *event_id, con
 	free(find->content_key);
 	free(find->ciphertext);
 	free(find);
-	done(code, event_id, error, arg);
+	done(err, event_id, error, arg);
 }
 
 static bool find_same(const json_t *value, const char *wanted)

@@ -238,9 +238,9 @@ static void on_soon(uv_timer_t *timer)
 	uv_close((uv_handle_t *)&http->soon, on_timer_closed);
 }
 
-static void end_soon(struct http *http, struct http_request *request, enum err code)
+static void end_soon(struct http *http, struct http_request *request, enum err err)
 {
-	request->code = code;
+	request->code = err;
 	request->is_ended = true;
 	TAILQ_INSERT_TAIL(&http->ended, request, link);
 	uv_timer_start(&http->soon, on_soon, 0, 0);
@@ -306,12 +306,12 @@ struct http_request *http_start(
 	return request;
 }
 
-struct http_request *http_refuse(struct http *http, enum err code, http_done_fn done, void *arg)
+struct http_request *http_refuse(struct http *http, enum err err, http_done_fn done, void *arg)
 {
 	struct http_request *request = http_request_create(http, done, arg);
 
-	assert(code != OK);
-	end_soon(http, request, code);
+	assert(err != OK);
+	end_soon(http, request, err);
 	return request;
 }
 

@@ -114,7 +114,7 @@ static void members_free(struct members *members)
 	void *arg = members->closed_arg;
 	struct member_room *room;
 
-	while ((room = TAILQ_FIRST(&members->rooms)) != NULL) {
+	while ((room = TAILQ_FIRST(&members->rooms))) {
 		TAILQ_REMOVE(&members->rooms, room, link);
 		member_list_unref(room->list);
 		free(room->room_id);

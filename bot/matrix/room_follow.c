@@ -66,10 +66,10 @@ static void refuse(struct room_entry *entry, const char *problem)
 	set_not_ready(entry, problem);
 }
 
-static bool may_pass(enum err code)
+static bool may_pass(enum err err)
 {
-	return code != ERR_DENIED && code != ERR_NOT_FOUND && code != ERR_REJECTED &&
-	       code != ERR_TOO_LARGE && code != ERR_INVALID;
+	return err != ERR_DENIED && err != ERR_NOT_FOUND && err != ERR_REJECTED &&
+	       err != ERR_TOO_LARGE && err != ERR_INVALID;
 }
 
 /* what: "cannot …" for people. */

@@ -50,7 +50,7 @@ struct meta *meta_create(uv_loop_t *loop, struct config *config)
 
 static bool differs(const char *a, const char *b)
 {
-	return (a == NULL) != (b == NULL) || (a && strcmp(a, b) != 0);
+	return (!a) != (!b) || (a && strcmp(a, b) != 0);
 }
 
 void meta_configure(struct meta *meta, struct config *config)

@@ -151,14 +151,14 @@ void ops_job_done(struct ops *ops)
 }
 
 void ops_result(struct ops *ops, const char *what, const char *room, int64_t outbox_id,
-        const char *event_id, enum err code, const char *error)
+        const char *event_id, enum err err, const char *error)
 {
 	if (ops->closing)
 		return;
 	ops_publish(ops, json_pack("{s:s, s:s, s:s, s:I, s:s?, s:s, s:s?}", "event",
 	                         event_id ? "sent" : "failed", "what", what, "room", room, "outbox",
 	                         (json_int_t)outbox_id, "event_id", event_id, "result",
-	                         code == OK ? "ok" : err_name(code), "error", error));
+	                         err == OK ? "ok" : err_name(err), "error", error));
 	ops_waiters_check(ops);
 }
 

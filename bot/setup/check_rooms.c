@@ -26,7 +26,7 @@ void room_judge(const struct room_state *state, const char *user_id, struct room
 	*facts = (struct room_facts){0};
 	facts->joined = is_string(membership, "join");
 	facts->invited = is_string(membership, "invite");
-	facts->encrypted = state->encryption != NULL;
+	facts->encrypted = state->encryption;
 	facts->creator = power_is_creator(state->create, user_id);
 	facts->needed = power_level(
 	        json_object_get(levels, "events"), type, power_level(levels, "events_default", 0));

@@ -188,7 +188,7 @@ static void batch_done(enum err result, const char *message, void *arg)
 		if (timeline->events.on_happened)
 			timeline->events.on_happened(json_incref(event), timeline->events.arg);
 	}
-	is_sync = batch->next_batch != NULL;
+	is_sync = batch->next_batch;
 	timeline->held = batch->held;
 	timeline->batch = NULL;
 	batch_destroy(batch);
@@ -267,7 +267,7 @@ static struct timeline_batch *batch_begin(struct timeline *timeline)
 
 void timeline_retry(struct timeline *timeline)
 {
-	timeline->retry = timeline->batch != NULL;
+	timeline->retry = timeline->batch;
 	if (timeline->batch || timeline->closing || timeline->held == 0)
 		return;
 	batch_begin(timeline);

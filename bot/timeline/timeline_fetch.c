@@ -122,9 +122,9 @@ static bool room_wants_power(const struct batch_room *room)
 /* --- requests ----------------------------------------------------------------------------- */
 
 /* Temporary: to be asked again, for ever when the homeserver is not there, else a few times. */
-static bool is_temporary(const struct timeline *timeline, enum err code)
+static bool is_temporary(const struct timeline *timeline, enum err err)
 {
-	switch (code) {
+	switch (err) {
 	case ERR_NET:
 	case ERR_LIMITED:
 	case ERR_AUTH: /* another token will come */

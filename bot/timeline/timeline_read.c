@@ -278,7 +278,7 @@ enum err batch_read(struct store *store, void *arg)
 	                },
 	        .core = batch->timeline->options.core,
 	        .on_event = batch->timeline->options.on_event,
-	        .answers = batch->timeline->options.on_event == NULL,
+	        .answers = !batch->timeline->options.on_event,
 	};
 	bool new_keys;
 	enum err err = OK;
@@ -287,8 +287,7 @@ enum err batch_read(struct store *store, void *arg)
 		r.on_event = commands_event;
 	json_array_clear(batch->happened);
 	if (batch->answer)
-		err = core_take_sync(
-		        r.core, r.env.now_ms, batch->answer, batch->since == NULL, &new_keys);
+		err = core_take_sync(r.core, r.env.now_ms, batch->answer, !batch->since, &new_keys);
 	if (err == OK && !batch->skip)
 		err = read_all_kept(&r);
 	for (size_t i = 0; i < batch->items_len && err == OK && !batch->skip; i++)

@@ -115,7 +115,7 @@ static enum err is_known(struct store *store, const char *name, const char *text
 static enum err compare_work(struct store *store, void *arg)
 {
 	struct mark *mark = arg;
-	bool known = mark->theirs == NULL;
+	bool known = !mark->theirs;
 	enum err err = OK;
 
 	if (!known)

@@ -232,10 +232,10 @@ static bool call_demands_auth(struct vault_call *call, const struct mx_answer *a
 
 /* ---- sending ---- */
 
-static bool is_refusal(enum err code)
+static bool is_refusal(enum err err)
 {
-	return code == ERR_DENIED || code == ERR_REJECTED || code == ERR_TOO_LARGE ||
-	       code == ERR_NOT_FOUND;
+	return err == ERR_DENIED || err == ERR_REJECTED || err == ERR_TOO_LARGE ||
+	       err == ERR_NOT_FOUND;
 }
 
 static void on_answer(const struct mx_answer *answer, void *arg)

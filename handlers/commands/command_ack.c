@@ -63,9 +63,9 @@ static enum err take(struct command_call *call, const char *run, const char *eve
 
 	*found = err == OK;
 	if (err == OK && result.changed)
-		say_done(call, &result, ack != NULL);
+		say_done(call, &result, ack);
 	else if (err == OK)
-		say_not_done(call, &result, run, ack != NULL);
+		say_not_done(call, &result, run, ack);
 	json_object_set_new(command_data(call), "changed",
 	        json_integer(result.changed +
 	                     json_integer_value(json_object_get(command_data(call), "changed"))));

@@ -110,12 +110,12 @@ static enum err raise_alert(
 
 /* --- taking in ---------------------------------------------------------------------------- */
 
-static enum err refuse(struct app_heartbeat_receipt *receipt, enum err code, const char *field,
-        const char *message)
+static enum err refuse(
+        struct app_heartbeat_receipt *receipt, enum err err, const char *field, const char *message)
 {
 	snprintf(receipt->fault.field, sizeof(receipt->fault.field), "%s", field);
 	snprintf(receipt->fault.message, sizeof(receipt->fault.message), "%s", message);
-	return code;
+	return err;
 }
 
 static enum err stop(const struct deliver *d, struct app_heartbeat_row *row,

@@ -240,7 +240,7 @@ static enum err is_held(const struct deliver *d, enum severity severity, matcher
 	size_t len = 0;
 	enum err err = silences_active(d->store, &rows, &len);
 
-	*yes = quiet_for(d->config, d->now_ms, severity, value, arg) != NULL;
+	*yes = quiet_for(d->config, d->now_ms, severity, value, arg);
 	for (size_t i = 0; i < len && !*yes; i++)
 		*yes = silence_holds(&rows[i], d->now_ms) && covers(&rows[i], value, arg);
 	rows_free(rows, len);

@@ -265,9 +265,9 @@ json_t *sql_watch_request(const struct config *config, const struct sql_watch *w
 	return request;
 }
 
-const char *sql_watch_fix(enum err code)
+const char *sql_watch_fix(enum err err)
 {
-	switch (code) {
+	switch (err) {
 	case ERR_NOT_FOUND:
 	case ERR_INVALID:
 		return "correct the database's path, or adapt the query to its tables and columns";
@@ -286,12 +286,12 @@ const char *sql_watch_fix(enum err code)
 	}
 }
 
-json_t *sql_watch_fault_request(const struct sql_watch *watch, enum err code, const char *text)
+json_t *sql_watch_fault_request(const struct sql_watch *watch, enum err err, const char *text)
 {
 	struct buf title;
 	json_t *request;
 	char *key = x_asprintf("watch %s", watch->name);
-	char *fix = x_asprintf("%s (%s)", sql_watch_fix(code), watch->key);
+	char *fix = x_asprintf("%s (%s)", sql_watch_fix(err), watch->key);
 
 	buf_init(&title, 4096);
 	buf_printf(&title, "%s: ", key);

@@ -94,7 +94,7 @@ void config_example(struct buf *out)
 	buf_add_str(out, top);
 	for (size_t i = 0; i < config_sections_len; i++) {
 		const struct option_section *section = &config_sections[i];
-		bool named = strchr(section->pattern, '*') != NULL;
+		bool named = strchr(section->pattern, '*');
 
 		buf_add_str(out, "\n\n");
 		add_help(out, section->help);

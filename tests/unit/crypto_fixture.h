@@ -274,7 +274,7 @@ static inline json_t *sim_deliver(struct sim_machine *m, const char *path, json_
 {
 	const char *user, *device;
 	json_t *devices, *content;
-	bool is_withheld = strstr(path, "withheld") != NULL;
+	bool is_withheld = strstr(path, "withheld");
 	char type[64];
 
 	sscanf(path, "/v3/sendToDevice/%63[^/]", type);
@@ -377,7 +377,7 @@ static inline json_t *sim_serve(struct sim_machine *m, const struct crypto_reque
 	case CRYPTO_ROOM_EVENT:
 		json_array_append_new(
 		        m->sim->room, json_pack("{s:s, s:s, s:s, s:O}", "event_id", "$sent", "type",
-		                              request->path == NULL           ? request->type
+		                              !request->path                  ? request->type
 		                              : strstr(request->path, ".enc") ? "m.room.encrypted"
 		                                                              : "in the clear",
 		                              "sender", m->user, "content", body));

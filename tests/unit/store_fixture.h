@@ -55,7 +55,7 @@ static inline int fixture_teardown(void **state)
 	store_close(f->store);
 	dir = opendir(f->folder);
 	assert_non_null(dir);
-	while ((entry = readdir(dir)) != NULL)
+	while ((entry = readdir(dir)))
 		unlinkat(dirfd(dir), entry->d_name, 0);
 	closedir(dir);
 	assert_int_equal(rmdir(f->folder), 0);

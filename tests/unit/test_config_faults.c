@@ -304,7 +304,7 @@ static enum err load(const char *data, size_t len, struct buf *report)
 	close(fd);
 	buf_init(report, 1024 * 1024);
 	err = config_load(path, &config, report);
-	assert_int_equal(err == OK, config != NULL);
+	assert_int_equal(err == OK, config);
 	assert_int_equal(err == OK, report->len == 0);
 	assert_true(text_is_utf8(buf_str(report), report->len));
 	config_unref(config);
@@ -420,7 +420,7 @@ static void test_shuffled_syntax_does_no_harm(void **state)
 			        &text, pieces[(seed >> 16) % (sizeof(pieces) / sizeof(pieces[0]))]);
 		}
 		enum err err = config_parse(buf_str(&text), "f", &config, &report);
-		assert_int_equal(err == OK, config != NULL);
+		assert_int_equal(err == OK, config);
 		assert_int_equal(err == OK, report.len == 0);
 		config_unref(config);
 		buf_finish(&text);

@@ -405,7 +405,7 @@ static int asked_for(struct sim_machine *m)
 
 	assert_int_equal(crypto_requests(m->crypto, m->sim->now_ms, &requests, &len), OK);
 	for (size_t i = 0; i < len; i++)
-		count += requests[i].path && strstr(requests[i].path, "m.room_key_request") != NULL;
+		count += requests[i].path && strstr(requests[i].path, "m.room_key_request");
 	crypto_requests_free(requests, len);
 	return count;
 }

@@ -94,15 +94,15 @@ static void command_lines_become_alerts(void **state)
 		struct send_options options;
 		struct fault fault = {0};
 		char **argv = (char **)cases[i].argv; /* only read */
-		enum err code =
+		enum err err =
 		        send_options_parse(&options, count_args(cases[i].argv), argv, &fault);
 		if (cases[i].alert) {
-			assert_int_equal(code, OK);
+			assert_int_equal(err, OK);
 			char *text = json_dumps(options.alert, JSON_COMPACT | JSON_SORT_KEYS);
 			assert_string_equal(text, cases[i].alert);
 			free(text);
 		} else {
-			assert_int_equal(code, ERR_INVALID);
+			assert_int_equal(err, ERR_INVALID);
 			assert_true(fault.text[0] != '\0');
 		}
 		send_options_finish(&options);
@@ -253,7 +253,7 @@ static enum send_result hand_in(struct fixture *f, const char *app, bool wait, b
 	send_prepare(alert);
 	assert_int_equal(strlen(json_string_value(json_object_get(alert, "id"))), 32);
 	enum send_result result = send_one(&f->send, alert, wait, &answer, &wait_answer, &fault);
-	*waited = wait_answer != NULL;
+	*waited = wait_answer;
 	json_decref(alert);
 	json_decref(answer);
 	json_decref(wait_answer);

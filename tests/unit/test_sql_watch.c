@@ -271,10 +271,10 @@ static size_t found(struct world *w, const char *severity, int stock, ...)
 	return events;
 }
 
-static size_t failed(struct world *w, enum err code, const char *why)
+static size_t failed(struct world *w, enum err err, const char *why)
 {
 	struct query_rows rows = {0};
-	struct sql_watch_result result = {code, why, &rows};
+	struct sql_watch_result result = {err, why, &rows};
 	struct sql_watch_report report = {0};
 	struct deliver d = {.store = w->store, .config = w->config, .now_ms = w->now_ms};
 	struct sql_watch *list;
@@ -295,7 +295,7 @@ static size_t failed(struct world *w, enum err code, const char *why)
 static bool last_has(const struct world *w, const char *part)
 {
 	char *body = world_body(w, w->len - 1);
-	bool has = strstr(body, part) != NULL;
+	bool has = strstr(body, part);
 
 	free(body);
 	return has;

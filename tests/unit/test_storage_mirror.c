@@ -140,7 +140,7 @@ static void bad_columns_are_named(void **state)
 		        calls_mirror_create(&mirror, "/none", "t", cases[i].columns, &fault),
 		        ERR_INVALID);
 		assert_null(mirror);
-		if (strstr(fault.text, cases[i].named) == NULL)
+		if (!strstr(fault.text, cases[i].named))
 			fail_msg("%s: %s", cases[i].columns, fault.text);
 	}
 }

@@ -67,14 +67,14 @@ static enum err run_for(struct theirs *t, const char *sql, int64_t limit_ms)
 	        .limit_ms = limit_ms,
 	};
 	struct query *query = query_create(&ask);
-	enum err code;
+	enum err err;
 
 	query_rows_finish(&t->rows);
-	code = query_run(query, &t->rows, &t->fault);
-	assert_int_equal(t->fault.code, code);
-	assert_true((code == OK) == (t->fault.text[0] == '\0'));
+	err = query_run(query, &t->rows, &t->fault);
+	assert_int_equal(t->fault.code, err);
+	assert_true((err == OK) == (t->fault.text[0] == '\0'));
 	query_destroy(query);
-	return code;
+	return err;
 }
 
 static enum err run(struct theirs *t, const char *sql)

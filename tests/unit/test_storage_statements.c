@@ -49,7 +49,7 @@ static bool plan_line_is_bounded(const char *detail)
 	for (size_t i = 0; i < sizeof(small) / sizeof(small[0]); i++) {
 		const char *end = strstr(detail, small[i]);
 
-		if (end != NULL && end[strlen(small[i])] == '\0')
+		if (end && end[strlen(small[i])] == '\0')
 			return true;
 	}
 	return false;
@@ -61,7 +61,7 @@ static void no_statement_walks_through_a_growing_table(void **state)
 	int seen = 0;
 
 	for (int family = SQL_ALERTS; family < SQL_FAMILIES; family++) {
-		for (const struct sql_statement *s = sql_statements(family); s->name != NULL; s++) {
+		for (const struct sql_statement *s = sql_statements(family); s->name; s++) {
 			char *explain = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", s->text);
 			bool listing = strcmp(s->name, "ALERTS_LIST") == 0;
 			sqlite3_stmt *stmt;

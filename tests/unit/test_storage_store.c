@@ -35,11 +35,11 @@ static enum err add(struct store *store, const char *ext_id)
 static bool has(struct store *store, const char *ext_id)
 {
 	struct alert_row row;
-	enum err code = alerts_by_ext_id(store, ext_id, &row);
+	enum err err = alerts_by_ext_id(store, ext_id, &row);
 
 	alert_row_finish(&row);
-	assert_true(code == OK || code == ERR_NOT_FOUND);
-	return code == OK;
+	assert_true(err == OK || err == ERR_NOT_FOUND);
+	return err == OK;
 }
 
 static int64_t pragma_int(struct store *store, const char *text)
@@ -198,8 +198,8 @@ static void second_daemon_is_kept_out(void **state)
 	pid = fork();
 	if (pid == 0) {
 		snprintf(expected, sizeof(expected), "process %ld", (long)parent);
-		_exit(store_open(&store, f->path, &fault) == ERR_BUSY && store == NULL &&
-		                        strstr(fault.text, expected) != NULL
+		_exit(store_open(&store, f->path, &fault) == ERR_BUSY && !store &&
+		                        strstr(fault.text, expected)
 		                ? 0
 		                : 1);
 	}
@@ -250,15 +250,15 @@ static void death_loses_only_what_was_not_committed(void **state)
 static enum err set_many(struct store *store, char what)
 {
 	char name[16], value[1024];
-	enum err code = OK;
+	enum err err = OK;
 
 	memset(value, what, sizeof(value) - 1);
 	value[sizeof(value) - 1] = '\0';
-	for (int i = 0; i < 200 && code == OK; i++) {
+	for (int i = 0; i < 200 && err == OK; i++) {
 		snprintf(name, sizeof(name), "name.%d", i);
-		code = state_set(store, name, value);
+		err = state_set(store, name, value);
 	}
-	return code;
+	return err;
 }
 
 /* What is undone is kept in memory meanwhile: /tmp may be full, and descriptors may be short. */
@@ -317,17 +317,17 @@ static void savepoint_keeps_or_undoes_one_job(void **state)
 static enum err fill(struct store *store)
 {
 	char fields[4096];
-	enum err code = OK;
+	enum err err = OK;
 
 	memset(fields, 'x', sizeof(fields) - 1);
 	fields[sizeof(fields) - 1] = '\0';
-	for (int i = 0; code == OK && i < 10000; i++) {
+	for (int i = 0; err == OK && i < 10000; i++) {
 		struct alert_row in = fixture_alert();
 
 		in.fields = fields;
-		code = alerts_insert(store, &in);
+		err = alerts_insert(store, &in);
 	}
-	return code;
+	return err;
 }
 
 static void full_database_is_told_and_works_again(void **state)
@@ -380,17 +380,17 @@ static int full_disk_child(const char *path)
 	struct rlimit limit = {256 * 1024, 256 * 1024};
 	struct store *store;
 	struct fault fault;
-	enum err code;
+	enum err err;
 
 	signal(SIGXFSZ, SIG_IGN);
 	if (store_open(&store, path, &fault) != OK || store_begin(store) != OK ||
 	        add(store, "before") != OK || store_commit(store) != OK ||
 	        setrlimit(RLIMIT_FSIZE, &limit) != 0 || store_begin(store) != OK)
 		return 1;
-	code = fill(store);
-	if (code == OK)
-		code = store_commit(store);
-	if (code != ERR_FULL)
+	err = fill(store);
+	if (err == OK)
+		err = store_commit(store);
+	if (err != ERR_FULL)
 		return 2;
 	store_rollback(store);
 	if (!has(store, "before"))
@@ -457,23 +457,23 @@ static void damaged_pages_are_corrupt_and_no_crash(void **state)
 	assert_int_equal(stat(f->path, &st), 0);
 	/* page by page, from the last: whatever is hit, nothing but an error may come of it */
 	for (off_t at = st.st_size - 4096; at >= 4096; at -= 4096) {
-		enum err code;
+		enum err err;
 
 		damage(f->path, at, 4096);
-		code = store_open(&f->store, f->path, &fault);
-		if (code == OK) {
-			code = alerts_list(f->store, NULL, 1000, &rows, &len);
+		err = store_open(&f->store, f->path, &fault);
+		if (err == OK) {
+			err = alerts_list(f->store, NULL, 1000, &rows, &len);
 			for (size_t i = 0; i < len; i++)
 				alert_row_finish(&rows[i]);
 			free(rows);
 		}
-		if (code == OK) {
+		if (err == OK) {
 			assert_int_equal(store_begin(f->store), OK);
-			code = add(f->store, "new");
+			err = add(f->store, "new");
 			store_rollback(f->store);
 		}
-		assert_true(code == OK || code == ERR_CORRUPT);
-		told += code == ERR_CORRUPT;
+		assert_true(err == OK || err == ERR_CORRUPT);
+		told += err == ERR_CORRUPT;
 		fixture_close(f);
 	}
 	assert_true(told > 0);

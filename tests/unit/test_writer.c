@@ -68,7 +68,7 @@ static int teardown(void **state)
 	struct looped *l = *state;
 	void *store = l->f;
 
-	if (l->writer != NULL) {
+	if (l->writer) {
 		writer_close(l->writer, on_closed, l);
 		uv_run(&l->loop, UV_RUN_DEFAULT);
 	}
@@ -93,19 +93,19 @@ static enum err work(struct store *store, void *arg)
 	struct job *job = arg;
 	char ext_id[2] = {job->letter, '\0'};
 	struct alert_row in = fixture_alert();
-	enum err code;
+	enum err err;
 
-	if (job->gate != NULL)
+	if (job->gate)
 		uv_sem_wait(job->gate);
 	add_letter(job->l->worked, job->letter);
 	in.ext_id = ext_id;
-	code = alerts_insert(store, &in);
+	err = alerts_insert(store, &in);
 	if (job->drop) {
 		sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
 		store->lost = ERR_FULL;
 		return ERR_FULL;
 	}
-	return code != OK ? code : job->fail_with;
+	return err != OK ? err : job->fail_with;
 }
 
 static void done(enum err result, const char *message, void *arg)
@@ -116,7 +116,7 @@ static void done(enum err result, const char *message, void *arg)
 	job->result = result;
 	snprintf(job->message, sizeof(job->message), "%s", message);
 	add_letter(job->l->order, job->letter);
-	if (job->again != NULL)
+	if (job->again)
 		writer_submit(job->l->writer, work, done, job->again);
 	if (job->close)
 		writer_close(job->l->writer, on_closed, job->l);
@@ -132,11 +132,11 @@ static bool stored(struct looped *l, char letter)
 {
 	char ext_id[2] = {letter, '\0'};
 	struct alert_row row;
-	enum err code = alerts_by_ext_id(l->f->store, ext_id, &row);
+	enum err err = alerts_by_ext_id(l->f->store, ext_id, &row);
 
 	alert_row_finish(&row);
-	assert_true(code == OK || code == ERR_NOT_FOUND);
-	return code == OK;
+	assert_true(err == OK || err == ERR_NOT_FOUND);
+	return err == OK;
 }
 
 static void jobs_of_a_turn_share_one_commit(void **state)
@@ -276,17 +276,17 @@ static void full_disk_in_one_job_fails_the_whole_batch(void **state)
 static enum err fill(struct store *store, void *arg)
 {
 	char fields[8192];
-	enum err code = OK;
+	enum err err = OK;
 
 	memset(fields, 'x', sizeof(fields) - 1);
 	fields[sizeof(fields) - 1] = '\0';
-	for (int i = 0; code == OK && i < 10000; i++) {
+	for (int i = 0; err == OK && i < 10000; i++) {
 		struct alert_row in = fixture_alert();
 
 		in.fields = fields;
-		code = alerts_insert(store, &in);
+		err = alerts_insert(store, &in);
 	}
-	return code;
+	return err;
 }
 
 static void really_full_database_is_told_to_all(void **state)
