@@ -11,8 +11,7 @@ EXAMPLE = MAN.parent.parent / "bot.conf.example"
 
 def page(name):
     """The page's text without its markup."""
-    text = (MAN / name).read_text()
-    return re.sub(r'\\f[A-Z]|\\-|"', lambda m: "-" if m.group() == "\\-" else "", text)
+    return (MAN / f"{name}.scd").read_text().replace("\\", "")
 
 
 def help_of(program):
@@ -26,7 +25,7 @@ def check(missing, where):
 
 def test_manual_pages_name_what_there_is():
     verbs = re.findall(r"^  ([a-z]+) ", help_of("bot/matrix-telemetry-bot"), re.M)
-    heads = re.findall(r"^\.TP\n\.BR? (.*)", page("matrix-telemetry-bot.1"), re.M)
+    heads = re.findall(r"^(\*.*)\n\t", page("matrix-telemetry-bot.1"), re.M)
     named = {word for head in heads for word in re.findall(r"[a-z]+", head)}
     check([] if len(verbs) > 15 else ["verbs"], "--help")
     check([verb for verb in verbs if verb not in named], "matrix-telemetry-bot(1)")
