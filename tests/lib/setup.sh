@@ -21,10 +21,10 @@ setup_install() {
 		apt-get install -y -q --no-install-recommends "${missing[@]}"
 }
 
-setup_packages=(gcc clang clang-format clang-tidy cppcheck git meson ninja-build pkg-config libolm-dev
+setup_packages=(gcc clang libclang-rt-dev clang-format clang-tidy cppcheck git meson ninja-build pkg-config libolm-dev
 	libcurl4-openssl-dev libjansson-dev libuv1-dev libsqlite3-dev libinih-dev libsystemd-dev libssl-dev
 	libcmocka-dev scdoc python3 mmdebstrap nghttp2-proxy openssl systemd
-	python3-matrix-nio python3-olm libfaketime)
+	tzdata ca-certificates python3-matrix-nio python3-olm libfaketime)
 
 command -v npm >/dev/null || setup_packages+=(npm) # for the clients of tests/clients/
 
