@@ -114,14 +114,17 @@ static enum err check_time(const char *text, struct fault *fault)
 
 static enum err check_zone(const char *text, struct fault *fault)
 {
-	const char *folder = getenv("TZDIR");
+	const char *given = getenv("TZDIR"), *folder = given ? given : "/usr/share/zoneinfo";
 	struct stat st;
 	char *path;
 	bool known;
 
 	if (strcmp(text, "UTC") == 0)
 		return OK;
-	path = x_asprintf("%s/%s", folder ? folder : "/usr/share/zoneinfo", text);
+	if (stat(folder, &st) != 0)
+		return fault_set(fault, ERR_CONFIG,
+		        "there are no time zones in %s: install the package tzdata", folder);
+	path = x_asprintf("%s/%s", folder, text);
 	known = only(text, LETTERS DIGITS "_+-/") && stat(path, &st) == 0 && S_ISREG(st.st_mode);
 	free(path);
 	return known ? OK

@@ -442,6 +442,21 @@ static void test_what_is_no_file_is_told(void **state)
 	buf_finish(&report);
 }
 
+static void test_without_tzdata_the_package_is_named(void **state)
+{
+	struct config *config = NULL;
+	struct buf report;
+
+	buf_init(&report, 4096);
+	setenv("TZDIR", "/nonexistent/zoneinfo", 1);
+	assert_int_equal(
+	        config_parse(BASE "[heartbeat]\ntimezone = Europe/Madrid\n", "f", &config, &report),
+	        ERR_CONFIG);
+	unsetenv("TZDIR");
+	assert_non_null(strstr(buf_str(&report), "install the package tzdata"));
+	buf_finish(&report);
+}
+
 static void test_more_sections_than_sane_are_refused(void **state)
 {
 	struct config *config;
@@ -470,6 +485,7 @@ int main(void)
 	        cmocka_unit_test(test_binary_files_do_no_harm),
 	        cmocka_unit_test(test_shuffled_syntax_does_no_harm),
 	        cmocka_unit_test(test_what_is_no_file_is_told),
+	        cmocka_unit_test(test_without_tzdata_the_package_is_named),
 	        cmocka_unit_test(test_more_sections_than_sane_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
