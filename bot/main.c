@@ -97,7 +97,7 @@ static const struct {
                 "the daily sign of life and those of apps; heartbeat now sends one"},
         {"accept", verb_client,
                 "trust the new identity of a user in encrypted rooms: accept USER KEY"},
-        {"retry", verb_client, "put set-aside messages back into the queue: retry [ID]"},
+        {"retry", verb_client, "put undeliverable messages back into the queue: retry [ID]"},
         {"wait", verb_client, "wait until an alert is in the room: wait ALERT"},
         {"subscribe", verb_client, "a line for each thing that happens"},
         {"metrics", verb_client, "counters, as JSON"},

@@ -66,25 +66,14 @@
 
 SQL_STATEMENTS(sql_alerts, ALERTS_STATEMENTS);
 
-static const struct sql_column columns[] = {ALERT_COLUMNS(SQL_COLUMN, SQL_COLUMN)};
-static const struct sql_rows rows_type = {
-        columns,
-        sizeof(columns) / sizeof(columns[0]),
-        offsetof(struct alert_row, id),
-        sizeof(struct alert_row),
-};
-
-void alert_row_finish(struct alert_row *row)
-{
-	sql_finish_row(&rows_type, row);
-}
+SQL_ROWS(layout, ALERT_COLUMNS);
 
 enum err alerts_insert(struct store *store, struct alert_row *row)
 {
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_ALERTS, ALERTS_INSERT);
-	return sql_insert_row(&sql, &rows_type, row);
+	return sql_insert_row(&sql, &layout, row);
 }
 
 enum err alerts_by_ext_id(struct store *store, const char *ext_id, struct alert_row *row)
@@ -93,7 +82,7 @@ enum err alerts_by_ext_id(struct store *store, const char *ext_id, struct alert_
 
 	sql_use(&sql, store, SQL_ALERTS, ALERTS_BY_EXT_ID);
 	sql_bind_text(&sql, ext_id);
-	return sql_one_row(&sql, &rows_type, row);
+	return sql_one_row(&sql, &layout, row);
 }
 
 enum err alerts_by_id(struct store *store, int64_t id, struct alert_row *row)
@@ -102,7 +91,7 @@ enum err alerts_by_id(struct store *store, int64_t id, struct alert_row *row)
 
 	sql_use(&sql, store, SQL_ALERTS, ALERTS_BY_ID);
 	sql_bind_int(&sql, id);
-	return sql_one_row(&sql, &rows_type, row);
+	return sql_one_row(&sql, &layout, row);
 }
 
 enum err alerts_by_run_id(struct store *store, const char *run_id, struct alert_row *row)
@@ -111,7 +100,7 @@ enum err alerts_by_run_id(struct store *store, const char *run_id, struct alert_
 
 	sql_use(&sql, store, SQL_ALERTS, ALERTS_BY_RUN_ID);
 	sql_bind_text(&sql, run_id);
-	return sql_one_row(&sql, &rows_type, row);
+	return sql_one_row(&sql, &layout, row);
 }
 
 enum err alerts_of_run(
@@ -122,7 +111,7 @@ enum err alerts_of_run(
 	sql_use(&sql, store, SQL_ALERTS, ALERTS_OF_RUN);
 	sql_bind_text(&sql, run_id);
 	sql_bind_int(&sql, limit);
-	return sql_all_rows(&sql, &rows_type, (void **)rows, len);
+	return sql_all_rows(&sql, &layout, (void **)rows, len);
 }
 
 enum err alerts_held(
@@ -133,7 +122,7 @@ enum err alerts_held(
 	sql_use(&sql, store, SQL_ALERTS, ALERTS_HELD);
 	sql_bind_int(&sql, silence_id);
 	sql_bind_int(&sql, limit);
-	return sql_all_rows(&sql, &rows_type, (void **)rows, len);
+	return sql_all_rows(&sql, &layout, (void **)rows, len);
 }
 
 enum err alerts_carry(struct store *store, int64_t message_id, int64_t outbox_id)
@@ -157,13 +146,13 @@ enum err alerts_list(
 	if (app)
 		sql_bind_text(&sql, app);
 	sql_bind_int(&sql, limit > 0 ? limit : 0); /* a negative LIMIT would mean none */
-	err = sql_all_rows(&sql, &rows_type, &array, len);
+	err = sql_all_rows(&sql, &layout, &array, len);
 	*rows = array;
 	return err;
 }
 
 enum err alerts_where(struct store *store, int64_t id, char **event_id, int64_t *sent_ms,
-        int64_t *received_ms, bool *aside)
+        int64_t *received_ms, bool *undeliverable)
 {
 	struct sql sql;
 	enum err err;
@@ -171,7 +160,7 @@ enum err alerts_where(struct store *store, int64_t id, char **event_id, int64_t 
 	*event_id = NULL;
 	*sent_ms = 0;
 	*received_ms = 0;
-	*aside = false;
+	*undeliverable = false;
 	sql_use(&sql, store, SQL_ALERTS, ALERTS_WHERE);
 	sql_bind_int(&sql, id);
 	err = sql_next(&sql);
@@ -179,7 +168,8 @@ enum err alerts_where(struct store *store, int64_t id, char **event_id, int64_t 
 		return err;
 	*received_ms = sql_int(&sql, 0);
 	*sent_ms = sql_int(&sql, 1);
-	*aside = sql_int(&sql, 2) == OUTBOX_ASIDE; /* without an event NULL, read as 0 */
+	*undeliverable =
+	        sql_int(&sql, 2) == OUTBOX_UNDELIVERABLE; /* without an event NULL, read as 0 */
 	*event_id = sql_text(&sql, 3);
 	sql_end(&sql);
 	return OK;

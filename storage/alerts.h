@@ -34,6 +34,7 @@ struct alert_row {
 };
 
 void alert_row_finish(struct alert_row *row);
+void alert_rows_free(struct alert_row *rows, size_t len);
 
 /* Inserts; sets row->id. ERR_EXISTS when ext_id is known. */
 enum err alerts_insert(struct store *store, struct alert_row *row);
@@ -43,7 +44,7 @@ enum err alerts_by_id(struct store *store, int64_t id, struct alert_row *row);
 /* The newest alert with that run id. */
 enum err alerts_by_run_id(struct store *store, const char *run_id, struct alert_row *row);
 
-/* All of a run, newest first; at most limit. The caller finishes and frees the array. */
+/* All of a run, newest first; at most limit. The caller frees the rows. */
 enum err alerts_of_run(
         struct store *store, const char *run_id, int limit, struct alert_row **rows, size_t *len);
 /* What a silence held back and is not resolved since, one row a subject, newest first. */
@@ -59,9 +60,9 @@ enum err alerts_list(
 
 /* Where an alert is: event_id and sent_ms of the event that carried it, if confirmed.
  * ERR_NOT_FOUND: no such alert. *event_id is owned by the caller, NULL when not in the room yet.
- * *aside says that its event was set aside. */
+ * *undeliverable says that its event is. */
 enum err alerts_where(struct store *store, int64_t id, char **event_id, int64_t *sent_ms,
-        int64_t *received_ms, bool *aside);
+        int64_t *received_ms, bool *undeliverable);
 
 /* Those since since_ms that [delivery] inhibit held back (their reason begins with "inhibit:"). */
 enum err alerts_count_muted(struct store *store, int64_t since_ms, int64_t *count);

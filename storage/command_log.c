@@ -28,25 +28,14 @@
 
 SQL_STATEMENTS(sql_commands, COMMANDS_STATEMENTS);
 
-static const struct sql_column columns[] = {COMMAND_COLUMNS(SQL_COLUMN, SQL_COLUMN)};
-static const struct sql_rows rows_type = {
-        columns,
-        sizeof(columns) / sizeof(columns[0]),
-        offsetof(struct command_row, id),
-        sizeof(struct command_row),
-};
-
-void command_row_finish(struct command_row *row)
-{
-	sql_finish_row(&rows_type, row);
-}
+SQL_ROWS(layout, COMMAND_COLUMNS);
 
 enum err commands_insert(struct store *store, struct command_row *row)
 {
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_COMMANDS, COMMANDS_INSERT);
-	return sql_insert_row(&sql, &rows_type, row);
+	return sql_insert_row(&sql, &layout, row);
 }
 
 enum err commands_by_event(struct store *store, const char *event_id, struct command_row *row)
@@ -55,7 +44,7 @@ enum err commands_by_event(struct store *store, const char *event_id, struct com
 
 	sql_use(&sql, store, SQL_COMMANDS, COMMANDS_BY_EVENT);
 	sql_bind_text(&sql, event_id);
-	return sql_one_row(&sql, &rows_type, row);
+	return sql_one_row(&sql, &layout, row);
 }
 
 enum err commands_known(struct store *store, const char *event_id, bool *known)

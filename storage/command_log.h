@@ -19,6 +19,7 @@ struct command_row {
 };
 
 void command_row_finish(struct command_row *row);
+void command_rows_free(struct command_row *rows, size_t len);
 
 /* ERR_EXISTS: that event was handled before. */
 enum err commands_insert(struct store *store, struct command_row *row);

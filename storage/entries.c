@@ -65,25 +65,14 @@
 
 SQL_STATEMENTS(sql_entries, ENTRIES_STATEMENTS);
 
-static const struct sql_column columns[] = {ENTRY_COLUMNS(SQL_COLUMN, SQL_COLUMN)};
-static const struct sql_rows rows_type = {
-        columns,
-        sizeof(columns) / sizeof(columns[0]),
-        offsetof(struct entry_row, id),
-        sizeof(struct entry_row),
-};
-
-void entry_row_finish(struct entry_row *row)
-{
-	sql_finish_row(&rows_type, row);
-}
+SQL_ROWS(layout, ENTRY_COLUMNS);
 
 enum err entries_insert(struct store *store, struct entry_row *row)
 {
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_INSERT);
-	return sql_insert_row(&sql, &rows_type, row);
+	return sql_insert_row(&sql, &layout, row);
 }
 
 enum err entries_update(struct store *store, const struct entry_row *row)
@@ -91,7 +80,7 @@ enum err entries_update(struct store *store, const struct entry_row *row)
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_UPDATE);
-	return sql_update_row(&sql, &rows_type, row);
+	return sql_update_row(&sql, &layout, row);
 }
 
 enum err entries_by_fingerprint(
@@ -102,7 +91,7 @@ enum err entries_by_fingerprint(
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_BY_FINGERPRINT);
 	sql_bind_int(&sql, message_id);
 	sql_bind_text(&sql, fingerprint);
-	return sql_one_row(&sql, &rows_type, row);
+	return sql_one_row(&sql, &layout, row);
 }
 
 enum err entries_of(struct store *store, int64_t message_id, struct entry_row **rows, size_t *len)
@@ -113,7 +102,7 @@ enum err entries_of(struct store *store, int64_t message_id, struct entry_row **
 
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_OF);
 	sql_bind_int(&sql, message_id);
-	err = sql_all_rows(&sql, &rows_type, &array, len);
+	err = sql_all_rows(&sql, &layout, &array, len);
 	*rows = array;
 	return err;
 }
@@ -128,7 +117,7 @@ enum err entries_firing(
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_FIRING);
 	sql_bind_text(&sql, subject);
 	sql_bind_int(&sql, limit > 0 ? limit : 0); /* a negative LIMIT would mean none */
-	err = sql_all_rows(&sql, &rows_type, &array, len);
+	err = sql_all_rows(&sql, &layout, &array, len);
 	*rows = array;
 	return err;
 }
@@ -139,7 +128,7 @@ enum err entries_by_id(struct store *store, int64_t id, struct entry_row *row)
 
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_BY_ID);
 	sql_bind_int(&sql, id);
-	return sql_one_row(&sql, &rows_type, row);
+	return sql_one_row(&sql, &layout, row);
 }
 
 enum err entries_unacked(
@@ -150,7 +139,7 @@ enum err entries_unacked(
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_UNACKED);
 	sql_bind_int(&sql, since_ms);
 	sql_bind_int(&sql, limit);
-	return sql_all_rows(&sql, &rows_type, (void **)rows, len);
+	return sql_all_rows(&sql, &layout, (void **)rows, len);
 }
 
 enum err entries_remind(struct store *store, int64_t since_ms, int64_t before_ms, int limit,
@@ -162,7 +151,7 @@ enum err entries_remind(struct store *store, int64_t since_ms, int64_t before_ms
 	sql_bind_int(&sql, since_ms);
 	sql_bind_int(&sql, before_ms);
 	sql_bind_int(&sql, limit);
-	return sql_all_rows(&sql, &rows_type, (void **)rows, len);
+	return sql_all_rows(&sql, &layout, (void **)rows, len);
 }
 
 enum err entries_escalate(struct store *store, int64_t since_ms, int64_t before_ms,
@@ -175,7 +164,7 @@ enum err entries_escalate(struct store *store, int64_t since_ms, int64_t before_
 	sql_bind_int(&sql, before_ms);
 	sql_bind_int(&sql, after_ms);
 	sql_bind_int(&sql, limit);
-	return sql_all_rows(&sql, &rows_type, (void **)rows, len);
+	return sql_all_rows(&sql, &layout, (void **)rows, len);
 }
 
 enum err entries_told(struct store *store, int64_t message_id, int64_t now_ms)
@@ -196,7 +185,7 @@ enum err entries_open(
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_OPEN);
 	sql_bind_int(&sql, since_ms);
 	sql_bind_int(&sql, limit);
-	return sql_all_rows(&sql, &rows_type, (void **)rows, len);
+	return sql_all_rows(&sql, &layout, (void **)rows, len);
 }
 
 enum err entries_acked_before(
@@ -207,7 +196,7 @@ enum err entries_acked_before(
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_ACKED_BEFORE);
 	sql_bind_int(&sql, before_ms);
 	sql_bind_int(&sql, limit);
-	return sql_all_rows(&sql, &rows_type, (void **)rows, len);
+	return sql_all_rows(&sql, &layout, (void **)rows, len);
 }
 
 enum err entries_critical(struct store *store, const char *app, const char *identity,
@@ -218,5 +207,5 @@ enum err entries_critical(struct store *store, const char *app, const char *iden
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_CRITICAL);
 	sql_bind_text(&sql, app);
 	sql_bind_text(&sql, identity);
-	return sql_all_rows(&sql, &rows_type, (void **)rows, len);
+	return sql_all_rows(&sql, &layout, (void **)rows, len);
 }

@@ -3,7 +3,6 @@
  */
 #include "storage/heartbeats.h"
 
-#include <stdlib.h>
 #include "storage/sql.h"
 
 #define OWN_COLUMNS(FIRST, X) \
@@ -53,36 +52,17 @@
 SQL_STATEMENTS(sql_heartbeats, HEARTBEATS_STATEMENTS);
 
 #define SQL_STRUCT heartbeat_row
-static const struct sql_column own_columns[] = {OWN_COLUMNS(SQL_COLUMN, SQL_COLUMN)};
+SQL_ROWS(own_layout, OWN_COLUMNS);
 #undef SQL_STRUCT
-static const struct sql_rows own_type = {
-        own_columns,
-        sizeof(own_columns) / sizeof(own_columns[0]),
-        offsetof(struct heartbeat_row, id),
-        sizeof(struct heartbeat_row),
-};
-
 #define SQL_STRUCT app_heartbeat_row
-static const struct sql_column app_columns[] = {APP_COLUMNS(SQL_COLUMN, SQL_COLUMN)};
-#undef SQL_STRUCT
-static const struct sql_rows app_type = {
-        app_columns,
-        sizeof(app_columns) / sizeof(app_columns[0]),
-        offsetof(struct app_heartbeat_row, id),
-        sizeof(struct app_heartbeat_row),
-};
-
-void heartbeat_row_finish(struct heartbeat_row *row)
-{
-	sql_finish_row(&own_type, row);
-}
+SQL_ROWS(app_layout, APP_COLUMNS);
 
 enum err heartbeats_insert(struct store *store, struct heartbeat_row *row)
 {
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_HEARTBEATS, HEARTBEATS_INSERT);
-	return sql_insert_row(&sql, &own_type, row);
+	return sql_insert_row(&sql, &own_layout, row);
 }
 
 enum err heartbeats_update(struct store *store, const struct heartbeat_row *row)
@@ -90,7 +70,7 @@ enum err heartbeats_update(struct store *store, const struct heartbeat_row *row)
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_HEARTBEATS, HEARTBEATS_UPDATE);
-	return sql_update_row(&sql, &own_type, row);
+	return sql_update_row(&sql, &own_layout, row);
 }
 
 enum err heartbeats_by_date(struct store *store, const char *date, struct heartbeat_row *row)
@@ -99,7 +79,7 @@ enum err heartbeats_by_date(struct store *store, const char *date, struct heartb
 
 	sql_use(&sql, store, SQL_HEARTBEATS, HEARTBEATS_BY_DATE);
 	sql_bind_text(&sql, date);
-	return sql_one_row(&sql, &own_type, row);
+	return sql_one_row(&sql, &own_layout, row);
 }
 
 enum err heartbeats_last(struct store *store, struct heartbeat_row *row)
@@ -108,7 +88,7 @@ enum err heartbeats_last(struct store *store, struct heartbeat_row *row)
 
 	sql_use(&sql, store, SQL_HEARTBEATS, HEARTBEATS_LAST);
 	sql_bind_int(&sql, INT64_MAX);
-	return sql_one_row(&sql, &own_type, row);
+	return sql_one_row(&sql, &own_layout, row);
 }
 
 enum err heartbeats_open(struct store *store, int limit, struct heartbeat_row **rows, size_t *len)
@@ -117,19 +97,7 @@ enum err heartbeats_open(struct store *store, int limit, struct heartbeat_row **
 
 	sql_use(&sql, store, SQL_HEARTBEATS, HEARTBEATS_OPEN);
 	sql_bind_int(&sql, limit);
-	return sql_all_rows(&sql, &own_type, (void **)rows, len);
-}
-
-void app_heartbeat_row_finish(struct app_heartbeat_row *row)
-{
-	sql_finish_row(&app_type, row);
-}
-
-void app_heartbeat_rows_free(struct app_heartbeat_row *rows, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		app_heartbeat_row_finish(&rows[i]);
-	free(rows);
+	return sql_all_rows(&sql, &own_layout, (void **)rows, len);
 }
 
 enum err app_heartbeats_insert(struct store *store, struct app_heartbeat_row *row)
@@ -137,7 +105,7 @@ enum err app_heartbeats_insert(struct store *store, struct app_heartbeat_row *ro
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_HEARTBEATS, APP_HEARTBEATS_INSERT);
-	return sql_insert_row(&sql, &app_type, row);
+	return sql_insert_row(&sql, &app_layout, row);
 }
 
 enum err app_heartbeats_update(struct store *store, const struct app_heartbeat_row *row)
@@ -145,7 +113,7 @@ enum err app_heartbeats_update(struct store *store, const struct app_heartbeat_r
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_HEARTBEATS, APP_HEARTBEATS_UPDATE);
-	return sql_update_row(&sql, &app_type, row);
+	return sql_update_row(&sql, &app_layout, row);
 }
 
 enum err app_heartbeats_delete(struct store *store, int64_t id)
@@ -165,7 +133,7 @@ enum err app_heartbeats_by_name(
 	sql_use(&sql, store, SQL_HEARTBEATS, APP_HEARTBEATS_BY_NAME);
 	sql_bind_text(&sql, app);
 	sql_bind_text(&sql, name);
-	return sql_one_row(&sql, &app_type, row);
+	return sql_one_row(&sql, &app_layout, row);
 }
 
 enum err app_heartbeats_count(struct store *store, int64_t *count)
@@ -191,7 +159,7 @@ enum err app_heartbeats_list(
 
 	sql_use(&sql, store, SQL_HEARTBEATS, APP_HEARTBEATS_LIST);
 	sql_bind_int(&sql, limit);
-	return sql_all_rows(&sql, &app_type, (void **)rows, len);
+	return sql_all_rows(&sql, &app_layout, (void **)rows, len);
 }
 
 enum err app_heartbeats_overdue(struct store *store, int64_t now_ms, int limit,
@@ -202,7 +170,7 @@ enum err app_heartbeats_overdue(struct store *store, int64_t now_ms, int limit,
 	sql_use(&sql, store, SQL_HEARTBEATS, APP_HEARTBEATS_OVERDUE);
 	sql_bind_int(&sql, now_ms);
 	sql_bind_int(&sql, limit);
-	return sql_all_rows(&sql, &app_type, (void **)rows, len);
+	return sql_all_rows(&sql, &app_layout, (void **)rows, len);
 }
 
 enum err app_heartbeats_held(
@@ -212,5 +180,5 @@ enum err app_heartbeats_held(
 
 	sql_use(&sql, store, SQL_HEARTBEATS, APP_HEARTBEATS_HELD);
 	sql_bind_int(&sql, limit);
-	return sql_all_rows(&sql, &app_type, (void **)rows, len);
+	return sql_all_rows(&sql, &app_layout, (void **)rows, len);
 }

@@ -21,6 +21,7 @@ struct heartbeat_row {
 };
 
 void heartbeat_row_finish(struct heartbeat_row *row);
+void heartbeat_rows_free(struct heartbeat_row *rows, size_t len);
 /* ERR_EXISTS: that date has one. Sets row->id. */
 enum err heartbeats_insert(struct store *store, struct heartbeat_row *row);
 enum err heartbeats_update(struct store *store, const struct heartbeat_row *row); /* all columns */

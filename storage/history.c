@@ -18,18 +18,7 @@
 
 SQL_STATEMENTS(sql_history, HISTORY_STATEMENTS);
 
-static const struct sql_column columns[] = {HISTORY_COLUMNS(SQL_COLUMN, SQL_COLUMN)};
-static const struct sql_rows rows_type = {
-        columns,
-        sizeof(columns) / sizeof(columns[0]),
-        offsetof(struct history_row, id),
-        sizeof(struct history_row),
-};
-
-void history_row_finish(struct history_row *row)
-{
-	sql_finish_row(&rows_type, row);
-}
+SQL_ROWS(layout, HISTORY_COLUMNS);
 
 enum err history_add(struct store *store, const char *fingerprint, const char *what, int64_t at_ms)
 {
@@ -38,7 +27,7 @@ enum err history_add(struct store *store, const char *fingerprint, const char *w
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_HISTORY, HISTORY_ADD);
-	return sql_insert_row(&sql, &rows_type, &row);
+	return sql_insert_row(&sql, &layout, &row);
 }
 
 enum err history_of(struct store *store, const char *fingerprint, int limit,
@@ -49,5 +38,5 @@ enum err history_of(struct store *store, const char *fingerprint, int limit,
 	sql_use(&sql, store, SQL_HISTORY, HISTORY_OF);
 	sql_bind_text(&sql, fingerprint);
 	sql_bind_int(&sql, limit);
-	return sql_all_rows(&sql, &rows_type, (void **)rows, len);
+	return sql_all_rows(&sql, &layout, (void **)rows, len);
 }

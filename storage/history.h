@@ -14,7 +14,8 @@ struct history_row {
 };
 
 void history_row_finish(struct history_row *row);
+void history_rows_free(struct history_row *rows, size_t len);
 enum err history_add(struct store *store, const char *fingerprint, const char *what, int64_t at_ms);
-/* The newest first, at most limit. The caller finishes and frees the array. */
+/* The newest first, at most limit. The caller frees the rows. */
 enum err history_of(struct store *store, const char *fingerprint, int limit,
         struct history_row **rows, size_t *len);

@@ -50,25 +50,14 @@ _Static_assert(MESSAGE_ALERTS == 0 && MESSAGE_RING == 1 && MESSAGE_STORM == 2, "
 
 SQL_STATEMENTS(sql_messages, MESSAGES_STATEMENTS);
 
-static const struct sql_column columns[] = {MESSAGE_COLUMNS(SQL_COLUMN, SQL_COLUMN)};
-static const struct sql_rows rows_type = {
-        columns,
-        sizeof(columns) / sizeof(columns[0]),
-        offsetof(struct message_row, id),
-        sizeof(struct message_row),
-};
-
-void message_row_finish(struct message_row *row)
-{
-	sql_finish_row(&rows_type, row);
-}
+SQL_ROWS(layout, MESSAGE_COLUMNS);
 
 enum err messages_insert(struct store *store, struct message_row *row)
 {
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_INSERT);
-	return sql_insert_row(&sql, &rows_type, row);
+	return sql_insert_row(&sql, &layout, row);
 }
 
 enum err messages_update(struct store *store, const struct message_row *row)
@@ -76,7 +65,7 @@ enum err messages_update(struct store *store, const struct message_row *row)
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_UPDATE);
-	return sql_update_row(&sql, &rows_type, row);
+	return sql_update_row(&sql, &layout, row);
 }
 
 enum err messages_by_id(struct store *store, int64_t id, struct message_row *row)
@@ -85,7 +74,7 @@ enum err messages_by_id(struct store *store, int64_t id, struct message_row *row
 
 	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_BY_ID);
 	sql_bind_int(&sql, id);
-	return sql_one_row(&sql, &rows_type, row);
+	return sql_one_row(&sql, &layout, row);
 }
 
 enum err messages_by_event(struct store *store, const char *event_id, struct message_row *row)
@@ -94,7 +83,7 @@ enum err messages_by_event(struct store *store, const char *event_id, struct mes
 
 	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_BY_EVENT);
 	sql_bind_text(&sql, event_id);
-	return sql_one_row(&sql, &rows_type, row);
+	return sql_one_row(&sql, &layout, row);
 }
 
 enum err messages_before(
@@ -106,7 +95,7 @@ enum err messages_before(
 	sql_bind_int(&sql, ring->id);
 	sql_bind_text(&sql, ring->room);
 	sql_bind_text(&sql, ring->origin);
-	return sql_one_row(&sql, &rows_type, row);
+	return sql_one_row(&sql, &layout, row);
 }
 
 enum err messages_open(
@@ -117,7 +106,7 @@ enum err messages_open(
 	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_OPEN);
 	sql_bind_text(&sql, room);
 	sql_bind_text(&sql, origin);
-	return sql_one_row(&sql, &rows_type, row);
+	return sql_one_row(&sql, &layout, row);
 }
 
 enum err messages_open_all(struct store *store, struct message_row **rows, size_t *len)
@@ -127,7 +116,7 @@ enum err messages_open_all(struct store *store, struct message_row **rows, size_
 	enum err err;
 
 	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_OPEN_ALL);
-	err = sql_all_rows(&sql, &rows_type, &array, len);
+	err = sql_all_rows(&sql, &layout, &array, len);
 	*rows = array;
 	return err;
 }
@@ -141,7 +130,7 @@ enum err messages_dirty(
 
 	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_DIRTY);
 	sql_bind_text(&sql, room);
-	err = sql_all_rows(&sql, &rows_type, &array, len);
+	err = sql_all_rows(&sql, &layout, &array, len);
 	*rows = array;
 	return err;
 }

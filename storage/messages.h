@@ -54,7 +54,9 @@ struct entry_row {
 };
 
 void message_row_finish(struct message_row *row);
+void message_rows_free(struct message_row *rows, size_t len);
 void entry_row_finish(struct entry_row *row);
+void entry_rows_free(struct entry_row *rows, size_t len);
 
 enum err messages_insert(struct store *store, struct message_row *row);       /* sets row->id */
 enum err messages_update(struct store *store, const struct message_row *row); /* all columns */
@@ -67,7 +69,7 @@ enum err messages_before(
  * ERR_NOT_FOUND when there is none. */
 enum err messages_open(
         struct store *store, const char *room, const char *origin, struct message_row *row);
-/* All open messages (few), for the timer. The caller finishes and frees the array. */
+/* All open messages (few), for the timer. The caller frees the rows. */
 enum err messages_open_all(struct store *store, struct message_row **rows, size_t *len);
 /* Confirmed messages with dirty_ms set, closed or not, in a room, oldest dirty first. */
 enum err messages_dirty(

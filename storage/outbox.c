@@ -2,7 +2,7 @@
  * outbox.c - the table `outbox`; see outbox.h.
  *
  * Invariants: transaction ids are unique and are never used again, not even by the same row put
- * back by outbox_retry(). What waits (queued or frozen) and what is set aside have partial
+ * back by outbox_retry(). What waits (queued or frozen) and what is undeliverable have partial
  * indexes of their own, so that the queue is as quick after a million sent rows.
  */
 #include "storage/outbox.h"
@@ -41,41 +41,30 @@
 /* The numbers are those of enum outbox_state; "state <= 1" and "state = 3" must stand as they do
  * in the schema for the partial indexes to be used. */
 #define SELECT SQL_SELECT("outbox", OUTBOX_COLUMNS)
-#define OUTBOX_STATEMENTS(X)                                                                     \
-	X(OUTBOX_INSERT, SQL_INSERT("outbox", OUTBOX_COLUMNS))                                   \
-	X(OUTBOX_UPDATE, SQL_UPDATE("outbox", OUTBOX_COLUMNS))                                   \
-	X(OUTBOX_BY_ID, SELECT "WHERE id = ?")                                                   \
-	X(OUTBOX_BY_EVENT, SELECT "WHERE event_id = ? LIMIT 1")                                  \
-	X(OUTBOX_HEAD, SELECT "WHERE room = ? AND state <= 1 ORDER BY id LIMIT 1")               \
-	X(OUTBOX_COUNT_WAITING,                                                                  \
-	        "SELECT count(*), coalesce(min(created_ms), 0) FROM outbox WHERE state <= 1")    \
-	X(OUTBOX_COUNT_ASIDE, "SELECT count(*) FROM outbox WHERE state = 3")                     \
-	X(OUTBOX_LIST_ASIDE, SELECT "WHERE state = 3 ORDER BY id LIMIT ?")                       \
-	X(OUTBOX_NEXT_ELSEWHERE, "SELECT id FROM outbox WHERE state = 3 AND room = ?1 AND "      \
-	                         "room_id <> ?2 AND purpose IN (0, 3) ORDER BY id LIMIT 1")      \
-	X(OUTBOX_NEXT_ASIDE, "SELECT id FROM outbox WHERE state = 3 ORDER BY id LIMIT 1")        \
-	X(OUTBOX_REQUEUE,                                                                        \
-	        "UPDATE outbox SET state = 0, txn_id = ?, frozen_ms = 0, known_ms = 0, tries = " \
-	        "0, "                                                                            \
-	        "room_id = NULL, wire_type = NULL, wire_content = NULL, device_id = NULL, "      \
+#define OUTBOX_STATEMENTS(X)                                                                      \
+	X(OUTBOX_INSERT, SQL_INSERT("outbox", OUTBOX_COLUMNS))                                    \
+	X(OUTBOX_UPDATE, SQL_UPDATE("outbox", OUTBOX_COLUMNS))                                    \
+	X(OUTBOX_BY_ID, SELECT "WHERE id = ?")                                                    \
+	X(OUTBOX_BY_EVENT, SELECT "WHERE event_id = ? LIMIT 1")                                   \
+	X(OUTBOX_HEAD, SELECT "WHERE room = ? AND state <= 1 ORDER BY id LIMIT 1")                \
+	X(OUTBOX_COUNT_WAITING,                                                                   \
+	        "SELECT count(*), coalesce(min(created_ms), 0) FROM outbox WHERE state <= 1")     \
+	X(OUTBOX_COUNT_UNDELIVERABLE, "SELECT count(*) FROM outbox WHERE state = 3")              \
+	X(OUTBOX_LIST_UNDELIVERABLE, SELECT "WHERE state = 3 ORDER BY id LIMIT ?")                \
+	X(OUTBOX_NEXT_ELSEWHERE, "SELECT id FROM outbox WHERE state = 3 AND room = ?1 AND "       \
+	                         "room_id <> ?2 AND purpose IN (0, 3) ORDER BY id LIMIT 1")       \
+	X(OUTBOX_NEXT_UNDELIVERABLE, "SELECT id FROM outbox WHERE state = 3 ORDER BY id LIMIT 1") \
+	X(OUTBOX_REQUEUE,                                                                         \
+	        "UPDATE outbox SET state = 0, txn_id = ?, frozen_ms = 0, known_ms = 0, tries = "  \
+	        "0, "                                                                             \
+	        "room_id = NULL, wire_type = NULL, wire_content = NULL, device_id = NULL, "       \
 	        "error = NULL WHERE id = ? AND state = 3")
 
-_Static_assert(OUTBOX_QUEUED == 0 && OUTBOX_FROZEN == 1 && OUTBOX_ASIDE == 3, "see above");
+_Static_assert(OUTBOX_QUEUED == 0 && OUTBOX_FROZEN == 1 && OUTBOX_UNDELIVERABLE == 3, "see above");
 
 SQL_STATEMENTS(sql_outbox, OUTBOX_STATEMENTS);
 
-static const struct sql_column columns[] = {OUTBOX_COLUMNS(SQL_COLUMN, SQL_COLUMN)};
-static const struct sql_rows rows_type = {
-        columns,
-        sizeof(columns) / sizeof(columns[0]),
-        offsetof(struct outbox_row, id),
-        sizeof(struct outbox_row),
-};
-
-void outbox_row_finish(struct outbox_row *row)
-{
-	sql_finish_row(&rows_type, row);
-}
+SQL_ROWS(layout, OUTBOX_COLUMNS);
 
 /* 128 random bits, so that no two rows of any two databases meet in one room. */
 static enum err txn_id_make(struct store *store, char out[TXN_ID_SIZE])
@@ -105,7 +94,7 @@ enum err outbox_insert(struct store *store, struct outbox_row *row)
 	row->txn_id = x_strdup(txn_id);
 	row->state = OUTBOX_QUEUED;
 	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_INSERT);
-	return sql_insert_row(&sql, &rows_type, row);
+	return sql_insert_row(&sql, &layout, row);
 }
 
 enum err outbox_update(struct store *store, const struct outbox_row *row)
@@ -113,7 +102,7 @@ enum err outbox_update(struct store *store, const struct outbox_row *row)
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_UPDATE);
-	return sql_update_row(&sql, &rows_type, row);
+	return sql_update_row(&sql, &layout, row);
 }
 
 enum err outbox_by_id(struct store *store, int64_t id, struct outbox_row *row)
@@ -122,7 +111,7 @@ enum err outbox_by_id(struct store *store, int64_t id, struct outbox_row *row)
 
 	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_BY_ID);
 	sql_bind_int(&sql, id);
-	return sql_one_row(&sql, &rows_type, row);
+	return sql_one_row(&sql, &layout, row);
 }
 
 enum err outbox_by_event(struct store *store, const char *event_id, struct outbox_row *row)
@@ -131,7 +120,7 @@ enum err outbox_by_event(struct store *store, const char *event_id, struct outbo
 
 	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_BY_EVENT);
 	sql_bind_text(&sql, event_id);
-	return sql_one_row(&sql, &rows_type, row);
+	return sql_one_row(&sql, &layout, row);
 }
 
 enum err outbox_head(struct store *store, const char *room, struct outbox_row *row)
@@ -140,16 +129,17 @@ enum err outbox_head(struct store *store, const char *room, struct outbox_row *r
 
 	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_HEAD);
 	sql_bind_text(&sql, room);
-	return sql_one_row(&sql, &rows_type, row);
+	return sql_one_row(&sql, &layout, row);
 }
 
-enum err outbox_counts(struct store *store, int64_t *waiting, int64_t *aside, int64_t *oldest_ms)
+enum err outbox_counts(
+        struct store *store, int64_t *waiting, int64_t *undeliverable, int64_t *oldest_ms)
 {
 	struct sql sql;
 	enum err err;
 
 	*waiting = 0;
-	*aside = 0;
+	*undeliverable = 0;
 	*oldest_ms = 0;
 	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_COUNT_WAITING);
 	err = sql_next(&sql);
@@ -158,24 +148,24 @@ enum err outbox_counts(struct store *store, int64_t *waiting, int64_t *aside, in
 	*waiting = sql_int(&sql, 0);
 	*oldest_ms = sql_int(&sql, 1);
 	sql_end(&sql);
-	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_COUNT_ASIDE);
-	return sql_one_int(&sql, aside);
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_COUNT_UNDELIVERABLE);
+	return sql_one_int(&sql, undeliverable);
 }
 
-enum err outbox_aside(struct store *store, int limit, struct outbox_row **rows, size_t *len)
+enum err outbox_undeliverable(struct store *store, int limit, struct outbox_row **rows, size_t *len)
 {
 	struct sql sql;
 	void *array;
 	enum err err;
 
-	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_LIST_ASIDE);
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_LIST_UNDELIVERABLE);
 	sql_bind_int(&sql, limit > 0 ? limit : 0); /* a negative LIMIT would mean none */
-	err = sql_all_rows(&sql, &rows_type, &array, len);
+	err = sql_all_rows(&sql, &layout, &array, len);
 	*rows = array;
 	return err;
 }
 
-/* ERR_NOT_FOUND when the row is not set aside. */
+/* ERR_NOT_FOUND when the row is not undeliverable. */
 static enum err requeue(struct store *store, int64_t id)
 {
 	char txn_id[TXN_ID_SIZE];
@@ -204,7 +194,7 @@ enum err outbox_retry(struct store *store, int64_t id, int64_t *count)
 		struct sql sql;
 		int64_t next;
 
-		sql_use(&sql, store, SQL_OUTBOX, OUTBOX_NEXT_ASIDE);
+		sql_use(&sql, store, SQL_OUTBOX, OUTBOX_NEXT_UNDELIVERABLE);
 		err = sql_one_int(&sql, &next);
 		if (err == OK)
 			err = requeue(store, next);

@@ -2,15 +2,16 @@
  * outbox.h - events on their way to the homeserver, in order for each room.
  *
  * A row is queued (content may still change or be NULL: made when its turn comes), then frozen
- * (content fixed, may have been sent, is retried with the same transaction id), then sent or set
- * aside. Rows of one room leave in the order of their ids; a row that is set aside is skipped.
+ * (content fixed, may have been sent, is retried with the same transaction id), then sent or
+ * undeliverable. Rows of one room leave in the order of their ids; a row that is undeliverable is
+ * skipped.
  */
 #pragma once
 
 #include <stddef.h>
 #include "storage/store.h"
 
-enum outbox_state { OUTBOX_QUEUED, OUTBOX_FROZEN, OUTBOX_SENT, OUTBOX_ASIDE };
+enum outbox_state { OUTBOX_QUEUED, OUTBOX_FROZEN, OUTBOX_SENT, OUTBOX_UNDELIVERABLE };
 enum outbox_purpose {
 	OUTBOX_NEW,   /* the new event of message_id */
 	OUTBOX_EDIT,  /* an m.replace of it */
@@ -39,6 +40,7 @@ struct outbox_row {
 };
 
 void outbox_row_finish(struct outbox_row *row);
+void outbox_rows_free(struct outbox_row *rows, size_t len);
 
 /* Inserts in state QUEUED; sets row->id and row->txn_id (random, unique). */
 enum err outbox_insert(struct store *store, struct outbox_row *row);
@@ -49,12 +51,14 @@ enum err outbox_by_event(struct store *store, const char *event_id, struct outbo
 /* First row of a room that is queued or frozen; ERR_NOT_FOUND when the queue is empty. */
 enum err outbox_head(struct store *store, const char *room, struct outbox_row *row);
 /* Counts for `status`; oldest_ms is 0 when nothing waits. */
-enum err outbox_counts(struct store *store, int64_t *waiting, int64_t *aside, int64_t *oldest_ms);
-/* Set-aside rows, oldest first. */
-enum err outbox_aside(struct store *store, int limit, struct outbox_row **rows, size_t *len);
-/* Puts rows of a room back that were set aside in another room id than the one the name means
+enum err outbox_counts(
+        struct store *store, int64_t *waiting, int64_t *undeliverable, int64_t *oldest_ms);
+/* Undeliverable rows, oldest first. */
+enum err outbox_undeliverable(
+        struct store *store, int limit, struct outbox_row **rows, size_t *len);
+/* Puts rows of a room back that were undeliverable in another room id than the one the name means
  * now: the room was upgraded, or its alias moved. As outbox_retry(). */
 enum err outbox_follow(struct store *store, const char *room, const char *room_id, int64_t *count);
-/* Puts set-aside rows (id 0 = all) back as queued under new transaction ids; *count of them.
+/* Puts undeliverable rows (id 0 = all) back as queued under new transaction ids; *count of them.
  * What was fixed when they were frozen is cleared, except content: it stays as a draft. */
 enum err outbox_retry(struct store *store, int64_t id, int64_t *count);

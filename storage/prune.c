@@ -2,9 +2,9 @@
  * prune.c - store_prune(): forgets what is old and over; see store.h.
  *
  * A message is over when it is closed, has nothing to edit in, and none of its events is queued,
- * frozen or set aside. Only what belongs to no message or to one that is over goes: alerts first,
- * then the events no alert refers to, then messages (with their entries) nothing refers to. What
- * has to stay because of another row goes in a later call.
+ * frozen or undeliverable. Only what belongs to no message or to one that is over goes: alerts
+ * first, then the events no alert refers to, then messages (with their entries) nothing refers to.
+ * What has to stay because of another row goes in a later call.
  */
 #include "storage/sql.h"
 

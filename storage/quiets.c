@@ -19,18 +19,7 @@
 
 SQL_STATEMENTS(sql_quiets, QUIETS_STATEMENTS);
 
-static const struct sql_column columns[] = {QUIET_COLUMNS(SQL_COLUMN, SQL_COLUMN)};
-static const struct sql_rows rows_type = {
-        columns,
-        sizeof(columns) / sizeof(columns[0]),
-        offsetof(struct quiet_row, id),
-        sizeof(struct quiet_row),
-};
-
-void quiet_row_finish(struct quiet_row *row)
-{
-	sql_finish_row(&rows_type, row);
-}
+SQL_ROWS(layout, QUIET_COLUMNS);
 
 enum err quiets_count(struct store *store, const char *name, const char *room)
 {
@@ -47,7 +36,7 @@ enum err quiets_all(struct store *store, struct quiet_row **rows, size_t *len)
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_QUIETS, QUIETS_ALL);
-	return sql_all_rows(&sql, &rows_type, (void **)rows, len);
+	return sql_all_rows(&sql, &layout, (void **)rows, len);
 }
 
 enum err quiets_delete(struct store *store, int64_t id)

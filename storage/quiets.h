@@ -15,8 +15,9 @@ struct quiet_row {
 };
 
 void quiet_row_finish(struct quiet_row *row);
+void quiet_rows_free(struct quiet_row *rows, size_t len);
 /* One more. */
 enum err quiets_count(struct store *store, const char *name, const char *room);
-/* All (few). The caller finishes and frees the array. */
+/* All (few). The caller frees the rows. */
 enum err quiets_all(struct store *store, struct quiet_row **rows, size_t *len);
 enum err quiets_delete(struct store *store, int64_t id);

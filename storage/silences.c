@@ -27,25 +27,14 @@
 
 SQL_STATEMENTS(sql_silences, SILENCES_STATEMENTS);
 
-static const struct sql_column columns[] = {SILENCE_COLUMNS(SQL_COLUMN, SQL_COLUMN)};
-static const struct sql_rows rows_type = {
-        columns,
-        sizeof(columns) / sizeof(columns[0]),
-        offsetof(struct silence_row, id),
-        sizeof(struct silence_row),
-};
-
-void silence_row_finish(struct silence_row *row)
-{
-	sql_finish_row(&rows_type, row);
-}
+SQL_ROWS(layout, SILENCE_COLUMNS);
 
 enum err silences_insert(struct store *store, struct silence_row *row)
 {
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_SILENCES, SILENCES_INSERT);
-	return sql_insert_row(&sql, &rows_type, row);
+	return sql_insert_row(&sql, &layout, row);
 }
 
 enum err silences_update(struct store *store, const struct silence_row *row)
@@ -53,7 +42,7 @@ enum err silences_update(struct store *store, const struct silence_row *row)
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_SILENCES, SILENCES_UPDATE);
-	return sql_update_row(&sql, &rows_type, row);
+	return sql_update_row(&sql, &layout, row);
 }
 
 enum err silences_by_id(struct store *store, int64_t id, struct silence_row *row)
@@ -62,7 +51,7 @@ enum err silences_by_id(struct store *store, int64_t id, struct silence_row *row
 
 	sql_use(&sql, store, SQL_SILENCES, SILENCES_BY_ID);
 	sql_bind_int(&sql, id);
-	return sql_one_row(&sql, &rows_type, row);
+	return sql_one_row(&sql, &layout, row);
 }
 
 enum err silences_active(struct store *store, struct silence_row **rows, size_t *len)
@@ -70,5 +59,5 @@ enum err silences_active(struct store *store, struct silence_row **rows, size_t 
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_SILENCES, SILENCES_ACTIVE);
-	return sql_all_rows(&sql, &rows_type, (void **)rows, len);
+	return sql_all_rows(&sql, &layout, (void **)rows, len);
 }

@@ -22,8 +22,9 @@ struct silence_row {
 };
 
 void silence_row_finish(struct silence_row *row);
+void silence_rows_free(struct silence_row *rows, size_t len);
 enum err silences_insert(struct store *store, struct silence_row *row);
 enum err silences_update(struct store *store, const struct silence_row *row);
 enum err silences_by_id(struct store *store, int64_t id, struct silence_row *row);
-/* Those that hold or will, oldest first. The caller finishes and frees the array. */
+/* Those that hold or will, oldest first. The caller frees the rows. */
 enum err silences_active(struct store *store, struct silence_row **rows, size_t *len);

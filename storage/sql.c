@@ -336,9 +336,7 @@ enum err sql_all_rows(struct sql *sql, const struct sql_rows *rows, void **array
 	}
 	if (err == ERR_NOT_FOUND)
 		return OK;
-	for (size_t i = 0; i < *len; i++)
-		sql_finish_row(rows, (char *)*array + i * rows->size);
-	free(*array);
+	sql_free_rows(rows, *array, *len);
 	*array = NULL;
 	*len = 0;
 	return err;
@@ -350,4 +348,11 @@ void sql_finish_row(const struct sql_rows *rows, void *row)
 		if (rows->columns[i].type == SQL_TEXT || rows->columns[i].type == SQL_OPT)
 			free(*(char **)((char *)row + rows->columns[i].offset));
 	memset(row, 0, rows->size);
+}
+
+void sql_free_rows(const struct sql_rows *rows, void *array, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		sql_finish_row(rows, (char *)array + i * rows->size);
+	free(array);
 }

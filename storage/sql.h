@@ -102,8 +102,8 @@ enum err sql_one_int(struct sql *sql, int64_t *value);
 
 /*
  * Rows as structs. A family lists the columns of its struct once, as an X-macro
- * COLUMNS(FIRST, NEXT) of (type, name); statements, bindings and reading are made of it. The id
- * comes after them.
+ * COLUMNS(FIRST, NEXT) of (type, name), and SQL_STRUCT names the struct; statements, bindings,
+ * reading and freeing are made of them. The id comes after the columns.
  */
 enum sql_type {
 	SQL_TEXT, /* char *, never NULL in the database: NULL there is damage */
@@ -132,6 +132,28 @@ struct sql_rows {
 #define SQL_SET1(type, name) #name " = ?"
 #define SQL_SET(type, name) ", " #name " = ?"
 #define SQL_COLUMN(type, name) {SQL_##type, offsetof(struct SQL_STRUCT, name)},
+#define SQL_PASTE_(a, b) a##b
+#define SQL_PASTE(a, b) SQL_PASTE_(a, b)
+/* Defines how the rows of SQL_STRUCT lie, and (for entry_row) entry_row_finish() for one of them,
+ * which takes a zeroed one too, and entry_rows_free() for an array, which takes NULL too. */
+#define SQL_ROWS(layout, COLUMNS)                                                    \
+	static const struct sql_column SQL_PASTE(SQL_STRUCT, _columns)[] = {         \
+	        COLUMNS(SQL_COLUMN, SQL_COLUMN)};                                    \
+	static const struct sql_rows layout = {                                      \
+	        SQL_PASTE(SQL_STRUCT, _columns),                                     \
+	        sizeof(SQL_PASTE(SQL_STRUCT, _columns)) / sizeof(struct sql_column), \
+	        offsetof(struct SQL_STRUCT, id),                                     \
+	        sizeof(struct SQL_STRUCT),                                           \
+	};                                                                           \
+	void SQL_PASTE(SQL_STRUCT, _finish)(struct SQL_STRUCT * row)                 \
+	{                                                                            \
+		sql_finish_row(&layout, row);                                        \
+	}                                                                            \
+	void SQL_PASTE(SQL_STRUCT, s_free)(struct SQL_STRUCT * rows, size_t len)     \
+	{                                                                            \
+		sql_free_rows(&layout, rows, len);                                   \
+	}                                                                            \
+	_Static_assert(true, "takes the semicolon")
 
 #define SQL_SELECT(table, COLUMNS) "SELECT " COLUMNS(SQL_NAME1, SQL_NAME) ", id FROM " table " "
 #define SQL_INSERT(table, COLUMNS) \
@@ -146,6 +168,7 @@ enum err sql_insert_row(struct sql *sql, const struct sql_rows *rows, void *row)
 enum err sql_update_row(struct sql *sql, const struct sql_rows *rows, const void *row);
 /* Reads the only row, or says ERR_NOT_FOUND; *row is zeroed on failure. */
 enum err sql_one_row(struct sql *sql, const struct sql_rows *rows, void *row);
-/* Reads all rows into an array that the caller finishes and frees; NULL and 0 on failure. */
+/* Reads all rows into an array that the caller frees with its rows; NULL and 0 on failure. */
 enum err sql_all_rows(struct sql *sql, const struct sql_rows *rows, void **array, size_t *len);
 void sql_finish_row(const struct sql_rows *rows, void *row);
+void sql_free_rows(const struct sql_rows *rows, void *array, size_t len);

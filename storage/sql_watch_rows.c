@@ -27,25 +27,14 @@
 
 SQL_STATEMENTS(sql_sql_watch, SQL_WATCH_STATEMENTS);
 
-static const struct sql_column columns[] = {SQL_WATCH_COLUMNS(SQL_COLUMN, SQL_COLUMN)};
-static const struct sql_rows rows_type = {
-        columns,
-        sizeof(columns) / sizeof(columns[0]),
-        offsetof(struct sql_watch_row, id),
-        sizeof(struct sql_watch_row),
-};
-
-void sql_watch_row_finish(struct sql_watch_row *row)
-{
-	sql_finish_row(&rows_type, row);
-}
+SQL_ROWS(layout, SQL_WATCH_COLUMNS);
 
 enum err sql_watch_insert(struct store *store, struct sql_watch_row *row)
 {
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_SQL_WATCH, SQL_WATCH_INSERT);
-	return sql_insert_row(&sql, &rows_type, row);
+	return sql_insert_row(&sql, &layout, row);
 }
 
 enum err sql_watch_update(struct store *store, const struct sql_watch_row *row)
@@ -53,7 +42,7 @@ enum err sql_watch_update(struct store *store, const struct sql_watch_row *row)
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_SQL_WATCH, SQL_WATCH_UPDATE);
-	return sql_update_row(&sql, &rows_type, row);
+	return sql_update_row(&sql, &layout, row);
 }
 
 enum err sql_watch_delete(struct store *store, int64_t id)
@@ -72,7 +61,7 @@ enum err sql_watch_of(
 
 	sql_use(&sql, store, SQL_SQL_WATCH, SQL_WATCH_OF);
 	sql_bind_text(&sql, watch);
-	return sql_all_rows(&sql, &rows_type, (void **)rows, len);
+	return sql_all_rows(&sql, &layout, (void **)rows, len);
 }
 
 enum err sql_watch_names(struct store *store, char ***names, size_t *len)

@@ -18,12 +18,13 @@ struct sql_watch_row {
 };
 
 void sql_watch_row_finish(struct sql_watch_row *row);
+void sql_watch_rows_free(struct sql_watch_row *rows, size_t len);
 
 /* ERR_EXISTS: the watch has that subject already. */
 enum err sql_watch_insert(struct store *store, struct sql_watch_row *row);
 enum err sql_watch_update(struct store *store, const struct sql_watch_row *row);
 enum err sql_watch_delete(struct store *store, int64_t id);
-/* Of a watch, oldest first. The caller finishes and frees the array. */
+/* Of a watch, oldest first. The caller frees the rows. */
 enum err sql_watch_of(
         struct store *store, const char *watch, struct sql_watch_row **rows, size_t *len);
 /* Names of all watches that have rows: array of owned strings, owned by the caller. */

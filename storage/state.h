@@ -23,6 +23,7 @@ struct room_row {
 };
 
 void room_row_finish(struct room_row *row);
+void room_rows_free(struct room_row *rows, size_t len);
 enum err rooms_get_row(struct store *store, const char *room_id, struct room_row *row);
 /* Inserts or updates; `encrypted` and `encryption` are never taken back. An address belongs to
  * one room: another one that had it loses it. */

@@ -50,7 +50,7 @@ int store_schema(void);
 
 /*
  * Deletes what is older than before_ms and over: never what belongs to an open message, to one
- * with something to edit in, or to an event that is queued, frozen or set aside. At most
+ * with something to edit in, or to an event that is queued, frozen or undeliverable. At most
  * STORE_PRUNE_MAX rows of each table a call, so that a commit stays short: call it every few
  * minutes.
  */

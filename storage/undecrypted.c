@@ -25,18 +25,7 @@
 
 SQL_STATEMENTS(sql_undecrypted, UNDECRYPTED_STATEMENTS);
 
-static const struct sql_column columns[] = {UNDECRYPTED_COLUMNS(SQL_COLUMN, SQL_COLUMN)};
-static const struct sql_rows layout = {
-        columns,
-        sizeof(columns) / sizeof(columns[0]),
-        offsetof(struct undecrypted_row, id),
-        sizeof(struct undecrypted_row),
-};
-
-void undecrypted_row_finish(struct undecrypted_row *row)
-{
-	sql_finish_row(&layout, row);
-}
+SQL_ROWS(layout, UNDECRYPTED_COLUMNS);
 
 enum err undecrypted_insert(struct store *store, struct undecrypted_row *row)
 {

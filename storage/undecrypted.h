@@ -17,11 +17,12 @@ struct undecrypted_row {
 };
 
 void undecrypted_row_finish(struct undecrypted_row *row);
+void undecrypted_rows_free(struct undecrypted_row *rows, size_t len);
 /* Sets row->id. ERR_EXISTS: it is there already. */
 enum err undecrypted_insert(struct store *store, struct undecrypted_row *row);
 enum err undecrypted_update(struct store *store, const struct undecrypted_row *row);
 enum err undecrypted_delete(struct store *store, int64_t id);
-/* Oldest first. The caller finishes and frees the array. */
+/* Oldest first. The caller frees the rows. */
 enum err undecrypted_all(
         struct store *store, int limit, struct undecrypted_row **rows, size_t *len);
 enum err undecrypted_count(struct store *store, int64_t *count);

@@ -1,14 +1,14 @@
 /*
  * courier.h - carries events from the outbox to the homeserver: one at a time for each room, in
- * order, until each is confirmed or set aside.
+ * order, until each is confirmed or found undeliverable.
  *
  * Happy path: courier_poke() puts a tail job into the writer's batch, which chooses and freezes
  * the next event of every idle room (handlers/alerts/deliver.h) in the same transaction as the
  * alerts that caused it; when that is durable the event is sent; its answer is written down by
  * another job, and the room is idle again. Failures: a temporary one keeps the room busy until its
- * backoff is over, then the same frozen event is tried again; a refusal for good sets it aside; a
- * refused token stops all sending until courier_set_online(true). An event whose fate is unknown
- * for too long is first looked for in the room (bot/matrix/find.h).
+ * backoff is over, then the same frozen event is tried again; a refusal for good makes it
+ * undeliverable; a refused token stops all sending until courier_set_online(true). An event whose
+ * fate is unknown for too long is first looked for in the room (bot/matrix/find.h).
  */
 #pragma once
 
@@ -36,15 +36,15 @@ struct courier_cipher {
 };
 
 struct courier_events {
-	/* An event was confirmed, set aside, or failed for now; for waiters and subscribers.
-	 * Strings are good for the call; event_id is NULL unless confirmed. */
+	/* An event was confirmed, found undeliverable, or failed for now; for waiters and
+	 * subscribers. Strings are good for the call; event_id is NULL unless confirmed. */
 	void (*on_result)(const char *what, const char *room, int64_t outbox_id,
 	        const char *event_id, enum err code, const char *error, void *arg);
 	void *arg;
 };
 
 struct courier_counters {
-	uint64_t sent, retried, aside;
+	uint64_t sent, retried, undeliverable;
 	unsigned in_flight;
 };
 

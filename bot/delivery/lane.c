@@ -208,13 +208,13 @@ static void on_sent(const struct mx_answer *answer, void *arg)
 		answer = &odd;
 	}
 	if (courier_is_refusal(answer->code)) {
-		log_error("courier", "%s: set aside, the homeserver says %ld %s: %s", lane->name,
-		        answer->status, answer->errcode, answer->error);
-		courier->counters.aside++;
+		log_error("courier", "%s: undeliverable, the homeserver says %ld %s: %s",
+		        lane->name, answer->status, answer->errcode, answer->error);
+		courier->counters.undeliverable++;
 		lane->failures = 0;
 		if (courier->rooms && (answer->code == ERR_DENIED || answer->code == ERR_NOT_FOUND))
 			rooms_recheck(courier->rooms, lane->name);
-		outcome_submit(lane, DELIVER_ASIDE, answer, NULL, true);
+		outcome_submit(lane, DELIVER_UNDELIVERABLE, answer, NULL, true);
 		return;
 	}
 	courier->counters.retried++;
@@ -263,8 +263,8 @@ static void on_found(enum err err, const char *event_id, const char *error, void
 		snprintf(answer.error, sizeof(answer.error),
 		        "may be in the room already; looking failed: %s",
 		        error ? error : err_text(err));
-		courier->counters.aside++;
-		outcome_submit(lane, DELIVER_ASIDE, &answer, NULL, true);
+		courier->counters.undeliverable++;
+		outcome_submit(lane, DELIVER_UNDELIVERABLE, &answer, NULL, true);
 		return;
 	}
 	lane_wait(lane, -1, true);

@@ -105,7 +105,7 @@ static void settle(struct spool *spool, enum err result, const char *message)
 	if (result == OK) {
 		spool->away = AWAY_DELETE;
 	} else if (result == ERR_INVALID) {
-		log_warning("spool", "%s is set aside as %s.bad: %s", name, name, message);
+		log_warning("spool", "%s is renamed to %s.bad: %s", name, name, message);
 		spool->away = AWAY_BAD;
 	} else {
 		log_warning("spool", "%s waits: %s", name, message);

@@ -27,7 +27,7 @@ struct spool_events {
 /* Watches the folder (created 0700 when missing) and hands on what is there and what comes. */
 enum err spool_create(struct spool **out, uv_loop_t *loop, const char *folder,
         const struct spool_events *events, struct fault *fault);
-/* OK: taken in, delete it. ERR_INVALID: set it aside as *.bad. Else: keep, try again later; what
+/* OK: taken in, delete it. ERR_INVALID: rename it to *.bad. Else: keep, try again later; what
  * comes after it waits. May be called inside on_request(). */
 void spool_done(struct spool *spool, enum err result, const char *message);
 /* Hands on no more; closed(arg) comes after the spool_done() of what is in hand. */

@@ -178,14 +178,14 @@ enum err spool_list_away(
         struct spool_list *list, const char *folder, const char *suffix, struct fault *fault)
 {
 	char *path = path_of(list, folder, NULL);
-	char *aside = path_of(list, folder, suffix);
+	char *renamed = path_of(list, folder, suffix);
 	enum err err = OK;
 
-	if ((suffix ? rename(path, aside) : unlink(path)) == -1 && errno != ENOENT)
+	if ((suffix ? rename(path, renamed) : unlink(path)) == -1 && errno != ENOENT)
 		err = fault_set(fault, ERR_IO, "cannot put away %s: %s", path, strerror(errno));
 	else
 		free(list->names[list->next++]);
-	free(aside);
+	free(renamed);
 	free(path);
 	return err;
 }

@@ -64,7 +64,7 @@ static void room_done(enum err result, const char *message, void *arg)
 	if (result != OK)
 		log_error("link", "could not store what is known of a room: %s", message);
 	if (result == OK && job->count > 0 && job->link->online && !job->link->closing) {
-		log_info("link", "%s: %lld set aside elsewhere follow to %s", job->name,
+		log_info("link", "%s: %lld undeliverable messages follow to %s", job->name,
 		        (long long)job->count, job->row.room_id);
 		courier_poke(job->link->options.courier);
 	}

@@ -9,7 +9,7 @@
  * Fills *answer from a result; answer->body is the returned object (owned by the caller) or NULL.
  *
  * An answer that is not a homeserver's (a 404 without an errcode, as a reverse proxy gives while
- * the homeserver starts) counts as temporary, so that no message is set aside for it.
+ * the homeserver starts) counts as temporary, so that no message is given up for it.
  */
 json_t *answer_read(struct mx_answer *answer, const struct http_result *result);
 

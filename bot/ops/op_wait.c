@@ -29,7 +29,7 @@ struct check {
 		enum err err;
 		char *event_id;
 		int64_t sent_ms, received_ms;
-		bool aside;
+		bool undeliverable;
 	} items[];
 };
 
@@ -97,7 +97,7 @@ static enum err check_work(struct store *store, void *arg)
 		struct check_item *item = &check->items[i];
 
 		item->err = alerts_where(store, item->alert, &item->event_id, &item->sent_ms,
-		        &item->received_ms, &item->aside);
+		        &item->received_ms, &item->undeliverable);
 	}
 	return OK;
 }
@@ -109,7 +109,7 @@ static void check_answer(struct ops *ops, const struct check_item *item)
 	int64_t latency_ms = item->sent_ms - item->received_ms;
 	char text[400];
 
-	if (item->err == OK && !item->event_id && !item->aside)
+	if (item->err == OK && !item->event_id && !item->undeliverable)
 		return;
 	while (*at) {
 		if ((*at)->alert != item->alert) {
@@ -123,8 +123,8 @@ static void check_answer(struct ops *ops, const struct check_item *item)
 			        item->err != ERR_NOT_FOUND);
 			continue;
 		}
-		if (item->aside) {
-			reply_error(waiter_take(at), "aside", NULL,
+		if (item->undeliverable) {
+			reply_error(waiter_take(at), "undeliverable", NULL,
 			        "the homeserver refused it; see status", false);
 			continue;
 		}

@@ -36,7 +36,7 @@ void ops_configure(struct ops *ops, struct config *config);
 void ops_request(
         struct ops *ops, const json_t *request, const struct alert_peer *peer, struct reply *reply);
 
-/* An event was confirmed, set aside or failed: for those who wait or have subscribed. */
+/* An event was confirmed, found undeliverable, or failed: for those who wait or have subscribed. */
 void ops_result(struct ops *ops, const char *what, const char *room, int64_t outbox_id,
         const char *event_id, enum err code, const char *error);
 

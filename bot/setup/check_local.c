@@ -99,19 +99,19 @@ static void look_at_device(struct check *check, struct store *store)
 
 static void look_at_queue(struct check *check, struct store *store)
 {
-	int64_t waiting, aside, oldest_ms;
+	int64_t waiting, undeliverable, oldest_ms;
 
-	if (outbox_counts(store, &waiting, &aside, &oldest_ms) != OK)
+	if (outbox_counts(store, &waiting, &undeliverable, &oldest_ms) != OK)
 		return;
-	if (aside > 0) {
+	if (undeliverable > 0) {
 		check_warning(check, "queue",
 		        "%" PRId64 " waiting, %" PRId64
-		        " set aside since the homeserver refused them",
-		        waiting, aside);
+		        " undeliverable since the homeserver refused them",
+		        waiting, undeliverable);
 		check_fix(
 		        check, "see matrix-telemetry-bot status; then: matrix-telemetry-bot retry");
 	} else {
-		check_good(check, "queue", "%" PRId64 " waiting, none set aside", waiting);
+		check_good(check, "queue", "%" PRId64 " waiting, none undeliverable", waiting);
 	}
 }
 

@@ -254,12 +254,10 @@ static enum err read_all_kept(struct reading *r)
 	size_t len = 0;
 	enum err err = undecrypted_all(r->env.store, HELD_MAX, &rows, &len);
 
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++)
 		if (err == OK)
 			err = read_kept(r, &rows[i]);
-		undecrypted_row_finish(&rows[i]);
-	}
-	free(rows);
+	undecrypted_rows_free(rows, len);
 	return err;
 }
 

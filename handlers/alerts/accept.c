@@ -127,9 +127,8 @@ static enum err entry_inherit(const struct deliver *d, struct entry_row *fresh)
 				fresh->open_ms = olds[i].open_ms;
 			fresh->escalated_ms = olds[i].escalated_ms;
 		}
-		entry_row_finish(&olds[i]);
 	}
-	free(olds);
+	entry_rows_free(olds, len);
 	return err;
 }
 
@@ -340,9 +339,8 @@ static enum err accept_resolved(
 			row->message_id = entries[i].message_id;
 		if (err == OK)
 			err = resolve_entry(d, alert, &entries[i], i == 0);
-		entry_row_finish(&entries[i]);
 	}
-	free(entries);
+	entry_rows_free(entries, len);
 	return err;
 }
 
@@ -385,9 +383,7 @@ enum err deliver_refresh(
 		err = messages_by_id(d->store, entries[0].message_id, &message);
 	if (*found && err == OK)
 		err = refresh_entry(d, alert, &entries[0], &message, again);
-	for (size_t i = 0; i < len; i++)
-		entry_row_finish(&entries[i]);
-	free(entries);
+	entry_rows_free(entries, len);
 	message_row_finish(&message);
 	return err;
 }
@@ -425,17 +421,12 @@ static bool is_inhibited(const struct deliver *d, const struct alert *alert, enu
 {
 	struct entry_row *rows = NULL;
 	size_t len = 0;
-	bool found = false;
 
 	if (!d->config->delivery.inhibit || alert->severity != SEVERITY_WARNING || alert->resolved)
 		return false;
 	*err = entries_critical(d->store, alert->app, alert->identity, &rows, &len);
-	for (size_t i = 0; i < len; i++) {
-		found = true;
-		entry_row_finish(&rows[i]);
-	}
-	free(rows);
-	return found;
+	entry_rows_free(rows, len);
+	return len > 0;
 }
 
 enum err deliver_would_hold(const struct deliver *d, const struct alert *alert, bool *yes)

@@ -90,7 +90,7 @@ struct deliver_event {
 	bool look_first;   /* its fate is unknown for too long, or it is of another device */
 	int64_t frozen_ms; /* first try not before this */
 	bool waits;        /* nothing to send (outbox_id 0) until the room's keys are shared */
-	bool again;        /* nothing to send, as what would have been was set aside: ask again */
+	bool again; /* nothing to send, as what came next turned out undeliverable: ask again */
 };
 
 void deliver_event_finish(struct deliver_event *event);
@@ -105,9 +105,9 @@ enum err deliver_next(const struct deliver *d, const struct deliver_room *rooms,
         struct deliver_event *events, int64_t *due_ms);
 
 enum deliver_outcome {
-	DELIVER_SENT,   /* confirmed; event_id is set */
-	DELIVER_RETRY,  /* unsure or temporary; stays at the head */
-	DELIVER_ASIDE,  /* refused for good; set aside with the reason */
+	DELIVER_SENT,          /* confirmed; event_id is set */
+	DELIVER_RETRY,         /* unsure or temporary; stays at the head */
+	DELIVER_UNDELIVERABLE, /* refused for good, for the reason given */
 	DELIVER_ABSENT, /* looked for in the room and not there: may be sent with the same content,
 	                   encrypted anew if the device is another */
 };

@@ -25,7 +25,7 @@ enum err deliver_message_ended(
 		message.event_id = x_strdup(result->event_id);
 		message.room_id = x_strdup_opt(row->room_id);
 		err = entries_told(d->store, message.id, d->now_ms);
-	} else { /* set aside: see group_aside_ms() */
+	} else { /* undeliverable: see group_undeliverable_ms() */
 		message.frozen_ms = 0;
 		message.edited_ms = d->now_ms;
 	}
@@ -84,8 +84,8 @@ enum err deliver_finish(const struct deliver *d, const struct deliver_result *re
 		free(row.event_id);
 		row.event_id = x_strdup(result->event_id);
 		break;
-	case DELIVER_ASIDE:
-		row.state = OUTBOX_ASIDE;
+	case DELIVER_UNDELIVERABLE:
+		row.state = OUTBOX_UNDELIVERABLE;
 		break;
 	case DELIVER_ABSENT:
 		row.known_ms = d->now_ms;
@@ -98,7 +98,8 @@ enum err deliver_finish(const struct deliver *d, const struct deliver_result *re
 	free(row.error);
 	row.error = x_strdup_opt(result->outcome == DELIVER_SENT ? NULL : result->error);
 	err = outbox_update(d->store, &row);
-	if (err == OK && (result->outcome == DELIVER_SENT || result->outcome == DELIVER_ASIDE))
+	if (err == OK &&
+	        (result->outcome == DELIVER_SENT || result->outcome == DELIVER_UNDELIVERABLE))
 		err = deliver_message_ended(d, &row, result);
 	if (err == OK && result->outcome != DELIVER_ABSENT)
 		err = finish_call(d, result);

@@ -19,10 +19,10 @@ static int64_t group_after(int64_t start_ms, int64_t length_ms, int64_t now_ms)
 /* From when the minute counts; 0 = it has not begun. */
 static int64_t group_minute_ms(const struct message_row *message)
 {
-	return message->sent_ms ? message->sent_ms : group_aside_ms(message);
+	return message->sent_ms ? message->sent_ms : group_undeliverable_ms(message);
 }
 
-int64_t group_aside_ms(const struct message_row *message)
+int64_t group_undeliverable_ms(const struct message_row *message)
 {
 	return message->sent_ms == 0 && message->frozen_ms == 0 ? message->edited_ms : 0;
 }

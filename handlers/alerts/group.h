@@ -4,8 +4,8 @@
  *
  * The minute of a message lasts until `throttle` after it was confirmed; while it is unsent it
  * has no end, so that a queue that waits for the homeserver holds at most one message that is
- * still open for each origin and room. When its event is set aside, the minute counts from then:
- * an origin whose room refuses it makes no more messages than any other.
+ * still open for each origin and room. When its event turns out undeliverable, the minute counts
+ * from then: an origin whose room refuses it makes no more messages than any other.
  *
  * Times are the wall clock's, which may be set back. A time that lies ahead of now by more than
  * GROUP_SKEW_MS was taken before that, and what it began counts as over: nothing waits for the
@@ -67,9 +67,9 @@ bool group_over(const struct group_policy *policy, const struct message_row *mes
  * of the one that follows. */
 bool group_rings(const struct group_policy *policy, const struct message_row *message);
 
-/* When the new event of a message was set aside (kept in edited_ms while nothing is frozen);
- * 0 = it was not. */
-int64_t group_aside_ms(const struct message_row *message);
+/* When the new event of a message turned out undeliverable (kept in edited_ms while nothing is
+ * frozen); 0 = it was not. */
+int64_t group_undeliverable_ms(const struct message_row *message);
 
 /* True when a storm has passed: fewer origins were heard in its room in the last minute than
  * make a storm. Each origin starts at most one message a minute, so this bounds them. Asked

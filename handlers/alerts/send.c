@@ -36,13 +36,6 @@ static void earlier(int64_t *due_ms, int64_t ms)
 		*due_ms = ms;
 }
 
-static void entries_free(struct entry_row *entries, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		entry_row_finish(&entries[i]);
-	free(entries);
-}
-
 /* --- minutes that end --------------------------------------------------------------------- */
 
 static enum err ring(const struct deliver *d, const struct message_row *message)
@@ -93,7 +86,7 @@ static enum err storm_lead(
 	free(message->lead);
 	message->lead =
 	        render_storm_lead(message->alerts, apps, message->opened_ms, d->now_ms, *over);
-	entries_free(entries, len);
+	entry_rows_free(entries, len);
 	return OK;
 }
 
@@ -129,12 +122,10 @@ static enum err end_minutes(const struct deliver *d, int64_t *due_ms)
 	size_t len;
 	enum err err = messages_open_all(d->store, &rows, &len);
 
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++)
 		if (err == OK)
 			err = message_end(d, &rows[i], due_ms);
-		message_row_finish(&rows[i]);
-	}
-	free(rows);
+	message_rows_free(rows, len);
 	return err;
 }
 
@@ -164,7 +155,7 @@ static enum err freeze_content(
 	in.entries_len = len;
 	free(row->content);
 	row->content = render_message(d->config, &in);
-	entries_free(entries, len);
+	entry_rows_free(entries, len);
 	if (edit)
 		message->edited_ms = d->now_ms;
 	else
@@ -280,16 +271,16 @@ static bool fate_is_unknown(
 
 /* It can go nowhere: plain text is not for the room where it belongs, whose members nobody asks
  * for any more. */
-static enum err set_aside(
+static enum err mark_undeliverable(
         const struct deliver *d, struct outbox_row *row, struct deliver_event *event)
 {
-	struct deliver_result result = {.outcome = DELIVER_ASIDE};
+	struct deliver_result result = {.outcome = DELIVER_UNDELIVERABLE};
 	enum err err;
 
 	log_error("deliver",
-	        "%s: set aside, since %s is encrypted and no room of the config any more",
+	        "%s: undeliverable, since %s is encrypted and no room of the config any more",
 	        row->room, row->room_id);
-	row->state = OUTBOX_ASIDE;
+	row->state = OUTBOX_UNDELIVERABLE;
 	free(row->error);
 	row->error = x_strdup("was on its way to a room that is encrypted now and not in the "
 	                      "config any more");
@@ -307,7 +298,7 @@ static enum err next_of_queue(const struct deliver *d, const struct deliver_room
 
 	if (err == OK && encrypted && !head->wire_content) {
 		if (strcmp(room_id, room->room_id) != 0)
-			return set_aside(d, head, event);
+			return mark_undeliverable(d, head, event);
 		late = again && !head->wire_type;
 		err = must_wait(d, room, &event->waits);
 	}
@@ -432,9 +423,7 @@ static enum err next_of_room(const struct deliver *d, const struct deliver_room 
 			earlier(due_ms, d->now_ms);
 	}
 out:
-	for (size_t i = 0; i < len; i++)
-		message_row_finish(&rows[i]);
-	free(rows);
+	message_rows_free(rows, len);
 	outbox_row_finish(&head);
 	return err;
 }

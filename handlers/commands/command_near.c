@@ -33,11 +33,9 @@ static enum err nearest(struct command_call *call, const char *word, bool app, c
 	enum err err = alerts_list(call->env->store, NULL, LOOK_AT, &rows, &len);
 
 	*near = NULL;
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++)
 		compare(word, app ? rows[i].app : rows[i].run_id, &best, near);
-		alert_row_finish(&rows[i]);
-	}
-	free(rows);
+	alert_rows_free(rows, len);
 	for (size_t i = 0; app && i < config->apps_len; i++)
 		compare(word, config->apps[i].name, &best, near);
 	return err;

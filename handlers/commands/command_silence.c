@@ -52,9 +52,7 @@ static enum err is_known_app(struct command_call *call, const char *word, bool *
 	enum err err = alerts_list(call->env->store, word, 1, &rows, &len);
 
 	*known = len > 0 || config_app(call->env->config, word);
-	for (size_t i = 0; i < len; i++)
-		alert_row_finish(&rows[i]);
-	free(rows);
+	alert_rows_free(rows, len);
 	return err;
 }
 
@@ -150,9 +148,8 @@ static enum err say_now(struct command_call *call, const struct matchers *matche
 			text_add_plain(&names, rows[i].identity, 80, TEXT_FOLD_NEWLINES);
 		}
 		silence_values_finish(&values);
-		entry_row_finish(&rows[i]);
 	}
-	free(rows);
+	entry_rows_free(rows, len);
 	if (count)
 		command_say(call, "Firing now (%zu)%s%s.\n", count, buf_str(&names),
 		        count > NAMED_MAX ? ", …" : "");
@@ -179,9 +176,8 @@ static enum err say_last_day(struct command_call *call, const struct matchers *m
 			         matchers_match(matchers, silence_value, &values);
 		}
 		silence_values_finish(&values);
-		alert_row_finish(&rows[i]);
 	}
-	free(rows);
+	alert_rows_free(rows, len);
 	command_say(call, "In the last 24 h it would have held back %s%d alert%s.\n",
 	        recent == PREVIEW_MAX ? "at least " : "", count, count == 1 ? "" : "s");
 	return err;
@@ -251,9 +247,7 @@ static enum err check_room_for_more(struct command_call *call)
 	size_t len = 0;
 	enum err err = silences_active(call->env->store, &rows, &len);
 
-	for (size_t i = 0; i < len; i++)
-		silence_row_finish(&rows[i]);
-	free(rows);
+	silence_rows_free(rows, len);
 	if (err == OK && len >= SILENCES_MAX)
 		command_fail(call, "there are %d silences already: end some", SILENCES_MAX);
 	return err;
@@ -423,11 +417,10 @@ enum err command_silences(struct command_call *call)
 		                      "end_ms", (json_int_t)row->end_ms, "until_resolved",
 		                      row->until_resolved, "by", row->author, "held",
 		                      (json_int_t)row->held, "reason", row->reason));
-		silence_row_finish(row);
 	}
 	say_quiets(call);
 	json_object_set_new(command_data(call), "silences", list);
-	free(rows);
+	silence_rows_free(rows, len);
 	return err;
 }
 

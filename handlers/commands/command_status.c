@@ -90,9 +90,7 @@ enum err command_alerts(struct command_call *call)
 	for (size_t i = 0; i < len && err == OK; i++)
 		err = say_alert(call, &rows[i], list);
 	json_object_set_new(command_data(call), "alerts", list);
-	for (size_t i = 0; i < len; i++)
-		alert_row_finish(&rows[i]);
-	free(rows);
+	alert_rows_free(rows, len);
 	free(app);
 	free(number);
 	return err;
@@ -126,9 +124,8 @@ static enum err say_history(struct command_call *call, const char *fingerprint)
 		json_array_append_new(
 		        list, json_pack("{s:I, s:s}", "at_ms", (json_int_t)rows[i - 1].at_ms,
 		                      "what", rows[i - 1].what));
-		history_row_finish(&rows[i - 1]);
 	}
-	free(rows);
+	history_rows_free(rows, len);
 	json_object_set_new(command_data(call), "history", list);
 	return err;
 }
@@ -214,11 +211,11 @@ enum err command_retry(struct command_call *call)
 	else
 		err = outbox_retry(call->env->store, word[0] ? id : 0, &count);
 	if (err == OK && !call->failed && word[0] && count == 0)
-		command_fail(call, "nothing with that number is set aside");
+		command_fail(call, "no undeliverable message has that number");
 	if (!call->failed) {
 		command_say(call,
 		        count ? "%" PRId64 " back in the queue\n"
-		              : "nothing is set aside (%" PRId64 ")\n",
+		              : "nothing is undeliverable (%" PRId64 ")\n",
 		        count);
 		command_effect(call, "retried %" PRId64, count);
 		json_object_set_new(command_data(call), "count", json_integer(count));

@@ -34,7 +34,7 @@ const struct command commands[] = {
                 "app's.",
                 "heartbeat now", command_heartbeat},
         {"help", "help [command]", "what there is", "help silence", command_help, true},
-        {"retry", "retry [number]", "send again what was set aside", "retry", command_retry},
+        {"retry", "retry [number]", "send again what was undeliverable", "retry", command_retry},
         {"silence", "silence <what> [2h | until 07:00 | until resolved] [reason]",
                 "hold alerts back\n"
                 "What: an app, a run (then its app), or matchers like app=etl, "

@@ -54,8 +54,8 @@ void report_status_take(struct report_status *from, struct report_status *to)
 	to->verified = json_deep_copy(from->verified);
 	to->verifications = json_deep_copy(from->verifications);
 	to->heartbeat = NULL;
-	to->aside_rows = NULL;
-	to->aside_len = 0;
+	to->undeliverable_rows = NULL;
+	to->undeliverable_len = 0;
 	to->open_rows = NULL;
 	to->open_len = 0;
 	for (size_t i = 0; i < from->rooms_len; i++) {
@@ -215,8 +215,8 @@ static void report_queue(const struct report_status *status, struct buf *out)
 		buf_add_str(out, ", oldest from ");
 		report_ago(out, status->oldest_ms, status->now_ms);
 	}
-	if (status->aside)
-		buf_printf(out, ", %" PRId64 " set aside", status->aside);
+	if (status->undeliverable)
+		buf_printf(out, ", %" PRId64 " undeliverable", status->undeliverable);
 	buf_add_char(out, '\n');
 }
 
@@ -313,17 +313,18 @@ static void report_silences(const struct report_status *status, const char *pref
 		        status->muted);
 }
 
-static void report_aside(const struct report_status *status, const char *prefix, struct buf *out)
+static void report_undeliverable(
+        const struct report_status *status, const char *prefix, struct buf *out)
 {
-	for (size_t i = 0; i < status->aside_len; i++) {
-		const struct outbox_row *row = &status->aside_rows[i];
+	for (size_t i = 0; i < status->undeliverable_len; i++) {
+		const struct outbox_row *row = &status->undeliverable_rows[i];
 
-		buf_printf(out, "set aside %" PRId64 " (%s): ", row->id, row->room);
+		buf_printf(out, "undeliverable %" PRId64 " (%s): ", row->id, row->room);
 		text_add_plain(
 		        out, row->error ? row->error : "no reason kept", 160, TEXT_FOLD_NEWLINES);
 		buf_add_char(out, '\n');
 	}
-	if (status->aside_len)
+	if (status->undeliverable_len)
 		buf_printf(out, "%sretry sends these again\n", prefix);
 }
 
@@ -333,8 +334,9 @@ void report_status_text(const struct report_status *status, const char *prefix, 
 
 	clock_format_duration(status->now_ms - status->started_ms, text, sizeof(text));
 	buf_printf(out, "%s alive, up %s, version %s\n",
-	        report_has(status->problem) || status->aside || watch_fails(status) ? "⚠️"
-	                                                                            : "✅",
+	        report_has(status->problem) || status->undeliverable || watch_fails(status)
+	                ? "⚠️"
+	                : "✅",
 	        text, status->version);
 	report_link(status, out);
 	report_queue(status, out);
@@ -354,7 +356,7 @@ void report_status_text(const struct report_status *status, const char *prefix, 
 	report_silences(status, prefix, out);
 	report_watches(status, out);
 	report_encryption(status, out);
-	report_aside(status, prefix, out);
+	report_undeliverable(status, prefix, out);
 }
 
 static json_t *report_room_json(const struct report_room *room)
@@ -366,16 +368,17 @@ static json_t *report_room_json(const struct report_room *room)
 
 json_t *report_status_json(const struct report_status *status)
 {
-	json_t *rooms = json_array(), *aside = json_array(), *open = json_array(), *json;
+	json_t *rooms = json_array(), *undeliverable = json_array(), *open = json_array(), *json;
 
 	for (size_t i = 0; i < status->rooms_len; i++)
 		json_array_append_new(rooms, report_room_json(&status->rooms[i]));
-	for (size_t i = 0; i < status->aside_len; i++)
-		json_array_append_new(aside,
+	for (size_t i = 0; i < status->undeliverable_len; i++)
+		json_array_append_new(undeliverable,
 		        json_pack("{s:I, s:s, s:s?, s:I}", "id",
-		                (json_int_t)status->aside_rows[i].id, "room",
-		                status->aside_rows[i].room, "error", status->aside_rows[i].error,
-		                "created_ms", (json_int_t)status->aside_rows[i].created_ms));
+		                (json_int_t)status->undeliverable_rows[i].id, "room",
+		                status->undeliverable_rows[i].room, "error",
+		                status->undeliverable_rows[i].error, "created_ms",
+		                (json_int_t)status->undeliverable_rows[i].created_ms));
 	for (size_t i = 0; i < status->open_len; i++)
 		json_array_append_new(
 		        open, json_pack("{s:s, s:s, s:o*}", "app", status->open_rows[i].app,
@@ -389,17 +392,18 @@ json_t *report_status_json(const struct report_status *status)
 	        status->homeserver ? status->homeserver : "", "online",
 	        !report_has(status->problem), "problem", status->problem ? status->problem : "",
 	        "last_sync_ms", (json_int_t)status->last_sync_ms, "waiting",
-	        (json_int_t)status->waiting, "aside", (json_int_t)status->aside, "oldest_ms",
-	        (json_int_t)status->oldest_ms, "sent", (json_int_t)status->sent, "retried",
-	        (json_int_t)status->retried, "in_flight", (int)status->in_flight, "clients",
-	        (int)status->clients, "alerts_24h", "critical",
+	        (json_int_t)status->waiting, "undeliverable", (json_int_t)status->undeliverable,
+	        "oldest_ms", (json_int_t)status->oldest_ms, "sent", (json_int_t)status->sent,
+	        "retried", (json_int_t)status->retried, "in_flight", (int)status->in_flight,
+	        "clients", (int)status->clients, "alerts_24h", "critical",
 	        (json_int_t)status->counts[SEVERITY_CRITICAL], "warning",
 	        (json_int_t)status->counts[SEVERITY_WARNING], "info",
 	        (json_int_t)status->counts[SEVERITY_INFO], "p95_ms", (json_int_t)status->p95_ms,
-	        "last_heartbeat", status->heartbeat, "rooms", rooms, "set_aside", aside,
-	        "encryption", "identity", status->identity, "problem", status->encryption_problem,
-	        "fingerprint", status->fingerprint, "notices", status->notices, "verified",
-	        status->verified, "verifications", status->verifications);
+	        "last_heartbeat", status->heartbeat, "rooms", rooms, "undeliverable_messages",
+	        undeliverable, "encryption", "identity", status->identity, "problem",
+	        status->encryption_problem, "fingerprint", status->fingerprint, "notices",
+	        status->notices, "verified", status->verified, "verifications",
+	        status->verifications);
 	json_object_set_new(json, "unacked", open);
 	json_object_set_new(json, "watches", report_watches_json(status));
 	json_object_set_new(json, "silences", json_integer((json_int_t)status->silences));

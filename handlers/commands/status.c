@@ -11,7 +11,7 @@
 #include "storage/calls.h"
 #include "storage/heartbeats.h"
 
-#define ASIDE_MAX 3
+#define UNDELIVERABLE_MAX 3
 #define OPEN_MAX 200
 #define OPEN_MS (7 * CLOCK_DAY_MS) /* older ones are not brought up any more */
 
@@ -21,14 +21,12 @@ static enum err load_silences(struct store *store, struct report_status *status)
 	size_t len = 0;
 	enum err err = silences_active(store, &rows, &len);
 
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++)
 		if (silence_holds(&rows[i], status->now_ms))
 			status->silences++;
 		else if (rows[i].start_ms > status->now_ms)
 			status->silences_later++;
-		silence_row_finish(&rows[i]);
-	}
-	free(rows);
+	silence_rows_free(rows, len);
 	return err;
 }
 
@@ -43,14 +41,16 @@ static void load_quiet(const struct config *config, struct report_status *status
 enum err status_load(struct store *store, const struct config *config, struct report_status *status)
 {
 	int64_t since_ms = status->now_ms - CLOCK_DAY_MS;
-	enum err err = outbox_counts(store, &status->waiting, &status->aside, &status->oldest_ms);
+	enum err err =
+	        outbox_counts(store, &status->waiting, &status->undeliverable, &status->oldest_ms);
 
 	if (err == OK)
 		err = alerts_count_since(store, since_ms, status->counts);
 	if (err == OK)
 		err = calls_latency_p95(store, since_ms, &status->p95_ms);
 	if (err == OK)
-		err = outbox_aside(store, ASIDE_MAX, &status->aside_rows, &status->aside_len);
+		err = outbox_undeliverable(store, UNDELIVERABLE_MAX, &status->undeliverable_rows,
+		        &status->undeliverable_len);
 	if (err == OK)
 		err = entries_unacked(store, status->now_ms - OPEN_MS, OPEN_MAX, &status->open_rows,
 		        &status->open_len);
@@ -70,15 +70,11 @@ enum err status_load(struct store *store, const struct config *config, struct re
 
 void status_unload(struct report_status *status)
 {
-	for (size_t i = 0; i < status->aside_len; i++)
-		outbox_row_finish(&status->aside_rows[i]);
-	for (size_t i = 0; i < status->open_len; i++)
-		entry_row_finish(&status->open_rows[i]);
 	free(status->heartbeat);
 	status->heartbeat = NULL;
-	free(status->aside_rows);
-	free(status->open_rows);
-	status->aside_rows = NULL;
+	outbox_rows_free(status->undeliverable_rows, status->undeliverable_len);
+	entry_rows_free(status->open_rows, status->open_len);
+	status->undeliverable_rows = NULL;
 	status->open_rows = NULL;
-	status->aside_len = status->open_len = 0;
+	status->undeliverable_len = status->open_len = 0;
 }

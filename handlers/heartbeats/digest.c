@@ -58,12 +58,10 @@ static enum err collect_unacked(const struct deliver *d, struct digest *out)
 	        entries_unacked(d->store, d->now_ms - UNACKED_SINCE_MS, UNACKED_MAX, &rows, &len);
 
 	out->unacked = (int64_t)len;
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++)
 		if (i < DIGEST_NAMES_MAX)
 			out->unacked_names[i] = name_of_entry(&rows[i]);
-		entry_row_finish(&rows[i]);
-	}
-	free(rows);
+	entry_rows_free(rows, len);
 	return err;
 }
 
@@ -73,11 +71,9 @@ static enum err collect_silences(const struct deliver *d, struct digest *out)
 	size_t len = 0;
 	enum err err = silences_active(d->store, &rows, &len);
 
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++)
 		out->silences += silence_holds(&rows[i], d->now_ms);
-		silence_row_finish(&rows[i]);
-	}
-	free(rows);
+	silence_rows_free(rows, len);
 	return err;
 }
 
@@ -114,7 +110,7 @@ enum err digest_collect(
 	if (err == OK)
 		err = alerts_by_hour(d->store, since_ms, out->hours, DIGEST_HOURS);
 	if (err == OK)
-		err = outbox_counts(d->store, &out->waiting, &out->aside, &oldest_ms);
+		err = outbox_counts(d->store, &out->waiting, &out->undeliverable, &oldest_ms);
 	if (err == OK)
 		err = calls_latency_p95(d->store, since_ms, &out->p95_ms);
 	if (err == OK)
@@ -184,8 +180,8 @@ void digest_text(const struct digest *digest, struct buf *out)
 	        digest->unacked >= UNACKED_MAX ? " or more" : "");
 	add_names(out, digest->unacked_names, digest->unacked);
 	buf_printf(out,
-	        "silences: %" PRId64 "\nqueue: %" PRId64 " waiting, %" PRId64 " set aside\n",
-	        digest->silences, digest->waiting, digest->aside);
+	        "silences: %" PRId64 "\nqueue: %" PRId64 " waiting, %" PRId64 " undeliverable\n",
+	        digest->silences, digest->waiting, digest->undeliverable);
 	if (digest->p95_ms >= 0)
 		buf_printf(out, "p95 to the room: %" PRId64 " ms\n", digest->p95_ms);
 	buf_printf(out, "homeserver faults: %" PRId64 "\nmissed app heartbeats: %" PRId64,
@@ -221,7 +217,7 @@ json_t *digest_json(const struct digest *digest)
 	        (json_int_t)digest->counts[SEVERITY_INFO], "hours", hours, "apps", apps, "unacked",
 	        (json_int_t)digest->unacked, "unacked_first", names_json(digest->unacked_names),
 	        "silences", (json_int_t)digest->silences, "waiting", (json_int_t)digest->waiting,
-	        "set_aside", (json_int_t)digest->aside, "p95_ms", (json_int_t)digest->p95_ms,
-	        "faults", (json_int_t)digest->faults, "missed", (json_int_t)digest->missed,
-	        "missed_first", names_json(digest->missed_names));
+	        "undeliverable", (json_int_t)digest->undeliverable, "p95_ms",
+	        (json_int_t)digest->p95_ms, "faults", (json_int_t)digest->faults, "missed",
+	        (json_int_t)digest->missed, "missed_first", names_json(digest->missed_names));
 }

@@ -18,7 +18,7 @@ struct digest {
 	int64_t hours[DIGEST_HOURS]; /* the oldest first */
 	struct alert_count apps[DIGEST_APPS_MAX];
 	size_t apps_len;
-	int64_t unacked, silences, waiting, aside, p95_ms, faults, missed;
+	int64_t unacked, silences, waiting, undeliverable, p95_ms, faults, missed;
 	char *unacked_names[DIGEST_NAMES_MAX], *missed_names[DIGEST_NAMES_MAX]; /* NULL: no more */
 };
 

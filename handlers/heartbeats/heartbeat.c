@@ -332,12 +332,10 @@ static enum err look_at_open(const struct deliver *d, const struct report_status
 	size_t len = 0;
 	enum err err = heartbeats_open(d->store, OPEN_MAX, &rows, &len);
 
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++)
 		if (err == OK)
 			err = look_at(d, status, memory, &rows[i], result);
-		heartbeat_row_finish(&rows[i]);
-	}
-	free(rows);
+	heartbeat_rows_free(rows, len);
 	return err;
 }
 

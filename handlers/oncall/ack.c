@@ -19,13 +19,6 @@ static void set_text(char **to, const char *text)
 	*to = x_strdup_opt(text);
 }
 
-static void entries_free(struct entry_row *entries, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		entry_row_finish(&entries[i]);
-	free(entries);
-}
-
 /* Changes an entry and has its message say so. */
 static enum err mark(const struct deliver *d, struct entry_row *entry, const struct ack *ack)
 {
@@ -107,7 +100,7 @@ static enum err mark_failure(const struct deliver *d, const char *subject, const
 		if (err == OK)
 			err = mark(d, entry, ack);
 	}
-	entries_free(entries, len);
+	entry_rows_free(entries, len);
 	return err;
 }
 
@@ -157,9 +150,7 @@ enum err ack_run(const struct deliver *d, const char *run_id, const struct ack *
 		}
 		entry_row_finish(&entry);
 	}
-	for (size_t i = 0; i < len; i++)
-		alert_row_finish(&rows[i]);
-	free(rows);
+	alert_rows_free(rows, len);
 	return err == OK && len == 0 ? ERR_NOT_FOUND : err;
 }
 
@@ -179,7 +170,7 @@ static enum err mark_message(const struct deliver *d, const struct message_row *
 		err = entries_of(d->store, about.id ? about.id : message->id, &entries, &len);
 	for (size_t i = 0; i < len && err == OK; i++)
 		err = mark_entry(d, &entries[i], ack, only_of, result);
-	entries_free(entries, len);
+	entry_rows_free(entries, len);
 	message_row_finish(&about);
 	return err;
 }
@@ -255,6 +246,6 @@ enum err ack_end_due(const struct deliver *d)
 		if (err == OK)
 			err = mark(d, &entries[i], NULL);
 	}
-	entries_free(entries, len);
+	entry_rows_free(entries, len);
 	return err;
 }

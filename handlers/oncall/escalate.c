@@ -166,12 +166,11 @@ static enum err escalate_step(const struct deliver *d, size_t index)
 		                d->now_ms, &first) &&
 		        first <= index)
 			err = bring_up(&line, &entries[i]);
-		entry_row_finish(&entries[i]);
 	}
 	if (err == OK)
 		err = line_send(&line);
 	line_finish(&line);
-	free(entries);
+	entry_rows_free(entries, len);
 	return err;
 }
 
@@ -188,15 +187,13 @@ static enum err remind(const struct deliver *d)
 	err = entries_remind(
 	        d->store, d->now_ms - FORGET_MS, d->now_ms - remind_ms, DUE_MAX, &entries, &len);
 	line_init(&line, d, NULL);
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++)
 		if (err == OK)
 			err = bring_up(&line, &entries[i]);
-		entry_row_finish(&entries[i]);
-	}
 	if (err == OK)
 		err = line_send(&line);
 	line_finish(&line);
-	free(entries);
+	entry_rows_free(entries, len);
 	return err;
 }
 

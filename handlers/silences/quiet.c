@@ -107,12 +107,10 @@ enum err quiet_end_due(const struct deliver *d)
 	size_t len = 0;
 	enum err err = quiets_all(d->store, &rows, &len);
 
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++)
 		if (err == OK && !still_holds(d, rows[i].name))
 			err = end_one(d, &rows[i]);
-		quiet_row_finish(&rows[i]);
-	}
-	free(rows);
+	quiet_rows_free(rows, len);
 	return err;
 }
 

@@ -80,13 +80,6 @@ bool silence_holds(const struct silence_row *row, int64_t now_ms)
 	return row->start_ms <= now_ms && row->end_ms > now_ms;
 }
 
-static void rows_free(struct silence_row *rows, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		silence_row_finish(&rows[i]);
-	free(rows);
-}
-
 /* ---- ends ---- */
 
 enum err silence_sum(const struct deliver *d, const struct silence_row *row, char **text)
@@ -107,9 +100,8 @@ enum err silence_sum(const struct deliver *d, const struct silence_row *row, cha
 			buf_add_str(&out, " · ");
 			text_add_plain(&out, held[i].identity, 80, TEXT_FOLD_NEWLINES);
 		}
-		alert_row_finish(&held[i]);
 	}
-	free(held);
+	alert_rows_free(held, len);
 	*text = buf_take(&out);
 	return err;
 }
@@ -147,7 +139,7 @@ enum err silence_end_due(const struct deliver *d)
 	for (size_t i = 0; i < len && err == OK; i++)
 		if (rows[i].end_ms <= d->now_ms)
 			err = silence_end(d, &rows[i], "its time is up");
-	rows_free(rows, len);
+	silence_rows_free(rows, len);
 	return err;
 }
 
@@ -169,17 +161,14 @@ static enum err means_more(const struct deliver *d, const struct silence_row *ro
 		        covers(row, silence_value, &values))
 			*more = true;
 		silence_values_finish(&values);
-		entry_row_finish(&entries[i]);
 	}
-	free(entries);
+	entry_rows_free(entries, len);
 	if (err == OK)
 		err = alerts_held(d->store, row->id, 2, &held, &held_len);
-	for (size_t i = 0; i < held_len; i++) {
+	for (size_t i = 0; i < held_len; i++)
 		if (strcmp(held[i].subject, resolved->subject) != 0)
 			*more = true;
-		alert_row_finish(&held[i]);
-	}
-	free(held);
+	alert_rows_free(held, held_len);
 	return err;
 }
 
@@ -215,7 +204,7 @@ static enum err check_silences(
 			err = silences_update(d->store, &rows[i]);
 		}
 	}
-	rows_free(rows, len);
+	silence_rows_free(rows, len);
 	return err;
 }
 
@@ -243,7 +232,7 @@ static enum err is_held(const struct deliver *d, enum severity severity, matcher
 	*yes = quiet_for(d->config, d->now_ms, severity, value, arg);
 	for (size_t i = 0; i < len && !*yes; i++)
 		*yes = silence_holds(&rows[i], d->now_ms) && covers(&rows[i], value, arg);
-	rows_free(rows, len);
+	silence_rows_free(rows, len);
 	return err;
 }
 

@@ -104,11 +104,9 @@ static enum err is_acked(const struct deliver *d, const char *subject, bool *ack
 	enum err err = entries_firing(d->store, subject, 1, &entries, &len);
 
 	*acked = false;
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++)
 		*acked = entries[i].acked_ms > 0;
-		entry_row_finish(&entries[i]);
-	}
-	free(entries);
+	entry_rows_free(entries, len);
 	return err;
 }
 
@@ -271,9 +269,7 @@ enum err sql_watch_apply(const struct deliver *d, const struct sql_watch *watch,
 	/* of what was not read nobody knows whether it is over */
 	if (err == OK)
 		err = resolve_unseen(&apply, result->code == OK && !bad && !result->rows->more);
-	for (size_t i = 0; i < apply.len; i++)
-		sql_watch_row_finish(&apply.known[i]);
-	free(apply.known);
+	sql_watch_rows_free(apply.known, apply.len);
 	free(apply.seen);
 	return err;
 }
@@ -293,12 +289,10 @@ static enum err forget_one(
 	size_t len;
 	enum err err = sql_watch_of(d->store, name, &rows, &len);
 
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++)
 		if (err == OK)
 			err = resolve(d, &rows[i], report);
-		sql_watch_row_finish(&rows[i]);
-	}
-	free(rows);
+	sql_watch_rows_free(rows, len);
 	return err;
 }
 

@@ -453,7 +453,7 @@ def test_status_and_alerts_in_the_room():
     check("alive" in answered(server, "$c1") and "nobody has: 1\n  data_factory: r-0" in answered(server, "$c1"), answered(server, "$c1"))
     answered(server, "$c2", "r-0")
     answered(server, "$c3", "why: new message")
-    answered(server, "$c4", "nothing is set aside")
+    answered(server, "$c4", "nothing is undeliverable")
     answered(server, "$c5", "Like: !silence etl")
     bot.stop()
     server.shut()

@@ -79,12 +79,12 @@ def test_an_event_of_unknown_fate_is_found_by_its_ciphertext():
     w.end()
 
 
-def test_what_was_set_aside_is_encrypted_anew_on_retry():
+def test_what_was_undeliverable_is_encrypted_anew_on_retry():
     w = World()
     w.in_touch()
     w.server.trick("PUT", f"{OPS}/send/", lambda r: r.reply(403, {"errcode": "M_FORBIDDEN", "error": "never"}))
     w.bot.call(node("r-1"))
-    w.wait_status(lambda s: s["aside"] == 1, "not set aside")
+    w.wait_status(lambda s: s["undeliverable"] == 1, "not undeliverable")
     w.bot.call(node("r-2", app="second"))
     w.readable("r-2")
     check(w.bot.call({"op": "retry"})["count"] == 1, "not retried")

@@ -140,7 +140,7 @@ def test_wrong_content_length():
 
 
 def refused(status, errcode):
-    """Set aside with its reason; the other room and what follows go on; !retry brings it."""
+    """Undeliverable with its reason; the other room and what follows go on; !retry brings it."""
     server, bot = make("[delivery]\nthrottle = 0\n")
     server.trick("PUT", SEND, lambda r: r.reply(status, {"errcode": errcode, "error": "never"}))
     bot.start()
@@ -151,19 +151,19 @@ def refused(status, errcode):
     delivered(server, "r-2")
     delivered(server, "r-3", DEV)
     status = bot.call({"op": "status"})
-    check(status["aside"] == 1 and "never" in status["set_aside"][0]["error"], str(status))
+    check(status["undeliverable"] == 1 and "never" in status["undeliverable_messages"][0]["error"], str(status))
     check(bot.call({"op": "retry"})["count"] == 1, "not retried")
     delivered(server, "r-1")
-    check(bot.call({"op": "status"})["aside"] == 0, "still set aside")
+    check(bot.call({"op": "status"})["undeliverable"] == 0, "still undeliverable")
     bot.stop()
     server.shut()
 
 
-def test_403_is_set_aside():
+def test_403_is_undeliverable():
     refused(403, "M_FORBIDDEN")
 
 
-def test_413_is_set_aside():
+def test_413_is_undeliverable():
     refused(413, "M_TOO_LARGE")
 
 
@@ -362,8 +362,8 @@ def test_what_was_refused_follows_an_upgrade():
     bot.call(node("r-1", app="one"))
     bot.call(node("r-2", app="two"))
     end = time.monotonic() + 30
-    while bot.call({"op": "status"})["aside"] != 2:
-        check(time.monotonic() < end, "not set aside")
+    while bot.call({"op": "status"})["undeliverable"] != 2:
+        check(time.monotonic() < end, "not undeliverable")
         time.sleep(0.02)
     server.state[(OPS, "m.room.tombstone")] = {"replacement_room": "!new:fake.local"}
     server.tell(join={OPS: {"timeline": {"events": [{
@@ -373,7 +373,7 @@ def test_what_was_refused_follows_an_upgrade():
     delivered(server, "r-2", "!new:fake.local")
     bodies = "".join(server.bodies("!new:fake.local"))
     check(bodies.index("r-1") < bodies.index("r-2"), "out of order")
-    check(bot.call({"op": "status"})["aside"] == 0, "still set aside")
+    check(bot.call({"op": "status"})["undeliverable"] == 0, "still undeliverable")
     bot.stop()
     server.shut()
 

@@ -273,18 +273,18 @@ def test_test_in_the_room(world, secret):
     place.ask("!test nuclear", "node, dag, violation or all")
 
 
-def test_retry_of_what_was_set_aside(world):
+def test_retry_of_what_was_undeliverable(world):
     place = Place(world, False, dev_levels={"events_default": 50})
-    place.bot.call({"op": "alert", "app": "aside", "severity": "warning", "title": "ret-1"})
-    until(lambda: place.bot.call({"op": "status"})["aside"] == 1, "not set aside")
-    place.ask("!status", "1 set aside", "set aside ", "!retry sends these again")
+    place.bot.call({"op": "alert", "app": "late", "severity": "warning", "title": "ret-1"})
+    until(lambda: place.bot.call({"op": "status"})["undeliverable"] == 1, "not undeliverable")
+    place.ask("!status", "1 undeliverable", "undeliverable ", "!retry sends these again")
     path = f"/_matrix/client/v3/rooms/{place.dev}/state/m.room.power_levels/"
     content = world.server.call("GET", path, token=place.op.account["access_token"])
     world.server.call("PUT", path, {**content, "events_default": 0}, place.op.account["access_token"])
     place.ask("!retry", "1 back in the queue")
     place.shown("ret-1", place.dev)
-    place.ask("!retry", "nothing is set aside")
-    place.ask("!retry 7", "nothing with that number")
+    place.ask("!retry", "nothing is undeliverable")
+    place.ask("!retry 7", "no undeliverable message has that number")
     place.bot.stop()
 
 
@@ -558,7 +558,7 @@ def test_the_same_verbs_on_the_command_line(world):
     check("acked by uid" in place.cli("alert", "cl-1"), "alert")
     check(json.loads(place.cli("--json", "alert", "cl-1"))["history"], "alert --json")
     check("no run cl-9" in place.cli("alert", "cl-9", code=65), "alert of nothing")
-    check("nothing is set aside" in place.cli("retry"), "retry")
+    check("nothing is undeliverable" in place.cli("retry"), "retry")
     place.cli("retry", "77", code=65)
     check("alive" in place.cli("status") and "unacked" in json.loads(place.cli("--json", "status")), "status")
     answer = place.bot.call({"op": "silence", "what": "cli_app", "reason": "2h is too long"})

@@ -265,10 +265,10 @@ def test_routes_and_a_closed_room(world):
     check(not runs_in(world, bot.ids["shut"]), "wrote where it may not")
     end = time.monotonic() + 20
     status = client.call({"op": "status"})
-    while status["aside"] != 1 and time.monotonic() < end:
+    while status["undeliverable"] != 1 and time.monotonic() < end:
         time.sleep(0.05)
         status = client.call({"op": "status"})
-    check(status["aside"] == 1 and status["set_aside"][0]["error"], f"not set aside: {status}")
+    check(status["undeliverable"] == 1 and status["undeliverable_messages"][0]["error"], f"not undeliverable: {status}")
     bot.stop()
 
 

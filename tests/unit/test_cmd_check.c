@@ -344,7 +344,7 @@ static void test_databases(void **state)
 
 	make_database(f, "DEV");
 	expect(f, EX_OK, "✓ device            DEV, as in the database");
-	assert_non_null(strstr(f->report, "✓ queue             0 waiting, none set aside"));
+	assert_non_null(strstr(f->report, "✓ queue             0 waiting, none undeliverable"));
 	assert_int_equal(chmod(f->database, 0644), 0);
 	expect_fix(f, EX_OK, "others can read it", "chmod 600");
 	assert_int_equal(chmod(f->database, 0600), 0);

@@ -285,7 +285,7 @@ static void a_crash_repeats_the_same_event(void **state)
 	world_destroy(w);
 }
 
-static void what_is_set_aside_blocks_nothing(void **state)
+static void what_is_undeliverable_blocks_nothing(void **state)
 {
 	struct world *w = world_create("");
 	struct deliver_event event;
@@ -294,7 +294,7 @@ static void what_is_set_aside_blocks_nothing(void **state)
 	world_alert(w, NODE, "one", 1, 1);
 	world_alert(w, NODE, "two", 2, 2);
 	assert_true(world_next(w, &event));
-	world_finish(w, &event, DELIVER_ASIDE);
+	world_finish(w, &event, DELIVER_UNDELIVERABLE);
 	deliver_event_finish(&event);
 	world_send(w);
 	assert_int_equal(w->len, 1);
@@ -356,7 +356,7 @@ static void an_encrypted_room_gets_no_plain_text(void **state)
 	struct world *w = world_create("");
 	struct toy toy = {.ready = false};
 	struct deliver_event event, again;
-	int64_t waiting, aside, oldest_ms;
+	int64_t waiting, undeliverable, oldest_ms;
 
 	world_alert(w, NODE, "one", 1, 1);
 	next_encrypted(w, NULL, "DEV", true, &event); /* nothing that encrypts */
@@ -381,8 +381,8 @@ static void an_encrypted_room_gets_no_plain_text(void **state)
 	assert_string_equal(again.content, event.content);
 	assert_string_equal(again.txn_id, event.txn_id);
 	assert_int_equal(toy.encrypted, 1);
-	assert_int_equal(outbox_counts(w->store, &waiting, &aside, &oldest_ms), OK);
-	assert_int_equal(aside, 0);
+	assert_int_equal(outbox_counts(w->store, &waiting, &undeliverable, &oldest_ms), OK);
+	assert_int_equal(undeliverable, 0);
 	deliver_event_finish(&again);
 	deliver_event_finish(&event);
 	world_destroy(w);
@@ -519,7 +519,7 @@ int main(void)
 	        cmocka_unit_test(a_storm_lasts_a_minute_without_a_throttle_too),
 	        cmocka_unit_test(the_same_id_is_stored_once),
 	        cmocka_unit_test(a_crash_repeats_the_same_event),
-	        cmocka_unit_test(what_is_set_aside_blocks_nothing),
+	        cmocka_unit_test(what_is_undeliverable_blocks_nothing),
 	        cmocka_unit_test(an_encrypted_room_gets_no_plain_text),
 	        cmocka_unit_test(edits_in_an_encrypted_room_are_encrypted),
 	        cmocka_unit_test(another_device_looks_first_and_encrypts_anew),

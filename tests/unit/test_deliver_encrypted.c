@@ -165,12 +165,12 @@ static void what_may_be_there_in_the_clear_is_looked_for_then_encrypted(void **s
 }
 
 /* The event went to a room that is encrypted by now, and the config names another one. */
-static void what_was_for_a_room_that_was_left_is_set_aside(void **state)
+static void what_was_for_a_room_that_was_left_is_undeliverable(void **state)
 {
 	struct world *w = world_create("");
 	struct cipher cipher = {.ready = true};
 	struct deliver_event event;
-	int64_t waiting, aside, oldest_ms;
+	int64_t waiting, undeliverable, oldest_ms;
 
 	world_alert(w, ALERT, "r1", "n");
 	event = next(w, &cipher, &plain);
@@ -180,8 +180,8 @@ static void what_was_for_a_room_that_was_left_is_set_aside(void **state)
 	event = next(w, &cipher, &other);
 	assert_int_equal(event.outbox_id, 0);
 	assert_true(w->due_ms <= w->now_ms); /* what follows is chosen at once */
-	assert_int_equal(outbox_counts(w->store, &waiting, &aside, &oldest_ms), OK);
-	assert_int_equal(aside, 1);
+	assert_int_equal(outbox_counts(w->store, &waiting, &undeliverable, &oldest_ms), OK);
+	assert_int_equal(undeliverable, 1);
 	assert_int_equal(cipher.count, 0);
 	world_destroy(w);
 }
@@ -222,7 +222,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(a_retry_sends_the_same_ciphertext),
 	        cmocka_unit_test(what_may_be_there_in_the_clear_is_looked_for_then_encrypted),
-	        cmocka_unit_test(what_was_for_a_room_that_was_left_is_set_aside),
+	        cmocka_unit_test(what_was_for_a_room_that_was_left_is_undeliverable),
 	        cmocka_unit_test(an_edit_for_a_room_that_was_left_is_said_anew),
 	};
 

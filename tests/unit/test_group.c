@@ -129,7 +129,7 @@ static void a_minute_ends_and_says_what_joined_in_silence(void **state)
 	        {"nothing joined", MESSAGE_ALERTS, 0, T, T, 0, 0, T + 60000, true, false},
 	        {"closed already", MESSAGE_ALERTS, 3, T, T, 0, T, T + 60000, false, false},
 	        {"not confirmed", MESSAGE_ALERTS, 3, 0, T, 0, 0, T + HOUR, false, false},
-	        {"set aside: from then", MESSAGE_ALERTS, 0, 0, 0, T, 0, T + 60000, true, false},
+	        {"undeliverable: from then", MESSAGE_ALERTS, 0, 0, 0, T, 0, T + 60000, true, false},
 	        {"a storm rings not", MESSAGE_STORM, 3, T, T, 0, 0, T + 60000, true, false},
 	        {"clock set back", MESSAGE_ALERTS, 3, T, T, 0, 0, T - HOUR, true, true},
 	};

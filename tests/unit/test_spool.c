@@ -211,7 +211,7 @@ static void a_new_folder_in_its_place_is_found(void **state)
 	wait_gone(f, name);
 }
 
-static void what_is_no_alert_is_set_aside(void **state)
+static void what_is_no_alert_is_renamed(void **state)
 {
 	struct fixture *f = *state;
 
@@ -380,7 +380,7 @@ int main(void)
 	        T(files_come_in_order_and_are_deleted),
 	        T(a_file_that_appears_while_running_is_taken),
 	        T(a_new_folder_in_its_place_is_found),
-	        T(what_is_no_alert_is_set_aside),
+	        T(what_is_no_alert_is_renamed),
 	        T(what_is_no_file_holds_up_nothing),
 	        T(a_crash_before_the_delete_gives_the_same_id_again),
 	        T(closing_waits_for_what_is_in_hand),

@@ -339,9 +339,7 @@ static void what_a_silence_holds_back_counts_once(void **state)
 	assert_int_equal(world_held(w, id), 1);
 	assert_int_equal(alerts_list(w->store, NULL, 99, &alerts, &len), OK);
 	assert_int_equal(len, 1);
-	for (size_t i = 0; i < len; i++)
-		alert_row_finish(&alerts[i]);
-	free(alerts);
+	alert_rows_free(alerts, len);
 	assert_int_equal(world_count(w, "send"), 0);
 	/* worse is news, and counts again */
 	assert_int_equal(found(w, "critical", 0, "apple", NULL), 1);
@@ -402,9 +400,7 @@ static void severities_that_change_are_news(void **state)
 	assert_int_equal(found(w, "warning", 3, "apple", NULL), 2);
 	assert_int_equal(entries_unacked(w->store, 0, 9, &entries, &len), OK);
 	assert_int_equal(len, 0);
-	for (size_t i = 0; i < len; i++)
-		entry_row_finish(&entries[i]);
-	free(entries);
+	entry_rows_free(entries, len);
 	world_destroy(w);
 }
 
@@ -458,9 +454,7 @@ static void a_flood_is_bounded(void **state)
 	}
 	assert_int_equal(sql_watch_of(w->store, "stock", &known, &known_len), OK);
 	assert_in_range(known_len, SQL_WATCH_FIRING_MAX, SQL_WATCH_FIRING_MAX + 1);
-	for (size_t i = 0; i < known_len; i++)
-		sql_watch_row_finish(&known[i]);
-	free(known);
+	sql_watch_rows_free(known, known_len);
 	sql_watch_list_free(list, len);
 	world_destroy(w);
 }

@@ -74,34 +74,34 @@ static void expect_head(struct store *store, const char *room, int64_t id)
 	outbox_row_finish(&row);
 }
 
-static void head_is_the_oldest_that_waits_and_skips_what_is_aside(void **state)
+static void head_is_the_oldest_that_waits_and_skips_the_undeliverable(void **state)
 {
 	struct store *store = fixture_store(state);
 	int64_t a = fixture_event(store, "ops", 0), other = fixture_event(store, "dev", 0),
 	        b = fixture_event(store, "ops", 0), c = fixture_event(store, "ops", 0);
-	int64_t waiting, aside, oldest_ms, count;
+	int64_t waiting, undeliverable, oldest_ms, count;
 	struct outbox_row *rows;
 	size_t len;
 
 	expect_head(store, "ops", a);
 	fixture_event_state(store, a, OUTBOX_FROZEN);
 	expect_head(store, "ops", a);
-	fixture_event_state(store, a, OUTBOX_ASIDE);
+	fixture_event_state(store, a, OUTBOX_UNDELIVERABLE);
 	expect_head(store, "ops", b);
 	fixture_event_state(store, b, OUTBOX_SENT);
 	expect_head(store, "ops", c);
 	expect_head(store, "dev", other);
-	assert_int_equal(outbox_counts(store, &waiting, &aside, &oldest_ms), OK);
+	assert_int_equal(outbox_counts(store, &waiting, &undeliverable, &oldest_ms), OK);
 	assert_int_equal(waiting, 2);
-	assert_int_equal(aside, 1);
+	assert_int_equal(undeliverable, 1);
 	assert_int_equal(oldest_ms, 2000);
-	fixture_event_state(store, c, OUTBOX_ASIDE);
+	fixture_event_state(store, c, OUTBOX_UNDELIVERABLE);
 	fixture_event_state(store, other, OUTBOX_SENT);
 	expect_head(store, "ops", 0);
-	assert_int_equal(outbox_counts(store, &waiting, &aside, &oldest_ms), OK);
+	assert_int_equal(outbox_counts(store, &waiting, &undeliverable, &oldest_ms), OK);
 	assert_int_equal(waiting, 0);
 	assert_int_equal(oldest_ms, 0);
-	assert_int_equal(outbox_aside(store, 10, &rows, &len), OK);
+	assert_int_equal(outbox_undeliverable(store, 10, &rows, &len), OK);
 	assert_int_equal(len, 2);
 	assert_int_equal(rows[0].id, a);
 	assert_int_equal(rows[1].id, c);
@@ -120,7 +120,7 @@ static void retry_gives_new_transaction_ids(void **state)
 	struct outbox_row before, after;
 
 	assert_int_equal(outbox_by_id(store, a, &before), OK);
-	before.state = OUTBOX_ASIDE;
+	before.state = OUTBOX_UNDELIVERABLE;
 	before.frozen_ms = before.known_ms = before.tries = 4;
 	before.content = strdup("{}");
 	before.room_id = strdup("!x");
@@ -129,7 +129,7 @@ static void retry_gives_new_transaction_ids(void **state)
 	before.wire_content = strdup("c");
 	before.error = strdup("forbidden");
 	assert_int_equal(outbox_update(store, &before), OK);
-	assert_int_equal(outbox_retry(store, b, &count), OK); /* not set aside */
+	assert_int_equal(outbox_retry(store, b, &count), OK); /* not undeliverable */
 	assert_int_equal(count, 0);
 	assert_int_equal(outbox_retry(store, 999, &count), OK);
 	assert_int_equal(count, 0);
@@ -247,7 +247,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        TEST(event_comes_back_as_it_went_in),
-	        TEST(head_is_the_oldest_that_waits_and_skips_what_is_aside),
+	        TEST(head_is_the_oldest_that_waits_and_skips_the_undeliverable),
 	        TEST(retry_gives_new_transaction_ids),
 	        TEST(state_keeps_values),
 	        TEST(room_stays_encrypted),

@@ -69,7 +69,7 @@ static void only_what_is_over_goes(void **state)
 	        {5000, 0, 2000, 1, OUTBOX_SENT, false},
 	        {5000, 0, 2000, 0, OUTBOX_SENT, false}, /* firing, but nothing is open any more */
 	        {5000, 0, 2000, 1, OUTBOX_QUEUED, true}, {5000, 0, 2000, 1, OUTBOX_FROZEN, true},
-	        {5000, 0, 2000, 1, OUTBOX_ASIDE, true},
+	        {5000, 0, 2000, 1, OUTBOX_UNDELIVERABLE, true},
 	        {5000, 7000, 2000, 1, OUTBOX_SENT, true},   /* something to edit in */
 	        {0, 0, 2000, 0, OUTBOX_SENT, true},         /* open and firing */
 	        {5000, 0, BEFORE_MS, 1, OUTBOX_SENT, true}, /* joined later */

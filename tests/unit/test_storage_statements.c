@@ -22,8 +22,8 @@ static void writing_outside_a_transaction_is_refused(void **state)
 	assert_int_equal(store_savepoint(store), ERR_INVALID);
 }
 
-/* A plan may walk through the partial indexes of what is open, waiting or set aside: those do not
- * grow with time. */
+/* A plan may walk through the partial indexes of what is open, waiting or undeliverable: those do
+ * not grow with time. */
 static bool plan_line_is_bounded(const char *detail)
 {
 	static const char *const small[] = {"USING INDEX messages_open",

@@ -463,9 +463,7 @@ static void damaged_pages_are_corrupt_and_no_crash(void **state)
 		err = store_open(&f->store, f->path, &fault);
 		if (err == OK) {
 			err = alerts_list(f->store, NULL, 1000, &rows, &len);
-			for (size_t i = 0; i < len; i++)
-				alert_row_finish(&rows[i]);
-			free(rows);
+			alert_rows_free(rows, len);
 		}
 		if (err == OK) {
 			assert_int_equal(store_begin(f->store), OK);

@@ -125,16 +125,12 @@ static void alerts_are_listed_newest_first(void **state)
 	assert_int_equal(len, 20);
 	assert_int_equal(rows[0].id, in.id);
 	assert_int_equal(rows[19].id, in.id - 19);
-	for (size_t i = 0; i < len; i++)
-		alert_row_finish(&rows[i]);
-	free(rows);
+	alert_rows_free(rows, len);
 	assert_int_equal(alerts_list(store, "even", 3, &rows, &len), OK);
 	assert_int_equal(len, 3);
 	assert_int_equal(rows[0].id, in.id - 1);
 	assert_int_equal(rows[2].id, in.id - 5);
-	for (size_t i = 0; i < len; i++)
-		alert_row_finish(&rows[i]);
-	free(rows);
+	alert_rows_free(rows, len);
 	assert_int_equal(alerts_list(store, NULL, -1, &rows, &len), OK);
 	assert_int_equal(len, 0);
 	assert_null(rows);
@@ -152,7 +148,7 @@ static void carry_marks_what_no_event_has_carried(void **state)
 	struct outbox_row event;
 	int64_t first, edit, sent_ms, received_ms;
 	char *event_id;
-	bool aside;
+	bool undeliverable;
 
 	assert_int_equal(messages_insert(store, &message), OK);
 	assert_int_equal(messages_insert(store, &other), OK);
@@ -162,11 +158,12 @@ static void carry_marks_what_no_event_has_carried(void **state)
 	c.message_id = other.id;
 	assert_int_equal(alerts_insert(store, &a), OK);
 	assert_int_equal(alerts_insert(store, &c), OK);
-	assert_int_equal(alerts_where(store, a.id, &event_id, &sent_ms, &received_ms, &aside), OK);
+	assert_int_equal(
+	        alerts_where(store, a.id, &event_id, &sent_ms, &received_ms, &undeliverable), OK);
 	assert_null(event_id);
 	assert_int_equal(sent_ms, 0);
 	assert_int_equal(received_ms, 2000);
-	assert_false(aside);
+	assert_false(undeliverable);
 	assert_int_equal(alerts_carry(store, message.id, first), OK);
 	assert_int_equal(alerts_insert(store, &b), OK);
 	assert_int_equal(alerts_carry(store, message.id, edit), OK);
@@ -186,17 +183,20 @@ static void carry_marks_what_no_event_has_carried(void **state)
 	event.event_id = strdup("$e");
 	assert_int_equal(outbox_update(store, &event), OK);
 	outbox_row_finish(&event);
-	fixture_event_state(store, edit, OUTBOX_ASIDE);
-	assert_int_equal(alerts_where(store, a.id, &event_id, &sent_ms, &received_ms, &aside), OK);
+	fixture_event_state(store, edit, OUTBOX_UNDELIVERABLE);
+	assert_int_equal(
+	        alerts_where(store, a.id, &event_id, &sent_ms, &received_ms, &undeliverable), OK);
 	assert_string_equal(event_id, "$e");
 	assert_int_equal(sent_ms, 3000);
-	assert_false(aside);
+	assert_false(undeliverable);
 	free(event_id);
-	assert_int_equal(alerts_where(store, b.id, &event_id, &sent_ms, &received_ms, &aside), OK);
-	assert_null(event_id);
-	assert_true(aside);
 	assert_int_equal(
-	        alerts_where(store, 999, &event_id, &sent_ms, &received_ms, &aside), ERR_NOT_FOUND);
+	        alerts_where(store, b.id, &event_id, &sent_ms, &received_ms, &undeliverable), OK);
+	assert_null(event_id);
+	assert_true(undeliverable);
+	assert_int_equal(
+	        alerts_where(store, 999, &event_id, &sent_ms, &received_ms, &undeliverable),
+	        ERR_NOT_FOUND);
 }
 
 static void alerts_are_counted_by_severity(void **state)
@@ -295,9 +295,7 @@ static void open_message_is_found_by_room_and_origin(void **state)
 	assert_int_equal(len, 3);
 	assert_int_equal(rows[0].id, open.id);
 	assert_int_equal(rows[2].id, dev.id);
-	for (size_t i = 0; i < len; i++)
-		message_row_finish(&rows[i]);
-	free(rows);
+	message_rows_free(rows, len);
 }
 
 static void dirty_messages_come_oldest_first(void **state)
