@@ -1,14 +1,13 @@
 /*
  * daemon.c - see daemon.h.
  *
- * Order of taking apart, each step when the one before is over: the verbs and the socket (all
- * replies out), the spool, the watches, what falls due and its channels, the courier (sends in
- * flight get a few seconds), the link, the mirror and the writer, the store. What is cut off on the
- * way is in the database and goes on at the next start.
+ * The table of parts says in which order the daemon is put together; it is taken apart in reverse,
+ * each step when the one before is over: the socket and the verbs (all replies out), the spool,
+ * what falls due and its channels, the courier (sends in flight get a few seconds), the link, the
+ * mirror and the writer, the store. What is cut off on the way is in the database and goes on at
+ * the next start.
  */
-#include <assert.h>
-#include <stdio.h>
-#include <string.h>
+#include <stddef.h>
 #include <sys/resource.h>
 #include <sysexits.h>
 #include <uv.h>
@@ -24,7 +23,6 @@
 #include "bot/loop/life.h"
 #include "bot/link/link.h"
 #include "bot/delivery/calls_mirror.h"
-#include "bot/loop/notify.h"
 #include "bot/ops/ops.h"
 #include "bot/schedule/pruner.h"
 #include "bot/loop/reload.h"
@@ -37,208 +35,34 @@
 
 struct daemon {
 	struct life life;
+	const struct daemon_options *options;
 	struct config *config;
 	struct store *store;
+	int64_t started_ms;
+	/* the parts, each NULL while it is not open */
+	struct reload *reload;
 	struct writer *writer;
-	struct courier *courier;
-	struct mirror *mirror; /* or NULL */
-	struct ops *ops;
+	struct mirror *mirror;
+	struct courier *courier, *sending; /* the same: its memory, its work */
+	struct link *link;
+	struct meta *meta;
+	struct pruner *pruner;
 	struct duty *duty;
 	struct sql_watches *sql_watches;
-	struct pruner *prune;
-	struct meta *meta;
-	struct server *server;
 	struct spool *spool;
-	struct link *link;
-	struct reload *reload;
-	int64_t started_ms;
-	unsigned waiting; /* closes outstanding in the present step of stopping */
-	bool stopping;
-	int exit_code;
+	struct ops *ops;
+	struct server *server;
 };
 
-/* --- stopping ----------------------------------------------------------------------------- */
-
-static void on_reload_closed(void *arg)
-{
-}
-
-static void on_writer_closed(void *arg)
-{
-	struct daemon *daemon = arg;
-
-	daemon->writer = NULL;
-	life_close(&daemon->life);
-	reload_close(daemon->reload, on_reload_closed, daemon);
-}
-
-static void on_mirror_closed(void *arg)
-{
-	struct daemon *daemon = arg;
-
-	daemon->mirror = NULL;
-	writer_close(daemon->writer, on_writer_closed, daemon);
-}
-
-static void on_link_closed(void *arg)
-{
-	struct daemon *daemon = arg;
-
-	daemon->link = NULL;
-	courier_destroy(daemon->courier); /* the link's parts may poke it until their end */
-	daemon->courier = NULL;
-	if (daemon->mirror)
-		mirror_close(daemon->mirror, on_mirror_closed, daemon);
-	else
-		on_mirror_closed(daemon);
-}
-
-static void on_courier_closed(void *arg)
-{
-	struct daemon *daemon = arg;
-
-	link_close(daemon->link, on_link_closed, daemon);
-}
-
-static void on_meta_closed(void *arg)
-{
-	struct daemon *daemon = arg;
-
-	daemon->meta = NULL;
-	courier_close(daemon->courier, GRACE_MS, on_courier_closed, daemon);
-}
-
-static void on_prune_closed(void *arg)
-{
-	struct daemon *daemon = arg;
-
-	daemon->prune = NULL;
-	meta_close(daemon->meta, on_meta_closed, daemon);
-}
-
-static void on_duty_closed(void *arg)
-{
-	struct daemon *daemon = arg;
-
-	daemon->duty = NULL;
-	pruner_close(daemon->prune, on_prune_closed, daemon);
-}
-
-static void on_sql_watches_closed(void *arg)
-{
-	struct daemon *daemon = arg;
-
-	daemon->sql_watches = NULL;
-	duty_close(daemon->duty, on_duty_closed, daemon);
-}
-
-static void on_spool_closed(void *arg)
-{
-	struct daemon *daemon = arg;
-
-	daemon->spool = NULL;
-	sql_watches_close(daemon->sql_watches, on_sql_watches_closed, daemon);
-}
-
-static void on_intake_closed(struct daemon *daemon)
-{
-	if (--daemon->waiting == 0)
-		spool_close(daemon->spool, on_spool_closed, daemon);
-}
-
-static void on_ops_closed(void *arg)
-{
-	struct daemon *daemon = arg;
-
-	daemon->ops = NULL;
-	on_intake_closed(daemon);
-}
-
-static void on_server_closed(void *arg)
-{
-	struct daemon *daemon = arg;
-
-	daemon->server = NULL;
-	on_intake_closed(daemon);
-}
-
-static void daemon_stop(void *arg)
-{
-	struct daemon *daemon = arg;
-
-	if (daemon->stopping)
-		return;
-	daemon->stopping = true;
-	notify_stopping();
-	daemon->waiting = 2;
-	ops_close(daemon->ops, on_ops_closed, daemon);
-	server_close(daemon->server, on_server_closed, daemon);
-}
+/* --- between the parts -------------------------------------------------------------------- */
 
 static void on_fatal(const char *message, void *arg)
 {
 	struct daemon *daemon = arg;
 
 	log_error("bot", "%s", message);
-	daemon->exit_code = EX_CONFIG;
-	daemon_stop(daemon);
+	life_stop(&daemon->life, EX_CONFIG);
 }
-
-/* --- reload ------------------------------------------------------------------------------- */
-
-static void daemon_swap_mirror(struct daemon *daemon, struct config *config)
-{
-	struct mirror *fresh = NULL;
-	struct fault fault = {0};
-
-	if (mirror_create(&fresh, &daemon->life.loop, config, &fault) != OK)
-		log_error("bot", "call_monitor: %s", fault.text);
-	courier_set_mirror(daemon->courier, fresh);
-	daemon->mirror = fresh;
-}
-
-static void on_old_mirror_closed(void *arg)
-{
-}
-
-/* What was changed and stays as it is must not look as if it had been taken over. */
-static void daemon_tell_restart(const struct config *from, const struct config *to)
-{
-	struct buf names;
-
-	buf_init(&names, REPORT_MAX);
-	config_name_restart_keys(from, to, &names);
-	if (names.len > 0)
-		log_warning(
-		        "config", "from the next start on count changes of %s", buf_str(&names));
-	buf_finish(&names);
-}
-
-static bool on_config(struct config *config, void *arg)
-{
-	struct daemon *daemon = arg;
-
-	if (daemon->stopping)
-		return false;
-	daemon_tell_restart(daemon->config, config);
-	server_configure(daemon->server, config);
-	ops_configure(daemon->ops, config);
-	courier_configure(daemon->courier, config);
-	zone_use(config->heartbeat.timezone);
-	duty_configure(daemon->duty, config);
-	sql_watches_configure(daemon->sql_watches, config);
-	pruner_configure(daemon->prune, config);
-	meta_configure(daemon->meta, config);
-	link_configure(daemon->link, config);
-	if (daemon->mirror)
-		mirror_close(daemon->mirror, on_old_mirror_closed, NULL);
-	daemon_swap_mirror(daemon, config);
-	config_unref(daemon->config);
-	daemon->config = config_ref(config);
-	return true;
-}
-
-/* --- between the parts -------------------------------------------------------------------- */
 
 static void on_request(
         const json_t *request, const struct alert_peer *peer, struct reply *reply, void *arg)
@@ -259,7 +83,7 @@ static void on_spool_request(const json_t *request, void *arg)
 {
 	struct daemon *daemon = arg;
 
-	if (daemon->stopping) /* the file stays for the next start */
+	if (life_is_stopping(&daemon->life)) /* the file stays for the next start */
 		spool_done(daemon->spool, ERR_CANCELED, "the daemon is stopping");
 	else
 		ops_take(daemon->ops, request, on_spool_taken, daemon);
@@ -334,38 +158,120 @@ static void on_happened(json_t *event, void *arg)
 		json_decref(event);
 }
 
-/* --- life --------------------------------------------------------------------------------- */
+/* --- the parts ---------------------------------------------------------------------------- */
 
-/* Brings up everything on the loop. On failure the process ends: nothing was acknowledged. */
-static int daemon_start(
-        struct daemon *daemon, const struct daemon_options *options, struct fault *fault)
+/* What was changed and stays as it is must not look as if it had been taken over. */
+static void daemon_tell_restart(const struct config *from, const struct config *to)
 {
-	struct courier_events courier_events = {.on_result = on_result, .arg = daemon};
-	struct server_events server_events = {.on_request = on_request, .arg = daemon};
-	struct spool_events spool_events = {.on_request = on_spool_request, .arg = daemon};
-	struct link_events link_events = {.on_fatal = on_fatal,
+	struct buf names;
+
+	buf_init(&names, REPORT_MAX);
+	config_name_restart_keys(from, to, &names);
+	if (names.len > 0)
+		log_warning("config", "restart required for %s", buf_str(&names));
+	buf_finish(&names);
+}
+
+static bool on_config(struct config *config, void *arg)
+{
+	struct daemon *daemon = arg;
+
+	if (life_is_stopping(&daemon->life))
+		return false;
+	daemon_tell_restart(daemon->config, config);
+	zone_use(config->heartbeat.timezone);
+	parts_configure(&daemon->life.parts, config);
+	config_unref(daemon->config);
+	daemon->config = config_ref(config);
+	return true;
+}
+
+static enum err create_reload(void *owner, struct fault *fault)
+{
+	struct daemon *daemon = owner;
+
+	daemon->reload = reload_create(&daemon->life.loop, daemon->config->path, on_config, daemon);
+	return OK;
+}
+
+static enum err create_writer(void *owner, struct fault *fault)
+{
+	struct daemon *daemon = owner;
+
+	daemon->writer = writer_create(&daemon->life.loop, daemon->store);
+	return daemon->writer ? OK : fault_set(fault, ERR_FULL, "no thread for the database");
+}
+
+static enum err create_mirror(void *owner, struct fault *fault)
+{
+	struct daemon *daemon = owner;
+
+	daemon->mirror = mirror_create(&daemon->life.loop, daemon->config);
+	return OK;
+}
+
+static enum err create_courier(void *owner, struct fault *fault)
+{
+	struct daemon *daemon = owner;
+	struct courier_events events = {.on_result = on_result, .arg = daemon};
+
+	daemon->courier =
+	        courier_create(&daemon->life.loop, daemon->writer, daemon->config, &events);
+	courier_set_mirror(daemon->courier, daemon->mirror);
+	return OK;
+}
+
+static enum err create_link(void *owner, struct fault *fault)
+{
+	struct daemon *daemon = owner;
+	struct link_events events = {.on_fatal = on_fatal,
 	        .on_happened = on_happened,
 	        .on_status = on_status,
 	        .arg = daemon};
-	struct duty_env duty_env;
-	struct link_options link_options;
-	struct sql_watches_env sql_watches_env;
-	struct ops_env env;
-	enum err err;
-
-	daemon->writer = writer_create(&daemon->life.loop, daemon->store);
-	daemon->courier =
-	        courier_create(&daemon->life.loop, daemon->writer, daemon->config, &courier_events);
-	sql_watches_env = (struct sql_watches_env){
+	struct link_options options = {
 	        .loop = &daemon->life.loop,
 	        .writer = daemon->writer,
 	        .courier = daemon->courier,
-	        .on_happened = on_happened,
-	        .arg = daemon,
+	        .new_device = daemon->options->new_device,
 	};
-	daemon->sql_watches = sql_watches_create(&sql_watches_env, daemon->config);
+
+	return link_create(&daemon->link, &options, daemon->config, &events, fault);
+}
+
+/* The link may poke the courier until its own end, and sends are calls of the link's client. */
+static enum err create_sending(void *owner, struct fault *fault)
+{
+	struct daemon *daemon = owner;
+
+	daemon->sending = daemon->courier;
+	return OK;
+}
+
+static void close_sending(void *part, void (*closed)(void *arg), void *arg)
+{
+	courier_stop(part, GRACE_MS, closed, arg);
+}
+
+static enum err create_meta(void *owner, struct fault *fault)
+{
+	struct daemon *daemon = owner;
+
 	daemon->meta = meta_create(&daemon->life.loop, daemon->config);
-	duty_env = (struct duty_env){
+	return OK;
+}
+
+static enum err create_pruner(void *owner, struct fault *fault)
+{
+	struct daemon *daemon = owner;
+
+	daemon->pruner = pruner_create(&daemon->life.loop, daemon->writer, daemon->config);
+	return OK;
+}
+
+static enum err create_duty(void *owner, struct fault *fault)
+{
+	struct daemon *daemon = owner;
+	struct duty_env env = {
 	        .loop = &daemon->life.loop,
 	        .writer = daemon->writer,
 	        .courier = daemon->courier,
@@ -374,10 +280,39 @@ static int daemon_start(
 	        .on_happened = on_happened,
 	        .arg = daemon,
 	};
-	daemon->duty = duty_create(&duty_env, daemon->config);
-	daemon->prune = pruner_create(&daemon->life.loop, daemon->writer, daemon->config);
-	daemon_swap_mirror(daemon, daemon->config);
-	env = (struct ops_env){
+
+	daemon->duty = duty_create(&env, daemon->config);
+	return OK;
+}
+
+static enum err create_sql_watches(void *owner, struct fault *fault)
+{
+	struct daemon *daemon = owner;
+	struct sql_watches_env env = {
+	        .loop = &daemon->life.loop,
+	        .writer = daemon->writer,
+	        .courier = daemon->courier,
+	        .on_happened = on_happened,
+	        .arg = daemon,
+	};
+
+	daemon->sql_watches = sql_watches_create(&env, daemon->config);
+	return OK;
+}
+
+static enum err create_spool(void *owner, struct fault *fault)
+{
+	struct daemon *daemon = owner;
+	struct spool_events events = {.on_request = on_spool_request, .arg = daemon};
+
+	return spool_create(
+	        &daemon->spool, &daemon->life.loop, daemon->config->storage.spool, &events, fault);
+}
+
+static enum err create_ops(void *owner, struct fault *fault)
+{
+	struct daemon *daemon = owner;
+	struct ops_env env = {
 	        .loop = &daemon->life.loop,
 	        .writer = daemon->writer,
 	        .courier = daemon->courier,
@@ -385,31 +320,53 @@ static int daemon_start(
 	        .on_vault = on_vault,
 	        .arg = daemon,
 	};
+
 	daemon->ops = ops_create(&env, daemon->config);
-	err = server_create(
-	        &daemon->server, &daemon->life.loop, daemon->config, &server_events, fault);
-	if (err != OK)
-		return err == ERR_BUSY ? EX_TEMPFAIL : EX_CONFIG;
-	err = spool_create(&daemon->spool, &daemon->life.loop, daemon->config->storage.spool,
-	        &spool_events, fault);
-	if (err != OK)
-		return EX_CONFIG;
-	link_options = (struct link_options){
-	        .loop = &daemon->life.loop,
-	        .writer = daemon->writer,
-	        .courier = daemon->courier,
-	        .new_device = options->new_device,
-	};
-	err = link_create(&daemon->link, &link_options, daemon->config, &link_events, fault);
-	return err == OK ? EX_OK : EX_CONFIG;
+	return OK;
 }
 
-static int daemon_load(struct daemon *daemon, const struct daemon_options *options)
+static enum err create_server(void *owner, struct fault *fault)
 {
-	if (reload_first(options->config_path, &daemon->config) != OK)
-		return EX_CONFIG;
-	return life_open_store("bot", daemon->config, &daemon->store);
+	struct daemon *daemon = owner;
+	struct server_events events = {.on_request = on_request, .arg = daemon};
+
+	return server_create(&daemon->server, &daemon->life.loop, daemon->config, &events, fault);
 }
+
+PART_CLOSE(reload)
+PART_CLOSE(writer)
+PART(mirror)
+PART(courier)
+PART(link)
+PART(meta)
+PART(pruner)
+PART(duty)
+PART(sql_watches)
+PART_CLOSE(spool)
+PART(ops)
+PART(server)
+
+#define SLOT(x) offsetof(struct daemon, x)
+
+/* clang-format off */
+static const struct part parts[] = {
+	{"reload", SLOT(reload), create_reload, NULL, close_reload},
+	{"writer", SLOT(writer), create_writer, NULL, close_writer},
+	{"mirror", SLOT(mirror), create_mirror, configure_mirror, close_mirror},
+	{"courier", SLOT(courier), create_courier, configure_courier, close_courier},
+	{"link", SLOT(link), create_link, configure_link, close_link},
+	{"sending", SLOT(sending), create_sending, NULL, close_sending, .along = true},
+	{"meta", SLOT(meta), create_meta, configure_meta, close_meta},
+	{"pruner", SLOT(pruner), create_pruner, configure_pruner, close_pruner},
+	{"duty", SLOT(duty), create_duty, configure_duty, close_duty},
+	{"SQL watches", SLOT(sql_watches), create_sql_watches, configure_sql_watches, close_sql_watches},
+	{"spool", SLOT(spool), create_spool, NULL, close_spool},
+	{"ops", SLOT(ops), create_ops, configure_ops, close_ops, .along = true},
+	{"server", SLOT(server), create_server, configure_server, close_server},
+};
+/* clang-format on */
+
+/* --- life --------------------------------------------------------------------------------- */
 
 /* Clients, the database and the homeserver share the descriptors, and shells allow few. */
 static void daemon_raise_files(void)
@@ -422,35 +379,36 @@ static void daemon_raise_files(void)
 	setrlimit(RLIMIT_NOFILE, &limit); /* should it fail, it goes on with less */
 }
 
+static int daemon_load(struct daemon *daemon)
+{
+	if (reload_first(daemon->options->config_path, &daemon->config) != OK)
+		return EX_CONFIG;
+	return life_open_store("bot", daemon->config, &daemon->store);
+}
+
+static void on_opened(void *owner)
+{
+	const struct daemon *daemon = owner;
+
+	log_info("bot", "version %s takes alerts on %s", BOT_VERSION, daemon->config->socket.path);
+}
+
 int daemon_run(const struct daemon_options *options)
 {
-	struct fault fault = {0};
 	struct daemon *daemon = x_calloc(1, sizeof(*daemon));
 	int rc;
 
 	daemon_raise_files();
 	life_prepare();
+	daemon->options = options;
 	daemon->started_ms = clock_now_ms();
-	rc = daemon_load(daemon, options);
-	if (rc != EX_OK) {
-		config_unref(daemon->config);
-		free(daemon);
-		return rc;
+	rc = daemon_load(daemon);
+	if (rc == EX_OK) {
+		life_init(&daemon->life, "bot", parts, sizeof(parts) / sizeof(parts[0]), daemon);
+		rc = life_run(&daemon->life, on_opened);
+		store_close(daemon->store);
 	}
-	life_init(&daemon->life, "bot", daemon_stop, daemon);
-	rc = daemon_start(daemon, options, &fault);
-	if (rc != EX_OK) {
-		log_error("bot", "%s", fault.text);
-		exit(rc); /* handles half up; the kernel takes them, and nothing was promised yet */
-	}
-	life_start(&daemon->life);
-	daemon->reload = reload_create(&daemon->life.loop, daemon->config->path, on_config, daemon);
-	log_info("bot", "version %s takes alerts on %s", BOT_VERSION, daemon->config->socket.path);
-	notify_ready();
-	life_run(&daemon->life);
-	store_close(daemon->store);
 	config_unref(daemon->config);
-	rc = daemon->exit_code;
 	free(daemon);
 	return rc;
 }

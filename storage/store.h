@@ -3,7 +3,7 @@
  * are in alerts.h, messages.h, outbox.h, calls.h and state.h.
  *
  * Nothing above this folder knows that SQLite is beneath. A struct store is used by one thread
- * at a time (in the daemon: whichever pool thread runs the current batch, see bot/loop/writer.h).
+ * at a time (in the daemon: the writer's, see bot/loop/writer.h).
  * Statements are prepared once, at open. All functions return an enum err; ERR_FULL means the
  * disk is full, ERR_IO and ERR_CORRUPT that the database failed; store_message() then says more.
  * Writing functions are called inside a transaction only.

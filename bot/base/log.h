@@ -9,7 +9,7 @@
  * line. Secrets and message plaintext are never logged.
  *
  * The settings are the one piece of process-wide state: set at start and at reload only. Safe to
- * call from libuv's pool threads.
+ * call from every thread.
  */
 #pragma once
 

@@ -290,10 +290,47 @@ struct courier_counters courier_counters(const struct courier *courier)
 	return counters;
 }
 
-void courier_destroy(struct courier *courier)
+/* Goes on when nothing is left. */
+void courier_closing(struct courier *courier)
 {
+	void (*stopped)(void *arg) = courier->stopped;
+	const struct lane *lane;
+
+	if (courier->jobs > 0 || !stopped)
+		return;
+	for (lane = courier->lanes; lane; lane = lane->next)
+		if (lane->call || lane->find)
+			return;
+	courier->stopped = NULL;
+	uv_timer_stop(&courier->grace);
+	stopped(courier->stopped_arg);
+}
+
+static void on_grace(uv_timer_t *timer)
+{
+	courier_cancel(timer->data);
+}
+
+void courier_stop(struct courier *courier, int64_t grace_ms, void (*stopped)(void *arg), void *arg)
+{
+	assert(!courier->closing);
+	courier->closing = true;
+	courier->stopped = stopped;
+	courier->stopped_arg = arg;
+	uv_timer_stop(&courier->timer);
+	uv_timer_start(&courier->grace, on_grace, (uint64_t)grace_ms, 0);
+	courier_closing(courier);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+	struct courier *courier = handle->data;
+	void (*closed)(void *arg) = courier->closed;
+	void *arg = courier->closed_arg;
 	struct lane *lane, *next;
 
+	if (--courier->handles > 0)
+		return;
 	for (lane = courier->lanes; lane; lane = next) {
 		next = lane->next;
 		deliver_event_finish(&lane->event);
@@ -303,46 +340,16 @@ void courier_destroy(struct courier *courier)
 	free(courier->user_id);
 	free(courier->device_id);
 	free(courier);
+	closed(arg);
 }
 
-static void on_handle_closed(uv_handle_t *handle)
+void courier_close(struct courier *courier, void (*closed)(void *arg), void *arg)
 {
-	struct courier *courier = handle->data;
-
-	if (handle == (uv_handle_t *)&courier->timer)
-		courier->timer_closed = true;
-	else
-		courier->grace_closed = true;
-	if (courier->timer_closed && courier->grace_closed)
-		courier->closed(courier->closed_arg);
-}
-
-/* Goes on when nothing is left. */
-void courier_closing(struct courier *courier)
-{
-	const struct lane *lane;
-
-	if (courier->jobs > 0 || uv_is_closing((uv_handle_t *)&courier->timer))
-		return;
-	for (lane = courier->lanes; lane; lane = lane->next)
-		if (lane->call || lane->find)
-			return;
-	uv_close((uv_handle_t *)&courier->timer, on_handle_closed);
-	uv_close((uv_handle_t *)&courier->grace, on_handle_closed);
-}
-
-static void on_grace(uv_timer_t *timer)
-{
-	courier_cancel(timer->data);
-}
-
-void courier_close(struct courier *courier, int64_t grace_ms, void (*closed)(void *arg), void *arg)
-{
-	assert(!courier->closing);
+	assert(!courier->stopped && courier->jobs == 0);
 	courier->closing = true;
 	courier->closed = closed;
 	courier->closed_arg = arg;
-	uv_timer_stop(&courier->timer);
-	uv_timer_start(&courier->grace, on_grace, (uint64_t)grace_ms, 0);
-	courier_closing(courier);
+	courier->handles = 2;
+	uv_close((uv_handle_t *)&courier->timer, on_handle_closed);
+	uv_close((uv_handle_t *)&courier->grace, on_handle_closed);
 }

@@ -57,7 +57,7 @@ void courier_set_cipher(struct courier *courier, const struct courier_cipher *ci
 void courier_configure(struct courier *courier, struct config *config);
 /* The copy of the calls in another database; NULL = none. Borrowed. */
 void courier_set_mirror(struct courier *courier, struct mirror *mirror);
-/* mx and rooms are borrowed until courier_set_offline() or the close is over. */
+/* mx and rooms are borrowed until courier_set_offline() or the stop is over. */
 void courier_set_online(struct courier *courier, struct mx *mx, struct rooms *rooms,
         const char *user_id, const char *device_id);
 void courier_set_offline(struct courier *courier);
@@ -70,6 +70,7 @@ void courier_server_up(struct courier *courier);
 struct courier_counters courier_counters(const struct courier *courier);
 
 /* Starts nothing new, waits for what is in flight (grace_ms at most, then cancels: the outbox
- * keeps it), then calls closed(arg) once. From then on it is deaf, and may still be called. */
-void courier_close(struct courier *courier, int64_t grace_ms, void (*closed)(void *arg), void *arg);
-void courier_destroy(struct courier *courier); /* after closed() */
+ * keeps it), then calls stopped(arg) once. From then on it is deaf, and may still be called. */
+void courier_stop(struct courier *courier, int64_t grace_ms, void (*stopped)(void *arg), void *arg);
+/* Once it is stopped, or was never online: calls closed(arg) once and frees. */
+void courier_close(struct courier *courier, void (*closed)(void *arg), void *arg);

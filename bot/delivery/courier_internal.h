@@ -42,9 +42,11 @@ struct courier {
 	unsigned jobs;    /* all jobs submitted and not done */
 	bool wanted;      /* poked while no choice could be made */
 	bool troubled;    /* choosing fails, which was told */
-	bool closing, canceled, timer_closed;
+	bool closing, canceled;
 	uv_timer_t grace; /* while closing: when to stop waiting */
-	bool grace_closed;
+	void (*stopped)(void *arg);
+	void *stopped_arg;
+	unsigned handles; /* not yet closed */
 	void (*closed)(void *arg);
 	void *closed_arg;
 };

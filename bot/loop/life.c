@@ -1,13 +1,15 @@
 /*
  * life.c - see life.h.
  */
+#include "bot/loop/life.h"
+
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sysexits.h>
+#include <unistd.h>
 #include "bot/base/log.h"
 #include "bot/base/zone.h"
-#include "bot/loop/life.h"
 #include "bot/loop/notify.h"
 
 void life_prepare(void)
@@ -36,7 +38,7 @@ static void on_signal(uv_signal_t *handle, int number)
 	struct life *life = handle->data;
 
 	log_info(life->area, "stopping on %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
-	life->on_stop(life->arg);
+	life_stop(life, EX_OK);
 }
 
 static void on_watchdog(uv_timer_t *timer)
@@ -44,45 +46,82 @@ static void on_watchdog(uv_timer_t *timer)
 	notify_alive();
 }
 
-void life_init(struct life *life, const char *area, void (*on_stop)(void *arg), void *arg)
-{
-	life->area = area;
-	life->on_stop = on_stop;
-	life->arg = arg;
-	if (uv_loop_init(&life->loop) != 0)
-		abort();
-}
-
-static void start_signal(struct life *life, uv_signal_t *handle, int number)
+static void life_start_signal(struct life *life, uv_signal_t *handle, int number)
 {
 	uv_signal_init(&life->loop, handle);
 	handle->data = life;
 	uv_signal_start(handle, on_signal, number);
 }
 
-void life_start(struct life *life)
+void life_init(
+        struct life *life, const char *area, const struct part *table, size_t len, void *owner)
 {
 	int64_t watchdog_ms = notify_watchdog_ms();
 
-	start_signal(life, &life->sigterm, SIGTERM);
-	start_signal(life, &life->sigint, SIGINT);
+	life->area = area;
+	life->parts = (struct parts){.table = table, .len = len, .owner = owner};
+	if (uv_loop_init(&life->loop) != 0)
+		abort();
+	life_start_signal(life, &life->sigterm, SIGTERM);
+	life_start_signal(life, &life->sigint, SIGINT);
 	uv_timer_init(&life->loop, &life->watchdog);
+	uv_timer_init(&life->loop, &life->deadline);
+	life->deadline.data = life;
 	if (watchdog_ms > 0)
 		uv_timer_start(&life->watchdog, on_watchdog, 0, (uint64_t)watchdog_ms);
 }
 
-void life_close(struct life *life)
+static void on_parts_closed(void *arg)
 {
+	struct life *life = arg;
+
 	uv_close((uv_handle_t *)&life->sigterm, NULL);
 	uv_close((uv_handle_t *)&life->sigint, NULL);
 	uv_close((uv_handle_t *)&life->watchdog, NULL);
+	uv_close((uv_handle_t *)&life->deadline, NULL);
 }
 
-void life_run(struct life *life)
+/* A thread that waits for a disk or a lock of somebody else cannot be ended, only left. */
+static void on_deadline(uv_timer_t *timer)
 {
+	const struct life *life = timer->data;
+
+	log_warning(life->area, "%s does not end, exiting without it; nothing is lost",
+	        parts_closing(&life->parts));
+	_exit(life->exit_code);
+}
+
+void life_stop(struct life *life, int exit_code)
+{
+	if (life_is_stopping(life))
+		return;
+	life->exit_code = exit_code;
+	notify_stopping();
+	uv_timer_start(&life->deadline, on_deadline, LIFE_STOP_MS, 0);
+	parts_close(&life->parts, on_parts_closed, life);
+}
+
+bool life_is_stopping(const struct life *life)
+{
+	return life->parts.ending;
+}
+
+int life_run(struct life *life, void (*opened)(void *owner))
+{
+	struct fault fault = {0};
+	enum err err = parts_open(&life->parts, &fault);
+
+	if (err != OK) {
+		log_error(life->area, "%s", fault.text);
+		life_stop(life, err == ERR_BUSY || err == ERR_FULL ? EX_TEMPFAIL : EX_CONFIG);
+	} else {
+		opened(life->parts.owner);
+		notify_ready();
+	}
 	uv_run(&life->loop, UV_RUN_DEFAULT);
 	if (uv_loop_close(&life->loop) != 0) {
 		log_error(life->area, "the loop still had something open");
 		abort();
 	}
+	return life->exit_code;
 }

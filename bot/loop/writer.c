@@ -1,8 +1,9 @@
 /*
  * writer.c - grouped durable commits; see writer.h.
  *
- * Two owners: the loop has the queues; a batch belongs to the pool thread from uv_queue_work()
- * until after_batch(), and nobody else looks at it meanwhile. A batch starts from an idle handle
+ * Two owners: the loop has the queues; a batch belongs to the writer's thread from the post of
+ * `begin` until on_batch(), and nobody else looks at it meanwhile. The thread is the writer's own:
+ * whatever else waits on libuv's pool, alerts are acknowledged. A batch starts from an idle handle
  * and not in writer_submit() itself, so that all jobs of one turn of the loop share one fsync;
  * an idle handle also keeps the loop from blocking before that.
  *
@@ -32,13 +33,15 @@ struct writer_queue {
 };
 
 struct writer {
-	uv_loop_t *loop;
 	struct store *store;
 	uv_idle_t start; /* active while jobs wait and no batch is under way */
-	uv_work_t request;
+	uv_async_t end;  /* the thread's: a batch is over; the one handle that keeps the loop up */
+	uv_sem_t begin;  /* the loop's: there is a batch; without one the thread ends */
+	uv_thread_t thread;
 	struct writer_queue jobs, tail; /* the loop's */
-	struct writer_job *batch;       /* the pool's while `running` */
+	struct writer_job *batch;       /* the thread's while `running` */
 	bool running, closing;
+	unsigned handles; /* not yet closed */
 	unsigned pending;
 	uint64_t batches;
 	void (*closed)(void *arg);
@@ -87,10 +90,8 @@ static enum err job_run(struct store *store, struct writer_job *job)
 	return store_undo(store);
 }
 
-/* Pool thread. */
-static void run_batch(uv_work_t *request)
+static void batch_run(struct writer *writer)
 {
-	struct writer *writer = request->data;
 	struct store *store = writer->store;
 	enum err err = store_begin(store);
 
@@ -105,36 +106,61 @@ static void run_batch(uv_work_t *request)
 			job_fail(job, err, store_message(store));
 }
 
-static void on_closed(uv_handle_t *handle)
+static void writer_thread(void *arg)
+{
+	struct writer *writer = arg;
+
+	for (;;) {
+		uv_sem_wait(&writer->begin);
+		if (!writer->batch)
+			return;
+		batch_run(writer);
+		uv_async_send(&writer->end);
+	}
+}
+
+static void writer_end_thread(struct writer *writer)
+{
+	uv_sem_post(&writer->begin); /* without a batch */
+	uv_thread_join(&writer->thread);
+	uv_sem_destroy(&writer->begin);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
 {
 	struct writer *writer = handle->data;
 	void (*closed)(void *arg) = writer->closed;
 	void *arg = writer->closed_arg;
 
+	if (--writer->handles > 0)
+		return;
 	free(writer);
 	closed(arg);
 }
 
-static void maybe_close(struct writer *writer)
+static void writer_maybe_close(struct writer *writer)
 {
-	if (writer->closing && writer->pending == 0)
-		uv_close((uv_handle_t *)&writer->start, on_closed);
+	if (!writer->closing || writer->pending > 0)
+		return;
+	writer_end_thread(writer);
+	writer->handles = 2;
+	uv_close((uv_handle_t *)&writer->start, on_handle_closed);
+	uv_close((uv_handle_t *)&writer->end, on_handle_closed);
 }
 
 static void on_start(uv_idle_t *handle);
 
-static void start_soon(struct writer *writer)
+static void writer_start_soon(struct writer *writer)
 {
 	if (!writer->running && (writer->jobs.first || writer->tail.first))
 		uv_idle_start(&writer->start, on_start); /* cannot fail with a callback */
 }
 
-static void after_batch(uv_work_t *request, int status)
+static void on_batch(uv_async_t *handle)
 {
-	struct writer *writer = request->data;
+	struct writer *writer = handle->data;
 	struct writer_job *job = writer->batch;
 
-	assert(status == 0); /* nobody cancels it */
 	writer->batch = NULL;
 	writer->batches++;
 	while (job) {
@@ -147,8 +173,9 @@ static void after_batch(uv_work_t *request, int status)
 		job = next;
 	}
 	writer->running = false;
-	start_soon(writer);
-	maybe_close(writer);
+	uv_unref((uv_handle_t *)handle);
+	writer_start_soon(writer);
+	writer_maybe_close(writer);
 }
 
 static void on_start(uv_idle_t *handle)
@@ -158,23 +185,34 @@ static void on_start(uv_idle_t *handle)
 	uv_idle_stop(handle);
 	writer->running = true;
 	writer->batch = queues_take(writer);
-	if (uv_queue_work(writer->loop, &writer->request, run_batch, after_batch) != 0)
-		abort(); /* it fails only without a work function */
+	uv_ref((uv_handle_t *)&writer->end);
+	uv_sem_post(&writer->begin);
 }
 
 struct writer *writer_create(uv_loop_t *loop, struct store *store)
 {
 	struct writer *writer = x_calloc(1, sizeof(*writer));
 
-	writer->loop = loop;
 	writer->store = store;
+	if (uv_sem_init(&writer->begin, 0) != 0)
+		abort(); /* it fails for a value that is too large only */
+	if (uv_thread_create(&writer->thread, writer_thread, writer) != 0) {
+		uv_sem_destroy(&writer->begin);
+		free(writer);
+		return NULL;
+	}
+	if (uv_async_init(loop, &writer->end, on_batch) != 0) {
+		writer_end_thread(writer);
+		free(writer);
+		return NULL;
+	}
 	uv_idle_init(loop, &writer->start); /* always succeeds */
-	writer->start.data = writer;
-	writer->request.data = writer;
+	writer->start.data = writer->end.data = writer;
+	uv_unref((uv_handle_t *)&writer->end);
 	return writer;
 }
 
-static void submit(struct writer *writer, struct writer_queue *queue, writer_work_fn work,
+static void writer_queue_job(struct writer *writer, struct writer_queue *queue, writer_work_fn work,
         writer_done_fn done, void *arg)
 {
 	struct writer_job *job = x_calloc(1, sizeof(*job));
@@ -185,17 +223,17 @@ static void submit(struct writer *writer, struct writer_queue *queue, writer_wor
 	job->arg = arg;
 	queue_push(queue, job);
 	writer->pending++;
-	start_soon(writer);
+	writer_start_soon(writer);
 }
 
 void writer_submit(struct writer *writer, writer_work_fn work, writer_done_fn done, void *arg)
 {
-	submit(writer, &writer->jobs, work, done, arg);
+	writer_queue_job(writer, &writer->jobs, work, done, arg);
 }
 
 void writer_submit_tail(struct writer *writer, writer_work_fn work, writer_done_fn done, void *arg)
 {
-	submit(writer, &writer->tail, work, done, arg);
+	writer_queue_job(writer, &writer->tail, work, done, arg);
 }
 
 unsigned writer_pending(const struct writer *writer)
@@ -215,5 +253,5 @@ void writer_close(struct writer *writer, void (*closed)(void *arg), void *arg)
 	writer->closed = closed;
 	writer->closed_arg = arg;
 	if (!writer->running)
-		maybe_close(writer);
+		writer_maybe_close(writer);
 }

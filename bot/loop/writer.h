@@ -1,6 +1,6 @@
 /*
- * writer.h - grouped durable commits: jobs from the loop run on libuv's pool inside one
- * transaction at a time.
+ * writer.h - grouped durable commits: jobs from the loop run on a thread of the writer's own inside
+ * one transaction at a time.
  *
  * Happy path: writer_submit() queues a job; when no batch is under way, all queued jobs become
  * one batch: BEGIN, each job's work() inside its own savepoint, then the `tail` jobs, COMMIT
@@ -21,10 +21,10 @@
 struct writer;
 struct writer_job;
 
-typedef enum err (*writer_work_fn)(struct store *store, void *arg);              /* pool thread */
+typedef enum err (*writer_work_fn)(struct store *store, void *arg);              /* its thread */
 typedef void (*writer_done_fn)(enum err result, const char *message, void *arg); /* loop */
 
-/* The store is borrowed and must outlive the writer. */
+/* The store is borrowed and must outlive the writer. NULL: no thread or descriptor is left. */
 struct writer *writer_create(uv_loop_t *loop, struct store *store);
 
 void writer_submit(struct writer *writer, writer_work_fn work, writer_done_fn done, void *arg);

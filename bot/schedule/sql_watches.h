@@ -3,8 +3,8 @@
  *
  * Happy path: a timer fires when the first watch is due (handlers/watches/sql_watch.h); its query
  * runs on libuv's pool, its result goes into a writer job that makes ordinary alerts of it, and the
- * courier is told. One query at a time over all watches, so that slow ones never take all of the
- * pool from the commits. Failures: a query that fails is an alert of the bot's own and shown by
+ * courier is told. One query at a time over all watches, so that slow ones leave the pool to
+ * others. Failures: a query that fails is an alert of the bot's own and shown by
  * `status`; one that does not end is interrupted; what a reload or the end overtakes is dropped.
  */
 #pragma once

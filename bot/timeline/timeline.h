@@ -15,7 +15,7 @@
  * tried again; when that is no use, only the position is stored, with an error in the log.
  *
  * Ownership: a batch holds the answer's reference. It belongs to the loop, from writer_submit()
- * until the job's done() to the pool thread, then to the loop again; never to both.
+ * until the job's done() to the writer's thread, then to the loop again; never to both.
  */
 #pragma once
 

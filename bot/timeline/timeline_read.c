@@ -1,5 +1,5 @@
 /*
- * timeline_read.c - the job of a batch, on a pool thread inside one transaction; see
+ * timeline_read.c - the job of a batch, on the writer's thread inside one transaction; see
  * timeline_internal.h.
  */
 #include <string.h>

@@ -2,7 +2,7 @@
  * deliver.h - what happens to an alert, as transactions over the store: taking it in, choosing
  * and freezing the next event of a room, and taking note of what became of it.
  *
- * These functions run inside a writer job (pool thread, open transaction); everything they
+ * These functions run inside a writer job (its thread, open transaction); everything they
  * decide comes from group.h, route.h and render.h. After a crash the store alone says where
  * things stand.
  */

@@ -2,7 +2,7 @@
  * commands.h - what people tell the bot to do, in a room or over the socket: one implementation
  * for both.
  *
- * Runs inside a writer job (pool thread, open transaction): a command's effect, its answer, its
+ * Runs inside a writer job (its thread, open transaction): a command's effect, its answer, its
  * row in the audit and the sync's position are one commit, so each is carried out once.
  */
 #pragma once

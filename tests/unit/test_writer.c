@@ -17,7 +17,7 @@ struct looped {
 	struct fixture *f;
 	struct writer *writer; /* NULL once closed */
 	char order[64];        /* letters of the jobs in the order of their done() */
-	char worked[64];       /* likewise of work(); the pool's until done() */
+	char worked[64];       /* likewise of work(); the thread's until done() */
 	int commits;
 };
 
@@ -87,7 +87,7 @@ static void add_letter(char *text, char letter)
 	text[len + 1] = '\0';
 }
 
-/* Pool thread. */
+/* The writer's thread. */
 static enum err work(struct store *store, void *arg)
 {
 	struct job *job = arg;
@@ -272,7 +272,7 @@ static void full_disk_in_one_job_fails_the_whole_batch(void **state)
 	assert_int_equal(l->commits, 0);
 }
 
-/* Pool thread. Fills the database to its last page. */
+/* The writer's thread. Fills the database to its last page. */
 static enum err fill(struct store *store, void *arg)
 {
 	char fields[8192];
@@ -337,7 +337,7 @@ static void close_while_a_batch_is_under_way(void **state)
 	assert_int_equal(uv_sem_init(&gate, 0), 0);
 	a.gate = &gate;
 	submit(&a);
-	uv_run(&l->loop, UV_RUN_NOWAIT); /* hands the batch to the pool, where it stands still */
+	uv_run(&l->loop, UV_RUN_NOWAIT); /* hands the batch to the thread, where it stands still */
 	submit(&b);
 	assert_int_equal(writer_pending(l->writer), 2);
 	writer_close(l->writer, on_closed, l);

@@ -1,0 +1,65 @@
+/*
+ * parts.h - the parts of a process as a table: opened from its first row to its last, closed in
+ * reverse.
+ *
+ * Happy path: parts_open() creates each part, and what a row needs of the rows above is there.
+ * parts_close() closes the last row first and goes on when that is over; a row that says `along`
+ * is closed at the same time as the row below it. While a part closes, all above it are whole.
+ * Failures: when a part cannot be created, parts_open() says why and leaves those above it open;
+ * parts_close() then closes them, as at any other end.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "bot/config/config.h"
+
+#define PARTS_MAX 24
+
+struct part {
+	const char *name; /* for the log */
+	size_t slot;      /* offset of the pointer to the part in its owner; NULL while not open */
+	/* Puts the part into its slot. On failure nothing of it is left, and fault says why. */
+	enum err (*create)(void *owner, struct fault *fault);
+	/* Takes over a reloaded config; NULL: nothing in it matters here. */
+	void (*configure)(void *part, struct config *config);
+	/* Calls closed(arg) once, also before it returns. The slot is emptied then. */
+	void (*close)(void *part, void (*closed)(void *arg), void *arg);
+	bool along;
+};
+
+struct parts {
+	const struct part *table; /* static */
+	size_t len;               /* PARTS_MAX at most */
+	void *owner;              /* of the slots */
+	size_t open;              /* rows that are open, from the first on */
+	unsigned closing;         /* rows being closed just now */
+	bool ending;              /* parts_close() was called */
+	struct part_end {
+		struct parts *parts;
+		size_t row;
+	} ends[PARTS_MAX]; /* what closed() is given */
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+enum err parts_open(struct parts *parts, struct fault *fault);
+/* From the first row to the last, those that are open. */
+void parts_configure(struct parts *parts, struct config *config);
+/* Calls closed(arg) once when no row is open any more. */
+void parts_close(struct parts *parts, void (*closed)(void *arg), void *arg);
+/* The name of a part that is being closed; "" when none is. */
+const char *parts_closing(const struct parts *parts);
+
+/* close_x() and configure_x() of a row, for a part whose own are x_close() and x_configure(). */
+#define PART_CLOSE(x)                                                           \
+	static void close_##x(void *part, void (*closed)(void *arg), void *arg) \
+	{                                                                       \
+		x##_close(part, closed, arg);                                   \
+	}
+#define PART(x)                                                          \
+	static void configure_##x(void *part, struct config *new_config) \
+	{                                                                \
+		x##_configure(part, new_config);                         \
+	}                                                                \
+	PART_CLOSE(x)
