@@ -122,21 +122,21 @@ void clock_format_rfc3339(int64_t ms, char *out, size_t size)
 
 void clock_format_short(int64_t ms, int64_t now_ms, char *out, size_t size)
 {
+	static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 	static const char *const months[] = {
 	        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 	struct tm tm = {0}, now = {0};
 	time_t seconds = (time_t)(ms / 1000), now_s = (time_t)(now_ms / 1000);
+	char day[24] = "", year[8] = "";
 
 	localtime_r(&now_s, &now);
 	localtime_r(&seconds, &tm);
-	if (tm.tm_year == now.tm_year && tm.tm_yday == now.tm_yday)
-		snprintf(out, size, "%02d:%02d %s", tm.tm_hour, tm.tm_min, tm.tm_zone);
-	else if (tm.tm_year == now.tm_year)
-		snprintf(out, size, "%d %s %02d:%02d %s", tm.tm_mday, months[tm.tm_mon], tm.tm_hour,
-		        tm.tm_min, tm.tm_zone);
-	else
-		snprintf(out, size, "%d %s %d %02d:%02d %s", tm.tm_mday, months[tm.tm_mon],
-		        tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_zone);
+	if (tm.tm_year != now.tm_year && now_ms > 0)
+		snprintf(year, sizeof(year), "%d ", (tm.tm_year + 1900) % 10000);
+	if (tm.tm_year != now.tm_year || tm.tm_yday != now.tm_yday || now_ms <= 0)
+		snprintf(day, sizeof(day), "%s %d %s ", days[tm.tm_wday], tm.tm_mday % 100,
+		        months[tm.tm_mon]);
+	snprintf(out, size, "%s%s%02d:%02d %s", day, year, tm.tm_hour, tm.tm_min, tm.tm_zone);
 }
 
 static const struct {
@@ -198,15 +198,32 @@ void clock_format_duration(int64_t ms, char *out, size_t size)
 
 	if (ms < 0)
 		ms = 0;
-	if (ms < CLOCK_SECOND_MS) {
-		snprintf(out, size, "%" PRId64 "ms", ms);
+	if (ms < CLOCK_MINUTE_MS) {
+		/* what is not nothing does not look like nothing */
+		int64_t tenths = ms > 0 && ms < 100 ? 1 : ms / 100;
+
+		if (tenths % 10)
+			snprintf(out, size, "%" PRId64 ".%" PRId64 " s", tenths / 10, tenths % 10);
+		else
+			snprintf(out, size, "%" PRId64 " s", tenths / 10);
 		return;
 	}
-	for (i = 1; i < UNITS_LEN - 2 && ms < units[i].ms; i++)
+	for (i = 1; ms < units[i].ms; i++)
 		;
-	if (i < UNITS_LEN - 2 && ms % units[i].ms >= units[i + 1].ms)
+	if (ms % units[i].ms >= units[i + 1].ms)
 		snprintf(out, size, "%" PRId64 "%s %" PRId64 "%s", ms / units[i].ms, units[i].name,
 		        ms % units[i].ms / units[i + 1].ms, units[i + 1].name);
 	else
 		snprintf(out, size, "%" PRId64 "%s", ms / units[i].ms, units[i].name);
+}
+
+void clock_write_duration(int64_t ms, char *out, size_t size)
+{
+	size_t used = 0;
+
+	snprintf(out, size, "0");
+	for (size_t i = 1; i < UNITS_LEN && ms > 0 && used < size; ms %= units[i].ms, i++)
+		if (ms >= units[i].ms)
+			used += (size_t)snprintf(out + used, size - used, "%" PRId64 "%s",
+			        ms / units[i].ms, units[i].name);
 }

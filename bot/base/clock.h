@@ -21,11 +21,16 @@ bool clock_parse_rfc3339(const char *text, int64_t *ms);
 /* Formats as "2026-11-24T08:00:00.250Z"; size >= 25. */
 void clock_format_rfc3339(int64_t ms, char *out, size_t size);
 /* Formats for people, in the zone of zone.h: "10:31 CET" the same day as now_ms, else
- * "24 Nov 10:31 CET", or "24 Nov 2025 10:31 CET" of another year. */
+ * "Tue 24 Nov 10:31 CET", or "Mon 24 Nov 2025 10:31 CET" of another year. now_ms 0: with the day,
+ * without the year. */
 void clock_format_short(int64_t ms, int64_t now_ms, char *out, size_t size);
 
 /* Parses "30m", "1d12h", "90s", "250ms", "0"; units ms s m h d w, each at most once, in falling
  * order. A bare number other than 0, a sign or trailing text is refused. */
 bool clock_parse_duration(const char *text, int64_t *ms);
-/* Formats with the two largest units: "12m", "1d 12h", "340ms"; size >= 16. */
+/* Formats for people: "0.4 s", "5.3 s", and from a minute on with the two largest units: "12m",
+ * "7m 47s", "1d 12h"; size >= 24. */
 void clock_format_duration(int64_t ms, char *out, size_t size);
+/* Writes it so that clock_parse_duration() reads the same again: "1d12h", "100ms", "0"; size >=
+ * 48. */
+void clock_write_duration(int64_t ms, char *out, size_t size);

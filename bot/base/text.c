@@ -6,6 +6,7 @@
 
 #define TEXT_REPLACEMENT 0xFFFD
 #define TEXT_DISTANCE_MAX 16
+#define TEXT_ELLIPSIS "\xE2\x80\xA6"
 
 size_t text_decode(const char *text, size_t len, unsigned *point)
 {
@@ -135,33 +136,24 @@ static void text_add_point(struct buf *buf, unsigned point, bool html)
 	}
 }
 
-/* What remains of text once len bytes are left: how many code points, "\r\n" as one. */
-static size_t text_points(const char *text, size_t len, size_t enough)
+/* Bytes that the first `points` code points take, "\r\n" as one. */
+static size_t text_skip(const char *text, size_t len, size_t points)
 {
-	size_t points = 0;
-	unsigned point;
+	size_t at = 0;
 
-	while (len > 0 && points < enough) {
-		size_t used = text_decode(text, len, &point);
+	for (; at < len && points > 0; points--) {
+		unsigned point;
+		size_t used = text_decode(text + at, len - at, &point);
 
-		if (point == '\r' && len > 1 && text[1] == '\n')
-			used = 2;
-		text += used;
-		len -= used;
-		points++;
+		at += point == '\r' && len - at > 1 && text[at + 1] == '\n' ? 2 : used;
 	}
-	return points;
+	return at;
 }
 
-static void text_add(
-        struct buf *buf, const char *text, size_t max_points, enum text_newlines mode, bool html)
+static void text_add_span(
+        struct buf *buf, const char *text, size_t len, enum text_newlines mode, bool html)
 {
-	size_t len = strlen(text), points = 0;
-	bool cut =
-	        max_points != TEXT_NO_LIMIT && text_points(text, len, max_points + 1) > max_points;
-	size_t limit = cut ? (max_points > 0 ? max_points - 1 : 0) : TEXT_NO_LIMIT;
-
-	while (len > 0 && points < limit) {
+	while (len > 0) {
 		unsigned point;
 		size_t used = text_decode(text, len, &point);
 
@@ -171,7 +163,6 @@ static void text_add(
 		}
 		text += used;
 		len -= used;
-		points++;
 		if (point == '\n')
 			buf_add_str(buf, mode == TEXT_FOLD_NEWLINES ? " \xE2\x8F\x8E "
 			                 : html                     ? "<br>"
@@ -181,8 +172,33 @@ static void text_add(
 		else
 			text_add_point(buf, text_is_evil(point) ? TEXT_REPLACEMENT : point, html);
 	}
-	if (cut && max_points > 0)
-		buf_add_str(buf, "\xE2\x80\xA6");
+}
+
+static void text_add(
+        struct buf *buf, const char *text, size_t max_points, enum text_newlines mode, bool html)
+{
+	size_t len = strlen(text);
+	size_t kept = max_points == TEXT_NO_LIMIT ? len : text_skip(text, len, max_points);
+
+	text_add_span(buf, text, kept, mode, html);
+	if (kept < len && max_points > 0)
+		buf_add_str(buf, TEXT_ELLIPSIS);
+}
+
+void text_add_ends(struct buf *buf, const char *text, size_t head_points, size_t max_points)
+{
+	size_t len = strlen(text), points = 0, from = 0;
+
+	for (size_t at = 0; at < len; points++)
+		at += text_skip(text + at, len - at, 1);
+	if (points <= max_points) {
+		text_add_span(buf, text, len, TEXT_FOLD_NEWLINES, false);
+		return;
+	}
+	text_add_span(buf, text, text_skip(text, len, head_points), TEXT_FOLD_NEWLINES, false);
+	buf_add_str(buf, TEXT_ELLIPSIS);
+	from = text_skip(text, len, points - (max_points - head_points));
+	text_add_span(buf, text + from, len - from, TEXT_FOLD_NEWLINES, false);
 }
 
 void text_add_plain(struct buf *buf, const char *text, size_t max_points, enum text_newlines mode)

@@ -5,7 +5,7 @@
  * U+200F, U+202A-U+202E, U+2066-U+2069), no line or paragraph separators, no tag characters
  * (U+E0000-U+E007F) and no invalid UTF-8: each such piece becomes U+FFFD. Newlines are kept or
  * folded to " ⏎ " as asked, tabs become a space. All limits are in code points of the input; a
- * cut text ends in "…", which counts as one of them.
+ * cut text has so many of them and then "…".
  */
 #pragma once
 
@@ -32,6 +32,10 @@ void text_add_plain(struct buf *buf, const char *text, size_t max_points, enum t
 
 /* Adds neutral text with & < > " ' escaped, newlines as <br>. */
 void text_add_html(struct buf *buf, const char *text, size_t max_points, enum text_newlines mode);
+
+/* Adds neutral text folded to one line; of a long one the first head_points and the end, max_points
+ * together, with "…" between them. */
+void text_add_ends(struct buf *buf, const char *text, size_t head_points, size_t max_points);
 
 /* Adds text percent-encoded: all but RFC 3986 unreserved characters. */
 void text_add_uri(struct buf *buf, const char *text);

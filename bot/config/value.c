@@ -122,10 +122,10 @@ static enum err set_duration(
 	if (!clock_parse_duration(text, &ms))
 		return fault_set(fault, ERR_CONFIG, "must be a duration such as 30s, 5m or 1d12h");
 	if ((double)ms < option->min || (double)ms > option->max) {
-		char min[24], max[24];
+		char min[48], max[48];
 
-		clock_format_duration((int64_t)option->min, min, sizeof(min));
-		clock_format_duration((int64_t)option->max, max, sizeof(max));
+		clock_write_duration((int64_t)option->min, min, sizeof(min));
+		clock_write_duration((int64_t)option->max, max, sizeof(max));
 		return fault_set(fault, ERR_CONFIG, "must be from %s to %s", min, max);
 	}
 	*(int64_t *)place = ms;

@@ -147,7 +147,7 @@ enum err absence_event(const struct command_env *env, const struct room_event *e
 
 static void add_time(struct buf *out, const char *before, int64_t ms, int64_t now_ms)
 {
-	char time[32], age[16];
+	char time[32], age[24];
 
 	clock_format_short(ms, now_ms, time, sizeof(time));
 	clock_format_duration(now_ms > ms ? now_ms - ms : 0, age, sizeof(age));
@@ -172,7 +172,7 @@ static void write_text(struct buf *out, const struct config *config, enum absenc
 {
 	const char *sender = config->heartbeat.sender;
 	const struct config_room *room = config_room(config, config->heartbeat.room);
-	char grace[16];
+	char grace[24];
 
 	switch (action) {
 	case ABSENCE_MISSING:

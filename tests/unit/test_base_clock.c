@@ -84,15 +84,17 @@ static void test_short_times(void **state)
 	clock_format_short(nine, nine + CLOCK_HOUR_MS, text, sizeof(text));
 	assert_string_equal(text, "09:00 UTC");
 	clock_format_short(nine, nine + 15 * CLOCK_HOUR_MS, text, sizeof(text));
-	assert_string_equal(text, "24 Nov 09:00 UTC");
+	assert_string_equal(text, "Tue 24 Nov 09:00 UTC");
 	/* the same day of another year is another day */
 	clock_format_short(nine, nine + 365 * CLOCK_DAY_MS, text, sizeof(text));
-	assert_string_equal(text, "24 Nov 2026 09:00 UTC");
+	assert_string_equal(text, "Tue 24 Nov 2026 09:00 UTC");
 	zone_use("Europe/Madrid");
 	clock_format_short(nine, nine + CLOCK_HOUR_MS, text, sizeof(text));
 	assert_string_equal(text, "10:00 CET");
 	clock_format_short(nine + 14 * CLOCK_HOUR_MS, nine, text, sizeof(text));
-	assert_string_equal(text, "25 Nov 00:00 CET");
+	assert_string_equal(text, "Wed 25 Nov 00:00 CET");
+	clock_format_short(nine, 0, text, sizeof(text));
+	assert_string_equal(text, "Tue 24 Nov 10:00 CET");
 	zone_use(NULL);
 }
 
@@ -114,12 +116,16 @@ static void test_durations_are_parsed(void **state)
 	        {"1m1ms", 60001},
 	        {"007s", 7000},
 	};
+	char text[48];
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		int64_t ms = -1;
 
 		if (!clock_parse_duration(good[i].text, &ms) || ms != good[i].ms)
 			fail_msg("%s: %lld", good[i].text, (long long)ms);
+		clock_write_duration(ms, text, sizeof(text));
+		if (!clock_parse_duration(text, &ms) || ms != good[i].ms)
+			fail_msg("%s became %s", good[i].text, text);
 	}
 }
 
@@ -143,28 +149,31 @@ static void test_durations_for_people(void **state)
 		int64_t ms;
 		const char *text;
 	} cases[] = {
-	        {-5, "0ms"},
-	        {0, "0ms"},
-	        {340, "340ms"},
-	        {1000, "1s"},
-	        {1999, "1s"},
-	        {59999, "59s"},
+	        {-5, "0 s"},
+	        {0, "0 s"},
+	        {1, "0.1 s"},
+	        {340, "0.3 s"},
+	        {1000, "1 s"},
+	        {1999, "1.9 s"},
+	        {22000, "22 s"},
+	        {59999, "59.9 s"},
 	        {60000, "1m"},
 	        {61500, "1m 1s"},
 	        {720000, "12m"},
 	        {3600000, "1h"},
+	        {467999, "7m 47s"},
 	        {129600000, "1d 12h"},
 	        {86400000 + 59000, "1d"},
 	        {1209600000, "14d"},
 	};
-	char text[16];
+	char text[24];
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		clock_format_duration(cases[i].ms, text, sizeof(text));
 		assert_string_equal(text, cases[i].text);
 	}
 	clock_format_duration(INT64_MAX, text, sizeof(text));
-	assert_in_range(strlen(text), 1, 15);
+	assert_in_range(strlen(text), 1, 23);
 }
 
 static void test_clocks_go_on(void **state)

@@ -155,12 +155,12 @@ static const struct plain_case plain_cases[] = {
         {"", TEXT_NO_LIMIT, TEXT_KEEP_NEWLINES, "", ""},
         {"a", 0, TEXT_KEEP_NEWLINES, "", ""},
         {"abc", 3, TEXT_KEEP_NEWLINES, "abc", "abc"},
-        {"abcd", 3, TEXT_KEEP_NEWLINES, "ab…", "ab…"},
-        {"abcd", 1, TEXT_KEEP_NEWLINES, "…", "…"},
+        {"abcd", 3, TEXT_KEEP_NEWLINES, "abc…", "abc…"},
+        {"abcd", 1, TEXT_KEEP_NEWLINES, "a…", "a…"},
         {"héé", 3, TEXT_KEEP_NEWLINES, "héé", "héé"},
-        {"hééé", 3, TEXT_KEEP_NEWLINES, "hé…", "hé…"},
+        {"hééé", 3, TEXT_KEEP_NEWLINES, "héé…", "héé…"},
         {"😀😀😀", 3, TEXT_KEEP_NEWLINES, "😀😀😀", "😀😀😀"},
-        {"😀😀😀", 2, TEXT_KEEP_NEWLINES, "😀…", "😀…"},
+        {"😀😀😀", 2, TEXT_KEEP_NEWLINES, "😀😀…", "😀😀…"},
         {"a\nb", TEXT_NO_LIMIT, TEXT_KEEP_NEWLINES, "a\nb", "a<br>b"},
         {"a\nb", TEXT_NO_LIMIT, TEXT_FOLD_NEWLINES, "a ⏎ b", "a ⏎ b"},
         {"a\r\nb", TEXT_NO_LIMIT, TEXT_KEEP_NEWLINES, "a\nb", "a<br>b"},
@@ -178,7 +178,7 @@ static const struct plain_case plain_cases[] = {
                 "&lt;a href=&quot;x&quot; o=&#39;y&#39;&gt;&amp;&lt;/a&gt;"},
         /* an escape counts as one and is never cut */
         {"&&&", 3, TEXT_KEEP_NEWLINES, "&&&", "&amp;&amp;&amp;"},
-        {"&&&", 2, TEXT_KEEP_NEWLINES, "&…", "&amp;…"},
+        {"&&&", 2, TEXT_KEEP_NEWLINES, "&&…", "&amp;&amp;…"},
         {"&amp;", TEXT_NO_LIMIT, TEXT_KEEP_NEWLINES, "&amp;", "&amp;amp;"},
         {"👩‍🚀", TEXT_NO_LIMIT, TEXT_KEEP_NEWLINES, "👩‍🚀", "👩‍🚀"},
 };
@@ -197,6 +197,30 @@ static void test_plain_and_html_within_limits(void **state)
 		assert_string_equal(buf_str(&html), c->html);
 		buf_finish(&plain);
 		buf_finish(&html);
+	}
+}
+
+static void test_a_long_text_keeps_its_end(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+	        {"", ""},
+	        {"abcde", "abcde"},
+	        {"abcdef", "ab…def"},
+	        {"a\nb\nc", "a ⏎ b ⏎ c"},
+	        {"a\r\nb\r\nc", "a ⏎ b ⏎ c"},
+	        {"éééxyüüü", "éé…üüü"},
+	        {"\xFF\xFF\xFF\xFF\xFF\xFF", BAD BAD "…" BAD BAD BAD},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf out;
+
+		buf_init(&out, 1024);
+		text_add_ends(&out, cases[i].in, 2, 5);
+		assert_string_equal(buf_str(&out), cases[i].out);
+		buf_finish(&out);
 	}
 }
 
@@ -257,6 +281,7 @@ int main(void)
 	        cmocka_unit_test(test_every_code_point_decodes_to_itself),
 	        cmocka_unit_test(test_neutral_text_replaces_exactly_what_the_header_lists),
 	        cmocka_unit_test(test_plain_and_html_within_limits),
+	        cmocka_unit_test(test_a_long_text_keeps_its_end),
 	        cmocka_unit_test(test_uri_leaves_only_unreserved),
 	        cmocka_unit_test(test_json_size_counts_escapes),
 	        cmocka_unit_test(test_whole_cuts_only_unfinished_ends),

@@ -129,7 +129,7 @@ static const struct fault_case cases[] = {
                 "\"https://e/{run_id\"\n"},
         {BASE "[app x]\nthrottle = 5\n", "8: [app x] throttle: " NOT_DURATION ", not \"5\"\n"},
         {BASE "[app x]\nthrottle = 2d\n",
-                "8: [app x] throttle: must be from 0ms to 1d, not \"2d\"\n"},
+                "8: [app x] throttle: must be from 0 to 1d, not \"2d\"\n"},
         {BASE "[app x]\nquiet = perhaps\n",
                 "8: [app x] quiet: must be yes or no, not \"perhaps\"\n"},
         {BASE "[kind x]\ntext = a } b\n",

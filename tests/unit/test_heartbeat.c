@@ -133,8 +133,8 @@ static void down_over_the_time_is_late_and_told(void **state)
 	run_until(&daemon, at("2026-11-26T09:10:00Z"));
 	assert_int_equal(daemon.told, 1);
 	assert_non_null(strstr(daemon.last_told, "no heartbeat from @bot:x: due 2026-11-26 09:00"));
-	assert_non_null(strstr(daemon.last_told, "The bot was down from 24 Nov 2026 08:30 UTC to "
-	                                         "26 Nov 2026 09:02 UTC (2d)"));
+	assert_non_null(strstr(daemon.last_told, "The bot was down from Tue 24 Nov 08:30 UTC to "
+	                                         "Thu 26 Nov 09:02 UTC (2d)"));
 	assert_int_equal(heartbeats(w, NULL), 1);
 	assert_int_equal(w->len, 2); /* the heartbeat, and the alarm in its room */
 	content = json_loads(w->events[0].content, 0, NULL);
@@ -228,7 +228,7 @@ static void a_sleep_over_the_time_fires_at_once_and_says_so(void **state)
 	body = world_body(w, 0);
 	assert_non_null(
 	        strstr(body, "late by 3m\nThe bot stood still (machine asleep, clock changed, or "
-	                     "database not writable) from 24 Nov 2026 08:09 UTC"));
+	                     "database not writable) from Tue 24 Nov 08:09 UTC"));
 	free(body);
 	w->now_ms = at("2026-11-25T11:00:00Z");
 	run_until(&daemon, at("2026-11-25T11:01:00Z"));

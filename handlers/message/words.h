@@ -1,0 +1,153 @@
+/*
+ * words.h - the one builder of what people read in a room: trusted words plus escaped values, as
+ * plain text (`body`) and HTML (`formatted_body`) at once.
+ *
+ * How to use it:
+ *
+ *	struct words w;
+ *
+ *	words_init(&w);
+ *	words_say(&w, "🚨 ");                    // our words, printf-like; never an app's text
+ *	words_bold(&w, true);                    // the first line is the headline
+ *	words_name(&w, app, 64);                 // a value: bare if harmless, else in <code>
+ *	words_say(&w, " · ");
+ *	words_name(&w, node, 100);
+ *	words_say(&w, " FAILED");
+ *	words_bold(&w, false);
+ *	words_break(&w);                         // a new line
+ *	words_list(&w, 10, "!alerts");           // shows ten, then "+N more: !alerts"
+ *	for (…) {
+ *		words_item(&w);                  // as often as there are entries
+ *		words_code(&w, run_id, 64);      // a value that always stands in <code>
+ *	}
+ *	words_list_end(&w);
+ *	words_fit(&w, budget, false);            // shortens lists until it fits
+ *	content = words_content(&w, "m.notice"); // with m.mentions; ready for deliver_post()
+ *	words_finish(&w);
+ *
+ * For the command line and the log, words_body() gives the plain text alone.
+ *
+ * Rules that the builder keeps, so that callers need not think of them:
+ * - Everything is escaped, our own words too. A value is made neutral (bot/base/text.h) and folded
+ *   to one line, and stands in <code> unless it consists of letters, digits, blanks, `_` and `-`:
+ *   nothing that an app wrote becomes a link, a pill or a style.
+ * - m.mentions is always set, and names those of words_mention() alone.
+ * - Times are "09:00 CET", with the day when it is not today; durations have two units at most.
+ * - What does not fit is left out of lists first, then from the last line upwards; the headline
+ *   always stays.
+ *
+ * Bold, struck and links end on the line on which they begin.
+ */
+#pragma once
+
+#include <jansson.h>
+#include "bot/base/buf.h"
+
+#define WORDS_LIST_MAX 10    /* entries that a list shows unless there is a reason */
+#define WORDS_RUNS_MAX 3     /* run ids that are shown */
+#define WORDS_NAME_POINTS 64 /* code points of names of apps, rooms, users and runs */
+#define WORDS_WHAT_POINTS 200
+#define WORDS_ERROR_POINTS 200 /* the first 60 and the last 140 */
+
+/* A line or an entry of a list, in both forms. */
+struct words_line {
+	struct buf body, html;
+	int list; /* 0 = no entry, else the number of its list */
+};
+
+struct words_list {
+	size_t max;    /* entries to show */
+	size_t shown;  /* entries among the lines */
+	size_t hidden; /* entries left out */
+	char *all;     /* the command that shows all of them, or NULL */
+};
+
+/* Zeroed by words_init(); the members are the builder's own. */
+struct words {
+	struct words_line *lines;
+	size_t len, cap;
+	struct words_list *lists;
+	size_t lists_len;
+	struct words_line dropped; /* where the entry goes that a list does not show */
+	struct words_line *at;     /* where words go now */
+	bool ended;                /* a list has ended: the next words begin a line */
+	bool cut;                  /* lines were left out at the end */
+	const char *url;           /* of the link that is open; borrowed */
+	char *owned_url;
+	json_t *users; /* mentioned */
+	bool room;     /* mentioned as a whole */
+};
+
+void words_init(struct words *words);
+void words_finish(struct words *words);
+
+/* --- our own words ------------------------------------------------------------------------ */
+
+void words_say(struct words *words, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void words_bold(struct words *words, bool on);
+void words_struck(struct words *words, bool on); /* what is over */
+void words_break(struct words *words);
+/* A command to type, in <code>; "%s" may be a value. */
+void words_command(struct words *words, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+/* "1 alert", "3 alerts": many is used for all numbers but 1. */
+void words_count(struct words *words, int64_t number, const char *one, const char *many);
+void words_when(struct words *words, int64_t ms, int64_t now_ms); /* now_ms 0: with the day */
+void words_duration(struct words *words, int64_t ms);
+
+/* --- values ------------------------------------------------------------------------------- */
+
+/* Bare if it consists of letters, digits, blanks, `_` and `-`, else in <code>. NULL is "". */
+void words_name(struct words *words, const char *text, size_t max_points);
+/* What failed: names that are joined by " / ", each judged by itself. */
+void words_what(struct words *words, const char *identity);
+/* Always in <code>. */
+void words_code(struct words *words, const char *text, size_t max_points);
+/* In <code>; a long one keeps its end, which says what went wrong. max_points over 60. */
+void words_error(struct words *words, const char *text, size_t max_points);
+/* Several lines, each of them as words_name(). */
+void words_text(struct words *words, const char *text, size_t max_points);
+/* Codes side by side, the last of the array first (they are kept in order of arrival): at most
+ * max, then "+N". */
+void words_runs(struct words *words, const json_t *runs, size_t max);
+/* Who: the localpart in bold on the homeserver of own_user, else the whole id in bold <code>. */
+void words_user(struct words *words, const char *user, const char *own_user);
+
+/* --- links -------------------------------------------------------------------------------- */
+
+/* The words between these two become the link's text; the plain text says "text: url". url is
+ * http(s) and percent-encoded, borrowed until the end; NULL: no link, the words alone. */
+void words_link(struct words *words, const char *url);
+void words_link_end(struct words *words);
+/* The same to an event by matrix.to; no link when either is NULL. */
+void words_permalink(struct words *words, const char *room_id, const char *event_id);
+/* Pills for user ids, "@room" for "room", and their place in m.mentions; separated by blanks.
+ * names ends with NULL; NULL or empty: nothing is said. */
+void words_mention(struct words *words, char *const *names);
+/* The place in m.mentions alone. */
+void words_mention_silently(struct words *words, char *const *names);
+
+/* --- lists -------------------------------------------------------------------------------- */
+
+/* Begins a list on a line of its own that shows max entries; all (copied, may be NULL) is the
+ * command that shows the others. */
+void words_list(struct words *words, size_t max, const char *all);
+/* Begins the next entry. Call it for those over max too: they are counted. */
+void words_item(struct words *words);
+/* number more entries that the caller does not have at hand. */
+void words_more(struct words *words, size_t number);
+void words_list_end(struct words *words);
+
+/* --- results ------------------------------------------------------------------------------ */
+
+/* Bytes of both forms as JSON strings, the body twice for an edit (its fallback). */
+size_t words_size(const struct words *words, bool edit);
+/* Shortens until words_size() is at most max: the longest list first, then lines from the end. */
+void words_fit(struct words *words, size_t max, bool edit);
+
+/* Owned by the caller. */
+char *words_body(const struct words *words);
+char *words_html(const struct words *words);
+
+/* An m.room.message's content with both forms and m.mentions; a new reference. */
+json_t *words_content(const struct words *words, const char *msgtype);
