@@ -82,7 +82,7 @@ static bool text_is_evil(unsigned point)
 	       (point >= 0x2066 && point <= 0x2069) || (point >= 0xE0000 && point <= 0xE007F);
 }
 
-static void text_encode(struct buf *buf, unsigned point)
+void text_encode(struct buf *buf, unsigned point)
 {
 	char out[4];
 	size_t len;

@@ -22,6 +22,8 @@ bool text_is_utf8(const char *text, size_t len);
 
 /* Decodes one code point at text (len > 0 bytes); returns bytes used, *point = 0xFFFD if bad. */
 size_t text_decode(const char *text, size_t len, unsigned *point);
+/* Adds a code point (no surrogate) as UTF-8. */
+void text_encode(struct buf *buf, unsigned point);
 
 /* How much of the text is left without a sequence that its end cuts off, for what was cut by
  * bytes. Looks at the end only. */

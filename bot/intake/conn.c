@@ -8,9 +8,9 @@
 #include "bot/base/alloc.h"
 #include "bot/base/buf.h"
 #include "bot/base/log.h"
+#include "bot/base/request.h"
 #include "bot/intake/reply_json.h"
 #include "bot/intake/conn.h"
-#include "bot/intake/request.h"
 
 #define INPUT_CAP (SERVER_LINE_MAX + 1) /* a line of the greatest length and its newline */
 

@@ -10,10 +10,11 @@
 #include <jansson.h>
 #include <uv.h>
 #include "bot/config/config.h"
-#include "handlers/alerts/alert.h"
+#include "bot/base/peer.h"
+#include "bot/base/request.h"
 
-#define SERVER_LINE_MAX (64 * 1024) /* bytes of a request */
-#define SERVER_PIPELINE_MAX 1024    /* unanswered requests of a connection; then it is not read */
+#define SERVER_LINE_MAX REQUEST_MAX
+#define SERVER_PIPELINE_MAX 1024 /* unanswered requests of a connection; then it is not read */
 
 struct server;
 struct reply;

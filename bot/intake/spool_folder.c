@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
-#include "bot/intake/request.h"
+#include "bot/base/request.h"
 #include "bot/intake/server.h"
 #include "bot/intake/spool_folder.h"
 

@@ -39,7 +39,7 @@ static void alert_done(enum err result, const char *message, void *arg)
 {
 	struct op_alert *op = arg;
 	struct ops *ops = op->ops;
-	json_t *event;
+	json_t *answer, *event;
 	size_t i;
 
 	ops->alerts--;
@@ -47,9 +47,11 @@ static void alert_done(enum err result, const char *message, void *arg)
 		op->taken(result, message, op->taken_arg);
 	else if (result != OK)
 		ops_reply_failure(op->reply, result, message);
-	else
-		reply_ok(op->reply, json_pack("{s:I, s:s}", "alert", (json_int_t)op->receipt.alert,
-		                            "state", op->receipt.state));
+	else {
+		answer = json_pack("{s:I, s:s, s:O*}", "alert", (json_int_t)op->receipt.alert,
+		        "state", op->receipt.state, "warnings", op->alert->warnings);
+		reply_ok(op->reply, answer);
+	}
 	if (result == OK && !ops->closing) {
 		alert_publish(op);
 		json_array_foreach(op->happened, i, event)

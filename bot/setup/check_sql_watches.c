@@ -8,18 +8,26 @@
 #include "bot/setup/check.h"
 #include "handlers/watches/sql_watch.h"
 
-/* The first row that is no alert; 0 = all are. */
+/* The first row that has to be mended to be an alert, and why; 0 = all are well. */
 static size_t find_bad(const struct check *check, const struct sql_watch *watch,
-        const struct query_rows *rows, struct alert_fault *fault)
+        const struct query_rows *rows, char **why)
 {
+	struct alert_fault fault;
 	size_t bad = 0;
 
 	for (size_t i = 0; i < rows->rows && !bad; i++) {
 		json_t *request = sql_watch_request(check->config, watch, rows, i);
 		struct alert *alert;
 
-		if (alert_parse(request, check->config, clock_now_ms(), &alert, fault) != OK)
+		if (alert_parse(request, check->config, clock_now_ms(), &alert, &fault) == OK &&
+		        alert->warnings) {
+			const char *field, *message;
+
+			json_unpack(alert->warnings, "[{s:s, s:s}]", "field", &field, "message",
+			        &message);
+			*why = x_asprintf("%s: %s", field, message);
 			bad = i + 1;
+		}
 		alert_destroy(alert);
 		json_decref(request);
 	}
@@ -29,13 +37,13 @@ static size_t find_bad(const struct check *check, const struct sql_watch *watch,
 static void look_at_rows(struct check *check, const struct sql_watch *watch, const char *what,
         const struct query_rows *rows, int64_t took_ms)
 {
-	struct alert_fault fault;
-	size_t bad = find_bad(check, watch, rows, &fault);
+	char *why = NULL;
+	size_t bad = find_bad(check, watch, rows, &why);
 	char took[24];
 
 	clock_format_duration(took_ms, took, sizeof(took));
 	if (bad > 0) {
-		check_fault(check, EX_CONFIG, what, "row %zu: %s", bad, fault.message);
+		check_fault(check, EX_CONFIG, what, "row %zu: %s", bad, why);
 		check_fix(check, "adapt %s", watch->key);
 	} else if (rows->more) {
 		check_warning(
@@ -45,6 +53,7 @@ static void look_at_rows(struct check *check, const struct sql_watch *watch, con
 		check_good(check, what, "%zu row%s now, in %s", rows->rows,
 		        rows->rows == 1 ? "" : "s", took);
 	}
+	free(why);
 }
 
 static void look_at_watch(struct check *check, const struct sql_watch *watch)

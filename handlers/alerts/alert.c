@@ -1,10 +1,7 @@
 /*
- * alert.c - see alert.h.
- *
- * A request is read key by key from one table, so that each key has its type, its limit and its
- * message in one line. What the table does not know goes to `fields`.
+ * alert.c - see alert.h: an alert's values, and what it is about. Reading one is in alert_parse.c.
  */
-#include "handlers/alerts/alert.h"
+#include "handlers/alerts/alert_internal.h"
 
 #include <math.h>
 #include <openssl/evp.h>
@@ -18,20 +15,12 @@
 #define DIGEST_BYTES 16       /* of SHA-256, kept */
 #define IDENTITY_PART_MAX 120 /* code points of each identifying value that people see */
 #define IDENTITY_MAX 8192     /* bytes */
-#define FALLBACK_SEVERITY SEVERITY_WARNING /* of a kind that the config does not know */
-
-/* A common key that is a string; offset of its place in struct alert, where it has one. */
-struct alert_key {
-	const char *name;
-	ptrdiff_t offset; /* -1 = looked at elsewhere */
-	size_t max_points;
-};
 
 #define KEPT(member, max)                                    \
 	{                                                    \
 #member, offsetof(struct alert, member), max \
 	}
-static const struct alert_key keys[] = {
+const struct alert_key alert_keys[ALERT_KEYS_LEN] = {
         KEPT(app, ALERT_APP_MAX),
         KEPT(kind, ALERT_NAME_MAX),
         KEPT(run_id, ALERT_NAME_MAX),
@@ -45,224 +34,18 @@ static const struct alert_key keys[] = {
         {"at", -1, TEXT_NO_LIMIT},
 };
 #undef KEPT
-#define KEYS_LEN (sizeof(keys) / sizeof(keys[0]))
 
-static char **alert_member(struct alert *alert, const struct alert_key *key)
+char **alert_member(struct alert *alert, const struct alert_key *key)
 {
 	return (char **)((char *)alert + key->offset);
 }
 
-static const struct alert_key *alert_key_find(const char *name)
+const struct alert_key *alert_key_find(const char *name)
 {
-	for (size_t i = 0; i < KEYS_LEN; i++)
-		if (strcmp(keys[i].name, name) == 0)
-			return &keys[i];
+	for (size_t i = 0; i < ALERT_KEYS_LEN; i++)
+		if (strcmp(alert_keys[i].name, name) == 0)
+			return &alert_keys[i];
 	return NULL;
-}
-
-/* Copies what fits without cutting a code point, so that the fault can be told as JSON. */
-static void alert_copy_cut(char *out, size_t size, const char *text)
-{
-	size_t len = strlen(text);
-
-	if (len >= size) {
-		len = size - 1;
-		while (len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80)
-			len--;
-	}
-	memcpy(out, text, len);
-	out[len] = '\0';
-}
-
-static enum err alert_refuse(struct alert_fault *fault, const char *field, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
-
-static enum err alert_refuse(struct alert_fault *fault, const char *field, const char *format, ...)
-{
-	char message[sizeof(fault->message) * 2];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(message, sizeof(message), format, args);
-	va_end(args);
-	alert_copy_cut(fault->field, sizeof(fault->field), field);
-	alert_copy_cut(fault->message, sizeof(fault->message), message);
-	return ERR_INVALID;
-}
-
-static size_t alert_count_points(const char *text)
-{
-	size_t points = 0;
-
-	for (; *text; text++)
-		points += ((unsigned char)*text & 0xC0) != 0x80;
-	return points;
-}
-
-static bool alert_is_name(const char *text)
-{
-	return *text && strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	                             "0123456789_.-") == strlen(text);
-}
-
-/* Only what can stand in a link: http or https with a host, and no byte that RFC 3986 leaves out
- * and that would end the link or an attribute. */
-static bool alert_is_url(const char *text)
-{
-	const char *rest;
-
-	if (strncasecmp(text, "https://", 8) == 0)
-		rest = text + 8;
-	else if (strncasecmp(text, "http://", 7) == 0)
-		rest = text + 7;
-	else
-		return false;
-	if (*rest == '\0' || *rest == '/')
-		return false;
-	for (const unsigned char *p = (const unsigned char *)text; *p; p++)
-		if (*p <= ' ' || *p >= 0x7F || strchr("\"<>\\^`{|}", *p))
-			return false;
-	return true;
-}
-
-/* One string key of the request into its place. */
-static enum err alert_take_string(struct alert *alert, const struct alert_key *key,
-        const json_t *value, struct alert_fault *fault)
-{
-	const char *text;
-
-	if (!json_is_string(value))
-		return alert_refuse(fault, key->name, "%s must be a string", key->name);
-	text = json_string_value(value);
-	if (strcmp(key->name, "app") == 0 &&
-	        (!alert_is_name(text) || strlen(text) > ALERT_APP_MAX)) {
-		return alert_refuse(fault, "app",
-		        "app must be 1 to %d characters of A-Z a-z 0-9 _ . -", ALERT_APP_MAX);
-	}
-	if (*text == '\0')
-		return OK;
-	if (key->max_points != TEXT_NO_LIMIT && alert_count_points(text) > key->max_points) {
-		return alert_refuse(fault, key->name, "%s must be at most %zu characters",
-		        key->name, key->max_points);
-	}
-	if (strcmp(key->name, "kind") == 0 && !alert_is_name(text)) {
-		return alert_refuse(fault, "kind",
-		        "kind must be 1 to %d characters of A-Z a-z 0-9 _ . -", ALERT_NAME_MAX);
-	}
-	if (strcmp(key->name, "url") == 0 && !alert_is_url(text)) {
-		return alert_refuse(fault, "url",
-		        "url must be an http or https address without spaces, percent-encoded");
-	}
-	if (key->offset >= 0)
-		*alert_member(alert, key) = x_strdup(text);
-	return OK;
-}
-
-/* One scalar into fields; prefix is put before the name in a fault. */
-static enum err alert_take_field(struct alert *alert, const char *prefix, const char *name,
-        json_t *value, struct alert_fault *fault)
-{
-	char label[sizeof(fault->field) * 4];
-
-	snprintf(label, sizeof(label), "%s%s", prefix, name);
-	if (!json_is_string(value) && !json_is_number(value) && !json_is_boolean(value)) {
-		return alert_refuse(
-		        fault, label, "a field must be a string, a number or a boolean");
-	}
-	if (*name == '\0' || alert_count_points(name) > ALERT_NAME_MAX) {
-		return alert_refuse(
-		        fault, label, "a field's name must be 1 to %d characters", ALERT_NAME_MAX);
-	}
-	if (json_object_size(alert->fields) >= ALERT_FIELDS_MAX &&
-	        !json_object_get(alert->fields, name)) {
-		return alert_refuse(
-		        fault, label, "an alert must have at most %d fields", ALERT_FIELDS_MAX);
-	}
-	json_object_set(alert->fields, name, value);
-	return OK;
-}
-
-static enum err alert_take_all(
-        struct alert *alert, const json_t *request, struct alert_fault *fault)
-{
-	json_t *given = json_object_get(request, "fields");
-	const char *name;
-	json_t *value;
-	enum err err;
-
-	if (given && !json_is_object(given))
-		return alert_refuse(fault, "fields", "fields must be an object");
-	/* Each named key first, in the table's order, so that a fault is told in a fixed order. */
-	for (size_t i = 0; i < KEYS_LEN; i++) {
-		value = json_object_get(request, keys[i].name);
-		if (value) {
-			err = alert_take_string(alert, &keys[i], value, fault);
-			if (err)
-				return err;
-		}
-	}
-	json_object_foreach(given, name, value)
-	{
-		err = alert_take_field(alert, "fields.", name, value, fault);
-		if (err)
-			return err;
-	}
-	json_object_foreach((json_t *)request, name, value)
-	{
-		if (strcmp(name, "op") == 0 || strcmp(name, "fields") == 0 ||
-		        alert_key_find(name) || json_object_get(given, name))
-			continue;
-		err = alert_take_field(alert, "", name, value, fault);
-		if (err)
-			return err;
-	}
-	return OK;
-}
-
-static enum err alert_take_at(
-        struct alert *alert, const json_t *request, int64_t now_ms, struct alert_fault *fault)
-{
-	const char *at = json_string_value(json_object_get(request, "at"));
-
-	alert->at_ms = now_ms;
-	if (!at || *at == '\0')
-		return OK;
-	if (!clock_parse_rfc3339(at, &alert->at_ms) || alert->at_ms < 0) {
-		return alert_refuse(
-		        fault, "at", "at must be a time by RFC 3339 like 2026-11-24T09:00:00Z");
-	}
-	if (alert->at_ms > now_ms + CLOCK_DAY_MS)
-		return alert_refuse(fault, "at", "at must not be more than a day ahead");
-	return OK;
-}
-
-/* The first line of a plain text becomes the title that it lacks, so that two texts are two
- * things. */
-static void alert_title_from_text(struct alert *alert)
-{
-	size_t line;
-	char *rest;
-
-	if (alert->title || !alert->text || strcmp(alert->kind, "message") != 0)
-		return;
-	line = strcspn(alert->text, "\n");
-	alert->title = x_strndup(alert->text, line);
-	if (*alert->title == '\0' || alert_count_points(alert->title) > ALERT_TITLE_MAX) {
-		struct buf cut;
-
-		buf_init(&cut, ALERT_TITLE_MAX * 4);
-		text_add_plain(&cut, alert->text, 200, TEXT_FOLD_NEWLINES);
-		free(alert->title);
-		alert->title = buf_take(&cut);
-		return;
-	}
-	rest = x_strdup(alert->text[line] ? alert->text + line + 1 : "");
-	free(alert->text);
-	alert->text = rest;
-	if (*rest == '\0') {
-		free(rest);
-		alert->text = NULL;
-	}
 }
 
 /* Length-prefixed, so that no two lists of parts give the same bytes; NULL is told from "". */
@@ -314,7 +97,7 @@ static void alert_add_identity(struct buf *out, const char *value)
 	}
 }
 
-static void alert_identify(struct alert *alert, const struct config_kind *kind)
+void alert_identify(struct alert *alert, const struct config_kind *kind)
 {
 	static const char *const by_title[] = {"title", NULL};
 	const char *const *names = kind ? (const char *const *)kind->identity : by_title;
@@ -334,64 +117,15 @@ static void alert_identify(struct alert *alert, const struct config_kind *kind)
 	alert->identity = buf_take(&identity);
 }
 
-enum err alert_parse(const json_t *request, const struct config *config, int64_t now_ms,
-        struct alert **out, struct alert_fault *fault)
-{
-	struct alert *alert = x_calloc(1, sizeof(*alert));
-	const struct config_kind *kind;
-	const char *severity, *status;
-	enum err err;
-
-	*out = NULL;
-	memset(fault, 0, sizeof(*fault));
-	alert->fields = json_object();
-	alert->peer = (struct alert_peer){-1, -1, -1};
-
-	err = alert_take_all(alert, request, fault);
-	if (err)
-		goto fail;
-	if (!alert->app) {
-		err = alert_refuse(fault, "app", "app must be given");
-		goto fail;
-	}
-	if (!alert->kind)
-		alert->kind = x_strdup("message");
-	kind = config_kind(config, alert->kind);
-
-	severity = json_string_value(json_object_get(request, "severity"));
-	if (!severity) {
-		alert->severity = kind ? kind->severity : FALLBACK_SEVERITY;
-	} else if (!severity_parse(severity, &alert->severity)) {
-		err = alert_refuse(
-		        fault, "severity", "severity must be one of critical, warning, info");
-		goto fail;
-	}
-	status = json_string_value(json_object_get(request, "status"));
-	alert->resolved = status && strcmp(status, "resolved") == 0;
-	if (status && !alert->resolved && strcmp(status, "firing") != 0) {
-		err = alert_refuse(fault, "status", "status must be one of firing, resolved");
-		goto fail;
-	}
-	err = alert_take_at(alert, request, now_ms, fault);
-	if (err)
-		goto fail;
-	alert_title_from_text(alert);
-	alert_identify(alert, kind);
-	*out = alert;
-	return OK;
-fail:
-	alert_destroy(alert);
-	return err;
-}
-
 void alert_destroy(struct alert *alert)
 {
 	if (!alert)
 		return;
-	for (size_t i = 0; i < KEYS_LEN; i++)
-		if (keys[i].offset >= 0)
-			free(*alert_member(alert, &keys[i]));
+	for (size_t i = 0; i < ALERT_KEYS_LEN; i++)
+		if (alert_keys[i].offset >= 0)
+			free(*alert_member(alert, &alert_keys[i]));
 	json_decref(alert->fields);
+	json_decref(alert->warnings);
 	free(alert->identity);
 	free(alert->subject);
 	free(alert->fingerprint);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <jansson.h>
+#include "bot/base/peer.h"
 #include "bot/config/config.h"
 
 #define ALERT_APP_MAX 64    /* characters of `app`: [A-Za-z0-9_.-] */
@@ -20,10 +21,6 @@ struct alert_fault {
 	char message[192];
 };
 
-struct alert_peer {
-	int64_t uid, gid, pid; /* -1 = unknown */
-};
-
 struct alert {
 	char *app, *kind;
 	enum severity severity;
@@ -34,13 +31,15 @@ struct alert {
 	char *identity;    /* what failed, for people: the identifying fields' values, neutral */
 	char *subject;     /* 32 hex digits of a hash over app, kind, identity (or key) */
 	char *fingerprint; /* the same over app, kind, severity, identity (or key) */
+	json_t *warnings;  /* what was mended: array of {field, message}, or NULL */
 	struct alert_peer peer;
 };
 
 /*
- * Checks a request and makes an alert of it: severity, status, defaults by
- * kind, `at` (RFC 3339, not more than a day ahead of now_ms). Unknown keys go to fields. The
- * key "op" is ignored. ERR_INVALID fills *fault. The request is borrowed.
+ * Makes an alert of a request: severity, status, defaults by kind, `at` (RFC 3339). Unknown keys
+ * go to fields; the key "op" is ignored. No odd part refuses the whole: it is mended, and said in
+ * alert->warnings (with what request_parse() mended before). Only what has no app is ERR_INVALID,
+ * and fills *fault. The request is borrowed.
  */
 enum err alert_parse(const json_t *request, const struct config *config, int64_t now_ms,
         struct alert **out, struct alert_fault *fault);

@@ -193,25 +193,18 @@ static enum err take(struct apply *apply, const struct alert *alert, json_t *req
 	return act(apply, alert, request, row);
 }
 
-/* One row of the result. *bad: it is no alert. */
-static enum err take_row(struct apply *apply, const struct query_rows *rows, size_t i, bool *bad)
+/* One row of the result, which always names an app. */
+static enum err take_row(struct apply *apply, const struct query_rows *rows, size_t i)
 {
 	const struct deliver *d = apply->d;
 	json_t *request = sql_watch_request(d->config, apply->watch, rows, i);
 	struct alert_fault fault;
 	struct alert *alert;
-	enum err err = OK;
-	char *text;
+	enum err err = alert_parse(request, d->config, d->now_ms, &alert, &fault);
 
-	if (alert_parse(request, d->config, d->now_ms, &alert, &fault) == OK) {
+	if (err == OK)
 		err = take(apply, alert, request, false);
-		alert_destroy(alert);
-	} else {
-		text = x_asprintf("row %zu: %s", i + 1, fault.message);
-		problem_set(apply, text);
-		free(text);
-		*bad = true;
-	}
+	alert_destroy(alert);
 	json_decref(request);
 	return err;
 }
@@ -251,7 +244,6 @@ enum err sql_watch_apply(const struct deliver *d, const struct sql_watch *watch,
         const struct sql_watch_result *result, struct sql_watch_report *report)
 {
 	struct apply apply = {.d = d, .watch = watch, .report = report};
-	bool bad = false;
 	enum err err = sql_watch_of(d->store, watch->name, &apply.known, &apply.len);
 
 	report->events = json_array();
@@ -259,16 +251,14 @@ enum err sql_watch_apply(const struct deliver *d, const struct sql_watch *watch,
 	if (err == OK && result->code != OK)
 		problem_set(&apply, result->fault);
 	for (size_t i = 0; err == OK && result->code == OK && i < result->rows->rows; i++)
-		err = take_row(&apply, result->rows, i, &bad);
+		err = take_row(&apply, result->rows, i);
 	if (result->code == OK && result->rows->more)
 		problem_set(&apply, "over 100 rows: the others are not looked at");
 	if (err == OK && report->problem[0])
-		err = take_problem(&apply, result->code != OK ? result->code
-		                           : bad              ? ERR_INVALID
-		                                              : ERR_TOO_LARGE);
+		err = take_problem(&apply, result->code != OK ? result->code : ERR_TOO_LARGE);
 	/* of what was not read nobody knows whether it is over */
 	if (err == OK)
-		err = resolve_unseen(&apply, result->code == OK && !bad && !result->rows->more);
+		err = resolve_unseen(&apply, result->code == OK && !result->rows->more);
 	sql_watch_rows_free(apply.known, apply.len);
 	free(apply.seen);
 	return err;

@@ -3,7 +3,8 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include "bot/intake/request.h"
+#include "bot/base/request.h"
+#include "bot/base/text.h"
 #include "handlers/alerts/alert.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -38,8 +39,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (request_parse((const char *)data, size, &request, &position, &fault) != OK)
 		return 0;
 	if (alert_parse(request, config, NOW_MS, &alert, &refused) == OK) {
-		if (!alert->app[0] || !json_is_object(alert->fields))
+		/* what the store and the room are given is UTF-8, and JSON */
+		char *fields = alert_fields_json(alert);
+
+		if (!alert->app[0] || !fields || !text_is_utf8(fields, strlen(fields)))
 			abort();
+		free(fields);
 		alert_destroy(alert);
 	}
 	json_decref(request);

@@ -1,5 +1,5 @@
 /*
- * test_alert.c - from a request's JSON to a checked alert: every refusal names its field, and what
+ * test_alert.c - from a request's JSON to a checked alert: odd parts are mended, and what
  * an alert is about does not depend on runs and times.
  */
 #include <setjmp.h>
@@ -12,37 +12,21 @@
 #include "handlers/alerts/alert.h"
 #include "tests/unit/handlers_fixture.h"
 
-static void refusals_name_the_field(void **state)
+static void only_an_app_is_needed(void **state)
 {
-	static const struct {
-		const char *request, *field, *message;
-	} table[] = {
-	        {"{}", "app", NULL},
-	        {"{\"app\":\"a b\"}", "app", NULL},
-	        {"{\"app\":7}", "app", "app must be a string"},
-	        {"{\"app\":\"a\",\"severity\":\"loud\"}", "severity",
-	                "severity must be one of critical, warning, info"},
-	        {"{\"app\":\"a\",\"status\":\"gone\"}", "status", NULL},
-	        {"{\"app\":\"a\",\"at\":\"yesterday\"}", "at", NULL},
-	        {"{\"app\":\"a\",\"at\":\"2099-01-01T00:00:00Z\"}", "at", NULL},
-	        {"{\"app\":\"a\",\"url\":\"javascript:alert(1)\"}", "url", NULL},
-	        {"{\"app\":\"a\",\"url\":\"https://x/\\\"onload=\"}", "url", NULL},
-	        {"{\"app\":\"a\",\"fields\":[]}", "fields", NULL},
-	        {"{\"app\":\"a\",\"fields\":{\"x\":{}}}", "fields.x", NULL},
-	        {"{\"app\":\"a\",\"nested\":[1]}", "nested", NULL},
-	};
+	static const char *const none[] = {
+	        "{}", "{\"app\":\"\"}", "{\"app\":null}", "{\"app\":{}}", "{\"app\":[\"a\"]}"};
 	struct config *config = fixture_config("");
 
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		json_t *request = json_loads(table[i].request, 0, NULL);
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		json_t *request = json_loads(none[i], 0, NULL);
 		struct alert_fault fault;
 		struct alert *alert;
 
 		assert_int_equal(alert_parse(request, config, 1000, &alert, &fault), ERR_INVALID);
 		assert_null(alert);
-		assert_string_equal(fault.field, table[i].field);
-		if (table[i].message)
-			assert_string_equal(fault.message, table[i].message);
+		assert_string_equal(fault.field, "app");
+		assert_string_equal(fault.message, "app is missing");
 		json_decref(request);
 	}
 	config_unref(config);
@@ -58,6 +42,155 @@ static struct alert *parse(const struct config *config, const char *text)
 	assert_int_equal(alert_parse(request, config, CLOCK_DAY_MS, &alert, &fault), OK);
 	json_decref(request);
 	return alert;
+}
+
+static const char *warning(const struct alert *alert, size_t i, const char *name)
+{
+	return json_string_value(json_object_get(json_array_get(alert->warnings, i), name));
+}
+
+/* Each odd part alone: the alert is there, the part is mended, and one warning names it. */
+static void odd_parts_are_mended_and_said(void **state)
+{
+	static const struct {
+		const char *request, *field, *value; /* value NULL: absent */
+	} table[] = {
+	        {"{\"app\":\"a b!\"}", "app", "ab"},
+	        {"{\"app\":7}", "app", "7"},
+	        {"{\"app\":\"日本\"}", "app", "unnamed"},
+	        {"{\"app\":\"a\",\"kind\":\"node failed\"}", "kind", "nodefailed"},
+	        {"{\"app\":\"a\",\"kind\":\"?!\"}", "kind", "message"},
+	        {"{\"app\":\"a\",\"severity\":\"loud\"}", "severity", "warning"},
+	        {"{\"app\":\"a\",\"severity\":\"ERROR\"}", "severity", "critical"},
+	        {"{\"app\":\"a\",\"severity\":\"page\"}", "severity", "critical"},
+	        {"{\"app\":\"a\",\"severity\":\"fatal\"}", "severity", "critical"},
+	        {"{\"app\":\"a\",\"severity\":\"warn\"}", "severity", "warning"},
+	        {"{\"app\":\"a\",\"severity\":\"notice\"}", "severity", "info"},
+	        {"{\"app\":\"a\",\"severity\":\"debug\"}", "severity", "info"},
+	        {"{\"app\":\"a\",\"kind\":\"node_failed\",\"severity\":null}", "severity",
+	                "critical"},
+	        {"{\"app\":\"a\",\"status\":\"gone\"}", "status", "firing"},
+	        {"{\"app\":\"a\",\"status\":\"Resolved\"}", "status", "resolved"},
+	        {"{\"app\":\"a\",\"at\":\"yesterday\"}", "at", "1970-01-02T00:00:00.000Z"},
+	        {"{\"app\":\"a\",\"at\":\"2099-01-01T00:00:00Z\"}", "at",
+	                "1970-01-02T00:00:00.000Z"},
+	        {"{\"app\":\"a\",\"at\":90}", "at", "1970-01-01T00:01:30.000Z"},
+	        {"{\"app\":\"a\",\"run_id\":81}", "run_id", "81"},
+	        {"{\"app\":\"a\",\"run_id\":0.5}", "run_id", "0.5"},
+	        {"{\"app\":\"a\",\"run_id\":null}", "run_id", NULL},
+	        {"{\"app\":\"a\",\"title\":[1,2]}", "title", "[1,2]"},
+	        {"{\"app\":\"a\",\"url\":\"javascript:alert(1)\"}", "url", NULL},
+	        {"{\"app\":\"a\",\"url\":\"/runs/1\"}", "url", NULL},
+	        {"{\"app\":\"a\",\"url\":\"https:// x\"}", "url", NULL},
+	        {"{\"app\":\"a\",\"url\":\"https://\"}", "url", NULL},
+	        {"{\"app\":\"a\",\"url\":\"https://x/\\\"onload=\"}", "url",
+	                "https://x/%22onload="},
+	        {"{\"app\":\"a\",\"url\":\" https://x/a b|c\"}", "url", "https://x/a%20b%7Cc"},
+	        {"{\"app\":\"a\",\"url\":\"https://wiki.example/St\\u00f6rung\"}", "url",
+	                "https://wiki.example/St%C3%B6rung"},
+	        {"{\"app\":\"a\",\"fields\":[]}", "fields", "[]"},
+	        {"{\"app\":\"a\",\"fields\":null}", "fields", NULL},
+	        {"{\"app\":\"a\",\"fields\":{\"x\":{\"y\":1}}}", "fields.x", "{\"y\":1}"},
+	        {"{\"app\":\"a\",\"fields\":{\"x\":null}}", "fields.x", NULL},
+	        {"{\"app\":\"a\",\"nested\":[1]}", "nested", "[1]"},
+	        {"{\"app\":\"a\",\"fields\":{\"\":1}}", "fields.", NULL},
+	};
+	struct config *config = fixture_config("");
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct alert *alert = parse(config, table[i].request);
+		const char *field = table[i].field;
+		const char *name = strncmp(field, "fields.", 7) == 0 ? field + 7 : field;
+		char *value = alert_value(alert, name);
+
+		if (json_array_size(alert->warnings) != 1)
+			fail_msg("%s: not one warning", table[i].request);
+		assert_string_equal(warning(alert, 0, "field"), field);
+		if (table[i].value)
+			assert_string_equal(value, table[i].value);
+		else
+			assert_null(value);
+		free(value);
+		alert_destroy(alert);
+	}
+	config_unref(config);
+}
+
+static void the_warning_says_how_it_was_taken(void **state)
+{
+	struct config *config = fixture_config("");
+	struct alert *alert = parse(config, "{\"app\":\"a\",\"severity\":\"loud\"}");
+
+	assert_string_equal(warning(alert, 0, "message"),
+	        "loud is no severity; taken as warning, the default of its kind");
+	alert_destroy(alert);
+	alert = parse(config, "{\"app\":\"a\",\"\":[{\"field\":\"f\",\"message\":\"m\"},1,{}]}");
+	assert_int_equal(json_array_size(alert->warnings), 1);
+	assert_string_equal(warning(alert, 0, "field"), "f");
+	alert_destroy(alert);
+	alert = parse(config, "{\"app\":\"a\",\"\":\"forged\"}");
+	assert_null(alert->warnings);
+	alert_destroy(alert);
+	config_unref(config);
+}
+
+static void what_is_too_long_is_cut(void **state)
+{
+	struct config *config = fixture_config("");
+	json_t *request = json_pack("{s:s}", "app", "a");
+	char *text = malloc(3001);
+	struct alert *one, *other;
+	struct alert_fault fault;
+
+	memset(text, 'x', 3000);
+	text[3000] = '\0';
+	json_object_set_new(request, "title", json_string(text));
+	json_object_set_new(request, "run_id", json_string(text));
+	json_object_set_new(request, "id", json_string(text));
+	json_object_set_new(request, "app", json_string(text));
+	json_object_set_new(request, text, json_integer(1));
+	json_object_set_new(request, "url", json_sprintf("https://x/%s", text));
+	assert_int_equal(alert_parse(request, config, 1000, &one, &fault), OK);
+	assert_int_equal(strlen(one->title), ALERT_TITLE_MAX - 1 + strlen("…"));
+	assert_string_equal(one->title + ALERT_TITLE_MAX - 1, "…");
+	assert_int_equal(strlen(one->run_id), ALERT_NAME_MAX - 1 + strlen("…"));
+	assert_int_equal(strlen(one->app), ALERT_APP_MAX);
+	assert_null(one->url);
+	assert_int_equal(json_object_size(one->fields), 1);
+	assert_int_equal(json_array_size(one->warnings), 6);
+	/* two ids that differ at their ends only are two */
+	text[2999] = 'y';
+	json_object_set_new(request, "id", json_string(text));
+	assert_int_equal(alert_parse(request, config, 1000, &other, &fault), OK);
+	assert_true(strlen(one->id) <= ALERT_NAME_MAX + 2);
+	assert_string_not_equal(one->id, other->id);
+	alert_destroy(one);
+	alert_destroy(other);
+	json_decref(request);
+	free(text);
+	config_unref(config);
+}
+
+static void too_many_fields_are_dropped(void **state)
+{
+	struct config *config = fixture_config("");
+	json_t *request = json_pack("{s:s, s:{}}", "app", "a", "fields");
+	struct alert_fault fault;
+	struct alert *alert;
+	char name[16];
+
+	for (int i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		json_object_set_new(json_object_get(request, "fields"), name, json_true());
+	}
+	json_object_set_new(request, "more", json_true());
+	assert_int_equal(alert_parse(request, config, 1000, &alert, &fault), OK);
+	assert_int_equal(json_object_size(alert->fields), ALERT_FIELDS_MAX);
+	assert_int_equal(json_array_size(alert->warnings), 1);
+	assert_string_equal(warning(alert, 0, "field"), "fields");
+	alert_destroy(alert);
+	json_decref(request);
+	config_unref(config);
 }
 
 static void what_failed_decides_the_fingerprint(void **state)
@@ -107,7 +240,11 @@ static void unknown_keys_are_kept(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(refusals_name_the_field),
+	        cmocka_unit_test(only_an_app_is_needed),
+	        cmocka_unit_test(odd_parts_are_mended_and_said),
+	        cmocka_unit_test(the_warning_says_how_it_was_taken),
+	        cmocka_unit_test(what_is_too_long_is_cut),
+	        cmocka_unit_test(too_many_fields_are_dropped),
 	        cmocka_unit_test(what_failed_decides_the_fingerprint),
 	        cmocka_unit_test(unknown_keys_are_kept),
 	};

@@ -1,0 +1,21 @@
+/*
+ * alert_internal.h - the keys of an alert, for alert.c and alert_parse.c alone.
+ */
+#pragma once
+
+#include "handlers/alerts/alert.h"
+
+/* A common key that is a string; offset of its place in struct alert, where it has one. */
+struct alert_key {
+	const char *name;
+	ptrdiff_t offset; /* -1 = looked at elsewhere */
+	size_t max_points;
+};
+
+#define ALERT_KEYS_LEN 11
+extern const struct alert_key alert_keys[ALERT_KEYS_LEN];
+
+const struct alert_key *alert_key_find(const char *name);
+char **alert_member(struct alert *alert, const struct alert_key *key);
+/* Fills identity, subject and fingerprint from the rest. kind may be NULL. */
+void alert_identify(struct alert *alert, const struct config_kind *kind);

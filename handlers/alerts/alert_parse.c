@@ -1,0 +1,444 @@
+/*
+ * alert_parse.c - see alert.h: from a request to an alert that can be stored and shown, whatever
+ * its parts look like.
+ *
+ * A request is read key by key from one table, so that each key has its limit in one line. What
+ * the table does not know goes to `fields`. Each step that has to change something notes it.
+ */
+#include <math.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/base/json_mend.h"
+#include "bot/base/request.h"
+#include "bot/base/text.h"
+#include "handlers/alerts/alert_internal.h"
+
+#define FALLBACK_SEVERITY SEVERITY_WARNING /* of a kind that the config does not know */
+#define UNNAMED_APP "unnamed"
+#define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
+#define AT_MILLISECONDS                                                          \
+	100e9 /* a number as time is in seconds below this, else in milliseconds \
+	       */
+#define AT_MAX 1e15
+
+/* One request being read. */
+struct reading {
+	struct alert *alert;
+	const struct config *config;
+	int64_t now_ms;
+	unsigned dropped; /* fields over the limit */
+	json_t *notes;
+};
+
+/* ---- one value ---- */
+
+/* JSON text of an object or an array, what else is as text; owned by the caller. */
+static char *value_text(const json_t *value)
+{
+	return json_is_object(value) || json_is_array(value) ? json_dumps(value, JSON_COMPACT)
+	                                                     : alert_scalar_text(value);
+}
+
+/* A key's value as text that the caller owns, or NULL: absent. */
+static char *read_text(struct reading *r, const char *name, const json_t *value)
+{
+	char *text;
+
+	if (!value)
+		return NULL;
+	if (json_is_null(value)) {
+		json_mend_note(r->notes, name, "null counts as absent");
+		return NULL;
+	}
+	text = value_text(value);
+	if (!json_is_string(value))
+		json_mend_note(r->notes, name, "%.64s is no string; taken as text", text);
+	if (*text)
+		return text;
+	free(text);
+	return NULL;
+}
+
+/* Only the characters that a name may have; NULL when none is left. */
+static char *reduce_name(struct reading *r, const char *name, char *text, size_t max)
+{
+	char *reduced = x_strdup(text);
+	size_t len = 0;
+
+	for (const char *c = text; *c && len < max; c++)
+		if (strchr(NAME_CHARACTERS, *c))
+			reduced[len++] = *c;
+	reduced[len] = '\0';
+	if (len == 0)
+		json_mend_note(r->notes, name, "has none of the characters A-Z a-z 0-9 _ . -");
+	else if (strcmp(reduced, text) != 0)
+		json_mend_note(r->notes, name,
+		        "reduced to %s: %zu characters of A-Z a-z 0-9 _ . - at most", reduced, max);
+	free(text);
+	if (len > 0)
+		return reduced;
+	free(reduced);
+	return NULL;
+}
+
+static char *cut_text(struct reading *r, const char *name, char *text, size_t max_points)
+{
+	char *cut = max_points == TEXT_NO_LIMIT ? NULL : json_mend_cut(text, max_points);
+
+	if (!cut)
+		return text;
+	json_mend_note(r->notes, name, "cut to %zu characters", max_points);
+	free(text);
+	return cut;
+}
+
+/* What tells alerts apart must go on doing so: the end of a long one becomes a digest. */
+static char *cut_distinct(struct reading *r, const char *name, char *text, size_t max_points)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	char hex[33], *cut, *distinct;
+
+	cut = json_mend_cut(text, max_points);
+	if (!cut)
+		return text;
+	free(cut);
+	cut = json_mend_cut(text, max_points - (sizeof(hex) - 1));
+	if (EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL) != 1)
+		abort(); /* it fails only for want of memory, which ends the process everywhere */
+	for (int i = 0; i < 16; i++)
+		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+	distinct = x_asprintf("%s%s", cut, hex);
+	json_mend_note(
+	        r->notes, name, "cut to %zu characters, the last of them a digest", max_points);
+	free(cut);
+	free(text);
+	return distinct;
+}
+
+/* http or https with a host that can be one. */
+static bool is_web_address(const char *text)
+{
+	const char *host;
+
+	if (strncasecmp(text, "https://", 8) == 0)
+		host = text + 8;
+	else if (strncasecmp(text, "http://", 7) == 0)
+		host = text + 7;
+	else
+		return false;
+	return *host && !strchr("/?#:@. \t\r\n\"<>\\^`{|}", *host);
+}
+
+/* Percent-encodes what RFC 3986 leaves out: it would end the link or an attribute. NULL when
+ * there is no link in it. */
+static char *mend_link(struct reading *r, char *text)
+{
+	const char *start = text + strspn(text, " \t\r\n");
+	size_t len = strlen(start);
+	struct buf url;
+
+	while (len > 0 && strchr(" \t\r\n", start[len - 1]))
+		len--;
+	buf_init(&url, 3 * strlen(text));
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)start[i];
+
+		if (c <= ' ' || c >= 0x7F || strchr("\"<>\\^`{|}", c))
+			buf_printf(&url, "%%%02X", c);
+		else
+			buf_add_char(&url, (char)c);
+	}
+	if (!is_web_address(start)) {
+		json_mend_note(r->notes, "url", "dropped: not an http or https address");
+		buf_finish(&url);
+	} else if (url.len > ALERT_URL_MAX) {
+		json_mend_note(r->notes, "url", "dropped: longer than %d bytes", ALERT_URL_MAX);
+		buf_finish(&url);
+	} else if (strcmp(buf_str(&url), text) != 0) {
+		json_mend_note(r->notes, "url", "percent-encoded");
+	}
+	free(text);
+	return url.data;
+}
+
+/* ---- the keys ---- */
+
+static char *read_key(struct reading *r, const struct alert_key *key, const json_t *value)
+{
+	char *text = read_text(r, key->name, value);
+
+	if (!text)
+		return NULL;
+	if (strcmp(key->name, "app") == 0 || strcmp(key->name, "kind") == 0)
+		return reduce_name(r, key->name, text, key->max_points);
+	if (strcmp(key->name, "url") == 0)
+		return mend_link(r, text);
+	if (strcmp(key->name, "id") == 0 || strcmp(key->name, "key") == 0)
+		return cut_distinct(r, key->name, text, key->max_points);
+	return cut_text(r, key->name, text, key->max_points);
+}
+
+static enum err read_app(struct reading *r, const json_t *value, struct alert_fault *fault)
+{
+	bool given = json_is_string(value) ? json_string_length(value) > 0
+	                                   : json_is_number(value) || json_is_boolean(value);
+
+	if (!given) {
+		snprintf(fault->field, sizeof(fault->field), "app");
+		snprintf(fault->message, sizeof(fault->message), "app is missing");
+		return ERR_INVALID;
+	}
+	if (!r->alert->app)
+		r->alert->app = x_strdup(UNNAMED_APP);
+	return OK;
+}
+
+/* What other tools call it. */
+static bool severity_guess(const char *text, enum severity *severity)
+{
+	static const struct {
+		const char *name;
+		enum severity severity;
+	} words[] = {
+	        {"critical", SEVERITY_CRITICAL},
+	        {"error", SEVERITY_CRITICAL},
+	        {"fatal", SEVERITY_CRITICAL},
+	        {"page", SEVERITY_CRITICAL},
+	        {"err", SEVERITY_CRITICAL},
+	        {"crit", SEVERITY_CRITICAL},
+	        {"alert", SEVERITY_CRITICAL},
+	        {"emerg", SEVERITY_CRITICAL},
+	        {"emergency", SEVERITY_CRITICAL},
+	        {"panic", SEVERITY_CRITICAL},
+	        {"warning", SEVERITY_WARNING},
+	        {"warn", SEVERITY_WARNING},
+	        {"info", SEVERITY_INFO},
+	        {"notice", SEVERITY_INFO},
+	        {"debug", SEVERITY_INFO},
+	        {"information", SEVERITY_INFO},
+	        {"informational", SEVERITY_INFO},
+	        {"trace", SEVERITY_INFO},
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcasecmp(words[i].name, text) == 0) {
+			*severity = words[i].severity;
+			return true;
+		}
+	return false;
+}
+
+static void read_severity(struct reading *r, const json_t *value, const struct config_kind *kind)
+{
+	enum severity by_kind = kind ? kind->severity : FALLBACK_SEVERITY;
+	char *text = read_text(r, "severity", value);
+	enum severity *severity = &r->alert->severity;
+
+	*severity = by_kind;
+	if (text && !severity_parse(text, severity)) {
+		bool guessed = severity_guess(text, severity);
+
+		json_mend_note(r->notes, "severity", "%.64s is no severity; taken as %s%s", text,
+		        severity_name(*severity), guessed ? "" : ", the default of its kind");
+	}
+	free(text);
+}
+
+static void read_status(struct reading *r, const json_t *value)
+{
+	char *text = read_text(r, "status", value);
+
+	r->alert->resolved = text && strcasecmp(text, "resolved") == 0;
+	if (text && strcmp(text, "resolved") != 0 && strcmp(text, "firing") != 0)
+		json_mend_note(r->notes, "status", "%.64s is no status; taken as %s", text,
+		        r->alert->resolved ? "resolved" : "firing");
+	free(text);
+}
+
+/* RFC 3339, or a number of seconds or milliseconds since 1970. */
+static bool time_of(const json_t *value, const char *text, int64_t *at_ms)
+{
+	double number = json_number_value(value);
+
+	if (!json_is_number(value))
+		return clock_parse_rfc3339(text, at_ms) && *at_ms >= 0;
+	if (!(number >= 0 && number <= AT_MAX))
+		return false;
+	*at_ms = (int64_t)(number < AT_MILLISECONDS ? number * 1000 : number);
+	return true;
+}
+
+static void read_at(struct reading *r, const json_t *value)
+{
+	char *text = read_text(r, "at", value);
+	int64_t at_ms = r->now_ms;
+
+	if (text && !time_of(value, text, &at_ms)) {
+		json_mend_note(r->notes, "at",
+		        "%.64s is no time by RFC 3339 like 2026-11-24T09:00:00Z; taken as now",
+		        text);
+		at_ms = r->now_ms;
+	} else if (at_ms > r->now_ms + CLOCK_DAY_MS) {
+		json_mend_note(r->notes, "at", "more than a day ahead; taken as now");
+		at_ms = r->now_ms;
+	}
+	r->alert->at_ms = at_ms;
+	free(text);
+}
+
+/* ---- fields ---- */
+
+/* A field's name, as the caller's own text; NULL when it has none. */
+static char *field_name(struct reading *r, const char *label, const char *name)
+{
+	if (*name)
+		return cut_text(r, label, x_strdup(name), ALERT_NAME_MAX);
+	json_mend_note(r->notes, label, "dropped: a field without a name");
+	return NULL;
+}
+
+/* One value into fields; prefix is put before the name in a note. */
+static void read_field(struct reading *r, const char *prefix, const char *name, json_t *value)
+{
+	char *label = x_asprintf("%s%s", prefix, name);
+	char *key = field_name(r, label, name), *text;
+	json_t *fields = r->alert->fields;
+
+	if (!key) {
+	} else if (json_is_null(value)) {
+		json_mend_note(r->notes, label, "null counts as absent");
+	} else if (json_object_size(fields) >= ALERT_FIELDS_MAX && !json_object_get(fields, key)) {
+		r->dropped++;
+	} else if (json_is_object(value) || json_is_array(value)) {
+		text = value_text(value);
+		json_object_set_new(fields, key, json_string(text));
+		json_mend_note(r->notes, label, "no string, number or boolean; kept as JSON text");
+		free(text);
+	} else {
+		json_object_set(fields, key, value);
+	}
+	free(key);
+	free(label);
+}
+
+static bool is_common_key(const char *name)
+{
+	return strcmp(name, "op") == 0 || strcmp(name, "fields") == 0 ||
+	       strcmp(name, REQUEST_MENDED) == 0 || alert_key_find(name);
+}
+
+static void read_fields(struct reading *r, const json_t *request)
+{
+	json_t *given = json_object_get(request, "fields"), *value;
+	const char *name;
+
+	json_object_foreach(given, name, value)
+	{
+		read_field(r, "fields.", name, value);
+	}
+	if (given && !json_is_object(given))
+		read_field(r, "", "fields", given);
+	json_object_foreach((json_t *)request, name, value)
+	{
+		if (!is_common_key(name) && !json_object_get(r->alert->fields, name))
+			read_field(r, "", name, value);
+	}
+	if (r->dropped > 0)
+		json_mend_note(r->notes, "fields", "at most %d fields are kept; %u dropped",
+		        ALERT_FIELDS_MAX, r->dropped);
+}
+
+/* ---- all of it ---- */
+
+/* What was mended on the way here. It comes from outside too. */
+static void read_notes(struct reading *r, const json_t *notes)
+{
+	const json_t *note;
+	size_t i;
+
+	json_array_foreach(notes, i, note)
+	{
+		const char *field = json_string_value(json_object_get(note, "field"));
+		const char *message = json_string_value(json_object_get(note, "message"));
+
+		if (field && message)
+			json_mend_note(r->notes, field, "%s", message);
+	}
+}
+
+/* The first line of a plain text becomes the title that it lacks, so that two texts are two
+ * things. */
+static void alert_title_from_text(struct alert *alert)
+{
+	char *rest, *long_title;
+	size_t line;
+
+	if (alert->title || !alert->text || strcmp(alert->kind, "message") != 0)
+		return;
+	line = strcspn(alert->text, "\n");
+	alert->title = x_strndup(alert->text, line);
+	long_title = json_mend_cut(alert->title, ALERT_TITLE_MAX);
+	if (*alert->title == '\0' || long_title) {
+		struct buf cut;
+
+		buf_init(&cut, ALERT_TITLE_MAX * 4);
+		text_add_plain(&cut, alert->text, 200, TEXT_FOLD_NEWLINES);
+		free(long_title);
+		free(alert->title);
+		alert->title = buf_take(&cut);
+		return;
+	}
+	rest = x_strdup(alert->text[line] ? alert->text + line + 1 : "");
+	free(alert->text);
+	alert->text = rest;
+	if (*rest == '\0') {
+		free(rest);
+		alert->text = NULL;
+	}
+}
+
+enum err alert_parse(const json_t *request, const struct config *config, int64_t now_ms,
+        struct alert **out, struct alert_fault *fault)
+{
+	struct alert *alert = x_calloc(1, sizeof(*alert));
+	struct reading r = {
+	        .alert = alert, .config = config, .now_ms = now_ms, .notes = json_array()};
+	const struct config_kind *kind;
+	enum err err;
+
+	*out = NULL;
+	memset(fault, 0, sizeof(*fault));
+	alert->fields = json_object();
+	alert->warnings = r.notes;
+	alert->peer = (struct alert_peer){-1, -1, -1};
+
+	read_notes(&r, json_object_get(request, REQUEST_MENDED));
+	for (size_t i = 0; i < ALERT_KEYS_LEN; i++)
+		if (alert_keys[i].offset >= 0)
+			*alert_member(alert, &alert_keys[i]) = read_key(
+			        &r, &alert_keys[i], json_object_get(request, alert_keys[i].name));
+	err = read_app(&r, json_object_get(request, "app"), fault);
+	if (err) {
+		alert_destroy(alert);
+		return err;
+	}
+	if (!alert->kind)
+		alert->kind = x_strdup("message");
+	kind = config_kind(config, alert->kind);
+	read_severity(&r, json_object_get(request, "severity"), kind);
+	read_status(&r, json_object_get(request, "status"));
+	read_at(&r, json_object_get(request, "at"));
+	read_fields(&r, request);
+	alert_title_from_text(alert);
+	alert_identify(alert, kind);
+	if (json_array_size(alert->warnings) == 0) {
+		json_decref(alert->warnings);
+		alert->warnings = NULL;
+	}
+	*out = alert;
+	return OK;
+}
