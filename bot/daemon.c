@@ -133,6 +133,9 @@ static void on_status(struct report_status *status, void *arg)
 		                                                   : "not resolved yet",
 		        .encrypted = room->encrypted,
 		        .denied = room->denied,
+		        .readers = room->encrypted && room->room_id
+		                           ? json_object_get(vault_readers(vault), room->room_id)
+		                           : NULL,
 		};
 	}
 	status->rooms = list;

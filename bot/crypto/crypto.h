@@ -183,6 +183,19 @@ enum err crypto_room_ready(struct crypto *crypto, int64_t now_ms, const struct c
 enum err crypto_room_encrypt(struct crypto *crypto, int64_t now_ms, const char *room_id,
         const char *type, const json_t *content, char **wire);
 
+/*
+ * Who of these members, ourselves left out, can read what is sent to their room; a new reference:
+ * {members, readers, unknown: how many, held: [{user_id, reads, cause, devices: [{device_id,
+ * cause}]}]}. `held` has who has a device that is given no keys, or none at all; reads: another
+ * device can. cause (null where reads): "no_devices", "not_cross_signed", "not_verified",
+ * "identity_changed", "no_one_time_key". Members whose devices are not known yet are counted as
+ * unknown alone.
+ */
+enum err crypto_readers(
+        struct crypto *crypto, int64_t now_ms, const char *const *users, size_t len, json_t **out);
+/* A number that is another one whenever what that says may be. */
+enum err crypto_epoch(struct crypto *crypto, int64_t *epoch);
+
 enum crypto_sender {
 	CRYPTO_SENDER_UNKNOWN,      /* the sending device is not in the sender's list (any more) */
 	CRYPTO_SENDER_UNSIGNED,     /* its owner has not signed it */

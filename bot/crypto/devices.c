@@ -132,6 +132,15 @@ enum err devices_must_wait(struct crypto *crypto, int64_t now_ms, const char *us
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
+enum err devices_are_current(struct crypto *crypto, const char *user_id, bool *current)
+{
+	AUTO_JSON dirty = NULL;
+	enum err err = keep_get(crypto, "dirty", user_id, &dirty);
+
+	*current = err == ERR_NOT_FOUND;
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
 enum err devices_query(struct crypto *crypto, int64_t now_ms)
 {
 	AUTO_JSON users = json_object();

@@ -22,6 +22,8 @@ enum err devices_mark_dirty(struct crypto *crypto, const char *user_id);
 enum err devices_take_sync(struct crypto *crypto, const json_t *sync);
 /* Whether a newer list must be waited for. A server that does not answer is not waited for. */
 enum err devices_must_wait(struct crypto *crypto, int64_t now_ms, const char *user_id, bool *wait);
+/* Whether the list is the newest, as far as we were told. */
+enum err devices_are_current(struct crypto *crypto, const char *user_id, bool *current);
 
 /* Asks for the lists that are due, unless an answer is awaited. */
 enum err devices_query(struct crypto *crypto, int64_t now_ms);
@@ -42,8 +44,6 @@ const json_t *devices_by_keys(
         const json_t *row, const char *curve25519, const char *ed25519, const char **id);
 /* A device's public key, algorithm "ed25519" or "curve25519". */
 const char *devices_key(const json_t *device, const char *device_id, const char *algorithm);
-/* The only public key of a cross-signing key object, NULL when it has not exactly one. */
-const char *devices_only_key(const json_t *object);
 /* What a device is to us. */
 enum crypto_sender devices_judge(const json_t *row, const json_t *device);
 /* Whether the trust rule allows it to get our keys and to be obeyed. */
@@ -54,6 +54,3 @@ enum err devices_pin(struct crypto *crypto, const char *user_id, const char *mas
 enum err devices_set_verified(struct crypto *crypto, const char *user_id, const char *master);
 /* Ids of users whose present identity we verified; a new reference. */
 enum err devices_verified(struct crypto *crypto, json_t **out);
-
-/* True when the object is well-formed device keys of that device, signed by itself. */
-bool devices_keys_are_good(const json_t *keys, const char *user_id, const char *device_id);

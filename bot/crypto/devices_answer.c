@@ -12,63 +12,9 @@
 #include "bot/crypto/canonical.h"
 #include "bot/crypto/devices.h"
 #include "bot/crypto/identity.h"
+#include "bot/crypto/signed_keys.h"
 
 #define DEVICES_MAX 1000 /* of a user */
-#define ID_MAX 255       /* bytes of a device id */
-
-const char *devices_only_key(const json_t *object)
-{
-	const json_t *keys = js_obj(object, "keys");
-	void *first = json_object_iter((json_t *)keys);
-	const char *id, *key;
-
-	if (json_object_size(keys) != 1)
-		return NULL;
-	id = json_object_iter_key(first);
-	key = json_string_value(json_object_iter_value(first));
-	return key && strlen(key) == OL_KEY_SIZE - 1 && strncmp(id, "ed25519:", 8) == 0 &&
-	                       strcmp(id + 8, key) == 0
-	               ? key
-	               : NULL;
-}
-
-/* The public key of a cross-signing key object that is what it should be, else NULL. */
-static const char *cross_key(const json_t *object, const char *user_id, const char *usage)
-{
-	const json_t *usages = json_object_get(object, "usage");
-	const char *owner = js_str(object, "user_id");
-
-	if (!owner || strcmp(owner, user_id) != 0)
-		return NULL;
-	for (size_t i = 0; i < json_array_size(usages); i++) {
-		const char *text = json_string_value(json_array_get(usages, i));
-
-		if (text && strcmp(text, usage) == 0)
-			return devices_only_key(object);
-	}
-	return NULL;
-}
-
-static bool signed_by(const json_t *object, const char *user_id, const char *key)
-{
-	AUTO_TEXT key_id = x_asprintf("ed25519:%s", key);
-
-	return canonical_verify(object, user_id, key_id, key);
-}
-
-bool devices_keys_are_good(const json_t *keys, const char *user_id, const char *device_id)
-{
-	AUTO_TEXT ed_id = x_asprintf("ed25519:%s", device_id);
-	AUTO_TEXT curve_id = x_asprintf("curve25519:%s", device_id);
-	const char *ed25519 = js_str(js_obj(keys, "keys"), ed_id);
-	const char *curve25519 = js_str(js_obj(keys, "keys"), curve_id);
-	const char *user = js_str(keys, "user_id"), *device = js_str(keys, "device_id");
-
-	return user && strcmp(user, user_id) == 0 && device && strcmp(device, device_id) == 0 &&
-	       ed25519 && curve25519 && strlen(curve25519) == OL_KEY_SIZE - 1 &&
-	       strlen(device_id) <= ID_MAX && !strchr(device_id, KEY_SEPARATOR[0]) &&
-	       canonical_verify(keys, user_id, ed_id, ed25519);
-}
 
 static bool same_keys(const json_t *a, const json_t *b, const char *device_id)
 {
@@ -102,14 +48,14 @@ static enum err take_devices(struct crypto *crypto, const char *user_id, const j
 
 		if (err != OK || json_object_size(devices) >= DEVICES_MAX)
 			break;
-		if (!devices_keys_are_good(keys, user_id, device_id)) {
+		if (!signed_keys_of_device(keys, user_id, device_id)) {
 			err = notice_add(crypto, what,
 			        "refused: %s's device %s is not signed by its own key", user_id,
 			        device_id);
 			continue;
 		}
 		device = json_pack("{s:O, s:b}", "keys", keys, "signed",
-		        self && signed_by(keys, user_id, self));
+		        self && signed_keys_by(keys, user_id, self));
 		json_object_del(json_object_get(device, "keys"), "unsigned");
 		if (before && !same_keys(before, device, device_id)) {
 			err = notice_add(crypto, what,
@@ -157,8 +103,8 @@ static enum err take_identity(struct crypto *crypto, const char *user_id, const 
 {
 	const json_t *master = js_obj(js_obj(body, "master_keys"), user_id);
 	const json_t *signing = js_obj(js_obj(body, "self_signing_keys"), user_id);
-	const char *master_key = cross_key(master, user_id, "master");
-	const char *self_key = cross_key(signing, user_id, "self_signing");
+	const char *master_key = signed_keys_cross(master, user_id, "master");
+	const char *self_key = signed_keys_cross(signing, user_id, "self_signing");
 	bool taken = false;
 	enum err err;
 
@@ -179,7 +125,7 @@ static enum err take_identity(struct crypto *crypto, const char *user_id, const 
 	err = take_master(crypto, user_id, master, master_key, row, &taken);
 	if (err != OK || !taken || !self_key)
 		return err;
-	if (!signed_by(signing, user_id, master_key)) {
+	if (!signed_keys_by(signing, user_id, master_key)) {
 		AUTO_TEXT what = x_asprintf("self-signing %s", user_id);
 
 		return notice_add(crypto, what,
@@ -195,7 +141,7 @@ static enum err take_identity(struct crypto *crypto, const char *user_id, const 
 static enum err take_verified(struct crypto *crypto, const char *user_id, json_t *row)
 {
 	char user_signing[OL_KEY_SIZE];
-	const char *key = devices_only_key(js_obj(row, "master"));
+	const char *key = signed_keys_only(js_obj(row, "master"));
 	enum err err = identity_public(crypto, IDENTITY_USER, user_signing);
 
 	if (err == OK && key && user_signing[0] != '\0') {

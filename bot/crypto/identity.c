@@ -16,6 +16,7 @@
 #include "bot/crypto/devices.h"
 #include "bot/crypto/prim.h"
 #include "bot/crypto/pending.h"
+#include "bot/crypto/signed_keys.h"
 
 #define RETRY_MS (10 * CLOCK_MINUTE_MS)
 #define SEAL_PURPOSE "cross-signing seeds"
@@ -194,7 +195,7 @@ static enum err upload_signatures(struct crypto *crypto)
 enum err identity_sign_user(struct crypto *crypto, const char *user_id, const json_t *master)
 {
 	AUTO_JSON copy = json_deep_copy(master);
-	const char *public_key = devices_only_key(master);
+	const char *public_key = signed_keys_only(master);
 	enum err err;
 
 	json_object_del(copy, "signatures");
@@ -365,7 +366,7 @@ enum err crypto_status(struct crypto *crypto, struct crypto_status *out)
 		crypto_status_finish(out);
 		return err;
 	}
-	theirs = devices_only_key(js_obj(mine, "master"));
+	theirs = signed_keys_only(js_obj(mine, "master"));
 	if (!json_is_true(json_object_get(mine, "queried"))) {
 		out->identity = CRYPTO_IDENTITY_UNKNOWN;
 	} else if (master[0] == '\0') {

@@ -259,7 +259,8 @@ static enum err open_account(struct crypto *crypto, int64_t now_ms, struct fault
 	}
 	ol_account_keys(account, crypto->curve25519, crypto->ed25519);
 	ol_account_free(account);
-	return OK;
+	err = crypto_lists_missed(crypto); /* they may have changed while we were down */
+	return err == OK ? OK : fault_set(fault, err, "cannot store which lists to ask for");
 }
 
 enum err crypto_open(struct crypto **out, const struct crypto_store *store,
@@ -303,7 +304,7 @@ enum err crypto_forget_device(
         const struct crypto_store *store, const struct crypto_options *options)
 {
 	static const char *const kinds[] = {
-	        "request", "olm", "nokey", "wedged", "outbound", "shared", "ask"};
+	        "request", "olm", "nokey", "wedged", "outbound", "shared", "late", "ask"};
 	static const char *const own[] = {"account", "self", "keys", "device_keys"};
 	struct crypto crypto = {.store = *store};
 	AUTO_JSON identity = NULL;

@@ -4,14 +4,15 @@
  *
  * What is stored, by kind and key:
  *   machine  account, self, keys, identity, device_keys, epoch, next_request,
- *            swept (when sweep.h was done), strangers (room keys of such since)
+ *            swept (when sweep.h was done), strangers (room keys of such since),
+ *            caught_up (the run that took in a /sync answer last)
  *   request  number → a request that waits for its end
  *   user     user id → devices, cross-signing keys, the identity that is pinned
  *   dirty    user id → its list must be asked for
  *   olm      Curve25519 key | session id → session
  *   nokey    user | device → no Olm session to be had before some time
  *   wedged   Curve25519 key → when a new session was begun to mend a broken one
- *   outbound room id → session;  shared: room id → who has it
+ *   outbound room id → session;  shared: room id → who has it;  late: who shall get it
  *   inbound  room id | session id | user id → session
  *   index    session id | user id | message index → the event it was used by
  *   ask      session id → the key was asked for

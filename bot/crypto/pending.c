@@ -141,6 +141,8 @@ enum err crypto_requests(
 	if (err == OK)
 		err = claim_wedged(crypto, now_ms);
 	if (err == OK)
+		err = late_give(crypto, now_ms);
+	if (err == OK)
 		err = keep_list(crypto, "request", "", &items, len);
 	if (err != OK) {
 		*len = 0;

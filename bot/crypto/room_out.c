@@ -22,6 +22,9 @@
 #define ROTATION_MSGS 100
 #define ROTATION_MSGS_MAX 10000
 
+/* The longest that a message waits until everybody is known to be able to read it. */
+#define ROOM_WAIT_MS (5 * CLOCK_SECOND_MS)
+
 static bool is_worn_out(const struct crypto *crypto, const json_t *row,
         const struct crypto_room *room, int64_t now_ms)
 {
@@ -95,12 +98,15 @@ static enum err begin(struct crypto *crypto, int64_t now_ms, const char *room_id
 	struct OlmOutboundGroupSession *fresh = ol_outbound_create();
 	AUTO_SECRET pickle = ol_outbound_save(fresh, &crypto->key);
 	AUTO_TEXT id = ol_outbound_id(fresh);
+	AUTO_JSON wait = json_incref(json_object_get(shared, "wait"));
 
 	ol_outbound_free(fresh);
 	json_decref(*session);
 	*session = json_pack("{s:s, s:s, s:I, s:I, s:s}", "pickle", pickle, "id", id, "created_ms",
 	        (json_int_t)now_ms, "messages", (json_int_t)0, "run", crypto->run);
 	json_object_clear(shared);
+	if (wait)
+		json_object_set(shared, "wait", wait);
 	json_object_set_new(shared, "session", json_string(id));
 	return keep_put(crypto, "outbound", room_id, *session);
 }
@@ -114,50 +120,86 @@ static enum err session_load(
 	return pickle ? ol_outbound_load(out, &crypto->key, pickle) : ERR_CORRUPT;
 }
 
-/* Gives the session to those who lack it. */
-static enum err give(struct share *share, const json_t *session)
-{
-	struct OlmOutboundGroupSession *loaded;
-	AUTO_SECRET key = NULL;
-	enum err err = session_load(share->crypto, session, &loaded);
-
-	if (err != OK)
-		return err;
-	key = ol_outbound_key(loaded);
-	ol_outbound_free(loaded);
-	return share_send(share, js_str(session, "id"), key);
-}
-
-/* Everybody's lists are known: brings the session to where it must be. *ready says that all that
- * was needed has been done, though it may be on its way. */
+/* Everybody's lists are as new as they will be: brings the session to where it must be. *ready says
+ * that all that was needed has been done, though it may be on its way; hurry: as far as it can be
+ * done at once. */
 static enum err settle(struct crypto *crypto, int64_t now_ms, const struct crypto_room *room,
-        json_t **session, json_t *shared, const char *users, int64_t epoch, bool *ready)
+        json_t **session, json_t *shared, const char *users, bool hurry, bool *ready)
 {
 	struct share share = {.crypto = crypto, .room = room, .now_ms = now_ms, .shared = shared};
+	AUTO_JSON late = NULL;
+	int64_t epoch = 0;
 	enum err err = share_look(&share);
 
-	*ready = false;
 	if (err == OK && (share.stale || is_worn_out(crypto, *session, room, now_ms))) {
 		err = begin(crypto, now_ms, room->room_id, session, shared);
 		share_finish(&share);
 		if (err == OK)
 			err = share_look(&share);
 	}
-	if (err == OK && json_object_size(share.claim) > 0) {
-		bool waits;
-
-		err = request_waits(crypto, CRYPTO_KEYS_CLAIM, NULL, &waits);
-		if (err == OK && !waits)
-			err = claim_add(crypto, share.claim, false);
-	} else if (err == OK) {
-		err = give(&share, *session);
+	if (err == OK)
+		err = late_of_room(crypto, room, *session, &late);
+	share.late = late;
+	*ready = json_object_size(share.claim) == 0;
+	if (err == OK)
+		err = share_claim(&share);
+	if (err == OK && (*ready || hurry))
+		err = share_send(&share, *session);
+	if (err == OK && *ready)
+		err = epoch_get(crypto, &epoch);
+	if (*ready) {
 		json_object_set_new(shared, "users", json_string(users));
 		json_object_set_new(shared, "epoch", json_integer(epoch));
 		json_object_set_new(shared, "again_ms", json_integer(share.again_ms));
-		*ready = true;
 	}
 	share_finish(&share);
 	return err == OK ? keep_put(crypto, "shared", room->room_id, shared) : err;
+}
+
+enum err caught_up_get(struct crypto *crypto, bool *caught_up)
+{
+	AUTO_JSON row = NULL;
+	enum err err = keep_get_or_new(crypto, "machine", "caught_up", &row);
+	const char *run = js_str(row, "run");
+
+	*caught_up = run && strcmp(run, crypto->run) == 0;
+	return err;
+}
+
+enum err caught_up_set(struct crypto *crypto)
+{
+	AUTO_JSON row = NULL;
+	bool already;
+	enum err err = caught_up_get(crypto, &already);
+
+	if (err != OK || already)
+		return err;
+	row = json_pack("{s:s}", "run", crypto->run);
+	return keep_put(crypto, "machine", "caught_up", row);
+}
+
+/* Whether the room has waited long enough, in this run; the first time it begins to count. */
+static enum err has_waited(
+        struct crypto *crypto, int64_t now_ms, const char *room_id, json_t *shared, bool *enough)
+{
+	const json_t *wait = js_obj(shared, "wait");
+	const char *run = js_str(wait, "run");
+	int64_t waited_ms = now_ms - js_int(wait, "since_ms");
+
+	*enough = false;
+	if (run && strcmp(run, crypto->run) == 0 && waited_ms >= 0) {
+		*enough = waited_ms >= ROOM_WAIT_MS;
+		return OK;
+	}
+	json_object_set_new(shared, "wait",
+	        json_pack("{s:s, s:I}", "run", crypto->run, "since_ms", (json_int_t)now_ms));
+	return keep_put(crypto, "shared", room_id, shared);
+}
+
+static enum err wait_is_over(struct crypto *crypto, const char *room_id, json_t *shared)
+{
+	return json_object_del(shared, "wait") == 0 ? keep_put(crypto, "shared", room_id, shared)
+	                                            : OK;
 }
 
 enum err crypto_room_ready(struct crypto *crypto, int64_t now_ms, const struct crypto_room *room,
@@ -167,25 +209,34 @@ enum err crypto_room_ready(struct crypto *crypto, int64_t now_ms, const struct c
 	AUTO_JSON shared = NULL;
 	AUTO_TEXT users = users_hash(room);
 	int64_t epoch = 0;
-	bool wait, done = true, under_way = false;
-	enum err err = lists_wait(crypto, now_ms, room, &wait);
+	bool caught_up = false, wait = false, enough = false, done = true, under_way = false;
+	enum err err = keep_get_or_new(crypto, "shared", room->room_id, &shared);
 
 	*ready = CRYPTO_WAIT;
-	if (err != OK || wait)
+	if (err == OK)
+		err = lists_wait(crypto, now_ms, room, &wait);
+	if (err == OK)
+		err = caught_up_get(crypto, &caught_up);
+	wait = wait || !caught_up;
+	if (err == OK && wait)
+		err = has_waited(crypto, now_ms, room->room_id, shared, &enough);
+	if (err != OK || (wait && !enough))
 		return err;
 	err = keep_get_or_new(crypto, "outbound", room->room_id, &session);
-	if (err == OK)
-		err = keep_get_or_new(crypto, "shared", room->room_id, &shared);
 	if (err == OK)
 		err = epoch_get(crypto, &epoch);
 	if (err == OK && (is_worn_out(crypto, session, room, now_ms) ||
 	                         !is_settled(shared, session, users, epoch, now_ms)))
-		err = settle(crypto, now_ms, room, &session, shared, users, epoch, &done);
+		err = settle(crypto, now_ms, room, &session, shared, users, enough, &done);
 	if (err == OK)
 		err = request_waits(crypto, CRYPTO_TO_DEVICE, room->room_id, &under_way);
-	if (err == OK && done && !under_way)
-		*ready = CRYPTO_READY;
-	return err;
+	if (err == OK && (!done || under_way) && !enough)
+		err = has_waited(crypto, now_ms, room->room_id, shared, &enough);
+	if (err != OK || ((!done || under_way) && !enough))
+		return err;
+	*ready = CRYPTO_READY;
+	return wait || !done || under_way ? late_note(crypto, room, session)
+	                                  : wait_is_over(crypto, room->room_id, shared);
 }
 
 enum err crypto_room_encrypt(struct crypto *crypto, int64_t now_ms, const char *room_id,
@@ -229,7 +280,7 @@ enum err crypto_room_encrypt(struct crypto *crypto, int64_t now_ms, const char *
 
 enum err crypto_went_back(struct crypto *crypto)
 {
-	static const char *const kinds[] = {"outbound", "shared", "nokey"};
+	static const char *const kinds[] = {"outbound", "shared", "late", "nokey"};
 	enum err err = sessions_went_back(crypto);
 
 	if (err == OK)

@@ -112,6 +112,16 @@ enum err share_look(struct share *share)
 	return err;
 }
 
+enum err share_claim(struct share *share)
+{
+	bool waits = true;
+	enum err err = OK;
+
+	if (json_object_size(share->claim) > 0)
+		err = request_waits(share->crypto, CRYPTO_KEYS_CLAIM, NULL, &waits);
+	return err == OK && !waits ? claim_add(share->crypto, share->claim, false) : err;
+}
+
 void share_finish(struct share *share)
 {
 	json_decref(share->send);
@@ -142,15 +152,40 @@ static enum err parcel_post(struct share *share, struct parcel *parcel)
 	return err;
 }
 
-static enum err send_keys(struct share *share, const json_t *key)
+/* The content of m.room_key that gives the session as it was when it was pickled. */
+static enum err room_key(
+        struct share *share, const json_t *session, const char *pickle, json_t **content)
+{
+	struct OlmOutboundGroupSession *loaded = NULL;
+	AUTO_SECRET key = NULL;
+	enum err err =
+	        pickle ? ol_outbound_load(&loaded, &share->crypto->key, pickle) : ERR_CORRUPT;
+
+	*content = NULL;
+	if (err != OK)
+		return err;
+	key = ol_outbound_key(loaded);
+	ol_outbound_free(loaded);
+	*content = json_pack("{s:s, s:s, s:s, s:s}", "algorithm", ALGORITHM_MEGOLM, "room_id",
+	        share->room->room_id, "session_id", js_str(session, "id"), "session_key", key);
+	return OK;
+}
+
+static enum err send_keys(struct share *share, const json_t *session)
 {
 	struct parcel parcel = {0};
 	const char *user_id, *device_id;
 	json_t *list, *device;
-	enum err err = OK;
+	AUTO_JSON now = NULL;
+	enum err err = room_key(share, session, js_str(session, "pickle"), &now);
 
 	json_object_foreach(share->send, user_id, list)
 	{
+		const char *pickle = late_pickle(share->late, user_id);
+		AUTO_JSON then = NULL;
+
+		if (err == OK && pickle)
+			err = room_key(share, session, pickle, &then);
 		json_object_foreach(list, device_id, device)
 		{
 			json_t *content = NULL;
@@ -159,7 +194,7 @@ static enum err send_keys(struct share *share, const json_t *key)
 				err = parcel_post(share, &parcel);
 			if (err == OK) {
 				err = sessions_encrypt(share->crypto, user_id, device_id, device,
-				        "m.room_key", key, &content);
+				        "m.room_key", then ? then : now, &content);
 			}
 			if (err != OK)
 				break;
@@ -227,11 +262,11 @@ static enum err send_refusals(struct share *share, const char *session_id)
 	return request_to_device(share->crypto, "m.room_key.withheld", json_incref(messages), NULL);
 }
 
-enum err share_send(struct share *share, const char *session_id, const char *session_key)
+enum err share_send(struct share *share, const json_t *session)
 {
-	AUTO_JSON key = json_pack("{s:s, s:s, s:s, s:s}", "algorithm", ALGORITHM_MEGOLM, "room_id",
-	        share->room->room_id, "session_id", session_id, "session_key", session_key);
-	enum err err = send_keys(share, key);
+	enum err err = OK;
 
-	return err == OK ? send_refusals(share, session_id) : err;
+	if (json_object_size(share->send) > 0)
+		err = send_keys(share, session);
+	return err == OK ? send_refusals(share, js_str(session, "id")) : err;
 }

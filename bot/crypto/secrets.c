@@ -9,6 +9,7 @@
 #include "bot/crypto/identity.h"
 #include "bot/crypto/prim.h"
 #include "bot/crypto/pending.h"
+#include "bot/crypto/signed_keys.h"
 
 #define ALGORITHM "m.secret_storage.v1.aes-hmac-sha2"
 #define DEFAULT_KEY "m.secret_storage.default_key"
@@ -278,7 +279,7 @@ static enum err are_the_accounts(
 	}
 	for (int i = IDENTITY_MASTER; i <= IDENTITY_SELF; i++) {
 		char public_key[OL_KEY_SIZE];
-		const char *shown = devices_only_key(js_obj(row, members[i]));
+		const char *shown = signed_keys_only(js_obj(row, members[i]));
 
 		ol_signing_free(ol_signing_create(seeds + (size_t)i * OL_SEED_LEN, public_key));
 		*same = *same && shown && strcmp(shown, public_key) == 0;

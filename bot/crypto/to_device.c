@@ -12,6 +12,7 @@
 #include "bot/crypto/room_in.h"
 #include "bot/crypto/room_out.h"
 #include "bot/crypto/sessions.h"
+#include "bot/crypto/signed_keys.h"
 #include "bot/crypto/sweep.h"
 #include "bot/crypto/verify.h"
 
@@ -42,7 +43,7 @@ static bool device_keys_agree(const json_t *payload, const struct olm_peer *peer
 
 	if (!keys)
 		return true;
-	if (!device_id || !devices_keys_are_good(keys, peer->user_id, device_id))
+	if (!device_id || !signed_keys_of_device(keys, peer->user_id, device_id))
 		return false;
 	ed_id = x_asprintf("ed25519:%s", device_id);
 	curve_id = x_asprintf("curve25519:%s", device_id);
@@ -187,6 +188,8 @@ enum err crypto_take_sync(struct crypto *crypto, int64_t now_ms, const json_t *s
 	*new_keys = false;
 	for (size_t i = 0; err == OK && i < json_array_size(events) && i < EVENTS_MAX; i++)
 		err = take_event(crypto, now_ms, json_array_get(events, i), new_keys);
+	if (err == OK)
+		err = caught_up_set(crypto);
 	if (err == OK)
 		err = sweep(crypto, now_ms);
 	return err == OK ? account_take_sync(crypto, now_ms, sync) : err;

@@ -117,6 +117,9 @@ static void on_stored(void *arg)
 	vault_pump(link->vault);
 	if (link->closing)
 		return;
+	if (!link->caught_up && link->online) /* encrypted rooms may have waited for it */
+		courier_poke(link->options.courier);
+	link->caught_up = true;
 	if (link->events.on_stored)
 		link->events.on_stored(link->first, link->events.arg);
 	sync_next(link->sync);
@@ -162,6 +165,10 @@ static void on_vault_change(void *arg)
 
 static void on_members(const char *room_id, void *arg)
 {
+	struct link *link = arg;
+
+	if (!link->closing)
+		vault_members_changed(link->vault);
 	on_vault_change(arg);
 }
 
@@ -169,14 +176,14 @@ static struct member_list *members_for(const char *room_id, void *arg)
 {
 	struct link *link = arg;
 
-	return members_of(link->members, room_id);
+	return link->members ? members_of(link->members, room_id) : NULL;
 }
 
 static void on_waits(void *arg)
 {
 	struct link *link = arg;
 
-	vault_pump(link->vault);
+	vault_room_waits(link->vault);
 }
 
 static void on_leaves(void *arg)
@@ -342,7 +349,7 @@ enum err link_create(struct link **out, const struct link_options *options, stru
 	        .ca_file = config->matrix.ca_file,
 	        .user_agent = "matrix-telemetry-bot/" BOT_VERSION,
 	};
-	struct vault_events vault_events = {on_vault_open, on_vault_change, link};
+	struct vault_events vault_events = {on_vault_open, on_vault_change, members_for, link};
 	struct courier_cipher cipher;
 	enum err err = http_create(&link->http, options->loop, &http_options);
 

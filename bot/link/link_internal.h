@@ -30,6 +30,7 @@ struct link {
 	unsigned jobs;     /* writer jobs not done */
 	char *since;       /* where /sync starts from, or NULL */
 	bool first;        /* the answer under way is a first one */
+	bool caught_up;    /* an answer of this run was stored */
 	bool online, closing, vault_closing;
 	void (*closed)(void *arg);
 	void *closed_arg;

@@ -83,28 +83,36 @@ static void ask_later(struct member_room *room, int64_t server_ms)
 		uv_timer_start(timer, on_timer, (uint64_t)wait_ms, 0);
 }
 
+static void list_add(struct member_list *list, const json_t *chunk, const char *membership)
+{
+	const json_t *event;
+	size_t i;
+
+	json_array_foreach((json_t *)chunk, i, event)
+	{
+		const char *user = json_string_value(json_object_get(event, "state_key"));
+		const char *is = json_string_value(
+		        json_object_get(json_object_get(event, "content"), "membership"));
+
+		if (user && is && strcmp(is, membership) == 0)
+			list->users[list->len++] = x_strdup(user);
+	}
+}
+
 /* NULL when the answer is not what it should be. */
 static struct member_list *parse(const json_t *body)
 {
-	const json_t *chunk = json_object_get(body, "chunk"), *event;
+	const json_t *chunk = json_object_get(body, "chunk");
 	struct member_list *list;
-	size_t i;
 
 	if (!json_is_array(chunk) || json_array_size(chunk) > USERS_MAX)
 		return NULL;
 	list = x_calloc(1, sizeof(*list));
 	list->refs = 1;
 	list->users = x_calloc(json_array_size(chunk) + 1, sizeof(*list->users));
-	json_array_foreach((json_t *)chunk, i, event)
-	{
-		const char *user = json_string_value(json_object_get(event, "state_key"));
-		const char *membership = json_string_value(
-		        json_object_get(json_object_get(event, "content"), "membership"));
-
-		if (user && membership &&
-		        (strcmp(membership, "join") == 0 || strcmp(membership, "invite") == 0))
-			list->users[list->len++] = x_strdup(user);
-	}
+	list_add(list, chunk, "join");
+	list->joined = list->len;
+	list_add(list, chunk, "invite");
 	return list;
 }
 

@@ -11,11 +11,11 @@
 
 struct members;
 
-/* Joined and invited users. Reference counted, on the loop alone; a job on the pool borrows the
- * reference of whoever submitted it. */
+/* Joined users, then invited ones. Reference counted, on the loop alone; a job on the pool borrows
+ * the reference of whoever submitted it. */
 struct member_list {
 	unsigned refs;
-	size_t len;
+	size_t len, joined;
 	char **users;
 };
 

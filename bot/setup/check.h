@@ -43,6 +43,10 @@ void check_fix(struct check *check, const char *fix, ...) __attribute__((format(
 /* As a table, or as one line of JSON: {"ok":…,"checks":[{"level","what","found","fix"}]}. */
 void check_print(const struct check *check, bool json, FILE *out);
 
+/* Of check_rooms(): who can read an encrypted room. */
+void check_readers(
+        struct check *check, const char *what, const struct config_room *room, const char *room_id);
+
 /* The parts, in their order. */
 void check_token(struct check *check);      /* readable */
 void check_homeserver(struct check *check); /* found: opens check->ask */

@@ -6,29 +6,10 @@
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/setup/check.h"
-#include "bot/crypto/canonical.h"
+#include "bot/crypto/signed_keys.h"
 #include "bot/exit.h"
 
 #define WHAT "device"
-
-/* The one public key of a cross-signing key object, or NULL. */
-static const char *only_key(const json_t *object)
-{
-	const json_t *keys = json_object_get(object, "keys");
-	void *first = json_object_iter((json_t *)keys);
-
-	return json_object_size(keys) == 1 ? json_string_value(json_object_iter_value(first))
-	                                   : NULL;
-}
-
-static bool signed_by(const json_t *object, const char *user, const char *name, const char *key)
-{
-	char *key_id = x_asprintf("ed25519:%s", name);
-	bool good = key && canonical_verify(object, user, key_id, key);
-
-	free(key_id);
-	return good;
-}
 
 static const json_t *of_user(const struct check *check, const json_t *body, const char *member)
 {
@@ -49,8 +30,8 @@ static void judge(struct check *check, const json_t *body)
 	const json_t *device =
 	        json_object_get(of_user(check, body, "device_keys"), check->device_id);
 	const json_t *self = of_user(check, body, "self_signing_keys");
-	const char *master_key = only_key(of_user(check, body, "master_keys"));
-	const char *self_key = only_key(self);
+	const char *master_key = signed_keys_only(of_user(check, body, "master_keys"));
+	const char *self_key = signed_keys_only(self);
 	char *own_id = x_asprintf("ed25519:%s", check->device_id);
 	const char *own_key =
 	        json_string_value(json_object_get(json_object_get(device, "keys"), own_id));
@@ -59,7 +40,7 @@ static void judge(struct check *check, const json_t *body)
 	if (!device) {
 		check_good(check, WHAT, "%s has no keys yet: they are made at the first start",
 		        check->device_id);
-	} else if (!own_key || !signed_by(device, check->user_id, check->device_id, own_key)) {
+	} else if (!signed_keys_of_device(device, check->user_id, check->device_id)) {
 		check_fault(check, EX_UNAVAILABLE, WHAT, "the keys of %s are not its own",
 		        check->device_id);
 		check_fix(check, "the homeserver shows something else than was uploaded: log in "
@@ -67,8 +48,8 @@ static void judge(struct check *check, const json_t *body)
 	} else if (!master_key || !self_key) {
 		check_bad(check, "the account has no cross-signing keys");
 		check_fix(check, "start the daemon: it makes them, and says what is in the way");
-	} else if (!signed_by(self, check->user_id, master_key, master_key) ||
-	           !signed_by(device, check->user_id, self_key, self_key)) {
+	} else if (!signed_keys_by(self, check->user_id, master_key) ||
+	           !signed_keys_by(device, check->user_id, self_key)) {
 		check_bad(check,
 		        "it is not signed by its account: nobody reads it in encrypted rooms");
 		check_fix(check, "set [encryption] recovery_key_command to the account's recovery "

@@ -156,6 +156,8 @@ static void check_room(struct check *check, const struct config_room *room)
 		else
 			check_fault(
 			        check, exit_of(err), what, "%s: %s", room->address, answer.error);
+		if (err == OK && facts.joined && facts.encrypted)
+			check_readers(check, what, room, id);
 	}
 	for (size_t i = 0; i < 5; i++)
 		json_decref(pieces[i]);

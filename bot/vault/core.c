@@ -112,6 +112,26 @@ static enum err bootstrap(struct vault_core *core, struct core_look *look)
 	return crypto_status(core->machine, &look->status);
 }
 
+static enum err look_at_readers(struct vault_core *core, struct core_look *look)
+{
+	int64_t epoch = 0;
+	enum err err = crypto_epoch(core->machine, &epoch);
+
+	if (err != OK || (!look->readers_due && epoch == core->readers_epoch))
+		return err;
+	look->readers = json_object();
+	for (size_t i = 0; err == OK && i < look->rooms_len; i++) {
+		const struct member_list *list = look->rooms[i].list;
+		json_t *readers = NULL;
+
+		err = crypto_readers(core->machine, clock_now_ms(),
+		        (const char *const *)list->users, list->joined, &readers);
+		json_object_set_new(look->readers, look->rooms[i].room_id, readers);
+	}
+	core->readers_epoch = epoch;
+	return err;
+}
+
 enum err core_look(struct vault_core *core, struct core_look *look)
 {
 	enum err err = crypto_status(core->machine, &look->status);
@@ -123,6 +143,8 @@ enum err core_look(struct vault_core *core, struct core_look *look)
 		        core->machine, clock_now_ms(), &look->requests, &look->requests_len);
 	if (err == OK)
 		err = crypto_verifications(core->machine, &look->verifications);
+	if (err == OK)
+		err = look_at_readers(core, look);
 	core->good = err == OK && look->status.identity == CRYPTO_IDENTITY_GOOD;
 	return err;
 }
@@ -131,6 +153,7 @@ void core_look_finish(struct core_look *look)
 {
 	crypto_status_finish(&look->status);
 	json_decref(look->verifications);
+	json_decref(look->readers);
 	crypto_requests_free(look->requests, look->requests_len);
 	memset(look, 0, sizeof(*look));
 }

@@ -16,6 +16,7 @@
 #define LOOK_EVERY_MS CLOCK_MINUTE_MS
 #define LOOK_SOON_MS CLOCK_SECOND_MS /* while a verification is under way, or keys are wanted */
 #define OPEN_AGAIN_MS (30 * CLOCK_SECOND_MS)
+#define WAITS_LOOK_MS CLOCK_SECOND_MS
 
 static void vault_open(struct vault *vault);
 
@@ -104,6 +105,7 @@ static void take_look(struct vault *vault, struct core_look *look)
 	swap(&vault->notices, &look->status.notices);
 	swap(&vault->verified, &look->status.verified);
 	swap(&vault->verifications, &look->verifications);
+	readers_take(vault, look);
 	if (any_under_way(vault->verifications))
 		vault->look_ms = clock_monotonic_ms() + LOOK_SOON_MS;
 	if (vault->identity == CRYPTO_IDENTITY_FOREIGN ||
@@ -134,6 +136,8 @@ static void look_done(enum err result, const char *message, void *arg)
 		        message[0] ? message : err_text(result));
 	else if (!vault->closing)
 		take_look(vault, &job->look);
+	vault->readers_due = vault->readers_due || result != OK;
+	readers_end(&job->look);
 	core_look_finish(&job->look);
 	free(job);
 	if (vault->look_again)
@@ -154,6 +158,7 @@ void vault_pump(struct vault *vault)
 	vault->looking = true;
 	job = x_calloc(1, sizeof(*job));
 	job->vault = vault;
+	readers_begin(vault, &job->look);
 	vault->jobs++;
 	writer_submit(vault->writer, look_work, look_done, job);
 }
@@ -167,6 +172,15 @@ void vault_pump_soon(struct vault *vault)
 	if (vault->closing || vault->looking || !vault->open || vault->look_ms <= soon_ms)
 		return;
 	vault->look_ms = soon_ms;
+	vault_arm(vault);
+}
+
+void vault_room_waits(struct vault *vault)
+{
+	vault_pump(vault);
+	if (vault->waits_ms != INT64_MAX || vault->identity != CRYPTO_IDENTITY_GOOD)
+		return;
+	vault->waits_ms = clock_monotonic_ms() + WAITS_LOOK_MS;
 	vault_arm(vault);
 }
 
@@ -184,6 +198,10 @@ static void on_timer(uv_timer_t *timer)
 	if (vault->mx)
 		calls_due(vault, now_ms);
 	mark_due(vault, now_ms);
+	if (vault->waits_ms <= now_ms) {
+		vault->waits_ms = INT64_MAX;
+		vault->events.on_change(vault->events.arg);
+	}
 	vault_arm(vault);
 }
 
@@ -197,6 +215,8 @@ void vault_arm(struct vault *vault)
 		next_ms = vault->look_ms;
 	if (vault->open && vault->mark_ms < next_ms)
 		next_ms = vault->mark_ms;
+	if (vault->waits_ms < next_ms)
+		next_ms = vault->waits_ms;
 	if (next_ms != INT64_MAX)
 		uv_timer_start(&vault->timer, on_timer,
 		        next_ms > now_ms ? (uint64_t)(next_ms - now_ms) : 0, 0);
@@ -334,9 +354,11 @@ struct vault *vault_create(uv_loop_t *loop, struct writer *writer, struct config
 	vault->events = *events;
 	vault->cipher = core_cipher;
 	vault->cipher.arg = &vault->core;
+	vault->waits_ms = INT64_MAX;
 	vault->notices = json_array();
 	vault->verified = json_array();
 	vault->verifications = json_array();
+	vault->readers = json_object();
 	TAILQ_INIT(&vault->calls);
 	uv_timer_init(loop, &vault->timer);
 	vault->timer.data = vault;
@@ -410,6 +432,17 @@ const json_t *vault_verifications(const struct vault *vault)
 	return vault->verifications;
 }
 
+const json_t *vault_readers(const struct vault *vault)
+{
+	return vault->readers;
+}
+
+void vault_members_changed(struct vault *vault)
+{
+	vault->readers_due = true;
+	vault_pump(vault);
+}
+
 struct vault_core *vault_core(struct vault *vault)
 {
 	return &vault->core;
@@ -440,6 +473,7 @@ void vault_maybe_closed(struct vault *vault)
 	json_decref(vault->notices);
 	json_decref(vault->verified);
 	json_decref(vault->verifications);
+	json_decref(vault->readers);
 	free(vault->user_id);
 	free(vault->device_id);
 	free(vault);

@@ -19,6 +19,7 @@
 #include "bot/config/config.h"
 #include "bot/crypto/crypto.h"
 #include "bot/matrix/client.h"
+#include "bot/matrix/members.h"
 #include "bot/matrix/rooms.h"
 #include "bot/loop/writer.h"
 #include "handlers/alerts/deliver.h"
@@ -31,6 +32,8 @@ struct vault_events {
 	void (*on_open)(void *arg);
 	/* Something was learnt: encrypted rooms that waited may be tried again. */
 	void (*on_change)(void *arg);
+	/* The members of a room, NULL while they are not known. Borrowed. */
+	struct member_list *(*members)(const char *room_id, void *arg);
 	void *arg;
 };
 
@@ -46,6 +49,8 @@ void vault_set_offline(struct vault *vault);
 void vault_pump(struct vault *vault);
 /* The same within a second or so, once for all that asks until then. */
 void vault_pump_soon(struct vault *vault);
+/* The same, and on_change() a second later: a room waits for keys, though not for ever. */
+void vault_room_waits(struct vault *vault);
 
 /* For status: why encrypted rooms are not written to, "" = they are. */
 const char *vault_problem(const struct vault *vault);
@@ -59,6 +64,11 @@ const json_t *vault_notices(const struct vault *vault);
 const json_t *vault_verified(const struct vault *vault);
 /* As of the last look, see crypto_verifications(); likewise. */
 const json_t *vault_verifications(const struct vault *vault);
+/* The same of crypto_readers() for the joined members of encrypted rooms, {room id: …}; likewise.
+ */
+const json_t *vault_readers(const struct vault *vault);
+/* The members of a room are known anew. */
+void vault_members_changed(struct vault *vault);
 
 /* Borrowed by jobs; live as long as the vault. */
 struct vault_core *vault_core(struct vault *vault);

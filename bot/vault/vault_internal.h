@@ -11,14 +11,25 @@
 struct vault_core {
 	struct store *store;
 	struct crypto *machine;
-	bool good;   /* our device is signed: encrypted events may leave */
+	bool good;             /* our device is signed: encrypted events may leave */
+	int64_t readers_epoch; /* as of which the readers of rooms were last looked up */
 	bool marked; /* the database is as new as what was sent from it (mark.c): likewise */
 };
 
-/* What a look at the machine brought; owned by whoever looked. */
+/* A room whose readers are to be looked up. */
+struct core_room {
+	char *name, *room_id;
+	struct member_list *list; /* referenced */
+};
+
+/* What a look at the machine is to bring, and brought; owned by whoever looked. */
 struct core_look {
+	struct core_room *rooms;
+	size_t rooms_len;
+	bool readers_due; /* else they are looked up only when something changed */
 	struct crypto_status status;
 	json_t *verifications;
+	json_t *readers; /* {room id: crypto_readers()}, NULL = as before */
 	struct crypto_request *requests;
 	size_t requests_len;
 };
@@ -68,12 +79,14 @@ struct vault {
 	bool opening, open;
 	TAILQ_HEAD(, vault_call) calls;
 	uv_timer_t timer;
-	int64_t look_ms; /* monotonic; when to look by itself */
+	int64_t look_ms;  /* monotonic; when to look by itself */
+	int64_t waits_ms; /* monotonic; when a room that waits is tried again, INT64_MAX = none */
 	bool looking, look_again;
 	enum crypto_identity identity;
 	char problem[256]; /* of opening, or of the identity */
 	char fingerprint[64];
-	json_t *notices, *verified, *verifications;
+	json_t *notices, *verified, *verifications, *readers;
+	bool readers_due; /* the members of rooms, or the rooms, changed since the last look */
 	struct recovery *recovery; /* under way, or NULL */
 	int64_t recovery_ms;       /* monotonic; not tried again before */
 	struct mx_call *mark_call; /* under way, or NULL */
@@ -102,6 +115,12 @@ bool calls_busy(const struct vault *vault);
 /* mark.c: tells whether a backup of the database was put back; encrypted rooms wait for it. */
 void mark_due(struct vault *vault, int64_t now_ms);
 void mark_cancel(struct vault *vault);
+
+/* vault_readers.c: who can read encrypted rooms. */
+void readers_begin(struct vault *vault, struct core_look *look);
+/* Takes over what was looked up, and logs what changed for people. */
+void readers_take(struct vault *vault, struct core_look *look);
+void readers_end(struct core_look *look); /* on the loop */
 
 /* recovery.c: takes our cross-signing keys out of secret storage. */
 void recovery_start(struct vault *vault);

@@ -8,6 +8,7 @@
 #include "bot/base/text.h"
 #include "bot/config/config.h"
 #include "handlers/commands/report.h"
+#include "handlers/commands/report_readers.h"
 
 #define REPORT_NOTICES_MAX 3 /* of what encryption refused */
 #define REPORT_APPS_MAX 4    /* with something that nobody has */
@@ -64,6 +65,7 @@ void report_status_take(struct report_status *from, struct report_status *to)
 		rooms[i].address = x_strdup_opt(from->rooms[i].address);
 		rooms[i].room_id = x_strdup_opt(from->rooms[i].room_id);
 		rooms[i].problem = x_strdup_opt(from->rooms[i].problem);
+		rooms[i].readers = json_deep_copy(from->rooms[i].readers);
 	}
 	to->rooms = rooms;
 	copy_watches(from, to);
@@ -81,6 +83,7 @@ void report_status_finish(struct report_status *copy)
 		free((char *)copy->rooms[i].address);
 		free((char *)copy->rooms[i].room_id);
 		free((char *)copy->rooms[i].problem);
+		json_decref((json_t *)copy->rooms[i].readers);
 	}
 	free((void *)copy->rooms);
 	for (size_t i = 0; i < copy->watches_len; i++) {
@@ -248,6 +251,24 @@ static void report_rooms(const struct report_status *status, struct buf *out)
 		        200, TEXT_FOLD_NEWLINES);
 		buf_add_char(out, '\n');
 	}
+	for (size_t i = 0; i < status->rooms_len; i++) {
+		const struct report_room *room = &status->rooms[i];
+
+		if (!report_readers_nobody(room->readers) &&
+		        json_array_size(json_object_get(room->readers, "held")) == 0)
+			continue;
+		buf_printf(out, "room %s: ", room->name);
+		report_readers_room(room->readers, out);
+		buf_add_char(out, '\n');
+	}
+}
+
+static bool room_fails(const struct report_status *status)
+{
+	for (size_t i = 0; i < status->rooms_len; i++)
+		if (report_readers_nobody(status->rooms[i].readers))
+			return true;
+	return false;
 }
 
 /* The newest run of an entry, or what failed. */
@@ -334,7 +355,8 @@ void report_status_text(const struct report_status *status, const char *prefix, 
 
 	clock_format_duration(status->now_ms - status->started_ms, text, sizeof(text));
 	buf_printf(out, "%s alive, up %s, version %s\n",
-	        report_has(status->problem) || status->undeliverable || watch_fails(status)
+	        report_has(status->problem) || status->undeliverable || watch_fails(status) ||
+	                        room_fails(status)
 	                ? "⚠️"
 	                : "✅",
 	        text, status->version);
@@ -361,9 +383,9 @@ void report_status_text(const struct report_status *status, const char *prefix, 
 
 static json_t *report_room_json(const struct report_room *room)
 {
-	return json_pack("{s:s, s:s, s:s?, s:b, s:s, s:b}", "name", room->name, "address",
+	return json_pack("{s:s, s:s, s:s?, s:b, s:s, s:b, s:O?}", "name", room->name, "address",
 	        room->address, "room_id", room->room_id, "ready", !report_has(room->problem),
-	        "problem", room->problem, "encrypted", room->encrypted);
+	        "problem", room->problem, "encrypted", room->encrypted, "readers", room->readers);
 }
 
 json_t *report_status_json(const struct report_status *status)

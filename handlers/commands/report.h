@@ -15,7 +15,8 @@ struct report_room {
 	const char *name, *address, *room_id; /* room_id may be NULL */
 	const char *problem;                  /* "" = ready */
 	bool encrypted;
-	bool denied; /* that it is encrypted, by the homeserver */
+	bool denied;           /* that it is encrypted, by the homeserver */
+	const json_t *readers; /* of an encrypted room, see report_readers.h; NULL = not known */
 };
 
 struct report_watch {

@@ -129,6 +129,48 @@ def test_a_device_that_is_not_signed_gets_no_keys(world):
     bot.stop()
 
 
+def test_a_device_added_while_the_bot_was_down_reads_the_first_alert(world):
+    account = world.account("phone")
+    first = clients.js(world.server, account)
+    bot = world.bot(extra="[encryption]\ntrust = all\n")  # a second device is not signed by itself
+    world.operator.call("invite", room=bot.ids["ops"], user=account["user_id"])
+    first.call("join", room=bot.ids["ops"])
+    bot.call(node("run-down-1"))
+    readable(first, bot, "run-down-1")
+    bot.stop()
+    second = clients.js(world.server, world.login(account), sign=False)
+    second.call("join", room=bot.ids["ops"])
+    bot.start()
+    bot.call(node("run-down-2"))
+    readable(first, bot, "run-down-2")
+    readable(second, bot, "run-down-2")
+    first.stop()
+    second.stop()
+    bot.stop()
+
+
+def test_clients_without_cross_signing_are_named_and_told(world):
+    careless = clients.js(world.server, world.account("careless"), sign=False)
+    user, bot = careless.account["user_id"], world.bot()
+    ops = bot.ids["ops"]
+    world.operator.call("invite", room=ops, user=user)
+    careless.call("join", room=ops)
+    bot.call(node("run-named-1"))
+    readable(world.operator, bot, "run-named-1")
+    careless.wait(lambda: any("WITHHELD" in f["failure"] for f in careless.failures(ops)), 30, "it is not told why")
+    text = f"{user} has no cross-signed device"
+    end = time.monotonic() + 30
+    while text not in subprocess.run([BUILD / "bot/matrix-telemetry-bot", "status", "-c", bot.config],
+                                     capture_output=True, text=True).stdout:
+        check(time.monotonic() < end, "status does not name the member")
+        time.sleep(0.2)  # there is no event for it on the socket
+    found = subprocess.run([BUILD / "bot/matrix-telemetry-bot", "check", "-c", bot.config], capture_output=True, text=True)
+    check(text in found.stdout, found.stdout)
+    check(text in bot.log.read_text(), "the log does not name the member")
+    careless.stop()
+    bot.stop()
+
+
 def test_who_leaves_reads_no_more_and_who_comes_reads_what_follows(world):
     leaver, comer = (clients.js(world.server, world.account(name)) for name in ("leaver", "comer"))
     bot = world.bot()

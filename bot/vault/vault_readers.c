@@ -1,0 +1,98 @@
+/*
+ * vault_readers.c - who can read the encrypted rooms of the config, as of the last look; see
+ * vault_internal.h. What changes for people is logged once.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/buf.h"
+#include "bot/base/log.h"
+#include "bot/vault/vault_internal.h"
+#include "handlers/commands/report_readers.h"
+
+#define LINE_MAX_BYTES 2048
+
+void readers_begin(struct vault *vault, struct core_look *look)
+{
+	size_t len = vault->rooms ? rooms_len(vault->rooms) : 0;
+
+	look->readers_due = vault->readers_due;
+	vault->readers_due = false;
+	look->rooms = x_calloc(len + 1, sizeof(*look->rooms));
+	for (size_t i = 0; i < len; i++) {
+		const struct room *room = rooms_at(vault->rooms, i);
+		struct member_list *list =
+		        room->room_id && room->encrypted
+		                ? vault->events.members(room->room_id, vault->events.arg)
+		                : NULL;
+
+		if (list)
+			look->rooms[look->rooms_len++] = (struct core_room){
+			        .name = x_strdup(room->name),
+			        .room_id = x_strdup(room->room_id),
+			        .list = member_list_ref(list),
+			};
+	}
+}
+
+void readers_end(struct core_look *look)
+{
+	for (size_t i = 0; i < look->rooms_len; i++) {
+		free(look->rooms[i].name);
+		free(look->rooms[i].room_id);
+		member_list_unref(look->rooms[i].list);
+	}
+	free(look->rooms);
+}
+
+static const json_t *held_of(const json_t *readers, const char *user_id)
+{
+	const json_t *held;
+	size_t i;
+
+	json_array_foreach(json_object_get(readers, "held"), i, held)
+	{
+		if (strcmp(json_string_value(json_object_get(held, "user_id")), user_id) == 0)
+			return held;
+	}
+	return NULL;
+}
+
+static void log_changes(const char *room, const json_t *before, const json_t *now)
+{
+	const json_t *held;
+	size_t i;
+
+	json_array_foreach(json_object_get(now, "held"), i, held)
+	{
+		const char *user_id = json_string_value(json_object_get(held, "user_id"));
+		const json_t *was = held_of(before, user_id);
+		struct buf line;
+
+		if (was && json_equal((json_t *)was, (json_t *)held))
+			continue;
+		buf_init(&line, LINE_MAX_BYTES);
+		report_readers_member(held, &line);
+		log_warning("vault", "%s: %s", room, buf_str(&line));
+		buf_finish(&line);
+	}
+	json_array_foreach(json_object_get(before, "held"), i, held)
+	{
+		const char *user_id = json_string_value(json_object_get(held, "user_id"));
+
+		if (!held_of(now, user_id))
+			log_info("vault", "%s: every device of %s is given keys", room, user_id);
+	}
+}
+
+void readers_take(struct vault *vault, struct core_look *look)
+{
+	if (!look->readers)
+		return;
+	for (size_t i = 0; i < look->rooms_len; i++)
+		log_changes(look->rooms[i].name,
+		        json_object_get(vault->readers, look->rooms[i].room_id),
+		        json_object_get(look->readers, look->rooms[i].room_id));
+	/* rooms whose members are not known now stay as they were */
+	json_object_update(vault->readers, look->readers);
+}
