@@ -1,0 +1,381 @@
+/*
+ * Tests of the courier and its lanes: what is under way at once, in which order, what becomes of
+ * refusals and failures, and going offline, reloading and closing at any moment.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/delivery/courier.h"
+#include "tests/unit/loop_fixture.h"
+#include "tests/unit/turn.h"
+
+#define GRACE_MS 100
+#define SEND_DEV "/v3/rooms/%21dev%3Afake.local/send/"
+#define ALERT(app, severity)                                                                   \
+	"{\"op\":\"alert\",\"app\":\"" app "\",\"severity\":\"" severity "\",\"title\":\"" app \
+	" failed\"}"
+
+struct sent {
+	struct looped *l;
+	struct courier *courier; /* NULL once closed */
+	struct mirror *mirror;
+	struct rooms *rooms;
+	unsigned confirmed, failed;
+	char last[64];
+	bool stopped;
+	uv_sem_t gate; /* holds the writer */
+};
+
+static void on_result(const char *what, const char *room, int64_t outbox_id, const char *event_id,
+        enum err code, const char *error, void *arg)
+{
+	struct sent *s = arg;
+
+	snprintf(s->last, sizeof(s->last), "%s", event_id ? event_id : err_name(code));
+	if (event_id)
+		s->confirmed++;
+	else
+		s->failed++;
+}
+
+static void on_room(const struct room *room, void *arg)
+{
+}
+
+static void on_encrypted(const char *room_id, const json_t *content, void *arg)
+{
+	fail_msg("%s is not encrypted", room_id);
+}
+
+static bool rooms_are_ready(void *arg)
+{
+	const struct sent *s = arg;
+
+	return rooms_get(s->rooms, "ops")->ready && rooms_get(s->rooms, "dev")->ready;
+}
+
+static void online(struct sent *s)
+{
+	courier_set_online(s->courier, s->l->mx, s->rooms, FIXTURE_USER, "DEV1");
+}
+
+static enum err no_work(struct store *store, void *arg)
+{
+	return OK;
+}
+
+static int setup(void **state)
+{
+	struct sent *s = x_calloc(1, sizeof(*s));
+	struct courier_events events = {on_result, s};
+	struct rooms_events rooms_events = {on_room, on_encrypted, s};
+
+	s->l = looped_begin("[delivery]\nedit_interval = 1s\n");
+	looped_good_homeserver();
+	looped_client(s->l);
+	uv_sem_init(&s->gate, 0);
+	s->mirror = mirror_create(&s->l->loop, s->l->config);
+	s->courier = courier_create(&s->l->loop, s->l->writer, s->l->config, &events);
+	courier_set_mirror(s->courier, s->mirror);
+	s->rooms = rooms_create(&s->l->loop, s->l->mx, FIXTURE_USER, &rooms_events);
+	rooms_configure(s->rooms, s->l->config);
+	looped_wait(s->l, rooms_are_ready, s);
+	online(s);
+	looped_work(s->l, no_work, NULL); /* with it the first choice, which finds nothing, is over */
+	looped_work(s->l, no_work, NULL);
+	*state = s;
+	return 0;
+}
+
+static void stop(struct sent *s)
+{
+	courier_stop(s->courier, GRACE_MS, turn_set, &s->stopped);
+}
+
+static int teardown(void **state)
+{
+	struct sent *s = *state;
+	bool closed = false, rooms_closed = false, mirror_closed = false;
+
+	if (!s->stopped)
+		stop(s);
+	looped_until(s->l, &s->stopped);
+	rooms_close(s->rooms, turn_set, &rooms_closed);
+	looped_until(s->l, &rooms_closed);
+	courier_close(s->courier, turn_set, &closed);
+	looped_until(s->l, &closed);
+	mirror_close(s->mirror, turn_set, &mirror_closed);
+	looped_until(s->l, &mirror_closed);
+	looped_end(s->l);
+	uv_sem_destroy(&s->gate);
+	free(s);
+	return 0;
+}
+
+static void alert(struct sent *s, const char *json)
+{
+	looped_alert(s->l, json);
+	courier_poke(s->courier);
+}
+
+static bool is_confirmed(void *arg)
+{
+	const struct sent *s = arg;
+
+	return s->confirmed > 0;
+}
+
+static bool is_failed(void *arg)
+{
+	const struct sent *s = arg;
+
+	return s->failed > 0;
+}
+
+static enum err wait_for_gate(struct store *store, void *arg)
+{
+	struct sent *s = arg;
+
+	uv_sem_wait(&s->gate);
+	return OK;
+}
+
+static void nothing(enum err result, const char *message, void *arg)
+{
+}
+
+/* The writer stands still until the gate is opened; what is submitted meanwhile waits. */
+static void hold_writer(struct sent *s)
+{
+	writer_submit(s->l->writer, wait_for_gate, nothing, s);
+	looped_turn(s->l, 2);
+}
+
+static void an_alert_is_sent_and_confirmed(void **state)
+{
+	struct sent *s = *state;
+	struct http_request *put;
+
+	alert(s, ALERT("etl", "critical"));
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	assert_string_equal(script_bearer(put), "good");
+	assert_non_null(strstr(script_member(put, "body"), "etl failed"));
+	assert_int_equal(courier_counters(s->courier).in_flight, 1);
+	script_answer(put, 200, "{\"event_id\":\"$1\"}");
+	looped_wait(s->l, is_confirmed, s);
+	assert_string_equal(s->last, "$1");
+	assert_int_equal(courier_counters(s->courier).in_flight, 0);
+	assert_int_equal(courier_counters(s->courier).sent, 1);
+}
+
+/* One at a time in a room, in order; another room does not wait. */
+static void lanes_do_not_wait_for_each_other(void **state)
+{
+	struct sent *s = *state;
+	struct http_request *first, *dev, *second;
+
+	alert(s, ALERT("first", "critical"));
+	first = script_wait("PUT", FIXTURE_SEND_OPS);
+	alert(s, ALERT("second", "critical"));
+	alert(s, ALERT("third", "warning"));
+	dev = script_wait("PUT", SEND_DEV);
+	assert_int_equal(script_open("PUT", FIXTURE_SEND_OPS), 1);
+	script_answer(dev, 200, "{\"event_id\":\"$dev\"}");
+	looped_wait(s->l, is_confirmed, s);
+	assert_int_equal(script_open("PUT", FIXTURE_SEND_OPS), 1);
+	script_answer(first, 200, "{\"event_id\":\"$1\"}");
+	second = script_wait("PUT", FIXTURE_SEND_OPS);
+	assert_non_null(strstr(script_member(second, "body"), "second"));
+	script_answer(second, 200, "{\"event_id\":\"$2\"}");
+}
+
+static void a_lost_answer_is_asked_again_as_the_same_event(void **state)
+{
+	struct sent *s = *state;
+	struct http_request *put;
+	char *path;
+
+	alert(s, ALERT("etl", "critical"));
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	path = x_strdup(script_path(put));
+	script_fail(put, ERR_NET, true);
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	assert_string_equal(script_path(put), path);
+	script_answer(put, 502, "<html>");
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	assert_string_equal(script_path(put), path);
+	script_answer(put, 200, "{\"event_id\":\"$1\"}");
+	looped_wait(s->l, is_confirmed, s);
+	assert_int_equal(courier_counters(s->courier).retried, 2);
+	free(path);
+}
+
+static void what_is_refused_does_not_block_what_follows(void **state)
+{
+	struct sent *s = *state;
+	struct http_request *put;
+
+	alert(s, ALERT("first", "critical"));
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	alert(s, ALERT("second", "critical"));
+	script_answer(put, 413, "{\"errcode\":\"M_TOO_LARGE\",\"error\":\"too large\"}");
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	assert_non_null(strstr(script_member(put, "body"), "second"));
+	assert_int_equal(s->failed, 1);
+	script_answer(put, 200, "{\"event_id\":\"$2\"}");
+	looped_wait(s->l, is_confirmed, s);
+}
+
+/* --- lifetime ------------------------------------------------------------------------------ */
+
+static void close_during_put(void **state)
+{
+	struct sent *s = *state;
+	struct http_request *put;
+
+	alert(s, ALERT("etl", "critical"));
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	stop(s);
+	looped_turn(s->l, 5);
+	assert_false(s->stopped);
+	script_answer(put, 200, "{\"event_id\":\"$1\"}");
+	looped_until(s->l, &s->stopped);
+	assert_int_equal(s->confirmed, 1); /* and written down */
+	courier_poke(s->courier);          /* deaf, but there */
+	looped_turn(s->l, 5);
+	assert_int_equal(script_open("PUT", "/v3/rooms/"), 0);
+}
+
+static void close_during_put_that_hangs(void **state)
+{
+	struct sent *s = *state;
+
+	alert(s, ALERT("etl", "critical"));
+	script_wait("PUT", FIXTURE_SEND_OPS);
+	stop(s);
+	looped_until(s->l, &s->stopped); /* when the grace is over */
+	assert_int_equal(s->confirmed + s->failed, 0);
+	assert_int_equal(script_open("PUT", FIXTURE_SEND_OPS), 0);
+}
+
+static void close_during_choice(void **state)
+{
+	struct sent *s = *state;
+
+	looped_alert(s->l, ALERT("etl", "critical"));
+	hold_writer(s);
+	courier_poke(s->courier);
+	stop(s);
+	looped_turn(s->l, 5);
+	assert_false(s->stopped);
+	uv_sem_post(&s->gate);
+	looped_until(s->l, &s->stopped);
+	assert_int_equal(script_count("PUT", FIXTURE_SEND_OPS), 0);
+}
+
+static void close_during_outcome(void **state)
+{
+	struct sent *s = *state;
+	struct http_request *put;
+
+	alert(s, ALERT("etl", "critical"));
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	hold_writer(s);
+	script_answer(put, 200, "{\"event_id\":\"$1\"}");
+	looped_turn(s->l, 5);
+	stop(s);
+	looped_turn(s->l, 5);
+	assert_false(s->stopped);
+	uv_sem_post(&s->gate);
+	looped_until(s->l, &s->stopped);
+	assert_int_equal(s->confirmed, 1);
+}
+
+static void offline_during_job(void **state)
+{
+	struct sent *s = *state;
+	struct http_request *put;
+
+	looped_alert(s->l, ALERT("etl", "critical"));
+	hold_writer(s);
+	courier_poke(s->courier);
+	courier_set_offline(s->courier);
+	uv_sem_post(&s->gate);
+	looped_turn(s->l, 50);
+	assert_int_equal(script_count("PUT", FIXTURE_SEND_OPS), 0);
+	online(s);
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	script_answer(put, 200, "{\"event_id\":\"$1\"}");
+	looped_wait(s->l, is_confirmed, s);
+}
+
+static void offline_during_put(void **state)
+{
+	struct sent *s = *state;
+	struct http_request *put;
+	char *path;
+
+	alert(s, ALERT("etl", "critical"));
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	path = x_strdup(script_path(put));
+	courier_set_offline(s->courier);
+	script_fail(put, ERR_TIMEOUT, true);
+	looped_wait(s->l, is_failed, s);
+	assert_int_equal(script_count("PUT", FIXTURE_SEND_OPS), 1);
+	online(s);
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	assert_string_equal(script_path(put), path);
+	script_answer(put, 200, "{\"event_id\":\"$1\"}");
+	looped_wait(s->l, is_confirmed, s);
+	free(path);
+}
+
+static void reload_during_batch(void **state)
+{
+	struct sent *s = *state;
+	struct config *fresh = looped_config(s->l, "[app etl]\ncritical = dev\n");
+	struct http_request *put;
+
+	looped_alert(s->l, ALERT("etl", "critical")); /* routed by the old config */
+	hold_writer(s);
+	courier_poke(s->courier);
+	courier_configure(s->courier, fresh);
+	config_unref(s->l->config);
+	s->l->config = fresh;
+	uv_sem_post(&s->gate);
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	script_answer(put, 200, "{\"event_id\":\"$1\"}");
+	looped_wait(s->l, is_confirmed, s);
+	alert(s, ALERT("etl", "critical")); /* and this one by the new */
+	put = script_wait("PUT", SEND_DEV);
+	script_answer(put, 200, "{\"event_id\":\"$2\"}");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        TEST(an_alert_is_sent_and_confirmed),
+	        TEST(lanes_do_not_wait_for_each_other),
+	        TEST(a_lost_answer_is_asked_again_as_the_same_event),
+	        TEST(what_is_refused_does_not_block_what_follows),
+	        TEST(close_during_put),
+	        TEST(close_during_put_that_hangs),
+	        TEST(close_during_choice),
+	        TEST(close_during_outcome),
+	        TEST(offline_during_job),
+	        TEST(offline_during_put),
+	        TEST(reload_during_batch),
+	};
+
+	x_alloc_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
