@@ -225,6 +225,7 @@ void looped_good_homeserver(void)
 	script_rule("POST", "/v3/join/%21dev", 200, "{\"room_id\":\"!dev:fake.local\"}");
 	script_rule("POST", "/v3/keys/upload", 200,
 	        "{\"one_time_key_counts\":{\"signed_curve25519\":50}}");
+	script_rule("POST", "/v3/keys/query", 200, "{\"device_keys\":{}}");
 	script_rule("GET", "/v3/sync", 200, NULL);
 	script_rule("PUT", "/v3/rooms/", 200, NULL); /* sends wait for the test */
 }

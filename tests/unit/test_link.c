@@ -1,0 +1,370 @@
+/*
+ * Tests of the way to the homeserver: going online, losing the token, another device, answers of
+ * /sync and what they cause, and closing and reloading at each step of the start. With the link
+ * come the vault, the timeline, the rooms and their members.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/link/link.h"
+#include "storage/state.h"
+#include "tests/unit/loop_fixture.h"
+#include "tests/unit/turn.h"
+
+#define COMMANDS "[commands]\nusers = @op:fake.local\n"
+#define STEPS_MAX 400 /* turns of the loop in which a start is over */
+
+struct linked {
+	struct looped *l;
+	struct courier *courier;
+	struct link *link; /* NULL once closed */
+	char fatal[512];
+	unsigned stored; /* answers of /sync */
+	bool stopped, closed;
+	uv_sem_t gate;
+};
+
+static void on_fatal(const char *message, void *arg)
+{
+	struct linked *f = arg;
+
+	snprintf(f->fatal, sizeof(f->fatal), "%s", message);
+}
+
+static void on_happened(json_t *event, void *arg)
+{
+	json_decref(event);
+}
+
+static void on_status(struct report_status *status, void *arg)
+{
+	status->problem = "";
+}
+
+static void on_stored(bool first, void *arg)
+{
+	struct linked *f = arg;
+
+	f->stored++;
+}
+
+static void open_link(struct linked *f)
+{
+	struct courier_events courier_events = {0};
+	struct link_events events = {on_fatal, on_happened, on_status, on_stored, f};
+	struct link_options options = {.loop = &f->l->loop, .writer = f->l->writer};
+	struct fault fault = {0};
+
+	f->courier = courier_create(&f->l->loop, f->l->writer, f->l->config, &courier_events);
+	options.courier = f->courier;
+	assert_int_equal(link_create(&f->link, &options, f->l->config, &events, &fault), OK);
+	f->stopped = f->closed = false;
+}
+
+static void close_link(struct linked *f)
+{
+	bool courier_closed = false;
+
+	courier_stop(f->courier, 100, turn_set, &f->stopped);
+	looped_until(f->l, &f->stopped);
+	link_close(f->link, turn_set, &f->closed);
+	looped_until(f->l, &f->closed);
+	courier_close(f->courier, turn_set, &courier_closed);
+	looped_until(f->l, &courier_closed);
+	f->link = NULL;
+}
+
+static int setup(void **state)
+{
+	struct linked *f = x_calloc(1, sizeof(*f));
+
+	f->l = looped_begin(COMMANDS);
+	looped_good_homeserver();
+	uv_sem_init(&f->gate, 0);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct linked *f = *state;
+
+	if (f->link)
+		close_link(f);
+	looped_end(f->l);
+	uv_sem_destroy(&f->gate);
+	free(f);
+	return 0;
+}
+
+static bool is_online(void *arg)
+{
+	const struct linked *f = arg;
+	const struct rooms *rooms = link_rooms(f->link);
+
+	return !link_problem(f->link)[0] && rooms && rooms_get(rooms, "ops")->ready &&
+	       rooms_get(rooms, "dev")->ready;
+}
+
+static bool has_stored(void *arg)
+{
+	const struct linked *f = arg;
+
+	return f->stored > 0;
+}
+
+/* An answer of /sync with one message in ops, or with none (sender NULL). */
+static void answer_sync(const char *next, const char *sender, const char *id, const char *body)
+{
+	struct http_request *sync = script_wait("GET", "/v3/sync");
+
+	if (!sender) {
+		script_answer(sync, 200, "{\"next_batch\":\"%s\"}", next);
+		return;
+	}
+	script_answer(sync, 200,
+	        "{\"next_batch\":\"%s\",\"rooms\":{\"join\":{\"" FIXTURE_OPS
+	        "\":{\"timeline\":{\"events\":[{\"type\":\"m.room.message\",\"sender\":\"%s\","
+	        "\"event_id\":\"%s\",\"origin_server_ts\":%lld,\"content\":{\"msgtype\":"
+	        "\"m.text\",\"body\":\"%s\"}}]}}}}}",
+	        next, sender, id, (long long)clock_now_ms(), body);
+}
+
+static void goes_online_and_sends(void **state)
+{
+	struct linked *f = *state;
+	struct http_request *put;
+
+	open_link(f);
+	assert_string_not_equal(link_problem(f->link), "");
+	looped_alert(f->l, "{\"op\":\"alert\",\"app\":\"etl\",\"severity\":\"critical\"}");
+	answer_sync("s1", NULL, NULL, NULL);
+	looped_wait(f->l, is_online, f);
+	courier_poke(f->courier);
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	script_answer(put, 200, "{\"event_id\":\"$1\"}");
+	assert_string_equal(f->fatal, "");
+}
+
+/* The next answer is asked for only when the last one is stored, from where it ended. */
+static void sync_goes_on_from_what_is_stored(void **state)
+{
+	struct linked *f = *state;
+	struct http_request *sync;
+
+	open_link(f);
+	answer_sync("s1", NULL, NULL, NULL);
+	sync = script_wait("GET", "/v3/sync");
+	assert_non_null(strstr(script_path(sync), "since=s1"));
+	assert_int_equal(f->stored, 1);
+	close_link(f);
+	open_link(f); /* another start, from the same database */
+	sync = script_wait("GET", "/v3/sync");
+	assert_non_null(strstr(script_path(sync), "since=s1"));
+}
+
+static void a_command_is_answered_in_its_room(void **state)
+{
+	struct linked *f = *state;
+	struct http_request *put;
+
+	open_link(f);
+	answer_sync("s1", NULL, NULL, NULL);
+	looped_wait(f->l, is_online, f);
+	answer_sync("s2", "@op:fake.local", "$c1", "!silences");
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	assert_string_equal(script_member(put, "msgtype"), "m.notice");
+	script_answer(put, 200, "{\"event_id\":\"$1\"}");
+}
+
+static void refused_token_is_read_again(void **state)
+{
+	struct linked *f = *state;
+	struct http_request *sync;
+
+	open_link(f);
+	sync = script_wait("GET", "/v3/sync");
+	looped_wait(f->l, is_online, f);
+	script_answer(sync, 401, "{\"errcode\":\"M_UNKNOWN_TOKEN\",\"error\":\"gone\"}");
+	sync = script_wait("GET", "/v3/sync");
+	assert_string_equal(script_bearer(sync), "good");
+	assert_true(script_count("GET", "/v3/account/whoami") >= 2);
+}
+
+static void homeserver_that_does_not_answer_is_asked_again(void **state)
+{
+	struct linked *f = *state;
+
+	script_rule("GET", "/versions", 200, NULL);
+	open_link(f);
+	script_fail(script_wait("GET", "/versions"), ERR_NET, false);
+	script_fail(script_wait("GET", "/versions"), ERR_TIMEOUT, false);
+	assert_string_not_equal(link_problem(f->link), "");
+	script_answer(script_wait("GET", "/versions"), 200, "{\"versions\":[\"v1.11\"]}");
+	looped_wait(f->l, is_online, f);
+}
+
+static enum err other_device(struct store *store, void *arg)
+{
+	return state_set(store, "device_id", "OTHER");
+}
+
+static bool is_fatal(void *arg)
+{
+	const struct linked *f = arg;
+
+	return f->fatal[0];
+}
+
+static void another_device_is_fatal(void **state)
+{
+	struct linked *f = *state;
+
+	assert_int_equal(looped_work(f->l, other_device, NULL), OK);
+	open_link(f);
+	looped_wait(f->l, is_fatal, f);
+	assert_non_null(strstr(f->fatal, "OTHER"));
+	assert_non_null(strstr(f->fatal, "--accept-new-device"));
+	assert_int_equal(script_count("GET", "/v3/sync"), 0);
+}
+
+/* --- lifetime ------------------------------------------------------------------------------ */
+
+/* However far the start is, it ends cleanly, and the next one goes online. */
+static void close_at_each_turn_of_the_start(void **state)
+{
+	struct linked *f = *state;
+	unsigned n;
+
+	for (n = 0; n < STEPS_MAX && !has_stored(f); n += 1 + n / 16) {
+		open_link(f);
+		for (unsigned i = 0; i < n; i++) {
+			uv_run(&f->l->loop, i < n / 2 ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+			if (script_open("GET", "/v3/sync") > 0)
+				break;
+		}
+		close_link(f);
+	}
+	open_link(f);
+	answer_sync("s1", NULL, NULL, NULL);
+	looped_wait(f->l, is_online, f);
+}
+
+static void reload_at_each_turn_of_the_start(void **state)
+{
+	struct linked *f = *state;
+
+	for (unsigned n = 0; n < 40; n += 2) {
+		open_link(f);
+		for (unsigned i = 0; i < n && script_open("GET", "/v3/sync") == 0; i++)
+			uv_run(&f->l->loop, UV_RUN_ONCE);
+		link_configure(f->link, f->l->config);
+		script_wait("GET", "/v3/sync");
+		looped_wait(f->l, is_online, f);
+		close_link(f);
+	}
+}
+
+static enum err wait_for_gate(struct store *store, void *arg)
+{
+	struct linked *f = arg;
+
+	uv_sem_wait(&f->gate);
+	return OK;
+}
+
+static void nothing(enum err result, const char *message, void *arg)
+{
+}
+
+/* The writer stands still with an answer of /sync queued behind. */
+static void hold_with_a_batch(struct linked *f)
+{
+	open_link(f);
+	answer_sync("s1", NULL, NULL, NULL);
+	looped_wait(f->l, is_online, f);
+	looped_wait(f->l, has_stored, f);
+	writer_submit(f->l->writer, wait_for_gate, nothing, f);
+	looped_turn(f->l, 2);
+	answer_sync("s2", "@op:fake.local", "$c1", "!silences");
+	looped_turn(f->l, 10);
+	assert_true(writer_pending(f->l->writer) >= 2);
+}
+
+static void reload_during_batch(void **state)
+{
+	struct linked *f = *state;
+	struct config *fresh = looped_config(f->l, "[commands]\nusers = @other:fake.local\n");
+
+	hold_with_a_batch(f);
+	link_configure(f->link, fresh);
+	config_unref(fresh);
+	uv_sem_post(&f->gate);
+	script_answer(script_wait("PUT", FIXTURE_SEND_OPS), 200, "{\"event_id\":\"$1\"}");
+	script_wait("GET", "/v3/sync");
+	assert_int_equal(f->stored, 2);
+}
+
+static void close_during_batch(void **state)
+{
+	struct linked *f = *state;
+
+	hold_with_a_batch(f);
+	courier_stop(f->courier, 100, turn_set, &f->stopped);
+	looped_turn(f->l, 5);
+	assert_false(f->stopped); /* a choice is queued behind */
+	uv_sem_post(&f->gate);
+	looped_until(f->l, &f->stopped);
+	link_close(f->link, turn_set, &f->closed);
+	looped_until(f->l, &f->closed);
+	f->closed = false;
+	courier_close(f->courier, turn_set, &f->closed);
+	looped_until(f->l, &f->closed);
+	f->link = NULL;
+	/* the command was carried out with its batch, and not a second time */
+	open_link(f);
+	assert_non_null(strstr(script_path(script_wait("GET", "/v3/sync")), "since=s2"));
+}
+
+static void offline_during_batch(void **state)
+{
+	struct linked *f = *state;
+
+	hold_with_a_batch(f);
+	script_rule("GET", "/v3/account/whoami", 503, "{}");
+	/* some call finds out that the token is no longer good */
+	script_rule("POST", "/v3/keys/query", 401, "{\"errcode\":\"M_UNKNOWN_TOKEN\"}");
+	uv_sem_post(&f->gate);
+	script_fail(script_wait("GET", "/v3/sync"), ERR_NET, true);
+	close_link(f);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        TEST(goes_online_and_sends),
+	        TEST(sync_goes_on_from_what_is_stored),
+	        TEST(a_command_is_answered_in_its_room),
+	        TEST(refused_token_is_read_again),
+	        TEST(homeserver_that_does_not_answer_is_asked_again),
+	        TEST(another_device_is_fatal),
+	        TEST(close_at_each_turn_of_the_start),
+	        TEST(reload_at_each_turn_of_the_start),
+	        TEST(reload_during_batch),
+	        TEST(close_during_batch),
+	        TEST(offline_during_batch),
+	};
+
+	x_alloc_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
