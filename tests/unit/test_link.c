@@ -286,17 +286,22 @@ static void nothing(enum err result, const char *message, void *arg)
 }
 
 /* The writer stands still with an answer of /sync queued behind. */
-static void hold_with_a_batch(struct linked *f)
+static void hold_batch(struct linked *f)
 {
-	open_link(f);
-	answer_sync("s1", NULL, NULL, NULL);
-	looped_wait(f->l, is_online, f);
 	looped_wait(f->l, has_stored, f);
 	writer_submit(f->l->writer, wait_for_gate, nothing, f);
 	looped_turn(f->l, 2);
 	answer_sync("s2", "@op:fake.local", "$c1", "!silences");
 	looped_turn(f->l, 10);
 	assert_true(writer_pending(f->l->writer) >= 2);
+}
+
+static void hold_with_a_batch(struct linked *f)
+{
+	open_link(f);
+	answer_sync("s1", NULL, NULL, NULL);
+	looped_wait(f->l, is_online, f);
+	hold_batch(f);
 }
 
 static void reload_during_batch(void **state)
@@ -334,17 +339,27 @@ static void close_during_batch(void **state)
 	assert_non_null(strstr(script_path(script_wait("GET", "/v3/sync")), "since=s2"));
 }
 
+/* A send finds out that the token is no longer good while an answer of /sync is being stored. */
 static void offline_during_batch(void **state)
 {
 	struct linked *f = *state;
+	struct http_request *put;
 
-	hold_with_a_batch(f);
-	script_rule("GET", "/v3/account/whoami", 503, "{}");
-	/* some call finds out that the token is no longer good */
-	script_rule("POST", "/v3/keys/query", 401, "{\"errcode\":\"M_UNKNOWN_TOKEN\"}");
+	open_link(f);
+	answer_sync("s1", NULL, NULL, NULL);
+	looped_wait(f->l, is_online, f);
+	looped_alert(f->l, "{\"op\":\"alert\",\"app\":\"etl\",\"severity\":\"critical\"}");
+	courier_poke(f->courier);
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	hold_batch(f);
+	script_answer(put, 401, "{\"errcode\":\"M_UNKNOWN_TOKEN\"}");
+	looped_turn(f->l, 10);
+	assert_string_not_equal(link_problem(f->link), "");
 	uv_sem_post(&f->gate);
-	script_fail(script_wait("GET", "/v3/sync"), ERR_NET, true);
-	close_link(f);
+	/* back with the same token, both go on */
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	assert_non_null(strstr(script_path(script_wait("GET", "/v3/sync")), "since=s2"));
+	script_answer(put, 200, "{\"event_id\":\"$1\"}");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
