@@ -88,7 +88,8 @@ static int setup(void **state)
 	rooms_configure(s->rooms, s->l->config);
 	looped_wait(s->l, rooms_are_ready, s);
 	online(s);
-	looped_work(s->l, no_work, NULL); /* with it the first choice, which finds nothing, is over */
+	looped_work(
+	        s->l, no_work, NULL); /* with it the first choice, which finds nothing, is over */
 	looped_work(s->l, no_work, NULL);
 	*state = s;
 	return 0;
