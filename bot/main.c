@@ -1,64 +1,64 @@
 /*
- * main.c - the command line of matrix-telemetry-bot: finds the verb and hands over.
+ * main.c - the command line of matrix-telemetry-bot: finds the command and hands over.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include "bot/base/alloc.h"
-#include "bot/base/text.h"
+#include "bot/base/buf.h"
+#include "bot/client/client_options.h"
 #include "bot/daemon.h"
-#include "bot/client/command_line.h"
+#include "bot/command_line/command_line.h"
 #include "bot/setup/cmd_check.h"
 #include "bot/setup/cmd_login.h"
 #include "bot/config/config.h"
 #include "bot/watcher.h"
+#include "handlers/commands/table.h"
+
+#define USAGE_MAX 512
+
+enum { ROW_CONFIG, ROW_JSON, ROW_CHECK, ROW_NEW_DEVICE, ROW_HELP, ROW_VERSION };
+
+static const struct option_row rows[] = {
+        [ROW_CONFIG] = {"config", 'c', "FILE",
+                "default: $MATRIX_TELEMETRY_BOT_CONFIG, ./bot.conf,\n"
+                "/etc/matrix-telemetry-bot/bot.conf"},
+        [ROW_JSON] = {"json", 0, NULL, "answers as JSON"},
+        [ROW_CHECK] = {"check", 0, NULL, "of watch: ask how the watcher is"},
+        [ROW_NEW_DEVICE] = {"accept-new-device", 0, NULL,
+                "of run and watch: the token may belong to another\n"
+                "Matrix device than before"},
+        [ROW_HELP] = {"help", 'h', NULL, "this text, or more about one command"},
+        [ROW_VERSION] = {"version", 'V', NULL, "the version"},
+        {0},
+};
 
 struct args {
 	const char *config; /* NULL = look for it */
-	bool json, help, version;
-	int argc; /* the verb and what follows it */
+	bool json, check, new_device, help, version;
+	int argc; /* the command's name and what follows it */
 	char **argv;
 };
 
 static int verb_run(const struct args *args)
 {
-	struct daemon_options options = {.config_path = config_find(args->config)};
+	struct daemon_options options = {
+	        .config_path = config_find(args->config), .new_device = args->new_device};
 
-	for (int i = 1; i < args->argc; i++) {
-		if (strcmp(args->argv[i], "--accept-new-device") == 0) {
-			options.new_device = true;
-		} else {
-			return client_fail(
-			        EX_USAGE, args->json, "run: unknown argument %s", args->argv[i]);
-		}
-	}
 	return daemon_run(&options);
 }
 
 static int verb_watch(const struct args *args)
 {
-	struct watcher_options options = {.config_path = config_find(args->config)};
-	bool check = false;
+	struct watcher_options options = {
+	        .config_path = config_find(args->config), .new_device = args->new_device};
 
-	for (int i = 1; i < args->argc; i++)
-		if (strcmp(args->argv[i], "--check") == 0)
-			check = true;
-	for (int i = 1; i < args->argc; i++) {
-		if (!check && strcmp(args->argv[i], "--accept-new-device") == 0) {
-			options.new_device = true;
-		} else if (strcmp(args->argv[i], "--check") != 0) {
-			fprintf(stderr, "watch: unknown argument %s\n", args->argv[i]);
-			return check ? 3 : EX_USAGE; /* 3: unknown, to Nagios */
-		}
-	}
-	return check ? watcher_check(options.config_path, args->json) : watcher_run(&options);
+	return args->check ? watcher_check(options.config_path, args->json) : watcher_run(&options);
 }
 
 static int verb_check(const struct args *args)
 {
-	if (args->argc > 1)
-		return client_fail(EX_USAGE, args->json, "check: takes no arguments");
 	return cmd_check(config_find(args->config), args->json);
 }
 
@@ -67,134 +67,172 @@ static int verb_login(const struct args *args)
 	return cmd_login(config_find(args->config), args->json, args->argc, args->argv);
 }
 
-static int verb_client(const struct args *args)
-{
-	return client_command(
-	        args->argv[0], config_find(args->config), args->json, args->argc, args->argv);
-}
-
-static const struct {
+/* What needs no daemon, and the options it takes. */
+static const struct verb {
 	const char *name;
 	int (*run)(const struct args *args);
-	const char *help;
+	bool check, new_device;
+	bool arguments; /* it reads them itself */
 } verbs[] = {
-        {"run", verb_run, "run the daemon in the foreground [--accept-new-device]"},
-        {"check", verb_check, "check config, token, rooms and database; a fix for each fault"},
-        {"watch", verb_watch,
-                "watch another bot's heartbeat [--accept-new-device]; watch --check: is "
-                "it there?"},
-        {"login", verb_login, "log in with a password and store the token"},
-        {"status", verb_client, "how the daemon is"},
-        {"alerts", verb_client, "the newest alerts: alerts [APP] [N]"},
-        {"alert", verb_client, "what became of one, and why: alert RUN_ID"},
-        {"ack", verb_client, "take a failure on: ack RUN_ID… [NOTE]"},
-        {"unack", verb_client, "give it back: unack RUN_ID"},
-        {"silence", verb_client,
-                "hold alerts back: silence WHAT [from 22:00] [2h | until resolved] [REASON]"},
-        {"silences", verb_client, "what is held back"},
-        {"unsilence", verb_client, "end a silence: unsilence NUMBER"},
-        {"heartbeat", verb_client,
-                "the daily sign of life and those of apps; heartbeat now sends one"},
-        {"accept", verb_client,
-                "trust the new identity of a user in encrypted rooms: accept USER KEY"},
-        {"retry", verb_client, "put undeliverable messages back into the queue: retry [ID]"},
-        {"wait", verb_client, "wait until an alert is in the room: wait ALERT"},
-        {"subscribe", verb_client, "a line for each thing that happens"},
-        {"metrics", verb_client, "counters, as JSON"},
-        {"verify", verb_client, "compare emoji with an operator: verify [USER]"},
-        {"test", verb_client, "inject a synthetic failure: test node|dag|violation|all"},
+        {"check", verb_check},
+        {"login", verb_login, .arguments = true},
+        {"run", verb_run, .new_device = true},
+        {"watch", verb_watch, .check = true, .new_device = true},
 };
 
-#define VERBS_LEN (sizeof(verbs) / sizeof(verbs[0]))
-
-static void usage(FILE *out)
+static const struct verb *find_verb(const char *name)
 {
-	fprintf(out, "usage: matrix-telemetry-bot [-c FILE] [--json] COMMAND [ARGUMENTS]\n\n");
-	for (size_t i = 0; i < VERBS_LEN; i++)
-		fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].help);
-	fprintf(out, "\n  -c, --config FILE  default: $MATRIX_TELEMETRY_BOT_CONFIG, ./bot.conf,\n"
-	             "                     /etc/matrix-telemetry-bot/bot.conf\n"
-	             "  --json             answers as JSON\n"
-	             "  -h, --help         this text\n"
-	             "  -V, --version      the version\n\n"
-	             "Exit codes: 0 ok, 64 usage, 65 bad data, 69 no daemon, 75 try again,\n"
-	             "78 bad config; of watch --check: 0 ok, 1 warning, 2 critical, 3 unknown.\n"
-	             "See matrix-telemetry-bot(1), bot.conf(5).\n");
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
 }
 
-/* Takes the common options out of argv, wherever they stand before "--". */
+static void print_usage(FILE *out, const struct command *command, const char *before)
+{
+	struct buf usage;
+
+	buf_init(&usage, USAGE_MAX);
+	command_add_usage(command, &usage);
+	fprintf(out, "%s%s\n", before, buf_str(&usage));
+	buf_finish(&usage);
+}
+
+static void help(FILE *out)
+{
+	const struct command *command;
+
+	fprintf(out, "usage: matrix-telemetry-bot [OPTIONS] COMMAND [ARGUMENTS]\n\n");
+	for (size_t i = 0; (command = command_at(i)); i++) {
+		bool bare = !command->usage && !command->members[0].name;
+
+		if (!(command->where & COMMAND_LINE))
+			continue;
+		fprintf(out, "  %-10s %.*s%s", command->name, (int)strcspn(command->help, "\n"),
+		        command->help, bare ? "\n" : ":\n");
+		if (!bare)
+			print_usage(out, command, "             ");
+	}
+	fputc('\n', out);
+	options_help(rows, out);
+	fprintf(out, "\nExit codes: 0 ok, 64 usage, 65 bad data, 69 no daemon, 73 cannot create a "
+	             "file,\n"
+	             "75 try again, 77 not permitted, 78 bad config; of watch --check: 0 ok, 1 "
+	             "warning,\n"
+	             "2 critical, 3 unknown. See matrix-telemetry-bot(1), bot.conf(5).\n");
+}
+
+static void help_one(const struct command *command)
+{
+	print_usage(stdout, command, "usage: matrix-telemetry-bot ");
+	printf("\n%s\n", command->help);
+	if (command->example)
+		printf("Like: matrix-telemetry-bot %s\n", command->example);
+}
+
+/* Options may stand anywhere before "--", which stays: it marks free text. */
 static bool args_parse(struct args *args, int argc, char **argv)
 {
-	bool raw = false;
+	struct options options;
+	bool dash = false;
+	int row;
 
-	memset(args, 0, sizeof(*args));
-	args->argv = argv + 1;
-	for (int i = 1; i < argc; i++) {
-		char *arg = argv[i];
-
-		if (!raw && (strcmp(arg, "-c") == 0 || strcmp(arg, "--config") == 0)) {
-			if (++i == argc) {
-				fprintf(stderr, "%s wants a file\n", arg);
-				return false;
-			}
-			args->config = argv[i];
-		} else if (!raw && strncmp(arg, "--config=", 9) == 0) {
-			args->config = arg + 9;
-		} else if (!raw && strcmp(arg, "--json") == 0) {
-			args->json = true;
-		} else if (!raw && (strcmp(arg, "-h") == 0 || strcmp(arg, "--help") == 0)) {
-			args->help = true;
-		} else if (!raw && (strcmp(arg, "-V") == 0 || strcmp(arg, "--version") == 0)) {
-			args->version = true;
-		} else {
-			raw = raw || strcmp(arg, "--") == 0;
-			args->argv[args->argc++] = arg;
+	*args = (struct args){.argv = x_calloc((size_t)argc + 1, sizeof(*argv))};
+	options_init(&options, rows, argc, argv);
+	while ((row = options_next(&options)) != OPTIONS_END) {
+		if (options.operands_only && !dash && args->argc > 0) {
+			dash = true;
+			args->argv[args->argc++] = (char *)"--";
 		}
+		if (row == OPTIONS_OPERAND)
+			args->argv[args->argc++] = (char *)options.value;
+		else if (row == ROW_CONFIG)
+			args->config = options.value;
+		else if (row == OPTIONS_BAD)
+			fprintf(stderr, "%s; --help lists them\n", options.message);
+		args->json |= row == ROW_JSON;
+		args->check |= row == ROW_CHECK;
+		args->new_device |= row == ROW_NEW_DEVICE;
+		args->help |= row == ROW_HELP;
+		args->version |= row == ROW_VERSION;
+		if (row == OPTIONS_BAD)
+			return false;
 	}
-	args->argv[args->argc] = NULL;
 	return true;
 }
 
-static int unknown_verb(const char *name, bool json)
+static int unknown_command(const char *name, bool json)
 {
-	size_t best = VERBS_LEN;
-	unsigned best_distance = 4; /* further away is no likeness */
+	const struct command *near = command_nearest(name, COMMAND_LINE);
 
-	for (size_t i = 0; i < VERBS_LEN; i++) {
-		unsigned distance = text_distance(name, verbs[i].name);
-
-		if (distance < best_distance) {
-			best = i;
-			best_distance = distance;
-		}
-	}
-	if (best < VERBS_LEN)
-		return client_fail(EX_USAGE, json, "unknown command %s; did you mean %s?", name,
-		        verbs[best].name);
+	if (near)
+		return client_fail(
+		        EX_USAGE, json, "unknown command %s; did you mean %s?", name, near->name);
 	return client_fail(EX_USAGE, json, "unknown command %s; --help lists them", name);
+}
+
+/* NULL: one is no UTF-8. */
+static json_t *words_of(const struct args *args)
+{
+	json_t *words = json_array();
+
+	for (int i = 1; i < args->argc; i++)
+		if (json_array_append_new(words, json_string(args->argv[i])) != 0) {
+			json_decref(words);
+			return NULL;
+		}
+	return words;
+}
+
+static int ask_daemon(const struct command *command, const struct args *args)
+{
+	json_t *words = words_of(args);
+	const struct command_line line = {config_find(args->config), args->json, words};
+	int status = client_command(command, &line);
+
+	json_decref(words);
+	return status;
+}
+
+static int run(const struct args *args)
+{
+	const char *name = args->argv[0];
+	const struct command *command = command_find(name, COMMAND_LINE);
+	const struct verb *verb = find_verb(name);
+	bool plugin = verb && args->check && verb->check; /* 3: unknown, to Nagios */
+
+	if (!command)
+		return unknown_command(name, args->json);
+	if (args->help) {
+		help_one(command);
+		return EX_OK;
+	}
+	if ((args->check && !(verb && verb->check)) ||
+	        (args->new_device && (!(verb && verb->new_device) || plugin)) ||
+	        (verb && !verb->arguments && args->argc > 1)) {
+		client_fail(EX_USAGE, args->json, "%s: unknown argument", name);
+		return plugin ? 3 : EX_USAGE;
+	}
+	return verb ? verb->run(args) : ask_daemon(command, args);
 }
 
 int main(int argc, char **argv)
 {
 	struct args args;
+	int status = EX_USAGE;
 
 	x_alloc_init();
-	if (!args_parse(&args, argc, argv))
-		return EX_USAGE;
-	if (args.version) {
-		printf("matrix-telemetry-bot %s\n", BOT_VERSION);
-		return EX_OK;
+	if (args_parse(&args, argc, argv)) {
+		status = EX_OK;
+		if (args.version)
+			printf("matrix-telemetry-bot %s\n", BOT_VERSION);
+		else if (args.argc > 0)
+			status = run(&args);
+		else
+			help(args.help ? stdout : stderr);
+		if (args.argc == 0 && !args.version && !args.help)
+			status = EX_USAGE;
 	}
-	if (args.help) {
-		usage(stdout);
-		return EX_OK;
-	}
-	if (args.argc == 0) {
-		usage(stderr);
-		return EX_USAGE;
-	}
-	for (size_t i = 0; i < VERBS_LEN; i++)
-		if (strcmp(verbs[i].name, args.argv[0]) == 0)
-			return verbs[i].run(&args);
-	return unknown_verb(args.argv[0], args.json);
+	free(args.argv);
+	return status;
 }

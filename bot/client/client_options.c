@@ -4,62 +4,73 @@
 #include <string.h>
 #include "bot/client/client_options.h"
 
+#define FIRST 256 /* what getopt_long(3) returns for the first row: no letter */
+
 void options_init(struct options *options, const struct option_row *rows, int argc, char **argv)
 {
-	*options = (struct options){.rows = rows, .argc = argc, .argv = argv, .next = 1};
+	char *letter = options->letters;
+
+	*options = (struct options){.rows = rows, .argc = argc, .argv = argv};
+	letter =
+	        stpcpy(letter, "-:"); /* operands where they stand; a missing value is told apart */
+	for (int i = 0; rows[i].name; i++) {
+		options->names[i] = (struct option){rows[i].name,
+		        rows[i].argument ? required_argument : no_argument, NULL, FIRST + i};
+		if (rows[i].letter)
+			*letter++ = rows[i].letter;
+		if (rows[i].letter && rows[i].argument)
+			*letter++ = ':';
+	}
+	opterr = 0;
+	optind = 0; /* glibc: from the beginning */
 }
 
-static int find_row(const struct option_row *rows, const char *argument, size_t len)
+static int find_letter(const struct option_row *rows, int letter)
 {
-	for (int i = 0; rows[i].name; i++) {
-		bool is_long = len > 2 && argument[1] == '-' &&
-		               strncmp(rows[i].name, argument + 2, len - 2) == 0 &&
-		               rows[i].name[len - 2] == '\0';
-		if (is_long || (len == 2 && rows[i].letter && argument[1] == rows[i].letter))
+	for (int i = 0; rows[i].name; i++)
+		if (rows[i].letter == letter)
 			return i;
-	}
+	return 0;
+}
+
+static int complain(struct options *options, int code)
+{
+	int row = optopt >= FIRST ? optopt - FIRST : find_letter(options->rows, optopt);
+	const struct option_row *found = &options->rows[row];
+
+	if (code == ':')
+		snprintf(options->message, sizeof(options->message), "--%s wants %s", found->name,
+		        found->argument);
+	else if (optopt >= FIRST)
+		snprintf(options->message, sizeof(options->message), "--%s takes no value",
+		        found->name);
+	else if (optopt)
+		snprintf(options->message, sizeof(options->message), "unknown option -%c", optopt);
+	else
+		snprintf(options->message, sizeof(options->message), "unknown option %.100s",
+		        options->argv[optind - 1]);
 	return OPTIONS_BAD;
 }
 
 int options_next(struct options *options)
 {
-	if (options->next < options->argc && !options->operands_only &&
-	        strcmp(options->argv[options->next], "--") == 0) {
-		options->operands_only = true;
-		options->next++;
-	}
-	if (options->next >= options->argc)
-		return OPTIONS_END;
+	int code = -1;
 
-	const char *argument = options->argv[options->next++];
-	/* "-" alone is an operand: standard input. */
-	if (options->operands_only || argument[0] != '-' || argument[1] == '\0') {
-		options->value = argument;
+	if (!options->operands_only)
+		code = getopt_long(
+		        options->argc, options->argv, options->letters, options->names, NULL);
+	options->value = optarg;
+	if (code == 1)
 		return OPTIONS_OPERAND;
-	}
-	const char *equals = argument[1] == '-' ? strchr(argument, '=') : NULL;
-	int row = find_row(
-	        options->rows, argument, equals ? (size_t)(equals - argument) : strlen(argument));
-	if (row == OPTIONS_BAD) {
-		snprintf(options->message, sizeof(options->message), "unknown option %.100s",
-		        argument);
-		return OPTIONS_BAD;
-	}
-	const struct option_row *found = &options->rows[row];
-	options->value = equals ? equals + 1 : NULL;
-	if (found->argument && !equals) {
-		if (options->next >= options->argc) {
-			snprintf(options->message, sizeof(options->message), "--%s wants %s",
-			        found->name, found->argument);
-			return OPTIONS_BAD;
-		}
-		options->value = options->argv[options->next++];
-	} else if (!found->argument && equals) {
-		snprintf(options->message, sizeof(options->message), "--%s takes no value",
-		        found->name);
-		return OPTIONS_BAD;
-	}
-	return row;
+	if (code == '?' || code == ':')
+		return complain(options, code);
+	if (code >= 0)
+		return code >= FIRST ? code - FIRST : find_letter(options->rows, code);
+	options->operands_only = true;
+	if (optind >= options->argc)
+		return OPTIONS_END;
+	options->value = options->argv[optind++];
+	return OPTIONS_OPERAND;
 }
 
 void options_help(const struct option_row *rows, FILE *out)

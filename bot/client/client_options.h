@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -15,18 +16,22 @@ struct option_row {
 	const char *help;     /* lines separated by \n */
 };
 
+#define OPTIONS_MAX 40
+
 struct options {
 	const struct option_row *rows;
-	int argc, next; /* next: the argument to look at */
+	int argc;
 	char **argv;
-	bool operands_only; /* "--" was met */
-	const char *value;  /* of the option or operand just returned; of argv */
-	char message[160];  /* why OPTIONS_BAD */
+	bool operands_only;            /* "--" was met, or the end */
+	char letters[2 * OPTIONS_MAX]; /* for getopt_long(3) */
+	struct option names[OPTIONS_MAX];
+	const char *value; /* of the option or operand just returned; of argv */
+	char message[160]; /* why OPTIONS_BAD */
 };
 
 enum { OPTIONS_END = -1, OPTIONS_OPERAND = -2, OPTIONS_BAD = -3 };
 
-/* Starts after argv[0]. */
+/* Starts after argv[0]. Only one at a time: getopt_long(3) keeps its place in globals. */
 void options_init(struct options *options, const struct option_row *rows, int argc, char **argv);
 /* The index of the next option's row, or one of the negative values above. */
 int options_next(struct options *options);

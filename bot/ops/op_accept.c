@@ -2,8 +2,6 @@
  * op_accept.c - op "accept": a user's new cross-signing identity is trusted from now on. For the
  * host's root and the daemon's own user alone: whoever may do this decides who reads and commands.
  */
-#include <stdio.h>
-#include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/base/log.h"
@@ -30,7 +28,7 @@ static void accept_done(enum err result, const char *message, void *arg)
 {
 	struct op_accept *op = arg;
 	struct ops *ops = op->ops;
-	char text[512];
+	char *text;
 
 	if (result == ERR_NOT_FOUND) {
 		reply_error(op->reply, "not_found", "key",
@@ -40,9 +38,9 @@ static void accept_done(enum err result, const char *message, void *arg)
 	} else {
 		log_info("ops", "uid %lld accepts %s as the identity of %s", (long long)op->uid,
 		        op->key, op->user);
-		snprintf(text, sizeof(text), "%s is trusted with the identity %s\n", op->user,
-		        op->key);
+		text = x_asprintf("%s is trusted with the identity %s\n", op->user, op->key);
 		reply_ok(op->reply, json_pack("{s:s?}", "text", text));
+		free(text);
 		vault_pump(op->vault);
 		courier_poke(ops->env.courier);
 	}
@@ -52,36 +50,25 @@ static void accept_done(enum err result, const char *message, void *arg)
 	ops_job_done(ops);
 }
 
-static const char *text_of(const json_t *request, const char *name, struct reply *reply)
-{
-	const char *text = json_string_value(json_object_get(request, name));
-	char message[64];
-
-	if (text && text[0] && strlen(text) <= 255)
-		return text;
-	snprintf(message, sizeof(message), "%s must be a text", name);
-	reply_error(reply, "invalid", name, message, false);
-	return NULL;
-}
-
 void op_accept(
         struct ops *ops, const json_t *request, const struct alert_peer *peer, struct reply *reply)
 {
-	const char *user, *key;
+	const struct command *command;
 	struct op_accept *op;
+	json_t *args;
 
 	if (!ops_may_trust(peer, reply))
 		return;
-	user = text_of(request, "user", reply);
-	key = user ? text_of(request, "key", reply) : NULL;
-	if (!key)
+	args = ops_arguments(request, &command, reply);
+	if (!args)
 		return;
 	op = x_calloc(1, sizeof(*op));
 	op->ops = ops;
 	op->reply = reply;
 	op->vault = ops->env.on_vault(ops->env.arg);
-	op->user = x_strdup(user);
-	op->key = x_strdup(key);
+	op->user = x_strdup(json_string_value(json_object_get(args, "user")));
+	op->key = x_strdup(json_string_value(json_object_get(args, "key")));
 	op->uid = peer->uid;
+	json_decref(args);
 	ops_submit(ops, accept_work, accept_done, op);
 }

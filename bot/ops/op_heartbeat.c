@@ -1,6 +1,6 @@
 /*
  * op_heartbeat.c - op "heartbeat": an app's sign of life, answered once it is durable; without
- * `app` the command of the rooms.
+ * `app`, or with `action`, the command of the rooms.
  */
 #include <stdio.h>
 #include "bot/base/alloc.h"
@@ -97,7 +97,7 @@ void op_heartbeat(
 	struct app_heartbeat beat;
 	struct alert_fault fault;
 
-	if (!json_object_get(request, "app")) {
+	if (!json_object_get(request, "app") || json_object_get(request, "action")) {
 		op_command(ops, request, peer, reply);
 		return;
 	}

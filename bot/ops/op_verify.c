@@ -24,8 +24,6 @@ struct op_verify {
 	struct fault fault;
 };
 
-static const char *const actions[] = {"list", "accept", "confirm", "mismatch", "cancel"};
-
 static bool is(const struct op_verify *op, const char *action)
 {
 	return strcmp(op->action, action) == 0;
@@ -106,47 +104,34 @@ static void verify_done(enum err result, const char *message, void *arg)
 	ops_job_done(ops);
 }
 
-/* A member that must be a string; false: a reply was given. */
-static bool text_of(
-        const json_t *request, const char *name, bool wanted, char **out, struct reply *reply)
+/* A text of the arguments; NULL: the reply was given. */
+static char *text_of(const json_t *args, const char *name, struct reply *reply)
 {
-	const json_t *value = json_object_get(request, name);
+	const char *text = json_string_value(json_object_get(args, name));
 
-	if ((!value && !wanted) || json_is_string(value)) {
-		*out = x_strdup_opt(json_string_value(value));
-		return true;
-	}
-	reply_error(reply, "invalid", name, value ? "must be a string" : "is missing", false);
-	return false;
-}
-
-static bool known(const char *action, struct reply *reply)
-{
-	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
-		if (strcmp(actions[i], action) == 0)
-			return true;
-	reply_error(reply, "invalid", "action",
-	        "action must be one of list, accept, confirm, mismatch, cancel", false);
-	return false;
+	if (!text)
+		reply_error(reply, "invalid", name, "is missing", false);
+	return x_strdup_opt(text);
 }
 
 void op_verify(
         struct ops *ops, const json_t *request, const struct alert_peer *peer, struct reply *reply)
 {
 	struct op_verify *op = x_calloc(1, sizeof(*op));
-	const char *action = json_string_value(json_object_get(request, "action"));
-	bool listing = !action || strcmp(action, "list") == 0;
-	bool good = text_of(request, "action", false, &op->action, reply);
+	const struct command *command;
+	json_t *args = ops_arguments(request, &command, reply);
+	const char *action = json_string_value(json_object_get(args, "action"));
+	bool good = args;
 
-	if (good && !op->action)
-		op->action = x_strdup("list");
-	good = good && known(op->action, reply) && (listing || ops_may_trust(peer, reply)) &&
-	       text_of(request, "user_id", !listing, &op->user_id, reply) &&
-	       text_of(request, "id", !listing, &op->id, reply);
+	op->action = x_strdup(action ? action : "list");
+	if (good && !is(op, "list"))
+		good = ops_may_trust(peer, reply) &&
+		       (op->user_id = text_of(args, "user_id", reply)) &&
+		       (op->id = text_of(args, "id", reply));
+	json_decref(args);
 	if (!good) {
 		free(op->action);
 		free(op->user_id);
-		free(op->id);
 		free(op);
 		return;
 	}

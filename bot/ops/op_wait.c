@@ -10,7 +10,6 @@
 #include "bot/ops/ops_internal.h"
 
 #define WAIT_DEFAULT_MS 30000
-#define WAIT_MAX_MS 600000
 
 struct op_waiter {
 	struct ops *ops;
@@ -182,17 +181,16 @@ void ops_waiters_end(struct ops *ops)
 void op_wait(
         struct ops *ops, const json_t *request, const struct alert_peer *peer, struct reply *reply)
 {
-	int64_t alert, timeout_ms;
+	const struct command *command;
+	json_t *args = ops_arguments(request, &command, reply);
+	int64_t alert = json_integer_value(json_object_get(args, "alert"));
+	const json_t *timeout = json_object_get(args, "timeout_ms");
+	int64_t timeout_ms = timeout ? json_integer_value(timeout) : WAIT_DEFAULT_MS;
 	struct op_waiter *waiter;
 
-	if (!json_object_get(request, "alert")) {
-		reply_error(reply, "invalid", "alert", "alert (its number) is missing", false);
+	if (!args)
 		return;
-	}
-	if (!ops_integer(request, "alert", 1, INT64_MAX, 0, &alert, reply) ||
-	        !ops_integer(
-	                request, "timeout_ms", 0, WAIT_MAX_MS, WAIT_DEFAULT_MS, &timeout_ms, reply))
-		return;
+	json_decref(args);
 	if (ops->waiters_len >= OPS_WAITERS_MAX) {
 		reply_error(reply, "busy", NULL, "too many are waiting", true);
 		return;

@@ -5,56 +5,48 @@
 #include <string.h>
 #include <unistd.h>
 #include "bot/base/alloc.h"
-#include "bot/base/text.h"
+#include "bot/base/buf.h"
 #include "bot/ops/ops_internal.h"
 
-/* Keep alphabetized. */
+/* Ops that are no commands of the rooms. */
 static const struct {
 	const char *name;
 	op_fn run;
 } verbs[] = {
         {"accept", op_accept},
-        {"ack", op_command},
         {"alert", op_alert},
-        {"alerts", op_command},
         {"heartbeat", op_heartbeat},
         {"metrics", op_metrics},
-        {"retry", op_command},
-        {"silence", op_command},
-        {"silences", op_command},
-        {"status", op_command},
         {"subscribe", op_subscribe},
-        {"unack", op_command},
-        {"unsilence", op_command},
         {"verify", op_verify},
         {"wait", op_wait},
 };
 
 #define VERBS_LEN (sizeof(verbs) / sizeof(verbs[0]))
-#define SUGGEST_MAX 3 /* edits between what was typed and what is suggested */
+#define MESSAGE_MAX 512
 
 static void ops_unknown(const char *name, struct reply *reply)
 {
-	char message[160];
-	const char *best = NULL;
-	unsigned best_distance = SUGGEST_MAX + 1;
+	const struct command *near = command_nearest(name, COMMAND_SOCKET);
+	struct buf message;
 
-	for (size_t i = 0; i < VERBS_LEN; i++) {
-		unsigned distance = text_distance(name, verbs[i].name);
-
-		if (distance < best_distance) {
-			best = verbs[i].name;
-			best_distance = distance;
-		}
+	buf_init(&message, MESSAGE_MAX);
+	if (near) {
+		buf_printf(&message, "unknown op; did you mean \"%s\"?", near->name);
+	} else {
+		buf_add_str(&message, "op must be one of ");
+		command_add_names(COMMAND_SOCKET, &message);
 	}
-	if (best)
-		snprintf(message, sizeof(message), "unknown op; did you mean \"%s\"?", best);
-	else
-		snprintf(message, sizeof(message),
-		        "op must be one of accept, ack, alert, alerts, heartbeat, metrics, "
-		        "retry, silence, silences, status, subscribe, unack, unsilence, verify, "
-		        "wait");
-	reply_error(reply, "invalid", "op", message, false);
+	reply_error(reply, "invalid", "op", buf_str(&message), false);
+	buf_finish(&message);
+}
+
+static op_fn ops_find(const char *name)
+{
+	for (size_t i = 0; i < VERBS_LEN; i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return verbs[i].run;
+	return op_command;
 }
 
 void ops_request(
@@ -71,12 +63,23 @@ void ops_request(
 		        false);
 		return;
 	}
-	for (size_t i = 0; i < VERBS_LEN; i++)
-		if (strcmp(verbs[i].name, json_string_value(op)) == 0) {
-			verbs[i].run(ops, request, peer, reply);
-			return;
-		}
-	ops_unknown(json_string_value(op), reply);
+	if (command_find(json_string_value(op), COMMAND_SOCKET))
+		ops_find(json_string_value(op))(ops, request, peer, reply);
+	else
+		ops_unknown(json_string_value(op), reply);
+}
+
+json_t *ops_arguments(const json_t *request, const struct command **command, struct reply *reply)
+{
+	const char *name = json_string_value(json_object_get(request, "op")), *field;
+	char why[160];
+	json_t *args;
+
+	*command = command_find(name, COMMAND_SOCKET);
+	if (arguments_from_request(*command, request, &args, &field, why) == OK)
+		return args;
+	reply_error(reply, "invalid", field, why, false);
+	return NULL;
 }
 
 void ops_reply_failure(struct reply *reply, enum err result, const char *message)
@@ -85,26 +88,6 @@ void ops_reply_failure(struct reply *reply, enum err result, const char *message
 
 	reply_error(reply, err_name(result), NULL,
 	        message && message[0] ? message : err_text(result), retry);
-}
-
-bool ops_integer(const json_t *request, const char *name, int64_t min, int64_t max,
-        int64_t fallback, int64_t *out, struct reply *reply)
-{
-	const json_t *value = json_object_get(request, name);
-	char message[128];
-
-	*out = fallback;
-	if (!value)
-		return true;
-	if (json_is_integer(value) && json_integer_value(value) >= min &&
-	        json_integer_value(value) <= max) {
-		*out = json_integer_value(value);
-		return true;
-	}
-	snprintf(message, sizeof(message), "%s must be a whole number from %lld to %lld", name,
-	        (long long)min, (long long)max);
-	reply_error(reply, "invalid", name, message, false);
-	return false;
 }
 
 bool ops_may_trust(const struct alert_peer *peer, struct reply *reply)

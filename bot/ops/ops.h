@@ -1,8 +1,9 @@
 /*
  * ops.h - the verbs of the socket: what each request does and answers.
  *
- * One file a verb, one row a verb in the table in ops.c. A verb gets a request and a reply; it
- * answers once, at any later time. What it decides comes from handlers/, what it says from
+ * The ops are rows of the table of commands (handlers/commands/table.h); one that is no command of
+ * the rooms has a file here, and a line in ops.c. A verb gets a request and a reply; it answers
+ * once, at any later time. What it decides comes from handlers/, what it says from
  * handlers/commands/report.h, so that rooms can give the same answers.
  */
 #pragma once

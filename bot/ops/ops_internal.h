@@ -4,6 +4,7 @@
 #pragma once
 
 #include "bot/ops/ops.h"
+#include "handlers/commands/arguments.h"
 
 /* Alerts on their way to the disk at once; more are answered with retry:true. */
 #define OPS_ALERTS_MAX 4096
@@ -54,9 +55,9 @@ void ops_take_refusal(
 /* Answers with the error of a failed job. */
 void ops_reply_failure(struct reply *reply, enum err result, const char *message);
 
-/* An integer member within [min, max]; absent = fallback. False: the reply was given. */
-bool ops_integer(const json_t *request, const char *name, int64_t min, int64_t max,
-        int64_t fallback, int64_t *out, struct reply *reply);
+/* The arguments of a request, as its row in the table of commands wants them; owned by the caller.
+ * NULL: the reply was given. */
+json_t *ops_arguments(const json_t *request, const struct command **command, struct reply *reply);
 
 /* Whom the bot trusts is for the host's root and the daemon's own user to say. False: the reply was
  * given. */

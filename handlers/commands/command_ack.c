@@ -7,7 +7,6 @@
 #include "bot/base/text.h"
 #include "handlers/oncall/ack.h"
 #include "handlers/commands/command.h"
-#include "handlers/commands/command_text.h"
 #include "storage/alerts.h"
 
 #define RUNS_MAX 20
@@ -86,90 +85,113 @@ static enum err take_target(struct command_call *call, const struct ack *ack)
 	return err;
 }
 
-static enum err say_no_run(struct command_call *call, const char *run)
+/* *known: there is an alert with that run id. */
+static enum err is_run(struct command_call *call, const char *word, bool *known)
 {
-	char *near = NULL;
-	enum err err = command_nearest_run(call, run, &near);
+	struct alert_row row = {0};
+	enum err err = alerts_by_run_id(call->env->store, word, &row);
 
-	command_fail(call, "there is no run ");
-	text_add_plain(&call->text, run, 100, TEXT_FOLD_NEWLINES);
-	if (near) {
-		command_say(call, ". Did you mean ");
-		text_add_plain(&call->text, near, 100, TEXT_FOLD_NEWLINES);
-		command_say(call, "?");
-	} else {
-		command_say(call, "; %salerts lists the newest.", command_prefix(call));
+	*known = err == OK;
+	alert_row_finish(&row);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+/* Words up to the first that names no run, or to a dash, are run ids; the rest is the note. */
+static enum err read_words(
+        struct command_call *call, struct input *words, json_t *runs, char **note)
+{
+	bool known = true;
+	enum err err = OK;
+
+	while (err == OK && known && input_left(words) && json_array_size(runs) < RUNS_MAX) {
+		char *run = arguments_unquoted(input_peek(words, 0));
+
+		err = is_run(call, run, &known);
+		if (err == OK && known)
+			json_array_append_new(runs, json_string(input_next(words) ? run : ""));
+		else if (err == OK && input_is_dash(run))
+			input_next(words);
+		else if (err == OK && json_array_size(runs) == 0 && !call->target)
+			err = command_fail_run(call, run);
+		free(run);
 	}
-	free(near);
+	*note = input_rest(words);
 	return err;
 }
 
-/* Words up to the first that names no run, or to "--", are run ids; the rest is the note. */
-static enum err read_runs(
-        struct command_call *call, char *runs[RUNS_MAX], int *len, const char **note)
+static enum err take_runs(struct command_call *call, const json_t *runs, const struct ack *ack)
 {
-	const char *at = call->args;
+	json_t *run;
+	bool found;
+	size_t i;
 	enum err err = OK;
 
-	*len = 0;
-	*note = at;
-	while (*len < RUNS_MAX && err == OK) {
-		struct alert_row row = {0};
-		char *word = command_word_bare(&at);
-		bool end = !word[0] || command_is_dash(word);
-
-		if (end)
-			*note = at;
-		else
-			err = alerts_by_run_id(call->env->store, word, &row);
-		alert_row_finish(&row);
-		if (end || err == ERR_NOT_FOUND) {
-			if (!end && *len == 0 && !call->target)
-				err = say_no_run(call, word);
-			free(word);
-			break;
-		}
-		runs[(*len)++] = word;
-		*note = at;
+	json_array_foreach((json_t *)runs, i, run)
+	{
+		if (err == OK)
+			err = take(call, json_string_value(run), NULL, ack, &found);
+		if (err == OK && !found && !call->failed)
+			err = command_fail_run(call, json_string_value(run));
 	}
-	*note += strspn(*note, " \t\n");
-	return err == ERR_NOT_FOUND ? OK : err;
+	if (json_array_size(runs) > 0 || call->failed || err != OK)
+		return err;
+	if (call->target)
+		return take_target(call, ack);
+	return command_fail(call, "which run? %s%s <run_id>%s, or answer to the alert",
+	        command_prefix(call), call->command->name, ack ? " [note]" : "");
 }
 
 static enum err take_all(struct command_call *call, bool is_ack)
 {
 	struct ack ack = {.who = call->who};
-	char *runs[RUNS_MAX];
-	const char *note;
-	bool found;
-	int len;
-	enum err err = read_runs(call, runs, &len, &note);
-	char *bare = command_unquoted(note);
+	json_t *runs = json_incref(json_object_get(call->args, "run_id"));
+	const char *given = command_arg(call, "note");
+	char *note = given ? x_strdup(given) : NULL;
+	struct input words;
+	enum err err = OK;
 
-	ack.note = bare[0] ? bare : NULL;
-	for (int i = 0; i < len; i++) {
-		if (err == OK)
-			err = take(call, runs[i], NULL, is_ack ? &ack : NULL, &found);
-		free(runs[i]);
+	if (command_words(call, &words)) {
+		runs = json_array();
+		err = read_words(call, &words, runs, &note);
 	}
-	if (err == OK && len == 0 && !call->failed) {
-		if (call->target)
-			err = take_target(call, is_ack ? &ack : NULL);
-		else
-			command_fail(call, "which run? %s%s <run_id>%s, or answer to the alert",
-			        command_prefix(call), is_ack ? "ack" : "unack",
-			        is_ack ? " [note]" : "");
-	}
-	free(bare);
+	ack.note = note && note[0] ? note : NULL;
+	if (err == OK)
+		err = take_runs(call, runs, is_ack ? &ack : NULL);
+	json_decref(runs);
+	free(note);
 	return err;
 }
 
-enum err command_ack(struct command_call *call)
+static enum err run_ack(struct command_call *call)
 {
 	return take_all(call, true);
 }
 
-enum err command_unack(struct command_call *call)
+static enum err run_unack(struct command_call *call)
 {
 	return take_all(call, false);
 }
+
+const struct command command_ack = {
+        .name = "ack",
+        .help = "acknowledge alerts\n"
+                "As an answer to an alert or a reminder, or as ✅ or 👍 on it: without a run id. "
+                "Stops reminders; ends when it is resolved or after a while.",
+        .example = "ack r-81 rolling back",
+        .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
+        .right = COMMAND_CHANGES,
+        .words = true,
+        .run = run_ack,
+        .members = {{"run_id", MEMBER_WORDS, .required = true}, {"note", MEMBER_TEXT}},
+};
+
+const struct command command_unack = {
+        .name = "unack",
+        .help = "remove an acknowledgement\nOr take your ✅ away.",
+        .example = "unack r-81",
+        .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
+        .right = COMMAND_CHANGES,
+        .words = true,
+        .run = run_unack,
+        .members = {{"run_id", MEMBER_WORDS, .required = true}},
+};

@@ -6,7 +6,6 @@
 #include "bot/base/clock.h"
 #include "handlers/heartbeats/app_heartbeat.h"
 #include "handlers/commands/command.h"
-#include "handlers/commands/command_text.h"
 #include "handlers/heartbeats/heartbeat.h"
 #include "storage/heartbeats.h"
 
@@ -22,10 +21,11 @@ static enum err extra(struct command_call *call)
 }
 
 /* An app that is gone for good cannot say so itself. */
-static enum err stop(struct command_call *call, const char *text)
+static enum err stop(struct command_call *call)
 {
 	const struct deliver d = command_deliver(call);
-	char *app = command_word_bare(&text), *name = command_word_bare(&text);
+	const char *app = command_arg(call, "app") ? command_arg(call, "app") : "";
+	const char *name = command_arg(call, "name") ? command_arg(call, "name") : "";
 	json_t *request = json_pack("{s:s, s:s, s:b}", "app", app, "name", name, "stop", 1);
 	struct app_heartbeat_receipt receipt = {0};
 	struct app_heartbeat beat;
@@ -43,8 +43,6 @@ static enum err stop(struct command_call *call, const char *text)
 	}
 	app_heartbeat_finish(&beat);
 	json_decref(request);
-	free(app);
-	free(name);
 	return err;
 }
 
@@ -92,23 +90,23 @@ static enum err list(struct command_call *call)
 	return err;
 }
 
-enum err command_heartbeat(struct command_call *call)
+static enum err run_heartbeat(struct command_call *call)
 {
-	const char *text = call->args;
-	char *word = command_word_bare(&text);
-	enum err err;
+	const char *action = command_arg(call, "action");
 
-	if (strcmp(word, "now") == 0)
-		err = extra(call);
-	else if (strcmp(word, "stop") == 0)
-		err = stop(call, text);
-	else if (word[0])
-		err = command_fail(call,
-		        "what is that? %sheartbeat lists, %sheartbeat now sends "
-		        "one.",
-		        command_prefix(call), command_prefix(call));
-	else
-		err = list(call);
-	free(word);
-	return err;
+	if (!action)
+		return list(call);
+	return strcmp(action, "now") == 0 ? extra(call) : stop(call);
 }
+
+const struct command command_heartbeat = {
+        .name = "heartbeat",
+        .help = "bot and app heartbeats\nNow: one more, at once. Stop: forget an app's.",
+        .usage = "[now | stop <app> [name]]",
+        .example = "heartbeat now",
+        .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
+        .right = COMMAND_SENDS,
+        .run = run_heartbeat,
+        .members = {{"action", MEMBER_WORD, .one_of = "now|stop"}, {"app", MEMBER_WORD},
+                {"name", MEMBER_WORD}},
+};

@@ -1,42 +1,58 @@
 /*
  * command_help.c - !help: what there is, or one command in full.
  */
-#include <stdlib.h>
 #include <string.h>
 #include "bot/base/text.h"
 #include "handlers/commands/command.h"
-#include "handlers/commands/command_text.h"
 
 /* One short line each. */
 static void help_list(struct command_call *call)
 {
-	for (size_t i = 0; i < commands_len; i++)
-		command_say(call, "%s%s — %.*s\n", command_prefix(call), commands[i].example,
-		        (int)strcspn(commands[i].help, "\n"), commands[i].help);
+	const struct command *command;
+
+	for (size_t i = 0; (command = command_at(i)); i++)
+		if (command->where & COMMAND_ROOM)
+			command_say(call, "%s%s — %.*s\n", command_prefix(call), command->example,
+			        (int)strcspn(command->help, "\n"), command->help);
 	command_say(call, "%shelp <command> says more, with an example\n", command_prefix(call));
 }
 
-enum err command_help(struct command_call *call)
+static void help_one(struct command_call *call, const struct command *command)
 {
-	const char *at = call->args, *near;
-	char *word = command_word_bare(&at);
-	const char *prefix = call->env->config->commands.prefix, *name = word;
-	const struct command *command;
+	command_say(call, "%s", command_prefix(call));
+	command_add_usage(command, &call->text);
+	command_say(
+	        call, " — %s\nLike: %s%s\n", command->help, command_prefix(call), command->example);
+}
 
+static enum err run_help(struct command_call *call)
+{
+	const char *prefix = call->env->config->commands.prefix;
+	const char *name = command_arg(call, "command");
+	const struct command *near;
+
+	if (!name) {
+		help_list(call);
+		return OK;
+	}
 	if (strncmp(name, prefix, strlen(prefix)) == 0)
 		name += strlen(prefix);
-	command = command_find(name);
-	near = command_nearest(name);
-	if (!*word)
-		help_list(call);
-	else if (command)
-		command_say(call, "%s%s — %s\nLike: %s%s\n", command_prefix(call), command->usage,
-		        command->help, command_prefix(call), command->example);
+	near = command_nearest(name, COMMAND_ROOM);
+	if (command_find(name, COMMAND_ROOM))
+		help_one(call, command_find(name, COMMAND_ROOM));
 	else if (near)
-		command_fail(
-		        call, "No such command. Did you mean %s%s?", command_prefix(call), near);
+		command_fail(call, "No such command. Did you mean %s%s?", command_prefix(call),
+		        near->name);
 	else
 		command_fail(call, "No such command; %shelp lists them.", command_prefix(call));
-	free(word);
 	return OK;
 }
+
+const struct command command_help = {
+        .name = "help",
+        .help = "list commands",
+        .example = "help silence",
+        .where = COMMAND_ROOM,
+        .run = run_help,
+        .members = {{"command", MEMBER_WORD}},
+};

@@ -8,18 +8,16 @@
 #include "handlers/commands/command.h"
 #include "storage/alerts.h"
 
-#define LOOK_AT 300   /* alerts */
-#define SUGGEST_MAX 3 /* edits */
+#define LOOK_AT 300 /* alerts */
 
-/* The best of a list of candidates, kept in *near when it is near enough. */
+/* The best of a list of candidates, kept in *near. */
 static void compare(const char *word, const char *candidate, unsigned *best, char **near)
 {
-	unsigned distance = candidate ? text_distance(word, candidate) : SUGGEST_MAX;
+	unsigned unlike = candidate ? command_unlike(word, candidate) : COMMAND_UNLIKE;
 
-	/* half of it must be right */
-	if (!candidate || distance >= *best || distance * 2 > strlen(candidate))
+	if (unlike >= *best)
 		return;
-	*best = distance;
+	*best = unlike;
 	free(*near);
 	*near = x_strdup(candidate);
 }
@@ -28,7 +26,7 @@ static enum err nearest(struct command_call *call, const char *word, bool app, c
 {
 	const struct config *config = call->env->config;
 	struct alert_row *rows = NULL;
-	unsigned best = SUGGEST_MAX;
+	unsigned best = COMMAND_UNLIKE;
 	size_t len = 0;
 	enum err err = alerts_list(call->env->store, NULL, LOOK_AT, &rows, &len);
 
@@ -49,4 +47,22 @@ enum err command_nearest_run(struct command_call *call, const char *word, char *
 enum err command_nearest_app(struct command_call *call, const char *word, char **near)
 {
 	return nearest(call, word, true, near);
+}
+
+enum err command_fail_run(struct command_call *call, const char *run)
+{
+	char *near = NULL;
+	enum err err = command_nearest_run(call, run, &near);
+
+	command_fail(call, "there is no run ");
+	text_add_plain(&call->text, run, 100, TEXT_FOLD_NEWLINES);
+	if (near) {
+		command_say(call, ". Did you mean ");
+		text_add_plain(&call->text, near, 100, TEXT_FOLD_NEWLINES);
+		command_say(call, "?");
+	} else {
+		command_say(call, "; %salerts lists the newest.", command_prefix(call));
+	}
+	free(near);
+	return err;
 }

@@ -4,12 +4,13 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/base/matcher.h"
 #include "bot/base/text.h"
 #include "handlers/commands/command.h"
-#include "handlers/commands/command_text.h"
+#include "handlers/commands/command_what.h"
 #include "handlers/commands/command_when.h"
 #include "handlers/silences/quiet.h"
 #include "handlers/silences/silence.h"
@@ -98,30 +99,56 @@ static enum err is_run(struct command_call *call, const char *word, bool *run)
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-/* Reads the matchers at *text into out, which then holds them as text. */
-static enum err read_what(struct command_call *call, const char **text, struct buf *out)
+/* An app or a run, which is no list of them. */
+static enum err read_name(
+        struct command_call *call, const char *word, const char *next, struct buf *out)
 {
-	const char *at = *text;
-	char *word = command_word(&at);
-	bool run = false;
-	enum err err = matcher_is(word) ? OK : is_run(call, word, &run);
+	size_t len = strlen(word);
+	bool run;
+	enum err err = is_run(call, word, &run);
 
-	if (run || is_app(word)) {
-		*text = at;
-		err = err == OK ? from_word(call, word, out) : err;
-	} else if (matcher_is(word)) {
-		while (matcher_is(word)) {
-			buf_printf(out, "%s%s", out->len ? " " : "", word);
-			*text = at;
-			free(word);
-			word = command_word(&at);
-		}
-	} else {
-		command_fail(call,
-		        "what? An app, a run, or matchers. Like: %ssilence etl 2h deploy",
-		        command_prefix(call));
-	}
+	if (err != OK)
+		return err;
+	if ((len > 0 && word[len - 1] == ',') || strcasecmp(next, "and") == 0)
+		return command_fail(
+		        call, "one app for each silence, or several as app=~\"etl|billing\"");
+	if (run || is_app(word))
+		return from_word(call, word, out);
+	return command_fail(call, "what? An app, a run, or matchers. Like: %ssilence etl 2h deploy",
+	        command_prefix(call));
+}
+
+/* Reads what is meant into out, as matchers. */
+static enum err read_what(struct command_call *call, struct input *words, struct buf *out)
+{
+	char why[160], *word;
+	enum err err;
+
+	if (!command_what_read(words, out, why))
+		return command_fail(call, "%s", why);
+	if (out->len > 0)
+		return OK;
+	word = arguments_unquoted(input_next(words));
+	err = read_name(call, word, input_peek(words, 0), out);
 	free(word);
+	return err;
+}
+
+/* The same of a request, where it is a text of its own. */
+static enum err read_what_text(struct command_call *call, const char *what, struct buf *out)
+{
+	json_t *list = arguments_split(what);
+	struct input words = {list, 0};
+	char why[160];
+	enum err err = OK;
+
+	if (!command_what_read(&words, out, why))
+		err = command_fail(call, "%s", why);
+	else if (out->len == 0)
+		err = read_name(call, what, "", out);
+	else if (input_left(&words))
+		err = command_fail(call, "I do not understand %.60s", input_peek(&words, 0));
+	json_decref(list);
 	return err;
 }
 
@@ -202,15 +229,79 @@ static void say_times(struct command_call *call, const struct silence_row *row)
 
 /* ---- !silence ---- */
 
-static bool read_when(struct command_call *call, const char **text, struct command_when *when)
+/* What was asked for: what stands in words behind it, or the members of a request. */
+struct wish {
+	struct input words;
+	json_t *list;       /* the words that were made of members; owned, or NULL */
+	const char *reason; /* of the members */
+	char *rest;         /* of the words; owned */
+	struct command_when when;
+};
+
+static bool read_when(struct command_call *call, struct wish *wish)
 {
 	char why[160];
 
-	if (command_when_read(text, call->env->now_ms, SILENCE_MS,
-	            call->env->config->commands.silence_max_ms, when, why))
-		return true;
-	command_fail(call, "%s", why);
-	return false;
+	if (!command_when_read(&wish->words, call->env->now_ms, SILENCE_MS,
+	            call->env->config->commands.silence_max_ms, &wish->when, why)) {
+		command_fail(call, "%s", why);
+		return false;
+	}
+	for (struct input at = wish->words; !wish->when.reason && input_left(&at); at.at++)
+		if (command_what_is(&at) || wish->list) {
+			command_fail(call,
+			        wish->list
+			                ? "duration must be like 2h, until 07:00 or until resolved"
+			                : "put matchers before the time, or -- before the reason");
+			return false;
+		}
+	wish->rest = input_rest(&wish->words);
+	return true;
+}
+
+static const char *wish_reason(const struct wish *wish)
+{
+	return wish->reason ? wish->reason : wish->rest;
+}
+
+static void wish_finish(struct wish *wish)
+{
+	json_decref(wish->list);
+	free(wish->rest);
+}
+
+static void add_words(json_t *list, const char *text)
+{
+	json_t *words = arguments_split(text ? text : "");
+
+	json_array_extend(list, words);
+	json_decref(words);
+}
+
+/* From the members of a request: "from", start, duration. False: the start is none. */
+static bool wish_from_members(struct command_call *call, struct wish *wish)
+{
+	const char *start = command_arg(call, "start");
+	char why[160];
+
+	wish->reason = command_arg(call, "reason") ? command_arg(call, "reason") : "";
+	wish->list = json_array();
+	if (start) {
+		json_array_append_new(wish->list, json_string("from"));
+		add_words(wish->list, start);
+		wish->words = (struct input){wish->list, 0};
+		call->field = "start";
+		if (!command_when_read(&wish->words, call->env->now_ms, SILENCE_MS, INT64_MAX / 4,
+		            &wish->when, why) ||
+		        input_left(&wish->words)) {
+			command_fail(call, "start must be like 22:00 or tomorrow 7am");
+			return false;
+		}
+	}
+	add_words(wish->list, command_arg(call, "duration"));
+	wish->words = (struct input){wish->list, 0};
+	call->field = "duration";
+	return true;
 }
 
 static void tell_subscribers(struct command_call *call, const struct silence_row *row)
@@ -222,16 +313,15 @@ static void tell_subscribers(struct command_call *call, const struct silence_row
 		                "end_ms", (json_int_t)row->end_ms, "reason", row->reason));
 }
 
-static enum err extend(struct command_call *call, struct silence_row *row, const char *rest)
+static enum err change(struct command_call *call, struct silence_row *row, struct wish *wish)
 {
-	struct command_when when;
 	enum err err;
 
-	if (!read_when(call, &rest, &when))
+	if (!read_when(call, wish))
 		return OK;
-	row->start_ms = when.start_ms ? when.start_ms : row->start_ms;
-	row->end_ms = when.end_ms;
-	row->until_resolved = when.until_resolved;
+	row->start_ms = wish->when.start_ms ? wish->when.start_ms : row->start_ms;
+	row->end_ms = wish->when.end_ms;
+	row->until_resolved = wish->when.until_resolved;
 	err = silences_update(call->env->store, row);
 	command_say(call, "🔕 silence %" PRId64 " (%s) now holds ", row->id, row->matchers);
 	say_times(call, row);
@@ -268,60 +358,60 @@ static enum err store_and_say(struct command_call *call, struct silence_row *row
 	return OK;
 }
 
-static enum err add(struct command_call *call, const struct matchers *matchers, const char *rest)
+static enum err add(struct command_call *call, const struct matchers *matchers, struct wish *wish)
 {
 	struct silence_row row = {
 	        .at_ms = call->env->now_ms,
 	        .author = (char *)call->who,
 	        .room = (char *)call->room,
 	};
-	struct command_when when;
 	struct buf text;
 	enum err err;
 
-	if (!read_when(call, &rest, &when))
+	if (!read_when(call, wish))
 		return OK;
 	err = check_room_for_more(call);
 	if (err != OK || call->failed)
 		return err;
-	row.start_ms = when.start_ms;
-	row.end_ms = when.end_ms;
-	row.until_resolved = when.until_resolved;
+	row.start_ms = wish->when.start_ms;
+	row.end_ms = wish->when.end_ms;
+	row.until_resolved = wish->when.until_resolved;
 	buf_init(&text, MATCHERS_TEXT_MAX);
 	matchers_text(matchers, &text);
 	row.matchers = (char *)buf_str(&text);
-	row.reason = command_unquoted(rest);
+	row.reason = (char *)wish_reason(wish);
 	err = store_and_say(call, &row);
 	if (err == OK)
 		err = say_now(call, matchers);
 	if (err == OK)
 		err = say_last_day(call, matchers);
-	free(row.reason);
 	buf_finish(&text);
 	return err;
 }
 
-static enum err add_from(struct command_call *call, const char *text)
+static enum err add_from(struct command_call *call, const char *what, struct wish *wish)
 {
-	bool all = strncmp(text + strspn(text, " \t"), "everything", 10) == 0;
+	bool all = strcasecmp(what ? what : input_peek(&wish->words, 0), "everything") == 0;
 	struct matchers *matchers = NULL;
-	struct buf what;
+	struct buf text;
 	char why[160];
 	enum err err;
 
-	buf_init(&what, MATCHERS_TEXT_MAX);
-	err = read_what(call, &text, &what);
-	if (err == OK && !call->failed && matchers_parse(buf_str(&what), &matchers, why) != OK)
+	buf_init(&text, MATCHERS_TEXT_MAX);
+	err = what ? read_what_text(call, what, &text) : read_what(call, &wish->words, &text);
+	if (err == OK && !call->failed && matchers_parse(buf_str(&text), &matchers, why) != OK)
 		command_fail(call, "%s", why);
 	if (matchers && matchers_match_all(matchers) && !all)
 		command_fail(call,
 		        "that would hold back everything. If you mean it: %ssilence "
 		        "everything <duration>",
 		        command_prefix(call));
-	if (err == OK && !call->failed)
-		err = add(call, matchers, text);
+	if (call->failed)
+		call->field = "what";
+	else if (err == OK)
+		err = add(call, matchers, wish);
 	matchers_free(matchers);
-	buf_finish(&what);
+	buf_finish(&text);
 	return err;
 }
 
@@ -333,32 +423,72 @@ static bool read_number(const char *word, int64_t *number)
 	return isdigit((unsigned char)word[0]) && *end == '\0' && *number > 0;
 }
 
-enum err command_silence(struct command_call *call)
+static enum err fail_no_silence(struct command_call *call, int64_t number)
 {
-	const char *text = call->args;
-	char *word = command_word(&text);
+	call->field = "id";
+	return command_fail(call,
+	        "there is no silence %" PRId64 " that holds; %ssilences lists them", number,
+	        command_prefix(call));
+}
+
+/* A silence that holds or will; zeroed when there is none by that number. */
+static enum err find_silence(struct command_call *call, int64_t number, struct silence_row *row)
+{
+	enum err err = silences_by_id(call->env->store, number, row);
+
+	if (err == OK && row->ended_ms)
+		silence_row_finish(row);
+	if (err != OK || row->ended_ms)
+		*row = (struct silence_row){0};
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+/* A number is a silence's, or else a run's. */
+static enum err change_or_add(struct command_call *call, int64_t number, struct wish *wish)
+{
 	struct silence_row row = {0};
 	bool run = false;
-	int64_t number;
-	enum err err = OK;
+	enum err err = find_silence(call, number, &row);
 
-	if (read_number(word, &number)) {
-		err = silences_by_id(call->env->store, number, &row);
-		if (err == ERR_NOT_FOUND || (err == OK && row.ended_ms))
-			err = is_run(call, word, &run);
-		if (err == OK && row.id && !row.ended_ms)
-			err = extend(call, &row, text);
-		else if (err == OK && !run)
-			command_fail(call,
-			        "there is no silence %" PRId64 " that holds; %ssilences lists them",
-			        number, command_prefix(call));
-		else if (err == OK)
-			err = add_from(call, call->args);
-	} else {
-		err = add_from(call, call->args);
+	if (err == OK && !row.id && input_left(&wish->words))
+		err = is_run(call, input_peek(&wish->words, 0), &run);
+	if (err == OK && run) {
+		err = add_from(call, NULL, wish);
+	} else if (err == OK && !row.id) {
+		err = fail_no_silence(call, number);
+	} else if (err == OK) {
+		input_next(&wish->words);
+		err = change(call, &row, wish);
 	}
 	silence_row_finish(&row);
-	free(word);
+	return err;
+}
+
+static enum err run_silence(struct command_call *call)
+{
+	struct wish wish = {0};
+	int64_t number = command_number(call, "id");
+	enum err err = OK;
+
+	if (command_words(call, &wish.words)) {
+		if (read_number(input_peek(&wish.words, 0), &number))
+			err = change_or_add(call, number, &wish);
+		else
+			err = add_from(call, NULL, &wish);
+	} else if (!number && !command_arg(call, "what")) {
+		command_fail(call, "what is missing");
+	} else if (wish_from_members(call, &wish)) {
+		struct silence_row row = {0};
+
+		if (number)
+			err = find_silence(call, number, &row);
+		if (err == OK && !number)
+			err = add_from(call, command_arg(call, "what"), &wish);
+		else if (err == OK)
+			err = row.id ? change(call, &row, &wish) : fail_no_silence(call, number);
+		silence_row_finish(&row);
+	}
+	wish_finish(&wish);
 	return err;
 }
 
@@ -397,7 +527,7 @@ static void say_quiets(struct command_call *call)
 	json_object_set_new(command_data(call), "quiet_times", list);
 }
 
-enum err command_silences(struct command_call *call)
+static enum err run_silences(struct command_call *call)
 {
 	struct silence_row *rows = NULL;
 	json_t *list = json_array();
@@ -445,27 +575,49 @@ static enum err end_now(struct command_call *call, struct silence_row *row)
 	return err;
 }
 
-enum err command_unsilence(struct command_call *call)
+static enum err run_unsilence(struct command_call *call)
 {
-	const char *text = call->args;
-	char *word = command_word(&text);
 	struct silence_row row = {0};
-	int64_t number;
-	enum err err = OK;
+	enum err err = find_silence(call, command_number(call, "id"), &row);
 
-	if (!read_number(word, &number)) {
-		command_fail(call, "which one? %sunsilence <number>; %ssilences lists them",
-		        command_prefix(call), command_prefix(call));
-	} else {
-		err = silences_by_id(call->env->store, number, &row);
-		if (err == OK && row.ended_ms == 0)
-			err = end_now(call, &row);
-		else if (err == OK || err == ERR_NOT_FOUND)
-			err = command_fail(call,
-			        "there is no silence %" PRId64 " that holds; %ssilences lists them",
-			        number, command_prefix(call));
-	}
+	if (err == OK)
+		err = row.id ? end_now(call, &row)
+		             : fail_no_silence(call, command_number(call, "id"));
 	silence_row_finish(&row);
-	free(word);
 	return err;
 }
+
+const struct command command_silence = {
+        .name = "silence",
+        .help = "silence alerts\n"
+                "What: an app, a run (then its app), or matchers like app=etl, node_id=~\"etl.*\", "
+                "severity!=critical, joined by commas. For an hour unless you say: 30m, 1d12h, "
+                "until 07:00, until resolved. Later: from 22:00, or in 30m. A number gives that "
+                "silence another end. 🔕 on an alert: its app, for an hour.",
+        .example = "silence etl 2h deploy",
+        .usage = "<what> [from 22:00] [2h | until 07:00 | until resolved] [reason]",
+        .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
+        .right = COMMAND_CHANGES,
+        .words = true,
+        .run = run_silence,
+        .members = {{"what", MEMBER_TEXT}, {"id", MEMBER_NUMBER}, {"start", MEMBER_TEXT},
+                {"duration", MEMBER_TEXT}, {"reason", MEMBER_TEXT}},
+};
+
+const struct command command_silences = {
+        .name = "silences",
+        .help = "list silences",
+        .example = "silences",
+        .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
+        .run = run_silences,
+};
+
+const struct command command_unsilence = {
+        .name = "unsilence",
+        .help = "end a silence",
+        .example = "unsilence 3",
+        .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
+        .right = COMMAND_CHANGES,
+        .run = run_unsilence,
+        .members = {{"id", MEMBER_NUMBER, .required = true}},
+};

@@ -7,7 +7,6 @@
 #include "bot/base/clock.h"
 #include "bot/base/text.h"
 #include "handlers/commands/command.h"
-#include "handlers/commands/command_text.h"
 #include "handlers/commands/status.h"
 #include "storage/alerts.h"
 #include "storage/history.h"
@@ -15,9 +14,10 @@
 
 #define ALERTS_DEFAULT 5
 #define ALERTS_MAX 20 /* in a room */
+#define LIMIT_MAX 500
 #define HISTORY_MAX 8
 
-enum err command_status(struct command_call *call)
+static enum err run_status(struct command_call *call)
 {
 	struct report_status status = *call->env->status;
 	enum err err = status_load(call->env->store, call->env->config, &status);
@@ -68,22 +68,25 @@ static enum err say_no_app(struct command_call *call, const char *app)
 	return err;
 }
 
-enum err command_alerts(struct command_call *call)
+static enum err say_whole_run(struct command_call *call, const char *run);
+
+static enum err run_alerts(struct command_call *call)
 {
-	const char *text = call->args;
-	char *app = command_word_bare(&text), *number = command_word_bare(&text);
-	const char *count = app[0] && strspn(app, "0123456789") == strlen(app) ? app : number;
-	bool named = app[0] && count != app;
-	long limit = count[0] ? strtol(count, NULL, 10) : ALERTS_DEFAULT;
-	long most = call->room ? ALERTS_MAX : COMMAND_ALERTS_MAX;
+	const char *app = command_arg(call, "app");
+	int64_t limit = command_number(call, "limit"), most = call->room ? ALERTS_MAX : LIMIT_MAX;
 	struct alert_row *rows = NULL;
 	json_t *list = json_array();
 	size_t len = 0;
 	enum err err;
 
-	limit = limit < 1 ? ALERTS_DEFAULT : limit > most ? most : limit;
-	err = alerts_list(call->env->store, named ? app : NULL, (int)limit, &rows, &len);
-	if (err == OK && len == 0 && named)
+	if (command_arg(call, "run_id")) {
+		json_decref(list);
+		call->field = "run_id";
+		return say_whole_run(call, command_arg(call, "run_id"));
+	}
+	limit = limit == 0 ? ALERTS_DEFAULT : limit > most ? most : limit;
+	err = alerts_list(call->env->store, app, (int)limit, &rows, &len);
+	if (err == OK && len == 0 && app)
 		err = say_no_app(call, app);
 	else if (err == OK && len == 0)
 		command_say(call, "no alerts\n");
@@ -91,8 +94,6 @@ enum err command_alerts(struct command_call *call)
 		err = say_alert(call, &rows[i], list);
 	json_object_set_new(command_data(call), "alerts", list);
 	alert_rows_free(rows, len);
-	free(app);
-	free(number);
 	return err;
 }
 
@@ -171,55 +172,76 @@ static enum err say_whole(struct command_call *call, const struct alert_row *row
 	return err;
 }
 
-enum err command_alert(struct command_call *call)
+static enum err say_whole_run(struct command_call *call, const char *run)
 {
-	const char *text = call->args;
-	char *run = command_word_bare(&text), *near = NULL;
 	struct alert_row row = {0};
-	enum err err = run[0] ? alerts_by_run_id(call->env->store, run, &row) : OK;
+	enum err err = alerts_by_run_id(call->env->store, run, &row);
 
-	if (!run[0]) {
-		command_fail(call, "which run? %salerts lists the newest.", command_prefix(call));
-	} else if (err == ERR_NOT_FOUND) {
-		err = command_nearest_run(call, run, &near);
-		command_fail(call, "there is no run ");
-		text_add_plain(&call->text, run, 100, TEXT_FOLD_NEWLINES);
-		command_say(call, near ? ". Did you mean " : "; ");
-		if (near)
-			text_add_plain(&call->text, near, 100, TEXT_FOLD_NEWLINES);
-		command_say(call, near ? "?%s" : "%salerts lists the newest.",
-		        near ? "" : command_prefix(call));
-	} else if (err == OK) {
+	if (err == ERR_NOT_FOUND)
+		err = command_fail_run(call, run);
+	else if (err == OK)
 		err = say_whole(call, &row);
-	}
 	alert_row_finish(&row);
-	free(near);
-	free(run);
 	return err;
 }
 
-enum err command_retry(struct command_call *call)
+static enum err run_alert(struct command_call *call)
 {
-	const char *text = call->args;
-	char *word = command_word_bare(&text), *end;
-	int64_t id = strtoll(word, &end, 10), count = 0;
-	enum err err = OK;
-
-	if (word[0] && (*end || id < 1))
-		command_fail(call, "which one? %sretry, or %sretry <number>", command_prefix(call),
-		        command_prefix(call));
-	else
-		err = outbox_retry(call->env->store, word[0] ? id : 0, &count);
-	if (err == OK && !call->failed && word[0] && count == 0)
-		command_fail(call, "no undeliverable message has that number");
-	if (!call->failed) {
-		command_say(call,
-		        count ? "%" PRId64 " back in the queue\n"
-		              : "nothing is undeliverable (%" PRId64 ")\n",
-		        count);
-		command_effect(call, "retried %" PRId64, count);
-		json_object_set_new(command_data(call), "count", json_integer(count));
-	}
-	free(word);
-	return err;
+	return say_whole_run(call, command_arg(call, "run_id"));
 }
+
+static enum err run_retry(struct command_call *call)
+{
+	int64_t id = command_number(call, "id"), count = 0;
+	enum err err = outbox_retry(call->env->store, id, &count);
+
+	if (err != OK)
+		return err;
+	if (id && count == 0)
+		return command_fail(call, "no undeliverable message has that number");
+	command_say(call,
+	        count ? "%" PRId64 " back in the queue\n"
+	              : "nothing is undeliverable (%" PRId64 ")\n",
+	        count);
+	command_effect(call, "retried %" PRId64, count);
+	json_object_set_new(command_data(call), "count", json_integer(count));
+	return OK;
+}
+
+const struct command command_alert = {
+        .name = "alert",
+        .help = "details and history of an alert",
+        .example = "alert r-81",
+        .where = COMMAND_ROOM | COMMAND_LINE,
+        .op = "alerts",
+        .run = run_alert,
+        .members = {{"run_id", MEMBER_TEXT, .required = true}},
+};
+
+const struct command command_alerts = {
+        .name = "alerts",
+        .help = "list recent alerts",
+        .example = "alerts etl 10",
+        .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
+        .run = run_alerts,
+        .members = {{"app", MEMBER_WORD}, {"limit", MEMBER_NUMBER, .most = LIMIT_MAX},
+                {"run_id", MEMBER_TEXT, .request = true}},
+};
+
+const struct command command_retry = {
+        .name = "retry",
+        .help = "send undeliverable messages again",
+        .example = "retry",
+        .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
+        .right = COMMAND_CHANGES,
+        .run = run_retry,
+        .members = {{"id", MEMBER_NUMBER}},
+};
+
+const struct command command_status = {
+        .name = "status",
+        .help = "bot status",
+        .example = "status",
+        .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
+        .run = run_status,
+};

@@ -6,7 +6,6 @@
 #include "bot/base/synthetic.h"
 #include "handlers/alerts/alert.h"
 #include "handlers/commands/command.h"
-#include "handlers/commands/command_text.h"
 #include "handlers/alerts/route.h"
 
 static enum err inject(struct command_call *call, const char *name)
@@ -32,20 +31,23 @@ static enum err inject(struct command_call *call, const char *name)
 	return err;
 }
 
-enum err command_test(struct command_call *call)
+static enum err run_test(struct command_call *call)
 {
-	const char *text = call->args, *name;
-	char *wanted = command_word_bare(&text);
+	const char *wanted = command_arg(call, "kind"), *name;
 	enum err err = OK;
 
-	if (wanted[0] && !synthetic_known(wanted)) {
-		command_fail(call, "test what? node, dag, violation or all");
-	} else {
-		for (size_t i = 0; (name = synthetic_name(i)) && err == OK; i++)
-			if (strcmp(wanted, name) == 0 || strcmp(wanted, "all") == 0 ||
-			        (!wanted[0] && i == 0))
-				err = inject(call, name);
-	}
-	free(wanted);
+	for (size_t i = 0; (name = synthetic_name(i)) && err == OK; i++)
+		if (wanted ? strcmp(wanted, name) == 0 || strcmp(wanted, "all") == 0 : i == 0)
+			err = inject(call, name);
 	return err;
 }
+
+const struct command command_test = {
+        .name = "test",
+        .help = "inject a synthetic failure, end to end\nNo reminder follows.",
+        .example = "test node",
+        .where = COMMAND_ROOM | COMMAND_LINE,
+        .right = COMMAND_SENDS,
+        .run = run_test,
+        .members = {{"kind", MEMBER_WORD, .one_of = "node|dag|violation|all"}},
+};

@@ -52,7 +52,7 @@ static char *straight_quotes(const char *text)
 	static const char *const curly[] = {"“", "”", "„"};
 	struct buf out;
 
-	buf_init(&out, COMMAND_TEXT_MAX);
+	buf_init(&out, ARGUMENTS_MAX);
 	while (*text) {
 		size_t len = 1, i;
 
@@ -76,6 +76,7 @@ bool command_text_read(
 	const char *msgtype = string_of(event->content, "msgtype");
 	const char *body = string_of(event->content, "body");
 	size_t prefix = strlen(config->commands.prefix), len, i;
+	char *rest;
 
 	memset(out, 0, sizeof(*out));
 	if (strcmp(event->type, "m.room.message") != 0 || !msgtype || !body ||
@@ -90,60 +91,17 @@ bool command_text_read(
 		return false;
 	for (i = 0; i < len && i < sizeof(out->name) - 1; i++)
 		out->name[i] = (char)tolower((unsigned char)body[i]);
-	out->args = straight_quotes(body + len);
+	rest = straight_quotes(body + len);
+	out->words = arguments_split(rest);
+	out->said = x_asprintf("%s%s%s", config->commands.prefix, out->name, rest);
+	free(rest);
 	read_relations(event, out);
 	return true;
 }
 
 void command_text_finish(struct command_text *text)
 {
-	free(text->args);
-	text->args = NULL;
-}
-
-char *command_word(const char **text)
-{
-	const char *start = *text + strspn(*text, " \t\r\n"), *at;
-	bool quoted = false;
-
-	for (at = start; *at && (quoted || !strchr(" \t\r\n", *at)); at++)
-		if (*at == '"')
-			quoted = !quoted;
-		else if (*at == '\\' && quoted && at[1])
-			at++;
-	*text = at;
-	return x_strndup(start, (size_t)(at - start));
-}
-
-bool command_is_dash(const char *word)
-{
-	return strcmp(word, "--") == 0 || strcmp(word, "—") == 0;
-}
-
-char *command_unquoted(const char *text)
-{
-	size_t len;
-
-	text += strspn(text, " \t\r\n");
-	for (len = strlen(text); len > 0 && strchr(" \t\r\n", text[len - 1]); len--)
-		;
-	if (len > 1 && text[0] == '"' && memchr(text + 1, '"', len - 1) == text + len - 1)
-		return x_strndup(text + 1, len - 2);
-	return x_strndup(text, len);
-}
-
-char *command_word_bare(const char **text)
-{
-	char *word = command_word(text);
-	size_t len = strlen(word), from, to = 0;
-
-	if (len < 2 || word[0] != '"' || word[len - 1] != '"')
-		return word;
-	for (from = 1; from < len - 1; from++) {
-		if (word[from] == '\\' && from + 1 < len - 1)
-			from++;
-		word[to++] = word[from];
-	}
-	word[to] = '\0';
-	return word;
+	free((char *)text->said);
+	json_decref(text->words);
+	json_decref(text->args);
 }

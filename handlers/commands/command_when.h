@@ -1,24 +1,30 @@
 /*
  * command_when.h - from when until when, as a person writes it on a phone:
  *
- *     2h    until 07:00    until resolved    from 22:00 2h    in 30m for 1d12h    in 1h until 9:00
+ *     2h    90 min    until 7pm    until tomorrow 07:00    until resolved    from 22:00 2h
+ *     in 30m for 1d12h    in 1h until 9:00    until mon 9:00    until 2026-12-01 18:00
  *
- * Times of day are those of the process's zone (bot/base/zone.h), their next occurrence. Pure.
+ * Times of day are those of the process's zone (bot/base/zone.h), their next occurrence. What is
+ * not understood is refused, never guessed. Pure.
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "handlers/commands/arguments.h"
 
 struct command_when {
 	int64_t start_ms; /* 0 = at once */
 	int64_t end_ms;
 	bool until_resolved; /* ends earlier when it is */
+	bool reason;         /* what follows was marked as free text, by a dash */
 };
 
 /*
- * Reads what stands at *text, which moves behind it, to free text or its end. Without an end it
- * is usual_ms long. False: *why says what is wrong, for people: an end that is none, over most_ms.
+ * Reads the words that say when, up to free text or the end. Without an end it is usual_ms long.
+ * False: *why says what is wrong, for people: no time, over most_ms, or a time further on, which
+ * would be taken for free text.
  */
-bool command_when_read(const char **text, int64_t now_ms, int64_t usual_ms, int64_t most_ms,
+bool command_when_read(struct input *words, int64_t now_ms, int64_t usual_ms, int64_t most_ms,
         struct command_when *out, char why[160]);
+
+/* A duration: "2h", "2 hours", "1h 30m", "half an hour". False: there is none, nothing was read. */
+bool command_duration_read(struct input *words, int64_t *ms);

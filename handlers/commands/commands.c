@@ -1,5 +1,5 @@
 /*
- * commands.c - see commands.h: the table, who may, and the frame around each command.
+ * commands.c - see commands.h: who may, and the frame around each command.
  */
 #include <stdarg.h>
 #include <string.h>
@@ -16,68 +16,31 @@
 
 #define REFUSALS_TOLD 1 /* a minute, for each sender */
 #define REFUSALS_KEPT 20
-#define SUGGEST_MAX 3
 #define AUDIT_TEXT_MAX 500 /* code points */
 #define EFFECT_MAX 4096
 
-const struct command commands[] = {
-        {"ack", "ack <run_id> … [note]",
-                "take failures on\n"
-                "As an answer to an alert or a reminder, or as ✅ or 👍 on it: without a run id. "
-                "Stops reminders; ends when it is resolved or after a while.",
-                "ack r-81 rolling back", command_ack},
-        {"alert", "alert <run_id>", "what became of it, and why", "alert r-81", command_alert,
-                true},
-        {"alerts", "alerts [app] [n]", "the newest", "alerts etl 10", command_alerts, true},
-        {"heartbeat", "heartbeat [now | stop <app> [name]]",
-                "my signs of life and those of apps\nNow: one more, at once. Stop: forget an "
-                "app's.",
-                "heartbeat now", command_heartbeat},
-        {"help", "help [command]", "what there is", "help silence", command_help, true},
-        {"retry", "retry [number]", "send again what was undeliverable", "retry", command_retry},
-        {"silence", "silence <what> [2h | until 07:00 | until resolved] [reason]",
-                "hold alerts back\n"
-                "What: an app, a run (then its app), or matchers like app=etl, "
-                "node_id=~\"etl.*\", severity!=critical, joined by commas. For an hour unless "
-                "you say: 30m, 1d12h, until 07:00, until resolved. Later: from 22:00, or in 30m. "
-                "A number gives that silence another end. 🔕 on an alert: its app, for an hour.",
-                "silence etl from 22:00 2h deploy", command_silence},
-        {"silences", "silences", "what is held back", "silences", command_silences, true},
-        {"status", "status", "how I am", "status", command_status, true},
-        {"test", "test [node | dag | violation | all]",
-                "a made-up failure, end to end\nIt is never brought up again.", "test node",
-                command_test},
-        {"unack", "unack <run_id> …", "give failures back\nOr take your ✅ away.", "unack r-81",
-                command_unack},
-        {"unsilence", "unsilence <number>", "end a silence", "unsilence 3", command_unsilence},
-};
-
-const size_t commands_len = sizeof(commands) / sizeof(commands[0]);
-
-const struct command *command_find(const char *name)
-{
-	for (size_t i = 0; i < commands_len; i++)
-		if (strcmp(commands[i].name, name) == 0)
-			return &commands[i];
-	return NULL;
-}
-
-const char *command_nearest(const char *name)
-{
-	unsigned best = SUGGEST_MAX, distance;
-	const char *found = NULL;
-
-	for (size_t i = 0; i < commands_len; i++) {
-		distance = text_distance(name, commands[i].name);
-		if (distance < best && distance < strlen(commands[i].name)) {
-			best = distance;
-			found = commands[i].name;
-		}
-	}
-	return found;
-}
-
 /* --- for the commands --------------------------------------------------------------------- */
+
+const char *command_arg(const struct command_call *call, const char *name)
+{
+	return json_string_value(json_object_get(call->args, name));
+}
+
+int64_t command_number(const struct command_call *call, const char *name)
+{
+	return json_integer_value(json_object_get(call->args, name));
+}
+
+bool command_flag(const struct command_call *call, const char *name)
+{
+	return json_is_true(json_object_get(call->args, name));
+}
+
+bool command_words(const struct command_call *call, struct input *words)
+{
+	*words = (struct input){json_object_get(call->args, ARGUMENTS_WORDS), 0};
+	return words->list;
+}
 
 static void add_formatted(struct buf *out, const char *format, va_list args)
         __attribute__((format(printf, 2, 0)));
@@ -256,7 +219,7 @@ enum err command_audit(const struct command_env *env, const struct room_event *e
 	struct buf text;
 	enum err err;
 
-	buf_init(&text, COMMAND_TEXT_MAX * 4);
+	buf_init(&text, AUDIT_TEXT_MAX * 4);
 	text_add_plain(&text, command, AUDIT_TEXT_MAX, TEXT_FOLD_NEWLINES);
 	row.command = (char *)buf_str(&text);
 	err = commands_insert(env->store, &row);
@@ -288,7 +251,7 @@ enum err command_refuse(const struct command_env *env, const struct room_event *
 }
 
 static enum err tell_late(const struct command_env *env, const struct room_event *event,
-        const struct command_text *text, const char *command)
+        const struct command_text *text)
 {
 	char ago[32], *answer;
 	enum err err;
@@ -297,7 +260,7 @@ static enum err tell_late(const struct command_env *env, const struct room_event
 	answer = x_asprintf("Not carried out: this was written %s ago, and I saw it only now. "
 	                    "Write it again if it still holds.",
 	        ago);
-	err = command_audit(env, event, command, "late", ago);
+	err = command_audit(env, event, text->said, "late", ago);
 	if (err == OK)
 		err = command_post(env, event->room, text->root, event->event_id, answer, NULL);
 	free(answer);
@@ -316,33 +279,52 @@ static void call_finish(struct command_call *call)
 {
 	buf_finish(&call->text);
 	buf_finish(&call->effect);
+	json_decref(call->args);
 	json_decref(call->data);
 	free(call->link);
 }
 
-static enum err call_run(struct command_call *call, const char *name, const char **result)
+static const char *call_result(const struct command_call *call)
 {
-	const struct command *command = command_find(name);
-	const char *near = command_nearest(name);
-	enum err err = OK;
+	return call->failed ? "failed" : "done";
+}
 
-	if (command) {
-		err = command->run(call);
-		*result = call->failed ? "failed" : "done";
-		return err;
-	}
-	*result = "unknown";
+static void call_unknown(struct command_call *call, const char *name)
+{
+	const struct command *near = command_nearest(name, COMMAND_ROOM);
+
 	command_fail(call, "I don't know %s", command_prefix(call));
 	text_add_plain(&call->text, name, COMMAND_NAME_MAX, TEXT_FOLD_NEWLINES);
 	if (near)
-		command_say(call, ". Did you mean %s%s?", command_prefix(call), near);
+		command_say(call, ". Did you mean %s%s?", command_prefix(call), near->name);
 	else
 		command_say(call, "; %shelp lists what I know.", command_prefix(call));
-	return OK;
+}
+
+static enum err call_run(
+        struct command_call *call, const struct command_text *text, const char **result)
+{
+	char why[160];
+	enum err err = OK;
+
+	call->command = command_find(text->name, COMMAND_ROOM);
+	call->args = json_incref(text->args);
+	if (!call->command) {
+		call_unknown(call, text->name);
+		*result = "unknown";
+		return OK;
+	}
+	if (text->args || arguments_from_words(call->command, text->words, &call->args, why) == OK)
+		err = call->command->run(call);
+	else
+		command_fail(
+		        call, "%s. Like: %s%s", why, command_prefix(call), call->command->example);
+	*result = call_result(call);
+	return err;
 }
 
 enum err command_carry_out(const struct command_env *env, const struct room_event *event,
-        const struct command_text *text, const char *command)
+        const struct command_text *text)
 {
 	struct command_call call = {
 	        .env = env,
@@ -353,16 +335,14 @@ enum err command_carry_out(const struct command_env *env, const struct room_even
 	        .event_id = event->event_id,
 	        .target = text->target,
 	        .thread = text->thread,
-	        .args = text->args,
 	};
 	const char *result;
 	enum err err;
 
 	call_init(&call);
-	err = call_run(&call, text->name, &result);
+	err = call_run(&call, text, &result);
 	if (err == OK)
-		err = command_audit(
-		        env, event, command, result, call.effect.len ? buf_str(&call.effect) : "");
+		err = command_audit(env, event, text->said, result, buf_str(&call.effect));
 	if (err == OK && call.text.len > 0)
 		err = command_post(env, event->room, text->root, event->event_id,
 		        buf_str(&call.text), call.link);
@@ -374,20 +354,17 @@ static enum err take_text(const struct command_env *env, const struct room_event
 {
 	struct command_text text;
 	const char *why;
-	char *command;
 	enum err err;
 
 	if (!command_text_read(env->config, event, &text))
 		return OK;
 	why = why_refused(env->config, event);
-	command = x_asprintf("%s%s%s", env->config->commands.prefix, text.name, text.args);
 	if (why)
-		err = command_refuse(env, event, text.root, command, why);
+		err = command_refuse(env, event, text.root, text.said, why);
 	else if (env->now_ms - event->sent_ms > COMMAND_LATE_MS)
-		err = tell_late(env, event, &text, command);
+		err = tell_late(env, event, &text);
 	else
-		err = command_carry_out(env, event, &text, command);
-	free(command);
+		err = command_carry_out(env, event, &text);
 	command_text_finish(&text);
 	return err;
 }
@@ -415,27 +392,37 @@ enum err commands_event(const struct command_env *env, const struct room_event *
 
 /* --- from the socket ---------------------------------------------------------------------- */
 
-enum err commands_request(const struct command_env *env, const char *who, const char *name,
-        const char *args, struct command_reply *reply)
+/* "ack r-81 on it", or the arguments as they were given. */
+static char *request_text(const struct command *command, const json_t *args)
 {
-	struct command_call call = {.env = env, .who = who, .args = args};
+	struct input words = {json_object_get(args, ARGUMENTS_WORDS), 0};
+	char *rest = words.list ? input_rest(&words) : json_dumps(args, JSON_COMPACT);
+	char *text = x_asprintf("%s %s", command->name, rest);
+
+	free(rest);
+	return text;
+}
+
+enum err commands_request(const struct command_env *env, const char *who,
+        const struct command *command, json_t *args, struct command_reply *reply)
+{
+	struct command_call call = {
+	        .env = env, .command = command, .who = who, .args = json_incref(args)};
 	const struct room_event event = {.sender = who};
-	const struct command *known = command_find(name);
-	char *command = x_asprintf("%s%s", name, args);
-	const char *result;
+	char *text = request_text(command, args);
 	enum err err;
 
 	call_init(&call);
-	err = call_run(&call, name, &result);
-	if (err == OK && !(known && known->reads))
-		err = command_audit(
-		        env, &event, command, result, call.effect.len ? buf_str(&call.effect) : "");
+	err = command->run(&call);
+	if (err == OK && call.command->right != COMMAND_READS)
+		err = command_audit(env, &event, text, call_result(&call), buf_str(&call.effect));
 	reply->ok = !call.failed;
+	reply->field = call.field ? call.field : command->members[0].name;
 	reply->text = trimmed(buf_str(&call.text));
 	reply->data = call.data;
 	call.data = NULL;
 	call_finish(&call);
-	free(command);
+	free(text);
 	return err;
 }
 

@@ -10,8 +10,7 @@
 #include "handlers/alerts/deliver.h"
 #include "handlers/commands/report.h"
 #include "handlers/commands/room_event.h"
-
-#define COMMAND_ALERTS_MAX 500 /* of `alerts`, over the socket */
+#include "handlers/commands/table.h"
 
 struct command_env {
 	struct store *store;
@@ -27,11 +26,12 @@ enum err commands_event(const struct command_env *env, const struct room_event *
 
 struct command_reply {
 	bool ok;
-	char *text;   /* for people; owned */
-	json_t *data; /* object, or NULL; owned */
+	const char *field; /* static: the member to blame, where there is one */
+	char *text;        /* for people; owned */
+	json_t *data;      /* object, or NULL; owned */
 };
 
-/* One command from the socket: what would stand behind its name in a room. who: "uid 1000". */
-enum err commands_request(const struct command_env *env, const char *who, const char *name,
-        const char *args, struct command_reply *reply);
+/* One command from the socket, with arguments as of arguments_from_request(). who: "uid 1000". */
+enum err commands_request(const struct command_env *env, const char *who,
+        const struct command *command, json_t *args, struct command_reply *reply);
 void command_reply_finish(struct command_reply *reply);

@@ -50,13 +50,14 @@ static enum err silence(
         const struct command_env *env, const struct room_event *event, const char *target)
 {
 	struct message_row message = {0};
-	struct command_text text = {.name = "silence", .root = (char *)target};
+	struct command_text text = {.name = "silence", .said = "🔕", .root = target};
 	enum err err = messages_by_event(env->store, target, &message);
 
 	if (err == OK && strcmp(message.origin, "*") != 0) {
-		text.args = x_asprintf(" app=\"%s\" 1h by 🔕", message.origin);
-		err = command_carry_out(env, event, &text, "🔕");
-		free(text.args);
+		text.args = json_pack("{s:s, s:s, s:s}", "what", message.origin, "duration", "1h",
+		        "reason", "by 🔕");
+		err = command_carry_out(env, event, &text);
+		json_decref(text.args);
 	}
 	message_row_finish(&message);
 	return err == ERR_NOT_FOUND ? OK : err;

@@ -116,7 +116,7 @@ def test_command_by_power_level():
          message("$raised", "!help", sender=OTHER),
          message("$lowered", "!help", sender="@mod:fake.local"))
     for good in ("$mod", "$creator", "$second", "$raised"):
-        answered(server, good, "what there is")
+        answered(server, good, "list commands")
     for bad in ("$none", "$lowered"):
         answered(server, bad, "Sorry")
     bot.stop()
@@ -324,7 +324,7 @@ def test_a_refusal_names_the_field():
                            ({"op": "silence", "what": "app=x", "duration": "soon"}, "duration"),
                            ({"op": "unsilence", "id": 99}, "id"),
                            ({"op": "alerts", "run_id": "r-none"}, "run_id"),
-                           ({"op": "ack", "args": "r-none"}, "args")):
+                           ({"op": "ack", "run_id": ["nightly run 5", "r-none"]}, "run_id")):
         answer = bot.call(request)
         check(not answer["ok"] and answer["field"] == field, f"{request}: {answer}")
     bot.stop()
@@ -347,7 +347,7 @@ def test_silences():
     answered(server, "$c4", "until it is resolved")
     answered(server, "$c5", "longer than silences may be")
     answered(server, "$c11", "Did you mean noisy?")
-    answered(server, "$c12", "no silence without an end")
+    answered(server, "$c12", "a silence needs an end")
     check("held back 1 alert" in answers(server, "$c1")[0], answers(server, "$c1")[0])
     check(bot.call(alert("r-1", app="noisy"))["state"] == "silenced", "not silenced")
     check(bot.call(alert("r-2", app="other"))["state"] == "silenced", "not silenced")

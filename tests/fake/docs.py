@@ -24,7 +24,7 @@ def check(missing, where):
 
 
 def test_manual_pages_name_what_there_is():
-    verbs = re.findall(r"^  ([a-z]+) ", help_of("bot/matrix-telemetry-bot"), re.M)
+    verbs = re.findall(r"^  ([a-z]+)\b", help_of("bot/matrix-telemetry-bot"), re.M)
     heads = re.findall(r"^(\*.*)\n\t", page("matrix-telemetry-bot.1"), re.M)
     named = {word for head in heads for word in re.findall(r"[a-z]+", head)}
     check([] if len(verbs) > 15 else ["verbs"], "--help")

@@ -198,7 +198,7 @@ def test_silences(world, secret):
     place.ask("!silence si_app in 2h for 1h maintenance", "from ", "(1h).")
     place.ask("!silence si_app from 22:00 until 23:30", "from ", "22:00 UTC until ", "23:30 UTC (1h 30m)")
     for text, why in (("si_app 3x", "a duration looks like"), ("si_app 400d", "longer than silences may be"),
-                      ("si_app forever", "no silence without an end"), ("si_app -1h", "a duration looks like"),
+                      ("si_app forever", "a silence needs an end"), ("si_app -1h", "a duration looks like"),
                       ("si_app until tomorrow", "until when?"), ("app=~.* 1h", "everything"),
                       ("app=~( 1h", "regular expression"), ("si_ap 1h", "Did you mean si_app?"), ("", "what?")):
         place.ask(f"!silence {text}", why)
@@ -270,7 +270,7 @@ def test_test_in_the_room(world, secret):
     place.shown(f"run {run}")
     place.ask("!ack " + run, "is yours now")
     place.ask("!test all", "🧪 dag", "🧪 violation", "room dev")
-    place.ask("!test nuclear", "node, dag, violation or all")
+    place.ask("!test nuclear", "one of node|dag|violation|all")
 
 
 def test_retry_of_what_was_undeliverable(world):

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
-#include "bot/client/command_line.h"
+#include "bot/command_line/command_line.h"
 #include "bot/intake/server.h"
 
 #define LEN(array) (sizeof(array) / sizeof(*(array)))
@@ -115,24 +115,36 @@ static int teardown(void **state)
 	return 0;
 }
 
+static json_t *words_of(const char *const *args)
+{
+	json_t *words = json_array();
+
+	for (; *args; args++)
+		if (json_array_append_new(words, json_string(*args)) != 0) {
+			json_decref(words);
+			return NULL;
+		}
+	return words;
+}
+
 /* Runs a command and keeps what it prints in out. */
 static int run(struct fixture *f, bool json, const char *const *args, char *out, size_t size)
 {
-	char *argv[ARGS_MAX];
-	int argc = 0;
-	int old = dup(STDOUT_FILENO);
+	json_t *words = words_of(args + 1);
+	const struct command_line line = {.config = f->config, .json = json, .words = words};
+	int old = dup(STDOUT_FILENO), status;
+	FILE *file;
 
-	for (; args[argc]; argc++)
-		argv[argc] = (char *)args[argc]; /* only read */
 	fflush(stdout);
 	assert_non_null(freopen(f->out, "w", stdout));
-	int status = client_command(argv[0], f->config, json, argc, argv);
+	status = client_command(command_find(args[0], COMMAND_LINE), &line);
 	fflush(stdout);
 	dup2(old, STDOUT_FILENO);
 	close(old);
-	FILE *file = fopen(f->out, "r");
+	file = fopen(f->out, "r");
 	out[fread(out, 1, size - 1, file)] = '\0';
 	fclose(file);
+	json_decref(words);
 	return status;
 }
 
@@ -161,9 +173,16 @@ static void arguments_become_requests(void **state)
 	        {{"alerts", "\xff"}, EX_USAGE, ""},
 	        {{"retry", "x"}, EX_USAGE, ""},
 	        {{"wait"}, EX_USAGE, ""},
-	        {{"test"}, EX_USAGE, ""},
+	        {{"test"}, EX_OK, "node: in the room\n"},
 	        {{"test", "other"}, EX_USAGE, ""},
-	        {{"nonsense"}, EX_USAGE, ""},
+	        {{"ack", "nightly run 5", "on", "it"}, EX_OK,
+	                "{\"op\":\"ack\",\"words\":[\"nightly run 5\",\"on\",\"it\"]}\n"},
+	        {{"ack"}, EX_USAGE, ""},
+	        {{"ack", "\xff"}, EX_USAGE, ""},
+	        {{"unsilence", "3"}, EX_OK, "{\"id\":3,\"op\":\"unsilence\"}\n"},
+	        {{"unsilence", "x"}, EX_USAGE, ""},
+	        {{"heartbeat", "stop", "a"}, EX_OK,
+	                "{\"action\":\"stop\",\"app\":\"a\",\"op\":\"heartbeat\"}\n"},
 	        {{"verify"}, EX_USAGE, ""}, /* nobody is at a terminal */
 	        {{"verify", "--yes"}, EX_USAGE, ""},
 	        {{"verify", "op"}, EX_USAGE, ""},

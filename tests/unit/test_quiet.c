@@ -1,6 +1,5 @@
 /*
- * test_quiet.c - when quiet times hold, across changes of the clock, and what they hold back; and
- * times as people write them in !silence.
+ * test_quiet.c - when quiet times hold, across changes of the clock, and what they hold back.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +9,6 @@
 #include <string.h>
 #include "bot/base/clock.h"
 #include "bot/base/zone.h"
-#include "handlers/commands/command_when.h"
 #include "handlers/silences/quiet.h"
 #include "storage/outbox.h"
 #include "tests/unit/handlers_fixture.h"
@@ -128,78 +126,11 @@ static void what_is_held_back_is_told_at_the_end(void **state)
 	world_destroy(w);
 }
 
-static void times_are_read_as_people_write_them(void **state)
-{
-	static const struct {
-		const char *text, *start, *end, *rest; /* start NULL: at once; end NULL: refused */
-	} cases[] = {
-	        {"", NULL, "2026-11-24T13:00:00Z", ""},
-	        {"2h", NULL, "2026-11-24T14:00:00Z", ""},
-	        {"1d12h deploy of 2 things", NULL, "2026-11-26T00:00:00Z", "deploy of 2 things"},
-	        {"deploy", NULL, "2026-11-24T13:00:00Z", "deploy"},
-	        {"for 2h deploy", NULL, "2026-11-24T14:00:00Z", "deploy"},
-	        {"for maintenance", NULL, "2026-11-24T13:00:00Z", "for maintenance"},
-	        {"from 22:00", "2026-11-24T22:00:00Z", "2026-11-24T23:00:00Z", ""},
-	        {"from 22:00 2h x", "2026-11-24T22:00:00Z", "2026-11-25T00:00:00Z", "x"},
-	        {"2h from 22:00 x", "2026-11-24T22:00:00Z", "2026-11-25T00:00:00Z", "x"},
-	        {"from 9:00 until 8:30", "2026-11-25T09:00:00Z", "2026-11-26T08:30:00Z", ""},
-	        {"until 07:00", NULL, "2026-11-25T07:00:00Z", ""},
-	        {"until 07:00 from 22:00", "2026-11-24T22:00:00Z", "2026-11-25T07:00:00Z", ""},
-	        {"until 12:30", NULL, "2026-11-24T12:30:00Z", ""},
-	        {"in 30m for 2h", "2026-11-24T12:30:00Z", "2026-11-24T14:30:00Z", ""},
-	        {"until resolved now", NULL, "2026-12-01T12:00:00Z", "now"},
-	        {"-- 2h is in the reason", NULL, "2026-11-24T13:00:00Z", "2h is in the reason"},
-	        {"— 2h too", NULL, "2026-11-24T13:00:00Z", "2h too"},
-	        {"2h -- until then", NULL, "2026-11-24T14:00:00Z", "until then"},
-	        {"7d", NULL, "2026-12-01T12:00:00Z", ""},
-	        {"8d", NULL, NULL, ""},
-	        {"in 8d", NULL, NULL, ""},
-	        {"3x", NULL, NULL, ""},
-	        {"30", NULL, NULL, ""},
-	        {"0m", NULL, NULL, ""},
-	        {"-1h", NULL, NULL, ""},
-	        {"+1h", NULL, NULL, ""},
-	        {"1h30", NULL, NULL, ""},
-	        {"99999999999999999999m", NULL, NULL, ""},
-	        {"forever", NULL, NULL, ""},
-	        {"Always", NULL, NULL, ""},
-	        {"until tomorrow", NULL, NULL, ""},
-	        {"until 25:00", NULL, NULL, ""},
-	        {"until 7", NULL, NULL, ""},
-	        {"from 9x", NULL, NULL, ""},
-	        {"in a while", NULL, NULL, ""},
-	};
-
-	zone_use(NULL);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		const char *rest = cases[i].text;
-		int64_t now_ms = at("2026-11-24T12:00:00Z");
-		struct command_when when;
-		char why[160] = "";
-		bool good = command_when_read(
-		        &rest, now_ms, CLOCK_HOUR_MS, 7 * CLOCK_DAY_MS, &when, why);
-
-		if (!cases[i].end) {
-			if (good || !why[0])
-				fail_msg("%s: taken", cases[i].text);
-			continue;
-		}
-		rest += strspn(rest, " ");
-		if (!good || when.end_ms != at(cases[i].end) ||
-		        when.start_ms != (cases[i].start ? at(cases[i].start) : 0) ||
-		        strcmp(rest, cases[i].rest) != 0)
-			fail_msg("%s: %s, rest %s", cases[i].text, why, rest);
-		assert_int_equal(
-		        when.until_resolved, strstr(cases[i].text, "until resolved") != NULL);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(they_hold_by_the_clock_of_the_zone),
 	        cmocka_unit_test(what_is_held_back_is_told_at_the_end),
-	        cmocka_unit_test(times_are_read_as_people_write_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,7 @@
 #include "bot/base/clock.h"
 #include "bot/base/text.h"
 #include "bot/client/socket.h"
-#include "bot/client/verify_dialog.h"
+#include "bot/command_line/verify_dialog.h"
 
 #define ANSWER_TIMEOUT_MS 10000
 #define POLL_MS 500
@@ -319,14 +319,6 @@ static bool talk(struct dialogue *d)
 	return wait_while(d, ending);
 }
 
-bool verify_fill(json_t *request, int argc, char **argv)
-{
-	if (argc == 0)
-		return true;
-	return argc == 1 && argv[0][0] == '@' &&
-	       json_object_set_new(request, "user_id", json_string(argv[0])) == 0;
-}
-
 int verify_run(struct client *client, const json_t *request, bool json)
 {
 	struct dialogue d = {
@@ -335,6 +327,10 @@ int verify_run(struct client *client, const json_t *request, bool json)
 	        .wanted = json_string_value(json_object_get(request, "user_id")),
 	};
 
+	if (d.wanted && d.wanted[0] != '@') {
+		fail(&d, EX_USAGE, "a user looks like @op1:example.org");
+		return d.status;
+	}
 	if (!isatty(STDIN_FILENO)) {
 		fail(&d, EX_USAGE, "only a person at a terminal can compare emoji");
 		return d.status;

@@ -8,7 +8,5 @@
 #include <stdbool.h>
 #include "bot/client/socket.h"
 
-/* [USER] into the request's members; false: usage. */
-bool verify_fill(json_t *request, int argc, char **argv);
 /* The whole dialogue; a sysexits(3) status. */
 int verify_run(struct client *client, const json_t *request, bool json);

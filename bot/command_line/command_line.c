@@ -1,0 +1,243 @@
+/*
+ * command_line.c - see command_line.h. Most commands are one request and one answer; `test`,
+ * `subscribe` and `verify` have a course of their own.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include "bot/base/alloc.h"
+#include "bot/base/buf.h"
+#include "bot/base/synthetic.h"
+#include "bot/command_line/command_line.h"
+#include "bot/client/socket.h"
+#include "bot/command_line/verify_dialog.h"
+#include "bot/config/config.h"
+#include "handlers/commands/arguments.h"
+
+#define ANSWER_TIMEOUT_MS 10000
+#define WAIT_TIMEOUT_MS 30000
+#define REPORT_MAX (64 * 1024)
+
+/* The word for a program; the daemon's own answers have theirs. */
+static const char *error_of(int status)
+{
+	switch (status) {
+	case EX_USAGE:
+		return "usage";
+	case EX_UNAVAILABLE:
+		return "no_daemon";
+	case EX_TEMPFAIL:
+		return "timeout";
+	case EX_CONFIG:
+		return "config";
+	default:
+		return "internal";
+	}
+}
+
+int client_fail(int status, bool json, const char *format, ...)
+{
+	char *text = x_calloc(1, REPORT_MAX);
+	va_list args;
+	size_t len;
+
+	va_start(args, format);
+	vsnprintf(text, REPORT_MAX, format, args);
+	va_end(args);
+	len = strlen(text);
+	if (len > 0 && text[len - 1] == '\n')
+		text[len - 1] = '\0';
+	if (json) {
+		json_t *answer = json_pack(
+		        "{s:b, s:s, s:s}", "ok", 0, "error", error_of(status), "message", text);
+
+		if (!answer) /* arguments need not be UTF-8 */
+			answer = json_pack("{s:b, s:s}", "ok", 0, "error", error_of(status));
+		client_print(answer);
+		json_decref(answer);
+	} else {
+		fprintf(stderr, "matrix-telemetry-bot: %s\n", text);
+	}
+	free(text);
+	return status;
+}
+
+/* Prints an answer and turns it into an exit status. */
+static int print_answer(const json_t *answer, const char *prefix, bool json)
+{
+	const char *text = client_text(answer, "text");
+	bool ok = json_is_true(json_object_get(answer, "ok"));
+
+	if (json || (ok && !json_object_get(answer, "text"))) /* counters have none for people */
+		client_print(answer);
+	else if (ok)
+		printf("%s%s%s", prefix, text, *text && text[strlen(text) - 1] == '\n' ? "" : "\n");
+	else
+		fprintf(stderr, "matrix-telemetry-bot: %s%s\n", prefix,
+		        client_text(answer, "message"));
+	if (ok)
+		return EX_OK;
+	bool later = json_is_true(json_object_get(answer, "retry")) ||
+	             strcmp(client_text(answer, "error"), "timeout") == 0;
+	return later ? EX_TEMPFAIL : EX_DATAERR;
+}
+
+static int failed(enum err err, const struct fault *fault, bool json)
+{
+	return client_fail(
+	        err == ERR_TIMEOUT ? EX_TEMPFAIL : EX_UNAVAILABLE, json, "%s", fault->text);
+}
+
+/* ---- courses of their own ---- */
+
+static int run_test_kind(struct client *client, const char *name, bool json)
+{
+	json_t *alert = synthetic_alert(name);
+	json_t *answer = NULL, *wait = NULL, *waited = NULL;
+	struct fault fault;
+	char prefix[32];
+	int status;
+
+	snprintf(prefix, sizeof(prefix), "%s: ", name);
+	enum err err = client_call(client, alert, ANSWER_TIMEOUT_MS, &answer, &fault);
+	if (err != OK) {
+		status = failed(err, &fault, json);
+		goto done;
+	}
+	if (!json_is_true(json_object_get(answer, "ok"))) {
+		status = print_answer(answer, prefix, json);
+		goto done;
+	}
+	wait = json_pack("{s:s, s:O, s:i}", "op", "wait", "alert", json_object_get(answer, "alert"),
+	        "timeout_ms", WAIT_TIMEOUT_MS);
+	err = client_call(client, wait, WAIT_TIMEOUT_MS + 2000, &waited, &fault);
+	status = err == OK ? print_answer(waited, prefix, json) : failed(err, &fault, json);
+done:
+	json_decref(alert);
+	json_decref(answer);
+	json_decref(wait);
+	json_decref(waited);
+	return status;
+}
+
+static int run_test(struct client *client, const json_t *request, bool json)
+{
+	const char *kind = client_text(request, "kind");
+	const char *name;
+	int worst = EX_OK;
+
+	for (size_t i = 0; (name = synthetic_name(i)); i++) {
+		if (*kind ? strcmp(kind, name) != 0 && strcmp(kind, "all") != 0 : i > 0)
+			continue;
+		int status = run_test_kind(client, name, json);
+		worst = status == EX_OK ? worst : status;
+	}
+	return worst;
+}
+
+/* Prints what comes until the daemon goes; one JSON object a line, with or without --json. */
+static int run_subscribe(struct client *client, const json_t *request, bool json)
+{
+	struct fault fault;
+	json_t *answer;
+	enum err err = client_send(client, request, &fault);
+
+	while (err == OK) {
+		err = client_receive(client, -1, &answer, &fault);
+		if (err == OK) {
+			client_print(answer);
+			fflush(stdout);
+			json_decref(answer);
+		}
+	}
+	return failed(err, &fault, json);
+}
+
+static int run_plain(struct client *client, const json_t *request, bool json)
+{
+	bool waits = strcmp(client_text(request, "op"), "wait") == 0;
+	json_t *answer;
+	struct fault fault;
+	enum err err = client_call(client, request,
+	        waits ? WAIT_TIMEOUT_MS + 2000 : ANSWER_TIMEOUT_MS, &answer, &fault);
+	int status;
+
+	if (err != OK)
+		return failed(err, &fault, json);
+	status = print_answer(answer, "", json);
+	json_decref(answer);
+	return status;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(struct client *client, const json_t *request, bool json);
+} courses[] = {{"subscribe", run_subscribe}, {"test", run_test}, {"verify", verify_run}};
+
+static int run(
+        const struct command *command, struct client *client, const json_t *request, bool json)
+{
+	for (size_t i = 0; i < sizeof(courses) / sizeof(courses[0]); i++)
+		if (strcmp(courses[i].name, command->name) == 0)
+			return courses[i].run(client, request, json);
+	return run_plain(client, request, json);
+}
+
+static int with_daemon(
+        const struct command *command, const json_t *request, const struct command_line *line)
+{
+	struct client *client = NULL;
+	struct config *config = NULL;
+	struct buf report;
+	struct fault fault;
+	int status;
+
+	buf_init(&report, REPORT_MAX);
+	if (config_load(line->config, &config, &report) != OK)
+		status = client_fail(EX_CONFIG, line->json, "%s", buf_str(&report));
+	else if (client_open(&client, config->socket.path, &fault) != OK)
+		status = client_fail(
+		        EX_UNAVAILABLE, line->json, "%s: does the daemon run?", fault.text);
+	else
+		status = run(command, client, request, line->json);
+	client_close(client);
+	config_unref(config);
+	buf_finish(&report);
+	return status;
+}
+
+static int fail_usage(
+        const struct command *command, const struct command_line *line, const char *why)
+{
+	struct buf usage;
+	int status;
+
+	buf_init(&usage, REPORT_MAX);
+	command_add_usage(command, &usage);
+	status = client_fail(
+	        EX_USAGE, line->json, "%s\nusage: matrix-telemetry-bot %s", why, buf_str(&usage));
+	buf_finish(&usage);
+	return status;
+}
+
+int client_command(const struct command *command, const struct command_line *line)
+{
+	char why[160];
+	json_t *request;
+	int status;
+
+	if (!line->words)
+		return fail_usage(command, line, "the arguments are not valid UTF-8");
+	if (command->words && command->members[0].required && json_array_size(line->words) == 0)
+		return fail_usage(command, line, "arguments are missing");
+	if (arguments_from_words(command, line->words, &request, why) != OK)
+		return fail_usage(command, line, why);
+	json_object_set_new(request, "op", json_string(command->op ? command->op : command->name));
+	if (strcmp(command->name, "wait") == 0)
+		json_object_set_new(request, "timeout_ms", json_integer(WAIT_TIMEOUT_MS));
+	status = with_daemon(command, request, line);
+	json_decref(request);
+	return status;
+}
