@@ -1,8 +1,9 @@
 /*
  * alerts.c - the table `alerts`; see alerts.h.
  *
- * Invariants: a row is inserted once and only its outbox_id changes afterwards, once, from none
- * to the event that carried it first. ext_id is unique where there is one.
+ * Invariants: a row is inserted once. Its outbox_id goes from none to the event that carries it
+ * first, and back only while that event was surely refused; until it is set, the row may move to
+ * another message. ext_id is unique where there is one.
  */
 #include "storage/alerts.h"
 
@@ -37,31 +38,36 @@
 	X(TEXT, fields)
 
 #define SELECT SQL_SELECT("alerts", ALERT_COLUMNS)
-#define ALERTS_STATEMENTS(X)                                                                  \
-	X(ALERTS_INSERT, SQL_INSERT("alerts", ALERT_COLUMNS))                                 \
-	X(ALERTS_BY_EXT_ID, SELECT "WHERE ext_id = ?")                                        \
-	X(ALERTS_BY_ID, SELECT "WHERE id = ?")                                                \
-	X(ALERTS_BY_RUN_ID, SELECT "WHERE run_id = ? ORDER BY id DESC LIMIT 1")               \
-	X(ALERTS_OF_RUN, SELECT "WHERE run_id = ? ORDER BY id DESC LIMIT ?")                  \
-	X(ALERTS_HELD, SELECT "WHERE silence_id = ? AND NOT EXISTS (SELECT 1 FROM alerts r "  \
-	                      "WHERE r.subject = alerts.subject AND r.resolved = 1 AND "      \
-	                      "r.id > alerts.id) GROUP BY subject ORDER BY id DESC LIMIT ?")  \
-	X(ALERTS_CARRY,                                                                       \
-	        "UPDATE alerts SET outbox_id = ? WHERE message_id = ? AND outbox_id IS NULL") \
-	X(ALERTS_LIST, SELECT "ORDER BY id DESC LIMIT ?")                                     \
-	X(ALERTS_LIST_APP, SELECT "WHERE app = ? ORDER BY id DESC LIMIT ?")                   \
-	X(ALERTS_WHERE, "SELECT a.received_ms, o.sent_ms, o.state, o.event_id FROM alerts a " \
-	                "LEFT JOIN outbox o ON o.id = a.outbox_id WHERE a.id = ?")            \
-	X(ALERTS_COUNT_SINCE,                                                                 \
-	        "SELECT count(*) FILTER (WHERE severity = 0), "                               \
-	        "count(*) FILTER (WHERE severity = 1), count(*) FILTER (WHERE severity = 2) " \
-	        "FROM alerts WHERE received_ms >= ? AND resolved = 0")                        \
-	X(ALERTS_COUNT_MUTED, "SELECT count(*) FROM alerts WHERE received_ms >= ? AND "       \
-	                      "severity = 1 AND state = 2 AND reason LIKE 'inhibit:%'")       \
-	X(ALERTS_HOURS, "SELECT (received_ms - ?) / 3600000, count(*) FROM alerts "           \
-	                "WHERE received_ms >= ? AND resolved = 0 GROUP BY 1")                 \
-	X(ALERTS_APPS, "SELECT app, count(*), count(*) FILTER (WHERE severity = 2) "          \
-	               "FROM alerts WHERE received_ms >= ? AND resolved = 0 GROUP BY +app "   \
+#define ALERTS_STATEMENTS(X)                                                                   \
+	X(ALERTS_INSERT, SQL_INSERT("alerts", ALERT_COLUMNS))                                  \
+	X(ALERTS_BY_EXT_ID, SELECT "WHERE ext_id = ?")                                         \
+	X(ALERTS_BY_ID, SELECT "WHERE id = ?")                                                 \
+	X(ALERTS_BY_RUN_ID, SELECT "WHERE run_id = ? ORDER BY id DESC LIMIT 1")                \
+	X(ALERTS_OF_RUN, SELECT "WHERE run_id = ? ORDER BY id DESC LIMIT ?")                   \
+	X(ALERTS_HELD, SELECT "WHERE silence_id = ? AND NOT EXISTS (SELECT 1 FROM alerts r "   \
+	                      "WHERE r.subject = alerts.subject AND r.resolved = 1 AND "       \
+	                      "r.id > alerts.id) GROUP BY subject ORDER BY id DESC LIMIT ?")   \
+	X(ALERTS_CARRY,                                                                        \
+	        "UPDATE alerts SET outbox_id = ? WHERE message_id = ? AND outbox_id IS NULL")  \
+	X(ALERTS_COUNT_UNTOLD,                                                                 \
+	        "SELECT count(*) FROM alerts WHERE message_id = ? AND outbox_id IS NULL")      \
+	X(ALERTS_UNCARRY, "UPDATE alerts SET outbox_id = NULL WHERE outbox_id = ?")            \
+	X(ALERTS_MOVE, "UPDATE alerts SET message_id = ?3, reason = ?4 WHERE message_id = "    \
+	               "?1 AND outbox_id IS NULL AND fingerprint = coalesce(?2, fingerprint)") \
+	X(ALERTS_LIST, SELECT "ORDER BY id DESC LIMIT ?")                                      \
+	X(ALERTS_LIST_APP, SELECT "WHERE app = ? ORDER BY id DESC LIMIT ?")                    \
+	X(ALERTS_WHERE, "SELECT a.received_ms, o.sent_ms, o.state, o.event_id FROM alerts a "  \
+	                "LEFT JOIN outbox o ON o.id = a.outbox_id WHERE a.id = ?")             \
+	X(ALERTS_COUNT_SINCE,                                                                  \
+	        "SELECT count(*) FILTER (WHERE severity = 0), "                                \
+	        "count(*) FILTER (WHERE severity = 1), count(*) FILTER (WHERE severity = 2) "  \
+	        "FROM alerts WHERE received_ms >= ? AND resolved = 0")                         \
+	X(ALERTS_COUNT_MUTED, "SELECT count(*) FROM alerts WHERE received_ms >= ? AND "        \
+	                      "severity = 1 AND state = 2 AND reason LIKE 'inhibit:%'")        \
+	X(ALERTS_HOURS, "SELECT (received_ms - ?) / 3600000, count(*) FROM alerts "            \
+	                "WHERE received_ms >= ? AND resolved = 0 GROUP BY 1")                  \
+	X(ALERTS_APPS, "SELECT app, count(*), count(*) FILTER (WHERE severity = 2) "           \
+	               "FROM alerts WHERE received_ms >= ? AND resolved = 0 GROUP BY +app "    \
 	               "ORDER BY 2 DESC, app LIMIT ?")
 
 SQL_STATEMENTS(sql_alerts, ALERTS_STATEMENTS);
@@ -123,6 +129,37 @@ enum err alerts_held(
 	sql_bind_int(&sql, silence_id);
 	sql_bind_int(&sql, limit);
 	return sql_all_rows(&sql, &layout, (void **)rows, len);
+}
+
+enum err alerts_count_untold(struct store *store, int64_t message_id, int64_t *count)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_COUNT_UNTOLD);
+	sql_bind_int(&sql, message_id);
+	return sql_one_int(&sql, count);
+}
+
+enum err alerts_uncarry(struct store *store, int64_t outbox_id)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_UNCARRY);
+	sql_bind_int(&sql, outbox_id);
+	return sql_write(&sql);
+}
+
+enum err alerts_move(
+        struct store *store, int64_t from, const char *fingerprint, int64_t to, const char *reason)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_MOVE);
+	sql_bind_int(&sql, from);
+	sql_bind_text(&sql, fingerprint);
+	sql_bind_int(&sql, to);
+	sql_bind_text(&sql, reason);
+	return sql_write(&sql);
 }
 
 enum err alerts_carry(struct store *store, int64_t message_id, int64_t outbox_id)

@@ -51,6 +51,13 @@ enum err alerts_of_run(
 enum err alerts_held(
         struct store *store, int64_t silence_id, int limit, struct alert_row **rows, size_t *len);
 
+/* Alerts of a message that no event has carried yet. */
+enum err alerts_count_untold(struct store *store, int64_t message_id, int64_t *count);
+/* The event that carried them was refused and is made anew. */
+enum err alerts_uncarry(struct store *store, int64_t outbox_id);
+/* What no event carries yet goes from one message to another; fingerprint NULL = all. */
+enum err alerts_move(
+        struct store *store, int64_t from, const char *fingerprint, int64_t to, const char *reason);
 /* Marks all alerts of the message that no event has carried yet as carried by outbox_id. */
 enum err alerts_carry(struct store *store, int64_t message_id, int64_t outbox_id);
 

@@ -47,6 +47,11 @@
 	X(ENTRIES_UPDATE, SQL_UPDATE("entries", ENTRY_COLUMNS))                                    \
 	X(ENTRIES_BY_FINGERPRINT, SELECT "WHERE message_id = ? AND fingerprint = ?")               \
 	X(ENTRIES_OF, SELECT "WHERE message_id = ? ORDER BY id")                                   \
+	X(ENTRIES_UNTOLD,                                                                          \
+	        SELECT "WHERE message_id = ?1 AND resolved_ms = 0 AND count = (SELECT count(*) "   \
+	               "FROM alerts a WHERE a.message_id = ?1 AND a.outbox_id IS NULL AND "        \
+	               "a.fingerprint = entries.fingerprint AND a.resolved = 0) ORDER BY id")      \
+	X(ENTRIES_MOVE, "UPDATE OR IGNORE entries SET message_id = ?2 WHERE id = ?1")              \
 	X(ENTRIES_CRITICAL, SELECT "WHERE app = ? AND identity = ? AND severity = 2 AND "          \
 	                           "resolved_ms = 0 LIMIT 1")                                      \
 	X(ENTRIES_BY_ID, SELECT "WHERE id = ?")                                                    \
@@ -105,6 +110,26 @@ enum err entries_of(struct store *store, int64_t message_id, struct entry_row **
 	err = sql_all_rows(&sql, &layout, &array, len);
 	*rows = array;
 	return err;
+}
+
+enum err entries_untold(
+        struct store *store, int64_t message_id, struct entry_row **rows, size_t *len)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_UNTOLD);
+	sql_bind_int(&sql, message_id);
+	return sql_all_rows(&sql, &layout, (void **)rows, len);
+}
+
+enum err entries_move(struct store *store, int64_t id, int64_t message_id)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_MOVE);
+	sql_bind_int(&sql, id);
+	sql_bind_int(&sql, message_id);
+	return sql_write_one(&sql);
 }
 
 enum err entries_firing(

@@ -40,6 +40,14 @@
 	X(MESSAGES_OPEN,                                                                          \
 	        SELECT "WHERE room = ? AND origin = ? AND closed_ms = 0 AND kind IN (0, 1, 2) "   \
 	               "ORDER BY id DESC LIMIT 1")                                                \
+	X(MESSAGES_OPEN_WITH,                                                                     \
+	        SELECT "INDEXED BY messages_open WHERE room = ?1 AND origin = ?2 AND "            \
+	               "closed_ms = 0 AND kind = 0 AND EXISTS (SELECT 1 FROM entries e WHERE "    \
+	               "e.message_id = messages.id AND e.app = ?3) ORDER BY id DESC LIMIT 1")     \
+	X(MESSAGES_QUEUED, SELECT "WHERE id IN (SELECT message_id FROM outbox WHERE room = ? "    \
+	                          "AND state <= 1 AND state = 0 AND purpose = 0) "                \
+	                          "ORDER BY severity DESC, id LIMIT ?")                           \
+	X(MESSAGES_DELETE, "DELETE FROM messages WHERE id = ?")                                   \
 	X(MESSAGES_OPEN_ALL, SELECT "INDEXED BY messages_open WHERE closed_ms = 0 ORDER BY id")   \
 	X(MESSAGES_DIRTY, SELECT "WHERE room = ? AND dirty_ms > 0 AND event_id IS NOT NULL "      \
 	                         "ORDER BY dirty_ms, id")                                         \
@@ -107,6 +115,38 @@ enum err messages_open(
 	sql_bind_text(&sql, room);
 	sql_bind_text(&sql, origin);
 	return sql_one_row(&sql, &layout, row);
+}
+
+enum err messages_open_with(struct store *store, const char *room, const char *origin,
+        const char *app, struct message_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_OPEN_WITH);
+	sql_bind_text(&sql, room);
+	sql_bind_text(&sql, origin);
+	sql_bind_text(&sql, app);
+	return sql_one_row(&sql, &layout, row);
+}
+
+enum err messages_queued(
+        struct store *store, const char *room, int limit, struct message_row **rows, size_t *len)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_QUEUED);
+	sql_bind_text(&sql, room);
+	sql_bind_int(&sql, limit);
+	return sql_all_rows(&sql, &layout, (void **)rows, len);
+}
+
+enum err messages_delete(struct store *store, int64_t id)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_DELETE);
+	sql_bind_int(&sql, id);
+	return sql_write_one(&sql);
 }
 
 enum err messages_open_all(struct store *store, struct message_row **rows, size_t *len)

@@ -69,6 +69,14 @@ enum err messages_before(
  * ERR_NOT_FOUND when there is none. */
 enum err messages_open(
         struct store *store, const char *room, const char *origin, struct message_row *row);
+/* Of the open messages of kind ALERTS the newest that has an entry of an app. */
+enum err messages_open_with(struct store *store, const char *room, const char *origin,
+        const char *app, struct message_row *row);
+/* Messages of a room whose new event is in the queue and not frozen; worst first, at most limit. */
+enum err messages_queued(
+        struct store *store, const char *room, int limit, struct message_row **rows, size_t *len);
+/* One that nothing refers to any more. */
+enum err messages_delete(struct store *store, int64_t id);
 /* All open messages (few), for the timer. The caller frees the rows. */
 enum err messages_open_all(struct store *store, struct message_row **rows, size_t *len);
 /* Confirmed messages with dirty_ms set, closed or not, in a room, oldest dirty first. */
@@ -86,6 +94,11 @@ enum err entries_by_fingerprint(
         struct store *store, int64_t message_id, const char *fingerprint, struct entry_row *row);
 /* A message's entries in order of arrival. */
 enum err entries_of(struct store *store, int64_t message_id, struct entry_row **rows, size_t *len);
+/* Those that no event carries yet, oldest first. */
+enum err entries_untold(
+        struct store *store, int64_t message_id, struct entry_row **rows, size_t *len);
+/* Into another message; ERR_NOT_FOUND: that has one of the same fingerprint, nothing is changed. */
+enum err entries_move(struct store *store, int64_t id, int64_t message_id);
 enum err entries_by_id(struct store *store, int64_t id, struct entry_row *row);
 /* Firing criticals that nobody took on and that happened last after since_ms, each fingerprint
  * once, in the newest of its messages. Oldest first, at most limit. */

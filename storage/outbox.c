@@ -47,6 +47,13 @@
 	X(OUTBOX_BY_ID, SELECT "WHERE id = ?")                                                    \
 	X(OUTBOX_BY_EVENT, SELECT "WHERE event_id = ? LIMIT 1")                                   \
 	X(OUTBOX_HEAD, SELECT "WHERE room = ? AND state <= 1 ORDER BY id LIMIT 1")                \
+	X(OUTBOX_DELETE, "DELETE FROM outbox WHERE id = ?")                                       \
+	X(OUTBOX_OF_MESSAGE, SELECT "WHERE message_id = ? AND state = 0 LIMIT 1")                 \
+	X(OUTBOX_FROZEN_ROW, SELECT "WHERE room = ? AND state <= 1 AND state = 1 ORDER BY id "    \
+	                            "LIMIT 1")                                                    \
+	X(OUTBOX_FIRST_NEW, SELECT "WHERE room = ? AND state <= 1 AND purpose = 0 ORDER BY "      \
+	                           "(SELECT severity FROM messages m WHERE m.id = message_id) "   \
+	                           "DESC, id LIMIT 1")                                            \
 	X(OUTBOX_COUNT_WAITING,                                                                   \
 	        "SELECT count(*), coalesce(min(created_ms), 0) FROM outbox WHERE state <= 1")     \
 	X(OUTBOX_COUNT_UNDELIVERABLE, "SELECT count(*) FROM outbox WHERE state = 3")              \
@@ -112,6 +119,61 @@ enum err outbox_by_id(struct store *store, int64_t id, struct outbox_row *row)
 	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_BY_ID);
 	sql_bind_int(&sql, id);
 	return sql_one_row(&sql, &layout, row);
+}
+
+enum err outbox_delete(struct store *store, int64_t id)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_DELETE);
+	sql_bind_int(&sql, id);
+	return sql_write_one(&sql);
+}
+
+enum err outbox_of_message(struct store *store, int64_t message_id, struct outbox_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_OF_MESSAGE);
+	sql_bind_int(&sql, message_id);
+	return sql_one_row(&sql, &layout, row);
+}
+
+enum err outbox_first_new(struct store *store, const char *room, struct outbox_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_FIRST_NEW);
+	sql_bind_text(&sql, room);
+	return sql_one_row(&sql, &layout, row);
+}
+
+enum err outbox_frozen(struct store *store, const char *room, struct outbox_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_FROZEN_ROW);
+	sql_bind_text(&sql, room);
+	return sql_one_row(&sql, &layout, row);
+}
+
+static void outbox_clear(char **text)
+{
+	free(*text);
+	*text = NULL;
+}
+
+enum err outbox_thaw(struct store *store, struct outbox_row *row)
+{
+	if (row->purpose == OUTBOX_NEW)
+		outbox_clear(&row->content);
+	outbox_clear(&row->room_id);
+	outbox_clear(&row->device_id);
+	outbox_clear(&row->wire_type);
+	outbox_clear(&row->wire_content);
+	row->state = OUTBOX_QUEUED;
+	row->frozen_ms = row->known_ms = row->tries = 0;
+	return outbox_update(store, row);
 }
 
 enum err outbox_by_event(struct store *store, const char *event_id, struct outbox_row *row)

@@ -45,6 +45,17 @@ void outbox_rows_free(struct outbox_row *rows, size_t len);
 /* Inserts in state QUEUED; sets row->id and row->txn_id (random, unique). */
 enum err outbox_insert(struct store *store, struct outbox_row *row);
 enum err outbox_update(struct store *store, const struct outbox_row *row); /* all columns */
+enum err outbox_delete(struct store *store, int64_t id);
+/* The one event of a message that is queued; ERR_NOT_FOUND when there is none. */
+enum err outbox_of_message(struct store *store, int64_t message_id, struct outbox_row *row);
+/* Back to queued, as if it had never been frozen: the homeserver surely did not take it, so its
+ * transaction id is unused. */
+enum err outbox_thaw(struct store *store, struct outbox_row *row);
+/* An event of a room whose fate is not known; ERR_NOT_FOUND when there is none. Walks through all
+ * that waits there. */
+enum err outbox_frozen(struct store *store, const char *room, struct outbox_row *row);
+/* The first new message of a room that is queued, the worst first. */
+enum err outbox_first_new(struct store *store, const char *room, struct outbox_row *row);
 enum err outbox_by_id(struct store *store, int64_t id, struct outbox_row *row);
 /* What an event of ours was; ERR_NOT_FOUND: it is not ours, or forgotten. */
 enum err outbox_by_event(struct store *store, const char *event_id, struct outbox_row *row);

@@ -14,6 +14,7 @@
 #include "bot/base/clock.h"
 #include "bot/base/log.h"
 #include "bot/delivery/courier_internal.h"
+#include "storage/state.h"
 
 /* One choice may be running in a batch while the next is queued for the batch after it. */
 #define CHOICES_MAX 2
@@ -29,6 +30,8 @@ struct choice {
 	struct deliver_event *events;
 	size_t len;
 	int64_t due_ms;
+	struct pace pace; /* a copy; read from the store when that was not done yet */
+	bool pace_known;
 };
 
 /* --- choosing ----------------------------------------------------------------------------- */
@@ -42,6 +45,19 @@ static bool is_late(const struct courier *courier, const struct deliver_event *e
 	       strcmp(event->type, "m.room.encrypted") != 0;
 }
 
+/* What an earlier process learned. */
+static enum err choice_load_pace(struct store *store, struct choice *c)
+{
+	char *text;
+	enum err err = state_get(store, COURIER_PACE, &text);
+
+	if (err != OK)
+		return err == ERR_NOT_FOUND ? OK : err;
+	pace_parse(&c->pace, text);
+	free(text);
+	return OK;
+}
+
 static enum err choice_work(struct store *store, void *arg)
 {
 	struct choice *c = arg;
@@ -51,7 +67,15 @@ static enum err choice_work(struct store *store, void *arg)
 	        .now_ms = clock_now_ms(),
 	        .cipher = c->courier->cipher.cipher,
 	};
+	enum err err = c->pace_known ? OK : choice_load_pace(store, c);
 
+	if (err != OK)
+		return err;
+	if (pace_wait_ms(&c->pace, d.now_ms) > 0) {
+		c->due_ms = d.now_ms + pace_wait_ms(&c->pace, d.now_ms);
+		return OK;
+	}
+	d.is_short = pace_is_short(&c->pace, d.now_ms);
 	return deliver_next(&d, c->rooms, c->len, c->events, &c->due_ms);
 }
 
@@ -89,6 +113,9 @@ static void choice_done(enum err result, const char *message, void *arg)
 	}
 	courier->troubled = false;
 	courier->due_ms = c->due_ms;
+	if (!courier->pace_known)
+		courier->pace = c->pace;
+	courier->pace_known = true;
 	for (size_t i = 0; i < c->len; i++) {
 		struct lane *lane;
 
@@ -119,6 +146,16 @@ out:
 	courier_arm(courier);
 }
 
+/* Whether what is due must wait: the homeserver takes nothing now, or one event at a time. */
+static bool courier_is_held(const struct courier *courier)
+{
+	int64_t now_ms = clock_now_ms();
+
+	return pace_wait_ms(&courier->pace, now_ms) > 0 ||
+	       (pace_is_short(&courier->pace, now_ms) &&
+	               (courier_counters(courier).in_flight > 0 || courier->choices > 0));
+}
+
 void courier_poke(struct courier *courier)
 {
 	struct choice *c;
@@ -126,8 +163,9 @@ void courier_poke(struct courier *courier)
 
 	if (courier->closing || !courier->mx)
 		return;
-	if (courier->choices >= CHOICES_MAX) {
+	if (courier->choices >= CHOICES_MAX || courier_is_held(courier)) {
 		courier->wanted = true;
+		courier_arm(courier);
 		return;
 	}
 	courier->wanted = false;
@@ -135,14 +173,17 @@ void courier_poke(struct courier *courier)
 	c = x_calloc(1, sizeof(*c));
 	c->courier = courier;
 	c->config = config_ref(courier->config);
+	c->pace = courier->pace;
+	c->pace_known = courier->pace_known;
 	c->rooms = x_calloc(len ? len : 1, sizeof(*c->rooms));
 	c->lists = x_calloc(len ? len : 1, sizeof(struct member_list *));
 	c->events = x_calloc(len ? len : 1, sizeof(*c->events));
 	for (size_t i = 0; i < len; i++) {
 		const struct room *room = rooms_at(courier->rooms, i);
+		const struct lane *lane = lane_get(courier, room->name);
 		struct member_list *list;
 
-		if (!room->ready || lane_get(courier, room->name)->state != LANE_IDLE)
+		if (!room->ready || lane->state != LANE_IDLE)
 			continue;
 		list = room->encrypted && courier->cipher.members
 		               ? courier->cipher.members(room->room_id, courier->cipher.arg)
@@ -153,6 +194,8 @@ void courier_poke(struct courier *courier)
 		        .room_id = x_strdup(room->room_id),
 		        .device_id = x_strdup(courier->device_id),
 		        .encrypted = room->encrypted,
+		        .served_ms = lane->served_ms,
+		        .noted = lane->noted,
 		        .users = list ? (const char *const *)list->users : NULL,
 		        .users_len = list ? list->len : 0,
 		};
@@ -180,7 +223,7 @@ static void on_timer(uv_timer_t *timer)
 void courier_arm(struct courier *courier)
 {
 	int64_t mono_ms = clock_monotonic_ms();
-	int64_t wait_ms = DUE_MAX_MS;
+	int64_t wait_ms = DUE_MAX_MS, held_ms;
 	struct lane *lane;
 
 	if (courier->closing || !courier->mx)
@@ -188,10 +231,14 @@ void courier_arm(struct courier *courier)
 	for (lane = courier->lanes; lane; lane = lane->next)
 		if (lane->state == LANE_WAITING && lane->retry_at_ms - mono_ms < wait_ms)
 			wait_ms = lane->retry_at_ms - mono_ms;
-	/* What is due stays due while a choice is under way; its end arms the timer again. */
-	if (courier->due_ms != INT64_MAX && courier->choices == 0 &&
+	/* What is due stays due while a choice is under way; its end arms the timer again. So does
+	 * the end of what is being sent, when one event leaves at a time. */
+	if (courier->due_ms != INT64_MAX && courier->choices == 0 && !courier_is_held(courier) &&
 	        courier->due_ms - clock_now_ms() < wait_ms)
 		wait_ms = courier->due_ms - clock_now_ms();
+	held_ms = pace_wait_ms(&courier->pace, clock_now_ms());
+	if (held_ms > 0)
+		wait_ms = held_ms;
 	uv_timer_start(&courier->timer, on_timer, wait_ms > 0 ? (uint64_t)wait_ms : 1, 0);
 }
 
@@ -277,6 +324,25 @@ void courier_server_up(struct courier *courier)
 		}
 	if (any)
 		courier_poke(courier);
+}
+
+const char *courier_limit(struct courier *courier)
+{
+	const struct pace *pace = &courier->pace;
+	int64_t now_ms = clock_now_ms();
+	char every[24];
+
+	courier->pace_text[0] = '\0';
+	if (pace->limited_ms && now_ms - pace->limited_ms < CLOCK_HOUR_MS) {
+		clock_format_duration(pace->interval_ms, every, sizeof(every));
+		snprintf(courier->pace_text, sizeof(courier->pace_text),
+		        "the homeserver limits this account to about one event in %s after %lld at "
+		        "once; "
+		        "its admin can lift that: POST "
+		        "/_synapse/admin/v1/users/%s/override_ratelimit",
+		        every, (long long)pace->burst, courier->user_id);
+	}
+	return courier->pace_text;
 }
 
 struct courier_counters courier_counters(const struct courier *courier)

@@ -7,8 +7,10 @@
  * alerts that caused it; when that is durable the event is sent; its answer is written down by
  * another job, and the room is idle again. Failures: a temporary one keeps the room busy until its
  * backoff is over, then the same frozen event is tried again; a refusal for good makes it
- * undeliverable; a refused token stops all sending until courier_set_online(true). An event whose
- * fate is unknown for too long is first looked for in the room (bot/matrix/find.h).
+ * undeliverable; a refused token stops all sending until courier_set_online(true). When the
+ * homeserver limits the rate (429), nothing leaves before it allows, then one event at a time for
+ * all rooms, which says all that waits in its room (handlers/alerts/pace.h). An event whose fate is
+ * unknown for too long is first looked for in the room (bot/matrix/find.h).
  */
 #pragma once
 
@@ -67,6 +69,9 @@ void courier_poke(struct courier *courier);
 /* The homeserver answers again: ends the backoffs that were due to its absence. */
 void courier_server_up(struct courier *courier);
 
+/* That the homeserver limits the rate of this account and how to lift that; "" when it did not in
+ * the last hour. Good until the next call. */
+const char *courier_limit(struct courier *courier);
 struct courier_counters courier_counters(const struct courier *courier);
 
 /* Starts nothing new, waits for what is in flight (grace_ms at most, then cancels: the outbox

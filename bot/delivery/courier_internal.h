@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include "bot/delivery/courier.h"
 #include "bot/matrix/find.h"
+#include "handlers/alerts/pace.h"
 
 enum lane_state { LANE_IDLE, LANE_SENDING, LANE_WAITING };
 
@@ -16,6 +17,8 @@ struct lane {
 	enum lane_state state;
 	unsigned failures;          /* in a row */
 	bool server_fault;          /* the backoff is due to an unreachable homeserver */
+	int64_t served_ms;          /* monotonic; its last event left */
+	bool noted;                 /* and that was no alert */
 	int64_t retry_at_ms;        /* monotonic; while waiting */
 	struct deliver_event event; /* while sending */
 	struct mx_call *call;
@@ -40,8 +43,12 @@ struct courier {
 	int64_t due_ms;   /* by deliver_next(), realtime; INT64_MAX = never */
 	unsigned choices; /* next jobs submitted and not done */
 	unsigned jobs;    /* all jobs submitted and not done */
-	bool wanted;      /* poked while no choice could be made */
-	bool troubled;    /* choosing fails, which was told */
+	struct pace pace;
+	bool pace_known;      /* read from the store */
+	int64_t pace_told_ms; /* monotonic; the log says at most once a minute that it is limited */
+	char pace_text[256];  /* for `status` */
+	bool wanted;          /* poked while no choice could be made */
+	bool troubled;        /* choosing fails, which was told */
 	bool closing, canceled;
 	uv_timer_t grace; /* while closing: when to stop waiting */
 	void (*stopped)(void *arg);
@@ -54,6 +61,9 @@ struct courier {
 /* courier.c */
 void courier_arm(struct courier *courier);     /* the timer, for what is due next */
 void courier_closing(struct courier *courier); /* after each thing that ends while closing */
+
+/* Names in the table `state`. */
+#define COURIER_PACE "courier.pace"
 
 /* lane.c */
 struct lane *lane_get(struct courier *courier, const char *name); /* made when it is new */

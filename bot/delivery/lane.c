@@ -11,6 +11,7 @@
 #include "bot/delivery/courier_internal.h"
 #include "bot/matrix/backoff.h"
 #include "handlers/alerts/render.h"
+#include "storage/state.h"
 
 #define SEND_TIMEOUT_MS 60000
 
@@ -26,6 +27,8 @@ struct outcome {
 	int64_t started_ms, duration_ms;
 	enum err code;
 	int http_status;
+	char pace[80]; /* to be stored, or "" */
+	bool pace_lifted;
 };
 
 static void lane_send(struct lane *lane);
@@ -62,6 +65,8 @@ static void lane_wait(struct lane *lane, int64_t server_ms, bool server_fault)
 	lane_idle(lane);
 	lane->state = LANE_WAITING;
 	lane->server_fault = server_fault;
+	if (server_ms > PACE_WAIT_MAX_MS)
+		server_ms = PACE_WAIT_MAX_MS;
 	wait_ms = backoff_ms(lane->failures, server_ms, arc4random());
 	lane->retry_at_ms = clock_monotonic_ms() + wait_ms;
 	courier_arm(lane->courier);
@@ -97,7 +102,13 @@ static enum err outcome_work(struct store *store, void *arg)
 	        .error = o->error,
 	};
 
-	return deliver_finish(&d, &result);
+	enum err err = deliver_finish(&d, &result);
+
+	if (err == OK && o->pace_lifted)
+		err = state_delete(store, COURIER_PACE);
+	else if (err == OK && o->pace[0])
+		err = state_set(store, COURIER_PACE, o->pace);
+	return err;
 }
 
 static void outcome_mirror(const struct outcome *o)
@@ -175,6 +186,12 @@ static void outcome_submit(struct lane *lane, enum deliver_outcome outcome,
 		o->http_status = (int)answer->status;
 		o->error = answer->error[0] ? x_strdup(answer->error) : NULL;
 	}
+	if (outcome == DELIVER_LIMITED)
+		pace_print(&courier->pace, o->pace);
+	if (outcome == DELIVER_SENT && pace_sent(&courier->pace, clock_now_ms())) {
+		log_info("courier", "the homeserver's rate limit seems to be lifted");
+		o->pace_lifted = true;
+	}
 	courier->jobs++;
 	writer_submit(courier->writer, outcome_work, outcome_done, o);
 }
@@ -185,6 +202,29 @@ static bool courier_is_refusal(enum err err)
 {
 	return err == ERR_DENIED || err == ERR_REJECTED || err == ERR_TOO_LARGE ||
 	       err == ERR_NOT_FOUND;
+}
+
+/* The account is limited, whichever room it was: see pace.h. */
+static void lane_limited(struct lane *lane, const struct mx_answer *answer)
+{
+	struct courier *courier = lane->courier;
+	int64_t now_ms = clock_now_ms(), mono_ms = clock_monotonic_ms();
+	int64_t retry_ms = answer->retry_after_ms;
+
+	lane->failures++;
+	if (retry_ms < 0)
+		retry_ms = backoff_ms(lane->failures, -1, arc4random());
+	pace_limited(&courier->pace, now_ms - (mono_ms - lane->started_mono_ms), now_ms, retry_ms);
+	if (courier->pace_told_ms == 0 || mono_ms - courier->pace_told_ms >= CLOCK_MINUTE_MS) {
+		courier->pace_told_ms = mono_ms;
+		log_warning("courier",
+		        "%s: send refused (%s), collecting what waits into one message and "
+		        "retrying in %lld ms: %s",
+		        lane->name, answer->error, (long long)pace_wait_ms(&courier->pace, now_ms),
+		        courier_limit(courier));
+	}
+	outcome_submit(lane, DELIVER_LIMITED, answer, NULL, true);
+	courier_arm(courier);
 }
 
 static void on_sent(const struct mx_answer *answer, void *arg)
@@ -218,6 +258,10 @@ static void on_sent(const struct mx_answer *answer, void *arg)
 		return;
 	}
 	courier->counters.retried++;
+	if (answer->code == ERR_LIMITED && !courier->closing) {
+		lane_limited(lane, answer);
+		return;
+	}
 	if (answer->code != ERR_CANCELED)
 		outcome_submit(lane, DELIVER_RETRY, answer, NULL, false);
 	if (courier->closing || answer->code == ERR_AUTH || answer->code == ERR_CANCELED) {
@@ -228,7 +272,7 @@ static void on_sent(const struct mx_answer *answer, void *arg)
 	}
 	log_warning("courier", "%s: try %u failed, will go on: %s", lane->name, lane->failures + 1,
 	        answer->error);
-	lane_wait(lane, answer->retry_after_ms, answer->code != ERR_LIMITED);
+	lane_wait(lane, answer->retry_after_ms, true);
 }
 
 static void on_found(enum err err, const char *event_id, const char *error, void *arg)
@@ -276,7 +320,8 @@ static void lane_send(struct lane *lane)
 	char *path = mx_path("/v3/rooms/%s/send/%s/%s", event->room_id, event->type, event->txn_id);
 
 	lane->started_ms = clock_now_ms();
-	lane->started_mono_ms = clock_monotonic_ms();
+	lane->started_mono_ms = lane->served_ms = clock_monotonic_ms();
+	lane->noted = strcmp(event->what, "send") != 0 && strcmp(event->what, "edit") != 0;
 	lane->call = mx_start_text(
 	        lane->courier->mx, "PUT", path, event->content, SEND_TIMEOUT_MS, on_sent, lane);
 	free(path);

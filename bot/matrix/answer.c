@@ -10,7 +10,8 @@
 
 #define ERROR_POINTS 160  /* code points of the server's words */
 #define INTEGER_DIGITS 18 /* that surely fit */
-#define NUMBER_MAX 400    /* characters; no sane number has more */
+#define RETRY_MAX_MS 86400000.0
+#define NUMBER_MAX 400 /* characters; no sane number has more */
 
 /* ---- JSON from strangers ---- */
 
@@ -207,6 +208,7 @@ json_t *answer_read(struct mx_answer *answer, const struct http_result *result)
 {
 	json_t *body;
 	const json_t *wait;
+	double wait_ms;
 
 	memset(answer, 0, sizeof(*answer));
 	answer->code = result->code;
@@ -231,8 +233,13 @@ json_t *answer_read(struct mx_answer *answer, const struct http_result *result)
 	answer->body = body;
 	answer->soft_logout = json_is_true(json_object_get(body, "soft_logout"));
 	wait = json_object_get(body, "retry_after_ms");
-	if (answer->retry_after_ms < 0 && json_is_integer(wait) && json_integer_value(wait) >= 0)
-		answer->retry_after_ms = json_integer_value(wait);
+	/* the header counts, in whole seconds rounded up; the body may say the same more exactly */
+	wait_ms = json_number_value(wait);
+	if (json_is_number(wait) && wait_ms >= 0 && wait_ms < RETRY_MAX_MS &&
+	        (answer->retry_after_ms < 0 ||
+	                (wait_ms < (double)answer->retry_after_ms &&
+	                        wait_ms > (double)answer->retry_after_ms - 1000)))
+		answer->retry_after_ms = (int64_t)wait_ms;
 	/* a 4xx says that nothing was done, except where it is not the homeserver speaking */
 	if (result->status >= 400 && result->status < 500 && answer->code != ERR_SERVER)
 		answer->sent = false;

@@ -3,7 +3,7 @@
  */
 #include "bot/matrix/backoff.h"
 
-#define BACKOFF_SERVER_MAX_MS (60 * 60 * INT64_C(1000))
+#define BACKOFF_SERVER_MAX_MS (5 * 60 * INT64_C(1000))
 
 int64_t backoff_ms(unsigned tries, int64_t server_ms, uint32_t random)
 {

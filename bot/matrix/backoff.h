@@ -9,6 +9,6 @@
 #define BACKOFF_CAP_MS 60000
 
 /* tries: failures so far (>= 1). server_ms: what the server asked for, -1 = nothing (then it is
- * kept to, up to an hour). random: 32 random bits. Returns milliseconds: between half and all of
- * min(cap, first * 2^(tries-1)). */
+ * kept to, up to five minutes: a wrong one must not silence the bot). random: 32 random bits.
+ * Returns milliseconds: between half and all of min(cap, first * 2^(tries-1)). */
 int64_t backoff_ms(unsigned tries, int64_t server_ms, uint32_t random);

@@ -12,9 +12,6 @@
 #include "handlers/silences/silence.h"
 #include "storage/alerts.h"
 
-/* Bytes of a message's entries: what is left of RENDER_EVENT_MAX after encryption (base64 is 4/3)
- * and the parts that every event has. A room may become encrypted at any time. */
-#define DELIVER_BUDGET (RENDER_EVENT_MAX * 3 / 4 - 2048)
 #define DELIVER_FIRING_MAX 64
 
 /* What an alert looks like as an entry. */
@@ -179,6 +176,19 @@ static enum err open_or_none(const struct deliver *d, const char *room, const ch
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
+/* The message that an app's alerts join: its own, or one that collected others with its. */
+static enum err open_of_app(const struct deliver *d, const char *room, const char *app,
+        struct message_row *row, bool *found)
+{
+	enum err err = open_or_none(d, room, app, row, found);
+
+	if (err != OK || *found)
+		return err;
+	err = messages_open_with(d->store, room, DELIVER_COLLECTED, app, row);
+	*found = err == OK;
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
 /* Into the storm message of the room, or a new one. */
 static enum err accept_storm(const struct deliver *d, struct message_row *storm, bool *is_new,
         const char *room, struct entry_row *entry)
@@ -209,7 +219,7 @@ static enum err accept_firing(const struct deliver *d, const struct alert *alert
 	struct group_decision decision;
 	bool has_open, has_storm, is_new = true;
 	int64_t opened = 0;
-	enum err err = open_or_none(d, row->room, alert->app, &open, &has_open);
+	enum err err = open_of_app(d, row->room, alert->app, &open, &has_open);
 
 	if (err == OK)
 		err = open_or_none(d, row->room, "*", &storm, &has_storm);

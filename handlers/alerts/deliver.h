@@ -36,6 +36,7 @@ struct deliver {
 	const struct config *config;
 	int64_t now_ms;
 	const struct deliver_cipher *cipher; /* NULL: encrypted rooms wait */
+	bool is_short;    /* the homeserver takes one event and no more for now: see pace.h */
 	json_t *happened; /* array: what subscribers are told is added; or NULL */
 };
 
@@ -76,6 +77,8 @@ struct deliver_room {
 	const char *room_id;   /* what it resolves to */
 	const char *device_id; /* of the access token */
 	bool encrypted;
+	int64_t served_ms;        /* its last event left; any clock */
+	bool noted;               /* and that was no alert */
 	const char *const *users; /* joined and invited; NULL = not known now: waits if encrypted */
 	size_t users_len;
 };
@@ -100,12 +103,16 @@ void deliver_event_finish(struct deliver_event *event);
  * its queue, or a due edit if that waited longer), fixes its content and marks it frozen. Fills
  * events[] (one a room at most, zeroed where there is none: outbox_id 0) and *due_ms, the next
  * time anything in any room becomes due by itself (INT64_MAX = never).
+ *
+ * If the homeserver takes one event only: one for all rooms, of the room with the worst that
+ * waits, and it says all that waits there; notes and answers come after alerts.
  */
 enum err deliver_next(const struct deliver *d, const struct deliver_room *rooms, size_t rooms_len,
         struct deliver_event *events, int64_t *due_ms);
 
 enum deliver_outcome {
 	DELIVER_SENT,          /* confirmed; event_id is set */
+	DELIVER_LIMITED,       /* refused by the rate limit: surely not taken */
 	DELIVER_RETRY,         /* unsure or temporary; stays at the head */
 	DELIVER_UNDELIVERABLE, /* refused for good, for the reason given */
 	DELIVER_ABSENT, /* looked for in the room and not there: may be sent with the same content,

@@ -4,11 +4,22 @@
 #pragma once
 
 #include "handlers/alerts/deliver.h"
+#include "handlers/alerts/render.h"
 #include "storage/messages.h"
+
+/* The origin of a message that collects what several apps had to say; no app has such a name. */
+#define DELIVER_COLLECTED "+"
+
+/* Bytes of a message's entries: what is left of RENDER_EVENT_MAX after encryption (base64 is 4/3)
+ * and the parts that every event has. A room may become encrypted at any time. */
+#define DELIVER_BUDGET (RENDER_EVENT_MAX * 3 / 4 - 2048)
 
 /* Stores a new message (room, origin, kind, severity, lead are set) with its place in the queue;
  * sets its id and opened_ms. */
 enum err deliver_message_open(const struct deliver *d, struct message_row *message);
+
+/* All that waits for a room and is not frozen becomes one message, as far as it fits. */
+enum err deliver_collect(const struct deliver *d, const char *room);
 
 /* What the end of a message's own event means to the message; nothing for other events. */
 enum err deliver_message_ended(

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "handlers/alerts/deliver_message.h"
+#include "storage/alerts.h"
 #include "storage/calls.h"
 
 enum err deliver_message_ended(
@@ -70,6 +71,34 @@ static void change_device(struct outbox_row *row, const char *device_id)
 	row->wire_content = NULL;
 }
 
+/* What was refused at its first try is in no room and may change again: it waits like the rest, and
+ * may be collected with it. After other tries nobody knows. */
+static enum err finish_limited(const struct deliver *d, struct outbox_row *row)
+{
+	struct message_row message = {0};
+	enum err err;
+
+	if (row->tries > 1 || row->state != OUTBOX_FROZEN)
+		return outbox_update(d->store, row);
+	if (row->purpose == OUTBOX_REPLY || row->purpose == OUTBOX_NOTE)
+		return outbox_thaw(d->store, row);
+	err = messages_by_id(d->store, row->message_id, &message);
+	if (err == OK)
+		err = alerts_uncarry(d->store, row->id);
+	if (err == OK && row->purpose == OUTBOX_NEW) {
+		message.frozen_ms = message.dirty_ms = message.silent = 0;
+		err = outbox_thaw(d->store, row);
+	} else if (err == OK) {
+		message.dirty_ms = row->created_ms;
+		message.urgent = 1; /* perhaps it was */
+		err = outbox_delete(d->store, row->id);
+	}
+	if (err == OK)
+		err = messages_update(d->store, &message);
+	message_row_finish(&message);
+	return err;
+}
+
 enum err deliver_finish(const struct deliver *d, const struct deliver_result *result)
 {
 	struct outbox_row row = {0};
@@ -92,12 +121,14 @@ enum err deliver_finish(const struct deliver *d, const struct deliver_result *re
 		if (!row.device_id || strcmp(row.device_id, result->device_id) != 0)
 			change_device(&row, result->device_id);
 		break;
+	case DELIVER_LIMITED:
 	case DELIVER_RETRY:
 		break;
 	}
 	free(row.error);
 	row.error = x_strdup_opt(result->outcome == DELIVER_SENT ? NULL : result->error);
-	err = outbox_update(d->store, &row);
+	err = result->outcome == DELIVER_LIMITED ? finish_limited(d, &row)
+	                                         : outbox_update(d->store, &row);
 	if (err == OK &&
 	        (result->outcome == DELIVER_SENT || result->outcome == DELIVER_UNDELIVERABLE))
 		err = deliver_message_ended(d, &row, result);

@@ -17,6 +17,8 @@
 
 /* Homeservers forget transaction ids (Synapse after about 30 minutes): well before that. */
 #define DELIVER_FATE_MS (10 * CLOCK_MINUTE_MS)
+/* When few events get through, notes and answers wait for alerts, but not for ever. */
+#define DELIVER_NOTE_WAIT_MS (30 * CLOCK_SECOND_MS)
 #define DELIVER_STORM_LOOK_MS (5 * CLOCK_SECOND_MS)
 /* A room that waits for keys is told of by whoever gets them; this is for the case nobody does. */
 #define DELIVER_KEYS_LOOK_MS (30 * CLOCK_SECOND_MS)
@@ -392,6 +394,66 @@ static struct message_row *due_edit(
 	return NULL;
 }
 
+/* The first of these that has entries which no event carries. */
+static enum err untold_edit(
+        const struct deliver *d, struct message_row *rows, size_t len, struct message_row **edit)
+{
+	enum err err = OK;
+
+	*edit = NULL;
+	for (size_t i = 0; i < len && !*edit && err == OK; i++) {
+		struct group_policy policy = group_policy(d->config, rows[i].origin);
+		struct entry_row *entries = NULL;
+		size_t untold = 0;
+
+		if (!group_edit_due(&policy, &rows[i], d->now_ms))
+			continue;
+		err = entries_untold(d->store, rows[i].id, &entries, &untold);
+		entry_rows_free(entries, untold);
+		if (err == OK && untold > 0)
+			*edit = &rows[i];
+	}
+	return err;
+}
+
+/*
+ * What goes first when the homeserver takes one event only: what is frozen; a note or an answer
+ * that waits for long, in turn with alerts; new messages, the worst first; edits that tell
+ * something new. *edit or *head (*queued) is changed to it; else they stay.
+ */
+static enum err first_of_few(const struct deliver *d, const struct deliver_room *room,
+        struct message_row *rows, size_t len, struct outbox_row *head, bool *queued,
+        struct message_row **edit)
+{
+	bool note = *queued && head->purpose != OUTBOX_NEW && head->purpose != OUTBOX_EDIT;
+	struct outbox_row first = {0};
+	struct message_row *untold;
+	enum err err = outbox_frozen(d->store, room->name, &first);
+
+	if (err == ERR_NOT_FOUND && note && !room->noted &&
+	        d->now_ms - head->created_ms > DELIVER_NOTE_WAIT_MS) {
+		*edit = NULL;
+		return OK;
+	}
+	if (err == ERR_NOT_FOUND)
+		err = outbox_first_new(d->store, room->name, &first);
+	if (err == OK) {
+		outbox_row_finish(head);
+		*head = first;
+		*queued = true;
+		*edit = NULL;
+		return OK;
+	}
+	if (err != ERR_NOT_FOUND)
+		return err;
+	err = untold_edit(d, rows, len, &untold);
+	if (untold) {
+		*edit = untold;
+		*queued = false;
+	}
+	return err;
+}
+
 static enum err next_of_room(const struct deliver *d, const struct deliver_room *room,
         struct deliver_event *event, int64_t *due_ms)
 {
@@ -399,9 +461,12 @@ static enum err next_of_room(const struct deliver *d, const struct deliver_room 
 	struct message_row *rows = NULL, *edit;
 	int64_t edits_ms = INT64_MAX;
 	size_t len = 0;
-	enum err err = outbox_head(d->store, room->name, &head);
-	bool queued = err == OK;
+	enum err err = d->is_short ? deliver_collect(d, room->name) : OK;
+	bool queued;
 
+	if (err == OK)
+		err = outbox_head(d->store, room->name, &head);
+	queued = err == OK;
 	if (err != OK && err != ERR_NOT_FOUND)
 		return err;
 	err = messages_dirty(d->store, room->name, &rows, &len);
@@ -410,6 +475,10 @@ static enum err next_of_room(const struct deliver *d, const struct deliver_room 
 	edit = due_edit(d, rows, len, &edits_ms);
 	if (queued && head.state == OUTBOX_QUEUED && edit && edit->dirty_ms < head.created_ms)
 		queued = false;
+	if (d->is_short)
+		err = first_of_few(d, room, rows, len, &head, &queued, &edit);
+	if (err != OK)
+		goto out;
 	if (queued)
 		err = next_of_queue(d, room, &head, event);
 	else if (edit)
@@ -452,6 +521,44 @@ static enum err next_apart(const struct deliver *d, const struct deliver_room *r
 	return end;
 }
 
+/* How bad the worst is that waits in a room. */
+static enum err rank_of_room(const struct deliver *d, const struct deliver_room *room, int *rank)
+{
+	struct message_row *rows = NULL;
+	size_t len = 0;
+	enum err err = messages_queued(d->store, room->name, 1, &rows, &len);
+
+	*rank = len > 0 ? rows[0].severity : -1;
+	message_rows_free(rows, len);
+	return err;
+}
+
+/* One event of one room: of that with the worst, of equals that which was served least lately. */
+static enum err next_of_few(const struct deliver *d, const struct deliver_room *rooms, size_t len,
+        struct deliver_event *events, int64_t *due_ms)
+{
+	int *ranks = x_calloc(len + 1, sizeof(*ranks));
+	enum err err = OK;
+
+	for (size_t i = 0; i < len && err == OK; i++)
+		err = rank_of_room(d, &rooms[i], &ranks[i]);
+	for (size_t n = 0; n < len && err == OK; n++) {
+		size_t best = 0;
+
+		for (size_t i = 1; i < len; i++)
+			if (ranks[i] > ranks[best] ||
+			        (ranks[i] == ranks[best] &&
+			                rooms[i].served_ms < rooms[best].served_ms))
+				best = i;
+		err = next_apart(d, &rooms[best], &events[best], due_ms);
+		if (events[best].outbox_id)
+			break;
+		ranks[best] = -2;
+	}
+	free(ranks);
+	return err;
+}
+
 enum err deliver_next(const struct deliver *d, const struct deliver_room *rooms, size_t rooms_len,
         struct deliver_event *events, int64_t *due_ms)
 {
@@ -459,6 +566,8 @@ enum err deliver_next(const struct deliver *d, const struct deliver_room *rooms,
 
 	*due_ms = INT64_MAX;
 	err = end_minutes(d, due_ms);
+	if (err == OK && d->is_short)
+		return next_of_few(d, rooms, rooms_len, events, due_ms);
 	for (size_t i = 0; i < rooms_len && err == OK; i++)
 		err = next_apart(d, &rooms[i], &events[i], due_ms);
 	return err;

@@ -48,6 +48,7 @@ void report_status_take(struct report_status *from, struct report_status *to)
 	*to = *from;
 	to->homeserver = x_strdup_opt(from->homeserver);
 	to->problem = x_strdup_opt(from->problem);
+	to->limit = x_strdup_opt(from->limit);
 	to->identity = x_strdup_opt(from->identity);
 	to->encryption_problem = x_strdup_opt(from->encryption_problem);
 	to->fingerprint = x_strdup_opt(from->fingerprint);
@@ -93,6 +94,7 @@ void report_status_finish(struct report_status *copy)
 	free((void *)copy->watches);
 	free((char *)copy->homeserver);
 	free((char *)copy->problem);
+	free((char *)copy->limit);
 	free((char *)copy->identity);
 	free((char *)copy->encryption_problem);
 	free((char *)copy->fingerprint);
@@ -355,12 +357,14 @@ void report_status_text(const struct report_status *status, const char *prefix, 
 
 	clock_format_duration(status->now_ms - status->started_ms, text, sizeof(text));
 	buf_printf(out, "%s alive, up %s, version %s\n",
-	        report_has(status->problem) || status->undeliverable || watch_fails(status) ||
-	                        room_fails(status)
+	        report_has(status->problem) || report_has(status->limit) || status->undeliverable ||
+	                        watch_fails(status) || room_fails(status)
 	                ? "⚠️"
 	                : "✅",
 	        text, status->version);
 	report_link(status, out);
+	if (report_has(status->limit))
+		buf_printf(out, "rate limit: %s\n", status->limit);
 	report_queue(status, out);
 	buf_printf(out, "24 h: %" PRId64 " critical, %" PRId64 " warning, %" PRId64 " info",
 	        status->counts[SEVERITY_CRITICAL], status->counts[SEVERITY_WARNING],
@@ -426,6 +430,8 @@ json_t *report_status_json(const struct report_status *status)
 	        status->encryption_problem, "fingerprint", status->fingerprint, "notices",
 	        status->notices, "verified", status->verified, "verifications",
 	        status->verifications);
+	json_object_set_new(json, "rate_limit",
+	        report_has(status->limit) ? json_string(status->limit) : json_null());
 	json_object_set_new(json, "unacked", open);
 	json_object_set_new(json, "watches", report_watches_json(status));
 	json_object_set_new(json, "silences", json_integer((json_int_t)status->silences));

@@ -78,6 +78,56 @@ def test_429_without_a_wait():
     once_after(lambda r: r.reply(429, {}))
 
 
+def test_a_limited_account_says_all_in_few_events():
+    """Ten events at once, then one in two seconds, for all rooms together; also after a restart."""
+    server, bot = make("[delivery]\nthrottle = 10s\n")
+    free = [0.0]  # when the bucket is empty
+    lock = threading.Lock()
+
+    def limited(request):
+        with lock:
+            now = time.monotonic()
+            wait = free[0] - now - 9 * 2
+            if wait <= 0:
+                free[0] = max(free[0], now) + 2
+        if wait > 0:
+            request.reply(429, {"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": int(wait * 1000)})
+        else:
+            request.proceed()
+
+    def burst(name, room, severity):
+        before, started = len(server.timeline), time.monotonic()
+        runs = [f"{name}-{i}." for i in range(18)]
+        client = bot.client()
+        client.send(*(node(run, "n", f"{name}_{i}", severity=severity) for i, run in enumerate(runs)))
+        check(all(client.receive()["ok"] for _ in runs), "not all acknowledged")
+        client.close()
+        server.wait(lambda: all(any(run in body for body in server.bodies(room)) for run in runs))
+        return len(server.timeline) - before, time.monotonic() - started
+
+    server.trick("PUT", "/send/", limited, -1)
+    bot.start()
+    events, seconds = burst("first", OPS, "critical")
+    check(events == 11 and seconds < 4, f"{events} events in {seconds} s")
+    events, seconds = burst("dev", DEV, "warning")  # all rooms share the limit
+    check(events == 1 and seconds < 4, f"{events} events in {seconds} s")
+    text = bot.call({"op": "status"})["rate_limit"]
+    check("override_ratelimit" in text and server.USER in text, text)
+    check("override_ratelimit" in bot.log.read_text(), "the log does not say how it is lifted")
+    bot.kill()
+    bot.start()
+    events, seconds = burst("again", OPS, "critical")
+    check(events <= 2 and seconds < 6, f"{events} events in {seconds} s")
+    texts = server.bodies(OPS) + server.bodies(DEV)
+    check(len(texts) == len(server.timeline), "an event elsewhere")
+    free[0] = 0
+    server.wait(lambda: bot.call({"op": "status"})["waiting"] == 0)
+    refused = sum(1 for call in server.sends(OPS) + server.sends(DEV)) - len(server.timeline)
+    check(refused <= 6, f"refused {refused} times")
+    bot.stop()
+    server.shut()
+
+
 def test_502_with_html():
     once_after(lambda r: r.reply(502, None, raw=b"<html>bad gateway</html>"))
 

@@ -27,7 +27,8 @@ struct world {
 	struct config *config;
 	struct store *store;
 	int64_t now_ms, due_ms;
-	bool down; /* the homeserver: nothing is chosen */
+	bool down;     /* the homeserver: nothing is chosen */
+	bool is_short; /* it takes one event only */
 	struct world_event events[WORLD_EVENTS_MAX];
 	size_t len;
 };
@@ -151,7 +152,10 @@ static inline int64_t world_held(struct world *w, int64_t id)
 /* Chooses for room ops; the event is the caller's. False: nothing to send. */
 static inline bool world_next(struct world *w, struct deliver_event *event)
 {
-	struct deliver d = {.store = w->store, .config = w->config, .now_ms = w->now_ms};
+	struct deliver d = {.store = w->store,
+	        .config = w->config,
+	        .now_ms = w->now_ms,
+	        .is_short = w->is_short};
 	struct deliver_room room = {.name = "ops", .room_id = "!ops:x", .device_id = "DEV"};
 
 	memset(event, 0, sizeof(*event));

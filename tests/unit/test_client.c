@@ -51,6 +51,8 @@ static void test_answers_map_to_codes(void **state)
 	        {429, "", ERR_LIMITED, false, "", -1},
 	        {429, "{\"errcode\":\"M_LIMIT_EXCEEDED\",\"retry_after_ms\":1234}", ERR_LIMITED,
 	                false, "M_LIMIT_EXCEEDED", 1234},
+	        {429, "{\"retry_after_ms\":1234.5}", ERR_LIMITED, false, "", 1234},
+	        {429, "{\"retry_after_ms\":1e18}", ERR_LIMITED, false, "", -1},
 	        {429, "{\"retry_after_ms\":-5}", ERR_LIMITED, false, "", -1},
 	        {429, "{\"retry_after_ms\":\"soon\"}", ERR_LIMITED, false, "", -1},
 	        {500, "{\"errcode\":\"M_UNKNOWN\"}", ERR_SERVER, true, "M_UNKNOWN", -1},

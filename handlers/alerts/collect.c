@@ -1,0 +1,250 @@
+/*
+ * collect.c - see deliver_message.h: one message for all that waits in a room, when the homeserver
+ * lets few events through (pace.h).
+ *
+ * Collected is what is not frozen: messages in the queue, and entries that joined messages in the
+ * room and are in no event yet. They keep their texts; what does not fit waits where it was, and
+ * criticals are taken first. The message that results belongs to DELIVER_COLLECTED; more alerts of
+ * the apps in it join it while its minute lasts (accept.c).
+ */
+#include <stdlib.h>
+#include "bot/base/alloc.h"
+#include "handlers/alerts/deliver_message.h"
+#include "handlers/alerts/group.h"
+#include "handlers/alerts/render.h"
+#include "storage/alerts.h"
+
+#define COLLECT_MAX 200 /* messages looked at */
+#define COLLECT_REASON "collected: the homeserver limits the rate"
+
+struct collect {
+	const struct deliver *d;
+	const char *room;
+	struct message_row *queued, *dirty;
+	size_t queued_len, dirty_len;
+	struct entry_row **untold; /* of each dirty one */
+	size_t *untold_len, untold_messages;
+	struct message_row *target; /* one of queued, or own */
+	struct message_row own;
+	bool any; /* something was moved */
+};
+
+static void collect_finish(struct collect *c)
+{
+	for (size_t i = 0; i < c->dirty_len; i++)
+		entry_rows_free(c->untold[i], c->untold_len[i]);
+	message_rows_free(c->queued, c->queued_len);
+	message_rows_free(c->dirty, c->dirty_len);
+	free(c->untold);
+	free(c->untold_len);
+	message_row_finish(&c->own);
+}
+
+static enum err collect_load(struct collect *c)
+{
+	struct store *store = c->d->store;
+	enum err err = messages_queued(store, c->room, COLLECT_MAX, &c->queued, &c->queued_len);
+
+	if (err == OK)
+		err = messages_dirty(store, c->room, &c->dirty, &c->dirty_len);
+	c->untold = x_calloc(c->dirty_len + 1, sizeof(*c->untold));
+	c->untold_len = x_calloc(c->dirty_len + 1, sizeof(*c->untold_len));
+	for (size_t i = 0; i < c->dirty_len && i < COLLECT_MAX && err == OK; i++) {
+		if (c->dirty[i].kind != MESSAGE_ALERTS)
+			continue;
+		err = entries_untold(store, c->dirty[i].id, &c->untold[i], &c->untold_len[i]);
+		c->untold_messages += c->untold_len[i] > 0;
+	}
+	return err;
+}
+
+/* --- where it goes ------------------------------------------------------------------------ */
+
+static void collect_name(struct message_row *message)
+{
+	free(message->origin);
+	message->origin = x_strdup(DELIVER_COLLECTED);
+}
+
+static bool collect_is_test(const struct entry_row *entries, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (entries[i].reminded_ms == DELIVER_NEVER)
+			return true;
+	return false;
+}
+
+/* The queued message of real alerts that leaves first becomes the target, if there is one. */
+static enum err collect_first(struct collect *c)
+{
+	enum err err = OK;
+
+	for (size_t i = 0; i < c->queued_len && err == OK; i++) {
+		struct entry_row *entries = NULL;
+		size_t len = 0;
+
+		if (c->queued[i].kind != MESSAGE_ALERTS ||
+		        (c->target && c->target->id < c->queued[i].id))
+			continue;
+		err = entries_of(c->d->store, c->queued[i].id, &entries, &len);
+		if (err == OK && !collect_is_test(entries, len))
+			c->target = &c->queued[i];
+		entry_rows_free(entries, len);
+	}
+	return err;
+}
+
+/* For what would be edited into several messages: the collected one in the room, or another. */
+static enum err collect_open(struct collect *c)
+{
+	struct group_policy policy = group_policy(c->d->config, DELIVER_COLLECTED);
+	enum err err = messages_open(c->d->store, c->room, DELIVER_COLLECTED, &c->own);
+	bool ring;
+
+	c->target = &c->own;
+	if (err == OK && c->own.event_id && !group_over(&policy, &c->own, c->d->now_ms, &ring))
+		return OK;
+	message_row_finish(&c->own);
+	c->own = (struct message_row){
+	        .kind = MESSAGE_ALERTS,
+	        .room = x_strdup(c->room),
+	        .origin = x_strdup(DELIVER_COLLECTED),
+	};
+	return err == OK || err == ERR_NOT_FOUND ? deliver_message_open(c->d, &c->own) : err;
+}
+
+/* --- moving ------------------------------------------------------------------------------- */
+
+/* *moved: it is in the target now. */
+static enum err collect_entry(
+        struct collect *c, struct message_row *from, const struct entry_row *entry, bool *moved)
+{
+	struct message_row *target = c->target;
+	int64_t size = render_entry_size(entry);
+	bool critical = entry->severity == SEVERITY_CRITICAL;
+	enum err err;
+
+	*moved = false;
+	if (target->bytes + size > DELIVER_BUDGET)
+		return OK;
+	err = entries_move(c->d->store, entry->id, target->id);
+	if (err == ERR_NOT_FOUND)
+		return OK;
+	if (err == OK)
+		err = alerts_move(
+		        c->d->store, from->id, entry->fingerprint, target->id, COLLECT_REASON);
+	*moved = c->any = true;
+	target->bytes += size;
+	target->alerts += entry->count;
+	from->bytes -= size;
+	from->alerts -= entry->count;
+	if (critical && from->silent > 0)
+		from->silent--;
+	if (!target->frozen_ms) {
+		if (entry->severity > target->severity)
+			target->severity = entry->severity;
+		return err;
+	}
+	target->silent += critical;
+	if (!target->dirty_ms)
+		target->dirty_ms = c->d->now_ms;
+	return err;
+}
+
+static void collect_lead(struct message_row *target, const struct message_row *from)
+{
+	char *lead;
+
+	if (!from->lead || from->kind != MESSAGE_ALERTS)
+		return;
+	lead = target->lead ? x_asprintf("%s\n%s", target->lead, from->lead) : x_strdup(from->lead);
+	free(target->lead);
+	target->lead = lead;
+}
+
+/* Nothing is left in it. */
+static enum err collect_remove(struct collect *c, const struct message_row *from)
+{
+	struct store *store = c->d->store;
+	struct outbox_row row = {0};
+	enum err err = alerts_move(store, from->id, NULL, c->target->id, COLLECT_REASON);
+
+	if (err == OK)
+		err = outbox_of_message(store, from->id, &row);
+	if (err == OK)
+		err = outbox_delete(store, row.id);
+	if (err == OK)
+		err = messages_delete(store, from->id);
+	outbox_row_finish(&row);
+	return err;
+}
+
+static enum err collect_message(struct collect *c, struct message_row *from)
+{
+	struct entry_row *entries = NULL;
+	size_t len = 0, left = 0;
+	enum err err = entries_of(c->d->store, from->id, &entries, &len);
+	bool moved;
+
+	if (err == OK && !collect_is_test(entries, len)) {
+		for (size_t i = 0; i < len && err == OK; i++) {
+			err = collect_entry(c, from, &entries[i], &moved);
+			left += !moved;
+		}
+		if (err == OK && left == 0) {
+			collect_lead(c->target, from);
+			err = collect_remove(c, from);
+		} else if (err == OK) {
+			err = messages_update(c->d->store, from);
+		}
+	}
+	entry_rows_free(entries, len);
+	return err;
+}
+
+static enum err collect_untold(struct collect *c, size_t index)
+{
+	struct message_row *from = &c->dirty[index];
+	int64_t left = 0;
+	enum err err = OK;
+	bool moved;
+
+	if (collect_is_test(c->untold[index], c->untold_len[index]))
+		return OK;
+	for (size_t i = 0; i < c->untold_len[index] && err == OK; i++)
+		err = collect_entry(c, from, &c->untold[index][i], &moved);
+	if (err == OK)
+		err = alerts_count_untold(c->d->store, from->id, &left);
+	if (left == 0 && !from->urgent)
+		from->dirty_ms = 0;
+	return err == OK ? messages_update(c->d->store, from) : err;
+}
+
+enum err deliver_collect(const struct deliver *d, const char *room)
+{
+	struct collect c = {.d = d, .room = room};
+	enum err err = collect_load(&c);
+
+	if (err != OK || c.queued_len + c.untold_messages < 2)
+		goto out;
+	err = collect_first(&c);
+	if (err == OK && !c.target && c.untold_messages >= 2)
+		err = collect_open(&c);
+	if (err != OK || !c.target)
+		goto out;
+	for (size_t i = 0; i < c.queued_len && err == OK; i++)
+		if (&c.queued[i] != c.target && c.queued[i].kind != MESSAGE_RING)
+			err = collect_message(&c, &c.queued[i]);
+	for (size_t i = 0; i < c.dirty_len && err == OK; i++)
+		if (c.untold_len[i] > 0 && c.dirty[i].id != c.target->id)
+			err = collect_untold(&c, i);
+	if (c.any && c.target != &c.own) {
+		collect_name(c.target);
+		c.target->closed_ms = 0;
+	}
+	if (err == OK && c.any)
+		err = messages_update(d->store, c.target);
+out:
+	collect_finish(&c);
+	return err;
+}

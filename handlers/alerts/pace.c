@@ -1,0 +1,135 @@
+/*
+ * pace.c - see pace.h. The state is that of a leaky bucket: each event that leaves fills it by one
+ * interval, and free_ms is when it is empty.
+ */
+#include "handlers/alerts/pace.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What a burst is measured with before a refusal said how long an interval is. */
+#define PACE_INTERVAL_MS 5000
+#define PACE_BURST 10
+#define PACE_BURST_LEAST                                                        \
+	3 /* fewer events before a refusal say more of others than of the limit \
+	   */
+#define PACE_COUNT_MAX 1000
+#define PACE_INTERVAL_MIN_MS 50
+#define PACE_MARGIN_MS 20 /* clocks tick differently */
+#define PACE_BEYOND 2     /* events beyond the burst that show that it is no limit any more */
+
+static int64_t at_most(int64_t value, int64_t most)
+{
+	return value < most ? value : most;
+}
+
+static int64_t at_least(int64_t value, int64_t least)
+{
+	return value > least ? value : least;
+}
+
+static int64_t pace_interval_ms(const struct pace *pace)
+{
+	return pace->interval_ms ? pace->interval_ms : PACE_INTERVAL_MS;
+}
+
+/* Milliseconds until the whole burst is free; never more than a refusal could have said. */
+static int64_t pace_filled_ms(const struct pace *pace, int64_t now_ms)
+{
+	int64_t most_ms = pace->burst * pace_interval_ms(pace) + PACE_WAIT_MAX_MS;
+
+	if (pace->interval_ms == 0)
+		most_ms = PACE_COUNT_MAX * PACE_INTERVAL_MS;
+	return at_most(at_least(pace->free_ms - now_ms, 0), most_ms);
+}
+
+/* Events of this burst so far. */
+static int64_t pace_count(const struct pace *pace, int64_t now_ms)
+{
+	int64_t interval_ms = pace_interval_ms(pace);
+
+	return (pace_filled_ms(pace, now_ms) + interval_ms - 1) / interval_ms;
+}
+
+bool pace_sent(struct pace *pace, int64_t now_ms)
+{
+	int64_t filled_ms = pace_filled_ms(pace, now_ms);
+	bool lifted;
+
+	if (pace->tight && filled_ms * 2 <= pace->burst * pace->interval_ms)
+		pace->tight = false;
+	pace->again = false;
+	pace->sent_ms = now_ms;
+	pace->free_ms = now_ms + filled_ms + pace_interval_ms(pace);
+	lifted =
+	        pace->burst && !pace->tight && pace_count(pace, now_ms) > pace->burst + PACE_BEYOND;
+	if (lifted)
+		*pace = (struct pace){.sent_ms = now_ms};
+	return lifted;
+}
+
+void pace_limited(struct pace *pace, int64_t asked_ms, int64_t now_ms, int64_t retry_ms)
+{
+	int64_t count = pace_count(pace, now_ms), allowed_ms;
+
+	/* Some homeservers hold the refusal back for a while: the wait counts from the question,
+	 * unless that was too early once. */
+	if (pace->again || asked_ms > now_ms)
+		asked_ms = now_ms;
+	if (retry_ms < 0)
+		retry_ms = pace_interval_ms(pace);
+	retry_ms = at_most(retry_ms, PACE_WAIT_MAX_MS);
+	allowed_ms = at_least(asked_ms + retry_ms + PACE_MARGIN_MS, now_ms);
+	if (count >= PACE_BURST_LEAST && !pace->tight)
+		pace->burst = count;
+	else if (!pace->burst)
+		pace->burst = PACE_BURST;
+	/* The bucket was full at the last event, unless others filled it since. After a burst that
+	 * took a while this is too short, which the next refusal mends. */
+	if (pace->sent_ms <= now_ms && now_ms - pace->sent_ms < PACE_WAIT_MAX_MS)
+		pace->interval_ms = allowed_ms - pace->sent_ms;
+	else if (!pace->interval_ms)
+		pace->interval_ms = retry_ms;
+	pace->interval_ms =
+	        at_most(at_least(pace->interval_ms, PACE_INTERVAL_MIN_MS), PACE_WAIT_MAX_MS);
+	pace->free_ms = allowed_ms + (pace->burst - 1) * pace->interval_ms;
+	pace->limited_ms = now_ms;
+	pace->tight = pace->again = true;
+}
+
+int64_t pace_wait_ms(const struct pace *pace, int64_t now_ms)
+{
+	if (!pace->tight)
+		return 0;
+	return at_most(
+	        at_least(pace_filled_ms(pace, now_ms) - (pace->burst - 1) * pace->interval_ms, 0),
+	        PACE_WAIT_MAX_MS);
+}
+
+bool pace_is_short(const struct pace *pace, int64_t now_ms)
+{
+	return pace->burst && pace_filled_ms(pace, now_ms) > (pace->burst - 2) * pace->interval_ms;
+}
+
+void pace_print(const struct pace *pace, char out[80])
+{
+	snprintf(out, 80, "%" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %d", pace->interval_ms,
+	        pace->burst, pace->free_ms, pace->limited_ms, pace->tight);
+}
+
+void pace_parse(struct pace *pace, const char *text)
+{
+	struct pace read = {0};
+	int tight = 0;
+
+	*pace = read;
+	if (sscanf(text, "%" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %d", &read.interval_ms,
+	            &read.burst, &read.free_ms, &read.limited_ms, &tight) != 5)
+		return;
+	if (read.interval_ms < PACE_INTERVAL_MIN_MS || read.interval_ms > PACE_WAIT_MAX_MS ||
+	        read.burst < 1 || read.burst > 100000)
+		return;
+	read.tight = tight != 0;
+	*pace = read;
+}

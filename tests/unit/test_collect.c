@@ -1,0 +1,227 @@
+/*
+ * test_collect.c - when the homeserver takes one event only: what waits becomes one message, in
+ * which order things leave, and what becomes of an event that was refused.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "bot/base/clock.h"
+#include "tests/unit/handlers_fixture.h"
+
+#define FAIL                                                                              \
+	"{\"app\":\"%s\",\"kind\":\"node_failed\",\"severity\":\"%s\",\"run_id\":\"%s\"," \
+	"\"fields\":{\"node_id\":\"%s\",\"error\":\"no\"}}"
+
+/* One event is chosen, sent, and gone; its text is the caller's, NULL = there was none. */
+static char *send_one(struct world *w)
+{
+	struct deliver_event event;
+
+	if (!world_next(w, &event))
+		return NULL;
+	world_finish(w, &event, DELIVER_SENT);
+	deliver_event_finish(&event);
+	return world_body(w, w->len - 1);
+}
+
+static void check_one(struct world *w, const char *const *there, const char *missing)
+{
+	char *body = send_one(w);
+
+	assert_non_null(body);
+	for (; *there; there++)
+		if (!strstr(body, *there))
+			fail_msg("%s is not in %s", *there, body);
+	if (missing && strstr(body, missing))
+		fail_msg("%s is in %s", missing, body);
+	free(body);
+}
+
+static void what_waits_becomes_one_message(void **state)
+{
+	struct world *w = world_create("[route]\nwarning = ops\n");
+	const char *all[] = {"app0", "app7", "run-0", "run-7", "n3", NULL};
+
+	for (int i = 0; i < 8; i++) {
+		char app[8], run[8], node[8];
+
+		snprintf(app, sizeof(app), "app%d", i);
+		snprintf(run, sizeof(run), "run-%d", i);
+		snprintf(node, sizeof(node), "n%d", i);
+		world_alert(w, FAIL, app, i % 2 ? "warning" : "critical", run, node);
+	}
+	w->is_short = true;
+	check_one(w, all, NULL);
+	assert_null(send_one(w));
+	assert_int_equal(world_count(w, "send"), 1);
+	/* the same app joins it while its minute lasts, another starts a new one */
+	assert_string_equal(world_alert(w, FAIL, "app2", "critical", "run-9", "n9"), "grouped");
+	w->now_ms += 1500;
+	check_one(w, (const char *[]){"run-9", "run-7", NULL}, NULL);
+	assert_int_equal(world_count(w, "edit"), 1);
+	assert_string_equal(world_alert(w, FAIL, "fresh", "critical", "run-10", "n"), "queued");
+	check_one(w, (const char *[]){"run-10", NULL}, "run-9");
+	assert_int_equal(world_count(w, "send"), 2);
+	world_destroy(w);
+}
+
+/* What joined several messages in the room is edited into one. */
+static void edits_of_many_become_one(void **state)
+{
+	struct world *w = world_create("");
+	size_t before;
+
+	for (int i = 0; i < 3; i++)
+		world_alert(w, FAIL, i == 0 ? "a" : i == 1 ? "b" : "c", "critical", "old", "n");
+	world_send(w);
+	assert_int_equal(world_count(w, "send"), 3);
+	world_alert(w, FAIL, "a", "critical", "run-a", "m");
+	world_alert(w, FAIL, "b", "critical", "run-b", "m");
+	world_alert(w, FAIL, "c", "critical", "run-c", "n"); /* nothing new but its run */
+	w->is_short = true;
+	w->now_ms += 1500;
+	before = w->len;
+	check_one(w, (const char *[]){"run-a", "run-b", NULL}, "run-c");
+	assert_string_equal(w->events[before].what, "send"); /* both ring */
+	check_one(w, (const char *[]){"run-c", NULL}, NULL);
+	world_pass(w, CLOCK_MINUTE_MS + 1000);
+	assert_int_equal(world_count(w, "send"), 4); /* nothing rings twice */
+	world_destroy(w);
+}
+
+static void criticals_are_not_behind_anything(void **state)
+{
+	struct world *w = world_create("[route]\nwarning = ops\n");
+	json_t *note = json_pack(
+	        "{s:s, s:s, s:{}}", "msgtype", "m.notice", "body", "an answer", "m.mentions");
+	struct deliver d = {.store = w->store, .config = w->config, .now_ms = w->now_ms};
+
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(deliver_post(&d, "ops", OUTBOX_NOTE, 0, "m.room.message", note, NULL), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	json_decref(note);
+	world_alert(w, "{\"app\":\"t\",\"kind\":\"node_failed\",\"severity\":\"warning\","
+	               "\"fields\":{\"node_id\":\"tested\",\"test\":true}}");
+	world_alert(w, FAIL, "a", "critical", "run-a", "m");
+	w->is_short = true;
+	check_one(w, (const char *[]){"run-a", NULL}, "tested");
+	check_one(w, (const char *[]){"tested", NULL}, NULL);
+	check_one(w, (const char *[]){"an answer", NULL}, NULL);
+	assert_null(send_one(w));
+	world_destroy(w);
+}
+
+/* Refused at the first try it is in no room: it is made anew, with what came meanwhile. */
+static void what_was_refused_is_collected_too(void **state)
+{
+	struct world *w = world_create("");
+	struct deliver_event event;
+	char txn_id[64];
+
+	world_alert(w, FAIL, "a", "critical", "run-a", "m");
+	world_alert(w, FAIL, "b", "critical", "run-b", "m");
+	assert_true(world_next(w, &event));
+	snprintf(txn_id, sizeof(txn_id), "%s", event.txn_id);
+	world_finish(w, &event, DELIVER_LIMITED);
+	deliver_event_finish(&event);
+	w->is_short = true;
+	check_one(w, (const char *[]){"run-a", "run-b", NULL}, NULL);
+	assert_string_equal(w->events[0].txn_id, txn_id);
+	assert_null(send_one(w));
+	world_destroy(w);
+}
+
+/* After a try of unknown fate it may be there: it is never changed. */
+static void what_may_have_been_taken_stays_as_it_is(void **state)
+{
+	struct world *w = world_create("");
+	struct deliver_event event;
+	char *content, txn_id[64];
+
+	world_alert(w, FAIL, "a", "critical", "run-a", "m");
+	assert_true(world_next(w, &event));
+	snprintf(txn_id, sizeof(txn_id), "%s", event.txn_id);
+	content = x_strdup(event.content);
+	world_finish(w, &event, DELIVER_RETRY);
+	deliver_event_finish(&event);
+	assert_true(world_next(w, &event));
+	world_finish(w, &event, DELIVER_LIMITED);
+	deliver_event_finish(&event);
+	world_alert(w, FAIL, "b", "critical", "run-b", "m");
+	w->is_short = true;
+	check_one(w, (const char *[]){"run-a", NULL}, "run-b");
+	assert_string_equal(w->events[0].txn_id, txn_id);
+	assert_string_equal(w->events[0].content, content);
+	check_one(w, (const char *[]){"run-b", NULL}, NULL);
+	free(content);
+	world_destroy(w);
+}
+
+static void a_refused_edit_is_made_anew(void **state)
+{
+	struct world *w = world_create("");
+	struct deliver_event event;
+
+	world_alert(w, FAIL, "a", "critical", "run-a", "m");
+	world_send(w);
+	world_alert(w, FAIL, "a", "critical", "run-b", "n");
+	w->now_ms += 1500;
+	assert_true(world_next(w, &event));
+	assert_string_equal(event.what, "edit");
+	world_finish(w, &event, DELIVER_LIMITED);
+	deliver_event_finish(&event);
+	world_alert(w, FAIL, "a", "critical", "run-c", "o");
+	w->now_ms += 5000;
+	check_one(w, (const char *[]){"run-a", "run-b", "run-c", NULL}, NULL);
+	assert_null(send_one(w));
+	world_destroy(w);
+}
+
+/* What does not fit into one event waits for the next, the criticals first. */
+static void too_much_for_one_event_is_several(void **state)
+{
+	struct world *w = world_create("[delivery]\nstorm = 0\n[route]\nwarning = ops\n");
+	char *error = x_calloc(1, 4001), app[16], run[16];
+	size_t seen = 0;
+
+	memset(error, 'x', 4000);
+	for (int i = 0; i < 120; i++) {
+		snprintf(app, sizeof(app), "app%d", i);
+		world_alert(w,
+		        "{\"app\":\"%s\",\"kind\":\"node_failed\",\"severity\":\"%s\",\"run_id\":"
+		        "\"run-%d-\",\"fields\":{\"node_id\":\"n\",\"error\":\"%s\"}}",
+		        app, i < 119 ? "warning" : "critical", i, error);
+	}
+	w->is_short = true;
+	for (char *body; (body = send_one(w));) {
+		assert_true(strlen(w->events[w->len - 1].content) <= 40 * 1024);
+		if (w->len == 1)
+			assert_non_null(strstr(body, "run-119-"));
+		for (int i = 0; i < 120; i++) {
+			snprintf(run, sizeof(run), "run-%d-", i);
+			seen += strstr(body, run) != NULL;
+		}
+		free(body);
+	}
+	assert_int_equal(seen, 120);
+	assert_in_range(w->len, 2, 20);
+	free(error);
+	world_destroy(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(what_waits_becomes_one_message),
+	        cmocka_unit_test(edits_of_many_become_one),
+	        cmocka_unit_test(criticals_are_not_behind_anything),
+	        cmocka_unit_test(what_was_refused_is_collected_too),
+	        cmocka_unit_test(what_may_have_been_taken_stays_as_it_is),
+	        cmocka_unit_test(a_refused_edit_is_made_anew),
+	        cmocka_unit_test(too_much_for_one_event_is_several),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
