@@ -1,0 +1,193 @@
+"""What apps use to hand in alerts: the Python module, the C header, shell."""
+import logging
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+APPS = pathlib.Path(__file__).parent.parent.parent / "bot/apps"
+sys.path[:0] = [str(pathlib.Path(__file__).parent.parent / "lib"), str(APPS / "python")]
+from bot import Bot  # noqa: E402
+from harness import check, run_tests, until  # noqa: E402
+from homeserver import Homeserver  # noqa: E402
+import matrix_telemetry  # noqa: E402
+from matrix_telemetry import AlertRefused, MatrixHandler, heartbeat, matrix_send_message, report_failure, reporting  # noqa: E402
+
+TIMEOUT = 60
+
+
+def make(start=True):
+    server = Homeserver()
+    bot = Bot(server.url, server.USER, "good", {"ops": "#ops:fake.local", "dev": "#dev:fake.local"})
+    bot.spool = bot.folder / "spool"
+    os.environ["MATRIX_TELEMETRY_BOT_SOCKET"] = str(bot.path)
+    os.environ["MATRIX_TELEMETRY_BOT_SPOOL"] = str(bot.spool)
+    if start:
+        bot.start()
+    return server, bot
+
+
+def bodies(server):
+    """The newest text of each message, edits taken in."""
+    found = {}
+    for _, event in server.timeline:
+        content = event["content"]
+        relation = content.get("m.relates_to", {})
+        if relation.get("rel_type") == "m.replace":
+            found[relation["event_id"]] = content["m.new_content"]["body"]
+        else:
+            found[event["event_id"]] = content.get("body", "")
+    return list(found.values())
+
+
+def test_python_sends_and_is_answered():
+    server, bot = make()
+    answer = matrix_send_message(app="data_factory", kind="node_failed", run_id="r-81",
+                                 fields={"node_id": "etl_users", "duration_ms": 5321, "error": "refused",
+                                         "left": None, "path": pathlib.Path("/x"), "huge": 10 ** 40})
+    check(answer["ok"] and answer["state"] == "queued" and answer["alert"] == 1, str(answer))
+    server.wait(lambda: any("etl_users FAILED" in body for body in bodies(server)))
+    again = matrix_send_message("one", app="x", title="t", id="same")
+    check(matrix_send_message("two", app="x", title="t", id="same")["alert"] == again["alert"], "taken twice")
+    answer = heartbeat("etl", every="1h", grace="5m")
+    check(answer["ok"] and answer["state"] == "new", str(answer))
+    bot.stop()
+    server.shut()
+
+
+def test_python_refusals_are_an_exception():
+    server, bot = make()
+    try:
+        heartbeat("etl", every="never")
+        raise AssertionError("taken")
+    except AlertRefused as refused:
+        check(refused.answer["field"] == "every", str(refused.answer))
+    bot.stop()
+    server.shut()
+
+
+def test_python_spools_while_the_daemon_is_down():
+    server, bot = make(start=False)
+    bot.spool.mkdir(mode=0o700)
+    before = os.umask(0o077)
+    try:
+        for n in range(3):
+            answer = matrix_send_message(app="spooler", title=f"number {n}", severity="critical")
+            check(answer["state"] == "spooled", str(answer))
+    finally:
+        os.umask(before)
+    files = sorted(bot.spool.iterdir())
+    check(len(files) == 3 and all(file.stat().st_mode & 0o777 == 0o640 for file in files), str(files))
+    bot.start()
+    server.wait(lambda: any("number 2" in body for body in bodies(server)))
+    until(lambda: not list(bot.spool.iterdir()), "the spool is read")
+    bot.stop()
+    server.shut()
+    os.environ["MATRIX_TELEMETRY_BOT_SPOOL"] = str(bot.folder / "nowhere")
+    try:
+        matrix_send_message(app="x", title="t")
+        raise AssertionError("neither daemon nor spool, and no error")
+    except OSError as failure:
+        check("neither the daemon" in str(failure), str(failure))
+
+
+def test_python_reports_what_fails_and_resolves_it():
+    server, bot = make()
+
+    @report_failure(app="backup")
+    def nightly(fail):
+        if fail:
+            raise RuntimeError("disk full")
+        return 7
+
+    try:
+        nightly(True)
+        raise AssertionError("the exception was swallowed")
+    except RuntimeError:
+        pass
+    server.wait(lambda: any("nightly" in body and "disk full" in body for body in bodies(server)))
+    check(nightly(False) == 7, "the result is the function's")
+    server.wait(lambda: any("✅" in body for body in bodies(server)))
+    bot.stop()
+    server.shut()
+    # without any daemon the program's own exception is what it gets
+    try:
+        with reporting(app="backup", title="t"):
+            raise KeyError("mine")
+    except KeyError as failure:
+        check(failure.args == ("mine",), str(failure))
+
+
+def test_python_logging_never_blocks():
+    server, bot = make()
+    handler = MatrixHandler("shop", socket=str(bot.path))
+    log = logging.getLogger("shop.orders")
+    log.propagate = False
+    log.addHandler(handler)
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        log.exception("order %d failed", 7)
+    log.warning("not told")
+    server.wait(lambda: any("ZeroDivisionError" in body for body in bodies(server)))
+    told = [body for body in bodies(server) if "shop" in body]
+    check(len(told) == 1 and "order 7 failed" in told[0] and "order %d failed" in told[0], str(told))
+    log.removeHandler(handler)
+    handler.close()
+    bot.stop()
+    server.shut()
+    # a daemon that takes connections and says nothing: the program goes on at once, and what is
+    # over the capacity is counted
+    full = MatrixHandler("shop", capacity=2, drain=0.1, socket=str(bot.path), spool="/nonexistent", timeout=0.1)
+    log.addHandler(full)
+    for n in range(50):
+        log.error("failure %s", n)
+    check(full.dropped >= 40, f"{full.dropped} dropped")
+    log.removeHandler(full)
+    full.close()
+
+
+def test_python_lines_fit_the_limit():
+    request = {"op": "alert", "app": "x", "text": "é" * 100_000 + "the end", "fields": {"error": "\0" * 50_000}}
+    line = matrix_telemetry._line(request)
+    check(len(line) <= 64 * 1024 and b"the end" in line and line.count(b"\n") == 1, str(len(line)))
+    check(matrix_telemetry._line({"text": "half \ud83d"}) == b'{"text": "half ?"}\n', "a lone surrogate")
+
+
+def test_c_header_sends():
+    server, bot = make()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="mtb-apps-"))
+    (folder / "app.c").write_text('''#include "matrix_telemetry.h"
+int main(int argc, char **argv)
+{
+	char answer[512] = "";
+	int result = argc != 3 ? 2 : matrix_telemetry_send(argv[1], argv[2], answer, sizeof(answer));
+
+	printf("%d %s\\n", result, answer);
+	return 0;
+}
+''')
+    for compiler in (["cc", "-std=c99"], ["cc", "-std=gnu11"], ["c++", "-x", "c++"]):
+        try:
+            subprocess.run([*compiler, "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-I", APPS / "c", "-o", folder / "app",
+                            folder / "app.c"], check=True, timeout=TIMEOUT)
+        except FileNotFoundError:
+            check(compiler[0] == "c++", "no C compiler")
+
+    def send(path, request):
+        return subprocess.run([folder / "app", path, request], capture_output=True, text=True,
+                              timeout=TIMEOUT, check=True).stdout
+
+    told = send(bot.path, '{"op":"alert","app":"dag_engine","kind":"dag_failed","run_id":"r-82",'
+                          '"fields":{"dag_name":"nightly","step_name":"load","exit_code":2}}')
+    check(told.startswith('0 {"ok":true'), told)
+    server.wait(lambda: any("nightly" in body for body in bodies(server)))
+    check(send(bot.path, '{"op":"alert"}').startswith('1 {"ok":false'), "refused")
+    check(send("/nonexistent", "{}").startswith("-1 /nonexistent: No such file"), "no daemon")
+    bot.stop()
+    server.shut()
+
+
+if __name__ == "__main__":
+    sys.exit(run_tests(globals()) > 0)
