@@ -25,6 +25,7 @@
 	X(LONG, gid)            \
 	X(LONG, pid)            \
 	X(OPT, ext_id)          \
+	X(OPT, key)             \
 	X(TEXT, app)            \
 	X(TEXT, kind)           \
 	X(OPT, run_id)          \

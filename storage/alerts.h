@@ -12,6 +12,7 @@ enum alert_state { ALERT_QUEUED, ALERT_GROUPED, ALERT_SILENCED };
 struct alert_row {
 	int64_t id;   /* set by alerts_insert() */
 	char *ext_id; /* the sender's idempotency key or NULL; unique */
+	char *key;    /* what it gave in place of what failed, or NULL */
 	char *app, *kind;
 	int severity;          /* enum severity */
 	int resolved;          /* 0 firing, 1 resolved */

@@ -27,6 +27,8 @@
 	X(TEXT, kind)           \
 	X(TEXT, identity)       \
 	X(OPT, url)             \
+	X(OPT, key)             \
+	X(OPT, ext_id)          \
 	X(TEXT, run_ids)        \
 	X(TEXT, body)           \
 	X(TEXT, html)           \

@@ -43,6 +43,7 @@ struct entry_row {
 	char *body;                /* plain text of the newest alert, lines by \n */
 	char *html;                /* the same as HTML, lines by <br> */
 	char *url;                 /* link of the newest, or NULL */
+	char *key, *ext_id;        /* of the newest, as of struct alert_row; or NULL */
 	char *run_ids;             /* JSON array of strings, oldest first, each once */
 	char *fields;              /* JSON object of the newest */
 	int64_t resolved_ms;       /* 0 = firing */

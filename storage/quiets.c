@@ -9,12 +9,15 @@
 #define QUIET_COLUMNS(FIRST, X) \
 	FIRST(LONG, held)       \
 	X(TEXT, room)           \
-	X(TEXT, name)
+	X(TEXT, name)           \
+	X(OPT, problem)
 
-#define QUIETS_STATEMENTS(X)                                                      \
-	X(QUIETS_COUNT, "INSERT INTO quiets (held, name, room) VALUES (1, ?, ?) " \
-	                "ON CONFLICT (name, room) DO UPDATE SET held = held + 1") \
-	X(QUIETS_ALL, SQL_SELECT("quiets", QUIET_COLUMNS) "ORDER BY id")          \
+#define QUIETS_STATEMENTS(X)                                                                    \
+	X(QUIETS_COUNT, "INSERT INTO quiets (held, name, room) VALUES (1, ?, ?) "               \
+	                "ON CONFLICT (name, room) DO UPDATE SET held = held + 1")               \
+	X(QUIETS_PROBLEM, "INSERT INTO quiets (held, name, room, problem) VALUES (0, ?, ?, ?) " \
+	                  "ON CONFLICT (name, room) DO UPDATE SET problem = excluded.problem")  \
+	X(QUIETS_ALL, SQL_SELECT("quiets", QUIET_COLUMNS) "ORDER BY id")                        \
 	X(QUIETS_DELETE, "DELETE FROM quiets WHERE id = ?")
 
 SQL_STATEMENTS(sql_quiets, QUIETS_STATEMENTS);
@@ -46,4 +49,16 @@ enum err quiets_delete(struct store *store, int64_t id)
 	sql_use(&sql, store, SQL_QUIETS, QUIETS_DELETE);
 	sql_bind_int(&sql, id);
 	return sql_write_one(&sql);
+}
+
+enum err quiets_set_problem(
+        struct store *store, const char *name, const char *room, const char *problem)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_QUIETS, QUIETS_PROBLEM);
+	sql_bind_text(&sql, name);
+	sql_bind_text(&sql, room);
+	sql_bind_text(&sql, problem);
+	return sql_write(&sql);
 }

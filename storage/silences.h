@@ -1,10 +1,12 @@
 /*
- * silences.h - what is held back, by whom and until when. What the matchers mean is the business
- * of bot/base/matcher.h.
+ * silences.h - what is held back, by whom and until when. The store keeps those that hold in
+ * memory, with their matchers compiled (bot/base/matcher.h), and reads them again when one changes
+ * or a transaction is undone.
  */
 #pragma once
 
 #include <stddef.h>
+#include "bot/base/matcher.h"
 #include "storage/store.h"
 
 struct silence_row {
@@ -19,6 +21,7 @@ struct silence_row {
 	char *room;         /* name, where its end is told; NULL = nowhere */
 	char *matchers;     /* text */
 	char *reason;       /* "" = none */
+	char *problem;      /* why it holds nothing back, or NULL */
 };
 
 void silence_row_finish(struct silence_row *row);
@@ -28,3 +31,18 @@ enum err silences_update(struct store *store, const struct silence_row *row);
 enum err silences_by_id(struct store *store, int64_t id, struct silence_row *row);
 /* Those that hold or will, oldest first. The caller frees the rows. */
 enum err silences_active(struct store *store, struct silence_row **rows, size_t *len);
+
+/* Of one that holds or will and has no problem. */
+struct silence_matchers {
+	int64_t id, start_ms, end_ms;
+	bool until_resolved;
+	struct matchers *matchers; /* NULL: they cannot be compiled (any more) */
+	char why[160];             /* not */
+};
+
+/* Oldest first; the array is the store's, until the next call. */
+enum err silences_compiled(struct store *store, const struct silence_matchers **list, size_t *len);
+/* One more that it held back. */
+enum err silences_count(struct store *store, int64_t id);
+/* It holds nothing back from now on. */
+enum err silences_set_problem(struct store *store, int64_t id, const char *problem);

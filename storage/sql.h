@@ -53,14 +53,20 @@ extern const struct sql_statement sql_store[], sql_alerts[], sql_messages[], sql
 	enum { LIST(SQL_STATEMENT_ENUM) }; \
 	const struct sql_statement table[] = {LIST(SQL_STATEMENT_ROW){NULL, NULL}}
 
+struct silence_cache;
+
 struct store {
 	sqlite3 *db;
 	int lock_fd; /* -1 when read-only */
 	sqlite3_stmt **stmts[SQL_FAMILIES];
-	bool in_transaction; /* between store_begin() and its end */
-	enum err lost;       /* why SQLite ended it on its own; OK = it did not */
+	bool in_transaction;            /* between store_begin() and its end */
+	enum err lost;                  /* why SQLite ended it on its own; OK = it did not */
+	struct silence_cache *silences; /* of silences.c, or NULL */
+	bool silences_stale;            /* must be read again */
 	char message[256];
 };
+
+void silence_cache_free(struct silence_cache *cache); /* NULL is allowed */
 
 /* A table's statements by family, for opening and for tests. */
 const struct sql_statement *sql_statements(enum sql_family family);

@@ -242,6 +242,7 @@ void store_close(struct store *store)
 		return;
 	if (store->in_transaction)
 		store_rollback(store);
+	silence_cache_free(store->silences);
 	sql_finalize_all(store);
 	sqlite3_close_v2(store->db);
 	if (store->lock_fd >= 0) /* after the database: the next daemon finds it closed */
@@ -284,6 +285,7 @@ void store_rollback(struct store *store)
 		run(store, STORE_ROLLBACK); /* should it fail, nothing was committed all the same */
 	store->in_transaction = false;
 	store->lost = OK;
+	store->silences_stale = true;
 }
 
 /* Savepoints exist in a transaction only: a bare SAVEPOINT would begin one of its own. */
@@ -309,6 +311,7 @@ enum err store_undo(struct store *store)
 {
 	enum err err = run_inside(store, STORE_UNDO);
 
+	store->silences_stale = true;
 	return err == OK ? run_inside(store, STORE_RELEASE) : err;
 }
 

@@ -1,14 +1,23 @@
 /*
- * matcher.c - see matcher.h. Regular expressions are POSIX extended ones.
+ * matcher.c - see matcher.h. Regular expressions are PCRE2's, without what can be made to run for
+ * long or to take much memory: what PCRE2 compiles to more than PATTERN_SIZE_MAX, nests deeper
+ * than PATTERN_NEST_MAX or refers back to a group is refused, and each match has an upper bound.
  */
+#define PCRE2_CODE_UNIT_WIDTH 8
 #include <ctype.h>
-#include <regex.h>
+#include <pcre2.h>
 #include <stdio.h>
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/base/matcher.h"
 
 #define NAME_MAX_BYTES 64
+#define PATTERN_NEST_MAX 20
+#define PATTERN_SIZE_MAX 4096        /* bytes, compiled */
+#define PATTERN_TEXT_MAX (16 * 1024) /* bytes of a value that patterns are compared with */
+#define PATTERN_STEPS_MAX 50000      /* a few milliseconds */
+#define PATTERN_DEPTH_MAX 10000
+#define PATTERN_HEAP_KIB 4096
 
 enum matcher_op { MATCH_EQUAL, MATCH_NOT_EQUAL, MATCH_LIKE, MATCH_NOT_LIKE };
 
@@ -18,7 +27,7 @@ struct matcher {
 	char name[NAME_MAX_BYTES];
 	char *value;
 	enum matcher_op op;
-	regex_t regex; /* compiled for LIKE and NOT_LIKE */
+	pcre2_code *code; /* of LIKE and NOT_LIKE */
 };
 
 struct matchers {
@@ -36,8 +45,7 @@ void matchers_free(struct matchers *matchers)
 	if (!matchers)
 		return;
 	for (size_t i = 0; i < matchers->len; i++) {
-		if (is_like(&matchers->list[i]))
-			regfree(&matchers->list[i].regex);
+		pcre2_code_free(matchers->list[i].code);
 		free(matchers->list[i].value);
 	}
 	free(matchers);
@@ -76,43 +84,93 @@ bool matcher_is(const char *word)
 	return len > 0 && read_op(word + len, &op, &op_len);
 }
 
+/* What stands around a value; the typographic ones are what phones make of plain quotes. */
+static const struct quotes {
+	const char *open, *close;
+} quotes[] = {{"\"", "\""}, {"'", "'"}, {"“", "”"}, {"„", "“"}, {"‘", "’"}, {"«", "»"}, {"”", "”"},
+        {"’", "’"}};
+
+static bool begins_with(const char *text, const char *start)
+{
+	return strncmp(text, start, strlen(start)) == 0;
+}
+
+static const struct quotes *quotes_at(const char *text)
+{
+	for (size_t i = 0; i < sizeof(quotes) / sizeof(quotes[0]); i++)
+		if (begins_with(text, quotes[i].open))
+			return &quotes[i];
+	return NULL;
+}
+
+static bool value_ends(const char *at, const struct quotes *around)
+{
+	return !*at || (around ? begins_with(at, around->close) : strchr(", \t\n", *at) != NULL);
+}
+
 /* A value in quotes (\" and \\ inside) or up to a comma or blank; *text moves behind it. NULL: its
- * end is missing, or it is too long. */
+ * end is missing, it is too long, or it is nothing at all without quotes. */
 static char *read_value(const char **text)
 {
-	bool quoted = **text == '"';
-	const char *at = *text + quoted;
+	const struct quotes *around = quotes_at(*text);
+	const char *at = *text + (around ? strlen(around->open) : 0);
 	char *value = x_calloc(1, MATCHER_VALUE_MAX + 1);
 	size_t len = 0;
 
-	while (*at && (quoted ? *at != '"' : !strchr(", \t\n", *at))) {
-		if (quoted && *at == '\\' && (at[1] == '"' || at[1] == '\\'))
+	while (!value_ends(at, around) && len < MATCHER_VALUE_MAX) {
+		if (around && *at == '\\' && (at[1] == '"' || at[1] == '\\'))
 			at++;
-		if (len == MATCHER_VALUE_MAX) {
-			free(value);
-			return NULL;
-		}
 		value[len++] = *at++;
 	}
-	if (quoted && *at != '"') {
+	if (!value_ends(at, around) || (around ? !*at : len == 0)) {
 		free(value);
 		return NULL;
 	}
-	*text = at + quoted;
+	*text = at + (around ? strlen(around->close) : 0);
 	return value;
 }
 
-static enum err compile(struct matcher *matcher, char why[160])
+static enum err pattern_refuse(const struct matcher *matcher, const char *problem, char why[160])
 {
-	char *anchored = x_asprintf("^(%s)$", matcher->value), problem[80];
-	int rc = regcomp(&matcher->regex, anchored, REG_EXTENDED | REG_NOSUB);
-
-	free(anchored);
-	if (rc == 0)
-		return OK;
-	regerror(rc, &matcher->regex, problem, sizeof(problem));
-	snprintf(why, 160, "the regular expression of %.40s: %.60s", matcher->name, problem);
+	snprintf(why, 160, "the regular expression of %.40s: %.90s", matcher->name, problem);
 	return ERR_INVALID;
+}
+
+/* What may be compiled, but not used: it could take too long or too much memory. */
+static enum err pattern_check(const struct matcher *matcher, char why[160])
+{
+	uint32_t back_reference = 0;
+	size_t size = 0;
+
+	pcre2_pattern_info(matcher->code, PCRE2_INFO_BACKREFMAX, &back_reference);
+	pcre2_pattern_info(matcher->code, PCRE2_INFO_SIZE, &size);
+	if (back_reference > 0)
+		return pattern_refuse(matcher, "it refers back to a group", why);
+	if (size > PATTERN_SIZE_MAX)
+		return pattern_refuse(matcher, "it is too large", why);
+	return OK;
+}
+
+static enum err pattern_compile(struct matcher *matcher, char why[160])
+{
+	static const uint32_t options = PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED |
+	                                PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY |
+	                                PCRE2_NEVER_BACKSLASH_C;
+	pcre2_compile_context *context = pcre2_compile_context_create(NULL);
+	PCRE2_UCHAR problem[90];
+	PCRE2_SIZE offset;
+	int code;
+
+	if (!context)
+		abort();
+	pcre2_set_parens_nest_limit(context, PATTERN_NEST_MAX);
+	matcher->code = pcre2_compile((PCRE2_SPTR)matcher->value, PCRE2_ZERO_TERMINATED, options,
+	        &code, &offset, context);
+	pcre2_compile_context_free(context);
+	if (matcher->code)
+		return pattern_check(matcher, why);
+	pcre2_get_error_message(code, problem, sizeof(problem));
+	return pattern_refuse(matcher, (const char *)problem, why);
 }
 
 static enum err read_one(const char **text, struct matcher *matcher, char why[160])
@@ -122,7 +180,7 @@ static enum err read_one(const char **text, struct matcher *matcher, char why[16
 	while (is_name((*text)[len]))
 		len++;
 	if (len == 0 || len >= sizeof(matcher->name) ||
-	        !read_op(*text + len, &matcher->op, &op_len)) {
+	        !read_op(*text + len, &matcher->op, &op_len) || (*text)[len + op_len] == '=') {
 		snprintf(why, 160, "a matcher looks like app=etl, app!=etl, node_id=~\"etl.*\"");
 		return ERR_INVALID;
 	}
@@ -130,15 +188,13 @@ static enum err read_one(const char **text, struct matcher *matcher, char why[16
 	*text += len + op_len;
 	matcher->value = read_value(text);
 	if (!matcher->value) {
-		snprintf(why, 160, "the value of %s has no end, or is too long", matcher->name);
+		snprintf(why, 160,
+		        "the value of %s is missing, has no end, or is over %d bytes long; "
+		        "an empty one is \"\"",
+		        matcher->name, MATCHER_VALUE_MAX);
 		return ERR_INVALID;
 	}
-	if (!is_like(matcher))
-		return OK;
-	if (compile(matcher, why) == OK)
-		return OK;
-	free(matcher->value);
-	return ERR_INVALID;
+	return is_like(matcher) ? pattern_compile(matcher, why) : OK;
 }
 
 enum err matchers_parse(const char *text, struct matchers **out, char why[160])
@@ -154,9 +210,8 @@ enum err matchers_parse(const char *text, struct matchers **out, char why[160])
 			snprintf(why, 160, "more than %d matchers", MATCHERS_MAX);
 			goto fail;
 		}
-		if (read_one(&text, &matchers->list[matchers->len], why) != OK)
+		if (read_one(&text, &matchers->list[matchers->len++], why) != OK)
 			goto fail;
-		matchers->len++;
 	}
 	*out = matchers;
 	return OK;
@@ -165,43 +220,51 @@ fail:
 	return ERR_INVALID;
 }
 
-static bool match_one(const struct matcher *matcher, const char *value)
+/* A long value is like none of the patterns, and not unlike them either. */
+static enum match match_pattern(const struct matcher *matcher, const char *value)
 {
-	switch (matcher->op) {
-	case MATCH_EQUAL:
-		return strcmp(value, matcher->value) == 0;
-	case MATCH_NOT_EQUAL:
-		return strcmp(value, matcher->value) != 0;
-	case MATCH_LIKE:
-		return regexec(&matcher->regex, value, 0, NULL, 0) == 0;
-	case MATCH_NOT_LIKE:
-		return regexec(&matcher->regex, value, 0, NULL, 0) != 0;
+	pcre2_match_context *context;
+	pcre2_match_data *data;
+	size_t len = strlen(value);
+	int rc;
+
+	if (len > PATTERN_TEXT_MAX)
+		return MATCH_NO;
+	context = pcre2_match_context_create(NULL);
+	data = pcre2_match_data_create(1, NULL);
+	if (!context || !data)
+		abort();
+	pcre2_set_match_limit(context, PATTERN_STEPS_MAX);
+	pcre2_set_depth_limit(context, PATTERN_DEPTH_MAX);
+	pcre2_set_heap_limit(context, PATTERN_HEAP_KIB);
+	rc = pcre2_match(matcher->code, (PCRE2_SPTR)value, len, 0, 0, data, context);
+	pcre2_match_data_free(data);
+	pcre2_match_context_free(context);
+	if (rc < PCRE2_ERROR_PARTIAL && rc >= PCRE2_ERROR_UTF8_ERR21)
+		return MATCH_NO; /* the value is no UTF-8 */
+	if (rc < 0 && rc != PCRE2_ERROR_NOMATCH)
+		return MATCH_LIMIT;
+	return (rc >= 0) == (matcher->op == MATCH_LIKE) ? MATCH_YES : MATCH_NO;
+}
+
+static enum match match_one(const struct matcher *matcher, const char *value)
+{
+	if (is_like(matcher))
+		return match_pattern(matcher, value);
+	return (strcmp(value, matcher->value) == 0) == (matcher->op == MATCH_EQUAL) ? MATCH_YES
+	                                                                            : MATCH_NO;
+}
+
+enum match matchers_match(const struct matchers *matchers, matcher_value_fn value, void *arg)
+{
+	enum match match = MATCH_YES;
+
+	for (size_t i = 0; i < matchers->len && match == MATCH_YES; i++) {
+		const char *text = value(matchers->list[i].name, arg);
+
+		match = match_one(&matchers->list[i], text ? text : "");
 	}
-	return false;
-}
-
-bool matchers_match(const struct matchers *matchers, matcher_value_fn value, const void *arg)
-{
-	for (size_t i = 0; i < matchers->len; i++) {
-		char *text = value(matchers->list[i].name, arg);
-		bool good = match_one(&matchers->list[i], text ? text : "");
-
-		free(text);
-		if (!good)
-			return false;
-	}
-	return true;
-}
-
-static char *probe(const char *name, const void *arg)
-{
-	return x_strdup(arg);
-}
-
-bool matchers_match_all(const struct matchers *matchers)
-{
-	/* what no app is called, and nothing at all */
-	return matchers_match(matchers, probe, "\x01?") && matchers_match(matchers, probe, "x.y-z");
+	return match;
 }
 
 void matchers_text(const struct matchers *matchers, struct buf *out)

@@ -201,6 +201,7 @@ static void config_destroy(struct config *config)
 	}
 	for (size_t i = 0; i < config->quiets_len; i++) {
 		free(config->quiets[i].name);
+		matchers_free(config->quiets[i].matchers);
 		free_section("quiet *", &config->quiets[i]);
 	}
 	for (size_t i = 0; i < config->watches_len; i++) {

@@ -17,6 +17,7 @@
 #include "bot/base/buf.h"
 #include "bot/base/err.h"
 #include "bot/base/log.h"
+#include "bot/base/matcher.h"
 
 enum severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_CRITICAL, SEVERITY_COUNT };
 
@@ -69,11 +70,12 @@ struct config_escalate {
 
 struct config_quiet {
 	char *name;
-	char *what;        /* matchers as text, NULL = everything */
-	char **days;       /* as written */
-	char *from, *to;   /* HH:MM; always set by validation */
-	bool critical;     /* holds these back too */
-	unsigned weekdays; /* bit n: it may begin on day n, 0 = Sunday; set by validation */
+	char *what;                /* matchers as text, NULL = everything */
+	char **days;               /* as written */
+	char *from, *to;           /* HH:MM; always set by validation */
+	bool critical;             /* holds these back too */
+	struct matchers *matchers; /* of what, compiled; NULL = everything; set by validation */
+	unsigned weekdays;         /* bit n: it may begin on day n, 0 = Sunday; set by validation */
 };
 
 struct config_watch {

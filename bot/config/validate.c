@@ -223,22 +223,19 @@ static bool read_days(const char *word, unsigned *days)
 }
 
 /* A bare word is an app. */
-static void check_what(struct check *check, const char *section, char **what)
+static void check_what(struct check *check, const char *section, struct config_quiet *quiet)
 {
-	struct matchers *matchers;
 	char why[160], *full;
 
-	if (!*what)
+	if (!quiet->what)
 		return;
-	if (!strpbrk(*what, "=~ ,\"")) {
-		full = x_asprintf("app=\"%s\"", *what);
-		free(*what);
-		*what = full;
+	if (!strpbrk(quiet->what, "=~ ,\"")) {
+		full = x_asprintf("app=\"%s\"", quiet->what);
+		free(quiet->what);
+		quiet->what = full;
 	}
-	if (matchers_parse(*what, &matchers, why) != OK)
+	if (matchers_parse(quiet->what, &quiet->matchers, why) != OK)
 		FAULT_AT(check, section, "what", "[%s] what: %s", section, why);
-	else
-		matchers_free(matchers);
 }
 
 static void check_quiets(struct check *check)
@@ -249,7 +246,7 @@ static void check_quiets(struct check *check)
 		struct config_quiet *quiet = &check->config->quiets[i];
 		char *section = x_asprintf("quiet %s", quiet->name);
 
-		check_what(check, section, &quiet->what);
+		check_what(check, section, quiet);
 		for (k = 0; quiet->days[k]; k++)
 			if (!read_days(quiet->days[k], &quiet->weekdays))
 				FAULT_AT(check, section, "days",

@@ -35,6 +35,8 @@ static void entry_make(const struct deliver *d, const struct alert *alert, struc
 		entry->reminded_ms = entry->escalated_ms = DELIVER_NEVER;
 	render_alert(d->config, alert, &entry->body, &entry->html);
 	entry->url = render_url(d->config, alert);
+	entry->key = x_strdup_opt(alert->key);
+	entry->ext_id = x_strdup_opt(alert->id);
 	entry->run_ids = json_dumps(runs, JSON_COMPACT);
 	entry->fields = alert_fields_json(alert);
 	json_decref(runs);
@@ -83,6 +85,7 @@ static void entry_merge(struct entry_row *entry, struct entry_row *fresh)
 	take(&entry->html, &fresh->html);
 	take(&entry->url, &fresh->url);
 	take(&entry->fields, &fresh->fields);
+	take(&entry->ext_id, &fresh->ext_id);
 }
 
 /* A new message with its place in the queue. */
@@ -405,6 +408,7 @@ static void row_make(const struct deliver *d, const struct alert *alert,
 
 	*row = (struct alert_row){
 	        .ext_id = x_strdup_opt(alert->id),
+	        .key = x_strdup_opt(alert->key),
 	        .app = x_strdup(alert->app),
 	        .kind = x_strdup(alert->kind),
 	        .severity = (int)alert->severity,
@@ -441,8 +445,10 @@ static bool is_inhibited(const struct deliver *d, const struct alert *alert, enu
 
 enum err deliver_would_hold(const struct deliver *d, const struct alert *alert, bool *yes)
 {
-	enum err err = silence_would_hold(d, alert, yes);
+	char *url = render_url(d->config, alert);
+	enum err err = silence_would_hold(d, alert, url, yes);
 
+	free(url);
 	if (err == OK && !*yes)
 		*yes = is_inhibited(d, alert, &err);
 	return err;
@@ -467,7 +473,7 @@ enum err deliver_accept(
 	}
 	entry_make(d, alert, &entry);
 	row_make(d, alert, &entry, &row);
-	err = silence_check(d, alert, row.room, &hold);
+	err = silence_check(d, alert, row.room, row.url, &hold);
 	if (err == OK && hold.silence) {
 		row.state = ALERT_SILENCED;
 		row.silence_id = hold.silence;

@@ -2,6 +2,7 @@
  * alert.c - see alert.h: an alert's values, and what it is about. Reading one is in alert_parse.c.
  */
 #include "handlers/alerts/alert_internal.h"
+#include "handlers/alerts/facts.h"
 
 #include <math.h>
 #include <openssl/evp.h>
@@ -157,26 +158,10 @@ char *alert_scalar_text(const json_t *value)
 
 char *alert_value(const struct alert *alert, const char *name)
 {
-	const struct alert_key *key = alert_key_find(name);
-	const json_t *field;
+	struct facts facts;
 
-	if (key && key->offset >= 0) {
-		const char *text = *alert_member((struct alert *)alert, key);
-
-		if (text)
-			return x_strdup(text);
-	} else if (strcmp(name, "severity") == 0) {
-		return x_strdup(severity_name(alert->severity));
-	} else if (strcmp(name, "status") == 0) {
-		return x_strdup(alert->resolved ? "resolved" : "firing");
-	} else if (strcmp(name, "at") == 0) {
-		char text[32];
-
-		clock_format_rfc3339(alert->at_ms, text, sizeof(text));
-		return x_strdup(text);
-	}
-	field = json_object_get(alert->fields, name);
-	return field ? alert_scalar_text(field) : NULL;
+	facts_of_alert(&facts, alert, alert->url);
+	return facts_value(&facts, name);
 }
 
 char *alert_fields_json(const struct alert *alert)
@@ -184,9 +169,9 @@ char *alert_fields_json(const struct alert *alert)
 	json_t *all = json_copy(alert->fields);
 	char *text;
 
-	if (alert->title && !json_object_get(all, "title"))
+	if (alert->title)
 		json_object_set_new(all, "title", json_string(alert->title));
-	if (alert->text && !json_object_get(all, "text"))
+	if (alert->text)
 		json_object_set_new(all, "text", json_string(alert->text));
 	text = json_dumps(all, JSON_COMPACT);
 	json_decref(all);

@@ -14,13 +14,12 @@
 #include "handlers/commands/command_when.h"
 #include "handlers/silences/quiet.h"
 #include "handlers/silences/silence.h"
+#include "handlers/silences/silence_scope.h"
 #include "storage/alerts.h"
+#include "storage/quiets.h"
 
 #define SILENCE_MS CLOCK_HOUR_MS
-#define PREVIEW_MAX 1000 /* alerts of the last day, and firing entries, that are compared */
-#define NAMED_MAX 3      /* of what matches now */
-#define OPEN_MS (7 * CLOCK_DAY_MS)
-#define SILENCES_MAX 100 /* that hold: each alert is compared with all of them */
+#define SILENCES_MAX 1000 /* that hold: each alert is compared with all of them */
 #define MATCHERS_TEXT_MAX (8 * 1024)
 
 /* ---- what is meant ---- */
@@ -154,60 +153,20 @@ static enum err read_what_text(struct command_call *call, const char *what, stru
 
 /* ---- saying it ---- */
 
-/* What is firing in the rooms and would be meant. */
-static enum err say_now(struct command_call *call, const struct matchers *matchers)
+/* What it means now, and would have meant in the last day. */
+static void say_scope(struct command_call *call, const struct silence_scope *scope)
 {
-	struct entry_row *rows = NULL;
-	size_t len = 0, count = 0;
-	struct buf names;
-	enum err err = entries_open(
-	        call->env->store, call->env->now_ms - OPEN_MS, PREVIEW_MAX, &rows, &len);
-
-	buf_init(&names, 4096);
-	for (size_t i = 0; i < len; i++) {
-		struct silence_values values;
-
-		silence_values_of_entry(&rows[i], &values);
-		if (matchers_match(matchers, silence_value, &values) && count++ < NAMED_MAX) {
-			buf_add_str(&names, count > 1 ? ", " : ": ");
-			text_add_plain(&names, rows[i].app, 64, TEXT_FOLD_NEWLINES);
-			buf_add_str(&names, " · ");
-			text_add_plain(&names, rows[i].identity, 80, TEXT_FOLD_NEWLINES);
-		}
-		silence_values_finish(&values);
-	}
-	entry_rows_free(rows, len);
-	if (count)
-		command_say(call, "Firing now (%zu)%s%s.\n", count, buf_str(&names),
-		        count > NAMED_MAX ? ", …" : "");
-	else
+	if (scope->firing == 0)
 		command_say(call, "Nothing of it is firing now.\n");
-	buf_finish(&names);
-	return err;
-}
-
-static enum err say_last_day(struct command_call *call, const struct matchers *matchers)
-{
-	struct alert_row *rows = NULL;
-	size_t len = 0, recent = 0;
-	int count = 0;
-	enum err err = alerts_list(call->env->store, NULL, PREVIEW_MAX, &rows, &len);
-
-	for (size_t i = 0; i < len; i++) {
-		struct silence_values values;
-
-		silence_values_of_alert(&rows[i], &values);
-		if (rows[i].received_ms > call->env->now_ms - CLOCK_DAY_MS) {
-			recent++;
-			count += !rows[i].resolved &&
-			         matchers_match(matchers, silence_value, &values);
-		}
-		silence_values_finish(&values);
-	}
-	alert_rows_free(rows, len);
-	command_say(call, "In the last 24 h it would have held back %s%d alert%s.\n",
-	        recent == PREVIEW_MAX ? "at least " : "", count, count == 1 ? "" : "s");
-	return err;
+	else
+		command_say(call, "Firing now (%zu): ", scope->firing);
+	for (size_t i = 0; i < SILENCE_SCOPE_NAMES && scope->names[i]; i++)
+		command_say(call, "%s%s", i ? ", " : "", scope->names[i]);
+	if (scope->firing)
+		command_say(call, "%s.\n", scope->firing > SILENCE_SCOPE_NAMES ? ", …" : "");
+	command_say(call, "In the last 24 h it would have held back %s%zu alert%s.\n",
+	        scope->last_day_cut ? "at least " : "", scope->last_day,
+	        scope->last_day == 1 ? "" : "s");
 }
 
 static void say_times(struct command_call *call, const struct silence_row *row)
@@ -358,7 +317,8 @@ static enum err store_and_say(struct command_call *call, struct silence_row *row
 	return OK;
 }
 
-static enum err add(struct command_call *call, const struct matchers *matchers, struct wish *wish)
+static enum err add(struct command_call *call, const struct matchers *matchers,
+        const struct silence_scope *scope, struct wish *wish)
 {
 	struct silence_row row = {
 	        .at_ms = call->env->now_ms,
@@ -382,9 +342,7 @@ static enum err add(struct command_call *call, const struct matchers *matchers, 
 	row.reason = (char *)wish_reason(wish);
 	err = store_and_say(call, &row);
 	if (err == OK)
-		err = say_now(call, matchers);
-	if (err == OK)
-		err = say_last_day(call, matchers);
+		say_scope(call, scope);
 	buf_finish(&text);
 	return err;
 }
@@ -392,6 +350,7 @@ static enum err add(struct command_call *call, const struct matchers *matchers, 
 static enum err add_from(struct command_call *call, const char *what, struct wish *wish)
 {
 	bool all = strcasecmp(what ? what : input_peek(&wish->words, 0), "everything") == 0;
+	struct silence_scope scope = {0};
 	struct matchers *matchers = NULL;
 	struct buf text;
 	char why[160];
@@ -401,7 +360,12 @@ static enum err add_from(struct command_call *call, const char *what, struct wis
 	err = what ? read_what_text(call, what, &text) : read_what(call, &wish->words, &text);
 	if (err == OK && !call->failed && matchers_parse(buf_str(&text), &matchers, why) != OK)
 		command_fail(call, "%s", why);
-	if (matchers && matchers_match_all(matchers) && !all)
+	if (matchers)
+		err = silence_scope(call->env->store, matchers, call->env->now_ms, &scope);
+	if (scope.limit)
+		command_fail(call, "%s on alerts that came in already: it is to be simpler",
+		        SILENCE_LIMIT);
+	else if (scope.all && !all)
 		command_fail(call,
 		        "that would hold back everything. If you mean it: %ssilence "
 		        "everything <duration>",
@@ -409,7 +373,8 @@ static enum err add_from(struct command_call *call, const char *what, struct wis
 	if (call->failed)
 		call->field = "what";
 	else if (err == OK)
-		err = add(call, matchers, wish);
+		err = add(call, matchers, &scope, wish);
+	silence_scope_finish(&scope);
 	matchers_free(matchers);
 	buf_finish(&text);
 	return err;
@@ -505,7 +470,24 @@ static void say_silence(struct command_call *call, const struct silence_row *row
 		command_say(call, ": ");
 		text_add_plain(&call->text, row->reason, 200, TEXT_FOLD_NEWLINES);
 	}
+	if (row->problem)
+		command_say(call, "\n  ⚠️ silences nothing: %s", row->problem);
 	command_say(call, "\n");
+}
+
+/* Those that were given up since they began. */
+static enum err say_quiets_failed(struct command_call *call)
+{
+	struct quiet_row *rows = NULL;
+	size_t len = 0;
+	enum err err = quiets_all(call->env->store, &rows, &len);
+
+	for (size_t i = 0; i < len; i++)
+		if (rows[i].problem)
+			command_say(call, "⚠️ quiet time %s silences nothing: %s\n",
+			        rows[i].name, rows[i].problem);
+	quiet_rows_free(rows, len);
+	return err;
 }
 
 static void say_quiets(struct command_call *call)
@@ -540,18 +522,18 @@ static enum err run_silences(struct command_call *call)
 		struct silence_row *row = &rows[i];
 
 		say_silence(call, row);
-		json_array_append_new(
-		        list, json_pack("{s:I, s:s, s:I, s:I, s:b, s:s, s:I, s:s}", "id",
-		                      (json_int_t)row->id, "matchers", row->matchers, "start_ms",
-		                      (json_int_t)(row->start_ms ? row->start_ms : row->at_ms),
-		                      "end_ms", (json_int_t)row->end_ms, "until_resolved",
-		                      row->until_resolved, "by", row->author, "held",
-		                      (json_int_t)row->held, "reason", row->reason));
+		json_array_append_new(list,
+		        json_pack("{s:I, s:s, s:I, s:I, s:b, s:s, s:I, s:s, s:s*}", "id",
+		                (json_int_t)row->id, "matchers", row->matchers, "start_ms",
+		                (json_int_t)(row->start_ms ? row->start_ms : row->at_ms), "end_ms",
+		                (json_int_t)row->end_ms, "until_resolved", row->until_resolved,
+		                "by", row->author, "held", (json_int_t)row->held, "reason",
+		                row->reason, "problem", row->problem));
 	}
 	say_quiets(call);
 	json_object_set_new(command_data(call), "silences", list);
 	silence_rows_free(rows, len);
-	return err;
+	return err == OK ? say_quiets_failed(call) : err;
 }
 
 static enum err end_now(struct command_call *call, struct silence_row *row)

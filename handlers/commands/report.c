@@ -327,6 +327,9 @@ static void report_silences(const struct report_status *status, const char *pref
 		buf_printf(out, ", %zu later", status->silences_later);
 	if (status->silences || status->silences_later)
 		buf_printf(out, " (%ssilences)\n", prefix);
+	if (status->silences_failed)
+		buf_printf(out, "⚠️ silences without effect: %zu (%ssilences)\n",
+		        status->silences_failed, prefix);
 	if (status->quiet) {
 		clock_format_short(status->quiet_until_ms, status->now_ms, when, sizeof(when));
 		buf_printf(out, "🔕 quiet time %s until %s\n", status->quiet, when);
@@ -358,7 +361,7 @@ void report_status_text(const struct report_status *status, const char *prefix, 
 	clock_format_duration(status->now_ms - status->started_ms, text, sizeof(text));
 	buf_printf(out, "%s alive, up %s, version %s\n",
 	        report_has(status->problem) || report_has(status->limit) || status->undeliverable ||
-	                        watch_fails(status) || room_fails(status)
+	                        status->silences_failed || watch_fails(status) || room_fails(status)
 	                ? "⚠️"
 	                : "✅",
 	        text, status->version);
@@ -437,6 +440,8 @@ json_t *report_status_json(const struct report_status *status)
 	json_object_set_new(json, "silences", json_integer((json_int_t)status->silences));
 	json_object_set_new(
 	        json, "silences_later", json_integer((json_int_t)status->silences_later));
+	json_object_set_new(
+	        json, "silences_failed", json_integer((json_int_t)status->silences_failed));
 	json_object_set_new(json, "muted_24h", json_integer(status->muted));
 	json_object_set_new(json, "app_heartbeats",
 	        json_pack("{s:I, s:I}", "expected", (json_int_t)status->beats, "missed",

@@ -56,6 +56,7 @@ struct report_status {
 	struct entry_row *open_rows; /* criticals that nobody took on */
 	size_t open_len;
 	size_t silences, silences_later; /* that hold; that begin later */
+	size_t silences_failed; /* silences and quiet times that hold nothing back, for a problem */
 	int64_t muted; /* alerts of the last 24 h that a critical failure of the same muted */
 	int64_t beats, beats_missed; /* expected of apps; of these missed */
 	const char *quiet;           /* a quiet time that holds, or NULL */

@@ -10,6 +10,7 @@
 #include "handlers/silences/silence.h"
 #include "storage/calls.h"
 #include "storage/heartbeats.h"
+#include "storage/quiets.h"
 
 #define UNDELIVERABLE_MAX 3
 #define OPEN_MAX 200
@@ -21,12 +22,27 @@ static enum err load_silences(struct store *store, struct report_status *status)
 	size_t len = 0;
 	enum err err = silences_active(store, &rows, &len);
 
-	for (size_t i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++) {
 		if (silence_holds(&rows[i], status->now_ms))
 			status->silences++;
 		else if (rows[i].start_ms > status->now_ms)
 			status->silences_later++;
+		status->silences_failed += rows[i].problem != NULL;
+	}
 	silence_rows_free(rows, len);
+	return err;
+}
+
+/* Quiet times that were given up since they began. */
+static enum err load_quiets_failed(struct store *store, struct report_status *status)
+{
+	struct quiet_row *rows = NULL;
+	size_t len = 0;
+	enum err err = quiets_all(store, &rows, &len);
+
+	for (size_t i = 0; i < len; i++)
+		status->silences_failed += rows[i].problem != NULL;
+	quiet_rows_free(rows, len);
 	return err;
 }
 
@@ -56,6 +72,8 @@ enum err status_load(struct store *store, const struct config *config, struct re
 		        &status->open_len);
 	if (err == OK)
 		err = load_silences(store, status);
+	if (err == OK)
+		err = load_quiets_failed(store, status);
 	if (err == OK)
 		err = alerts_count_muted(store, since_ms, &status->muted);
 	if (err == OK)

@@ -6,9 +6,11 @@
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
+#include "bot/base/log.h"
 #include "bot/base/zone.h"
-#include "handlers/silences/quiet.h"
 #include "handlers/oncall/tell.h"
+#include "handlers/silences/quiet.h"
+#include "handlers/silences/silence.h"
 #include "storage/quiets.h"
 
 #define DAYS_AHEAD 8 /* a weekday comes again within these */
@@ -46,34 +48,66 @@ bool quiet_holds(const struct config_quiet *quiet, int64_t now_ms, int64_t *unti
 	return false;
 }
 
-static bool covers(const struct config_quiet *quiet, matcher_value_fn value, const void *arg)
-{
-	struct matchers *matchers;
-	char why[160];
-	bool match;
-
-	if (!quiet->what)
-		return true;
-	if (matchers_parse(quiet->what, &matchers, why) != OK)
-		return false; /* the config was checked */
-	match = matchers_match(matchers, value, arg);
-	matchers_free(matchers);
-	return match;
-}
-
-const struct config_quiet *quiet_for(const struct config *config, int64_t now_ms,
-        enum severity severity, matcher_value_fn value, const void *arg)
+/* The first one that could hold back this severity now; from *index on, which moves behind it. */
+static const struct config_quiet *next_that_holds(
+        const struct config *config, int64_t now_ms, enum severity severity, size_t *index)
 {
 	int64_t until_ms;
 
-	for (size_t i = 0; i < config->quiets_len; i++) {
-		const struct config_quiet *quiet = &config->quiets[i];
+	while (*index < config->quiets_len) {
+		const struct config_quiet *quiet = &config->quiets[(*index)++];
 
 		if ((severity != SEVERITY_CRITICAL || quiet->critical) &&
-		        quiet_holds(quiet, now_ms, &until_ms) && covers(quiet, value, arg))
+		        quiet_holds(quiet, now_ms, &until_ms))
 			return quiet;
 	}
 	return NULL;
+}
+
+/* Whether it was given up since it began. */
+static bool is_given_up(const struct quiet_row *rows, size_t len, const char *name)
+{
+	for (size_t i = 0; i < len; i++)
+		if (rows[i].problem && strcmp(rows[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static enum err give_up(const struct deliver *d, const struct config_quiet *quiet, const char *room)
+{
+	log_error("quiet", "quiet time %s silences nothing until its end: %s; simplify what = %s",
+	        quiet->name, SILENCE_LIMIT, quiet->what);
+	return quiets_set_problem(d->store, quiet->name, room, SILENCE_LIMIT);
+}
+
+enum err quiet_for(const struct deliver *d, struct facts *facts, const char *room,
+        const struct config_quiet **found)
+{
+	const struct config_quiet *quiet;
+	struct quiet_row *rows = NULL;
+	size_t index = 0, len = 0;
+	enum err err = OK;
+
+	*found = NULL;
+	if (!next_that_holds(d->config, d->now_ms, facts->severity, &index))
+		return OK;
+	index = 0;
+	err = quiets_all(d->store, &rows, &len);
+	while (err == OK && !*found &&
+	        (quiet = next_that_holds(d->config, d->now_ms, facts->severity, &index))) {
+		enum match match = MATCH_YES;
+
+		if (is_given_up(rows, len, quiet->name))
+			continue;
+		if (quiet->matchers)
+			match = matchers_match(quiet->matchers, facts_text, facts);
+		if (match == MATCH_YES)
+			*found = quiet;
+		else if (match == MATCH_LIMIT)
+			err = give_up(d, quiet, room);
+	}
+	quiet_rows_free(rows, len);
+	return err;
 }
 
 static bool still_holds(const struct deliver *d, const char *name)

@@ -4,17 +4,18 @@
  */
 #pragma once
 
-#include "bot/base/matcher.h"
 #include "handlers/alerts/deliver.h"
+#include "handlers/alerts/facts.h"
 
 /* True while it holds. *until_ms: when that ends, else when it begins next (INT64_MAX = never).
  * A time of day that the change of a clock leaves out is the end of that gap, one that comes twice
  * is the first. Pure. */
 bool quiet_holds(const struct config_quiet *quiet, int64_t now_ms, int64_t *until_ms);
 
-/* The first quiet time that holds back what has these values, or NULL. Pure. */
-const struct config_quiet *quiet_for(const struct config *config, int64_t now_ms,
-        enum severity severity, matcher_value_fn value, const void *arg);
+/* The first quiet time that holds back an alert now, or NULL. One whose regular expression
+ * reaches its limit is given up until it ends. Inside writer jobs; room: where the alert goes. */
+enum err quiet_for(const struct deliver *d, struct facts *facts, const char *room,
+        const struct config_quiet **found);
 
 /* Tells the rooms what was held back by quiet times that are over. Inside writer jobs. */
 enum err quiet_end_due(const struct deliver *d);

@@ -5,79 +5,43 @@
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
+#include "bot/base/log.h"
 #include "bot/base/matcher.h"
 #include "bot/base/text.h"
+#include "handlers/alerts/facts.h"
+#include "handlers/alerts/route.h"
+#include "handlers/oncall/tell.h"
 #include "handlers/silences/quiet.h"
 #include "handlers/silences/silence.h"
-#include "handlers/oncall/tell.h"
 #include "storage/quiets.h"
 
 #define OPEN_MAX 500               /* firing entries that are compared */
 #define OPEN_MS (7 * CLOCK_DAY_MS) /* older ones are forgotten */
 #define NAMED_MAX 3                /* of what is not resolved */
 
-/* ---- values ---- */
-
-void silence_values_of_alert(const struct alert_row *row, struct silence_values *out)
+/* Whether an active silence means an alert. One that cannot say is given up: *holds is false. */
+static enum err silence_compare(const struct deliver *d, const struct silence_matchers *one,
+        struct facts *facts, bool *holds)
 {
-	*out = (struct silence_values){row->app, row->kind, row->run_id, row->severity,
-	        json_loads(row->fields, 0, NULL), NULL};
-}
+	const char *problem = SILENCE_LIMIT;
+	enum match match = MATCH_LIMIT;
 
-void silence_values_of_entry(const struct entry_row *row, struct silence_values *out)
-{
-	json_t *runs = json_loads(row->run_ids, 0, NULL);
-
-	/* its newest run */
-	*out = (struct silence_values){row->app, row->kind,
-	        json_string_value(json_array_get(runs, json_array_size(runs) - 1)), row->severity,
-	        json_loads(row->fields, 0, NULL), runs};
-}
-
-void silence_values_finish(struct silence_values *values)
-{
-	json_decref(values->fields);
-	json_decref(values->runs);
-}
-
-char *silence_value(const char *name, const void *arg)
-{
-	const struct silence_values *values = arg;
-	const json_t *field;
-
-	if (strcmp(name, "app") == 0)
-		return x_strdup(values->app);
-	if (strcmp(name, "kind") == 0)
-		return x_strdup(values->kind);
-	if (strcmp(name, "severity") == 0)
-		return x_strdup(severity_name((enum severity)values->severity));
-	if (strcmp(name, "run_id") == 0)
-		return x_strdup_opt(values->run_id);
-	field = json_object_get(values->fields, name);
-	return field ? alert_scalar_text(field) : NULL;
-}
-
-static char *value_of_alert(const char *name, const void *arg)
-{
-	return alert_value(arg, name);
-}
-
-static bool covers(const struct silence_row *row, matcher_value_fn value, const void *arg)
-{
-	struct matchers *matchers;
-	char why[160];
-	bool match;
-
-	if (matchers_parse(row->matchers, &matchers, why) != OK)
-		return false; /* what was stored was understood once */
-	match = matchers_match(matchers, value, arg);
-	matchers_free(matchers);
-	return match;
+	if (one->matchers)
+		match = matchers_match(one->matchers, facts_text, facts);
+	else
+		problem = one->why;
+	*holds = match == MATCH_YES;
+	if (match != MATCH_LIMIT)
+		return OK;
+	log_error("silence",
+	        "silence %" PRId64 " silences nothing any more: %s; end it and set a simpler one",
+	        one->id, problem);
+	return silences_set_problem(d->store, one->id, problem);
 }
 
 bool silence_holds(const struct silence_row *row, int64_t now_ms)
 {
-	return row->start_ms <= now_ms && row->end_ms > now_ms;
+	return row->start_ms <= now_ms && row->end_ms > now_ms && !row->problem;
 }
 
 /* ---- ends ---- */
@@ -144,7 +108,7 @@ enum err silence_end_due(const struct deliver *d)
 }
 
 /* True when something else that the silence means is firing still: in a room, or held back. */
-static enum err means_more(const struct deliver *d, const struct silence_row *row,
+static enum err means_more(const struct deliver *d, const struct silence_matchers *one,
         const struct alert *resolved, bool *more)
 {
 	struct entry_row *entries = NULL;
@@ -154,17 +118,16 @@ static enum err means_more(const struct deliver *d, const struct silence_row *ro
 
 	*more = false;
 	for (size_t i = 0; i < len; i++) {
-		struct silence_values values;
+		struct facts facts;
 
-		silence_values_of_entry(&entries[i], &values);
-		if (strcmp(entries[i].subject, resolved->subject) != 0 &&
-		        covers(row, silence_value, &values))
-			*more = true;
-		silence_values_finish(&values);
+		facts_of_entry(&facts, &entries[i]);
+		if (err == OK && !*more && strcmp(entries[i].subject, resolved->subject) != 0)
+			err = silence_compare(d, one, &facts, more);
+		facts_finish(&facts);
 	}
 	entry_rows_free(entries, len);
 	if (err == OK)
-		err = alerts_held(d->store, row->id, 2, &held, &held_len);
+		err = alerts_held(d->store, one->id, 2, &held, &held_len);
 	for (size_t i = 0; i < held_len; i++)
 		if (strcmp(held[i].subject, resolved->subject) != 0)
 			*more = true;
@@ -175,79 +138,115 @@ static enum err means_more(const struct deliver *d, const struct silence_row *ro
 /* ---- what is held back ---- */
 
 static enum err end_by_resolved(
-        const struct deliver *d, struct silence_row *row, const struct alert *alert)
+        const struct deliver *d, const struct silence_matchers *one, const struct alert *alert)
 {
-	bool more;
-	enum err err;
+	struct silence_row row = {0};
+	bool more = true;
+	enum err err = OK;
 
-	if (!row->until_resolved)
-		return OK;
-	err = means_more(d, row, alert, &more);
-	return err == OK && !more ? silence_end(d, row, "what it was for is resolved") : err;
+	if (one->until_resolved)
+		err = means_more(d, one, alert, &more);
+	if (err != OK || more)
+		return err;
+	err = silences_by_id(d->store, one->id, &row);
+	if (err == OK)
+		err = silence_end(d, &row, "what it was for is resolved");
+	silence_row_finish(&row);
+	return err;
 }
 
-static enum err check_silences(
-        const struct deliver *d, const struct alert *alert, struct silence_hold *hold)
+/* The first silence that holds an alert back now; 0 = none does. */
+static enum err silences_for(const struct deliver *d, struct facts *facts, int64_t *first)
 {
-	struct silence_row *rows = NULL;
+	const struct silence_matchers *list;
 	size_t len = 0;
-	enum err err = silences_active(d->store, &rows, &len);
+	enum err err = silences_compiled(d->store, &list, &len);
 
-	for (size_t i = 0; i < len && err == OK && !hold->silence; i++) {
-		if (!silence_holds(&rows[i], d->now_ms) || !covers(&rows[i], value_of_alert, alert))
+	*first = 0;
+	for (size_t i = 0; i < len && err == OK && !*first; i++) {
+		bool holds;
+
+		if (list[i].start_ms > d->now_ms || list[i].end_ms <= d->now_ms)
 			continue;
-		if (alert->resolved) {
-			err = end_by_resolved(d, &rows[i], alert);
-		} else {
-			hold->silence = rows[i].id;
-			rows[i].held++;
-			err = silences_update(d->store, &rows[i]);
-		}
+		err = silence_compare(d, &list[i], facts, &holds);
+		if (holds)
+			*first = list[i].id;
 	}
-	silence_rows_free(rows, len);
+	return err;
+}
+
+/* What holds an alert back. */
+static enum err look_for_hold(
+        const struct deliver *d, struct facts *facts, const char *room, struct silence_hold *hold)
+{
+	enum err err = silences_for(d, facts, &hold->silence);
+
+	hold->quiet = NULL;
+	return err == OK && !hold->silence ? quiet_for(d, facts, room, &hold->quiet) : err;
+}
+
+/* A resolved alert may end silences that lasted until then. */
+static enum err end_all_by_resolved(
+        const struct deliver *d, const struct alert *alert, struct facts *facts)
+{
+	const struct silence_matchers *list;
+	size_t len = 0;
+	enum err err = silences_compiled(d->store, &list, &len);
+
+	for (size_t i = 0; i < len && err == OK; i++) {
+		bool holds = false;
+
+		if (list[i].start_ms <= d->now_ms && list[i].end_ms > d->now_ms)
+			err = silence_compare(d, &list[i], facts, &holds);
+		if (holds)
+			err = end_by_resolved(d, &list[i], alert);
+	}
 	return err;
 }
 
 enum err silence_check(const struct deliver *d, const struct alert *alert, const char *room,
-        struct silence_hold *hold)
+        const char *url, struct silence_hold *hold)
 {
+	struct facts facts;
 	enum err err;
 
 	*hold = (struct silence_hold){0};
-	err = check_silences(d, alert, hold);
-	if (err != OK || hold->silence || alert->resolved)
-		return err;
-	hold->quiet = quiet_for(d->config, d->now_ms, alert->severity, value_of_alert, alert);
-	return hold->quiet ? quiets_count(d->store, hold->quiet->name, room) : OK;
-}
-
-/* Whether something holds back what has these values. */
-static enum err is_held(const struct deliver *d, enum severity severity, matcher_value_fn value,
-        const void *arg, bool *yes)
-{
-	struct silence_row *rows = NULL;
-	size_t len = 0;
-	enum err err = silences_active(d->store, &rows, &len);
-
-	*yes = quiet_for(d->config, d->now_ms, severity, value, arg);
-	for (size_t i = 0; i < len && !*yes; i++)
-		*yes = silence_holds(&rows[i], d->now_ms) && covers(&rows[i], value, arg);
-	silence_rows_free(rows, len);
+	facts_of_alert(&facts, alert, url);
+	if (alert->resolved)
+		err = end_all_by_resolved(d, alert, &facts);
+	else
+		err = look_for_hold(d, &facts, room, hold);
+	facts_finish(&facts);
+	if (err == OK && hold->silence)
+		err = silences_count(d->store, hold->silence);
+	else if (err == OK && hold->quiet)
+		err = quiets_count(d->store, hold->quiet->name, room);
 	return err;
 }
 
-enum err silence_would_hold(const struct deliver *d, const struct alert *alert, bool *yes)
+enum err silence_would_hold(
+        const struct deliver *d, const struct alert *alert, const char *url, bool *yes)
 {
-	return is_held(d, alert->severity, value_of_alert, alert, yes);
+	struct silence_hold hold;
+	struct facts facts;
+	enum err err;
+
+	facts_of_alert(&facts, alert, url);
+	err = look_for_hold(d, &facts, route_room(d->config, alert->app, alert->severity), &hold);
+	facts_finish(&facts);
+	*yes = hold.silence || hold.quiet;
+	return err;
 }
 
 enum err silence_covers(const struct deliver *d, const struct entry_row *entry, bool *yes)
 {
-	struct silence_values values;
+	struct silence_hold hold;
+	struct facts facts;
 	enum err err;
 
-	silence_values_of_entry(entry, &values);
-	err = is_held(d, (enum severity)entry->severity, silence_value, &values, yes);
-	silence_values_finish(&values);
+	facts_of_entry(&facts, entry);
+	err = look_for_hold(d, &facts, route_room(d->config, entry->app, facts.severity), &hold);
+	facts_finish(&facts);
+	*yes = hold.silence || hold.quiet;
 	return err;
 }

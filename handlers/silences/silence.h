@@ -15,18 +15,23 @@ struct silence_hold {
 	const struct config_quiet *quiet; /* of the config */
 };
 
-/* Whether an alert is held back: then it is counted there, for that room. A resolved one never
- * is; it may end silences that lasted until then. */
+/* The problem of a silence or quiet time whose regular expression took too long. */
+#define SILENCE_LIMIT "its regular expression reached the limit of its cost"
+
+/* Whether an alert, with the link it shows, is held back: then it is counted there, for that room.
+ * A resolved one never is; it may end silences that lasted until then. A silence that cannot say
+ * is given up: it holds nothing back from then on, and the log and !silences say why. */
 enum err silence_check(const struct deliver *d, const struct alert *alert, const char *room,
-        struct silence_hold *hold);
+        const char *url, struct silence_hold *hold);
 
 /* Whether an alert that fires would be held back now; counts nothing. */
-enum err silence_would_hold(const struct deliver *d, const struct alert *alert, bool *yes);
+enum err silence_would_hold(
+        const struct deliver *d, const struct alert *alert, const char *url, bool *yes);
 
 /* Whether what is in a room already is not to be brought up again now. */
 enum err silence_covers(const struct deliver *d, const struct entry_row *entry, bool *covers);
 
-/* True when the time is between its start and its end. */
+/* True when the time is between its start and its end, and it has no problem. */
 bool silence_holds(const struct silence_row *row, int64_t now_ms);
 
 /* Ends those whose time is over; the room of each is told how many it held back. */
@@ -36,15 +41,3 @@ enum err silence_end(const struct deliver *d, struct silence_row *row, const cha
 
 /* "It held back 2 alerts. Not resolved since: etl · etl_users." Owned by the caller. */
 enum err silence_sum(const struct deliver *d, const struct silence_row *row, char **text);
-
-/* Values of stored alerts and entries, for matchers. */
-struct silence_values {
-	const char *app, *kind, *run_id;
-	int severity;
-	json_t *fields, *runs; /* owned */
-};
-
-void silence_values_of_alert(const struct alert_row *row, struct silence_values *out);
-void silence_values_of_entry(const struct entry_row *row, struct silence_values *out);
-void silence_values_finish(struct silence_values *values);
-char *silence_value(const char *name, const void *values); /* a matcher_value_fn */

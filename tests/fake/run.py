@@ -17,6 +17,7 @@ from harness import check, run_tests  # noqa: E402
 import commands  # noqa: E402
 import docs  # noqa: E402
 import heartbeats  # noqa: E402
+import silences  # noqa: E402
 import watch  # noqa: E402
 import watches  # noqa: E402
 from homeserver import Homeserver  # noqa: E402
@@ -690,7 +691,7 @@ def test_a_second_daemon_is_refused():
 
 if __name__ == "__main__":
     tests = dict(globals())
-    for module in (commands, docs, heartbeats, watch, watches):
+    for module in (commands, docs, heartbeats, silences, watch, watches):
         more = {name: test for name, test in vars(module).items() if name.startswith("test_")}
         check(not more.keys() & tests.keys(), f"two tests have one name: {more.keys() & tests.keys()}")
         tests.update(more)

@@ -198,7 +198,7 @@ static const struct fault_case cases[] = {
                 "8: [escalate e] room: there is no nowhere in [rooms]\n"},
         {BASE "[quiet q]\nwhat = app=~(\ndays = mon-fri, tues, mon-\nfrom = 7\n",
                 "10: [quiet q] from: must be a time of day such as 09:00, not \"7\"\n"
-                "8: [quiet q] what: the regular expression of app: Unmatched ( or \\(\n"
+                "8: [quiet q] what: the regular expression of app: missing closing parenthesis\n"
                 "9: [quiet q] days: tues is neither a day such as mon nor a range such as "
                 "mon-fri\n"
                 "9: [quiet q] days: mon- is neither a day such as mon nor a range such as "
