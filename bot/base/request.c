@@ -4,11 +4,13 @@
  */
 #include "bot/base/request.h"
 
-#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include "bot/base/buf.h"
 #include "bot/base/json_mend.h"
 #include "bot/base/text.h"
+
+#define FIT_BYTES_MIN 256 /* shorter texts are not cut to make an alert fit */
 
 /* Where the nesting passes the bound, or len. Counts brackets outside strings, which is right
  * for whatever turns out to be JSON. */
@@ -104,4 +106,104 @@ enum err request_parse(
 		return fault_set(fault, ERR_INVALID, "a request is a JSON object");
 	}
 	return OK;
+}
+
+json_t *request_notes(json_t *request)
+{
+	json_t *notes = json_object_get(request, REQUEST_MENDED);
+
+	if (!json_is_array(notes)) {
+		notes = json_array();
+		json_object_set_new(request, REQUEST_MENDED, notes);
+	}
+	return notes;
+}
+
+bool request_has_app(const json_t *alert)
+{
+	const json_t *app = json_object_get(alert, "app");
+
+	return json_is_string(app) ? json_string_length(app) > 0
+	                           : json_is_number(app) || json_is_boolean(app);
+}
+
+/* Its longest string of FIT_POINTS_MIN or more, by name in *holder; NULL when there is none. */
+static const char *find_longest(json_t *object, json_t **holder, size_t *longest)
+{
+	const char *found = NULL, *name;
+	json_t *value;
+
+	json_object_foreach(object, name, value)
+	{
+		const char *inside =
+		        json_is_object(value) ? find_longest(value, holder, longest) : NULL;
+
+		if (json_string_length(value) > *longest) {
+			*longest = json_string_length(value);
+			*holder = object;
+			found = name;
+		} else if (inside) {
+			found = inside;
+		}
+	}
+	return found;
+}
+
+/* What tells what it is, without what it tells. */
+static void keep_common_keys(json_t *alert)
+{
+	static const char *const names[] = {"op", "id", "app", "kind", "severity", "status",
+	        "run_id", "key", "at", "title", "text", REQUEST_MENDED};
+	json_t *kept = json_object();
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		json_t *value = json_object_get(alert, names[i]);
+
+		if (!json_is_object(value) &&
+		        (!json_is_array(value) || strcmp(names[i], REQUEST_MENDED) == 0))
+			json_object_set(kept, names[i], value);
+	}
+	json_object_clear(alert);
+	json_object_update(alert, kept);
+	json_decref(kept);
+}
+
+/* Leaves out so many bytes at the end, but never more than half. */
+static void cut_member(json_t *holder, const char *name, size_t over)
+{
+	const char *text = json_string_value(json_object_get(holder, name));
+	size_t len = strlen(text);
+	struct buf cut;
+
+	len = text_whole(text, over < len / 2 ? len - over : len / 2);
+	buf_init(&cut, len + 3);
+	buf_add(&cut, text, len);
+	buf_add_str(&cut, "…");
+	json_object_set_new(holder, name, json_string(buf_str(&cut)));
+	buf_finish(&cut);
+}
+
+void request_fit(json_t *alert)
+{
+	static const char why[] = "cut: an alert has at most 65536 bytes";
+	size_t size = json_dumpb(alert, NULL, 0, JSON_COMPACT), longest;
+	const char *name, *noted = NULL;
+	json_t *holder;
+
+	if (size > REQUEST_MAX)
+		request_notes(alert); /* its bytes count too */
+	while (size > REQUEST_MAX) {
+		longest = FIT_BYTES_MIN;
+		name = find_longest(alert, &holder, &longest);
+		if (!name) {
+			json_mend_note(request_notes(alert), "fields", why);
+			keep_common_keys(alert);
+			return;
+		}
+		if (name != noted)
+			json_mend_note(request_notes(alert), name, why);
+		noted = name;
+		cut_member(holder, name, size - REQUEST_MAX + FIT_BYTES_MIN);
+		size = json_dumpb(alert, NULL, 0, JSON_COMPACT);
+	}
 }

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <jansson.h>
 #include "bot/base/err.h"
@@ -23,3 +24,13 @@
  */
 enum err request_parse(
         const char *line, size_t len, json_t **out, size_t *position, struct fault *fault);
+
+/* The request's notes of what was mended; borrowed, made when there is none. */
+json_t *request_notes(json_t *request);
+
+/* True when an alert names its app, without which it is refused. */
+bool request_has_app(const json_t *alert);
+
+/* Makes an alert that is larger than REQUEST_MAX fit: its longest texts are cut, as a last resort
+ * what is no common key of an alert is dropped. Noted. */
+void request_fit(json_t *alert);

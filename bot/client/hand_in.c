@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include "bot/base/clock.h"
+#include "bot/base/request.h"
 #include "bot/client/hand_in.h"
 #include "bot/client/socket.h"
 #include "bot/client/spool_write.h"
@@ -24,13 +25,22 @@ void send_prepare(json_t *alert)
 	if (is_heartbeat(alert))
 		return;
 	json_object_set_new(alert, "op", json_string("alert"));
-	if (json_object_get(alert, "id"))
-		return;
+	if (json_object_get(alert, "id") && !json_is_null(json_object_get(alert, "id")))
+		goto out;
 	while (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		;
 	for (size_t i = 0; i < sizeof(random); i++)
 		snprintf(id + 2 * i, 3, "%02x", random[i]);
 	json_object_set_new(alert, "id", json_string(id));
+out:
+	request_fit(alert);
+}
+
+bool send_is_on_its_way(const json_t *answer)
+{
+	const char *state = client_text(answer, "state");
+
+	return strcmp(state, "silenced") != 0 && strcmp(state, "ignored") != 0;
 }
 
 enum send_result send_judge(const json_t *answer, bool *retry)
@@ -50,6 +60,11 @@ enum send_result send_spool(const struct send *send, json_t *alert, json_t **ans
 		json_object_set_new(alert, "at", json_string(at));
 	}
 
+	if (!is_heartbeat(alert) && !request_has_app(alert)) {
+		*answer = json_pack("{s:b, s:s, s:s, s:s}", "ok", 0, "error", "invalid", "field",
+		        "app", "message", "app is missing");
+		return SEND_REFUSED; /* nobody would read later what is wrong with it */
+	}
 	if (!send->spool)
 		fault_set(&fault, ERR_CONFIG, "there is no spool folder");
 	else if (spool_write(send->spool, alert, name, &fault) == OK) {
@@ -90,9 +105,9 @@ enum send_result send_one(const struct send *send, json_t *alert, bool wait, jso
 	if (err == OK)
 		result = send_judge(*answer, &retry);
 	if (result == SEND_TAKEN) {
-		if (wait)
+		if (wait && send_is_on_its_way(*answer))
 			*waited = wait_for(client, send, *answer);
-	} else if (retry && err != ERR_DENIED) {
+	} else if (retry) {
 		json_decref(*answer);
 		result = send_spool(send, alert, answer);
 		if (result == SEND_FAILED && err != OK)

@@ -21,7 +21,7 @@ struct send {
 
 enum send_result { SEND_TAKEN, SEND_SPOOLED, SEND_REFUSED, SEND_FAILED };
 
-/* Gives the alert its op and, if it has none, an id. */
+/* Gives the alert its op and, if it has none, an id; makes it fit into a request. */
 void send_prepare(json_t *alert);
 
 /*
@@ -40,5 +40,7 @@ struct send_counts {
 void send_lines(const struct send *send, int fd, struct send_counts *counts);
 /* The two ends of send_lines() that send_one() shares. */
 enum send_result send_spool(const struct send *send, json_t *alert, json_t **answer);
+/* False when the daemon's answer says that the alert will not come into the room. */
+bool send_is_on_its_way(const json_t *answer);
 /* What the daemon's answer means; retry: it may be tried again. */
 enum send_result send_judge(const json_t *answer, bool *retry);

@@ -14,10 +14,11 @@
 #include <unistd.h>
 #include "bot/base/alloc.h"
 #include "bot/base/buf.h"
+#include "bot/base/request.h"
 #include "bot/client/hand_in.h"
 #include "bot/client/socket.h"
 
-#define LINE_MAX_BYTES (64 * 1024)
+#define LINE_MAX_BYTES (1024 * 1024) /* what is over REQUEST_MAX is cut to fit */
 
 struct slot {
 	json_t *alert;  /* sent, unanswered; NULL: answer is there */
@@ -49,6 +50,7 @@ static void print_spooled(struct lines *lines, json_t *alert)
 {
 	json_t *answer;
 	enum send_result result = send_spool(lines->send, alert, &answer);
+
 	print(lines, result, answer);
 }
 
@@ -123,16 +125,18 @@ static json_t *bad_line(const char *error, const char *message)
 static void take_line(struct lines *lines, const char *line, size_t len)
 {
 	struct fault fault;
-	json_error_t error;
+	json_t *alert = NULL;
+	size_t position;
 
 	if (strspn(line, " \t\r") == len)
 		return; /* a blank line is no alert */
-	json_t *alert = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
+	if (len <= LINE_MAX_BYTES)
+		request_parse(line, len, &alert, &position, &fault);
 	const json_t *op = json_object_get(alert, "op");
 	if (len > LINE_MAX_BYTES) {
-		push(lines, NULL, bad_line("too_large", "an alert has at most 65536 bytes"));
+		push(lines, NULL, bad_line("too_large", "a line has at most 1048576 bytes"));
 	} else if (!json_is_object(alert)) {
-		push(lines, NULL, bad_line("json", "not a JSON object in UTF-8"));
+		push(lines, NULL, bad_line("json", "not a JSON object"));
 	} else if (op && (!json_is_string(op) || strcmp(json_string_value(op), "alert") != 0)) {
 		push(lines, NULL, bad_line("invalid", "op must be alert"));
 	} else {
@@ -185,7 +189,7 @@ void send_lines(const struct send *send, int fd, struct send_counts *counts)
 	*counts = (struct send_counts){0};
 	lines->send = send;
 	lines->counts = counts;
-	buf_init(&lines->in, 4 * LINE_MAX_BYTES);
+	buf_init(&lines->in, 2 * LINE_MAX_BYTES);
 	if (client_open(&lines->client, send->socket, &fault) != OK)
 		fprintf(stderr, "matrix-send-message: %s\n", fault.text);
 

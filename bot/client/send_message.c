@@ -2,21 +2,24 @@
  * send_message.c - matrix-send-message: the program for apps. It starts quickly because it links
  * neither libcurl nor libolm nor SQLite.
  */
+#include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 #include "bot/base/alloc.h"
 #include "bot/base/buf.h"
-#include "bot/base/text.h"
+#include "bot/base/json_mend.h"
+#include "bot/base/request.h"
 #include "bot/client/hand_in.h"
 #include "bot/client/send_options.h"
 #include "bot/client/socket.h"
 #include "bot/config/config.h"
 
 #define PROGRAM "matrix-send-message"
-#define REQUEST_MAX (64 * 1024)
+#define INPUT_MAX (1024 * 1024) /* bytes of standard input that are looked at */
 #define TIMEOUT_MS 10000
 #define WAIT_TIMEOUT_MS 30000
 #define REPORT_MAX (64 * 1024)
@@ -27,22 +30,35 @@ static int complain(int status, const char *message)
 	return status;
 }
 
-/* Reads standard input as the alert's text; what is no UTF-8 becomes U+FFFD. */
+/* Reads standard input as the alert's text, to its end, so that who writes is not interrupted. */
 static void read_text(json_t *alert)
 {
-	struct buf raw, text;
+	json_t *notes = json_array();
 	char chunk[4096];
 	ssize_t count;
+	struct buf raw;
 
-	buf_init(&raw, REQUEST_MAX);
-	buf_init(&text, 4 * REQUEST_MAX);
-	while (!raw.overflow && (count = read(STDIN_FILENO, chunk, sizeof(chunk))) > 0)
-		buf_add(&raw, chunk, (size_t)count);
-	text_add_plain(&text, buf_str(&raw), REQUEST_MAX / 4, TEXT_KEEP_NEWLINES);
-	buf_trim_lines(&text);
-	json_object_set_new(alert, "text", json_string(buf_str(&text)));
+	buf_init(&raw, INPUT_MAX);
+	while ((count = read(STDIN_FILENO, chunk, sizeof(chunk))) > 0 ||
+	        (count == -1 && errno == EINTR))
+		if (count > 0)
+			buf_add(&raw, chunk, (size_t)count);
+	buf_trim_lines(&raw);
+	json_object_set_new(alert, "text", json_mend_string(buf_str(&raw), raw.len, notes, "text"));
+	if (json_array_size(notes) > 0)
+		json_array_extend(request_notes(alert), notes);
+	json_decref(notes);
 	buf_finish(&raw);
-	buf_finish(&text);
+}
+
+static void print_warnings(const json_t *answer)
+{
+	const json_t *warning;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "warnings"), i, warning)
+	        fprintf(stderr, PROGRAM ": mended: %s: %s\n", client_text(warning, "field"),
+	                client_text(warning, "message"));
 }
 
 static void print_refusal(const json_t *answer)
@@ -74,8 +90,21 @@ static int fail(const struct send_options *options, int status, const char *erro
 	return answer ? status : complain(status, text);
 }
 
+/* What was done with it, and why where the daemon says so. */
+static void print_state(const json_t *answer)
+{
+	const char *reason = client_text(answer, "reason");
+
+	fputs(client_text(answer, "state"), stdout);
+	if (json_object_get(answer, "alert"))
+		printf(" %" JSON_INTEGER_FORMAT,
+		        json_integer_value(json_object_get(answer, "alert")));
+	printf("%s%s\n", *reason ? ": " : "", reason);
+}
+
 /* What `wait` said, after the alert was taken in. */
-static int report_wait(const struct send_options *options, const json_t *waited)
+static int report_wait(
+        const struct send_options *options, const json_t *answer, const json_t *waited)
 {
 	bool in_room = json_is_true(json_object_get(waited, "ok"));
 
@@ -85,8 +114,12 @@ static int report_wait(const struct send_options *options, const json_t *waited)
 		printf("in the room after %" JSON_INTEGER_FORMAT " ms, event %s\n",
 		        json_integer_value(json_object_get(waited, "latency_ms")),
 		        client_text(waited, "event_id"));
+	else if (!send_is_on_its_way(answer))
+		fprintf(stderr, PROGRAM ": it will not be in the room: %s\n",
+		        client_text(answer, "state"));
 	else
-		fprintf(stderr, PROGRAM ": not in the room in time; it stays in the queue\n");
+		fprintf(stderr, PROGRAM ": not in the room: %s\n",
+		        waited ? client_text(waited, "message") : "the connection was lost");
 	return in_room ? EX_OK : EX_TEMPFAIL;
 }
 
@@ -99,9 +132,6 @@ static int send_alert(const struct send_options *options, const struct send *sen
 	if (options->text.from_stdin)
 		read_text(options->alert);
 	send_prepare(options->alert);
-	if (json_dumpb(options->alert, NULL, 0, JSON_COMPACT) > REQUEST_MAX)
-		return fail(options, EX_DATAERR, "too_large", "an alert has at most 65536 bytes");
-
 	enum send_result result =
 	        send_one(send, options->alert, options->wait, &answer, &waited, &fault);
 	if (answer && options->json)
@@ -111,10 +141,11 @@ static int send_alert(const struct send_options *options, const struct send *sen
 		if (!options->json && options->heartbeat)
 			print_due(answer);
 		else if (!options->json)
-			printf("%s %" JSON_INTEGER_FORMAT "\n", client_text(answer, "state"),
-			        json_integer_value(json_object_get(answer, "alert")));
+			print_state(answer);
+		if (!options->json)
+			print_warnings(answer);
 		if (options->wait)
-			status = report_wait(options, waited);
+			status = report_wait(options, answer, waited);
 		break;
 	case SEND_SPOOLED:
 		if (!options->json)
@@ -123,13 +154,17 @@ static int send_alert(const struct send_options *options, const struct send *sen
 			status = complain(EX_TEMPFAIL, "the daemon is down: nothing to wait for");
 		break;
 	case SEND_REFUSED:
-		print_refusal(answer);
-		status = EX_DATAERR;
+		if (!options->json)
+			print_refusal(answer);
+		status = strcmp(client_text(answer, "error"), "forbidden") == 0 ? EX_NOPERM
+		                                                                : EX_DATAERR;
 		break;
 	case SEND_FAILED:
 		/* Without a fault the daemon is there, and asked to try again. */
 		status = EX_TEMPFAIL;
-		if (fault.text[0] && answer && options->json)
+		if (fault.code == ERR_DENIED)
+			status = fail(options, EX_NOPERM, "denied", fault.text);
+		else if (fault.text[0] && answer && options->json)
 			status = EX_UNAVAILABLE; /* the answer was printed */
 		else if (fault.text[0])
 			status = fail(options, EX_UNAVAILABLE, "no_daemon", fault.text);
@@ -154,24 +189,41 @@ static int send_many(const struct send *send)
 	return counts.refused > 0 ? EX_DATAERR : EX_OK;
 }
 
-/* Fills the paths from the config where the command line does not say. *config may stay NULL. */
+static const char *from_environment(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : NULL;
+}
+
+/* Fills the paths that the command line does not say: from the environment, from a config that this
+ * user can read, else as compiled in. *config may stay NULL. */
 static int find_paths(const struct send_options *options, struct send *send, struct config **config)
 {
 	struct buf report;
 	int status = EX_OK;
 
 	*config = NULL;
-	if (send->socket && send->spool)
+	if (!send->socket)
+		send->socket = from_environment("MATRIX_TELEMETRY_BOT_SOCKET");
+	if (!send->spool)
+		send->spool = from_environment("MATRIX_TELEMETRY_BOT_SPOOL");
+	if (send->socket && send->spool && !options->config)
 		return EX_OK;
 	buf_init(&report, REPORT_MAX);
 	if (config_load(config_find(options->config), config, &report) == OK) {
 		send->socket = send->socket ? send->socket : (*config)->socket.path;
 		send->spool = send->spool ? send->spool : (*config)->storage.spool;
-	} else if (!send->socket || options->config) {
+	} else if (options->config) {
 		fputs(buf_str(&report), stderr);
 		status = EX_CONFIG;
 	}
 	buf_finish(&report);
+	if (!send->socket)
+		send->socket = SEND_SOCKET;
+	if (!send->spool && access(SEND_SPOOL, F_OK) == 0)
+		send->spool =
+		        SEND_SPOOL; /* a folder that the daemon does not look at is no spool */
 	return status;
 }
 

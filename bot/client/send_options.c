@@ -5,6 +5,8 @@
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
+#include "bot/base/json_mend.h"
+#include "bot/base/request.h"
 #include "bot/client/client_options.h"
 #include "bot/client/send_options.h"
 #include "bot/config/config.h"
@@ -79,15 +81,32 @@ static const struct option_row rows[] = {
                 "how long to wait, such as 5s (default: 10s; with\n"
                 "--wait 30s)"},
         [ROW_CONFIG] = {"config", 'c', "FILE",
-                "default: $MATRIX_TELEMETRY_BOT_CONFIG, ./bot.conf,\n"
-                "/etc/matrix-telemetry-bot/bot.conf"},
-        [ROW_SOCKET] = {"socket", 0, "PATH", "the daemon's socket, instead of the config's"},
-        [ROW_SPOOL] = {"spool", 0, "FOLDER", "the spool, instead of the config's"},
+                "for the paths of socket and spool; none is needed\n"
+                "(default: $MATRIX_TELEMETRY_BOT_CONFIG, ./bot.conf,\n"
+                "/etc/matrix-telemetry-bot/bot.conf, if readable)"},
+        [ROW_SOCKET] = {"socket", 0, "PATH",
+                "the daemon's socket (default:\n"
+                "$MATRIX_TELEMETRY_BOT_SOCKET, the config's,\n" SEND_SOCKET ")"},
+        [ROW_SPOOL] = {"spool", 0, "FOLDER",
+                "where alerts wait while the daemon is down (default:\n"
+                "$MATRIX_TELEMETRY_BOT_SPOOL, the config's,\n" SEND_SPOOL ")"},
         [ROW_JSON] = {"json", 0, NULL, "print the daemon's answer as JSON"},
         [ROW_HELP] = {"help", 'h', NULL, "this text"},
         [ROW_VERSION] = {"version", 'V', NULL, "the version"},
         {0},
 };
+
+/* An argument as JSON; what is no UTF-8 in it is mended. */
+static json_t *mended(struct send_options *options, const char *field, const char *text, size_t len)
+{
+	json_t *notes = json_array();
+	json_t *string = json_mend_string(text, len, notes, field);
+
+	if (json_array_size(notes) > 0)
+		json_array_extend(request_notes(options->alert), notes);
+	json_decref(notes);
+	return string;
+}
 
 static enum err add_field(
         struct send_options *options, const char *pair, bool typed, struct fault *fault)
@@ -98,49 +117,32 @@ static enum err add_field(
 
 	if (!equals || equals == pair)
 		return fault_set(fault, ERR_INVALID, "a field is given as K=V, not %.100s", pair);
+	json_t *name = mended(options, "fields", pair, (size_t)(equals - pair));
 	if (typed)
 		value = json_loads(equals + 1, JSON_DECODE_ANY, NULL);
 	if (!json_is_number(value) && !json_is_boolean(value)) {
 		json_decref(value);
-		value = json_string(equals + 1);
+		value = mended(options, json_string_value(name), equals + 1, strlen(equals + 1));
 	}
-	char *name = x_strndup(pair, (size_t)(equals - pair));
-	enum err err = OK;
 	if (!fields) {
 		fields = json_object();
 		json_object_set_new(options->alert, "fields", fields);
 	}
-	if (!value || json_object_set(fields, name, value) != 0)
-		err = fault_set(fault, ERR_INVALID, "a field is not valid UTF-8");
-	json_decref(value);
-	free(name);
-	return err;
+	json_object_set_new(fields, json_string_value(name), value);
+	json_decref(name);
+	return OK;
 }
 
-static enum err add_key(
-        struct send_options *options, const char *name, const char *value, struct fault *fault)
+/* Whatever the value is: the daemon mends it and says so. */
+static enum err add_key(struct send_options *options, const char *name, const char *value)
 {
 	char key[32];
-	enum severity severity;
-	json_t *string = json_string(value);
 
-	if (!string)
-		return fault_set(fault, ERR_INVALID, "--%s is not valid UTF-8", name);
-	if (strcmp(name, "severity") == 0 && !severity_parse(value, &severity)) {
-		json_decref(string);
-		return fault_set(
-		        fault, ERR_INVALID, "severity must be one of critical, warning, info");
-	}
-	if (strcmp(name, "status") == 0 && strcmp(value, "firing") != 0 &&
-	        strcmp(value, "resolved") != 0) {
-		json_decref(string);
-		return fault_set(fault, ERR_INVALID, "status must be firing or resolved");
-	}
 	snprintf(key, sizeof(key), "%s", name);
 	for (char *c = key; *c; c++)
 		if (*c == '-')
 			*c = '_';
-	json_object_set_new(options->alert, key, string);
+	json_object_set_new(options->alert, key, mended(options, key, value, strlen(value)));
 	return OK;
 }
 
@@ -162,7 +164,7 @@ static enum err take(
 		if (!clock_parse_duration(value, &ms))
 			return fault_set(fault, ERR_INVALID, "--%s wants a duration such as 1h",
 			        rows[row].name);
-		return add_key(options, rows[row].name, value, fault);
+		return add_key(options, rows[row].name, value);
 	case ROW_STOP:
 		json_object_set_new(options->alert, "stop", json_true());
 		return OK;
@@ -203,7 +205,7 @@ static enum err take(
 		options->version = true;
 		return OK;
 	default:
-		return add_key(options, rows[row].name, value, fault);
+		return add_key(options, rows[row].name, value);
 	}
 }
 
@@ -217,6 +219,8 @@ static enum err check_heartbeat(struct send_options *options, struct fault *faul
 	{
 		bool its = strcmp(name, "stop") == 0;
 
+		if (strcmp(name, REQUEST_MENDED) == 0)
+			continue;
 		for (enum row row = ROW_EVERY; row <= ROW_NAME; row++)
 			its = its || strcmp(name, rows[row].name) == 0;
 		if (its && !options->heartbeat)
@@ -260,10 +264,10 @@ static enum err check(struct send_options *options, struct fault *fault)
 	if (options->text.data && strcmp(options->text.data, "-") == 0) {
 		options->text.from_stdin = true;
 	} else if (options->text.data) {
-		json_t *text = json_string(options->text.data);
-		if (!text)
-			return fault_set(fault, ERR_INVALID, "the text is not valid UTF-8");
-		json_object_set_new(options->alert, "text", text);
+		const char *text = options->text.data;
+
+		json_object_set_new(
+		        options->alert, "text", mended(options, "text", text, strlen(text)));
 	}
 	return OK;
 }
@@ -307,5 +311,6 @@ void send_options_help(FILE *out)
 	options_help(rows, out);
 	fprintf(out,
 	        "\nExit codes: 0 taken in (or spooled), 64 usage, 65 refused, 69 no daemon and\n"
-	        "no spool, 75 not in time, 78 bad config. See matrix-send-message(1).\n");
+	        "no spool, 75 not in the room (in time), 77 not permitted, 78 bad config.\n"
+	        "See matrix-send-message(1).\n");
 }

@@ -9,6 +9,10 @@
 #include <jansson.h>
 #include "bot/base/err.h"
 
+/* Where an installed daemon listens, and where alerts wait for it. */
+#define SEND_SOCKET "/run/matrix-telemetry-bot/socket"
+#define SEND_SPOOL "/var/spool/matrix-telemetry-bot"
+
 struct send_options {
 	const char *config, *socket, *spool; /* NULL = not given; of argv */
 	json_t *alert;                       /* the request without id, or with the one given */

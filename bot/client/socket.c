@@ -28,13 +28,19 @@ struct client {
 
 static enum err open_failed(const char *path, struct fault *fault)
 {
-	enum err err = ERR_NET;
-
-	if (errno == ENOENT)
-		err = ERR_NOT_FOUND;
-	else if (errno == EACCES || errno == EPERM)
-		err = ERR_DENIED;
-	return fault_set(fault, err, "cannot connect to %s: %s", path, strerror(errno));
+	switch (errno) {
+	case ENOENT:
+	case ECONNREFUSED:
+		return fault_set(fault, errno == ENOENT ? ERR_NOT_FOUND : ERR_NET,
+		        "no daemon listens on %s", path);
+	case EACCES:
+	case EPERM:
+		return fault_set(fault, ERR_DENIED,
+		        "no permission to use %s: its group may, and [socket] group names that",
+		        path);
+	default:
+		return fault_set(fault, ERR_NET, "cannot connect to %s: %s", path, strerror(errno));
+	}
 }
 
 enum err client_open(struct client **out, const char *path, struct fault *fault)

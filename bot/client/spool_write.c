@@ -53,6 +53,20 @@ static int give(int fd, int from, const char *name)
 	return fstatat(from, name, &owner, 0) == -1 ? -1 : fchown(fd, owner.st_uid, owner.st_gid);
 }
 
+/* The daemon can read the file, whatever the umask: by the folder's group, which a set-group-id
+ * folder gives; where the file cannot have that, by everybody who can enter the folder. */
+static int let_read(int fd, int dir)
+{
+	struct stat folder, file;
+
+	if (fstat(dir, &folder) == -1 || fstat(fd, &file) == -1)
+		return -1;
+	if (file.st_uid == folder.st_uid || file.st_gid == folder.st_gid ||
+	        fchown(fd, (uid_t)-1, folder.st_gid) == 0)
+		return fchmod(fd, 0640);
+	return fchmod(fd, 0644);
+}
+
 enum err spool_write(
         const char *folder, const json_t *request, char name[SPOOL_NAME_MAX], struct fault *fault)
 {
@@ -79,7 +93,6 @@ enum err spool_write(
 		err = fail(fault, "hand over", folder);
 		goto done;
 	}
-	/* 0640: in a set-group-id folder the daemon's group can read what other users leave. */
 	for (unsigned n = 0; fd == -1 && n < NAME_TRIES; n++) {
 		snprintf(name, SPOOL_NAME_MAX, "%lld-%d-%u.json", stamp_ns(), (int)getpid(), n);
 		snprintf(hidden, sizeof(hidden), ".%s", name);
@@ -92,8 +105,9 @@ enum err spool_write(
 		err = fail(fault, "write into", folder);
 		goto done;
 	}
-	if (give(fd, dir, ".") == -1 || write_all(fd, text, strlen(text)) == -1 ||
-	        fsync(fd) == -1 || renameat(dir, hidden, dir, name) == -1) {
+	if (give(fd, dir, ".") == -1 || let_read(fd, dir) == -1 ||
+	        write_all(fd, text, strlen(text)) == -1 || fsync(fd) == -1 ||
+	        renameat(dir, hidden, dir, name) == -1) {
 		err = fail(fault, "write", name);
 		unlinkat(dir, hidden, 0);
 		goto done;

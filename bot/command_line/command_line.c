@@ -198,8 +198,8 @@ static int with_daemon(
 	if (config_load(line->config, &config, &report) != OK)
 		status = client_fail(EX_CONFIG, line->json, "%s", buf_str(&report));
 	else if (client_open(&client, config->socket.path, &fault) != OK)
-		status = client_fail(
-		        EX_UNAVAILABLE, line->json, "%s: does the daemon run?", fault.text);
+		status = client_fail(fault.code == ERR_DENIED ? EX_NOPERM : EX_UNAVAILABLE,
+		        line->json, "%s", fault.text);
 	else
 		status = run(command, client, request, line->json);
 	client_close(client);

@@ -182,12 +182,9 @@ static char *read_key(struct reading *r, const struct alert_key *key, const json
 	return cut_text(r, key->name, text, key->max_points);
 }
 
-static enum err read_app(struct reading *r, const json_t *value, struct alert_fault *fault)
+static enum err read_app(struct reading *r, const json_t *request, struct alert_fault *fault)
 {
-	bool given = json_is_string(value) ? json_string_length(value) > 0
-	                                   : json_is_number(value) || json_is_boolean(value);
-
-	if (!given) {
+	if (!request_has_app(request)) {
 		snprintf(fault->field, sizeof(fault->field), "app");
 		snprintf(fault->message, sizeof(fault->message), "app is missing");
 		return ERR_INVALID;
@@ -421,7 +418,7 @@ enum err alert_parse(const json_t *request, const struct config *config, int64_t
 		if (alert_keys[i].offset >= 0)
 			*alert_member(alert, &alert_keys[i]) = read_key(
 			        &r, &alert_keys[i], json_object_get(request, alert_keys[i].name));
-	err = read_app(&r, json_object_get(request, "app"), fault);
+	err = read_app(&r, request, fault);
 	if (err) {
 		alert_destroy(alert);
 		return err;

@@ -1,6 +1,7 @@
 """The bot against a homeserver that does evil. Prints "ok NAME" or "not ok NAME" a test.
 Usage: run.py [NAME …]"""
 import json
+import os
 import pathlib
 import resource
 import signal
@@ -675,7 +676,52 @@ def test_json_for_failures_too():
               answer["message"] and not done.stderr, f"{arguments}: {done}")
     done = subprocess.run([BUILD / "bot/matrix-telemetry-bot", "-c", bot.config, "status"],
                           capture_output=True, text=True, timeout=30)
-    check(done.returncode == 69 and "does the daemon run?" in done.stderr and not done.stdout, str(done))
+    check(done.returncode == 69 and "no daemon listens on" in done.stderr and not done.stdout, str(done))
+    server.shut()
+
+
+def test_the_client_needs_no_config():
+    """Neither an unreadable config nor none keeps an alert; what cannot be sent is told exactly."""
+    server, bot = make()
+    bot.start()
+    send = [(BUILD / "bot/client/matrix-send-message").resolve(), "--app", "a", "hello"]
+    nowhere = bot.folder / "nowhere"
+    nowhere.mkdir()
+    broken = nowhere / "bot.conf"  # where it is looked for first
+    broken.write_text("[matrix]\nnope = 1\n")
+
+    def run(*options, **env):
+        return subprocess.run([*send, *options], cwd=nowhere, capture_output=True, text=True, timeout=30,
+                              env={"PATH": os.environ["PATH"], **env})
+
+    done = run("--socket", bot.path)
+    check(done.returncode == 0 and done.stdout.startswith("queued"), str(done))
+    done = run(MATRIX_TELEMETRY_BOT_SOCKET=str(bot.path))
+    check(done.returncode == 0 and done.stdout.startswith("grouped"), str(done))
+    done = run(MATRIX_TELEMETRY_BOT_SOCKET=str(nowhere / "none"), MATRIX_TELEMETRY_BOT_SPOOL=str(nowhere / "spool"))
+    check(done.returncode == 0 and done.stdout == "spooled\n", str(done))
+    done = run("--spool", "/proc/none")
+    check(done.returncode == 69 and "no daemon listens on /run/matrix-telemetry-bot/socket" in done.stderr, str(done))
+    check(run("-c", broken).returncode == 78, "a config that was asked for is read")
+    bot.stop()
+    server.shut()
+
+
+def test_odd_bytes_reach_the_room():
+    """What Python and shells hand over for bytes that are no text."""
+    server, bot = make()
+    bot.start()
+    send = [BUILD / "bot/client/matrix-send-message", "--socket", bot.path, "--app", "files", "--severity", "critical"]
+    done = subprocess.run([*send, "--title", b"cannot open caf\xe9.csv"], capture_output=True, timeout=30)
+    check(done.returncode == 0 and b"mended: title" in done.stderr, str(done))
+    done = subprocess.run([*send, "--title", "log", "-"], input=bytes(512) + b"ERROR: journal replay failed\n",
+                          capture_output=True, timeout=30)
+    check(done.returncode == 0 and b"mended: text" in done.stderr, str(done))
+    done = subprocess.run([*send, "--title", "long", "--json", "-"], input=b"x" * 300000, capture_output=True, timeout=30)
+    check(done.returncode == 0 and json.loads(done.stdout)["warnings"][0]["field"] == "text", str(done))
+    server.wait(lambda: any("caf\ufffd.csv" in body for body in server.bodies(OPS)))
+    server.wait(lambda: any("journal replay failed" in body for body in server.bodies(OPS)))
+    bot.stop()
     server.shut()
 
 

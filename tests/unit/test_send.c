@@ -19,6 +19,7 @@
 #include "bot/client/hand_in.h"
 #include "bot/client/send_options.h"
 #include "bot/client/socket.h"
+#include "bot/base/request.h"
 #include "bot/base/synthetic.h"
 #include "bot/intake/server.h"
 
@@ -75,8 +76,8 @@ static void command_lines_become_alerts(void **state)
 	                "{\"app\":\"shell\",\"key\":\"k\",\"severity\":\"critical\",\"status\":"
 	                "\"resolved\"}"},
 	        {{"p"}, NULL},
-	        {{"p", "--severity", "loud"}, NULL},
-	        {{"p", "--status", "off"}, NULL},
+	        {{"p", "--severity", "loud"}, "{\"app\":\"shell\",\"severity\":\"loud\"}"},
+	        {{"p", "--status", "off"}, "{\"app\":\"shell\",\"status\":\"off\"}"},
 	        {{"p", "--field", "novalue"}, NULL},
 	        {{"p", "--field", "=v"}, NULL},
 	        {{"p", "--field"}, NULL},
@@ -85,9 +86,6 @@ static void command_lines_become_alerts(void **state)
 	        {{"p", "--timeout", "soon", "x"}, NULL},
 	        {{"p", "--ndjson", "x"}, NULL},
 	        {{"p", "--ndjson", "--wait"}, NULL},
-	        {{"p", "\xff"}, NULL},
-	        {{"p", "--app", "\xff"}, NULL},
-	        {{"p", "--string", "a=\xff"}, NULL},
 	};
 
 	for (size_t i = 0; i < LEN(cases); i++) {
@@ -107,6 +105,55 @@ static void command_lines_become_alerts(void **state)
 		}
 		send_options_finish(&options);
 	}
+}
+
+static void arguments_that_are_no_text_are_mended(void **state)
+{
+	const char *argv[] = {"p", "-a", "a", "caf\xe9", "--string", "k\xff=v\xff", NULL};
+	struct send_options options;
+	struct fault fault;
+	const char *name, *text, *value;
+
+	assert_int_equal(send_options_parse(&options, count_args(argv), (char **)argv, &fault), OK);
+	assert_int_equal(json_unpack(options.alert, "{s:s, s:{s:s}}", "text", &text, "fields",
+	                         "k\xEF\xBF\xBD", &value),
+	        0);
+	assert_string_equal(text, "caf\xEF\xBF\xBD");
+	assert_string_equal(value, "v\xEF\xBF\xBD");
+	assert_int_equal(json_array_size(request_notes(options.alert)), 3);
+	assert_int_equal(json_unpack(json_array_get(request_notes(options.alert), 2), "{s:s}",
+	                         "field", &name),
+	        0);
+	assert_string_equal(name, "text");
+	send_options_finish(&options);
+}
+
+static void what_is_too_large_is_cut_to_fit(void **state)
+{
+	char *text = malloc(200001);
+	json_t *alert = json_pack("{s:s}", "app", "a"), *fields = json_object();
+	char name[16];
+
+	memset(text, '\x01', 200000); /* six bytes each, once escaped */
+	text[200000] = '\0';
+	json_object_set_new(alert, "text", json_string(text));
+	json_object_set_new(alert, "fields", json_pack("{s:s}", "log", text));
+	send_prepare(alert);
+	assert_true(json_dumpb(alert, NULL, 0, JSON_COMPACT) <= REQUEST_MAX);
+	assert_true(json_dumpb(alert, NULL, 0, JSON_COMPACT) > REQUEST_MAX / 2);
+	assert_non_null(json_object_get(alert, "id"));
+	assert_true(json_array_size(request_notes(alert)) >= 2);
+	for (int i = 0; i < 9000; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		json_object_set_new(fields, name, json_integer(i));
+	}
+	json_object_set_new(alert, "fields", fields);
+	json_object_set_new(alert, "title", json_string("kept"));
+	send_prepare(alert);
+	assert_true(json_dumpb(alert, NULL, 0, JSON_COMPACT) <= REQUEST_MAX);
+	assert_string_equal(json_string_value(json_object_get(alert, "title")), "kept");
+	json_decref(alert);
+	free(text);
 }
 
 static void other_options_are_read(void **state)
@@ -167,6 +214,8 @@ static void on_request(
 		reply_error(reply, "full", NULL, "disk full", true);
 	else if (strcmp(app, "bad") == 0)
 		reply_error(reply, "invalid", "app", "no", false);
+	else if (strcmp(app, "held") == 0)
+		reply_ok(reply, json_pack("{s:i, s:s}", "alert", 7, "state", "silenced"));
 	else if (strcmp(app, "mute") != 0)
 		reply_ok(reply, json_pack("{s:i, s:s}", "alert", 7, "state", "queued"));
 }
@@ -266,10 +315,13 @@ static void one_alert_is_taken_refused_or_spooled(void **state)
 	bool waited;
 
 	assert_int_equal(hand_in(f, "a", false, &waited), SEND_SPOOLED);
+	assert_int_equal(hand_in(f, "", false, &waited), SEND_REFUSED);
 	assert_int_equal(spooled(f), 1);
 	start_daemon(f);
 	assert_int_equal(hand_in(f, "a", true, &waited), SEND_TAKEN);
 	assert_true(waited);
+	assert_int_equal(hand_in(f, "held", true, &waited), SEND_TAKEN);
+	assert_false(waited); /* it will not come */
 	assert_int_equal(hand_in(f, "bad", true, &waited), SEND_REFUSED);
 	assert_false(waited);
 	assert_int_equal(spooled(f), 1);
@@ -328,7 +380,7 @@ static void feed(
 static void many_lines_have_one_answer_each_in_order(void **state)
 {
 	struct fixture *f = *state;
-	static char text[400000], out[200000];
+	static char text[1400000], out[200000];
 	struct send_counts counts;
 	size_t len = 0;
 
@@ -336,8 +388,8 @@ static void many_lines_have_one_answer_each_in_order(void **state)
 	for (int i = 0; i < 1000; i++)
 		len += (size_t)sprintf(text + len, "{\"app\":\"a\"}\n");
 	len += (size_t)sprintf(text + len, "nonsense\n\n{\"app\":\"bad\"}\n[1]\n");
-	memset(text + len, 'x', 150000);
-	strcpy(text + len + 150000, "\n{\"op\":\"status\"}\n{\"app\":\"busy\"}\n{\"app\":\"a\"}");
+	memset(text + len, 'x', 1100000);
+	strcpy(text + len + 1100000, "\n{\"op\":\"status\"}\n{\"app\":\"busy\"}\n{\"app\":\"a\"}");
 	feed(f, text, &counts, out, sizeof(out));
 	assert_int_equal(counts.taken, 1001);
 	assert_int_equal(counts.refused, 5);
@@ -375,6 +427,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(options_read_all_forms),
 	        cmocka_unit_test(command_lines_become_alerts),
+	        cmocka_unit_test(arguments_that_are_no_text_are_mended),
+	        cmocka_unit_test(what_is_too_large_is_cut_to_fit),
 	        cmocka_unit_test(other_options_are_read),
 	        cmocka_unit_test(synthetic_alerts_are_of_a_run_of_their_own),
 	        T(one_alert_is_taken_refused_or_spooled),

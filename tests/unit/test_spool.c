@@ -343,12 +343,14 @@ static void a_spooled_file_is_private_to_user_and_group(void **state)
 {
 	struct fixture *f = *state;
 	char name[SPOOL_NAME_MAX], path[256];
+	mode_t mask = umask(077);
 	struct stat st;
 
 	leave(f, 1, name);
+	umask(mask);
 	snprintf(path, sizeof(path), "%s/%s", f->path, name);
 	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_mode & 0137, 0);
+	assert_int_equal(st.st_mode & 0777, 0640);
 	assert_int_equal(stat(f->path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0700);
 }
