@@ -120,6 +120,7 @@ static void on_status(struct report_status *status, void *arg)
 	status->sent = counters.sent;
 	status->retried = counters.retried;
 	status->in_flight = counters.in_flight;
+	status->spool_bad = daemon->spool ? spool_bad(daemon->spool) : 0;
 	status->clients = daemon->server ? server_clients(daemon->server) : 0;
 	status->rooms_len = rooms ? rooms_len(rooms) : 0;
 	list = x_calloc(status->rooms_len + 1, sizeof(*list));

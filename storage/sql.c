@@ -24,6 +24,7 @@ static const struct sql_statement *const families[SQL_FAMILIES] = {
         [SQL_SQL_WATCH] = sql_sql_watch,
         [SQL_QUIETS] = sql_quiets,
         [SQL_HISTORY] = sql_history,
+        [SQL_MENDED] = sql_mended,
         [SQL_HEARTBEATS] = sql_heartbeats,
         [SQL_PRUNE] = sql_prune,
 };

@@ -32,6 +32,7 @@ enum sql_family {
 	SQL_SQL_WATCH,
 	SQL_QUIETS,
 	SQL_HISTORY,
+	SQL_MENDED,
 	SQL_HEARTBEATS,
 	SQL_PRUNE,
 	SQL_FAMILIES
@@ -44,7 +45,7 @@ struct sql_statement {
 extern const struct sql_statement sql_store[], sql_alerts[], sql_messages[], sql_entries[],
         sql_outbox[], sql_calls[], sql_state[], sql_keys[], sql_prune[], sql_commands[],
         sql_undecrypted[], sql_silences[], sql_quiets[], sql_history[], sql_heartbeats[],
-        sql_sql_watch[];
+        sql_sql_watch[], sql_mended[];
 
 #define SQL_STATEMENT_ENUM(name, text) name,
 #define SQL_STATEMENT_ROW(name, text) {#name, text},

@@ -31,6 +31,7 @@ struct spool {
 	bool in_hand;  /* the list's next file was handed on and is not done */
 	bool troubled; /* the folder's failure was told */
 	bool changed;  /* since the last look began: it may have missed something */
+	unsigned bad;  /* *.bad files of the last look */
 	bool closing;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -167,6 +168,7 @@ static void after_work(uv_work_t *work, int status)
 		wake_in(spool, SPOOL_RESCAN_MS);
 		return;
 	}
+	spool->bad = spool->list.bad;
 	tell_trouble(spool);
 	fresh = watch_folder(spool); /* what came before the watch stood is seen by another look */
 	if (spool->list.next == spool->list.len)
@@ -239,6 +241,11 @@ void spool_done(struct spool *spool, enum err result, const char *message)
 	settle(spool, result, message ? message : err_text(result));
 	if (spool->closing && !spool->working)
 		close_handles(spool);
+}
+
+unsigned spool_bad(const struct spool *spool)
+{
+	return spool->bad;
 }
 
 void spool_close(struct spool *spool, void (*closed)(void *arg), void *arg)

@@ -30,5 +30,7 @@ enum err spool_create(struct spool **out, uv_loop_t *loop, const char *folder,
 /* OK: taken in, delete it. ERR_INVALID: rename it to *.bad. Else: keep, try again later; what
  * comes after it waits. May be called inside on_request(). */
 void spool_done(struct spool *spool, enum err result, const char *message);
+/* Files in the folder that were set aside as *.bad, as of the last look. */
+unsigned spool_bad(const struct spool *spool);
 /* Hands on no more; closed(arg) comes after the spool_done() of what is in hand. */
 void spool_close(struct spool *spool, void (*closed)(void *arg), void *arg);

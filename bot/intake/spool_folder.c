@@ -44,6 +44,13 @@ static bool is_spooled(const char *name)
 	return name[0] != '.' && len > 5 && len < 64 && strcmp(name + len - 5, ".json") == 0;
 }
 
+static bool is_bad(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 4 && strcmp(name + len - 4, ".bad") == 0;
+}
+
 static void keep_first(struct spool_list *list, size_t max)
 {
 	qsort(list->names, list->len, sizeof(*list->names), compare_names);
@@ -68,10 +75,12 @@ enum err spool_list_make(struct spool_list *list, const char *folder, struct fau
 			closedir(dir);
 		return err;
 	}
+	list->bad = 0;
 	list->dev = st.st_dev;
 	list->ino = st.st_ino;
 	list->names = x_calloc(2 * BATCH_MAX, sizeof(*list->names));
 	while ((entry = readdir(dir))) {
+		list->bad += is_bad(entry->d_name);
 		if (!is_spooled(entry->d_name))
 			continue;
 		list->names[list->len++] = x_strdup(entry->d_name);

@@ -12,7 +12,8 @@
 struct spool_list {
 	char **names;
 	size_t len, next;
-	dev_t dev; /* of the folder; ino 0 = not seen */
+	unsigned bad; /* files that were put away as *.bad and are there still */
+	dev_t dev;    /* of the folder; ino 0 = not seen */
 	ino_t ino;
 };
 

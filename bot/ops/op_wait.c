@@ -29,6 +29,7 @@ struct check {
 		char *event_id;
 		int64_t sent_ms, received_ms;
 		bool undeliverable;
+		char *held; /* why it is in no message, or NULL */
 	} items[];
 };
 
@@ -88,6 +89,20 @@ static void on_deadline(uv_timer_t *timer)
 	waiters_arm(ops);
 }
 
+/* Held back by a silence or a quiet time, or nothing to resolve: it will never be in the room. */
+static enum err check_held(struct store *store, struct check_item *item)
+{
+	struct alert_row row;
+	enum err err = alerts_by_id(store, item->alert, &row);
+
+	if (err == OK && row.state == ALERT_SILENCED && !row.message_id) {
+		item->held = row.reason;
+		row.reason = NULL;
+	}
+	alert_row_finish(&row);
+	return err;
+}
+
 static enum err check_work(struct store *store, void *arg)
 {
 	struct check *check = arg;
@@ -97,6 +112,8 @@ static enum err check_work(struct store *store, void *arg)
 
 		item->err = alerts_where(store, item->alert, &item->event_id, &item->sent_ms,
 		        &item->received_ms, &item->undeliverable);
+		if (item->err == OK && !item->event_id)
+			item->err = check_held(store, item);
 	}
 	return OK;
 }
@@ -108,7 +125,7 @@ static void check_answer(struct ops *ops, const struct check_item *item)
 	int64_t latency_ms = item->sent_ms - item->received_ms;
 	char text[400];
 
-	if (item->err == OK && !item->event_id && !item->undeliverable)
+	if (item->err == OK && !item->event_id && !item->undeliverable && !item->held)
 		return;
 	while (*at) {
 		if ((*at)->alert != item->alert) {
@@ -120,6 +137,10 @@ static void check_answer(struct ops *ops, const struct check_item *item)
 			        item->err == ERR_NOT_FOUND ? "no alert has that number"
 			                                   : err_text(item->err),
 			        item->err != ERR_NOT_FOUND);
+			continue;
+		}
+		if (item->held) {
+			reply_error(waiter_take(at), "held_back", NULL, item->held, false);
 			continue;
 		}
 		if (item->undeliverable) {
@@ -146,6 +167,7 @@ static void check_done(enum err result, const char *message, void *arg)
 		if (result == OK)
 			check_answer(ops, &check->items[i]);
 		free(check->items[i].event_id);
+		free(check->items[i].held);
 	}
 	free(check);
 	waiters_arm(ops);

@@ -11,6 +11,7 @@
 #include "handlers/alerts/route.h"
 #include "handlers/silences/silence.h"
 #include "storage/alerts.h"
+#include "storage/mended.h"
 
 #define DELIVER_FIRING_MAX 64
 
@@ -454,6 +455,20 @@ enum err deliver_would_hold(const struct deliver *d, const struct alert *alert, 
 	return err;
 }
 
+/* So that the authors of an app hear of what they send. */
+static enum err count_mended(const struct deliver *d, const struct alert *alert)
+{
+	const char *field = "", *message = "";
+	char *note;
+	enum err err;
+
+	json_unpack(alert->warnings, "[{s:s, s:s}]", "field", &field, "message", &message);
+	note = x_asprintf("%s: %s", field, message);
+	err = mended_count(d->store, alert->app, note, d->now_ms, d->now_ms - CLOCK_DAY_MS);
+	free(note);
+	return err;
+}
+
 enum err deliver_accept(
         const struct deliver *d, const struct alert *alert, struct deliver_receipt *receipt)
 {
@@ -490,6 +505,8 @@ enum err deliver_accept(
 	}
 	if (err == OK)
 		err = alerts_insert(d->store, &row);
+	if (err == OK && alert->warnings)
+		err = count_mended(d, alert);
 	receipt->alert = row.id;
 	receipt->state = states[row.state];
 	entry_row_finish(&entry);

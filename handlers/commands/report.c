@@ -59,6 +59,8 @@ void report_status_take(struct report_status *from, struct report_status *to)
 	to->undeliverable_rows = NULL;
 	to->undeliverable_len = 0;
 	to->open_rows = NULL;
+	to->mended_rows = NULL;
+	to->mended_len = 0;
 	to->open_len = 0;
 	for (size_t i = 0; i < from->rooms_len; i++) {
 		rooms[i] = from->rooms[i];
@@ -225,6 +227,21 @@ static void report_queue(const struct report_status *status, struct buf *out)
 	buf_add_char(out, '\n');
 }
 
+/* What came in other than it should. */
+static void report_intake(const struct report_status *status, struct buf *out)
+{
+	if (status->spool_bad)
+		buf_printf(out,
+		        "spool: %u file%s rejected (*.bad): not an alert, or not readable\n",
+		        status->spool_bad, status->spool_bad == 1 ? "" : "s");
+	for (size_t i = 0; i < status->mended_len; i++) {
+		buf_printf(out, "mended alerts: %s %" PRId64 " (", status->mended_rows[i].app,
+		        status->mended_rows[i].count);
+		text_add_plain(out, status->mended_rows[i].note, 160, TEXT_FOLD_NEWLINES);
+		buf_add_str(out, ")\n");
+	}
+}
+
 /* Those that are well in one line, then each that is not. */
 static void report_rooms(const struct report_status *status, struct buf *out)
 {
@@ -361,7 +378,8 @@ void report_status_text(const struct report_status *status, const char *prefix, 
 	clock_format_duration(status->now_ms - status->started_ms, text, sizeof(text));
 	buf_printf(out, "%s alive, up %s, version %s\n",
 	        report_has(status->problem) || report_has(status->limit) || status->undeliverable ||
-	                        status->silences_failed || watch_fails(status) || room_fails(status)
+	                        status->silences_failed || status->spool_bad ||
+	                        watch_fails(status) || room_fails(status)
 	                ? "⚠️"
 	                : "✅",
 	        text, status->version);
@@ -380,6 +398,7 @@ void report_status_text(const struct report_status *status, const char *prefix, 
 	if (status->beats)
 		buf_printf(out, "app heartbeats: %" PRId64 ", %" PRId64 " missed\n", status->beats,
 		        status->beats_missed);
+	report_intake(status, out);
 	report_rooms(status, out);
 	report_open(status, out);
 	report_silences(status, prefix, out);
@@ -393,6 +412,18 @@ static json_t *report_room_json(const struct report_room *room)
 	return json_pack("{s:s, s:s, s:s?, s:b, s:s, s:b, s:O?}", "name", room->name, "address",
 	        room->address, "room_id", room->room_id, "ready", !report_has(room->problem),
 	        "problem", room->problem, "encrypted", room->encrypted, "readers", room->readers);
+}
+
+static json_t *report_mended_json(const struct report_status *status)
+{
+	json_t *apps = json_array();
+
+	for (size_t i = 0; i < status->mended_len; i++)
+		json_array_append_new(
+		        apps, json_pack("{s:s, s:I, s:s}", "app", status->mended_rows[i].app,
+		                      "alerts", (json_int_t)status->mended_rows[i].count, "newest",
+		                      status->mended_rows[i].note));
+	return apps;
 }
 
 json_t *report_status_json(const struct report_status *status)
@@ -442,6 +473,8 @@ json_t *report_status_json(const struct report_status *status)
 	        json, "silences_later", json_integer((json_int_t)status->silences_later));
 	json_object_set_new(
 	        json, "silences_failed", json_integer((json_int_t)status->silences_failed));
+	json_object_set_new(json, "spool_bad", json_integer(status->spool_bad));
+	json_object_set_new(json, "mended_24h", report_mended_json(status));
 	json_object_set_new(json, "muted_24h", json_integer(status->muted));
 	json_object_set_new(json, "app_heartbeats",
 	        json_pack("{s:I, s:I}", "expected", (json_int_t)status->beats, "missed",

@@ -8,6 +8,7 @@
 #include "bot/base/buf.h"
 #include "handlers/alerts/alert.h"
 #include "storage/alerts.h"
+#include "storage/mended.h"
 #include "storage/messages.h"
 #include "storage/outbox.h"
 
@@ -39,6 +40,7 @@ struct report_status {
 	size_t watches_len;
 	uint64_t sent, retried; /* since the start */
 	unsigned in_flight, clients;
+	unsigned spool_bad; /* files of the spool that could not be taken in */
 	/* encryption: how our device stands, why encrypted rooms wait ("" = they do not), its
 	 * fingerprint, and what was refused (array of strings, or NULL) */
 	const char *identity, *encryption_problem, *fingerprint;
@@ -58,8 +60,10 @@ struct report_status {
 	size_t silences, silences_later; /* that hold; that begin later */
 	size_t silences_failed; /* silences and quiet times that hold nothing back, for a problem */
 	int64_t muted; /* alerts of the last 24 h that a critical failure of the same muted */
-	int64_t beats, beats_missed; /* expected of apps; of these missed */
-	const char *quiet;           /* a quiet time that holds, or NULL */
+	int64_t beats, beats_missed;    /* expected of apps; of these missed */
+	struct mended_row *mended_rows; /* of the last 24 h */
+	size_t mended_len;
+	const char *quiet; /* a quiet time that holds, or NULL */
 	int64_t quiet_until_ms;
 };
 

@@ -14,6 +14,7 @@
 
 #define UNDELIVERABLE_MAX 3
 #define OPEN_MAX 200
+#define MENDED_MAX 4               /* apps */
 #define OPEN_MS (7 * CLOCK_DAY_MS) /* older ones are not brought up any more */
 
 static enum err load_silences(struct store *store, struct report_status *status)
@@ -81,6 +82,9 @@ enum err status_load(struct store *store, const struct config *config, struct re
 	if (err == OK)
 		err = app_heartbeats_count_missed(store, &status->beats_missed);
 	if (err == OK)
+		err = mended_since(
+		        store, since_ms, MENDED_MAX, &status->mended_rows, &status->mended_len);
+	if (err == OK)
 		err = heartbeat_last_text(store, status->now_ms, &status->heartbeat);
 	load_quiet(config, status);
 	return err;
@@ -92,6 +96,9 @@ void status_unload(struct report_status *status)
 	status->heartbeat = NULL;
 	outbox_rows_free(status->undeliverable_rows, status->undeliverable_len);
 	entry_rows_free(status->open_rows, status->open_len);
+	mended_rows_free(status->mended_rows, status->mended_len);
+	status->mended_rows = NULL;
+	status->mended_len = 0;
 	status->undeliverable_rows = NULL;
 	status->open_rows = NULL;
 	status->undeliverable_len = status->open_len = 0;

@@ -103,6 +103,7 @@ enum err digest_collect(
 	memset(out, 0, sizeof(*out));
 	out->uptime_ms = d->now_ms > status->started_ms ? d->now_ms - status->started_ms : 0;
 	out->version = status->version;
+	out->spool_bad = status->spool_bad;
 	out->apps_len = DIGEST_APPS_MAX;
 	err = alerts_by_app(d->store, since_ms, out->apps, &out->apps_len);
 	if (err == OK)
@@ -182,6 +183,8 @@ void digest_text(const struct digest *digest, struct buf *out)
 	buf_printf(out,
 	        "silences: %" PRId64 "\nqueue: %" PRId64 " waiting, %" PRId64 " undeliverable\n",
 	        digest->silences, digest->waiting, digest->undeliverable);
+	if (digest->spool_bad)
+		buf_printf(out, "spool: %u rejected (*.bad)\n", digest->spool_bad);
 	if (digest->p95_ms >= 0)
 		buf_printf(out, "p95 to the room: %" PRId64 " ms\n", digest->p95_ms);
 	buf_printf(out, "homeserver faults: %" PRId64 "\nmissed app heartbeats: %" PRId64,

@@ -14,6 +14,7 @@
 struct digest {
 	int64_t uptime_ms;
 	const char *version;
+	unsigned spool_bad;          /* files that were no alerts */
 	int64_t counts[3];           /* alerts by severity */
 	int64_t hours[DIGEST_HOURS]; /* the oldest first */
 	struct alert_count apps[DIGEST_APPS_MAX];

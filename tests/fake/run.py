@@ -13,8 +13,8 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
-from bot import BUILD, Bot  # noqa: E402
-from harness import check, run_tests  # noqa: E402
+from bot import BUILD, Bot, Client  # noqa: E402
+from harness import check, run_tests, until  # noqa: E402
 import commands  # noqa: E402
 import docs  # noqa: E402
 import heartbeats  # noqa: E402
@@ -721,6 +721,41 @@ def test_odd_bytes_reach_the_room():
     check(done.returncode == 0 and json.loads(done.stdout)["warnings"][0]["field"] == "text", str(done))
     server.wait(lambda: any("caf\ufffd.csv" in body for body in server.bodies(OPS)))
     server.wait(lambda: any("journal replay failed" in body for body in server.bodies(OPS)))
+    bot.stop()
+    server.shut()
+
+
+def test_status_tells_of_mended_alerts_and_bad_files():
+    server, bot = make()
+    spool = bot.folder / "spool"
+    spool.mkdir(0o700)
+    (spool / "1.json").write_text("nonsense")
+    bot.start()
+    client = Client(bot.path)
+    client.socket.sendall(b'{"op":"alert","app":"etl","title":"half \\ud83d","severity":"error"}\n')
+    answer = client.receive()
+    client.close()
+    check(answer["ok"] and [w["field"] for w in answer["warnings"]] == ["title", "severity"], str(answer))
+    until(lambda: bot.call({"op": "status"})["spool_bad"] == 1, "the rejected file")
+    status = bot.call({"op": "status"})
+    check(status["mended_24h"][0]["app"] == "etl" and status["mended_24h"][0]["alerts"] == 1, str(status))
+    check("mended alerts: etl 1" in status["text"] and "1 file rejected" in status["text"] and
+          status["text"].startswith("⚠️"), status["text"])
+    bot.stop()
+    server.shut()
+
+
+def test_waiting_ends_at_once_for_what_is_held_back():
+    server, bot = make()
+    bot.start()
+    check(bot.call({"op": "silence", "what": "app=quiet", "duration": "1h"})["ok"], "no silence")
+    answer = bot.call({"op": "alert", "app": "quiet", "title": "x"})
+    check(answer["state"] == "silenced", str(answer))
+    waited = bot.call({"op": "wait", "alert": answer["alert"], "timeout_ms": 60000})
+    check(not waited["ok"] and waited["error"] == "held_back" and "silence 1" in waited["message"], str(waited))
+    done = subprocess.run([BUILD / "bot/client/matrix-send-message", "--socket", bot.path, "-a", "quiet", "--wait", "x"],
+                          capture_output=True, text=True, timeout=30)
+    check(done.returncode == 75 and "it will not be in the room: silenced" in done.stderr, str(done))
     bot.stop()
     server.shut()
 

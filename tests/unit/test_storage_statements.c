@@ -34,6 +34,8 @@ static bool plan_line_is_bounded(const char *detail)
 	        "USING INDEX silences_active",
 	        /* a row for each quiet time that holds and room */
 	        "SCAN quiets",
+	        /* never more than MENDED_APPS_MAX rows */
+	        "SCAN mended", "USING COVERING INDEX sqlite_autoindex_mended_1",
 	        /* never more than HEARTBEATS_MAX rows, see handlers/heartbeats/app_heartbeat.h */
 	        "USING INDEX sqlite_autoindex_app_heartbeats_1",
 	        "USING COVERING INDEX sqlite_autoindex_app_heartbeats_1",

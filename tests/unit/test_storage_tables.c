@@ -8,6 +8,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
+
+#include "storage/mended.h"
 #include "tests/unit/store_fixture.h"
 
 static void alert_comes_back_as_it_went_in(void **state)
@@ -429,6 +432,32 @@ static void firing_entries_of_a_subject_come_newest_first(void **state)
 	free(rows);
 }
 
+static void mended_alerts_are_counted_by_app(void **state)
+{
+	struct store *store = fixture_store(state);
+	struct mended_row *rows;
+	char app[16];
+	size_t len;
+
+	assert_int_equal(mended_count(store, "old", "n", 50, 0), OK);
+	assert_int_equal(mended_count(store, "a", "first", 100, 60), OK); /* the old one goes */
+	assert_int_equal(mended_count(store, "b", "n", 110, 60), OK);
+	assert_int_equal(mended_count(store, "a", "second", 120, 60), OK);
+	assert_int_equal(mended_since(store, 0, 9, &rows, &len), OK);
+	assert_int_equal(len, 2);
+	assert_string_equal(rows[0].app, "a");
+	assert_int_equal(rows[0].count, 2);
+	assert_string_equal(rows[0].note, "second");
+	mended_rows_free(rows, len);
+	for (int i = 0; i < MENDED_APPS_MAX + 10; i++) {
+		snprintf(app, sizeof(app), "app%d", i);
+		assert_int_equal(mended_count(store, app, "n", 200, 60), OK);
+	}
+	assert_int_equal(mended_since(store, 0, 1000, &rows, &len), OK);
+	assert_int_equal(len, MENDED_APPS_MAX);
+	mended_rows_free(rows, len);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup_begin, fixture_teardown)
 
 int main(void)
@@ -446,6 +475,7 @@ int main(void)
 	        TEST(dirty_messages_come_oldest_first),
 	        TEST(opened_messages_are_counted_over_all_rooms),
 	        TEST(entry_comes_back_as_it_went_in),
+	        TEST(mended_alerts_are_counted_by_app),
 	        TEST(firing_entries_of_a_subject_come_newest_first),
 	};
 
