@@ -264,15 +264,16 @@ static void on_sent(const struct mx_answer *answer, void *arg)
 	}
 	if (answer->code != ERR_CANCELED)
 		outcome_submit(lane, DELIVER_RETRY, answer, NULL, false);
-	if (courier->closing || answer->code == ERR_AUTH || answer->code == ERR_CANCELED) {
-		lane_idle(lane); /* chosen again once there is a token */
+	if (courier->closing || answer->code == ERR_CANCELED) {
+		lane_idle(lane);
 		if (courier->closing)
 			courier_closing(courier);
 		return;
 	}
-	log_warning("courier", "%s: try %u failed, will go on: %s", lane->name, lane->failures + 1,
-	        answer->error);
-	lane_wait(lane, answer->retry_after_ms, true);
+	if (answer->code != ERR_AUTH) /* that is told by who gets another token */
+		log_warning("courier", "%s: try %u failed, will go on: %s", lane->name,
+		        lane->failures + 1, answer->error);
+	lane_wait(lane, answer->retry_after_ms, answer->code != ERR_AUTH);
 }
 
 static void on_found(enum err err, const char *event_id, const char *error, void *arg)

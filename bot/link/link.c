@@ -33,12 +33,18 @@ void link_retry(struct link *link)
 
 /* --- rooms and sync ----------------------------------------------------------------------- */
 
+#define STORE_AGAIN_MS CLOCK_SECOND_MS
+
 struct room_job {
+	uv_timer_t timer; /* until it is tried again */
+	bool failed;      /* the last try; it is told once */
 	struct link *link;
 	struct room_row row;
 	char *name;    /* what the config calls it, or NULL */
 	int64_t count; /* of messages that follow it from another room */
 };
+
+static void room_submit(struct room_job *job);
 
 void link_job_ended(struct link *link)
 {
@@ -57,21 +63,47 @@ static enum err room_work(struct store *store, void *arg)
 	               : err;
 }
 
-static void room_done(enum err result, const char *message, void *arg)
+static void room_job_free(uv_handle_t *timer)
 {
-	struct room_job *job = arg;
+	struct room_job *job = timer->data;
+	struct link *link = job->link;
 
-	if (result != OK)
-		log_error("link", "could not store what is known of a room: %s", message);
-	if (result == OK && job->count > 0 && job->link->online && !job->link->closing) {
-		log_info("link", "%s: %lld undeliverable messages follow to %s", job->name,
-		        (long long)job->count, job->row.room_id);
-		courier_poke(job->link->options.courier);
-	}
-	link_job_ended(job->link);
 	room_row_finish(&job->row);
 	free(job->name);
 	free(job);
+	link_job_ended(link);
+}
+
+static void on_room_timer(uv_timer_t *timer)
+{
+	room_submit(timer->data);
+}
+
+/* That a room is encrypted is never forgotten: what cannot be stored is tried again. */
+static void room_done(enum err result, const char *message, void *arg)
+{
+	struct room_job *job = arg;
+	struct link *link = job->link;
+
+	if (result != OK && !link->closing) {
+		if (!job->failed)
+			log_error("link", "cannot store what is known of a room, retrying: %s",
+			        message);
+		job->failed = true;
+		uv_timer_start(&job->timer, on_room_timer, STORE_AGAIN_MS, 0);
+		return;
+	}
+	if (result == OK && job->count > 0 && link->online && !link->closing) {
+		log_info("link", "%s: %lld undeliverable elsewhere follow to %s", job->name,
+		        (long long)job->count, job->row.room_id);
+		courier_poke(link->options.courier);
+	}
+	uv_close((uv_handle_t *)&job->timer, room_job_free);
+}
+
+static void room_submit(struct room_job *job)
+{
+	writer_submit(job->link->options.writer, room_work, room_done, job);
 }
 
 static void link_store_room(struct link *link, const char *name, const char *room_id,
@@ -86,7 +118,9 @@ static void link_store_room(struct link *link, const char *name, const char *roo
 	job->row.encrypted = encryption != NULL;
 	job->row.encryption = encryption ? json_dumps(encryption, JSON_COMPACT) : NULL;
 	link->jobs++;
-	writer_submit(link->options.writer, room_work, room_done, job);
+	uv_timer_init(link->options.loop, &job->timer);
+	job->timer.data = job;
+	room_submit(job);
 }
 
 static void on_room(const struct room *room, void *arg)
@@ -125,17 +159,21 @@ static void on_stored(void *arg)
 	sync_next(link->sync);
 }
 
-static void on_batch(const json_t *answer, const char *next_batch, bool first, void *arg)
+static void on_batch(
+        const json_t *answer, const char *next_batch, bool first, bool blind, void *arg)
 {
 	struct link *link = arg;
 
 	link->first = first;
 	rooms_take_sync(link->rooms, answer);
-	if (first)
+	for (size_t i = 0; blind && i < rooms_len(link->rooms); i++)
+		rooms_recheck(link->rooms, rooms_at(link->rooms, i)->name);
+	if (first || blind)
 		members_refresh(link->members);
 	else
 		members_take_sync(link->members, answer);
-	timeline_take(link->timeline, (json_t *)answer, first ? NULL : link->since, next_batch);
+	timeline_take(
+	        link->timeline, (json_t *)answer, first ? NULL : link->since, next_batch, blind);
 	free(link->since);
 	link->since = x_strdup(next_batch);
 }

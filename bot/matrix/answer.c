@@ -220,6 +220,7 @@ json_t *answer_read(struct mx_answer *answer, const struct http_result *result)
 		/* the answer, not what was asked: that may have been done, and may be tried again
 		 */
 		answer->code = ERR_PROTO;
+		answer->too_large = true;
 		strcpy(answer->error, "the answer is too large");
 		return NULL;
 	}

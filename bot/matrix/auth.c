@@ -23,6 +23,7 @@
 #include "bot/matrix/backoff.h"
 
 #define REQUEST_TIMEOUT_MS 30000
+#define GOOD_MS CLOCK_MINUTE_MS /* a token that is good for as long was no odd answer's */
 #define PASSWORD_REFUSED_MS (5 * CLOCK_MINUTE_MS) /* lest the account is locked for guessing */
 
 #define LOG_IN_AGAIN "run matrix-telemetry-bot login and store the new token where the config says"
@@ -51,6 +52,8 @@ struct auth {
 	char *device_id;      /* of the last good token, or NULL */
 	bool soft_logout;     /* the homeserver said so since the last good token */
 	unsigned tries;       /* failures in a row */
+	unsigned losses;      /* in a row, each soon after the token was proven */
+	int64_t ready_ms;     /* monotonic; when it was proven last */
 	struct fault problem; /* logged last */
 
 	uv_work_t work;
@@ -191,7 +194,9 @@ static void on_whoami(const struct mx_answer *answer, void *arg)
 	auth->device_id = x_strdup(device);
 	auth->soft_logout = false;
 	auth->tries = 0;
-	auth->problem.text[0] = '\0';
+	if (auth->losses == 0)
+		auth->problem.text[0] = '\0';
+	auth->ready_ms = clock_monotonic_ms();
 	auth->state = AUTH_READY;
 	auth->events.on_ready(user, auth->device_id, auth->events.arg);
 }
@@ -391,11 +396,22 @@ void auth_configure(struct auth *auth, struct config *config)
 
 void auth_lost(struct auth *auth, bool soft_logout)
 {
+	struct fault problem;
+
 	if (auth->closing || auth->state != AUTH_READY)
 		return;
+	auth->soft_logout = soft_logout;
+	auth->losses = clock_monotonic_ms() - auth->ready_ms < GOOD_MS ? auth->losses + 1 : 0;
+	if (auth->losses > 1) {
+		auth->tries = auth->losses - 2;
+		fault_set(&problem, ERR_AUTH,
+		        "the homeserver takes the access token for whoami and refuses it for "
+		        "other requests; retrying, ever less often: ask its admin");
+		wait(auth, &problem, -1);
+		return;
+	}
 	log_warning("auth", "the homeserver refuses the access token%s; getting another",
 	        soft_logout ? " (soft logout)" : "");
-	auth->soft_logout = soft_logout;
 	begin(auth);
 	auth->events.on_lost("the homeserver refuses the access token", auth->events.arg);
 }

@@ -6,7 +6,8 @@
  * on_ready() is called. When the token is refused, it is read again: a command may know a newer
  * one. If that is refused too, the homeserver said that the session goes on after a login
  * (soft logout) and a password is configured, the bot logs in by password with the same device
- * id. Everything else is tried again with backoff, and the log says what a person must do.
+ * id. Everything else is tried again with backoff, and the log says what a person must do; so is a
+ * token that /whoami takes and other requests find refused.
  *
  * Until a token is proven the client keeps the refused one (or none), so that nobody else's
  * calls go out with a token that may be wrong.

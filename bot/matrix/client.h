@@ -25,7 +25,8 @@ struct mx_answer {
 	char error[256];        /* for people, neutral */
 	int64_t retry_after_ms; /* from header or body; -1 = none */
 	bool soft_logout;
-	bool sent; /* the request may have taken effect */
+	bool too_large; /* the answer was over our limit (ERR_PROTO) */
+	bool sent;      /* the request may have taken effect */
 	int64_t duration_ms;
 };
 

@@ -156,6 +156,7 @@ static bool set_candidate(struct room_entry *entry, const char *room_id)
 	copy = x_strdup(room_id);
 	free(entry->candidate);
 	entry->candidate = copy;
+	entry->trail[entry->hops] = x_strdup(copy);
 	server = rooms_server_of(copy);
 	if (server)
 		add_via(entry, server);
@@ -179,6 +180,18 @@ static bool is_own_room(const struct room_entry *entry)
 
 /* ---- steps ---- */
 
+/* A tombstone may name nothing, nonsense or a room that led here: then there is nowhere to go, and
+ * the room is as good as it is. (A redacted one names nothing.) */
+static bool leads_on(const struct room_entry *entry, const char *successor)
+{
+	bool good = rooms_is_id(successor) && !room_is_on_trail(entry, successor);
+
+	if (!good && successor && !entry->room.ready)
+		log_warning("rooms", "%s: the room that %s was upgraded to is none; staying there",
+		        entry->name, entry->candidate);
+	return good;
+}
+
 static void on_tombstone(const struct mx_answer *answer, void *arg)
 {
 	struct room_entry *entry = arg;
@@ -188,7 +201,7 @@ static void on_tombstone(const struct mx_answer *answer, void *arg)
 	entry->call = NULL;
 	if (rooms_call_ended(entry->rooms, entry))
 		return;
-	if (answer->code == OK && successor) {
+	if (answer->code == OK && leads_on(entry, successor)) {
 		log_info("rooms", "%s: %s was upgraded", entry->name, entry->candidate);
 		go_to_successor(entry, successor);
 	} else if (answer->code == OK || answer->code == ERR_NOT_FOUND) {
@@ -340,6 +353,7 @@ void room_follow(struct room_entry *entry)
 	entry->due_ms = INT64_MAX;
 	entry->hops = 0;
 	forget_via(entry);
+	room_forget_trail(entry);
 	if (entry->address[0] == '#')
 		step_resolve(entry);
 	else
@@ -360,6 +374,22 @@ void room_follow_soon(struct room_entry *entry)
 		return;
 	entry->asked_ms = due_ms;
 	rooms_due_in(entry->rooms, &entry->due_ms, due_ms - now_ms);
+}
+
+bool room_is_on_trail(const struct room_entry *entry, const char *room_id)
+{
+	for (size_t i = 0; i <= ROOM_HOPS_MAX && entry->trail[i]; i++)
+		if (strcmp(entry->trail[i], room_id) == 0)
+			return true;
+	return false;
+}
+
+void room_forget_trail(struct room_entry *entry)
+{
+	for (size_t i = 0; i <= ROOM_HOPS_MAX; i++) {
+		free(entry->trail[i]);
+		entry->trail[i] = NULL;
+	}
 }
 
 void room_lose(struct room_entry *entry, const char *problem)

@@ -13,6 +13,26 @@
 
 /* ---- rooms the bot is in ---- */
 
+/* It may be a tombstone that is gone: only where one decided. */
+static void look_at_redaction(struct rooms *rooms, const char *room_id)
+{
+	struct room_entry *entry;
+
+	TAILQ_FOREACH(entry, &rooms->entries, link)
+	{
+		if ((entry->hops > 0 || !entry->room.ready) && room_is_on_trail(entry, room_id))
+			room_follow_soon(entry);
+	}
+}
+
+static bool tombstone_leads_on(const struct room_entry *entry, const json_t *content)
+{
+	const char *successor = json_string_value(json_object_get(content, "replacement_room"));
+
+	return rooms_is_id(successor) && strcmp(successor, entry->room_id) != 0 &&
+	       !room_is_on_trail(entry, successor);
+}
+
 static void look_at_event(struct rooms *rooms, const char *room_id, const json_t *event)
 {
 	const char *type = json_string_value(json_object_get(event, "type"));
@@ -21,6 +41,8 @@ static void look_at_event(struct rooms *rooms, const char *room_id, const json_t
 	struct room_entry *entry;
 	bool is_tombstone, is_own;
 
+	if (type && !key && strcmp(type, "m.room.redaction") == 0)
+		look_at_redaction(rooms, room_id);
 	if (!type || !key)
 		return;
 	if (strcmp(type, "m.room.encryption") == 0 && key[0] == '\0') {
@@ -35,7 +57,7 @@ static void look_at_event(struct rooms *rooms, const char *room_id, const json_t
 	{
 		bool same = entry->room_id && strcmp(entry->room_id, room_id) == 0;
 
-		if (same && is_tombstone)
+		if (same && is_tombstone && tombstone_leads_on(entry, content))
 			room_lose(entry, "it was upgraded; looking for its successor");
 		else if (is_own ? !entry->room.ready : same && entry->address[0] == '#')
 			room_follow_soon(entry);
@@ -193,6 +215,8 @@ void rooms_take_sync(struct rooms *rooms, const json_t *sync)
 	{
 		look_at_events(rooms, room_id, room, "state");
 		look_at_events(rooms, room_id, room, "timeline");
+		if (json_is_true(json_object_get(json_object_get(room, "timeline"), "limited")))
+			look_at_redaction(rooms, room_id); /* it may be among what is missing */
 	}
 	json_object_foreach(json_object_get(all, "leave"), room_id, room)
 	{

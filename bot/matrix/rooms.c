@@ -188,6 +188,7 @@ static void entry_free(struct room_entry *entry)
 	free(entry->candidate);
 	for (size_t i = 0; i < ROOM_VIA_MAX; i++)
 		free(entry->via[i]);
+	room_forget_trail(entry);
 	free(entry);
 }
 

@@ -26,17 +26,18 @@ struct room_entry {
 	struct rooms *rooms;
 	struct room room; /* its strings are the following three */
 	char *name, *address, *room_id;
-	struct mx_call *call;    /* of the step under way, or NULL */
-	char *candidate;         /* room id that is being looked at */
-	char *via[ROOM_VIA_MAX]; /* servers to join it by; NULL = no more */
-	unsigned hops;           /* upgrades followed from the address to the candidate */
-	bool joined;             /* member of room_id, as far as is known */
-	bool must_encrypt;       /* one of the rooms it was is encrypted */
-	bool again;              /* one more look was asked for during this one */
-	bool removed;            /* freed when the call has ended */
-	unsigned tries;          /* failures in a row */
-	int64_t due_ms;          /* monotonic; when to look again, INT64_MAX = not by itself */
-	int64_t asked_ms;        /* monotonic; of the last look that was asked for, 0 = none */
+	struct mx_call *call;           /* of the step under way, or NULL */
+	char *candidate;                /* room id that is being looked at */
+	char *via[ROOM_VIA_MAX];        /* servers to join it by; NULL = no more */
+	char *trail[ROOM_HOPS_MAX + 1]; /* rooms that led to the candidate, itself included */
+	unsigned hops;                  /* of these upgrades */
+	bool joined;                    /* member of room_id, as far as is known */
+	bool must_encrypt;              /* one of the rooms it was is encrypted */
+	bool again;                     /* one more look was asked for during this one */
+	bool removed;                   /* freed when the call has ended */
+	unsigned tries;                 /* failures in a row */
+	int64_t due_ms;   /* monotonic; when to look again, INT64_MAX = not by itself */
+	int64_t asked_ms; /* monotonic; of the last look that was asked for, 0 = none */
 };
 
 /* An invitation that is being accepted. */
@@ -78,6 +79,9 @@ bool rooms_call_ended(struct rooms *rooms, struct room_entry *entry);
 void room_follow(struct room_entry *entry); /* looks at the room now */
 /* At once, unless that was asked for a moment ago: for what others can bring about. */
 void room_follow_soon(struct room_entry *entry);
+/* Whether the room of that id led to where the entry is now, or is it. */
+bool room_is_on_trail(const struct room_entry *entry, const char *room_id);
+void room_forget_trail(struct room_entry *entry);
 /* Not ready until it was looked at again. */
 void room_lose(struct room_entry *entry, const char *problem);
 

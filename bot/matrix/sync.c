@@ -32,6 +32,9 @@ enum sync_state {
 	SYNC_AUTH,   /* until sync_wake() */
 };
 
+/* What is left out of an answer that would be too large. */
+enum sync_narrow { SYNC_WHOLE, SYNC_FEW_EVENTS, SYNC_NO_ROOMS };
+
 struct sync {
 	struct mx *mx;
 	char *user_id;
@@ -42,10 +45,11 @@ struct sync {
 	char *since;          /* NULL = first */
 	char *filter;         /* id on the server, NULL = not stored yet */
 	bool filter_is_fresh; /* stored since the last refusal */
-	bool quick;           /* the next poll does not wait at the server */
-	bool early;           /* the last answer came too early: pause before the next poll */
-	unsigned tries;       /* failures in a row */
-	bool told, up;        /* what on_state() said last */
+	enum sync_narrow narrow;
+	bool quick;     /* the next poll does not wait at the server */
+	bool early;     /* the last answer came too early: pause before the next poll */
+	unsigned tries; /* failures in a row */
+	bool told, up;  /* what on_state() said last */
 	int64_t last_ms;
 	bool closing, timer_closed;
 	void (*closed)(void *arg);
@@ -56,29 +60,47 @@ static void go_on(struct sync *sync);
 
 /* ---- filters ---- */
 
-static json_t *filter_json(int limit, const char *nonce)
+/* What rooms' state decides here; members come with whoever is in the timeline. */
+static json_t *state_types(void)
+{
+	return json_pack("[s, s, s, s, s, s]", "m.room.encryption", "m.room.tombstone",
+	        "m.room.canonical_alias", "m.room.power_levels", "m.room.create", "m.room.member");
+}
+
+static json_t *filter_json(enum sync_narrow narrow, int limit)
 {
 	json_t *filter = json_pack("{s:{s:[s]}, s:{s:[s]}, s:{s:{s:[s]}, s:{s:[s]},"
 	                           " s:{s:b}, s:{s:i, s:b}}}",
 	        "presence", "not_types", "*", "account_data", "not_types", "*", "room", "ephemeral",
 	        "not_types", "*", "account_data", "not_types", "*", "state", "lazy_load_members", 1,
-	        "timeline", "limit", limit, "lazy_load_members", 1);
+	        "timeline", "limit", narrow ? 1 : limit, "lazy_load_members", 1);
+	json_t *room = json_object_get(filter, "room");
+	json_t *state = json_object_get(room, "state");
 
-	if (nonce) {
-		json_t *timeline = json_object_get(json_object_get(filter, "room"), "timeline");
-
-		json_object_set_new(timeline, "not_types", json_pack("[s]", nonce));
+	if (narrow == SYNC_FEW_EVENTS) {
+		json_object_set_new(state, "types", state_types());
+	} else if (narrow == SYNC_NO_ROOMS) {
+		json_object_set_new(room, "rooms", json_array());
+		json_object_set_new(state, "not_types", json_pack("[s]", "*"));
+		json_object_set_new(
+		        json_object_get(room, "timeline"), "not_types", json_pack("[s]", "*"));
 	}
 	return filter;
 }
 
-/* The filter of a first /sync, in full, unlike any used before. */
-static char *first_filter(void)
+/* A filter in full, for one poll. A first one is unlike any used before. */
+static char *filter_text(const struct sync *sync)
 {
+	json_t *filter = filter_json(sync->narrow, 1);
+	json_t *timeline = json_object_get(json_object_get(filter, "room"), "timeline");
 	char *nonce = x_asprintf("nonce.%08x%08x", arc4random(), arc4random());
-	json_t *filter = filter_json(1, nonce);
-	char *text = json_dumps(filter, JSON_COMPACT);
+	char *text;
 
+	if (!sync->since && sync->narrow)
+		json_object_set_new(timeline, "not_types", json_pack("[s, s]", "*", nonce));
+	else if (!sync->since)
+		json_object_set_new(timeline, "not_types", json_pack("[s]", nonce));
+	text = json_dumps(filter, JSON_COMPACT);
 	json_decref(filter);
 	free(nonce);
 	return text;
@@ -128,6 +150,21 @@ static bool start_over(struct sync *sync, const struct mx_answer *answer)
 	return true;
 }
 
+/* The answer cannot be had as it is: with less in it. */
+static void ask_for_less(struct sync *sync, const struct mx_answer *answer)
+{
+	bool late = !sync->since && (answer->code == ERR_TIMEOUT || answer->status == 504);
+
+	if (sync->state != SYNC_POLL || sync->narrow == SYNC_NO_ROOMS ||
+	        (!answer->too_large && !late))
+		return;
+	sync->narrow++;
+	log_warning("sync", "%s: asking for %s", answer->error,
+	        sync->narrow == SYNC_NO_ROOMS
+	                ? "it without rooms, and for the configured rooms one by one"
+	                : "one event a room");
+}
+
 static void fail(struct sync *sync, const struct mx_answer *answer)
 {
 	int64_t ms;
@@ -138,7 +175,8 @@ static void fail(struct sync *sync, const struct mx_answer *answer)
 		tell_state(sync, false, answer->error);
 		return;
 	}
-	start_over(sync, answer);
+	if (!start_over(sync, answer))
+		ask_for_less(sync, answer);
 	sync->tries++;
 	ms = backoff_ms(sync->tries, answer->retry_after_ms, arc4random());
 	log_debug("sync", "try %u failed, next in %lld ms: %s", sync->tries, (long long)ms,
@@ -211,7 +249,7 @@ static void on_filter(const struct mx_answer *answer, void *arg)
 static void start_filter(struct sync *sync)
 {
 	char *path = mx_path("/v3/user/%s/filter", sync->user_id);
-	json_t *filter = filter_json(TIMELINE_LIMIT, NULL);
+	json_t *filter = filter_json(SYNC_WHOLE, TIMELINE_LIMIT);
 
 	sync->state = SYNC_FILTER;
 	sync->call = mx_start(sync->mx, "POST", path, filter, FILTER_TIMEOUT_MS, on_filter, sync);
@@ -223,18 +261,20 @@ static void take_batch(struct sync *sync, const struct mx_answer *answer, const 
 {
 	bool first = !sync->since;
 	bool same = !first && strcmp(sync->since, next_batch) == 0;
+	bool blind = sync->narrow == SYNC_NO_ROOMS;
 
 	sync->early = same && !sync->quick && answer->duration_ms < EARLY_MS;
 	sync->quick = false;
 	sync->filter_is_fresh = false;
 	sync->tries = 0;
+	sync->narrow = SYNC_WHOLE;
 	sync->last_ms = clock_now_ms();
 	free(sync->since);
 	sync->since = x_strdup(next_batch);
 	sync->state = SYNC_BATCH;
 	tell_state(sync, true, "");
 	if (!sync->closing)
-		sync->events.on_batch(answer->body, next_batch, first, sync->events.arg);
+		sync->events.on_batch(answer->body, next_batch, first, blind, sync->events.arg);
 }
 
 static void on_poll(const struct mx_answer *answer, void *arg)
@@ -263,17 +303,14 @@ static void start_poll(struct sync *sync)
 {
 	int64_t wait = sync->since && !sync->quick ? POLL_MS : 0;
 	int64_t timeout = sync->since ? wait + POLL_MARGIN_MS : FIRST_TIMEOUT_MS;
-	char *path;
+	char *path, *filter;
 
-	if (sync->since) {
-		path = mx_path("/v3/sync?set_presence=offline&timeout=%d&filter=%s&since=%s", wait,
-		        sync->filter, sync->since);
-	} else {
-		char *filter = first_filter();
-
-		path = mx_path("/v3/sync?set_presence=offline&timeout=%d&filter=%s", wait, filter);
-		free(filter);
-	}
+	filter = sync->since && !sync->narrow ? x_strdup(sync->filter) : filter_text(sync);
+	path = sync->since ? mx_path("/v3/sync?set_presence=offline&timeout=%d&filter=%s&since=%s",
+	                             wait, filter, sync->since)
+	                   : mx_path("/v3/sync?set_presence=offline&timeout=%d&filter=%s", wait,
+	                             filter);
+	free(filter);
 	sync->state = SYNC_POLL;
 	sync->call = mx_start(sync->mx, "GET", path, NULL, timeout, on_poll, sync);
 	free(path);
@@ -281,7 +318,7 @@ static void start_poll(struct sync *sync)
 
 static void go_on(struct sync *sync)
 {
-	if (sync->since && !sync->filter)
+	if (sync->since && !sync->filter && !sync->narrow)
 		start_filter(sync);
 	else
 		start_poll(sync);

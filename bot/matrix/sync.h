@@ -9,6 +9,11 @@
  * backoff and jitter, for ever; a poll that never answers ends by its time-out. When the token
  * was refused it waits for sync_wake(). A `since` that the server does not know any more is
  * dropped: the next batch is a first one.
+ *
+ * An answer that is over the client's limit, or a first one that the server cannot make in time, is
+ * asked for again with less in it: first with one event a room and little state, then without any
+ * room; on_batch() is told so, and the owner asks for its rooms one by one. The next poll is whole
+ * again.
  */
 #pragma once
 
@@ -17,8 +22,10 @@
 struct sync;
 
 struct sync_events {
-	/* first: there was no `since`, what is in it is old. `answer` is good for the call. */
-	void (*on_batch)(const json_t *answer, const char *next_batch, bool first, void *arg);
+	/* first: there was no `since`, what is in it is old. blind: rooms are left out of it.
+	 * `answer` is good for the call. */
+	void (*on_batch)(
+	        const json_t *answer, const char *next_batch, bool first, bool blind, void *arg);
 	/* The server became (un)reachable for /sync; told at the first result and at changes. */
 	void (*on_state)(bool up, const char *error, void *arg);
 	void *arg;

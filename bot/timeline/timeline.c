@@ -50,13 +50,16 @@ static void batch_add_rooms(struct timeline *timeline, struct timeline_batch *ba
 		const json_t *lines = json_object_get(part, "timeline");
 		struct batch_room *mine = &batch->rooms[batch->rooms_len];
 
-		if (!json_is_object(lines))
+		if (batch->blind ? !room->room_id : !json_is_object(lines))
 			continue;
 		mine->name = x_strdup(room->name);
 		mine->room_id = x_strdup(room->room_id);
 		mine->encrypted = room->encrypted;
 		mine->events = json_object_get(lines, "events");
+		if (batch->blind)
+			mine->from = x_strdup(batch->next_batch);
 		if (json_is_true(json_object_get(lines, "limited"))) {
+			free(mine->from);
 			mine->from = x_strdup_opt(
 			        json_string_value(json_object_get(lines, "prev_batch")));
 			mine->state = json_object_get(json_object_get(part, "state"), "events");
@@ -103,7 +106,8 @@ static void batch_add_item(
 	batch->items[batch->items_len++] = (struct batch_item){
 	        .room = room,
 	        .raw = raw,
-	        .power = power ? power_of(power->create, power->levels, sender) : 0,
+	        .power =
+	                power ? power_of(power->create, power->levels, sender) : ROOM_POWER_UNKNOWN,
 	};
 }
 
@@ -159,7 +163,7 @@ static void take_next(struct timeline *timeline)
 	struct timeline_batch *next = timeline->next;
 
 	timeline->next = NULL;
-	timeline_take(timeline, next->answer, next->since, next->next_batch);
+	timeline_take(timeline, next->answer, next->since, next->next_batch, next->blind);
 	json_decref(next->answer);
 	free(next->since);
 	free(next->next_batch);
@@ -274,8 +278,8 @@ void timeline_retry(struct timeline *timeline)
 	timeline_whole(timeline);
 }
 
-void timeline_take(
-        struct timeline *timeline, json_t *answer, const char *since, const char *next_batch)
+void timeline_take(struct timeline *timeline, json_t *answer, const char *since,
+        const char *next_batch, bool blind)
 {
 	struct timeline_batch *batch;
 
@@ -284,12 +288,16 @@ void timeline_take(
 		timeline->next->answer = json_incref(answer);
 		timeline->next->since = x_strdup_opt(since);
 		timeline->next->next_batch = x_strdup(next_batch);
+		timeline->next->blind = blind;
 		return;
 	}
 	batch = batch_begin(timeline);
 	batch->answer = json_incref(answer);
 	batch->since = x_strdup_opt(since);
 	batch->next_batch = x_strdup(next_batch);
+	batch->blind = blind;
+	if (blind) /* they may have changed unseen */
+		timeline_powers_finish(timeline);
 	batch_note_state(timeline, answer);
 	timeline_begin(timeline);
 }

@@ -60,11 +60,12 @@ void timeline_configure(struct timeline *timeline, struct config *config);
 
 /*
  * One answer of /sync; the next only after on_stored(). since: the position it was asked from
- * (NULL = first: what is in it is old and not acted upon). The answer's reference is shared with
- * the caller, who gives up its own before the loop turns.
+ * (NULL = first: what is in it is old and not acted upon). blind: the rooms are left out of it and
+ * are asked for one by one. The answer's reference is shared with the caller, who gives up its own
+ * before the loop turns.
  */
-void timeline_take(
-        struct timeline *timeline, json_t *answer, const char *since, const char *next_batch);
+void timeline_take(struct timeline *timeline, json_t *answer, const char *since,
+        const char *next_batch, bool blind);
 
 /* What could not be decrypted may be by now: keys or lists of devices came. */
 void timeline_retry(struct timeline *timeline);

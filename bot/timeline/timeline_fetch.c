@@ -224,10 +224,15 @@ static void on_state(const struct mx_answer *answer, void *arg)
 		return;
 	room = room_at(timeline);
 	power = power_make(timeline, room->room_id);
-	if (answer->code != OK && answer->code != ERR_NOT_FOUND)
-		log_warning("timeline", "room %s: its power levels cannot be had: %s", room->name,
-		        answer->error);
-	if (room->wants_create) {
+	if (answer->code != OK && answer->code != ERR_NOT_FOUND) {
+		log_warning("timeline",
+		        "room %s: its power levels cannot be had, asking again with the next "
+		        "event: %s",
+		        room->name, answer->error);
+		power_destroy(timeline, power);
+		room->power_unknown = true;
+		room->wants_create = room->wants_levels = false;
+	} else if (room->wants_create) {
 		room->wants_create = false;
 		replace(&power->create, answer->code == OK ? answer->body : NULL);
 	} else {
@@ -259,7 +264,8 @@ void timeline_fetch(struct timeline *timeline)
 			fetch_messages(timeline, room);
 			return;
 		}
-		if (!timeline_power(timeline, room->room_id) && room_wants_power(room))
+		if (!timeline_power(timeline, room->room_id) && room_wants_power(room) &&
+		        !room->power_unknown)
 			room->wants_create = room->wants_levels = true;
 		if (room->wants_create || room->wants_levels) {
 			fetch_state(timeline, room);

@@ -8,7 +8,8 @@
 #include <sys/queue.h>
 #include "bot/timeline/timeline.h"
 
-/* The power levels of a room, fetched once and then followed. */
+/* The power levels of a room, fetched once and then followed. What cannot be had is not kept: the
+ * next batch asks again. */
 struct timeline_power {
 	TAILQ_ENTRY(timeline_power) link; /* timeline::powers */
 	char *room_id;
@@ -25,6 +26,7 @@ struct batch_room {
 	char *from;     /* token of the next page to fetch, or NULL */
 	unsigned pages;
 	bool wants_create, wants_levels;
+	bool power_unknown; /* they cannot be had for this batch */
 };
 
 /* One event for the handlers. */
@@ -39,6 +41,7 @@ struct timeline_batch {
 	struct config *config; /* the loop's reference */
 	json_t *answer;
 	char *since, *next_batch;
+	bool blind; /* the answer has no rooms: all that was written in them is to be fetched */
 	struct batch_room *rooms;
 	size_t rooms_len, at; /* at: the room that is being fetched for */
 	struct batch_item *items;

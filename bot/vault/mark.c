@@ -5,7 +5,12 @@
  *
  * The new mark is in the database before it goes to the homeserver, so that a death in between is
  * no difference: either of the two marks of the database may be the homeserver's.
+ *
+ * Failures: it is tried again, and what fails is told as a problem. Where the homeserver refuses to
+ * keep a mark, or answers with errors for about a minute, the run begins as after a backup that was
+ * put back: with new sessions for every device, which is right in either case.
  */
+#include <stdio.h>
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
@@ -17,6 +22,8 @@
 
 #define TYPE "org.matrix-telemetry-bot.run"
 #define REQUEST_TIMEOUT_MS 30000
+#define TRIES_MAX 7 /* about a minute of answers that are errors */
+#define REFUSED_AGAIN_MS CLOCK_HOUR_MS
 
 struct mark {
 	struct vault *vault;
@@ -34,12 +41,70 @@ static char *path_of(const struct vault *vault)
 	return path;
 }
 
-static void again(struct vault *vault, const struct mx_answer *answer)
+/* ---- failures ---- */
+
+static void mark_retry(struct vault *vault, int64_t server_ms, const char *why)
 {
 	vault->mark_tries++;
-	vault->mark_ms = clock_monotonic_ms() +
-	                 backoff_ms(vault->mark_tries, answer->retry_after_ms, arc4random());
+	vault->mark_ms =
+	        clock_monotonic_ms() + backoff_ms(vault->mark_tries, server_ms, arc4random());
+	if (!vault->core.marked)
+		vault_problem_set(vault, VAULT_MARK,
+		        "it cannot be seen whether the database is a backup: %s", why);
 	vault_arm(vault);
+}
+
+static enum err without_work(struct store *store, void *arg)
+{
+	struct vault *vault = arg;
+	enum err err = crypto_went_back(vault->core.machine);
+
+	vault->core.marked = vault->core.marked || err == OK;
+	return err;
+}
+
+static void without_done(enum err result, const char *message, void *arg)
+{
+	struct vault *vault = arg;
+
+	if (result != OK) {
+		mark_retry(vault, -1, message);
+	} else {
+		vault->mark_ms = clock_monotonic_ms() + REFUSED_AGAIN_MS;
+		vault_problem_clear(vault, VAULT_MARK);
+		vault_arm(vault);
+		if (!vault->closing)
+			vault->events.on_change(vault->events.arg);
+	}
+	vault_job_ended(vault);
+}
+
+/* The end of a try that failed; the job of it has not ended yet. */
+static void mark_failed(struct vault *vault, const struct mx_answer *answer)
+{
+	bool refused = answer->code == ERR_DENIED || answer->code == ERR_REJECTED ||
+	               answer->code == ERR_NOT_FOUND || answer->code == ERR_TOO_LARGE;
+	bool gives_up =
+	        refused || (answer->status != 0 && answer->code != ERR_LIMITED &&
+	                           answer->code != ERR_AUTH && vault->mark_tries + 1 >= TRIES_MAX);
+
+	if (vault->closing) {
+		vault_job_ended(vault);
+	} else if (gives_up && !vault->core.marked) {
+		snprintf(vault->mark_notice, sizeof(vault->mark_notice),
+		        "the homeserver keeps no mark of this run (%.100s): every device gets new "
+		        "sessions at each start",
+		        answer->error);
+		log_warning("vault", "%s", vault->mark_notice);
+		writer_submit(vault->writer, without_work, without_done, vault);
+	} else if (gives_up) {
+		vault->mark_ms = clock_monotonic_ms() + REFUSED_AGAIN_MS;
+		vault_arm(vault);
+		vault_job_ended(vault);
+	} else {
+		mark_retry(vault, answer->retry_after_ms, answer->error);
+		vault_job_ended(vault);
+	}
 }
 
 /* ---- leaving the new one ---- */
@@ -65,8 +130,16 @@ static void keep_done(enum err result, const char *message, void *arg)
 	struct mark *mark = arg;
 	struct vault *vault = mark->vault;
 
-	if (result != OK)
-		log_error("vault", "cannot store the mark of this run: %s", message);
+	if (result != OK) {
+		log_error("vault", "cannot store the mark of this run, retrying: %s", message);
+		mark_retry(vault, -1, message);
+	} else {
+		vault->mark_tries = 0;
+		vault->mark_notice[0] = '\0';
+		vault_problem_clear(vault, VAULT_MARK);
+		if (!vault->closing)
+			vault->events.on_change(vault->events.arg);
+	}
 	mark_free(mark);
 	vault_pump(vault);
 	vault_job_ended(vault);
@@ -84,9 +157,7 @@ static void on_put(const struct mx_answer *answer, void *arg)
 		return;
 	}
 	mark_free(mark);
-	if (!vault->closing)
-		again(vault, answer);
-	vault_job_ended(vault);
+	mark_failed(vault, answer);
 }
 
 static void mark_put(struct mark *mark)
@@ -134,17 +205,17 @@ static void compare_done(enum err result, const char *message, void *arg)
 {
 	struct mark *mark = arg;
 	struct vault *vault = mark->vault;
-	struct mx_answer failed = {.retry_after_ms = -1};
-
 	if (result == OK && vault->mx && !vault->closing) {
 		mark_put(mark);
 		return;
 	}
-	if (result != OK)
-		log_error("vault", "cannot compare the marks of runs: %s", message);
+	if (result != OK) {
+		log_error("vault", "cannot compare the marks of runs, retrying: %s", message);
+		mark_retry(vault, -1, message);
+	} else {
+		vault->mark_ms = 0; /* offline: with the next token */
+	}
 	mark_free(mark);
-	if (!vault->closing)
-		again(vault, &failed);
 	vault_job_ended(vault);
 }
 
@@ -157,9 +228,7 @@ static void on_got(const struct mx_answer *answer, void *arg)
 
 	vault->mark_call = NULL;
 	if (vault->closing || (answer->code != OK && answer->code != ERR_NOT_FOUND)) {
-		if (!vault->closing)
-			again(vault, answer);
-		vault_job_ended(vault);
+		mark_failed(vault, answer);
 		return;
 	}
 	mark = x_calloc(1, sizeof(*mark));

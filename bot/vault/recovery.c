@@ -15,6 +15,7 @@
 
 #define REQUEST_TIMEOUT_MS 30000
 #define AGAIN_MS (10 * CLOCK_MINUTE_MS)
+#define OFFLINE_MS CLOCK_SECOND_MS
 #define ROUNDS_MAX 8 /* requests, so that a server cannot keep it going */
 
 struct recovery {
@@ -32,12 +33,12 @@ struct recovery {
 
 static void fetch_next(struct recovery *recovery);
 
-static void recovery_end(struct recovery *recovery)
+static void recovery_end(struct recovery *recovery, int64_t again_ms)
 {
 	struct vault *vault = recovery->vault;
 
 	vault->recovery = NULL;
-	vault->recovery_ms = clock_monotonic_ms() + AGAIN_MS;
+	vault->recovery_ms = clock_monotonic_ms() + again_ms;
 	x_wipe_free_str(recovery->key);
 	json_decref(recovery->account_data);
 	free(recovery->type);
@@ -47,11 +48,16 @@ static void recovery_end(struct recovery *recovery)
 	vault_job_ended(vault);
 }
 
+/* Nothing is wrong: it goes on once there is a token again. */
+static void recovery_put_off(struct recovery *recovery)
+{
+	recovery_end(recovery, OFFLINE_MS);
+}
+
 static void recovery_fail(struct recovery *recovery, const char *why)
 {
-	log_error("vault", "the recovery key brings no cross-signing keys: %s", why);
-	vault_problem_set(recovery->vault, "recovery key: %s", why);
-	recovery_end(recovery);
+	vault_problem_set(recovery->vault, VAULT_RECOVERY, "recovery key: %s", why);
+	recovery_end(recovery, AGAIN_MS);
 }
 
 static enum err take_work(struct store *store, void *arg)
@@ -71,7 +77,7 @@ static void take_done(enum err result, const char *message, void *arg)
 		return;
 	}
 	log_info("vault", "took the account's cross-signing keys out of secret storage");
-	recovery_end(recovery);
+	recovery_end(recovery, AGAIN_MS);
 }
 
 static void on_fetched(const struct mx_answer *answer, void *arg)
@@ -81,7 +87,7 @@ static void on_fetched(const struct mx_answer *answer, void *arg)
 
 	recovery->call = NULL;
 	if (recovery->vault->closing || answer->code == ERR_AUTH || answer->code == ERR_CANCELED) {
-		recovery_end(recovery);
+		recovery_put_off(recovery);
 		return;
 	}
 	if (answer->code == OK) {
@@ -125,7 +131,11 @@ static void fetch_next(struct recovery *recovery)
 
 	free(recovery->type);
 	recovery->type = missing_type(recovery);
-	if (!vault->mx || ++recovery->rounds > ROUNDS_MAX) {
+	if (!vault->mx) {
+		recovery_put_off(recovery);
+		return;
+	}
+	if (++recovery->rounds > ROUNDS_MAX) {
 		recovery_fail(recovery, "secret storage asks for too much");
 		return;
 	}
@@ -153,10 +163,10 @@ static void read_done(uv_work_t *work, int status)
 	struct vault *vault = recovery->vault;
 
 	if (vault->closing || !vault->mx) {
-		recovery_end(recovery);
+		recovery_put_off(recovery);
 	} else if (recovery->err == ERR_NOT_FOUND) {
 		/* the problem that led here says it already */
-		recovery_end(recovery);
+		recovery_end(recovery, AGAIN_MS);
 	} else if (recovery->err != OK) {
 		recovery_fail(recovery, recovery->fault.text);
 	} else {

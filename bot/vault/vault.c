@@ -20,17 +20,28 @@
 
 static void vault_open(struct vault *vault);
 
-void vault_problem_set(struct vault *vault, const char *format, ...)
+void vault_problem_set(struct vault *vault, enum vault_cause cause, const char *format, ...)
 {
-	char text[sizeof(vault->problem)];
+	char text[sizeof(vault->problems[cause])];
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	if (text[0] && strcmp(text, vault->problem) != 0)
+	if (strcmp(text, vault->problems[cause]) != 0)
 		log_error("vault", "encrypted rooms wait: %s", text);
-	memcpy(vault->problem, text, sizeof(text));
+	memcpy(vault->problems[cause], text, sizeof(text));
+}
+
+void vault_problem_clear(struct vault *vault, enum vault_cause cause)
+{
+	vault->problems[cause][0] = '\0';
+}
+
+/* A step on the way that needs nobody: told, not logged. */
+static void vault_step_set(struct vault *vault, enum vault_cause cause, const char *text)
+{
+	snprintf(vault->problems[cause], sizeof(vault->problems[cause]), "%s", text);
 }
 
 /* ---- looking ---- */
@@ -40,34 +51,32 @@ struct look_job {
 	struct core_look look;
 };
 
-static void set_identity_problem(struct vault *vault)
+static void vault_judge_identity(struct vault *vault)
 {
 	switch (vault->identity) {
 	case CRYPTO_IDENTITY_FOREIGN:
-		if (!vault->problem[0] || strncmp(vault->problem, "recovery key", 12) != 0)
-			vault_problem_set(vault,
-			        "the account has cross-signing keys that are not here: set "
-			        "[encryption] recovery_key_command, or reset the account's "
-			        "identity in another client");
-		break;
+		vault_problem_set(vault, VAULT_IDENTITY,
+		        "the account has cross-signing keys that are not here: set "
+		        "[encryption] recovery_key_command, or reset the account's "
+		        "identity in another client");
+		return;
 	case CRYPTO_IDENTITY_CHANGED:
-		vault_problem_set(vault,
+		vault_problem_set(vault, VAULT_IDENTITY,
 		        "the account's cross-signing keys were replaced: whoever did it must say "
 		        "so; then set [encryption] recovery_key_command for the new ones");
-		break;
+		return;
 	case CRYPTO_IDENTITY_UNKNOWN:
 	case CRYPTO_IDENTITY_NONE:
-		vault_problem_set(vault, "%s", "");
-		snprintf(vault->problem, sizeof(vault->problem),
-		        "the account's keys are not known yet");
-		break;
+		vault_step_set(vault, VAULT_IDENTITY, "the account's keys are not known yet");
+		return;
 	case CRYPTO_IDENTITY_UNSIGNED:
-		snprintf(vault->problem, sizeof(vault->problem), "the device is not signed yet");
+		vault_step_set(vault, VAULT_IDENTITY, "the device is not signed yet");
 		break;
 	case CRYPTO_IDENTITY_GOOD:
-		vault->problem[0] = '\0';
+		vault_problem_clear(vault, VAULT_IDENTITY);
 		break;
 	}
+	vault_problem_clear(vault, VAULT_RECOVERY); /* there is no need for it */
 }
 
 static bool any_under_way(const json_t *verifications)
@@ -93,16 +102,19 @@ static void swap(json_t **kept, json_t **looked)
 	*looked = NULL;
 }
 
-static void take_look(struct vault *vault, struct core_look *look)
+static void vault_take_look(struct vault *vault, struct core_look *look)
 {
 	bool changed = vault->identity != look->status.identity;
 
+	vault_problem_clear(vault, VAULT_KEYS);
 	vault->identity = look->status.identity;
 	if (changed)
 		log_info("vault", "this device (%s) is %s", vault->device_id,
 		        crypto_identity_name(vault->identity));
-	set_identity_problem(vault);
+	vault_judge_identity(vault);
 	swap(&vault->notices, &look->status.notices);
+	if (vault->mark_notice[0])
+		json_array_append_new(vault->notices, json_string(vault->mark_notice));
 	swap(&vault->verified, &look->status.verified);
 	swap(&vault->verifications, &look->verifications);
 	readers_take(vault, look);
@@ -132,10 +144,10 @@ static void look_done(enum err result, const char *message, void *arg)
 	vault->looking = false;
 	vault->look_ms = clock_monotonic_ms() + LOOK_EVERY_MS;
 	if (result != OK)
-		vault_problem_set(vault, "the stored keys cannot be used: %s",
+		vault_problem_set(vault, VAULT_KEYS, "the stored keys cannot be used: %s",
 		        message[0] ? message : err_text(result));
 	else if (!vault->closing)
-		take_look(vault, &job->look);
+		vault_take_look(vault, &job->look);
 	vault->readers_due = vault->readers_due || result != OK;
 	readers_end(&job->look);
 	core_look_finish(&job->look);
@@ -250,7 +262,7 @@ static void open_end(struct open_job *job, const char *problem)
 
 	vault->opening = false;
 	if (problem) {
-		vault_problem_set(vault, "%s", problem);
+		vault_problem_set(vault, VAULT_OPENING, "%s", problem);
 		vault->look_ms = clock_monotonic_ms() + OPEN_AGAIN_MS;
 	}
 	explicit_bzero(job->key, sizeof(job->key));
@@ -295,6 +307,8 @@ static void open_done(enum err result, const char *message, void *arg)
 		return;
 	}
 	vault->open = true;
+	vault_problem_clear(vault, VAULT_OPENING);
+	vault_step_set(vault, VAULT_IDENTITY, "the account's keys are not known yet");
 	vault->new_device = false;
 	memcpy(vault->fingerprint, job->fingerprint, sizeof(vault->fingerprint));
 	open_end(job, NULL);
@@ -362,7 +376,7 @@ struct vault *vault_create(uv_loop_t *loop, struct writer *writer, struct config
 	TAILQ_INIT(&vault->calls);
 	uv_timer_init(loop, &vault->timer);
 	vault->timer.data = vault;
-	snprintf(vault->problem, sizeof(vault->problem), "the keys are not open yet");
+	vault_step_set(vault, VAULT_OPENING, "the keys are not open yet");
 	return vault;
 }
 
@@ -404,7 +418,10 @@ void vault_set_offline(struct vault *vault)
 
 const char *vault_problem(const struct vault *vault)
 {
-	return vault->problem;
+	for (size_t i = 0; i < VAULT_CAUSES; i++)
+		if (vault->problems[i][0])
+			return vault->problems[i];
+	return "";
 }
 
 const char *vault_identity(const struct vault *vault)

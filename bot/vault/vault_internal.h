@@ -53,6 +53,16 @@ enum err key_read(
 
 /* ---- the loop's side ---- */
 
+/* Why encrypted rooms wait; the first of several is told. */
+enum vault_cause {
+	VAULT_OPENING,  /* the keys do not open */
+	VAULT_KEYS,     /* they are open and cannot be used */
+	VAULT_RECOVERY, /* the recovery key brought nothing */
+	VAULT_IDENTITY, /* this device is not signed by the account */
+	VAULT_MARK,     /* mark.c */
+	VAULT_CAUSES,
+};
+
 /* A request of the machine's on its way. */
 struct vault_call {
 	TAILQ_ENTRY(vault_call) link;
@@ -83,7 +93,7 @@ struct vault {
 	int64_t waits_ms; /* monotonic; when a room that waits is tried again, INT64_MAX = none */
 	bool looking, look_again;
 	enum crypto_identity identity;
-	char problem[256]; /* of opening, or of the identity */
+	char problems[VAULT_CAUSES][256]; /* why encrypted rooms wait, "" = not for that */
 	char fingerprint[64];
 	json_t *notices, *verified, *verifications, *readers;
 	bool readers_due; /* the members of rooms, or the rooms, changed since the last look */
@@ -92,15 +102,18 @@ struct vault {
 	struct mx_call *mark_call; /* under way, or NULL */
 	int64_t mark_ms;           /* monotonic; when to try, INT64_MAX = done or under way */
 	unsigned mark_tries;
-	unsigned jobs; /* on the pool or in the writer */
+	char mark_notice[256]; /* why there is no mark, "" = there is */
+	unsigned jobs;         /* on the pool or in the writer */
 	bool closing, timer_closed;
 	void (*closed)(void *arg);
 	void *closed_arg;
 };
 
 /* vault.c */
-void vault_problem_set(struct vault *vault, const char *format, ...)
-        __attribute__((format(printf, 2, 3)));
+/* Logged when it is another one than before. */
+void vault_problem_set(struct vault *vault, enum vault_cause cause, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+void vault_problem_clear(struct vault *vault, enum vault_cause cause);
 void vault_job_ended(struct vault *vault);
 void vault_maybe_closed(struct vault *vault);
 void vault_arm(struct vault *vault);

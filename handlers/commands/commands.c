@@ -185,6 +185,9 @@ bool command_may(const struct config *config, const struct room_event *event)
 /* NULL: obeyed. Else why not, for people. */
 static const char *why_refused(const struct config *config, const struct room_event *event)
 {
+	if (!command_may(config, event) && event->power == ROOM_POWER_UNKNOWN)
+		return "the homeserver does not tell the room's power levels at the moment; send "
+		       "it again in a minute";
 	if (!command_may(config, event))
 		return "you are not among those who may command me here";
 	if (event->encrypted && event->clear)

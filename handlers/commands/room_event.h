@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define ROOM_POWER_UNKNOWN INT64_MIN /* below all levels: the homeserver does not tell it now */
+
 /* All pointers are borrowed. */
 struct room_event {
 	const char *room; /* name in the config */

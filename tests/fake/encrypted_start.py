@@ -1,4 +1,5 @@
 """Of encrypted.py: what leaves after a start, before and after it is known who must be able to read it."""
+import sqlite3
 import threading
 
 from encrypted_world import World, check, node
@@ -73,4 +74,49 @@ def test_key_queries_that_fail_hold_no_room_up_for_ever():
     w.server.wait(lambda: "r-2" in w.op.text(OPS), 90)
     w.server.tricks.clear()
     w.server.wait(lambda: "r-2" in tablet.text(OPS), 90)
+    w.end()
+
+
+def test_a_homeserver_that_keeps_no_mark_holds_no_room_up():
+    w = World(start=False)
+    w.server.trick("PUT", "/account_data/org.matrix-telemetry-bot.run",
+                   lambda r: r.reply(403, {"errcode": "M_FORBIDDEN", "error": "no data here"}), 100)
+    w.bot.start()
+    w.bot.call(node("r-1"))
+    w.readable("r-1")
+    w.wait_status(lambda s: any("keeps no mark" in notice for notice in s["encryption"]["notices"]), "not told")
+    w.bot.stop()
+    w.bot.start()
+    w.bot.call(node("r-2", app="second"))
+    w.readable("r-2")
+    w.end()
+
+
+def test_a_mark_that_fails_is_told_while_rooms_wait():
+    w = World(start=False)
+    w.server.trick("PUT", "/account_data/org.matrix-telemetry-bot.run",
+                   lambda r: r.reply(500, {"errcode": "M_UNKNOWN", "error": "disk"}), 3)
+    w.bot.start()
+    w.bot.call(node("r-1"))
+    w.wait_status(lambda s: "backup" in s["encryption"]["problem"], "not told")
+    w.readable("r-1")
+    check(w.status()["encryption"]["problem"] == "", "still told")
+    w.end()
+
+
+def test_a_mark_that_cannot_be_stored_is_tried_again():
+    w = World(start=False)
+    free = threading.Event()
+
+    def locked(request):
+        db = sqlite3.connect(w.bot.folder / "operations.db", isolation_level=None,
+                             check_same_thread=False)
+        db.execute("BEGIN IMMEDIATE")
+        request.proceed()
+        threading.Timer(1.5, lambda: (db.close(), free.set())).start()
+    w.server.trick("PUT", "/account_data/org.matrix-telemetry-bot.run", locked)
+    w.bot.start()
+    check(free.wait(30), "the test shows nothing")
+    w.bot.call(node("r-1"))
+    w.readable("r-1")
     w.end()

@@ -18,6 +18,7 @@ from harness import check, run_tests, until  # noqa: E402
 import commands  # noqa: E402
 import docs  # noqa: E402
 import heartbeats  # noqa: E402
+import refusing  # noqa: E402
 import silences  # noqa: E402
 import watch  # noqa: E402
 import watches  # noqa: E402
@@ -772,7 +773,7 @@ def test_a_second_daemon_is_refused():
 
 if __name__ == "__main__":
     tests = dict(globals())
-    for module in (commands, docs, heartbeats, silences, watch, watches):
+    for module in (commands, docs, heartbeats, refusing, silences, watch, watches):
         more = {name: test for name, test in vars(module).items() if name.startswith("test_")}
         check(not more.keys() & tests.keys(), f"two tests have one name: {more.keys() & tests.keys()}")
         tests.update(more)

@@ -344,6 +344,22 @@ static void test_refused_token_is_read_anew(void **state)
 	assert_int_equal(f->logins, 0);
 }
 
+static void test_token_that_only_whoami_takes_is_tried_ever_less_often(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t started;
+
+	be_ready(f);
+	started = uv_hrtime();
+	for (int i = 0; i < 5; i++) { /* at once, at once, then after 0.25, 0.5 and 1 s at least */
+		find_refused(f);
+		turn_until(&f->loop, &f->ready);
+	}
+	assert_true(uv_hrtime() - started >= UINT64_C(1700000000));
+	assert_int_equal(f->whoamis, 6);
+	assert_non_null(strstr(f->problem, "takes the access token for whoami"));
+}
+
 static void test_hard_logout_is_not_undone_by_password(void **state)
 {
 	struct fixture *f = *state;
@@ -505,6 +521,7 @@ int main(void)
 	        TEST(test_homeserver_that_is_away_is_waited_for),
 	        TEST(test_first_token_refused_says_what_to_do),
 	        TEST(test_refused_token_is_read_anew),
+	        TEST(test_token_that_only_whoami_takes_is_tried_ever_less_often),
 	        TEST(test_hard_logout_is_not_undone_by_password),
 	        TEST(test_soft_logout_logs_in_with_the_same_device),
 	        TEST(test_soft_logout_without_a_password_says_what_to_do),

@@ -463,17 +463,72 @@ static void test_tombstones_are_followed(void **state)
 	assert_string_equal(ops(f)->room_id, "!c:x");
 }
 
-static void test_circle_of_tombstones_ends(void **state)
+static void test_circle_of_tombstones_ends_in_its_last_room(void **state)
 {
 	struct fixture *f = *state;
 
 	route_alias(f, "!a:x");
 	route_room(f, "a", NULL, "!b:x");
 	route_room(f, "b", NULL, "!a:x");
+	configure_until_ready(f);
+	assert_string_equal(ops(f)->room_id, "!b:x");
+	assert_int_equal(hits(f, "/v3/join/%21a%3Ax") + hits(f, "/v3/join/%21b%3Ax"), 2);
+}
+
+static void test_chain_of_tombstones_without_end_is_refused(void **state)
+{
+	static const char *const letters[] = {
+	        "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"};
+	struct fixture *f = *state;
+	char successor[8];
+
+	route_alias(f, "!a:x");
+	for (size_t i = 0; i < 12; i++) {
+		snprintf(successor, sizeof(successor), "!%c:x", 'b' + (char)i);
+		route_room(f, letters[i], NULL, successor);
+	}
 	rooms_configure(f->rooms, &f->config);
 	turn_until_problem(f);
 	assert_non_null(strstr(ops(f)->problem, "too many times"));
-	assert_true(hits(f, "/v3/join/%21a%3Ax") + hits(f, "/v3/join/%21b%3Ax") <= 11);
+}
+
+static void test_tombstone_that_leads_nowhere_does_not_take_the_room_away(void **state)
+{
+	static const char *const successors[] = {"", "!a:x", "#b:x", "nonsense", "!"};
+	struct fixture *f = *state;
+	char sync[256];
+
+	for (size_t i = 0; i < sizeof(successors) / sizeof(successors[0]); i++) {
+		f->routes_len = 0;
+		route_alias(f, "!a:x");
+		route_room(f, "a", NULL, successors[i]);
+		f->ready = ops(f) && ops(f)->ready;
+		configure_until_ready(f);
+		assert_string_equal(ops(f)->room_id, "!a:x");
+		snprintf(sync, sizeof(sync),
+		        "{\"rooms\":{\"join\":{\"!a:x\":{\"timeline\":{\"events\":[{\"type\":"
+		        "\"m.room.tombstone\",\"state_key\":\"\",\"content\":{"
+		        "\"replacement_room\":\"%s\"}}]}}}}}",
+		        successors[i]);
+		take(f, sync);
+		assert_true(ops(f)->ready);
+	}
+}
+
+static void test_redacted_tombstone_leads_back_at_once(void **state)
+{
+	struct fixture *f = *state;
+
+	route_alias(f, "!a:x");
+	route_room(f, "a", NULL, "!b:x"); /* where nobody lets us in */
+	rooms_configure(f->rooms, &f->config);
+	turn_until_problem(f);
+	assert_false(ops(f)->ready);
+	route(f, "/v3/rooms/%21a%3Ax/state/m.room.tombstone", 200, "{}");
+	take(f, "{\"rooms\":{\"join\":{\"!a:x\":{\"timeline\":{\"events\":[{\"type\":"
+	        "\"m.room.redaction\",\"redacts\":\"$t\",\"content\":{}}]}}}}}");
+	turn_until(&f->loop, &f->ready); /* sooner than it would look by itself */
+	assert_string_equal(ops(f)->room_id, "!a:x");
 }
 
 static void test_successor_that_is_plain_is_refused_when_the_old_room_was_encrypted(void **state)
@@ -500,7 +555,8 @@ static void test_tombstone_in_sync_is_followed(void **state)
 	route_room(f, "a", NULL, "!b:x");
 	route_room(f, "b", NULL, NULL);
 	take(f, "{\"rooms\":{\"join\":{\"!a:x\":{\"state\":{\"events\":[{\"type\":"
-	        "\"m.room.tombstone\",\"state_key\":\"\",\"content\":{}}]}}}}}");
+	        "\"m.room.tombstone\",\"state_key\":\"\","
+	        "\"content\":{\"replacement_room\":\"!b:x\"}}]}}}}}");
 	assert_false(ops(f)->ready); /* nothing more is sent into the old room */
 	turn_until(&f->loop, &f->ready);
 	assert_string_equal(ops(f)->room_id, "!b:x");
@@ -646,7 +702,10 @@ int main(void)
 	        TEST(test_encryption_in_sync_is_taken),
 	        TEST(test_alias_does_not_lead_from_an_encrypted_room_to_a_plain_one),
 	        TEST(test_tombstones_are_followed),
-	        TEST(test_circle_of_tombstones_ends),
+	        TEST(test_circle_of_tombstones_ends_in_its_last_room),
+	        TEST(test_chain_of_tombstones_without_end_is_refused),
+	        TEST(test_tombstone_that_leads_nowhere_does_not_take_the_room_away),
+	        TEST(test_redacted_tombstone_leads_back_at_once),
 	        TEST(test_successor_that_is_plain_is_refused_when_the_old_room_was_encrypted),
 	        TEST(test_tombstone_in_sync_is_followed),
 	        TEST(test_room_that_was_left_is_lost_and_joined_again),

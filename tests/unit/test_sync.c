@@ -28,10 +28,10 @@ struct fixture {
 	void (*script)(struct fixture *f, struct peer_request *request);
 	int filters, polls; /* seen by the server */
 	int refusals;       /* still to be given */
-	char targets[8][512];
+	char targets[8][2048];
 	struct peer_request *held;
 	/* seen by the owner */
-	int batches, firsts, ups, downs;
+	int batches, firsts, blinds, ups, downs;
 	char next_batch[32], error[256];
 	int wanted; /* batches after which `done` is set */
 	bool hold;  /* the owner does not go on by itself */
@@ -60,10 +60,12 @@ static void on_request(struct peer_request *request, void *arg)
 	peer_answer_json(request, 200, "{s:s}", "next_batch", next);
 }
 
-static void on_batch(const json_t *answer, const char *next_batch, bool first, void *arg)
+static void on_batch(
+        const json_t *answer, const char *next_batch, bool first, bool blind, void *arg)
 {
 	struct fixture *f = arg;
 
+	f->blinds += blind;
 	assert_string_equal(json_string_value(json_object_get(answer, "next_batch")), next_batch);
 	snprintf(f->next_batch, sizeof(f->next_batch), "%s", next_batch);
 	f->batches++;
@@ -127,6 +129,52 @@ static void run(struct fixture *f, const char *since)
 {
 	sync_start(f->sync, since);
 	turn_until(&f->loop, &f->done);
+}
+
+#define TOO_LARGE (16 * 1024 * 1024 + 1)
+
+/* As many answers as are to be refused are too large to take. */
+static void answer_too_much(struct fixture *f, struct peer_request *request)
+{
+	char *text;
+
+	if (f->refusals-- <= 0) {
+		peer_answer_json(request, 200, "{s:s}", "next_batch", "small");
+		return;
+	}
+	text = x_calloc(1, TOO_LARGE + 1);
+	memset(text, ' ', TOO_LARGE);
+	peer_answer(request, 200, NULL, text);
+	free(text);
+}
+
+static void test_answer_that_is_too_large_is_asked_for_with_less_in_it(void **state)
+{
+	struct fixture *f = *state;
+
+	f->script = answer_too_much;
+	f->refusals = 2;
+	run(f, NULL);
+	assert_int_equal(f->polls, 3);
+	assert_null(strstr(f->targets[0], "m.room.encryption"));
+	assert_non_null(strstr(f->targets[1], "m.room.encryption")); /* the state that counts */
+	assert_non_null(strstr(f->targets[2], "%22rooms%22%3A%5B%5D"));
+	assert_int_equal(f->firsts, 1);
+	assert_int_equal(f->blinds, 1);
+	f->done = false;
+	f->wanted = 2;
+	f->refusals = 1; /* what came since is too much as well */
+	sync_next(f->sync);
+	turn_until(&f->loop, &f->done);
+	assert_non_null(strstr(f->targets[3], "filter=f1"));
+	assert_non_null(strstr(f->targets[4], "%22limit%22%3A1"));
+	assert_non_null(strstr(f->targets[4], "since=small"));
+	assert_int_equal(f->blinds, 1);
+	f->done = false;
+	f->wanted = 3;
+	sync_next(f->sync);
+	turn_until(&f->loop, &f->done);
+	assert_non_null(strstr(f->targets[5], "filter=f1")); /* whole again */
 }
 
 static void test_first_sync_has_a_filter_of_its_own_and_does_not_wait(void **state)
@@ -418,6 +466,7 @@ static void test_close_in_a_backoff(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+	        TEST(test_answer_that_is_too_large_is_asked_for_with_less_in_it),
 	        TEST(test_first_sync_has_a_filter_of_its_own_and_does_not_wait),
 	        TEST(test_first_filters_differ),
 	        TEST(test_polls_go_on_from_batch_to_batch),
