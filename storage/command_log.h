@@ -9,10 +9,10 @@
 struct command_row {
 	int64_t id; /* set by commands_insert() */
 	int64_t at_ms;
-	char *result;    /* "done", "failed", "refused", "ignored", "late", "unknown", "reaction" */
-	char *sender;    /* Matrix user id, or "uid N" from the socket */
-	char *device_id; /* when it is proven, or NULL */
-	char *room;      /* name, or NULL: from the socket */
+	char *result;             /* "done", "failed", "refused", "late", "unknown", "reaction" */
+	char *sender;             /* Matrix user id, or "uid N" from the socket */
+	char *device_id;          /* when it is proven, or NULL */
+	char *room;               /* name, or NULL: from the socket */
 	char *room_id, *event_id; /* or NULL */
 	char *command;            /* as it was given */
 	char *effect;             /* in words */

@@ -32,6 +32,7 @@ struct source {
 	const json_t *raw;
 	int64_t power;
 	bool encrypted; /* the room */
+	int64_t at_ms;  /* when it came from the homeserver */
 };
 
 static const char *string_of(const json_t *object, const char *key)
@@ -39,8 +40,20 @@ static const char *string_of(const json_t *object, const char *key)
 	return json_string_value(json_object_get(object, key));
 }
 
+/* How long ago it was written. Clocks differ: the homeserver's own word counts, if it gave one. */
+static int64_t event_late_ms(const struct source *source, int64_t now_ms)
+{
+	const json_t *age = json_object_get(json_object_get(source->raw, "unsigned"), "age");
+	int64_t age_ms = json_integer_value(age);
+
+	if (!json_is_integer(age))
+		return now_ms -
+		       json_integer_value(json_object_get(source->raw, "origin_server_ts"));
+	return (age_ms > 0 ? age_ms : 0) + now_ms - source->at_ms;
+}
+
 /* An event of the homeserver as the handlers see it, not decrypted yet. False: it is none. */
-static bool event_read(const struct source *source, struct room_event *event)
+static bool event_read(const struct source *source, int64_t now_ms, struct room_event *event)
 {
 	const json_t *raw = source->raw;
 	const json_t *content = json_object_get(raw, "content");
@@ -57,6 +70,7 @@ static bool event_read(const struct source *source, struct room_event *event)
 	        .encrypted = source->encrypted,
 	        .clear = true,
 	        .sent_ms = json_integer_value(json_object_get(raw, "origin_server_ts")),
+	        .late_ms = event_late_ms(source, now_ms),
 	};
 	if (event->type && strcmp(event->type, "m.room.redaction") == 0)
 		/* in the content from room version 11 on */
@@ -132,7 +146,8 @@ static enum err read_event(struct reading *r, const struct source *source)
 	struct room_event event;
 	enum err err;
 
-	if (!event_read(source, &event) || strcmp(event.sender, r->env.config->matrix.user) == 0)
+	if (!event_read(source, r->env.now_ms, &event) ||
+	        strcmp(event.sender, r->env.config->matrix.user) == 0)
 		return OK;
 	if (strcmp(event.type, "m.room.encrypted") != 0)
 		return hand_on(r, &event);
@@ -143,7 +158,7 @@ static enum err read_event(struct reading *r, const struct source *source)
 static enum err read_item(struct reading *r, const struct batch_item *item)
 {
 	struct source source = {item->room->name, item->room->room_id, item->raw, item->power,
-	        item->room->encrypted};
+	        item->room->encrypted, r->env.now_ms};
 
 	return read_event(r, &source);
 }
@@ -179,7 +194,7 @@ static enum err read_other_rooms(struct reading *r)
 	json_object_foreach(join, room_id, part)
 	{
 		const json_t *events = json_object_get(json_object_get(part, "timeline"), "events");
-		struct source source = {.room = "", .room_id = room_id};
+		struct source source = {.room = "", .room_id = room_id, .at_ms = r->env.now_ms};
 
 		if (is_configured(r->batch, room_id))
 			continue;
@@ -231,12 +246,12 @@ static enum err tell_unread(struct reading *r, struct undecrypted_row *row, cons
 static enum err read_kept(struct reading *r, struct undecrypted_row *row)
 {
 	json_t *raw = json_loads(row->event, 0, NULL);
-	struct source source = {row->room, row->room_id, raw, row->power, true};
+	struct source source = {row->room, row->room_id, raw, row->power, true, row->at_ms};
 	struct room_event event;
 	int64_t age_ms = r->env.now_ms - row->at_ms;
 	enum err err = OK;
 
-	if (event_read(&source, &event))
+	if (event_read(&source, r->env.now_ms, &event))
 		err = decrypt(r, &source, &event, false);
 	if (err == OK || (err == ERR_NOT_FOUND && age_ms > HELD_MS))
 		err = undecrypted_delete(r->env.store, row->id);

@@ -22,6 +22,7 @@ struct command_call {
 	const char *device_id; /* or NULL */
 	const char *room;      /* name; NULL: from the socket */
 	const char *room_id, *event_id;
+	bool encrypted;     /* the room */
 	const char *target; /* event that is replied to, or NULL */
 	const char *thread; /* root of the thread it was written in, or NULL */
 	json_t *args;       /* arguments.h; owned */
@@ -70,14 +71,15 @@ enum err command_post(const struct command_env *env, const char *room, const cha
 bool command_may(const struct config *config, const struct room_event *event);
 enum err command_audit(const struct command_env *env, const struct room_event *event,
         const char *command, const char *result, const char *effect);
-/* Politely, and not more often than anybody wants to read it; root NULL: without a word. */
+/* Why those who may not command are refused; owned by the caller. */
+char *command_no_power(const struct config *config);
+/* Politely, and not more often than anybody wants to read it, in the thread of root. */
 enum err command_refuse(const struct command_env *env, const struct room_event *event,
         const char *root, const char *command, const char *why);
 /* Carries out what was understood, answers it and keeps it in the audit. */
 enum err command_carry_out(const struct command_env *env, const struct room_event *event,
         const struct command_text *text);
 
-/* reactions.c: ✅ and 👍 ack what they are put on, 🔕 silences its app; and when one is taken away
- * again. */
+/* reactions.c: what they do to the alert that they are put on; and when one is taken away again. */
 enum err reaction_take(const struct command_env *env, const struct room_event *event);
 enum err reaction_redacted(const struct command_env *env, const struct room_event *event);

@@ -96,24 +96,50 @@ static enum err is_run(struct command_call *call, const char *word, bool *known)
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-/* Words up to the first that names no run, or to a dash, are run ids; the rest is the note. */
+/* Adds the runs that a text names: one, or several with commas between them. *known: it does. */
+static enum err add_runs(struct command_call *call, const char *text, json_t *runs, bool *known)
+{
+	char *copy = arguments_unquoted(text), *at = NULL;
+	json_t *found = json_array();
+	enum err err = is_run(call, copy, known);
+
+	if (err == OK && *known)
+		json_array_append_new(found, json_string(copy));
+	for (char *run = *known ? NULL : strtok_r(copy, ",;", &at); run && err == OK;
+	        run = *known ? strtok_r(NULL, ",;", &at) : NULL) {
+		err = is_run(call, run, known);
+		json_array_append_new(found, json_string(run));
+	}
+	if (*known)
+		json_array_extend(runs, found);
+	json_decref(found);
+	free(copy);
+	return err;
+}
+
+/* Words up to the first that names no run, or to a dash, are run ids; the rest is the note. A run
+ * id with blanks may also be all there is. */
 static enum err read_words(
         struct command_call *call, struct input *words, json_t *runs, char **note)
 {
+	struct input all = *words;
 	bool known = true;
+	char *whole;
 	enum err err = OK;
 
 	while (err == OK && known && input_left(words) && json_array_size(runs) < RUNS_MAX) {
-		char *run = arguments_unquoted(input_peek(words, 0));
-
-		err = is_run(call, run, &known);
-		if (err == OK && known)
-			json_array_append_new(runs, json_string(input_next(words) ? run : ""));
-		else if (err == OK && input_is_dash(run))
+		err = add_runs(call, input_peek(words, 0), runs, &known);
+		if (err == OK && (known || input_is_dash(input_peek(words, 0))))
 			input_next(words);
-		else if (err == OK && json_array_size(runs) == 0 && !call->target)
-			err = command_fail_run(call, run);
-		free(run);
+	}
+	if (err == OK && json_array_size(runs) == 0 && input_left(words)) {
+		whole = input_rest(&all);
+		err = add_runs(call, whole, runs, &known);
+		if (err == OK && known)
+			*words = all;
+		else if (err == OK && !call->target)
+			err = command_fail_run(call, input_peek(words, 0));
+		free(whole);
 	}
 	*note = input_rest(words);
 	return err;

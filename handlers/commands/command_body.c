@@ -39,7 +39,8 @@ static bool is_blank(unsigned point)
 
 static bool is_newline(unsigned point)
 {
-	return point == '\n' || point == '\r' || point == 0x85 || point == 0x2028 || point == 0x2029;
+	return point == '\n' || point == '\r' || point == 0x85 || point == 0x2028 ||
+	       point == 0x2029;
 }
 
 /* Joiners and variation selectors belong to an emoji before them. */
@@ -64,7 +65,8 @@ static const char *typed_as(unsigned point, char ascii[2])
 	        {0x2033, 0x2033}, {0x300C, 0x300F}, {0x301D, 0x301F}};
 	static const struct range single_quotes[] = {
 	        {0x2018, 0x201B}, {0x2032, 0x2032}, {0x2039, 0x203A}, {0x2BC, 0x2BC}};
-	static const struct range hyphens[] = {{0x2010, 0x2013}, {0x2212, 0x2212}, {0xFE63, 0xFE63}};
+	static const struct range hyphens[] = {
+	        {0x2010, 0x2013}, {0x2212, 0x2212}, {0xFE63, 0xFE63}};
 	static const struct range dashes[] = {{0x2014, 0x2015}, {0x2E3A, 0x2E3B}};
 
 	if (is_in(point, double_quotes, LEN(double_quotes)))
@@ -254,8 +256,7 @@ static char *pill_text(const char *html, const char *user)
 
 static bool is_mentioned(const json_t *content, const char *user)
 {
-	const json_t *users =
-	        json_object_get(json_object_get(content, "m.mentions"), "user_ids");
+	const json_t *users = json_object_get(json_object_get(content, "m.mentions"), "user_ids");
 
 	for (size_t i = 0; i < json_array_size(users); i++)
 		if (json_is_string(json_array_get(users, i)) &&
@@ -269,7 +270,8 @@ static const char *skip_called(const char *text)
 {
 	size_t len = strcspn(text, ":,\n");
 
-	return len > 0 && len <= NAME_MAX_BYTES && text[len] && text[len] != '\n' ? text + len : text;
+	return len > 0 && len <= NAME_MAX_BYTES && text[len] && text[len] != '\n' ? text + len
+	                                                                          : text;
 }
 
 /* Behind the bot's name, id or pill where the text begins with one. */

@@ -4,7 +4,8 @@
  *
  * - Blanks of every kind become a space; characters that nobody sees go.
  * - Full-width letters, typographic quotes and dashes become those of ASCII (not inside quotes).
- * - Markdown's backslashes go, but in quotes and behind =~, where they may be a regular expression's.
+ * - Markdown's backslashes go, but in quotes and behind =~, where they may be a regular
+ * expression's.
  * - Quoted lines before it go (the reply fallback of any client), and the bot's own name or pill.
  */
 #pragma once

@@ -21,8 +21,9 @@ static void help_one(struct command_call *call, const struct command *command)
 {
 	command_say(call, "%s", command_prefix(call));
 	command_add_usage(command, &call->text);
-	command_say(
-	        call, " — %s\nLike: %s%s\n", command->help, command_prefix(call), command->example);
+	command_say(call, " — %s%s\nLike: %s%s\n", command->help,
+	        command->plain && !call->encrypted ? command->plain : "", command_prefix(call),
+	        command->example);
 }
 
 static enum err run_help(struct command_call *call)

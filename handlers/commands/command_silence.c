@@ -310,7 +310,11 @@ static enum err store_and_say(struct command_call *call, struct silence_row *row
 		return err;
 	command_say(call, "🔕 silence %" PRId64 ": %s, ", row->id, row->matchers);
 	say_times(call, row);
-	command_say(call, ".\n");
+	if (row->reason[0]) {
+		command_say(call, " · reason: ");
+		text_add_plain(&call->text, row->reason, 200, TEXT_FOLD_NEWLINES);
+	}
+	command_say(call, "\n");
 	command_effect(call, "silence %" PRId64 ": %s", row->id, row->matchers);
 	json_object_set_new(command_data(call), "id", json_integer(row->id));
 	tell_subscribers(call, row);
@@ -575,7 +579,8 @@ const struct command command_silence = {
                 "What: an app, a run (then its app), or matchers like app=etl, node_id=~\"etl.*\", "
                 "severity!=critical, joined by commas. For an hour unless you say: 30m, 1d12h, "
                 "until 07:00, until resolved. Later: from 22:00, or in 30m. A number gives that "
-                "silence another end. 🔕 on an alert: its app, for an hour.",
+                "silence another end.",
+        .plain = " 🔕 on an alert: its app, for an hour.",
         .example = "silence etl 2h deploy",
         .usage = "<what> [from 22:00] [2h | until 07:00 | until resolved] [reason]",
         .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,

@@ -182,27 +182,30 @@ bool command_may(const struct config *config, const struct room_event *event)
 	       event->power >= config->commands.power_level;
 }
 
-/* NULL: obeyed. Else why not, for people. */
-static const char *why_refused(const struct config *config, const struct room_event *event)
+char *command_no_power(const struct config *config)
+{
+	return x_asprintf("you need power level %d in this room to use commands",
+	        config->commands.power_level);
+}
+
+/* NULL: obeyed. Else why not, for people; owned by the caller. */
+static char *why_refused(const struct config *config, const struct room_event *event)
 {
 	if (!command_may(config, event) && event->power == ROOM_POWER_UNKNOWN)
-		return "the homeserver does not tell the room's power levels at the moment; send "
-		       "it again in a minute";
+		return x_strdup("the homeserver does not tell the room's power levels at the "
+		                "moment; send it again in a minute");
 	if (!command_may(config, event))
-		return "you are not among those who may command me here";
+		return command_no_power(config);
 	if (event->encrypted && event->clear)
-		return "it came unencrypted into an encrypted room: anybody may have put it "
-		       "there";
+		return x_strdup("this came unencrypted into an encrypted room: anybody may have "
+		                "put it there");
 	if (event->encrypted && !event->obey && strcmp(config->encryption.trust, "verified") == 0)
-		return "I do not know that it is you: verify me (in Element: my profile, Verify), "
-		       "with "
-		       "somebody at \"matrix-telemetry-bot verify\" on my host, from a device that "
-		       "you "
-		       "have signed";
+		return x_strdup("you are not verified: verify the bot (in Element: its profile, "
+		                "Verify), with somebody at \"matrix-telemetry-bot verify\" on its "
+		                "host, from a device that you have verified");
 	if (event->encrypted && !event->obey)
-		return "this device of yours is not verified by you: sign it (in Element: "
-		       "Settings, "
-		       "Sessions), then write again";
+		return x_strdup("your device is not verified: verify it (in Element: Settings, "
+		                "Sessions), then send the command again");
 	return NULL;
 }
 
@@ -230,26 +233,40 @@ enum err command_audit(const struct command_env *env, const struct room_event *e
 	return err == ERR_EXISTS ? OK : err;
 }
 
+/* Who writes from a device that nobody signed cannot read an encrypted answer: 🔏, in the clear. */
+static enum err mark_unread(const struct command_env *env, const struct room_event *event)
+{
+	const struct deliver d = {
+	        .store = env->store, .config = env->config, .now_ms = env->now_ms};
+	json_t *content = json_pack("{s:{s:s, s:s, s:s}}", "m.relates_to", "rel_type",
+	        "m.annotation", "event_id", event->event_id, "key", "🔏");
+	enum err err = deliver_post(&d, event->room, OUTBOX_NOTE, 0, "m.reaction", content, NULL);
+
+	json_decref(content);
+	return err;
+}
+
 /* Politely, and not more often than anybody wants to read it. */
 enum err command_refuse(const struct command_env *env, const struct room_event *event,
         const char *root, const char *command, const char *why)
 {
-	/* what nobody is told of does not count as told */
-	const char *result = root ? "refused" : "ignored";
+	bool reaction = strcmp(event->type, "m.reaction") == 0;
 	int64_t count;
 	enum err err = commands_count(
-	        env->store, event->sender, result, env->now_ms - CLOCK_MINUTE_MS, &count);
+	        env->store, event->sender, "refused", env->now_ms - CLOCK_MINUTE_MS, &count);
 	char *text;
 
 	if (err != OK || count >= REFUSALS_KEPT)
 		return err;
 	log_warning("commands", "refused in %s to %s: %s", event->room, event->sender, why);
-	err = command_audit(env, event, command, result, why);
-	if (err != OK || !root || count >= REFUSALS_TOLD)
+	err = command_audit(env, event, command, "refused", why);
+	if (err != OK || count >= REFUSALS_TOLD)
 		return err;
 	text = x_asprintf("Sorry, %s.", why);
-	err = command_post(env, event->room, root, event->event_id, text, NULL);
+	err = command_post(env, event->room, root, reaction ? root : event->event_id, text, NULL);
 	free(text);
+	if (err == OK && event->encrypted && !event->clear && !event->obey)
+		err = mark_unread(env, event);
 	return err;
 }
 
@@ -259,9 +276,9 @@ static enum err tell_late(const struct command_env *env, const struct room_event
 	char ago[32], *answer;
 	enum err err;
 
-	clock_format_duration(env->now_ms - event->sent_ms, ago, sizeof(ago));
-	answer = x_asprintf("Not carried out: this was written %s ago, and I saw it only now. "
-	                    "Write it again if it still holds.",
+	clock_format_duration(event->late_ms, ago, sizeof(ago));
+	answer = x_asprintf("Not carried out: this was sent %s ago and was received only now. "
+	                    "Send it again if it still holds.",
 	        ago);
 	err = command_audit(env, event, text->said, "late", ago);
 	if (err == OK)
@@ -336,6 +353,7 @@ enum err command_carry_out(const struct command_env *env, const struct room_even
 	        .room = event->room,
 	        .room_id = event->room_id,
 	        .event_id = event->event_id,
+	        .encrypted = event->encrypted,
 	        .target = text->target,
 	        .thread = text->thread,
 	};
@@ -356,7 +374,7 @@ enum err command_carry_out(const struct command_env *env, const struct room_even
 static enum err take_text(const struct command_env *env, const struct room_event *event)
 {
 	struct command_text text;
-	const char *why;
+	char *why;
 	enum err err;
 
 	if (!command_text_read(env->config, event, &text))
@@ -364,11 +382,12 @@ static enum err take_text(const struct command_env *env, const struct room_event
 	why = why_refused(env->config, event);
 	if (why)
 		err = command_refuse(env, event, text.root, text.said, why);
-	else if (env->now_ms - event->sent_ms > COMMAND_LATE_MS)
+	else if (event->late_ms > COMMAND_LATE_MS)
 		err = tell_late(env, event, &text);
 	else
 		err = command_carry_out(env, event, &text);
 	command_text_finish(&text);
+	free(why);
 	return err;
 }
 

@@ -7,21 +7,15 @@
 #include "bot/base/alloc.h"
 #include "handlers/oncall/ack.h"
 #include "handlers/commands/command.h"
-#include "handlers/commands/command_text.h"
+#include "handlers/commands/command_body.h"
 #include "storage/command_log.h"
 #include "storage/messages.h"
 
 /* In the audit: what stands for a reaction that acked. */
 #define RESULT "reaction"
 
-/* Without the variation selector that some clients add. */
-static bool is_emoji(const char *key, const char *emoji)
-{
-	size_t len = strlen(emoji);
-
-	return key && strncmp(key, emoji, len) == 0 &&
-	       (key[len] == '\0' || strcmp(key + len, "\xef\xb8\x8f") == 0);
-}
+typedef enum err (*reaction_fn)(
+        const struct command_env *env, const struct room_event *event, const char *target);
 
 static struct deliver deliver_of(const struct command_env *env)
 {
@@ -87,9 +81,9 @@ static enum err tell_late(const struct command_env *env, const struct room_event
 	char ago[24], *answer;
 	enum err err;
 
-	clock_format_duration(env->now_ms - event->sent_ms, ago, sizeof(ago));
-	answer = x_asprintf("%s came %s ago, and I see it only now: not done. Write %sack as an "
-	                    "answer, if it still holds.",
+	clock_format_duration(event->late_ms, ago, sizeof(ago));
+	answer = x_asprintf("Not carried out: %s was sent %s ago and was received only now. React "
+	                    "again, or answer with %sack, if it still holds.",
 	        key, ago, env->config->commands.prefix);
 	err = command_audit(env, event, key, "late", ago);
 	if (err == OK)
@@ -98,26 +92,54 @@ static enum err tell_late(const struct command_env *env, const struct room_event
 	return err;
 }
 
+/* NULL: it does nothing. */
+static reaction_fn find_reaction(const char *key)
+{
+	static const struct {
+		const char *emoji;
+		reaction_fn run;
+	} known[] = {{"✅", acknowledge}, {"👍", acknowledge}, {"👀", acknowledge}, {"🔕", silence}};
+
+	for (size_t i = 0; key && i < sizeof(known) / sizeof(known[0]); i++)
+		if (command_same_emoji(key, known[i].emoji))
+			return known[i].run;
+	return NULL;
+}
+
+static enum err refuse(const struct command_env *env, const struct room_event *event,
+        const char *target, const char *key)
+{
+	char *why = command_may(env->config, event)
+	                    ? x_asprintf("reactions are not encrypted, so they silence nothing "
+	                                 "here: send %ssilence",
+	                              env->config->commands.prefix)
+	                    : command_no_power(env->config);
+	enum err err = command_refuse(env, event, target, key, why);
+
+	free(why);
+	return err;
+}
+
 enum err reaction_take(const struct command_env *env, const struct room_event *event)
 {
 	const json_t *relates = json_object_get(event->content, "m.relates_to");
 	const char *key = json_string_value(json_object_get(relates, "key"));
 	const char *target = command_relation(event->content, "m.annotation");
-	bool bell = is_emoji(key, "🔕"), ours;
+	reaction_fn run = find_reaction(key);
+	bool ours;
 	enum err err;
 
-	if (!target || (!bell && !is_emoji(key, "✅") && !is_emoji(key, "👍")))
+	if (!target || !run)
 		return OK;
 	err = is_ours(env, target, &ours);
 	if (err != OK || !ours)
 		return err;
-	if (!command_may(env->config, event))
-		return command_refuse(env, event, NULL, key, "reactions of others do nothing");
-	if (bell && event->encrypted && !event->obey)
-		return command_refuse(env, event, NULL, key, "in the clear in an encrypted room");
-	if (env->now_ms - event->sent_ms > COMMAND_LATE_MS)
+	if (!command_may(env->config, event) ||
+	        (run == silence && event->encrypted && !event->obey))
+		return refuse(env, event, target, key);
+	if (event->late_ms > COMMAND_LATE_MS)
 		return tell_late(env, event, target, key);
-	return bell ? silence(env, event, target) : acknowledge(env, event, target);
+	return run(env, event, target);
 }
 
 enum err reaction_redacted(const struct command_env *env, const struct room_event *event)

@@ -19,6 +19,7 @@ struct room_event {
 	const char *redacts;   /* m.room.redaction: the event id, else NULL */
 	int64_t power;   /* of the sender in the room; INT64_MAX = creator, above all levels */
 	int64_t sent_ms; /* origin_server_ts: the sender's server's word, not ours */
+	int64_t late_ms; /* since when it was written: the homeserver's word where it gave it */
 	bool encrypted;  /* the room is: what came in the clear has obey false */
 	bool clear;      /* it came in the clear */
 	bool obey;       /* in an encrypted room: the trust rule allows to act on it */

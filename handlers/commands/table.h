@@ -43,6 +43,7 @@ struct command_member {
 struct command {
 	const char *name;
 	const char *help;    /* the first line for lists, then more */
+	const char *plain;   /* more of it, for rooms that are not encrypted; or NULL */
 	const char *example; /* without the prefix */
 	const char *usage;   /* of its arguments; NULL: made of its members */
 	unsigned where;      /* of enum command_where */

@@ -26,6 +26,13 @@ def message(event_id, body, sender=ADMIN, age=0, **content):
             "content": {"msgtype": "m.text", "body": body, **content}}
 
 
+def sent_by(server, event_id, body, age):
+    """By a homeserver whose clock is ten minutes behind."""
+    event = message(event_id, body, age=600)
+    event["unsigned"] = {"age": age}
+    return event
+
+
 def tell(server, *events, **timeline):
     server.tell(join={OPS: {"timeline": {"events": list(events), **timeline}}})
 
@@ -83,17 +90,21 @@ def test_command_left_alone_or_refused():
          message("$late", "!help", age=400),
          message("$refused", "!help", sender=OTHER),
          message("$again", "!help", sender=OTHER),
+         sent_by(server, "$behind", "!hlep", 50),
+         sent_by(server, "$behind_late", "!help", 400_000),
          message("$typo", "!hlep"),
          message("$unknown", "!xyzzy"))
     answered(server, "$late", "Not carried out")
     answered(server, "$refused", "Sorry")
+    answered(server, "$behind_late", "Not carried out")
+    answered(server, "$behind", "Did you mean !help?")
     answered(server, "$typo", "Did you mean !help?")
     answered(server, "$unknown", "lists what I know")
-    server.wait(lambda: len(audit(bot)) == 5)
+    server.wait(lambda: len(audit(bot)) == 7)
     for quiet in ("$own", "$notice", "$edit", "$talk", "$wow", "$again"):
         check(not answers(server, quiet), f"{quiet} was answered")
     check(audit(bot) == [("$late", "late"), ("$refused", "refused"), ("$again", "refused"),
-                         ("$typo", "unknown"), ("$unknown", "unknown")], str(audit(bot)))
+                         ("$behind", "unknown"), ("$behind_late", "late"), ("$typo", "unknown"), ("$unknown", "unknown")], str(audit(bot)))
     bot.stop()
     server.shut()
 

@@ -180,7 +180,7 @@ def test_silences(world, secret):
     place.bot.call(node("si-2", "other_si"))
     place.event_of("si-2")
     body = place.ask("!silence app=si_app, node_id=~“node_si-.*” 30m \"deploy of v2\"",
-                     'app="si_app", node_id=~"node_si-.*", until ', "(30m).", "Firing now (1): si_app · node_si-1.",
+                     'app="si_app", node_id=~"node_si-.*", until ', "(30m) · reason: deploy of v2", "Firing now (1): si_app · node_si-1.",
                      "In the last 24 h it would have held back 1 alert.")
     check("UTC" in body and "T" not in body.split("until ")[1].split(" ")[0], body)
     number = body.split()[2].rstrip(":")
@@ -194,8 +194,8 @@ def test_silences(world, secret):
     place.ask(f"!unsilence {number}", f"silence {number} (", "it held back 1 alert\nNot resolved since: si_app · node_si-3")
     place.ask(f"!unsilence {number}", "there is no silence")
     check(place.bot.call(node("si-5", "si_app"))["state"] == "queued", "held back still")
-    place.ask("!silence si-5", 'app="si_app", until ', "(1h).")
-    place.ask("!silence si_app in 2h for 1h maintenance", "from ", "(1h).")
+    place.ask("!silence si-5", 'app="si_app", until ', "(1h)")
+    place.ask("!silence si_app in 2h for 1h maintenance", "from ", "(1h)")
     place.ask("!silence si_app from 22:00 until 23:30", "from ", "22:00 UTC until ", "23:30 UTC (1h 30m)")
     for text, why in (("si_app 3x", "a duration looks like"), ("si_app 400d", "longer than silences may be"),
                       ("si_app forever", "a silence needs an end"), ("si_app -1h", "a duration looks like"),
@@ -234,7 +234,8 @@ def test_bell_reaction(world, secret):
     event = place.react(place.event_of("be-1"), "🔕")
     until(lambda: place.audit(event), "the reaction was not seen")
     if secret:  # reactions travel in the clear: anybody's server can make them up
-        check(place.audit(event)[0][0] == "ignored", str(place.audit(event)))
+        check(place.audit(event)[0][0] == "refused", str(place.audit(event)))
+        place.shown("reactions are not encrypted")
         check(place.bot.call(node("be-2", "bell_app"))["state"] == "queued", "obeyed in the clear")
     else:
         place.shown('app="bell_app", until ')
@@ -295,7 +296,7 @@ def test_retry_of_what_was_undeliverable(world):
 def test_strangers_are_refused_politely_and_not_often(world, secret):
     place = world.place(secret)
     first = place.say("!silence everything 1h", place.other)
-    place.answered(first, "Sorry, you are not among those who may command me here.")
+    place.answered(first, "Sorry, you need power level 50 in this room to use commands.")
     second = place.say("!status", place.other)
     until(lambda: place.audit(second), "not seen")
     check(place.audit(first)[0][:2] == ("refused", place.other.user), str(place.audit(first)))
@@ -357,7 +358,7 @@ def test_unsigned_devices_and_clear_text_in_encrypted_rooms(world):
     unsigned = Secret(world.server, device, sign=False, all_devices=True)
     unsigned.join(place.ops)
     event = place.say("!silence everything 1h", unsigned)
-    place.answered(event, "this device of yours is not verified")
+    place.answered(event, "your device is not verified")
     clear = Plain(world.server, place.op.account)
     event = place.say("!silence everything 1h", clear)
     until(lambda: place.audit(event), "not seen")
@@ -438,7 +439,8 @@ def test_each_once_over_kill_9(world, secret):
     place.bot.stop()
 
 
-def test_late_commands_are_answered_not_done(world):
+def test_a_wrong_clock_makes_no_command_late(world):
+    """The homeserver says how old an event is; the clock of this host is six minutes ahead."""
     place = Place(world, False)
     place.bot.call(node("la-1", "late_app"))
     alert = place.event_of("la-1")
@@ -454,10 +456,9 @@ def test_late_commands_are_answered_not_done(world):
     finally:
         for name in ("LD_PRELOAD", "FAKETIME", "ASAN_OPTIONS", "FAKETIME_DONT_FAKE_MONOTONIC"):
             os.environ.pop(name)
-    place.answered(event, "Not carried out: this was written 6m")
-    place.answered(alert, "✅ came 6m", "not done")
-    check(place.audit(event)[0][0] == "late" and place.audit(reaction)[0][0] == "late", str(place.audit(event)))
-    check(place.bot.call({"op": "silences"})["silences"] == [], "obeyed")
+    place.answered(event, "🔕 ")
+    until(lambda: place.audit(reaction), "not seen")
+    check(place.audit(event)[0][0] == "done" and place.audit(reaction)[0][0] == "reaction", str(place.audit(event)))
     place.bot.kill()
 
 

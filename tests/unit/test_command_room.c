@@ -1,0 +1,246 @@
+/*
+ * test_command_room.c - commands and reactions of a room, over a real store: who is obeyed, what
+ * is answered, what it does.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+#include "bot/base/clock.h"
+#include "tests/unit/command_fixture.h"
+
+#define FAILED                                                                                   \
+	"{\"app\":\"%s\",\"kind\":\"node_failed\",\"run_id\":\"%s\",\"fields\":{\"node_id\":\"%" \
+	"s\","                                                                                   \
+	"\"error\":\"no\"}}"
+
+/* A failure that is in the room; its event id, good until the next one. */
+static const char *fail_in_room(struct world *w, const char *app, const char *run)
+{
+	static char event_id[64];
+	struct alert_row alert = {0};
+	struct message_row message = {0};
+
+	w->now_ms += CLOCK_HOUR_MS; /* a message of its own */
+	world_alert(w, FAILED, app, run, run);
+	world_send(w);
+	assert_int_equal(alerts_by_run_id(w->store, run, &alert), OK);
+	assert_int_equal(messages_by_id(w->store, alert.message_id, &message), OK);
+	snprintf(event_id, sizeof(event_id), "%s", message.event_id);
+	alert_row_finish(&alert);
+	message_row_finish(&message);
+	return event_id;
+}
+
+static bool is_acked(struct world *w, const char *run)
+{
+	char *answer, *line = x_asprintf("!alert %s", run);
+	bool acked;
+
+	answer = ask(w, line);
+	acked = strstr(answer, "acked by") || strstr(answer, "acknowledged by");
+	free(answer);
+	free(line);
+	return acked;
+}
+
+static void reactions_acknowledge_in_any_form(void **state)
+{
+	static const char *const keys[] = {"✅", "👍\U0001f3fd", "👀", "✅\ufe0f", "👍\ufe0f"};
+	struct world *w = world_create("");
+	char run[16], event_id[16];
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		snprintf(run, sizeof(run), "run-%zu", i);
+		snprintf(event_id, sizeof(event_id), "$r%zu", i);
+		react(w, event_id, fail_in_room(w, "etl", run), keys[i], OP);
+		if (!is_acked(w, run))
+			fail_msg("%s does nothing", keys[i]);
+	}
+	react(w, "$r9", fail_in_room(w, "etl", "run-9"), "🎉", OP);
+	assert_false(is_acked(w, "run-9"));
+	world_destroy(w);
+}
+
+static void a_refused_reaction_is_told_once_a_minute(void **state)
+{
+	struct world *w = world_create("");
+	const char *target = fail_in_room(w, "etl", "r-1");
+	size_t before = w->len;
+	char *answer;
+
+	react(w, "$1", target, "✅", STRANGER);
+	answer = answer_since(w, before);
+	assert_non_null(answer);
+	assert_non_null(strstr(answer, "you need power level 50 in this room to use commands"));
+	free(answer);
+	assert_non_null(strstr(w->events[w->len - 1].content, "\"m.thread\""));
+	before = w->len;
+	react(w, "$2", target, "👍", STRANGER);
+	assert_null(answer_since(w, before));
+	react(w, "$3", "$nothing", "👍", "@another:x");
+	assert_null(answer_since(w, before)); /* it is on nothing of ours */
+	w->now_ms += CLOCK_MINUTE_MS + 1;
+	react(w, "$4", target, "🔕", STRANGER);
+	answer = answer_since(w, before);
+	assert_non_null(answer);
+	free(answer);
+	assert_false(is_acked(w, "r-1"));
+	world_destroy(w);
+}
+
+static void lateness_is_what_the_homeserver_says(void **state)
+{
+	struct world *w = world_create("");
+	char *answer;
+	size_t before = w->len;
+
+	say_event(w, "$1", &(struct said){.body = "!help", .late_ms = 6 * CLOCK_MINUTE_MS});
+	answer = answer_since(w, before);
+	assert_non_null(strstr(answer, "Not carried out: this was sent 6m ago"));
+	free(answer);
+	before = w->len;
+	say_event(w, "$2", &(struct said){.body = "!help", .late_ms = 4 * CLOCK_MINUTE_MS});
+	answer = answer_since(w, before);
+	assert_non_null(strstr(answer, "!ack"));
+	free(answer);
+	world_destroy(w);
+}
+
+static size_t reactions_since(const struct world *w, size_t before)
+{
+	size_t count = 0;
+
+	for (size_t i = before; i < w->len; i++)
+		count += strstr(w->events[i].content, "🔏") != NULL;
+	return count;
+}
+
+static void who_cannot_read_the_answer_gets_a_sign(void **state)
+{
+	struct world *w = world_create("");
+	char *answer;
+
+	say_event(w, "$1", &(struct said){.body = "!status", .encrypted = true, .deaf = true});
+	assert_int_equal(reactions_since(w, 0), 1);
+	answer = answer_since(w, 0);
+	assert_non_null(strstr(answer, "your device is not verified"));
+	free(answer);
+	w->now_ms += 2 * CLOCK_MINUTE_MS;
+	say_event(w, "$2", &(struct said){.body = "!status", .encrypted = true, .clear = true});
+	say_event(w, "$3", &(struct said){.body = "!status", .encrypted = true});
+	assert_int_equal(reactions_since(w, 0), 1);
+	world_destroy(w);
+}
+
+static void silencing_by_reaction_is_offered_where_it_works(void **state)
+{
+	struct world *w = world_create("");
+	const char *target = fail_in_room(w, "etl", "r-1");
+	char *answer;
+	size_t before;
+
+	asked(w, "!help silence", "🔕");
+	before = w->len;
+	say_event(w, "$1", &(struct said){.body = "!help silence", .encrypted = true});
+	answer = answer_since(w, before);
+	assert_null(strstr(answer, "🔕"));
+	free(answer);
+	before = w->len;
+	say_event(w, "$2",
+	        &(struct said){.type = "m.reaction",
+	                .encrypted = true,
+	                .clear = true,
+	                .content = json_pack("{s:{s:s, s:s, s:s}}", "m.relates_to", "rel_type",
+	                        "m.annotation", "event_id", target, "key", "🔕")});
+	answer = answer_since(w, before);
+	assert_non_null(strstr(answer, "reactions are not encrypted"));
+	free(answer);
+	react(w, "$3", target, "🔕", OP);
+	asked(w, "!silences", "app=\"etl\"");
+	world_destroy(w);
+}
+
+static void what_is_near_is_proposed(void **state)
+{
+	struct world *w = world_create("");
+
+	fail_in_room(w, "etl", "r-81");
+	fail_in_room(w, "billing", "c-8");
+	asked(w, "!silence ETL 1h", "Did you mean etl?");
+	asked(w, "!alert r-8", "Did you mean r-81?");
+	asked(w, "!alerts -5", "limit must be a whole number from 1 to 500");
+	asked(w, "!alerts bill", "Did you mean billing?");
+	asked(w, "!ack r-82", "Did you mean r-81?");
+	asked(w, "!sta", "Did you mean !status?");
+	asked(w, "!xyzzy", "!help lists");
+	world_destroy(w);
+}
+
+static void commas_stand_between_run_ids(void **state)
+{
+	struct world *w = world_create("");
+
+	for (int i = 1; i <= 4; i++) {
+		char run[8];
+
+		snprintf(run, sizeof(run), "r-%d", i);
+		fail_in_room(w, "etl", run);
+	}
+	fail_in_room(w, "etl", "nightly run 5");
+	asked(w, "!ack r-1, r-2,r-3; rolling back", "r-3");
+	assert_true(is_acked(w, "r-1") && is_acked(w, "r-2") && is_acked(w, "r-3"));
+	assert_false(is_acked(w, "r-4"));
+	asked(w, "!alert r-1", "rolling back");
+	asked(w, "!ack nightly run 5", "nightly run 5");
+	assert_true(is_acked(w, "nightly run 5"));
+	world_destroy(w);
+}
+
+static void silences_are_understood_or_refused(void **state)
+{
+	static const struct {
+		const char *said, *part;
+	} cases[] = {
+	        {"!silence app=«etl» 1h", "app=\"etl\""},
+	        {"!silence app=‘etl’ 1h", "app=\"etl\""},
+	        {"!silence 'etl' 1h", "app=\"etl\""},
+	        {"!silence “etl” 1h", "app=\"etl\""},
+	        {"!silence app == etl 2 hours", "(2h)"},
+	        {"!silence etl 90min", "(1h 30m)"},
+	        {"!silence etl 2h deploy of v2", "reason: deploy of v2"},
+	        {"!silence etl", "(1h)"},
+	        {"!silence etl tomorrow", "until when?"},
+	        {"!silence etl deploy until 17:00", "before the reason"},
+	        {"!silence app=etl and node_id=x 2h", "node_id=\"x\""},
+	        {"!silence app=etl 2h node_id=x", "put matchers before the time"},
+	        {"!silence etl, billing 2h", "one app for each silence"},
+	        {"!silence etl and billing 2h", "one app for each silence"},
+	        {"!silence app:etl 2h", "what? An app"},
+	        {"!silence", "what? An app"},
+	};
+	struct world *w = world_create("");
+
+	fail_in_room(w, "etl", "r-81");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		asked(w, cases[i].said, cases[i].part);
+	world_destroy(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(reactions_acknowledge_in_any_form),
+	        cmocka_unit_test(a_refused_reaction_is_told_once_a_minute),
+	        cmocka_unit_test(lateness_is_what_the_homeserver_says),
+	        cmocka_unit_test(who_cannot_read_the_answer_gets_a_sign),
+	        cmocka_unit_test(silencing_by_reaction_is_offered_where_it_works),
+	        cmocka_unit_test(what_is_near_is_proposed),
+	        cmocka_unit_test(commas_stand_between_run_ids),
+	        cmocka_unit_test(silences_are_understood_or_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
