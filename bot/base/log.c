@@ -1,14 +1,24 @@
 /*
  * log.c - see log.h. A line is built in memory and written by one write(), so that lines from
  * several threads do not mix.
+ *
+ * Standard error may be something that nobody reads, and the loop must not wait for that. Its file
+ * description may be shared with others, so it is not made non-blocking: a pipe or a terminal is
+ * opened once more for that, a socket is told with each line. No line is longer than PIPE_BUF, so
+ * that a pipe takes it whole or not at all.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "bot/base/buf.h"
@@ -20,6 +30,8 @@
 
 static atomic_int log_level = LOG_INFO;
 static atomic_int log_format = LOG_TEXT;
+static pthread_mutex_t log_mutex = PTHREAD_MUTEX_INITIALIZER; /* two threads share the asking */
+static unsigned log_dropped;                                  /* lines; under the mutex */
 
 static const struct {
 	const char *name;
@@ -95,6 +107,64 @@ static void log_json(struct buf *line, enum log_level level, const char *area, c
 	buf_finish(&neutral);
 }
 
+/* Under the mutex: where a line goes, without waiting as far as that can be had. */
+static int log_target(const struct stat *st)
+{
+	static int again = -1; /* standard error, opened once more */
+	static dev_t dev;
+	static ino_t ino;
+
+	if (!S_ISFIFO(st->st_mode) && !S_ISCHR(st->st_mode))
+		return STDERR_FILENO;
+	if (again < 0 || st->st_dev != dev || st->st_ino != ino) { /* never, or it is another */
+		if (again >= 0)
+			close(again);
+		again = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		dev = st->st_dev;
+		ino = st->st_ino;
+	}
+	return again >= 0 ? again : STDERR_FILENO;
+}
+
+/* False: it would have to wait, or failed. */
+static bool log_try(const struct buf *line)
+{
+	struct pollfd fd = {.events = POLLOUT};
+	struct stat st;
+
+	if (fstat(STDERR_FILENO, &st) != 0)
+		return false;
+	if (S_ISSOCK(st.st_mode))
+		return send(STDERR_FILENO, line->data, line->len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+	fd.fd = log_target(&st);
+	if (fd.fd == STDERR_FILENO && !(poll(&fd, 1, 0) == 1 && fd.revents & POLLOUT))
+		return false;
+	return write(fd.fd, line->data, line->len) >= 0;
+}
+
+static void log_line(struct buf *line, enum log_level level, const char *area, const char *message)
+{
+	if (log_format == LOG_JSON)
+		log_json(line, level, area, message);
+	else
+		log_text(line, level, area, message);
+}
+
+/* Under the mutex. What was dropped is told as soon as a line can be written again. */
+static void log_tell_dropped(void)
+{
+	char message[64];
+	struct buf line;
+
+	snprintf(message, sizeof(message), "%u lines dropped: standard error was not read",
+	        log_dropped);
+	buf_init(&line, PIPE_BUF);
+	log_line(&line, LOG_WARNING, "log", message);
+	if (log_try(&line))
+		log_dropped = 0;
+	buf_finish(&line);
+}
+
 void log_write(enum log_level level, const char *area, const char *format, ...)
 {
 	char message[LOG_LINE_MAX];
@@ -107,14 +177,14 @@ void log_write(enum log_level level, const char *area, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
-	buf_init(&line, 2 * LOG_LINE_MAX);
-	if (log_format == LOG_JSON)
-		log_json(&line, level, area, message);
-	else
-		log_text(&line, level, area, message);
-	/* a log that cannot be written has nowhere to say so */
-	if (line.len > 0 && write(STDERR_FILENO, line.data, line.len) < 0) {
-	}
+	buf_init(&line, PIPE_BUF);
+	log_line(&line, level, area, message);
+	pthread_mutex_lock(&log_mutex);
+	if (log_dropped > 0)
+		log_tell_dropped();
+	if (!log_try(&line))
+		log_dropped++;
+	pthread_mutex_unlock(&log_mutex);
 	buf_finish(&line);
 	errno = saved; /* so that a log line before an error's own does no harm */
 }

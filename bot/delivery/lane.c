@@ -140,7 +140,8 @@ static void outcome_done(enum err result, const char *message, void *arg)
 	if (result != OK)
 		/* The event stays frozen and is sent again under its transaction id, which the
 		 * homeserver answers with the same event. */
-		log_error("courier", "could not write down a send to %s: %s", o->room, message);
+		log_seldom(LOG_ERROR, "courier", o->room, "could not write down a send to %s: %s",
+		        o->room, message);
 	else if (o->outcome != DELIVER_ABSENT) {
 		outcome_mirror(o);
 		if (courier->events.on_result)
@@ -248,8 +249,9 @@ static void on_sent(const struct mx_answer *answer, void *arg)
 		answer = &odd;
 	}
 	if (courier_is_refusal(answer->code)) {
-		log_error("courier", "%s: undeliverable, the homeserver says %ld %s: %s",
-		        lane->name, answer->status, answer->errcode, answer->error);
+		log_seldom(LOG_ERROR, "courier", lane->name,
+		        "%s: undeliverable, the homeserver says %ld %s: %s", lane->name,
+		        answer->status, answer->errcode, answer->error);
 		courier->counters.undeliverable++;
 		lane->failures = 0;
 		if (courier->rooms && (answer->code == ERR_DENIED || answer->code == ERR_NOT_FOUND))
@@ -271,8 +273,8 @@ static void on_sent(const struct mx_answer *answer, void *arg)
 		return;
 	}
 	if (answer->code != ERR_AUTH) /* that is told by who gets another token */
-		log_warning("courier", "%s: try %u failed, will go on: %s", lane->name,
-		        lane->failures + 1, answer->error);
+		log_seldom(LOG_WARNING, "courier", lane->name, "%s: try %u failed, will go on: %s",
+		        lane->name, lane->failures + 1, answer->error);
 	lane_wait(lane, answer->retry_after_ms, answer->code != ERR_AUTH);
 }
 
@@ -300,7 +302,8 @@ static void on_found(enum err err, const char *event_id, const char *error, void
 			courier_closing(courier);
 		return;
 	}
-	log_warning("courier", "%s: cannot look for an event of unknown fate: %s", lane->name,
+	log_seldom(LOG_WARNING, "courier", lane->name,
+	        "%s: cannot look for an event of unknown fate: %s", lane->name,
 	        error ? error : err_text(err));
 	if (courier_is_refusal(err)) {
 		struct mx_answer answer = {.code = err};

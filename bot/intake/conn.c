@@ -161,7 +161,7 @@ static void conn_flush(struct conn *conn)
 	}
 	conn_write(conn);
 	if (!conn->broken && (output_len(conn) > CONN_OUTPUT_MAX || conn->out.overflow)) {
-		log_warning("socket", "pid %lld does not read its answers: closed",
+		log_seldom(LOG_WARNING, "socket", "", "pid %lld does not read its answers: closed",
 		        (long long)conn->peer.pid);
 		conn_break(conn);
 	}

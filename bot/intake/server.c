@@ -157,7 +157,7 @@ static void on_request(
 static void refuse(
         struct server *server, struct conn *conn, const char *err, const char *message, bool retry)
 {
-	log_warning("socket", "refused: %s", message);
+	log_seldom(LOG_WARNING, "socket", message, "refused: %s", message);
 	conn_refuse(conn, err, message, retry, server->refused < server->max_clients);
 	server->refused++;
 	server->clients--;
@@ -174,7 +174,7 @@ static void on_connection(uv_stream_t *listener, int status)
 	char message[96];
 
 	if (status != 0) {
-		log_warning("socket", "cannot accept: %s", uv_strerror(status));
+		log_seldom(LOG_WARNING, "socket", "", "cannot accept: %s", uv_strerror(status));
 		return;
 	}
 	struct conn *conn = conn_accept(listener, &events);

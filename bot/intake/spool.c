@@ -109,7 +109,7 @@ static void settle(struct spool *spool, enum err result, const char *message)
 		log_warning("spool", "%s is renamed to %s.bad: %s", name, name, message);
 		spool->away = AWAY_BAD;
 	} else {
-		log_warning("spool", "%s waits: %s", name, message);
+		log_seldom(LOG_WARNING, "spool", "", "%s waits: %s", name, message);
 		wake_in(spool, SPOOL_RESCAN_MS);
 		return;
 	}
@@ -159,7 +159,7 @@ static void after_work(uv_work_t *work, int status)
 	if (spool->away_result == OK)
 		spool->away = AWAY_KEEP;
 	else
-		log_error("spool", "%s", spool->away_fault.text);
+		log_seldom(LOG_ERROR, "spool", "", "%s", spool->away_fault.text);
 	if (spool->closing) {
 		close_handles(spool);
 		return;

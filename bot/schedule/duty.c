@@ -83,7 +83,8 @@ static void tidy_done(enum err result, const char *message, void *arg)
 	config_unref(duty->tidy_config);
 	duty->tidy_config = NULL;
 	if (result != OK)
-		log_error("duty", "reminders and silences could not be looked at: %s", message);
+		log_seldom(LOG_ERROR, "duty", "",
+		        "reminders and silences could not be looked at: %s", message);
 	json_array_foreach(duty->tidy_happened, i, event)
 	{
 		if (result == OK)
@@ -124,7 +125,7 @@ static void failed(struct duty *duty, const char *message)
 	int64_t now_ms = clock_monotonic_ms();
 	char *text;
 
-	log_error("duty", "heartbeats could not be looked at: %s", message);
+	log_seldom(LOG_ERROR, "duty", "", "heartbeats could not be looked at: %s", message);
 	if (!duty->failing_since_ms)
 		duty->failing_since_ms = now_ms;
 	if (duty->failure_told ||

@@ -46,7 +46,8 @@ static void prune_done(enum err result, const char *message, void *arg)
 	struct pruner *prune = arg;
 
 	if (result != OK)
-		log_warning("prune", "could not delete what is over the retention: %s", message);
+		log_seldom(LOG_WARNING, "prune", "",
+		        "could not delete what is over the retention: %s", message);
 	prune->working = false;
 	if (prune->closing)
 		maybe_closed(prune);

@@ -118,9 +118,9 @@ static bool is_stale(const struct run *run)
 static void log_problem(const struct sql_watch *watch, const struct item *item)
 {
 	if (item->problem[0])
-		log_warning("watch", "%s: %s", watch->name, item->problem);
+		log_seldom(LOG_WARNING, "watch", watch->name, "%s: %s", watch->name, item->problem);
 	else
-		log_info("watch", "%s: looks well again", watch->name);
+		log_seldom(LOG_INFO, "watch", watch->name, "%s: recovered", watch->name);
 }
 
 static void run_done(enum err result, const char *message, void *arg)
@@ -129,8 +129,8 @@ static void run_done(enum err result, const char *message, void *arg)
 	struct item *item;
 
 	if (result != OK)
-		log_error("watch", "%s: its result could not be stored: %s", run->watch.name,
-		        message);
+		log_seldom(LOG_ERROR, "watch", run->watch.name,
+		        "%s: its result could not be stored: %s", run->watch.name, message);
 	if (!is_stale(run)) {
 		item = &run->watches->items[run->place];
 		item->times.failed = result != OK || run->code != OK;

@@ -258,7 +258,8 @@ enum err command_refuse(const struct command_env *env, const struct room_event *
 
 	if (err != OK || count >= REFUSALS_KEPT)
 		return err;
-	log_warning("commands", "refused in %s to %s: %s", event->room, event->sender, why);
+	log_seldom(LOG_WARNING, "commands", event->room, "refused in %s to %s: %s", event->room,
+	        event->sender, why);
 	err = command_audit(env, event, command, "refused", why);
 	if (err != OK || count >= REFUSALS_TOLD)
 		return err;

@@ -11,13 +11,16 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <pty.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
+#include "bot/base/clock.h"
 #include "bot/base/log.h"
 #include "bot/base/text.h"
 
@@ -244,6 +247,164 @@ static void test_long_messages_are_cut_whole(void **state)
 	free(longer);
 }
 
+/* --- nobody reads --------------------------------------------------------------------------- */
+
+#define FLOOD 500
+
+/* Fills what stands behind standard error, empties it, and looks at what is written then. */
+static void flood(int writing, int reading)
+{
+	static char text[1 << 20];
+	struct capture c;
+	size_t len = 0;
+	ssize_t got;
+
+	alarm(20); /* a line that waits would wait for ever */
+	capture_begin(&c, writing);
+	for (int i = 0; i < FLOOD; i++)
+		log_error("flood", "%0900d", i);
+	assert_int_equal(fcntl(reading, F_SETFL, O_NONBLOCK), 0);
+	while ((got = read(reading, text + len, sizeof(text) - 1 - len)) > 0)
+		len += (size_t)got;
+	for (int i = 0; i < 2; i++) { /* the smallest pipe takes one line at a time */
+		log_error("flood", "afterwards");
+		while ((got = read(reading, text + len, sizeof(text) - 1 - len)) > 0)
+			len += (size_t)got;
+	}
+	capture_end(&c);
+	alarm(0);
+	text[len] = '\0';
+	assert_non_null(strstr(text, "lines dropped: standard error was not read"));
+	assert_non_null(strstr(text, "flood: afterwards"));
+	assert_non_null(strstr(text, "flood: 0000")); /* whole lines as long as there was room */
+}
+
+static void test_a_pipe_that_nobody_reads_drops_lines(void **state)
+{
+	static const int sizes[] = {4096, 65536};
+
+	for (size_t i = 0; i < 2; i++) {
+		int ends[2];
+
+		assert_int_equal(pipe(ends), 0);
+		assert_true(fcntl(ends[1], F_SETPIPE_SZ, sizes[i]) >= 0);
+		flood(ends[1], ends[0]);
+		close(ends[0]);
+		close(ends[1]);
+	}
+}
+
+static void test_a_socket_that_nobody_reads_drops_lines(void **state)
+{
+	static const int types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET};
+
+	for (size_t i = 0; i < 3; i++) {
+		int ends[2];
+
+		assert_int_equal(socketpair(AF_UNIX, types[i], 0, ends), 0);
+		flood(ends[1], ends[0]);
+		close(ends[0]);
+		close(ends[1]);
+	}
+}
+
+static void test_a_stopped_terminal_drops_lines(void **state)
+{
+	int controller, terminal;
+
+	assert_int_equal(openpty(&controller, &terminal, NULL, NULL, NULL), 0);
+	flood(terminal, controller);
+	close(controller);
+	close(terminal);
+}
+
+static void test_a_closed_pipe_does_no_harm(void **state)
+{
+	struct capture c;
+	int ends[2];
+
+	signal(SIGPIPE, SIG_IGN);
+	assert_int_equal(pipe(ends), 0);
+	close(ends[0]);
+	capture_begin(&c, ends[1]);
+	log_error("flood", "to nobody");
+	capture_end(&c);
+	close(ends[1]);
+	signal(SIGPIPE, SIG_DFL);
+	capture_file(&c);
+	log_error("flood", "to somebody");
+	capture_file_done(&c);
+	assert_non_null(strstr(c.text, "1 lines dropped"));
+	assert_non_null(strstr(c.text, "to somebody"));
+}
+
+/* --- lines that come by the thousand --------------------------------------------------------- */
+
+static unsigned count(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	while ((text = strstr(text, what))) {
+		text += strlen(what);
+		n++;
+	}
+	return n;
+}
+
+static void refuse(const char *room, int i)
+{
+	log_seldom(LOG_WARNING, "toy", room, "%s refuses %d", room, i);
+}
+
+static void test_lines_of_a_kind_are_counted(void **state)
+{
+	int64_t now_ms = clock_monotonic_ms();
+	struct capture c;
+
+	capture_file(&c);
+	for (int i = 0; i < 1000; i++) {
+		refuse("ops", i);
+		refuse("dev", i);
+	}
+	log_flush(now_ms + 30000); /* the minute is not over */
+	capture_file_done(&c);
+	assert_int_equal(count(c.text, "\n"), 2);
+	assert_non_null(strstr(c.text, "ops refuses 0\n"));
+	assert_non_null(strstr(c.text, "dev refuses 0\n"));
+	capture_file(&c);
+	log_flush(now_ms + 61000);
+	log_flush(now_ms + 200000); /* nothing more to tell */
+	capture_file_done(&c);
+	assert_int_equal(count(c.text, "\n"), 2);
+	assert_non_null(strstr(c.text, "ops refuses 999 (999 times in a minute)\n"));
+	assert_non_null(strstr(c.text, "dev refuses 999 (999 times in a minute)\n"));
+	capture_file(&c);
+	refuse("ops", 1); /* a new minute */
+	refuse("ops", 2);
+	log_flush(clock_monotonic_ms() + 61000);
+	capture_file_done(&c);
+	assert_non_null(strstr(c.text, "ops refuses 1\n"));
+	assert_non_null(strstr(c.text, "ops refuses 2\n"));
+}
+
+/* However many kinds there are: no line is lost without a count. */
+static void test_more_kinds_than_places(void **state)
+{
+	struct capture c;
+	char room[16];
+
+	capture_file(&c);
+	for (int i = 0; i < 100; i++) {
+		snprintf(room, sizeof(room), "r%d", i);
+		refuse(room, 1);
+		refuse(room, 2);
+	}
+	log_flush(clock_monotonic_ms() + 61000);
+	capture_file_done(&c);
+	assert_int_equal(count(c.text, " refuses 1\n"), 100);
+	assert_int_equal(count(c.text, " refuses 2\n"), 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +416,12 @@ int main(void)
 	        cmocka_unit_test_setup(test_text_cannot_forge_a_line, clean),
 	        cmocka_unit_test_setup(test_json_is_one_object_a_line, clean),
 	        cmocka_unit_test_setup(test_long_messages_are_cut_whole, clean),
+	        cmocka_unit_test_setup(test_a_pipe_that_nobody_reads_drops_lines, clean),
+	        cmocka_unit_test_setup(test_a_socket_that_nobody_reads_drops_lines, clean),
+	        cmocka_unit_test_setup(test_a_stopped_terminal_drops_lines, clean),
+	        cmocka_unit_test_setup(test_a_closed_pipe_does_no_harm, clean),
+	        cmocka_unit_test_setup(test_lines_of_a_kind_are_counted, clean),
+	        cmocka_unit_test_setup(test_more_kinds_than_places, clean),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
