@@ -29,7 +29,7 @@
 #include "bot/schedule/sql_watches.h"
 #include "bot/loop/writer.h"
 
-#define GRACE_MS 3000 /* for sends in flight at a stop */
+#define GRACE_MS 1500 /* for sends in flight at a stop */
 #define REPORT_MAX (64 * 1024)
 #define FILES_WANTED 8192 /* twice the most of [socket] max_clients */
 
@@ -146,6 +146,13 @@ static void on_status(struct report_status *status, void *arg)
 	                          : NULL;
 }
 
+static void on_reload(reload_done_fn done, void *done_arg, void *arg)
+{
+	struct daemon *daemon = arg;
+
+	reload_ask(daemon->reload, done, done_arg);
+}
+
 static struct vault *on_vault(void *arg)
 {
 	struct daemon *daemon = arg;
@@ -177,18 +184,18 @@ static void daemon_tell_restart(const struct config *from, const struct config *
 	buf_finish(&names);
 }
 
-static bool on_config(struct config *config, void *arg)
+static enum err on_config(struct config *config, struct fault *fault, void *arg)
 {
 	struct daemon *daemon = arg;
 
 	if (life_is_stopping(&daemon->life))
-		return false;
+		return fault_set(fault, ERR_CANCELED, "the daemon is stopping");
 	daemon_tell_restart(daemon->config, config);
 	zone_use(config->heartbeat.timezone);
 	parts_configure(&daemon->life.parts, config);
 	config_unref(daemon->config);
 	daemon->config = config_ref(config);
-	return true;
+	return OK;
 }
 
 static enum err create_reload(void *owner, struct fault *fault)
@@ -323,6 +330,7 @@ static enum err create_ops(void *owner, struct fault *fault)
 	        .courier = daemon->courier,
 	        .on_status = on_status,
 	        .on_vault = on_vault,
+	        .on_reload = on_reload,
 	        .arg = daemon,
 	};
 

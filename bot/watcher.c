@@ -25,7 +25,7 @@
 #include "bot/schedule/pruner.h"
 #include "handlers/heartbeats/absence_room.h"
 
-#define GRACE_MS 3000 /* for sends in flight at a stop */
+#define GRACE_MS 1500 /* for sends in flight at a stop */
 
 struct watcher {
 	struct life life;
@@ -96,22 +96,20 @@ const char *watcher_lacks(const struct config *config)
 	return NULL;
 }
 
-static bool on_config(struct config *config, void *arg)
+static enum err on_config(struct config *config, struct fault *fault, void *arg)
 {
 	struct watcher *watcher = arg;
 	const char *lack = watcher_lacks(config);
 
 	if (life_is_stopping(&watcher->life))
-		return false;
-	if (lack) {
-		log_error("watch", "%s; the old config stays", lack);
-		return false;
-	}
+		return fault_set(fault, ERR_CANCELED, "the watcher is stopping");
+	if (lack)
+		return fault_set(fault, ERR_CONFIG, "%s", lack);
 	zone_use(config->heartbeat.timezone);
 	parts_configure(&watcher->life.parts, config);
 	config_unref(watcher->config);
 	watcher->config = config_ref(config);
-	return true;
+	return OK;
 }
 
 static enum err create_reload(void *owner, struct fault *fault)

@@ -81,6 +81,8 @@ static int print_answer(const json_t *answer, const char *prefix, bool json)
 		return EX_OK;
 	bool later = json_is_true(json_object_get(answer, "retry")) ||
 	             strcmp(client_text(answer, "error"), "timeout") == 0;
+	if (strcmp(client_text(answer, "error"), "config") == 0)
+		return EX_CONFIG;
 	return later ? EX_TEMPFAIL : EX_DATAERR;
 }
 

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/queue.h>
 #include "bot/base/alloc.h"
 #include "bot/base/log.h"
 #include "bot/loop/notify.h"
@@ -11,11 +12,21 @@
 
 #define REPORT_MAX (64 * 1024)
 
+struct ask {
+	reload_done_fn done;
+	void *arg;
+	STAILQ_ENTRY(ask) link; /* reload::asks, then reload::answers */
+};
+
+STAILQ_HEAD(asks, ask);
+
 struct reload {
 	uv_loop_t *loop;
 	char *path;
-	bool (*apply)(struct config *config, void *arg);
+	enum err (*apply)(struct config *config, struct fault *fault, void *arg);
 	void *arg;
+	struct asks asks;    /* wait for a reading to begin */
+	struct asks answers; /* of the one under way */
 	uv_signal_t signal;
 	uv_work_t work;
 	struct config *config; /* the pool's, while it reads */
@@ -51,13 +62,14 @@ enum err reload_first(const char *path, struct config **out)
 	return err;
 }
 
-static void maybe_closed(struct reload *reload)
+static void reload_maybe_closed(struct reload *reload)
 {
 	void (*closed)(void *arg) = reload->closed;
 	void *arg = reload->closed_arg;
 
 	if (!reload->signal_closed || reload->reading)
 		return;
+	assert(STAILQ_EMPTY(&reload->asks) && STAILQ_EMPTY(&reload->answers));
 	free(reload->path);
 	free(reload);
 	closed(arg);
@@ -70,37 +82,64 @@ static void on_pool(uv_work_t *work)
 	config_load(reload->path, &reload->config, &reload->report);
 }
 
-static void begin(struct reload *reload);
+static void reload_begin(struct reload *reload);
+
+/* Puts what was read in force; else the report says why not. */
+static void reload_apply(struct reload *reload)
+{
+	struct config *config = reload->config;
+	struct fault fault = {0};
+
+	if (config && reload->apply(config, &fault, reload->arg) != OK)
+		buf_printf(&reload->report, "%s\n", fault.text);
+	if (reload->report.len > 0) {
+		log_lines(buf_str(&reload->report));
+		log_error("bot", "config rejected; keeping the previous configuration");
+		notify_status("config rejected at the last reload, keeping the previous one: %s",
+		        buf_str(&reload->report));
+		return;
+	}
+	log_setup(config->log.level, config->log.format);
+	log_info("bot", "config reloaded");
+}
+
+static void reload_answer(struct reload *reload)
+{
+	struct ask *ask;
+
+	while ((ask = STAILQ_FIRST(&reload->answers))) {
+		STAILQ_REMOVE_HEAD(&reload->answers, link);
+		ask->done(buf_str(&reload->report), ask->arg);
+		free(ask);
+	}
+}
 
 static void on_read(uv_work_t *work, int status)
 {
 	struct reload *reload = work->data;
-	struct config *config = reload->config;
 
 	reload->reading = false;
-	if (!config) {
-		log_lines(buf_str(&reload->report));
-		log_error("bot", "config refused as a whole, the old one stays");
-	} else if (!reload->closing && reload->apply(config, reload->arg)) {
-		log_setup(config->log.level, config->log.format);
-		log_info("bot", "config reloaded");
-	}
-	config_unref(config);
-	buf_finish(&reload->report);
 	if (reload->closing) {
-		maybe_closed(reload);
+		config_unref(reload->config);
+		buf_finish(&reload->report);
+		reload_maybe_closed(reload);
 		return;
 	}
+	reload_apply(reload);
 	notify_ready();
+	reload_answer(reload);
+	config_unref(reload->config);
+	buf_finish(&reload->report);
 	if (reload->again)
-		begin(reload);
+		reload_begin(reload);
 }
 
-static void begin(struct reload *reload)
+static void reload_begin(struct reload *reload)
 {
 	reload->again = reload->reading;
 	if (reload->reading)
 		return;
+	STAILQ_CONCAT(&reload->answers, &reload->asks);
 	reload->reading = true;
 	notify_reloading();
 	reload->config = NULL;
@@ -110,11 +149,21 @@ static void begin(struct reload *reload)
 
 static void on_signal(uv_signal_t *signal, int number)
 {
-	begin(signal->data);
+	reload_begin(signal->data);
+}
+
+void reload_ask(struct reload *reload, reload_done_fn done, void *arg)
+{
+	struct ask *ask = x_calloc(1, sizeof(*ask));
+
+	ask->done = done;
+	ask->arg = arg;
+	STAILQ_INSERT_TAIL(&reload->asks, ask, link);
+	reload_begin(reload);
 }
 
 struct reload *reload_create(uv_loop_t *loop, const char *path,
-        bool (*apply)(struct config *config, void *arg), void *arg)
+        enum err (*apply)(struct config *config, struct fault *fault, void *arg), void *arg)
 {
 	struct reload *reload = x_calloc(1, sizeof(*reload));
 
@@ -122,6 +171,8 @@ struct reload *reload_create(uv_loop_t *loop, const char *path,
 	reload->path = x_strdup(path);
 	reload->apply = apply;
 	reload->arg = arg;
+	STAILQ_INIT(&reload->asks);
+	STAILQ_INIT(&reload->answers);
 	reload->work.data = reload;
 	uv_signal_init(loop, &reload->signal);
 	reload->signal.data = reload;
@@ -134,7 +185,7 @@ static void on_signal_closed(uv_handle_t *handle)
 	struct reload *reload = handle->data;
 
 	reload->signal_closed = true;
-	maybe_closed(reload);
+	reload_maybe_closed(reload);
 }
 
 void reload_close(struct reload *reload, void (*closed)(void *arg), void *arg)

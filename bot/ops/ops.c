@@ -17,6 +17,7 @@ static const struct {
         {"alert", op_alert},
         {"heartbeat", op_heartbeat},
         {"metrics", op_metrics},
+        {"reload", op_reload},
         {"subscribe", op_subscribe},
         {"verify", op_verify},
         {"wait", op_wait},

@@ -14,6 +14,7 @@
 #include "bot/delivery/courier.h"
 #include "bot/intake/server.h"
 #include "bot/vault/vault.h"
+#include "bot/loop/reload.h"
 #include "bot/loop/writer.h"
 #include "handlers/commands/report.h"
 
@@ -27,6 +28,8 @@ struct ops_env {
 	 * allocates and the caller frees. Pointers are good until the loop's next event. */
 	void (*on_status)(struct report_status *status, void *arg);
 	struct vault *(*on_vault)(void *arg); /* lives as long as the ops */
+	/* Reads the config anew, see reload_ask(). */
+	void (*on_reload)(reload_done_fn done, void *done_arg, void *arg);
 	void *arg;
 };
 

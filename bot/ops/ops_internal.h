@@ -38,6 +38,7 @@ void op_alert(struct ops *, const json_t *, const struct alert_peer *, struct re
 void op_command(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_heartbeat(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_metrics(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
+void op_reload(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_subscribe(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_verify(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_wait(struct ops *, const json_t *, const struct alert_peer *, struct reply *);

@@ -22,6 +22,7 @@
 	ROW(help)      \
 	ROW(login)     \
 	ROW(metrics)   \
+	ROW(reload)    \
 	ROW(retry)     \
 	ROW(run)       \
 	ROW(silence)   \
@@ -77,6 +78,13 @@ const struct command command_metrics = {
         .name = "metrics",
         .help = "counters, as JSON",
         .where = COMMAND_SOCKET | COMMAND_LINE,
+};
+
+const struct command command_reload = {
+        .name = "reload",
+        .help = "read the config anew; if it is rejected, say why and keep the previous one",
+        .where = COMMAND_SOCKET | COMMAND_LINE,
+        .right = COMMAND_TRUSTS,
 };
 
 const struct command command_run = {

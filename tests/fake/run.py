@@ -18,6 +18,7 @@ from harness import check, run_tests, until  # noqa: E402
 import commands  # noqa: E402
 import docs  # noqa: E402
 import heartbeats  # noqa: E402
+import neighbours  # noqa: E402
 import refusing  # noqa: E402
 import silences  # noqa: E402
 import watch  # noqa: E402
@@ -491,12 +492,41 @@ def test_a_bad_reload_keeps_the_old_config():
     bot.config.write_text(good + "\n[delivery]\nthrotle = 5s\n")
     bot.process.send_signal(signal.SIGHUP)
     end = time.monotonic() + 20
-    while "refused" not in bot.log.read_text() and time.monotonic() < end:
+    while "keeping the previous configuration" not in bot.log.read_text() and time.monotonic() < end:
         time.sleep(0.02)  # a log has no event to wait for
     check("throttle" in bot.log.read_text(), "no hint at the right key")
     bot.call(node("r-1"))
     delivered(server, "r-1")
     bot.stop()
+    server.shut()
+
+
+def reload(bot):
+    return subprocess.run([BUILD / "bot/matrix-telemetry-bot", "-c", bot.config, "reload"],
+                          capture_output=True, text=True, timeout=30)
+
+
+def test_reload_tells_whether_it_was_taken_over():
+    """What `systemctl reload` calls: it fails when the config was rejected, by whoever reads it."""
+    server, bot = make()
+    bot.start()
+    good = bot.config.read_text()
+    done = reload(bot)
+    check(done.returncode == 0 and done.stdout == "config reloaded\n", str(done))
+    bot.config.write_text(good + "\n[delivery]\nthrotle = 5s\n")
+    done = reload(bot)
+    check(done.returncode == 78 and "throttle" in done.stderr, str(done))
+    # the one who asks reads another file than the daemon
+    other = bot.config.with_name("other.conf")
+    other.write_text(good)
+    bot.config, daemons = other, bot.config
+    done = reload(bot)
+    check(done.returncode == 78 and "throttle" in done.stderr and "keeping the previous" in done.stderr, str(done))
+    daemons.write_text(good)
+    check(reload(bot).returncode == 0, "does not recover")
+    bot.config = daemons
+    bot.stop()
+    check(reload(bot).returncode == 69, "without a daemon")
     server.shut()
 
 
@@ -773,7 +803,7 @@ def test_a_second_daemon_is_refused():
 
 if __name__ == "__main__":
     tests = dict(globals())
-    for module in (commands, docs, heartbeats, refusing, silences, watch, watches):
+    for module in (commands, docs, heartbeats, neighbours, refusing, silences, watch, watches):
         more = {name: test for name, test in vars(module).items() if name.startswith("test_")}
         check(not more.keys() & tests.keys(), f"two tests have one name: {more.keys() & tests.keys()}")
         tests.update(more)
