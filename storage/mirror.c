@@ -89,22 +89,16 @@ static void trim(const char **start, size_t *len)
 		--*len;
 }
 
-/* One "ours=theirs". */
+/* One "ours=theirs", or "ours" for a column of the same name. */
 static enum err parse_pair(struct calls_mirror *mirror, struct buf *sql, const char *pair,
         size_t len, struct fault *fault)
 {
 	const char *equals = memchr(pair, '=', len);
-	const char *ours = pair, *theirs;
-	size_t ours_len, theirs_len;
+	const char *ours = pair, *theirs = equals ? equals + 1 : pair;
+	size_t ours_len = equals ? (size_t)(equals - pair) : len;
+	size_t theirs_len = (size_t)(pair + len - theirs);
 	int column;
 
-	if (!equals) {
-		return fault_set(fault, ERR_INVALID, "column \"%.*s\": expected ours=theirs",
-		        (int)len, pair);
-	}
-	theirs = equals + 1;
-	ours_len = (size_t)(equals - pair);
-	theirs_len = len - ours_len - 1;
 	trim(&ours, &ours_len);
 	trim(&theirs, &theirs_len);
 	column = column_find(ours, ours_len);

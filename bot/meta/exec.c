@@ -25,7 +25,7 @@
 #define OUTPUT_POINTS 400 /* told in the log */
 #define DRAIN_MAX 64      /* reads of what is left at the end */
 #define KILL_MS 5000      /* between SIGTERM and SIGKILL */
-#define CLOSE_MS 3000     /* for a run under way at a stop */
+#define CLOSE_MS 1500     /* for a run under way at a stop */
 
 struct waiting {
 	STAILQ_ENTRY(waiting) link; /* exec::queue */
@@ -193,17 +193,20 @@ static char **environment(void)
 	return list;
 }
 
-/* A file in memory with the text, read from its start; -1 with errno. */
-static int text_file(const char *text)
+/* A file in memory with the text as lines, read from its start. 0, or a code of libuv. */
+static int text_file(const char *text, int *fd)
 {
-	size_t len = strlen(text);
-	int fd = memfd_create("alarm", MFD_CLOEXEC);
+	char *lines = x_asprintf("%s\n", text);
+	size_t len = strlen(lines);
+	ssize_t written = -1;
 
-	if (fd >= 0 && (write(fd, text, len) != (ssize_t)len || lseek(fd, 0, SEEK_SET) != 0)) {
-		close(fd);
-		return -1;
-	}
-	return fd;
+	*fd = memfd_create("alarm", MFD_CLOEXEC);
+	if (*fd >= 0)
+		written = write(*fd, lines, len);
+	free(lines);
+	if (written < 0)
+		return uv_translate_sys_error(errno);
+	return written == (ssize_t)len && lseek(*fd, 0, SEEK_SET) == 0 ? 0 : UV_EIO;
 }
 
 /* 0, or a code of libuv. */
@@ -235,9 +238,11 @@ static int run_begin(struct run *run, const char *text)
 {
 	char **words = NULL;
 	struct fault fault = {0};
-	int input = text_file(text), ends[2] = {-1, -1}, result;
+	int input, ends[2] = {-1, -1}, result = text_file(text, &input);
 
-	if (input < 0 || pipe2(ends, O_CLOEXEC) != 0) {
+	if (result != 0)
+		goto out;
+	if (pipe2(ends, O_CLOEXEC) != 0) {
 		result = uv_translate_sys_error(errno);
 		goto out;
 	}

@@ -303,7 +303,7 @@ static void test_exec_gets_the_text(void **state)
 	wait_log(f, "exec: ended with exit code 0: two  words:::yes");
 	unsetenv("NOTIFY_SOCKET");
 	unsetenv("CREDENTIALS_DIRECTORY");
-	assert_string_equal(read_file(f, "got"), TEXT);
+	assert_string_equal(read_file(f, "got"), TEXT "\n");
 }
 
 static void test_exec_has_no_shell(void **state)

@@ -118,13 +118,33 @@ static void all_our_columns_can_be_named(void **state)
 	assert_int_equal(rows(m, "called_at = 'yes'"), 1);
 }
 
+/* As the config's own default has them. */
+static void a_name_alone_is_theirs_too(void **state)
+{
+	struct mirrored *m = *state;
+	struct calls_mirror *mirror;
+	struct fault fault = {0};
+
+	exec(m, "CREATE TABLE calls (at TEXT, what TEXT, room TEXT, duration_ms INTEGER, result "
+	        "TEXT, error TEXT)");
+	assert_int_equal(calls_mirror_create(&mirror, m->path, "calls",
+	                         "at, what,room,duration_ms=duration_ms, result, error", &fault),
+	        OK);
+	assert_int_equal(calls_mirror_insert(mirror, &row, &fault), OK);
+	calls_mirror_destroy(mirror);
+	exec(m, "INSERT INTO \"the \"\"calls\" (called_at, function, ms) SELECT at, what, "
+	        "duration_ms "
+	        "FROM calls WHERE room = 'ops' AND result = 'ok'");
+	assert_int_equal(rows(m, "function = 'send' AND ms = 42"), 1);
+}
+
 static void bad_columns_are_named(void **state)
 {
 	static const struct {
 		const char *columns, *named;
 	} cases[] = {
 	        {"", "\"\""},
-	        {"what", "\"what\""},
+	        {"nope", "\"nope\""},
 	        {"what=a,nope=b", "\"nope\""},
 	        {"what=a,what=b", "\"what\""},
 	        {"what=", "\"what\""},
@@ -239,6 +259,7 @@ int main(void)
 	        TEST(row_arrives_under_their_names),
 	        TEST(all_our_columns_can_be_named),
 	        cmocka_unit_test(bad_columns_are_named),
+	        cmocka_unit_test_setup_teardown(a_name_alone_is_theirs_too, setup, teardown),
 	        TEST(names_cannot_be_more_than_names),
 	        TEST(missing_table_is_told_once),
 	        TEST(missing_database_is_not_created),
