@@ -8,9 +8,11 @@
 #include "bot/base/zone.h"
 #include "bot/watcher.h"
 #include "handlers/heartbeats/absence_room.h"
+#include "storage/undecrypted.h"
 
 #define ALIVE_MS (3 * CLOCK_MINUTE_MS) /* a watcher that lives leaves a mark each minute */
 #define SIGHT_MS (3 * CLOCK_MINUTE_MS)
+#define BLINK_MS CLOCK_MINUTE_MS /* the same when it says why it sees nothing */
 #define REPORT_MAX (64 * 1024)
 #define LINE_MAX_BYTES 1024
 
@@ -27,8 +29,8 @@ static void say(struct buf *line, const char *before, int64_t ms, int64_t now_ms
 }
 
 /* The gravest comes first: without a watcher the rest is old. */
-static enum state judge(const struct config *config, const struct absence *absence, int64_t now_ms,
-        struct buf *line)
+static enum state judge(const struct config *config, const struct absence *absence, int64_t unread,
+        int64_t now_ms, struct buf *line)
 {
 	int64_t age_ms = now_ms - absence->mark_ms;
 	struct absence_rule rule;
@@ -49,13 +51,21 @@ static enum state judge(const struct config *config, const struct absence *absen
 		say(line, ", told at ", absence->alarm_ms, now_ms);
 		return STATE_CRITICAL;
 	}
-	if (absence->ok_ms == 0) {
-		buf_add_str(line, "the watcher runs, but never saw the room yet");
+	if (absence->ok_ms == 0 || now_ms - absence->ok_ms > SIGHT_MS ||
+	        (absence->problem[0] && now_ms - absence->ok_ms > BLINK_MS)) {
+		if (absence->ok_ms == 0)
+			buf_add_str(line, "the watcher runs, but never saw the room yet");
+		else
+			say(line, "the watcher runs, but cannot see the room since ",
+			        absence->ok_ms, now_ms);
+		if (absence->problem[0])
+			buf_printf(line, ": %s", absence->problem);
 		return STATE_WARNING;
 	}
-	if (now_ms - absence->ok_ms > SIGHT_MS) {
-		say(line, "the watcher runs, but cannot see the room since ", absence->ok_ms,
-		        now_ms);
+	if (unread > 0) {
+		buf_printf(line,
+		        "%lld encrypted messages of the last day cannot be read by the watcher",
+		        (long long)unread);
 		return STATE_WARNING;
 	}
 	if (absence->seen[0])
@@ -87,6 +97,7 @@ static enum state look(const struct config *config, struct absence *absence, str
 {
 	const char *lack = watcher_lacks(config);
 	struct fault fault = {0};
+	int64_t unread = 0;
 	struct store *store;
 	enum err err;
 
@@ -97,16 +108,18 @@ static enum state look(const struct config *config, struct absence *absence, str
 	zone_use(config->heartbeat.timezone);
 	err = store_open_readonly(&store, config->storage.database, &fault);
 	if (err == ERR_NOT_FOUND)
-		return judge(config, absence, clock_now_ms(), line);
+		return judge(config, absence, 0, clock_now_ms(), line);
 	if (err != OK) {
 		buf_add_str(line, fault.text);
 		return STATE_UNKNOWN;
 	}
 	err = absence_stored(store, absence);
+	if (err == OK)
+		err = undecrypted_count(store, &unread);
 	if (err != OK)
 		buf_printf(line, "the database cannot be read: %s", store_message(store));
 	store_close(store);
-	return err == OK ? judge(config, absence, clock_now_ms(), line) : STATE_UNKNOWN;
+	return err == OK ? judge(config, absence, unread, clock_now_ms(), line) : STATE_UNKNOWN;
 }
 
 int watcher_check(const char *config_path, bool json)

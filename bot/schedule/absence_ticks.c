@@ -74,14 +74,17 @@ static const char *absence_ticks_problem(const struct absence_ticks *ticks)
 		return problem;
 	if (!room || (!room->ready && !room->problem[0]))
 		return "the room is not found yet";
+	if (room->ready && room->encrypted) /* what cannot be read is not seen */
+		return vault_problem(link_vault(ticks->env.link));
 	return room->problem;
 }
 
-static bool absence_ticks_room_is_ready(const struct absence_ticks *ticks)
+static bool absence_ticks_sees(const struct absence_ticks *ticks)
 {
 	const struct room *room = absence_ticks_room(ticks);
 
-	return room && room->ready;
+	return room && room->ready &&
+	       (!room->encrypted || !vault_problem(link_vault(ticks->env.link))[0]);
 }
 
 static enum err tick_work(struct store *store, void *arg)
@@ -100,7 +103,7 @@ static enum err told_work(struct store *store, void *arg)
 static void told_done(enum err result, const char *message, void *arg)
 {
 	if (result != OK)
-		log_error("watch", "could not store what was told: %s", message);
+		log_seldom(LOG_ERROR, "watch", "", "could not store what was told: %s", message);
 	absence_ticks_job_done(arg);
 }
 
@@ -125,7 +128,7 @@ static void tick_done(enum err result, const char *message, void *arg)
 
 	ticks->ticking = false;
 	if (result != OK) {
-		log_error("watch", "could not look at the heartbeat: %s", message);
+		log_seldom(LOG_ERROR, "watch", "", "could not look at the heartbeat: %s", message);
 		ticks->saw = ticks->saw || tick->look.saw;
 		ticks->first = ticks->first || tick->look.first;
 	} else if (!ticks->closing) {
@@ -153,7 +156,7 @@ static void absence_ticks_begin(struct absence_ticks *ticks)
 	tick->config = config_ref(ticks->config);
 	snprintf(tick->problem, sizeof(tick->problem), "%s", absence_ticks_problem(ticks));
 	/* a view that begins anew begins as soon as the room is there, not with the next answer */
-	if (ticks->first && ticks->stored && absence_ticks_room_is_ready(ticks) &&
+	if (ticks->first && ticks->stored && absence_ticks_sees(ticks) &&
 	        !link_problem(ticks->env.link)[0])
 		ticks->saw = true;
 	tick->look = (struct absence_look){ticks->saw, ticks->first, tick->problem};
@@ -172,11 +175,11 @@ static void on_timer(uv_timer_t *timer)
  * there meanwhile is not known either. */
 void absence_ticks_stored(struct absence_ticks *ticks, bool first)
 {
-	bool ready = absence_ticks_room_is_ready(ticks);
+	bool sees = absence_ticks_sees(ticks);
 
 	ticks->stored = true;
-	ticks->first = ticks->first || first || !ready;
-	if (!ready)
+	ticks->first = ticks->first || first || !sees;
+	if (!sees)
 		return;
 	ticks->saw = true;
 	absence_ticks_begin(ticks);

@@ -3,6 +3,7 @@
  */
 #include <jansson.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include "bot/base/clock.h"
 #include "handlers/heartbeats/absence.h"
@@ -35,6 +36,8 @@ static void mend(struct absence *absence, const struct absence_rule *rule, int64
 		absence->from_ms = now_ms;
 	if (absence->blind_ms > now_ms + SLACK_MS)
 		absence->blind_ms = now_ms;
+	if (absence->start_ms > now_ms + SLACK_MS)
+		absence->start_ms = now_ms;
 	if (!last_date(rule, now_ms + EARLY_MS, newest) || !last_date(rule, now_ms, last))
 		return;
 	if (strcmp(absence->seen, newest) > 0)
@@ -69,6 +72,20 @@ bool absence_heartbeat(
 	return true;
 }
 
+/* The room was never seen: that is told once, when the watcher had time enough. */
+static enum absence_action judge_first_look(
+        struct absence *absence, const struct absence_rule *rule, int64_t now_ms)
+{
+	int64_t since_ms =
+	        absence->awake_ms > absence->start_ms ? absence->awake_ms : absence->start_ms;
+	int64_t grace_ms = rule->grace_ms > ABSENCE_GAP_MS ? rule->grace_ms : ABSENCE_GAP_MS;
+
+	if (absence->blind_ms != 0 || now_ms - since_ms < grace_ms)
+		return ABSENCE_NOTHING;
+	absence->blind_ms = now_ms;
+	return ABSENCE_BLIND;
+}
+
 /* The newest due time whose grace is over, when its heartbeat is to be judged. */
 static enum absence_action judge(
         struct absence *absence, const struct absence_rule *rule, int64_t now_ms)
@@ -77,7 +94,9 @@ static enum absence_action judge(
 	int64_t deadline_ms, looking_ms;
 	char date[ABSENCE_DATE];
 
-	if (absence->from_ms == 0 || due_ms <= absence->from_ms) /* INT64_MIN too */
+	if (absence->from_ms == 0)
+		return judge_first_look(absence, rule, now_ms);
+	if (due_ms <= absence->from_ms) /* INT64_MIN too */
 		return ABSENCE_NOTHING;
 	schedule_date(due_ms, date);
 	if (strcmp(absence->seen, date) >= 0 || strcmp(absence->alarm, date) >= 0)
@@ -100,6 +119,8 @@ enum absence_action absence_decide(struct absence *absence, const struct absence
         int64_t now_ms, struct absence *old)
 {
 	mend(absence, rule, now_ms);
+	if (absence->start_ms == 0)
+		absence->start_ms = now_ms;
 	if (absence->awake_ms == 0 || now_ms - absence->mark_ms >= ABSENCE_GAP_MS)
 		absence->awake_ms = now_ms;
 	absence->mark_ms = now_ms;
@@ -135,6 +156,7 @@ static const struct {
 	size_t offset;
 } numbers[] = {
         {"from_ms", offsetof(struct absence, from_ms)},
+        {"start_ms", offsetof(struct absence, start_ms)},
         {"ok_ms", offsetof(struct absence, ok_ms)},
         {"back_ms", offsetof(struct absence, back_ms)},
         {"mark_ms", offsetof(struct absence, mark_ms)},
@@ -164,12 +186,15 @@ void absence_load(struct absence *absence, const char *text)
 	}
 	load_date(object, "seen", absence->seen);
 	load_date(object, "alarm", absence->alarm);
+	text = json_string_value(json_object_get(object, "problem"));
+	snprintf(absence->problem, sizeof(absence->problem), "%s", text ? text : "");
 	json_decref(object);
 }
 
 char *absence_dump(const struct absence *absence)
 {
-	json_t *object = json_pack("{s:s, s:s}", "seen", absence->seen, "alarm", absence->alarm);
+	json_t *object = json_pack("{s:s, s:s, s:s*}", "seen", absence->seen, "alarm",
+	        absence->alarm, "problem", absence->problem);
 	char *text;
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {

@@ -7,7 +7,8 @@
  * (the homeserver was away, or this machine), the bot gets the grace anew from the moment the room
  * could be seen again, since it may have been cut off by the same thing.
  * When the room cannot be seen past a heartbeat's deadline, nothing is known: that is told instead,
- * once, and that it can be seen again.
+ * once, and that it can be seen again. A room that was never seen since the watcher was set up is
+ * told after the grace: nobody would miss a watcher that has never worked.
  * The first due time that is judged is the first one after the watcher's first look into the room.
  */
 #pragma once
@@ -19,9 +20,11 @@
 #define ABSENCE_GAP_MS INT64_C(120000)
 
 #define ABSENCE_DATE 11 /* "2026-11-24" with its end */
+#define ABSENCE_PROBLEM 200
 
 struct absence {
 	int64_t from_ms;          /* only what is due later is judged; 0 = never saw the room */
+	int64_t start_ms;         /* the first look at the clock */
 	int64_t ok_ms;            /* the room was last seen whole, 0 = never */
 	int64_t back_ms;          /* since when it has been seen without a gap */
 	int64_t mark_ms;          /* the watcher last looked at the clock */
@@ -30,6 +33,7 @@ struct absence {
 	int64_t seen_ms;          /* when it was seen */
 	char alarm[ABSENCE_DATE]; /* the date that is missing and was told, "" = all is well */
 	int64_t alarm_ms;         /* when it was told */
+	char problem[ABSENCE_PROBLEM]; /* why the room cannot be seen just now, "" = it can */
 	int64_t blind_ms; /* told that the room cannot be seen, 0 = it can, or nobody was told */
 };
 

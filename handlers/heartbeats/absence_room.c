@@ -1,6 +1,7 @@
 /*
- * absence_room.c - see watcher_room.h.
+ * absence_room.c - see absence_room.h.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "bot/base/clock.h"
@@ -261,6 +262,16 @@ static enum err step(const struct deliver *d, const struct absence_rule *rule,
 	return err;
 }
 
+static void note_problem(struct absence *absence, const char *problem)
+{
+	struct buf text;
+
+	buf_init(&text, sizeof(absence->problem));
+	text_add_plain(&text, problem, sizeof(absence->problem) / 4 - 1, TEXT_FOLD_NEWLINES);
+	snprintf(absence->problem, sizeof(absence->problem), "%s", buf_str(&text));
+	buf_finish(&text);
+}
+
 enum err absence_tick(const struct deliver *d, const struct absence_look *look, json_t **texts)
 {
 	struct absence absence, stored;
@@ -277,6 +288,7 @@ enum err absence_tick(const struct deliver *d, const struct absence_look *look, 
 	before = json_array_size(*texts);
 	stored = absence;
 	absence_rule(&rule, d->config);
+	note_problem(&absence, look->problem);
 	if (look->saw)
 		absence_saw(&absence, look->first, d->now_ms);
 	for (int i = 0; i < STEPS_MAX && err == OK && !done; i++)
@@ -286,6 +298,7 @@ enum err absence_tick(const struct deliver *d, const struct absence_look *look, 
 	/* the mark alone is no reason to write every few seconds */
 	if (err == OK &&
 	        (look->saw || json_array_size(*texts) > before || absence.ok_ms != stored.ok_ms ||
+	                strcmp(absence.problem, stored.problem) != 0 ||
 	                absence.awake_ms != stored.awake_ms ||
 	                absence.mark_ms - stored.mark_ms >= MARK_MS))
 		err = save(d->store, &absence);

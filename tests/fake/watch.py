@@ -196,6 +196,13 @@ def test_watch_check_for_nagios():
     watcher.seed(ok_ms=ms_ago(200))
     code, line = watcher.check()
     check(code == 1 and line.startswith("WARNING: the watcher runs, but cannot see the room since"), f"{code} {line}")
+    watcher.seed(ok_ms=ms_ago(70), problem="not invited")
+    code, line = watcher.check()
+    check(code == 1 and "cannot see the room since" in line and line.endswith(": not invited\n"), f"{code} {line}")
+    watcher.seed(ok_ms=0, problem="not invited")
+    code, line = watcher.check()
+    check(code == 1 and "never saw the room yet: not invited" in line, f"{code} {line}")
+    watcher.seed(ok_ms=ms_ago(1), problem="")
     watcher.seed(alarm=date, alarm_ms=ms_ago(100))
     code, line = watcher.check()
     check(code == 2 and f"no heartbeat of {BOT} for {date}" in line, f"{code} {line}")
@@ -225,11 +232,11 @@ def test_watch_wants_a_sender():
 
 
 def test_watch_reload():
-    """A good config counts at once; one without a sender is refused, and the old one stays."""
+    """A good config counts at once; one without a sender is rejected, and the previous one stays."""
     server, watcher, date = make_seeded()
     watcher.start()
     good = watcher.config.read_text()
-    for text, line in ((good.replace(f"sender = {BOT}\n", ""), "the old config stays"),
+    for text, line in ((good.replace(f"sender = {BOT}\n", ""), "keeping the previous configuration"),
                        (good.replace(f"sender = {BOT}", f"sender = {OTHER}"), "config reloaded")):
         watcher.config.write_text(text)
         before = watcher.log.read_text().count(line)
