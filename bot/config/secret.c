@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -21,6 +22,7 @@
 #include "bot/base/clock.h"
 #include "bot/base/text.h"
 
+#define LOOK_MS 100          /* between two looks whether the process stops */
 #define COMPLAINT_MAX 512    /* bytes kept of standard error */
 #define COMPLAINT_POINTS 120 /* code points told of it */
 
@@ -98,6 +100,13 @@ static enum err read_file(const char *path, bool private, char **out, struct fau
 	return err;
 }
 
+static atomic_bool stopping;
+
+void secret_set_stopping(bool now)
+{
+	stopping = now;
+}
+
 /* --- commands ------------------------------------------------------------------------------- */
 
 struct command {
@@ -169,15 +178,15 @@ static bool read_pipes(struct command *command, int64_t wait_ms, bool *ended)
 	return true;
 }
 
-/* Reads until the command has ended; false when that takes too long. */
+/* Reads until the command has ended; false when that takes too long, or the process stops. */
 static bool wait_for(struct command *command, int64_t timeout_ms)
 {
 	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
 	int64_t left_ms = timeout_ms;
 	bool ended = false;
 
-	for (; !ended && left_ms > 0; left_ms = deadline_ms - clock_monotonic_ms())
-		read_pipes(command, left_ms, &ended);
+	for (; !ended && left_ms > 0 && !stopping; left_ms = deadline_ms - clock_monotonic_ms())
+		read_pipes(command, left_ms < LOOK_MS ? left_ms : LOOK_MS, &ended);
 	/* what it wrote before its end is in the pipes; its children may keep them open */
 	while (ended && read_pipes(command, 0, &ended) && clock_monotonic_ms() < deadline_ms)
 		;
@@ -206,6 +215,8 @@ static void add_complaint(struct command *command, struct fault *fault)
 static enum err judge(
         struct command *command, const char *name, bool in_time, char **out, struct fault *fault)
 {
+	if (!in_time && stopping)
+		return fault_set(fault, ERR_CANCELED, "%s: stopping", name);
 	if (!in_time)
 		return fault_set(fault, ERR_TIMEOUT, "%s: the command did not end in time", name);
 	if (WIFSIGNALED(command->status))

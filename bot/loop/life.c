@@ -3,14 +3,20 @@
  */
 #include "bot/loop/life.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
+#include "bot/base/clock.h"
 #include "bot/base/log.h"
 #include "bot/base/zone.h"
+#include "bot/config/secret.h"
 #include "bot/loop/notify.h"
+
+#define TIDY_MS (10 * CLOCK_SECOND_MS)
+#define TRIM_BYTES (512 * 1024) /* free, but kept from the system */
 
 void life_prepare(void)
 {
@@ -46,6 +52,14 @@ static void on_watchdog(uv_timer_t *timer)
 	notify_alive();
 }
 
+/* After a flood: the counts of log lines, and memory that is no longer needed. */
+static void on_tidy(uv_timer_t *timer)
+{
+	log_flush(clock_monotonic_ms());
+	if (mallinfo2().fordblks > TRIM_BYTES)
+		malloc_trim(0);
+}
+
 static void life_start_signal(struct life *life, uv_signal_t *handle, int number)
 {
 	uv_signal_init(&life->loop, handle);
@@ -65,6 +79,8 @@ void life_init(
 	life_start_signal(life, &life->sigterm, SIGTERM);
 	life_start_signal(life, &life->sigint, SIGINT);
 	uv_timer_init(&life->loop, &life->watchdog);
+	uv_timer_init(&life->loop, &life->tidy);
+	uv_timer_start(&life->tidy, on_tidy, TIDY_MS, TIDY_MS);
 	uv_timer_init(&life->loop, &life->deadline);
 	life->deadline.data = life;
 	if (watchdog_ms > 0)
@@ -78,6 +94,7 @@ static void on_parts_closed(void *arg)
 	uv_close((uv_handle_t *)&life->sigterm, NULL);
 	uv_close((uv_handle_t *)&life->sigint, NULL);
 	uv_close((uv_handle_t *)&life->watchdog, NULL);
+	uv_close((uv_handle_t *)&life->tidy, NULL);
 	uv_close((uv_handle_t *)&life->deadline, NULL);
 }
 
@@ -97,6 +114,7 @@ void life_stop(struct life *life, int exit_code)
 		return;
 	life->exit_code = exit_code;
 	notify_stopping();
+	secret_set_stopping(true);
 	uv_timer_start(&life->deadline, on_deadline, LIFE_STOP_MS, 0);
 	parts_close(&life->parts, on_parts_closed, life);
 }
@@ -119,6 +137,7 @@ int life_run(struct life *life, void (*opened)(void *owner))
 		notify_ready();
 	}
 	uv_run(&life->loop, UV_RUN_DEFAULT);
+	log_flush(INT64_MAX);
 	if (uv_loop_close(&life->loop) != 0) {
 		log_error(life->area, "the loop still had something open");
 		abort();

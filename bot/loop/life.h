@@ -18,7 +18,7 @@ struct life {
 	struct parts parts;
 	int exit_code;
 	uv_signal_t sigterm, sigint;
-	uv_timer_t watchdog, deadline;
+	uv_timer_t watchdog, tidy, deadline;
 };
 
 /* Before all else: which signals are ignored, and that files are private. */

@@ -72,20 +72,26 @@ database = {self.folder}/operations.db
 """)
         self.process = None
         self.environment = {}
+        self.output = None  # in the place of the log file
+        self.deaf = None    # True: nobody reads systemd's socket any more
 
     def start(self, wait=True):
-        out = open(self.log, "ab")
+        out = self.output or open(self.log, "ab")
         notify = self.folder / "notify"
         notify.unlink(missing_ok=True)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
-            ready.bind(str(notify))
-            ready.settimeout(60)
-            self.process = subprocess.Popen(
-                [BUILD / "bot/matrix-telemetry-bot", self.verb, "-c", self.config], stderr=out,
-                stdin=subprocess.DEVNULL, env={**os.environ, **self.environment, "NOTIFY_SOCKET": str(notify)})
-            Bot.started.append(self.process)
-            while wait and b"READY=1" not in ready.recv(4096):
-                pass
+        ready = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        ready.bind(str(notify))
+        ready.settimeout(60)
+        self.process = subprocess.Popen(
+            [BUILD / "bot/matrix-telemetry-bot", self.verb, "-c", self.config], stderr=out,
+            stdin=subprocess.DEVNULL, env={**os.environ, **self.environment, "NOTIFY_SOCKET": str(notify)})
+        Bot.started.append(self.process)
+        while wait and b"READY=1" not in ready.recv(4096):
+            pass
+        if self.deaf:
+            self.deaf = ready  # keeps it open
+        else:
+            ready.close()
         out.close()
 
     @staticmethod
