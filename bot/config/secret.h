@@ -13,8 +13,8 @@
  * The first line of the command's output, of the file, or of $CREDENTIALS_DIRECTORY/credential.
  * *out is owned by the caller, who wipes it (x_wipe_free_str()); NULL on failure. ERR_NOT_FOUND:
  * none is configured; ERR_TIMEOUT: the command took over 30 s; ERR_DENIED: others can read the
- * file; ERR_TOO_LARGE; ERR_IO; ERR_CANCELED; ERR_INVALID: empty, or with a NUL. *fault names the credential and
- * the file, but neither the command (which may hold secrets itself) nor the secret.
+ * file; ERR_TOO_LARGE; ERR_IO; ERR_CANCELED; ERR_INVALID: empty, or with a NUL. *fault names the
+ * credential and the file, but neither the command (which may hold secrets itself) nor the secret.
  */
 enum err secret_read(const struct config_secret *secret, const char *credential, char **out,
         struct fault *fault);
