@@ -3,7 +3,8 @@
  *
  * Invariants: a row is inserted once. Its outbox_id goes from none to the event that carries it
  * first, and back only while that event was surely refused; until it is set, the row may move to
- * another message. ext_id is unique where there is one.
+ * another message. What was held back changes when it no longer is; at most one row of a
+ * fingerprint is held. ext_id is unique where there is one.
  */
 #include "storage/alerts.h"
 
@@ -21,6 +22,7 @@
 	X(REF, message_id)      \
 	X(REF, outbox_id)       \
 	X(REF, silence_id)      \
+	X(INT, held)            \
 	X(LONG, uid)            \
 	X(LONG, gid)            \
 	X(LONG, pid)            \
@@ -32,6 +34,7 @@
 	X(TEXT, subject)        \
 	X(TEXT, fingerprint)    \
 	X(OPT, room)            \
+	X(OPT, quiet)           \
 	X(TEXT, reason)         \
 	X(TEXT, identity)       \
 	X(TEXT, title)          \
@@ -39,36 +42,46 @@
 	X(TEXT, fields)
 
 #define SELECT SQL_SELECT("alerts", ALERT_COLUMNS)
-#define ALERTS_STATEMENTS(X)                                                                   \
-	X(ALERTS_INSERT, SQL_INSERT("alerts", ALERT_COLUMNS))                                  \
-	X(ALERTS_BY_EXT_ID, SELECT "WHERE ext_id = ?")                                         \
-	X(ALERTS_BY_ID, SELECT "WHERE id = ?")                                                 \
-	X(ALERTS_BY_RUN_ID, SELECT "WHERE run_id = ? ORDER BY id DESC LIMIT 1")                \
-	X(ALERTS_OF_RUN, SELECT "WHERE run_id = ? ORDER BY id DESC LIMIT ?")                   \
-	X(ALERTS_HELD, SELECT "WHERE silence_id = ? AND NOT EXISTS (SELECT 1 FROM alerts r "   \
-	                      "WHERE r.subject = alerts.subject AND r.resolved = 1 AND "       \
-	                      "r.id > alerts.id) GROUP BY subject ORDER BY id DESC LIMIT ?")   \
-	X(ALERTS_CARRY,                                                                        \
-	        "UPDATE alerts SET outbox_id = ? WHERE message_id = ? AND outbox_id IS NULL")  \
-	X(ALERTS_COUNT_UNTOLD,                                                                 \
-	        "SELECT count(*) FROM alerts WHERE message_id = ? AND outbox_id IS NULL")      \
-	X(ALERTS_UNCARRY, "UPDATE alerts SET outbox_id = NULL WHERE outbox_id = ?")            \
-	X(ALERTS_MOVE, "UPDATE alerts SET message_id = ?3, reason = ?4 WHERE message_id = "    \
-	               "?1 AND outbox_id IS NULL AND fingerprint = coalesce(?2, fingerprint)") \
-	X(ALERTS_LIST, SELECT "ORDER BY id DESC LIMIT ?")                                      \
-	X(ALERTS_LIST_APP, SELECT "WHERE app = ? ORDER BY id DESC LIMIT ?")                    \
-	X(ALERTS_WHERE, "SELECT a.received_ms, o.sent_ms, o.state, o.event_id FROM alerts a "  \
-	                "LEFT JOIN outbox o ON o.id = a.outbox_id WHERE a.id = ?")             \
-	X(ALERTS_COUNT_SINCE,                                                                  \
-	        "SELECT count(*) FILTER (WHERE severity = 0), "                                \
-	        "count(*) FILTER (WHERE severity = 1), count(*) FILTER (WHERE severity = 2) "  \
-	        "FROM alerts WHERE received_ms >= ? AND resolved = 0")                         \
-	X(ALERTS_COUNT_MUTED, "SELECT count(*) FROM alerts WHERE received_ms >= ? AND "        \
-	                      "severity = 1 AND state = 2 AND reason LIKE 'inhibit:%'")        \
-	X(ALERTS_HOURS, "SELECT (received_ms - ?) / 3600000, count(*) FROM alerts "            \
-	                "WHERE received_ms >= ? AND resolved = 0 GROUP BY 1")                  \
-	X(ALERTS_APPS, "SELECT app, count(*), count(*) FILTER (WHERE severity = 2) "           \
-	               "FROM alerts WHERE received_ms >= ? AND resolved = 0 GROUP BY +app "    \
+#define ALERTS_STATEMENTS(X)                                                                       \
+	X(ALERTS_UPDATE, SQL_UPDATE("alerts", ALERT_COLUMNS))                                      \
+	X(ALERTS_INSERT, SQL_INSERT("alerts", ALERT_COLUMNS))                                      \
+	X(ALERTS_BY_EXT_ID, SELECT "WHERE ext_id = ?")                                             \
+	X(ALERTS_BY_ID, SELECT "WHERE id = ?")                                                     \
+	X(ALERTS_BY_RUN_ID, SELECT "WHERE run_id = ? ORDER BY id DESC LIMIT 1")                    \
+	X(ALERTS_OF_RUN, SELECT "WHERE run_id = ? ORDER BY id DESC LIMIT ?")                       \
+	X(ALERTS_HELD, SELECT "WHERE silence_id = ? AND held = 1 ORDER BY id DESC LIMIT ?")        \
+	X(ALERTS_HELD_QUIET, SELECT "WHERE held = 1 AND quiet = ? ORDER BY id DESC LIMIT ?")       \
+	X(ALERTS_HELD_OF, SELECT "WHERE subject = ? AND held = 1 LIMIT ?")                         \
+	X(ALERTS_HELD_OVER, SELECT "WHERE held = 1 AND silence_id IS NOT NULL AND NOT EXISTS "     \
+	                           "(SELECT 1 FROM silences s WHERE s.id = silence_id AND "        \
+	                           "s.ended_ms = 0 AND s.problem IS NULL) LIMIT ?")                \
+	X(ALERTS_HELD_QUIETS, "SELECT DISTINCT quiet FROM alerts WHERE held = 1 AND quiet IS NOT " \
+	                      "NULL LIMIT 1 OFFSET ?")                                             \
+	X(ALERTS_HELD_ROOMS, "SELECT DISTINCT room FROM alerts WHERE silence_id = ? AND room IS "  \
+	                     "NOT NULL LIMIT 1 OFFSET ?")                                          \
+	X(ALERTS_UNHOLD, "UPDATE alerts SET held = 0 WHERE subject = ?1 AND held = 1 AND (?2 IS "  \
+	                 "NULL OR fingerprint = ?2)")                                              \
+	X(ALERTS_CARRY,                                                                            \
+	        "UPDATE alerts SET outbox_id = ? WHERE message_id = ? AND outbox_id IS NULL")      \
+	X(ALERTS_COUNT_UNTOLD,                                                                     \
+	        "SELECT count(*) FROM alerts WHERE message_id = ? AND outbox_id IS NULL")          \
+	X(ALERTS_UNCARRY, "UPDATE alerts SET outbox_id = NULL WHERE outbox_id = ?")                \
+	X(ALERTS_MOVE, "UPDATE alerts SET message_id = ?3, reason = ?4 WHERE message_id = "        \
+	               "?1 AND outbox_id IS NULL AND fingerprint = coalesce(?2, fingerprint)")     \
+	X(ALERTS_LIST, SELECT "ORDER BY id DESC LIMIT ?")                                          \
+	X(ALERTS_LIST_APP, SELECT "WHERE app = ? ORDER BY id DESC LIMIT ?")                        \
+	X(ALERTS_WHERE, "SELECT a.received_ms, o.sent_ms, o.state, o.event_id FROM alerts a "      \
+	                "LEFT JOIN outbox o ON o.id = a.outbox_id WHERE a.id = ?")                 \
+	X(ALERTS_COUNT_SINCE,                                                                      \
+	        "SELECT count(*) FILTER (WHERE severity = 0), "                                    \
+	        "count(*) FILTER (WHERE severity = 1), count(*) FILTER (WHERE severity = 2) "      \
+	        "FROM alerts WHERE received_ms >= ? AND resolved = 0")                             \
+	X(ALERTS_COUNT_MUTED, "SELECT count(*) FROM alerts WHERE received_ms >= ? AND "            \
+	                      "severity = 1 AND state = 2 AND reason LIKE 'inhibit:%'")            \
+	X(ALERTS_HOURS, "SELECT (received_ms - ?) / 3600000, count(*) FROM alerts "                \
+	                "WHERE received_ms >= ? AND resolved = 0 GROUP BY 1")                      \
+	X(ALERTS_APPS, "SELECT app, count(*), count(*) FILTER (WHERE severity = 2) "               \
+	               "FROM alerts WHERE received_ms >= ? AND resolved = 0 GROUP BY +app "        \
 	               "ORDER BY 2 DESC, app LIMIT ?")
 
 SQL_STATEMENTS(sql_alerts, ALERTS_STATEMENTS);
@@ -273,4 +286,82 @@ enum err alerts_by_app(
 		counts[(*len)++].criticals = sql_int(&sql, 2);
 	}
 	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+enum err alerts_update(struct store *store, const struct alert_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_UPDATE);
+	return sql_update_row(&sql, &layout, row);
+}
+
+enum err alerts_held_quiet(
+        struct store *store, const char *quiet, int limit, struct alert_row **rows, size_t *len)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_HELD_QUIET);
+	sql_bind_text(&sql, quiet);
+	sql_bind_int(&sql, limit);
+	return sql_all_rows(&sql, &layout, (void **)rows, len);
+}
+
+enum err alerts_held_of(
+        struct store *store, const char *subject, int limit, struct alert_row **rows, size_t *len)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_HELD_OF);
+	sql_bind_text(&sql, subject);
+	sql_bind_int(&sql, limit);
+	return sql_all_rows(&sql, &layout, (void **)rows, len);
+}
+
+enum err alerts_held_over(struct store *store, int limit, struct alert_row **rows, size_t *len)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_HELD_OVER);
+	sql_bind_int(&sql, limit);
+	return sql_all_rows(&sql, &layout, (void **)rows, len);
+}
+
+static enum err alerts_next_text(struct sql *sql, char **text)
+{
+	enum err err = sql_next(sql);
+
+	*text = err == OK ? sql_text(sql, 0) : NULL;
+	if (err == OK)
+		sql_end(sql);
+	return err;
+}
+
+enum err alerts_held_quiets(struct store *store, int index, char **name)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_HELD_QUIETS);
+	sql_bind_int(&sql, index);
+	return alerts_next_text(&sql, name);
+}
+
+enum err alerts_held_rooms(struct store *store, int64_t silence_id, int index, char **room)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_HELD_ROOMS);
+	sql_bind_int(&sql, silence_id);
+	sql_bind_int(&sql, index);
+	return alerts_next_text(&sql, room);
+}
+
+enum err alerts_unhold(struct store *store, const char *subject, const char *fingerprint)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_UNHOLD);
+	sql_bind_text(&sql, subject);
+	sql_bind_text(&sql, fingerprint);
+	return sql_write(&sql);
 }

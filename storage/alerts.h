@@ -30,6 +30,8 @@ struct alert_row {
 	int64_t message_id;    /* the message it went into, 0 = none */
 	int64_t outbox_id;     /* the event that carried it first, 0 = none yet */
 	int64_t silence_id;    /* what held it back, 0 = no silence */
+	char *quiet;           /* the quiet time that held it back, or NULL */
+	int held;              /* 1 = it fires, and is held back still */
 	int state;             /* enum alert_state */
 	char *reason; /* which rule decided, for `!alert`: "new message", "joined: throttle" */
 };
@@ -48,7 +50,7 @@ enum err alerts_by_run_id(struct store *store, const char *run_id, struct alert_
 /* All of a run, newest first; at most limit. The caller frees the rows. */
 enum err alerts_of_run(
         struct store *store, const char *run_id, int limit, struct alert_row **rows, size_t *len);
-/* What a silence held back and is not resolved since, one row a subject, newest first. */
+/* What a silence holds back and fires, one row a fingerprint, newest first. */
 enum err alerts_held(
         struct store *store, int64_t silence_id, int limit, struct alert_row **rows, size_t *len);
 
@@ -59,6 +61,22 @@ enum err alerts_uncarry(struct store *store, int64_t outbox_id);
 /* What no event carries yet goes from one message to another; fingerprint NULL = all. */
 enum err alerts_move(
         struct store *store, int64_t from, const char *fingerprint, int64_t to, const char *reason);
+/* The same of a quiet time; of a subject; of all silences that have ended or have a problem. */
+enum err alerts_held_quiet(
+        struct store *store, const char *quiet, int limit, struct alert_row **rows, size_t *len);
+enum err alerts_held_of(
+        struct store *store, const char *subject, int limit, struct alert_row **rows, size_t *len);
+enum err alerts_held_over(struct store *store, int limit, struct alert_row **rows, size_t *len);
+/* The quiet times that hold something back, and the rooms for which a silence held something back,
+ * by an index from 0 on; ERR_NOT_FOUND behind the last. The text is the caller's. */
+enum err alerts_held_quiets(struct store *store, int index, char **name);
+enum err alerts_held_rooms(struct store *store, int64_t silence_id, int index, char **room);
+/* Nothing holds the failure back any more, or it is over; fingerprint NULL: whatever its severity.
+ */
+enum err alerts_unhold(struct store *store, const char *subject, const char *fingerprint);
+/* All columns. */
+enum err alerts_update(struct store *store, const struct alert_row *row);
+
 /* Marks all alerts of the message that no event has carried yet as carried by outbox_id. */
 enum err alerts_carry(struct store *store, int64_t message_id, int64_t outbox_id);
 

@@ -26,13 +26,14 @@
 	X(PRUNE_SILENCES, "DELETE FROM silences WHERE id IN "                                   \
 	                  "(SELECT id FROM silences WHERE ended_ms > 0 AND ended_ms < ? "       \
 	                  "ORDER BY ended_ms LIMIT ?)")                                         \
-	X(PRUNE_ALERTS, "DELETE FROM alerts WHERE id IN (SELECT a.id FROM alerts a "            \
-	                "WHERE a.received_ms < ? AND (a.message_id IS NULL OR " OVER(           \
-	                        "a.message_id") ") "                                            \
-	                                        "AND NOT EXISTS "                               \
-	                                        "(SELECT 1 FROM outbox o WHERE o.id = "         \
-	                                        "a.outbox_id AND o.state <> 2) "                \
-	                                        "ORDER BY a.received_ms LIMIT ?)")              \
+	X(PRUNE_ALERTS,                                                                         \
+	        "DELETE FROM alerts WHERE id IN (SELECT a.id FROM alerts a "                    \
+	        "WHERE a.received_ms < ? AND a.held = 0 AND (a.message_id IS NULL OR " OVER(    \
+	                "a.message_id") ") "                                                    \
+	                                "AND NOT EXISTS "                                       \
+	                                "(SELECT 1 FROM outbox o WHERE o.id = "                 \
+	                                "a.outbox_id AND o.state <> 2) "                        \
+	                                "ORDER BY a.received_ms LIMIT ?)")                      \
 	X(PRUNE_OUTBOX, "DELETE FROM outbox WHERE id IN (SELECT o.id FROM outbox o "            \
 	                "WHERE o.created_ms < ? AND o.state = 2 "                               \
 	                "AND (o.message_id IS NULL OR " OVER(                                   \

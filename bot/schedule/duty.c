@@ -10,6 +10,7 @@
 #include "handlers/heartbeats/app_heartbeat.h"
 #include "handlers/oncall/escalate.h"
 #include "handlers/heartbeats/heartbeat.h"
+#include "handlers/silences/held.h"
 #include "handlers/silences/quiet.h"
 #include "handlers/silences/silence.h"
 
@@ -69,6 +70,8 @@ static enum err tidy_work(struct store *store, void *arg)
 
 	if (err == OK)
 		err = quiet_end_due(&d);
+	if (err == OK)
+		err = held_release(&d);
 	if (err == OK)
 		err = ack_end_due(&d);
 	return err == OK ? escalate_duty(&d) : err;

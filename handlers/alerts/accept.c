@@ -343,11 +343,16 @@ static enum err accept_resolved(
 {
 	struct entry_row *entries = NULL;
 	size_t len = 0;
-	enum err err = entries_firing(d->store, alert->subject, DELIVER_FIRING_MAX, &entries, &len);
+	bool was_held;
+	enum err err = silence_resolved(d, alert, row->url, &was_held);
+
+	if (err == OK)
+		err = entries_firing(d->store, alert->subject, DELIVER_FIRING_MAX, &entries, &len);
 
 	row->state = len > 0 ? ALERT_GROUPED : ALERT_SILENCED;
-	row->reason =
-	        x_strdup(len > 0 ? "resolved: the message says so" : "nothing of this was firing");
+	row->reason = x_strdup(len > 0    ? "resolved: the message says so"
+	                       : was_held ? "resolved: what fired was held back"
+	                                  : "nothing of this was firing");
 	for (size_t i = 0; i < len; i++) {
 		if (i == 0)
 			row->message_id = entries[i].message_id;
@@ -446,12 +451,53 @@ static bool is_inhibited(const struct deliver *d, const struct alert *alert, enu
 
 enum err deliver_would_hold(const struct deliver *d, const struct alert *alert, bool *yes)
 {
+	const char *room = route_room(d->config, alert->app, alert->severity);
 	char *url = render_url(d->config, alert);
-	enum err err = silence_would_hold(d, alert, url, yes);
+	struct silence_hold hold = {0};
+	enum err err = silence_find(d, alert, room, url, &hold);
 
 	free(url);
-	if (err == OK && !*yes)
-		*yes = is_inhibited(d, alert, &err);
+	*yes = hold.silence || hold.quiet || (err == OK && is_inhibited(d, alert, &err));
+	return err;
+}
+
+/* What fires is held back by a silence, a quiet time or an inhibition: the row says so. */
+static enum err accept_hold(
+        const struct deliver *d, const struct alert *alert, struct alert_row *row)
+{
+	struct silence_hold hold = {0};
+	enum err err = alerts_unhold(d->store, alert->subject, alert->fingerprint);
+
+	if (err == OK)
+		err = silence_find(d, alert, row->room, row->url, &hold);
+	if (err == OK && (hold.silence || hold.quiet)) {
+		silence_mark(row, &hold);
+		if (json_is_true(json_object_get(alert->fields, "test")))
+			row->held = 0; /* nobody waits for a test */
+		err = silence_count(d, &hold, row->room);
+	} else if (err == OK && is_inhibited(d, alert, &err)) {
+		row->state = ALERT_SILENCED;
+		row->reason = x_strdup("inhibit: a critical failure of the same is firing");
+	}
+	return err;
+}
+
+enum err deliver_release(const struct deliver *d, const struct alert *alert, struct alert_row *row)
+{
+	const char *room = route_room(d->config, alert->app, alert->severity);
+	char *held_by = row->reason, *decided;
+	struct entry_row entry = {0};
+	enum err err;
+
+	row->reason = NULL;
+	take(&row->room, &(char *){x_strdup(room)});
+	entry_make(d, alert, &entry);
+	err = accept_firing(d, alert, row, &entry);
+	decided = row->reason;
+	row->reason = x_asprintf("%s; before: %s", decided ? decided : "", held_by);
+	entry_row_finish(&entry);
+	free(decided);
+	free(held_by);
 	return err;
 }
 
@@ -475,7 +521,6 @@ enum err deliver_accept(
 	static const char *const states[] = {"queued", "grouped", "silenced"};
 	struct entry_row entry = {0};
 	struct alert_row row = {0};
-	struct silence_hold hold;
 	enum err err;
 
 	if (alert->id) {
@@ -488,18 +533,8 @@ enum err deliver_accept(
 	}
 	entry_make(d, alert, &entry);
 	row_make(d, alert, &entry, &row);
-	err = silence_check(d, alert, row.room, row.url, &hold);
-	if (err == OK && hold.silence) {
-		row.state = ALERT_SILENCED;
-		row.silence_id = hold.silence;
-		row.reason = x_asprintf("silence %" PRId64, hold.silence);
-	} else if (err == OK && hold.quiet) {
-		row.state = ALERT_SILENCED;
-		row.reason = x_asprintf("quiet time %s", hold.quiet->name);
-	} else if (err == OK && is_inhibited(d, alert, &err)) {
-		row.state = ALERT_SILENCED;
-		row.reason = x_strdup("inhibit: a critical failure of the same is firing");
-	} else if (err == OK) {
+	err = alert->resolved ? OK : accept_hold(d, alert, &row);
+	if (err == OK && !row.reason) {
 		err = alert->resolved ? accept_resolved(d, alert, &row)
 		                      : accept_firing(d, alert, &row, &entry);
 	}

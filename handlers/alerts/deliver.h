@@ -9,6 +9,7 @@
 #pragma once
 
 #include "handlers/alerts/alert.h"
+#include "storage/alerts.h"
 #include "storage/outbox.h"
 #include "storage/store.h"
 
@@ -48,6 +49,9 @@ struct deliver_receipt {
 /* Takes in one alert: stores it and decides where it goes. */
 enum err deliver_accept(
         const struct deliver *d, const struct alert *alert, struct deliver_receipt *receipt);
+
+/* Delivers what was held back until now, as if it had just come; row is filled in, not stored. */
+enum err deliver_release(const struct deliver *d, const struct alert *alert, struct alert_row *row);
 
 /* Whether an alert that fires would be held back now, by a silence, a quiet time or a critical
  * failure of the same ([delivery] inhibit); stores and counts nothing. */

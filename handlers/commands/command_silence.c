@@ -543,14 +543,9 @@ static enum err run_silences(struct command_call *call)
 static enum err end_now(struct command_call *call, struct silence_row *row)
 {
 	struct deliver d = command_deliver(call);
-	char *room = row->room, *sum = NULL;
-	enum err err;
+	char *sum = NULL;
+	enum err err = silence_end(&d, row, "taken back", call->room);
 
-	/* where the answer says it: no line of its own */
-	if (room && call->room && strcmp(room, call->room) == 0)
-		row->room = NULL;
-	err = silence_end(&d, row, "taken back");
-	row->room = room;
 	if (err == OK)
 		err = silence_sum(&d, row, &sum);
 	command_say(call, "🔔 silence %" PRId64 " (%s) is over: %s\n", row->id, row->matchers,

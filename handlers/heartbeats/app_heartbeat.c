@@ -265,13 +265,17 @@ static enum err miss(const struct deliver *d, struct app_heartbeat_row *row, jso
 static enum err tell_held(const struct deliver *d, struct app_heartbeat_row *row, json_t *happened)
 {
 	struct alert *alert = make_alert(d, row, false);
-	bool held = false;
+	bool held = false, told = false;
 	enum err err = alert ? deliver_would_hold(d, alert, &held) : OK;
 
+	if (alert && err == OK && !held) /* it may have been delivered when that ended */
+		err = deliver_refresh(d, alert, true, &told);
 	alert_destroy(alert);
 	if (err != OK || held)
 		return err;
-	err = raise_alert(d, row, false, happened);
+	row->held = 0;
+	if (!told)
+		err = raise_alert(d, row, false, happened);
 	return err == OK ? app_heartbeats_update(d->store, row) : err;
 }
 

@@ -9,11 +9,14 @@
 #include "bot/base/log.h"
 #include "bot/base/zone.h"
 #include "handlers/oncall/tell.h"
+#include "handlers/silences/held.h"
 #include "handlers/silences/quiet.h"
 #include "handlers/silences/silence.h"
 #include "storage/quiets.h"
 
 #define DAYS_AHEAD 8 /* a weekday comes again within these */
+#define HELD_MAX 100 /* of which those of a room are named */
+#define TEXT_MAX (8 * 1024)
 
 /* When "HH:MM" is on the date of `day`, so many days later. */
 static int64_t time_of(const struct zone_time *day, int later, const char *time)
@@ -120,18 +123,37 @@ static bool still_holds(const struct deliver *d, const char *name)
 	return false;
 }
 
+enum err quiet_still_holds(const struct deliver *d, const char *name, bool *holds)
+{
+	struct quiet_row *rows = NULL;
+	size_t len = 0;
+	enum err err = quiets_all(d->store, &rows, &len);
+
+	*holds = still_holds(d, name) && !is_given_up(rows, len, name);
+	quiet_rows_free(rows, len);
+	return err;
+}
+
 static enum err end_one(const struct deliver *d, const struct quiet_row *row)
 {
-	char *text;
+	struct alert_row *held = NULL;
+	struct buf text;
+	size_t len = 0;
 	enum err err = quiets_delete(d->store, row->id);
 
 	if (err != OK || !config_room(d->config, row->room))
 		return err;
-	text = x_asprintf("🔔 The quiet time %s is over: it held back %" PRId64
-	                  " alert%s here. %salerts lists them.",
+	err = alerts_held_quiet(d->store, row->name, HELD_MAX, &held, &len);
+	buf_init(&text, TEXT_MAX);
+	buf_printf(&text,
+	        "🔔 The quiet time %s is over: it held back %" PRId64
+	        " alert%s here. %salerts lists them.",
 	        row->name, row->held, row->held == 1 ? "" : "s", d->config->commands.prefix);
-	err = tell_room(d, row->room, text, NULL, NULL);
-	free(text);
+	held_names(held, len, row->room, &text);
+	if (err == OK)
+		err = tell_room(d, row->room, buf_str(&text), NULL, NULL);
+	alert_rows_free(held, len);
+	buf_finish(&text);
 	return err;
 }
 
@@ -141,8 +163,8 @@ enum err quiet_end_due(const struct deliver *d)
 	size_t len = 0;
 	enum err err = quiets_all(d->store, &rows, &len);
 
-	for (size_t i = 0; i < len; i++)
-		if (err == OK && !still_holds(d, rows[i].name))
+	for (size_t i = 0; i < len && err == OK; i++)
+		if (!still_holds(d, rows[i].name))
 			err = end_one(d, &rows[i]);
 	quiet_rows_free(rows, len);
 	return err;

@@ -17,6 +17,9 @@ bool quiet_holds(const struct config_quiet *quiet, int64_t now_ms, int64_t *unti
 enum err quiet_for(const struct deliver *d, struct facts *facts, const char *room,
         const struct config_quiet **found);
 
+/* Whether it holds now, and was not given up. */
+enum err quiet_still_holds(const struct deliver *d, const char *name, bool *holds);
+
 /* Tells the rooms what was held back by quiet times that are over. Inside writer jobs. */
 enum err quiet_end_due(const struct deliver *d);
 

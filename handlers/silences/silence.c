@@ -11,13 +11,23 @@
 #include "handlers/alerts/facts.h"
 #include "handlers/alerts/route.h"
 #include "handlers/oncall/tell.h"
+#include "handlers/silences/held.h"
 #include "handlers/silences/quiet.h"
 #include "handlers/silences/silence.h"
 #include "storage/quiets.h"
 
 #define OPEN_MAX 500               /* firing entries that are compared */
 #define OPEN_MS (7 * CLOCK_DAY_MS) /* older ones are forgotten */
-#define NAMED_MAX 3                /* of what is not resolved */
+
+/* What is resolved now: how it is told, was told in rooms, and was held back. */
+struct resolved {
+	const char *subject;
+	struct facts *facts;
+	struct entry_row *entries;
+	size_t entries_len;
+	struct alert_row *held;
+	size_t held_len;
+};
 
 /* Whether an active silence means an alert. One that cannot say is given up: *holds is false. */
 static enum err silence_compare(const struct deliver *d, const struct silence_matchers *one,
@@ -51,26 +61,46 @@ enum err silence_sum(const struct deliver *d, const struct silence_row *row, cha
 	struct alert_row *held = NULL;
 	struct buf out;
 	size_t len = 0;
-	enum err err = alerts_held(d->store, row->id, NAMED_MAX + 1, &held, &len);
+	enum err err = alerts_held(d->store, row->id, HELD_NAMES_MAX + 1, &held, &len);
 
 	buf_init(&out, 4096);
 	buf_printf(&out, "it held back %" PRId64 " alert%s", row->held, row->held == 1 ? "" : "s");
-	for (size_t i = 0; i < len; i++) {
-		if (i == NAMED_MAX) {
-			buf_add_str(&out, ", …");
-		} else {
-			buf_add_str(&out, i ? ", " : "\nNot resolved since: ");
-			text_add_plain(&out, held[i].app, 64, TEXT_FOLD_NEWLINES);
-			buf_add_str(&out, " · ");
-			text_add_plain(&out, held[i].identity, 80, TEXT_FOLD_NEWLINES);
-		}
-	}
+	held_names(held, len, NULL, &out);
 	alert_rows_free(held, len);
 	*text = buf_take(&out);
 	return err;
 }
 
-enum err silence_end(const struct deliver *d, struct silence_row *row, const char *why)
+/* The room where it was set; else those for which it held something back; else that of criticals.
+ * Never the one that hears of it in an answer. */
+static enum err tell_end(const struct deliver *d, const struct silence_row *row, const char *text,
+        const char *answered)
+{
+	const char *fallback = row->room ? row->room : d->config->route[SEVERITY_CRITICAL];
+	char *room = NULL;
+	enum err err = OK;
+	int told = 0;
+
+	for (; err == OK && !row->room; told++) {
+		err = alerts_held_rooms(d->store, row->id, told, &room);
+		if (err == OK && config_room(d->config, room) &&
+		        (!answered || strcmp(room, answered) != 0))
+			err = tell_room(d, room, text, NULL, NULL);
+		free(room);
+		room = NULL;
+		if (err == ERR_NOT_FOUND)
+			break;
+	}
+	if (err == ERR_NOT_FOUND)
+		err = OK;
+	if (told == 0 && err == OK && config_room(d->config, fallback) &&
+	        (!answered || strcmp(fallback, answered) != 0))
+		err = tell_room(d, fallback, text, NULL, NULL);
+	return err;
+}
+
+enum err silence_end(
+        const struct deliver *d, struct silence_row *row, const char *why, const char *answered)
 {
 	char *text, *sum = NULL;
 	enum err err;
@@ -82,13 +112,12 @@ enum err silence_end(const struct deliver *d, struct silence_row *row, const cha
 		        d->happened, json_pack("{s:s, s:I, s:s, s:I}", "event", "unsilenced", "id",
 		                             (json_int_t)row->id, "matchers", row->matchers, "held",
 		                             (json_int_t)row->held));
-	if (err != OK || !row->room || !config_room(d->config, row->room))
-		return err;
-	err = silence_sum(d, row, &sum);
+	if (err == OK)
+		err = silence_sum(d, row, &sum);
 	text = x_asprintf("🔔 Silence %" PRId64 " (%s) is over, %s: %s", row->id, row->matchers, why,
 	        sum ? sum : "");
 	if (err == OK)
-		err = tell_room(d, row->room, text, NULL, NULL);
+		err = tell_end(d, row, text, answered);
 	free(text);
 	free(sum);
 	return err;
@@ -102,14 +131,14 @@ enum err silence_end_due(const struct deliver *d)
 
 	for (size_t i = 0; i < len && err == OK; i++)
 		if (rows[i].end_ms <= d->now_ms)
-			err = silence_end(d, &rows[i], "its time is up");
+			err = silence_end(d, &rows[i], "its time is up", NULL);
 	silence_rows_free(rows, len);
 	return err;
 }
 
 /* True when something else that the silence means is firing still: in a room, or held back. */
 static enum err means_more(const struct deliver *d, const struct silence_matchers *one,
-        const struct alert *resolved, bool *more)
+        const char *subject, bool *more)
 {
 	struct entry_row *entries = NULL;
 	struct alert_row *held = NULL;
@@ -121,39 +150,99 @@ static enum err means_more(const struct deliver *d, const struct silence_matcher
 		struct facts facts;
 
 		facts_of_entry(&facts, &entries[i]);
-		if (err == OK && !*more && strcmp(entries[i].subject, resolved->subject) != 0)
+		if (err == OK && !*more && strcmp(entries[i].subject, subject) != 0)
 			err = silence_compare(d, one, &facts, more);
 		facts_finish(&facts);
 	}
 	entry_rows_free(entries, len);
 	if (err == OK)
-		err = alerts_held(d->store, one->id, 2, &held, &held_len);
-	for (size_t i = 0; i < held_len; i++)
-		if (strcmp(held[i].subject, resolved->subject) != 0)
-			*more = true;
+		err = alerts_held(d->store, one->id, 1, &held, &held_len);
+	*more = *more || held_len > 0;
 	alert_rows_free(held, held_len);
 	return err;
 }
 
-/* ---- what is held back ---- */
-
-static enum err end_by_resolved(
-        const struct deliver *d, const struct silence_matchers *one, const struct alert *alert)
+/* Whether the silence was set for what is resolved now: it holds it back, or it means how that was
+ * told before or is told now. */
+static enum err is_meant(const struct deliver *d, const struct silence_matchers *one,
+        const struct resolved *resolved, bool *meant)
 {
-	struct silence_row row = {0};
-	bool more = true;
 	enum err err = OK;
 
-	if (one->until_resolved)
-		err = means_more(d, one, alert, &more);
+	*meant = false;
+	for (size_t i = 0; i < resolved->held_len; i++)
+		if (resolved->held[i].silence_id == one->id)
+			*meant = true;
+	for (size_t i = 0; i < resolved->entries_len && err == OK && !*meant; i++) {
+		struct facts facts;
+
+		facts_of_entry(&facts, &resolved->entries[i]);
+		err = silence_compare(d, one, &facts, meant);
+		facts_finish(&facts);
+	}
+	if (err == OK && !*meant)
+		err = silence_compare(d, one, resolved->facts, meant);
+	return err;
+}
+
+static enum err end_by_resolved(const struct deliver *d, const struct silence_matchers *one,
+        const struct resolved *resolved)
+{
+	struct silence_row row = {0};
+	bool meant, more = true;
+	enum err err = is_meant(d, one, resolved, &meant);
+
+	if (err == OK && meant)
+		err = means_more(d, one, resolved->subject, &more);
 	if (err != OK || more)
 		return err;
 	err = silences_by_id(d->store, one->id, &row);
-	if (err == OK)
-		err = silence_end(d, &row, "what it was for is resolved");
+	if (err == OK && !row.ended_ms)
+		err = silence_end(d, &row, "what it was for is resolved", NULL);
 	silence_row_finish(&row);
 	return err;
 }
+
+/* The list stays as it is while silences end: it is read again with the next alert. */
+static enum err end_all_by_resolved(const struct deliver *d, const struct resolved *resolved)
+{
+	const struct silence_matchers *list;
+	size_t len = 0;
+	enum err err = silences_compiled(d->store, &list, &len);
+
+	for (size_t i = 0; i < len && err == OK; i++)
+		if (list[i].until_resolved && list[i].start_ms <= d->now_ms &&
+		        list[i].end_ms > d->now_ms)
+			err = end_by_resolved(d, &list[i], resolved);
+	return err;
+}
+
+enum err silence_resolved(
+        const struct deliver *d, const struct alert *alert, const char *url, bool *was_held)
+{
+	struct resolved resolved = {.subject = alert->subject};
+	struct facts facts;
+	enum err err;
+
+	facts_of_alert(&facts, alert, url);
+	resolved.facts = &facts;
+	err = alerts_held_of(
+	        d->store, alert->subject, OPEN_MAX, &resolved.held, &resolved.held_len);
+	if (err == OK)
+		err = entries_firing(d->store, alert->subject, OPEN_MAX, &resolved.entries,
+		        &resolved.entries_len);
+	if (err == OK)
+		err = alerts_unhold(d->store, alert->subject, NULL);
+	if (err == OK)
+		err = end_all_by_resolved(d, &resolved);
+	*was_held = resolved.held_len > 0;
+	alert_rows_free(resolved.held, resolved.held_len);
+	entry_rows_free(resolved.entries, resolved.entries_len);
+	facts_finish(&facts);
+	return err;
+}
+
+/* ---- what is held back ---- */
 
 /* The first silence that holds an alert back now; 0 = none does. */
 static enum err silences_for(const struct deliver *d, struct facts *facts, int64_t *first)
@@ -175,7 +264,6 @@ static enum err silences_for(const struct deliver *d, struct facts *facts, int64
 	return err;
 }
 
-/* What holds an alert back. */
 static enum err look_for_hold(
         const struct deliver *d, struct facts *facts, const char *room, struct silence_hold *hold)
 {
@@ -185,57 +273,35 @@ static enum err look_for_hold(
 	return err == OK && !hold->silence ? quiet_for(d, facts, room, &hold->quiet) : err;
 }
 
-/* A resolved alert may end silences that lasted until then. */
-static enum err end_all_by_resolved(
-        const struct deliver *d, const struct alert *alert, struct facts *facts)
-{
-	const struct silence_matchers *list;
-	size_t len = 0;
-	enum err err = silences_compiled(d->store, &list, &len);
-
-	for (size_t i = 0; i < len && err == OK; i++) {
-		bool holds = false;
-
-		if (list[i].start_ms <= d->now_ms && list[i].end_ms > d->now_ms)
-			err = silence_compare(d, &list[i], facts, &holds);
-		if (holds)
-			err = end_by_resolved(d, &list[i], alert);
-	}
-	return err;
-}
-
-enum err silence_check(const struct deliver *d, const struct alert *alert, const char *room,
+enum err silence_find(const struct deliver *d, const struct alert *alert, const char *room,
         const char *url, struct silence_hold *hold)
 {
 	struct facts facts;
 	enum err err;
 
-	*hold = (struct silence_hold){0};
 	facts_of_alert(&facts, alert, url);
-	if (alert->resolved)
-		err = end_all_by_resolved(d, alert, &facts);
-	else
-		err = look_for_hold(d, &facts, room, hold);
+	err = look_for_hold(d, &facts, room, hold);
 	facts_finish(&facts);
-	if (err == OK && hold->silence)
-		err = silences_count(d->store, hold->silence);
-	else if (err == OK && hold->quiet)
-		err = quiets_count(d->store, hold->quiet->name, room);
 	return err;
 }
 
-enum err silence_would_hold(
-        const struct deliver *d, const struct alert *alert, const char *url, bool *yes)
+enum err silence_count(const struct deliver *d, const struct silence_hold *hold, const char *room)
 {
-	struct silence_hold hold;
-	struct facts facts;
-	enum err err;
+	if (hold->silence)
+		return silences_count(d->store, hold->silence);
+	return hold->quiet ? quiets_count(d->store, hold->quiet->name, room) : OK;
+}
 
-	facts_of_alert(&facts, alert, url);
-	err = look_for_hold(d, &facts, route_room(d->config, alert->app, alert->severity), &hold);
-	facts_finish(&facts);
-	*yes = hold.silence || hold.quiet;
-	return err;
+void silence_mark(struct alert_row *row, const struct silence_hold *hold)
+{
+	free(row->quiet);
+	free(row->reason);
+	row->state = ALERT_SILENCED;
+	row->silence_id = hold->silence;
+	row->quiet = hold->quiet ? x_strdup(hold->quiet->name) : NULL;
+	row->held = 1;
+	row->reason = hold->quiet ? x_asprintf("quiet time %s", hold->quiet->name)
+	                          : x_asprintf("silence %" PRId64, hold->silence);
 }
 
 enum err silence_covers(const struct deliver *d, const struct entry_row *entry, bool *yes)

@@ -113,7 +113,8 @@ static enum err is_acked(const struct deliver *d, const char *subject, bool *ack
 static enum err fire(struct apply *apply, const struct alert *alert, struct sql_watch_row *row)
 {
 	const struct deliver *d = apply->d;
-	bool held = false, again = row->id && row->severity == (int)alert->severity;
+	bool held = false, told = false;
+	bool again = row->id && row->severity == (int)alert->severity;
 	enum err err = OK;
 
 	row->tried_ms = d->now_ms;
@@ -121,6 +122,12 @@ static enum err fire(struct apply *apply, const struct alert *alert, struct sql_
 		err = deliver_would_hold(d, alert, &held);
 	if (held || err != OK) /* still: it was counted when that began */
 		return err;
+	if (again && row->told_ms == 0) /* it may have been delivered when that ended */
+		err = deliver_refresh(d, alert, true, &told);
+	if (told) {
+		row->told_ms = row->shown_ms = d->now_ms;
+		return err;
+	}
 	if (row->id && row->severity > (int)alert->severity) /* or its reminders would go on */
 		err = say_over(d, row, apply->report);
 	if (err == OK)

@@ -67,3 +67,31 @@ def test_a_stored_alert_answers_to_the_same_names():
         check("held back 1 alert" in said, said)
     bot.stop()
     server.shut()
+
+
+def rings(server, part, room=OPS):
+    """New messages that ring, with that in their text."""
+    return [event for r, event in server.timeline if r == room and event["content"].get("msgtype") == "m.text"
+            and "m.new_content" not in event["content"] and part in event["content"]["body"]]
+
+
+def test_the_end_of_a_silence_of_the_host_is_told():
+    server, bot = make("[commands]\nremind = 1h\n")
+    bot.start()
+    in_touch(server)
+    check(bot.call({"op": "silence", "what": "app=etl", "duration": "2s"})["ok"], "refused")
+    check(bot.call(text("fires"))["state"] == "silenced", "not silenced")
+    check(bot.call(text("resolved"))["state"] == "silenced", "not silenced")
+    bot.call(text("resolved", status="resolved"))
+    server.wait(lambda: any("ilence 1" in body and "2 alerts" in body for body in server.bodies(OPS)))
+    server.wait(lambda: rings(server, "fires"))
+    check(len(rings(server, "fires")) == 1 and not rings(server, "resolved"), str(server.bodies(OPS)))
+    # and one that is ended by hand
+    check(bot.call({"op": "silence", "what": "app=billing", "duration": "1h"})["ok"], "refused")
+    check(bot.call(text("late", app="billing"))["state"] == "silenced", "not silenced")
+    bot.stop()
+    bot.start()
+    check(bot.call({"op": "unsilence", "id": 2})["ok"], "not ended")
+    server.wait(lambda: rings(server, "late"))
+    bot.stop()
+    server.shut()

@@ -10,6 +10,7 @@
 #include "bot/base/clock.h"
 #include "handlers/oncall/ack.h"
 #include "handlers/oncall/escalate.h"
+#include "handlers/silences/held.h"
 #include "handlers/silences/silence.h"
 #include "tests/unit/handlers_fixture.h"
 
@@ -63,6 +64,7 @@ static void duty(struct world *w)
 
 	assert_int_equal(store_begin(w->store), OK);
 	assert_int_equal(silence_end_due(&d), OK);
+	assert_int_equal(held_release(&d), OK);
 	assert_int_equal(ack_end_due(&d), OK);
 	assert_int_equal(escalate_duty(&d), OK);
 	assert_int_equal(store_commit(w->store), OK);

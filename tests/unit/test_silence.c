@@ -9,6 +9,9 @@
 #include <cmocka.h>
 #include "bot/base/clock.h"
 #include "handlers/alerts/facts.h"
+#include "handlers/oncall/ack.h"
+#include "handlers/oncall/escalate.h"
+#include "handlers/silences/held.h"
 #include "handlers/silences/quiet.h"
 #include "handlers/silences/silence.h"
 #include "handlers/silences/silence_scope.h"
@@ -296,6 +299,263 @@ static void what_is_kept_in_memory_follows_the_store(void **state)
 	world_destroy(w);
 }
 
+/* ---- ends ---- */
+
+static const char failed[] = "{\"app\":\"%s\",\"kind\":\"node_failed\",\"severity\":\"%s\","
+                             "\"run_id\":\"%s\",\"status\":\"%s\",\"fields\":{\"node_id\":\"%s\","
+                             "\"duration_ms\":1,\"error\":\"e\"}}";
+
+static const char *fire(struct world *w, const char *severity, const char *run, const char *node)
+{
+	return world_alert(w, failed, "etl", severity, run, "firing", node);
+}
+
+static void duty(struct world *w)
+{
+	struct deliver d = deliver_of(w);
+
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(silence_end_due(&d), OK);
+	assert_int_equal(quiet_end_due(&d), OK);
+	assert_int_equal(held_release(&d), OK);
+	assert_int_equal(ack_end_due(&d), OK);
+	assert_int_equal(escalate_duty(&d), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	world_pass(w, 3000);
+}
+
+static bool is_active(struct world *w, int64_t id)
+{
+	struct silence_row row = {0};
+	bool active;
+
+	assert_int_equal(silences_by_id(w->store, id, &row), OK);
+	active = row.ended_ms == 0;
+	silence_row_finish(&row);
+	return active;
+}
+
+/* How many events say all of that; rings: of these, how many ring. */
+static size_t said(const struct world *w, const char *a, const char *b, size_t *rings)
+{
+	size_t count = 0;
+
+	*rings = 0;
+	for (size_t i = 0; i < w->len; i++) {
+		char *body = world_body(w, i);
+
+		if (body && strstr(body, a) && strstr(body, b)) {
+			count++;
+			*rings += strstr(w->events[i].content, "\"m.text\"") != NULL &&
+			          !strstr(w->events[i].content, "m.new_content");
+		}
+		free(body);
+	}
+	return count;
+}
+
+#define SAID(w, a, b)                       \
+	({                                  \
+		size_t said_rings;          \
+		said(w, a, b, &said_rings); \
+	})
+
+static void what_it_held_back_and_fires_still_is_told_at_its_end_and_rings(void **state)
+{
+	struct world *w = world_create("[route]\nwarning = ops\n[commands]\nremind = 30m\n");
+	int64_t id = world_silence(w, "app=etl", 0, w->now_ms + HOUR); /* set on the host */
+	size_t rings;
+
+	assert_string_equal(fire(w, "critical", "r-1", "alpha"), "silenced");
+	assert_string_equal(fire(w, "critical", "r-2", "alpha"), "silenced");
+	assert_string_equal(fire(w, "critical", "r-3", "beta"), "silenced");
+	assert_string_equal(fire(w, "warning", "r-4", "gamma"), "silenced");
+	assert_string_equal(world_alert(w, "{\"app\":\"etl\",\"severity\":\"critical\",\"title\":"
+	                                   "\"trial\",\"fields\":{\"test\":true}}"),
+	        "silenced");
+	world_alert(w, failed, "etl", "critical", "r-3", "resolved", "beta");
+	w->now_ms += HOUR - CLOCK_MINUTE_MS;
+	duty(w);
+	assert_int_equal(w->len, 0);
+	w->now_ms += CLOCK_MINUTE_MS;
+	duty(w);
+	assert_false(is_active(w, id));
+	assert_int_equal(SAID(w, "Silence 1", "5 alerts"), 1);
+	assert_int_equal(SAID(w, "Not resolved since", "gamma"), 1);
+	assert_int_equal(said(w, "🚨", "alpha FAILED", &rings), 1);
+	assert_int_equal(rings, 1);
+	assert_int_equal(
+	        SAID(w, "FAILED", "beta") + SAID(w, "FAILED", "gamma") + SAID(w, "FAILED", "trial"),
+	        0);
+	duty(w);
+	duty(w);
+	assert_int_equal(SAID(w, "🚨", "alpha FAILED"), 1);
+	w->now_ms += 31 * CLOCK_MINUTE_MS;
+	duty(w);
+	assert_int_equal(SAID(w, "⏰", "alpha"), 1);
+	world_alert(w, failed, "etl", "critical", "r-2", "resolved", "alpha");
+	world_pass(w, 3000);
+	assert_true(SAID(w, "resolved", "alpha") > 0);
+	world_destroy(w);
+}
+
+static void what_another_silence_holds_back_waits_for_its_end(void **state)
+{
+	struct world *w = world_create("[quiet q]\nwhat = node_id=gamma\ncritical = yes\n"
+	                               "from = 00:00\nto = 23:59\n");
+	int64_t first = world_silence(w, "app=etl", 0, w->now_ms + HOUR);
+	int64_t second = world_silence(w, "node_id=alpha", 0, w->now_ms + 2 * HOUR);
+
+	w->now_ms -= w->now_ms % CLOCK_DAY_MS - 8 * HOUR; /* 08:00 */
+	fire(w, "critical", "r-1", "alpha");
+	fire(w, "critical", "r-2", "beta");
+	fire(w, "critical", "r-3", "gamma");
+	assert_int_equal(world_held(w, first), 3);
+	w->now_ms += HOUR * 24 * 365; /* far in the future: all silences are over */
+	w->now_ms -= w->now_ms % CLOCK_DAY_MS - 8 * HOUR;
+	(void)second;
+	duty(w);
+	assert_int_equal(SAID(w, "FAILED", "alpha"), 1);
+	assert_int_equal(SAID(w, "FAILED", "beta"), 1);
+	assert_int_equal(SAID(w, "FAILED", "gamma"), 0);
+	w->now_ms += 15 * HOUR + 59 * CLOCK_MINUTE_MS + 30 * CLOCK_SECOND_MS;
+	duty(w);
+	assert_int_equal(SAID(w, "quiet time q is over", "1 alert"), 1);
+	assert_int_equal(SAID(w, "FAILED", "gamma"), 1);
+	world_destroy(w);
+}
+
+static void the_second_of_two_holds_on(void **state)
+{
+	struct world *w = world_create("");
+	int64_t first = world_silence(w, "app=etl", 0, w->now_ms + HOUR);
+	int64_t second = world_silence(w, "node_id=alpha", 0, w->now_ms + 2 * HOUR);
+
+	fire(w, "critical", "r-1", "alpha");
+	w->now_ms += HOUR + 1;
+	duty(w);
+	assert_false(is_active(w, first));
+	assert_int_equal(world_held(w, second), 1);
+	assert_int_equal(SAID(w, "FAILED", "alpha"), 0);
+	w->now_ms += HOUR;
+	duty(w);
+	assert_int_equal(SAID(w, "FAILED", "alpha"), 1);
+	world_destroy(w);
+}
+
+static void what_somebody_takes_care_of_is_not_told_anew(void **state)
+{
+	struct world *w = world_create("");
+	struct deliver d;
+	struct ack ack = {.who = "@op:x"};
+	struct ack_result result = {.by = "@op:x"};
+
+	fire(w, "critical", "r-1", "alpha");
+	world_send(w);
+	d = deliver_of(w);
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(ack_run(&d, "r-1", &ack, &result), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	ack_result_finish(&result);
+	world_silence(w, "app=etl", 0, w->now_ms + HOUR);
+	assert_string_equal(fire(w, "critical", "r-2", "alpha"), "silenced");
+	w->now_ms += HOUR + 1;
+	duty(w);
+	assert_int_equal(world_count(w, "send"), 1);
+	world_destroy(w);
+}
+
+static void what_a_given_up_silence_held_back_is_told(void **state)
+{
+	struct world *w = world_create("");
+
+	world_silence(w, "title=~\"(a*)*b|(a|aa)+\"", 0, w->now_ms + HOUR);
+	assert_string_equal(world_alert(w, simple, "etl", "critical", "b"), "silenced");
+	assert_string_equal(world_alert(w, simple, "etl2", "critical", AAAA "!"), "queued");
+	duty(w);
+	assert_int_equal(SAID(w, "etl", " · b"), 1);
+	world_destroy(w);
+}
+
+static int64_t until_resolved(struct world *w, const char *matchers)
+{
+	struct silence_row row = {.author = (char *)"me",
+	        .matchers = (char *)matchers,
+	        .reason = (char *)"",
+	        .until_resolved = 1,
+	        .at_ms = w->now_ms,
+	        .end_ms = w->now_ms + 100 * HOUR};
+
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(silences_insert(w->store, &row), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	return row.id;
+}
+
+/* Whatever the resolved alert looks like. */
+static void it_ends_with_the_resolved_alert_that_it_waits_for(void **state)
+{
+	static const struct {
+		const char *what;
+		bool before; /* it is in the room already */
+		const char *severity, *run;
+	} cases[] = {
+	        {"app=etl", false, "critical", "r-1"},
+	        {"app=etl", true, "critical", "r-1"},
+	        {"severity=critical", false, "warning", "r-1"},
+	        {"severity=critical", true, "info", "r-2"},
+	        {"run_id=r-1", false, "critical", "r-2"},
+	        {"run_id=r-1", true, "critical", "r-2"},
+	        {"status=firing node_id=alpha", false, "critical", "r-1"},
+	        {"error=e", false, "warning", "r-9"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct world *w = world_create("");
+		int64_t id;
+
+		if (cases[i].before) {
+			fire(w, "critical", "r-1", "alpha");
+			world_send(w);
+		}
+		id = until_resolved(w, cases[i].what);
+		if (strcmp(fire(w, "critical", "r-1", "alpha"), "silenced") != 0)
+			fail_msg("case %zu: not silenced", i);
+		world_alert(w, failed, "other", "critical", "r-7", "resolved", "alpha");
+		if (!is_active(w, id))
+			fail_msg("case %zu: ended by another", i);
+		world_alert(w, failed, "etl", cases[i].severity, cases[i].run, "resolved", "alpha");
+		if (is_active(w, id))
+			fail_msg("case %zu: does not end", i);
+		duty(w);
+		if (SAID(w, "what it was for is resolved", "Silence") != 1)
+			fail_msg("case %zu: nobody is told", i);
+		if (SAID(w, "Silence", "Not resolved") != 0)
+			fail_msg("case %zu: something is left", i);
+		world_destroy(w);
+	}
+}
+
+static void it_waits_for_all_that_it_holds_back(void **state)
+{
+	struct world *w = world_create("");
+	int64_t id = until_resolved(w, "app=etl");
+
+	fire(w, "critical", "r-1", "alpha");
+	fire(w, "warning", "r-2", "beta");
+	fire(w, "critical", "r-3", "alpha");
+	world_alert(w, failed, "etl", "critical", "r-3", "resolved", "alpha");
+	assert_true(is_active(w, id));
+	fire(w, "critical", "r-4", "alpha"); /* again */
+	world_alert(w, failed, "etl", "warning", "r-2", "resolved", "beta");
+	assert_true(is_active(w, id));
+	world_alert(w, failed, "etl", "critical", "r-4", "resolved", "alpha");
+	assert_false(is_active(w, id));
+	duty(w);
+	assert_int_equal(SAID(w, "FAILED", ""), 0);
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +566,13 @@ int main(void)
 	        cmocka_unit_test(a_stored_pattern_that_cannot_be_compiled_holds_nothing_back),
 	        cmocka_unit_test(a_quiet_time_at_its_limit_is_given_up_until_its_end),
 	        cmocka_unit_test(what_is_kept_in_memory_follows_the_store),
+	        cmocka_unit_test(what_it_held_back_and_fires_still_is_told_at_its_end_and_rings),
+	        cmocka_unit_test(what_another_silence_holds_back_waits_for_its_end),
+	        cmocka_unit_test(the_second_of_two_holds_on),
+	        cmocka_unit_test(what_somebody_takes_care_of_is_not_told_anew),
+	        cmocka_unit_test(what_a_given_up_silence_held_back_is_told),
+	        cmocka_unit_test(it_ends_with_the_resolved_alert_that_it_waits_for),
+	        cmocka_unit_test(it_waits_for_all_that_it_holds_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -206,6 +206,42 @@ static void room_keys_of_earlier_versions_stay_of_use(void **state)
 #define MEMORY(name) cmocka_unit_test_setup_teardown(name, memory_setup, memory_teardown)
 #define STORE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
+/* a: held and firing; b: told again since, the older one; c: resolved since; d: the silence is
+ * over; e: never held */
+static void what_silences_of_earlier_versions_hold_back_is_known(void **state)
+{
+	static const struct {
+		int id, state, resolved, silence;
+		const char *subject;
+	} rows[] = {{1, 2, 0, 1, "a"}, {2, 2, 0, 1, "b"}, {3, 2, 0, 1, "b"}, {4, 2, 0, 1, "c"},
+	        {5, 2, 1, 0, "c"}, {6, 2, 0, 2, "d"}, {7, 0, 0, 0, "e"}};
+	sqlite3 *db = *state;
+	struct fault fault = {0};
+	char text[600];
+
+	assert_int_equal(migrate_run(db, migrations, 13, &fault), OK);
+	exec(db, "INSERT INTO silences (id, at_ms, end_ms, ended_ms, held, author, matchers, "
+	         "reason) "
+	         "VALUES (1, 1, 9, 0, 4, 'me', 'app=x', ''), (2, 1, 2, 2, 1, 'me', 'app=x', '')");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(text, sizeof(text),
+		        "INSERT INTO alerts (id, severity, resolved, state, at_ms, received_ms, "
+		        "uid, "
+		        "gid, pid, app, kind, subject, fingerprint, reason, identity, title, "
+		        "fields, "
+		        "silence_id) VALUES (%d, 2, %d, %d, 1, 1, 0, 0, 0, 'x', 'message', '%s', "
+		        "'%s', 'silence 1', 'i', 't', '{}', nullif(%d, 0))",
+		        rows[i].id, rows[i].resolved, rows[i].state, rows[i].subject,
+		        rows[i].subject, rows[i].silence);
+		exec(db, text);
+	}
+	assert_int_equal(migrate_run(db, migrations, migrations_len, &fault), OK);
+	exec(db, "CREATE TABLE held AS SELECT id FROM alerts WHERE held = 1");
+	exec(db,
+	        "CREATE TABLE wrong (x CHECK (x = '1,3'));"
+	        "INSERT INTO wrong SELECT group_concat(id) FROM (SELECT id FROM held ORDER BY id)");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,6 +250,7 @@ int main(void)
 	        MEMORY(step_that_leaves_orphans_is_rolled_back),
 	        MEMORY(newer_schema_is_refused),
 	        MEMORY(room_keys_of_earlier_versions_stay_of_use),
+	        MEMORY(what_silences_of_earlier_versions_hold_back_is_known),
 	        MEMORY(database_of_another_program_is_refused),
 	        STORE(store_refuses_a_newer_database),
 	        STORE(store_leaves_another_programs_database_alone),

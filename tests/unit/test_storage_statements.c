@@ -30,8 +30,10 @@ static bool plan_line_is_bounded(const char *detail)
 	        "USING INDEX outbox_waiting", "USING COVERING INDEX outbox_waiting",
 	        "USING INDEX outbox_set_aside", "USING COVERING INDEX outbox_set_aside",
 	        "CONSTANT ROW",
-	        /* never more than a hundred, see handlers/commands/command_silence.c */
+	        /* never more than a thousand, see handlers/commands/command_silence.c */
 	        "USING INDEX silences_active",
+	        /* what fires and is held back */
+	        "USING INDEX alerts_held", "USING COVERING INDEX alerts_quiet",
 	        /* a row for each quiet time that holds and room */
 	        "SCAN quiets",
 	        /* never more than MENDED_APPS_MAX rows */

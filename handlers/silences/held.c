@@ -1,0 +1,153 @@
+/*
+ * held.c - see held.h.
+ */
+#include <inttypes.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/text.h"
+#include "handlers/alerts/route.h"
+#include "handlers/silences/held.h"
+#include "handlers/silences/quiet.h"
+#include "handlers/silences/silence.h"
+#include "storage/messages.h"
+
+#define RELEASE_MAX 200 /* in one go, and of each quiet time */
+#define FIRING_MAX 64   /* messages of one failure that are firing */
+
+/* What was handed in, of what is stored of it; alert_destroy() it. */
+static struct alert *held_alert(const struct alert_row *row)
+{
+	struct alert *alert = x_calloc(1, sizeof(*alert));
+	const char *text;
+
+	alert->app = x_strdup(row->app);
+	alert->kind = x_strdup(row->kind);
+	alert->severity = (enum severity)row->severity;
+	alert->run_id = x_strdup_opt(row->run_id);
+	alert->id = x_strdup_opt(row->ext_id);
+	alert->key = x_strdup_opt(row->key);
+	alert->url = x_strdup_opt(row->url);
+	alert->at_ms = row->at_ms;
+	alert->identity = x_strdup(row->identity);
+	alert->subject = x_strdup(row->subject);
+	alert->fingerprint = x_strdup(row->fingerprint);
+	alert->peer = (struct alert_peer){row->uid, row->gid, row->pid};
+	alert->fields = json_loads(row->fields, 0, NULL);
+	if (!alert->fields)
+		alert->fields = json_object();
+	text = json_string_value(json_object_get(alert->fields, "title"));
+	alert->title = x_strdup_opt(text);
+	text = json_string_value(json_object_get(alert->fields, "text"));
+	alert->text = x_strdup_opt(text);
+	json_object_del(alert->fields, "title");
+	json_object_del(alert->fields, "text");
+	return alert;
+}
+
+/* Somebody takes care of it already, since before it was held back. */
+static enum err is_acked(const struct deliver *d, const struct alert_row *row, bool *acked)
+{
+	struct entry_row *entries = NULL;
+	size_t len = 0;
+	enum err err = entries_firing(d->store, row->subject, FIRING_MAX, &entries, &len);
+
+	*acked = false;
+	for (size_t i = 0; i < len; i++)
+		if (strcmp(entries[i].fingerprint, row->fingerprint) == 0 && entries[i].acked_ms)
+			*acked = true;
+	entry_rows_free(entries, len);
+	return err;
+}
+
+/* Something else holds it back from now on. */
+static enum err held_move(
+        const struct deliver *d, struct alert_row *row, const struct silence_hold *hold)
+{
+	enum err err = silence_count(d, hold, row->room);
+
+	silence_mark(row, hold);
+	return err == OK ? alerts_update(d->store, row) : err;
+}
+
+static enum err release_one(const struct deliver *d, struct alert_row *row)
+{
+	struct alert *alert = held_alert(row);
+	struct silence_hold hold = {0};
+	bool acked = false;
+	enum err err = silence_find(d, alert, row->room, row->url, &hold);
+
+	if (err == OK && (hold.silence || hold.quiet)) {
+		err = held_move(d, row, &hold);
+		goto out;
+	}
+	row->held = 0;
+	if (err == OK)
+		err = is_acked(d, row, &acked);
+	if (err == OK && row->severity == SEVERITY_CRITICAL && !acked)
+		err = deliver_release(d, alert, row);
+	if (err == OK)
+		err = alerts_update(d->store, row);
+out:
+	alert_destroy(alert);
+	return err;
+}
+
+static enum err release_all(const struct deliver *d, struct alert_row *rows, size_t len)
+{
+	enum err err = OK;
+
+	for (size_t i = 0; i < len && err == OK; i++)
+		err = release_one(d, &rows[i]);
+	alert_rows_free(rows, len);
+	return err;
+}
+
+/* What quiet times that are over, or were given up, have held back. */
+static enum err release_quiets(const struct deliver *d)
+{
+	struct alert_row *rows;
+	size_t len;
+	char *name;
+	enum err err = OK;
+
+	for (int i = 0; err == OK && alerts_held_quiets(d->store, i, &name) == OK; i++) {
+		bool holds;
+
+		err = quiet_still_holds(d, name, &holds);
+		if (err == OK && !holds)
+			err = alerts_held_quiet(d->store, name, RELEASE_MAX, &rows, &len);
+		if (err == OK && !holds)
+			err = release_all(d, rows, len);
+		free(name);
+	}
+	return err;
+}
+
+enum err held_release(const struct deliver *d)
+{
+	struct alert_row *rows = NULL;
+	size_t len = 0;
+	enum err err = alerts_held_over(d->store, RELEASE_MAX, &rows, &len);
+
+	if (err == OK)
+		err = release_all(d, rows, len);
+	return err == OK ? release_quiets(d) : err;
+}
+
+void held_names(const struct alert_row *rows, size_t len, const char *room, struct buf *out)
+{
+	size_t named = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (room && (!rows[i].room || strcmp(rows[i].room, room) != 0))
+			continue;
+		if (named++ == HELD_NAMES_MAX) {
+			buf_add_str(out, ", …");
+			break;
+		}
+		buf_add_str(out, named > 1 ? ", " : "\nNot resolved since: ");
+		text_add_plain(out, rows[i].app, 64, TEXT_FOLD_NEWLINES);
+		buf_add_str(out, " · ");
+		text_add_plain(out, rows[i].identity, 80, TEXT_FOLD_NEWLINES);
+	}
+}

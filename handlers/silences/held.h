@@ -1,0 +1,17 @@
+/*
+ * held.h - failures that fire and were held back: they are kept until they are resolved, or until
+ * nothing holds them back any more. Then criticals are delivered like new ones; of others the end
+ * of the silence or quiet time has told. Inside writer jobs.
+ */
+#pragma once
+
+#include "handlers/alerts/deliver.h"
+#include "storage/alerts.h"
+
+/* Delivers what nothing holds back any more; call it every few seconds. */
+enum err held_release(const struct deliver *d);
+
+/* "\nNot resolved since: etl · a, etl · b, …": rows of alerts_held(); of one room, NULL = of all.
+ */
+void held_names(const struct alert_row *rows, size_t len, const char *room, struct buf *out);
+#define HELD_NAMES_MAX 3
