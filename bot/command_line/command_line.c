@@ -77,8 +77,9 @@ static int print_answer(const json_t *answer, const char *prefix, bool json)
 	else
 		fprintf(stderr, "matrix-telemetry-bot: %s%s\n", prefix,
 		        client_text(answer, "message"));
-	if (ok)
-		return EX_OK;
+	if (ok) /* a status with problems is no success: alerts may not be read */
+		return json_array_size(json_object_get(answer, "problems")) > 0 ? EX_UNAVAILABLE
+		                                                                : EX_OK;
 	bool later = json_is_true(json_object_get(answer, "retry")) ||
 	             strcmp(client_text(answer, "error"), "timeout") == 0;
 	if (strcmp(client_text(answer, "error"), "config") == 0)

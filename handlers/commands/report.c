@@ -8,11 +8,13 @@
 #include "bot/base/text.h"
 #include "bot/config/config.h"
 #include "handlers/commands/report.h"
+#include "handlers/commands/health.h"
 #include "handlers/commands/report_readers.h"
 
 #define REPORT_NOTICES_MAX 3 /* of what encryption refused */
 #define REPORT_APPS_MAX 4    /* with something that nobody has */
 #define REPORT_RUNS_MAX 3    /* of each */
+#define REPORT_PROBLEMS_MAX 5
 
 static const char *const state_names[] = {"queued", "grouped", "silenced"};
 
@@ -142,13 +144,9 @@ static void report_encryption(const struct report_status *status, struct buf *ou
 {
 	size_t len = json_array_size(status->notices), i;
 
-	if (any_encrypted(status) && report_has(status->encryption_problem)) {
-		buf_add_str(out, "encryption: ");
-		text_add_plain(out, status->encryption_problem, 250, TEXT_FOLD_NEWLINES);
-		buf_add_char(out, '\n');
-	} else if (any_encrypted(status) && report_has(status->fingerprint)) {
+	if (any_encrypted(status) && !report_has(status->encryption_problem) &&
+	        report_has(status->fingerprint))
 		buf_printf(out, "device: %s\n", status->identity);
-	}
 	report_verifications(status, out);
 	for (i = len > REPORT_NOTICES_MAX ? len - REPORT_NOTICES_MAX : 0; i < len; i++) {
 		buf_add_str(out, "security: ");
@@ -156,14 +154,6 @@ static void report_encryption(const struct report_status *status, struct buf *ou
 		        TEXT_FOLD_NEWLINES);
 		buf_add_char(out, '\n');
 	}
-}
-
-static bool watch_fails(const struct report_status *status)
-{
-	for (size_t i = 0; i < status->watches_len; i++)
-		if (report_has(status->watches[i].problem))
-			return true;
-	return false;
 }
 
 static void report_watches(const struct report_status *status, struct buf *out)
@@ -174,13 +164,6 @@ static void report_watches(const struct report_status *status, struct buf *out)
 		firing += status->watches[i].firing;
 	if (status->watches_len > 0)
 		buf_printf(out, "watches: %zu, %zu firing\n", status->watches_len, firing);
-	for (size_t i = 0; i < status->watches_len; i++) {
-		if (!report_has(status->watches[i].problem))
-			continue;
-		buf_printf(out, "watch %s: ", status->watches[i].name);
-		text_add_plain(out, status->watches[i].problem, 200, TEXT_FOLD_NEWLINES);
-		buf_add_char(out, '\n');
-	}
 }
 
 static json_t *report_watches_json(const struct report_status *status)
@@ -200,15 +183,13 @@ static json_t *report_watches_json(const struct report_status *status)
 
 static void report_link(const struct report_status *status, struct buf *out)
 {
-	if (report_has(status->problem)) {
-		buf_add_str(out, "homeserver: ");
-		text_add_plain(out, status->problem, 200, TEXT_FOLD_NEWLINES);
-	} else if (status->last_sync_ms) {
-		buf_add_str(out, "last sync: ");
+	if (report_has(status->problem))
+		return;
+	buf_add_str(out, "last sync: ");
+	if (status->last_sync_ms)
 		report_ago(out, status->last_sync_ms, status->now_ms);
-	} else {
-		buf_add_str(out, "last sync: not yet");
-	}
+	else
+		buf_add_str(out, "not yet");
 	buf_add_char(out, '\n');
 }
 
@@ -230,10 +211,6 @@ static void report_queue(const struct report_status *status, struct buf *out)
 /* What came in other than it should. */
 static void report_intake(const struct report_status *status, struct buf *out)
 {
-	if (status->spool_bad)
-		buf_printf(out,
-		        "spool: %u file%s rejected (*.bad): not an alert, or not readable\n",
-		        status->spool_bad, status->spool_bad == 1 ? "" : "s");
 	for (size_t i = 0; i < status->mended_len; i++) {
 		buf_printf(out, "mended alerts: %s %" PRId64 " (", status->mended_rows[i].app,
 		        status->mended_rows[i].count);
@@ -260,34 +237,13 @@ static void report_rooms(const struct report_status *status, struct buf *out)
 	for (size_t i = 0; i < status->rooms_len; i++) {
 		const struct report_room *room = &status->rooms[i];
 
-		if (!report_has(room->problem) && !room->denied)
-			continue;
-		buf_printf(out, "room %s: ", room->name);
-		text_add_plain(out,
-		        report_has(room->problem)
-		                ? room->problem
-		                : "refused: the homeserver says that it is not encrypted",
-		        200, TEXT_FOLD_NEWLINES);
-		buf_add_char(out, '\n');
-	}
-	for (size_t i = 0; i < status->rooms_len; i++) {
-		const struct report_room *room = &status->rooms[i];
-
-		if (!report_readers_nobody(room->readers) &&
+		if (report_readers_nobody(room->readers) ||
 		        json_array_size(json_object_get(room->readers, "held")) == 0)
 			continue;
 		buf_printf(out, "room %s: ", room->name);
 		report_readers_room(room->readers, out);
 		buf_add_char(out, '\n');
 	}
-}
-
-static bool room_fails(const struct report_status *status)
-{
-	for (size_t i = 0; i < status->rooms_len; i++)
-		if (report_readers_nobody(status->rooms[i].readers))
-			return true;
-	return false;
 }
 
 /* The newest run of an entry, or what failed. */
@@ -344,9 +300,6 @@ static void report_silences(const struct report_status *status, const char *pref
 		buf_printf(out, ", %zu later", status->silences_later);
 	if (status->silences || status->silences_later)
 		buf_printf(out, " (%ssilences)\n", prefix);
-	if (status->silences_failed)
-		buf_printf(out, "⚠️ silences without effect: %zu (%ssilences)\n",
-		        status->silences_failed, prefix);
 	if (status->quiet) {
 		clock_format_short(status->quiet_until_ms, status->now_ms, when, sizeof(when));
 		buf_printf(out, "🔕 quiet time %s until %s\n", status->quiet, when);
@@ -371,21 +324,33 @@ static void report_undeliverable(
 		buf_printf(out, "%sretry sends these again\n", prefix);
 }
 
+/* What is wrong and what to do about it, first of all; false when all is well. */
+static bool report_problems(const struct report_status *status, const char *prefix, struct buf *out)
+{
+	json_t *problems = health_problems(status, prefix), *problem;
+	size_t i, len = json_array_size(problems);
+
+	json_array_foreach(problems, i, problem)
+	{
+		if (i >= REPORT_PROBLEMS_MAX)
+			break;
+		buf_printf(out, "⚠️ %s\n  → %s\n",
+		        json_string_value(json_object_get(problem, "text")),
+		        json_string_value(json_object_get(problem, "fix")));
+	}
+	json_decref(problems);
+	return len > 0;
+}
+
 void report_status_text(const struct report_status *status, const char *prefix, struct buf *out)
 {
 	char text[32];
 
 	clock_format_duration(status->now_ms - status->started_ms, text, sizeof(text));
-	buf_printf(out, "%s alive, up %s, version %s\n",
-	        report_has(status->problem) || report_has(status->limit) || status->undeliverable ||
-	                        status->silences_failed || status->spool_bad ||
-	                        watch_fails(status) || room_fails(status)
-	                ? "⚠️"
-	                : "✅",
-	        text, status->version);
+	if (!report_problems(status, prefix, out))
+		buf_add_str(out, "✅ ");
+	buf_printf(out, "alive, up %s, version %s\n", text, status->version);
 	report_link(status, out);
-	if (report_has(status->limit))
-		buf_printf(out, "rate limit: %s\n", status->limit);
 	report_queue(status, out);
 	buf_printf(out, "24 h: %" PRId64 " critical, %" PRId64 " warning, %" PRId64 " info",
 	        status->counts[SEVERITY_CRITICAL], status->counts[SEVERITY_WARNING],
@@ -466,6 +431,7 @@ json_t *report_status_json(const struct report_status *status)
 	        status->verifications);
 	json_object_set_new(json, "rate_limit",
 	        report_has(status->limit) ? json_string(status->limit) : json_null());
+	json_object_set_new(json, "problems", health_problems(status, ""));
 	json_object_set_new(json, "unacked", open);
 	json_object_set_new(json, "watches", report_watches_json(status));
 	json_object_set_new(json, "silences", json_integer((json_int_t)status->silences));

@@ -162,7 +162,7 @@ def test_watch_failure_is_told_once_and_resolved():
     world.runs(3)
     check(len(world.fresh()) == 1, str(world.fresh()))
     status = world.bot.call({"op": "status"})
-    check("watch stock: " in status["text"] and "⚠️ alive" in status["text"], status["text"])
+    check("watch stock: " in status["text"] and status["text"].startswith("⚠️ watch stock"), status["text"])
     check("stock: " in world.bot.log.read_text(), "not in the log")
     sqlite3.connect(world.path, isolation_level=None).execute("CREATE TABLE other (x)")
     world.wait_status(lambda s: s["watches"][0]["problem"] == "no such table: goods")
