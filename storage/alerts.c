@@ -1,99 +1,146 @@
 /*
- * alerts.c - the table `alerts`; see alerts.h.
+ * alerts.c - the tables `alerts` and `places`; see alerts.h.
  *
- * Invariants: a row is inserted once. Its outbox_id goes from none to the event that carries it
- * first, and back only while that event was surely refused; until it is set, the row may move to
- * another message. What was held back changes when it no longer is; at most one row of a
- * fingerprint is held. ext_id is unique where there is one.
+ * Invariants: a row of `alerts` is written once, unless it is held back and released, or moved.
+ * That of `places` says in which message it is, and gets the event that carried it first; it loses
+ * that only while the event was surely refused, and moves to another message only without one. At
+ * most one row of a fingerprint is held. ext_id is unique where there is one.
  */
 #include "storage/alerts.h"
 
 #include <stdlib.h>
-#include "storage/outbox.h"
+#include "bot/base/severity.h"
 #include "storage/sql.h"
 
-#define SQL_STRUCT alert_row
-#define ALERT_COLUMNS(FIRST, X) \
-	FIRST(INT, severity)    \
-	X(INT, resolved)        \
-	X(INT, state)           \
-	X(LONG, at_ms)          \
-	X(LONG, received_ms)    \
-	X(REF, message_id)      \
-	X(REF, outbox_id)       \
-	X(REF, silence_id)      \
-	X(INT, held)            \
-	X(LONG, uid)            \
-	X(LONG, gid)            \
-	X(LONG, pid)            \
-	X(OPT, ext_id)          \
-	X(OPT, key)             \
-	X(TEXT, app)            \
-	X(TEXT, kind)           \
-	X(OPT, run_id)          \
-	X(TEXT, subject)        \
-	X(TEXT, fingerprint)    \
-	X(OPT, room)            \
-	X(OPT, quiet)           \
-	X(TEXT, reason)         \
-	X(TEXT, identity)       \
-	X(TEXT, title)          \
-	X(OPT, url)             \
-	X(TEXT, fields)
+const char *const alert_state_names[] = {"queued", "grouped", "silenced", "ignored", NULL};
+static const char *const alert_cause_names[] = {"new", "joined", "storm", "resolved", "unmatched",
+        "silence", "quiet", "inhibited", "collected", NULL};
 
-#define SELECT SQL_SELECT("alerts", ALERT_COLUMNS)
-#define ALERTS_STATEMENTS(X)                                                                       \
-	X(ALERTS_UPDATE, SQL_UPDATE("alerts", ALERT_COLUMNS))                                      \
-	X(ALERTS_INSERT, SQL_INSERT("alerts", ALERT_COLUMNS))                                      \
-	X(ALERTS_BY_EXT_ID, SELECT "WHERE ext_id = ?")                                             \
-	X(ALERTS_BY_ID, SELECT "WHERE id = ?")                                                     \
-	X(ALERTS_BY_RUN_ID, SELECT "WHERE run_id = ? ORDER BY id DESC LIMIT 1")                    \
-	X(ALERTS_OF_RUN, SELECT "WHERE run_id = ? ORDER BY id DESC LIMIT ?")                       \
-	X(ALERTS_HELD, SELECT "WHERE silence_id = ? AND held = 1 ORDER BY id DESC LIMIT ?")        \
-	X(ALERTS_HELD_QUIET, SELECT "WHERE held = 1 AND quiet = ? ORDER BY id DESC LIMIT ?")       \
-	X(ALERTS_HELD_OF, SELECT "WHERE subject = ? AND held = 1 LIMIT ?")                         \
-	X(ALERTS_HELD_OVER, SELECT "WHERE held = 1 AND silence_id IS NOT NULL AND NOT EXISTS "     \
-	                           "(SELECT 1 FROM silences s WHERE s.id = silence_id AND "        \
-	                           "s.ended_ms = 0 AND s.problem IS NULL) LIMIT ?")                \
-	X(ALERTS_HELD_QUIETS, "SELECT DISTINCT quiet FROM alerts WHERE held = 1 AND quiet IS NOT " \
-	                      "NULL LIMIT 1 OFFSET ?")                                             \
-	X(ALERTS_HELD_ROOMS, "SELECT DISTINCT room FROM alerts WHERE silence_id = ? AND room IS "  \
-	                     "NOT NULL LIMIT 1 OFFSET ?")                                          \
-	X(ALERTS_UNHOLD, "UPDATE alerts SET held = 0 WHERE subject = ?1 AND held = 1 AND (?2 IS "  \
-	                 "NULL OR fingerprint = ?2)")                                              \
-	X(ALERTS_CARRY,                                                                            \
-	        "UPDATE alerts SET outbox_id = ? WHERE message_id = ? AND outbox_id IS NULL")      \
-	X(ALERTS_COUNT_UNTOLD,                                                                     \
-	        "SELECT count(*) FROM alerts WHERE message_id = ? AND outbox_id IS NULL")          \
-	X(ALERTS_UNCARRY, "UPDATE alerts SET outbox_id = NULL WHERE outbox_id = ?")                \
-	X(ALERTS_MOVE, "UPDATE alerts SET message_id = ?3, reason = ?4 WHERE message_id = "        \
-	               "?1 AND outbox_id IS NULL AND fingerprint = coalesce(?2, fingerprint)")     \
-	X(ALERTS_LIST, SELECT "ORDER BY id DESC LIMIT ?")                                          \
-	X(ALERTS_LIST_APP, SELECT "WHERE app = ? ORDER BY id DESC LIMIT ?")                        \
-	X(ALERTS_WHERE, "SELECT a.received_ms, o.sent_ms, o.state, o.event_id FROM alerts a "      \
-	                "LEFT JOIN outbox o ON o.id = a.outbox_id WHERE a.id = ?")                 \
-	X(ALERTS_COUNT_SINCE,                                                                      \
-	        "SELECT count(*) FILTER (WHERE severity = 0), "                                    \
-	        "count(*) FILTER (WHERE severity = 1), count(*) FILTER (WHERE severity = 2) "      \
-	        "FROM alerts WHERE received_ms >= ? AND resolved = 0")                             \
-	X(ALERTS_COUNT_MUTED, "SELECT count(*) FROM alerts WHERE received_ms >= ? AND "            \
-	                      "severity = 1 AND state = 2 AND reason LIKE 'inhibit:%'")            \
-	X(ALERTS_HOURS, "SELECT (received_ms - ?) / 3600000, count(*) FROM alerts "                \
-	                "WHERE received_ms >= ? AND resolved = 0 GROUP BY 1")                      \
-	X(ALERTS_APPS, "SELECT app, count(*), count(*) FILTER (WHERE severity = 2) "               \
-	               "FROM alerts WHERE received_ms >= ? AND resolved = 0 GROUP BY +app "        \
+#define SQL_STRUCT alert_row
+#define ALERT_CHANGING(FIRST, X)              \
+	FIRST(ENUM(alert_state_names), state) \
+	X(ENUM(alert_cause_names), cause)     \
+	X(REF, silence_id)                    \
+	X(INT, held)                          \
+	X(OPT, room)                          \
+	X(OPT, quiet)                         \
+	X(TEXT, reason)
+#define ALERT_STORED(FIRST, X)            \
+	ALERT_CHANGING(FIRST, X)          \
+	X(ENUM(severity_names), severity) \
+	X(INT, resolved)                  \
+	X(LONG, at_ms)                    \
+	X(LONG, received_ms)              \
+	X(LONG, uid)                      \
+	X(LONG, gid)                      \
+	X(LONG, pid)                      \
+	X(OPT, ext_id)                    \
+	X(OPT, key)                       \
+	X(TEXT, app)                      \
+	X(TEXT, kind)                     \
+	X(OPT, run_id)                    \
+	X(TEXT, subject)                  \
+	X(TEXT, fingerprint)              \
+	X(TEXT, identity)                 \
+	X(TEXT, title)                    \
+	X(OPT, url)                       \
+	X(TEXT, fields)
+#define ALERT_COLUMNS(FIRST, X) \
+	ALERT_STORED(FIRST, X)  \
+	X(REF, message_id)
+
+#define SELECT SQL_SELECT("alerts LEFT JOIN places ON alert_id = id", ALERT_COLUMNS)
+#define ALERTS_STATEMENTS(X)                                                                      \
+	X(ALERTS_INSERT, SQL_INSERT("alerts", ALERT_STORED))                                      \
+	X(ALERTS_BY_EXT_ID, SELECT "WHERE ext_id = ?")                                            \
+	X(ALERTS_BY_ID, SELECT "WHERE id = ?")                                                    \
+	X(ALERTS_BY_RUN_ID, SELECT "WHERE run_id = ? ORDER BY id DESC LIMIT 1")                   \
+	X(ALERTS_OF_RUN, SELECT "WHERE run_id = ? ORDER BY id DESC LIMIT ?")                      \
+	X(ALERTS_HELD, SELECT "WHERE silence_id = ? AND held = TRUE ORDER BY id DESC LIMIT ?")    \
+	X(ALERTS_HELD_QUIET, SELECT "WHERE held = TRUE AND quiet = ? ORDER BY id DESC LIMIT ?")   \
+	X(ALERTS_HELD_OF, SELECT "WHERE subject = ? AND held = TRUE LIMIT ?")                     \
+	X(ALERTS_HELD_OVER, SELECT "WHERE held = TRUE AND silence_id IS NOT NULL AND NOT EXISTS " \
+	                           "(SELECT 1 FROM silences s WHERE s.id = silence_id AND "       \
+	                           "s.ended_ms = 0 AND s.problem IS NULL) LIMIT ?")               \
+	X(ALERTS_HELD_QUIETS,                                                                     \
+	        "SELECT DISTINCT quiet FROM alerts WHERE held = TRUE AND quiet IS NOT "           \
+	        "NULL LIMIT 1 OFFSET ?")                                                          \
+	X(ALERTS_HELD_ROOMS, "SELECT DISTINCT room FROM alerts WHERE silence_id = ? AND room IS " \
+	                     "NOT NULL LIMIT 1 OFFSET ?")                                         \
+	X(ALERTS_UNHOLD,                                                                          \
+	        "UPDATE alerts SET held = FALSE WHERE subject = ?1 AND held = TRUE AND (?2 IS "   \
+	        "NULL OR fingerprint = ?2)")                                                      \
+	X(ALERTS_UPDATE, SQL_UPDATE("alerts", ALERT_CHANGING))                                    \
+	X(ALERTS_PLACE, "INSERT INTO places (alert_id, message_id) VALUES (?, ?) ON CONFLICT "    \
+	                "(alert_id) DO UPDATE SET message_id = excluded.message_id")              \
+	X(ALERTS_CARRY,                                                                           \
+	        "UPDATE places SET outbox_id = ?2 WHERE message_id = ?1 AND outbox_id IS NULL")   \
+	X(ALERTS_COUNT_UNTOLD,                                                                    \
+	        "SELECT count(*) FROM places WHERE message_id = ? AND outbox_id IS NULL")         \
+	X(ALERTS_UNCARRY,                                                                         \
+	        "UPDATE places SET outbox_id = NULL WHERE message_id = ? AND outbox_id = ?")      \
+	X(ALERTS_COLLECT, "UPDATE alerts SET cause = 'collected', reason = ?3 WHERE id IN "       \
+	                  "(SELECT alert_id FROM places WHERE message_id = ?1 AND outbox_id IS "  \
+	                  "NULL) AND fingerprint = coalesce(?2, fingerprint)")                    \
+	X(ALERTS_MOVE,                                                                            \
+	        "UPDATE places SET message_id = ?3 WHERE message_id = ?1 AND outbox_id IS NULL "  \
+	        "AND (?2 IS NULL OR (SELECT fingerprint FROM alerts WHERE id = alert_id) = ?2)")  \
+	X(ALERTS_LIST, SELECT "ORDER BY id DESC LIMIT ?")                                         \
+	X(ALERTS_LIST_APP, SELECT "WHERE app = ? ORDER BY id DESC LIMIT ?")                       \
+	X(ALERTS_WHERE, "SELECT a.received_ms, o.sent_ms, o.state = 'undeliverable', o.event_id " \
+	                "FROM alerts a LEFT JOIN places p ON p.alert_id = a.id LEFT JOIN outbox " \
+	                "o ON o.id = p.outbox_id WHERE a.id = ?")                                 \
+	X(ALERTS_OLDEST_CARRIED,                                                                  \
+	        "SELECT received_ms FROM alerts WHERE id = (SELECT min(alert_id) FROM places "    \
+	        "WHERE message_id = ? AND outbox_id = ?)")                                        \
+	X(ALERTS_COUNT_SINCE, "SELECT count(*) FILTER (WHERE severity = 'info'), "                \
+	                      "count(*) FILTER (WHERE severity = 'warning'), count(*) FILTER "    \
+	                      "(WHERE severity = 'critical') "                                    \
+	                      "FROM alerts WHERE received_ms >= ? AND resolved = FALSE")          \
+	X(ALERTS_COUNT_INHIBITED,                                                                 \
+	        "SELECT count(*) FROM alerts WHERE received_ms >= ? AND cause = 'inhibited'")     \
+	X(ALERTS_HOURS, "SELECT (received_ms - ?) / 3600000, count(*) FROM alerts "               \
+	                "WHERE received_ms >= ? AND resolved = FALSE GROUP BY 1")                 \
+	X(ALERTS_APPS, "SELECT app, count(*), count(*) FILTER (WHERE severity = 'critical') "     \
+	               "FROM alerts WHERE received_ms >= ? AND resolved = FALSE GROUP BY +app "   \
 	               "ORDER BY 2 DESC, app LIMIT ?")
 
 SQL_STATEMENTS(sql_alerts, ALERTS_STATEMENTS);
 
 SQL_ROWS(layout, ALERT_COLUMNS);
+SQL_LAYOUT(stored, ALERT_STORED);
+SQL_LAYOUT(changing, ALERT_CHANGING);
+
+static enum err alerts_place(struct store *store, const struct alert_row *row)
+{
+	struct sql sql;
+
+	if (row->message_id == 0)
+		return OK;
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_PLACE);
+	sql_bind_int(&sql, row->id);
+	sql_bind_int(&sql, row->message_id);
+	return sql_write(&sql);
+}
 
 enum err alerts_insert(struct store *store, struct alert_row *row)
 {
 	struct sql sql;
+	enum err err;
 
 	sql_use(&sql, store, SQL_ALERTS, ALERTS_INSERT);
-	return sql_insert_row(&sql, &layout, row);
+	err = sql_insert_row(&sql, &stored, row);
+	return err == OK ? alerts_place(store, row) : err;
+}
+
+enum err alerts_update(struct store *store, const struct alert_row *row)
+{
+	struct sql sql;
+	enum err err;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_UPDATE);
+	err = sql_update_row(&sql, &changing, row);
+	return err == OK ? alerts_place(store, row) : err;
 }
 
 enum err alerts_by_ext_id(struct store *store, const char *ext_id, struct alert_row *row)
@@ -154,11 +201,12 @@ enum err alerts_count_untold(struct store *store, int64_t message_id, int64_t *c
 	return sql_one_int(&sql, count);
 }
 
-enum err alerts_uncarry(struct store *store, int64_t outbox_id)
+enum err alerts_uncarry(struct store *store, int64_t message_id, int64_t outbox_id)
 {
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_ALERTS, ALERTS_UNCARRY);
+	sql_bind_int(&sql, message_id);
 	sql_bind_int(&sql, outbox_id);
 	return sql_write(&sql);
 }
@@ -167,12 +215,19 @@ enum err alerts_move(
         struct store *store, int64_t from, const char *fingerprint, int64_t to, const char *reason)
 {
 	struct sql sql;
+	enum err err;
 
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_COLLECT);
+	sql_bind_int(&sql, from);
+	sql_bind_text(&sql, fingerprint);
+	sql_bind_text(&sql, reason);
+	err = sql_write(&sql);
+	if (err != OK)
+		return err;
 	sql_use(&sql, store, SQL_ALERTS, ALERTS_MOVE);
 	sql_bind_int(&sql, from);
 	sql_bind_text(&sql, fingerprint);
 	sql_bind_int(&sql, to);
-	sql_bind_text(&sql, reason);
 	return sql_write(&sql);
 }
 
@@ -181,9 +236,22 @@ enum err alerts_carry(struct store *store, int64_t message_id, int64_t outbox_id
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_ALERTS, ALERTS_CARRY);
-	sql_bind_int(&sql, outbox_id);
 	sql_bind_int(&sql, message_id);
+	sql_bind_int(&sql, outbox_id);
 	return sql_write(&sql);
+}
+
+enum err alerts_oldest_carried(
+        struct store *store, int64_t message_id, int64_t outbox_id, int64_t *received_ms)
+{
+	struct sql sql;
+	enum err err;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_OLDEST_CARRIED);
+	sql_bind_int(&sql, message_id);
+	sql_bind_int(&sql, outbox_id);
+	err = sql_one_int(&sql, received_ms);
+	return err == ERR_NOT_FOUND ? OK : err;
 }
 
 enum err alerts_list(
@@ -219,18 +287,17 @@ enum err alerts_where(struct store *store, int64_t id, char **event_id, int64_t 
 		return err;
 	*received_ms = sql_int(&sql, 0);
 	*sent_ms = sql_int(&sql, 1);
-	*undeliverable =
-	        sql_int(&sql, 2) == OUTBOX_UNDELIVERABLE; /* without an event NULL, read as 0 */
+	*undeliverable = sql_int(&sql, 2); /* without an event NULL, read as 0 */
 	*event_id = sql_text(&sql, 3);
 	sql_end(&sql);
 	return OK;
 }
 
-enum err alerts_count_muted(struct store *store, int64_t since_ms, int64_t *count)
+enum err alerts_count_inhibited(struct store *store, int64_t since_ms, int64_t *count)
 {
 	struct sql sql;
 
-	sql_use(&sql, store, SQL_ALERTS, ALERTS_COUNT_MUTED);
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_COUNT_INHIBITED);
 	sql_bind_int(&sql, since_ms);
 	return sql_one_int(&sql, count);
 }
@@ -286,14 +353,6 @@ enum err alerts_by_app(
 		counts[(*len)++].criticals = sql_int(&sql, 2);
 	}
 	return err == ERR_NOT_FOUND ? OK : err;
-}
-
-enum err alerts_update(struct store *store, const struct alert_row *row)
-{
-	struct sql sql;
-
-	sql_use(&sql, store, SQL_ALERTS, ALERTS_UPDATE);
-	return sql_update_row(&sql, &layout, row);
 }
 
 enum err alerts_held_quiet(

@@ -7,7 +7,22 @@
 #include <sys/types.h>
 #include "storage/store.h"
 
-enum alert_state { ALERT_QUEUED, ALERT_GROUPED, ALERT_SILENCED };
+enum alert_state { ALERT_QUEUED, ALERT_GROUPED, ALERT_SILENCED, ALERT_IGNORED };
+/* "queued", "grouped", …: in the database and in answers; NULL ends them. */
+extern const char *const alert_state_names[];
+
+/* What decided on its state. */
+enum alert_cause {
+	ALERT_NEW,       /* queued: a new message */
+	ALERT_JOINED,    /* grouped: into the open message */
+	ALERT_STORM,     /* queued or grouped: into the storm's message */
+	ALERT_RESOLVED,  /* grouped: ends what fires */
+	ALERT_UNMATCHED, /* resolved, and nothing of this was firing */
+	ALERT_SILENCE,   /* silenced: by silence_id */
+	ALERT_QUIET,     /* silenced: by a quiet time of the config */
+	ALERT_INHIBITED, /* silenced: a critical failure of the same fires */
+	ALERT_COLLECTED, /* moved into a message that collects what waits */
+};
 
 struct alert_row {
 	int64_t id;   /* set by alerts_insert() */
@@ -28,12 +43,12 @@ struct alert_row {
 	int64_t uid, gid, pid; /* of the peer; -1 = unknown */
 	char *room;            /* room name it was routed to, or NULL */
 	int64_t message_id;    /* the message it went into, 0 = none */
-	int64_t outbox_id;     /* the event that carried it first, 0 = none yet */
 	int64_t silence_id;    /* what held it back, 0 = no silence */
 	char *quiet;           /* the quiet time that held it back, or NULL */
 	int held;              /* 1 = it fires, and is held back still */
 	int state;             /* enum alert_state */
-	char *reason; /* which rule decided, for `!alert`: "new message", "joined: throttle" */
+	int cause;             /* enum alert_cause */
+	char *reason;          /* the cause in words */
 };
 
 void alert_row_finish(struct alert_row *row);
@@ -57,7 +72,7 @@ enum err alerts_held(
 /* Alerts of a message that no event has carried yet. */
 enum err alerts_count_untold(struct store *store, int64_t message_id, int64_t *count);
 /* The event that carried them was refused and is made anew. */
-enum err alerts_uncarry(struct store *store, int64_t outbox_id);
+enum err alerts_uncarry(struct store *store, int64_t message_id, int64_t outbox_id);
 /* What no event carries yet goes from one message to another; fingerprint NULL = all. */
 enum err alerts_move(
         struct store *store, int64_t from, const char *fingerprint, int64_t to, const char *reason);
@@ -74,11 +89,16 @@ enum err alerts_held_rooms(struct store *store, int64_t silence_id, int index, c
 /* Nothing holds the failure back any more, or it is over; fingerprint NULL: whatever its severity.
  */
 enum err alerts_unhold(struct store *store, const char *subject, const char *fingerprint);
-/* All columns. */
+/* What decided and what came of it: state, cause, reason, silence_id, quiet, held, room,
+ * message_id. */
 enum err alerts_update(struct store *store, const struct alert_row *row);
 
-/* Marks all alerts of the message that no event has carried yet as carried by outbox_id. */
+/* All alerts of the message that no event has carried yet are carried by outbox_id first. */
 enum err alerts_carry(struct store *store, int64_t message_id, int64_t outbox_id);
+/* When the oldest alert that an event of the message carried first was taken in; 0 = it carried
+ * none. */
+enum err alerts_oldest_carried(
+        struct store *store, int64_t message_id, int64_t outbox_id, int64_t *received_ms);
 
 /* Newest first, at most limit; app NULL = all; *rows is an array the caller finishes and frees. */
 enum err alerts_list(
@@ -90,8 +110,8 @@ enum err alerts_list(
 enum err alerts_where(struct store *store, int64_t id, char **event_id, int64_t *sent_ms,
         int64_t *received_ms, bool *undeliverable);
 
-/* Those since since_ms that [delivery] inhibit held back (their reason begins with "inhibit:"). */
-enum err alerts_count_muted(struct store *store, int64_t since_ms, int64_t *count);
+/* Those since since_ms that [delivery] inhibit held back. */
+enum err alerts_count_inhibited(struct store *store, int64_t since_ms, int64_t *count);
 
 /* Alerts since since_ms, counted by severity (array of 3); what said "resolved" is none. */
 enum err alerts_count_since(struct store *store, int64_t since_ms, int64_t counts[3]);

@@ -10,7 +10,6 @@
 	X(CALLS_INSERT, "INSERT INTO calls (at_ms, what, room, room_id, outbox_id, duration_ms, " \
 	                "latency_ms, result, http_status, event_id, error) "                      \
 	                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                               \
-	X(CALLS_OLDEST_CARRIED, "SELECT min(received_ms) FROM alerts WHERE outbox_id = ?")        \
 	X(CALLS_COUNT_SINCE, "SELECT count(*) FROM calls "                                        \
 	                     "WHERE at_ms >= ? AND result = 'ok' AND latency_ms >= 0")            \
 	X(CALLS_NTH_LATENCY, "SELECT latency_ms FROM calls "                                      \
@@ -56,15 +55,6 @@ enum err calls_latency_p95(struct store *store, int64_t since_ms, int64_t *p95_m
 	sql_bind_int(&sql, since_ms);
 	sql_bind_int(&sql, (count * 95 + 99) / 100 - 1); /* nearest rank, counted from 0 */
 	return sql_one_int(&sql, p95_ms);
-}
-
-enum err calls_oldest_carried(struct store *store, int64_t outbox_id, int64_t *received_ms)
-{
-	struct sql sql;
-
-	sql_use(&sql, store, SQL_CALLS, CALLS_OLDEST_CARRIED);
-	sql_bind_int(&sql, outbox_id);
-	return sql_one_int(&sql, received_ms);
 }
 
 enum err calls_faults(struct store *store, int64_t since_ms, int64_t *count)

@@ -28,9 +28,6 @@ enum err calls_faults(struct store *store, int64_t since_ms, int64_t *count);
 /* When something got through last; 0 = not since since_ms. */
 enum err calls_last_ok(struct store *store, int64_t since_ms, int64_t *at_ms);
 
-/* When the oldest alert that an event carries was taken in; 0 = it carries none. */
-enum err calls_oldest_carried(struct store *store, int64_t outbox_id, int64_t *received_ms);
-
 /*
  * The same rows in another app's SQLite database, whose table and columns are named in the
  * config. It has its own connection and thread affinity: one user at a time. A missing table or

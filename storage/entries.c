@@ -1,62 +1,81 @@
 /*
- * entries.c - the table `entries`; see messages.h.
+ * entries.c - the tables `entries` and `entry_runs`; see messages.h.
  *
- * Invariant: a fingerprint is in a message once. Entries go with their message.
+ * Invariants: a fingerprint is in a message once; a run is in an entry once. Entries go with their
+ * message, their runs with them.
  */
 #include "storage/messages.h"
 
+#include "bot/base/severity.h"
 #include "storage/sql.h"
 
 #define SQL_STRUCT entry_row
-#define ENTRY_COLUMNS(FIRST, X) \
-	FIRST(LONG, message_id) \
-	X(INT, severity)        \
-	X(LONG, count)          \
-	X(LONG, first_ms)       \
-	X(LONG, last_ms)        \
-	X(LONG, resolved_ms)    \
-	X(LONG, acked_ms)       \
-	X(LONG, reminded_ms)    \
-	X(LONG, open_ms)        \
-	X(LONG, escalated_ms)   \
-	X(OPT, acked_by)        \
-	X(OPT, ack_note)        \
-	X(TEXT, fingerprint)    \
-	X(TEXT, subject)        \
-	X(TEXT, app)            \
-	X(TEXT, kind)           \
-	X(TEXT, identity)       \
-	X(OPT, url)             \
-	X(OPT, key)             \
-	X(OPT, ext_id)          \
-	X(TEXT, run_ids)        \
-	X(TEXT, body)           \
-	X(TEXT, html)           \
+#define ENTRY_CHANGING(FIRST, X) \
+	FIRST(LONG, count)       \
+	X(LONG, first_ms)        \
+	X(LONG, last_ms)         \
+	X(LONG, resolved_ms)     \
+	X(LONG, acked_ms)        \
+	X(LONG, reminded_ms)     \
+	X(LONG, open_ms)         \
+	X(LONG, escalated_ms)    \
+	X(OPT, acked_by)         \
+	X(OPT, ack_note)         \
+	X(OPT, url)              \
+	X(OPT, ext_id)           \
+	X(TEXT, body)            \
+	X(TEXT, html)            \
 	X(TEXT, fields)
+#define ENTRY_STORED(FIRST, X)            \
+	ENTRY_CHANGING(FIRST, X)          \
+	X(LONG, message_id)               \
+	X(ENUM(severity_names), severity) \
+	X(TEXT, fingerprint)              \
+	X(TEXT, subject)                  \
+	X(TEXT, app)                      \
+	X(TEXT, kind)                     \
+	X(TEXT, identity)                 \
+	X(OPT, key)
+#define ENTRY_COLUMNS(FIRST, X) \
+	ENTRY_STORED(FIRST, X)  \
+	X(LONG, runs)           \
+	X(TEXT, run_ids)
 
-#define SELECT SQL_SELECT("entries", ENTRY_COLUMNS)
+/* How many runs there are, and the newest ENTRY_RUNS_MAX of them, oldest first. */
+#define RUNS                                                                                \
+	", coalesce((SELECT max(number) FROM entry_runs WHERE entry_id = entries.id), 0), " \
+	"(SELECT json_group_array(run_id) FROM (SELECT run_id FROM entry_runs "             \
+	"WHERE entry_id = entries.id AND number > (SELECT max(number) FROM entry_runs "     \
+	"WHERE entry_id = entries.id) - " STRINGIZE(ENTRY_RUNS_MAX) " ORDER BY number))"
+#define STRINGIZE_(value) #value
+#define STRINGIZE(value) STRINGIZE_(value)
 
-/* A firing critical that nobody took on, in the newest of its messages. The conditions of the
- * partial index come first. */
-#define OPEN                                                                         \
-	"INDEXED BY entries_unacked WHERE severity = 2 AND resolved_ms = 0 AND "     \
-	"acked_ms = 0 AND last_ms > ?1 "                                             \
-	"AND NOT EXISTS (SELECT 1 FROM entries n WHERE n.subject = entries.subject " \
-	"AND n.resolved_ms = 0 AND n.fingerprint = entries.fingerprint "             \
+#define SELECT "SELECT " ENTRY_STORED(SQL_NAME1, SQL_NAME) RUNS ", id FROM entries "
+
+/* A firing critical that nobody acknowledged, in the newest of its messages. */
+#define OPEN                                                                           \
+	"INDEXED BY entries_open WHERE severity = 'critical' AND resolved_ms = 0 AND " \
+	"acked_ms = 0 AND last_ms > ?1 "                                               \
+	"AND NOT EXISTS (SELECT 1 FROM entries n WHERE n.subject = entries.subject "   \
+	"AND n.resolved_ms = 0 AND n.fingerprint = entries.fingerprint "               \
 	"AND n.id > entries.id) "
 #define ENTRIES_STATEMENTS(X)                                                                      \
-	X(ENTRIES_INSERT, SQL_INSERT("entries", ENTRY_COLUMNS))                                    \
-	X(ENTRIES_UPDATE, SQL_UPDATE("entries", ENTRY_COLUMNS))                                    \
+	X(ENTRIES_INSERT, SQL_INSERT("entries", ENTRY_STORED))                                     \
+	X(ENTRIES_UPDATE, SQL_UPDATE("entries", ENTRY_CHANGING))                                   \
 	X(ENTRIES_BY_FINGERPRINT, SELECT "WHERE message_id = ? AND fingerprint = ?")               \
 	X(ENTRIES_OF, SELECT "WHERE message_id = ? ORDER BY id")                                   \
-	X(ENTRIES_UNTOLD,                                                                          \
-	        SELECT "WHERE message_id = ?1 AND resolved_ms = 0 AND count = (SELECT count(*) "   \
-	               "FROM alerts a WHERE a.message_id = ?1 AND a.outbox_id IS NULL AND "        \
-	               "a.fingerprint = entries.fingerprint AND a.resolved = 0) ORDER BY id")      \
+	X(ENTRIES_UNTOLD, SELECT                                                                   \
+	        "WHERE message_id = ?1 AND resolved_ms = 0 AND count = (SELECT count(*) "          \
+	        "FROM places p JOIN alerts a ON a.id = p.alert_id WHERE p.message_id = ?1 AND "    \
+	        "p.outbox_id IS NULL "                                                             \
+	        "AND a.fingerprint = entries.fingerprint AND a.resolved = FALSE) ORDER BY id")     \
 	X(ENTRIES_MOVE, "UPDATE OR IGNORE entries SET message_id = ?2 WHERE id = ?1")              \
-	X(ENTRIES_CRITICAL, SELECT "WHERE app = ? AND identity = ? AND severity = 2 AND "          \
+	X(ENTRIES_CRITICAL, SELECT "WHERE app = ? AND identity = ? AND severity = 'critical' AND " \
 	                           "resolved_ms = 0 LIMIT 1")                                      \
 	X(ENTRIES_BY_ID, SELECT "WHERE id = ?")                                                    \
+	X(ENTRIES_ADD_RUN,                                                                         \
+	        "INSERT OR IGNORE INTO entry_runs (entry_id, number, run_id) SELECT ?1, "          \
+	        "coalesce((SELECT max(number) FROM entry_runs WHERE entry_id = ?1), 0) + 1, ?2")   \
 	X(ENTRIES_UNACKED, SELECT OPEN "ORDER BY id LIMIT ?2")                                     \
 	X(ENTRIES_REMIND, SELECT OPEN "AND reminded_ms <= ?2 AND open_ms > 0 AND open_ms <= ?2 "   \
 	                              "ORDER BY id LIMIT ?3")                                      \
@@ -64,7 +83,8 @@
 	                                "ORDER BY id LIMIT ?4")                                    \
 	X(ENTRIES_TOLD, "UPDATE entries SET open_ms = ?2, reminded_ms = max(reminded_ms, ?2) "     \
 	                "WHERE message_id = ?1 AND open_ms = 0")                                   \
-	X(ENTRIES_OPEN, SELECT "WHERE resolved_ms = 0 AND last_ms > ? ORDER BY last_ms DESC "      \
+	X(ENTRIES_OPEN, SELECT "INDEXED BY entries_open WHERE resolved_ms = 0 AND last_ms > ? "    \
+	                       "ORDER BY last_ms DESC "                                            \
 	                       "LIMIT ?")                                                          \
 	X(ENTRIES_ACKED_BEFORE, SELECT "WHERE resolved_ms = 0 AND acked_ms > 0 AND acked_ms < ? "  \
 	                               "ORDER BY id LIMIT ?")                                      \
@@ -73,13 +93,15 @@
 SQL_STATEMENTS(sql_entries, ENTRIES_STATEMENTS);
 
 SQL_ROWS(layout, ENTRY_COLUMNS);
+SQL_LAYOUT(stored, ENTRY_STORED);
+SQL_LAYOUT(changing, ENTRY_CHANGING);
 
 enum err entries_insert(struct store *store, struct entry_row *row)
 {
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_INSERT);
-	return sql_insert_row(&sql, &layout, row);
+	return sql_insert_row(&sql, &stored, row);
 }
 
 enum err entries_update(struct store *store, const struct entry_row *row)
@@ -87,7 +109,20 @@ enum err entries_update(struct store *store, const struct entry_row *row)
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_UPDATE);
-	return sql_update_row(&sql, &layout, row);
+	return sql_update_row(&sql, &changing, row);
+}
+
+enum err entries_add_run(struct store *store, int64_t id, const char *run_id, bool *added)
+{
+	struct sql sql;
+	enum err err;
+
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_ADD_RUN);
+	sql_bind_int(&sql, id);
+	sql_bind_text(&sql, run_id);
+	err = sql_write_one(&sql);
+	*added = err == OK;
+	return err == ERR_NOT_FOUND ? OK : err;
 }
 
 enum err entries_by_fingerprint(

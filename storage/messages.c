@@ -1,64 +1,75 @@
 /*
  * messages.c - the table `messages`; see messages.h.
  *
- * Invariants: a message whose event_id is set is in its room. Open messages (closed_ms = 0) and
- * dirty ones are few and have partial indexes of their own, whatever the table's size.
+ * Invariants: a message whose event_id is set is in its room. Open messages (closed_ms = 0), those
+ * with an end and those with an edit to come have partial indexes of their own, so that the next
+ * of each is one row, whatever the table's size and however many are open.
  */
 #include "storage/messages.h"
 
+#include "bot/base/severity.h"
 #include "storage/sql.h"
 
-#define SQL_STRUCT message_row
-#define MESSAGE_COLUMNS(FIRST, X) \
-	FIRST(INT, kind)          \
-	X(INT, severity)          \
-	X(LONG, opened_ms)        \
-	X(LONG, frozen_ms)        \
-	X(LONG, sent_ms)          \
-	X(LONG, edited_ms)        \
-	X(LONG, dirty_ms)         \
-	X(LONG, closed_ms)        \
-	X(INT, urgent)            \
-	X(LONG, bytes)            \
-	X(LONG, silent)           \
-	X(LONG, alerts)           \
-	X(TEXT, room)             \
-	X(OPT, room_id)           \
-	X(TEXT, origin)           \
-	X(OPT, event_id)          \
-	X(OPT, lead)
+static const char *const message_kind_names[] = {"alerts", "ring", "storm", NULL};
 
-/* The numbers are those of enum message_kind. */
+#define SQL_STRUCT message_row
+#define MESSAGE_CHANGING(FIRST, X)            \
+	FIRST(ENUM(severity_names), severity) \
+	X(LONG, frozen_ms)                    \
+	X(LONG, sent_ms)                      \
+	X(LONG, edited_ms)                    \
+	X(LONG, dirty_ms)                     \
+	X(LONG, closed_ms)                    \
+	X(LONG, end_ms)                       \
+	X(LONG, edit_ms)                      \
+	X(INT, urgent)                        \
+	X(LONG, bytes)                        \
+	X(LONG, silent)                       \
+	X(LONG, alerts)                       \
+	X(OPT, room_id)                       \
+	X(TEXT, origin)                       \
+	X(OPT, event_id)                      \
+	X(OPT, lead)
+#define MESSAGE_COLUMNS(FIRST, X)         \
+	MESSAGE_CHANGING(FIRST, X)        \
+	X(ENUM(message_kind_names), kind) \
+	X(LONG, opened_ms)                \
+	X(TEXT, room)
+
 #define SELECT SQL_SELECT("messages", MESSAGE_COLUMNS)
 #define MESSAGES_STATEMENTS(X)                                                                    \
 	X(MESSAGES_INSERT, SQL_INSERT("messages", MESSAGE_COLUMNS))                               \
-	X(MESSAGES_UPDATE, SQL_UPDATE("messages", MESSAGE_COLUMNS))                               \
+	X(MESSAGES_UPDATE, SQL_UPDATE("messages", MESSAGE_CHANGING))                              \
 	X(MESSAGES_BY_ID, SELECT "WHERE id = ?")                                                  \
-	X(MESSAGES_BY_EVENT, SELECT "WHERE event_id = ? LIMIT 1")                                 \
+	X(MESSAGES_BY_EVENT, SELECT "WHERE id = (SELECT message_id FROM outbox "                  \
+	                            "WHERE event_id = ? AND purpose = 'new' LIMIT 1)")            \
 	X(MESSAGES_BEFORE, SELECT "WHERE id < ?1 AND id > ?1 - 1000 AND room = ?2 AND "           \
-	                          "origin = ?3 AND kind = 0 ORDER BY id DESC LIMIT 1")            \
-	X(MESSAGES_OPEN,                                                                          \
-	        SELECT "WHERE room = ? AND origin = ? AND closed_ms = 0 AND kind IN (0, 1, 2) "   \
-	               "ORDER BY id DESC LIMIT 1")                                                \
-	X(MESSAGES_OPEN_WITH,                                                                     \
-	        SELECT "INDEXED BY messages_open WHERE room = ?1 AND origin = ?2 AND "            \
-	               "closed_ms = 0 AND kind = 0 AND EXISTS (SELECT 1 FROM entries e WHERE "    \
-	               "e.message_id = messages.id AND e.app = ?3) ORDER BY id DESC LIMIT 1")     \
-	X(MESSAGES_QUEUED, SELECT "WHERE id IN (SELECT message_id FROM outbox WHERE room = ? "    \
-	                          "AND state <= 1 AND state = 0 AND purpose = 0) "                \
-	                          "ORDER BY severity DESC, id LIMIT ?")                           \
+	                          "origin = ?3 AND kind = 'alerts' ORDER BY id DESC LIMIT 1")     \
+	X(MESSAGES_OPEN, SELECT "WHERE room = ? AND origin = ? AND closed_ms = 0 "                \
+	                        "ORDER BY id DESC LIMIT 1")                                       \
+	X(MESSAGES_OPEN_WITH, SELECT                                                              \
+	        "INDEXED BY messages_open WHERE room = ?1 AND origin = ?2 AND "                   \
+	        "closed_ms = 0 AND kind = 'alerts' AND EXISTS (SELECT 1 FROM entries e WHERE "    \
+	        "e.message_id = messages.id AND e.app = ?3) ORDER BY id DESC LIMIT 1")            \
+	X(MESSAGES_QUEUED, SELECT                                                                 \
+	        "WHERE id IN (SELECT message_id FROM outbox WHERE room = ? "                      \
+	        "AND state IN ('queued', 'frozen') AND state = 'queued' AND purpose = 'new') "    \
+	        "ORDER BY " SQL_SEVERITY_RANK " DESC, id LIMIT ?")                                \
 	X(MESSAGES_DELETE, "DELETE FROM messages WHERE id = ?")                                   \
-	X(MESSAGES_OPEN_ALL, SELECT "INDEXED BY messages_open WHERE closed_ms = 0 ORDER BY id")   \
-	X(MESSAGES_DIRTY, SELECT "WHERE room = ? AND dirty_ms > 0 AND event_id IS NOT NULL "      \
-	                         "ORDER BY dirty_ms, id")                                         \
+	X(MESSAGES_EDITS, SELECT "WHERE room = ? AND edit_ms > 0 ORDER BY edit_ms, id LIMIT ?")   \
+	X(MESSAGES_END_FIRST, SELECT "WHERE end_ms > 0 ORDER BY end_ms, id LIMIT 1")              \
+	X(MESSAGES_END_LAST, SELECT "WHERE end_ms > 0 ORDER BY end_ms DESC, id LIMIT 1")          \
+	X(MESSAGES_EDIT_FIRST,                                                                    \
+	        SELECT "WHERE room = ? AND edit_ms > 0 ORDER BY edit_ms, id LIMIT 1")             \
+	X(MESSAGES_EDIT_LAST,                                                                     \
+	        SELECT "WHERE room = ? AND edit_ms > 0 ORDER BY edit_ms DESC, id LIMIT 1")        \
 	X(MESSAGES_COUNT_OPENED, "SELECT count(*) FROM messages WHERE opened_ms BETWEEN ? AND ? " \
-	                         "AND kind IN (0, 1)")
-
-_Static_assert(MESSAGE_ALERTS == 0 && MESSAGE_RING == 1 && MESSAGE_STORM == 2, "see above");
+	                         "AND kind IN ('alerts', 'ring')")
 
 SQL_STATEMENTS(sql_messages, MESSAGES_STATEMENTS);
 
 SQL_ROWS(layout, MESSAGE_COLUMNS);
+SQL_LAYOUT(changing, MESSAGE_CHANGING);
 
 enum err messages_insert(struct store *store, struct message_row *row)
 {
@@ -73,7 +84,7 @@ enum err messages_update(struct store *store, const struct message_row *row)
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_UPDATE);
-	return sql_update_row(&sql, &layout, row);
+	return sql_update_row(&sql, &changing, row);
 }
 
 enum err messages_by_id(struct store *store, int64_t id, struct message_row *row)
@@ -149,30 +160,46 @@ enum err messages_delete(struct store *store, int64_t id)
 	return sql_write_one(&sql);
 }
 
-enum err messages_open_all(struct store *store, struct message_row **rows, size_t *len)
+enum err messages_edits(
+        struct store *store, const char *room, int limit, struct message_row **rows, size_t *len)
 {
 	struct sql sql;
-	void *array;
-	enum err err;
 
-	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_OPEN_ALL);
-	err = sql_all_rows(&sql, &layout, &array, len);
-	*rows = array;
-	return err;
+	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_EDITS);
+	sql_bind_text(&sql, room);
+	sql_bind_int(&sql, limit);
+	return sql_all_rows(&sql, &layout, (void **)rows, len);
 }
 
-enum err messages_dirty(
-        struct store *store, const char *room, struct message_row **rows, size_t *len)
+static enum err message_due(
+        struct store *store, int statement, const char *room, struct message_row *row)
 {
 	struct sql sql;
-	void *array;
-	enum err err;
 
-	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_DIRTY);
-	sql_bind_text(&sql, room);
-	err = sql_all_rows(&sql, &layout, &array, len);
-	*rows = array;
-	return err;
+	sql_use(&sql, store, SQL_MESSAGES, statement);
+	if (room)
+		sql_bind_text(&sql, room);
+	return sql_one_row(&sql, &layout, row);
+}
+
+enum err messages_end_first(struct store *store, struct message_row *row)
+{
+	return message_due(store, MESSAGES_END_FIRST, NULL, row);
+}
+
+enum err messages_end_last(struct store *store, struct message_row *row)
+{
+	return message_due(store, MESSAGES_END_LAST, NULL, row);
+}
+
+enum err messages_edit_first(struct store *store, const char *room, struct message_row *row)
+{
+	return message_due(store, MESSAGES_EDIT_FIRST, room, row);
+}
+
+enum err messages_edit_last(struct store *store, const char *room, struct message_row *row)
+{
+	return message_due(store, MESSAGES_EDIT_LAST, room, row);
 }
 
 enum err messages_count_opened(

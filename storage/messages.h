@@ -9,7 +9,13 @@
 #include <stddef.h>
 #include "storage/store.h"
 
-enum message_kind { MESSAGE_ALERTS, MESSAGE_RING, MESSAGE_STORM, MESSAGE_HEARTBEAT, MESSAGE_NOTE };
+/*
+ * What is due next (messages_end_first(), messages_edit_first()) and the open message of a room and
+ * origin cost one row each, however many messages there are and however many are open.
+ */
+enum message_kind { MESSAGE_ALERTS, MESSAGE_RING, MESSAGE_STORM };
+
+#define ENTRY_RUNS_MAX 20 /* runs of an entry that are read; all are kept */
 
 struct message_row {
 	int64_t id;
@@ -27,6 +33,8 @@ struct message_row {
 	int64_t dirty_ms;  /* since when there is something to edit in; 0 = nothing */
 	int urgent;        /* edit at once, without waiting for the edit interval */
 	int64_t closed_ms; /* takes no more alerts */
+	int64_t end_ms;    /* when its minute is over; 0 = nothing ends it by itself now */
+	int64_t edit_ms;   /* when its next edit is due; 0 = none is */
 	int64_t bytes;     /* upper bound of its event's size */
 	int64_t silent;    /* criticals that joined by edit and rang nowhere */
 	int64_t alerts;    /* alerts in it */
@@ -44,7 +52,8 @@ struct entry_row {
 	char *html;                /* the same as HTML, lines by <br> */
 	char *url;                 /* link of the newest, or NULL */
 	char *key, *ext_id;        /* of the newest, as of struct alert_row; or NULL */
-	char *run_ids;             /* JSON array of strings, oldest first, each once */
+	int64_t runs;              /* how many there are */
+	char *run_ids;             /* the newest of them: JSON array of strings, oldest first */
 	char *fields;              /* JSON object of the newest */
 	int64_t resolved_ms;       /* 0 = firing */
 	int64_t acked_ms;          /* 0 = nobody took it on */
@@ -59,8 +68,9 @@ void message_rows_free(struct message_row *rows, size_t len);
 void entry_row_finish(struct entry_row *row);
 void entry_rows_free(struct entry_row *rows, size_t len);
 
-enum err messages_insert(struct store *store, struct message_row *row);       /* sets row->id */
-enum err messages_update(struct store *store, const struct message_row *row); /* all columns */
+enum err messages_insert(struct store *store, struct message_row *row); /* sets row->id */
+/* All but kind, opened_ms and room. */
+enum err messages_update(struct store *store, const struct message_row *row);
 enum err messages_by_id(struct store *store, int64_t id, struct message_row *row);
 enum err messages_by_event(struct store *store, const char *event_id, struct message_row *row);
 /* The message of alerts that a ring speaks of: the one before it of its room and origin. */
@@ -76,21 +86,28 @@ enum err messages_open_with(struct store *store, const char *room, const char *o
 /* Messages of a room whose new event is in the queue and not frozen; worst first, at most limit. */
 enum err messages_queued(
         struct store *store, const char *room, int limit, struct message_row **rows, size_t *len);
+/* Those of a room that have an edit to come, that which is due first at the front. */
+enum err messages_edits(
+        struct store *store, const char *room, int limit, struct message_row **rows, size_t *len);
 /* One that nothing refers to any more. */
 enum err messages_delete(struct store *store, int64_t id);
-/* All open messages (few), for the timer. The caller frees the rows. */
-enum err messages_open_all(struct store *store, struct message_row **rows, size_t *len);
-/* Confirmed messages with dirty_ms set, closed or not, in a room, oldest dirty first. */
-enum err messages_dirty(
-        struct store *store, const char *room, struct message_row **rows, size_t *len);
+/* The message whose minute ends first, or last, of all; ERR_NOT_FOUND: none ends by itself. */
+enum err messages_end_first(struct store *store, struct message_row *row);
+enum err messages_end_last(struct store *store, struct message_row *row);
+/* The message of a room whose edit is due first, or last; ERR_NOT_FOUND: there is none. */
+enum err messages_edit_first(struct store *store, const char *room, struct message_row *row);
+enum err messages_edit_last(struct store *store, const char *room, struct message_row *row);
 /* Messages of kind ALERTS or RING opened from since_ms to until_ms, over all rooms: the storm's
  * measure. */
 enum err messages_count_opened(
         struct store *store, int64_t since_ms, int64_t until_ms, int64_t *count);
 
-/* ERR_EXISTS: that fingerprint is in the message already. */
+/* ERR_EXISTS: that fingerprint is in the message already. Runs are added one by one. */
 enum err entries_insert(struct store *store, struct entry_row *row); /* sets row->id */
+/* Not what the entry is about: message_id, severity, fingerprint, subject, app, kind, identity. */
 enum err entries_update(struct store *store, const struct entry_row *row);
+/* One more run of an entry; *added: it is the first time. */
+enum err entries_add_run(struct store *store, int64_t id, const char *run_id, bool *added);
 enum err entries_by_fingerprint(
         struct store *store, int64_t message_id, const char *fingerprint, struct entry_row *row);
 /* A message's entries in order of arrival. */

@@ -1,5 +1,5 @@
 /*
- * outbox.c - the table `outbox`; see outbox.h.
+ * outbox.c - the tables `outbox` and `contents`; see outbox.h.
  *
  * Invariants: transaction ids are unique and are never used again, not even by the same row put
  * back by outbox_retry(). What waits (queued or frozen) and what is undeliverable have partial
@@ -17,61 +17,75 @@
 
 #define TXN_ID_SIZE (sizeof("mtb") + 32)
 
+static const char *const outbox_state_names[] = {"queued", "frozen", "sent", "undeliverable", NULL};
+static const char *const outbox_purpose_names[] = {
+        "new", "edit", "reply", "note", "heartbeat", NULL};
+
 #define SQL_STRUCT outbox_row
+#define OUTBOX_CHANGING(FIRST, X)              \
+	FIRST(ENUM(outbox_state_names), state) \
+	X(LONG, frozen_ms)                     \
+	X(LONG, sent_ms)                       \
+	X(LONG, known_ms)                      \
+	X(LONG, tries)                         \
+	X(OPT, room_id)                        \
+	X(OPT, wire_type)                      \
+	X(OPT, device_id)                      \
+	X(OPT, event_id)                       \
+	X(OPT, error)
+#define OUTBOX_STORED(FIRST, X)                \
+	OUTBOX_CHANGING(FIRST, X)              \
+	X(ENUM(outbox_purpose_names), purpose) \
+	X(REF, message_id)                     \
+	X(LONG, created_ms)                    \
+	X(TEXT, room)                          \
+	X(TEXT, txn_id)                        \
+	X(TEXT, type)
 #define OUTBOX_COLUMNS(FIRST, X) \
-	FIRST(INT, state)        \
-	X(INT, purpose)          \
-	X(REF, message_id)       \
-	X(LONG, created_ms)      \
-	X(LONG, frozen_ms)       \
-	X(LONG, sent_ms)         \
-	X(LONG, known_ms)        \
-	X(LONG, tries)           \
-	X(TEXT, room)            \
-	X(OPT, room_id)          \
-	X(TEXT, txn_id)          \
-	X(TEXT, type)            \
-	X(OPT, wire_type)        \
-	X(OPT, device_id)        \
-	X(OPT, event_id)         \
-	X(OPT, error)            \
+	OUTBOX_STORED(FIRST, X)  \
 	X(OPT, content)          \
 	X(OPT, wire_content)
 
-/* The numbers are those of enum outbox_state; "state <= 1" and "state = 3" must stand as they do
- * in the schema for the partial indexes to be used. */
-#define SELECT SQL_SELECT("outbox", OUTBOX_COLUMNS)
+/* The states must stand as they do in the schema for the partial indexes to be used. */
+#define SELECT SQL_SELECT("outbox LEFT JOIN contents ON outbox_id = id", OUTBOX_COLUMNS)
+#define WAITING "state IN ('queued', 'frozen')"
+#define UNDELIVERABLE "state = 'undeliverable'"
 #define OUTBOX_STATEMENTS(X)                                                                      \
-	X(OUTBOX_INSERT, SQL_INSERT("outbox", OUTBOX_COLUMNS))                                    \
-	X(OUTBOX_UPDATE, SQL_UPDATE("outbox", OUTBOX_COLUMNS))                                    \
+	X(OUTBOX_INSERT, SQL_INSERT("outbox", OUTBOX_STORED))                                     \
+	X(OUTBOX_UPDATE, SQL_UPDATE("outbox", OUTBOX_CHANGING))                                   \
+	X(OUTBOX_SAY, "INSERT INTO contents (outbox_id, content, wire_content) VALUES (?, ?, ?) " \
+	              "ON CONFLICT (outbox_id) DO UPDATE SET content = excluded.content, "        \
+	              "wire_content = excluded.wire_content")                                     \
 	X(OUTBOX_BY_ID, SELECT "WHERE id = ?")                                                    \
 	X(OUTBOX_BY_EVENT, SELECT "WHERE event_id = ? LIMIT 1")                                   \
-	X(OUTBOX_HEAD, SELECT "WHERE room = ? AND state <= 1 ORDER BY id LIMIT 1")                \
+	X(OUTBOX_HEAD, SELECT "WHERE room = ? AND " WAITING " ORDER BY id LIMIT 1")               \
 	X(OUTBOX_DELETE, "DELETE FROM outbox WHERE id = ?")                                       \
-	X(OUTBOX_OF_MESSAGE, SELECT "WHERE message_id = ? AND state = 0 LIMIT 1")                 \
-	X(OUTBOX_FROZEN_ROW, SELECT "WHERE room = ? AND state <= 1 AND state = 1 ORDER BY id "    \
-	                            "LIMIT 1")                                                    \
-	X(OUTBOX_FIRST_NEW, SELECT "WHERE room = ? AND state <= 1 AND purpose = 0 ORDER BY "      \
-	                           "(SELECT severity FROM messages m WHERE m.id = message_id) "   \
-	                           "DESC, id LIMIT 1")                                            \
+	X(OUTBOX_OF_MESSAGE, SELECT "WHERE message_id = ? AND state = 'queued' LIMIT 1")          \
+	X(OUTBOX_FROZEN_ROW,                                                                      \
+	        SELECT "WHERE room = ? AND " WAITING " AND state = 'frozen' ORDER BY id LIMIT 1") \
+	X(OUTBOX_FIRST_NEW, SELECT "WHERE room = ? AND " WAITING " AND purpose = 'new' ORDER BY " \
+	                           "(SELECT " SQL_SEVERITY_RANK                                   \
+	                           " FROM messages m WHERE m.id = message_id) DESC, id LIMIT 1")  \
+	X(OUTBOX_UNSAY, "DELETE FROM contents WHERE outbox_id = ?")                               \
 	X(OUTBOX_COUNT_WAITING,                                                                   \
-	        "SELECT count(*), coalesce(min(created_ms), 0) FROM outbox WHERE state <= 1")     \
-	X(OUTBOX_COUNT_UNDELIVERABLE, "SELECT count(*) FROM outbox WHERE state = 3")              \
-	X(OUTBOX_LIST_UNDELIVERABLE, SELECT "WHERE state = 3 ORDER BY id LIMIT ?")                \
-	X(OUTBOX_NEXT_ELSEWHERE, "SELECT id FROM outbox WHERE state = 3 AND room = ?1 AND "       \
-	                         "room_id <> ?2 AND purpose IN (0, 3) ORDER BY id LIMIT 1")       \
-	X(OUTBOX_NEXT_UNDELIVERABLE, "SELECT id FROM outbox WHERE state = 3 ORDER BY id LIMIT 1") \
-	X(OUTBOX_REQUEUE,                                                                         \
-	        "UPDATE outbox SET state = 0, txn_id = ?, frozen_ms = 0, known_ms = 0, tries = "  \
-	        "0, "                                                                             \
-	        "room_id = NULL, wire_type = NULL, wire_content = NULL, device_id = NULL, "       \
-	        "error = NULL WHERE id = ? AND state = 3")
-
-_Static_assert(OUTBOX_QUEUED == 0 && OUTBOX_FROZEN == 1 && OUTBOX_UNDELIVERABLE == 3, "see above");
+	        "SELECT count(*), coalesce(min(created_ms), 0) FROM outbox WHERE " WAITING)       \
+	X(OUTBOX_COUNT_UNDELIVERABLE, "SELECT count(*) FROM outbox WHERE " UNDELIVERABLE)         \
+	X(OUTBOX_LIST_UNDELIVERABLE, SELECT "WHERE " UNDELIVERABLE " ORDER BY id LIMIT ?")        \
+	X(OUTBOX_NEXT_ELSEWHERE,                                                                  \
+	        "SELECT id FROM outbox WHERE " UNDELIVERABLE " AND room = ?1 AND room_id <> ?2 "  \
+	        "AND purpose IN ('new', 'note', 'heartbeat') ORDER BY id LIMIT 1")                \
+	X(OUTBOX_NEXT_UNDELIVERABLE,                                                              \
+	        "SELECT id FROM outbox WHERE " UNDELIVERABLE " ORDER BY id LIMIT 1")              \
+	X(OUTBOX_REQUEUE, "UPDATE outbox SET state = 'queued', txn_id = ?, frozen_ms = 0, "       \
+	                  "known_ms = 0, tries = 0, room_id = NULL, wire_type = NULL, "           \
+	                  "device_id = NULL, error = NULL WHERE id = ? AND " UNDELIVERABLE)       \
+	X(OUTBOX_UNWIRE, "UPDATE contents SET wire_content = NULL WHERE outbox_id = ?")
 
 SQL_STATEMENTS(sql_outbox, OUTBOX_STATEMENTS);
 
 SQL_ROWS(layout, OUTBOX_COLUMNS);
+SQL_LAYOUT(stored, OUTBOX_STORED);
+SQL_LAYOUT(changing, OUTBOX_CHANGING);
 
 /* 128 random bits, so that no two rows of any two databases meet in one room. */
 static enum err txn_id_make(struct store *store, char out[TXN_ID_SIZE])
@@ -89,19 +103,26 @@ static enum err txn_id_make(struct store *store, char out[TXN_ID_SIZE])
 	return OK;
 }
 
-enum err outbox_insert(struct store *store, struct outbox_row *row)
+enum err outbox_name(struct store *store, struct outbox_row *row)
 {
 	char txn_id[TXN_ID_SIZE];
-	struct sql sql;
 	enum err err = txn_id_make(store, txn_id);
+
+	free(row->txn_id);
+	row->txn_id = err == OK ? x_strdup(txn_id) : NULL;
+	return err;
+}
+
+enum err outbox_insert(struct store *store, struct outbox_row *row)
+{
+	struct sql sql;
+	enum err err = row->txn_id ? OK : outbox_name(store, row);
 
 	if (err != OK)
 		return err;
-	free(row->txn_id);
-	row->txn_id = x_strdup(txn_id);
-	row->state = OUTBOX_QUEUED;
 	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_INSERT);
-	return sql_insert_row(&sql, &layout, row);
+	err = sql_insert_row(&sql, &stored, row);
+	return err == OK && row->content ? outbox_say(store, row) : err;
 }
 
 enum err outbox_update(struct store *store, const struct outbox_row *row)
@@ -109,16 +130,18 @@ enum err outbox_update(struct store *store, const struct outbox_row *row)
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_UPDATE);
-	return sql_update_row(&sql, &layout, row);
+	return sql_update_row(&sql, &changing, row);
 }
 
-enum err outbox_by_id(struct store *store, int64_t id, struct outbox_row *row)
+enum err outbox_say(struct store *store, const struct outbox_row *row)
 {
 	struct sql sql;
 
-	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_BY_ID);
-	sql_bind_int(&sql, id);
-	return sql_one_row(&sql, &layout, row);
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_SAY);
+	sql_bind_int(&sql, row->id);
+	sql_bind_text(&sql, row->content);
+	sql_bind_text(&sql, row->wire_content);
+	return sql_write(&sql);
 }
 
 enum err outbox_delete(struct store *store, int64_t id)
@@ -165,6 +188,9 @@ static void outbox_clear(char **text)
 
 enum err outbox_thaw(struct store *store, struct outbox_row *row)
 {
+	struct sql sql;
+	enum err err;
+
 	if (row->purpose == OUTBOX_NEW)
 		outbox_clear(&row->content);
 	outbox_clear(&row->room_id);
@@ -173,7 +199,21 @@ enum err outbox_thaw(struct store *store, struct outbox_row *row)
 	outbox_clear(&row->wire_content);
 	row->state = OUTBOX_QUEUED;
 	row->frozen_ms = row->known_ms = row->tries = 0;
-	return outbox_update(store, row);
+	err = outbox_update(store, row);
+	if (err != OK)
+		return err;
+	sql_use(&sql, store, SQL_OUTBOX, row->content ? OUTBOX_UNWIRE : OUTBOX_UNSAY);
+	sql_bind_int(&sql, row->id);
+	return sql_write(&sql);
+}
+
+enum err outbox_by_id(struct store *store, int64_t id, struct outbox_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_BY_ID);
+	sql_bind_int(&sql, id);
+	return sql_one_row(&sql, &layout, row);
 }
 
 enum err outbox_by_event(struct store *store, const char *event_id, struct outbox_row *row)
@@ -239,7 +279,12 @@ static enum err requeue(struct store *store, int64_t id)
 	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_REQUEUE);
 	sql_bind_text(&sql, txn_id);
 	sql_bind_int(&sql, id);
-	return sql_write_one(&sql);
+	err = sql_write_one(&sql);
+	if (err != OK)
+		return err;
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_UNWIRE);
+	sql_bind_int(&sql, id);
+	return sql_write(&sql);
 }
 
 enum err outbox_retry(struct store *store, int64_t id, int64_t *count)

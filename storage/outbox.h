@@ -13,10 +13,11 @@
 
 enum outbox_state { OUTBOX_QUEUED, OUTBOX_FROZEN, OUTBOX_SENT, OUTBOX_UNDELIVERABLE };
 enum outbox_purpose {
-	OUTBOX_NEW,   /* the new event of message_id */
-	OUTBOX_EDIT,  /* an m.replace of it */
-	OUTBOX_REPLY, /* something in its thread */
-	OUTBOX_NOTE,  /* an event without a message row */
+	OUTBOX_NEW,       /* the new event of message_id */
+	OUTBOX_EDIT,      /* an m.replace of it */
+	OUTBOX_REPLY,     /* something in its thread */
+	OUTBOX_NOTE,      /* an event without a message row */
+	OUTBOX_HEARTBEAT, /* such a one: the bot's own sign of life */
 };
 
 struct outbox_row {
@@ -26,7 +27,7 @@ struct outbox_row {
 	char *room;         /* room name */
 	char *room_id;      /* fixed when frozen */
 	int64_t message_id; /* 0 = none */
-	char *txn_id;       /* unique; set by outbox_insert() */
+	char *txn_id;       /* unique; set by outbox_name() */
 	char *type;         /* event type, "m.room.message" */
 	char *content;      /* JSON or NULL while queued */
 	char *wire_type;    /* what is sent when encrypted, or NULL */
@@ -42,9 +43,15 @@ struct outbox_row {
 void outbox_row_finish(struct outbox_row *row);
 void outbox_rows_free(struct outbox_row *rows, size_t len);
 
-/* Inserts in state QUEUED; sets row->id and row->txn_id (random, unique). */
+/* Gives the row its transaction id: random, never given again. */
+enum err outbox_name(struct store *store, struct outbox_row *row);
+/* Inserts, with its content if that is set; sets row->id, and row->txn_id if it has none. */
 enum err outbox_insert(struct store *store, struct outbox_row *row);
-enum err outbox_update(struct store *store, const struct outbox_row *row); /* all columns */
+/* What becomes of an event: not its content, nor what never changes (purpose, message_id, room,
+ * created_ms, txn_id, type). */
+enum err outbox_update(struct store *store, const struct outbox_row *row);
+/* Stores content and wire_content; content must be set. */
+enum err outbox_say(struct store *store, const struct outbox_row *row);
 enum err outbox_delete(struct store *store, int64_t id);
 /* The one event of a message that is queued; ERR_NOT_FOUND when there is none. */
 enum err outbox_of_message(struct store *store, int64_t message_id, struct outbox_row *row);

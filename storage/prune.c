@@ -3,48 +3,44 @@
  *
  * A message is over when it is closed, has nothing to edit in, and none of its events is queued,
  * frozen or undeliverable. Only what belongs to no message or to one that is over goes: alerts
- * first, then the events no alert refers to, then messages (with their entries) nothing refers to.
- * What has to stay because of another row goes in a later call.
+ * first, then the events of messages that have no alerts, then messages (with their entries)
+ * nothing refers to. What has to stay because of another row goes in a later call.
  */
 #include "storage/sql.h"
 
 #define OVER(message_id)                                            \
 	"EXISTS (SELECT 1 FROM messages m WHERE m.id = " message_id \
 	" AND m.closed_ms > 0 AND m.dirty_ms = 0 AND NOT EXISTS "   \
-	"(SELECT 1 FROM outbox w WHERE w.message_id = m.id AND w.state <> 2))"
+	"(SELECT 1 FROM outbox w WHERE w.message_id = m.id AND w.state <> 'sent'))"
 
-#define PRUNE_STATEMENTS(X)                                                                     \
-	X(PRUNE_CALLS, "DELETE FROM calls WHERE id IN "                                         \
-	               "(SELECT id FROM calls WHERE at_ms < ? ORDER BY at_ms LIMIT ?)")         \
-	X(PRUNE_COMMANDS, "DELETE FROM commands WHERE id IN "                                   \
-	                  "(SELECT id FROM commands WHERE at_ms < ? ORDER BY at_ms LIMIT ?)")   \
-	X(PRUNE_HISTORY, "DELETE FROM history WHERE id IN "                                     \
-	                 "(SELECT id FROM history WHERE at_ms < ? ORDER BY at_ms LIMIT ?)")     \
-	X(PRUNE_HEARTBEATS, "DELETE FROM heartbeats WHERE id IN "                               \
-	                    "(SELECT id FROM heartbeats WHERE due_ms < ? AND open = 0 "         \
-	                    "ORDER BY due_ms LIMIT ?)")                                         \
-	X(PRUNE_SILENCES, "DELETE FROM silences WHERE id IN "                                   \
-	                  "(SELECT id FROM silences WHERE ended_ms > 0 AND ended_ms < ? "       \
-	                  "ORDER BY ended_ms LIMIT ?)")                                         \
-	X(PRUNE_ALERTS,                                                                         \
-	        "DELETE FROM alerts WHERE id IN (SELECT a.id FROM alerts a "                    \
-	        "WHERE a.received_ms < ? AND a.held = 0 AND (a.message_id IS NULL OR " OVER(    \
-	                "a.message_id") ") "                                                    \
-	                                "AND NOT EXISTS "                                       \
-	                                "(SELECT 1 FROM outbox o WHERE o.id = "                 \
-	                                "a.outbox_id AND o.state <> 2) "                        \
-	                                "ORDER BY a.received_ms LIMIT ?)")                      \
-	X(PRUNE_OUTBOX, "DELETE FROM outbox WHERE id IN (SELECT o.id FROM outbox o "            \
-	                "WHERE o.created_ms < ? AND o.state = 2 "                               \
-	                "AND (o.message_id IS NULL OR " OVER(                                   \
-	                        "o.message_id") ") "                                            \
-	                                        "AND NOT EXISTS (SELECT 1 FROM alerts a WHERE " \
-	                                        "a.outbox_id = o.id) "                          \
-	                                        "ORDER BY o.created_ms LIMIT ?)")               \
-	X(PRUNE_MESSAGES, "DELETE FROM messages WHERE id IN (SELECT n.id FROM messages n "      \
-	                  "WHERE n.opened_ms < ? AND n.closed_ms > 0 AND n.dirty_ms = 0 "       \
-	                  "AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.message_id = n.id) "  \
-	                  "AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.message_id = n.id) "  \
+#define PRUNE_STATEMENTS(X)                                                                      \
+	X(PRUNE_CALLS, "DELETE FROM calls WHERE id IN "                                          \
+	               "(SELECT id FROM calls WHERE at_ms < ? ORDER BY at_ms LIMIT ?)")          \
+	X(PRUNE_COMMANDS, "DELETE FROM commands WHERE id IN "                                    \
+	                  "(SELECT id FROM commands WHERE at_ms < ? ORDER BY at_ms LIMIT ?)")    \
+	X(PRUNE_HISTORY, "DELETE FROM history WHERE id IN "                                      \
+	                 "(SELECT id FROM history WHERE at_ms < ? ORDER BY at_ms LIMIT ?)")      \
+	X(PRUNE_HEARTBEATS, "DELETE FROM heartbeats WHERE id IN "                                \
+	                    "(SELECT id FROM heartbeats WHERE due_ms < ? AND open = FALSE "      \
+	                    "ORDER BY due_ms LIMIT ?)")                                          \
+	X(PRUNE_SILENCES, "DELETE FROM silences WHERE id IN "                                    \
+	                  "(SELECT id FROM silences WHERE ended_ms > 0 AND ended_ms < ? "        \
+	                  "ORDER BY ended_ms LIMIT ?)")                                          \
+	X(PRUNE_ALERTS,                                                                          \
+	        "DELETE FROM alerts WHERE id IN (SELECT a.id FROM alerts a "                     \
+	        "LEFT JOIN places p ON p.alert_id = a.id "                                       \
+	        "WHERE a.received_ms < ? AND a.held = FALSE AND (p.message_id IS NULL OR " OVER( \
+	                "p.message_id") ") ORDER BY a.received_ms LIMIT ?)")                     \
+	X(PRUNE_OUTBOX, "DELETE FROM outbox WHERE id IN (SELECT o.id FROM outbox o "             \
+	                "WHERE o.created_ms < ? AND o.state = 'sent' "                           \
+	                "AND (o.message_id IS NULL OR " OVER(                                    \
+	                        "o.message_id") " AND NOT EXISTS (SELECT 1 FROM places p "       \
+	                                        "WHERE p.message_id = o.message_id)) ORDER BY "  \
+	                                        "o.created_ms LIMIT ?)")                         \
+	X(PRUNE_MESSAGES, "DELETE FROM messages WHERE id IN (SELECT n.id FROM messages n "       \
+	                  "WHERE n.opened_ms < ? AND n.closed_ms > 0 AND n.dirty_ms = 0 "        \
+	                  "AND NOT EXISTS (SELECT 1 FROM places p WHERE p.message_id = n.id) "   \
+	                  "AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.message_id = n.id) "   \
 	                  "ORDER BY n.opened_ms LIMIT ?)")
 
 SQL_STATEMENTS(sql_prune, PRUNE_STATEMENTS);

@@ -17,11 +17,12 @@ static const struct sql_statement *const families[SQL_FAMILIES] = {
         [SQL_OUTBOX] = sql_outbox,
         [SQL_CALLS] = sql_calls,
         [SQL_STATE] = sql_state,
+        [SQL_ROOMS] = sql_rooms,
         [SQL_KEYS] = sql_keys,
         [SQL_COMMANDS] = sql_commands,
         [SQL_UNDECRYPTED] = sql_undecrypted,
         [SQL_SILENCES] = sql_silences,
-        [SQL_SQL_WATCH] = sql_sql_watch,
+        [SQL_SQL_WATCHES] = sql_sql_watches,
         [SQL_QUIETS] = sql_quiets,
         [SQL_HISTORY] = sql_history,
         [SQL_MENDED] = sql_mended,
@@ -225,25 +226,27 @@ enum err sql_one_int(struct sql *sql, int64_t *value)
 	return err;
 }
 
-/* Binds all columns (not the id). */
-static void sql_bind_row(struct sql *sql, const struct sql_rows *rows, const void *row)
+void sql_bind_row(struct sql *sql, const struct sql_rows *rows, const void *row)
 {
 	for (size_t i = 0; i < rows->len; i++) {
 		const void *field = (const char *)row + rows->columns[i].offset;
 
 		switch (rows->columns[i].type) {
-		case SQL_TEXT:
-		case SQL_OPT:
+		case SQL_TYPE_TEXT:
+		case SQL_TYPE_OPT:
 			sql_bind_text(sql, *(char *const *)field);
 			break;
-		case SQL_INT:
+		case SQL_TYPE_INT:
 			sql_bind_int(sql, *(const int *)field);
 			break;
-		case SQL_LONG:
+		case SQL_TYPE_LONG:
 			sql_bind_int(sql, *(const int64_t *)field);
 			break;
-		case SQL_REF:
+		case SQL_TYPE_REF:
 			sql_bind_ref(sql, *(const int64_t *)field);
+			break;
+		case SQL_TYPE_ENUM:
+			sql_bind_text(sql, rows->columns[i].names[*(const int *)field]);
 			break;
 		}
 	}
@@ -272,35 +275,54 @@ enum err sql_update_row(struct sql *sql, const struct sql_rows *rows, const void
 	return sql_write_one(sql);
 }
 
-/* Reads the current row. Damage may show NULL where the schema forbids it: told, not followed. */
+/* The number of a name; -1: it is none of them. */
+static int enum_value(const char *const *names, const char *name)
+{
+	for (int i = 0; name && names[i]; i++)
+		if (strcmp(names[i], name) == 0)
+			return i;
+	return -1;
+}
+
+/* False: what stands there cannot be. */
+static bool read_column(struct sql *sql, const struct sql_column *column, int at, void *field)
+{
+	switch (column->type) {
+	case SQL_TYPE_TEXT:
+	case SQL_TYPE_OPT:
+		*(char **)field = sql_text(sql, at);
+		return *(char **)field || column->type == SQL_TYPE_OPT;
+	case SQL_TYPE_INT:
+		*(int *)field = sqlite3_column_int(sql->stmt, at);
+		return true;
+	case SQL_TYPE_LONG:
+	case SQL_TYPE_REF:
+		*(int64_t *)field = sql_int(sql, at);
+		return true;
+	case SQL_TYPE_ENUM:
+		*(int *)field =
+		        enum_value(column->names, (const char *)sqlite3_column_text(sql->stmt, at));
+		return *(int *)field >= 0;
+	}
+	return false;
+}
+
+/* Reads the current row. Damage is told, not followed. */
 static enum err read_row(struct sql *sql, const struct sql_rows *rows, void *row)
 {
 	memset(row, 0, rows->size);
+	*row_id(rows, row) = sql_int(sql, (int)rows->len);
 	for (size_t i = 0; i < rows->len; i++) {
 		void *field = (char *)row + rows->columns[i].offset;
 
-		switch (rows->columns[i].type) {
-		case SQL_TEXT:
-		case SQL_OPT:
-			*(char **)field = sql_text(sql, (int)i);
-			if (!*(char **)field && rows->columns[i].type == SQL_TEXT) {
-				snprintf(sql->store->message, sizeof(sql->store->message),
-				        "%s: column %s has no text", sql->name,
-				        sqlite3_column_name(sql->stmt, (int)i));
-				sql_finish_row(rows, row);
-				return ERR_CORRUPT;
-			}
-			break;
-		case SQL_INT:
-			*(int *)field = sqlite3_column_int(sql->stmt, (int)i);
-			break;
-		case SQL_LONG:
-		case SQL_REF:
-			*(int64_t *)field = sql_int(sql, (int)i);
-			break;
-		}
+		if (read_column(sql, &rows->columns[i], (int)i, field))
+			continue;
+		snprintf(sql->store->message, sizeof(sql->store->message),
+		        "%s: row %lld: column %s is damaged", sql->name,
+		        (long long)*row_id(rows, row), sqlite3_column_name(sql->stmt, (int)i));
+		sql_finish_row(rows, row);
+		return ERR_CORRUPT;
 	}
-	*row_id(rows, row) = sql_int(sql, (int)rows->len);
 	return OK;
 }
 
@@ -346,7 +368,7 @@ enum err sql_all_rows(struct sql *sql, const struct sql_rows *rows, void **array
 void sql_finish_row(const struct sql_rows *rows, void *row)
 {
 	for (size_t i = 0; i < rows->len; i++)
-		if (rows->columns[i].type == SQL_TEXT || rows->columns[i].type == SQL_OPT)
+		if (rows->columns[i].type == SQL_TYPE_TEXT || rows->columns[i].type == SQL_TYPE_OPT)
 			free(*(char **)((char *)row + rows->columns[i].offset));
 	memset(row, 0, rows->size);
 }

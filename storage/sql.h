@@ -25,11 +25,12 @@ enum sql_family {
 	SQL_OUTBOX,
 	SQL_CALLS,
 	SQL_STATE,
+	SQL_ROOMS,
 	SQL_KEYS,
 	SQL_COMMANDS,
 	SQL_UNDECRYPTED,
 	SQL_SILENCES,
-	SQL_SQL_WATCH,
+	SQL_SQL_WATCHES,
 	SQL_QUIETS,
 	SQL_HISTORY,
 	SQL_MENDED,
@@ -45,7 +46,7 @@ struct sql_statement {
 extern const struct sql_statement sql_store[], sql_alerts[], sql_messages[], sql_entries[],
         sql_outbox[], sql_calls[], sql_state[], sql_keys[], sql_prune[], sql_commands[],
         sql_undecrypted[], sql_silences[], sql_quiets[], sql_history[], sql_heartbeats[],
-        sql_sql_watch[], sql_mended[];
+        sql_sql_watches[], sql_mended[], sql_rooms[];
 
 #define SQL_STATEMENT_ENUM(name, text) name,
 #define SQL_STATEMENT_ROW(name, text) {#name, text},
@@ -113,15 +114,17 @@ enum err sql_one_int(struct sql *sql, int64_t *value);
  * reading and freeing are made of them. The id comes after the columns.
  */
 enum sql_type {
-	SQL_TEXT, /* char *, never NULL in the database: NULL there is damage */
-	SQL_OPT,  /* char * or NULL */
-	SQL_INT,  /* int */
-	SQL_LONG, /* int64_t */
-	SQL_REF,  /* int64_t, an id; 0 = NULL */
+	SQL_TYPE_TEXT, /* char *, never NULL in the database: NULL there is damage */
+	SQL_TYPE_OPT,  /* char * or NULL */
+	SQL_TYPE_INT,  /* int */
+	SQL_TYPE_LONG, /* int64_t */
+	SQL_TYPE_REF,  /* int64_t, an id; 0 = NULL */
+	SQL_TYPE_ENUM, /* int; its name in the database, where another text is damage */
 };
 
 struct sql_column {
 	enum sql_type type;
+	const char *const *names; /* of SQL_TYPE_ENUM, by their numbers; NULL ends them */
 	size_t offset;
 };
 
@@ -132,6 +135,14 @@ struct sql_rows {
 	size_t size; /* of the struct */
 };
 
+/* What stands for a type in a list of columns: TEXT, OPT, INT, LONG, REF, ENUM(names). */
+#define SQL_TEXT SQL_TYPE_TEXT, NULL
+#define SQL_OPT SQL_TYPE_OPT, NULL
+#define SQL_INT SQL_TYPE_INT, NULL
+#define SQL_LONG SQL_TYPE_LONG, NULL
+#define SQL_REF SQL_TYPE_REF, NULL
+#define SQL_ENUM(names) SQL_TYPE_ENUM, names
+
 #define SQL_NAME1(type, name) #name
 #define SQL_NAME(type, name) ", " #name
 #define SQL_MARK1(type, name) "?"
@@ -141,25 +152,27 @@ struct sql_rows {
 #define SQL_COLUMN(type, name) {SQL_##type, offsetof(struct SQL_STRUCT, name)},
 #define SQL_PASTE_(a, b) a##b
 #define SQL_PASTE(a, b) SQL_PASTE_(a, b)
-/* Defines how the rows of SQL_STRUCT lie, and (for entry_row) entry_row_finish() for one of them,
- * which takes a zeroed one too, and entry_rows_free() for an array, which takes NULL too. */
-#define SQL_ROWS(layout, COLUMNS)                                                    \
-	static const struct sql_column SQL_PASTE(SQL_STRUCT, _columns)[] = {         \
-	        COLUMNS(SQL_COLUMN, SQL_COLUMN)};                                    \
-	static const struct sql_rows layout = {                                      \
-	        SQL_PASTE(SQL_STRUCT, _columns),                                     \
-	        sizeof(SQL_PASTE(SQL_STRUCT, _columns)) / sizeof(struct sql_column), \
-	        offsetof(struct SQL_STRUCT, id),                                     \
-	        sizeof(struct SQL_STRUCT),                                           \
-	};                                                                           \
-	void SQL_PASTE(SQL_STRUCT, _finish)(struct SQL_STRUCT * row)                 \
-	{                                                                            \
-		sql_finish_row(&layout, row);                                        \
-	}                                                                            \
-	void SQL_PASTE(SQL_STRUCT, s_free)(struct SQL_STRUCT * rows, size_t len)     \
-	{                                                                            \
-		sql_free_rows(&layout, rows, len);                                   \
-	}                                                                            \
+/* Defines how columns of SQL_STRUCT lie. */
+#define SQL_LAYOUT(layout, COLUMNS)                                                            \
+	static const struct sql_column layout##_columns[] = {COLUMNS(SQL_COLUMN, SQL_COLUMN)}; \
+	static const struct sql_rows layout = {                                                \
+	        layout##_columns,                                                              \
+	        sizeof(layout##_columns) / sizeof(struct sql_column),                          \
+	        offsetof(struct SQL_STRUCT, id),                                               \
+	        sizeof(struct SQL_STRUCT),                                                     \
+	}
+/* The same of all that is read, with (for entry_row) entry_row_finish() for a row, which takes a
+ * zeroed one too, and entry_rows_free() for an array of them, which takes NULL too. */
+#define SQL_ROWS(layout, COLUMNS)                                                \
+	SQL_LAYOUT(layout, COLUMNS);                                             \
+	void SQL_PASTE(SQL_STRUCT, _finish)(struct SQL_STRUCT * row)             \
+	{                                                                        \
+		sql_finish_row(&layout, row);                                    \
+	}                                                                        \
+	void SQL_PASTE(SQL_STRUCT, s_free)(struct SQL_STRUCT * rows, size_t len) \
+	{                                                                        \
+		sql_free_rows(&layout, rows, len);                               \
+	}                                                                        \
 	_Static_assert(true, "takes the semicolon")
 
 #define SQL_SELECT(table, COLUMNS) "SELECT " COLUMNS(SQL_NAME1, SQL_NAME) ", id FROM " table " "
@@ -169,6 +182,11 @@ struct sql_rows {
 #define SQL_UPDATE(table, COLUMNS) \
 	"UPDATE " table " SET " COLUMNS(SQL_SET1, SQL_SET) " WHERE id = ?"
 
+/* Orders severities, which are stored by name: the worst is the greatest. */
+#define SQL_SEVERITY_RANK "CASE severity WHEN 'critical' THEN 2 WHEN 'warning' THEN 1 ELSE 0 END"
+
+/* Binds all columns (not the id). */
+void sql_bind_row(struct sql *sql, const struct sql_rows *rows, const void *row);
 /* sql_write() of an insert; sets the row's id. */
 enum err sql_insert_row(struct sql *sql, const struct sql_rows *rows, void *row);
 /* Binds all columns and the id, and writes; ERR_NOT_FOUND when there is no such row. */

@@ -8,7 +8,7 @@
 #include "storage/store.h"
 
 struct sql_watch_row {
-	int64_t id;   /* set by sql_watch_insert() */
+	int64_t id;   /* set by sql_watches_insert() */
 	int severity; /* enum severity */
 	int fault;    /* 1 = the watch itself failed */
 	int64_t told_ms, tried_ms, shown_ms;
@@ -21,11 +21,11 @@ void sql_watch_row_finish(struct sql_watch_row *row);
 void sql_watch_rows_free(struct sql_watch_row *rows, size_t len);
 
 /* ERR_EXISTS: the watch has that subject already. */
-enum err sql_watch_insert(struct store *store, struct sql_watch_row *row);
-enum err sql_watch_update(struct store *store, const struct sql_watch_row *row);
-enum err sql_watch_delete(struct store *store, int64_t id);
+enum err sql_watches_insert(struct store *store, struct sql_watch_row *row);
+enum err sql_watches_update(struct store *store, const struct sql_watch_row *row);
+enum err sql_watches_delete(struct store *store, int64_t id);
 /* Of a watch, oldest first. The caller frees the rows. */
-enum err sql_watch_of(
+enum err sql_watches_of(
         struct store *store, const char *watch, struct sql_watch_row **rows, size_t *len);
 /* Names of all watches that have rows: array of owned strings, owned by the caller. */
-enum err sql_watch_names(struct store *store, char ***names, size_t *len);
+enum err sql_watches_names(struct store *store, char ***names, size_t *len);

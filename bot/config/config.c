@@ -26,23 +26,6 @@ struct config_holder {
 	unsigned refs;
 };
 
-static const char *const severity_names[SEVERITY_COUNT] = {"info", "warning", "critical"};
-
-const char *severity_name(enum severity severity)
-{
-	return severity_names[severity];
-}
-
-bool severity_parse(const char *text, enum severity *out)
-{
-	for (int i = 0; i < SEVERITY_COUNT; i++)
-		if (strcmp(text, severity_names[i]) == 0) {
-			*out = (enum severity)i;
-			return true;
-		}
-	return false;
-}
-
 /* --- reading -------------------------------------------------------------------------------- */
 
 /* The folder of a file, as an absolute path where there is one; owned by the caller. */

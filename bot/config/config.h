@@ -18,13 +18,7 @@
 #include "bot/base/err.h"
 #include "bot/base/log.h"
 #include "bot/base/matcher.h"
-
-enum severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_CRITICAL, SEVERITY_COUNT };
-
-/* "critical", "warning", "info". */
-const char *severity_name(enum severity severity);
-/* False when text is none of the three. */
-bool severity_parse(const char *text, enum severity *out);
+#include "bot/base/severity.h"
 
 /* Where a secret comes from; at most one of the two is set. A systemd credential of the same
  * name ("token", "pickle_key", "password", "recovery_key") is used when neither is. */

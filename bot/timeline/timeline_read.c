@@ -7,6 +7,7 @@
 #include "bot/base/clock.h"
 #include "bot/timeline/timeline_internal.h"
 #include "handlers/commands/command.h"
+#include "storage/rooms.h"
 #include "storage/state.h"
 #include "storage/undecrypted.h"
 
@@ -176,7 +177,7 @@ static bool is_configured(const struct timeline_batch *batch, const char *room_i
 static enum err is_encrypted(struct store *store, const char *room_id, bool *encrypted)
 {
 	struct room_row row = {0};
-	enum err err = rooms_get_row(store, room_id, &row);
+	enum err err = rooms_by_room_id(store, room_id, &row);
 
 	*encrypted = err == OK && row.encrypted;
 	room_row_finish(&row);

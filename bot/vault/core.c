@@ -9,7 +9,7 @@
 #include "bot/base/log.h"
 #include "bot/vault/vault_internal.h"
 #include "storage/keys.h"
-#include "storage/state.h"
+#include "storage/rooms.h"
 
 /* ---- the machine's store ---- */
 
@@ -177,7 +177,7 @@ enum err core_take_sync(
 static enum err room_settings(struct vault_core *core, struct crypto_room *room)
 {
 	struct room_row row = {0};
-	enum err err = rooms_get_row(core->store, room->room_id, &row);
+	enum err err = rooms_by_room_id(core->store, room->room_id, &row);
 	json_t *settings = err == OK && row.encryption ? json_loads(row.encryption, 0, NULL) : NULL;
 
 	room->rotation_ms = json_integer_value(json_object_get(settings, "rotation_period_ms"));

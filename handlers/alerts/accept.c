@@ -50,25 +50,24 @@ static void take(char **to, char **from)
 	*from = NULL;
 }
 
-/* The newest alert into an entry that is there: ×N, its details, its run id once. */
+/* One more run at the end of those that are shown. */
+static void entry_show_run(struct entry_row *entry, const char *run_id)
+{
+	json_t *runs = json_loads(entry->run_ids, 0, NULL);
+
+	json_array_append_new(runs, json_string(run_id));
+	if (json_array_size(runs) > ENTRY_RUNS_MAX)
+		json_array_remove(runs, 0);
+	free(entry->run_ids);
+	entry->run_ids = json_dumps(runs, JSON_COMPACT);
+	json_decref(runs);
+}
+
+/* The newest alert into an entry that is there: ×N and its details. */
 static void entry_merge(struct entry_row *entry, struct entry_row *fresh)
 {
 	bool again = entry->resolved_ms != 0;
-	json_t *runs = json_loads(entry->run_ids, 0, NULL);
-	json_t *more = json_loads(fresh->run_ids, 0, NULL);
-	const json_t *old;
-	bool known = json_array_size(more) == 0;
-	size_t i;
 
-	json_array_foreach(runs, i, old) if (!known && json_equal(old, json_array_get(more, 0)))
-	        known = true;
-	if (!known) {
-		json_array_append(runs, json_array_get(more, 0));
-		free(entry->run_ids);
-		entry->run_ids = json_dumps(runs, JSON_COMPACT);
-	}
-	json_decref(runs);
-	json_decref(more);
 	entry->count++;
 	entry->last_ms = fresh->last_ms;
 	if (fresh->first_ms < entry->first_ms)
@@ -87,6 +86,14 @@ static void entry_merge(struct entry_row *entry, struct entry_row *fresh)
 	take(&entry->url, &fresh->url);
 	take(&entry->fields, &fresh->fields);
 	take(&entry->ext_id, &fresh->ext_id);
+}
+
+enum err deliver_message_store(const struct deliver *d, struct message_row *message)
+{
+	struct group_policy policy = group_policy(d->config, message->origin);
+
+	group_schedule(&policy, message);
+	return messages_update(d->store, message);
 }
 
 /* A new message with its place in the queue. */
@@ -134,19 +141,24 @@ static enum err entry_inherit(const struct deliver *d, struct entry_row *fresh)
 }
 
 /* Puts an entry into a message, which is written back. Takes what it wants of *fresh. */
-static enum err message_join(
-        const struct deliver *d, struct message_row *message, struct entry_row *fresh)
+static enum err message_join(const struct deliver *d, struct message_row *message,
+        struct entry_row *fresh, const char *run_id)
 {
 	struct entry_row entry = {0};
-	bool critical = fresh->severity == SEVERITY_CRITICAL;
+	bool critical = fresh->severity == SEVERITY_CRITICAL, added = false;
 	enum err err = entries_by_fingerprint(d->store, message->id, fresh->fingerprint, &entry);
 
 	fresh->open_ms = message->sent_ms ? d->now_ms : 0;
 	if (err == OK) {
 		message->bytes -= render_entry_size(&entry);
 		entry_merge(&entry, fresh);
+		if (run_id)
+			err = entries_add_run(d->store, entry.id, run_id, &added);
+		if (added)
+			entry_show_run(&entry, run_id);
 		message->bytes += render_entry_size(&entry);
-		err = entries_update(d->store, &entry);
+		if (err == OK)
+			err = entries_update(d->store, &entry);
 	} else if (err == ERR_NOT_FOUND) {
 		err = entry_inherit(d, fresh);
 		fresh->message_id = message->id;
@@ -155,6 +167,8 @@ static enum err message_join(
 			message->silent++;
 		if (err == OK)
 			err = entries_insert(d->store, fresh);
+		if (err == OK && run_id)
+			err = entries_add_run(d->store, fresh->id, run_id, &added);
 	}
 	entry_row_finish(&entry);
 	message->alerts++;
@@ -162,13 +176,13 @@ static enum err message_join(
 		message->dirty_ms = d->now_ms;
 	if (!message->frozen_ms && fresh->severity > message->severity)
 		message->severity = fresh->severity;
-	return err == OK ? messages_update(d->store, message) : err;
+	return err == OK ? deliver_message_store(d, message) : err;
 }
 
 static enum err message_close(const struct deliver *d, struct message_row *message)
 {
 	message->closed_ms = d->now_ms;
-	return messages_update(d->store, message);
+	return deliver_message_store(d, message);
 }
 
 static enum err open_or_none(const struct deliver *d, const char *room, const char *origin,
@@ -195,7 +209,7 @@ static enum err open_of_app(const struct deliver *d, const char *room, const cha
 
 /* Into the storm message of the room, or a new one. */
 static enum err accept_storm(const struct deliver *d, struct message_row *storm, bool *is_new,
-        const char *room, struct entry_row *entry)
+        const char *room, struct entry_row *entry, const char *run_id)
 {
 	enum err err = OK;
 
@@ -211,7 +225,7 @@ static enum err accept_storm(const struct deliver *d, struct message_row *storm,
 		storm->severity = entry->severity;
 		err = deliver_message_open(d, storm);
 	}
-	return err == OK ? message_join(d, storm, entry) : err;
+	return err == OK ? message_join(d, storm, entry, run_id) : err;
 }
 
 /* Decides and does it; fills in message, state and reason of the alert's row. */
@@ -241,11 +255,11 @@ static enum err accept_firing(const struct deliver *d, const struct alert *alert
 		err = message_close(d, &open);
 	}
 	if (err == OK && decision.action == GROUP_JOIN) {
-		err = message_join(d, &open, entry);
+		err = message_join(d, &open, entry, alert->run_id);
 		row->message_id = open.id;
 		is_new = false;
 	} else if (err == OK && decision.action == GROUP_STORM) {
-		err = accept_storm(d, &storm, &is_new, row->room, entry);
+		err = accept_storm(d, &storm, &is_new, row->room, entry, alert->run_id);
 		row->message_id = storm.id;
 	} else if (err == OK) {
 		fresh.kind = MESSAGE_ALERTS;
@@ -254,10 +268,13 @@ static enum err accept_firing(const struct deliver *d, const struct alert *alert
 		fresh.severity = (int)alert->severity;
 		err = deliver_message_open(d, &fresh);
 		if (err == OK)
-			err = message_join(d, &fresh, entry);
+			err = message_join(d, &fresh, entry, alert->run_id);
 		row->message_id = fresh.id;
 	}
 	row->state = is_new ? ALERT_QUEUED : ALERT_GROUPED;
+	row->cause = decision.action == GROUP_JOIN    ? ALERT_JOINED
+	             : decision.action == GROUP_STORM ? ALERT_STORM
+	                                              : ALERT_NEW;
 	row->reason = x_strdup(decision.reason);
 out:
 	message_row_finish(&open);
@@ -276,7 +293,7 @@ enum err deliver_post(const struct deliver *d, const char *room, enum outbox_pur
 	        .type = (char *)type,
 	        .created_ms = d->now_ms,
 	};
-	enum err err = outbox_insert(d->store, &row);
+	enum err err = outbox_name(d->store, &row);
 
 	if (err == OK) {
 		json_t *copy = json_deep_copy(content);
@@ -292,7 +309,7 @@ enum err deliver_post(const struct deliver *d, const char *room, enum outbox_pur
 		}
 		row.content = json_dumps(copy, JSON_COMPACT);
 		json_decref(copy);
-		err = outbox_update(d->store, &row);
+		err = outbox_insert(d->store, &row);
 	}
 	if (outbox_id)
 		*outbox_id = row.id;
@@ -322,14 +339,14 @@ static enum err resolve_entry(
 		message.urgent = 1;
 	}
 	if (err == OK)
-		err = messages_update(d->store, &message);
+		err = deliver_message_store(d, &message);
 	if (err == OK && answer && message.event_id) {
 		reply.room = message.room;
 		reply.message_id = message.id;
-		err = outbox_insert(d->store, &reply);
+		err = outbox_name(d->store, &reply);
 		if (err == OK) {
 			reply.content = render_resolved(d->config, &message, entry, reply.txn_id);
-			err = outbox_update(d->store, &reply);
+			err = outbox_insert(d->store, &reply);
 		}
 		free(reply.content);
 		free(reply.txn_id);
@@ -350,6 +367,7 @@ static enum err accept_resolved(
 		err = entries_firing(d->store, alert->subject, DELIVER_FIRING_MAX, &entries, &len);
 
 	row->state = len > 0 ? ALERT_GROUPED : ALERT_SILENCED;
+	row->cause = len > 0 || was_held ? ALERT_RESOLVED : ALERT_UNMATCHED;
 	row->reason = x_strdup(len > 0    ? "resolved: the message says so"
 	                       : was_held ? "resolved: what fired was held back"
 	                                  : "nothing of this was firing");
@@ -386,7 +404,7 @@ static enum err refresh_entry(const struct deliver *d, const struct alert *alert
 		entry->last_ms = d->now_ms;
 	entry_row_finish(&fresh);
 	err = entries_update(d->store, entry);
-	return err == OK ? messages_update(d->store, message) : err;
+	return err == OK ? deliver_message_store(d, message) : err;
 }
 
 enum err deliver_refresh(
@@ -477,6 +495,7 @@ static enum err accept_hold(
 		err = silence_count(d, &hold, row->room);
 	} else if (err == OK && is_inhibited(d, alert, &err)) {
 		row->state = ALERT_SILENCED;
+		row->cause = ALERT_INHIBITED;
 		row->reason = x_strdup("inhibit: a critical failure of the same is firing");
 	}
 	return err;
@@ -518,7 +537,6 @@ static enum err count_mended(const struct deliver *d, const struct alert *alert)
 enum err deliver_accept(
         const struct deliver *d, const struct alert *alert, struct deliver_receipt *receipt)
 {
-	static const char *const states[] = {"queued", "grouped", "silenced"};
 	struct entry_row entry = {0};
 	struct alert_row row = {0};
 	enum err err;
@@ -543,7 +561,7 @@ enum err deliver_accept(
 	if (err == OK && alert->warnings)
 		err = count_mended(d, alert);
 	receipt->alert = row.id;
-	receipt->state = states[row.state];
+	receipt->state = alert_state_names[row.state];
 	entry_row_finish(&entry);
 	alert_row_finish(&row);
 	return err;

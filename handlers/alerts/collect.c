@@ -46,10 +46,10 @@ static enum err collect_load(struct collect *c)
 	enum err err = messages_queued(store, c->room, COLLECT_MAX, &c->queued, &c->queued_len);
 
 	if (err == OK)
-		err = messages_dirty(store, c->room, &c->dirty, &c->dirty_len);
+		err = messages_edits(store, c->room, COLLECT_MAX, &c->dirty, &c->dirty_len);
 	c->untold = x_calloc(c->dirty_len + 1, sizeof(*c->untold));
 	c->untold_len = x_calloc(c->dirty_len + 1, sizeof(*c->untold_len));
-	for (size_t i = 0; i < c->dirty_len && i < COLLECT_MAX && err == OK; i++) {
+	for (size_t i = 0; i < c->dirty_len && err == OK; i++) {
 		if (c->dirty[i].kind != MESSAGE_ALERTS)
 			continue;
 		err = entries_untold(store, c->dirty[i].id, &c->untold[i], &c->untold_len[i]);
@@ -195,7 +195,7 @@ static enum err collect_message(struct collect *c, struct message_row *from)
 			collect_lead(c->target, from);
 			err = collect_remove(c, from);
 		} else if (err == OK) {
-			err = messages_update(c->d->store, from);
+			err = deliver_message_store(c->d, from);
 		}
 	}
 	entry_rows_free(entries, len);
@@ -217,7 +217,7 @@ static enum err collect_untold(struct collect *c, size_t index)
 		err = alerts_count_untold(c->d->store, from->id, &left);
 	if (left == 0 && !from->urgent)
 		from->dirty_ms = 0;
-	return err == OK ? messages_update(c->d->store, from) : err;
+	return err == OK ? deliver_message_store(c->d, from) : err;
 }
 
 enum err deliver_collect(const struct deliver *d, const char *room)
@@ -243,7 +243,7 @@ enum err deliver_collect(const struct deliver *d, const char *room)
 		c.target->closed_ms = 0;
 	}
 	if (err == OK && c.any)
-		err = messages_update(d->store, c.target);
+		err = deliver_message_store(d, c.target);
 out:
 	collect_finish(&c);
 	return err;

@@ -1,5 +1,5 @@
 /*
- * deliver_message.h - what the parts of deliver share; for handlers/deliver*.c.
+ * deliver_message.h - what the parts of deliver share; for handlers that change messages.
  */
 #pragma once
 
@@ -20,6 +20,9 @@ enum err deliver_message_open(const struct deliver *d, struct message_row *messa
 
 /* All that waits for a room and is not frozen becomes one message, as far as it fits. */
 enum err deliver_collect(const struct deliver *d, const char *room);
+
+/* Stores what became of a message, with when it is due next. */
+enum err deliver_message_store(const struct deliver *d, struct message_row *message);
 
 /* What the end of a message's own event means to the message; nothing for other events. */
 enum err deliver_message_ended(

@@ -31,12 +31,13 @@ enum err deliver_message_ended(
 		message.edited_ms = d->now_ms;
 	}
 	if (err == OK)
-		err = messages_update(d->store, &message);
+		err = deliver_message_store(d, &message);
 	message_row_finish(&message);
 	return err;
 }
 
-static enum err finish_call(const struct deliver *d, const struct deliver_result *result)
+static enum err finish_call(
+        const struct deliver *d, const struct outbox_row *row, const struct deliver_result *result)
 {
 	struct call_row call = {
 	        .at_ms = result->started_ms,
@@ -54,8 +55,8 @@ static enum err finish_call(const struct deliver *d, const struct deliver_result
 	int64_t received_ms = 0;
 	enum err err = OK;
 
-	if (result->outcome == DELIVER_SENT)
-		err = calls_oldest_carried(d->store, result->outbox_id, &received_ms);
+	if (result->outcome == DELIVER_SENT && row->message_id)
+		err = alerts_oldest_carried(d->store, row->message_id, row->id, &received_ms);
 	if (received_ms)
 		call.latency_ms = result->started_ms + result->duration_ms - received_ms;
 	return err == OK ? calls_insert(d->store, &call) : err;
@@ -63,12 +64,14 @@ static enum err finish_call(const struct deliver *d, const struct deliver_result
 
 /* Readers would refuse what one device encrypted and another sends. wire_type stays: it was never
  * plain. */
-static void change_device(struct outbox_row *row, const char *device_id)
+static enum err change_device(
+        const struct deliver *d, struct outbox_row *row, const char *device_id)
 {
 	free(row->device_id);
 	free(row->wire_content);
 	row->device_id = x_strdup(device_id);
 	row->wire_content = NULL;
+	return outbox_say(d->store, row);
 }
 
 /* What was refused at its first try is in no room and may change again: it waits like the rest, and
@@ -80,11 +83,11 @@ static enum err finish_limited(const struct deliver *d, struct outbox_row *row)
 
 	if (row->tries > 1 || row->state != OUTBOX_FROZEN)
 		return outbox_update(d->store, row);
-	if (row->purpose == OUTBOX_REPLY || row->purpose == OUTBOX_NOTE)
+	if (row->purpose != OUTBOX_NEW && row->purpose != OUTBOX_EDIT)
 		return outbox_thaw(d->store, row);
 	err = messages_by_id(d->store, row->message_id, &message);
 	if (err == OK)
-		err = alerts_uncarry(d->store, row->id);
+		err = alerts_uncarry(d->store, row->message_id, row->id);
 	if (err == OK && row->purpose == OUTBOX_NEW) {
 		message.frozen_ms = message.dirty_ms = message.silent = 0;
 		err = outbox_thaw(d->store, row);
@@ -94,7 +97,7 @@ static enum err finish_limited(const struct deliver *d, struct outbox_row *row)
 		err = outbox_delete(d->store, row->id);
 	}
 	if (err == OK)
-		err = messages_update(d->store, &message);
+		err = deliver_message_store(d, &message);
 	message_row_finish(&message);
 	return err;
 }
@@ -119,7 +122,7 @@ enum err deliver_finish(const struct deliver *d, const struct deliver_result *re
 	case DELIVER_ABSENT:
 		row.known_ms = d->now_ms;
 		if (!row.device_id || strcmp(row.device_id, result->device_id) != 0)
-			change_device(&row, result->device_id);
+			err = change_device(d, &row, result->device_id);
 		break;
 	case DELIVER_LIMITED:
 	case DELIVER_RETRY:
@@ -127,13 +130,15 @@ enum err deliver_finish(const struct deliver *d, const struct deliver_result *re
 	}
 	free(row.error);
 	row.error = x_strdup_opt(result->outcome == DELIVER_SENT ? NULL : result->error);
-	err = result->outcome == DELIVER_LIMITED ? finish_limited(d, &row)
-	                                         : outbox_update(d->store, &row);
+	if (err == OK && result->outcome == DELIVER_LIMITED)
+		err = finish_limited(d, &row);
+	else if (err == OK)
+		err = outbox_update(d->store, &row);
 	if (err == OK &&
 	        (result->outcome == DELIVER_SENT || result->outcome == DELIVER_UNDELIVERABLE))
 		err = deliver_message_ended(d, &row, result);
 	if (err == OK && result->outcome != DELIVER_ABSENT)
-		err = finish_call(d, result);
+		err = finish_call(d, &row, result);
 	outbox_row_finish(&row);
 	return err;
 }

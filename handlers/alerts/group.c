@@ -99,17 +99,55 @@ bool group_edit_due(
 	return group_edit_ms(policy, message, now_ms) <= now_ms;
 }
 
+/* A storm is measured over a minute, so it lasts one, with no throttle too. */
+static int64_t group_length_ms(const struct group_policy *policy, const struct message_row *message)
+{
+	return message->kind == MESSAGE_STORM ? later(policy->throttle_ms, CLOCK_MINUTE_MS)
+	                                      : policy->throttle_ms;
+}
+
 static int64_t group_end_ms(
         const struct group_policy *policy, const struct message_row *message, int64_t now_ms)
 {
-	int64_t start_ms = group_minute_ms(message), length_ms = policy->throttle_ms;
+	int64_t start_ms = group_minute_ms(message);
+	int64_t length_ms = group_length_ms(policy, message);
 
-	/* A storm is measured over a minute, so it lasts one, with no throttle too. */
-	if (message->kind == MESSAGE_STORM)
-		length_ms = later(length_ms, CLOCK_MINUTE_MS);
 	if (start_ms == 0 || message->closed_ms)
 		return INT64_MAX;
 	return group_after(start_ms, length_ms, now_ms);
+}
+
+void group_schedule(const struct group_policy *policy, struct message_row *message)
+{
+	/* so late that no time of its own counts as one that the clock was set back from */
+	int64_t edit_ms = group_edit_ms(policy, message, INT64_MAX - GROUP_SKEW_MS);
+	int64_t end_ms = group_end_ms(policy, message, INT64_MAX - GROUP_SKEW_MS);
+
+	message->edit_ms = edit_ms == INT64_MAX ? 0 : edit_ms;
+	if (end_ms == INT64_MAX)
+		message->end_ms = 0;
+	else if (message->kind != MESSAGE_STORM) /* which may be looked at again later */
+		message->end_ms = end_ms;
+	else
+		message->end_ms = later(message->end_ms, end_ms);
+}
+
+/* set_ms was at most ahead_ms after the time when it was set. */
+static bool group_has_come(int64_t set_ms, int64_t ahead_ms, int64_t now_ms)
+{
+	return set_ms > 0 && (set_ms <= now_ms || set_ms > now_ms + ahead_ms + GROUP_SKEW_MS);
+}
+
+bool group_end_due(
+        const struct group_policy *policy, const struct message_row *message, int64_t now_ms)
+{
+	return group_has_come(message->end_ms, group_length_ms(policy, message), now_ms);
+}
+
+bool group_next_edit_due(
+        const struct group_policy *policy, const struct message_row *message, int64_t now_ms)
+{
+	return group_has_come(message->edit_ms, policy->edit_interval_ms, now_ms);
 }
 
 int64_t group_due_ms(

@@ -55,6 +55,17 @@ struct group_policy group_policy(const struct config *config, const char *origin
 int64_t group_due_ms(
         const struct group_policy *policy, const struct message_row *message, int64_t now_ms);
 
+/* Sets end_ms and edit_ms, when its minute ends and its next edit is due, by the rest: what the
+ * store finds the next one by. A reloaded policy counts from the next change on. */
+void group_schedule(const struct group_policy *policy, struct message_row *message);
+
+/* True when the time at which that sets end_ms or edit_ms has come, or lies so far ahead that the
+ * clock was set back since. */
+bool group_end_due(
+        const struct group_policy *policy, const struct message_row *message, int64_t now_ms);
+bool group_next_edit_due(
+        const struct group_policy *policy, const struct message_row *message, int64_t now_ms);
+
 /* True when an edit may be made now. */
 bool group_edit_due(
         const struct group_policy *policy, const struct message_row *message, int64_t now_ms);

@@ -13,12 +13,13 @@
 #include "handlers/alerts/group.h"
 #include "handlers/alerts/render.h"
 #include "storage/alerts.h"
-#include "storage/state.h"
+#include "storage/rooms.h"
 
 /* Homeservers forget transaction ids (Synapse after about 30 minutes): well before that. */
 #define DELIVER_FATE_MS (10 * CLOCK_MINUTE_MS)
 /* When few events get through, notes and answers wait for alerts, but not for ever. */
 #define DELIVER_NOTE_WAIT_MS (30 * CLOCK_SECOND_MS)
+#define DELIVER_EDITS_MAX 200 /* looked at then */
 #define DELIVER_STORM_LOOK_MS (5 * CLOCK_SECOND_MS)
 /* A room that waits for keys is told of by whoever gets them; this is for the case nobody does. */
 #define DELIVER_KEYS_LOOK_MS (30 * CLOCK_SECOND_MS)
@@ -92,42 +93,70 @@ static enum err storm_lead(
 	return OK;
 }
 
-static enum err message_end(const struct deliver *d, struct message_row *message, int64_t *due_ms)
+/* Its end has come: closes it, unless it is a storm that goes on. */
+static enum err message_end(const struct deliver *d, struct message_row *message)
 {
 	struct group_policy policy = group_policy(d->config, message->origin);
 	bool rings, over = true;
 	enum err err = OK;
 
-	if (!group_over(&policy, message, d->now_ms, &rings)) {
-		struct message_row quiet = *message;
-
-		quiet.dirty_ms = 0; /* its edits are the business of its room */
-		earlier(due_ms, group_due_ms(&policy, &quiet, d->now_ms));
-		return OK;
-	}
+	if (!group_over(&policy, message, d->now_ms, &rings)) /* its minute is longer by now */
+		return deliver_message_store(d, message);
 	if (message->kind == MESSAGE_STORM) {
 		err = storm_lead(d, message, true, &over);
-		if (err != OK || !over) {
-			earlier(due_ms, d->now_ms + DELIVER_STORM_LOOK_MS);
+		if (err != OK)
 			return err;
+		if (!over) {
+			message->end_ms = d->now_ms + DELIVER_STORM_LOOK_MS;
+			return messages_update(d->store, message);
 		}
 		message->dirty_ms = message->dirty_ms ? message->dirty_ms : d->now_ms;
 	}
 	message->closed_ms = d->now_ms;
-	err = messages_update(d->store, message);
+	err = deliver_message_store(d, message);
 	return err == OK && rings ? ring(d, message) : err;
+}
+
+/* The message that ends next, if that is due; else *due_ms is when it will be. */
+static enum err next_end(
+        const struct deliver *d, struct message_row *message, bool *due, int64_t *due_ms)
+{
+	struct group_policy policy;
+	int64_t first_ms;
+	enum err err = messages_end_first(d->store, message);
+
+	*due = false;
+	if (err != OK)
+		return err == ERR_NOT_FOUND ? OK : err;
+	policy = group_policy(d->config, message->origin);
+	*due = group_end_due(&policy, message, d->now_ms);
+	if (*due)
+		return OK;
+	first_ms = message->end_ms;
+	message_row_finish(message);
+	err = messages_end_last(d->store, message); /* it shows whether the clock was set back */
+	if (err != OK)
+		return err;
+	policy = group_policy(d->config, message->origin);
+	*due = group_end_due(&policy, message, d->now_ms);
+	if (!*due)
+		earlier(due_ms, first_ms);
+	return OK;
 }
 
 static enum err end_minutes(const struct deliver *d, int64_t *due_ms)
 {
-	struct message_row *rows;
-	size_t len;
-	enum err err = messages_open_all(d->store, &rows, &len);
+	bool due = true;
+	enum err err = OK;
 
-	for (size_t i = 0; i < len; i++)
-		if (err == OK)
-			err = message_end(d, &rows[i], due_ms);
-	message_rows_free(rows, len);
+	while (due && err == OK) {
+		struct message_row message = {0};
+
+		err = next_end(d, &message, &due, due_ms);
+		if (err == OK && due)
+			err = message_end(d, &message);
+		message_row_finish(&message);
+	}
 	return err;
 }
 
@@ -165,7 +194,7 @@ static enum err freeze_content(
 	message->dirty_ms = 0;
 	message->urgent = 0;
 	err = alerts_carry(d->store, message->id, row->id);
-	return err == OK ? messages_update(d->store, message) : err;
+	return err == OK ? deliver_message_store(d, message) : err;
 }
 
 /* What is remembered of the room where an event goes decides, whichever room has the name now. */
@@ -178,7 +207,7 @@ static enum err is_encrypted(const struct deliver *d, const struct deliver_room 
 	*encrypted = room->encrypted && strcmp(room->room_id, room_id) == 0;
 	if (*encrypted)
 		return OK;
-	err = rooms_get_row(d->store, room_id, &row);
+	err = rooms_by_room_id(d->store, room_id, &row);
 	*encrypted = err == OK && row.encrypted;
 	room_row_finish(&row);
 	return err == ERR_NOT_FOUND ? OK : err;
@@ -233,20 +262,9 @@ static enum err freeze(const struct deliver *d, struct outbox_row *row,
 	return err;
 }
 
-/* A heartbeat is a note with its data. */
-static bool is_heartbeat(const struct outbox_row *row)
-{
-	json_t *content = json_loads(row->content, 0, NULL);
-	const json_t *data = json_object_get(content, RENDER_KEY);
-	bool is = json_object_get(data, "heartbeat") || json_object_get(data, "extra_heartbeat");
-
-	json_decref(content);
-	return is;
-}
-
 static void event_make(const struct outbox_row *row, struct deliver_event *event)
 {
-	static const char *const what[] = {"send", "edit", "reply", "note"};
+	static const char *const what[] = {"send", "edit", "reply", "note", "heartbeat"};
 
 	event->outbox_id = row->id;
 	snprintf(event->room, sizeof(event->room), "%s", row->room);
@@ -254,9 +272,7 @@ static void event_make(const struct outbox_row *row, struct deliver_event *event
 	event->txn_id = x_strdup(row->txn_id);
 	event->type = x_strdup(row->wire_content ? row->wire_type : row->type);
 	event->content = x_strdup(row->wire_content ? row->wire_content : row->content);
-	snprintf(event->what, sizeof(event->what), "%s",
-	        row->purpose == OUTBOX_NOTE && is_heartbeat(row) ? "heartbeat"
-	                                                         : what[row->purpose]);
+	snprintf(event->what, sizeof(event->what), "%s", what[row->purpose]);
 	event->created_ms = row->created_ms;
 	event->frozen_ms = row->frozen_ms;
 }
@@ -295,6 +311,7 @@ static enum err next_of_queue(const struct deliver *d, const struct deliver_room
         struct outbox_row *head, struct deliver_event *event)
 {
 	bool again = head->state == OUTBOX_FROZEN, encrypted, late = false;
+	bool said;
 	const char *room_id = again ? head->room_id : room->room_id;
 	enum err err = is_encrypted(d, room, room_id, &encrypted);
 
@@ -310,12 +327,15 @@ static enum err next_of_queue(const struct deliver *d, const struct deliver_room
 	if (err != OK || event->waits)
 		return err;
 	head->tries++;
+	said = again && (!encrypted || head->wire_content);
 	if (!again)
 		err = freeze(d, head, room, room->room_id);
 	if (err == OK && encrypted)
 		err = encrypt(d, room, head);
 	if (late) /* it may be there as plain text, by a try whose answer was lost */
 		head->known_ms = 0;
+	if (err == OK && !said)
+		err = outbox_say(d->store, head);
 	if (err == OK)
 		err = outbox_update(d->store, head);
 	if (err != OK)
@@ -335,7 +355,7 @@ static enum err say_anew(
 	free(message->room_id);
 	message->event_id = message->room_id = NULL;
 	message->sent_ms = 0;
-	return messages_update(d->store, message);
+	return deliver_message_store(d, message);
 }
 
 static enum err next_edit(const struct deliver *d, const struct deliver_room *room,
@@ -363,11 +383,15 @@ static enum err next_edit(const struct deliver *d, const struct deliver_room *ro
 	if (err != OK)
 		return err;
 	row.tries = 1;
-	err = outbox_insert(d->store, &row);
+	err = outbox_name(d->store, &row);
+	if (err == OK)
+		err = outbox_insert(d->store, &row);
 	if (err == OK)
 		err = freeze(d, &row, room, message->room_id ? message->room_id : room->room_id);
 	if (err == OK && encrypted)
 		err = encrypt(d, room, &row);
+	if (err == OK)
+		err = outbox_say(d->store, &row);
 	if (err == OK)
 		err = outbox_update(d->store, &row);
 	if (err == OK)
@@ -381,30 +405,43 @@ static enum err next_edit(const struct deliver *d, const struct deliver_room *ro
 	return err;
 }
 
-/* The message whose edit is due and waits longest; NULL = none. *due_ms: the next one. */
-static struct message_row *due_edit(
-        const struct deliver *d, struct message_row *rows, size_t len, int64_t *due_ms)
+/* The message whose edit is due first, if it is; else *due_ms is when it will be. */
+static enum err due_edit(const struct deliver *d, const char *room, struct message_row *message,
+        bool *due, int64_t *due_ms)
 {
-	for (size_t i = 0; i < len; i++) {
-		struct group_policy policy = group_policy(d->config, rows[i].origin);
-		struct message_row edits = rows[i];
+	struct group_policy policy;
+	int64_t first_ms;
+	enum err err = messages_edit_first(d->store, room, message);
 
-		if (group_edit_due(&policy, &rows[i], d->now_ms))
-			return &rows[i];
-		edits.closed_ms = d->now_ms; /* the end of its minute is not asked here */
-		earlier(due_ms, group_due_ms(&policy, &edits, d->now_ms));
-	}
-	return NULL;
+	*due = false;
+	if (err != OK)
+		return err == ERR_NOT_FOUND ? OK : err;
+	policy = group_policy(d->config, message->origin);
+	*due = group_next_edit_due(&policy, message, d->now_ms);
+	if (*due)
+		return OK;
+	first_ms = message->edit_ms;
+	message_row_finish(message);
+	err = messages_edit_last(d->store, room, message); /* as for next_end() */
+	if (err != OK)
+		return err;
+	policy = group_policy(d->config, message->origin);
+	*due = group_next_edit_due(&policy, message, d->now_ms);
+	if (!*due)
+		earlier(due_ms, first_ms);
+	return OK;
 }
 
-/* The first of these that has entries which no event carries. */
+/* The first edit of a room that is due and has entries which no event carries, in *message. */
 static enum err untold_edit(
-        const struct deliver *d, struct message_row *rows, size_t len, struct message_row **edit)
+        const struct deliver *d, const char *room, struct message_row *message, bool *found)
 {
-	enum err err = OK;
+	struct message_row *rows = NULL;
+	size_t len = 0;
+	enum err err = messages_edits(d->store, room, DELIVER_EDITS_MAX, &rows, &len);
 
-	*edit = NULL;
-	for (size_t i = 0; i < len && !*edit && err == OK; i++) {
+	*found = false;
+	for (size_t i = 0; i < len && !*found && err == OK; i++) {
 		struct group_policy policy = group_policy(d->config, rows[i].origin);
 		struct entry_row *entries = NULL;
 		size_t untold = 0;
@@ -413,29 +450,33 @@ static enum err untold_edit(
 			continue;
 		err = entries_untold(d->store, rows[i].id, &entries, &untold);
 		entry_rows_free(entries, untold);
-		if (err == OK && untold > 0)
-			*edit = &rows[i];
+		*found = err == OK && untold > 0;
+		if (*found) {
+			message_row_finish(message);
+			*message = rows[i];
+			rows[i] = (struct message_row){0};
+		}
 	}
+	message_rows_free(rows, len);
 	return err;
 }
 
 /*
  * What goes first when the homeserver takes one event only: what is frozen; a note or an answer
  * that waits for long, in turn with alerts; new messages, the worst first; edits that tell
- * something new. *edit or *head (*queued) is changed to it; else they stay.
+ * something new. *edit (*edits) or *head (*queued) is changed to it; else they stay.
  */
 static enum err first_of_few(const struct deliver *d, const struct deliver_room *room,
-        struct message_row *rows, size_t len, struct outbox_row *head, bool *queued,
-        struct message_row **edit)
+        struct outbox_row *head, bool *queued, struct message_row *edit, bool *edits)
 {
 	bool note = *queued && head->purpose != OUTBOX_NEW && head->purpose != OUTBOX_EDIT;
 	struct outbox_row first = {0};
-	struct message_row *untold;
+	bool untold;
 	enum err err = outbox_frozen(d->store, room->name, &first);
 
 	if (err == ERR_NOT_FOUND && note && !room->noted &&
 	        d->now_ms - head->created_ms > DELIVER_NOTE_WAIT_MS) {
-		*edit = NULL;
+		*edits = false;
 		return OK;
 	}
 	if (err == ERR_NOT_FOUND)
@@ -444,14 +485,14 @@ static enum err first_of_few(const struct deliver *d, const struct deliver_room 
 		outbox_row_finish(head);
 		*head = first;
 		*queued = true;
-		*edit = NULL;
+		*edits = false;
 		return OK;
 	}
 	if (err != ERR_NOT_FOUND)
 		return err;
-	err = untold_edit(d, rows, len, &untold);
+	err = untold_edit(d, room->name, edit, &untold);
 	if (untold) {
-		*edit = untold;
+		*edits = true;
 		*queued = false;
 	}
 	return err;
@@ -461,31 +502,28 @@ static enum err next_of_room(const struct deliver *d, const struct deliver_room 
         struct deliver_event *event, int64_t *due_ms)
 {
 	struct outbox_row head = {0};
-	struct message_row *rows = NULL, *edit;
+	struct message_row edit = {0};
 	int64_t edits_ms = INT64_MAX;
-	size_t len = 0;
+	bool queued, edits;
 	enum err err = d->is_short ? deliver_collect(d, room->name) : OK;
-	bool queued;
 
 	if (err == OK)
 		err = outbox_head(d->store, room->name, &head);
 	queued = err == OK;
-	if (err != OK && err != ERR_NOT_FOUND)
-		return err;
-	err = messages_dirty(d->store, room->name, &rows, &len);
+	if (err == OK || err == ERR_NOT_FOUND)
+		err = due_edit(d, room->name, &edit, &edits, &edits_ms);
 	if (err != OK)
 		goto out;
-	edit = due_edit(d, rows, len, &edits_ms);
-	if (queued && head.state == OUTBOX_QUEUED && edit && edit->dirty_ms < head.created_ms)
+	if (queued && head.state == OUTBOX_QUEUED && edits && edit.dirty_ms < head.created_ms)
 		queued = false;
 	if (d->is_short)
-		err = first_of_few(d, room, rows, len, &head, &queued, &edit);
+		err = first_of_few(d, room, &head, &queued, &edit, &edits);
 	if (err != OK)
 		goto out;
 	if (queued)
 		err = next_of_queue(d, room, &head, event);
-	else if (edit)
-		err = next_edit(d, room, edit, event);
+	else if (edits)
+		err = next_edit(d, room, &edit, event);
 	if (event->outbox_id == 0) {
 		/* with an event its end asks again; without, time alone can bring the next */
 		earlier(due_ms, edits_ms);
@@ -495,7 +533,7 @@ static enum err next_of_room(const struct deliver *d, const struct deliver_room 
 			earlier(due_ms, d->now_ms);
 	}
 out:
-	message_rows_free(rows, len);
+	message_row_finish(&edit);
 	outbox_row_finish(&head);
 	return err;
 }

@@ -76,7 +76,7 @@ enum err status_load(struct store *store, const struct config *config, struct re
 	if (err == OK)
 		err = load_quiets_failed(store, status);
 	if (err == OK)
-		err = alerts_count_muted(store, since_ms, &status->muted);
+		err = alerts_count_inhibited(store, since_ms, &status->muted);
 	if (err == OK)
 		err = app_heartbeats_count(store, &status->beats);
 	if (err == OK)

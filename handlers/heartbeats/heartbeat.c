@@ -121,8 +121,8 @@ static enum err post(const struct deliver *d, const struct report_status *status
 		content = content_plain(buf_str(&text), NULL);
 		json_object_update(data, when);
 		json_object_set_new(content, RENDER_KEY, json_pack("{s:o}", key, data));
-		err = deliver_post(d, d->config->heartbeat.room, OUTBOX_NOTE, 0, "m.room.message",
-		        content, outbox_id);
+		err = deliver_post(d, d->config->heartbeat.room, OUTBOX_HEARTBEAT, 0,
+		        "m.room.message", content, outbox_id);
 		json_decref(content);
 	}
 	buf_finish(&text);

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 #include "bot/base/alloc.h"
+#include "handlers/alerts/deliver_message.h"
 #include "handlers/oncall/ack.h"
 #include "handlers/alerts/render.h"
 #include "handlers/oncall/tell.h"
@@ -39,7 +40,7 @@ static enum err mark(const struct deliver *d, struct entry_row *entry, const str
 		message.urgent = 1;
 	}
 	if (err == OK)
-		err = messages_update(d->store, &message);
+		err = deliver_message_store(d, &message);
 	message_row_finish(&message);
 	return err;
 }

@@ -297,6 +297,7 @@ void silence_mark(struct alert_row *row, const struct silence_hold *hold)
 	free(row->quiet);
 	free(row->reason);
 	row->state = ALERT_SILENCED;
+	row->cause = hold->silence ? ALERT_SILENCE : ALERT_QUIET;
 	row->silence_id = hold->silence;
 	row->quiet = hold->quiet ? x_strdup(hold->quiet->name) : NULL;
 	row->held = 1;

@@ -86,7 +86,7 @@ static enum err resolve(
 {
 	enum err err = say_over(d, row, report);
 
-	return err == OK ? sql_watch_delete(d->store, row->id) : err;
+	return err == OK ? sql_watches_delete(d->store, row->id) : err;
 }
 
 static struct sql_watch_row *find(struct apply *apply, const char *subject, size_t *at)
@@ -170,7 +170,7 @@ static enum err act(
 	}
 	free(row->request);
 	row->request = text;
-	return row->id ? sql_watch_update(d->store, row) : sql_watch_insert(d->store, row);
+	return row->id ? sql_watches_update(d->store, row) : sql_watches_insert(d->store, row);
 }
 
 static enum err take(struct apply *apply, const struct alert *alert, json_t *request, bool fault)
@@ -251,7 +251,7 @@ enum err sql_watch_apply(const struct deliver *d, const struct sql_watch *watch,
         const struct sql_watch_result *result, struct sql_watch_report *report)
 {
 	struct apply apply = {.d = d, .watch = watch, .report = report};
-	enum err err = sql_watch_of(d->store, watch->name, &apply.known, &apply.len);
+	enum err err = sql_watches_of(d->store, watch->name, &apply.known, &apply.len);
 
 	report->events = json_array();
 	apply.seen = x_calloc(apply.len + 1, sizeof(*apply.seen));
@@ -284,7 +284,7 @@ static enum err forget_one(
 {
 	struct sql_watch_row *rows;
 	size_t len;
-	enum err err = sql_watch_of(d->store, name, &rows, &len);
+	enum err err = sql_watches_of(d->store, name, &rows, &len);
 
 	for (size_t i = 0; i < len; i++)
 		if (err == OK)
@@ -298,7 +298,7 @@ enum err sql_watch_forget(const struct deliver *d, const struct sql_watch *list,
 {
 	char **names;
 	size_t names_len;
-	enum err err = sql_watch_names(d->store, &names, &names_len);
+	enum err err = sql_watches_names(d->store, &names, &names_len);
 
 	report->events = json_array();
 	for (size_t i = 0; i < names_len; i++) {

@@ -450,7 +450,7 @@ static void a_flood_is_bounded(void **state)
 		assert_true(report.problem[0]);
 		sql_watch_report_finish(&report);
 	}
-	assert_int_equal(sql_watch_of(w->store, "stock", &known, &known_len), OK);
+	assert_int_equal(sql_watches_of(w->store, "stock", &known, &known_len), OK);
 	assert_in_range(known_len, SQL_WATCH_FIRING_MAX, SQL_WATCH_FIRING_MAX + 1);
 	sql_watch_rows_free(known, known_len);
 	sql_watch_list_free(list, len);

@@ -47,6 +47,7 @@ static void add_thread(struct store *store, const struct thread *t)
 	struct message_row message = fixture_message("ops");
 	struct alert_row alert = fixture_alert();
 	struct entry_row entry;
+	int64_t event;
 
 	message.closed_ms = t->closed_ms;
 	message.dirty_ms = t->dirty_ms;
@@ -56,10 +57,11 @@ static void add_thread(struct store *store, const struct thread *t)
 	entry.resolved_ms = t->resolved_ms;
 	assert_int_equal(entries_insert(store, &entry), OK);
 	alert.message_id = message.id;
-	alert.outbox_id = fixture_event(store, "ops", message.id);
-	fixture_event_state(store, alert.outbox_id, t->event);
+	event = fixture_event(store, "ops", message.id);
+	fixture_event_state(store, event, t->event);
 	alert.received_ms = t->received_ms;
 	assert_int_equal(alerts_insert(store, &alert), OK);
+	assert_int_equal(alerts_carry(store, message.id, event), OK);
 	assert_int_equal(store_commit(store), OK);
 }
 

@@ -28,8 +28,10 @@ static bool plan_line_is_bounded(const char *detail)
 {
 	static const char *const small[] = {"USING INDEX messages_open",
 	        "USING INDEX outbox_waiting", "USING COVERING INDEX outbox_waiting",
-	        "USING INDEX outbox_set_aside", "USING COVERING INDEX outbox_set_aside",
+	        "USING INDEX outbox_undeliverable", "USING COVERING INDEX outbox_undeliverable",
 	        "CONSTANT ROW",
+	        /* the newest runs of an entry, ENTRY_RUNS_MAX at most */
+	        "SCAN (subquery-3)",
 	        /* never more than a thousand, see handlers/commands/command_silence.c */
 	        "USING INDEX silences_active",
 	        /* what fires and is held back */
@@ -46,7 +48,7 @@ static bool plan_line_is_bounded(const char *detail)
 	        /* never more than a thousand rows, see bot/timeline/timeline_read.c */
 	        "USING COVERING INDEX sqlite_autoindex_undecrypted_1",
 	        /* never more than a few hundred a watch, see handlers/watches/sql_watch.h */
-	        "USING COVERING INDEX sqlite_autoindex_sqlwatch_1"};
+	        "USING COVERING INDEX sqlite_autoindex_sql_watches_1"};
 
 	if (strncmp(detail, "SCAN", 4) != 0)
 		return true;

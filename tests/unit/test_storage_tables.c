@@ -26,8 +26,8 @@ static void alert_comes_back_as_it_went_in(void **state)
 	in.url = LENT("https://x/");
 	in.room = LENT("ops");
 	in.message_id = message.id;
-	in.outbox_id = fixture_event(store, "ops", message.id);
 	in.state = ALERT_GROUPED;
+	in.cause = ALERT_RESOLVED;
 	in.uid = -1;
 	assert_int_equal(alerts_insert(store, &in), OK);
 	assert_true(in.id > 0);
@@ -52,8 +52,8 @@ static void alert_comes_back_as_it_went_in(void **state)
 	assert_int_equal(out.pid, 3);
 	assert_string_equal(out.room, "ops");
 	assert_int_equal(out.message_id, in.message_id);
-	assert_int_equal(out.outbox_id, in.outbox_id);
 	assert_int_equal(out.state, ALERT_GROUPED);
+	assert_int_equal(out.cause, ALERT_RESOLVED);
 	assert_string_equal(out.reason, in.reason);
 	alert_row_finish(&out);
 	assert_int_equal(alerts_by_id(store, in.id + 1, &out), ERR_NOT_FOUND);
@@ -72,7 +72,6 @@ static void alert_without_optional_parts_keeps_null(void **state)
 	assert_null(out.url);
 	assert_null(out.room);
 	assert_int_equal(out.message_id, 0);
-	assert_int_equal(out.outbox_id, 0);
 	alert_row_finish(&out);
 }
 
@@ -147,7 +146,7 @@ static void carry_marks_what_no_event_has_carried(void **state)
 {
 	struct store *store = fixture_store(state);
 	struct message_row message = fixture_message("ops"), other = fixture_message("dev");
-	struct alert_row a = fixture_alert(), b = fixture_alert(), c = fixture_alert(), out;
+	struct alert_row a = fixture_alert(), b = fixture_alert(), c = fixture_alert();
 	struct outbox_row event;
 	int64_t first, edit, sent_ms, received_ms;
 	char *event_id;
@@ -158,6 +157,7 @@ static void carry_marks_what_no_event_has_carried(void **state)
 	first = fixture_event(store, "ops", message.id);
 	edit = fixture_event(store, "ops", message.id);
 	a.message_id = b.message_id = message.id;
+	b.received_ms = 3000;
 	c.message_id = other.id;
 	assert_int_equal(alerts_insert(store, &a), OK);
 	assert_int_equal(alerts_insert(store, &c), OK);
@@ -170,15 +170,10 @@ static void carry_marks_what_no_event_has_carried(void **state)
 	assert_int_equal(alerts_carry(store, message.id, first), OK);
 	assert_int_equal(alerts_insert(store, &b), OK);
 	assert_int_equal(alerts_carry(store, message.id, edit), OK);
-	assert_int_equal(alerts_by_id(store, a.id, &out), OK);
-	assert_int_equal(out.outbox_id, first);
-	alert_row_finish(&out);
-	assert_int_equal(alerts_by_id(store, b.id, &out), OK);
-	assert_int_equal(out.outbox_id, edit);
-	alert_row_finish(&out);
-	assert_int_equal(alerts_by_id(store, c.id, &out), OK);
-	assert_int_equal(out.outbox_id, 0);
-	alert_row_finish(&out);
+	assert_int_equal(alerts_oldest_carried(store, message.id, edit, &received_ms), OK);
+	assert_int_equal(received_ms, 3000);
+	assert_int_equal(alerts_oldest_carried(store, other.id, edit, &received_ms), OK);
+	assert_int_equal(received_ms, 0);
 
 	assert_int_equal(outbox_by_id(store, first, &event), OK);
 	event.state = OUTBOX_SENT;
@@ -227,17 +222,19 @@ static void alerts_are_counted_by_severity(void **state)
 static void message_comes_back_as_it_went_in(void **state)
 {
 	struct store *store = fixture_store(state);
-	struct message_row in = fixture_message("ops"), out;
+	struct message_row in = fixture_message("dev"), out;
+	struct outbox_row event;
 
-	assert_int_equal(messages_insert(store, &in), OK);
 	in.kind = MESSAGE_STORM;
-	in.room = LENT("dev");
+	in.opened_ms = 11;
+	assert_int_equal(messages_insert(store, &in), OK);
 	in.room_id = LENT("!id");
 	in.origin = LENT("*");
 	in.event_id = LENT("$e");
 	in.lead = LENT("lead");
 	in.severity = 1;
-	in.opened_ms = 11;
+	in.end_ms = 10;
+	in.edit_ms = 11;
 	in.frozen_ms = 12;
 	in.sent_ms = 13;
 	in.edited_ms = 14;
@@ -248,6 +245,10 @@ static void message_comes_back_as_it_went_in(void **state)
 	in.silent = 18;
 	in.alerts = INT64_C(1) << 40;
 	assert_int_equal(messages_update(store, &in), OK);
+	assert_int_equal(outbox_by_id(store, fixture_event(store, "dev", in.id), &event), OK);
+	event.event_id = strdup("$e");
+	assert_int_equal(outbox_update(store, &event), OK);
+	outbox_row_finish(&event);
 	assert_int_equal(messages_by_event(store, "$e", &out), OK);
 	assert_int_equal(out.id, in.id);
 	assert_int_equal(out.kind, MESSAGE_STORM);
@@ -262,6 +263,8 @@ static void message_comes_back_as_it_went_in(void **state)
 	assert_int_equal(out.sent_ms, 13);
 	assert_int_equal(out.edited_ms, 14);
 	assert_int_equal(out.dirty_ms, 15);
+	assert_int_equal(out.end_ms, 10);
+	assert_int_equal(out.edit_ms, 11);
 	assert_int_equal(out.urgent, 1);
 	assert_int_equal(out.closed_ms, 16);
 	assert_int_equal(out.bytes, 17);
@@ -280,58 +283,51 @@ static void open_message_is_found_by_room_and_origin(void **state)
 {
 	struct store *store = fixture_store(state);
 	struct message_row closed = fixture_message("ops"), open = fixture_message("ops"),
-	                   note = fixture_message("ops"), dev = fixture_message("dev"), out, *rows;
-	size_t len;
+	                   dev = fixture_message("dev"), out;
 
 	closed.closed_ms = 1;
 	assert_int_equal(messages_insert(store, &closed), OK);
 	assert_int_equal(messages_open(store, "ops", "data_factory", &out), ERR_NOT_FOUND);
 	assert_int_equal(messages_insert(store, &open), OK);
-	note.kind = MESSAGE_NOTE;
-	assert_int_equal(messages_insert(store, &note), OK);
 	assert_int_equal(messages_insert(store, &dev), OK);
 	assert_int_equal(messages_open(store, "ops", "data_factory", &out), OK);
 	assert_int_equal(out.id, open.id);
 	message_row_finish(&out);
 	assert_int_equal(messages_open(store, "ops", "other", &out), ERR_NOT_FOUND);
-	assert_int_equal(messages_open_all(store, &rows, &len), OK);
-	assert_int_equal(len, 3);
-	assert_int_equal(rows[0].id, open.id);
-	assert_int_equal(rows[2].id, dev.id);
-	message_rows_free(rows, len);
 }
 
-static void dirty_messages_come_oldest_first(void **state)
+/* Whatever else there is: closed ones have no end, and what is not in its room has no edit. */
+static void what_is_due_first_and_last_is_found(void **state)
 {
 	struct store *store = fixture_store(state);
 	static const struct {
-		const char *room, *event_id;
-		int64_t dirty_ms, closed_ms;
+		const char *room;
+		int64_t end_ms, edit_ms;
 	} cases[] = {
-	        {"ops", "$a", 30, 0},
-	        {"ops", "$b", 10, 99}, /* closed, but something to edit in */
-	        {"ops", NULL, 5, 0},   /* not in the room yet */
-	        {"ops", "$c", 0, 0},
-	        {"dev", "$d", 1, 0},
-	};
-	struct message_row *rows;
-	size_t len;
+	        {"ops", 0, 30}, {"ops", 50, 10}, {"ops", 0, 0}, {"dev", 20, 1}, {"ops", 40, 20}};
+	struct message_row out;
 
+	assert_int_equal(messages_end_first(store, &out), ERR_NOT_FOUND);
+	assert_int_equal(messages_edit_last(store, "ops", &out), ERR_NOT_FOUND);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct message_row in = fixture_message(cases[i].room);
 
-		in.event_id = LENT(cases[i].event_id);
-		in.dirty_ms = cases[i].dirty_ms;
-		in.closed_ms = cases[i].closed_ms;
+		in.end_ms = cases[i].end_ms;
+		in.edit_ms = cases[i].edit_ms;
 		assert_int_equal(messages_insert(store, &in), OK);
 	}
-	assert_int_equal(messages_dirty(store, "ops", &rows, &len), OK);
-	assert_int_equal(len, 2);
-	assert_string_equal(rows[0].event_id, "$b");
-	assert_string_equal(rows[1].event_id, "$a");
-	message_row_finish(&rows[0]);
-	message_row_finish(&rows[1]);
-	free(rows);
+	assert_int_equal(messages_end_first(store, &out), OK);
+	assert_int_equal(out.end_ms, 20);
+	message_row_finish(&out);
+	assert_int_equal(messages_end_last(store, &out), OK);
+	assert_int_equal(out.end_ms, 50);
+	message_row_finish(&out);
+	assert_int_equal(messages_edit_first(store, "ops", &out), OK);
+	assert_int_equal(out.edit_ms, 10);
+	message_row_finish(&out);
+	assert_int_equal(messages_edit_last(store, "ops", &out), OK);
+	assert_int_equal(out.edit_ms, 30);
+	message_row_finish(&out);
 }
 
 static void opened_messages_are_counted_over_all_rooms(void **state)
@@ -340,7 +336,7 @@ static void opened_messages_are_counted_over_all_rooms(void **state)
 	struct message_row in = fixture_message("ops");
 	int64_t count;
 
-	for (in.kind = MESSAGE_ALERTS; in.kind <= MESSAGE_NOTE; in.kind++) {
+	for (in.kind = MESSAGE_ALERTS; in.kind <= MESSAGE_STORM; in.kind++) {
 		in.opened_ms = 1000;
 		assert_int_equal(messages_insert(store, &in), OK);
 		in.opened_ms = 999;
@@ -358,18 +354,20 @@ static void entry_comes_back_as_it_went_in(void **state)
 	struct message_row message = fixture_message("ops");
 	struct entry_row in, out, *rows;
 	size_t len;
+	bool added;
 
 	assert_int_equal(messages_insert(store, &message), OK);
 	in = fixture_entry(message.id, "f1");
+	in.severity = 1;
 	assert_int_equal(entries_insert(store, &in), OK);
 	in.count = 10;
 	in.first_ms = 1;
 	in.last_ms = 2;
 	in.url = LENT("u");
-	in.run_ids = LENT("[\"a\"]");
 	in.fields = LENT("{\"x\":1}");
 	in.resolved_ms = 3;
-	in.severity = 1;
+	assert_int_equal(entries_add_run(store, in.id, "a", &added), OK);
+	assert_true(added);
 	assert_int_equal(entries_update(store, &in), OK);
 	assert_int_equal(entries_by_fingerprint(store, message.id, "f1", &out), OK);
 	assert_int_equal(out.id, in.id);
@@ -385,6 +383,7 @@ static void entry_comes_back_as_it_went_in(void **state)
 	assert_string_equal(out.body, in.body);
 	assert_string_equal(out.html, in.html);
 	assert_string_equal(out.url, "u");
+	assert_int_equal(out.runs, 1);
 	assert_string_equal(out.run_ids, "[\"a\"]");
 	assert_string_equal(out.fields, "{\"x\":1}");
 	assert_int_equal(out.resolved_ms, 3);
@@ -397,11 +396,37 @@ static void entry_comes_back_as_it_went_in(void **state)
 	assert_int_equal(len, 2);
 	assert_string_equal(rows[0].fingerprint, "f1");
 	assert_string_equal(rows[1].fingerprint, "a0");
-	entry_row_finish(&rows[0]);
-	entry_row_finish(&rows[1]);
-	free(rows);
+	entry_rows_free(rows, len);
 	in.id = 999;
 	assert_int_equal(entries_update(store, &in), ERR_NOT_FOUND);
+}
+
+/* All are kept, each once; the newest are read. */
+static void runs_of_an_entry_are_counted_once(void **state)
+{
+	struct store *store = fixture_store(state);
+	struct message_row message = fixture_message("ops");
+	struct entry_row entry, out;
+	char run_id[16];
+	bool added;
+
+	assert_int_equal(messages_insert(store, &message), OK);
+	entry = fixture_entry(message.id, "f1");
+	assert_int_equal(entries_insert(store, &entry), OK);
+	assert_int_equal(entries_by_id(store, entry.id, &out), OK);
+	assert_int_equal(out.runs, 0);
+	assert_string_equal(out.run_ids, "[]");
+	entry_row_finish(&out);
+	for (int i = 0; i < 3 * ENTRY_RUNS_MAX; i++) {
+		snprintf(run_id, sizeof(run_id), "r-%d", i % (ENTRY_RUNS_MAX + 2));
+		assert_int_equal(entries_add_run(store, entry.id, run_id, &added), OK);
+		assert_int_equal(added, i < ENTRY_RUNS_MAX + 2);
+	}
+	assert_int_equal(entries_by_id(store, entry.id, &out), OK);
+	assert_int_equal(out.runs, ENTRY_RUNS_MAX + 2);
+	assert_memory_equal(out.run_ids, "[\"r-2\",\"r-3\",", 13);
+	assert_non_null(strstr(out.run_ids, ",\"r-21\"]"));
+	entry_row_finish(&out);
 }
 
 static void firing_entries_of_a_subject_come_newest_first(void **state)
@@ -427,9 +452,7 @@ static void firing_entries_of_a_subject_come_newest_first(void **state)
 	assert_int_equal(len, 2);
 	assert_int_equal(rows[0].id, last);
 	assert_int_equal(rows[1].id, last - 2);
-	entry_row_finish(&rows[0]);
-	entry_row_finish(&rows[1]);
-	free(rows);
+	entry_rows_free(rows, len);
 }
 
 static void mended_alerts_are_counted_by_app(void **state)
@@ -472,10 +495,11 @@ int main(void)
 	        TEST(alerts_are_counted_by_severity),
 	        TEST(message_comes_back_as_it_went_in),
 	        TEST(open_message_is_found_by_room_and_origin),
-	        TEST(dirty_messages_come_oldest_first),
+	        TEST(what_is_due_first_and_last_is_found),
 	        TEST(opened_messages_are_counted_over_all_rooms),
 	        TEST(entry_comes_back_as_it_went_in),
 	        TEST(mended_alerts_are_counted_by_app),
+	        TEST(runs_of_an_entry_are_counted_once),
 	        TEST(firing_entries_of_a_subject_come_newest_first),
 	};
 
