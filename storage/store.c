@@ -226,11 +226,10 @@ enum err store_open_readonly(struct store **out, const char *path, struct fault 
 	err = connect(store, path, SQLITE_OPEN_READONLY, fault);
 	if (err == OK)
 		err = migrate_version(store->db, &version, fault);
-	if (err == OK && version != migrations_len) {
-		err = fault_set(fault, ERR_UNSUPPORTED,
+	if (err == OK && version != migrations_len)
+		err = fault_set(fault, version < migrations_len ? ERR_OLD : ERR_UNSUPPORTED,
 		        "the database has schema %d, this program needs %d", version,
 		        migrations_len);
-	}
 	if (err == OK)
 		err = prepare(store, fault);
 	return opened(out, store, path, err, fault);

@@ -50,6 +50,7 @@ const char *err_name(enum err err)
 		return "denied";
 	case ERR_REJECTED:
 		return "rejected";
+	case ERR_OLD:
 	case ERR_UNSUPPORTED:
 		return "unsupported";
 	case ERR_CANCELED:

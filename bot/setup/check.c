@@ -139,9 +139,10 @@ static void print_table(const struct check *check, FILE *out)
 		warnings += line->level == CHECK_WARNING;
 	}
 	if (faults > 0)
-		fprintf(out, "\n%zu to mend, %zu to know of\n", faults, warnings);
+		fprintf(out, "\n%zu error%s, %zu warning%s\n", faults, faults == 1 ? "" : "s",
+		        warnings, warnings == 1 ? "" : "s");
 	else if (warnings > 0)
-		fprintf(out, "\nall well, %zu to know of\n", warnings);
+		fprintf(out, "\nall well, %zu warning%s\n", warnings, warnings == 1 ? "" : "s");
 	else
 		fprintf(out, "\nall well\n");
 }

@@ -48,7 +48,9 @@ void check_readers(
         struct check *check, const char *what, const struct config_room *room, const char *room_id);
 
 /* The parts, in their order. */
+void check_user(struct check *check);       /* root goes on with the rights of the daemon's user */
 void check_token(struct check *check);      /* readable */
+void check_files(struct check *check);      /* that the config names, such as ca_file */
 void check_homeserver(struct check *check); /* found: opens check->ask */
 void check_account(struct check *check);    /* the token's user and device */
 void check_clock(struct check *check);
@@ -60,3 +62,4 @@ void check_socket(struct check *check);
 void check_call_monitor(struct check *check); /* the table that calls are copied into */
 void check_watches(struct check *check);      /* runs each query once */
 void check_meta(struct check *check);
+void check_daemon(struct check *check); /* what it says itself, if it runs */

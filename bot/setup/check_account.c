@@ -34,15 +34,35 @@ void check_token(struct check *check)
 		check_fix(check, "try token_command in a shell, as the user the daemon runs as");
 }
 
+/* The proxy that is in use, without the password that it may hold; owned, "" = none. */
+static char *proxy_of(const struct config *config)
+{
+	const char *proxy = config->matrix.proxy, *scheme, *at;
+
+	if (!proxy)
+		proxy = getenv("https_proxy");
+	if (!proxy || !proxy[0])
+		return x_strdup("");
+	scheme = strstr(proxy, "://");
+	at = strrchr(proxy, '@');
+	if (!at)
+		return x_asprintf(", by the proxy %s", proxy);
+	return x_asprintf(
+	        ", by the proxy %.*s%s", scheme ? (int)(scheme - proxy) + 3 : 0, proxy, at + 1);
+}
+
 void check_homeserver(struct check *check)
 {
+	char *proxy = proxy_of(check->config);
 	struct fault fault = {0};
 
 	if (ask_open(&check->ask, check->config, &fault) == OK) {
-		check_good(check, "homeserver", "%s", ask_url(check->ask));
+		check_good(check, "homeserver", "%s%s", ask_url(check->ask), proxy);
+		free(proxy);
 		return;
 	}
-	check_fault(check, exit_of(fault.code), "homeserver", "%s", fault.text);
+	check_fault(check, exit_of(fault.code), "homeserver", "%s%s", fault.text, proxy);
+	free(proxy);
 	check_fix(check,
 	        "check [matrix] homeserver, proxy and ca_file, and that %s can be reached from "
 	        "here",

@@ -3,6 +3,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <libgen.h>
 #include <pwd.h>
@@ -34,7 +35,10 @@ static const char *user_name(void)
 static void tell_not_writable(struct check *check, const char *what, const char *folder)
 {
 	check_fault(check, EX_CONFIG, what, "%s: %s may not write there", folder, user_name());
-	check_fix(check, "run this as the daemon's user, or: chown %s %s", user_name(), folder);
+	check_fix(check,
+	        "give %s a folder of its own, such as /var/lib/matrix-telemetry-bot, and name it "
+	        "in the config; or run this as the user that the daemon runs as",
+	        user_name());
 }
 
 /* Tells what is bad; a missing folder is good when it can be made, as the daemon does. */
@@ -73,6 +77,23 @@ static enum folder look_at_folder(struct check *check, const char *what, const c
 	return result;
 }
 
+/* --- files ---------------------------------------------------------------------------------- */
+
+static void look_at_file(struct check *check, const char *what, const char *path)
+{
+	if (path && access(path, R_OK) != 0) {
+		check_fault(check, EX_CONFIG, what, "%s: %s", path, strerror(errno));
+		check_fix(check, "correct %s in the config, or let %s read the file", what,
+		        user_name());
+	}
+}
+
+void check_files(struct check *check)
+{
+	look_at_file(check, "ca_file", check->config->matrix.ca_file);
+	look_at_file(check, "[meta] ca_file", check->config->meta.ca_file);
+}
+
 /* --- database ------------------------------------------------------------------------------- */
 
 /* The database belongs to one device: another one's keys and transaction ids are of no use. */
@@ -104,12 +125,10 @@ static void look_at_queue(struct check *check, struct store *store)
 	if (outbox_counts(store, &waiting, &undeliverable, &oldest_ms) != OK)
 		return;
 	if (undeliverable > 0) {
-		check_warning(check, "queue",
-		        "%" PRId64 " waiting, %" PRId64
-		        " undeliverable since the homeserver refused them",
+		check_warning(check, "queue", "%" PRId64 " waiting, %" PRId64 " undeliverable",
 		        waiting, undeliverable);
-		check_fix(
-		        check, "see matrix-telemetry-bot status; then: matrix-telemetry-bot retry");
+		check_fix(check,
+		        "matrix-telemetry-bot status says why; then: retry, or discard NUMBER");
 	} else {
 		check_good(check, "queue", "%" PRId64 " waiting, none undeliverable", waiting);
 	}
@@ -165,14 +184,17 @@ static void look_into_database(struct check *check, const char *path)
 	}
 	if (store_open_readonly(&store, path, &fault) != OK) {
 		if (fault.code == ERR_NOT_FOUND || access(path, F_OK) != 0) {
-			check_good(check, "database", "%s: will be made at the first start", path);
+			check_good(check, "database", "%s: will be created on first start", path);
+			return;
+		}
+		if (fault.code == ERR_OLD) {
+			check_good(check, "database", "%s: %s; it is upgraded on next start", path,
+			        fault.text);
 			return;
 		}
 		check_fault(check, EX_CONFIG, "database", "%s", fault.text);
 		if (fault.code == ERR_UNSUPPORTED)
-			check_fix(check,
-			        "a newer program wrote it: run that one; an older one's is brought "
-			        "up to date when the daemon starts");
+			check_fix(check, "a newer version wrote it: run that one");
 		return;
 	}
 	if ((st.st_mode & 077) != 0) {
@@ -198,7 +220,7 @@ void check_database(struct check *check)
 		look_into_database(check, path);
 		break;
 	case FOLDER_MISSING:
-		check_good(check, "database", "%s: will be made at the first start", path);
+		check_good(check, "database", "%s: will be created on first start", path);
 		break;
 	case FOLDER_BAD:
 		break;
@@ -236,7 +258,7 @@ void check_spool(struct check *check)
 	unsigned waiting, bad;
 
 	if (state == FOLDER_MISSING)
-		check_good(check, "spool", "%s: will be made at the first start", folder);
+		check_good(check, "spool", "%s: will be created on first start", folder);
 	if (state != FOLDER_GOOD)
 		return;
 	count_files(folder, &waiting, &bad);
@@ -281,6 +303,25 @@ static void look_at_socket(struct check *check, const char *path)
 		check_fix(check, "add the user to the group of [socket] group");
 }
 
+/* The daemon gives the socket to the group, which it may only as a member. */
+static void look_at_group(struct check *check, const char *name)
+{
+	const struct group *group = name ? getgrnam(name) : NULL;
+	gid_t groups[256];
+	int len = getgroups(256, groups);
+	bool member = geteuid() == 0 || (group && group->gr_gid == getegid());
+
+	if (!name)
+		return;
+	for (int i = 0; group && i < len; i++)
+		member = member || groups[i] == group->gr_gid;
+	if (group && member)
+		return;
+	check_fault(check, EX_CONFIG, "socket",
+	        "[socket] group %s: the daemon's user is no member of it", name);
+	check_fix(check, "run: adduser %s %s", user_name(), name);
+}
+
 void check_socket(struct check *check)
 {
 	const char *path = check->config->socket.path;
@@ -288,6 +329,7 @@ void check_socket(struct check *check)
 	const char *folder = dirname(copy);
 	struct stat st;
 
+	look_at_group(check, check->config->socket.group);
 	if (lstat(path, &st) == 0) {
 		if (S_ISSOCK(st.st_mode)) {
 			look_at_socket(check, path);

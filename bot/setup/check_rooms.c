@@ -42,15 +42,11 @@ static void tell_absent(
 {
 	if (invited) {
 		check_warning(check, what, "%s: invited, not joined yet", room->address);
-		check_fix(check, "the daemon joins when it runs, if [matrix] invite_from names who "
-		                 "invited it");
+		check_fix(check, "the daemon joins when it runs");
 		return;
 	}
 	check_fault(check, EX_UNAVAILABLE, what, "%s: the bot is not in the room", room->address);
-	check_fix(check,
-	        "invite %s there, as a user of [matrix] invite_from; a public room the daemon "
-	        "joins "
-	        "by itself",
+	check_fix(check, "invite %s there: the daemon accepts it; a public room it joins by itself",
 	        check->user_id);
 }
 
@@ -178,8 +174,10 @@ void check_rooms(struct check *check)
 {
 	const struct config *config = check->config;
 
-	if (!check->logged_in)
+	if (!check->logged_in) {
+		check_warning(check, "rooms", "not checked: that needs the homeserver and a token");
 		return;
+	}
 	for (size_t i = 0; i < config->rooms_len; i++)
 		if (!is_repeated(config, i))
 			check_room(check, &config->rooms[i]);

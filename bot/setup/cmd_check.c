@@ -23,7 +23,9 @@ static void tell_report(struct check *check, const char *report)
 
 static void look_at_all(struct check *check)
 {
+	check_user(check);
 	check_token(check);
+	check_files(check);
 	check_homeserver(check);
 	check_account(check);
 	check_clock(check);
@@ -35,6 +37,7 @@ static void look_at_all(struct check *check)
 	check_call_monitor(check);
 	check_watches(check);
 	check_meta(check);
+	check_daemon(check);
 }
 
 int cmd_check(const char *config_path, bool json)

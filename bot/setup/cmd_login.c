@@ -16,6 +16,7 @@
 #include "bot/base/buf.h"
 #include "bot/base/clock.h"
 #include "bot/exit.h"
+#include "bot/setup/daemon_user.h"
 #include "bot/setup/login_keys.h"
 #include "bot/setup/password.h"
 #include "bot/setup/token_file.h"
@@ -71,7 +72,14 @@ static int load_config(struct login *login, const char *path)
 /* A token that has nowhere to go would be a session that nobody can use. */
 static int check_target(const struct login *login)
 {
-	if (login->print || login->config->matrix.token.file)
+	const char *file = login->config->matrix.token.file;
+	struct fault fault = {0};
+
+	if (!login->print && file && token_file_may_write(file, &fault) != OK) {
+		fprintf(stderr, "login: the token could not be stored: %s\n", fault.text);
+		return EX_CANTCREAT;
+	}
+	if (login->print || file)
 		return EX_OK;
 	return tell(EX_USAGE,
 	        "[matrix] token_file is not set, so the token has nowhere to go. Either set it, or "
@@ -267,8 +275,12 @@ static int store_token(struct login *login)
 {
 	struct fault fault = {0};
 
-	if (!login->print &&
-	        token_file_write(login->config->matrix.token.file, login->token, &fault) != OK) {
+	struct daemon_user user;
+	const char *file = login->config->matrix.token.file;
+
+	daemon_user_find(&user, login->config);
+	if (!login->print && (token_file_write(file, login->token, &fault) != OK ||
+	                             daemon_user_give(&user, file, &fault) != OK)) {
 		fprintf(stderr, "login: the token cannot be stored: %s\n", fault.text);
 		log_out(login);
 		return EX_CONFIG;
@@ -278,8 +290,17 @@ static int store_token(struct login *login)
 
 static void make_keys(struct login *login)
 {
+	struct daemon_user user;
+	struct fault fault = {0};
+
+	daemon_user_find(&user, login->config);
 	if (ask_set_token(login->ask, login->token) != OK)
 		return;
+	/* the database that this makes is the daemon's */
+	if (daemon_user_become(&user, &fault) != OK) {
+		login->keys.note = x_strdup(fault.text);
+		return;
+	}
 	login_keys_make(login->ask, login->config, login->device_id, login->password, &login->keys);
 	ask_set_token(login->ask, NULL);
 }

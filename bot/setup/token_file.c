@@ -45,6 +45,20 @@ static enum err sync_folder(const char *path, struct fault *fault)
 	return err;
 }
 
+enum err token_file_may_write(const char *path, struct fault *fault)
+{
+	char *fresh = x_asprintf("%s.XXXXXX", path);
+	int fd = mkostemp(fresh, O_CLOEXEC);
+	enum err err = fd < 0 ? fail(fault, path) : OK;
+
+	if (fd >= 0) {
+		close(fd);
+		unlink(fresh);
+	}
+	free(fresh);
+	return err;
+}
+
 enum err token_file_write(const char *path, const char *token, struct fault *fault)
 {
 	char *fresh = x_asprintf("%s.XXXXXX", path);

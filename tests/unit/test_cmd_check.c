@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 #include "bot/setup/cmd_check.h"
@@ -162,7 +164,7 @@ static void test_all_well(void **state)
 	        f->report, "✓ room ops          #ops:e: joined, may write, not encrypted\n"));
 	assert_non_null(strstr(f->report, "✓ room dev "));
 	assert_null(strstr(f->report, "room again"));
-	assert_non_null(strstr(f->report, "will be made at the first start"));
+	assert_non_null(strstr(f->report, "will be created on first start"));
 	assert_null(strstr(f->report, "✗"));
 	/* nothing was made or changed */
 	assert_int_not_equal(access(f->database, F_OK), 0);
@@ -303,8 +305,8 @@ static void test_rooms(void **state)
 	member->body = "{\"membership\":\"leave\"}";
 	expect(f, EX_UNAVAILABLE, "the bot is not in the room");
 	member->body = "{\"membership\":\"invite\"}";
-	expect_fix(f, EX_OK, "! room dev          #dev:e: invited", "invite_from");
-	assert_non_null(strstr(f->report, "all well, 1 to know of"));
+	expect_fix(f, EX_OK, "! room dev          #dev:e: invited", "joins when it runs");
+	assert_non_null(strstr(f->report, "all well, 1 warning"));
 	member->body = JOINED;
 	levels = call(f, STATE("dev", "m.room.power_levels/"));
 	levels->body = "{\"events_default\":50}";
@@ -384,6 +386,97 @@ static void test_spools(void **state)
 	expect(f, EX_CONFIG, "spool: is no folder");
 }
 
+/* A child answers as the daemon would, to one client that asks, after one that only connects. */
+static void expect_daemon(
+        struct fixture *f, int fd, const char *answer, int wanted, const char *text)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		char request[256];
+		int client, served = 0;
+
+		while (!served && (client = accept(fd, NULL, NULL)) >= 0) {
+			served = read(client, request, sizeof(request)) > 0 &&
+			         write(client, answer, strlen(answer)) > 0;
+			close(client);
+		}
+		_exit(0);
+	}
+	expect(f, wanted, text);
+	assert_int_equal(waitpid(child, &status, 0), child);
+}
+
+static void test_files_of_the_config(void **state)
+{
+	struct fixture *f = *state;
+
+	write_text(f->config,
+	        "[matrix]\nhomeserver = example.org\nuser = @bot:e\ntoken_file = token\n"
+	        "ca_file = none.pem\nproxy = http://me:s3cret@proxy.example:3128\n"
+	        "[rooms]\nops = #ops:e\ndev = #dev:e\n"
+	        "[storage]\ndatabase = operations.db\n[socket]\npath = socket\n",
+	        0600);
+	expect_fix(f, EX_CONFIG, "none.pem: No such file", "correct ca_file");
+	/* the password of the proxy is "s3cret" too: run() looks that it is not shown */
+	assert_non_null(strstr(f->report, "by the proxy http://proxy.example:3128"));
+}
+
+static void test_an_older_database_is_no_fault(void **state)
+{
+	struct fixture *f = *state;
+	struct fault fault = {0};
+	struct store *store;
+	sqlite3 *db;
+
+	assert_int_equal(store_open(&store, f->database, &fault), OK);
+	store_close(store);
+	assert_int_equal(sqlite3_open(f->database, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 3", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	expect(f, EX_OK, "schema 3, this program needs");
+	assert_non_null(strstr(f->report, "upgraded on next start"));
+}
+
+/* Root looks with the eyes of the owner of the database's folder. */
+static void test_root_sees_what_the_daemons_user_sees(void **state)
+{
+	struct fixture *f = *state;
+	const struct passwd *nobody = getpwnam("nobody");
+	pid_t child;
+	int status;
+
+	if (geteuid() != 0 || !nobody) {
+		skip();
+		return;
+	}
+	write_config(f, "group = root\n");
+	assert_int_equal(chown(f->folder, nobody->pw_uid, nobody->pw_gid), 0);
+	assert_int_equal(chown(f->config, nobody->pw_uid, nobody->pw_gid), 0);
+	child = fork(); /* the rights do not come back */
+	if (child == 0) {
+		int code = run(f, false);
+		bool good = code == EX_CONFIG && strstr(f->report, "seen as nobody") &&
+		            strstr(f->report, "✗ access token") &&
+		            strstr(f->report, "group root: the daemon's user is no member");
+
+		if (!good)
+			fprintf(stderr, "code %d:\n%s", code, f->report);
+		_exit(good ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+static void test_rooms_are_not_skipped_without_a_word(void **state)
+{
+	struct fixture *f = *state;
+
+	unlink(f->token);
+	expect(f, EX_CONFIG, "! rooms             not checked");
+}
+
 static void test_sockets(void **state)
 {
 	struct fixture *f = *state;
@@ -397,9 +490,21 @@ static void test_sockets(void **state)
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", f->socket);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	expect(f, EX_OK, "socket: no daemon listens");
-	assert_int_equal(listen(fd, 1), 0);
-	expect(f, EX_OK, "socket: a daemon listens");
+	assert_int_equal(listen(fd, 8), 0);
+	expect_daemon(f, fd, "{\"ok\":true,\"problems\":[]}\n", EX_OK, "says that all is well");
+	expect_daemon(f, fd,
+	        "{\"ok\":true,\"problems\":[{\"cause\":\"undeliverable\",\"text\":\"2 "
+	        "undeliverable\","
+	        "\"fix\":\"retry sends them again\"}]}\n",
+	        EX_UNAVAILABLE, "✗ daemon            2 undeliverable");
+	/* what was looked at is not told twice */
+	expect_daemon(f, fd,
+	        "{\"ok\":true,\"problems\":[{\"cause\":\"room\",\"text\":\"t\",\"fix\":\"f\"}]}\n",
+	        EX_OK, "all well");
+	/* it listens, and does not answer */
+	expect_fix(f, EX_TEMPFAIL, "socket: a daemon listens", "journalctl");
 	close(fd);
+	unlink(f->socket);
 	write_config(f, "[socket]\npath = none/socket\n");
 	/* a second path is a fault of the config */
 	expect(f, EX_CONFIG, "is given twice");
@@ -502,7 +607,7 @@ static void test_the_gravest_decides(void **state)
 	assert_int_equal(run(f, false), EX_UNAVAILABLE);
 	write_text(f->spool, "", 0600);
 	assert_int_equal(run(f, false), EX_CONFIG);
-	assert_non_null(strstr(f->report, "\n3 to mend, 0 to know of\n"));
+	assert_non_null(strstr(f->report, "\n3 errors, 0 warnings\n"));
 }
 
 /* What a homeserver says cannot write on the terminal. */
@@ -533,6 +638,13 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_databases, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_spools, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_sockets, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_files_of_the_config, setup, teardown),
+	        cmocka_unit_test_setup_teardown(
+	                test_an_older_database_is_no_fault, setup, teardown),
+	        cmocka_unit_test_setup_teardown(
+	                test_root_sees_what_the_daemons_user_sees, setup, teardown),
+	        cmocka_unit_test_setup_teardown(
+	                test_rooms_are_not_skipped_without_a_word, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_call_monitor, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_watches, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_meta, setup, teardown),
