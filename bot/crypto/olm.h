@@ -109,5 +109,5 @@ struct OlmSAS *ol_sas_create(char public_key[OL_KEY_SIZE]);
 void ol_sas_free(struct OlmSAS *sas);
 enum err ol_sas_set_their_key(struct OlmSAS *sas, const char *their_key);
 void ol_sas_bytes(struct OlmSAS *sas, const char *info, uint8_t *out, size_t len);
-/* hkdf-hmac-sha256.v2 */
-char *ol_sas_mac(struct OlmSAS *sas, const char *text, const char *info);
+/* hkdf-hmac-sha256.v2; old: hkdf-hmac-sha256, whose base64 is odd. */
+char *ol_sas_mac(struct OlmSAS *sas, bool old, const char *text, const char *info);

@@ -50,12 +50,12 @@ void ol_sas_bytes(struct OlmSAS *sas, const char *info, uint8_t *out, size_t len
 	olm_util_must(olm_sas_generate_bytes(sas, info, strlen(info), out, len), "SAS bytes");
 }
 
-char *ol_sas_mac(struct OlmSAS *sas, const char *text, const char *info)
+char *ol_sas_mac(struct OlmSAS *sas, bool old, const char *text, const char *info)
 {
 	size_t len = olm_sas_mac_length(sas);
 	char *mac = x_calloc(1, len + 1);
 
-	olm_util_must(olm_sas_calculate_mac_fixed_base64(
+	olm_util_must((old ? olm_sas_calculate_mac : olm_sas_calculate_mac_fixed_base64)(
 	                      sas, text, strlen(text), info, strlen(info), mac, len),
 	        "SAS MAC");
 	return mac;

@@ -57,6 +57,7 @@ struct verify {
 	bool we_started;
 	json_t *start; /* content that counts, or NULL */
 	char *commitment;
+	bool old_mac; /* agreed on what older clients know alone */
 	struct OlmSAS *sas;
 	char our_key[OL_KEY_SIZE], their_key[OL_KEY_SIZE]; /* "" = not yet */
 	uint8_t bytes[SAS_BYTES];                          /* what is compared */

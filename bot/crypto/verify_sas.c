@@ -2,8 +2,9 @@
  * verify_sas.c - m.sas.v1 (client-server API, "Short Authentication String (SAS) verification");
  * see verify.h.
  *
- * Only what the specification calls current is spoken: curve25519-hkdf-sha256, sha256,
- * hkdf-hmac-sha256.v2; the older ones are weaker or ambiguous, and every client has these.
+ * What the specification calls current is spoken: curve25519-hkdf-sha256, sha256,
+ * hkdf-hmac-sha256.v2; and with clients that have no other, hkdf-hmac-sha256, which differs in how
+ * the proof is written. Where nothing is in common, the cancel names what the other side lacks.
  */
 #include <string.h>
 #include "bot/base/log.h"
@@ -17,6 +18,7 @@
 #define AGREEMENT "curve25519-hkdf-sha256"
 #define HASH "sha256"
 #define MAC "hkdf-hmac-sha256.v2"
+#define MAC_OLD "hkdf-hmac-sha256"
 #define MAC_KEYS_MAX 100
 
 static bool has(const json_t *list, const char *text)
@@ -41,10 +43,10 @@ static bool is(const json_t *object, const char *key, const char *value)
 
 void verify_sas_start(struct crypto *crypto, struct verify *v)
 {
-	json_t *content = json_pack("{s:s, s:s, s:[s], s:[s], s:[s], s:[s, s]}", "from_device",
+	json_t *content = json_pack("{s:s, s:s, s:[s], s:[s], s:[s, s], s:[s, s]}", "from_device",
 	        crypto->device_id, "method", VERIFY_METHOD, "key_agreement_protocols", AGREEMENT,
-	        "hashes", HASH, "message_authentication_codes", MAC, "short_authentication_string",
-	        "decimal", "emoji");
+	        "hashes", HASH, "message_authentication_codes", MAC, MAC_OLD,
+	        "short_authentication_string", "decimal", "emoji");
 
 	v->state = VERIFY_STARTED;
 	v->we_started = true;
@@ -52,6 +54,22 @@ void verify_sas_start(struct crypto *crypto, struct verify *v)
 	json_decref(v->start);
 	v->start = json_deep_copy(content); /* with the id that was added */
 	json_decref(content);
+}
+
+/* What their start lacks, NULL = nothing. */
+static const char *missing(const json_t *content)
+{
+	const json_t *macs = json_object_get(content, "message_authentication_codes");
+
+	if (!is(content, "method", VERIFY_METHOD))
+		return "the method " VERIFY_METHOD;
+	if (!has(json_object_get(content, "key_agreement_protocols"), AGREEMENT))
+		return "the key agreement " AGREEMENT;
+	if (!has(json_object_get(content, "hashes"), HASH))
+		return "the hash " HASH;
+	if (!has(macs, MAC) && !has(macs, MAC_OLD))
+		return "the message authentication code " MAC;
+	return NULL;
 }
 
 /* Both sides sent one: the smaller user's counts, between devices of one user the smaller's. */
@@ -66,12 +84,12 @@ void verify_sas_take_start(
         struct crypto *crypto, struct verify *v, int64_t now_ms, const json_t *content)
 {
 	AUTO_TEXT commitment = NULL;
+	const char *lacks = missing(content);
 
-	if (!is(content, "method", VERIFY_METHOD) ||
-	        !has(json_object_get(content, "key_agreement_protocols"), AGREEMENT) ||
-	        !has(json_object_get(content, "hashes"), HASH) ||
-	        !has(json_object_get(content, "message_authentication_codes"), MAC)) {
-		verify_cancel(v, now_ms, "m.unknown_method", "no method in common");
+	if (lacks) {
+		AUTO_TEXT reason = x_asprintf("the other client does not offer %s", lacks);
+
+		verify_cancel(v, now_ms, "m.unknown_method", reason);
 		return;
 	}
 	if (v->we_started && (v->their_key[0] != '\0' || v->commitment)) {
@@ -88,14 +106,16 @@ void verify_sas_take_start(
 		return;
 	}
 	v->we_started = false;
+	v->old_mac = !has(json_object_get(content, "message_authentication_codes"), MAC);
 	v->state = VERIFY_STARTED;
 	json_decref(v->start);
 	v->start = json_deep_copy(content);
 	verify_say(v, VERIFY_PREFIX "accept",
 	        json_pack("{s:s, s:s, s:s, s:s, s:[s, s], s:s}", "method", VERIFY_METHOD,
 	                "key_agreement_protocol", AGREEMENT, "hash", HASH,
-	                "message_authentication_code", MAC, "short_authentication_string",
-	                "decimal", "emoji", "commitment", commitment));
+	                "message_authentication_code", v->old_mac ? MAC_OLD : MAC,
+	                "short_authentication_string", "decimal", "emoji", "commitment",
+	                commitment));
 }
 
 void verify_sas_take_accept(struct verify *v, int64_t now_ms, const json_t *content)
@@ -109,10 +129,13 @@ void verify_sas_take_accept(struct verify *v, int64_t now_ms, const json_t *cont
 		return;
 	}
 	if (!is(content, "key_agreement_protocol", AGREEMENT) || !is(content, "hash", HASH) ||
-	        !is(content, "message_authentication_code", MAC)) {
-		verify_cancel(v, now_ms, "m.unknown_method", "chosen what was not offered");
+	        (!is(content, "message_authentication_code", MAC) &&
+	                !is(content, "message_authentication_code", MAC_OLD))) {
+		verify_cancel(v, now_ms, "m.unknown_method",
+		        "the other client chose what was not offered");
 		return;
 	}
+	v->old_mac = is(content, "message_authentication_code", MAC_OLD);
 	if (!commitment) {
 		verify_cancel(v, now_ms, "m.invalid_message", "no commitment");
 		return;
@@ -183,7 +206,7 @@ static char *mac_of(struct verify *v, const struct sas_party *from, const struct
 {
 	AUTO_TEXT info = sas_mac_info(from, to, v->id, key_id);
 
-	return ol_sas_mac(v->sas, text, info);
+	return ol_sas_mac(v->sas, v->old_mac, text, info);
 }
 
 static int by_text(const void *a, const void *b)

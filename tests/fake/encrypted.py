@@ -13,6 +13,7 @@ try:
     import encrypted_lies
     import encrypted_readers
     import encrypted_start
+    import encrypted_verify
     from crypto import OPS, Person
 except ImportError as error:
     print(f"skip encrypted: {error}")
@@ -224,4 +225,4 @@ def test_kill_9_uses_no_index_and_no_one_time_key_twice():
 
 
 if __name__ == "__main__":
-    sys.exit(run_tests({**vars(encrypted_lies), **vars(encrypted_readers), **vars(encrypted_start), **globals()}) > 0)
+    sys.exit(run_tests({**vars(encrypted_lies), **vars(encrypted_readers), **vars(encrypted_start), **vars(encrypted_verify), **globals()}) > 0)

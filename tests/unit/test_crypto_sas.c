@@ -111,11 +111,15 @@ static void both_ends_agree(void **state)
 	assert_memory_equal(a_bytes, b_bytes, sizeof(a_bytes));
 	ol_sas_bytes(b, "other", b_bytes, sizeof(b_bytes));
 	assert_memory_not_equal(a_bytes, b_bytes, sizeof(a_bytes));
-	a_mac = ol_sas_mac(a, "text", "info");
-	b_mac = ol_sas_mac(b, "text", "info");
-	other = ol_sas_mac(b, "text", "infp");
+	a_mac = ol_sas_mac(a, false, "text", "info");
+	b_mac = ol_sas_mac(b, false, "text", "info");
+	other = ol_sas_mac(b, false, "text", "infp");
 	assert_string_equal(a_mac, b_mac);
 	assert_int_equal(strlen(a_mac), 43);
+	assert_string_not_equal(a_mac, other);
+	free(other);
+	other = ol_sas_mac(b, true, "text", "info"); /* the same, written in another way */
+	assert_int_equal(strlen(other), 43);
 	assert_string_not_equal(a_mac, other);
 	free(a_mac);
 	free(b_mac);

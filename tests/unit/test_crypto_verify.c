@@ -189,7 +189,7 @@ static void a_start_without_a_request(void **state)
 	        json_pack("{s:s, s:s, s:s, s:[s], s:[s], s:[s], s:[s]}", "transaction_id", "weak",
 	                "from_device", "PHONE", "method", "m.sas.v1", "key_agreement_protocols",
 	                "curve25519-hkdf-sha256", "hashes", "sha256",
-	                "message_authentication_codes", "hkdf-hmac-sha256",
+	                "message_authentication_codes", "hmac-sha256",
 	                "short_authentication_string", "decimal"));
 	sim_run(bot);
 	json_array_clear(op->inbox);
