@@ -18,7 +18,16 @@
 
 #define USAGE_MAX 512
 
-enum { ROW_CONFIG, ROW_JSON, ROW_CHECK, ROW_NEW_DEVICE, ROW_HELP, ROW_VERSION };
+enum {
+	ROW_CONFIG,
+	ROW_JSON,
+	ROW_CHECK,
+	ROW_NEW_DEVICE,
+	ROW_PRINT,
+	ROW_PASSWORD_STDIN,
+	ROW_HELP,
+	ROW_VERSION
+};
 
 static const struct option_row rows[] = {
         [ROW_CONFIG] = {"config", 'c', "FILE",
@@ -29,6 +38,9 @@ static const struct option_row rows[] = {
         [ROW_NEW_DEVICE] = {"accept-new-device", 0, NULL,
                 "of run and watch: the token may belong to another\n"
                 "Matrix device than before"},
+        [ROW_PRINT] = {"print", 0, NULL, "of login: print the token, store it nowhere"},
+        [ROW_PASSWORD_STDIN] = {"password-stdin", 0, NULL,
+                "of login: the password is the first line of standard input"},
         [ROW_HELP] = {"help", 'h', NULL, "this text, or more about one command"},
         [ROW_VERSION] = {"version", 'V', NULL, "the version"},
         {0},
@@ -150,6 +162,10 @@ static bool args_parse(struct args *args, int argc, char **argv)
 			args->config = options.value;
 		else if (row == OPTIONS_BAD)
 			fprintf(stderr, "%s; --help lists them\n", options.message);
+		else if (row == ROW_PRINT) /* login reads its own */
+			args->argv[args->argc++] = (char *)"--print";
+		else if (row == ROW_PASSWORD_STDIN)
+			args->argv[args->argc++] = (char *)"--password-stdin";
 		args->json |= row == ROW_JSON;
 		args->check |= row == ROW_CHECK;
 		args->new_device |= row == ROW_NEW_DEVICE;

@@ -92,10 +92,17 @@ enum err crypto_open(struct crypto **out, const struct crypto_store *store,
         const struct crypto_options *options, int64_t now_ms, struct fault *fault);
 void crypto_close(struct crypto *crypto); /* NULL is allowed; wipes secrets */
 
+/* Whether there is an account in the store. */
+enum err crypto_is_stored(const struct crypto_store *store, bool *stored);
+/* Whether that pickle key opens it: OK, ERR_CORRUPT (it is another one), ERR_NOT_FOUND. */
+enum err crypto_key_opens(
+        const struct crypto_store *store, const uint8_t pickle_key[CRYPTO_PICKLE_KEY_LEN]);
+
 /*
  * The stored device is given up: its account, sessions and requests are forgotten, so that
  * crypto_open() makes those of another device. Our cross-signing keys, which will sign it, and
- * what is known of others stay.
+ * what is known of others stay; but when the pickle key is another one than before, nothing that
+ * was encrypted under that stays, our cross-signing keys included.
  */
 enum err crypto_forget_device(
         const struct crypto_store *store, const struct crypto_options *options);

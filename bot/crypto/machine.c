@@ -300,20 +300,59 @@ static enum err remove_all(const struct crypto_store *store, const char *kind)
 	return err;
 }
 
+enum err crypto_is_stored(const struct crypto_store *store, bool *stored)
+{
+	AUTO_SECRET pickle = NULL;
+	enum err err = store->get(store->arg, "machine", "account", &pickle);
+
+	*stored = err == OK;
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+enum err crypto_key_opens(
+        const struct crypto_store *store, const uint8_t pickle_key[CRYPTO_PICKLE_KEY_LEN])
+{
+	AUTO_SECRET pickle = NULL;
+	struct OlmAccount *account = NULL;
+	struct ol_pickle_key key;
+	enum err err = store->get(store->arg, "machine", "account", &pickle);
+
+	if (err != OK)
+		return err;
+	memcpy(key.data, pickle_key, sizeof(key.data));
+	err = ol_account_load(&account, &key, pickle);
+	ol_account_free(account);
+	explicit_bzero(&key, sizeof(key));
+	return err;
+}
+
+static enum err remove_kinds(const struct crypto_store *store, const char *const *kinds)
+{
+	enum err err = OK;
+
+	for (size_t i = 0; err == OK && kinds[i]; i++)
+		err = remove_all(store, kinds[i]);
+	return err;
+}
+
 enum err crypto_forget_device(
         const struct crypto_store *store, const struct crypto_options *options)
 {
 	static const char *const kinds[] = {
-	        "request", "olm", "nokey", "wedged", "outbound", "shared", "late", "ask"};
+	        "request", "olm", "nokey", "wedged", "outbound", "shared", "late", "ask", NULL};
+	static const char *const sealed[] = {"inbound", "index", NULL};
 	static const char *const own[] = {"account", "self", "keys", "device_keys"};
 	struct crypto crypto = {.store = *store};
 	AUTO_JSON identity = NULL;
-	enum err err = OK;
+	bool lost = crypto_key_opens(store, options->pickle_key) == ERR_CORRUPT;
+	enum err err = remove_kinds(store, kinds);
 
-	for (size_t i = 0; err == OK && i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		err = remove_all(store, kinds[i]);
+	if (err == OK && lost)
+		err = remove_kinds(store, sealed);
 	for (size_t i = 0; err == OK && i < sizeof(own) / sizeof(own[0]); i++)
 		err = store->remove(store->arg, "machine", own[i]);
+	if (err == OK && lost)
+		err = store->remove(store->arg, "machine", "identity");
 	if (err == OK)
 		err = keep_get(&crypto, "machine", "identity", &identity);
 	if (err != OK)

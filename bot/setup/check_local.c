@@ -16,6 +16,7 @@
 #include "bot/base/alloc.h"
 #include "bot/setup/check.h"
 #include "bot/exit.h"
+#include "bot/vault/vault_internal.h"
 #include "storage/keys.h"
 #include "storage/outbox.h"
 #include "storage/probe.h"
@@ -162,6 +163,21 @@ static void take_notice(char *key, char *value, void *arg)
 	free(value);
 }
 
+static void look_at_pickle_key(struct check *check, struct store *store)
+{
+	struct fault fault = {0};
+	bool stored = false;
+	enum err err = core_has_keys(store, &stored);
+
+	if (err == OK && stored)
+		err = key_check(check->config, store, &fault);
+	if (err == OK && stored)
+		check_good(check, "pickle key", "opens the encryption keys in the database");
+	else if (err != OK)
+		check_fault(check, EX_CONFIG, "pickle key", "%s",
+		        fault.text[0] ? fault.text : err_text(err));
+}
+
 static void look_at_notices(struct check *check, struct store *store)
 {
 	struct notices notices = {.check = check};
@@ -205,6 +221,7 @@ static void look_into_database(struct check *check, const char *path)
 	}
 	look_at_device(check, store);
 	look_at_queue(check, store);
+	look_at_pickle_key(check, store);
 	look_at_notices(check, store);
 	store_close(store);
 }

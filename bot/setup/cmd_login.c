@@ -20,6 +20,7 @@
 #include "bot/setup/login_keys.h"
 #include "bot/setup/password.h"
 #include "bot/setup/token_file.h"
+#include "bot/vault/vault_internal.h"
 #include "storage/state.h"
 
 #define REPORT_MAX (64 * 1024)
@@ -88,6 +89,18 @@ static int check_target(const struct login *login)
 	        "with token_command = pass show matrix/bot-token in the config");
 }
 
+/* Whether the database's encryption keys can never be opened again, as far as can be seen here. */
+static bool keys_are_lost(const struct login *login, struct store *store)
+{
+	struct fault fault = {0};
+	enum err err = key_check(login->config, store, &fault);
+
+	if (err != ERR_NOT_FOUND && err != ERR_CORRUPT)
+		return false;
+	fprintf(stderr, "%s.\nThis login makes a new device.\n\n", fault.text);
+	return true;
+}
+
 /* The device that the daemon's database belongs to, if there is one already. */
 static void read_device(struct login *login)
 {
@@ -100,6 +113,10 @@ static void read_device(struct login *login)
 	        state_get(store, "user_id", &user) == OK &&
 	        strcmp(user, login->config->matrix.user) != 0) {
 		free(login->device_id); /* another account's */
+		login->device_id = NULL;
+	}
+	if (login->device_id && keys_are_lost(login, store)) {
+		free(login->device_id); /* a device's keys never change: a new one is wanted */
 		login->device_id = NULL;
 	}
 	free(user);

@@ -62,8 +62,10 @@ static enum err open_machine(struct keys *keys)
 	struct crypto_options options = {
 	        .user_id = keys->config->matrix.user, .device_id = keys->device_id};
 	char fingerprint[64];
-	enum err err = key_read(keys->config, options.pickle_key, &keys->fault);
+	enum err err = key_check(keys->config, keys->store, &keys->fault);
 
+	if (err == OK)
+		err = key_read(keys->config, true, options.pickle_key, &keys->fault);
 	if (err == OK)
 		err = store_begin(keys->store);
 	if (err == OK) {

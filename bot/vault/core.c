@@ -85,6 +85,22 @@ enum err core_open(struct vault_core *core, struct store *store,
 	return err;
 }
 
+enum err core_has_keys(struct store *store, bool *has)
+{
+	struct vault_core core = {.store = store};
+	struct crypto_store keep = {store_get, store_put, store_remove, store_list, &core};
+
+	return crypto_is_stored(&keep, has);
+}
+
+enum err core_key_opens(struct store *store, const uint8_t key[CRYPTO_PICKLE_KEY_LEN])
+{
+	struct vault_core core = {.store = store};
+	struct crypto_store keep = {store_get, store_put, store_remove, store_list, &core};
+
+	return crypto_key_opens(&keep, key);
+}
+
 void core_close(struct vault_core *core)
 {
 	crypto_close(core->machine);

@@ -1,8 +1,9 @@
 /*
- * key.c - the key that pickles are encrypted with; see internal.h. Blocks.
+ * key.c - the key that pickles are encrypted with; see vault_internal.h. Blocks.
  *
  * What is configured is a text: a line of at least KEY_TEXT_MIN characters, from a password
- * manager or a file. The key is derived from it.
+ * manager or a file. The key is derived from it. Where there is none a file with a random text is
+ * made, but never in the place of one that is lost: the database's keys would be lost with it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,9 @@
 
 #define KEY_TEXT_MIN 20 /* characters */
 #define KEY_INFO "matrix-telemetry-bot pickle key"
+#define WAY_OUT                                                                                  \
+	"put it back from the backup. If it is lost for good: matrix-telemetry-bot login, then " \
+	"start once with run --accept-new-device"
 
 static char *default_path(const struct config *config)
 {
@@ -28,62 +32,102 @@ static char *default_path(const struct config *config)
 	return path;
 }
 
-/* A new random key, durable before it is used. ERR_EXISTS: another one was made meanwhile. */
+/* As the last call left errno. */
+static enum err key_io_failed(struct fault *fault, const char *path)
+{
+	int error = errno;
+
+	return fault_set(fault, error == ENOSPC || error == EDQUOT ? ERR_FULL : ERR_IO, "%s: %s",
+	        path, strerror(error));
+}
+
+/* Makes the name of a file, or removes one, durable. */
+static enum err folder_sync(const char *path, struct fault *fault)
+{
+	char *copy = x_strdup(path);
+	int folder = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	enum err err = folder >= 0 && fsync(folder) == 0 ? OK : key_io_failed(fault, path);
+
+	if (folder >= 0)
+		close(folder);
+	free(copy);
+	return err;
+}
+
+/* A text and a newline in a new file. */
+static enum err file_write(const char *path, const char *text, struct fault *fault)
+{
+	char *line = x_asprintf("%s\n", text);
+	size_t len = strlen(line);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	ssize_t got = fd >= 0 ? write(fd, line, len) : -1;
+	enum err err = OK;
+
+	if (got >= 0 && (size_t)got != len)
+		errno = ENOSPC; /* a regular file takes less only then */
+	if (got != (ssize_t)len || fsync(fd) != 0)
+		err = key_io_failed(fault, path);
+	if (fd >= 0)
+		close(fd);
+	x_wipe_free_str(line);
+	return err;
+}
+
+/* A new random key, whole and durable before it has its name. OK too when another one was made
+ * meanwhile. */
 static enum err make_file(const char *path, struct fault *fault)
 {
+	char *fresh = x_asprintf("%s.new", path), *text;
 	uint8_t bytes[CRYPTO_PICKLE_KEY_LEN];
-	char *text, *folder_path = x_strdup(path);
-	int folder = open(dirname(folder_path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	bool good;
+	enum err err;
 
 	prim_random(bytes, sizeof(bytes));
 	text = prim_base64(bytes, sizeof(bytes), false);
-	good = fd >= 0 && folder >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) &&
-	       write(fd, "\n", 1) == 1 && fsync(fd) == 0 && fsync(folder) == 0;
-	if (!good)
-		fault_set(fault, errno == EEXIST ? ERR_EXISTS : ERR_IO, "%s: %s", path,
-		        strerror(errno));
-	if (!good && fd >= 0)
-		unlink(path); /* half a key must not be taken for one */
-	if (fd >= 0)
-		close(fd);
-	if (folder >= 0)
-		close(folder);
+	err = file_write(fresh, text, fault);
+	if (err == OK && link(fresh, path) != 0 && errno != EEXIST)
+		err = key_io_failed(fault, path);
+	unlink(fresh);
+	if (err == OK)
+		err = folder_sync(path, fault);
+	if (err == OK)
+		log_info("vault", "made %s: keep a copy of it with each backup of the database",
+		        path);
 	explicit_bzero(bytes, sizeof(bytes));
 	x_wipe_free_str(text);
-	free(folder_path);
-	return good ? OK : fault->code;
+	free(fresh);
+	return err;
 }
 
-static enum err read_default(const struct config *config, char **text, struct fault *fault)
+/* From a file that is made when it may be. */
+static enum err read_own_file(
+        const struct config *config, bool may_make, char **text, struct fault *fault)
 {
-	struct config_secret file = {.file = default_path(config)};
+	const char *configured = config->encryption.pickle_key.file;
+	struct config_secret file = {
+	        .file = configured ? x_strdup(configured) : default_path(config)};
 	enum err err = OK;
 
-	if (access(file.file, F_OK) != 0 && errno == ENOENT) {
-		err = make_file(file.file, fault);
-		if (err == OK)
-			log_info("vault",
-			        "made %s: keep a copy of it with each backup of the database",
-			        file.file);
-		if (err == ERR_EXISTS)
-			err = OK;
-	}
+	if (access(file.file, F_OK) != 0 && errno == ENOENT)
+		err = may_make ? make_file(file.file, fault)
+		               : fault_set(fault, ERR_NOT_FOUND,
+		                         "%s is gone, the key of the encryption keys in the "
+		                         "database: " WAY_OUT,
+		                         file.file);
 	if (err == OK)
 		err = secret_read(&file, "pickle_key", text, fault);
 	free(file.file);
 	return err;
 }
 
-enum err key_read(
-        const struct config *config, uint8_t key[CRYPTO_PICKLE_KEY_LEN], struct fault *fault)
+enum err key_read(const struct config *config, bool may_make, uint8_t key[CRYPTO_PICKLE_KEY_LEN],
+        struct fault *fault)
 {
+	const struct config_secret *secret = &config->encryption.pickle_key;
 	char *text = NULL;
-	enum err err = secret_read(&config->encryption.pickle_key, "pickle_key", &text, fault);
+	enum err err = secret_read(secret, "pickle_key", &text, fault);
 
 	if (err == ERR_NOT_FOUND)
-		err = read_default(config, &text, fault);
+		err = read_own_file(config, may_make, &text, fault);
 	if (err == OK && strlen(text) < KEY_TEXT_MIN)
 		err = fault_set(fault, ERR_INVALID,
 		        "the pickle key has fewer than %d characters: make a random one",
@@ -91,5 +135,27 @@ enum err key_read(
 	if (err == OK)
 		prim_hkdf(text, strlen(text), NULL, 0, KEY_INFO, key, CRYPTO_PICKLE_KEY_LEN);
 	x_wipe_free_str(text);
+	return err;
+}
+
+enum err key_does_not_fit(struct fault *fault)
+{
+	return fault_set(fault, ERR_CORRUPT,
+	        "the pickle key is not the one that the encryption keys in the database were "
+	        "stored with: " WAY_OUT);
+}
+
+enum err key_check(const struct config *config, struct store *store, struct fault *fault)
+{
+	uint8_t key[CRYPTO_PICKLE_KEY_LEN];
+	bool stored = false;
+	enum err err = core_has_keys(store, &stored);
+
+	if (err != OK || !stored)
+		return err;
+	err = key_read(config, false, key, fault);
+	if (err == OK && core_key_opens(store, key) == ERR_CORRUPT)
+		err = key_does_not_fit(fault);
+	explicit_bzero(key, sizeof(key));
 	return err;
 }

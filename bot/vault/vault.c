@@ -244,6 +244,7 @@ struct open_job {
 	uint8_t key[CRYPTO_PICKLE_KEY_LEN];
 	char fingerprint[64];
 	bool new_device;
+	bool stored; /* the database has keys, which only their pickle key opens */
 	enum err err;
 	struct fault fault;
 };
@@ -297,11 +298,8 @@ static void open_done(enum err result, const char *message, void *arg)
 	struct vault *vault = job->vault;
 	bool closing = vault->closing; /* then its last job frees it */
 
-	if (result == ERR_CORRUPT) {
-		open_end(job, "the pickle key is not the one that the database's keys were stored "
-		              "with: put the right one back (see [encryption] pickle_key_*)");
-		return;
-	}
+	if (result == ERR_CORRUPT)
+		key_does_not_fit(&job->fault);
 	if (result != OK) {
 		open_end(job, job->fault.text[0] ? job->fault.text : message);
 		return;
@@ -323,7 +321,7 @@ static void key_work(uv_work_t *work)
 {
 	struct open_job *job = work->data;
 
-	job->err = key_read(job->config, job->key, &job->fault);
+	job->err = key_read(job->config, !job->stored || job->new_device, job->key, &job->fault);
 }
 
 static void key_done(uv_work_t *work, int status)
@@ -334,6 +332,23 @@ static void key_done(uv_work_t *work, int status)
 		open_end(job, job->vault->closing ? "closing" : job->fault.text);
 	else
 		writer_submit(job->vault->writer, open_work, open_done, job);
+}
+
+static enum err stored_work(struct store *store, void *arg)
+{
+	struct open_job *job = arg;
+
+	return core_has_keys(store, &job->stored);
+}
+
+static void stored_done(enum err result, const char *message, void *arg)
+{
+	struct open_job *job = arg;
+
+	if (result != OK || job->vault->closing)
+		open_end(job, message);
+	else if (uv_queue_work(job->vault->loop, &job->work, key_work, key_done) != 0)
+		abort();
 }
 
 static void vault_open(struct vault *vault)
@@ -351,8 +366,7 @@ static void vault_open(struct vault *vault)
 	job->device_id = x_strdup(vault->device_id);
 	job->new_device = vault->new_device;
 	vault->jobs++;
-	if (uv_queue_work(vault->loop, &job->work, key_work, key_done) != 0)
-		abort();
+	writer_submit(vault->writer, stored_work, stored_done, job);
 }
 
 /* ---- life ---- */

@@ -38,6 +38,9 @@ enum err core_open(struct vault_core *core, struct store *store,
         const struct crypto_options *options, bool new_device, char fingerprint[64],
         struct fault *fault);
 void core_close(struct vault_core *core);
+/* Whether the database has encryption keys; whether that key opens them (ERR_CORRUPT = no). */
+enum err core_has_keys(struct store *store, bool *has);
+enum err core_key_opens(struct store *store, const uint8_t key[CRYPTO_PICKLE_KEY_LEN]);
 /* How things stand, and what wants to be sent. Makes cross-signing keys when there are none. */
 enum err core_look(struct vault_core *core, struct core_look *look);
 void core_look_finish(struct core_look *look);
@@ -46,10 +49,15 @@ extern const struct deliver_cipher core_cipher; /* without its arg */
 
 /* ---- key.c: blocks ---- */
 
-/* The pickle key from where the config says; else from the file "pickle-key" beside the
- * database, which is made when it is not there. */
-enum err key_read(
-        const struct config *config, uint8_t key[CRYPTO_PICKLE_KEY_LEN], struct fault *fault);
+/* The pickle key from where the config says; else from the file "pickle-key" beside the database.
+ * may_make: that is made when it is not there; else ERR_NOT_FOUND. */
+enum err key_read(const struct config *config, bool may_make, uint8_t key[CRYPTO_PICKLE_KEY_LEN],
+        struct fault *fault);
+/* ERR_CORRUPT, with what to do. */
+enum err key_does_not_fit(struct fault *fault);
+/* Whether what the database has can be opened; OK when it has nothing yet. ERR_NOT_FOUND: the key
+ * is gone. ERR_CORRUPT: it is another one. Others: it cannot be read now. */
+enum err key_check(const struct config *config, struct store *store, struct fault *fault);
 
 /* ---- the loop's side ---- */
 

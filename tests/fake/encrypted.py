@@ -11,6 +11,7 @@ import time
 try:
     from encrypted_world import World, check, node  # first: it sets the path
     import encrypted_lies
+    import encrypted_lost
     import encrypted_readers
     import encrypted_start
     import encrypted_verify
@@ -225,4 +226,4 @@ def test_kill_9_uses_no_index_and_no_one_time_key_twice():
 
 
 if __name__ == "__main__":
-    sys.exit(run_tests({**vars(encrypted_lies), **vars(encrypted_readers), **vars(encrypted_start), **vars(encrypted_verify), **globals()}) > 0)
+    sys.exit(run_tests({**vars(encrypted_lies), **vars(encrypted_lost), **vars(encrypted_readers), **vars(encrypted_start), **vars(encrypted_verify), **globals()}) > 0)

@@ -173,6 +173,8 @@ class Homeserver:
             return 200, {}
         if path == "/versions":
             return 200, {"versions": ["v1.11"]}
+        if path == "/v3/login" and method == "GET":
+            return 200, {"flows": [{"type": "m.login.password"}]}
         if path == "/v3/login" and method == "POST":
             if body.get("password") != "pw":
                 return 403, {"errcode": "M_FORBIDDEN", "error": "wrong password"}

@@ -42,6 +42,7 @@ class Client:
 class Bot:
     started = []  # processes of this run
     verb = "run"
+    words = ()  # more on its command line
 
     def __init__(self, homeserver, user, token, rooms, extra=""):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mtb-test-"))
@@ -83,7 +84,7 @@ database = {self.folder}/operations.db
         ready.bind(str(notify))
         ready.settimeout(60)
         self.process = subprocess.Popen(
-            [BUILD / "bot/matrix-telemetry-bot", self.verb, "-c", self.config], stderr=out,
+            [BUILD / "bot/matrix-telemetry-bot", self.verb, *self.words, "-c", self.config], stderr=out,
             stdin=subprocess.DEVNULL, env={**os.environ, **self.environment, "NOTIFY_SOCKET": str(notify)})
         Bot.started.append(self.process)
         while wait and b"READY=1" not in ready.recv(4096):

@@ -341,6 +341,7 @@ static void a_new_device_keeps_the_identity(void **state)
 	        json_object_get(json_object_get(sim->master, "@bot:x"), "keys"), JSON_SORT_KEYS);
 	crypto_close(bot->crypto);
 	store = (struct crypto_store){sim_get, sim_put, sim_remove, sim_list, bot};
+	memset(options.pickle_key, 7, sizeof(options.pickle_key));
 	assert_int_equal(crypto_forget_device(&store, &options), OK);
 	snprintf(bot->device, sizeof(bot->device), "NEW");
 	assert_int_equal(sim_open_with(bot, CRYPTO_TRUST_CROSS_SIGNED, 7, &fault), OK);
@@ -360,6 +361,39 @@ static void a_new_device_keeps_the_identity(void **state)
 	assert_false(noticed(op, "identity"));
 	json_decref(event);
 	free(master);
+	sim_destroy(sim);
+}
+
+/* The pickle key is lost for good: what was stored under it goes, and nothing else. */
+static void a_new_device_with_another_pickle_key_begins_anew(void **state)
+{
+	struct sim *sim = sim_create();
+	struct sim_machine *bot, *op;
+	struct crypto_store store;
+	struct crypto_options options = {.user_id = "@bot:x", .device_id = "NEW"};
+	struct fault fault;
+	json_t *command;
+
+	pair(sim, &bot, &op);
+	command = say(op, "!ack");
+	sim_settle(sim);
+	assert_string_equal(sim_read(bot, ROOM, command, NULL), "!ack");
+	crypto_close(bot->crypto);
+	store = (struct crypto_store){sim_get, sim_put, sim_remove, sim_list, bot};
+	memset(options.pickle_key, 8, sizeof(options.pickle_key));
+	assert_int_equal(crypto_key_opens(&store, options.pickle_key), ERR_CORRUPT);
+	assert_int_equal(crypto_forget_device(&store, &options), OK);
+	snprintf(bot->device, sizeof(bot->device), "NEW");
+	assert_int_equal(sim_open_with(bot, CRYPTO_TRUST_CROSS_SIGNED, 8, &fault), OK);
+	assert_int_equal(crypto_key_opens(&store, options.pickle_key), OK);
+	sim_settle(sim);
+	assert_int_equal(identity(bot), CRYPTO_IDENTITY_FOREIGN); /* wants the recovery key */
+	json_decref(command);
+	command = say(op, "!help");
+	sim_settle(sim);
+	assert_string_equal(
+	        sim_read(bot, ROOM, command, NULL), "not_found"); /* an unsigned device */
+	json_decref(command);
 	sim_destroy(sim);
 }
 
@@ -704,6 +738,7 @@ int main(void)
 	        cmocka_unit_test(a_rollback_uses_no_index_twice),
 	        cmocka_unit_test(a_wrong_pickle_key_opens_nothing),
 	        cmocka_unit_test(a_new_device_keeps_the_identity),
+	        cmocka_unit_test(a_new_device_with_another_pickle_key_begins_anew),
 	        cmocka_unit_test(a_forged_device_is_refused),
 	        cmocka_unit_test(swapped_keys_of_a_known_device_are_refused),
 	        cmocka_unit_test(a_changed_identity_is_not_taken_silently),

@@ -62,8 +62,8 @@ static void what_was_changed_on_the_way_is_seen(void **state)
 	meddle("key", "key", "short", "cancelled m.invalid_message", "cancelled m.invalid_message");
 	meddle("accept", "key_agreement_protocol", "curve25519", "cancelled m.unknown_method",
 	        "cancelled m.unknown_method");
-	meddle("accept", "message_authentication_code", "hmac-sha256",
-	        "cancelled m.unknown_method", "cancelled m.unknown_method");
+	meddle("accept", "message_authentication_code", "hmac-sha256", "cancelled m.unknown_method",
+	        "cancelled m.unknown_method");
 }
 
 /* A key in the middle that nobody promised gives other emoji, and other proofs. */
