@@ -21,22 +21,47 @@
 #define GONE_PAUSE_MS (10 * CLOCK_MINUTE_MS)
 #define FALLBACK_OLD_MS CLOCK_HOUR_MS /* messages to the former key still come that long */
 
+void account_close(struct crypto *crypto)
+{
+	ol_account_free(crypto->account);
+	x_wipe_free_str(crypto->account_text);
+	crypto->account = NULL;
+	crypto->account_text = NULL;
+}
+
 enum err account_load(struct crypto *crypto, struct OlmAccount **out)
 {
-	AUTO_SECRET pickle = NULL;
-	enum err err = crypto->store.get(crypto->store.arg, "machine", "account", &pickle);
+	char *text = NULL;
+	enum err err = crypto->store.get(crypto->store.arg, "machine", "account", &text);
 
 	*out = NULL;
-	if (err == ERR_NOT_FOUND)
-		return ERR_CORRUPT;
-	return err == OK ? ol_account_load(out, &crypto->key, pickle) : err;
+	if (err == OK && crypto->account && strcmp(crypto->account_text, text) == 0) {
+		*out = crypto->account;
+		crypto->account = NULL;
+		x_wipe_free_str(text);
+		return OK;
+	}
+	account_close(crypto);
+	if (err != OK)
+		return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
+	err = ol_account_load(out, &crypto->key, text);
+	crypto->account_text = text;
+	return err;
 }
 
 enum err account_save(struct crypto *crypto, struct OlmAccount *account)
 {
-	AUTO_SECRET pickle = ol_account_save(account, &crypto->key);
+	x_wipe_free_str(crypto->account_text);
+	crypto->account_text = ol_account_save(account, &crypto->key);
+	return crypto->store.put(crypto->store.arg, "machine", "account", crypto->account_text);
+}
 
-	return crypto->store.put(crypto->store.arg, "machine", "account", pickle);
+void account_done(struct crypto *crypto, struct OlmAccount *account)
+{
+	if (!account)
+		return;
+	ol_account_free(crypto->account);
+	crypto->account = account;
 }
 
 static void sign(struct crypto *crypto, struct OlmAccount *account, json_t *object)
@@ -55,7 +80,7 @@ enum err account_sign(struct crypto *crypto, json_t *object)
 
 	if (err == OK) {
 		sign(crypto, account, object);
-		ol_account_free(account);
+		account_done(crypto, account);
 	}
 	return err;
 }
@@ -80,7 +105,7 @@ enum err account_renew_device_keys(struct crypto *crypto)
 	if (err == OK) {
 		AUTO_JSON keys = make_device_keys(crypto, account);
 
-		ol_account_free(account);
+		account_done(crypto, account);
 		err = identity_sign_device(crypto, keys);
 		if (err == OK || err == ERR_NOT_FOUND)
 			err = keep_put(crypto, "machine", "device_keys", keys);
@@ -163,7 +188,7 @@ enum err account_create(struct crypto *crypto, int64_t now_ms)
 		err = keep_put(crypto, "machine", "device_keys", keys);
 	if (err == OK)
 		err = upload(crypto, account, true);
-	ol_account_free(account);
+	account_done(crypto, account);
 	return err;
 }
 
@@ -243,7 +268,7 @@ enum err account_take_sync(struct crypto *crypto, int64_t now_ms, const json_t *
 	}
 	if (err == OK && changed)
 		err = upload(crypto, account, !json_is_true(json_object_get(state, "uploaded")));
-	ol_account_free(account);
+	account_done(crypto, account);
 	return err;
 }
 
@@ -257,7 +282,7 @@ static enum err mark_published(struct crypto *crypto, bool uploaded)
 		return err;
 	ol_account_published(account);
 	err = account_save(crypto, account);
-	ol_account_free(account);
+	account_done(crypto, account);
 	if (err == OK && uploaded)
 		err = keep_get_or_new(crypto, "machine", "keys", &state);
 	if (err != OK || !uploaded || json_is_true(json_object_get(state, "uploaded")))
@@ -313,7 +338,7 @@ enum err account_gone(struct crypto *crypto, int64_t now_ms)
 		err = account_load(crypto, &account);
 	if (err == OK)
 		err = upload(crypto, account, true);
-	ol_account_free(account);
+	account_done(crypto, account);
 	return err;
 }
 

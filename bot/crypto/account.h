@@ -7,9 +7,16 @@
 #include "bot/crypto/machine.h"
 
 enum err account_create(struct crypto *crypto, int64_t now_ms);
-/* The caller frees it; what was changed is gone unless account_save() was called. */
+/*
+ * The stored account. The caller gives it back by account_done(), or, when it was changed and not
+ * saved, by ol_account_free(). It is kept open as long as the store has the very text that it was
+ * opened from or saved as: what was rolled back is opened anew.
+ */
 enum err account_load(struct crypto *crypto, struct OlmAccount **out);
 enum err account_save(struct crypto *crypto, struct OlmAccount *account);
+void account_done(struct crypto *crypto, struct OlmAccount *account); /* NULL is allowed */
+/* Wipes what is kept open. */
+void account_close(struct crypto *crypto);
 
 /* This device's keys, signed by itself and by our self-signing key if we hold it. */
 enum err account_device_keys(struct crypto *crypto, json_t **out);

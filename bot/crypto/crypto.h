@@ -252,6 +252,9 @@ struct crypto_status {
 };
 
 enum err crypto_status(struct crypto *crypto, struct crypto_status *out);
+/* Another number when the status may be another one than at an earlier call; a transaction that is
+ * rolled back may raise it for nothing. */
+uint64_t crypto_status_changes(const struct crypto *crypto);
 void crypto_status_finish(struct crypto_status *status);
 const char *crypto_identity_name(enum crypto_identity identity);
 

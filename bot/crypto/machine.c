@@ -78,15 +78,29 @@ enum err keep_get_or_new(struct crypto *crypto, const char *kind, const char *ke
 	return err;
 }
 
+/* Whether crypto_status() looks at it. */
+static bool is_of_status(const char *kind, const char *key)
+{
+	static const char *const kinds[] = {"notice", "user", "verified"};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(kinds[i], kind) == 0)
+			return true;
+	return strcmp(kind, "machine") == 0 &&
+	       (strcmp(key, "identity") == 0 || strcmp(key, "keys") == 0);
+}
+
 enum err keep_put(struct crypto *crypto, const char *kind, const char *key, const json_t *value)
 {
 	AUTO_SECRET text = js_dump(value);
 
+	crypto->status_changes += is_of_status(kind, key);
 	return crypto->store.put(crypto->store.arg, kind, key, text);
 }
 
 enum err keep_remove(struct crypto *crypto, const char *kind, const char *key)
 {
+	crypto->status_changes += is_of_status(kind, key);
 	return crypto->store.remove(crypto->store.arg, kind, key);
 }
 
@@ -258,7 +272,7 @@ static enum err open_account(struct crypto *crypto, int64_t now_ms, struct fault
 		                           : err_text(err));
 	}
 	ol_account_keys(account, crypto->curve25519, crypto->ed25519);
-	ol_account_free(account);
+	account_done(crypto, account);
 	err = crypto_lists_missed(crypto); /* they may have changed while we were down */
 	return err == OK ? OK : fault_set(fault, err, "cannot store which lists to ask for");
 }
@@ -367,9 +381,15 @@ void crypto_close(struct crypto *crypto)
 	if (!crypto)
 		return;
 	verify_finish(crypto);
+	account_close(crypto);
 	free(crypto->user_id);
 	free(crypto->device_id);
 	x_wipe_free(crypto, sizeof(*crypto));
+}
+
+uint64_t crypto_status_changes(const struct crypto *crypto)
+{
+	return crypto->status_changes;
 }
 
 const char *crypto_fingerprint(const struct crypto *crypto)

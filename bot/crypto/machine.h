@@ -42,6 +42,9 @@ struct crypto {
 	enum crypto_trust trust;
 	char curve25519[OL_KEY_SIZE], ed25519[OL_KEY_SIZE];
 	char run[17]; /* names this opening: sessions of an earlier one are not gone on with */
+	struct OlmAccount *account;         /* kept open, or NULL; see account.h */
+	char *account_text;                 /* as the store has it */
+	uint64_t status_changes;            /* writes of what crypto_status() looks at */
 	TAILQ_HEAD(, verify) verifications; /* verify.h */
 	int64_t unknown_ms; /* since when answers to unknown transactions are counted */
 	unsigned unknown;

@@ -109,7 +109,7 @@ enum err sessions_begin(
 	if (err == OK)
 		err = session_add(crypto, now_ms, curve25519, session);
 	ol_session_free(session);
-	ol_account_free(account);
+	account_done(crypto, account);
 	return err;
 }
 
@@ -231,7 +231,7 @@ static enum err decrypt_new(struct crypto *crypto, int64_t now_ms, const char *c
 			err = session_add(crypto, now_ms, curve25519, session);
 	}
 	ol_session_free(session);
-	ol_account_free(account);
+	account_done(crypto, account);
 	return err;
 }
 

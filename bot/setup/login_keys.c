@@ -140,6 +140,7 @@ static enum err look(struct keys *keys)
 	enum err err = store_begin(keys->store);
 
 	core_look_finish(&keys->look);
+	keys->look.status_due = true;
 	return err == OK ? end(keys, core_look(&keys->core, &keys->look)) : err;
 }
 

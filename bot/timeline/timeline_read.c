@@ -6,17 +6,10 @@
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/timeline/timeline_internal.h"
-#include "handlers/commands/command.h"
+#include "handlers/commands/unread.h"
 #include "storage/rooms.h"
 #include "storage/state.h"
 #include "storage/undecrypted.h"
-
-#define KEPT_MAX 1000                /* in all: anybody in a room can write what nobody can read */
-#define KEPT_OTHER_MAX 25            /* from then on none of rooms that are not in the config */
-#define HELD_MAX 50                  /* looked at in one go */
-#define HELD_MS CLOCK_DAY_MS         /* then it is given up */
-#define HELD_TELL_MS CLOCK_MINUTE_MS /* the room is told that it stays unread */
-#define HELD_PAUSE_MS (10 * CLOCK_MINUTE_MS) /* between two such lines */
 
 struct reading {
 	struct timeline_batch *batch;
@@ -123,25 +116,6 @@ static enum err decrypt(
 	return err;
 }
 
-static enum err keep(struct reading *r, const struct source *source)
-{
-	int64_t count;
-	struct undecrypted_row row = {
-	        .at_ms = r->env.now_ms,
-	        .power = source->power,
-	        .room = (char *)source->room,
-	        .room_id = (char *)source->room_id,
-	        .event_id = (char *)string_of(source->raw, "event_id"),
-	        .event = json_dumps(source->raw, JSON_COMPACT),
-	};
-	enum err err = undecrypted_count(r->env.store, &count);
-
-	if (err == OK && count < (source->room[0] ? KEPT_MAX : KEPT_OTHER_MAX))
-		err = undecrypted_insert(r->env.store, &row);
-	free(row.event);
-	return err == ERR_EXISTS ? OK : err;
-}
-
 static enum err read_event(struct reading *r, const struct source *source)
 {
 	struct room_event event;
@@ -153,7 +127,9 @@ static enum err read_event(struct reading *r, const struct source *source)
 	if (strcmp(event.type, "m.room.encrypted") != 0)
 		return hand_on(r, &event);
 	err = decrypt(r, source, &event, source->room[0]);
-	return err == ERR_NOT_FOUND ? keep(r, source) : err;
+	return err == ERR_NOT_FOUND ? unread_keep(&r->env, source->room, source->room_id,
+	                                      source->power, source->raw)
+	                            : err;
 }
 
 static enum err read_item(struct reading *r, const struct batch_item *item)
@@ -213,68 +189,13 @@ static enum err read_other_rooms(struct reading *r)
 
 /* ---- what was kept ---- */
 
-/* One line to the room, for those who may command, and not often. */
-static enum err tell_unread(struct reading *r, struct undecrypted_row *row, const char *sender)
+static enum err open_kept(const struct undecrypted_row *row, const json_t *raw, void *arg)
 {
-	const struct config *config = r->env.config;
-	bool may = row->power >= config->commands.power_level;
-	char *last = NULL, now[32];
-	enum err err;
-
-	for (size_t i = 0; config->commands.users[i]; i++)
-		may = may || strcmp(config->commands.users[i], sender) == 0;
-	row->told_ms = r->env.now_ms;
-	err = undecrypted_update(r->env.store, row);
-	if (err != OK || !may)
-		return err;
-	err = state_get(r->env.store, "unread.told_ms", &last);
-	if (err == OK && r->env.now_ms - strtoll(last, NULL, 10) < HELD_PAUSE_MS) {
-		free(last);
-		return OK;
-	}
-	free(last);
-	if (err != OK && err != ERR_NOT_FOUND)
-		return err;
-	snprintf(now, sizeof(now), "%lld", (long long)r->env.now_ms);
-	err = state_set(r->env.store, "unread.told_ms", now);
-	return err == OK ? command_post(&r->env, row->room, row->event_id, row->event_id,
-	                           "I cannot read this: your client gave me no key for it. If it "
-	                           "was for me, send it again.",
-	                           NULL)
-	                 : err;
-}
-
-static enum err read_kept(struct reading *r, struct undecrypted_row *row)
-{
-	json_t *raw = json_loads(row->event, 0, NULL);
+	struct reading *r = arg;
 	struct source source = {row->room, row->room_id, raw, row->power, true, row->at_ms};
 	struct room_event event;
-	int64_t age_ms = r->env.now_ms - row->at_ms;
-	enum err err = OK;
 
-	if (event_read(&source, r->env.now_ms, &event))
-		err = decrypt(r, &source, &event, false);
-	if (err == OK || (err == ERR_NOT_FOUND && age_ms > HELD_MS))
-		err = undecrypted_delete(r->env.store, row->id);
-	else if (err == ERR_NOT_FOUND)
-		err = r->answers && age_ms > HELD_TELL_MS && !row->told_ms && row->room[0]
-		              ? tell_unread(r, row, event.sender)
-		              : OK;
-	json_decref(raw);
-	return err;
-}
-
-static enum err read_all_kept(struct reading *r)
-{
-	struct undecrypted_row *rows = NULL;
-	size_t len = 0;
-	enum err err = undecrypted_all(r->env.store, HELD_MAX, &rows, &len);
-
-	for (size_t i = 0; i < len; i++)
-		if (err == OK)
-			err = read_kept(r, &rows[i]);
-	undecrypted_rows_free(rows, len);
-	return err;
+	return event_read(&source, r->env.now_ms, &event) ? decrypt(r, &source, &event, false) : OK;
 }
 
 enum err batch_read(struct store *store, void *arg)
@@ -303,7 +224,7 @@ enum err batch_read(struct store *store, void *arg)
 	if (batch->answer)
 		err = core_take_sync(r.core, r.env.now_ms, batch->answer, !batch->since, &new_keys);
 	if (err == OK && !batch->skip)
-		err = read_all_kept(&r);
+		err = unread_retry(&r.env, r.answers, open_kept, &r);
 	for (size_t i = 0; i < batch->items_len && err == OK && !batch->skip; i++)
 		err = read_item(&r, &batch->items[i]);
 	if (err == OK && batch->since && !batch->skip)

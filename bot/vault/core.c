@@ -76,6 +76,7 @@ enum err core_open(struct vault_core *core, struct store *store,
 	enum err err = OK;
 
 	core->store = store;
+	core->status_changes = UINT64_MAX;
 	if (new_device)
 		err = crypto_forget_device(&keep, options);
 	if (err == OK)
@@ -148,12 +149,29 @@ static enum err look_at_readers(struct vault_core *core, struct core_look *look)
 	return err;
 }
 
-enum err core_look(struct vault_core *core, struct core_look *look)
+/* Only what may have changed is looked at: this runs after each event that leaves. */
+static enum err look_at_status(struct vault_core *core, struct core_look *look)
 {
-	enum err err = crypto_status(core->machine, &look->status);
+	uint64_t changes = crypto_status_changes(core->machine);
+	enum err err;
 
+	if (!look->status_due && changes == core->status_changes)
+		return OK;
+	err = crypto_status(core->machine, &look->status);
 	if (err == OK && look->status.identity == CRYPTO_IDENTITY_NONE)
 		err = bootstrap(core, look);
+	if (err != OK)
+		return err;
+	look->has_status = true;
+	core->status_changes = changes; /* what bootstrap() changed is looked at once more */
+	core->identity = look->status.identity;
+	return OK;
+}
+
+enum err core_look(struct vault_core *core, struct core_look *look)
+{
+	enum err err = look_at_status(core, look);
+
 	if (err == OK)
 		err = crypto_requests(
 		        core->machine, clock_now_ms(), &look->requests, &look->requests_len);
@@ -161,7 +179,7 @@ enum err core_look(struct vault_core *core, struct core_look *look)
 		err = crypto_verifications(core->machine, &look->verifications);
 	if (err == OK)
 		err = look_at_readers(core, look);
-	core->good = err == OK && look->status.identity == CRYPTO_IDENTITY_GOOD;
+	core->good = err == OK && core->identity == CRYPTO_IDENTITY_GOOD;
 	return err;
 }
 

@@ -96,6 +96,7 @@ static void mark_failed(struct vault *vault, const struct mx_answer *answer)
 		        "sessions at each start",
 		        answer->error);
 		log_warning("vault", "%s", vault->mark_notice);
+		vault->status_due = true; /* which tells it */
 		writer_submit(vault->writer, without_work, without_done, vault);
 	} else if (gives_up) {
 		vault->mark_ms = clock_monotonic_ms() + REFUSED_AGAIN_MS;
@@ -135,6 +136,7 @@ static void keep_done(enum err result, const char *message, void *arg)
 		mark_retry(vault, -1, message);
 	} else {
 		vault->mark_tries = 0;
+		vault->status_due = vault->status_due || vault->mark_notice[0];
 		vault->mark_notice[0] = '\0';
 		vault_problem_clear(vault, VAULT_MARK);
 		if (!vault->closing)

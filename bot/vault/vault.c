@@ -102,20 +102,26 @@ static void swap(json_t **kept, json_t **looked)
 	*looked = NULL;
 }
 
-static void vault_take_look(struct vault *vault, struct core_look *look)
+static void vault_take_status(struct vault *vault, struct crypto_status *status)
 {
-	bool changed = vault->identity != look->status.identity;
-
-	vault_problem_clear(vault, VAULT_KEYS);
-	vault->identity = look->status.identity;
-	if (changed)
+	if (vault->identity != status->identity)
 		log_info("vault", "this device (%s) is %s", vault->device_id,
-		        crypto_identity_name(vault->identity));
+		        crypto_identity_name(status->identity));
+	vault->identity = status->identity;
 	vault_judge_identity(vault);
-	swap(&vault->notices, &look->status.notices);
+	swap(&vault->notices, &status->notices);
 	if (vault->mark_notice[0])
 		json_array_append_new(vault->notices, json_string(vault->mark_notice));
-	swap(&vault->verified, &look->status.verified);
+	swap(&vault->verified, &status->verified);
+}
+
+static void vault_take_look(struct vault *vault, struct core_look *look)
+{
+	bool changed = look->has_status && vault->identity != look->status.identity;
+
+	vault_problem_clear(vault, VAULT_KEYS);
+	if (look->has_status)
+		vault_take_status(vault, &look->status);
 	swap(&vault->verifications, &look->verifications);
 	readers_take(vault, look);
 	if (any_under_way(vault->verifications))
@@ -149,6 +155,7 @@ static void look_done(enum err result, const char *message, void *arg)
 	else if (!vault->closing)
 		vault_take_look(vault, &job->look);
 	vault->readers_due = vault->readers_due || result != OK;
+	vault->status_due = vault->status_due || result != OK;
 	readers_end(&job->look);
 	core_look_finish(&job->look);
 	free(job);
@@ -170,6 +177,8 @@ void vault_pump(struct vault *vault)
 	vault->looking = true;
 	job = x_calloc(1, sizeof(*job));
 	job->vault = vault;
+	job->look.status_due = vault->status_due;
+	vault->status_due = false;
 	readers_begin(vault, &job->look);
 	vault->jobs++;
 	writer_submit(vault->writer, look_work, look_done, job);

@@ -11,8 +11,10 @@
 struct vault_core {
 	struct store *store;
 	struct crypto *machine;
-	bool good;             /* our device is signed: encrypted events may leave */
-	int64_t readers_epoch; /* as of which the readers of rooms were last looked up */
+	bool good;                     /* our device is signed: encrypted events may leave */
+	int64_t readers_epoch;         /* as of which the readers of rooms were last looked up */
+	uint64_t status_changes;       /* the same for the status; UINT64_MAX = never */
+	enum crypto_identity identity; /* of that status */
 	bool marked; /* the database is as new as what was sent from it (mark.c): likewise */
 };
 
@@ -27,6 +29,8 @@ struct core_look {
 	struct core_room *rooms;
 	size_t rooms_len;
 	bool readers_due; /* else they are looked up only when something changed */
+	bool status_due;  /* likewise */
+	bool has_status;  /* else it is as before */
 	struct crypto_status status;
 	json_t *verifications;
 	json_t *readers; /* {room id: crypto_readers()}, NULL = as before */
@@ -104,6 +108,7 @@ struct vault {
 	char problems[VAULT_CAUSES][256]; /* why encrypted rooms wait, "" = not for that */
 	char fingerprint[64];
 	json_t *notices, *verified, *verifications, *readers;
+	bool status_due;  /* a look failed: what it found out is lost */
 	bool readers_due; /* the members of rooms, or the rooms, changed since the last look */
 	struct recovery *recovery; /* under way, or NULL */
 	int64_t recovery_ms;       /* monotonic; not tried again before */
