@@ -88,6 +88,8 @@ static enum err unfollow(struct crypto *crypto, const char *user_id)
 	json_object_del(row, "followed");
 	json_object_del(row, "guest_ms");
 	err = keep_put(crypto, "user", user_id, row);
+	if (err == OK)
+		err = epoch_bump(crypto);
 	return err == OK ? keep_remove(crypto, "dirty", user_id) : err;
 }
 

@@ -121,10 +121,10 @@ static enum err session_load(
 }
 
 /* Everybody's lists are as new as they will be: brings the session to where it must be. *ready says
- * that all that was needed has been done, though it may be on its way; hurry: as far as it can be
- * done at once. */
+ * that all that was needed has been done, though it may be on its way. wait: not all lists are
+ * known, so that it is looked at again; hurry: as far as it can be done at once. */
 static enum err settle(struct crypto *crypto, int64_t now_ms, const struct crypto_room *room,
-        json_t **session, json_t *shared, const char *users, bool hurry, bool *ready)
+        json_t **session, json_t *shared, const char *users, bool wait, bool hurry, bool *ready)
 {
 	struct share share = {.crypto = crypto, .room = room, .now_ms = now_ms, .shared = shared};
 	AUTO_JSON late = NULL;
@@ -147,7 +147,7 @@ static enum err settle(struct crypto *crypto, int64_t now_ms, const struct crypt
 		err = share_send(&share, *session);
 	if (err == OK && *ready)
 		err = epoch_get(crypto, &epoch);
-	if (*ready) {
+	if (*ready && !wait) {
 		json_object_set_new(shared, "users", json_string(users));
 		json_object_set_new(shared, "epoch", json_integer(epoch));
 		json_object_set_new(shared, "again_ms", json_integer(share.again_ms));
@@ -209,25 +209,28 @@ enum err crypto_room_ready(struct crypto *crypto, int64_t now_ms, const struct c
 	AUTO_JSON shared = NULL;
 	AUTO_TEXT users = users_hash(room);
 	int64_t epoch = 0;
-	bool caught_up = false, wait = false, enough = false, done = true, under_way = false;
+	bool caught_up = false, settled, wait = false, enough = false, done = true;
+	bool under_way = false;
 	enum err err = keep_get_or_new(crypto, "shared", room->room_id, &shared);
 
 	*ready = CRYPTO_WAIT;
 	if (err == OK)
-		err = lists_wait(crypto, now_ms, room, &wait);
+		err = keep_get_or_new(crypto, "outbound", room->room_id, &session);
+	if (err == OK)
+		err = epoch_get(crypto, &epoch);
 	if (err == OK)
 		err = caught_up_get(crypto, &caught_up);
+	settled = caught_up && !is_worn_out(crypto, session, room, now_ms) &&
+	          is_settled(shared, session, users, epoch, now_ms);
+	if (err == OK && !settled)
+		err = lists_wait(crypto, now_ms, room, &wait);
 	wait = wait || !caught_up;
 	if (err == OK && wait)
 		err = has_waited(crypto, now_ms, room->room_id, shared, &enough);
 	if (err != OK || (wait && !enough))
 		return err;
-	err = keep_get_or_new(crypto, "outbound", room->room_id, &session);
-	if (err == OK)
-		err = epoch_get(crypto, &epoch);
-	if (err == OK && (is_worn_out(crypto, session, room, now_ms) ||
-	                         !is_settled(shared, session, users, epoch, now_ms)))
-		err = settle(crypto, now_ms, room, &session, shared, users, enough, &done);
+	if (!settled)
+		err = settle(crypto, now_ms, room, &session, shared, users, wait, enough, &done);
 	if (err == OK)
 		err = request_waits(crypto, CRYPTO_TO_DEVICE, room->room_id, &under_way);
 	if (err == OK && (!done || under_way) && !enough)
