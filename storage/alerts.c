@@ -85,8 +85,8 @@ static const char *const alert_cause_names[] = {"new", "joined", "storm", "resol
 	X(ALERTS_MOVE,                                                                            \
 	        "UPDATE places SET message_id = ?3 WHERE message_id = ?1 AND outbox_id IS NULL "  \
 	        "AND (?2 IS NULL OR (SELECT fingerprint FROM alerts WHERE id = alert_id) = ?2)")  \
-	X(ALERTS_LIST, SELECT "ORDER BY id DESC LIMIT ?")                                         \
-	X(ALERTS_LIST_APP, SELECT "WHERE app = ? ORDER BY id DESC LIMIT ?")                       \
+	X(ALERTS_LIST, SELECT "WHERE id < ? ORDER BY id DESC LIMIT ?")                            \
+	X(ALERTS_LIST_APP, SELECT "WHERE app = ? AND id < ? ORDER BY id DESC LIMIT ?")            \
 	X(ALERTS_WHERE, "SELECT a.received_ms, o.sent_ms, o.state = 'undeliverable', o.event_id " \
 	                "FROM alerts a LEFT JOIN places p ON p.alert_id = a.id LEFT JOIN outbox " \
 	                "o ON o.id = p.outbox_id WHERE a.id = ?")                                 \
@@ -254,8 +254,8 @@ enum err alerts_oldest_carried(
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-enum err alerts_list(
-        struct store *store, const char *app, int limit, struct alert_row **rows, size_t *len)
+enum err alerts_before(struct store *store, const char *app, int64_t before, int limit,
+        struct alert_row **rows, size_t *len)
 {
 	struct sql sql;
 	void *array;
@@ -264,10 +264,17 @@ enum err alerts_list(
 	sql_use(&sql, store, SQL_ALERTS, app ? ALERTS_LIST_APP : ALERTS_LIST);
 	if (app)
 		sql_bind_text(&sql, app);
+	sql_bind_int(&sql, before);
 	sql_bind_int(&sql, limit > 0 ? limit : 0); /* a negative LIMIT would mean none */
 	err = sql_all_rows(&sql, &layout, &array, len);
 	*rows = array;
 	return err;
+}
+
+enum err alerts_list(
+        struct store *store, const char *app, int limit, struct alert_row **rows, size_t *len)
+{
+	return alerts_before(store, app, INT64_MAX, limit, rows, len);
 }
 
 enum err alerts_where(struct store *store, int64_t id, char **event_id, int64_t *sent_ms,

@@ -103,6 +103,9 @@ enum err alerts_oldest_carried(
 /* Newest first, at most limit; app NULL = all; *rows is an array the caller finishes and frees. */
 enum err alerts_list(
         struct store *store, const char *app, int limit, struct alert_row **rows, size_t *len);
+/* The same of those whose number is below `before`. */
+enum err alerts_before(struct store *store, const char *app, int64_t before, int limit,
+        struct alert_row **rows, size_t *len);
 
 /* Where an alert is: event_id and sent_ms of the event that carried it, if confirmed.
  * ERR_NOT_FOUND: no such alert. *event_id is owned by the caller, NULL when not in the room yet.

@@ -17,7 +17,9 @@
 struct reply {
 	struct conn *conn;       /* NULL = closed */
 	struct buf text;         /* lines not yet moved to the connection's output */
+	size_t cost;             /* bytes of the request */
 	bool done;               /* the final answer is in text */
+	bool alone;              /* what comes after it waits */
 	void (*gone)(void *arg); /* NULL = nobody asked, or told already */
 	void *gone_arg;
 	TAILQ_ENTRY(reply) link; /* conn::replies */
@@ -34,6 +36,8 @@ struct conn {
 
 	TAILQ_HEAD(, reply) replies; /* in the order of the requests */
 	unsigned waiting;            /* length of replies */
+	unsigned alone;              /* of these, those that hold up what comes after them */
+	size_t cost;                 /* bytes of their requests */
 
 	char *in;              /* INPUT_CAP bytes, NULL until something is read */
 	size_t in_pos, in_len; /* what is not yet looked at */
@@ -62,11 +66,21 @@ static size_t output_len(const struct conn *conn)
 	return conn->out.len + conn->flight_len + conn->held;
 }
 
+/* It is answered: what it held up may go on. */
+static void reply_release(struct reply *reply)
+{
+	reply->conn->alone -= reply->alone;
+	reply->conn->cost -= reply->cost;
+	reply->alone = false;
+	reply->cost = 0;
+}
+
 static void reply_free(struct reply *reply)
 {
 	if (reply->conn) {
 		TAILQ_REMOVE(&reply->conn->replies, reply, link);
 		reply->conn->waiting--;
+		reply_release(reply);
 		reply->conn->held -= reply->text.len;
 	}
 	buf_finish(&reply->text);
@@ -152,7 +166,7 @@ static void conn_flush(struct conn *conn)
 
 	while ((reply = TAILQ_FIRST(&conn->replies))) {
 		bool done = reply->done;
-		buf_add(&conn->out, reply->text.data, reply->text.len);
+		buf_add(&conn->out, buf_str(&reply->text), reply->text.len);
 		conn->held -= reply->text.len;
 		buf_reset(&reply->text);
 		if (!done)
@@ -191,6 +205,7 @@ static void reply_finish(struct reply *reply, json_t *line)
 		reply_free(reply);
 	} else {
 		reply->done = true;
+		reply_release(reply);
 		reply_add(reply, line);
 		conn_flush(conn);
 	}
@@ -199,10 +214,12 @@ static void reply_finish(struct reply *reply, json_t *line)
 		conn_pump(conn);
 }
 
-static struct reply *reply_create(struct conn *conn)
+static struct reply *reply_create(struct conn *conn, size_t cost)
 {
 	struct reply *reply = x_calloc(1, sizeof(*reply));
 	reply->conn = conn;
+	reply->cost = cost;
+	conn->cost += cost;
 	buf_init(&reply->text, CONN_OUTPUT_MAX);
 	TAILQ_INSERT_TAIL(&conn->replies, reply, link);
 	conn->waiting++;
@@ -236,6 +253,19 @@ bool reply_stream(struct reply *reply, json_t *object)
 	return fits;
 }
 
+void reply_alone(struct reply *reply)
+{
+	if (reply->conn && !reply->alone) {
+		reply->alone = true;
+		reply->conn->alone++;
+	}
+}
+
+bool reply_is_gone(const struct reply *reply)
+{
+	return !reply->conn || reply->conn->deaf;
+}
+
 void reply_on_gone(struct reply *reply, void (*gone)(void *arg), void *arg)
 {
 	reply->gone = gone;
@@ -246,7 +276,7 @@ void reply_on_gone(struct reply *reply, void (*gone)(void *arg), void *arg)
 
 static void take_line(struct conn *conn, const char *line, size_t len)
 {
-	struct reply *reply = reply_create(conn);
+	struct reply *reply = reply_create(conn, len);
 	struct fault fault;
 	json_t *request;
 	size_t position;
@@ -280,26 +310,26 @@ static void discard(struct conn *conn)
 static void take_too_long(struct conn *conn)
 {
 	discard(conn);
-	reply_error(reply_create(conn), "too_large", NULL,
+	reply_error(reply_create(conn, 0), "too_large", NULL,
 	        "a request has at most 65536 bytes; the connection is closed", false);
 }
 
 static bool may_take(const struct conn *conn)
 {
 	return !conn->closing && !conn->broken && !conn->stopped && !conn->discarding &&
-	       conn->waiting < SERVER_PIPELINE_MAX &&
-	       (conn->deaf || output_len(conn) < CONN_OUTPUT_PAUSE);
+	       conn->waiting < SERVER_PIPELINE_MAX && conn->cost < SERVER_PIPELINE_BYTES &&
+	       conn->alone == 0 && (conn->deaf || output_len(conn) < CONN_OUTPUT_PAUSE);
 }
 
 /* Takes the next line from the buffer; false when there is no whole one. */
 static bool take_next(struct conn *conn)
 {
 	size_t left = conn->in_len - conn->in_pos;
-	const char *line = conn->in + conn->in_pos;
-	const char *end;
+	const char *line, *end;
 
 	if (left == 0)
 		return false;
+	line = conn->in + conn->in_pos;
 	end = memchr(line, '\n', left);
 	if (end) {
 		conn->in_pos += (size_t)(end - line) + 1;
@@ -418,6 +448,7 @@ void conn_abort(struct conn *conn)
 	conn_set_deaf(conn);
 	while ((reply = TAILQ_FIRST(&conn->replies))) {
 		TAILQ_REMOVE(&conn->replies, reply, link);
+		reply_release(reply);
 		reply->conn = NULL;
 	}
 	uv_close((uv_handle_t *)&conn->pipe, on_handle_closed);
@@ -493,7 +524,7 @@ void conn_refuse(struct conn *conn, const char *code, const char *message, bool 
 		discard(conn);
 	else
 		conn->stopped = true;
-	reply_error(reply_create(conn), code, NULL, message, retry);
+	reply_error(reply_create(conn, 0), code, NULL, message, retry);
 }
 
 bool conn_is_refused(const struct conn *conn)

@@ -110,7 +110,7 @@ static enum err set_group(const char *path, const char *name, struct fault *faul
 }
 
 /* Binds under the temporary name, makes it ready, moves it into place. */
-static enum err bind_own(struct listen *l, const struct config *config, struct fault *fault)
+static enum err bind_own(struct listen *l, struct fault *fault)
 {
 	struct sockaddr_un address;
 	struct stat st;
@@ -123,16 +123,18 @@ static enum err bind_own(struct listen *l, const struct config *config, struct f
 	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (l->fd == -1)
 		return fail(fault, "cannot make a socket for", l->path);
-	if (bind(l->fd, (struct sockaddr *)&address, sizeof(address)) == -1)
-		return fail(fault, "cannot bind", l->path);
+	if (bind(l->fd, (struct sockaddr *)&address, sizeof(address)) == -1) {
+		err = fail(fault, "cannot bind", l->path);
+		goto failed;
+	}
 
 	/* Until listen(2), connecting is refused whatever the mode. */
-	if (chmod(name, config->socket.mode) == -1) {
+	if (chmod(name, l->mode) == -1) {
 		err = fail(fault, "cannot set the mode of", name);
 		goto failed;
 	}
-	if (config->socket.group) {
-		err = set_group(name, config->socket.group, fault);
+	if (l->group) {
+		err = set_group(name, l->group, fault);
 		if (err != OK)
 			goto failed;
 	}
@@ -146,7 +148,23 @@ static enum err bind_own(struct listen *l, const struct config *config, struct f
 	return OK;
 failed:
 	unlink(name);
+	close(l->fd);
+	l->fd = -1;
 	return err;
+}
+
+bool listen_is_lost(const struct listen *l)
+{
+	struct stat st;
+
+	return l->path && (lstat(l->path, &st) == -1 || st.st_dev != l->dev || st.st_ino != l->ino);
+}
+
+enum err listen_renew(struct listen *l, struct fault *fault)
+{
+	enum err err = probe(l->path, fault);
+
+	return err == OK ? bind_own(l, fault) : err;
 }
 
 enum err listen_init(struct listen *l, const struct config *config, struct fault *fault)
@@ -160,12 +178,14 @@ enum err listen_init(struct listen *l, const struct config *config, struct fault
 		return fault_set(fault, ERR_CONFIG, "[socket] path is longer than %d bytes",
 		        LISTEN_PATH_MAX);
 	l->path = x_strdup(config->socket.path);
+	l->mode = config->socket.mode;
+	l->group = x_strdup_opt(config->socket.group);
 
 	err = take_lock(l, fault);
 	if (err == OK)
 		err = probe(l->path, fault);
 	if (err == OK)
-		err = bind_own(l, config, fault);
+		err = bind_own(l, fault);
 	if (err != OK)
 		listen_finish(l);
 	return err;
@@ -188,5 +208,6 @@ void listen_finish(struct listen *l)
 	if (l->lock_fd != -1)
 		close(l->lock_fd);
 	free(l->path);
+	free(l->group);
 	*l = (struct listen){.fd = -1, .lock_fd = -1};
 }

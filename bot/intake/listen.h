@@ -13,13 +13,15 @@
 #include "bot/base/err.h"
 #include "bot/config/config.h"
 
-#define LISTEN_BACKLOG 128
+#define LISTEN_BACKLOG 4096 /* bursts of connections; the kernel caps it by somaxconn */
 #define LISTEN_PATH_MAX 103 /* bytes; sun_path holds 107, ".new" takes four */
 
 struct listen {
 	int fd;      /* listening; the caller may take it and set it to -1 */
 	int lock_fd; /* -1 = systemd's socket */
 	char *path;  /* NULL = systemd's socket */
+	unsigned mode;
+	char *group; /* or NULL */
 	dev_t dev;   /* of our socket file, to remove no other */
 	ino_t ino;
 };
@@ -28,6 +30,12 @@ struct listen {
  * ERR_CONFIG: path too long, unknown group. ERR_DENIED, ERR_IO: as the system says. On failure
  * *listen is finished. */
 enum err listen_init(struct listen *listen, const struct config *config, struct fault *fault);
+/* Somebody may remove the socket file: true when it is not there, or another than ours. Always
+ * false for systemd's. */
+bool listen_is_lost(const struct listen *listen);
+/* Makes the socket anew, into listen->fd, under the lock that is still held. ERR_BUSY: another
+ * daemon has the path meanwhile. On failure nothing has changed. */
+enum err listen_renew(struct listen *listen, struct fault *fault);
 /* Removes the socket file if it still is ours; who connects from now on finds no daemon. */
 void listen_unlink(struct listen *listen);
 /* Unlinks, closes, unlocks. */

@@ -11,11 +11,12 @@
 #include "bot/intake/listen.h"
 
 #define CLOSE_TIMEOUT_MS 2000
+#define LOOK_MS 1000 /* how often the socket file is looked after */
 
 struct server {
 	uv_loop_t *loop;
-	uv_pipe_t pipe;   /* listening */
-	uv_timer_t timer; /* bounds the closing */
+	uv_pipe_t *pipe;  /* listening */
+	uv_timer_t timer; /* looks after the socket file; then bounds the closing */
 	unsigned handles; /* not yet closed */
 	struct listen listen;
 	struct server_events events;
@@ -73,7 +74,7 @@ static bool is_allowed(const struct server *server, const struct conn *conn)
 
 static void maybe_closed(struct server *server)
 {
-	if (server->handles > 0 || !LIST_EMPTY(&server->conns))
+	if (!server->closing || server->handles > 0 || !LIST_EMPTY(&server->conns))
 		return;
 	void (*closed)(void *arg) = server->closed;
 	void *arg = server->closed_arg;
@@ -89,6 +90,22 @@ static void on_handle_closed(uv_handle_t *handle)
 	struct server *server = handle->data;
 	server->handles--;
 	maybe_closed(server);
+}
+
+static void on_pipe_closed(uv_handle_t *handle)
+{
+	struct server *server = handle->data;
+
+	free(handle);
+	server->handles--;
+	maybe_closed(server);
+}
+
+static void close_pipe(struct server *server)
+{
+	if (server->pipe)
+		uv_close((uv_handle_t *)server->pipe, on_pipe_closed);
+	server->pipe = NULL;
 }
 
 static void close_timer(struct server *server)
@@ -136,7 +153,7 @@ void server_close(struct server *server, void (*closed)(void *arg), void *arg)
 	server->closed = closed;
 	server->closed_arg = arg;
 	listen_unlink(&server->listen);
-	uv_close((uv_handle_t *)&server->pipe, on_handle_closed);
+	close_pipe(server);
 	if (LIST_EMPTY(&server->conns))
 		close_timer(server);
 	else
@@ -157,7 +174,7 @@ static void on_request(
 static void refuse(
         struct server *server, struct conn *conn, const char *err, const char *message, bool retry)
 {
-	log_seldom(LOG_WARNING, "socket", message, "refused: %s", message);
+	log_seldom(LOG_WARNING, "socket", "", "refused: %s", message);
 	conn_refuse(conn, err, message, retry, server->refused < server->max_clients);
 	server->refused++;
 	server->clients--;
@@ -197,6 +214,55 @@ static void on_failed(void *arg)
 {
 }
 
+/* Takes over the listening descriptor. */
+static int server_listen(struct server *server)
+{
+	int rc;
+
+	server->pipe = x_calloc(1, sizeof(*server->pipe));
+	uv_pipe_init(server->loop, server->pipe, 0);
+	server->pipe->data = server;
+	server->handles++;
+	rc = uv_pipe_open(server->pipe, server->listen.fd);
+	if (rc == 0) {
+		server->listen.fd = -1; /* the pipe's from here on */
+		rc = uv_listen((uv_stream_t *)server->pipe, LISTEN_BACKLOG, on_connection);
+	}
+	return rc;
+}
+
+/* Somebody removed the socket file: nobody can connect any more, and nothing else tells. */
+static void server_renew(struct server *server)
+{
+	struct fault fault = {0};
+	int rc = 0;
+
+	if (listen_renew(&server->listen, &fault) == OK) {
+		close_pipe(server);
+		rc = server_listen(server);
+		if (rc != 0) {
+			close_pipe(server);
+			fault_set(&fault, ERR_IO, "cannot listen: %s", uv_strerror(rc));
+		}
+	}
+	if (fault.text[0])
+		log_seldom(LOG_ERROR, "socket", "",
+		        "the socket file is gone, no app can connect: %s; trying again every "
+		        "second",
+		        fault.text);
+	else
+		log_warning("socket", "the socket file was removed: %s is made anew",
+		        server->listen.path);
+}
+
+static void on_look(uv_timer_t *timer)
+{
+	struct server *server = timer->data;
+
+	if (listen_is_lost(&server->listen))
+		server_renew(server);
+}
+
 enum err server_create(struct server **out, uv_loop_t *loop, const struct config *config,
         const struct server_events *events, struct fault *fault)
 {
@@ -212,16 +278,12 @@ enum err server_create(struct server **out, uv_loop_t *loop, const struct config
 	server->events = *events;
 	LIST_INIT(&server->conns);
 	server_configure(server, config);
-	uv_pipe_init(loop, &server->pipe, 0);
 	uv_timer_init(loop, &server->timer);
-	server->pipe.data = server->timer.data = server;
-	server->handles = 2;
+	server->timer.data = server;
+	server->handles = 1;
+	uv_timer_start(&server->timer, on_look, LOOK_MS, LOOK_MS);
 
-	int rc = uv_pipe_open(&server->pipe, listen.fd);
-	if (rc == 0) {
-		server->listen.fd = -1; /* the pipe's from here on */
-		rc = uv_listen((uv_stream_t *)&server->pipe, LISTEN_BACKLOG, on_connection);
-	}
+	int rc = server_listen(server);
 	if (rc != 0) {
 		server_close(server, on_failed, NULL);
 		return fault_set(fault, ERR_IO, "cannot listen: %s", uv_strerror(rc));

@@ -15,6 +15,7 @@
 
 #define SERVER_LINE_MAX REQUEST_MAX
 #define SERVER_PIPELINE_MAX 1024 /* unanswered requests of a connection; then it is not read */
+#define SERVER_PIPELINE_BYTES (1024 * 1024) /* likewise: their length */
 
 struct server;
 struct reply;
@@ -41,6 +42,11 @@ void reply_error(
 /* Sends one more line before the final answer (for `subscribe`); false when the peer is gone or
  * too slow (over 1 MiB unread), and then the reply must be finished. Takes the reference. */
 bool reply_stream(struct reply *reply, json_t *object);
+/* Takes no more requests of this connection until this one is answered: for an answer that may be
+ * large, or takes a while to make. */
+void reply_alone(struct reply *reply);
+/* Nobody reads the answer any more. */
+bool reply_is_gone(const struct reply *reply);
 /* Called once, from the loop, when the peer goes away before the reply is finished. A peer that
  * had gone before this call is only noticed by reply_stream(). */
 void reply_on_gone(struct reply *reply, void (*gone)(void *arg), void *arg);

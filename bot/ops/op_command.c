@@ -8,7 +8,14 @@
 #include "bot/ops/ops_internal.h"
 #include "handlers/commands/commands.h"
 
+/*
+ * A command may read much, and writer jobs that are there together are one batch with the alerts
+ * among them. So there is one command at a time, first come, first served; and since a connection
+ * has no more than one in hand, its clients take turns. What only reads, for a peer that went
+ * away, is dropped when its turn comes.
+ */
 struct op_command {
+	struct op_command *next;
 	struct ops *ops;
 	struct reply *reply;
 	struct config *config; /* referenced */
@@ -34,6 +41,18 @@ static enum err command_work(struct store *store, void *arg)
 	return commands_request(&env, op->who, op->command, op->args, &op->result);
 }
 
+static void commands_run(struct ops *ops);
+
+static void command_free(struct op_command *op)
+{
+	command_reply_finish(&op->result);
+	report_status_finish(&op->status);
+	json_decref(op->happened);
+	config_unref(op->config);
+	json_decref(op->args);
+	free(op);
+}
+
 static void command_done(enum err result, const char *message, void *arg)
 {
 	struct op_command *op = arg;
@@ -41,6 +60,7 @@ static void command_done(enum err result, const char *message, void *arg)
 	json_t *answer, *event;
 	size_t i;
 
+	ops->command_running = false;
 	if (result != OK) {
 		ops_reply_failure(op->reply, result, message);
 	} else if (!op->result.ok) {
@@ -55,15 +75,28 @@ static void command_done(enum err result, const char *message, void *arg)
 		}
 		courier_poke(ops->env.courier);
 	}
-	command_reply_finish(&op->result);
-	report_status_finish(&op->status);
-	json_decref(op->happened);
-	config_unref(op->config);
-	json_decref(op->args);
-	free(op);
+	command_free(op);
+	commands_run(ops);
 	ops_job_done(ops);
 }
 
+/* Takes the next of them that somebody waits for. */
+static void commands_run(struct ops *ops)
+{
+	struct op_command *op;
+
+	while (!ops->command_running && (op = ops->commands)) {
+		ops->commands = op->next;
+		if (op->command->right == COMMAND_READS && reply_is_gone(op->reply)) {
+			reply_error(op->reply, "gone", NULL, "the peer went away", false);
+			command_free(op);
+			ops_job_done(ops);
+			continue;
+		}
+		ops->command_running = true;
+		writer_submit(ops->env.writer, command_work, command_done, op);
+	}
+}
 void op_command(
         struct ops *ops, const json_t *request, const struct alert_peer *peer, struct reply *reply)
 {
@@ -84,5 +117,11 @@ void op_command(
 	ops->env.on_status(&status, ops->env.arg);
 	report_status_take(&status, &op->status);
 	op->happened = json_array();
-	ops_submit(ops, command_work, command_done, op);
+	reply_alone(reply);
+	if (!ops->commands)
+		ops->commands_end = &ops->commands;
+	*ops->commands_end = op;
+	ops->commands_end = &op->next;
+	ops->jobs++;
+	commands_run(ops);
 }

@@ -11,6 +11,7 @@
 #define OPS_WAITERS_MAX 1024
 #define OPS_SUBSCRIBERS_MAX 32
 
+struct op_command;
 struct op_waiter;
 struct op_subscriber;
 
@@ -21,6 +22,8 @@ struct ops {
 	unsigned jobs;   /* writer jobs not done */
 	struct op_waiter *waiters;
 	unsigned waiters_len;
+	struct op_command *commands, **commands_end; /* whose turn it is not yet */
+	bool command_running;
 	bool check_running, check_again; /* of the waiters */
 	uv_timer_t timer;                /* the waiters' deadlines */
 	struct op_subscriber *subscribers;

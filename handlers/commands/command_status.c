@@ -15,6 +15,8 @@
 #define ALERTS_DEFAULT 5
 #define ALERTS_MAX 20 /* in a room */
 #define LIMIT_MAX 500
+#define ALERTS_PAGE 20
+#define ALERTS_BYTES_MAX (256 * 1024) /* of an answer's data */
 #define HISTORY_MAX 8
 
 static enum err run_status(struct command_call *call)
@@ -70,30 +72,52 @@ static enum err say_no_app(struct command_call *call, const char *app)
 
 static enum err say_whole_run(struct command_call *call, const char *run);
 
+/* The newest, a page at a time, until the answer is as large as one may be. */
+static enum err say_alerts(struct command_call *call, const char *app, int64_t limit, json_t *list)
+{
+	int64_t before = INT64_MAX;
+	size_t len = ALERTS_PAGE, bytes = 0;
+	enum err err = OK;
+
+	for (; err == OK && limit > 0 && len == ALERTS_PAGE; limit -= ALERTS_PAGE) {
+		struct alert_row *rows = NULL;
+
+		err = alerts_before(call->env->store, app, before,
+		        (int)(limit < ALERTS_PAGE ? limit : ALERTS_PAGE), &rows, &len);
+		for (size_t i = 0; i < len && err == OK && bytes < ALERTS_BYTES_MAX; i++) {
+			err = say_alert(call, &rows[i], list);
+			bytes += json_dumpb(json_array_get(list, json_array_size(list) - 1), NULL,
+			        0, JSON_COMPACT);
+			before = rows[i].id;
+		}
+		alert_rows_free(rows, len);
+		if (bytes >= ALERTS_BYTES_MAX) {
+			json_object_set_new(command_data(call), "more", json_true());
+			break;
+		}
+	}
+	return err;
+}
+
 static enum err run_alerts(struct command_call *call)
 {
 	const char *app = command_arg(call, "app");
 	int64_t limit = command_number(call, "limit"), most = call->room ? ALERTS_MAX : LIMIT_MAX;
-	struct alert_row *rows = NULL;
-	json_t *list = json_array();
-	size_t len = 0;
+	json_t *list;
 	enum err err;
 
 	if (command_arg(call, "run_id")) {
-		json_decref(list);
 		call->field = "run_id";
 		return say_whole_run(call, command_arg(call, "run_id"));
 	}
 	limit = limit == 0 ? ALERTS_DEFAULT : limit > most ? most : limit;
-	err = alerts_list(call->env->store, app, (int)limit, &rows, &len);
-	if (err == OK && len == 0 && app)
+	list = json_array();
+	err = say_alerts(call, app, limit, list);
+	if (err == OK && json_array_size(list) == 0 && app)
 		err = say_no_app(call, app);
-	else if (err == OK && len == 0)
+	else if (err == OK && json_array_size(list) == 0)
 		command_say(call, "no alerts\n");
-	for (size_t i = 0; i < len && err == OK; i++)
-		err = say_alert(call, &rows[i], list);
 	json_object_set_new(command_data(call), "alerts", list);
-	alert_rows_free(rows, len);
 	return err;
 }
 

@@ -791,6 +791,23 @@ def test_waiting_ends_at_once_for_what_is_held_back():
     server.shut()
 
 
+def test_an_answer_is_bounded_in_bytes():
+    server, bot = make()
+    bot.start()
+    client = Client(bot.path)
+    for n in range(300):
+        client.send({"op": "alert", "app": "etl", "title": f"{n} " + "😀" * 190})
+        check(client.receive()["ok"], "not taken")
+    few = client.call({"op": "alerts", "limit": 45})["alerts"]
+    check([a["alert"] for a in few] == list(range(300, 255, -1)), "not the newest in order")
+    client.send({"op": "alerts", "limit": 500})
+    answer = client.receive()
+    check(100 < len(answer["alerts"]) < 300 and answer["more"], str(len(answer["alerts"])))
+    client.close()
+    bot.stop()
+    server.shut()
+
+
 def test_a_second_daemon_is_refused():
     server, bot = make()
     bot.start()

@@ -329,6 +329,87 @@ static void a_line_without_newline_at_the_end_is_a_request(void **state)
 	stop(f);
 }
 
+/* An answer that may be large: one of a connection at a time, while others' go on. */
+static void what_is_answered_alone_holds_up_the_rest(void **state)
+{
+	struct fixture *f = *state;
+
+	f->hold = true;
+	start(f);
+	int fd = dial(f->path), other = dial(f->path);
+	say(f, fd, "{}\n");
+	wait_requests(f, 1);
+	assert_false(reply_is_gone(f->replies[0]));
+	reply_alone(f->replies[0]);
+	say(f, fd, "{}\n{}\n");
+	say(f, other, "{}\n");
+	wait_requests(f, 2);
+	for (int i = 0; i < 5; i++)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(f->requests, 2);
+	answer(f, 1);
+	assert_hears(f, other, "{\"ok\":true,\"i\":1}");
+	answer(f, 0);
+	wait_requests(f, 4);
+	answer(f, 2);
+	answer(f, 3);
+	for (int i = 0; i < 3; i++)
+		assert_non_null(hear(f, fd));
+	close(fd);
+	close(other);
+	stop(f);
+}
+
+static void the_pipeline_is_bounded_in_bytes(void **state)
+{
+	struct fixture *f = *state;
+	char *line = line_of(SERVER_LINE_MAX);
+	unsigned most = SERVER_PIPELINE_BYTES / SERVER_LINE_MAX;
+
+	f->hold = true;
+	start(f);
+	int fd = dial(f->path), sent = 0;
+	while (f->requests < most) {
+		ssize_t count = send(fd, line + sent, strlen(line) - (size_t)sent, MSG_NOSIGNAL);
+
+		sent = count > 0 ? (sent + (int)count) % (int)strlen(line) : sent;
+		uv_run(&f->loop, UV_RUN_NOWAIT);
+	}
+	for (int i = 0; i < 20; i++) {
+		ssize_t count = send(fd, line + sent, strlen(line) - (size_t)sent, MSG_NOSIGNAL);
+
+		sent = count > 0 ? (sent + (int)count) % (int)strlen(line) : sent;
+		uv_run(&f->loop, UV_RUN_NOWAIT);
+	}
+	assert_int_equal(f->requests, most);
+	close(fd);
+	for (unsigned i = 0; i < most; i++)
+		answer(f, i);
+	free(line);
+	stop(f);
+}
+
+static void a_removed_socket_file_is_made_anew(void **state)
+{
+	struct fixture *f = *state;
+	int64_t since = clock_monotonic_ms();
+
+	start(f);
+	int before = dial(f->path);
+	assert_int_equal(unlink(f->path), 0);
+	while (access(f->path, F_OK) != 0)
+		turn(f, since);
+	int fd = dial(f->path);
+	say(f, fd, "{\"n\":1}\n");
+	say(f, before, "{\"n\":2}\n"); /* who was there stays */
+	assert_hears(f, fd, "{\"ok\":true,\"n\":1}");
+	assert_hears(f, before, "{\"ok\":true,\"n\":2}");
+	close(fd);
+	close(before);
+	stop(f);
+	assert_int_equal(access(f->path, F_OK), -1);
+}
+
 /* ---- peers that go or do not read ---- */
 
 static void what_was_sent_before_hanging_up_is_taken(void **state)
@@ -674,6 +755,9 @@ int main(void)
 	        T(replies_outlive_their_peer),
 	        T(a_half_closed_peer_still_gets_its_answers),
 	        T(the_pipeline_is_bounded),
+	        T(what_is_answered_alone_holds_up_the_rest),
+	        T(the_pipeline_is_bounded_in_bytes),
+	        T(a_removed_socket_file_is_made_anew),
 	        T(streamed_lines_wait_for_their_turn_and_are_bounded),
 	        T(a_peer_that_does_not_read_is_paused_then_closed),
 	        T(one_too_many_is_told_to_retry),
