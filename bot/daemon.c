@@ -211,7 +211,10 @@ static enum err create_writer(void *owner, struct fault *fault)
 	struct daemon *daemon = owner;
 
 	daemon->writer = writer_create(&daemon->life.loop, daemon->store);
-	return daemon->writer ? OK : fault_set(fault, ERR_FULL, "no thread for the database");
+	if (!daemon->writer)
+		return fault_set(fault, ERR_FULL, "no thread for the database");
+	life_follow_writer(&daemon->life, daemon->writer);
+	return OK;
 }
 
 static enum err create_mirror(void *owner, struct fault *fault)

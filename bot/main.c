@@ -15,6 +15,8 @@
 #include "bot/config/config.h"
 #include "bot/watcher.h"
 #include "handlers/commands/table.h"
+#include "bot/version.h"
+#include "storage/store.h"
 
 #define USAGE_MAX 512
 
@@ -42,7 +44,7 @@ static const struct option_row rows[] = {
         [ROW_PASSWORD_STDIN] = {"password-stdin", 0, NULL,
                 "of login: the password is the first line of standard input"},
         [ROW_HELP] = {"help", 'h', NULL, "this text, or more about one command"},
-        [ROW_VERSION] = {"version", 'V', NULL, "the version"},
+        [ROW_VERSION] = {"version", 'V', NULL, "the version, its build and the database's schema"},
         {0},
 };
 
@@ -241,7 +243,8 @@ int main(int argc, char **argv)
 	if (args_parse(&args, argc, argv)) {
 		status = EX_OK;
 		if (args.version)
-			printf("matrix-telemetry-bot %s\n", BOT_VERSION);
+			printf("matrix-telemetry-bot %s (%s, schema %d)\n", BOT_VERSION, BOT_BUILD,
+			        store_schema());
 		else if (args.argc > 0)
 			status = run(&args);
 		else

@@ -126,7 +126,10 @@ static enum err create_writer(void *owner, struct fault *fault)
 	struct watcher *watcher = owner;
 
 	watcher->writer = writer_create(&watcher->life.loop, watcher->store);
-	return watcher->writer ? OK : fault_set(fault, ERR_FULL, "no thread for the database");
+	if (!watcher->writer)
+		return fault_set(fault, ERR_FULL, "no thread for the database");
+	life_follow_writer(&watcher->life, watcher->writer);
+	return OK;
 }
 
 static enum err create_courier(void *owner, struct fault *fault)

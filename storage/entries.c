@@ -2,7 +2,8 @@
  * entries.c - the tables `entries` and `entry_runs`; see messages.h.
  *
  * Invariants: a fingerprint is in a message once; a run is in an entry once. Entries go with their
- * message, their runs with them.
+ * message, their runs with them. A damaged one is deleted: the alerts in it stay, and the next of
+ * its kind makes it anew.
  */
 #include "storage/messages.h"
 
@@ -70,6 +71,7 @@
 	        "p.outbox_id IS NULL "                                                             \
 	        "AND a.fingerprint = entries.fingerprint AND a.resolved = FALSE) ORDER BY id")     \
 	X(ENTRIES_MOVE, "UPDATE OR IGNORE entries SET message_id = ?2 WHERE id = ?1")              \
+	X(ENTRIES_MEND, "DELETE FROM entries WHERE ? IS NOT NULL AND id = ?")                      \
 	X(ENTRIES_CRITICAL, SELECT "WHERE app = ? AND identity = ? AND severity = 'critical' AND " \
 	                           "resolved_ms = 0 LIMIT 1")                                      \
 	X(ENTRIES_BY_ID, SELECT "WHERE id = ?")                                                    \
@@ -92,7 +94,7 @@
 
 SQL_STATEMENTS(sql_entries, ENTRIES_STATEMENTS);
 
-SQL_ROWS(layout, ENTRY_COLUMNS);
+SQL_ROWS(layout, ENTRY_COLUMNS, .family = SQL_ENTRIES, .mend = ENTRIES_MEND);
 SQL_LAYOUT(stored, ENTRY_STORED);
 SQL_LAYOUT(changing, ENTRY_CHANGING);
 

@@ -3,7 +3,8 @@
  *
  * Invariants: a message whose event_id is set is in its room. Open messages (closed_ms = 0), those
  * with an end and those with an edit to come have partial indexes of their own, so that the next
- * of each is one row, whatever the table's size and however many are open.
+ * of each is one row, whatever the table's size and however many are open. A damaged one is closed
+ * and edited no more; its events are undeliverable when their turn comes.
  */
 #include "storage/messages.h"
 
@@ -63,12 +64,15 @@ static const char *const message_kind_names[] = {"alerts", "ring", "storm", NULL
 	        SELECT "WHERE room = ? AND edit_ms > 0 ORDER BY edit_ms, id LIMIT 1")             \
 	X(MESSAGES_EDIT_LAST,                                                                     \
 	        SELECT "WHERE room = ? AND edit_ms > 0 ORDER BY edit_ms DESC, id LIMIT 1")        \
+	X(MESSAGES_MEND,                                                                          \
+	        "UPDATE messages SET closed_ms = max(closed_ms, 1), end_ms = 0, edit_ms = 0, "    \
+	        "dirty_ms = 0, lead = ? WHERE id = ?")                                            \
 	X(MESSAGES_COUNT_OPENED, "SELECT count(*) FROM messages WHERE opened_ms BETWEEN ? AND ? " \
 	                         "AND kind IN ('alerts', 'ring')")
 
 SQL_STATEMENTS(sql_messages, MESSAGES_STATEMENTS);
 
-SQL_ROWS(layout, MESSAGE_COLUMNS);
+SQL_ROWS(layout, MESSAGE_COLUMNS, .family = SQL_MESSAGES, .mend = MESSAGES_MEND);
 SQL_LAYOUT(changing, MESSAGE_CHANGING);
 
 enum err messages_insert(struct store *store, struct message_row *row)

@@ -6,14 +6,21 @@
  */
 #include "storage/migrate.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "bot/base/alloc.h"
 #include "storage/sql.h"
 
 /* "mtb1": says that the file is ours, so that a wrong path cannot wreck another app's data. */
 #define APPLICATION_ID 0x6d746231
 
-static enum err fail(sqlite3 *db, const char *doing, int rc, struct fault *fault)
+static enum err migrate_fail(sqlite3 *db, const char *doing, int rc, struct fault *fault)
 {
 	return fault_set(
 	        fault, sql_code(db, rc), "%s: %s (SQLite %d)", doing, sqlite3_errmsg(db), rc);
@@ -31,7 +38,7 @@ static enum err query_int(sqlite3 *db, const char *text, int64_t *value, struct 
 	if (rc == SQLITE_ROW)
 		*value = sqlite3_column_int64(stmt, 0);
 	sqlite3_finalize(stmt);
-	return rc == SQLITE_ROW || rc == SQLITE_DONE ? OK : fail(db, text, rc, fault);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? OK : migrate_fail(db, text, rc, fault);
 }
 
 enum err migrate_version(sqlite3 *db, int *version, struct fault *fault)
@@ -58,7 +65,7 @@ static enum err exec(sqlite3 *db, const char *doing, const char *text, struct fa
 {
 	int rc = sqlite3_exec(db, text, NULL, NULL, NULL);
 
-	return rc == SQLITE_OK ? OK : fail(db, doing, rc, fault);
+	return rc == SQLITE_OK ? OK : migrate_fail(db, doing, rc, fault);
 }
 
 /* One step from schema number - 1 to number. */
@@ -91,6 +98,49 @@ static enum err step_run(sqlite3 *db, const char *text, int number, struct fault
 		/* what failed is told already; without a commit nothing was kept in any case */
 		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
 	}
+	return err;
+}
+
+/* Writes what is in a file through to the disk. */
+static enum err sync_file(const char *name, struct fault *fault)
+{
+	int fd = open(name, O_RDONLY | O_CLOEXEC);
+	enum err err = OK;
+
+	if (fd < 0 || fsync(fd) != 0)
+		err = fault_set(fault, ERR_IO, "%s: %s", name, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+enum err migrate_back_up(
+        sqlite3 *db, const char *path, int steps_len, char **copy, struct fault *fault)
+{
+	int version = 0, fd, rc;
+	enum err err = migrate_version(db, &version, fault);
+	char *name, *sql;
+
+	*copy = NULL;
+	if (err != OK || version == 0 || version >= steps_len)
+		return err;
+	name = x_asprintf("%s.schema-%d", path, version);
+	fd = open(name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 || fchmod(fd, 0600) != 0)
+		err = fault_set(fault, ERR_IO, "%s: %s", name, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	sql = sqlite3_mprintf("VACUUM INTO %Q", name);
+	rc = err == OK ? sqlite3_exec(db, sql, NULL, NULL, NULL) : SQLITE_OK;
+	sqlite3_free(sql);
+	if (rc != SQLITE_OK)
+		err = migrate_fail(db, "backup before the migration", rc, fault);
+	if (err == OK)
+		err = sync_file(name, fault);
+	if (err == OK)
+		*copy = name;
+	else
+		free(name);
 	return err;
 }
 

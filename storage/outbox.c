@@ -3,7 +3,8 @@
  *
  * Invariants: transaction ids are unique and are never used again, not even by the same row put
  * back by outbox_retry(). What waits (queued or frozen) and what is undeliverable have partial
- * indexes of their own, so that the queue is as quick after a million sent rows.
+ * indexes of their own, so that the queue is as quick after a million sent rows. A damaged row is
+ * undeliverable, with that as its reason.
  */
 #include "storage/outbox.h"
 
@@ -49,41 +50,68 @@ static const char *const outbox_purpose_names[] = {
 /* The states must stand as they do in the schema for the partial indexes to be used. */
 #define SELECT SQL_SELECT("outbox LEFT JOIN contents ON outbox_id = id", OUTBOX_COLUMNS)
 #define WAITING "state IN ('queued', 'frozen')"
-#define UNDELIVERABLE "state = 'undeliverable'"
-#define OUTBOX_STATEMENTS(X)                                                                      \
-	X(OUTBOX_INSERT, SQL_INSERT("outbox", OUTBOX_STORED))                                     \
-	X(OUTBOX_UPDATE, SQL_UPDATE("outbox", OUTBOX_CHANGING))                                   \
-	X(OUTBOX_SAY, "INSERT INTO contents (outbox_id, content, wire_content) VALUES (?, ?, ?) " \
-	              "ON CONFLICT (outbox_id) DO UPDATE SET content = excluded.content, "        \
-	              "wire_content = excluded.wire_content")                                     \
-	X(OUTBOX_BY_ID, SELECT "WHERE id = ?")                                                    \
-	X(OUTBOX_BY_EVENT, SELECT "WHERE event_id = ? LIMIT 1")                                   \
-	X(OUTBOX_HEAD, SELECT "WHERE room = ? AND " WAITING " ORDER BY id LIMIT 1")               \
-	X(OUTBOX_DELETE, "DELETE FROM outbox WHERE id = ?")                                       \
-	X(OUTBOX_OF_MESSAGE, SELECT "WHERE message_id = ? AND state = 'queued' LIMIT 1")          \
-	X(OUTBOX_FROZEN_ROW,                                                                      \
-	        SELECT "WHERE room = ? AND " WAITING " AND state = 'frozen' ORDER BY id LIMIT 1") \
-	X(OUTBOX_FIRST_NEW, SELECT "WHERE room = ? AND " WAITING " AND purpose = 'new' ORDER BY " \
-	                           "(SELECT " SQL_SEVERITY_RANK                                   \
-	                           " FROM messages m WHERE m.id = message_id) DESC, id LIMIT 1")  \
-	X(OUTBOX_UNSAY, "DELETE FROM contents WHERE outbox_id = ?")                               \
-	X(OUTBOX_COUNT_WAITING,                                                                   \
-	        "SELECT count(*), coalesce(min(created_ms), 0) FROM outbox WHERE " WAITING)       \
-	X(OUTBOX_COUNT_UNDELIVERABLE, "SELECT count(*) FROM outbox WHERE " UNDELIVERABLE)         \
-	X(OUTBOX_LIST_UNDELIVERABLE, SELECT "WHERE " UNDELIVERABLE " ORDER BY id LIMIT ?")        \
-	X(OUTBOX_NEXT_ELSEWHERE,                                                                  \
-	        "SELECT id FROM outbox WHERE " UNDELIVERABLE " AND room = ?1 AND room_id <> ?2 "  \
-	        "AND purpose IN ('new', 'note', 'heartbeat') ORDER BY id LIMIT 1")                \
-	X(OUTBOX_NEXT_UNDELIVERABLE,                                                              \
-	        "SELECT id FROM outbox WHERE " UNDELIVERABLE " ORDER BY id LIMIT 1")              \
-	X(OUTBOX_REQUEUE, "UPDATE outbox SET state = 'queued', txn_id = ?, frozen_ms = 0, "       \
-	                  "known_ms = 0, tries = 0, room_id = NULL, wire_type = NULL, "           \
-	                  "device_id = NULL, error = NULL WHERE id = ? AND " UNDELIVERABLE)       \
+#define UNDELIVERABLE "state NOT IN ('queued', 'frozen', 'sent')"
+#define OUTBOX_STATEMENTS(X)                                                                       \
+	X(OUTBOX_INSERT, SQL_INSERT("outbox", OUTBOX_STORED))                                      \
+	X(OUTBOX_UPDATE, SQL_UPDATE("outbox", OUTBOX_CHANGING))                                    \
+	X(OUTBOX_SAY, "INSERT INTO contents (outbox_id, content, wire_content) VALUES (?, ?, ?) "  \
+	              "ON CONFLICT (outbox_id) DO UPDATE SET content = excluded.content, "         \
+	              "wire_content = excluded.wire_content")                                      \
+	X(OUTBOX_BY_ID, SELECT "WHERE id = ?")                                                     \
+	X(OUTBOX_BY_EVENT, SELECT "WHERE event_id = ? LIMIT 1")                                    \
+	X(OUTBOX_HEAD, SELECT "WHERE room = ? AND " WAITING " ORDER BY id LIMIT 1")                \
+	X(OUTBOX_MEND,                                                                             \
+	        "UPDATE outbox SET state = 'undeliverable', error = ?, purpose = CASE WHEN "       \
+	        "purpose IN "                                                                      \
+	        "('new', 'edit', 'reply', 'note', 'heartbeat') THEN purpose ELSE 'note' END, "     \
+	        "room = coalesce(room, ''), txn_id = coalesce(txn_id, ''), type = coalesce(type, " \
+	        "'') WHERE id = ?")                                                                \
+	X(OUTBOX_DELETE, "DELETE FROM outbox WHERE id = ?")                                        \
+	X(OUTBOX_OF_MESSAGE, SELECT "WHERE message_id = ? AND state = 'queued' LIMIT 1")           \
+	X(OUTBOX_FROZEN_ROW,                                                                       \
+	        SELECT "WHERE room = ? AND " WAITING " AND state = 'frozen' ORDER BY id LIMIT 1")  \
+	X(OUTBOX_FIRST_NEW, SELECT "WHERE room = ? AND " WAITING " AND purpose = 'new' ORDER BY "  \
+	                           "(SELECT " SQL_SEVERITY_RANK                                    \
+	                           " FROM messages m WHERE m.id = message_id) DESC, id LIMIT 1")   \
+	X(OUTBOX_UNSAY, "DELETE FROM contents WHERE outbox_id = ?")                                \
+	X(OUTBOX_COUNT_WAITING,                                                                    \
+	        "SELECT count(*), coalesce(min(created_ms), 0) FROM outbox WHERE " WAITING)        \
+	X(OUTBOX_COUNT_UNDELIVERABLE, "SELECT count(*) FROM outbox WHERE " UNDELIVERABLE)          \
+	X(OUTBOX_LIST_UNDELIVERABLE, SELECT "WHERE " UNDELIVERABLE " ORDER BY id LIMIT ?")         \
+	X(OUTBOX_NEXT_ELSEWHERE,                                                                   \
+	        "SELECT id FROM outbox WHERE " UNDELIVERABLE " AND room = ?1 AND room_id <> ?2 "   \
+	        "AND purpose IN ('new', 'note', 'heartbeat') ORDER BY id LIMIT 1")                 \
+	X(OUTBOX_NEXT_UNDELIVERABLE,                                                               \
+	        "SELECT id FROM outbox WHERE " UNDELIVERABLE " ORDER BY id LIMIT 1")               \
+	X(OUTBOX_REQUEUE, "UPDATE outbox SET state = 'queued', txn_id = ?, frozen_ms = 0, "        \
+	                  "known_ms = 0, tries = 0, room_id = NULL, wire_type = NULL, "            \
+	                  "device_id = NULL, error = NULL WHERE id = ? AND " UNDELIVERABLE)        \
 	X(OUTBOX_UNWIRE, "UPDATE contents SET wire_content = NULL WHERE outbox_id = ?")
 
 SQL_STATEMENTS(sql_outbox, OUTBOX_STATEMENTS);
 
-SQL_ROWS(layout, OUTBOX_COLUMNS);
+/* What an event needs at least before it may leave, or be asked for. */
+static const char *outbox_check(const void *arg)
+{
+	const struct outbox_row *row = arg;
+	bool of_message = row->purpose == OUTBOX_NEW || row->purpose == OUTBOX_EDIT;
+
+	if (row->state == OUTBOX_SENT || row->state == OUTBOX_UNDELIVERABLE)
+		return NULL;
+	if (of_message && row->message_id == 0)
+		return "no message";
+	if (!of_message && !row->content)
+		return "no content";
+	if (!row->txn_id[0])
+		return "no transaction id";
+	if (row->state == OUTBOX_FROZEN && (!row->room_id || !row->content))
+		return row->room_id ? "no content" : "no room id";
+	if (row->wire_content && !row->wire_type)
+		return "no type";
+	return NULL;
+}
+
+SQL_ROWS(layout, OUTBOX_COLUMNS, outbox_check, SQL_OUTBOX, OUTBOX_MEND);
 SQL_LAYOUT(stored, OUTBOX_STORED);
 SQL_LAYOUT(changing, OUTBOX_CHANGING);
 
@@ -142,6 +170,16 @@ enum err outbox_say(struct store *store, const struct outbox_row *row)
 	sql_bind_text(&sql, row->content);
 	sql_bind_text(&sql, row->wire_content);
 	return sql_write(&sql);
+}
+
+enum err outbox_give_up(struct store *store, int64_t id, const char *why)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_MEND);
+	sql_bind_text(&sql, why);
+	sql_bind_int(&sql, id);
+	return sql_write_one(&sql);
 }
 
 enum err outbox_delete(struct store *store, int64_t id)

@@ -52,6 +52,8 @@ enum err outbox_insert(struct store *store, struct outbox_row *row);
 enum err outbox_update(struct store *store, const struct outbox_row *row);
 /* Stores content and wire_content; content must be set. */
 enum err outbox_say(struct store *store, const struct outbox_row *row);
+/* It is undeliverable, for that reason. */
+enum err outbox_give_up(struct store *store, int64_t id, const char *why);
 enum err outbox_delete(struct store *store, int64_t id);
 /* The one event of a message that is queued; ERR_NOT_FOUND when there is none. */
 enum err outbox_of_message(struct store *store, int64_t message_id, struct outbox_row *row);

@@ -45,10 +45,11 @@
 
 SQL_STATEMENTS(sql_prune, PRUNE_STATEMENTS);
 
-enum err store_prune(struct store *store, int64_t before_ms)
+enum err store_prune(struct store *store, int64_t before_ms, bool *more)
 {
 	enum err err = OK;
 
+	*more = false;
 	for (int i = PRUNE_CALLS; err == OK && i <= PRUNE_MESSAGES; i++) {
 		struct sql sql;
 
@@ -56,6 +57,7 @@ enum err store_prune(struct store *store, int64_t before_ms)
 		sql_bind_int(&sql, before_ms);
 		sql_bind_int(&sql, STORE_PRUNE_MAX);
 		err = sql_write(&sql);
+		*more = *more || sqlite3_changes(store->db) >= STORE_PRUNE_MAX;
 	}
 	return err;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bot/base/alloc.h"
+#include "bot/base/log.h"
 
 static const struct sql_statement *const families[SQL_FAMILIES] = {
         [SQL_STORE] = sql_store,
@@ -307,55 +308,98 @@ static bool read_column(struct sql *sql, const struct sql_column *column, int at
 	return false;
 }
 
-/* Reads the current row. Damage is told, not followed. */
-static enum err read_row(struct sql *sql, const struct sql_rows *rows, void *row)
+/* Reads the current row. Damage is told, not followed; then *why says where, and the row is empty
+ * but for its id. */
+static bool read_row(struct sql *sql, const struct sql_rows *rows, void *row, char why[128])
 {
-	memset(row, 0, rows->size);
-	*row_id(rows, row) = sql_int(sql, (int)rows->len);
-	for (size_t i = 0; i < rows->len; i++) {
-		void *field = (char *)row + rows->columns[i].offset;
+	const char *check = NULL;
+	int64_t id = sql_int(sql, (int)rows->len);
+	size_t i = 0;
 
-		if (read_column(sql, &rows->columns[i], (int)i, field))
-			continue;
-		snprintf(sql->store->message, sizeof(sql->store->message),
-		        "%s: row %lld: column %s is damaged", sql->name,
-		        (long long)*row_id(rows, row), sqlite3_column_name(sql->stmt, (int)i));
-		sql_finish_row(rows, row);
-		return ERR_CORRUPT;
-	}
-	return OK;
+	memset(row, 0, rows->size);
+	*row_id(rows, row) = id;
+	while (i < rows->len &&
+	        read_column(sql, &rows->columns[i], (int)i, (char *)row + rows->columns[i].offset))
+		i++;
+	if (i < rows->len)
+		snprintf(why, 128, "the database is damaged: column %s",
+		        sqlite3_column_name(sql->stmt, (int)i));
+	else if (rows->check && (check = rows->check(row)))
+		snprintf(why, 128, "the database is damaged: %s", check);
+	else
+		return true;
+	sql_finish_row(rows, row);
+	*row_id(rows, row) = id;
+	return false;
+}
+
+/* Tells of a damaged row and, where that can be done, takes it out of the way. */
+static enum err row_damaged(
+        struct sql *sql, const struct sql_rows *rows, int64_t id, const char *why)
+{
+	struct store *store = sql->store;
+	struct sql mend;
+
+	snprintf(store->message, sizeof(store->message), "%s: row %lld: %s", sql->name,
+	        (long long)id, why);
+	log_seldom(LOG_ERROR, "storage", sql->name, "%s", store->message);
+	if (rows->mend == 0 || !store->in_transaction || store->lock_fd < 0)
+		return OK;
+	sql_use(&mend, store, rows->family, rows->mend);
+	sql_bind_text(&mend, why);
+	sql_bind_int(&mend, id);
+	return sql_write(&mend);
 }
 
 enum err sql_one_row(struct sql *sql, const struct sql_rows *rows, void *row)
 {
-	enum err err = sql_next(sql);
+	char why[128];
+	int64_t last_id = -1, id;
+	enum err err;
 
-	memset(row, 0, rows->size);
-	if (err == OK) {
-		err = read_row(sql, rows, row);
-		sql_end(sql);
+	while ((err = sql_next(sql)) == OK) {
+		if (read_row(sql, rows, row, why)) {
+			sql_end(sql);
+			return OK;
+		}
+		id = *row_id(rows, row);
+		sqlite3_reset(sql->stmt); /* the bindings stay */
+		err = id == last_id ? ERR_DAMAGED : row_damaged(sql, rows, id, why);
+		if (err != OK) {
+			sql_end(sql);
+			return err;
+		}
+		last_id = id;
 	}
+	memset(row, 0, rows->size);
 	return err;
 }
 
 enum err sql_all_rows(struct sql *sql, const struct sql_rows *rows, void **array, size_t *len)
 {
 	size_t cap = 0;
+	char why[128];
 	enum err err;
 
 	*array = NULL;
 	*len = 0;
 	while ((err = sql_next(sql)) == OK) {
+		void *row;
+
 		if (*len == cap) {
 			cap = cap == 0 ? 8 : cap * 2;
 			*array = x_realloc(*array, cap * rows->size);
 		}
-		err = read_row(sql, rows, (char *)*array + *len * rows->size);
+		row = (char *)*array + *len * rows->size;
+		if (read_row(sql, rows, row, why)) {
+			++*len;
+			continue;
+		}
+		err = row_damaged(sql, rows, *row_id(rows, row), why);
 		if (err != OK) {
 			sql_end(sql);
 			break;
 		}
-		++*len;
 	}
 	if (err == ERR_NOT_FOUND)
 		return OK;

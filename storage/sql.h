@@ -15,6 +15,7 @@
 
 #include <sqlite3.h>
 #include <stddef.h>
+#include <sys/types.h>
 #include "storage/store.h"
 
 enum sql_family {
@@ -57,14 +58,25 @@ extern const struct sql_statement sql_store[], sql_alerts[], sql_messages[], sql
 
 struct silence_cache;
 
+/* The database, its write-ahead log and its shared memory. */
+#define STORE_FILES 3
+
+struct store_file {
+	char *path;
+	dev_t dev;
+	ino_t ino;
+};
+
 struct store {
 	sqlite3 *db;
 	int lock_fd; /* -1 when read-only */
 	sqlite3_stmt **stmts[SQL_FAMILIES];
-	bool in_transaction;            /* between store_begin() and its end */
-	enum err lost;                  /* why SQLite ended it on its own; OK = it did not */
-	struct silence_cache *silences; /* of silences.c, or NULL */
-	bool silences_stale;            /* must be read again */
+	struct store_file files[STORE_FILES]; /* as they were at open; ino 0 = none was looked at */
+	bool replaced;                        /* they are no longer */
+	bool in_transaction;                  /* between store_begin() and its end */
+	enum err lost;                        /* why SQLite ended it on its own; OK = it did not */
+	struct silence_cache *silences;       /* of silences.c, or NULL */
+	bool silences_stale;                  /* must be read again */
 	char message[256];
 };
 
@@ -128,11 +140,20 @@ struct sql_column {
 	size_t offset;
 };
 
+/*
+ * A row whose columns hold what cannot be there, or do not fit each other, is damaged: it is
+ * logged, left out of lists, and takes nothing else with it. Where such a row would be met again
+ * and again (the next event of a room), its table has a statement that takes it out of the way,
+ * which is run with the reason and the row's id.
+ */
 struct sql_rows {
 	const struct sql_column *columns;
 	size_t len;
-	size_t id;   /* offset of the row's int64_t id */
-	size_t size; /* of the struct */
+	size_t id;                             /* offset of the row's int64_t id */
+	size_t size;                           /* of the struct */
+	const char *(*check)(const void *row); /* what does not fit, NULL = all does; or NULL */
+	enum sql_family family;                /* of mend */
+	int mend;                              /* its statement; 0 = there is none */
 };
 
 /* What stands for a type in a list of columns: TEXT, OPT, INT, LONG, REF, ENUM(names). */
@@ -153,18 +174,15 @@ struct sql_rows {
 #define SQL_PASTE_(a, b) a##b
 #define SQL_PASTE(a, b) SQL_PASTE_(a, b)
 /* Defines how columns of SQL_STRUCT lie. */
-#define SQL_LAYOUT(layout, COLUMNS)                                                            \
+#define SQL_LAYOUT(layout, COLUMNS, ...)                                                       \
 	static const struct sql_column layout##_columns[] = {COLUMNS(SQL_COLUMN, SQL_COLUMN)}; \
-	static const struct sql_rows layout = {                                                \
-	        layout##_columns,                                                              \
+	static const struct sql_rows layout = {layout##_columns,                               \
 	        sizeof(layout##_columns) / sizeof(struct sql_column),                          \
-	        offsetof(struct SQL_STRUCT, id),                                               \
-	        sizeof(struct SQL_STRUCT),                                                     \
-	}
+	        offsetof(struct SQL_STRUCT, id), sizeof(struct SQL_STRUCT), __VA_ARGS__}
 /* The same of all that is read, with (for entry_row) entry_row_finish() for a row, which takes a
  * zeroed one too, and entry_rows_free() for an array of them, which takes NULL too. */
-#define SQL_ROWS(layout, COLUMNS)                                                \
-	SQL_LAYOUT(layout, COLUMNS);                                             \
+#define SQL_ROWS(layout, COLUMNS, ...)                                           \
+	SQL_LAYOUT(layout, COLUMNS, __VA_ARGS__);                                \
 	void SQL_PASTE(SQL_STRUCT, _finish)(struct SQL_STRUCT * row)             \
 	{                                                                        \
 		sql_finish_row(&layout, row);                                    \
@@ -191,9 +209,11 @@ void sql_bind_row(struct sql *sql, const struct sql_rows *rows, const void *row)
 enum err sql_insert_row(struct sql *sql, const struct sql_rows *rows, void *row);
 /* Binds all columns and the id, and writes; ERR_NOT_FOUND when there is no such row. */
 enum err sql_update_row(struct sql *sql, const struct sql_rows *rows, const void *row);
-/* Reads the only row, or says ERR_NOT_FOUND; *row is zeroed on failure. */
+/* Reads the first row, or says ERR_NOT_FOUND; *row is zeroed on failure. A damaged one is mended
+ * and the statement run again; ERR_DAMAGED when that gives the same row, whose id is in *row. */
 enum err sql_one_row(struct sql *sql, const struct sql_rows *rows, void *row);
-/* Reads all rows into an array that the caller frees with its rows; NULL and 0 on failure. */
+/* Reads all rows but damaged ones into an array that the caller frees with its rows; NULL and 0 on
+ * failure. */
 enum err sql_all_rows(struct sql *sql, const struct sql_rows *rows, void **array, size_t *len);
 void sql_finish_row(const struct sql_rows *rows, void *row);
 void sql_free_rows(const struct sql_rows *rows, void *array, size_t len);

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "bot/base/alloc.h"
+#include "bot/base/log.h"
 #include "storage/lock.h"
 #include "storage/migrate.h"
 #include "storage/sql.h"
@@ -85,6 +86,41 @@ static enum err file_make(const char *path, struct fault *fault)
 		free(name);
 	}
 	return err;
+}
+
+/* What is committed goes into these files, whatever has their names meanwhile. */
+static void files_remember(struct store *store, const char *path)
+{
+	static const char *const suffixes[STORE_FILES] = {"", "-wal", "-shm"};
+	struct stat st;
+
+	for (size_t i = 0; i < STORE_FILES; i++) {
+		struct store_file *file = &store->files[i];
+
+		file->path = x_asprintf("%s%s", path, suffixes[i]);
+		if (stat(file->path, &st) == 0) {
+			file->dev = st.st_dev;
+			file->ino = st.st_ino;
+		}
+	}
+}
+
+/* ERR_REPLACED: one of them has lost its name, so that after a restart nothing would be there. */
+static enum err files_check(struct store *store)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < STORE_FILES; i++) {
+		const struct store_file *file = &store->files[i];
+
+		if (stat(file->path, &st) == 0 && st.st_dev == file->dev && st.st_ino == file->ino)
+			continue;
+		snprintf(store->message, sizeof(store->message), "%s was replaced or deleted",
+		        file->path);
+		store->replaced = true;
+		return ERR_REPLACED;
+	}
+	return OK;
 }
 
 static enum err exec(struct store *store, const char *text, struct fault *fault)
@@ -167,6 +203,23 @@ static enum err prepare(struct store *store, struct fault *fault)
 	return err;
 }
 
+/* To this program's schema, with a copy of what was there and lines in the log. */
+static enum err migrate(struct store *store, const char *path, struct fault *fault)
+{
+	char *copy;
+	enum err err = migrate_back_up(store->db, path, migrations_len, &copy, fault);
+
+	if (copy)
+		log_info("storage", "%s: migrating to schema %d; it is kept as it was in %s", path,
+		        migrations_len, copy);
+	if (err == OK)
+		err = migrate_run(store->db, migrations, migrations_len, fault);
+	if (copy && err == OK)
+		log_info("storage", "%s: migrated to schema %d", path, migrations_len);
+	free(copy);
+	return err;
+}
+
 static struct store *store_new(void)
 {
 	struct store *store = x_calloc(1, sizeof(*store));
@@ -207,9 +260,11 @@ enum err store_open(struct store **out, const char *path, struct fault *fault)
 	if (err == OK)
 		err = settings(store, fault);
 	if (err == OK)
-		err = migrate_run(store->db, migrations, migrations_len, fault);
+		err = migrate(store, path, fault);
 	if (err == OK)
 		err = prepare(store, fault);
+	if (err == OK)
+		files_remember(store, path);
 	return opened(out, store, path, err, fault);
 }
 
@@ -237,13 +292,22 @@ enum err store_open_readonly(struct store **out, const char *path, struct fault 
 
 void store_close(struct store *store)
 {
+	int keep = 1;
+
 	if (!store)
 		return;
 	if (store->in_transaction)
 		store_rollback(store);
 	silence_cache_free(store->silences);
 	sql_finalize_all(store);
+	if (store->replaced) {
+		/* what has the names now belongs to somebody else */
+		sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+		sqlite3_file_control(store->db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
+	}
 	sqlite3_close_v2(store->db);
+	for (size_t i = 0; i < STORE_FILES; i++)
+		free(store->files[i].path);
 	if (store->lock_fd >= 0) /* after the database: the next daemon finds it closed */
 		close(store->lock_fd);
 	free(store);
@@ -272,6 +336,8 @@ enum err store_commit(struct store *store)
 {
 	enum err err = store->lost != OK ? store->lost : run(store, STORE_COMMIT);
 
+	if (err == OK && store->lock_fd >= 0)
+		err = files_check(store);
 	if (err != OK)
 		store_rollback(store);
 	store->in_transaction = false;

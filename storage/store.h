@@ -5,7 +5,8 @@
  * Nothing above this folder knows that SQLite is beneath. A struct store is used by one thread
  * at a time (in the daemon: the writer's, see bot/loop/writer.h).
  * Statements are prepared once, at open. All functions return an enum err; ERR_FULL means the
- * disk is full, ERR_IO and ERR_CORRUPT that the database failed; store_message() then says more.
+ * disk is full, ERR_IO and ERR_CORRUPT that the database failed, ERR_DAMAGED that one row did;
+ * store_message() then says more.
  * Writing functions are called inside a transaction only.
  *
  * Strings in row structs are owned by the row and freed by its *_finish(), which takes a zeroed
@@ -32,8 +33,10 @@ void store_close(struct store *store); /* NULL is allowed; an open transaction i
 enum err store_open_readonly(struct store **out, const char *path, struct fault *fault);
 
 enum err store_begin(struct store *store);
-/* Durable on disk when it returns OK; on failure it is rolled back. A failure of an earlier call
- * (disk full) may have ended the transaction already: then all writing, and this, fail with it. */
+/* Durable on disk, in files that have their names still, when it returns OK. ERR_REPLACED: the
+ * database, its log or its shared memory was replaced or deleted; whoever has the store must close
+ * it. On other failures it is rolled back. A failure of an earlier call (disk full) may have ended
+ * the transaction already: then all writing, and this, fail with it. */
 enum err store_commit(struct store *store);
 void store_rollback(struct store *store);
 
@@ -51,8 +54,8 @@ int store_schema(void);
 /*
  * Deletes what is older than before_ms and over: never what belongs to an open message, to one
  * with something to edit in, or to an event that is queued, frozen or undeliverable. At most
- * STORE_PRUNE_MAX rows of each table a call, so that a commit stays short: call it every few
- * minutes.
+ * STORE_PRUNE_MAX rows of each table a call, so that a commit stays short: *more says that there is
+ * more to be done at once. What a call costs does not depend on how much is stored.
  */
-#define STORE_PRUNE_MAX 2000
-enum err store_prune(struct store *store, int64_t before_ms);
+#define STORE_PRUNE_MAX 500
+enum err store_prune(struct store *store, int64_t before_ms, bool *more);

@@ -34,6 +34,10 @@ const char *err_name(enum err err)
 		return "busy";
 	case ERR_CORRUPT:
 		return "corrupt";
+	case ERR_DAMAGED:
+		return "damaged";
+	case ERR_REPLACED:
+		return "replaced";
 	case ERR_NET:
 		return "net";
 	case ERR_TIMEOUT:
@@ -57,6 +61,23 @@ const char *err_name(enum err err)
 		return "canceled";
 	}
 	return "unknown";
+}
+
+bool err_is_own(enum err code)
+{
+	switch (code) {
+	case OK:
+	case ERR_INVALID:
+	case ERR_TOO_LARGE:
+	case ERR_NOT_FOUND:
+	case ERR_EXISTS:
+	case ERR_DENIED:
+	case ERR_REJECTED:
+	case ERR_UNSUPPORTED:
+		return false;
+	default:
+		return true;
+	}
 }
 
 const char *err_text(enum err err)

@@ -7,27 +7,31 @@
  */
 #pragma once
 
-#define ERR_TABLE(X)                                                                             \
-	X(OK, "ok")                                                                              \
-	X(ERR_INVALID, "invalid input")         /* the caller's data is wrong; no retry helps */ \
-	X(ERR_TOO_LARGE, "over the size limit") /* likewise */                                   \
-	X(ERR_NOT_FOUND, "not found")                                                            \
-	X(ERR_EXISTS, "already there")                                                           \
-	X(ERR_CONFIG, "bad configuration")                                                       \
-	X(ERR_IO, "input/output error")          /* local disk or socket */                      \
-	X(ERR_FULL, "no space left")             /* disk or table full: try again later */       \
-	X(ERR_BUSY, "in use by another process") /* lock held elsewhere */                       \
-	X(ERR_CORRUPT, "stored data is damaged")                                                 \
-	X(ERR_NET, "network error")                   /* DNS, connect, reset, TLS: try again */  \
-	X(ERR_TIMEOUT, "timed out")                   /* try again */                            \
-	X(ERR_LIMITED, "rate limited")                /* 429: try again after the given wait */  \
-	X(ERR_SERVER, "homeserver error")             /* 5xx: try again */                       \
-	X(ERR_PROTO, "unexpected answer")             /* not JSON, missing keys: try again */    \
-	X(ERR_AUTH, "access token refused")           /* 401 */                                  \
-	X(ERR_DENIED, "forbidden")                    /* 403 */                                  \
-	X(ERR_REJECTED, "rejected by the homeserver") /* other 4xx that no retry can mend */     \
-	X(ERR_OLD, "made by an older version")                                                   \
-	X(ERR_UNSUPPORTED, "not supported")                                                      \
+#include <stdbool.h>
+
+#define ERR_TABLE(X)                                                                              \
+	X(OK, "ok")                                                                               \
+	X(ERR_INVALID, "invalid input")         /* the caller's data is wrong; no retry helps */  \
+	X(ERR_TOO_LARGE, "over the size limit") /* likewise */                                    \
+	X(ERR_NOT_FOUND, "not found")                                                             \
+	X(ERR_EXISTS, "already there")                                                            \
+	X(ERR_CONFIG, "bad configuration")                                                        \
+	X(ERR_IO, "input/output error")          /* local disk or socket */                       \
+	X(ERR_FULL, "no space left")             /* disk or table full: try again later */        \
+	X(ERR_BUSY, "in use by another process") /* lock held elsewhere */                        \
+	X(ERR_CORRUPT, "stored data is damaged")                                                  \
+	X(ERR_DAMAGED, "a stored row is damaged") /* that row alone: what is beside it goes on */ \
+	X(ERR_REPLACED, "the database file was replaced or deleted")                              \
+	X(ERR_NET, "network error")                   /* DNS, connect, reset, TLS: try again */   \
+	X(ERR_TIMEOUT, "timed out")                   /* try again */                             \
+	X(ERR_LIMITED, "rate limited")                /* 429: try again after the given wait */   \
+	X(ERR_SERVER, "homeserver error")             /* 5xx: try again */                        \
+	X(ERR_PROTO, "unexpected answer")             /* not JSON, missing keys: try again */     \
+	X(ERR_AUTH, "access token refused")           /* 401 */                                   \
+	X(ERR_DENIED, "forbidden")                    /* 403 */                                   \
+	X(ERR_REJECTED, "rejected by the homeserver") /* other 4xx that no retry can mend */      \
+	X(ERR_OLD, "made by an older version")                                                    \
+	X(ERR_UNSUPPORTED, "not supported")                                                       \
 	X(ERR_CANCELED, "canceled")
 
 enum err {
@@ -44,6 +48,10 @@ struct fault {
 
 /* The code's name in lower case without prefix ("not_found"); static storage. */
 const char *err_name(enum err code);
+
+/* False when the fault lies in what was asked for; else it is the program's own or that of what it
+ * runs on (disk, database, network), and the same may succeed later. */
+bool err_is_own(enum err code);
 
 /* The code's text from the table; static storage. */
 const char *err_text(enum err code);

@@ -108,6 +108,22 @@ static void on_deadline(uv_timer_t *timer)
 	_exit(life->exit_code);
 }
 
+static void on_replaced(const char *message, void *arg)
+{
+	struct life *life = arg;
+
+	if (!life_is_stopping(life))
+		log_error(life->area,
+		        "%s while it was in use; stopping, as nothing can be kept there any more",
+		        message);
+	life_stop(life, EX_TEMPFAIL);
+}
+
+void life_follow_writer(struct life *life, struct writer *writer)
+{
+	writer_set_replaced(writer, on_replaced, life);
+}
+
 void life_stop(struct life *life, int exit_code)
 {
 	if (life_is_stopping(life))

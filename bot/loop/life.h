@@ -7,6 +7,7 @@
 #include <uv.h>
 #include "bot/config/config.h"
 #include "bot/loop/parts.h"
+#include "bot/loop/writer.h"
 #include "storage/store.h"
 
 /* From the signal to the end of the process, whatever does not answer. */
@@ -41,5 +42,8 @@ int life_run(struct life *life, void (*opened)(void *owner));
 
 /* Begins to close the parts, as SIGTERM and SIGINT do; the second time nothing happens. What is
  * not closed LIFE_STOP_MS later is left to the kernel: all that was promised is on disk. */
+/* Stops when the writer finds the database replaced or deleted, so that the next start opens what
+ * is there then. */
+void life_follow_writer(struct life *life, struct writer *writer);
 void life_stop(struct life *life, int exit_code);
 bool life_is_stopping(const struct life *life);

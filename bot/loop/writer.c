@@ -41,6 +41,9 @@ struct writer {
 	struct writer_queue jobs, tail; /* the loop's */
 	struct writer_job *batch;       /* the thread's while `running` */
 	bool running, closing;
+	bool replaced; /* the thread's while `running`: the batch found the database gone */
+	writer_replaced_fn on_replaced; /* or NULL */
+	void *replaced_arg;
 	unsigned handles; /* not yet closed */
 	unsigned pending;
 	uint64_t batches;
@@ -104,6 +107,7 @@ static void batch_run(struct writer *writer)
 	if (err != OK)
 		for (struct writer_job *job = writer->batch; job; job = job->next)
 			job_fail(job, err, store_message(store));
+	writer->replaced = err == ERR_REPLACED;
 }
 
 static void writer_thread(void *arg)
@@ -163,6 +167,8 @@ static void on_batch(uv_async_t *handle)
 
 	writer->batch = NULL;
 	writer->batches++;
+	if (writer->replaced && writer->on_replaced)
+		writer->on_replaced(job->message, writer->replaced_arg);
 	while (job) {
 		struct writer_job *next = job->next;
 
@@ -210,6 +216,12 @@ struct writer *writer_create(uv_loop_t *loop, struct store *store)
 	writer->start.data = writer->end.data = writer;
 	uv_unref((uv_handle_t *)&writer->end);
 	return writer;
+}
+
+void writer_set_replaced(struct writer *writer, writer_replaced_fn on_replaced, void *arg)
+{
+	writer->on_replaced = on_replaced;
+	writer->replaced_arg = arg;
 }
 
 static void writer_queue_job(struct writer *writer, struct writer_queue *queue, writer_work_fn work,

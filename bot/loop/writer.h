@@ -27,6 +27,11 @@ typedef void (*writer_done_fn)(enum err result, const char *message, void *arg);
 /* The store is borrowed and must outlive the writer. NULL: no thread or descriptor is left. */
 struct writer *writer_create(uv_loop_t *loop, struct store *store);
 
+/* Called on the loop for each batch that found the database replaced or deleted (ERR_REPLACED, see
+ * storage/store.h), before its done()s: the process should end. */
+typedef void (*writer_replaced_fn)(const char *message, void *arg);
+void writer_set_replaced(struct writer *writer, writer_replaced_fn on_replaced, void *arg);
+
 void writer_submit(struct writer *writer, writer_work_fn work, writer_done_fn done, void *arg);
 /* Runs after all ordinary jobs of its batch. */
 void writer_submit_tail(struct writer *writer, writer_work_fn work, writer_done_fn done, void *arg);

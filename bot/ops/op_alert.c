@@ -26,8 +26,11 @@ static enum err alert_work(struct store *store, void *arg)
 	        .config = op->config,
 	        .now_ms = op->now_ms,
 	        .happened = op->happened};
+	enum err err;
 
-	return deliver_accept(&d, op->alert, &op->receipt);
+	err = deliver_accept(&d, op->alert, &op->receipt);
+	/* it was found well before: what the database refuses is a fault of ours, and may pass */
+	return err == OK || err_is_own(err) ? err : ERR_CORRUPT;
 }
 
 static void alert_publish(const struct op_alert *op)

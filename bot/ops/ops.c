@@ -85,10 +85,8 @@ json_t *ops_arguments(const json_t *request, const struct command **command, str
 
 void ops_reply_failure(struct reply *reply, enum err result, const char *message)
 {
-	bool retry = result == ERR_FULL || result == ERR_BUSY || result == ERR_IO;
-
 	reply_error(reply, err_name(result), NULL,
-	        message && message[0] ? message : err_text(result), retry);
+	        message && message[0] ? message : err_text(result), err_is_own(result));
 }
 
 bool ops_may_trust(const struct alert_peer *peer, struct reply *reply)

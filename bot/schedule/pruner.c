@@ -8,14 +8,20 @@
 #include "bot/base/clock.h"
 #include "bot/base/log.h"
 
-#define FIRST_MS (10 * CLOCK_SECOND_MS)
+#define FIRST_MS (2 * CLOCK_SECOND_MS)
 #define EVERY_MS (5 * CLOCK_MINUTE_MS)
+/* While there is more: a pause of so many times what the last batch took, so that alerts keep most
+ * of the writer however much there is to delete. */
+#define PAUSE_TIMES 4
+#define PAUSE_MIN_MS 20
 
 struct pruner {
 	struct writer *writer;
 	struct config *config;
 	uv_timer_t timer;
 	int64_t before_ms; /* of the job */
+	int64_t took_ms;   /* likewise */
+	bool more;         /* likewise: what is left is to go soon */
 	bool working;      /* the job is under way */
 	bool closing, timer_closed;
 	void (*closed)(void *arg);
@@ -36,10 +42,15 @@ static void maybe_closed(struct pruner *prune)
 
 static enum err prune_work(struct store *store, void *arg)
 {
-	const struct pruner *prune = arg;
+	struct pruner *prune = arg;
+	int64_t start_ms = clock_monotonic_ms();
+	enum err err = store_prune(store, prune->before_ms, &prune->more);
 
-	return store_prune(store, prune->before_ms);
+	prune->took_ms = clock_monotonic_ms() - start_ms;
+	return err;
 }
+
+static void on_timer(uv_timer_t *timer);
 
 static void prune_done(enum err result, const char *message, void *arg)
 {
@@ -51,6 +62,9 @@ static void prune_done(enum err result, const char *message, void *arg)
 	prune->working = false;
 	if (prune->closing)
 		maybe_closed(prune);
+	else if (result == OK && prune->more)
+		uv_timer_start(&prune->timer, on_timer,
+		        (uint64_t)(prune->took_ms * PAUSE_TIMES + PAUSE_MIN_MS), EVERY_MS);
 }
 
 static void on_timer(uv_timer_t *timer)

@@ -328,7 +328,7 @@ static enum err resolve_entry(
 	        .type = (char *)"m.room.message",
 	        .created_ms = d->now_ms,
 	};
-	enum err err = messages_by_id(d->store, entry->message_id, &message);
+	enum err err = deliver_message_read(d, entry->message_id, &message);
 
 	if (err != OK)
 		return err;
@@ -338,7 +338,7 @@ static enum err resolve_entry(
 		message.dirty_ms = message.dirty_ms ? message.dirty_ms : d->now_ms;
 		message.urgent = 1;
 	}
-	if (err == OK)
+	if (err == OK && message.room)
 		err = deliver_message_store(d, &message);
 	if (err == OK && answer && message.event_id) {
 		reply.room = message.room;
@@ -417,7 +417,8 @@ enum err deliver_refresh(
 
 	*found = len > 0;
 	if (*found)
-		err = messages_by_id(d->store, entries[0].message_id, &message);
+		err = deliver_message_read(d, entries[0].message_id, &message);
+	*found = message.room;
 	if (*found && err == OK)
 		err = refresh_entry(d, alert, &entries[0], &message, again);
 	entry_rows_free(entries, len);
@@ -547,7 +548,7 @@ enum err deliver_accept(
 		receipt->state = "duplicate";
 		alert_row_finish(&row);
 		if (err != ERR_NOT_FOUND)
-			return err;
+			return err == ERR_DAMAGED ? OK : err; /* it is there all the same */
 	}
 	entry_make(d, alert, &entry);
 	row_make(d, alert, &entry, &row);

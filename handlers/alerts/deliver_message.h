@@ -21,6 +21,10 @@ enum err deliver_message_open(const struct deliver *d, struct message_row *messa
 /* All that waits for a room and is not frozen becomes one message, as far as it fits. */
 enum err deliver_collect(const struct deliver *d, const char *room);
 
+/* Reads a message that another row refers to. Where it is not there or damaged, what refers to it
+ * goes on without: *message is zeroed then, and has no room. */
+enum err deliver_message_read(const struct deliver *d, int64_t id, struct message_row *message);
+
 /* Stores what became of a message, with when it is due next. */
 enum err deliver_message_store(const struct deliver *d, struct message_row *message);
 

@@ -8,6 +8,16 @@
 #include "storage/alerts.h"
 #include "storage/calls.h"
 
+enum err deliver_message_read(const struct deliver *d, int64_t id, struct message_row *message)
+{
+	enum err err = messages_by_id(d->store, id, message);
+
+	if (err != ERR_NOT_FOUND && err != ERR_DAMAGED)
+		return err;
+	*message = (struct message_row){0};
+	return OK;
+}
+
 enum err deliver_message_ended(
         const struct deliver *d, const struct outbox_row *row, const struct deliver_result *result)
 {
@@ -16,8 +26,8 @@ enum err deliver_message_ended(
 
 	if (row->purpose != OUTBOX_NEW || !row->message_id)
 		return OK;
-	err = messages_by_id(d->store, row->message_id, &message);
-	if (err != OK)
+	err = deliver_message_read(d, row->message_id, &message);
+	if (err != OK || !message.room)
 		return err;
 	if (result->outcome == DELIVER_SENT) {
 		message.sent_ms = d->now_ms;
@@ -85,7 +95,9 @@ static enum err finish_limited(const struct deliver *d, struct outbox_row *row)
 		return outbox_update(d->store, row);
 	if (row->purpose != OUTBOX_NEW && row->purpose != OUTBOX_EDIT)
 		return outbox_thaw(d->store, row);
-	err = messages_by_id(d->store, row->message_id, &message);
+	err = deliver_message_read(d, row->message_id, &message);
+	if (err == OK && !message.room)
+		return outbox_update(d->store, row);
 	if (err == OK)
 		err = alerts_uncarry(d->store, row->message_id, row->id);
 	if (err == OK && row->purpose == OUTBOX_NEW) {

@@ -240,7 +240,7 @@ static enum err encrypt(
 	return err;
 }
 
-/* Fixes what is to be said; the caller stores the row. */
+/* Fixes what is to be said; the caller stores the row. ERR_NOT_FOUND: its message is lost. */
 static enum err freeze(const struct deliver *d, struct outbox_row *row,
         const struct deliver_room *room, const char *room_id)
 {
@@ -248,7 +248,9 @@ static enum err freeze(const struct deliver *d, struct outbox_row *row,
 	enum err err = OK;
 
 	if (row->purpose == OUTBOX_NEW || row->purpose == OUTBOX_EDIT) {
-		err = messages_by_id(d->store, row->message_id, &message);
+		err = deliver_message_read(d, row->message_id, &message);
+		if (err == OK && !message.room)
+			err = ERR_NOT_FOUND;
 		if (err == OK)
 			err = freeze_content(d, &message, row, row->purpose == OUTBOX_EDIT);
 		message_row_finish(&message);
@@ -330,6 +332,11 @@ static enum err next_of_queue(const struct deliver *d, const struct deliver_room
 	said = again && (!encrypted || head->wire_content);
 	if (!again)
 		err = freeze(d, head, room, room->room_id);
+	if (err == ERR_NOT_FOUND) {
+		event->again = true;
+		return outbox_give_up(
+		        d->store, head->id, "the database is damaged: its message is not there");
+	}
 	if (err == OK && encrypted)
 		err = encrypt(d, room, head);
 	if (late) /* it may be there as plain text, by a try whose answer was lost */

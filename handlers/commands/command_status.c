@@ -163,9 +163,11 @@ static enum err say_message(struct command_call *call, const struct alert_row *r
 
 	if (err == OK && row->message_id)
 		err = messages_by_id(call->env->store, row->message_id, &message);
-	if (err == OK && message.id && !message.sent_ms)
+	if (err == ERR_NOT_FOUND || err == ERR_DAMAGED)
+		err = OK;
+	if (err == OK && message.room && !message.sent_ms)
 		command_say(call, "not in the room yet\n");
-	if (err == OK && message.id) {
+	if (err == OK && message.room) {
 		say_when(call, "sent", message.sent_ms);
 		if (message.sent_ms && message.edited_ms > message.sent_ms)
 			say_when(call, "edited last", message.edited_ms);

@@ -24,7 +24,7 @@ static void set_text(char **to, const char *text)
 static enum err mark(const struct deliver *d, struct entry_row *entry, const struct ack *ack)
 {
 	struct message_row message = {0};
-	enum err err = messages_by_id(d->store, entry->message_id, &message);
+	enum err err = deliver_message_read(d, entry->message_id, &message);
 
 	if (err != OK)
 		return err;
@@ -39,7 +39,7 @@ static enum err mark(const struct deliver *d, struct entry_row *entry, const str
 		message.dirty_ms = message.dirty_ms ? message.dirty_ms : d->now_ms;
 		message.urgent = 1;
 	}
-	if (err == OK)
+	if (err == OK && message.room)
 		err = deliver_message_store(d, &message);
 	message_row_finish(&message);
 	return err;
@@ -212,9 +212,9 @@ enum err ack_event(const struct deliver *d, const char *event_id, const struct a
 			goto out;
 		}
 		if (err == OK)
-			err = messages_by_id(d->store, sent.message_id, &message);
+			err = deliver_message_read(d, sent.message_id, &message);
 	}
-	if (err == OK)
+	if (err == OK && message.room)
 		err = mark_message(d, &message, ack, only_of, result);
 out:
 	outbox_row_finish(&sent);

@@ -8,6 +8,7 @@
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/base/text.h"
+#include "handlers/alerts/deliver_message.h"
 #include "handlers/oncall/escalate.h"
 #include "handlers/silences/silence.h"
 #include "handlers/oncall/tell.h"
@@ -129,8 +130,8 @@ static enum err bring_up(struct line *line, struct entry_row *entry)
 		entry->reminded_ms = entry->open_ms = d->now_ms;
 		return entries_update(d->store, entry);
 	}
-	err = messages_by_id(d->store, entry->message_id, &message);
-	if (err == OK)
+	err = deliver_message_read(d, entry->message_id, &message);
+	if (err == OK && (message.room || (line->step && line->step->room)))
 		err = line_add(line,
 		        line->step && line->step->room ? line->step->room : message.room, entry);
 	message_row_finish(&message);

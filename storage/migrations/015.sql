@@ -210,7 +210,8 @@ CREATE INDEX entries_acked ON entries (acked_ms) WHERE resolved_ms = 0 AND acked
 
 -- Queued or frozen: what waits, in order for each room (an index ends in the row's id).
 CREATE INDEX outbox_waiting ON outbox (room) WHERE state IN ('queued', 'frozen');
-CREATE INDEX outbox_undeliverable ON outbox (state) WHERE state = 'undeliverable';
+-- Undeliverable, or damaged so that nobody knows.
+CREATE INDEX outbox_undeliverable ON outbox (id) WHERE state NOT IN ('queued', 'frozen', 'sent');
 CREATE INDEX outbox_message ON outbox (message_id) WHERE message_id IS NOT NULL;
 CREATE INDEX outbox_created ON outbox (created_ms);
 CREATE INDEX outbox_event ON outbox (event_id) WHERE event_id IS NOT NULL;

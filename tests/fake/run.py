@@ -6,6 +6,7 @@ import pathlib
 import resource
 import signal
 import socket
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -659,6 +660,97 @@ def test_spool_while_down_and_while_up():
                           capture_output=True, text=True)
     check(done.returncode == 0 and "$event3" in done.stdout, f"{done}")
     check(not list((bot.folder / "spool").glob("*.json")), "a spooled file is left")
+    bot.stop()
+    server.shut()
+
+
+def replaced(change):
+    """The database loses its name under the daemon: what comes then is spooled, and not lost."""
+    server, bot = make("[delivery]\nthrottle = 0\n")
+    bot.start()
+    check(bot.call(node("r-1"))["ok"], "before")
+    server.wait(lambda: len(server.bodies(OPS)) == 1)
+    change(bot.folder / "operations.db")
+    answer = bot.call(node("r-2"))
+    check(not answer["ok"] and answer["retry"] is True, str(answer))
+    check(bot.process.wait(30) == 75, "the daemon's end")
+    check("was replaced or deleted" in bot.log.read_text(), "the log does not say it")
+    done = subprocess.run([BUILD / "bot/client/matrix-send-message", "-c", bot.config, "--app", "etl",
+                           "--severity", "critical", "--title", "kept"], capture_output=True, text=True)
+    check(done.returncode == 0 and "spooled" in done.stdout, f"{done}")
+    bot.start()
+    server.wait(lambda: any("kept" in body for body in server.bodies(OPS)))
+    check(bot.call(node("r-3"))["ok"], "after")
+    bot.stop()
+    server.shut()
+
+
+def test_database_deleted_under_the_daemon():
+    replaced(lambda path: path.unlink())
+
+
+def test_database_replaced_under_the_daemon():
+    def change(path):
+        shutil.copy(path, path.with_suffix(".copy"))
+        path.with_suffix(".copy").rename(path)
+    replaced(change)
+
+
+def test_log_of_the_database_deleted_under_the_daemon():
+    replaced(lambda path: path.with_name(path.name + "-wal").unlink())
+
+
+def test_faults_of_its_own_are_to_be_tried_again():
+    """The database cannot be read any more: apps are told to come again, and their alerts are spooled."""
+    server, bot = make()
+    bot.start()
+    check(bot.call(node("r-1"))["ok"], "before")
+    server.wait(lambda: len(server.bodies(OPS)) == 1)
+    bot.stop()
+    path = bot.folder / "operations.db"
+    with sqlite3.connect(path) as db:
+        root, = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'entries'").fetchone()
+        size, = db.execute("PRAGMA page_size").fetchone()
+    db.close()
+    with open(path, "r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\xff" * size)
+    bot.start()
+    answer = bot.call(node("r-2"))
+    check(not answer["ok"] and answer["retry"] is True, str(answer))
+    done = subprocess.run([BUILD / "bot/client/matrix-send-message", "-c", bot.config, "--app", "etl",
+                           "--severity", "critical", "--title", "kept"], capture_output=True, text=True)
+    check(done.returncode == 0 and "spooled" in done.stdout, f"{done}")
+    bot.stop()
+    server.shut()
+
+
+def test_prune_follows_the_load():
+    """What a loop left behind goes in seconds, not weeks, and alerts are acknowledged meanwhile."""
+    server, bot = make()
+    bot.start()
+    bot.stop()
+    with sqlite3.connect(bot.folder / "operations.db") as db:
+        db.execute("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) "
+                   "INSERT INTO alerts (severity, resolved, state, cause, at_ms, received_ms, held, uid, gid, "
+                   "pid, app, kind, run_id, subject, fingerprint, reason, identity, title, fields) "
+                   "SELECT 'critical', FALSE, 'silenced', 'silence', i, i, FALSE, 0, 0, 0, 'loop', 'message', "
+                   "'r-' || i, 's', 'f', '', 't', 't', '{}' FROM n")
+    db.close()
+    bot.start()
+    slowest = 0
+    deadline = time.monotonic() + 30
+    while True:
+        began = time.monotonic()
+        check(bot.call({"op": "alert", "app": "etl", "title": "t", "severity": "info"})["ok"], "refused")
+        slowest = max(slowest, time.monotonic() - began)
+        with sqlite3.connect(f"file:{bot.folder}/operations.db?mode=ro", uri=True) as db:
+            left, = db.execute("SELECT count(*) FROM alerts WHERE app = 'loop'").fetchone()
+        db.close()
+        if left == 0:
+            break
+        check(time.monotonic() < deadline, f"{left} are left")
+    check(slowest < 2, f"an alert took {slowest:.1f} s")
     bot.stop()
     server.shut()
 

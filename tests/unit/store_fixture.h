@@ -120,6 +120,7 @@ static inline int64_t fixture_event(struct store *store, const char *room, int64
 	        .room = LENT(room),
 	        .message_id = message_id,
 	        .type = LENT("m.room.message"),
+	        .content = message_id != 0 ? NULL : LENT("{}"),
 	        .created_ms = 2000,
 	};
 
@@ -135,6 +136,8 @@ static inline void fixture_event_state(struct store *store, int64_t id, enum out
 
 	assert_int_equal(outbox_by_id(store, id, &row), OK);
 	row.state = to;
+	if (to == OUTBOX_FROZEN && !row.room_id)
+		row.room_id = strdup("!room");
 	assert_int_equal(outbox_update(store, &row), OK);
 	outbox_row_finish(&row);
 }

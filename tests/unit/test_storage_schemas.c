@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <sys/stat.h>
+
 #include "tests/unit/store_fixture.h"
 #include "bot/base/severity.h"
 #include "storage/command_log.h"
@@ -23,8 +25,9 @@
 #include "storage/undecrypted.h"
 
 /* Puts the database of a schema in the place of the fixture's, and opens it. */
-static void load(struct fixture *f, int schema)
+static void load_as(struct fixture *f, int schema, enum err expected)
 {
+	struct fault fault = {0};
 	char path[512], *text;
 	size_t len;
 	FILE *file;
@@ -47,7 +50,12 @@ static void load(struct fixture *f, int schema)
 		fail_msg("schema %d: %s", schema, sqlite3_errmsg(db));
 	sqlite3_close(db);
 	free(text);
-	fixture_open(f);
+	assert_int_equal(store_open(&f->store, f->path, &fault), expected);
+}
+
+static void load(struct fixture *f, int schema)
+{
+	load_as(f, schema, OK);
 }
 
 static void check_messages(struct store *store)
@@ -353,9 +361,45 @@ static void every_earlier_schema_is_migrated(void **state)
 	}
 }
 
+/* Beside it, readable by its owner alone, whole, and once for each schema it had. */
+static void what_was_there_is_kept_beside_it(void **state)
+{
+	struct fixture *f = *state;
+	char copy[160];
+	struct stat st;
+	sqlite3 *db;
+	sqlite3_stmt *stmt;
+
+	snprintf(copy, sizeof(copy), "%s.schema-7", f->path);
+	assert_int_equal(symlink("/dev/null", copy), 0);
+	load_as(f, 7, ERR_IO); /* a link of somebody else's is not followed */
+	assert_int_equal(unlink(copy), 0);
+	fclose(fopen(copy, "w")); /* of an earlier try */
+	fixture_open(f);
+	assert_int_equal(stat(copy, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(sqlite3_open_v2(copy, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db,
+	                         "SELECT (SELECT user_version FROM pragma_user_version), count(*) "
+	                         "FROM alerts WHERE state = 0",
+	                         -1, &stmt, NULL),
+	        SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	assert_int_equal(sqlite3_column_int(stmt, 0), 7);
+	assert_int_equal(sqlite3_column_int(stmt, 1), 3);
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+	store_close(f->store);
+	assert_int_equal(unlink(copy), 0);
+	fixture_open(f); /* of the newest schema: nothing to keep */
+	assert_int_equal(access(copy, F_OK), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_setup_teardown(
+	                what_was_there_is_kept_beside_it, fixture_setup, fixture_teardown),
 	        cmocka_unit_test_setup_teardown(
 	                every_earlier_schema_is_migrated, fixture_setup, fixture_teardown),
 	};

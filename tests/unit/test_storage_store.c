@@ -477,6 +477,37 @@ static void damaged_pages_are_corrupt_and_no_crash(void **state)
 	assert_true(told > 0);
 }
 
+/* Whichever of the files it is, and whether another has its name: nothing is said to be kept. */
+static void replaced_files_are_noticed_at_the_commit(void **state)
+{
+	static const char *const suffixes[] = {"", "-wal", "-shm"};
+
+	for (size_t i = 0; i < 6; i++) {
+		void *each;
+		struct fixture *f;
+		char path[160], away[168];
+
+		fixture_setup(&each);
+		f = each;
+		assert_int_equal(store_begin(f->store), OK);
+		assert_int_equal(add(f->store, "a"), OK);
+		assert_int_equal(store_commit(f->store), OK);
+		snprintf(path, sizeof(path), "%s%s", f->path, suffixes[i / 2]);
+		snprintf(away, sizeof(away), "%s.away", path);
+		assert_int_equal(rename(path, away), 0);
+		if (i % 2 == 1)
+			fclose(fopen(path, "w"));
+		assert_int_equal(store_begin(f->store), OK);
+		assert_int_equal(add(f->store, "b"), OK);
+		assert_int_equal(store_commit(f->store), ERR_REPLACED);
+		assert_non_null(strstr(store_message(f->store), path));
+		store_close(f->store);
+		f->store = NULL;
+		assert_int_equal(access(path, F_OK), i % 2 == 1 ? 0 : -1); /* not ours to delete */
+		fixture_teardown(&each);
+	}
+}
+
 static void null_where_text_must_be_is_corrupt(void **state)
 {
 	struct store *store = fixture_store(state);
@@ -494,7 +525,7 @@ static void null_where_text_must_be_is_corrupt(void **state)
 	                         "UPDATE alerts SET title = NULL",
 	                         NULL, NULL, NULL),
 	        SQLITE_OK);
-	assert_int_equal(alerts_by_ext_id(store, "a", &row), ERR_CORRUPT);
+	assert_int_equal(alerts_by_ext_id(store, "a", &row), ERR_DAMAGED);
 	assert_null(row.app);
 	assert_non_null(strstr(store_message(store), "title"));
 }
@@ -544,6 +575,7 @@ int main(void)
 	        TEST(full_disk_is_told_as_full),
 	        TEST(file_that_is_no_database_is_corrupt),
 	        TEST(damaged_pages_are_corrupt_and_no_crash),
+	        cmocka_unit_test(replaced_files_are_noticed_at_the_commit),
 	        TEST(null_where_text_must_be_is_corrupt),
 	        TEST(readonly_reads_beside_the_daemon_and_writes_nothing),
 	};

@@ -1,0 +1,190 @@
+/*
+ * Tests of damaged rows: each is undeliverable, or left out, alone; what is beside it goes on.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/unit/handlers_fixture.h"
+#include "storage/alerts.h"
+#include "storage/messages.h"
+#include "storage/sql.h"
+
+static int setup(void **state)
+{
+	*state = world_create("");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	world_destroy(*state);
+	return 0;
+}
+
+/* What no statement of ours would write. */
+static void damage(struct world *w, const char *sql)
+{
+	char *message = NULL;
+
+	sqlite3_exec(w->store->db,
+	        "PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF", NULL, NULL,
+	        NULL);
+	if (sqlite3_exec(w->store->db, sql, NULL, NULL, &message) != SQLITE_OK)
+		fail_msg("%s: %s", sql, message);
+	assert_true(sqlite3_changes(w->store->db) > 0);
+	sqlite3_exec(w->store->db,
+	        "PRAGMA ignore_check_constraints = OFF; PRAGMA foreign_keys = ON", NULL, NULL,
+	        NULL);
+}
+
+static void alert(struct world *w, const char *app)
+{
+	assert_string_equal(world_alert(w,
+	                            "{\"op\":\"alert\",\"app\":\"%s\",\"severity\":"
+	                            "\"critical\",\"title\":\"%s\"}",
+	                            app, app),
+	        "queued");
+}
+
+static const char *run(struct world *w, int n)
+{
+	return world_alert(w,
+	        "{\"op\":\"alert\",\"app\":\"a\",\"severity\":\"critical\",\"title\":\"a\","
+	        "\"run_id\":\"r-%d\",\"id\":\"%d\"}",
+	        n, n);
+}
+
+static int64_t count_undeliverable(struct world *w)
+{
+	int64_t waiting, undeliverable, oldest_ms;
+
+	assert_int_equal(outbox_counts(w->store, &waiting, &undeliverable, &oldest_ms), OK);
+	assert_int_equal(waiting, 0);
+	return undeliverable;
+}
+
+/* One queued event is damaged: it is undeliverable with its reason, the two beside it arrive. */
+static void damaged_event_stops_only_itself(void **state)
+{
+	static const struct {
+		const char *sql, *reason;
+	} cases[] = {
+	        {"UPDATE outbox SET message_id = 999 WHERE id = 2", "its message is not there"},
+	        {"UPDATE outbox SET message_id = NULL WHERE id = 2", "no message"},
+	        {"UPDATE outbox SET purpose = '7' WHERE id = 2", "column purpose"},
+	        {"UPDATE outbox SET purpose = 'reply' WHERE id = 2", "no content"},
+	        {"UPDATE outbox SET txn_id = '' WHERE id = 2", "no transaction id"},
+	        {"UPDATE outbox SET state = '9' WHERE id = 2", NULL},
+	        {"UPDATE outbox SET state = 'frozen' WHERE id = 2", "no room id"},
+	        {"UPDATE outbox SET state = 'frozen', room_id = '!x' WHERE id = 2", "no content"},
+	        {"UPDATE messages SET kind = 'none' WHERE id = 2", "its message is not there"},
+	        {"UPDATE messages SET severity = '3' WHERE id = 2", "its message is not there"},
+	        {"DELETE FROM messages WHERE id = 2", "its message is not there"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		void *each;
+		struct world *w;
+		struct outbox_row *rows;
+		size_t len;
+		int64_t count;
+
+		setup(&each);
+		w = each;
+		alert(w, "a");
+		alert(w, "b");
+		alert(w, "c");
+		damage(w, cases[i].sql);
+		world_send(w);
+		world_send(w); /* what turned out undeliverable asks again at once */
+		if (w->len != 2 || count_undeliverable(w) != 1)
+			fail_msg("%s: %zu sent", cases[i].sql, w->len);
+		assert_non_null(strstr(w->events[0].content, "a"));
+		assert_non_null(strstr(w->events[1].content, "c"));
+		assert_int_equal(store_begin(w->store), OK);
+		assert_int_equal(outbox_undeliverable(w->store, 10, &rows, &len), OK);
+		if (cases[i].reason) {
+			assert_int_equal(len, 1);
+			if (!strstr(rows[0].error, cases[i].reason))
+				fail_msg("%s: %s", cases[i].sql, rows[0].error);
+		}
+		outbox_rows_free(rows, len);
+		assert_int_equal(outbox_retry(w->store, 0, &count), OK); /* ends, whatever it is */
+		assert_int_equal(store_commit(w->store), OK);
+		world_send(w);
+		teardown(&each);
+	}
+}
+
+/* Rows in the room, or firing, are damaged: alerts about the same and about others go on. */
+static void damaged_rows_refuse_no_alert(void **state)
+{
+	static const char *const cases[] = {
+	        "UPDATE messages SET kind = 'none'",
+	        "UPDATE messages SET severity = ''",
+	        "UPDATE entries SET severity = '5'",
+	        "UPDATE entries SET fields = '{', message_id = message_id",
+	        "UPDATE entries SET message_id = 999",
+	        "DELETE FROM messages",
+	        "UPDATE alerts SET state = 'x', cause = 'y'",
+	        "UPDATE outbox SET state = 'x'",
+	        "DELETE FROM contents",
+	        "DELETE FROM places",
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		void *each;
+		struct world *w;
+		const char *again;
+
+		setup(&each);
+		w = each;
+		run(w, 1);
+		world_send(w);
+		run(w, 2);
+		damage(w, cases[i]);
+		again = run(w, 3);
+		assert_true(strcmp(again, "grouped") == 0 || strcmp(again, "queued") == 0);
+		assert_string_equal(run(w, 1), "duplicate");
+		alert(w, "b");
+		w->now_ms += 120000;
+		world_send(w);
+		world_alert(w, "{\"op\":\"alert\",\"app\":\"a\",\"title\":\"a\",\"severity\":"
+		               "\"critical\",\"status\":\"resolved\"}");
+		world_send(w);
+		if (!strstr(w->events[w->len - 1].content, "b") &&
+		        !strstr(w->events[1].content, "b") && w->len < 2)
+			fail_msg("%s: b did not arrive", cases[i]);
+		teardown(&each);
+	}
+}
+
+/* The answer to an event whose message is gone is written down all the same. */
+static void lost_message_holds_up_no_answer(void **state)
+{
+	struct world *w = *state;
+	struct deliver_event event;
+
+	alert(w, "a");
+	assert_true(world_next(w, &event));
+	damage(w, "DELETE FROM messages");
+	world_finish(w, &event, DELIVER_SENT);
+	deliver_event_finish(&event);
+	alert(w, "b");
+	world_send(w);
+	assert_int_equal(w->len, 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(damaged_event_stops_only_itself),
+	        cmocka_unit_test(damaged_rows_refuse_no_alert),
+	        cmocka_unit_test_setup_teardown(lost_message_holds_up_no_answer, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
