@@ -55,6 +55,7 @@ const char *err_name(enum err err)
 	case ERR_REJECTED:
 		return "rejected";
 	case ERR_OLD:
+		return "old";
 	case ERR_UNSUPPORTED:
 		return "unsupported";
 	case ERR_CANCELED:
