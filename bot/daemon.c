@@ -131,6 +131,7 @@ static void on_status(struct report_status *status, void *arg)
 		        .name = room->name,
 		        .address = room->address,
 		        .room_id = room->room_id,
+		        .members = link_joined(daemon->link, room->room_id),
 		        .problem = room->ready || room->problem[0] ? room->problem
 		                                                   : "not resolved yet",
 		        .encrypted = room->encrypted,

@@ -23,6 +23,9 @@
 	X(PRUNE_HEARTBEATS, "DELETE FROM heartbeats WHERE id IN "                                \
 	                    "(SELECT id FROM heartbeats WHERE due_ms < ? AND open = FALSE "      \
 	                    "ORDER BY due_ms LIMIT ?)")                                          \
+	X(PRUNE_ONCALL_OVERRIDES, "DELETE FROM oncall_overrides WHERE id IN "                    \
+	                          "(SELECT id FROM oncall_overrides WHERE end_ms < ? "           \
+	                          "ORDER BY end_ms LIMIT ?)")                                    \
 	X(PRUNE_SILENCES, "DELETE FROM silences WHERE id IN "                                    \
 	                  "(SELECT id FROM silences WHERE ended_ms > 0 AND ended_ms < ? "        \
 	                  "ORDER BY ended_ms LIMIT ?)")                                          \

@@ -25,6 +25,7 @@ static const struct sql_statement *const families[SQL_FAMILIES] = {
         [SQL_SILENCES] = sql_silences,
         [SQL_SQL_WATCHES] = sql_sql_watches,
         [SQL_QUIETS] = sql_quiets,
+        [SQL_ONCALL_OVERRIDES] = sql_oncall_overrides,
         [SQL_HISTORY] = sql_history,
         [SQL_MENDED] = sql_mended,
         [SQL_HEARTBEATS] = sql_heartbeats,

@@ -5,10 +5,10 @@
 
 #include "storage/store.h"
 
-/* Names in use: "sync.since", "sync.filter", "device_id", "user_id", "started_ms", "alive_ms" (the
- * daemon ran then), "heartbeat.plan", "heartbeat.since_ms" (handlers/heartbeats/heartbeat.c),
- * "courier.pace" (handlers/alerts/pace.h), "vigil", "vigil.untold"
- * (handlers/heartbeats/absence_room.c). */
+/* Names in use: "oncall.NAME", "oncall.NAME.absent" (handlers/oncall/handover.c), "sync.since",
+ * "sync.filter", "device_id", "user_id", "started_ms", "alive_ms" (the daemon ran then),
+ * "heartbeat.plan", "heartbeat.since_ms" (handlers/heartbeats/heartbeat.c), "courier.pace"
+ * (handlers/alerts/pace.h), "vigil", "vigil.untold" (handlers/heartbeats/absence_room.c). */
 /* *value is owned by the caller; ERR_NOT_FOUND when it was never set. */
 enum err state_get(struct store *store, const char *name, char **value);
 enum err state_set(struct store *store, const char *name, const char *value);

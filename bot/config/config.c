@@ -182,6 +182,10 @@ static void config_destroy(struct config *config)
 		free(config->escalates[i].name);
 		free_section("escalate *", &config->escalates[i]);
 	}
+	for (size_t i = 0; i < config->oncalls_len; i++) {
+		free(config->oncalls[i].name);
+		free_section("oncall *", &config->oncalls[i]);
+	}
 	for (size_t i = 0; i < config->quiets_len; i++) {
 		free(config->quiets[i].name);
 		matchers_free(config->quiets[i].matchers);
@@ -195,6 +199,7 @@ static void config_destroy(struct config *config)
 	free(config->apps);
 	free(config->kinds);
 	free(config->escalates);
+	free(config->oncalls);
 	free(config->quiets);
 	free(config->watches);
 	free(config->path);
@@ -258,4 +263,12 @@ void config_name_restart_keys(const struct config *from, const struct config *to
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (keys[i].differs)
 			buf_printf(names, "%s%s", names->len ? ", " : "", keys[i].name);
+}
+
+const struct config_oncall *config_oncall(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->oncalls_len; i++)
+		if (strcmp(config->oncalls[i].name, name) == 0)
+			return &config->oncalls[i];
+	return NULL;
 }

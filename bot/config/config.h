@@ -35,7 +35,7 @@ struct config_room {
 struct config_severity {
 	char *emoji;    /* never NULL; that of a kind comes first */
 	char *msgtype;  /* "m.text" or "m.notice" */
-	char **mention; /* user ids, or "room"; may be empty, never NULL */
+	char **mention; /* user ids, "room", or "oncall:NAME"; may be empty, never NULL */
 };
 
 struct config_app {
@@ -58,8 +58,21 @@ struct config_kind {
 struct config_escalate {
 	char *name;
 	int64_t after_ms;
-	char **mention; /* user ids, or "room"; may be empty, never NULL */
+	char **mention; /* user ids, "room", or "oncall:NAME"; may be empty, never NULL */
 	char *room;     /* name, NULL = where the alert is */
+};
+
+struct config_oncall {
+	char *name;
+	char **users;  /* in the order of their turns */
+	char **rotate; /* as written */
+	char *from;    /* YYYY-MM-DD or NULL */
+	char *room;    /* name of the one that hears of changes; set by validation */
+	/* by validation: */
+	bool rotates, weekly;
+	int weekday;          /* 0 = Sunday */
+	int hour, minute;     /* when a turn begins */
+	int year, month, day; /* of the first turn's beginning, before which the first one has it */
 };
 
 struct config_quiet {
@@ -159,6 +172,8 @@ struct config {
 
 	struct config_escalate *escalates; /* by validation in the order of after_ms */
 	size_t escalates_len;
+	struct config_oncall *oncalls;
+	size_t oncalls_len;
 	struct config_quiet *quiets;
 	size_t quiets_len;
 
@@ -198,6 +213,9 @@ void config_name_restart_keys(
         const struct config *from, const struct config *to, struct buf *names);
 
 /* Look-ups; NULL when there is none. The result belongs to the config. */
+const struct config_oncall *config_oncall(const struct config *config, const char *name);
+/* What a mention of one begins with. */
+#define CONFIG_ONCALL_PREFIX "oncall:"
 const struct config_app *config_app(const struct config *config, const char *name);
 const struct config_kind *config_kind(const struct config *config, const char *name);
 const struct config_room *config_room(const struct config *config, const char *name);

@@ -12,6 +12,7 @@
 #define KIND(member) .offset = offsetof(struct config_kind, member)
 #define LOOK(member) .offset = offsetof(struct config_severity, member)
 #define ESCALATE(member) .offset = offsetof(struct config_escalate, member)
+#define ONCALL(member) .offset = offsetof(struct config_oncall, member)
 #define QUIET(member) .offset = offsetof(struct config_quiet, member)
 #define WATCH(member) .offset = offsetof(struct config_watch, member)
 
@@ -75,6 +76,10 @@ const struct option_section config_sections[] = {
                 "many as wanted; each is gone through once for a failure, and stops with an ack, "
                 "a\n"
                 "silence, or when it is resolved."},
+        {"oncall *", "oncall main",
+                "Who is on call, in turns: mention = oncall:main in a severity or a step. Each "
+                "change\n"
+                "is told in the room. In the time zone of [heartbeat]."},
         {"quiet *", "quiet nightly",
                 "A time that comes again and again in which alerts are held back; at its end the\n"
                 "room is told how many. In the time zone of [heartbeat]."},
@@ -258,9 +263,23 @@ const struct option config_options[] = {
                 .help = "Since it is in the room and nobody has it."},
         {"escalate *", "mention", OPTION_MENTION, ESCALATE(mention), .fallback = "",
                 .example = "@lead:example.org",
-                .help = "Whom the message mentions: user ids, or room. Default: nobody."},
+                .help = "Whom the message mentions: user ids, room, or oncall:NAME. Default: "
+                        "nobody."},
         {"escalate *", "room", OPTION_ROOM, ESCALATE(room), .example = "ops",
                 .help = "Default: the room of the alert."},
+
+        {"oncall *", "users", OPTION_USERS, ONCALL(users), .fallback = "",
+                .example = "@ana:example.org, @ben:example.org",
+                .help = "Required. In the order of their turns."},
+        {"oncall *", "rotate", OPTION_WORDS, ONCALL(rotate), .fallback = "",
+                .example = "weekly mon 09:00",
+                .help = "When the next one's turn begins: weekly DAY HH:MM, or daily HH:MM. "
+                        "Default: never."},
+        {"oncall *", "from", OPTION_TEXT, ONCALL(from), .example = "2026-12-07",
+                .help = "Required with rotate: the date from which the first one's first turn "
+                        "counts."},
+        {"oncall *", "room", OPTION_ROOM, ONCALL(room), .example = "ops",
+                .help = "Hears of each change. Default: the room for critical alerts."},
 
         {"quiet *", "what", OPTION_TEXT, QUIET(what), .example = "app=etl, severity!=info",
                 .help = "An app, or matchers as in !silence. Default: everything."},

@@ -157,6 +157,26 @@ static void *find_escalate(struct reader *reader, const char *name)
 	return step;
 }
 
+static void *find_oncall(struct reader *reader, const char *name)
+{
+	struct config *config = reader->config;
+	struct config_oncall *oncall = (struct config_oncall *)config_oncall(config, name);
+
+	if (oncall)
+		return oncall;
+	if (!check_name(name, ROOM_NAME_MAX)) {
+		FAULT(reader, "[oncall %s]: a name has letters, digits, _ . and - only, at most %d",
+		        name, ROOM_NAME_MAX);
+		return NULL;
+	}
+	if (!has_room(reader, config->oncalls_len))
+		return NULL;
+	oncall = LIST_ADD(config->oncalls, config->oncalls_len);
+	oncall->name = x_strdup(name);
+	set_defaults("oncall *", oncall, reader->folder);
+	return oncall;
+}
+
 static void *find_quiet(struct reader *reader, const char *name)
 {
 	struct config *config = reader->config;
@@ -181,6 +201,7 @@ static const struct {
         {"app *", find_app},
         {"kind *", find_kind},
         {"escalate *", find_escalate},
+        {"oncall *", find_oncall},
         {"quiet *", find_quiet},
         {"watch *", find_watch},
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 #include "bot/base/alloc.h"
+#include "bot/base/zone.h"
 #include "bot/base/matcher.h"
 #include "bot/base/text.h"
 #include "bot/config/validate.h"
@@ -179,6 +180,18 @@ static int by_after(const void *a, const void *b)
 	return (x->after_ms > y->after_ms) - (x->after_ms < y->after_ms);
 }
 
+/* Schedules that are mentioned are there. */
+static void check_mention(struct check *check, const char *section, char *const *mention)
+{
+	size_t len = strlen(CONFIG_ONCALL_PREFIX);
+
+	for (size_t i = 0; mention[i]; i++)
+		if (strncmp(mention[i], CONFIG_ONCALL_PREFIX, len) == 0 &&
+		        !config_oncall(check->config, mention[i] + len))
+			FAULT_AT(check, section, "mention", "[%s] mention: there is no [oncall %s]",
+			        section, mention[i] + len);
+}
+
 static void check_escalates(struct check *check)
 {
 	struct config *config = check->config;
@@ -187,6 +200,7 @@ static void check_escalates(struct check *check)
 		char *section = x_asprintf("escalate %s", config->escalates[i].name);
 
 		check_room(check, section, "room", &config->escalates[i].room);
+		check_mention(check, section, config->escalates[i].mention);
 		if (!config->escalates[i].mention[0] && !config->escalates[i].room)
 			FAULT_AT(check, section, NULL, "[%s] wants mention or room: whom to tell",
 			        section);
@@ -219,6 +233,73 @@ static bool read_days(const char *word, unsigned *days)
 		*days |= 1u << i;
 		if (i == last)
 			return true;
+	}
+}
+
+static bool read_turns(struct config_oncall *oncall)
+{
+	char *const *words = oncall->rotate;
+	unsigned days = 0;
+	const char *at;
+
+	oncall->weekly = words[0] && strcasecmp(words[0], "weekly") == 0;
+	if (!words[0] || (!oncall->weekly && strcasecmp(words[0], "daily") != 0))
+		return false;
+	if (oncall->weekly && (!words[1] || strlen(words[1]) != 3 || !read_days(words[1], &days)))
+		return false;
+	while (oncall->weekly && !(days & 1u << oncall->weekday))
+		oncall->weekday++;
+	at = words[1] ? words[1 + oncall->weekly] : NULL;
+	if (!at || words[2 + oncall->weekly] || strlen(at) != 5 || at[2] != ':' ||
+	        strspn(at, "0123456789:") != 5)
+		return false;
+	oncall->hour = atoi(at);
+	oncall->minute = atoi(at + 3);
+	return oncall->hour <= 23 && oncall->minute <= 59;
+}
+
+static bool read_from(struct config_oncall *oncall)
+{
+	struct zone_time date;
+	int end = 0;
+
+	if (sscanf(oncall->from, "%4d-%2d-%2d%n", &oncall->year, &oncall->month, &oncall->day,
+	            &end) != 3 ||
+	        oncall->from[end] || oncall->year < 1970)
+		return false;
+	zone_civil(oncall->year, oncall->month, oncall->day, 0, 0, &date);
+	return date.month == oncall->month && date.day == oncall->day;
+}
+
+static void check_oncalls(struct check *check)
+{
+	struct config *config = check->config;
+
+	for (size_t i = 0; i < config->oncalls_len; i++) {
+		struct config_oncall *oncall = &config->oncalls[i];
+		char *section = x_asprintf("oncall %s", oncall->name);
+
+		oncall->rotates = oncall->rotate[0] != NULL;
+		if (!oncall->users[0])
+			FAULT_AT(check, section, NULL, "[%s] users: who is on call?", section);
+		if (oncall->rotates && !read_turns(oncall))
+			FAULT_AT(check, section, "rotate",
+			        "[%s] rotate: must be like weekly mon 09:00 or daily 08:00",
+			        section);
+		if (oncall->rotates && (!oncall->from || !read_from(oncall)))
+			FAULT_AT(check, section, "from",
+			        "[%s] from: must be a date such as 2026-12-07", section);
+		if (!oncall->room)
+			oncall->room = x_strdup_opt(config->route[SEVERITY_CRITICAL]);
+		else
+			check_room(check, section, "room", &oncall->room);
+		free(section);
+	}
+	for (int i = 0; i < SEVERITY_COUNT; i++) {
+		char *section = x_asprintf("severity %s", severity_name((enum severity)i));
+
+		check_mention(check, section, config->severity[i].mention);
+		free(section);
 	}
 }
 
@@ -281,6 +362,7 @@ void validate_config(struct config *config, struct source *source)
 	check_accounts(&check);
 	check_rooms(&check);
 	check_escalates(&check);
+	check_oncalls(&check);
 	check_quiets(&check);
 	check_watches(&check);
 	if (strlen(config->socket.path) > SOCKET_PATH_MAX)

@@ -33,7 +33,10 @@ static enum err check_user(const char *text, bool room_too, struct fault *fault)
 {
 	const char *colon = strchr(text, ':');
 
-	if (room_too && strcmp(text, "room") == 0)
+	if (room_too &&
+	        (strcmp(text, "room") == 0 ||
+	                (strncmp(text, CONFIG_ONCALL_PREFIX, strlen(CONFIG_ONCALL_PREFIX)) == 0 &&
+	                        strlen(text) > strlen(CONFIG_ONCALL_PREFIX))))
 		return OK;
 	if (text[0] == '@' && colon && colon > text + 1 && colon[1] && strlen(text) <= ID_MAX &&
 	        !strpbrk(text, SPACES))

@@ -123,14 +123,27 @@ static void link_store_room(struct link *link, const char *name, const char *roo
 	room_submit(job);
 }
 
+static bool is_oncall_room(const struct link *link, const char *name)
+{
+	for (size_t i = 0; i < link->config->oncalls_len; i++)
+		if (strcmp(link->config->oncalls[i].room, name) == 0)
+			return true;
+	return false;
+}
+
+static void follow(struct link *link, const struct room *room)
+{
+	if (room->encrypted || is_oncall_room(link, room->name))
+		members_follow(link->members, room->room_id);
+}
+
 static void on_room(const struct room *room, void *arg)
 {
 	struct link *link = arg;
 
 	if (!room->ready || link->closing)
 		return;
-	if (room->encrypted)
-		members_follow(link->members, room->room_id);
+	follow(link, room);
 	link_store_room(link, room->name, room->room_id, room->address, NULL);
 	if (link->online)
 		courier_poke(link->options.courier);
@@ -204,9 +217,19 @@ static void on_vault_change(void *arg)
 static void on_members(const char *room_id, void *arg)
 {
 	struct link *link = arg;
+	const struct member_list *list;
+	json_t *users;
 
 	if (!link->closing)
 		vault_members_changed(link->vault);
+	list = link->closing || link->config->oncalls_len == 0 ? NULL
+	                                                       : members_of(link->members, room_id);
+	if (list) {
+		users = json_array();
+		for (size_t i = 0; i < list->joined; i++)
+			json_array_append_new(users, json_string(list->users[i]));
+		json_object_set_new(link->joined, room_id, users);
+	}
 	on_vault_change(arg);
 }
 
@@ -400,6 +423,7 @@ enum err link_create(struct link **out, const struct link_options *options, stru
 	link->config = config_ref(config);
 	link->events = *events;
 	link->homeserver = x_strdup(config->matrix.homeserver);
+	link->joined = json_object();
 	link->vault = vault_create(options->loop, options->writer, config, &vault_events);
 	cipher = (struct courier_cipher){
 	        vault_cipher(link->vault), members_for, on_waits, on_leaves, link};
@@ -419,6 +443,9 @@ void link_configure(struct link *link, struct config *config)
 	link->config = config;
 	if (link->rooms)
 		rooms_configure(link->rooms, config);
+	for (size_t i = 0; link->members && i < rooms_len(link->rooms); i++)
+		if (rooms_at(link->rooms, i)->ready)
+			follow(link, rooms_at(link->rooms, i));
 	vault_configure(link->vault, config);
 	if (link->timeline)
 		timeline_configure(link->timeline, config);
@@ -426,6 +453,11 @@ void link_configure(struct link *link, struct config *config)
 		auth_configure(link->auth, config);
 	if (link->online)
 		courier_poke(link->options.courier);
+}
+
+const json_t *link_joined(const struct link *link, const char *room_id)
+{
+	return room_id ? json_object_get(link->joined, room_id) : NULL;
 }
 
 const char *link_homeserver(const struct link *link)
@@ -464,6 +496,7 @@ static void on_timer_closed(uv_handle_t *handle)
 	identity_free(link->identity);
 	free(link->homeserver);
 	free(link->since);
+	json_decref(link->joined);
 	free(link);
 	closed(arg);
 }

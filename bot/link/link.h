@@ -49,6 +49,8 @@ void link_configure(struct link *link, struct config *config);
 const char *link_homeserver(const struct link *link);
 const char *link_problem(const struct link *link); /* "" = online */
 int64_t link_last_sync_ms(const struct link *link);
+/* The users in a room of [oncall]; NULL = not known. */
+const json_t *link_joined(const struct link *link, const char *room_id);
 struct vault *link_vault(const struct link *link);
 const struct rooms *link_rooms(const struct link *link); /* NULL before the first token */
 

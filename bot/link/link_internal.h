@@ -21,6 +21,7 @@ struct link {
 	struct vault *vault;
 	struct rooms *rooms;           /* after the first token */
 	struct members *members;       /* likewise */
+	json_t *joined;                /* users by room id, of the rooms of [oncall] */
 	struct sync *sync;             /* likewise */
 	struct timeline *timeline;     /* likewise */
 	uv_timer_t timer;              /* the next try of discovery, then of `identity` */

@@ -9,6 +9,7 @@
 #include "handlers/oncall/ack.h"
 #include "handlers/heartbeats/app_heartbeat.h"
 #include "handlers/oncall/escalate.h"
+#include "handlers/oncall/handover.h"
 #include "handlers/heartbeats/heartbeat.h"
 #include "handlers/silences/held.h"
 #include "handlers/silences/quiet.h"
@@ -117,6 +118,9 @@ static enum err look_work(struct store *store, void *arg)
 	struct heartbeat_result *result = &duty->job_result;
 	enum err err = heartbeat_look(&d, &duty->job_status, &duty->memory, result);
 
+	d.happened = result->happened;
+	if (err == OK)
+		err = handover_look(&d, &duty->job_status);
 	return err == OK ? app_heartbeat_look(&d, result->leapt, result->happened) : err;
 }
 

@@ -286,8 +286,8 @@ char *render_message(const struct config *config, const struct render_message *i
 	buf_init(&html, RENDER_BLOCK_MAX);
 	message_text(in, &body, false, entries);
 	message_text(in, &html, true, NULL);
-	content = content_text(msgtype, buf_str(&body), buf_str(&html),
-	        content_mentions(config->severity[in->message->severity].mention));
+	content = content_text(
+	        msgtype, buf_str(&body), buf_str(&html), content_mentions(in->mention));
 	if (in->edit) {
 		/* m.mentions outside is for who is new in this edit: nobody (client-server API,
 		 * "Mentioning the user, room, and encryption of edits") */

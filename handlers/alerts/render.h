@@ -32,9 +32,10 @@ struct render_message {
 	const struct message_row *message;
 	const struct entry_row *entries;
 	size_t entries_len;
-	int64_t now_ms;     /* when it is frozen: what happened over a minute ago says when */
-	const char *txn_id; /* goes into RENDER_KEY, so that the event can be found again */
-	bool edit;          /* as m.replace of message->event_id */
+	int64_t now_ms;       /* when it is frozen: what happened over a minute ago says when */
+	const char *txn_id;   /* goes into RENDER_KEY, so that the event can be found again */
+	bool edit;            /* as m.replace of message->event_id */
+	char *const *mention; /* as of content_mentions() */
 };
 
 /* The content of the event as JSON text, owned by the caller. */

@@ -12,6 +12,7 @@
 #include "handlers/alerts/deliver_message.h"
 #include "handlers/alerts/group.h"
 #include "handlers/alerts/render.h"
+#include "handlers/oncall/oncall.h"
 #include "storage/alerts.h"
 #include "storage/rooms.h"
 
@@ -172,6 +173,7 @@ static enum err freeze_content(
 	        .edit = edit,
 	};
 	struct entry_row *entries;
+	char **mention;
 	size_t len;
 	bool over;
 	enum err err = OK;
@@ -182,10 +184,13 @@ static enum err freeze_content(
 		err = entries_of(d->store, message->id, &entries, &len);
 	if (err != OK)
 		return err;
+	err = oncall_mention(d, d->config->severity[message->severity].mention, &mention);
+	in.mention = mention;
 	in.entries = entries;
 	in.entries_len = len;
 	free(row->content);
 	row->content = render_message(d->config, &in);
+	oncall_mention_free(mention);
 	entry_rows_free(entries, len);
 	if (edit)
 		message->edited_ms = d->now_ms;
@@ -193,7 +198,8 @@ static enum err freeze_content(
 		message->frozen_ms = d->now_ms;
 	message->dirty_ms = 0;
 	message->urgent = 0;
-	err = alerts_carry(d->store, message->id, row->id);
+	if (err == OK)
+		err = alerts_carry(d->store, message->id, row->id);
 	return err == OK ? deliver_message_store(d, message) : err;
 }
 

@@ -71,6 +71,7 @@ void report_status_take(struct report_status *from, struct report_status *to)
 		rooms[i].room_id = x_strdup_opt(from->rooms[i].room_id);
 		rooms[i].problem = x_strdup_opt(from->rooms[i].problem);
 		rooms[i].readers = json_deep_copy(from->rooms[i].readers);
+		rooms[i].members = json_deep_copy(from->rooms[i].members);
 	}
 	to->rooms = rooms;
 	copy_watches(from, to);
@@ -89,6 +90,7 @@ void report_status_finish(struct report_status *copy)
 		free((char *)copy->rooms[i].room_id);
 		free((char *)copy->rooms[i].problem);
 		json_decref((json_t *)copy->rooms[i].readers);
+		json_decref((json_t *)copy->rooms[i].members);
 	}
 	free((void *)copy->rooms);
 	for (size_t i = 0; i < copy->watches_len; i++) {

@@ -16,6 +16,7 @@ struct report_room {
 	const char *name, *address, *room_id; /* room_id may be NULL */
 	const char *problem;                  /* "" = ready */
 	bool encrypted;
+	const json_t *members; /* users that are in it (array), where it is asked for; or NULL */
 	bool denied;           /* that it is encrypted, by the homeserver */
 	const json_t *readers; /* of an encrypted room, see report_readers.h; NULL = not known */
 };

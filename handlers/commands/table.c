@@ -22,6 +22,7 @@
 	ROW(help)      \
 	ROW(login)     \
 	ROW(metrics)   \
+	ROW(oncall)    \
 	ROW(reload)    \
 	ROW(retry)     \
 	ROW(run)       \

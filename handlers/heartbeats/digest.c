@@ -9,11 +9,13 @@
 #include "handlers/heartbeats/app_heartbeat.h"
 #include "handlers/heartbeats/digest.h"
 #include "handlers/silences/silence.h"
+#include "handlers/oncall/oncall.h"
 #include "storage/calls.h"
 #include "storage/heartbeats.h"
 #include "storage/messages.h"
 #include "storage/silences.h"
 
+#define ONCALL_MAX (8 * 1024) /* bytes */
 #define UNACKED_SINCE_MS (7 * CLOCK_DAY_MS)
 #define UNACKED_MAX 100
 
@@ -94,6 +96,30 @@ static enum err collect_missed(const struct deliver *d, struct digest *out)
 	return err;
 }
 
+static enum err collect_oncall(const struct deliver *d, struct digest *out)
+{
+	struct buf text;
+	enum err err = OK;
+
+	if (d->config->oncalls_len == 0)
+		return OK;
+	buf_init(&text, ONCALL_MAX);
+	for (size_t i = 0; i < d->config->oncalls_len && err == OK; i++) {
+		struct oncall_turn turn;
+		char when[40];
+
+		err = oncall_turn(d, &d->config->oncalls[i], &turn);
+		buf_printf(&text, "%s%s", i ? "; " : "", turn.user);
+		if (turn.next) {
+			clock_format_short(turn.until_ms, d->now_ms, when, sizeof(when));
+			buf_printf(&text, " until %s, then %s", when, turn.next);
+		}
+		oncall_turn_finish(&turn);
+	}
+	out->oncall = buf_take(&text);
+	return err;
+}
+
 enum err digest_collect(
         const struct deliver *d, const struct report_status *status, struct digest *out)
 {
@@ -120,6 +146,8 @@ enum err digest_collect(
 		err = collect_unacked(d, out);
 	if (err == OK)
 		err = collect_silences(d, out);
+	if (err == OK)
+		err = collect_oncall(d, out);
 	return err == OK ? collect_missed(d, out) : err;
 }
 
@@ -131,6 +159,7 @@ void digest_finish(struct digest *digest)
 		free(digest->unacked_names[i]);
 		free(digest->missed_names[i]);
 	}
+	free(digest->oncall);
 	memset(digest, 0, sizeof(*digest));
 }
 
@@ -177,6 +206,8 @@ void digest_text(const struct digest *digest, struct buf *out)
 	}
 	if (digest->apps_len == DIGEST_APPS_MAX)
 		buf_add_str(out, "…\n");
+	if (digest->oncall)
+		buf_printf(out, "on call: %s\n", digest->oncall);
 	buf_printf(out, "un-acked: %" PRId64 "%s", digest->unacked,
 	        digest->unacked >= UNACKED_MAX ? " or more" : "");
 	add_names(out, digest->unacked_names, digest->unacked);
@@ -213,7 +244,7 @@ json_t *digest_json(const struct digest *digest)
 		                "critical", (json_int_t)digest->apps[i].criticals));
 	return json_pack(
 	        "{s:I, s:s, s:{s:I, s:I, s:I}, s:o, s:o, s:I, s:o, s:I, s:I, s:I, s:I, s:I, "
-	        "s:I, s:o}",
+	        "s:I, s:o, s:s*}",
 	        "uptime_ms", (json_int_t)digest->uptime_ms, "version", digest->version, "alerts",
 	        "critical", (json_int_t)digest->counts[SEVERITY_CRITICAL], "warning",
 	        (json_int_t)digest->counts[SEVERITY_WARNING], "info",
@@ -222,5 +253,6 @@ json_t *digest_json(const struct digest *digest)
 	        "silences", (json_int_t)digest->silences, "waiting", (json_int_t)digest->waiting,
 	        "undeliverable", (json_int_t)digest->undeliverable, "p95_ms",
 	        (json_int_t)digest->p95_ms, "faults", (json_int_t)digest->faults, "missed",
-	        (json_int_t)digest->missed, "missed_first", names_json(digest->missed_names));
+	        (json_int_t)digest->missed, "missed_first", names_json(digest->missed_names),
+	        "oncall", digest->oncall);
 }

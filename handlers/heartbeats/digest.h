@@ -20,6 +20,7 @@ struct digest {
 	struct alert_count apps[DIGEST_APPS_MAX];
 	size_t apps_len;
 	int64_t unacked, silences, waiting, undeliverable, p95_ms, faults, missed;
+	char *oncall; /* "ana until Mon 09:00, then ben"; NULL = no schedule */
 	char *unacked_names[DIGEST_NAMES_MAX], *missed_names[DIGEST_NAMES_MAX]; /* NULL: no more */
 };
 

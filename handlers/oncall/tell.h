@@ -9,7 +9,7 @@
  * of the line is one of them. */
 #define TELL_ABOUT "about"
 
-/* mentions: as of content_mentions(); empty = nobody, NULL = and it rings nowhere.
+/* mentions: of the config, as of oncall_mention(); empty = nobody, NULL = and it rings nowhere.
  * about: ids of entries, borrowed, or NULL. */
 enum err tell_room(const struct deliver *d, const char *room, const char *text,
         char *const *mentions, const json_t *about);

@@ -21,6 +21,7 @@ import docs  # noqa: E402
 import heartbeats  # noqa: E402
 import neighbours  # noqa: E402
 import refusing  # noqa: E402
+import oncall  # noqa: E402
 import silences  # noqa: E402
 import watch  # noqa: E402
 import watches  # noqa: E402
@@ -912,7 +913,7 @@ def test_a_second_daemon_is_refused():
 
 if __name__ == "__main__":
     tests = dict(globals())
-    for module in (commands, docs, heartbeats, neighbours, refusing, silences, watch, watches):
+    for module in (commands, docs, heartbeats, neighbours, refusing, oncall, silences, watch, watches):
         more = {name: test for name, test in vars(module).items() if name.startswith("test_")}
         check(not more.keys() & tests.keys(), f"two tests have one name: {more.keys() & tests.keys()}")
         tests.update(more)

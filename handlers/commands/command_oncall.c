@@ -1,0 +1,213 @@
+/*
+ * command_oncall.c - !oncall: who is on call, and taking or giving it for a while.
+ */
+#include <string.h>
+#include <strings.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/base/text.h"
+#include "handlers/commands/command.h"
+#include "handlers/commands/command_when.h"
+#include "handlers/oncall/handover.h"
+#include "handlers/oncall/oncall.h"
+
+#define USUAL_MS CLOCK_DAY_MS /* without an end, where nobody follows */
+#define MOST_MS (31 * CLOCK_DAY_MS)
+#define USER_MAX 255
+
+/* ---- saying ---- */
+
+static enum err say_one(struct command_call *call, const struct config_oncall *oncall, json_t *list)
+{
+	struct deliver d = command_deliver(call);
+	struct oncall_turn turn;
+	char when[40];
+	enum err err = oncall_turn(&d, oncall, &turn);
+
+	command_say(call, "📟 %s: ", oncall->name);
+	text_add_plain(&call->text, turn.user, USER_MAX, TEXT_FOLD_NEWLINES);
+	if (turn.next) {
+		clock_format_short(turn.until_ms, call->env->now_ms, when, sizeof(when));
+		command_say(call, " until %s, then ", when);
+		text_add_plain(&call->text, turn.next, USER_MAX, TEXT_FOLD_NEWLINES);
+	}
+	if (turn.author) {
+		command_say(call, " (set by ");
+		text_add_plain(&call->text, turn.author, USER_MAX, TEXT_FOLD_NEWLINES);
+		command_say(call, ")");
+	}
+	command_say(call, "\n");
+	json_array_append_new(
+	        list, json_pack("{s:s, s:s, s:s*, s:s*}", "name", oncall->name, "user", turn.user,
+	                      "next", turn.next, "set_by", turn.author));
+	if (turn.next)
+		json_object_set_new(json_array_get(list, json_array_size(list) - 1), "until_ms",
+		        json_integer(turn.until_ms));
+	oncall_turn_finish(&turn);
+	return err;
+}
+
+static enum err say_all(struct command_call *call)
+{
+	const struct config *config = call->env->config;
+	json_t *list = json_array();
+	enum err err = OK;
+
+	if (config->oncalls_len == 0)
+		command_say(call, "nobody is on call: there is no [oncall NAME] in the config");
+	for (size_t i = 0; i < config->oncalls_len && err == OK; i++)
+		err = say_one(call, &config->oncalls[i], list);
+	json_object_set_new(command_data(call), "oncall", list);
+	return err;
+}
+
+/* ---- taking and giving ---- */
+
+/* "@ben" is one of our own homeserver. Owned by the caller; NULL: it is none. */
+static char *whole_user(const struct config *config, const char *word)
+{
+	const char *server = strchr(config->matrix.user, ':');
+
+	if (word[0] != '@' || !word[1] || strlen(word) > USER_MAX || strpbrk(word, " \t\n\"\\"))
+		return NULL;
+	return strchr(word, ':') ? x_strdup(word) : x_asprintf("%s%s", word, server ? server : "");
+}
+
+/* Until when: as it was said, else as long as the turn under way. */
+static bool read_end(struct command_call *call, const struct config_oncall *oncall,
+        struct input *words, struct command_when *when)
+{
+	struct deliver d = command_deliver(call);
+	struct oncall_turn turn;
+	int64_t usual_ms = USUAL_MS;
+	char why[160];
+	bool good;
+
+	if (oncall_turn(&d, oncall, &turn) == OK && turn.next)
+		usual_ms = turn.until_ms - d.now_ms;
+	oncall_turn_finish(&turn);
+	good = command_when_read(
+	        words, d.now_ms, usual_ms, usual_ms > MOST_MS ? usual_ms : MOST_MS, when, why);
+	if (good && when->until_resolved)
+		command_fail(call, "until when? Like 2h, or until 18:00");
+	else if (good && input_left(words))
+		command_fail(call, "I do not understand %.60s", input_peek(words, 0));
+	else if (!good)
+		command_fail(call, "%s", why);
+	return !call->failed;
+}
+
+static enum err set(struct command_call *call, const struct config_oncall *oncall, const char *user,
+        struct input *words)
+{
+	struct deliver d = command_deliver(call);
+	struct oncall_override_row row = {.at_ms = d.now_ms,
+	        .name = oncall->name,
+	        .user = (char *)user,
+	        .author = (char *)call->who};
+	struct command_when when;
+	enum err err;
+
+	if (!read_end(call, oncall, words, &when))
+		return OK;
+	if (!handover_may_have(call->env->status, oncall->room, user)) {
+		command_fail(
+		        call, "%s is not in room %s: nothing would reach them", user, oncall->room);
+		return OK;
+	}
+	row.start_ms = when.start_ms ? when.start_ms : d.now_ms;
+	row.end_ms = when.end_ms;
+	err = handover_look(&d, NULL); /* what was before is known then */
+	if (err == OK)
+		err = oncall_overrides_insert(call->env->store, &row);
+	command_effect(call, "on call %s: %s", oncall->name, user);
+	if (err == OK)
+		err = handover_look(&d, NULL);
+	return err == OK ? say_all(call) : err;
+}
+
+/* The schedule that is named, else the only one; NULL: the answer asks which. */
+static const struct config_oncall *read_schedule(struct command_call *call, struct input *words)
+{
+	const struct config *config = call->env->config;
+	const struct config_oncall *oncall = config_oncall(config, input_peek(words, 0));
+
+	if (oncall)
+		words->at++;
+	else if (config->oncalls_len == 1)
+		oncall = &config->oncalls[0];
+	else if (config->oncalls_len == 0)
+		command_fail(call, "nobody is on call: there is no [oncall NAME] in the config");
+	else
+		command_fail(call, "which one? Like: %soncall %s take 2h", command_prefix(call),
+		        config->oncalls[0].name);
+	return oncall;
+}
+
+static enum err carry_out(struct command_call *call, struct input *words)
+{
+	const struct config_oncall *oncall = read_schedule(call, words);
+	const char *action = input_next(words);
+	char *user = NULL;
+	enum err err = OK;
+
+	if (!oncall)
+		return OK;
+	if (strcasecmp(action, "take") == 0)
+		user = whole_user(call->env->config, call->who);
+	else if (strcasecmp(action, "give") == 0)
+		user = whole_user(call->env->config, input_next(words));
+	else
+		return command_fail(call,
+		        "Like: %soncall take 2h, or %soncall give @user until 18:00",
+		        command_prefix(call), command_prefix(call));
+	if (user)
+		err = set(call, oncall, user, words);
+	else
+		command_fail(call, "whom? Like: %soncall give @user:example.org until 18:00",
+		        command_prefix(call));
+	free(user);
+	return err;
+}
+
+static void add_words(json_t *list, const char *text)
+{
+	json_t *words = arguments_split(text ? text : "");
+
+	json_array_extend(list, words);
+	json_decref(words);
+}
+
+static enum err run_oncall(struct command_call *call)
+{
+	struct input words;
+	json_t *list = json_array();
+	enum err err;
+
+	if (!command_words(call, &words)) {
+		add_words(list, command_arg(call, "name"));
+		add_words(list, command_arg(call, "action"));
+		add_words(list, command_arg(call, "user"));
+		add_words(list, command_arg(call, "duration"));
+		words = (struct input){list, 0};
+	}
+	err = input_left(&words) ? carry_out(call, &words) : say_all(call);
+	json_decref(list);
+	return err;
+}
+
+const struct command command_oncall = {
+        .name = "oncall",
+        .help = "who is on call, and who follows\n"
+                "Take: you have it, for as long as you say (else until the turn is over). Give: "
+                "somebody else has it. The room is told. With several schedules, the name comes "
+                "first.",
+        .example = "oncall take 2h",
+        .usage = "[take [2h] | give <@user> [until 18:00]]",
+        .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
+        .right = COMMAND_CHANGES,
+        .words = true,
+        .run = run_oncall,
+        .members = {{"name", MEMBER_WORD}, {"action", MEMBER_WORD, .one_of = "take|give"},
+                {"user", MEMBER_WORD}, {"duration", MEMBER_TEXT}},
+};
