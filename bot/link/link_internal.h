@@ -8,7 +8,7 @@
 #include "bot/matrix/auth.h"
 #include "bot/matrix/members.h"
 #include "bot/matrix/sync.h"
-#include "storage/rooms.h"
+#include "storage/known_rooms.h"
 #include "storage/state.h"
 
 struct link {

@@ -8,7 +8,7 @@
 #include "bot/base/clock.h"
 #include "bot/setup/check.h"
 #include "bot/config/secret.h"
-#include "bot/exit.h"
+#include "bot/base/exit_code.h"
 
 #define SKEW_MS (30 * CLOCK_SECOND_MS) /* the header has whole seconds */
 

@@ -7,7 +7,7 @@
 #include "bot/base/alloc.h"
 #include "bot/setup/check.h"
 #include "bot/crypto/signed_keys.h"
-#include "bot/exit.h"
+#include "bot/base/exit_code.h"
 
 #define WHAT "device"
 

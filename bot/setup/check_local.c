@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include "bot/base/alloc.h"
 #include "bot/setup/check.h"
-#include "bot/exit.h"
+#include "bot/base/exit_code.h"
 #include "bot/vault/vault_internal.h"
 #include "storage/keys.h"
 #include "storage/outbox.h"

@@ -6,7 +6,7 @@
 #include "bot/base/alloc.h"
 #include "bot/base/buf.h"
 #include "bot/crypto/signed_keys.h"
-#include "bot/exit.h"
+#include "bot/base/exit_code.h"
 #include "bot/matrix/client.h"
 #include "bot/setup/check.h"
 #include "handlers/commands/report_readers.h"

@@ -8,7 +8,7 @@
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/setup/check.h"
-#include "bot/exit.h"
+#include "bot/base/exit_code.h"
 #include "bot/matrix/client.h"
 #include "bot/matrix/power.h"
 

@@ -15,7 +15,7 @@
 #include "bot/base/alloc.h"
 #include "bot/base/buf.h"
 #include "bot/base/clock.h"
-#include "bot/exit.h"
+#include "bot/base/exit_code.h"
 #include "bot/setup/daemon_user.h"
 #include "bot/setup/login_keys.h"
 #include "bot/setup/password.h"

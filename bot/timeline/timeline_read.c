@@ -7,7 +7,7 @@
 #include "bot/base/clock.h"
 #include "bot/timeline/timeline_internal.h"
 #include "handlers/commands/unread.h"
-#include "storage/rooms.h"
+#include "storage/known_rooms.h"
 #include "storage/state.h"
 #include "storage/undecrypted.h"
 

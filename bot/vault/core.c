@@ -9,7 +9,7 @@
 #include "bot/base/log.h"
 #include "bot/vault/vault_internal.h"
 #include "storage/keys.h"
-#include "storage/rooms.h"
+#include "storage/known_rooms.h"
 
 /* ---- the machine's store ---- */
 

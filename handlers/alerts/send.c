@@ -14,7 +14,7 @@
 #include "handlers/alerts/render.h"
 #include "handlers/oncall/oncall.h"
 #include "storage/alerts.h"
-#include "storage/rooms.h"
+#include "storage/known_rooms.h"
 
 /* Homeservers forget transaction ids (Synapse after about 30 minutes): well before that. */
 #define DELIVER_FATE_MS (10 * CLOCK_MINUTE_MS)

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include "bot/base/clock.h"
-#include "storage/rooms.h"
+#include "storage/known_rooms.h"
 #include "tests/unit/handlers_fixture.h"
 
 #define ALERT                                                                                  \

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/store_fixture.h"
-#include "storage/rooms.h"
+#include "storage/known_rooms.h"
 
 static void event_comes_back_as_it_went_in(void **state)
 {

@@ -18,7 +18,7 @@
 #include "storage/keys.h"
 #include "storage/mended.h"
 #include "storage/quiets.h"
-#include "storage/rooms.h"
+#include "storage/known_rooms.h"
 #include "storage/silences.h"
 #include "storage/sql.h"
 #include "storage/sql_watch_rows.h"

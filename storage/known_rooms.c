@@ -1,10 +1,10 @@
 /*
- * rooms.c - the table `rooms`; see rooms.h.
+ * known_rooms.c - the table `rooms`; see known_rooms.h.
  *
  * Invariants: a room that was encrypted once stays so, with the first settings seen; an address
  * belongs to one room, the one it was last put for.
  */
-#include "storage/rooms.h"
+#include "storage/known_rooms.h"
 
 #include "storage/sql.h"
 

@@ -1,5 +1,5 @@
 /*
- * exit.h - how a failure ends a command.
+ * exit_code.h - how a failure ends a command.
  */
 #pragma once
 

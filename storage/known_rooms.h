@@ -1,5 +1,5 @@
 /*
- * rooms.h - what is remembered of rooms.
+ * known_rooms.h - what is remembered of rooms.
  */
 #pragma once
 
