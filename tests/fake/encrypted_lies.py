@@ -163,7 +163,7 @@ def test_encryption_switched_on_while_alerts_wait():
             request.reset()
         w.in_touch()
         w.server.trick("PUT", f"{OPS}/send/", lost)
-        w.server.trick("PUT", f"{OPS}/send/", lambda r: r.reply(429, {"retry_after_ms": 1500}))
+        w.server.trick("PUT", f"{OPS}/send/", lambda r: r.reply(503, {}, headers=[("Retry-After", "2")]))
         w.bot.call(node("r-1"))
         w.server.wait(lambda: len(w.server.puts) == 2)
         w.bot.call(node("r-2", app="second"))
