@@ -64,7 +64,7 @@ void account_done(struct crypto *crypto, struct OlmAccount *account)
 	crypto->account = account;
 }
 
-static void sign(struct crypto *crypto, struct OlmAccount *account, json_t *object)
+static void account_sign_object(struct crypto *crypto, struct OlmAccount *account, json_t *object)
 {
 	AUTO_TEXT text = canonical_signed_part(object);
 	AUTO_TEXT signature = ol_account_sign(account, text);
@@ -79,13 +79,13 @@ enum err account_sign(struct crypto *crypto, json_t *object)
 	enum err err = account_load(crypto, &account);
 
 	if (err == OK) {
-		sign(crypto, account, object);
+		account_sign_object(crypto, account, object);
 		account_done(crypto, account);
 	}
 	return err;
 }
 
-static json_t *make_device_keys(struct crypto *crypto, struct OlmAccount *account)
+static json_t *account_make_device_keys(struct crypto *crypto, struct OlmAccount *account)
 {
 	AUTO_TEXT curve_id = x_asprintf("curve25519:%s", crypto->device_id);
 	AUTO_TEXT ed_id = x_asprintf("ed25519:%s", crypto->device_id);
@@ -93,7 +93,7 @@ static json_t *make_device_keys(struct crypto *crypto, struct OlmAccount *accoun
 	        "device_id", crypto->device_id, "algorithms", ALGORITHM_OLM, ALGORITHM_MEGOLM,
 	        "keys", curve_id, crypto->curve25519, ed_id, crypto->ed25519);
 
-	sign(crypto, account, keys);
+	account_sign_object(crypto, account, keys);
 	return keys;
 }
 
@@ -103,7 +103,7 @@ enum err account_renew_device_keys(struct crypto *crypto)
 	enum err err = account_load(crypto, &account);
 
 	if (err == OK) {
-		AUTO_JSON keys = make_device_keys(crypto, account);
+		AUTO_JSON keys = account_make_device_keys(crypto, account);
 
 		account_done(crypto, account);
 		err = identity_sign_device(crypto, keys);
@@ -121,7 +121,7 @@ enum err account_device_keys(struct crypto *crypto, json_t **out)
 }
 
 /* {"signed_curve25519:ID": {key, signatures}} of libolm's {ID: key}. */
-static json_t *signed_keys(
+static json_t *account_signed_keys(
         struct crypto *crypto, struct OlmAccount *account, json_t *keys, bool fallback)
 {
 	AUTO_JSON owned = keys;
@@ -136,17 +136,19 @@ static json_t *signed_keys(
 
 		if (fallback)
 			json_object_set_new(object, "fallback", json_true());
-		sign(crypto, account, object);
+		account_sign_object(crypto, account, object);
 		json_object_set_new(out, name, object);
 	}
 	return out;
 }
 
 /* Asks for an upload of all that is unpublished. */
-static enum err upload(struct crypto *crypto, struct OlmAccount *account, bool device_keys)
+static enum err account_upload(struct crypto *crypto, struct OlmAccount *account, bool device_keys)
 {
-	json_t *one_time = signed_keys(crypto, account, ol_account_one_time_keys(account), false);
-	json_t *fallback = signed_keys(crypto, account, ol_account_fallback_key(account), true);
+	json_t *one_time =
+	        account_signed_keys(crypto, account, ol_account_one_time_keys(account), false);
+	json_t *fallback =
+	        account_signed_keys(crypto, account, ol_account_fallback_key(account), true);
 	json_t *body = json_pack("{s:o}", "one_time_keys", one_time);
 	enum err err = OK;
 
@@ -178,7 +180,7 @@ enum err account_create(struct crypto *crypto, int64_t now_ms)
 	ol_account_make_one_time_keys(account, ONE_TIME_KEYS);
 	ol_account_make_fallback_key(account);
 	self = json_pack("{s:s, s:s}", "user", crypto->user_id, "device", crypto->device_id);
-	keys = make_device_keys(crypto, account);
+	keys = account_make_device_keys(crypto, account);
 	err = account_save(crypto, account);
 	if (err == OK)
 		err = keep_put(crypto, "machine", "self", self);
@@ -187,7 +189,7 @@ enum err account_create(struct crypto *crypto, int64_t now_ms)
 	if (err == OK)
 		err = keep_put(crypto, "machine", "device_keys", keys);
 	if (err == OK)
-		err = upload(crypto, account, true);
+		err = account_upload(crypto, account, true);
 	account_done(crypto, account);
 	return err;
 }
@@ -201,20 +203,9 @@ enum err account_is_uploaded(struct crypto *crypto, bool *uploaded)
 	return err;
 }
 
-static bool lists(const json_t *array, const char *text)
-{
-	for (size_t i = 0; i < json_array_size(array); i++) {
-		const char *item = json_string_value(json_array_get(array, i));
-
-		if (item && strcmp(item, text) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* Makes what is missing on the server; *changed says that there is something to upload. */
-static void top_up(struct OlmAccount *account, json_t *state, int64_t now_ms, const json_t *sync,
-        bool *changed)
+static void account_top_up(struct OlmAccount *account, json_t *state, int64_t now_ms,
+        const json_t *sync, bool *changed)
 {
 	const json_t *counts = js_obj(sync, "device_one_time_keys_count");
 	const json_t *unused = json_object_get(sync, "device_unused_fallback_key_types");
@@ -231,7 +222,7 @@ static void top_up(struct OlmAccount *account, json_t *state, int64_t now_ms, co
 		ol_account_make_one_time_keys(account, (size_t)missing);
 	*changed = missing > 0 || json_object_size(unpublished) > 0;
 	if (json_is_true(json_object_get(state, "went_back")) ||
-	        (json_is_array(unused) && !lists(unused, "signed_curve25519") &&
+	        (json_is_array(unused) && !js_has(unused, "signed_curve25519") &&
 	                now_ms - js_int(state, "fallback_ms") >= FALLBACK_PAUSE_MS)) {
 		ol_account_make_fallback_key(account);
 		json_object_del(state, "went_back");
@@ -255,7 +246,7 @@ enum err account_take_sync(struct crypto *crypto, int64_t now_ms, const json_t *
 		err = account_load(crypto, &account);
 	if (err != OK)
 		return err;
-	top_up(account, state, now_ms, sync, &changed);
+	account_top_up(account, state, now_ms, sync, &changed);
 	forget = js_int(state, "forget_ms") != 0 && now_ms >= js_int(state, "forget_ms");
 	if (forget) {
 		ol_account_forget_old_fallback_key(account);
@@ -267,12 +258,13 @@ enum err account_take_sync(struct crypto *crypto, int64_t now_ms, const json_t *
 			err = keep_put(crypto, "machine", "keys", state);
 	}
 	if (err == OK && changed)
-		err = upload(crypto, account, !json_is_true(json_object_get(state, "uploaded")));
+		err = account_upload(
+		        crypto, account, !json_is_true(json_object_get(state, "uploaded")));
 	account_done(crypto, account);
 	return err;
 }
 
-static enum err mark_published(struct crypto *crypto, bool uploaded)
+static enum err account_mark_published(struct crypto *crypto, bool uploaded)
 {
 	AUTO_JSON state = NULL;
 	struct OlmAccount *account;
@@ -298,12 +290,12 @@ enum err account_uploaded(
 {
 	if (!js_obj(body, "one_time_key_counts"))
 		return fault_set(fault, ERR_PROTO, "keys/upload: no one_time_key_counts");
-	return mark_published(crypto, true);
+	return account_mark_published(crypto, true);
 }
 
 enum err account_refused(struct crypto *crypto, int64_t now_ms, const char *reason)
 {
-	enum err err = mark_published(crypto, false);
+	enum err err = account_mark_published(crypto, false);
 
 	if (err == OK) {
 		err = notice_add(crypto, "keys/upload",
@@ -337,7 +329,7 @@ enum err account_gone(struct crypto *crypto, int64_t now_ms)
 	if (err == OK)
 		err = account_load(crypto, &account);
 	if (err == OK)
-		err = upload(crypto, account, true);
+		err = account_upload(crypto, account, true);
 	account_done(crypto, account);
 	return err;
 }

@@ -11,9 +11,9 @@
 
 #define INTEGER_LIMIT INT64_C(9007199254740991)
 
-static bool add_value(struct buf *buf, const json_t *value, unsigned depth);
+static bool canonical_add_value(struct buf *buf, const json_t *value, unsigned depth);
 
-static void add_string(struct buf *buf, const char *text, size_t len)
+static void canonical_add_string(struct buf *buf, const char *text, size_t len)
 {
 	static const char named[] = {['\b'] = 'b',
 	        ['\t'] = 't',
@@ -40,12 +40,12 @@ static void add_string(struct buf *buf, const char *text, size_t len)
 }
 
 /* UTF-8 sorts by bytes as it does by code points. */
-static int compare_keys(const void *a, const void *b)
+static int canonical_compare_keys(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static bool add_object(struct buf *buf, const json_t *object, unsigned depth)
+static bool canonical_add_object(struct buf *buf, const json_t *object, unsigned depth)
 {
 	size_t len = json_object_size(object);
 	const char **keys = x_calloc(len + 1, sizeof(*keys));
@@ -58,44 +58,44 @@ static bool add_object(struct buf *buf, const json_t *object, unsigned depth)
 	{
 		keys[n++] = key;
 	}
-	qsort(keys, len, sizeof(*keys), compare_keys);
+	qsort(keys, len, sizeof(*keys), canonical_compare_keys);
 	buf_add_char(buf, '{');
 	for (size_t i = 0; good && i < len; i++) {
 		if (i > 0)
 			buf_add_char(buf, ',');
-		add_string(buf, keys[i], strlen(keys[i]));
+		canonical_add_string(buf, keys[i], strlen(keys[i]));
 		buf_add_char(buf, ':');
-		good = add_value(buf, json_object_get(object, keys[i]), depth + 1);
+		good = canonical_add_value(buf, json_object_get(object, keys[i]), depth + 1);
 	}
 	buf_add_char(buf, '}');
 	free(keys);
 	return good;
 }
 
-static bool add_array(struct buf *buf, const json_t *array, unsigned depth)
+static bool canonical_add_array(struct buf *buf, const json_t *array, unsigned depth)
 {
 	buf_add_char(buf, '[');
 	for (size_t i = 0; i < json_array_size(array); i++) {
 		if (i > 0)
 			buf_add_char(buf, ',');
-		if (!add_value(buf, json_array_get(array, i), depth + 1))
+		if (!canonical_add_value(buf, json_array_get(array, i), depth + 1))
 			return false;
 	}
 	buf_add_char(buf, ']');
 	return true;
 }
 
-static bool add_value(struct buf *buf, const json_t *value, unsigned depth)
+static bool canonical_add_value(struct buf *buf, const json_t *value, unsigned depth)
 {
 	if (!value || depth > CANONICAL_DEPTH || buf->overflow)
 		return false;
 	switch (json_typeof(value)) {
 	case JSON_OBJECT:
-		return add_object(buf, value, depth);
+		return canonical_add_object(buf, value, depth);
 	case JSON_ARRAY:
-		return add_array(buf, value, depth);
+		return canonical_add_array(buf, value, depth);
 	case JSON_STRING:
-		add_string(buf, json_string_value(value), json_string_length(value));
+		canonical_add_string(buf, json_string_value(value), json_string_length(value));
 		return true;
 	case JSON_INTEGER:
 		if (json_integer_value(value) > INTEGER_LIMIT ||
@@ -123,7 +123,7 @@ char *canonical_json(const json_t *value)
 	struct buf buf;
 
 	buf_init(&buf, CANONICAL_MAX);
-	if (!add_value(&buf, value, 0) || buf.overflow) {
+	if (!canonical_add_value(&buf, value, 0) || buf.overflow) {
 		buf_finish(&buf);
 		return NULL;
 	}

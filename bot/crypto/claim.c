@@ -71,7 +71,7 @@ enum err claim_put_off_until(struct crypto *crypto, int64_t now_ms, const char *
 }
 
 /* The claimed key when the device has signed it, else NULL. */
-static const char *good_key(
+static const char *claim_good_key(
         const json_t *keys, const char *user_id, const char *device_id, const json_t *device)
 {
 	AUTO_TEXT signing_id = x_asprintf("ed25519:%s", device_id);
@@ -88,7 +88,7 @@ static const char *good_key(
 	return NULL;
 }
 
-static enum err send_dummy(
+static enum err claim_send_dummy(
         struct crypto *crypto, const char *user_id, const char *device_id, const json_t *device)
 {
 	AUTO_JSON nothing = json_object();
@@ -102,7 +102,7 @@ static enum err send_dummy(
 	        json_pack("{s:{s:o}}", user_id, device_id, content), NULL);
 }
 
-static enum err take_key(struct crypto *crypto, int64_t now_ms, const char *user_id,
+static enum err claim_take_key(struct crypto *crypto, int64_t now_ms, const char *user_id,
         const char *device_id, const json_t *keys, bool dummy)
 {
 	AUTO_TEXT nokey = keep_key(user_id, device_id);
@@ -116,7 +116,7 @@ static enum err take_key(struct crypto *crypto, int64_t now_ms, const char *user
 	device = js_obj(js_obj(row, "devices"), device_id);
 	if (!device) /* gone meanwhile */
 		return OK;
-	key = good_key(keys, user_id, device_id, device);
+	key = claim_good_key(keys, user_id, device_id, device);
 	curve25519 = devices_key(device, device_id, "curve25519");
 	if (!key && json_object_size(keys) > 0) {
 		AUTO_TEXT what = x_asprintf("one-time key %s %s", user_id, device_id);
@@ -131,7 +131,7 @@ static enum err take_key(struct crypto *crypto, int64_t now_ms, const char *user
 		return claim_put_off(crypto, now_ms, user_id, device_id);
 	if (err == OK)
 		err = keep_remove(crypto, "nokey", nokey);
-	return err == OK && dummy ? send_dummy(crypto, user_id, device_id, device) : err;
+	return err == OK && dummy ? claim_send_dummy(crypto, user_id, device_id, device) : err;
 }
 
 enum err claim_answered(struct crypto *crypto, int64_t now_ms, const json_t *context,
@@ -149,7 +149,7 @@ enum err claim_answered(struct crypto *crypto, int64_t now_ms, const json_t *con
 	{
 		json_object_foreach(list, device_id, any)
 		{
-			err = take_key(crypto, now_ms, user_id, device_id,
+			err = claim_take_key(crypto, now_ms, user_id, device_id,
 			        js_obj(js_obj(keys, user_id), device_id), dummy);
 			if (err != OK)
 				return err;

@@ -14,7 +14,7 @@
 #define WAIT_FIRST_MS CLOCK_MINUTE_MS
 #define WAIT_MOST_MS (6 * CLOCK_HOUR_MS)
 
-static enum err dirty_put(struct crypto *crypto, const char *user_id)
+static enum err devices_dirty_put(struct crypto *crypto, const char *user_id)
 {
 	AUTO_JSON row = NULL;
 	int64_t epoch;
@@ -45,7 +45,7 @@ enum err devices_track(struct crypto *crypto, const char *user_id)
 	json_object_set_new(row, "followed", json_true());
 	json_object_del(row, "guest_ms");
 	err = keep_put(crypto, "user", user_id, row);
-	return err == OK && !followed ? dirty_put(crypto, user_id) : err;
+	return err == OK && !followed ? devices_dirty_put(crypto, user_id) : err;
 }
 
 enum err devices_track_guest(struct crypto *crypto, int64_t now_ms, const char *user_id)
@@ -58,7 +58,7 @@ enum err devices_track_guest(struct crypto *crypto, int64_t now_ms, const char *
 	json_object_set_new(row, "followed", json_true());
 	json_object_set_new(row, "guest_ms", json_integer(now_ms));
 	err = keep_put(crypto, "user", user_id, row);
-	return err == OK ? dirty_put(crypto, user_id) : err;
+	return err == OK ? devices_dirty_put(crypto, user_id) : err;
 }
 
 bool devices_is_stranger(const json_t *row)
@@ -73,11 +73,11 @@ enum err devices_mark_dirty(struct crypto *crypto, const char *user_id)
 
 	if (err != OK || !json_is_true(json_object_get(row, "followed")))
 		return err;
-	return dirty_put(crypto, user_id);
+	return devices_dirty_put(crypto, user_id);
 }
 
 /* Nobody tells us of this user's changes any more: asked again when a room has the user. */
-static enum err unfollow(struct crypto *crypto, const char *user_id)
+static enum err devices_unfollow(struct crypto *crypto, const char *user_id)
 {
 	AUTO_JSON row = NULL;
 	enum err err = devices_row(crypto, user_id, &row);
@@ -108,7 +108,7 @@ enum err devices_take_sync(struct crypto *crypto, const json_t *sync)
 	for (size_t i = 0; err == OK && i < json_array_size(left); i++) {
 		const char *user_id = json_string_value(json_array_get(left, i));
 
-		err = user_id ? unfollow(crypto, user_id) : OK;
+		err = user_id ? devices_unfollow(crypto, user_id) : OK;
 	}
 	return err;
 }
@@ -172,7 +172,7 @@ enum err devices_query(struct crypto *crypto, int64_t now_ms)
 }
 
 /* Leaves one user's list for later. */
-static enum err put_off(struct crypto *crypto, int64_t now_ms, const char *user_id)
+static enum err devices_put_off(struct crypto *crypto, int64_t now_ms, const char *user_id)
 {
 	AUTO_JSON dirty = NULL;
 	int64_t wait_ms;
@@ -196,7 +196,7 @@ enum err devices_unanswered(struct crypto *crypto, int64_t now_ms, const json_t 
 
 	json_object_foreach((json_t *)js_obj(context, "users"), user_id, seq)
 	{
-		enum err err = put_off(crypto, now_ms, user_id);
+		enum err err = devices_put_off(crypto, now_ms, user_id);
 
 		if (err != OK)
 			return err;
@@ -205,7 +205,7 @@ enum err devices_unanswered(struct crypto *crypto, int64_t now_ms, const json_t 
 }
 
 /* The list is as new as the request was, unless it changed again since. */
-static enum err settle(
+static enum err devices_settle(
         struct crypto *crypto, int64_t now_ms, const char *user_id, int64_t seq, const json_t *body)
 {
 	AUTO_JSON dirty = NULL;
@@ -219,7 +219,7 @@ static enum err settle(
 	return err == OK ? devices_take_answer(crypto, now_ms, user_id, body, current) : err;
 }
 
-static bool server_failed(const json_t *body, const char *user_id)
+static bool devices_server_failed(const json_t *body, const char *user_id)
 {
 	const char *colon = strchr(user_id, ':');
 
@@ -237,10 +237,11 @@ enum err devices_queried(struct crypto *crypto, int64_t now_ms, const json_t *co
 		return fault_set(fault, ERR_PROTO, "keys/query: no device_keys");
 	json_object_foreach((json_t *)js_obj(context, "users"), user_id, seq)
 	{
-		if (server_failed(body, user_id))
-			err = put_off(crypto, now_ms, user_id);
+		if (devices_server_failed(body, user_id))
+			err = devices_put_off(crypto, now_ms, user_id);
 		else
-			err = settle(crypto, now_ms, user_id, json_integer_value(seq), body);
+			err = devices_settle(
+			        crypto, now_ms, user_id, json_integer_value(seq), body);
 		if (err != OK)
 			break;
 	}

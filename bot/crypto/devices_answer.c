@@ -16,7 +16,7 @@
 
 #define DEVICES_MAX 1000 /* of a user */
 
-static bool same_keys(const json_t *a, const json_t *b, const char *device_id)
+static bool answer_same_keys(const json_t *a, const json_t *b, const char *device_id)
 {
 	static const char *const algorithms[] = {"ed25519", "curve25519"};
 
@@ -31,7 +31,7 @@ static bool same_keys(const json_t *a, const json_t *b, const char *device_id)
 }
 
 /* Takes over the list of devices; self is the checked self-signing key or NULL. */
-static enum err take_devices(struct crypto *crypto, const char *user_id, const json_t *list,
+static enum err answer_take_devices(struct crypto *crypto, const char *user_id, const json_t *list,
         const char *self, json_t *row)
 {
 	const json_t *known = js_obj(row, "devices");
@@ -57,7 +57,7 @@ static enum err take_devices(struct crypto *crypto, const char *user_id, const j
 		device = json_pack("{s:O, s:b}", "keys", keys, "signed",
 		        self && signed_keys_by(keys, user_id, self));
 		json_object_del(json_object_get(device, "keys"), "unsigned");
-		if (before && !same_keys(before, device, device_id)) {
+		if (before && !answer_same_keys(before, device, device_id)) {
 			err = notice_add(crypto, what,
 			        "refused: other keys were given for %s's device %s, which is known",
 			        user_id, device_id);
@@ -71,17 +71,17 @@ static enum err take_devices(struct crypto *crypto, const char *user_id, const j
 }
 
 /* Names the notice that the user's identity is gone; it ends when the identity is back. */
-static char *gone_notice(const char *user_id)
+static char *answer_gone_notice(const char *user_id)
 {
 	return x_asprintf("gone %s", user_id);
 }
 
 /* Compares the master key with what is pinned; false when it must not be taken. */
-static enum err take_master(struct crypto *crypto, const char *user_id, const json_t *master,
+static enum err answer_take_master(struct crypto *crypto, const char *user_id, const json_t *master,
         const char *key, json_t *row, bool *taken)
 {
 	const char *pin = js_str(row, "pin");
-	AUTO_TEXT gone = gone_notice(user_id);
+	AUTO_TEXT gone = answer_gone_notice(user_id);
 
 	*taken = !pin || strcmp(pin, key) == 0;
 	if (*taken) {
@@ -98,7 +98,7 @@ static enum err take_master(struct crypto *crypto, const char *user_id, const js
 }
 
 /* The user's identity and the self-signing key that may sign devices, NULL when there is none. */
-static enum err take_identity(struct crypto *crypto, const char *user_id, const json_t *body,
+static enum err answer_take_identity(struct crypto *crypto, const char *user_id, const json_t *body,
         json_t *row, const char **self)
 {
 	const json_t *master = js_obj(js_obj(body, "master_keys"), user_id);
@@ -111,7 +111,7 @@ static enum err take_identity(struct crypto *crypto, const char *user_id, const 
 	*self = NULL;
 	json_object_del(row, "self");
 	if (!master_key) {
-		AUTO_TEXT what = gone_notice(user_id);
+		AUTO_TEXT what = answer_gone_notice(user_id);
 		bool own = strcmp(user_id, crypto->user_id) == 0; /* may not be there yet */
 
 		json_object_del(row, "master");
@@ -122,7 +122,7 @@ static enum err take_identity(struct crypto *crypto, const char *user_id, const 
 		                         "are not trusted until it is there again",
 		                         user_id);
 	}
-	err = take_master(crypto, user_id, master, master_key, row, &taken);
+	err = answer_take_master(crypto, user_id, master, master_key, row, &taken);
 	if (err != OK || !taken || !self_key)
 		return err;
 	if (!signed_keys_by(signing, user_id, master_key)) {
@@ -138,7 +138,7 @@ static enum err take_identity(struct crypto *crypto, const char *user_id, const 
 }
 
 /* A signature of ours on the user's master key, made by this or an earlier device of ours. */
-static enum err take_verified(struct crypto *crypto, const char *user_id, json_t *row)
+static enum err answer_take_verified(struct crypto *crypto, const char *user_id, json_t *row)
 {
 	char user_signing[OL_KEY_SIZE];
 	const char *key = signed_keys_only(js_obj(row, "master"));
@@ -159,7 +159,8 @@ static enum err take_verified(struct crypto *crypto, const char *user_id, json_t
 }
 
 /* How everybody sees this device. */
-static enum err take_own(struct crypto *crypto, int64_t now_ms, const json_t *row, bool current)
+static enum err answer_take_own(
+        struct crypto *crypto, int64_t now_ms, const json_t *row, bool current)
 {
 	const json_t *mine = js_obj(js_obj(row, "devices"), crypto->device_id);
 	const char *shown = mine ? devices_key(mine, crypto->device_id, "curve25519") : NULL;
@@ -188,19 +189,19 @@ enum err devices_take_answer(struct crypto *crypto, int64_t now_ms, const char *
 	if (err != OK)
 		return err;
 	before = json_deep_copy(row);
-	err = take_identity(crypto, user_id, body, row, &self);
+	err = answer_take_identity(crypto, user_id, body, row, &self);
 	if (err == OK) {
-		err = take_devices(
+		err = answer_take_devices(
 		        crypto, user_id, js_obj(js_obj(body, "device_keys"), user_id), self, row);
 	}
 	if (err == OK)
-		err = take_verified(crypto, user_id, row);
+		err = answer_take_verified(crypto, user_id, row);
 	json_object_set_new(row, "queried", json_true());
 	if (err == OK && !json_equal(before, row))
 		err = keep_put(crypto, "user", user_id, row);
 	if (err == OK)
 		err = epoch_bump(crypto);
 	return err == OK && strcmp(user_id, crypto->user_id) == 0
-	               ? take_own(crypto, now_ms, row, current)
+	               ? answer_take_own(crypto, now_ms, row, current)
 	               : err;
 }

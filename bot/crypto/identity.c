@@ -23,12 +23,12 @@
 
 static const char *const usages[IDENTITY_KEYS] = {"master", "self_signing", "user_signing"};
 
-static enum err row_get(struct crypto *crypto, json_t **row)
+static enum err identity_row_get(struct crypto *crypto, json_t **row)
 {
 	return keep_get(crypto, "machine", "identity", row);
 }
 
-static enum err row_put(struct crypto *crypto, const json_t *row)
+static enum err identity_row_put(struct crypto *crypto, const json_t *row)
 {
 	return keep_put(crypto, "machine", "identity", row);
 }
@@ -36,7 +36,7 @@ static enum err row_put(struct crypto *crypto, const json_t *row)
 enum err identity_seeds(struct crypto *crypto, uint8_t seeds[IDENTITY_SEEDS_LEN])
 {
 	AUTO_JSON row = NULL;
-	enum err err = row_get(crypto, &row);
+	enum err err = identity_row_get(crypto, &row);
 
 	if (err == OK &&
 	        !keep_unseal(crypto, SEAL_PURPOSE, js_str(row, "seeds"), seeds, IDENTITY_SEEDS_LEN))
@@ -58,7 +58,7 @@ static enum err signing_open(struct crypto *crypto, enum identity_key which,
 }
 
 /* Signs the object as ourselves with one of our cross-signing keys. */
-static enum err sign(struct crypto *crypto, enum identity_key which, json_t *object)
+static enum err identity_sign(struct crypto *crypto, enum identity_key which, json_t *object)
 {
 	char public_key[OL_KEY_SIZE];
 	struct OlmPkSigning *signing;
@@ -82,7 +82,7 @@ static enum err sign(struct crypto *crypto, enum identity_key which, json_t *obj
 
 enum err identity_sign_device(struct crypto *crypto, json_t *device_keys)
 {
-	return sign(crypto, IDENTITY_SELF, device_keys);
+	return identity_sign(crypto, IDENTITY_SELF, device_keys);
 }
 
 enum err identity_public(struct crypto *crypto, enum identity_key which, char out[OL_KEY_SIZE])
@@ -99,7 +99,7 @@ enum err identity_public(struct crypto *crypto, enum identity_key which, char ou
 }
 
 /* A public key as an object to upload, without signatures. */
-static enum err key_object(struct crypto *crypto, enum identity_key which, json_t **out)
+static enum err identity_key_object(struct crypto *crypto, enum identity_key which, json_t **out)
 {
 	char public_key[OL_KEY_SIZE];
 	enum err err = identity_public(crypto, which, public_key);
@@ -116,7 +116,7 @@ enum err identity_adopt(
 	AUTO_SECRET sealed = keep_seal(crypto, SEAL_PURPOSE, seeds, IDENTITY_SEEDS_LEN);
 	AUTO_JSON row = json_pack("{s:s, s:b}", "seeds", sealed, "uploaded", on_server);
 	char master[OL_KEY_SIZE];
-	enum err err = row_put(crypto, row);
+	enum err err = identity_row_put(crypto, row);
 
 	if (err == OK)
 		err = identity_public(crypto, IDENTITY_MASTER, master);
@@ -149,7 +149,7 @@ enum err crypto_bootstrap(struct crypto *crypto, int64_t now_ms, struct fault *f
 	                 : fault_set(fault, err, "%s", err_text(err));
 }
 
-static enum err upload_keys(struct crypto *crypto)
+static enum err identity_upload_keys(struct crypto *crypto)
 {
 	static const char *const names[IDENTITY_KEYS] = {
 	        "master_key", "self_signing_key", "user_signing_key"};
@@ -159,9 +159,9 @@ static enum err upload_keys(struct crypto *crypto)
 	for (int i = 0; err == OK && i < IDENTITY_KEYS; i++) {
 		json_t *object = NULL;
 
-		err = key_object(crypto, (enum identity_key)i, &object);
+		err = identity_key_object(crypto, (enum identity_key)i, &object);
 		if (err == OK && i != IDENTITY_MASTER)
-			err = sign(crypto, IDENTITY_MASTER, object);
+			err = identity_sign(crypto, IDENTITY_MASTER, object);
 		json_object_set_new(body, names[i], object);
 	}
 	if (err == OK) {
@@ -171,7 +171,7 @@ static enum err upload_keys(struct crypto *crypto)
 	return err;
 }
 
-static enum err upload_signatures(struct crypto *crypto)
+static enum err identity_upload_signatures(struct crypto *crypto)
 {
 	AUTO_JSON device = NULL;
 	AUTO_JSON master = NULL;
@@ -179,7 +179,7 @@ static enum err upload_signatures(struct crypto *crypto)
 	enum err err = account_device_keys(crypto, &device);
 
 	if (err == OK)
-		err = key_object(crypto, IDENTITY_MASTER, &master);
+		err = identity_key_object(crypto, IDENTITY_MASTER, &master);
 	if (err == OK)
 		err = account_sign(crypto, master);
 	if (err == OK)
@@ -200,7 +200,7 @@ enum err identity_sign_user(struct crypto *crypto, const char *user_id, const js
 
 	json_object_del(copy, "signatures");
 	json_object_del(copy, "unsigned");
-	err = sign(crypto, IDENTITY_USER, copy);
+	err = identity_sign(crypto, IDENTITY_USER, copy);
 	if (err != OK)
 		return err;
 	return request_add(crypto, CRYPTO_SIGNATURES_UPLOAD,
@@ -212,7 +212,7 @@ enum err identity_step(struct crypto *crypto, int64_t now_ms)
 {
 	AUTO_JSON row = NULL;
 	bool uploaded = false, waits;
-	enum err err = row_get(crypto, &row);
+	enum err err = identity_row_get(crypto, &row);
 
 	if (err == ERR_NOT_FOUND)
 		return OK;
@@ -222,45 +222,46 @@ enum err identity_step(struct crypto *crypto, int64_t now_ms)
 		return err;
 	if (!json_is_true(json_object_get(row, "uploaded"))) {
 		err = request_waits(crypto, CRYPTO_SIGNING_UPLOAD, NULL, &waits);
-		return err == OK && !waits ? upload_keys(crypto) : err;
+		return err == OK && !waits ? identity_upload_keys(crypto) : err;
 	}
 	if (!json_is_true(json_object_get(row, "signed"))) {
 		err = request_waits(crypto, CRYPTO_SIGNATURES_UPLOAD, "device", &waits);
-		return err == OK && !waits ? upload_signatures(crypto) : err;
+		return err == OK && !waits ? identity_upload_signatures(crypto) : err;
 	}
 	return OK;
 }
 
 /* Sets one flag of the row and when to try again. */
-static enum err row_mark(struct crypto *crypto, const char *flag, bool value, int64_t retry_ms)
+static enum err identity_row_mark(
+        struct crypto *crypto, const char *flag, bool value, int64_t retry_ms)
 {
 	AUTO_JSON row = NULL;
-	enum err err = row_get(crypto, &row);
+	enum err err = identity_row_get(crypto, &row);
 
 	if (err == ERR_NOT_FOUND)
 		return OK;
 	if (err == OK) {
 		json_object_set_new(row, flag, json_boolean(value));
 		json_object_set_new(row, "retry_ms", json_integer(retry_ms));
-		err = row_put(crypto, row);
+		err = identity_row_put(crypto, row);
 	}
 	return err;
 }
 
 enum err identity_uploaded(struct crypto *crypto)
 {
-	return row_mark(crypto, "uploaded", true, 0);
+	return identity_row_mark(crypto, "uploaded", true, 0);
 }
 
 /* The first text in a `failures` object, to whatever depth the server nests it. */
-static const char *failure_text(const json_t *failures)
+static const char *identity_failure_text(const json_t *failures)
 {
 	const char *key;
 	json_t *value;
 
 	json_object_foreach((json_t *)failures, key, value)
 	{
-		const char *text = json_is_object(value) ? failure_text(value) : NULL;
+		const char *text = json_is_object(value) ? identity_failure_text(value) : NULL;
 
 		if (!text && strcmp(key, "error") == 0)
 			text = json_string_value(value);
@@ -279,7 +280,7 @@ enum err identity_signed(
 	enum err err = OK;
 
 	if (failed) {
-		const char *text = failure_text(failures);
+		const char *text = identity_failure_text(failures);
 
 		err = notice_add(crypto, "signatures/upload",
 		        "the homeserver refuses the signature of %s: %s", user,
@@ -288,7 +289,7 @@ enum err identity_signed(
 	/* With a failure, whatever it names, only the keys that are shown tell: identity_seen(). */
 	if (err == OK && !js_str(context, "user")) {
 		/* it counts once it is seen in the list of our devices, which is asked for now */
-		err = row_mark(
+		err = identity_row_mark(
 		        crypto, "signed", false, now_ms + (failed ? RETRY_MS : CLOCK_MINUTE_MS));
 	}
 	return err == OK ? devices_mark_dirty(crypto, user) : err;
@@ -299,25 +300,25 @@ enum err identity_refused(struct crypto *crypto, int64_t now_ms, const char *rea
 	enum err err = notice_add(crypto, "identity",
 	        "the homeserver refuses our cross-signing keys or signatures: %s", reason);
 
-	return err == OK ? row_mark(crypto, "refused", true, now_ms + RETRY_MS) : err;
+	return err == OK ? identity_row_mark(crypto, "refused", true, now_ms + RETRY_MS) : err;
 }
 
 enum err identity_seen(struct crypto *crypto, int64_t now_ms, bool device_signed)
 {
 	AUTO_JSON row = NULL;
-	enum err err = row_get(crypto, &row);
+	enum err err = identity_row_get(crypto, &row);
 
 	if (err != OK || device_signed == json_is_true(json_object_get(row, "signed")))
 		return err == ERR_NOT_FOUND ? OK : err;
 	if (device_signed) {
 		return json_is_true(json_object_get(row, "uploaded"))
-		               ? row_mark(crypto, "signed", true, 0)
+		               ? identity_row_mark(crypto, "signed", true, 0)
 		               : OK;
 	}
-	return row_mark(crypto, "signed", false, now_ms + CLOCK_MINUTE_MS);
+	return identity_row_mark(crypto, "signed", false, now_ms + CLOCK_MINUTE_MS);
 }
 
-static int by_number(const void *a, const void *b)
+static int identity_by_number(const void *a, const void *b)
 {
 	int64_t x = js_int(*(json_t *const *)a, "n"), y = js_int(*(json_t *const *)b, "n");
 
@@ -325,13 +326,13 @@ static int by_number(const void *a, const void *b)
 }
 
 /* The texts, oldest first. */
-static void notices_list(const struct crypto_item *items, size_t len, json_t *texts)
+static void identity_notices_list(const struct crypto_item *items, size_t len, json_t *texts)
 {
 	json_t **rows = x_calloc(len + 1, sizeof(json_t *));
 
 	for (size_t i = 0; i < len; i++)
 		rows[i] = json_loads(items[i].value, 0, NULL);
-	qsort(rows, len, sizeof(json_t *), by_number);
+	qsort(rows, len, sizeof(json_t *), identity_by_number);
 	for (size_t i = 0; i < len; i++) {
 		json_array_append(texts, json_object_get(rows[i], "text"));
 		json_decref(rows[i]);
@@ -383,7 +384,7 @@ enum err crypto_status(struct crypto *crypto, struct crypto_status *out)
 	}
 	out->master_key = x_strdup_opt(master[0] != '\0' ? master : theirs);
 	out->notices = json_array();
-	notices_list(items, len, out->notices);
+	identity_notices_list(items, len, out->notices);
 	crypto_items_free(items, len);
 	return OK;
 }

@@ -50,6 +50,29 @@ char *js_dump(const json_t *value)
 	return text ? text : x_strdup("null");
 }
 
+bool js_is(const json_t *object, const char *key, const char *value)
+{
+	const char *text = js_str(object, key);
+
+	return text && strcmp(text, value) == 0;
+}
+
+bool js_has(const json_t *array, const char *text)
+{
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		const char *item = json_string_value(json_array_get(array, i));
+
+		if (item && strcmp(item, text) == 0)
+			return true;
+	}
+	return false;
+}
+
+int js_by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 enum err keep_get(struct crypto *crypto, const char *kind, const char *key, json_t **out)
 {
 	AUTO_SECRET text = NULL;
@@ -79,7 +102,7 @@ enum err keep_get_or_new(struct crypto *crypto, const char *kind, const char *ke
 }
 
 /* Whether crypto_status() looks at it. */
-static bool is_of_status(const char *kind, const char *key)
+static bool machine_is_of_status(const char *kind, const char *key)
 {
 	static const char *const kinds[] = {"notice", "user", "verified"};
 
@@ -94,13 +117,13 @@ enum err keep_put(struct crypto *crypto, const char *kind, const char *key, cons
 {
 	AUTO_SECRET text = js_dump(value);
 
-	crypto->status_changes += is_of_status(kind, key);
+	crypto->status_changes += machine_is_of_status(kind, key);
 	return crypto->store.put(crypto->store.arg, kind, key, text);
 }
 
 enum err keep_remove(struct crypto *crypto, const char *kind, const char *key)
 {
-	crypto->status_changes += is_of_status(kind, key);
+	crypto->status_changes += machine_is_of_status(kind, key);
 	return crypto->store.remove(crypto->store.arg, kind, key);
 }
 
@@ -127,7 +150,7 @@ void crypto_items_free(struct crypto_item *items, size_t len)
 }
 
 /* Key for AES, key for HMAC. */
-static void seal_keys(const struct crypto *crypto, const char *purpose, uint8_t keys[64])
+static void machine_seal_keys(const struct crypto *crypto, const char *purpose, uint8_t keys[64])
 {
 	prim_hkdf(crypto->key.data, sizeof(crypto->key.data), NULL, 0, purpose, keys, 64);
 }
@@ -137,7 +160,7 @@ char *keep_seal(const struct crypto *crypto, const char *purpose, const void *da
 	uint8_t keys[64], box[SEAL_IV + SEAL_MAX + PRIM_HASH];
 	char *text;
 
-	seal_keys(crypto, purpose, keys);
+	machine_seal_keys(crypto, purpose, keys);
 	prim_random(box, SEAL_IV);
 	prim_aes_ctr(keys, box, data, box + SEAL_IV, len);
 	prim_hmac(keys + 32, 32, box, SEAL_IV + len, box + SEAL_IV + len);
@@ -154,7 +177,7 @@ bool keep_unseal(
 	        text && len <= SEAL_MAX && prim_unbase64_to(text, box, SEAL_IV + len + PRIM_HASH);
 
 	if (good) {
-		seal_keys(crypto, purpose, keys);
+		machine_seal_keys(crypto, purpose, keys);
 		prim_hmac(keys + 32, 32, box, SEAL_IV + len, mac);
 		good = prim_equal(mac, box + SEAL_IV + len, sizeof(mac));
 		if (good)
@@ -239,7 +262,7 @@ enum err epoch_bump(struct crypto *crypto)
 }
 
 /* A new account, or the stored one if it is this device's. */
-static enum err open_account(struct crypto *crypto, int64_t now_ms, struct fault *fault)
+static enum err machine_open_account(struct crypto *crypto, int64_t now_ms, struct fault *fault)
 {
 	AUTO_JSON self = NULL;
 	struct OlmAccount *account = NULL;
@@ -293,7 +316,7 @@ enum err crypto_open(struct crypto **out, const struct crypto_store *store,
 	prim_random(run, sizeof(run));
 	for (size_t i = 0; i < sizeof(run); i++)
 		snprintf(crypto->run + 2 * i, 3, "%02x", run[i]);
-	err = open_account(crypto, now_ms, fault);
+	err = machine_open_account(crypto, now_ms, fault);
 	if (err != OK) {
 		crypto_close(crypto);
 		crypto = NULL;
@@ -302,7 +325,7 @@ enum err crypto_open(struct crypto **out, const struct crypto_store *store,
 	return err;
 }
 
-static enum err remove_all(const struct crypto_store *store, const char *kind)
+static enum err machine_remove_all(const struct crypto_store *store, const char *kind)
 {
 	struct crypto_item *items = NULL;
 	size_t len = 0;
@@ -340,12 +363,12 @@ enum err crypto_key_opens(
 	return err;
 }
 
-static enum err remove_kinds(const struct crypto_store *store, const char *const *kinds)
+static enum err machine_remove_kinds(const struct crypto_store *store, const char *const *kinds)
 {
 	enum err err = OK;
 
 	for (size_t i = 0; err == OK && kinds[i]; i++)
-		err = remove_all(store, kinds[i]);
+		err = machine_remove_all(store, kinds[i]);
 	return err;
 }
 
@@ -359,10 +382,10 @@ enum err crypto_forget_device(
 	struct crypto crypto = {.store = *store};
 	AUTO_JSON identity = NULL;
 	bool lost = crypto_key_opens(store, options->pickle_key) == ERR_CORRUPT;
-	enum err err = remove_kinds(store, kinds);
+	enum err err = machine_remove_kinds(store, kinds);
 
 	if (err == OK && lost)
-		err = remove_kinds(store, sealed);
+		err = machine_remove_kinds(store, sealed);
 	for (size_t i = 0; err == OK && i < sizeof(own) / sizeof(own[0]); i++)
 		err = store->remove(store->arg, "machine", own[i]);
 	if (err == OK && lost)

@@ -74,6 +74,11 @@ int64_t js_int(const json_t *object, const char *key);
 /* The object by that key, made when it is not there. Borrowed. */
 json_t *js_make(json_t *object, const char *key);
 char *js_dump(const json_t *value);
+/* Whether the member is that text; whether the array has that text. */
+bool js_is(const json_t *object, const char *key, const char *value);
+bool js_has(const json_t *array, const char *text);
+/* For qsort(3) over texts. */
+int js_by_text(const void *a, const void *b);
 
 /* ERR_NOT_FOUND, ERR_CORRUPT; *out is an object and a new reference, NULL on failure. */
 enum err keep_get(struct crypto *crypto, const char *kind, const char *key, json_t **out);

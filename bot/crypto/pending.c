@@ -20,7 +20,7 @@
 #define PATH_MAX_BYTES 4096
 #define ID_FORMAT "%019" PRId64
 
-static enum err next_id(struct crypto *crypto, int64_t *id)
+static enum err request_next_id(struct crypto *crypto, int64_t *id)
 {
 	AUTO_JSON row = NULL;
 	enum err err = keep_get_or_new(crypto, "machine", "next_request", &row);
@@ -33,14 +33,14 @@ static enum err next_id(struct crypto *crypto, int64_t *id)
 }
 
 /* Takes body, context and the row's further members. */
-static enum err add(struct crypto *crypto, enum crypto_request_kind kind, json_t *body,
+static enum err request_put(struct crypto *crypto, enum crypto_request_kind kind, json_t *body,
         json_t *context, json_t *row)
 {
 	AUTO_TEXT text = js_dump(body);
 	AUTO_JSON owned = row;
 	char key[24];
 	int64_t id = 0;
-	enum err err = next_id(crypto, &id);
+	enum err err = request_next_id(crypto, &id);
 
 	json_object_set_new(row, "kind", json_integer(kind));
 	json_object_set_new(row, "body", json_string(text));
@@ -72,7 +72,7 @@ enum err request_add(struct crypto *crypto, enum crypto_request_kind kind, json_
 	va_end(args);
 	row = json_pack("{s:s, s:s}", "method", method, "path", buf_str(&path));
 	buf_finish(&path);
-	return add(crypto, kind, body, context, row);
+	return request_put(crypto, kind, body, context, row);
 }
 
 enum err request_to_device(
@@ -90,7 +90,7 @@ enum err request_to_device(
 enum err request_room_event(struct crypto *crypto, const char *room_id, const char *type,
         json_t *content, json_t *context)
 {
-	return add(crypto, CRYPTO_ROOM_EVENT, content, context,
+	return request_put(crypto, CRYPTO_ROOM_EVENT, content, context,
 	        json_pack("{s:s, s:s, s:s}", "method", "PUT", "room_id", room_id, "type", type));
 }
 
@@ -112,7 +112,7 @@ enum err request_waits(
 	return err;
 }
 
-static void fill(struct crypto_request *request, const struct crypto_item *item)
+static void request_read(struct crypto_request *request, const struct crypto_item *item)
 {
 	AUTO_JSON row = json_loads(item->value, 0, NULL);
 
@@ -150,7 +150,7 @@ enum err crypto_requests(
 	}
 	*out = x_calloc(*len + 1, sizeof(**out));
 	for (size_t i = 0; i < *len; i++)
-		fill(&(*out)[i], &items[i]);
+		request_read(&(*out)[i], &items[i]);
 	crypto_items_free(items, *len);
 	return OK;
 }
@@ -167,7 +167,7 @@ void crypto_requests_free(struct crypto_request *requests, size_t len)
 	free(requests);
 }
 
-static enum err take_answer(struct crypto *crypto, int64_t now_ms, const json_t *row,
+static enum err request_take_answer(struct crypto *crypto, int64_t now_ms, const json_t *row,
         const json_t *body, struct fault *fault)
 {
 	const json_t *context = js_obj(row, "context");
@@ -193,7 +193,7 @@ static enum err take_answer(struct crypto *crypto, int64_t now_ms, const json_t 
 	return OK;
 }
 
-static enum err take_refusal(
+static enum err request_take_refusal(
         struct crypto *crypto, int64_t now_ms, const json_t *row, const char *reason)
 {
 	const json_t *context = js_obj(row, "context");
@@ -235,7 +235,7 @@ enum err crypto_answer(
 	if (err == OK && !json_is_object(body))
 		err = fault_set(fault, ERR_PROTO, "the answer is not an object");
 	if (err == OK)
-		err = take_answer(crypto, now_ms, row, body, fault);
+		err = request_take_answer(crypto, now_ms, row, body, fault);
 	return err == OK ? keep_remove(crypto, "request", key) : err;
 }
 
@@ -250,6 +250,6 @@ enum err crypto_refused(struct crypto *crypto, int64_t now_ms, int64_t id, const
 	if (err == ERR_NOT_FOUND)
 		return OK;
 	if (err == OK)
-		err = take_refusal(crypto, now_ms, row, reason);
+		err = request_take_refusal(crypto, now_ms, row, reason);
 	return err == OK ? keep_remove(crypto, "request", key) : err;
 }

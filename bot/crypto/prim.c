@@ -18,7 +18,7 @@
 
 static const char base58_digits[] = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 
-static void must(bool good, const char *what)
+static void prim_must(bool good, const char *what)
 {
 	if (!good) {
 		log_error("crypto", "%s failed: cannot go on without it", what);
@@ -33,7 +33,7 @@ void prim_random(void *out, size_t len)
 	while (len > 0) {
 		ssize_t got = getrandom(next, len, 0);
 
-		must(got > 0 || errno == EINTR, "getrandom");
+		prim_must(got > 0 || errno == EINTR, "getrandom");
 		if (got > 0) {
 			next += got;
 			len -= (size_t)got;
@@ -43,13 +43,13 @@ void prim_random(void *out, size_t len)
 
 void prim_sha256(const void *data, size_t len, uint8_t out[PRIM_HASH])
 {
-	must(EVP_Digest(data, len, out, NULL, EVP_sha256(), NULL) == 1, "SHA-256");
+	prim_must(EVP_Digest(data, len, out, NULL, EVP_sha256(), NULL) == 1, "SHA-256");
 }
 
 void prim_hmac(
         const void *key, size_t key_len, const void *data, size_t len, uint8_t out[PRIM_HASH])
 {
-	must(key_len <= INT_MAX && HMAC(EVP_sha256(), key, (int)key_len, data, len, out, NULL),
+	prim_must(key_len <= INT_MAX && HMAC(EVP_sha256(), key, (int)key_len, data, len, out, NULL),
 	        "HMAC");
 }
 
@@ -61,7 +61,7 @@ void prim_hkdf(const void *key, size_t key_len, const void *salt, size_t salt_le
 	size_t info_len = strlen(info), done = 0, block_len = 0;
 	uint8_t *input = x_calloc(1, PRIM_HASH + info_len + 1);
 
-	must(out_len <= 255 * PRIM_HASH, "HKDF");
+	prim_must(out_len <= 255 * PRIM_HASH, "HKDF");
 	prim_hmac(salt ? salt : zeros, salt ? salt_len : sizeof(zeros), key, key_len, secret);
 	for (uint8_t counter = 1; done < out_len; counter++) {
 		size_t part = out_len - done < PRIM_HASH ? out_len - done : PRIM_HASH;
@@ -82,10 +82,10 @@ void prim_hkdf(const void *key, size_t key_len, const void *salt, size_t salt_le
 void prim_pbkdf2(
         const char *passphrase, const char *salt, unsigned rounds, void *out, size_t out_len)
 {
-	must(rounds <= INT_MAX && out_len <= INT_MAX &&
-	                PKCS5_PBKDF2_HMAC(passphrase, (int)strlen(passphrase),
-	                        (const uint8_t *)salt, (int)strlen(salt), (int)rounds, EVP_sha512(),
-	                        (int)out_len, out) == 1,
+	prim_must(rounds <= INT_MAX && out_len <= INT_MAX &&
+	                  PKCS5_PBKDF2_HMAC(passphrase, (int)strlen(passphrase),
+	                          (const uint8_t *)salt, (int)strlen(salt), (int)rounds,
+	                          EVP_sha512(), (int)out_len, out) == 1,
 	        "PBKDF2");
 }
 
@@ -95,10 +95,10 @@ void prim_aes_ctr(
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	int done = 0;
 
-	must(ctx && len <= INT_MAX &&
-	                EVP_EncryptInit_ex(ctx, EVP_aes_256_ctr(), NULL, key, iv) == 1 &&
-	                EVP_EncryptUpdate(ctx, out, &done, in, (int)len) == 1 &&
-	                (size_t)done == len,
+	prim_must(ctx && len <= INT_MAX &&
+	                  EVP_EncryptInit_ex(ctx, EVP_aes_256_ctr(), NULL, key, iv) == 1 &&
+	                  EVP_EncryptUpdate(ctx, out, &done, in, (int)len) == 1 &&
+	                  (size_t)done == len,
 	        "AES-CTR");
 	EVP_CIPHER_CTX_free(ctx);
 }
@@ -113,14 +113,14 @@ char *prim_base64(const void *data, size_t len, bool padded)
 	char *text = x_calloc(1, (len + 2) / 3 * 4 + 1);
 	int written;
 
-	must(len < INT_MAX / 2, "base64");
+	prim_must(len < INT_MAX / 2, "base64");
 	written = EVP_EncodeBlock((uint8_t *)text, data, (int)len);
 	while (!padded && written > 0 && text[written - 1] == '=')
 		text[--written] = '\0';
 	return text;
 }
 
-static int base64_value(char c)
+static int prim_base64_value(char c)
 {
 	static const char digits[] =
 	        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -141,7 +141,7 @@ uint8_t *prim_unbase64(const char *text, size_t *len)
 		return NULL;
 	out = x_calloc(1, digits / 4 * 3 + 3);
 	for (size_t i = 0; i < digits; i++) {
-		int value = base64_value(text[i]);
+		int value = prim_base64_value(text[i]);
 
 		if (value < 0) {
 			x_wipe_free(out, n);
@@ -171,7 +171,7 @@ bool prim_unbase64_to(const char *text, void *out, size_t len)
 }
 
 /* Divides the big-endian number by 58 in place and returns the remainder. */
-static unsigned divide_by_58(uint8_t *number, size_t len)
+static unsigned prim_divide_by_58(uint8_t *number, size_t len)
 {
 	unsigned rest = 0;
 
@@ -191,12 +191,12 @@ char *prim_base58(const uint8_t *data, size_t len)
 	size_t at = sizeof(text), zeros = 0;
 	char *out;
 
-	must(len <= BASE58_MAX, "base58");
+	prim_must(len <= BASE58_MAX, "base58");
 	memcpy(number, data, len);
 	while (zeros < len && data[zeros] == 0)
 		zeros++;
 	for (size_t first = zeros; first < len;) {
-		text[--at] = base58_digits[divide_by_58(number + first, len - first)];
+		text[--at] = base58_digits[prim_divide_by_58(number + first, len - first)];
 		while (first < len && number[first] == 0)
 			first++;
 	}

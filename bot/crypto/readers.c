@@ -6,7 +6,7 @@
 #include "bot/crypto/devices.h"
 
 /* Why a device is given no keys, NULL = it is given them. */
-static enum err device_cause(struct crypto *crypto, int64_t now_ms, const char *user_id,
+static enum err readers_device_cause(struct crypto *crypto, int64_t now_ms, const char *user_id,
         const char *device_id, enum crypto_sender judged, const char **cause)
 {
 	int64_t until_ms = 0;
@@ -26,7 +26,7 @@ static enum err device_cause(struct crypto *crypto, int64_t now_ms, const char *
 }
 
 /* Counts the member, and adds those who are to be told of. */
-static enum err look_at_member(
+static enum err readers_look_at_member(
         struct crypto *crypto, int64_t now_ms, const char *user_id, json_t *out, json_t *held)
 {
 	AUTO_JSON row = NULL;
@@ -44,7 +44,7 @@ static enum err look_at_member(
 	{
 		const char *why;
 
-		err = device_cause(
+		err = readers_device_cause(
 		        crypto, now_ms, user_id, device_id, devices_judge(row, device), &why);
 		if (err != OK)
 			return err;
@@ -74,7 +74,7 @@ enum err crypto_readers(
 	        "{s:i, s:i, s:i, s:o}", "members", 0, "readers", 0, "unknown", 0, "held", held);
 	for (size_t i = 0; err == OK && i < len; i++)
 		if (strcmp(users[i], crypto->user_id) != 0)
-			err = look_at_member(crypto, now_ms, users[i], *out, held);
+			err = readers_look_at_member(crypto, now_ms, users[i], *out, held);
 	if (err != OK) {
 		json_decref(*out);
 		*out = NULL;

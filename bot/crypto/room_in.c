@@ -14,22 +14,15 @@
 /* A day, of all with whom we share no room. */
 #define STRANGERS_KEYS_MAX 500
 
-static bool is_id(const char *text)
+static bool room_in_is_id(const char *text)
 {
 	return text && text[0] != '\0' && strlen(text) <= ID_MAX && !strchr(text, KEY_SEPARATOR[0]);
-}
-
-static bool is(const json_t *object, const char *key, const char *value)
-{
-	const char *text = js_str(object, key);
-
-	return text && strcmp(text, value) == 0;
 }
 
 /* ---- keys that come ---- */
 
 /* before: what it takes the place of, or NULL. */
-static enum err put_session(struct crypto *crypto, int64_t now_ms, const char *key,
+static enum err inbound_put(struct crypto *crypto, int64_t now_ms, const char *key,
         struct OlmInboundGroupSession *session, const struct olm_peer *owner, bool forwarded,
         const json_t *before)
 {
@@ -45,17 +38,17 @@ static enum err put_session(struct crypto *crypto, int64_t now_ms, const char *k
 
 /* Whether what is here is as good: never replaced by another sender's, nor by what reaches less
  * far back. */
-static bool is_better(const json_t *row, struct OlmInboundGroupSession *session,
+static bool inbound_is_better(const json_t *row, struct OlmInboundGroupSession *session,
         const struct olm_peer *owner, bool forwarded)
 {
 	if (json_is_true(json_object_get(row, "forwarded")) && !forwarded)
 		return true;
-	return is(row, "curve25519", owner->curve25519) && is(row, "user", owner->user_id) &&
+	return js_is(row, "curve25519", owner->curve25519) && js_is(row, "user", owner->user_id) &&
 	       !forwarded && (int64_t)ol_inbound_first_index(session) < js_int(row, "first");
 }
 
 /* No more asking for a key that is here. */
-static enum err cancel_ask(struct crypto *crypto, const char *key)
+static enum err room_in_cancel_ask(struct crypto *crypto, const char *key)
 {
 	AUTO_JSON row = NULL;
 	enum err err = keep_get(crypto, "ask", key, &row);
@@ -72,7 +65,7 @@ static enum err cancel_ask(struct crypto *crypto, const char *key)
 	        NULL);
 }
 
-static enum err take(struct crypto *crypto, int64_t now_ms, const char *room_id,
+static enum err inbound_take(struct crypto *crypto, int64_t now_ms, const char *room_id,
         const char *session_id, struct OlmInboundGroupSession *session,
         const struct olm_peer *owner, bool forwarded, bool *taken)
 {
@@ -85,13 +78,13 @@ static enum err take(struct crypto *crypto, int64_t now_ms, const char *room_id,
 	if (strcmp(id, session_id) != 0)
 		return OK;
 	err = keep_get(crypto, "inbound", key, &row);
-	if (err == OK && !is_better(row, session, owner, forwarded))
+	if (err == OK && !inbound_is_better(row, session, owner, forwarded))
 		return OK;
 	if (err != OK && err != ERR_NOT_FOUND)
 		return err;
 	*taken = true;
-	err = put_session(crypto, now_ms, key, session, owner, forwarded, row);
-	return err == OK ? cancel_ask(crypto, asked) : err;
+	err = inbound_put(crypto, now_ms, key, session, owner, forwarded, row);
+	return err == OK ? room_in_cancel_ask(crypto, asked) : err;
 }
 
 char *room_in_withheld(const char *user_id)
@@ -100,7 +93,8 @@ char *room_in_withheld(const char *user_id)
 }
 
 /* Whether a key of somebody with whom we share no room is one too many. */
-static enum err is_too_much(struct crypto *crypto, const struct olm_peer *peer, bool *too_much)
+static enum err room_in_is_too_much(
+        struct crypto *crypto, const struct olm_peer *peer, bool *too_much)
 {
 	AUTO_JSON user = NULL;
 	AUTO_JSON state = NULL;
@@ -128,16 +122,16 @@ enum err room_in_take_key(struct crypto *crypto, int64_t now_ms, const struct ol
 	AUTO_TEXT withheld = room_in_withheld(peer->user_id);
 	struct OlmInboundGroupSession *session;
 	bool too_much = false;
-	enum err err = is_too_much(crypto, peer, &too_much);
+	enum err err = room_in_is_too_much(crypto, peer, &too_much);
 
 	if (err == OK && !too_much)
 		err = devices_track_guest(crypto, now_ms, peer->user_id);
 	if (err != OK || too_much)
 		return err;
-	if (!is(content, "algorithm", ALGORITHM_MEGOLM) || !is_id(room_id) || !is_id(session_id) ||
-	        !text || ol_inbound_create(&session, text) != OK)
+	if (!js_is(content, "algorithm", ALGORITHM_MEGOLM) || !room_in_is_id(room_id) ||
+	        !room_in_is_id(session_id) || !text || ol_inbound_create(&session, text) != OK)
 		return OK;
-	err = take(crypto, now_ms, room_id, session_id, session, peer, false, taken);
+	err = inbound_take(crypto, now_ms, room_id, session_id, session, peer, false, taken);
 	ol_inbound_free(session);
 	return err == OK ? notice_remove(crypto, withheld) : err;
 }
@@ -155,24 +149,25 @@ enum err room_in_take_forwarded(struct crypto *crypto, int64_t now_ms, const str
 	AUTO_TEXT key = NULL;
 	enum err err;
 
-	if (!is(content, "algorithm", ALGORITHM_MEGOLM) || !is_id(room_id) || !is_id(session_id) ||
-	        !is_id(owner.curve25519) || !is_id(owner.ed25519) || !text)
+	if (!js_is(content, "algorithm", ALGORITHM_MEGOLM) || !room_in_is_id(room_id) ||
+	        !room_in_is_id(session_id) || !room_in_is_id(owner.curve25519) ||
+	        !room_in_is_id(owner.ed25519) || !text)
 		return OK;
 	key = keep_key(room_id, session_id);
 	err = keep_get(crypto, "ask", key, &asked);
-	if (err != OK || !is(asked, "user", peer->user_id)) /* nobody asked this user */
+	if (err != OK || !js_is(asked, "user", peer->user_id)) /* nobody asked this user */
 		return err == ERR_NOT_FOUND ? OK : err;
 	if (ol_inbound_import(&session, text) != OK)
 		return OK;
-	err = take(crypto, now_ms, room_id, session_id, session, &owner, true, taken);
+	err = inbound_take(crypto, now_ms, room_id, session_id, session, &owner, true, taken);
 	ol_inbound_free(session);
 	return err;
 }
 
 /* ---- asking ---- */
 
-static enum err ask_for(struct crypto *crypto, int64_t now_ms, const char *key, const char *room_id,
-        const char *sender, const json_t *content)
+static enum err room_in_ask_for(struct crypto *crypto, int64_t now_ms, const char *key,
+        const char *room_id, const char *sender, const json_t *content)
 {
 	AUTO_JSON row = NULL;
 	AUTO_JSON body = NULL;
@@ -210,8 +205,8 @@ void crypto_event_finish(struct crypto_event *event)
 }
 
 /* A message index belongs to one event: the same ciphertext under another id is a replay. */
-static enum err check_index(struct crypto *crypto, const char *session_id, const char *sender,
-        uint32_t index, const char *event_id, struct fault *fault)
+static enum err room_in_check_index(struct crypto *crypto, const char *session_id,
+        const char *sender, uint32_t index, const char *event_id, struct fault *fault)
 {
 	AUTO_TEXT number = x_asprintf("%" PRIu32, index);
 	AUTO_TEXT whose = keep_key(session_id, sender);
@@ -223,13 +218,13 @@ static enum err check_index(struct crypto *crypto, const char *session_id, const
 		row = json_pack("{s:s}", "event", event_id);
 		return keep_put(crypto, "index", key, row);
 	}
-	if (err == OK && !is(row, "event", event_id))
+	if (err == OK && !js_is(row, "event", event_id))
 		err = fault_set(fault, ERR_DENIED, "a message that was sent before, replayed");
 	return err;
 }
 
 /* Who encrypted it: the device the key came from, if it is still in its owner's list. */
-static enum err judge(struct crypto *crypto, int64_t now_ms, const json_t *session,
+static enum err room_in_judge_sender(struct crypto *crypto, int64_t now_ms, const json_t *session,
         const char *sender, struct crypto_event *out, struct fault *fault)
 {
 	AUTO_JSON row = NULL;
@@ -260,7 +255,7 @@ static enum err judge(struct crypto *crypto, int64_t now_ms, const json_t *sessi
 	return OK;
 }
 
-static enum err take_clear(const char *text, const char *room_id, const json_t *wire,
+static enum err room_in_take_clear(const char *text, const char *room_id, const json_t *wire,
         struct crypto_event *out, struct fault *fault)
 {
 	AUTO_JSON clear = json_loads(text, 0, NULL);
@@ -268,7 +263,7 @@ static enum err take_clear(const char *text, const char *room_id, const json_t *
 	json_t *relation = json_object_get(wire, "m.relates_to");
 	const char *type = js_str(clear, "type");
 
-	if (!is(clear, "room_id", room_id))
+	if (!js_is(clear, "room_id", room_id))
 		return fault_set(fault, ERR_DENIED, "encrypted for another room");
 	if (!type || !json_is_object(content))
 		return fault_set(fault, ERR_INVALID, "no event inside");
@@ -281,7 +276,7 @@ static enum err take_clear(const char *text, const char *room_id, const json_t *
 	return OK;
 }
 
-static enum err open_message(struct crypto *crypto, const char *key, const json_t *row,
+static enum err room_in_open_message(struct crypto *crypto, const char *key, const json_t *row,
         const char *ciphertext, char **text, uint32_t *index, struct fault *fault)
 {
 	struct OlmInboundGroupSession *session = NULL;
@@ -298,7 +293,7 @@ static enum err open_message(struct crypto *crypto, const char *key, const json_
 }
 
 /* Whether somebody else gave the session's key. */
-static bool is_anothers(struct crypto *crypto, const char *asked)
+static bool inbound_is_anothers(struct crypto *crypto, const char *asked)
 {
 	AUTO_TEXT prefix = keep_key(asked, "");
 	struct crypto_item *items;
@@ -310,7 +305,8 @@ static bool is_anothers(struct crypto *crypto, const char *asked)
 }
 
 /* To the day is exact enough. */
-static enum err note_used(struct crypto *crypto, int64_t now_ms, const char *key, json_t *row)
+static enum err inbound_note_used(
+        struct crypto *crypto, int64_t now_ms, const char *key, json_t *row)
 {
 	int64_t used_ms = js_int(row, "used_ms");
 
@@ -320,7 +316,7 @@ static enum err note_used(struct crypto *crypto, int64_t now_ms, const char *key
 	return keep_put(crypto, "inbound", key, row);
 }
 
-static enum err decrypt(struct crypto *crypto, int64_t now_ms, const char *room_id,
+static enum err room_in_decrypt(struct crypto *crypto, int64_t now_ms, const char *room_id,
         const json_t *event, bool ask, struct crypto_event *out, struct fault *fault)
 {
 	const json_t *content = js_obj(event, "content");
@@ -335,36 +331,36 @@ static enum err decrypt(struct crypto *crypto, int64_t now_ms, const char *room_
 	enum err err;
 
 	memset(out, 0, sizeof(*out));
-	if (!is(content, "algorithm", ALGORITHM_MEGOLM) || !is_id(sender) || !event_id ||
-	        !is_id(session_id) || !is_id(room_id) || !ciphertext)
+	if (!js_is(content, "algorithm", ALGORITHM_MEGOLM) || !room_in_is_id(sender) || !event_id ||
+	        !room_in_is_id(session_id) || !room_in_is_id(room_id) || !ciphertext)
 		return fault_set(fault, ERR_INVALID, "not an encrypted event of this room");
 	asked = keep_key(room_id, session_id);
 	key = keep_key(asked, sender);
 	err = keep_get(crypto, "inbound", key, &row);
-	if (err == ERR_NOT_FOUND && is_anothers(crypto, asked))
+	if (err == ERR_NOT_FOUND && inbound_is_anothers(crypto, asked))
 		return fault_set(fault, ERR_DENIED, "its key belongs to another user");
 	if (err == ERR_NOT_FOUND) {
 		if (ask)
-			err = ask_for(crypto, now_ms, asked, room_id, sender, content);
+			err = room_in_ask_for(crypto, now_ms, asked, room_id, sender, content);
 		return err == OK || err == ERR_NOT_FOUND
 		               ? fault_set(fault, ERR_NOT_FOUND, "its key is not here")
 		               : err;
 	}
 	if (err != OK)
 		return err;
-	err = open_message(crypto, key, row, ciphertext, &text, &index, fault);
+	err = room_in_open_message(crypto, key, row, ciphertext, &text, &index, fault);
 	if (err == OK)
-		err = judge(crypto, now_ms, row, sender, out, fault);
+		err = room_in_judge_sender(crypto, now_ms, row, sender, out, fault);
 	if (err == OK && (int64_t)index < js_int(row, "floor")) {
 		err = fault_set(
 		        fault, ERR_DENIED, "a message of a time of which nothing is read any more");
 	}
 	if (err == OK)
-		err = check_index(crypto, session_id, sender, index, event_id, fault);
+		err = room_in_check_index(crypto, session_id, sender, index, event_id, fault);
 	if (err == OK)
-		err = take_clear(text, room_id, content, out, fault);
+		err = room_in_take_clear(text, room_id, content, out, fault);
 	if (err == OK)
-		err = note_used(crypto, now_ms, key, row);
+		err = inbound_note_used(crypto, now_ms, key, row);
 	if (err != OK)
 		crypto_event_finish(out);
 	return err;
@@ -373,7 +369,7 @@ static enum err decrypt(struct crypto *crypto, int64_t now_ms, const char *room_
 enum err crypto_decrypt(struct crypto *crypto, int64_t now_ms, const char *room_id,
         const json_t *event, bool ask, struct crypto_event *out, struct fault *fault)
 {
-	enum err err = decrypt(crypto, now_ms, room_id, event, ask, out, fault);
+	enum err err = room_in_decrypt(crypto, now_ms, room_id, event, ask, out, fault);
 
 	if (err == ERR_DENIED || err == ERR_INVALID) {
 		const char *sender = js_str(event, "sender") ? js_str(event, "sender") : "nobody";

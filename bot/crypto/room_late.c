@@ -9,7 +9,7 @@
 #include "bot/crypto/devices.h"
 #include "bot/crypto/room_out.h"
 
-static bool is_of_session(const json_t *late, const json_t *session)
+static bool late_is_of_session(const json_t *late, const json_t *session)
 {
 	const char *id = js_str(session, "id"), *of = js_str(late, "session");
 
@@ -41,7 +41,7 @@ enum err late_note(struct crypto *crypto, const struct crypto_room *room, const 
 
 	if (err != OK)
 		return err;
-	if (!is_of_session(late, session)) {
+	if (!late_is_of_session(late, session)) {
 		json_object_clear(late);
 		json_object_set(late, "session", json_object_get(session, "id"));
 		json_object_set_new(late, "pickles", json_array());
@@ -69,7 +69,7 @@ enum err late_of_room(
 		return err == ERR_NOT_FOUND ? OK : err;
 	users = js_make(*late, "users");
 	staying = json_object();
-	for (size_t i = 0; i < room->users_len && is_of_session(*late, session); i++)
+	for (size_t i = 0; i < room->users_len && late_is_of_session(*late, session); i++)
 		json_object_set(staying, room->users[i], json_object_get(users, room->users[i]));
 	if (json_object_size(staying) == json_object_size(users)) {
 		json_decref(staying);
@@ -100,7 +100,7 @@ static enum err late_known(
 }
 
 /* Gives what can be given now; who is not in want of an Olm session is late no more. */
-static enum err give(struct share *share, const json_t *session)
+static enum err late_give_known(struct share *share, const json_t *session)
 {
 	AUTO_JSON users = json_copy((json_t *)js_obj(share->late, "users"));
 	enum err err = share_look(share);
@@ -119,7 +119,8 @@ static enum err give(struct share *share, const json_t *session)
 	return err == OK ? late_put(share->crypto, share->room->room_id, share->late) : err;
 }
 
-static enum err give_room(struct crypto *crypto, int64_t now_ms, const char *room_id, json_t *late)
+static enum err late_give_room(
+        struct crypto *crypto, int64_t now_ms, const char *room_id, json_t *late)
 {
 	const char **users = x_calloc(json_object_size(js_obj(late, "users")) + 1, sizeof(*users));
 	AUTO_JSON session = NULL;
@@ -127,7 +128,7 @@ static enum err give_room(struct crypto *crypto, int64_t now_ms, const char *roo
 	struct crypto_room room = {.room_id = room_id, .users = users};
 	enum err err = keep_get_or_new(crypto, "outbound", room_id, &session);
 
-	if (err == OK && !is_of_session(late, session))
+	if (err == OK && !late_is_of_session(late, session))
 		err = keep_remove(crypto, "late", room_id);
 	else if (err == OK)
 		err = late_known(crypto, late, users, &room.users_len);
@@ -140,7 +141,7 @@ static enum err give_room(struct crypto *crypto, int64_t now_ms, const char *roo
 		        .shared = shared,
 		        .late = late};
 
-		err = give(&share, session);
+		err = late_give_known(&share, session);
 	}
 	free(users);
 	return err;
@@ -158,7 +159,7 @@ enum err late_give(struct crypto *crypto, int64_t now_ms)
 	for (size_t i = 0; err == OK && caught_up && i < len; i++) {
 		AUTO_JSON late = json_loads(items[i].value, 0, NULL);
 
-		err = late ? give_room(crypto, now_ms, items[i].key, late) : ERR_CORRUPT;
+		err = late ? late_give_room(crypto, now_ms, items[i].key, late) : ERR_CORRUPT;
 	}
 	crypto_items_free(items, len);
 	return err;

@@ -25,7 +25,7 @@
 /* The longest that a message waits until everybody is known to be able to read it. */
 #define ROOM_WAIT_MS (5 * CLOCK_SECOND_MS)
 
-static bool is_worn_out(const struct crypto *crypto, const json_t *row,
+static bool outbound_is_worn_out(const struct crypto *crypto, const json_t *row,
         const struct crypto_room *room, int64_t now_ms)
 {
 	int64_t most_ms = room->rotation_ms > 0 ? room->rotation_ms : ROTATION_MS;
@@ -39,13 +39,7 @@ static bool is_worn_out(const struct crypto *crypto, const json_t *row,
 	       js_int(row, "messages") >= most;
 }
 
-/* Order and repetition do not count. */
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static char *users_hash(const struct crypto_room *room)
+static char *room_out_users_hash(const struct crypto_room *room)
 {
 	const char **users = x_calloc(room->users_len + 1, sizeof(*users));
 	AUTO_JSON list = json_array();
@@ -53,7 +47,7 @@ static char *users_hash(const struct crypto_room *room)
 	uint8_t hash[PRIM_HASH];
 
 	memcpy(users, room->users, room->users_len * sizeof(*users));
-	qsort(users, room->users_len, sizeof(*users), by_text);
+	qsort(users, room->users_len, sizeof(*users), js_by_text);
 	for (size_t i = 0; i < room->users_len; i++)
 		json_array_append_new(list, json_string(users[i]));
 	text = js_dump(list);
@@ -63,7 +57,7 @@ static char *users_hash(const struct crypto_room *room)
 }
 
 /* Whether the last look still holds: same people, same lists, same session. */
-static bool is_settled(const json_t *shared, const json_t *session, const char *users,
+static bool room_out_is_settled(const json_t *shared, const json_t *session, const char *users,
         int64_t epoch, int64_t now_ms)
 {
 	const char *hash = js_str(shared, "users");
@@ -74,7 +68,7 @@ static bool is_settled(const json_t *shared, const json_t *session, const char *
 	       (again_ms == 0 || now_ms < again_ms);
 }
 
-static enum err lists_wait(
+static enum err room_out_lists_wait(
         struct crypto *crypto, int64_t now_ms, const struct crypto_room *room, bool *wait)
 {
 	enum err err = OK;
@@ -92,8 +86,8 @@ static enum err lists_wait(
 }
 
 /* A new session in place of the row; nobody has it. */
-static enum err begin(struct crypto *crypto, int64_t now_ms, const char *room_id, json_t **session,
-        json_t *shared)
+static enum err outbound_begin(struct crypto *crypto, int64_t now_ms, const char *room_id,
+        json_t **session, json_t *shared)
 {
 	struct OlmOutboundGroupSession *fresh = ol_outbound_create();
 	AUTO_SECRET pickle = ol_outbound_save(fresh, &crypto->key);
@@ -111,7 +105,7 @@ static enum err begin(struct crypto *crypto, int64_t now_ms, const char *room_id
 	return keep_put(crypto, "outbound", room_id, *session);
 }
 
-static enum err session_load(
+static enum err outbound_load(
         struct crypto *crypto, const json_t *row, struct OlmOutboundGroupSession **out)
 {
 	const char *pickle = js_str(row, "pickle");
@@ -123,16 +117,17 @@ static enum err session_load(
 /* Everybody's lists are as new as they will be: brings the session to where it must be. *ready says
  * that all that was needed has been done, though it may be on its way. wait: not all lists are
  * known, so that it is looked at again; hurry: as far as it can be done at once. */
-static enum err settle(struct crypto *crypto, int64_t now_ms, const struct crypto_room *room,
-        json_t **session, json_t *shared, const char *users, bool wait, bool hurry, bool *ready)
+static enum err room_out_settle(struct crypto *crypto, int64_t now_ms,
+        const struct crypto_room *room, json_t **session, json_t *shared, const char *users,
+        bool wait, bool hurry, bool *ready)
 {
 	struct share share = {.crypto = crypto, .room = room, .now_ms = now_ms, .shared = shared};
 	AUTO_JSON late = NULL;
 	int64_t epoch = 0;
 	enum err err = share_look(&share);
 
-	if (err == OK && (share.stale || is_worn_out(crypto, *session, room, now_ms))) {
-		err = begin(crypto, now_ms, room->room_id, session, shared);
+	if (err == OK && (share.stale || outbound_is_worn_out(crypto, *session, room, now_ms))) {
+		err = outbound_begin(crypto, now_ms, room->room_id, session, shared);
 		share_finish(&share);
 		if (err == OK)
 			err = share_look(&share);
@@ -179,7 +174,7 @@ enum err caught_up_set(struct crypto *crypto)
 }
 
 /* Whether the room has waited long enough, in this run; the first time it begins to count. */
-static enum err has_waited(
+static enum err room_out_has_waited(
         struct crypto *crypto, int64_t now_ms, const char *room_id, json_t *shared, bool *enough)
 {
 	const json_t *wait = js_obj(shared, "wait");
@@ -196,7 +191,7 @@ static enum err has_waited(
 	return keep_put(crypto, "shared", room_id, shared);
 }
 
-static enum err wait_is_over(struct crypto *crypto, const char *room_id, json_t *shared)
+static enum err room_out_wait_is_over(struct crypto *crypto, const char *room_id, json_t *shared)
 {
 	return json_object_del(shared, "wait") == 0 ? keep_put(crypto, "shared", room_id, shared)
 	                                            : OK;
@@ -207,7 +202,7 @@ enum err crypto_room_ready(struct crypto *crypto, int64_t now_ms, const struct c
 {
 	AUTO_JSON session = NULL;
 	AUTO_JSON shared = NULL;
-	AUTO_TEXT users = users_hash(room);
+	AUTO_TEXT users = room_out_users_hash(room);
 	int64_t epoch = 0;
 	bool caught_up = false, settled, wait = false, enough = false, done = true;
 	bool under_way = false;
@@ -220,26 +215,27 @@ enum err crypto_room_ready(struct crypto *crypto, int64_t now_ms, const struct c
 		err = epoch_get(crypto, &epoch);
 	if (err == OK)
 		err = caught_up_get(crypto, &caught_up);
-	settled = caught_up && !is_worn_out(crypto, session, room, now_ms) &&
-	          is_settled(shared, session, users, epoch, now_ms);
+	settled = caught_up && !outbound_is_worn_out(crypto, session, room, now_ms) &&
+	          room_out_is_settled(shared, session, users, epoch, now_ms);
 	if (err == OK && !settled)
-		err = lists_wait(crypto, now_ms, room, &wait);
+		err = room_out_lists_wait(crypto, now_ms, room, &wait);
 	wait = wait || !caught_up;
 	if (err == OK && wait)
-		err = has_waited(crypto, now_ms, room->room_id, shared, &enough);
+		err = room_out_has_waited(crypto, now_ms, room->room_id, shared, &enough);
 	if (err != OK || (wait && !enough))
 		return err;
 	if (!settled)
-		err = settle(crypto, now_ms, room, &session, shared, users, wait, enough, &done);
+		err = room_out_settle(
+		        crypto, now_ms, room, &session, shared, users, wait, enough, &done);
 	if (err == OK)
 		err = request_waits(crypto, CRYPTO_TO_DEVICE, room->room_id, &under_way);
 	if (err == OK && (!done || under_way) && !enough)
-		err = has_waited(crypto, now_ms, room->room_id, shared, &enough);
+		err = room_out_has_waited(crypto, now_ms, room->room_id, shared, &enough);
 	if (err != OK || ((!done || under_way) && !enough))
 		return err;
 	*ready = CRYPTO_READY;
 	return wait || !done || under_way ? late_note(crypto, room, session)
-	                                  : wait_is_over(crypto, room->room_id, shared);
+	                                  : room_out_wait_is_over(crypto, room->room_id, shared);
 }
 
 enum err crypto_room_encrypt(struct crypto *crypto, int64_t now_ms, const char *room_id,
@@ -251,7 +247,7 @@ enum err crypto_room_encrypt(struct crypto *crypto, int64_t now_ms, const char *
 
 	*wire = NULL;
 	if (err == OK)
-		err = session_load(crypto, row, &session);
+		err = outbound_load(crypto, row, &session);
 	if (err != OK)
 		return err == ERR_NOT_FOUND ? ERR_INVALID : err;
 	{

@@ -12,18 +12,18 @@
 
 #define DEVICES_PER_REQUEST 50
 
-static const char *text_in(const json_t *map, const char *user_id, const char *device_id)
+static const char *share_text_in(const json_t *map, const char *user_id, const char *device_id)
 {
 	return js_str(js_obj(map, user_id), device_id);
 }
 
-static void put_in(json_t *map, const char *user_id, const char *device_id, json_t *value)
+static void share_put_in(json_t *map, const char *user_id, const char *device_id, json_t *value)
 {
 	json_object_set_new(js_make(map, user_id), device_id, value);
 }
 
 /* A device that may read: does it have the session, and if not, can it be given? */
-static enum err look_at_allowed(
+static enum err share_look_at_allowed(
         struct share *share, const char *user_id, const char *device_id, const json_t *device)
 {
 	const char *curve25519 = devices_key(device, device_id, "curve25519");
@@ -31,7 +31,7 @@ static enum err look_at_allowed(
 	bool have = false;
 	enum err err;
 
-	if (text_in(js_obj(share->shared, "devices"), user_id, device_id))
+	if (share_text_in(js_obj(share->shared, "devices"), user_id, device_id))
 		return OK;
 	err = sessions_have(share->crypto, curve25519, &have);
 	if (err == OK) {
@@ -43,16 +43,16 @@ static enum err look_at_allowed(
 	if (until_ms != 0) {
 		if (share->again_ms == 0 || until_ms < share->again_ms)
 			share->again_ms = until_ms;
-		put_in(share->refuse, user_id, device_id, json_string("m.no_olm"));
+		share_put_in(share->refuse, user_id, device_id, json_string("m.no_olm"));
 	} else if (have) {
-		put_in(share->send, user_id, device_id, json_incref((json_t *)device));
+		share_put_in(share->send, user_id, device_id, json_incref((json_t *)device));
 	} else {
-		put_in(share->claim, user_id, device_id, json_true());
+		share_put_in(share->claim, user_id, device_id, json_true());
 	}
 	return OK;
 }
 
-static enum err look_at_user(struct share *share, const char *user_id, json_t *may)
+static enum err share_look_at_user(struct share *share, const char *user_id, json_t *may)
 {
 	bool own = strcmp(user_id, share->crypto->user_id) == 0;
 	AUTO_JSON row = NULL;
@@ -69,10 +69,11 @@ static enum err look_at_user(struct share *share, const char *user_id, json_t *m
 		if (own && strcmp(device_id, share->crypto->device_id) == 0)
 			continue;
 		if (devices_allowed(share->crypto, judged)) {
-			put_in(may, user_id, device_id, json_true());
-			err = look_at_allowed(share, user_id, device_id, device);
+			share_put_in(may, user_id, device_id, json_true());
+			err = share_look_at_allowed(share, user_id, device_id, device);
 		} else {
-			put_in(share->refuse, user_id, device_id, json_string("m.unverified"));
+			share_put_in(
+			        share->refuse, user_id, device_id, json_string("m.unverified"));
 		}
 		if (err != OK)
 			return err;
@@ -81,7 +82,7 @@ static enum err look_at_user(struct share *share, const char *user_id, json_t *m
 }
 
 /* Whether somebody who has the session is not among those who may. */
-static bool has_stranger(const json_t *devices, const json_t *may)
+static bool share_has_stranger(const json_t *devices, const json_t *may)
 {
 	const char *user_id, *device_id;
 	json_t *list, *any;
@@ -107,8 +108,8 @@ enum err share_look(struct share *share)
 	share->refuse = json_object();
 	share->again_ms = 0;
 	for (size_t i = 0; err == OK && i < share->room->users_len; i++)
-		err = look_at_user(share, share->room->users[i], may);
-	share->stale = has_stranger(js_obj(share->shared, "devices"), may);
+		err = share_look_at_user(share, share->room->users[i], may);
+	share->stale = share_has_stranger(js_obj(share->shared, "devices"), may);
 	return err;
 }
 
@@ -153,7 +154,7 @@ static enum err parcel_post(struct share *share, struct parcel *parcel)
 }
 
 /* The content of m.room_key that gives the session as it was when it was pickled. */
-static enum err room_key(
+static enum err share_room_key(
         struct share *share, const json_t *session, const char *pickle, json_t **content)
 {
 	struct OlmOutboundGroupSession *loaded = NULL;
@@ -171,13 +172,13 @@ static enum err room_key(
 	return OK;
 }
 
-static enum err send_keys(struct share *share, const json_t *session)
+static enum err share_send_keys(struct share *share, const json_t *session)
 {
 	struct parcel parcel = {0};
 	const char *user_id, *device_id;
 	json_t *list, *device;
 	AUTO_JSON now = NULL;
-	enum err err = room_key(share, session, js_str(session, "pickle"), &now);
+	enum err err = share_room_key(share, session, js_str(session, "pickle"), &now);
 
 	json_object_foreach(share->send, user_id, list)
 	{
@@ -185,7 +186,7 @@ static enum err send_keys(struct share *share, const json_t *session)
 		AUTO_JSON then = NULL;
 
 		if (err == OK && pickle)
-			err = room_key(share, session, pickle, &then);
+			err = share_room_key(share, session, pickle, &then);
 		json_object_foreach(list, device_id, device)
 		{
 			json_t *content = NULL;
@@ -202,9 +203,9 @@ static enum err send_keys(struct share *share, const json_t *session)
 				parcel.messages = json_object();
 				parcel.devices = json_object();
 			}
-			put_in(parcel.messages, user_id, device_id, content);
-			put_in(parcel.devices, user_id, device_id, json_true());
-			put_in(js_make(share->shared, "devices"), user_id, device_id,
+			share_put_in(parcel.messages, user_id, device_id, content);
+			share_put_in(parcel.devices, user_id, device_id, json_true());
+			share_put_in(js_make(share->shared, "devices"), user_id, device_id,
 			        json_string(devices_key(device, device_id, "curve25519")));
 			json_object_del(
 			        js_make(js_make(share->shared, "withheld"), user_id), device_id);
@@ -218,7 +219,7 @@ static enum err send_keys(struct share *share, const json_t *session)
 	return err;
 }
 
-static json_t *refusal(const struct share *share, const char *session_id, const char *err)
+static json_t *share_refusal(const struct share *share, const char *session_id, const char *err)
 {
 	bool no_olm = strcmp(err, "m.no_olm") == 0;
 	json_t *content = json_pack("{s:s, s:s, s:s, s:s}", "algorithm", ALGORITHM_MEGOLM,
@@ -237,7 +238,7 @@ static json_t *refusal(const struct share *share, const char *session_id, const 
 }
 
 /* Each device is told once for each session. */
-static enum err send_refusals(struct share *share, const char *session_id)
+static enum err share_send_refusals(struct share *share, const char *session_id)
 {
 	json_t *told = js_make(share->shared, "withheld");
 	AUTO_JSON messages = json_object();
@@ -249,12 +250,13 @@ static enum err send_refusals(struct share *share, const char *session_id)
 		json_object_foreach(list, device_id, reason)
 		{
 			const char *err = json_string_value(reason);
-			const char *before = text_in(told, user_id, device_id);
+			const char *before = share_text_in(told, user_id, device_id);
 
 			if (before && strcmp(before, err) == 0)
 				continue;
-			put_in(messages, user_id, device_id, refusal(share, session_id, err));
-			put_in(told, user_id, device_id, json_incref(reason));
+			share_put_in(messages, user_id, device_id,
+			        share_refusal(share, session_id, err));
+			share_put_in(told, user_id, device_id, json_incref(reason));
 		}
 	}
 	if (json_object_size(messages) == 0)
@@ -267,6 +269,6 @@ enum err share_send(struct share *share, const json_t *session)
 	enum err err = OK;
 
 	if (json_object_size(share->send) > 0)
-		err = send_keys(share, session);
-	return err == OK ? send_refusals(share, js_str(session, "id")) : err;
+		err = share_send_keys(share, session);
+	return err == OK ? share_send_refusals(share, js_str(session, "id")) : err;
 }

@@ -30,8 +30,8 @@ static const uint8_t prefix[2] = {0x8b, 0x01};
 /* ---- one secret ---- */
 
 /* {iv, ciphertext, mac} of a text, named as it is stored. */
-static json_t *encrypt(const uint8_t key[KEY_LEN], const char *name, const uint8_t iv[IV_LEN],
-        const void *data, size_t len)
+static json_t *secrets_encrypt(const uint8_t key[KEY_LEN], const char *name,
+        const uint8_t iv[IV_LEN], const void *data, size_t len)
 {
 	uint8_t keys[64], box[SECRET_MAX], mac[PRIM_HASH];
 	AUTO_TEXT iv_text = prim_base64(iv, IV_LEN, false);
@@ -47,13 +47,13 @@ static json_t *encrypt(const uint8_t key[KEY_LEN], const char *name, const uint8
 	return json_pack("{s:s, s:s, s:s}", "iv", iv_text, "ciphertext", text, "mac", mac_text);
 }
 
-static void random_iv(uint8_t iv[IV_LEN])
+static void secrets_random_iv(uint8_t iv[IV_LEN])
 {
 	prim_random(iv, IV_LEN);
 	iv[8] &= 0x7f; /* bit 63, which some AES-CTR implementations count wrongly */
 }
 
-static bool decrypt(
+static bool secrets_decrypt(
         const uint8_t key[KEY_LEN], const char *name, const json_t *stored, char *out, size_t size)
 {
 	const char *text = js_str(stored, "ciphertext"), *mac_text = js_str(stored, "mac");
@@ -81,14 +81,14 @@ static bool decrypt(
 }
 
 /* The check value in a key's description: zeros, encrypted under an empty name. */
-static json_t *check_value(const uint8_t key[KEY_LEN], const uint8_t iv[IV_LEN])
+static json_t *secrets_check_value(const uint8_t key[KEY_LEN], const uint8_t iv[IV_LEN])
 {
 	static const uint8_t zeros[32];
 
-	return encrypt(key, "", iv, zeros, sizeof(zeros));
+	return secrets_encrypt(key, "", iv, zeros, sizeof(zeros));
 }
 
-static bool key_fits(const uint8_t key[KEY_LEN], const json_t *description)
+static bool secrets_key_fits(const uint8_t key[KEY_LEN], const json_t *description)
 {
 	uint8_t iv[IV_LEN], mac[PRIM_HASH], wanted[PRIM_HASH];
 	const char *iv_text = js_str(description, "iv"), *mac_text = js_str(description, "mac");
@@ -97,14 +97,14 @@ static bool key_fits(const uint8_t key[KEY_LEN], const json_t *description)
 	if (!iv_text || !mac_text || !prim_unbase64_to(iv_text, iv, sizeof(iv)) ||
 	        !prim_unbase64_to(mac_text, wanted, sizeof(wanted)))
 		return false;
-	value = check_value(key, iv);
+	value = secrets_check_value(key, iv);
 	return prim_unbase64_to(js_str(value, "mac"), mac, sizeof(mac)) &&
 	       prim_equal(mac, wanted, sizeof(mac));
 }
 
 /* ---- the recovery key ---- */
 
-static uint8_t parity(const uint8_t *data, size_t len)
+static uint8_t secrets_parity(const uint8_t *data, size_t len)
 {
 	uint8_t sum = 0;
 
@@ -113,7 +113,7 @@ static uint8_t parity(const uint8_t *data, size_t len)
 	return sum;
 }
 
-static char *recovery_text(const uint8_t key[KEY_LEN])
+static char *secrets_recovery_text(const uint8_t key[KEY_LEN])
 {
 	uint8_t data[RECOVERY_LEN];
 	AUTO_SECRET plain = NULL;
@@ -121,7 +121,7 @@ static char *recovery_text(const uint8_t key[KEY_LEN])
 
 	memcpy(data, prefix, sizeof(prefix));
 	memcpy(data + sizeof(prefix), key, KEY_LEN);
-	data[RECOVERY_LEN - 1] = parity(data, RECOVERY_LEN - 1);
+	data[RECOVERY_LEN - 1] = secrets_parity(data, RECOVERY_LEN - 1);
 	plain = prim_base58(data, sizeof(data));
 	explicit_bzero(data, sizeof(data));
 	buf_init(&out, 128);
@@ -133,12 +133,12 @@ static char *recovery_text(const uint8_t key[KEY_LEN])
 	return buf_take(&out);
 }
 
-static bool recovery_parse(const char *text, uint8_t key[KEY_LEN])
+static bool secrets_recovery_parse(const char *text, uint8_t key[KEY_LEN])
 {
 	uint8_t data[RECOVERY_LEN];
 	size_t len = 0;
 	bool good = prim_unbase58(text, data, sizeof(data), &len) && len == sizeof(data) &&
-	            memcmp(data, prefix, sizeof(prefix)) == 0 && parity(data, len) == 0;
+	            memcmp(data, prefix, sizeof(prefix)) == 0 && secrets_parity(data, len) == 0;
 
 	if (good)
 		memcpy(key, data + sizeof(prefix), KEY_LEN);
@@ -147,7 +147,7 @@ static bool recovery_parse(const char *text, uint8_t key[KEY_LEN])
 }
 
 /* The storage's key from what a person keeps: a recovery key, or a passphrase. */
-static bool derive(const char *recovery, const json_t *description, uint8_t key[KEY_LEN])
+static bool secrets_derive(const char *recovery, const json_t *description, uint8_t key[KEY_LEN])
 {
 	const json_t *passphrase = js_obj(description, "passphrase");
 	const char *salt = js_str(passphrase, "salt");
@@ -155,33 +155,33 @@ static bool derive(const char *recovery, const json_t *description, uint8_t key[
 	const char *algorithm = js_str(passphrase, "algorithm");
 	int64_t bits = json_object_get(passphrase, "bits") ? js_int(passphrase, "bits") : 256;
 
-	if (recovery_parse(recovery, key) && key_fits(key, description))
+	if (secrets_recovery_parse(recovery, key) && secrets_key_fits(key, description))
 		return true;
 	if (!algorithm || strcmp(algorithm, "m.pbkdf2") != 0 || !salt || rounds < 1 ||
 	        rounds > ROUNDS_MAX || bits != 256)
 		return false;
 	prim_pbkdf2(recovery, salt, (unsigned)rounds, key, KEY_LEN);
-	return key_fits(key, description);
+	return secrets_key_fits(key, description);
 }
 
 /* ---- storing ---- */
 
-static enum err put_account_data(struct crypto *crypto, const char *type, json_t *content)
+static enum err secrets_put_account_data(struct crypto *crypto, const char *type, json_t *content)
 {
 	return request_add(crypto, CRYPTO_ACCOUNT_DATA, content, NULL, "PUT",
 	        "/v3/user/%s/account_data/%s", crypto->user_id, type);
 }
 
-static enum err put_secret(struct crypto *crypto, const uint8_t key[KEY_LEN], const char *key_id,
-        enum identity_key which, const uint8_t *seed)
+static enum err secrets_put_secret(struct crypto *crypto, const uint8_t key[KEY_LEN],
+        const char *key_id, enum identity_key which, const uint8_t *seed)
 {
 	AUTO_SECRET text = prim_base64(seed, OL_SEED_LEN, false);
 	uint8_t iv[IV_LEN];
 
-	random_iv(iv);
-	return put_account_data(crypto, names[which],
+	secrets_random_iv(iv);
+	return secrets_put_account_data(crypto, names[which],
 	        json_pack("{s:{s:o}}", "encrypted", key_id,
-	                encrypt(key, names[which], iv, text, strlen(text))));
+	                secrets_encrypt(key, names[which], iv, text, strlen(text))));
 }
 
 enum err crypto_secrets_make(struct crypto *crypto, int64_t now_ms, char **recovery_key)
@@ -197,21 +197,22 @@ enum err crypto_secrets_make(struct crypto *crypto, int64_t now_ms, char **recov
 		return err;
 	prim_random(key, sizeof(key));
 	prim_random(id, sizeof(id));
-	random_iv(iv);
+	secrets_random_iv(iv);
 	id_text = prim_base58(id, sizeof(id));
 	type = x_asprintf("m.secret_storage.key.%s", id_text);
-	description = check_value(key, iv);
+	description = secrets_check_value(key, iv);
 	json_object_del(description, "ciphertext");
 	json_object_set_new(description, "algorithm", json_string(ALGORITHM));
-	err = put_account_data(crypto, type, description);
+	err = secrets_put_account_data(crypto, type, description);
 	for (int i = 0; err == OK && i < IDENTITY_KEYS; i++) {
-		err = put_secret(crypto, key, id_text, (enum identity_key)i,
+		err = secrets_put_secret(crypto, key, id_text, (enum identity_key)i,
 		        seeds + (size_t)i * OL_SEED_LEN);
 	}
 	if (err == OK) /* last: what it names is there by then */
-		err = put_account_data(crypto, DEFAULT_KEY, json_pack("{s:s}", "key", id_text));
+		err = secrets_put_account_data(
+		        crypto, DEFAULT_KEY, json_pack("{s:s}", "key", id_text));
 	if (err == OK)
-		*recovery_key = recovery_text(key);
+		*recovery_key = secrets_recovery_text(key);
 	explicit_bzero(seeds, sizeof(seeds));
 	explicit_bzero(key, sizeof(key));
 	return err;
@@ -219,7 +220,7 @@ enum err crypto_secrets_make(struct crypto *crypto, int64_t now_ms, char **recov
 
 /* ---- taking ---- */
 
-static const char *default_key(const json_t *account_data)
+static const char *secrets_default_key(const json_t *account_data)
 {
 	const char *id = js_str(js_obj(account_data, DEFAULT_KEY), "key");
 
@@ -229,7 +230,7 @@ static const char *default_key(const json_t *account_data)
 json_t *crypto_secrets_types(const json_t *account_data)
 {
 	json_t *types = json_array();
-	const char *id = default_key(account_data);
+	const char *id = secrets_default_key(account_data);
 
 	json_array_append_new(types, json_string(DEFAULT_KEY));
 	if (id) {
@@ -242,8 +243,8 @@ json_t *crypto_secrets_types(const json_t *account_data)
 	return types;
 }
 
-static bool take_seeds(const uint8_t key[KEY_LEN], const char *key_id, const json_t *account_data,
-        uint8_t seeds[IDENTITY_SEEDS_LEN])
+static bool secrets_take_seeds(const uint8_t key[KEY_LEN], const char *key_id,
+        const json_t *account_data, uint8_t seeds[IDENTITY_SEEDS_LEN])
 {
 	char text[SECRET_MAX];
 	bool good = true;
@@ -251,7 +252,8 @@ static bool take_seeds(const uint8_t key[KEY_LEN], const char *key_id, const jso
 	for (int i = 0; good && i < IDENTITY_KEYS; i++) {
 		const json_t *encrypted = js_obj(js_obj(account_data, names[i]), "encrypted");
 
-		good = decrypt(key, names[i], js_obj(encrypted, key_id), text, sizeof(text)) &&
+		good = secrets_decrypt(
+		               key, names[i], js_obj(encrypted, key_id), text, sizeof(text)) &&
 		       prim_unbase64_to(text, seeds + (size_t)i * OL_SEED_LEN, OL_SEED_LEN);
 	}
 	explicit_bzero(text, sizeof(text));
@@ -259,7 +261,7 @@ static bool take_seeds(const uint8_t key[KEY_LEN], const char *key_id, const jso
 }
 
 /* What is stored must be what the account shows to everybody. */
-static enum err are_the_accounts(
+static enum err secrets_are_the_accounts(
         struct crypto *crypto, const uint8_t seeds[IDENTITY_SEEDS_LEN], bool *same)
 {
 	static const char *const members[] = {
@@ -290,7 +292,7 @@ static enum err are_the_accounts(
 enum err crypto_secrets_take(struct crypto *crypto, int64_t now_ms, const char *recovery,
         const json_t *account_data, struct fault *fault)
 {
-	const char *key_id = default_key(account_data);
+	const char *key_id = secrets_default_key(account_data);
 	AUTO_TEXT type = NULL;
 	const json_t *description;
 	uint8_t key[KEY_LEN], seeds[IDENTITY_SEEDS_LEN];
@@ -307,13 +309,13 @@ enum err crypto_secrets_take(struct crypto *crypto, int64_t now_ms, const char *
 		return fault_set(fault, ERR_NOT_FOUND,
 		        "the account's secret storage is of a kind that is not known here");
 	}
-	if (!derive(recovery, description, key))
+	if (!secrets_derive(recovery, description, key))
 		return fault_set(fault, ERR_DENIED, "it is not the one of the account");
-	if (!take_seeds(key, key_id, account_data, seeds)) {
+	if (!secrets_take_seeds(key, key_id, account_data, seeds)) {
 		err = fault_set(fault, ERR_NOT_FOUND,
 		        "the account's secret storage does not hold its cross-signing keys");
 	} else {
-		err = are_the_accounts(crypto, seeds, &same);
+		err = secrets_are_the_accounts(crypto, seeds, &same);
 		if (err == OK && !same) {
 			err = fault_set(fault, ERR_INVALID,
 			        "what is in secret storage is not the account's present identity");

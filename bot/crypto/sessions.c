@@ -21,7 +21,7 @@ static enum err sessions_list(
 }
 
 /* Whether it is to be sent with; see crypto_went_back(). */
-static bool is_fresh(const struct crypto_item *item)
+static bool sessions_is_fresh(const struct crypto_item *item)
 {
 	AUTO_JSON row = json_loads(item->value, 0, NULL);
 
@@ -36,12 +36,12 @@ enum err sessions_have(struct crypto *crypto, const char *curve25519, bool *have
 
 	*have = false;
 	for (size_t i = 0; i < len; i++)
-		*have = *have || is_fresh(&items[i]);
+		*have = *have || sessions_is_fresh(&items[i]);
 	crypto_items_free(items, len);
 	return err;
 }
 
-static enum err mark_stale(struct crypto *crypto, const struct crypto_item *item)
+static enum err sessions_mark_stale(struct crypto *crypto, const struct crypto_item *item)
 {
 	AUTO_JSON row = json_loads(item->value, 0, NULL);
 
@@ -56,7 +56,7 @@ enum err sessions_went_back(struct crypto *crypto)
 	enum err err = keep_list(crypto, "olm", "", &items, &len);
 
 	for (size_t i = 0; err == OK && i < len; i++)
-		err = mark_stale(crypto, &items[i]);
+		err = sessions_mark_stale(crypto, &items[i]);
 	crypto_items_free(items, len);
 	return err;
 }
@@ -70,7 +70,7 @@ static enum err session_put(
 	return keep_put(crypto, "olm", key, row);
 }
 
-static int64_t used_ms_of(const struct crypto_item *item)
+static int64_t sessions_used_ms_of(const struct crypto_item *item)
 {
 	AUTO_JSON row = json_loads(item->value, 0, NULL);
 
@@ -88,7 +88,7 @@ static enum err session_add(
 	enum err err = sessions_list(crypto, curve25519, &items, &len);
 
 	for (size_t i = 1; i < len; i++)
-		if (used_ms_of(&items[i]) < used_ms_of(&items[oldest]))
+		if (sessions_used_ms_of(&items[i]) < sessions_used_ms_of(&items[oldest]))
 			oldest = i;
 	if (err == OK && len >= SESSIONS_MAX)
 		err = keep_remove(crypto, "olm", items[oldest].key);
@@ -136,8 +136,9 @@ static enum err session_best(struct crypto *crypto, const char *curve25519, char
 	*key = NULL;
 	*session = NULL;
 	for (size_t i = 0; i < len; i++) {
-		if (is_fresh(&items[i]) &&
-		        (!found || used_ms_of(&items[i]) > used_ms_of(&items[best]))) {
+		if (sessions_is_fresh(&items[i]) &&
+		        (!found || sessions_used_ms_of(&items[i]) >
+		                           sessions_used_ms_of(&items[best]))) {
 			best = i;
 			found = true;
 		}
@@ -187,8 +188,8 @@ enum err sessions_encrypt(struct crypto *crypto, const char *user_id, const char
 }
 
 /* Tries the sessions that are there; *known: a pre-key message belongs to one of them. */
-static enum err decrypt_known(struct crypto *crypto, int64_t now_ms, const char *curve25519,
-        int type, const char *message, char **plaintext, bool *known)
+static enum err sessions_decrypt_known(struct crypto *crypto, int64_t now_ms,
+        const char *curve25519, int type, const char *message, char **plaintext, bool *known)
 {
 	struct crypto_item *items;
 	size_t len;
@@ -212,7 +213,7 @@ static enum err decrypt_known(struct crypto *crypto, int64_t now_ms, const char 
 	return err == OK && !*plaintext ? ERR_INVALID : err;
 }
 
-static enum err decrypt_new(struct crypto *crypto, int64_t now_ms, const char *curve25519,
+static enum err sessions_decrypt_new(struct crypto *crypto, int64_t now_ms, const char *curve25519,
         const char *message, char **plaintext)
 {
 	struct OlmAccount *account;
@@ -242,9 +243,9 @@ enum err sessions_decrypt(struct crypto *crypto, int64_t now_ms, const char *cur
 	enum err err;
 
 	*plaintext = NULL;
-	err = decrypt_known(crypto, now_ms, curve25519, type, message, plaintext, &known);
+	err = sessions_decrypt_known(crypto, now_ms, curve25519, type, message, plaintext, &known);
 	if (err == ERR_INVALID && type == 0 && !known)
-		err = decrypt_new(crypto, now_ms, curve25519, message, plaintext);
+		err = sessions_decrypt_new(crypto, now_ms, curve25519, message, plaintext);
 	if (err != OK) {
 		x_wipe_free_str(*plaintext);
 		*plaintext = NULL;

@@ -12,7 +12,7 @@
 
 /* The indexes that a session's messages used are forgotten, and with them the right to read what
  * is not newer: `floor` is the first index that still may come. */
-static enum err close_below(struct crypto *crypto, const char *key, json_t *row)
+static enum err sweep_close_below(struct crypto *crypto, const char *key, json_t *row)
 {
 	AUTO_TEXT prefix = keep_key(strchr(key, KEY_SEPARATOR[0]) + 1, "");
 	int64_t floor = js_int(row, "floor");
@@ -55,7 +55,7 @@ static enum err sweep_session(
 	}
 	if (now_ms - used_ms < IDLE_MS)
 		return OK;
-	err = close_below(crypto, key, row);
+	err = sweep_close_below(crypto, key, row);
 	json_object_set_new(row, "used_ms", json_integer(now_ms)); /* not again every day */
 	return err == OK ? keep_put(crypto, "inbound", key, row) : err;
 }
@@ -82,7 +82,7 @@ static enum err sweep_user(
 }
 
 /* Adds the Curve25519 keys of all devices that are known. */
-static enum err known_keys(struct crypto *crypto, json_t *known)
+static enum err sweep_known_keys(struct crypto *crypto, json_t *known)
 {
 	struct crypto_item *items;
 	size_t len;
@@ -110,7 +110,7 @@ static enum err sweep_olm(struct crypto *crypto, int64_t now_ms)
 	AUTO_JSON known = json_object();
 	struct crypto_item *items = NULL;
 	size_t len = 0;
-	enum err err = known_keys(crypto, known);
+	enum err err = sweep_known_keys(crypto, known);
 
 	if (err == OK)
 		err = keep_list(crypto, "olm", "", &items, &len);

@@ -18,23 +18,17 @@
 
 #define EVENTS_MAX 10000 /* of one answer */
 
-static bool is(const json_t *object, const char *key, const char *value)
+static bool to_device_payload_is_good(
+        const struct crypto *crypto, const json_t *payload, const char *sender)
 {
-	const char *text = js_str(object, key);
-
-	return text && strcmp(text, value) == 0;
-}
-
-static bool payload_is_good(const struct crypto *crypto, const json_t *payload, const char *sender)
-{
-	return is(payload, "sender", sender) && is(payload, "recipient", crypto->user_id) &&
-	       is(js_obj(payload, "recipient_keys"), "ed25519", crypto->ed25519) &&
+	return js_is(payload, "sender", sender) && js_is(payload, "recipient", crypto->user_id) &&
+	       js_is(js_obj(payload, "recipient_keys"), "ed25519", crypto->ed25519) &&
 	       js_str(js_obj(payload, "keys"), "ed25519") && js_str(payload, "type") &&
 	       js_obj(payload, "content");
 }
 
 /* MSC4147: when the sender names its device keys, they must be those that the session proves. */
-static bool device_keys_agree(const json_t *payload, const struct olm_peer *peer)
+static bool to_device_device_keys_agree(const json_t *payload, const struct olm_peer *peer)
 {
 	const json_t *keys = js_obj(payload, "sender_device_keys");
 	const char *device_id = js_str(keys, "device_id");
@@ -47,26 +41,26 @@ static bool device_keys_agree(const json_t *payload, const struct olm_peer *peer
 		return false;
 	ed_id = x_asprintf("ed25519:%s", device_id);
 	curve_id = x_asprintf("curve25519:%s", device_id);
-	return is(js_obj(keys, "keys"), ed_id, peer->ed25519) &&
-	       is(js_obj(keys, "keys"), curve_id, peer->curve25519);
+	return js_is(js_obj(keys, "keys"), ed_id, peer->ed25519) &&
+	       js_is(js_obj(keys, "keys"), curve_id, peer->curve25519);
 }
 
-static enum err dispatch(struct crypto *crypto, int64_t now_ms, const struct olm_peer *peer,
-        const json_t *payload, bool *new_keys)
+static enum err to_device_dispatch(struct crypto *crypto, int64_t now_ms,
+        const struct olm_peer *peer, const json_t *payload, bool *new_keys)
 {
 	const json_t *content = js_obj(payload, "content");
 	struct verify_event event = {
 	        .sender = peer->user_id, .type = js_str(payload, "type"), .content = content};
 
-	if (is(payload, "type", "m.room_key"))
+	if (js_is(payload, "type", "m.room_key"))
 		return room_in_take_key(crypto, now_ms, peer, content, new_keys);
-	if (is(payload, "type", "m.forwarded_room_key"))
+	if (js_is(payload, "type", "m.forwarded_room_key"))
 		return room_in_take_forwarded(crypto, now_ms, peer, content, new_keys);
 	return verify_take(crypto, now_ms, &event);
 }
 
 /* A known device whose message does not open: its session with us is broken. */
-static enum err mend(
+static enum err to_device_mend(
         struct crypto *crypto, int64_t now_ms, const char *sender, const char *curve25519)
 {
 	AUTO_JSON row = NULL;
@@ -79,7 +73,7 @@ static enum err mend(
 }
 
 /* The other end began a new session: what it had of us before may be lost to it. */
-static enum err begun_anew(struct crypto *crypto, const struct olm_peer *peer)
+static enum err to_device_begun_anew(struct crypto *crypto, const struct olm_peer *peer)
 {
 	AUTO_JSON row = NULL;
 	const char *device_id;
@@ -90,7 +84,7 @@ static enum err begun_anew(struct crypto *crypto, const struct olm_peer *peer)
 	return room_out_forget_device(crypto, peer->user_id, device_id);
 }
 
-static enum err take_olm(struct crypto *crypto, int64_t now_ms, const char *sender,
+static enum err to_device_take_olm(struct crypto *crypto, int64_t now_ms, const char *sender,
         const json_t *content, bool *new_keys)
 {
 	const char *curve25519 = js_str(content, "sender_key");
@@ -102,32 +96,33 @@ static enum err take_olm(struct crypto *crypto, int64_t now_ms, const char *send
 	struct olm_peer peer;
 	enum err err;
 
-	if (!is(content, "algorithm", ALGORITHM_OLM) || !curve25519 || !body ||
+	if (!js_is(content, "algorithm", ALGORITHM_OLM) || !curve25519 || !body ||
 	        strlen(curve25519) != OL_KEY_SIZE - 1 || !json_is_integer(type) ||
 	        strcmp(curve25519, crypto->curve25519) == 0)
 		return OK;
 	err = sessions_decrypt(
 	        crypto, now_ms, curve25519, json_integer_value(type) == 0 ? 0 : 1, body, &text);
 	if (err == ERR_INVALID)
-		return mend(crypto, now_ms, sender, curve25519);
+		return to_device_mend(crypto, now_ms, sender, curve25519);
 	if (err != OK)
 		return err;
 	payload = json_loads(text, 0, NULL);
 	peer = (struct olm_peer){sender, curve25519, js_str(js_obj(payload, "keys"), "ed25519")};
-	if (!payload_is_good(crypto, payload, sender) || !device_keys_agree(payload, &peer)) {
+	if (!to_device_payload_is_good(crypto, payload, sender) ||
+	        !to_device_device_keys_agree(payload, &peer)) {
 		AUTO_TEXT what = x_asprintf("olm %s", sender);
 
 		return notice_add(crypto, what,
 		        "refused: a message that came as %s's was not written by that user for us",
 		        sender);
 	}
-	if (is(payload, "type", "m.dummy"))
-		return begun_anew(crypto, &peer);
-	return dispatch(crypto, now_ms, &peer, payload, new_keys);
+	if (js_is(payload, "type", "m.dummy"))
+		return to_device_begun_anew(crypto, &peer);
+	return to_device_dispatch(crypto, now_ms, &peer, payload, new_keys);
 }
 
 /* Somebody's client says why it gives us no key. Only those count with whom we share a room. */
-static enum err take_withheld(
+static enum err to_device_take_withheld(
         struct crypto *crypto, int64_t now_ms, const char *sender, const json_t *content)
 {
 	const char *curve25519 = js_str(content, "sender_key");
@@ -137,11 +132,11 @@ static enum err take_withheld(
 
 	if (err != OK || devices_is_stranger(row))
 		return err;
-	if (is(content, "code", "m.no_olm") && curve25519) {
+	if (js_is(content, "code", "m.no_olm") && curve25519) {
 		/* it found no way to us: the way is made from here */
-		return mend(crypto, now_ms, sender, curve25519);
+		return to_device_mend(crypto, now_ms, sender, curve25519);
 	}
-	if (!is(content, "code", "m.unverified") && !is(content, "code", "m.blacklisted"))
+	if (!js_is(content, "code", "m.unverified") && !js_is(content, "code", "m.blacklisted"))
 		return OK;
 	what = room_in_withheld(sender);
 	return notice_add(crypto, what,
@@ -151,16 +146,17 @@ static enum err take_withheld(
 
 /* A device that should have a session of ours lost it: it gets it again from here on. Who must
  * not have it is not given it either. */
-static enum err take_key_request(struct crypto *crypto, const char *sender, const json_t *content)
+static enum err to_device_take_key_request(
+        struct crypto *crypto, const char *sender, const json_t *content)
 {
 	const char *device_id = js_str(content, "requesting_device_id");
 
-	if (!is(content, "action", "request") || !device_id)
+	if (!js_is(content, "action", "request") || !device_id)
 		return OK;
 	return room_out_forget_device(crypto, sender, device_id);
 }
 
-static enum err take_event(
+static enum err to_device_take_event(
         struct crypto *crypto, int64_t now_ms, const json_t *event, bool *new_keys)
 {
 	const char *sender = js_str(event, "sender");
@@ -169,12 +165,12 @@ static enum err take_event(
 
 	if (!sender || !content || strlen(sender) > 255 || strchr(sender, KEY_SEPARATOR[0]))
 		return OK;
-	if (is(event, "type", "m.room.encrypted"))
-		return take_olm(crypto, now_ms, sender, content, new_keys);
-	if (is(event, "type", "m.room_key.withheld"))
-		return take_withheld(crypto, now_ms, sender, content);
-	if (is(event, "type", "m.room_key_request"))
-		return take_key_request(crypto, sender, content);
+	if (js_is(event, "type", "m.room.encrypted"))
+		return to_device_take_olm(crypto, now_ms, sender, content, new_keys);
+	if (js_is(event, "type", "m.room_key.withheld"))
+		return to_device_take_withheld(crypto, now_ms, sender, content);
+	if (js_is(event, "type", "m.room_key_request"))
+		return to_device_take_key_request(crypto, sender, content);
 	verification = (struct verify_event){
 	        .sender = sender, .type = js_str(event, "type"), .content = content};
 	return verification.type ? verify_take(crypto, now_ms, &verification) : OK;
@@ -187,7 +183,7 @@ enum err crypto_take_sync(struct crypto *crypto, int64_t now_ms, const json_t *s
 
 	*new_keys = false;
 	for (size_t i = 0; err == OK && i < json_array_size(events) && i < EVENTS_MAX; i++)
-		err = take_event(crypto, now_ms, json_array_get(events, i), new_keys);
+		err = to_device_take_event(crypto, now_ms, json_array_get(events, i), new_keys);
 	if (err == OK)
 		err = caught_up_set(crypto);
 	if (err == OK)

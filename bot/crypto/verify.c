@@ -23,19 +23,12 @@
 #define UNKNOWN_MAX 20 /* answers to unknown transactions in ten minutes */
 #define ID_MAX 255
 
-static bool is(const json_t *object, const char *key, const char *value)
-{
-	const char *text = js_str(object, key);
-
-	return text && strcmp(text, value) == 0;
-}
-
-static bool is_over(const struct verify *v)
+static bool verify_is_over(const struct verify *v)
 {
 	return v->state == VERIFY_DONE || v->state == VERIFY_CANCELLED;
 }
 
-static bool is_id(const char *text)
+static bool verify_is_id(const char *text)
 {
 	return text && text[0] != '\0' && strlen(text) <= ID_MAX && !strchr(text, KEY_SEPARATOR[0]);
 }
@@ -70,7 +63,8 @@ void verify_finish(struct crypto *crypto)
 }
 
 /* By to-device events a transaction belongs to the user who began it, in a room to the room. */
-static struct verify *find(struct crypto *crypto, const struct verify_event *event, const char *id)
+static struct verify *verify_find(
+        struct crypto *crypto, const struct verify_event *event, const char *id)
 {
 	struct verify *v;
 
@@ -87,7 +81,7 @@ static struct verify *find(struct crypto *crypto, const struct verify_event *eve
 
 /* ---- saying ---- */
 
-static json_t *event_of(const struct verify *v, const char *type, json_t *content)
+static json_t *verify_event_of(const struct verify *v, const char *type, json_t *content)
 {
 	if (v->room_id) {
 		json_object_set_new(content, "m.relates_to",
@@ -100,7 +94,7 @@ static json_t *event_of(const struct verify *v, const char *type, json_t *conten
 
 void verify_say(struct verify *v, const char *type, json_t *content)
 {
-	json_array_append_new(v->out, event_of(v, type, content));
+	json_array_append_new(v->out, verify_event_of(v, type, content));
 }
 
 void verify_end(struct verify *v, int64_t now_ms, enum verify_state state)
@@ -111,7 +105,7 @@ void verify_end(struct verify *v, int64_t now_ms, enum verify_state state)
 	v->sas = NULL;
 }
 
-static void cancelled(
+static void verify_cancelled(
         struct verify *v, int64_t now_ms, const char *err, const char *reason, bool by_them)
 {
 	v->code = x_strdup(err);
@@ -125,15 +119,15 @@ static void cancelled(
 
 void verify_cancel(struct verify *v, int64_t now_ms, const char *err, const char *reason)
 {
-	if (is_over(v))
+	if (verify_is_over(v))
 		return;
 	verify_say(
 	        v, VERIFY_PREFIX "cancel", json_pack("{s:s, s:s}", "code", err, "reason", reason));
-	cancelled(v, now_ms, err, reason, false);
+	verify_cancelled(v, now_ms, err, reason, false);
 }
 
 /* One event is under way for each: the first of the queue, until its end came. */
-static enum err send_next(struct crypto *crypto, struct verify *v, int64_t now_ms)
+static enum err verify_send_next(struct crypto *crypto, struct verify *v, int64_t now_ms)
 {
 	const json_t *event = json_array_get(v->out, 0);
 	AUTO_JSON context =
@@ -176,9 +170,10 @@ void verify_sent(struct crypto *crypto, int64_t now_ms, const json_t *context, b
 		if (!id || !user_id || strcmp(v->id, id) != 0 || strcmp(v->user_id, user_id) != 0)
 			continue;
 		json_array_remove(v->out, 0);
-		if (refused && !is_over(v)) {
+		if (refused && !verify_is_over(v)) {
 			json_array_clear(v->out);
-			cancelled(v, now_ms, "m.user", "the homeserver refuses to carry it", false);
+			verify_cancelled(
+			        v, now_ms, "m.user", "the homeserver refuses to carry it", false);
 		} else if (v->state == VERIFY_READY && json_array_size(v->out) == 0) {
 			v->start_ms = now_ms + START_AFTER_MS;
 		}
@@ -192,7 +187,7 @@ enum err verify_step(struct crypto *crypto, int64_t now_ms)
 
 	for (v = TAILQ_FIRST(&crypto->verifications); err == OK && v; v = next) {
 		next = TAILQ_NEXT(v, link);
-		if (is_over(v) && now_ms >= v->until_ms) {
+		if (verify_is_over(v) && now_ms >= v->until_ms) {
 			verify_free(crypto, v);
 			continue;
 		}
@@ -200,14 +195,14 @@ enum err verify_step(struct crypto *crypto, int64_t now_ms)
 			verify_cancel(v, now_ms, "m.timeout", "it took too long");
 		else if (v->state == VERIFY_READY && v->start_ms != 0 && now_ms >= v->start_ms)
 			verify_sas_start(crypto, v);
-		err = send_next(crypto, v, now_ms);
+		err = verify_send_next(crypto, v, now_ms);
 	}
 	return err;
 }
 
 /* ---- a request comes ---- */
 
-static enum err is_stranger(struct crypto *crypto, const char *user_id, bool *stranger)
+static enum err verify_is_stranger(struct crypto *crypto, const char *user_id, bool *stranger)
 {
 	AUTO_JSON row = NULL;
 	enum err err = devices_row(crypto, user_id, &row);
@@ -217,7 +212,7 @@ static enum err is_stranger(struct crypto *crypto, const char *user_id, bool *st
 }
 
 /* Whether one more of this user is taken in. */
-static enum err may_add(struct crypto *crypto, const char *user_id, bool *may)
+static enum err verify_may_add(struct crypto *crypto, const char *user_id, bool *may)
 {
 	size_t all = 0, mine = 0, strangers = 0;
 	bool stranger = false;
@@ -230,18 +225,18 @@ static enum err may_add(struct crypto *crypto, const char *user_id, bool *may)
 		mine += strcmp(v->user_id, user_id) == 0;
 		strangers += v->stranger;
 	}
-	err = is_stranger(crypto, user_id, &stranger);
+	err = verify_is_stranger(crypto, user_id, &stranger);
 	*may = all < VERIFY_MAX && mine < USER_MAX && (!stranger || strangers < STRANGERS_MAX);
 	return err;
 }
 
-static enum err add(struct crypto *crypto, int64_t now_ms, const struct verify_event *event,
+static enum err verify_add(struct crypto *crypto, int64_t now_ms, const struct verify_event *event,
         const char *id, int64_t asked_ms, struct verify **out)
 {
 	const char *device_id = js_str(event->content, "from_device");
 	struct verify *v, *before;
 	bool may = false;
-	enum err err = may_add(crypto, event->sender, &may);
+	enum err err = verify_may_add(crypto, event->sender, &may);
 
 	*out = NULL;
 	if (err != OK || !may)
@@ -262,14 +257,14 @@ static enum err add(struct crypto *crypto, int64_t now_ms, const struct verify_e
 	v->until_ms = (asked_ms < now_ms ? asked_ms : now_ms) + TIMEOUT_MS;
 	v->out = json_array();
 	TAILQ_INSERT_TAIL(&crypto->verifications, v, link);
-	err = is_stranger(crypto, event->sender, &v->stranger);
+	err = verify_is_stranger(crypto, event->sender, &v->stranger);
 	log_info("crypto", "%s asks for verification (device %s): matrix-telemetry-bot verify",
 	        v->user_id, v->device_id);
 	*out = v;
 	return err;
 }
 
-static enum err take_request(
+static enum err verify_take_request(
         struct crypto *crypto, int64_t now_ms, const struct verify_event *event, const char *id)
 {
 	const json_t *content = event->content, *methods = json_object_get(content, "methods");
@@ -284,21 +279,21 @@ static enum err take_request(
 		known = known || (method && strcmp(method, VERIFY_METHOD) == 0);
 	}
 	/* what cannot be done here may be done by another device: it is not cancelled */
-	if (!known || !is_id(device_id) || asked_ms > now_ms + FUTURE_MS ||
+	if (!known || !verify_is_id(device_id) || asked_ms > now_ms + FUTURE_MS ||
 	        asked_ms <= now_ms - TIMEOUT_MS ||
-	        (event->room_id && !is(content, "to", crypto->user_id)) ||
+	        (event->room_id && !js_is(content, "to", crypto->user_id)) ||
 	        (event->device_id && strcmp(event->device_id, device_id) != 0))
 		return OK;
 	if (strcmp(event->sender, crypto->user_id) == 0 &&
 	        (event->room_id || strcmp(device_id, crypto->device_id) == 0))
 		return OK;
-	return add(crypto, now_ms, event, id, asked_ms, &v);
+	return verify_add(crypto, now_ms, event, id, asked_ms, &v);
 }
 
 /* ---- the other events ---- */
 
 /* Tells that there is no such transaction; who floods us hears no more. */
-static enum err tell_unknown(
+static enum err verify_tell_unknown(
         struct crypto *crypto, int64_t now_ms, const char *user_id, const char *id)
 {
 	if (now_ms - crypto->unknown_ms >= TIMEOUT_MS || now_ms < crypto->unknown_ms) {
@@ -313,12 +308,12 @@ static enum err tell_unknown(
 	        NULL);
 }
 
-static void take_start(
+static void verify_take_start(
         struct crypto *crypto, struct verify *v, int64_t now_ms, const json_t *content)
 {
 	if (v->start && json_equal(v->start, content))
 		return; /* again */
-	if (!is(content, "from_device", v->device_id)) {
+	if (!js_is(content, "from_device", v->device_id)) {
 		verify_cancel(
 		        v, now_ms, "m.user_mismatch", "another device than the one that asked");
 	} else if (v->state == VERIFY_READY || (v->state == VERIFY_STARTED && v->we_started)) {
@@ -329,41 +324,41 @@ static void take_start(
 }
 
 /* A start without a request before it, as older clients begin. */
-static enum err take_lone_start(
+static enum err verify_take_lone_start(
         struct crypto *crypto, int64_t now_ms, const struct verify_event *event, const char *id)
 {
 	struct verify *v;
 	enum err err;
 
-	if (!is_id(js_str(event->content, "from_device")) ||
-	        !is(event->content, "method", VERIFY_METHOD))
+	if (!verify_is_id(js_str(event->content, "from_device")) ||
+	        !js_is(event->content, "method", VERIFY_METHOD))
 		return OK;
-	err = add(crypto, now_ms, event, id, now_ms, &v);
+	err = verify_add(crypto, now_ms, event, id, now_ms, &v);
 	if (v)
 		v->start = json_deep_copy(event->content);
 	return err;
 }
 
-static void take_cancel(struct verify *v, int64_t now_ms, const json_t *content)
+static void verify_take_cancel(struct verify *v, int64_t now_ms, const json_t *content)
 {
 	const char *err = js_str(content, "code"), *reason = js_str(content, "reason");
 
-	if (!is_over(v)) {
+	if (!verify_is_over(v)) {
 		json_array_clear(v->out);
-		cancelled(v, now_ms, err && strlen(err) <= ID_MAX ? err : "m.user",
+		verify_cancelled(v, now_ms, err && strlen(err) <= ID_MAX ? err : "m.user",
 		        reason && strlen(reason) <= ID_MAX ? reason : "no reason given", true);
 	}
 }
 
-static enum err take_known(struct crypto *crypto, struct verify *v, int64_t now_ms,
+static enum err verify_take_known(struct crypto *crypto, struct verify *v, int64_t now_ms,
         const char *what, const json_t *content)
 {
 	if (strcmp(what, "cancel") == 0)
-		take_cancel(v, now_ms, content);
-	else if (is_over(v) || strcmp(what, "request") == 0)
+		verify_take_cancel(v, now_ms, content);
+	else if (verify_is_over(v) || strcmp(what, "request") == 0)
 		return OK; /* the other side's done, or what crossed our end; or once more */
 	else if (strcmp(what, "start") == 0)
-		take_start(crypto, v, now_ms, content);
+		verify_take_start(crypto, v, now_ms, content);
 	else if (strcmp(what, "accept") == 0)
 		verify_sas_take_accept(v, now_ms, content);
 	else if (strcmp(what, "key") == 0)
@@ -376,18 +371,18 @@ static enum err take_known(struct crypto *crypto, struct verify *v, int64_t now_
 }
 
 /* The event's part of the name: "request", "start", …; NULL: it is none of the framework's. */
-static const char *what_of(const struct verify_event *event)
+static const char *verify_what_of(const struct verify_event *event)
 {
 	const char *type = event->type;
 
 	if (event->room_id && strcmp(type, "m.room.message") == 0)
-		return is(event->content, "msgtype", VERIFY_PREFIX "request") ? "request" : NULL;
+		return js_is(event->content, "msgtype", VERIFY_PREFIX "request") ? "request" : NULL;
 	if (strncmp(type, VERIFY_PREFIX, strlen(VERIFY_PREFIX)) != 0)
 		return NULL;
 	return type + strlen(VERIFY_PREFIX);
 }
 
-static const char *id_of(const struct verify_event *event, const char *what)
+static const char *verify_id_of(const struct verify_event *event, const char *what)
 {
 	const json_t *relation = js_obj(event->content, "m.relates_to");
 
@@ -395,31 +390,31 @@ static const char *id_of(const struct verify_event *event, const char *what)
 		return js_str(event->content, "transaction_id");
 	if (strcmp(what, "request") == 0)
 		return event->event_id;
-	return is(relation, "rel_type", "m.reference") ? js_str(relation, "event_id") : NULL;
+	return js_is(relation, "rel_type", "m.reference") ? js_str(relation, "event_id") : NULL;
 }
 
 enum err verify_take(struct crypto *crypto, int64_t now_ms, const struct verify_event *event)
 {
-	const char *what = what_of(event), *id = what ? id_of(event, what) : NULL;
+	const char *what = verify_what_of(event), *id = what ? verify_id_of(event, what) : NULL;
 	struct verify *v;
 
-	if (!is_id(id) || !is_id(event->sender))
+	if (!verify_is_id(id) || !verify_is_id(event->sender))
 		return OK;
-	v = find(crypto, event, id);
+	v = verify_find(crypto, event, id);
 	if (v) {
 		v->encrypted = v->encrypted || event->encrypted; /* and never back */
 		if (event->device_id && strcmp(event->device_id, v->device_id) != 0)
 			return OK; /* another device of theirs */
-		return take_known(crypto, v, now_ms, what, event->content);
+		return verify_take_known(crypto, v, now_ms, what, event->content);
 	}
 	if (strcmp(what, "request") == 0)
-		return take_request(crypto, now_ms, event, id);
+		return verify_take_request(crypto, now_ms, event, id);
 	if (event->room_id)
 		return OK; /* others verify each other there */
 	if (strcmp(what, "start") == 0)
-		return take_lone_start(crypto, now_ms, event, id);
+		return verify_take_lone_start(crypto, now_ms, event, id);
 	if (strcmp(what, "accept") == 0 || strcmp(what, "key") == 0 || strcmp(what, "mac") == 0)
-		return tell_unknown(crypto, now_ms, event->sender, id);
+		return verify_tell_unknown(crypto, now_ms, event->sender, id);
 	return OK;
 }
 
@@ -427,7 +422,7 @@ bool crypto_is_verification(const char *type, const json_t *content)
 {
 	struct verify_event event = {.type = type, .room_id = "", .content = content};
 
-	return what_of(&event);
+	return verify_what_of(&event);
 }
 
 enum err crypto_take_verification(

@@ -17,7 +17,7 @@ static const char *const state_names[] = {
 
 /* ---- seeing ---- */
 
-static void add_comparison(const struct verify *v, json_t *object)
+static void verify_ask_add_comparison(const struct verify *v, json_t *object)
 {
 	struct sas_emoji emoji[SAS_EMOJI];
 	unsigned decimals[SAS_DECIMALS];
@@ -35,7 +35,7 @@ static void add_comparison(const struct verify *v, json_t *object)
 	json_object_set_new(object, "decimals", numbers);
 }
 
-static enum err describe(struct crypto *crypto, const struct verify *v, json_t **out)
+static enum err verify_ask_describe(struct crypto *crypto, const struct verify *v, json_t **out)
 {
 	AUTO_JSON row = NULL;
 	const json_t *device;
@@ -57,7 +57,7 @@ static enum err describe(struct crypto *crypto, const struct verify *v, json_t *
 	        (json_int_t)v->until_ms, "code", v->code, "reason", v->reason, "by_them",
 	        v->by_them);
 	if (v->state == VERIFY_COMPARE || v->state == VERIFY_CONFIRMED)
-		add_comparison(v, *out);
+		verify_ask_add_comparison(v, *out);
 	return OK;
 }
 
@@ -71,7 +71,7 @@ enum err crypto_verifications(struct crypto *crypto, json_t **out)
 	{
 		json_t *object;
 
-		err = describe(crypto, v, &object);
+		err = verify_ask_describe(crypto, v, &object);
 		if (err != OK) {
 			json_decref(*out);
 			*out = NULL;
@@ -84,7 +84,7 @@ enum err crypto_verifications(struct crypto *crypto, json_t **out)
 
 /* ---- deciding ---- */
 
-static struct verify *by_id(struct crypto *crypto, const char *user_id, const char *id)
+static struct verify *verify_ask_by_id(struct crypto *crypto, const char *user_id, const char *id)
 {
 	struct verify *v;
 
@@ -96,10 +96,10 @@ static struct verify *by_id(struct crypto *crypto, const char *user_id, const ch
 	return NULL;
 }
 
-static enum err find(struct crypto *crypto, const char *user_id, const char *id,
+static enum err verify_ask_find(struct crypto *crypto, const char *user_id, const char *id,
         enum verify_state state, struct verify **v, struct fault *fault)
 {
-	*v = by_id(crypto, user_id, id);
+	*v = verify_ask_by_id(crypto, user_id, id);
 	if (!*v)
 		return fault_set(fault, ERR_NOT_FOUND, "no such verification");
 	if ((*v)->state == VERIFY_CANCELLED)
@@ -111,7 +111,7 @@ static enum err find(struct crypto *crypto, const char *user_id, const char *id,
 
 /* What must be known of them before anything can be proven. Strangers' devices are not looked at
  * before a person here wants it. */
-static enum err check_known(
+static enum err verify_ask_check_known(
         struct crypto *crypto, int64_t now_ms, const struct verify *v, struct fault *fault)
 {
 	AUTO_JSON row = NULL;
@@ -143,10 +143,10 @@ enum err crypto_verify_accept(struct crypto *crypto, int64_t now_ms, const char 
         const char *id, struct fault *fault)
 {
 	struct verify *v;
-	enum err err = find(crypto, user_id, id, VERIFY_REQUESTED, &v, fault);
+	enum err err = verify_ask_find(crypto, user_id, id, VERIFY_REQUESTED, &v, fault);
 
 	if (err == OK)
-		err = check_known(crypto, now_ms, v, fault);
+		err = verify_ask_check_known(crypto, now_ms, v, fault);
 	if (err == ERR_DENIED) {
 		verify_cancel(v, now_ms, "m.user", fault->text);
 		return err;
@@ -168,7 +168,7 @@ enum err crypto_verify_confirm(struct crypto *crypto, int64_t now_ms, const char
         const char *id, struct fault *fault)
 {
 	struct verify *v;
-	enum err err = find(crypto, user_id, id, VERIFY_COMPARE, &v, fault);
+	enum err err = verify_ask_find(crypto, user_id, id, VERIFY_COMPARE, &v, fault);
 
 	return err == OK ? verify_sas_confirm(crypto, v, now_ms) : err;
 }
@@ -176,7 +176,7 @@ enum err crypto_verify_confirm(struct crypto *crypto, int64_t now_ms, const char
 enum err crypto_verify_cancel(struct crypto *crypto, int64_t now_ms, const char *user_id,
         const char *id, bool mismatch, struct fault *fault)
 {
-	struct verify *v = by_id(crypto, user_id, id);
+	struct verify *v = verify_ask_by_id(crypto, user_id, id);
 
 	if (!v)
 		return fault_set(fault, ERR_NOT_FOUND, "no such verification");

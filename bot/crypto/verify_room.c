@@ -23,7 +23,7 @@ enum err verify_room_is_direct(struct crypto *crypto, const struct verify *v, bo
 }
 
 /* An Olm session with the device: there, being asked for, or not to be had (then cancelled). */
-static enum err olm_session(
+static enum err verify_room_olm_session(
         struct crypto *crypto, struct verify *v, int64_t now_ms, const json_t *device, bool *have)
 {
 	const char *curve25519 = devices_key(device, v->device_id, "curve25519");
@@ -46,7 +46,7 @@ static enum err olm_session(
 	return err;
 }
 
-static enum err share(struct crypto *crypto, struct verify *v, int64_t now_ms)
+static enum err verify_room_share(struct crypto *crypto, struct verify *v, int64_t now_ms)
 {
 	AUTO_TEXT id = ol_outbound_id(v->session);
 	AUTO_SECRET key = ol_outbound_key(v->session);
@@ -61,7 +61,7 @@ static enum err share(struct crypto *crypto, struct verify *v, int64_t now_ms)
 	device = js_obj(js_obj(row, "devices"), v->device_id);
 	if (err != OK || !device) /* gone meanwhile: it takes too long */
 		return err;
-	err = olm_session(crypto, v, now_ms, device, &have);
+	err = verify_room_olm_session(crypto, v, now_ms, device, &have);
 	if (err != OK || !have)
 		return err;
 	err = sessions_encrypt(
@@ -74,7 +74,7 @@ static enum err share(struct crypto *crypto, struct verify *v, int64_t now_ms)
 	        json_pack("{s:b}", v->id, 1));
 }
 
-static json_t *encrypt(struct crypto *crypto, struct verify *v, const json_t *event)
+static json_t *verify_room_encrypt(struct crypto *crypto, struct verify *v, const json_t *event)
 {
 	AUTO_JSON clear = json_pack("{s:O, s:O, s:s}", "type", json_object_get(event, "type"),
 	        "content", json_object_get(event, "content"), "room_id", v->room_id);
@@ -99,8 +99,9 @@ enum err verify_room_send(struct crypto *crypto, struct verify *v, int64_t now_m
 	if (v->encrypted && !v->session)
 		v->session = ol_outbound_create();
 	if (v->encrypted && !v->shared)
-		return share(crypto, v, now_ms); /* the event follows when it has arrived */
-	content = v->encrypted ? encrypt(crypto, v, event)
+		return verify_room_share(
+		        crypto, v, now_ms); /* the event follows when it has arrived */
+	content = v->encrypted ? verify_room_encrypt(crypto, v, event)
 	                       : json_deep_copy(json_object_get(event, "content"));
 	prim_random(bytes, sizeof(bytes));
 	txn = prim_base64(bytes, sizeof(bytes), false);

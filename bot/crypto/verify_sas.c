@@ -21,24 +21,6 @@
 #define MAC_OLD "hkdf-hmac-sha256"
 #define MAC_KEYS_MAX 100
 
-static bool has(const json_t *list, const char *text)
-{
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		const char *item = json_string_value(json_array_get(list, i));
-
-		if (item && strcmp(item, text) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool is(const json_t *object, const char *key, const char *value)
-{
-	const char *text = js_str(object, key);
-
-	return text && strcmp(text, value) == 0;
-}
-
 /* ---- starting ---- */
 
 void verify_sas_start(struct crypto *crypto, struct verify *v)
@@ -57,23 +39,23 @@ void verify_sas_start(struct crypto *crypto, struct verify *v)
 }
 
 /* What their start lacks, NULL = nothing. */
-static const char *missing(const json_t *content)
+static const char *verify_sas_missing(const json_t *content)
 {
 	const json_t *macs = json_object_get(content, "message_authentication_codes");
 
-	if (!is(content, "method", VERIFY_METHOD))
+	if (!js_is(content, "method", VERIFY_METHOD))
 		return "the method " VERIFY_METHOD;
-	if (!has(json_object_get(content, "key_agreement_protocols"), AGREEMENT))
+	if (!js_has(json_object_get(content, "key_agreement_protocols"), AGREEMENT))
 		return "the key agreement " AGREEMENT;
-	if (!has(json_object_get(content, "hashes"), HASH))
+	if (!js_has(json_object_get(content, "hashes"), HASH))
 		return "the hash " HASH;
-	if (!has(macs, MAC) && !has(macs, MAC_OLD))
+	if (!js_has(macs, MAC) && !js_has(macs, MAC_OLD))
 		return "the message authentication code " MAC;
 	return NULL;
 }
 
 /* Both sides sent one: the smaller user's counts, between devices of one user the smaller's. */
-static bool ours_counts(const struct crypto *crypto, const struct verify *v)
+static bool verify_sas_ours_counts(const struct crypto *crypto, const struct verify *v)
 {
 	int order = strcmp(crypto->user_id, v->user_id);
 
@@ -84,7 +66,7 @@ void verify_sas_take_start(
         struct crypto *crypto, struct verify *v, int64_t now_ms, const json_t *content)
 {
 	AUTO_TEXT commitment = NULL;
-	const char *lacks = missing(content);
+	const char *lacks = verify_sas_missing(content);
 
 	if (lacks) {
 		AUTO_TEXT reason = x_asprintf("the other client does not offer %s", lacks);
@@ -96,7 +78,7 @@ void verify_sas_take_start(
 		verify_cancel(v, now_ms, "m.unexpected_message", "a start in the middle");
 		return;
 	}
-	if (v->we_started && ours_counts(crypto, v))
+	if (v->we_started && verify_sas_ours_counts(crypto, v))
 		return;
 	ol_sas_free(v->sas);
 	v->sas = ol_sas_create(v->our_key);
@@ -106,7 +88,7 @@ void verify_sas_take_start(
 		return;
 	}
 	v->we_started = false;
-	v->old_mac = !has(json_object_get(content, "message_authentication_codes"), MAC);
+	v->old_mac = !js_has(json_object_get(content, "message_authentication_codes"), MAC);
 	v->state = VERIFY_STARTED;
 	json_decref(v->start);
 	v->start = json_deep_copy(content);
@@ -128,14 +110,14 @@ void verify_sas_take_accept(struct verify *v, int64_t now_ms, const json_t *cont
 		verify_cancel(v, now_ms, "m.unexpected_message", "an accept that is not awaited");
 		return;
 	}
-	if (!is(content, "key_agreement_protocol", AGREEMENT) || !is(content, "hash", HASH) ||
-	        (!is(content, "message_authentication_code", MAC) &&
-	                !is(content, "message_authentication_code", MAC_OLD))) {
+	if (!js_is(content, "key_agreement_protocol", AGREEMENT) || !js_is(content, "hash", HASH) ||
+	        (!js_is(content, "message_authentication_code", MAC) &&
+	                !js_is(content, "message_authentication_code", MAC_OLD))) {
 		verify_cancel(v, now_ms, "m.unknown_method",
 		        "the other client chose what was not offered");
 		return;
 	}
-	v->old_mac = is(content, "message_authentication_code", MAC_OLD);
+	v->old_mac = js_is(content, "message_authentication_code", MAC_OLD);
 	if (!commitment) {
 		verify_cancel(v, now_ms, "m.invalid_message", "no commitment");
 		return;
@@ -148,17 +130,17 @@ void verify_sas_take_accept(struct verify *v, int64_t now_ms, const json_t *cont
 
 /* ---- keys ---- */
 
-static struct sas_party us(const struct crypto *crypto, const struct verify *v)
+static struct sas_party verify_sas_us(const struct crypto *crypto, const struct verify *v)
 {
 	return (struct sas_party){crypto->user_id, crypto->device_id, v->our_key};
 }
 
-static struct sas_party them(const struct verify *v)
+static struct sas_party verify_sas_them(const struct verify *v)
 {
 	return (struct sas_party){v->user_id, v->device_id, v->their_key};
 }
 
-static bool commitment_holds(const struct verify *v, const char *key)
+static bool verify_sas_commitment_holds(const struct verify *v, const char *key)
 {
 	AUTO_TEXT commitment = sas_commitment(key, v->start);
 
@@ -169,7 +151,7 @@ void verify_sas_take_key(
         struct crypto *crypto, struct verify *v, int64_t now_ms, const json_t *content)
 {
 	const char *key = js_str(content, "key");
-	struct sas_party ours = us(crypto, v), theirs = them(v);
+	struct sas_party ours = verify_sas_us(crypto, v), theirs = verify_sas_them(v);
 	AUTO_TEXT info = NULL;
 
 	if (key && v->their_key[0] != '\0' && strcmp(key, v->their_key) == 0)
@@ -182,7 +164,7 @@ void verify_sas_take_key(
 		verify_cancel(v, now_ms, "m.invalid_message", "no key");
 		return;
 	}
-	if (v->we_started && !commitment_holds(v, key)) {
+	if (v->we_started && !verify_sas_commitment_holds(v, key)) {
 		verify_cancel(v, now_ms, "m.mismatched_commitment",
 		        "the key is not the one that was promised");
 		return;
@@ -201,21 +183,16 @@ void verify_sas_take_key(
 
 /* ---- proofs ---- */
 
-static char *mac_of(struct verify *v, const struct sas_party *from, const struct sas_party *to,
-        const char *key_id, const char *text)
+static char *verify_sas_mac_of(struct verify *v, const struct sas_party *from,
+        const struct sas_party *to, const char *key_id, const char *text)
 {
 	AUTO_TEXT info = sas_mac_info(from, to, v->id, key_id);
 
 	return ol_sas_mac(v->sas, v->old_mac, text, info);
 }
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* The names of the keys in a proof, sorted, with commas between; NULL when there are too many. */
-static char *key_list(const json_t *macs)
+static char *verify_sas_key_list(const json_t *macs)
 {
 	const char *ids[MAC_KEYS_MAX], *id;
 	json_t *value;
@@ -230,7 +207,7 @@ static char *key_list(const json_t *macs)
 		}
 		ids[len++] = id;
 	}
-	qsort(ids, len, sizeof(ids[0]), by_text);
+	qsort(ids, len, sizeof(ids[0]), js_by_text);
 	for (size_t i = 0; i < len; i++) {
 		char *longer = x_asprintf("%s%s%s", list, i > 0 ? "," : "", ids[i]);
 
@@ -240,20 +217,20 @@ static char *key_list(const json_t *macs)
 	return list;
 }
 
-static void mac_add(
+static void verify_sas_mac_add(
         struct crypto *crypto, struct verify *v, json_t *macs, const char *name, const char *key)
 {
-	struct sas_party ours = us(crypto, v), theirs = them(v);
+	struct sas_party ours = verify_sas_us(crypto, v), theirs = verify_sas_them(v);
 	AUTO_TEXT key_id = x_asprintf("ed25519:%s", name);
-	AUTO_TEXT mac = mac_of(v, &ours, &theirs, key_id, key);
+	AUTO_TEXT mac = verify_sas_mac_of(v, &ours, &theirs, key_id, key);
 
 	json_object_set_new(macs, key_id, json_string(mac));
 }
 
 /* Our device's key, and our identity's if we hold it. */
-static enum err say_mac(struct crypto *crypto, struct verify *v)
+static enum err verify_sas_say_mac(struct crypto *crypto, struct verify *v)
 {
-	struct sas_party ours = us(crypto, v), theirs = them(v);
+	struct sas_party ours = verify_sas_us(crypto, v), theirs = verify_sas_them(v);
 	AUTO_JSON macs = json_object();
 	AUTO_TEXT list = NULL;
 	AUTO_TEXT keys = NULL;
@@ -262,43 +239,45 @@ static enum err say_mac(struct crypto *crypto, struct verify *v)
 
 	if (err != OK)
 		return err;
-	mac_add(crypto, v, macs, crypto->device_id, crypto->ed25519);
+	verify_sas_mac_add(crypto, v, macs, crypto->device_id, crypto->ed25519);
 	if (master[0] != '\0')
-		mac_add(crypto, v, macs, master, master);
-	list = key_list(macs);
-	keys = mac_of(v, &ours, &theirs, "KEY_IDS", list);
+		verify_sas_mac_add(crypto, v, macs, master, master);
+	list = verify_sas_key_list(macs);
+	keys = verify_sas_mac_of(v, &ours, &theirs, "KEY_IDS", list);
 	verify_say(v, VERIFY_PREFIX "mac", json_pack("{s:O, s:s}", "mac", macs, "keys", keys));
 	return OK;
 }
 
-static bool mac_is(struct crypto *crypto, struct verify *v, const char *key_id, const char *text,
-        const char *claimed)
+static bool verify_sas_mac_is(struct crypto *crypto, struct verify *v, const char *key_id,
+        const char *text, const char *claimed)
 {
-	struct sas_party ours = us(crypto, v), theirs = them(v);
-	AUTO_TEXT mac = mac_of(v, &theirs, &ours, key_id, text);
+	struct sas_party ours = verify_sas_us(crypto, v), theirs = verify_sas_them(v);
+	AUTO_TEXT mac = verify_sas_mac_of(v, &theirs, &ours, key_id, text);
 
 	return claimed && strlen(claimed) == strlen(mac) && prim_equal(mac, claimed, strlen(mac));
 }
 
 /* What their proof covers of what we know of them. False: something in it is wrong. */
-static bool proof_covers(struct crypto *crypto, struct verify *v, const char *ed25519,
+static bool verify_sas_proof_covers(struct crypto *crypto, struct verify *v, const char *ed25519,
         const char *master, bool *device, bool *identity)
 {
 	const json_t *macs = js_obj(v->mac, "mac");
-	AUTO_TEXT list = key_list(macs);
+	AUTO_TEXT list = verify_sas_key_list(macs);
 	AUTO_TEXT device_key = x_asprintf("ed25519:%s", v->device_id);
 	AUTO_TEXT master_key = x_asprintf("ed25519:%s", master ? master : "");
 
 	*device = *identity = false;
-	if (!list || !mac_is(crypto, v, "KEY_IDS", list, js_str(v->mac, "keys")))
+	if (!list || !verify_sas_mac_is(crypto, v, "KEY_IDS", list, js_str(v->mac, "keys")))
 		return false;
 	if (ed25519 && json_object_get(macs, device_key)) {
-		*device = mac_is(crypto, v, device_key, ed25519, js_str(macs, device_key));
+		*device =
+		        verify_sas_mac_is(crypto, v, device_key, ed25519, js_str(macs, device_key));
 		if (!*device)
 			return false;
 	}
 	if (master && json_object_get(macs, master_key)) {
-		*identity = mac_is(crypto, v, master_key, master, js_str(macs, master_key));
+		*identity =
+		        verify_sas_mac_is(crypto, v, master_key, master, js_str(macs, master_key));
 		return *identity;
 	}
 	return true;
@@ -307,7 +286,7 @@ static bool proof_covers(struct crypto *crypto, struct verify *v, const char *ed
 /* ---- what was proven ---- */
 
 /* Another person's identity; a changed one is what they have now, seen by a person here. */
-static enum err keep_identity(struct crypto *crypto, struct verify *v, int64_t now_ms,
+static enum err verify_sas_keep_identity(struct crypto *crypto, struct verify *v, int64_t now_ms,
         const json_t *row, const char *master)
 {
 	AUTO_JSON object = NULL;
@@ -330,7 +309,8 @@ static enum err keep_identity(struct crypto *crypto, struct verify *v, int64_t n
 }
 
 /* Another device of our own account: signed as this one is. */
-static enum err keep_own_device(struct crypto *crypto, struct verify *v, const json_t *row)
+static enum err verify_sas_keep_own_device(
+        struct crypto *crypto, struct verify *v, const json_t *row)
 {
 	const json_t *device = js_obj(js_obj(row, "devices"), v->device_id);
 	AUTO_JSON keys = json_deep_copy(js_obj(device, "keys"));
@@ -347,7 +327,7 @@ static enum err keep_own_device(struct crypto *crypto, struct verify *v, const j
 }
 
 /* Both the person here and the other device have said yes. */
-static enum err conclude(struct crypto *crypto, struct verify *v, int64_t now_ms)
+static enum err verify_sas_conclude(struct crypto *crypto, struct verify *v, int64_t now_ms)
 {
 	bool own = strcmp(v->user_id, crypto->user_id) == 0, device, identity;
 	AUTO_JSON row = NULL;
@@ -359,14 +339,15 @@ static enum err conclude(struct crypto *crypto, struct verify *v, int64_t now_ms
 	ed25519 =
 	        devices_key(js_obj(js_obj(row, "devices"), v->device_id), v->device_id, "ed25519");
 	master = js_str(row, "changed") ? js_str(row, "changed") : js_str(row, "pin");
-	if (!proof_covers(crypto, v, ed25519, master, &device, &identity) ||
+	if (!verify_sas_proof_covers(crypto, v, ed25519, master, &device, &identity) ||
 	        !(own ? device : identity)) {
 		verify_cancel(v, now_ms, "m.key_mismatch",
 		        own ? "the proof does not cover the device's key"
 		            : "the proof does not cover the identity's key");
 		return OK;
 	}
-	err = own ? keep_own_device(crypto, v, row) : keep_identity(crypto, v, now_ms, row, master);
+	err = own ? verify_sas_keep_own_device(crypto, v, row)
+	          : verify_sas_keep_identity(crypto, v, now_ms, row, master);
 	if (err == OK) {
 		log_info("crypto", "%s is verified (device %s)", v->user_id, v->device_id);
 		verify_say(v, VERIFY_PREFIX "done", json_object());
@@ -385,16 +366,16 @@ enum err verify_sas_take_mac(
 		return OK;
 	}
 	v->mac = json_deep_copy(content);
-	return v->state == VERIFY_CONFIRMED ? conclude(crypto, v, now_ms) : OK;
+	return v->state == VERIFY_CONFIRMED ? verify_sas_conclude(crypto, v, now_ms) : OK;
 }
 
 enum err verify_sas_confirm(struct crypto *crypto, struct verify *v, int64_t now_ms)
 {
-	enum err err = say_mac(crypto, v);
+	enum err err = verify_sas_say_mac(crypto, v);
 
 	if (err == OK) {
 		v->state = VERIFY_CONFIRMED;
-		err = v->mac ? conclude(crypto, v, now_ms) : OK;
+		err = v->mac ? verify_sas_conclude(crypto, v, now_ms) : OK;
 	}
 	return err;
 }

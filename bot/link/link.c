@@ -15,7 +15,7 @@
 #include "bot/loop/notify.h"
 #include "storage/outbox.h"
 
-static void on_timer(uv_timer_t *timer);
+static void link_on_timer(uv_timer_t *timer);
 static void link_discover(struct link *link);
 static void link_closing(struct link *link);
 
@@ -27,8 +27,8 @@ void link_problem_set(struct link *link, const char *problem)
 
 void link_retry(struct link *link)
 {
-	uv_timer_start(
-	        &link->timer, on_timer, (uint64_t)backoff_ms(link->failures, -1, arc4random()), 0);
+	uv_timer_start(&link->timer, link_on_timer,
+	        (uint64_t)backoff_ms(link->failures, -1, arc4random()), 0);
 }
 
 /* --- rooms and sync ----------------------------------------------------------------------- */
@@ -74,7 +74,7 @@ static void room_job_free(uv_handle_t *timer)
 	link_job_ended(link);
 }
 
-static void on_room_timer(uv_timer_t *timer)
+static void link_on_room_timer(uv_timer_t *timer)
 {
 	room_submit(timer->data);
 }
@@ -90,7 +90,7 @@ static void room_done(enum err result, const char *message, void *arg)
 			log_error("link", "cannot store what is known of a room, retrying: %s",
 			        message);
 		job->failed = true;
-		uv_timer_start(&job->timer, on_room_timer, STORE_AGAIN_MS, 0);
+		uv_timer_start(&job->timer, link_on_room_timer, STORE_AGAIN_MS, 0);
 		return;
 	}
 	if (result == OK && job->count > 0 && link->online && !link->closing) {
@@ -123,7 +123,7 @@ static void link_store_room(struct link *link, const char *name, const char *roo
 	room_submit(job);
 }
 
-static bool is_oncall_room(const struct link *link, const char *name)
+static bool link_is_oncall_room(const struct link *link, const char *name)
 {
 	for (size_t i = 0; i < link->config->oncalls_len; i++)
 		if (strcmp(link->config->oncalls[i].room, name) == 0)
@@ -131,25 +131,25 @@ static bool is_oncall_room(const struct link *link, const char *name)
 	return false;
 }
 
-static void follow(struct link *link, const struct room *room)
+static void link_follow(struct link *link, const struct room *room)
 {
-	if (room->encrypted || is_oncall_room(link, room->name))
+	if (room->encrypted || link_is_oncall_room(link, room->name))
 		members_follow(link->members, room->room_id);
 }
 
-static void on_room(const struct room *room, void *arg)
+static void link_on_room(const struct room *room, void *arg)
 {
 	struct link *link = arg;
 
 	if (!room->ready || link->closing)
 		return;
-	follow(link, room);
+	link_follow(link, room);
 	link_store_room(link, room->name, room->room_id, room->address, NULL);
 	if (link->online)
 		courier_poke(link->options.courier);
 }
 
-static void on_encrypted(const char *room_id, const json_t *content, void *arg)
+static void link_on_encrypted(const char *room_id, const json_t *content, void *arg)
 {
 	json_t *empty = json_object();
 
@@ -157,7 +157,7 @@ static void on_encrypted(const char *room_id, const json_t *content, void *arg)
 	json_decref(empty);
 }
 
-static void on_stored(void *arg)
+static void link_on_stored(void *arg)
 {
 	struct link *link = arg;
 
@@ -172,7 +172,7 @@ static void on_stored(void *arg)
 	sync_next(link->sync);
 }
 
-static void on_batch(
+static void link_on_batch(
         const json_t *answer, const char *next_batch, bool first, bool blind, void *arg)
 {
 	struct link *link = arg;
@@ -195,14 +195,14 @@ static void on_batch(
 
 /* What /sync brings to the device is gone once the next answer is asked for: nothing is asked
  * before somebody can take it in. */
-static void on_vault_open(void *arg)
+static void link_on_vault_open(void *arg)
 {
 	struct link *link = arg;
 
 	sync_start(link->sync, link->since);
 }
 
-static void on_vault_change(void *arg)
+static void link_on_vault_change(void *arg)
 {
 	struct link *link = arg;
 
@@ -214,7 +214,7 @@ static void on_vault_change(void *arg)
 		courier_poke(link->options.courier);
 }
 
-static void on_members(const char *room_id, void *arg)
+static void link_on_members(const char *room_id, void *arg)
 {
 	struct link *link = arg;
 	const struct member_list *list;
@@ -230,31 +230,31 @@ static void on_members(const char *room_id, void *arg)
 			json_array_append_new(users, json_string(list->users[i]));
 		json_object_set_new(link->joined, room_id, users);
 	}
-	on_vault_change(arg);
+	link_on_vault_change(arg);
 }
 
-static struct member_list *members_for(const char *room_id, void *arg)
+static struct member_list *link_members_for(const char *room_id, void *arg)
 {
 	struct link *link = arg;
 
 	return link->members ? members_of(link->members, room_id) : NULL;
 }
 
-static void on_waits(void *arg)
+static void link_on_waits(void *arg)
 {
 	struct link *link = arg;
 
 	vault_room_waits(link->vault);
 }
 
-static void on_leaves(void *arg)
+static void link_on_leaves(void *arg)
 {
 	struct link *link = arg;
 
 	vault_pump_soon(link->vault);
 }
 
-static void on_sync_state(bool up, const char *error, void *arg)
+static void link_on_sync_state(bool up, const char *error, void *arg)
 {
 	struct link *link = arg;
 
@@ -273,14 +273,14 @@ static void on_sync_state(bool up, const char *error, void *arg)
 
 /* --- the token ---------------------------------------------------------------------------- */
 
-static void on_happened(json_t *event, void *arg)
+static void link_on_happened(json_t *event, void *arg)
 {
 	struct link *link = arg;
 
 	link->events.on_happened(event, link->events.arg);
 }
 
-static void on_status(struct report_status *status, void *arg)
+static void link_on_status(struct report_status *status, void *arg)
 {
 	struct link *link = arg;
 
@@ -289,10 +289,11 @@ static void on_status(struct report_status *status, void *arg)
 
 void link_go_online(struct link *link, const struct identity_job *job)
 {
-	struct rooms_events rooms_events = {on_room, on_encrypted, link};
-	struct sync_events sync_events = {on_batch, on_sync_state, link};
-	struct members_events members_events = {on_members, link};
-	struct timeline_events timeline_events = {on_stored, on_happened, on_status, link};
+	struct rooms_events rooms_events = {link_on_room, link_on_encrypted, link};
+	struct sync_events sync_events = {link_on_batch, link_on_sync_state, link};
+	struct members_events members_events = {link_on_members, link};
+	struct timeline_events timeline_events = {
+	        link_on_stored, link_on_happened, link_on_status, link};
 	struct timeline_options timeline_options;
 
 	link->online = true;
@@ -330,7 +331,7 @@ void link_go_online(struct link *link, const struct identity_job *job)
 	        link->options.courier, link->mx, link->rooms, job->user_id, job->device_id);
 }
 
-static void on_ready(const char *user_id, const char *device_id, void *arg)
+static void link_on_ready(const char *user_id, const char *device_id, void *arg)
 {
 	struct link *link = arg;
 
@@ -338,7 +339,7 @@ static void on_ready(const char *user_id, const char *device_id, void *arg)
 		identity_begin(link, user_id, device_id);
 }
 
-static void on_lost(const char *problem, void *arg)
+static void link_on_lost(const char *problem, void *arg)
 {
 	struct link *link = arg;
 
@@ -350,7 +351,7 @@ static void on_lost(const char *problem, void *arg)
 	courier_set_offline(link->options.courier);
 }
 
-static void on_auth_lost(bool soft_logout, void *arg)
+static void link_on_auth_lost(bool soft_logout, void *arg)
 {
 	struct link *link = arg;
 
@@ -360,7 +361,7 @@ static void on_auth_lost(bool soft_logout, void *arg)
 
 /* --- discovery ---------------------------------------------------------------------------- */
 
-static void on_timer(uv_timer_t *timer)
+static void link_on_timer(uv_timer_t *timer)
 {
 	struct link *link = timer->data;
 	struct identity_job *job = link->identity;
@@ -372,11 +373,11 @@ static void on_timer(uv_timer_t *timer)
 		link_discover(link);
 }
 
-static void on_discovered(const char *url, const struct fault *fault, void *arg)
+static void link_on_discovered(const char *url, const struct fault *fault, void *arg)
 {
 	struct link *link = arg;
-	struct mx_events mx_events = {on_auth_lost, link};
-	struct auth_events auth_events = {on_ready, on_lost, link};
+	struct mx_events mx_events = {link_on_auth_lost, link};
+	struct auth_events auth_events = {link_on_ready, link_on_lost, link};
 
 	if (link->closing)
 		return;
@@ -396,7 +397,7 @@ static void on_discovered(const char *url, const struct fault *fault, void *arg)
 
 static void link_discover(struct link *link)
 {
-	discovery_start(link->http, link->config->matrix.homeserver, on_discovered, link);
+	discovery_start(link->http, link->config->matrix.homeserver, link_on_discovered, link);
 }
 
 /* --- life --------------------------------------------------------------------------------- */
@@ -410,7 +411,8 @@ enum err link_create(struct link **out, const struct link_options *options, stru
 	        .ca_file = config->matrix.ca_file,
 	        .user_agent = "matrix-telemetry-bot/" BOT_VERSION,
 	};
-	struct vault_events vault_events = {on_vault_open, on_vault_change, members_for, link};
+	struct vault_events vault_events = {
+	        link_on_vault_open, link_on_vault_change, link_members_for, link};
 	struct courier_cipher cipher;
 	enum err err = http_create(&link->http, options->loop, &http_options);
 
@@ -426,7 +428,7 @@ enum err link_create(struct link **out, const struct link_options *options, stru
 	link->joined = json_object();
 	link->vault = vault_create(options->loop, options->writer, config, &vault_events);
 	cipher = (struct courier_cipher){
-	        vault_cipher(link->vault), members_for, on_waits, on_leaves, link};
+	        vault_cipher(link->vault), link_members_for, link_on_waits, link_on_leaves, link};
 	courier_set_cipher(options->courier, &cipher);
 	uv_timer_init(options->loop, &link->timer);
 	link->timer.data = link;
@@ -445,7 +447,7 @@ void link_configure(struct link *link, struct config *config)
 		rooms_configure(link->rooms, config);
 	for (size_t i = 0; link->members && i < rooms_len(link->rooms); i++)
 		if (rooms_at(link->rooms, i)->ready)
-			follow(link, rooms_at(link->rooms, i));
+			link_follow(link, rooms_at(link->rooms, i));
 	vault_configure(link->vault, config);
 	if (link->timeline)
 		timeline_configure(link->timeline, config);
@@ -485,7 +487,7 @@ const struct rooms *link_rooms(const struct link *link)
 	return link->rooms;
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void link_on_timer_closed(uv_handle_t *handle)
 {
 	struct link *link = handle->data;
 	void (*closed)(void *arg) = link->closed;
@@ -501,7 +503,7 @@ static void on_timer_closed(uv_handle_t *handle)
 	closed(arg);
 }
 
-static void on_http_closed(void *arg)
+static void link_on_http_closed(void *arg)
 {
 	struct link *link = arg;
 
@@ -509,27 +511,27 @@ static void on_http_closed(void *arg)
 	link_closing(link);
 }
 
-static void on_auth_closed(void *arg)
+static void link_on_auth_closed(void *arg)
 {
 	struct link *link = arg;
 
 	link->auth = NULL;
-	http_close(link->http, on_http_closed, link);
+	http_close(link->http, link_on_http_closed, link);
 }
 
-static void on_vault_closed(void *arg)
+static void link_on_vault_closed(void *arg)
 {
 	struct link *link = arg;
 
 	link->vault = NULL;
 	if (link->auth)
-		auth_close(link->auth, on_auth_closed, link);
+		auth_close(link->auth, link_on_auth_closed, link);
 	else
-		on_auth_closed(link);
+		link_on_auth_closed(link);
 }
 
 /* Once no job of ours can use the vault's core any more. */
-static void on_rooms_closed(void *arg)
+static void link_on_rooms_closed(void *arg)
 {
 	struct link *link = arg;
 
@@ -537,34 +539,34 @@ static void on_rooms_closed(void *arg)
 	link_closing(link);
 }
 
-static void on_members_closed(void *arg)
+static void link_on_members_closed(void *arg)
 {
 	struct link *link = arg;
 
 	link->members = NULL;
-	rooms_close(link->rooms, on_rooms_closed, link);
+	rooms_close(link->rooms, link_on_rooms_closed, link);
 }
 
-static void on_timeline_closed(void *arg)
+static void link_on_timeline_closed(void *arg)
 {
 	struct link *link = arg;
 
 	link->timeline = NULL;
 	if (link->members)
-		members_close(link->members, on_members_closed, link);
+		members_close(link->members, link_on_members_closed, link);
 	else
-		on_rooms_closed(link);
+		link_on_rooms_closed(link);
 }
 
-static void on_sync_closed(void *arg)
+static void link_on_sync_closed(void *arg)
 {
 	struct link *link = arg;
 
 	link->sync = NULL;
 	if (link->timeline)
-		timeline_close(link->timeline, on_timeline_closed, link);
+		timeline_close(link->timeline, link_on_timeline_closed, link);
 	else
-		on_timeline_closed(link);
+		link_on_timeline_closed(link);
 }
 
 /* Goes on when no job is under way: with the vault, and when HTTP is closed too, with the end. */
@@ -574,9 +576,9 @@ static void link_closing(struct link *link)
 		return;
 	if (link->vault && !link->rooms && !link->sync && !link->vault_closing) {
 		link->vault_closing = true;
-		vault_close(link->vault, on_vault_closed, link);
+		vault_close(link->vault, link_on_vault_closed, link);
 	} else if (!link->http && !uv_is_closing((uv_handle_t *)&link->timer)) {
-		uv_close((uv_handle_t *)&link->timer, on_timer_closed);
+		uv_close((uv_handle_t *)&link->timer, link_on_timer_closed);
 	}
 }
 
@@ -588,7 +590,7 @@ void link_close(struct link *link, void (*closed)(void *arg), void *arg)
 	link->closed_arg = arg;
 	uv_timer_stop(&link->timer);
 	if (link->sync)
-		sync_close(link->sync, on_sync_closed, link);
+		sync_close(link->sync, link_on_sync_closed, link);
 	else
-		on_sync_closed(link);
+		link_on_sync_closed(link);
 }

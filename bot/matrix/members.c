@@ -54,9 +54,9 @@ void member_list_unref(struct member_list *list)
 	free(list);
 }
 
-static void ask(struct member_room *room);
+static void members_ask(struct member_room *room);
 
-static void on_timer(uv_timer_t *timer)
+static void members_on_timer(uv_timer_t *timer)
 {
 	struct members *members = timer->data;
 	int64_t now_ms = clock_monotonic_ms(), next_ms = INT64_MAX;
@@ -65,22 +65,22 @@ static void on_timer(uv_timer_t *timer)
 	TAILQ_FOREACH(room, &members->rooms, link)
 	{
 		if (room->due_ms <= now_ms)
-			ask(room);
+			members_ask(room);
 		else if (room->due_ms < next_ms)
 			next_ms = room->due_ms;
 	}
 	if (next_ms != INT64_MAX)
-		uv_timer_start(timer, on_timer, (uint64_t)(next_ms - now_ms), 0);
+		uv_timer_start(timer, members_on_timer, (uint64_t)(next_ms - now_ms), 0);
 }
 
-static void ask_later(struct member_room *room, int64_t server_ms)
+static void members_ask_later(struct member_room *room, int64_t server_ms)
 {
 	int64_t wait_ms = backoff_ms(++room->tries, server_ms, arc4random());
 	uv_timer_t *timer = &room->members->timer;
 
 	room->due_ms = clock_monotonic_ms() + wait_ms;
 	if (!uv_is_active((uv_handle_t *)timer) || uv_timer_get_due_in(timer) > (uint64_t)wait_ms)
-		uv_timer_start(timer, on_timer, (uint64_t)wait_ms, 0);
+		uv_timer_start(timer, members_on_timer, (uint64_t)wait_ms, 0);
 }
 
 static void list_add(struct member_list *list, const json_t *chunk, const char *membership)
@@ -100,7 +100,7 @@ static void list_add(struct member_list *list, const json_t *chunk, const char *
 }
 
 /* NULL when the answer is not what it should be. */
-static struct member_list *parse(const json_t *body)
+static struct member_list *members_parse(const json_t *body)
 {
 	const json_t *chunk = json_object_get(body, "chunk");
 	struct member_list *list;
@@ -132,7 +132,7 @@ static void members_free(struct members *members)
 	closed(arg);
 }
 
-static void maybe_closed(struct members *members)
+static void members_maybe_closed(struct members *members)
 {
 	struct member_room *room;
 
@@ -146,52 +146,52 @@ static void maybe_closed(struct members *members)
 	members_free(members);
 }
 
-static void on_answer(const struct mx_answer *answer, void *arg)
+static void members_on_answer(const struct mx_answer *answer, void *arg)
 {
 	struct member_room *room = arg;
 	struct members *members = room->members;
 
 	room->call = NULL;
 	if (members->closing) {
-		maybe_closed(members);
+		members_maybe_closed(members);
 		return;
 	}
 	if (room->stale) {
 		room->stale = false;
-		ask(room);
+		members_ask(room);
 		return;
 	}
 	if (answer->code == OK)
-		room->list = parse(answer->body);
+		room->list = members_parse(answer->body);
 	if (!room->list) {
 		log_warning("members", "cannot learn who is in %s: %s", room->room_id,
 		        answer->code == OK ? "unexpected answer" : answer->error);
-		ask_later(room, answer->retry_after_ms);
+		members_ask_later(room, answer->retry_after_ms);
 		return;
 	}
 	room->tries = 0;
 	members->events.on_known(room->room_id, members->events.arg);
 }
 
-static void ask(struct member_room *room)
+static void members_ask(struct member_room *room)
 {
 	char *path = mx_path("/v3/rooms/%s/members?not_membership=leave", room->room_id);
 
 	member_list_unref(room->list);
 	room->list = NULL;
 	room->due_ms = INT64_MAX;
-	room->call =
-	        mx_start(room->members->mx, "GET", path, NULL, REQUEST_TIMEOUT_MS, on_answer, room);
+	room->call = mx_start(
+	        room->members->mx, "GET", path, NULL, REQUEST_TIMEOUT_MS, members_on_answer, room);
 	free(path);
 }
 
 /* What is known may be wrong. */
-static void forget(struct member_room *room)
+static void members_forget(struct member_room *room)
 {
 	if (room->call)
 		room->stale = true;
 	else
-		ask(room);
+		members_ask(room);
 }
 
 struct members *members_create(uv_loop_t *loop, struct mx *mx, const struct members_events *events)
@@ -206,7 +206,7 @@ struct members *members_create(uv_loop_t *loop, struct mx *mx, const struct memb
 	return members;
 }
 
-static struct member_room *room_of(const struct members *members, const char *room_id)
+static struct member_room *members_room_of(const struct members *members, const char *room_id)
 {
 	struct member_room *room;
 
@@ -220,7 +220,7 @@ static struct member_room *room_of(const struct members *members, const char *ro
 
 void members_follow(struct members *members, const char *room_id)
 {
-	struct member_room *room = room_of(members, room_id);
+	struct member_room *room = members_room_of(members, room_id);
 
 	if (room || members->closing)
 		return;
@@ -228,10 +228,10 @@ void members_follow(struct members *members, const char *room_id)
 	room->members = members;
 	room->room_id = x_strdup(room_id);
 	TAILQ_INSERT_TAIL(&members->rooms, room, link);
-	ask(room);
+	members_ask(room);
 }
 
-static bool has_member_event(const json_t *block)
+static bool members_has_member_event(const json_t *block)
 {
 	const json_t *events = json_object_get(block, "events"), *event;
 	size_t i;
@@ -259,9 +259,9 @@ void members_take_sync(struct members *members, const json_t *sync)
 		const json_t *timeline = json_object_get(part, "timeline");
 
 		if (json_is_true(json_object_get(timeline, "limited")) ||
-		        has_member_event(timeline) ||
-		        has_member_event(json_object_get(part, "state")))
-			forget(room);
+		        members_has_member_event(timeline) ||
+		        members_has_member_event(json_object_get(part, "state")))
+			members_forget(room);
 	}
 }
 
@@ -271,23 +271,23 @@ void members_refresh(struct members *members)
 
 	TAILQ_FOREACH(room, &members->rooms, link)
 	{
-		forget(room);
+		members_forget(room);
 	}
 }
 
 struct member_list *members_of(const struct members *members, const char *room_id)
 {
-	struct member_room *room = room_of(members, room_id);
+	struct member_room *room = members_room_of(members, room_id);
 
 	return room && !room->stale ? room->list : NULL;
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void members_on_timer_closed(uv_handle_t *handle)
 {
 	struct members *members = handle->data;
 
 	members->timer_closed = true;
-	maybe_closed(members);
+	members_maybe_closed(members);
 }
 
 void members_close(struct members *members, void (*closed)(void *arg), void *arg)
@@ -303,5 +303,5 @@ void members_close(struct members *members, void (*closed)(void *arg), void *arg
 		if (room->call)
 			mx_cancel(room->call);
 	}
-	uv_close((uv_handle_t *)&members->timer, on_timer_closed);
+	uv_close((uv_handle_t *)&members->timer, members_on_timer_closed);
 }

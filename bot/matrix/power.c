@@ -19,7 +19,7 @@ int64_t power_level(const json_t *object, const char *key, int64_t missing)
 	return missing;
 }
 
-static bool is_string(const json_t *value, const char *text)
+static bool power_is_string(const json_t *value, const char *text)
 {
 	return json_is_string(value) && strcmp(json_string_value(value), text) == 0;
 }
@@ -40,10 +40,10 @@ bool power_is_creator(const json_t *create, const char *user_id)
 		return false;
 	json_array_foreach(json_object_get(content, "additional_creators"), i, other)
 	{
-		if (is_string(other, user_id))
+		if (power_is_string(other, user_id))
 			return true;
 	}
-	return is_string(json_object_get(create, "sender"), user_id);
+	return power_is_string(json_object_get(create, "sender"), user_id);
 }
 
 int64_t power_of(const json_t *create, const json_t *levels, const char *user_id)
@@ -53,7 +53,7 @@ int64_t power_of(const json_t *create, const json_t *levels, const char *user_id
 	if (power_is_creator(create, user_id))
 		return POWER_CREATOR;
 	if (!levels)
-		return is_string(json_object_get(create, "sender"), user_id) ? 100 : 0;
+		return power_is_string(json_object_get(create, "sender"), user_id) ? 100 : 0;
 	level = power_level(
 	        json_object_get(levels, "users"), user_id, power_level(levels, "users_default", 0));
 	return level < POWER_CREATOR ? level : POWER_CREATOR - 1;

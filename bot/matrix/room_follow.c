@@ -30,7 +30,7 @@ static void step_tombstone(struct room_entry *entry);
 
 /* ---- results ---- */
 
-static void tell(struct room_entry *entry)
+static void room_follow_announce(struct room_entry *entry)
 {
 	struct rooms *rooms = entry->rooms;
 
@@ -39,7 +39,7 @@ static void tell(struct room_entry *entry)
 }
 
 /* When to look by itself; sooner when that was asked for during this look. */
-static void look_again_in(struct room_entry *entry, int64_t ms)
+static void room_follow_look_again_in(struct room_entry *entry, int64_t ms)
 {
 	if (entry->again && ms > PAUSE_MS)
 		ms = PAUSE_MS;
@@ -47,7 +47,7 @@ static void look_again_in(struct room_entry *entry, int64_t ms)
 	rooms_due_in(entry->rooms, &entry->due_ms, ms);
 }
 
-static void set_not_ready(struct room_entry *entry, const char *problem)
+static void room_follow_set_not_ready(struct room_entry *entry, const char *problem)
 {
 	bool was_ready = entry->room.ready;
 
@@ -57,46 +57,49 @@ static void set_not_ready(struct room_entry *entry, const char *problem)
 	entry->room.ready = false;
 	snprintf(entry->room.problem, sizeof(entry->room.problem), "%s", problem);
 	if (was_ready)
-		tell(entry);
+		room_follow_announce(entry);
 }
 
-static void refuse(struct room_entry *entry, const char *problem)
+static void room_follow_refuse(struct room_entry *entry, const char *problem)
 {
-	look_again_in(entry, REFUSED_MS);
-	set_not_ready(entry, problem);
+	room_follow_look_again_in(entry, REFUSED_MS);
+	room_follow_set_not_ready(entry, problem);
 }
 
-static bool may_pass(enum err err)
+static bool room_follow_may_pass(enum err err)
 {
 	return err != ERR_DENIED && err != ERR_NOT_FOUND && err != ERR_REJECTED &&
 	       err != ERR_TOO_LARGE && err != ERR_INVALID;
 }
 
 /* what: "cannot …" for people. */
-static void fail(struct room_entry *entry, const struct mx_answer *answer, const char *what)
+static void room_follow_failed(
+        struct room_entry *entry, const struct mx_answer *answer, const char *what)
 {
 	struct fault problem;
 
 	fault_set(&problem, answer->code, "%s: %s", what, answer->error);
-	if (!may_pass(answer->code)) {
-		refuse(entry, problem.text);
+	if (!room_follow_may_pass(answer->code)) {
+		room_follow_refuse(entry, problem.text);
 		return;
 	}
 	entry->tries++;
-	look_again_in(entry, backoff_ms(entry->tries, answer->retry_after_ms, arc4random()));
+	room_follow_look_again_in(
+	        entry, backoff_ms(entry->tries, answer->retry_after_ms, arc4random()));
 	if (!entry->room.ready)
-		set_not_ready(entry, problem.text);
+		room_follow_set_not_ready(entry, problem.text);
 }
 
-static void succeed(struct room_entry *entry)
+static void room_follow_ready(struct room_entry *entry)
 {
 	const struct room_known *known = rooms_known(entry->rooms, entry->candidate);
 	bool moved = !entry->room_id || strcmp(entry->room_id, entry->candidate) != 0;
 	bool changed = moved || !entry->room.ready || entry->room.encrypted != known->encrypted;
 
 	if (entry->must_encrypt && !known->encrypted) {
-		refuse(entry, "the room it was before is encrypted and this one is not; encrypt "
-		              "it, or configure it by its id");
+		room_follow_refuse(entry,
+		        "the room it was before is encrypted and this one is not; encrypt "
+		        "it, or configure it by its id");
 		return;
 	}
 	if (moved) {
@@ -111,17 +114,17 @@ static void succeed(struct room_entry *entry)
 	entry->room.ready = true;
 	entry->room.problem[0] = '\0';
 	entry->tries = 0;
-	look_again_in(entry, AGAIN_MS);
+	room_follow_look_again_in(entry, AGAIN_MS);
 	if (changed) {
 		log_info("rooms", "%s: %s is %s%s", entry->name, entry->address, entry->room_id,
 		        entry->room.encrypted ? ", encrypted" : "");
-		tell(entry);
+		room_follow_announce(entry);
 	}
 }
 
 /* ---- the candidate ---- */
 
-static void forget_via(struct room_entry *entry)
+static void room_follow_forget_via(struct room_entry *entry)
 {
 	for (size_t i = 0; i < ROOM_VIA_MAX; i++) {
 		free(entry->via[i]);
@@ -129,7 +132,7 @@ static void forget_via(struct room_entry *entry)
 	}
 }
 
-static void add_via(struct room_entry *entry, const char *server)
+static void room_follow_add_via(struct room_entry *entry, const char *server)
 {
 	size_t i = 0;
 
@@ -140,17 +143,18 @@ static void add_via(struct room_entry *entry, const char *server)
 }
 
 /* False when the id is none, or too many upgrades led here (then the entry is refused). */
-static bool set_candidate(struct room_entry *entry, const char *room_id)
+static bool room_follow_set_candidate(struct room_entry *entry, const char *room_id)
 {
 	const char *server;
 	char *copy;
 
 	if (!rooms_is_id(room_id)) {
-		refuse(entry, "the homeserver leads to something that is no room id");
+		room_follow_refuse(entry, "the homeserver leads to something that is no room id");
 		return false;
 	}
 	if (entry->hops > ROOM_HOPS_MAX) {
-		refuse(entry, "it was upgraded too many times; configure the newest room");
+		room_follow_refuse(
+		        entry, "it was upgraded too many times; configure the newest room");
 		return false;
 	}
 	copy = x_strdup(room_id);
@@ -159,21 +163,21 @@ static bool set_candidate(struct room_entry *entry, const char *room_id)
 	entry->trail[entry->hops] = x_strdup(copy);
 	server = rooms_server_of(copy);
 	if (server)
-		add_via(entry, server);
+		room_follow_add_via(entry, server);
 	return true;
 }
 
 /* From the candidate to the room that came after it. */
-static void go_to_successor(struct room_entry *entry, const char *successor)
+static void room_follow_go_to_successor(struct room_entry *entry, const char *successor)
 {
 	if (rooms_known(entry->rooms, entry->candidate)->encrypted)
 		entry->must_encrypt = true;
 	entry->hops++;
-	if (set_candidate(entry, successor))
+	if (room_follow_set_candidate(entry, successor))
 		step_join(entry);
 }
 
-static bool is_own_room(const struct room_entry *entry)
+static bool room_follow_is_own_room(const struct room_entry *entry)
 {
 	return entry->room_id && strcmp(entry->room_id, entry->candidate) == 0;
 }
@@ -182,7 +186,7 @@ static bool is_own_room(const struct room_entry *entry)
 
 /* A tombstone may name nothing, nonsense or a room that led here: then there is nowhere to go, and
  * the room is as good as it is. (A redacted one names nothing.) */
-static bool leads_on(const struct room_entry *entry, const char *successor)
+static bool room_follow_leads_on(const struct room_entry *entry, const char *successor)
 {
 	bool good = rooms_is_id(successor) && !room_is_on_trail(entry, successor);
 
@@ -192,7 +196,7 @@ static bool leads_on(const struct room_entry *entry, const char *successor)
 	return good;
 }
 
-static void on_tombstone(const struct mx_answer *answer, void *arg)
+static void room_follow_on_tombstone(const struct mx_answer *answer, void *arg)
 {
 	struct room_entry *entry = arg;
 	const char *successor =
@@ -201,17 +205,17 @@ static void on_tombstone(const struct mx_answer *answer, void *arg)
 	entry->call = NULL;
 	if (rooms_call_ended(entry->rooms, entry))
 		return;
-	if (answer->code == OK && leads_on(entry, successor)) {
+	if (answer->code == OK && room_follow_leads_on(entry, successor)) {
 		log_info("rooms", "%s: %s was upgraded", entry->name, entry->candidate);
-		go_to_successor(entry, successor);
+		room_follow_go_to_successor(entry, successor);
 	} else if (answer->code == OK || answer->code == ERR_NOT_FOUND) {
-		succeed(entry);
+		room_follow_ready(entry);
 	} else {
-		fail(entry, answer, "cannot see whether it was upgraded");
+		room_follow_failed(entry, answer, "cannot see whether it was upgraded");
 	}
 }
 
-static void get_state(struct room_entry *entry, const char *type, mx_done_fn done)
+static void room_follow_get_state(struct room_entry *entry, const char *type, mx_done_fn done)
 {
 	char *path = mx_path("/v3/rooms/%s/state/%s", entry->candidate, type);
 
@@ -223,10 +227,10 @@ static void get_state(struct room_entry *entry, const char *type, mx_done_fn don
 
 static void step_tombstone(struct room_entry *entry)
 {
-	get_state(entry, "m.room.tombstone", on_tombstone);
+	room_follow_get_state(entry, "m.room.tombstone", room_follow_on_tombstone);
 }
 
-static void on_encryption(const struct mx_answer *answer, void *arg)
+static void room_follow_on_encryption(const struct mx_answer *answer, void *arg)
 {
 	struct room_entry *entry = arg;
 	struct room_known *known;
@@ -246,7 +250,7 @@ static void on_encryption(const struct mx_answer *answer, void *arg)
 			rooms_note_encrypted(entry->rooms, entry->candidate, answer->body);
 	} else if (answer->code != ERR_NOT_FOUND) {
 		/* a room is never thought plain for want of an answer */
-		fail(entry, answer, "cannot see whether it is encrypted");
+		room_follow_failed(entry, answer, "cannot see whether it is encrypted");
 		return;
 	}
 	if (!entry->rooms->closing)
@@ -255,10 +259,10 @@ static void on_encryption(const struct mx_answer *answer, void *arg)
 
 static void step_encryption(struct room_entry *entry)
 {
-	get_state(entry, "m.room.encryption", on_encryption);
+	room_follow_get_state(entry, "m.room.encryption", room_follow_on_encryption);
 }
 
-static void on_join(const struct mx_answer *answer, void *arg)
+static void room_follow_on_join(const struct mx_answer *answer, void *arg)
 {
 	struct room_entry *entry = arg;
 	const char *room_id = json_string_value(json_object_get(answer->body, "room_id"));
@@ -267,16 +271,16 @@ static void on_join(const struct mx_answer *answer, void *arg)
 	if (rooms_call_ended(entry->rooms, entry))
 		return;
 	if (answer->code != OK) {
-		fail(entry, answer,
+		room_follow_failed(entry, answer,
 		        entry->hops ? "cannot join the room it was upgraded to"
 		                    : "cannot join; invite the bot");
 		return;
 	}
 	if (room_id && strcmp(room_id, entry->candidate) != 0) {
-		refuse(entry, "joining led to another room than asked for");
+		room_follow_refuse(entry, "joining led to another room than asked for");
 		return;
 	}
-	if (is_own_room(entry))
+	if (room_follow_is_own_room(entry))
 		entry->joined = true;
 	step_encryption(entry);
 }
@@ -285,25 +289,25 @@ static void step_join(struct room_entry *entry)
 {
 	char *path;
 
-	if (is_own_room(entry) && entry->joined) {
+	if (room_follow_is_own_room(entry) && entry->joined) {
 		step_encryption(entry);
 		return;
 	}
 	path = rooms_join_path(entry->candidate, entry->via, ROOM_VIA_MAX);
 	entry->rooms->calls++;
-	entry->call =
-	        mx_start(entry->rooms->mx, "POST", path, NULL, JOIN_TIMEOUT_MS, on_join, entry);
+	entry->call = mx_start(
+	        entry->rooms->mx, "POST", path, NULL, JOIN_TIMEOUT_MS, room_follow_on_join, entry);
 	free(path);
 }
 
 /* From the id that the address stands for. */
-static void begin(struct room_entry *entry, const char *room_id)
+static void room_follow_begin(struct room_entry *entry, const char *room_id)
 {
-	if (set_candidate(entry, room_id))
+	if (room_follow_set_candidate(entry, room_id))
 		step_join(entry);
 }
 
-static void on_alias(const struct mx_answer *answer, void *arg)
+static void room_follow_on_alias(const struct mx_answer *answer, void *arg)
 {
 	struct room_entry *entry = arg;
 	const json_t *servers = json_object_get(answer->body, "servers");
@@ -312,22 +316,22 @@ static void on_alias(const struct mx_answer *answer, void *arg)
 	entry->call = NULL;
 	if (rooms_call_ended(entry->rooms, entry))
 		return;
-	if (answer->code != OK && entry->room.ready && !may_pass(answer->code)) {
+	if (answer->code != OK && entry->room.ready && !room_follow_may_pass(answer->code)) {
 		log_warning("rooms", "%s: %s is gone, its room stays: %s", entry->name,
 		        entry->address, answer->error);
-		begin(entry, entry->room_id);
+		room_follow_begin(entry, entry->room_id);
 		return;
 	}
 	if (answer->code != OK) {
-		fail(entry, answer, "cannot resolve its alias");
+		room_follow_failed(entry, answer, "cannot resolve its alias");
 		return;
 	}
 	for (size_t i = 0; i < ROOM_VIA_MAX; i++) {
 		server = json_string_value(json_array_get(servers, i));
 		if (server)
-			add_via(entry, server);
+			room_follow_add_via(entry, server);
 	}
-	begin(entry, json_string_value(json_object_get(answer->body, "room_id")));
+	room_follow_begin(entry, json_string_value(json_object_get(answer->body, "room_id")));
 }
 
 static void step_resolve(struct room_entry *entry)
@@ -335,8 +339,8 @@ static void step_resolve(struct room_entry *entry)
 	char *path = mx_path("/v3/directory/room/%s", entry->address);
 
 	entry->rooms->calls++;
-	entry->call =
-	        mx_start(entry->rooms->mx, "GET", path, NULL, REQUEST_TIMEOUT_MS, on_alias, entry);
+	entry->call = mx_start(entry->rooms->mx, "GET", path, NULL, REQUEST_TIMEOUT_MS,
+	        room_follow_on_alias, entry);
 	free(path);
 }
 
@@ -352,12 +356,12 @@ void room_follow(struct room_entry *entry)
 	}
 	entry->due_ms = INT64_MAX;
 	entry->hops = 0;
-	forget_via(entry);
+	room_follow_forget_via(entry);
 	room_forget_trail(entry);
 	if (entry->address[0] == '#')
 		step_resolve(entry);
 	else
-		begin(entry, entry->address);
+		room_follow_begin(entry, entry->address);
 }
 
 void room_follow_soon(struct room_entry *entry)
@@ -395,5 +399,5 @@ void room_forget_trail(struct room_entry *entry)
 void room_lose(struct room_entry *entry, const char *problem)
 {
 	room_follow_soon(entry);
-	set_not_ready(entry, problem);
+	room_follow_set_not_ready(entry, problem);
 }

@@ -14,7 +14,7 @@
 /* ---- rooms the bot is in ---- */
 
 /* It may be a tombstone that is gone: only where one decided. */
-static void look_at_redaction(struct rooms *rooms, const char *room_id)
+static void room_sync_look_at_redaction(struct rooms *rooms, const char *room_id)
 {
 	struct room_entry *entry;
 
@@ -25,7 +25,7 @@ static void look_at_redaction(struct rooms *rooms, const char *room_id)
 	}
 }
 
-static bool tombstone_leads_on(const struct room_entry *entry, const json_t *content)
+static bool room_sync_tombstone_leads_on(const struct room_entry *entry, const json_t *content)
 {
 	const char *successor = json_string_value(json_object_get(content, "replacement_room"));
 
@@ -33,7 +33,7 @@ static bool tombstone_leads_on(const struct room_entry *entry, const json_t *con
 	       !room_is_on_trail(entry, successor);
 }
 
-static void look_at_event(struct rooms *rooms, const char *room_id, const json_t *event)
+static void room_sync_look_at_event(struct rooms *rooms, const char *room_id, const json_t *event)
 {
 	const char *type = json_string_value(json_object_get(event, "type"));
 	const char *key = json_string_value(json_object_get(event, "state_key"));
@@ -42,7 +42,7 @@ static void look_at_event(struct rooms *rooms, const char *room_id, const json_t
 	bool is_tombstone, is_own;
 
 	if (type && !key && strcmp(type, "m.room.redaction") == 0)
-		look_at_redaction(rooms, room_id);
+		room_sync_look_at_redaction(rooms, room_id);
 	if (!type || !key)
 		return;
 	if (strcmp(type, "m.room.encryption") == 0 && key[0] == '\0') {
@@ -57,14 +57,14 @@ static void look_at_event(struct rooms *rooms, const char *room_id, const json_t
 	{
 		bool same = entry->room_id && strcmp(entry->room_id, room_id) == 0;
 
-		if (same && is_tombstone && tombstone_leads_on(entry, content))
+		if (same && is_tombstone && room_sync_tombstone_leads_on(entry, content))
 			room_lose(entry, "it was upgraded; looking for its successor");
 		else if (is_own ? !entry->room.ready : same && entry->address[0] == '#')
 			room_follow_soon(entry);
 	}
 }
 
-static void look_at_events(
+static void room_sync_look_at_events(
         struct rooms *rooms, const char *room_id, const json_t *room, const char *block)
 {
 	const json_t *events = json_object_get(json_object_get(room, block), "events"), *event;
@@ -72,11 +72,11 @@ static void look_at_events(
 
 	json_array_foreach((json_t *)events, i, event)
 	{
-		look_at_event(rooms, room_id, event);
+		room_sync_look_at_event(rooms, room_id, event);
 	}
 }
 
-static void look_at_left(struct rooms *rooms, const char *room_id)
+static void room_sync_look_at_left(struct rooms *rooms, const char *room_id)
 {
 	struct room_entry *entry;
 
@@ -100,7 +100,7 @@ void room_invite_destroy(struct room_invite *invite)
 	free(invite);
 }
 
-static void on_joined(const struct mx_answer *answer, void *arg)
+static void room_sync_on_joined(const struct mx_answer *answer, void *arg)
 {
 	struct room_invite *invite = arg;
 	struct rooms *rooms = invite->rooms;
@@ -139,12 +139,12 @@ void room_invite_start(struct room_invite *invite)
 
 	invite->due_ms = INT64_MAX;
 	invite->rooms->calls++;
-	invite->call =
-	        mx_start(invite->rooms->mx, "POST", path, NULL, JOIN_TIMEOUT_MS, on_joined, invite);
+	invite->call = mx_start(invite->rooms->mx, "POST", path, NULL, JOIN_TIMEOUT_MS,
+	        room_sync_on_joined, invite);
 	free(path);
 }
 
-static bool may_invite(const struct rooms *rooms, const char *user_id)
+static bool room_sync_may_invite(const struct rooms *rooms, const char *user_id)
 {
 	for (size_t i = 0; rooms->invite_from && rooms->invite_from[i]; i++)
 		if (strcmp(rooms->invite_from[i], user_id) == 0)
@@ -153,7 +153,7 @@ static bool may_invite(const struct rooms *rooms, const char *user_id)
 }
 
 /* Who invited the bot; NULL when the answer does not say. */
-static const char *inviter(const struct rooms *rooms, const json_t *room)
+static const char *room_sync_inviter(const struct rooms *rooms, const json_t *room)
 {
 	const json_t *events = json_object_get(json_object_get(room, "invite_state"), "events");
 	const json_t *event;
@@ -174,14 +174,14 @@ static const char *inviter(const struct rooms *rooms, const json_t *room)
 	return NULL;
 }
 
-static void look_at_invite(struct rooms *rooms, const char *room_id, const json_t *room)
+static void room_sync_look_at_invite(struct rooms *rooms, const char *room_id, const json_t *room)
 {
-	const char *user_id = inviter(rooms, room);
+	const char *user_id = room_sync_inviter(rooms, room);
 	struct room_invite *invite;
 
 	if (!user_id || !rooms_is_id(room_id))
 		return;
-	if (!may_invite(rooms, user_id)) {
+	if (!room_sync_may_invite(rooms, user_id)) {
 		log_info("rooms", "invited to %s by %s, who is not in invite_from: left alone",
 		        room_id, user_id);
 		return;
@@ -213,17 +213,18 @@ void rooms_take_sync(struct rooms *rooms, const json_t *sync)
 		return;
 	json_object_foreach(json_object_get(all, "join"), room_id, room)
 	{
-		look_at_events(rooms, room_id, room, "state");
-		look_at_events(rooms, room_id, room, "timeline");
+		room_sync_look_at_events(rooms, room_id, room, "state");
+		room_sync_look_at_events(rooms, room_id, room, "timeline");
 		if (json_is_true(json_object_get(json_object_get(room, "timeline"), "limited")))
-			look_at_redaction(rooms, room_id); /* it may be among what is missing */
+			room_sync_look_at_redaction(
+			        rooms, room_id); /* it may be among what is missing */
 	}
 	json_object_foreach(json_object_get(all, "leave"), room_id, room)
 	{
-		look_at_left(rooms, room_id);
+		room_sync_look_at_left(rooms, room_id);
 	}
 	json_object_foreach(json_object_get(all, "invite"), room_id, room)
 	{
-		look_at_invite(rooms, room_id, room);
+		room_sync_look_at_invite(rooms, room_id, room);
 	}
 }

@@ -96,7 +96,7 @@ void rooms_remember_encrypted(struct rooms *rooms, const char *room_id, const ch
 }
 
 /* Whether the address led to an encrypted room before this process began. */
-static bool was_encrypted(const struct rooms *rooms, const char *address)
+static bool rooms_was_encrypted(const struct rooms *rooms, const char *address)
 {
 	const struct room_known *known;
 
@@ -110,9 +110,9 @@ static bool was_encrypted(const struct rooms *rooms, const char *address)
 
 /* ---- time ---- */
 
-static void set_timer(struct rooms *rooms);
+static void rooms_set_timer(struct rooms *rooms);
 
-static void on_timer(uv_timer_t *timer)
+static void rooms_on_timer(uv_timer_t *timer)
 {
 	struct rooms *rooms = timer->data;
 	int64_t now_ms = clock_monotonic_ms();
@@ -129,10 +129,10 @@ static void on_timer(uv_timer_t *timer)
 		if (invite->due_ms <= now_ms)
 			room_invite_start(invite);
 	}
-	set_timer(rooms);
+	rooms_set_timer(rooms);
 }
 
-static void set_timer(struct rooms *rooms)
+static void rooms_set_timer(struct rooms *rooms)
 {
 	int64_t due_ms = INT64_MAX, now_ms = clock_monotonic_ms();
 	const struct room_invite *invite;
@@ -153,14 +153,14 @@ static void set_timer(struct rooms *rooms)
 	if (due_ms == INT64_MAX)
 		uv_timer_stop(&rooms->timer);
 	else
-		uv_timer_start(&rooms->timer, on_timer,
+		uv_timer_start(&rooms->timer, rooms_on_timer,
 		        due_ms > now_ms ? (uint64_t)(due_ms - now_ms) : 0, 0);
 }
 
 void rooms_due_in(struct rooms *rooms, int64_t *due_ms, int64_t ms)
 {
 	*due_ms = clock_monotonic_ms() + ms;
-	set_timer(rooms);
+	rooms_set_timer(rooms);
 }
 
 /* ---- entries ---- */
@@ -172,7 +172,7 @@ static struct room_entry *entry_create(struct rooms *rooms, const char *name, co
 	entry->rooms = rooms;
 	entry->room.name = entry->name = x_strdup(name);
 	entry->room.address = entry->address = x_strdup(address);
-	entry->must_encrypt = was_encrypted(rooms, address);
+	entry->must_encrypt = rooms_was_encrypted(rooms, address);
 	entry->due_ms = INT64_MAX;
 	strcpy(entry->room.problem, "not looked at yet");
 	TAILQ_INSERT_TAIL(&rooms->entries, entry, link);
@@ -218,7 +218,7 @@ static struct room_entry *entry_by_name(const struct rooms *rooms, const char *n
 
 /* ---- the config ---- */
 
-static char **copy_list(char *const *list)
+static char **rooms_copy_list(char *const *list)
 {
 	size_t len = 0;
 	char **copy;
@@ -231,14 +231,14 @@ static char **copy_list(char *const *list)
 	return copy;
 }
 
-static void free_list(char **list)
+static void rooms_free_list(char **list)
 {
 	for (size_t i = 0; list && list[i]; i++)
 		free(list[i]);
 	free(list);
 }
 
-static bool is_wanted(const struct config *config, const struct room_entry *entry)
+static bool rooms_is_wanted(const struct config *config, const struct room_entry *entry)
 {
 	for (size_t i = 0; i < config->rooms_len; i++)
 		if (strcmp(config->rooms[i].name, entry->name) == 0)
@@ -250,11 +250,11 @@ void rooms_configure(struct rooms *rooms, const struct config *config)
 {
 	struct room_entry *entry, *next;
 
-	free_list(rooms->invite_from);
-	rooms->invite_from = copy_list(config->matrix.invite_from);
+	rooms_free_list(rooms->invite_from);
+	rooms->invite_from = rooms_copy_list(config->matrix.invite_from);
 	for (entry = TAILQ_FIRST(&rooms->entries); entry; entry = next) {
 		next = TAILQ_NEXT(entry, link);
-		if (!is_wanted(config, entry))
+		if (!rooms_is_wanted(config, entry))
 			entry_remove(entry);
 	}
 	for (size_t i = 0; i < config->rooms_len; i++) {
@@ -269,7 +269,7 @@ void rooms_configure(struct rooms *rooms, const struct config *config)
 
 /* ---- closing ---- */
 
-static void free_all(struct rooms *rooms)
+static void rooms_free_all(struct rooms *rooms)
 {
 	struct room_entry *entry;
 	struct room_known *known;
@@ -284,28 +284,28 @@ static void free_all(struct rooms *rooms)
 	}
 	while (!TAILQ_EMPTY(&rooms->invites))
 		room_invite_destroy(TAILQ_FIRST(&rooms->invites));
-	free_list(rooms->invite_from);
+	rooms_free_list(rooms->invite_from);
 	free(rooms->user_id);
 	free(rooms);
 }
 
-static void maybe_closed(struct rooms *rooms)
+static void rooms_maybe_closed(struct rooms *rooms)
 {
 	void (*closed)(void *arg) = rooms->closed;
 	void *arg = rooms->closed_arg;
 
 	if (!rooms->closing || !rooms->timer_closed || rooms->calls > 0)
 		return;
-	free_all(rooms);
+	rooms_free_all(rooms);
 	closed(arg);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void rooms_on_timer_closed(uv_handle_t *handle)
 {
 	struct rooms *rooms = handle->data;
 
 	rooms->timer_closed = true;
-	maybe_closed(rooms);
+	rooms_maybe_closed(rooms);
 }
 
 bool rooms_call_ended(struct rooms *rooms, struct room_entry *entry)
@@ -315,7 +315,7 @@ bool rooms_call_ended(struct rooms *rooms, struct room_entry *entry)
 		entry_free(entry);
 	else if (!rooms->closing)
 		return false;
-	maybe_closed(rooms);
+	rooms_maybe_closed(rooms);
 	return true;
 }
 
@@ -338,7 +338,7 @@ void rooms_close(struct rooms *rooms, void (*closed)(void *arg), void *arg)
 		if (invite->call)
 			mx_cancel(invite->call);
 	}
-	uv_close((uv_handle_t *)&rooms->timer, on_timer_closed);
+	uv_close((uv_handle_t *)&rooms->timer, rooms_on_timer_closed);
 }
 
 /* ---- the interface ---- */

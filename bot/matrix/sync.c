@@ -56,18 +56,18 @@ struct sync {
 	void *closed_arg;
 };
 
-static void go_on(struct sync *sync);
+static void sync_proceed(struct sync *sync);
 
 /* ---- filters ---- */
 
 /* What rooms' state decides here; members come with whoever is in the timeline. */
-static json_t *state_types(void)
+static json_t *sync_state_types(void)
 {
 	return json_pack("[s, s, s, s, s, s]", "m.room.encryption", "m.room.tombstone",
 	        "m.room.canonical_alias", "m.room.power_levels", "m.room.create", "m.room.member");
 }
 
-static json_t *filter_json(enum sync_narrow narrow, int limit)
+static json_t *sync_filter_json(enum sync_narrow narrow, int limit)
 {
 	json_t *filter = json_pack("{s:{s:[s]}, s:{s:[s]}, s:{s:{s:[s]}, s:{s:[s]},"
 	                           " s:{s:b}, s:{s:i, s:b}}}",
@@ -78,7 +78,7 @@ static json_t *filter_json(enum sync_narrow narrow, int limit)
 	json_t *state = json_object_get(room, "state");
 
 	if (narrow == SYNC_FEW_EVENTS) {
-		json_object_set_new(state, "types", state_types());
+		json_object_set_new(state, "types", sync_state_types());
 	} else if (narrow == SYNC_NO_ROOMS) {
 		json_object_set_new(room, "rooms", json_array());
 		json_object_set_new(state, "not_types", json_pack("[s]", "*"));
@@ -89,9 +89,9 @@ static json_t *filter_json(enum sync_narrow narrow, int limit)
 }
 
 /* A filter in full, for one poll. A first one is unlike any used before. */
-static char *filter_text(const struct sync *sync)
+static char *sync_filter_text(const struct sync *sync)
 {
-	json_t *filter = filter_json(sync->narrow, 1);
+	json_t *filter = sync_filter_json(sync->narrow, 1);
 	json_t *timeline = json_object_get(json_object_get(filter, "room"), "timeline");
 	char *nonce = x_asprintf("nonce.%08x%08x", arc4random(), arc4random());
 	char *text;
@@ -108,7 +108,7 @@ static char *filter_text(const struct sync *sync)
 
 /* ---- failures ---- */
 
-static void tell_state(struct sync *sync, bool up, const char *error)
+static void sync_tell_state(struct sync *sync, bool up, const char *error)
 {
 	if (sync->told && sync->up == up)
 		return;
@@ -118,20 +118,20 @@ static void tell_state(struct sync *sync, bool up, const char *error)
 		sync->events.on_state(up, error, sync->events.arg);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void sync_on_timer(uv_timer_t *timer)
 {
-	go_on(timer->data);
+	sync_proceed(timer->data);
 }
 
-static void wait_ms(struct sync *sync, int64_t ms)
+static void sync_wait_ms(struct sync *sync, int64_t ms)
 {
 	sync->state = SYNC_WAIT;
-	uv_timer_start(&sync->timer, on_timer, (uint64_t)ms, 0);
+	uv_timer_start(&sync->timer, sync_on_timer, (uint64_t)ms, 0);
 }
 
 /* The homeserver itself does not want what we sent: first the filter is made anew, then the
  * `since` is given up. */
-static bool start_over(struct sync *sync, const struct mx_answer *answer)
+static bool sync_start_over(struct sync *sync, const struct mx_answer *answer)
 {
 	bool refused = answer->code == ERR_REJECTED || answer->code == ERR_NOT_FOUND;
 
@@ -151,7 +151,7 @@ static bool start_over(struct sync *sync, const struct mx_answer *answer)
 }
 
 /* The answer cannot be had as it is: with less in it. */
-static void ask_for_less(struct sync *sync, const struct mx_answer *answer)
+static void sync_ask_for_less(struct sync *sync, const struct mx_answer *answer)
 {
 	bool late = !sync->since && (answer->code == ERR_TIMEOUT || answer->status == 504);
 
@@ -165,29 +165,29 @@ static void ask_for_less(struct sync *sync, const struct mx_answer *answer)
 	                : "one event a room");
 }
 
-static void fail(struct sync *sync, const struct mx_answer *answer)
+static void sync_failed(struct sync *sync, const struct mx_answer *answer)
 {
 	int64_t ms;
 
 	sync->quick = true;
 	if (answer->code == ERR_AUTH) {
 		sync->state = SYNC_AUTH;
-		tell_state(sync, false, answer->error);
+		sync_tell_state(sync, false, answer->error);
 		return;
 	}
-	if (!start_over(sync, answer))
-		ask_for_less(sync, answer);
+	if (!sync_start_over(sync, answer))
+		sync_ask_for_less(sync, answer);
 	sync->tries++;
 	ms = backoff_ms(sync->tries, answer->retry_after_ms, arc4random());
 	log_debug("sync", "try %u failed, next in %lld ms: %s", sync->tries, (long long)ms,
 	        answer->error);
-	wait_ms(sync, ms);
-	tell_state(sync, false, answer->error);
+	sync_wait_ms(sync, ms);
+	sync_tell_state(sync, false, answer->error);
 }
 
 /* ---- closing ---- */
 
-static void maybe_closed(struct sync *sync)
+static void sync_maybe_closed(struct sync *sync)
 {
 	void (*closed)(void *arg) = sync->closed;
 	void *arg = sync->closed_arg;
@@ -201,12 +201,12 @@ static void maybe_closed(struct sync *sync)
 	closed(arg);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void sync_on_timer_closed(uv_handle_t *handle)
 {
 	struct sync *sync = handle->data;
 
 	sync->timer_closed = true;
-	maybe_closed(sync);
+	sync_maybe_closed(sync);
 }
 
 void sync_close(struct sync *sync, void (*closed)(void *arg), void *arg)
@@ -217,12 +217,12 @@ void sync_close(struct sync *sync, void (*closed)(void *arg), void *arg)
 	sync->closed_arg = arg;
 	if (sync->call)
 		mx_cancel(sync->call);
-	uv_close((uv_handle_t *)&sync->timer, on_timer_closed);
+	uv_close((uv_handle_t *)&sync->timer, sync_on_timer_closed);
 }
 
 /* ---- requests ---- */
 
-static void on_filter(const struct mx_answer *answer, void *arg)
+static void sync_on_filter(const struct mx_answer *answer, void *arg)
 {
 	struct sync *sync = arg;
 	struct mx_answer broken = *answer;
@@ -230,7 +230,7 @@ static void on_filter(const struct mx_answer *answer, void *arg)
 
 	sync->call = NULL;
 	if (sync->closing) {
-		maybe_closed(sync);
+		sync_maybe_closed(sync);
 		return;
 	}
 	if (answer->code == OK && !filter) {
@@ -238,26 +238,28 @@ static void on_filter(const struct mx_answer *answer, void *arg)
 		strcpy(broken.error, "the answer has no filter_id");
 	}
 	if (broken.code != OK) {
-		fail(sync, &broken);
+		sync_failed(sync, &broken);
 		return;
 	}
 	sync->filter = x_strdup(filter);
 	sync->filter_is_fresh = true;
-	go_on(sync);
+	sync_proceed(sync);
 }
 
-static void start_filter(struct sync *sync)
+static void sync_start_filter(struct sync *sync)
 {
 	char *path = mx_path("/v3/user/%s/filter", sync->user_id);
-	json_t *filter = filter_json(SYNC_WHOLE, TIMELINE_LIMIT);
+	json_t *filter = sync_filter_json(SYNC_WHOLE, TIMELINE_LIMIT);
 
 	sync->state = SYNC_FILTER;
-	sync->call = mx_start(sync->mx, "POST", path, filter, FILTER_TIMEOUT_MS, on_filter, sync);
+	sync->call =
+	        mx_start(sync->mx, "POST", path, filter, FILTER_TIMEOUT_MS, sync_on_filter, sync);
 	json_decref(filter);
 	free(path);
 }
 
-static void take_batch(struct sync *sync, const struct mx_answer *answer, const char *next_batch)
+static void sync_take_batch(
+        struct sync *sync, const struct mx_answer *answer, const char *next_batch)
 {
 	bool first = !sync->since;
 	bool same = !first && strcmp(sync->since, next_batch) == 0;
@@ -272,12 +274,12 @@ static void take_batch(struct sync *sync, const struct mx_answer *answer, const 
 	free(sync->since);
 	sync->since = x_strdup(next_batch);
 	sync->state = SYNC_BATCH;
-	tell_state(sync, true, "");
+	sync_tell_state(sync, true, "");
 	if (!sync->closing)
 		sync->events.on_batch(answer->body, next_batch, first, blind, sync->events.arg);
 }
 
-static void on_poll(const struct mx_answer *answer, void *arg)
+static void sync_on_poll(const struct mx_answer *answer, void *arg)
 {
 	struct sync *sync = arg;
 	struct mx_answer broken = *answer;
@@ -285,43 +287,43 @@ static void on_poll(const struct mx_answer *answer, void *arg)
 
 	sync->call = NULL;
 	if (sync->closing) {
-		maybe_closed(sync);
+		sync_maybe_closed(sync);
 		return;
 	}
 	if (answer->code == OK && next_batch) {
-		take_batch(sync, answer, next_batch);
+		sync_take_batch(sync, answer, next_batch);
 		return;
 	}
 	if (answer->code == OK) {
 		broken.code = ERR_PROTO;
 		strcpy(broken.error, "the answer has no next_batch");
 	}
-	fail(sync, &broken);
+	sync_failed(sync, &broken);
 }
 
-static void start_poll(struct sync *sync)
+static void sync_start_poll(struct sync *sync)
 {
 	int64_t wait = sync->since && !sync->quick ? POLL_MS : 0;
 	int64_t timeout = sync->since ? wait + POLL_MARGIN_MS : FIRST_TIMEOUT_MS;
 	char *path, *filter;
 
-	filter = sync->since && !sync->narrow ? x_strdup(sync->filter) : filter_text(sync);
+	filter = sync->since && !sync->narrow ? x_strdup(sync->filter) : sync_filter_text(sync);
 	path = sync->since ? mx_path("/v3/sync?set_presence=offline&timeout=%d&filter=%s&since=%s",
 	                             wait, filter, sync->since)
 	                   : mx_path("/v3/sync?set_presence=offline&timeout=%d&filter=%s", wait,
 	                             filter);
 	free(filter);
 	sync->state = SYNC_POLL;
-	sync->call = mx_start(sync->mx, "GET", path, NULL, timeout, on_poll, sync);
+	sync->call = mx_start(sync->mx, "GET", path, NULL, timeout, sync_on_poll, sync);
 	free(path);
 }
 
-static void go_on(struct sync *sync)
+static void sync_proceed(struct sync *sync)
 {
 	if (sync->since && !sync->filter && !sync->narrow)
-		start_filter(sync);
+		sync_start_filter(sync);
 	else
-		start_poll(sync);
+		sync_start_poll(sync);
 }
 
 /* ---- the interface ---- */
@@ -344,7 +346,7 @@ void sync_start(struct sync *sync, const char *since)
 	assert(sync->state == SYNC_IDLE && !sync->closing);
 	sync->since = x_strdup_opt(since);
 	sync->quick = true;
-	go_on(sync);
+	sync_proceed(sync);
 }
 
 void sync_next(struct sync *sync)
@@ -353,9 +355,9 @@ void sync_next(struct sync *sync)
 		return;
 	assert(sync->state == SYNC_BATCH);
 	if (sync->early)
-		wait_ms(sync, EARLY_MS);
+		sync_wait_ms(sync, EARLY_MS);
 	else
-		go_on(sync);
+		sync_proceed(sync);
 }
 
 void sync_wake(struct sync *sync)
@@ -364,7 +366,7 @@ void sync_wake(struct sync *sync)
 		return;
 	uv_timer_stop(&sync->timer);
 	sync->quick = true;
-	go_on(sync);
+	sync_proceed(sync);
 }
 
 int64_t sync_last_ms(const struct sync *sync)

@@ -68,7 +68,8 @@ static void batch_add_rooms(struct timeline *timeline, struct timeline_batch *ba
 	}
 }
 
-static void note_state(struct timeline *timeline, const char *room_id, const json_t *events)
+static void timeline_note_state(
+        struct timeline *timeline, const char *room_id, const json_t *events)
 {
 	const json_t *event;
 	size_t i;
@@ -89,7 +90,7 @@ static void batch_note_state(struct timeline *timeline, const json_t *answer)
 	json_object_foreach(join, room_id, room)
 	{
 		if (!json_is_true(json_object_get(json_object_get(room, "timeline"), "limited")))
-			note_state(timeline, room_id,
+			timeline_note_state(timeline, room_id,
 			        json_object_get(json_object_get(room, "state"), "events"));
 	}
 }
@@ -125,7 +126,7 @@ static void batch_add_items(struct timeline_batch *batch)
 
 		for (size_t j = json_array_size(room->filled); j > 0; j--)
 			batch_add_item(batch, room, json_array_get(room->filled, j - 1));
-		note_state(batch->timeline, room->room_id, room->state);
+		timeline_note_state(batch->timeline, room->room_id, room->state);
 		for (size_t j = 0; j < json_array_size(room->events); j++)
 			batch_add_item(batch, room, json_array_get(room->events, j));
 	}
@@ -135,7 +136,7 @@ static void batch_add_items(struct timeline_batch *batch)
 
 static void batch_submit(struct timeline *timeline);
 
-static void on_timer(uv_timer_t *timer)
+static void timeline_on_timer(uv_timer_t *timer)
 {
 	batch_submit(timer->data);
 }
@@ -153,12 +154,12 @@ static void batch_failed(struct timeline *timeline, enum err result, const char 
 		log_warning(
 		        "timeline", "could not store what was written in the rooms: %s", message);
 	}
-	uv_timer_start(&timeline->timer, on_timer,
+	uv_timer_start(&timeline->timer, timeline_on_timer,
 	        (uint64_t)backoff_ms(batch->tries, -1, arc4random()), 0);
 }
 
 /* The answer that came while a retry was under way. */
-static void take_next(struct timeline *timeline)
+static void timeline_take_next(struct timeline *timeline)
 {
 	struct timeline_batch *next = timeline->next;
 
@@ -199,7 +200,7 @@ static void batch_done(enum err result, const char *message, void *arg)
 	if (is_sync)
 		timeline->events.on_stored(timeline->events.arg);
 	else if (timeline->next)
-		take_next(timeline);
+		timeline_take_next(timeline);
 	else if (timeline->retry)
 		timeline_retry(timeline);
 }
@@ -227,7 +228,7 @@ void timeline_whole(struct timeline *timeline)
 }
 
 /* At a start the answer of /sync can be here before the addresses of the rooms are resolved. */
-static bool rooms_are_known(const struct rooms *rooms)
+static bool timeline_rooms_are_known(const struct rooms *rooms)
 {
 	for (size_t i = 0; i < rooms_len(rooms); i++)
 		if (!rooms_at(rooms, i)->looked)
@@ -235,14 +236,15 @@ static bool rooms_are_known(const struct rooms *rooms)
 	return true;
 }
 
-static void on_rooms_timer(uv_timer_t *timer);
+static void timeline_on_rooms_timer(uv_timer_t *timer);
 
 /* Adds the configured rooms to the batch, once all of them were looked at, and fetches. */
 static void timeline_begin(struct timeline *timeline)
 {
 	if (timeline->batch->since) {
-		if (!rooms_are_known(timeline->options.rooms) && timeline->waits++ < ROOMS_WAITS) {
-			uv_timer_start(&timeline->timer, on_rooms_timer, ROOMS_WAIT_MS, 0);
+		if (!timeline_rooms_are_known(timeline->options.rooms) &&
+		        timeline->waits++ < ROOMS_WAITS) {
+			uv_timer_start(&timeline->timer, timeline_on_rooms_timer, ROOMS_WAIT_MS, 0);
 			return;
 		}
 		batch_add_rooms(timeline, timeline->batch);
@@ -250,7 +252,7 @@ static void timeline_begin(struct timeline *timeline)
 	timeline_fetch(timeline);
 }
 
-static void on_rooms_timer(uv_timer_t *timer)
+static void timeline_on_rooms_timer(uv_timer_t *timer)
 {
 	timeline_begin(timer->data);
 }
@@ -338,7 +340,7 @@ static void timeline_free(struct timeline *timeline)
 	closed(arg);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void timeline_on_timer_closed(uv_handle_t *handle)
 {
 	struct timeline *timeline = handle->data;
 
@@ -360,5 +362,5 @@ void timeline_close(struct timeline *timeline, void (*closed)(void *arg), void *
 	timeline->closed_arg = arg;
 	if (timeline->call)
 		mx_cancel(timeline->call);
-	uv_close((uv_handle_t *)&timeline->timer, on_timer_closed);
+	uv_close((uv_handle_t *)&timeline->timer, timeline_on_timer_closed);
 }

@@ -59,7 +59,7 @@ static struct timeline_power *power_make(struct timeline *timeline, const char *
 	return power;
 }
 
-static void replace(json_t **at, const json_t *value)
+static void fetch_replace(json_t **at, const json_t *value)
 {
 	json_decref(*at);
 	*at = json_is_object(value) ? json_deep_copy(value) : NULL;
@@ -74,9 +74,9 @@ void timeline_power_note(struct timeline *timeline, const char *room_id, const j
 	if (!power || !type || !key || key[0] != '\0')
 		return;
 	if (strcmp(type, "m.room.power_levels") == 0)
-		replace(&power->levels, json_object_get(event, "content"));
+		fetch_replace(&power->levels, json_object_get(event, "content"));
 	else if (strcmp(type, "m.room.create") == 0)
-		replace(&power->create, event);
+		fetch_replace(&power->create, event);
 }
 
 /* --- what is wanted ----------------------------------------------------------------------- */
@@ -122,7 +122,7 @@ static bool room_wants_power(const struct batch_room *room)
 /* --- requests ----------------------------------------------------------------------------- */
 
 /* Temporary: to be asked again, for ever when the homeserver is not there, else a few times. */
-static bool is_temporary(const struct timeline *timeline, enum err err)
+static bool fetch_is_temporary(const struct timeline *timeline, enum err err)
 {
 	switch (err) {
 	case ERR_NET:
@@ -138,7 +138,7 @@ static bool is_temporary(const struct timeline *timeline, enum err err)
 	}
 }
 
-static void on_timer(uv_timer_t *timer)
+static void fetch_on_timer(uv_timer_t *timer)
 {
 	timeline_fetch(timer->data);
 }
@@ -151,9 +151,9 @@ static bool fetch_ended(struct timeline *timeline, const struct mx_answer *answe
 		timeline_closing(timeline);
 		return true;
 	}
-	if (answer->code != OK && is_temporary(timeline, answer->code)) {
+	if (answer->code != OK && fetch_is_temporary(timeline, answer->code)) {
 		timeline->tries++;
-		uv_timer_start(&timeline->timer, on_timer,
+		uv_timer_start(&timeline->timer, fetch_on_timer,
 		        (uint64_t)backoff_ms(timeline->tries, answer->retry_after_ms, arc4random()),
 		        0);
 		return true;
@@ -167,7 +167,7 @@ static struct batch_room *room_at(const struct timeline *timeline)
 	return &timeline->batch->rooms[timeline->batch->at];
 }
 
-static void on_messages(const struct mx_answer *answer, void *arg)
+static void fetch_on_messages(const struct mx_answer *answer, void *arg)
 {
 	struct timeline *timeline = arg;
 	struct batch_room *room;
@@ -209,12 +209,12 @@ static void fetch_messages(struct timeline *timeline, struct batch_room *room)
 
 	if (!room->filled)
 		room->filled = json_array();
-	timeline->call = mx_start(
-	        timeline->options.mx, "GET", path, NULL, FETCH_TIMEOUT_MS, on_messages, timeline);
+	timeline->call = mx_start(timeline->options.mx, "GET", path, NULL, FETCH_TIMEOUT_MS,
+	        fetch_on_messages, timeline);
 	free(path);
 }
 
-static void on_state(const struct mx_answer *answer, void *arg)
+static void fetch_on_state(const struct mx_answer *answer, void *arg)
 {
 	struct timeline *timeline = arg;
 	struct timeline_power *power;
@@ -234,10 +234,10 @@ static void on_state(const struct mx_answer *answer, void *arg)
 		room->wants_create = room->wants_levels = false;
 	} else if (room->wants_create) {
 		room->wants_create = false;
-		replace(&power->create, answer->code == OK ? answer->body : NULL);
+		fetch_replace(&power->create, answer->code == OK ? answer->body : NULL);
 	} else {
 		room->wants_levels = false;
-		replace(&power->levels, answer->code == OK ? answer->body : NULL);
+		fetch_replace(&power->levels, answer->code == OK ? answer->body : NULL);
 	}
 	timeline_fetch(timeline);
 }
@@ -248,8 +248,8 @@ static void fetch_state(struct timeline *timeline, struct batch_room *room)
 	                                        : "/v3/rooms/%s/state/m.room.power_levels/",
 	        room->room_id);
 
-	timeline->call = mx_start(
-	        timeline->options.mx, "GET", path, NULL, FETCH_TIMEOUT_MS, on_state, timeline);
+	timeline->call = mx_start(timeline->options.mx, "GET", path, NULL, FETCH_TIMEOUT_MS,
+	        fetch_on_state, timeline);
 	free(path);
 }
 

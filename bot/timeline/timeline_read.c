@@ -29,7 +29,7 @@ struct source {
 	int64_t at_ms;  /* when it came from the homeserver */
 };
 
-static const char *string_of(const json_t *object, const char *key)
+static const char *read_string_of(const json_t *object, const char *key)
 {
 	return json_string_value(json_object_get(object, key));
 }
@@ -51,14 +51,14 @@ static bool event_read(const struct source *source, int64_t now_ms, struct room_
 {
 	const json_t *raw = source->raw;
 	const json_t *content = json_object_get(raw, "content");
-	const char *redacts = string_of(raw, "redacts");
+	const char *redacts = read_string_of(raw, "redacts");
 
 	*event = (struct room_event){
 	        .room = source->room,
 	        .room_id = source->room_id,
-	        .event_id = string_of(raw, "event_id"),
-	        .sender = string_of(raw, "sender"),
-	        .type = string_of(raw, "type"),
+	        .event_id = read_string_of(raw, "event_id"),
+	        .sender = read_string_of(raw, "sender"),
+	        .type = read_string_of(raw, "type"),
 	        .content = content,
 	        .power = source->power,
 	        .encrypted = source->encrypted,
@@ -68,13 +68,13 @@ static bool event_read(const struct source *source, int64_t now_ms, struct room_
 	};
 	if (event->type && strcmp(event->type, "m.room.redaction") == 0)
 		/* in the content from room version 11 on */
-		event->redacts = redacts ? redacts : string_of(content, "redacts");
+		event->redacts = redacts ? redacts : read_string_of(content, "redacts");
 	return event->event_id && event->sender && event->type && json_is_object(content);
 }
 
 /* An event that can be read: a verification's goes to the machine, others to the handlers. What
  * belongs to a verification proves itself; Element sends it in the clear in encrypted rooms too. */
-static enum err hand_on(struct reading *r, const struct room_event *event)
+static enum err read_hand_on(struct reading *r, const struct room_event *event)
 {
 	struct crypto_verification verification = {
 	        .room_id = event->room_id,
@@ -94,7 +94,7 @@ static enum err hand_on(struct reading *r, const struct room_event *event)
 }
 
 /* Opens an encrypted event and hands it on. ERR_NOT_FOUND: its key is not here yet. */
-static enum err decrypt(
+static enum err read_decrypt(
         struct reading *r, const struct source *source, struct room_event *event, bool ask)
 {
 	struct crypto_event clear;
@@ -111,7 +111,7 @@ static enum err decrypt(
 	event->content = clear.content;
 	event->device_id = clear.device_id;
 	event->obey = clear.obey;
-	err = hand_on(r, event);
+	err = read_hand_on(r, event);
 	crypto_event_finish(&clear);
 	return err;
 }
@@ -125,8 +125,8 @@ static enum err read_event(struct reading *r, const struct source *source)
 	        strcmp(event.sender, r->env.config->matrix.user) == 0)
 		return OK;
 	if (strcmp(event.type, "m.room.encrypted") != 0)
-		return hand_on(r, &event);
-	err = decrypt(r, source, &event, source->room[0]);
+		return read_hand_on(r, &event);
+	err = read_decrypt(r, source, &event, source->room[0]);
 	return err == ERR_NOT_FOUND ? unread_keep(&r->env, source->room, source->room_id,
 	                                      source->power, source->raw)
 	                            : err;
@@ -142,7 +142,7 @@ static enum err read_item(struct reading *r, const struct batch_item *item)
 
 /* ---- rooms that are not in the config ---- */
 
-static bool is_configured(const struct timeline_batch *batch, const char *room_id)
+static bool read_is_configured(const struct timeline_batch *batch, const char *room_id)
 {
 	for (size_t i = 0; i < batch->rooms_len; i++)
 		if (strcmp(batch->rooms[i].room_id, room_id) == 0)
@@ -150,7 +150,7 @@ static bool is_configured(const struct timeline_batch *batch, const char *room_i
 	return false;
 }
 
-static enum err is_encrypted(struct store *store, const char *room_id, bool *encrypted)
+static enum err read_is_encrypted(struct store *store, const char *room_id, bool *encrypted)
 {
 	struct room_row row = {0};
 	enum err err = rooms_by_room_id(store, room_id, &row);
@@ -173,9 +173,9 @@ static enum err read_other_rooms(struct reading *r)
 		const json_t *events = json_object_get(json_object_get(part, "timeline"), "events");
 		struct source source = {.room = "", .room_id = room_id, .at_ms = r->env.now_ms};
 
-		if (is_configured(r->batch, room_id))
+		if (read_is_configured(r->batch, room_id))
 			continue;
-		err = is_encrypted(r->env.store, room_id, &source.encrypted);
+		err = read_is_encrypted(r->env.store, room_id, &source.encrypted);
 		for (size_t i = 0; err == OK && i < json_array_size(events); i++) {
 			source.raw = json_array_get(events, i);
 			if (timeline_wants(source.raw))
@@ -189,13 +189,14 @@ static enum err read_other_rooms(struct reading *r)
 
 /* ---- what was kept ---- */
 
-static enum err open_kept(const struct undecrypted_row *row, const json_t *raw, void *arg)
+static enum err read_open_kept(const struct undecrypted_row *row, const json_t *raw, void *arg)
 {
 	struct reading *r = arg;
 	struct source source = {row->room, row->room_id, raw, row->power, true, row->at_ms};
 	struct room_event event;
 
-	return event_read(&source, r->env.now_ms, &event) ? decrypt(r, &source, &event, false) : OK;
+	return event_read(&source, r->env.now_ms, &event) ? read_decrypt(r, &source, &event, false)
+	                                                  : OK;
 }
 
 enum err batch_read(struct store *store, void *arg)
@@ -224,7 +225,7 @@ enum err batch_read(struct store *store, void *arg)
 	if (batch->answer)
 		err = core_take_sync(r.core, r.env.now_ms, batch->answer, !batch->since, &new_keys);
 	if (err == OK && !batch->skip)
-		err = unread_retry(&r.env, r.answers, open_kept, &r);
+		err = unread_retry(&r.env, r.answers, read_open_kept, &r);
 	for (size_t i = 0; i < batch->items_len && err == OK && !batch->skip; i++)
 		err = read_item(&r, &batch->items[i]);
 	if (err == OK && batch->since && !batch->skip)

@@ -39,7 +39,7 @@ struct item_list {
 	size_t len, size;
 };
 
-static void take_item(char *key, char *value, void *arg)
+static void core_take_item(char *key, char *value, void *arg)
 {
 	struct item_list *list = arg;
 
@@ -55,7 +55,7 @@ static enum err store_list(
 {
 	struct vault_core *core = arg;
 	struct item_list list = {0};
-	enum err err = keys_list(core->store, kind, prefix, take_item, &list);
+	enum err err = keys_list(core->store, kind, prefix, core_take_item, &list);
 
 	if (err != OK) {
 		crypto_items_free(list.items, list.len);
@@ -115,7 +115,7 @@ struct crypto *core_machine(struct vault_core *core)
 
 /* ---- looking ---- */
 
-static enum err bootstrap(struct vault_core *core, struct core_look *look)
+static enum err core_bootstrap(struct vault_core *core, struct core_look *look)
 {
 	struct fault fault = {0};
 	enum err err = crypto_bootstrap(core->machine, clock_now_ms(), &fault);
@@ -129,7 +129,7 @@ static enum err bootstrap(struct vault_core *core, struct core_look *look)
 	return crypto_status(core->machine, &look->status);
 }
 
-static enum err look_at_readers(struct vault_core *core, struct core_look *look)
+static enum err core_look_at_readers(struct vault_core *core, struct core_look *look)
 {
 	int64_t epoch = 0;
 	enum err err = crypto_epoch(core->machine, &epoch);
@@ -150,7 +150,7 @@ static enum err look_at_readers(struct vault_core *core, struct core_look *look)
 }
 
 /* Only what may have changed is looked at: this runs after each event that leaves. */
-static enum err look_at_status(struct vault_core *core, struct core_look *look)
+static enum err core_look_at_status(struct vault_core *core, struct core_look *look)
 {
 	uint64_t changes = crypto_status_changes(core->machine);
 	enum err err;
@@ -159,18 +159,18 @@ static enum err look_at_status(struct vault_core *core, struct core_look *look)
 		return OK;
 	err = crypto_status(core->machine, &look->status);
 	if (err == OK && look->status.identity == CRYPTO_IDENTITY_NONE)
-		err = bootstrap(core, look);
+		err = core_bootstrap(core, look);
 	if (err != OK)
 		return err;
 	look->has_status = true;
-	core->status_changes = changes; /* what bootstrap() changed is looked at once more */
+	core->status_changes = changes; /* what core_bootstrap() changed is looked at once more */
 	core->identity = look->status.identity;
 	return OK;
 }
 
 enum err core_look(struct vault_core *core, struct core_look *look)
 {
-	enum err err = look_at_status(core, look);
+	enum err err = core_look_at_status(core, look);
 
 	if (err == OK)
 		err = crypto_requests(
@@ -178,7 +178,7 @@ enum err core_look(struct vault_core *core, struct core_look *look)
 	if (err == OK)
 		err = crypto_verifications(core->machine, &look->verifications);
 	if (err == OK)
-		err = look_at_readers(core, look);
+		err = core_look_at_readers(core, look);
 	core->good = err == OK && core->identity == CRYPTO_IDENTITY_GOOD;
 	return err;
 }
@@ -208,7 +208,7 @@ enum err core_take_sync(
 /* ---- delivering ---- */
 
 /* The room's own settings; what the server says later than at first is not looked at. */
-static enum err room_settings(struct vault_core *core, struct crypto_room *room)
+static enum err core_room_settings(struct vault_core *core, struct crypto_room *room)
 {
 	struct room_row row = {0};
 	enum err err = rooms_by_room_id(core->store, room->room_id, &row);
@@ -233,7 +233,7 @@ static enum err cipher_ready(
 	*ready = false;
 	if (!core->machine || !core->good || !core->marked)
 		return OK;
-	err = room_settings(core, &shared);
+	err = core_room_settings(core, &shared);
 	if (err == OK)
 		err = crypto_room_ready(core->machine, now_ms, &shared, &state);
 	*ready = state == CRYPTO_READY;

@@ -23,7 +23,7 @@
 	"put it back from the backup. If it is lost for good: matrix-telemetry-bot login, then " \
 	"start once with run --accept-new-device"
 
-static char *default_path(const struct config *config)
+static char *key_default_path(const struct config *config)
 {
 	char *database = x_strdup(config->storage.database);
 	char *path = x_asprintf("%s/pickle-key", dirname(database));
@@ -75,7 +75,7 @@ static enum err file_write(const char *path, const char *text, struct fault *fau
 
 /* A new random key, whole and durable before it has its name. OK too when another one was made
  * meanwhile. */
-static enum err make_file(const char *path, struct fault *fault)
+static enum err key_make_file(const char *path, struct fault *fault)
 {
 	char *fresh = x_asprintf("%s.new", path), *text;
 	uint8_t bytes[CRYPTO_PICKLE_KEY_LEN];
@@ -99,16 +99,16 @@ static enum err make_file(const char *path, struct fault *fault)
 }
 
 /* From a file that is made when it may be. */
-static enum err read_own_file(
+static enum err key_read_own_file(
         const struct config *config, bool may_make, char **text, struct fault *fault)
 {
 	const char *configured = config->encryption.pickle_key.file;
 	struct config_secret file = {
-	        .file = configured ? x_strdup(configured) : default_path(config)};
+	        .file = configured ? x_strdup(configured) : key_default_path(config)};
 	enum err err = OK;
 
 	if (access(file.file, F_OK) != 0 && errno == ENOENT)
-		err = may_make ? make_file(file.file, fault)
+		err = may_make ? key_make_file(file.file, fault)
 		               : fault_set(fault, ERR_NOT_FOUND,
 		                         "%s is gone, the key of the encryption keys in the "
 		                         "database: " WAY_OUT,
@@ -127,7 +127,7 @@ enum err key_read(const struct config *config, bool may_make, uint8_t key[CRYPTO
 	enum err err = secret_read(secret, "pickle_key", &text, fault);
 
 	if (err == ERR_NOT_FOUND)
-		err = read_own_file(config, may_make, &text, fault);
+		err = key_read_own_file(config, may_make, &text, fault);
 	if (err == OK && strlen(text) < KEY_TEXT_MIN)
 		err = fault_set(fault, ERR_INVALID,
 		        "the pickle key has fewer than %d characters: make a random one",

@@ -32,7 +32,7 @@ struct mark {
 
 static void mark_get(struct vault *vault);
 
-static char *path_of(const struct vault *vault)
+static char *mark_path_of(const struct vault *vault)
 {
 	char *type = x_asprintf(TYPE ".%s", vault->device_id);
 	char *path = mx_path("/v3/user/%s/account_data/%s", vault->user_id, type);
@@ -147,7 +147,7 @@ static void keep_done(enum err result, const char *message, void *arg)
 	vault_job_ended(vault);
 }
 
-static void on_put(const struct mx_answer *answer, void *arg)
+static void mark_on_put(const struct mx_answer *answer, void *arg)
 {
 	struct mark *mark = arg;
 	struct vault *vault = mark->vault;
@@ -166,16 +166,17 @@ static void mark_put(struct mark *mark)
 {
 	struct vault *vault = mark->vault;
 	json_t *body = json_pack("{s:s}", "run", mark->fresh);
-	char *path = path_of(vault);
+	char *path = mark_path_of(vault);
 
-	vault->mark_call = mx_start(vault->mx, "PUT", path, body, REQUEST_TIMEOUT_MS, on_put, mark);
+	vault->mark_call =
+	        mx_start(vault->mx, "PUT", path, body, REQUEST_TIMEOUT_MS, mark_on_put, mark);
 	json_decref(body);
 	free(path);
 }
 
 /* ---- comparing ---- */
 
-static enum err is_known(struct store *store, const char *name, const char *text, bool *known)
+static enum err mark_is_known(struct store *store, const char *name, const char *text, bool *known)
 {
 	char *value = NULL;
 	enum err err = state_get(store, name, &value);
@@ -192,9 +193,9 @@ static enum err compare_work(struct store *store, void *arg)
 	enum err err = OK;
 
 	if (!known)
-		err = is_known(store, "vault.mark", mark->theirs, &known);
+		err = mark_is_known(store, "vault.mark", mark->theirs, &known);
 	if (err == OK && !known)
-		err = is_known(store, "vault.mark_next", mark->theirs, &known);
+		err = mark_is_known(store, "vault.mark_next", mark->theirs, &known);
 	if (err == OK && !known) {
 		log_warning("vault", "the database is older than what was sent from it (a backup "
 		                     "was put back?): every device gets new sessions");
@@ -221,7 +222,7 @@ static void compare_done(enum err result, const char *message, void *arg)
 	vault_job_ended(vault);
 }
 
-static void on_got(const struct mx_answer *answer, void *arg)
+static void mark_on_got(const struct mx_answer *answer, void *arg)
 {
 	struct vault *vault = arg;
 	const char *run = json_string_value(json_object_get(answer->body, "run"));
@@ -243,12 +244,12 @@ static void on_got(const struct mx_answer *answer, void *arg)
 
 static void mark_get(struct vault *vault)
 {
-	char *path = path_of(vault);
+	char *path = mark_path_of(vault);
 
 	vault->jobs++; /* until the new mark is stored, or the try has failed */
 	vault->mark_ms = INT64_MAX;
 	vault->mark_call =
-	        mx_start(vault->mx, "GET", path, NULL, REQUEST_TIMEOUT_MS, on_got, vault);
+	        mx_start(vault->mx, "GET", path, NULL, REQUEST_TIMEOUT_MS, mark_on_got, vault);
 	free(path);
 }
 

@@ -31,7 +31,7 @@ struct recovery {
 	enum err err;
 };
 
-static void fetch_next(struct recovery *recovery);
+static void recovery_fetch_next(struct recovery *recovery);
 
 static void recovery_end(struct recovery *recovery, int64_t again_ms)
 {
@@ -80,7 +80,7 @@ static void take_done(enum err result, const char *message, void *arg)
 	recovery_end(recovery, AGAIN_MS);
 }
 
-static void on_fetched(const struct mx_answer *answer, void *arg)
+static void recovery_on_fetched(const struct mx_answer *answer, void *arg)
 {
 	struct recovery *recovery = arg;
 	char text[512];
@@ -92,14 +92,14 @@ static void on_fetched(const struct mx_answer *answer, void *arg)
 	}
 	if (answer->code == OK) {
 		json_object_set(recovery->account_data, recovery->type, (json_t *)answer->body);
-		fetch_next(recovery);
+		recovery_fetch_next(recovery);
 		return;
 	}
 	if (answer->code == ERR_NOT_FOUND) {
 		json_t *nothing = json_object();
 
 		json_object_set_new(recovery->account_data, recovery->type, nothing);
-		fetch_next(recovery);
+		recovery_fetch_next(recovery);
 		return;
 	}
 	snprintf(text, sizeof(text), "account data %s: %s", recovery->type, answer->error);
@@ -107,7 +107,7 @@ static void on_fetched(const struct mx_answer *answer, void *arg)
 }
 
 /* The first type that is asked for and not here, or NULL. A new string. */
-static char *missing_type(const struct recovery *recovery)
+static char *recovery_missing_type(const struct recovery *recovery)
 {
 	json_t *types = crypto_secrets_types(
 	        json_object_size(recovery->account_data) ? recovery->account_data : NULL);
@@ -124,13 +124,13 @@ static char *missing_type(const struct recovery *recovery)
 	return found;
 }
 
-static void fetch_next(struct recovery *recovery)
+static void recovery_fetch_next(struct recovery *recovery)
 {
 	struct vault *vault = recovery->vault;
 	char *path;
 
 	free(recovery->type);
-	recovery->type = missing_type(recovery);
+	recovery->type = recovery_missing_type(recovery);
 	if (!vault->mx) {
 		recovery_put_off(recovery);
 		return;
@@ -144,8 +144,8 @@ static void fetch_next(struct recovery *recovery)
 		return;
 	}
 	path = mx_path("/v3/user/%s/account_data/%s", vault->user_id, recovery->type);
-	recovery->call =
-	        mx_start(vault->mx, "GET", path, NULL, REQUEST_TIMEOUT_MS, on_fetched, recovery);
+	recovery->call = mx_start(
+	        vault->mx, "GET", path, NULL, REQUEST_TIMEOUT_MS, recovery_on_fetched, recovery);
 	free(path);
 }
 
@@ -170,7 +170,7 @@ static void read_done(uv_work_t *work, int status)
 	} else if (recovery->err != OK) {
 		recovery_fail(recovery, recovery->fault.text);
 	} else {
-		fetch_next(recovery);
+		recovery_fetch_next(recovery);
 	}
 }
 

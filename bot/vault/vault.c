@@ -79,7 +79,7 @@ static void vault_judge_identity(struct vault *vault)
 	vault_problem_clear(vault, VAULT_RECOVERY); /* there is no need for it */
 }
 
-static bool any_under_way(const json_t *verifications)
+static bool vault_any_under_way(const json_t *verifications)
 {
 	const json_t *verification;
 	size_t i;
@@ -95,7 +95,7 @@ static bool any_under_way(const json_t *verifications)
 }
 
 /* Exchanges what is kept for what was looked at. */
-static void swap(json_t **kept, json_t **looked)
+static void vault_exchange(json_t **kept, json_t **looked)
 {
 	json_decref(*kept);
 	*kept = *looked;
@@ -109,10 +109,10 @@ static void vault_take_status(struct vault *vault, struct crypto_status *status)
 		        crypto_identity_name(status->identity));
 	vault->identity = status->identity;
 	vault_judge_identity(vault);
-	swap(&vault->notices, &status->notices);
+	vault_exchange(&vault->notices, &status->notices);
 	if (vault->mark_notice[0])
 		json_array_append_new(vault->notices, json_string(vault->mark_notice));
-	swap(&vault->verified, &status->verified);
+	vault_exchange(&vault->verified, &status->verified);
 }
 
 static void vault_take_look(struct vault *vault, struct core_look *look)
@@ -122,9 +122,9 @@ static void vault_take_look(struct vault *vault, struct core_look *look)
 	vault_problem_clear(vault, VAULT_KEYS);
 	if (look->has_status)
 		vault_take_status(vault, &look->status);
-	swap(&vault->verifications, &look->verifications);
+	vault_exchange(&vault->verifications, &look->verifications);
 	readers_take(vault, look);
-	if (any_under_way(vault->verifications))
+	if (vault_any_under_way(vault->verifications))
 		vault->look_ms = clock_monotonic_ms() + LOOK_SOON_MS;
 	if (vault->identity == CRYPTO_IDENTITY_FOREIGN ||
 	        vault->identity == CRYPTO_IDENTITY_CHANGED)
@@ -207,7 +207,7 @@ void vault_room_waits(struct vault *vault)
 
 /* ---- time ---- */
 
-static void on_timer(uv_timer_t *timer)
+static void vault_on_timer(uv_timer_t *timer)
 {
 	struct vault *vault = timer->data;
 	int64_t now_ms = clock_monotonic_ms();
@@ -239,7 +239,7 @@ void vault_arm(struct vault *vault)
 	if (vault->waits_ms < next_ms)
 		next_ms = vault->waits_ms;
 	if (next_ms != INT64_MAX)
-		uv_timer_start(&vault->timer, on_timer,
+		uv_timer_start(&vault->timer, vault_on_timer,
 		        next_ms > now_ms ? (uint64_t)(next_ms - now_ms) : 0, 0);
 }
 
@@ -258,7 +258,7 @@ struct open_job {
 	struct fault fault;
 };
 
-static enum crypto_trust trust_of(const struct config *config)
+static enum crypto_trust vault_trust_of(const struct config *config)
 {
 	if (strcmp(config->encryption.trust, "all") == 0)
 		return CRYPTO_TRUST_ALL;
@@ -290,7 +290,7 @@ static enum err open_work(struct store *store, void *arg)
 	struct crypto_options options = {
 	        .user_id = job->user_id,
 	        .device_id = job->device_id,
-	        .trust = trust_of(job->config),
+	        .trust = vault_trust_of(job->config),
 	};
 	enum err err;
 
@@ -493,7 +493,7 @@ const struct deliver_cipher *vault_cipher(struct vault *vault)
 	return &vault->cipher;
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void vault_on_timer_closed(uv_handle_t *handle)
 {
 	struct vault *vault = handle->data;
 
@@ -536,5 +536,5 @@ void vault_close(struct vault *vault, void (*closed)(void *arg), void *arg)
 	calls_cancel(vault);
 	recovery_cancel(vault);
 	mark_cancel(vault);
-	uv_close((uv_handle_t *)&vault->timer, on_timer_closed);
+	uv_close((uv_handle_t *)&vault->timer, vault_on_timer_closed);
 }

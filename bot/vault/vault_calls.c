@@ -51,7 +51,7 @@ struct call_end {
 	struct fault fault;
 };
 
-static enum err post_event(struct vault_core *core, const struct call_end *end)
+static enum err calls_post_event(struct vault_core *core, const struct call_end *end)
 {
 	struct deliver d = {.store = core->store, .config = end->config, .now_ms = clock_now_ms()};
 	const struct crypto_request *request = &end->call->request;
@@ -76,7 +76,7 @@ static enum err end_work(struct store *store, void *arg)
 	int64_t id = end->call->request.id;
 
 	if (end->room)
-		return post_event(core, end);
+		return calls_post_event(core, end);
 	if (end->answer)
 		return crypto_answer(core->machine, clock_now_ms(), id, end->answer, &end->fault);
 	return crypto_refused(core->machine, clock_now_ms(), id, end->reason);
@@ -184,7 +184,7 @@ static void auth_done(uv_work_t *work, int status)
 	vault_job_ended(vault);
 }
 
-static bool offers_password(const json_t *flows)
+static bool calls_offers_password(const json_t *flows)
 {
 	const json_t *flow;
 	size_t i;
@@ -214,7 +214,7 @@ static bool call_demands_auth(struct vault_call *call, const struct mx_answer *a
 		call_refused(call, "the homeserver does not take the account's password");
 		return true;
 	}
-	if (!offers_password(flows)) {
+	if (!calls_offers_password(flows)) {
 		call_refused(call, "the homeserver wants its own page for this: log in to the "
 		                   "account there, allow the reset of its identity, and restart");
 		return true;
@@ -232,13 +232,13 @@ static bool call_demands_auth(struct vault_call *call, const struct mx_answer *a
 
 /* ---- sending ---- */
 
-static bool is_refusal(enum err err)
+static bool calls_is_refusal(enum err err)
 {
 	return err == ERR_DENIED || err == ERR_REJECTED || err == ERR_TOO_LARGE ||
 	       err == ERR_NOT_FOUND;
 }
 
-static void on_answer(const struct mx_answer *answer, void *arg)
+static void calls_on_answer(const struct mx_answer *answer, void *arg)
 {
 	struct vault_call *call = arg;
 	struct vault *vault = call->vault;
@@ -255,7 +255,7 @@ static void on_answer(const struct mx_answer *answer, void *arg)
 		end->call = call;
 		end->answer = json_incref((json_t *)answer->body);
 		end_submit(end);
-	} else if (!is_refusal(answer->code)) {
+	} else if (!calls_is_refusal(answer->code)) {
 		log_warning(
 		        "vault", "%s failed, will go on: %s", call->request.path, answer->error);
 		call_wait(call, answer->retry_after_ms);
@@ -268,7 +268,7 @@ static void on_answer(const struct mx_answer *answer, void *arg)
 static void call_send(struct vault_call *call, const char *body)
 {
 	call->call = mx_start_text(call->vault->mx, call->request.method, call->request.path, body,
-	        REQUEST_TIMEOUT_MS, on_answer, call);
+	        REQUEST_TIMEOUT_MS, calls_on_answer, call);
 }
 
 /* An event for a room goes the way of all others. */
@@ -305,7 +305,7 @@ static void call_start(struct vault_call *call)
 		call_send(call, call->request.body);
 }
 
-static bool is_known(const struct vault *vault, int64_t id)
+static bool calls_is_known(const struct vault *vault, int64_t id)
 {
 	const struct vault_call *call;
 
@@ -322,7 +322,7 @@ void calls_take(struct vault *vault, struct crypto_request *requests, size_t len
 	for (size_t i = 0; i < len; i++) {
 		struct vault_call *call;
 
-		if (is_known(vault, requests[i].id))
+		if (calls_is_known(vault, requests[i].id))
 			continue;
 		call = x_calloc(1, sizeof(*call));
 		call->vault = vault;

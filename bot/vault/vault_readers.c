@@ -45,7 +45,7 @@ void readers_end(struct core_look *look)
 	free(look->rooms);
 }
 
-static const json_t *held_of(const json_t *readers, const char *user_id)
+static const json_t *readers_held_of(const json_t *readers, const char *user_id)
 {
 	const json_t *held;
 	size_t i;
@@ -58,7 +58,7 @@ static const json_t *held_of(const json_t *readers, const char *user_id)
 	return NULL;
 }
 
-static void log_changes(const char *room, const json_t *before, const json_t *now)
+static void readers_log_changes(const char *room, const json_t *before, const json_t *now)
 {
 	const json_t *held;
 	size_t i;
@@ -66,7 +66,7 @@ static void log_changes(const char *room, const json_t *before, const json_t *no
 	json_array_foreach(json_object_get(now, "held"), i, held)
 	{
 		const char *user_id = json_string_value(json_object_get(held, "user_id"));
-		const json_t *was = held_of(before, user_id);
+		const json_t *was = readers_held_of(before, user_id);
 		struct buf line;
 
 		if (was && json_equal((json_t *)was, (json_t *)held))
@@ -80,7 +80,7 @@ static void log_changes(const char *room, const json_t *before, const json_t *no
 	{
 		const char *user_id = json_string_value(json_object_get(held, "user_id"));
 
-		if (!held_of(now, user_id))
+		if (!readers_held_of(now, user_id))
 			log_info("vault", "%s: every device of %s is given keys", room, user_id);
 	}
 }
@@ -90,7 +90,7 @@ void readers_take(struct vault *vault, struct core_look *look)
 	if (!look->readers)
 		return;
 	for (size_t i = 0; i < look->rooms_len; i++)
-		log_changes(look->rooms[i].name,
+		readers_log_changes(look->rooms[i].name,
 		        json_object_get(vault->readers, look->rooms[i].room_id),
 		        json_object_get(look->readers, look->rooms[i].room_id));
 	/* rooms whose members are not known now stay as they were */
