@@ -10,6 +10,7 @@
 #include "bot/base/alloc.h"
 #include "bot/base/buf.h"
 #include "bot/base/synthetic.h"
+#include "bot/base/text.h"
 #include "bot/command_line/command_line.h"
 #include "bot/client/socket.h"
 #include "bot/command_line/verify_dialog.h"
@@ -64,6 +65,18 @@ int client_fail(int status, bool json, const char *format, ...)
 	return status;
 }
 
+/* Text for a terminal, which obeys control characters wherever they came from. */
+static void print_neutral(FILE *out, const char *prefix, const char *text)
+{
+	struct buf neutral;
+
+	buf_init(&neutral, 4 * strlen(text) + 16);
+	text_add_plain(&neutral, text, TEXT_NO_LIMIT, TEXT_KEEP_NEWLINES);
+	fprintf(out, "%s%s%s", prefix, buf_str(&neutral),
+	        neutral.len > 0 && neutral.data[neutral.len - 1] == '\n' ? "" : "\n");
+	buf_finish(&neutral);
+}
+
 /* Prints an answer and turns it into an exit status. */
 static int print_answer(const json_t *answer, const char *prefix, bool json)
 {
@@ -73,10 +86,11 @@ static int print_answer(const json_t *answer, const char *prefix, bool json)
 	if (json || (ok && !json_object_get(answer, "text"))) /* counters have none for people */
 		client_print(answer);
 	else if (ok)
-		printf("%s%s%s", prefix, text, *text && text[strlen(text) - 1] == '\n' ? "" : "\n");
-	else
-		fprintf(stderr, "matrix-telemetry-bot: %s%s\n", prefix,
-		        client_text(answer, "message"));
+		print_neutral(stdout, prefix, text);
+	else {
+		fprintf(stderr, "matrix-telemetry-bot: ");
+		print_neutral(stderr, prefix, client_text(answer, "message"));
+	}
 	if (ok) /* a status with problems is no success: alerts may not be read */
 		return json_array_size(json_object_get(answer, "problems")) > 0 ? EX_UNAVAILABLE
 		                                                                : EX_OK;

@@ -107,6 +107,15 @@ static void note_auth(struct mx_call *call, struct mx_answer *answer)
 		mx->events.on_auth_lost(answer->soft_logout, mx->events.arg);
 }
 
+/* A homeserver or proxy that repeats the request in its complaint: the token is never shown. */
+static void hide_token(const struct mx *mx, struct mx_answer *answer)
+{
+	if (mx->token && strstr(answer->error, mx->token)) {
+		explicit_bzero(answer->error, sizeof(answer->error));
+		strcpy(answer->error, "the answer repeats the access token and is not shown");
+	}
+}
+
 static void on_http_done(const struct http_result *result, void *arg)
 {
 	struct mx_call *call = arg;
@@ -114,6 +123,7 @@ static void on_http_done(const struct http_result *result, void *arg)
 	json_t *body = answer_read(&answer, result);
 
 	call->answered = true;
+	hide_token(call->mx, &answer);
 	if (answer.code == ERR_AUTH)
 		note_auth(call, &answer); /* whoever hears of it may cancel all calls, this too */
 	if (call->canceled)

@@ -88,6 +88,13 @@ static void run_keep(struct run *run, const char *data, size_t len)
 	buf_add(&run->kept, data, len < room ? len : room);
 }
 
+/* A process that never came to be has no group: 0 would be ours. */
+static void run_kill(const struct run *run, int number)
+{
+	if (run->process.pid > 0)
+		kill(-run->process.pid, number);
+}
+
 /* What it wrote before its end may be in the pipe still. */
 static void run_drain(struct run *run)
 {
@@ -130,7 +137,7 @@ static void on_exit_cb(uv_process_t *process, int64_t status, int number)
 	struct run *run = process->data;
 
 	if (run->late) /* and whatever it started */
-		kill(-process->pid, SIGKILL);
+		run_kill(run, SIGKILL);
 	run_drain(run);
 	run_log(run, status, number);
 	run_close(run);
@@ -158,7 +165,7 @@ static void on_timer(uv_timer_t *timer)
 	struct run *run = timer->data;
 	bool last = run->late || run->exec->closing;
 
-	kill(-run->process.pid, last ? SIGKILL : SIGTERM);
+	run_kill(run, last ? SIGKILL : SIGTERM);
 	run->late = true;
 	if (!last)
 		uv_timer_start(timer, on_timer, KILL_MS, 0);
@@ -199,13 +206,15 @@ static int text_file(const char *text, int *fd)
 	char *lines = x_asprintf("%s\n", text);
 	size_t len = strlen(lines);
 	ssize_t written = -1;
+	int error;
 
 	*fd = memfd_create("alarm", MFD_CLOEXEC);
 	if (*fd >= 0)
 		written = write(*fd, lines, len);
+	error = errno; /* before anything else may set it */
 	free(lines);
 	if (written < 0)
-		return uv_translate_sys_error(errno);
+		return uv_translate_sys_error(error);
 	return written == (ssize_t)len && lseek(*fd, 0, SEEK_SET) == 0 ? 0 : UV_EIO;
 }
 

@@ -213,6 +213,7 @@ struct outcome {
 	enum err code;
 	bool sent;
 	char event_id[16];
+	char error[256];
 };
 
 static void on_request(struct peer_request *request, void *arg)
@@ -241,6 +242,7 @@ static void on_done(const struct mx_answer *answer, void *arg)
 	o->done = true;
 	o->code = answer->code;
 	o->sent = answer->sent;
+	strcpy(o->error, answer->error);
 	if (event_id)
 		strncpy(o->event_id, event_id, sizeof(o->event_id) - 1);
 }
@@ -300,6 +302,26 @@ static void refuse_old_token(struct fixture *f, struct peer_request *request)
 	else
 		peer_answer_json(
 		        request, 401, "{s:s, s:b}", "errcode", "M_UNKNOWN_TOKEN", "soft_logout", 1);
+}
+
+static void repeat_the_token(struct fixture *f, struct peer_request *request)
+{
+	(void)f;
+	peer_answer_json(request, 403, "{s:s, s:s}", "errcode", "M_FORBIDDEN", "error",
+	        "bad header: Bearer syt_s3cret, sorry");
+}
+
+static void test_a_token_in_the_complaint_is_not_shown(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome o = {0};
+
+	f->script = repeat_the_token;
+	mx_set_token(f->mx, "syt_s3cret");
+	run(f, &o);
+	assert_int_equal(o.code, ERR_DENIED);
+	assert_null(strstr(o.error, "s3cret"));
+	assert_true(o.error[0]);
 }
 
 static void hold(struct fixture *f, struct peer_request *request)
@@ -465,6 +487,7 @@ int main(void)
 	        cmocka_unit_test(test_path_is_percent_encoded),
 	        TEST(test_text_is_sent_byte_for_byte),
 	        TEST(test_body_as_json_and_no_body),
+	        TEST(test_a_token_in_the_complaint_is_not_shown),
 	        TEST(test_refused_token_is_told_once_and_blocks_until_replaced),
 	        TEST(test_late_refusal_of_a_replaced_token_harms_nobody),
 	        TEST(test_call_without_a_token_loses_none),
