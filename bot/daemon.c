@@ -18,6 +18,7 @@
 #include "bot/daemon.h"
 #include "bot/delivery/courier.h"
 #include "bot/schedule/duty.h"
+#include "bot/http/web.h"
 #include "bot/intake/server.h"
 #include "bot/intake/spool.h"
 #include "bot/loop/life.h"
@@ -51,6 +52,7 @@ struct daemon {
 	struct sql_watches *sql_watches;
 	struct spool *spool;
 	struct ops *ops;
+	struct web *web;
 	struct server *server;
 };
 
@@ -342,10 +344,25 @@ static enum err create_ops(void *owner, struct fault *fault)
 	return OK;
 }
 
+static enum err create_web(void *owner, struct fault *fault)
+{
+	struct daemon *daemon = owner;
+	struct web_env env = {.loop = &daemon->life.loop, .on_request = on_request, .arg = daemon};
+
+	return web_create(&daemon->web, &env, daemon->config, fault);
+}
+
+static void on_http(int fd, void *arg)
+{
+	struct daemon *daemon = arg;
+
+	web_take(daemon->web, fd);
+}
+
 static enum err create_server(void *owner, struct fault *fault)
 {
 	struct daemon *daemon = owner;
-	struct server_events events = {.on_request = on_request, .arg = daemon};
+	struct server_events events = {.on_request = on_request, .on_http = on_http, .arg = daemon};
 
 	return server_create(&daemon->server, &daemon->life.loop, daemon->config, &events, fault);
 }
@@ -361,6 +378,7 @@ PART(duty)
 PART(sql_watches)
 PART_CLOSE(spool)
 PART(ops)
+PART(web)
 PART(server)
 
 #define SLOT(x) offsetof(struct daemon, x)
@@ -379,6 +397,7 @@ static const struct part parts[] = {
 	{"SQL watches", SLOT(sql_watches), create_sql_watches, configure_sql_watches, close_sql_watches},
 	{"spool", SLOT(spool), create_spool, NULL, close_spool},
 	{"ops", SLOT(ops), create_ops, configure_ops, close_ops, .along = true},
+	{"http", SLOT(web), create_web, configure_web, close_web, .along = true},
 	{"server", SLOT(server), create_server, configure_server, close_server},
 };
 /* clang-format on */

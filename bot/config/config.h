@@ -183,6 +183,7 @@ struct config {
 	struct {
 		char *listen;
 		struct config_secret token;
+		char *tokens; /* file, or NULL */
 	} http;
 
 	struct {

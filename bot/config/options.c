@@ -96,7 +96,9 @@ const struct option_section config_sections[] = {
                 "an alert whose fields are its columns; app, kind, severity, run_id, title, text, "
                 "key\n"
                 "and url are those of an alert. What is not returned any more is resolved."},
-        {"http", "http", "Health and metrics over HTTP; off unless `listen` is set."},
+        {"http", "http",
+                "HTTP over TCP: off unless `listen` is set. The Unix socket speaks it in any "
+                "case."},
         {"log", "log", "Lines on standard error."},
 };
 
@@ -387,9 +389,13 @@ const struct option config_options[] = {
                 .choices = SEVERITIES, .help = "critical, warning or info."},
 
         {"http", "listen", OPTION_LISTEN, IN(http.listen), .example = "127.0.0.1:9400",
-                .help = "ADDRESS:PORT; [::1]:PORT for IPv6."},
+                .help = "ADDRESS:PORT; [::1]:PORT for IPv6. Other than loopback needs a token."},
         {"http", "token_file", OPTION_PATH, IN(http.token.file), .example = "http-token",
-                .help = "Bearer token that is asked for. Default: none."},
+                .help = "File with the bearer token that is asked for over TCP; it has all "
+                        "rights.\nDefault: none, and then this host may send and read."},
+        {"http", "tokens", OPTION_PATH, IN(http.tokens), .example = "http-tokens",
+                .help = "File with more tokens, one a line: NAME RIGHTS TOKEN, where RIGHTS are "
+                        "of\nsend, read and command, with commas between."},
 
         {"log", "level", OPTION_ENUM, IN(log.level), .fallback = "info",
                 .choices = "error|warning|info|debug", .help = "error, warning, info or debug."},

@@ -1,6 +1,8 @@
 /*
  * conn.c - see conn.h.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +17,13 @@
 #define INPUT_CAP (SERVER_LINE_MAX + 1) /* a line of the greatest length and its newline */
 
 struct reply {
-	struct conn *conn;       /* NULL = closed */
-	struct buf text;         /* lines not yet moved to the connection's output */
-	size_t cost;             /* bytes of the request */
-	bool done;               /* the final answer is in text */
-	bool alone;              /* what comes after it waits */
+	struct conn *conn; /* NULL = closed */
+	struct buf text;   /* lines not yet moved to the connection's output */
+	size_t cost;       /* bytes of the request */
+	bool done;         /* the final answer is in text */
+	bool alone;        /* what comes after it waits */
+	void (*answered)(const json_t *answer, void *arg); /* of no connection; else NULL */
+	void *answered_arg;
 	void (*gone)(void *arg); /* NULL = nobody asked, or told already */
 	void *gone_arg;
 	TAILQ_ENTRY(reply) link; /* conn::replies */
@@ -46,6 +50,7 @@ struct conn {
 	size_t flight_len;
 	size_t held; /* bytes in the replies' text */
 
+	bool undecided;  /* the first byte will tell whether it is HTTP */
 	bool reading;    /* uv_read_start() is on */
 	bool pumping;    /* inside conn_pump() */
 	bool discarding; /* until the end of a line that is not taken */
@@ -201,6 +206,8 @@ static void reply_finish(struct reply *reply, json_t *line)
 	struct conn *conn = reply->conn;
 
 	reply->gone = NULL;
+	if (reply->answered)
+		reply->answered(line, reply->answered_arg);
 	if (!conn || conn->deaf) {
 		reply_free(reply);
 	} else {
@@ -212,6 +219,16 @@ static void reply_finish(struct reply *reply, json_t *line)
 	json_decref(line);
 	if (conn)
 		conn_pump(conn);
+}
+
+struct reply *reply_create_for(void (*answered)(const json_t *answer, void *arg), void *arg)
+{
+	struct reply *reply = x_calloc(1, sizeof(*reply));
+
+	reply->answered = answered;
+	reply->answered_arg = arg;
+	buf_init(&reply->text, CONN_OUTPUT_MAX);
+	return reply;
 }
 
 static struct reply *reply_create(struct conn *conn, size_t cost)
@@ -263,7 +280,7 @@ void reply_alone(struct reply *reply)
 
 bool reply_is_gone(const struct reply *reply)
 {
-	return !reply->conn || reply->conn->deaf;
+	return reply->answered ? false : !reply->conn || reply->conn->deaf;
 }
 
 void reply_on_gone(struct reply *reply, void (*gone)(void *arg), void *arg)
@@ -353,6 +370,11 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 	struct conn *conn = handle->data;
 	size_t left = conn->in_len - conn->in_pos;
 
+	if (conn->undecided) { /* nothing is read yet: on_read() is only told that something is
+		                  there */
+		*out = uv_buf_init(NULL, 0);
+		return;
+	}
 	if (!conn->in)
 		conn->in = x_calloc(1, INPUT_CAP);
 	else if (conn->in_pos > 0)
@@ -370,10 +392,33 @@ static bool hung_up(const struct conn *conn)
 	       (poll(&fd, 1, 0) > 0 && (fd.revents & (POLLHUP | POLLERR)));
 }
 
+/* HTTP begins with a method in capitals, a request of ours with a brace. */
+static void conn_decide(struct conn *conn)
+{
+	int fd;
+	char first;
+
+	if (uv_fileno((const uv_handle_t *)&conn->pipe, &fd) != 0)
+		return;
+	errno = 0;
+	if (recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) != 1 || first < 'A' || first > 'Z') {
+		conn->undecided = errno == EAGAIN; /* the end of input is met by reading */
+		return;
+	}
+	fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (fd != -1)
+		conn->events.on_http(fd, conn->events.arg);
+	conn_abort(conn);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
 {
 	struct conn *conn = stream->data;
 
+	if (conn->undecided && count == UV_ENOBUFS) {
+		conn_decide(conn);
+		return;
+	}
 	if (count == 0)
 		return;
 	if (count < 0) {
@@ -514,6 +559,7 @@ bool conn_peer_in_group(const struct conn *conn, gid_t gid)
 
 void conn_start(struct conn *conn)
 {
+	conn->undecided = conn->events.on_http;
 	conn_pump(conn);
 }
 

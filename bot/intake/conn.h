@@ -27,6 +27,8 @@ struct conn;
 struct conn_events {
 	void (*on_request)(const json_t *request, const struct alert_peer *peer,
 	        struct reply *reply, void *arg);
+	/* See server.h; the connection closes. */
+	void (*on_http)(int fd, void *arg);
 	/* The last the owner hears of it; the memory goes when this returns. */
 	void (*on_closed)(struct conn *conn, void *arg);
 	void *arg;

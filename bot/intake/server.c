@@ -170,6 +170,13 @@ static void on_request(
 	server->events.on_request(request, peer, reply, server->events.arg);
 }
 
+static void on_http(int fd, void *arg)
+{
+	const struct server *server = arg;
+
+	server->events.on_http(fd, server->events.arg);
+}
+
 /* Waits for what the peer may be about to send, unless too many are waited for already. */
 static void refuse(
         struct server *server, struct conn *conn, const char *err, const char *message, bool retry)
@@ -186,6 +193,7 @@ static void on_connection(uv_stream_t *listener, int status)
 	const struct conn_events events = {
 	        .on_request = on_request,
 	        .on_closed = on_conn_closed,
+	        .on_http = server->events.on_http ? on_http : NULL,
 	        .arg = server,
 	};
 	char message[96];

@@ -24,6 +24,9 @@ struct server_events {
 	/* A well-formed JSON object came in. Exactly one reply_*() must follow, now or later. */
 	void (*on_request)(const json_t *request, const struct alert_peer *peer,
 	        struct reply *reply, void *arg);
+	/* A connection that speaks HTTP, by its first byte: takes over fd, of which nothing was
+	 * read. NULL: no HTTP here. */
+	void (*on_http)(int fd, void *arg);
 	void *arg;
 };
 
@@ -42,6 +45,8 @@ void reply_error(
 /* Sends one more line before the final answer (for `subscribe`); false when the peer is gone or
  * too slow (over 1 MiB unread), and then the reply must be finished. Takes the reference. */
 bool reply_stream(struct reply *reply, json_t *object);
+/* A reply that is of no connection: answered(arg) gets the answer, borrowed, once. */
+struct reply *reply_create_for(void (*answered)(const json_t *answer, void *arg), void *arg);
 /* Takes no more requests of this connection until this one is answered: for an answer that may be
  * large, or takes a while to make. */
 void reply_alone(struct reply *reply);

@@ -23,12 +23,13 @@ static enum err metrics_work(struct store *store, void *arg)
 static json_t *metrics_json(const struct report_status *status)
 {
 	size_t firing = 0, failing = 0;
+	json_t *json;
 
 	for (size_t i = 0; i < status->watches_len; i++) {
 		firing += status->watches[i].firing;
 		failing += status->watches[i].problem[0] != '\0';
 	}
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+	json = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
 	                 "s:I, s:b}",
 	        "uptime_ms", (json_int_t)(status->now_ms - status->started_ms), "events_sent",
 	        (json_int_t)status->sent, "sends_retried", (json_int_t)status->retried,
@@ -42,6 +43,20 @@ static json_t *metrics_json(const struct report_status *status)
 	        "watches_failing", (json_int_t)failing, "latency_p95_ms",
 	        (json_int_t)status->p95_ms, "clients", (json_int_t)status->clients, "online",
 	        !status->problem[0]);
+	json_object_set_new(json, "alerts_24h_by_severity",
+	        json_pack("{s:I, s:I, s:I}", "critical",
+	                (json_int_t)status->counts[SEVERITY_CRITICAL], "warning",
+	                (json_int_t)status->counts[SEVERITY_WARNING], "info",
+	                (json_int_t)status->counts[SEVERITY_INFO]));
+	json_object_set_new(json, "oldest_age_ms",
+	        json_integer(status->waiting && status->oldest_ms
+	                             ? status->now_ms - status->oldest_ms
+	                             : 0));
+	if (status->last_sync_ms)
+		json_object_set_new(json, "last_sync_age_ms",
+		        json_integer(status->now_ms - status->last_sync_ms));
+	json_object_set_new(json, "spool_bad", json_integer(status->spool_bad));
+	return json;
 }
 
 static void metrics_done(enum err result, const char *message, void *arg)

@@ -25,6 +25,7 @@ import oncall  # noqa: E402
 import silences  # noqa: E402
 import watch  # noqa: E402
 import watches  # noqa: E402
+import web  # noqa: E402
 from homeserver import Homeserver  # noqa: E402
 
 OPS, DEV = "!ops:fake.local", "!dev:fake.local"
@@ -913,7 +914,7 @@ def test_a_second_daemon_is_refused():
 
 if __name__ == "__main__":
     tests = dict(globals())
-    for module in (commands, docs, heartbeats, neighbours, refusing, oncall, silences, watch, watches):
+    for module in (commands, docs, heartbeats, neighbours, refusing, oncall, silences, watch, watches, web):
         more = {name: test for name, test in vars(module).items() if name.startswith("test_")}
         check(not more.keys() & tests.keys(), f"two tests have one name: {more.keys() & tests.keys()}")
         tests.update(more)

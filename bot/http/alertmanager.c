@@ -1,0 +1,168 @@
+/*
+ * alertmanager.c - see alertmanager.h.
+ */
+#include "bot/http/alertmanager.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+
+#define FNV_OFFSET UINT64_C(14695981039346656037)
+#define FNV_PRIME UINT64_C(1099511628211)
+#define TEXT_MAX (32 * 1024)
+
+static uint64_t fnv_add(uint64_t sum, const char *text)
+{
+	for (; *text; text++)
+		sum = (sum ^ (unsigned char)*text) * FNV_PRIME;
+	return (sum ^ 255) * FNV_PRIME;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+void alertmanager_fingerprint(const json_t *labels, char out[17])
+{
+	size_t len = json_object_size(labels), used = 0;
+	const char **names = x_calloc(len + 1, sizeof(*names)), *name;
+	uint64_t sum = FNV_OFFSET;
+	json_t *value;
+
+	json_object_foreach((json_t *)labels, name, value)
+	{
+		names[used++] = name;
+	}
+	qsort(names, used, sizeof(*names), compare_names);
+	for (size_t i = 0; i < used; i++) {
+		const char *text = json_string_value(json_object_get(labels, names[i]));
+
+		sum = fnv_add(fnv_add(sum, names[i]), text ? text : "");
+	}
+	free(names);
+	snprintf(out, 17, "%016" PRIx64, sum);
+}
+
+/* "%!f(string=x)": how long that is; 0 = it is none. */
+static size_t bad_verb(const char *text)
+{
+	const char *end;
+
+	if (strncmp(text, "%!", 2) != 0)
+		return 0;
+	if (text[2] == '(') /* %!(EXTRA …) */
+		end = strchr(text, ')');
+	else
+		end = text[2] && text[3] == '(' ? strchr(text, ')') : text + 2;
+	return end ? (size_t)(end - text) + 1 : strlen(text);
+}
+
+void alertmanager_add_text(struct buf *out, const char *text)
+{
+	static const char missing[] = "<no value>";
+
+	while (*text) {
+		size_t bad = bad_verb(text);
+
+		if (strncmp(text, missing, sizeof(missing) - 1) == 0)
+			text += sizeof(missing) - 1;
+		else if (bad > 0)
+			text += bad < strlen(text) ? bad : strlen(text);
+		else
+			buf_add_char(out, *text++);
+	}
+}
+
+static const char *text_of(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : "";
+}
+
+/* The first that is there of names, ended by NULL; "" = none. */
+static const char *first_of(const json_t *object, const char *const *names)
+{
+	for (; *names; names++)
+		if (*text_of(object, *names))
+			return text_of(object, *names);
+	return "";
+}
+
+static void set_text(json_t *object, const char *name, const char *text)
+{
+	struct buf clean;
+
+	buf_init(&clean, TEXT_MAX);
+	alertmanager_add_text(&clean, text);
+	if (clean.len > 0)
+		json_object_set_new(object, name, json_string(buf_str(&clean)));
+	buf_finish(&clean);
+}
+
+/* Annotations that are no title and no text are fields, and so are labels. */
+static json_t *fields_of(const json_t *labels, const json_t *annotations)
+{
+	static const char *const said[] = {
+	        "summary", "title", "description", "message", "severity"};
+	json_t *fields = json_object(), *value;
+	const char *name;
+
+	json_object_foreach((json_t *)annotations, name, value)
+	{
+		bool known = false;
+
+		for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++)
+			known = known || strcmp(said[i], name) == 0;
+		if (!known && json_is_string(value))
+			set_text(fields, name, json_string_value(value));
+	}
+	json_object_foreach((json_t *)labels, name, value)
+	{
+		if (strcmp(name, "severity") != 0 && json_is_string(value))
+			json_object_set(fields, name, value);
+	}
+	return fields;
+}
+
+json_t *alertmanager_request(const json_t *alert, const json_t *group, bool resolved)
+{
+	static const char *const apps[] = {"app", "service", "job", NULL};
+	static const char *const titles[] = {"summary", "title", NULL};
+	static const char *const texts[] = {"description", "message", NULL};
+	static const char *const links[] = {"dashboardURL", "generatorURL", NULL};
+	const json_t *labels = json_object_get(alert, "labels");
+	const json_t *annotations = json_object_get(alert, "annotations");
+	const char *app = first_of(labels, apps), *name = text_of(labels, "alertname");
+	const char *summary = first_of(annotations, titles);
+	const char *starts = text_of(alert, "startsAt"), *ends = text_of(alert, "endsAt");
+	const char *link = first_of(alert, links);
+	char fingerprint[17];
+	json_t *request;
+
+	alertmanager_fingerprint(labels, fingerprint);
+	request = json_pack("{s:s, s:s, s:s, s:s, s:o}", "op", "alert", "app",
+	        *app ? app : "alertmanager", "key", fingerprint, "status",
+	        resolved ? "resolved" : "firing", "fields", fields_of(labels, annotations));
+	json_object_set_new(request, "id",
+	        json_sprintf("%s %s %s", fingerprint, starts, resolved ? "resolved" : "firing"));
+	set_text(request, "title", *summary ? summary : *name ? name : "alert");
+	set_text(request, "text", first_of(annotations, texts));
+	if (*text_of(labels, "severity"))
+		json_object_set(request, "severity", json_object_get(labels, "severity"));
+	if (*(resolved ? ends : starts))
+		json_object_set_new(request, "at", json_string(resolved ? ends : starts));
+	if (!*link && *text_of(group, "externalURL"))
+		link = text_of(group, "externalURL");
+	if (*link)
+		json_object_set_new(request, "url", json_string(link));
+	if (*text_of(alert, "silenceURL"))
+		json_object_set(json_object_get(request, "fields"), "silenceURL",
+		        json_object_get(alert, "silenceURL"));
+	return request;
+}

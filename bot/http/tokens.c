@@ -1,0 +1,151 @@
+/*
+ * tokens.c - see tokens.h.
+ */
+#include "bot/http/tokens.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "bot/base/alloc.h"
+#include "bot/config/secret.h"
+
+#define TOKENS_MAX 1000
+#define TOKEN_FILE_MAX (256 * 1024)
+
+static void digest_of(const char *token, unsigned char digest[32])
+{
+	if (EVP_Digest(token, strlen(token), digest, NULL, EVP_sha256(), NULL) != 1)
+		abort(); /* it fails only for want of memory, which ends the process everywhere */
+}
+
+static void tokens_add(struct tokens *tokens, const char *name, unsigned rights, const char *token)
+{
+	struct token *fresh;
+
+	tokens->list = x_realloc(tokens->list, (tokens->len + 1) * sizeof(*tokens->list));
+	fresh = &tokens->list[tokens->len++];
+	snprintf(fresh->name, sizeof(fresh->name), "%s", name);
+	fresh->rights = rights;
+	digest_of(token, fresh->digest);
+}
+
+static bool read_rights(char *text, unsigned *rights)
+{
+	char *place = NULL;
+
+	*rights = 0;
+	for (char *word = strtok_r(text, ",", &place); word; word = strtok_r(NULL, ",", &place))
+		if (strcmp(word, "send") == 0)
+			*rights |= TOKEN_SEND;
+		else if (strcmp(word, "read") == 0)
+			*rights |= TOKEN_READ;
+		else if (strcmp(word, "command") == 0)
+			*rights |= TOKEN_COMMAND;
+		else
+			return false;
+	return *rights != 0;
+}
+
+/* The whole file, which others may not read; owned by the caller, who wipes it. */
+static char *read_private(const char *path, struct fault *fault)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char *text = NULL;
+	struct stat st;
+	ssize_t len;
+
+	if (fd == -1 || fstat(fd, &st) == -1) {
+		fault_set(
+		        fault, ERR_IO, "[http] tokens: cannot read %s: %s", path, strerror(errno));
+	} else if (st.st_mode & 077 & ~040) {
+		fault_set(
+		        fault, ERR_DENIED, "[http] tokens: %s is accessible by other users", path);
+	} else {
+		text = x_calloc(1, TOKEN_FILE_MAX);
+		len = read(fd, text, TOKEN_FILE_MAX - 1);
+		if (len < 0)
+			len = 0;
+		text[len] = '\0';
+	}
+	if (fd != -1)
+		close(fd);
+	return text;
+}
+
+static enum err read_many(struct tokens *tokens, const char *path, struct fault *fault)
+{
+	char *text = read_private(path, fault), *place = NULL;
+	unsigned number = 0, rights;
+	enum err err = OK;
+
+	if (!text)
+		return fault->code;
+	for (char *line = text, *next; line && !err; line = next) {
+		char *end = strchr(line, '\n'), *name, *words, *token;
+
+		next = end ? end + 1 : NULL;
+		if (end)
+			*end = '\0';
+		number++;
+		name = strtok_r(line, " \t\r", &place);
+		if (!name || *name == '#')
+			continue;
+		words = strtok_r(NULL, " \t\r", &place);
+		token = words ? strtok_r(NULL, " \t\r", &place) : NULL;
+		if (!token || !read_rights(words, &rights) || tokens->len >= TOKENS_MAX)
+			err = fault_set(fault, ERR_CONFIG,
+			        "%s:%u: a line is NAME RIGHTS TOKEN, rights being send, read, "
+			        "command",
+			        path, number);
+		else
+			tokens_add(tokens, name, rights, token);
+	}
+	x_wipe_free(text, TOKEN_FILE_MAX);
+	return err;
+}
+
+enum err tokens_read(struct tokens *tokens, const struct config *config, struct fault *fault)
+{
+	char *token = NULL;
+	enum err err = OK;
+
+	*tokens = (struct tokens){0};
+	if (config->http.token.file) {
+		err = secret_read(&config->http.token, "http-token", &token, fault);
+		if (err == OK)
+			tokens_add(tokens, "token_file", TOKEN_SEND | TOKEN_READ | TOKEN_COMMAND,
+			        token);
+		x_wipe_free_str(token);
+	}
+	if (err == OK && config->http.tokens)
+		err = read_many(tokens, config->http.tokens, fault);
+	if (err)
+		tokens_finish(tokens);
+	return err;
+}
+
+void tokens_finish(struct tokens *tokens)
+{
+	free(tokens->list);
+	*tokens = (struct tokens){0};
+}
+
+const struct token *tokens_find(const struct tokens *tokens, const char *authorization)
+{
+	const struct token *found = NULL;
+	unsigned char digest[32];
+
+	if (strncasecmp(authorization, "Bearer ", 7) != 0)
+		return NULL;
+	digest_of(authorization + 7, digest);
+	for (size_t i = 0; i < tokens->len; i++)
+		if (CRYPTO_memcmp(digest, tokens->list[i].digest, sizeof(digest)) == 0)
+			found = &tokens->list[i];
+	return found;
+}

@@ -1,0 +1,31 @@
+/*
+ * tokens.h - bearer tokens: who may do what over TCP. Kept as SHA-256, compared in constant time.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "bot/config/config.h"
+
+enum token_right { TOKEN_SEND = 1, TOKEN_READ = 2, TOKEN_COMMAND = 4 };
+
+struct token {
+	char name[64];
+	unsigned rights; /* of enum token_right */
+	unsigned char digest[32];
+};
+
+struct tokens {
+	struct token *list;
+	size_t len;
+};
+
+/*
+ * Reads [http] token_file (one token, with all rights) and [http] tokens (a file with one a line:
+ * NAME RIGHTS TOKEN, RIGHTS of send, read and command with commas between; # begins a comment).
+ * On failure *tokens is empty. ERR_CONFIG, ERR_DENIED, ERR_IO.
+ */
+enum err tokens_read(struct tokens *tokens, const struct config *config, struct fault *fault);
+void tokens_finish(struct tokens *tokens);
+/* The token of an Authorization header, or NULL. */
+const struct token *tokens_find(const struct tokens *tokens, const char *authorization);

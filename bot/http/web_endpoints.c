@@ -1,0 +1,233 @@
+/*
+ * web_endpoints.c - the table of HTTP endpoints, and those that are a few lines. Each makes
+ * requests of the socket's protocol out of one of HTTP.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/json_mend.h"
+#include "bot/base/request.h"
+#include "bot/http/web_internal.h"
+
+/* ---- reading ---- */
+
+json_t *call_read_json(struct web_call *call, json_t *notes)
+{
+	const char *text = buf_str(&call->body);
+	json_t *body = json_loadb(text, call->body.len, JSON_REJECT_DUPLICATES, NULL);
+
+	if (!body)
+		body = json_mend(text, call->body.len, REQUEST_DEPTH_MAX, notes);
+	if (!body)
+		call_error(call, MHD_HTTP_BAD_REQUEST, "the body is no JSON");
+	return body;
+}
+
+/* One alert, as it came; what is none is refused by its own answer. */
+static void add_alert(struct web_call *call, json_t *alert, json_t *notes)
+{
+	if (json_array_size(notes) > 0)
+		json_array_extend(request_notes(alert), notes);
+	json_object_set_new(alert, "op", json_string("alert"));
+	request_fit(alert);
+	call_request(call, json_incref(alert));
+}
+
+static bool add_all(struct web_call *call, json_t *list, json_t *notes)
+{
+	json_t *element;
+	size_t i;
+
+	json_array_foreach(list, i, element)
+	{
+		if (!json_is_object(element)) {
+			call_error(call, MHD_HTTP_BAD_REQUEST, "element %zu is no object", i);
+			return false;
+		}
+		add_alert(call, element, i == 0 ? notes : NULL);
+	}
+	return true;
+}
+
+/* One alert a line. */
+static void add_lines(struct web_call *call)
+{
+	const char *line = buf_str(&call->body), *end = line + call->body.len;
+	json_t *alert;
+
+	for (const char *next; line < end; line = next) {
+		const char *stop = memchr(line, '\n', (size_t)(end - line));
+		json_t *notes = json_array();
+
+		next = stop ? stop + 1 : end;
+		stop = stop ? stop : end;
+		if (strspn(line, " \t\r") < (size_t)(stop - line)) {
+			alert = json_mend(line, (size_t)(stop - line), REQUEST_DEPTH_MAX, notes);
+			if (json_is_object(alert))
+				add_alert(call, alert, notes);
+			else /* refused by its own answer, without costing the others */
+				call_request(call, json_object());
+			json_decref(alert);
+		}
+		json_decref(notes);
+	}
+}
+
+/* POST /alerts: one, an array, or NDJSON. */
+static void alerts_run(struct web_call *call)
+{
+	const char *text = buf_str(&call->body);
+	json_t *notes = json_array(), *body;
+
+	body = json_loadb(text, call->body.len, JSON_REJECT_DUPLICATES, NULL);
+	if (!body)
+		body = json_mend(text, call->body.len, REQUEST_DEPTH_MAX, notes);
+	if (json_is_object(body))
+		add_alert(call, body, notes);
+	else if (json_is_array(body))
+		add_all(call, body, notes);
+	else
+		add_lines(call);
+	if (!call->ready && json_array_size(call->requests) == 0 && !json_is_array(body))
+		call_error(call, MHD_HTTP_BAD_REQUEST,
+		        "no alert: a JSON object, an array, or one "
+		        "object a line");
+	if (!call->ready && json_array_size(call->requests) > WEB_BATCH_MAX)
+		call_error(call, MHD_HTTP_CONTENT_TOO_LARGE, "at most %d alerts", WEB_BATCH_MAX);
+	json_decref(body);
+	json_decref(notes);
+}
+
+/* ---- answering ---- */
+
+unsigned call_status_of(const json_t *answer)
+{
+	const char *error = json_string_value(json_object_get(answer, "error"));
+
+	if (json_is_true(json_object_get(answer, "ok")))
+		return MHD_HTTP_OK;
+	if (json_is_true(json_object_get(answer, "retry")))
+		return MHD_HTTP_SERVICE_UNAVAILABLE;
+	if (error && (strcmp(error, "denied") == 0 || strcmp(error, "forbidden") == 0))
+		return MHD_HTTP_FORBIDDEN;
+	if (error && strcmp(error, "not_found") == 0)
+		return MHD_HTTP_NOT_FOUND;
+	return MHD_HTTP_BAD_REQUEST;
+}
+
+unsigned call_worst(const struct web_call *call)
+{
+	unsigned worst = MHD_HTTP_OK, status;
+	json_t *answer;
+	size_t i;
+
+	json_array_foreach(call->answers, i, answer)
+	{
+		status = call_status_of(answer);
+		worst = status > worst ? status : worst;
+	}
+	return worst;
+}
+
+void call_finish_op(struct web_call *call)
+{
+	if (json_array_size(call->answers) == 1)
+		call_json(call, call_worst(call), json_incref(json_array_get(call->answers, 0)));
+	else
+		call_json(call, call_worst(call), json_incref(call->answers));
+}
+
+/* Of many, those that were taken are taken: only what may pass is told as the request's failure. */
+static void alerts_finish(struct web_call *call)
+{
+	unsigned worst = call_worst(call), taken = 0;
+	json_t *answer;
+	size_t i;
+
+	json_array_foreach(call->answers, i, answer)
+	{
+		taken += json_is_true(json_object_get(answer, "ok"));
+	}
+	call_finish_op(call);
+	if (taken > 0 && worst != MHD_HTTP_SERVICE_UNAVAILABLE)
+		call->status = MHD_HTTP_OK;
+}
+
+/* ---- health ---- */
+
+static void healthz_run(struct web_call *call)
+{
+	call_text(call, MHD_HTTP_OK, "text/plain; charset=utf-8", "ok\n");
+}
+
+/* Ready is who can store an alert now. */
+static void readyz_run(struct web_call *call)
+{
+	call_request(call, json_pack("{s:s}", "op", "metrics"));
+}
+
+static void readyz_finish(struct web_call *call)
+{
+	const json_t *answer = json_array_get(call->answers, 0);
+	bool ok = json_is_true(json_object_get(answer, "ok"));
+	bool online = json_is_true(json_object_get(answer, "online"));
+
+	call_text(call, ok ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
+	        "text/plain; charset=utf-8",
+	        !ok      ? "not ready: alerts cannot be stored\n"
+	        : online ? "ready\n"
+	                 : "ready; the homeserver cannot be reached, alerts wait in the queue\n");
+}
+
+/* ---- heartbeats ---- */
+
+/* POST or GET /heartbeat/APP?every=1h&grace=10m&schedule=…&name=…&stop=1 */
+static void heartbeat_run(struct web_call *call)
+{
+	static const char *const names[] = {"every", "grace", "schedule", "name"};
+	json_t *request = json_pack("{s:s, s:s}", "op", "heartbeat", "app", call->rest);
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *value = call_query(call, names[i]);
+
+		if (value)
+			json_object_set_new(request, names[i], json_string(value));
+	}
+	if (call_query(call, "stop"))
+		json_object_set_new(request, "stop", json_true());
+	call_request(call, request);
+}
+
+/* ---- the table ---- */
+
+static const struct endpoint endpoints[] = {
+        {"POST", "/alerts", TOKEN_SEND, alerts_run, alerts_finish},
+        {"GET", "/healthz", 0, healthz_run, NULL},
+        {"GET", "/readyz", 0, readyz_run, readyz_finish},
+        {"POST", "/heartbeat/", TOKEN_SEND, heartbeat_run, NULL},
+        {"GET", "/heartbeat/", TOKEN_SEND, heartbeat_run, NULL},
+        {"GET", "/metrics", TOKEN_READ, metrics_run, metrics_finish},
+        {"POST", "/alertmanager", TOKEN_SEND, alertmanager_run, alerts_finish},
+        {"POST", "/api/v2/alerts", TOKEN_SEND, api_alerts_run, api_finish},
+};
+
+const struct endpoint *endpoint_find(const char *method, const char *path, bool *allowed)
+{
+	const struct endpoint *found = NULL;
+
+	*allowed = false;
+	if (strcmp(method, "HEAD") == 0)
+		method = "GET";
+	for (size_t i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]) && !found; i++) {
+		size_t len = strlen(endpoints[i].path);
+		bool start = endpoints[i].path[len - 1] == '/';
+
+		if (start ? strncmp(endpoints[i].path, path, len) != 0 || !path[len]
+		          : strcmp(endpoints[i].path, path) != 0)
+			continue;
+		*allowed = true;
+		if (strcmp(endpoints[i].method, method) == 0)
+			found = &endpoints[i];
+	}
+	return found;
+}
