@@ -111,6 +111,7 @@ static void on_status(struct report_status *status, void *arg)
 	status->started_ms = daemon->started_ms;
 	status->homeserver = link_homeserver(daemon->link);
 	status->problem = link_problem(daemon->link);
+	status->held = courier_held(daemon->courier);
 	status->limit = courier_limit(daemon->courier);
 	status->last_sync_ms = link_last_sync_ms(daemon->link);
 	status->identity = vault_identity(vault);

@@ -54,6 +54,8 @@ const char *err_name(enum err err)
 		return "denied";
 	case ERR_REJECTED:
 		return "rejected";
+	case ERR_HELD:
+		return "held";
 	case ERR_OLD:
 		return "old";
 	case ERR_UNSUPPORTED:

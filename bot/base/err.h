@@ -30,6 +30,7 @@
 	X(ERR_AUTH, "access token refused")           /* 401 */                                   \
 	X(ERR_DENIED, "forbidden")                    /* 403 */                                   \
 	X(ERR_REJECTED, "rejected by the homeserver") /* other 4xx that no retry can mend */      \
+	X(ERR_HELD, "account or server restricted")   /* refused until somebody ends that */      \
 	X(ERR_OLD, "made by an older version")                                                    \
 	X(ERR_UNSUPPORTED, "not supported")                                                       \
 	X(ERR_CANCELED, "canceled")

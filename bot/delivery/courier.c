@@ -16,8 +16,6 @@
 #include "bot/delivery/courier_internal.h"
 #include "storage/state.h"
 
-/* One choice may be running in a batch while the next is queued for the batch after it. */
-#define CHOICES_MAX 2
 /* A timer that libuv is asked to keep: not further away than this, so that clock jumps heal. */
 #define DUE_MAX_MS CLOCK_MINUTE_MS
 
@@ -102,7 +100,7 @@ static void choice_done(enum err result, const char *message, void *arg)
 	bool waits = false, leaves = false;
 
 	courier->jobs--;
-	courier->choices--;
+	courier->choosing = false;
 	if (result != OK) {
 		/* once, or the log would help to fill a disk that is full */
 		if (!courier->troubled)
@@ -152,8 +150,7 @@ static bool courier_is_held(const struct courier *courier)
 	int64_t now_ms = clock_now_ms();
 
 	return pace_wait_ms(&courier->pace, now_ms) > 0 ||
-	       (pace_is_short(&courier->pace, now_ms) &&
-	               (courier_counters(courier).in_flight > 0 || courier->choices > 0));
+	       (pace_is_short(&courier->pace, now_ms) && (courier_counters(courier).in_flight > 0));
 }
 
 void courier_poke(struct courier *courier)
@@ -163,7 +160,7 @@ void courier_poke(struct courier *courier)
 
 	if (courier->closing || !courier->mx)
 		return;
-	if (courier->choices >= CHOICES_MAX || courier_is_held(courier)) {
+	if (courier->choosing || courier_is_held(courier)) {
 		courier->wanted = true;
 		courier_arm(courier);
 		return;
@@ -200,7 +197,7 @@ void courier_poke(struct courier *courier)
 		        .users_len = list ? list->len : 0,
 		};
 	}
-	courier->choices++;
+	courier->choosing = true;
 	courier->jobs++;
 	writer_submit_tail(courier->writer, choice_work, choice_done, c);
 }
@@ -233,7 +230,7 @@ void courier_arm(struct courier *courier)
 			wait_ms = lane->retry_at_ms - mono_ms;
 	/* What is due stays due while a choice is under way; its end arms the timer again. So does
 	 * the end of what is being sent, when one event leaves at a time. */
-	if (courier->due_ms != INT64_MAX && courier->choices == 0 && !courier_is_held(courier) &&
+	if (courier->due_ms != INT64_MAX && !courier->choosing && !courier_is_held(courier) &&
 	        courier->due_ms - clock_now_ms() < wait_ms)
 		wait_ms = courier->due_ms - clock_now_ms();
 	held_ms = pace_wait_ms(&courier->pace, clock_now_ms());
@@ -326,23 +323,28 @@ void courier_server_up(struct courier *courier)
 		courier_poke(courier);
 }
 
+const char *courier_held(const struct courier *courier)
+{
+	return courier->held;
+}
+
 const char *courier_limit(struct courier *courier)
 {
 	const struct pace *pace = &courier->pace;
 	int64_t now_ms = clock_now_ms();
 	char every[24];
 
-	courier->pace_text[0] = '\0';
+	courier->limit[0] = '\0';
 	if (pace->limited_ms && now_ms - pace->limited_ms < CLOCK_HOUR_MS) {
 		clock_format_duration(pace->interval_ms, every, sizeof(every));
-		snprintf(courier->pace_text, sizeof(courier->pace_text),
+		snprintf(courier->limit, sizeof(courier->limit),
 		        "the homeserver limits this account to about one event in %s after %lld at "
 		        "once; "
 		        "its admin can lift that: POST "
 		        "/_synapse/admin/v1/users/%s/override_ratelimit",
 		        every, (long long)pace->burst, courier->user_id);
 	}
-	return courier->pace_text;
+	return courier->limit;
 }
 
 struct courier_counters courier_counters(const struct courier *courier)

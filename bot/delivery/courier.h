@@ -69,6 +69,8 @@ void courier_poke(struct courier *courier);
 /* The homeserver answers again: ends the backoffs that were due to its absence. */
 void courier_server_up(struct courier *courier);
 
+/* Why the homeserver takes nothing from this account for now; "" = it does. Borrowed. */
+const char *courier_held(const struct courier *courier);
 /* That the homeserver limits the rate of this account and how to lift that; "" when it did not in
  * the last hour. Good until the next call. */
 const char *courier_limit(struct courier *courier);

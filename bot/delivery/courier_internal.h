@@ -18,6 +18,7 @@ struct lane {
 	unsigned failures;          /* in a row */
 	bool server_fault;          /* the backoff is due to an unreachable homeserver */
 	int64_t served_ms;          /* monotonic; its last event left */
+	bool held;                  /* the backoff is due to the account or the homeserver */
 	bool noted;                 /* and that was no alert */
 	int64_t retry_at_ms;        /* monotonic; while waiting */
 	struct deliver_event event; /* while sending */
@@ -41,12 +42,14 @@ struct courier {
 	struct lane *lanes;
 	uv_timer_t timer; /* the next due time or the end of a backoff */
 	int64_t due_ms;   /* by deliver_next(), realtime; INT64_MAX = never */
-	unsigned choices; /* next jobs submitted and not done */
+	bool choosing;    /* one at a time, or two would freeze for the same idle room */
 	unsigned jobs;    /* all jobs submitted and not done */
 	struct pace pace;
 	bool pace_known;      /* read from the store */
 	int64_t pace_told_ms; /* monotonic; the log says at most once a minute that it is limited */
-	char pace_text[256];  /* for `status` */
+	char held[256];       /* why the account or the homeserver takes nothing; "" = it does */
+	int64_t held_told_ms; /* monotonic; likewise */
+	char limit[256];      /* for `status` */
 	bool wanted;          /* poked while no choice could be made */
 	bool troubled;        /* choosing fails, which was told */
 	bool closing, canceled;

@@ -14,6 +14,7 @@
 #include "storage/state.h"
 
 #define SEND_TIMEOUT_MS 60000
+#define HELD_FAILURES_MAX 6 /* what holds an account may end at any time: a short backoff */
 
 /* One deliver_finish() on its way through the writer. */
 struct outcome {
@@ -65,6 +66,7 @@ static void lane_wait(struct lane *lane, int64_t server_ms, bool server_fault)
 	lane_idle(lane);
 	lane->state = LANE_WAITING;
 	lane->server_fault = server_fault;
+	lane->held = false;
 	if (server_ms > PACE_WAIT_MAX_MS)
 		server_ms = PACE_WAIT_MAX_MS;
 	wait_ms = backoff_ms(lane->failures, server_ms, arc4random());
@@ -228,6 +230,41 @@ static void lane_limited(struct lane *lane, const struct mx_answer *answer)
 	courier_arm(courier);
 }
 
+/* Nothing is wrong with the event: the account or the homeserver takes nothing for now. It stays in
+ * the queue, and is tried again until that ends. */
+static void lane_held(struct lane *lane, const struct mx_answer *answer)
+{
+	struct courier *courier = lane->courier;
+	int64_t mono_ms = clock_monotonic_ms();
+
+	snprintf(courier->held, sizeof(courier->held), "%s", answer->error);
+	outcome_submit(lane, DELIVER_LIMITED, answer, NULL, false);
+	if (lane->failures >= HELD_FAILURES_MAX)
+		lane->failures = HELD_FAILURES_MAX - 1;
+	lane_wait(lane, answer->retry_after_ms, false);
+	lane->held = true;
+	if (courier->held_told_ms && mono_ms - courier->held_told_ms < CLOCK_MINUTE_MS)
+		return;
+	courier->held_told_ms = mono_ms;
+	log_error("courier",
+	        "%s: send refused (%s), alerts stay in the queue until that ends, "
+	        "retrying in %lld ms",
+	        lane->name, answer->error, (long long)(lane->retry_at_ms - mono_ms));
+}
+
+/* An event was taken: whatever held the others is over. */
+static void courier_release(struct courier *courier)
+{
+	if (!courier->held[0])
+		return;
+	log_info("courier", "the homeserver takes messages again");
+	courier->held[0] = '\0';
+	courier->held_told_ms = 0;
+	for (struct lane *lane = courier->lanes; lane; lane = lane->next)
+		if (lane->state == LANE_WAITING && lane->held)
+			lane->state = LANE_IDLE;
+}
+
 static void on_sent(const struct mx_answer *answer, void *arg)
 {
 	struct lane *lane = arg;
@@ -239,6 +276,7 @@ static void on_sent(const struct mx_answer *answer, void *arg)
 	if (answer->code == OK && event_id && strlen(event_id) <= 255) {
 		courier->counters.sent++;
 		lane->failures = 0;
+		courier_release(courier);
 		outcome_submit(lane, DELIVER_SENT, answer, event_id, true);
 		return;
 	}
@@ -247,6 +285,13 @@ static void on_sent(const struct mx_answer *answer, void *arg)
 		odd.code = ERR_PROTO;
 		snprintf(odd.error, sizeof(odd.error), "answer without an event id");
 		answer = &odd;
+	}
+	/* sending is in every version: a homeserver that does not know it is not whole */
+	if (!courier->closing &&
+	        (answer->code == ERR_HELD || strcmp(answer->errcode, "M_UNRECOGNIZED") == 0)) {
+		courier->counters.retried++;
+		lane_held(lane, answer);
+		return;
 	}
 	if (courier_is_refusal(answer->code)) {
 		log_seldom(LOG_ERROR, "courier", lane->name,

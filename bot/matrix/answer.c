@@ -120,19 +120,31 @@ json_t *answer_parse(const char *text, size_t len)
 
 /* ---- the meaning ---- */
 
+/*
+ * What is not about the one request: the token, the account, the homeserver. Names are those of the
+ * client-server API 1.16, "Common error codes" and "Other error codes", if not said otherwise. They
+ * count with 4xx alone: a proxy's 5xx is temporary whatever it says.
+ */
+static const struct {
+	const char *errcode;
+	enum err code;
+} by_errcode[] = {
+        {"M_UNKNOWN_TOKEN", ERR_AUTH},
+        {"M_MISSING_TOKEN", ERR_AUTH},
+        {"M_USER_LOCKED", ERR_HELD},    /* "Account locking": the token stays good */
+        {"M_USER_SUSPENDED", ERR_HELD}, /* "Account suspension" */
+        {"M_RESOURCE_LIMIT_EXCEEDED", ERR_HELD},
+        {"M_CONSENT_NOT_GIVEN", ERR_HELD},                       /* Synapse, user_consent */
+        {"M_TERMS_NOT_SIGNED", ERR_HELD},                        /* identity service API */
+        {"ORG_MATRIX_EXPIRED_ACCOUNT", ERR_HELD},                /* Synapse, account_validity */
+        {"ORG.MATRIX.MSC3823.USER_ACCOUNT_SUSPENDED", ERR_HELD}, /* before 1.13 */
+        {"ORG.MATRIX.MSC3866_USER_AWAITING_APPROVAL", ERR_HELD}, /* Synapse */
+        {"M_LIMIT_EXCEEDED", ERR_LIMITED},
+        {"M_TOO_LARGE", ERR_TOO_LARGE},
+};
+
 static enum err code_of(long status, const char *errcode, bool has_body)
 {
-	static const struct {
-		const char *errcode;
-		enum err code;
-	} by_errcode[] = {
-	        {"M_UNKNOWN_TOKEN", ERR_AUTH},
-	        {"M_MISSING_TOKEN", ERR_AUTH},
-	        {"M_USER_LOCKED", ERR_AUTH},
-	        {"M_LIMIT_EXCEEDED", ERR_LIMITED},
-	        {"M_TOO_LARGE", ERR_TOO_LARGE},
-	};
-
 	if (status >= 200 && status < 300)
 		return has_body ? OK : ERR_PROTO;
 	if (status < 400)
@@ -147,8 +159,8 @@ static enum err code_of(long status, const char *errcode, bool has_body)
 		return ERR_REJECTED;
 	case 401: /* without a word on the token: steps of interactive auth, or a proxy */
 		return has_body ? ERR_REJECTED : ERR_SERVER;
-	case 403:
-		return ERR_DENIED;
+	case 403: /* without a body that is JSON it is some proxy's word */
+		return has_body ? ERR_DENIED : ERR_SERVER;
 	case 404:
 		return errcode[0] ? ERR_NOT_FOUND : ERR_SERVER;
 	case 408:

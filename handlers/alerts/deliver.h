@@ -116,7 +116,7 @@ enum err deliver_next(const struct deliver *d, const struct deliver_room *rooms,
 
 enum deliver_outcome {
 	DELIVER_SENT,          /* confirmed; event_id is set */
-	DELIVER_LIMITED,       /* refused by the rate limit: surely not taken */
+	DELIVER_LIMITED,       /* refused for now (rate limit, account): surely not taken */
 	DELIVER_RETRY,         /* unsure or temporary; stays at the head */
 	DELIVER_UNDELIVERABLE, /* refused for good, for the reason given */
 	DELIVER_ABSENT, /* looked for in the room and not there: may be sent with the same content,

@@ -59,6 +59,11 @@ static void health_of_link(struct health *health)
 		health_add(health, "homeserver", "look whether the homeserver is overloaded",
 		        "the last sync was %s ago: commands are not seen", age);
 	}
+	if (is_said(status->held))
+		health_add(health, "account",
+		        "an admin of the homeserver ends that; alerts wait and then arrive by "
+		        "themselves",
+		        "the homeserver takes nothing from this account for now: %s", status->held);
 	if (is_said(status->limit))
 		health_add(health, "rate_limit",
 		        "an admin of the homeserver lifts the limit for this account "

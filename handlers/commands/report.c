@@ -51,6 +51,7 @@ void report_status_take(struct report_status *from, struct report_status *to)
 	to->homeserver = x_strdup_opt(from->homeserver);
 	to->problem = x_strdup_opt(from->problem);
 	to->limit = x_strdup_opt(from->limit);
+	to->held = x_strdup_opt(from->held);
 	to->identity = x_strdup_opt(from->identity);
 	to->encryption_problem = x_strdup_opt(from->encryption_problem);
 	to->fingerprint = x_strdup_opt(from->fingerprint);
@@ -101,6 +102,7 @@ void report_status_finish(struct report_status *copy)
 	free((char *)copy->homeserver);
 	free((char *)copy->problem);
 	free((char *)copy->limit);
+	free((char *)copy->held);
 	free((char *)copy->identity);
 	free((char *)copy->encryption_problem);
 	free((char *)copy->fingerprint);
@@ -433,6 +435,8 @@ json_t *report_status_json(const struct report_status *status)
 	        status->verifications);
 	json_object_set_new(json, "rate_limit",
 	        report_has(status->limit) ? json_string(status->limit) : json_null());
+	json_object_set_new(
+	        json, "held", report_has(status->held) ? json_string(status->held) : json_null());
 	json_object_set_new(json, "problems", health_problems(status, ""));
 	json_object_set_new(json, "unacked", open);
 	json_object_set_new(json, "watches", report_watches_json(status));

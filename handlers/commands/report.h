@@ -34,6 +34,7 @@ struct report_status {
 	const char *homeserver; /* base URL or what the config says */
 	const char *problem;    /* why nothing is sent now, "" = online */
 	const char *limit;      /* that the homeserver limits the rate; "" = it does not */
+	const char *held;       /* why it takes nothing from this account for now; "" = it does */
 	int64_t last_sync_ms;   /* 0 = never */
 	const struct report_room *rooms;
 	size_t rooms_len;

@@ -135,6 +135,31 @@ def test_a_limited_account_says_all_in_few_events():
     server.shut()
 
 
+def test_each_event_is_tried_once():
+    """Many alerts in many batches: what was chosen is what is sent. Whether an event was tried before
+    decides what a refusal means."""
+    server, bot = make("[delivery]\nthrottle = 0\nstorm = 0\n")
+    bot.start()
+
+    def feed(first):
+        client = bot.client()
+        for i in range(first, first + 100):
+            check(client.call(node(f"r-{i}.", app=f"app{i % 30}"))["ok"], "refused")
+        client.close()
+
+    feeders = [threading.Thread(target=feed, args=(first,)) for first in (0, 100, 200)]
+    for feeder in feeders:
+        feeder.start()
+    for feeder in feeders:
+        feeder.join()
+    until(lambda: bot.call({"op": "status"})["waiting"] == 0, "the queue drains")
+    database = sqlite3.connect(bot.folder / "operations.db")
+    check(database.execute("SELECT max(tries) FROM outbox").fetchone()[0] == 1, "counted tries that were none")
+    database.close()
+    bot.stop()
+    server.shut()
+
+
 def test_502_with_html():
     once_after(lambda r: r.reply(502, None, raw=b"<html>bad gateway</html>"))
 
@@ -218,6 +243,58 @@ def refused(status, errcode):
 
 def test_403_is_undeliverable():
     refused(403, "M_FORBIDDEN")
+
+
+def held(status, answer, reason):
+    """A refusal of the account or the homeserver: the queue waits, says why, and drains by itself."""
+    server, bot = make("[delivery]\nthrottle = 0\n")
+    refusing = threading.Event()
+    refusing.set()
+
+    def refuse(request):
+        if refusing.is_set():
+            request.reply(status, answer)
+        else:
+            request.proceed()
+
+    server.trick("PUT", "/send/", refuse, -1)
+    bot.start()
+    bot.call(node("r-1"))
+    server.wait(lambda: len(server.sends(OPS)) >= 2)  # it is tried again
+    bot.call(node("r-2", app="other"))
+    bot.call(node("r-3", severity="warning"))
+    status = bot.call({"op": "status"})
+    check(status["undeliverable"] == 0 and status["waiting"] == 3, str(status))
+    check(reason in status["held"] and answer["errcode"] in bot.log.read_text(), str(status))
+    refusing.clear()
+    started = time.monotonic()
+    for run, room in (("r-1", OPS), ("r-2", OPS), ("r-3", DEV)):
+        delivered(server, run, room)
+    check(time.monotonic() - started < 10, "it drains late")
+    until(lambda: bot.call({"op": "status"})["held"] is None, "the problem is over")
+    bot.stop()
+    server.shut()
+
+
+def test_a_disabled_homeserver_holds_the_queue():
+    held(403, {"errcode": "M_RESOURCE_LIMIT_EXCEEDED", "error": "disabled", "limit_type": "hs_disabled",
+               "admin_contact": "mailto:admin@example.org"}, "disabled")
+
+
+def test_a_suspended_account_holds_the_queue():
+    held(403, {"errcode": "M_USER_SUSPENDED", "error": "suspended"}, "suspended")
+
+
+def test_missing_consent_holds_the_queue():
+    held(403, {"errcode": "M_CONSENT_NOT_GIVEN", "error": "terms", "consent_uri": "https://x/"}, "terms")
+
+
+def test_a_locked_account_holds_the_queue():
+    held(401, {"errcode": "M_USER_LOCKED", "error": "locked", "soft_logout": True}, "locked")
+
+
+def test_an_unrecognized_send_holds_the_queue():
+    held(404, {"errcode": "M_UNRECOGNIZED", "error": "what?"}, "what?")
 
 
 def test_413_is_undeliverable():

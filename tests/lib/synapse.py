@@ -99,11 +99,11 @@ class Calls:
         except urllib.error.HTTPError as error:
             raise HTTPError(error.code, error.read().decode(errors="replace")) from None
 
-    def register(self, name, password="pw"):
+    def register(self, name, password="pw", admin=False):
         nonce = self.call("GET", "/_synapse/admin/v1/register")["nonce"]
-        mac = hmac.new(self.secret.encode(), f"{nonce}\0{name}\0{password}\0notadmin".encode(), hashlib.sha1)
+        mac = hmac.new(self.secret.encode(), f"{nonce}\0{name}\0{password}\0{'' if admin else 'not'}admin".encode(), hashlib.sha1)
         return self.call("POST", "/_synapse/admin/v1/register",
-                         {"nonce": nonce, "username": name, "password": password, "admin": False,
+                         {"nonce": nonce, "username": name, "password": password, "admin": admin,
                           "mac": mac.hexdigest()})
 
 
@@ -118,8 +118,8 @@ class Running(Calls):
         self.suffix = os.urandom(4).hex()
         self.name = self.register("probe")["user_id"].split(":", 1)[1]
 
-    def register(self, name, password="pw"):
-        return super().register(f"{name}-{self.suffix}", password)
+    def register(self, name, password="pw", admin=False):
+        return super().register(f"{name}-{self.suffix}", password, admin)
 
     def kill(self):
         raise Skip("stops the homeserver")

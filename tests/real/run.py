@@ -449,6 +449,51 @@ def test_rate_limits_as_a_server_has_them(world):
         other.close()
 
 
+def test_refusals_of_the_account_end_by_themselves(world):
+    """A homeserver that is disabled, then an account that is suspended: alerts wait with the reason
+    shown, and arrive once when that is over."""
+    other = World(limits=True)  # of its own, since it is restarted
+    try:
+        config = other.server.data / "homeserver.yaml"
+        text = config.read_text()
+        bot = other.bot()
+        ops = bot.ids["ops"]
+
+        def refused(run, words):
+            bot.call(node(run, app=run.replace("run", "app")))
+            end = time.monotonic() + 60
+            while words not in (bot.call({"op": "status"})["held"] or ""):
+                check(time.monotonic() < end, str(bot.call({"op": "status"})))
+                time.sleep(0.1)  # status has no event to wait for
+
+        def arrives(run):
+            other.reader.wait(lambda: run in runs_in(other, ops), 60)
+            check(runs_in(other, ops).count(run) == 1, "it is there twice")
+            check(bot.call({"op": "status"})["undeliverable"] == 0, "something is undeliverable")
+
+        bot.call(node("run-held-0", app="app-held-0"))
+        arrives("run-held-0")
+        for flag, words in (("hs_disabled: true\nhs_disabled_message: 'closed today'\n", "closed today"),
+                            ("limit_usage_by_mau: true\nmax_mau_value: 0\n", "M_RESOURCE_LIMIT_EXCEEDED")):
+            other.server.kill()
+            config.write_text(text + flag)
+            other.server.start()
+            refused(f"run-held-{len(words)}", words)
+            other.server.kill()
+            config.write_text(text)
+            other.server.start()
+            arrives(f"run-held-{len(words)}")
+        admin = other.server.register("admin", admin=True)["access_token"]
+        path = f"/_synapse/admin/v1/suspend/{quote(bot_user(other))}"
+        other.server.call("PUT", path, {"suspend": True}, admin)
+        refused("run-held-3", "M_USER_SUSPENDED")
+        other.server.call("PUT", path, {"suspend": False}, admin)
+        arrives("run-held-3")
+        bot.stop()
+    finally:
+        other.close()
+
+
 def test_tokens_that_expire(world):
     """First the stored token ends (soft logout: in by password, same device), then one after the
     other of those that can be refreshed: nothing is lost, and the device stays the same."""

@@ -82,6 +82,9 @@ static void test_each_thing_that_keeps_alerts_unread_is_one(void **state)
 	status.last_sync_ms = NOW_MS - 600000;
 	assert_only(&status, "homeserver", "the last sync was 10m");
 	status = well();
+	status.held = "HTTP 403 M_USER_SUSPENDED: suspended";
+	assert_only(&status, "account", "M_USER_SUSPENDED");
+	status.held = "";
 	status.limit = "the homeserver allows one send in 5 s";
 	assert_only(&status, "rate_limit", "one send in 5 s");
 	status = well();
