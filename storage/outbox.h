@@ -69,7 +69,7 @@ enum err outbox_by_id(struct store *store, int64_t id, struct outbox_row *row);
 /* What an event of ours was; ERR_NOT_FOUND: it is not ours, or forgotten. */
 enum err outbox_by_event(struct store *store, const char *event_id, struct outbox_row *row);
 /* First row of a room that is queued or frozen; ERR_NOT_FOUND when the queue is empty. */
-enum err outbox_head(struct store *store, const char *room, struct outbox_row *row);
+enum err outbox_head(struct store *store, const char *room, int64_t but, struct outbox_row *row);
 /* Counts for `status`; oldest_ms is 0 when nothing waits. */
 enum err outbox_counts(
         struct store *store, int64_t *waiting, int64_t *undeliverable, int64_t *oldest_ms);

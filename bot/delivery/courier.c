@@ -3,7 +3,8 @@
  *
  * A lane is one configured room's way to the homeserver. Its states:
  *   idle     - may be given to deliver_next()
- *   sending  - an event is being looked for or sent, or its result is being written down
+ *   sending  - an event is being looked for or sent, or its result is being written down; the next
+ *              of a queue that is longer is made ready meanwhile, and leaves with the answer
  *   waiting  - backoff; the timer makes it idle
  * A choice (deliver_next) may return an event for a lane that has left `idle` meanwhile: the
  * event stays frozen in the outbox and is simply chosen again later.
@@ -34,8 +35,7 @@ struct choice {
 
 /* --- choosing ----------------------------------------------------------------------------- */
 
-/* The room became encrypted while its event was chosen. */
-static bool is_late(const struct courier *courier, const struct deliver_event *event)
+bool courier_is_late(const struct courier *courier, const struct deliver_event *event)
 {
 	const struct room *room = rooms_get(courier->rooms, event->room);
 
@@ -73,7 +73,7 @@ static enum err choice_work(struct store *store, void *arg)
 		c->due_ms = d.now_ms + pace_wait_ms(&c->pace, d.now_ms);
 		return OK;
 	}
-	d.is_short = pace_is_short(&c->pace, d.now_ms);
+	d.is_short = pace_is_short(&c->pace, d.now_ms, 0);
 	return deliver_next(&d, c->rooms, c->len, c->events, &c->due_ms);
 }
 
@@ -122,9 +122,14 @@ static void choice_done(enum err result, const char *message, void *arg)
 		if (!c->events[i].outbox_id || courier->closing || !courier->mx)
 			continue;
 		lane = lane_get(courier, c->rooms[i].name);
+		if (c->rooms[i].busy && lane->state == LANE_SENDING &&
+		        lane->event.outbox_id == c->rooms[i].busy) {
+			lane_ahead(lane, &c->events[i]);
+			continue;
+		}
 		if (lane->state != LANE_IDLE)
 			continue;
-		if (is_late(courier, &c->events[i]))
+		if (courier_is_late(courier, &c->events[i]))
 			courier->wanted = true;
 		else
 			lane_start(lane, &c->events[i]);
@@ -150,13 +155,15 @@ static bool courier_is_held(const struct courier *courier)
 	int64_t now_ms = clock_now_ms();
 
 	return pace_wait_ms(&courier->pace, now_ms) > 0 ||
-	       (pace_is_short(&courier->pace, now_ms) && (courier_counters(courier).in_flight > 0));
+	       (pace_is_short(&courier->pace, now_ms, 0) &&
+	               (courier_counters(courier).in_flight > 0));
 }
 
 void courier_poke(struct courier *courier)
 {
 	struct choice *c;
 	size_t len;
+	bool ahead;
 
 	if (courier->closing || !courier->mx)
 		return;
@@ -167,6 +174,8 @@ void courier_poke(struct courier *courier)
 	}
 	courier->wanted = false;
 	len = rooms_len(courier->rooms);
+	ahead = !pace_is_short(
+	        &courier->pace, clock_now_ms(), 2 + courier_counters(courier).in_flight);
 	c = x_calloc(1, sizeof(*c));
 	c->courier = courier;
 	c->config = config_ref(courier->config);
@@ -180,7 +189,9 @@ void courier_poke(struct courier *courier)
 		const struct lane *lane = lane_get(courier, room->name);
 		struct member_list *list;
 
-		if (!room->ready || lane->state != LANE_IDLE)
+		int64_t busy = ahead ? lane_wants_ahead(lane) : 0;
+
+		if (!room->ready || (lane->state != LANE_IDLE && !busy))
 			continue;
 		list = room->encrypted && courier->cipher.members
 		               ? courier->cipher.members(room->room_id, courier->cipher.arg)
@@ -193,6 +204,7 @@ void courier_poke(struct courier *courier)
 		        .encrypted = room->encrypted,
 		        .served_ms = lane->served_ms,
 		        .noted = lane->noted,
+		        .busy = busy,
 		        .users = list ? (const char *const *)list->users : NULL,
 		        .users_len = list ? list->len : 0,
 		};
@@ -402,6 +414,7 @@ static void on_handle_closed(uv_handle_t *handle)
 	for (lane = courier->lanes; lane; lane = next) {
 		next = lane->next;
 		deliver_event_finish(&lane->event);
+		deliver_event_finish(&lane->ahead);
 		free(lane);
 	}
 	config_unref(courier->config);

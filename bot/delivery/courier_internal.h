@@ -22,6 +22,8 @@ struct lane {
 	bool noted;                 /* and that was no alert */
 	int64_t retry_at_ms;        /* monotonic; while waiting */
 	struct deliver_event event; /* while sending */
+	bool answered;              /* the event was; what became of it is being written down */
+	struct deliver_event ahead; /* made ready to follow it; outbox_id 0 = none */
 	struct mx_call *call;
 	struct find *find;
 	int64_t started_ms, started_mono_ms;
@@ -68,7 +70,14 @@ void courier_closing(struct courier *courier); /* after each thing that ends whi
 /* Names in the table `state`. */
 #define COURIER_PACE "courier.pace"
 
+/* The room became encrypted while its event was chosen. */
+bool courier_is_late(const struct courier *courier, const struct deliver_event *event);
+
 /* lane.c */
 struct lane *lane_get(struct courier *courier, const char *name); /* made when it is new */
 /* Sends an event, or looks for it first. Takes over *event; the lane must be idle. */
 void lane_start(struct lane *lane, struct deliver_event *event);
+/* The event being sent, if the one after it may be made ready now; else 0. */
+int64_t lane_wants_ahead(const struct lane *lane);
+/* Follows the event that is being sent. Takes over *event. */
+void lane_ahead(struct lane *lane, struct deliver_event *event);

@@ -30,9 +30,11 @@ struct outcome {
 	int http_status;
 	char pace[80]; /* to be stored, or "" */
 	bool pace_lifted;
+	bool untried;
 };
 
 static void lane_send(struct lane *lane);
+static void lane_follow(struct lane *lane);
 
 /* --- lanes ------------------------------------------------------------------------------- */
 
@@ -144,13 +146,14 @@ static void outcome_done(enum err result, const char *message, void *arg)
 		 * homeserver answers with the same event. */
 		log_seldom(LOG_ERROR, "courier", o->room, "could not write down a send to %s: %s",
 		        o->room, message);
-	else if (o->outcome != DELIVER_ABSENT) {
+	else if (o->outcome != DELIVER_ABSENT && !o->untried) {
 		outcome_mirror(o);
 		if (courier->events.on_result)
 			courier->events.on_result(o->what, o->room, o->outbox_id, o->event_id,
 			        o->code, o->error, courier->events.arg);
 	}
-	if (o->lane)
+	/* it may have gone on with the next */
+	if (o->lane && o->lane->event.outbox_id == o->outbox_id)
 		if (result != OK && !courier->closing)
 			lane_wait(o->lane, -1, false);
 		else
@@ -165,22 +168,37 @@ static void outcome_done(enum err result, const char *message, void *arg)
 	free(o);
 }
 
-/* lane_free: the lane becomes idle when it is written down; else it goes on by itself. */
-static void outcome_submit(struct lane *lane, enum deliver_outcome outcome,
-        const struct mx_answer *answer, const char *event_id, bool lane_free)
+static struct outcome *outcome_create(
+        struct lane *lane, const struct deliver_event *event, enum deliver_outcome outcome)
 {
 	struct courier *courier = lane->courier;
 	struct outcome *o = x_calloc(1, sizeof(*o));
 
 	o->courier = courier;
-	o->lane = lane_free ? lane : NULL;
 	o->config = config_ref(courier->config);
 	o->outcome = outcome;
-	o->outbox_id = lane->event.outbox_id;
-	memcpy(o->what, lane->event.what, sizeof(o->what));
+	o->outbox_id = event->outbox_id;
+	memcpy(o->what, event->what, sizeof(o->what));
 	memcpy(o->room, lane->name, sizeof(o->room));
-	o->room_id = x_strdup_opt(lane->event.room_id);
+	o->room_id = x_strdup_opt(event->room_id);
 	o->device_id = x_strdup(courier->device_id);
+	return o;
+}
+
+static void outcome_start(struct outcome *o)
+{
+	o->courier->jobs++;
+	writer_submit(o->courier->writer, outcome_work, outcome_done, o);
+}
+
+/* lane_free: the lane becomes idle when it is written down; else it goes on by itself. */
+static void outcome_submit(struct lane *lane, enum deliver_outcome outcome,
+        const struct mx_answer *answer, const char *event_id, bool lane_free)
+{
+	struct courier *courier = lane->courier;
+	struct outcome *o = outcome_create(lane, &lane->event, outcome);
+
+	o->lane = lane_free ? lane : NULL;
 	o->event_id = x_strdup_opt(event_id);
 	o->started_ms = lane->started_ms;
 	o->duration_ms = clock_monotonic_ms() - lane->started_mono_ms;
@@ -195,8 +213,53 @@ static void outcome_submit(struct lane *lane, enum deliver_outcome outcome,
 		log_info("courier", "the homeserver's rate limit seems to be lifted");
 		o->pace_lifted = true;
 	}
-	courier->jobs++;
-	writer_submit(courier->writer, outcome_work, outcome_done, o);
+	outcome_start(o);
+}
+
+/* --- one event ahead ---------------------------------------------------------------------- */
+
+int64_t lane_wants_ahead(const struct lane *lane)
+{
+	bool wants = lane->state == LANE_SENDING && lane->event.more && !lane->ahead.outbox_id &&
+	             !lane->find;
+
+	return wants ? lane->event.outbox_id : 0;
+}
+
+/* What was made ready does not follow now: it was not sent, and may change again. */
+static void lane_put_back(struct lane *lane)
+{
+	struct outcome *o;
+
+	if (!lane->ahead.outbox_id)
+		return;
+	o = outcome_create(lane, &lane->ahead, DELIVER_LIMITED);
+	o->untried = true;
+	outcome_start(o);
+	deliver_event_finish(&lane->ahead);
+}
+
+void lane_ahead(struct lane *lane, struct deliver_event *event)
+{
+	deliver_event_finish(&lane->ahead);
+	lane->ahead = *event;
+	memset(event, 0, sizeof(*event));
+	if (lane->courier->closing || lane->ahead.look_first ||
+	        courier_is_late(lane->courier, &lane->ahead))
+		lane_put_back(lane);
+	else if (lane->answered)
+		lane_follow(lane);
+}
+
+/* The event that was made ready leaves, before the answer to the one before it is written down. */
+static void lane_follow(struct lane *lane)
+{
+	struct deliver_event event = lane->ahead;
+
+	memset(&lane->ahead, 0, sizeof(lane->ahead));
+	lane_idle(lane);
+	lane_start(lane, &event);
+	courier_poke(lane->courier); /* for the one after it */
 }
 
 /* --- sending ------------------------------------------------------------------------------ */
@@ -265,6 +328,17 @@ static void courier_release(struct courier *courier)
 			lane->state = LANE_IDLE;
 }
 
+/* What is ready to follow leaves at once, the rest when it is written down. */
+static void lane_answered(struct lane *lane, enum deliver_outcome outcome,
+        const struct mx_answer *answer, const char *event_id)
+{
+	bool follows = lane->ahead.outbox_id != 0;
+
+	outcome_submit(lane, outcome, answer, event_id, !follows);
+	if (follows)
+		lane_follow(lane);
+}
+
 static void on_sent(const struct mx_answer *answer, void *arg)
 {
 	struct lane *lane = arg;
@@ -273,11 +347,14 @@ static void on_sent(const struct mx_answer *answer, void *arg)
 	struct mx_answer odd;
 
 	lane->call = NULL;
+	lane->answered = true;
+	if (answer->code != OK || courier->closing || !courier->mx)
+		lane_put_back(lane);
 	if (answer->code == OK && event_id && strlen(event_id) <= 255) {
 		courier->counters.sent++;
 		lane->failures = 0;
 		courier_release(courier);
-		outcome_submit(lane, DELIVER_SENT, answer, event_id, true);
+		lane_answered(lane, DELIVER_SENT, answer, event_id);
 		return;
 	}
 	if (answer->code == OK) { /* a 2xx that says nothing: the same event may be asked again */
@@ -370,6 +447,7 @@ static void lane_send(struct lane *lane)
 
 	lane->started_ms = clock_now_ms();
 	lane->started_mono_ms = lane->served_ms = clock_monotonic_ms();
+	lane->answered = false;
 	lane->noted = strcmp(event->what, "send") != 0 && strcmp(event->what, "edit") != 0;
 	lane->call = mx_start_text(
 	        lane->courier->mx, "PUT", path, event->content, SEND_TIMEOUT_MS, on_sent, lane);

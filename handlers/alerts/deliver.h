@@ -81,8 +81,10 @@ struct deliver_room {
 	const char *room_id;   /* what it resolves to */
 	const char *device_id; /* of the access token */
 	bool encrypted;
-	int64_t served_ms;        /* its last event left; any clock */
-	bool noted;               /* and that was no alert */
+	int64_t served_ms; /* its last event left; any clock */
+	bool noted;        /* and that was no alert */
+	int64_t busy;      /* the event that is being sent to it, 0 = none: the next is only made
+	                      ready, if it comes from the queue */
 	const char *const *users; /* joined and invited; NULL = not known now: waits if encrypted */
 	size_t users_len;
 };
@@ -96,6 +98,7 @@ struct deliver_event {
 	int64_t created_ms;
 	bool look_first;   /* its fate is unknown for too long, or it is of another device */
 	int64_t frozen_ms; /* first try not before this */
+	bool more;         /* something else waits in the room's queue */
 	bool waits;        /* nothing to send (outbox_id 0) until the room's keys are shared */
 	bool again; /* nothing to send, as what came next turned out undeliverable: ask again */
 };
@@ -134,6 +137,7 @@ struct deliver_result {
 	enum err code;
 	int http_status;
 	const char *error; /* or NULL */
+	bool untried;      /* it was made ready and not sent */
 };
 
 /* Takes note of a try, and writes its row in `calls`. */

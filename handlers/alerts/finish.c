@@ -149,7 +149,7 @@ enum err deliver_finish(const struct deliver *d, const struct deliver_result *re
 	if (err == OK &&
 	        (result->outcome == DELIVER_SENT || result->outcome == DELIVER_UNDELIVERABLE))
 		err = deliver_message_ended(d, &row, result);
-	if (err == OK && result->outcome != DELIVER_ABSENT)
+	if (err == OK && result->outcome != DELIVER_ABSENT && !result->untried)
 		err = finish_call(d, &row, result);
 	outbox_row_finish(&row);
 	return err;

@@ -107,9 +107,10 @@ int64_t pace_wait_ms(const struct pace *pace, int64_t now_ms)
 	        PACE_WAIT_MAX_MS);
 }
 
-bool pace_is_short(const struct pace *pace, int64_t now_ms)
+bool pace_is_short(const struct pace *pace, int64_t now_ms, int64_t ahead)
 {
-	return pace->burst && pace_filled_ms(pace, now_ms) > (pace->burst - 2) * pace->interval_ms;
+	return pace->burst &&
+	       pace_filled_ms(pace, now_ms) > (pace->burst - 2 - ahead) * pace->interval_ms;
 }
 
 void pace_print(const struct pace *pace, char out[80])

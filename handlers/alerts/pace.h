@@ -36,8 +36,9 @@ void pace_limited(struct pace *pace, int64_t asked_ms, int64_t now_ms, int64_t r
 
 /* How long nothing may leave; 0 = now. */
 int64_t pace_wait_ms(const struct pace *pace, int64_t now_ms);
-/* True when only one event is left, or none: it has to say everything that waits. */
-bool pace_is_short(const struct pace *pace, int64_t now_ms);
+/* True when only one event is left after `ahead` others, or none: it has to say everything that
+ * waits. */
+bool pace_is_short(const struct pace *pace, int64_t now_ms, int64_t ahead);
 
 /* As text for the store, and back; text that is none leaves *pace zeroed. */
 void pace_print(const struct pace *pace, char out[80]);

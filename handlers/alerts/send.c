@@ -511,6 +511,38 @@ static enum err first_of_few(const struct deliver *d, const struct deliver_room 
 	return err;
 }
 
+/* Whether another event is ready to be made ready while this one is sent. */
+static enum err event_look_ahead(
+        const struct deliver *d, const struct deliver_room *room, struct deliver_event *event)
+{
+	struct outbox_row next = {0};
+	enum err err = outbox_head(d->store, room->name, event->outbox_id, &next);
+
+	event->more = err == OK && next.state == OUTBOX_QUEUED;
+	outbox_row_finish(&next);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+/* What follows the event that is being sent, made ready so that nothing is written between the two.
+ * Anything that is not plainly the next of the queue is left until the other has ended. */
+static enum err next_ahead(
+        const struct deliver *d, const struct deliver_room *room, struct deliver_event *event)
+{
+	struct outbox_row head = {0};
+	struct message_row edit = {0};
+	int64_t edits_ms;
+	bool edits = false;
+	enum err err = outbox_head(d->store, room->name, room->busy, &head);
+
+	if (err == OK)
+		err = due_edit(d, room->name, &edit, &edits, &edits_ms);
+	if (err == OK && head.state == OUTBOX_QUEUED && !(edits && edit.dirty_ms < head.created_ms))
+		err = next_of_queue(d, room, &head, event);
+	message_row_finish(&edit);
+	outbox_row_finish(&head);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
 static enum err next_of_room(const struct deliver *d, const struct deliver_room *room,
         struct deliver_event *event, int64_t *due_ms)
 {
@@ -521,7 +553,7 @@ static enum err next_of_room(const struct deliver *d, const struct deliver_room 
 	enum err err = d->is_short ? deliver_collect(d, room->name) : OK;
 
 	if (err == OK)
-		err = outbox_head(d->store, room->name, &head);
+		err = outbox_head(d->store, room->name, 0, &head);
 	queued = err == OK;
 	if (err == OK || err == ERR_NOT_FOUND)
 		err = due_edit(d, room->name, &edit, &edits, &edits_ms);
@@ -551,6 +583,15 @@ out:
 	return err;
 }
 
+static enum err next_or_ahead(const struct deliver *d, const struct deliver_room *room,
+        struct deliver_event *event, int64_t *due_ms)
+{
+	enum err err =
+	        room->busy ? next_ahead(d, room, event) : next_of_room(d, room, event, due_ms);
+
+	return err == OK && event->outbox_id ? event_look_ahead(d, room, event) : err;
+}
+
 /* A room whose encryption fails holds up no other: what was done for it is undone, and it is
  * tried again later. */
 static enum err next_apart(const struct deliver *d, const struct deliver_room *room,
@@ -559,11 +600,11 @@ static enum err next_apart(const struct deliver *d, const struct deliver_room *r
 	enum err err, end;
 
 	if (!room->encrypted)
-		return next_of_room(d, room, event, due_ms);
+		return next_or_ahead(d, room, event, due_ms);
 	err = store_savepoint(d->store);
 	if (err != OK)
 		return err;
-	err = next_of_room(d, room, event, due_ms);
+	err = next_or_ahead(d, room, event, due_ms);
 	end = err == OK ? store_release(d->store) : store_undo(d->store);
 	if (err != OK && end == OK) {
 		log_error("deliver", "%s: cannot encrypt for the room: %s", room->name,

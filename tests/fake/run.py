@@ -160,6 +160,104 @@ def test_each_event_is_tried_once():
     server.shut()
 
 
+def fill(server, bot, count):
+    """Messages that wait for a homeserver that is not there."""
+    server.shut()
+    bot.start()
+    client = bot.client()
+    client.send(*(node(f"r-{i}.", "n", app=f"app{i}") for i in range(count)))
+    check(all(client.receive()["ok"] for _ in range(count)), "not all acknowledged")
+    client.close()
+
+
+def once_each(server, count):
+    """Every run id is in one new event; their numbers in the order of the room."""
+    server.wait(lambda: all(any(f"r-{i}." in body for body in server.bodies(OPS)) for i in range(count)), 60)
+    new = [event["content"]["body"] for room, event in server.timeline
+           if room == OPS and "m.new_content" not in event["content"]]
+    runs = [int(body.split("r-")[1].split(".")[0]) for body in new]
+    check(sorted(runs) == list(range(count)), f"not once each: {runs}")
+    return runs
+
+
+def test_the_next_leaves_before_the_answer_is_written_down():
+    server, bot = make("[delivery]\nthrottle = 0\nstorm = 0\n")
+    fill(server, bot, 3)
+    database = sqlite3.connect(bot.folder / "operations.db", timeout=30, isolation_level=None,
+                               check_same_thread=False)
+
+    def first(request):
+        until(lambda: database.execute("SELECT count(*) FROM outbox WHERE frozen_ms > 0").fetchone()[0] == 2,
+              "the second is made ready")
+        database.execute("BEGIN IMMEDIATE")  # nothing can be written down
+        request.proceed()
+
+    server.trick("PUT", SEND, first)
+    server.open()
+    server.wait(lambda: len(server.sends(OPS)) == 2)
+    check(len(server.timeline) >= 1, "nothing was taken")
+    database.execute("ROLLBACK")
+    check(once_each(server, 3) == [0, 1, 2], "out of order")
+    database.close()
+    bot.stop()
+    server.shut()
+
+
+def test_a_drain_with_faults_is_complete():
+    """Of events that are one ahead none is lost, doubled or left, whatever the answer before it was."""
+    server, bot = make("[delivery]\nthrottle = 0\nstorm = 0\n")
+    fill(server, bot, 60)
+    count = [0]
+
+    def evil(request):
+        count[0] += 1
+        if count[0] % 7 == 0:
+            request.reply(502, {})
+        elif count[0] % 11 == 0:
+            request.proceed(silent=True)
+            request.reset()
+        elif count[0] % 13 == 0:
+            request.reply(429, {"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 50})
+        elif count[0] % 17 == 0:
+            request.reply(403, {"errcode": "M_USER_SUSPENDED"})
+        else:
+            request.proceed()
+
+    server.trick("PUT", SEND, evil, -1)
+    server.open()
+    server.wait(lambda: all(any(f"r-{i}." in body for body in server.bodies(OPS)) for i in range(60)), 60)
+    bodies = "\n".join(event["content"]["body"] for _, event in server.timeline
+                       if "m.new_content" not in event["content"])
+    check(all(bodies.count(f"r-{i}.") == 1 for i in range(60)), "not once each")
+    until(lambda: bot.call({"op": "status"})["waiting"] == 0, "the queue is empty")
+    bot.stop()
+    server.shut()
+
+
+def test_kills_while_it_drains():
+    server, bot = make("[delivery]\nthrottle = 0\nstorm = 0\n")
+    fill(server, bot, 120)
+    bot.kill()
+
+    def slow(request):
+        time.sleep(0.01)  # so that a kill meets every phase
+        request.proceed()
+
+    server.trick("PUT", SEND, slow, -1)
+    server.open()
+    for i in range(25):
+        before = len(server.timeline)
+        bot.start()
+        server.wait(lambda: len(server.timeline) >= min(before + i % 5, 120))
+        time.sleep(0.001 * (i * 7 % 13))
+        bot.kill()
+    bot.start()
+    check(once_each(server, 120) == list(range(120)), "out of order")
+    until(lambda: bot.call({"op": "status"})["waiting"] == 0, "the queue is empty")
+    bot.stop()
+    server.shut()
+
+
 def test_502_with_html():
     once_after(lambda r: r.reply(502, None, raw=b"<html>bad gateway</html>"))
 

@@ -64,7 +64,7 @@ static void a_refusal_teaches_burst_and_interval(void **state)
 		if (bucket.refused > 3 || slowest_ms > cases[i].interval_ms + 700)
 			fail_msg("case %zu: %lld refusals, one event in %lld ms", i,
 			        (long long)bucket.refused, (long long)slowest_ms);
-		assert_true(pace_is_short(&pace, now_ms));
+		assert_true(pace_is_short(&pace, now_ms, 0));
 	}
 }
 
@@ -84,9 +84,9 @@ static void a_known_limit_is_kept_to(void **state)
 	assert_in_range(stored.interval_ms, 4500, 5500);
 	assert_int_equal(pace_wait_ms(&stored, now_ms), pace_wait_ms(&pace, now_ms));
 	now_ms += 60000;
-	assert_false(pace_is_short(&stored, now_ms));
+	assert_false(pace_is_short(&stored, now_ms, 0));
 	bucket.refused = 0;
-	for (; !pace_is_short(&stored, now_ms); singles++)
+	for (; !pace_is_short(&stored, now_ms, 0); singles++)
 		assert_true(bucket_ask(&bucket, &stored, &now_ms));
 	assert_in_range(singles, 8, 9);
 	assert_true(bucket_ask(&bucket, &stored, &now_ms)); /* the one that collects */
@@ -107,7 +107,7 @@ static void a_limit_that_was_lifted_is_forgotten(void **state)
 	for (n = 0; n < 20 && pace.burst; n++)
 		bucket_ask(&bucket, &pace, &now_ms);
 	assert_in_range(n, 11, 14);
-	assert_false(pace_is_short(&pace, now_ms));
+	assert_false(pace_is_short(&pace, now_ms, 0));
 	assert_int_equal(pace_wait_ms(&pace, now_ms), 0);
 }
 
