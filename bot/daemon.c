@@ -197,8 +197,7 @@ static enum err on_config(struct config *config, struct fault *fault, void *arg)
 	daemon_tell_restart(daemon->config, config);
 	zone_use(config->heartbeat.timezone);
 	parts_configure(&daemon->life.parts, config);
-	config_unref(daemon->config);
-	daemon->config = config_ref(config);
+	config_replace(&daemon->config, config);
 	return OK;
 }
 

@@ -107,8 +107,7 @@ static enum err on_config(struct config *config, struct fault *fault, void *arg)
 		return fault_set(fault, ERR_CONFIG, "%s", lack);
 	zone_use(config->heartbeat.timezone);
 	parts_configure(&watcher->life.parts, config);
-	config_unref(watcher->config);
-	watcher->config = config_ref(config);
+	config_replace(&watcher->config, config);
 	return OK;
 }
 

@@ -212,6 +212,13 @@ void config_unref(struct config *config)
 		config_destroy(config);
 }
 
+void config_replace(struct config **place, struct config *config)
+{
+	config_ref(config); /* first: it may be the same */
+	config_unref(*place);
+	*place = config;
+}
+
 /* --- look-ups ------------------------------------------------------------------------------- */
 
 const struct config_app *config_app(const struct config *config, const char *name)

@@ -203,6 +203,8 @@ enum err config_load(const char *path, struct config **out, struct buf *report);
 enum err config_parse(const char *text, const char *path, struct config **out, struct buf *report);
 
 struct config *config_ref(struct config *config);
+/* Another one takes the place of the one that is referenced there. */
+void config_replace(struct config **place, struct config *config);
 void config_unref(struct config *config); /* NULL is allowed */
 
 /* The file to use: `given` (may be NULL), $MATRIX_TELEMETRY_BOT_CONFIG, ./bot.conf, /etc/…. The

@@ -272,9 +272,7 @@ struct courier *courier_create(uv_loop_t *loop, struct writer *writer, struct co
 
 void courier_configure(struct courier *courier, struct config *config)
 {
-	config_ref(config);
-	config_unref(courier->config);
-	courier->config = config;
+	config_replace(&courier->config, config);
 	courier_poke(courier);
 }
 

@@ -440,9 +440,7 @@ enum err link_create(struct link **out, const struct link_options *options, stru
 
 void link_configure(struct link *link, struct config *config)
 {
-	config_ref(config);
-	config_unref(link->config);
-	link->config = config;
+	config_replace(&link->config, config);
 	if (link->rooms)
 		rooms_configure(link->rooms, config);
 	for (size_t i = 0; link->members && i < rooms_len(link->rooms); i++)

@@ -24,7 +24,7 @@ struct link_events {
 	/* The daemon must stop; message says why and what to do. Called at most once. */
 	void (*on_fatal)(const char *message, void *arg);
 	/* As of struct timeline_events. */
-	void (*on_happened)(json_t *event, void *arg);
+	happened_fn on_happened;
 	void (*on_status)(struct report_status *status, void *arg);
 	/* All that an answer of /sync told is stored. first: as of struct sync_events. May be
 	 * NULL. */

@@ -387,9 +387,7 @@ struct auth *auth_create(
 
 void auth_configure(struct auth *auth, struct config *config)
 {
-	config_ref(config);
-	config_unref(auth->config);
-	auth->config = config;
+	config_replace(&auth->config, config);
 	if (auth->state == AUTH_WAIT && !auth->closing)
 		begin(auth);
 }

@@ -58,9 +58,7 @@ void meta_configure(struct meta *meta, struct config *config)
 	if (differs(config->matrix.proxy, meta->config->matrix.proxy) ||
 	        differs(config->meta.ca_file, meta->config->meta.ca_file))
 		log_warning("meta", "another proxy or ca_file counts from the next start on");
-	config_ref(config);
-	config_unref(meta->config);
-	meta->config = config;
+	config_replace(&meta->config, config);
 	exec_configure(meta->exec, config->meta.exec);
 	if (!meta->http)
 		return;

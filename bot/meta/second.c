@@ -375,9 +375,7 @@ struct second *second_create(uv_loop_t *loop, struct http *http, struct config *
 
 void second_configure(struct second *second, struct config *config)
 {
-	config_ref(config);
-	config_unref(second->config);
-	second->config = config;
+	config_replace(&second->config, config);
 	second->stale = true;
 }
 

@@ -42,8 +42,7 @@ static void alert_done(enum err result, const char *message, void *arg)
 {
 	struct op_alert *op = arg;
 	struct ops *ops = op->ops;
-	json_t *answer, *event;
-	size_t i;
+	json_t *answer;
 
 	ops->alerts--;
 	if (op->taken)
@@ -57,10 +56,7 @@ static void alert_done(enum err result, const char *message, void *arg)
 	}
 	if (result == OK && !ops->closing) {
 		alert_publish(op);
-		json_array_foreach(op->happened, i, event)
-		{
-			ops_publish(ops, json_incref(event));
-		}
+		ops_happened_all(ops, op->happened);
 	}
 	json_decref(op->happened);
 	alert_destroy(op->alert);

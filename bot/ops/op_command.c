@@ -57,8 +57,7 @@ static void command_done(enum err result, const char *message, void *arg)
 {
 	struct op_command *op = arg;
 	struct ops *ops = op->ops;
-	json_t *answer, *event;
-	size_t i;
+	json_t *answer;
 
 	ops->command_running = false;
 	if (result != OK) {
@@ -69,10 +68,7 @@ static void command_done(enum err result, const char *message, void *arg)
 		answer = op->result.data ? json_incref(op->result.data) : json_object();
 		json_object_set_new(answer, "text", json_string(op->result.text));
 		reply_ok(op->reply, answer);
-		json_array_foreach(op->happened, i, event)
-		{
-			ops_happened(ops, json_incref(event));
-		}
+		ops_happened_all(ops, op->happened);
 		courier_poke(ops->env.courier);
 	}
 	command_free(op);

@@ -59,16 +59,11 @@ static void heartbeat_done(enum err result, const char *message, void *arg)
 {
 	struct op_heartbeat *op = arg;
 	struct ops *ops = op->ops;
-	json_t *event;
-	size_t i;
 
 	ops->alerts--;
 	heartbeat_answer(op, result, message);
 	if (result == OK)
-		json_array_foreach(op->happened, i, event)
-		{
-			ops_happened(ops, json_incref(event));
-		}
+		ops_happened_all(ops, op->happened);
 	json_decref(op->happened);
 	app_heartbeat_finish(&op->beat);
 	config_unref(op->config);

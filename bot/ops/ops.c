@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "bot/base/alloc.h"
 #include "bot/base/buf.h"
+#include "bot/loop/happened.h"
 #include "bot/ops/ops_internal.h"
 
 /* Ops that are no commands of the rooms. */
@@ -152,6 +153,16 @@ void ops_happened(struct ops *ops, json_t *event)
 		ops_publish(ops, event);
 }
 
+static void on_happened(json_t *event, void *arg)
+{
+	ops_happened(arg, event);
+}
+
+void ops_happened_all(struct ops *ops, const json_t *events)
+{
+	happened_tell(events, on_happened, ops);
+}
+
 struct ops *ops_create(const struct ops_env *env, struct config *config)
 {
 	struct ops *ops = x_calloc(1, sizeof(*ops));
@@ -165,9 +176,7 @@ struct ops *ops_create(const struct ops_env *env, struct config *config)
 
 void ops_configure(struct ops *ops, struct config *config)
 {
-	config_ref(config);
-	config_unref(ops->config);
-	ops->config = config;
+	config_replace(&ops->config, config);
 }
 
 void ops_close(struct ops *ops, void (*closed)(void *arg), void *arg)

@@ -71,4 +71,6 @@ bool ops_may_trust(const struct alert_peer *peer, struct reply *reply);
 void ops_waiters_check(struct ops *ops);
 void ops_waiters_end(struct ops *ops);
 void ops_publish(struct ops *ops, json_t *event); /* takes the reference */
+/* ops_happened() for each of an array of events, which stays the caller's. */
+void ops_happened_all(struct ops *ops, const json_t *events);
 void ops_subscribers_end(struct ops *ops);

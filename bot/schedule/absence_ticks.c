@@ -200,9 +200,7 @@ struct absence_ticks *absence_ticks_create(
 
 void absence_ticks_configure(struct absence_ticks *ticks, struct config *config)
 {
-	config_ref(config);
-	config_unref(ticks->config);
-	ticks->config = config;
+	config_replace(&ticks->config, config);
 }
 
 static void on_timer_closed(uv_handle_t *handle)

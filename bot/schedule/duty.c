@@ -81,19 +81,13 @@ static enum err tidy_work(struct store *store, void *arg)
 static void tidy_done(enum err result, const char *message, void *arg)
 {
 	struct duty *duty = arg;
-	json_t *event;
-	size_t i;
-
 	config_unref(duty->tidy_config);
 	duty->tidy_config = NULL;
 	if (result != OK)
 		log_seldom(LOG_ERROR, "duty", "",
 		        "reminders and silences could not be looked at: %s", message);
-	json_array_foreach(duty->tidy_happened, i, event)
-	{
-		if (result == OK)
-			duty->env.on_happened(json_incref(event), duty->env.arg);
-	}
+	if (result == OK)
+		happened_tell(duty->tidy_happened, duty->env.on_happened, duty->env.arg);
 	json_decref(duty->tidy_happened);
 	courier_poke(duty->env.courier);
 	job_done(duty);
@@ -147,9 +141,6 @@ static void failed(struct duty *duty, const char *message)
 static void succeeded(struct duty *duty)
 {
 	const struct heartbeat_result *result = &duty->job_result;
-	json_t *event;
-	size_t i;
-
 	duty->failing_since_ms = 0;
 	duty->failure_told = false;
 	duty->memory = result->memory;
@@ -157,10 +148,7 @@ static void succeeded(struct duty *duty)
 		meta_raise(duty->env.meta, result->tell);
 	if (result->ping)
 		meta_ping(duty->env.meta);
-	json_array_foreach(result->happened, i, event)
-	{
-		duty->env.on_happened(json_incref(event), duty->env.arg);
-	}
+	happened_tell(result->happened, duty->env.on_happened, duty->env.arg);
 }
 
 static void look_done(enum err result, const char *message, void *arg)
@@ -226,9 +214,7 @@ struct duty *duty_create(const struct duty_env *env, struct config *config)
 
 void duty_configure(struct duty *duty, struct config *config)
 {
-	config_ref(config);
-	config_unref(duty->config);
-	duty->config = config;
+	config_replace(&duty->config, config);
 }
 
 static void on_timer_closed(uv_handle_t *handle)

@@ -10,6 +10,7 @@
 #include "bot/config/config.h"
 #include "bot/delivery/courier.h"
 #include "bot/meta/meta.h"
+#include "bot/loop/happened.h"
 #include "bot/loop/writer.h"
 #include "handlers/commands/report.h"
 
@@ -25,7 +26,7 @@ struct duty_env {
 	 * frees. */
 	void (*on_status)(struct report_status *status, void *arg);
 	/* What subscribers are told; takes the reference. */
-	void (*on_happened)(json_t *event, void *arg);
+	happened_fn on_happened;
 	void *arg;
 };
 

@@ -92,9 +92,7 @@ struct pruner *pruner_create(uv_loop_t *loop, struct writer *writer, struct conf
 
 void pruner_configure(struct pruner *prune, struct config *config)
 {
-	config_ref(config);
-	config_unref(prune->config);
-	prune->config = config;
+	config_replace(&prune->config, config);
 }
 
 static void on_timer_closed(uv_handle_t *handle)

@@ -80,13 +80,11 @@ static void maybe_closed(struct sql_watches *watches)
 
 static void publish(struct sql_watches *watches, struct sql_watch_report *report, enum err result)
 {
-	json_t *event;
-	size_t i;
-
-	json_array_foreach(report->events, i, event) if (result == OK && !watches->closing)
-	        watches->env.on_happened(json_incref(event), watches->env.arg);
-	if (json_array_size(report->events) > 0 && !watches->closing)
+	if (!watches->closing && json_array_size(report->events) > 0) {
+		if (result == OK)
+			happened_tell(report->events, watches->env.on_happened, watches->env.arg);
 		courier_poke(watches->env.courier);
+	}
 	sql_watch_report_finish(report);
 }
 

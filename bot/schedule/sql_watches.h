@@ -12,6 +12,7 @@
 #include <uv.h>
 #include "bot/config/config.h"
 #include "bot/delivery/courier.h"
+#include "bot/loop/happened.h"
 #include "bot/loop/writer.h"
 #include "handlers/commands/report.h"
 
@@ -22,7 +23,7 @@ struct sql_watches_env {
 	struct writer *writer;
 	struct courier *courier; /* borrowed, as the writer */
 	/* What subscribers are told; takes the reference. */
-	void (*on_happened)(json_t *event, void *arg);
+	happened_fn on_happened;
 	void *arg;
 };
 

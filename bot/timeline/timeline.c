@@ -176,8 +176,6 @@ static void batch_done(enum err result, const char *message, void *arg)
 	struct timeline_batch *batch = arg;
 	struct timeline *timeline = batch->timeline;
 	bool is_sync;
-	json_t *event;
-	size_t i;
 
 	timeline->in_job = false;
 	if (timeline->closing) {
@@ -188,11 +186,7 @@ static void batch_done(enum err result, const char *message, void *arg)
 		batch_failed(timeline, result, message);
 		return;
 	}
-	json_array_foreach(batch->happened, i, event)
-	{
-		if (timeline->events.on_happened)
-			timeline->events.on_happened(json_incref(event), timeline->events.arg);
-	}
+	happened_tell(batch->happened, timeline->events.on_happened, timeline->events.arg);
 	is_sync = batch->next_batch;
 	timeline->held = batch->held;
 	timeline->batch = NULL;
@@ -322,9 +316,7 @@ struct timeline *timeline_create(const struct timeline_options *options, struct 
 
 void timeline_configure(struct timeline *timeline, struct config *config)
 {
-	config_ref(config);
-	config_unref(timeline->config);
-	timeline->config = config;
+	config_replace(&timeline->config, config);
 }
 
 static void timeline_free(struct timeline *timeline)

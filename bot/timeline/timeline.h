@@ -24,6 +24,7 @@
 #include "bot/delivery/courier.h"
 #include "bot/matrix/rooms.h"
 #include "bot/vault/vault.h"
+#include "bot/loop/happened.h"
 #include "bot/loop/writer.h"
 #include "handlers/commands/commands.h"
 
@@ -33,7 +34,7 @@ struct timeline_events {
 	/* What was done is stored: the sync may go on. */
 	void (*on_stored)(void *arg);
 	/* Something that subscribers are told; the callee owns the reference. May be NULL. */
-	void (*on_happened)(json_t *event, void *arg);
+	happened_fn on_happened;
 	/* Fills in what the loop knows, as of struct ops_env. */
 	void (*on_status)(struct report_status *status, void *arg);
 	void *arg;

@@ -407,9 +407,7 @@ void vault_configure(struct vault *vault, struct config *config)
 {
 	if (strcmp(config->encryption.trust, vault->config->encryption.trust) != 0)
 		log_warning("vault", "[encryption] trust counts from the next start on");
-	config_ref(config);
-	config_unref(vault->config);
-	vault->config = config;
+	config_replace(&vault->config, config);
 	vault->recovery_ms = 0;
 	if (vault->mx && !vault->open)
 		vault_open(vault);
