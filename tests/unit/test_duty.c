@@ -1,0 +1,189 @@
+/*
+ * Tests of what falls due by itself: an alert's silence that ends, the heartbeat, and reloading and
+ * closing while either is being looked at.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/schedule/duty.h"
+#include "storage/silences.h"
+#include "tests/unit/loop_fixture.h"
+#include "tests/unit/turn.h"
+
+struct dutiful {
+	struct looped *l;
+	struct courier *courier;
+	struct meta *meta;
+	struct duty *duty; /* NULL once closed */
+	char happened[256];
+	uv_sem_t gate;
+};
+
+static void on_status(struct report_status *status, void *arg)
+{
+	status->rooms = x_calloc(1, sizeof(*status->rooms));
+}
+
+static void on_happened(json_t *event, void *arg)
+{
+	struct dutiful *f = arg;
+	size_t len = strlen(f->happened);
+
+	snprintf(f->happened + len, sizeof(f->happened) - len, "%s ",
+	        json_string_value(json_object_get(event, "event")));
+	json_decref(event);
+}
+
+static int setup(void **state)
+{
+	struct dutiful *f = x_calloc(1, sizeof(*f));
+	struct courier_events events = {0};
+	struct duty_env env;
+
+	f->l = looped_begin("[heartbeat]\nat = 00:00\ngrace = 5m\n");
+	uv_sem_init(&f->gate, 0);
+	f->courier = courier_create(&f->l->loop, f->l->writer, f->l->config, &events);
+	f->meta = meta_create(&f->l->loop, f->l->config);
+	env = (struct duty_env){
+	        .loop = &f->l->loop,
+	        .writer = f->l->writer,
+	        .courier = f->courier,
+	        .meta = f->meta,
+	        .on_status = on_status,
+	        .on_happened = on_happened,
+	        .arg = f,
+	};
+	f->duty = duty_create(&env, f->l->config);
+	*state = f;
+	return 0;
+}
+
+static void close_duty(struct dutiful *f)
+{
+	bool closed = false;
+
+	duty_close(f->duty, turn_set, &closed);
+	looped_until(f->l, &closed);
+	f->duty = NULL;
+}
+
+static int teardown(void **state)
+{
+	struct dutiful *f = *state;
+	bool courier_closed = false, meta_closed = false;
+
+	if (f->duty)
+		close_duty(f);
+	courier_close(f->courier, turn_set, &courier_closed);
+	looped_until(f->l, &courier_closed);
+	meta_close(f->meta, turn_set, &meta_closed);
+	looped_until(f->l, &meta_closed);
+	looped_end(f->l);
+	uv_sem_destroy(&f->gate);
+	free(f);
+	return 0;
+}
+
+static enum err wait_for_gate(struct store *store, void *arg)
+{
+	struct dutiful *f = arg;
+
+	uv_sem_wait(&f->gate);
+	return OK;
+}
+
+static void nothing(enum err result, const char *message, void *arg)
+{
+}
+
+static bool looks_wait(void *arg)
+{
+	const struct dutiful *f = arg;
+
+	return writer_pending(f->l->writer) >= 3; /* the gate, and both looks */
+}
+
+/* The writer stands still with both looks behind it. */
+static void hold_with_looks(struct dutiful *f)
+{
+	writer_submit(f->l->writer, wait_for_gate, nothing, f);
+	looped_wait(f->l, looks_wait, f);
+}
+
+static enum err silence_ended(struct store *store, void *arg)
+{
+	struct silence_row row = {
+	        .at_ms = 1,
+	        .start_ms = 1,
+	        .end_ms = clock_now_ms() - 1,
+	        .matchers = (char *)"app=\"etl\"",
+	        .reason = (char *)"deploy",
+	        .author = (char *)"@op:fake.local",
+	        .room = (char *)"ops",
+	};
+
+	return silences_insert(store, &row);
+}
+
+static bool is_unsilenced(void *arg)
+{
+	const struct dutiful *f = arg;
+
+	return strstr(f->happened, "unsilenced ");
+}
+
+static void a_silence_ends(void **state)
+{
+	struct dutiful *f = *state;
+
+	assert_int_equal(looped_work(f->l, silence_ended, NULL), OK);
+	looped_wait(f->l, is_unsilenced, f);
+}
+
+static void close_during_look(void **state)
+{
+	struct dutiful *f = *state;
+	bool closed = false;
+
+	hold_with_looks(f);
+	duty_close(f->duty, turn_set, &closed);
+	looped_turn(f->l, 5);
+	assert_false(closed);
+	uv_sem_post(&f->gate);
+	looped_until(f->l, &closed);
+	f->duty = NULL;
+}
+
+static void reload_during_look(void **state)
+{
+	struct dutiful *f = *state;
+	struct config *fresh = looped_config(f->l, "[heartbeat]\nat = 12:00\n");
+
+	hold_with_looks(f);
+	duty_configure(f->duty, fresh);
+	duty_configure(f->duty, fresh);
+	config_unref(fresh);
+	uv_sem_post(&f->gate);
+	close_duty(f);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        TEST(a_silence_ends),
+	        TEST(close_during_look),
+	        TEST(reload_during_look),
+	};
+
+	x_alloc_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
