@@ -35,10 +35,8 @@ static void file_write(const char *folder, const char *name, const char *text)
 	free(path);
 }
 
-struct config *looped_config(struct looped *l, const char *more)
+void looped_write_config(struct looped *l, const char *more)
 {
-	struct config *config;
-	struct buf report;
 	char *text = x_asprintf("[matrix]\nhomeserver = http://127.0.0.1:1\nuser = " FIXTURE_USER
 	                        "\ntoken_file = %s/token\n[encryption]\npickle_key_file = "
 	                        "%s/pickle_key\n[storage]\ndatabase = %s/operations.db\n"
@@ -47,11 +45,19 @@ struct config *looped_config(struct looped *l, const char *more)
 	        l->folder, l->folder, l->folder, l->folder, more);
 
 	file_write(l->folder, "bot.conf", text);
+	free(text);
+}
+
+struct config *looped_config(struct looped *l, const char *more)
+{
+	struct config *config;
+	struct buf report;
+
+	looped_write_config(l, more);
 	buf_init(&report, 65536);
 	if (config_load(l->config_path, &config, &report) != OK)
 		fail_msg("%s", buf_str(&report));
 	buf_finish(&report);
-	free(text);
 	return config;
 }
 

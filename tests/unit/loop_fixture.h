@@ -36,6 +36,8 @@ void looped_end(struct looped *l);
 
 /* Another config of this fixture, written to its file; the caller's. */
 struct config *looped_config(struct looped *l, const char *more);
+/* The file alone. */
+void looped_write_config(struct looped *l, const char *more);
 /* l->mx with a token. */
 void looped_client(struct looped *l);
 

@@ -75,12 +75,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* What stands in the file; nobody takes it over by that. */
-static void write_config(struct reloaded *f, const char *more)
-{
-	config_unref(looped_config(f->l, more));
-}
-
 static void write_bad_config(struct reloaded *f)
 {
 	FILE *file = fopen(f->l->config_path, "a");
@@ -101,7 +95,7 @@ static void a_good_config_is_applied(void **state)
 {
 	struct reloaded *f = *state;
 
-	write_config(f, "[delivery]\nthrottle = 5s\n");
+	looped_write_config(f->l, "[delivery]\nthrottle = 5s\n");
 	reload_ask(f->reload, on_answer, f);
 	assert_int_equal(f->answered, 0);
 	looped_wait(f->l, is_answered, f);
@@ -139,7 +133,7 @@ static void who_asks_meanwhile_gets_another_reading(void **state)
 	write_bad_config(f);
 	reload_ask(f->reload, on_answer, f);
 	looped_turn(f->l, 1);
-	write_config(f, "[delivery]\nthrottle = 7s\n");
+	looped_write_config(f->l, "[delivery]\nthrottle = 7s\n");
 	reload_ask(f->reload, on_answer, f);
 	reload_ask(f->reload, on_answer, f);
 	while (f->answered < 3)
