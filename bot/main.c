@@ -24,6 +24,7 @@ enum {
 	ROW_CONFIG,
 	ROW_JSON,
 	ROW_CHECK,
+	ROW_CHECK_CONFIG,
 	ROW_NEW_DEVICE,
 	ROW_PRINT,
 	ROW_PASSWORD_STDIN,
@@ -37,6 +38,7 @@ static const struct option_row rows[] = {
                 "/etc/matrix-telemetry-bot/bot.conf"},
         [ROW_JSON] = {"json", 0, NULL, "answers as JSON"},
         [ROW_CHECK] = {"check", 0, NULL, "of watch: ask how the watcher is"},
+        [ROW_CHECK_CONFIG] = {"check-config", 0, NULL, "of watch: ask whether its config is good"},
         [ROW_NEW_DEVICE] = {"accept-new-device", 0, NULL,
                 "of run and watch: the token may belong to another\n"
                 "Matrix device than before"},
@@ -50,7 +52,7 @@ static const struct option_row rows[] = {
 
 struct args {
 	const char *config; /* NULL = look for it */
-	bool json, check, new_device, help, version;
+	bool json, check, check_config, new_device, help, version;
 	int argc; /* the command's name and what follows it */
 	char **argv;
 };
@@ -68,6 +70,8 @@ static int verb_watch(const struct args *args)
 	struct watcher_options options = {
 	        .config_path = config_find(args->config), .new_device = args->new_device};
 
+	if (args->check_config)
+		return watcher_check_config(options.config_path);
 	return args->check ? watcher_check(options.config_path, args->json) : watcher_run(&options);
 }
 
@@ -148,7 +152,7 @@ static void help_one(const struct command *command)
 static bool args_parse(struct args *args, int argc, char **argv)
 {
 	struct options options;
-	bool dash = false;
+	bool dash = false, good = true;
 	int row;
 
 	*args = (struct args){.argv = x_calloc((size_t)argc + 1, sizeof(*argv))};
@@ -170,13 +174,13 @@ static bool args_parse(struct args *args, int argc, char **argv)
 			args->argv[args->argc++] = (char *)"--password-stdin";
 		args->json |= row == ROW_JSON;
 		args->check |= row == ROW_CHECK;
+		args->check_config |= row == ROW_CHECK_CONFIG;
 		args->new_device |= row == ROW_NEW_DEVICE;
 		args->help |= row == ROW_HELP;
 		args->version |= row == ROW_VERSION;
-		if (row == OPTIONS_BAD)
-			return false;
+		good &= row != OPTIONS_BAD;
 	}
-	return true;
+	return good;
 }
 
 static int unknown_command(const char *name, bool json)
@@ -225,7 +229,7 @@ static int run(const struct args *args)
 		help_one(command);
 		return EX_OK;
 	}
-	if ((args->check && !(verb && verb->check)) ||
+	if (((args->check || args->check_config) && !(verb && verb->check)) ||
 	        (args->new_device && (!(verb && verb->new_device) || plugin)) ||
 	        (verb && !verb->arguments && args->argc > 1)) {
 		client_fail(EX_USAGE, args->json, "%s: unknown argument", name);
@@ -237,10 +241,12 @@ static int run(const struct args *args)
 int main(int argc, char **argv)
 {
 	struct args args;
-	int status = EX_USAGE;
+	int status;
 
 	x_alloc_init();
-	if (args_parse(&args, argc, argv)) {
+	if (!args_parse(&args, argc, argv)) {
+		status = args.check ? 3 : EX_USAGE; /* 3: unknown, to Nagios */
+	} else {
 		status = EX_OK;
 		if (args.version)
 			printf("matrix-telemetry-bot %s (%s, schema %d)\n", BOT_VERSION, BOT_BUILD,

@@ -23,5 +23,9 @@ int watcher_run(const struct watcher_options *options);
  */
 int watcher_check(const char *config_path, bool json);
 
+/* `watch --check-config`: whether a watcher would take this config over, told on standard error if
+ * not. EX_OK or EX_CONFIG. */
+int watcher_check_config(const char *config_path);
+
 /* What [heartbeat] lacks for a watcher; NULL when nothing. */
 const char *watcher_lacks(const struct config *config);

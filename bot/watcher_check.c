@@ -4,6 +4,7 @@
  */
 #include <jansson.h>
 #include <stdio.h>
+#include <sysexits.h>
 #include "bot/base/clock.h"
 #include "bot/base/zone.h"
 #include "bot/watcher.h"
@@ -141,4 +142,21 @@ int watcher_check(const char *config_path, bool json)
 	buf_finish(&report);
 	buf_finish(&line);
 	return (int)state;
+}
+
+int watcher_check_config(const char *config_path)
+{
+	struct config *config = NULL;
+	struct buf report;
+	const char *lack = NULL;
+	int result;
+
+	buf_init(&report, REPORT_MAX);
+	if (config_load(config_path, &config, &report) == OK)
+		lack = watcher_lacks(config);
+	fprintf(stderr, "%s%s%s", buf_str(&report), lack ? lack : "", lack ? "\n" : "");
+	buf_finish(&report);
+	result = config && !lack ? EX_OK : EX_CONFIG;
+	config_unref(config);
+	return result;
 }

@@ -11,11 +11,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 #include "bot/base/alloc.h"
 #include "bot/base/log.h"
 #include "bot/intake/listen.h"
+
+#define SYSTEMD_FIRST 3 /* descriptor that it passes */
 
 static enum err fail(struct fault *fault, const char *what, const char *path)
 {
@@ -23,24 +24,33 @@ static enum err fail(struct fault *fault, const char *what, const char *path)
 	return fault_set(fault, err, "%s %s: %s", what, path, strerror(errno));
 }
 
-/* The first listening Unix stream socket that systemd passed, or -1. */
+/* Of a socket, or -1. */
+static int socket_option(int fd, int option)
+{
+	socklen_t len = sizeof(int);
+	int value;
+
+	return getsockopt(fd, SOL_SOCKET, option, &value, &len) == 0 ? value : -1;
+}
+
+/* The first listening Unix stream socket that systemd passed, or -1; see sd_listen_fds(3). */
 static int take_systemd(void)
 {
-	char **names = NULL;
+	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
 	int found = -1;
-	int count = sd_listen_fds_with_names(0, &names);
 
-	for (int i = 0; i < count; i++) {
-		int fd = SD_LISTEN_FDS_START + i;
-		if (found == -1 && sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) > 0) {
-			log_info("socket", "listening on %s of systemd",
-			        names ? names[i] : "a socket");
+	if (!pid || !count || strtol(pid, NULL, 10) != getpid())
+		return -1;
+	for (int fd = SYSTEMD_FIRST; fd < SYSTEMD_FIRST + strtol(count, NULL, 10); fd++) {
+		if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+			break;
+		if (found == -1 && socket_option(fd, SO_DOMAIN) == AF_UNIX &&
+		        socket_option(fd, SO_TYPE) == SOCK_STREAM &&
+		        socket_option(fd, SO_ACCEPTCONN) == 1)
 			found = fd;
-		}
 	}
-	for (int i = 0; names && names[i]; i++)
-		free(names[i]);
-	free(names);
+	if (found >= 0)
+		log_info("socket", "listening on the socket of systemd");
 	return found;
 }
 

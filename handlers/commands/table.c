@@ -123,7 +123,7 @@ const struct command command_wait = {
 const struct command command_watch = {
         .name = "watch",
         .help = "watch another bot's heartbeat, or ask how that watcher is (--check)",
-        .usage = "[--check | --accept-new-device]",
+        .usage = "[--check | --check-config | --accept-new-device]",
         .where = COMMAND_LINE,
 };
 

@@ -60,6 +60,10 @@ exec = FOLDER/tell
                               capture_output=True, text=True, timeout=60)
         return done.returncode, done.stdout
 
+    def run(self, *args):
+        return subprocess.run([BUILD / "bot/matrix-telemetry-bot", "-c", self.config, *args],
+                              capture_output=True, text=True, timeout=60)
+
 
 def heartbeat(date, **more):
     """The content of a bot's heartbeat, as far as a watcher looks at it."""
