@@ -310,6 +310,29 @@ static void a_rollback_uses_no_index_twice(void **state)
 	sim_destroy(sim);
 }
 
+/* The account is kept open between calls; what the store has counts all the same. */
+static void a_rollback_gives_a_used_one_time_key_back(void **state)
+{
+	struct sim *sim = sim_create();
+	struct sim_machine *bot, *op;
+	json_t *command, *inbox;
+
+	pair(sim, &bot, &op);
+	command = say(op, "!ack"); /* by a pre-key message */
+	inbox = json_deep_copy(bot->inbox);
+	assert_int_equal(json_array_size(inbox), 1);
+	sim_begin(bot);
+	assert_true(sim_sync(bot));
+	sim_rollback(bot);
+	json_array_extend(bot->inbox, inbox);
+	assert_true(sim_sync(bot));
+	sim_run(bot);
+	assert_string_equal(sim_read(bot, ROOM, command, NULL), "!ack");
+	json_decref(inbox);
+	json_decref(command);
+	sim_destroy(sim);
+}
+
 static void a_wrong_pickle_key_opens_nothing(void **state)
 {
 	struct sim *sim = sim_create();
@@ -736,6 +759,7 @@ int main(void)
 	        cmocka_unit_test(who_leaves_reads_no_more),
 	        cmocka_unit_test(a_signed_out_device_reads_no_more),
 	        cmocka_unit_test(a_rollback_uses_no_index_twice),
+	        cmocka_unit_test(a_rollback_gives_a_used_one_time_key_back),
 	        cmocka_unit_test(a_wrong_pickle_key_opens_nothing),
 	        cmocka_unit_test(a_new_device_keeps_the_identity),
 	        cmocka_unit_test(a_new_device_with_another_pickle_key_begins_anew),
