@@ -405,11 +405,11 @@ const char *crypto_identity_name(enum crypto_identity identity)
 	case CRYPTO_IDENTITY_NONE:
 		return "none";
 	case CRYPTO_IDENTITY_FOREIGN:
-		return "not ours";
+		return "not cross-signed by this account";
 	case CRYPTO_IDENTITY_CHANGED:
 		return "changed";
 	case CRYPTO_IDENTITY_UNSIGNED:
-		return "not signed yet";
+		return "not cross-signed yet";
 	case CRYPTO_IDENTITY_GOOD:
 		return "signed";
 	}

@@ -29,7 +29,7 @@ void vault_problem_set(struct vault *vault, enum vault_cause cause, const char *
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	if (strcmp(text, vault->problems[cause]) != 0)
-		log_error("vault", "encrypted rooms wait: %s", text);
+		log_error("vault", "encrypted rooms on hold: %s", text);
 	memcpy(vault->problems[cause], text, sizeof(text));
 }
 
@@ -70,7 +70,7 @@ static void vault_judge_identity(struct vault *vault)
 		vault_step_set(vault, VAULT_IDENTITY, "the account's keys are not known yet");
 		return;
 	case CRYPTO_IDENTITY_UNSIGNED:
-		vault_step_set(vault, VAULT_IDENTITY, "the device is not signed yet");
+		vault_step_set(vault, VAULT_IDENTITY, "this device is not cross-signed yet");
 		break;
 	case CRYPTO_IDENTITY_GOOD:
 		vault_problem_clear(vault, VAULT_IDENTITY);

@@ -10,7 +10,7 @@
  * database when none is configured) and opens the machine; on_open(); device keys go up, the
  * account's own keys are asked for; without cross-signing keys some are made and the device is
  * signed by them. From then on encrypted rooms are written to.
- * Failures: a pickle key that does not fit, or cross-signing keys that are not ours, hold up
+ * Failures: a pickle key that does not fit, or a device that is not cross-signed, holds up
  * encrypted rooms alone; vault_problem() says what to do, and it is tried again.
  */
 #pragma once
@@ -54,7 +54,7 @@ void vault_room_waits(struct vault *vault);
 
 /* For status: why encrypted rooms are not written to, "" = they are. */
 const char *vault_problem(const struct vault *vault);
-/* How our device stands: "signed", "not ours", … */
+/* How our device stands: "signed", "not cross-signed by this account", … */
 const char *vault_identity(const struct vault *vault);
 /* This device's fingerprint, "" before the machine is open. */
 const char *vault_fingerprint(const struct vault *vault);

@@ -191,7 +191,7 @@ def test_a_signature_that_is_refused_holds_encrypted_rooms_up():
     w.bot.call(node("r-2", severity="warning"))
     w.server.wait(lambda: w.server.sends(DEV))  # plain rooms go on
     w.refused("the homeserver refuses the signature of @bot:fake.local: bad signature")
-    check("not signed yet" in w.status()["encryption"]["problem"], str(w.status()["encryption"]))
+    check("not cross-signed yet" in w.status()["encryption"]["problem"], str(w.status()["encryption"]))
     check(not w.server.sends(OPS), "an unsigned device wrote")
     w.end()
 

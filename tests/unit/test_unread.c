@@ -1,6 +1,6 @@
 /*
- * test_unread.c - events that cannot be decrypted: kept, tried, told of, given up; and in what words
- * members who cannot read are named.
+ * test_unread.c - events that cannot be decrypted: kept, tried, told of, given up; and in what
+ * words members who cannot read are named.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -128,21 +128,18 @@ static void what_becomes_of_it(void **state)
 		const char *room;
 		enum unread_next next;
 	} all[] = {
-	        {0, 0, "ops", UNREAD_WAIT},
-	        {CLOCK_MINUTE_MS, 0, "ops", UNREAD_WAIT},
+	        {0, 0, "ops", UNREAD_WAIT}, {CLOCK_MINUTE_MS, 0, "ops", UNREAD_WAIT},
 	        {CLOCK_MINUTE_MS + 1, 0, "ops", UNREAD_TELL},
 	        {CLOCK_MINUTE_MS + 1, 5, "ops", UNREAD_WAIT},
-	        {CLOCK_MINUTE_MS + 1, 0, "", UNREAD_WAIT},
-	        {CLOCK_DAY_MS, 5, "ops", UNREAD_WAIT},
+	        {CLOCK_MINUTE_MS + 1, 0, "", UNREAD_WAIT}, {CLOCK_DAY_MS, 5, "ops", UNREAD_WAIT},
 	        {CLOCK_DAY_MS + 1, 5, "ops", UNREAD_GIVE_UP},
 	        {CLOCK_DAY_MS + 1, 0, "", UNREAD_GIVE_UP},
 	        {-CLOCK_DAY_MS, 0, "ops", UNREAD_WAIT}, /* the clock was set back */
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		struct undecrypted_row row = {.at_ms = 1000,
-		        .told_ms = all[i].told_ms,
-		        .room = (char *)all[i].room};
+		struct undecrypted_row row = {
+		        .at_ms = 1000, .told_ms = all[i].told_ms, .room = (char *)all[i].room};
 
 		assert_int_equal(unread_judge(&row, 1000 + all[i].age_ms), all[i].next);
 	}
