@@ -14,7 +14,8 @@
 #include "bot/vault/vault_internal.h"
 
 #define LOOK_EVERY_MS CLOCK_MINUTE_MS
-#define LOOK_SOON_MS CLOCK_SECOND_MS /* while a verification is under way, or keys are wanted */
+/* While a verification is under way, or keys are wanted, or a look failed. */
+#define LOOK_SOON_MS CLOCK_SECOND_MS
 #define OPEN_AGAIN_MS (30 * CLOCK_SECOND_MS)
 #define WAITS_LOOK_MS CLOCK_SECOND_MS
 
@@ -117,7 +118,8 @@ static void vault_take_status(struct vault *vault, struct crypto_status *status)
 
 static void vault_take_look(struct vault *vault, struct core_look *look)
 {
-	bool changed = look->has_status && vault->identity != look->status.identity;
+	bool changed = (look->has_status && vault->identity != look->status.identity) ||
+	               vault->problems[VAULT_KEYS][0];
 
 	vault_problem_clear(vault, VAULT_KEYS);
 	if (look->has_status)
@@ -148,7 +150,7 @@ static void look_done(enum err result, const char *message, void *arg)
 	struct vault *vault = job->vault;
 
 	vault->looking = false;
-	vault->look_ms = clock_monotonic_ms() + LOOK_EVERY_MS;
+	vault->look_ms = clock_monotonic_ms() + (result == OK ? LOOK_EVERY_MS : LOOK_SOON_MS);
 	if (result != OK)
 		vault_problem_set(vault, VAULT_KEYS, "the stored keys cannot be used: %s",
 		        message[0] ? message : err_text(result));
