@@ -98,8 +98,14 @@ void api_finish(struct web_call *call)
 {
 	unsigned worst = call_worst(call);
 
-	if (worst == MHD_HTTP_OK)
-		call_text(call, worst, "application/json", "");
-	else
-		call_finish_op(call);
+	json_t *answer;
+	size_t i;
+
+	call_text(call, worst, "application/json", "");
+	json_array_foreach(call->answers, i, answer)
+	{
+		if (worst != MHD_HTTP_OK && call_status_of(answer) == worst)
+			call_error(call, worst, "%s",
+			        json_string_value(json_object_get(answer, "message")));
+	}
 }

@@ -59,7 +59,7 @@ void call_text(struct web_call *call, unsigned status, const char *type, const c
 
 void call_json(struct web_call *call, unsigned status, json_t *object)
 {
-	char *text = json_dumps(object, JSON_COMPACT);
+	char *text = json_dumps(object, JSON_COMPACT | JSON_ENCODE_ANY);
 
 	call_text(call, status, "application/json", text ? text : "{}");
 	buf_add_char(&call->text, '\n');
@@ -75,7 +75,11 @@ void call_error(struct web_call *call, unsigned status, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
-	call_json(call, status, json_pack("{s:b, s:s}", "ok", 0, "message", message));
+	/* Alertmanager's clients read a string. */
+	if (call->endpoint && strncmp(call->endpoint->path, "/api/", 5) == 0)
+		call_json(call, status, json_string(message));
+	else
+		call_json(call, status, json_pack("{s:b, s:s}", "ok", 0, "message", message));
 }
 
 static enum MHD_Result call_queue(struct web_call *call)

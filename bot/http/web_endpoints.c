@@ -208,7 +208,16 @@ static const struct endpoint endpoints[] = {
         {"GET", "/heartbeat/", TOKEN_SEND, heartbeat_run, NULL},
         {"GET", "/metrics", TOKEN_READ, metrics_run, metrics_finish},
         {"POST", "/alertmanager", TOKEN_SEND, alertmanager_run, alerts_finish},
+        {"POST", "/grafana", TOKEN_SEND, alertmanager_run, alerts_finish},
         {"POST", "/api/v2/alerts", TOKEN_SEND, api_alerts_run, api_finish},
+        {"GET", "/api/v2/alerts", TOKEN_READ, api_firing_run, api_firing_finish},
+        {"GET", "/api/v2/alerts/groups", TOKEN_READ, api_firing_run, api_groups_finish},
+        {"GET", "/api/v2/status", TOKEN_READ, api_status_run, NULL},
+        {"GET", "/api/v2/receivers", TOKEN_READ, api_receivers_run, NULL},
+        {"GET", "/api/v2/silences", TOKEN_READ, api_silences_run, api_silences_finish},
+        {"POST", "/api/v2/silences", TOKEN_COMMAND, api_silence_run, api_silence_finish},
+        {"GET", "/api/v2/silence/", TOKEN_READ, api_silences_run, api_one_silence_finish},
+        {"DELETE", "/api/v2/silence/", TOKEN_COMMAND, api_unsilence_run, api_finish},
 };
 
 const struct endpoint *endpoint_find(const char *method, const char *path, bool *allowed)

@@ -16,6 +16,7 @@ static const struct {
 } verbs[] = {
         {"accept", op_accept},
         {"alert", op_alert},
+        {"firing", op_firing},
         {"heartbeat", op_heartbeat},
         {"metrics", op_metrics},
         {"reload", op_reload},

@@ -39,6 +39,7 @@ typedef void (*op_fn)(
 void op_accept(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_alert(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_command(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
+void op_firing(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_heartbeat(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_metrics(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_reload(struct ops *, const json_t *, const struct alert_peer *, struct reply *);

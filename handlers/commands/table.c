@@ -18,6 +18,7 @@
 	ROW(alert_op)  \
 	ROW(alerts)    \
 	ROW(check)     \
+	ROW(firing)    \
 	ROW(heartbeat) \
 	ROW(help)      \
 	ROW(login)     \
@@ -67,6 +68,12 @@ const struct command command_check = {
         .name = "check",
         .help = "check config, token, rooms and database; a fix for each fault",
         .where = COMMAND_LINE,
+};
+
+const struct command command_firing = {
+        .name = "firing",
+        .help = "what fires now, each failure once, as JSON",
+        .where = COMMAND_SOCKET,
 };
 
 const struct command command_login = {

@@ -220,3 +220,94 @@ def test_http_a_real_prometheus_posts():
         process.wait()
         log.close()
     ended(server, bot)
+
+
+def test_http_amtool_works():
+    if not shutil.which("amtool"):
+        raise Skip("no amtool")
+    port = free_port()
+    server, bot = make(f"[http]\nlisten = 127.0.0.1:{port}\n")
+    token = bot.folder / "http-token"
+    token.write_text("s3cret\n")
+    token.chmod(0o600)
+    bot.config.write_text(bot.config.read_text() + f"token_file = {token}\n")
+    bot.start()
+    client = bot.folder / "client.yml"
+    client.write_text("authorization: {type: Bearer, credentials: s3cret}\n")
+
+    def amtool(*arguments, code=0):
+        done = subprocess.run(["amtool", f"--alertmanager.url=http://127.0.0.1:{port}", f"--http.config.file={client}",
+                               *arguments], capture_output=True, text=True, timeout=60,
+                              env={"PATH": "/usr/bin:/bin", "HOME": str(bot.folder)})
+        check(done.returncode == code, f"{arguments}: {done}")
+        return done.stdout
+
+    amtool("alert", "add", "HighLoad", "job=node", "severity=page", "--annotation=summary=load is high")
+    bot.call({"op": "alert", "app": "etl", "kind": "node_failed", "run_id": "r-1",
+              "fields": {"node_id": "users", "a label": 7}})
+    server.wait(lambda: any("load is high" in body for body in server.bodies(OPS)))
+    alerts = {a["labels"]["alertname"]: a for a in json.loads(amtool("alert", "query", "-o", "json"))}
+    check(alerts["HighLoad"]["labels"]["job"] == "node" and alerts["HighLoad"]["labels"]["severity"] == "critical" and
+          alerts["HighLoad"]["annotations"]["summary"] == "load is high", str(alerts))
+    check(alerts["users"]["labels"]["app"] == "etl" and alerts["users"]["labels"]["a_label"] == "7", str(alerts))
+    identity = amtool("silence", "add", "app=etl", 'node_id=~"us.*"', "job!=x", "--duration=2h", "--author=op",
+                      "--comment=a deploy").strip()
+    silences = json.loads(amtool("silence", "query", "-o", "json"))
+    check([s["id"] for s in silences] == [identity] and silences[0]["status"]["state"] == "active" and
+          "a deploy" in silences[0]["comment"], str(silences))
+    check({(m["name"], m["value"], m["isRegex"], m["isEqual"]) for m in silences[0]["matchers"]} ==
+          {("app", "etl", False, True), ("node_id", "us.*", True, True), ("job", "x", False, False)}, str(silences))
+    answer = bot.call({"op": "alert", "app": "etl", "kind": "node_failed", "fields": {"node_id": "users"}})
+    check(answer["state"] == "silenced", str(answer))
+    amtool("silence", "expire", identity)
+    check(json.loads(amtool("silence", "query", "-o", "json")) == [], "it still holds")
+    amtool("silence", "expire", identity, code=1)
+    later = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 7200))
+    amtool("silence", "add", "app=etl", f"--start={later}", "--duration=1h", "--author=op", "--comment=later")
+    check(json.loads(amtool("silence", "query", "-o", "json"))[0]["status"]["state"] == "pending", "not later")
+    check("versionInfo" in ask(http.client.HTTPConnection("127.0.0.1", port), "GET", "/api/v2/status",
+                               Authorization="Bearer s3cret")[1], "no status")
+    bot.stop()
+    server.shut()
+
+
+def test_http_a_real_alertmanager_posts_as_a_cluster():
+    """Two of them, which both send what the first has sent already."""
+    if not shutil.which("prometheus-alertmanager"):
+        raise Skip("no alertmanager")
+    port = free_port()
+    server, bot = started(f"[http]\nlisten = 127.0.0.1:{port}\n")
+    config = bot.folder / "alertmanager.yml"
+    config.write_text("route: {receiver: bot, group_wait: 0s, group_interval: 1s}\n"
+                      f"receivers: [{{name: bot, webhook_configs: [{{url: 'http://127.0.0.1:{port}/alertmanager'}}]}}]\n")
+    ports = [free_port(), free_port()]
+    log = open(bot.folder / "alertmanager.log", "w")
+    processes = [subprocess.Popen(
+        ["prometheus-alertmanager", f"--config.file={config}", f"--storage.path={bot.folder}/am{own}",
+         f"--web.listen-address=127.0.0.1:{own}", "--cluster.listen-address="], stdout=log, stderr=log) for own in ports]
+    try:
+        body = json.dumps([{**AM_ALERT, "startsAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}])
+
+        def posted(own):
+            try:
+                return ask(http.client.HTTPConnection("127.0.0.1", own, timeout=10), "POST", "/api/v2/alerts", body,
+                           **{"Content-Type": "application/json"})[0] == 200
+            except OSError:
+                return False
+        for own in ports:
+            until(lambda own=own: posted(own), "Alertmanager takes the alert", 60)
+        server.wait(lambda: any("load is" in b for b in server.bodies(OPS)), 60)
+        # both have handed it in when each counts a notification
+        for own in ports:
+            until(lambda own=own: 'alertmanager_notifications_total{integration="webhook"} 1' in ask(
+                http.client.HTTPConnection("127.0.0.1", own, timeout=10), "GET", "/metrics")[1], "a notification", 60)
+        check(len([b for b in server.bodies(OPS) if "load is" in b]) == 1, str(server.bodies(OPS)))
+        fingerprint = json.loads(ask(http.client.HTTPConnection("127.0.0.1", ports[0]), "GET", "/api/v2/alerts")[1])[0]
+        stored = bot.call({"op": "firing"})["alerts"][0]
+        check(stored["key"] == fingerprint["fingerprint"], f"{stored['key']} is not {fingerprint['fingerprint']}")
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+        log.close()
+    ended(server, bot)

@@ -52,7 +52,8 @@ static void rows_are_in_order_and_whole(void **state)
 	}
 }
 
-/* A command's name stands in its own file and in the list, and nowhere else. */
+/* A command's name stands in its own file and in the list, and nowhere else; bot/http, as a client
+ * of the socket's protocol, asks for commands by name. */
 static void a_command_is_a_file_and_a_line_of_the_table(void **state)
 {
 	const char *root = getenv("SOURCE_ROOT");
@@ -62,7 +63,8 @@ static void a_command_is_a_file_and_a_line_of_the_table(void **state)
 		skip();
 	snprintf(command, sizeof(command),
 	        "cd '%s' && grep -rlE '\"unsilence\"|\\(unsilence\\)|command_unsilence\\b' "
-	        "--include=*.c --include=*.h bot handlers storage | sort | tr '\\n' ' ' | "
+	        "--include=*.c --include=*.h --exclude-dir=http bot handlers storage | sort | tr "
+	        "'\\n' ' ' | "
 	        "grep -qx 'handlers/commands/command_silence.c handlers/commands/table.c '",
 	        root);
 	assert_int_equal(system(command), 0);

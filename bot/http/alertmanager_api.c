@@ -1,0 +1,345 @@
+/*
+ * alertmanager_api.c - so much of Alertmanager's API (version 2) that amtool and Grafana's data
+ * source work: status, receivers, alerts, groups, silences.
+ *
+ * Our alerts as Alertmanager's: the labels are alertname (what failed), app, kind, severity and the
+ * fields; title, text and whoever acknowledged are annotations. A silence's id is its number as a
+ * UUID, since clients expect one.
+ */
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/http/alertmanager.h"
+#include "bot/http/web_internal.h"
+
+#define RECEIVER "matrix"
+#define UUID_FORM "00000000-0000-4000-8000-%012" PRId64
+#define MATCHERS_TEXT_MAX 4096
+
+static json_t *time_json(int64_t ms)
+{
+	char text[32];
+
+	clock_format_rfc3339(ms, text, sizeof(text));
+	return json_string(text);
+}
+
+static json_t *answer_of(struct web_call *call)
+{
+	return json_array_get(call->answers, 0);
+}
+
+/* True when the one answer is an error, which is passed on. */
+static bool call_failed(struct web_call *call)
+{
+	unsigned status = call_status_of(answer_of(call));
+	const char *why = json_string_value(json_object_get(answer_of(call), "message"));
+
+	if (status != MHD_HTTP_OK)
+		call_error(call, status, "%s", why ? why : "");
+	return status != MHD_HTTP_OK;
+}
+
+/* ---- status, receivers ---- */
+
+void api_status_run(struct web_call *call)
+{
+	json_t *config = json_pack("{s:s}", "original", "");
+	json_t *cluster = json_pack("{s:s, s:[], s:s}", "name", "", "peers", "status", "disabled");
+	json_t *version = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "version", BOT_VERSION,
+	        "branch", "", "buildDate", "", "buildUser", "", "goVersion", "", "revision", "");
+
+	call_json(call, MHD_HTTP_OK,
+	        json_pack("{s:o, s:o, s:o, s:o}", "cluster", cluster, "config", config, "uptime",
+	                time_json(clock_now_ms()), "versionInfo", version));
+}
+
+void api_receivers_run(struct web_call *call)
+{
+	call_json(call, MHD_HTTP_OK, json_pack("[{s:s}]", "name", RECEIVER));
+}
+
+/* ---- alerts ---- */
+
+void api_firing_run(struct web_call *call)
+{
+	call_request(call, json_pack("{s:s}", "op", "firing"));
+}
+
+/* Labels are strings, and their names have no other characters than these. */
+static void add_label(json_t *labels, const char *name, const json_t *value)
+{
+	char *label = x_strdup(name), *text;
+
+	for (char *c = label; *c; c++)
+		if (!isalnum((unsigned char)*c) && *c != '_')
+			*c = '_';
+	if (*label && !isdigit((unsigned char)*label) && !json_object_get(labels, label)) {
+		text = json_is_string(value) ? x_strdup(json_string_value(value))
+		                             : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+		json_object_set_new(labels, label, json_string(text));
+		free(text);
+	}
+	free(label);
+}
+
+static json_t *alert_json(json_t *alert)
+{
+	static const char *const own[] = {"app", "kind", "severity"};
+	static const char *const said[] = {"title", "text"};
+	json_t *labels = json_object(), *annotations = json_object(), *value, *known;
+	json_t *fields = json_object_get(alert, "fields"), *result;
+	const char *name, *url = json_string_value(json_object_get(alert, "url"));
+	char fingerprint[17];
+
+	known = json_object_get(fields, "alertname");
+	add_label(labels, "alertname", known ? known : json_object_get(alert, "identity"));
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		add_label(labels, own[i], json_object_get(alert, own[i]));
+	json_object_foreach(fields, name, value)
+	{
+		if (strcmp(name, said[0]) != 0 && strcmp(name, said[1]) != 0)
+			add_label(labels, name, value);
+	}
+	for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++)
+		if (json_object_get(fields, said[i]))
+			json_object_set(annotations, i == 0 ? "summary" : "description",
+			        json_object_get(fields, said[i]));
+	if (json_is_string(json_object_get(alert, "acked_by")))
+		json_object_set(annotations, "acknowledged_by", json_object_get(alert, "acked_by"));
+	alertmanager_fingerprint(labels, fingerprint);
+	result = json_pack("{s:o, s:o, s:[{s:s}], s:s, s:{s:s, s:[], s:[]}}", "labels", labels,
+	        "annotations", annotations, "receivers", "name", RECEIVER, "fingerprint",
+	        fingerprint, "status", "state", "active", "silencedBy", "inhibitedBy");
+	json_object_set_new(result, "startsAt",
+	        time_json(json_integer_value(json_object_get(alert, "first_ms"))));
+	json_object_set_new(result, "updatedAt",
+	        time_json(json_integer_value(json_object_get(alert, "last_ms"))));
+	json_object_set_new(result, "endsAt", time_json(clock_now_ms() + ALERTMANAGER_RESOLVE_MS));
+	json_object_set_new(result, "generatorURL", json_string(url ? url : ""));
+	return result;
+}
+
+static json_t *alerts_json(struct web_call *call)
+{
+	json_t *list = json_array(), *alert;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer_of(call), "alerts"), i, alert)
+	{
+		json_array_append_new(list, alert_json(alert));
+	}
+	return list;
+}
+
+void api_firing_finish(struct web_call *call)
+{
+	if (!call_failed(call))
+		call_json(call, MHD_HTTP_OK, alerts_json(call));
+}
+
+void api_groups_finish(struct web_call *call)
+{
+	if (!call_failed(call))
+		call_json(call, MHD_HTTP_OK,
+		        json_pack("[{s:{}, s:{s:s}, s:o}]", "labels", "receiver", "name", RECEIVER,
+		                "alerts", alerts_json(call)));
+}
+
+/* ---- silences ---- */
+
+/* One matcher of `name="value", other=~"…"` at *text; false at the end. */
+static bool next_matcher(const char **text, json_t *matchers)
+{
+	size_t len = strcspn(*text, "=!");
+	const char *op = *text + len, *c;
+	bool equal = *op != '!', regex;
+	struct buf value;
+
+	if (!*op)
+		return false;
+	regex = op[1] == '~';
+	c = strchr(op, '"');
+	if (!c)
+		return false;
+	buf_init(&value, MATCHERS_TEXT_MAX);
+	for (c++; *c && *c != '"'; c++) {
+		if (*c == '\\' && c[1])
+			c++;
+		buf_add_char(&value, *c);
+	}
+	json_array_append_new(
+	        matchers, json_pack("{s:s%, s:s, s:b, s:b}", "name", *text, len, "value",
+	                          buf_str(&value), "isRegex", regex, "isEqual", equal));
+	buf_finish(&value);
+	*text = *c ? c + 1 : c;
+	*text += strspn(*text, ", ");
+	return true;
+}
+
+static json_t *silence_json(const json_t *silence)
+{
+	int64_t id = json_integer_value(json_object_get(silence, "id"));
+	int64_t start_ms = json_integer_value(json_object_get(silence, "start_ms"));
+	const char *text = json_string_value(json_object_get(silence, "matchers"));
+	json_t *matchers = json_array(), *result;
+
+	while (text && next_matcher(&text, matchers))
+		;
+	result = json_pack("{s:o, s:o, s:O?, s:O?, s:{s:s}}", "id", json_sprintf(UUID_FORM, id),
+	        "matchers", matchers, "createdBy", json_object_get(silence, "by"), "comment",
+	        json_object_get(silence, "reason"), "status", "state",
+	        start_ms > clock_now_ms() ? "pending" : "active");
+	json_object_set_new(result, "startsAt", time_json(start_ms));
+	json_object_set_new(result, "updatedAt", time_json(start_ms));
+	json_object_set_new(result, "endsAt",
+	        time_json(json_integer_value(json_object_get(silence, "end_ms"))));
+	return result;
+}
+
+void api_silences_run(struct web_call *call)
+{
+	call_request(call, json_pack("{s:s}", "op", "silences"));
+}
+
+void api_silences_finish(struct web_call *call)
+{
+	json_t *list, *silence;
+	size_t i;
+
+	if (call_failed(call))
+		return;
+	list = json_array();
+	json_array_foreach(json_object_get(answer_of(call), "silences"), i, silence)
+	{
+		json_array_append_new(list, silence_json(silence));
+	}
+	call_json(call, MHD_HTTP_OK, list);
+}
+
+/* The number in a UUID of ours; 0 = none. */
+static int64_t number_of(const char *uuid)
+{
+	const char *last = uuid ? strrchr(uuid, '-') : NULL;
+	long long number = last ? strtoll(last + 1, NULL, 10) : uuid ? strtoll(uuid, NULL, 10) : 0;
+
+	return number > 0 ? number : 0;
+}
+
+/* `name="value", other=~"…"`; false, when one is no matcher. */
+static bool matchers_text_of(const json_t *matchers, struct buf *out)
+{
+	const json_t *matcher;
+	size_t i;
+
+	json_array_foreach(matchers, i, matcher)
+	{
+		const char *name = json_string_value(json_object_get(matcher, "name"));
+		const char *value = json_string_value(json_object_get(matcher, "value"));
+		const json_t *equal = json_object_get(matcher, "isEqual");
+		bool regex = json_is_true(json_object_get(matcher, "isRegex"));
+
+		if (!name || !value || strcspn(name, "=!~\", ") != strlen(name))
+			return false;
+		buf_printf(out, "%s%s%s\"", i ? ", " : "", name,
+		        json_is_false(equal) ? regex ? "!~" : "!="
+		        : regex              ? "=~"
+		                             : "=");
+		for (; *value; value++) {
+			if (*value == '"' || *value == '\\')
+				buf_add_char(out, '\\');
+			buf_add_char(out, *value);
+		}
+		buf_add_char(out, '"');
+	}
+	return out->len > 0 && !out->overflow;
+}
+
+static int64_t time_of(const json_t *object, const char *name, int64_t fallback_ms)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+	int64_t ms;
+
+	return text && clock_parse_rfc3339(text, &ms) ? ms : fallback_ms;
+}
+
+/* POST /api/v2/silences */
+void api_silence_run(struct web_call *call)
+{
+	json_t *notes = json_array(), *body = call_read_json(call, notes), *request;
+	int64_t now_ms = clock_now_ms(), start_ms = time_of(body, "startsAt", now_ms);
+	int64_t end_ms = time_of(body, "endsAt", 0);
+	int64_t id = number_of(json_string_value(json_object_get(body, "id")));
+	const char *comment = json_string_value(json_object_get(body, "comment"));
+	const char *author = json_string_value(json_object_get(body, "createdBy"));
+	struct buf what;
+
+	buf_init(&what, MATCHERS_TEXT_MAX);
+	start_ms = start_ms < now_ms ? now_ms : start_ms;
+	if (!call->ready && end_ms <= start_ms)
+		call_error(call, MHD_HTTP_BAD_REQUEST, "endsAt must be after startsAt and now");
+	if (!call->ready && !matchers_text_of(json_object_get(body, "matchers"), &what))
+		call_error(call, MHD_HTTP_BAD_REQUEST, "matchers: name, value, isRegex, isEqual");
+	if (!call->ready) {
+		request = json_pack("{s:s, s:o}", "op", "silence", "duration",
+		        json_sprintf("%" PRId64 "s", (end_ms - start_ms + 500) / 1000));
+		if (id)
+			json_object_set_new(request, "id", json_integer(id));
+		else
+			json_object_set_new(request, "what", json_string(buf_str(&what)));
+		if (!id && start_ms > now_ms + CLOCK_MINUTE_MS)
+			json_object_set_new(request, "start", time_json(start_ms));
+		if (!id && ((comment && *comment) || (author && *author)))
+			json_object_set_new(request, "reason",
+			        json_sprintf("%s%s%s%s", comment ? comment : "",
+			                author && *author ? " (" : "", author ? author : "",
+			                author && *author ? ")" : ""));
+		call_request(call, request);
+	}
+	buf_finish(&what);
+	json_decref(body);
+	json_decref(notes);
+}
+
+void api_silence_finish(struct web_call *call)
+{
+	if (call_failed(call))
+		return;
+	call_json(call, MHD_HTTP_OK,
+	        json_pack("{s:o}", "silenceID",
+	                json_sprintf(UUID_FORM, (int64_t)json_integer_value(
+	                                                json_object_get(answer_of(call), "id")))));
+}
+
+/* GET and DELETE /api/v2/silence/ID */
+void api_one_silence_finish(struct web_call *call)
+{
+	int64_t id = number_of(call->rest);
+	const json_t *silence;
+	size_t i;
+
+	if (call_failed(call))
+		return;
+	json_array_foreach(json_object_get(answer_of(call), "silences"), i, silence)
+	{
+		if (json_integer_value(json_object_get(silence, "id")) == id) {
+			call_json(call, MHD_HTTP_OK, silence_json(silence));
+			return;
+		}
+	}
+	call_error(call, MHD_HTTP_NOT_FOUND, "no silence that holds has that id");
+}
+
+void api_unsilence_run(struct web_call *call)
+{
+	int64_t id = number_of(call->rest);
+
+	if (id)
+		call_request(
+		        call, json_pack("{s:s, s:I}", "op", "unsilence", "id", (json_int_t)id));
+	else
+		call_error(call, MHD_HTTP_NOT_FOUND, "no silence has that id");
+}

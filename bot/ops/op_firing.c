@@ -1,0 +1,76 @@
+/*
+ * op_firing.c - op "firing": what fires now, as data, each failure once.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/base/severity.h"
+#include "bot/ops/ops_internal.h"
+#include "storage/messages.h"
+
+#define FIRING_MAX 500
+#define FIRING_BYTES_MAX (512 * 1024) /* of fields */
+#define FIRING_MS (30 * CLOCK_DAY_MS) /* what did not fire again since is not told */
+
+struct op_firing {
+	struct ops *ops;
+	struct reply *reply;
+	struct entry_row *rows;
+	size_t len;
+};
+
+static enum err firing_work(struct store *store, void *arg)
+{
+	struct op_firing *op = arg;
+
+	return entries_open(store, clock_now_ms() - FIRING_MS, FIRING_MAX, &op->rows, &op->len);
+}
+
+static json_t *firing_json(const struct op_firing *op)
+{
+	json_t *list = json_array();
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < op->len && bytes < FIRING_BYTES_MAX; i++) {
+		const struct entry_row *row = &op->rows[i];
+
+		bytes += strlen(row->fields);
+		json_array_append_new(list,
+		        json_pack(
+		                "{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:s?, s:s?, s:s?, s:o*}",
+		                "fingerprint", row->fingerprint, "app", row->app, "kind", row->kind,
+		                "identity", row->identity, "severity",
+		                severity_name((enum severity)row->severity), "count",
+		                (json_int_t)row->count, "first_ms", (json_int_t)row->first_ms,
+		                "last_ms", (json_int_t)row->last_ms, "url", row->url, "key",
+		                row->key, "acked_by", row->acked_by, "fields",
+		                json_loads(row->fields, 0, NULL)));
+	}
+	return list;
+}
+
+static void firing_done(enum err result, const char *message, void *arg)
+{
+	struct op_firing *op = arg;
+	struct ops *ops = op->ops;
+
+	if (result != OK)
+		ops_reply_failure(op->reply, result, message);
+	else
+		reply_ok(op->reply, json_pack("{s:o}", "alerts", firing_json(op)));
+	entry_rows_free(op->rows, op->len);
+	free(op);
+	ops_job_done(ops);
+}
+
+void op_firing(
+        struct ops *ops, const json_t *request, const struct alert_peer *peer, struct reply *reply)
+{
+	struct op_firing *op = x_calloc(1, sizeof(*op));
+
+	op->ops = ops;
+	op->reply = reply;
+	reply_alone(reply);
+	ops_submit(ops, firing_work, firing_done, op);
+}
