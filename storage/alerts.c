@@ -29,6 +29,7 @@ static const char *const alert_cause_names[] = {"new", "joined", "storm", "resol
 	ALERT_CHANGING(FIRST, X)          \
 	X(ENUM(severity_names), severity) \
 	X(INT, resolved)                  \
+	X(INT, test)                      \
 	X(LONG, at_ms)                    \
 	X(LONG, received_ms)              \
 	X(LONG, uid)                      \
@@ -50,59 +51,61 @@ static const char *const alert_cause_names[] = {"new", "joined", "storm", "resol
 	X(REF, message_id)
 
 #define SELECT SQL_SELECT("alerts LEFT JOIN places ON alert_id = id", ALERT_COLUMNS)
-#define ALERTS_STATEMENTS(X)                                                                      \
-	X(ALERTS_INSERT, SQL_INSERT("alerts", ALERT_STORED))                                      \
-	X(ALERTS_BY_EXT_ID, SELECT "WHERE ext_id = ?")                                            \
-	X(ALERTS_BY_ID, SELECT "WHERE id = ?")                                                    \
-	X(ALERTS_BY_RUN_ID, SELECT "WHERE run_id = ? ORDER BY id DESC LIMIT 1")                   \
-	X(ALERTS_OF_RUN, SELECT "WHERE run_id = ? ORDER BY id DESC LIMIT ?")                      \
-	X(ALERTS_HELD, SELECT "WHERE silence_id = ? AND held = TRUE ORDER BY id DESC LIMIT ?")    \
-	X(ALERTS_HELD_QUIET, SELECT "WHERE held = TRUE AND quiet = ? ORDER BY id DESC LIMIT ?")   \
-	X(ALERTS_HELD_OF, SELECT "WHERE subject = ? AND held = TRUE LIMIT ?")                     \
-	X(ALERTS_HELD_OVER, SELECT "WHERE held = TRUE AND silence_id IS NOT NULL AND NOT EXISTS " \
-	                           "(SELECT 1 FROM silences s WHERE s.id = silence_id AND "       \
-	                           "s.ended_ms = 0 AND s.problem IS NULL) LIMIT ?")               \
-	X(ALERTS_HELD_QUIETS,                                                                     \
-	        "SELECT DISTINCT quiet FROM alerts WHERE held = TRUE AND quiet IS NOT "           \
-	        "NULL LIMIT 1 OFFSET ?")                                                          \
-	X(ALERTS_HELD_ROOMS, "SELECT DISTINCT room FROM alerts WHERE silence_id = ? AND room IS " \
-	                     "NOT NULL LIMIT 1 OFFSET ?")                                         \
-	X(ALERTS_UNHOLD,                                                                          \
-	        "UPDATE alerts SET held = FALSE WHERE subject = ?1 AND held = TRUE AND (?2 IS "   \
-	        "NULL OR fingerprint = ?2)")                                                      \
-	X(ALERTS_UPDATE, SQL_UPDATE("alerts", ALERT_CHANGING))                                    \
-	X(ALERTS_PLACE, "INSERT INTO places (alert_id, message_id) VALUES (?, ?) ON CONFLICT "    \
-	                "(alert_id) DO UPDATE SET message_id = excluded.message_id")              \
-	X(ALERTS_CARRY,                                                                           \
-	        "UPDATE places SET outbox_id = ?2 WHERE message_id = ?1 AND outbox_id IS NULL")   \
-	X(ALERTS_COUNT_UNTOLD,                                                                    \
-	        "SELECT count(*) FROM places WHERE message_id = ? AND outbox_id IS NULL")         \
-	X(ALERTS_UNCARRY,                                                                         \
-	        "UPDATE places SET outbox_id = NULL WHERE message_id = ? AND outbox_id = ?")      \
-	X(ALERTS_COLLECT, "UPDATE alerts SET cause = 'collected', reason = ?3 WHERE id IN "       \
-	                  "(SELECT alert_id FROM places WHERE message_id = ?1 AND outbox_id IS "  \
-	                  "NULL) AND fingerprint = coalesce(?2, fingerprint)")                    \
-	X(ALERTS_MOVE,                                                                            \
-	        "UPDATE places SET message_id = ?3 WHERE message_id = ?1 AND outbox_id IS NULL "  \
-	        "AND (?2 IS NULL OR (SELECT fingerprint FROM alerts WHERE id = alert_id) = ?2)")  \
-	X(ALERTS_LIST, SELECT "WHERE id < ? ORDER BY id DESC LIMIT ?")                            \
-	X(ALERTS_LIST_APP, SELECT "WHERE app = ? AND id < ? ORDER BY id DESC LIMIT ?")            \
-	X(ALERTS_WHERE, "SELECT a.received_ms, o.sent_ms, o.state = 'undeliverable', o.event_id " \
-	                "FROM alerts a LEFT JOIN places p ON p.alert_id = a.id LEFT JOIN outbox " \
-	                "o ON o.id = p.outbox_id WHERE a.id = ?")                                 \
-	X(ALERTS_OLDEST_CARRIED,                                                                  \
-	        "SELECT received_ms FROM alerts WHERE id = (SELECT min(alert_id) FROM places "    \
-	        "WHERE message_id = ? AND outbox_id = ?)")                                        \
-	X(ALERTS_COUNT_SINCE, "SELECT count(*) FILTER (WHERE severity = 'info'), "                \
-	                      "count(*) FILTER (WHERE severity = 'warning'), count(*) FILTER "    \
-	                      "(WHERE severity = 'critical') "                                    \
-	                      "FROM alerts WHERE received_ms >= ? AND resolved = FALSE")          \
-	X(ALERTS_COUNT_INHIBITED,                                                                 \
-	        "SELECT count(*) FROM alerts WHERE received_ms >= ? AND cause = 'inhibited'")     \
-	X(ALERTS_HOURS, "SELECT (received_ms - ?) / 3600000, count(*) FROM alerts "               \
-	                "WHERE received_ms >= ? AND resolved = FALSE GROUP BY 1")                 \
-	X(ALERTS_APPS, "SELECT app, count(*), count(*) FILTER (WHERE severity = 'critical') "     \
-	               "FROM alerts WHERE received_ms >= ? AND resolved = FALSE GROUP BY +app "   \
+#define ALERTS_STATEMENTS(X)                                                                       \
+	X(ALERTS_INSERT, SQL_INSERT("alerts", ALERT_STORED))                                       \
+	X(ALERTS_BY_EXT_ID, SELECT "WHERE ext_id = ?")                                             \
+	X(ALERTS_BY_ID, SELECT "WHERE id = ?")                                                     \
+	X(ALERTS_BY_RUN_ID, SELECT "WHERE run_id = ? ORDER BY id DESC LIMIT 1")                    \
+	X(ALERTS_OF_RUN, SELECT "WHERE run_id = ? ORDER BY id DESC LIMIT ?")                       \
+	X(ALERTS_HELD, SELECT "WHERE silence_id = ? AND held = TRUE ORDER BY id DESC LIMIT ?")     \
+	X(ALERTS_HELD_QUIET, SELECT "WHERE held = TRUE AND quiet = ? ORDER BY id DESC LIMIT ?")    \
+	X(ALERTS_HELD_OF, SELECT "WHERE subject = ? AND held = TRUE LIMIT ?")                      \
+	X(ALERTS_HELD_OVER, SELECT "WHERE held = TRUE AND silence_id IS NOT NULL AND NOT EXISTS "  \
+	                           "(SELECT 1 FROM silences s WHERE s.id = silence_id AND "        \
+	                           "s.ended_ms = 0 AND s.problem IS NULL) LIMIT ?")                \
+	X(ALERTS_HELD_QUIETS,                                                                      \
+	        "SELECT DISTINCT quiet FROM alerts WHERE held = TRUE AND quiet IS NOT "            \
+	        "NULL LIMIT 1 OFFSET ?")                                                           \
+	X(ALERTS_HELD_ROOMS, "SELECT DISTINCT room FROM alerts WHERE silence_id = ? AND room IS "  \
+	                     "NOT NULL LIMIT 1 OFFSET ?")                                          \
+	X(ALERTS_UNHOLD,                                                                           \
+	        "UPDATE alerts SET held = FALSE WHERE subject = ?1 AND held = TRUE AND (?2 IS "    \
+	        "NULL OR fingerprint = ?2)")                                                       \
+	X(ALERTS_UPDATE, SQL_UPDATE("alerts", ALERT_CHANGING))                                     \
+	X(ALERTS_PLACE, "INSERT INTO places (alert_id, message_id) VALUES (?, ?) ON CONFLICT "     \
+	                "(alert_id) DO UPDATE SET message_id = excluded.message_id")               \
+	X(ALERTS_CARRY,                                                                            \
+	        "UPDATE places SET outbox_id = ?2 WHERE message_id = ?1 AND outbox_id IS NULL")    \
+	X(ALERTS_COUNT_UNTOLD,                                                                     \
+	        "SELECT count(*) FROM places WHERE message_id = ? AND outbox_id IS NULL")          \
+	X(ALERTS_UNCARRY,                                                                          \
+	        "UPDATE places SET outbox_id = NULL WHERE message_id = ? AND outbox_id = ?")       \
+	X(ALERTS_COLLECT, "UPDATE alerts SET cause = 'collected', reason = ?3 WHERE id IN "        \
+	                  "(SELECT alert_id FROM places WHERE message_id = ?1 AND outbox_id IS "   \
+	                  "NULL) AND fingerprint = coalesce(?2, fingerprint)")                     \
+	X(ALERTS_MOVE,                                                                             \
+	        "UPDATE places SET message_id = ?3 WHERE message_id = ?1 AND outbox_id IS NULL "   \
+	        "AND (?2 IS NULL OR (SELECT fingerprint FROM alerts WHERE id = alert_id) = ?2)")   \
+	X(ALERTS_LIST, SELECT "WHERE id < ? ORDER BY id DESC LIMIT ?")                             \
+	X(ALERTS_LIST_APP, SELECT "WHERE app = ? AND id < ? ORDER BY id DESC LIMIT ?")             \
+	X(ALERTS_WHERE, "SELECT a.received_ms, o.sent_ms, o.state = 'undeliverable', o.event_id "  \
+	                "FROM alerts a LEFT JOIN places p ON p.alert_id = a.id LEFT JOIN outbox "  \
+	                "o ON o.id = p.outbox_id WHERE a.id = ?")                                  \
+	X(ALERTS_OLDEST_CARRIED,                                                                   \
+	        "SELECT received_ms FROM alerts WHERE id = (SELECT min(alert_id) FROM places "     \
+	        "WHERE message_id = ? AND outbox_id = ?)")                                         \
+	X(ALERTS_COUNT_SINCE,                                                                      \
+	        "SELECT count(*) FILTER (WHERE severity = 'info'), "                               \
+	        "count(*) FILTER (WHERE severity = 'warning'), count(*) FILTER "                   \
+	        "(WHERE severity = 'critical') "                                                   \
+	        "FROM alerts WHERE received_ms >= ? AND resolved = FALSE AND test = FALSE")        \
+	X(ALERTS_COUNT_INHIBITED,                                                                  \
+	        "SELECT count(*) FROM alerts WHERE received_ms >= ? AND cause = 'inhibited'")      \
+	X(ALERTS_HOURS, "SELECT (received_ms - ?) / 3600000, count(*) FROM alerts "                \
+	                "WHERE received_ms >= ? AND resolved = FALSE AND test = FALSE GROUP BY 1") \
+	X(ALERTS_APPS, "SELECT app, count(*), count(*) FILTER (WHERE severity = 'critical') "      \
+	               "FROM alerts WHERE received_ms >= ? AND resolved = FALSE AND test = FALSE " \
+	               "GROUP BY +app "                                                            \
 	               "ORDER BY 2 DESC, app LIMIT ?")
 
 SQL_STATEMENTS(sql_alerts, ALERTS_STATEMENTS);

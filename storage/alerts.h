@@ -31,6 +31,7 @@ struct alert_row {
 	char *app, *kind;
 	int severity;          /* enum severity */
 	int resolved;          /* 0 firing, 1 resolved */
+	int test;              /* 1: of `test`; in no count */
 	char *run_id;          /* or NULL */
 	char *subject;         /* app, kind and what failed: hex digest, without severity */
 	char *fingerprint;     /* the same with severity */

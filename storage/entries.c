@@ -20,12 +20,12 @@
 	X(LONG, reminded_ms)     \
 	X(LONG, open_ms)         \
 	X(LONG, escalated_ms)    \
+	X(LONG, silent_ms)       \
+	X(LONG, told_ms)         \
 	X(OPT, acked_by)         \
 	X(OPT, ack_note)         \
 	X(OPT, url)              \
 	X(OPT, ext_id)           \
-	X(TEXT, body)            \
-	X(TEXT, html)            \
 	X(TEXT, fields)
 #define ENTRY_STORED(FIRST, X)            \
 	ENTRY_CHANGING(FIRST, X)          \
@@ -36,7 +36,8 @@
 	X(TEXT, app)                      \
 	X(TEXT, kind)                     \
 	X(TEXT, identity)                 \
-	X(OPT, key)
+	X(OPT, key)                       \
+	X(INT, test)
 #define ENTRY_COLUMNS(FIRST, X) \
 	ENTRY_STORED(FIRST, X)  \
 	X(LONG, runs)           \
@@ -56,7 +57,7 @@
 /* A firing critical that nobody acknowledged, in the newest of its messages. */
 #define OPEN                                                                           \
 	"INDEXED BY entries_open WHERE severity = 'critical' AND resolved_ms = 0 AND " \
-	"acked_ms = 0 AND last_ms > ?1 "                                               \
+	"acked_ms = 0 AND last_ms > ?1 AND test = FALSE "                              \
 	"AND NOT EXISTS (SELECT 1 FROM entries n WHERE n.subject = entries.subject "   \
 	"AND n.resolved_ms = 0 AND n.fingerprint = entries.fingerprint "               \
 	"AND n.id > entries.id) "
@@ -70,7 +71,8 @@
 	        "FROM places p JOIN alerts a ON a.id = p.alert_id WHERE p.message_id = ?1 AND "    \
 	        "p.outbox_id IS NULL "                                                             \
 	        "AND a.fingerprint = entries.fingerprint AND a.resolved = FALSE) ORDER BY id")     \
-	X(ENTRIES_MOVE, "UPDATE OR IGNORE entries SET message_id = ?2 WHERE id = ?1")              \
+	X(ENTRIES_MOVE,                                                                            \
+	        "UPDATE OR IGNORE entries SET message_id = ?2, silent_ms = ?3 WHERE id = ?1")      \
 	X(ENTRIES_MEND, "DELETE FROM entries WHERE ? IS NOT NULL AND id = ?")                      \
 	X(ENTRIES_CRITICAL, SELECT "WHERE app = ? AND identity = ? AND severity = 'critical' AND " \
 	                           "resolved_ms = 0 LIMIT 1")                                      \
@@ -85,9 +87,13 @@
 	                                "ORDER BY id LIMIT ?4")                                    \
 	X(ENTRIES_TOLD, "UPDATE entries SET open_ms = ?2, reminded_ms = max(reminded_ms, ?2) "     \
 	                "WHERE message_id = ?1 AND open_ms = 0")                                   \
-	X(ENTRIES_OPEN, SELECT "INDEXED BY entries_open WHERE resolved_ms = 0 AND last_ms > ? "    \
-	                       "ORDER BY last_ms DESC "                                            \
-	                       "LIMIT ?")                                                          \
+	X(ENTRIES_SHOW, "UPDATE entries SET told_ms = ?2 WHERE message_id = ?1 AND told_ms = 0")   \
+	X(ENTRIES_SHOWN, "UPDATE entries SET told_ms = ?3 WHERE message_id = ?1 AND "              \
+	                 "told_ms = ?2")                                                           \
+	X(ENTRIES_OPEN, SELECT                                                                     \
+	        "INDEXED BY entries_open WHERE resolved_ms = 0 AND test = FALSE AND last_ms > ? "  \
+	        "ORDER BY last_ms DESC "                                                           \
+	        "LIMIT ?")                                                                         \
 	X(ENTRIES_ACKED_BEFORE, SELECT "WHERE resolved_ms = 0 AND acked_ms > 0 AND acked_ms < ? "  \
 	                               "ORDER BY id LIMIT ?")                                      \
 	X(ENTRIES_FIRING, SELECT "WHERE subject = ? AND resolved_ms = 0 ORDER BY id DESC LIMIT ?")
@@ -161,13 +167,14 @@ enum err entries_untold(
 	return sql_all_rows(&sql, &layout, (void **)rows, len);
 }
 
-enum err entries_move(struct store *store, int64_t id, int64_t message_id)
+enum err entries_move(struct store *store, int64_t id, int64_t message_id, int64_t silent_ms)
 {
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_MOVE);
 	sql_bind_int(&sql, id);
 	sql_bind_int(&sql, message_id);
+	sql_bind_int(&sql, silent_ms);
 	return sql_write_one(&sql);
 }
 
@@ -237,6 +244,27 @@ enum err entries_told(struct store *store, int64_t message_id, int64_t now_ms)
 
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_TOLD);
 	sql_bind_int(&sql, message_id);
+	sql_bind_int(&sql, now_ms);
+	return sql_write(&sql);
+}
+
+enum err entries_show(struct store *store, int64_t message_id, int64_t frozen_ms)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_SHOW);
+	sql_bind_int(&sql, message_id);
+	sql_bind_int(&sql, frozen_ms);
+	return sql_write(&sql);
+}
+
+enum err entries_shown(struct store *store, int64_t message_id, int64_t frozen_ms, int64_t now_ms)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_SHOWN);
+	sql_bind_int(&sql, message_id);
+	sql_bind_int(&sql, frozen_ms);
 	sql_bind_int(&sql, now_ms);
 	return sql_write(&sql);
 }

@@ -30,7 +30,8 @@ static const char *const message_kind_names[] = {"alerts", "ring", "storm", NULL
 	X(OPT, room_id)                       \
 	X(TEXT, origin)                       \
 	X(OPT, event_id)                      \
-	X(OPT, lead)
+	X(REF, rings_for)                     \
+	X(LONG, rings)
 #define MESSAGE_COLUMNS(FIRST, X)         \
 	MESSAGE_CHANGING(FIRST, X)        \
 	X(ENUM(message_kind_names), kind) \
@@ -44,8 +45,6 @@ static const char *const message_kind_names[] = {"alerts", "ring", "storm", NULL
 	X(MESSAGES_BY_ID, SELECT "WHERE id = ?")                                                  \
 	X(MESSAGES_BY_EVENT, SELECT "WHERE id = (SELECT message_id FROM outbox "                  \
 	                            "WHERE event_id = ? AND purpose = 'new' LIMIT 1)")            \
-	X(MESSAGES_BEFORE, SELECT "WHERE id < ?1 AND id > ?1 - 1000 AND room = ?2 AND "           \
-	                          "origin = ?3 AND kind = 'alerts' ORDER BY id DESC LIMIT 1")     \
 	X(MESSAGES_OPEN, SELECT "WHERE room = ? AND origin = ? AND closed_ms = 0 "                \
 	                        "ORDER BY id DESC LIMIT 1")                                       \
 	X(MESSAGES_OPEN_WITH, SELECT                                                              \
@@ -66,9 +65,9 @@ static const char *const message_kind_names[] = {"alerts", "ring", "storm", NULL
 	        SELECT "WHERE room = ? AND edit_ms > 0 ORDER BY edit_ms DESC, id LIMIT 1")        \
 	X(MESSAGES_MEND,                                                                          \
 	        "UPDATE messages SET closed_ms = max(closed_ms, 1), end_ms = 0, edit_ms = 0, "    \
-	        "dirty_ms = 0, lead = ? WHERE id = ?")                                            \
+	        "dirty_ms = 0 WHERE ? IS NOT NULL AND id = ?")                                    \
 	X(MESSAGES_COUNT_OPENED, "SELECT count(*) FROM messages WHERE opened_ms BETWEEN ? AND ? " \
-	                         "AND kind IN ('alerts', 'ring')")
+	                         "AND kind IN ('alerts', 'ring') AND origin NOT LIKE '?%'")
 
 SQL_STATEMENTS(sql_messages, MESSAGES_STATEMENTS);
 
@@ -106,18 +105,6 @@ enum err messages_by_event(struct store *store, const char *event_id, struct mes
 
 	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_BY_EVENT);
 	sql_bind_text(&sql, event_id);
-	return sql_one_row(&sql, &layout, row);
-}
-
-enum err messages_before(
-        struct store *store, const struct message_row *ring, struct message_row *row)
-{
-	struct sql sql;
-
-	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_BEFORE);
-	sql_bind_int(&sql, ring->id);
-	sql_bind_text(&sql, ring->room);
-	sql_bind_text(&sql, ring->origin);
 	return sql_one_row(&sql, &layout, row);
 }
 

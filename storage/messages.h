@@ -22,9 +22,11 @@ struct message_row {
 	int kind;          /* enum message_kind */
 	char *room;        /* room name */
 	char *room_id;     /* where it was sent, or NULL */
-	char *origin;      /* app, or "*" for a storm */
+	char *origin;      /* app, "*" for a storm, "?" and the app for tests */
 	char *event_id;    /* of the new event, NULL until confirmed */
-	char *lead;        /* text above the entries, or NULL (plain text, from us) */
+	int64_t rings_for; /* the message whose failures joined in silence and are told here, 0 =
+	                      none */
+	int64_t rings;     /* how many they are */
 	int severity;      /* the worst of its entries when it was opened or frozen */
 	int64_t opened_ms; /* first alert taken in */
 	int64_t frozen_ms; /* content of the new event fixed; it may be in the room from then on */
@@ -48,8 +50,6 @@ struct entry_row {
 	int severity;
 	int64_t count;
 	int64_t first_ms, last_ms; /* when it happened, first and last */
-	char *body;                /* plain text of the newest alert, lines by \n */
-	char *html;                /* the same as HTML, lines by <br> */
 	char *url;                 /* link of the newest, or NULL */
 	char *key, *ext_id;        /* of the newest, as of struct alert_row; or NULL */
 	int64_t runs;              /* how many there are */
@@ -61,6 +61,9 @@ struct entry_row {
 	int64_t open_ms;           /* since when the room knows and nobody has it; 0 = not yet */
 	int64_t escalated_ms;      /* `after` of the last step of escalation it went through */
 	char *acked_by, *ack_note; /* or NULL */
+	int64_t silent_ms;         /* when it joined by an edit, which rings nowhere; 0 = it rang */
+	int64_t told_ms;           /* when it could first be read; 0 = not yet */
+	int test;                  /* 1: of `test`; in no count, no reminder, nobody's list */
 };
 
 void message_row_finish(struct message_row *row);
@@ -73,9 +76,6 @@ enum err messages_insert(struct store *store, struct message_row *row); /* sets 
 enum err messages_update(struct store *store, const struct message_row *row);
 enum err messages_by_id(struct store *store, int64_t id, struct message_row *row);
 enum err messages_by_event(struct store *store, const char *event_id, struct message_row *row);
-/* The message of alerts that a ring speaks of: the one before it of its room and origin. */
-enum err messages_before(
-        struct store *store, const struct message_row *ring, struct message_row *row);
 /* The open (closed_ms = 0) message of kind ALERTS, RING or STORM for a room and origin;
  * ERR_NOT_FOUND when there is none. */
 enum err messages_open(
@@ -116,7 +116,7 @@ enum err entries_of(struct store *store, int64_t message_id, struct entry_row **
 enum err entries_untold(
         struct store *store, int64_t message_id, struct entry_row **rows, size_t *len);
 /* Into another message; ERR_NOT_FOUND: that has one of the same fingerprint, nothing is changed. */
-enum err entries_move(struct store *store, int64_t id, int64_t message_id);
+enum err entries_move(struct store *store, int64_t id, int64_t message_id, int64_t silent_ms);
 enum err entries_by_id(struct store *store, int64_t id, struct entry_row *row);
 /* Firing criticals that nobody took on and that happened last after since_ms, each fingerprint
  * once, in the newest of its messages. Oldest first, at most limit. */
@@ -131,6 +131,10 @@ enum err entries_escalate(struct store *store, int64_t since_ms, int64_t before_
         int64_t after_ms, int limit, struct entry_row **rows, size_t *len);
 /* The entries of a message are in the room from now on. */
 enum err entries_told(struct store *store, int64_t message_id, int64_t now_ms);
+/* Those of a message that nobody could read yet are fixed in an event at frozen_ms; and what was
+ * fixed then is readable from now_ms on. */
+enum err entries_show(struct store *store, int64_t message_id, int64_t frozen_ms);
+enum err entries_shown(struct store *store, int64_t message_id, int64_t frozen_ms, int64_t now_ms);
 /* All firing ones that happened last after since_ms, newest first; at most limit. */
 enum err entries_open(
         struct store *store, int64_t since_ms, int limit, struct entry_row **rows, size_t *len);

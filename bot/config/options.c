@@ -65,8 +65,9 @@ const struct option_section config_sections[] = {
                 "of\n"
                 "{app} {kind} {severity} {emoji} {run_id} {title} {text}; {error:200} for its "
                 "first\n"
-                "200 characters; {{ and }} for braces; \\n for a line break. A line of which no\n"
-                "field has a value is left out."},
+                "200 characters; {{ and }} for braces; \\n for a line break; ** begins and ends\n"
+                "what is bold in the first line. A line of which no field has a value is left\n"
+                "out. A kind without a text shows its fields."},
         {"socket", "socket", "The Unix socket that takes the alerts in."},
         {"storage", "storage", "Where everything is kept until it is in the room, and after."},
         {"delivery", "delivery", "One message for many alerts."},
@@ -192,7 +193,7 @@ const struct option config_options[] = {
                 .help = "The fields that say what failed: alerts with equal values are the same\n"
                         "failure again. Default: title."},
         {"kind *", "text", OPTION_TEMPLATE, KIND(text),
-                .help = "The message's text. Default: that of the kind message."},
+                .help = "The message's text. Default: its title and its fields."},
         {"kind *", "html", OPTION_TEMPLATE, KIND(html),
                 .help = "The same as HTML. Default: made from text."},
 
@@ -416,23 +417,23 @@ const struct option *option_find(const char *pattern, const char *key)
 
 const struct builtin_kind config_builtin_kinds[] = {
         {"node_failed", NULL,
-                "{emoji} {app} · {node_id} FAILED in {duration_ms}ms\\nerror: {error:200}",
+                "{emoji} **{app} · {node_id} FAILED** in {duration_ms}ms\\nerror: {error:200}",
                 SEVERITY_CRITICAL, "node_id"},
         {"dag_failed", "❌",
-                "{emoji} {app} · DAG {dag_name} run {run_id} FAILED\\nstep {step_name} exit "
+                "{emoji} **{app} · DAG {dag_name} run {run_id} FAILED**\\nstep {step_name} exit "
                 "{exit_code}",
                 SEVERITY_CRITICAL, "dag_name, step_name"},
         {"violations", "⚠️",
-                "{emoji} {app} · violations_24h = {count} (threshold {threshold}) — top rules: "
+                "{emoji} **{app} · violations_24h = {count}** (threshold {threshold}) — top rules: "
                 "{rules}",
                 SEVERITY_WARNING, ""},
         {"error_rate", "⚠️",
-                "{emoji} {app} · {function} error_rate_7d = {rate} (threshold {threshold})",
+                "{emoji} **{app} · {function} error_rate_7d = {rate}** (threshold {threshold})",
                 SEVERITY_WARNING, "function"},
         {"heartbeat_missed", NULL,
-                "{emoji} {app} · {heartbeat} missed (last seen {last_seen}, {every})",
+                "{emoji} **{app} · {heartbeat} missed** (last seen {last_seen}, {every})",
                 SEVERITY_CRITICAL, "heartbeat"},
-        {"message", NULL, "{emoji} {app} · {title}\\n{text}", SEVERITY_WARNING, "title"},
+        {"message", NULL, "{emoji} **{app} · {title}**\\n{text}", SEVERITY_WARNING, "title"},
 };
 
 const size_t config_builtin_kinds_len =

@@ -100,9 +100,13 @@ static void kind_set(struct config_kind *kind, const struct builtin_kind *from, 
 {
 	kind->emoji = x_strdup_opt(from->emoji);
 	kind->severity = from->severity;
-	(void)value_set(option_find("kind *", "text"), kind, from->text, folder, NULL);
+	if (from->text)
+		(void)value_set(option_find("kind *", "text"), kind, from->text, folder, NULL);
 	(void)value_set(option_find("kind *", "identity"), kind, from->identity, folder, NULL);
 }
+
+/* A kind that the file adds; without a text of its own its fields are shown. */
+static const struct builtin_kind kind_plain = {"", NULL, NULL, SEVERITY_WARNING, "title"};
 
 static void *find_kind(struct reader *reader, const char *name)
 {
@@ -116,7 +120,7 @@ static void *find_kind(struct reader *reader, const char *name)
 	kind = LIST_ADD(config->kinds, config->kinds_len);
 	kind->name = x_strdup(name);
 	/* the last one is "message", whose text fits every alert */
-	kind_set(kind, &config_builtin_kinds[config_builtin_kinds_len - 1], reader->folder);
+	kind_set(kind, &kind_plain, reader->folder);
 	return kind;
 }
 

@@ -50,8 +50,9 @@ static void alert_done(enum err result, const char *message, void *arg)
 	else if (result != OK)
 		ops_reply_failure(op->reply, result, message);
 	else {
-		answer = json_pack("{s:I, s:s, s:O*}", "alert", (json_int_t)op->receipt.alert,
-		        "state", op->receipt.state, "warnings", op->alert->warnings);
+		answer = json_pack("{s:I, s:s, s:s*, s:O*}", "alert", (json_int_t)op->receipt.alert,
+		        "state", op->receipt.state, "reason", op->receipt.reason, "warnings",
+		        op->alert->warnings);
 		reply_ok(op->reply, answer);
 	}
 	if (result == OK && !ops->closing) {

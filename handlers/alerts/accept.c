@@ -6,14 +6,18 @@
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "handlers/alerts/deliver_message.h"
+#include "handlers/alerts/entry_words.h"
 #include "handlers/alerts/group.h"
 #include "handlers/alerts/render.h"
 #include "handlers/alerts/route.h"
 #include "handlers/silences/silence.h"
 #include "storage/alerts.h"
 #include "storage/mended.h"
+#include "storage/known_rooms.h"
 
 #define DELIVER_FIRING_MAX 64
+#define DELIVER_NOTHING_FIRES "nothing of this is firing"
+#define DELIVER_RUN_MAX 200 /* alerts of a run */
 
 /* What an alert looks like as an entry. */
 static void entry_make(const struct deliver *d, const struct alert *alert, struct entry_row *entry)
@@ -32,13 +36,12 @@ static void entry_make(const struct deliver *d, const struct alert *alert, struc
 	entry->count = 1;
 	entry->first_ms = entry->last_ms = alert->at_ms;
 	entry->reminded_ms = d->now_ms;
-	if (json_is_true(json_object_get(alert->fields, "test")))
-		entry->reminded_ms = entry->escalated_ms = DELIVER_NEVER;
-	render_alert(d->config, alert, &entry->body, &entry->html);
+	entry->test = json_is_true(json_object_get(alert->fields, "test"));
 	entry->url = render_url(d->config, alert);
 	entry->key = x_strdup_opt(alert->key);
 	entry->ext_id = x_strdup_opt(alert->id);
 	entry->run_ids = json_dumps(runs, JSON_COMPACT);
+	entry->runs = alert->run_id != NULL;
 	entry->fields = alert_fields_json(alert);
 	json_decref(runs);
 }
@@ -80,9 +83,9 @@ static void entry_merge(struct entry_row *entry, struct entry_row *fresh)
 		entry->open_ms = fresh->open_ms;
 		entry->reminded_ms = fresh->reminded_ms;
 		entry->escalated_ms = fresh->escalated_ms;
+		entry->first_ms = fresh->first_ms;
+		entry->told_ms = 0;
 	}
-	take(&entry->body, &fresh->body);
-	take(&entry->html, &fresh->html);
 	take(&entry->url, &fresh->url);
 	take(&entry->fields, &fresh->fields);
 	take(&entry->ext_id, &fresh->ext_id);
@@ -140,31 +143,73 @@ static enum err entry_inherit(const struct deliver *d, struct entry_row *fresh)
 	return err;
 }
 
+/* A line in the message's thread, about an entry that is over or fires again. */
+static enum err message_answer(
+        const struct deliver *d, const struct message_row *message, const struct entry_row *entry)
+{
+	struct outbox_row reply = {
+	        .purpose = OUTBOX_REPLY,
+	        .room = message->room,
+	        .message_id = message->id,
+	        .type = (char *)"m.room.message",
+	        .created_ms = d->now_ms,
+	};
+	enum err err;
+
+	if (!message->event_id)
+		return OK;
+	err = outbox_name(d->store, &reply);
+	if (err == OK) {
+		reply.content = render_answer(d->config, message, entry, reply.txn_id);
+		err = outbox_insert(d->store, &reply);
+	}
+	free(reply.content);
+	free(reply.txn_id);
+	return err;
+}
+
+/* An edit tells it, which rings nowhere. */
+static void message_join_silently(
+        const struct deliver *d, struct message_row *message, struct entry_row *entry)
+{
+	if (entry->severity != SEVERITY_CRITICAL)
+		return;
+	entry->silent_ms = d->now_ms;
+	message->silent++;
+}
+
 /* Puts an entry into a message, which is written back. Takes what it wants of *fresh. */
 static enum err message_join(const struct deliver *d, struct message_row *message,
         struct entry_row *fresh, const char *run_id)
 {
 	struct entry_row entry = {0};
-	bool critical = fresh->severity == SEVERITY_CRITICAL, added = false;
+	bool again, added = false;
 	enum err err = entries_by_fingerprint(d->store, message->id, fresh->fingerprint, &entry);
 
 	fresh->open_ms = message->sent_ms ? d->now_ms : 0;
 	if (err == OK) {
-		message->bytes -= render_entry_size(&entry);
+		again = entry.resolved_ms != 0;
+		message->bytes -= render_entry_size(&entry, message->alerts);
 		entry_merge(&entry, fresh);
 		if (run_id)
 			err = entries_add_run(d->store, entry.id, run_id, &added);
 		if (added)
 			entry_show_run(&entry, run_id);
-		message->bytes += render_entry_size(&entry);
+		message->bytes += render_entry_size(&entry, message->alerts);
+		if (again && message->frozen_ms) {
+			message_join_silently(d, message, &entry);
+			message->urgent = 1;
+		}
 		if (err == OK)
 			err = entries_update(d->store, &entry);
+		if (again && err == OK)
+			err = message_answer(d, message, &entry);
 	} else if (err == ERR_NOT_FOUND) {
 		err = entry_inherit(d, fresh);
 		fresh->message_id = message->id;
-		message->bytes += render_entry_size(fresh);
-		if (message->frozen_ms && critical)
-			message->silent++;
+		message->bytes += render_entry_size(fresh, message->alerts);
+		if (message->frozen_ms)
+			message_join_silently(d, message, fresh);
 		if (err == OK)
 			err = entries_insert(d->store, fresh);
 		if (err == OK && run_id)
@@ -213,7 +258,8 @@ static enum err accept_storm(const struct deliver *d, struct message_row *storm,
 {
 	enum err err = OK;
 
-	*is_new = storm->id == 0 || storm->bytes + render_entry_size(entry) > DELIVER_BUDGET;
+	*is_new = storm->id == 0 ||
+	          storm->bytes + render_entry_size(entry, storm->alerts) > DELIVER_BUDGET;
 	if (storm->id && *is_new) {
 		err = message_close(d, storm);
 		message_row_finish(storm);
@@ -228,30 +274,54 @@ static enum err accept_storm(const struct deliver *d, struct message_row *storm,
 	return err == OK ? message_join(d, storm, entry, run_id) : err;
 }
 
+/* How much of an event the message may take; asked of the store only when it matters. */
+static enum err message_budget(
+        const struct deliver *d, const struct message_row *message, int64_t size, int64_t *budget)
+{
+	struct room_row room = {0};
+	enum err err;
+
+	*budget = DELIVER_BUDGET;
+	if (message->bytes + size <= DELIVER_BUDGET || !message->room_id)
+		return OK;
+	err = rooms_by_room_id(d->store, message->room_id, &room);
+	if (err == ERR_NOT_FOUND || (err == OK && !room.encrypted))
+		*budget = DELIVER_PLAIN_BUDGET;
+	room_row_finish(&room);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
 /* Decides and does it; fills in message, state and reason of the alert's row. */
 static enum err accept_firing(const struct deliver *d, const struct alert *alert,
         struct alert_row *row, struct entry_row *entry)
 {
-	struct group_policy policy = group_policy(d->config, alert->app);
+	/* a test shares no message with what really failed */
+	char *origin = x_asprintf("%s%s", entry->test ? GROUP_TEST : "", alert->app);
+	struct group_policy policy = group_policy(d->config, origin);
 	struct message_row open = {0}, storm = {0}, fresh = {0};
 	struct group_decision decision;
-	bool has_open, has_storm, is_new = true;
-	int64_t opened = 0;
-	enum err err = open_of_app(d, row->room, alert->app, &open, &has_open);
+	bool has_open, has_storm = false, is_new = true;
+	int64_t opened = 0, budget = DELIVER_BUDGET, size;
+	enum err err = entry->test ? open_or_none(d, row->room, origin, &open, &has_open)
+	                           : open_of_app(d, row->room, alert->app, &open, &has_open);
 
-	if (err == OK)
+	if (err == OK && !entry->test)
 		err = open_or_none(d, row->room, "*", &storm, &has_storm);
-	if (err == OK)
+	size = render_entry_size(entry, open.alerts);
+	if (err == OK && has_open)
+		err = message_budget(d, &open, size, &budget);
+	if (err == OK && !entry->test)
 		err = messages_count_opened(
 		        d->store, d->now_ms - CLOCK_MINUTE_MS, d->now_ms + GROUP_SKEW_MS, &opened);
 	if (err != OK)
 		goto out;
-	decision = group_decide(&policy, has_open ? &open : NULL, alert->severity,
-	        render_entry_size(entry), DELIVER_BUDGET, opened, has_storm, d->now_ms);
+	decision = group_decide(&policy, has_open ? &open : NULL, alert->severity, size, budget,
+	        opened, has_storm, d->now_ms);
 	if (decision.close_open) {
-		if (group_rings(&policy, &open) && decision.action == GROUP_NEW)
-			fresh.lead = render_ring_lead(
-			        alert->app, open.silent, open.opened_ms, d->now_ms);
+		if (group_rings(&policy, &open) && decision.action == GROUP_NEW) {
+			fresh.rings_for = open.id;
+			fresh.rings = open.silent;
+		}
 		err = message_close(d, &open);
 	}
 	if (err == OK && decision.action == GROUP_JOIN) {
@@ -264,7 +334,7 @@ static enum err accept_firing(const struct deliver *d, const struct alert *alert
 	} else if (err == OK) {
 		fresh.kind = MESSAGE_ALERTS;
 		fresh.room = x_strdup(row->room);
-		fresh.origin = x_strdup(alert->app);
+		fresh.origin = x_strdup(origin);
 		fresh.severity = (int)alert->severity;
 		err = deliver_message_open(d, &fresh);
 		if (err == OK)
@@ -277,6 +347,7 @@ static enum err accept_firing(const struct deliver *d, const struct alert *alert
 	                                              : ALERT_NEW;
 	row->reason = x_strdup(decision.reason);
 out:
+	free(origin);
 	message_row_finish(&open);
 	message_row_finish(&storm);
 	message_row_finish(&fresh);
@@ -323,11 +394,6 @@ static enum err resolve_entry(
         const struct deliver *d, const struct alert *alert, struct entry_row *entry, bool answer)
 {
 	struct message_row message = {0};
-	struct outbox_row reply = {
-	        .purpose = OUTBOX_REPLY,
-	        .type = (char *)"m.room.message",
-	        .created_ms = d->now_ms,
-	};
 	enum err err = deliver_message_read(d, entry->message_id, &message);
 
 	if (err != OK)
@@ -340,44 +406,59 @@ static enum err resolve_entry(
 	}
 	if (err == OK && message.room)
 		err = deliver_message_store(d, &message);
-	if (err == OK && answer && message.event_id) {
-		reply.room = message.room;
-		reply.message_id = message.id;
-		err = outbox_name(d->store, &reply);
-		if (err == OK) {
-			reply.content = render_resolved(d->config, &message, entry, reply.txn_id);
-			err = outbox_insert(d->store, &reply);
-		}
-		free(reply.content);
-		free(reply.txn_id);
-	}
+	if (err == OK && answer)
+		err = message_answer(d, &message, entry);
 	message_row_finish(&message);
+	return err;
+}
+
+static enum err resolve_subject(const struct deliver *d, const struct alert *alert,
+        const char *subject, struct alert_row *row)
+{
+	struct entry_row *entries = NULL;
+	size_t len = 0;
+	enum err err = entries_firing(d->store, subject, DELIVER_FIRING_MAX, &entries, &len);
+
+	for (size_t i = 0; i < len && err == OK; i++) {
+		if (i == 0)
+			row->message_id = entries[i].message_id;
+		err = resolve_entry(d, alert, &entries[i], i == 0);
+	}
+	entry_rows_free(entries, len);
+	return err;
+}
+
+/* A run id alone means what that run failed. */
+static enum err resolve_run(
+        const struct deliver *d, const struct alert *alert, struct alert_row *row)
+{
+	struct alert_row *rows = NULL;
+	size_t len = 0;
+	enum err err = alerts_of_run(d->store, alert->run_id, DELIVER_RUN_MAX, &rows, &len);
+
+	/* of what was resolved nothing fires any more, so that a subject may come twice */
+	for (size_t i = 0; i < len && err == OK; i++)
+		if (strcmp(rows[i].app, alert->app) == 0)
+			err = resolve_subject(d, alert, rows[i].subject, row);
+	alert_rows_free(rows, len);
 	return err;
 }
 
 static enum err accept_resolved(
         const struct deliver *d, const struct alert *alert, struct alert_row *row)
 {
-	struct entry_row *entries = NULL;
-	size_t len = 0;
 	bool was_held;
 	enum err err = silence_resolved(d, alert, row->url, &was_held);
 
 	if (err == OK)
-		err = entries_firing(d->store, alert->subject, DELIVER_FIRING_MAX, &entries, &len);
-
-	row->state = len > 0 ? ALERT_GROUPED : ALERT_SILENCED;
-	row->cause = len > 0 || was_held ? ALERT_RESOLVED : ALERT_UNMATCHED;
-	row->reason = x_strdup(len > 0    ? "resolved: the message says so"
-	                       : was_held ? "resolved: what fired was held back"
-	                                  : "nothing of this was firing");
-	for (size_t i = 0; i < len; i++) {
-		if (i == 0)
-			row->message_id = entries[i].message_id;
-		if (err == OK)
-			err = resolve_entry(d, alert, &entries[i], i == 0);
-	}
-	entry_rows_free(entries, len);
+		err = resolve_subject(d, alert, alert->subject, row);
+	if (err == OK && !row->message_id && !was_held && alert->unnamed && alert->run_id)
+		err = resolve_run(d, alert, row);
+	row->state = row->message_id ? ALERT_GROUPED : was_held ? ALERT_SILENCED : ALERT_IGNORED;
+	row->cause = row->message_id || was_held ? ALERT_RESOLVED : ALERT_UNMATCHED;
+	row->reason = x_strdup(row->message_id ? "resolved: the message says so"
+	                       : was_held      ? "resolved: what fired was held back"
+	                                       : DELIVER_NOTHING_FIRES);
 	return err;
 }
 
@@ -386,14 +467,12 @@ static enum err refresh_entry(const struct deliver *d, const struct alert *alert
         struct entry_row *entry, struct message_row *message, bool again)
 {
 	struct entry_row fresh;
-	int64_t bytes = message->bytes - render_entry_size(entry);
+	int64_t bytes = message->bytes - render_entry_size(entry, message->alerts);
 	enum err err;
 
 	entry_make(d, alert, &fresh);
-	bytes += render_entry_size(&fresh);
+	bytes += render_entry_size(&fresh, message->alerts);
 	if (bytes <= DELIVER_BUDGET) {
-		take(&entry->body, &fresh.body);
-		take(&entry->html, &fresh.html);
 		take(&entry->url, &fresh.url);
 		take(&entry->fields, &fresh.fields);
 		message->bytes = bytes;
@@ -429,8 +508,6 @@ enum err deliver_refresh(
 static void row_make(const struct deliver *d, const struct alert *alert,
         const struct entry_row *entry, struct alert_row *row)
 {
-	size_t first = strcspn(entry->body, "\n");
-
 	*row = (struct alert_row){
 	        .ext_id = x_strdup_opt(alert->id),
 	        .key = x_strdup_opt(alert->key),
@@ -442,7 +519,8 @@ static void row_make(const struct deliver *d, const struct alert *alert,
 	        .subject = x_strdup(alert->subject),
 	        .fingerprint = x_strdup(alert->fingerprint),
 	        .identity = x_strdup(alert->identity),
-	        .title = x_strndup(entry->body, first),
+	        .title = entry_title(d->config, entry),
+	        .test = entry->test,
 	        .fields = x_strdup(entry->fields),
 	        .url = x_strdup_opt(entry->url),
 	        .at_ms = alert->at_ms,
@@ -546,6 +624,7 @@ enum err deliver_accept(
 		err = alerts_by_ext_id(d->store, alert->id, &row);
 		receipt->alert = row.id;
 		receipt->state = "duplicate";
+		receipt->reason = NULL;
 		alert_row_finish(&row);
 		if (err != ERR_NOT_FOUND)
 			return err == ERR_DAMAGED ? OK : err; /* it is there all the same */
@@ -563,6 +642,7 @@ enum err deliver_accept(
 		err = count_mended(d, alert);
 	receipt->alert = row.id;
 	receipt->state = alert_state_names[row.state];
+	receipt->reason = row.state == ALERT_IGNORED ? DELIVER_NOTHING_FIRES : NULL;
 	entry_row_finish(&entry);
 	alert_row_finish(&row);
 	return err;

@@ -113,6 +113,7 @@ void alert_identify(struct alert *alert, const struct config_kind *kind)
 		alert_add_identity(&identity, value);
 		free(value);
 	}
+	alert->unnamed = identity.len == 0 && !alert->key;
 	if (identity.len == 0)
 		alert_add_identity(&identity, alert->key ? alert->key : alert->kind);
 	alert->identity = buf_take(&identity);

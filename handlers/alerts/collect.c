@@ -69,7 +69,7 @@ static void collect_name(struct message_row *message)
 static bool collect_is_test(const struct entry_row *entries, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		if (entries[i].reminded_ms == DELIVER_NEVER)
+		if (entries[i].test)
 			return true;
 	return false;
 }
@@ -120,14 +120,15 @@ static enum err collect_entry(
         struct collect *c, struct message_row *from, const struct entry_row *entry, bool *moved)
 {
 	struct message_row *target = c->target;
-	int64_t size = render_entry_size(entry);
+	int64_t size = render_entry_size(entry, target->alerts);
 	bool critical = entry->severity == SEVERITY_CRITICAL;
 	enum err err;
 
 	*moved = false;
 	if (target->bytes + size > DELIVER_BUDGET)
 		return OK;
-	err = entries_move(c->d->store, entry->id, target->id);
+	err = entries_move(c->d->store, entry->id, target->id,
+	        target->frozen_ms && critical ? c->d->now_ms : 0);
 	if (err == ERR_NOT_FOUND)
 		return OK;
 	if (err == OK)
@@ -151,15 +152,12 @@ static enum err collect_entry(
 	return err;
 }
 
-static void collect_lead(struct message_row *target, const struct message_row *from)
+/* What it was to say about an older message. */
+static void collect_rings(struct message_row *target, const struct message_row *from)
 {
-	char *lead;
-
-	if (!from->lead || from->kind != MESSAGE_ALERTS)
-		return;
-	lead = target->lead ? x_asprintf("%s\n%s", target->lead, from->lead) : x_strdup(from->lead);
-	free(target->lead);
-	target->lead = lead;
+	if (!target->rings_for)
+		target->rings_for = from->rings_for;
+	target->rings += from->rings;
 }
 
 /* Nothing is left in it. */
@@ -192,7 +190,7 @@ static enum err collect_message(struct collect *c, struct message_row *from)
 			left += !moved;
 		}
 		if (err == OK && left == 0) {
-			collect_lead(c->target, from);
+			collect_rings(c->target, from);
 			err = collect_remove(c, from);
 		} else if (err == OK) {
 			err = deliver_message_store(c->d, from);

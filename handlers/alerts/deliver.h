@@ -13,10 +13,6 @@
 #include "storage/outbox.h"
 #include "storage/store.h"
 
-/* reminded_ms and escalated_ms of what is never brought up again: alerts with the field
- * test = true. */
-#define DELIVER_NEVER INT64_MAX
-
 struct deliver_room;
 
 /* Encrypts for rooms; see bot/crypto/crypto.h. Called inside the transaction that freezes the
@@ -42,8 +38,9 @@ struct deliver {
 };
 
 struct deliver_receipt {
-	int64_t alert;     /* id of the stored alert (of the first, for a duplicate) */
-	const char *state; /* static: "queued", "grouped", "silenced", "duplicate" */
+	int64_t alert;      /* id of the stored alert (of the first, for a duplicate) */
+	const char *state;  /* static: "queued", "grouped", "silenced", "ignored", "duplicate" */
+	const char *reason; /* static: why it is ignored; else NULL */
 };
 
 /* Takes in one alert: stores it and decides where it goes. */

@@ -10,9 +10,10 @@
 /* The origin of a message that collects what several apps had to say; no app has such a name. */
 #define DELIVER_COLLECTED "+"
 
-/* Bytes of a message's entries: what is left of RENDER_EVENT_MAX after encryption (base64 is 4/3)
- * and the parts that every event has. A room may become encrypted at any time. */
-#define DELIVER_BUDGET (RENDER_EVENT_MAX * 3 / 4 - 2048)
+/* Bytes of a message's entries, beside the parts that every event has. A room may become encrypted
+ * before the event is sent. */
+#define DELIVER_BUDGET (RENDER_ENCRYPTED_MAX - 1024)
+#define DELIVER_PLAIN_BUDGET (RENDER_PLAIN_MAX - 1024)
 
 /* Stores a new message (room, origin, kind, severity, lead are set) with its place in the queue;
  * sets its id and opened_ms. */

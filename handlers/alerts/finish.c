@@ -5,6 +5,7 @@
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "handlers/alerts/deliver_message.h"
+#include "handlers/alerts/entry_words.h"
 #include "storage/alerts.h"
 #include "storage/calls.h"
 
@@ -18,17 +19,46 @@ enum err deliver_message_read(const struct deliver *d, int64_t id, struct messag
 	return OK;
 }
 
+/* What the event says can be read now. If that took so long that it should say when things
+ * happened, an edit does so: what was fixed before an outage could not know. */
+static enum err message_shown(
+        const struct deliver *d, struct message_row *message, const struct outbox_row *row)
+{
+	struct entry_row *entries = NULL;
+	size_t len = 0;
+	bool late = false;
+	enum err err = entries_of(d->store, message->id, &entries, &len);
+
+	for (size_t i = 0; i < len; i++)
+		late |= entries[i].told_ms == row->frozen_ms &&
+		        !entry_is_late(&entries[i], d->now_ms) &&
+		        d->now_ms - entries[i].first_ms > ENTRY_LATE_MS;
+	entry_rows_free(entries, len);
+	if (err == OK)
+		err = entries_shown(d->store, message->id, row->frozen_ms, d->now_ms);
+	if (late && !message->dirty_ms) {
+		message->dirty_ms = d->now_ms;
+		if (err == OK)
+			err = deliver_message_store(d, message);
+	}
+	return err;
+}
+
 enum err deliver_message_ended(
         const struct deliver *d, const struct outbox_row *row, const struct deliver_result *result)
 {
 	struct message_row message = {0};
 	enum err err;
 
-	if (row->purpose != OUTBOX_NEW || !row->message_id)
+	if (!row->message_id || (row->purpose != OUTBOX_NEW && row->purpose != OUTBOX_EDIT))
 		return OK;
 	err = deliver_message_read(d, row->message_id, &message);
 	if (err != OK || !message.room)
 		return err;
+	if (result->outcome == DELIVER_SENT)
+		err = message_shown(d, &message, row);
+	if (err != OK || row->purpose == OUTBOX_EDIT)
+		goto out;
 	if (result->outcome == DELIVER_SENT) {
 		message.sent_ms = d->now_ms;
 		free(message.event_id);
@@ -42,6 +72,7 @@ enum err deliver_message_ended(
 	}
 	if (err == OK)
 		err = deliver_message_store(d, &message);
+out:
 	message_row_finish(&message);
 	return err;
 }

@@ -27,9 +27,14 @@ int64_t group_undeliverable_ms(const struct message_row *message)
 	return message->sent_ms == 0 && message->frozen_ms == 0 ? message->edited_ms : 0;
 }
 
+const char *group_app(const char *origin)
+{
+	return *origin == *GROUP_TEST ? origin + 1 : origin;
+}
+
 struct group_policy group_policy(const struct config *config, const char *origin)
 {
-	const struct config_app *app = config_app(config, origin);
+	const struct config_app *app = config_app(config, group_app(origin));
 	struct group_policy policy = {
 	        .throttle_ms = config->delivery.throttle_ms,
 	        .edit_interval_ms = config->delivery.edit_interval_ms,

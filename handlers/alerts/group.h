@@ -47,6 +47,12 @@ struct group_decision group_decide(const struct group_policy *policy,
         const struct message_row *open, enum severity severity, int64_t size, int64_t budget,
         int64_t opened, bool storm_open, int64_t now_ms);
 
+/* Begins the origin of a message of tests, which holds nothing else; the app follows. */
+#define GROUP_TEST "?"
+
+/* The app of an origin. */
+const char *group_app(const char *origin);
+
 /* The policy for an origin. */
 struct group_policy group_policy(const struct config *config, const char *origin);
 

@@ -1,354 +1,379 @@
 /*
- * render.c - see render.h. A message is a list of blocks, one an entry, as plain text and HTML.
+ * render.c - see render.h.
  */
 #include <inttypes.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/base/text.h"
 #include "handlers/alerts/content.h"
+#include "handlers/alerts/entry_words.h"
+#include "handlers/alerts/event_data.h"
+#include "handlers/alerts/facts.h"
+#include "handlers/alerts/group.h"
 #include "handlers/alerts/render.h"
 #include "handlers/alerts/template.h"
 
-#define RENDER_BLOCK_MAX (256 * 1024)
-#define EVENT_INTEGER_MAX ((INT64_C(1) << 53) - 1)
-#define RENDER_FIELD_POINTS 500 /* code points of a field in the data */
-#define RENDER_NOTE_POINTS 200  /* code points of an ack's note */
-#define RENDER_SLACK 256        /* bytes of ×N, resolved, dates, commas and braces of an entry */
-#define RENDER_LATE_MS CLOCK_MINUTE_MS
+/* A message of several apps has an origin that is no name. */
+#define RENDER_APP_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
+#define RENDER_SLACK 16      /* bytes that larger numbers and the like add */
+#define RENDER_APPS_MAX 10   /* that a storm names */
+#define RENDER_NAMES_MAX 10  /* that a ring names */
+#define RENDER_OTHERS_MAX 40 /* entries shown of a message of several apps */
+#define RENDER_TEXT_MIN 8192 /* bytes that are always left for the text */
+#define RENDER_ENVELOPE 1024 /* bytes of content beside text and data */
 
-struct lookup {
-	const struct config *config;
-	const struct alert *alert;
-};
-
-/* The emoji an entry shows. */
-static const char *render_emoji(
-        const struct config *config, const char *kind, enum severity severity)
+static char *render_url_value(const char *name, const void *arg)
 {
-	const struct config_kind *known = config_kind(config, kind);
-
-	return known && known->emoji ? known->emoji : config->severity[severity].emoji;
-}
-
-static char *render_value(const char *name, const void *arg)
-{
-	const struct lookup *lookup = arg;
-	char *value;
-
-	if (strcmp(name, "emoji") == 0)
-		return x_strdup(
-		        render_emoji(lookup->config, lookup->alert->kind, lookup->alert->severity));
-	value = alert_value(lookup->alert, name);
-	/* a kind that nobody described still says what failed */
-	if (!value && strcmp(name, "title") == 0)
-		value = x_strdup(lookup->alert->identity);
-	return value;
-}
-
-void render_alert(const struct config *config, const struct alert *alert, char **body, char **html)
-{
-	struct lookup lookup = {config, alert};
-	const struct config_kind *kind = config_kind(config, alert->kind);
-	struct buf out;
-
-	if (!kind)
-		kind = config_kind(config, "message");
-	buf_init(&out, RENDER_BLOCK_MAX);
-	template_expand(&out, kind->text, TEMPLATE_PLAIN, TEMPLATE_TEXT_MAX, render_value, &lookup);
-	*body = buf_take(&out);
-	buf_init(&out, RENDER_BLOCK_MAX);
-	template_expand(&out, kind->html ? kind->html : kind->text,
-	        kind->html ? TEMPLATE_HTML : TEMPLATE_DERIVED, TEMPLATE_TEXT_MAX, render_value,
-	        &lookup);
-	*html = buf_take(&out);
+	return facts_value(arg, name);
 }
 
 char *render_url(const struct config *config, const struct alert *alert)
 {
-	struct lookup lookup = {config, alert};
 	const struct config_app *app = config_app(config, alert->app);
+	struct facts facts;
+	struct template link = {.value = render_url_value, .arg = &facts, .emoji = ""};
 	struct buf out;
+	bool whole;
 
 	if (alert->url)
 		return x_strdup(alert->url);
 	if (!app || !app->dashboard)
 		return NULL;
+	link.text = app->dashboard;
+	facts_of_alert(&facts, alert, NULL);
 	buf_init(&out, ALERT_URL_MAX);
-	template_expand(
-	        &out, app->dashboard, TEMPLATE_URI, TEMPLATE_TEXT_MAX, render_value, &lookup);
-	if (out.overflow) {
-		buf_finish(&out);
-		return NULL;
-	}
-	return buf_take(&out);
+	whole = template_uri(&link, &out);
+	facts_finish(&facts);
+	if (whole)
+		return buf_take(&out);
+	buf_finish(&out);
+	return NULL;
 }
 
-/* --- blocks ------------------------------------------------------------------------------- */
-
-static void block_add(struct buf *out, const char *text, bool html)
+int64_t render_entry_size(const struct entry_row *entry, int64_t others)
 {
-	if (html)
-		text_add_html(out, text, TEXT_NO_LIMIT, TEXT_FOLD_NEWLINES);
-	else
-		text_add_plain(out, text, TEXT_NO_LIMIT, TEXT_FOLD_NEWLINES);
-}
+	int64_t size = RENDER_SLACK + (int64_t)event_data_size(entry);
+	size_t detail = strlen(entry->fields) / 2;
 
-/* "run r-1" or "runs: r-1, r-2", and the link. */
-static void block_add_runs(struct buf *out, const struct entry_row *entry, bool html)
-{
-	json_t *runs = json_loads(entry->run_ids ? entry->run_ids : "[]", 0, NULL);
-	size_t len = json_array_size(runs), i;
-
-	if (len > 0 || entry->url)
-		buf_add_str(out, html ? "<br>" : "\n");
-	if (len > 0)
-		buf_add_str(out, len == 1 ? "run " : "runs: ");
-	for (i = 0; i < len; i++) {
-		buf_add_str(out, i ? ", " : "");
-		buf_add_str(out, html ? "<code>" : "");
-		block_add(out, json_string_value(json_array_get(runs, i)), html);
-		buf_add_str(out, html ? "</code>" : "");
-	}
-	json_decref(runs);
-	if (!entry->url)
-		return;
-	buf_add_str(out, len > 0 ? " · " : "");
-	if (html) {
-		buf_add_str(out, "<a href=\"");
-		block_add(out, entry->url, true);
-		buf_add_str(out, "\">dashboard</a>");
-	} else {
-		block_add(out, entry->url, false);
-	}
-}
-
-static void block_add_happened(
-        struct buf *out, const struct entry_row *entry, int64_t now_ms, bool html)
-{
-	char when[40], ago[24];
-
-	if (now_ms - entry->first_ms <= RENDER_LATE_MS)
-		return;
-	clock_format_short(entry->first_ms, now_ms, when, sizeof(when));
-	clock_format_duration(now_ms - entry->first_ms, ago, sizeof(ago));
-	buf_printf(out, "%shappened at %s, %s ago", html ? "<br>" : "\n", when, ago);
-}
-
-static void block_add_ack(struct buf *out, const struct entry_row *entry, bool html)
-{
-	buf_printf(out, "%s✅ acked by ", html ? "<br>" : "\n");
-	block_add(out, entry->acked_by, html);
-	if (!entry->ack_note)
-		return;
-	buf_add_str(out, ": ");
-	if (html)
-		template_add_value_html(out, entry->ack_note, RENDER_NOTE_POINTS, false);
-	else
-		text_add_plain(out, entry->ack_note, RENDER_NOTE_POINTS, TEXT_FOLD_NEWLINES);
-}
-
-static void render_block(
-        struct buf *out, const struct entry_row *entry, int64_t now_ms, bool late, bool html)
-{
-	const char *text = html ? entry->html : entry->body;
-	const char *end = strstr(text, html ? "<br>" : "\n");
-	size_t first = end ? (size_t)(end - text) : strlen(text);
-	char after[24];
-
-	buf_add(out, text, first);
-	if (entry->count > 1)
-		buf_printf(out, " ×%" PRId64, entry->count);
-	if (entry->resolved_ms) {
-		clock_format_duration(entry->resolved_ms - entry->first_ms, after, sizeof(after));
-		buf_printf(out, " — ✅ resolved after %s", after);
-	}
-	buf_add_str(out, text + first);
-	if (entry->acked_ms && !entry->resolved_ms)
-		block_add_ack(out, entry, html);
-	if (late)
-		block_add_happened(out, entry, now_ms, html);
-	block_add_runs(out, entry, html);
-}
-
-/* --- data --------------------------------------------------------------------------------- */
-
-/* Events hold integers alone, of at most 53 bits (canonical JSON): a homeserver refuses the whole
- * event for another number. */
-static bool fits_event(const json_t *value)
-{
-	json_int_t integer = json_integer_value(value);
-
-	return !json_is_number(value) || (json_is_integer(value) && integer >= -EVENT_INTEGER_MAX &&
-	                                         integer <= EVENT_INTEGER_MAX);
-}
-
-static json_t *data_fields(const char *text)
-{
-	json_t *fields = json_loads(text ? text : "{}", 0, NULL), *value;
-	const char *name;
-	struct buf cut;
-	void *next;
-
-	buf_init(&cut, RENDER_FIELD_POINTS * 4 + 16);
-	json_object_foreach_safe(fields, next, name, value)
-	{
-		char *text_value;
-
-		if (!json_is_string(value) && fits_event(value))
-			continue;
-		text_value = alert_scalar_text(value);
-		buf_reset(&cut);
-		text_add_plain(&cut, text_value, RENDER_FIELD_POINTS, TEXT_KEEP_NEWLINES);
-		json_object_set_new(fields, name, json_string(buf_str(&cut)));
-		free(text_value);
-	}
-	buf_finish(&cut);
-	return fields;
-}
-
-static json_t *data_entry(const struct entry_row *entry)
-{
-	char first[32], last[32];
-
-	clock_format_rfc3339(entry->first_ms, first, sizeof(first));
-	clock_format_rfc3339(entry->last_ms, last, sizeof(last));
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:I, s:o?, s:s, s:s, s:s?, s:o?, s:s*}",
-	        "app", entry->app, "kind", entry->kind, "severity",
-	        severity_name((enum severity)entry->severity), "status",
-	        entry->resolved_ms ? "resolved" : "firing", "fingerprint", entry->fingerprint,
-	        "identity", entry->identity, "count", (json_int_t)entry->count, "run_ids",
-	        json_loads(entry->run_ids ? entry->run_ids : "[]", 0, NULL), "first_at", first,
-	        "last_at", last, "url", entry->url, "fields", data_fields(entry->fields),
-	        "acked_by", entry->acked_ms ? entry->acked_by : NULL);
-}
-
-int64_t render_entry_size(const struct entry_row *entry)
-{
-	struct buf body, html;
-	json_t *data = data_entry(entry);
-	char *text = json_dumps(data, JSON_COMPACT);
-	int64_t size = RENDER_SLACK + (text ? (int64_t)strlen(text) : 0);
-
-	buf_init(&body, RENDER_BLOCK_MAX);
-	buf_init(&html, RENDER_BLOCK_MAX);
-	render_block(&body, entry, 0, false, false);
-	render_block(&html, entry, 0, false, true);
-	/* an edit holds the body twice, as its fallback and as what is new */
-	size += 2 * (int64_t)text_json_size(buf_str(&body)) +
-	        (int64_t)text_json_size(buf_str(&html));
-	buf_finish(&body);
-	buf_finish(&html);
-	free(text);
-	json_decref(data);
+	/* it is among those that are shown; an edit holds the body twice, as its fallback and as
+	 * what is new */
+	if (others < WORDS_LIST_MAX)
+		size += 3 * (int64_t)(strlen(entry->identity) +
+		                      (detail < WORDS_ERROR_POINTS ? detail : WORDS_ERROR_POINTS)) +
+		        2 * (int64_t)strlen(entry->url ? entry->url : "");
 	return size;
 }
 
-/* --- messages ----------------------------------------------------------------------------- */
+/* --- what a message holds ----------------------------------------------------------------- */
 
-static const char *msgtype_of(const struct config *config, const struct message_row *message)
+struct tally {
+	int64_t firing, acked, resolved;
+	int64_t alerts[SEVERITY_COUNT];
+	size_t apps;
+	enum severity worst; /* of what fires, or of all if nothing does */
+	const char *emoji;   /* of the headline */
+	bool tests;
+};
+
+static bool render_app_is_first(const struct render_message *in, size_t index)
 {
-	const struct config_app *app = config_app(config, message->origin);
+	for (size_t i = 0; i < index; i++)
+		if (strcmp(in->entries[i].app, in->entries[index].app) == 0)
+			return false;
+	return true;
+}
+
+static struct tally render_tally(const struct config *config, const struct render_message *in)
+{
+	struct tally tally = {.emoji = "✅", .worst = SEVERITY_INFO};
+	const struct entry_row *shown = NULL;
+
+	for (size_t i = 0; i < in->entries_len; i++) {
+		const struct entry_row *entry = &in->entries[i];
+
+		tally.apps += render_app_is_first(in, i);
+		tally.alerts[entry->severity] += entry->count;
+		tally.tests |= entry->test;
+		if (entry->resolved_ms) {
+			tally.resolved++;
+			continue;
+		}
+		tally.firing++;
+		tally.acked += entry->acked_ms != 0;
+		/* the worst that nobody acknowledged, else the worst */
+		if (!shown || (shown->acked_ms && !entry->acked_ms) ||
+		        (!shown->acked_ms == !entry->acked_ms && entry->severity > shown->severity))
+			shown = entry;
+	}
+	for (size_t i = 0; i < in->entries_len; i++)
+		if ((int)tally.worst < in->entries[i].severity &&
+		        (tally.firing == 0 || !in->entries[i].resolved_ms))
+			tally.worst = (enum severity)in->entries[i].severity;
+	if (shown)
+		tally.emoji = tally.tests || shown->acked_ms
+		                      ? entry_emoji(config, shown)
+		                      : config->severity[shown->severity].emoji;
+	return tally;
+}
+
+static void render_others(const struct tally *tally, struct words *out)
+{
+	if (tally->acked)
+		words_say(out, " · %" PRId64 " acknowledged", tally->acked);
+	if (tally->resolved && tally->firing)
+		words_say(out, " · %" PRId64 " resolved", tally->resolved);
+}
+
+/* --- several ------------------------------------------------------------------------------ */
+
+/* What fires and nobody has first, then what is acknowledged, then what is over; each worst first
+ * and in order of arrival. */
+static int render_rank(const struct entry_row *entry)
+{
+	int state = entry->resolved_ms ? 0 : entry->acked_ms ? 1 : 2;
+
+	return state * SEVERITY_COUNT + entry->severity;
+}
+
+static void render_several(
+        const struct config *config, const struct render_message *in, struct words *out)
+{
+	struct tally tally = render_tally(config, in);
+	struct entry_words one = {.config = config,
+	        .now_ms = in->now_ms,
+	        .headline = tally.emoji,
+	        .with_app = tally.apps > 1};
+	const char *app = tally.apps > 1 ? "" : in->entries[0].app;
+	char *all = x_asprintf("%salerts%s%s", config->commands.prefix, *app ? " " : "", app);
+
+	words_say(out, "%s ", tally.emoji);
+	words_bold(out, true);
+	words_say(out, "%s", tally.tests ? "TEST · " : "");
+	words_name(out, app, WORDS_NAME_POINTS);
+	words_say(out, "%s", *app ? " · " : "");
+	if (tally.firing == 0)
+		words_say(out, "all %zu resolved", in->entries_len);
+	else if (tally.worst == SEVERITY_INFO)
+		words_count(out, tally.firing, "message", "messages");
+	else
+		words_say(out, "%" PRId64 " failing", tally.firing);
+	if (tally.apps > 1)
+		words_say(out, " in %zu apps", tally.apps);
+	words_bold(out, false);
+	render_others(&tally, out);
+	words_list(out, tally.apps > 1 ? RENDER_OTHERS_MAX : WORDS_LIST_MAX, all);
+	for (int rank = 3 * SEVERITY_COUNT; rank-- > 0;)
+		for (size_t i = 0; i < in->entries_len; i++) {
+			one.entry = &in->entries[i];
+			if (render_rank(one.entry) != rank)
+				continue;
+			words_item(out);
+			entry_say_listed(&one, out);
+		}
+	words_list_end(out);
+	free(all);
+}
+
+/* --- rings and storms --------------------------------------------------------------------- */
+
+static void render_ring(
+        const struct render_message *in, const struct render_ring *ring, struct words *out)
+{
+	size_t shown = ring->names_len < RENDER_NAMES_MAX ? ring->names_len : RENDER_NAMES_MAX;
+	const char *app = group_app(in->message->origin);
+	bool alone = in->entries_len == 0;
+
+	words_break(out);
+	words_say(out, "%s", alone ? "🚨 " : "");
+	if (alone)
+		words_bold(out, true);
+	if (alone && strspn(app, RENDER_APP_LETTERS) == strlen(app)) {
+		words_name(out, app, WORDS_NAME_POINTS);
+		words_say(out, " · ");
+	}
+	words_count(out, ring->more, "more critical failure", "more critical failures");
+	if (alone)
+		words_bold(out, false);
+	for (size_t i = 0; i < shown; i++) {
+		words_say(out, "%s", i ? ", " : ": ");
+		words_code(out, ring->names[i], WORDS_NAME_POINTS);
+	}
+	if (shown && ring->more > (int64_t)shown)
+		words_say(out, ", +%" PRId64, ring->more - (int64_t)shown);
+	if (!ring->room_id || !ring->event_id)
+		return;
+	words_say(out, " · ");
+	words_permalink(out, ring->room_id, ring->event_id);
+	words_say(out, "see the message");
+	words_link_end(out);
+}
+
+struct app_count {
+	const char *app;
+	int64_t alerts;
+};
+
+static int render_noisier(const void *a, const void *b)
+{
+	const struct app_count *one = a, *two = b;
+
+	if (one->alerts != two->alerts)
+		return one->alerts > two->alerts ? -1 : 1;
+	return strcmp(one->app, two->app);
+}
+
+/* Apps by their number of alerts; *len of them, owned by the caller. */
+static struct app_count *render_apps(const struct render_message *in, size_t *len)
+{
+	struct app_count *apps = x_calloc(in->entries_len + 1, sizeof(*apps));
+
+	*len = 0;
+	for (size_t i = 0; i < in->entries_len; i++) {
+		size_t at = 0;
+
+		while (at < *len && strcmp(apps[at].app, in->entries[i].app) != 0)
+			at++;
+		*len += at == *len;
+		apps[at].app = in->entries[i].app;
+		apps[at].alerts += in->entries[i].count;
+	}
+	qsort(apps, *len, sizeof(*apps), render_noisier);
+	return apps;
+}
+
+static void render_storm(
+        const struct config *config, const struct render_message *in, struct words *out)
+{
+	struct tally tally = render_tally(config, in);
+	const struct message_row *message = in->message;
+	int64_t end_ms = message->closed_ms ? message->closed_ms : in->now_ms;
+	struct app_count *apps;
+	const char *comma = "";
+	size_t len, shown;
+
+	words_say(out, "🌊 ");
+	words_bold(out, true);
+	words_say(out, "Alert storm%s: ", message->closed_ms ? " over" : "");
+	for (int severity = SEVERITY_CRITICAL; severity >= SEVERITY_INFO; severity--) {
+		if (!tally.alerts[severity])
+			continue;
+		words_say(out, "%s%" PRId64 " %s", comma, tally.alerts[severity],
+		        severity_name((enum severity)severity));
+		comma = ", ";
+	}
+	words_say(out, " from %zu app%s", tally.apps, tally.apps == 1 ? "" : "s");
+	words_bold(out, false);
+	words_say(out, " in ");
+	words_duration(out, end_ms - message->opened_ms);
+	render_others(&tally, out);
+	apps = render_apps(in, &len);
+	shown = len < RENDER_APPS_MAX ? len : RENDER_APPS_MAX;
+	words_list(out, 1, NULL);
+	words_item(out);
+	for (size_t i = 0; i < shown; i++) {
+		words_say(out, "%s", i ? " · " : "");
+		words_name(out, apps[i].app, WORDS_NAME_POINTS);
+		words_say(out, " ");
+		words_bold(out, true);
+		words_say(out, "%" PRId64, apps[i].alerts);
+		words_bold(out, false);
+	}
+	if (len > shown)
+		words_say(out, " · +%zu apps", len - shown);
+	words_list_end(out);
+	words_command(out, "%salerts", config->commands.prefix);
+	words_say(out, " lists them");
+	free(apps);
+}
+
+/* --- events ------------------------------------------------------------------------------- */
+
+static void render_words(
+        const struct config *config, const struct render_message *in, struct words *out)
+{
+	const struct entry_words one = {
+	        .config = config, .entry = in->entries, .now_ms = in->now_ms};
+
+	if (in->message->kind == MESSAGE_STORM && in->entries_len > 0)
+		render_storm(config, in, out);
+	else if (in->entries_len > 1)
+		render_several(config, in, out);
+	else if (in->entries_len == 1)
+		entry_say(&one, out);
+	if (in->ring.more > 0)
+		render_ring(in, &in->ring, out);
+}
+
+static const char *render_msgtype(const struct config *config, const struct message_row *message)
+{
+	const struct config_app *app = config_app(config, group_app(message->origin));
 
 	return app && app->quiet ? "m.notice" : config->severity[message->severity].msgtype;
 }
 
-/* Worst first, then in order of arrival: one pass for each severity. */
-static void message_text(const struct render_message *in, struct buf *out, bool html, json_t *data)
+/* m.mentions outside is for who is new in this edit: nobody (client-server API, "Mentioning the
+ * user, room, and encryption of edits"). */
+static json_t *render_edit(json_t *fresh, const char *event_id)
 {
-	bool late = in->message->frozen_ms == 0 || in->message->frozen_ms == in->now_ms;
+	char *fallback = x_asprintf("* %s", json_string_value(json_object_get(fresh, "body")));
+	json_t *edit = json_pack("{s:O, s:s, s:{}, s:o, s:{s:s, s:s}}", "msgtype",
+	        json_object_get(fresh, "msgtype"), "body", fallback, "m.mentions", "m.new_content",
+	        fresh, "m.relates_to", "rel_type", "m.replace", "event_id", event_id);
 
-	if (in->message->lead)
-		block_add(out, in->message->lead, html);
-	for (int severity = SEVERITY_CRITICAL; severity >= SEVERITY_INFO; severity--)
-		for (size_t i = 0; i < in->entries_len; i++) {
-			if (in->entries[i].severity != severity)
-				continue;
-			if (out->len > 0)
-				buf_add_str(out, html ? "<br><br>" : "\n\n");
-			render_block(out, &in->entries[i], in->now_ms,
-			        late || in->now_ms - in->entries[i].first_ms > RENDER_LATE_MS,
-			        html);
-			if (data)
-				json_array_append_new(data, data_entry(&in->entries[i]));
-		}
+	free(fallback);
+	return edit;
 }
 
 char *render_message(const struct config *config, const struct render_message *in)
 {
-	const char *msgtype = msgtype_of(config, in->message);
-	json_t *entries = json_array(), *content;
-	struct buf body, html;
-	char *fallback, *text;
+	size_t left = in->max - RENDER_ENVELOPE, text_size, data_size;
+	json_t *data, *content;
+	struct words words;
+	char *text;
 
-	buf_init(&body, RENDER_BLOCK_MAX);
-	buf_init(&html, RENDER_BLOCK_MAX);
-	message_text(in, &body, false, entries);
-	message_text(in, &html, true, NULL);
-	content = content_text(
-	        msgtype, buf_str(&body), buf_str(&html), content_mentions(in->mention));
-	if (in->edit) {
-		/* m.mentions outside is for who is new in this edit: nobody (client-server API,
-		 * "Mentioning the user, room, and encryption of edits") */
-		fallback = x_asprintf("* %s", buf_str(&body));
-		content = json_pack("{s:s, s:s, s:{}, s:o, s:{s:s, s:s}}", "msgtype", msgtype,
-		        "body", fallback, "m.mentions", "m.new_content", content, "m.relates_to",
-		        "rel_type", "m.replace", "event_id", in->message->event_id);
-		free(fallback);
-	}
+	words_init(&words);
+	render_words(config, in, &words);
+	words_mention_silently(&words, in->mention);
+	text_size = words_size(&words, in->edit);
+	data = event_data(in->entries, in->entries_len,
+	        left - (text_size < RENDER_TEXT_MIN ? text_size : RENDER_TEXT_MIN), &data_size);
+	words_fit(&words, left - data_size, in->edit);
+	content = words_content(&words, render_msgtype(config, in->message));
+	words_finish(&words);
+	if (in->edit)
+		content = render_edit(content, in->message->event_id);
 	json_object_set_new(content, RENDER_KEY,
 	        json_pack("{s:i, s:s, s:I, s:o}", "v", 1, "txn_id", in->txn_id, "message",
-	                (json_int_t)in->message->id, "entries", entries));
+	                (json_int_t)in->message->id, "entries", data));
 	text = json_dumps(content, JSON_COMPACT);
 	json_decref(content);
-	buf_finish(&body);
-	buf_finish(&html);
 	return text;
 }
 
-char *render_resolved(const struct config *config, const struct message_row *message,
+char *render_answer(const struct config *config, const struct message_row *message,
         const struct entry_row *entry, const char *txn_id)
 {
-	char after[24], *text;
-	struct buf body, html;
+	const struct entry_words one = {.config = config, .entry = entry};
+	struct words words;
 	json_t *content;
+	char *text;
+	size_t size;
 
-	clock_format_duration(entry->resolved_ms - entry->first_ms, after, sizeof(after));
-	buf_init(&body, RENDER_BLOCK_MAX);
-	buf_init(&html, RENDER_BLOCK_MAX);
-	buf_printf(&body, "✅ resolved after %s: ", after);
-	buf_printf(&html, "✅ resolved after %s: ", after);
-	text_add_plain(
-	        &body, entry->identity ? entry->identity : entry->kind, 200, TEXT_FOLD_NEWLINES);
-	template_add_value_html(&html, entry->identity ? entry->identity : entry->kind, 200, false);
-	content = content_text("m.notice", buf_str(&body), buf_str(&html), json_object());
+	words_init(&words);
+	if (entry->resolved_ms)
+		entry_say_resolved(&one, &words);
+	else
+		words_say(&words, "%s failing again", entry_emoji(config, entry));
+	content = words_content(&words, "m.notice");
+	words_finish(&words);
 	content_thread(content, message->event_id, message->event_id);
 	json_object_set_new(content, RENDER_KEY,
-	        json_pack("{s:i, s:s, s:I, s:[o]}", "v", 1, "txn_id", txn_id, "message",
-	                (json_int_t)message->id, "entries", data_entry(entry)));
+	        json_pack("{s:i, s:s, s:I, s:o}", "v", 1, "txn_id", txn_id, "message",
+	                (json_int_t)message->id, "entries",
+	                event_data(entry, 1, RENDER_ENCRYPTED_MAX - RENDER_TEXT_MIN, &size)));
 	text = json_dumps(content, JSON_COMPACT);
 	json_decref(content);
-	buf_finish(&body);
-	buf_finish(&html);
 	return text;
-}
-
-char *render_ring_lead(const char *origin, int64_t more, int64_t since_ms, int64_t now_ms)
-{
-	char when[40];
-
-	clock_format_short(since_ms, now_ms, when, sizeof(when));
-	return x_asprintf("🚨 %s · %" PRId64 " more critical failure%s joined the message of %s",
-	        origin, more, more == 1 ? "" : "s", when);
-}
-
-char *render_storm_lead(int64_t alerts, int64_t apps, int64_t since_ms, int64_t now_ms, bool over)
-{
-	char text[24];
-
-	clock_format_duration(now_ms - since_ms, text, sizeof(text));
-	return x_asprintf("🌊 storm%s: %" PRId64 " alert%s of %" PRId64 " app%s in %s",
-	        over ? " is over" : "", alerts, alerts == 1 ? "" : "s", apps, apps == 1 ? "" : "s",
-	        text);
 }

@@ -49,47 +49,30 @@ static enum err ring(const struct deliver *d, const struct message_row *message)
 	        .room = message->room,
 	        .origin = message->origin,
 	        .severity = SEVERITY_CRITICAL,
+	        .rings_for = message->id,
+	        .rings = message->silent,
 	};
-	enum err err;
 
-	fresh.lead =
-	        render_ring_lead(message->origin, message->silent, message->opened_ms, d->now_ms);
-	err = deliver_message_open(d, &fresh);
-	free(fresh.lead);
-	return err;
+	return deliver_message_open(d, &fresh);
 }
 
-/* How many apps a storm holds, and how many were heard in the last minute. */
-static void storm_count(const struct deliver *d, const struct entry_row *entries, size_t len,
-        int64_t *apps, int64_t *recent)
-{
-	size_t j;
-
-	*apps = *recent = 0;
-	for (size_t i = 0; i < len; i++) {
-		for (j = 0; j < i && strcmp(entries[j].app, entries[i].app) != 0; j++)
-			;
-		*apps += j == i;
-		*recent += j == i && d->now_ms - entries[i].last_ms < CLOCK_MINUTE_MS;
-	}
-}
-
-static enum err storm_lead(
-        const struct deliver *d, struct message_row *message, bool ask, bool *over)
+/* Whether a storm's alerts have stopped coming from many apps. */
+static enum err storm_over(const struct deliver *d, const struct message_row *message, bool *over)
 {
 	struct group_policy policy = group_policy(d->config, message->origin);
 	struct entry_row *entries;
-	int64_t apps, recent;
-	size_t len;
+	int64_t recent = 0;
+	size_t len, j;
 	enum err err = entries_of(d->store, message->id, &entries, &len);
 
 	if (err != OK)
 		return err;
-	storm_count(d, entries, len, &apps, &recent);
-	*over = ask && group_storm_over(&policy, recent);
-	free(message->lead);
-	message->lead =
-	        render_storm_lead(message->alerts, apps, message->opened_ms, d->now_ms, *over);
+	for (size_t i = 0; i < len; i++) {
+		for (j = 0; j < i && strcmp(entries[j].app, entries[i].app) != 0; j++)
+			;
+		recent += j == i && d->now_ms - entries[i].last_ms < CLOCK_MINUTE_MS;
+	}
+	*over = group_storm_over(&policy, recent);
 	entry_rows_free(entries, len);
 	return OK;
 }
@@ -104,7 +87,7 @@ static enum err message_end(const struct deliver *d, struct message_row *message
 	if (!group_over(&policy, message, d->now_ms, &rings)) /* its minute is longer by now */
 		return deliver_message_store(d, message);
 	if (message->kind == MESSAGE_STORM) {
-		err = storm_lead(d, message, true, &over);
+		err = storm_over(d, message, &over);
 		if (err != OK)
 			return err;
 		if (!over) {
@@ -163,35 +146,71 @@ static enum err end_minutes(const struct deliver *d, int64_t *due_ms)
 
 /* --- freezing ----------------------------------------------------------------------------- */
 
-static enum err freeze_content(
-        const struct deliver *d, struct message_row *message, struct outbox_row *row, bool edit)
+/* The failures that joined a message in silence and still fire. */
+static enum err ring_collect(const struct deliver *d, const struct message_row *message,
+        struct message_row *of, struct entry_row **entries, size_t *len, struct render_ring *ring)
 {
+	const char **names;
+	enum err err;
+
+	ring->more = message->rings;
+	if (!message->rings_for)
+		return OK;
+	err = messages_by_id(d->store, message->rings_for, of);
+	if (err == OK)
+		err = entries_of(d->store, of->id, entries, len);
+	if (err != OK)
+		return err == ERR_NOT_FOUND ? OK : err;
+	names = x_calloc(*len + 1, sizeof(*names));
+	for (size_t i = 0; i < *len; i++) {
+		const struct entry_row *entry = &(*entries)[i];
+
+		if (entry->silent_ms && !entry->resolved_ms)
+			names[ring->names_len++] = entry->identity;
+	}
+	ring->names = names;
+	ring->room_id = of->room_id;
+	ring->event_id = of->event_id;
+	return OK;
+}
+
+static enum err freeze_content(const struct deliver *d, struct message_row *message,
+        struct outbox_row *row, bool edit, bool encrypted)
+{
+	struct message_row rings_for = {0};
+	struct entry_row *rung = NULL;
+	size_t rung_len = 0;
 	struct render_message in = {
+	        .max = encrypted ? RENDER_ENCRYPTED_MAX : RENDER_PLAIN_MAX,
 	        .message = message,
 	        .now_ms = d->now_ms,
 	        .txn_id = row->txn_id,
 	        .edit = edit,
 	};
-	struct entry_row *entries;
-	char **mention;
-	size_t len;
-	bool over;
-	enum err err = OK;
+	char **mention = NULL;
+	struct entry_row *entries = NULL;
+	size_t len = 0;
+	enum err err = entries_of(d->store, message->id, &entries, &len);
 
-	if (message->kind == MESSAGE_STORM && !message->closed_ms)
-		err = storm_lead(d, message, false, &over);
+	if (err == OK && message->rings)
+		err = ring_collect(d, message, &rings_for, &rung, &rung_len, &in.ring);
 	if (err == OK)
-		err = entries_of(d->store, message->id, &entries, &len);
+		err = oncall_mention(d, d->config->severity[message->severity].mention, &mention);
+	if (err == OK) {
+		in.mention = mention;
+		in.entries = entries;
+		in.entries_len = len;
+		free(row->content);
+		row->content = render_message(d->config, &in);
+		err = entries_show(d->store, message->id, d->now_ms);
+	}
+	oncall_mention_free(mention);
+	free((void *)in.ring.names);
+	entry_rows_free(rung, rung_len);
+	message_row_finish(&rings_for);
+	entry_rows_free(entries, len);
 	if (err != OK)
 		return err;
-	err = oncall_mention(d, d->config->severity[message->severity].mention, &mention);
-	in.mention = mention;
-	in.entries = entries;
-	in.entries_len = len;
-	free(row->content);
-	row->content = render_message(d->config, &in);
-	oncall_mention_free(mention);
-	entry_rows_free(entries, len);
 	if (edit)
 		message->edited_ms = d->now_ms;
 	else
@@ -248,7 +267,7 @@ static enum err encrypt(
 
 /* Fixes what is to be said; the caller stores the row. ERR_NOT_FOUND: its message is lost. */
 static enum err freeze(const struct deliver *d, struct outbox_row *row,
-        const struct deliver_room *room, const char *room_id)
+        const struct deliver_room *room, const char *room_id, bool encrypted)
 {
 	struct message_row message = {0};
 	enum err err = OK;
@@ -258,7 +277,8 @@ static enum err freeze(const struct deliver *d, struct outbox_row *row,
 		if (err == OK && !message.room)
 			err = ERR_NOT_FOUND;
 		if (err == OK)
-			err = freeze_content(d, &message, row, row->purpose == OUTBOX_EDIT);
+			err = freeze_content(
+			        d, &message, row, row->purpose == OUTBOX_EDIT, encrypted);
 		message_row_finish(&message);
 	}
 	free(row->room_id);
@@ -337,7 +357,7 @@ static enum err next_of_queue(const struct deliver *d, const struct deliver_room
 	head->tries++;
 	said = again && (!encrypted || head->wire_content);
 	if (!again)
-		err = freeze(d, head, room, room->room_id);
+		err = freeze(d, head, room, room->room_id, encrypted);
 	if (err == ERR_NOT_FOUND) {
 		event->again = true;
 		return outbox_give_up(
@@ -400,7 +420,8 @@ static enum err next_edit(const struct deliver *d, const struct deliver_room *ro
 	if (err == OK)
 		err = outbox_insert(d->store, &row);
 	if (err == OK)
-		err = freeze(d, &row, room, message->room_id ? message->room_id : room->room_id);
+		err = freeze(d, &row, room, message->room_id ? message->room_id : room->room_id,
+		        encrypted);
 	if (err == OK && encrypted)
 		err = encrypt(d, room, &row);
 	if (err == OK)

@@ -1,34 +1,57 @@
 /*
  * template.h - the small language of the texts in [kind NAME] and of dashboard links.
  *
- * {name} stands for a value, {name:200} for at most 200 code points of it, {{ and }} for braces.
- * A line whose placeholders all have no value is left out; a missing value beside others is "?".
- * The template is the operator's and is trusted, values are not: they are made neutral, folded
- * to one line (all but {text}) and escaped for where they go.
+ * {name} stands for a value, {name:200} for at most 200 code points of it, {{ and }} for braces,
+ * and ** in a text begins and ends what is bold. The first line is the headline: without ** of its
+ * own, all of it but a leading {emoji} is bold. A line whose placeholders all have no value is
+ * left out, and so is what follows the bold part; a missing value beside others is "?".
+ *
+ * The template is the operator's and is trusted, values are not: they are made neutral, folded to
+ * one line (all but {text}) and escaped for where they go. In the headline a value stands bare if
+ * it is harmless (words.h); further down it stands in <code>, and a long one keeps its end.
  */
 #pragma once
 
-#include "bot/base/buf.h"
+#include "handlers/message/words.h"
 
 #define TEMPLATE_TEXT_MAX 2000 /* code points of {text}, and the most a template can ask for */
 #define TEMPLATE_VALUE_MAX 200 /* code points of any other value */
 
-enum template_form {
-	TEMPLATE_PLAIN,   /* text, lines by \n */
-	TEMPLATE_DERIVED, /* HTML made from a text template, lines by <br> */
-	TEMPLATE_HTML,    /* HTML from an HTML template, lines by <br> */
-	TEMPLATE_URI,     /* a URI, values percent-encoded */
-};
-
 /* The value of a name, owned by the caller, or NULL. */
 typedef char *(*template_value_fn)(const char *name, const void *arg);
 
-/* Adds the expanded template; no value takes more than cap code points. Returns how many
- * placeholders had no value. */
-unsigned template_expand(struct buf *out, const char *text, enum template_form form, size_t cap,
-        template_value_fn value, const void *arg);
+struct template
+{
+	const char *text;
+	template_value_fn value;
+	const void *arg;
+	const char *emoji; /* what {emoji} stands for */
+};
 
-/* Adds a value as HTML, inside <code> when a client might take a part of it for a link or a
- * mention. */
+/* The headline with its emoji. before and after (our own words, or "") are put where the bold part
+ * begins and ends; rest: what follows the bold part is said too. */
+void template_headline(const struct template *of, struct words *out, const char *before,
+        const char *after, bool rest);
+
+/* The headline for a list of one app's failures: without emoji and without a leading "{app} · ",
+ * bold. */
+void template_entry(const struct template *of, struct words *out);
+
+/* The lines after the headline, each on a line of its own; false: there is none. */
+bool template_details(const struct template *of, struct words *out);
+
+/* The first of these, without a label ("error: ") before its value, on the line that is there;
+ * false: there is none, and nothing is said. lead is said before it; struck: it is over. */
+bool template_detail(const struct template *of, struct words *out, const char *lead, bool struck);
+
+/* A template that is HTML: lines by <br>. Inside an attribute a value is percent-encoded. after is
+ * put at the end of what is bold on the first line. */
+void template_html(const struct template *of, struct buf *out, const char *after);
+
+/* A URI, values percent-encoded; false: a value is missing or it is too long for out. */
+bool template_uri(const struct template *of, struct buf *out);
+
+/* For answers to commands until all are made by words.h: a line as HTML, inside <code> when a
+ * client might take a part of it for a link or a mention. */
 void template_add_value_html(
         struct buf *out, const char *text, size_t max_points, bool keep_newlines);

@@ -62,19 +62,23 @@ void words_finish(struct words *words)
 	memset(words, 0, sizeof(*words));
 }
 
-/* Where words go now; after a list they begin a line of their own. */
+/* Where words go now; after a break or a list they begin a line. */
 static struct words_line *words_at(struct words *words)
 {
-	if (words->ended)
+	if (words->ended && (words->len > 1 || words->lines[0].body.len > 0))
 		words_line_begin(words, 0);
+	words->ended = false;
 	return words->at;
 }
 
 /* Both forms of what is one line already. */
 static void words_add(struct words *words, const char *text)
 {
-	struct words_line *line = words_at(words);
+	struct words_line *line;
 
+	if (!*text)
+		return;
+	line = words_at(words);
 	text_add_plain(&line->body, text, TEXT_NO_LIMIT, TEXT_FOLD_NEWLINES);
 	text_add_html(&line->html, text, TEXT_NO_LIMIT, TEXT_FOLD_NEWLINES);
 }
@@ -111,7 +115,7 @@ void words_struck(struct words *words, bool on)
 
 void words_break(struct words *words)
 {
-	words_line_begin(words, 0);
+	words->ended = true;
 }
 
 void words_command(struct words *words, const char *format, ...)
@@ -125,6 +129,14 @@ void words_command(struct words *words, const char *format, ...)
 	va_end(args);
 	words_code(words, made, WORDS_WHAT_POINTS);
 	free(made);
+}
+
+void words_raw(struct words *words, const char *body, const char *html)
+{
+	struct words_line *line = words_at(words);
+
+	buf_add_str(&line->body, body);
+	buf_add_str(&line->html, html);
 }
 
 void words_count(struct words *words, int64_t number, const char *one, const char *many)
@@ -245,7 +257,7 @@ void words_text(struct words *words, const char *text, size_t max_points)
 	free(made);
 }
 
-void words_runs(struct words *words, const json_t *runs, size_t max)
+void words_runs(struct words *words, const json_t *runs, size_t total, size_t max)
 {
 	size_t len = json_array_size(runs), shown = len < max ? len : max;
 
@@ -254,15 +266,14 @@ void words_runs(struct words *words, const json_t *runs, size_t max)
 		words_code(words, json_string_value(json_array_get(runs, len - 1 - i)),
 		        WORDS_NAME_POINTS);
 	}
-	if (len > shown)
-		words_say(words, " +%zu", len - shown);
+	if (total > shown)
+		words_say(words, " +%zu", total - shown);
 }
 
 void words_user(struct words *words, const char *user, const char *own_user)
 {
 	const char *server = strchr(user, ':'), *own = own_user ? strchr(own_user, ':') : NULL;
 
-	words_bold(words, true);
 	if (user[0] == '@' && server && own && strcmp(server, own) == 0) {
 		char *localpart = x_strndup(user + 1, (size_t)(server - user - 1));
 
@@ -271,7 +282,6 @@ void words_user(struct words *words, const char *user, const char *own_user)
 	} else {
 		words_name(words, user, WORDS_NAME_POINTS);
 	}
-	words_bold(words, false);
 }
 
 /* --- links -------------------------------------------------------------------------------- */

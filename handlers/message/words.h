@@ -70,7 +70,7 @@ struct words {
 	size_t lists_len;
 	struct words_line dropped; /* where the entry goes that a list does not show */
 	struct words_line *at;     /* where words go now */
-	bool ended;                /* a list has ended: the next words begin a line */
+	bool ended;                /* a line or list has: the next words begin a line */
 	bool cut;                  /* lines were left out at the end */
 	const char *url;           /* of the link that is open; borrowed */
 	char *owned_url;
@@ -86,10 +86,12 @@ void words_finish(struct words *words);
 void words_say(struct words *words, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void words_bold(struct words *words, bool on);
 void words_struck(struct words *words, bool on); /* what is over */
-void words_break(struct words *words);
+void words_break(struct words *words);           /* the next words begin a line */
 /* A command to type, in <code>; "%s" may be a value. */
 void words_command(struct words *words, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
+/* Both forms as they are: for an operator's HTML template alone. */
+void words_raw(struct words *words, const char *body, const char *html);
 /* "1 alert", "3 alerts": many is used for all numbers but 1. */
 void words_count(struct words *words, int64_t number, const char *one, const char *many);
 void words_when(struct words *words, int64_t ms, int64_t now_ms); /* now_ms 0: with the day */
@@ -108,9 +110,9 @@ void words_error(struct words *words, const char *text, size_t max_points);
 /* Several lines, each of them as words_name(). */
 void words_text(struct words *words, const char *text, size_t max_points);
 /* Codes side by side, the last of the array first (they are kept in order of arrival): at most
- * max, then "+N". */
-void words_runs(struct words *words, const json_t *runs, size_t max);
-/* Who: the localpart in bold on the homeserver of own_user, else the whole id in bold <code>. */
+ * max, then "+N" of total, of which the array has the newest. */
+void words_runs(struct words *words, const json_t *runs, size_t total, size_t max);
+/* Who: the localpart on the homeserver of own_user, else the whole id in <code>. */
 void words_user(struct words *words, const char *user, const char *own_user);
 
 /* --- links -------------------------------------------------------------------------------- */

@@ -29,8 +29,7 @@ static enum err mark(const struct deliver *d, struct entry_row *entry, const str
 	if (err != OK)
 		return err;
 	entry->acked_ms = ack ? d->now_ms : 0;
-	if (entry->reminded_ms != DELIVER_NEVER)
-		entry->reminded_ms = d->now_ms;
+	entry->reminded_ms = d->now_ms;
 	entry->open_ms = message.sent_ms ? d->now_ms : 0;
 	set_text(&entry->acked_by, ack ? ack->who : NULL);
 	set_text(&entry->ack_note, ack ? ack->note : NULL);
@@ -165,8 +164,8 @@ static enum err mark_message(const struct deliver *d, const struct message_row *
 	size_t len = 0;
 	enum err err = OK;
 
-	if (message->kind == MESSAGE_RING)
-		err = messages_before(d->store, message, &about);
+	if (message->kind == MESSAGE_RING && message->rings_for)
+		err = messages_by_id(d->store, message->rings_for, &about);
 	if (err == OK)
 		err = entries_of(d->store, about.id ? about.id : message->id, &entries, &len);
 	for (size_t i = 0; i < len && err == OK; i++)

@@ -3,19 +3,19 @@
  * failures it is about.
  */
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/base/text.h"
 #include "handlers/alerts/deliver_message.h"
 #include "handlers/oncall/escalate.h"
+#include "handlers/oncall/oncall.h"
 #include "handlers/silences/silence.h"
 #include "handlers/oncall/tell.h"
 #include "storage/history.h"
 
-#define DUE_MAX 50                   /* entries in one go */
-#define TEXT_MAX (16 * 1024)         /* bytes */
+#define DUE_MAX 50 /* entries in one go */
+#define SOON_MS (5 * CLOCK_MINUTE_MS)
 #define FORGET_MS (7 * CLOCK_DAY_MS) /* older ones are not brought up any more */
 
 size_t escalate_due(const struct config *config, int64_t since_ms, int64_t done_ms, int64_t now_ms,
@@ -34,73 +34,114 @@ size_t escalate_due(const struct config *config, int64_t since_ms, int64_t done_
 	return len;
 }
 
-/* What is said in one room about some failures. */
-struct line {
-	const struct deliver *d;
-	const struct config_escalate *step; /* NULL: a reminder */
-	char room[64];
-	struct buf text;
-	json_t *about; /* ids of the entries */
+/* A failure that is due, with its newest message. */
+struct due {
+	struct entry_row *entry;
+	struct message_row message;
+	const char *room; /* where it is told */
+	bool told;
 };
 
-static void line_init(
-        struct line *line, const struct deliver *d, const struct config_escalate *step)
+/* A step, or a reminder (step NULL), with all that is due for it. */
+struct bell {
+	const struct deliver *d;
+	const struct config_escalate *step;
+	struct due dues[DUE_MAX];
+	size_t len;
+};
+
+static const char *newest_run(const json_t *runs)
 {
-	*line = (struct line){.d = d, .step = step, .about = json_array()};
-	buf_init(&line->text, TEXT_MAX);
+	return json_string_value(json_array_get(runs, json_array_size(runs) - 1));
 }
 
-static void line_finish(struct line *line)
+static void bell_say_headline(
+        const struct bell *bell, size_t count, char *const *mention, struct words *out)
 {
-	buf_finish(&line->text);
-	json_decref(line->about);
-}
-
-/* Says what was gathered. */
-static enum err line_send(struct line *line)
-{
-	const struct config *config = line->d->config;
-	char *const *mention =
-	        line->step ? line->step->mention : config->severity[SEVERITY_CRITICAL].mention;
-	size_t len = json_array_size(line->about);
-	char after[24] = "", *text;
-	enum err err;
-
-	if (len == 0)
-		return OK;
-	if (line->step)
-		clock_format_duration(line->step->after_ms, after, sizeof(after));
-	text = x_asprintf("%s %zu critical alert%s nobody took on%s%s:%s\n✅ this message, or %sack "
-	                  "<run>.",
-	        line->step ? "⏫" : "⏰", len, len == 1 ? "" : "s", line->step ? " for " : "", after,
-	        buf_str(&line->text), config->commands.prefix);
-	err = tell_room(line->d, line->room, text, mention, line->about);
-	free(text);
-	buf_reset(&line->text);
-	json_array_clear(line->about);
-	return err;
-}
-
-static enum err line_add(struct line *line, const char *room, const struct entry_row *entry)
-{
-	json_t *runs = json_loads(entry->run_ids, 0, NULL);
-	const char *run = json_string_value(json_array_get(runs, json_array_size(runs) - 1));
-	char age[24];
-	enum err err = strcmp(line->room, room) != 0 ? line_send(line) : OK;
-
-	snprintf(line->room, sizeof(line->room), "%s", room);
-	clock_format_duration(line->d->now_ms - entry->first_ms, age, sizeof(age));
-	buf_add_char(&line->text, '\n');
-	text_add_plain(&line->text, entry->app, 64, TEXT_FOLD_NEWLINES);
-	buf_add_str(&line->text, " · ");
-	text_add_plain(&line->text, entry->identity, 100, TEXT_FOLD_NEWLINES);
-	buf_printf(&line->text, ", for %s", age);
-	if (run) {
-		buf_add_str(&line->text, ", run ");
-		text_add_plain(&line->text, run, 64, TEXT_FOLD_NEWLINES);
+	words_say(out, bell->step ? "⏫ " : "⏰ ");
+	words_bold(out, true);
+	if (bell->step) {
+		words_say(out, "Escalation “");
+		words_name(out, bell->step->name, WORDS_NAME_POINTS);
+		words_say(out, "”: ");
 	}
-	json_array_append_new(line->about, json_integer(entry->id));
+	words_count(out, (int64_t)count, "unacknowledged critical alert",
+	        "unacknowledged critical alerts");
+	if (bell->step) {
+		words_say(out, " for ");
+		words_duration(out, bell->step->after_ms);
+	}
+	words_bold(out, false);
+	if (mention[0])
+		words_say(out, " · ");
+	words_mention(out, mention);
+}
+
+static void bell_say_entry(const struct bell *bell, const struct due *due, struct words *out)
+{
+	const struct entry_row *entry = due->entry;
+	json_t *runs = json_loads(entry->run_ids, 0, NULL);
+
+	words_item(out);
+	words_permalink(out, due->message.room_id, due->message.event_id);
+	words_name(out, entry->app, WORDS_NAME_POINTS);
+	words_say(out, " · ");
+	words_what(out, entry->identity);
+	words_link_end(out);
+	words_say(out, " · ");
+	words_duration(out, bell->d->now_ms - entry->first_ms);
+	if (json_array_size(runs) > 0) {
+		words_say(out, " · ");
+		words_runs(out, runs, (size_t)entry->runs, 1);
+	}
 	json_decref(runs);
+}
+
+/* One message for all that is due in the room of the first. */
+static enum err bell_ring(const struct bell *bell, struct due *first)
+{
+	const char *prefix = bell->d->config->commands.prefix;
+	char *all = x_asprintf("%sunacked", prefix), *run = NULL;
+	json_t *about = json_array();
+	struct words words;
+	char *const *mention = bell->step ? bell->step->mention
+	                                  : bell->d->config->severity[SEVERITY_CRITICAL].mention;
+	char **whom = NULL;
+	size_t count = 0;
+	enum err err = oncall_mention(bell->d, mention, &whom);
+
+	for (size_t i = 0; i < bell->len; i++)
+		count += strcmp(bell->dues[i].room, first->room) == 0;
+	words_init(&words);
+	if (err == OK)
+		bell_say_headline(bell, count, whom, &words);
+	oncall_mention_free(whom);
+	words_list(&words, WORDS_LIST_MAX, all);
+	for (struct due *due = first; due < bell->dues + bell->len; due++) {
+		json_t *runs;
+
+		if (strcmp(due->room, first->room) != 0)
+			continue;
+		due->told = true;
+		bell_say_entry(bell, due, &words);
+		json_array_append_new(about, json_integer(due->entry->id));
+		runs = json_loads(due->entry->run_ids, 0, NULL);
+		if (!run)
+			run = x_strdup_opt(newest_run(runs));
+		json_decref(runs);
+	}
+	words_list_end(&words);
+	words_say(&words, "React with ✅ to acknowledge %s", count == 1 ? "it" : "all");
+	if (run) {
+		words_say(&words, ", or send ");
+		words_command(&words, "%sack %s", prefix, run);
+	}
+	if (err == OK)
+		err = tell_words(bell->d, first->room, "m.text", &words, about);
+	words_finish(&words);
+	json_decref(about);
+	free(all);
+	free(run);
 	return err;
 }
 
@@ -115,85 +156,94 @@ static void tell_subscribers(
 		                             json_loads(entry->run_ids, 0, NULL)));
 }
 
-/* Brings one failure up in its line, unless it is silenced: then its clocks begin anew. */
-static enum err bring_up(struct line *line, struct entry_row *entry)
+/* Adds one failure, unless it is silenced: then its clocks begin anew. */
+static enum err bell_add(struct bell *bell, struct entry_row *entry)
 {
-	const struct deliver *d = line->d;
-	struct message_row message = {0};
-	char *what = NULL;
+	const struct deliver *d = bell->d;
+	const struct config_escalate *step = bell->step;
+	struct due *due = &bell->dues[bell->len];
+	char *what;
 	bool silenced;
 	enum err err = silence_covers(d, entry, &silenced);
 
 	if (err != OK)
 		return err;
+	entry->reminded_ms = d->now_ms;
 	if (silenced) {
-		entry->reminded_ms = entry->open_ms = d->now_ms;
+		entry->open_ms = d->now_ms;
 		return entries_update(d->store, entry);
 	}
-	err = deliver_message_read(d, entry->message_id, &message);
-	if (err == OK && (message.room || (line->step && line->step->room)))
-		err = line_add(line,
-		        line->step && line->step->room ? line->step->room : message.room, entry);
-	message_row_finish(&message);
-	if (line->step)
-		entry->escalated_ms = line->step->after_ms;
-	entry->reminded_ms = d->now_ms;
-	what = line->step ? x_asprintf("nobody took it on: escalated (%s)", line->step->name)
-	                  : x_strdup("brought up again");
+	if (step)
+		entry->escalated_ms = step->after_ms;
+	err = deliver_message_read(d, entry->message_id, &due->message);
 	if (err == OK)
 		err = entries_update(d->store, entry);
+	due->room = step && step->room ? step->room : due->message.room;
+	if (err != OK || !due->room)
+		return err;
+	due->entry = entry;
+	bell->len++;
+	what = step ? x_asprintf("escalation sent (%s)", step->name) : x_strdup("reminder sent");
 	if (err == OK)
 		err = history_add(d->store, entry->fingerprint, what, d->now_ms);
-	tell_subscribers(d, entry, line->step ? line->step->name : NULL);
+	tell_subscribers(d, entry, step ? step->name : NULL);
 	free(what);
+	return err;
+}
+
+/* Tells what was added, a message for each room. */
+static enum err bell_end(struct bell *bell, enum err err)
+{
+	for (size_t i = 0; i < bell->len && err == OK; i++)
+		if (!bell->dues[i].told)
+			err = bell_ring(bell, &bell->dues[i]);
+	for (size_t i = 0; i < bell->len; i++)
+		message_row_finish(&bell->dues[i].message);
 	return err;
 }
 
 static enum err escalate_step(const struct deliver *d, size_t index)
 {
 	const struct config_escalate *step = &d->config->escalates[index];
+	struct bell bell = {.d = d, .step = step};
 	struct entry_row *entries = NULL;
-	struct line line;
-	size_t len = 0;
+	size_t len = 0, first;
 	enum err err = entries_escalate(d->store, d->now_ms - FORGET_MS, d->now_ms - step->after_ms,
 	        step->after_ms, DUE_MAX, &entries, &len);
 
-	line_init(&line, d, step);
-	for (size_t i = 0; i < len; i++) {
-		size_t first;
-
-		if (err == OK &&
-		        escalate_due(d->config, entries[i].open_ms, entries[i].escalated_ms,
-		                d->now_ms, &first) &&
+	for (size_t i = 0; i < len && err == OK; i++)
+		if (escalate_due(d->config, entries[i].open_ms, entries[i].escalated_ms, d->now_ms,
+		            &first) &&
 		        first <= index)
-			err = bring_up(&line, &entries[i]);
-	}
-	if (err == OK)
-		err = line_send(&line);
-	line_finish(&line);
+			err = bell_add(&bell, &entries[i]);
+	err = bell_end(&bell, err);
 	entry_rows_free(entries, len);
 	return err;
 }
 
+/* Whatever is due soon comes with what is due now: one reminder, not one after the other. */
 static enum err remind(const struct deliver *d)
 {
-	int64_t remind_ms = d->config->commands.remind_ms;
+	int64_t remind_ms = d->config->commands.remind_ms, soon_ms = remind_ms / 4;
+	struct bell bell = {.d = d};
 	struct entry_row *entries = NULL;
-	struct line line;
 	size_t len = 0;
 	enum err err;
 
 	if (remind_ms <= 0)
 		return OK;
+	if (soon_ms > SOON_MS)
+		soon_ms = SOON_MS;
 	err = entries_remind(
-	        d->store, d->now_ms - FORGET_MS, d->now_ms - remind_ms, DUE_MAX, &entries, &len);
-	line_init(&line, d, NULL);
-	for (size_t i = 0; i < len; i++)
-		if (err == OK)
-			err = bring_up(&line, &entries[i]);
-	if (err == OK)
-		err = line_send(&line);
-	line_finish(&line);
+	        d->store, d->now_ms - FORGET_MS, d->now_ms - remind_ms, 1, &entries, &len);
+	entry_rows_free(entries, len);
+	if (err != OK || len == 0)
+		return err;
+	err = entries_remind(d->store, d->now_ms - FORGET_MS, d->now_ms - remind_ms + soon_ms,
+	        DUE_MAX, &entries, &len);
+	for (size_t i = 0; i < len && err == OK; i++)
+		err = bell_add(&bell, &entries[i]);
+	err = bell_end(&bell, err);
 	entry_rows_free(entries, len);
 	return err;
 }

@@ -44,7 +44,7 @@ static enum err say_entry(const struct deliver *d, const struct entry_row *row, 
 	words_duration(words, d->now_ms - row->first_ms);
 	if (json_array_size(runs) > 0) {
 		words_say(words, " · ");
-		words_runs(words, runs, 1);
+		words_runs(words, runs, (size_t)row->runs, 1);
 	}
 	if (row->acked_ms) {
 		words_say(words, " · acknowledged by ");
@@ -57,7 +57,7 @@ static enum err say_entry(const struct deliver *d, const struct entry_row *row, 
 
 static bool is_told_of(const struct entry_row *row)
 {
-	return row->severity != SEVERITY_INFO && row->reminded_ms != DELIVER_NEVER; /* a test */
+	return row->severity != SEVERITY_INFO && !row->test;
 }
 
 /* What fires, and who acknowledged it. */

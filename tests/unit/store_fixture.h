@@ -105,8 +105,6 @@ static inline struct entry_row fixture_entry(int64_t message_id, const char *fin
 	        .identity = LENT("etl_users"),
 	        .severity = 2,
 	        .count = 1,
-	        .body = LENT("text"),
-	        .html = LENT("<b>text</b>"),
 	        .run_ids = LENT("[]"),
 	        .fields = LENT("{}"),
 	};

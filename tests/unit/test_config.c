@@ -104,23 +104,25 @@ static void test_builtin_kinds(void **state)
 		enum severity severity;
 	} kinds[] = {
 	        {"node_failed", NULL,
-	                "{emoji} {app} · {node_id} FAILED in {duration_ms}ms\nerror: {error:200}",
+	                "{emoji} **{app} · {node_id} FAILED** in {duration_ms}ms\nerror: "
+	                "{error:200}",
 	                "node_id", NULL, SEVERITY_CRITICAL},
 	        {"dag_failed", "❌",
-	                "{emoji} {app} · DAG {dag_name} run {run_id} FAILED\n"
+	                "{emoji} **{app} · DAG {dag_name} run {run_id} FAILED**\n"
 	                "step {step_name} exit {exit_code}",
 	                "dag_name", "step_name", SEVERITY_CRITICAL},
 	        {"violations", "⚠️",
-	                "{emoji} {app} · violations_24h = {count} (threshold {threshold})"
+	                "{emoji} **{app} · violations_24h = {count}** (threshold {threshold})"
 	                " — top rules: {rules}",
 	                NULL, NULL, SEVERITY_WARNING},
 	        {"error_rate", "⚠️",
-	                "{emoji} {app} · {function} error_rate_7d = {rate} (threshold {threshold})",
+	                "{emoji} **{app} · {function} error_rate_7d = {rate}** (threshold "
+	                "{threshold})",
 	                "function", NULL, SEVERITY_WARNING},
 	        {"heartbeat_missed", NULL,
-	                "{emoji} {app} · {heartbeat} missed (last seen {last_seen}, {every})",
+	                "{emoji} **{app} · {heartbeat} missed** (last seen {last_seen}, {every})",
 	                "heartbeat", NULL, SEVERITY_CRITICAL},
-	        {"message", NULL, "{emoji} {app} · {title}\n{text}", "title", NULL,
+	        {"message", NULL, "{emoji} **{app} · {title}**\n{text}", "title", NULL,
 	                SEVERITY_WARNING},
 	};
 	struct config *c = good(BASE);

@@ -205,7 +205,7 @@ static void an_edit_for_a_room_that_was_left_is_said_anew(void **state)
 	assert_int_not_equal(event.outbox_id, 0);
 	assert_string_equal(event.room_id, "!b:x"); /* never as plain text into !a:x */
 	assert_string_equal(event.what, "send");
-	assert_non_null(strstr(event.content, "r1, r2"));
+	assert_non_null(strstr(event.content, "2 runs: r2 r1"));
 	finish(w, &event, &other, DELIVER_SENT);
 	deliver_event_finish(&event);
 	world_alert(w, ALERT, "r3", "n");

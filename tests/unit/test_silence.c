@@ -415,8 +415,9 @@ static void what_another_silence_holds_back_waits_for_its_end(void **state)
 	w->now_ms -= w->now_ms % CLOCK_DAY_MS - 8 * HOUR;
 	(void)second;
 	duty(w);
-	assert_int_equal(SAID(w, "FAILED", "alpha"), 1);
-	assert_int_equal(SAID(w, "FAILED", "beta"), 1);
+	assert_int_equal(SAID(w, "etl · 2 failing", "alpha"), 1);
+	assert_int_equal(SAID(w, "etl · 2 failing", "beta"), 1);
+	assert_int_equal(SAID(w, "failing", "gamma"), 0);
 	assert_int_equal(SAID(w, "FAILED", "gamma"), 0);
 	w->now_ms += 15 * HOUR + 59 * CLOCK_MINUTE_MS + 30 * CLOCK_SECOND_MS;
 	duty(w);

@@ -65,7 +65,7 @@ static void say_all(struct words *w, const char *value)
 	words_say(w, "by ");
 	words_user(w, value, "@bot:example.org");
 	words_say(w, " · ");
-	words_runs(w, runs, 2);
+	words_runs(w, runs, 3, 2);
 	words_break(w);
 	words_text(w, value, 2000);
 	words_break(w);

@@ -1,0 +1,349 @@
+/*
+ * entry_words.c - see entry_words.h.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/text.h"
+#include "handlers/alerts/entry_words.h"
+#include "handlers/alerts/facts.h"
+#include "handlers/alerts/template.h"
+
+#define NOTE_POINTS 200 /* of an acknowledgement */
+#define HTML_MAX_BYTES (128 * 1024)
+/* Of a kind without a text of its own, whose fields follow. */
+#define PLAIN_TEXT "{emoji} **{app} · {title}**\n{text}"
+
+/* An entry with its template. */
+struct entry_text {
+	const struct entry_row *entry;
+	const struct config *config;
+	struct facts facts;
+	struct template template;
+	const char *html;  /* template or NULL */
+	bool is_described; /* the kind has a text of its own */
+};
+
+static const char *entry_firing_emoji(const struct config *config, const struct entry_row *entry)
+{
+	const struct config_kind *kind = config_kind(config, entry->kind);
+
+	return kind && kind->emoji ? kind->emoji : config->severity[entry->severity].emoji;
+}
+
+const char *entry_emoji(const struct config *config, const struct entry_row *entry)
+{
+	if (entry->resolved_ms)
+		return "✅";
+	if (entry->test)
+		return "🧪";
+	return entry->acked_ms ? "👀" : entry_firing_emoji(config, entry);
+}
+
+bool entry_is_late(const struct entry_row *entry, int64_t now_ms)
+{
+	int64_t told_ms = entry->told_ms ? entry->told_ms : now_ms;
+
+	return told_ms - entry->first_ms > ENTRY_LATE_MS;
+}
+
+static char *entry_value(const char *name, const void *arg)
+{
+	const struct entry_text *of = arg;
+	char *value = facts_value(&of->facts, name);
+
+	/* a kind that nobody described still says what failed */
+	if (!value && strcmp(name, "title") == 0)
+		value = x_strdup(of->entry->identity);
+	return value;
+}
+
+static void entry_text_init(
+        struct entry_text *of, const struct config *config, const struct entry_row *entry)
+{
+	const struct config_kind *kind = config_kind(config, entry->kind);
+
+	*of = (struct entry_text){.entry = entry, .config = config};
+	facts_of_entry(&of->facts, entry);
+	of->is_described = kind && kind->text;
+	of->html = kind ? kind->html : NULL;
+	of->template = (struct template){
+	        .text = of->is_described ? kind->text : PLAIN_TEXT,
+	        .value = entry_value,
+	        .arg = of,
+	        .emoji = entry_emoji(config, entry),
+	};
+}
+
+/* --- pieces ------------------------------------------------------------------------------- */
+
+/* Begins a piece of a line that holds several. */
+static void entry_separate(struct words *out, bool *any)
+{
+	words_say(out, "%s", *any ? " · " : "");
+	*any = true;
+}
+
+static void entry_say_happened(const struct entry_words *of, struct words *out, bool *any)
+{
+	if (!entry_is_late(of->entry, of->now_ms))
+		return;
+	entry_separate(out, any);
+	words_say(out, "happened at ");
+	words_when(out, of->entry->first_ms, of->now_ms);
+}
+
+/* "run r-1" or "5 runs: b-5 b-4 b-3 +2", when it happened, and the link. any: something stands on
+ * the line already. */
+static void entry_say_runs(
+        const struct entry_words *of, const struct entry_text *text, struct words *out, bool any)
+{
+	json_t *runs = json_loads(of->entry->run_ids, 0, NULL);
+	size_t len = (size_t)of->entry->runs;
+	bool said = len == 1 && !of->entry->resolved_ms && !text->html &&
+	            strstr(text->template.text, "{run_id");
+	bool happened = entry_is_late(of->entry, of->now_ms);
+
+	if (!any && ((len > 0 && !said) || happened || of->entry->url))
+		words_break(out);
+	if (len > 0 && !said) {
+		entry_separate(out, &any);
+		if (len == 1)
+			words_say(out, "run ");
+		else
+			words_say(out, "%zu runs: ", len);
+		words_runs(out, runs, len, WORDS_RUNS_MAX);
+	}
+	entry_say_happened(of, out, &any);
+	if (of->entry->url) {
+		entry_separate(out, &any);
+		words_link(out, of->entry->url);
+		words_say(out, "dashboard");
+		words_link_end(out);
+	}
+	json_decref(runs);
+}
+
+/* The fields of a kind that nobody described. */
+static void entry_say_fields(const struct entry_text *of, struct words *out)
+{
+	char *all = of->facts.run_id ? x_asprintf("%salert %s", of->config->commands.prefix,
+	                                       of->facts.run_id)
+	                             : NULL;
+	const char *name;
+	json_t *value;
+
+	words_list(out, WORDS_LIST_MAX, all);
+	json_object_foreach((json_t *)of->facts.fields, name, value)
+	{
+		char *text;
+
+		if (strcmp(name, "title") == 0 || strcmp(name, "text") == 0)
+			continue;
+		text = alert_scalar_text(value);
+		words_item(out);
+		words_name(out, name, WORDS_NAME_POINTS);
+		words_say(out, ": ");
+		words_error(out, text, WORDS_ERROR_POINTS);
+		free(text);
+	}
+	words_list_end(out);
+	free(all);
+}
+
+static void entry_say_ack(const struct entry_words *of, struct words *out)
+{
+	words_say(out, "acknowledged by ");
+	words_bold(out, true);
+	words_user(out, of->entry->acked_by, of->config->matrix.user);
+	words_bold(out, false);
+	if (!of->entry->ack_note)
+		return;
+	words_say(out, ": ");
+	words_code(out, of->entry->ack_note, NOTE_POINTS);
+}
+
+/* --- alone -------------------------------------------------------------------------------- */
+
+static void entry_say_name(const struct entry_words *of, struct words *out)
+{
+	words_say(out, "%s", of->entry->test ? "TEST · " : "");
+	words_name(out, of->entry->app, WORDS_NAME_POINTS);
+	words_say(out, " · ");
+	words_what(out, of->entry->identity);
+}
+
+static void entry_say_after(const struct entry_row *entry, struct words *out)
+{
+	words_say(out, " after ");
+	words_duration(out, entry->resolved_ms - entry->first_ms);
+}
+
+static void entry_say_over(
+        const struct entry_words *of, const struct entry_text *text, struct words *out)
+{
+	bool any;
+
+	words_say(out, "✅ ");
+	words_bold(out, true);
+	entry_say_name(of, out);
+	words_say(out, " resolved");
+	words_bold(out, false);
+	entry_say_after(of->entry, out);
+	if (of->entry->count > 1)
+		words_say(out, " · ×%" PRId64, of->entry->count);
+	words_break(out);
+	any = template_detail(&text->template, out, "", true);
+	entry_say_runs(of, text, out, any);
+}
+
+static void entry_say_html(const struct entry_text *of, struct words *out, const char *count)
+{
+	struct words plain;
+	struct buf html;
+	char *body;
+
+	words_init(&plain);
+	template_headline(&of->template, &plain, of->entry->test ? "TEST · " : "", count, true);
+	template_details(&of->template, &plain);
+	body = words_body(&plain);
+	buf_init(&html, HTML_MAX_BYTES);
+	{
+		struct template own = of->template;
+
+		own.text = of->html;
+		template_html(&own, &html, count);
+	}
+	words_raw(out, body, buf_str(&html));
+	buf_finish(&html);
+	free(body);
+	words_finish(&plain);
+}
+
+void entry_say(const struct entry_words *of, struct words *out)
+{
+	const struct entry_row *entry = of->entry;
+	struct entry_text text;
+	char count[32] = "";
+
+	entry_text_init(&text, of->config, entry);
+	if (entry->count > 1)
+		snprintf(count, sizeof(count), " ×%" PRId64, entry->count);
+	if (entry->resolved_ms) {
+		entry_say_over(of, &text, out);
+	} else if (text.html) {
+		entry_say_html(&text, out, count);
+		if (entry->acked_ms) {
+			words_break(out);
+			entry_say_ack(of, out);
+		}
+		entry_say_runs(of, &text, out, false);
+	} else {
+		template_headline(
+		        &text.template, out, entry->test ? "TEST · " : "", count, !entry->acked_ms);
+		if (entry->acked_ms) {
+			words_say(out, " · ");
+			entry_say_ack(of, out);
+		}
+		template_details(&text.template, out);
+		if (!text.is_described)
+			entry_say_fields(&text, out);
+		entry_say_runs(of, &text, out, false);
+	}
+	facts_finish(&text.facts);
+}
+
+/* --- in a list ---------------------------------------------------------------------------- */
+
+/* What failed, bold while it does, and why. */
+static void entry_say_listed_what(
+        const struct entry_words *of, const struct entry_text *text, struct words *out)
+{
+	const struct entry_row *entry = of->entry;
+	bool details = strchr(text->template.text, '\n') != NULL;
+
+	if (of->with_app) {
+		words_name(out, entry->app, WORDS_NAME_POINTS);
+		words_say(out, " · ");
+	}
+	if (entry->resolved_ms) {
+		words_struck(out, true);
+		words_what(out, entry->identity);
+		words_struck(out, false);
+		entry_say_after(entry, out);
+		return;
+	}
+	if (details) {
+		words_bold(out, true);
+		words_what(out, entry->identity);
+		words_bold(out, false);
+	} else {
+		template_entry(&text->template, out);
+	}
+	if (entry->count > 1)
+		words_say(out, " ×%" PRId64, entry->count);
+	if (details)
+		template_detail(&text->template, out, " ", false);
+}
+
+void entry_say_listed(const struct entry_words *of, struct words *out)
+{
+	const struct entry_row *entry = of->entry;
+	const char *emoji = entry_emoji(of->config, entry);
+	json_t *runs = json_loads(entry->run_ids, 0, NULL);
+	struct entry_text text;
+	bool any = true;
+
+	entry_text_init(&text, of->config, entry);
+	if (strcmp(emoji, of->headline) != 0)
+		words_say(out, "%s ", emoji);
+	entry_say_listed_what(of, &text, out);
+	if (json_array_size(runs) > 0 || entry->url) {
+		words_say(out, " · ");
+		words_link(out, entry->url);
+		if (json_array_size(runs) > 0)
+			words_runs(out, runs, (size_t)entry->runs, 1);
+		else
+			words_say(out, "dashboard");
+		words_link_end(out);
+	}
+	entry_say_happened(of, out, &any);
+	if (entry->acked_ms && !entry->resolved_ms) {
+		words_say(out, " · ");
+		words_user(out, entry->acked_by, of->config->matrix.user);
+	}
+	facts_finish(&text.facts);
+	json_decref(runs);
+}
+
+void entry_say_resolved(const struct entry_words *of, struct words *out)
+{
+	json_t *runs = json_loads(of->entry->run_ids, 0, NULL);
+
+	words_say(out, "✅ ");
+	entry_say_name(of, out);
+	words_say(out, " resolved");
+	entry_say_after(of->entry, out);
+	if (json_array_size(runs) > 0) {
+		words_say(out, " (");
+		words_runs(out, runs, (size_t)of->entry->runs, WORDS_RUNS_MAX);
+		words_say(out, ")");
+	}
+	json_decref(runs);
+}
+
+char *entry_title(const struct config *config, const struct entry_row *entry)
+{
+	struct entry_text text;
+	struct words words;
+	char *title;
+
+	entry_text_init(&text, config, entry);
+	words_init(&words);
+	template_headline(&text.template, &words, entry->test ? "TEST · " : "", "", true);
+	title = words_body(&words);
+	words_finish(&words);
+	facts_finish(&text.facts);
+	return title;
+}

@@ -1,0 +1,37 @@
+/*
+ * entry_words.h - how one failure reads: as a message of its own, as an entry of a list, and when
+ * it is over. Its state stands first. Pure.
+ */
+#pragma once
+
+#include "handlers/message/words.h"
+#include "storage/messages.h"
+#include "bot/config/config.h"
+
+#define ENTRY_LATE_MS (60 * INT64_C(1000)) /* what was readable later says when it happened */
+
+struct entry_words {
+	const struct config *config;
+	const struct entry_row *entry;
+	int64_t now_ms;
+	const char *headline; /* the emoji that the list's headline shows */
+	bool with_app;        /* the list is of several apps */
+};
+
+/* 🧪, ✅, 👀, or what its kind or severity shows while it fires. */
+const char *entry_emoji(const struct config *config, const struct entry_row *entry);
+
+/* It was first readable over a minute after it happened, or would be now. */
+bool entry_is_late(const struct entry_row *entry, int64_t now_ms);
+
+/* Several lines, the headline first. */
+void entry_say(const struct entry_words *of, struct words *out);
+
+/* One line, without the app. */
+void entry_say_listed(const struct entry_words *of, struct words *out);
+
+/* "✅ data_factory · etl_users resolved after 1m 39s (r-81)", for its thread. */
+void entry_say_resolved(const struct entry_words *of, struct words *out);
+
+/* Its headline as plain text, for lists; owned by the caller. */
+char *entry_title(const struct config *config, const struct entry_row *entry);
