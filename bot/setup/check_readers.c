@@ -70,7 +70,8 @@ static void tell_readers(struct check *check, const char *what, const struct con
 	buf_init(&line, LINE_MAX_BYTES);
 	report_readers_room(readers, &line);
 	if (report_readers_nobody(readers)) {
-		check_fault(check, EX_UNAVAILABLE, what, "%s: %s", room->address, buf_str(&line));
+		check_fault(check, EX_UNAVAILABLE, what, "%s: nobody can read it: %s",
+		        room->address, buf_str(&line));
 	} else if (line.len > 0) {
 		check_warning(check, what, "%s: %s", room->address, buf_str(&line));
 	} else {

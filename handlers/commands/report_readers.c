@@ -76,11 +76,9 @@ void report_readers_room(const json_t *readers, struct buf *out)
 	const json_t *held = json_object_get(readers, "held");
 	size_t len = json_array_size(held);
 
-	if (report_readers_nobody(readers)) {
-		buf_add_str(out, "nobody can read it: ");
-		if (json_integer_value(json_object_get(readers, "members")) == 0)
-			buf_add_str(out, "nobody else is in the room");
-	}
+	if (report_readers_nobody(readers) &&
+	        json_integer_value(json_object_get(readers, "members")) == 0)
+		buf_add_str(out, "nobody else is in the room");
 	for (size_t i = 0; i < len && i < MEMBERS_SHOWN; i++) {
 		buf_add_str(out, i ? "; " : "");
 		report_readers_member(json_array_get(held, i), out);
