@@ -542,6 +542,8 @@ static void link_on_members_closed(void *arg)
 	struct link *link = arg;
 
 	link->members = NULL;
+	vault_set_offline(
+	        link->vault); /* a look of its may end later, and must not see the rooms */
 	rooms_close(link->rooms, link_on_rooms_closed, link);
 }
 

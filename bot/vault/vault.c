@@ -433,6 +433,7 @@ void vault_set_online(struct vault *vault, struct mx *mx, const struct rooms *ro
 void vault_set_offline(struct vault *vault)
 {
 	vault->mx = NULL;
+	vault->rooms = NULL;
 	uv_timer_stop(&vault->timer);
 	calls_cancel(vault);
 	recovery_cancel(vault);

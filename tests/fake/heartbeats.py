@@ -114,10 +114,10 @@ def test_heartbeat_of_an_app():
     check(bad["field"] == "every" and not bad["ok"], str(bad))
     server.wait(lambda: server.timeline, 60)
     body = server.timeline[0][1]["content"]["body"]
-    check(body.startswith("🚨 data_factory · heartbeat missed (last seen ") and ", every 10s)" in body,
+    check(body.startswith("🚨 data_factory · heartbeat missed (last seen ") and ", every 10 s)" in body,
           body)
     answer = bot.call({"op": "heartbeat"})
-    check("🚨 data_factory\n  every 10s, seen " in answer["text"] and "missed since" in answer["text"],
+    check("🚨 data_factory\n  every 10 s, seen " in answer["text"] and "missed since" in answer["text"],
           answer["text"])
     check(answer["apps"][0]["missed"] and answer["next_ms"] > 0, str(answer))
     check(bot.call(beat)["state"] == "back", "not back")

@@ -31,7 +31,7 @@ exec = FOLDER/tell
 
     def told(self):
         """What `exec` was given, in order."""
-        return self.told_file.read_text().split("\n--\n")[:-1]
+        return [text.rstrip("\n") for text in self.told_file.read_text().split("\n--\n")[:-1]]
 
     def wait_told(self, condition, seconds=60):
         """A file has no event to wait for."""
