@@ -22,6 +22,7 @@ static const struct sql_statement *const families[SQL_FAMILIES] = {
         [SQL_KEYS] = sql_keys,
         [SQL_COMMANDS] = sql_commands,
         [SQL_UNDECRYPTED] = sql_undecrypted,
+        [SQL_UNDELIVERED] = sql_undelivered,
         [SQL_SILENCES] = sql_silences,
         [SQL_SQL_WATCHES] = sql_sql_watches,
         [SQL_QUIETS] = sql_quiets,

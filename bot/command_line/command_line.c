@@ -139,12 +139,30 @@ done:
 	return status;
 }
 
+static int run_plain(struct client *client, const json_t *request, bool json)
+{
+	bool waits = strcmp(client_text(request, "op"), "wait") == 0;
+	json_t *answer;
+	struct fault fault;
+	enum err err = client_call(client, request,
+	        waits ? WAIT_TIMEOUT_MS + 2000 : ANSWER_TIMEOUT_MS, &answer, &fault);
+	int status;
+
+	if (err != OK)
+		return failed(err, &fault, json);
+	status = print_answer(answer, "", json);
+	json_decref(answer);
+	return status;
+}
+
 static int run_test(struct client *client, const json_t *request, bool json)
 {
 	const char *kind = client_text(request, "kind");
 	const char *name;
 	int worst = EX_OK;
 
+	if (strcmp(kind, "undelivered") == 0)
+		return run_plain(client, request, json);
 	for (size_t i = 0; (name = synthetic_name(i)); i++) {
 		if (*kind ? strcmp(kind, name) != 0 && strcmp(kind, "all") != 0 : i > 0)
 			continue;
@@ -170,22 +188,6 @@ static int run_subscribe(struct client *client, const json_t *request, bool json
 		}
 	}
 	return failed(err, &fault, json);
-}
-
-static int run_plain(struct client *client, const json_t *request, bool json)
-{
-	bool waits = strcmp(client_text(request, "op"), "wait") == 0;
-	json_t *answer;
-	struct fault fault;
-	enum err err = client_call(client, request,
-	        waits ? WAIT_TIMEOUT_MS + 2000 : ANSWER_TIMEOUT_MS, &answer, &fault);
-	int status;
-
-	if (err != OK)
-		return failed(err, &fault, json);
-	status = print_answer(answer, "", json);
-	json_decref(answer);
-	return status;
 }
 
 static const struct {

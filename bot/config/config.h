@@ -157,6 +157,7 @@ struct config {
 
 	struct {
 		char *room, *exec, *homeserver, *user, *ping_url;
+		int64_t undelivered_ms; /* 0 = never */
 		char *second_room; /* address for the second account, NULL = that of another room */
 		char *ca_file;     /* NULL = system store */
 		struct config_secret token;

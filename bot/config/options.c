@@ -332,6 +332,11 @@ const struct option config_options[] = {
         {"meta", "ca_file", OPTION_PATH, IN(meta.ca_file),
                 .example = "/etc/ssl/certs/our-own-ca.pem",
                 .help = "Certificates to trust there and for ping_url, in place of the system's."},
+        {"meta", "undelivered", OPTION_DURATION, IN(meta.undelivered_ms), .fallback = "5m",
+                .min = 0, .max = CLOCK_DAY_MS,
+                .help = "A critical alert that is not in its room after this is told by these "
+                        "channels, once;\n"
+                        "that it arrived after all is told too. 0s: never."},
         {"meta", "ping_url", OPTION_URL, IN(meta.ping_url),
                 .example = "https://ping.example.com/bot",
                 .help = "Fetched after each heartbeat that was confirmed: for a dead man's "

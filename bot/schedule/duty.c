@@ -8,6 +8,7 @@
 #include "bot/schedule/duty.h"
 #include "handlers/oncall/ack.h"
 #include "handlers/heartbeats/app_heartbeat.h"
+#include "handlers/alerts/undelivered_look.h"
 #include "handlers/oncall/escalate.h"
 #include "handlers/oncall/handover.h"
 #include "handlers/heartbeats/heartbeat.h"
@@ -23,6 +24,7 @@ struct duty {
 	struct config *config;
 	uv_timer_t timer;
 	struct heartbeat_memory memory;
+	struct undelivered_memory undelivered;
 	int64_t failing_since_ms; /* monotonic; 0 = the last look went well */
 	bool failure_told;
 	unsigned jobs; /* not done */
@@ -34,6 +36,8 @@ struct duty {
 	struct config *job_config;       /* referenced */
 	struct report_status job_status; /* a copy */
 	struct heartbeat_result job_result;
+	struct undelivered_memory job_undelivered;
+	char *job_tell; /* of what is undelivered, or NULL */
 	void (*closed)(void *arg);
 	void *closed_arg;
 };
@@ -115,6 +119,9 @@ static enum err look_work(struct store *store, void *arg)
 	d.happened = result->happened;
 	if (err == OK)
 		err = handover_look(&d, &duty->job_status);
+	if (err == OK)
+		err = undelivered_look(
+		        &d, &duty->job_status, &duty->job_undelivered, &duty->job_tell);
 	return err == OK ? app_heartbeat_look(&d, result->leapt, result->happened) : err;
 }
 
@@ -144,6 +151,9 @@ static void succeeded(struct duty *duty)
 	duty->failing_since_ms = 0;
 	duty->failure_told = false;
 	duty->memory = result->memory;
+	duty->undelivered = duty->job_undelivered;
+	if (duty->job_tell)
+		meta_raise(duty->env.meta, duty->job_tell);
 	if (result->tell)
 		meta_raise(duty->env.meta, result->tell);
 	if (result->ping)
@@ -160,10 +170,12 @@ static void look_done(enum err result, const char *message, void *arg)
 	if (result == OK) {
 		succeeded(duty);
 		/* that it was told is written down at once, so that no restart tells it again */
-		again = duty->job_result.tell || duty->job_result.ping;
+		again = duty->job_result.tell || duty->job_result.ping || duty->job_tell;
 	} else {
 		failed(duty, message);
 	}
+	free(duty->job_tell);
+	duty->job_tell = NULL;
 	heartbeat_result_finish(&duty->job_result);
 	json_decref(duty->job_result.happened);
 	report_status_finish(&duty->job_status);
@@ -186,6 +198,7 @@ static void look(struct duty *duty)
 	duty->env.on_status(&status, duty->env.arg);
 	report_status_take(&status, &duty->job_status);
 	duty->job_result = (struct heartbeat_result){.happened = json_array()};
+	duty->job_undelivered = duty->undelivered;
 	duty->jobs++;
 	writer_submit(duty->env.writer, look_work, look_done, duty);
 }

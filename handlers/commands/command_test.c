@@ -7,8 +7,10 @@
 #include "handlers/alerts/alert.h"
 #include "handlers/commands/command.h"
 #include "handlers/alerts/route.h"
+#include "storage/undelivered.h"
 
-static enum err inject(struct command_call *call, const char *name)
+/* late: as if it had not reached its room in time, for the other channels of [meta]. */
+static enum err inject(struct command_call *call, const char *name, bool late)
 {
 	struct deliver d = command_deliver(call);
 	json_t *request = synthetic_alert(name);
@@ -21,6 +23,14 @@ static enum err inject(struct command_call *call, const char *name)
 	if (err != OK)
 		return err;
 	err = deliver_accept(&d, alert, &receipt);
+	if (err == OK && late)
+		err = undelivered_add(d.store, receipt.alert);
+	if (err == OK && late)
+		command_say(call,
+		        "The other channels of [meta] are told within seconds: exec%s, "
+		        "second account%s\n",
+		        d.config->meta.exec ? "" : " (not configured)",
+		        d.config->meta.homeserver ? "" : " (not configured)");
 	if (err == OK) {
 		command_say(call, "🧪 %s: run %s, %s for room %s\n", name, alert->run_id,
 		        receipt.state, route_room(d.config, alert->app, alert->severity));
@@ -36,18 +46,22 @@ static enum err run_test(struct command_call *call)
 	const char *wanted = command_arg(call, "kind"), *name;
 	enum err err = OK;
 
+	if (wanted && strcmp(wanted, "undelivered") == 0)
+		return inject(call, synthetic_name(0), true);
 	for (size_t i = 0; (name = synthetic_name(i)) && err == OK; i++)
 		if (wanted ? strcmp(wanted, name) == 0 || strcmp(wanted, "all") == 0 : i == 0)
-			err = inject(call, name);
+			err = inject(call, name, false);
 	return err;
 }
 
 const struct command command_test = {
         .name = "test",
-        .help = "inject a synthetic failure, end to end\nNo reminder follows.",
+        .help = "inject a synthetic failure, end to end\nNo reminder follows. Undelivered: the "
+                "other channels of [meta] are told, too, as if it did not reach its room in time, "
+                "and of its recovery.",
         .example = "test node",
-        .where = COMMAND_ROOM | COMMAND_LINE,
+        .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
         .right = COMMAND_SENDS,
         .run = run_test,
-        .members = {{"kind", MEMBER_WORD, .one_of = "node|dag|violation|all"}},
+        .members = {{"kind", MEMBER_WORD, .one_of = "node|dag|violation|all|undelivered"}},
 };

@@ -108,7 +108,7 @@ static void usage_is_made_of_members(void **state)
 	static const struct {
 		const char *name, *usage;
 	} cases[] = {{"ack", "ack <run_id>… [note]"}, {"alerts", "alerts [app] [limit]"},
-	        {"status", "status"}, {"test", "test [node|dag|violation|all]"}};
+	        {"status", "status"}, {"test", "test [node|dag|violation|all|undelivered]"}};
 	struct buf text;
 
 	for (size_t i = 0; i < LEN(cases); i++) {

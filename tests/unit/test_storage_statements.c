@@ -34,6 +34,8 @@ static bool plan_line_is_bounded(const char *detail)
 	        "SCAN (subquery-3)",
 	        /* never more than a thousand, see handlers/commands/command_silence.c */
 	        "USING INDEX silences_active",
+	        "USING COVERING INDEX messages_edit", /* with something to edit in */
+	        "SCAN u", "SCAN undelivered",         /* told of elsewhere, until it recovers */
 	        /* what fires and is held back */
 	        "USING INDEX alerts_held", "USING COVERING INDEX alerts_quiet",
 	        /* a row for each quiet time that holds and room */

@@ -318,7 +318,7 @@ CREATE INDEX entries_critical ON entries (app, identity)
 CREATE INDEX entries_open ON entries (last_ms, severity, acked_ms) WHERE resolved_ms = 0;
 CREATE INDEX entries_acked ON entries (acked_ms) WHERE resolved_ms = 0 AND acked_ms > 0;
 CREATE INDEX outbox_waiting ON outbox (room) WHERE state IN ('queued', 'frozen');
-CREATE INDEX outbox_undeliverable ON outbox (state) WHERE state = 'undeliverable';
+CREATE INDEX outbox_undeliverable ON outbox (id) WHERE state NOT IN ('queued', 'frozen', 'sent');
 CREATE INDEX outbox_message ON outbox (message_id) WHERE message_id IS NOT NULL;
 CREATE INDEX outbox_created ON outbox (created_ms);
 CREATE INDEX outbox_event ON outbox (event_id) WHERE event_id IS NOT NULL;
