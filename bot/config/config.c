@@ -195,6 +195,11 @@ static void config_destroy(struct config *config)
 		free(config->watches[i].name);
 		free_section("watch *", &config->watches[i]);
 	}
+	for (size_t i = 0; i < config->webhooks_len; i++) {
+		free((char *)config->webhooks[i].name);
+		free_section("webhook *", &config->webhooks[i]);
+	}
+	free(config->webhooks);
 	free(config->rooms);
 	free(config->apps);
 	free(config->kinds);

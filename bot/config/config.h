@@ -91,6 +91,14 @@ struct config_watch {
 	enum severity severity;
 };
 
+/* What a webhook posts, as an alert: templates with JSON pointers; NULL = not given. */
+struct config_webhook {
+	const char *name;
+	const char *app, *kind, *severity, *title, *text, *key, *run_id, *url, *at;
+	const char *status, *resolved; /* resolved: values of status, with commas between */
+	char **fields;                 /* NAME=TEMPLATE */
+};
+
 struct config {
 	char *path; /* the file it was read from */
 
@@ -180,6 +188,8 @@ struct config {
 
 	struct config_watch *watches;
 	size_t watches_len;
+	struct config_webhook *webhooks;
+	size_t webhooks_len;
 
 	struct {
 		char *listen;

@@ -15,6 +15,7 @@
 #define ONCALL(member) .offset = offsetof(struct config_oncall, member)
 #define QUIET(member) .offset = offsetof(struct config_quiet, member)
 #define WATCH(member) .offset = offsetof(struct config_watch, member)
+#define WEBHOOK(member) .offset = offsetof(struct config_webhook, member)
 
 #define SEVERITIES "info|warning|critical"
 
@@ -97,6 +98,10 @@ const struct option_section config_sections[] = {
                 "an alert whose fields are its columns; app, kind, severity, run_id, title, text, "
                 "key\n"
                 "and url are those of an alert. What is not returned any more is resolved."},
+        {"webhook *", "webhook NAME",
+                "What is posted to /webhook/NAME over HTTP, as an alert: templates with JSON "
+                "pointers\n"
+                "in braces, such as {/job/name}."},
         {"http", "http",
                 "HTTP over TCP: off unless `listen` is set. The Unix socket speaks it in any "
                 "case."},
@@ -402,6 +407,24 @@ const struct option config_options[] = {
         {"http", "tokens", OPTION_PATH, IN(http.tokens), .example = "http-tokens",
                 .help = "File with more tokens, one a line: NAME RIGHTS TOKEN, where RIGHTS are "
                         "of\nsend, read and command, with commas between."},
+
+        {"webhook *", "title", OPTION_TEXT, WEBHOOK(title), .example = "{/job/name} {/job/result}"},
+        {"webhook *", "text", OPTION_TEXT, WEBHOOK(text), .example = "{/job/log}"},
+        {"webhook *", "app", OPTION_TEXT, WEBHOOK(app), .example = "{/job/app}",
+                .help = "Default: the webhook's name."},
+        {"webhook *", "kind", OPTION_TEXT, WEBHOOK(kind), .fallback = "message"},
+        {"webhook *", "severity", OPTION_TEXT, WEBHOOK(severity), .example = "{/level}",
+                .help = "Default: by kind."},
+        {"webhook *", "key", OPTION_TEXT, WEBHOOK(key), .example = "{/job/name}",
+                .help = "What failed, for grouping."},
+        {"webhook *", "run_id", OPTION_TEXT, WEBHOOK(run_id), .example = "{/job/id}"},
+        {"webhook *", "url", OPTION_TEXT, WEBHOOK(url), .example = "{/job/url}"},
+        {"webhook *", "at", OPTION_TEXT, WEBHOOK(at), .example = "{/job/finished}"},
+        {"webhook *", "status", OPTION_TEXT, WEBHOOK(status), .example = "{/job/result}",
+                .help = "Firing, unless it is one of `resolved`. Default: firing."},
+        {"webhook *", "resolved", OPTION_TEXT, WEBHOOK(resolved), .fallback = "resolved, ok, up"},
+        {"webhook *", "fields", OPTION_WORDS, WEBHOOK(fields),
+                .example = "host={/job/host}, branch={/git/0}"},
 
         {"log", "level", OPTION_ENUM, IN(log.level), .fallback = "info",
                 .choices = "error|warning|info|debug", .help = "error, warning, info or debug."},

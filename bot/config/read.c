@@ -124,6 +124,28 @@ static void *find_kind(struct reader *reader, const char *name)
 	return kind;
 }
 
+static void *find_webhook(struct reader *reader, const char *name)
+{
+	struct config *config = reader->config;
+	struct config_webhook *webhook;
+
+	for (size_t i = 0; i < config->webhooks_len; i++)
+		if (strcmp(config->webhooks[i].name, name) == 0)
+			return &config->webhooks[i];
+	if (!check_name(name, APP_NAME_MAX)) { /* it is the app of its alerts, and in a URL */
+		FAULT(reader,
+		        "[webhook %s]: a name has letters, digits, _ . and - only, at most %d",
+		        name, APP_NAME_MAX);
+		return NULL;
+	}
+	if (!has_room(reader, config->webhooks_len))
+		return NULL;
+	webhook = LIST_ADD(config->webhooks, config->webhooks_len);
+	webhook->name = x_strdup(name);
+	set_defaults("webhook *", webhook, reader->folder);
+	return webhook;
+}
+
 static void *find_watch(struct reader *reader, const char *name)
 {
 	struct config *config = reader->config;
@@ -208,6 +230,7 @@ static const struct {
         {"oncall *", find_oncall},
         {"quiet *", find_quiet},
         {"watch *", find_watch},
+        {"webhook *", find_webhook},
 };
 
 /* --- sections ------------------------------------------------------------------------------- */

@@ -31,6 +31,7 @@
 
 struct web {
 	struct web_env env;
+	struct config *config; /* referenced */
 	struct MHD_Daemon *mhd;
 	uv_poll_t poll;   /* libmicrohttpd's epoll descriptor */
 	uv_timer_t timer; /* its time-outs */
@@ -259,6 +260,7 @@ static struct web_call *call_create(
 	bool known;
 
 	call->web = web;
+	call->config = web->config;
 	call->connection = connection;
 	call->peer = (struct alert_peer){-1, -1, -1};
 	call->requests = json_array();
@@ -482,6 +484,7 @@ enum err web_create(
 
 	*out = NULL;
 	web->env = *env;
+	web->config = config_ref(config);
 	if (err == OK)
 		err = web_listen(web, config->http.listen, &fd, fault);
 	if (err == OK) {
@@ -490,6 +493,7 @@ enum err web_create(
 			err = fault_set(fault, ERR_IO, "[http] cannot start: %s", strerror(errno));
 	}
 	if (err) {
+		config_unref(web->config);
 		tokens_finish(&web->tokens);
 		free(web);
 		return err;
@@ -520,6 +524,9 @@ void web_configure(struct web *web, struct config *config)
 	}
 	tokens_finish(&web->tokens);
 	web->tokens = fresh;
+	config_ref(config);
+	config_unref(web->config);
+	web->config = config;
 }
 
 static void on_handle_closed(uv_handle_t *handle)
@@ -531,6 +538,7 @@ static void on_handle_closed(uv_handle_t *handle)
 	if (--web->handles > 0)
 		return;
 	tokens_finish(&web->tokens);
+	config_unref(web->config);
 	json_decref(web->expiring);
 	free(web);
 	closed(arg);

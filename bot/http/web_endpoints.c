@@ -8,6 +8,7 @@
 #include "bot/base/json_mend.h"
 #include "bot/base/request.h"
 #include "bot/http/web_internal.h"
+#include "bot/http/webhook.h"
 
 /* ---- reading ---- */
 
@@ -198,6 +199,40 @@ static void heartbeat_run(struct web_call *call)
 	call_request(call, request);
 }
 
+/* ---- webhooks ---- */
+
+static void run_webhook(struct web_call *call, const char *name)
+{
+	const struct config_webhook *webhook = webhook_find(call->config, name);
+	json_t *notes = json_array(), *body, *request;
+
+	if (!webhook) {
+		call_error(call, MHD_HTTP_NOT_FOUND, "there is no [webhook] of that name");
+		json_decref(notes);
+		return;
+	}
+	body = call_read_json(call, notes);
+	if (body) {
+		request = webhook_request(webhook, body);
+		add_alert(call, request, notes);
+		json_decref(request);
+	}
+	json_decref(body);
+	json_decref(notes);
+}
+
+/* POST /webhook/NAME */
+static void webhook_run(struct web_call *call)
+{
+	run_webhook(call, call->rest);
+}
+
+/* POST /healthchecks, /uptime-kuma: built-in ones, unless the config has others of these names. */
+static void built_in_run(struct web_call *call)
+{
+	run_webhook(call, call->endpoint->path + 1);
+}
+
 /* ---- the table ---- */
 
 static const struct endpoint endpoints[] = {
@@ -209,6 +244,9 @@ static const struct endpoint endpoints[] = {
         {"GET", "/metrics", TOKEN_READ, metrics_run, metrics_finish},
         {"POST", "/alertmanager", TOKEN_SEND, alertmanager_run, alerts_finish},
         {"POST", "/grafana", TOKEN_SEND, alertmanager_run, alerts_finish},
+        {"POST", "/healthchecks", TOKEN_SEND, built_in_run, NULL},
+        {"POST", "/uptime-kuma", TOKEN_SEND, built_in_run, NULL},
+        {"POST", "/webhook/", TOKEN_SEND, webhook_run, NULL},
         {"POST", "/api/v2/alerts", TOKEN_SEND, api_alerts_run, api_finish},
         {"GET", "/api/v2/alerts", TOKEN_READ, api_firing_run, api_firing_finish},
         {"GET", "/api/v2/alerts/groups", TOKEN_READ, api_firing_run, api_groups_finish},

@@ -27,7 +27,8 @@ struct web_call {
 	struct web *web;
 	struct MHD_Connection *connection;
 	const struct endpoint *endpoint;
-	char *rest; /* of the path, after the endpoint's, decoded */
+	char *rest;                  /* of the path, after the endpoint's, decoded */
+	const struct config *config; /* borrowed */
 	struct alert_peer peer;
 	struct buf body;
 	json_t *requests; /* array, of the socket's protocol */

@@ -311,3 +311,24 @@ def test_http_a_real_alertmanager_posts_as_a_cluster():
             process.wait()
         log.close()
     ended(server, bot)
+
+
+def test_http_webhooks():
+    server, bot = started("[webhook ci]\ntitle = {/job/name} failed\nstatus = {/job/result}\nkey = {/job/name}\n"
+                          "severity = critical\nfields = host={/job/host}\n")
+    web = Local(bot.path)
+    job = {"job": {"name": "nightly build", "result": "broken", "host": "ci1"}}
+    status, text, _ = ask(web, "POST", "/webhook/ci", json.dumps(job))
+    check(status == 200 and json.loads(text)["state"] == "queued", text)
+    server.wait(lambda: any("nightly build failed" in body for body in server.bodies(OPS)))
+    job["job"]["result"] = "ok"
+    check(ask(web, "POST", "/webhook/ci", json.dumps(job))[0] == 200, "not resolved")
+    server.wait(lambda: any("resolved" in body for body in server.bodies(OPS)))
+    kuma = {"heartbeat": {"status": 0}, "monitor": {"name": "shop", "url": "https://shop.example"}, "msg": "[shop] down"}
+    check(ask(web, "POST", "/uptime-kuma", json.dumps(kuma))[0] == 200, "not taken")
+    check(ask(web, "POST", "/healthchecks", '{"name":"backup","status":"down"}')[0] == 200, "not taken")
+    server.wait(lambda: any("shop" in body for body in server.bodies(OPS)) and
+                any("backup is down" in body for body in server.bodies(OPS)))
+    check(ask(web, "POST", "/webhook/other", "{}")[0] == 404 and ask(web, "POST", "/webhook/ci", "no")[0] == 400,
+          "what is none is taken")
+    ended(server, bot)
