@@ -136,14 +136,44 @@ void tokens_finish(struct tokens *tokens)
 	*tokens = (struct tokens){0};
 }
 
-const struct token *tokens_find(const struct tokens *tokens, const char *authorization)
+/* The password of "Basic …" into out; false when there is none. */
+static bool basic_password(const char *authorization, char *out, size_t size)
+{
+	unsigned char plain[1024];
+	size_t len;
+	char *colon;
+	int used;
+
+	if (strncasecmp(authorization, "Basic ", 6) != 0)
+		return false;
+	authorization += 6;
+	len = strlen(authorization);
+	if (len == 0 || len % 4 != 0 || len / 4 * 3 >= sizeof(plain))
+		return false;
+	used = EVP_DecodeBlock(plain, (const unsigned char *)authorization, (int)len);
+	if (used < 0)
+		return false;
+	plain[used] = '\0'; /* what was padded is NUL already */
+	colon = strchr((char *)plain, ':');
+	if (colon)
+		snprintf(out, size, "%s", colon + 1);
+	explicit_bzero(plain, sizeof(plain));
+	return colon;
+}
+
+const struct token *tokens_find(const struct tokens *tokens, const char *authorization, bool basic)
 {
 	const struct token *found = NULL;
 	unsigned char digest[32];
+	char password[1024];
 
-	if (strncasecmp(authorization, "Bearer ", 7) != 0)
+	if (strncasecmp(authorization, "Bearer ", 7) == 0)
+		digest_of(authorization + 7, digest);
+	else if (basic && basic_password(authorization, password, sizeof(password)))
+		digest_of(password, digest);
+	else
 		return NULL;
-	digest_of(authorization + 7, digest);
+	explicit_bzero(password, sizeof(password));
 	for (size_t i = 0; i < tokens->len; i++)
 		if (CRYPTO_memcmp(digest, tokens->list[i].digest, sizeof(digest)) == 0)
 			found = &tokens->list[i];

@@ -27,5 +27,6 @@ struct tokens {
  */
 enum err tokens_read(struct tokens *tokens, const struct config *config, struct fault *fault);
 void tokens_finish(struct tokens *tokens);
-/* The token of an Authorization header, or NULL. */
-const struct token *tokens_find(const struct tokens *tokens, const char *authorization);
+/* The token of an Authorization header, or NULL. basic: it may stand there as a password, as
+ * browsers send it. */
+const struct token *tokens_find(const struct tokens *tokens, const char *authorization, bool basic);

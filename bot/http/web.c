@@ -92,10 +92,16 @@ static enum MHD_Result call_queue(struct web_call *call)
 	if (!response)
 		return MHD_NO;
 	MHD_add_response_header(response, "Content-Type", call->type);
+	if (strncmp(call->type, "text/html", 9) == 0)
+		MHD_add_response_header(response, "Content-Security-Policy",
+		        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
 	if (call->status == MHD_HTTP_SERVICE_UNAVAILABLE)
 		MHD_add_response_header(response, "Retry-After", "1");
 	if (call->status == MHD_HTTP_UNAUTHORIZED)
-		MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
+		MHD_add_response_header(response, "WWW-Authenticate",
+		        strcmp(call->endpoint->path, "/") == 0
+		                ? "Basic realm=\"matrix-telemetry-bot\""
+		                : "Bearer");
 	result = MHD_queue_response(call->connection, call->status, response);
 	MHD_destroy_response(response);
 	return result;
@@ -238,13 +244,17 @@ static void call_authorize(struct web_call *call)
 		return;
 	if (call->web->tokens.len == 0) {
 		/* A page in a browser of this host could send too. */
-		if (*call_header(call, "Origin") || *call_header(call, "Sec-Fetch-Site"))
+		if (right != TOKEN_READ &&
+		        (*call_header(call, "Origin") || *call_header(call, "Sec-Fetch-Site")))
 			call_refuse(call, MHD_HTTP_FORBIDDEN, "not for browsers without a token");
 		else if (right == TOKEN_COMMAND)
 			call_refuse(call, MHD_HTTP_FORBIDDEN, "commands over TCP need a token");
 		return;
 	}
-	token = tokens_find(&call->web->tokens, call_header(call, "Authorization"));
+	/* A password that a browser remembers goes with every page's requests: for reading alone.
+	 */
+	token = tokens_find(
+	        &call->web->tokens, call_header(call, "Authorization"), right == TOKEN_READ);
 	if (!token)
 		call_refuse(call, MHD_HTTP_UNAUTHORIZED, "a bearer token is needed");
 	else if (!(token->rights & right))

@@ -237,6 +237,7 @@ static void built_in_run(struct web_call *call)
 
 static const struct endpoint endpoints[] = {
         {"POST", "/alerts", TOKEN_SEND, alerts_run, alerts_finish},
+        {"GET", "/", TOKEN_READ, page_run, page_finish},
         {"GET", "/healthz", 0, healthz_run, NULL},
         {"GET", "/readyz", 0, readyz_run, readyz_finish},
         {"POST", "/heartbeat/", TOKEN_SEND, heartbeat_run, NULL},
@@ -267,7 +268,7 @@ const struct endpoint *endpoint_find(const char *method, const char *path, bool 
 		method = "GET";
 	for (size_t i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]) && !found; i++) {
 		size_t len = strlen(endpoints[i].path);
-		bool start = endpoints[i].path[len - 1] == '/';
+		bool start = len > 1 && endpoints[i].path[len - 1] == '/';
 
 		if (start ? strncmp(endpoints[i].path, path, len) != 0 || !path[len]
 		          : strcmp(endpoints[i].path, path) != 0)

@@ -72,6 +72,8 @@ void web_submit(struct web *web, json_t *request);
 void web_expire(struct web *web, const char *key, int64_t ends_ms, json_t *request);
 
 /* The endpoints' own files. */
+void page_run(struct web_call *call);
+void page_finish(struct web_call *call);
 void metrics_run(struct web_call *call);
 void metrics_finish(struct web_call *call);
 void alertmanager_run(struct web_call *call);
