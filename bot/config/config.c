@@ -269,6 +269,7 @@ void config_name_restart_keys(const struct config *from, const struct config *to
 	        {"[socket] group", differ(from->socket.group, to->socket.group)},
 	        {"[socket] mode", from->socket.mode != to->socket.mode},
 	        {"[storage] database", differ(from->storage.database, to->storage.database)},
+	        {"[http] listen", differ(from->http.listen, to->http.listen)},
 	        {"[storage] spool", differ(from->storage.spool, to->storage.spool)},
 	};
 
