@@ -66,6 +66,7 @@
 	X(ENTRIES_UPDATE, SQL_UPDATE("entries", ENTRY_CHANGING))                                   \
 	X(ENTRIES_BY_FINGERPRINT, SELECT "WHERE message_id = ? AND fingerprint = ?")               \
 	X(ENTRIES_OF, SELECT "WHERE message_id = ? ORDER BY id")                                   \
+	X(ENTRIES_COUNT_APP, "SELECT count(*) FROM entries WHERE message_id = ? AND app = ?")      \
 	X(ENTRIES_UNTOLD, SELECT                                                                   \
 	        "WHERE message_id = ?1 AND resolved_ms = 0 AND count = (SELECT count(*) "          \
 	        "FROM places p JOIN alerts a ON a.id = p.alert_id WHERE p.message_id = ?1 AND "    \
@@ -155,6 +156,16 @@ enum err entries_of(struct store *store, int64_t message_id, struct entry_row **
 	err = sql_all_rows(&sql, &layout, &array, len);
 	*rows = array;
 	return err;
+}
+
+enum err entries_count_app(struct store *store, int64_t message_id, const char *app, int64_t *count)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_COUNT_APP);
+	sql_bind_int(&sql, message_id);
+	sql_bind_text(&sql, app);
+	return sql_one_int(&sql, count);
 }
 
 enum err entries_untold(

@@ -112,6 +112,9 @@ enum err entries_by_fingerprint(
         struct store *store, int64_t message_id, const char *fingerprint, struct entry_row *row);
 /* A message's entries in order of arrival. */
 enum err entries_of(struct store *store, int64_t message_id, struct entry_row **rows, size_t *len);
+/* Entries of an app in a message. */
+enum err entries_count_app(
+        struct store *store, int64_t message_id, const char *app, int64_t *count);
 /* Those that no event carries yet, oldest first. */
 enum err entries_untold(
         struct store *store, int64_t message_id, struct entry_row **rows, size_t *len);

@@ -18,6 +18,7 @@
 #define DELIVER_FIRING_MAX 64
 #define DELIVER_NOTHING_FIRES "nothing of this is firing"
 #define DELIVER_RUN_MAX 200 /* alerts of a run */
+#define STORM_APP_MAX 10    /* texts of one app in a storm message: the others' must fit too */
 
 /* What an alert looks like as an entry. */
 static void entry_make(const struct deliver *d, const struct alert *alert, struct entry_row *entry)
@@ -224,6 +225,35 @@ static enum err message_join(const struct deliver *d, struct message_row *messag
 	return err == OK ? deliver_message_store(d, message) : err;
 }
 
+/* A message that is full takes no more texts, or one app's flood would be a message after the
+ * other: what it has already is counted there, the rest as a number. */
+static enum err message_count(const struct deliver *d, struct message_row *message,
+        const struct entry_row *fresh, const char *run_id)
+{
+	struct entry_row entry = {0};
+	bool added;
+	enum err err = entries_by_fingerprint(d->store, message->id, fresh->fingerprint, &entry);
+
+	if (err == OK) {
+		entry.count++;
+		entry.last_ms = fresh->last_ms;
+		entry.resolved_ms = 0;
+		if (run_id)
+			err = entries_add_run(d->store, entry.id, run_id, &added);
+		if (err == OK)
+			err = entries_update(d->store, &entry);
+	} else if (err == ERR_NOT_FOUND) {
+		err = OK;
+		if (message->frozen_ms && fresh->severity == SEVERITY_CRITICAL)
+			message->silent++;
+	}
+	entry_row_finish(&entry);
+	message->alerts++;
+	if (message->frozen_ms && !message->dirty_ms)
+		message->dirty_ms = d->now_ms;
+	return err == OK ? deliver_message_store(d, message) : err;
+}
+
 static enum err message_close(const struct deliver *d, struct message_row *message)
 {
 	message->closed_ms = d->now_ms;
@@ -256,10 +286,12 @@ static enum err open_of_app(const struct deliver *d, const char *room, const cha
 static enum err accept_storm(const struct deliver *d, struct message_row *storm, bool *is_new,
         const char *room, struct entry_row *entry, const char *run_id)
 {
+	int64_t of_app = 0;
 	enum err err = OK;
 
 	*is_new = storm->id == 0 ||
-	          storm->bytes + render_entry_size(entry, storm->alerts) > DELIVER_BUDGET;
+	          group_storm_starts_anew(storm, (enum severity)entry->severity,
+	                  render_entry_size(entry, storm->alerts), DELIVER_BUDGET, d->now_ms);
 	if (storm->id && *is_new) {
 		err = message_close(d, storm);
 		message_row_finish(storm);
@@ -271,7 +303,14 @@ static enum err accept_storm(const struct deliver *d, struct message_row *storm,
 		storm->severity = entry->severity;
 		err = deliver_message_open(d, storm);
 	}
-	return err == OK ? message_join(d, storm, entry, run_id) : err;
+	if (err == OK)
+		err = entries_count_app(d->store, storm->id, entry->app, &of_app);
+	if (err != OK)
+		return err;
+	return of_app >= STORM_APP_MAX || storm->bytes + render_entry_size(entry, storm->alerts) >
+	                                          DELIVER_BUDGET
+	               ? message_count(d, storm, entry, run_id)
+	               : message_join(d, storm, entry, run_id);
 }
 
 /* How much of an event the message may take; asked of the store only when it matters. */
@@ -324,8 +363,9 @@ static enum err accept_firing(const struct deliver *d, const struct alert *alert
 		}
 		err = message_close(d, &open);
 	}
-	if (err == OK && decision.action == GROUP_JOIN) {
-		err = message_join(d, &open, entry, alert->run_id);
+	if (err == OK && (decision.action == GROUP_JOIN || decision.action == GROUP_COUNT)) {
+		err = decision.action == GROUP_JOIN ? message_join(d, &open, entry, alert->run_id)
+		                                    : message_count(d, &open, entry, alert->run_id);
 		row->message_id = open.id;
 		is_new = false;
 	} else if (err == OK && decision.action == GROUP_STORM) {
@@ -342,9 +382,9 @@ static enum err accept_firing(const struct deliver *d, const struct alert *alert
 		row->message_id = fresh.id;
 	}
 	row->state = is_new ? ALERT_QUEUED : ALERT_GROUPED;
-	row->cause = decision.action == GROUP_JOIN    ? ALERT_JOINED
-	             : decision.action == GROUP_STORM ? ALERT_STORM
-	                                              : ALERT_NEW;
+	row->cause = decision.action == GROUP_STORM ? ALERT_STORM
+	             : decision.action == GROUP_NEW ? ALERT_NEW
+	                                            : ALERT_JOINED;
 	row->reason = x_strdup(decision.reason);
 out:
 	free(origin);

@@ -75,10 +75,9 @@ struct group_decision group_decide(const struct group_policy *policy,
 		return group_start(
 		        policy, opened, storm_open, "new message: worse than the open one", true);
 	}
-	if (open->bytes + size > budget) {
-		return group_start(
-		        policy, opened, storm_open, "new message: the open one is full", true);
-	}
+	if (open->bytes + size > budget)
+		return (struct group_decision){
+		        GROUP_COUNT, "counted: the message of this minute is full", false};
 	return (struct group_decision){GROUP_JOIN,
 	        open->sent_ms ? "joined: within its minute"
 	                      : "joined: the open one is not sent yet",
@@ -117,6 +116,10 @@ static int64_t group_end_ms(
 	int64_t start_ms = group_minute_ms(message);
 	int64_t length_ms = group_length_ms(policy, message);
 
+	/* a storm has an age, sent or not: through an outage it must not swallow what comes after
+	 */
+	if (message->kind == MESSAGE_STORM && start_ms == 0)
+		start_ms = message->opened_ms;
 	if (start_ms == 0 || message->closed_ms)
 		return INT64_MAX;
 	return group_after(start_ms, length_ms, now_ms);
@@ -175,7 +178,19 @@ bool group_over(const struct group_policy *policy, const struct message_row *mes
 
 bool group_rings(const struct group_policy *policy, const struct message_row *message)
 {
-	return policy->ring_on_close && message->silent > 0 && message->kind != MESSAGE_STORM;
+	return policy->ring_on_close && message->silent > 0;
+}
+
+bool group_storm_starts_anew(const struct message_row *storm, enum severity severity, int64_t size,
+        int64_t budget, int64_t now_ms)
+{
+	int64_t age_ms = now_ms - storm->opened_ms;
+
+	if (storm->frozen_ms && (int)severity > storm->severity)
+		return true;
+	if (age_ms < 0 || age_ms >= GROUP_STORM_AGE_MS)
+		return true;
+	return storm->bytes + size > budget && age_ms >= CLOCK_MINUTE_MS;
 }
 
 bool group_storm_over(const struct group_policy *policy, int64_t origins)

@@ -13,14 +13,17 @@
  */
 #pragma once
 
+#include "bot/base/clock.h"
 #include "handlers/alerts/alert.h"
 #include "storage/messages.h"
 
 #define GROUP_SKEW_MS 5000
+#define GROUP_STORM_AGE_MS (10 * CLOCK_MINUTE_MS) /* then a storm that goes on is told anew */
 
 enum group_action {
 	GROUP_NEW,   /* a new message */
 	GROUP_JOIN,  /* another entry, or ×N, of the open message */
+	GROUP_COUNT, /* counted in the open message, which is full: its texts are in the store */
 	GROUP_STORM, /* joins, or opens, the storm message of its room */
 };
 
@@ -87,6 +90,11 @@ bool group_rings(const struct group_policy *policy, const struct message_row *me
 /* When the new event of a message turned out undeliverable (kept in edited_ms while nothing is
  * frozen); 0 = it was not. */
 int64_t group_undeliverable_ms(const struct message_row *message);
+
+/* True when an alert does not join the storm message but starts the next, which rings: it is worse
+ * than all in it, or that message is old, or was full for a minute. */
+bool group_storm_starts_anew(const struct message_row *storm, enum severity severity, int64_t size,
+        int64_t budget, int64_t now_ms);
 
 /* True when a storm has passed: fewer origins were heard in its room in the last minute than
  * make a storm. Each origin starts at most one message a minute, so this bounds them. Asked

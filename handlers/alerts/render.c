@@ -290,6 +290,19 @@ static void render_storm(
 
 /* --- events ------------------------------------------------------------------------------- */
 
+/* Of what did not fit the number, and where it is. */
+static void render_more(
+        const struct config *config, const struct render_message *in, struct words *out)
+{
+	bool of_app = in->message->kind == MESSAGE_ALERTS && in->entries_len > 0;
+
+	words_break(out);
+	words_say(out, "+%" PRId64 " more, ", in->more);
+	words_command(out, "%salerts%s%s", config->commands.prefix, of_app ? " " : "",
+	        of_app ? in->entries[0].app : "");
+	words_say(out, " lists them");
+}
+
 static void render_words(
         const struct config *config, const struct render_message *in, struct words *out)
 {
@@ -302,6 +315,8 @@ static void render_words(
 		render_several(config, in, out);
 	else if (in->entries_len == 1)
 		entry_say(&one, out);
+	if (in->more > 0)
+		render_more(config, in, out);
 	if (in->ring.more > 0)
 		render_ring(in, &in->ring, out);
 }

@@ -36,6 +36,7 @@ struct render_message {
 	const struct message_row *message;
 	const struct entry_row *entries;
 	size_t entries_len;
+	int64_t more; /* alerts that are counted in it and have no entry */
 	struct render_ring ring;
 	int64_t now_ms;       /* when it is frozen */
 	const char *txn_id;   /* goes into RENDER_KEY, so that the event can be found again */

@@ -90,9 +90,14 @@ static enum err message_end(const struct deliver *d, struct message_row *message
 		err = storm_over(d, message, &over);
 		if (err != OK)
 			return err;
+		if (!over && rings) { /* and again in a minute at the earliest */
+			err = ring(d, message);
+			message->silent = 0;
+		}
 		if (!over) {
-			message->end_ms = d->now_ms + DELIVER_STORM_LOOK_MS;
-			return messages_update(d->store, message);
+			message->end_ms =
+			        d->now_ms + (rings ? CLOCK_MINUTE_MS : DELIVER_STORM_LOOK_MS);
+			return err == OK ? messages_update(d->store, message) : err;
 		}
 		message->dirty_ms = message->dirty_ms ? message->dirty_ms : d->now_ms;
 	}
@@ -200,6 +205,9 @@ static enum err freeze_content(const struct deliver *d, struct message_row *mess
 		in.mention = mention;
 		in.entries = entries;
 		in.entries_len = len;
+		in.more = message->alerts;
+		for (size_t i = 0; i < len; i++)
+			in.more -= entries[i].count;
 		free(row->content);
 		row->content = render_message(d->config, &in);
 		err = entries_show(d->store, message->id, d->now_ms);

@@ -245,7 +245,7 @@ static void a_storm_lasts_a_minute_without_a_throttle_too(void **state)
 	}
 	assert_int_equal(world_count(w, "send"), 6);
 	world_pass(w, 130000);
-	assert_int_equal(world_count(w, "send"), 6);
+	assert_int_equal(world_count(w, "send"), 7); /* the ring of what joined it in silence */
 	world_destroy(w);
 }
 
@@ -491,7 +491,7 @@ static void a_firing_critical_mutes_warnings_of_the_same(void **state)
 static void no_event_passes_its_limit(void **state)
 {
 	struct world *w = world_create("");
-	char *error = x_calloc(1, 60001);
+	char *error = x_calloc(1, 60001), *body;
 
 	memset(error, '<', 60000); /* five bytes each in HTML */
 	for (int n = 0; n < 200; n++)
@@ -500,10 +500,108 @@ static void no_event_passes_its_limit(void **state)
 		        "\"fields\":{\"node_id\":\"n%d\",\"error\":\"%s\"}}",
 		        n, n, error);
 	world_pass(w, 10000);
-	assert_true(world_count(w, "send") > 3);
+	assert_int_equal(world_count(w, "send"), 1); /* what is full does not pass the throttle */
+	body = world_body(w, w->len - 1);
+	assert_non_null(strstr(body, " more, !alerts data_factory lists them"));
+	free(body);
 	for (size_t i = 0; i < w->len; i++)
 		assert_true(strlen(w->events[i].content) <= RENDER_EVENT_MAX);
 	free(error);
+	world_destroy(w);
+}
+
+/* One app in a loop, each time another failure: one message, one ring, and the number goes on. */
+static void a_loop_is_one_message_a_minute(void **state)
+{
+	struct world *w = world_create("[delivery]\nstorm = 5\n");
+	char *body;
+
+	for (int n = 0; n < 1500; n++) {
+		world_alert(w, NODE, "loop", n, n);
+		if (n % 50 == 0)
+			world_pass(w, 1000);
+	}
+	world_pass(w, 20000);
+	assert_int_equal(world_count(w, "send"), 1);
+	body = world_body(w, w->len - 1);
+	assert_non_null(strstr(body, " more, !alerts loop lists them"));
+	free(body);
+	world_alert(w, NODE, "other", 1, 1);
+	world_send(w);
+	assert_int_equal(world_count(w, "send"), 2);
+	world_pass(w, CLOCK_MINUTE_MS);
+	body = world_body(w, w->len - 1);
+	assert_non_null(strstr(body, "more critical failures")); /* and one ring says how many */
+	free(body);
+	for (size_t i = 0; i < w->len; i++)
+		assert_true(strlen(w->events[i].content) <= RENDER_EVENT_MAX);
+	world_destroy(w);
+}
+
+static void storm_of(struct world *w, const char *severity, int from, int to)
+{
+	for (int n = from; n < to; n++)
+		world_alert(w,
+		        "{\"app\":\"s%d\",\"kind\":\"node_failed\",\"severity\":\"%s\","
+		        "\"run_id\":\"r%d\",\"fields\":{\"node_id\":\"n\"}}",
+		        n, severity, n);
+}
+
+static void criticals_of_a_storm_ring_at_its_minutes_end(void **state)
+{
+	struct world *w = world_create("[delivery]\nstorm = 5\n");
+	size_t sends;
+
+	storm_of(w, "critical", 0, 10); /* five messages and the storm */
+	world_pass(w, 5000);
+	assert_int_equal(world_count(w, "send"), 6);
+	for (int minute = 0; minute < 3; minute++) { /* it goes on */
+		sends = world_count(w, "send");
+		storm_of(w, "critical", 10 + 10 * minute, 20 + 10 * minute);
+		world_pass(w, CLOCK_MINUTE_MS + 5000);
+		assert_int_equal(world_count(w, "send"), sends + 1); /* one ring a minute */
+	}
+	world_destroy(w);
+}
+
+static void a_critical_joins_no_storm_of_warnings_in_silence(void **state)
+{
+	struct world *w = world_create("[route]\nwarning = ops\n[delivery]\nstorm = 5\n");
+
+	storm_of(w, "warning", 0, 10);
+	world_pass(w, 5000);
+	assert_int_equal(world_count(w, "send"), 6);
+	storm_of(w, "critical", 50, 51);
+	world_send(w);
+	assert_int_equal(world_count(w, "send"), 7); /* at once */
+	storm_of(w, "critical", 60, 70);
+	world_pass(w, 5000);
+	assert_int_equal(world_count(w, "send"), 7);
+	world_destroy(w);
+}
+
+/* Frozen as the homeserver went away, a storm must not swallow what comes in the hours after. */
+static void a_storm_from_before_an_outage_ends(void **state)
+{
+	struct world *w = world_create("[delivery]\nstorm = 5\n");
+	struct deliver_event event;
+
+	storm_of(w, "critical", 0, 5);
+	world_send(w);
+	storm_of(w, "critical", 5, 8);
+	assert_true(world_next(w, &event)); /* and no answer comes */
+	w->down = true;
+	storm_of(w, "critical", 8, 10); /* join in silence */
+	for (int minutes = 0; minutes < 30; minutes++) {
+		world_next(w, &(struct deliver_event){0});
+		w->now_ms += CLOCK_MINUTE_MS;
+	}
+	assert_string_equal(world_alert(w, NODE, "later", 1, 1), "queued"); /* its own message */
+	w->down = false;
+	world_finish(w, &event, DELIVER_SENT);
+	deliver_event_finish(&event);
+	world_pass(w, 5000);
+	assert_int_equal(world_count(w, "send"), 5 + 1 + 1 + 1); /* storm, ring, later */
 	world_destroy(w);
 }
 
@@ -529,6 +627,10 @@ int main(void)
 	        cmocka_unit_test(a_posted_event_waits_its_turn_and_can_be_found_again),
 	        cmocka_unit_test(a_firing_critical_mutes_warnings_of_the_same),
 	        cmocka_unit_test(no_event_passes_its_limit),
+	        cmocka_unit_test(a_loop_is_one_message_a_minute),
+	        cmocka_unit_test(criticals_of_a_storm_ring_at_its_minutes_end),
+	        cmocka_unit_test(a_critical_joins_no_storm_of_warnings_in_silence),
+	        cmocka_unit_test(a_storm_from_before_an_outage_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,7 +52,11 @@ static void an_alert_starts_a_message_or_joins_one(void **state)
 	        {"worse passes", true, T, 2, 100, 1, false, T + 1, GROUP_NEW, true},
 	        {"worse passes unsent", true, 0, 2, 100, 1, false, T + 1, GROUP_NEW, true},
 	        {"fits just", true, T, 1, 9000, 1, false, T + 1, GROUP_JOIN, false},
-	        {"is too much", true, T, 1, 9001, 1, false, T + 1, GROUP_NEW, true},
+	        {"is too much", true, T, 1, 9001, 1, false, T + 1, GROUP_COUNT, false},
+	        {"is too much, unsent", true, 0, 1, 9001, 1, false, T + HOUR, GROUP_COUNT, false},
+	        {"is too much, a minute on", true, T, 1, 9001, 1, false, T + 60000, GROUP_NEW,
+	                true},
+	        {"is too much in a storm", true, T, 1, 9001, 50, true, T + 1, GROUP_COUNT, false},
 	        {"storm begins", false, 0, 1, 100, 20, false, T, GROUP_STORM, false},
 	        {"one less is none", false, 0, 1, 100, 19, false, T, GROUP_NEW, false},
 	        {"storm goes on", false, 0, 1, 100, 0, true, T, GROUP_STORM, false},
@@ -130,7 +134,9 @@ static void a_minute_ends_and_says_what_joined_in_silence(void **state)
 	        {"closed already", MESSAGE_ALERTS, 3, T, T, 0, T, T + 60000, false, false},
 	        {"not confirmed", MESSAGE_ALERTS, 3, 0, T, 0, 0, T + HOUR, false, false},
 	        {"undeliverable: from then", MESSAGE_ALERTS, 0, 0, 0, T, 0, T + 60000, true, false},
-	        {"a storm rings not", MESSAGE_STORM, 3, T, T, 0, 0, T + 60000, true, false},
+	        {"a storm rings too", MESSAGE_STORM, 3, T, T, 0, 0, T + 60000, true, true},
+	        {"a storm that is not sent has an age", MESSAGE_STORM, 3, 0, T, 0, 0, T + 60000,
+	                true, true},
 	        {"clock set back", MESSAGE_ALERTS, 3, T, T, 0, 0, T - HOUR, true, true},
 	};
 	struct group_policy none = policy;
@@ -170,6 +176,41 @@ static void no_throttle_and_storms(void **state)
 	assert_false(group_storm_over(&policy, 20));
 }
 
+static void a_storm_message_has_an_age(void **state)
+{
+	static const struct {
+		const char *what;
+		int severity; /* of the storm */
+		int64_t frozen_ms, bytes;
+		enum severity of_alert;
+		int64_t now_ms;
+		bool anew;
+	} cases[] = {
+	        {"joins", SEVERITY_CRITICAL, T, 1000, SEVERITY_CRITICAL, T + 1000, false},
+	        {"a critical in a storm of warnings", SEVERITY_WARNING, T, 1000, SEVERITY_CRITICAL,
+	                T + 1000, true},
+	        {"which is not sent yet", SEVERITY_WARNING, 0, 1000, SEVERITY_CRITICAL, T + 1000,
+	                false},
+	        {"full", SEVERITY_CRITICAL, T, 9500, SEVERITY_CRITICAL, T + 1000, false},
+	        {"full for a minute", SEVERITY_CRITICAL, T, 9500, SEVERITY_CRITICAL, T + 61000,
+	                true},
+	        {"old", SEVERITY_CRITICAL, T, 1000, SEVERITY_WARNING, T + HOUR, true},
+	        {"clock set back", SEVERITY_CRITICAL, T, 1000, SEVERITY_WARNING, T - HOUR, true},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct message_row storm = sent();
+
+		storm.kind = MESSAGE_STORM;
+		storm.severity = cases[i].severity;
+		storm.frozen_ms = cases[i].frozen_ms;
+		storm.bytes = cases[i].bytes;
+		if (group_storm_starts_anew(&storm, cases[i].of_alert, 1000, 10000,
+		            cases[i].now_ms) != cases[i].anew)
+			fail_msg("%s", cases[i].what);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +218,7 @@ int main(void)
 	        cmocka_unit_test(edits_keep_their_interval),
 	        cmocka_unit_test(a_minute_ends_and_says_what_joined_in_silence),
 	        cmocka_unit_test(no_throttle_and_storms),
+	        cmocka_unit_test(a_storm_message_has_an_age),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
