@@ -1,0 +1,283 @@
+/*
+ * Tests of the socket's verbs behind the lines: when they answer, what waiters and subscribers are
+ * told, and closing and reloading while a verb is under way.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "bot/base/alloc.h"
+#include "bot/ops/ops.h"
+#include "tests/unit/loop_fixture.h"
+#include "tests/unit/turn.h"
+
+#define ANSWERS_MAX 16
+
+struct opened {
+	struct looped *l;
+	struct courier *courier;
+	struct ops *ops; /* NULL once closed */
+	json_t *answers[ANSWERS_MAX];
+	unsigned answered;
+	reload_done_fn reload_done;
+	void *reload_arg;
+	uv_sem_t gate;
+};
+
+static void on_status(struct report_status *status, void *arg)
+{
+	status->problem = "";
+	status->rooms = x_calloc(1, sizeof(*status->rooms));
+}
+
+static struct vault *on_vault(void *arg)
+{
+	return NULL;
+}
+
+static void on_reload(reload_done_fn done, void *done_arg, void *arg)
+{
+	struct opened *f = arg;
+
+	f->reload_done = done;
+	f->reload_arg = done_arg;
+}
+
+static int setup(void **state)
+{
+	struct opened *f = x_calloc(1, sizeof(*f));
+	struct courier_events events = {0};
+	struct ops_env env;
+
+	f->l = looped_begin("");
+	uv_sem_init(&f->gate, 0);
+	f->courier = courier_create(&f->l->loop, f->l->writer, f->l->config, &events);
+	env = (struct ops_env){
+	        .loop = &f->l->loop,
+	        .writer = f->l->writer,
+	        .courier = f->courier,
+	        .on_status = on_status,
+	        .on_vault = on_vault,
+	        .on_reload = on_reload,
+	        .arg = f,
+	};
+	f->ops = ops_create(&env, f->l->config);
+	*state = f;
+	return 0;
+}
+
+static void close_ops(struct opened *f)
+{
+	bool closed = false;
+
+	ops_close(f->ops, turn_set, &closed);
+	looped_until(f->l, &closed);
+	f->ops = NULL;
+}
+
+static int teardown(void **state)
+{
+	struct opened *f = *state;
+	bool closed = false;
+
+	if (f->ops)
+		close_ops(f);
+	courier_close(f->courier, turn_set, &closed);
+	looped_until(f->l, &closed);
+	looped_end(f->l);
+	for (unsigned i = 0; i < f->answered; i++)
+		json_decref(f->answers[i]);
+	uv_sem_destroy(&f->gate);
+	free(f);
+	return 0;
+}
+
+static void on_answered(const json_t *answer, void *arg)
+{
+	struct opened *f = arg;
+
+	assert_true(f->answered < ANSWERS_MAX);
+	f->answers[f->answered++] = json_deep_copy(answer);
+}
+
+static void ask(struct opened *f, const char *text)
+{
+	struct alert_peer peer = {.uid = geteuid(), .gid = getegid(), .pid = getpid()};
+	json_t *request = json_loads(text, 0, NULL);
+
+	assert_non_null(request);
+	ops_request(f->ops, request, &peer, reply_create_for(on_answered, f));
+	json_decref(request);
+}
+
+static void wait_answers(struct opened *f, unsigned n)
+{
+	while (f->answered < n)
+		uv_run(&f->l->loop, UV_RUN_ONCE);
+}
+
+static const char *member(struct opened *f, unsigned i, const char *name)
+{
+	const char *value = json_string_value(json_object_get(f->answers[i], name));
+
+	return value ? value : "";
+}
+
+static bool is_ok(struct opened *f, unsigned i)
+{
+	return json_is_true(json_object_get(f->answers[i], "ok"));
+}
+
+static enum err wait_for_gate(struct store *store, void *arg)
+{
+	struct opened *f = arg;
+
+	uv_sem_wait(&f->gate);
+	return OK;
+}
+
+static void nothing(enum err result, const char *message, void *arg)
+{
+}
+
+static void hold_writer(struct opened *f)
+{
+	writer_submit(f->l->writer, wait_for_gate, nothing, f);
+	looped_turn(f->l, 2);
+}
+
+static void an_alert_is_answered_after_its_commit(void **state)
+{
+	struct opened *f = *state;
+
+	hold_writer(f);
+	ask(f, "{\"op\":\"alert\",\"app\":\"etl\",\"id\":\"a\"}");
+	ask(f, "{\"op\":\"alert\",\"app\":\"etl\",\"id\":\"a\"}");
+	looped_turn(f->l, 20);
+	assert_int_equal(f->answered, 0);
+	uv_sem_post(&f->gate);
+	wait_answers(f, 2);
+	assert_string_equal(member(f, 0, "state"), "queued");
+	assert_string_equal(member(f, 1, "state"), "duplicate");
+}
+
+static void what_is_wrong_is_answered_at_once(void **state)
+{
+	struct opened *f = *state;
+
+	ask(f, "{\"op\":\"statu\"}");
+	ask(f, "{}");
+	ask(f, "{\"op\":7}");
+	ask(f, "{\"op\":\"alert\"}");
+	wait_answers(f, 4);
+	assert_non_null(strstr(member(f, 0, "message"), "did you mean \"status\""));
+	for (unsigned i = 0; i < 3; i++)
+		assert_string_equal(member(f, i, "field"), "op");
+	assert_string_equal(member(f, 3, "field"), "app");
+}
+
+static void reload_is_answered_when_it_is_over(void **state)
+{
+	struct opened *f = *state;
+
+	ask(f, "{\"op\":\"reload\"}");
+	looped_turn(f->l, 5);
+	assert_int_equal(f->answered, 0);
+	f->reload_done("bot.conf:3: no such key\n", f->reload_arg);
+	assert_int_equal(f->answered, 1);
+	assert_false(is_ok(f, 0));
+	assert_string_equal(member(f, 0, "error"), "config");
+	assert_non_null(strstr(member(f, 0, "message"), "bot.conf:3: no such key"));
+	ask(f, "{\"op\":\"reload\"}");
+	f->reload_done("", f->reload_arg);
+	assert_true(is_ok(f, 1));
+}
+
+/* --- lifetime ------------------------------------------------------------------------------ */
+
+static void close_during_alert(void **state)
+{
+	struct opened *f = *state;
+	bool closed = false;
+
+	hold_writer(f);
+	ask(f, "{\"op\":\"alert\",\"app\":\"etl\"}");
+	ask(f, "{\"op\":\"alerts\"}");
+	ops_close(f->ops, turn_set, &closed);
+	looped_turn(f->l, 5);
+	assert_false(closed);
+	uv_sem_post(&f->gate);
+	looped_until(f->l, &closed);
+	f->ops = NULL;
+	assert_int_equal(f->answered, 2);
+	assert_string_equal(member(f, 0, "state"), "queued"); /* it was taken in, and told */
+}
+
+static void close_during_wait(void **state)
+{
+	struct opened *f = *state;
+
+	ask(f, "{\"op\":\"alert\",\"app\":\"etl\"}");
+	wait_answers(f, 1);
+	ask(f, "{\"op\":\"wait\",\"alert\":1}");
+	looped_turn(f->l, 20);
+	assert_int_equal(f->answered, 1);
+	close_ops(f);
+	assert_int_equal(f->answered, 2);
+	assert_false(is_ok(f, 1));
+	assert_true(json_is_true(json_object_get(f->answers[1], "retry")));
+}
+
+static void close_during_reload(void **state)
+{
+	struct opened *f = *state;
+	bool closed = false;
+
+	ask(f, "{\"op\":\"reload\"}");
+	ops_close(f->ops, turn_set, &closed);
+	looped_turn(f->l, 5);
+	assert_false(closed);
+	f->reload_done("the daemon is stopping\n", f->reload_arg);
+	looped_until(f->l, &closed);
+	f->ops = NULL;
+	assert_int_equal(f->answered, 1);
+}
+
+static void reload_during_command(void **state)
+{
+	struct opened *f = *state;
+	struct config *fresh = looped_config(f->l, "[delivery]\nthrottle = 5s\n");
+
+	hold_writer(f);
+	ask(f, "{\"op\":\"status\"}");
+	ask(f, "{\"op\":\"alert\",\"app\":\"etl\"}");
+	ops_configure(f->ops, fresh);
+	config_unref(fresh);
+	uv_sem_post(&f->gate);
+	wait_answers(f, 2);
+	assert_true(is_ok(f, 0));
+	assert_true(is_ok(f, 1));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        TEST(an_alert_is_answered_after_its_commit),
+	        TEST(what_is_wrong_is_answered_at_once),
+	        TEST(reload_is_answered_when_it_is_over),
+	        TEST(close_during_alert),
+	        TEST(close_during_wait),
+	        TEST(close_during_reload),
+	        TEST(reload_during_command),
+	};
+
+	x_alloc_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
