@@ -14,6 +14,7 @@
 #include "bot/loop/writer.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,7 @@ struct writer {
 	uv_async_t end;  /* the thread's: a batch is over; the one handle that keeps the loop up */
 	uv_sem_t begin;  /* the loop's: there is a batch; without one the thread ends */
 	uv_thread_t thread;
+	atomic_bool ended;              /* the batch; set by the thread before it wakes the loop */
 	struct writer_queue jobs, tail; /* the loop's */
 	struct writer_job *batch;       /* the thread's while `running` */
 	bool running, closing;
@@ -119,6 +121,7 @@ static void writer_thread(void *arg)
 		if (!writer->batch)
 			return;
 		batch_run(writer);
+		writer->ended = true;
 		uv_async_send(&writer->end);
 	}
 }
@@ -163,8 +166,11 @@ static void writer_start_soon(struct writer *writer)
 static void on_batch(uv_async_t *handle)
 {
 	struct writer *writer = handle->data;
-	struct writer_job *job = writer->batch;
+	struct writer_job *job;
 
+	if (!atomic_exchange(&writer->ended, false))
+		return;
+	job = writer->batch;
 	writer->batch = NULL;
 	writer->batches++;
 	if (writer->replaced && writer->on_replaced)
