@@ -178,49 +178,121 @@ void digest_sparkline(const int64_t *numbers, size_t len, struct buf *out)
 	}
 }
 
-/* ": a, b, …" */
-static void add_names(struct buf *out, char *const *names, int64_t count)
+/* "Missed heartbeats: a, b, +3"; nothing when there is none. */
+static void say_names(struct words *out, const char *what, char *const *names, int64_t count)
 {
-	for (int64_t i = 0; i < DIGEST_NAMES_MAX && names[i]; i++)
-		buf_printf(out, "%s%s", i ? ", " : ": ", names[i]);
-	buf_add_str(out, count > DIGEST_NAMES_MAX ? ", …\n" : "\n");
+	int64_t shown = 0;
+
+	if (count == 0)
+		return;
+	words_item(out);
+	words_say(out, "%s", what);
+	for (; shown < DIGEST_NAMES_MAX && names[shown]; shown++) {
+		words_say(out, "%s", shown ? ", " : ": ");
+		words_code(out, names[shown], WORDS_WHAT_POINTS);
+	}
+	if (count > shown)
+		words_say(out, ", +%" PRId64, count - shown);
 }
 
-void digest_text(const struct digest *digest, struct buf *out)
+/* "24 critical, 3 warning", without zeros. */
+static void say_counts(const struct digest *digest, struct words *out)
 {
-	char text[32];
+	const char *comma = "";
 
-	clock_format_duration(digest->uptime_ms, text, sizeof(text));
-	buf_printf(out, "up %s · version %s\n", text, digest->version);
-	buf_printf(out, "24 h: %" PRId64 " critical, %" PRId64 " warning, %" PRId64 " info\n",
-	        digest->counts[SEVERITY_CRITICAL], digest->counts[SEVERITY_WARNING],
-	        digest->counts[SEVERITY_INFO]);
-	digest_sparkline(digest->hours, DIGEST_HOURS, out);
-	buf_add_char(out, '\n');
+	for (int severity = SEVERITY_CRITICAL; severity >= SEVERITY_INFO; severity--) {
+		if (digest->counts[severity] == 0)
+			continue;
+		words_say(out, "%s", comma);
+		if (severity == SEVERITY_CRITICAL)
+			words_bold(out, true);
+		words_say(out, "%" PRId64, digest->counts[severity]);
+		if (severity == SEVERITY_CRITICAL)
+			words_bold(out, false);
+		words_say(out, " %s", severity_name((enum severity)severity));
+		comma = ", ";
+	}
+	if (*comma == '\0')
+		words_say(out, "no alerts");
+}
+
+static void say_apps(const struct digest *digest, struct words *out)
+{
+	if (digest->apps_len == 0)
+		return;
+	words_item(out);
 	for (size_t i = 0; i < digest->apps_len; i++) {
-		text_add_plain(out, digest->apps[i].app, 64, TEXT_FOLD_NEWLINES);
-		buf_printf(out, ": %" PRId64, digest->apps[i].alerts);
-		if (digest->apps[i].criticals)
-			buf_printf(out, " (%" PRId64 " critical)", digest->apps[i].criticals);
-		buf_add_char(out, '\n');
+		words_say(out, "%s", i ? " · " : "");
+		words_name(out, digest->apps[i].app, WORDS_NAME_POINTS);
+		words_say(out, " ");
+		words_bold(out, true);
+		words_say(out, "%" PRId64, digest->apps[i].alerts);
+		words_bold(out, false);
 	}
 	if (digest->apps_len == DIGEST_APPS_MAX)
-		buf_add_str(out, "…\n");
-	if (digest->oncall)
-		buf_printf(out, "on call: %s\n", digest->oncall);
-	buf_printf(out, "un-acked: %" PRId64 "%s", digest->unacked,
-	        digest->unacked >= UNACKED_MAX ? " or more" : "");
-	add_names(out, digest->unacked_names, digest->unacked);
-	buf_printf(out,
-	        "silences: %" PRId64 "\nqueue: %" PRId64 " waiting, %" PRId64 " undeliverable\n",
-	        digest->silences, digest->waiting, digest->undeliverable);
+		words_say(out, " · more apps");
+}
+
+/* What is always said, and what is not as it should be. */
+static void say_state(const struct digest *digest, struct words *out)
+{
+	words_say(out, "up ");
+	words_duration(out, digest->uptime_ms);
+	if (digest->silences) {
+		words_say(out, " · ");
+		words_count(out, digest->silences, "silence", "silences");
+	}
+	if (digest->waiting)
+		words_say(out, " · %" PRId64 " in the delivery queue", digest->waiting);
+	if (digest->undeliverable)
+		words_say(out, " · ⚠️ %" PRId64 " undeliverable", digest->undeliverable);
 	if (digest->spool_bad)
-		buf_printf(out, "spool: %u rejected (*.bad)\n", digest->spool_bad);
-	if (digest->p95_ms >= 0)
-		buf_printf(out, "p95 to the room: %" PRId64 " ms\n", digest->p95_ms);
-	buf_printf(out, "homeserver faults: %" PRId64 "\nmissed app heartbeats: %" PRId64,
-	        digest->faults, digest->missed);
-	add_names(out, digest->missed_names, digest->missed);
+		words_say(out, " · ⚠️ %u rejected in the spool (*.bad)", digest->spool_bad);
+	if (digest->faults)
+		words_say(out, " · failed homeserver requests: %" PRId64, digest->faults);
+	if (digest->p95_ms >= 0) {
+		words_say(out, " · p95 ");
+		words_duration(out, digest->p95_ms);
+	}
+	words_say(out, " · version %s", digest->version);
+}
+
+void digest_say(const struct digest *digest, int64_t at_ms, struct words *out)
+{
+	struct buf bars;
+
+	words_say(out, "💓 ");
+	words_bold(out, true);
+	words_say(out, "Running");
+	words_bold(out, false);
+	if (digest->unacked) {
+		words_say(out, " · 🚨 ");
+		words_bold(out, true);
+		words_say(out, "%" PRId64 "%s unacknowledged", digest->unacked,
+		        digest->unacked >= UNACKED_MAX ? " or more" : "");
+		words_bold(out, false);
+	}
+	words_say(out, " · ");
+	words_when(out, at_ms, 0);
+	words_break(out);
+	words_say(out, "Last 24 h: ");
+	say_counts(digest, out);
+	words_say(out, " ");
+	buf_init(&bars, 1024);
+	digest_sparkline(digest->hours, DIGEST_HOURS, &bars);
+	words_code(out, buf_str(&bars), DIGEST_HOURS);
+	buf_finish(&bars);
+	words_list(out, WORDS_LIST_MAX, NULL);
+	say_apps(digest, out);
+	say_names(out, "Unacknowledged", digest->unacked_names, digest->unacked);
+	say_names(out, "Missed app heartbeats", digest->missed_names, digest->missed);
+	if (digest->oncall) {
+		words_item(out);
+		words_say(out, "On call: ");
+		words_code(out, digest->oncall, WORDS_WHAT_POINTS);
+	}
+	words_list_end(out);
+	say_state(digest, out);
 }
 
 static json_t *names_json(char *const *names)

@@ -5,6 +5,7 @@
 
 #include "handlers/alerts/deliver.h"
 #include "handlers/commands/report.h"
+#include "handlers/message/words.h"
 #include "storage/alerts.h"
 
 #define DIGEST_HOURS 24
@@ -29,8 +30,8 @@ enum err digest_collect(
         const struct deliver *d, const struct report_status *status, struct digest *out);
 void digest_finish(struct digest *digest);
 
-/* Short lines for a phone. */
-void digest_text(const struct digest *digest, struct buf *out);
+/* Short lines for a phone. at_ms: the time that it stands for. */
+void digest_say(const struct digest *digest, int64_t at_ms, struct words *out);
 /* A new object. */
 json_t *digest_json(const struct digest *digest);
 

@@ -103,29 +103,67 @@ static void add_gap(struct buf *out, const struct heartbeat_gap *gap)
 	buf_add_char(out, '\n');
 }
 
-/* key: programs that wait for the daily one must not take an extra one for it. */
-static enum err post(const struct deliver *d, const struct report_status *status, const char *lead,
-        const char *key, json_t *when, int64_t *outbox_id)
+/* "16:11–16:15 CET" of a day, or both with their days. */
+static void say_span(struct words *out, int64_t from_ms, int64_t to_ms)
+{
+	struct zone_time from, to;
+
+	zone_local(from_ms, &from);
+	zone_local(to_ms, &to);
+	if (from.day == to.day && to_ms - from_ms < CLOCK_DAY_MS)
+		words_say(out, "%02d:%02d–", from.hour, from.minute);
+	else {
+		words_when(out, from_ms, 0);
+		words_say(out, " – ");
+	}
+	words_when(out, to_ms, from.day == to.day ? to_ms : 0);
+}
+
+static void say_late(
+        const struct deliver *d, const struct heartbeat_gap *gap, int64_t due_ms, struct words *out)
+{
+	struct zone_time due;
+
+	zone_local(due_ms, &due);
+	words_say(out, "⚠️ ");
+	words_bold(out, true);
+	if (explains(gap, due_ms)) {
+		words_say(out, gap->stopped ? "I was down " : "I stood still ");
+		words_duration(out, gap->to_ms - gap->from_ms);
+		words_bold(out, false);
+		words_say(out, " (");
+		say_span(out, gap->from_ms, gap->to_ms);
+		words_say(out, "%s); the %02d:%02d heartbeat is late",
+		        gap->stopped ? ""
+		                     : "; machine asleep, clock changed, or database not writable",
+		        due.hour, due.minute);
+	} else {
+		words_say(out, "The %02d:%02d heartbeat is late by ", due.hour, due.minute);
+		words_duration(out, d->now_ms - due_ms);
+		words_bold(out, false);
+	}
+	words_break(out);
+}
+
+/* lead: words that stand first, which the digest follows. key: programs that wait for the daily one
+ * must not take another one for it. */
+static enum err post(const struct deliver *d, const struct report_status *status,
+        struct words *lead, int64_t at_ms, const char *key, json_t *when, int64_t *outbox_id)
 {
 	struct digest digest;
-	struct buf text;
 	enum err err = digest_collect(d, status, &digest);
 
-	buf_init(&text, TEXT_MAX);
 	if (err == OK) {
 		json_t *data = digest_json(&digest), *content;
 
-		buf_add_str(&text, lead);
-		digest_text(&digest, &text);
-		buf_trim_lines(&text);
-		content = content_plain(buf_str(&text), NULL);
+		digest_say(&digest, at_ms, lead);
+		content = words_content(lead, "m.notice");
 		json_object_update(data, when);
 		json_object_set_new(content, RENDER_KEY, json_pack("{s:o}", key, data));
 		err = deliver_post(d, d->config->heartbeat.room, OUTBOX_HEARTBEAT, 0,
 		        "m.room.message", content, outbox_id);
 		json_decref(content);
 	}
-	buf_finish(&text);
 	digest_finish(&digest);
 	return err;
 }
@@ -147,25 +185,18 @@ static enum err post_due(const struct deliver *d, const struct report_status *st
 	        .date = (char *)date,
 	};
 	const struct heartbeat_gap *gap = &result->memory.gap;
-	char time[20], late[32];
-	struct buf lead;
+	struct words lead;
 	json_t *when;
 	enum err err;
 
-	shown(due_ms, time);
-	buf_init(&lead, TEXT_MAX);
-	buf_printf(&lead, "💓 alive · %s\n", time);
-	if (row.late) {
-		clock_format_duration(d->now_ms - due_ms, late, sizeof(late));
-		buf_printf(&lead, "⏰ late by %s\n", late);
-		if (explains(gap, due_ms))
-			add_gap(&lead, gap);
-	}
+	words_init(&lead);
+	if (row.late)
+		say_late(d, gap, due_ms, &lead);
 	when = json_pack("{s:s, s:I, s:I, s:b}", "date", date, "due_ms", (json_int_t)due_ms,
 	        "at_ms", (json_int_t)d->now_ms, "late", row.late);
-	err = post(d, status, buf_str(&lead), "heartbeat", when, &row.outbox_id);
+	err = post(d, status, &lead, due_ms, "heartbeat", when, &row.outbox_id);
 	json_decref(when);
-	buf_finish(&lead);
+	words_finish(&lead);
 	if (err == OK)
 		err = heartbeats_insert(d->store, &row);
 	if (err == OK)
@@ -175,6 +206,7 @@ static enum err post_due(const struct deliver *d, const struct report_status *st
 
 enum err heartbeat_extra(const struct deliver *d, const struct report_status *status)
 {
+	struct words lead;
 	json_t *when;
 	char date[11];
 	enum err err;
@@ -182,8 +214,9 @@ enum err heartbeat_extra(const struct deliver *d, const struct report_status *st
 	schedule_date(d->now_ms, date);
 	when = json_pack(
 	        "{s:s, s:I, s:b}", "date", date, "at_ms", (json_int_t)d->now_ms, "extra", 1);
-	err = post(d, status, "💓 alive · extra, because somebody asked\n", "extra_heartbeat", when,
-	        NULL);
+	words_init(&lead);
+	err = post(d, status, &lead, d->now_ms, "extra_heartbeat", when, NULL);
+	words_finish(&lead);
 	json_decref(when);
 	return err;
 }
@@ -221,7 +254,7 @@ static enum err add_unconfirmed(const struct deliver *d, const struct report_sta
 	clock_format_duration((row->confirmed_ms ? row->confirmed_ms : d->now_ms) - row->due_ms,
 	        grace, sizeof(grace));
 	buf_printf(out, "The homeserver %s %s after it was due.\n",
-	        row->confirmed_ms ? "took it only" : "has not confirmed it", grace);
+	        row->confirmed_ms ? "confirmed it only" : "has not confirmed it", grace);
 	add_problem(out, "homeserver", status->problem);
 	for (size_t i = 0; i < status->rooms_len; i++)
 		if (strcmp(status->rooms[i].name, d->config->heartbeat.room) == 0)
@@ -229,9 +262,9 @@ static enum err add_unconfirmed(const struct deliver *d, const struct report_sta
 	add_problem(out, "last failure", event.error);
 	if (last_ms) {
 		clock_format_short(last_ms, 0, when, sizeof(when));
-		buf_printf(out, "Something got through last at %s\n", when);
+		buf_printf(out, "Last successful send: %s\n", when);
 	} else {
-		buf_add_str(out, "Nothing has got through yet.\n");
+		buf_add_str(out, "Nothing was ever sent successfully.\n");
 	}
 	outbox_row_finish(&event);
 	return err == ERR_NOT_FOUND ? OK : err;
