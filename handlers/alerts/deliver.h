@@ -137,5 +137,9 @@ struct deliver_result {
 	bool untried;      /* it was made ready and not sent */
 };
 
+/* Somebody removed an event from a room. If it was a message, that is closed, nothing hangs on it
+ * any more, and the next alert is a new message. */
+enum err deliver_redacted(const struct deliver *d, const char *event_id);
+
 /* Takes note of a try, and writes its row in `calls`. */
 enum err deliver_finish(const struct deliver *d, const struct deliver_result *result);

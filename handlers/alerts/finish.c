@@ -185,3 +185,22 @@ enum err deliver_finish(const struct deliver *d, const struct deliver_result *re
 	outbox_row_finish(&row);
 	return err;
 }
+
+enum err deliver_redacted(const struct deliver *d, const char *event_id)
+{
+	struct message_row message = {0};
+	enum err err = messages_by_event(d->store, event_id, &message);
+
+	if (err == ERR_NOT_FOUND)
+		return OK;
+	if (err == OK) {
+		free(message.event_id);
+		message.event_id = NULL;
+		message.dirty_ms = message.silent = 0;
+		if (!message.closed_ms)
+			message.closed_ms = d->now_ms;
+		err = deliver_message_store(d, &message);
+	}
+	message_row_finish(&message);
+	return err;
+}

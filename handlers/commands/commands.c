@@ -394,9 +394,13 @@ static enum err take_text(const struct command_env *env, const struct room_event
 
 enum err commands_event(const struct command_env *env, const struct room_event *event)
 {
+	const struct deliver d = {
+	        .store = env->store, .config = env->config, .now_ms = env->now_ms};
 	bool known;
-	enum err err;
+	enum err err = event->redacts ? deliver_redacted(&d, event->redacts) : OK;
 
+	if (err != OK)
+		return err;
 	if (strcmp(event->sender, env->config->matrix.user) == 0 ||
 	        (env->config->commands.rooms[0] &&
 	                !in_list(env->config->commands.rooms, event->room)))

@@ -264,9 +264,9 @@ def test_call_monitor_violations_and_error_rate():
     text = "".join(world.server.bodies(DEV))
     check("store" not in text and "ancient" not in text, text)
     db.execute("DELETE FROM violations WHERE rule = 'rule_0'")
-    world.wait_body("✅", "violations_24h")
+    world.wait_body("✅", "call_monitor · violations resolved")
     db.execute("UPDATE calls SET error = NULL")
-    world.wait_body("✅", "fetch error_rate_7d")
+    world.wait_body("✅", "call_monitor · fetch resolved")
     done = subprocess.run([BUILD / "bot/matrix-telemetry-bot", "-c", world.bot.config, "test", "violation"],
                           capture_output=True, text=True, timeout=60)
     check(done.returncode == 0 and "$event" in done.stdout, str(done))

@@ -229,7 +229,7 @@ def test_another_implementation_reads_and_commands_where_all_are_trusted(world):
     bot.call(node("run-nio-2"))
     reader.wait(lambda: "×2" in reader.text(ops), 30, "the edit is not readable")
     answered(reader, bot, command(reader, ops, "!ack run-nio-1 mine"), "is yours now")
-    reader.wait(lambda: "acked by " + reader.account["user_id"] in reader.text(ops), 30, "the ack is not shown")
+    reader.wait(lambda: "acknowledged by " + reader.account["user_id"][1:].split(":")[0] in reader.text(ops), 30, "the ack is not shown")
     check_all_encrypted(reader, bot)
     reader.stop()
     bot.stop()
@@ -358,7 +358,7 @@ def test_commands_are_obeyed_from_signed_devices_alone(world):
                               op.account["access_token"])["event_id"]
     done = command(op, bot.ids["ops"], "!ack run-cmd-1 mine")
     answered(op, bot, done, "etl_users")
-    op.wait(lambda: "acked by " + op.account["user_id"] + ": mine" in op.text(bot.ids["ops"]), 30, "the ack is not shown")
+    op.wait(lambda: "acknowledged by " + op.account["user_id"][1:].split(":")[0] + ": mine" in op.text(bot.ids["ops"]), 30, "the ack is not shown")
     check(not [a for a in answers(op, bot, clear) if "silence" in a and "until" in a], "obeyed in the clear")
     check(bot.call({"op": "silences"})["silences"] == [], "obeyed in the clear")
     check_all_encrypted_from_bot(op, bot)

@@ -167,6 +167,30 @@ static void resolved_edits_at_once_and_answers_in_the_thread(void **state)
 	world_destroy(w);
 }
 
+static void a_redacted_message_takes_no_more(void **state)
+{
+	struct world *w = world_create("");
+	struct deliver d = {.store = w->store, .config = w->config};
+
+	world_alert(w, NODE, "data_factory", 1, 1);
+	world_send(w);
+	d.now_ms = w->now_ms;
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(deliver_redacted(&d, "$1"), OK);
+	assert_int_equal(deliver_redacted(&d, "$nothing_of_ours"), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	world_pass(w, 2000);
+	assert_string_equal(world_alert(w, NODE, "data_factory", 2, 2), "queued");
+	world_pass(w, 2000);
+	assert_int_equal(world_count(w, "send"), 2);
+	/* nothing is hung on what nobody sees */
+	world_alert(w, "{\"app\":\"data_factory\",\"kind\":\"node_failed\",\"status\":\"resolved\","
+	               "\"node_id\":\"n1\"}");
+	world_pass(w, 2000);
+	assert_int_equal(w->len, 2);
+	world_destroy(w);
+}
+
 static void what_is_worse_starts_a_message(void **state)
 {
 	struct world *w = world_create("[route]\nwarning = ops\n");
@@ -614,6 +638,7 @@ int main(void)
 	        cmocka_unit_test(a_queue_drains_in_order),
 	        cmocka_unit_test(fired_and_resolved_while_down_is_one_message),
 	        cmocka_unit_test(resolved_edits_at_once_and_answers_in_the_thread),
+	        cmocka_unit_test(a_redacted_message_takes_no_more),
 	        cmocka_unit_test(what_is_worse_starts_a_message),
 	        cmocka_unit_test(silent_criticals_ring_at_the_end_of_the_minute),
 	        cmocka_unit_test(a_flood_of_origins_is_one_storm_message),
