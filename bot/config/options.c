@@ -259,7 +259,7 @@ const struct option config_options[] = {
                 .help = "Members of at least this power level are obeyed too."},
         {"commands", "remind", OPTION_DURATION, IN(commands.remind_ms), .fallback = "30m", .min = 0,
                 .max = YEAR_MS,
-                .help = "Critical failures that nobody acknowledged are brought up again. 0 = "
+                .help = "Critical failures that nobody acknowledged are reminded of. 0 = "
                         "never."},
         {"commands", "ack_timeout", OPTION_DURATION, IN(commands.ack_timeout_ms), .fallback = "24h",
                 .min = 0, .max = YEAR_MS, .help = "An acknowledgement ends after this. 0 = never."},

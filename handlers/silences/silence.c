@@ -73,8 +73,8 @@ enum err silence_sum(const struct deliver *d, const struct silence_row *row, cha
 
 /* The room where it was set; else those for which it held something back; else that of criticals.
  * Never the one that hears of it in an answer. */
-static enum err tell_end(const struct deliver *d, const struct silence_row *row, const char *text,
-        const char *answered)
+static enum err tell_end(const struct deliver *d, const struct silence_row *row,
+        struct words *words, const char *answered)
 {
 	const char *fallback = row->room ? row->room : d->config->route[SEVERITY_CRITICAL];
 	char *room = NULL;
@@ -85,7 +85,7 @@ static enum err tell_end(const struct deliver *d, const struct silence_row *row,
 		err = alerts_held_rooms(d->store, row->id, told, &room);
 		if (err == OK && config_room(d->config, room) &&
 		        (!answered || strcmp(room, answered) != 0))
-			err = tell_room(d, room, text, NULL, NULL);
+			err = tell_words(d, room, "m.notice", words, NULL);
 		free(room);
 		room = NULL;
 		if (err == ERR_NOT_FOUND)
@@ -95,14 +95,45 @@ static enum err tell_end(const struct deliver *d, const struct silence_row *row,
 		err = OK;
 	if (told == 0 && err == OK && config_room(d->config, fallback) &&
 	        (!answered || strcmp(fallback, answered) != 0))
-		err = tell_room(d, fallback, text, NULL, NULL);
+		err = tell_words(d, fallback, "m.notice", words, NULL);
+	return err;
+}
+
+/* What it was, and what it silenced and fires still. */
+static enum err say_end(
+        const struct deliver *d, const struct silence_row *row, const char *why, struct words *out)
+{
+	struct alert_row *held = NULL;
+	size_t len = 0;
+	enum err err = alerts_held(d->store, row->id, HELD_NAMES_MAX + 1, &held, &len);
+
+	words_say(out, "🔕 ");
+	words_bold(out, true);
+	words_say(out, "Silence %" PRId64 " is over", row->id);
+	words_bold(out, false);
+	words_say(out, ", %s: ", why);
+	words_code(out, row->matchers, WORDS_WHAT_POINTS);
+	words_say(out, " · %" PRId64 " silenced", row->held);
+	if (len > 0) {
+		words_break(out);
+		words_say(out, "Not resolved since:");
+	}
+	words_list(out, HELD_NAMES_MAX, NULL);
+	for (size_t i = 0; i < len; i++) {
+		words_item(out);
+		words_name(out, held[i].app, WORDS_NAME_POINTS);
+		words_say(out, " · ");
+		words_what(out, held[i].identity);
+	}
+	words_list_end(out);
+	alert_rows_free(held, len);
 	return err;
 }
 
 enum err silence_end(
         const struct deliver *d, struct silence_row *row, const char *why, const char *answered)
 {
-	char *text, *sum = NULL;
+	struct words words;
 	enum err err;
 
 	row->ended_ms = d->now_ms;
@@ -112,14 +143,12 @@ enum err silence_end(
 		        d->happened, json_pack("{s:s, s:I, s:s, s:I}", "event", "unsilenced", "id",
 		                             (json_int_t)row->id, "matchers", row->matchers, "held",
 		                             (json_int_t)row->held));
+	words_init(&words);
 	if (err == OK)
-		err = silence_sum(d, row, &sum);
-	text = x_asprintf("🔔 Silence %" PRId64 " (%s) is over, %s: %s", row->id, row->matchers, why,
-	        sum ? sum : "");
+		err = say_end(d, row, why, &words);
 	if (err == OK)
-		err = tell_end(d, row, text, answered);
-	free(text);
-	free(sum);
+		err = tell_end(d, row, &words, answered);
+	words_finish(&words);
 	return err;
 }
 
@@ -131,7 +160,7 @@ enum err silence_end_due(const struct deliver *d)
 
 	for (size_t i = 0; i < len && err == OK; i++)
 		if (rows[i].end_ms <= d->now_ms)
-			err = silence_end(d, &rows[i], "its time is up", NULL);
+			err = silence_end(d, &rows[i], "expired", NULL);
 	silence_rows_free(rows, len);
 	return err;
 }

@@ -364,7 +364,7 @@ def test_silences():
     check(bot.call(alert("r-2", app="other"))["state"] == "silenced", "not silenced")
     check(bot.call(alert("r-3", app="quiet"))["state"] == "queued", "silenced too much")
     bot.call(alert("r-2", app="other", status="resolved"))
-    shown(server, "Silence 2 (app=\"other\") is over, what it was for is resolved: it held back 1 alert")
+    shown(server, "Silence 2 is over, what it was for is resolved: app=\"other\" · 1 silenced")
     check(bot.call(alert("r-4", app="other"))["state"] == "queued", "silenced after the end")
     check(not any("r-1" in e["content"]["body"] for _, e in server.timeline
                   if e["content"]["msgtype"] == "m.text"), "what was silenced is shown")

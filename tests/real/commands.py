@@ -221,10 +221,10 @@ def test_silences_end_and_say_so(world, secret):
     check(any(s["id"] == int(number) for s in place.bot.call({"op": "silences"})["silences"]),
           "it ended while something is firing")
     place.bot.call(node("en-3", "en_app", status="resolved"))
-    place.shown(f'Silence {number} (app="en_app") is over, what it was for is resolved: it held back 1 alert')
+    place.shown(f'Silence {number} is over, what it was for is resolved: app="en_app" · 1 silenced')
     body = place.ask("!silence en_app 1s")
     number = body.split()[2].rstrip(":")
-    place.shown(f'Silence {number} (app="en_app") is over, its time is up: it held back 0 alerts')
+    place.shown(f'Silence {number} is over, expired: app="en_app" · 0 silenced')
 
 
 @both

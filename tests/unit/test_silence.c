@@ -380,7 +380,7 @@ static void what_it_held_back_and_fires_still_is_told_at_its_end_and_rings(void 
 	w->now_ms += CLOCK_MINUTE_MS;
 	duty(w);
 	assert_false(is_active(w, id));
-	assert_int_equal(SAID(w, "Silence 1", "5 alerts"), 1);
+	assert_int_equal(SAID(w, "🔕 Silence 1 is over", "5 silenced"), 1);
 	assert_int_equal(SAID(w, "Not resolved since", "gamma"), 1);
 	assert_int_equal(said(w, "🚨", "alpha FAILED", &rings), 1);
 	assert_int_equal(rings, 1);
