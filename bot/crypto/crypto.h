@@ -51,6 +51,11 @@ struct crypto_item {
 	char *key, *value;
 };
 
+/* Kind of the notices in the store, {text, n}; their keys begin so where a user's client gives this
+ * device no keys, and end with the user's id. */
+#define CRYPTO_NOTICE "notice"
+#define CRYPTO_NOTICE_WITHHELD "withheld "
+
 /*
  * Where the machine keeps everything: texts by kind and key. Kinds are short ASCII words, keys
  * hold no control characters. Secrets in the texts are encrypted under the pickle key.

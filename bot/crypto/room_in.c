@@ -89,7 +89,7 @@ static enum err inbound_take(struct crypto *crypto, int64_t now_ms, const char *
 
 char *room_in_withheld(const char *user_id)
 {
-	return x_asprintf("withheld %s", user_id);
+	return x_asprintf(CRYPTO_NOTICE_WITHHELD "%s", user_id);
 }
 
 /* Whether a key of somebody with whom we share no room is one too many. */

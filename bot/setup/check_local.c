@@ -135,8 +135,6 @@ static void look_at_queue(struct check *check, struct store *store)
 	}
 }
 
-#define WITHHELD "withheld "
-
 struct notices {
 	struct check *check;
 	int others;
@@ -150,7 +148,7 @@ static void take_notice(char *key, char *value, void *arg)
 	json_t *row = json_loads(value, 0, NULL);
 	const char *text = json_string_value(json_object_get(row, "text"));
 
-	if (text && strncmp(key, WITHHELD, strlen(WITHHELD)) == 0) {
+	if (text && strncmp(key, CRYPTO_NOTICE_WITHHELD, strlen(CRYPTO_NOTICE_WITHHELD)) == 0) {
 		check_warning(notices->check, "encryption", "%s", text);
 		check_fix(notices->check,
 		        "this device must be signed (see device); then let that user write again: "
@@ -182,7 +180,8 @@ static void look_at_notices(struct check *check, struct store *store)
 {
 	struct notices notices = {.check = check};
 
-	if (keys_list(store, "notice", "", take_notice, &notices) == OK && notices.others > 0) {
+	if (keys_list(store, CRYPTO_NOTICE, "", take_notice, &notices) == OK &&
+	        notices.others > 0) {
 		check_warning(check, "encryption", "%d refused or failed so far", notices.others);
 		check_fix(check, "see matrix-telemetry-bot status");
 	}
