@@ -18,6 +18,7 @@ from bot import BUILD, Bot  # noqa: E402
 from harness import Skip, check, node, run_tests  # noqa: E402
 from heartbeats import test_a_week_of_heartbeats  # noqa: E402,F401
 from synapse import Reader, Synapse, free_port, homeserver, log, quote  # noqa: E402
+from tombstones import test_a_tombstone_that_leads_nowhere_takes_no_room_away  # noqa: E402,F401
 from watcher import Watcher, due_next  # noqa: E402
 
 RUN = re.compile(r"\brun-[a-z]+-\d+\b")
