@@ -76,6 +76,21 @@ static void add_alerts(struct buf *out, const json_t *answer, bool open)
 		        (long long)json_integer_value(json_object_get(counts, severities[i])));
 }
 
+static void add_problems(struct buf *out, const json_t *answer, bool open)
+{
+	json_t *problems = json_object_get(answer, "problems"), *count;
+	const char *cause;
+
+	add_head(out, "problems", "gauge",
+	        "What keeps alerts from being read by a person, as status tells it, by cause.",
+	        open);
+	json_object_foreach(problems, cause, count)
+	{
+		buf_printf(out, PREFIX "problems{cause=\"%s\"} %lld\n", cause,
+		        (long long)json_integer_value(count));
+	}
+}
+
 static unsigned count_descriptors(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -132,6 +147,7 @@ void metrics_finish(struct web_call *call)
 	        BOT_VERSION);
 	add_numbers(&call->text, answer, open);
 	add_alerts(&call->text, answer, open);
+	add_problems(&call->text, answer, open);
 	add_process(&call->text);
 	if (open)
 		buf_add_str(&call->text, "# EOF\n");

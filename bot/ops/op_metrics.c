@@ -4,6 +4,7 @@
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/ops/ops_internal.h"
+#include "handlers/commands/health.h"
 #include "handlers/commands/status.h"
 
 struct op_metrics {
@@ -18,6 +19,23 @@ static enum err metrics_work(struct store *store, void *arg)
 	struct op_metrics *op = arg;
 
 	return status_load(store, op->config, &op->status);
+}
+
+/* How many there are of each cause. */
+static json_t *problems_json(const struct report_status *status)
+{
+	json_t *problems = health_problems(status, ""), *counts = json_object(), *problem;
+	size_t i;
+
+	json_array_foreach(problems, i, problem)
+	{
+		const char *cause = json_string_value(json_object_get(problem, "cause"));
+		json_int_t before = json_integer_value(json_object_get(counts, cause));
+
+		json_object_set_new(counts, cause, json_integer(before + 1));
+	}
+	json_decref(problems);
+	return counts;
 }
 
 static json_t *metrics_json(const struct report_status *status)
@@ -55,6 +73,7 @@ static json_t *metrics_json(const struct report_status *status)
 	if (status->last_sync_ms)
 		json_object_set_new(json, "last_sync_age_ms",
 		        json_integer(status->now_ms - status->last_sync_ms));
+	json_object_set_new(json, "problems", problems_json(status));
 	json_object_set_new(json, "spool_bad", json_integer(status->spool_bad));
 	return json;
 }

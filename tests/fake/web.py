@@ -2,6 +2,8 @@
 import base64
 import http.client
 import json
+import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -146,6 +148,13 @@ def test_http_metrics_are_well_formed():
     if shutil.which("promtool"):
         lint = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
         check(lint.returncode == 0 and not lint.stdout + lint.stderr, lint.stdout + lint.stderr)
+    check("matrix_telemetry_bot_problems{" not in text, "a problem: " + text)
+    if shutil.which("promtool"):
+        rules = pathlib.Path(__file__).parents[2] / "bot/packaging/prometheus-rules.yml"
+        lint = subprocess.run(["promtool", "check", "rules", rules], capture_output=True, text=True)
+        check(lint.returncode == 0 and "6 rules found" in lint.stdout, lint.stdout + lint.stderr)
+        for name in set(re.findall(r"matrix_telemetry_bot_\w+", rules.read_text())) - {"matrix_telemetry_bot_sync_age_seconds"}:
+            check(f"# TYPE {name} " in text, f"the rules ask for {name}, which there is not")
     status, text, answer = ask(web, "GET", "/metrics", Accept="application/openmetrics-text; version=1.0.0")
     check("openmetrics" in answer.getheader("Content-Type") and text.endswith("# EOF\n"), text[-200:])
     check("# TYPE matrix_telemetry_bot_events_sent counter\n" in text, text)

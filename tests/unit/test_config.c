@@ -415,6 +415,7 @@ static void test_what_wants_a_restart(void **state)
 	        {"[socket]\ngroup = root\nmode = 0600\n", "[socket] group, [socket] mode"},
 	        {"[storage]\ndatabase = x.db\n", "[storage] database"},
 	        {"[storage]\nspool = x\n", "[storage] spool"},
+	        {"[http]\nlisten = 127.0.0.1:9400\n", "[http] listen"},
 	};
 	struct config *from = good(BASE);
 
