@@ -79,8 +79,8 @@
 	                           "resolved_ms = 0 LIMIT 1")                                      \
 	X(ENTRIES_BY_ID, SELECT "WHERE id = ?")                                                    \
 	X(ENTRIES_ADD_RUN,                                                                         \
-	        "INSERT OR IGNORE INTO entry_runs (entry_id, number, run_id) SELECT ?1, "          \
-	        "coalesce((SELECT max(number) FROM entry_runs WHERE entry_id = ?1), 0) + 1, ?2")   \
+	        "INSERT OR IGNORE INTO entry_runs (entry_id, number, run_id) VALUES (?1, "         \
+	        "coalesce((SELECT max(number) FROM entry_runs WHERE entry_id = ?1), 0) + 1, ?2)")  \
 	X(ENTRIES_UNACKED, SELECT OPEN "ORDER BY id LIMIT ?2")                                     \
 	X(ENTRIES_REMIND, SELECT OPEN "AND reminded_ms <= ?2 AND open_ms > 0 AND open_ms <= ?2 "   \
 	                              "ORDER BY id LIMIT ?3")                                      \

@@ -51,10 +51,10 @@ static const char *const message_kind_names[] = {"alerts", "ring", "storm", NULL
 	        "INDEXED BY messages_open WHERE room = ?1 AND origin = ?2 AND "                   \
 	        "closed_ms = 0 AND kind = 'alerts' AND EXISTS (SELECT 1 FROM entries e WHERE "    \
 	        "e.message_id = messages.id AND e.app = ?3) ORDER BY id DESC LIMIT 1")            \
-	X(MESSAGES_QUEUED, SELECT                                                                 \
-	        "WHERE id IN (SELECT message_id FROM outbox WHERE room = ? "                      \
-	        "AND state IN ('queued', 'frozen') AND state = 'queued' AND purpose = 'new') "    \
-	        "ORDER BY " SQL_SEVERITY_RANK " DESC, id LIMIT ?")                                \
+	X(MESSAGES_QUEUED, SELECT "WHERE id IN (SELECT message_id FROM outbox WHERE room = ? "    \
+	                          "AND (state = 'queued' OR state = 'frozen') AND state = "       \
+	                          "'queued' AND purpose = 'new') "                                \
+	                          "ORDER BY " SQL_SEVERITY_RANK " DESC, id LIMIT ?")              \
 	X(MESSAGES_DELETE, "DELETE FROM messages WHERE id = ?")                                   \
 	X(MESSAGES_EDITS, SELECT "WHERE room = ? AND edit_ms > 0 ORDER BY edit_ms, id LIMIT ?")   \
 	X(MESSAGES_END_FIRST, SELECT "WHERE end_ms > 0 ORDER BY end_ms, id LIMIT 1")              \

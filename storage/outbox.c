@@ -49,8 +49,8 @@ static const char *const outbox_purpose_names[] = {
 
 /* The states must stand as they do in the schema for the partial indexes to be used. */
 #define SELECT SQL_SELECT("outbox LEFT JOIN contents ON outbox_id = id", OUTBOX_COLUMNS)
-#define WAITING "state IN ('queued', 'frozen')"
-#define UNDELIVERABLE "state NOT IN ('queued', 'frozen', 'sent')"
+#define WAITING "(state = 'queued' OR state = 'frozen')"
+#define UNDELIVERABLE "state <> 'queued' AND state <> 'frozen' AND state <> 'sent'"
 #define OUTBOX_STATEMENTS(X)                                                                       \
 	X(OUTBOX_INSERT, SQL_INSERT("outbox", OUTBOX_STORED))                                      \
 	X(OUTBOX_UPDATE, SQL_UPDATE("outbox", OUTBOX_CHANGING))                                    \

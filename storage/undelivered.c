@@ -25,32 +25,33 @@
 	"JOIN places p ON p.message_id = o.message_id AND " \
 	"(p.outbox_id IS NULL OR p.outbox_id = o.id) " LATE
 
-#define UNDELIVERED_STATEMENTS(X)                                                                 \
-	X(UNDELIVERED_NOTE, "INSERT OR IGNORE INTO undelivered SELECT id, 0, 0 FROM ("            \
-	                    "SELECT a.id FROM outbox o INDEXED BY outbox_waiting " OF_EVENT       \
-	                    "AND o.state IN ('queued', 'frozen') UNION ALL "                      \
-	                    "SELECT a.id FROM outbox o INDEXED BY outbox_undeliverable " OF_EVENT \
-	                    "AND o.state NOT IN ('queued', 'frozen', 'sent') UNION ALL "          \
-	                    "SELECT a.id FROM messages m INDEXED BY messages_edit "               \
-	                    "JOIN places p ON p.message_id = m.id AND p.outbox_id IS NULL " LATE  \
-	                    "AND m.edit_ms > 0)")                                                 \
-	X(UNDELIVERED_ADD, "INSERT OR IGNORE INTO undelivered VALUES (?, 0, 0)")                  \
-	X(UNDELIVERED_NOTE_RECOVERED,                                                             \
-	        "UPDATE undelivered SET recovered_ms = ? WHERE told_ms > 0 AND recovered_ms = 0 " \
-	        "AND EXISTS (SELECT 1 FROM places p JOIN outbox o ON o.id = p.outbox_id "         \
-	        "WHERE p.alert_id = undelivered.alert_id AND o.state = 'sent')")                  \
-	X(UNDELIVERED_UNTOLD,                                                                     \
-	        "SELECT a.received_ms, a.app, a.identity, a.run_id, a.room, o.error, a.id "       \
-	        "FROM undelivered u JOIN alerts a ON a.id = u.alert_id "                          \
-	        "LEFT JOIN places p ON p.alert_id = a.id LEFT JOIN outbox o "                     \
-	        "ON o.id = p.outbox_id WHERE u.told_ms = 0 ORDER BY a.room, a.id LIMIT ?")        \
-	X(UNDELIVERED_COUNT, "SELECT count(*) FILTER (WHERE u.recovered_ms > 0), "                \
-	                     "count(*) FILTER (WHERE u.recovered_ms = 0 AND coalesce(o.state, "   \
-	                     "'') IN ('', 'queued', 'frozen')) "                                  \
-	                     "FROM undelivered u LEFT JOIN places p ON p.alert_id = u.alert_id "  \
-	                     "LEFT JOIN outbox o ON o.id = p.outbox_id WHERE u.told_ms > 0")      \
-	X(UNDELIVERED_SET_TOLD,                                                                   \
-	        "UPDATE undelivered SET told_ms = ? WHERE told_ms = 0 AND alert_id <= ?")         \
+#define UNDELIVERED_STATEMENTS(X)                                                                  \
+	X(UNDELIVERED_NOTE,                                                                        \
+	        "INSERT OR IGNORE INTO undelivered SELECT id, 0, 0 FROM ("                         \
+	        "SELECT a.id FROM outbox o INDEXED BY outbox_waiting " OF_EVENT                    \
+	        "AND (o.state = 'queued' OR o.state = 'frozen') UNION ALL "                        \
+	        "SELECT a.id FROM outbox o INDEXED BY outbox_undeliverable " OF_EVENT              \
+	        "AND o.state <> 'queued' AND o.state <> 'frozen' AND o.state <> 'sent' UNION ALL " \
+	        "SELECT a.id FROM messages m INDEXED BY messages_edit "                            \
+	        "JOIN places p ON p.message_id = m.id AND p.outbox_id IS NULL " LATE               \
+	        "AND m.edit_ms > 0)")                                                              \
+	X(UNDELIVERED_ADD, "INSERT OR IGNORE INTO undelivered VALUES (?, 0, 0)")                   \
+	X(UNDELIVERED_NOTE_RECOVERED,                                                              \
+	        "UPDATE undelivered SET recovered_ms = ? WHERE told_ms > 0 AND recovered_ms = 0 "  \
+	        "AND EXISTS (SELECT 1 FROM places p JOIN outbox o ON o.id = p.outbox_id "          \
+	        "WHERE p.alert_id = undelivered.alert_id AND o.state = 'sent')")                   \
+	X(UNDELIVERED_UNTOLD,                                                                      \
+	        "SELECT a.received_ms, a.app, a.identity, a.run_id, a.room, o.error, a.id "        \
+	        "FROM undelivered u JOIN alerts a ON a.id = u.alert_id "                           \
+	        "LEFT JOIN places p ON p.alert_id = a.id LEFT JOIN outbox o "                      \
+	        "ON o.id = p.outbox_id WHERE u.told_ms = 0 ORDER BY a.room, a.id LIMIT ?")         \
+	X(UNDELIVERED_COUNT, "SELECT count(*) FILTER (WHERE u.recovered_ms > 0), "                 \
+	                     "count(*) FILTER (WHERE u.recovered_ms = 0 AND coalesce(o.state, "    \
+	                     "'') IN ('', 'queued', 'frozen')) "                                   \
+	                     "FROM undelivered u LEFT JOIN places p ON p.alert_id = u.alert_id "   \
+	                     "LEFT JOIN outbox o ON o.id = p.outbox_id WHERE u.told_ms > 0")       \
+	X(UNDELIVERED_SET_TOLD,                                                                    \
+	        "UPDATE undelivered SET told_ms = ? WHERE told_ms = 0 AND alert_id <= ?")          \
 	X(UNDELIVERED_FORGET, "DELETE FROM undelivered WHERE recovered_ms > 0")
 
 SQL_STATEMENTS(sql_undelivered, UNDELIVERED_STATEMENTS);

@@ -4,12 +4,15 @@
 #include "handlers/alerts/event_data.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include "bot/base/buf.h"
 #include "bot/base/clock.h"
 #include "bot/base/text.h"
 #include "bot/config/config.h"
 #include "handlers/alerts/alert.h"
 
+#define DATA_SMALL 500 /* bytes of fields of which no text is cut */
+#define DATA_NAMES 228 /* bytes of names, times and numbers of an entry */
 #define EVENT_INTEGER_MAX ((INT64_C(1) << 53) - 1)
 
 /* How much of the fields is told: the first that fits. */
@@ -96,9 +99,19 @@ static size_t data_size(const json_t *data)
 
 size_t event_data_size(const struct entry_row *entry)
 {
-	json_t *data = data_entry(entry, &cuts[0]);
-	size_t size = data_size(data);
+	size_t fields = strlen(entry->fields);
+	json_t *data;
+	size_t size;
 
+	/* of nothing that is small anything is cut: its parts are counted, which is done at each
+	 * alert */
+	if (fields < DATA_SMALL)
+		return DATA_NAMES + fields + strlen(entry->run_ids ? entry->run_ids : "") +
+		       strlen(entry->app) + strlen(entry->kind) + strlen(entry->fingerprint) +
+		       text_json_size(entry->identity) +
+		       text_json_size(entry->url ? entry->url : "");
+	data = data_entry(entry, &cuts[0]);
+	size = data_size(data);
 	json_decref(data);
 	return size;
 }

@@ -1,12 +1,13 @@
 -- Values of enums are stored by their names; what changes often stands apart from what is written
 -- once; what is due next is the first row of an index. Times are milliseconds since 1970, 0 = not
 -- yet; references are NULL = none. Small columns stand before large ones, so that reading them
--- touches no overflow page.
+-- touches no overflow page. Lists of values are written as OR: for IN (...) SQLite would build a
+-- table at each write.
 
 CREATE TABLE new_messages (
 	id        INTEGER PRIMARY KEY AUTOINCREMENT,
-	kind      TEXT NOT NULL CHECK (kind IN ('alerts', 'ring', 'storm')),
-	severity  TEXT NOT NULL CHECK (severity IN ('info', 'warning', 'critical')),
+	kind      TEXT NOT NULL CHECK (kind = 'alerts' OR kind = 'ring' OR kind = 'storm'),
+	severity  TEXT NOT NULL CHECK (severity = 'info' OR severity = 'warning' OR severity = 'critical'),
 	opened_ms INTEGER NOT NULL,
 	frozen_ms INTEGER NOT NULL,
 	sent_ms   INTEGER NOT NULL,
@@ -42,7 +43,7 @@ INSERT INTO sqlite_sequence SELECT 'new_messages', seq FROM sqlite_sequence WHER
 CREATE TABLE new_entries (
 	id           INTEGER PRIMARY KEY,
 	message_id   INTEGER NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
-	severity     TEXT NOT NULL CHECK (severity IN ('info', 'warning', 'critical')),
+	severity     TEXT NOT NULL CHECK (severity = 'info' OR severity = 'warning' OR severity = 'critical'),
 	count        INTEGER NOT NULL,
 	first_ms     INTEGER NOT NULL,
 	last_ms      INTEGER NOT NULL,
@@ -88,8 +89,11 @@ WHERE run.type = 'text';
 
 CREATE TABLE new_outbox (
 	id         INTEGER PRIMARY KEY AUTOINCREMENT,
-	state      TEXT NOT NULL CHECK (state IN ('queued', 'frozen', 'sent', 'undeliverable')),
-	purpose    TEXT NOT NULL CHECK (purpose IN ('new', 'edit', 'reply', 'note', 'heartbeat')),
+	state      TEXT NOT NULL
+		CHECK (state = 'queued' OR state = 'frozen' OR state = 'sent' OR state = 'undeliverable'),
+	purpose    TEXT NOT NULL
+		CHECK (purpose = 'new' OR purpose = 'edit' OR purpose = 'reply' OR purpose = 'note'
+		OR purpose = 'heartbeat'),
 	message_id INTEGER REFERENCES messages (id),
 	created_ms INTEGER NOT NULL,
 	frozen_ms  INTEGER NOT NULL,
@@ -133,15 +137,18 @@ WHERE content IS NOT NULL OR wire_content IS NOT NULL;
 
 CREATE TABLE new_alerts (
 	id          INTEGER PRIMARY KEY AUTOINCREMENT,
-	severity    TEXT NOT NULL CHECK (severity IN ('info', 'warning', 'critical')),
-	resolved    INTEGER NOT NULL CHECK (resolved IN (FALSE, TRUE)),
-	state       TEXT NOT NULL CHECK (state IN ('queued', 'grouped', 'silenced', 'ignored')),
-	cause       TEXT NOT NULL CHECK (cause IN ('new', 'joined', 'storm', 'resolved', 'unmatched',
-	                                           'silence', 'quiet', 'inhibited', 'collected')),
+	severity    TEXT NOT NULL CHECK (severity = 'info' OR severity = 'warning' OR severity = 'critical'),
+	resolved    INTEGER NOT NULL CHECK (resolved = FALSE OR resolved = TRUE),
+	state       TEXT NOT NULL
+		CHECK (state = 'queued' OR state = 'grouped' OR state = 'silenced' OR state = 'ignored'),
+	cause       TEXT NOT NULL
+		CHECK (cause = 'new' OR cause = 'joined' OR cause = 'storm' OR cause = 'resolved'
+		OR cause = 'unmatched' OR cause = 'silence' OR cause = 'quiet' OR cause = 'inhibited'
+		OR cause = 'collected'),
 	at_ms       INTEGER NOT NULL,
 	received_ms INTEGER NOT NULL,
 	silence_id  INTEGER, -- a log: its row may be gone
-	held        INTEGER NOT NULL CHECK (held IN (FALSE, TRUE)), -- it fires, and is held back
+	held        INTEGER NOT NULL CHECK (held = FALSE OR held = TRUE), -- it fires, and is held back
 	uid         INTEGER NOT NULL,
 	gid         INTEGER NOT NULL,
 	pid         INTEGER NOT NULL,
@@ -209,9 +216,9 @@ CREATE INDEX entries_open ON entries (last_ms, severity, acked_ms) WHERE resolve
 CREATE INDEX entries_acked ON entries (acked_ms) WHERE resolved_ms = 0 AND acked_ms > 0;
 
 -- Queued or frozen: what waits, in order for each room (an index ends in the row's id).
-CREATE INDEX outbox_waiting ON outbox (room) WHERE state IN ('queued', 'frozen');
+CREATE INDEX outbox_waiting ON outbox (room) WHERE state = 'queued' OR state = 'frozen';
 -- Undeliverable, or damaged so that nobody knows.
-CREATE INDEX outbox_undeliverable ON outbox (id) WHERE state NOT IN ('queued', 'frozen', 'sent');
+CREATE INDEX outbox_undeliverable ON outbox (id) WHERE state <> 'queued' AND state <> 'frozen' AND state <> 'sent';
 CREATE INDEX outbox_message ON outbox (message_id) WHERE message_id IS NOT NULL;
 CREATE INDEX outbox_created ON outbox (created_ms);
 CREATE INDEX outbox_event ON outbox (event_id) WHERE event_id IS NOT NULL;
@@ -229,8 +236,8 @@ CREATE INDEX places_message ON places (message_id, outbox_id);
 
 CREATE TABLE sql_watches (
 	id       INTEGER PRIMARY KEY,
-	severity TEXT NOT NULL CHECK (severity IN ('info', 'warning', 'critical')),
-	fault    INTEGER NOT NULL CHECK (fault IN (FALSE, TRUE)), -- TRUE = the watch itself failed
+	severity TEXT NOT NULL CHECK (severity = 'info' OR severity = 'warning' OR severity = 'critical'),
+	fault    INTEGER NOT NULL CHECK (fault = FALSE OR fault = TRUE), -- TRUE = the watch itself failed
 	told_ms  INTEGER NOT NULL, -- handed in last as an alert that was not held back
 	tried_ms INTEGER NOT NULL, -- handed in last
 	shown_ms INTEGER NOT NULL, -- its message was brought up to date last
@@ -247,7 +254,7 @@ DROP TABLE sqlwatch;
 
 CREATE TABLE new_rooms (
 	id          INTEGER PRIMARY KEY,
-	encrypted   INTEGER NOT NULL CHECK (encrypted IN (FALSE, TRUE)),
+	encrypted   INTEGER NOT NULL CHECK (encrypted = FALSE OR encrypted = TRUE),
 	room_id     TEXT NOT NULL UNIQUE,
 	address     TEXT UNIQUE,
 	encryption  TEXT,

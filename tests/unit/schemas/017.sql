@@ -2,15 +2,18 @@
 BEGIN TRANSACTION;
 CREATE TABLE "alerts" (
 	id          INTEGER PRIMARY KEY AUTOINCREMENT,
-	severity    TEXT NOT NULL CHECK (severity IN ('info', 'warning', 'critical')),
-	resolved    INTEGER NOT NULL CHECK (resolved IN (FALSE, TRUE)),
-	state       TEXT NOT NULL CHECK (state IN ('queued', 'grouped', 'silenced', 'ignored')),
-	cause       TEXT NOT NULL CHECK (cause IN ('new', 'joined', 'storm', 'resolved', 'unmatched',
-	                                           'silence', 'quiet', 'inhibited', 'collected')),
+	severity    TEXT NOT NULL CHECK (severity = 'info' OR severity = 'warning' OR severity = 'critical'),
+	resolved    INTEGER NOT NULL CHECK (resolved = FALSE OR resolved = TRUE),
+	state       TEXT NOT NULL
+		CHECK (state = 'queued' OR state = 'grouped' OR state = 'silenced' OR state = 'ignored'),
+	cause       TEXT NOT NULL
+		CHECK (cause = 'new' OR cause = 'joined' OR cause = 'storm' OR cause = 'resolved'
+		OR cause = 'unmatched' OR cause = 'silence' OR cause = 'quiet' OR cause = 'inhibited'
+		OR cause = 'collected'),
 	at_ms       INTEGER NOT NULL,
 	received_ms INTEGER NOT NULL,
 	silence_id  INTEGER, -- a log: its row may be gone
-	held        INTEGER NOT NULL CHECK (held IN (FALSE, TRUE)), -- it fires, and is held back
+	held        INTEGER NOT NULL CHECK (held = FALSE OR held = TRUE), -- it fires, and is held back
 	uid         INTEGER NOT NULL,
 	gid         INTEGER NOT NULL,
 	pid         INTEGER NOT NULL,
@@ -104,7 +107,7 @@ INSERT INTO "crypto" VALUES(2,'inbound','!ops:xS1@op:x','{"user":"@op:x"}');
 CREATE TABLE "entries" (
 	id           INTEGER PRIMARY KEY,
 	message_id   INTEGER NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
-	severity     TEXT NOT NULL CHECK (severity IN ('info', 'warning', 'critical')),
+	severity     TEXT NOT NULL CHECK (severity = 'info' OR severity = 'warning' OR severity = 'critical'),
 	count        INTEGER NOT NULL,
 	first_ms     INTEGER NOT NULL,
 	last_ms      INTEGER NOT NULL,
@@ -171,8 +174,8 @@ CREATE TABLE mended (
 INSERT INTO "mended" VALUES(1,3,9000,'etl','severity');
 CREATE TABLE "messages" (
 	id        INTEGER PRIMARY KEY AUTOINCREMENT,
-	kind      TEXT NOT NULL CHECK (kind IN ('alerts', 'ring', 'storm')),
-	severity  TEXT NOT NULL CHECK (severity IN ('info', 'warning', 'critical')),
+	kind      TEXT NOT NULL CHECK (kind = 'alerts' OR kind = 'ring' OR kind = 'storm'),
+	severity  TEXT NOT NULL CHECK (severity = 'info' OR severity = 'warning' OR severity = 'critical'),
 	opened_ms INTEGER NOT NULL,
 	frozen_ms INTEGER NOT NULL,
 	sent_ms   INTEGER NOT NULL,
@@ -206,8 +209,11 @@ CREATE TABLE oncall_overrides (
 INSERT INTO "oncall_overrides" VALUES(1,7000,7000,9000,'ops','@op:x','@op:x');
 CREATE TABLE "outbox" (
 	id         INTEGER PRIMARY KEY AUTOINCREMENT,
-	state      TEXT NOT NULL CHECK (state IN ('queued', 'frozen', 'sent', 'undeliverable')),
-	purpose    TEXT NOT NULL CHECK (purpose IN ('new', 'edit', 'reply', 'note', 'heartbeat')),
+	state      TEXT NOT NULL
+		CHECK (state = 'queued' OR state = 'frozen' OR state = 'sent' OR state = 'undeliverable'),
+	purpose    TEXT NOT NULL
+		CHECK (purpose = 'new' OR purpose = 'edit' OR purpose = 'reply' OR purpose = 'note'
+		OR purpose = 'heartbeat'),
 	message_id INTEGER REFERENCES messages (id),
 	created_ms INTEGER NOT NULL,
 	frozen_ms  INTEGER NOT NULL,
@@ -250,7 +256,7 @@ CREATE TABLE quiets (
 INSERT INTO "quiets" VALUES(1,4,'dev','nightly',NULL);
 CREATE TABLE "rooms" (
 	id          INTEGER PRIMARY KEY,
-	encrypted   INTEGER NOT NULL CHECK (encrypted IN (FALSE, TRUE)),
+	encrypted   INTEGER NOT NULL CHECK (encrypted = FALSE OR encrypted = TRUE),
 	room_id     TEXT NOT NULL UNIQUE,
 	address     TEXT UNIQUE,
 	encryption  TEXT,
@@ -273,8 +279,8 @@ INSERT INTO "silences" VALUES(1,3100,9000,0,1,'@op:x','dev','app="etl"','deploy'
 INSERT INTO "silences" VALUES(2,3100,604803100,0,0,'@op:x',NULL,'app="x"','',0,1,'too many steps');
 CREATE TABLE sql_watches (
 	id       INTEGER PRIMARY KEY,
-	severity TEXT NOT NULL CHECK (severity IN ('info', 'warning', 'critical')),
-	fault    INTEGER NOT NULL CHECK (fault IN (FALSE, TRUE)), -- TRUE = the watch itself failed
+	severity TEXT NOT NULL CHECK (severity = 'info' OR severity = 'warning' OR severity = 'critical'),
+	fault    INTEGER NOT NULL CHECK (fault = FALSE OR fault = TRUE), -- TRUE = the watch itself failed
 	told_ms  INTEGER NOT NULL, -- handed in last as an alert that was not held back
 	tried_ms INTEGER NOT NULL, -- handed in last
 	shown_ms INTEGER NOT NULL, -- its message was brought up to date last
@@ -324,8 +330,8 @@ CREATE INDEX entries_critical ON entries (app, identity)
 	WHERE severity = 'critical' AND resolved_ms = 0;
 CREATE INDEX entries_open ON entries (last_ms, severity, acked_ms) WHERE resolved_ms = 0;
 CREATE INDEX entries_acked ON entries (acked_ms) WHERE resolved_ms = 0 AND acked_ms > 0;
-CREATE INDEX outbox_waiting ON outbox (room) WHERE state IN ('queued', 'frozen');
-CREATE INDEX outbox_undeliverable ON outbox (id) WHERE state NOT IN ('queued', 'frozen', 'sent');
+CREATE INDEX outbox_waiting ON outbox (room) WHERE state = 'queued' OR state = 'frozen';
+CREATE INDEX outbox_undeliverable ON outbox (id) WHERE state <> 'queued' AND state <> 'frozen' AND state <> 'sent';
 CREATE INDEX outbox_message ON outbox (message_id) WHERE message_id IS NOT NULL;
 CREATE INDEX outbox_created ON outbox (created_ms);
 CREATE INDEX outbox_event ON outbox (event_id) WHERE event_id IS NOT NULL;
