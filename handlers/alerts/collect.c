@@ -120,7 +120,7 @@ static enum err collect_entry(
         struct collect *c, struct message_row *from, const struct entry_row *entry, bool *moved)
 {
 	struct message_row *target = c->target;
-	int64_t size = render_entry_size(entry, target->alerts);
+	int64_t size = render_entry_size(entry, 0);
 	bool critical = entry->severity == SEVERITY_CRITICAL;
 	enum err err;
 

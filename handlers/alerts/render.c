@@ -17,10 +17,11 @@
 
 /* A message of several apps has an origin that is no name. */
 #define RENDER_APP_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
-#define RENDER_SLACK 16      /* bytes that larger numbers and the like add */
-#define RENDER_APPS_MAX 10   /* that a storm names */
-#define RENDER_NAMES_MAX 10  /* that a ring names */
-#define RENDER_OTHERS_MAX 40 /* entries shown of a message of several apps */
+#define RENDER_SLACK 16     /* bytes that larger numbers and the like add */
+#define RENDER_APPS_MAX 10  /* that a storm names */
+#define RENDER_NAMES_MAX 10 /* that a ring names */
+/* Entries shown of a message of several apps: it may be all that was said of them. */
+#define RENDER_OTHERS_MAX 200
 #define RENDER_TEXT_MIN 8192 /* bytes that are always left for the text */
 #define RENDER_ENVELOPE 1024 /* bytes of content beside text and data */
 
