@@ -83,7 +83,7 @@ def test_the_end_of_a_silence_of_the_host_is_told():
     check(bot.call(text("fires"))["state"] == "silenced", "not silenced")
     check(bot.call(text("resolved"))["state"] == "silenced", "not silenced")
     bot.call(text("resolved", status="resolved"))
-    server.wait(lambda: any("ilence 1" in body and "2 alerts" in body for body in server.bodies(OPS)))
+    server.wait(lambda: any("ilence 1" in body and "2 silenced" in body for body in server.bodies(OPS)))
     server.wait(lambda: rings(server, "fires"))
     check(len(rings(server, "fires")) == 1 and not rings(server, "resolved"), str(server.bodies(OPS)))
     # and one that is ended by hand
