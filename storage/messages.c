@@ -58,11 +58,11 @@ static const char *const message_kind_names[] = {"alerts", "ring", "storm", NULL
 	X(MESSAGES_DELETE, "DELETE FROM messages WHERE id = ?")                                   \
 	X(MESSAGES_EDITS, SELECT "WHERE room = ? AND edit_ms > 0 ORDER BY edit_ms, id LIMIT ?")   \
 	X(MESSAGES_END_FIRST, SELECT "WHERE end_ms > 0 ORDER BY end_ms, id LIMIT 1")              \
-	X(MESSAGES_END_LAST, SELECT "WHERE end_ms > 0 ORDER BY end_ms DESC, id LIMIT 1")          \
+	X(MESSAGES_END_LAST, SELECT "WHERE end_ms > 0 ORDER BY end_ms DESC LIMIT 1")              \
 	X(MESSAGES_EDIT_FIRST,                                                                    \
 	        SELECT "WHERE room = ? AND edit_ms > 0 ORDER BY edit_ms, id LIMIT 1")             \
 	X(MESSAGES_EDIT_LAST,                                                                     \
-	        SELECT "WHERE room = ? AND edit_ms > 0 ORDER BY edit_ms DESC, id LIMIT 1")        \
+	        SELECT "WHERE room = ? AND edit_ms > 0 ORDER BY edit_ms DESC LIMIT 1")            \
 	X(MESSAGES_MEND,                                                                          \
 	        "UPDATE messages SET closed_ms = max(closed_ms, 1), end_ms = 0, edit_ms = 0, "    \
 	        "dirty_ms = 0 WHERE ? IS NOT NULL AND id = ?")                                    \

@@ -349,7 +349,7 @@ static enum err accept_firing(const struct deliver *d, const struct alert *alert
 	size = render_entry_size(entry, open.alerts);
 	if (err == OK && has_open)
 		err = message_budget(d, &open, size, &budget);
-	if (err == OK && !entry->test)
+	if (err == OK && !entry->test && policy.storm > 0)
 		err = messages_count_opened(
 		        d->store, d->now_ms - CLOCK_MINUTE_MS, d->now_ms + GROUP_SKEW_MS, &opened);
 	if (err != OK)
