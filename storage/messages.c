@@ -55,6 +55,7 @@ static const char *const message_kind_names[] = {"alerts", "ring", "storm", NULL
 	                          "AND (state = 'queued' OR state = 'frozen') AND state = "       \
 	                          "'queued' AND purpose = 'new') "                                \
 	                          "ORDER BY " SQL_SEVERITY_RANK " DESC, id LIMIT ?")              \
+	X(MESSAGES_REHOME, "UPDATE messages SET room = ?2 WHERE id = ?1")                         \
 	X(MESSAGES_DELETE, "DELETE FROM messages WHERE id = ?")                                   \
 	X(MESSAGES_EDITS, SELECT "WHERE room = ? AND edit_ms > 0 ORDER BY edit_ms, id LIMIT ?")   \
 	X(MESSAGES_END_FIRST, SELECT "WHERE end_ms > 0 ORDER BY end_ms, id LIMIT 1")              \
@@ -140,6 +141,16 @@ enum err messages_queued(
 	sql_bind_text(&sql, room);
 	sql_bind_int(&sql, limit);
 	return sql_all_rows(&sql, &layout, (void **)rows, len);
+}
+
+enum err messages_rehome(struct store *store, int64_t id, const char *room)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_REHOME);
+	sql_bind_int(&sql, id);
+	sql_bind_text(&sql, room);
+	return sql_write_one(&sql);
 }
 
 enum err messages_delete(struct store *store, int64_t id)

@@ -89,6 +89,8 @@ enum err messages_queued(
 /* Those of a room that have an edit to come, that which is due first at the front. */
 enum err messages_edits(
         struct store *store, const char *room, int limit, struct message_row **rows, size_t *len);
+/* It belongs to another room from now on. */
+enum err messages_rehome(struct store *store, int64_t id, const char *room);
 /* One that nothing refers to any more. */
 enum err messages_delete(struct store *store, int64_t id);
 /* The message whose minute ends first, or last, of all; ERR_NOT_FOUND: none ends by itself. */

@@ -66,6 +66,9 @@ static const char *const outbox_purpose_names[] = {
 	        "('new', 'edit', 'reply', 'note', 'heartbeat') THEN purpose ELSE 'note' END, "     \
 	        "room = coalesce(room, ''), txn_id = coalesce(txn_id, ''), type = coalesce(type, " \
 	        "'') WHERE id = ?")                                                                \
+	X(OUTBOX_STRANDED, SELECT "WHERE " WAITING " AND state = 'queued' "                        \
+	                          "AND room NOT IN (SELECT value FROM json_each(?)) LIMIT 1")      \
+	X(OUTBOX_REHOME, "UPDATE outbox SET room = ?2 WHERE id = ?1 AND state = 'queued'")         \
 	X(OUTBOX_DELETE, "DELETE FROM outbox WHERE id = ?")                                        \
 	X(OUTBOX_OF_MESSAGE, SELECT "WHERE message_id = ? AND state = 'queued' LIMIT 1")           \
 	X(OUTBOX_FROZEN_ROW,                                                                       \
@@ -179,6 +182,25 @@ enum err outbox_give_up(struct store *store, int64_t id, const char *why)
 	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_MEND);
 	sql_bind_text(&sql, why);
 	sql_bind_int(&sql, id);
+	return sql_write_one(&sql);
+}
+
+enum err outbox_stranded(struct store *store, const char *rooms, struct outbox_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_STRANDED);
+	sql_bind_text(&sql, rooms);
+	return sql_one_row(&sql, &layout, row);
+}
+
+enum err outbox_rehome(struct store *store, int64_t id, const char *room)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_REHOME);
+	sql_bind_int(&sql, id);
+	sql_bind_text(&sql, room);
 	return sql_write_one(&sql);
 }
 

@@ -54,6 +54,11 @@ enum err outbox_update(struct store *store, const struct outbox_row *row);
 enum err outbox_say(struct store *store, const struct outbox_row *row);
 /* It is undeliverable, for that reason. */
 enum err outbox_give_up(struct store *store, int64_t id, const char *why);
+/* The first event that is queued for none of these rooms (a JSON array of names); ERR_NOT_FOUND
+ * when there is none. Walks through all that waits. */
+enum err outbox_stranded(struct store *store, const char *rooms, struct outbox_row *row);
+/* Into another room's queue, if it is queued; ERR_NOT_FOUND: it is not. */
+enum err outbox_rehome(struct store *store, int64_t id, const char *room);
 enum err outbox_delete(struct store *store, int64_t id);
 /* The one event of a message that is queued; ERR_NOT_FOUND when there is none. */
 enum err outbox_of_message(struct store *store, int64_t message_id, struct outbox_row *row);

@@ -31,6 +31,7 @@ struct choice {
 	int64_t due_ms;
 	struct pace pace; /* a copy; read from the store when that was not done yet */
 	bool pace_known;
+	bool rehomed;
 };
 
 /* --- choosing ----------------------------------------------------------------------------- */
@@ -66,7 +67,10 @@ static enum err choice_work(struct store *store, void *arg)
 	        .cipher = c->courier->cipher.cipher,
 	};
 	enum err err = c->pace_known ? OK : choice_load_pace(store, c);
+	int64_t moved;
 
+	if (err == OK && !c->rehomed)
+		err = deliver_rehome(&d, &moved);
 	if (err != OK)
 		return err;
 	if (pace_wait_ms(&c->pace, d.now_ms) > 0) {
@@ -114,6 +118,7 @@ static void choice_done(enum err result, const char *message, void *arg)
 	if (!courier->pace_known)
 		courier->pace = c->pace;
 	courier->pace_known = true;
+	courier->rehomed = courier->config == c->config;
 	for (size_t i = 0; i < c->len; i++) {
 		struct lane *lane;
 
@@ -181,6 +186,7 @@ void courier_poke(struct courier *courier)
 	c->config = config_ref(courier->config);
 	c->pace = courier->pace;
 	c->pace_known = courier->pace_known;
+	c->rehomed = courier->rehomed;
 	c->rooms = x_calloc(len ? len : 1, sizeof(*c->rooms));
 	c->lists = x_calloc(len ? len : 1, sizeof(struct member_list *));
 	c->events = x_calloc(len ? len : 1, sizeof(*c->events));

@@ -47,6 +47,7 @@ struct courier {
 	bool choosing;    /* one at a time, or two would freeze for the same idle room */
 	unsigned jobs;    /* all jobs submitted and not done */
 	struct pace pace;
+	bool rehomed;         /* what waited for rooms of another config */
 	bool pace_known;      /* read from the store */
 	int64_t pace_told_ms; /* monotonic; the log says at most once a minute that it is limited */
 	char held[256];       /* why the account or the homeserver takes nothing; "" = it does */

@@ -114,6 +114,10 @@ void deliver_event_finish(struct deliver_event *event);
 enum err deliver_next(const struct deliver *d, const struct deliver_room *rooms, size_t rooms_len,
         struct deliver_event *events, int64_t *due_ms);
 
+/* Moves what waits for a room that the config does not name to where the route names now; *count
+ * events. */
+enum err deliver_rehome(const struct deliver *d, int64_t *count);
+
 enum deliver_outcome {
 	DELIVER_SENT,          /* confirmed; event_id is set */
 	DELIVER_LIMITED,       /* refused for now (rate limit, account): surely not taken */
