@@ -23,6 +23,7 @@
 enum {
 	ROW_CONFIG,
 	ROW_JSON,
+	ROW_QUIET,
 	ROW_CHECK,
 	ROW_CHECK_CONFIG,
 	ROW_NEW_DEVICE,
@@ -37,7 +38,9 @@ static const struct option_row rows[] = {
                 "default: $MATRIX_TELEMETRY_BOT_CONFIG, ./bot.conf,\n"
                 "/etc/matrix-telemetry-bot/bot.conf"},
         [ROW_JSON] = {"json", 0, NULL, "answers as JSON"},
-        [ROW_CHECK] = {"check", 0, NULL, "of watch: ask how the watcher is"},
+        [ROW_QUIET] = {"quiet", 'q', NULL, "for cron: print nothing unless something is wrong"},
+        [ROW_CHECK] = {"check", 0, NULL,
+                "of status and watch: a line for Nagios, and its exit codes"},
         [ROW_CHECK_CONFIG] = {"check-config", 0, NULL, "of watch: ask whether its config is good"},
         [ROW_NEW_DEVICE] = {"accept-new-device", 0, NULL,
                 "of run and watch: the token may belong to another\n"
@@ -52,7 +55,7 @@ static const struct option_row rows[] = {
 
 struct args {
 	const char *config; /* NULL = look for it */
-	bool json, check, check_config, new_device, help, version;
+	bool json, quiet, check, check_config, new_device, help, version;
 	int argc; /* the command's name and what follows it */
 	char **argv;
 };
@@ -135,7 +138,7 @@ static void help(FILE *out)
 	options_help(rows, out);
 	fprintf(out, "\nExit codes: 0 ok, 64 usage, 65 bad data, 69 no daemon, 73 cannot create a "
 	             "file,\n"
-	             "75 try again, 77 not permitted, 78 bad config; of watch --check: 0 ok, 1 "
+	             "75 try again, 77 not permitted, 78 bad config; of --check: 0 ok, 1 "
 	             "warning,\n"
 	             "2 critical, 3 unknown. See matrix-telemetry-bot(1), bot.conf(5).\n");
 }
@@ -173,6 +176,7 @@ static bool args_parse(struct args *args, int argc, char **argv)
 		else if (row == ROW_PASSWORD_STDIN)
 			args->argv[args->argc++] = (char *)"--password-stdin";
 		args->json |= row == ROW_JSON;
+		args->quiet |= row == ROW_QUIET;
 		args->check |= row == ROW_CHECK;
 		args->check_config |= row == ROW_CHECK_CONFIG;
 		args->new_device |= row == ROW_NEW_DEVICE;
@@ -209,7 +213,11 @@ static json_t *words_of(const struct args *args)
 static int ask_daemon(const struct command *command, const struct args *args)
 {
 	json_t *words = words_of(args);
-	const struct command_line line = {config_find(args->config), args->json, words};
+	const struct command_line line = {.config = config_find(args->config),
+	        .json = args->json,
+	        .quiet = args->quiet,
+	        .check = args->check,
+	        .words = words};
 	int status = client_command(command, &line);
 
 	json_decref(words);
@@ -221,7 +229,8 @@ static int run(const struct args *args)
 	const char *name = args->argv[0];
 	const struct command *command = command_find(name, COMMAND_LINE);
 	const struct verb *verb = find_verb(name);
-	bool plugin = verb && args->check && verb->check; /* 3: unknown, to Nagios */
+	bool checks = verb ? verb->check : strcmp(name, "status") == 0;
+	bool plugin = args->check && checks; /* 3: unknown, to Nagios */
 
 	if (!command)
 		return unknown_command(name, args->json);
@@ -229,7 +238,7 @@ static int run(const struct args *args)
 		help_one(command);
 		return EX_OK;
 	}
-	if (((args->check || args->check_config) && !(verb && verb->check)) ||
+	if ((args->check && !checks) || (args->check_config && !(verb && verb->check)) ||
 	        (args->new_device && (!(verb && verb->new_device) || plugin)) ||
 	        (verb && !verb->arguments && args->argc > 1)) {
 		client_fail(EX_USAGE, args->json, "%s: unknown argument", name);

@@ -86,6 +86,7 @@ static const char *const outbox_purpose_names[] = {
 	        "AND purpose IN ('new', 'note', 'heartbeat') ORDER BY id LIMIT 1")                 \
 	X(OUTBOX_NEXT_UNDELIVERABLE,                                                               \
 	        "SELECT id FROM outbox WHERE " UNDELIVERABLE " ORDER BY id LIMIT 1")               \
+	X(OUTBOX_DISCARD, "DELETE FROM outbox WHERE id = ? AND " UNDELIVERABLE)                    \
 	X(OUTBOX_REQUEUE, "UPDATE outbox SET state = 'queued', txn_id = ?, frozen_ms = 0, "        \
 	                  "known_ms = 0, tries = 0, room_id = NULL, wire_type = NULL, "            \
 	                  "device_id = NULL, error = NULL WHERE id = ? AND " UNDELIVERABLE)        \
@@ -346,6 +347,15 @@ static enum err requeue(struct store *store, int64_t id)
 	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_UNWIRE);
 	sql_bind_int(&sql, id);
 	return sql_write(&sql);
+}
+
+enum err outbox_discard(struct store *store, int64_t id)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_DISCARD);
+	sql_bind_int(&sql, id);
+	return sql_write_one(&sql);
 }
 
 enum err outbox_retry(struct store *store, int64_t id, int64_t *count)

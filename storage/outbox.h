@@ -84,6 +84,8 @@ enum err outbox_undeliverable(
 /* Puts rows of a room back that were undeliverable in another room id than the one the name means
  * now: the room was upgraded, or its alias moved. As outbox_retry(). */
 enum err outbox_follow(struct store *store, const char *room, const char *room_id, int64_t *count);
+/* Gives an undeliverable row up. ERR_NOT_FOUND: none has that number. */
+enum err outbox_discard(struct store *store, int64_t id);
 /* Puts undeliverable rows (id 0 = all) back as queued under new transaction ids; *count of them.
  * What was fixed when they were frozen is cleared, except content: it stays as a draft. */
 enum err outbox_retry(struct store *store, int64_t id, int64_t *count);

@@ -21,6 +21,8 @@
 #define WAIT_TIMEOUT_MS 30000
 #define REPORT_MAX (64 * 1024)
 
+enum { NAGIOS_OK, NAGIOS_WARNING, NAGIOS_CRITICAL, NAGIOS_UNKNOWN };
+
 /* The word for a program; the daemon's own answers have theirs. */
 static const char *error_of(int status)
 {
@@ -98,6 +100,8 @@ static int print_answer(const json_t *answer, const char *prefix, bool json)
 	             strcmp(client_text(answer, "error"), "timeout") == 0;
 	if (strcmp(client_text(answer, "error"), "config") == 0)
 		return EX_CONFIG;
+	if (strcmp(client_text(answer, "error"), "denied") == 0)
+		return EX_NOPERM;
 	return later ? EX_TEMPFAIL : EX_DATAERR;
 }
 
@@ -139,7 +143,13 @@ done:
 	return status;
 }
 
-static int run_plain(struct client *client, const json_t *request, bool json)
+static bool is_well(const json_t *answer)
+{
+	return json_is_true(json_object_get(answer, "ok")) &&
+	       json_array_size(json_object_get(answer, "problems")) == 0;
+}
+
+static int run_plain(struct client *client, const json_t *request, bool json, bool quiet)
 {
 	bool waits = strcmp(client_text(request, "op"), "wait") == 0;
 	json_t *answer;
@@ -150,7 +160,7 @@ static int run_plain(struct client *client, const json_t *request, bool json)
 
 	if (err != OK)
 		return failed(err, &fault, json);
-	status = print_answer(answer, "", json);
+	status = quiet && is_well(answer) ? EX_OK : print_answer(answer, "", json);
 	json_decref(answer);
 	return status;
 }
@@ -162,7 +172,7 @@ static int run_test(struct client *client, const json_t *request, bool json)
 	int worst = EX_OK;
 
 	if (strcmp(kind, "undelivered") == 0)
-		return run_plain(client, request, json);
+		return run_plain(client, request, json, false);
 	for (size_t i = 0; (name = synthetic_name(i)); i++) {
 		if (*kind ? strcmp(kind, name) != 0 && strcmp(kind, "all") != 0 : i > 0)
 			continue;
@@ -190,18 +200,76 @@ static int run_subscribe(struct client *client, const json_t *request, bool json
 	return failed(err, &fault, json);
 }
 
+/* The first line of --check, for a plugin of Nagios. */
+static int print_health(const json_t *answer, bool quiet)
+{
+	const json_t *problems = json_object_get(answer, "problems"), *problem;
+	static const char *const mild[] = {"rate_limit", "queue", "spool", "silence", "watch"};
+	bool critical = false;
+	size_t i;
+
+	json_array_foreach(problems, i, problem)
+	{
+		const char *cause = client_text(problem, "cause");
+		bool is_mild = false;
+
+		for (size_t j = 0; j < sizeof(mild) / sizeof(mild[0]); j++)
+			is_mild = is_mild || strcmp(mild[j], cause) == 0;
+		critical = critical || !is_mild;
+	}
+	if (json_array_size(problems) == 0) {
+		if (!quiet)
+			printf("OK: running, %zu unacknowledged\n",
+			        json_array_size(json_object_get(answer, "unacked")));
+		return NAGIOS_OK;
+	}
+	printf("%s: ", critical ? "CRITICAL" : "WARNING");
+	json_array_foreach(problems, i, problem)
+	{
+		printf("%s%s", i ? "; " : "", client_text(problem, "text"));
+	}
+	printf("\n");
+	return critical ? NAGIOS_CRITICAL : NAGIOS_WARNING;
+}
+
+static int run_check(struct client *client, const json_t *request, bool quiet)
+{
+	json_t *answer = NULL;
+	struct fault fault = {0};
+	enum err err = client_call(client, request, ANSWER_TIMEOUT_MS, &answer, &fault);
+	int status = NAGIOS_CRITICAL;
+
+	if (err == OK && json_is_true(json_object_get(answer, "ok")))
+		status = print_health(answer, quiet);
+	else
+		printf("CRITICAL: %s\n", err == OK ? client_text(answer, "message") : fault.text);
+	json_decref(answer);
+	return status;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct client *client, const json_t *request, bool json);
 } courses[] = {{"subscribe", run_subscribe}, {"test", run_test}, {"verify", verify_run}};
 
-static int run(
-        const struct command *command, struct client *client, const json_t *request, bool json)
+static int run(const struct command *command, struct client *client, const json_t *request,
+        const struct command_line *line)
 {
+	if (line->check)
+		return run_check(client, request, line->quiet);
 	for (size_t i = 0; i < sizeof(courses) / sizeof(courses[0]); i++)
 		if (strcmp(courses[i].name, command->name) == 0)
-			return courses[i].run(client, request, json);
-	return run_plain(client, request, json);
+			return courses[i].run(client, request, line->json);
+	return run_plain(client, request, line->json, line->quiet);
+}
+
+/* No answer is to be had: of a plugin the one line that it prints. */
+static int fail_before(const struct command_line *line, int status, const char *text)
+{
+	if (!line->check)
+		return client_fail(status, line->json, "%s", text);
+	printf("%s: %s\n", status == EX_CONFIG ? "UNKNOWN" : "CRITICAL", text);
+	return status == EX_CONFIG ? NAGIOS_UNKNOWN : NAGIOS_CRITICAL;
 }
 
 static int with_daemon(
@@ -215,12 +283,12 @@ static int with_daemon(
 
 	buf_init(&report, REPORT_MAX);
 	if (config_load(line->config, &config, &report) != OK)
-		status = client_fail(EX_CONFIG, line->json, "%s", buf_str(&report));
+		status = fail_before(line, EX_CONFIG, buf_str(&report));
 	else if (client_open(&client, config->socket.path, &fault) != OK)
-		status = client_fail(fault.code == ERR_DENIED ? EX_NOPERM : EX_UNAVAILABLE,
-		        line->json, "%s", fault.text);
+		status = fail_before(
+		        line, fault.code == ERR_DENIED ? EX_NOPERM : EX_UNAVAILABLE, fault.text);
 	else
-		status = run(command, client, request, line->json);
+		status = run(command, client, request, line);
 	client_close(client);
 	config_unref(config);
 	buf_finish(&report);

@@ -10,6 +10,8 @@
 
 struct command_line {
 	const char *config;  /* path */
+	bool check;          /* of status: a line and an exit code as of Nagios' plugins */
+	bool quiet;          /* nothing is printed unless something is wrong */
 	bool json;           /* the whole answer as one line, else its `text` */
 	const json_t *words; /* behind the command's name; NULL: they are no UTF-8 */
 };

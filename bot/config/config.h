@@ -43,6 +43,7 @@ struct config_app {
 	char *dashboard;             /* URI template or NULL */
 	char *route[SEVERITY_COUNT]; /* room name, NULL = [route] */
 	int64_t throttle_ms;         /* -1 = [delivery] */
+	int64_t resolve_after_ms;    /* 0 = never, -1 = by its kind */
 	bool quiet;                  /* sent as m.notice, whatever the severity */
 };
 
@@ -52,7 +53,8 @@ struct config_kind {
 	char *text;  /* template; lines separated by \n */
 	char *html;  /* template or NULL: made from text */
 	enum severity severity;
-	char **identity; /* field names of the fingerprint; may be empty, never NULL */
+	int64_t resolve_after_ms; /* 0 = never */
+	char **identity;          /* field names of the fingerprint; may be empty, never NULL */
 };
 
 struct config_escalate {
@@ -134,6 +136,10 @@ struct config {
 		size_t allow_uid_len;
 		gid_t *allow_gid;
 		size_t allow_gid_len;
+		uid_t *admin_uid; /* both lists empty = everyone who may send */
+		size_t admin_uid_len;
+		gid_t *admin_gid;
+		size_t admin_gid_len;
 		unsigned max_clients;
 	} socket;
 
@@ -154,6 +160,7 @@ struct config {
 		char **rooms; /* room names; empty = all */
 		char **users; /* user ids */
 		int power_level;
+		char *answers; /* "thread", "reply" */
 		int64_t remind_ms, ack_timeout_ms, silence_max_ms;
 	} commands;
 

@@ -188,11 +188,20 @@ const struct option config_options[] = {
         {"app *", "info", OPTION_ROOM, APP(route[SEVERITY_INFO]), .example = "dev"},
         {"app *", "throttle", OPTION_DURATION, APP(throttle_ms), .min = 0, .max = CLOCK_DAY_MS,
                 .example = "60s", .help = "In place of that of [delivery]."},
+        {"app *", "resolve_after", OPTION_DURATION, APP(resolve_after_ms), .min = 0, .max = YEAR_MS,
+                .example = "1d",
+                .help = "What fires for longer without happening again is resolved. 0 = never. "
+                        "Default: that\n"
+                        "of the kind."},
         {"app *", "quiet", OPTION_BOOL, APP(quiet), .fallback = "no",
                 .help = "Sent as m.notice, whatever the severity: rings nowhere."},
 
         {"kind *", "severity", OPTION_ENUM, KIND(severity), .choices = SEVERITIES,
                 .help = "Of alerts that bring none: critical, warning or info. Default: warning."},
+        {"kind *", "resolve_after", OPTION_DURATION, KIND(resolve_after_ms), .fallback = "0",
+                .min = 0, .max = YEAR_MS,
+                .help = "What fires for longer without happening again is resolved, such as 1d. 0 "
+                        "= never."},
         {"kind *", "emoji", OPTION_TEXT, KIND(emoji), .help = "Default: that of the severity."},
         {"kind *", "identity", OPTION_WORDS, KIND(identity),
                 .help = "The fields that say what failed: alerts with equal values are the same\n"
@@ -214,6 +223,11 @@ const struct option config_options[] = {
                         "that\n"
                         "the permissions let in. Default: all of them."},
         {"socket", "allow_gid", OPTION_GIDS, IN(socket.allow_gid), .example = "telemetry"},
+        {"socket", "admin_uid", OPTION_UIDS, IN(socket.admin_uid), .example = "1000",
+                .help = "Users, then groups, that may acknowledge, silence, resolve, retry and "
+                        "discard, beside\n"
+                        "root and the daemon's user. Default: all who may hand in alerts."},
+        {"socket", "admin_gid", OPTION_GIDS, IN(socket.admin_gid), .example = "1000"},
         {"socket", "max_clients", OPTION_UINT, IN(socket.max_clients), .fallback = "64", .min = 1,
                 .max = 4096, .help = "Connections at a time, 1 to 4096."},
 
@@ -257,6 +271,10 @@ const struct option config_options[] = {
         {"commands", "power_level", OPTION_INT, IN(commands.power_level), .fallback = "50",
                 .min = 0, .max = 100,
                 .help = "Members of at least this power level are obeyed too."},
+        {"commands", "answers", OPTION_CHOICE, IN(commands.answers), .fallback = "thread",
+                .choices = "thread|reply",
+                .help = "Answers begin a thread, or are replies. What was asked in a thread is "
+                        "answered there."},
         {"commands", "remind", OPTION_DURATION, IN(commands.remind_ms), .fallback = "30m", .min = 0,
                 .max = YEAR_MS,
                 .help = "Critical failures that nobody acknowledged are reminded of. 0 = "

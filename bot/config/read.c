@@ -91,7 +91,7 @@ static void *find_app(struct reader *reader, const char *name)
 		return NULL;
 	app = LIST_ADD(config->apps, config->apps_len);
 	app->name = x_strdup(name);
-	app->throttle_ms = -1;
+	app->throttle_ms = app->resolve_after_ms = -1;
 	set_defaults("app *", app, reader->folder);
 	return app;
 }

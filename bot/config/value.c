@@ -99,7 +99,11 @@ static enum err set_ids(
 	_Static_assert(offsetof(struct config, socket.allow_uid_len) ==
 	                               offsetof(struct config, socket.allow_uid) + sizeof(void *) &&
 	                       offsetof(struct config, socket.allow_gid_len) ==
-	                               offsetof(struct config, socket.allow_gid) + sizeof(void *),
+	                               offsetof(struct config, socket.allow_gid) + sizeof(void *) &&
+	                       offsetof(struct config, socket.admin_uid_len) ==
+	                               offsetof(struct config, socket.admin_uid) + sizeof(void *) &&
+	                       offsetof(struct config, socket.admin_gid_len) ==
+	                               offsetof(struct config, socket.admin_gid) + sizeof(void *),
 	        "a list's length stands behind it");
 	free(ids->list);
 	ids->list = NULL;

@@ -125,7 +125,7 @@ void op_verify(
 
 	op->action = x_strdup(action ? action : "list");
 	if (good && !is(op, "list"))
-		good = ops_may_trust(peer, reply) &&
+		good = ops_may(ops, COMMAND_TRUSTS, peer, reply) &&
 		       (op->user_id = text_of(args, "user_id", reply)) &&
 		       (op->id = text_of(args, "id", reply));
 	json_decref(args);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "bot/base/alloc.h"
 #include "bot/base/buf.h"
+#include "bot/base/log.h"
 #include "bot/loop/happened.h"
 #include "bot/ops/ops_internal.h"
 
@@ -56,6 +57,7 @@ void ops_request(
         struct ops *ops, const json_t *request, const struct alert_peer *peer, struct reply *reply)
 {
 	const json_t *op = json_object_get(request, "op");
+	const struct command *command;
 
 	if (ops->closing) {
 		reply_error(reply, "stopping", NULL, "the daemon is stopping", true);
@@ -66,10 +68,11 @@ void ops_request(
 		        false);
 		return;
 	}
-	if (command_find(json_string_value(op), COMMAND_SOCKET))
-		ops_find(json_string_value(op))(ops, request, peer, reply);
-	else
+	command = command_find(json_string_value(op), COMMAND_SOCKET);
+	if (!command)
 		ops_unknown(json_string_value(op), reply);
+	else if (ops_may(ops, command->right, peer, reply))
+		ops_find(command->name)(ops, request, peer, reply);
 }
 
 json_t *ops_arguments(const json_t *request, const struct command **command, struct reply *reply)
@@ -91,13 +94,43 @@ void ops_reply_failure(struct reply *reply, enum err result, const char *message
 	        message && message[0] ? message : err_text(result), err_is_own(result));
 }
 
-bool ops_may_trust(const struct alert_peer *peer, struct reply *reply)
+static bool is_admin(const struct config *config, const struct alert_peer *peer)
 {
-	if (peer->uid == 0 || peer->uid == (int64_t)geteuid())
+	for (size_t i = 0; i < config->socket.admin_uid_len; i++)
+		if (peer->uid == (int64_t)config->socket.admin_uid[i])
+			return true;
+	for (size_t i = 0; i < config->socket.admin_gid_len; i++)
+		if (peer->gid == (int64_t)config->socket.admin_gid[i])
+			return true;
+	return peer->uid == 0 || peer->uid == (int64_t)geteuid();
+}
+
+bool ops_may(const struct ops *ops, enum command_right right, const struct alert_peer *peer,
+        struct reply *reply)
+{
+	const struct config *config = ops->config;
+	bool limited = config->socket.admin_uid_len > 0 || config->socket.admin_gid_len > 0;
+
+	if ((right == COMMAND_CHANGES && !limited) || right < COMMAND_CHANGES ||
+	        is_admin(config, peer))
 		return true;
 	reply_error(reply, "denied", NULL,
-	        "only root and the daemon's own user may say whom the bot trusts", false);
+	        right == COMMAND_TRUSTS
+	                ? "only root, the daemon's own user and [socket] admin_uid and admin_gid "
+	                  "may say whom the bot trusts"
+	                : "only root, the daemon's own user and [socket] admin_uid and admin_gid "
+	                  "may do that",
+	        false);
 	return false;
+}
+
+/* What the default means is said once, where nobody looked at it. */
+static void log_rights(const struct config *config)
+{
+	if (config->socket.admin_uid_len == 0 && config->socket.admin_gid_len == 0)
+		log_info("ops",
+		        "everybody who may hand in alerts may also acknowledge, silence and "
+		        "resolve them ([socket] admin_uid and admin_gid limit that)");
 }
 
 void ops_submit(struct ops *ops, writer_work_fn work, writer_done_fn done, void *arg)
@@ -172,6 +205,7 @@ struct ops *ops_create(const struct ops_env *env, struct config *config)
 	ops->config = config_ref(config);
 	uv_timer_init(env->loop, &ops->timer);
 	ops->timer.data = ops;
+	log_rights(config);
 	return ops;
 }
 

@@ -64,9 +64,10 @@ void ops_reply_failure(struct reply *reply, enum err result, const char *message
  * NULL: the reply was given. */
 json_t *ops_arguments(const json_t *request, const struct command **command, struct reply *reply);
 
-/* Whom the bot trusts is for the host's root and the daemon's own user to say. False: the reply was
- * given. */
-bool ops_may_trust(const struct alert_peer *peer, struct reply *reply);
+/* Whether a peer has a right; what changes things and whom the bot trusts may be for few. False:
+ * the reply was given. */
+bool ops_may(const struct ops *ops, enum command_right right, const struct alert_peer *peer,
+        struct reply *reply);
 
 /* wait.c and subscribe.c */
 void ops_waiters_check(struct ops *ops);

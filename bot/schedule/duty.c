@@ -7,6 +7,7 @@
 #include "bot/base/log.h"
 #include "bot/schedule/duty.h"
 #include "handlers/oncall/ack.h"
+#include "handlers/oncall/resolve.h"
 #include "handlers/heartbeats/app_heartbeat.h"
 #include "handlers/alerts/undelivered_look.h"
 #include "handlers/oncall/escalate.h"
@@ -79,6 +80,8 @@ static enum err tidy_work(struct store *store, void *arg)
 		err = held_release(&d);
 	if (err == OK)
 		err = ack_end_due(&d);
+	if (err == OK)
+		err = resolve_due(&d);
 	return err == OK ? escalate_duty(&d) : err;
 }
 

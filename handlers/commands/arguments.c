@@ -149,7 +149,7 @@ static json_t *value_text(const json_t *value)
 	return json_string(number);
 }
 
-static json_t *take_words(const json_t *value)
+static json_t *take_words(const json_t *value, bool empty)
 {
 	json_t *list = json_array(), *item;
 	size_t i;
@@ -161,7 +161,7 @@ static json_t *take_words(const json_t *value)
 		if (is_text(item))
 			json_array_append_new(list, value_text(item));
 	}
-	if (json_array_size(list) > 0 &&
+	if ((json_array_size(list) > 0 || (empty && json_is_array(value))) &&
 	        (is_text(value) || json_array_size(list) == json_array_size(value)))
 		return list;
 	json_decref(list);
@@ -187,7 +187,7 @@ static json_t *take_value(const struct command_member *member, const json_t *val
 		fault = taken ? text_fault(member, json_string_value(taken)) : "must be a string";
 		break;
 	case MEMBER_WORDS:
-		taken = take_words(value);
+		taken = take_words(value, member->zero);
 		fault = taken ? NULL : "must be a string, or an array of strings";
 		break;
 	case MEMBER_NUMBER:
@@ -219,7 +219,7 @@ static bool is_missing(const struct command_member *member, const json_t *args)
 enum err arguments_from_request(const struct command *command, const json_t *request, json_t **args,
         const char **field, char why[160])
 {
-	const struct command_member typed = {ARGUMENTS_WORDS, MEMBER_WORDS};
+	const struct command_member typed = {ARGUMENTS_WORDS, MEMBER_WORDS, .zero = true};
 	const json_t *words = command->words ? json_object_get(request, typed.name) : NULL;
 
 	*args = json_object();

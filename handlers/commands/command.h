@@ -10,8 +10,8 @@
 #include "handlers/commands/command_text.h"
 #include "handlers/commands/commands.h"
 #include "handlers/commands/table.h"
+#include "handlers/message/words.h"
 
-#define COMMAND_ANSWER_MAX (16 * 1024) /* bytes */
 #define COMMAND_LATE_MS (5 * CLOCK_MINUTE_MS)
 
 /* One use of a command. */
@@ -26,8 +26,7 @@ struct command_call {
 	const char *target; /* event that is replied to, or NULL */
 	const char *thread; /* root of the thread it was written in, or NULL */
 	json_t *args;       /* arguments.h; owned */
-	struct buf text;    /* the answer, lines by \n */
-	char *link;         /* to a dashboard, behind it; owned, or NULL */
+	struct words text;  /* the answer */
 	json_t *data;       /* the same as data, for the socket; made when first asked for */
 	bool failed;        /* nothing was done */
 	const char *field;  /* static: the member that is to blame, or NULL: the first */
@@ -41,7 +40,7 @@ bool command_flag(const struct command_call *call, const char *name);
 /* Those of a command that reads them itself; *words has none when it was asked by members. */
 bool command_words(const struct command_call *call, struct input *words);
 
-/* Adds to the answer; text from outside is given to text_add_plain() instead. */
+/* Adds our own words to the answer; \n begins a line. Text from outside is words_name()'s. */
 void command_say(struct command_call *call, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
 /* The same, and nothing was done. */
@@ -54,6 +53,12 @@ void command_effect(struct command_call *call, const char *format, ...)
 json_t *command_data(struct command_call *call);
 /* Nothing by that name: says so, and what was probably meant. */
 enum err command_fail_run(struct command_call *call, const char *run);
+/* *yes: alerts of an app by that name are known, or it is in the config. */
+enum err command_is_app(struct command_call *call, const char *word, bool *yes);
+/* *yes: there is an alert with that run id. */
+enum err command_is_run(struct command_call *call, const char *word, bool *yes);
+/* *yes: it is a run, an app, or "all". */
+enum err command_names(struct command_call *call, const char *word, bool *yes);
 /* The newest app or run like a word: *near is owned by the caller, NULL when there is none. */
 enum err command_nearest_app(struct command_call *call, const char *word, char **near);
 enum err command_nearest_run(struct command_call *call, const char *word, char **near);
@@ -61,9 +66,9 @@ struct deliver command_deliver(const struct command_call *call);
 /* The prefix in a room, "" on the command line. */
 const char *command_prefix(const struct command_call *call);
 
-/* An answer in the thread of an event: m.notice, which mentions nobody. link may be NULL. */
+/* Our own words, as an answer in the thread of an event: m.notice, which mentions nobody. */
 enum err command_post(const struct command_env *env, const char *room, const char *root,
-        const char *reply_to, const char *text, const char *link);
+        const char *reply_to, const char *text);
 
 /* ---- the frame, for reactions.c; in commands.c ---- */
 

@@ -8,42 +8,38 @@
 #include "handlers/oncall/ack.h"
 #include "handlers/commands/command.h"
 #include "storage/alerts.h"
+#include "storage/messages.h"
 
 #define RUNS_MAX 20
+#define OPEN_MAX 500
+#define OPEN_MS (7 * CLOCK_DAY_MS)
 
 /* Why nothing changed. */
 static void say_not_done(
         struct command_call *call, const struct ack_result *result, const char *run, bool ack)
 {
-	char when[40];
-
-	text_add_plain(&call->text,
-	        result->what ? result->what
-	        : run        ? run
-	                     : "this",
-	        200, TEXT_FOLD_NEWLINES);
+	words_what(&call->text, result->what ? result->what : run ? run : "this");
 	if (result->resolved_ms) {
-		clock_format_short(result->resolved_ms, call->env->now_ms, when, sizeof(when));
-		command_say(call, " is over: resolved at %s\n", when);
+		command_say(call, " was resolved at ");
+		words_when(&call->text, result->resolved_ms, call->env->now_ms);
+		command_say(call, "\n");
 	} else if (result->held) {
 		command_say(call, " is in no message (%s)\n", result->held);
 	} else {
-		command_say(call, ack ? " is not firing\n" : " was not taken on\n");
+		command_say(call, ack ? " is not firing\n" : " is not acknowledged\n");
 	}
 }
 
 static void say_done(struct command_call *call, const struct ack_result *result, bool ack)
 {
-	command_say(call, "%s", ack ? "✅ " : "↩️ ");
-	text_add_plain(&call->text, result->what, 200, TEXT_FOLD_NEWLINES);
+	command_say(call, ack ? "👀 " : "↩️ ");
+	words_what(&call->text, result->what);
 	if (result->changed > 1)
 		command_say(call, " and %d more", result->changed - 1);
-	command_say(call, ack ? result->changed > 1 ? " are yours now" : " is yours now"
-	                  : result->changed > 1 ? " are open again"
-	                                        : " is open again");
+	command_say(call, ack ? " acknowledged by you" : ": acknowledgement removed");
 	if (ack && result->before) {
-		command_say(call, " (so far of ");
-		text_add_plain(&call->text, result->before, 128, TEXT_FOLD_NEWLINES);
+		command_say(call, " (before: ");
+		words_name(&call->text, result->before, 128);
 		command_say(call, ")");
 	}
 	command_say(call, "\n");
@@ -81,19 +77,53 @@ static enum err take_target(struct command_call *call, const struct ack *ack)
 	if (err == OK && !found && call->thread && strcmp(call->thread, call->target) != 0)
 		err = take(call, NULL, call->thread, ack, &found);
 	if (err == OK && !found)
-		command_fail(call, "what you answer to is no alert of mine");
+		command_fail(call, "that message is not an alert");
 	return err;
 }
 
-/* *known: there is an alert with that run id. */
-static enum err is_run(struct command_call *call, const char *word, bool *known)
+/* Everything unacknowledged of an app; NULL: of all. */
+static enum err ack_app(struct command_call *call, const char *app, const struct ack *ack)
 {
-	struct alert_row row = {0};
-	enum err err = alerts_by_run_id(call->env->store, word, &row);
+	const struct deliver d = command_deliver(call);
+	struct ack_result result = {.by = call->who};
+	struct entry_row *rows = NULL;
+	size_t len = 0;
+	enum err err = entries_unacked(
+	        call->env->store, call->env->now_ms - OPEN_MS, OPEN_MAX, &rows, &len);
 
-	*known = err == OK;
-	alert_row_finish(&row);
-	return err == ERR_NOT_FOUND ? OK : err;
+	for (size_t i = 0; i < len && err == OK; i++)
+		if (!app || strcmp(rows[i].app, app) == 0)
+			err = ack_entry(&d, &rows[i], ack, &result);
+	if (err == OK && result.changed)
+		say_done(call, &result, true);
+	else if (err == OK)
+		command_fail(
+		        call, "%s%snothing is unacknowledged", app ? app : "", app ? ": " : "");
+	json_object_set_new(command_data(call), "changed", json_integer(result.changed));
+	entry_rows_free(rows, len);
+	ack_result_finish(&result);
+	return err;
+}
+
+/* Without a word of what is meant: it is clear when only one is unacknowledged. */
+static enum err ack_only_one(struct command_call *call, const struct ack *ack)
+{
+	struct entry_row *rows = NULL;
+	size_t len = 0;
+	enum err err = entries_unacked(
+	        call->env->store, call->env->now_ms - OPEN_MS, OPEN_MAX, &rows, &len);
+
+	entry_rows_free(rows, len);
+	if (err == OK && len == 1)
+		err = ack_app(call, NULL, ack);
+	else if (err == OK && len == 0)
+		command_fail(call, "nothing is unacknowledged");
+	else if (err == OK)
+		command_fail(call,
+		        "which of %zu? %sack <run_id> [note], %sack all, or answer to the alert; "
+		        "%sunacked lists them",
+		        len, command_prefix(call), command_prefix(call), command_prefix(call));
+	return err;
 }
 
 /* Adds the runs that a text names: one, or several with commas between them. *known: it does. */
@@ -101,13 +131,13 @@ static enum err add_runs(struct command_call *call, const char *text, json_t *ru
 {
 	char *copy = arguments_unquoted(text), *at = NULL;
 	json_t *found = json_array();
-	enum err err = is_run(call, copy, known);
+	enum err err = command_is_run(call, copy, known);
 
 	if (err == OK && *known)
 		json_array_append_new(found, json_string(copy));
 	for (char *run = *known ? NULL : strtok_r(copy, ",;", &at); run && err == OK;
 	        run = *known ? strtok_r(NULL, ",;", &at) : NULL) {
-		err = is_run(call, run, known);
+		err = command_is_run(call, run, known);
 		json_array_append_new(found, json_string(run));
 	}
 	if (*known)
@@ -145,6 +175,33 @@ static enum err read_words(
 	return err;
 }
 
+/* What was asked for, beside the note. */
+struct whom {
+	json_t *runs; /* owned */
+	char *app;    /* owned, or NULL */
+	bool all;
+};
+
+/* "all" or an app, as the first word, where no run has that name. */
+static enum err read_many(struct command_call *call, struct input *words, struct whom *whom)
+{
+	char *word = arguments_unquoted(input_peek(words, 0));
+	bool run, app = false;
+	enum err err = command_is_run(call, word, &run);
+
+	if (err == OK && !run && *word)
+		err = command_is_app(call, word, &app);
+	whom->all = !run && !app && strcmp(word, "all") == 0;
+	if (app)
+		whom->app = x_strdup(word);
+	if (whom->all || app) {
+		input_next(words);
+		words->at += input_is_dash(input_peek(words, 0));
+	}
+	free(word);
+	return err;
+}
+
 static enum err take_runs(struct command_call *call, const json_t *runs, const struct ack *ack)
 {
 	json_t *run;
@@ -163,27 +220,38 @@ static enum err take_runs(struct command_call *call, const json_t *runs, const s
 		return err;
 	if (call->target)
 		return take_target(call, ack);
-	return command_fail(call, "which run? %s%s <run_id>%s, or answer to the alert",
-	        command_prefix(call), call->command->name, ack ? " [note]" : "");
+	if (ack)
+		return ack_only_one(call, ack);
+	return command_fail(
+	        call, "which run? %sunack <run_id>, or answer to the alert", command_prefix(call));
 }
 
 static enum err take_all(struct command_call *call, bool is_ack)
 {
 	struct ack ack = {.who = call->who};
-	json_t *runs = json_incref(json_object_get(call->args, "run_id"));
-	const char *given = command_arg(call, "note");
-	char *note = given ? x_strdup(given) : NULL;
+	struct whom whom = {.runs = json_incref(json_object_get(call->args, "run_id")),
+	        .app = x_strdup_opt(command_arg(call, "app")),
+	        .all = command_flag(call, "all")};
+	char *note = x_strdup_opt(command_arg(call, "note"));
 	struct input words;
 	enum err err = OK;
 
 	if (command_words(call, &words)) {
-		runs = json_array();
-		err = read_words(call, &words, runs, &note);
+		whom.runs = json_array();
+		if (is_ack && input_left(&words))
+			err = read_many(call, &words, &whom);
+		if (err == OK && !whom.all && !whom.app)
+			err = read_words(call, &words, whom.runs, &note);
+		else
+			note = input_rest(&words);
 	}
 	ack.note = note && note[0] ? note : NULL;
-	if (err == OK)
-		err = take_runs(call, runs, is_ack ? &ack : NULL);
-	json_decref(runs);
+	if (err == OK && (whom.all || whom.app))
+		err = ack_app(call, whom.app, &ack);
+	else if (err == OK)
+		err = take_runs(call, whom.runs, is_ack ? &ack : NULL);
+	json_decref(whom.runs);
+	free(whom.app);
 	free(note);
 	return err;
 }
@@ -201,14 +269,17 @@ static enum err run_unack(struct command_call *call)
 const struct command command_ack = {
         .name = "ack",
         .help = "acknowledge alerts\n"
-                "As an answer to an alert or a reminder, or as ✅ or 👍 on it: without a run id. "
-                "Stops reminders; ends when it is resolved or after a while.",
+                "Without a run id as an answer to an alert or a reminder, as ✅, 👍 or 👀 on it, or "
+                "when only one is unacknowledged. Many: all, or an app. Stops reminders; ends when "
+                "it is resolved or after a while.",
         .example = "ack r-81 rolling back",
+        .usage = "[<run_id>… | <app> | all] [note]",
         .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
         .right = COMMAND_CHANGES,
         .words = true,
         .run = run_ack,
-        .members = {{"run_id", MEMBER_WORDS, .required = true}, {"note", MEMBER_TEXT}},
+        .members = {{"run_id", MEMBER_WORDS}, {"app", MEMBER_WORD}, {"all", MEMBER_FLAG},
+                {"note", MEMBER_TEXT}},
 };
 
 const struct command command_unack = {

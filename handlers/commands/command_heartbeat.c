@@ -14,9 +14,8 @@ static enum err extra(struct command_call *call)
 	const struct deliver d = command_deliver(call);
 	enum err err = heartbeat_extra(&d, call->env->status);
 
-	command_say(call, "💓 an extra heartbeat is on its way to room %s",
-	        call->env->config->heartbeat.room);
-	command_effect(call, "extra heartbeat");
+	command_say(call, "💓 Heartbeat on request, for room %s", call->env->config->heartbeat.room);
+	command_effect(call, "heartbeat on request");
 	return err;
 }
 
@@ -69,20 +68,19 @@ static enum err list(struct command_call *call)
 	int64_t next_ms = heartbeat_next_ms(env->config, env->now_ms);
 	char when[32], in[32], *last = NULL;
 	json_t *apps = json_array();
-	size_t len;
 	enum err err = heartbeat_last_text(env->store, env->now_ms, &last);
 
 	clock_format_short(next_ms, env->now_ms, when, sizeof(when));
 	clock_format_duration(next_ms - env->now_ms, in, sizeof(in));
-	command_say(call, "last: %s\nnext: %s (%s %s, in %s)\n", last ? last : "none yet", when,
+	command_say(call, "Last: %s\nNext: %s (%s %s, in %s)", last ? last : "none yet", when,
 	        env->config->heartbeat.at, env->config->heartbeat.timezone, in);
-	len = call->text.len;
 	if (err == OK)
-		err = app_heartbeat_list(env->store, env->now_ms, &call->text, apps);
+		err = app_heartbeat_list(env->store, env->now_ms,
+		        call->room ? WORDS_LIST_MAX : SIZE_MAX, &call->text, apps);
 	if (err == OK)
 		err = last_json(call);
-	if (call->text.len == len)
-		command_say(call, "no app has promised any");
+	if (json_array_size(apps) == 0)
+		command_say(call, "\nNo app heartbeats registered");
 	json_object_set_new(command_data(call), "last", last ? json_string(last) : json_null());
 	json_object_set_new(command_data(call), "next_ms", json_integer(next_ms));
 	json_object_set_new(command_data(call), "apps", apps);

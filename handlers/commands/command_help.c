@@ -19,8 +19,12 @@ static void help_list(struct command_call *call)
 
 static void help_one(struct command_call *call, const struct command *command)
 {
-	command_say(call, "%s", command_prefix(call));
-	command_add_usage(command, &call->text);
+	struct buf usage;
+
+	buf_init(&usage, 200);
+	command_add_usage(command, &usage);
+	words_command(&call->text, "%s%s", command_prefix(call), buf_str(&usage));
+	buf_finish(&usage);
 	command_say(call, " — %s%s\nLike: %s%s\n", command->help,
 	        command->plain && !call->encrypted ? command->plain : "", command_prefix(call),
 	        command->example);

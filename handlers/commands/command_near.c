@@ -1,6 +1,5 @@
 /*
- * command_near.c - "did you mean": run ids and apps like a word, among the newest alerts; see
- * command.h.
+ * command_near.c - which run or app a word names, or was meant to: see command.h.
  */
 #include <string.h>
 #include "bot/base/alloc.h"
@@ -39,6 +38,37 @@ static enum err nearest(struct command_call *call, const char *word, bool app, c
 	return err;
 }
 
+enum err command_is_app(struct command_call *call, const char *word, bool *yes)
+{
+	struct alert_row *rows = NULL;
+	size_t len = 0;
+	enum err err = alerts_list(call->env->store, word, 1, &rows, &len);
+
+	*yes = len > 0 || config_app(call->env->config, word);
+	alert_rows_free(rows, len);
+	return err;
+}
+
+enum err command_is_run(struct command_call *call, const char *word, bool *yes)
+{
+	struct alert_row row = {0};
+	enum err err = *word ? alerts_by_run_id(call->env->store, word, &row) : ERR_NOT_FOUND;
+
+	*yes = err == OK;
+	alert_row_finish(&row);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+enum err command_names(struct command_call *call, const char *word, bool *yes)
+{
+	enum err err = command_is_run(call, word, yes);
+
+	if (err == OK && !*yes && *word)
+		err = command_is_app(call, word, yes);
+	*yes = *yes || strcmp(word, "all") == 0;
+	return err;
+}
+
 enum err command_nearest_run(struct command_call *call, const char *word, char **near)
 {
 	return nearest(call, word, false, near);
@@ -55,10 +85,10 @@ enum err command_fail_run(struct command_call *call, const char *run)
 	enum err err = command_nearest_run(call, run, &near);
 
 	command_fail(call, "there is no run ");
-	text_add_plain(&call->text, run, 100, TEXT_FOLD_NEWLINES);
+	words_name(&call->text, run, 100);
 	if (near) {
 		command_say(call, ". Did you mean ");
-		text_add_plain(&call->text, near, 100, TEXT_FOLD_NEWLINES);
+		words_name(&call->text, near, 100);
 		command_say(call, "?");
 	} else {
 		command_say(call, "; %salerts lists the newest.", command_prefix(call));

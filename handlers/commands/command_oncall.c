@@ -5,7 +5,6 @@
 #include <strings.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
-#include "bot/base/text.h"
 #include "handlers/commands/command.h"
 #include "handlers/commands/command_when.h"
 #include "handlers/oncall/handover.h"
@@ -25,15 +24,15 @@ static enum err say_one(struct command_call *call, const struct config_oncall *o
 	enum err err = oncall_turn(&d, oncall, &turn);
 
 	command_say(call, "📟 %s: ", oncall->name);
-	text_add_plain(&call->text, turn.user, USER_MAX, TEXT_FOLD_NEWLINES);
+	words_name(&call->text, turn.user, USER_MAX);
 	if (turn.next) {
 		clock_format_short(turn.until_ms, call->env->now_ms, when, sizeof(when));
 		command_say(call, " until %s, then ", when);
-		text_add_plain(&call->text, turn.next, USER_MAX, TEXT_FOLD_NEWLINES);
+		words_name(&call->text, turn.next, USER_MAX);
 	}
 	if (turn.author) {
 		command_say(call, " (set by ");
-		text_add_plain(&call->text, turn.author, USER_MAX, TEXT_FOLD_NEWLINES);
+		words_name(&call->text, turn.author, USER_MAX);
 		command_say(call, ")");
 	}
 	command_say(call, "\n");

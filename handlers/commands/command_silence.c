@@ -1,5 +1,5 @@
 /*
- * command_silence.c - !silence, !silences, !unsilence.
+ * command_silence.c - !silence.
  */
 #include <ctype.h>
 #include <inttypes.h>
@@ -10,6 +10,7 @@
 #include "bot/base/matcher.h"
 #include "bot/base/text.h"
 #include "handlers/commands/command.h"
+#include "handlers/commands/command_silence.h"
 #include "handlers/commands/command_what.h"
 #include "handlers/commands/command_when.h"
 #include "handlers/silences/quiet.h"
@@ -33,26 +34,15 @@ static enum err refuse_unknown(struct command_call *call, const char *word)
 	if (err == OK && !near)
 		err = command_nearest_run(call, word, &near);
 	command_fail(call, "I know no app or run ");
-	text_add_plain(&call->text, word, 100, TEXT_FOLD_NEWLINES);
+	words_name(&call->text, word, 100);
 	command_say(call, ".");
 	if (near) {
 		command_say(call, " Did you mean ");
-		text_add_plain(&call->text, near, 100, TEXT_FOLD_NEWLINES);
+		words_name(&call->text, near, 100);
 		command_say(call, "?");
 	}
 	command_say(call, " For an app that never wrote: app=%s", word);
 	free(near);
-	return err;
-}
-
-static enum err is_known_app(struct command_call *call, const char *word, bool *known)
-{
-	struct alert_row *rows = NULL;
-	size_t len = 0;
-	enum err err = alerts_list(call->env->store, word, 1, &rows, &len);
-
-	*known = len > 0 || config_app(call->env->config, word);
-	alert_rows_free(rows, len);
 	return err;
 }
 
@@ -71,7 +61,7 @@ static enum err from_word(struct command_call *call, const char *word, struct bu
 	if (err == OK) {
 		buf_printf(out, "app=\"%s\"", row.app);
 	} else if (err == ERR_NOT_FOUND) {
-		err = is_known_app(call, word, &known);
+		err = command_is_app(call, word, &known);
 		if (err == OK && known)
 			buf_printf(out, "app=\"%s\"", word);
 		else if (err == OK)
@@ -87,24 +77,13 @@ static bool is_app(const char *word)
 	                             "0123456789_.-") == strlen(word);
 }
 
-/* A run id of whatever form; anything else than an app's name is asked for. */
-static enum err is_run(struct command_call *call, const char *word, bool *run)
-{
-	struct alert_row row = {0};
-	enum err err = *word ? alerts_by_run_id(call->env->store, word, &row) : ERR_NOT_FOUND;
-
-	*run = err == OK;
-	alert_row_finish(&row);
-	return err == ERR_NOT_FOUND ? OK : err;
-}
-
 /* An app or a run, which is no list of them. */
 static enum err read_name(
         struct command_call *call, const char *word, const char *next, struct buf *out)
 {
 	size_t len = strlen(word);
 	bool run;
-	enum err err = is_run(call, word, &run);
+	enum err err = command_is_run(call, word, &run);
 
 	if (err != OK)
 		return err;
@@ -156,34 +135,50 @@ static enum err read_what_text(struct command_call *call, const char *what, stru
 /* What it means now, and would have meant in the last day. */
 static void say_scope(struct command_call *call, const struct silence_scope *scope)
 {
-	if (scope->firing == 0)
-		command_say(call, "Nothing of it is firing now.\n");
-	else
-		command_say(call, "Firing now (%zu): ", scope->firing);
-	for (size_t i = 0; i < SILENCE_SCOPE_NAMES && scope->names[i]; i++)
-		command_say(call, "%s%s", i ? ", " : "", scope->names[i]);
-	if (scope->firing)
-		command_say(call, "%s.\n", scope->firing > SILENCE_SCOPE_NAMES ? ", …" : "");
-	command_say(call, "In the last 24 h it would have held back %s%zu alert%s.\n",
-	        scope->last_day_cut ? "at least " : "", scope->last_day,
-	        scope->last_day == 1 ? "" : "s");
+	size_t shown = 0;
+
+	command_say(call, "\nFiring now: %zu", scope->firing);
+	for (; shown < SILENCE_SCOPE_NAMES && scope->names[shown]; shown++) {
+		command_say(call, shown ? ", " : " (");
+		words_what(&call->text, scope->names[shown]);
+	}
+	if (scope->firing > shown && shown > 0)
+		command_say(call, ", +%zu", scope->firing - shown);
+	command_say(call, "%s · last 24 h: %s%zu", shown ? ")" : "",
+	        scope->last_day_cut ? "at least " : "", scope->last_day);
 }
 
-static void say_times(struct command_call *call, const struct silence_row *row)
+void command_silence_say(struct command_call *call, const struct silence_row *row)
 {
 	int64_t now_ms = call->env->now_ms;
 	int64_t start_ms = row->start_ms > now_ms ? row->start_ms : now_ms;
-	char start[40], end[40], length[24];
 
-	clock_format_short(start_ms, now_ms, start, sizeof(start));
-	clock_format_short(row->end_ms, now_ms, end, sizeof(end));
-	clock_format_duration(row->end_ms - start_ms, length, sizeof(length));
-	if (start_ms > now_ms)
-		command_say(call, "from %s ", start);
-	if (row->until_resolved)
-		command_say(call, "until it is resolved, at most to %s", end);
-	else
-		command_say(call, "until %s (%s)", end, length);
+	words_code(&call->text, row->matchers, TEXT_NO_LIMIT);
+	if (start_ms > now_ms) {
+		command_say(call, " from ");
+		words_when(&call->text, start_ms, now_ms);
+	}
+	command_say(call, row->until_resolved ? " until resolved, at most " : " until ");
+	words_bold(&call->text, true);
+	words_when(&call->text, row->end_ms, now_ms);
+	words_bold(&call->text, false);
+	command_say(call, " (");
+	words_duration(&call->text, row->end_ms - start_ms);
+	command_say(call, ")");
+	if (row->reason[0]) {
+		command_say(call, " · reason: ");
+		words_code(&call->text, row->reason, 200);
+	}
+}
+
+static void say_headline(struct command_call *call, const struct silence_row *row)
+{
+	command_say(call, "🔕 ");
+	words_bold(&call->text, true);
+	command_say(call, "Silence %" PRId64, row->id);
+	words_bold(&call->text, false);
+	command_say(call, ": ");
+	command_silence_say(call, row);
 }
 
 /* ---- !silence ---- */
@@ -272,6 +267,14 @@ static void tell_subscribers(struct command_call *call, const struct silence_row
 		                "end_ms", (json_int_t)row->end_ms, "reason", row->reason));
 }
 
+static void say_change(struct command_call *call, const struct silence_row *row)
+{
+	say_headline(call, row);
+	command_effect(call, "extended silence %" PRId64, row->id);
+	tell_subscribers(call, row);
+	json_object_set_new(command_data(call), "id", json_integer(row->id));
+}
+
 static enum err change(struct command_call *call, struct silence_row *row, struct wish *wish)
 {
 	enum err err;
@@ -282,11 +285,7 @@ static enum err change(struct command_call *call, struct silence_row *row, struc
 	row->end_ms = wish->when.end_ms;
 	row->until_resolved = wish->when.until_resolved;
 	err = silences_update(call->env->store, row);
-	command_say(call, "🔕 silence %" PRId64 " (%s) now holds ", row->id, row->matchers);
-	say_times(call, row);
-	command_effect(call, "extended silence %" PRId64, row->id);
-	tell_subscribers(call, row);
-	json_object_set_new(command_data(call), "id", json_integer(row->id));
+	say_change(call, row);
 	return err;
 }
 
@@ -308,13 +307,7 @@ static enum err store_and_say(struct command_call *call, struct silence_row *row
 
 	if (err != OK)
 		return err;
-	command_say(call, "🔕 silence %" PRId64 ": %s, ", row->id, row->matchers);
-	say_times(call, row);
-	if (row->reason[0]) {
-		command_say(call, " · reason: ");
-		text_add_plain(&call->text, row->reason, 200, TEXT_FOLD_NEWLINES);
-	}
-	command_say(call, "\n");
+	say_headline(call, row);
 	command_effect(call, "silence %" PRId64 ": %s", row->id, row->matchers);
 	json_object_set_new(command_data(call), "id", json_integer(row->id));
 	tell_subscribers(call, row);
@@ -347,6 +340,10 @@ static enum err add(struct command_call *call, const struct matchers *matchers,
 	err = store_and_say(call, &row);
 	if (err == OK)
 		say_scope(call, scope);
+	if (err == OK) {
+		command_say(call, "\nTo end it: ");
+		words_command(&call->text, "%sunsilence %" PRId64, command_prefix(call), row.id);
+	}
 	buf_finish(&text);
 	return err;
 }
@@ -384,7 +381,7 @@ static enum err add_from(struct command_call *call, const char *what, struct wis
 	return err;
 }
 
-static bool read_number(const char *word, int64_t *number)
+bool command_silence_number(const char *word, int64_t *number)
 {
 	char *end;
 
@@ -392,7 +389,7 @@ static bool read_number(const char *word, int64_t *number)
 	return isdigit((unsigned char)word[0]) && *end == '\0' && *number > 0;
 }
 
-static enum err fail_no_silence(struct command_call *call, int64_t number)
+enum err command_silence_missing(struct command_call *call, int64_t number)
 {
 	call->field = "id";
 	return command_fail(call,
@@ -401,7 +398,7 @@ static enum err fail_no_silence(struct command_call *call, int64_t number)
 }
 
 /* A silence that holds or will; zeroed when there is none by that number. */
-static enum err find_silence(struct command_call *call, int64_t number, struct silence_row *row)
+enum err command_silence_find(struct command_call *call, int64_t number, struct silence_row *row)
 {
 	enum err err = silences_by_id(call->env->store, number, row);
 
@@ -412,22 +409,89 @@ static enum err find_silence(struct command_call *call, int64_t number, struct s
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
+/* The only silence of an app, by the text of its matchers; else it says why there is none. */
+enum err command_silence_of_app(struct command_call *call, const char *app, struct silence_row *row)
+{
+	char *wanted = x_asprintf("app=\"%s\"", app);
+	struct silence_row *rows = NULL;
+	size_t len = 0, found = 0;
+	int64_t id = 0;
+	enum err err = silences_active(call->env->store, &rows, &len);
+
+	for (size_t i = 0; i < len; i++)
+		if (strncmp(rows[i].matchers, wanted, strlen(wanted)) == 0) {
+			id = rows[i].id;
+			found++;
+		}
+	silence_rows_free(rows, len);
+	free(wanted);
+	if (err == OK && found == 1)
+		return silences_by_id(call->env->store, id, row);
+	words_name(&call->text, app, WORDS_NAME_POINTS);
+	return err != OK ? err
+	                 : command_fail(call,
+	                           found ? ": there are several; %ssilences lists them"
+	                                 : ": no silence is active; %ssilences lists them",
+	                           command_prefix(call));
+}
+
+/* "extend 2h": that much longer. */
+static enum err extend(struct command_call *call, struct silence_row *row, struct wish *wish)
+{
+	int64_t ms, most_ms = call->env->config->commands.silence_max_ms;
+	char most[24];
+	enum err err;
+
+	input_next(&wish->words);
+	if (!command_duration_read(&wish->words, &ms) || input_left(&wish->words))
+		return command_fail(call,
+		        "extend by how long? Like: %ssilence %" PRId64 " extend 2h",
+		        command_prefix(call), row->id);
+	if (row->end_ms + ms - call->env->now_ms > most_ms) {
+		clock_format_duration(most_ms, most, sizeof(most));
+		return command_fail(call, "that is longer than silences may be here (%s)", most);
+	}
+	row->end_ms += ms;
+	err = silences_update(call->env->store, row);
+	say_change(call, row);
+	return err;
+}
+
+static bool is_extend(const struct wish *wish, size_t ahead)
+{
+	return strcasecmp(input_peek(&wish->words, ahead), "extend") == 0;
+}
+
+/* "etl extend 2h" */
+static enum err extend_app(struct command_call *call, struct wish *wish)
+{
+	char *app = arguments_unquoted(input_next(&wish->words));
+	struct silence_row row = {0};
+	enum err err = command_silence_of_app(call, app, &row);
+
+	if (err == OK && row.id)
+		err = extend(call, &row, wish);
+	silence_row_finish(&row);
+	free(app);
+	return err;
+}
+
 /* A number is a silence's, or else a run's. */
 static enum err change_or_add(struct command_call *call, int64_t number, struct wish *wish)
 {
 	struct silence_row row = {0};
 	bool run = false;
-	enum err err = find_silence(call, number, &row);
+	enum err err = command_silence_find(call, number, &row);
 
 	if (err == OK && !row.id && input_left(&wish->words))
-		err = is_run(call, input_peek(&wish->words, 0), &run);
+		err = command_is_run(call, input_peek(&wish->words, 0), &run);
 	if (err == OK && run) {
 		err = add_from(call, NULL, wish);
 	} else if (err == OK && !row.id) {
-		err = fail_no_silence(call, number);
+		err = command_silence_missing(call, number);
 	} else if (err == OK) {
 		input_next(&wish->words);
-		err = change(call, &row, wish);
+		err = is_extend(wish, 0) ? extend(call, &row, wish) : change(call, &row, wish);
 	}
 	silence_row_finish(&row);
 	return err;
@@ -440,8 +504,10 @@ static enum err run_silence(struct command_call *call)
 	enum err err = OK;
 
 	if (command_words(call, &wish.words)) {
-		if (read_number(input_peek(&wish.words, 0), &number))
+		if (command_silence_number(input_peek(&wish.words, 0), &number))
 			err = change_or_add(call, number, &wish);
+		else if (is_extend(&wish, 1))
+			err = extend_app(call, &wish);
 		else
 			err = add_from(call, NULL, &wish);
 	} else if (!number && !command_arg(call, "what")) {
@@ -450,121 +516,15 @@ static enum err run_silence(struct command_call *call)
 		struct silence_row row = {0};
 
 		if (number)
-			err = find_silence(call, number, &row);
+			err = command_silence_find(call, number, &row);
 		if (err == OK && !number)
 			err = add_from(call, command_arg(call, "what"), &wish);
 		else if (err == OK)
-			err = row.id ? change(call, &row, &wish) : fail_no_silence(call, number);
+			err = row.id ? change(call, &row, &wish)
+			             : command_silence_missing(call, number);
 		silence_row_finish(&row);
 	}
 	wish_finish(&wish);
-	return err;
-}
-
-/* ---- !silences, !unsilence ---- */
-
-static void say_silence(struct command_call *call, const struct silence_row *row)
-{
-	command_say(call, "%" PRId64 ": %s\n  ", row->id, row->matchers);
-	say_times(call, row);
-	command_say(call, "\n  by ");
-	text_add_plain(&call->text, row->author, 128, TEXT_FOLD_NEWLINES);
-	command_say(call, ", held back %" PRId64, row->held);
-	if (row->reason[0]) {
-		command_say(call, ": ");
-		text_add_plain(&call->text, row->reason, 200, TEXT_FOLD_NEWLINES);
-	}
-	if (row->problem)
-		command_say(call, "\n  ⚠️ silences nothing: %s", row->problem);
-	command_say(call, "\n");
-}
-
-/* Those that were given up since they began. */
-static enum err say_quiets_failed(struct command_call *call)
-{
-	struct quiet_row *rows = NULL;
-	size_t len = 0;
-	enum err err = quiets_all(call->env->store, &rows, &len);
-
-	for (size_t i = 0; i < len; i++)
-		if (rows[i].problem)
-			command_say(call, "⚠️ quiet time %s silences nothing: %s\n",
-			        rows[i].name, rows[i].problem);
-	quiet_rows_free(rows, len);
-	return err;
-}
-
-static void say_quiets(struct command_call *call)
-{
-	const struct config *config = call->env->config;
-	json_t *list = json_array();
-	int64_t until_ms;
-	bool holds;
-
-	for (size_t i = 0; i < config->quiets_len; i++) {
-		command_say(call, "quiet time %s: ", config->quiets[i].name);
-		quiet_text(&config->quiets[i], call->env->now_ms, &call->text);
-		command_say(call, "\n");
-		holds = quiet_holds(&config->quiets[i], call->env->now_ms, &until_ms);
-		json_array_append_new(
-		        list, json_pack("{s:s, s:b, s:I}", "name", config->quiets[i].name, "holds",
-		                      holds, holds ? "until_ms" : "from_ms", (json_int_t)until_ms));
-	}
-	json_object_set_new(command_data(call), "quiet_times", list);
-}
-
-static enum err run_silences(struct command_call *call)
-{
-	struct silence_row *rows = NULL;
-	json_t *list = json_array();
-	size_t len = 0;
-	enum err err = silences_active(call->env->store, &rows, &len);
-
-	if (err == OK && len == 0)
-		command_say(call, "nothing is silenced\n");
-	for (size_t i = 0; i < len; i++) {
-		struct silence_row *row = &rows[i];
-
-		say_silence(call, row);
-		json_array_append_new(list,
-		        json_pack("{s:I, s:s, s:I, s:I, s:b, s:s, s:I, s:s, s:s*}", "id",
-		                (json_int_t)row->id, "matchers", row->matchers, "start_ms",
-		                (json_int_t)(row->start_ms ? row->start_ms : row->at_ms), "end_ms",
-		                (json_int_t)row->end_ms, "until_resolved", row->until_resolved,
-		                "by", row->author, "held", (json_int_t)row->held, "reason",
-		                row->reason, "problem", row->problem));
-	}
-	say_quiets(call);
-	json_object_set_new(command_data(call), "silences", list);
-	silence_rows_free(rows, len);
-	return err == OK ? say_quiets_failed(call) : err;
-}
-
-static enum err end_now(struct command_call *call, struct silence_row *row)
-{
-	struct deliver d = command_deliver(call);
-	char *sum = NULL;
-	enum err err = silence_end(&d, row, "taken back", call->room);
-
-	if (err == OK)
-		err = silence_sum(&d, row, &sum);
-	command_say(call, "🔔 silence %" PRId64 " (%s) is over: %s\n", row->id, row->matchers,
-	        sum ? sum : "");
-	command_effect(call, "ended silence %" PRId64, row->id);
-	json_object_set_new(command_data(call), "held", json_integer(row->held));
-	free(sum);
-	return err;
-}
-
-static enum err run_unsilence(struct command_call *call)
-{
-	struct silence_row row = {0};
-	enum err err = find_silence(call, command_number(call, "id"), &row);
-
-	if (err == OK)
-		err = row.id ? end_now(call, &row)
-		             : fail_no_silence(call, command_number(call, "id"));
-	silence_row_finish(&row);
 	return err;
 }
 
@@ -574,7 +534,7 @@ const struct command command_silence = {
                 "What: an app, a run (then its app), or matchers like app=etl, node_id=~\"etl.*\", "
                 "severity!=critical, joined by commas. For an hour unless you say: 30m, 1d12h, "
                 "until 07:00, until resolved. Later: from 22:00, or in 30m. A number gives that "
-                "silence another end.",
+                "silence another end: 3 2h, 3 extend 1h.",
         .plain = " 🔕 on an alert: its app, for an hour.",
         .example = "silence etl 2h deploy",
         .usage = "<what> [from 22:00] [2h | until 07:00 | until resolved] [reason]",
@@ -584,22 +544,4 @@ const struct command command_silence = {
         .run = run_silence,
         .members = {{"what", MEMBER_TEXT}, {"id", MEMBER_NUMBER}, {"start", MEMBER_TEXT},
                 {"duration", MEMBER_TEXT}, {"reason", MEMBER_TEXT}},
-};
-
-const struct command command_silences = {
-        .name = "silences",
-        .help = "list silences",
-        .example = "silences",
-        .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
-        .run = run_silences,
-};
-
-const struct command command_unsilence = {
-        .name = "unsilence",
-        .help = "end a silence",
-        .example = "unsilence 3",
-        .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
-        .right = COMMAND_CHANGES,
-        .run = run_unsilence,
-        .members = {{"id", MEMBER_NUMBER, .required = true}},
 };

@@ -62,8 +62,8 @@ static enum err say_no_app(struct command_call *call, const char *app)
 	char *near = NULL;
 	enum err err = command_nearest_app(call, app, &near);
 
-	command_say(call, "no alerts of ");
-	text_add_plain(&call->text, app, 64, TEXT_FOLD_NEWLINES);
+	command_say(call, "No alerts from ");
+	words_name(&call->text, app, 64);
 	if (near && strcmp(near, app) != 0)
 		command_say(call, ". Did you mean %s?", near);
 	free(near);
@@ -71,6 +71,14 @@ static enum err say_no_app(struct command_call *call, const char *app)
 }
 
 static enum err say_whole_run(struct command_call *call, const char *run);
+
+static void say_heading(struct command_call *call)
+{
+	words_bold(&call->text, true);
+	command_say(call, "Recent alerts");
+	words_bold(&call->text, false);
+	words_list(&call->text, SIZE_MAX, NULL);
+}
 
 /* The newest, a page at a time, until the answer is as large as one may be. */
 static enum err say_alerts(struct command_call *call, const char *app, int64_t limit, json_t *list)
@@ -85,6 +93,9 @@ static enum err say_alerts(struct command_call *call, const char *app, int64_t l
 		err = alerts_before(call->env->store, app, before,
 		        (int)(limit < ALERTS_PAGE ? limit : ALERTS_PAGE), &rows, &len);
 		for (size_t i = 0; i < len && err == OK && bytes < ALERTS_BYTES_MAX; i++) {
+			if (json_array_size(list) == 0)
+				say_heading(call);
+			words_item(&call->text);
 			err = say_alert(call, &rows[i], list);
 			bytes += json_dumpb(json_array_get(list, json_array_size(list) - 1), NULL,
 			        0, JSON_COMPACT);
@@ -116,7 +127,9 @@ static enum err run_alerts(struct command_call *call)
 	if (err == OK && json_array_size(list) == 0 && app)
 		err = say_no_app(call, app);
 	else if (err == OK && json_array_size(list) == 0)
-		command_say(call, "no alerts\n");
+		command_say(call, "No alerts.");
+	else
+		words_list_end(&call->text);
 	json_object_set_new(command_data(call), "alerts", list);
 	return err;
 }
@@ -144,7 +157,7 @@ static enum err say_history(struct command_call *call, const char *fingerprint)
 
 		clock_format_short(rows[i - 1].at_ms, call->env->now_ms, when, sizeof(when));
 		command_say(call, "%s ", when);
-		text_add_plain(&call->text, rows[i - 1].what, 200, TEXT_FOLD_NEWLINES);
+		words_name(&call->text, rows[i - 1].what, 200);
 		command_say(call, "\n");
 		json_array_append_new(
 		        list, json_pack("{s:I, s:s}", "at_ms", (json_int_t)rows[i - 1].at_ms,
@@ -170,7 +183,7 @@ static enum err say_message(struct command_call *call, const struct alert_row *r
 	if (err == OK && message.room) {
 		say_when(call, "sent", message.sent_ms);
 		if (message.sent_ms && message.edited_ms > message.sent_ms)
-			say_when(call, "edited last", message.edited_ms);
+			say_when(call, "updated", message.edited_ms);
 		say_when(call, "resolved", entry.resolved_ms);
 	}
 	message_row_finish(&message);
@@ -183,17 +196,22 @@ static enum err say_whole(struct command_call *call, const struct alert_row *row
 	json_t *list = json_array();
 	enum err err = say_alert(call, row, list);
 
-	say_when(call, "taken in", row->received_ms);
+	command_say(call, "\n");
+	say_when(call, "received", row->received_ms);
 	if (err == OK)
 		err = say_message(call, row);
 	if (err == OK)
 		err = say_history(call, row->fingerprint);
-	command_say(call, "why: %s", row->reason);
+	command_say(call, "Why: %s", row->reason);
 	if (row->room)
 		command_say(call, "; %s goes to %s", severity_name((enum severity)row->severity),
 		        row->room);
 	command_say(call, "\n");
-	call->link = x_strdup_opt(row->url);
+	if (row->url) {
+		words_link(&call->text, row->url);
+		command_say(call, "dashboard");
+		words_link_end(&call->text);
+	}
 	json_object_set_new(command_data(call), "alerts", list);
 	return err;
 }
@@ -234,6 +252,22 @@ static enum err run_retry(struct command_call *call)
 	return OK;
 }
 
+static enum err run_discard(struct command_call *call)
+{
+	int64_t id = command_number(call, "id");
+	enum err err = outbox_discard(call->env->store, id);
+
+	if (err == ERR_NOT_FOUND)
+		return command_fail(call,
+		        "no undeliverable message has that number; %sstatus lists them",
+		        command_prefix(call));
+	if (err != OK)
+		return err;
+	command_say(call, "Message %" PRId64 " discarded", id);
+	command_effect(call, "discarded %" PRId64, id);
+	return OK;
+}
+
 const struct command command_alert = {
         .name = "alert",
         .help = "details and history of an alert",
@@ -252,6 +286,16 @@ const struct command command_alerts = {
         .run = run_alerts,
         .members = {{"app", MEMBER_WORD}, {"limit", MEMBER_NUMBER, .most = LIMIT_MAX},
                 {"run_id", MEMBER_TEXT, .request = true}},
+};
+
+const struct command command_discard = {
+        .name = "discard",
+        .help = "give up an undeliverable message",
+        .example = "discard 12",
+        .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
+        .right = COMMAND_CHANGES,
+        .run = run_discard,
+        .members = {{"id", MEMBER_NUMBER, .required = true}},
 };
 
 const struct command command_retry = {

@@ -42,16 +42,16 @@ bool command_words(const struct command_call *call, struct input *words)
 	return words->list;
 }
 
-static void add_formatted(struct buf *out, const char *format, va_list args)
+static void say(struct words *out, const char *format, va_list args)
         __attribute__((format(printf, 2, 0)));
 
-static void add_formatted(struct buf *out, const char *format, va_list args)
+static void say(struct words *out, const char *format, va_list args)
 {
 	char *text;
 
 	if (vasprintf(&text, format, args) < 0)
 		abort();
-	buf_add_str(out, text);
+	words_lines(out, "%s", text);
 	free(text);
 }
 
@@ -60,7 +60,7 @@ void command_say(struct command_call *call, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	add_formatted(&call->text, format, args);
+	say(&call->text, format, args);
 	va_end(args);
 }
 
@@ -69,7 +69,7 @@ enum err command_fail(struct command_call *call, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	add_formatted(&call->text, format, args);
+	say(&call->text, format, args);
 	va_end(args);
 	call->failed = true;
 	return OK;
@@ -78,10 +78,14 @@ enum err command_fail(struct command_call *call, const char *format, ...)
 void command_effect(struct command_call *call, const char *format, ...)
 {
 	va_list args;
+	char *text;
 
 	va_start(args, format);
-	add_formatted(&call->effect, format, args);
+	if (vasprintf(&text, format, args) < 0)
+		abort();
 	va_end(args);
+	buf_add_str(&call->effect, text);
+	free(text);
 }
 
 json_t *command_data(struct command_call *call)
@@ -104,65 +108,38 @@ const char *command_prefix(const struct command_call *call)
 	return call->room ? call->env->config->commands.prefix : "";
 }
 
-/* Text without the line ends at its end. */
-static char *trimmed(const char *text)
-{
-	size_t len = strlen(text);
-
-	while (len > 0 && text[len - 1] == '\n')
-		len--;
-	return x_strndup(text, len);
-}
-
-/* As HTML, line by line: what a client might take for a link stands in <code>. */
-static void add_lines_html(struct buf *out, const char *text)
-{
-	while (*text) {
-		size_t len = strcspn(text, "\n");
-		char *line = x_strndup(text, len);
-
-		template_add_value_html(out, line, TEXT_NO_LIMIT, false);
-		free(line);
-		text += len;
-		if (*text) {
-			buf_add_str(out, "<br>");
-			text++;
-		}
-	}
-}
-
-enum err command_post(const struct command_env *env, const char *room, const char *root,
-        const char *reply_to, const char *text, const char *link)
+static enum err post(const struct command_env *env, const char *room, const char *root,
+        const char *reply_to, struct words *answer)
 {
 	const struct deliver d = {
 	        .store = env->store, .config = env->config, .now_ms = env->now_ms};
-	char *whole = trimmed(text);
-	struct buf body, html;
 	json_t *content;
-	bool fits;
 	enum err err;
 
-	buf_init(&body, RENDER_EVENT_MAX);
-	buf_init(&html, RENDER_EVENT_MAX);
-	text_add_plain(&body, whole, TEXT_NO_LIMIT, TEXT_KEEP_NEWLINES);
-	add_lines_html(&html, whole);
-	if (link) {
-		buf_add_str(&body, "\n");
-		text_add_plain(&body, link, TEXT_NO_LIMIT, TEXT_FOLD_NEWLINES);
-		buf_add_str(&html, "<br><a href=\"");
-		text_add_html(&html, link, TEXT_NO_LIMIT, TEXT_FOLD_NEWLINES);
-		buf_add_str(&html, "\">dashboard</a>");
-	}
-	/* the plain text alone where both would not fit into an encrypted event */
-	fits = !html.overflow && body.len + text_json_size(buf_str(&html)) < RENDER_EVENT_MAX;
-	content = content_text(
-	        "m.notice", buf_str(&body), fits ? buf_str(&html) : NULL, json_object());
-	content_thread(content, root, reply_to);
+	words_trim(answer);
+	words_fit(answer, RENDER_EVENT_MAX, false);
+	content = words_content(answer, "m.notice");
+	/* what was asked in a thread is answered there */
+	if (strcmp(env->config->commands.answers, "reply") == 0 && strcmp(root, reply_to) == 0)
+		json_object_set_new(content, "m.relates_to",
+		        json_pack("{s:{s:s}}", "m.in_reply_to", "event_id", reply_to));
+	else
+		content_thread(content, root, reply_to);
 	err = deliver_post(&d, room, OUTBOX_NOTE, 0, "m.room.message", content, NULL);
 	json_decref(content);
-	buf_finish(&body);
-	buf_finish(&html);
-	free(whole);
+	return err;
+}
+
+enum err command_post(const struct command_env *env, const char *room, const char *root,
+        const char *reply_to, const char *text)
+{
+	struct words answer;
+	enum err err;
+
+	words_init(&answer);
+	words_lines(&answer, "%s", text);
+	err = post(env, room, root, reply_to, &answer);
+	words_finish(&answer);
 	return err;
 }
 
@@ -264,7 +241,7 @@ enum err command_refuse(const struct command_env *env, const struct room_event *
 	if (err != OK || count >= REFUSALS_TOLD)
 		return err;
 	text = x_asprintf("Sorry, %s.", why);
-	err = command_post(env, event->room, root, reaction ? root : event->event_id, text, NULL);
+	err = command_post(env, event->room, root, reaction ? root : event->event_id, text);
 	free(text);
 	if (err == OK && event->encrypted && !event->clear && !event->obey)
 		err = mark_unread(env, event);
@@ -283,7 +260,7 @@ static enum err tell_late(const struct command_env *env, const struct room_event
 	        ago);
 	err = command_audit(env, event, text->said, "late", ago);
 	if (err == OK)
-		err = command_post(env, event->room, text->root, event->event_id, answer, NULL);
+		err = command_post(env, event->room, text->root, event->event_id, answer);
 	free(answer);
 	return err;
 }
@@ -292,17 +269,16 @@ static enum err tell_late(const struct command_env *env, const struct room_event
 
 static void call_init(struct command_call *call)
 {
-	buf_init(&call->text, COMMAND_ANSWER_MAX);
+	words_init(&call->text);
 	buf_init(&call->effect, EFFECT_MAX);
 }
 
 static void call_finish(struct command_call *call)
 {
-	buf_finish(&call->text);
+	words_finish(&call->text);
 	buf_finish(&call->effect);
 	json_decref(call->args);
 	json_decref(call->data);
-	free(call->link);
 }
 
 static const char *call_result(const struct command_call *call)
@@ -315,7 +291,7 @@ static void call_unknown(struct command_call *call, const char *name)
 	const struct command *near = command_nearest(name, COMMAND_ROOM);
 
 	command_fail(call, "I don't know %s", command_prefix(call));
-	text_add_plain(&call->text, name, COMMAND_NAME_MAX, TEXT_FOLD_NEWLINES);
+	words_name(&call->text, name, COMMAND_NAME_MAX);
 	if (near)
 		command_say(call, ". Did you mean %s%s?", command_prefix(call), near->name);
 	else
@@ -365,9 +341,8 @@ enum err command_carry_out(const struct command_env *env, const struct room_even
 	err = call_run(&call, text, &result);
 	if (err == OK)
 		err = command_audit(env, event, text->said, result, buf_str(&call.effect));
-	if (err == OK && call.text.len > 0)
-		err = command_post(env, event->room, text->root, event->event_id,
-		        buf_str(&call.text), call.link);
+	if (err == OK)
+		err = post(env, event->room, text->root, event->event_id, &call.text);
 	call_finish(&call);
 	return err;
 }
@@ -445,7 +420,8 @@ enum err commands_request(const struct command_env *env, const char *who,
 		err = command_audit(env, &event, text, call_result(&call), buf_str(&call.effect));
 	reply->ok = !call.failed;
 	reply->field = call.field ? call.field : command->members[0].name;
-	reply->text = trimmed(buf_str(&call.text));
+	words_trim(&call.text);
+	reply->text = words_body(&call.text);
 	reply->data = call.data;
 	call.data = NULL;
 	call_finish(&call);

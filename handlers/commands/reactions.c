@@ -6,6 +6,7 @@
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "handlers/oncall/ack.h"
+#include "handlers/oncall/resolve.h"
 #include "handlers/commands/command.h"
 #include "handlers/commands/command_body.h"
 #include "storage/command_log.h"
@@ -75,6 +76,25 @@ static enum err acknowledge(
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
+/* What it is put on is over: said in its thread by the edit's answer, so that this is silent. */
+static enum err close_it(
+        const struct command_env *env, const struct room_event *event, const char *target)
+{
+	const struct deliver d = deliver_of(env);
+	struct resolve_result result = {0};
+	char *effect;
+	enum err err = resolve_event(&d, target, event->sender, NULL, &result);
+
+	if (err == OK) {
+		effect = x_asprintf(
+		        "resolved %d: %s", result.changed, result.what ? result.what : "");
+		err = command_audit(env, event, "☑️", "done", effect);
+		free(effect);
+	}
+	resolve_result_finish(&result);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
 static enum err tell_late(const struct command_env *env, const struct room_event *event,
         const char *target, const char *key)
 {
@@ -87,7 +107,7 @@ static enum err tell_late(const struct command_env *env, const struct room_event
 	        key, ago, env->config->commands.prefix);
 	err = command_audit(env, event, key, "late", ago);
 	if (err == OK)
-		err = command_post(env, event->room, target, target, answer, NULL);
+		err = command_post(env, event->room, target, target, answer);
 	free(answer);
 	return err;
 }
@@ -98,7 +118,8 @@ static reaction_fn find_reaction(const char *key)
 	static const struct {
 		const char *emoji;
 		reaction_fn run;
-	} known[] = {{"✅", acknowledge}, {"👍", acknowledge}, {"👀", acknowledge}, {"🔕", silence}};
+	} known[] = {{"✅", acknowledge}, {"👍", acknowledge}, {"👀", acknowledge}, {"🔕", silence},
+	        {"☑️", close_it}};
 
 	for (size_t i = 0; key && i < sizeof(known) / sizeof(known[0]); i++)
 		if (command_same_emoji(key, known[i].emoji))

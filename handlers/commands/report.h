@@ -5,7 +5,7 @@
 #pragma once
 
 #include <jansson.h>
-#include "bot/base/buf.h"
+#include "handlers/message/words.h"
 #include "handlers/alerts/alert.h"
 #include "storage/alerts.h"
 #include "storage/mended.h"
@@ -75,15 +75,15 @@ void report_status_take(struct report_status *from, struct report_status *to);
 void report_status_finish(struct report_status *copy); /* a zeroed one is allowed */
 
 /* Lines for a phone or a terminal: one screen. prefix: of commands, "" on the command line. */
-void report_status_text(const struct report_status *status, const char *prefix, struct buf *out);
+void report_status_text(const struct report_status *status, const char *prefix, struct words *out);
 /* The same as data; a new reference. */
 json_t *report_status_json(const struct report_status *status);
 
 /* What subscribers are told of an alert that was taken in; a new reference. */
 json_t *report_taken(const struct alert *alert, int64_t id, const char *state);
 
-/* Two short lines an alert; count: of its entry. */
+/* One line, which is not ended; count: of its entry. */
 void report_alert_text(const struct alert_row *row, const struct entry_row *entry, int64_t now_ms,
-        struct buf *out);
+        struct words *out);
 /* The same as data; a new reference. entry: its member "message" says how it stands there. */
 json_t *report_alert_json(const struct alert_row *row, const struct entry_row *entry);

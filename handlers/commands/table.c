@@ -18,6 +18,7 @@
 	ROW(alert_op)  \
 	ROW(alerts)    \
 	ROW(check)     \
+	ROW(discard)   \
 	ROW(firing)    \
 	ROW(heartbeat) \
 	ROW(help)      \
@@ -25,6 +26,7 @@
 	ROW(metrics)   \
 	ROW(oncall)    \
 	ROW(reload)    \
+	ROW(resolve)   \
 	ROW(retry)     \
 	ROW(run)       \
 	ROW(silence)   \
@@ -33,6 +35,7 @@
 	ROW(subscribe) \
 	ROW(test)      \
 	ROW(unack)     \
+	ROW(unacked)   \
 	ROW(unsilence) \
 	ROW(verify)    \
 	ROW(wait)      \

@@ -36,7 +36,7 @@ struct command_member {
 	bool required;
 	bool request;       /* only in requests: in words the command finds it by itself */
 	const char *one_of; /* "now|stop": what a word may be, or NULL */
-	bool zero;          /* a number may be 0, not only from 1 on */
+	bool zero;          /* a number may be 0, a list empty */
 	int64_t most;       /* of a number; 0 = any */
 };
 

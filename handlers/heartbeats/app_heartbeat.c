@@ -15,8 +15,7 @@
 
 #define GRACE_MS (10 * CLOCK_MINUTE_MS)
 #define SPOOLED_MS CLOCK_MINUTE_MS
-#define LIST_MAX (8 * 1024) /* bytes of the list for people */
-#define OVERDUE_MAX 100     /* with one look */
+#define OVERDUE_MAX 100 /* with one look */
 
 /* --- when --------------------------------------------------------------------------------- */
 
@@ -309,20 +308,22 @@ enum err app_heartbeat_look(const struct deliver *d, bool leapt, json_t *happene
 
 /* --- the list ----------------------------------------------------------------------------- */
 
-static void list_text(const struct app_heartbeat_row *row, int64_t now_ms, struct buf *out)
+static void list_text(const struct app_heartbeat_row *row, int64_t now_ms, struct words *out)
 {
-	char when[32];
+	struct buf text;
 
-	buf_printf(out, "%s %s", row->missed_ms ? "🚨" : "✅", row->app);
-	if (row->name[0])
-		buf_printf(out, " · %s", row->name);
-	buf_add_str(out, "\n  ");
-	often(row, out);
-	clock_format_short(row->seen_ms, now_ms, when, sizeof(when));
-	buf_printf(out, ", seen %s", when);
-	clock_format_short(
-	        row->missed_ms ? row->missed_ms : row->due_ms, now_ms, when, sizeof(when));
-	buf_printf(out, row->missed_ms ? ", missed since %s\n" : ", due %s\n", when);
+	buf_init(&text, 200);
+	often(row, &text);
+	words_item(out);
+	words_say(out, row->missed_ms ? "🚨 " : "✅ ");
+	words_name(out, row->app, WORDS_NAME_POINTS);
+	words_say(out, row->name[0] ? " · " : "");
+	words_name(out, row->name, WORDS_NAME_POINTS);
+	words_say(out, " · %s, received ", buf_str(&text));
+	words_when(out, row->seen_ms, now_ms);
+	words_say(out, row->missed_ms ? ", missed since " : ", due ");
+	words_when(out, row->missed_ms ? row->missed_ms : row->due_ms, now_ms);
+	buf_finish(&text);
 }
 
 static json_t *list_json(const struct app_heartbeat_row *row)
@@ -334,22 +335,23 @@ static json_t *list_json(const struct app_heartbeat_row *row)
 	        "missed", row->missed_ms != 0);
 }
 
-enum err app_heartbeat_list(struct store *store, int64_t now_ms, struct buf *text, json_t *data)
+enum err app_heartbeat_list(
+        struct store *store, int64_t now_ms, size_t most, struct words *out, json_t *data)
 {
 	struct app_heartbeat_row *rows = NULL;
 	size_t len = 0;
-	bool cut = false;
 	enum err err = app_heartbeats_list(store, APP_HEARTBEATS_MAX, &rows, &len);
 
+	if (out && len > 0)
+		words_list(out, most, NULL);
 	for (size_t i = 0; i < len; i++) {
-		if (text && text->len < LIST_MAX)
-			list_text(&rows[i], now_ms, text);
-		else if (text && !cut)
-			buf_add_str(text, "…\n");
-		cut = text && text->len >= LIST_MAX;
+		if (out)
+			list_text(&rows[i], now_ms, out);
 		if (data)
 			json_array_append_new(data, list_json(&rows[i]));
 	}
+	if (out && len > 0)
+		words_list_end(out);
 	app_heartbeat_rows_free(rows, len);
 	return err;
 }

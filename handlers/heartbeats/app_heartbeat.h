@@ -14,6 +14,7 @@
 #pragma once
 
 #include "handlers/alerts/deliver.h"
+#include "handlers/message/words.h"
 
 #define APP_HEARTBEATS_MAX 1000 /* of all apps together */
 #define APP_HEARTBEAT_NAME_MAX 64
@@ -49,4 +50,5 @@ enum err app_heartbeat_accept(const struct deliver *d, const struct app_heartbea
 enum err app_heartbeat_look(const struct deliver *d, bool leapt, json_t *happened);
 
 /* The list for people, a line each, and as data (array); either may be NULL. */
-enum err app_heartbeat_list(struct store *store, int64_t now_ms, struct buf *text, json_t *data);
+enum err app_heartbeat_list(
+        struct store *store, int64_t now_ms, size_t most, struct words *out, json_t *data);

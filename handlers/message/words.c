@@ -103,6 +103,24 @@ void words_say(struct words *words, const char *format, ...)
 	free(made);
 }
 
+void words_lines(struct words *words, const char *format, ...)
+{
+	va_list args;
+	char *made, *rest, *line;
+
+	va_start(args, format);
+	if (vasprintf(&made, format, args) < 0)
+		abort();
+	va_end(args);
+	rest = made;
+	while ((line = strsep(&rest, "\n"))) {
+		words_add(words, line);
+		if (rest)
+			words_break(words);
+	}
+	free(made);
+}
+
 void words_bold(struct words *words, bool on)
 {
 	words_tag(words, on ? "<b>" : "</b>");
@@ -499,6 +517,13 @@ size_t words_size(const struct words *words, bool edit)
 	free(body);
 	free(html);
 	return size;
+}
+
+void words_trim(struct words *words)
+{
+	while (words->len > 1 && words->lines[words->len - 1].body.len == 0)
+		words_line_finish(&words->lines[--words->len]);
+	words->at = &words->lines[words->len - 1];
 }
 
 static void words_drop_line(struct words *words, size_t index)

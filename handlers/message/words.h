@@ -84,6 +84,9 @@ void words_finish(struct words *words);
 /* --- our own words ------------------------------------------------------------------------ */
 
 void words_say(struct words *words, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same, and \n begins a line. */
+void words_lines(struct words *words, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
 void words_bold(struct words *words, bool on);
 void words_struck(struct words *words, bool on); /* what is over */
 void words_break(struct words *words);           /* the next words begin a line */
@@ -146,6 +149,9 @@ void words_list_end(struct words *words);
 size_t words_size(const struct words *words, bool edit);
 /* Shortens until words_size() is at most max: the longest list first, then lines from the end. */
 void words_fit(struct words *words, size_t max, bool edit);
+
+/* Leaves out empty lines at the end. */
+void words_trim(struct words *words);
 
 /* Owned by the caller. */
 char *words_body(const struct words *words);

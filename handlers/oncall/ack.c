@@ -221,6 +221,12 @@ out:
 	return err;
 }
 
+enum err ack_entry(const struct deliver *d, const struct entry_row *entry, const struct ack *ack,
+        struct ack_result *result)
+{
+	return mark_entry(d, entry, ack, NULL, result);
+}
+
 void ack_result_finish(struct ack_result *result)
 {
 	free(result->what);

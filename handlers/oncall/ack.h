@@ -35,5 +35,9 @@ enum err ack_run(const struct deliver *d, const char *run_id, const struct ack *
 enum err ack_event(const struct deliver *d, const char *event_id, const struct ack *ack,
         const char *only_of, struct ack_result *result);
 
+/* The same of an entry. */
+enum err ack_entry(const struct deliver *d, const struct entry_row *entry, const struct ack *ack,
+        struct ack_result *result);
+
 /* Ends acks that are over ack_timeout. */
 enum err ack_end_due(const struct deliver *d);

@@ -170,19 +170,19 @@ enum err quiet_end_due(const struct deliver *d)
 	return err;
 }
 
-void quiet_text(const struct config_quiet *quiet, int64_t now_ms, struct buf *out)
+void quiet_text(const struct config_quiet *quiet, int64_t now_ms, struct words *out)
 {
 	int64_t until_ms;
 	bool holds = quiet_holds(quiet, now_ms, &until_ms);
 	char when[40];
 
 	for (size_t i = 0; quiet->days[i]; i++)
-		buf_printf(out, "%s%s", i ? "," : "", quiet->days[i]);
-	buf_printf(out, " %s to %s", quiet->from, quiet->to);
+		words_say(out, "%s%s", i ? "," : "", quiet->days[i]);
+	words_say(out, " %s to %s", quiet->from, quiet->to);
 	if (holds) {
 		clock_format_short(until_ms, now_ms, when, sizeof(when));
-		buf_printf(out, ", now until %s", when);
+		words_say(out, ", now until %s", when);
 	}
-	buf_printf(out, ": %s%s", quiet->what ? quiet->what : "everything",
+	words_say(out, ": %s%s", quiet->what ? quiet->what : "everything",
 	        quiet->critical ? "" : " that is not critical");
 }

@@ -6,6 +6,7 @@
 
 #include "handlers/alerts/deliver.h"
 #include "handlers/alerts/facts.h"
+#include "handlers/message/words.h"
 
 /* True while it holds. *until_ms: when that ends, else when it begins next (INT64_MAX = never).
  * A time of day that the change of a clock leaves out is the end of that gap, one that comes twice
@@ -24,4 +25,4 @@ enum err quiet_still_holds(const struct deliver *d, const char *name, bool *hold
 enum err quiet_end_due(const struct deliver *d);
 
 /* "mon-fri 23:00 to 07:00, now until 07:00 CET: app="etl"". */
-void quiet_text(const struct config_quiet *quiet, int64_t now_ms, struct buf *out);
+void quiet_text(const struct config_quiet *quiet, int64_t now_ms, struct words *out);

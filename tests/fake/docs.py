@@ -29,6 +29,12 @@ def test_manual_pages_name_what_there_is():
     named = {word for head in heads for word in re.findall(r"[a-z]+", head)}
     check([] if len(verbs) > 15 else ["verbs"], "--help")
     check([verb for verb in verbs if verb not in named], "matrix-telemetry-bot(1)")
+    manual = page("matrix-telemetry-bot.1")
+    usages = re.findall(r"^             ([a-z]+ .*)", help_of("bot/matrix-telemetry-bot"), re.M)
+    words = {word for usage in usages for word in re.findall(r"--?[a-z-]+|\b[a-z]{3,}\b", usage)}
+    check([] if len(words) > 20 else ["usages"], "--help")
+    check([word for word in words if word not in manual.lower().replace("_", "") and word.replace("_", "") not in
+           manual.lower()], "matrix-telemetry-bot(1)")
     options = re.findall(r"(--[a-z-]+)", help_of("bot/client/matrix-send-message"))
     check([o for o in options if o not in page("matrix-send-message.1")], "matrix-send-message(1)")
     sections = re.findall(r"^#?\[([a-z_]+)", EXAMPLE.read_text(), re.M)

@@ -86,7 +86,7 @@ def test_replays_and_spoofs_are_refused():
     key = w.op.begin()
     event = w.op.encrypt("!silence data_factory 1h")
     w.server.tell(to_device=[key], join={OPS: {"timeline": {"events": [event]}}})
-    w.answered(event, "silence 1")
+    w.answered(event, "Silence 1")
     # the pre-key message again, as it was and under another's name; it brings nothing
     w.server.tell(to_device=[key, {**key, "sender": other.user}])
     # the message again under another id

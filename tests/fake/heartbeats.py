@@ -117,7 +117,7 @@ def test_heartbeat_of_an_app():
     check(body.startswith("🚨 data_factory · heartbeat missed (last seen ") and ", every 10 s)" in body,
           body)
     answer = bot.call({"op": "heartbeat"})
-    check("🚨 data_factory\n  every 10 s, seen " in answer["text"] and "missed since" in answer["text"],
+    check("🚨 data_factory · every 10 s, received " in answer["text"] and "missed since" in answer["text"],
           answer["text"])
     check(answer["apps"][0]["missed"] and answer["next_ms"] > 0, str(answer))
     check(bot.call(beat)["state"] == "back", "not back")
@@ -130,7 +130,7 @@ def test_heartbeat_of_an_app():
     check(states == ["new", "missed", "back"], str(states))
     command = [BUILD / "bot/matrix-telemetry-bot", "-c", bot.config]
     extra = subprocess.run([*command, "heartbeat", "now"], capture_output=True, text=True, timeout=60)
-    check(extra.returncode == 0 and "extra heartbeat" in extra.stdout, str(extra))
+    check(extra.returncode == 0 and "Heartbeat on request" in extra.stdout, str(extra))
     server.wait(lambda: any(body.startswith("💓 Running") for body in server.bodies(OPS)), 60)
     check(not heartbeats(server), "an extra one passes for the day's")
     check(bot.call({**beat, "stop": True})["state"] == "stopped", "not stopped")
@@ -200,9 +200,9 @@ def test_heartbeat_in_the_room():
     bot.call({"op": "heartbeat", "app": "etl", "every": "1h"})
     commands.tell(server, commands.message("$list", "!heartbeat"), commands.message("$now", "!heartbeat now"),
                   commands.message("$what", "!heartbeat soon"), commands.message("$status", "!status"))
-    listed = commands.answered(server, "$list", "last: none yet\nnext: ")
-    check("(09:00 Europe/Madrid, in " in listed and "✅ etl\n  every 1h, seen " in listed, listed)
-    commands.answered(server, "$now", "an extra heartbeat is on its way to room ops")
+    listed = commands.answered(server, "$list", "Last: none yet\nNext: ")
+    check("(09:00 Europe/Madrid, in " in listed and "✅ etl · every 1h, received " in listed, listed)
+    commands.answered(server, "$now", "Heartbeat on request, for room ops")
     commands.answered(server, "$what", "one of now|stop. Like: !heartbeat now")
     commands.answered(server, "$status")
     server.wait(lambda: any(body.startswith("💓 Running") for body in server.bodies(OPS)), 60)

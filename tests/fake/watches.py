@@ -92,7 +92,7 @@ def test_watch_fires_once_and_resolves():
     world.runs(3)
     check(len(world.fresh()) == 1, f"not once: {world.fresh()}")
     status = world.bot.call({"op": "status"})
-    check(status["watches"][0]["firing"] == 1 and "watches: 1, 1 firing" in status["text"], str(status))
+    check(status["watches"][0]["firing"] == 1 and "Watches: 1, 1 firing" in status["text"], str(status))
     alerts = world.bot.call({"op": "alerts"})["alerts"]
     check(len(alerts) == 1 and alerts[0]["app"] == "stock", str(alerts))
     world.stock("apple", 30)

@@ -78,7 +78,7 @@ def test_status_fits_a_screen(world, secret):
     for i in range(4):
         place.bot.call(node(f"st-{i}", "stat_app"))
     place.event_of("st-3")
-    body = place.ask("!status", "alive, up", "last sync", "queue:", "24 h:", "rooms: ops", "stat_app: st-0, st-1, st-2 +1")
+    body = place.ask("!status", "Running · up ", "last sync now", "Queue empty", "Last 24 h: ", "stat_app: st-3 st-2 st-1 +1")
     check(len(body.splitlines()) <= 16, body)
     place.ask("!ack st-0 st-1 st-2 st-3", "stat_app")
     check("stat_app" not in place.ask("!status"), "acked ones are listed")
@@ -92,7 +92,7 @@ def test_ack_by_run_with_a_note(world, secret):
     place.bot.call(node("ac-2", "ack_app2"))
     place.event_of("clean")
     event = place.say("!ack ac-1 ac-2 -- ac-9 was the cause")
-    body = place.answered(event, "ack_app2 · node_ac-2", "ack_app · clean and 1 more are yours now")
+    body = place.answered(event, "ack_app2 · node_ac-2", "ack_app · clean and 1 more acknowledged by you")
     check("ac-9" not in body, body)
     mark = f"acknowledged by {place.op.user[1:].split(':')[0]}: ac-9 was the cause"
     marks = lambda: sum(b.count(mark) for b in place.bodies())  # noqa: E731
@@ -101,12 +101,12 @@ def test_ack_by_run_with_a_note(world, secret):
     check((result, sender, room) == ("done", place.op.user, "ops") and "acked 2: ack_app" in effect, effect)
     check(device == (place.op.account["device_id"] if secret else None), f"device {device}")
     place.ask("!ack ac-11", "there is no run ac-11. Did you mean ac-")
-    place.ask("!ack", "which run?")
-    place.ask("!unack ac-1", "ack_app · clean and 1 more are open again")
+    place.ask("!unack", "which run?")
+    place.ask("!unack ac-1", "ack_app · clean and 1 more: acknowledgement removed")
     place.op.wait(lambda: marks() == 1, 30, "still shown")
-    place.ask("!unack ac-1", "was not taken on")
+    place.ask("!unack ac-1", "is not acknowledged")
     place.bot.call(node("ac-2", "ack_app2", status="resolved"))
-    place.ask("!ack ac-2", "ack_app2 · node_ac-2 is over: resolved at ")
+    place.ask("!ack ac-2", "ack_app2 · node_ac-2 was resolved at ")
 
 
 @both
@@ -117,7 +117,7 @@ def test_ack_goes_on_in_the_next_message(world, secret):
         # a reader may see it before the bot has its confirmation, and what comes in between joins it
         place.bot.call({"op": "wait", "alert": alert})
         place.event_of(run)
-    place.ask("!ack on-1", "on_app · same is yours now")
+    place.ask("!ack on-1", "on_app · same acknowledged by you")
     mark = "acknowledged by " + place.op.user[1:].split(":")[0]
     place.op.wait(lambda: sum(mark in b and "on_app" in b for b in place.bodies()) == 2, 30, "not on both")
     place.bot.call(node("on-3", "on_app", "same"))
@@ -136,14 +136,14 @@ def test_ack_as_an_answer(world, secret):
         events[i] = place.event_of(f"re-{i}")
     place.answered(place.reply("!ack as a reply", events[0]), "re_app0")
     place.shown("👀 re_app0 · node_re-0 FAILED · acknowledged by " + place.op.user[1:].split(":")[0] + ": as a reply")
-    place.answered(place.in_thread("!ack", events[1]), "re_app1 · node_re-1 is yours now")
+    place.answered(place.in_thread("!ack", events[1]), "re_app1 · node_re-1 acknowledged by you")
     answer = place.in_thread("!alert re-2", events[2])
     place.answered(answer, "re_app2", "open")
     reply = next(e for e, s, c, r in place.op.events(place.ops) if r.get("m.in_reply_to", {}).get("event_id") == answer)
-    place.answered(place.in_thread("!ack", events[2], reply), "re_app2 · node_re-2 is yours now")
-    place.answered(place.reply("!unack", events[2]), "open again")
+    place.answered(place.in_thread("!ack", events[2], reply), "re_app2 · node_re-2 acknowledged by you")
+    place.answered(place.reply("!unack", events[2]), "acknowledgement removed")
     talk = place.say("good night")
-    place.answered(place.reply("!ack", talk), "no alert of mine")
+    place.answered(place.reply("!ack", talk), "that message is not an alert")
 
 
 @both
@@ -181,18 +181,17 @@ def test_silences(world, secret):
     place.bot.call(node("si-2", "other_si"))
     place.event_of("si-2")
     body = place.ask("!silence app=si_app, node_id=~“node_si-.*” 30m \"deploy of v2\"",
-                     'app="si_app", node_id=~"node_si-.*", until ', "(30m) · reason: deploy of v2", "Firing now (1): si_app · node_si-1.",
-                     "In the last 24 h it would have held back 1 alert.")
+                     'app="si_app", node_id=~"node_si-.*" until ', "(30m) · reason: deploy of v2", "Firing now: 1 (si_app · node_si-1) · last 24 h: 1\nTo end it: !unsilence ")
     check("UTC" in body and "T" not in body.split("until ")[1].split(" ")[0], body)
     number = body.split()[2].rstrip(":")
     check(place.bot.call(node("si-3", "si_app"))["state"] == "silenced", "not held back")
     check(place.bot.call(node("si-4", "other_si"))["state"] == "queued", "held back too much")
-    place.ask("!silences", f"{number}: app=", f"by {place.op.user}, held back 1: deploy of v2")
-    place.ask("!status", "🔕 silences: 1")
-    place.ask("!alert si-3", f"held back: silence {number}", f"why: silence {number}")
+    place.ask("!silences", f"{number}: app=", f"by {place.op.user[1:].split(':')[0]} · 1 silenced")
+    place.ask("!status", "🔕 1 silence: !silences")
+    place.ask("!alert si-3", f"silenced: silence {number}", f"Why: silence {number}")
     place.ask("!ack si-3", f"is in no message (silence {number})")
-    place.ask(f"!silence {number} 2h", f"silence {number} (", "now holds until", "(2h)")
-    place.ask(f"!unsilence {number}", f"silence {number} (", "it held back 1 alert\nNot resolved since: si_app · node_si-3")
+    place.ask(f"!silence {number} 2h", f"Silence {number}: ", "(2h)")
+    place.ask(f"!unsilence {number}", f"Silence {number} cancelled: ", "it held back 1 alert\nNot resolved since: si_app · node_si-3")
     place.ask(f"!unsilence {number}", "there is no silence")
     check(place.bot.call(node("si-5", "si_app"))["state"] == "queued", "held back still")
     place.ask("!silence si-5", 'app="si_app", until ', "(1h)")
@@ -205,7 +204,7 @@ def test_silences(world, secret):
         place.ask(f"!silence {text}", why)
     check(len(place.bot.call({"op": "silences"})["silences"]) == 3, "refused ones were made")
     for i in range(3):
-        place.ask(f"!unsilence {int(number) + 1 + i}", "is over")
+        place.ask(f"!unsilence {int(number) + 1 + i}", "cancelled")
 
 
 @both
@@ -214,7 +213,7 @@ def test_silences_end_and_say_so(world, secret):
     for run in ("en-1", "en-2"):
         place.bot.call(node(run, "en_app"))
     place.event_of("en-2")
-    body = place.ask("!silence en_app until resolved", "until it is resolved, at most to ", "Firing now (2): en_app")
+    body = place.ask("!silence en_app until resolved", "until resolved, at most ", "Firing now: 2 (en_app")
     number = body.split()[2].rstrip(":")
     place.bot.call(node("en-3", "en_app"))
     for run in ("en-1", "en-2"):
@@ -251,14 +250,14 @@ def test_alerts_and_history(world, secret):
     for run in ("al-1", "al-2"):
         place.bot.call(node(run, "al_app", "thing", url=f"https://dash.example/{run}"))
     place.event_of("al-2")
-    place.ask("!ack al-2 mine", "al_app · thing is yours now")
+    place.ask("!ack al-2 mine", "al_app · thing acknowledged by you")
     place.bot.call(node("al-3", "al_app", "thing2"))
-    place.ask("!alerts al_app 5", "thing2 FAILED", "· al-3 · open", "· al-2 · acked by")
+    place.ask("!alerts al_app 5", "thing2 FAILED", "· al-3 · firing", "· al-2 · acknowledged by")
     place.ask("!alerts al_ap", "Did you mean al_app?")
     place.bot.call(node("al-2", "al_app", "thing", status="resolved"))
     event = place.say("!alert al-1")
-    body = place.answered(event, "thing FAILED", "resolved", "UTC taken in", "UTC sent", f"acked by {place.op.user}: mine",
-                          "why: new message", "critical goes to ops", "https://dash.example/al-1")
+    body = place.answered(event, "thing FAILED", "resolved", "UTC received", "UTC sent", f"acked by {place.op.user}: mine",
+                          "Why: new message", "critical goes to ops", "https://dash.example/al-1")
     content = place.answers(event)[0][0]
     check('<a href="https://dash.example/al-1">' in content["formatted_body"], str(content))
     place.ask("!alert al-9", "there is no run al-9. Did you mean al-")
@@ -270,7 +269,7 @@ def test_test_in_the_room(world, secret):
     body = place.ask("!test node", "🧪 node: run test-", "room ops")
     run = body.split("run ")[1].split(",")[0]
     place.shown(f"run {run}")
-    place.ask("!ack " + run, "is yours now")
+    place.ask("!ack " + run, "acknowledged by you")
     place.ask("!test all", "🧪 dag", "🧪 violation", "room dev")
     place.ask("!test nuclear", "one of node|dag|violation|all")
 
@@ -279,7 +278,7 @@ def test_retry_of_what_was_undeliverable(world):
     place = Place(world, False, dev_levels={"events_default": 50})
     place.bot.call({"op": "alert", "app": "late", "severity": "warning", "title": "ret-1"})
     until(lambda: place.bot.call({"op": "status"})["undeliverable"] == 1, "not undeliverable")
-    place.ask("!status", "1 undeliverable", "undeliverable ", "!retry sends these again")
+    place.ask("!status", "1 undeliverable", "Undeliverable ", "!retry sends them again")
     path = f"/_matrix/client/v3/rooms/{place.dev}/state/m.room.power_levels/"
     content = world.server.call("GET", path, token=place.op.account["access_token"])
     world.server.call("PUT", path, {**content, "events_default": 0}, place.op.account["access_token"])
@@ -328,8 +327,8 @@ def test_creators_of_version_12_have_all_power(world):
     levels = world.server.call("GET", f"/_matrix/client/v3/rooms/{place.ops}/state/m.room.power_levels/",
                                token=op.account["access_token"])
     check(not levels.get("users"), str(levels))
-    place.ask("!alerts 1", "no alerts")
-    place.ask("!alerts 1", "no alerts", who=other)
+    place.ask("!alerts 1", "No alerts")
+    place.ask("!alerts 1", "No alerts", who=other)
     place.bot.stop()
 
 
@@ -516,9 +515,9 @@ def test_quiet_times(world, secret):
     check(place.bot.call(node("qu-1", "night_app", severity="warning"))["state"] == "silenced", "not held back")
     check(place.bot.call(node("qu-2", "loud", severity="warning"))["state"] == "queued", "held back too much")
     check(place.bot.call(node("qu-3", "night_app"))["state"] == "queued", "a critical one is held back")
-    place.ask("!status", "🔕 quiet time nightly until ", f"{end} UTC")
+    place.ask("!status", "🔕 Quiet time nightly until ", f"{end} UTC")
     place.ask("!silences", f"quiet time nightly: mon-sun {start} to {end}, now until ", f"{end} UTC: app!=loud that is not critical")
-    place.ask("!alert qu-1", "held back: quiet time nightly", "why: quiet time nightly")
+    place.ask("!alert qu-1", "silenced: quiet time nightly", "Why: quiet time nightly")
     place.bot.config.write_text(place.bot.config.read_text().replace(quiet, ""))
     place.bot.process.send_signal(signal.SIGHUP)
     place.shown("🔔 The quiet time nightly is over: it held back 1 alert here. !alerts lists them.", place.dev)
@@ -533,36 +532,36 @@ def test_the_same_verbs_on_the_command_line(world):
     place = world.place(False)
     place.bot.call(node("cl-1", "cli_app"))
     place.event_of("cl-1")
-    check("cli_app · node_cl-1 is yours now" in place.cli("ack", "cl-1", "from", "the", "host"), "ack")
+    check("cli_app · node_cl-1 acknowledged by you" in place.cli("ack", "cl-1", "from", "the", "host"), "ack")
     place.shown(f"acknowledged by uid {os.getuid()}: from the host")
     db = sqlite3.connect(place.bot.folder / "operations.db")
     row = db.execute("SELECT result, sender, event_id, room, command, effect FROM commands ORDER BY id DESC LIMIT 1").fetchone()
     db.close()
     check(row == ("done", f"uid {os.getuid()}", None, None, "ack cl-1 from the host", "acked 1: cli_app · node_cl-1"), str(row))
-    check("is open again" in place.cli("unack", "cl-1"), "unack")
+    check("acknowledgement removed" in place.cli("unack", "cl-1"), "unack")
     check(json.loads(place.cli("--json", "ack", "cl-1"))["changed"] == 1, "ack --json")
     check("no run cl-9" in place.cli("ack", "cl-9", code=65), "unknown run")
     place.cli("ack", code=64)
     silence = json.loads(place.cli("--json", "silence", "cli_app", "30m", "by", "hand"))
     check("until" in silence["text"], str(silence))
     check("by hand" in place.cli("silences"), "silences")
-    check("is over" in place.cli("unsilence", str(silence["id"])), "unsilence")
+    check("cancelled" in place.cli("unsilence", str(silence["id"])), "unsilence")
     check("there is no silence" in place.cli("unsilence", str(silence["id"]), code=65), "unsilence again")
     check("a duration looks like" in place.cli("silence", "cli_app", "3x", code=65), "bad duration")
-    check("· cl-1 · acked by uid" in place.cli("alerts", "cli_app"), "alerts")
+    check("· cl-1 · acknowledged by uid" in place.cli("alerts", "cli_app"), "alerts")
     check(json.loads(place.cli("--json", "alerts", "cli_app", "1"))["alerts"][0]["run_id"] == "cl-1", "alerts --json")
     message = json.loads(place.cli("--json", "alerts", "cli_app", "1"))["alerts"][0]["message"]
     check(message["acked_by"] == f"uid {os.getuid()}" and message["count"] == 1 and not message["resolved_ms"],
           str(message))
     check(json.loads(place.cli("--json", "silences"))["quiet_times"] == [], "silences --json")
     beat = json.loads(place.cli("--json", "heartbeat"))
-    check("next: " in beat["text"] and beat["last_own"] is None and beat["next_ms"] > 0, str(beat))
-    check("acked by uid" in place.cli("alert", "cl-1"), "alert")
+    check("Next: " in beat["text"] and beat["last_own"] is None and beat["next_ms"] > 0, str(beat))
+    check("acknowledged by uid" in place.cli("alert", "cl-1"), "alert")
     check(json.loads(place.cli("--json", "alert", "cl-1"))["history"], "alert --json")
     check("no run cl-9" in place.cli("alert", "cl-9", code=65), "alert of nothing")
     check("nothing is undeliverable" in place.cli("retry"), "retry")
     place.cli("retry", "77", code=65)
-    check("alive" in place.cli("status") and "unacked" in json.loads(place.cli("--json", "status")), "status")
+    check("Running" in place.cli("status") and "unacked" in json.loads(place.cli("--json", "status")), "status")
     answer = place.bot.call({"op": "silence", "what": "cli_app", "reason": "2h is too long"})
     check("(1h)" in answer["text"], str(answer))
     place.bot.call({"op": "unsilence", "id": answer["id"]})

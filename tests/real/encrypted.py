@@ -228,7 +228,7 @@ def test_another_implementation_reads_and_commands_where_all_are_trusted(world):
     readable(world.operator, bot, "run-nio-1")
     bot.call(node("run-nio-2"))
     reader.wait(lambda: "×2" in reader.text(ops), 30, "the edit is not readable")
-    answered(reader, bot, command(reader, ops, "!ack run-nio-1 mine"), "is yours now")
+    answered(reader, bot, command(reader, ops, "!ack run-nio-1 mine"), "acknowledged by you")
     reader.wait(lambda: "acknowledged by " + reader.account["user_id"][1:].split(":")[0] in reader.text(ops), 30, "the ack is not shown")
     check_all_encrypted(reader, bot)
     reader.stop()

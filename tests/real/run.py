@@ -343,7 +343,7 @@ def test_commands_of_the_host(world):
     world.reader.wait(lambda: len(world.reader.messages(bot.ids["ops"])) == 2 and
                       len(world.reader.messages(bot.ids["dev"])) == 1, 30)
     done = run("status")
-    check(done.returncode == 0 and "alive" in done.stdout, str(done))
+    check(done.returncode == 0 and "Running" in done.stdout, str(done))
     done = run("check")
     check(done.returncode == 0, f"{done.stdout}{done.stderr}")
     bot.stop()

@@ -148,7 +148,7 @@ static void several_of_an_app_and_by_schedule(void **state)
 	struct daemon daemon;
 	struct world *w = app_world(&daemon);
 	char *body;
-	struct buf text;
+	struct words text;
 
 	assert_string_equal(
 	        beat(w, "{\"app\":\"etl\",\"name\":\"nightly\",\"schedule\":\"0 3 * * *\"}"),
@@ -164,11 +164,13 @@ static void several_of_an_app_and_by_schedule(void **state)
 	assert_non_null(strstr(body, "etl · heartbeat nightly missed"));
 	assert_non_null(strstr(body, "schedule 0 3 * * *)"));
 	free(body);
-	buf_init(&text, 4096);
-	assert_int_equal(app_heartbeat_list(w->store, w->now_ms, &text, NULL), OK);
-	assert_non_null(strstr(buf_str(&text), "🚨 etl · nightly\n  schedule 0 3 * * *, seen "));
-	assert_non_null(strstr(buf_str(&text), "✅ etl · other\n  every 1d, seen "));
-	buf_finish(&text);
+	words_init(&text);
+	assert_int_equal(app_heartbeat_list(w->store, w->now_ms, 10, &text, NULL), OK);
+	body = words_body(&text);
+	assert_non_null(strstr(body, "🚨 etl · nightly · schedule 0 3 * * *, received "));
+	assert_non_null(strstr(body, "✅ etl · other · every 1d, received "));
+	free(body);
+	words_finish(&text);
 	/* stopped: resolved, and expected no more */
 	assert_string_equal(
 	        beat(w, "{\"app\":\"etl\",\"name\":\"nightly\",\"stop\":true}"), "stopped");

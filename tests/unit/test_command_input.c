@@ -65,7 +65,7 @@ static void a_command_is_a_file_and_a_line_of_the_table(void **state)
 	        "cd '%s' && grep -rlE '\"unsilence\"|\\(unsilence\\)|command_unsilence\\b' "
 	        "--include=*.c --include=*.h --exclude-dir=http bot handlers storage | sort | tr "
 	        "'\\n' ' ' | "
-	        "grep -qx 'handlers/commands/command_silence.c handlers/commands/table.c '",
+	        "grep -qx 'handlers/commands/command_silences.c handlers/commands/table.c '",
 	        root);
 	assert_int_equal(system(command), 0);
 }
@@ -107,7 +107,7 @@ static void usage_is_made_of_members(void **state)
 {
 	static const struct {
 		const char *name, *usage;
-	} cases[] = {{"ack", "ack <run_id>… [note]"}, {"alerts", "alerts [app] [limit]"},
+	} cases[] = {{"unack", "unack <run_id>…"}, {"alerts", "alerts [app] [limit]"},
 	        {"status", "status"}, {"test", "test [node|dag|violation|all|undelivered]"}};
 	struct buf text;
 
@@ -148,8 +148,8 @@ static void words_become_arguments(void **state)
 	        {"alert", "nightly run 5", "{\"run_id\":\"nightly run 5\"}"},
 	        {"alert", "\"nightly run 5\"", "{\"run_id\":\"nightly run 5\"}"},
 	        {"alert", "", "-"},
-	        {"unsilence", "3", "{\"id\":3}"},
-	        {"unsilence", "99999999999999999999", "{\"id\":9223372036854775807}"},
+	        {"discard", "3", "{\"id\":3}"},
+	        {"discard", "99999999999999999999", "{\"id\":9223372036854775807}"},
 	        {"test", "dag", "{\"kind\":\"dag\"}"},
 	        {"test", "nod", "-"},
 	        {"test", "d|v", "-"},
@@ -187,18 +187,19 @@ static void requests_become_arguments(void **state)
 	                "{\"note\":\"x -- y\",\"run_id\":[\"a b\",\"7\"]}", NULL},
 	        {"{\"op\":\"ack\",\"words\":[\"r-1\",\"on it\"]}",
 	                "{\"words\":[\"r-1\",\"on it\"]}", NULL},
-	        {"{\"op\":\"ack\"}", "-", "run_id"},
+	        {"{\"op\":\"unack\"}", "-", "run_id"},
 	        {"{\"op\":\"ack\",\"run_id\":[]}", "-", "run_id"},
 	        {"{\"op\":\"ack\",\"run_id\":[\"a\",null]}", "-", "run_id"},
 	        {"{\"op\":\"ack\",\"run_id\":{}}", "-", "run_id"},
 	        {"{\"op\":\"ack\",\"run_id\":\"a\",\"note\":[1]}", "-", "note"},
 	        {"{\"op\":\"ack\",\"words\":\"\"}", "{\"words\":[\"\"]}", NULL},
+	        {"{\"op\":\"ack\",\"words\":[]}", "{\"words\":[]}", NULL},
 	        {"{\"op\":\"ack\",\"words\":[[]]}", "-", "words"},
 	        {"{\"op\":\"alerts\",\"limit\":\"5\"}", "-", "limit"},
 	        {"{\"op\":\"alerts\",\"limit\":5,\"app\":null,\"more\":1}", "{\"limit\":5}", NULL},
 	        {"{\"op\":\"alerts\",\"limit\":501}", "-", "limit"},
 	        {"{\"op\":\"alerts\",\"limit\":1.5}", "-", "limit"},
-	        {"{\"op\":\"unsilence\",\"id\":-1}", "-", "id"},
+	        {"{\"op\":\"discard\",\"id\":-1}", "-", "id"},
 	        {"{\"op\":\"wait\",\"alert\":1,\"timeout_ms\":0}", "{\"alert\":1,\"timeout_ms\":0}",
 	                NULL},
 	        {"{\"op\":\"verify\",\"action\":\"no\"}", "-", "action"},

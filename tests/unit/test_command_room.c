@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <string.h>
 #include "bot/base/clock.h"
+#include "handlers/oncall/resolve.h"
 #include "tests/unit/command_fixture.h"
 
 #define FAILED                                                                                   \
@@ -229,6 +230,149 @@ static void silences_are_understood_or_refused(void **state)
 	world_destroy(w);
 }
 
+static void many_are_acknowledged_at_once(void **state)
+{
+	struct world *w = world_create("");
+
+	asked(w, "!ack", "nothing is unacknowledged");
+	fail_in_room(w, "etl", "r-1");
+	asked(w, "!ack on it", "there is no run on");
+	asked(w, "!ack", "etl · r-1 acknowledged by you");
+	fail_in_room(w, "etl", "r-2");
+	fail_in_room(w, "etl", "r-3");
+	fail_in_room(w, "billing", "c-1");
+	asked(w, "!ack", "which of 3? !ack <run_id>");
+	asked(w, "!ack etl both are mine", "etl · r-2 and 1 more acknowledged by you");
+	assert_true(is_acked(w, "r-2") && is_acked(w, "r-3"));
+	assert_false(is_acked(w, "c-1"));
+	asked(w, "!alert r-3", "both are mine");
+	asked(w, "!ack all", "billing · c-1 acknowledged by you");
+	asked(w, "!ack all", "nothing is unacknowledged");
+	asked(w, "!ack etl", "etl: nothing is unacknowledged");
+	world_destroy(w);
+}
+
+static void unacknowledged_ones_are_listed_with_links(void **state)
+{
+	struct world *w = world_create("");
+	char *answer, run[16];
+	size_t before;
+
+	asked(w, "!unacked", "Nothing is unacknowledged");
+	for (int i = 0; i < 12; i++) {
+		snprintf(run, sizeof(run), "r-%02d", i);
+		fail_in_room(w, "etl", run);
+	}
+	before = w->len;
+	answer = ask(w, "!unacked");
+	assert_non_null(
+	        strstr(answer, "🚨 12 unacknowledged critical alerts: the oldest and the newest"));
+	assert_non_null(strstr(answer, "… 2 between …"));
+	assert_non_null(strstr(answer, "r-04"));
+	assert_non_null(strstr(answer, "r-11"));
+	assert_null(strstr(answer, "r-05"));
+	assert_true(strstr(answer, "r-00") < strstr(answer, "r-11"));
+	free(answer);
+	assert_non_null(strstr(w->events[before].content, "https://matrix.to/#/!ops:x/$"));
+	world_destroy(w);
+}
+
+static void what_never_resolves_is_closed_by_hand(void **state)
+{
+	struct world *w = world_create("[app slow]\nresolve_after = 2h\n[kind node_failed]\n"
+	                               "resolve_after = 10h\n");
+	struct deliver d = {.store = w->store, .config = w->config};
+	char *body;
+
+	fail_in_room(w, "etl", "r-1");
+	fail_in_room(w, "etl", "r-2");
+	fail_in_room(w, "billing", "c-1");
+	asked(w, "!resolve", "what? !resolve <run_id|app|all>");
+	asked(w, "!resolve r-9", "Did you mean r-");
+	asked(w, "!resolve r-1 fixed by hand", "✅ etl · r-1 resolved");
+	asked(w, "!alert r-1", "resolved by @op1:x: fixed by hand");
+	asked(w, "!resolve r-1", "nothing is firing");
+	asked(w, "!resolve etl", "✅ etl · r-2 resolved");
+	fail_in_room(w, "etl", "r-4");
+	react(w, "$close", fail_in_room(w, "etl", "r-3"), "☑", OP);
+	asked(w, "!alert r-3", "resolved by @op1:x");
+	asked(w, "!resolve all", "and 1 more resolved");
+	world_send(w);
+	body = world_body(w, w->len - 1);
+	free(body);
+	/* by themselves: the app's word counts before the kind's */
+	fail_in_room(w, "slow", "s-1");
+	fail_in_room(w, "etl", "e-1");
+	for (int hours = 1; hours <= 12; hours++) {
+		d.now_ms = w->now_ms += CLOCK_HOUR_MS;
+		assert_int_equal(store_begin(w->store), OK);
+		assert_int_equal(resolve_due(&d), OK);
+		assert_int_equal(store_commit(w->store), OK);
+		if (hours == 2)
+			asked(w, "!alert s-1", "resolved by resolve_after");
+		if (hours == 9)
+			asked(w, "!alert e-1", "firing");
+	}
+	asked(w, "!alert e-1", "resolved by resolve_after");
+	world_destroy(w);
+}
+
+static void silences_are_ended_and_extended_by_app(void **state)
+{
+	struct world *w = world_create("");
+
+	fail_in_room(w, "etl", "r-1");
+	fail_in_room(w, "billing", "c-1");
+	asked(w, "!unsilence etl", "no silence is active");
+	asked(w, "!silence etl 1h", "(1h)");
+	asked(w, "!silence etl extend 2h", "(3h)");
+	asked(w, "!silence 1 extend 1 hour", "(4h)");
+	asked(w, "!silence 1 extend", "extend by how long?");
+	asked(w, "!silence 1 extend 30d", "longer than silences may be");
+	asked(w, "!silence billing extend 1h", "no silence is active");
+	asked(w, "!silence app=etl, node_id=x 1h", "node_id");
+	asked(w, "!unsilence etl", "there are several");
+	asked(w, "!unsilence 2", "2");
+	asked(w, "!unsilence etl", "ilence 1");
+	asked(w, "!unsilence 9", "there is no silence 9");
+	world_destroy(w);
+}
+
+static void undeliverable_ones_are_given_up(void **state)
+{
+	struct world *w = world_create("");
+	struct deliver_event event;
+	char *line;
+
+	asked(w, "!discard 1", "no undeliverable message has that number");
+	asked(w, "!discard", "id is missing. Like: !discard 12");
+	world_alert(w, FAILED, "etl", "r-1", "r-1");
+	assert_true(world_next(w, &event));
+	world_finish(w, &event, DELIVER_UNDELIVERABLE);
+	line = x_asprintf("!discard %lld", (long long)event.outbox_id);
+	asked(w, line, "discarded");
+	asked(w, line, "no undeliverable message");
+	asked(w, "!retry", "nothing is undeliverable");
+	deliver_event_finish(&event);
+	free(line);
+	world_destroy(w);
+}
+
+static void answers_are_replies_if_wanted(void **state)
+{
+	struct world *w = world_create("[commands]\nanswers = reply\n");
+
+	asked(w, "!help", "!ack");
+	assert_null(strstr(w->events[w->len - 1].content, "m.thread"));
+	assert_non_null(strstr(w->events[w->len - 1].content, "m.in_reply_to"));
+	say_event(w, "$2",
+	        &(struct said){.content = json_pack("{s:s, s:s, s:{s:s, s:s}}", "msgtype", "m.text",
+	                               "body", "!help", "m.relates_to", "rel_type", "m.thread",
+	                               "event_id", "$root")});
+	assert_non_null(strstr(w->events[w->len - 1].content, "m.thread"));
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +384,12 @@ int main(void)
 	        cmocka_unit_test(what_is_near_is_proposed),
 	        cmocka_unit_test(commas_stand_between_run_ids),
 	        cmocka_unit_test(silences_are_understood_or_refused),
+	        cmocka_unit_test(many_are_acknowledged_at_once),
+	        cmocka_unit_test(unacknowledged_ones_are_listed_with_links),
+	        cmocka_unit_test(what_never_resolves_is_closed_by_hand),
+	        cmocka_unit_test(silences_are_ended_and_extended_by_app),
+	        cmocka_unit_test(undeliverable_ones_are_given_up),
+	        cmocka_unit_test(answers_are_replies_if_wanted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

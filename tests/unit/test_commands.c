@@ -42,6 +42,9 @@ static void on_request(
 		reply_ok(reply, json_pack("{s:i}", "alert", 7));
 	} else if (strcmp(op, "wait") == 0) {
 		reply_ok(reply, json_pack("{s:s}", "text", "in the room\n"));
+	} else if (strcmp(op, "silences") == 0 || strcmp(op, "unacked") == 0) {
+		reply_ok(reply, json_pack("{s:s, s:[{s:s, s:s}]}", "text", "t", "problems", "cause",
+		                        *op == 's' ? "watch" : "room", "text", "it fails"));
 	} else if (strcmp(op, "metrics") == 0) {
 		reply_error(reply, "busy", NULL, "later", true);
 	} else {
@@ -128,13 +131,16 @@ static json_t *words_of(const char *const *args)
 }
 
 /* Runs a command and keeps what it prints in out. */
-static int run(struct fixture *f, bool json, const char *const *args, char *out, size_t size)
+static int run_as(struct fixture *f, const struct command_line *how, const char *const *args,
+        char *out, size_t size)
 {
 	json_t *words = words_of(args + 1);
-	const struct command_line line = {.config = f->config, .json = json, .words = words};
+	struct command_line line = *how;
 	int old = dup(STDOUT_FILENO), status;
 	FILE *file;
 
+	line.config = f->config;
+	line.words = words;
 	fflush(stdout);
 	assert_non_null(freopen(f->out, "w", stdout));
 	status = client_command(command_find(args[0], COMMAND_LINE), &line);
@@ -146,6 +152,50 @@ static int run(struct fixture *f, bool json, const char *const *args, char *out,
 	fclose(file);
 	json_decref(words);
 	return status;
+}
+
+static int run(struct fixture *f, bool json, const char *const *args, char *out, size_t size)
+{
+	return run_as(f, &(struct command_line){.json = json}, args, out, size);
+}
+
+/* Exit codes as of Nagios' plugins, and silence for cron. */
+static void health_has_exit_codes(void **state)
+{
+	static const struct {
+		const char *args[2];
+		bool check, quiet;
+		int status;
+		const char *out;
+	} cases[] = {
+	        {{"status"}, true, false, 0, "OK: running, 0 unacknowledged\n"},
+	        {{"status"}, true, true, 0, ""},
+	        {{"status"}, false, true, 0, ""},
+	        {{"silences"}, true, true, 1, "WARNING: it fails\n"},
+	        {{"unacked"}, true, false, 2, "CRITICAL: it fails\n"},
+	        {{"unacked"}, false, true, EX_UNAVAILABLE, "t\n"},
+	        {{"metrics"}, true, true, 2, "CRITICAL: later\n"},
+	};
+	const struct command_line check = {.check = true};
+	struct fixture *f = *state;
+	char out[4096];
+	FILE *file;
+
+	assert_int_equal(run_as(f, &check, cases[0].args, out, sizeof(out)), 2);
+	assert_int_equal(strncmp(out, "CRITICAL: ", 10), 0); /* no daemon */
+	start_daemon(f);
+	for (size_t i = 0; i < LEN(cases); i++) {
+		const struct command_line line = {.check = cases[i].check, .quiet = cases[i].quiet};
+
+		assert_int_equal(
+		        run_as(f, &line, cases[i].args, out, sizeof(out)), cases[i].status);
+		assert_string_equal(out, cases[i].out);
+	}
+	file = fopen(f->config, "a");
+	fputs("nonsense = 1\n", file);
+	fclose(file);
+	assert_int_equal(run_as(f, &check, cases[0].args, out, sizeof(out)), 3);
+	assert_int_equal(strncmp(out, "UNKNOWN: ", 9), 0);
 }
 
 static void arguments_become_requests(void **state)
@@ -177,10 +227,12 @@ static void arguments_become_requests(void **state)
 	        {{"test", "other"}, EX_USAGE, ""},
 	        {{"ack", "nightly run 5", "on", "it"}, EX_OK,
 	                "{\"op\":\"ack\",\"words\":[\"nightly run 5\",\"on\",\"it\"]}\n"},
-	        {{"ack"}, EX_USAGE, ""},
+	        {{"ack"}, EX_OK, "{\"op\":\"ack\",\"words\":[]}\n"},
+	        {{"unack"}, EX_USAGE, ""},
 	        {{"ack", "\xff"}, EX_USAGE, ""},
-	        {{"unsilence", "3"}, EX_OK, "{\"id\":3,\"op\":\"unsilence\"}\n"},
-	        {{"unsilence", "x"}, EX_USAGE, ""},
+	        {{"unsilence", "3"}, EX_OK, "{\"id\":\"3\",\"op\":\"unsilence\"}\n"},
+	        {{"unsilence"}, EX_USAGE, ""},
+	        {{"discard", "x"}, EX_USAGE, ""},
 	        {{"heartbeat", "stop", "a"}, EX_OK,
 	                "{\"action\":\"stop\",\"app\":\"a\",\"op\":\"heartbeat\"}\n"},
 	        {{"verify"}, EX_USAGE, ""}, /* nobody is at a terminal */
@@ -219,6 +271,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 	        T(arguments_become_requests),
+	        T(health_has_exit_codes),
 	        T(what_is_missing_has_its_own_status),
 	};
 #undef T

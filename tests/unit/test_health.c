@@ -38,17 +38,20 @@ static struct report_status well(void)
 static void assert_only(const struct report_status *status, const char *cause, const char *text)
 {
 	json_t *problems = health_problems(status, "!"), *problem = json_array_get(problems, 0);
-	struct buf out;
+	struct words out;
+	char *body;
 
 	assert_int_equal(json_array_size(problems), 1);
 	assert_string_equal(json_string_value(json_object_get(problem, "cause")), cause);
 	assert_non_null(strstr(json_string_value(json_object_get(problem, "text")), text));
 	assert_true(json_string_length(json_object_get(problem, "fix")) > 10);
-	buf_init(&out, 65536);
+	words_init(&out);
 	report_status_text(status, "!", &out);
-	assert_ptr_equal(strstr(buf_str(&out), "⚠️"), buf_str(&out));
-	assert_non_null(strstr(buf_str(&out), text));
-	buf_finish(&out);
+	body = words_body(&out);
+	assert_ptr_equal(strstr(body, "⚠️"), body);
+	assert_non_null(strstr(body, text));
+	free(body);
+	words_finish(&out);
 	json_decref(problems);
 }
 
@@ -56,17 +59,20 @@ static void test_a_healthy_bot_has_no_problem(void **state)
 {
 	struct report_status status = well();
 	json_t *problems;
-	struct buf out;
+	struct words out;
+	char *body;
 
 	status.waiting = 3; /* for a moment */
 	status.oldest_ms = NOW_MS - 2000;
 	problems = health_problems(&status, "");
 	assert_int_equal(json_array_size(problems), 0);
 	json_decref(problems);
-	buf_init(&out, 65536);
+	words_init(&out);
 	report_status_text(&status, "", &out);
-	assert_ptr_equal(strstr(buf_str(&out), "✅"), buf_str(&out));
-	buf_finish(&out);
+	body = words_body(&out);
+	assert_ptr_equal(strstr(body, "✅"), body);
+	free(body);
+	words_finish(&out);
 }
 
 static void test_each_thing_that_keeps_alerts_unread_is_one(void **state)

@@ -1,0 +1,106 @@
+/*
+ * command_resolve.c - !resolve: closes what will never say `resolved` itself.
+ */
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "handlers/commands/command.h"
+#include "handlers/oncall/resolve.h"
+
+static void say_result(
+        struct command_call *call, const struct resolve_result *result, const char *what)
+{
+	if (result->changed == 0) {
+		words_name(&call->text, what, WORDS_WHAT_POINTS);
+		command_fail(call, ": nothing is firing");
+		return;
+	}
+	command_say(call, "✅ ");
+	words_what(&call->text, result->what);
+	if (result->changed > 1)
+		command_say(call, " and %d more", result->changed - 1);
+	command_say(call, " resolved");
+	command_effect(call, "resolved %d: %s", result->changed, result->what);
+	json_object_set_new(command_data(call), "changed", json_integer(result->changed));
+}
+
+/* A run, else an app, else all. */
+static enum err resolve_named(struct command_call *call, const char *what, const char *note)
+{
+	const struct deliver d = command_deliver(call);
+	struct resolve_result result = {0};
+	bool app = false;
+	enum err err = resolve_run(&d, what, call->who, note, &result);
+
+	if (err == ERR_NOT_FOUND) {
+		err = command_is_app(call, what, &app);
+		if (err == OK && (app || strcmp(what, "all") == 0))
+			err = resolve_app(&d, app ? what : NULL, call->who, note, &result);
+		else if (err == OK)
+			err = command_fail_run(call, what);
+	}
+	if (err == OK && !call->failed)
+		say_result(call, &result, what);
+	resolve_result_finish(&result);
+	return err;
+}
+
+/* What is answered to: that event, else the thread it is in. */
+static enum err resolve_target(struct command_call *call, const char *note)
+{
+	const struct deliver d = command_deliver(call);
+	struct resolve_result result = {0};
+	enum err err = resolve_event(&d, call->target, call->who, note, &result);
+
+	if (err == ERR_NOT_FOUND && call->thread)
+		err = resolve_event(&d, call->thread, call->who, note, &result);
+	if (err == OK)
+		say_result(call, &result, "this");
+	resolve_result_finish(&result);
+	return err == ERR_NOT_FOUND ? command_fail(call, "that message is not an alert") : err;
+}
+
+/* In an answer to an alert the words are its note, unless the first one names something. */
+static enum err run_resolve(struct command_call *call)
+{
+	struct input words;
+	bool named = true;
+	char *what = x_strdup_opt(command_arg(call, "what")), *note;
+	enum err err = OK;
+
+	if (command_words(call, &words)) {
+		what = arguments_unquoted(input_peek(&words, 0));
+		if (call->target)
+			err = command_names(call, what, &named);
+		if (named)
+			input_next(&words);
+		words.at += input_is_dash(input_peek(&words, 0));
+		note = input_rest(&words);
+	} else {
+		note = x_strdup_opt(command_arg(call, "note"));
+	}
+	if (err == OK && named && what && what[0])
+		err = resolve_named(call, what, note && note[0] ? note : NULL);
+	else if (err == OK && call->target)
+		err = resolve_target(call, note && note[0] ? note : NULL);
+	else if (err == OK)
+		command_fail(call, "what? %sresolve <run_id|app|all>, or answer to the alert",
+		        command_prefix(call));
+	free(what);
+	free(note);
+	return err;
+}
+
+const struct command command_resolve = {
+        .name = "resolve",
+        .help = "close what will never say resolved\n"
+                "As an answer to an alert, or as ☑️ on it: without a run id. For one-off "
+                "scripts "
+                "there is resolve_after in the config.",
+        .example = "resolve r-81 fixed by hand",
+        .usage = "<run_id|app|all> [note]",
+        .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
+        .right = COMMAND_CHANGES,
+        .words = true,
+        .run = run_resolve,
+        .members = {{"what", MEMBER_TEXT, .required = true}, {"note", MEMBER_TEXT}},
+};

@@ -1,0 +1,158 @@
+/*
+ * command_silences.c - !silences and !unsilence.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include "bot/base/text.h"
+#include "handlers/commands/command.h"
+#include "handlers/commands/command_silence.h"
+#include "handlers/silences/quiet.h"
+#include "handlers/silences/silence.h"
+#include "storage/quiets.h"
+
+#define LIST_MAX 20 /* in a room */
+
+static void say_silence(struct command_call *call, const struct silence_row *row)
+{
+	words_item(&call->text);
+	command_say(call, "%" PRId64 ": ", row->id);
+	command_silence_say(call, row);
+	command_say(call, " · by ");
+	words_user(&call->text, row->author, call->env->config->matrix.user);
+	if (row->held)
+		command_say(call, " · %" PRId64 " silenced", row->held);
+	if (row->problem)
+		command_say(call, " · ⚠️ silences nothing: %s", row->problem);
+}
+
+/* Those that were given up since they began. */
+static enum err say_quiets_failed(struct command_call *call)
+{
+	struct quiet_row *rows = NULL;
+	size_t len = 0;
+	enum err err = quiets_all(call->env->store, &rows, &len);
+
+	for (size_t i = 0; i < len; i++)
+		if (rows[i].problem)
+			command_say(call, "⚠️ Quiet time %s silences nothing: %s\n",
+			        rows[i].name, rows[i].problem);
+	quiet_rows_free(rows, len);
+	return err;
+}
+
+static void say_quiets(struct command_call *call)
+{
+	const struct config *config = call->env->config;
+	json_t *list = json_array();
+	int64_t until_ms;
+	bool holds;
+
+	for (size_t i = 0; i < config->quiets_len; i++) {
+		command_say(call, "Quiet time %s: ", config->quiets[i].name);
+		quiet_text(&config->quiets[i], call->env->now_ms, &call->text);
+		words_break(&call->text);
+		holds = quiet_holds(&config->quiets[i], call->env->now_ms, &until_ms);
+		json_array_append_new(
+		        list, json_pack("{s:s, s:b, s:I}", "name", config->quiets[i].name, "holds",
+		                      holds, holds ? "until_ms" : "from_ms", (json_int_t)until_ms));
+	}
+	json_object_set_new(command_data(call), "quiet_times", list);
+}
+
+static enum err run_silences(struct command_call *call)
+{
+	struct silence_row *rows = NULL;
+	json_t *list = json_array();
+	size_t len = 0;
+	enum err err = silences_active(call->env->store, &rows, &len);
+
+	words_bold(&call->text, true);
+	if (len == 0)
+		command_say(call, "Nothing is silenced");
+	else
+		words_count(&call->text, (int64_t)len, "silence", "silences");
+	words_bold(&call->text, false);
+	if (len > 0)
+		words_list(&call->text, call->room ? LIST_MAX : SIZE_MAX, NULL);
+	else
+		words_break(&call->text);
+	for (size_t i = 0; i < len; i++) {
+		struct silence_row *row = &rows[i];
+
+		say_silence(call, row);
+		json_array_append_new(list,
+		        json_pack("{s:I, s:s, s:I, s:I, s:b, s:s, s:I, s:s, s:s*}", "id",
+		                (json_int_t)row->id, "matchers", row->matchers, "start_ms",
+		                (json_int_t)(row->start_ms ? row->start_ms : row->at_ms), "end_ms",
+		                (json_int_t)row->end_ms, "until_resolved", row->until_resolved,
+		                "by", row->author, "held", (json_int_t)row->held, "reason",
+		                row->reason, "problem", row->problem));
+	}
+	if (len > 0)
+		words_list_end(&call->text);
+	say_quiets(call);
+	json_object_set_new(command_data(call), "silences", list);
+	silence_rows_free(rows, len);
+	return err == OK ? say_quiets_failed(call) : err;
+}
+
+static enum err end_now(struct command_call *call, struct silence_row *row)
+{
+	struct deliver d = command_deliver(call);
+	char *sum = NULL;
+	enum err err = silence_end(&d, row, "cancelled", call->room);
+
+	if (err == OK)
+		err = silence_sum(&d, row, &sum);
+	command_say(call, "🔔 ");
+	words_bold(&call->text, true);
+	command_say(call, "Silence %" PRId64 " cancelled", row->id);
+	words_bold(&call->text, false);
+	command_say(call, ": ");
+	words_code(&call->text, row->matchers, TEXT_NO_LIMIT);
+	command_say(call, "\n");
+	words_text(&call->text, sum, TEXT_NO_LIMIT);
+	command_effect(call, "ended silence %" PRId64, row->id);
+	json_object_set_new(command_data(call), "held", json_integer(row->held));
+	free(sum);
+	return err;
+}
+
+static enum err run_unsilence(struct command_call *call)
+{
+	const char *what = command_arg(call, "id");
+	struct silence_row row = {0};
+	int64_t number;
+	enum err err;
+
+	if (command_silence_number(what, &number)) {
+		err = command_silence_find(call, number, &row);
+		if (err == OK && !row.id)
+			err = command_silence_missing(call, number);
+	} else {
+		err = command_silence_of_app(call, what, &row);
+	}
+	if (err == OK && row.id)
+		err = end_now(call, &row);
+	silence_row_finish(&row);
+	return err;
+}
+
+const struct command command_silences = {
+        .name = "silences",
+        .help = "list silences",
+        .example = "silences",
+        .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
+        .run = run_silences,
+};
+
+const struct command command_unsilence = {
+        .name = "unsilence",
+        .help = "end a silence",
+        .example = "unsilence 3",
+        .usage = "<number|app>",
+        .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
+        .right = COMMAND_CHANGES,
+        .run = run_unsilence,
+        .members = {{"id", MEMBER_WORD, .required = true}},
+};

@@ -1,0 +1,363 @@
+/*
+ * report_text.c - the part of report.h that is for people.
+ */
+#include <inttypes.h>
+#include <string.h>
+#include "bot/base/clock.h"
+#include "bot/base/text.h"
+#include "handlers/commands/health.h"
+#include "handlers/commands/report.h"
+#include "handlers/commands/report_readers.h"
+
+#define PROBLEMS_MAX 5
+#define NOTICES_MAX 3 /* of what encryption refused */
+#define APPS_MAX 4    /* with something unacknowledged */
+#define LINE_MAX_BYTES 2048
+#define JUST_NOW_MS CLOCK_MINUTE_MS
+
+static bool is_said(const char *text)
+{
+	return text && text[0];
+}
+
+/* The second thing on a line, and those behind it. */
+static void separate(struct words *out, bool *first)
+{
+	words_lines(out, *first ? "" : " · ");
+	*first = false;
+}
+
+/* What is wrong and what to do about it, first of all; the first is the headline. */
+static bool say_problems(const struct report_status *status, const char *prefix, struct words *out)
+{
+	json_t *problems = health_problems(status, prefix), *problem;
+	size_t i, len = json_array_size(problems);
+
+	json_array_foreach(problems, i, problem)
+	{
+		if (i == PROBLEMS_MAX) {
+			words_lines(out, "+%zu more\n", len - i);
+			break;
+		}
+		words_lines(out, "⚠️ ");
+		words_bold(out, true);
+		words_lines(out, "%s", json_string_value(json_object_get(problem, "text")));
+		words_bold(out, false);
+		words_lines(out, "\n→ %s\n", json_string_value(json_object_get(problem, "fix")));
+	}
+	json_decref(problems);
+	return len > 0;
+}
+
+static void say_headline(const struct report_status *status, const char *prefix, struct words *out)
+{
+	if (!say_problems(status, prefix, out))
+		words_lines(out, "✅ ");
+	words_bold(out, true);
+	words_lines(out, "Running");
+	words_bold(out, false);
+	words_lines(out, " · up ");
+	words_duration(out, status->now_ms - status->started_ms);
+	if (status->open_len > 0) {
+		words_lines(out, " · 🚨 ");
+		words_bold(out, true);
+		words_lines(out, "%zu unacknowledged", status->open_len);
+		words_bold(out, false);
+	}
+}
+
+/* The newest run of an entry, or what failed. */
+static void say_run(const struct entry_row *entry, struct words *out)
+{
+	json_t *runs = json_loads(entry->run_ids, 0, NULL);
+	const char *run = json_string_value(json_array_get(runs, json_array_size(runs) - 1));
+
+	words_code(out, run ? run : entry->identity, 40);
+	json_decref(runs);
+}
+
+/* "etl: r-83 r-82 r-81 +3", newest first. */
+static void say_runs_of(const struct report_status *status, const char *app, struct words *out)
+{
+	size_t runs = 0;
+
+	words_item(out);
+	words_name(out, app, WORDS_NAME_POINTS);
+	words_lines(out, ":");
+	for (size_t i = status->open_len; i > 0; i--)
+		if (strcmp(status->open_rows[i - 1].app, app) == 0 && ++runs <= WORDS_RUNS_MAX) {
+			words_lines(out, " ");
+			say_run(&status->open_rows[i - 1], out);
+		}
+	if (runs > WORDS_RUNS_MAX)
+		words_lines(out, " +%zu", runs - WORDS_RUNS_MAX);
+}
+
+static void say_open(const struct report_status *status, const char *prefix, struct words *out)
+{
+	const struct entry_row *rows = status->open_rows;
+	char all[64];
+
+	if (status->open_len == 0) {
+		words_break(out);
+		return;
+	}
+	snprintf(all, sizeof(all), "%sunacked", prefix);
+	words_list(out, APPS_MAX, all);
+	for (size_t i = status->open_len, j; i > 0; i--) {
+		for (j = status->open_len; j > i && strcmp(rows[j - 1].app, rows[i - 1].app) != 0;
+		        j--)
+			;
+		if (j == i)
+			say_runs_of(status, rows[i - 1].app, out);
+	}
+	words_list_end(out);
+}
+
+/* "24 critical, 3 warning"; zeros are left out. */
+static void say_counts(const struct report_status *status, struct words *out)
+{
+	const int64_t *counts = status->counts;
+	const char *before = "";
+
+	words_lines(out, "Last 24 h: ");
+	if (counts[SEVERITY_CRITICAL]) {
+		words_bold(out, true);
+		words_lines(out, "%" PRId64, counts[SEVERITY_CRITICAL]);
+		words_bold(out, false);
+		words_lines(out, " critical");
+		before = ", ";
+	}
+	if (counts[SEVERITY_WARNING]) {
+		words_lines(out, "%s%" PRId64 " warning", before, counts[SEVERITY_WARNING]);
+		before = ", ";
+	}
+	if (counts[SEVERITY_INFO])
+		words_lines(out, "%s%" PRId64 " info", before, counts[SEVERITY_INFO]);
+	else if (!*before)
+		words_lines(out, "no alerts");
+	words_break(out);
+}
+
+static void say_queue(const struct report_status *status, struct words *out)
+{
+	int64_t ago_ms = status->now_ms - status->last_sync_ms;
+
+	if (status->waiting) {
+		words_lines(out, "Queue: %" PRId64 " waiting", status->waiting);
+		if (status->oldest_ms) {
+			words_lines(out, ", oldest from ");
+			words_duration(out, status->now_ms - status->oldest_ms);
+			words_lines(out, " ago");
+		}
+	} else {
+		words_lines(out, "Queue empty");
+	}
+	if (status->undeliverable)
+		words_lines(out, " · %" PRId64 " undeliverable", status->undeliverable);
+	words_lines(out, " · last sync ");
+	if (!status->last_sync_ms) {
+		words_lines(out, "not yet");
+	} else if (ago_ms < JUST_NOW_MS) {
+		words_lines(out, "now");
+	} else {
+		words_duration(out, ago_ms);
+		words_lines(out, " ago");
+	}
+	if (status->p95_ms >= 0) {
+		words_lines(out, " · p95 ");
+		words_duration(out, status->p95_ms);
+	}
+	words_break(out);
+}
+
+static void say_rooms(const struct report_status *status, struct words *out)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < status->rooms_len; i++) {
+		const struct report_room *room = &status->rooms[i];
+
+		if (is_said(room->problem))
+			continue; /* told above */
+		separate(out, &first);
+		words_name(out, room->name, WORDS_NAME_POINTS);
+		words_lines(out, room->encrypted ? " 🔒" : "");
+	}
+	separate(out, &first);
+	words_lines(out, "version %s\n", status->version);
+}
+
+/* Members of encrypted rooms without a device that can read. */
+static void say_readers(const struct report_status *status, struct words *out)
+{
+	for (size_t i = 0; i < status->rooms_len; i++) {
+		const struct report_room *room = &status->rooms[i];
+		struct buf line;
+
+		if (report_readers_nobody(room->readers) ||
+		        json_array_size(json_object_get(room->readers, "held")) == 0)
+			continue;
+		words_lines(out, "room %s: ", room->name);
+		buf_init(&line, LINE_MAX_BYTES);
+		report_readers_room(room->readers, &line);
+		words_name(out, buf_str(&line), TEXT_NO_LIMIT);
+		buf_finish(&line);
+		words_break(out);
+	}
+}
+
+static void say_silences(const struct report_status *status, const char *prefix, struct words *out)
+{
+	if (status->silences || status->silences_later) {
+		words_lines(
+		        out, "🔕 %zu silence%s", status->silences, status->silences == 1 ? "" : "s");
+		if (status->silences_later)
+			words_lines(out, ", %zu later", status->silences_later);
+		words_lines(out, ": ");
+		words_command(out, "%ssilences", prefix);
+		words_break(out);
+	}
+	if (status->quiet) {
+		words_lines(out, "🔕 Quiet time %s until ", status->quiet);
+		words_when(out, status->quiet_until_ms, status->now_ms);
+		words_break(out);
+	}
+	if (status->muted)
+		words_lines(out, "🔕 %" PRId64 " inhibited in the last 24 h\n", status->muted);
+}
+
+static void say_heartbeats(const struct report_status *status, struct words *out)
+{
+	if (status->heartbeat)
+		words_lines(out, "Last heartbeat: %s\n", status->heartbeat);
+	if (status->beats) {
+		words_lines(out, "App heartbeats: %" PRId64, status->beats);
+		if (status->beats_missed)
+			words_lines(out, ", %" PRId64 " missed", status->beats_missed);
+		words_break(out);
+	}
+}
+
+static void say_watches(const struct report_status *status, struct words *out)
+{
+	size_t firing = 0;
+
+	for (size_t i = 0; i < status->watches_len; i++)
+		firing += status->watches[i].firing;
+	if (status->watches_len > 0)
+		words_lines(out, "Watches: %zu", status->watches_len);
+	if (firing > 0)
+		words_lines(out, ", %zu firing", firing);
+	if (status->watches_len > 0)
+		words_break(out);
+}
+
+static void say_mended(const struct report_status *status, struct words *out)
+{
+	for (size_t i = 0; i < status->mended_len; i++) {
+		words_lines(out, "Mended alerts: ");
+		words_name(out, status->mended_rows[i].app, WORDS_NAME_POINTS);
+		words_lines(out, " %" PRId64 " (", status->mended_rows[i].count);
+		words_name(out, status->mended_rows[i].note, 160);
+		words_lines(out, ")\n");
+	}
+}
+
+/* Who asks to be verified, and how far it is. */
+static void say_verifications(const struct report_status *status, struct words *out)
+{
+	const json_t *verification;
+	size_t i;
+
+	json_array_foreach((json_t *)status->verifications, i, verification)
+	{
+		const char *state = json_string_value(json_object_get(verification, "state"));
+		bool asks = strcmp(state, "requested") == 0;
+
+		if (strcmp(state, "done") == 0 || strcmp(state, "cancelled") == 0)
+			continue;
+		words_lines(out, "Verification: ");
+		words_name(out, json_string_value(json_object_get(verification, "user_id")), 255);
+		words_lines(out, asks ? " asks for it since " : " is under way since ");
+		words_duration(out, status->now_ms - json_integer_value(json_object_get(
+		                                             verification, "since_ms")));
+		words_lines(out,
+		        asks ? " ago: run matrix-telemetry-bot verify on the host\n" : " ago\n");
+	}
+}
+
+static void say_encryption(const struct report_status *status, struct words *out)
+{
+	size_t len = json_array_size(status->notices);
+	bool encrypted = false;
+
+	for (size_t i = 0; i < status->rooms_len; i++)
+		encrypted = encrypted || status->rooms[i].encrypted;
+	if (encrypted && !is_said(status->encryption_problem) && is_said(status->fingerprint))
+		words_lines(out, "Device: %s\n", status->identity);
+	say_verifications(status, out);
+	for (size_t i = len > NOTICES_MAX ? len - NOTICES_MAX : 0; i < len; i++) {
+		words_lines(out, "Security: ");
+		words_name(out, json_string_value(json_array_get(status->notices, i)), 250);
+		words_break(out);
+	}
+}
+
+static void say_undeliverable(const struct report_status *status, struct words *out)
+{
+	for (size_t i = 0; i < status->undeliverable_len; i++) {
+		const struct outbox_row *row = &status->undeliverable_rows[i];
+
+		words_lines(out, "Undeliverable %" PRId64 " (%s): ", row->id, row->room);
+		words_name(out, row->error ? row->error : "no reason kept", 160);
+		words_break(out);
+	}
+}
+
+void report_status_text(const struct report_status *status, const char *prefix, struct words *out)
+{
+	say_headline(status, prefix, out);
+	say_open(status, prefix, out);
+	say_counts(status, out);
+	say_queue(status, out);
+	say_rooms(status, out);
+	say_undeliverable(status, out);
+	say_readers(status, out);
+	say_silences(status, prefix, out);
+	say_heartbeats(status, out);
+	say_watches(status, out);
+	say_mended(status, out);
+	say_encryption(status, out);
+}
+
+/* How an alert stands. entry: what it became in a message, or NULL. */
+static void say_state(const struct alert_row *row, const struct entry_row *entry, struct words *out)
+{
+	if (row->state == ALERT_SILENCED) {
+		words_lines(out, "silenced: %s", row->reason);
+	} else if (row->resolved || (entry && entry->resolved_ms)) {
+		words_lines(out, "resolved");
+	} else if (entry && entry->acked_ms) {
+		words_lines(out, "acknowledged by ");
+		words_name(out, entry->acked_by, 128);
+	} else {
+		words_lines(out, "firing");
+	}
+}
+
+void report_alert_text(const struct alert_row *row, const struct entry_row *entry, int64_t now_ms,
+        struct words *out)
+{
+	words_name(out, row->title, WORDS_WHAT_POINTS);
+	if (entry && entry->count > 1)
+		words_lines(out, " ×%" PRId64, entry->count);
+	words_lines(out, " · ");
+	words_when(out, row->at_ms, now_ms);
+	if (row->run_id) {
+		words_lines(out, " · ");
+		words_code(out, row->run_id, 128);
+	}
+	words_lines(out, " · ");
+	say_state(row, entry, out);
+}

@@ -1,0 +1,187 @@
+/*
+ * resolve.c - see resolve.h.
+ */
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "handlers/oncall/resolve.h"
+#include "storage/alerts.h"
+#include "storage/history.h"
+#include "storage/messages.h"
+
+#define RUN_MAX 200  /* alerts of a run */
+#define OPEN_MAX 500 /* firing entries that are looked at */
+
+/* An alert that says that an entry's failure is over. */
+static enum err make_resolved(
+        const struct deliver *d, const struct entry_row *entry, struct alert **alert)
+{
+	json_t *request = json_pack("{s:s, s:s, s:s, s:s, s:o*}", "app", entry->app, "kind",
+	        entry->kind, "severity", severity_name((enum severity)entry->severity), "status",
+	        "resolved", "fields", json_loads(entry->fields, 0, NULL));
+	struct alert_fault fault;
+	enum err err = alert_parse(request, d->config, d->now_ms, alert, &fault);
+
+	json_decref(request);
+	if (err != OK)
+		return err;
+	/* what it is about stands in the entry, also where the alert had a key of its own */
+	free((*alert)->subject);
+	free((*alert)->fingerprint);
+	free((*alert)->identity);
+	(*alert)->subject = x_strdup(entry->subject);
+	(*alert)->fingerprint = x_strdup(entry->fingerprint);
+	(*alert)->identity = x_strdup(entry->identity);
+	return OK;
+}
+
+static void tell_subscribers(
+        const struct deliver *d, const struct entry_row *entry, const char *by, const char *note)
+{
+	if (d->happened)
+		json_array_append_new(d->happened,
+		        json_pack("{s:s, s:s, s:s, s:s, s:o*, s:s*}", "event", "resolved", "by", by,
+		                "app", entry->app, "identity", entry->identity, "run_ids",
+		                json_loads(entry->run_ids, 0, NULL), "note", note));
+}
+
+static enum err close_entry(const struct deliver *d, const struct entry_row *entry, const char *by,
+        const char *note, struct resolve_result *result)
+{
+	struct deliver_receipt receipt;
+	struct alert *alert = NULL;
+	char *what = x_asprintf("resolved by %s%s%s", by, note ? ": " : "", note ? note : "");
+	enum err err = make_resolved(d, entry, &alert);
+
+	if (err == OK)
+		err = deliver_accept(d, alert, &receipt);
+	if (err == OK)
+		err = history_add(d->store, entry->fingerprint, what, d->now_ms);
+	if (err == OK) {
+		tell_subscribers(d, entry, by, note);
+		if (result->changed++ == 0)
+			result->what = x_asprintf("%s · %s", entry->app, entry->identity);
+	}
+	alert_destroy(alert);
+	free(what);
+	return err;
+}
+
+/* The newest that fires of a subject; the alert that closes it closes the older ones. */
+static enum err close_subject(const struct deliver *d, const char *subject, const char *by,
+        const char *note, struct resolve_result *result)
+{
+	struct entry_row *rows = NULL;
+	size_t len = 0;
+	enum err err = entries_firing(d->store, subject, 1, &rows, &len);
+
+	if (err == OK && len > 0)
+		err = close_entry(d, &rows[0], by, note, result);
+	entry_rows_free(rows, len);
+	return err;
+}
+
+enum err resolve_run(const struct deliver *d, const char *run_id, const char *by, const char *note,
+        struct resolve_result *result)
+{
+	struct alert_row *rows = NULL;
+	size_t len = 0;
+	enum err err = alerts_of_run(d->store, run_id, RUN_MAX, &rows, &len);
+
+	if (err == OK && len == 0)
+		err = ERR_NOT_FOUND;
+	for (size_t i = 0; i < len && err == OK; i++)
+		err = close_subject(d, rows[i].subject, by, note, result);
+	alert_rows_free(rows, len);
+	return err;
+}
+
+enum err resolve_event(const struct deliver *d, const char *event_id, const char *by,
+        const char *note, struct resolve_result *result)
+{
+	struct message_row message = {0};
+	struct outbox_row sent = {0};
+	struct entry_row *rows = NULL;
+	size_t len = 0;
+	enum err err = messages_by_event(d->store, event_id, &message);
+
+	if (err == ERR_NOT_FOUND) { /* something in its thread */
+		err = outbox_by_event(d->store, event_id, &sent);
+		if (err == OK && !sent.message_id)
+			err = ERR_NOT_FOUND;
+		if (err == OK)
+			err = messages_by_id(d->store, sent.message_id, &message);
+	}
+	if (err == OK)
+		err = entries_of(d->store, message.id, &rows, &len);
+	for (size_t i = 0; i < len && err == OK; i++)
+		err = close_subject(d, rows[i].subject, by, note, result);
+	entry_rows_free(rows, len);
+	outbox_row_finish(&sent);
+	message_row_finish(&message);
+	return err;
+}
+
+enum err resolve_app(const struct deliver *d, const char *app, const char *by, const char *note,
+        struct resolve_result *result)
+{
+	struct entry_row *rows = NULL;
+	size_t len = 0;
+	enum err err = entries_open(d->store, 0, OPEN_MAX, &rows, &len);
+
+	for (size_t i = 0; i < len && err == OK; i++)
+		if (!app || strcmp(rows[i].app, app) == 0)
+			err = close_subject(d, rows[i].subject, by, note, result);
+	entry_rows_free(rows, len);
+	return err;
+}
+
+void resolve_result_finish(struct resolve_result *result)
+{
+	free(result->what);
+	*result = (struct resolve_result){0};
+}
+
+/* ---- after a while ---- */
+
+/* 0 = never. The app's own word counts before its kind's. */
+static int64_t limit_of(const struct config *config, const struct entry_row *entry)
+{
+	const struct config_app *app = config_app(config, entry->app);
+	const struct config_kind *kind = config_kind(config, entry->kind);
+
+	if (app && app->resolve_after_ms >= 0)
+		return app->resolve_after_ms;
+	return kind && kind->resolve_after_ms > 0 ? kind->resolve_after_ms : 0;
+}
+
+static bool is_set(const struct config *config)
+{
+	for (size_t i = 0; i < config->apps_len; i++)
+		if (config->apps[i].resolve_after_ms > 0)
+			return true;
+	for (size_t i = 0; i < config->kinds_len; i++)
+		if (config->kinds[i].resolve_after_ms > 0)
+			return true;
+	return false;
+}
+
+enum err resolve_due(const struct deliver *d)
+{
+	struct resolve_result result = {0};
+	struct entry_row *rows = NULL;
+	size_t len = 0;
+	enum err err = OK;
+
+	if (is_set(d->config))
+		err = entries_open(d->store, 0, OPEN_MAX, &rows, &len);
+	for (size_t i = 0; i < len && err == OK; i++) {
+		int64_t limit_ms = limit_of(d->config, &rows[i]);
+
+		if (limit_ms > 0 && d->now_ms - rows[i].last_ms >= limit_ms)
+			err = close_subject(d, rows[i].subject, "resolve_after", NULL, &result);
+	}
+	entry_rows_free(rows, len);
+	resolve_result_finish(&result);
+	return err;
+}
