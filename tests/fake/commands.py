@@ -201,7 +201,7 @@ def test_subscribers_hear_of_silences_and_steps():
     check(told["silenced"]["reason"] == "why not" and told["silenced"]["by"] == ADMIN, str(told))
     check(told["unsilenced"]["id"] == told["silenced"]["id"] and told["unsilenced"]["held"] == 0, str(told))
     check(told["escalated"]["step"] == "now" and told["escalated"]["run_ids"] == ["r-0"], str(told))
-    shown(server, "⏫ 1 critical")
+    shown(server, "⏫ Escalation “now”: 1 unacknowledged critical alert")
     line = next(e["content"] for _, e in server.timeline if "⏫" in e["content"]["body"])
     check(line["m.mentions"] == {"room": True}, str(line))
     bot.stop()

@@ -136,7 +136,7 @@ every = 1s
 kind = stock_low
 """)
     world.stock("apple", 3)
-    world.wait_body("🚨 shop · only 3 apple", "run r-3 · https://shop.example/", room="!ops:fake.local")
+    world.wait_body("🚨 shop · only 3 apple", "run r-3 · dashboard: https://shop.example/", room="!ops:fake.local")
     world.end()
 
 
