@@ -138,7 +138,7 @@ def test_ack_as_an_answer(world, secret):
     place.shown("👀 re_app0 · node_re-0 FAILED · acknowledged by " + place.op.user[1:].split(":")[0] + ": as a reply")
     place.answered(place.in_thread("!ack", events[1]), "re_app1 · node_re-1 acknowledged by you")
     answer = place.in_thread("!alert re-2", events[2])
-    place.answered(answer, "re_app2", "open")
+    place.answered(answer, "re_app2", "firing")
     reply = next(e for e, s, c, r in place.op.events(place.ops) if r.get("m.in_reply_to", {}).get("event_id") == answer)
     place.answered(place.in_thread("!ack", events[2], reply), "re_app2 · node_re-2 acknowledged by you")
     place.answered(place.reply("!unack", events[2]), "acknowledgement removed")
@@ -194,7 +194,7 @@ def test_silences(world, secret):
     place.ask(f"!unsilence {number}", f"Silence {number} cancelled: ", "it held back 1 alert\nNot resolved since: si_app · node_si-3")
     place.ask(f"!unsilence {number}", "there is no silence")
     check(place.bot.call(node("si-5", "si_app"))["state"] == "queued", "held back still")
-    place.ask("!silence si-5", 'app="si_app", until ', "(1h)")
+    place.ask("!silence si-5", 'app="si_app" until ', "(1h)")
     place.ask("!silence si_app in 2h for 1h maintenance", "from ", "(1h)")
     place.ask("!silence si_app from 22:00 until 23:30", "from ", "22:00 UTC until ", "23:30 UTC (1h 30m)")
     for text, why in (("si_app 3x", "a duration looks like"), ("si_app 400d", "longer than silences may be"),
@@ -238,7 +238,7 @@ def test_bell_reaction(world, secret):
         place.shown("reactions are not encrypted")
         check(place.bot.call(node("be-2", "bell_app"))["state"] == "queued", "obeyed in the clear")
     else:
-        place.shown('app="bell_app", until ')
+        place.shown('app="bell_app" until ')
         check(place.bot.call(node("be-2", "bell_app"))["state"] == "silenced", "not held back")
         for silence in place.bot.call({"op": "silences"})["silences"]:
             place.bot.call({"op": "unsilence", "id": silence["id"]})
