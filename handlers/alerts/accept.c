@@ -17,8 +17,7 @@
 
 #define DELIVER_FIRING_MAX 64
 #define DELIVER_NOTHING_FIRES "nothing of this is firing"
-#define DELIVER_RUN_MAX 200 /* alerts of a run */
-#define STORM_APP_MAX 10    /* texts of one app in a storm message: the others' must fit too */
+#define STORM_APP_MAX 10 /* texts of one app in a storm message: the others' must fit too */
 
 /* What an alert looks like as an entry. */
 static void entry_make(const struct deliver *d, const struct alert *alert, struct entry_row *entry)
@@ -145,7 +144,7 @@ static enum err entry_inherit(const struct deliver *d, struct entry_row *fresh)
 }
 
 /* A line in the message's thread, about an entry that is over or fires again. */
-static enum err message_answer(
+enum err deliver_message_answer(
         const struct deliver *d, const struct message_row *message, const struct entry_row *entry)
 {
 	struct outbox_row reply = {
@@ -204,7 +203,7 @@ static enum err message_join(const struct deliver *d, struct message_row *messag
 		if (err == OK)
 			err = entries_update(d->store, &entry);
 		if (again && err == OK)
-			err = message_answer(d, message, &entry);
+			err = deliver_message_answer(d, message, &entry);
 	} else if (err == ERR_NOT_FOUND) {
 		err = entry_inherit(d, fresh);
 		fresh->message_id = message->id;
@@ -394,114 +393,6 @@ out:
 	return err;
 }
 
-enum err deliver_post(const struct deliver *d, const char *room, enum outbox_purpose purpose,
-        int64_t message_id, const char *type, const json_t *content, int64_t *outbox_id)
-{
-	struct outbox_row row = {
-	        .purpose = purpose,
-	        .room = (char *)room,
-	        .message_id = message_id,
-	        .type = (char *)type,
-	        .created_ms = d->now_ms,
-	};
-	enum err err = outbox_name(d->store, &row);
-
-	if (err == OK) {
-		json_t *copy = json_deep_copy(content);
-		json_t *data = json_object_get(copy, RENDER_KEY);
-
-		/* a verification's events are hashed as they are by the other side */
-		if (strncmp(type, "m.key.verification.", 19) != 0) {
-			if (!json_is_object(data)) {
-				data = json_object();
-				json_object_set_new(copy, RENDER_KEY, data);
-			}
-			json_object_set_new(data, "txn_id", json_string(row.txn_id));
-		}
-		row.content = json_dumps(copy, JSON_COMPACT);
-		json_decref(copy);
-		err = outbox_insert(d->store, &row);
-	}
-	if (outbox_id)
-		*outbox_id = row.id;
-	free(row.content);
-	free(row.txn_id);
-	return err;
-}
-
-/* One firing entry is over: its message says so, and its thread if it is in the room. */
-static enum err resolve_entry(
-        const struct deliver *d, const struct alert *alert, struct entry_row *entry, bool answer)
-{
-	struct message_row message = {0};
-	enum err err = deliver_message_read(d, entry->message_id, &message);
-
-	if (err != OK)
-		return err;
-	entry->resolved_ms = alert->at_ms > entry->first_ms ? alert->at_ms : entry->first_ms;
-	err = entries_update(d->store, entry);
-	if (message.frozen_ms) {
-		message.dirty_ms = message.dirty_ms ? message.dirty_ms : d->now_ms;
-		message.urgent = 1;
-	}
-	if (err == OK && message.room)
-		err = deliver_message_store(d, &message);
-	if (err == OK && answer)
-		err = message_answer(d, &message, entry);
-	message_row_finish(&message);
-	return err;
-}
-
-static enum err resolve_subject(const struct deliver *d, const struct alert *alert,
-        const char *subject, struct alert_row *row)
-{
-	struct entry_row *entries = NULL;
-	size_t len = 0;
-	enum err err = entries_firing(d->store, subject, DELIVER_FIRING_MAX, &entries, &len);
-
-	for (size_t i = 0; i < len && err == OK; i++) {
-		if (i == 0)
-			row->message_id = entries[i].message_id;
-		err = resolve_entry(d, alert, &entries[i], i == 0);
-	}
-	entry_rows_free(entries, len);
-	return err;
-}
-
-/* A run id alone means what that run failed. */
-static enum err resolve_run(
-        const struct deliver *d, const struct alert *alert, struct alert_row *row)
-{
-	struct alert_row *rows = NULL;
-	size_t len = 0;
-	enum err err = alerts_of_run(d->store, alert->run_id, DELIVER_RUN_MAX, &rows, &len);
-
-	/* of what was resolved nothing fires any more, so that a subject may come twice */
-	for (size_t i = 0; i < len && err == OK; i++)
-		if (strcmp(rows[i].app, alert->app) == 0)
-			err = resolve_subject(d, alert, rows[i].subject, row);
-	alert_rows_free(rows, len);
-	return err;
-}
-
-static enum err accept_resolved(
-        const struct deliver *d, const struct alert *alert, struct alert_row *row)
-{
-	bool was_held;
-	enum err err = silence_resolved(d, alert, row->url, &was_held);
-
-	if (err == OK)
-		err = resolve_subject(d, alert, alert->subject, row);
-	if (err == OK && !row->message_id && !was_held && alert->unnamed && alert->run_id)
-		err = resolve_run(d, alert, row);
-	row->state = row->message_id ? ALERT_GROUPED : was_held ? ALERT_SILENCED : ALERT_IGNORED;
-	row->cause = row->message_id || was_held ? ALERT_RESOLVED : ALERT_UNMATCHED;
-	row->reason = x_strdup(row->message_id ? "resolved: the message says so"
-	                       : was_held      ? "resolved: what fired was held back"
-	                                       : DELIVER_NOTHING_FIRES);
-	return err;
-}
-
 /* New details of an entry, in its message. What would not fit stays as it was. */
 static enum err refresh_entry(const struct deliver *d, const struct alert *alert,
         struct entry_row *entry, struct message_row *message, bool again)
@@ -673,7 +564,7 @@ enum err deliver_accept(
 	row_make(d, alert, &entry, &row);
 	err = alert->resolved ? OK : accept_hold(d, alert, &row);
 	if (err == OK && !row.reason) {
-		err = alert->resolved ? accept_resolved(d, alert, &row)
+		err = alert->resolved ? deliver_resolve(d, alert, &row)
 		                      : accept_firing(d, alert, &row, &entry);
 	}
 	if (err == OK)

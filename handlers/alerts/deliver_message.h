@@ -5,6 +5,7 @@
 
 #include "handlers/alerts/deliver.h"
 #include "handlers/alerts/render.h"
+#include "storage/alerts.h"
 #include "storage/messages.h"
 
 /* The origin of a message that collects what several apps had to say; no app has such a name. */
@@ -28,6 +29,15 @@ enum err deliver_message_read(const struct deliver *d, int64_t id, struct messag
 
 /* Stores what became of a message, with when it is due next. */
 enum err deliver_message_store(const struct deliver *d, struct message_row *message);
+
+/* A line in the thread of a message that is in the room: that the entry is over, or failing again.
+ */
+enum err deliver_message_answer(
+        const struct deliver *d, const struct message_row *message, const struct entry_row *entry);
+
+/* A resolved alert: what it is about is over in all its messages. Fills in message, state, cause
+ * and reason of the alert's row. */
+enum err deliver_resolve(const struct deliver *d, const struct alert *alert, struct alert_row *row);
 
 /* What the end of a message's own event means to the message; nothing for other events. */
 enum err deliver_message_ended(

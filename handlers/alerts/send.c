@@ -10,6 +10,7 @@
 #include "bot/base/clock.h"
 #include "bot/base/log.h"
 #include "handlers/alerts/deliver_message.h"
+#include "handlers/alerts/freeze.h"
 #include "handlers/alerts/group.h"
 #include "handlers/alerts/render.h"
 #include "handlers/oncall/oncall.h"
@@ -149,154 +150,7 @@ static enum err end_minutes(const struct deliver *d, int64_t *due_ms)
 	return err;
 }
 
-/* --- freezing ----------------------------------------------------------------------------- */
-
-/* The failures that joined a message in silence and still fire. */
-static enum err ring_collect(const struct deliver *d, const struct message_row *message,
-        struct message_row *of, struct entry_row **entries, size_t *len, struct render_ring *ring)
-{
-	const char **names;
-	enum err err;
-
-	ring->more = message->rings;
-	if (!message->rings_for)
-		return OK;
-	err = messages_by_id(d->store, message->rings_for, of);
-	if (err == OK)
-		err = entries_of(d->store, of->id, entries, len);
-	if (err != OK)
-		return err == ERR_NOT_FOUND ? OK : err;
-	names = x_calloc(*len + 1, sizeof(*names));
-	for (size_t i = 0; i < *len; i++) {
-		const struct entry_row *entry = &(*entries)[i];
-
-		if (entry->silent_ms && !entry->resolved_ms)
-			names[ring->names_len++] = entry->identity;
-	}
-	ring->names = names;
-	ring->room_id = of->room_id;
-	ring->event_id = of->event_id;
-	return OK;
-}
-
-static enum err freeze_content(const struct deliver *d, struct message_row *message,
-        struct outbox_row *row, bool edit, bool encrypted)
-{
-	struct message_row rings_for = {0};
-	struct entry_row *rung = NULL;
-	size_t rung_len = 0;
-	struct render_message in = {
-	        .max = encrypted ? RENDER_ENCRYPTED_MAX : RENDER_PLAIN_MAX,
-	        .message = message,
-	        .now_ms = d->now_ms,
-	        .txn_id = row->txn_id,
-	        .edit = edit,
-	};
-	char **mention = NULL;
-	struct entry_row *entries = NULL;
-	size_t len = 0;
-	enum err err = entries_of(d->store, message->id, &entries, &len);
-
-	if (err == OK && message->rings)
-		err = ring_collect(d, message, &rings_for, &rung, &rung_len, &in.ring);
-	if (err == OK)
-		err = oncall_mention(d, d->config->severity[message->severity].mention, &mention);
-	if (err == OK) {
-		in.mention = mention;
-		in.entries = entries;
-		in.entries_len = len;
-		in.more = message->alerts;
-		for (size_t i = 0; i < len; i++)
-			in.more -= entries[i].count;
-		free(row->content);
-		row->content = render_message(d->config, &in);
-		err = entries_show(d->store, message->id, d->now_ms);
-	}
-	oncall_mention_free(mention);
-	free((void *)in.ring.names);
-	entry_rows_free(rung, rung_len);
-	message_row_finish(&rings_for);
-	entry_rows_free(entries, len);
-	if (err != OK)
-		return err;
-	if (edit)
-		message->edited_ms = d->now_ms;
-	else
-		message->frozen_ms = d->now_ms;
-	message->dirty_ms = 0;
-	message->urgent = 0;
-	if (err == OK)
-		err = alerts_carry(d->store, message->id, row->id);
-	return err == OK ? deliver_message_store(d, message) : err;
-}
-
-/* What is remembered of the room where an event goes decides, whichever room has the name now. */
-static enum err is_encrypted(const struct deliver *d, const struct deliver_room *room,
-        const char *room_id, bool *encrypted)
-{
-	struct room_row row = {0};
-	enum err err;
-
-	*encrypted = room->encrypted && strcmp(room->room_id, room_id) == 0;
-	if (*encrypted)
-		return OK;
-	err = rooms_by_room_id(d->store, room_id, &row);
-	*encrypted = err == OK && row.encrypted;
-	room_row_finish(&row);
-	return err == ERR_NOT_FOUND ? OK : err;
-}
-
-/* Plain text never goes into an encrypted room: it waits until it can be encrypted. */
-static enum err must_wait(const struct deliver *d, const struct deliver_room *room, bool *waits)
-{
-	bool ready = false;
-	enum err err = OK;
-
-	if (d->cipher && room->users)
-		err = d->cipher->ready(d->cipher->arg, room, d->now_ms, &ready);
-	*waits = !ready;
-	return err;
-}
-
-/* What is sent instead of the content; nothing when that is fixed already. must_wait() said no. */
-static enum err encrypt(
-        const struct deliver *d, const struct deliver_room *room, struct outbox_row *row)
-{
-	enum err err;
-
-	if (row->wire_content)
-		return OK;
-	err = d->cipher->encrypt(
-	        d->cipher->arg, room, d->now_ms, row->type, row->content, &row->wire_content);
-	if (err == OK && !row->wire_type)
-		row->wire_type = x_strdup("m.room.encrypted");
-	return err;
-}
-
-/* Fixes what is to be said; the caller stores the row. ERR_NOT_FOUND: its message is lost. */
-static enum err freeze(const struct deliver *d, struct outbox_row *row,
-        const struct deliver_room *room, const char *room_id, bool encrypted)
-{
-	struct message_row message = {0};
-	enum err err = OK;
-
-	if (row->purpose == OUTBOX_NEW || row->purpose == OUTBOX_EDIT) {
-		err = deliver_message_read(d, row->message_id, &message);
-		if (err == OK && !message.room)
-			err = ERR_NOT_FOUND;
-		if (err == OK)
-			err = freeze_content(
-			        d, &message, row, row->purpose == OUTBOX_EDIT, encrypted);
-		message_row_finish(&message);
-	}
-	free(row->room_id);
-	free(row->device_id);
-	row->room_id = x_strdup(room_id);
-	row->device_id = x_strdup(room->device_id);
-	row->state = OUTBOX_FROZEN;
-	row->frozen_ms = row->known_ms = d->now_ms;
-	return err;
-}
+/* --- one event ---------------------------------------------------------------------------- */
 
 static void event_make(const struct outbox_row *row, struct deliver_event *event)
 {
@@ -349,7 +203,7 @@ static enum err next_of_queue(const struct deliver *d, const struct deliver_room
 	bool again = head->state == OUTBOX_FROZEN, encrypted, late = false;
 	bool said;
 	const char *room_id = again ? head->room_id : room->room_id;
-	enum err err = is_encrypted(d, room, room_id, &encrypted);
+	enum err err = freeze_is_encrypted(d, room, room_id, &encrypted);
 
 	if (strcmp(head->type, "m.reaction") == 0)
 		encrypted =
@@ -358,21 +212,21 @@ static enum err next_of_queue(const struct deliver *d, const struct deliver_room
 		if (strcmp(room_id, room->room_id) != 0)
 			return mark_undeliverable(d, head, event);
 		late = again && !head->wire_type;
-		err = must_wait(d, room, &event->waits);
+		err = freeze_must_wait(d, room, &event->waits);
 	}
 	if (err != OK || event->waits)
 		return err;
 	head->tries++;
 	said = again && (!encrypted || head->wire_content);
 	if (!again)
-		err = freeze(d, head, room, room->room_id, encrypted);
+		err = freeze_event(d, head, room, room->room_id, encrypted);
 	if (err == ERR_NOT_FOUND) {
 		event->again = true;
 		return outbox_give_up(
 		        d->store, head->id, "the database is damaged: its message is not there");
 	}
 	if (err == OK && encrypted)
-		err = encrypt(d, room, head);
+		err = freeze_encrypt(d, room, head);
 	if (late) /* it may be there as plain text, by a try whose answer was lost */
 		head->known_ms = 0;
 	if (err == OK && !said)
@@ -410,13 +264,13 @@ static enum err next_edit(const struct deliver *d, const struct deliver_room *ro
 	        .created_ms = message->dirty_ms,
 	};
 	bool encrypted, left;
-	enum err err = is_encrypted(d, room, message->room_id, &encrypted);
+	enum err err = freeze_is_encrypted(d, room, message->room_id, &encrypted);
 
 	left = encrypted && strcmp(message->room_id, room->room_id) != 0;
 	if (err == OK && left)
-		err = is_encrypted(d, room, room->room_id, &encrypted);
+		err = freeze_is_encrypted(d, room, room->room_id, &encrypted);
 	if (err == OK && encrypted)
-		err = must_wait(d, room, &event->waits);
+		err = freeze_must_wait(d, room, &event->waits);
 	if (err != OK || event->waits)
 		return err;
 	if (left)
@@ -428,10 +282,10 @@ static enum err next_edit(const struct deliver *d, const struct deliver_room *ro
 	if (err == OK)
 		err = outbox_insert(d->store, &row);
 	if (err == OK)
-		err = freeze(d, &row, room, message->room_id ? message->room_id : room->room_id,
-		        encrypted);
+		err = freeze_event(d, &row, room,
+		        message->room_id ? message->room_id : room->room_id, encrypted);
 	if (err == OK && encrypted)
-		err = encrypt(d, room, &row);
+		err = freeze_encrypt(d, room, &row);
 	if (err == OK)
 		err = outbox_say(d->store, &row);
 	if (err == OK)

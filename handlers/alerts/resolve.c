@@ -1,0 +1,84 @@
+/*
+ * resolve.c - see deliver_message.h: what fired is over.
+ */
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "handlers/alerts/deliver_message.h"
+#include "handlers/silences/silence.h"
+#include "storage/alerts.h"
+
+#define DELIVER_FIRING_MAX 64 /* messages with the same failure */
+#define DELIVER_NOTHING_FIRES "nothing of this is firing"
+#define DELIVER_RUN_MAX 200 /* alerts of a run */
+
+/* One firing entry is over: its message says so, and its thread if it is in the room. */
+static enum err resolve_entry(
+        const struct deliver *d, const struct alert *alert, struct entry_row *entry, bool answer)
+{
+	struct message_row message = {0};
+	enum err err = deliver_message_read(d, entry->message_id, &message);
+
+	if (err != OK)
+		return err;
+	entry->resolved_ms = alert->at_ms > entry->first_ms ? alert->at_ms : entry->first_ms;
+	err = entries_update(d->store, entry);
+	if (message.frozen_ms) {
+		message.dirty_ms = message.dirty_ms ? message.dirty_ms : d->now_ms;
+		message.urgent = 1;
+	}
+	if (err == OK && message.room)
+		err = deliver_message_store(d, &message);
+	if (err == OK && answer)
+		err = deliver_message_answer(d, &message, entry);
+	message_row_finish(&message);
+	return err;
+}
+
+static enum err resolve_subject(const struct deliver *d, const struct alert *alert,
+        const char *subject, struct alert_row *row)
+{
+	struct entry_row *entries = NULL;
+	size_t len = 0;
+	enum err err = entries_firing(d->store, subject, DELIVER_FIRING_MAX, &entries, &len);
+
+	for (size_t i = 0; i < len && err == OK; i++) {
+		if (i == 0)
+			row->message_id = entries[i].message_id;
+		err = resolve_entry(d, alert, &entries[i], i == 0);
+	}
+	entry_rows_free(entries, len);
+	return err;
+}
+
+/* A run id alone means what that run failed. */
+static enum err resolve_run(
+        const struct deliver *d, const struct alert *alert, struct alert_row *row)
+{
+	struct alert_row *rows = NULL;
+	size_t len = 0;
+	enum err err = alerts_of_run(d->store, alert->run_id, DELIVER_RUN_MAX, &rows, &len);
+
+	/* of what was resolved nothing fires any more, so that a subject may come twice */
+	for (size_t i = 0; i < len && err == OK; i++)
+		if (strcmp(rows[i].app, alert->app) == 0)
+			err = resolve_subject(d, alert, rows[i].subject, row);
+	alert_rows_free(rows, len);
+	return err;
+}
+
+enum err deliver_resolve(const struct deliver *d, const struct alert *alert, struct alert_row *row)
+{
+	bool was_held;
+	enum err err = silence_resolved(d, alert, row->url, &was_held);
+
+	if (err == OK)
+		err = resolve_subject(d, alert, alert->subject, row);
+	if (err == OK && !row->message_id && !was_held && alert->unnamed && alert->run_id)
+		err = resolve_run(d, alert, row);
+	row->state = row->message_id ? ALERT_GROUPED : was_held ? ALERT_SILENCED : ALERT_IGNORED;
+	row->cause = row->message_id || was_held ? ALERT_RESOLVED : ALERT_UNMATCHED;
+	row->reason = x_strdup(row->message_id ? "resolved: the message says so"
+	                       : was_held      ? "resolved: what fired was held back"
+	                                       : DELIVER_NOTHING_FIRES);
+	return err;
+}
