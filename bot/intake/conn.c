@@ -74,8 +74,10 @@ static size_t output_len(const struct conn *conn)
 /* It is answered: what it held up may go on. */
 static void reply_release(struct reply *reply)
 {
-	reply->conn->alone -= reply->alone;
-	reply->conn->cost -= reply->cost;
+	if (reply->conn) {
+		reply->conn->alone -= reply->alone;
+		reply->conn->cost -= reply->cost;
+	}
 	reply->alone = false;
 	reply->cost = 0;
 }

@@ -92,7 +92,7 @@ static void reload_apply(struct reload *reload)
 
 	if (config && reload->apply(config, &fault, reload->arg) != OK)
 		buf_printf(&reload->report, "%s\n", fault.text);
-	if (reload->report.len > 0) {
+	if (!config || reload->report.len > 0) {
 		log_lines(buf_str(&reload->report));
 		log_error("bot", "config rejected; keeping the previous configuration");
 		notify_status("config rejected at the last reload, keeping the previous one: %s",

@@ -47,7 +47,7 @@ static enum err collect_load(struct collect *c)
 
 	if (err == OK)
 		err = messages_edits(store, c->room, COLLECT_MAX, &c->dirty, &c->dirty_len);
-	c->untold = x_calloc(c->dirty_len + 1, sizeof(*c->untold));
+	c->untold = x_calloc(c->dirty_len + 1, sizeof(void *));
 	c->untold_len = x_calloc(c->dirty_len + 1, sizeof(*c->untold_len));
 	for (size_t i = 0; i < c->dirty_len && err == OK; i++) {
 		if (c->dirty[i].kind != MESSAGE_ALERTS)

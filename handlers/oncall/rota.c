@@ -1,6 +1,7 @@
 /*
  * rota.c - see rota.h.
  */
+#include <assert.h>
 #include <string.h>
 #include "bot/base/clock.h"
 #include "bot/base/zone.h"
@@ -71,8 +72,10 @@ static const char *user_at(const struct config_oncall *oncall,
 {
 	const struct oncall_override_row *row = override_at(oncall, overrides, len, now_ms);
 	int64_t turn = oncall->rotates ? turn_at(oncall, now_ms) : 0;
+	size_t users = users_len(oncall);
 
-	return row ? row->user : oncall->users[(size_t)turn % users_len(oncall)];
+	assert(users > 0); /* the config's validation holds that */
+	return row ? row->user : oncall->users[(size_t)turn % users];
 }
 
 static int64_t earlier(int64_t ms, int64_t after_ms, int64_t best_ms)

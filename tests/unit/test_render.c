@@ -303,8 +303,8 @@ static void hostile_values_in_each_place(void **state)
 	        "https://evil.example/?a=1&b=2",
 	        "@room @op1:x #ops:x !ops:x $event",
 	        "evil.example",
-	        "\xE2\x80\xAE"
-	        "evil.example",
+	        ("\xE2\x80\xAE"
+	         "evil.example"),
 	        "🚨 other · node FAILED",
 	        "{emoji} {run_id} {{x}} **",
 	        "&lt;b&gt; &#60; %3Cb%3E",

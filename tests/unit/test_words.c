@@ -32,8 +32,8 @@ static const char *const hostile[] = {
         "#room:example.org",
         "!room:example.org",
         "mailto:a@example.org",
-        "\xE2\x80\xAE"
-        "evil\xE2\x80\xAC",
+        ("\xE2\x80\xAE"
+         "evil\xE2\x80\xAC"),
         "two\nlines\r\nthree",
         "\x1b[31mred",
         "broken \xFF\xC3 end",
