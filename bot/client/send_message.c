@@ -57,8 +57,10 @@ static void print_warnings(const json_t *answer)
 	size_t i;
 
 	json_array_foreach(json_object_get(answer, "warnings"), i, warning)
-	        fprintf(stderr, PROGRAM ": mended: %s: %s\n", client_text(warning, "field"),
-	                client_text(warning, "message"));
+	{
+		fprintf(stderr, PROGRAM ": mended: %s: %s\n", client_text(warning, "field"),
+		        client_text(warning, "message"));
+	}
 }
 
 static void print_refusal(const json_t *answer)

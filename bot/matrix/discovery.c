@@ -58,9 +58,10 @@ static char *url_part(CURLU *url, CURLUPart part)
 static bool has_part(CURLU *url, CURLUPart part)
 {
 	char *text = url_part(url, part);
+	bool has = text;
 
 	free(text);
-	return text;
+	return has;
 }
 
 /*

@@ -156,7 +156,7 @@ static void lower(const char *text, char out[COMPARED_MAX])
 {
 	size_t len = 0;
 
-	for (; text[len] && len < COMPARED_MAX - 1; len++)
+	for (; len < COMPARED_MAX - 1 && text[len]; len++)
 		out[len] = (char)tolower((unsigned char)text[len]);
 	out[len] = '\0';
 }
