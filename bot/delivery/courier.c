@@ -41,7 +41,8 @@ bool courier_is_late(const struct courier *courier, const struct deliver_event *
 	const struct room *room = rooms_get(courier->rooms, event->room);
 
 	return room && room->encrypted && strcmp(room->room_id, event->room_id) == 0 &&
-	       strcmp(event->type, "m.room.encrypted") != 0;
+	       strcmp(event->type, "m.room.encrypted") != 0 &&
+	       strcmp(event->type, "m.reaction") != 0; /* always in the clear, see send.c */
 }
 
 /* What an earlier process learned. */

@@ -390,7 +390,7 @@ def test_trust_verified_gives_keys_to_who_was_verified(world):
     check("run-trv" not in other.text(bot.ids["ops"]), "who is not verified reads")
     check("run-trv-1" not in person.text(bot.ids["ops"]), "what was before is read")
     event = command(world.operator, bot.ids["ops"], "!status")  # may command, but is not verified
-    answered(person, bot, event, "verify me")
+    answered(person, bot, event, "verify the bot")
     person.stop()
     other.stop()
     bot.stop()
