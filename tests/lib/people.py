@@ -189,6 +189,12 @@ class Place:
     def ask(self, text, *parts, **where):
         return self.answered(self.say(text, **where), *parts)
 
+    def forget_refusals(self):
+        """What was refused so far was refused over a minute ago, so that the next refusal is told."""
+        database = sqlite3.connect(self.bot.folder / "operations.db", timeout=30, isolation_level=None)
+        database.execute("UPDATE commands SET at_ms = at_ms - 61000 WHERE result = 'refused'")
+        database.close()
+
     def audit(self, event_id):
         db = sqlite3.connect(self.bot.folder / "operations.db")
         rows = db.execute("SELECT result, sender, device_id, room, command, effect FROM commands "

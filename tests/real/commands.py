@@ -296,6 +296,7 @@ def test_retry_of_what_was_undeliverable(world):
 @both
 def test_strangers_are_refused_politely_and_not_often(world, secret):
     place = world.place(secret)
+    place.forget_refusals()
     first = place.say("!silence everything 1h", place.other)
     place.answered(first, "Sorry, you need power level 50 in this room to use commands.")
     second = place.say("!status", place.other)
@@ -434,7 +435,7 @@ def test_each_once_over_kill_9(world, secret):
         place.bot.kill()
         place.bot.start()
     for event in events:
-        place.answered(event, "🔕 silence ")
+        place.answered(event, "🔕 Silence ")
     silences = [s["matchers"] for s in place.bot.call({"op": "silences"})["silences"]]
     check(len(silences) == len(set(silences)) == 12, f"{len(silences)} silences: {silences}")
     place.bot.stop()
