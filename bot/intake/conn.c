@@ -39,8 +39,7 @@ struct conn {
 	LIST_ENTRY(conn) link; /* server::conns */
 
 	TAILQ_HEAD(, reply) replies; /* in the order of the requests */
-	unsigned waiting;            /* length of replies */
-	unsigned alone;              /* of these, those that hold up what comes after them */
+	unsigned waiting, alone;     /* of replies: all; those that hold up what comes after */
 	size_t cost;                 /* bytes of their requests */
 
 	char *in;              /* INPUT_CAP bytes, NULL until something is read */
@@ -50,15 +49,14 @@ struct conn {
 	size_t flight_len;
 	size_t held; /* bytes in the replies' text */
 
-	bool undecided;  /* the first byte will tell whether it is HTTP */
-	bool reading;    /* uv_read_start() is on */
-	bool pumping;    /* inside conn_pump() */
-	bool discarding; /* until the end of a line that is not taken */
-	bool refused;    /* all it gets is one answer */
-	bool eof;        /* the peer sends no more */
-	bool stopped;    /* nothing more is taken */
-	bool deaf;       /* the peer reads no more */
-	bool broken;     /* to be closed by the timer */
+	bool undecided;        /* the first byte will tell whether it is HTTP */
+	bool reading, pumping; /* uv_read_start() is on; inside conn_pump() */
+	bool discarding;       /* until the end of a line that is not taken */
+	bool refused;          /* all it gets is one answer */
+	bool eof;              /* the peer sends no more */
+	bool stopped;          /* nothing more is taken */
+	bool deaf;             /* the peer reads no more */
+	bool broken;           /* to be closed by the timer */
 	bool closing;
 };
 
@@ -74,10 +72,10 @@ static size_t output_len(const struct conn *conn)
 /* It is answered: what it held up may go on. */
 static void reply_release(struct reply *reply)
 {
-	if (reply->conn) {
-		reply->conn->alone -= reply->alone;
-		reply->conn->cost -= reply->cost;
-	}
+	if (!reply->conn)
+		return;
+	reply->conn->alone -= reply->alone;
+	reply->conn->cost -= reply->cost;
 	reply->alone = false;
 	reply->cost = 0;
 }

@@ -1,5 +1,5 @@
 /*
- * resolve.c - see deliver_message.h: what fired is over.
+ * accept_resolved.c - see deliver_message.h: what fired is over.
  */
 #include <string.h>
 #include "bot/base/alloc.h"
