@@ -375,39 +375,3 @@ bool template_uri(const struct template *of, struct buf *out)
 	}
 	return whole && !out->overflow;
 }
-
-/* --- a finished line ---------------------------------------------------------------------- */
-
-static bool template_is_number(const char *text)
-{
-	return *text && strspn(text, "0123456789.+-") == strlen(text) &&
-	       strchr(text, '.') == strrchr(text, '.');
-}
-
-/* Clients make links of domains without a scheme, of mail addresses, room aliases and matrix:
- * URIs, and some of bare @names. The test errs on the side of <code>. */
-static bool template_may_link(const char *text)
-{
-	if (template_is_number(text))
-		return false;
-	for (const char *p = text; *p; p++) {
-		bool word_follows = p[1] != '\0' && !strchr(" \t\r\n", p[1]);
-
-		if (*p == '@' || ((unsigned char)*p >= 0x80 && strncmp(p, "\xe3\x80\x82", 3) == 0))
-			return true;
-		if (strchr(".:#!/+$", *p) && word_follows)
-			return true;
-	}
-	return false;
-}
-
-void template_add_value_html(
-        struct buf *out, const char *text, size_t max_points, bool keep_newlines)
-{
-	bool code = template_may_link(text);
-
-	buf_add_str(out, code ? "<code>" : "");
-	text_add_html(
-	        out, text, max_points, keep_newlines ? TEXT_KEEP_NEWLINES : TEXT_FOLD_NEWLINES);
-	buf_add_str(out, code ? "</code>" : "");
-}

@@ -50,8 +50,3 @@ void template_html(const struct template *of, struct buf *out, const char *after
 
 /* A URI, values percent-encoded; false: a value is missing or it is too long for out. */
 bool template_uri(const struct template *of, struct buf *out);
-
-/* For answers to commands until all are made by words.h: a line as HTML, inside <code> when a
- * client might take a part of it for a link or a mention. */
-void template_add_value_html(
-        struct buf *out, const char *text, size_t max_points, bool keep_newlines);
