@@ -58,7 +58,7 @@ struct daemon {
 
 /* --- between the parts -------------------------------------------------------------------- */
 
-static void on_fatal(const char *message, void *arg)
+static void daemon_on_fatal(const char *message, void *arg)
 {
 	struct daemon *daemon = arg;
 
@@ -66,7 +66,7 @@ static void on_fatal(const char *message, void *arg)
 	life_stop(&daemon->life, EX_CONFIG);
 }
 
-static void on_request(
+static void daemon_on_request(
         const json_t *request, const struct alert_peer *peer, struct reply *reply, void *arg)
 {
 	struct daemon *daemon = arg;
@@ -91,8 +91,8 @@ static void on_spool_request(const json_t *request, void *arg)
 		ops_take(daemon->ops, request, on_spool_taken, daemon);
 }
 
-static void on_result(const char *what, const char *room, int64_t outbox_id, const char *event_id,
-        enum err err, const char *error, void *arg)
+static void daemon_on_result(const char *what, const char *room, int64_t outbox_id,
+        const char *event_id, enum err err, const char *error, void *arg)
 {
 	struct daemon *daemon = arg;
 
@@ -100,7 +100,7 @@ static void on_result(const char *what, const char *room, int64_t outbox_id, con
 		ops_result(daemon->ops, what, room, outbox_id, event_id, err, error);
 }
 
-static void on_status(struct report_status *status, void *arg)
+static void daemon_on_status(struct report_status *status, void *arg)
 {
 	struct daemon *daemon = arg;
 	struct courier_counters counters = courier_counters(daemon->courier);
@@ -164,7 +164,7 @@ static struct vault *on_vault(void *arg)
 	return link_vault(daemon->link);
 }
 
-static void on_happened(json_t *event, void *arg)
+static void daemon_on_happened(json_t *event, void *arg)
 {
 	struct daemon *daemon = arg;
 
@@ -188,7 +188,7 @@ static void daemon_tell_restart(const struct config *from, const struct config *
 	buf_finish(&names);
 }
 
-static enum err on_config(struct config *config, struct fault *fault, void *arg)
+static enum err daemon_on_config(struct config *config, struct fault *fault, void *arg)
 {
 	struct daemon *daemon = arg;
 
@@ -201,15 +201,16 @@ static enum err on_config(struct config *config, struct fault *fault, void *arg)
 	return OK;
 }
 
-static enum err create_reload(void *owner, struct fault *fault)
+static enum err daemon_create_reload(void *owner, struct fault *fault)
 {
 	struct daemon *daemon = owner;
 
-	daemon->reload = reload_create(&daemon->life.loop, daemon->config->path, on_config, daemon);
+	daemon->reload =
+	        reload_create(&daemon->life.loop, daemon->config->path, daemon_on_config, daemon);
 	return OK;
 }
 
-static enum err create_writer(void *owner, struct fault *fault)
+static enum err daemon_create_writer(void *owner, struct fault *fault)
 {
 	struct daemon *daemon = owner;
 
@@ -228,10 +229,10 @@ static enum err create_mirror(void *owner, struct fault *fault)
 	return OK;
 }
 
-static enum err create_courier(void *owner, struct fault *fault)
+static enum err daemon_create_courier(void *owner, struct fault *fault)
 {
 	struct daemon *daemon = owner;
-	struct courier_events events = {.on_result = on_result, .arg = daemon};
+	struct courier_events events = {.on_result = daemon_on_result, .arg = daemon};
 
 	daemon->courier =
 	        courier_create(&daemon->life.loop, daemon->writer, daemon->config, &events);
@@ -239,12 +240,12 @@ static enum err create_courier(void *owner, struct fault *fault)
 	return OK;
 }
 
-static enum err create_link(void *owner, struct fault *fault)
+static enum err daemon_create_link(void *owner, struct fault *fault)
 {
 	struct daemon *daemon = owner;
-	struct link_events events = {.on_fatal = on_fatal,
-	        .on_happened = on_happened,
-	        .on_status = on_status,
+	struct link_events events = {.on_fatal = daemon_on_fatal,
+	        .on_happened = daemon_on_happened,
+	        .on_status = daemon_on_status,
 	        .arg = daemon};
 	struct link_options options = {
 	        .loop = &daemon->life.loop,
@@ -257,7 +258,7 @@ static enum err create_link(void *owner, struct fault *fault)
 }
 
 /* The link may poke the courier until its own end, and sends are calls of the link's client. */
-static enum err create_sending(void *owner, struct fault *fault)
+static enum err daemon_create_sending(void *owner, struct fault *fault)
 {
 	struct daemon *daemon = owner;
 
@@ -265,12 +266,12 @@ static enum err create_sending(void *owner, struct fault *fault)
 	return OK;
 }
 
-static void close_sending(void *part, void (*closed)(void *arg), void *arg)
+static void daemon_close_sending(void *part, void (*closed)(void *arg), void *arg)
 {
 	courier_stop(part, GRACE_MS, closed, arg);
 }
 
-static enum err create_meta(void *owner, struct fault *fault)
+static enum err daemon_create_meta(void *owner, struct fault *fault)
 {
 	struct daemon *daemon = owner;
 
@@ -278,7 +279,7 @@ static enum err create_meta(void *owner, struct fault *fault)
 	return OK;
 }
 
-static enum err create_pruner(void *owner, struct fault *fault)
+static enum err daemon_create_pruner(void *owner, struct fault *fault)
 {
 	struct daemon *daemon = owner;
 
@@ -294,8 +295,8 @@ static enum err create_duty(void *owner, struct fault *fault)
 	        .writer = daemon->writer,
 	        .courier = daemon->courier,
 	        .meta = daemon->meta,
-	        .on_status = on_status,
-	        .on_happened = on_happened,
+	        .on_status = daemon_on_status,
+	        .on_happened = daemon_on_happened,
 	        .arg = daemon,
 	};
 
@@ -310,7 +311,7 @@ static enum err create_sql_watches(void *owner, struct fault *fault)
 	        .loop = &daemon->life.loop,
 	        .writer = daemon->writer,
 	        .courier = daemon->courier,
-	        .on_happened = on_happened,
+	        .on_happened = daemon_on_happened,
 	        .arg = daemon,
 	};
 
@@ -334,7 +335,7 @@ static enum err create_ops(void *owner, struct fault *fault)
 	        .loop = &daemon->life.loop,
 	        .writer = daemon->writer,
 	        .courier = daemon->courier,
-	        .on_status = on_status,
+	        .on_status = daemon_on_status,
 	        .on_vault = on_vault,
 	        .on_reload = on_reload,
 	        .arg = daemon,
@@ -347,12 +348,13 @@ static enum err create_ops(void *owner, struct fault *fault)
 static enum err create_web(void *owner, struct fault *fault)
 {
 	struct daemon *daemon = owner;
-	struct web_env env = {.loop = &daemon->life.loop, .on_request = on_request, .arg = daemon};
+	struct web_env env = {
+	        .loop = &daemon->life.loop, .on_request = daemon_on_request, .arg = daemon};
 
 	return web_create(&daemon->web, &env, daemon->config, fault);
 }
 
-static void on_http(int fd, void *arg)
+static void daemon_on_http(int fd, void *arg)
 {
 	struct daemon *daemon = arg;
 
@@ -362,7 +364,8 @@ static void on_http(int fd, void *arg)
 static enum err create_server(void *owner, struct fault *fault)
 {
 	struct daemon *daemon = owner;
-	struct server_events events = {.on_request = on_request, .on_http = on_http, .arg = daemon};
+	struct server_events events = {
+	        .on_request = daemon_on_request, .on_http = daemon_on_http, .arg = daemon};
 
 	return server_create(&daemon->server, &daemon->life.loop, daemon->config, &events, fault);
 }
@@ -385,14 +388,14 @@ PART(server)
 
 /* clang-format off */
 static const struct part parts[] = {
-	{"reload", SLOT(reload), create_reload, NULL, close_reload},
-	{"writer", SLOT(writer), create_writer, NULL, close_writer},
+	{"reload", SLOT(reload), daemon_create_reload, NULL, close_reload},
+	{"writer", SLOT(writer), daemon_create_writer, NULL, close_writer},
 	{"mirror", SLOT(mirror), create_mirror, configure_mirror, close_mirror},
-	{"courier", SLOT(courier), create_courier, configure_courier, close_courier},
-	{"link", SLOT(link), create_link, configure_link, close_link},
-	{"sending", SLOT(sending), create_sending, NULL, close_sending, .along = true},
-	{"meta", SLOT(meta), create_meta, configure_meta, close_meta},
-	{"pruner", SLOT(pruner), create_pruner, configure_pruner, close_pruner},
+	{"courier", SLOT(courier), daemon_create_courier, configure_courier, close_courier},
+	{"link", SLOT(link), daemon_create_link, configure_link, close_link},
+	{"sending", SLOT(sending), daemon_create_sending, NULL, daemon_close_sending, .along = true},
+	{"meta", SLOT(meta), daemon_create_meta, configure_meta, close_meta},
+	{"pruner", SLOT(pruner), daemon_create_pruner, configure_pruner, close_pruner},
 	{"duty", SLOT(duty), create_duty, configure_duty, close_duty},
 	{"SQL watches", SLOT(sql_watches), create_sql_watches, configure_sql_watches, close_sql_watches},
 	{"spool", SLOT(spool), create_spool, NULL, close_spool},
@@ -422,7 +425,7 @@ static int daemon_load(struct daemon *daemon)
 	return life_open_store("bot", daemon->config, &daemon->store);
 }
 
-static void on_opened(void *owner)
+static void daemon_on_opened(void *owner)
 {
 	const struct daemon *daemon = owner;
 
@@ -441,7 +444,7 @@ int daemon_run(const struct daemon_options *options)
 	rc = daemon_load(daemon);
 	if (rc == EX_OK) {
 		life_init(&daemon->life, "bot", parts, sizeof(parts) / sizeof(parts[0]), daemon);
-		rc = life_run(&daemon->life, on_opened);
+		rc = life_run(&daemon->life, daemon_on_opened);
 		store_close(daemon->store);
 	}
 	config_unref(daemon->config);

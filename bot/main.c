@@ -119,7 +119,7 @@ static void print_usage(FILE *out, const struct command *command, const char *be
 	buf_finish(&usage);
 }
 
-static void help(FILE *out)
+static void main_help(FILE *out)
 {
 	const struct command *command;
 
@@ -143,7 +143,7 @@ static void help(FILE *out)
 	             "2 critical, 3 unknown. See matrix-telemetry-bot(1), bot.conf(5).\n");
 }
 
-static void help_one(const struct command *command)
+static void main_help_one(const struct command *command)
 {
 	print_usage(stdout, command, "usage: matrix-telemetry-bot ");
 	printf("\n%s\n", command->help);
@@ -224,7 +224,7 @@ static int ask_daemon(const struct command *command, const struct args *args)
 	return status;
 }
 
-static int run(const struct args *args)
+static int main_run(const struct args *args)
 {
 	const char *name = args->argv[0];
 	const struct command *command = command_find(name, COMMAND_LINE);
@@ -235,7 +235,7 @@ static int run(const struct args *args)
 	if (!command)
 		return unknown_command(name, args->json);
 	if (args->help) {
-		help_one(command);
+		main_help_one(command);
 		return EX_OK;
 	}
 	if ((args->check && !checks) || (args->check_config && !(verb && verb->check)) ||
@@ -261,9 +261,9 @@ int main(int argc, char **argv)
 			printf("matrix-telemetry-bot %s (%s, schema %d)\n", BOT_VERSION, BOT_BUILD,
 			        store_schema());
 		else if (args.argc > 0)
-			status = run(&args);
+			status = main_run(&args);
 		else
-			help(args.help ? stdout : stderr);
+			main_help(args.help ? stdout : stderr);
 		if (args.argc == 0 && !args.version && !args.help)
 			status = EX_USAGE;
 	}

@@ -45,7 +45,7 @@ struct watcher {
 
 /* --- between the parts -------------------------------------------------------------------- */
 
-static void on_fatal(const char *message, void *arg)
+static void watcher_on_fatal(const char *message, void *arg)
 {
 	struct watcher *watcher = arg;
 
@@ -62,7 +62,7 @@ static void on_stored(bool first, void *arg)
 }
 
 /* A heartbeat. */
-static void on_happened(json_t *event, void *arg)
+static void watcher_on_happened(json_t *event, void *arg)
 {
 	struct watcher *watcher = arg;
 
@@ -71,15 +71,15 @@ static void on_happened(json_t *event, void *arg)
 	json_decref(event);
 }
 
-static void on_status(struct report_status *status, void *arg)
+static void watcher_on_status(struct report_status *status, void *arg)
 {
 	const struct watcher *watcher = arg;
 
 	status->started_ms = watcher->started_ms;
 }
 
-static void on_result(const char *what, const char *room, int64_t outbox_id, const char *event_id,
-        enum err err, const char *error, void *arg)
+static void watcher_on_result(const char *what, const char *room, int64_t outbox_id,
+        const char *event_id, enum err err, const char *error, void *arg)
 {
 	if (event_id)
 		log_info("watch", "told in %s: %s", room, event_id);
@@ -96,7 +96,7 @@ const char *watcher_lacks(const struct config *config)
 	return NULL;
 }
 
-static enum err on_config(struct config *config, struct fault *fault, void *arg)
+static enum err watcher_on_config(struct config *config, struct fault *fault, void *arg)
 {
 	struct watcher *watcher = arg;
 	const char *lack = watcher_lacks(config);
@@ -111,16 +111,16 @@ static enum err on_config(struct config *config, struct fault *fault, void *arg)
 	return OK;
 }
 
-static enum err create_reload(void *owner, struct fault *fault)
+static enum err watcher_create_reload(void *owner, struct fault *fault)
 {
 	struct watcher *watcher = owner;
 
-	watcher->reload =
-	        reload_create(&watcher->life.loop, watcher->config->path, on_config, watcher);
+	watcher->reload = reload_create(
+	        &watcher->life.loop, watcher->config->path, watcher_on_config, watcher);
 	return OK;
 }
 
-static enum err create_writer(void *owner, struct fault *fault)
+static enum err watcher_create_writer(void *owner, struct fault *fault)
 {
 	struct watcher *watcher = owner;
 
@@ -131,23 +131,23 @@ static enum err create_writer(void *owner, struct fault *fault)
 	return OK;
 }
 
-static enum err create_courier(void *owner, struct fault *fault)
+static enum err watcher_create_courier(void *owner, struct fault *fault)
 {
 	struct watcher *watcher = owner;
-	struct courier_events events = {.on_result = on_result, .arg = watcher};
+	struct courier_events events = {.on_result = watcher_on_result, .arg = watcher};
 
 	watcher->courier =
 	        courier_create(&watcher->life.loop, watcher->writer, watcher->config, &events);
 	return OK;
 }
 
-static enum err create_link(void *owner, struct fault *fault)
+static enum err watcher_create_link(void *owner, struct fault *fault)
 {
 	struct watcher *watcher = owner;
 	struct link_events events = {
-	        .on_fatal = on_fatal,
-	        .on_happened = on_happened,
-	        .on_status = on_status,
+	        .on_fatal = watcher_on_fatal,
+	        .on_happened = watcher_on_happened,
+	        .on_status = watcher_on_status,
 	        .on_stored = on_stored,
 	        .arg = watcher,
 	};
@@ -162,7 +162,7 @@ static enum err create_link(void *owner, struct fault *fault)
 	return link_create(&watcher->link, &options, watcher->config, &events, fault);
 }
 
-static enum err create_sending(void *owner, struct fault *fault)
+static enum err watcher_create_sending(void *owner, struct fault *fault)
 {
 	struct watcher *watcher = owner;
 
@@ -170,12 +170,12 @@ static enum err create_sending(void *owner, struct fault *fault)
 	return OK;
 }
 
-static void close_sending(void *part, void (*closed)(void *arg), void *arg)
+static void watcher_close_sending(void *part, void (*closed)(void *arg), void *arg)
 {
 	courier_stop(part, GRACE_MS, closed, arg);
 }
 
-static enum err create_meta(void *owner, struct fault *fault)
+static enum err watcher_create_meta(void *owner, struct fault *fault)
 {
 	struct watcher *watcher = owner;
 
@@ -183,7 +183,7 @@ static enum err create_meta(void *owner, struct fault *fault)
 	return OK;
 }
 
-static enum err create_pruner(void *owner, struct fault *fault)
+static enum err watcher_create_pruner(void *owner, struct fault *fault)
 {
 	struct watcher *watcher = owner;
 
@@ -218,13 +218,13 @@ PART(absence_ticks)
 
 /* clang-format off */
 static const struct part parts[] = {
-	{"reload", SLOT(reload), create_reload, NULL, close_reload},
-	{"writer", SLOT(writer), create_writer, NULL, close_writer},
-	{"courier", SLOT(courier), create_courier, configure_courier, close_courier},
-	{"link", SLOT(link), create_link, configure_link, close_link},
-	{"sending", SLOT(sending), create_sending, NULL, close_sending, .along = true},
-	{"meta", SLOT(meta), create_meta, configure_meta, close_meta},
-	{"pruner", SLOT(pruner), create_pruner, configure_pruner, close_pruner},
+	{"reload", SLOT(reload), watcher_create_reload, NULL, close_reload},
+	{"writer", SLOT(writer), watcher_create_writer, NULL, close_writer},
+	{"courier", SLOT(courier), watcher_create_courier, configure_courier, close_courier},
+	{"link", SLOT(link), watcher_create_link, configure_link, close_link},
+	{"sending", SLOT(sending), watcher_create_sending, NULL, watcher_close_sending, .along = true},
+	{"meta", SLOT(meta), watcher_create_meta, configure_meta, close_meta},
+	{"pruner", SLOT(pruner), watcher_create_pruner, configure_pruner, close_pruner},
 	{"ticks", SLOT(absence_ticks), create_absence_ticks, configure_absence_ticks, close_absence_ticks},
 };
 /* clang-format on */
@@ -243,7 +243,7 @@ static int watcher_load(struct watcher *watcher)
 	return life_open_store("watch", watcher->config, &watcher->store);
 }
 
-static void on_opened(void *owner)
+static void watcher_on_opened(void *owner)
 {
 	const struct watcher *watcher = owner;
 
@@ -263,7 +263,7 @@ int watcher_run(const struct watcher_options *options)
 	if (rc == EX_OK) {
 		life_init(
 		        &watcher->life, "watch", parts, sizeof(parts) / sizeof(parts[0]), watcher);
-		rc = life_run(&watcher->life, on_opened);
+		rc = life_run(&watcher->life, watcher_on_opened);
 		store_close(watcher->store);
 	}
 	config_unref(watcher->config);

@@ -21,7 +21,7 @@ enum state { STATE_OK, STATE_WARNING, STATE_CRITICAL, STATE_UNKNOWN };
 
 static const char *const names[] = {"OK", "WARNING", "CRITICAL", "UNKNOWN"};
 
-static void say(struct buf *line, const char *before, int64_t ms, int64_t now_ms)
+static void watcher_check_say(struct buf *line, const char *before, int64_t ms, int64_t now_ms)
 {
 	char time[32];
 
@@ -30,8 +30,8 @@ static void say(struct buf *line, const char *before, int64_t ms, int64_t now_ms
 }
 
 /* The gravest comes first: without a watcher the rest is old. */
-static enum state judge(const struct config *config, const struct absence *absence, int64_t unread,
-        int64_t now_ms, struct buf *line)
+static enum state watcher_check_judge(const struct config *config, const struct absence *absence,
+        int64_t unread, int64_t now_ms, struct buf *line)
 {
 	int64_t age_ms = now_ms - absence->mark_ms;
 	struct absence_rule rule;
@@ -42,14 +42,14 @@ static enum state judge(const struct config *config, const struct absence *absen
 		return STATE_CRITICAL;
 	}
 	if (age_ms > ALIVE_MS || age_ms < -ALIVE_MS) {
-		say(line, "the watcher does not run: its last mark is of ", absence->mark_ms,
-		        now_ms);
+		watcher_check_say(line, "the watcher does not run: its last mark is of ",
+		        absence->mark_ms, now_ms);
 		return STATE_CRITICAL;
 	}
 	if (absence->alarm[0]) {
 		buf_printf(line, "no heartbeat of %s for %s", config->heartbeat.sender,
 		        absence->alarm);
-		say(line, ", told at ", absence->alarm_ms, now_ms);
+		watcher_check_say(line, ", told at ", absence->alarm_ms, now_ms);
 		return STATE_CRITICAL;
 	}
 	if (absence->ok_ms == 0 || now_ms - absence->ok_ms > SIGHT_MS ||
@@ -57,7 +57,7 @@ static enum state judge(const struct config *config, const struct absence *absen
 		if (absence->ok_ms == 0)
 			buf_add_str(line, "the watcher runs, but never saw the room yet");
 		else
-			say(line, "the watcher runs, but cannot see the room since ",
+			watcher_check_say(line, "the watcher runs, but cannot see the room since ",
 			        absence->ok_ms, now_ms);
 		if (absence->problem[0])
 			buf_printf(line, ": %s", absence->problem);
@@ -70,14 +70,17 @@ static enum state judge(const struct config *config, const struct absence *absen
 		return STATE_WARNING;
 	}
 	if (absence->seen[0])
-		say(line, "the last heartbeat was seen at ", absence->seen_ms, now_ms);
+		watcher_check_say(
+		        line, "the last heartbeat was seen at ", absence->seen_ms, now_ms);
 	else
 		buf_add_str(line, "no heartbeat was seen yet");
-	say(line, ", the next is due at ", schedule_next(&rule.daily, now_ms), now_ms);
+	watcher_check_say(
+	        line, ", the next is due at ", schedule_next(&rule.daily, now_ms), now_ms);
 	return STATE_OK;
 }
 
-static void print(enum state state, const struct absence *absence, const char *line, bool json)
+static void watcher_check_print(
+        enum state state, const struct absence *absence, const char *line, bool json)
 {
 	json_t *object;
 
@@ -94,7 +97,8 @@ static void print(enum state state, const struct absence *absence, const char *l
 	json_decref(object);
 }
 
-static enum state look(const struct config *config, struct absence *absence, struct buf *line)
+static enum state watcher_check_read_state(
+        const struct config *config, struct absence *absence, struct buf *line)
 {
 	const char *lack = watcher_lacks(config);
 	struct fault fault = {0};
@@ -109,7 +113,7 @@ static enum state look(const struct config *config, struct absence *absence, str
 	zone_use(config->heartbeat.timezone);
 	err = store_open_readonly(&store, config->storage.database, &fault);
 	if (err == ERR_NOT_FOUND)
-		return judge(config, absence, 0, clock_now_ms(), line);
+		return watcher_check_judge(config, absence, 0, clock_now_ms(), line);
 	if (err != OK) {
 		buf_add_str(line, fault.text);
 		return STATE_UNKNOWN;
@@ -120,7 +124,8 @@ static enum state look(const struct config *config, struct absence *absence, str
 	if (err != OK)
 		buf_printf(line, "the database cannot be read: %s", store_message(store));
 	store_close(store);
-	return err == OK ? judge(config, absence, unread, clock_now_ms(), line) : STATE_UNKNOWN;
+	return err == OK ? watcher_check_judge(config, absence, unread, clock_now_ms(), line)
+	                 : STATE_UNKNOWN;
 }
 
 int watcher_check(const char *config_path, bool json)
@@ -133,11 +138,11 @@ int watcher_check(const char *config_path, bool json)
 	buf_init(&report, REPORT_MAX);
 	buf_init(&line, LINE_MAX_BYTES);
 	if (config_load(config_path, &config, &report) == OK)
-		state = look(config, &absence, &line);
+		state = watcher_check_read_state(config, &absence, &line);
 	else
 		buf_printf(&line, "bad config, see: matrix-telemetry-bot -c %.200s check",
 		        config_path);
-	print(state, &absence, buf_str(&line), json);
+	watcher_check_print(state, &absence, buf_str(&line), json);
 	config_unref(config);
 	buf_finish(&report);
 	buf_finish(&line);

@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include "bot/base/alloc.h"
 
-static enum err busy(int fd, const char *name, struct fault *fault)
+static enum err lock_busy(int fd, const char *name, struct fault *fault)
 {
 	char text[32] = "";
 	ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
@@ -27,7 +27,7 @@ static enum err busy(int fd, const char *name, struct fault *fault)
 	return fault_set(fault, ERR_BUSY, "%s: locked by process %ld", name, pid);
 }
 
-static enum err fail(const char *name, const char *doing, struct fault *fault)
+static enum err lock_fail(const char *name, const char *doing, struct fault *fault)
 {
 	enum err err = errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
 
@@ -44,14 +44,14 @@ enum err lock_take(const char *path, int *fd, struct fault *fault)
 
 	*fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (*fd < 0) {
-		err = fail(name, "open", fault);
+		err = lock_fail(name, "open", fault);
 	} else if (fcntl(*fd, F_OFD_SETLK, &whole) != 0) {
-		err = errno == EAGAIN || errno == EACCES ? busy(*fd, name, fault)
-		                                         : fail(name, "lock", fault);
+		err = errno == EAGAIN || errno == EACCES ? lock_busy(*fd, name, fault)
+		                                         : lock_fail(name, "lock", fault);
 	} else if (fchmod(*fd, 0600) != 0) { /* whatever the umask said */
-		err = fail(name, "chmod", fault);
+		err = lock_fail(name, "chmod", fault);
 	} else if (ftruncate(*fd, 0) != 0 || pwrite(*fd, pid, (size_t)len, 0) != len) {
-		err = fail(name, "write", fault);
+		err = lock_fail(name, "write", fault);
 	}
 	if (err != OK && *fd >= 0) {
 		close(*fd);

@@ -61,7 +61,7 @@ enum err migrate_version(sqlite3 *db, int *version, struct fault *fault)
 	return OK;
 }
 
-static enum err exec(sqlite3 *db, const char *doing, const char *text, struct fault *fault)
+static enum err migrate_exec(sqlite3 *db, const char *doing, const char *text, struct fault *fault)
 {
 	int rc = sqlite3_exec(db, text, NULL, NULL, NULL);
 
@@ -78,10 +78,10 @@ static enum err step_run(sqlite3 *db, const char *text, int number, struct fault
 	snprintf(doing, sizeof(doing), "migration %d", number);
 	snprintf(stamp, sizeof(stamp), "PRAGMA user_version = %d; PRAGMA application_id = %d",
 	        number, APPLICATION_ID);
-	err = exec(db, doing, "BEGIN IMMEDIATE", fault);
+	err = migrate_exec(db, doing, "BEGIN IMMEDIATE", fault);
 	if (err != OK)
 		return err;
-	err = exec(db, doing, text, fault);
+	err = migrate_exec(db, doing, text, fault);
 	if (err == OK) {
 		err = query_int(
 		        db, "SELECT count(*) FROM pragma_foreign_key_check", &orphan, fault);
@@ -91,9 +91,9 @@ static enum err step_run(sqlite3 *db, const char *text, int number, struct fault
 		        (long long)orphan);
 	}
 	if (err == OK)
-		err = exec(db, doing, stamp, fault);
+		err = migrate_exec(db, doing, stamp, fault);
 	if (err == OK)
-		err = exec(db, doing, "COMMIT", fault);
+		err = migrate_exec(db, doing, "COMMIT", fault);
 	if (err != OK && !sqlite3_get_autocommit(db)) {
 		/* what failed is told already; without a commit nothing was kept in any case */
 		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);

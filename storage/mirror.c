@@ -79,7 +79,7 @@ static bool column_used(const struct calls_mirror *mirror, int column)
 	return false;
 }
 
-static void trim(const char **start, size_t *len)
+static void mirror_trim(const char **start, size_t *len)
 {
 	while (*len > 0 && (**start == ' ' || **start == '\t')) {
 		++*start;
@@ -99,8 +99,8 @@ static enum err parse_pair(struct calls_mirror *mirror, struct buf *sql, const c
 	size_t theirs_len = (size_t)(pair + len - theirs);
 	int column;
 
-	trim(&ours, &ours_len);
-	trim(&theirs, &theirs_len);
+	mirror_trim(&ours, &ours_len);
+	mirror_trim(&theirs, &theirs_len);
 	column = column_find(ours, ours_len);
 	if (column < 0) {
 		return fault_set(fault, ERR_INVALID, "column \"%.*s\" is not one of ours",
@@ -167,7 +167,7 @@ enum err calls_mirror_create(struct calls_mirror **out, const char *database, co
 	return err;
 }
 
-static void disconnect(struct calls_mirror *mirror)
+static void mirror_disconnect(struct calls_mirror *mirror)
 {
 	sqlite3_finalize(mirror->stmt);
 	sqlite3_close_v2(mirror->db);
@@ -179,20 +179,20 @@ void calls_mirror_destroy(struct calls_mirror *mirror)
 {
 	if (!mirror)
 		return;
-	disconnect(mirror);
+	mirror_disconnect(mirror);
 	free(mirror->database);
 	free(mirror->insert);
 	free(mirror);
 }
 
-static enum err fail(struct calls_mirror *mirror, int rc, struct fault *fault)
+static enum err mirror_fail(struct calls_mirror *mirror, int rc, struct fault *fault)
 {
 	return fault_set(fault, sql_code(mirror->db, rc), "%s: %s (SQLite %d)", mirror->database,
 	        sqlite3_errmsg(mirror->db), rc);
 }
 
 /* What is missing is told once, until it is there: text stays empty the other times. */
-static enum err missing(struct calls_mirror *mirror, struct fault *fault)
+static enum err mirror_missing(struct calls_mirror *mirror, struct fault *fault)
 {
 	if (mirror->told)
 		return fault_set(fault, ERR_NOT_FOUND, "%s", "");
@@ -201,7 +201,7 @@ static enum err missing(struct calls_mirror *mirror, struct fault *fault)
 	        fault, ERR_NOT_FOUND, "%s: %s", mirror->database, sqlite3_errmsg(mirror->db));
 }
 
-static enum err connect(struct calls_mirror *mirror, struct fault *fault)
+static enum err mirror_connect(struct calls_mirror *mirror, struct fault *fault)
 {
 	int moved = 0;
 	int rc;
@@ -210,7 +210,8 @@ static enum err connect(struct calls_mirror *mirror, struct fault *fault)
 	        sqlite3_file_control(mirror->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) ==
 	                SQLITE_OK &&
 	        moved)
-		disconnect(mirror); /* the file was replaced: the old one is nobody's any more */
+		mirror_disconnect(
+		        mirror); /* the file was replaced: the old one is nobody's any more */
 	if (!mirror->db) {
 		rc = sqlite3_open_v2(mirror->database, &mirror->db,
 		        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
@@ -219,22 +220,22 @@ static enum err connect(struct calls_mirror *mirror, struct fault *fault)
 		if (rc == SQLITE_OK)
 			rc = sqlite3_db_config(mirror->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 		if (rc != SQLITE_OK) {
-			return (rc & 0xff) == SQLITE_CANTOPEN ? missing(mirror, fault)
-			                                      : fail(mirror, rc, fault);
+			return (rc & 0xff) == SQLITE_CANTOPEN ? mirror_missing(mirror, fault)
+			                                      : mirror_fail(mirror, rc, fault);
 		}
 	}
 	if (!mirror->stmt) {
 		rc = sqlite3_prepare_v3(mirror->db, mirror->insert, -1, SQLITE_PREPARE_PERSISTENT,
 		        &mirror->stmt, NULL);
 		if (rc != SQLITE_OK) { /* SQLITE_ERROR: no such table or column */
-			return rc == SQLITE_ERROR ? missing(mirror, fault)
-			                          : fail(mirror, rc, fault);
+			return rc == SQLITE_ERROR ? mirror_missing(mirror, fault)
+			                          : mirror_fail(mirror, rc, fault);
 		}
 	}
 	return OK;
 }
 
-static int bind(struct calls_mirror *mirror, const struct call_row *row, int i)
+static int mirror_bind(struct calls_mirror *mirror, const struct call_row *row, int i)
 {
 	char at[32];
 
@@ -265,27 +266,27 @@ static int bind(struct calls_mirror *mirror, const struct call_row *row, int i)
 enum err calls_mirror_insert(
         struct calls_mirror *mirror, const struct call_row *row, struct fault *fault)
 {
-	enum err err = connect(mirror, fault);
+	enum err err = mirror_connect(mirror, fault);
 	int rc = SQLITE_OK;
 
 	if (err == OK) {
 		for (int i = 0; rc == SQLITE_OK && i < mirror->len; i++)
-			rc = bind(mirror, row, i);
+			rc = mirror_bind(mirror, row, i);
 		if (rc == SQLITE_OK)
 			rc = sqlite3_step(mirror->stmt);
 		if (rc == SQLITE_DONE)
 			mirror->told = false;
 		else if (rc == SQLITE_ERROR) /* the schema changed under the statement */
-			err = missing(mirror, fault);
+			err = mirror_missing(mirror, fault);
 		else
-			err = fail(mirror, rc, fault);
+			err = mirror_fail(mirror, rc, fault);
 	}
 	if (mirror->stmt) {
 		/* reset repeats the failure of the step, which was told already */
 		sqlite3_reset(mirror->stmt);
 		sqlite3_clear_bindings(mirror->stmt);
 	} else {
-		disconnect(mirror); /* it was not usable: the next row starts afresh */
+		mirror_disconnect(mirror); /* it was not usable: the next row starts afresh */
 	}
 	return err;
 }

@@ -330,7 +330,7 @@ enum err outbox_undeliverable(struct store *store, int limit, struct outbox_row 
 }
 
 /* ERR_NOT_FOUND when the row is not undeliverable. */
-static enum err requeue(struct store *store, int64_t id)
+static enum err outbox_requeue(struct store *store, int64_t id)
 {
 	char txn_id[TXN_ID_SIZE];
 	struct sql sql;
@@ -364,7 +364,7 @@ enum err outbox_retry(struct store *store, int64_t id, int64_t *count)
 
 	*count = 0;
 	if (id != 0) {
-		err = requeue(store, id);
+		err = outbox_requeue(store, id);
 		*count = err == OK;
 		return err == ERR_NOT_FOUND ? OK : err;
 	}
@@ -375,7 +375,7 @@ enum err outbox_retry(struct store *store, int64_t id, int64_t *count)
 		sql_use(&sql, store, SQL_OUTBOX, OUTBOX_NEXT_UNDELIVERABLE);
 		err = sql_one_int(&sql, &next);
 		if (err == OK)
-			err = requeue(store, next);
+			err = outbox_requeue(store, next);
 		if (err != OK)
 			break;
 		++*count;
@@ -397,7 +397,7 @@ enum err outbox_follow(struct store *store, const char *room, const char *room_i
 		sql_bind_text(&sql, room_id);
 		err = sql_one_int(&sql, &next);
 		if (err == OK)
-			err = requeue(store, next);
+			err = outbox_requeue(store, next);
 		if (err != OK)
 			break;
 		++*count;

@@ -11,7 +11,7 @@
 
 /* A name in double quotes. SQLite takes one that is no column for a string, so it is qualified
  * by the table, which it does not do for strings. */
-static void add_name(struct buf *sql, const char *name, size_t len)
+static void probe_add_name(struct buf *sql, const char *name, size_t len)
 {
 	buf_add_char(sql, '"');
 	for (; len > 0; len--, name++) {
@@ -34,11 +34,11 @@ static void make_query(struct buf *sql, const char *table, const char *columns)
 
 		buf_add_str(sql, separator);
 		separator = ", t.";
-		add_name(sql, columns + skip, len - skip);
+		probe_add_name(sql, columns + skip, len - skip);
 		columns += len + (columns[len] == ',');
 	}
 	buf_add_str(sql, " FROM ");
-	add_name(sql, table, strlen(table));
+	probe_add_name(sql, table, strlen(table));
 	buf_add_str(sql, " AS t LIMIT 0");
 }
 

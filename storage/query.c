@@ -83,7 +83,7 @@ static bool is_late(const struct query *query)
 	return clock_monotonic_ms() >= query->deadline_ms;
 }
 
-static void publish(struct query *query, sqlite3 *db)
+static void query_publish(struct query *query, sqlite3 *db)
 {
 	pthread_mutex_lock(&query->mutex);
 	query->db = db;
@@ -103,16 +103,16 @@ void query_rows_finish(struct query_rows *rows)
 
 /* --- failures ------------------------------------------------------------------------------- */
 
-static bool begins(const char *text, const char *with)
+static bool query_begins_with(const char *text, const char *with)
 {
 	return strncmp(text, with, strlen(with)) == 0;
 }
 
-static enum err fail(struct query *query, sqlite3 *db, int rc, struct fault *fault)
+static enum err query_fail(struct query *query, sqlite3 *db, int rc, struct fault *fault)
 {
 	const char *message = sqlite3_errmsg(db);
 
-	if (begins(message, "not authorized")) /* comes with several codes */
+	if (query_begins_with(message, "not authorized")) /* comes with several codes */
 		rc = SQLITE_AUTH;
 	switch (rc & 0xff) {
 	case SQLITE_INTERRUPT:
@@ -133,8 +133,9 @@ static enum err fail(struct query *query, sqlite3 *db, int rc, struct fault *fau
 		return fault_set(fault, ERR_BUSY, "%s was left in the middle of a write",
 		        query->ask.database);
 	case SQLITE_ERROR:
-		return fault_set(fault, begins(message, "no such ") ? ERR_NOT_FOUND : ERR_INVALID,
-		        "%s", message);
+		return fault_set(fault,
+		        query_begins_with(message, "no such ") ? ERR_NOT_FOUND : ERR_INVALID, "%s",
+		        message);
 	default:
 		return fault_set(fault, sql_code(db, rc), "%s: %s", query->ask.database, message);
 	}
@@ -204,16 +205,16 @@ static enum err open_as(
 	if (rc == SQLITE_OK)
 		rc = restrict_connection(query, *db);
 	if (rc != SQLITE_OK)
-		return fail(query, *db, rc, fault);
-	publish(query, *db);
+		return query_fail(query, *db, rc, fault);
+	query_publish(query, *db);
 	if (is_stopped(query)) /* before there was something to interrupt */
 		return fault_set(fault, ERR_CANCELED, "canceled");
 	return OK;
 }
 
-static void shut(struct query *query, sqlite3 **db)
+static void query_shut(struct query *query, sqlite3 **db)
 {
-	publish(query, NULL);
+	query_publish(query, NULL);
 	sqlite3_close(*db);
 	*db = NULL;
 }
@@ -302,14 +303,14 @@ static enum err open_rightly(struct query *query, sqlite3 **db, bool *lying, str
 		        "%s-wal was left in the middle of a write: its app must open it once",
 		        query->ask.database);
 	}
-	shut(query, db);
+	query_shut(query, db);
 	*lying = true;
 	return open_lying(query, db, fault);
 }
 
 /* --- the statement -------------------------------------------------------------------------- */
 
-static int bind(sqlite3_stmt *stmt, int index, double real)
+static int query_bind(sqlite3_stmt *stmt, int index, double real)
 {
 	if (real >= -9e15 && real <= 9e15 && real == (double)(int64_t)real)
 		return sqlite3_bind_int64(stmt, index, (int64_t)real);
@@ -329,20 +330,21 @@ static enum err bind_all(struct query *query, sqlite3_stmt *stmt, struct fault *
 			return fault_set(fault, ERR_INVALID, "there is no parameter %s here",
 			        name ? name : "?");
 		}
-		if (bind(stmt, i, query->ask.params[k].real) != SQLITE_OK)
+		if (query_bind(stmt, i, query->ask.params[k].real) != SQLITE_OK)
 			return fault_set(fault, ERR_INVALID, "%s: cannot be given", name);
 	}
 	return OK;
 }
 
-static enum err prepare(struct query *query, sqlite3 *db, sqlite3_stmt **stmt, struct fault *fault)
+static enum err query_prepare(
+        struct query *query, sqlite3 *db, sqlite3_stmt **stmt, struct fault *fault)
 {
 	sqlite3_stmt *more = NULL;
 	const char *rest = NULL;
 	int rc = sqlite3_prepare_v2(db, query->ask.sql, -1, stmt, &rest);
 
 	if (rc != SQLITE_OK)
-		return fail(query, db, rc, fault);
+		return query_fail(query, db, rc, fault);
 	if (!*stmt)
 		return fault_set(fault, ERR_INVALID, "there is no SELECT in it");
 	rc = sqlite3_prepare_v2(db, rest, -1, &more, NULL);
@@ -378,7 +380,7 @@ static char *clean_text(const char *bytes, size_t len)
 	return buf_take(&out);
 }
 
-static void take_value(sqlite3_stmt *stmt, int column, struct query_value *value)
+static void query_take_value(sqlite3_stmt *stmt, int column, struct query_value *value)
 {
 	const char *text;
 
@@ -405,14 +407,14 @@ static void take_value(sqlite3_stmt *stmt, int column, struct query_value *value
 	}
 }
 
-static void take_row(sqlite3_stmt *stmt, struct query_rows *rows)
+static void query_take_row(sqlite3_stmt *stmt, struct query_rows *rows)
 {
 	size_t start = rows->rows * rows->columns;
 
 	rows->values = x_realloc(rows->values, (start + rows->columns) * sizeof(*rows->values));
 	memset(&rows->values[start], 0, rows->columns * sizeof(*rows->values));
 	for (size_t i = 0; i < rows->columns; i++)
-		take_value(stmt, (int)i, &rows->values[start + i]);
+		query_take_value(stmt, (int)i, &rows->values[start + i]);
 	rows->rows++;
 }
 
@@ -431,7 +433,7 @@ static enum err read_rows(
         struct query *query, sqlite3 *db, struct query_rows *rows, struct fault *fault)
 {
 	sqlite3_stmt *stmt = NULL;
-	enum err err = prepare(query, db, &stmt, fault);
+	enum err err = query_prepare(query, db, &stmt, fault);
 	int rc = SQLITE_ROW;
 
 	if (err == OK)
@@ -441,10 +443,10 @@ static enum err read_rows(
 		if (rc == SQLITE_ROW && rows->rows == QUERY_ROWS_MAX)
 			rows->more = true;
 		else if (rc == SQLITE_ROW)
-			take_row(stmt, rows);
+			query_take_row(stmt, rows);
 	}
 	if (err == OK && rc != SQLITE_ROW && rc != SQLITE_DONE)
-		err = fail(query, db, rc, fault);
+		err = query_fail(query, db, rc, fault);
 	sqlite3_finalize(stmt);
 	return err;
 }
@@ -462,7 +464,7 @@ static enum err run_once(
 	err = open_rightly(query, &db, &lying, fault);
 	if (err == OK)
 		err = read_rows(query, db, rows, fault);
-	shut(query, &db);
+	query_shut(query, &db);
 	trace_take(query, &after);
 	*again = lying && !trace_same(&before, &after);
 	if (*again && err != ERR_CANCELED)

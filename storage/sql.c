@@ -74,7 +74,7 @@ enum err sql_code(sqlite3 *db, int rc)
 }
 
 /* Keeps what failed for store_message(), and whether the transaction is gone with it. */
-static enum err fail(struct store *store, const char *name, int rc)
+static enum err sql_fail(struct store *store, const char *name, int rc)
 {
 	enum err err = sql_code(store->db, rc);
 
@@ -99,7 +99,7 @@ enum err sql_prepare_all(struct store *store)
 			        SQLITE_PREPARE_PERSISTENT, &store->stmts[family][i], NULL);
 
 			if (rc != SQLITE_OK)
-				return fail(store, list[i].name, rc);
+				return sql_fail(store, list[i].name, rc);
 		}
 	}
 	return OK;
@@ -126,7 +126,7 @@ void sql_use(struct sql *sql, struct store *store, enum sql_family family, int s
 	};
 }
 
-static void bound(struct sql *sql, int rc)
+static void sql_bound(struct sql *sql, int rc)
 {
 	if (sql->rc == SQLITE_OK)
 		sql->rc = rc;
@@ -134,20 +134,20 @@ static void bound(struct sql *sql, int rc)
 
 void sql_bind_int(struct sql *sql, int64_t value)
 {
-	bound(sql, sqlite3_bind_int64(sql->stmt, ++sql->bound, value));
+	sql_bound(sql, sqlite3_bind_int64(sql->stmt, ++sql->bound, value));
 }
 
 void sql_bind_ref(struct sql *sql, int64_t id)
 {
 	sql->bound++;
-	bound(sql, id == 0 ? sqlite3_bind_null(sql->stmt, sql->bound)
-	                   : sqlite3_bind_int64(sql->stmt, sql->bound, id));
+	sql_bound(sql, id == 0 ? sqlite3_bind_null(sql->stmt, sql->bound)
+	                       : sqlite3_bind_int64(sql->stmt, sql->bound, id));
 }
 
 void sql_bind_text(struct sql *sql, const char *value)
 {
 	/* a NULL pointer binds NULL */
-	bound(sql, sqlite3_bind_text(sql->stmt, ++sql->bound, value, -1, SQLITE_STATIC));
+	sql_bound(sql, sqlite3_bind_text(sql->stmt, ++sql->bound, value, -1, SQLITE_STATIC));
 }
 
 void sql_end(struct sql *sql)
@@ -164,7 +164,7 @@ enum err sql_next(struct sql *sql)
 
 	if (rc == SQLITE_ROW)
 		return OK;
-	err = rc == SQLITE_DONE ? ERR_NOT_FOUND : fail(sql->store, sql->name, rc);
+	err = rc == SQLITE_DONE ? ERR_NOT_FOUND : sql_fail(sql->store, sql->name, rc);
 	sql_end(sql);
 	return err;
 }

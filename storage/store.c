@@ -123,7 +123,7 @@ static enum err files_check(struct store *store)
 	return OK;
 }
 
-static enum err exec(struct store *store, const char *text, struct fault *fault)
+static enum err store_exec(struct store *store, const char *text, struct fault *fault)
 {
 	int rc = sqlite3_exec(store->db, text, NULL, NULL, NULL);
 
@@ -133,7 +133,7 @@ static enum err exec(struct store *store, const char *text, struct fault *fault)
 	        sqlite3_errmsg(store->db), rc);
 }
 
-static enum err connect(struct store *store, const char *path, int flags, struct fault *fault)
+static enum err store_connect(struct store *store, const char *path, int flags, struct fault *fault)
 {
 	/* one thread at a time uses the connection, so SQLite needs no mutex of its own */
 	int rc = sqlite3_open_v2(
@@ -149,7 +149,7 @@ static enum err connect(struct store *store, const char *path, int flags, struct
 	        sqlite3_db_config(store->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL) != SQLITE_OK ||
 	        sqlite3_db_config(store->db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL) != SQLITE_OK)
 		return fault_set(fault, ERR_IO, "open: SQLite refuses its settings");
-	return exec(store, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON", fault);
+	return store_exec(store, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON", fault);
 }
 
 /* WAL is asked for by reading the mode back: SQLite may keep another without an error. */
@@ -171,12 +171,12 @@ static enum err wal_set(struct store *store, struct fault *fault)
 	return err;
 }
 
-static enum err settings(struct store *store, struct fault *fault)
+static enum err store_apply_settings(struct store *store, struct fault *fault)
 {
 	enum err err = wal_set(store, fault);
 
 	if (err == OK) {
-		err = exec(store,
+		err = store_exec(store,
 		        "PRAGMA synchronous = FULL;"
 		        /* else each batch would make a file in /tmp, for its savepoints */
 		        "PRAGMA temp_store = MEMORY;"
@@ -191,9 +191,9 @@ static enum err settings(struct store *store, struct fault *fault)
 }
 
 /* The last steps of both ways to open: after them the store can be used. */
-static enum err prepare(struct store *store, struct fault *fault)
+static enum err store_prepare(struct store *store, struct fault *fault)
 {
-	enum err err = exec(store, "PRAGMA foreign_keys = ON", fault);
+	enum err err = store_exec(store, "PRAGMA foreign_keys = ON", fault);
 
 	if (err == OK) {
 		err = sql_prepare_all(store);
@@ -204,7 +204,7 @@ static enum err prepare(struct store *store, struct fault *fault)
 }
 
 /* To this program's schema, with a copy of what was there and lines in the log. */
-static enum err migrate(struct store *store, const char *path, struct fault *fault)
+static enum err store_migrate(struct store *store, const char *path, struct fault *fault)
 {
 	char *copy;
 	enum err err = migrate_back_up(store->db, path, migrations_len, &copy, fault);
@@ -228,8 +228,8 @@ static struct store *store_new(void)
 	return store;
 }
 
-static enum err opened(struct store **out, struct store *store, const char *path, enum err err,
-        struct fault *fault)
+static enum err store_finish_open(struct store **out, struct store *store, const char *path,
+        enum err err, struct fault *fault)
 {
 	*out = NULL;
 	if (err != OK) {
@@ -251,21 +251,21 @@ enum err store_open(struct store **out, const char *path, struct fault *fault)
 	if (err == OK)
 		err = file_make(path, fault);
 	if (err == OK)
-		err = connect(store, path, SQLITE_OPEN_READWRITE, fault);
+		err = store_connect(store, path, SQLITE_OPEN_READWRITE, fault);
 	if (err == OK) { /* first: what is another program's must not be changed at all */
 		int version;
 
 		err = migrate_version(store->db, &version, fault);
 	}
 	if (err == OK)
-		err = settings(store, fault);
+		err = store_apply_settings(store, fault);
 	if (err == OK)
-		err = migrate(store, path, fault);
+		err = store_migrate(store, path, fault);
 	if (err == OK)
-		err = prepare(store, fault);
+		err = store_prepare(store, fault);
 	if (err == OK)
 		files_remember(store, path);
-	return opened(out, store, path, err, fault);
+	return store_finish_open(out, store, path, err, fault);
 }
 
 enum err store_open_readonly(struct store **out, const char *path, struct fault *fault)
@@ -276,9 +276,9 @@ enum err store_open_readonly(struct store **out, const char *path, struct fault 
 
 	if (access(path, F_OK) != 0 && errno == ENOENT) {
 		err = fault_set(fault, ERR_NOT_FOUND, "there is no database yet");
-		return opened(out, store, path, err, fault);
+		return store_finish_open(out, store, path, err, fault);
 	}
-	err = connect(store, path, SQLITE_OPEN_READONLY, fault);
+	err = store_connect(store, path, SQLITE_OPEN_READONLY, fault);
 	if (err == OK)
 		err = migrate_version(store->db, &version, fault);
 	if (err == OK && version != migrations_len)
@@ -286,8 +286,8 @@ enum err store_open_readonly(struct store **out, const char *path, struct fault 
 		        "the database has schema %d, this program needs %d", version,
 		        migrations_len);
 	if (err == OK)
-		err = prepare(store, fault);
-	return opened(out, store, path, err, fault);
+		err = store_prepare(store, fault);
+	return store_finish_open(out, store, path, err, fault);
 }
 
 void store_close(struct store *store)
@@ -313,7 +313,7 @@ void store_close(struct store *store)
 	free(store);
 }
 
-static enum err run(struct store *store, int statement)
+static enum err store_run(struct store *store, int statement)
 {
 	struct sql sql;
 
@@ -323,7 +323,7 @@ static enum err run(struct store *store, int statement)
 
 enum err store_begin(struct store *store)
 {
-	enum err err = run(store, STORE_BEGIN);
+	enum err err = store_run(store, STORE_BEGIN);
 
 	if (err == OK) {
 		store->in_transaction = true;
@@ -334,7 +334,7 @@ enum err store_begin(struct store *store)
 
 enum err store_commit(struct store *store)
 {
-	enum err err = store->lost != OK ? store->lost : run(store, STORE_COMMIT);
+	enum err err = store->lost != OK ? store->lost : store_run(store, STORE_COMMIT);
 
 	if (err == OK && store->lock_fd >= 0)
 		err = files_check(store);
@@ -347,7 +347,8 @@ enum err store_commit(struct store *store)
 void store_rollback(struct store *store)
 {
 	if (!sqlite3_get_autocommit(store->db))
-		run(store, STORE_ROLLBACK); /* should it fail, nothing was committed all the same */
+		store_run(store,
+		        STORE_ROLLBACK); /* should it fail, nothing was committed all the same */
 	store->in_transaction = false;
 	store->lost = OK;
 	store->silences_stale = true;

@@ -158,7 +158,7 @@ static void mend_unicode(struct mend *mend, struct buf *out, unsigned *replaced)
 }
 
 /* After the backslash. */
-static void mend_escape(struct mend *mend, struct buf *out, unsigned *replaced)
+static void json_mend_mend_escape(struct mend *mend, struct buf *out, unsigned *replaced)
 {
 	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
 	char c = *mend->at;
@@ -191,7 +191,7 @@ static bool mend_text(struct mend *mend, struct buf *out, unsigned *replaced)
 		if (*mend->at++ == '"')
 			return true;
 		if (mend->at < mend->end)
-			mend_escape(mend, out, replaced);
+			json_mend_mend_escape(mend, out, replaced);
 	}
 	return false;
 }
@@ -213,14 +213,14 @@ static json_t *mend_string(struct mend *mend, const char *field)
 
 /* ---- numbers and words ---- */
 
-static bool is_blank(char c)
+static bool json_mend_is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\0';
 }
 
 static void skip_blanks(struct mend *mend)
 {
-	while (mend->at < mend->end && is_blank(*mend->at))
+	while (mend->at < mend->end && json_mend_is_blank(*mend->at))
 		mend->at++;
 }
 
@@ -258,7 +258,7 @@ static bool is_json_number(const char *text, bool *whole)
 }
 
 /* The number, or NULL when it is none or C cannot hold it. */
-static json_t *number_of(const char *text)
+static json_t *json_mend_number_of(const char *text)
 {
 	bool whole;
 	double real;
@@ -294,7 +294,8 @@ static json_t *mend_word(struct mend *mend, const char *field)
 	json_t *value;
 	size_t len;
 
-	while (mend->at < mend->end && !is_blank(*mend->at) && !strchr(",:{}[]\"", *mend->at))
+	while (mend->at < mend->end && !json_mend_is_blank(*mend->at) &&
+	        !strchr(",:{}[]\"", *mend->at))
 		mend->at++;
 	len = (size_t)(mend->at - start);
 	if (len == 0 || len >= sizeof(word))
@@ -305,7 +306,7 @@ static json_t *mend_word(struct mend *mend, const char *field)
 		return json_null();
 	if (strcmp(word, "true") == 0 || strcmp(word, "false") == 0)
 		return json_boolean(word[0] == 't');
-	value = number_of(word);
+	value = json_mend_number_of(word);
 	if (value || !looks_like_number(word))
 		return value;
 	value = json_mend_string(word, len, mend->notes, field);

@@ -110,7 +110,7 @@ static bool value_ends(const char *at, const struct quotes *around)
 
 /* A value in quotes (\" and \\ inside) or up to a comma or blank; *text moves behind it. NULL: its
  * end is missing, it is too long, or it is nothing at all without quotes. */
-static char *read_value(const char **text)
+static char *matcher_read_value(const char **text)
 {
 	const struct quotes *around = quotes_at(*text);
 	const char *at = *text + (around ? strlen(around->open) : 0);
@@ -186,7 +186,7 @@ static enum err read_one(const char **text, struct matcher *matcher, char why[16
 	}
 	memcpy(matcher->name, *text, len);
 	*text += len + op_len;
-	matcher->value = read_value(text);
+	matcher->value = matcher_read_value(text);
 	if (!matcher->value) {
 		snprintf(why, 160,
 		        "the value of %s is missing, has no end, or is over %d bytes long; "

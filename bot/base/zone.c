@@ -51,7 +51,7 @@ void zone_civil(int year, int month, int day, int hour, int minute, struct zone_
 	zone_fill(&tm, out);
 }
 
-static int64_t shown(int64_t seconds)
+static int64_t zone_printable(int64_t seconds)
 {
 	struct zone_time local;
 
@@ -62,18 +62,18 @@ static int64_t shown(int64_t seconds)
 int64_t zone_first_ms(const struct zone_time *time)
 {
 	int64_t wanted = time->shown_s, at;
-	int64_t before = shown(wanted - FURTHEST_S) - (wanted - FURTHEST_S);
-	int64_t after = shown(wanted + FURTHEST_S) - (wanted + FURTHEST_S);
+	int64_t before = zone_printable(wanted - FURTHEST_S) - (wanted - FURTHEST_S);
+	int64_t after = zone_printable(wanted + FURTHEST_S) - (wanted + FURTHEST_S);
 
 	/* mostly nothing changes on that day or beside it */
-	if (before == after && shown(wanted - before) == wanted)
+	if (before == after && zone_printable(wanted - before) == wanted)
 		return (wanted - before) * 1000;
-	for (at = wanted - FURTHEST_S; shown(at) < wanted; at += STEP_S)
+	for (at = wanted - FURTHEST_S; zone_printable(at) < wanted; at += STEP_S)
 		;
 	for (int64_t low = at - STEP_S; at - low > 1;) {
 		int64_t middle = low + (at - low) / 2;
 
-		if (shown(middle) < wanted)
+		if (zone_printable(middle) < wanted)
 			low = middle;
 		else
 			at = middle;

@@ -33,7 +33,7 @@ static int find_letter(const struct option_row *rows, int letter)
 	return 0;
 }
 
-static int complain(struct options *options, int code)
+static int client_options_complain(struct options *options, int code)
 {
 	int row = optopt >= FIRST ? optopt - FIRST : find_letter(options->rows, optopt);
 	const struct option_row *found = &options->rows[row];
@@ -63,7 +63,7 @@ int options_next(struct options *options)
 	if (code == 1)
 		return OPTIONS_OPERAND;
 	if (code == '?' || code == ':')
-		return complain(options, code);
+		return client_options_complain(options, code);
 	if (code >= 0)
 		return code >= FIRST ? code - FIRST : find_letter(options->rows, code);
 	options->operands_only = true;

@@ -77,7 +77,8 @@ enum send_result send_spool(const struct send *send, json_t *alert, json_t **ans
 }
 
 /* Asks for the room; NULL when the connection did not last. */
-static json_t *wait_for(struct client *client, const struct send *send, const json_t *answer)
+static json_t *hand_in_wait_for(
+        struct client *client, const struct send *send, const json_t *answer)
 {
 	json_t *waited = NULL;
 	struct fault fault;
@@ -106,7 +107,7 @@ enum send_result send_one(const struct send *send, json_t *alert, bool wait, jso
 		result = send_judge(*answer, &retry);
 	if (result == SEND_TAKEN) {
 		if (wait && send_is_on_its_way(*answer))
-			*waited = wait_for(client, send, *answer);
+			*waited = hand_in_wait_for(client, send, *answer);
 	} else if (retry) {
 		json_decref(*answer);
 		result = send_spool(send, alert, answer);

@@ -36,7 +36,7 @@ struct lines {
 	bool eof;
 };
 
-static void print(struct lines *lines, enum send_result result, json_t *answer)
+static void send_lines_print(struct lines *lines, enum send_result result, json_t *answer)
 {
 	client_print(answer);
 	json_decref(answer);
@@ -51,78 +51,78 @@ static void print_spooled(struct lines *lines, json_t *alert)
 	json_t *answer;
 	enum send_result result = send_spool(lines->send, alert, &answer);
 
-	print(lines, result, answer);
+	send_lines_print(lines, result, answer);
 }
 
-static struct slot *head(struct lines *lines)
+static struct slot *send_lines_head(struct lines *lines)
 {
 	return &lines->ring[lines->head];
 }
 
-static void pop(struct lines *lines)
+static void send_lines_pop(struct lines *lines)
 {
-	json_decref(head(lines)->alert);
-	*head(lines) = (struct slot){0};
+	json_decref(send_lines_head(lines)->alert);
+	*send_lines_head(lines) = (struct slot){0};
 	lines->head = (lines->head + 1) % SEND_WINDOW;
 	lines->len--;
 }
 
-static void push(struct lines *lines, json_t *alert, json_t *answer)
+static void send_lines_push(struct lines *lines, json_t *alert, json_t *answer)
 {
 	lines->ring[(lines->head + lines->len++) % SEND_WINDOW] = (struct slot){alert, answer};
 }
 
 /* Prints what needs no daemon: answers made here, and all when there is no daemon. */
-static void settle(struct lines *lines)
+static void send_lines_settle(struct lines *lines)
 {
-	while (lines->len > 0 && (head(lines)->answer || !lines->client)) {
-		if (head(lines)->answer)
-			print(lines, SEND_REFUSED, head(lines)->answer);
+	while (lines->len > 0 && (send_lines_head(lines)->answer || !lines->client)) {
+		if (send_lines_head(lines)->answer)
+			send_lines_print(lines, SEND_REFUSED, send_lines_head(lines)->answer);
 		else
-			print_spooled(lines, head(lines)->alert);
-		pop(lines);
+			print_spooled(lines, send_lines_head(lines)->alert);
+		send_lines_pop(lines);
 	}
 }
 
-static void lose(struct lines *lines)
+static void send_lines_note_loss(struct lines *lines)
 {
 	client_close(lines->client);
 	lines->client = NULL;
 }
 
 /* Prints what answers are there; poll(2) does not tell of those that came with another. */
-static void receive(struct lines *lines)
+static void send_lines_receive(struct lines *lines)
 {
 	struct fault fault;
 	json_t *answer;
 	bool retry;
 
-	for (settle(lines); lines->len > 0; settle(lines)) {
+	for (send_lines_settle(lines); lines->len > 0; send_lines_settle(lines)) {
 		enum err err = client_receive(lines->client, 0, &answer, &fault);
 		if (err == ERR_TIMEOUT)
 			return;
 		if (err != OK) {
 			fprintf(stderr, "matrix-send-message: %s\n", fault.text);
-			lose(lines);
+			send_lines_note_loss(lines);
 			continue;
 		}
 		enum send_result result = send_judge(answer, &retry);
 		if (result == SEND_REFUSED && retry) {
 			json_decref(answer);
-			print_spooled(lines, head(lines)->alert);
+			print_spooled(lines, send_lines_head(lines)->alert);
 		} else {
-			print(lines, result, answer);
+			send_lines_print(lines, result, answer);
 		}
-		pop(lines);
+		send_lines_pop(lines);
 	}
 }
 
-static json_t *bad_line(const char *error, const char *message)
+static json_t *send_lines_bad_line(const char *error, const char *message)
 {
 	return json_pack("{s:b, s:s, s:s}", "ok", 0, "error", error, "message", message);
 }
 
-static void take_line(struct lines *lines, const char *line, size_t len)
+static void send_lines_take_line(struct lines *lines, const char *line, size_t len)
 {
 	struct fault fault;
 	json_t *alert = NULL;
@@ -134,17 +134,18 @@ static void take_line(struct lines *lines, const char *line, size_t len)
 		request_parse(line, len, &alert, &position, &fault);
 	const json_t *op = json_object_get(alert, "op");
 	if (len > LINE_MAX_BYTES) {
-		push(lines, NULL, bad_line("too_large", "a line has at most 1048576 bytes"));
+		send_lines_push(lines, NULL,
+		        send_lines_bad_line("too_large", "a line has at most 1048576 bytes"));
 	} else if (!json_is_object(alert)) {
-		push(lines, NULL, bad_line("json", "not a JSON object"));
+		send_lines_push(lines, NULL, send_lines_bad_line("json", "not a JSON object"));
 	} else if (op && (!json_is_string(op) || strcmp(json_string_value(op), "alert") != 0)) {
-		push(lines, NULL, bad_line("invalid", "op must be alert"));
+		send_lines_push(lines, NULL, send_lines_bad_line("invalid", "op must be alert"));
 	} else {
 		send_prepare(alert);
-		push(lines, json_incref(alert), NULL);
+		send_lines_push(lines, json_incref(alert), NULL);
 		/* A failed send is not the end: the daemon may have said why. */
 		if (lines->client && client_send(lines->client, alert, &fault) == ERR_TIMEOUT)
-			lose(lines);
+			send_lines_note_loss(lines);
 	}
 	json_decref(alert);
 }
@@ -163,7 +164,7 @@ static void take_lines(struct lines *lines)
 		if (end)
 			*end = '\0';
 		if (!lines->skipping)
-			take_line(lines, start, len);
+			send_lines_take_line(lines, start, len);
 		lines->skipping = !end;
 		used += len + (end ? 1 : 0);
 	}
@@ -195,7 +196,7 @@ void send_lines(const struct send *send, int fd, struct send_counts *counts)
 
 	for (;;) {
 		take_lines(lines);
-		settle(lines);
+		send_lines_settle(lines);
 		if (lines->len == 0 && lines->eof && lines->in.len == 0)
 			break;
 		bool more = !lines->eof && lines->len < SEND_WINDOW;
@@ -208,16 +209,16 @@ void send_lines(const struct send *send, int fd, struct send_counts *counts)
 		fflush(stdout);
 		int ready = poll(fds, 2, lines->len > 0 ? (int)send->timeout_ms : -1);
 		if (ready == 0)
-			lose(lines); /* nobody answers */
+			send_lines_note_loss(lines); /* nobody answers */
 		if (ready <= 0)
 			continue;
 		if (fds[0].revents)
 			read_more(lines, fd);
 		if (fds[1].revents)
-			receive(lines);
+			send_lines_receive(lines);
 	}
 	fflush(stdout);
-	lose(lines);
+	send_lines_note_loss(lines);
 	buf_finish(&lines->in);
 	free(lines);
 }

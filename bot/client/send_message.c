@@ -24,14 +24,14 @@
 #define WAIT_TIMEOUT_MS 30000
 #define REPORT_MAX (64 * 1024)
 
-static int complain(int status, const char *message)
+static int send_message_complain(int status, const char *message)
 {
 	fprintf(stderr, PROGRAM ": %s\n", message);
 	return status;
 }
 
 /* Reads standard input as the alert's text, to its end, so that who writes is not interrupted. */
-static void read_text(json_t *alert)
+static void send_message_read_text(json_t *alert)
 {
 	json_t *notes = json_array();
 	char chunk[4096];
@@ -79,17 +79,18 @@ static void print_due(const json_t *answer)
 }
 
 /* A failure of our own, as the daemon would tell it. */
-static int fail(const struct send_options *options, int status, const char *error, const char *text)
+static int send_message_fail(
+        const struct send_options *options, int status, const char *error, const char *text)
 {
 	json_t *answer;
 
 	if (!options->json)
-		return complain(status, text);
+		return send_message_complain(status, text);
 	answer = json_pack("{s:b, s:s, s:s}", "ok", 0, "error", error, "message", text);
 	if (answer) /* NULL: an argument that is no UTF-8 was quoted */
 		client_print(answer);
 	json_decref(answer);
-	return answer ? status : complain(status, text);
+	return answer ? status : send_message_complain(status, text);
 }
 
 /* What was done with it, and why where the daemon says so. */
@@ -132,7 +133,7 @@ static int send_alert(const struct send_options *options, const struct send *sen
 	int status = EX_OK;
 
 	if (options->text.from_stdin)
-		read_text(options->alert);
+		send_message_read_text(options->alert);
 	send_prepare(options->alert);
 	enum send_result result =
 	        send_one(send, options->alert, options->wait, &answer, &waited, &fault);
@@ -153,7 +154,8 @@ static int send_alert(const struct send_options *options, const struct send *sen
 		if (!options->json)
 			puts("spooled");
 		if (options->wait)
-			status = complain(EX_TEMPFAIL, "the daemon is down: nothing to wait for");
+			status = send_message_complain(
+			        EX_TEMPFAIL, "the daemon is down: nothing to wait for");
 		break;
 	case SEND_REFUSED:
 		if (!options->json)
@@ -165,13 +167,14 @@ static int send_alert(const struct send_options *options, const struct send *sen
 		/* Without a fault the daemon is there, and asked to try again. */
 		status = EX_TEMPFAIL;
 		if (fault.code == ERR_DENIED)
-			status = fail(options, EX_NOPERM, "denied", fault.text);
+			status = send_message_fail(options, EX_NOPERM, "denied", fault.text);
 		else if (fault.text[0] && answer && options->json)
 			status = EX_UNAVAILABLE; /* the answer was printed */
 		else if (fault.text[0])
-			status = fail(options, EX_UNAVAILABLE, "no_daemon", fault.text);
+			status =
+			        send_message_fail(options, EX_UNAVAILABLE, "no_daemon", fault.text);
 		if (answer && !options->json)
-			complain(0, client_text(answer, "message"));
+			send_message_complain(0, client_text(answer, "message"));
 		break;
 	}
 	json_decref(answer);
@@ -239,7 +242,7 @@ int main(int argc, char **argv)
 	x_alloc_init();
 	signal(SIGPIPE, SIG_IGN);
 	if (send_options_parse(&options, argc, argv, &fault) != OK) {
-		status = fail(&options, EX_USAGE, "usage", fault.text);
+		status = send_message_fail(&options, EX_USAGE, "usage", fault.text);
 		if (!options.json)
 			fprintf(stderr, "Try " PROGRAM " --help.\n");
 		goto done;

@@ -97,7 +97,8 @@ static const struct option_row rows[] = {
 };
 
 /* An argument as JSON; what is no UTF-8 in it is mended. */
-static json_t *mended(struct send_options *options, const char *field, const char *text, size_t len)
+static json_t *send_options_note_mended(
+        struct send_options *options, const char *field, const char *text, size_t len)
 {
 	json_t *notes = json_array();
 	json_t *string = json_mend_string(text, len, notes, field);
@@ -117,12 +118,13 @@ static enum err add_field(
 
 	if (!equals || equals == pair)
 		return fault_set(fault, ERR_INVALID, "a field is given as K=V, not %.100s", pair);
-	json_t *name = mended(options, "fields", pair, (size_t)(equals - pair));
+	json_t *name = send_options_note_mended(options, "fields", pair, (size_t)(equals - pair));
 	if (typed)
 		value = json_loads(equals + 1, JSON_DECODE_ANY, NULL);
 	if (!json_is_number(value) && !json_is_boolean(value)) {
 		json_decref(value);
-		value = mended(options, json_string_value(name), equals + 1, strlen(equals + 1));
+		value = send_options_note_mended(
+		        options, json_string_value(name), equals + 1, strlen(equals + 1));
 	}
 	if (!fields) {
 		fields = json_object();
@@ -142,18 +144,19 @@ static enum err add_key(struct send_options *options, const char *name, const ch
 	for (char *c = key; *c; c++)
 		if (*c == '-')
 			*c = '_';
-	json_object_set_new(options->alert, key, mended(options, key, value, strlen(value)));
+	json_object_set_new(
+	        options->alert, key, send_options_note_mended(options, key, value, strlen(value)));
 	return OK;
 }
 
-static void add_text(struct send_options *options, const char *word)
+static void send_options_add_text(struct send_options *options, const char *word)
 {
 	char *old = options->text.data;
 	options->text.data = old ? x_asprintf("%s %s", old, word) : x_strdup(word);
 	free(old);
 }
 
-static enum err take(
+static enum err send_options_take(
         struct send_options *options, enum row row, const char *value, struct fault *fault)
 {
 	int64_t ms;
@@ -242,7 +245,7 @@ static enum err check_heartbeat(struct send_options *options, struct fault *faul
 }
 
 /* What does not go together, and the text's place. */
-static enum err check(struct send_options *options, struct fault *fault)
+static enum err send_options_check(struct send_options *options, struct fault *fault)
 {
 	bool described = json_object_size(options->alert) > 0 || options->text.data;
 
@@ -266,8 +269,8 @@ static enum err check(struct send_options *options, struct fault *fault)
 	} else if (options->text.data) {
 		const char *text = options->text.data;
 
-		json_object_set_new(
-		        options->alert, "text", mended(options, "text", text, strlen(text)));
+		json_object_set_new(options->alert, "text",
+		        send_options_note_mended(options, "text", text, strlen(text)));
 	}
 	return OK;
 }
@@ -285,11 +288,11 @@ enum err send_options_parse(
 		if (row == OPTIONS_BAD)
 			err = fault_set(fault, ERR_INVALID, "%s", parser.message);
 		else if (row == OPTIONS_OPERAND)
-			add_text(options, parser.value);
+			send_options_add_text(options, parser.value);
 		else
-			err = take(options, (enum row)row, parser.value, fault);
+			err = send_options_take(options, (enum row)row, parser.value, fault);
 	if (err == OK)
-		err = check(options, fault);
+		err = send_options_check(options, fault);
 	return err;
 }
 

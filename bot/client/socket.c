@@ -26,7 +26,7 @@ struct client {
 	size_t scanned; /* bytes of it known to hold no newline */
 };
 
-static enum err open_failed(const char *path, struct fault *fault)
+static enum err socket_open_failed(const char *path, struct fault *fault)
 {
 	switch (errno) {
 	case ENOENT:
@@ -54,11 +54,11 @@ enum err client_open(struct client **out, const char *path, struct fault *fault)
 	strcpy(address.sun_path, path);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd == -1)
-		return open_failed(path, fault);
+		return socket_open_failed(path, fault);
 	/* Bounds connect(2) too, which waits while the daemon's backlog is full. */
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == -1) {
-		enum err err = open_failed(path, fault);
+		enum err err = socket_open_failed(path, fault);
 		close(fd);
 		return err;
 	}
@@ -103,7 +103,8 @@ enum err client_send(struct client *client, const json_t *request, struct fault 
 }
 
 /* Cuts the first line off; false when there is no whole one yet. */
-static bool take_line(struct client *client, json_t **answer, enum err *err, struct fault *fault)
+static bool socket_take_line(
+        struct client *client, json_t **answer, enum err *err, struct fault *fault)
 {
 	json_error_t error;
 	struct buf *in = &client->in;
@@ -136,7 +137,7 @@ enum err client_receive(
 	enum err err;
 
 	*answer = NULL;
-	while (!take_line(client, answer, &err, fault)) {
+	while (!socket_take_line(client, answer, &err, fault)) {
 		struct pollfd fd = {.fd = client->fd, .events = POLLIN};
 		int64_t left_ms = until_ms - clock_monotonic_ms();
 

@@ -14,7 +14,7 @@
 
 #define NAME_TRIES 16 /* a coarse clock may give the same name again */
 
-static enum err fail(struct fault *fault, const char *what, const char *name)
+static enum err spool_write_fail(struct fault *fault, const char *what, const char *name)
 {
 	enum err err = errno == EACCES || errno == EPERM    ? ERR_DENIED
 	               : errno == ENOSPC || errno == EDQUOT ? ERR_FULL
@@ -44,7 +44,7 @@ static int write_all(int fd, const char *data, size_t len)
 }
 
 /* Root's file or folder to the owner of what holds it, so that the daemon can read it. */
-static int give(int fd, int from, const char *name)
+static int spool_write_give(int fd, int from, const char *name)
 {
 	struct stat owner;
 
@@ -81,16 +81,16 @@ enum err spool_write(
 		return fault_set(fault, ERR_INVALID, "not valid UTF-8");
 	made = mkdir(folder, 0700) == 0;
 	if (!made && errno != EEXIST) {
-		err = fail(fault, "create", folder);
+		err = spool_write_fail(fault, "create", folder);
 		goto done;
 	}
 	dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir == -1) {
-		err = fail(fault, "open", folder);
+		err = spool_write_fail(fault, "open", folder);
 		goto done;
 	}
-	if (made && give(dir, dir, "..") == -1) {
-		err = fail(fault, "hand over", folder);
+	if (made && spool_write_give(dir, dir, "..") == -1) {
+		err = spool_write_fail(fault, "hand over", folder);
 		goto done;
 	}
 	for (unsigned n = 0; fd == -1 && n < NAME_TRIES; n++) {
@@ -102,18 +102,18 @@ enum err spool_write(
 			break;
 	}
 	if (fd == -1) {
-		err = fail(fault, "write into", folder);
+		err = spool_write_fail(fault, "write into", folder);
 		goto done;
 	}
-	if (give(fd, dir, ".") == -1 || let_read(fd, dir) == -1 ||
+	if (spool_write_give(fd, dir, ".") == -1 || let_read(fd, dir) == -1 ||
 	        write_all(fd, text, strlen(text)) == -1 || fsync(fd) == -1 ||
 	        renameat(dir, hidden, dir, name) == -1) {
-		err = fail(fault, "write", name);
+		err = spool_write_fail(fault, "write", name);
 		unlinkat(dir, hidden, 0);
 		goto done;
 	}
 	if (fsync(dir) == -1)
-		err = fail(fault, "sync", folder);
+		err = spool_write_fail(fault, "sync", folder);
 done:
 	if (fd != -1)
 		close(fd);

@@ -105,7 +105,7 @@ static int print_answer(const json_t *answer, const char *prefix, bool json)
 	return later ? EX_TEMPFAIL : EX_DATAERR;
 }
 
-static int failed(enum err err, const struct fault *fault, bool json)
+static int command_line_failed(enum err err, const struct fault *fault, bool json)
 {
 	return client_fail(
 	        err == ERR_TIMEOUT ? EX_TEMPFAIL : EX_UNAVAILABLE, json, "%s", fault->text);
@@ -124,7 +124,7 @@ static int run_test_kind(struct client *client, const char *name, bool json)
 	snprintf(prefix, sizeof(prefix), "%s: ", name);
 	enum err err = client_call(client, alert, ANSWER_TIMEOUT_MS, &answer, &fault);
 	if (err != OK) {
-		status = failed(err, &fault, json);
+		status = command_line_failed(err, &fault, json);
 		goto done;
 	}
 	if (!json_is_true(json_object_get(answer, "ok"))) {
@@ -134,7 +134,8 @@ static int run_test_kind(struct client *client, const char *name, bool json)
 	wait = json_pack("{s:s, s:O, s:i}", "op", "wait", "alert", json_object_get(answer, "alert"),
 	        "timeout_ms", WAIT_TIMEOUT_MS);
 	err = client_call(client, wait, WAIT_TIMEOUT_MS + 2000, &waited, &fault);
-	status = err == OK ? print_answer(waited, prefix, json) : failed(err, &fault, json);
+	status = err == OK ? print_answer(waited, prefix, json)
+	                   : command_line_failed(err, &fault, json);
 done:
 	json_decref(alert);
 	json_decref(answer);
@@ -159,13 +160,13 @@ static int run_plain(struct client *client, const json_t *request, bool json, bo
 	int status;
 
 	if (err != OK)
-		return failed(err, &fault, json);
+		return command_line_failed(err, &fault, json);
 	status = quiet && is_well(answer) ? EX_OK : print_answer(answer, "", json);
 	json_decref(answer);
 	return status;
 }
 
-static int run_test(struct client *client, const json_t *request, bool json)
+static int command_line_run_test(struct client *client, const json_t *request, bool json)
 {
 	const char *kind = client_text(request, "kind");
 	const char *name;
@@ -197,7 +198,7 @@ static int run_subscribe(struct client *client, const json_t *request, bool json
 			json_decref(answer);
 		}
 	}
-	return failed(err, &fault, json);
+	return command_line_failed(err, &fault, json);
 }
 
 /* The first line of --check, for a plugin of Nagios. */
@@ -250,10 +251,11 @@ static int run_check(struct client *client, const json_t *request, bool quiet)
 static const struct {
 	const char *name;
 	int (*run)(struct client *client, const json_t *request, bool json);
-} courses[] = {{"subscribe", run_subscribe}, {"test", run_test}, {"verify", verify_run}};
+} courses[] = {
+        {"subscribe", run_subscribe}, {"test", command_line_run_test}, {"verify", verify_run}};
 
-static int run(const struct command *command, struct client *client, const json_t *request,
-        const struct command_line *line)
+static int command_line_run(const struct command *command, struct client *client,
+        const json_t *request, const struct command_line *line)
 {
 	if (line->check)
 		return run_check(client, request, line->quiet);
@@ -288,7 +290,7 @@ static int with_daemon(
 		status = fail_before(
 		        line, fault.code == ERR_DENIED ? EX_NOPERM : EX_UNAVAILABLE, fault.text);
 	else
-		status = run(command, client, request, line);
+		status = command_line_run(command, client, request, line);
 	client_close(client);
 	config_unref(config);
 	buf_finish(&report);

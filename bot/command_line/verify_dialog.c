@@ -43,7 +43,7 @@ static void print_plain(const char *before, const char *text, const char *after)
 	buf_finish(&line);
 }
 
-static bool fail(struct dialogue *d, int status, const char *message)
+static bool dialogue_fail(struct dialogue *d, int status, const char *message)
 {
 	fprintf(stderr, "matrix-telemetry-bot: verify: %s\n", message);
 	d->status = status;
@@ -85,7 +85,7 @@ static void print_comparison(const json_t *v)
 
 /* ---- asking the daemon ---- */
 
-static bool ask(struct dialogue *d, json_t *request, json_t **answer)
+static bool dialogue_ask(struct dialogue *d, json_t *request, json_t **answer)
 {
 	struct fault fault;
 	enum err err = client_call(d->client, request, ANSWER_TIMEOUT_MS, answer, &fault);
@@ -93,25 +93,25 @@ static bool ask(struct dialogue *d, json_t *request, json_t **answer)
 	json_decref(request);
 	if (err == OK)
 		return true;
-	return fail(d, err == ERR_TIMEOUT ? EX_TEMPFAIL : EX_UNAVAILABLE, fault.text);
+	return dialogue_fail(d, err == ERR_TIMEOUT ? EX_TEMPFAIL : EX_UNAVAILABLE, fault.text);
 }
 
-static bool is_over(const json_t *v)
+static bool dialogue_is_over(const json_t *v)
 {
 	const char *state = client_text(v, "state");
 
 	return strcmp(state, "done") == 0 || strcmp(state, "cancelled") == 0;
 }
 
-static bool is(const struct dialogue *d, const char *state)
+static bool dialogue_has_state(const struct dialogue *d, const char *state)
 {
 	return strcmp(client_text(d->now, "state"), state) == 0;
 }
 
 /* What `now` is by this time, in JSON a line for each change. */
-static void take(struct dialogue *d, json_t *v)
+static void dialogue_take(struct dialogue *d, json_t *v)
 {
-	if (d->json && (!d->now || !is(d, client_text(v, "state")))) {
+	if (d->json && (!d->now || !dialogue_has_state(d, client_text(v, "state")))) {
 		client_print(v);
 		fflush(stdout);
 	}
@@ -127,27 +127,28 @@ static void tell_who(struct dialogue *d, const json_t *list)
 
 	json_array_foreach((json_t *)list, i, v)
 	{
-		if (!is_over(v) && !d->json)
+		if (!dialogue_is_over(v) && !d->json)
 			print_plain("  ", client_text(v, "user_id"), " asks for verification\n");
 	}
-	fail(d, EX_USAGE, "several people ask: say which, verify USER");
+	dialogue_fail(d, EX_USAGE, "several people ask: say which, verify USER");
 }
 
 /* The one that waits, or the one that was begun with. False: a step failed. */
-static bool look(struct dialogue *d)
+static bool dialogue_look(struct dialogue *d)
 {
 	json_t *answer, *v, *found = NULL;
 	size_t i, count = 0;
 
-	if (!ask(d, json_pack("{s:s, s:s}", "op", "verify", "action", "list"), &answer))
+	if (!dialogue_ask(d, json_pack("{s:s, s:s}", "op", "verify", "action", "list"), &answer))
 		return false;
 	json_array_foreach(json_object_get(answer, "verifications"), i, v)
 	{
 		bool mine = d->now ? strcmp(client_text(v, "id"), client_text(d->now, "id")) == 0 &&
 		                             strcmp(client_text(v, "user_id"),
 		                                     client_text(d->now, "user_id")) == 0
-		                   : !is_over(v) && (!d->wanted || strcmp(client_text(v, "user_id"),
-		                                                           d->wanted) == 0);
+		                   : !dialogue_is_over(v) &&
+		                             (!d->wanted || strcmp(client_text(v, "user_id"),
+		                                                    d->wanted) == 0);
 
 		if (mine) {
 			found = v;
@@ -157,19 +158,19 @@ static bool look(struct dialogue *d)
 	if (count > 1)
 		tell_who(d, json_object_get(answer, "verifications"));
 	else if (found)
-		take(d, found);
+		dialogue_take(d, found);
 	else if (d->now)
-		fail(d, EX_TEMPFAIL, "the daemon does not know of it any more");
+		dialogue_fail(d, EX_TEMPFAIL, "the daemon does not know of it any more");
 	json_decref(answer);
 	return d->status == EX_OK;
 }
 
 /* A person's word to the daemon. *again: not now, but soon. */
-static bool say(struct dialogue *d, const char *action, bool *again)
+static bool dialogue_send_action(struct dialogue *d, const char *action, bool *again)
 {
 	json_t *answer;
 
-	if (!ask(d,
+	if (!dialogue_ask(d,
 	            json_pack("{s:s, s:s, s:O, s:O}", "op", "verify", "action", action, "user_id",
 	                    json_object_get(d->now, "user_id"), "id",
 	                    json_object_get(d->now, "id")),
@@ -177,9 +178,9 @@ static bool say(struct dialogue *d, const char *action, bool *again)
 		return false;
 	*again = json_is_true(json_object_get(answer, "retry"));
 	if (json_is_true(json_object_get(answer, "ok")))
-		take(d, json_object_get(answer, "verification"));
+		dialogue_take(d, json_object_get(answer, "verification"));
 	else if (!*again)
-		fail(d, EX_DATAERR, client_text(answer, "message"));
+		dialogue_fail(d, EX_DATAERR, client_text(answer, "message"));
 	json_decref(answer);
 	return d->status == EX_OK;
 }
@@ -196,13 +197,13 @@ static bool wait_for_request(struct dialogue *d)
 	int64_t end_ms = clock_monotonic_ms() + WAIT_MS;
 	bool told = false;
 
-	while (look(d) && !d->now) {
+	while (dialogue_look(d) && !d->now) {
 		if (!told && !d->json)
 			printf("Waiting for a request. In Element: the bot's profile, then "
 			       "Verify.\n");
 		told = true;
 		if (clock_monotonic_ms() > end_ms)
-			return fail(d, EX_TEMPFAIL, "nobody asked for ten minutes");
+			return dialogue_fail(d, EX_TEMPFAIL, "nobody asked for ten minutes");
 		pause_ms(POLL_MS);
 	}
 	return d->status == EX_OK;
@@ -213,11 +214,12 @@ static bool accept_request(struct dialogue *d)
 	int64_t end_ms = clock_monotonic_ms() + CLOCK_MINUTE_MS;
 	bool again = true;
 
-	while (is(d, "requested")) {
-		if (!say(d, "accept", &again))
+	while (dialogue_has_state(d, "requested")) {
+		if (!dialogue_send_action(d, "accept", &again))
 			return false;
 		if (again && clock_monotonic_ms() > end_ms)
-			return fail(d, EX_TEMPFAIL, "their devices cannot be looked at now");
+			return dialogue_fail(
+			        d, EX_TEMPFAIL, "their devices cannot be looked at now");
 		if (again)
 			pause_ms(POLL_MS);
 	}
@@ -233,13 +235,13 @@ static bool wait_while(struct dialogue *d, const char *const states[])
 	while (go_on) {
 		go_on = false;
 		for (size_t i = 0; states[i]; i++)
-			go_on = go_on || is(d, states[i]);
+			go_on = go_on || dialogue_has_state(d, states[i]);
 		if (!go_on)
 			break;
 		if (clock_monotonic_ms() > end_ms)
-			return fail(d, EX_TEMPFAIL, "it took too long");
+			return dialogue_fail(d, EX_TEMPFAIL, "it took too long");
 		pause_ms(POLL_MS);
-		if (!look(d))
+		if (!dialogue_look(d))
 			return false;
 	}
 	return true;
@@ -257,7 +259,7 @@ static const char *question(struct dialogue *d)
 		printf("Do they match? [y/N] ");
 	fflush(stdout);
 	while (poll(&input, 1, POLL_MS) == 0) {
-		if (!look(d) || is_over(d->now)) {
+		if (!dialogue_look(d) || dialogue_is_over(d->now)) {
 			if (!d->json)
 				printf("\n");
 			return NULL;
@@ -269,7 +271,7 @@ static const char *question(struct dialogue *d)
 	return strcasecmp(line, "y") == 0 || strcasecmp(line, "yes") == 0 ? "confirm" : "mismatch";
 }
 
-static bool compare(struct dialogue *d)
+static bool dialogue_compare(struct dialogue *d)
 {
 	const char *action;
 	bool again;
@@ -277,9 +279,9 @@ static bool compare(struct dialogue *d)
 	if (!d->json)
 		print_comparison(d->now);
 	action = question(d);
-	if (!action || !say(d, action, &again))
+	if (!action || !dialogue_send_action(d, action, &again))
 		return d->status == EX_OK;
-	if (is(d, "confirmed") && !d->json)
+	if (dialogue_has_state(d, "confirmed") && !d->json)
 		printf("Waiting for the other side to say so too.\n");
 	return true;
 }
@@ -288,7 +290,7 @@ static void print_end(struct dialogue *d)
 {
 	bool late = strcmp(client_text(d->now, "code"), "m.timeout") == 0;
 
-	if (is(d, "done")) {
+	if (dialogue_has_state(d, "done")) {
 		if (!d->json)
 			print_plain("", client_text(d->now, "user_id"), " is verified.\n");
 		return;
@@ -303,7 +305,7 @@ static void print_end(struct dialogue *d)
 	print_plain(" (", client_text(d->now, "code"), ")\n");
 }
 
-static bool talk(struct dialogue *d)
+static bool dialogue_talk(struct dialogue *d)
 {
 	static const char *const coming[] = {"ready", "started", NULL};
 	static const char *const ending[] = {"confirmed", NULL};
@@ -314,7 +316,7 @@ static bool talk(struct dialogue *d)
 		print_who(d->now);
 	if (!accept_request(d) || !wait_while(d, coming))
 		return false;
-	if (is(d, "compare") && !compare(d))
+	if (dialogue_has_state(d, "compare") && !dialogue_compare(d))
 		return false;
 	return wait_while(d, ending);
 }
@@ -328,14 +330,14 @@ int verify_run(struct client *client, const json_t *request, bool json)
 	};
 
 	if (d.wanted && d.wanted[0] != '@') {
-		fail(&d, EX_USAGE, "a user looks like @op1:example.org");
+		dialogue_fail(&d, EX_USAGE, "a user looks like @op1:example.org");
 		return d.status;
 	}
 	if (!isatty(STDIN_FILENO)) {
-		fail(&d, EX_USAGE, "only a person at a terminal can compare emoji");
+		dialogue_fail(&d, EX_USAGE, "only a person at a terminal can compare emoji");
 		return d.status;
 	}
-	if (talk(&d))
+	if (dialogue_talk(&d))
 		print_end(&d);
 	json_decref(d.now);
 	return d.status;

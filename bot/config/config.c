@@ -66,7 +66,7 @@ enum err config_parse(const char *text, const char *path, struct config **out, s
 }
 
 /* All of a regular file into a buffer; *fault says why not. */
-static enum err read_file(const char *path, struct buf *text, struct fault *fault)
+static enum err config_read_file(const char *path, struct buf *text, struct fault *fault)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
@@ -93,7 +93,7 @@ static enum err read_file(const char *path, struct buf *text, struct fault *faul
 }
 
 /* The line of the first byte that cannot be; 0 when all is UTF-8 text. */
-static unsigned bad_line(const char *text, size_t len)
+static unsigned config_bad_line(const char *text, size_t len)
 {
 	unsigned line = 1;
 
@@ -121,8 +121,8 @@ enum err config_load(const char *path, struct config **out, struct buf *report)
 
 	*out = NULL;
 	buf_init(&text, CONFIG_FILE_MAX);
-	err = read_file(path, &text, &fault);
-	line = err == OK ? bad_line(buf_str(&text), text.len) : 0;
+	err = config_read_file(path, &text, &fault);
+	line = err == OK ? config_bad_line(buf_str(&text), text.len) : 0;
 	if (err != OK) {
 		source_fault(&source, 0, "%s", fault.text);
 	} else if (line > 0) {
@@ -250,7 +250,7 @@ const struct config_room *config_room(const struct config *config, const char *n
 	return NULL;
 }
 
-static bool differ(const char *a, const char *b)
+static bool config_differ(const char *a, const char *b)
 {
 	return a && b ? strcmp(a, b) != 0 : a != b;
 }
@@ -261,16 +261,17 @@ void config_name_restart_keys(const struct config *from, const struct config *to
 		const char *name;
 		bool differs;
 	} keys[] = {
-	        {"[matrix] homeserver", differ(from->matrix.homeserver, to->matrix.homeserver)},
-	        {"[matrix] user", differ(from->matrix.user, to->matrix.user)},
-	        {"[matrix] proxy", differ(from->matrix.proxy, to->matrix.proxy)},
-	        {"[matrix] ca_file", differ(from->matrix.ca_file, to->matrix.ca_file)},
-	        {"[socket] path", differ(from->socket.path, to->socket.path)},
-	        {"[socket] group", differ(from->socket.group, to->socket.group)},
+	        {"[matrix] homeserver",
+	                config_differ(from->matrix.homeserver, to->matrix.homeserver)},
+	        {"[matrix] user", config_differ(from->matrix.user, to->matrix.user)},
+	        {"[matrix] proxy", config_differ(from->matrix.proxy, to->matrix.proxy)},
+	        {"[matrix] ca_file", config_differ(from->matrix.ca_file, to->matrix.ca_file)},
+	        {"[socket] path", config_differ(from->socket.path, to->socket.path)},
+	        {"[socket] group", config_differ(from->socket.group, to->socket.group)},
 	        {"[socket] mode", from->socket.mode != to->socket.mode},
-	        {"[storage] database", differ(from->storage.database, to->storage.database)},
-	        {"[http] listen", differ(from->http.listen, to->http.listen)},
-	        {"[storage] spool", differ(from->storage.spool, to->storage.spool)},
+	        {"[storage] database", config_differ(from->storage.database, to->storage.database)},
+	        {"[http] listen", config_differ(from->http.listen, to->http.listen)},
+	        {"[storage] spool", config_differ(from->storage.spool, to->storage.spool)},
 	};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)

@@ -34,7 +34,7 @@ struct chunk {
 };
 
 /* Takes the first line out of what was read. */
-static enum err take_line(
+static enum err secret_take_line(
         const struct chunk *chunk, const char *where, char **out, struct fault *fault)
 {
 	const char *end = memchr(chunk->data, '\n', chunk->len);
@@ -72,7 +72,7 @@ static bool read_some(int fd, struct chunk *chunk)
 
 /* --- files ---------------------------------------------------------------------------------- */
 
-static enum err read_file(const char *path, bool private, char **out, struct fault *fault)
+static enum err secret_read_file(const char *path, bool private, char **out, struct fault *fault)
 {
 	struct chunk chunk = {.max = SECRET_MAX};
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -93,7 +93,7 @@ static enum err read_file(const char *path, bool private, char **out, struct fau
 	} else {
 		while (!chunk.more && read_some(fd, &chunk))
 			;
-		err = take_line(&chunk, path, out, fault);
+		err = secret_take_line(&chunk, path, out, fault);
 	}
 	close(fd);
 	explicit_bzero(&chunk, sizeof(chunk));
@@ -135,7 +135,7 @@ static _Noreturn void run_child(const char *command, int out, int err)
 	_exit(127);
 }
 
-static bool start(struct command *command, const char *text)
+static bool secret_start(struct command *command, const char *text)
 {
 	int out[2] = {-1, -1}, err[2] = {-1, -1};
 	bool ready = pipe2(out, O_CLOEXEC) == 0 && pipe2(err, O_CLOEXEC) == 0 &&
@@ -179,7 +179,7 @@ static bool read_pipes(struct command *command, int64_t wait_ms, bool *ended)
 }
 
 /* Reads until the command has ended; false when that takes too long, or the process stops. */
-static bool wait_for(struct command *command, int64_t timeout_ms)
+static bool secret_wait_for(struct command *command, int64_t timeout_ms)
 {
 	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
 	int64_t left_ms = timeout_ms;
@@ -212,7 +212,7 @@ static void add_complaint(struct command *command, struct fault *fault)
 	buf_finish(&line);
 }
 
-static enum err judge(
+static enum err secret_judge(
         struct command *command, const char *name, bool in_time, char **out, struct fault *fault)
 {
 	if (!in_time && stopping)
@@ -225,7 +225,7 @@ static enum err judge(
 	if (WEXITSTATUS(command->status) != 0)
 		return fault_set(fault, ERR_IO, "%s: the command ended with exit code %d", name,
 		        WEXITSTATUS(command->status));
-	return take_line(&command->text, name, out, fault);
+	return secret_take_line(&command->text, name, out, fault);
 }
 
 static enum err read_command(
@@ -236,11 +236,11 @@ static enum err read_command(
 	bool in_time = false;
 	enum err err;
 
-	if (!start(&command, text)) {
+	if (!secret_start(&command, text)) {
 		err = fault_set(
 		        fault, ERR_IO, "%s: no process for the command: %s", name, strerror(errno));
 	} else {
-		in_time = wait_for(&command, timeout_ms);
+		in_time = secret_wait_for(&command, timeout_ms);
 		err = OK;
 	}
 	if (command.pid > 0) {
@@ -252,7 +252,7 @@ static enum err read_command(
 	if (err == OK) {
 		struct fault own = {0};
 
-		err = judge(&command, name, in_time, out, &own);
+		err = secret_judge(&command, name, in_time, out, &own);
 		if (err != OK) {
 			add_complaint(&command, &own);
 			fault_set(fault, err, "%s", own.text);
@@ -283,7 +283,7 @@ static enum err read_credential(const char *name, char **out, struct fault *faul
 		        name);
 	path = x_asprintf("%s/%s", folder, name);
 	/* systemd keeps that folder to the service; its files' modes say nothing */
-	err = read_file(path, false, out, fault);
+	err = secret_read_file(path, false, out, fault);
 	free(path);
 	return err;
 }
@@ -295,7 +295,7 @@ enum err secret_read_within(const struct config_secret *secret, const char *cred
 	if (secret->command)
 		return read_command(secret->command, credential, timeout_ms, out, fault);
 	if (secret->file)
-		return read_file(secret->file, true, out, fault);
+		return secret_read_file(secret->file, true, out, fault);
 	return read_credential(credential, out, fault);
 }
 

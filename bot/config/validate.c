@@ -50,7 +50,8 @@ static void suggest_room(const struct config *config, const char *wanted, char *
 }
 
 /* Looks a room's name up and puts its first name in its place. */
-static void check_room(struct check *check, const char *section, const char *key, char **name)
+static void validate_check_room(
+        struct check *check, const char *section, const char *key, char **name)
 {
 	const struct config_room *room;
 	char hint[96];
@@ -97,10 +98,11 @@ static void check_rooms(struct check *check)
 		        "[rooms] has no room: one is wanted, such as ops = #alerts:example.org");
 	for (int s = 0; s < SEVERITY_COUNT; s++) {
 		fill_route(check, (enum severity)s);
-		check_room(check, "route", severity_name((enum severity)s), &config->route[s]);
+		validate_check_room(
+		        check, "route", severity_name((enum severity)s), &config->route[s]);
 		for (size_t i = 0; i < config->apps_len; i++) {
 			section = x_asprintf("app %s", config->apps[i].name);
-			check_room(check, section, severity_name((enum severity)s),
+			validate_check_room(check, section, severity_name((enum severity)s),
 			        &config->apps[i].route[s]);
 			free(section);
 		}
@@ -108,10 +110,10 @@ static void check_rooms(struct check *check)
 	if (!config->heartbeat.room)
 		config->heartbeat.room = x_strdup_opt(config->route[SEVERITY_CRITICAL]);
 	else
-		check_room(check, "heartbeat", "room", &config->heartbeat.room);
-	check_room(check, "meta", "room", &config->meta.room);
+		validate_check_room(check, "heartbeat", "room", &config->heartbeat.room);
+	validate_check_room(check, "meta", "room", &config->meta.room);
 	for (size_t i = 0; config->commands.rooms[i]; i++)
-		check_room(check, "commands", "rooms", &config->commands.rooms[i]);
+		validate_check_room(check, "commands", "rooms", &config->commands.rooms[i]);
 }
 
 /* --- secrets and accounts ------------------------------------------------------------------- */
@@ -199,7 +201,7 @@ static void check_escalates(struct check *check)
 	for (size_t i = 0; i < config->escalates_len; i++) {
 		char *section = x_asprintf("escalate %s", config->escalates[i].name);
 
-		check_room(check, section, "room", &config->escalates[i].room);
+		validate_check_room(check, section, "room", &config->escalates[i].room);
 		check_mention(check, section, config->escalates[i].mention);
 		if (!config->escalates[i].mention[0] && !config->escalates[i].room)
 			FAULT_AT(check, section, NULL, "[%s] wants mention or room: whom to tell",
@@ -258,7 +260,7 @@ static bool read_turns(struct config_oncall *oncall)
 	return oncall->hour <= 23 && oncall->minute <= 59;
 }
 
-static bool read_from(struct config_oncall *oncall)
+static bool validate_read_from(struct config_oncall *oncall)
 {
 	struct zone_time date;
 	int end = 0;
@@ -286,13 +288,13 @@ static void check_oncalls(struct check *check)
 			FAULT_AT(check, section, "rotate",
 			        "[%s] rotate: must be like weekly mon 09:00 or daily 08:00",
 			        section);
-		if (oncall->rotates && (!oncall->from || !read_from(oncall)))
+		if (oncall->rotates && (!oncall->from || !validate_read_from(oncall)))
 			FAULT_AT(check, section, "from",
 			        "[%s] from: must be a date such as 2026-12-07", section);
 		if (!oncall->room)
 			oncall->room = x_strdup_opt(config->route[SEVERITY_CRITICAL]);
 		else
-			check_room(check, section, "room", &oncall->room);
+			validate_check_room(check, section, "room", &oncall->room);
 		free(section);
 	}
 	for (int i = 0; i < SEVERITY_COUNT; i++) {

@@ -41,7 +41,7 @@ static void words_free(char **words)
 }
 
 /* "\n" stands for a line break. */
-static char *unescape(const char *text)
+static char *value_unescape(const char *text)
 {
 	struct buf out;
 
@@ -57,7 +57,7 @@ static char *unescape(const char *text)
 	return buf_take(&out);
 }
 
-static void replace(void *place, char *fresh)
+static void value_replace(void *place, char *fresh)
 {
 	char **text = place;
 
@@ -190,7 +190,7 @@ static char *join_columns(const char *text)
 	return buf_take(&out);
 }
 
-static char *absolute(const char *text, const char *folder)
+static char *value_absolute(const char *text, const char *folder)
 {
 	return text[0] == '/' ? x_strdup(text) : x_asprintf("%s/%s", folder, text);
 }
@@ -232,13 +232,13 @@ enum err value_set(const struct option *option, void *base, const char *text, co
 		if (err != OK)
 			return err;
 		if (option->type == OPTION_PATH)
-			replace(place, absolute(text, folder));
+			value_replace(place, value_absolute(text, folder));
 		else if (option->type == OPTION_TEMPLATE)
-			replace(place, unescape(text));
+			value_replace(place, value_unescape(text));
 		else if (option->type == OPTION_COLUMNS)
-			replace(place, join_columns(text));
+			value_replace(place, join_columns(text));
 		else
-			replace(place, x_strdup(text));
+			value_replace(place, x_strdup(text));
 		return OK;
 	}
 }
@@ -257,8 +257,8 @@ enum err value_append(
 	err = check_text(text, option, fault);
 	if (err != OK || !*place) /* the line above was refused */
 		return err;
-	more = option->type == OPTION_TEMPLATE ? unescape(text) : x_strdup(text);
-	replace(place, x_asprintf("%s\n%s", *place, more));
+	more = option->type == OPTION_TEMPLATE ? value_unescape(text) : x_strdup(text);
+	value_replace(place, x_asprintf("%s\n%s", *place, more));
 	free(more);
 	return OK;
 }
@@ -289,6 +289,6 @@ void value_free(const struct option *option, void *base)
 	case OPTION_ENUM:
 		break;
 	default: /* the texts */
-		replace(place, NULL);
+		value_replace(place, NULL);
 	}
 }

@@ -19,14 +19,14 @@
 #define ID_MAX 255           /* bytes of a Matrix id */
 #define PLACEHOLDER_MAX 2000 /* {field:N} */
 
-static bool only(const char *text, const char *allowed)
+static bool value_check_consists_of(const char *text, const char *allowed)
 {
 	return *text && !text[strspn(text, allowed)];
 }
 
 bool check_name(const char *name, size_t max)
 {
-	return only(name, LETTERS DIGITS "_.-") && strlen(name) <= max;
+	return value_check_consists_of(name, LETTERS DIGITS "_.-") && strlen(name) <= max;
 }
 
 static enum err check_user(const char *text, bool room_too, struct fault *fault)
@@ -58,7 +58,8 @@ static bool is_url(const char *text)
 
 static enum err check_server(const char *text, struct fault *fault)
 {
-	if (strstr(text, "://") ? is_url(text) : only(text, LETTERS DIGITS ".-:[]"))
+	if (strstr(text, "://") ? is_url(text)
+	                        : value_check_consists_of(text, LETTERS DIGITS ".-:[]"))
 		return OK;
 	return fault_set(fault, ERR_CONFIG,
 	        "must be a server name such as example.org, or a URL with https://");
@@ -110,7 +111,8 @@ static enum err check_link(const char *text, struct fault *fault)
 static enum err check_time(const char *text, struct fault *fault)
 {
 	if (strlen(text) == 5 && strspn(text, DIGITS) == 2 && text[2] == ':' &&
-	        only(text + 3, DIGITS) && atoi(text) <= 23 && atoi(text + 3) <= 59)
+	        value_check_consists_of(text + 3, DIGITS) && atoi(text) <= 23 &&
+	        atoi(text + 3) <= 59)
 		return OK;
 	return fault_set(fault, ERR_CONFIG, "must be a time of day such as 09:00");
 }
@@ -128,7 +130,8 @@ static enum err check_zone(const char *text, struct fault *fault)
 		return fault_set(fault, ERR_CONFIG,
 		        "there are no time zones in %s: install the package tzdata", folder);
 	path = x_asprintf("%s/%s", folder, text);
-	known = only(text, LETTERS DIGITS "_+-/") && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+	known = value_check_consists_of(text, LETTERS DIGITS "_+-/") && stat(path, &st) == 0 &&
+	        S_ISREG(st.st_mode);
 	free(path);
 	return known ? OK
 	             : fault_set(fault, ERR_CONFIG,
@@ -140,9 +143,9 @@ static enum err check_listen(const char *text, struct fault *fault)
 	const char *colon = strrchr(text, ':');
 	bool bracketed = text[0] == '[' && colon && colon[-1] == ']';
 
-	if (colon && colon > text && only(colon + 1, DIGITS) && strlen(colon + 1) <= 5 &&
-	        atoi(colon + 1) >= 1 && atoi(colon + 1) <= 65535 && !strpbrk(text, SPACES) &&
-	        (bracketed || strchr(text, ':') == colon))
+	if (colon && colon > text && value_check_consists_of(colon + 1, DIGITS) &&
+	        strlen(colon + 1) <= 5 && atoi(colon + 1) >= 1 && atoi(colon + 1) <= 65535 &&
+	        !strpbrk(text, SPACES) && (bracketed || strchr(text, ':') == colon))
 		return OK;
 	return fault_set(fault, ERR_CONFIG, "must be ADDRESS:PORT such as 127.0.0.1:9400");
 }
@@ -267,7 +270,8 @@ enum err check_number(
 
 	*number = strtod(text, &end);
 	/* strtod() alone would take "inf", "0x1p3" and leading spaces */
-	if (!only(text, whole ? DIGITS "-" : DIGITS "-.e") || *end || strlen(text) > 18)
+	if (!value_check_consists_of(text, whole ? DIGITS "-" : DIGITS "-.e") || *end ||
+	        strlen(text) > 18)
 		return fault_set(
 		        fault, ERR_CONFIG, whole ? "must be a whole number" : "must be a number");
 	if (*number < option->min || *number > option->max)
@@ -296,7 +300,7 @@ enum err check_choice(const char *text, const char *choices, int *index, struct 
 
 enum err check_id(const char *word, bool group, uint32_t *id, struct fault *fault)
 {
-	if (only(word, DIGITS)) {
+	if (value_check_consists_of(word, DIGITS)) {
 		unsigned long long number = strtoull(word, NULL, 10);
 
 		*id = (uint32_t)number;

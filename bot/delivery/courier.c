@@ -223,7 +223,7 @@ void courier_poke(struct courier *courier)
 
 /* --- time --------------------------------------------------------------------------------- */
 
-static void on_timer(uv_timer_t *timer)
+static void courier_on_timer(uv_timer_t *timer)
 {
 	struct courier *courier = timer->data;
 	int64_t mono_ms = clock_monotonic_ms();
@@ -255,7 +255,7 @@ void courier_arm(struct courier *courier)
 	held_ms = pace_wait_ms(&courier->pace, clock_now_ms());
 	if (held_ms > 0)
 		wait_ms = held_ms;
-	uv_timer_start(&courier->timer, on_timer, wait_ms > 0 ? (uint64_t)wait_ms : 1, 0);
+	uv_timer_start(&courier->timer, courier_on_timer, wait_ms > 0 ? (uint64_t)wait_ms : 1, 0);
 }
 
 /* --- life --------------------------------------------------------------------------------- */
@@ -407,7 +407,7 @@ void courier_stop(struct courier *courier, int64_t grace_ms, void (*stopped)(voi
 	courier_closing(courier);
 }
 
-static void on_handle_closed(uv_handle_t *handle)
+static void courier_on_handle_closed(uv_handle_t *handle)
 {
 	struct courier *courier = handle->data;
 	void (*closed)(void *arg) = courier->closed;
@@ -436,6 +436,6 @@ void courier_close(struct courier *courier, void (*closed)(void *arg), void *arg
 	courier->closed = closed;
 	courier->closed_arg = arg;
 	courier->handles = 2;
-	uv_close((uv_handle_t *)&courier->timer, on_handle_closed);
-	uv_close((uv_handle_t *)&courier->grace, on_handle_closed);
+	uv_close((uv_handle_t *)&courier->timer, courier_on_handle_closed);
+	uv_close((uv_handle_t *)&courier->grace, courier_on_handle_closed);
 }

@@ -1,5 +1,5 @@
 /*
- * lane.c - see courier_internal.h. Happy path: lane_start() sends the event, on_sent()
+ * lane.c - see courier_internal.h. Happy path: lane_start() sends the event, lane_on_sent()
  * hands the answer to the writer, outcome_done() tells of it and makes the lane idle. A temporary
  * failure makes it wait instead; an event of unknown fate is looked for before it is sent.
  */
@@ -339,7 +339,7 @@ static void lane_answered(struct lane *lane, enum deliver_outcome outcome,
 		lane_follow(lane);
 }
 
-static void on_sent(const struct mx_answer *answer, void *arg)
+static void lane_on_sent(const struct mx_answer *answer, void *arg)
 {
 	struct lane *lane = arg;
 	struct courier *courier = lane->courier;
@@ -449,8 +449,8 @@ static void lane_send(struct lane *lane)
 	lane->started_mono_ms = lane->served_ms = clock_monotonic_ms();
 	lane->answered = false;
 	lane->noted = strcmp(event->what, "send") != 0 && strcmp(event->what, "edit") != 0;
-	lane->call = mx_start_text(
-	        lane->courier->mx, "PUT", path, event->content, SEND_TIMEOUT_MS, on_sent, lane);
+	lane->call = mx_start_text(lane->courier->mx, "PUT", path, event->content, SEND_TIMEOUT_MS,
+	        lane_on_sent, lane);
 	free(path);
 }
 

@@ -22,7 +22,7 @@ static uint64_t fnv_add(uint64_t sum, const char *text)
 	return (sum ^ 255) * FNV_PRIME;
 }
 
-static int compare_names(const void *a, const void *b)
+static int alertmanager_compare_names(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
@@ -38,7 +38,7 @@ void alertmanager_fingerprint(const json_t *labels, char out[17])
 	{
 		names[used++] = name;
 	}
-	qsort(names, used, sizeof(*names), compare_names);
+	qsort(names, used, sizeof(*names), alertmanager_compare_names);
 	for (size_t i = 0; i < used; i++) {
 		const char *text = json_string_value(json_object_get(labels, names[i]));
 
@@ -94,7 +94,7 @@ static const char *first_of(const json_t *object, const char *const *names)
 	return "";
 }
 
-static void set_text(json_t *object, const char *name, const char *text)
+static void alertmanager_set_text(json_t *object, const char *name, const char *text)
 {
 	struct buf clean;
 
@@ -120,7 +120,7 @@ static json_t *fields_of(const json_t *labels, const json_t *annotations)
 		for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++)
 			known = known || strcmp(said[i], name) == 0;
 		if (!known && json_is_string(value))
-			set_text(fields, name, json_string_value(value));
+			alertmanager_set_text(fields, name, json_string_value(value));
 	}
 	json_object_foreach((json_t *)labels, name, value)
 	{
@@ -151,8 +151,8 @@ json_t *alertmanager_request(const json_t *alert, const json_t *group, bool reso
 	        resolved ? "resolved" : "firing", "fields", fields_of(labels, annotations));
 	json_object_set_new(request, "id",
 	        json_sprintf("%s %s %s", fingerprint, starts, resolved ? "resolved" : "firing"));
-	set_text(request, "title", *summary ? summary : *name ? name : "alert");
-	set_text(request, "text", first_of(annotations, texts));
+	alertmanager_set_text(request, "title", *summary ? summary : *name ? name : "alert");
+	alertmanager_set_text(request, "text", first_of(annotations, texts));
 	if (*text_of(labels, "severity"))
 		json_object_set(request, "severity", json_object_get(labels, "severity"));
 	if (*(resolved ? ends : starts))

@@ -27,7 +27,7 @@ static json_t *time_json(int64_t ms)
 	return json_string(text);
 }
 
-static json_t *answer_of(struct web_call *call)
+static json_t *api_answer_of(struct web_call *call)
 {
 	return json_array_get(call->answers, 0);
 }
@@ -35,8 +35,8 @@ static json_t *answer_of(struct web_call *call)
 /* True when the one answer is an error, which is passed on. */
 static bool call_failed(struct web_call *call)
 {
-	unsigned status = call_status_of(answer_of(call));
-	const char *why = json_string_value(json_object_get(answer_of(call), "message"));
+	unsigned status = call_status_of(api_answer_of(call));
+	const char *why = json_string_value(json_object_get(api_answer_of(call), "message"));
 
 	if (status != MHD_HTTP_OK)
 		call_error(call, status, "%s", why ? why : "");
@@ -128,7 +128,7 @@ static json_t *alerts_json(struct web_call *call)
 	json_t *list = json_array(), *alert;
 	size_t i;
 
-	json_array_foreach(json_object_get(answer_of(call), "alerts"), i, alert)
+	json_array_foreach(json_object_get(api_answer_of(call), "alerts"), i, alert)
 	{
 		json_array_append_new(list, alert_json(alert));
 	}
@@ -213,7 +213,7 @@ void api_silences_finish(struct web_call *call)
 	if (call_failed(call))
 		return;
 	list = json_array();
-	json_array_foreach(json_object_get(answer_of(call), "silences"), i, silence)
+	json_array_foreach(json_object_get(api_answer_of(call), "silences"), i, silence)
 	{
 		json_array_append_new(list, silence_json(silence));
 	}
@@ -221,7 +221,7 @@ void api_silences_finish(struct web_call *call)
 }
 
 /* The number in a UUID of ours; 0 = none. */
-static int64_t number_of(const char *uuid)
+static int64_t api_number_of(const char *uuid)
 {
 	const char *last = uuid ? strrchr(uuid, '-') : NULL;
 	long long number = last ? strtoll(last + 1, NULL, 10) : uuid ? strtoll(uuid, NULL, 10) : 0;
@@ -258,7 +258,7 @@ static bool matchers_text_of(const json_t *matchers, struct buf *out)
 	return out->len > 0 && !out->overflow;
 }
 
-static int64_t time_of(const json_t *object, const char *name, int64_t fallback_ms)
+static int64_t api_time_of(const json_t *object, const char *name, int64_t fallback_ms)
 {
 	const char *text = json_string_value(json_object_get(object, name));
 	int64_t ms;
@@ -270,9 +270,9 @@ static int64_t time_of(const json_t *object, const char *name, int64_t fallback_
 void api_silence_run(struct web_call *call)
 {
 	json_t *notes = json_array(), *body = call_read_json(call, notes), *request;
-	int64_t now_ms = clock_now_ms(), start_ms = time_of(body, "startsAt", now_ms);
-	int64_t end_ms = time_of(body, "endsAt", 0);
-	int64_t id = number_of(json_string_value(json_object_get(body, "id")));
+	int64_t now_ms = clock_now_ms(), start_ms = api_time_of(body, "startsAt", now_ms);
+	int64_t end_ms = api_time_of(body, "endsAt", 0);
+	int64_t id = api_number_of(json_string_value(json_object_get(body, "id")));
 	const char *comment = json_string_value(json_object_get(body, "comment"));
 	const char *author = json_string_value(json_object_get(body, "createdBy"));
 	struct buf what;
@@ -310,20 +310,20 @@ void api_silence_finish(struct web_call *call)
 		return;
 	call_json(call, MHD_HTTP_OK,
 	        json_pack("{s:o}", "silenceID",
-	                json_sprintf(UUID_FORM, (int64_t)json_integer_value(
-	                                                json_object_get(answer_of(call), "id")))));
+	                json_sprintf(UUID_FORM, (int64_t)json_integer_value(json_object_get(
+	                                                api_answer_of(call), "id")))));
 }
 
 /* GET and DELETE /api/v2/silence/ID */
 void api_one_silence_finish(struct web_call *call)
 {
-	int64_t id = number_of(call->rest);
+	int64_t id = api_number_of(call->rest);
 	const json_t *silence;
 	size_t i;
 
 	if (call_failed(call))
 		return;
-	json_array_foreach(json_object_get(answer_of(call), "silences"), i, silence)
+	json_array_foreach(json_object_get(api_answer_of(call), "silences"), i, silence)
 	{
 		if (json_integer_value(json_object_get(silence, "id")) == id) {
 			call_json(call, MHD_HTTP_OK, silence_json(silence));
@@ -335,7 +335,7 @@ void api_one_silence_finish(struct web_call *call)
 
 void api_unsilence_run(struct web_call *call)
 {
-	int64_t id = number_of(call->rest);
+	int64_t id = api_number_of(call->rest);
 
 	if (id)
 		call_request(

@@ -20,7 +20,7 @@ static const char head[] =
         "small{opacity:.7}pre{white-space:pre-wrap;overflow-wrap:anywhere}"
         "</style><h1>matrix-telemetry-bot</h1>";
 
-static void add_text(struct buf *out, const char *text)
+static void page_add_text(struct buf *out, const char *text)
 {
 	text_add_html(out, text ? text : "", TEXT_POINTS, TEXT_FOLD_NEWLINES);
 }
@@ -30,7 +30,7 @@ static const char *text_of(const json_t *object, const char *name)
 	return json_string_value(json_object_get(object, name));
 }
 
-static void add_alert(struct buf *out, const json_t *alert, int64_t now_ms)
+static void page_add_alert(struct buf *out, const json_t *alert, int64_t now_ms)
 {
 	int64_t first_ms = json_integer_value(json_object_get(alert, "first_ms"));
 	const char *severity = text_of(alert, "severity"), *url = text_of(alert, "url");
@@ -45,17 +45,17 @@ static void add_alert(struct buf *out, const json_t *alert, int64_t now_ms)
 	        : strcmp(severity, "critical") == 0 ? "🚨"
 	        : strcmp(severity, "warning") == 0  ? "⚠️"
 	                                            : "ℹ️");
-	add_text(out, text_of(alert, "app"));
+	page_add_text(out, text_of(alert, "app"));
 	buf_add_str(out, " · ");
-	add_text(out, text_of(alert, "identity"));
+	page_add_text(out, text_of(alert, "identity"));
 	buf_printf(out, "</b> <small>%s</small>", since);
 	if (text_of(alert, "acked_by")) {
 		buf_add_str(out, "<br>acknowledged by ");
-		add_text(out, text_of(alert, "acked_by"));
+		page_add_text(out, text_of(alert, "acked_by"));
 	}
 	if (error) {
 		buf_add_str(out, "<br><code>");
-		add_text(out, error);
+		page_add_text(out, error);
 		buf_add_str(out, "</code>");
 	}
 	if (url && (strncmp(url, "https://", 8) == 0 || strncmp(url, "http://", 7) == 0)) {
@@ -85,7 +85,7 @@ void page_finish(struct web_call *call)
 	json_array_foreach(alerts, i, alert)
 	{
 		if (i < SHOWN_MAX)
-			add_alert(&call->text, alert, now_ms);
+			page_add_alert(&call->text, alert, now_ms);
 	}
 	buf_add_str(&call->text, "</ul>");
 	if (json_array_size(alerts) > SHOWN_MAX)

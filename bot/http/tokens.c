@@ -78,7 +78,7 @@ static char *read_private(const char *path, struct fault *fault)
 	return text;
 }
 
-static enum err read_many(struct tokens *tokens, const char *path, struct fault *fault)
+static enum err tokens_read_many(struct tokens *tokens, const char *path, struct fault *fault)
 {
 	char *text = read_private(path, fault), *place = NULL;
 	unsigned number = 0, rights;
@@ -124,7 +124,7 @@ enum err tokens_read(struct tokens *tokens, const struct config *config, struct 
 		x_wipe_free_str(token);
 	}
 	if (err == OK && config->http.tokens)
-		err = read_many(tokens, config->http.tokens, fault);
+		err = tokens_read_many(tokens, config->http.tokens, fault);
 	if (err)
 		tokens_finish(tokens);
 	return err;

@@ -45,7 +45,7 @@ struct web {
 	void *closed_arg;
 };
 
-static void on_timer(uv_timer_t *timer);
+static void web_on_timer(uv_timer_t *timer);
 
 /* ---- answers ---- */
 
@@ -155,7 +155,7 @@ static void on_answered(const json_t *answer, void *arg)
 			if (call->suspended) {
 				call->suspended = false;
 				MHD_resume_connection(call->connection);
-				uv_timer_start(&web->timer, on_timer, 0, 0);
+				uv_timer_start(&web->timer, web_on_timer, 0, 0);
 			}
 		}
 	}
@@ -191,7 +191,7 @@ void web_expire(struct web *web, const char *key, int64_t ends_ms, json_t *reque
 		                "{s:I, s:O}", "ends_ms", (json_int_t)ends_ms, "request", request));
 }
 
-static void on_look(uv_timer_t *timer)
+static void web_on_look(uv_timer_t *timer)
 {
 	struct web *web = timer->data;
 	int64_t now_ms = clock_now_ms();
@@ -299,7 +299,7 @@ static void call_destroy(struct web_call *call)
 }
 
 /* The request is whole. */
-static void call_run(struct web_call *call)
+static void web_call_run(struct web_call *call)
 {
 	json_t *request;
 	size_t i;
@@ -348,7 +348,7 @@ static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, c
 		call_error(call, MHD_HTTP_CONTENT_TOO_LARGE, "a body has at most %d bytes",
 		        WEB_BODY_MAX);
 	else if (!call->ready)
-		call_run(call);
+		web_call_run(call);
 	return call->ready ? call_queue(call) : MHD_YES;
 }
 
@@ -370,12 +370,12 @@ static void web_pump(struct web *web)
 		return;
 	MHD_run(web->mhd);
 	if (MHD_get_timeout(web->mhd, &wait_ms) == MHD_YES)
-		uv_timer_start(&web->timer, on_timer, wait_ms, 0);
+		uv_timer_start(&web->timer, web_on_timer, wait_ms, 0);
 	else
 		uv_timer_stop(&web->timer);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void web_on_timer(uv_timer_t *timer)
 {
 	web_pump(timer->data);
 }
@@ -393,7 +393,7 @@ void web_take(struct web *web, int fd)
 	        MHD_YES)
 		log_warning("http", "a connection of the socket could not be taken over");
 	else
-		uv_timer_start(&web->timer, on_timer, 0, 0);
+		uv_timer_start(&web->timer, web_on_timer, 0, 0);
 }
 
 /* ---- life ---- */
@@ -429,7 +429,7 @@ static bool read_address(const char *text, struct sockaddr_storage *address, soc
 	return inet_pton(AF_INET, host, &v4->sin_addr) == 1;
 }
 
-static bool is_loopback(const struct sockaddr_storage *address)
+static bool web_is_loopback(const struct sockaddr_storage *address)
 {
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
@@ -452,7 +452,7 @@ static enum err web_listen(
 	if (!read_address(listen_on, &address, &size))
 		return fault_set(
 		        fault, ERR_CONFIG, "[http] listen = %s is no ADDRESS:PORT", listen_on);
-	if (!is_loopback(&address) && web->tokens.len == 0)
+	if (!web_is_loopback(&address) && web->tokens.len == 0)
 		return fault_set(fault, ERR_CONFIG,
 		        "[http] listen = %s is for other machines too: set token_file or tokens",
 		        listen_on);
@@ -516,7 +516,7 @@ enum err web_create(
 	web->poll.data = web->timer.data = web->look.data = web;
 	web->handles = 3;
 	uv_poll_start(&web->poll, UV_READABLE, on_readable);
-	uv_timer_start(&web->look, on_look, LOOK_MS, LOOK_MS);
+	uv_timer_start(&web->look, web_on_look, LOOK_MS, LOOK_MS);
 	if (config->http.listen)
 		log_info("http", "listening on %s", config->http.listen);
 	*out = web;
@@ -539,7 +539,7 @@ void web_configure(struct web *web, struct config *config)
 	web->config = config;
 }
 
-static void on_handle_closed(uv_handle_t *handle)
+static void web_on_handle_closed(uv_handle_t *handle)
 {
 	struct web *web = handle->data;
 	void (*closed)(void *arg) = web->closed;
@@ -562,9 +562,9 @@ static void web_maybe_stop(struct web *web)
 	MHD_run(web->mhd); /* what was resumed last gets its answer */
 	web->stopped = true;
 	MHD_stop_daemon(web->mhd);
-	uv_close((uv_handle_t *)&web->poll, on_handle_closed);
-	uv_close((uv_handle_t *)&web->timer, on_handle_closed);
-	uv_close((uv_handle_t *)&web->look, on_handle_closed);
+	uv_close((uv_handle_t *)&web->poll, web_on_handle_closed);
+	uv_close((uv_handle_t *)&web->timer, web_on_handle_closed);
+	uv_close((uv_handle_t *)&web->look, web_on_handle_closed);
 }
 
 static void on_closing(uv_timer_t *timer)

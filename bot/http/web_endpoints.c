@@ -25,7 +25,7 @@ json_t *call_read_json(struct web_call *call, json_t *notes)
 }
 
 /* One alert, as it came; what is none is refused by its own answer. */
-static void add_alert(struct web_call *call, json_t *alert, json_t *notes)
+static void web_endpoints_add_alert(struct web_call *call, json_t *alert, json_t *notes)
 {
 	if (json_array_size(notes) > 0)
 		json_array_extend(request_notes(alert), notes);
@@ -45,7 +45,7 @@ static bool add_all(struct web_call *call, json_t *list, json_t *notes)
 			call_error(call, MHD_HTTP_BAD_REQUEST, "element %zu is no object", i);
 			return false;
 		}
-		add_alert(call, element, i == 0 ? notes : NULL);
+		web_endpoints_add_alert(call, element, i == 0 ? notes : NULL);
 	}
 	return true;
 }
@@ -65,7 +65,7 @@ static void add_lines(struct web_call *call)
 		if (strspn(line, " \t\r") < (size_t)(stop - line)) {
 			alert = json_mend(line, (size_t)(stop - line), REQUEST_DEPTH_MAX, notes);
 			if (json_is_object(alert))
-				add_alert(call, alert, notes);
+				web_endpoints_add_alert(call, alert, notes);
 			else /* refused by its own answer, without costing the others */
 				call_request(call, json_object());
 			json_decref(alert);
@@ -84,7 +84,7 @@ static void alerts_run(struct web_call *call)
 	if (!body)
 		body = json_mend(text, call->body.len, REQUEST_DEPTH_MAX, notes);
 	if (json_is_object(body))
-		add_alert(call, body, notes);
+		web_endpoints_add_alert(call, body, notes);
 	else if (json_is_array(body))
 		add_all(call, body, notes);
 	else
@@ -214,7 +214,7 @@ static void run_webhook(struct web_call *call, const char *name)
 	body = call_read_json(call, notes);
 	if (body) {
 		request = webhook_request(webhook, body);
-		add_alert(call, request, notes);
+		web_endpoints_add_alert(call, request, notes);
 		json_decref(request);
 	}
 	json_decref(body);

@@ -37,7 +37,7 @@ static const struct config_webhook built_in[] = {
 /* ---- templates ---- */
 
 /* The next reference token of a pointer, unescaped into out; false when it does not fit. */
-static bool read_token(const char **pointer, const char *end, char *out, size_t size)
+static bool webhook_read_token(const char **pointer, const char *end, char *out, size_t size)
 {
 	size_t len = 0;
 
@@ -62,7 +62,7 @@ static const json_t *find_value(const json_t *body, const char *pointer, const c
 	char token[256];
 
 	while (body && pointer < end && *pointer == '/') {
-		if (!read_token(&pointer, end, token, sizeof(token)))
+		if (!webhook_read_token(&pointer, end, token, sizeof(token)))
 			return NULL;
 		if (json_is_array(body))
 			body = json_array_get(body, strtoul(token, NULL, 10));
@@ -115,7 +115,7 @@ static void set_member(json_t *request, const char *name, const char *text, cons
 }
 
 /* True when the word is one of those in a list with commas. */
-static bool is_one_of(const char *word, const char *list)
+static bool webhook_is_one_of(const char *word, const char *list)
 {
 	while (*list) {
 		size_t len = strcspn(list, ",");
@@ -168,7 +168,8 @@ json_t *webhook_request(const struct config_webhook *webhook, const json_t *body
 	status = json_string_value(json_object_get(request, "status"));
 	if (status)
 		json_object_set_new(request, "status",
-		        json_string(is_one_of(status, webhook->resolved) ? "resolved" : "firing"));
+		        json_string(webhook_is_one_of(status, webhook->resolved) ? "resolved"
+		                                                                 : "firing"));
 	return request;
 }
 

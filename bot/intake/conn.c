@@ -291,7 +291,7 @@ void reply_on_gone(struct reply *reply, void (*gone)(void *arg), void *arg)
 
 /* ---- input ---- */
 
-static void take_line(struct conn *conn, const char *line, size_t len)
+static void conn_take_line(struct conn *conn, const char *line, size_t len)
 {
 	struct reply *reply = reply_create(conn, len);
 	struct fault fault;
@@ -317,7 +317,7 @@ static void on_linger_over(uv_timer_t *timer)
 
 /* What comes until the line's end is read and dropped: closed at once, a peer that writes before
  * it reads would meet a broken pipe in place of its answer. */
-static void discard(struct conn *conn)
+static void conn_discard(struct conn *conn)
 {
 	conn->discarding = true;
 	conn->in_pos = conn->in_len = 0;
@@ -326,7 +326,7 @@ static void discard(struct conn *conn)
 
 static void take_too_long(struct conn *conn)
 {
-	discard(conn);
+	conn_discard(conn);
 	reply_error(reply_create(conn, 0), "too_large", NULL,
 	        "a request has at most 65536 bytes; the connection is closed", false);
 }
@@ -350,7 +350,7 @@ static bool take_next(struct conn *conn)
 	end = memchr(line, '\n', left);
 	if (end) {
 		conn->in_pos += (size_t)(end - line) + 1;
-		take_line(conn, line, (size_t)(end - line));
+		conn_take_line(conn, line, (size_t)(end - line));
 		return true;
 	}
 	if (left > SERVER_LINE_MAX) {
@@ -359,18 +359,18 @@ static bool take_next(struct conn *conn)
 	}
 	if (conn->eof) {
 		conn->in_pos = conn->in_len;
-		take_line(conn, line, left);
+		conn_take_line(conn, line, left);
 		return true;
 	}
 	return false;
 }
 
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+static void conn_on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
 	struct conn *conn = handle->data;
 	size_t left = conn->in_len - conn->in_pos;
 
-	if (conn->undecided) { /* nothing is read yet: on_read() is only told that something is
+	if (conn->undecided) { /* nothing is read yet: conn_on_read() is only told that something is
 		                  there */
 		*out = uv_buf_init(NULL, 0);
 		return;
@@ -411,7 +411,7 @@ static void conn_decide(struct conn *conn)
 	conn_abort(conn);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
+static void conn_on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
 {
 	struct conn *conn = stream->data;
 
@@ -443,7 +443,7 @@ static void conn_set_reading(struct conn *conn, bool reading)
 	conn->reading = reading;
 	if (!reading)
 		uv_read_stop((uv_stream_t *)&conn->pipe);
-	else if (uv_read_start((uv_stream_t *)&conn->pipe, on_alloc, on_read) != 0)
+	else if (uv_read_start((uv_stream_t *)&conn->pipe, conn_on_alloc, conn_on_read) != 0)
 		conn_break(conn);
 }
 
@@ -470,7 +470,7 @@ static void conn_pump(struct conn *conn)
 
 /* ---- life ---- */
 
-static void on_handle_closed(uv_handle_t *handle)
+static void conn_on_handle_closed(uv_handle_t *handle)
 {
 	struct conn *conn = handle->data;
 
@@ -496,8 +496,8 @@ void conn_abort(struct conn *conn)
 		reply_release(reply);
 		reply->conn = NULL;
 	}
-	uv_close((uv_handle_t *)&conn->pipe, on_handle_closed);
-	uv_close((uv_handle_t *)&conn->timer, on_handle_closed);
+	uv_close((uv_handle_t *)&conn->pipe, conn_on_handle_closed);
+	uv_close((uv_handle_t *)&conn->timer, conn_on_handle_closed);
 }
 
 static void read_peer(struct conn *conn)
@@ -567,7 +567,7 @@ void conn_refuse(struct conn *conn, const char *code, const char *message, bool 
 {
 	conn->refused = true;
 	if (linger)
-		discard(conn);
+		conn_discard(conn);
 	else
 		conn->stopped = true;
 	reply_error(reply_create(conn, 0), code, NULL, message, retry);

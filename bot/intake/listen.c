@@ -18,7 +18,7 @@
 
 #define SYSTEMD_FIRST 3 /* descriptor that it passes */
 
-static enum err fail(struct fault *fault, const char *what, const char *path)
+static enum err listen_fail(struct fault *fault, const char *what, const char *path)
 {
 	enum err err = errno == EACCES || errno == EPERM ? ERR_DENIED : ERR_IO;
 	return fault_set(fault, err, "%s %s: %s", what, path, strerror(errno));
@@ -61,11 +61,11 @@ static enum err take_lock(struct listen *l, struct fault *fault)
 
 	l->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (l->lock_fd == -1)
-		err = fail(fault, "cannot open", path);
+		err = listen_fail(fault, "cannot open", path);
 	else if (flock(l->lock_fd, LOCK_EX | LOCK_NB) == -1)
 		err = errno == EWOULDBLOCK
 		              ? fault_set(fault, ERR_BUSY, "another daemon has %s", path)
-		              : fail(fault, "cannot lock", path);
+		              : listen_fail(fault, "cannot lock", path);
 	free(path);
 	return err;
 }
@@ -78,26 +78,26 @@ static void fill_address(struct sockaddr_un *address, const char *path, const ch
 }
 
 /* OK when nobody serves the path: nothing there, or a dead daemon's socket file. */
-static enum err probe(const char *path, struct fault *fault)
+static enum err listen_probe(const char *path, struct fault *fault)
 {
 	struct sockaddr_un address;
 	struct stat st;
 	enum err err = OK;
 
 	if (lstat(path, &st) == -1)
-		return errno == ENOENT ? OK : fail(fault, "cannot look at", path);
+		return errno == ENOENT ? OK : listen_fail(fault, "cannot look at", path);
 	if (!S_ISSOCK(st.st_mode))
 		return fault_set(fault, ERR_EXISTS, "%s is there and is no socket", path);
 
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1)
-		return fail(fault, "cannot make a socket for", path);
+		return listen_fail(fault, "cannot make a socket for", path);
 	fill_address(&address, path, "");
 	/* EAGAIN is a full backlog: somebody lives there, however busy. */
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN)
 		err = fault_set(fault, ERR_BUSY, "a live daemon listens on %s", path);
 	else if (errno != ECONNREFUSED && errno != ENOENT)
-		err = fail(fault, "cannot probe", path);
+		err = listen_fail(fault, "cannot probe", path);
 	close(fd);
 	return err;
 }
@@ -114,7 +114,7 @@ static enum err set_group(const char *path, const char *name, struct fault *faul
 		err = fault_set(fault, ERR_CONFIG, "[socket] group %s: %s", name,
 		        rc ? strerror(rc) : "no such group");
 	else if (lchown(path, (uid_t)-1, found->gr_gid) == -1)
-		err = fail(fault, "cannot set the group of", path);
+		err = listen_fail(fault, "cannot set the group of", path);
 	free(memory);
 	return err;
 }
@@ -129,18 +129,18 @@ static enum err bind_own(struct listen *l, struct fault *fault)
 	fill_address(&address, l->path, ".new");
 	const char *name = address.sun_path;
 	if (unlink(name) == -1 && errno != ENOENT)
-		return fail(fault, "cannot remove", name);
+		return listen_fail(fault, "cannot remove", name);
 	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (l->fd == -1)
-		return fail(fault, "cannot make a socket for", l->path);
+		return listen_fail(fault, "cannot make a socket for", l->path);
 	if (bind(l->fd, (struct sockaddr *)&address, sizeof(address)) == -1) {
-		err = fail(fault, "cannot bind", l->path);
+		err = listen_fail(fault, "cannot bind", l->path);
 		goto failed;
 	}
 
 	/* Until listen(2), connecting is refused whatever the mode. */
 	if (chmod(name, l->mode) == -1) {
-		err = fail(fault, "cannot set the mode of", name);
+		err = listen_fail(fault, "cannot set the mode of", name);
 		goto failed;
 	}
 	if (l->group) {
@@ -150,7 +150,7 @@ static enum err bind_own(struct listen *l, struct fault *fault)
 	}
 	if (listen(l->fd, LISTEN_BACKLOG) == -1 || lstat(name, &st) == -1 ||
 	        rename(name, l->path) == -1) {
-		err = fail(fault, "cannot listen on", l->path);
+		err = listen_fail(fault, "cannot listen on", l->path);
 		goto failed;
 	}
 	l->dev = st.st_dev;
@@ -172,7 +172,7 @@ bool listen_is_lost(const struct listen *l)
 
 enum err listen_renew(struct listen *l, struct fault *fault)
 {
-	enum err err = probe(l->path, fault);
+	enum err err = listen_probe(l->path, fault);
 
 	return err == OK ? bind_own(l, fault) : err;
 }
@@ -193,7 +193,7 @@ enum err listen_init(struct listen *l, const struct config *config, struct fault
 
 	err = take_lock(l, fault);
 	if (err == OK)
-		err = probe(l->path, fault);
+		err = listen_probe(l->path, fault);
 	if (err == OK)
 		err = bind_own(l, fault);
 	if (err != OK)

@@ -72,7 +72,7 @@ static bool is_allowed(const struct server *server, const struct conn *conn)
 
 /* ---- closing ---- */
 
-static void maybe_closed(struct server *server)
+static void server_maybe_closed(struct server *server)
 {
 	if (!server->closing || server->handles > 0 || !LIST_EMPTY(&server->conns))
 		return;
@@ -85,11 +85,11 @@ static void maybe_closed(struct server *server)
 	closed(arg);
 }
 
-static void on_handle_closed(uv_handle_t *handle)
+static void server_on_handle_closed(uv_handle_t *handle)
 {
 	struct server *server = handle->data;
 	server->handles--;
-	maybe_closed(server);
+	server_maybe_closed(server);
 }
 
 static void on_pipe_closed(uv_handle_t *handle)
@@ -98,7 +98,7 @@ static void on_pipe_closed(uv_handle_t *handle)
 
 	free(handle);
 	server->handles--;
-	maybe_closed(server);
+	server_maybe_closed(server);
 }
 
 static void close_pipe(struct server *server)
@@ -111,7 +111,7 @@ static void close_pipe(struct server *server)
 static void close_timer(struct server *server)
 {
 	if (!uv_is_closing((uv_handle_t *)&server->timer))
-		uv_close((uv_handle_t *)&server->timer, on_handle_closed);
+		uv_close((uv_handle_t *)&server->timer, server_on_handle_closed);
 }
 
 static void on_conn_closed(struct conn *conn, void *arg)
@@ -163,14 +163,14 @@ void server_close(struct server *server, void (*closed)(void *arg), void *arg)
 
 /* ---- accepting ---- */
 
-static void on_request(
+static void server_on_request(
         const json_t *request, const struct alert_peer *peer, struct reply *reply, void *arg)
 {
 	const struct server *server = arg;
 	server->events.on_request(request, peer, reply, server->events.arg);
 }
 
-static void on_http(int fd, void *arg)
+static void server_on_http(int fd, void *arg)
 {
 	const struct server *server = arg;
 
@@ -178,7 +178,7 @@ static void on_http(int fd, void *arg)
 }
 
 /* Waits for what the peer may be about to send, unless too many are waited for already. */
-static void refuse(
+static void server_refuse(
         struct server *server, struct conn *conn, const char *err, const char *message, bool retry)
 {
 	log_seldom(LOG_WARNING, "socket", "", "refused: %s", message);
@@ -191,9 +191,9 @@ static void on_connection(uv_stream_t *listener, int status)
 {
 	struct server *server = listener->data;
 	const struct conn_events events = {
-	        .on_request = on_request,
+	        .on_request = server_on_request,
 	        .on_closed = on_conn_closed,
-	        .on_http = server->events.on_http ? on_http : NULL,
+	        .on_http = server->events.on_http ? server_on_http : NULL,
 	        .arg = server,
 	};
 	char message[96];
@@ -210,9 +210,9 @@ static void on_connection(uv_stream_t *listener, int status)
 	if (!is_allowed(server, conn)) {
 		snprintf(message, sizeof(message), "uid %lld may not use this socket",
 		        (long long)conn_peer(conn)->uid);
-		refuse(server, conn, "forbidden", message, false);
+		server_refuse(server, conn, "forbidden", message, false);
 	} else if (before >= server->max_clients) {
-		refuse(server, conn, "busy", "too many connections", true);
+		server_refuse(server, conn, "busy", "too many connections", true);
 	} else {
 		conn_start(conn);
 	}
@@ -263,7 +263,7 @@ static void server_renew(struct server *server)
 		        server->listen.path);
 }
 
-static void on_look(uv_timer_t *timer)
+static void server_on_look(uv_timer_t *timer)
 {
 	struct server *server = timer->data;
 
@@ -289,7 +289,7 @@ enum err server_create(struct server **out, uv_loop_t *loop, const struct config
 	uv_timer_init(loop, &server->timer);
 	server->timer.data = server;
 	server->handles = 1;
-	uv_timer_start(&server->timer, on_look, LOOK_MS, LOOK_MS);
+	uv_timer_start(&server->timer, server_on_look, LOOK_MS, LOOK_MS);
 
 	int rc = server_listen(server);
 	if (rc != 0) {

@@ -99,7 +99,7 @@ static void start_work(struct spool *spool)
 
 /* ---- on the loop ---- */
 
-static void settle(struct spool *spool, enum err result, const char *message)
+static void spool_settle(struct spool *spool, enum err result, const char *message)
 {
 	const char *name = spool->list.names[spool->list.next];
 
@@ -176,7 +176,7 @@ static void after_work(uv_work_t *work, int status)
 	else if (spool->read_result == OK)
 		hand_on(spool);
 	else /* gone: somebody took it away meanwhile */
-		settle(spool, spool->read_result == ERR_NOT_FOUND ? OK : spool->read_result,
+		spool_settle(spool, spool->read_result == ERR_NOT_FOUND ? OK : spool->read_result,
 		        spool->read_fault.text);
 }
 
@@ -214,7 +214,7 @@ enum err spool_create(struct spool **out, uv_loop_t *loop, const char *folder,
 	return OK;
 }
 
-static void on_handle_closed(uv_handle_t *handle)
+static void spool_on_handle_closed(uv_handle_t *handle)
 {
 	struct spool *spool = handle->data;
 
@@ -231,14 +231,14 @@ static void on_handle_closed(uv_handle_t *handle)
 
 static void close_handles(struct spool *spool)
 {
-	uv_close((uv_handle_t *)&spool->timer, on_handle_closed);
-	uv_close((uv_handle_t *)&spool->watch, on_handle_closed);
+	uv_close((uv_handle_t *)&spool->timer, spool_on_handle_closed);
+	uv_close((uv_handle_t *)&spool->watch, spool_on_handle_closed);
 }
 
 void spool_done(struct spool *spool, enum err result, const char *message)
 {
 	spool->in_hand = false;
-	settle(spool, result, message ? message : err_text(result));
+	spool_settle(spool, result, message ? message : err_text(result));
 	if (spool->closing && !spool->working)
 		close_handles(spool);
 }

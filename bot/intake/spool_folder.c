@@ -33,7 +33,7 @@ void spool_list_finish(struct spool_list *list)
 	*list = (struct spool_list){0};
 }
 
-static int compare_names(const void *a, const void *b)
+static int spool_folder_compare_names(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
@@ -53,7 +53,7 @@ static bool is_bad(const char *name)
 
 static void keep_first(struct spool_list *list, size_t max)
 {
-	qsort(list->names, list->len, sizeof(*list->names), compare_names);
+	qsort(list->names, list->len, sizeof(*list->names), spool_folder_compare_names);
 	while (list->len > max)
 		free(list->names[--list->len]);
 }
@@ -110,7 +110,8 @@ static void set_at(json_t *request, const struct timespec *written)
 	json_object_set_new(request, "at", json_string(at));
 }
 
-static enum err parse(const char *data, size_t len, json_t **request, struct fault *fault)
+static enum err spool_folder_parse(
+        const char *data, size_t len, json_t **request, struct fault *fault)
 {
 	size_t position;
 	enum err err = request_parse(data, len, request, &position, fault);
@@ -125,7 +126,7 @@ static enum err parse(const char *data, size_t len, json_t **request, struct fau
 }
 
 /* What will never open must not hold up what comes after it. */
-static enum err open_failed(int number)
+static enum err spool_folder_open_failed(int number)
 {
 	switch (number) {
 	case ENOENT:
@@ -152,7 +153,7 @@ enum err spool_list_read(
 
 	*request = NULL;
 	if (fd == -1 || fstat(fd, &st) == -1) {
-		err = open_failed(errno);
+		err = spool_folder_open_failed(errno);
 		fault_set(fault, err, "cannot open: %s", strerror(errno));
 		goto done;
 	}
@@ -166,7 +167,7 @@ enum err spool_list_read(
 		err = fault_set(fault, ERR_IO, "cannot read: %s", strerror(errno));
 		goto done;
 	}
-	err = parse(data, (size_t)len, request, fault);
+	err = spool_folder_parse(data, (size_t)len, request, fault);
 	if (err != OK)
 		goto done;
 	if (!json_object_get(*request, "op"))

@@ -39,7 +39,7 @@ int life_open_store(const char *area, const struct config *config, struct store 
 	return err == ERR_BUSY ? EX_TEMPFAIL : EX_CANTCREAT;
 }
 
-static void on_signal(uv_signal_t *handle, int number)
+static void life_on_signal(uv_signal_t *handle, int number)
 {
 	struct life *life = handle->data;
 
@@ -64,7 +64,7 @@ static void life_start_signal(struct life *life, uv_signal_t *handle, int number
 {
 	uv_signal_init(&life->loop, handle);
 	handle->data = life;
-	uv_signal_start(handle, on_signal, number);
+	uv_signal_start(handle, life_on_signal, number);
 }
 
 void life_init(
@@ -99,7 +99,7 @@ static void on_parts_closed(void *arg)
 }
 
 /* A thread that waits for a disk or a lock of somebody else cannot be ended, only left. */
-static void on_deadline(uv_timer_t *timer)
+static void life_on_deadline(uv_timer_t *timer)
 {
 	const struct life *life = timer->data;
 
@@ -131,7 +131,7 @@ void life_stop(struct life *life, int exit_code)
 	life->exit_code = exit_code;
 	notify_stopping();
 	secret_set_stopping(true);
-	uv_timer_start(&life->deadline, on_deadline, LIFE_STOP_MS, 0);
+	uv_timer_start(&life->deadline, life_on_deadline, LIFE_STOP_MS, 0);
 	parts_close(&life->parts, on_parts_closed, life);
 }
 

@@ -29,7 +29,7 @@ void parts_configure(struct parts *parts, struct config *config)
 			parts->table[i].configure(*parts_slot(parts, i), config);
 }
 
-static void on_part_closed(void *arg);
+static void parts_on_part_closed(void *arg);
 
 /* Closes the last row that is open and those that go along with it; or all is closed. */
 static void parts_close_next(struct parts *parts)
@@ -48,11 +48,11 @@ static void parts_close_next(struct parts *parts)
 	/* the last of them may be over at once, and with it the owner */
 	for (size_t i = end; i-- > first;) {
 		parts->ends[i] = (struct part_end){parts, i};
-		parts->table[i].close(*parts_slot(parts, i), on_part_closed, &parts->ends[i]);
+		parts->table[i].close(*parts_slot(parts, i), parts_on_part_closed, &parts->ends[i]);
 	}
 }
 
-static void on_part_closed(void *arg)
+static void parts_on_part_closed(void *arg)
 {
 	const struct part_end *end = arg;
 	struct parts *parts = end->parts;

@@ -75,7 +75,7 @@ static void reload_maybe_closed(struct reload *reload)
 	closed(arg);
 }
 
-static void on_pool(uv_work_t *work)
+static void reload_on_pool(uv_work_t *work)
 {
 	struct reload *reload = work->data;
 
@@ -114,7 +114,7 @@ static void reload_answer(struct reload *reload)
 	}
 }
 
-static void on_read(uv_work_t *work, int status)
+static void reload_on_read(uv_work_t *work, int status)
 {
 	struct reload *reload = work->data;
 
@@ -144,10 +144,10 @@ static void reload_begin(struct reload *reload)
 	notify_reloading();
 	reload->config = NULL;
 	buf_init(&reload->report, REPORT_MAX);
-	uv_queue_work(reload->loop, &reload->work, on_pool, on_read);
+	uv_queue_work(reload->loop, &reload->work, reload_on_pool, reload_on_read);
 }
 
-static void on_signal(uv_signal_t *signal, int number)
+static void reload_on_signal(uv_signal_t *signal, int number)
 {
 	reload_begin(signal->data);
 }
@@ -176,7 +176,7 @@ struct reload *reload_create(uv_loop_t *loop, const char *path,
 	reload->work.data = reload;
 	uv_signal_init(loop, &reload->signal);
 	reload->signal.data = reload;
-	uv_signal_start(&reload->signal, on_signal, SIGHUP);
+	uv_signal_start(&reload->signal, reload_on_signal, SIGHUP);
 	return reload;
 }
 

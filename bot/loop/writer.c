@@ -133,7 +133,7 @@ static void writer_end_thread(struct writer *writer)
 	uv_sem_destroy(&writer->begin);
 }
 
-static void on_handle_closed(uv_handle_t *handle)
+static void writer_on_handle_closed(uv_handle_t *handle)
 {
 	struct writer *writer = handle->data;
 	void (*closed)(void *arg) = writer->closed;
@@ -151,8 +151,8 @@ static void writer_maybe_close(struct writer *writer)
 		return;
 	writer_end_thread(writer);
 	writer->handles = 2;
-	uv_close((uv_handle_t *)&writer->start, on_handle_closed);
-	uv_close((uv_handle_t *)&writer->end, on_handle_closed);
+	uv_close((uv_handle_t *)&writer->start, writer_on_handle_closed);
+	uv_close((uv_handle_t *)&writer->end, writer_on_handle_closed);
 }
 
 static void on_start(uv_idle_t *handle);

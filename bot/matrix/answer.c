@@ -35,7 +35,7 @@ static long unicode_escape(const char *text, const char *end)
 }
 
 /* Adds one escape sequence; returns the bytes read. */
-static size_t mend_escape(struct buf *out, const char *text, const char *end)
+static size_t answer_mend_escape(struct buf *out, const char *text, const char *end)
 {
 	long high = unicode_escape(text, end), low;
 
@@ -82,14 +82,14 @@ static size_t mend_number(struct buf *out, const char *text, const char *end)
 	return len;
 }
 
-static void mend(struct buf *out, const char *text, size_t len)
+static void answer_mend(struct buf *out, const char *text, size_t len)
 {
 	const char *at = text, *end = text + len;
 	bool in_string = false;
 
 	while (at < end) {
 		if (in_string && *at == '\\') {
-			at += mend_escape(out, at, end);
+			at += answer_mend_escape(out, at, end);
 		} else if (!in_string && (*at == '-' || is_digit(*at))) {
 			at += mend_number(out, at, end);
 		} else {
@@ -107,7 +107,7 @@ json_t *answer_parse(const char *text, size_t len)
 
 	if (!json) {
 		buf_init(&mended, len + 1);
-		mend(&mended, text, len);
+		answer_mend(&mended, text, len);
 		json = json_loadb(buf_str(&mended), mended.len, JSON_ALLOW_NUL, NULL);
 		buf_finish(&mended);
 	}
@@ -192,7 +192,7 @@ static void take_errcode(struct mx_answer *answer, const char *errcode)
 		memcpy(answer->errcode, errcode, len + 1);
 }
 
-static void describe(struct mx_answer *answer, const char *words)
+static void answer_describe(struct mx_answer *answer, const char *words)
 {
 	struct buf text;
 
@@ -257,6 +257,6 @@ json_t *answer_read(struct mx_answer *answer, const struct http_result *result)
 	if (result->status >= 400 && result->status < 500 && answer->code != ERR_SERVER)
 		answer->sent = false;
 	if (answer->code != OK)
-		describe(answer, string_of(body, "error"));
+		answer_describe(answer, string_of(body, "error"));
 	return body;
 }

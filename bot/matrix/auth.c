@@ -74,7 +74,7 @@ static void start_refresh(struct auth *auth);
 /* ---- closing ---- */
 
 /* True when closing; then it may be freed. */
-static bool is_closing(struct auth *auth)
+static bool auth_is_closing(struct auth *auth)
 {
 	void (*closed)(void *arg) = auth->closed;
 	void *arg = auth->closed_arg;
@@ -94,12 +94,12 @@ static bool is_closing(struct auth *auth)
 	return true;
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void auth_on_timer_closed(uv_handle_t *handle)
 {
 	struct auth *auth = handle->data;
 
 	auth->timer_closed = true;
-	is_closing(auth);
+	auth_is_closing(auth);
 }
 
 void auth_close(struct auth *auth, void (*closed)(void *arg), void *arg)
@@ -112,13 +112,13 @@ void auth_close(struct auth *auth, void (*closed)(void *arg), void *arg)
 		mx_cancel(auth->call);
 	if (auth->reading)
 		uv_cancel((uv_req_t *)&auth->work); /* if it did not begin */
-	uv_close((uv_handle_t *)&auth->timer, on_timer_closed);
+	uv_close((uv_handle_t *)&auth->timer, auth_on_timer_closed);
 }
 
 /* ---- waiting ---- */
 
 /* From the start: by the refresh token where there is one. */
-static void begin(struct auth *auth)
+static void auth_begin(struct auth *auth)
 {
 	uv_timer_stop(&auth->timer);
 	if (auth->refresh_token)
@@ -127,19 +127,19 @@ static void begin(struct auth *auth)
 		read_secret(auth, AUTH_READ_TOKEN);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void auth_on_timer(uv_timer_t *timer)
 {
-	begin(timer->data);
+	auth_begin(timer->data);
 }
 
 /* Tries again later; the same problem is logged once. */
-static void wait(struct auth *auth, const struct fault *problem, int64_t server_ms)
+static void auth_wait(struct auth *auth, const struct fault *problem, int64_t server_ms)
 {
 	auth->state = AUTH_WAIT;
 	auth->tries++;
 	x_wipe_free_str(auth->token);
 	auth->token = NULL;
-	uv_timer_start(&auth->timer, on_timer,
+	uv_timer_start(&auth->timer, auth_on_timer,
 	        (uint64_t)backoff_ms(auth->tries, server_ms, arc4random()), 0);
 	if (strcmp(problem->text, auth->problem.text) != 0)
 		log_error("auth", "%s", problem->text);
@@ -160,7 +160,7 @@ static void on_refused(struct auth *auth, const struct mx_answer *answer)
 	}
 	fault_set(&problem, ERR_AUTH, "the homeserver refuses the access token (%s): %s",
 	        answer->errcode, LOG_IN_AGAIN);
-	wait(auth, &problem, -1);
+	auth_wait(auth, &problem, -1);
 }
 
 static void on_whoami(const struct mx_answer *answer, void *arg)
@@ -171,7 +171,7 @@ static void on_whoami(const struct mx_answer *answer, void *arg)
 	struct fault problem = {.code = OK};
 
 	auth->call = NULL;
-	if (is_closing(auth))
+	if (auth_is_closing(auth))
 		return;
 	if (answer->code == ERR_AUTH) {
 		on_refused(auth, answer);
@@ -184,7 +184,7 @@ static void on_whoami(const struct mx_answer *answer, void *arg)
 		        "whoami names no user and device; the token must come from a login: %s",
 		        LOG_IN_AGAIN);
 	if (problem.code != OK) {
-		wait(auth, &problem, answer->retry_after_ms);
+		auth_wait(auth, &problem, answer->retry_after_ms);
 		return;
 	}
 	mx_set_token(auth->mx, auth->token);
@@ -211,7 +211,7 @@ static void ask_whoami(struct auth *auth, const char *token)
 		fault_set(&problem, ERR_INVALID,
 		        "what is stored is no access token (spaces or odd characters in it): %s",
 		        LOG_IN_AGAIN);
-		wait(auth, &problem, -1);
+		auth_wait(auth, &problem, -1);
 		return;
 	}
 	auth->state = AUTH_WHOAMI;
@@ -242,7 +242,7 @@ static void on_refresh(const struct mx_answer *answer, void *arg)
 	const char *token;
 
 	auth->call = NULL;
-	if (is_closing(auth))
+	if (auth_is_closing(auth))
 		return;
 	token = take_tokens(auth, answer);
 	if (token) {
@@ -253,7 +253,7 @@ static void on_refresh(const struct mx_answer *answer, void *arg)
 		read_secret(auth, AUTH_READ_TOKEN);
 	} else {
 		fault_set(&problem, answer->code, "refreshing the access token: %s", answer->error);
-		wait(auth, &problem, answer->retry_after_ms);
+		auth_wait(auth, &problem, answer->retry_after_ms);
 	}
 }
 
@@ -275,7 +275,7 @@ static void on_login(const struct mx_answer *answer, void *arg)
 	const char *token;
 
 	auth->call = NULL;
-	if (is_closing(auth))
+	if (auth_is_closing(auth))
 		return;
 	token = take_tokens(auth, answer);
 	if (token) {
@@ -288,7 +288,7 @@ static void on_login(const struct mx_answer *answer, void *arg)
 	}
 	fault_set(&problem, answer->code, "login by password: %s",
 	        answer->code == OK ? "the answer has no access token" : answer->error);
-	wait(auth, &problem,
+	auth_wait(auth, &problem,
 	        answer->code == ERR_DENIED ? PASSWORD_REFUSED_MS : answer->retry_after_ms);
 }
 
@@ -303,7 +303,7 @@ static void start_login(struct auth *auth, const char *password)
 
 	if (!body) { /* it is no UTF-8 */
 		fault_set(&problem, ERR_INVALID, "the password has broken characters in it");
-		wait(auth, &problem, -1);
+		auth_wait(auth, &problem, -1);
 		return;
 	}
 	auth->state = AUTH_LOGIN;
@@ -315,7 +315,7 @@ static void start_login(struct auth *auth, const char *password)
 
 /* ---- reading secrets ---- */
 
-static void on_pool(uv_work_t *work)
+static void auth_on_pool(uv_work_t *work)
 {
 	struct auth *auth = work->data;
 	const struct config *config = auth->work_config;
@@ -326,7 +326,7 @@ static void on_pool(uv_work_t *work)
 		secret_read(&config->matrix.token, "token", &auth->secret, &auth->fault);
 }
 
-static void on_read(uv_work_t *work, int status)
+static void auth_on_read(uv_work_t *work, int status)
 {
 	struct auth *auth = work->data;
 	char *secret = auth->secret;
@@ -337,7 +337,7 @@ static void on_read(uv_work_t *work, int status)
 	auth->work_config = NULL;
 	if (auth->closing) {
 		x_wipe_free_str(secret);
-		is_closing(auth);
+		auth_is_closing(auth);
 		return;
 	}
 	assert(status == 0); /* only closing cancels it */
@@ -347,7 +347,7 @@ static void on_read(uv_work_t *work, int status)
 		                ? "cannot read the access token"
 		                : "the homeserver ended the session: " LOG_IN_AGAIN
 		                  ", or let the bot have the password");
-		wait(auth, &auth->fault, -1);
+		auth_wait(auth, &auth->fault, -1);
 	} else if (auth->state == AUTH_READ_TOKEN) {
 		ask_whoami(auth, secret);
 	} else {
@@ -363,7 +363,7 @@ static void read_secret(struct auth *auth, enum auth_state state)
 	auth->state = state;
 	auth->reading = true;
 	auth->work_config = config_ref(auth->config);
-	uv_queue_work(auth->loop, &auth->work, on_pool, on_read);
+	uv_queue_work(auth->loop, &auth->work, auth_on_pool, auth_on_read);
 }
 
 /* ---- the interface ---- */
@@ -381,7 +381,7 @@ struct auth *auth_create(
 	auth->work.data = auth;
 	uv_timer_init(loop, &auth->timer);
 	auth->timer.data = auth;
-	begin(auth);
+	auth_begin(auth);
 	return auth;
 }
 
@@ -389,7 +389,7 @@ void auth_configure(struct auth *auth, struct config *config)
 {
 	config_replace(&auth->config, config);
 	if (auth->state == AUTH_WAIT && !auth->closing)
-		begin(auth);
+		auth_begin(auth);
 }
 
 void auth_lost(struct auth *auth, bool soft_logout)
@@ -405,11 +405,11 @@ void auth_lost(struct auth *auth, bool soft_logout)
 		fault_set(&problem, ERR_AUTH,
 		        "the homeserver takes the access token for whoami and refuses it for "
 		        "other requests; retrying, ever less often: ask its admin");
-		wait(auth, &problem, -1);
+		auth_wait(auth, &problem, -1);
 		return;
 	}
 	log_warning("auth", "the homeserver refuses the access token%s; getting another",
 	        soft_logout ? " (soft logout)" : "");
-	begin(auth);
+	auth_begin(auth);
 	auth->events.on_lost("the homeserver refuses the access token", auth->events.arg);
 }

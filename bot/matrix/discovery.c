@@ -27,7 +27,7 @@ struct discovery {
 	void *arg;
 };
 
-static void finish(struct discovery *discovery, const struct fault *fault)
+static void discovery_finish(struct discovery *discovery, const struct fault *fault)
 {
 	discovery->done(fault->code == OK ? discovery->base : NULL, fault, discovery->arg);
 	free(discovery->homeserver);
@@ -38,7 +38,7 @@ static void finish(struct discovery *discovery, const struct fault *fault)
 
 /* ---- URLs ---- */
 
-static bool is_loopback(const char *host)
+static bool discovery_is_loopback(const char *host)
 {
 	return strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
 	       (strncmp(host, "127.", 4) == 0 && host[strspn(host, "0123456789.")] == '\0');
@@ -81,7 +81,7 @@ static char *check_url(const char *text, bool *local)
 	        has_part(url, CURLUPART_PASSWORD) || has_part(url, CURLUPART_QUERY) ||
 	        has_part(url, CURLUPART_FRAGMENT))
 		goto out;
-	*local = is_loopback(host);
+	*local = discovery_is_loopback(host);
 	if (strcmp(scheme, "https") != 0 && !(strcmp(scheme, "http") == 0 && *local))
 		goto out;
 	base = url_part(url, CURLUPART_URL);
@@ -94,8 +94,8 @@ out:
 	return base;
 }
 
-static void ask(struct discovery *discovery, const char *base, const char *path, unsigned redirects,
-        http_done_fn done)
+static void discovery_ask(struct discovery *discovery, const char *base, const char *path,
+        unsigned redirects, http_done_fn done)
 {
 	struct http_call call = {
 	        .method = "GET",
@@ -113,8 +113,8 @@ static void ask(struct discovery *discovery, const char *base, const char *path,
 /* ---- the two answers ---- */
 
 /* What is wrong with an answer that should be 200 with a JSON object; OK when nothing. */
-static enum err check_answer(const struct discovery *discovery, const struct http_result *result,
-        json_t **body, struct fault *fault)
+static enum err discovery_check_answer(const struct discovery *discovery,
+        const struct http_result *result, json_t **body, struct fault *fault)
 {
 	*body = NULL;
 	if (result->code != OK)
@@ -134,17 +134,17 @@ static void on_versions(const struct http_result *result, void *arg)
 	struct fault fault = {.code = OK};
 	json_t *body;
 
-	if (check_answer(discovery, result, &body, &fault) == OK &&
+	if (discovery_check_answer(discovery, result, &body, &fault) == OK &&
 	        !json_is_array(json_object_get(body, "versions")))
 		fault_set(&fault, ERR_PROTO, "%s: is no Matrix homeserver's answer",
 		        discovery->asked);
 	json_decref(body);
-	finish(discovery, &fault);
+	discovery_finish(discovery, &fault);
 }
 
 static void ask_versions(struct discovery *discovery)
 {
-	ask(discovery, discovery->base, "/_matrix/client/versions", 0, on_versions);
+	discovery_ask(discovery, discovery->base, "/_matrix/client/versions", 0, on_versions);
 }
 
 static void on_well_known(const struct http_result *result, void *arg)
@@ -160,10 +160,10 @@ static void on_well_known(const struct http_result *result, void *arg)
 		ask_versions(discovery);
 		return;
 	}
-	if (check_answer(discovery, result, &body, &fault) != OK) {
+	if (discovery_check_answer(discovery, result, &body, &fault) != OK) {
 		fault_wrap(&fault, "homeserver %s (its URL can be given instead)",
 		        discovery->homeserver);
-		finish(discovery, &fault);
+		discovery_finish(discovery, &fault);
 		return;
 	}
 	url = json_string_value(json_object_get(json_object_get(body, "m.homeserver"), "base_url"));
@@ -176,7 +176,7 @@ static void on_well_known(const struct http_result *result, void *arg)
 	if (!base) {
 		fault_set(&fault, ERR_PROTO, "%s: has no usable m.homeserver.base_url",
 		        discovery->asked);
-		finish(discovery, &fault);
+		discovery_finish(discovery, &fault);
 		return;
 	}
 	free(discovery->base);
@@ -195,7 +195,7 @@ static void on_unusable(const struct http_result *result, void *arg)
 	        "homeserver \"%s\" must be a server name, an https:// URL, or http:// to a "
 	        "loopback address",
 	        discovery->homeserver);
-	finish(discovery, &fault);
+	discovery_finish(discovery, &fault);
 }
 
 /* "https://host" for "host:port": .well-known is asked at the host's usual port. */
@@ -231,7 +231,7 @@ static void start_by_name(struct discovery *discovery)
 	} else {
 		well_known = without_port(discovery->base);
 	}
-	ask(discovery, well_known, "/.well-known/matrix/client", DISCOVERY_REDIRECTS,
+	discovery_ask(discovery, well_known, "/.well-known/matrix/client", DISCOVERY_REDIRECTS,
 	        on_well_known);
 	free(well_known);
 }

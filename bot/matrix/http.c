@@ -4,7 +4,7 @@
  *
  * curl tells which sockets it waits for (on_socket) and when it wants to be called without one
  * (on_timer). Both only take note; curl is called from the loop alone, and each call is followed
- * by drain(), since any of them may finish any transfer. Canceled and refused requests wait in
+ * by http_drain(), since any of them may finish any transfer. Canceled and refused requests wait in
  * `ended` for the `soon` timer, as does the end of closing, so that nothing is freed beneath a
  * caller.
  *
@@ -47,7 +47,7 @@ struct http {
 
 /* ---- closing ---- */
 
-static void on_handle_closed(struct http *http)
+static void http_on_handle_closed(struct http *http)
 {
 	void (*closed)(void *arg) = http->closed;
 	void *arg = http->closed_arg;
@@ -66,17 +66,17 @@ static void on_watch_closed(uv_handle_t *handle)
 	struct http *http = watch->http;
 
 	free(watch);
-	on_handle_closed(http);
+	http_on_handle_closed(http);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void http_on_timer_closed(uv_handle_t *handle)
 {
-	on_handle_closed(handle->data);
+	http_on_handle_closed(handle->data);
 }
 
 /* ---- sockets ---- */
 
-static void drain(struct http *http);
+static void http_drain(struct http *http);
 
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
@@ -96,7 +96,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	if (events & UV_WRITABLE)
 		flags |= CURL_CSELECT_OUT;
 	curl_multi_socket_action(http->multi, watch->fd, flags, &running);
-	drain(http);
+	http_drain(http);
 }
 
 static struct watch *watch_find(struct http *http, curl_socket_t fd)
@@ -182,11 +182,11 @@ static void on_timeout(uv_timer_t *timer)
 	int running;
 
 	curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	drain(http);
+	http_drain(http);
 }
 
 /* CURLMOPT_TIMERFUNCTION */
-static int on_timer(CURLM *multi, long timeout_ms, void *arg)
+static int http_on_timer(CURLM *multi, long timeout_ms, void *arg)
 {
 	struct http *http = arg;
 
@@ -200,7 +200,7 @@ static int on_timer(CURLM *multi, long timeout_ms, void *arg)
 
 /* ---- the end of requests ---- */
 
-static void drain(struct http *http)
+static void http_drain(struct http *http)
 {
 	CURLMsg *message;
 	int left;
@@ -234,8 +234,8 @@ static void on_soon(uv_timer_t *timer)
 	if (!http->closing || !TAILQ_EMPTY(&http->ended))
 		return;                  /* in the second case the timer was started anew */
 	curl_multi_cleanup(http->multi); /* closes kept connections */
-	uv_close((uv_handle_t *)&http->timer, on_timer_closed);
-	uv_close((uv_handle_t *)&http->soon, on_timer_closed);
+	uv_close((uv_handle_t *)&http->timer, http_on_timer_closed);
+	uv_close((uv_handle_t *)&http->soon, http_on_timer_closed);
 }
 
 static void end_soon(struct http *http, struct http_request *request, enum err err)
@@ -280,7 +280,7 @@ enum err http_create(struct http **out, uv_loop_t *loop, const struct http_optio
 	http->handles = 2;
 	curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
 	curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
-	curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, http_on_timer);
 	curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
 	curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
 	curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);

@@ -83,7 +83,7 @@ static void members_ask_later(struct member_room *room, int64_t server_ms)
 		uv_timer_start(timer, members_on_timer, (uint64_t)wait_ms, 0);
 }
 
-static void list_add(struct member_list *list, const json_t *chunk, const char *membership)
+static void members_list_add(struct member_list *list, const json_t *chunk, const char *membership)
 {
 	const json_t *event;
 	size_t i;
@@ -110,9 +110,9 @@ static struct member_list *members_parse(const json_t *body)
 	list = x_calloc(1, sizeof(*list));
 	list->refs = 1;
 	list->users = x_calloc(json_array_size(chunk) + 1, sizeof(*list->users));
-	list_add(list, chunk, "join");
+	members_list_add(list, chunk, "join");
 	list->joined = list->len;
-	list_add(list, chunk, "invite");
+	members_list_add(list, chunk, "invite");
 	return list;
 }
 

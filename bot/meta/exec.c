@@ -60,7 +60,7 @@ static void exec_next(struct exec *exec);
 
 /* --- the end of a run --------------------------------------------------------------------- */
 
-static void on_handle_closed(uv_handle_t *handle)
+static void exec_on_handle_closed(uv_handle_t *handle)
 {
 	struct run *run = handle->data;
 	struct exec *exec = run->exec;
@@ -76,9 +76,9 @@ static void on_handle_closed(uv_handle_t *handle)
 static void run_close(struct run *run)
 {
 	if (run->spawned)
-		uv_close((uv_handle_t *)&run->process, on_handle_closed);
-	uv_close((uv_handle_t *)&run->output, on_handle_closed);
-	uv_close((uv_handle_t *)&run->timer, on_handle_closed);
+		uv_close((uv_handle_t *)&run->process, exec_on_handle_closed);
+	uv_close((uv_handle_t *)&run->output, exec_on_handle_closed);
+	uv_close((uv_handle_t *)&run->timer, exec_on_handle_closed);
 }
 
 static void run_keep(struct run *run, const char *data, size_t len)
@@ -143,14 +143,14 @@ static void on_exit_cb(uv_process_t *process, int64_t status, int number)
 	run_close(run);
 }
 
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+static void exec_on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
 	struct run *run = handle->data;
 
 	*buf = uv_buf_init(run->chunk, sizeof(run->chunk));
 }
 
-static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
+static void exec_on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
 {
 	struct run *run = stream->data;
 
@@ -160,7 +160,7 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
 		uv_read_stop(stream);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void exec_on_timer(uv_timer_t *timer)
 {
 	struct run *run = timer->data;
 	bool last = run->late || run->exec->closing;
@@ -168,7 +168,7 @@ static void on_timer(uv_timer_t *timer)
 	run_kill(run, last ? SIGKILL : SIGTERM);
 	run->late = true;
 	if (!last)
-		uv_timer_start(timer, on_timer, KILL_MS, 0);
+		uv_timer_start(timer, exec_on_timer, KILL_MS, 0);
 }
 
 /* --- the start of a run ------------------------------------------------------------------- */
@@ -186,7 +186,7 @@ static bool is_ours_alone(const char *variable)
 }
 
 /* The list is the caller's, its strings are not. */
-static char **environment(void)
+static char **exec_environment(void)
 {
 	size_t len = 0, used = 0;
 	char **list;
@@ -226,7 +226,7 @@ static int run_spawn(struct run *run, char **words, int input, int output)
 	        {.flags = UV_INHERIT_FD, .data.fd = output},
 	        {.flags = UV_INHERIT_FD, .data.fd = output},
 	};
-	char **env = environment();
+	char **env = exec_environment();
 	uv_process_options_t options = {
 	        .exit_cb = on_exit_cb,
 	        .file = words[0],
@@ -294,8 +294,8 @@ static void run_start(struct exec *exec, const char *text)
 		run_close(run);
 		return;
 	}
-	uv_read_start((uv_stream_t *)&run->output, on_alloc, on_read);
-	uv_timer_start(&run->timer, on_timer, (uint64_t)exec->limit_ms, 0);
+	uv_read_start((uv_stream_t *)&run->output, exec_on_alloc, exec_on_read);
+	uv_timer_start(&run->timer, exec_on_timer, (uint64_t)exec->limit_ms, 0);
 }
 
 /* --- the queue, life ---------------------------------------------------------------------- */
@@ -385,5 +385,5 @@ void exec_close(struct exec *exec, void (*closed)(void *arg), void *arg)
 	if (!exec->run)
 		exec_free(exec);
 	else if (uv_is_active((uv_handle_t *)&exec->run->process))
-		uv_timer_start(&exec->run->timer, on_timer, CLOSE_MS, 0);
+		uv_timer_start(&exec->run->timer, exec_on_timer, CLOSE_MS, 0);
 }

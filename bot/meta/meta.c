@@ -48,15 +48,15 @@ struct meta *meta_create(uv_loop_t *loop, struct config *config)
 	return meta;
 }
 
-static bool differs(const char *a, const char *b)
+static bool meta_differs(const char *a, const char *b)
 {
 	return (!a) != (!b) || (a && strcmp(a, b) != 0);
 }
 
 void meta_configure(struct meta *meta, struct config *config)
 {
-	if (differs(config->matrix.proxy, meta->config->matrix.proxy) ||
-	        differs(config->meta.ca_file, meta->config->meta.ca_file))
+	if (meta_differs(config->matrix.proxy, meta->config->matrix.proxy) ||
+	        meta_differs(config->meta.ca_file, meta->config->meta.ca_file))
 		log_warning("meta", "another proxy or ca_file counts from the next start on");
 	config_replace(&meta->config, config);
 	exec_configure(meta->exec, config->meta.exec);
@@ -81,7 +81,7 @@ void meta_ping(struct meta *meta)
 		ping_start(meta->ping);
 }
 
-static void on_part_closed(void *arg)
+static void meta_on_part_closed(void *arg)
 {
 	struct meta *meta = arg;
 	void (*closed)(void *arg) = meta->closed;
@@ -103,9 +103,9 @@ void meta_close(struct meta *meta, void (*closed)(void *arg), void *arg)
 	meta->closed = closed;
 	meta->closed_arg = arg;
 	if (http) {
-		second_close(meta->second, on_part_closed, meta);
-		ping_close(meta->ping, on_part_closed, meta);
-		http_close(http, on_part_closed, meta); /* ends what they had under way */
+		second_close(meta->second, meta_on_part_closed, meta);
+		ping_close(meta->ping, meta_on_part_closed, meta);
+		http_close(http, meta_on_part_closed, meta); /* ends what they had under way */
 	}
-	exec_close(meta->exec, on_part_closed, meta);
+	exec_close(meta->exec, meta_on_part_closed, meta);
 }

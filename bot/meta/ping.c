@@ -27,7 +27,7 @@ struct ping {
 
 static void ping_fetch(struct ping *ping);
 
-static void maybe_closed(struct ping *ping)
+static void ping_maybe_closed(struct ping *ping)
 {
 	void (*closed)(void *arg) = ping->closed;
 	void *arg = ping->closed_arg;
@@ -39,7 +39,7 @@ static void maybe_closed(struct ping *ping)
 	closed(arg);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void ping_on_timer(uv_timer_t *timer)
 {
 	ping_fetch(timer->data);
 }
@@ -51,18 +51,18 @@ static bool is_good(const struct http_result *result)
 	       (result->code == OK && result->status >= 200 && result->status < 300);
 }
 
-static void on_answer(const struct http_result *result, void *arg)
+static void ping_on_answer(const struct http_result *result, void *arg)
 {
 	struct ping *ping = arg;
 
 	ping->request = NULL;
 	if (ping->closing) {
-		maybe_closed(ping);
+		ping_maybe_closed(ping);
 	} else if (is_good(result)) {
 		ping->busy = false;
 		log_debug("meta", "ping_url: fetched in %lld ms", (long long)result->duration_ms);
 	} else if (++ping->tries < TRIES) {
-		uv_timer_start(&ping->timer, on_timer,
+		uv_timer_start(&ping->timer, ping_on_timer,
 		        (uint64_t)backoff_ms(ping->tries, result->retry_after_ms, arc4random()), 0);
 	} else {
 		ping->busy = false;
@@ -86,7 +86,7 @@ static void ping_fetch(struct ping *ping)
 	};
 
 	if (ping->url)
-		ping->request = http_start(ping->http, &call, on_answer, ping);
+		ping->request = http_start(ping->http, &call, ping_on_answer, ping);
 	else /* reloaded meanwhile */
 		ping->busy = false;
 }
@@ -118,12 +118,12 @@ void ping_start(struct ping *ping)
 	ping_fetch(ping);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void ping_on_timer_closed(uv_handle_t *handle)
 {
 	struct ping *ping = handle->data;
 
 	ping->timer_closed = true;
-	maybe_closed(ping);
+	ping_maybe_closed(ping);
 }
 
 void ping_close(struct ping *ping, void (*closed)(void *arg), void *arg)
@@ -134,5 +134,5 @@ void ping_close(struct ping *ping, void (*closed)(void *arg), void *arg)
 	ping->closed_arg = arg;
 	if (ping->request)
 		http_cancel(ping->request);
-	uv_close((uv_handle_t *)&ping->timer, on_timer_closed);
+	uv_close((uv_handle_t *)&ping->timer, ping_on_timer_closed);
 }

@@ -1,9 +1,9 @@
 /*
  * second.c - see second.h.
  *
- * step() looks for the first thing that is missing - the base URL, the token, the room, whether it
- * is encrypted - and asks for that; when nothing is, it sends the first alarm. A failure forgets
- * what it puts in doubt, so that the next try begins there.
+ * second_step() looks for the first thing that is missing - the base URL, the token, the room,
+ * whether it is encrypted - and asks for that; when nothing is, it sends the first alarm. A failure
+ * forgets what it puts in doubt, so that the next try begins there.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -61,7 +61,7 @@ struct second {
 	void *closed_arg;
 };
 
-static void step(struct second *second);
+static void second_step(struct second *second);
 
 /* --- what is known ------------------------------------------------------------------------ */
 
@@ -72,7 +72,7 @@ static void forget_room(struct second *second)
 	second->plain = false;
 }
 
-static void forget(struct second *second)
+static void second_forget(struct second *second)
 {
 	assert(!second->call);
 	mx_destroy(second->mx);
@@ -123,13 +123,14 @@ static void drop_old(struct second *second)
 
 /* --- failures ----------------------------------------------------------------------------- */
 
-static void on_timer(uv_timer_t *timer)
+static void second_on_timer(uv_timer_t *timer)
 {
-	step(timer->data);
+	second_step(timer->data);
 }
 
 /* Tries again later; the same problem is logged once. */
-static void wait(struct second *second, int64_t server_ms, const char *what, const char *why)
+static void second_wait_and_retry(
+        struct second *second, int64_t server_ms, const char *what, const char *why)
 {
 	char problem[sizeof(second->problem)];
 
@@ -138,11 +139,11 @@ static void wait(struct second *second, int64_t server_ms, const char *what, con
 		log_error("meta", "second account: %s", problem);
 	memcpy(second->problem, problem, sizeof(problem));
 	second->tries++;
-	uv_timer_start(&second->timer, on_timer,
+	uv_timer_start(&second->timer, second_on_timer,
 	        (uint64_t)backoff_ms(second->tries, server_ms, arc4random()), 0);
 }
 
-static void failed(struct second *second, const struct mx_answer *answer, const char *what)
+static void second_failed(struct second *second, const struct mx_answer *answer, const char *what)
 {
 	switch (answer->code) {
 	case ERR_AUTH: /* the command may know another token by then */
@@ -150,7 +151,7 @@ static void failed(struct second *second, const struct mx_answer *answer, const 
 		break;
 	case ERR_NET:
 	case ERR_TIMEOUT: /* it may have moved */
-		forget(second);
+		second_forget(second);
 		break;
 	case ERR_DENIED:
 	case ERR_NOT_FOUND:
@@ -159,13 +160,13 @@ static void failed(struct second *second, const struct mx_answer *answer, const 
 	default:
 		break;
 	}
-	wait(second, answer->retry_after_ms, what, answer->error);
+	second_wait_and_retry(second, answer->retry_after_ms, what, answer->error);
 }
 
 /* --- closing ------------------------------------------------------------------------------ */
 
 /* True when closing; then it may be freed. */
-static bool is_closing(struct second *second)
+static bool second_is_closing(struct second *second)
 {
 	void (*closed)(void *arg) = second->closed;
 	void *arg = second->closed_arg;
@@ -174,7 +175,7 @@ static bool is_closing(struct second *second)
 		return false;
 	if (!second->timer_closed || second->call || second->discovering || second->reading)
 		return true;
-	forget(second);
+	second_forget(second);
 	config_unref(second->config);
 	free(second);
 	closed(arg);
@@ -185,34 +186,34 @@ static bool is_closing(struct second *second)
 static bool call_ended(struct second *second)
 {
 	second->call = NULL;
-	return is_closing(second);
+	return second_is_closing(second);
 }
 
 /* --- the steps ---------------------------------------------------------------------------- */
 
-static void on_discovered(const char *url, const struct fault *fault, void *arg)
+static void second_on_discovered(const char *url, const struct fault *fault, void *arg)
 {
 	struct second *second = arg;
 
 	second->discovering = false;
-	if (is_closing(second))
+	if (second_is_closing(second))
 		return;
 	if (!url) {
-		wait(second, -1, "the homeserver is not found", fault->text);
+		second_wait_and_retry(second, -1, "the homeserver is not found", fault->text);
 		return;
 	}
 	second->mx = mx_create(second->http, url, NULL);
-	step(second);
+	second_step(second);
 }
 
-static void on_pool(uv_work_t *work)
+static void second_on_pool(uv_work_t *work)
 {
 	struct second *second = work->data;
 
 	secret_read(&second->work_config->meta.token, "meta_token", &second->token, &second->fault);
 }
 
-static void on_read(uv_work_t *work, int status)
+static void second_on_read(uv_work_t *work, int status)
 {
 	struct second *second = work->data;
 	char *token = second->token;
@@ -223,23 +224,24 @@ static void on_read(uv_work_t *work, int status)
 	second->work_config = NULL;
 	if (!second->closing) {
 		if (!token)
-			wait(second, -1, "cannot read its access token", second->fault.text);
+			second_wait_and_retry(
+			        second, -1, "cannot read its access token", second->fault.text);
 		else if (mx_set_token(second->mx, token) != OK)
-			wait(second, -1, "cannot use its access token",
+			second_wait_and_retry(second, -1, "cannot use its access token",
 			        "spaces or odd characters in it");
 		else
-			step(second);
+			second_step(second);
 	}
 	x_wipe_free_str(token);
-	is_closing(second);
+	second_is_closing(second);
 }
 
-static void read_token(struct second *second)
+static void second_read_token(struct second *second)
 {
 	second->reading = true;
 	second->work_config = config_ref(second->config);
 	second->fault = (struct fault){0};
-	uv_queue_work(second->loop, &second->work, on_pool, on_read);
+	uv_queue_work(second->loop, &second->work, second_on_pool, second_on_read);
 }
 
 static void on_join(const struct mx_answer *answer, void *arg)
@@ -250,16 +252,17 @@ static void on_join(const struct mx_answer *answer, void *arg)
 	if (call_ended(second))
 		return;
 	if (answer->code != OK) {
-		failed(second, answer, "cannot join its room");
+		second_failed(second, answer, "cannot join its room");
 	} else if (!rooms_is_id(room_id)) {
-		wait(second, -1, "cannot join its room", "the answer names no room");
+		second_wait_and_retry(
+		        second, -1, "cannot join its room", "the answer names no room");
 	} else {
 		second->room_id = x_strdup(room_id);
-		step(second);
+		second_step(second);
 	}
 }
 
-static void join(struct second *second)
+static void second_join(struct second *second)
 {
 	const char *address = room_address(second->config);
 	char *via = (char *)rooms_server_of(address);
@@ -282,12 +285,12 @@ static void on_encryption(const struct mx_answer *answer, void *arg)
 		        "to, having no keys; name another room as [meta] second_room",
 		        room_address(second->config));
 		alarm_drop(second);
-		step(second);
+		second_step(second);
 	} else if (answer->code == ERR_NOT_FOUND) {
 		second->plain = true;
-		step(second);
+		second_step(second);
 	} else {
-		failed(second, answer, "cannot see whether its room is encrypted");
+		second_failed(second, answer, "cannot see whether its room is encrypted");
 	}
 }
 
@@ -300,7 +303,7 @@ static void ask_encryption(struct second *second)
 	free(path);
 }
 
-static void on_sent(const struct mx_answer *answer, void *arg)
+static void second_on_sent(const struct mx_answer *answer, void *arg)
 {
 	struct second *second = arg;
 
@@ -308,14 +311,14 @@ static void on_sent(const struct mx_answer *answer, void *arg)
 		return;
 	second->plain = false; /* looked at before each message */
 	if (answer->code != OK) {
-		failed(second, answer, "the alarm cannot be sent");
+		second_failed(second, answer, "the alarm cannot be sent");
 		return;
 	}
 	log_info("meta", "second account: the alarm is in %s", second->room_id);
 	second->tries = 0;
 	second->problem[0] = '\0';
 	alarm_drop(second);
-	step(second);
+	second_step(second);
 }
 
 static void send_alarm(struct second *second)
@@ -325,17 +328,17 @@ static void send_alarm(struct second *second)
 	json_t *content = json_pack(
 	        "{s:s, s:s, s:{}}", "msgtype", "m.text", "body", alarm->text, "m.mentions");
 
-	second->call =
-	        mx_start(second->mx, "PUT", path, content, REQUEST_TIMEOUT_MS, on_sent, second);
+	second->call = mx_start(
+	        second->mx, "PUT", path, content, REQUEST_TIMEOUT_MS, second_on_sent, second);
 	json_decref(content);
 	free(path);
 }
 
-static void step(struct second *second)
+static void second_step(struct second *second)
 {
 	drop_old(second);
 	if (second->stale || STAILQ_EMPTY(&second->queue))
-		forget(second);
+		second_forget(second);
 	if (STAILQ_EMPTY(&second->queue)) {
 		second->tries = 0;
 		second->problem[0] = '\0';
@@ -344,12 +347,12 @@ static void step(struct second *second)
 			alarm_drop(second);
 	} else if (!second->mx) {
 		second->discovering = true;
-		discovery_start(
-		        second->http, second->config->meta.homeserver, on_discovered, second);
+		discovery_start(second->http, second->config->meta.homeserver, second_on_discovered,
+		        second);
 	} else if (!mx_has_token(second->mx)) {
-		read_token(second);
+		second_read_token(second);
 	} else if (!second->room_id) {
-		join(second);
+		second_join(second);
 	} else if (!second->plain) {
 		ask_encryption(second);
 	} else {
@@ -404,15 +407,15 @@ void second_tell(struct second *second, const char *text)
 	STAILQ_INSERT_TAIL(&second->queue, alarm, link);
 	second->waiting++;
 	if (!is_busy(second))
-		step(second);
+		second_step(second);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void second_on_timer_closed(uv_handle_t *handle)
 {
 	struct second *second = handle->data;
 
 	second->timer_closed = true;
-	is_closing(second);
+	second_is_closing(second);
 }
 
 void second_close(struct second *second, void (*closed)(void *arg), void *arg)
@@ -430,5 +433,5 @@ void second_close(struct second *second, void (*closed)(void *arg), void *arg)
 		mx_cancel(second->call);
 	if (second->reading)
 		uv_cancel((uv_req_t *)&second->work); /* if it did not begin */
-	uv_close((uv_handle_t *)&second->timer, on_timer_closed);
+	uv_close((uv_handle_t *)&second->timer, second_on_timer_closed);
 }

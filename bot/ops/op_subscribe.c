@@ -21,7 +21,7 @@ static void subscriber_remove(struct op_subscriber *gone)
 	free(gone);
 }
 
-static void on_gone(void *arg)
+static void op_subscribe_on_gone(void *arg)
 {
 	struct op_subscriber *subscriber = arg;
 	struct reply *reply = subscriber->reply;
@@ -49,7 +49,7 @@ void op_subscribe(
 	subscriber->next = ops->subscribers;
 	ops->subscribers = subscriber;
 	ops->subscribers_len++;
-	reply_on_gone(reply, on_gone, subscriber);
+	reply_on_gone(reply, op_subscribe_on_gone, subscriber);
 }
 
 void ops_publish(struct ops *ops, json_t *event)

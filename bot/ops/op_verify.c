@@ -24,22 +24,22 @@ struct op_verify {
 	struct fault fault;
 };
 
-static bool is(const struct op_verify *op, const char *action)
+static bool op_verify_asks_for(const struct op_verify *op, const char *action)
 {
 	return strcmp(op->action, action) == 0;
 }
 
-static enum err act(struct op_verify *op, struct crypto *machine)
+static enum err op_verify_act(struct op_verify *op, struct crypto *machine)
 {
 	int64_t now_ms = clock_now_ms();
 
-	if (is(op, "accept"))
+	if (op_verify_asks_for(op, "accept"))
 		return crypto_verify_accept(machine, now_ms, op->user_id, op->id, &op->fault);
-	if (is(op, "confirm"))
+	if (op_verify_asks_for(op, "confirm"))
 		return crypto_verify_confirm(machine, now_ms, op->user_id, op->id, &op->fault);
-	if (is(op, "mismatch") || is(op, "cancel"))
-		return crypto_verify_cancel(
-		        machine, now_ms, op->user_id, op->id, is(op, "mismatch"), &op->fault);
+	if (op_verify_asks_for(op, "mismatch") || op_verify_asks_for(op, "cancel"))
+		return crypto_verify_cancel(machine, now_ms, op->user_id, op->id,
+		        op_verify_asks_for(op, "mismatch"), &op->fault);
 	return OK;
 }
 
@@ -54,18 +54,18 @@ static enum err verify_work(struct store *store, void *arg)
 	op->list = NULL;
 	if (!machine)
 		return fault_set(&op->fault, ERR_BUSY, "the keys are not open yet");
-	err = act(op, machine);
+	err = op_verify_act(op, machine);
 	if (op->fault.code == ERR_DENIED || op->fault.code == ERR_BUSY) /* kept all the same */
 		err = OK;
 	return err == OK ? crypto_verifications(machine, &op->list) : err;
 }
 
-static json_t *answer_of(const struct op_verify *op)
+static json_t *op_verify_answer_of(const struct op_verify *op)
 {
 	json_t *verification;
 	size_t i;
 
-	if (is(op, "list"))
+	if (op_verify_asks_for(op, "list"))
 		return json_pack("{s:O}", "verifications", op->list);
 	json_array_foreach(op->list, i, verification)
 	{
@@ -89,12 +89,12 @@ static void verify_done(enum err result, const char *message, void *arg)
 	if (result != OK) {
 		ops_reply_failure(op->reply, result, op->fault.text[0] ? op->fault.text : message);
 	} else {
-		if (!is(op, "list"))
+		if (!op_verify_asks_for(op, "list"))
 			log_info("verify", "%s of %s, by uid %lld", op->action, op->user_id,
 			        (long long)op->uid);
-		reply_ok(op->reply, answer_of(op));
+		reply_ok(op->reply, op_verify_answer_of(op));
 	}
-	if (!is(op, "list"))
+	if (!op_verify_asks_for(op, "list"))
 		vault_pump(ops->env.on_vault(ops->env.arg));
 	json_decref(op->list);
 	free(op->action);
@@ -124,7 +124,7 @@ void op_verify(
 	bool good = args;
 
 	op->action = x_strdup(action ? action : "list");
-	if (good && !is(op, "list"))
+	if (good && !op_verify_asks_for(op, "list"))
 		good = ops_may(ops, COMMAND_TRUSTS, peer, reply) &&
 		       (op->user_id = text_of(args, "user_id", reply)) &&
 		       (op->id = text_of(args, "id", reply));

@@ -33,7 +33,7 @@ struct check {
 	} items[];
 };
 
-static void on_deadline(uv_timer_t *timer);
+static void op_wait_on_deadline(uv_timer_t *timer);
 
 static void waiters_arm(struct ops *ops)
 {
@@ -47,8 +47,8 @@ static void waiters_arm(struct ops *ops)
 		uv_timer_stop(&ops->timer);
 		return;
 	}
-	uv_timer_start(
-	        &ops->timer, on_deadline, first_ms > now_ms ? (uint64_t)(first_ms - now_ms) : 0, 0);
+	uv_timer_start(&ops->timer, op_wait_on_deadline,
+	        first_ms > now_ms ? (uint64_t)(first_ms - now_ms) : 0, 0);
 }
 
 /* Takes the waiter out of the list and returns its reply. */
@@ -64,7 +64,7 @@ static struct reply *waiter_take(struct op_waiter **at)
 	return reply;
 }
 
-static void on_gone(void *arg)
+static void op_wait_on_gone(void *arg)
 {
 	struct op_waiter *waiter = arg, **at;
 
@@ -73,7 +73,7 @@ static void on_gone(void *arg)
 	reply_error(waiter_take(at), "gone", NULL, "the peer went away", false);
 }
 
-static void on_deadline(uv_timer_t *timer)
+static void op_wait_on_deadline(uv_timer_t *timer)
 {
 	struct ops *ops = timer->data;
 	struct op_waiter **at = &ops->waiters;
@@ -119,7 +119,7 @@ static enum err check_work(struct store *store, void *arg)
 }
 
 /* Answers those who wait for this alert, if there is something to say. */
-static void check_answer(struct ops *ops, const struct check_item *item)
+static void op_wait_check_answer(struct ops *ops, const struct check_item *item)
 {
 	struct op_waiter **at = &ops->waiters;
 	int64_t latency_ms = item->sent_ms - item->received_ms;
@@ -165,7 +165,7 @@ static void check_done(enum err result, const char *message, void *arg)
 	ops->check_running = false;
 	for (size_t i = 0; i < check->len; i++) {
 		if (result == OK)
-			check_answer(ops, &check->items[i]);
+			op_wait_check_answer(ops, &check->items[i]);
 		free(check->items[i].event_id);
 		free(check->items[i].held);
 	}
@@ -225,7 +225,7 @@ void op_wait(
 	waiter->next = ops->waiters;
 	ops->waiters = waiter;
 	ops->waiters_len++;
-	reply_on_gone(reply, on_gone, waiter);
+	reply_on_gone(reply, op_wait_on_gone, waiter);
 	waiters_arm(ops);
 	ops_waiters_check(ops);
 }

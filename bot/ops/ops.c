@@ -149,7 +149,7 @@ static void ops_free(struct ops *ops)
 	closed(arg);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void ops_on_timer_closed(uv_handle_t *handle)
 {
 	ops_free(handle->data);
 }
@@ -157,7 +157,7 @@ static void on_timer_closed(uv_handle_t *handle)
 static void ops_maybe_closed(struct ops *ops)
 {
 	if (ops->closing && ops->jobs == 0 && !uv_is_closing((uv_handle_t *)&ops->timer))
-		uv_close((uv_handle_t *)&ops->timer, on_timer_closed);
+		uv_close((uv_handle_t *)&ops->timer, ops_on_timer_closed);
 }
 
 void ops_job_done(struct ops *ops)
@@ -187,14 +187,14 @@ void ops_happened(struct ops *ops, json_t *event)
 		ops_publish(ops, event);
 }
 
-static void on_happened(json_t *event, void *arg)
+static void ops_on_happened(json_t *event, void *arg)
 {
 	ops_happened(arg, event);
 }
 
 void ops_happened_all(struct ops *ops, const json_t *events)
 {
-	happened_tell(events, on_happened, ops);
+	happened_tell(events, ops_on_happened, ops);
 }
 
 struct ops *ops_create(const struct ops_env *env, struct config *config)

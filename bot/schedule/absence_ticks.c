@@ -166,7 +166,7 @@ static void absence_ticks_begin(struct absence_ticks *ticks)
 	writer_submit(ticks->env.writer, tick_work, tick_done, tick);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void absence_ticks_on_timer(uv_timer_t *timer)
 {
 	absence_ticks_begin(timer->data);
 }
@@ -194,7 +194,7 @@ struct absence_ticks *absence_ticks_create(
 	ticks->config = config_ref(config);
 	uv_timer_init(env->loop, &ticks->timer);
 	ticks->timer.data = ticks;
-	uv_timer_start(&ticks->timer, on_timer, 0, EVERY_MS);
+	uv_timer_start(&ticks->timer, absence_ticks_on_timer, 0, EVERY_MS);
 	return ticks;
 }
 
@@ -203,7 +203,7 @@ void absence_ticks_configure(struct absence_ticks *ticks, struct config *config)
 	config_replace(&ticks->config, config);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void absence_ticks_on_timer_closed(uv_handle_t *handle)
 {
 	struct absence_ticks *ticks = handle->data;
 
@@ -217,5 +217,5 @@ void absence_ticks_close(struct absence_ticks *ticks, void (*closed)(void *arg),
 	ticks->closing = true;
 	ticks->closed = closed;
 	ticks->closed_arg = arg;
-	uv_close((uv_handle_t *)&ticks->timer, on_timer_closed);
+	uv_close((uv_handle_t *)&ticks->timer, absence_ticks_on_timer_closed);
 }

@@ -43,7 +43,7 @@ struct duty {
 	void *closed_arg;
 };
 
-static void maybe_closed(struct duty *duty)
+static void duty_maybe_closed(struct duty *duty)
 {
 	void (*closed)(void *arg) = duty->closed;
 	void *arg = duty->closed_arg;
@@ -60,7 +60,7 @@ static void job_done(struct duty *duty)
 {
 	duty->jobs--;
 	if (duty->closing)
-		maybe_closed(duty);
+		duty_maybe_closed(duty);
 }
 
 /* --- silences and acks -------------------------------------------------------------------- */
@@ -100,7 +100,7 @@ static void tidy_done(enum err result, const char *message, void *arg)
 	job_done(duty);
 }
 
-static void tidy(struct duty *duty)
+static void duty_tidy(struct duty *duty)
 {
 	if (duty->tidy_config)
 		return;
@@ -112,7 +112,7 @@ static void tidy(struct duty *duty)
 
 /* --- heartbeats: a job of their own, so that nothing else can be in their way -------------- */
 
-static enum err look_work(struct store *store, void *arg)
+static enum err duty_look_work(struct store *store, void *arg)
 {
 	struct duty *duty = arg;
 	struct deliver d = {.store = store, .config = duty->job_config, .now_ms = clock_now_ms()};
@@ -128,10 +128,10 @@ static enum err look_work(struct store *store, void *arg)
 	return err == OK ? app_heartbeat_look(&d, result->leapt, result->happened) : err;
 }
 
-static void look(struct duty *duty);
+static void duty_look(struct duty *duty);
 
 /* A heartbeat that cannot even be written down is missing too. */
-static void failed(struct duty *duty, const char *message)
+static void duty_failed(struct duty *duty, const char *message)
 {
 	int64_t now_ms = clock_monotonic_ms();
 	char *text;
@@ -148,7 +148,7 @@ static void failed(struct duty *duty, const char *message)
 	free(text);
 }
 
-static void succeeded(struct duty *duty)
+static void duty_succeeded(struct duty *duty)
 {
 	const struct heartbeat_result *result = &duty->job_result;
 	duty->failing_since_ms = 0;
@@ -164,18 +164,18 @@ static void succeeded(struct duty *duty)
 	happened_tell(result->happened, duty->env.on_happened, duty->env.arg);
 }
 
-static void look_done(enum err result, const char *message, void *arg)
+static void duty_look_done(enum err result, const char *message, void *arg)
 {
 	struct duty *duty = arg;
 	bool again = false;
 
 	duty->looking = false;
 	if (result == OK) {
-		succeeded(duty);
+		duty_succeeded(duty);
 		/* that it was told is written down at once, so that no restart tells it again */
 		again = duty->job_result.tell || duty->job_result.ping || duty->job_tell;
 	} else {
-		failed(duty, message);
+		duty_failed(duty, message);
 	}
 	free(duty->job_tell);
 	duty->job_tell = NULL;
@@ -185,11 +185,11 @@ static void look_done(enum err result, const char *message, void *arg)
 	config_unref(duty->job_config);
 	courier_poke(duty->env.courier);
 	if (again)
-		look(duty);
+		duty_look(duty);
 	job_done(duty);
 }
 
-static void look(struct duty *duty)
+static void duty_look(struct duty *duty)
 {
 	struct report_status status = {
 	        .now_ms = clock_now_ms(), .version = BOT_VERSION, .problem = ""};
@@ -203,15 +203,15 @@ static void look(struct duty *duty)
 	duty->job_result = (struct heartbeat_result){.happened = json_array()};
 	duty->job_undelivered = duty->undelivered;
 	duty->jobs++;
-	writer_submit(duty->env.writer, look_work, look_done, duty);
+	writer_submit(duty->env.writer, duty_look_work, duty_look_done, duty);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void duty_on_timer(uv_timer_t *timer)
 {
 	struct duty *duty = timer->data;
 
-	look(duty);
-	tidy(duty);
+	duty_look(duty);
+	duty_tidy(duty);
 }
 
 /* --- life --------------------------------------------------------------------------------- */
@@ -224,7 +224,7 @@ struct duty *duty_create(const struct duty_env *env, struct config *config)
 	duty->config = config_ref(config);
 	uv_timer_init(env->loop, &duty->timer);
 	duty->timer.data = duty;
-	uv_timer_start(&duty->timer, on_timer, FIRST_MS, EVERY_MS);
+	uv_timer_start(&duty->timer, duty_on_timer, FIRST_MS, EVERY_MS);
 	return duty;
 }
 
@@ -233,12 +233,12 @@ void duty_configure(struct duty *duty, struct config *config)
 	config_replace(&duty->config, config);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void duty_on_timer_closed(uv_handle_t *handle)
 {
 	struct duty *duty = handle->data;
 
 	duty->timer_closed = true;
-	maybe_closed(duty);
+	duty_maybe_closed(duty);
 }
 
 void duty_close(struct duty *duty, void (*closed)(void *arg), void *arg)
@@ -247,5 +247,5 @@ void duty_close(struct duty *duty, void (*closed)(void *arg), void *arg)
 	duty->closing = true;
 	duty->closed = closed;
 	duty->closed_arg = arg;
-	uv_close((uv_handle_t *)&duty->timer, on_timer_closed);
+	uv_close((uv_handle_t *)&duty->timer, duty_on_timer_closed);
 }

@@ -28,7 +28,7 @@ struct pruner {
 	void *closed_arg;
 };
 
-static void maybe_closed(struct pruner *prune)
+static void pruner_maybe_closed(struct pruner *prune)
 {
 	void (*closed)(void *arg) = prune->closed;
 	void *arg = prune->closed_arg;
@@ -50,7 +50,7 @@ static enum err prune_work(struct store *store, void *arg)
 	return err;
 }
 
-static void on_timer(uv_timer_t *timer);
+static void pruner_on_timer(uv_timer_t *timer);
 
 static void prune_done(enum err result, const char *message, void *arg)
 {
@@ -61,13 +61,13 @@ static void prune_done(enum err result, const char *message, void *arg)
 		        "could not delete what is over the retention: %s", message);
 	prune->working = false;
 	if (prune->closing)
-		maybe_closed(prune);
+		pruner_maybe_closed(prune);
 	else if (result == OK && prune->more)
-		uv_timer_start(&prune->timer, on_timer,
+		uv_timer_start(&prune->timer, pruner_on_timer,
 		        (uint64_t)(prune->took_ms * PAUSE_TIMES + PAUSE_MIN_MS), EVERY_MS);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void pruner_on_timer(uv_timer_t *timer)
 {
 	struct pruner *prune = timer->data;
 
@@ -86,7 +86,7 @@ struct pruner *pruner_create(uv_loop_t *loop, struct writer *writer, struct conf
 	prune->config = config_ref(config);
 	uv_timer_init(loop, &prune->timer);
 	prune->timer.data = prune;
-	uv_timer_start(&prune->timer, on_timer, FIRST_MS, EVERY_MS);
+	uv_timer_start(&prune->timer, pruner_on_timer, FIRST_MS, EVERY_MS);
 	return prune;
 }
 
@@ -95,12 +95,12 @@ void pruner_configure(struct pruner *prune, struct config *config)
 	config_replace(&prune->config, config);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void pruner_on_timer_closed(uv_handle_t *handle)
 {
 	struct pruner *prune = handle->data;
 
 	prune->timer_closed = true;
-	maybe_closed(prune);
+	pruner_maybe_closed(prune);
 }
 
 void pruner_close(struct pruner *prune, void (*closed)(void *arg), void *arg)
@@ -109,5 +109,5 @@ void pruner_close(struct pruner *prune, void (*closed)(void *arg), void *arg)
 	prune->closing = true;
 	prune->closed = closed;
 	prune->closed_arg = arg;
-	uv_close((uv_handle_t *)&prune->timer, on_timer_closed);
+	uv_close((uv_handle_t *)&prune->timer, pruner_on_timer_closed);
 }

@@ -62,9 +62,9 @@ struct sql_watches {
 	void *closed_arg;
 };
 
-static void schedule(struct sql_watches *watches);
+static void sql_watches_schedule(struct sql_watches *watches);
 
-static void maybe_closed(struct sql_watches *watches)
+static void sql_watches_maybe_closed(struct sql_watches *watches)
 {
 	void (*closed)(void *arg) = watches->closed;
 	void *arg = watches->closed_arg;
@@ -78,7 +78,8 @@ static void maybe_closed(struct sql_watches *watches)
 	closed(arg);
 }
 
-static void publish(struct sql_watches *watches, struct sql_watch_report *report, enum err result)
+static void sql_watches_publish(
+        struct sql_watches *watches, struct sql_watch_report *report, enum err result)
 {
 	if (!watches->closing && json_array_size(report->events) > 0) {
 		if (result == OK)
@@ -102,9 +103,9 @@ static void run_end(struct run *run)
 	config_unref(run->config);
 	free(run);
 	if (watches->closing)
-		maybe_closed(watches);
+		sql_watches_maybe_closed(watches);
 	else
-		schedule(watches);
+		sql_watches_schedule(watches);
 }
 
 /* True when the list is another since: the result is of no watch that there is. */
@@ -141,7 +142,7 @@ static void run_done(enum err result, const char *message, void *arg)
 				log_problem(&run->watch, item);
 		}
 	}
-	publish(run->watches, &run->report, result);
+	sql_watches_publish(run->watches, &run->report, result);
 	run_end(run);
 }
 
@@ -174,17 +175,17 @@ static void after_query(uv_work_t *work, int status)
 		writer_submit(run->watches->env.writer, run_apply, run_done, run);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void sql_watches_on_timer(uv_timer_t *timer)
 {
 	struct sql_watches *watches = timer->data;
 
 	if (watches->run && watches->run->on_pool)
 		query_interrupt(watches->run->query);
 	else if (!watches->run)
-		schedule(watches);
+		sql_watches_schedule(watches);
 }
 
-static void start(struct sql_watches *watches, size_t place, int64_t now_ms)
+static void sql_watches_start(struct sql_watches *watches, size_t place, int64_t now_ms)
 {
 	struct run *run = x_calloc(1, sizeof(*run));
 	struct query_ask ask;
@@ -203,13 +204,13 @@ static void start(struct sql_watches *watches, size_t place, int64_t now_ms)
 	watches->items[place].times.last_ms = now_ms;
 	uv_queue_work(watches->env.loop, &run->work, run_query, after_query);
 	/* SQLite's own limit is looked at between its steps, and some steps are long */
-	uv_timer_start(&watches->timer, on_timer, QUERY_LIMIT_MS + GRACE_MS, 0);
+	uv_timer_start(&watches->timer, sql_watches_on_timer, QUERY_LIMIT_MS + GRACE_MS, 0);
 }
 
 /* --- when ----------------------------------------------------------------------------------- */
 
 /* Starts what is due, or waits for it. */
-static void schedule(struct sql_watches *watches)
+static void sql_watches_schedule(struct sql_watches *watches)
 {
 	int64_t now_ms = clock_now_ms(), due_ms = INT64_MAX;
 	size_t place = 0;
@@ -226,9 +227,9 @@ static void schedule(struct sql_watches *watches)
 		}
 	}
 	if (due_ms <= now_ms)
-		start(watches, place, now_ms);
+		sql_watches_start(watches, place, now_ms);
 	else
-		uv_timer_start(&watches->timer, on_timer,
+		uv_timer_start(&watches->timer, sql_watches_on_timer,
 		        (uint64_t)(due_ms - now_ms < LOOK_MS ? due_ms - now_ms : LOOK_MS), 0);
 }
 
@@ -249,13 +250,13 @@ static void forget_done(enum err result, const char *message, void *arg)
 
 	if (result != OK)
 		log_error("watch", "what removed watches had found is not resolved: %s", message);
-	publish(watches, &forget->report, result);
+	sql_watches_publish(watches, &forget->report, result);
 	sql_watch_list_free(forget->list, forget->len);
 	config_unref(forget->config);
 	free(forget);
 	watches->forgets--;
 	if (watches->closing)
-		maybe_closed(watches);
+		sql_watches_maybe_closed(watches);
 }
 
 /* Resolves what is left of watches that are gone. */
@@ -315,7 +316,7 @@ void sql_watches_configure(struct sql_watches *watches, struct config *config)
 	free(old_items);
 	config_unref(old_config);
 	forget_others(watches);
-	schedule(watches);
+	sql_watches_schedule(watches);
 }
 
 struct sql_watches *sql_watches_create(const struct sql_watches_env *env, struct config *config)
@@ -343,12 +344,12 @@ struct report_watch *sql_watches_report(const struct sql_watches *watches, size_
 	return report;
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void sql_watches_on_timer_closed(uv_handle_t *handle)
 {
 	struct sql_watches *watches = handle->data;
 
 	watches->timer_closed = true;
-	maybe_closed(watches);
+	sql_watches_maybe_closed(watches);
 }
 
 void sql_watches_close(struct sql_watches *watches, void (*closed)(void *arg), void *arg)
@@ -359,5 +360,5 @@ void sql_watches_close(struct sql_watches *watches, void (*closed)(void *arg), v
 	watches->closed_arg = arg;
 	if (watches->run && watches->run->on_pool)
 		query_interrupt(watches->run->query);
-	uv_close((uv_handle_t *)&watches->timer, on_timer_closed);
+	uv_close((uv_handle_t *)&watches->timer, sql_watches_on_timer_closed);
 }

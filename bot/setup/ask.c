@@ -27,7 +27,7 @@ struct ask {
 	bool done; /* what was asked for last has come */
 };
 
-static void turn(struct ask *ask)
+static void ask_turn(struct ask *ask)
 {
 	while (!ask->done)
 		uv_run(&ask->loop, UV_RUN_ONCE);
@@ -40,7 +40,7 @@ struct discovery_result {
 	struct fault *fault;
 };
 
-static void on_discovered(const char *url, const struct fault *fault, void *arg)
+static void ask_on_discovered(const char *url, const struct fault *fault, void *arg)
 {
 	struct discovery_result *result = arg;
 
@@ -81,8 +81,8 @@ enum err ask_open(struct ask **out, const struct config *config, struct fault *f
 		ask_close(ask);
 		return fault_set(fault, err, "HTTP: %s", err_text(err));
 	}
-	discovery_start(ask->http, config->matrix.homeserver, on_discovered, &result);
-	turn(ask);
+	discovery_start(ask->http, config->matrix.homeserver, ask_on_discovered, &result);
+	ask_turn(ask);
 	if (!ask->url) {
 		ask_close(ask);
 		return fault_set(fault, own.code, "%s", own.text);
@@ -101,7 +101,7 @@ void ask_close(struct ask *ask)
 	if (ask->http) {
 		ask->done = false;
 		http_close(ask->http, on_closed, ask);
-		turn(ask);
+		ask_turn(ask);
 	}
 	mx_destroy(ask->mx);
 	uv_run(&ask->loop, UV_RUN_DEFAULT);
@@ -124,7 +124,7 @@ struct call_result {
 	struct ask_answer *answer;
 };
 
-static void on_answer(const struct mx_answer *from, void *arg)
+static void ask_on_answer(const struct mx_answer *from, void *arg)
 {
 	struct call_result *result = arg;
 	struct ask_answer *answer = result->answer;
@@ -150,8 +150,8 @@ void ask_call(struct ask *ask, const char *method, const char *path, const json_
 
 	*answer = (struct ask_answer){.retry_after_ms = -1};
 	ask->done = false;
-	mx_start(ask->mx, method, path, body, CALL_TIMEOUT_MS, on_answer, &result);
-	turn(ask);
+	mx_start(ask->mx, method, path, body, CALL_TIMEOUT_MS, ask_on_answer, &result);
+	ask_turn(ask);
 }
 
 void ask_answer_finish(struct ask_answer *answer)

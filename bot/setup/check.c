@@ -27,7 +27,7 @@ void check_finish(struct check *check)
 	*check = (struct check){0};
 }
 
-static char *__attribute__((format(printf, 1, 0))) neutral(const char *format, va_list args)
+static char *__attribute__((format(printf, 1, 0))) check_neutral(const char *format, va_list args)
 {
 	struct buf out;
 	char *text;
@@ -40,8 +40,8 @@ static char *__attribute__((format(printf, 1, 0))) neutral(const char *format, v
 	return buf_take(&out);
 }
 
-static void __attribute__((format(printf, 4, 0)))
-add(struct check *check, enum check_level level, const char *what, const char *format, va_list args)
+static void __attribute__((format(printf, 4, 0))) check_add(struct check *check,
+        enum check_level level, const char *what, const char *format, va_list args)
 {
 	struct check_line *line;
 
@@ -49,7 +49,7 @@ add(struct check *check, enum check_level level, const char *what, const char *f
 	line = &check->lines[check->len++];
 	line->level = level;
 	line->what = x_strdup(what);
-	line->found = neutral(format, args);
+	line->found = check_neutral(format, args);
 	line->fix = NULL;
 }
 
@@ -58,7 +58,7 @@ void check_good(struct check *check, const char *what, const char *found, ...)
 	va_list args;
 
 	va_start(args, found);
-	add(check, CHECK_GOOD, what, found, args);
+	check_add(check, CHECK_GOOD, what, found, args);
 	va_end(args);
 }
 
@@ -67,12 +67,12 @@ void check_warning(struct check *check, const char *what, const char *found, ...
 	va_list args;
 
 	va_start(args, found);
-	add(check, CHECK_WARNING, what, found, args);
+	check_add(check, CHECK_WARNING, what, found, args);
 	va_end(args);
 }
 
 /* What the operator can mend comes before what may go by itself. */
-static int graver(int a, int b)
+static int check_worse_of(int a, int b)
 {
 	static const int order[] = {EX_CONFIG, EX_UNAVAILABLE, EX_TEMPFAIL};
 
@@ -87,9 +87,9 @@ void check_fault(struct check *check, int exit_code, const char *what, const cha
 	va_list args;
 
 	va_start(args, found);
-	add(check, CHECK_FAULT, what, found, args);
+	check_add(check, CHECK_FAULT, what, found, args);
 	va_end(args);
-	check->exit_code = graver(check->exit_code, exit_code);
+	check->exit_code = check_worse_of(check->exit_code, exit_code);
 }
 
 void check_fix(struct check *check, const char *fix, ...)
@@ -99,13 +99,13 @@ void check_fix(struct check *check, const char *fix, ...)
 
 	va_start(args, fix);
 	free(line->fix);
-	line->fix = neutral(fix, args);
+	line->fix = check_neutral(fix, args);
 	va_end(args);
 }
 
 /* --- printing ------------------------------------------------------------------------------- */
 
-static size_t points(const char *text)
+static size_t check_count_points(const char *text)
 {
 	size_t len = strlen(text), count = 0;
 
@@ -126,13 +126,13 @@ static void print_table(const struct check *check, FILE *out)
 	size_t faults = 0, warnings = 0, width = WHAT_COLUMN;
 
 	for (size_t i = 0; i < check->len; i++)
-		if (points(check->lines[i].what) > width)
-			width = points(check->lines[i].what);
+		if (check_count_points(check->lines[i].what) > width)
+			width = check_count_points(check->lines[i].what);
 	for (size_t i = 0; i < check->len; i++) {
 		const struct check_line *line = &check->lines[i];
 
 		fprintf(out, "%s %s%*s  %s\n", marks[line->level], line->what,
-		        (int)(width - points(line->what)), "", line->found);
+		        (int)(width - check_count_points(line->what)), "", line->found);
 		if (line->fix)
 			fprintf(out, "  %*s  → %s\n", (int)width, "", line->fix);
 		faults += line->level == CHECK_FAULT;
@@ -147,7 +147,7 @@ static void print_table(const struct check *check, FILE *out)
 		fprintf(out, "\nall well\n");
 }
 
-static void print_json(const struct check *check, FILE *out)
+static void check_print_json(const struct check *check, FILE *out)
 {
 	static const char *const levels[] = {"good", "warning", "fault"};
 	json_t *list = json_array();
@@ -169,7 +169,7 @@ static void print_json(const struct check *check, FILE *out)
 void check_print(const struct check *check, bool json, FILE *out)
 {
 	if (json)
-		print_json(check, out);
+		check_print_json(check, out);
 	else
 		print_table(check, out);
 }

@@ -25,7 +25,7 @@ static void check_bad(struct check *check, const char *found)
 		check_warning(check, WHAT, "%s: %s", check->device_id, found);
 }
 
-static void judge(struct check *check, const json_t *body)
+static void check_device_judge(struct check *check, const json_t *body)
 {
 	const json_t *device =
 	        json_object_get(of_user(check, body, "device_keys"), check->device_id);
@@ -70,7 +70,7 @@ void check_device(struct check *check)
 	ask_call(check->ask, "POST", "/v3/keys/query", body, &answer);
 	json_decref(body);
 	if (answer.code == OK)
-		judge(check, answer.body);
+		check_device_judge(check, answer.body);
 	else
 		check_warning(check, WHAT, "its keys cannot be asked for: %s", answer.error);
 	ask_answer_finish(&answer);

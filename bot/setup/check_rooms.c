@@ -37,7 +37,7 @@ void room_judge(const struct room_state *state, const char *user_id, struct room
 
 /* --- asking --------------------------------------------------------------------------------- */
 
-static void tell_absent(
+static void check_rooms_tell_absent(
         struct check *check, const char *what, const struct config_room *room, bool invited)
 {
 	if (invited) {
@@ -57,7 +57,7 @@ static void tell_facts(struct check *check, const char *what, const struct confi
 	bool may_send = facts->creator || facts->level >= facts->needed;
 
 	if (!facts->joined) {
-		tell_absent(check, what, room, facts->invited);
+		check_rooms_tell_absent(check, what, room, facts->invited);
 	} else if (facts->replaced) {
 		check_warning(check, what, "%s: was replaced by %s, which the daemon follows",
 		        room->address, facts->replaced);
@@ -76,7 +76,8 @@ static void tell_facts(struct check *check, const char *what, const struct confi
 }
 
 /* The room id of an address, owned by the caller; NULL when that was told as a fault. */
-static char *resolve(struct check *check, const char *what, const struct config_room *room)
+static char *check_rooms_resolve(
+        struct check *check, const char *what, const struct config_room *room)
 {
 	struct ask_answer answer;
 	char *path, *id;
@@ -132,10 +133,10 @@ static enum err get_all_state(
 	return err;
 }
 
-static void check_room(struct check *check, const struct config_room *room)
+static void check_rooms_check_room(struct check *check, const struct config_room *room)
 {
 	char *what = x_asprintf("room %s", room->name);
-	char *id = resolve(check, what, room);
+	char *id = check_rooms_resolve(check, what, room);
 	json_t *pieces[5] = {NULL};
 	struct ask_answer answer;
 	struct room_facts facts;
@@ -180,5 +181,5 @@ void check_rooms(struct check *check)
 	}
 	for (size_t i = 0; i < config->rooms_len; i++)
 		if (!is_repeated(config, i))
-			check_room(check, &config->rooms[i]);
+			check_rooms_check_room(check, &config->rooms[i]);
 }

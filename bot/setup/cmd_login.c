@@ -34,7 +34,7 @@ struct login {
 	struct login_keys keys;
 };
 
-static int tell(int code, const char *text)
+static int login_tell(int code, const char *text)
 {
 	fprintf(stderr, "login: %s\n", text);
 	return code;
@@ -82,7 +82,7 @@ static int check_target(const struct login *login)
 	}
 	if (login->print || file)
 		return EX_OK;
-	return tell(EX_USAGE,
+	return login_tell(EX_USAGE,
 	        "[matrix] token_file is not set, so the token has nowhere to go. Either set it, or "
 	        "store\nthe token yourself:\n\n"
 	        "    matrix-telemetry-bot login --print | pass insert -m matrix/bot-token\n\n"
@@ -149,7 +149,7 @@ static int check_flows(struct login *login)
 	ask_answer_finish(&answer);
 	if (code == EX_OK)
 		return code;
-	return tell(code,
+	return login_tell(code,
 	        "this homeserver has no login by password. Get a token in the way it has: with "
 	        "Matrix\nAuthentication Service,\n\n"
 	        "    mas-cli manage issue-compatibility-token NAME [DEVICE]\n\n"
@@ -199,12 +199,12 @@ static void wipe_string(json_t *object, const char *key)
 		explicit_bzero((char *)json_string_value(string), json_string_length(string));
 }
 
-static int explain(const struct login *login, const struct ask_answer *answer)
+static int login_explain(const struct login *login, const struct ask_answer *answer)
 {
 	char wait[32];
 
 	if (answer->code == ERR_DENIED && strcmp(answer->errcode, "M_USER_DEACTIVATED") != 0)
-		return tell(EX_DATAERR, "wrong user or password");
+		return login_tell(EX_DATAERR, "wrong user or password");
 	if (answer->code == ERR_LIMITED && answer->retry_after_ms >= 0) {
 		clock_format_duration(answer->retry_after_ms, wait, sizeof(wait));
 		fprintf(stderr, "login: too many tries; again in %s\n", wait);
@@ -233,7 +233,8 @@ static int take_answer(struct login *login, const struct ask_answer *answer)
 	const char *device = json_string_value(json_object_get(answer->body, "device_id"));
 
 	if (!token || !user || !device)
-		return tell(EX_TEMPFAIL, "the homeserver's answer has no token, user and device");
+		return login_tell(
+		        EX_TEMPFAIL, "the homeserver's answer has no token, user and device");
 	login->token = x_strdup(token);
 	if (strcmp(user, login->config->matrix.user) != 0) {
 		fprintf(stderr,
@@ -254,11 +255,11 @@ static int post_login(struct login *login)
 	int code;
 
 	if (!body)
-		return tell(EX_DATAERR, "the password is no text in UTF-8");
+		return login_tell(EX_DATAERR, "the password is no text in UTF-8");
 	ask_call(login->ask, "POST", "/v3/login", body, &answer);
 	wipe_string(body, "password");
 	json_decref(body);
-	code = answer.code == OK ? take_answer(login, &answer) : explain(login, &answer);
+	code = answer.code == OK ? take_answer(login, &answer) : login_explain(login, &answer);
 	if (answer.body)
 		wipe_string(answer.body, "access_token");
 	ask_answer_finish(&answer);
@@ -267,7 +268,7 @@ static int post_login(struct login *login)
 
 /* --- the token ------------------------------------------------------------------------------ */
 
-static void print_json(const struct login *login, const char *file)
+static void login_print_json(const struct login *login, const char *file)
 {
 	json_t *object =
 	        json_pack("{s:b, s:s, s:s, s:s}", "ok", 1, "user_id", login->config->matrix.user,
@@ -338,12 +339,12 @@ static int tell_result(struct login *login)
 	const char *file = login->config->matrix.token.file;
 
 	if (login->json)
-		print_json(login, login->print ? NULL : file);
+		login_print_json(login, login->print ? NULL : file);
 	else if (login->print)
 		printf("%s\n", login->token);
 	if (fflush(stdout) != 0) {
 		log_out(login);
-		return tell(EX_IOERR, "the token cannot be printed");
+		return login_tell(EX_IOERR, "the token cannot be printed");
 	}
 	if (!login->json)
 		fprintf(stderr, "Logged in as %s, device %s.%s%s\n", login->config->matrix.user,
@@ -354,18 +355,19 @@ static int tell_result(struct login *login)
 	return EX_OK;
 }
 
-static int run(struct login *login)
+static int login_run(struct login *login)
 {
 	struct fault fault = {0};
 	int code;
 
 	if (ask_open(&login->ask, login->config, &fault) != OK)
-		return tell(exit_of(fault.code), fault.text);
+		return login_tell(exit_of(fault.code), fault.text);
 	code = check_flows(login);
 	if (code != EX_OK)
 		return code;
 	if (get_password(login, &fault) != OK)
-		return tell(fault.code == ERR_UNSUPPORTED ? EX_USAGE : EX_DATAERR, fault.text);
+		return login_tell(
+		        fault.code == ERR_UNSUPPORTED ? EX_USAGE : EX_DATAERR, fault.text);
 	read_device(login);
 	code = post_login(login);
 	if (code == EX_OK)
@@ -386,7 +388,7 @@ int cmd_login(const char *config_path, bool json, int argc, char **argv)
 	if (code == EX_OK)
 		code = check_target(&login);
 	if (code == EX_OK)
-		code = run(&login);
+		code = login_run(&login);
 	ask_close(login.ask);
 	config_unref(login.config);
 	x_wipe_free_str(login.password);

@@ -27,7 +27,7 @@ struct keys {
 };
 
 /* Ends the transaction as its work went. */
-static enum err end(struct keys *keys, enum err err)
+static enum err login_keys_finish(struct keys *keys, enum err err)
 {
 	if (err == OK)
 		return store_commit(keys->store);
@@ -75,7 +75,7 @@ static enum err open_machine(struct keys *keys)
 			        &keys->fault);
 		if (err == OK) /* the device may have been signed out since */
 			err = crypto_lists_missed(keys->core.machine);
-		err = end(keys, err);
+		err = login_keys_finish(keys, err);
 	}
 	explicit_bzero(&options, sizeof(options));
 	return err;
@@ -124,7 +124,7 @@ static enum err send_one(struct keys *keys, const struct crypto_request *request
 		enum err kept = store_begin(keys->store);
 
 		if (kept == OK)
-			kept = end(
+			kept = login_keys_finish(
 			        keys, err == OK ? crypto_answer(keys->core.machine, clock_now_ms(),
 			                                  request->id, answer.body, &keys->fault)
 			                        : crypto_refused(keys->core.machine, clock_now_ms(),
@@ -135,22 +135,22 @@ static enum err send_one(struct keys *keys, const struct crypto_request *request
 	return err;
 }
 
-static enum err look(struct keys *keys)
+static enum err login_keys_look_up(struct keys *keys)
 {
 	enum err err = store_begin(keys->store);
 
 	core_look_finish(&keys->look);
 	keys->look.status_due = true;
-	return err == OK ? end(keys, core_look(&keys->core, &keys->look)) : err;
+	return err == OK ? login_keys_finish(keys, core_look(&keys->core, &keys->look)) : err;
 }
 
 /* Until this device is signed, or somebody must do something. */
-static enum err settle(struct keys *keys)
+static enum err login_keys_settle(struct keys *keys)
 {
 	enum err err = OK;
 
 	for (int round = 0; err == OK && round < ROUNDS_MAX; round++) {
-		err = look(keys);
+		err = login_keys_look_up(keys);
 		if (err == OK && keys->look.requests_len == 0)
 			return OK;
 		for (size_t i = 0; err == OK && i < keys->look.requests_len; i++)
@@ -182,10 +182,10 @@ static enum err make_storage(struct keys *keys, char **recovery_key)
 	enum err err = store_begin(keys->store);
 
 	if (err == OK)
-		err = end(keys,
+		err = login_keys_finish(keys,
 		        crypto_secrets_make(keys->core.machine, clock_now_ms(), recovery_key));
 	if (err == OK)
-		err = settle(keys);
+		err = login_keys_settle(keys);
 	if (err != OK) { /* it opens nothing, or not all */
 		x_wipe_free_str(*recovery_key);
 		*recovery_key = NULL;
@@ -193,7 +193,7 @@ static enum err make_storage(struct keys *keys, char **recovery_key)
 	return err;
 }
 
-static void judge(struct keys *keys, struct login_keys *out)
+static void login_keys_judge(struct keys *keys, struct login_keys *out)
 {
 	bool has = false;
 	enum err err = OK;
@@ -246,9 +246,9 @@ void login_keys_make(struct ask *ask, const struct config *config, const char *d
 	if (err == OK)
 		err = open_machine(&keys);
 	if (err == OK)
-		err = settle(&keys);
+		err = login_keys_settle(&keys);
 	if (err == OK)
-		judge(&keys, out);
+		login_keys_judge(&keys, out);
 	else
 		out->note = x_asprintf("encryption keys: %s; the daemon tries again when it starts",
 		        keys.fault.text[0] ? keys.fault.text : err_text(err));

@@ -22,7 +22,7 @@ static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
 
 static volatile sig_atomic_t caught; /* since a handler has no argument of ours */
 
-static void on_signal(int number)
+static void password_on_signal(int number)
 {
 	caught = number;
 }
@@ -88,7 +88,7 @@ enum err password_read(char **out, struct fault *fault)
 
 enum err password_ask(const char *prompt, char **out, struct fault *fault)
 {
-	struct sigaction act = {.sa_handler = on_signal}, old[SIGNALS_LEN];
+	struct sigaction act = {.sa_handler = password_on_signal}, old[SIGNALS_LEN];
 	struct termios saved, silent;
 	sigset_t blocked, mask;
 	enum err err;

@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include "bot/base/alloc.h"
 
-static enum err fail(struct fault *fault, const char *path)
+static enum err token_file_fail(struct fault *fault, const char *path)
 {
 	return fault_set(fault, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO, "%s: %s",
 	        path, strerror(errno));
@@ -37,7 +37,7 @@ static enum err sync_folder(const char *path, struct fault *fault)
 	char *copy = x_strdup(path);
 	const char *folder = dirname(copy);
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	enum err err = fd < 0 || fsync(fd) != 0 ? fail(fault, folder) : OK;
+	enum err err = fd < 0 || fsync(fd) != 0 ? token_file_fail(fault, folder) : OK;
 
 	if (fd >= 0)
 		close(fd);
@@ -49,7 +49,7 @@ enum err token_file_may_write(const char *path, struct fault *fault)
 {
 	char *fresh = x_asprintf("%s.XXXXXX", path);
 	int fd = mkostemp(fresh, O_CLOEXEC);
-	enum err err = fd < 0 ? fail(fault, path) : OK;
+	enum err err = fd < 0 ? token_file_fail(fault, path) : OK;
 
 	if (fd >= 0) {
 		close(fd);
@@ -66,16 +66,16 @@ enum err token_file_write(const char *path, const char *token, struct fault *fau
 	enum err err = OK;
 
 	if (fd < 0) {
-		err = fail(fault, path);
+		err = token_file_fail(fault, path);
 		free(fresh);
 		return err;
 	}
 	if (fchmod(fd, 0600) != 0 || !write_line(fd, token) || fsync(fd) != 0)
-		err = fail(fault, path);
+		err = token_file_fail(fault, path);
 	if (close(fd) != 0 && err == OK)
-		err = fail(fault, path);
+		err = token_file_fail(fault, path);
 	if (err == OK && rename(fresh, path) != 0)
-		err = fail(fault, path);
+		err = token_file_fail(fault, path);
 	if (err != OK)
 		unlink(fresh);
 	else

@@ -137,14 +137,14 @@ static void vault_take_look(struct vault *vault, struct core_look *look)
 		vault->events.on_change(vault->events.arg);
 }
 
-static enum err look_work(struct store *store, void *arg)
+static enum err vault_look_work(struct store *store, void *arg)
 {
 	struct look_job *job = arg;
 
 	return core_look(&job->vault->core, &job->look);
 }
 
-static void look_done(enum err result, const char *message, void *arg)
+static void vault_look_done(enum err result, const char *message, void *arg)
 {
 	struct look_job *job = arg;
 	struct vault *vault = job->vault;
@@ -183,7 +183,7 @@ void vault_pump(struct vault *vault)
 	vault->status_due = false;
 	readers_begin(vault, &job->look);
 	vault->jobs++;
-	writer_submit(vault->writer, look_work, look_done, job);
+	writer_submit(vault->writer, vault_look_work, vault_look_done, job);
 }
 
 void vault_pump_soon(struct vault *vault)

@@ -46,7 +46,7 @@ static void entry_make(const struct deliver *d, const struct alert *alert, struc
 	json_decref(runs);
 }
 
-static void take(char **to, char **from)
+static void accept_take(char **to, char **from)
 {
 	free(*to);
 	*to = *from;
@@ -78,17 +78,17 @@ static void entry_merge(struct entry_row *entry, struct entry_row *fresh)
 	entry->resolved_ms = 0;
 	if (again) { /* what was done about it was about the time before */
 		entry->acked_ms = 0;
-		take(&entry->acked_by, &fresh->acked_by);
-		take(&entry->ack_note, &fresh->ack_note);
+		accept_take(&entry->acked_by, &fresh->acked_by);
+		accept_take(&entry->ack_note, &fresh->ack_note);
 		entry->open_ms = fresh->open_ms;
 		entry->reminded_ms = fresh->reminded_ms;
 		entry->escalated_ms = fresh->escalated_ms;
 		entry->first_ms = fresh->first_ms;
 		entry->told_ms = 0;
 	}
-	take(&entry->url, &fresh->url);
-	take(&entry->fields, &fresh->fields);
-	take(&entry->ext_id, &fresh->ext_id);
+	accept_take(&entry->url, &fresh->url);
+	accept_take(&entry->fields, &fresh->fields);
+	accept_take(&entry->ext_id, &fresh->ext_id);
 }
 
 enum err deliver_message_store(const struct deliver *d, struct message_row *message)
@@ -132,8 +132,8 @@ static enum err entry_inherit(const struct deliver *d, struct entry_row *fresh)
 		if (!found && strcmp(olds[i].fingerprint, fresh->fingerprint) == 0) {
 			found = true;
 			fresh->acked_ms = olds[i].acked_ms;
-			take(&fresh->acked_by, &olds[i].acked_by);
-			take(&fresh->ack_note, &olds[i].ack_note);
+			accept_take(&fresh->acked_by, &olds[i].acked_by);
+			accept_take(&fresh->ack_note, &olds[i].ack_note);
 			if (olds[i].open_ms)
 				fresh->open_ms = olds[i].open_ms;
 			fresh->escalated_ms = olds[i].escalated_ms;
@@ -404,8 +404,8 @@ static enum err refresh_entry(const struct deliver *d, const struct alert *alert
 	entry_make(d, alert, &fresh);
 	bytes += render_entry_size(&fresh, message->alerts);
 	if (bytes <= DELIVER_BUDGET) {
-		take(&entry->url, &fresh.url);
-		take(&entry->fields, &fresh.fields);
+		accept_take(&entry->url, &fresh.url);
+		accept_take(&entry->fields, &fresh.fields);
 		message->bytes = bytes;
 		if (message->frozen_ms && !message->dirty_ms)
 			message->dirty_ms = d->now_ms;
@@ -519,7 +519,7 @@ enum err deliver_release(const struct deliver *d, const struct alert *alert, str
 	enum err err;
 
 	row->reason = NULL;
-	take(&row->room, &(char *){x_strdup(room)});
+	accept_take(&row->room, &(char *){x_strdup(room)});
 	entry_make(d, alert, &entry);
 	err = accept_firing(d, alert, row, &entry);
 	decided = row->reason;

@@ -37,14 +37,14 @@ struct reading {
 /* ---- one value ---- */
 
 /* JSON text of an object or an array, what else is as text; owned by the caller. */
-static char *value_text(const json_t *value)
+static char *alert_parse_value_text(const json_t *value)
 {
 	return json_is_object(value) || json_is_array(value) ? json_dumps(value, JSON_COMPACT)
 	                                                     : alert_scalar_text(value);
 }
 
 /* A key's value as text that the caller owns, or NULL: absent. */
-static char *read_text(struct reading *r, const char *name, const json_t *value)
+static char *alert_parse_read_text(struct reading *r, const char *name, const json_t *value)
 {
 	char *text;
 
@@ -54,7 +54,7 @@ static char *read_text(struct reading *r, const char *name, const json_t *value)
 		json_mend_note(r->notes, name, "null counts as absent");
 		return NULL;
 	}
-	text = value_text(value);
+	text = alert_parse_value_text(value);
 	if (!json_is_string(value))
 		json_mend_note(r->notes, name, "%.64s is no string; taken as text", text);
 	if (*text)
@@ -169,7 +169,7 @@ static char *mend_link(struct reading *r, char *text)
 
 static char *read_key(struct reading *r, const struct alert_key *key, const json_t *value)
 {
-	char *text = read_text(r, key->name, value);
+	char *text = alert_parse_read_text(r, key->name, value);
 
 	if (!text)
 		return NULL;
@@ -232,7 +232,7 @@ static bool severity_guess(const char *text, enum severity *severity)
 static void read_severity(struct reading *r, const json_t *value, const struct config_kind *kind)
 {
 	enum severity by_kind = kind ? kind->severity : FALLBACK_SEVERITY;
-	char *text = read_text(r, "severity", value);
+	char *text = alert_parse_read_text(r, "severity", value);
 	enum severity *severity = &r->alert->severity;
 
 	*severity = by_kind;
@@ -247,7 +247,7 @@ static void read_severity(struct reading *r, const json_t *value, const struct c
 
 static void read_status(struct reading *r, const json_t *value)
 {
-	char *text = read_text(r, "status", value);
+	char *text = alert_parse_read_text(r, "status", value);
 
 	r->alert->resolved = text && strcasecmp(text, "resolved") == 0;
 	if (text && strcmp(text, "resolved") != 0 && strcmp(text, "firing") != 0)
@@ -257,7 +257,7 @@ static void read_status(struct reading *r, const json_t *value)
 }
 
 /* RFC 3339, or a number of seconds or milliseconds since 1970. */
-static bool time_of(const json_t *value, const char *text, int64_t *at_ms)
+static bool alert_parse_time_of(const json_t *value, const char *text, int64_t *at_ms)
 {
 	double number = json_number_value(value);
 
@@ -271,10 +271,10 @@ static bool time_of(const json_t *value, const char *text, int64_t *at_ms)
 
 static void read_at(struct reading *r, const json_t *value)
 {
-	char *text = read_text(r, "at", value);
+	char *text = alert_parse_read_text(r, "at", value);
 	int64_t at_ms = r->now_ms;
 
-	if (text && !time_of(value, text, &at_ms)) {
+	if (text && !alert_parse_time_of(value, text, &at_ms)) {
 		json_mend_note(r->notes, "at",
 		        "%.64s is no time by RFC 3339 like 2026-11-24T09:00:00Z; taken as now",
 		        text);
@@ -299,7 +299,8 @@ static char *field_name(struct reading *r, const char *label, const char *name)
 }
 
 /* One value into fields; prefix is put before the name in a note. */
-static void read_field(struct reading *r, const char *prefix, const char *name, json_t *value)
+static void alert_parse_read_field(
+        struct reading *r, const char *prefix, const char *name, json_t *value)
 {
 	char *label = x_asprintf("%s%s", prefix, name);
 	char *key = field_name(r, label, name), *text;
@@ -311,7 +312,7 @@ static void read_field(struct reading *r, const char *prefix, const char *name, 
 	} else if (json_object_size(fields) >= ALERT_FIELDS_MAX && !json_object_get(fields, key)) {
 		r->dropped++;
 	} else if (json_is_object(value) || json_is_array(value)) {
-		text = value_text(value);
+		text = alert_parse_value_text(value);
 		json_object_set_new(fields, key, json_string(text));
 		json_mend_note(r->notes, label, "no string, number or boolean; kept as JSON text");
 		free(text);
@@ -335,14 +336,14 @@ static void read_fields(struct reading *r, const json_t *request)
 
 	json_object_foreach(given, name, value)
 	{
-		read_field(r, "fields.", name, value);
+		alert_parse_read_field(r, "fields.", name, value);
 	}
 	if (given && !json_is_object(given))
-		read_field(r, "", "fields", given);
+		alert_parse_read_field(r, "", "fields", given);
 	json_object_foreach((json_t *)request, name, value)
 	{
 		if (!is_common_key(name) && !json_object_get(r->alert->fields, name))
-			read_field(r, "", name, value);
+			alert_parse_read_field(r, "", name, value);
 	}
 	if (r->dropped > 0)
 		json_mend_note(r->notes, "fields", "at most %d fields are kept; %u dropped",

@@ -5,7 +5,7 @@
 
 #include "bot/base/clock.h"
 
-static int64_t later(int64_t a, int64_t b)
+static int64_t group_later_of(int64_t a, int64_t b)
 {
 	return a > b ? a : b;
 }
@@ -88,13 +88,13 @@ static int64_t group_edit_ms(
         const struct group_policy *policy, const struct message_row *message, int64_t now_ms)
 {
 	int64_t dirty_ms = group_after(message->dirty_ms, 0, now_ms);
-	int64_t last_ms = later(message->edited_ms, message->sent_ms);
+	int64_t last_ms = group_later_of(message->edited_ms, message->sent_ms);
 
 	if (message->dirty_ms == 0 || message->sent_ms == 0 || !message->event_id)
 		return INT64_MAX;
-	return message->urgent
-	               ? dirty_ms
-	               : later(dirty_ms, group_after(last_ms, policy->edit_interval_ms, now_ms));
+	return message->urgent ? dirty_ms
+	                       : group_later_of(dirty_ms,
+	                                 group_after(last_ms, policy->edit_interval_ms, now_ms));
 }
 
 bool group_edit_due(
@@ -106,7 +106,7 @@ bool group_edit_due(
 /* A storm is measured over a minute, so it lasts one, with no throttle too. */
 static int64_t group_length_ms(const struct group_policy *policy, const struct message_row *message)
 {
-	return message->kind == MESSAGE_STORM ? later(policy->throttle_ms, CLOCK_MINUTE_MS)
+	return message->kind == MESSAGE_STORM ? group_later_of(policy->throttle_ms, CLOCK_MINUTE_MS)
 	                                      : policy->throttle_ms;
 }
 
@@ -137,7 +137,7 @@ void group_schedule(const struct group_policy *policy, struct message_row *messa
 	else if (message->kind != MESSAGE_STORM) /* which may be looked at again later */
 		message->end_ms = end_ms;
 	else
-		message->end_ms = later(message->end_ms, end_ms);
+		message->end_ms = group_later_of(message->end_ms, end_ms);
 }
 
 /* set_ms was at most ahead_ms after the time when it was set. */

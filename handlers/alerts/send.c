@@ -35,7 +35,7 @@ void deliver_event_finish(struct deliver_event *event)
 	memset(event, 0, sizeof(*event));
 }
 
-static void earlier(int64_t *due_ms, int64_t ms)
+static void send_earlier(int64_t *due_ms, int64_t ms)
 {
 	if (ms < *due_ms)
 		*due_ms = ms;
@@ -43,7 +43,7 @@ static void earlier(int64_t *due_ms, int64_t ms)
 
 /* --- minutes that end --------------------------------------------------------------------- */
 
-static enum err ring(const struct deliver *d, const struct message_row *message)
+static enum err send_ring(const struct deliver *d, const struct message_row *message)
 {
 	struct message_row fresh = {
 	        .kind = MESSAGE_RING,
@@ -92,7 +92,7 @@ static enum err message_end(const struct deliver *d, struct message_row *message
 		if (err != OK)
 			return err;
 		if (!over && rings) { /* and again in a minute at the earliest */
-			err = ring(d, message);
+			err = send_ring(d, message);
 			message->silent = 0;
 		}
 		if (!over) {
@@ -104,7 +104,7 @@ static enum err message_end(const struct deliver *d, struct message_row *message
 	}
 	message->closed_ms = d->now_ms;
 	err = deliver_message_store(d, message);
-	return err == OK && rings ? ring(d, message) : err;
+	return err == OK && rings ? send_ring(d, message) : err;
 }
 
 /* The message that ends next, if that is due; else *due_ms is when it will be. */
@@ -130,7 +130,7 @@ static enum err next_end(
 	policy = group_policy(d->config, message->origin);
 	*due = group_end_due(&policy, message, d->now_ms);
 	if (!*due)
-		earlier(due_ms, first_ms);
+		send_earlier(due_ms, first_ms);
 	return OK;
 }
 
@@ -324,7 +324,7 @@ static enum err due_edit(const struct deliver *d, const char *room, struct messa
 	policy = group_policy(d->config, message->origin);
 	*due = group_next_edit_due(&policy, message, d->now_ms);
 	if (!*due)
-		earlier(due_ms, first_ms);
+		send_earlier(due_ms, first_ms);
 	return OK;
 }
 
@@ -454,11 +454,11 @@ static enum err next_of_room(const struct deliver *d, const struct deliver_room 
 		err = next_edit(d, room, &edit, event);
 	if (event->outbox_id == 0) {
 		/* with an event its end asks again; without, time alone can bring the next */
-		earlier(due_ms, edits_ms);
+		send_earlier(due_ms, edits_ms);
 		if (event->waits)
-			earlier(due_ms, d->now_ms + DELIVER_KEYS_LOOK_MS);
+			send_earlier(due_ms, d->now_ms + DELIVER_KEYS_LOOK_MS);
 		if (event->again)
-			earlier(due_ms, d->now_ms);
+			send_earlier(due_ms, d->now_ms);
 	}
 out:
 	message_row_finish(&edit);
@@ -494,7 +494,7 @@ static enum err next_apart(const struct deliver *d, const struct deliver_room *r
 		        err_text(err));
 		deliver_event_finish(event);
 		event->waits = true;
-		earlier(due_ms, d->now_ms + DELIVER_KEYS_LOOK_MS);
+		send_earlier(due_ms, d->now_ms + DELIVER_KEYS_LOOK_MS);
 	}
 	return end;
 }

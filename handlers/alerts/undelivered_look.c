@@ -15,7 +15,7 @@
 #define NAMED_MAX 10 /* of each room */
 #define TEXT_MAX (16 * 1024)
 
-static bool is_said(const char *text)
+static bool undelivered_look_is_said(const char *text)
 {
 	return text && text[0];
 }
@@ -33,17 +33,17 @@ static const char *cause_of(const struct report_status *status, const struct und
 {
 	const struct report_room *room = room_of(status, row->room);
 
-	if (is_said(row->error))
+	if (undelivered_look_is_said(row->error))
 		return row->error;
-	if (is_said(status->problem))
+	if (undelivered_look_is_said(status->problem))
 		return status->problem;
 	if (!room)
 		return "the room is not in the config";
-	if (is_said(room->problem))
+	if (undelivered_look_is_said(room->problem))
 		return room->problem;
-	if (room->encrypted && is_said(status->encryption_problem))
+	if (room->encrypted && undelivered_look_is_said(status->encryption_problem))
 		return status->encryption_problem;
-	if (is_said(status->limit))
+	if (undelivered_look_is_said(status->limit))
 		return status->limit;
 	return "the homeserver has not confirmed it";
 }
@@ -88,7 +88,8 @@ static enum err tell_own_room(const struct deliver *d, const struct report_statu
 	const char *name = d->config->meta.room;
 	const struct report_room *room = room_of(status, name);
 
-	if (!room || is_said(status->problem) || is_said(room->problem))
+	if (!room || undelivered_look_is_said(status->problem) ||
+	        undelivered_look_is_said(room->problem))
 		return OK;
 	for (size_t i = 0; i < len; i++)
 		if (rows[i].room && strcmp(rows[i].room, name) == 0)

@@ -12,7 +12,7 @@
 #define BLANKS " \t\r\n"
 
 /* True when ' opens a text: at the beginning of a word or value, and with an end. */
-static bool opens(const char *start, const char *at)
+static bool arguments_opens_word(const char *start, const char *at)
 {
 	const char *end = strchr(at + 1, '\'');
 
@@ -33,7 +33,7 @@ json_t *arguments_split(const char *text)
 				quoted = !quoted;
 			else if (*at == '\\' && quoted && at[1])
 				at++;
-			else if (!quoted && opens(text, at))
+			else if (!quoted && arguments_opens_word(text, at))
 				at = strchr(at + 1, '\'');
 		json_array_append_new(words, json_stringn(text, (size_t)(at - text)));
 		text = at;
@@ -111,7 +111,7 @@ static bool is_number(const char *word)
 	return word[sign] && strspn(word + sign, "0123456789") == strlen(word + sign);
 }
 
-static bool is_one_of(const char *list, const char *word)
+static bool arguments_is_one_of(const char *list, const char *word)
 {
 	size_t len = strlen(word);
 
@@ -130,7 +130,8 @@ static const char *text_fault(const struct command_member *member, const char *t
 {
 	if (strlen(text) > ARGUMENTS_MAX)
 		return "is too long";
-	return member->one_of && !is_one_of(member->one_of, text) ? "must be one of " : NULL;
+	return member->one_of && !arguments_is_one_of(member->one_of, text) ? "must be one of "
+	                                                                    : NULL;
 }
 
 static bool is_text(const json_t *value)
@@ -139,7 +140,7 @@ static bool is_text(const json_t *value)
 }
 
 /* Takes a value over into the arguments: a text may be written as a number. */
-static json_t *value_text(const json_t *value)
+static json_t *arguments_value_text(const json_t *value)
 {
 	char number[24];
 
@@ -155,11 +156,11 @@ static json_t *take_words(const json_t *value, bool empty)
 	size_t i;
 
 	if (is_text(value))
-		json_array_append_new(list, value_text(value));
+		json_array_append_new(list, arguments_value_text(value));
 	json_array_foreach((json_t *)value, i, item)
 	{
 		if (is_text(item))
-			json_array_append_new(list, value_text(item));
+			json_array_append_new(list, arguments_value_text(item));
 	}
 	if ((json_array_size(list) > 0 || (empty && json_is_array(value))) &&
 	        (is_text(value) || json_array_size(list) == json_array_size(value)))
@@ -175,7 +176,8 @@ static bool is_within(const struct command_member *member, const json_t *value)
 }
 
 /* The value as the member's type wants it; NULL: what is wrong is said. */
-static json_t *take_value(const struct command_member *member, const json_t *value, char why[160])
+static json_t *arguments_take_value(
+        const struct command_member *member, const json_t *value, char why[160])
 {
 	json_t *taken = NULL;
 	const char *fault;
@@ -183,7 +185,7 @@ static json_t *take_value(const struct command_member *member, const json_t *val
 	switch (member->type) {
 	case MEMBER_WORD:
 	case MEMBER_TEXT:
-		taken = is_text(value) ? value_text(value) : NULL;
+		taken = is_text(value) ? arguments_value_text(value) : NULL;
 		fault = taken ? text_fault(member, json_string_value(taken)) : "must be a string";
 		break;
 	case MEMBER_WORDS:
@@ -225,7 +227,7 @@ enum err arguments_from_request(const struct command *command, const json_t *req
 	*args = json_object();
 	*field = typed.name;
 	if (words) {
-		json_t *value = take_value(&typed, words, why);
+		json_t *value = arguments_take_value(&typed, words, why);
 
 		if (!value)
 			goto invalid;
@@ -238,7 +240,7 @@ enum err arguments_from_request(const struct command *command, const json_t *req
 
 		*field = member->name;
 		if (value && !json_is_null(value)) {
-			taken = take_value(member, value, why);
+			taken = arguments_take_value(member, value, why);
 			if (!taken)
 				goto invalid;
 			json_object_set_new(*args, member->name, taken);

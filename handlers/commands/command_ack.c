@@ -48,7 +48,7 @@ static void say_done(struct command_call *call, const struct ack_result *result,
 }
 
 /* One run, or what an event is about. *found: there is such a thing. */
-static enum err take(struct command_call *call, const char *run, const char *event_id,
+static enum err command_ack_take(struct command_call *call, const char *run, const char *event_id,
         const struct ack *ack, bool *found)
 {
 	struct deliver d = command_deliver(call);
@@ -72,10 +72,10 @@ static enum err take(struct command_call *call, const char *run, const char *eve
 static enum err take_target(struct command_call *call, const struct ack *ack)
 {
 	bool found;
-	enum err err = take(call, NULL, call->target, ack, &found);
+	enum err err = command_ack_take(call, NULL, call->target, ack, &found);
 
 	if (err == OK && !found && call->thread && strcmp(call->thread, call->target) != 0)
-		err = take(call, NULL, call->thread, ack, &found);
+		err = command_ack_take(call, NULL, call->thread, ack, &found);
 	if (err == OK && !found)
 		command_fail(call, "that message is not an alert");
 	return err;
@@ -183,7 +183,8 @@ struct whom {
 };
 
 /* "all" or an app, as the first word, where no run has that name. */
-static enum err read_many(struct command_call *call, struct input *words, struct whom *whom)
+static enum err command_ack_read_many(
+        struct command_call *call, struct input *words, struct whom *whom)
 {
 	char *word = arguments_unquoted(input_peek(words, 0));
 	bool run, app = false;
@@ -212,7 +213,7 @@ static enum err take_runs(struct command_call *call, const json_t *runs, const s
 	json_array_foreach((json_t *)runs, i, run)
 	{
 		if (err == OK)
-			err = take(call, json_string_value(run), NULL, ack, &found);
+			err = command_ack_take(call, json_string_value(run), NULL, ack, &found);
 		if (err == OK && !found && !call->failed)
 			err = command_fail_run(call, json_string_value(run));
 	}
@@ -239,7 +240,7 @@ static enum err take_all(struct command_call *call, bool is_ack)
 	if (command_words(call, &words)) {
 		whom.runs = json_array();
 		if (is_ack && input_left(&words))
-			err = read_many(call, &words, &whom);
+			err = command_ack_read_many(call, &words, &whom);
 		if (err == OK && !whom.all && !whom.app)
 			err = read_words(call, &words, whom.runs, &note);
 		else

@@ -28,7 +28,7 @@ static bool is_in(unsigned point, const struct range *ranges, size_t len)
 	return false;
 }
 
-static bool is_blank(unsigned point)
+static bool command_body_is_blank(unsigned point)
 {
 	static const struct range ranges[] = {{'\t', '\t'}, {'\v', '\f'}, {' ', ' '}, {0xA0, 0xA0},
 	        {0x1680, 0x1680}, {0x2000, 0x200A}, {0x202F, 0x202F}, {0x205F, 0x205F},
@@ -123,7 +123,7 @@ static void add_point(struct cleaner *c, const char *at, size_t used, unsigned p
 
 	if (is_newline(point))
 		add_char(c, '\n');
-	else if (is_blank(point))
+	else if (command_body_is_blank(point))
 		add_char(c, ' ');
 	else if (is_invisible(point, after_ascii))
 		return;
@@ -136,7 +136,7 @@ static void add_point(struct cleaner *c, const char *at, size_t used, unsigned p
 		buf_add(&c->out, at, used);
 }
 
-static char *clean(const char *text)
+static char *command_body_clean(const char *text)
 {
 	struct cleaner c = {0};
 
@@ -308,7 +308,7 @@ out:
 static char *behind_prefix(const struct config *config, const json_t *content, const char *raw)
 {
 	size_t prefix = strlen(config->commands.prefix);
-	char *text = clean(raw), *out = NULL;
+	char *text = command_body_clean(raw), *out = NULL;
 	const char *at = skip_quoted(text);
 
 	if (strncmp(at, config->commands.prefix, prefix) != 0)

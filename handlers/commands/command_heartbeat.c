@@ -9,7 +9,7 @@
 #include "handlers/heartbeats/heartbeat.h"
 #include "storage/heartbeats.h"
 
-static enum err extra(struct command_call *call)
+static enum err command_heartbeat_extra(struct command_call *call)
 {
 	const struct deliver d = command_deliver(call);
 	enum err err = heartbeat_extra(&d, call->env->status);
@@ -20,7 +20,7 @@ static enum err extra(struct command_call *call)
 }
 
 /* An app that is gone for good cannot say so itself. */
-static enum err stop(struct command_call *call)
+static enum err command_heartbeat_stop(struct command_call *call)
 {
 	const struct deliver d = command_deliver(call);
 	const char *app = command_arg(call, "app") ? command_arg(call, "app") : "";
@@ -62,7 +62,7 @@ static enum err last_json(struct command_call *call)
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-static enum err list(struct command_call *call)
+static enum err command_heartbeat_list(struct command_call *call)
 {
 	const struct command_env *env = call->env;
 	int64_t next_ms = heartbeat_next_ms(env->config, env->now_ms);
@@ -93,8 +93,9 @@ static enum err run_heartbeat(struct command_call *call)
 	const char *action = command_arg(call, "action");
 
 	if (!action)
-		return list(call);
-	return strcmp(action, "now") == 0 ? extra(call) : stop(call);
+		return command_heartbeat_list(call);
+	return strcmp(action, "now") == 0 ? command_heartbeat_extra(call)
+	                                  : command_heartbeat_stop(call);
 }
 
 const struct command command_heartbeat = {

@@ -17,7 +17,7 @@ static void help_list(struct command_call *call)
 	command_say(call, "%shelp <command> says more, with an example\n", command_prefix(call));
 }
 
-static void help_one(struct command_call *call, const struct command *command)
+static void command_help_help_one(struct command_call *call, const struct command *command)
 {
 	struct buf usage;
 
@@ -44,7 +44,7 @@ static enum err run_help(struct command_call *call)
 		name += strlen(prefix);
 	near = command_nearest(name, COMMAND_ROOM);
 	if (command_find(name, COMMAND_ROOM))
-		help_one(call, command_find(name, COMMAND_ROOM));
+		command_help_help_one(call, command_find(name, COMMAND_ROOM));
 	else if (near)
 		command_fail(call, "No such command. Did you mean %s%s?", command_prefix(call),
 		        near->name);

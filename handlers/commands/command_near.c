@@ -10,7 +10,8 @@
 #define LOOK_AT 300 /* alerts */
 
 /* The best of a list of candidates, kept in *near. */
-static void compare(const char *word, const char *candidate, unsigned *best, char **near)
+static void command_near_compare(
+        const char *word, const char *candidate, unsigned *best, char **near)
 {
 	unsigned unlike = candidate ? command_unlike(word, candidate) : COMMAND_UNLIKE;
 
@@ -21,7 +22,8 @@ static void compare(const char *word, const char *candidate, unsigned *best, cha
 	*near = x_strdup(candidate);
 }
 
-static enum err nearest(struct command_call *call, const char *word, bool app, char **near)
+static enum err command_near_nearest(
+        struct command_call *call, const char *word, bool app, char **near)
 {
 	const struct config *config = call->env->config;
 	struct alert_row *rows = NULL;
@@ -31,10 +33,10 @@ static enum err nearest(struct command_call *call, const char *word, bool app, c
 
 	*near = NULL;
 	for (size_t i = 0; i < len; i++)
-		compare(word, app ? rows[i].app : rows[i].run_id, &best, near);
+		command_near_compare(word, app ? rows[i].app : rows[i].run_id, &best, near);
 	alert_rows_free(rows, len);
 	for (size_t i = 0; app && i < config->apps_len; i++)
-		compare(word, config->apps[i].name, &best, near);
+		command_near_compare(word, config->apps[i].name, &best, near);
 	return err;
 }
 
@@ -71,12 +73,12 @@ enum err command_names(struct command_call *call, const char *word, bool *yes)
 
 enum err command_nearest_run(struct command_call *call, const char *word, char **near)
 {
-	return nearest(call, word, false, near);
+	return command_near_nearest(call, word, false, near);
 }
 
 enum err command_nearest_app(struct command_call *call, const char *word, char **near)
 {
-	return nearest(call, word, true, near);
+	return command_near_nearest(call, word, true, near);
 }
 
 enum err command_fail_run(struct command_call *call, const char *run)

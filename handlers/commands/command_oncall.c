@@ -96,8 +96,8 @@ static bool read_end(struct command_call *call, const struct config_oncall *onca
 	return !call->failed;
 }
 
-static enum err set(struct command_call *call, const struct config_oncall *oncall, const char *user,
-        struct input *words)
+static enum err command_oncall_set(struct command_call *call, const struct config_oncall *oncall,
+        const char *user, struct input *words)
 {
 	struct deliver d = command_deliver(call);
 	struct oncall_override_row row = {.at_ms = d.now_ms,
@@ -161,7 +161,7 @@ static enum err carry_out(struct command_call *call, struct input *words)
 		        "Like: %soncall take 2h, or %soncall give @user until 18:00",
 		        command_prefix(call), command_prefix(call));
 	if (user)
-		err = set(call, oncall, user, words);
+		err = command_oncall_set(call, oncall, user, words);
 	else
 		command_fail(call, "whom? Like: %soncall give @user:example.org until 18:00",
 		        command_prefix(call));
@@ -169,7 +169,7 @@ static enum err carry_out(struct command_call *call, struct input *words)
 	return err;
 }
 
-static void add_words(json_t *list, const char *text)
+static void command_oncall_add_words(json_t *list, const char *text)
 {
 	json_t *words = arguments_split(text ? text : "");
 
@@ -184,10 +184,10 @@ static enum err run_oncall(struct command_call *call)
 	enum err err;
 
 	if (!command_words(call, &words)) {
-		add_words(list, command_arg(call, "name"));
-		add_words(list, command_arg(call, "action"));
-		add_words(list, command_arg(call, "user"));
-		add_words(list, command_arg(call, "duration"));
+		command_oncall_add_words(list, command_arg(call, "name"));
+		command_oncall_add_words(list, command_arg(call, "action"));
+		command_oncall_add_words(list, command_arg(call, "user"));
+		command_oncall_add_words(list, command_arg(call, "duration"));
 		words = (struct input){list, 0};
 	}
 	err = input_left(&words) ? carry_out(call, &words) : say_all(call);

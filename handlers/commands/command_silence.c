@@ -171,7 +171,7 @@ void command_silence_say(struct command_call *call, const struct silence_row *ro
 	}
 }
 
-static void say_headline(struct command_call *call, const struct silence_row *row)
+static void command_silence_say_headline(struct command_call *call, const struct silence_row *row)
 {
 	command_say(call, "🔕 ");
 	words_bold(&call->text, true);
@@ -224,7 +224,7 @@ static void wish_finish(struct wish *wish)
 	free(wish->rest);
 }
 
-static void add_words(json_t *list, const char *text)
+static void command_silence_add_words(json_t *list, const char *text)
 {
 	json_t *words = arguments_split(text ? text : "");
 
@@ -242,7 +242,7 @@ static bool wish_from_members(struct command_call *call, struct wish *wish)
 	wish->list = json_array();
 	if (start) {
 		json_array_append_new(wish->list, json_string("from"));
-		add_words(wish->list, start);
+		command_silence_add_words(wish->list, start);
 		wish->words = (struct input){wish->list, 0};
 		call->field = "start";
 		if (!command_when_read(&wish->words, call->env->now_ms, SILENCE_MS, INT64_MAX / 4,
@@ -252,13 +252,14 @@ static bool wish_from_members(struct command_call *call, struct wish *wish)
 			return false;
 		}
 	}
-	add_words(wish->list, command_arg(call, "duration"));
+	command_silence_add_words(wish->list, command_arg(call, "duration"));
 	wish->words = (struct input){wish->list, 0};
 	call->field = "duration";
 	return true;
 }
 
-static void tell_subscribers(struct command_call *call, const struct silence_row *row)
+static void command_silence_tell_subscribers(
+        struct command_call *call, const struct silence_row *row)
 {
 	if (call->env->happened)
 		json_array_append_new(call->env->happened,
@@ -269,13 +270,14 @@ static void tell_subscribers(struct command_call *call, const struct silence_row
 
 static void say_change(struct command_call *call, const struct silence_row *row)
 {
-	say_headline(call, row);
+	command_silence_say_headline(call, row);
 	command_effect(call, "extended silence %" PRId64, row->id);
-	tell_subscribers(call, row);
+	command_silence_tell_subscribers(call, row);
 	json_object_set_new(command_data(call), "id", json_integer(row->id));
 }
 
-static enum err change(struct command_call *call, struct silence_row *row, struct wish *wish)
+static enum err command_silence_change(
+        struct command_call *call, struct silence_row *row, struct wish *wish)
 {
 	enum err err;
 
@@ -307,14 +309,14 @@ static enum err store_and_say(struct command_call *call, struct silence_row *row
 
 	if (err != OK)
 		return err;
-	say_headline(call, row);
+	command_silence_say_headline(call, row);
 	command_effect(call, "silence %" PRId64 ": %s", row->id, row->matchers);
 	json_object_set_new(command_data(call), "id", json_integer(row->id));
-	tell_subscribers(call, row);
+	command_silence_tell_subscribers(call, row);
 	return OK;
 }
 
-static enum err add(struct command_call *call, const struct matchers *matchers,
+static enum err command_silence_add(struct command_call *call, const struct matchers *matchers,
         const struct silence_scope *scope, struct wish *wish)
 {
 	struct silence_row row = {
@@ -374,7 +376,7 @@ static enum err add_from(struct command_call *call, const char *what, struct wis
 	if (call->failed)
 		call->field = "what";
 	else if (err == OK)
-		err = add(call, matchers, &scope, wish);
+		err = command_silence_add(call, matchers, &scope, wish);
 	silence_scope_finish(&scope);
 	matchers_free(matchers);
 	buf_finish(&text);
@@ -436,7 +438,8 @@ enum err command_silence_of_app(struct command_call *call, const char *app, stru
 }
 
 /* "extend 2h": that much longer. */
-static enum err extend(struct command_call *call, struct silence_row *row, struct wish *wish)
+static enum err command_silence_extend(
+        struct command_call *call, struct silence_row *row, struct wish *wish)
 {
 	int64_t ms, most_ms = call->env->config->commands.silence_max_ms;
 	char most[24];
@@ -470,7 +473,7 @@ static enum err extend_app(struct command_call *call, struct wish *wish)
 	enum err err = command_silence_of_app(call, app, &row);
 
 	if (err == OK && row.id)
-		err = extend(call, &row, wish);
+		err = command_silence_extend(call, &row, wish);
 	silence_row_finish(&row);
 	free(app);
 	return err;
@@ -491,7 +494,8 @@ static enum err change_or_add(struct command_call *call, int64_t number, struct 
 		err = command_silence_missing(call, number);
 	} else if (err == OK) {
 		input_next(&wish->words);
-		err = is_extend(wish, 0) ? extend(call, &row, wish) : change(call, &row, wish);
+		err = is_extend(wish, 0) ? command_silence_extend(call, &row, wish)
+		                         : command_silence_change(call, &row, wish);
 	}
 	silence_row_finish(&row);
 	return err;
@@ -520,7 +524,7 @@ static enum err run_silence(struct command_call *call)
 		if (err == OK && !number)
 			err = add_from(call, command_arg(call, "what"), &wish);
 		else if (err == OK)
-			err = row.id ? change(call, &row, &wish)
+			err = row.id ? command_silence_change(call, &row, &wish)
 			             : command_silence_missing(call, number);
 		silence_row_finish(&row);
 	}

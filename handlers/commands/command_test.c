@@ -10,7 +10,7 @@
 #include "storage/undelivered.h"
 
 /* late: as if it had not reached its room in time, for the other channels of [meta]. */
-static enum err inject(struct command_call *call, const char *name, bool late)
+static enum err command_test_inject(struct command_call *call, const char *name, bool late)
 {
 	struct deliver d = command_deliver(call);
 	json_t *request = synthetic_alert(name);
@@ -41,16 +41,16 @@ static enum err inject(struct command_call *call, const char *name, bool late)
 	return err;
 }
 
-static enum err run_test(struct command_call *call)
+static enum err command_test_run_test(struct command_call *call)
 {
 	const char *wanted = command_arg(call, "kind"), *name;
 	enum err err = OK;
 
 	if (wanted && strcmp(wanted, "undelivered") == 0)
-		return inject(call, synthetic_name(0), true);
+		return command_test_inject(call, synthetic_name(0), true);
 	for (size_t i = 0; (name = synthetic_name(i)) && err == OK; i++)
 		if (wanted ? strcmp(wanted, name) == 0 || strcmp(wanted, "all") == 0 : i == 0)
-			err = inject(call, name, false);
+			err = command_test_inject(call, name, false);
 	return err;
 }
 
@@ -62,6 +62,6 @@ const struct command command_test = {
         .example = "test node",
         .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
         .right = COMMAND_SENDS,
-        .run = run_test,
+        .run = command_test_run_test,
         .members = {{"kind", MEMBER_WORD, .one_of = "node|dag|violation|all|undelivered"}},
 };

@@ -17,7 +17,7 @@ static json_t *entry_json(const struct entry_row *row, const struct message_row 
 }
 
 /* shown: only in the data else. */
-static enum err say_entry(
+static enum err command_unacked_say_entry(
         struct command_call *call, const struct entry_row *row, bool shown, json_t *list)
 {
 	struct message_row message = {0};
@@ -70,7 +70,8 @@ static enum err run_unacked(struct command_call *call)
 			words_item(&call->text);
 			command_say(call, "… %zu between …", len - 2 * half);
 		}
-		err = say_entry(call, &rows[i], !cut || i < half || i >= len - half, list);
+		err = command_unacked_say_entry(
+		        call, &rows[i], !cut || i < half || i >= len - half, list);
 	}
 	if (len > 0)
 		words_list_end(&call->text);

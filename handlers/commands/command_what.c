@@ -79,7 +79,7 @@ static void add_quoted(struct buf *out, const char *value, size_t len)
 }
 
 /* A value in " with \" and \\ in it, in ', or up to a comma or blank; *at moves behind it. */
-static bool read_value(const char **at, struct buf *out)
+static bool command_what_read_value(const char **at, struct buf *out)
 {
 	char quote = **at == '"' || **at == '\'' ? **at : '\0';
 	const char *start = *at + (quote != '\0'), *end = start;
@@ -103,7 +103,7 @@ static bool read_value(const char **at, struct buf *out)
 }
 
 /* Phones begin a word with a capital letter; other names are an app's own. */
-static void add_name(struct buf *out, const char *name, size_t len)
+static void command_what_add_name(struct buf *out, const char *name, size_t len)
 {
 	static const char *const known[] = {"app", "kind", "severity", "run_id", "key", "title"};
 
@@ -124,7 +124,7 @@ static bool add_matchers(const char *text, struct buf *out, char why[160])
 
 		if (out->len)
 			buf_add_char(out, ' ');
-		add_name(out, at, len);
+		command_what_add_name(out, at, len);
 		at += len + strspn(at + len, BLANKS);
 		op = len ? find_op(at, &op_len) : NULL;
 		if (!op)
@@ -132,7 +132,7 @@ static bool add_matchers(const char *text, struct buf *out, char why[160])
 		at += op_len;
 		at += strspn(at, BLANKS);
 		buf_add_str(out, op);
-		if (!read_value(&at, out) || (*at && !strchr("," BLANKS, *at)))
+		if (!command_what_read_value(&at, out) || (*at && !strchr("," BLANKS, *at)))
 			break;
 		at += strspn(at, "," BLANKS);
 		if (!*at)

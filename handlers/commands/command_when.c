@@ -22,7 +22,7 @@ struct reader {
 };
 
 /* A word in lower case, without a comma behind it; "" behind the end. */
-static void token(const struct input *words, size_t ahead, char out[TOKEN_MAX])
+static void command_when_token(const struct input *words, size_t ahead, char out[TOKEN_MAX])
 {
 	const char *word = input_peek(words, ahead);
 	size_t len = strlen(word);
@@ -48,7 +48,7 @@ static bool next_is(const struct input *words, size_t ahead, const char *wanted)
 {
 	char word[TOKEN_MAX];
 
-	token(words, ahead, word);
+	command_when_token(words, ahead, word);
 	return strcmp(word, wanted) == 0;
 }
 
@@ -101,8 +101,8 @@ static size_t read_amounts(const struct input *words, int *unit, double *total_m
 	const char *at = word;
 	size_t taken = 1;
 
-	token(words, 0, word);
-	token(words, 1, next);
+	command_when_token(words, 0, word);
+	command_when_token(words, 1, next);
 	do {
 		double amount;
 		const char *name;
@@ -138,7 +138,7 @@ static size_t read_article(const struct input *words, double *total_ms)
 
 	if (!next_is(words, half, "a") && !next_is(words, half, "an"))
 		return 0;
-	token(words, half + 1, word);
+	command_when_token(words, half + 1, word);
 	unit = find_unit(word, strlen(word));
 	if (unit < 0 || strlen(word) < 3)
 		return 0;
@@ -204,8 +204,8 @@ static size_t read_clock(const struct input *words, int *hour, int *minute)
 	size_t taken = 1;
 	bool whole;
 
-	token(words, 0, word);
-	token(words, 1, next);
+	command_when_token(words, 0, word);
+	command_when_token(words, 1, next);
 	*minute = 0;
 	*hour = strcmp(word, "noon") == 0 ? 12 : 0;
 	if (*hour || strcmp(word, "midnight") == 0)
@@ -248,8 +248,8 @@ static size_t read_day(const struct input *words, const struct zone_time *today,
 	int used = 0, name;
 
 	*day = (struct day){today->year, today->month, today->day, .said = true};
-	token(words, 0, word);
-	token(words, 1, next);
+	command_when_token(words, 0, word);
+	command_when_token(words, 1, next);
 	if (strcmp(word, "today") == 0)
 		return 1;
 	if (strcmp(word, "tomorrow") == 0) {
@@ -287,7 +287,7 @@ static bool read_zone(struct input *words, int64_t ms)
 	const char *zone;
 	bool ours;
 
-	token(words, 0, word);
+	command_when_token(words, 0, word);
 	clock_format_short(ms, ms, shown, sizeof(shown));
 	zone = strrchr(shown, ' ');
 	ours = word[0] && zone && strcasecmp(word, zone + 1) == 0;
@@ -333,7 +333,7 @@ static bool read_moment(
 
 /* ---- clauses ---- */
 
-static bool refuse(struct reader *r, const char *why)
+static bool command_when_refuse(struct reader *r, const char *why)
 {
 	snprintf(r->why, 160, "%s", why);
 	return false;
@@ -358,13 +358,13 @@ static bool is_time(const struct input *words, int64_t now_ms)
 	return read_moment(&at, now_ms, now_ms, &ms, &said) || said;
 }
 
-static bool read_from(struct reader *r)
+static bool command_when_read_from(struct reader *r)
 {
 	bool said;
 
 	r->words->at++;
 	return read_moment(r->words, r->now_ms, r->now_ms, &r->out->start_ms, &said) ||
-	       refuse(r, "from when? Like: from 22:00, or: in 30m");
+	       command_when_refuse(r, "from when? Like: from 22:00, or: in 30m");
 }
 
 static bool read_in(struct reader *r)
@@ -373,7 +373,7 @@ static bool read_in(struct reader *r)
 
 	r->words->at++;
 	if (!command_duration_read(r->words, &ms))
-		return refuse(r, "in what time? Like: in 30m");
+		return command_when_refuse(r, "in what time? Like: in 30m");
 	r->out->start_ms = r->now_ms + ms;
 	return true;
 }
@@ -390,13 +390,14 @@ static bool read_until(struct reader *r)
 		return true;
 	}
 	return read_moment(r->words, r->now_ms, after_ms, &r->until_ms, &said) ||
-	       refuse(r, "until when? Like: until 07:00, until tomorrow 7pm, until resolved");
+	       command_when_refuse(
+	               r, "until when? Like: until 07:00, until tomorrow 7pm, until resolved");
 }
 
 static bool read_length(struct reader *r)
 {
 	return command_duration_read(r->words, &r->length_ms) ||
-	       refuse(r, "a duration looks like 30m, 2h or 1d12h");
+	       command_when_refuse(r, "a duration looks like 30m, 2h or 1d12h");
 }
 
 /* What has no end on purpose. */
@@ -415,19 +416,20 @@ static bool read_clause(struct reader *r, bool *more)
 	char word[TOKEN_MAX], after[TOKEN_MAX];
 	bool said = has_end(r);
 
-	token(r->words, 0, word);
-	token(r->words, 1, after);
+	command_when_token(r->words, 0, word);
+	command_when_token(r->words, 1, after);
 	next.at++;
 	*more = true;
 	if (strcmp(word, "from") == 0 && !r->out->start_ms &&
 	        (isdigit((unsigned char)after[0]) || is_time(&next, r->now_ms)))
-		return read_from(r);
+		return command_when_read_from(r);
 	if (strcmp(word, "in") == 0 && !r->out->start_ms && !said)
 		return read_in(r);
 	if (is_until(r->words) && !said)
 		return read_until(r);
 	if (!said && is_endless(word))
-		return refuse(r, "a silence needs an end: give a duration, or: until resolved");
+		return command_when_refuse(
+		        r, "a silence needs an end: give a duration, or: until resolved");
 	if (!said && word[0] && (isdigit((unsigned char)word[0]) || strchr("+-", word[0])) &&
 	        !input_is_dash(word))
 		return read_length(r);
@@ -460,13 +462,15 @@ static bool check_rest(struct reader *r)
 	char word[TOKEN_MAX];
 	bool said = has_end(r);
 
-	token(&at, 0, word);
+	command_when_token(&at, 0, word);
 	if (is_any(word, days, LEN(days)) || is_lost(r, &at) || is_time(&at, r->now_ms))
-		return refuse(r, said ? "two ends? Put -- before the reason"
-		                      : "until when? Like: 2h, until 07:00, until tomorrow 7pm");
+		return command_when_refuse(
+		        r, said ? "two ends? Put -- before the reason"
+		                : "until when? Like: 2h, until 07:00, until tomorrow 7pm");
 	for (; !said && input_left(&at); at.at++)
 		if (is_lost(r, &at))
-			return refuse(r, "put the time before the reason, or -- before both");
+			return command_when_refuse(
+			        r, "put the time before the reason, or -- before both");
 	return true;
 }
 

@@ -42,10 +42,10 @@ bool command_words(const struct command_call *call, struct input *words)
 	return words->list;
 }
 
-static void say(struct words *out, const char *format, va_list args)
+static void commands_say(struct words *out, const char *format, va_list args)
         __attribute__((format(printf, 2, 0)));
 
-static void say(struct words *out, const char *format, va_list args)
+static void commands_say(struct words *out, const char *format, va_list args)
 {
 	char *text;
 
@@ -60,7 +60,7 @@ void command_say(struct command_call *call, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	say(&call->text, format, args);
+	commands_say(&call->text, format, args);
 	va_end(args);
 }
 
@@ -69,7 +69,7 @@ enum err command_fail(struct command_call *call, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	say(&call->text, format, args);
+	commands_say(&call->text, format, args);
 	va_end(args);
 	call->failed = true;
 	return OK;
@@ -108,7 +108,7 @@ const char *command_prefix(const struct command_call *call)
 	return call->room ? call->env->config->commands.prefix : "";
 }
 
-static enum err post(const struct command_env *env, const char *room, const char *root,
+static enum err commands_post(const struct command_env *env, const char *room, const char *root,
         const char *reply_to, struct words *answer)
 {
 	const struct deliver d = {
@@ -138,7 +138,7 @@ enum err command_post(const struct command_env *env, const char *room, const cha
 
 	words_init(&answer);
 	words_lines(&answer, "%s", text);
-	err = post(env, room, root, reply_to, &answer);
+	err = commands_post(env, room, root, reply_to, &answer);
 	words_finish(&answer);
 	return err;
 }
@@ -248,7 +248,7 @@ enum err command_refuse(const struct command_env *env, const struct room_event *
 	return err;
 }
 
-static enum err tell_late(const struct command_env *env, const struct room_event *event,
+static enum err commands_tell_late(const struct command_env *env, const struct room_event *event,
         const struct command_text *text)
 {
 	char ago[32], *answer;
@@ -298,7 +298,7 @@ static void call_unknown(struct command_call *call, const char *name)
 		command_say(call, "; %shelp lists what I know.", command_prefix(call));
 }
 
-static enum err call_run(
+static enum err commands_call_run(
         struct command_call *call, const struct command_text *text, const char **result)
 {
 	char why[160];
@@ -338,11 +338,11 @@ enum err command_carry_out(const struct command_env *env, const struct room_even
 	enum err err;
 
 	call_init(&call);
-	err = call_run(&call, text, &result);
+	err = commands_call_run(&call, text, &result);
 	if (err == OK)
 		err = command_audit(env, event, text->said, result, buf_str(&call.effect));
 	if (err == OK)
-		err = post(env, event->room, text->root, event->event_id, &call.text);
+		err = commands_post(env, event->room, text->root, event->event_id, &call.text);
 	call_finish(&call);
 	return err;
 }
@@ -359,7 +359,7 @@ static enum err take_text(const struct command_env *env, const struct room_event
 	if (why)
 		err = command_refuse(env, event, text.root, text.said, why);
 	else if (event->late_ms > COMMAND_LATE_MS)
-		err = tell_late(env, event, &text);
+		err = commands_tell_late(env, event, &text);
 	else
 		err = command_carry_out(env, event, &text);
 	command_text_finish(&text);

@@ -40,7 +40,7 @@ health_add(struct health *health, const char *cause, const char *fix, const char
 	free(text);
 }
 
-static bool is_said(const char *text)
+static bool health_is_said(const char *text)
 {
 	return text && text[0];
 }
@@ -50,7 +50,7 @@ static void health_of_link(struct health *health)
 	const struct report_status *status = health->status;
 	char age[32];
 
-	if (is_said(status->problem)) {
+	if (health_is_said(status->problem)) {
 		health_add(health, "homeserver",
 		        "run `matrix-telemetry-bot check` on the host; what waits is kept",
 		        "homeserver: %s", status->problem);
@@ -59,12 +59,12 @@ static void health_of_link(struct health *health)
 		health_add(health, "homeserver", "look whether the homeserver is overloaded",
 		        "the last sync was %s ago: commands are not seen", age);
 	}
-	if (is_said(status->held))
+	if (health_is_said(status->held))
 		health_add(health, "account",
 		        "an admin of the homeserver ends that; alerts wait and then arrive by "
 		        "themselves",
 		        "the homeserver takes nothing from this account for now: %s", status->held);
-	if (is_said(status->limit))
+	if (health_is_said(status->limit))
 		health_add(health, "rate_limit",
 		        "an admin of the homeserver lifts the limit for this account "
 		        "(override_ratelimit)",
@@ -75,7 +75,7 @@ static void health_of_room(struct health *health, const struct report_room *room
 {
 	struct buf text;
 
-	if (is_said(room->problem)) {
+	if (health_is_said(room->problem)) {
 		health_add(health, "room",
 		        "invite the bot or correct [rooms]; `matrix-telemetry-bot check` says more",
 		        "room %s: %s", room->name, room->problem);
@@ -100,7 +100,7 @@ static void health_of_encryption(struct health *health)
 
 	for (size_t i = 0; i < health->status->rooms_len; i++)
 		encrypted = encrypted || health->status->rooms[i].encrypted;
-	if (encrypted && is_said(health->status->encryption_problem))
+	if (encrypted && health_is_said(health->status->encryption_problem))
 		health_add(health, "encryption", "run `matrix-telemetry-bot check` on the host",
 		        "encryption: %s", health->status->encryption_problem);
 }
@@ -150,7 +150,7 @@ static void health_of_watches(struct health *health)
 	for (size_t i = 0; i < health->status->watches_len; i++) {
 		const struct report_watch *watch = &health->status->watches[i];
 
-		if (is_said(watch->problem))
+		if (health_is_said(watch->problem))
 			health_add(health, "watch",
 			        "correct its query or its database in the config", "watch %s: %s",
 			        watch->name, watch->problem);

@@ -41,7 +41,7 @@ static enum err is_ours(const struct command_env *env, const char *target, bool 
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-static enum err silence(
+static enum err reactions_silence(
         const struct command_env *env, const struct room_event *event, const char *target)
 {
 	struct message_row message = {0};
@@ -58,7 +58,7 @@ static enum err silence(
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-static enum err acknowledge(
+static enum err reactions_acknowledge(
         const struct command_env *env, const struct room_event *event, const char *target)
 {
 	const struct deliver d = deliver_of(env);
@@ -95,7 +95,7 @@ static enum err close_it(
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-static enum err tell_late(const struct command_env *env, const struct room_event *event,
+static enum err reactions_tell_late(const struct command_env *env, const struct room_event *event,
         const char *target, const char *key)
 {
 	char ago[24], *answer;
@@ -118,8 +118,8 @@ static reaction_fn find_reaction(const char *key)
 	static const struct {
 		const char *emoji;
 		reaction_fn run;
-	} known[] = {{"✅", acknowledge}, {"👍", acknowledge}, {"👀", acknowledge}, {"🔕", silence},
-	        {"☑️", close_it}};
+	} known[] = {{"✅", reactions_acknowledge}, {"👍", reactions_acknowledge},
+	        {"👀", reactions_acknowledge}, {"🔕", reactions_silence}, {"☑️", close_it}};
 
 	for (size_t i = 0; key && i < sizeof(known) / sizeof(known[0]); i++)
 		if (command_same_emoji(key, known[i].emoji))
@@ -127,7 +127,7 @@ static reaction_fn find_reaction(const char *key)
 	return NULL;
 }
 
-static enum err refuse(const struct command_env *env, const struct room_event *event,
+static enum err reactions_refuse(const struct command_env *env, const struct room_event *event,
         const char *target, const char *key)
 {
 	char *why = command_may(env->config, event)
@@ -156,10 +156,10 @@ enum err reaction_take(const struct command_env *env, const struct room_event *e
 	if (err != OK || !ours)
 		return err;
 	if (!command_may(env->config, event) ||
-	        (run == silence && event->encrypted && !event->obey))
-		return refuse(env, event, target, key);
+	        (run == reactions_silence && event->encrypted && !event->obey))
+		return reactions_refuse(env, event, target, key);
 	if (event->late_ms > COMMAND_LATE_MS)
-		return tell_late(env, event, target, key);
+		return reactions_tell_late(env, event, target, key);
 	return run(env, event, target);
 }
 

@@ -15,13 +15,13 @@
 #define LINE_MAX_BYTES 2048
 #define JUST_NOW_MS CLOCK_MINUTE_MS
 
-static bool is_said(const char *text)
+static bool report_text_is_said(const char *text)
 {
 	return text && text[0];
 }
 
 /* The second thing on a line, and those behind it. */
-static void separate(struct words *out, bool *first)
+static void report_text_separate(struct words *out, bool *first)
 {
 	words_lines(out, *first ? "" : " · ");
 	*first = false;
@@ -49,7 +49,8 @@ static bool say_problems(const struct report_status *status, const char *prefix,
 	return len > 0;
 }
 
-static void say_headline(const struct report_status *status, const char *prefix, struct words *out)
+static void report_text_say_headline(
+        const struct report_status *status, const char *prefix, struct words *out)
 {
 	if (!say_problems(status, prefix, out))
 		words_lines(out, "✅ ");
@@ -93,7 +94,8 @@ static void say_runs_of(const struct report_status *status, const char *app, str
 		words_lines(out, " +%zu", runs - WORDS_RUNS_MAX);
 }
 
-static void say_open(const struct report_status *status, const char *prefix, struct words *out)
+static void report_text_say_open(
+        const struct report_status *status, const char *prefix, struct words *out)
 {
 	const struct entry_row *rows = status->open_rows;
 	char all[64];
@@ -115,7 +117,7 @@ static void say_open(const struct report_status *status, const char *prefix, str
 }
 
 /* "24 critical, 3 warning"; zeros are left out. */
-static void say_counts(const struct report_status *status, struct words *out)
+static void report_text_say_counts(const struct report_status *status, struct words *out)
 {
 	const int64_t *counts = status->counts;
 	const char *before = "";
@@ -178,13 +180,13 @@ static void say_rooms(const struct report_status *status, struct words *out)
 	for (size_t i = 0; i < status->rooms_len; i++) {
 		const struct report_room *room = &status->rooms[i];
 
-		if (is_said(room->problem))
+		if (report_text_is_said(room->problem))
 			continue; /* told above */
-		separate(out, &first);
+		report_text_separate(out, &first);
 		words_name(out, room->name, WORDS_NAME_POINTS);
 		words_lines(out, room->encrypted ? " 🔒" : "");
 	}
-	separate(out, &first);
+	report_text_separate(out, &first);
 	words_lines(out, "version %s\n", status->version);
 }
 
@@ -207,7 +209,8 @@ static void say_readers(const struct report_status *status, struct words *out)
 	}
 }
 
-static void say_silences(const struct report_status *status, const char *prefix, struct words *out)
+static void report_text_say_silences(
+        const struct report_status *status, const char *prefix, struct words *out)
 {
 	if (status->silences || status->silences_later) {
 		words_lines(
@@ -294,7 +297,8 @@ static void say_encryption(const struct report_status *status, struct words *out
 
 	for (size_t i = 0; i < status->rooms_len; i++)
 		encrypted = encrypted || status->rooms[i].encrypted;
-	if (encrypted && !is_said(status->encryption_problem) && is_said(status->fingerprint))
+	if (encrypted && !report_text_is_said(status->encryption_problem) &&
+	        report_text_is_said(status->fingerprint))
 		words_lines(out, "Device: %s\n", status->identity);
 	say_verifications(status, out);
 	for (size_t i = len > NOTICES_MAX ? len - NOTICES_MAX : 0; i < len; i++) {
@@ -317,14 +321,14 @@ static void say_undeliverable(const struct report_status *status, struct words *
 
 void report_status_text(const struct report_status *status, const char *prefix, struct words *out)
 {
-	say_headline(status, prefix, out);
-	say_open(status, prefix, out);
-	say_counts(status, out);
+	report_text_say_headline(status, prefix, out);
+	report_text_say_open(status, prefix, out);
+	report_text_say_counts(status, out);
 	say_queue(status, out);
 	say_rooms(status, out);
 	say_undeliverable(status, out);
 	say_readers(status, out);
-	say_silences(status, prefix, out);
+	report_text_say_silences(status, prefix, out);
 	say_heartbeats(status, out);
 	say_watches(status, out);
 	say_mended(status, out);
@@ -332,7 +336,8 @@ void report_status_text(const struct report_status *status, const char *prefix, 
 }
 
 /* How an alert stands. entry: what it became in a message, or NULL. */
-static void say_state(const struct alert_row *row, const struct entry_row *entry, struct words *out)
+static void report_text_say_state(
+        const struct alert_row *row, const struct entry_row *entry, struct words *out)
 {
 	if (row->state == ALERT_SILENCED) {
 		words_lines(out, "silenced: %s", row->reason);
@@ -359,5 +364,5 @@ void report_alert_text(const struct alert_row *row, const struct entry_row *entr
 		words_code(out, row->run_id, 128);
 	}
 	words_lines(out, " · ");
-	say_state(row, entry, out);
+	report_text_say_state(row, entry, out);
 }

@@ -152,7 +152,7 @@ const struct command *command_find(const char *name, enum command_where where)
 	return NULL;
 }
 
-static void lower(const char *text, char out[COMPARED_MAX])
+static void table_lower_case(const char *text, char out[COMPARED_MAX])
 {
 	size_t len = 0;
 
@@ -166,8 +166,8 @@ unsigned command_unlike(const char *word, const char *candidate)
 	char a[COMPARED_MAX], b[COMPARED_MAX];
 	unsigned edits;
 
-	lower(word, a);
-	lower(candidate, b);
+	table_lower_case(word, a);
+	table_lower_case(candidate, b);
 	if (strcmp(a, b) == 0)
 		return 0;
 	if (a[0] && a[1] && strncmp(a, b, strlen(a)) == 0)

@@ -24,7 +24,8 @@ static bool last_date(const struct absence_rule *rule, int64_t now_ms, char date
 }
 
 /* After the clock was set back, what lies ahead of it is not true any more. */
-static void mend(struct absence *absence, const struct absence_rule *rule, int64_t now_ms)
+static void absence_reset_future(
+        struct absence *absence, const struct absence_rule *rule, int64_t now_ms)
 {
 	char newest[ABSENCE_DATE], last[ABSENCE_DATE];
 
@@ -87,7 +88,7 @@ static enum absence_action judge_first_look(
 }
 
 /* The newest due time whose grace is over, when its heartbeat is to be judged. */
-static enum absence_action judge(
+static enum absence_action absence_judge(
         struct absence *absence, const struct absence_rule *rule, int64_t now_ms)
 {
 	int64_t due_ms = schedule_last(&rule->daily, now_ms - rule->grace_ms);
@@ -118,7 +119,7 @@ static enum absence_action judge(
 enum absence_action absence_decide(struct absence *absence, const struct absence_rule *rule,
         int64_t now_ms, struct absence *old)
 {
-	mend(absence, rule, now_ms);
+	absence_reset_future(absence, rule, now_ms);
 	if (absence->start_ms == 0)
 		absence->start_ms = now_ms;
 	if (absence->awake_ms == 0 || now_ms - absence->mark_ms >= ABSENCE_GAP_MS)
@@ -134,7 +135,7 @@ enum absence_action absence_decide(struct absence *absence, const struct absence
 		absence->alarm[0] = '\0';
 		return ABSENCE_BACK;
 	}
-	return judge(absence, rule, now_ms);
+	return absence_judge(absence, rule, now_ms);
 }
 
 bool absence_is_date(const char *text)

@@ -37,7 +37,7 @@ enum err absence_stored(struct store *store, struct absence *absence)
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-static enum err save(struct store *store, const struct absence *absence)
+static enum err absence_room_save(struct store *store, const struct absence *absence)
 {
 	char *text = absence_dump(absence);
 	enum err err = state_set(store, STATE, text);
@@ -141,7 +141,7 @@ enum err absence_event(const struct command_env *env, const struct room_event *e
 	log_info("watch", "the heartbeat of %s is there", date);
 	json_array_append_new(
 	        env->happened, json_pack("{s:s, s:s}", "event", "heartbeat", "date", date));
-	return save(env->store, &absence);
+	return absence_room_save(env->store, &absence);
 }
 
 /* --- alarms ------------------------------------------------------------------------------- */
@@ -238,7 +238,7 @@ static enum err tell_rooms(const struct deliver *d, const char *text, enum absen
 }
 
 /* Tells one thing. *done: there was nothing more. */
-static enum err step(const struct deliver *d, const struct absence_rule *rule,
+static enum err absence_room_step(const struct deliver *d, const struct absence_rule *rule,
         const struct absence_look *look, struct absence *absence, json_t *texts, bool *done)
 {
 	struct absence old;
@@ -292,7 +292,7 @@ enum err absence_tick(const struct deliver *d, const struct absence_look *look, 
 	if (look->saw)
 		absence_saw(&absence, look->first, d->now_ms);
 	for (int i = 0; i < STEPS_MAX && err == OK && !done; i++)
-		err = step(d, &rule, look, &absence, *texts, &done);
+		err = absence_room_step(d, &rule, look, &absence, *texts, &done);
 	if (err == OK && json_array_size(*texts) > before)
 		err = untold_write(d->store, *texts);
 	/* the mark alone is no reason to write every few seconds */
@@ -301,6 +301,6 @@ enum err absence_tick(const struct deliver *d, const struct absence_look *look, 
 	                strcmp(absence.problem, stored.problem) != 0 ||
 	                absence.awake_ms != stored.awake_ms ||
 	                absence.mark_ms - stored.mark_ms >= MARK_MS))
-		err = save(d->store, &absence);
+		err = absence_room_save(d->store, &absence);
 	return err;
 }

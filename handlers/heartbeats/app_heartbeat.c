@@ -35,7 +35,7 @@ static void expect_after(struct app_heartbeat_row *row, int64_t ms)
 	        row->due_ms > INT64_MAX - row->grace_ms ? INT64_MAX : row->due_ms + row->grace_ms;
 }
 
-static void often(const struct app_heartbeat_row *row, struct buf *out)
+static void app_heartbeat_put_interval(const struct app_heartbeat_row *row, struct buf *out)
 {
 	char text[32];
 
@@ -47,7 +47,8 @@ static void often(const struct app_heartbeat_row *row, struct buf *out)
 	buf_printf(out, "every %s", text);
 }
 
-static void tell(json_t *happened, const struct app_heartbeat_row *row, const char *state)
+static void app_heartbeat_note_event(
+        json_t *happened, const struct app_heartbeat_row *row, const char *state)
 {
 	json_array_append_new(happened,
 	        json_pack("{s:s, s:s, s:s, s:s, s:I}", "event", "heartbeat", "app", row->app,
@@ -67,7 +68,7 @@ static struct alert *make_alert(
 	json_t *request;
 
 	buf_init(&every, 1024);
-	often(row, &every);
+	app_heartbeat_put_interval(row, &every);
 	clock_format_short(row->seen_ms, 0, seen, sizeof(seen));
 	snprintf(what, sizeof(what), "heartbeat%s%s", row->name[0] ? " " : "", row->name);
 	request = json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:s}}", "app", row->app, "kind",
@@ -109,7 +110,7 @@ static enum err raise_alert(
 
 /* --- taking in ---------------------------------------------------------------------------- */
 
-static enum err refuse(
+static enum err app_heartbeat_refuse(
         struct app_heartbeat_receipt *receipt, enum err err, const char *field, const char *message)
 {
 	snprintf(receipt->fault.field, sizeof(receipt->fault.field), "%s", field);
@@ -117,7 +118,7 @@ static enum err refuse(
 	return err;
 }
 
-static enum err stop(const struct deliver *d, struct app_heartbeat_row *row,
+static enum err app_heartbeat_stop(const struct deliver *d, struct app_heartbeat_row *row,
         struct app_heartbeat_receipt *receipt, json_t *happened)
 {
 	enum err err = app_heartbeats_delete(d->store, row->id);
@@ -125,30 +126,31 @@ static enum err stop(const struct deliver *d, struct app_heartbeat_row *row,
 	if (err == OK && row->missed_ms)
 		err = raise_alert(d, row, true, happened);
 	if (err == OK)
-		tell(happened, row, "stopped");
+		app_heartbeat_note_event(happened, row, "stopped");
 	receipt->state = "stopped";
 	receipt->due_ms = 0;
 	return err;
 }
 
-static enum err insert(const struct deliver *d, struct app_heartbeat_row *row,
+static enum err app_heartbeat_insert(const struct deliver *d, struct app_heartbeat_row *row,
         struct app_heartbeat_receipt *receipt)
 {
 	int64_t count;
 	enum err err;
 
 	if (!row->every_ms && !row->schedule)
-		return refuse(receipt, ERR_INVALID, "every",
+		return app_heartbeat_refuse(receipt, ERR_INVALID, "every",
 		        "the first heartbeat must say every (such as \"1h\") or schedule");
 	err = app_heartbeats_count(d->store, &count);
 	if (err == OK && count >= APP_HEARTBEATS_MAX)
-		return refuse(receipt, ERR_FULL, "name", "there are 1000 heartbeats already");
+		return app_heartbeat_refuse(
+		        receipt, ERR_FULL, "name", "there are 1000 heartbeats already");
 	receipt->state = "new";
 	return err == OK ? app_heartbeats_insert(d->store, row) : err;
 }
 
 /* What the request says into the row. */
-static void update(struct app_heartbeat_row *row, const struct app_heartbeat *beat)
+static void app_heartbeat_update(struct app_heartbeat_row *row, const struct app_heartbeat *beat)
 {
 	if (beat->every_ms || beat->schedule) {
 		free(row->schedule);
@@ -164,7 +166,8 @@ static void update(struct app_heartbeat_row *row, const struct app_heartbeat *be
 
 /* What was said a while ago comes out of the spool, and more may follow: it takes nothing back
  * that was granted since. */
-static void expect(struct app_heartbeat_row *row, int64_t now_ms, int64_t at_ms, bool fresh)
+static void app_heartbeat_expect(
+        struct app_heartbeat_row *row, int64_t now_ms, int64_t at_ms, bool fresh)
 {
 	int64_t granted_ms = row->deadline_ms;
 
@@ -187,8 +190,9 @@ enum err app_heartbeat_accept(const struct deliver *d, const struct app_heartbea
 	if (err != OK && !fresh)
 		return err;
 	if (beat->stop) {
-		err = fresh ? refuse(receipt, ERR_INVALID, "name", "there is none to stop")
-		            : stop(d, &row, receipt, happened);
+		err = fresh ? app_heartbeat_refuse(
+		                      receipt, ERR_INVALID, "name", "there is none to stop")
+		            : app_heartbeat_stop(d, &row, receipt, happened);
 		app_heartbeat_row_finish(&row);
 		return err;
 	}
@@ -198,10 +202,10 @@ enum err app_heartbeat_accept(const struct deliver *d, const struct app_heartbea
 		row.first_ms = beat->at_ms;
 		row.grace_ms = GRACE_MS;
 	}
-	update(&row, beat);
+	app_heartbeat_update(&row, beat);
 	receipt->state = "seen";
 	if (row.every_ms || row.schedule)
-		expect(&row, d->now_ms, beat->at_ms, fresh);
+		app_heartbeat_expect(&row, d->now_ms, beat->at_ms, fresh);
 	if (row.missed_ms && row.deadline_ms > d->now_ms) {
 		row.missed_ms = 0;
 		receipt->state = "back";
@@ -210,10 +214,11 @@ enum err app_heartbeat_accept(const struct deliver *d, const struct app_heartbea
 		err = OK;
 	}
 	if (err == OK)
-		err = fresh ? insert(d, &row, receipt) : app_heartbeats_update(d->store, &row);
+		err = fresh ? app_heartbeat_insert(d, &row, receipt)
+		            : app_heartbeats_update(d->store, &row);
 	receipt->due_ms = row.due_ms;
 	if (err == OK)
-		tell(happened, &row, receipt->state);
+		app_heartbeat_note_event(happened, &row, receipt->state);
 	app_heartbeat_row_finish(&row);
 	return err;
 }
@@ -222,7 +227,7 @@ enum err app_heartbeat_accept(const struct deliver *d, const struct app_heartbea
 
 /* Nothing could arrive for a while until now: what was to be expected then is forgiven. By a
  * schedule that is what was due then; the next one is the same from now on as from the last. */
-static enum err forgive(const struct deliver *d)
+static enum err app_heartbeat_forgive_outage(const struct deliver *d)
 {
 	struct app_heartbeat_row *rows = NULL;
 	size_t len = 0;
@@ -247,7 +252,8 @@ static enum err forgive(const struct deliver *d)
 	return err;
 }
 
-static enum err miss(const struct deliver *d, struct app_heartbeat_row *row, json_t *happened)
+static enum err app_heartbeat_miss(
+        const struct deliver *d, struct app_heartbeat_row *row, json_t *happened)
 {
 	enum err err;
 
@@ -256,7 +262,7 @@ static enum err miss(const struct deliver *d, struct app_heartbeat_row *row, jso
 	if (err == OK)
 		err = app_heartbeats_update(d->store, row);
 	if (err == OK)
-		tell(happened, row, "missed");
+		app_heartbeat_note_event(happened, row, "missed");
 	return err;
 }
 
@@ -294,14 +300,14 @@ enum err app_heartbeat_look(const struct deliver *d, bool leapt, json_t *happene
 {
 	struct app_heartbeat_row *rows = NULL;
 	size_t len = 0;
-	enum err err = leapt ? forgive(d) : OK;
+	enum err err = leapt ? app_heartbeat_forgive_outage(d) : OK;
 
 	if (err == OK)
 		err = look_at_held(d, happened);
 	if (err == OK)
 		err = app_heartbeats_overdue(d->store, d->now_ms, OVERDUE_MAX, &rows, &len);
 	for (size_t i = 0; i < len && err == OK; i++)
-		err = miss(d, &rows[i], happened);
+		err = app_heartbeat_miss(d, &rows[i], happened);
 	app_heartbeat_rows_free(rows, len);
 	return err;
 }
@@ -313,7 +319,7 @@ static void list_text(const struct app_heartbeat_row *row, int64_t now_ms, struc
 	struct buf text;
 
 	buf_init(&text, 200);
-	often(row, &text);
+	app_heartbeat_put_interval(row, &text);
 	words_item(out);
 	words_say(out, row->missed_ms ? "🚨 " : "✅ ");
 	words_name(out, row->app, WORDS_NAME_POINTS);

@@ -14,10 +14,11 @@
 #define EVERY_MAX_MS (366 * CLOCK_DAY_MS)
 #define GRACE_MAX_MS (30 * CLOCK_DAY_MS)
 
-static enum err refuse(struct alert_fault *fault, const char *field, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
+static enum err app_heartbeat_parse_refuse(struct alert_fault *fault, const char *field,
+        const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-static enum err refuse(struct alert_fault *fault, const char *field, const char *format, ...)
+static enum err app_heartbeat_parse_refuse(
+        struct alert_fault *fault, const char *field, const char *format, ...)
 {
 	va_list args;
 
@@ -42,7 +43,7 @@ static enum err take_name(const json_t *request, const char *field, char *out, s
 	const char *text = text_of(request, field);
 
 	if (!text || strlen(text) > max || text[strspn(text, NAME_CHARS)] || (required && !*text))
-		return refuse(fault, field,
+		return app_heartbeat_parse_refuse(fault, field,
 		        "%s must be 1 to %zu of the characters A-Z a-z 0-9 _ . -", field, max);
 	memcpy(out, text, strlen(text) + 1);
 	return OK;
@@ -60,7 +61,7 @@ static enum err take_duration(const json_t *request, const char *field, int64_t 
 		return OK;
 	clock_format_duration(min_ms, min, sizeof(min));
 	clock_format_duration(max_ms, max, sizeof(max));
-	return refuse(fault, field,
+	return app_heartbeat_parse_refuse(fault, field,
 	        "%s must be a duration such as \"1h\" or \"1d12h\", from %s to %s", field, min,
 	        max);
 }
@@ -73,13 +74,14 @@ static enum err take_schedule(
 	char why[160];
 
 	if (!text)
-		return refuse(fault, "schedule", "schedule must be a string");
+		return app_heartbeat_parse_refuse(fault, "schedule", "schedule must be a string");
 	if (!*text)
 		return OK;
 	if (out->every_ms)
-		return refuse(fault, "schedule", "either every or schedule, not both");
+		return app_heartbeat_parse_refuse(
+		        fault, "schedule", "either every or schedule, not both");
 	if (schedule_cron(&schedule, text, why) != OK)
-		return refuse(fault, "schedule", "%s", why);
+		return app_heartbeat_parse_refuse(fault, "schedule", "%s", why);
 	out->schedule = x_strdup(text);
 	return OK;
 }
@@ -93,7 +95,7 @@ static enum err take_at(
 	if (text && !*text)
 		return OK;
 	if (!text || !clock_parse_rfc3339(text, &out->at_ms) || out->at_ms < 0)
-		return refuse(
+		return app_heartbeat_parse_refuse(
 		        fault, "at", "at must be a time by RFC 3339 like 2026-11-24T09:00:00Z");
 	if (out->at_ms > now_ms)
 		out->at_ms = now_ms; /* nobody lives ahead of time */
@@ -121,7 +123,7 @@ enum err app_heartbeat_parse(
 	if (err == OK)
 		err = take_at(request, now_ms, out, fault);
 	if (err == OK && end && !json_is_boolean(end))
-		err = refuse(fault, "stop", "stop must be true or false");
+		err = app_heartbeat_parse_refuse(fault, "stop", "stop must be true or false");
 	out->stop = json_is_true(end);
 	return err;
 }

@@ -196,7 +196,7 @@ static void say_names(struct words *out, const char *what, char *const *names, i
 }
 
 /* "24 critical, 3 warning", without zeros. */
-static void say_counts(const struct digest *digest, struct words *out)
+static void digest_say_counts(const struct digest *digest, struct words *out)
 {
 	const char *comma = "";
 
@@ -234,7 +234,7 @@ static void say_apps(const struct digest *digest, struct words *out)
 }
 
 /* What is always said, and what is not as it should be. */
-static void say_state(const struct digest *digest, struct words *out)
+static void digest_say_state(const struct digest *digest, struct words *out)
 {
 	words_say(out, "up ");
 	words_duration(out, digest->uptime_ms);
@@ -276,7 +276,7 @@ void digest_say(const struct digest *digest, int64_t at_ms, struct words *out)
 	words_when(out, at_ms, 0);
 	words_break(out);
 	words_say(out, "Last 24 h: ");
-	say_counts(digest, out);
+	digest_say_counts(digest, out);
 	words_say(out, " ");
 	buf_init(&bars, 1024);
 	digest_sparkline(digest->hours, DIGEST_HOURS, &bars);
@@ -292,7 +292,7 @@ void digest_say(const struct digest *digest, int64_t at_ms, struct words *out)
 		words_code(out, digest->oncall, WORDS_WHAT_POINTS);
 	}
 	words_list_end(out);
-	say_state(digest, out);
+	digest_say_state(digest, out);
 }
 
 static json_t *names_json(char *const *names)

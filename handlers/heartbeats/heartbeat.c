@@ -26,12 +26,12 @@
 #define TEXT_MAX (8 * 1024)
 #define GOT_THROUGH_SINCE_MS (90 * CLOCK_DAY_MS)
 
-static bool has(const char *text)
+static bool heartbeat_has_text(const char *text)
 {
 	return text && text[0];
 }
 
-static struct schedule plan(const struct config *config)
+static struct schedule heartbeat_plan(const struct config *config)
 {
 	struct schedule schedule;
 
@@ -42,7 +42,7 @@ static struct schedule plan(const struct config *config)
 
 int64_t heartbeat_next_ms(const struct config *config, int64_t now_ms)
 {
-	struct schedule schedule = plan(config);
+	struct schedule schedule = heartbeat_plan(config);
 
 	return schedule_next(&schedule, now_ms);
 }
@@ -68,7 +68,7 @@ static enum err set_ms(const struct deliver *d, const char *name, int64_t ms)
 /* --- what it says ------------------------------------------------------------------------- */
 
 /* The time as the zone's clocks show it: "2026-11-24 09:00". */
-static void shown(int64_t ms, char out[20])
+static void heartbeat_print_time(int64_t ms, char out[20])
 {
 	struct zone_time local;
 
@@ -89,7 +89,7 @@ static void add_span(struct buf *out, int64_t from_ms, int64_t to_ms)
 }
 
 /* True when the gap explains that nothing was done at due_ms. */
-static bool explains(const struct heartbeat_gap *gap, int64_t due_ms)
+static bool heartbeat_explains(const struct heartbeat_gap *gap, int64_t due_ms)
 {
 	return gap->to_ms && gap->from_ms <= due_ms && due_ms <= gap->to_ms;
 }
@@ -127,7 +127,7 @@ static void say_late(
 	zone_local(due_ms, &due);
 	words_say(out, "⚠️ ");
 	words_bold(out, true);
-	if (explains(gap, due_ms)) {
+	if (heartbeat_explains(gap, due_ms)) {
 		words_say(out, gap->stopped ? "I was down " : "I stood still ");
 		words_duration(out, gap->to_ms - gap->from_ms);
 		words_bold(out, false);
@@ -147,7 +147,7 @@ static void say_late(
 
 /* lead: words that stand first, which the digest follows. key: programs that wait for the daily one
  * must not take another one for it. */
-static enum err post(const struct deliver *d, const struct report_status *status,
+static enum err heartbeat_post(const struct deliver *d, const struct report_status *status,
         struct words *lead, int64_t at_ms, const char *key, json_t *when, int64_t *outbox_id)
 {
 	struct digest digest;
@@ -168,7 +168,8 @@ static enum err post(const struct deliver *d, const struct report_status *status
 	return err;
 }
 
-static void happened(struct heartbeat_result *result, const char *date, const char *state)
+static void heartbeat_note_event(
+        struct heartbeat_result *result, const char *date, const char *state)
 {
 	json_array_append_new(
 	        result->happened, json_pack("{s:s, s:b, s:s, s:s}", "event", "heartbeat", "own", 1,
@@ -194,13 +195,13 @@ static enum err post_due(const struct deliver *d, const struct report_status *st
 		say_late(d, gap, due_ms, &lead);
 	when = json_pack("{s:s, s:I, s:I, s:b}", "date", date, "due_ms", (json_int_t)due_ms,
 	        "at_ms", (json_int_t)d->now_ms, "late", row.late);
-	err = post(d, status, &lead, due_ms, "heartbeat", when, &row.outbox_id);
+	err = heartbeat_post(d, status, &lead, due_ms, "heartbeat", when, &row.outbox_id);
 	json_decref(when);
 	words_finish(&lead);
 	if (err == OK)
 		err = heartbeats_insert(d->store, &row);
 	if (err == OK)
-		happened(result, date, row.late ? "late" : "queued");
+		heartbeat_note_event(result, date, row.late ? "late" : "queued");
 	return err;
 }
 
@@ -215,7 +216,7 @@ enum err heartbeat_extra(const struct deliver *d, const struct report_status *st
 	when = json_pack(
 	        "{s:s, s:I, s:b}", "date", date, "at_ms", (json_int_t)d->now_ms, "extra", 1);
 	words_init(&lead);
-	err = post(d, status, &lead, d->now_ms, "extra_heartbeat", when, NULL);
+	err = heartbeat_post(d, status, &lead, d->now_ms, "extra_heartbeat", when, NULL);
 	words_finish(&lead);
 	json_decref(when);
 	return err;
@@ -225,7 +226,7 @@ enum err heartbeat_extra(const struct deliver *d, const struct report_status *st
 
 static void add_problem(struct buf *out, const char *what, const char *problem)
 {
-	if (!has(problem))
+	if (!heartbeat_has_text(problem))
 		return;
 	buf_printf(out, "%s: ", what);
 	text_add_plain(out, problem, 200, TEXT_FOLD_NEWLINES);
@@ -279,11 +280,11 @@ static enum err alarm_raise(const struct deliver *d, const struct report_status 
 	struct buf text;
 	enum err err = OK;
 
-	shown(row->due_ms, time);
+	heartbeat_print_time(row->due_ms, time);
 	buf_init(&text, TEXT_MAX);
 	buf_printf(&text, "🚨 no heartbeat from %s: due %s (%s)\n", config->matrix.user, time,
 	        config->heartbeat.timezone);
-	if (row->late && explains(gap, row->due_ms))
+	if (row->late && heartbeat_explains(gap, row->due_ms))
 		add_gap(&text, gap);
 	else
 		err = add_unconfirmed(d, status, row, &text);
@@ -297,18 +298,18 @@ static enum err alarm_raise(const struct deliver *d, const struct report_status 
 	row->alarmed_ms = d->now_ms;
 	row->tell = 1;
 	if (err == OK)
-		happened(result, row->date, "missing");
+		heartbeat_note_event(result, row->date, "missing");
 	return err;
 }
 
-static bool missing(
+static bool heartbeat_missing(
         const struct deliver *d, const struct heartbeat_row *row, const struct heartbeat_gap *gap)
 {
 	int64_t grace_ms = d->config->heartbeat.grace_ms, end_ms;
 
 	if (row->alarmed_ms)
 		return false;
-	if (row->late && gap->stopped && explains(gap, row->due_ms))
+	if (row->late && gap->stopped && heartbeat_explains(gap, row->due_ms))
 		return true;
 	end_ms = row->due_ms +
 	         (grace_ms > HEARTBEAT_GRACE_MIN_MS ? grace_ms : HEARTBEAT_GRACE_MIN_MS);
@@ -317,7 +318,7 @@ static bool missing(
 
 /* --- looking ------------------------------------------------------------------------------ */
 
-static enum err confirm(
+static enum err heartbeat_confirm(
         const struct deliver *d, struct heartbeat_row *row, struct heartbeat_result *result)
 {
 	struct outbox_row event = {0};
@@ -327,7 +328,7 @@ static enum err confirm(
 	if (err == ERR_NOT_FOUND || (err == OK && event.state == OUTBOX_SENT)) {
 		row->confirmed_ms = event.sent_ms ? event.sent_ms : d->now_ms;
 		row->ping = d->config->meta.ping_url != NULL;
-		happened(result, row->date, "confirmed");
+		heartbeat_note_event(result, row->date, "confirmed");
 		err = OK;
 	}
 	outbox_row_finish(&event);
@@ -338,13 +339,13 @@ static enum err look_at(const struct deliver *d, const struct report_status *sta
         const struct heartbeat_memory *memory, struct heartbeat_row *row,
         struct heartbeat_result *result)
 {
-	enum err err = row->confirmed_ms ? OK : confirm(d, row, result);
+	enum err err = row->confirmed_ms ? OK : heartbeat_confirm(d, row, result);
 
 	if (row->id == memory->told_id)
 		row->tell = 0;
 	if (row->id == memory->pinged_id)
 		row->ping = 0;
-	if (err == OK && missing(d, row, &result->memory.gap))
+	if (err == OK && heartbeat_missing(d, row, &result->memory.gap))
 		err = alarm_raise(d, status, row, result);
 	/* one of each with a look; the others come with the next ones */
 	if (row->tell && !result->tell && row->alarm) {
@@ -428,7 +429,7 @@ static enum err keep_time(const struct deliver *d, const struct report_status *s
 enum err heartbeat_look(const struct deliver *d, const struct report_status *status,
         const struct heartbeat_memory *memory, struct heartbeat_result *result)
 {
-	struct schedule schedule = plan(d->config);
+	struct schedule schedule = heartbeat_plan(d->config);
 	int64_t due_ms = schedule_last(&schedule, d->now_ms), since_ms;
 	struct heartbeat_row row = {0};
 	char date[11];

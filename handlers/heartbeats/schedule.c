@@ -32,13 +32,13 @@ static const struct field {
 
 #define FIELDS (sizeof(fields) / sizeof(fields[0]))
 
-static bool bit(uint64_t set, int number)
+static bool schedule_has_number(uint64_t set, int number)
 {
 	return set >> number & 1;
 }
 
 /* A number or a name at *at, which moves behind it; -1 = neither. */
-static int read_value(const struct field *field, const char **at)
+static int schedule_read_value(const struct field *field, const char **at)
 {
 	int value = 0, digits;
 
@@ -61,7 +61,7 @@ static enum err field_fault(const struct field *field, const char *text, char wh
 	return ERR_INVALID;
 }
 
-static enum err read_field(
+static enum err schedule_read_field(
         const struct field *field, const char *text, uint64_t *set, char why[160])
 {
 	const char *at = text;
@@ -74,18 +74,18 @@ static enum err read_field(
 		if (*at == '*') {
 			at++;
 		} else {
-			low = high = read_value(field, &at);
+			low = high = schedule_read_value(field, &at);
 			range = *at == '-';
 			if (range) {
 				at++;
-				high = read_value(field, &at);
+				high = schedule_read_value(field, &at);
 			}
 		}
 		if (*at == '/') {
 			static const struct field steps = {"step", 1, 999, NULL};
 
 			at++;
-			step = read_value(&steps, &at);
+			step = schedule_read_value(&steps, &at);
 			if (!range)
 				high = field->max; /* 5/10: from 5 on */
 		}
@@ -98,7 +98,7 @@ static enum err read_field(
 	return *at || at[-1] == ',' ? field_fault(field, text, why) : OK;
 }
 
-static bool ever(const struct schedule *schedule)
+static bool schedule_can_fire(const struct schedule *schedule)
 {
 	static const int lengths[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 
@@ -106,7 +106,8 @@ static bool ever(const struct schedule *schedule)
 		return true;
 	for (int month = 1; month <= 12; month++)
 		for (int day = 1; day <= lengths[month - 1]; day++)
-			if (bit(schedule->months, month) && bit(schedule->days, day))
+			if (schedule_has_number(schedule->months, month) &&
+			        schedule_has_number(schedule->days, day))
 				return true;
 	return false;
 }
@@ -143,7 +144,7 @@ enum err schedule_cron(struct schedule *schedule, const char *line, char why[160
 		return ERR_INVALID;
 	}
 	for (size_t i = 0; i < FIELDS; i++)
-		if (read_field(&fields[i], words[i], &sets[i], why) != OK)
+		if (schedule_read_field(&fields[i], words[i], &sets[i], why) != OK)
 			return ERR_INVALID;
 	schedule->minutes = sets[0];
 	schedule->hours = (uint32_t)sets[1];
@@ -152,7 +153,7 @@ enum err schedule_cron(struct schedule *schedule, const char *line, char why[160
 	schedule->weekdays = (uint32_t)(sets[4] | (sets[4] >> 7 & 1));
 	schedule->fixed = *words[0] != '*' && *words[1] != '*';
 	schedule->either = *words[2] != '*' && *words[4] != '*';
-	if (ever(schedule))
+	if (schedule_can_fire(schedule))
 		return OK;
 	snprintf(why, 160, "day of month: \"%.40s\" never comes in these months", words[2]);
 	return ERR_INVALID;
@@ -180,9 +181,10 @@ void schedule_every(struct schedule *schedule, int64_t every_ms)
 
 static bool day_matches(const struct schedule *schedule, const struct zone_time *day)
 {
-	bool date = bit(schedule->days, day->day), weekday = bit(schedule->weekdays, day->weekday);
+	bool date = schedule_has_number(schedule->days, day->day),
+	     weekday = schedule_has_number(schedule->weekdays, day->weekday);
 
-	return bit(schedule->months, day->month) &&
+	return schedule_has_number(schedule->months, day->month) &&
 	       (schedule->either ? date || weekday : date && weekday);
 }
 
@@ -212,10 +214,12 @@ static int64_t next_fixed(const struct schedule *schedule, int64_t after_ms)
 		if (!day_matches(schedule, &day))
 			continue;
 		for (int hour = 0; hour < 24; hour++)
-			for (int minute = 0; minute < 60 && bit(schedule->hours, hour); minute++) {
+			for (int minute = 0;
+			        minute < 60 && schedule_has_number(schedule->hours, hour);
+			        minute++) {
 				int64_t ms;
 
-				if (!bit(schedule->minutes, minute))
+				if (!schedule_has_number(schedule->minutes, minute))
 					continue;
 				ms = fixed_ms(&day, hour, minute);
 				if (ms > after_ms)
@@ -237,7 +241,8 @@ static int64_t next_shown(const struct schedule *schedule, int64_t after_ms)
 			ms += QUARTER_MS - ms % QUARTER_MS;
 			continue;
 		}
-		if (bit(schedule->hours, local.hour) && bit(schedule->minutes, local.minute))
+		if (schedule_has_number(schedule->hours, local.hour) &&
+		        schedule_has_number(schedule->minutes, local.minute))
 			return ms;
 		ms += CLOCK_MINUTE_MS;
 	}

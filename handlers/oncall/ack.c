@@ -14,14 +14,14 @@
 #define RUN_MAX 200   /* alerts of a run */
 #define FIRING_MAX 64 /* messages of one failure that are firing */
 
-static void set_text(char **to, const char *text)
+static void ack_set_text(char **to, const char *text)
 {
 	free(*to);
 	*to = x_strdup_opt(text);
 }
 
 /* Changes an entry and has its message say so. */
-static enum err mark(const struct deliver *d, struct entry_row *entry, const struct ack *ack)
+static enum err ack_mark(const struct deliver *d, struct entry_row *entry, const struct ack *ack)
 {
 	struct message_row message = {0};
 	enum err err = deliver_message_read(d, entry->message_id, &message);
@@ -31,8 +31,8 @@ static enum err mark(const struct deliver *d, struct entry_row *entry, const str
 	entry->acked_ms = ack ? d->now_ms : 0;
 	entry->reminded_ms = d->now_ms;
 	entry->open_ms = message.sent_ms ? d->now_ms : 0;
-	set_text(&entry->acked_by, ack ? ack->who : NULL);
-	set_text(&entry->ack_note, ack ? ack->note : NULL);
+	ack_set_text(&entry->acked_by, ack ? ack->who : NULL);
+	ack_set_text(&entry->ack_note, ack ? ack->note : NULL);
 	err = entries_update(d->store, entry);
 	if (message.frozen_ms) {
 		message.dirty_ms = message.dirty_ms ? message.dirty_ms : d->now_ms;
@@ -45,8 +45,8 @@ static enum err mark(const struct deliver *d, struct entry_row *entry, const str
 }
 
 /* For !alert and for those who subscribed. */
-static enum err note(const struct deliver *d, const struct entry_row *entry, const struct ack *ack,
-        const char *by)
+static enum err ack_note_event(const struct deliver *d, const struct entry_row *entry,
+        const struct ack *ack, const char *by)
 {
 	json_t *runs = json_loads(entry->run_ids, 0, NULL);
 	char *what = x_asprintf("%s by %s%s%s", ack ? "acked" : "given back", by,
@@ -94,11 +94,11 @@ static enum err mark_failure(const struct deliver *d, const char *subject, const
 			if (ack && entry->acked_ms && !result->before &&
 			        strcmp(entry->acked_by, ack->who) != 0)
 				result->before = x_strdup(entry->acked_by);
-			err = note(d, entry, ack, ack ? ack->who : result->by);
+			err = ack_note_event(d, entry, ack, ack ? ack->who : result->by);
 			first = false;
 		}
 		if (err == OK)
-			err = mark(d, entry, ack);
+			err = ack_mark(d, entry, ack);
 	}
 	entry_rows_free(entries, len);
 	return err;
@@ -248,9 +248,9 @@ enum err ack_end_due(const struct deliver *d)
 		err = entries_acked_before(
 		        d->store, d->now_ms - timeout_ms, OLD_MAX, &entries, &len);
 	for (size_t i = 0; i < len && err == OK; i++) {
-		err = note(d, &entries[i], NULL, "ack_timeout");
+		err = ack_note_event(d, &entries[i], NULL, "ack_timeout");
 		if (err == OK)
-			err = mark(d, &entries[i], NULL);
+			err = ack_mark(d, &entries[i], NULL);
 	}
 	entry_rows_free(entries, len);
 	return err;

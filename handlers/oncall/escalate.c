@@ -145,7 +145,7 @@ static enum err bell_ring(const struct bell *bell, struct due *first)
 	return err;
 }
 
-static void tell_subscribers(
+static void escalate_tell_subscribers(
         const struct deliver *d, const struct entry_row *entry, const char *step)
 {
 	if (d->happened)
@@ -186,7 +186,7 @@ static enum err bell_add(struct bell *bell, struct entry_row *entry)
 	what = step ? x_asprintf("escalation sent (%s)", step->name) : x_strdup("reminder sent");
 	if (err == OK)
 		err = history_add(d->store, entry->fingerprint, what, d->now_ms);
-	tell_subscribers(d, entry, step ? step->name : NULL);
+	escalate_tell_subscribers(d, entry, step ? step->name : NULL);
 	free(what);
 	return err;
 }
@@ -222,7 +222,7 @@ static enum err escalate_step(const struct deliver *d, size_t index)
 }
 
 /* Whatever is due soon comes with what is due now: one reminder, not one after the other. */
-static enum err remind(const struct deliver *d)
+static enum err escalate_remind(const struct deliver *d)
 {
 	int64_t remind_ms = d->config->commands.remind_ms, soon_ms = remind_ms / 4;
 	struct bell bell = {.d = d};
@@ -254,5 +254,5 @@ enum err escalate_duty(const struct deliver *d)
 
 	for (size_t i = 0; i < d->config->escalates_len && err == OK; i++)
 		err = escalate_step(d, i);
-	return err == OK ? remind(d) : err;
+	return err == OK ? escalate_remind(d) : err;
 }

@@ -27,7 +27,8 @@ static const char *emoji_of(const struct entry_row *row)
 	return row->acked_ms ? "👀 " : row->severity == SEVERITY_CRITICAL ? "🚨 " : "⚠️ ";
 }
 
-static enum err say_entry(const struct deliver *d, const struct entry_row *row, struct words *words)
+static enum err handover_say_entry(
+        const struct deliver *d, const struct entry_row *row, struct words *words)
 {
 	json_t *runs = json_loads(row->run_ids, 0, NULL);
 	struct message_row message = {0};
@@ -61,7 +62,7 @@ static bool is_told_of(const struct entry_row *row)
 }
 
 /* What fires, and who acknowledged it. */
-static enum err say_open(const struct deliver *d, struct words *words)
+static enum err handover_say_open(const struct deliver *d, struct words *words)
 {
 	struct entry_row *rows = NULL;
 	size_t len = 0, open = 0, acked = 0;
@@ -86,14 +87,14 @@ static enum err say_open(const struct deliver *d, struct words *words)
 		words_list(words, WORDS_LIST_MAX, all);
 		for (size_t i = 0; i < len && err == OK; i++)
 			if (is_told_of(&rows[i]))
-				err = say_entry(d, &rows[i], words);
+				err = handover_say_entry(d, &rows[i], words);
 		words_list_end(words);
 	}
 	entry_rows_free(rows, len);
 	return err;
 }
 
-static enum err say_silences(const struct deliver *d, struct words *words)
+static enum err handover_say_silences(const struct deliver *d, struct words *words)
 {
 	struct silence_row *rows = NULL;
 	size_t len = 0, holding = 0;
@@ -139,7 +140,7 @@ static enum err say_shift(const struct deliver *d, int64_t since_ms, struct word
 	return err;
 }
 
-static void say_headline(const struct deliver *d, const struct config_oncall *oncall,
+static void handover_say_headline(const struct deliver *d, const struct config_oncall *oncall,
         const struct oncall_turn *turn, const char *before, struct words *words)
 {
 	char *mention[] = {turn->user, NULL};
@@ -177,10 +178,10 @@ static enum err tell_change(const struct deliver *d, const struct config_oncall 
 	enum err err;
 
 	words_init(&words);
-	say_headline(d, oncall, turn, before, &words);
-	err = say_open(d, &words);
+	handover_say_headline(d, oncall, turn, before, &words);
+	err = handover_say_open(d, &words);
 	if (err == OK)
-		err = say_silences(d, &words);
+		err = handover_say_silences(d, &words);
 	if (err == OK)
 		err = say_shift(d, since_ms, &words);
 	words_fit(&words, NOTICE_MAX, false);
@@ -204,7 +205,7 @@ static enum err state_read(const struct deliver *d, const char *name, char **val
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-static void tell_subscribers(
+static void handover_tell_subscribers(
         const struct deliver *d, const struct config_oncall *oncall, const struct oncall_turn *turn)
 {
 	if (d->happened)
@@ -229,7 +230,7 @@ static enum err look_at_turn(const struct deliver *d, const struct config_oncall
 		err = state_set(d->store, key, now);
 		if (err == OK && before && config_room(d->config, oncall->room))
 			err = tell_change(d, oncall, &turn, before + 1, strtoll(told, NULL, 10));
-		tell_subscribers(d, oncall, &turn);
+		handover_tell_subscribers(d, oncall, &turn);
 	}
 	oncall_turn_finish(&turn);
 	free(told);
@@ -253,7 +254,7 @@ bool handover_may_have(const struct report_status *status, const char *room, con
 	return !members;
 }
 
-static enum err tell_absent(
+static enum err handover_tell_absent(
         const struct deliver *d, const struct config_oncall *oncall, char *const *absent)
 {
 	struct words words;
@@ -303,7 +304,7 @@ static enum err look_at_absent(const struct deliver *d, const struct config_onca
 	if (err == OK && strcmp(told ? told : "", buf_str(&list)) != 0) {
 		err = state_set(d->store, key, buf_str(&list));
 		if (err == OK && len > 0)
-			err = tell_absent(d, oncall, absent);
+			err = handover_tell_absent(d, oncall, absent);
 		if (len > 0)
 			log_error("oncall",
 			        "not in room %s, but to be on call: %s; invite them, or correct "

@@ -28,7 +28,7 @@ void oncall_turn_finish(struct oncall_turn *turn)
 	*turn = (struct oncall_turn){0};
 }
 
-static bool is_listed(char *const *names, size_t len, const char *name)
+static bool oncall_is_listed(char *const *names, size_t len, const char *name)
 {
 	for (size_t i = 0; i < len; i++)
 		if (strcmp(names[i], name) == 0)
@@ -56,7 +56,7 @@ enum err oncall_mention(const struct deliver *d, char *const *names, char ***out
 			err = oncall_turn(d, oncall, &turn);
 			name = turn.user;
 		}
-		if (!is_listed(*out, len, name))
+		if (!oncall_is_listed(*out, len, name))
 			(*out)[len++] = x_strdup(name);
 		oncall_turn_finish(&turn);
 	}

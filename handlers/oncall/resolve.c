@@ -35,7 +35,7 @@ static enum err make_resolved(
 	return OK;
 }
 
-static void tell_subscribers(
+static void resolve_tell_subscribers(
         const struct deliver *d, const struct entry_row *entry, const char *by, const char *note)
 {
 	if (d->happened)
@@ -58,7 +58,7 @@ static enum err close_entry(const struct deliver *d, const struct entry_row *ent
 	if (err == OK)
 		err = history_add(d->store, entry->fingerprint, what, d->now_ms);
 	if (err == OK) {
-		tell_subscribers(d, entry, by, note);
+		resolve_tell_subscribers(d, entry, by, note);
 		if (result->changed++ == 0)
 			result->what = x_asprintf("%s · %s", entry->app, entry->identity);
 	}

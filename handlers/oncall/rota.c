@@ -78,7 +78,7 @@ static const char *user_at(const struct config_oncall *oncall,
 	return row ? row->user : oncall->users[(size_t)turn % users];
 }
 
-static int64_t earlier(int64_t ms, int64_t after_ms, int64_t best_ms)
+static int64_t rota_earlier(int64_t ms, int64_t after_ms, int64_t best_ms)
 {
 	return ms > after_ms && ms < best_ms ? ms : best_ms;
 }
@@ -94,8 +94,8 @@ static int64_t change_after(const struct config_oncall *oncall,
 	for (size_t i = 0; i < len; i++) {
 		if (strcmp(overrides[i].name, oncall->name) != 0)
 			continue;
-		best_ms = earlier(overrides[i].start_ms, ms, best_ms);
-		best_ms = earlier(overrides[i].end_ms, ms, best_ms);
+		best_ms = rota_earlier(overrides[i].start_ms, ms, best_ms);
+		best_ms = rota_earlier(overrides[i].end_ms, ms, best_ms);
 	}
 	return best_ms;
 }

@@ -45,7 +45,7 @@ static struct alert *held_alert(const struct alert_row *row)
 }
 
 /* Somebody takes care of it already, since before it was held back. */
-static enum err is_acked(const struct deliver *d, const struct alert_row *row, bool *acked)
+static enum err held_is_acked(const struct deliver *d, const struct alert_row *row, bool *acked)
 {
 	struct entry_row *entries = NULL;
 	size_t len = 0;
@@ -82,7 +82,7 @@ static enum err release_one(const struct deliver *d, struct alert_row *row)
 	}
 	row->held = 0;
 	if (err == OK)
-		err = is_acked(d, row, &acked);
+		err = held_is_acked(d, row, &acked);
 	if (err == OK && row->severity == SEVERITY_CRITICAL && !acked)
 		err = deliver_release(d, alert, row);
 	if (err == OK)

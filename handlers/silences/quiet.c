@@ -19,7 +19,7 @@
 #define TEXT_MAX (8 * 1024)
 
 /* When "HH:MM" is on the date of `day`, so many days later. */
-static int64_t time_of(const struct zone_time *day, int later, const char *time)
+static int64_t quiet_time_of(const struct zone_time *day, int later, const char *time)
 {
 	struct zone_time at;
 
@@ -41,8 +41,8 @@ bool quiet_holds(const struct config_quiet *quiet, int64_t now_ms, int64_t *unti
 
 		if (!(quiet->weekdays & 1u << (today.weekday + later + 7) % 7))
 			continue;
-		start_ms = time_of(&today, later, quiet->from);
-		end_ms = time_of(&today, later + over_midnight, quiet->to);
+		start_ms = quiet_time_of(&today, later, quiet->from);
+		end_ms = quiet_time_of(&today, later + over_midnight, quiet->to);
 		if (end_ms <= now_ms || end_ms <= start_ms)
 			continue;
 		*until_ms = start_ms <= now_ms ? end_ms : start_ms;

@@ -22,7 +22,7 @@
 
 /* --- the list ------------------------------------------------------------------------------- */
 
-static struct sql_watch *list_add(struct sql_watch **list, size_t *len)
+static struct sql_watch *sql_watch_list_add(struct sql_watch **list, size_t *len)
 {
 	*list = x_realloc(*list, (*len + 1) * sizeof(**list));
 	memset(&(*list)[*len], 0, sizeof(**list));
@@ -36,7 +36,7 @@ static void add_builtin(const struct config *config, struct sql_watch **list, si
 
 	if (!config->call_monitor.database || strcmp(sql, "off") == 0)
 		return;
-	watch = list_add(list, len);
+	watch = sql_watch_list_add(list, len);
 	/* the blank: no section is named so */
 	watch->name = x_asprintf("call_monitor %s", kind);
 	watch->app = "call_monitor";
@@ -62,7 +62,7 @@ void sql_watch_list(const struct config *config, struct sql_watch **list, size_t
 	        7 * CLOCK_DAY_MS);
 	for (size_t i = 0; i < config->watches_len; i++) {
 		const struct config_watch *from = &config->watches[i];
-		struct sql_watch *watch = list_add(list, len);
+		struct sql_watch *watch = sql_watch_list_add(list, len);
 
 		watch->name = x_strdup(from->name);
 		watch->app = from->name;
@@ -218,7 +218,7 @@ static bool known_by_title(const struct config *config, const char *kind_name)
 }
 
 /* Title and text of what the columns are. */
-static void add_words(json_t *request, const struct sql_watch *watch)
+static void sql_watch_add_words(json_t *request, const struct sql_watch *watch)
 {
 	json_t *fields = json_object_get(request, "fields"), *value;
 	struct buf title, text;
@@ -261,7 +261,7 @@ json_t *sql_watch_request(const struct config *config, const struct sql_watch *w
 		take_column(request, rows->names[i], &rows->values[row * rows->columns + i]);
 	if (!json_object_get(request, "title") && !json_object_get(request, "text") &&
 	        known_by_title(config, json_string_value(json_object_get(request, "kind"))))
-		add_words(request, watch);
+		sql_watch_add_words(request, watch);
 	return request;
 }
 
@@ -308,7 +308,7 @@ json_t *sql_watch_fault_request(const struct sql_watch *watch, enum err err, con
 /* --- what becomes of it --------------------------------------------------------------------- */
 
 /* Also true when the clock was set back. */
-static bool is_over(int64_t from_ms, int64_t wait_ms, int64_t now_ms)
+static bool sql_watch_is_over(int64_t from_ms, int64_t wait_ms, int64_t now_ms)
 {
 	return now_ms - from_ms >= wait_ms || now_ms < from_ms;
 }
@@ -319,12 +319,14 @@ enum sql_watch_action sql_watch_decide(
 	if (!known || known->severity != (int)seen->severity)
 		return SQL_WATCH_FIRE;
 	if (known->told_ms == 0)
-		return is_over(known->tried_ms, HELD_MS, seen->now_ms) ? SQL_WATCH_FIRE
-		                                                       : SQL_WATCH_NOTHING;
+		return sql_watch_is_over(known->tried_ms, HELD_MS, seen->now_ms)
+		               ? SQL_WATCH_FIRE
+		               : SQL_WATCH_NOTHING;
 	if (seen->repeat_ms > 0 && !seen->acked &&
-	        is_over(known->told_ms, seen->repeat_ms, seen->now_ms))
+	        sql_watch_is_over(known->told_ms, seen->repeat_ms, seen->now_ms))
 		return seen->severity == SEVERITY_CRITICAL && seen->reminded ? SQL_WATCH_TOUCH
 		                                                             : SQL_WATCH_FIRE;
-	return seen->changed && is_over(known->shown_ms, SHOW_MS, seen->now_ms) ? SQL_WATCH_REFRESH
-	                                                                        : SQL_WATCH_NOTHING;
+	return seen->changed && sql_watch_is_over(known->shown_ms, SHOW_MS, seen->now_ms)
+	               ? SQL_WATCH_REFRESH
+	               : SQL_WATCH_NOTHING;
 }

@@ -81,7 +81,7 @@ static enum err say_over(
 	return err;
 }
 
-static enum err resolve(
+static enum err sql_watch_apply_resolve(
         const struct deliver *d, const struct sql_watch_row *row, struct sql_watch_report *report)
 {
 	enum err err = say_over(d, row, report);
@@ -89,7 +89,8 @@ static enum err resolve(
 	return err == OK ? sql_watches_delete(d->store, row->id) : err;
 }
 
-static struct sql_watch_row *find(struct apply *apply, const char *subject, size_t *at)
+static struct sql_watch_row *sql_watch_apply_find(
+        struct apply *apply, const char *subject, size_t *at)
 {
 	for (*at = 0; *at < apply->len; ++*at)
 		if (strcmp(apply->known[*at].subject, subject) == 0)
@@ -97,7 +98,7 @@ static struct sql_watch_row *find(struct apply *apply, const char *subject, size
 	return NULL;
 }
 
-static enum err is_acked(const struct deliver *d, const char *subject, bool *acked)
+static enum err sql_watch_apply_is_acked(const struct deliver *d, const char *subject, bool *acked)
 {
 	struct entry_row *entries;
 	size_t len;
@@ -110,7 +111,8 @@ static enum err is_acked(const struct deliver *d, const char *subject, bool *ack
 	return err;
 }
 
-static enum err fire(struct apply *apply, const struct alert *alert, struct sql_watch_row *row)
+static enum err sql_watch_apply_fire(
+        struct apply *apply, const struct alert *alert, struct sql_watch_row *row)
 {
 	const struct deliver *d = apply->d;
 	bool held = false, told = false;
@@ -139,7 +141,7 @@ static enum err fire(struct apply *apply, const struct alert *alert, struct sql_
 }
 
 /* What the run says of one subject. */
-static enum err act(
+static enum err sql_watch_apply_act(
         struct apply *apply, const struct alert *alert, json_t *request, struct sql_watch_row *row)
 {
 	const struct deliver *d = apply->d;
@@ -153,7 +155,7 @@ static enum err act(
 	};
 	enum sql_watch_action action;
 	bool found = true;
-	enum err err = row->id ? is_acked(d, row->subject, &seen.acked) : OK;
+	enum err err = row->id ? sql_watch_apply_is_acked(d, row->subject, &seen.acked) : OK;
 
 	action = sql_watch_decide(row->id ? row : NULL, &seen);
 	if (err == OK && (action == SQL_WATCH_REFRESH || action == SQL_WATCH_TOUCH)) {
@@ -163,7 +165,7 @@ static enum err act(
 			row->told_ms = d->now_ms;
 	}
 	if (err == OK && (action == SQL_WATCH_FIRE || !found)) /* somebody resolved it */
-		err = fire(apply, alert, row);
+		err = sql_watch_apply_fire(apply, alert, row);
 	if (action == SQL_WATCH_NOTHING || err != OK) {
 		free(text); /* what was told last is what is compared with */
 		return err;
@@ -173,12 +175,13 @@ static enum err act(
 	return row->id ? sql_watches_update(d->store, row) : sql_watches_insert(d->store, row);
 }
 
-static enum err take(struct apply *apply, const struct alert *alert, json_t *request, bool fault)
+static enum err sql_watch_apply_take(
+        struct apply *apply, const struct alert *alert, json_t *request, bool fault)
 {
 	struct sql_watch_row *row;
 	size_t at;
 
-	row = find(apply, alert->subject, &at);
+	row = sql_watch_apply_find(apply, alert->subject, &at);
 	if (row && apply->seen[at])
 		return OK; /* the first row about something counts */
 	if (!row && apply->len >= SQL_WATCH_FIRING_MAX && !fault) {
@@ -197,11 +200,12 @@ static enum err take(struct apply *apply, const struct alert *alert, json_t *req
 		};
 	}
 	apply->seen[at] = true;
-	return act(apply, alert, request, row);
+	return sql_watch_apply_act(apply, alert, request, row);
 }
 
 /* One row of the result, which always names an app. */
-static enum err take_row(struct apply *apply, const struct query_rows *rows, size_t i)
+static enum err sql_watch_apply_take_row(
+        struct apply *apply, const struct query_rows *rows, size_t i)
 {
 	const struct deliver *d = apply->d;
 	json_t *request = sql_watch_request(d->config, apply->watch, rows, i);
@@ -210,7 +214,7 @@ static enum err take_row(struct apply *apply, const struct query_rows *rows, siz
 	enum err err = alert_parse(request, d->config, d->now_ms, &alert, &fault);
 
 	if (err == OK)
-		err = take(apply, alert, request, false);
+		err = sql_watch_apply_take(apply, alert, request, false);
 	alert_destroy(alert);
 	json_decref(request);
 	return err;
@@ -226,7 +230,7 @@ static enum err take_problem(struct apply *apply, enum err code)
 	enum err err = alert_parse(request, d->config, d->now_ms, &alert, &fault);
 
 	if (err == OK)
-		err = take(apply, alert, request, true);
+		err = sql_watch_apply_take(apply, alert, request, true);
 	alert_destroy(alert);
 	json_decref(request);
 	return err;
@@ -240,7 +244,7 @@ static enum err resolve_unseen(struct apply *apply, bool complete)
 		bool over = !apply->seen[i] && (complete || apply->known[i].fault);
 
 		if (over)
-			err = resolve(apply->d, &apply->known[i], apply->report);
+			err = sql_watch_apply_resolve(apply->d, &apply->known[i], apply->report);
 		else
 			apply->report->firing += !apply->known[i].fault;
 	}
@@ -258,7 +262,7 @@ enum err sql_watch_apply(const struct deliver *d, const struct sql_watch *watch,
 	if (err == OK && result->code != OK)
 		problem_set(&apply, result->fault);
 	for (size_t i = 0; err == OK && result->code == OK && i < result->rows->rows; i++)
-		err = take_row(&apply, result->rows, i);
+		err = sql_watch_apply_take_row(&apply, result->rows, i);
 	if (result->code == OK && result->rows->more)
 		problem_set(&apply, "over 100 rows: the others are not looked at");
 	if (err == OK && report->problem[0])
@@ -271,7 +275,7 @@ enum err sql_watch_apply(const struct deliver *d, const struct sql_watch *watch,
 	return err;
 }
 
-static bool is_listed(const struct sql_watch *list, size_t len, const char *name)
+static bool sql_watch_apply_is_listed(const struct sql_watch *list, size_t len, const char *name)
 {
 	for (size_t i = 0; i < len; i++)
 		if (strcmp(list[i].name, name) == 0)
@@ -288,7 +292,7 @@ static enum err forget_one(
 
 	for (size_t i = 0; i < len; i++)
 		if (err == OK)
-			err = resolve(d, &rows[i], report);
+			err = sql_watch_apply_resolve(d, &rows[i], report);
 	sql_watch_rows_free(rows, len);
 	return err;
 }
@@ -302,7 +306,7 @@ enum err sql_watch_forget(const struct deliver *d, const struct sql_watch *list,
 
 	report->events = json_array();
 	for (size_t i = 0; i < names_len; i++) {
-		if (err == OK && !is_listed(list, len, names[i]))
+		if (err == OK && !sql_watch_apply_is_listed(list, len, names[i]))
 			err = forget_one(d, names[i], report);
 		free(names[i]);
 	}

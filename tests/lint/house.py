@@ -77,6 +77,20 @@ def test_each_file_says_what_it_is():
             yield f"{name} does not begin with its name and what it is"
 
 
+def test_a_function_says_where_it_is():
+    """In a backtrace of a binary without line numbers a static function's name is all there is."""
+    places = collections.defaultdict(set)
+    for name in files():
+        for function in re.findall(r"^static (?!const|inline)[\w \t*]*?\b(\w+)\(", text_of(name), re.M):
+            places[function].add(name)
+    del places["__attribute__"]
+    for function, names in places.items():
+        if len(names) > 1:
+            yield f"{function} is in {' and '.join(sorted(names))}"
+        elif "_" not in function:
+            yield f"{function} in {min(names)} says too little"
+
+
 def test_a_command_touches_few_places():
     """Two that nothing else needs: their function and their row."""
     for command in ("unack", "unsilence"):
