@@ -69,6 +69,7 @@ int options_next(struct options *options)
 	options->operands_only = true;
 	if (optind >= options->argc)
 		return OPTIONS_END;
+	options->rest = options->argv + optind;
 	options->value = options->argv[optind++];
 	return OPTIONS_OPERAND;
 }

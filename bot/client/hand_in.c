@@ -100,7 +100,7 @@ enum send_result send_one(const struct send *send, json_t *alert, bool wait, jso
 
 	*answer = NULL;
 	*waited = NULL;
-	enum err err = client_open(&client, send->socket, fault);
+	enum err err = client_open(&client, send->socket, send->timeout_ms, fault);
 	if (err == OK)
 		err = client_call(client, alert, send->timeout_ms, answer, fault);
 	if (err == OK)

@@ -191,7 +191,7 @@ void send_lines(const struct send *send, int fd, struct send_counts *counts)
 	lines->send = send;
 	lines->counts = counts;
 	buf_init(&lines->in, 2 * LINE_MAX_BYTES);
-	if (client_open(&lines->client, send->socket, &fault) != OK)
+	if (client_open(&lines->client, send->socket, send->timeout_ms, &fault) != OK)
 		fprintf(stderr, "matrix-send-message: %s\n", fault.text);
 
 	for (;;) {

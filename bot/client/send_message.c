@@ -11,8 +11,10 @@
 #include <unistd.h>
 #include "bot/base/alloc.h"
 #include "bot/base/buf.h"
+#include "bot/base/clock.h"
 #include "bot/base/json_mend.h"
 #include "bot/base/request.h"
+#include "bot/client/exec_report.h"
 #include "bot/client/hand_in.h"
 #include "bot/client/send_options.h"
 #include "bot/client/socket.h"
@@ -22,6 +24,7 @@
 #define INPUT_MAX (1024 * 1024) /* bytes of standard input that are looked at */
 #define TIMEOUT_MS 10000
 #define WAIT_TIMEOUT_MS 30000
+#define EXEC_TIMEOUT_MS 2000 /* whoever started the command waits for it */
 #define REPORT_MAX (64 * 1024)
 
 static int send_message_complain(int status, const char *message)
@@ -232,15 +235,27 @@ static int find_paths(const struct send_options *options, struct send *send, str
 	return status;
 }
 
+/* The command comes first: nothing that is wrong here keeps it from running. */
+static void run_command(struct send_options *options, struct send *send, struct config **config,
+        struct exec_outcome *outcome)
+{
+	exec_run(options->command, outcome);
+	signal(SIGPIPE, SIG_IGN);
+	find_paths(options, send, config);
+	exec_describe(options->alert, options->command, outcome, clock_now_ms());
+	exec_report(send, options->alert, options->beat);
+}
+
 int main(int argc, char **argv)
 {
 	struct send_options options;
+	struct exec_outcome outcome;
 	struct config *config = NULL;
 	struct fault fault;
-	int status;
+	bool ran = false;
+	int status = EX_OK;
 
 	x_alloc_init();
-	signal(SIGPIPE, SIG_IGN);
 	if (send_options_parse(&options, argc, argv, &fault) != OK) {
 		status = send_message_fail(&options, EX_USAGE, "usage", fault.text);
 		if (!options.json)
@@ -260,8 +275,15 @@ int main(int argc, char **argv)
 	        .spool = options.spool,
 	        .timeout_ms = options.timeout_ms >= 0 ? options.timeout_ms
 	                      : options.wait          ? WAIT_TIMEOUT_MS
+	                      : options.exec          ? EXEC_TIMEOUT_MS
 	                                              : TIMEOUT_MS,
 	};
+	if (options.exec) {
+		run_command(&options, &send, &config, &outcome);
+		ran = true;
+		goto done;
+	}
+	signal(SIGPIPE, SIG_IGN);
 	status = find_paths(&options, &send, &config);
 	if (status == EX_OK)
 		status = options.ndjson ? send_many(&send) : send_alert(&options, &send);
@@ -270,5 +292,7 @@ int main(int argc, char **argv)
 done:
 	config_unref(config);
 	send_options_finish(&options);
+	if (ran)
+		exec_end(&outcome);
 	return status;
 }

@@ -29,6 +29,7 @@ enum row {
 	ROW_HEARTBEAT,
 	ROW_FIELD,
 	ROW_STRING,
+	ROW_EXEC,
 	ROW_NDJSON,
 	ROW_WAIT,
 	ROW_TIMEOUT,
@@ -73,13 +74,17 @@ static const struct option_row rows[] = {
                 "a field; numbers, true and false are sent as such;\n"
                 "may be repeated"},
         [ROW_STRING] = {"string", 0, "K=V", "a field that is text whatever it looks like"},
+        [ROW_EXEC] = {"exec", 'x', NULL,
+                "run the command behind --: its failure is an alert, its\n"
+                "success resolves that; its output and exit code are passed\n"
+                "on; with --heartbeat a run that is missed is an alert too"},
         [ROW_NDJSON] = {"ndjson", 'n', NULL,
                 "read alerts as JSON from standard input, one a line;\n"
                 "answers go to standard output, one a line"},
         [ROW_WAIT] = {"wait", 'w', NULL, "wait until it is in the room"},
         [ROW_TIMEOUT] = {"timeout", 0, "TIME",
                 "how long to wait, such as 5s (default: 10s; with\n"
-                "--wait 30s)"},
+                "--wait 30s, with --exec 2s)"},
         [ROW_CONFIG] = {"config", 'c', "FILE",
                 "for the paths of socket and spool; none is needed\n"
                 "(default: $MATRIX_TELEMETRY_BOT_CONFIG, ./bot.conf,\n"
@@ -178,6 +183,9 @@ static enum err send_options_take(
 		return add_field(options, value, true, fault);
 	case ROW_STRING:
 		return add_field(options, value, false, fault);
+	case ROW_EXEC:
+		options->exec = true;
+		return OK;
 	case ROW_NDJSON:
 		options->ndjson = true;
 		return OK;
@@ -244,6 +252,37 @@ static enum err check_heartbeat(struct send_options *options, struct fault *faul
 	return OK;
 }
 
+/* The heartbeat's keys leave the alert for a request of their own. */
+static void split_heartbeat(struct send_options *options)
+{
+	options->beat = json_pack(
+	        "{s:s, s:O*}", "op", "heartbeat", "app", json_object_get(options->alert, "app"));
+	for (enum row row = ROW_EVERY; row <= ROW_NAME; row++) {
+		json_object_set(options->beat, rows[row].name,
+		        json_object_get(options->alert, rows[row].name));
+		json_object_del(options->alert, rows[row].name);
+	}
+}
+
+static enum err check_exec(struct send_options *options, struct fault *fault)
+{
+	static const char *const not_here[] = {"status", "id", "stop"};
+
+	if (!options->command)
+		return fault_set(fault, ERR_INVALID, "--exec wants a command behind --");
+	if (options->text.data)
+		return fault_set(
+		        fault, ERR_INVALID, "--exec takes no TEXT: %.100s", options->text.data);
+	if (options->ndjson || options->wait || options->json)
+		return fault_set(
+		        fault, ERR_INVALID, "--exec goes with neither --ndjson, --wait nor --json");
+	for (size_t i = 0; i < sizeof(not_here) / sizeof(not_here[0]); i++)
+		if (json_object_get(options->alert, not_here[i]))
+			return fault_set(
+			        fault, ERR_INVALID, "--exec does not go with --%s", not_here[i]);
+	return OK;
+}
+
 /* What does not go together, and the text's place. */
 static enum err send_options_check(struct send_options *options, struct fault *fault)
 {
@@ -251,7 +290,11 @@ static enum err send_options_check(struct send_options *options, struct fault *f
 
 	if (options->help || options->version)
 		return OK;
-	if (check_heartbeat(options, fault) != OK)
+	if (options->exec && check_exec(options, fault) != OK)
+		return ERR_INVALID;
+	if (options->exec && options->heartbeat && json_object_get(options->alert, "app"))
+		split_heartbeat(options);
+	if (!options->beat && check_heartbeat(options, fault) != OK)
 		return ERR_INVALID;
 	if (options->ndjson && described)
 		return fault_set(
@@ -260,7 +303,7 @@ static enum err send_options_check(struct send_options *options, struct fault *f
 		return fault_set(fault, ERR_INVALID, "--wait is for a single alert");
 	if (options->ndjson)
 		return OK;
-	if (!described && !options->heartbeat)
+	if (!described && !options->heartbeat && !options->exec)
 		return fault_set(fault, ERR_INVALID, "nothing to send: give a TEXT or options");
 	if (!json_object_get(options->alert, "app"))
 		json_object_set_new(options->alert, "app", json_string("shell"));
@@ -287,6 +330,8 @@ enum err send_options_parse(
 	while (err == OK && (row = options_next(&parser)) != OPTIONS_END)
 		if (row == OPTIONS_BAD)
 			err = fault_set(fault, ERR_INVALID, "%s", parser.message);
+		else if (row == OPTIONS_OPERAND && parser.rest && options->exec)
+			options->command = options->command ? options->command : parser.rest;
 		else if (row == OPTIONS_OPERAND)
 			send_options_add_text(options, parser.value);
 		else
@@ -299,6 +344,7 @@ enum err send_options_parse(
 void send_options_finish(struct send_options *options)
 {
 	json_decref(options->alert);
+	json_decref(options->beat);
 	free(options->text.data);
 }
 
@@ -307,13 +353,15 @@ void send_options_help(FILE *out)
 	fprintf(out,
 	        "usage: matrix-send-message [OPTIONS] [TEXT | -]\n"
 	        "       matrix-send-message --ndjson [OPTIONS] < FILE\n"
-	        "       matrix-send-message --heartbeat --app NAME --every TIME [OPTIONS]\n\n"
+	        "       matrix-send-message --heartbeat --app NAME --every TIME [OPTIONS]\n"
+	        "       matrix-send-message --exec [OPTIONS] -- COMMAND [ARGUMENTS]\n\n"
 	        "Hands one alert, or many, to matrix-telemetry-bot. When the daemon is down the\n"
 	        "alert is kept in the spool until it is back. TEXT - is read from standard "
 	        "input.\n\n");
 	options_help(rows, out);
 	fprintf(out,
 	        "\nExit codes: 0 taken in (or spooled), 64 usage, 65 refused, 69 no daemon and\n"
-	        "no spool, 75 not in the room (in time), 77 not permitted, 78 bad config.\n"
+	        "no spool, 75 not in the room (in time), 77 not permitted, 78 bad config; with\n"
+	        "--exec those of the command, 127 not found, 126 cannot be executed.\n"
 	        "See matrix-send-message(1).\n");
 }

@@ -22,6 +22,9 @@ struct send_options {
 	} text;
 	int64_t timeout_ms; /* -1 = not given */
 	bool heartbeat;     /* the request is one, not an alert */
+	bool exec;          /* a command is run: */
+	char **command;     /* of argv */
+	json_t *beat;       /* the heartbeat that goes with it, or NULL; owned */
 	bool ndjson, wait, json, help, version;
 };
 

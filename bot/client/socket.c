@@ -16,7 +16,6 @@
 #include "bot/base/clock.h"
 #include "bot/client/socket.h"
 
-#define SEND_TIMEOUT_S 10
 #define ANSWER_MAX (8 * 1024 * 1024)
 #define CHUNK (16 * 1024)
 
@@ -43,10 +42,11 @@ static enum err socket_open_failed(const char *path, struct fault *fault)
 	}
 }
 
-enum err client_open(struct client **out, const char *path, struct fault *fault)
+enum err client_open(struct client **out, const char *path, int64_t timeout_ms, struct fault *fault)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	const struct timeval timeout = {.tv_sec = SEND_TIMEOUT_S};
+	const struct timeval timeout = {
+	        .tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000 + 1}; /* 0: none */
 
 	*out = NULL;
 	if (strlen(path) >= sizeof(address.sun_path))

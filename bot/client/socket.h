@@ -10,8 +10,10 @@
 
 struct client;
 
-/* ERR_NOT_FOUND or ERR_NET: nobody listens there. ERR_DENIED: no permission. */
-enum err client_open(struct client **out, const char *path, struct fault *fault);
+/* timeout_ms bounds the connecting, and each sending. ERR_NOT_FOUND or ERR_NET: nobody listens
+ * there. ERR_DENIED: no permission. */
+enum err client_open(
+        struct client **out, const char *path, int64_t timeout_ms, struct fault *fault);
 void client_close(struct client *client); /* NULL is allowed */
 /* Sends without waiting for the answer. The request is borrowed. */
 enum err client_send(struct client *client, const json_t *request, struct fault *fault);

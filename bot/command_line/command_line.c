@@ -286,7 +286,7 @@ static int with_daemon(
 	buf_init(&report, REPORT_MAX);
 	if (config_load(line->config, &config, &report) != OK)
 		status = fail_before(line, EX_CONFIG, buf_str(&report));
-	else if (client_open(&client, config->socket.path, &fault) != OK)
+	else if (client_open(&client, config->socket.path, ANSWER_TIMEOUT_MS, &fault) != OK)
 		status = fail_before(
 		        line, fault.code == ERR_DENIED ? EX_NOPERM : EX_UNAVAILABLE, fault.text);
 	else

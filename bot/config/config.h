@@ -125,7 +125,7 @@ struct config {
 	struct config_severity severity[SEVERITY_COUNT];
 	struct config_app *apps;
 	size_t apps_len;
-	struct config_kind *kinds; /* the built-in five, with the file's changes, and new ones */
+	struct config_kind *kinds; /* the built-in ones, with the file's changes, and new ones */
 	size_t kinds_len;
 
 	struct {

@@ -55,7 +55,7 @@ void check_daemon(struct check *check)
 	struct client *client = NULL;
 	struct fault fault = {0};
 
-	if (client_open(&client, check->config->socket.path, &fault) == OK &&
+	if (client_open(&client, check->config->socket.path, ANSWER_TIMEOUT_MS, &fault) == OK &&
 	        client_call(client, request, ANSWER_TIMEOUT_MS, &answer, &fault) == OK)
 		tell_problems(check, json_object_get(answer, "problems"));
 	else if (client) {

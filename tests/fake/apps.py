@@ -1,14 +1,18 @@
 """What apps use to hand in alerts: the Python module, the C header, shell."""
+import json
 import logging
 import os
 import pathlib
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 APPS = pathlib.Path(__file__).parent.parent.parent / "bot/apps"
 sys.path[:0] = [str(pathlib.Path(__file__).parent.parent / "lib"), str(APPS / "python")]
-from bot import Bot  # noqa: E402
+from bot import BUILD, Bot  # noqa: E402
 from harness import check, run_tests, until  # noqa: E402
 from homeserver import Homeserver  # noqa: E402
 import matrix_telemetry  # noqa: E402
@@ -186,6 +190,69 @@ int main(int argc, char **argv)
     check(send(bot.path, '{"op":"alert"}').startswith('1 {"ok":false'), "refused")
     check(send("/nonexistent", "{}").startswith("-1 /nonexistent: No such file"), "no daemon")
     bot.stop()
+    server.shut()
+
+
+SEND = BUILD / "bot/client/matrix-send-message"
+
+
+def run(options, script, **more):
+    """A shell script by --exec; options in words."""
+    return subprocess.run([SEND, "--exec", *options.split(), "--", "sh", "-c", script], capture_output=True,
+                          timeout=TIMEOUT, **more)
+
+
+def test_a_command_s_failure_is_an_alert_and_its_success_resolves_it():
+    server, bot = make()
+    done = run("-a cron -t nightly", "echo begun; printf '\\377 no space left\\n' >&2; exit 3")
+    check((done.returncode, done.stdout, done.stderr) == (3, b"begun\n", b"\xff no space left\n"), str(done))
+    server.wait(lambda: any("🚨 cron · nightly FAILED after " in body for body in bodies(server)))
+    body = next(body for body in bodies(server) if "nightly" in body)
+    check("\nexit 3\n" in body and "begun" in body and "no space left" in body, body)
+    check(run("-a cron -t other", "exit 0").stdout == b"", "said something")
+    check(run("-a cron -t nightly", "echo well").returncode == 0, "the exit code")
+    server.wait(lambda: any("✅ cron · nightly resolved after" in body for body in bodies(server)))
+    check(not any("other" in body for body in bodies(server)), str(bodies(server)))
+    # with a heartbeat: it is registered by the first run, also by one that fails
+    check(run("-a cron -t weekly --heartbeat --every 1h", "exit 4").returncode == 4, "the exit code")
+    until(lambda: "cron" in str(bot.call({"op": "heartbeat"})), "the heartbeat is known")
+    server.wait(lambda: any("weekly" in body for body in bodies(server)))
+    bot.stop()
+    server.shut()
+
+
+def test_a_command_runs_whatever_the_daemon_does():
+    server, bot = make(start=False)
+    bot.spool.mkdir(mode=0o700)
+    deaf = socket.socket(socket.AF_UNIX)  # takes connections, and says nothing
+    deaf.bind(str(bot.path))
+    deaf.listen(1)
+    started = time.monotonic()
+    done = run("-a cron", "exit 5")
+    check(done.returncode == 5 and time.monotonic() - started < 5, f"{done}, {time.monotonic() - started} s")
+    deaf.close()
+    for options in ("-a cron", "-c /nonexistent/bot.conf"):
+        check(run(options, "exit 6").returncode == 6, options)
+    check(len(list(bot.spool.glob("*.json"))) == 3, "not spooled")
+    bot.spool.rename(bot.folder / "elsewhere")
+    (bot.folder / "spool").write_text("no folder")
+    done = run("-a cron", "echo out; exit 7")
+    check((done.returncode, done.stdout) == (7, b"out\n") and b"not reported" in done.stderr, str(done))
+    server.shut()
+
+
+def test_signals_reach_the_command():
+    server, bot = make(start=False)
+    bot.spool.mkdir(mode=0o700)
+    for script, wanted in (("trap 'echo heard; exit 9' TERM; echo ready; while :; do sleep 0.05; done", (9, b"heard\n")),
+                           ("echo ready; exec sleep 60", (-signal.SIGTERM, b""))):
+        process = subprocess.Popen([SEND, "--exec", "--", "sh", "-c", script], stdout=subprocess.PIPE)
+        check(process.stdout.readline() == b"ready\n", "did not begin")
+        process.terminate()
+        rest = process.stdout.read()
+        check((process.wait(TIMEOUT), rest) == wanted, f"{process.returncode} {rest}")
+    texts = [json.loads(file.read_text())["text"] for file in sorted(bot.spool.glob("*.json"))]
+    check(texts[0] == "exit 9\nready\nheard" and texts[1] == "killed by SIGTERM\nready", str(texts))
     server.shut()
 
 

@@ -183,6 +183,10 @@ static void every_kind(void **state)
 	        {"heartbeat_missed", "\"app\":\"etl\",\"kind\":\"heartbeat_missed\",\"fields\":{"
 	                             "\"heartbeat\":\"heartbeat\",\"last_seen\":\"12:50 "
 	                             "UTC\",\"every\":\"every 1h\"}"},
+	        {"command_failed", "\"app\":\"cron\",\"kind\":\"command_failed\",\"title\":"
+	                           "\"nightly\",\"text\":"
+	                           "\"exit 3\\nbegun\\n/dev/sda1: no space "
+	                           "left\",\"fields\":{\"duration\":\"5.3 s\"}"},
 	        {"message", "\"app\":\"a\",\"title\":\"disk is full\",\"text\":\"one\\ntwo: "
 	                    "/dev/sda1\\n\\nthree\""},
 	        {"message without a text", "\"app\":\"a\",\"text\":\"backup done\""},

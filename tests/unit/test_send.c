@@ -346,7 +346,7 @@ static void a_full_house_spools(void **state)
 
 	start_daemon(f);
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(client_open(&clients[i], f->socket, &fault), OK);
+		assert_int_equal(client_open(&clients[i], f->socket, 10000, &fault), OK);
 	assert_int_equal(hand_in(f, "a", false, &waited), SEND_SPOOLED);
 	for (int i = 0; i < 2; i++)
 		client_close(clients[i]);
