@@ -56,6 +56,11 @@ static const char *const message_kind_names[] = {"alerts", "ring", "storm", NULL
 	                          "'queued' AND purpose = 'new') "                                \
 	                          "ORDER BY " SQL_SEVERITY_RANK " DESC, id LIMIT ?")              \
 	X(MESSAGES_REHOME, "UPDATE messages SET room = ?2 WHERE id = ?1")                         \
+	X(MESSAGES_STRANDED,                                                                      \
+	        SELECT "WHERE id IN (SELECT id FROM messages WHERE closed_ms = 0 UNION "          \
+	               "SELECT id FROM messages WHERE edit_ms > 0 UNION SELECT message_id "       \
+	               "FROM entries WHERE resolved_ms = 0) AND room NOT IN "                     \
+	               "(SELECT value FROM json_each(?)) LIMIT ?")                                \
 	X(MESSAGES_DELETE, "DELETE FROM messages WHERE id = ?")                                   \
 	X(MESSAGES_EDITS, SELECT "WHERE room = ? AND edit_ms > 0 ORDER BY edit_ms, id LIMIT ?")   \
 	X(MESSAGES_END_FIRST, SELECT "WHERE end_ms > 0 ORDER BY end_ms, id LIMIT 1")              \
@@ -151,6 +156,17 @@ enum err messages_rehome(struct store *store, int64_t id, const char *room)
 	sql_bind_int(&sql, id);
 	sql_bind_text(&sql, room);
 	return sql_write_one(&sql);
+}
+
+enum err messages_stranded(
+        struct store *store, const char *names, int limit, struct message_row **rows, size_t *len)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_STRANDED);
+	sql_bind_text(&sql, names);
+	sql_bind_int(&sql, limit);
+	return sql_all_rows(&sql, &layout, (void **)rows, len);
 }
 
 enum err messages_delete(struct store *store, int64_t id)

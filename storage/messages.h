@@ -89,6 +89,10 @@ enum err messages_queued(
 /* Those of a room that have an edit to come, that which is due first at the front. */
 enum err messages_edits(
         struct store *store, const char *room, int limit, struct message_row **rows, size_t *len);
+/* Messages of none of these rooms (a JSON array of names) that are open, have an edit to come or
+ * something that fires; at most limit. Walks through all such messages. */
+enum err messages_stranded(
+        struct store *store, const char *names, int limit, struct message_row **rows, size_t *len);
 /* It belongs to another room from now on. */
 enum err messages_rehome(struct store *store, int64_t id, const char *room);
 /* One that nothing refers to any more. */

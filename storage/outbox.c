@@ -66,9 +66,13 @@ static const char *const outbox_purpose_names[] = {
 	        "('new', 'edit', 'reply', 'note', 'heartbeat') THEN purpose ELSE 'note' END, "     \
 	        "room = coalesce(room, ''), txn_id = coalesce(txn_id, ''), type = coalesce(type, " \
 	        "'') WHERE id = ?")                                                                \
-	X(OUTBOX_STRANDED, SELECT "WHERE " WAITING " AND state = 'queued' "                        \
-	                          "AND room NOT IN (SELECT value FROM json_each(?)) LIMIT 1")      \
-	X(OUTBOX_REHOME, "UPDATE outbox SET room = ?2 WHERE id = ?1 AND state = 'queued'")         \
+	X(OUTBOX_STRANDED, "SELECT id FROM (SELECT id, room FROM outbox WHERE " WAITING            \
+	                   " UNION ALL SELECT id, room FROM outbox WHERE " UNDELIVERABLE           \
+	                   ") WHERE id > ?2 AND room NOT IN (SELECT value FROM json_each(?1)) "    \
+	                   "ORDER BY id LIMIT 1")                                                  \
+	X(OUTBOX_REHOME, "UPDATE outbox SET room = ?2 WHERE id = ?1")                              \
+	X(OUTBOX_WAITING_IN, "SELECT count(*), coalesce(min(id), 0) FROM outbox WHERE room = ? "   \
+	                     "AND " WAITING)                                                       \
 	X(OUTBOX_DELETE, "DELETE FROM outbox WHERE id = ?")                                        \
 	X(OUTBOX_OF_MESSAGE, SELECT "WHERE message_id = ? AND state = 'queued' LIMIT 1")           \
 	X(OUTBOX_FROZEN_ROW,                                                                       \
@@ -86,7 +90,6 @@ static const char *const outbox_purpose_names[] = {
 	        "AND purpose IN ('new', 'note', 'heartbeat') ORDER BY id LIMIT 1")                 \
 	X(OUTBOX_NEXT_UNDELIVERABLE,                                                               \
 	        "SELECT id FROM outbox WHERE " UNDELIVERABLE " ORDER BY id LIMIT 1")               \
-	X(OUTBOX_DISCARD, "DELETE FROM outbox WHERE id = ? AND " UNDELIVERABLE)                    \
 	X(OUTBOX_REQUEUE, "UPDATE outbox SET state = 'queued', txn_id = ?, frozen_ms = 0, "        \
 	                  "known_ms = 0, tries = 0, room_id = NULL, wire_type = NULL, "            \
 	                  "device_id = NULL, error = NULL WHERE id = ? AND " UNDELIVERABLE)        \
@@ -186,13 +189,14 @@ enum err outbox_give_up(struct store *store, int64_t id, const char *why)
 	return sql_write_one(&sql);
 }
 
-enum err outbox_stranded(struct store *store, const char *rooms, struct outbox_row *row)
+enum err outbox_stranded(struct store *store, const char *rooms, int64_t after, int64_t *id)
 {
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_STRANDED);
 	sql_bind_text(&sql, rooms);
-	return sql_one_row(&sql, &layout, row);
+	sql_bind_int(&sql, after);
+	return sql_one_int(&sql, id);
 }
 
 enum err outbox_rehome(struct store *store, int64_t id, const char *room)
@@ -316,6 +320,23 @@ enum err outbox_counts(
 	return sql_one_int(&sql, undeliverable);
 }
 
+enum err outbox_waiting_in(struct store *store, const char *room, struct outbox_waiting *waiting)
+{
+	struct sql sql;
+	enum err err;
+
+	*waiting = (struct outbox_waiting){0};
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_WAITING_IN);
+	sql_bind_text(&sql, room);
+	err = sql_next(&sql);
+	if (err != OK)
+		return err;
+	waiting->count = sql_int(&sql, 0);
+	waiting->first_id = sql_int(&sql, 1);
+	sql_end(&sql);
+	return OK;
+}
+
 enum err outbox_undeliverable(struct store *store, int limit, struct outbox_row **rows, size_t *len)
 {
 	struct sql sql;
@@ -347,15 +368,6 @@ static enum err outbox_requeue(struct store *store, int64_t id)
 	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_UNWIRE);
 	sql_bind_int(&sql, id);
 	return sql_write(&sql);
-}
-
-enum err outbox_discard(struct store *store, int64_t id)
-{
-	struct sql sql;
-
-	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_DISCARD);
-	sql_bind_int(&sql, id);
-	return sql_write_one(&sql);
 }
 
 enum err outbox_retry(struct store *store, int64_t id, int64_t *count)

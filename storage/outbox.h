@@ -54,10 +54,10 @@ enum err outbox_update(struct store *store, const struct outbox_row *row);
 enum err outbox_say(struct store *store, const struct outbox_row *row);
 /* It is undeliverable, for that reason. */
 enum err outbox_give_up(struct store *store, int64_t id, const char *why);
-/* The first event that is queued for none of these rooms (a JSON array of names); ERR_NOT_FOUND
- * when there is none. Walks through all that waits. */
-enum err outbox_stranded(struct store *store, const char *rooms, struct outbox_row *row);
-/* Into another room's queue, if it is queued; ERR_NOT_FOUND: it is not. */
+/* The first event behind `after` that waits or is undeliverable, for none of these rooms (a JSON
+ * array of names); ERR_NOT_FOUND when there is none. Walks through all of these. */
+enum err outbox_stranded(struct store *store, const char *rooms, int64_t after, int64_t *id);
+/* Into another room's queue. */
 enum err outbox_rehome(struct store *store, int64_t id, const char *room);
 enum err outbox_delete(struct store *store, int64_t id);
 /* The one event of a message that is queued; ERR_NOT_FOUND when there is none. */
@@ -78,14 +78,17 @@ enum err outbox_head(struct store *store, const char *room, int64_t but, struct 
 /* Counts for `status`; oldest_ms is 0 when nothing waits. */
 enum err outbox_counts(
         struct store *store, int64_t *waiting, int64_t *undeliverable, int64_t *oldest_ms);
+struct outbox_waiting {
+	int64_t count, first_id; /* first_id 0: nothing waits */
+};
+/* What waits for a room. */
+enum err outbox_waiting_in(struct store *store, const char *room, struct outbox_waiting *waiting);
 /* Undeliverable rows, oldest first. */
 enum err outbox_undeliverable(
         struct store *store, int limit, struct outbox_row **rows, size_t *len);
 /* Puts rows of a room back that were undeliverable in another room id than the one the name means
  * now: the room was upgraded, or its alias moved. As outbox_retry(). */
 enum err outbox_follow(struct store *store, const char *room, const char *room_id, int64_t *count);
-/* Gives an undeliverable row up. ERR_NOT_FOUND: none has that number. */
-enum err outbox_discard(struct store *store, int64_t id);
 /* Puts undeliverable rows (id 0 = all) back as queued under new transaction ids; *count of them.
  * What was fixed when they were frozen is cleared, except content: it stays as a draft. */
 enum err outbox_retry(struct store *store, int64_t id, int64_t *count);

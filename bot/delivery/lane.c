@@ -400,6 +400,15 @@ static void lane_on_sent(const struct mx_answer *answer, void *arg)
 	lane_wait(lane, answer->retry_after_ms, answer->code != ERR_AUTH);
 }
 
+/* Its room has another id by now: it is sent there if it is not in the one it was for. */
+static bool lane_is_elsewhere(const struct lane *lane)
+{
+	const struct room *room =
+	        lane->courier->rooms ? rooms_get(lane->courier->rooms, lane->name) : NULL;
+
+	return room && room->room_id && strcmp(room->room_id, lane->event.room_id) != 0;
+}
+
 static void on_found(enum err err, const char *event_id, const char *error, void *arg)
 {
 	struct lane *lane = arg;
@@ -427,6 +436,11 @@ static void on_found(enum err err, const char *event_id, const char *error, void
 	log_seldom(LOG_WARNING, "courier", lane->name,
 	        "%s: cannot look for an event of unknown fate: %s", lane->name,
 	        error ? error : err_text(err));
+	if (courier_is_refusal(err) && lane_is_elsewhere(lane)) {
+		/* the bot is not in that room any more, and nobody here reads it */
+		outcome_submit(lane, DELIVER_ABSENT, NULL, NULL, true);
+		return;
+	}
 	if (courier_is_refusal(err)) {
 		struct mx_answer answer = {.code = err};
 

@@ -66,6 +66,7 @@ enum err deliver_refresh(
  * Puts an event with fixed content into a room's queue: an answer to a command, a heartbeat, a
  * reminder. content (borrowed, without RENDER_KEY's txn_id, which is added) must hold m.mentions;
  * a verification's event is sent as it is.
+ * A room that the config does not name any more: deliver_room_now().
  * purpose: OUTBOX_REPLY with the message it belongs to, or OUTBOX_NOTE with message_id 0.
  * *outbox_id may be NULL.
  */
@@ -114,9 +115,16 @@ void deliver_event_finish(struct deliver_event *event);
 enum err deliver_next(const struct deliver *d, const struct deliver_room *rooms, size_t rooms_len,
         struct deliver_event *events, int64_t *due_ms);
 
-/* Moves what waits for a room that the config does not name to where the route names now; *count
+/* Moves what is for a room that the config does not name to where the route names now; *count
  * events. */
 enum err deliver_rehome(const struct deliver *d, int64_t *count);
+
+/* That room, or where critical alerts go if the config does not name it (any more). */
+const char *deliver_room_now(const struct config *config, const char *room);
+
+/* Gives up an event that waits or is undeliverable; ERR_NOT_FOUND: none has that number. What it
+ * was to say stays in `!alerts`. */
+enum err deliver_discard(const struct deliver *d, int64_t outbox_id);
 
 enum deliver_outcome {
 	DELIVER_SENT,          /* confirmed; event_id is set */

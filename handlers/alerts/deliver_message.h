@@ -39,6 +39,11 @@ enum err deliver_message_answer(
  * and reason of the alert's row. */
 enum err deliver_resolve(const struct deliver *d, const struct alert *alert, struct alert_row *row);
 
+/* An event that is in no room may change again: it waits like the rest, as if it had never been
+ * frozen. An edit is gone, and its message waits for another. *row is the event as it is stored;
+ * ERR_NOT_FOUND: its message is not there, nothing is changed. */
+enum err deliver_put_back(const struct deliver *d, struct outbox_row *row);
+
 /* What the end of a message's own event means to the message; nothing for other events. */
 enum err deliver_message_ended(
         const struct deliver *d, const struct outbox_row *row, const struct deliver_result *result);

@@ -115,20 +115,16 @@ static enum err change_device(
 	return outbox_say(d->store, row);
 }
 
-/* What was refused at its first try is in no room and may change again: it waits like the rest, and
- * may be collected with it. After other tries nobody knows. */
-static enum err finish_limited(const struct deliver *d, struct outbox_row *row)
+enum err deliver_put_back(const struct deliver *d, struct outbox_row *row)
 {
 	struct message_row message = {0};
 	enum err err;
 
-	if (row->tries > 1 || row->state != OUTBOX_FROZEN)
-		return outbox_update(d->store, row);
 	if (row->purpose != OUTBOX_NEW && row->purpose != OUTBOX_EDIT)
 		return outbox_thaw(d->store, row);
 	err = deliver_message_read(d, row->message_id, &message);
 	if (err == OK && !message.room)
-		return outbox_update(d->store, row);
+		err = ERR_NOT_FOUND;
 	if (err == OK)
 		err = alerts_uncarry(d->store, row->message_id, row->id);
 	if (err == OK && row->purpose == OUTBOX_NEW) {
@@ -145,13 +141,24 @@ static enum err finish_limited(const struct deliver *d, struct outbox_row *row)
 	return err;
 }
 
+/* What was refused at its first try is in no room and may change again: it waits like the rest, and
+ * may be collected with it. After other tries nobody knows. */
+static enum err finish_limited(const struct deliver *d, struct outbox_row *row)
+{
+	enum err err = ERR_NOT_FOUND;
+
+	if (row->tries <= 1 && row->state == OUTBOX_FROZEN)
+		err = deliver_put_back(d, row);
+	return err == ERR_NOT_FOUND ? outbox_update(d->store, row) : err;
+}
+
 enum err deliver_finish(const struct deliver *d, const struct deliver_result *result)
 {
 	struct outbox_row row = {0};
 	enum err err = outbox_by_id(d->store, result->outbox_id, &row);
 
 	if (err != OK)
-		return err;
+		return err == ERR_NOT_FOUND ? OK : err; /* discarded meanwhile */
 	switch (result->outcome) {
 	case DELIVER_SENT:
 		row.state = OUTBOX_SENT;
@@ -164,6 +171,7 @@ enum err deliver_finish(const struct deliver *d, const struct deliver_result *re
 		break;
 	case DELIVER_ABSENT:
 		row.known_ms = d->now_ms;
+		row.tries = 0;
 		if (!row.device_id || strcmp(row.device_id, result->device_id) != 0)
 			err = change_device(d, &row, result->device_id);
 		break;

@@ -1,5 +1,6 @@
 /*
- * post.c - see deliver.h: an event of the bot's own words into the queue.
+ * post.c - see deliver.h: an event of the bot's own words into the queue, and any event
+ * out of it.
  */
 #include <string.h>
 #include "bot/base/alloc.h"
@@ -10,7 +11,7 @@ enum err deliver_post(const struct deliver *d, const char *room, enum outbox_pur
 {
 	struct outbox_row row = {
 	        .purpose = purpose,
-	        .room = (char *)room,
+	        .room = (char *)deliver_room_now(d->config, room),
 	        .message_id = message_id,
 	        .type = (char *)type,
 	        .created_ms = d->now_ms,
@@ -37,5 +38,30 @@ enum err deliver_post(const struct deliver *d, const char *room, enum outbox_pur
 		*outbox_id = row.id;
 	free(row.content);
 	free(row.txn_id);
+	return err;
+}
+
+enum err deliver_discard(const struct deliver *d, int64_t outbox_id)
+{
+	struct message_row message = {0};
+	struct outbox_row row = {0};
+	enum err err = outbox_by_id(d->store, outbox_id, &row);
+
+	if (err == ERR_DAMAGED) /* undeliverable by now */
+		return outbox_delete(d->store, outbox_id);
+	if (err == OK && row.state == OUTBOX_SENT)
+		err = ERR_NOT_FOUND;
+	if (err == OK && row.purpose == OUTBOX_NEW)
+		err = deliver_message_read(d, row.message_id, &message);
+	if (err == OK && message.id) { /* nothing joins what nobody will read */
+		message.dirty_ms = message.silent = 0;
+		if (!message.closed_ms)
+			message.closed_ms = d->now_ms;
+		err = deliver_message_store(d, &message);
+	}
+	if (err == OK)
+		err = outbox_delete(d->store, outbox_id);
+	outbox_row_finish(&row);
+	message_row_finish(&message);
 	return err;
 }

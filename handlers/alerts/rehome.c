@@ -1,13 +1,18 @@
 /*
- * rehome.c - see deliver.h: what waits for a room that the config does not name any more. Only what
- * was never tried moves: the rest may be in the room it was for.
+ * rehome.c - see deliver.h: what is for a room that the config does not name any more goes to where
+ * the route names now. An event that may have left is looked for in the room it was for before it
+ * is sent elsewhere (send.c), and a message that people have read stays there: what comes later is
+ * a new one.
  */
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include "bot/base/log.h"
 #include "handlers/alerts/deliver_message.h"
 #include "handlers/alerts/group.h"
 #include "handlers/alerts/route.h"
+
+#define REHOME_MAX 200 /* messages read at once */
 
 static char *rehome_names(const struct config *config)
 {
@@ -21,22 +26,56 @@ static char *rehome_names(const struct config *config)
 	return text;
 }
 
-/* To where the route sends such alerts now; what is no alert goes where critical ones go. */
-static enum err rehome_event(const struct deliver *d, const struct outbox_row *row)
+const char *deliver_room_now(const struct config *config, const char *room)
 {
-	struct message_row message = {0};
-	const char *room = route_room(d->config, "", SEVERITY_CRITICAL);
-	enum err err = row->message_id ? messages_by_id(d->store, row->message_id, &message) : OK;
+	return config_room(config, room) ? room : route_room(config, "", SEVERITY_CRITICAL);
+}
 
-	if (err == OK && message.id) {
-		room = route_room(
-		        d->config, group_app(message.origin), (enum severity)message.severity);
-		err = messages_rehome(d->store, message.id, room);
+static const char *rehome_room(const struct deliver *d, const struct message_row *message)
+{
+	return route_room(d->config, group_app(message->origin), (enum severity)message->severity);
+}
+
+static enum err rehome_message(const struct deliver *d, struct message_row *message)
+{
+	enum err err = messages_rehome(d->store, message->id, rehome_room(d, message));
+
+	if (message->event_id && !message->closed_ms)
+		message->closed_ms = d->now_ms;
+	return err == OK ? deliver_message_store(d, message) : err;
+}
+
+static enum err rehome_messages(const struct deliver *d, const char *names)
+{
+	size_t len = REHOME_MAX;
+	enum err err = OK;
+
+	while (err == OK && len == REHOME_MAX) {
+		struct message_row *rows = NULL;
+
+		err = messages_stranded(d->store, names, REHOME_MAX, &rows, &len);
+		for (size_t i = 0; i < len && err == OK; i++)
+			err = rehome_message(d, &rows[i]);
+		message_rows_free(rows, len);
 	}
-	log_warning("deliver", "message %lld waited for %s, which is not in [rooms]: moved to %s",
-	        (long long)row->id, row->room, room);
-	if (err == OK)
-		err = outbox_rehome(d->store, row->id, room);
+	return err;
+}
+
+/* What is no alert goes where critical ones go. */
+static enum err rehome_event(const struct deliver *d, int64_t id)
+{
+	const char *room = route_room(d->config, "", SEVERITY_CRITICAL);
+	struct message_row message = {0};
+	struct outbox_row row = {0};
+	enum err err = outbox_by_id(d->store, id, &row);
+
+	if (err == OK && row.message_id)
+		err = deliver_message_read(d, row.message_id, &message);
+	if (err == OK && message.id)
+		room = rehome_room(d, &message);
+	if (err == OK || err == ERR_DAMAGED)
+		err = outbox_rehome(d->store, id, room);
+	outbox_row_finish(&row);
 	message_row_finish(&message);
 	return err;
 }
@@ -44,18 +83,21 @@ static enum err rehome_event(const struct deliver *d, const struct outbox_row *r
 enum err deliver_rehome(const struct deliver *d, int64_t *count)
 {
 	char *names = rehome_names(d->config);
-	enum err err = OK;
+	int64_t id = 0;
+	enum err err = rehome_messages(d, names);
 
 	for (*count = 0; err == OK; ++*count) {
-		struct outbox_row row = {0};
-
-		err = outbox_stranded(d->store, names, &row);
+		err = outbox_stranded(d->store, names, id, &id);
 		if (err == OK)
-			err = rehome_event(d, &row);
-		outbox_row_finish(&row);
+			err = rehome_event(d, id);
 		if (err != OK)
 			break;
 	}
 	free(names);
+	if (*count > 0)
+		log_warning("deliver",
+		        "waiting for rooms that are not in [rooms] any more: %" PRId64
+		        ", moved to where [route] sends such alerts now",
+		        *count);
 	return err == ERR_NOT_FOUND ? OK : err;
 }

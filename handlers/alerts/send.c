@@ -25,6 +25,7 @@
 #define DELIVER_STORM_LOOK_MS (5 * CLOCK_SECOND_MS)
 /* A room that waits for keys is told of by whoever gets them; this is for the case nobody does. */
 #define DELIVER_KEYS_LOOK_MS (30 * CLOCK_SECOND_MS)
+#define DELIVER_NO_MESSAGE "the database is damaged: its message is not there"
 
 void deliver_event_finish(struct deliver_event *event)
 {
@@ -177,40 +178,53 @@ static bool fate_is_unknown(
 	       strcmp(row->device_id, device_id) != 0;
 }
 
-/* It can go nowhere: plain text is not for the room where it belongs, whose members nobody asks
- * for any more. */
-static enum err mark_undeliverable(
-        const struct deliver *d, struct outbox_row *row, struct deliver_event *event)
+/*
+ * A lane's room is another by now: the config names another, or the room was upgraded. What people
+ * were to read there is said here instead. An event that may have left is looked for there first
+ * (*look); where it is not, it changes again. A line in the thread of a message over there tells
+ * nobody here anything. *moved: this event is not sent as it is.
+ */
+static enum err event_follow(const struct deliver *d, const struct deliver_room *room,
+        struct outbox_row *head, bool *moved, bool *look)
 {
-	struct deliver_result result = {.outcome = DELIVER_UNDELIVERABLE};
-	enum err err;
+	struct message_row message = {0};
+	bool frozen = head->state == OUTBOX_FROZEN;
+	bool elsewhere = frozen && strcmp(head->room_id, room->room_id) != 0;
+	enum err err = OK;
 
-	log_error("deliver",
-	        "%s: undeliverable, since %s is encrypted and no room of the config any more",
-	        row->room, row->room_id);
-	row->state = OUTBOX_UNDELIVERABLE;
-	free(row->error);
-	row->error = x_strdup("was on its way to a room that is encrypted now and not in the "
-	                      "config any more");
-	event->again = true;
-	err = outbox_update(d->store, row);
-	return err == OK ? deliver_message_ended(d, row, &result) : err;
+	*moved = *look = false;
+	if (head->purpose == OUTBOX_REPLY) {
+		err = deliver_message_read(d, head->message_id, &message);
+		*moved = message.room_id && strcmp(message.room_id, room->room_id) != 0;
+		message_row_finish(&message);
+		return err == OK && *moved ? outbox_delete(d->store, head->id) : err;
+	}
+	*look = elsewhere && head->tries > 0;
+	/* an edit that was put back by `retry` is made of what its message says now */
+	*moved = (elsewhere && !*look) || (!frozen && head->purpose == OUTBOX_EDIT);
+	err = *moved ? deliver_put_back(d, head) : OK;
+	return err == ERR_NOT_FOUND ? outbox_give_up(d->store, head->id, DELIVER_NO_MESSAGE) : err;
 }
 
 static enum err next_of_queue(const struct deliver *d, const struct deliver_room *room,
         struct outbox_row *head, struct deliver_event *event)
 {
-	bool again = head->state == OUTBOX_FROZEN, encrypted, late = false;
-	bool said;
-	const char *room_id = again ? head->room_id : room->room_id;
-	enum err err = freeze_is_encrypted(d, room, room_id, &encrypted);
+	bool again = head->state == OUTBOX_FROZEN, encrypted = false, late = false;
+	bool said, look;
+	enum err err = event_follow(d, room, head, &event->again, &look);
 
-	if (strcmp(head->type, "m.reaction") == 0)
-		encrypted =
-		        false; /* no client reads encrypted ones; it says no more than an emoji */
+	if (err != OK || event->again)
+		return err;
+	if (look) {
+		head->tries++;
+		event_make(head, event);
+		event->look_first = true;
+		return outbox_update(d->store, head);
+	}
+	/* no client reads encrypted reactions; they say no more than an emoji */
+	if (strcmp(head->type, "m.reaction") != 0)
+		err = freeze_is_encrypted(d, room, room->room_id, &encrypted);
 	if (err == OK && encrypted && !head->wire_content) {
-		if (strcmp(room_id, room->room_id) != 0)
-			return mark_undeliverable(d, head, event);
 		late = again && !head->wire_type;
 		err = freeze_must_wait(d, room, &event->waits);
 	}
@@ -222,8 +236,7 @@ static enum err next_of_queue(const struct deliver *d, const struct deliver_room
 		err = freeze_event(d, head, room, room->room_id, encrypted);
 	if (err == ERR_NOT_FOUND) {
 		event->again = true;
-		return outbox_give_up(
-		        d->store, head->id, "the database is damaged: its message is not there");
+		return outbox_give_up(d->store, head->id, DELIVER_NO_MESSAGE);
 	}
 	if (err == OK && encrypted)
 		err = freeze_encrypt(d, room, head);
@@ -240,8 +253,7 @@ static enum err next_of_queue(const struct deliver *d, const struct deliver_room
 	return OK;
 }
 
-/* An encrypted room that was left cannot be written to any more: what its message would say now
- * is said anew in the room that has the name. */
+/* What a message would say now is said anew in the room that has the name. */
 static enum err say_anew(
         const struct deliver *d, struct message_row *message, struct outbox_row *row)
 {
@@ -251,6 +263,25 @@ static enum err say_anew(
 	message->event_id = message->room_id = NULL;
 	message->sent_ms = 0;
 	return deliver_message_store(d, message);
+}
+
+/* Whether an edit in the room where the message is would reach nobody: the name means another room
+ * by now, and that one is encrypted, so that it cannot be written to any more; or people have not
+ * read yet what the edit tells. */
+static enum err edit_is_left(const struct deliver *d, const struct deliver_room *room,
+        const struct message_row *message, bool encrypted, bool *left)
+{
+	struct entry_row *untold = NULL;
+	size_t len = 0;
+	enum err err = OK;
+
+	*left = strcmp(message->room_id, room->room_id) != 0;
+	if (*left && !encrypted) {
+		err = entries_untold(d->store, message->id, &untold, &len);
+		*left = len > 0;
+		entry_rows_free(untold, len);
+	}
+	return err;
 }
 
 static enum err next_edit(const struct deliver *d, const struct deliver_room *room,
@@ -263,10 +294,11 @@ static enum err next_edit(const struct deliver *d, const struct deliver_room *ro
 	        .type = (char *)"m.room.message",
 	        .created_ms = message->dirty_ms,
 	};
-	bool encrypted, left;
+	bool encrypted, left = false;
 	enum err err = freeze_is_encrypted(d, room, message->room_id, &encrypted);
 
-	left = encrypted && strcmp(message->room_id, room->room_id) != 0;
+	if (err == OK)
+		err = edit_is_left(d, room, message, encrypted, &left);
 	if (err == OK && left)
 		err = freeze_is_encrypted(d, room, room->room_id, &encrypted);
 	if (err == OK && encrypted)

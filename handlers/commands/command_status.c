@@ -254,12 +254,14 @@ static enum err run_retry(struct command_call *call)
 
 static enum err run_discard(struct command_call *call)
 {
+	const struct deliver d = command_deliver(call);
 	int64_t id = command_number(call, "id");
-	enum err err = outbox_discard(call->env->store, id);
+	enum err err = deliver_discard(&d, id);
 
 	if (err == ERR_NOT_FOUND)
 		return command_fail(call,
-		        "no undeliverable message has that number; %sstatus lists them",
+		        "no message that waits or is undeliverable has that number; %sstatus "
+		        "lists them",
 		        command_prefix(call));
 	if (err != OK)
 		return err;
@@ -290,7 +292,7 @@ const struct command command_alerts = {
 
 const struct command command_discard = {
         .name = "discard",
-        .help = "give up an undeliverable message",
+        .help = "give up a message that is undeliverable or waits",
         .example = "discard 12",
         .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
         .right = COMMAND_CHANGES,

@@ -71,14 +71,31 @@ static void health_of_link(struct health *health)
 		        "rate limit: %s", status->limit);
 }
 
-static void health_of_room(struct health *health, const struct report_room *room)
+/* A room that takes nothing, with what waits for it. */
+static void health_of_closed_room(
+        struct health *health, const struct report_room *room, const struct outbox_waiting *waiting)
+{
+	static const char fix[] =
+	        "invite the bot or correct [rooms]; `matrix-telemetry-bot check` says more";
+	char with_discard[192];
+
+	if (!waiting || waiting->count == 0) {
+		health_add(health, "room", fix, "room %s: %s", room->name, room->problem);
+		return;
+	}
+	snprintf(with_discard, sizeof(with_discard), "%s; %sdiscard %" PRId64 " gives up the first",
+	        fix, health->prefix, waiting->first_id);
+	health_add(health, "room", with_discard, "room %s: %s; %" PRId64 " waiting for it",
+	        room->name, room->problem, waiting->count);
+}
+
+static void health_of_room(
+        struct health *health, const struct report_room *room, const struct outbox_waiting *waiting)
 {
 	struct buf text;
 
 	if (health_is_said(room->problem)) {
-		health_add(health, "room",
-		        "invite the bot or correct [rooms]; `matrix-telemetry-bot check` says more",
-		        "room %s: %s", room->name, room->problem);
+		health_of_closed_room(health, room, waiting);
 	} else if (room->denied) {
 		health_add(health, "room", "look at the room's settings: it was encrypted before",
 		        "room %s: refused: the homeserver says that it is not encrypted",
@@ -163,7 +180,8 @@ json_t *health_problems(const struct report_status *status, const char *prefix)
 
 	health_of_link(&health);
 	for (size_t i = 0; i < status->rooms_len; i++)
-		health_of_room(&health, &status->rooms[i]);
+		health_of_room(&health, &status->rooms[i],
+		        status->rooms_waiting ? &status->rooms_waiting[i] : NULL);
 	health_of_encryption(&health);
 	health_of_queue(&health);
 	health_of_input(&health);

@@ -45,6 +45,7 @@ void report_status_take(struct report_status *from, struct report_status *to)
 	to->verified = json_deep_copy(from->verified);
 	to->verifications = json_deep_copy(from->verifications);
 	to->heartbeat = NULL;
+	to->rooms_waiting = NULL;
 	to->undeliverable_rows = NULL;
 	to->undeliverable_len = 0;
 	to->open_rows = NULL;

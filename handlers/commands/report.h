@@ -52,9 +52,10 @@ struct report_status {
 	const json_t *verified, *verifications;
 	/* from storage */
 	int64_t waiting, undeliverable, oldest_ms;
-	int64_t counts[3]; /* alerts of the last 24 h by severity */
-	int64_t p95_ms;    /* -1 = no sends */
-	char *heartbeat;   /* the last one, for people; NULL = there was none */
+	int64_t counts[3];                    /* alerts of the last 24 h by severity */
+	int64_t p95_ms;                       /* -1 = no sends */
+	char *heartbeat;                      /* the last one, for people; NULL = there was none */
+	struct outbox_waiting *rooms_waiting; /* for each of rooms */
 	struct outbox_row *undeliverable_rows;
 	size_t undeliverable_len;
 	struct entry_row *open_rows; /* criticals that nobody took on */

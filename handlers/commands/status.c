@@ -4,6 +4,7 @@
 #include "handlers/commands/status.h"
 
 #include <stdlib.h>
+#include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "handlers/heartbeats/heartbeat.h"
 #include "handlers/silences/quiet.h"
@@ -47,6 +48,17 @@ static enum err load_quiets_failed(struct store *store, struct report_status *st
 	return err;
 }
 
+/* What waits for each room. */
+static enum err load_rooms_waiting(struct store *store, struct report_status *status)
+{
+	enum err err = OK;
+
+	status->rooms_waiting = x_calloc(status->rooms_len + 1, sizeof(*status->rooms_waiting));
+	for (size_t i = 0; i < status->rooms_len && err == OK; i++)
+		err = outbox_waiting_in(store, status->rooms[i].name, &status->rooms_waiting[i]);
+	return err;
+}
+
 /* The first quiet time that holds now. */
 static void load_quiet(const struct config *config, struct report_status *status)
 {
@@ -61,6 +73,8 @@ enum err status_load(struct store *store, const struct config *config, struct re
 	enum err err =
 	        outbox_counts(store, &status->waiting, &status->undeliverable, &status->oldest_ms);
 
+	if (err == OK)
+		err = load_rooms_waiting(store, status);
 	if (err == OK)
 		err = alerts_count_since(store, since_ms, status->counts);
 	if (err == OK)
@@ -92,6 +106,8 @@ enum err status_load(struct store *store, const struct config *config, struct re
 
 void status_unload(struct report_status *status)
 {
+	free(status->rooms_waiting);
+	status->rooms_waiting = NULL;
 	free(status->heartbeat);
 	status->heartbeat = NULL;
 	outbox_rows_free(status->undeliverable_rows, status->undeliverable_len);

@@ -344,14 +344,14 @@ static void undeliverable_ones_are_given_up(void **state)
 	struct deliver_event event;
 	char *line;
 
-	asked(w, "!discard 1", "no undeliverable message has that number");
+	asked(w, "!discard 1", "no message that waits or is undeliverable has that number");
 	asked(w, "!discard", "id is missing. Like: !discard 12");
 	world_alert(w, FAILED, "etl", "r-1", "r-1");
 	assert_true(world_next(w, &event));
 	world_finish(w, &event, DELIVER_UNDELIVERABLE);
 	line = x_asprintf("!discard %lld", (long long)event.outbox_id);
 	asked(w, line, "discarded");
-	asked(w, line, "no undeliverable message");
+	asked(w, line, "no message that waits or is undeliverable");
 	asked(w, "!retry", "nothing is undeliverable");
 	deliver_event_finish(&event);
 	free(line);

@@ -512,36 +512,6 @@ static void a_firing_critical_mutes_warnings_of_the_same(void **state)
 	world_destroy(w);
 }
 
-/* A room was taken out of the config: what waited for it goes where such alerts go now. */
-static void what_waits_for_a_room_that_is_gone_moves(void **state)
-{
-	struct world *w = world_create("[rooms]\nold = #old:x\n[route]\ncritical = old\n");
-	struct deliver d = {.store = w->store, .now_ms = w->now_ms};
-	struct config *before = w->config;
-	int64_t count;
-	char *body;
-
-	world_alert(w, NODE, "app", 1, 1);
-	w->config = fixture_config("[route]\ncritical = ops\n");
-	config_unref(before);
-	d.config = w->config;
-	world_send(w);
-	assert_int_equal(w->len, 0);
-	assert_int_equal(store_begin(w->store), OK);
-	assert_int_equal(deliver_rehome(&d, &count), OK);
-	assert_int_equal(count, 1);
-	assert_int_equal(deliver_rehome(&d, &count), OK);
-	assert_int_equal(count, 0);
-	assert_int_equal(store_commit(w->store), OK);
-	world_alert(w, NODE, "app", 2, 1); /* joins it where it is now */
-	world_send(w);
-	assert_int_equal(w->len, 1);
-	body = world_body(w, 0);
-	assert_non_null(strstr(body, "×2"));
-	free(body);
-	world_destroy(w);
-}
-
 static void no_event_passes_its_limit(void **state)
 {
 	struct world *w = world_create("");
@@ -681,7 +651,6 @@ int main(void)
 	        cmocka_unit_test(another_device_looks_first_and_encrypts_anew),
 	        cmocka_unit_test(a_posted_event_waits_its_turn_and_can_be_found_again),
 	        cmocka_unit_test(a_firing_critical_mutes_warnings_of_the_same),
-	        cmocka_unit_test(what_waits_for_a_room_that_is_gone_moves),
 	        cmocka_unit_test(no_event_passes_its_limit),
 	        cmocka_unit_test(a_loop_is_one_message_a_minute),
 	        cmocka_unit_test(criticals_of_a_storm_ring_at_its_minutes_end),

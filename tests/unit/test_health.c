@@ -81,6 +81,7 @@ static void test_each_thing_that_keeps_alerts_unread_is_one(void **state)
 	json_t *readers =
 	        json_pack("{s:i, s:i, s:[{s:s, s:b, s:s, s:[]}]}", "members", 1, "readers", 0,
 	                "held", "user_id", "@op:e", "reads", 0, "cause", "no_devices", "devices");
+	json_t *problems;
 
 	status.problem = "the access token is refused";
 	assert_only(&status, "homeserver", "the access token is refused");
@@ -96,6 +97,13 @@ static void test_each_thing_that_keeps_alerts_unread_is_one(void **state)
 	status = well();
 	room.problem = "the alias does not exist";
 	assert_only(&status, "room", "room ops: the alias does not exist");
+	status.rooms_waiting = &(struct outbox_waiting){.count = 3, .first_id = 12};
+	assert_only(&status, "room", "room ops: the alias does not exist; 3 waiting for it");
+	problems = health_problems(&status, "!");
+	assert_non_null(
+	        strstr(json_string_value(json_object_get(json_array_get(problems, 0), "fix")),
+	                "!discard 12 gives up the first"));
+	json_decref(problems);
 	status = well();
 	room.denied = true;
 	assert_only(&status, "room", "refused: the homeserver says that it is not encrypted");

@@ -35,7 +35,7 @@ static bool plan_line_is_bounded(const char *detail)
 	        /* the newest runs of an entry, ENTRY_RUNS_MAX at most */
 	        "SCAN (subquery-3)",
 	        /* never more than a thousand, see handlers/commands/command_silence.c */
-	        "USING INDEX silences_active",
+	        "USING INDEX silences_active", "USING COVERING INDEX messages_open",
 	        "USING COVERING INDEX messages_edit", /* with something to edit in */
 	        "SCAN u", "SCAN undelivered",         /* told of elsewhere, until it recovers */
 	        /* what fires and is held back */
@@ -74,6 +74,7 @@ static void no_statement_walks_through_a_growing_table(void **state)
 		for (const struct sql_statement *s = sql_statements(family); s->name; s++) {
 			char *explain = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", s->text);
 			bool listing = strcmp(s->name, "ALERTS_LIST") == 0;
+			bool once = strcmp(s->name, "MESSAGES_STRANDED") == 0;
 			sqlite3_stmt *stmt;
 
 			assert_int_equal(
@@ -83,6 +84,9 @@ static void no_statement_walks_through_a_growing_table(void **state)
 
 				/* the newest ones, backwards from the end, up to its limit */
 				if (listing && strcmp(detail, "SCAN alerts") == 0)
+					continue;
+				/* what fires, once for each config */
+				if (once && strstr(detail, "SCAN entries USING INDEX entries_open"))
 					continue;
 				if (!plan_line_is_bounded(detail))
 					fail_msg("%s: %s", s->name, detail);
