@@ -14,6 +14,7 @@
 #define RULES_MAX 64
 #define SEEN_MAX 4096
 #define GUARD_MS 20000
+#define TICK_MS 10
 #define CLIENT "/_matrix/client"
 
 struct http_request {
@@ -107,13 +108,26 @@ unsigned script_count(const char *method, const char *path)
 	return count;
 }
 
+struct guard {
+	uv_timer_t timer;
+	const char *name;
+	uint64_t end_ms;
+};
+
+/* Turns the loop now and then: a turn that answers goes to sleep before it comes back. */
 static void on_guard(uv_timer_t *timer)
 {
+	const struct guard *guard = timer->data;
 	const struct http_request *request;
 
-	fprintf(stderr, "the test waits in vain for %s; open are:\n", (const char *)timer->data);
+	if (uv_now(script.loop) < guard->end_ms)
+		return;
+	fprintf(stderr, "the test waits in vain for %s; open are:\n", guard->name);
 	TAILQ_FOREACH(request, &script.requests, link)
-	fprintf(stderr, "  %s %s\n", request->method, request->path);
+	fprintf(stderr, "  %s %s%s\n", request->method, request->path,
+	        request->ended  ? " (answered)"
+	        : request->seen ? " (seen)"
+	                        : "");
 	abort();
 }
 
@@ -131,15 +145,17 @@ struct http_request *script_wait(const char *method, const char *path)
 {
 	char *name = x_asprintf("%s %s", method, path);
 	struct http_request *request;
-	uv_timer_t guard;
+	struct guard guard = {.name = name};
 
-	uv_timer_init(script.loop, &guard);
-	guard.data = name;
-	uv_timer_start(&guard, on_guard, GUARD_MS, 0);
+	uv_timer_init(script.loop, &guard.timer);
+	guard.timer.data = &guard;
+	uv_update_time(script.loop);
+	guard.end_ms = uv_now(script.loop) + GUARD_MS;
+	uv_timer_start(&guard.timer, on_guard, TICK_MS, TICK_MS);
 	while (!(request = find_unseen(method, path)))
 		uv_run(script.loop, UV_RUN_ONCE);
 	request->seen = true;
-	uv_close((uv_handle_t *)&guard, NULL);
+	uv_close((uv_handle_t *)&guard.timer, NULL);
 	uv_run(script.loop, UV_RUN_NOWAIT); /* the guard is on this stack */
 	free(name);
 	return request;

@@ -1,0 +1,369 @@
+/*
+ * Tests of what people write in the rooms on its way from /sync to the handlers: each event once
+ * and in order, what a limited timeline left out, who may, a job that fails, and closing between.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/link/link.h"
+#include "handlers/commands/room_event.h"
+#include "tests/unit/loop_fixture.h"
+#include "tests/unit/turn.h"
+
+#define MESSAGES "/v3/rooms/%21ops%3Afake.local/messages"
+#define STATE "/v3/rooms/%21ops%3Afake.local/state/"
+#define LEVELS STATE "m.room.power_levels"
+#define CREATE STATE "m.room.create"
+#define NONE "{\"errcode\":\"M_NOT_FOUND\"}"
+#define PAGES 20 /* as many pages of a room as are fetched */
+
+struct reader {
+	struct looped *l;
+	struct courier *courier;
+	struct link *link; /* NULL once closed */
+	unsigned stored;   /* answers of /sync */
+	/* of the handlers, on the writer's thread while a job is under way */
+	char seen[4096]; /* "$event " each */
+	int64_t power, late_ms;
+	int fails; /* that many calls are still to fail */
+};
+
+static struct reader *reading; /* on_event() has no argument of its own */
+
+static void on_fatal(const char *message, void *arg)
+{
+	fail_msg("%s", message);
+}
+
+static void on_happened(json_t *event, void *arg)
+{
+	json_decref(event);
+}
+
+static void on_status(struct report_status *status, void *arg)
+{
+	status->problem = "";
+}
+
+static void on_stored(bool first, void *arg)
+{
+	struct reader *f = arg;
+
+	f->stored++;
+}
+
+static enum err on_event(const struct command_env *env, const struct room_event *event)
+{
+	size_t len = strlen(reading->seen);
+
+	if (reading->fails > 0) {
+		reading->fails--;
+		return ERR_IO;
+	}
+	snprintf(reading->seen + len, sizeof(reading->seen) - len, "%s ", event->event_id);
+	reading->power = event->power;
+	reading->late_ms = event->late_ms;
+	return OK;
+}
+
+static int setup(void **state)
+{
+	struct reader *f = x_calloc(1, sizeof(*f));
+	struct courier_events courier_events = {0};
+	struct link_events events = {on_fatal, on_happened, on_status, on_stored, f};
+	struct fault fault = {0};
+	struct link_options options;
+
+	reading = f;
+	f->l = looped_begin("[commands]\npower_level = 50\n");
+	looped_good_homeserver();
+	script_rule("GET", MESSAGES, 200, NULL); /* waits for the test */
+	script_rule("GET", CREATE, 200, "{\"sender\":\"@admin:x\",\"content\":{}}");
+	script_rule("GET", LEVELS, 200, "{\"users\":{\"@op:x\":50}}");
+	f->courier = courier_create(&f->l->loop, f->l->writer, f->l->config, &courier_events);
+	options = (struct link_options){.loop = &f->l->loop,
+	        .writer = f->l->writer,
+	        .courier = f->courier,
+	        .on_event = on_event};
+	assert_int_equal(link_create(&f->link, &options, f->l->config, &events, &fault), OK);
+	*state = f;
+	return 0;
+}
+
+static void close_link(struct reader *f)
+{
+	bool stopped = false, closed = false, courier_closed = false;
+
+	courier_stop(f->courier, 100, turn_set, &stopped);
+	looped_until(f->l, &stopped);
+	link_close(f->link, turn_set, &closed);
+	looped_until(f->l, &closed);
+	courier_close(f->courier, turn_set, &courier_closed);
+	looped_until(f->l, &courier_closed);
+	f->link = NULL;
+}
+
+static int teardown(void **state)
+{
+	struct reader *f = *state;
+
+	if (f->link)
+		close_link(f);
+	looped_end(f->l);
+	free(f);
+	return 0;
+}
+
+/* One message as JSON; the caller's. age_ms < 0: the homeserver does not say. */
+static char *message(const char *id, const char *sender, int64_t sent_ms, int64_t age_ms)
+{
+	char age[64] = "";
+
+	if (age_ms >= 0)
+		snprintf(age, sizeof(age), ",\"unsigned\":{\"age\":%lld}", (long long)age_ms);
+	return x_asprintf("{\"type\":\"m.room.message\",\"sender\":\"%s\",\"event_id\":\"%s\","
+	                  "\"origin_server_ts\":%lld,\"content\":{\"body\":\"!status\"}%s}",
+	        sender, id, (long long)sent_ms, age);
+}
+
+/* Answers /sync with events of ops (JSON, separated by commas); more: further members of the
+ * timeline. */
+static void answer_sync(const char *next, const char *events, const char *more)
+{
+	script_answer(script_wait("GET", "/v3/sync"), 200,
+	        "{\"next_batch\":\"%s\",\"rooms\":{\"join\":{\"" FIXTURE_OPS
+	        "\":{\"timeline\":{\"events\":[%s]%s}}}}}",
+	        next, events, more);
+}
+
+static void answer_with_message(const char *next, const char *id, const char *more)
+{
+	char *event = message(id, "@op:x", clock_now_ms(), -1);
+
+	answer_sync(next, event, more);
+	free(event);
+}
+
+struct until {
+	struct reader *f;
+	unsigned stored;
+};
+
+static bool has_stored(void *arg)
+{
+	const struct until *until = arg;
+
+	return until->f->stored >= until->stored;
+}
+
+static void wait_stored(struct reader *f, unsigned stored)
+{
+	struct until until = {f, stored};
+
+	looped_wait(f->l, has_stored, &until);
+}
+
+/* The start, up to the first answer of /sync being stored. */
+static void begin(struct reader *f)
+{
+	answer_with_message("s1", "$old", "");
+	wait_stored(f, 1);
+}
+
+/* What was written before the bot's first start is no command. */
+static void first_answer_is_old(void **state)
+{
+	struct reader *f = *state;
+
+	begin(f);
+	assert_string_equal(f->seen, "");
+	answer_with_message("s2", "$new", "");
+	wait_stored(f, 2);
+	assert_string_equal(f->seen, "$new ");
+}
+
+/* A page of what was left out, newest first. */
+static void answer_page(const char *newer, const char *older, const char *end)
+{
+	char *first = message(newer, "@op:x", clock_now_ms(), -1);
+	char *second = message(older, "@op:x", clock_now_ms(), -1);
+	struct http_request *page = script_wait("GET", MESSAGES);
+
+	assert_non_null(strstr(script_path(page), "to=s1"));
+	if (end)
+		script_answer(page, 200, "{\"chunk\":[%s,%s],\"end\":\"%s\"}", first, second, end);
+	else
+		script_answer(page, 200, "{\"chunk\":[%s,%s]}", first, second);
+	free(first);
+	free(second);
+}
+
+static void what_was_left_out_comes_first_and_in_order(void **state)
+{
+	struct reader *f = *state;
+
+	begin(f);
+	answer_with_message("s2", "$5", ",\"limited\":true,\"prev_batch\":\"p1\"");
+	answer_page("$4", "$3", "p2");
+	answer_page("$2", "$1", NULL);
+	wait_stored(f, 2);
+	assert_string_equal(f->seen, "$1 $2 $3 $4 $5 ");
+}
+
+static void page_that_fails_is_asked_for_again(void **state)
+{
+	struct reader *f = *state;
+
+	begin(f);
+	answer_with_message("s2", "$5", ",\"limited\":true,\"prev_batch\":\"p1\"");
+	script_answer(script_wait("GET", MESSAGES), 502, "{}");
+	assert_int_equal(f->stored, 1);
+	answer_page("$4", "$3", NULL);
+	wait_stored(f, 2);
+	assert_string_equal(f->seen, "$3 $4 $5 ");
+}
+
+static void page_that_is_refused_is_given_up(void **state)
+{
+	struct reader *f = *state;
+
+	begin(f);
+	answer_with_message("s2", "$5", ",\"limited\":true,\"prev_batch\":\"p1\"");
+	script_answer(script_wait("GET", MESSAGES), 403, "{\"errcode\":\"M_FORBIDDEN\"}");
+	wait_stored(f, 2);
+	assert_string_equal(f->seen, "$5 ");
+}
+
+/* A homeserver that always has another page. */
+static void pages_have_an_end(void **state)
+{
+	struct reader *f = *state;
+
+	begin(f);
+	answer_with_message("s2", "$5", ",\"limited\":true,\"prev_batch\":\"p1\"");
+	for (int i = 0; i < PAGES; i++)
+		script_answer(script_wait("GET", MESSAGES), 200,
+		        "{\"chunk\":[{\"type\":\"m.room.topic\",\"state_key\":\"\"}],\"end\":"
+		        "\"p\"}");
+	wait_stored(f, 2);
+	assert_int_equal(script_count("GET", MESSAGES), PAGES);
+	assert_string_equal(f->seen, "$5 ");
+}
+
+static void power_is_fetched_once_and_followed(void **state)
+{
+	struct reader *f = *state;
+
+	begin(f);
+	answer_with_message("s2", "$1", "");
+	wait_stored(f, 2);
+	assert_int_equal(f->power, 50);
+	answer_sync("s3",
+	        "{\"type\":\"m.room.power_levels\",\"sender\":\"@admin:x\",\"event_id\":\"$p\","
+	        "\"state_key\":\"\",\"content\":{\"users\":{\"@op:x\":0}}}",
+	        "");
+	wait_stored(f, 3);
+	answer_with_message("s4", "$2", "");
+	wait_stored(f, 4);
+	assert_int_equal(f->power, 0);
+	assert_int_equal(script_count("GET", LEVELS), 1);
+}
+
+/* For a minute they cannot be had: unknown, not none, and asked for again with the next event. */
+static void power_that_cannot_be_had_is_asked_for_again(void **state)
+{
+	struct reader *f = *state;
+
+	script_rule("GET", LEVELS, 403, "{\"errcode\":\"M_FORBIDDEN\"}");
+	begin(f);
+	answer_with_message("s2", "$1", "");
+	wait_stored(f, 2);
+	assert_int_equal(f->power, ROOM_POWER_UNKNOWN);
+	script_rule("GET", LEVELS, 200, "{\"users\":{\"@op:x\":50}}");
+	answer_with_message("s3", "$2", "");
+	wait_stored(f, 3);
+	assert_int_equal(f->power, 50);
+}
+
+static void job_that_fails_is_done_again_as_a_whole(void **state)
+{
+	struct reader *f = *state;
+
+	begin(f);
+	f->fails = 1;
+	answer_with_message("s2", "$1", "");
+	wait_stored(f, 2);
+	assert_string_equal(f->seen, "$1 ");
+	assert_int_equal(f->fails, 0);
+}
+
+/* Clocks differ: how late an event is, the homeserver's own word says. */
+static void lateness_is_the_homeservers_word(void **state)
+{
+	struct reader *f = *state;
+	char *event = message("$1", "@op:x", clock_now_ms() - CLOCK_DAY_MS, 40);
+
+	begin(f);
+	answer_sync("s2", event, "");
+	wait_stored(f, 2);
+	assert_true(f->late_ms < CLOCK_MINUTE_MS);
+	free(event);
+	event = message("$2", "@op:x", clock_now_ms() - CLOCK_DAY_MS, -1);
+	answer_sync("s3", event, "");
+	wait_stored(f, 3);
+	assert_true(f->late_ms >= CLOCK_DAY_MS);
+	free(event);
+}
+
+static void close_during_page(void **state)
+{
+	struct reader *f = *state;
+
+	begin(f);
+	answer_with_message("s2", "$5", ",\"limited\":true,\"prev_batch\":\"p1\"");
+	script_wait("GET", MESSAGES);
+	close_link(f);
+	assert_string_equal(f->seen, "");
+}
+
+static void close_before_the_next_try(void **state)
+{
+	struct reader *f = *state;
+
+	begin(f);
+	answer_with_message("s2", "$5", ",\"limited\":true,\"prev_batch\":\"p1\"");
+	script_fail(script_wait("GET", MESSAGES), ERR_NET, false);
+	looped_turn(f->l, 5);
+	close_link(f);
+	assert_string_equal(f->seen, "");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        TEST(first_answer_is_old),
+	        TEST(what_was_left_out_comes_first_and_in_order),
+	        TEST(page_that_fails_is_asked_for_again),
+	        TEST(page_that_is_refused_is_given_up),
+	        TEST(pages_have_an_end),
+	        TEST(power_is_fetched_once_and_followed),
+	        TEST(power_that_cannot_be_had_is_asked_for_again),
+	        TEST(job_that_fails_is_done_again_as_a_whole),
+	        TEST(lateness_is_the_homeservers_word),
+	        TEST(close_during_page),
+	        TEST(close_before_the_next_try),
+	};
+
+	x_alloc_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
