@@ -12,282 +12,9 @@
 #include "bot/base/log.h"
 #include "bot/base/request.h"
 #include "bot/intake/reply_json.h"
-#include "bot/intake/conn.h"
+#include "bot/intake/conn_internal.h"
 
 #define INPUT_CAP (SERVER_LINE_MAX + 1) /* a line of the greatest length and its newline */
-
-struct reply {
-	struct conn *conn; /* NULL = closed */
-	struct buf text;   /* lines not yet moved to the connection's output */
-	size_t cost;       /* bytes of the request */
-	bool done;         /* the final answer is in text */
-	bool alone;        /* what comes after it waits */
-	void (*answered)(const json_t *answer, void *arg); /* of no connection; else NULL */
-	void *answered_arg;
-	void (*gone)(void *arg); /* NULL = nobody asked, or told already */
-	void *gone_arg;
-	TAILQ_ENTRY(reply) link; /* conn::replies */
-};
-
-struct conn {
-	uv_pipe_t pipe;
-	uv_timer_t timer; /* bounds the discarding */
-	uv_write_t write;
-	unsigned handles; /* not yet closed */
-	struct conn_events events;
-	struct alert_peer peer;
-	LIST_ENTRY(conn) link; /* server::conns */
-
-	TAILQ_HEAD(, reply) replies; /* in the order of the requests */
-	unsigned waiting, alone;     /* of replies: all; those that hold up what comes after */
-	size_t cost;                 /* bytes of their requests */
-
-	char *in;              /* INPUT_CAP bytes, NULL until something is read */
-	size_t in_pos, in_len; /* what is not yet looked at */
-	struct buf out;        /* goes out with the next write */
-	char *flight;          /* being written, or NULL */
-	size_t flight_len;
-	size_t held; /* bytes in the replies' text */
-
-	bool undecided;        /* the first byte will tell whether it is HTTP */
-	bool reading, pumping; /* uv_read_start() is on; inside conn_pump() */
-	bool discarding;       /* until the end of a line that is not taken */
-	bool refused;          /* all it gets is one answer */
-	bool eof;              /* the peer sends no more */
-	bool stopped;          /* nothing more is taken */
-	bool deaf;             /* the peer reads no more */
-	bool broken;           /* to be closed by the timer */
-	bool closing;
-};
-
-static void conn_pump(struct conn *conn);
-
-/* ---- output ---- */
-
-static size_t output_len(const struct conn *conn)
-{
-	return conn->out.len + conn->flight_len + conn->held;
-}
-
-/* It is answered: what it held up may go on. */
-static void reply_release(struct reply *reply)
-{
-	if (!reply->conn)
-		return;
-	reply->conn->alone -= reply->alone;
-	reply->conn->cost -= reply->cost;
-	reply->alone = false;
-	reply->cost = 0;
-}
-
-static void reply_free(struct reply *reply)
-{
-	if (reply->conn) {
-		TAILQ_REMOVE(&reply->conn->replies, reply, link);
-		reply->conn->waiting--;
-		reply_release(reply);
-		reply->conn->held -= reply->text.len;
-	}
-	buf_finish(&reply->text);
-	free(reply);
-}
-
-/* Nothing can be written any more: drops what waits, tells who asked. */
-static void conn_set_deaf(struct conn *conn)
-{
-	struct reply *reply, *next;
-
-	if (conn->deaf)
-		return;
-	conn->deaf = true;
-	for (reply = TAILQ_FIRST(&conn->replies); reply; reply = next) {
-		next = TAILQ_NEXT(reply, link);
-		if (reply->done)
-			reply_free(reply);
-	}
-	/* A callback may finish any of the replies, so each round starts anew. */
-	do {
-		TAILQ_FOREACH(reply, &conn->replies, link)
-		{
-			if (reply->gone)
-				break;
-		}
-		if (reply) {
-			void (*gone)(void *arg) = reply->gone;
-			reply->gone = NULL;
-			gone(reply->gone_arg);
-		}
-	} while (reply);
-}
-
-static void on_break(uv_timer_t *timer)
-{
-	conn_abort(timer->data);
-}
-
-/* Closes from the loop: whoever is answering now must not be told meanwhile that peers went. */
-static void conn_break(struct conn *conn)
-{
-	conn->broken = true;
-	uv_timer_start(&conn->timer, on_break, 0, 0);
-}
-
-static void on_written(uv_write_t *write, int status);
-
-static void conn_write(struct conn *conn)
-{
-	if (conn->deaf || conn->broken || conn->closing || conn->flight || conn->out.len == 0)
-		return;
-	conn->flight_len = conn->out.len;
-	conn->flight = buf_take(&conn->out);
-	uv_buf_t data = uv_buf_init(conn->flight, (unsigned)conn->flight_len);
-	if (uv_write(&conn->write, (uv_stream_t *)&conn->pipe, &data, 1, on_written) != 0) {
-		free(conn->flight);
-		conn->flight = NULL;
-		conn->flight_len = 0;
-		conn_break(conn);
-	}
-}
-
-static void on_written(uv_write_t *write, int status)
-{
-	struct conn *conn = write->data;
-
-	free(conn->flight);
-	conn->flight = NULL;
-	conn->flight_len = 0;
-	if (conn->closing)
-		return;
-	if (status != 0)
-		conn_set_deaf(conn);
-	conn_write(conn);
-	conn_pump(conn);
-}
-
-/* Moves out what the order allows. */
-static void conn_flush(struct conn *conn)
-{
-	struct reply *reply;
-
-	while ((reply = TAILQ_FIRST(&conn->replies))) {
-		bool done = reply->done;
-		buf_add(&conn->out, buf_str(&reply->text), reply->text.len);
-		conn->held -= reply->text.len;
-		buf_reset(&reply->text);
-		if (!done)
-			break;
-		reply_free(reply);
-	}
-	conn_write(conn);
-	if (!conn->broken && (output_len(conn) > CONN_OUTPUT_MAX || conn->out.overflow)) {
-		log_seldom(LOG_WARNING, "socket", "", "pid %lld does not read its answers: closed",
-		        (long long)conn->peer.pid);
-		conn_break(conn);
-	}
-}
-
-static void reply_add(struct reply *reply, json_t *line)
-{
-	char *text = json_dumps(line, JSON_COMPACT);
-	size_t before = reply->text.len;
-
-	buf_add_str(&reply->text, text ? text : "{\"ok\":false,\"error\":\"internal\"}");
-	buf_add_char(&reply->text, '\n');
-	reply->conn->held += reply->text.len - before;
-	/* What does not fit must not go out cut in two. */
-	if (reply->text.overflow)
-		reply->conn->out.overflow = true;
-	free(text);
-}
-
-/* Takes the line. */
-static void reply_finish(struct reply *reply, json_t *line)
-{
-	struct conn *conn = reply->conn;
-
-	reply->gone = NULL;
-	if (reply->answered)
-		reply->answered(line, reply->answered_arg);
-	if (!conn || conn->deaf) {
-		reply_free(reply);
-	} else {
-		reply->done = true;
-		reply_release(reply);
-		reply_add(reply, line);
-		conn_flush(conn);
-	}
-	json_decref(line);
-	if (conn)
-		conn_pump(conn);
-}
-
-struct reply *reply_create_for(void (*answered)(const json_t *answer, void *arg), void *arg)
-{
-	struct reply *reply = x_calloc(1, sizeof(*reply));
-
-	reply->answered = answered;
-	reply->answered_arg = arg;
-	buf_init(&reply->text, CONN_OUTPUT_MAX);
-	return reply;
-}
-
-static struct reply *reply_create(struct conn *conn, size_t cost)
-{
-	struct reply *reply = x_calloc(1, sizeof(*reply));
-	reply->conn = conn;
-	reply->cost = cost;
-	conn->cost += cost;
-	buf_init(&reply->text, CONN_OUTPUT_MAX);
-	TAILQ_INSERT_TAIL(&conn->replies, reply, link);
-	conn->waiting++;
-	return reply;
-}
-
-/* ---- the replies' public side ---- */
-
-void reply_ok(struct reply *reply, json_t *object)
-{
-	reply_finish(reply, answer_ok(object));
-}
-
-void reply_error(
-        struct reply *reply, const char *code, const char *field, const char *message, bool retry)
-{
-	reply_finish(reply, answer_error(code, field, message, retry));
-}
-
-bool reply_stream(struct reply *reply, json_t *object)
-{
-	struct conn *conn = reply->conn;
-	bool fits = conn && !conn->deaf && !conn->broken && output_len(conn) <= CONN_STREAM_MAX;
-
-	if (fits) {
-		reply_add(reply, object);
-		conn_flush(conn);
-		fits = !conn->broken;
-	}
-	json_decref(object);
-	return fits;
-}
-
-void reply_alone(struct reply *reply)
-{
-	if (reply->conn && !reply->alone) {
-		reply->alone = true;
-		reply->conn->alone++;
-	}
-}
-
-bool reply_is_gone(const struct reply *reply)
-{
-	return reply->answered ? false : !reply->conn || reply->conn->deaf;
-}
-
-void reply_on_gone(struct reply *reply, void (*gone)(void *arg), void *arg)
-{
-	reply->gone = gone;
-	reply->gone_arg = arg;
-}
 
 /* ---- input ---- */
 
@@ -334,8 +61,10 @@ static void take_too_long(struct conn *conn)
 static bool may_take(const struct conn *conn)
 {
 	return !conn->closing && !conn->broken && !conn->stopped && !conn->discarding &&
-	       conn->waiting < SERVER_PIPELINE_MAX && conn->cost < SERVER_PIPELINE_BYTES &&
-	       conn->alone == 0 && (conn->deaf || output_len(conn) < CONN_OUTPUT_PAUSE);
+	       conn->waiting < SERVER_PIPELINE_MAX &&
+	       (conn->waiting < CONN_FEW || *conn->events.waiting < SERVER_WAITING_MAX) &&
+	       conn->cost < SERVER_PIPELINE_BYTES && conn->alone == 0 &&
+	       (conn->deaf || conn_output_len(conn) < CONN_OUTPUT_PAUSE);
 }
 
 /* Takes the next line from the buffer; false when there is no whole one. */
@@ -447,21 +176,37 @@ static void conn_set_reading(struct conn *conn, bool reading)
 		conn_break(conn);
 }
 
-/* After every event: takes what may be taken, reads or pauses, closes at the end. */
-static void conn_pump(struct conn *conn)
+static void conn_on_turn(uv_idle_t *turn)
+{
+	uv_idle_stop(turn);
+	conn_pump(turn->data);
+}
+
+/* What one turn of the loop allows; the rest of what was read comes with the next. */
+static void conn_take_turn(struct conn *conn)
+{
+	bool more = true;
+
+	if (uv_is_active((uv_handle_t *)&conn->turn))
+		return;
+	for (int i = 0; i < CONN_TURN_LINES && more && may_take(conn); i++)
+		more = take_next(conn);
+	if (more && may_take(conn))
+		uv_idle_start(&conn->turn, conn_on_turn);
+}
+
+void conn_pump(struct conn *conn)
 {
 	if (conn->pumping || conn->broken || conn->closing)
 		return;
 	conn->pumping = true;
-	bool more = true;
-	while (more && may_take(conn))
-		more = take_next(conn);
+	conn_take_turn(conn);
 	conn->pumping = false;
 	if (conn->broken || conn->closing)
 		return;
 
-	conn_set_reading(
-	        conn, !conn->eof && !conn->stopped && (conn->discarding || may_take(conn)));
+	bool takes = may_take(conn) && !uv_is_active((uv_handle_t *)&conn->turn);
+	conn_set_reading(conn, !conn->eof && !conn->stopped && (conn->discarding || takes));
 	bool no_input = conn->stopped || (conn->eof && conn->in_pos == conn->in_len);
 	bool no_output = !conn->flight && conn->out.len == 0 && conn->waiting == 0;
 	if (no_input && (no_output || conn->deaf))
@@ -485,17 +230,12 @@ static void conn_on_handle_closed(uv_handle_t *handle)
 
 void conn_abort(struct conn *conn)
 {
-	struct reply *reply;
-
 	if (conn->closing)
 		return;
 	conn->closing = true;
 	conn_set_deaf(conn);
-	while ((reply = TAILQ_FIRST(&conn->replies))) {
-		TAILQ_REMOVE(&conn->replies, reply, link);
-		reply_release(reply);
-		reply->conn = NULL;
-	}
+	replies_orphan(conn);
+	uv_close((uv_handle_t *)&conn->turn, conn_on_handle_closed);
 	uv_close((uv_handle_t *)&conn->pipe, conn_on_handle_closed);
 	uv_close((uv_handle_t *)&conn->timer, conn_on_handle_closed);
 }
@@ -517,12 +257,13 @@ struct conn *conn_accept(uv_stream_t *listener, const struct conn_events *events
 	struct conn *conn = x_calloc(1, sizeof(*conn));
 
 	conn->events = *events;
-	conn->handles = 2;
+	conn->handles = 3;
 	TAILQ_INIT(&conn->replies);
 	buf_init(&conn->out, 2 * CONN_OUTPUT_MAX);
 	uv_pipe_init(listener->loop, &conn->pipe, 0);
 	uv_timer_init(listener->loop, &conn->timer);
-	conn->pipe.data = conn->timer.data = conn->write.data = conn;
+	uv_idle_init(listener->loop, &conn->turn);
+	conn->pipe.data = conn->timer.data = conn->turn.data = conn->write.data = conn;
 	if (uv_accept(listener, (uv_stream_t *)&conn->pipe) != 0) {
 		conn->events.on_closed = NULL; /* the owner never knew it */
 		conn_abort(conn);

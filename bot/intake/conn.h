@@ -6,6 +6,9 @@
  * a reply that is finished waits until it is the head, then goes out. At the end of input the
  * connection closes when the last reply is written.
  *
+ * Connections take turns: in one turn of the loop each takes CONN_TURN_LINES lines at most, and
+ * when SERVER_WAITING_MAX requests are unanswered altogether, none of whose own over CONN_FEW are.
+ *
  * What can go wrong: too many unanswered requests or too much unread output pause the reading;
  * output past CONN_OUTPUT_MAX closes. A line over the limit is answered, the rest of it is
  * discarded for at most CONN_LINGER_MS, then the connection closes. A peer that can no longer be
@@ -21,6 +24,8 @@
 #define CONN_STREAM_MAX (1024 * 1024)     /* likewise: no more streamed lines */
 #define CONN_OUTPUT_MAX (4 * 1024 * 1024) /* likewise: close */
 #define CONN_LINGER_MS 2000
+#define CONN_TURN_LINES 64
+#define CONN_FEW 16
 
 struct conn;
 
@@ -32,6 +37,8 @@ struct conn_events {
 	/* The last the owner hears of it; the memory goes when this returns. */
 	void (*on_closed)(struct conn *conn, void *arg);
 	void *arg;
+	uint64_t number;   /* of the connection; 0 = none */
+	unsigned *waiting; /* unanswered requests of all connections; counted here */
 };
 
 LIST_HEAD(conn_list, conn);

@@ -23,6 +23,8 @@ struct server {
 	struct conn_list conns; /* also those that are refused or closing */
 	unsigned clients;       /* of conns, those that are not refused */
 	unsigned refused;       /* the others */
+	unsigned waiting;       /* unanswered requests of all */
+	uint64_t accepted;      /* connections so far */
 
 	uid_t *allow_uid;
 	size_t allow_uid_len;
@@ -195,6 +197,8 @@ static void on_connection(uv_stream_t *listener, int status)
 	        .on_closed = on_conn_closed,
 	        .on_http = server->events.on_http ? server_on_http : NULL,
 	        .arg = server,
+	        .number = ++server->accepted,
+	        .waiting = &server->waiting,
 	};
 	char message[96];
 

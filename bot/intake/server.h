@@ -16,6 +16,7 @@
 #define SERVER_LINE_MAX REQUEST_MAX
 #define SERVER_PIPELINE_MAX 1024 /* unanswered requests of a connection; then it is not read */
 #define SERVER_PIPELINE_BYTES (1024 * 1024) /* likewise: their length */
+#define SERVER_WAITING_MAX 3072 /* unanswered requests of all: then who has many is not read */
 
 struct server;
 struct reply;
@@ -50,6 +51,8 @@ struct reply *reply_create_for(void (*answered)(const json_t *answer, void *arg)
 /* Takes no more requests of this connection until this one is answered: for an answer that may be
  * large, or takes a while to make. */
 void reply_alone(struct reply *reply);
+/* A number of the connection that the request came by, as long as it is there; 0 = of none. */
+uint64_t reply_way(const struct reply *reply);
 /* Nobody reads the answer any more. */
 bool reply_is_gone(const struct reply *reply);
 /* Called once, from the loop, when the peer goes away before the reply is finished. A peer that

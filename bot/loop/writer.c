@@ -22,6 +22,7 @@
 
 struct writer_job {
 	struct writer_job *next;
+	void (*begin)(void *arg); /* or NULL */
 	writer_work_fn work;
 	writer_done_fn done;
 	void *arg;
@@ -197,6 +198,9 @@ static void on_start(uv_idle_t *handle)
 	uv_idle_stop(handle);
 	writer->running = true;
 	writer->batch = queues_take(writer);
+	for (struct writer_job *job = writer->batch; job; job = job->next)
+		if (job->begin)
+			job->begin(job->arg);
 	uv_ref((uv_handle_t *)&writer->end);
 	uv_sem_post(&writer->begin);
 }
@@ -230,12 +234,13 @@ void writer_set_replaced(struct writer *writer, writer_replaced_fn on_replaced, 
 	writer->replaced_arg = arg;
 }
 
-static void writer_queue_job(struct writer *writer, struct writer_queue *queue, writer_work_fn work,
-        writer_done_fn done, void *arg)
+static void writer_queue_job(struct writer *writer, struct writer_queue *queue,
+        void (*begin)(void *arg), writer_work_fn work, writer_done_fn done, void *arg)
 {
 	struct writer_job *job = x_calloc(1, sizeof(*job));
 
 	assert(!uv_is_closing((uv_handle_t *)&writer->start));
+	job->begin = begin;
 	job->work = work;
 	job->done = done;
 	job->arg = arg;
@@ -246,12 +251,18 @@ static void writer_queue_job(struct writer *writer, struct writer_queue *queue, 
 
 void writer_submit(struct writer *writer, writer_work_fn work, writer_done_fn done, void *arg)
 {
-	writer_queue_job(writer, &writer->jobs, work, done, arg);
+	writer_queue_job(writer, &writer->jobs, NULL, work, done, arg);
+}
+
+void writer_submit_late(struct writer *writer, void (*begin)(void *arg), writer_work_fn work,
+        writer_done_fn done, void *arg)
+{
+	writer_queue_job(writer, &writer->jobs, begin, work, done, arg);
 }
 
 void writer_submit_tail(struct writer *writer, writer_work_fn work, writer_done_fn done, void *arg)
 {
-	writer_queue_job(writer, &writer->tail, work, done, arg);
+	writer_queue_job(writer, &writer->tail, NULL, work, done, arg);
 }
 
 unsigned writer_pending(const struct writer *writer)

@@ -36,6 +36,11 @@ void writer_submit(struct writer *writer, writer_work_fn work, writer_done_fn do
 /* Runs after all ordinary jobs of its batch. */
 void writer_submit_tail(struct writer *writer, writer_work_fn work, writer_done_fn done, void *arg);
 
+/* The same; begin(arg) is called on the loop when its batch starts, so that what the job does can
+ * be chosen as late as may be. It must not submit. */
+void writer_submit_late(struct writer *writer, void (*begin)(void *arg), writer_work_fn work,
+        writer_done_fn done, void *arg);
+
 /* Jobs queued or under way. */
 unsigned writer_pending(const struct writer *writer);
 

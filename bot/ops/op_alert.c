@@ -9,33 +9,24 @@
 
 struct op_alert {
 	struct ops *ops;
-	struct config *config; /* referenced */
-	struct alert *alert;   /* owned */
+	struct alert *alert; /* owned */
 	struct deliver_receipt receipt;
 	int64_t now_ms;
-	json_t *happened;    /* array: what else subscribers are told */
 	struct reply *reply; /* of the socket, or: */
 	ops_taken_fn taken;
 	void *taken_arg;
 };
 
-static enum err alert_work(struct store *store, void *arg)
+static enum err alert_work(const struct deliver *batch, void *arg)
 {
 	struct op_alert *op = arg;
-	struct deliver d = {.store = store,
-	        .config = op->config,
-	        .now_ms = op->now_ms,
-	        .happened = op->happened};
+	struct deliver d = *batch;
 	enum err err;
 
+	d.now_ms = op->now_ms;
 	err = deliver_accept(&d, op->alert, &op->receipt);
 	/* it was found well before: what the database refuses is a fault of ours, and may pass */
 	return err == OK || err_is_own(err) ? err : ERR_CORRUPT;
-}
-
-static void alert_publish(const struct op_alert *op)
-{
-	ops_publish(op->ops, report_taken(op->alert, op->receipt.alert, op->receipt.state));
 }
 
 static void alert_done(enum err result, const char *message, void *arg)
@@ -44,7 +35,6 @@ static void alert_done(enum err result, const char *message, void *arg)
 	struct ops *ops = op->ops;
 	json_t *answer;
 
-	ops->alerts--;
 	if (op->taken)
 		op->taken(result, message, op->taken_arg);
 	else if (result != OK)
@@ -55,31 +45,22 @@ static void alert_done(enum err result, const char *message, void *arg)
 		        op->alert->warnings);
 		reply_ok(op->reply, answer);
 	}
-	if (result == OK && !ops->closing) {
-		alert_publish(op);
-		ops_happened_all(ops, op->happened);
-	}
-	json_decref(op->happened);
+	if (result == OK && !ops->closing && ops->subscribers)
+		ops_publish(ops, report_taken(op->alert, op->receipt.alert, op->receipt.state));
 	alert_destroy(op->alert);
-	config_unref(op->config);
 	free(op);
-	ops_job_done(ops);
 }
 
 /* Takes over alert. */
-static struct op_alert *alert_submit(struct ops *ops, struct alert *alert, int64_t now_ms)
+static struct op_alert *alert_submit(
+        struct ops *ops, struct alert *alert, uint64_t way, int64_t now_ms)
 {
 	struct op_alert *op = x_calloc(1, sizeof(*op));
 
 	op->ops = ops;
-	op->config = config_ref(ops->config);
 	op->alert = alert;
 	op->now_ms = now_ms;
-	op->happened = json_array();
-	ops->alerts++;
-	ops_submit(ops, alert_work, alert_done, op);
-	/* the choice of what to send joins the same transaction */
-	courier_poke(ops->env.courier);
+	ops_intake(ops, alert->app, way, alert_work, alert_done, op);
 	return op;
 }
 
@@ -90,16 +71,17 @@ void op_alert(
 	struct alert *alert;
 	int64_t now_ms = clock_now_ms();
 
-	if (ops->alerts >= OPS_ALERTS_MAX) {
-		reply_error(reply, "busy", NULL, "too many alerts on their way to the disk", true);
-		return;
-	}
 	if (alert_parse(request, ops->config, now_ms, &alert, &fault) != OK) {
 		reply_error(reply, "invalid", fault.field, fault.message, false);
 		return;
 	}
+	if (ops_intake_is_full(ops, alert->app, reply)) {
+		alert_destroy(alert);
+		reply_error(reply, "busy", NULL, "too many alerts on their way to the disk", true);
+		return;
+	}
 	alert->peer = *peer;
-	alert_submit(ops, alert, now_ms)->reply = reply;
+	alert_submit(ops, alert, reply_way(reply), now_ms)->reply = reply;
 }
 
 /* A refusal is told from the loop, never before ops_take() returns: it goes through the writer. */
@@ -156,7 +138,7 @@ void ops_take(struct ops *ops, const json_t *request, ops_taken_fn done, void *a
 		return;
 	}
 	alert->peer = (struct alert_peer){-1, -1, -1};
-	op = alert_submit(ops, alert, now_ms);
+	op = alert_submit(ops, alert, 0, now_ms);
 	op->taken = done;
 	op->taken_arg = arg;
 }

@@ -9,22 +9,18 @@
 #include "handlers/heartbeats/app_heartbeat.h"
 
 struct op_heartbeat {
-	struct ops *ops;
-	struct config *config; /* referenced */
 	struct app_heartbeat beat;
 	struct app_heartbeat_receipt receipt;
-	json_t *happened;
 	struct reply *reply; /* of the socket, or: */
 	ops_taken_fn taken;
 	void *taken_arg;
 };
 
-static enum err heartbeat_work(struct store *store, void *arg)
+static enum err heartbeat_work(const struct deliver *d, void *arg)
 {
 	struct op_heartbeat *op = arg;
-	struct deliver d = {.store = store, .config = op->config, .now_ms = clock_now_ms()};
 
-	return app_heartbeat_accept(&d, &op->beat, &op->receipt, op->happened);
+	return app_heartbeat_accept(d, &op->beat, &op->receipt, d->happened);
 }
 
 static json_t *receipt_json(const struct app_heartbeat_receipt *receipt)
@@ -58,31 +54,20 @@ static void heartbeat_answer(struct op_heartbeat *op, enum err result, const cha
 static void heartbeat_done(enum err result, const char *message, void *arg)
 {
 	struct op_heartbeat *op = arg;
-	struct ops *ops = op->ops;
 
-	ops->alerts--;
 	heartbeat_answer(op, result, message);
-	if (result == OK)
-		ops_happened_all(ops, op->happened);
-	json_decref(op->happened);
 	app_heartbeat_finish(&op->beat);
-	config_unref(op->config);
 	free(op);
-	ops_job_done(ops);
 }
 
 /* Takes over the beat. */
-static struct op_heartbeat *heartbeat_submit(struct ops *ops, const struct app_heartbeat *beat)
+static struct op_heartbeat *heartbeat_submit(
+        struct ops *ops, const struct app_heartbeat *beat, uint64_t way)
 {
 	struct op_heartbeat *op = x_calloc(1, sizeof(*op));
 
-	op->ops = ops;
-	op->config = config_ref(ops->config);
 	op->beat = *beat;
-	op->happened = json_array();
-	ops->alerts++;
-	ops_submit(ops, heartbeat_work, heartbeat_done, op);
-	courier_poke(ops->env.courier);
+	ops_intake(ops, beat->app, way, heartbeat_work, heartbeat_done, op);
 	return op;
 }
 
@@ -96,17 +81,18 @@ void op_heartbeat(
 		op_command(ops, request, peer, reply);
 		return;
 	}
-	if (ops->alerts >= OPS_ALERTS_MAX) {
-		reply_error(
-		        reply, "busy", NULL, "too many requests on their way to the disk", true);
-		return;
-	}
 	if (app_heartbeat_parse(request, clock_now_ms(), &beat, &fault) != OK) {
 		app_heartbeat_finish(&beat);
 		reply_error(reply, "invalid", fault.field, fault.message, false);
 		return;
 	}
-	heartbeat_submit(ops, &beat)->reply = reply;
+	if (ops_intake_is_full(ops, beat.app, reply)) {
+		app_heartbeat_finish(&beat);
+		reply_error(
+		        reply, "busy", NULL, "too many requests on their way to the disk", true);
+		return;
+	}
+	heartbeat_submit(ops, &beat, reply_way(reply))->reply = reply;
 }
 
 void ops_take_heartbeat(struct ops *ops, const json_t *request, ops_taken_fn done, void *arg)
@@ -120,7 +106,7 @@ void ops_take_heartbeat(struct ops *ops, const json_t *request, ops_taken_fn don
 		ops_take_refusal(ops, &fault, done, arg);
 		return;
 	}
-	op = heartbeat_submit(ops, &beat);
+	op = heartbeat_submit(ops, &beat, 0);
 	op->taken = done;
 	op->taken_arg = arg;
 }

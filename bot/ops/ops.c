@@ -145,6 +145,7 @@ static void ops_free(struct ops *ops)
 	void *arg = ops->closed_arg;
 
 	config_unref(ops->config);
+	turns_destroy(ops->turns);
 	free(ops);
 	closed(arg);
 }
@@ -203,6 +204,7 @@ struct ops *ops_create(const struct ops_env *env, struct config *config)
 
 	ops->env = *env;
 	ops->config = config_ref(config);
+	ops->turns = turns_create();
 	uv_timer_init(env->loop, &ops->timer);
 	ops->timer.data = ops;
 	log_rights(config);

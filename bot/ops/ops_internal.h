@@ -4,10 +4,16 @@
 #pragma once
 
 #include "bot/ops/ops.h"
+#include "bot/intake/turns.h"
+#include "handlers/alerts/deliver.h"
 #include "handlers/commands/arguments.h"
 
-/* Alerts on their way to the disk at once; more are answered with retry:true. */
+/* What apps handed in that is on its way to the disk. Over it, who has OPS_ALERTS_FEW there is
+ * answered with retry:true; over twice that, everybody. */
 #define OPS_ALERTS_MAX 4096
+#define OPS_ALERTS_FEW 16
+/* Of it, so much is done at once: whoever comes then waits no longer than that takes. */
+#define OPS_INTAKE_MAX 512
 #define OPS_WAITERS_MAX 1024
 #define OPS_SUBSCRIBERS_MAX 32
 
@@ -18,8 +24,10 @@ struct op_subscriber;
 struct ops {
 	struct ops_env env;
 	struct config *config;
-	unsigned alerts; /* on their way to the disk */
-	unsigned jobs;   /* writer jobs not done */
+	unsigned alerts;     /* and heartbeats on their way to the disk */
+	struct turns *turns; /* those of them whose turn it is not yet */
+	bool taking;         /* a job for the next of them is submitted */
+	unsigned jobs;       /* writer jobs not done */
 	struct op_waiter *waiters;
 	unsigned waiters_len;
 	struct op_command *commands, **commands_end; /* whose turn it is not yet */
@@ -51,6 +59,16 @@ void op_wait(struct ops *, const json_t *, const struct alert_peer *, struct rep
 void ops_submit(struct ops *ops, writer_work_fn work, writer_done_fn done, void *arg);
 /* Call last in every such done(). */
 void ops_job_done(struct ops *ops);
+
+/*
+ * What an app handed in: work() is done in its turn, inside a writer job, perhaps twice when it or
+ * another fails and is undone; done() gets what writer_done_fn gets. way: reply_way(), 0 = none.
+ */
+typedef enum err (*ops_intake_fn)(const struct deliver *d, void *arg);
+void ops_intake(struct ops *ops, const char *app, uint64_t way, ops_intake_fn work,
+        writer_done_fn done, void *arg);
+/* Too much waits to take more of that app or by that connection. */
+bool ops_intake_is_full(const struct ops *ops, const char *app, const struct reply *reply);
 
 /* For ops_take(): a heartbeat, and the refusal of what can never be taken in. */
 void ops_take_heartbeat(struct ops *ops, const json_t *request, ops_taken_fn done, void *arg);

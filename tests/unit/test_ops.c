@@ -13,10 +13,12 @@
 #include <unistd.h>
 #include "bot/base/alloc.h"
 #include "bot/ops/ops.h"
+#include "storage/sql.h"
 #include "tests/unit/loop_fixture.h"
 #include "tests/unit/turn.h"
 
 #define ANSWERS_MAX 16
+#define FLOOD 1500
 
 struct opened {
 	struct looped *l;
@@ -198,6 +200,81 @@ static void reload_is_answered_when_it_is_over(void **state)
 	assert_true(is_ok(f, 1));
 }
 
+struct order {
+	struct opened *f;
+	unsigned answered, other; /* so many answers; so many before that to the other app */
+	unsigned failed;
+};
+
+static void on_flood_answered(const json_t *answer, void *arg)
+{
+	struct order *order = arg;
+
+	order->answered++;
+	order->failed += !json_is_true(json_object_get(answer, "ok"));
+}
+
+static void on_other_answered(const json_t *answer, void *arg)
+{
+	struct order *order = arg;
+
+	assert_true(json_is_true(json_object_get(answer, "ok")));
+	order->other = order->answered;
+	on_flood_answered(answer, arg);
+}
+
+static void hand_in(struct order *order, const char *app, int run,
+        void (*answered)(const json_t *answer, void *arg))
+{
+	struct alert_peer peer = {.uid = geteuid(), .gid = getegid(), .pid = getpid()};
+	json_t *request = json_pack("{s:s, s:s, s:s, s:o}", "op", "alert", "app", app, "kind",
+	        "node_failed", "run_id", json_sprintf("r-%d", run));
+
+	ops_request(order->f->ops, request, &peer, reply_create_for(answered, order));
+	json_decref(request);
+}
+
+/* One app's flood keeps another waiting for one commit of its alerts, not for all. */
+static void another_app_waits_for_one_commit_of_a_flood(void **state)
+{
+	struct order order = {.f = *state};
+
+	hold_writer(order.f);
+	for (int i = 0; i < FLOOD; i++)
+		hand_in(&order, "loop", i, on_flood_answered);
+	hand_in(&order, "etl", 0, on_other_answered);
+	uv_sem_post(&order.f->gate);
+	while (order.answered < FLOOD + 1)
+		uv_run(&order.f->l->loop, UV_RUN_ONCE);
+	assert_int_equal(order.failed, 0);
+	assert_true(order.other < 2); /* it is in the first commit, after one of the flood */
+}
+
+/* Alerts share a savepoint; one that cannot be stored costs the others nothing. */
+static void an_alert_that_fails_fails_alone(void **state)
+{
+	struct order order = {.f = *state};
+
+	assert_int_equal(
+	        sqlite3_exec(order.f->l->store->db,
+	                "CREATE TRIGGER t BEFORE INSERT ON alerts WHEN NEW.app = 'bad' BEGIN "
+	                "SELECT raise(ABORT, 'no'); END",
+	                NULL, NULL, NULL),
+	        SQLITE_OK);
+	hold_writer(order.f);
+	hand_in(&order, "etl", 0, on_flood_answered);
+	hand_in(&order, "bad", 0, on_flood_answered);
+	hand_in(&order, "etl", 1, on_other_answered);
+	hand_in(&order, "dag", 0, on_other_answered);
+	uv_sem_post(&order.f->gate);
+	while (order.answered < 4)
+		uv_run(&order.f->l->loop, UV_RUN_ONCE);
+	assert_int_equal(order.failed, 1);
+	ask(order.f, "{\"op\":\"alerts\"}");
+	wait_answers(order.f, 1);
+	assert_int_equal(json_array_size(json_object_get(order.f->answers[0], "alerts")), 3);
+}
+
 /* --- lifetime ------------------------------------------------------------------------------ */
 
 static void close_during_alert(void **state)
@@ -272,6 +349,8 @@ int main(void)
 	        TEST(an_alert_is_answered_after_its_commit),
 	        TEST(what_is_wrong_is_answered_at_once),
 	        TEST(reload_is_answered_when_it_is_over),
+	        TEST(another_app_waits_for_one_commit_of_a_flood),
+	        TEST(an_alert_that_fails_fails_alone),
 	        TEST(close_during_alert),
 	        TEST(close_during_wait),
 	        TEST(close_during_reload),

@@ -499,6 +499,74 @@ static void the_pipeline_is_bounded(void **state)
 	stop(f);
 }
 
+/* What one connection sent keeps the others waiting for a bounded number of its lines. */
+static void connections_take_turns(void **state)
+{
+	struct fixture *f = *state;
+	int flood, other;
+	char lines[3 * 900];
+
+	f->hold = true;
+	start(f);
+	flood = dial(f->path);
+	other = dial(f->path);
+	while (server_clients(f->server) < 2)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	for (size_t i = 0; i < sizeof(lines); i += 3)
+		memcpy(lines + i, "{}\n", 3);
+	assert_true(put(f, flood, lines, sizeof(lines)));
+	wait_requests(f, 1);
+	assert_true(f->requests < 100);
+	say(f, other, "{}\n");
+	while (f->requests < 900 && reply_way(f->replies[f->requests - 1]) != 2)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	/* in the turn that is under way, and the next */
+	assert_true(f->requests < 300);
+	wait_requests(f, 901);
+	for (unsigned i = 0; i < 901; i++)
+		answer(f, i);
+	assert_non_null(hear(f, other));
+	close(flood);
+	close(other);
+	stop(f);
+}
+
+/* With very much unanswered, who has little of it is still heard. */
+static void who_has_little_unanswered_is_heard(void **state)
+{
+	struct fixture *f = *state;
+	static char lines[3 * SERVER_PIPELINE_MAX];
+	int floods[3], other;
+	unsigned before;
+
+	f->hold = true;
+	start(f);
+	for (size_t i = 0; i < sizeof(lines); i += 3)
+		memcpy(lines + i, "{}\n", 3);
+	for (int i = 0; i < 3; i++) {
+		floods[i] = dial(f->path);
+		assert_true(put(f, floods[i], lines, sizeof(lines)));
+	}
+	wait_requests(f, SERVER_WAITING_MAX);
+	other = dial(f->path);
+	assert_true(put(f, other, lines, 3 * 100));
+	wait_requests(f, SERVER_WAITING_MAX + 16);
+	for (int i = 0; i < 10; i++)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	before = f->requests;
+	assert_int_equal(before, SERVER_WAITING_MAX + 16);
+	for (unsigned i = 0; i < SERVER_WAITING_MAX + 100; i++) {
+		wait_requests(f, i + 1);
+		answer(f, i);
+	}
+	for (int i = 0; i < 100; i++)
+		assert_non_null(hear(f, other));
+	for (int i = 0; i < 3; i++)
+		close(floods[i]);
+	close(other);
+	stop(f);
+}
+
 static void streamed_lines_wait_for_their_turn_and_are_bounded(void **state)
 {
 	struct fixture *f = *state;
@@ -758,6 +826,8 @@ int main(void)
 	        T(what_is_answered_alone_holds_up_the_rest),
 	        T(the_pipeline_is_bounded_in_bytes),
 	        T(a_removed_socket_file_is_made_anew),
+	        T(connections_take_turns),
+	        T(who_has_little_unanswered_is_heard),
 	        T(streamed_lines_wait_for_their_turn_and_are_bounded),
 	        T(a_peer_that_does_not_read_is_paused_then_closed),
 	        T(one_too_many_is_told_to_retry),
