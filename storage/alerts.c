@@ -55,7 +55,7 @@ static const char *const alert_cause_names[] = {"new", "joined", "storm", "resol
 	X(ALERTS_INSERT, SQL_INSERT("alerts", ALERT_STORED))                                       \
 	X(ALERTS_BY_EXT_ID, SELECT "WHERE ext_id = ?")                                             \
 	X(ALERTS_BY_ID, SELECT "WHERE id = ?")                                                     \
-	X(ALERTS_BY_RUN_ID, SELECT "WHERE run_id = ? ORDER BY id DESC LIMIT 1")                    \
+	X(ALERTS_BY_RUN_ID, SELECT "WHERE run_id = ? ORDER BY resolved, id DESC LIMIT 1")          \
 	X(ALERTS_OF_RUN, SELECT "WHERE run_id = ? ORDER BY id DESC LIMIT ?")                       \
 	X(ALERTS_HELD, SELECT "WHERE silence_id = ? AND held = TRUE ORDER BY id DESC LIMIT ?")     \
 	X(ALERTS_HELD_QUIET, SELECT "WHERE held = TRUE AND quiet = ? ORDER BY id DESC LIMIT ?")    \

@@ -36,6 +36,7 @@ static void entry_make(const struct deliver *d, const struct alert *alert, struc
 	entry->count = 1;
 	entry->first_ms = entry->last_ms = alert->at_ms;
 	entry->reminded_ms = d->now_ms;
+	entry->resolved_ms = alert->resolved ? alert->at_ms : 0;
 	entry->test = json_is_true(json_object_get(alert->fields, "test"));
 	entry->url = render_url(d->config, alert);
 	entry->key = x_strdup_opt(alert->key);

@@ -1,11 +1,13 @@
 /*
  * accept_resolved.c - see deliver_message.h: what fired is over.
  */
+#include <stdlib.h>
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "handlers/alerts/deliver_message.h"
 #include "handlers/silences/silence.h"
 #include "storage/alerts.h"
+#include "storage/history.h"
 
 #define DELIVER_FIRING_MAX 64 /* messages with the same failure */
 #define DELIVER_NOTHING_FIRES "nothing of this is firing"
@@ -34,17 +36,43 @@ static enum err resolve_entry(
 	return err;
 }
 
+/* The row is about what it ended, whatever the severity it came with. */
+static enum err resolve_name(
+        const struct deliver *d, const struct entry_row *entry, struct alert_row *row)
+{
+	struct message_row message = {0};
+	enum err err = deliver_message_read(d, entry->message_id, &message);
+
+	row->message_id = entry->message_id;
+	row->severity = entry->severity;
+	free(row->fingerprint);
+	row->fingerprint = x_strdup(entry->fingerprint);
+	if (message.room) {
+		free(row->room);
+		row->room = x_strdup(message.room);
+	}
+	message_row_finish(&message);
+	return err;
+}
+
 static enum err resolve_subject(const struct deliver *d, const struct alert *alert,
         const char *subject, struct alert_row *row)
 {
 	struct entry_row *entries = NULL;
-	size_t len = 0;
+	size_t len = 0, first;
 	enum err err = entries_firing(d->store, subject, DELIVER_FIRING_MAX, &entries, &len);
 
 	for (size_t i = 0; i < len && err == OK; i++) {
 		if (i == 0)
-			row->message_id = entries[i].message_id;
+			err = resolve_name(d, &entries[i], row);
+		if (err != OK)
+			break;
 		err = resolve_entry(d, alert, &entries[i], i == 0);
+		for (first = 0; strcmp(entries[first].fingerprint, entries[i].fingerprint) != 0;)
+			first++;
+		if (err == OK && first == i) /* else the same in an older message */
+			err = history_end(d->store, entries[i].fingerprint,
+			        alert->closing ? alert->closing : "resolved", d->now_ms);
 	}
 	entry_rows_free(entries, len);
 	return err;

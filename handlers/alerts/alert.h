@@ -27,12 +27,14 @@ struct alert {
 	bool resolved;
 	char *run_id, *id, *key, *url, *title, *text; /* NULL when absent */
 	int64_t at_ms;
-	json_t *fields;    /* object of scalars, unknown keys of the alert included */
-	char *identity;    /* what failed, for people: the identifying fields' values, neutral */
-	bool unnamed;      /* no key and no identifying field says what failed */
-	char *subject;     /* 32 hex digits of a hash over app, kind, identity (or key) */
-	char *fingerprint; /* the same over app, kind, severity, identity (or key) */
-	json_t *warnings;  /* what was mended: array of {field, message}, or NULL */
+	json_t *fields;      /* object of scalars, unknown keys of the alert included */
+	char *identity;      /* what failed, for people: the identifying fields' values, neutral */
+	bool unnamed;        /* no key and no identifying field says what failed */
+	char *subject;       /* 32 hex digits of a hash over app, kind, identity (or key) */
+	char *fingerprint;   /* the same over app, kind, severity, identity (or key) */
+	const char *closing; /* what the history says of a resolved one, NULL = "resolved"; static
+	                        or borrowed */
+	json_t *warnings;    /* what was mended: array of {field, message}, or NULL */
 	struct alert_peer peer;
 };
 

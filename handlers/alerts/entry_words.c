@@ -341,7 +341,11 @@ char *entry_title(const struct config *config, const struct entry_row *entry)
 
 	entry_text_init(&text, config, entry);
 	words_init(&words);
-	template_headline(&text.template, &words, entry->test ? "TEST · " : "", "", true);
+	if (entry->resolved_ms)
+		words_say(&words, "%s %s · %s resolved", text.template.emoji, entry->app,
+		        entry->identity);
+	else
+		template_headline(&text.template, &words, entry->test ? "TEST · " : "", "", true);
 	title = words_body(&words);
 	words_finish(&words);
 	facts_finish(&text.facts);

@@ -33,7 +33,8 @@ static enum err run_status(struct command_call *call)
 	return err;
 }
 
-/* What became of an alert in its message; zeroed when it is in none. */
+/* What became of an alert in its message; zeroed when it is in none. What fires again later in the
+ * same message is another story: this alert's has ended. */
 static enum err entry_of(
         struct command_call *call, const struct alert_row *row, struct entry_row *entry)
 {
@@ -41,6 +42,11 @@ static enum err entry_of(
 	                                         row->fingerprint, entry)
 	                               : ERR_NOT_FOUND;
 
+	if (err == OK && row->at_ms < entry->first_ms) {
+		entry->count = 1;
+		entry->resolved_ms = entry->first_ms;
+		entry->acked_ms = 0;
+	}
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
@@ -145,12 +151,13 @@ static void say_when(struct command_call *call, const char *what, int64_t at_ms)
 }
 
 /* What people and the bot did about it, oldest first. */
-static enum err say_history(struct command_call *call, const char *fingerprint)
+static enum err say_history(
+        struct command_call *call, const char *fingerprint, const struct history_episode *episode)
 {
 	struct history_row *rows = NULL;
 	size_t len = 0;
 	json_t *list = json_array();
-	enum err err = history_of(call->env->store, fingerprint, HISTORY_MAX, &rows, &len);
+	enum err err = history_of(call->env->store, fingerprint, episode, HISTORY_MAX, &rows, &len);
 
 	for (size_t i = len; i > 0; i--) {
 		char when[40];
@@ -168,42 +175,52 @@ static enum err say_history(struct command_call *call, const char *fingerprint)
 	return err;
 }
 
-static enum err say_message(struct command_call *call, const struct alert_row *row)
+/* The event that said it first, which may be an edit of an older message; and the last edit. */
+static enum err say_message(struct command_call *call, const struct alert_row *row,
+        const struct history_episode *episode)
 {
 	struct message_row message = {0};
-	struct entry_row entry = {0};
-	enum err err = entry_of(call, row, &entry);
+	int64_t sent_ms = 0, received_ms;
+	char *event_id = NULL;
+	bool undeliverable = false;
+	enum err err = OK;
 
-	if (err == OK && row->message_id)
+	if (row->message_id)
 		err = messages_by_id(call->env->store, row->message_id, &message);
 	if (err == ERR_NOT_FOUND || err == ERR_DAMAGED)
 		err = OK;
-	if (err == OK && message.room && !message.sent_ms)
-		command_say(call, "not in the room yet\n");
-	if (err == OK && message.room) {
-		say_when(call, "sent", message.sent_ms);
-		if (message.sent_ms && message.edited_ms > message.sent_ms)
+	if (err == OK && message.room)
+		err = alerts_where(call->env->store, row->id, &event_id, &sent_ms, &received_ms,
+		        &undeliverable);
+	if (err == OK && message.room && !event_id)
+		command_say(call, undeliverable ? "undeliverable\n" : "not in the room yet\n");
+	if (err == OK && event_id) {
+		say_when(call, "sent", sent_ms);
+		if (message.edited_ms > sent_ms && message.edited_ms <= episode->to_ms)
 			say_when(call, "updated", message.edited_ms);
-		say_when(call, "resolved", entry.resolved_ms);
 	}
+	free(event_id);
 	message_row_finish(&message);
-	entry_row_finish(&entry);
-	return err == ERR_NOT_FOUND ? OK : err;
+	return err;
 }
 
 static enum err say_whole(struct command_call *call, const struct alert_row *row)
 {
 	json_t *list = json_array();
+	struct history_episode episode = {0};
 	enum err err = say_alert(call, row, list);
 
 	command_say(call, "\n");
 	say_when(call, "received", row->received_ms);
 	if (err == OK)
-		err = say_message(call, row);
+		err = history_find_episode(
+		        call->env->store, row->fingerprint, row->received_ms, &episode);
 	if (err == OK)
-		err = say_history(call, row->fingerprint);
+		err = say_message(call, row, &episode);
+	if (err == OK)
+		err = say_history(call, row->fingerprint, &episode);
 	command_say(call, "Why: %s", row->reason);
-	if (row->room)
+	if (row->room && !row->resolved)
 		command_say(call, "; %s goes to %s", severity_name((enum severity)row->severity),
 		        row->room);
 	command_say(call, "\n");

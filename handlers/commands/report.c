@@ -10,8 +10,6 @@
 #include "handlers/commands/report.h"
 #include "handlers/commands/health.h"
 
-static const char *const state_names[] = {"queued", "grouped", "silenced"};
-
 static bool report_has(const char *text)
 {
 	return text && text[0];
@@ -204,13 +202,14 @@ json_t *report_taken(const struct alert *alert, int64_t id, const char *state)
 
 json_t *report_alert_json(const struct alert_row *row, const struct entry_row *entry)
 {
-	json_t *json = json_pack(
-	        "{s:I, s:s, s:s, s:s, s:s, s:s?, s:s, s:s, s:s?, s:s?, s:I, s:s?, s:s}", "alert",
-	        (json_int_t)row->id, "app", row->app, "kind", row->kind, "severity",
-	        severity_name((enum severity)row->severity), "status",
-	        row->resolved ? "resolved" : "firing", "run_id", row->run_id, "identity",
-	        row->identity, "title", row->title, "url", row->url, "room", row->room, "at_ms",
-	        (json_int_t)row->at_ms, "reason", row->reason, "state", state_names[row->state]);
+	json_t *json =
+	        json_pack("{s:I, s:s, s:s, s:s, s:s, s:s?, s:s, s:s, s:s?, s:s?, s:I, s:s?, s:s}",
+	                "alert", (json_int_t)row->id, "app", row->app, "kind", row->kind,
+	                "severity", severity_name((enum severity)row->severity), "status",
+	                row->resolved ? "resolved" : "firing", "run_id", row->run_id, "identity",
+	                row->identity, "title", row->title, "url", row->url, "room", row->room,
+	                "at_ms", (json_int_t)row->at_ms, "reason", row->reason, "state",
+	                alert_state_names[row->state]);
 
 	if (entry)
 		json_object_set_new(json, "message",

@@ -341,6 +341,8 @@ static void report_text_say_state(
 {
 	if (row->state == ALERT_SILENCED) {
 		words_lines(out, "silenced: %s", row->reason);
+	} else if (row->state == ALERT_IGNORED) {
+		words_lines(out, "ignored: %s", row->reason);
 	} else if (row->resolved || (entry && entry->resolved_ms)) {
 		words_lines(out, "resolved");
 	} else if (entry && entry->acked_ms) {

@@ -6,7 +6,6 @@
 #include "bot/base/clock.h"
 #include "handlers/oncall/resolve.h"
 #include "storage/alerts.h"
-#include "storage/history.h"
 #include "storage/messages.h"
 
 #define RUN_MAX 200  /* alerts of a run */
@@ -54,9 +53,9 @@ static enum err close_entry(const struct deliver *d, const struct entry_row *ent
 	enum err err = make_resolved(d, entry, &alert);
 
 	if (err == OK)
-		err = deliver_accept(d, alert, &receipt);
+		alert->closing = what;
 	if (err == OK)
-		err = history_add(d->store, entry->fingerprint, what, d->now_ms);
+		err = deliver_accept(d, alert, &receipt);
 	if (err == OK) {
 		resolve_tell_subscribers(d, entry, by, note);
 		if (result->changed++ == 0)

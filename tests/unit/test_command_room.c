@@ -317,6 +317,97 @@ static void what_never_resolves_is_closed_by_hand(void **state)
 	world_destroy(w);
 }
 
+/* Fails unless the answer has the first text and not the second; NULL = any. */
+static void told_of(struct world *w, const char *line, const char *has, const char *has_not)
+{
+	char *answer = ask(w, line);
+
+	if (!strstr(answer, has) || (has_not && strstr(answer, has_not)))
+		fail_msg("%s: %s (wanted: %s, not %s)", line, answer, has, has_not);
+	free(answer);
+}
+
+#define NODE_OF(RUN, STATUS)                                          \
+	"{\"app\":\"etl\",\"kind\":\"node_failed\",\"run_id\":\"" RUN \
+	"\",\"fields\":{\"node_id\":\"n\"},\"status\":\"" STATUS "\"}"
+
+/* The same fails in three runs: in one message with an end between, then in another message. */
+static void an_alert_tells_its_own_episode(void **state)
+{
+	struct world *w = world_create("");
+
+	world_alert(w, NODE_OF("r-1", "firing"));
+	world_send(w);
+	asked(w, "!ack r-1 first", "acknowledged by you");
+	w->now_ms += 10000;
+	world_alert(w, NODE_OF("r-1", "resolved"));
+	w->now_ms += 10000;
+	world_alert(w, NODE_OF("r-2", "firing"));
+	world_pass(w, 2000);
+	told_of(w, "!alert r-1", "first", "firing");
+	told_of(w, "!alert r-1", "resolved\n", NULL);
+	told_of(w, "!alert r-2", "firing", "first");
+	told_of(w, "!alert r-2", "firing", "resolved");
+	asked(w, "!ack r-2 second", "acknowledged by you");
+	told_of(w, "!alert r-1", "first", "second");
+	told_of(w, "!alerts", "acknowledged by @op1:x", NULL);
+	told_of(w, "!alert r-2", "second", "first");
+	world_alert(w, NODE_OF("r-2", "resolved"));
+	w->now_ms += CLOCK_HOUR_MS;
+	world_alert(w, NODE_OF("r-3", "firing"));
+	world_send(w);
+	told_of(w, "!alert r-3", "firing", "second");
+	told_of(w, "!alert r-2", "second", "first");
+	told_of(w, "!alert r-1", "first", "second");
+	world_destroy(w);
+}
+
+/* What joins an older message was sent when the edit was. */
+static void an_alert_was_sent_after_it_was_received(void **state)
+{
+	struct world *w = world_create("[heartbeat]\ntimezone = UTC\n");
+	char *answer, *received, *sent;
+
+	w->now_ms = INT64_C(1790000000000) / CLOCK_MINUTE_MS * CLOCK_MINUTE_MS + 50000;
+	world_alert(w, FAILED, "etl", "r-1", "r-1");
+	world_send(w);
+	w->now_ms += 15000; /* the next minute of the clock */
+	world_alert(w, FAILED, "etl", "r-2", "r-2");
+	world_pass(w, 2000);
+	answer = ask(w, "!alert r-2");
+	received = strstr(answer, " received");
+	sent = strstr(answer, " sent");
+	assert_true(received && sent);
+	assert_memory_equal(received - 5, sent - 5, 5);
+	free(answer);
+	world_destroy(w);
+}
+
+/* Apps say "resolved" without the severity of what failed. */
+static void what_ends_a_critical_is_no_warning(void **state)
+{
+	struct world *w = world_create("");
+	struct alert_row row = {0};
+
+	world_alert(w, "{\"app\":\"etl\",\"title\":\"disk\",\"severity\":\"critical\","
+	               "\"run_id\":\"r-1\"}");
+	world_send(w);
+	world_alert(w,
+	        "{\"app\":\"etl\",\"title\":\"disk\",\"status\":\"resolved\",\"run_id\":\"r-9\"}");
+	told_of(w, "!alert r-9", "✅ etl · disk resolved", "⚠️");
+	told_of(w, "!alert r-9", "✅", "goes to dev");
+	assert_int_equal(alerts_by_run_id(w->store, "r-9", &row), OK);
+	assert_int_equal(row.severity, SEVERITY_CRITICAL);
+	assert_string_equal(row.room, "ops");
+	alert_row_finish(&row);
+	told_of(w, "!alert r-1", "critical goes to ops", "goes to dev");
+	told_of(w, "!alerts", "✅ etl · disk resolved", "⚠️");
+	world_alert(w,
+	        "{\"app\":\"etl\",\"title\":\"disk\",\"status\":\"resolved\",\"run_id\":\"r-8\"}");
+	told_of(w, "!alerts", "ignored: nothing of this is firing", NULL);
+	world_destroy(w);
+}
+
 static void silences_are_ended_and_extended_by_app(void **state)
 {
 	struct world *w = world_create("");
@@ -387,6 +478,9 @@ int main(void)
 	        cmocka_unit_test(many_are_acknowledged_at_once),
 	        cmocka_unit_test(unacknowledged_ones_are_listed_with_links),
 	        cmocka_unit_test(what_never_resolves_is_closed_by_hand),
+	        cmocka_unit_test(an_alert_tells_its_own_episode),
+	        cmocka_unit_test(an_alert_was_sent_after_it_was_received),
+	        cmocka_unit_test(what_ends_a_critical_is_no_warning),
 	        cmocka_unit_test(silences_are_ended_and_extended_by_app),
 	        cmocka_unit_test(undeliverable_ones_are_given_up),
 	        cmocka_unit_test(answers_are_replies_if_wanted),

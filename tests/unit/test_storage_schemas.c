@@ -266,6 +266,7 @@ static void check_later_tables(struct store *store, int schema)
 	struct undecrypted_row *undecrypted;
 	struct command_row command;
 	struct silence_row silence;
+	const struct history_episode episode = {0, INT64_MAX};
 	struct history_row *history;
 	struct quiet_row *quiets;
 	char *value;
@@ -322,8 +323,9 @@ static void check_later_tables(struct store *store, int schema)
 		assert_int_equal(len, 1);
 		assert_int_equal(quiets[0].held, 4);
 		quiet_rows_free(quiets, len);
-		assert_int_equal(history_of(store, "f1", 10, &history, &len), OK);
+		assert_int_equal(history_of(store, "f1", &episode, 10, &history, &len), OK);
 		assert_int_equal(len, 1);
+		assert_false(history[0].ended);
 		history_rows_free(history, len);
 	}
 }

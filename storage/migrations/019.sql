@@ -1,0 +1,3 @@
+-- What people and the bot did about a failure, by episodes: TRUE = it was over then.
+
+ALTER TABLE history ADD COLUMN ended INTEGER NOT NULL DEFAULT FALSE CHECK (ended = FALSE OR ended = TRUE);
