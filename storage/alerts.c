@@ -63,6 +63,12 @@ static const char *const alert_cause_names[] = {"new", "joined", "storm", "resol
 	X(ALERTS_HELD_OVER, SELECT "WHERE held = TRUE AND silence_id IS NOT NULL AND NOT EXISTS "  \
 	                           "(SELECT 1 FROM silences s WHERE s.id = silence_id AND "        \
 	                           "s.ended_ms = 0 AND s.problem IS NULL) LIMIT ?")                \
+	X(ALERTS_HELD_INHIBITED, SELECT                                                            \
+	        "WHERE held = TRUE AND cause = 'inhibited' AND "                                   \
+	        "(?1 = FALSE OR NOT EXISTS (SELECT 1 FROM entries e WHERE e.app = alerts.app AND " \
+	        "e.identity = alerts.identity AND e.severity = 'critical' AND e.resolved_ms = "    \
+	        "0)) "                                                                             \
+	        "ORDER BY id LIMIT ?2")                                                            \
 	X(ALERTS_HELD_QUIETS,                                                                      \
 	        "SELECT DISTINCT quiet FROM alerts WHERE held = TRUE AND quiet IS NOT "            \
 	        "NULL LIMIT 1 OFFSET ?")                                                           \
@@ -392,6 +398,17 @@ enum err alerts_held_over(struct store *store, int limit, struct alert_row **row
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_ALERTS, ALERTS_HELD_OVER);
+	sql_bind_int(&sql, limit);
+	return sql_all_rows(&sql, &layout, (void **)rows, len);
+}
+
+enum err alerts_held_inhibited(
+        struct store *store, bool inhibits, int limit, struct alert_row **rows, size_t *len)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_HELD_INHIBITED);
+	sql_bind_int(&sql, inhibits);
 	sql_bind_int(&sql, limit);
 	return sql_all_rows(&sql, &layout, (void **)rows, len);
 }

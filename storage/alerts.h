@@ -83,6 +83,9 @@ enum err alerts_held_quiet(
 enum err alerts_held_of(
         struct store *store, const char *subject, int limit, struct alert_row **rows, size_t *len);
 enum err alerts_held_over(struct store *store, int limit, struct alert_row **rows, size_t *len);
+/* What a critical failure inhibited that is over, or all that one did if none inhibits now. */
+enum err alerts_held_inhibited(
+        struct store *store, bool inhibits, int limit, struct alert_row **rows, size_t *len);
 /* The quiet times that hold something back, and the rooms for which a silence held something back,
  * by an index from 0 on; ERR_NOT_FOUND behind the last. The text is the caller's. */
 enum err alerts_held_quiets(struct store *store, int index, char **name);

@@ -259,7 +259,11 @@ const struct option config_options[] = {
                         "phone,\n"
                         "a short message at the end of its time says so."},
         {"delivery", "inhibit", OPTION_BOOL, IN(delivery.inhibit), .fallback = "no",
-                .help = "A critical failure mutes warnings of the same app about the same thing."},
+                .help = "A critical failure mutes warnings of the same app about the same thing, "
+                        "as\n"
+                        "an inhibition of Alertmanager does. When it is resolved and such a "
+                        "warning\n"
+                        "fires still, the warning is delivered then."},
 
         {"commands", "prefix", OPTION_TEXT, IN(commands.prefix), .fallback = "!",
                 .help = "What a command begins with."},

@@ -19,6 +19,12 @@
 #define DELIVER_NOTHING_FIRES "nothing of this is firing"
 #define STORM_APP_MAX 10 /* texts of one app in a storm message: the others' must fit too */
 
+/* Nobody waits for a test. */
+static bool entry_is_test(const struct alert *alert)
+{
+	return json_is_true(json_object_get(alert->fields, "test"));
+}
+
 /* What an alert looks like as an entry. */
 static void entry_make(const struct deliver *d, const struct alert *alert, struct entry_row *entry)
 {
@@ -37,7 +43,7 @@ static void entry_make(const struct deliver *d, const struct alert *alert, struc
 	entry->first_ms = entry->last_ms = alert->at_ms;
 	entry->reminded_ms = d->now_ms;
 	entry->resolved_ms = alert->resolved ? alert->at_ms : 0;
-	entry->test = json_is_true(json_object_get(alert->fields, "test"));
+	entry->test = entry_is_test(alert);
 	entry->url = render_url(d->config, alert);
 	entry->key = x_strdup_opt(alert->key);
 	entry->ext_id = x_strdup_opt(alert->id);
@@ -501,12 +507,12 @@ static enum err accept_hold(
 		err = silence_find(d, alert, row->room, row->url, &hold);
 	if (err == OK && (hold.silence || hold.quiet)) {
 		silence_mark(row, &hold);
-		if (json_is_true(json_object_get(alert->fields, "test")))
-			row->held = 0; /* nobody waits for a test */
+		row->held = row->held && !entry_is_test(alert);
 		err = silence_count(d, &hold, row->room);
 	} else if (err == OK && is_inhibited(d, alert, &err)) {
 		row->state = ALERT_SILENCED;
 		row->cause = ALERT_INHIBITED;
+		row->held = !entry_is_test(alert);
 		row->reason = x_strdup("inhibit: a critical failure of the same is firing");
 	}
 	return err;

@@ -44,17 +44,21 @@ static struct alert *held_alert(const struct alert_row *row)
 	return alert;
 }
 
-/* Somebody takes care of it already, since before it was held back. */
-static enum err held_is_acked(const struct deliver *d, const struct alert_row *row, bool *acked)
+/* Whether it is firing in a message, since before it was held back, and somebody has it. */
+static enum err held_is_firing(
+        const struct deliver *d, const struct alert_row *row, bool *in_room, bool *acked)
 {
 	struct entry_row *entries = NULL;
 	size_t len = 0;
 	enum err err = entries_firing(d->store, row->subject, FIRING_MAX, &entries, &len);
 
-	*acked = false;
-	for (size_t i = 0; i < len; i++)
-		if (strcmp(entries[i].fingerprint, row->fingerprint) == 0 && entries[i].acked_ms)
-			*acked = true;
+	*acked = *in_room = false;
+	for (size_t i = 0; i < len; i++) {
+		if (strcmp(entries[i].fingerprint, row->fingerprint) != 0)
+			continue;
+		*in_room = true;
+		*acked = *acked || entries[i].acked_ms;
+	}
 	entry_rows_free(entries, len);
 	return err;
 }
@@ -69,11 +73,13 @@ static enum err held_move(
 	return err == OK ? alerts_update(d->store, row) : err;
 }
 
+/* People hear of criticals that nobody acknowledged, also again; and of what a critical inhibited,
+ * if no room shows it. Other warnings were silenced on purpose. */
 static enum err release_one(const struct deliver *d, struct alert_row *row)
 {
 	struct alert *alert = held_alert(row);
 	struct silence_hold hold = {0};
-	bool acked = false;
+	bool acked = false, in_room = false;
 	enum err err = silence_find(d, alert, row->room, row->url, &hold);
 
 	if (err == OK && (hold.silence || hold.quiet)) {
@@ -82,8 +88,10 @@ static enum err release_one(const struct deliver *d, struct alert_row *row)
 	}
 	row->held = 0;
 	if (err == OK)
-		err = held_is_acked(d, row, &acked);
-	if (err == OK && row->severity == SEVERITY_CRITICAL && !acked)
+		err = held_is_firing(d, row, &in_room, &acked);
+	if (err == OK &&
+	        (row->cause == ALERT_INHIBITED ? !in_room
+	                                       : row->severity == SEVERITY_CRITICAL && !acked))
 		err = deliver_release(d, alert, row);
 	if (err == OK)
 		err = alerts_update(d->store, row);
@@ -129,6 +137,11 @@ enum err held_release(const struct deliver *d)
 	size_t len = 0;
 	enum err err = alerts_held_over(d->store, RELEASE_MAX, &rows, &len);
 
+	if (err == OK)
+		err = release_all(d, rows, len);
+	if (err == OK)
+		err = alerts_held_inhibited(
+		        d->store, d->config->delivery.inhibit, RELEASE_MAX, &rows, &len);
 	if (err == OK)
 		err = release_all(d, rows, len);
 	return err == OK ? release_quiets(d) : err;

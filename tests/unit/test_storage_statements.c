@@ -39,7 +39,8 @@ static bool plan_line_is_bounded(const char *detail)
 	        "USING COVERING INDEX messages_edit", /* with something to edit in */
 	        "SCAN u", "SCAN undelivered",         /* told of elsewhere, until it recovers */
 	        /* what fires and is held back */
-	        "USING INDEX alerts_held", "USING COVERING INDEX alerts_quiet",
+	        "USING INDEX alerts_held", "USING INDEX alerts_inhibited_now",
+	        "USING COVERING INDEX alerts_quiet",
 	        /* a row for each quiet time that holds and room */
 	        "SCAN quiets",
 	        /* never more than MENDED_APPS_MAX rows */
