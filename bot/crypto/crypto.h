@@ -24,7 +24,7 @@
  *   crypto_take_sync() first, then crypto_decrypt() for each m.room.encrypted event of the
  *   timeline, in order. ERR_NOT_FOUND from it: the key is not here (yet); keep the event and try
  *   again when crypto_take_sync() said that new room keys came.
- * After each of these, and after each answer, at once and whenever crypto_requests_due_ms() says:
+ * After each of these, and after each answer, at once and every minute:
  *   crypto_requests() in a transaction, commit, send them all (they do not depend on each other),
  *   and give each its end: crypto_answer() on a 2xx, crypto_refused() on a 4xx that no retry can
  *   mend (a 401 to device_signing/upload: send again with `auth` put into the body, see

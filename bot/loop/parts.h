@@ -51,7 +51,8 @@ void parts_close(struct parts *parts, void (*closed)(void *arg), void *arg);
 /* The name of a part that is being closed; "" when none is. */
 const char *parts_closing(const struct parts *parts);
 
-/* close_x() and configure_x() of a row, for a part whose own are x_close() and x_configure(). */
+/* The close and configure functions of a row, for a part that has PART_close() and
+ * PART_configure(). */
 #define PART_CLOSE(x)                                                           \
 	static void close_##x(void *part, void (*closed)(void *arg), void *arg) \
 	{                                                                       \

@@ -87,7 +87,7 @@ json_t *ops_arguments(const json_t *request, const struct command **command, str
 bool ops_may(const struct ops *ops, enum command_right right, const struct alert_peer *peer,
         struct reply *reply);
 
-/* wait.c and subscribe.c */
+/* op_wait.c and op_subscribe.c */
 void ops_waiters_check(struct ops *ops);
 void ops_waiters_end(struct ops *ops);
 void ops_publish(struct ops *ops, json_t *event); /* takes the reference */

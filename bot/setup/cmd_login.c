@@ -178,7 +178,7 @@ static enum err get_password(struct login *login, struct fault *fault)
 	return err;
 }
 
-/* The request; jansson's copy of the password is wiped with ours by wipe_body(). */
+/* The request; jansson's copy of the password is wiped with ours by wipe_string(). */
 static json_t *make_body(const struct login *login)
 {
 	json_t *body = json_pack("{s:s, s:{s:s, s:s}, s:s, s:s, s:b}", "type", "m.login.password",

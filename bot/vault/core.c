@@ -1,6 +1,6 @@
 /*
  * core.c - the machine inside writer jobs: its store, opening, looking, and what delivering asks
- * of it. See internal.h.
+ * of it. See vault_internal.h.
  */
 #include <stdio.h>
 #include <string.h>

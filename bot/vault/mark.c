@@ -1,7 +1,7 @@
 /*
  * mark.c - was the database put back from a backup? At each start the vault compares a mark that
  * it left in the account's data with the one in the database, and leaves a new one; see
- * internal.h.
+ * vault_internal.h.
  *
  * The new mark is in the database before it goes to the homeserver, so that a death in between is
  * no difference: either of the two marks of the database may be the homeserver's.

@@ -1,6 +1,6 @@
 /*
  * recovery.c - an account that has cross-signing keys already: takes them out of secret storage
- * with the recovery key, so that this device can be signed; see internal.h.
+ * with the recovery key, so that this device can be signed; see vault_internal.h.
  *
  * Reads the recovery key (on the pool), fetches what crypto_secrets_types() asks for, one after
  * the other, and hands all of it to the machine.

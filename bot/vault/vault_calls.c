@@ -1,5 +1,6 @@
 /*
- * vault_calls.c - sends the machine's requests and feeds their ends back to it; see internal.h.
+ * vault_calls.c - sends the machine's requests and feeds their ends back to it; see
+ * vault_internal.h.
  *
  * A request stays with the machine until its end was fed back in a transaction; one that is
  * dropped here (offline, restart) is simply given out again by the next look, the same byte for

@@ -11,7 +11,7 @@
 struct vault_core {
 	struct store *store;
 	struct crypto *machine;
-	bool good;                     /* our device is signed: encrypted events may leave */
+	bool good;                     /* our device is signed: encrypted events may be sent */
 	int64_t readers_epoch;         /* as of which the readers of rooms were last looked up */
 	uint64_t status_changes;       /* the same for the status; UINT64_MAX = never */
 	enum crypto_identity identity; /* of that status */
@@ -131,7 +131,7 @@ void vault_job_ended(struct vault *vault);
 void vault_maybe_closed(struct vault *vault);
 void vault_arm(struct vault *vault);
 
-/* calls.c: sends requests and feeds their ends back. Takes what it wants of *requests. */
+/* vault_calls.c: sends requests and feeds their ends back. Takes what it wants of *requests. */
 void calls_take(struct vault *vault, struct crypto_request *requests, size_t len);
 void calls_due(struct vault *vault, int64_t now_ms);
 int64_t calls_next_ms(const struct vault *vault);

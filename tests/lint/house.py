@@ -19,6 +19,8 @@ NEVER = {"handlers": r"uv\.h|curl/|sqlite3\.h", "storage": r"uv\.h|curl/", "bot/
 SQLITE = r"#include <sqlite3\.h>"
 LINES_MAX = 600
 LINES_MEDIAN = 200
+COMMENT = re.compile(r"/\*.*?\*/", re.S)
+OTHERS_FILES = {"olm.h", "queue.h", "uv.h"}
 PLACES_MAX = 3  # for a new command or key, its text in the manual and tests aside
 
 
@@ -89,6 +91,24 @@ def test_a_function_says_where_it_is():
             yield f"{function} is in {' and '.join(sorted(names))}"
         elif "_" not in function:
             yield f"{function} in {min(names)} says too little"
+
+
+def test_comments_name_what_there_is():
+    """A file, function or struct that was renamed leaves its name behind in comments."""
+    texts = {name: text_of(name) for name in files()}
+    code = set(re.findall(r"\w+", " ".join(COMMENT.sub(" ", text) for text in texts.values())))
+    known = {pathlib.Path(name).name for name in texts} | set(texts)
+    for name, text in texts.items():
+        comments = " ".join(COMMENT.findall(text))
+        for file in re.findall(r"(?<![\w/.<])((?:[\w-]+/)*[\w-]+\.[ch])\b", comments):
+            if file not in known and file not in OTHERS_FILES:
+                yield f"{name} speaks of {file}"
+        for function in re.findall(r"\b([a-z]\w+)\(\)", comments):
+            if function not in code:
+                yield f"{name} speaks of {function}()"
+        for struct in re.findall(r"\bstruct ([a-z]\w+)", comments):
+            if struct not in code:
+                yield f"{name} speaks of struct {struct}"
 
 
 def test_a_command_touches_few_places():
