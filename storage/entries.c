@@ -10,6 +10,8 @@
 #include "bot/base/severity.h"
 #include "storage/sql.h"
 
+#define PASS_MAX 200 /* in one go */
+
 #define SQL_STRUCT entry_row
 #define ENTRY_CHANGING(FIRST, X) \
 	FIRST(LONG, count)       \
@@ -61,6 +63,27 @@
 	"AND NOT EXISTS (SELECT 1 FROM entries n WHERE n.subject = entries.subject "   \
 	"AND n.resolved_ms = 0 AND n.fingerprint = entries.fingerprint "               \
 	"AND n.id > entries.id) "
+
+/* The same in the room: what reminders and escalations are about. Out of it is what happened last
+ * before ?1, and what is in a newer message too. */
+#define BELL                                                                           \
+	"severity = 'critical' AND resolved_ms = 0 AND acked_ms = 0 AND test = FALSE " \
+	"AND open_ms > 0 "
+#define BELL_OUT                                                                               \
+	"(last_ms <= ?1 OR EXISTS (SELECT 1 FROM entries n WHERE n.subject = entries.subject " \
+	"AND n.resolved_ms = 0 AND n.fingerprint = entries.fingerprint "                       \
+	"AND n.id > entries.id)) "
+#define REMIND_DUE \
+	"INDEXED BY entries_remind WHERE " BELL "AND reminded_ms <= ?2 AND open_ms <= ?2 "
+/* Each value of escalated_ms is looked up for itself, so that what went through the step, or is
+ * not due yet, is not walked through. */
+#define ESCALATE_DUE                                                                       \
+	"INDEXED BY entries_escalate WHERE " BELL "AND open_ms <= ?2 AND escalated_ms IN " \
+	"(WITH RECURSIVE levels (level) AS (SELECT min(escalated_ms) FROM entries "        \
+	"INDEXED BY entries_escalate WHERE " BELL "UNION ALL SELECT (SELECT "              \
+	"min(escalated_ms) FROM entries INDEXED BY entries_escalate WHERE " BELL           \
+	"AND escalated_ms > level) FROM levels WHERE level < ?3) "                         \
+	"SELECT level FROM levels WHERE level < ?3) "
 #define ENTRIES_STATEMENTS(X)                                                                      \
 	X(ENTRIES_INSERT, SQL_INSERT("entries", ENTRY_STORED))                                     \
 	X(ENTRIES_UPDATE, SQL_UPDATE("entries", ENTRY_CHANGING))                                   \
@@ -82,10 +105,12 @@
 	        "INSERT OR IGNORE INTO entry_runs (entry_id, number, run_id) VALUES (?1, "         \
 	        "coalesce((SELECT max(number) FROM entry_runs WHERE entry_id = ?1), 0) + 1, ?2)")  \
 	X(ENTRIES_UNACKED, SELECT OPEN "ORDER BY id LIMIT ?2")                                     \
-	X(ENTRIES_REMIND, SELECT OPEN "AND reminded_ms <= ?2 AND open_ms > 0 AND open_ms <= ?2 "   \
-	                              "ORDER BY id LIMIT ?3")                                      \
-	X(ENTRIES_ESCALATE, SELECT OPEN "AND open_ms > 0 AND open_ms <= ?2 AND escalated_ms < ?3 " \
-	                                "ORDER BY id LIMIT ?4")                                    \
+	X(ENTRIES_REMIND, SELECT REMIND_DUE "AND NOT " BELL_OUT "ORDER BY reminded_ms LIMIT ?3")   \
+	X(ENTRIES_PASS_REMINDER, "UPDATE entries SET reminded_ms = ?3 WHERE id IN (SELECT id "     \
+	                         "FROM entries " REMIND_DUE "AND " BELL_OUT "LIMIT ?4)")           \
+	X(ENTRIES_ESCALATE, SELECT ESCALATE_DUE "AND NOT " BELL_OUT "LIMIT ?4")                    \
+	X(ENTRIES_PASS_STEP, "UPDATE entries SET escalated_ms = ?3 WHERE id IN (SELECT id "        \
+	                     "FROM entries " ESCALATE_DUE "AND " BELL_OUT "LIMIT ?4)")             \
 	X(ENTRIES_TOLD, "UPDATE entries SET open_ms = ?2, reminded_ms = max(reminded_ms, ?2) "     \
 	                "WHERE message_id = ?1 AND open_ms = 0")                                   \
 	X(ENTRIES_SHOW, "UPDATE entries SET told_ms = ?2 WHERE message_id = ?1 AND told_ms = 0")   \
@@ -95,6 +120,9 @@
 	        "INDEXED BY entries_open WHERE resolved_ms = 0 AND test = FALSE AND last_ms > ? "  \
 	        "ORDER BY last_ms DESC "                                                           \
 	        "LIMIT ?")                                                                         \
+	X(ENTRIES_STALE,                                                                           \
+	        SELECT "INDEXED BY entries_open WHERE resolved_ms = 0 AND test = FALSE AND "       \
+	               "(last_ms, id) > (?1, ?2) AND last_ms <= ?3 ORDER BY last_ms, id LIMIT ?4") \
 	X(ENTRIES_ACKED_BEFORE, SELECT "WHERE resolved_ms = 0 AND acked_ms > 0 AND acked_ms < ? "  \
 	                               "ORDER BY id LIMIT ?")                                      \
 	X(ENTRIES_FIRING, SELECT "WHERE subject = ? AND resolved_ms = 0 ORDER BY id DESC LIMIT ?")
@@ -224,6 +252,32 @@ enum err entries_unacked(
 	return sql_all_rows(&sql, &layout, (void **)rows, len);
 }
 
+enum err entries_pass_reminder(
+        struct store *store, int64_t since_ms, int64_t before_ms, int64_t now_ms)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_PASS_REMINDER);
+	sql_bind_int(&sql, since_ms);
+	sql_bind_int(&sql, before_ms);
+	sql_bind_int(&sql, now_ms);
+	sql_bind_int(&sql, PASS_MAX);
+	return sql_write(&sql);
+}
+
+enum err entries_pass_step(
+        struct store *store, int64_t since_ms, int64_t before_ms, int64_t after_ms)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_PASS_STEP);
+	sql_bind_int(&sql, since_ms);
+	sql_bind_int(&sql, before_ms);
+	sql_bind_int(&sql, after_ms);
+	sql_bind_int(&sql, PASS_MAX);
+	return sql_write(&sql);
+}
+
 enum err entries_remind(struct store *store, int64_t since_ms, int64_t before_ms, int limit,
         struct entry_row **rows, size_t *len)
 {
@@ -287,6 +341,19 @@ enum err entries_open(
 
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_OPEN);
 	sql_bind_int(&sql, since_ms);
+	sql_bind_int(&sql, limit);
+	return sql_all_rows(&sql, &layout, (void **)rows, len);
+}
+
+enum err entries_stale(struct store *store, int64_t since_ms, int64_t since_id, int64_t before_ms,
+        int limit, struct entry_row **rows, size_t *len)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_STALE);
+	sql_bind_int(&sql, since_ms);
+	sql_bind_int(&sql, since_id);
+	sql_bind_int(&sql, before_ms);
 	sql_bind_int(&sql, limit);
 	return sql_all_rows(&sql, &layout, (void **)rows, len);
 }

@@ -131,13 +131,21 @@ enum err entries_by_id(struct store *store, int64_t id, struct entry_row *row);
  * once, in the newest of its messages. Oldest first, at most limit. */
 enum err entries_unacked(
         struct store *store, int64_t since_ms, int limit, struct entry_row **rows, size_t *len);
-/* Of these, the ones in the room since before_ms of which it was not told again since. */
+/* Of these, the ones in the room since before_ms of which it was not told again since; that for the
+ * longest time first. Costs what is due, not what fires. */
 enum err entries_remind(struct store *store, int64_t since_ms, int64_t before_ms, int limit,
         struct entry_row **rows, size_t *len);
+/* What is due for a reminder, and never in these rows, counts as reminded of: it is not looked at
+ * again at once. Some of them at a time. */
+enum err entries_pass_reminder(
+        struct store *store, int64_t since_ms, int64_t before_ms, int64_t now_ms);
 /* Of these, the ones in the room and without anybody since before_ms, which did not go through
- * the step with that `after`. */
+ * the step with that `after`. Costs what is due. */
 enum err entries_escalate(struct store *store, int64_t since_ms, int64_t before_ms,
         int64_t after_ms, int limit, struct entry_row **rows, size_t *len);
+/* As entries_pass_reminder(). */
+enum err entries_pass_step(
+        struct store *store, int64_t since_ms, int64_t before_ms, int64_t after_ms);
 /* The entries of a message are in the room from now on. */
 enum err entries_told(struct store *store, int64_t message_id, int64_t now_ms);
 /* Those of a message that nobody could read yet are fixed in an event at frozen_ms; and what was
@@ -147,6 +155,10 @@ enum err entries_shown(struct store *store, int64_t message_id, int64_t frozen_m
 /* All firing ones that happened last after since_ms, newest first; at most limit. */
 enum err entries_open(
         struct store *store, int64_t since_ms, int limit, struct entry_row **rows, size_t *len);
+/* Those that happened last up to before_ms, the oldest first, behind the row that since_ms and
+ * since_id are of; at most limit. */
+enum err entries_stale(struct store *store, int64_t since_ms, int64_t since_id, int64_t before_ms,
+        int limit, struct entry_row **rows, size_t *len);
 /* A firing critical of an app about one thing (identity), if there is one: at most one row. */
 enum err entries_critical(struct store *store, const char *app, const char *identity,
         struct entry_row **rows, size_t *len);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "handlers/alerts/deliver_message.h"
+#include "handlers/silences/held.h"
 #include "handlers/silences/silence.h"
 #include "storage/alerts.h"
 #include "storage/history.h"
@@ -55,41 +56,61 @@ static enum err resolve_name(
 	return err;
 }
 
+/* Else the same was resolved in a newer message. */
+static bool resolve_is_first(const struct entry_row *entries, size_t index)
+{
+	size_t i = 0;
+
+	while (strcmp(entries[i].fingerprint, entries[index].fingerprint) != 0)
+		i++;
+	return i == index && index > 0;
+}
+
 static enum err resolve_subject(const struct deliver *d, const struct alert *alert,
         const char *subject, struct alert_row *row)
 {
-	struct entry_row *entries = NULL;
-	size_t len = 0, first;
-	enum err err = entries_firing(d->store, subject, DELIVER_FIRING_MAX, &entries, &len);
+	size_t len = DELIVER_FIRING_MAX;
+	bool newest = true;
+	enum err err = OK;
 
-	for (size_t i = 0; i < len && err == OK; i++) {
-		if (i == 0)
-			err = resolve_name(d, &entries[i], row);
-		if (err != OK)
-			break;
-		err = resolve_entry(d, alert, &entries[i], i == 0);
-		for (first = 0; strcmp(entries[first].fingerprint, entries[i].fingerprint) != 0;)
-			first++;
-		if (err == OK && first == i) /* else the same in an older message */
-			err = history_end(d->store, entries[i].fingerprint,
-			        alert->closing ? alert->closing : "resolved", d->now_ms);
+	while (err == OK && len == DELIVER_FIRING_MAX) {
+		struct entry_row *entries = NULL;
+
+		err = entries_firing(d->store, subject, DELIVER_FIRING_MAX, &entries, &len);
+		for (size_t i = 0; i < len && err == OK; i++) {
+			if (newest)
+				err = resolve_name(d, &entries[i], row);
+			if (err == OK)
+				err = resolve_entry(d, alert, &entries[i], newest);
+			if (err == OK && (newest || resolve_is_first(entries, i)))
+				err = history_end(d->store, entries[i].fingerprint,
+				        alert->closing ? alert->closing : "resolved", d->now_ms);
+			newest = false;
+		}
+		entry_rows_free(entries, len);
 	}
-	entry_rows_free(entries, len);
 	return err;
 }
 
-/* A run id alone means what that run failed. */
+/* A run id alone means what that run failed, also what is held back of it. */
 static enum err resolve_run(
-        const struct deliver *d, const struct alert *alert, struct alert_row *row)
+        const struct deliver *d, const struct alert *alert, struct alert_row *row, bool *was_held)
 {
 	struct alert_row *rows = NULL;
 	size_t len = 0;
 	enum err err = alerts_of_run(d->store, alert->run_id, DELIVER_RUN_MAX, &rows, &len);
 
 	/* of what was resolved nothing fires any more, so that a subject may come twice */
-	for (size_t i = 0; i < len && err == OK; i++)
-		if (strcmp(rows[i].app, alert->app) == 0)
+	for (size_t i = 0; i < len && err == OK; i++) {
+		bool held = false;
+
+		if (strcmp(rows[i].app, alert->app) != 0)
+			continue;
+		err = held_resolve(d, rows[i].subject, &held);
+		if (err == OK)
 			err = resolve_subject(d, alert, rows[i].subject, row);
+		*was_held = *was_held || held;
+	}
 	alert_rows_free(rows, len);
 	return err;
 }
@@ -102,7 +123,7 @@ enum err deliver_resolve(const struct deliver *d, const struct alert *alert, str
 	if (err == OK)
 		err = resolve_subject(d, alert, alert->subject, row);
 	if (err == OK && !row->message_id && !was_held && alert->unnamed && alert->run_id)
-		err = resolve_run(d, alert, row);
+		err = resolve_run(d, alert, row, &was_held);
 	row->state = row->message_id ? ALERT_GROUPED : was_held ? ALERT_SILENCED : ALERT_IGNORED;
 	row->cause = row->message_id || was_held ? ALERT_RESOLVED : ALERT_UNMATCHED;
 	row->reason = x_strdup(row->message_id ? "resolved: the message says so"

@@ -208,8 +208,12 @@ static enum err escalate_step(const struct deliver *d, size_t index)
 	struct bell bell = {.d = d, .step = step};
 	struct entry_row *entries = NULL;
 	size_t len = 0, first;
-	enum err err = entries_escalate(d->store, d->now_ms - FORGET_MS, d->now_ms - step->after_ms,
-	        step->after_ms, DUE_MAX, &entries, &len);
+	int64_t since_ms = d->now_ms - FORGET_MS, before_ms = d->now_ms - step->after_ms;
+	enum err err = entries_pass_step(d->store, since_ms, before_ms, step->after_ms);
+
+	if (err == OK)
+		err = entries_escalate(
+		        d->store, since_ms, before_ms, step->after_ms, DUE_MAX, &entries, &len);
 
 	for (size_t i = 0; i < len && err == OK; i++)
 		if (escalate_due(d->config, entries[i].open_ms, entries[i].escalated_ms, d->now_ms,
@@ -234,8 +238,11 @@ static enum err escalate_remind(const struct deliver *d)
 		return OK;
 	if (soon_ms > SOON_MS)
 		soon_ms = SOON_MS;
-	err = entries_remind(
-	        d->store, d->now_ms - FORGET_MS, d->now_ms - remind_ms, 1, &entries, &len);
+	err = entries_pass_reminder(
+	        d->store, d->now_ms - FORGET_MS, d->now_ms - remind_ms, d->now_ms);
+	if (err == OK)
+		err = entries_remind(
+		        d->store, d->now_ms - FORGET_MS, d->now_ms - remind_ms, 1, &entries, &len);
 	entry_rows_free(entries, len);
 	if (err != OK || len == 0)
 		return err;

@@ -5,6 +5,7 @@
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "handlers/oncall/resolve.h"
+#include "handlers/silences/held.h"
 #include "storage/alerts.h"
 #include "storage/messages.h"
 
@@ -72,10 +73,15 @@ static enum err close_subject(const struct deliver *d, const char *subject, cons
 {
 	struct entry_row *rows = NULL;
 	size_t len = 0;
+	bool was_held = false;
 	enum err err = entries_firing(d->store, subject, 1, &rows, &len);
 
 	if (err == OK && len > 0)
 		err = close_entry(d, &rows[0], by, note, result);
+	else if (err == OK)
+		err = held_resolve(d, subject, &was_held);
+	if (was_held && result->changed++ == 0)
+		result->what = x_strdup("what was silenced");
 	entry_rows_free(rows, len);
 	return err;
 }
@@ -154,33 +160,48 @@ static int64_t limit_of(const struct config *config, const struct entry_row *ent
 	return kind && kind->resolve_after_ms > 0 ? kind->resolve_after_ms : 0;
 }
 
-static bool is_set(const struct config *config)
+/* 0 = nothing has a limit. */
+static int64_t limit_shortest(const struct config *config)
 {
+	int64_t shortest_ms = INT64_MAX;
+
 	for (size_t i = 0; i < config->apps_len; i++)
-		if (config->apps[i].resolve_after_ms > 0)
-			return true;
+		if (config->apps[i].resolve_after_ms > 0 &&
+		        config->apps[i].resolve_after_ms < shortest_ms)
+			shortest_ms = config->apps[i].resolve_after_ms;
 	for (size_t i = 0; i < config->kinds_len; i++)
-		if (config->kinds[i].resolve_after_ms > 0)
-			return true;
-	return false;
+		if (config->kinds[i].resolve_after_ms > 0 &&
+		        config->kinds[i].resolve_after_ms < shortest_ms)
+			shortest_ms = config->kinds[i].resolve_after_ms;
+	return shortest_ms == INT64_MAX ? 0 : shortest_ms;
 }
 
+/* Walks through all that fires for as long as the shortest limit, the oldest first: what has no
+ * limit of its own must not hide what has one. */
 enum err resolve_due(const struct deliver *d)
 {
 	struct resolve_result result = {0};
-	struct entry_row *rows = NULL;
-	size_t len = 0;
+	int64_t before_ms = d->now_ms - limit_shortest(d->config), since_ms = -1, since_id = 0;
+	size_t len = OPEN_MAX;
 	enum err err = OK;
 
-	if (is_set(d->config))
-		err = entries_open(d->store, 0, OPEN_MAX, &rows, &len);
-	for (size_t i = 0; i < len && err == OK; i++) {
-		int64_t limit_ms = limit_of(d->config, &rows[i]);
+	while (err == OK && len == OPEN_MAX && before_ms < d->now_ms) {
+		struct entry_row *rows = NULL;
 
-		if (limit_ms > 0 && d->now_ms - rows[i].last_ms >= limit_ms)
-			err = close_subject(d, rows[i].subject, "resolve_after", NULL, &result);
+		err = entries_stale(d->store, since_ms, since_id, before_ms, OPEN_MAX, &rows, &len);
+		for (size_t i = 0; i < len && err == OK; i++) {
+			int64_t limit_ms = limit_of(d->config, &rows[i]);
+
+			if (limit_ms > 0 && d->now_ms - rows[i].last_ms >= limit_ms)
+				err = close_subject(
+				        d, rows[i].subject, "resolve_after", NULL, &result);
+		}
+		if (len == OPEN_MAX) {
+			since_ms = rows[len - 1].last_ms;
+			since_id = rows[len - 1].id;
+		}
+		entry_rows_free(rows, len);
 	}
-	entry_rows_free(rows, len);
 	resolve_result_finish(&result);
 	return err;
 }

@@ -147,6 +147,23 @@ enum err held_release(const struct deliver *d)
 	return err == OK ? release_quiets(d) : err;
 }
 
+enum err held_resolve(const struct deliver *d, const char *subject, bool *was_held)
+{
+	struct alert_row *rows = NULL;
+	struct alert *alert;
+	size_t len = 0;
+	enum err err = alerts_held_of(d->store, subject, 1, &rows, &len);
+
+	*was_held = len > 0;
+	if (*was_held) {
+		alert = held_alert(&rows[0]);
+		err = silence_resolved(d, alert, rows[0].url, was_held);
+		alert_destroy(alert);
+	}
+	alert_rows_free(rows, len);
+	return err;
+}
+
 void held_names(const struct alert_row *rows, size_t len, const char *room, struct buf *out)
 {
 	size_t named = 0;

@@ -11,6 +11,9 @@
 /* Delivers what nothing holds back any more; call it every few seconds. */
 enum err held_release(const struct deliver *d);
 
+/* What of a subject is held back is over; *was_held: something was. */
+enum err held_resolve(const struct deliver *d, const char *subject, bool *was_held);
+
 /* "\nNot resolved since: etl · a, etl · b, …": rows of alerts_held(); of one room, NULL = of all.
  */
 void held_names(const struct alert_row *rows, size_t len, const char *room, struct buf *out);

@@ -10,6 +10,8 @@
 #include <string.h>
 #include "bot/base/clock.h"
 #include "handlers/oncall/resolve.h"
+#include "handlers/silences/held.h"
+#include "handlers/silences/silence.h"
 #include "tests/unit/command_fixture.h"
 
 #define FAILED                                                                                   \
@@ -408,6 +410,74 @@ static void what_ends_a_critical_is_no_warning(void **state)
 	world_destroy(w);
 }
 
+/* The same in more messages than are looked at in one go: all of it is over. */
+static void what_fired_in_many_messages_is_over_in_all(void **state)
+{
+	struct world *w = world_create("");
+
+	for (int i = 0; i < 70; i++) {
+		w->now_ms += CLOCK_HOUR_MS;
+		world_alert(w, NODE_OF("r-1", "firing"));
+		world_send(w);
+	}
+	world_alert(w, NODE_OF("r-1", "resolved"));
+	asked(w, "!unacked", "Nothing is unacknowledged");
+	world_destroy(w);
+}
+
+/* What fires and has no limit does not hide what has one, however much it is. */
+static void what_has_a_limit_is_closed_among_many_that_have_none(void **state)
+{
+	struct world *w = world_create("[delivery]\nstorm = 0\n[app slow]\nresolve_after = 2h\n");
+	struct deliver d = {.store = w->store, .config = w->config};
+
+	world_alert(w, FAILED, "slow", "s-1", "s-1");
+	for (int i = 0; i < 600; i++)
+		world_alert(w, "{\"app\":\"etl\",\"title\":\"t%d\",\"severity\":\"warning\"}", i);
+	d.now_ms = w->now_ms += 3 * CLOCK_HOUR_MS;
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(resolve_due(&d), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	asked(w, "!alert s-1", "resolved by resolve_after");
+	world_destroy(w);
+}
+
+/* By its run id alone, and by hand: it is not told as firing at the silence's end. */
+static void what_is_silenced_is_resolved_by_its_run(void **state)
+{
+	for (int by_hand = 0; by_hand < 2; by_hand++) {
+		struct world *w = world_create("");
+		struct deliver d = {.store = w->store, .config = w->config};
+		int64_t silence = world_silence(w, "app=\"etl\"", 0, w->now_ms + CLOCK_HOUR_MS);
+		size_t before;
+
+		assert_string_equal(world_alert(w, NODE_OF("r-1", "firing")), "silenced");
+		if (by_hand)
+			asked(w, "!resolve r-1", "what was silenced resolved");
+		else
+			assert_string_equal(world_alert(w, "{\"app\":\"etl\",\"run_id\":\"r-1\","
+			                                   "\"status\":\"resolved\"}"),
+			        "silenced");
+		d.now_ms = w->now_ms += 2 * CLOCK_HOUR_MS;
+		before = w->len;
+		assert_int_equal(store_begin(w->store), OK);
+		assert_int_equal(silence_end_due(&d), OK);
+		assert_int_equal(held_release(&d), OK);
+		assert_int_equal(store_commit(w->store), OK);
+		world_send(w);
+		for (size_t i = before; i < w->len; i++) {
+			char *body = world_body(w, i);
+
+			assert_null(strstr(body, "FAILED"));
+			assert_null(strstr(body, "Not resolved"));
+			free(body);
+		}
+		assert_true(w->len > before);
+		assert_int_equal(world_held(w, silence), 1);
+		world_destroy(w);
+	}
+}
+
 static void silences_are_ended_and_extended_by_app(void **state)
 {
 	struct world *w = world_create("");
@@ -479,6 +549,9 @@ int main(void)
 	        cmocka_unit_test(unacknowledged_ones_are_listed_with_links),
 	        cmocka_unit_test(what_never_resolves_is_closed_by_hand),
 	        cmocka_unit_test(an_alert_tells_its_own_episode),
+	        cmocka_unit_test(what_fired_in_many_messages_is_over_in_all),
+	        cmocka_unit_test(what_has_a_limit_is_closed_among_many_that_have_none),
+	        cmocka_unit_test(what_is_silenced_is_resolved_by_its_run),
 	        cmocka_unit_test(an_alert_was_sent_after_it_was_received),
 	        cmocka_unit_test(what_ends_a_critical_is_no_warning),
 	        cmocka_unit_test(silences_are_ended_and_extended_by_app),

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "bot/base/clock.h"
+#include "handlers/oncall/escalate.h"
 #include "tests/unit/handlers_fixture.h"
 #include "storage/sql.h"
 
@@ -68,10 +70,76 @@ static void what_is_open_makes_nothing_slower(void **state)
 		        (long long)many, (long long)few_choice, (long long)many_choice);
 }
 
+/* A look at reminders and escalations with so many criticals that fire; *scanned as for steps(). */
+static int64_t bell_cost(struct world *w)
+{
+	struct deliver d = {.store = w->store, .config = w->config, .now_ms = w->now_ms};
+	int64_t scanned, sum;
+
+	steps(w, &scanned);
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(escalate_duty(&d), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	sum = steps(w, &scanned);
+	assert_int_equal(scanned, 0);
+	return sum;
+}
+
+/* All were told, the first steps of escalation are done, and nothing is due now. */
+static struct world *bell_world(int firing)
+{
+	struct world *w = world_create("[commands]\nremind = 4h\n[delivery]\nstorm = 0\n"
+	                               "[escalate lead]\nafter = 10m\nmention = @lead:x\n"
+	                               "[escalate boss]\nafter = 2h\nmention = @boss:x\n");
+
+	for (int i = 0; i < firing; i++) /* half of them the same in message after message */
+		for (int k = 0; k < 2; k++) {
+			world_alert(w,
+			        "{\"app\":\"%s%d\",\"severity\":\"critical\","
+			        "\"title\":\"t\",\"run_id\":\"r-%d\"}",
+			        k ? "same" : "app", k ? 0 : i, i);
+			w->now_ms += 100;
+		}
+	world_send(w);
+	w->now_ms += 30 * CLOCK_MINUTE_MS;
+	for (int i = 0; i < firing; i++) /* fifty at a time */
+		if (i % 10 == 0)
+			bell_cost(w);
+	world_send(w);
+	w->now_ms += CLOCK_MINUTE_MS;
+	return w;
+}
+
+static void reminders_and_escalations_cost_what_is_due(void **state)
+{
+	struct world *few = bell_world(5), *many = bell_world(400);
+	int64_t few_cost = bell_cost(few), many_cost = bell_cost(many);
+
+	assert_true(few_cost > 0);
+	if (many_cost > few_cost + few_cost / 10)
+		fail_msg("%lld, then %lld steps", (long long)few_cost, (long long)many_cost);
+	/* nor do those that are forgotten, and those of older messages */
+	few->now_ms += 8 * CLOCK_DAY_MS;
+	many->now_ms += 8 * CLOCK_DAY_MS;
+	for (int i = 0; i < 8; i++) {
+		bell_cost(few);
+		bell_cost(many);
+	}
+	assert_int_equal(world_count(many, "note"), 9); /* the first step, fifty at a time */
+	few_cost = bell_cost(few);
+	many_cost = bell_cost(many);
+	if (many_cost > few_cost + few_cost / 10)
+		fail_msg("forgotten: %lld, then %lld steps", (long long)few_cost,
+		        (long long)many_cost);
+	world_destroy(few);
+	world_destroy(many);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(what_is_open_makes_nothing_slower),
+	        cmocka_unit_test(reminders_and_escalations_cost_what_is_due),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,8 @@ static bool plan_line_is_bounded(const char *detail)
 	        "USING INDEX outbox_waiting", "USING COVERING INDEX outbox_waiting",
 	        "USING INDEX outbox_undeliverable", "USING COVERING INDEX outbox_undeliverable",
 	        "CONSTANT ROW",
+	        /* one for each step of escalation that something went through */
+	        "SCAN levels",
 	        /* the rooms of the config */
 	        "SCAN json_each VIRTUAL TABLE INDEX 1:",
 	        /* the newest runs of an entry, ENTRY_RUNS_MAX at most */
