@@ -23,7 +23,7 @@
 #include "bot/base/alloc.h"
 #include "bot/setup/cmd_login.h"
 #include "bot/setup/password.h"
-#include "bot/setup/token_file.h"
+#include "bot/setup/replace_file.h"
 #include "fake_ask.h"
 #include "storage/state.h"
 
@@ -376,7 +376,7 @@ static void test_the_file_is_replaced_as_a_whole(void **state)
 	snprintf(target, sizeof(target), "%s/target", f->folder);
 	write_text(target, "old");
 	assert_int_equal(symlink(target, f->token), 0);
-	assert_int_equal(token_file_write(f->token, "new", NULL), OK);
+	assert_int_equal(replace_file(f->token, "new", NULL, NULL), OK);
 	assert_int_equal(lstat(f->token, &st), 0);
 	assert_true(S_ISREG(st.st_mode));
 	assert_int_equal(st.st_mode & 07777, 0600);
@@ -384,11 +384,11 @@ static void test_the_file_is_replaced_as_a_whole(void **state)
 	assert_string_equal(text, "old");
 	free(text);
 	assert_int_equal(chmod(f->token, 0666), 0);
-	assert_int_equal(token_file_write(f->token, "newer", NULL), OK);
+	assert_int_equal(replace_file(f->token, "newer", NULL, NULL), OK);
 	assert_int_equal(stat(f->token, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	text = read_text(f->token);
-	assert_string_equal(text, "newer\n");
+	assert_string_equal(text, "newer");
 	free(text);
 }
 
@@ -400,7 +400,7 @@ static void test_a_failed_write_leaves_nothing(void **state)
 
 	/* a folder stands where the file should be: the rename fails */
 	assert_int_equal(mkdir(f->token, 0700), 0);
-	assert_int_equal(token_file_write(f->token, "s3cret", &fault), ERR_IO);
+	assert_int_equal(replace_file(f->token, "s3cret", NULL, &fault), ERR_IO);
 	assert_non_null(strstr(fault.text, f->token));
 	assert_null(strstr(fault.text, "s3cret"));
 	snprintf(command, sizeof(command), "! grep -r s3cret %s && ! ls %s | grep -q 'token\\.'",

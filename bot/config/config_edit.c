@@ -1,0 +1,224 @@
+/*
+ * config_edit.c - see config_edit.h. What is a section, a key and an indented line that goes on
+ * with its value is as read.c has it.
+ */
+#include "bot/config/config_edit.h"
+
+#include <ctype.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bot/base/alloc.h"
+
+#define NOWHERE SIZE_MAX
+#define BYTE_ORDER_MARK "\xEF\xBB\xBF"
+
+/* Where things stand, as offsets: the beginning of a line, and that of the line behind. */
+struct edit_places {
+	size_t line, line_end; /* the key in force */
+	size_t value_end;      /* behind the lines that go on with its value */
+	size_t comment_end;    /* the key as a comment */
+	size_t keys_end;       /* the last key of the section with its value, else its header */
+};
+
+struct edit_scan {
+	const char *section, *key;
+	struct edit_places places;
+	bool inside;  /* the present section is the one */
+	bool fresh;   /* no key yet since its header */
+	bool present; /* the line before belongs to the value that is looked for */
+};
+
+static size_t edit_blank(const char *line, size_t len)
+{
+	size_t used = 0;
+
+	while (used < len && strchr(" \t\r", line[used]))
+		used++;
+	return used;
+}
+
+static bool edit_is(const char *at, size_t len, const char *name)
+{
+	while (len > 0 && isspace((unsigned char)at[len - 1]))
+		len--;
+	return len == strlen(name) && strncmp(at, name, len) == 0;
+}
+
+/* "key = value"; *rest: behind the separator. */
+static bool edit_is_key(const char *at, size_t len, const char *key, size_t *rest)
+{
+	size_t end = 0;
+
+	while (end < len && at[end] != '=' && at[end] != ':')
+		end++;
+	*rest = end + 1;
+	return end < len && edit_is(at, end, key);
+}
+
+static void edit_scan_line(struct edit_scan *scan, const char *line, size_t len, size_t from)
+{
+	size_t indent = edit_blank(line, len), end = from + len + 1, rest;
+	const char *at = line + indent;
+	struct edit_places *places = &scan->places;
+
+	len -= indent;
+	if (len == 0)
+		return;
+	if (*at == '[' && (indent == 0 || scan->fresh)) {
+		const char *close = memchr(at, ']', len);
+
+		scan->inside = close && edit_is(at + 1, (size_t)(close - at) - 1, scan->section);
+		scan->fresh = true;
+		scan->present = false;
+		if (scan->inside)
+			places->keys_end = end;
+		return;
+	}
+	if (*at == '#' || *at == ';') {
+		if (scan->inside && edit_is_key(at + 1, len - 1, scan->key, &rest))
+			places->comment_end = end;
+		return;
+	}
+	if (indent > 0 && !scan->fresh) { /* goes on with the value above */
+		if (scan->present)
+			places->value_end = end;
+		if (scan->inside)
+			places->keys_end = end;
+		return;
+	}
+	scan->fresh = false;
+	scan->present = scan->inside && edit_is_key(at, len, scan->key, &rest);
+	if (scan->inside)
+		places->keys_end = end;
+	if (scan->present) {
+		places->line = from;
+		places->line_end = places->value_end = end;
+	}
+}
+
+static struct edit_places edit_find(const char *text, const char *section, const char *key)
+{
+	struct edit_scan scan = {
+	        .section = section,
+	        .key = key,
+	        .places = {NOWHERE, NOWHERE, NOWHERE, NOWHERE, NOWHERE},
+	        .fresh = true,
+	};
+	size_t from = strncmp(text, BYTE_ORDER_MARK, 3) == 0 ? 3 : 0;
+
+	while (text[from]) {
+		size_t len = strcspn(text + from, "\n");
+
+		edit_scan_line(&scan, text + from, len, from);
+		from += len + (text[from + len] == '\n');
+	}
+	return scan.places;
+}
+
+bool config_edit_has(const char *text, const char *section, const char *key)
+{
+	return edit_find(text, section, key).line != NOWHERE;
+}
+
+/* The comment behind a value, with the blanks before it; "" when there is none. */
+static void edit_add_trailing(struct buf *out, const char *line, size_t len)
+{
+	for (size_t i = 1; i < len; i++) {
+		size_t start = i;
+
+		if (line[i] != ';' || !strchr(" \t", line[i - 1]))
+			continue;
+		while (start > 0 && strchr(" \t", line[start - 1]))
+			start--;
+		while (len > start && strchr("\r\n", line[len - 1]))
+			len--;
+		buf_add(out, line + start, len - start);
+		return;
+	}
+}
+
+/* The lines that went on with the old value go, comments between them stay. */
+static void edit_add_without_value(struct buf *out, const char *at, const char *end)
+{
+	while (at < end) {
+		size_t len = strcspn(at, "\n"), blank = edit_blank(at, len);
+
+		len += at[len] == '\n';
+		if (at[blank] == '#' || at[blank] == ';' || at[blank] == '\n')
+			buf_add(out, at, len);
+		at += len;
+	}
+}
+
+/* The key's line anew. */
+static void edit_replace(struct buf *out, const char *text, const struct edit_places *places,
+        const struct config_change *change)
+{
+	size_t text_len = strlen(text);
+	size_t line_end = places->line_end < text_len ? places->line_end : text_len;
+	size_t value_end = places->value_end < text_len ? places->value_end : text_len;
+
+	buf_add(out, text, places->line);
+	if (change->value) {
+		buf_printf(out, "%s = %s", change->key, change->value);
+		edit_add_trailing(out, text + places->line, line_end - places->line);
+		buf_add_char(out, '\n');
+		edit_add_without_value(out, text + line_end, text + value_end);
+	} else {
+		for (size_t at = places->line; at < value_end;) { /* each of its lines */
+			size_t len = strcspn(text + at, "\n") + 1;
+
+			buf_add_char(out, '#');
+			buf_add(out, text + at, at + len < value_end ? len : value_end - at);
+			at += len;
+		}
+	}
+	buf_add_str(out, text + value_end);
+}
+
+/* A line more, after the offset, or at the end in a section of its own. */
+static void edit_insert(
+        struct buf *out, const char *text, size_t after, const struct config_change *change)
+{
+	size_t len = strlen(text);
+	bool fresh = after == NOWHERE;
+
+	if (after > len)
+		after = len;
+	buf_add(out, text, after);
+	if (after > 0 && text[after - 1] != '\n')
+		buf_add_char(out, '\n');
+	if (fresh)
+		buf_printf(out, "%s[%s]\n", len > 0 ? "\n" : "", change->section);
+	buf_printf(out, "%s = %s\n", change->key, change->value);
+	buf_add_str(out, text + after);
+}
+
+static void edit_one(const char *text, const struct config_change *change, struct buf *out)
+{
+	struct edit_places places = edit_find(text, change->section, change->key);
+
+	if (places.line != NOWHERE)
+		edit_replace(out, text, &places, change);
+	else if (change->value)
+		edit_insert(out, text,
+		        places.comment_end != NOWHERE ? places.comment_end : places.keys_end,
+		        change);
+	else
+		buf_add_str(out, text);
+}
+
+void config_edit(const char *text, const struct config_change *changes, size_t len, struct buf *out)
+{
+	char *now = x_strdup(text);
+
+	for (size_t i = 0; i < len; i++) {
+		edit_one(now, &changes[i], out);
+		free(now);
+		now = x_strdup(buf_str(out));
+		buf_reset(out);
+	}
+	buf_add_str(out, now);
+	free(now);
+}
