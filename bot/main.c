@@ -12,6 +12,7 @@
 #include "bot/command_line/command_line.h"
 #include "bot/setup/cmd_check.h"
 #include "bot/setup/cmd_login.h"
+#include "bot/setup/cmd_setup.h"
 #include "bot/config/config.h"
 #include "bot/watcher.h"
 #include "handlers/commands/table.h"
@@ -88,16 +89,23 @@ static int verb_login(const struct args *args)
 	return cmd_login(config_find(args->config), args->json, args->argc, args->argv);
 }
 
+static int verb_setup(const struct args *args)
+{
+	return cmd_setup(args->config, args->argc, args->argv);
+}
+
 /* What needs no daemon, and the options it takes. */
 static const struct verb {
 	const char *name;
 	int (*run)(const struct args *args);
 	bool check, new_device;
 	bool arguments; /* it reads them itself */
+	bool options;   /* and what looks like options, all that stands behind its name */
 } verbs[] = {
         {"check", verb_check},
         {"login", verb_login, .arguments = true},
         {"run", verb_run, .new_device = true},
+        {"setup", verb_setup, .arguments = true, .options = true},
         {"watch", verb_watch, .check = true, .new_device = true},
 };
 
@@ -107,6 +115,13 @@ static const struct verb *find_verb(const char *name)
 		if (strcmp(verbs[i].name, name) == 0)
 			return &verbs[i];
 	return NULL;
+}
+
+static bool has_own_options(const char *name)
+{
+	const struct verb *verb = find_verb(name);
+
+	return verb && verb->options;
 }
 
 static void print_usage(FILE *out, const struct command *command, const char *before)
@@ -164,6 +179,13 @@ static bool args_parse(struct args *args, int argc, char **argv)
 		if (options.operands_only && !dash && args->argc > 0) {
 			dash = true;
 			args->argv[args->argc++] = (char *)"--";
+		}
+		if (row == OPTIONS_OPERAND && args->argc == 0 && has_own_options(options.value)) {
+			while (options.rest[args->argc]) {
+				args->argv[args->argc] = options.rest[args->argc];
+				args->argc++;
+			}
+			break;
 		}
 		if (row == OPTIONS_OPERAND)
 			args->argv[args->argc++] = (char *)options.value;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "bot/client/client_options.h"
 
+#define COLUMN 26 /* where the help begins */
 #define FIRST 256 /* what getopt_long(3) returns for the first row: no letter */
 
 void options_init(struct options *options, const struct option_row *rows, int argc, char **argv)
@@ -60,6 +61,7 @@ int options_next(struct options *options)
 		code = getopt_long(
 		        options->argc, options->argv, options->letters, options->names, NULL);
 	options->value = optarg;
+	options->rest = options->argv + optind - 1;
 	if (code == 1)
 		return OPTIONS_OPERAND;
 	if (code == '?' || code == ':')
@@ -84,7 +86,10 @@ void options_help(const struct option_row *rows, FILE *out)
 		        rows->argument ? " " : "", rows->argument ? rows->argument : "");
 		for (const char *line = rows->help; line;) {
 			const char *end = strchr(line, '\n');
-			fprintf(out, "  %-26s %.*s\n", line == rows->help ? left : "",
+			if (line == rows->help && strlen(left) > COLUMN) /* on a line of its own */
+				fprintf(out, "  %s\n", left);
+			fprintf(out, "  %-*s %.*s\n", COLUMN,
+			        line == rows->help && strlen(left) <= COLUMN ? left : "",
 			        (int)(end ? end - line : (long)strlen(line)), line);
 			line = end ? end + 1 : NULL;
 		}

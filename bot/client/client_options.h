@@ -26,7 +26,7 @@ struct options {
 	char letters[2 * OPTIONS_MAX]; /* for getopt_long(3) */
 	struct option names[OPTIONS_MAX];
 	const char *value; /* of the option or operand just returned; of argv */
-	char **rest;       /* behind "--", what was returned included; of argv; else NULL */
+	char **rest;       /* the operand just returned and what stands behind it; of argv */
 	char message[160]; /* why OPTIONS_BAD */
 };
 

@@ -330,7 +330,7 @@ enum err send_options_parse(
 	while (err == OK && (row = options_next(&parser)) != OPTIONS_END)
 		if (row == OPTIONS_BAD)
 			err = fault_set(fault, ERR_INVALID, "%s", parser.message);
-		else if (row == OPTIONS_OPERAND && parser.rest && options->exec)
+		else if (row == OPTIONS_OPERAND && parser.operands_only && options->exec)
 			options->command = options->command ? options->command : parser.rest;
 		else if (row == OPTIONS_OPERAND)
 			send_options_add_text(options, parser.value);

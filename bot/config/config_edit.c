@@ -116,13 +116,8 @@ static struct edit_places edit_find(const char *text, const char *section, const
 	return scan.places;
 }
 
-bool config_edit_has(const char *text, const char *section, const char *key)
-{
-	return edit_find(text, section, key).line != NOWHERE;
-}
-
-/* The comment behind a value, with the blanks before it; "" when there is none. */
-static void edit_add_trailing(struct buf *out, const char *line, size_t len)
+/* Where the comment behind a value begins, with the blanks before it; len: there is none. */
+static size_t edit_trailing(const char *line, size_t len)
 {
 	for (size_t i = 1; i < len; i++) {
 		size_t start = i;
@@ -131,11 +126,33 @@ static void edit_add_trailing(struct buf *out, const char *line, size_t len)
 			continue;
 		while (start > 0 && strchr(" \t", line[start - 1]))
 			start--;
-		while (len > start && strchr("\r\n", line[len - 1]))
-			len--;
-		buf_add(out, line + start, len - start);
-		return;
+		return start;
 	}
+	return len;
+}
+
+static size_t edit_without_end(const char *line, size_t len)
+{
+	while (len > 0 && isspace((unsigned char)line[len - 1]))
+		len--;
+	return len;
+}
+
+char *config_edit_value(const char *text, const char *section, const char *key)
+{
+	struct edit_places places = edit_find(text, section, key);
+	const char *line;
+	size_t len, rest;
+
+	if (places.line == NOWHERE)
+		return NULL;
+	line = text + places.line;
+	len = strcspn(line, "\n");
+	len = edit_without_end(line, edit_trailing(line, len));
+	edit_is_key(line, len, key, &rest);
+	while (rest < len && isspace((unsigned char)line[rest]))
+		rest++;
+	return x_strndup(line + rest, rest < len ? len - rest : 0);
 }
 
 /* The lines that went on with the old value go, comments between them stay. */
@@ -158,16 +175,19 @@ static void edit_replace(struct buf *out, const char *text, const struct edit_pl
 	size_t text_len = strlen(text);
 	size_t line_end = places->line_end < text_len ? places->line_end : text_len;
 	size_t value_end = places->value_end < text_len ? places->value_end : text_len;
+	const char *line = text + places->line;
+	size_t len = edit_without_end(line, line_end - places->line), start;
 
 	buf_add(out, text, places->line);
 	if (change->value) {
 		buf_printf(out, "%s = %s", change->key, change->value);
-		edit_add_trailing(out, text + places->line, line_end - places->line);
+		start = edit_trailing(line, len);
+		buf_add(out, line + start, len - start);
 		buf_add_char(out, '\n');
 		edit_add_without_value(out, text + line_end, text + value_end);
 	} else {
 		for (size_t at = places->line; at < value_end;) { /* each of its lines */
-			size_t len = strcspn(text + at, "\n") + 1;
+			len = strcspn(text + at, "\n") + 1;
 
 			buf_add_char(out, '#');
 			buf_add(out, text + at, at + len < value_end ? len : value_end - at);

@@ -21,5 +21,5 @@ struct config_change {
 void config_edit(
         const char *text, const struct config_change *changes, size_t len, struct buf *out);
 
-/* Whether the key is in force in the text. */
-bool config_edit_has(const char *text, const char *section, const char *key);
+/* The value of a key in force, the first line of it, owned by the caller; NULL: it is not. */
+char *config_edit_value(const char *text, const char *section, const char *key);

@@ -12,6 +12,7 @@
 #include "bot/matrix/answer.h"
 #include "bot/matrix/client.h"
 
+#define ADMIN_API "/_synapse/"
 #define LARGE_ANSWER (16U << 20) /* as JSON values it takes some 20 times as much */
 #define SMALL_ANSWER (1U << 20)
 #define PATH_MAX_BYTES (1U << 20)
@@ -170,7 +171,8 @@ struct mx_call *mx_start_text(struct mx *mx, const char *method, const char *pat
 		http_call.body = body;
 		http_call.body_len = strlen(body);
 	}
-	url = x_asprintf("%s/_matrix/client%s", mx->base_url, path);
+	url = x_asprintf("%s%s%s", mx->base_url,
+	        strncmp(path, ADMIN_API, strlen(ADMIN_API)) == 0 ? "" : "/_matrix/client", path);
 	http_call.url = url;
 	call->request = http_start(mx->http, &http_call, on_http_done, call);
 	free(url);

@@ -29,6 +29,7 @@
 	ROW(resolve)   \
 	ROW(retry)     \
 	ROW(run)       \
+	ROW(setup)     \
 	ROW(silence)   \
 	ROW(silences)  \
 	ROW(status)    \
@@ -102,6 +103,13 @@ const struct command command_run = {
         .name = "run",
         .help = "run the daemon in the foreground",
         .usage = "[--accept-new-device]",
+        .where = COMMAND_LINE,
+};
+
+const struct command command_setup = {
+        .name = "setup",
+        .help = "set the bot up, or change how it is set up; setup --help lists its options",
+        .usage = "[OPTIONS]",
         .where = COMMAND_LINE,
 };
 

@@ -14,8 +14,8 @@ def page(name):
     return (MAN / f"{name}.scd").read_text().replace("\\", "")
 
 
-def help_of(program):
-    return subprocess.run([BUILD / program, "--help"], capture_output=True, text=True, timeout=60).stdout
+def help_of(program, *words):
+    return subprocess.run([BUILD / program, *words, "--help"], capture_output=True, text=True, timeout=60).stdout
 
 
 def check(missing, where):
@@ -35,6 +35,9 @@ def test_manual_pages_name_what_there_is():
     check([] if len(words) > 20 else ["usages"], "--help")
     check([word for word in words if word not in manual.lower().replace("_", "") and word.replace("_", "") not in
            manual.lower()], "matrix-telemetry-bot(1)")
+    options = re.findall(r"(--[a-z-]+)", help_of("bot/matrix-telemetry-bot", "setup"))
+    check([] if len(options) > 10 else ["options"], "setup --help")
+    check([o for o in options if o not in manual], "matrix-telemetry-bot(1)")
     options = re.findall(r"(--[a-z-]+)", help_of("bot/client/matrix-send-message"))
     check([o for o in options if o not in page("matrix-send-message.1")], "matrix-send-message(1)")
     sections = re.findall(r"^#?\[([a-z_]+)", EXAMPLE.read_text(), re.M)

@@ -105,6 +105,8 @@ class Homeserver:
         self.to_device = []  # (type, messages)
         self.tricks = []    # [method, pattern, function, times left]
         self.whoami = {"user_id": self.USER, "device_id": self.DEVICE}
+        self.created = []   # bodies of createRoom
+        self.accounts = {}  # what was registered: name → password
         self.batches = []   # what the next /sync answers tell
         self.port = None
         self.open()
@@ -181,6 +183,8 @@ class Homeserver:
             self.tokens.add("by-password")
             return 200, {"access_token": "by-password", "user_id": self.USER,
                          "device_id": body.get("device_id", "DEV2")}
+        if path == "/v3/register":
+            return self.register(body)
         if token not in self.tokens:
             return 401, {"errcode": "M_UNKNOWN_TOKEN", "error": "who?",
                          "soft_logout": self.soft_logout}
@@ -190,6 +194,12 @@ class Homeserver:
             return 200, {"filter_id": "f1"}
         if path == "/v3/sync":
             return self.sync(query)
+        if path == "/v3/createRoom":
+            alias = f"#{body['room_alias_name']}:fake.local"
+            self.rooms[alias] = "!" + alias[1:]
+            self.state[(self.rooms[alias], "m.room.member")] = {"membership": "join"}
+            self.created.append(body)
+            return 200, {"room_id": self.rooms[alias]}
         match = re.match(r"/v3/join/(.+)", path)
         if match:
             address = match[1]
@@ -221,6 +231,22 @@ class Homeserver:
         if path.startswith("/v3/keys/") or path.startswith("/v3/sendToDevice/"):
             return self.keys(path, body)
         return 404, {"errcode": "M_UNRECOGNIZED", "error": path}
+
+    def register(self, body):
+        """By a registration token, which is "invited", and then nothing more."""
+        if body["username"] in self.accounts:
+            return 400, {"errcode": "M_USER_IN_USE", "error": "taken"}
+        auth = body.get("auth", {})
+        if auth.get("type") == "m.login.dummy":
+            self.accounts[body["username"]] = body["password"]
+            return 200, {"user_id": f"@{body['username']}:fake.local"}
+        stages = ["m.login.registration_token", "m.login.dummy"]
+        answer = {"flows": [{"stages": ["m.login.email.identity"]}, {"stages": stages}], "session": "s1", "params": {}}
+        if not auth:
+            return 401, answer
+        if auth.get("token") != "invited":
+            return 401, {**answer, "errcode": "M_FORBIDDEN", "error": "no such token"}
+        return 401, {**answer, "completed": stages[:1]}
 
     def keys(self, path, body):
         """What a device needs to be signed; tests change `devices` and `identity` to lie."""

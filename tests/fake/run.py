@@ -22,6 +22,7 @@ import heartbeats  # noqa: E402
 import neighbours  # noqa: E402
 import refusing  # noqa: E402
 import oncall  # noqa: E402
+import setting_up  # noqa: E402
 import silences  # noqa: E402
 import undelivered  # noqa: E402
 import watch  # noqa: E402
@@ -1090,7 +1091,7 @@ def test_a_second_daemon_is_refused():
 
 if __name__ == "__main__":
     tests = dict(globals())
-    for module in (commands, docs, heartbeats, neighbours, refusing, oncall, silences, undelivered, watch, watches, web):
+    for module in (commands, docs, heartbeats, neighbours, refusing, oncall, setting_up, silences, undelivered, watch, watches, web):
         more = {name: test for name, test in vars(module).items() if name.startswith("test_")}
         check(not more.keys() & tests.keys(), f"two tests have one name: {more.keys() & tests.keys()}")
         tests.update(more)

@@ -14,6 +14,7 @@ import traceback
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 from bot import BUILD, Bot  # noqa: E402
 from harness import Skip  # noqa: E402
+from from_nothing import test_setup_from_nothing  # noqa: E402,F401
 from own_alerts import test_heartbeats_and_watches_are_alerts  # noqa: E402,F401
 from operators_day import test_on_call, test_undelivered, test_what_fires_after_a_silence_is_told  # noqa: E402,F401
 from people import Place, Plain, Secret, check, node, until  # noqa: E402

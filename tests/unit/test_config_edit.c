@@ -77,7 +77,7 @@ static void test_single_changes(void **state)
 	};
 
 	for (size_t i = 0; i < LEN(cases); i++) {
-		char *after = edit(cases[i].before, &cases[i].change, 1);
+		char *after = edit(cases[i].before, &cases[i].change, 1), *value;
 
 		assert_string_equal(after, cases[i].after);
 		free(after);
@@ -85,9 +85,13 @@ static void test_single_changes(void **state)
 		after = edit(cases[i].after, &cases[i].change, 1);
 		assert_string_equal(after, cases[i].after);
 		free(after);
-		assert_int_equal(config_edit_has(cases[i].after, cases[i].change.section,
-		                         cases[i].change.key),
-		        cases[i].change.value != NULL);
+		value = config_edit_value(
+		        cases[i].after, cases[i].change.section, cases[i].change.key);
+		if (cases[i].change.value)
+			assert_string_equal(value, cases[i].change.value);
+		else
+			assert_null(value);
+		free(value);
 	}
 }
 

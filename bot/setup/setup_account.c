@@ -1,0 +1,314 @@
+/*
+ * setup_account.c - of `setup`: the homeserver, the bot's account, its token.
+ */
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include "bot/base/alloc.h"
+#include "bot/base/exit_code.h"
+#include "bot/config/secret.h"
+#include "bot/setup/login.h"
+#include "bot/setup/password.h"
+#include "bot/setup/question.h"
+#include "bot/setup/register.h"
+#include "bot/setup/replace_file.h"
+#include "bot/setup/setup.h"
+
+#define TRIES 3 /* of a password that somebody types */
+
+/* ---- the homeserver ---- */
+
+static int setup_find_homeserver(struct setup *setup)
+{
+	const char *name = setup->config->matrix.homeserver;
+	struct fault fault = {0};
+
+	question_begin("Homeserver %s", name);
+	if (ask_open(&setup->ask, setup->config, &fault) == OK) {
+		question_end(
+		        strcmp(ask_url(setup->ask), name) == 0 ? "found" : ask_url(setup->ask));
+		return EX_OK;
+	}
+	question_end("not found");
+	return setup_fail(exit_of(fault.code), "%s", fault.text);
+}
+
+int setup_homeserver(struct setup *setup)
+{
+	const char *now = setup->config->matrix.homeserver;
+	char *name = NULL, *fallback = x_strdup_opt(setup_is_example(now) ? NULL : now);
+	int code;
+
+	do {
+		code = setup_pick(setup, setup->options.homeserver, "homeserver",
+		        "Homeserver, by its name or URL", fallback, &name);
+		if (code != EX_OK)
+			break;
+		code = setup_set(setup, "matrix", "homeserver", name);
+		if (code == EX_OK)
+			code = setup_find_homeserver(setup);
+		free(name);
+	} while (code != EX_OK && setup->asks && !setup->options.homeserver);
+	free(fallback);
+	return code;
+}
+
+/* ---- the token that is there ---- */
+
+/* Whether it is one of the config's user; *code: what keeps it from being known. */
+static bool setup_try_token(struct setup *setup, int *code)
+{
+	struct ask_answer answer;
+	const char *user, *device;
+	bool good = false;
+
+	*code = EX_OK;
+	if (ask_set_token(setup->ask, setup->token) != OK)
+		return false;
+	ask_call(setup->ask, "GET", "/v3/account/whoami", NULL, &answer);
+	user = json_string_value(json_object_get(answer.body, "user_id"));
+	device = json_string_value(json_object_get(answer.body, "device_id"));
+	good = answer.code == OK && user && device && strcmp(user, setup->config->matrix.user) == 0;
+	if (good)
+		printf("Account %s … logged in, device %s\n", user, device);
+	else if (answer.code != OK && answer.code != ERR_AUTH)
+		*code = setup_fail(
+		        exit_of(answer.code), "%s: %s", ask_url(setup->ask), answer.error);
+	ask_answer_finish(&answer);
+	return good;
+}
+
+static bool setup_has_token(struct setup *setup, int *code)
+{
+	struct fault fault = {0};
+
+	*code = EX_OK;
+	if (secret_read(&setup->config->matrix.token, "token", &setup->token, &fault) == OK &&
+	        setup_try_token(setup, code))
+		return true;
+	x_wipe_free_str(setup->token);
+	setup->token = NULL;
+	ask_set_token(setup->ask, NULL);
+	return false;
+}
+
+/* ---- the password ---- */
+
+static int setup_read_secret(const char *path, const char *name, char **out)
+{
+	const struct config_secret secret = {.file = (char *)path};
+	struct fault fault = {0};
+
+	if (secret_read(&secret, name, out, &fault) == OK)
+		return EX_OK;
+	return setup_fail(fault.code == ERR_DENIED ? EX_NOPERM : EX_NOINPUT, "%s", fault.text);
+}
+
+static int setup_ask_secret(const struct setup *setup, const char *prompt, char **out)
+{
+	struct fault fault = {0};
+
+	if (password_ask(prompt, out, &fault) == OK)
+		return EX_OK;
+	return setup_fail(EX_DATAERR, "%s", fault.text);
+}
+
+/* One that is new is asked for twice. */
+static int setup_get_password(struct setup *setup, struct login *login, bool fresh)
+{
+	struct fault fault = {0};
+	char *again = NULL;
+	int code;
+
+	if (setup->options.password_file)
+		return setup_read_secret(
+		        setup->options.password_file, "password", &login->password);
+	if (!setup->asks)
+		return setup_fail(EX_USAGE, "--password-file is missing: the password of %s",
+		        setup->config->matrix.user);
+	if (login_ask_password(login, &fault) != OK)
+		return setup_fail(EX_DATAERR, "%s", fault.text);
+	if (!fresh)
+		return EX_OK;
+	code = setup_ask_secret(setup, "The same again: ", &again);
+	if (code == EX_OK && strcmp(again, login->password) != 0)
+		code = setup_fail(EX_DATAERR, "the two passwords differ");
+	x_wipe_free_str(again);
+	return code;
+}
+
+/* ---- registering ---- */
+
+/* *wanted: the account is to be made; *key: by this, owned by the caller, who wipes it. */
+static int setup_wants_registering(
+        struct setup *setup, bool *wanted, enum register_by *by, char **key)
+{
+	const char *secret = setup->options.secret_file, *token = setup->options.token_file;
+	struct fault fault = {0};
+	char *answer = NULL;
+	bool there = true;
+	int code;
+
+	*by = secret ? REGISTER_BY_SECRET : REGISTER_BY_TOKEN;
+	*wanted = secret || token;
+	if (*wanted)
+		return setup_read_secret(secret ? secret : token, "registration", key);
+	if (!setup->asks || setup->options.password_file)
+		return EX_OK;
+	if (question_yes("Does this account exist already?", true, &there, &fault) != OK)
+		return setup_fail(EX_NOINPUT, "%s", fault.text);
+	if (there)
+		return EX_OK;
+	*wanted = true;
+	if (question_text("Made by a registration token, or by Synapse's shared secret: token or "
+	                  "secret",
+	            "token", &answer, &fault) != OK)
+		return setup_fail(EX_NOINPUT, "%s", fault.text);
+	*by = answer[0] == 's' ? REGISTER_BY_SECRET : REGISTER_BY_TOKEN;
+	code = setup_ask_secret(setup,
+	        *by == REGISTER_BY_SECRET ? "registration_shared_secret: " : "Registration token: ",
+	        key);
+	free(answer);
+	return code;
+}
+
+static int setup_register(
+        struct setup *setup, enum register_by by, const char *password, const char *key)
+{
+	const char *user = setup->config->matrix.user;
+	struct fault fault = {0};
+	enum err err;
+
+	question_begin("Making the account %s", user);
+	err = register_account(setup->ask, by, user, password, key, &fault);
+	question_end(err == OK ? "done" : err == ERR_EXISTS ? "it is there already" : "failed");
+	if (err == OK || err == ERR_EXISTS)
+		return EX_OK;
+	return setup_fail(err == ERR_DENIED ? EX_NOPERM : exit_of(err), "%s", fault.text);
+}
+
+/* ---- the login ---- */
+
+/* Where the token goes, settled before there is one. */
+static int setup_token_file(struct setup *setup)
+{
+	const struct config_secret *token = &setup->config->matrix.token;
+	struct fault fault = {0};
+	char *folder, *file;
+	int code;
+
+	if (token->command)
+		return setup_fail(EX_CONFIG,
+		        "[matrix] token_command gives no good token, and only you can store one "
+		        "there:\nmatrix-telemetry-bot login --print | pass insert -m "
+		        "matrix/bot-token\nThen run setup again, or take token_command out of %s",
+		        setup->path);
+	if (!token->file) {
+		folder = x_strdup(setup->config->storage.database);
+		file = x_asprintf("%s/token", dirname(folder));
+		code = setup_set(setup, "matrix", "token_file", file);
+		free(file);
+		free(folder);
+		if (code != EX_OK)
+			return code;
+	}
+	if (replace_file_may(setup->config->matrix.token.file, &fault) != OK)
+		return setup_fail(EX_CANTCREAT, "the token could not be stored: %s", fault.text);
+	return EX_OK;
+}
+
+static int setup_log_in(struct setup *setup, struct login *login)
+{
+	int code = login_check_flows(login);
+
+	if (code != EX_OK)
+		return code;
+	login_find_device(login);
+	code = login_by_password(login);
+	if (code == EX_OK)
+		code = login_store_token(login);
+	if (code != EX_OK)
+		return code;
+	printf("Account %s … logged in, device %s; the token is in %s\n",
+	        setup->config->matrix.user, login->device_id, setup->config->matrix.token.file);
+	setup->token = x_strdup(login->token);
+	setup->fresh_token = true;
+	ask_set_token(setup->ask, setup->token);
+	return EX_OK;
+}
+
+/* "telemetry" is "@telemetry:example.org" where the server's name is known; owned by the caller. */
+static char *setup_whole_user(const struct setup *setup, const char *user)
+{
+	const char *server = setup->config->matrix.homeserver;
+
+	if (strchr(user, ':') || strstr(server, "://"))
+		return x_strdup(user);
+	return x_asprintf("%s%s:%s", user[0] == '@' ? "" : "@", user, server);
+}
+
+static int setup_user(struct setup *setup)
+{
+	const char *now = setup->config->matrix.user;
+	bool known = !setup_is_example(now);
+	char *fallback = x_strdup_opt(known ? now : setup->asks ? "telemetry" : NULL);
+	char *user = NULL, *whole;
+	int code;
+
+	do {
+		code = setup_pick(
+		        setup, setup->options.user, "user", "The bot's account", fallback, &user);
+		if (code != EX_OK)
+			break;
+		whole = setup_whole_user(setup, user);
+		code = setup_set(setup, "matrix", "user", whole);
+		free(whole);
+		free(user);
+	} while (code != EX_OK && setup->asks && !setup->options.user);
+	free(fallback);
+	return code;
+}
+
+/* A typing error is no reason to begin anew. */
+static int setup_enter(struct setup *setup, struct login *login)
+{
+	enum register_by by;
+	bool fresh = false;
+	char *key = NULL;
+	int code = setup_wants_registering(setup, &fresh, &by, &key), tries = 0;
+
+	if (code != EX_OK)
+		return code;
+	do {
+		login_finish(login);
+		*login = (struct login){
+		        .command = "setup", .config = setup->config, .ask = setup->ask};
+		code = setup_get_password(setup, login, fresh);
+		if (code == EX_OK && fresh)
+			code = setup_register(setup, by, login->password, key);
+		if (code == EX_OK)
+			code = setup_log_in(setup, login);
+	} while (code == EX_DATAERR && setup->asks && !setup->options.password_file &&
+	         ++tries < TRIES);
+	x_wipe_free_str(key);
+	return code;
+}
+
+int setup_account(struct setup *setup)
+{
+	struct login login = {.command = "setup"};
+	int code = setup_user(setup);
+
+	if (code != EX_OK || setup_has_token(setup, &code))
+		return code;
+	if (code == EX_OK)
+		code = setup_token_file(setup);
+	if (code == EX_OK)
+		code = setup_enter(setup, &login);
+	if (code == EX_OK)
+		setup_keys(setup, login.device_id, login.password);
+	login_finish(&login);
+	return code;
+}

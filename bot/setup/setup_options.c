@@ -1,0 +1,164 @@
+/*
+ * setup_options.c - see setup_options.h. Secrets come from files, never from the command line,
+ * which other users can see.
+ */
+#include "bot/setup/setup_options.h"
+
+#include <string.h>
+#include "bot/base/clock.h"
+#include "bot/client/client_options.h"
+
+#define WAIT_MS (10 * CLOCK_MINUTE_MS)
+
+enum row {
+	ROW_CONFIG,
+	ROW_HOMESERVER,
+	ROW_USER,
+	ROW_PASSWORD_FILE,
+	ROW_SECRET_FILE,
+	ROW_TOKEN_FILE,
+	ROW_OPERATOR,
+	ROW_ROOM,
+	ROW_ENCRYPTED,
+	ROW_DASHBOARD,
+	ROW_NO_TEST,
+	ROW_WAIT,
+	ROW_YES,
+	ROW_HELP,
+};
+
+static const struct option_row rows[] = {
+        [ROW_CONFIG] = {"config", 'c', "FILE",
+                "what is written (default: $MATRIX_TELEMETRY_BOT_CONFIG,\n"
+                "./bot.conf, /etc/matrix-telemetry-bot/bot.conf)"},
+        [ROW_HOMESERVER] = {"homeserver", 0, "NAME", "server name, or its URL"},
+        [ROW_USER] = {"user", 0, "USER", "the bot's account: @telemetry:example.org, or telemetry"},
+        [ROW_PASSWORD_FILE] = {"password-file", 0, "FILE",
+                "its password, on the first line; needed while there is\n"
+                "no good token yet"},
+        [ROW_SECRET_FILE] = {"registration-secret-file", 0, "FILE",
+                "make the account by Synapse's registration_shared_secret"},
+        [ROW_TOKEN_FILE] = {"registration-token-file", 0, "FILE",
+                "make the account by a registration token"},
+        [ROW_OPERATOR] = {"operator", 0, "USER",
+                "who may command the bot, and is invited into the rooms\n"
+                "that it makes; may be repeated"},
+        [ROW_ROOM] = {"room", 0, "NAME=ADDRESS",
+                "a room, such as ops=#ops:example.org: joined, or made if\n"
+                "there is none; ops gets critical alerts, dev the others;\n"
+                "may be repeated"},
+        [ROW_ENCRYPTED] = {"encrypted", 0, NULL, "rooms that are made are encrypted"},
+        [ROW_DASHBOARD] = {"dashboard", 0, "APP=URL",
+                "link of an app's messages, {run_id} in it is replaced;\n"
+                "may be repeated"},
+        [ROW_NO_TEST] = {"no-test", 0, NULL, "send no test message at the end"},
+        [ROW_WAIT] = {"wait", 0, "TIME",
+                "how long to wait for the answer to it from the room\n"
+                "(default: 10m)"},
+        [ROW_YES] = {"yes", 'y', NULL,
+                "ask nothing: what no option says stays as it is, or is\n"
+                "the default"},
+        [ROW_HELP] = {"help", 'h', NULL, "this text"},
+        {0},
+};
+
+static enum err setup_options_add(
+        struct setup_list *list, const char *value, bool pair, struct fault *fault)
+{
+	const char *equals = strchr(value, '=');
+
+	if (list->len == SETUP_LIST_MAX)
+		return fault_set(fault, ERR_INVALID, "over %d of: %.100s", SETUP_LIST_MAX, value);
+	if (pair && (!equals || equals == value))
+		return fault_set(fault, ERR_INVALID, "must be NAME=VALUE: %.100s", value);
+	list->items[list->len++] = value;
+	return OK;
+}
+
+static enum err setup_options_take(
+        struct setup_options *options, enum row row, const char *value, struct fault *fault)
+{
+	/* each becomes a value of the config, which is a line */
+	if (value && strpbrk(value, "\r\n"))
+		return fault_set(fault, ERR_INVALID, "--%s: a line break", rows[row].name);
+	switch (row) {
+	case ROW_CONFIG:
+		options->config = value;
+		break;
+	case ROW_HOMESERVER:
+		options->homeserver = value;
+		break;
+	case ROW_USER:
+		options->user = value;
+		break;
+	case ROW_PASSWORD_FILE:
+		options->password_file = value;
+		break;
+	case ROW_SECRET_FILE:
+		options->secret_file = value;
+		break;
+	case ROW_TOKEN_FILE:
+		options->token_file = value;
+		break;
+	case ROW_OPERATOR:
+		return setup_options_add(&options->operators, value, false, fault);
+	case ROW_ROOM:
+		return setup_options_add(&options->rooms, value, true, fault);
+	case ROW_DASHBOARD:
+		return setup_options_add(&options->dashboards, value, true, fault);
+	case ROW_ENCRYPTED:
+		options->encrypted = true;
+		break;
+	case ROW_NO_TEST:
+		options->no_test = true;
+		break;
+	case ROW_WAIT:
+		if (!clock_parse_duration(value, &options->wait_ms))
+			return fault_set(fault, ERR_INVALID, "--wait wants a duration such as 10m");
+		break;
+	case ROW_YES:
+		options->yes = true;
+		break;
+	case ROW_HELP:
+		options->help = true;
+		break;
+	}
+	return OK;
+}
+
+enum err setup_options_parse(
+        struct setup_options *options, int argc, char **argv, struct fault *fault)
+{
+	const char *config = options->config;
+	struct options parser;
+	enum err err = OK;
+	int row;
+
+	*options = (struct setup_options){.config = config, .wait_ms = WAIT_MS};
+	options_init(&parser, rows, argc, argv);
+	while (err == OK && (row = options_next(&parser)) != OPTIONS_END)
+		if (row == OPTIONS_BAD)
+			err = fault_set(fault, ERR_INVALID, "%s", parser.message);
+		else if (row == OPTIONS_OPERAND)
+			err = fault_set(
+			        fault, ERR_INVALID, "unknown argument %.100s", parser.value);
+		else
+			err = setup_options_take(options, (enum row)row, parser.value, fault);
+	if (err == OK && options->secret_file && options->token_file)
+		err = fault_set(fault, ERR_INVALID,
+		        "either --registration-secret-file or --registration-token-file");
+	return err;
+}
+
+void setup_options_help(FILE *out)
+{
+	fprintf(out,
+	        "usage: matrix-telemetry-bot setup [OPTIONS]\n\n"
+	        "Sets the bot up, or shows how it is set up and changes what is asked for: "
+	        "homeserver,\n"
+	        "account, keys, rooms, who may command, dashboards; writes the config, starts "
+	        "the units,\n"
+	        "checks all, and sends a test message. What no option says is asked for on the\n"
+	        "terminal.\n\n");
+	options_help(rows, out);
+}
