@@ -49,8 +49,8 @@ bool mx_has_token(const struct mx *mx);
 
 /*
  * path: after "/_matrix/client", e.g. "/v3/sync", or a whole one of Synapse's admin API; already
- * percent-encoded, query included (see mx_path()). body: borrowed, NULL = none (a PUT or POST then sends {}). The callback runs
- * exactly once, never before this returns.
+ * percent-encoded, query included (see mx_path()). body: borrowed, NULL = none (a PUT or POST then
+ * sends {}). The callback runs exactly once, never before this returns.
  */
 struct mx_call *mx_start(struct mx *mx, const char *method, const char *path, const json_t *body,
         int64_t timeout_ms, mx_done_fn done, void *arg);
