@@ -4,17 +4,32 @@
  * Happy path: the timer fires, and a job on libuv's pool lists the folder and reads the first
  * file, which is handed on; spool_done(OK) lets the next job delete it and read the one after;
  * when the list is used up the folder is listed again, and when that finds nothing the spool waits
- * for inotify or for SPOOL_RESCAN_MS. Failures of the folder (gone, unreadable) are told once and
- * tried again with the next look; a folder that was replaced is watched anew.
+ * for inotify or for SPOOL_RESCAN_MS. A failure that may be the file's own (the store refuses it,
+ * it cannot be read or deleted) holds up no other: it is met again with the next look, and when
+ * others are taken in meanwhile it is put away. Other failures are everybody's, and the order is
+ * kept: all wait. Failures of the folder (gone, unreadable) are told once and tried again with the
+ * next look; a folder that was replaced is watched anew.
  *
  * Two owners: what stands below `working` belongs to the pool while that is set.
  */
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/base/log.h"
 #include "bot/intake/spool.h"
 #include "bot/intake/spool_folder.h"
+
+#define SPOOL_ODD_MAX 16 /* files that failed, at a time */
+#define SPOOL_TRIES 3    /* of one, before it is put away */
+
+/* A file that failed while others may not. */
+struct spool_odd {
+	char name[64]; /* "" = none */
+	unsigned tries;
+	bool proved; /* another was taken in since */
+};
 
 /* What becomes of the file in hand. */
 enum spool_away { AWAY_KEEP, AWAY_DELETE, AWAY_BAD };
@@ -32,6 +47,9 @@ struct spool {
 	bool troubled; /* the folder's failure was told */
 	bool changed;  /* since the last look began: it may have missed something */
 	unsigned bad;  /* *.bad files of the last look */
+	struct spool_odd odd[SPOOL_ODD_MAX];
+	unsigned odd_next;   /* whose place is taken next */
+	unsigned odd_in_row; /* failures since a file was taken in, or since the last wait */
 	bool closing;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -99,17 +117,65 @@ static void start_work(struct spool *spool)
 
 /* ---- on the loop ---- */
 
+static struct spool_odd *spool_odd_of(struct spool *spool, const char *name)
+{
+	struct spool_odd *odd;
+
+	for (size_t i = 0; i < SPOOL_ODD_MAX; i++)
+		if (strcmp(spool->odd[i].name, name) == 0)
+			return &spool->odd[i];
+	odd = &spool->odd[spool->odd_next++ % SPOOL_ODD_MAX];
+	*odd = (struct spool_odd){.name = ""};
+	snprintf(odd->name, sizeof(odd->name), "%s", name);
+	return odd;
+}
+
+/* One was taken in: what failed is to blame itself. */
+static void spool_odd_prove(struct spool *spool)
+{
+	spool->odd_in_row = 0;
+	for (size_t i = 0; i < SPOOL_ODD_MAX; i++)
+		spool->odd[i].proved = true;
+}
+
+/* True when a failure is that of this file for good; else it is met again with the next look. */
+static bool spool_odd_failed(struct spool *spool, const char *name)
+{
+	struct spool_odd *odd = spool_odd_of(spool, name);
+	bool gone;
+
+	spool->odd_in_row++;
+	gone = ++odd->tries >= SPOOL_TRIES && odd->proved;
+	if (gone)
+		odd->name[0] = '\0';
+	return gone;
+}
+
+/* The store takes in no such thing, or the disk gives this file no more. */
+static bool spool_is_odd(enum err result)
+{
+	return result == ERR_CORRUPT || result == ERR_DAMAGED;
+}
+
 static void spool_settle(struct spool *spool, enum err result, const char *message)
 {
 	const char *name = spool->list.names[spool->list.next];
 
+	if (spool_is_odd(result) && spool_odd_failed(spool, name))
+		result = ERR_INVALID;
 	if (result == OK) {
+		spool_odd_prove(spool);
 		spool->away = AWAY_DELETE;
 	} else if (result == ERR_INVALID) {
 		log_warning("spool", "%s is renamed to %s.bad: %s", name, name, message);
 		spool->away = AWAY_BAD;
+	} else if (spool_is_odd(result) && spool->odd_in_row < SPOOL_ODD_MAX) {
+		log_seldom(LOG_WARNING, "spool", "", "%s waits, what comes after it goes on: %s",
+		        name, message);
+		spool_list_skip(&spool->list);
 	} else {
 		log_seldom(LOG_WARNING, "spool", "", "%s waits: %s", name, message);
+		spool->odd_in_row = 0;
 		wake_in(spool, SPOOL_RESCAN_MS);
 		return;
 	}
@@ -165,7 +231,12 @@ static void after_work(uv_work_t *work, int status)
 		return;
 	}
 	if (spool->away_result != OK) { /* what is there still is met again */
-		wake_in(spool, SPOOL_RESCAN_MS);
+		spool->away = AWAY_KEEP;
+		spool_list_skip(&spool->list);
+		if (spool->list.next < spool->list.len)
+			start_work(spool);
+		else
+			wake_in(spool, SPOOL_RESCAN_MS);
 		return;
 	}
 	spool->bad = spool->list.bad;

@@ -27,8 +27,10 @@ struct spool_events {
 /* Watches the folder (created 0700 when missing) and hands on what is there and what comes. */
 enum err spool_create(struct spool **out, uv_loop_t *loop, const char *folder,
         const struct spool_events *events, struct fault *fault);
-/* OK: taken in, delete it. ERR_INVALID: rename it to *.bad. Else: keep, try again later; what
- * comes after it waits. May be called inside on_request(). */
+/* OK: taken in, delete it. ERR_INVALID: rename it to *.bad. ERR_CORRUPT, ERR_DAMAGED: that may be
+ * about this one alone; keep, go on, try again later, and rename it if that goes on while others
+ * are taken in. Else: keep, try again later; what comes after it waits. May be called inside
+ * on_request(). */
 void spool_done(struct spool *spool, enum err result, const char *message);
 /* Files in the folder that were set aside as *.bad, as of the last look. */
 unsigned spool_bad(const struct spool *spool);

@@ -136,8 +136,12 @@ static enum err spool_folder_open_failed(int number)
 	case ENXIO:  /* a socket, or a device that is not there */
 	case ENODEV: /* likewise */
 		return ERR_INVALID;
-	default:
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
 		return ERR_IO;
+	default: /* perhaps the disk has lost this file alone */
+		return ERR_CORRUPT;
 	}
 }
 
@@ -164,7 +168,7 @@ enum err spool_list_read(
 	data = x_calloc(1, SERVER_LINE_MAX + 1);
 	len = read(fd, data, SERVER_LINE_MAX + 1);
 	if (len == -1) {
-		err = fault_set(fault, ERR_IO, "cannot read: %s", strerror(errno));
+		err = fault_set(fault, ERR_CORRUPT, "cannot read: %s", strerror(errno));
 		goto done;
 	}
 	err = spool_folder_parse(data, (size_t)len, request, fault);
@@ -184,6 +188,11 @@ done:
 	return err;
 }
 
+void spool_list_skip(struct spool_list *list)
+{
+	free(list->names[list->next++]);
+}
+
 enum err spool_list_away(
         struct spool_list *list, const char *folder, const char *suffix, struct fault *fault)
 {
@@ -194,7 +203,7 @@ enum err spool_list_away(
 	if ((suffix ? rename(path, renamed) : unlink(path)) == -1 && errno != ENOENT)
 		err = fault_set(fault, ERR_IO, "cannot put away %s: %s", path, strerror(errno));
 	else
-		free(list->names[list->next++]);
+		spool_list_skip(list);
 	free(renamed);
 	free(path);
 	return err;

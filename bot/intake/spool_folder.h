@@ -25,11 +25,14 @@ void spool_list_finish(struct spool_list *list);
 /*
  * Reads the next file of the list as an alert's request, owned by the caller; its name is the
  * alert's id and its time the alert's `at`, where it has none. ERR_NOT_FOUND: it is gone.
- * ERR_INVALID: it is no alert and never will be. Else: may be tried again.
+ * ERR_INVALID: it is no alert and never will be. ERR_CORRUPT: this file cannot be read. Else: may
+ * be tried again.
  */
 enum err spool_list_read(
         const struct spool_list *list, const char *folder, json_t **request, struct fault *fault);
 
+/* Goes on to the one after; the next look has it again. */
+void spool_list_skip(struct spool_list *list);
 /* Deletes the next file, or with a suffix renames it, and goes on to the one after. OK also when
  * it is gone already. */
 enum err spool_list_away(

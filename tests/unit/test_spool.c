@@ -28,7 +28,9 @@ struct fixture {
 	char at[32]; /* of the last one */
 	int count;
 	enum err result; /* what they are answered with */
-	bool hold;       /* not answered at once */
+	const char *odd; /* an id that is answered with ERR_CORRUPT */
+	int odd_tries;
+	bool hold; /* not answered at once */
 	bool closed;
 };
 
@@ -39,7 +41,12 @@ static void on_request(const json_t *request, void *arg)
 	f->ids[f->count] = strdup(json_string_value(json_object_get(request, "id")));
 	f->notes[f->count++] = json_dumps(json_object_get(request, "n"), JSON_ENCODE_ANY);
 	snprintf(f->at, sizeof(f->at), "%s", json_string_value(json_object_get(request, "at")));
-	if (!f->hold)
+	if (f->odd && strcmp(f->ids[f->count - 1], f->odd) == 0) {
+		free(f->ids[--f->count]);
+		free(f->notes[f->count]);
+		f->odd_tries++;
+		spool_done(f->spool, ERR_CORRUPT, "refused by the store");
+	} else if (!f->hold)
 		spool_done(f->spool, f->result, NULL);
 }
 
@@ -233,6 +240,65 @@ static void what_is_no_alert_is_renamed(void **state)
 	assert_true(exists(f, "5-1-0.json.bad"));
 }
 
+/* The store refuses one for ever: the others are taken in, and it is told. */
+static void what_the_store_refuses_alone_holds_up_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	f->odd = "odd";
+	mkdir(f->path, 0700);
+	leave_raw(f, "1-1-0.json", "{\"app\":\"a\",\"id\":\"odd\"}");
+	leave_raw(f, "2-1-0.json", "{\"app\":\"a\",\"id\":\"two\"}");
+	leave_raw(f, "3-1-0.json", "{\"app\":\"a\",\"id\":\"three\"}");
+	start(f);
+	wait_count(f, 2);
+	assert_string_equal(f->ids[0], "two");
+	assert_string_equal(f->ids[1], "three");
+	wait_gone(f, "1-1-0.json");
+	assert_true(exists(f, "1-1-0.json.bad"));
+	assert_int_equal(f->odd_tries, 3);
+	leave_raw(f, "4-1-0.json", "{\"app\":\"a\",\"id\":\"four\"}");
+	wait_count(f, 3);
+	wait_gone(f, "4-1-0.json");
+	assert_int_equal(spool_bad(f->spool), 1);
+}
+
+/* All are refused: the database is to blame, and none of them is given up. */
+static void what_the_store_refuses_at_all_waits(void **state)
+{
+	struct fixture *f = *state;
+	int64_t since;
+
+	mkdir(f->path, 0700);
+	f->result = ERR_CORRUPT;
+	leave_raw(f, "1-1-0.json", "{\"app\":\"a\",\"id\":\"one\"}");
+	leave_raw(f, "2-1-0.json", "{\"app\":\"a\",\"id\":\"two\"}");
+	start(f);
+	wait_count(f, 6);
+	since = clock_monotonic_ms();
+	f->result = OK;
+	while (exists(f, "1-1-0.json") || exists(f, "2-1-0.json"))
+		turn(f, since);
+	assert_false(exists(f, "1-1-0.json.bad") || exists(f, "2-1-0.json.bad"));
+}
+
+/* A fault that is everybody's: the order is kept. */
+static void what_the_disk_refuses_waits_in_order(void **state)
+{
+	struct fixture *f = *state;
+
+	mkdir(f->path, 0700);
+	f->result = ERR_FULL;
+	leave_raw(f, "1-1-0.json", "{\"app\":\"a\",\"id\":\"one\"}");
+	leave_raw(f, "2-1-0.json", "{\"app\":\"a\",\"id\":\"two\"}");
+	start(f);
+	wait_count(f, 1);
+	f->result = OK;
+	wait_count(f, 3);
+	assert_string_equal(f->ids[1], "one");
+	assert_string_equal(f->ids[2], "two");
+}
+
 /* Neither of them can be opened for reading, now or ever. */
 static void what_is_no_file_holds_up_nothing(void **state)
 {
@@ -384,6 +450,9 @@ int main(void)
 	        T(a_new_folder_in_its_place_is_found),
 	        T(what_is_no_alert_is_renamed),
 	        T(what_is_no_file_holds_up_nothing),
+	        T(what_the_store_refuses_alone_holds_up_nothing),
+	        T(what_the_store_refuses_at_all_waits),
+	        T(what_the_disk_refuses_waits_in_order),
 	        T(a_crash_before_the_delete_gives_the_same_id_again),
 	        T(closing_waits_for_what_is_in_hand),
 	        T(what_waited_happened_when_it_was_written),
