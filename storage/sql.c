@@ -29,6 +29,7 @@ static const struct sql_statement *const families[SQL_FAMILIES] = {
         [SQL_ONCALL_OVERRIDES] = sql_oncall_overrides,
         [SQL_HISTORY] = sql_history,
         [SQL_MENDED] = sql_mended,
+        [SQL_CHARTS] = sql_charts,
         [SQL_HEARTBEATS] = sql_heartbeats,
         [SQL_PRUNE] = sql_prune,
 };
