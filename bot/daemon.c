@@ -8,6 +8,7 @@
  * the next start.
  */
 #include <stddef.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sysexits.h>
 #include <uv.h>
@@ -16,6 +17,7 @@
 #include "bot/base/log.h"
 #include "bot/base/zone.h"
 #include "bot/daemon.h"
+#include "bot/charts/publisher.h"
 #include "bot/delivery/courier.h"
 #include "bot/schedule/duty.h"
 #include "bot/http/web.h"
@@ -49,6 +51,7 @@ struct daemon {
 	struct meta *meta;
 	struct pruner *pruner;
 	struct duty *duty;
+	struct publisher *publisher;
 	struct sql_watches *sql_watches;
 	struct spool *spool;
 	struct ops *ops;
@@ -167,7 +170,10 @@ static struct vault *on_vault(void *arg)
 static void daemon_on_happened(json_t *event, void *arg)
 {
 	struct daemon *daemon = arg;
+	const char *what = json_string_value(json_object_get(event, "event"));
 
+	if (daemon->publisher && what && strcmp(what, "chart") == 0)
+		publisher_poke(daemon->publisher);
 	if (daemon->ops)
 		ops_happened(daemon->ops, event);
 	else
@@ -304,6 +310,36 @@ static enum err create_duty(void *owner, struct fault *fault)
 	return OK;
 }
 
+static struct mx *daemon_on_mx(void *arg)
+{
+	struct daemon *daemon = arg;
+
+	return link_mx(daemon->link);
+}
+
+static const struct rooms *daemon_on_rooms(void *arg)
+{
+	struct daemon *daemon = arg;
+
+	return link_rooms(daemon->link);
+}
+
+static enum err daemon_create_publisher(void *owner, struct fault *fault)
+{
+	struct daemon *daemon = owner;
+	struct publisher_env env = {
+	        .loop = &daemon->life.loop,
+	        .writer = daemon->writer,
+	        .courier = daemon->courier,
+	        .mx = daemon_on_mx,
+	        .rooms = daemon_on_rooms,
+	        .arg = daemon,
+	};
+
+	daemon->publisher = publisher_create(&env, daemon->config);
+	return OK;
+}
+
 static enum err create_sql_watches(void *owner, struct fault *fault)
 {
 	struct daemon *daemon = owner;
@@ -378,6 +414,7 @@ PART(link)
 PART(meta)
 PART(pruner)
 PART(duty)
+PART(publisher)
 PART(sql_watches)
 PART_CLOSE(spool)
 PART(ops)
@@ -397,6 +434,7 @@ static const struct part parts[] = {
 	{"meta", SLOT(meta), daemon_create_meta, configure_meta, close_meta},
 	{"pruner", SLOT(pruner), daemon_create_pruner, configure_pruner, close_pruner},
 	{"duty", SLOT(duty), create_duty, configure_duty, close_duty},
+	{"charts", SLOT(publisher), daemon_create_publisher, configure_publisher, close_publisher},
 	{"SQL watches", SLOT(sql_watches), create_sql_watches, configure_sql_watches, close_sql_watches},
 	{"spool", SLOT(spool), create_spool, NULL, close_spool},
 	{"ops", SLOT(ops), create_ops, configure_ops, close_ops, .along = true},

@@ -168,6 +168,7 @@ struct config {
 		char *room, *at, *timezone;
 		char *sender; /* of `watch`: the bot that is watched, or NULL */
 		int64_t grace_ms;
+		bool chart; /* the week's, on Mondays */
 	} heartbeat;
 
 	struct {

@@ -340,6 +340,8 @@ const struct option config_options[] = {
                 .help = "When the homeserver has not confirmed it after this, it counts as "
                         "missing.\n"
                         "At least 10s."},
+        {"heartbeat", "chart", OPTION_BOOL, IN(heartbeat.chart), .fallback = "yes",
+                .help = "On Mondays, the week before it as a picture."},
 
         {"meta", "room", OPTION_ROOM, IN(meta.room), .example = "ops",
                 .help = "A room, by the bot itself."},

@@ -475,6 +475,11 @@ int64_t link_last_sync_ms(const struct link *link)
 	return link->sync ? sync_last_ms(link->sync) : 0;
 }
 
+struct mx *link_mx(const struct link *link)
+{
+	return link->online && !link->closing ? link->mx : NULL;
+}
+
 struct vault *link_vault(const struct link *link)
 {
 	return link->vault;
@@ -528,7 +533,6 @@ static void link_on_vault_closed(void *arg)
 		link_on_auth_closed(link);
 }
 
-/* Once no job of ours can use the vault's core any more. */
 static void link_on_rooms_closed(void *arg)
 {
 	struct link *link = arg;

@@ -51,6 +51,8 @@ const char *link_problem(const struct link *link); /* "" = online */
 int64_t link_last_sync_ms(const struct link *link);
 /* The users in a room of [oncall]; NULL = not known. */
 const json_t *link_joined(const struct link *link, const char *room_id);
+/* NULL while it is not online; good until the loop's next event. */
+struct mx *link_mx(const struct link *link);
 struct vault *link_vault(const struct link *link);
 const struct rooms *link_rooms(const struct link *link); /* NULL before the first token */
 

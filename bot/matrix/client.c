@@ -143,17 +143,11 @@ static size_t answer_limit(const char *method, const char *path)
 	return SMALL_ANSWER;
 }
 
-struct mx_call *mx_start_text(struct mx *mx, const char *method, const char *path, const char *body,
-        int64_t timeout_ms, mx_done_fn done, void *arg)
+/* url: freed. http_call: without what every call has. */
+static struct mx_call *mx_send(
+        struct mx *mx, struct http_call *http_call, char *url, mx_done_fn done, void *arg)
 {
 	struct mx_call *call = x_calloc(1, sizeof(*call));
-	struct http_call http_call = {
-	        .method = method,
-	        .bearer = mx->token,
-	        .timeout_ms = timeout_ms,
-	        .max_answer = answer_limit(method, path),
-	};
-	char *url;
 
 	call->mx = mx;
 	call->generation = mx->generation;
@@ -161,22 +155,50 @@ struct mx_call *mx_start_text(struct mx *mx, const char *method, const char *pat
 	call->done = done;
 	call->arg = arg;
 	mx->calls++;
-	if (mx->lost) {
-		call->request = http_refuse(mx->http, ERR_AUTH, on_http_done, call);
-		return call;
-	}
+	http_call->bearer = mx->token;
+	http_call->url = url;
+	call->request = mx->lost ? http_refuse(mx->http, ERR_AUTH, on_http_done, call)
+	                         : http_start(mx->http, http_call, on_http_done, call);
+	free(url);
+	return call;
+}
+
+struct mx_call *mx_start_text(struct mx *mx, const char *method, const char *path, const char *body,
+        int64_t timeout_ms, mx_done_fn done, void *arg)
+{
+	struct http_call http_call = {
+	        .method = method,
+	        .timeout_ms = timeout_ms,
+	        .max_answer = answer_limit(method, path),
+	};
+
 	if (!body && strcmp(method, "GET") != 0 && strcmp(method, "DELETE") != 0)
 		body = "{}";
 	if (body) {
 		http_call.body = body;
 		http_call.body_len = strlen(body);
 	}
-	url = x_asprintf("%s%s%s", mx->base_url,
-	        strncmp(path, ADMIN_API, strlen(ADMIN_API)) == 0 ? "" : "/_matrix/client", path);
-	http_call.url = url;
-	call->request = http_start(mx->http, &http_call, on_http_done, call);
-	free(url);
-	return call;
+	return mx_send(mx, &http_call,
+	        x_asprintf("%s%s%s", mx->base_url,
+	                strncmp(path, ADMIN_API, strlen(ADMIN_API)) == 0 ? "" : "/_matrix/client",
+	                path),
+	        done, arg);
+}
+
+struct mx_call *mx_upload(struct mx *mx, const char *content_type, const void *data, size_t len,
+        int64_t timeout_ms, mx_done_fn done, void *arg)
+{
+	struct http_call http_call = {
+	        .method = "POST",
+	        .body = data,
+	        .body_len = len,
+	        .content_type = content_type,
+	        .timeout_ms = timeout_ms,
+	        .max_answer = SMALL_ANSWER,
+	};
+
+	return mx_send(
+	        mx, &http_call, x_asprintf("%s/_matrix/media/v3/upload", mx->base_url), done, arg);
 }
 
 struct mx_call *mx_start(struct mx *mx, const char *method, const char *path, const json_t *body,

@@ -57,6 +57,9 @@ struct mx_call *mx_start(struct mx *mx, const char *method, const char *path, co
 /* The same with a body that is JSON text already (a stored event's content, sent byte for byte). */
 struct mx_call *mx_start_text(struct mx *mx, const char *method, const char *path, const char *body,
         int64_t timeout_ms, mx_done_fn done, void *arg);
+/* A file into the media repository; the answer has its `content_uri`. data: borrowed. */
+struct mx_call *mx_upload(struct mx *mx, const char *content_type, const void *data, size_t len,
+        int64_t timeout_ms, mx_done_fn done, void *arg);
 /* Not for a call whose callback began. */
 void mx_cancel(struct mx_call *call);
 

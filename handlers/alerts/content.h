@@ -20,3 +20,5 @@ json_t *content_mentions(char *const *names);
 
 /* Makes it an answer to reply_to in the thread that begins with root. */
 void content_thread(json_t *content, const char *root, const char *reply_to);
+/* The same as of [commands] answers: with "reply" it begins no thread. */
+void content_answer(json_t *content, const char *answers, const char *root, const char *reply_to);

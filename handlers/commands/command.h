@@ -25,10 +25,12 @@ struct command_call {
 	bool encrypted;     /* the room */
 	const char *target; /* event that is replied to, or NULL */
 	const char *thread; /* root of the thread it was written in, or NULL */
+	const char *root;   /* of the thread that the answer belongs to, or NULL */
 	json_t *args;       /* arguments.h; owned */
 	struct words text;  /* the answer */
 	json_t *data;       /* the same as data, for the socket; made when first asked for */
 	bool failed;        /* nothing was done */
+	bool later;         /* the answer comes by itself, when it is made */
 	const char *field;  /* static: the member that is to blame, or NULL: the first */
 	struct buf effect;  /* in words, for the audit */
 };
@@ -62,6 +64,8 @@ enum err command_names(struct command_call *call, const char *word, bool *yes);
 /* The newest app or run like a word: *near is owned by the caller, NULL when there is none. */
 enum err command_nearest_app(struct command_call *call, const char *word, char **near);
 enum err command_nearest_run(struct command_call *call, const char *word, char **near);
+/* There is no alert of that app; in command_status.c. */
+enum err command_say_no_app(struct command_call *call, const char *app);
 struct deliver command_deliver(const struct command_call *call);
 /* The prefix in a room, "" on the command line. */
 const char *command_prefix(const struct command_call *call);

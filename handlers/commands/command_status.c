@@ -62,8 +62,7 @@ static enum err say_alert(struct command_call *call, const struct alert_row *row
 	return err;
 }
 
-/* No alert of that app. */
-static enum err say_no_app(struct command_call *call, const char *app)
+enum err command_say_no_app(struct command_call *call, const char *app)
 {
 	char *near = NULL;
 	enum err err = command_nearest_app(call, app, &near);
@@ -131,7 +130,7 @@ static enum err run_alerts(struct command_call *call)
 	list = json_array();
 	err = say_alerts(call, app, limit, list);
 	if (err == OK && json_array_size(list) == 0 && app)
-		err = say_no_app(call, app);
+		err = command_say_no_app(call, app);
 	else if (err == OK && json_array_size(list) == 0)
 		command_say(call, "No alerts.");
 	else

@@ -119,12 +119,7 @@ static enum err commands_post(const struct command_env *env, const char *room, c
 	words_trim(answer);
 	words_fit(answer, RENDER_EVENT_MAX, false);
 	content = words_content(answer, "m.notice");
-	/* what was asked in a thread is answered there */
-	if (strcmp(env->config->commands.answers, "reply") == 0 && strcmp(root, reply_to) == 0)
-		json_object_set_new(content, "m.relates_to",
-		        json_pack("{s:{s:s}}", "m.in_reply_to", "event_id", reply_to));
-	else
-		content_thread(content, root, reply_to);
+	content_answer(content, env->config->commands.answers, root, reply_to);
 	err = deliver_post(&d, room, OUTBOX_NOTE, 0, "m.room.message", content, NULL);
 	json_decref(content);
 	return err;
@@ -333,6 +328,7 @@ enum err command_carry_out(const struct command_env *env, const struct room_even
 	        .encrypted = event->encrypted,
 	        .target = text->target,
 	        .thread = text->thread,
+	        .root = text->root,
 	};
 	const char *result;
 	enum err err;
@@ -341,7 +337,7 @@ enum err command_carry_out(const struct command_env *env, const struct room_even
 	err = commands_call_run(&call, text, &result);
 	if (err == OK)
 		err = command_audit(env, event, text->said, result, buf_str(&call.effect));
-	if (err == OK)
+	if (err == OK && !call.later)
 		err = commands_post(env, event->room, text->root, event->event_id, &call.text);
 	call_finish(&call);
 	return err;

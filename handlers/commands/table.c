@@ -17,6 +17,7 @@
 	ROW(alert)     \
 	ROW(alert_op)  \
 	ROW(alerts)    \
+	ROW(chart)     \
 	ROW(check)     \
 	ROW(discard)   \
 	ROW(firing)    \

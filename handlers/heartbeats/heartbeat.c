@@ -13,6 +13,7 @@
 #include "bot/base/text.h"
 #include "bot/base/zone.h"
 #include "handlers/alerts/content.h"
+#include "handlers/charts/chart_post.h"
 #include "handlers/heartbeats/digest.h"
 #include "handlers/heartbeats/heartbeat.h"
 #include "handlers/alerts/render.h"
@@ -200,6 +201,8 @@ static enum err post_due(const struct deliver *d, const struct report_status *st
 	words_finish(&lead);
 	if (err == OK)
 		err = heartbeats_insert(d->store, &row);
+	if (err == OK)
+		err = chart_of_week(d, due_ms, result->happened);
 	if (err == OK)
 		heartbeat_note_event(result, date, row.late ? "late" : "queued");
 	return err;
