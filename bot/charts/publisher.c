@@ -16,7 +16,7 @@
 #include "handlers/charts/chart_post.h"
 
 #define FIRST_MS CLOCK_SECOND_MS /* what is left of an earlier process */
-#define AGAIN_MS (5 * CLOCK_SECOND_MS)
+#define AGAIN_MS CLOCK_SECOND_MS
 #define UPLOAD_TIMEOUT_MS 60000
 #define MXC_MAX 512 /* bytes of an address */
 
@@ -137,8 +137,11 @@ static void publication_posted(enum err result, const char *message, void *arg)
 		publication_wait(p, AGAIN_MS);
 		return;
 	}
-	if (p->again)
-		publisher->after_id = p->row.id - 1;
+	if (p->again && !publisher->closing) {
+		fault_set(&p->fault, ERR_BUSY, "the room became encrypted meanwhile");
+		publication_wait(p, AGAIN_MS);
+		return;
+	}
 	if (!publisher->closing)
 		courier_poke(publisher->env.courier);
 	publication_end(p);

@@ -46,6 +46,7 @@ static enum err chart_ask_for(struct command_call *call, enum chart_span span, c
 static bool chart_read(struct command_call *call, const char **app, enum chart_span *span)
 {
 	const char *word = command_arg(call, "span");
+	int64_t ms;
 
 	*app = command_arg(call, "app");
 	*span = CHART_WEEK;
@@ -53,6 +54,8 @@ static bool chart_read(struct command_call *call, const char **app, enum chart_s
 		*app = word;
 		return true;
 	}
+	if (!word && *app && clock_parse_duration(*app, &ms))
+		return false; /* rather than of an app by that name */
 	return !word || figures_span(word, span);
 }
 

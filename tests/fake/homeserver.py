@@ -50,7 +50,9 @@ class Request(http.server.BaseHTTPRequestHandler):
     def do_any(self):
         fake = self.server.fake
         length = int(self.headers.get("Content-Length", 0))
-        self.body = json.loads(self.rfile.read(length) or b"{}")
+        self.body = self.rfile.read(length)
+        if not self.path.startswith("/_matrix/media/"):
+            self.body = json.loads(self.body or b"{}")
         path, _, query = self.path.partition("?")
         self.path_only = urllib.parse.unquote(path.replace("%2F", "\0")).replace("\0", "/")
         self.query = dict(urllib.parse.parse_qsl(query))
@@ -102,6 +104,7 @@ class Homeserver:
         self.unsigned = False  # shows no signature but the device's own
         self.one_time_keys = {}
         self.account_data = {}  # path: content
+        self.media = {}  # mxc:// URL: what was uploaded
         self.to_device = []  # (type, messages)
         self.tricks = []    # [method, pattern, function, times left]
         self.whoami = {"user_id": self.USER, "device_id": self.DEVICE}
@@ -188,6 +191,10 @@ class Homeserver:
         if token not in self.tokens:
             return 401, {"errcode": "M_UNKNOWN_TOKEN", "error": "who?",
                          "soft_logout": self.soft_logout}
+        if path == "/_matrix/media/v3/upload" and method == "POST":
+            url = f"mxc://fake.local/m{len(self.media)}"
+            self.media[url] = body
+            return 200, {"content_uri": url}
         if path == "/v3/account/whoami":
             return 200, self.whoami
         if path.endswith("/filter") and method == "POST":

@@ -13,6 +13,7 @@ import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 from bot import BUILD, Bot  # noqa: E402
+from charts import test_chart  # noqa: E402,F401
 from harness import Skip  # noqa: E402
 from from_nothing import test_setup_from_nothing  # noqa: E402,F401
 from own_alerts import test_heartbeats_and_watches_are_alerts  # noqa: E402,F401

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "bot/crypto/attachment.h"
 #include "bot/crypto/prim.h"
 
 static void assert_hex(const uint8_t *data, size_t len, const char *hex)
@@ -132,6 +133,44 @@ static void base58_goes_both_ways(void **state)
 	assert_false(prim_unbase58("Il", back, sizeof(back), &len));
 }
 
+/* As a client opens it: the hash is of what was uploaded, the key is base64url. */
+static void an_attachment_is_opened_with_what_its_event_says(void **state)
+{
+	static const char text[] = "\x89PNG and more than one block of sixteen bytes";
+	uint8_t data[sizeof(text)], key[32], iv[16], hash[32], is[32];
+	json_t *other, *file;
+	const char *k;
+	char *padless;
+
+	memcpy(data, text, sizeof(text));
+	file = attachment_encrypt(data, sizeof(data));
+	assert_memory_not_equal(data, text, sizeof(text));
+	assert_string_equal(json_string_value(json_object_get(file, "v")), "v2");
+	k = json_string_value(json_object_get(json_object_get(file, "key"), "k"));
+	assert_null(strpbrk(k, "+/="));
+	padless = strdup(k);
+	for (char *at = padless; *at; at++)
+		*at = *at == '-' ? '+' : *at == '_' ? '/' : *at;
+	assert_true(prim_unbase64_to(padless, key, sizeof(key)));
+	free(padless);
+	assert_true(
+	        prim_unbase64_to(json_string_value(json_object_get(file, "iv")), iv, sizeof(iv)));
+	for (size_t i = 8; i < 16; i++) /* room for the counter */
+		assert_int_equal(iv[i], 0);
+	assert_true(prim_unbase64_to(
+	        json_string_value(json_object_get(json_object_get(file, "hashes"), "sha256")), hash,
+	        sizeof(hash)));
+	prim_sha256(data, sizeof(data), is);
+	assert_memory_equal(hash, is, sizeof(hash));
+	prim_aes_ctr(key, iv, data, data, sizeof(data));
+	assert_memory_equal(data, text, sizeof(text));
+	other = attachment_encrypt(data, sizeof(data)); /* no key is used twice */
+	assert_false(json_equal(json_object_get(file, "key"), json_object_get(other, "key")));
+	assert_false(json_equal(json_object_get(file, "iv"), json_object_get(other, "iv")));
+	json_decref(other);
+	json_decref(file);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -140,6 +179,7 @@ int main(void)
 	        cmocka_unit_test(aes_ctr_is_as_published),
 	        cmocka_unit_test(base64_takes_both_forms_and_nothing_else),
 	        cmocka_unit_test(base58_goes_both_ways),
+	        cmocka_unit_test(an_attachment_is_opened_with_what_its_event_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include "handlers/heartbeats/digest.h"
 #include "handlers/alerts/render.h"
+#include "storage/chart_rows.h"
 #include "tests/unit/heartbeat_fixture.h"
 
 /* The heartbeats in the room: of a date, or all (NULL). */
@@ -293,10 +294,69 @@ static void sparkline(void **state)
 	buf_finish(&out);
 }
 
+static int64_t charts_waiting(struct world *w)
+{
+	int64_t count;
+
+	assert_int_equal(charts_count(w->store, &count), OK);
+	return count;
+}
+
+/* It is of the calendar week, in the zone, and asked for once, however often the daemon starts. */
+static void on_mondays_the_week_follows_as_a_chart(void **state)
+{
+	struct world *w = world_create("[heartbeat]\ntimezone = Europe/Madrid\n");
+	struct daemon daemon;
+	struct chart_row row;
+
+	w->now_ms = at("2026-11-28T12:00:00Z"); /* a Saturday */
+	daemon_start(&daemon, w);
+	run_until(&daemon, at("2026-11-29T09:00:00Z"));
+	assert_int_equal(heartbeats(w, "2026-11-29"), 1);
+	assert_int_equal(charts_waiting(w), 0);
+	w->now_ms = at("2026-11-30T07:59:00Z");
+	run_until(&daemon, at("2026-11-30T08:01:00Z"));
+	daemon_end(&daemon);
+	daemon_start(&daemon, w);
+	run_until(&daemon, at("2026-11-30T08:02:00Z"));
+	assert_int_equal(heartbeats(w, "2026-11-30"), 1);
+	assert_int_equal(charts_waiting(w), 1);
+	assert_int_equal(charts_next(w->store, 0, &row), OK);
+	assert_int_equal(row.span, CHART_WEEK);
+	assert_int_equal(row.until_ms, at("2026-11-29T23:00:00Z"));
+	assert_string_equal(row.room, "ops");
+	assert_null(row.root);
+	assert_null(row.app);
+	chart_row_finish(&row);
+	w->now_ms = at("2026-12-01T07:59:00Z");
+	run_until(&daemon, at("2026-12-01T08:01:00Z"));
+	assert_int_equal(heartbeats(w, "2026-12-01"), 1);
+	assert_int_equal(charts_waiting(w), 1);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+static void the_chart_of_the_week_can_be_switched_off(void **state)
+{
+	struct world *w = world_create("[heartbeat]\nchart = no\n");
+	struct daemon daemon;
+
+	w->now_ms = at("2026-11-29T12:00:00Z");
+	daemon_start(&daemon, w);
+	w->now_ms = at("2026-11-30T08:59:00Z");
+	run_until(&daemon, at("2026-11-30T09:01:00Z"));
+	assert_int_equal(heartbeats(w, "2026-11-30"), 1);
+	assert_int_equal(charts_waiting(w), 0);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(one_heartbeat_a_day_with_its_data),
+	        cmocka_unit_test(on_mondays_the_week_follows_as_a_chart),
+	        cmocka_unit_test(the_chart_of_the_week_can_be_switched_off),
 	        cmocka_unit_test(once_for_a_date_whatever_dies_and_however_the_clock_goes),
 	        cmocka_unit_test(down_over_the_time_is_late_and_told),
 	        cmocka_unit_test(unconfirmed_is_told_once_with_the_reason),
