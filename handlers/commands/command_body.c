@@ -58,7 +58,7 @@ static bool is_invisible(unsigned point, bool after_ascii)
 	       (after_ascii && is_in(point, joiners, LEN(joiners)));
 }
 
-/* What a keyboard made of ' " - and ASCII; NULL: it is as it was typed. */
+/* What a keyboard made of ' " - , and ASCII; NULL: it is as it was typed. */
 static const char *typed_as(unsigned point, char ascii[2])
 {
 	static const struct range double_quotes[] = {{0xAB, 0xAB}, {0xBB, 0xBB}, {0x201C, 0x201F},
@@ -77,6 +77,8 @@ static const char *typed_as(unsigned point, char ascii[2])
 		return "-";
 	if (is_in(point, dashes, LEN(dashes)))
 		return "--";
+	if (point == 0x3001)
+		return ",";
 	if (point < 0xFF01 || point > 0xFF5E)
 		return NULL;
 	ascii[0] = (char)(point - 0xFEE0);
@@ -89,6 +91,7 @@ static const char *typed_as(unsigned point, char ascii[2])
 struct cleaner {
 	struct buf out;
 	bool quoted; /* between " " */
+	bool coded;  /* begins with `: somebody shows a command, and does not give one */
 	bool regex;  /* behind =~ or !~, up to a blank */
 };
 
@@ -119,14 +122,17 @@ static void add_point(struct cleaner *c, const char *at, size_t used, unsigned p
 	bool after_ascii =
 	        c->out.len == 0 || (unsigned char)buf_str(&c->out)[c->out.len - 1] < 0x80;
 	char ascii[2];
-	const char *as = typed_as(point, ascii);
+	const char *as = typed_as(point, ascii), *before = buf_str(&c->out);
 
+	c->coded = c->coded || (point == '`' && strspn(before, " \n") == c->out.len);
 	if (is_newline(point))
 		add_char(c, '\n');
 	else if (command_body_is_blank(point))
 		add_char(c, ' ');
 	else if (is_invisible(point, after_ascii))
 		return;
+	else if (point == '`' && !c->quoted && !c->regex && !c->coded)
+		return; /* around a run id, as clients write what is copied from a message */
 	else if (as && (!c->quoted || *as == '"'))
 		for (; *as; as++)
 			add_char(c, *as);
