@@ -280,6 +280,7 @@ struct courier *courier_create(uv_loop_t *loop, struct writer *writer, struct co
 void courier_configure(struct courier *courier, struct config *config)
 {
 	config_replace(&courier->config, config);
+	courier->rehomed = false;
 	courier_poke(courier);
 }
 

@@ -1,9 +1,12 @@
 """What the other channels of [meta] hear when a critical alert is not in its room in time."""
+import re
 import subprocess
 
 from bot import BUILD
 from commands import OPS, in_touch, make
 from harness import check, until
+
+DEV = "!dev:fake.local"
 
 
 def told(bot):
@@ -44,5 +47,37 @@ def test_undelivered_alerts_are_told_elsewhere():
     check(done.returncode == 0 and "exec, second account (not configured)" in done.stdout, str(done))
     until(lambda: told(bot).count("not in its room yet") == 2, "the test")
     until(lambda: told(bot).count("recovered, 1 critical alert") == 2, "its recovery")
+    bot.stop()
+    server.shut()
+
+
+def test_what_is_for_a_room_removed_from_the_config_moves():
+    """Frozen, to be edited in, and never tried; and what waits for a room that nobody has is given up."""
+    server, bot = make("[route]\ninfo = ghost\n[rooms]\nghost = #ghost:fake.local\n")
+    warning = {"op": "alert", "severity": "warning"}
+    bot.start()
+    in_touch(server)
+    bot.call({**warning, "app": "one", "title": "told"})
+    server.wait(lambda: server.bodies(DEV))
+    server.trick("PUT", "/rooms/!dev.*/send/", lambda r: r.reply(503, {}), -1)
+    bot.call({**warning, "app": "two", "title": "frozen"})
+    server.wait(lambda: len(server.sends(DEV)) >= 2)
+    bot.call({**warning, "app": "one", "title": "edited in"})
+    bot.call({**warning, "app": "three", "title": "queued"})
+    bot.call({"op": "alert", "app": "four", "severity": "info", "title": "for nobody"})
+    problems = bot.call({"op": "status"})["problems"]
+    found = [p for p in problems if "ghost" in p["text"]]
+    check(found and "1 waiting for it" in found[0]["text"], str(problems))
+    number = int(re.search(r"discard (\d+)", found[0]["fix"]).group(1))
+    check(bot.call({"op": "discard", "id": number})["ok"], "not discarded")
+    bot.config.write_text(bot.config.read_text().replace("dev = #dev:fake.local\n", "")
+                          .replace("[route]\n", "[route]\nwarning = ops\n"))
+    server.tricks.clear()
+    check(bot.call({"op": "reload"})["ok"], "not reloaded")
+    server.wait(lambda: all(any(text in body for body in server.bodies(OPS))
+                            for text in ("frozen", "edited in", "queued")))
+    check(len(server.bodies(DEV)) == 1, str(server.bodies(DEV)))
+    until(lambda: bot.call({"op": "status"})["waiting"] == 0, "the queue")
+    check(not any("for nobody" in body for body in server.bodies(OPS)), "it was discarded")
     bot.stop()
     server.shut()
