@@ -18,6 +18,7 @@ from bot import BUILD, Bot, Client  # noqa: E402
 from harness import check, run_tests, until  # noqa: E402
 import charts  # noqa: E402
 import commands  # noqa: E402
+import completions  # noqa: E402
 import docs  # noqa: E402
 import heartbeats  # noqa: E402
 import neighbours  # noqa: E402
@@ -1092,7 +1093,7 @@ def test_a_second_daemon_is_refused():
 
 if __name__ == "__main__":
     tests = dict(globals())
-    for module in (charts, commands, docs, heartbeats, neighbours, refusing, oncall, setting_up, silences, undelivered, watch, watches, web):
+    for module in (charts, commands, completions, docs, heartbeats, neighbours, refusing, oncall, setting_up, silences, undelivered, watch, watches, web):
         more = {name: test for name, test in vars(module).items() if name.startswith("test_")}
         check(not more.keys() & tests.keys(), f"two tests have one name: {more.keys() & tests.keys()}")
         tests.update(more)
