@@ -133,7 +133,9 @@ static const struct {
         {"M_MISSING_TOKEN", ERR_AUTH},
         {"M_USER_LOCKED", ERR_HELD},    /* "Account locking": the token stays good */
         {"M_USER_SUSPENDED", ERR_HELD}, /* "Account suspension" */
+        {"M_USER_DEACTIVATED", ERR_HELD},
         {"M_RESOURCE_LIMIT_EXCEEDED", ERR_HELD},
+        {"M_USER_LIMIT_EXCEEDED", ERR_HELD},                     /* a quota of the account, 1.18 */
         {"M_CONSENT_NOT_GIVEN", ERR_HELD},                       /* Synapse, user_consent */
         {"M_TERMS_NOT_SIGNED", ERR_HELD},                        /* identity service API */
         {"ORG_MATRIX_EXPIRED_ACCOUNT", ERR_HELD},                /* Synapse, account_validity */
@@ -159,6 +161,8 @@ static enum err code_of(long status, const char *errcode, bool has_body)
 		return ERR_REJECTED;
 	case 401: /* without a word on the token: steps of interactive auth, or a proxy */
 		return has_body ? ERR_REJECTED : ERR_SERVER;
+	case 402: /* to be paid for, by whoever has the account */
+		return has_body ? ERR_HELD : ERR_SERVER;
 	case 403: /* without a body that is JSON it is some proxy's word */
 		return has_body ? ERR_DENIED : ERR_SERVER;
 	case 404:
