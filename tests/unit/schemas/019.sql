@@ -342,6 +342,10 @@ CREATE INDEX alerts_silence ON alerts (silence_id) WHERE silence_id IS NOT NULL;
 CREATE INDEX alerts_held ON alerts (subject) WHERE held = TRUE;
 CREATE INDEX alerts_quiet ON alerts (quiet) WHERE held = TRUE AND quiet IS NOT NULL;
 CREATE INDEX alerts_inhibited ON alerts (received_ms) WHERE cause = 'inhibited';
+CREATE INDEX entries_remind ON entries (reminded_ms)
+	WHERE severity = 'critical' AND resolved_ms = 0 AND acked_ms = 0 AND test = FALSE AND open_ms > 0;
+CREATE INDEX entries_escalate ON entries (escalated_ms, open_ms)
+	WHERE severity = 'critical' AND resolved_ms = 0 AND acked_ms = 0 AND test = FALSE AND open_ms > 0;
 CREATE INDEX alerts_inhibited_now ON alerts (id) WHERE held = TRUE AND cause = 'inhibited';
 CREATE INDEX places_message ON places (message_id, outbox_id);
 CREATE INDEX rooms_encrypted ON rooms (encrypted) WHERE encrypted = TRUE;
