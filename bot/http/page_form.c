@@ -219,12 +219,15 @@ void page_silence_run(struct web_call *call)
 	page_form_run(call, "silence", names);
 }
 
-/* POST /end */
-void page_unsilence_run(struct web_call *call)
+/* POST /end: a silence. */
+void page_end_run(struct web_call *call)
 {
-	static const char *const names[] = {"#id", NULL};
+	json_t *fields = page_form_read(call);
+	const char *id = json_string_value(json_object_get(fields, "id"));
 
-	page_form_run(call, "unsilence", names);
+	if (fields)
+		call_end_silence(call, id ? strtoll(id, NULL, 10) : 0);
+	json_decref(fields);
 }
 
 /* Back to the page, which tells what was said; loading that anew does nothing again. */

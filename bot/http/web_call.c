@@ -175,7 +175,7 @@ static void call_on_answered(const json_t *answer, void *arg)
 	web_wake(call->web);
 }
 
-static void call_send(struct web_call *call, size_t index, json_t *request)
+static void call_hand_in(struct web_call *call, size_t index, json_t *request)
 {
 	struct answer *waited = x_calloc(1, sizeof(*waited));
 	struct web *web = call->web;
@@ -317,7 +317,7 @@ static void call_run(struct web_call *call)
 	json_array_foreach(call->requests, i, request)
 	{
 		if (!json_is_null(request))
-			call_send(call, i, request);
+			call_hand_in(call, i, request);
 	}
 	if (!call->ready) {
 		call->suspended = call->conn->working = true;

@@ -246,7 +246,7 @@ static const struct endpoint endpoints[] = {
         {"GET", "/events", TOKEN_READ, page_events_run, NULL, .page = true},
         {"POST", "/ack", TOKEN_COMMAND, page_ack_run, page_done, .page = true},
         {"POST", "/silence", TOKEN_COMMAND, page_silence_run, page_done, .page = true},
-        {"POST", "/end", TOKEN_COMMAND, page_unsilence_run, page_done, .page = true},
+        {"POST", "/end", TOKEN_COMMAND, page_end_run, page_done, .page = true},
         {"GET", "/healthz", 0, healthz_run, NULL},
         {"GET", "/readyz", 0, readyz_run, readyz_finish},
         {"POST", "/heartbeat/", TOKEN_SEND, heartbeat_run, NULL},

@@ -152,7 +152,7 @@ void page_script_run(struct web_call *call);
 void page_events_run(struct web_call *call);
 void page_ack_run(struct web_call *call);
 void page_silence_run(struct web_call *call);
-void page_unsilence_run(struct web_call *call);
+void page_end_run(struct web_call *call);
 void page_done(struct web_call *call);
 void metrics_run(struct web_call *call);
 void metrics_finish(struct web_call *call);
@@ -170,3 +170,5 @@ void api_silence_run(struct web_call *call);
 void api_silence_finish(struct web_call *call);
 void api_one_silence_finish(struct web_call *call);
 void api_unsilence_run(struct web_call *call);
+/* Asks for the end of a silence; 0 = there is none. */
+void call_end_silence(struct web_call *call, int64_t id);

@@ -28,7 +28,7 @@ struct alert {
 	char *run_id, *id, *key, *url, *title, *text; /* NULL when absent */
 	char *reopens; /* an id that is no duplicate any more from now on, or NULL */
 	int64_t at_ms;
-	int64_t ends_ms; /* over by then, unless it comes again; 0 = it does not say */
+	int64_t ends_ms;     /* over by then, unless it comes again; 0 = it does not say */
 	json_t *fields;      /* object of scalars, unknown keys of the alert included */
 	char *identity;      /* what failed, for people: the identifying fields' values, neutral */
 	bool unnamed;        /* no key and no identifying field says what failed */

@@ -126,7 +126,7 @@ enum err held_resolve(const struct deliver *d, const char *subject, bool *was_he
 
 	*was_held = len > 0;
 	if (*was_held) {
-		alert = held_alert(&rows[0]);
+		alert = deliver_stored_alert(&rows[0]);
 		err = silence_resolved(d, alert, rows[0].url, was_held);
 		alert_destroy(alert);
 	}
