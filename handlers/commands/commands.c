@@ -15,6 +15,9 @@
 #include "storage/command_log.h"
 
 #define REFUSALS_TOLD 1 /* a minute, for each sender */
+/* For each room: many strangers must not hold up alerts by the answers they get. */
+#define ROOM_REFUSALS_TOLD 5
+#define ROOM_REFUSALS_KEPT 50
 #define REFUSALS_KEPT 20
 #define AUDIT_TEXT_MAX 500 /* code points */
 #define EFFECT_MAX 4096
@@ -218,22 +221,35 @@ static enum err mark_unread(const struct command_env *env, const struct room_eve
 	return err;
 }
 
+/* How many were refused in the last minute: of the sender, and in the room. */
+static enum err refusals_count(const struct command_env *env, const struct room_event *event,
+        int64_t *of_sender, int64_t *in_room)
+{
+	int64_t since_ms = env->now_ms - CLOCK_MINUTE_MS;
+	enum err err = commands_count(env->store, event->sender, "refused", since_ms, of_sender);
+
+	return err == OK
+	               ? commands_count_room(env->store, event->room, "refused", since_ms, in_room)
+	               : err;
+}
+
 /* Politely, and not more often than anybody wants to read it. */
 enum err command_refuse(const struct command_env *env, const struct room_event *event,
         const char *root, const char *command, const char *why)
 {
 	bool reaction = strcmp(event->type, "m.reaction") == 0;
-	int64_t count;
-	enum err err = commands_count(
-	        env->store, event->sender, "refused", env->now_ms - CLOCK_MINUTE_MS, &count);
+	int64_t count, in_room;
+	enum err err = refusals_count(env, event, &count, &in_room);
 	char *text;
 
 	if (err != OK || count >= REFUSALS_KEPT)
 		return err;
 	log_seldom(LOG_WARNING, "commands", event->room, "refused in %s to %s: %s", event->room,
 	        event->sender, why);
+	if (in_room >= ROOM_REFUSALS_KEPT)
+		return OK;
 	err = command_audit(env, event, command, "refused", why);
-	if (err != OK || count >= REFUSALS_TOLD)
+	if (err != OK || count >= REFUSALS_TOLD || in_room >= ROOM_REFUSALS_TOLD)
 		return err;
 	text = x_asprintf("Sorry, %s.", why);
 	err = command_post(env, event->room, root, reaction ? root : event->event_id, text);
