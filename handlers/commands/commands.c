@@ -15,6 +15,7 @@
 #include "storage/command_log.h"
 
 #define REFUSALS_TOLD 1 /* a minute, for each sender */
+#define UNKNOWN_TOLD 10 /* likewise */
 /* For each room: many strangers must not hold up alerts by the answers they get. */
 #define ROOM_REFUSALS_TOLD 5
 #define ROOM_REFUSALS_KEPT 50
@@ -331,6 +332,19 @@ static enum err commands_call_run(
 	return err;
 }
 
+/* Something that writes what looks like commands all the time (a bridge, say) is not answered each
+ * time. */
+static enum err unknown_is_one_of_many(
+        const struct command_env *env, const struct room_event *event, bool *many)
+{
+	int64_t count;
+	enum err err = commands_count(
+	        env->store, event->sender, "unknown", env->now_ms - CLOCK_MINUTE_MS, &count);
+
+	*many = count >= UNKNOWN_TOLD;
+	return err;
+}
+
 enum err command_carry_out(const struct command_env *env, const struct room_event *event,
         const struct command_text *text)
 {
@@ -347,13 +361,16 @@ enum err command_carry_out(const struct command_env *env, const struct room_even
 	        .root = text->root,
 	};
 	const char *result;
+	bool many = false;
 	enum err err;
 
 	call_init(&call);
 	err = commands_call_run(&call, text, &result);
+	if (err == OK && !call.command)
+		err = unknown_is_one_of_many(env, event, &many);
 	if (err == OK)
 		err = command_audit(env, event, text->said, result, buf_str(&call.effect));
-	if (err == OK && !call.later)
+	if (err == OK && !call.later && !many)
 		err = commands_post(env, event->room, text->root, event->event_id, &call.text);
 	call_finish(&call);
 	return err;

@@ -118,6 +118,14 @@ static void strangers_hold_up_nothing(void **state)
 	w->now_ms += CLOCK_MINUTE_MS + 1;
 	react(w, "$later", target, "✅", STRANGER);
 	assert_int_equal(world_count(w, "note"), 6);
+	for (int i = 0; i < 50; i++) { /* an operator's bridge */
+		char event_id[32];
+
+		snprintf(event_id, sizeof(event_id), "$bridge%d", i);
+		say_event(w, event_id, &(struct said){.body = "!deployed"});
+	}
+	assert_int_equal(world_count(w, "note"), 16);
+	asked(w, "!help", "!ack");
 	world_destroy(w);
 }
 
