@@ -278,7 +278,7 @@ static int setup_ask_dashboard(struct setup *setup, const char *app)
 
 	do {
 		code = setup_pick(setup, NULL, "dashboard", question, now, &url);
-		if (code == EX_OK && *url)
+		if (code == EX_OK && url && *url)
 			code = setup_dashboard(setup, app, url);
 		free(url);
 	} while (code == EX_CONFIG);

@@ -4,6 +4,7 @@
  */
 #include "bot/setup/setup_options.h"
 
+#include <assert.h>
 #include <string.h>
 #include "bot/base/clock.h"
 #include "bot/client/client_options.h"
@@ -65,8 +66,10 @@ static const struct option_row rows[] = {
 static enum err setup_options_add(
         struct setup_list *list, const char *value, bool pair, struct fault *fault)
 {
-	const char *equals = strchr(value, '=');
+	const char *equals;
 
+	assert(value); /* these options have one */
+	equals = strchr(value, '=');
 	if (list->len == SETUP_LIST_MAX)
 		return fault_set(fault, ERR_INVALID, "over %d of: %.100s", SETUP_LIST_MAX, value);
 	if (pair && (!equals || equals == value))

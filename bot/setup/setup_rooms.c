@@ -158,9 +158,9 @@ static int setup_enter_room(struct setup *setup, const char *name, const char *a
 	bool again;
 
 	do {
-		question_begin("Room %s: joining %s", name, address);
+		question_begin("Room %s: %s", name, address);
 		err = setup_join_room(setup, address, why, sizeof(why));
-		question_end(err == OK ? "done" : why);
+		question_end(err == OK ? "joined" : why);
 		if (err != ERR_DENIED && err != ERR_NOT_FOUND)
 			break;
 		if (!setup->asks) {

@@ -58,10 +58,12 @@ int setup_units(const struct setup *setup, bool changed)
 	int code = EX_OK;
 
 	if (!setup_uses_units(setup)) {
-		printf("Units … skipped: %s; start it by: matrix-telemetry-bot -c %s run\n",
+		printf("Units … skipped: %s; to start the daemon: %s%s%smatrix-telemetry-bot -c %s "
+		       "run\n",
 		        access("/run/systemd/system", F_OK) != 0 ? "systemd does not run here"
 		                                                 : "they are for " SETUP_INSTALLED,
-		        setup->path);
+		        setup->daemon.name[0] ? "runuser -u " : "", setup->daemon.name,
+		        setup->daemon.name[0] ? " -- " : "", setup->path);
 		return EX_OK;
 	}
 	question_begin("Units: enabling and starting");
