@@ -163,7 +163,7 @@ static void main_help_one(const struct command *command)
 	print_usage(stdout, command, "usage: matrix-telemetry-bot ");
 	printf("\n%s\n", command->help);
 	if (command->example)
-		printf("Like: matrix-telemetry-bot %s\n", command->example);
+		printf("Example: matrix-telemetry-bot %s\n", command->example);
 }
 
 /* Options may stand anywhere before "--", which stays: it marks free text. */

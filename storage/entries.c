@@ -26,6 +26,8 @@
 	X(LONG, told_ms)         \
 	X(OPT, acked_by)         \
 	X(OPT, ack_note)         \
+	X(OPT, resolved_by)      \
+	X(OPT, resolve_note)     \
 	X(OPT, url)              \
 	X(OPT, ext_id)           \
 	X(TEXT, fields)

@@ -10,7 +10,9 @@
 	FIRST(LONG, at_ms)        \
 	X(INT, ended)             \
 	X(TEXT, fingerprint)      \
-	X(TEXT, what)
+	X(TEXT, what)             \
+	X(OPT, author)            \
+	X(OPT, note)
 
 #define HISTORY_STATEMENTS(X)                                                                     \
 	X(HISTORY_ADD, SQL_INSERT("history", HISTORY_COLUMNS))                                    \
@@ -25,27 +27,12 @@ SQL_STATEMENTS(sql_history, HISTORY_STATEMENTS);
 
 SQL_ROWS(layout, HISTORY_COLUMNS);
 
-static enum err history_insert(
-        struct store *store, const char *fingerprint, const char *what, int64_t at_ms, bool ended)
+enum err history_add(struct store *store, struct history_row *row)
 {
-	struct history_row row = {.at_ms = at_ms,
-	        .fingerprint = (char *)fingerprint,
-	        .what = (char *)what,
-	        .ended = ended};
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_HISTORY, HISTORY_ADD);
-	return sql_insert_row(&sql, &layout, &row);
-}
-
-enum err history_add(struct store *store, const char *fingerprint, const char *what, int64_t at_ms)
-{
-	return history_insert(store, fingerprint, what, at_ms, false);
-}
-
-enum err history_end(struct store *store, const char *fingerprint, const char *what, int64_t at_ms)
-{
-	return history_insert(store, fingerprint, what, at_ms, true);
+	return sql_insert_row(&sql, &layout, row);
 }
 
 enum err history_find_episode(struct store *store, const char *fingerprint, int64_t at_ms,

@@ -1,6 +1,6 @@
 /*
- * history.h - what people and the bot did about a failure, in words. A failure may fire again after
- * it was over: the time between two ends is an episode.
+ * history.h - what people and the bot did about a failure. A failure may fire again after it was
+ * over: the time between two ends is an episode.
  */
 #pragma once
 
@@ -11,15 +11,14 @@ struct history_row {
 	int64_t id;
 	int64_t at_ms;
 	char *fingerprint;
-	char *what; /* "acked by @op:example.org: mine" */
-	int ended;  /* 1: it was over then */
+	char *what;          /* "acknowledged" */
+	char *author, *note; /* or NULL */
+	int ended;           /* 1: it was over then */
 };
 
 void history_row_finish(struct history_row *row);
 void history_rows_free(struct history_row *rows, size_t len);
-enum err history_add(struct store *store, const char *fingerprint, const char *what, int64_t at_ms);
-/* The same, and the failure is over. */
-enum err history_end(struct store *store, const char *fingerprint, const char *what, int64_t at_ms);
+enum err history_add(struct store *store, struct history_row *row); /* sets row->id */
 
 struct history_episode {
 	int64_t from_ms,

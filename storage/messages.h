@@ -61,6 +61,8 @@ struct entry_row {
 	int64_t open_ms;           /* since when the room knows and nobody has it; 0 = not yet */
 	int64_t escalated_ms;      /* `after` of the last step of escalation it went through */
 	char *acked_by, *ack_note; /* or NULL */
+	char *resolved_by;         /* who closed it by hand, NULL = its app did */
+	char *resolve_note;        /* or NULL */
 	int64_t silent_ms;         /* when it joined by an edit, which rings nowhere; 0 = it rang */
 	int64_t told_ms;           /* when it could first be read; 0 = not yet */
 	int test;                  /* 1: of `test`; in no count, no reminder, nobody's list */

@@ -14,35 +14,6 @@
 #define DELIVER_NOTHING_FIRES "nothing of this is firing"
 #define DELIVER_RUN_MAX 200 /* alerts of a run */
 
-struct alert *deliver_stored_alert(const struct alert_row *row)
-{
-	struct alert *alert = x_calloc(1, sizeof(*alert));
-	const char *text;
-
-	alert->app = x_strdup(row->app);
-	alert->kind = x_strdup(row->kind);
-	alert->severity = (enum severity)row->severity;
-	alert->run_id = x_strdup_opt(row->run_id);
-	alert->id = x_strdup_opt(row->ext_id);
-	alert->key = x_strdup_opt(row->key);
-	alert->url = x_strdup_opt(row->url);
-	alert->at_ms = row->at_ms;
-	alert->identity = x_strdup(row->identity);
-	alert->subject = x_strdup(row->subject);
-	alert->fingerprint = x_strdup(row->fingerprint);
-	alert->peer = (struct alert_peer){row->uid, row->gid, row->pid};
-	alert->fields = json_loads(row->fields, 0, NULL);
-	if (!alert->fields)
-		alert->fields = json_object();
-	text = json_string_value(json_object_get(alert->fields, "title"));
-	alert->title = x_strdup_opt(text);
-	text = json_string_value(json_object_get(alert->fields, "text"));
-	alert->text = x_strdup_opt(text);
-	json_object_del(alert->fields, "title");
-	json_object_del(alert->fields, "text");
-	return alert;
-}
-
 /* One firing entry is over: its message says so, and its thread if it is in the room. */
 static enum err resolve_entry(
         const struct deliver *d, const struct alert *alert, struct entry_row *entry, bool answer)
@@ -53,6 +24,10 @@ static enum err resolve_entry(
 	if (err != OK)
 		return err;
 	entry->resolved_ms = alert->at_ms > entry->first_ms ? alert->at_ms : entry->first_ms;
+	free(entry->resolved_by);
+	free(entry->resolve_note);
+	entry->resolved_by = x_strdup_opt(alert->resolved_by);
+	entry->resolve_note = x_strdup_opt(alert->resolve_note);
 	err = entries_update(d->store, entry);
 	if (message.frozen_ms) {
 		message.dirty_ms = message.dirty_ms ? message.dirty_ms : d->now_ms;
@@ -95,6 +70,19 @@ static bool resolve_is_first(const struct entry_row *entries, size_t index)
 	return i == index && index > 0;
 }
 
+static enum err resolve_note_end(
+        const struct deliver *d, const struct alert *alert, const struct entry_row *entry)
+{
+	struct history_row row = {.at_ms = d->now_ms,
+	        .fingerprint = entry->fingerprint,
+	        .what = (char *)"resolved",
+	        .author = (char *)alert->resolved_by,
+	        .note = (char *)alert->resolve_note,
+	        .ended = 1};
+
+	return history_add(d->store, &row);
+}
+
 static enum err resolve_subject(const struct deliver *d, const struct alert *alert,
         const char *subject, struct alert_row *row)
 {
@@ -110,10 +98,10 @@ static enum err resolve_subject(const struct deliver *d, const struct alert *ale
 			if (newest)
 				err = resolve_name(d, &entries[i], row);
 			if (err == OK)
-				err = resolve_entry(d, alert, &entries[i], newest);
+				err = resolve_entry(
+				        d, alert, &entries[i], newest && !alert->is_one_of_many);
 			if (err == OK && (newest || resolve_is_first(entries, i)))
-				err = history_end(d->store, entries[i].fingerprint,
-				        alert->closing ? alert->closing : "resolved", d->now_ms);
+				err = resolve_note_end(d, alert, &entries[i]);
 			newest = false;
 		}
 		entry_rows_free(entries, len);

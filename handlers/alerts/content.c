@@ -2,10 +2,7 @@
  * content.c - see content.h.
  */
 #include <string.h>
-#include "bot/base/text.h"
 #include "handlers/alerts/content.h"
-
-#define PLAIN_MAX (24 * 1024)
 
 json_t *content_text(const char *msgtype, const char *body, const char *html, json_t *mentions)
 {
@@ -16,22 +13,6 @@ json_t *content_text(const char *msgtype, const char *body, const char *html, js
 		json_object_set_new(content, "formatted_body", json_string(html));
 	}
 	json_object_set_new(content, "m.mentions", mentions);
-	return content;
-}
-
-json_t *content_plain(const char *text, char *const *mentions)
-{
-	struct buf body, html;
-	json_t *content;
-
-	buf_init(&body, PLAIN_MAX * 2);
-	buf_init(&html, PLAIN_MAX * 8);
-	text_add_plain(&body, text, TEXT_NO_LIMIT, TEXT_KEEP_NEWLINES);
-	text_add_html(&html, text, TEXT_NO_LIMIT, TEXT_KEEP_NEWLINES);
-	content = content_text(mentions ? "m.text" : "m.notice", buf_str(&body), buf_str(&html),
-	        content_mentions(mentions));
-	buf_finish(&body);
-	buf_finish(&html);
 	return content;
 }
 

@@ -2,7 +2,7 @@
  * content.h - the content of an m.room.message: body, HTML, mentions, thread.
  *
  * m.mentions is always set, so that no text can ping. What is given as text is taken as it is:
- * escaping is the caller's, but for content_plain(). New references throughout.
+ * escaping is the caller's. New references throughout.
  */
 #pragma once
 
@@ -10,10 +10,6 @@
 
 /* html may be NULL: the body alone. Takes the reference to mentions. */
 json_t *content_text(const char *msgtype, const char *body, const char *html, json_t *mentions);
-
-/* Lines that the bot says of its own accord: an m.notice, or with mentions an m.text. The text is
- * made neutral and escaped. mentions: as of content_mentions(), or NULL. */
-json_t *content_plain(const char *text, char *const *mentions);
 
 /* names: user ids and "room", ends with NULL; NULL = nobody. */
 json_t *content_mentions(char *const *names);

@@ -152,16 +152,21 @@ static void entry_say_fields(const struct entry_text *of, struct words *out)
 	free(all);
 }
 
+/* "op1: `rolling back`" */
+static void entry_say_by(
+        const struct entry_words *of, const char *who, const char *note, struct words *out)
+{
+	words_bold(out, true);
+	words_user(out, who, of->config->matrix.user);
+	words_bold(out, false);
+	words_say(out, "%s", note ? ": " : "");
+	words_code(out, note, NOTE_POINTS);
+}
+
 static void entry_say_ack(const struct entry_words *of, struct words *out)
 {
 	words_say(out, "acknowledged by ");
-	words_bold(out, true);
-	words_user(out, of->entry->acked_by, of->config->matrix.user);
-	words_bold(out, false);
-	if (!of->entry->ack_note)
-		return;
-	words_say(out, ": ");
-	words_code(out, of->entry->ack_note, NOTE_POINTS);
+	entry_say_by(of, of->entry->acked_by, of->entry->ack_note, out);
 }
 
 /* --- alone -------------------------------------------------------------------------------- */
@@ -174,10 +179,17 @@ static void entry_say_name(const struct entry_words *of, struct words *out)
 	words_what(out, of->entry->identity);
 }
 
-static void entry_say_after(const struct entry_row *entry, struct words *out)
+/* " after 1m 39s by op1: `fixed by hand`" */
+static void entry_say_after(const struct entry_words *of, struct words *out)
 {
+	const struct entry_row *entry = of->entry;
+
 	words_say(out, " after ");
 	words_duration(out, entry->resolved_ms - entry->first_ms);
+	if (!entry->resolved_by)
+		return;
+	words_say(out, " by ");
+	entry_say_by(of, entry->resolved_by, entry->resolve_note, out);
 }
 
 static void entry_say_over(
@@ -190,7 +202,7 @@ static void entry_say_over(
 	entry_say_name(of, out);
 	words_say(out, " resolved");
 	words_bold(out, false);
-	entry_say_after(of->entry, out);
+	entry_say_after(of, out);
 	if (of->entry->count > 1)
 		words_say(out, " · ×%" PRId64, of->entry->count);
 	words_break(out);
@@ -271,7 +283,7 @@ static void entry_say_listed_what(
 		words_struck(out, true);
 		words_what(out, entry->identity);
 		words_struck(out, false);
-		entry_say_after(entry, out);
+		entry_say_after(of, out);
 		return;
 	}
 	if (details) {
@@ -324,7 +336,7 @@ void entry_say_resolved(const struct entry_words *of, struct words *out)
 	words_say(out, "✅ ");
 	entry_say_name(of, out);
 	words_say(out, " resolved");
-	entry_say_after(of->entry, out);
+	entry_say_after(of, out);
 	if (json_array_size(runs) > 0) {
 		words_say(out, " (");
 		words_runs(out, runs, (size_t)of->entry->runs, WORDS_RUNS_MAX);

@@ -82,14 +82,16 @@ static json_t *data_entry(const struct entry_row *entry, const struct data_cut *
 
 	clock_format_rfc3339(entry->first_ms, first, sizeof(first));
 	clock_format_rfc3339(entry->last_ms, last, sizeof(last));
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:I, s:o?, s:s, s:s, s:s?, s:o?, s:s*}",
+	return json_pack(
+	        "{s:s, s:s, s:s, s:s, s:s, s:s?, s:I, s:o?, s:s, s:s, s:s?, s:o?, s:s*, s:s*}",
 	        "app", entry->app, "kind", entry->kind, "severity",
 	        severity_name((enum severity)entry->severity), "status",
 	        entry->resolved_ms ? "resolved" : "firing", "fingerprint", entry->fingerprint,
 	        "identity", entry->identity, "count", (json_int_t)entry->count, "run_ids",
 	        data_runs(entry->run_ids, cut), "first_at", first, "last_at", last, "url",
 	        entry->url, "fields", data_fields(entry->fields, cut), "acked_by",
-	        entry->acked_ms ? entry->acked_by : NULL);
+	        entry->acked_ms ? entry->acked_by : NULL, "resolved_by",
+	        entry->resolved_ms ? entry->resolved_by : NULL);
 }
 
 static size_t data_size(const json_t *data)

@@ -11,9 +11,7 @@
 #include "handlers/oncall/tell.h"
 #include "storage/undelivered.h"
 
-#define TELL_MAX 500 /* alerts in one text */
-#define NAMED_MAX 10 /* of each room */
-#define TEXT_MAX (16 * 1024)
+#define TELL_MAX 500 /* alerts in one message */
 
 static bool undelivered_look_is_said(const char *text)
 {
@@ -54,39 +52,39 @@ static bool is_of_room(const struct undelivered_row *row, const struct undeliver
 }
 
 /* The alerts of one room from index on; returns where the next room's begin. */
-static size_t say_room(const struct deliver *d, const struct report_status *status,
-        const struct undelivered_row *rows, size_t len, size_t index, struct buf *out)
+static size_t undelivered_say_room(const struct deliver *d, const struct report_status *status,
+        const struct undelivered_row *rows, size_t len, size_t index, struct words *out)
 {
+	const char *name = rows[index].room;
 	size_t end = index;
-	char age[24];
 
-	while (end < len && is_of_room(&rows[end], &rows[index]))
-		end++;
-	buf_printf(out, "\n%s: ", rows[index].room ? rows[index].room : "no room");
-	text_add_plain(out, cause_of(status, &rows[index]), 200, TEXT_FOLD_NEWLINES);
-	for (size_t i = index; i < end && i < index + NAMED_MAX; i++) {
-		clock_format_duration(d->now_ms - rows[i].received_ms, age, sizeof(age));
-		buf_add_str(out, "\n- ");
-		text_add_plain(out, rows[i].app, 64, TEXT_FOLD_NEWLINES);
-		buf_add_str(out, " · ");
-		text_add_plain(out, rows[i].identity, 120, TEXT_FOLD_NEWLINES);
-		buf_printf(out, ", for %s", age);
-		if (rows[i].run_id) {
-			buf_add_str(out, ", run ");
-			text_add_plain(out, rows[i].run_id, 64, TEXT_FOLD_NEWLINES);
-		}
+	words_break(out);
+	words_name(out, name ? name : "no room", WORDS_NAME_POINTS);
+	words_say(out, ": ");
+	words_error(out, cause_of(status, &rows[index]), WORDS_ERROR_POINTS);
+	words_list(out, WORDS_LIST_MAX, NULL);
+	for (; end < len && is_of_room(&rows[end], &rows[index]); end++) {
+		words_item(out);
+		words_name(out, rows[end].app, WORDS_NAME_POINTS);
+		words_say(out, " · ");
+		words_what(out, rows[end].identity);
+		words_say(out, " · ");
+		words_duration(out, d->now_ms - rows[end].received_ms);
+		if (rows[end].run_id)
+			words_say(out, " · ");
+		words_code(out, rows[end].run_id, WORDS_NAME_POINTS);
 	}
-	if (end - index > NAMED_MAX)
-		buf_printf(out, "\n- +%zu more", end - index - NAMED_MAX);
+	words_list_end(out);
 	return end;
 }
 
 /* [meta] room hears of it too, where it is not one of those that cannot be reached. */
 static enum err tell_own_room(const struct deliver *d, const struct report_status *status,
-        const struct undelivered_row *rows, size_t len, const char *text)
+        const struct undelivered_row *rows, size_t len, struct words *words)
 {
 	const char *name = d->config->meta.room;
 	const struct report_room *room = room_of(status, name);
+	enum err err;
 
 	if (!room || undelivered_look_is_said(status->problem) ||
 	        undelivered_look_is_said(room->problem))
@@ -94,34 +92,47 @@ static enum err tell_own_room(const struct deliver *d, const struct report_statu
 	for (size_t i = 0; i < len; i++)
 		if (rows[i].room && strcmp(rows[i].room, name) == 0)
 			return OK;
-	return tell_room(d, name, text, d->config->severity[SEVERITY_CRITICAL].mention, NULL);
+	err = tell_mention_critical(d, words);
+	return err == OK ? tell_words(d, name, "m.text", words, NULL) : err;
+}
+
+/* Who says it stands last: other channels hear of several bots. */
+static void undelivered_say_headline(const struct deliver *d, const char *emoji, struct words *out,
+        int64_t len, const char *what)
+{
+	words_say(out, "%s ", emoji);
+	words_bold(out, true);
+	words_count(out, len, "critical alert", "critical alerts");
+	words_say(out, " %s", what);
+	words_bold(out, false);
+	words_say(out, " · ");
+	words_name(out, d->config->matrix.user, WORDS_WHAT_POINTS);
 }
 
 static enum err say_untold(const struct deliver *d, const struct report_status *status,
-        struct undelivered_memory *memory, struct buf *out)
+        struct undelivered_memory *memory, struct words *out)
 {
 	struct undelivered_row *rows = NULL;
 	size_t len = 0;
 	enum err err = undelivered_untold(d->store, TELL_MAX, &rows, &len);
 
 	if (len > 0)
-		buf_printf(out, "🚨 %s: %zu critical alert%s not in %s room yet",
-		        d->config->matrix.user, len, len == 1 ? " is" : "s are",
-		        len == 1 ? "its" : "their");
+		undelivered_say_headline(d, "🚨", out, (int64_t)len,
+		        len == 1 ? "is not in its room yet" : "are not in their room yet");
 	for (size_t i = 0; i < len;)
-		i = say_room(d, status, rows, len, i, out);
+		i = undelivered_say_room(d, status, rows, len, i, out);
 	for (size_t i = 0; i < len; i++)
 		if (rows[i].id > memory->told_id)
 			memory->told_id = rows[i].id;
 	if (len > 0 && err == OK)
-		err = tell_own_room(d, status, rows, len, buf_str(out));
+		err = tell_own_room(d, status, rows, len, out);
 	undelivered_rows_free(rows, len);
 	return err;
 }
 
 /* Once, when nothing of it waits any more. */
 static enum err say_recovered(
-        const struct deliver *d, struct undelivered_memory *memory, struct buf *out)
+        const struct deliver *d, struct undelivered_memory *memory, struct words *out)
 {
 	int64_t recovered = 0, waiting = 0;
 	enum err err = undelivered_note_recovered(d->store, d->now_ms);
@@ -131,10 +142,10 @@ static enum err say_recovered(
 	if (err != OK || recovered == 0 || waiting > 0)
 		return err;
 	memory->recovered = true;
-	buf_printf(out,
-	        "%s✅ %s: recovered, %" PRId64 " critical alert%s that came late %s in the room now",
-	        out->len ? "\n" : "", d->config->matrix.user, recovered, recovered == 1 ? "" : "s",
-	        recovered == 1 ? "is" : "are");
+	words_break(out);
+	undelivered_say_headline(d, "✅ Recovered:", out, recovered,
+	        recovered == 1 ? "that was late is in its room now"
+	                       : "that were late are in their room now");
 	return OK;
 }
 
@@ -142,7 +153,8 @@ enum err undelivered_look(const struct deliver *d, const struct report_status *s
         struct undelivered_memory *memory, char **text)
 {
 	int64_t after_ms = d->config->meta.undelivered_ms;
-	struct buf out;
+	struct words words;
+	char *made;
 	enum err err = OK;
 
 	*text = NULL;
@@ -153,15 +165,18 @@ enum err undelivered_look(const struct deliver *d, const struct report_status *s
 	*memory = (struct undelivered_memory){0};
 	if (err == OK && after_ms > 0)
 		err = undelivered_note(d->store, d->now_ms - after_ms);
-	buf_init(&out, TEXT_MAX);
+	words_init(&words);
 	if (err == OK)
-		err = say_untold(d, status, memory, &out);
+		err = say_untold(d, status, memory, &words);
 	if (err == OK)
-		err = say_recovered(d, memory, &out);
-	if (out.len > 0)
-		log_warning("meta", "%s", buf_str(&out));
-	if (out.len > 0 && err == OK)
-		*text = x_strdup(buf_str(&out));
-	buf_finish(&out);
+		err = say_recovered(d, memory, &words);
+	made = words_body(&words);
+	words_finish(&words);
+	if (*made)
+		log_warning("meta", "%s", made);
+	if (*made && err == OK)
+		*text = made;
+	else
+		free(made);
 	return err;
 }

@@ -18,7 +18,7 @@
 static void say_not_done(
         struct command_call *call, const struct ack_result *result, const char *run, bool ack)
 {
-	words_what(&call->text, result->what ? result->what : run ? run : "this");
+	words_app_what(&call->text, result->what ? result->what : run ? run : "this");
 	if (result->resolved_ms) {
 		command_say(call, " was resolved at ");
 		words_when(&call->text, result->resolved_ms, call->env->now_ms);
@@ -33,7 +33,7 @@ static void say_not_done(
 static void say_done(struct command_call *call, const struct ack_result *result, bool ack)
 {
 	command_say(call, ack ? "👀 " : "↩️ ");
-	words_what(&call->text, result->what);
+	words_app_what(&call->text, result->what);
 	if (result->changed > 1)
 		command_say(call, " and %d more", result->changed - 1);
 	command_say(call, ack ? " acknowledged by you" : ": acknowledgement removed");
@@ -77,7 +77,7 @@ static enum err take_target(struct command_call *call, const struct ack *ack)
 	if (err == OK && !found && call->thread && strcmp(call->thread, call->target) != 0)
 		err = command_ack_take(call, NULL, call->thread, ack, &found);
 	if (err == OK && !found)
-		command_fail(call, "that message is not an alert");
+		command_fail(call, "That message is not an alert.");
 	return err;
 }
 
@@ -97,32 +97,12 @@ static enum err ack_app(struct command_call *call, const char *app, const struct
 	if (err == OK && result.changed)
 		say_done(call, &result, true);
 	else if (err == OK)
-		command_fail(
-		        call, "%s%snothing is unacknowledged", app ? app : "", app ? ": " : "");
+		command_fail(call,
+		        app ? "Nothing of %s is unacknowledged." : "Nothing is unacknowledged.",
+		        app);
 	json_object_set_new(command_data(call), "changed", json_integer(result.changed));
 	entry_rows_free(rows, len);
 	ack_result_finish(&result);
-	return err;
-}
-
-/* One failure, by the number that `firing` gives it. */
-static enum err command_ack_entry(struct command_call *call, int64_t number, const struct ack *ack)
-{
-	const struct deliver d = command_deliver(call);
-	struct ack_result result = {.by = call->who};
-	struct entry_row row = {0};
-	enum err err = entries_by_id(call->env->store, number, &row);
-
-	if (err == ERR_NOT_FOUND || (err == OK && row.resolved_ms))
-		err = command_fail(call, "that is not firing any more");
-	else if (err == OK)
-		err = ack_entry(&d, &row, ack, &result);
-	if (err == OK && result.changed)
-		say_done(call, &result, true);
-	else if (err == OK && !call->failed)
-		say_not_done(call, &result, NULL, true);
-	ack_result_finish(&result);
-	entry_row_finish(&row);
 	return err;
 }
 
@@ -138,11 +118,11 @@ static enum err ack_only_one(struct command_call *call, const struct ack *ack)
 	if (err == OK && len == 1)
 		err = ack_app(call, NULL, ack);
 	else if (err == OK && len == 0)
-		command_fail(call, "nothing is unacknowledged");
+		command_fail(call, "Nothing is unacknowledged.");
 	else if (err == OK)
 		command_fail(call,
-		        "which of %zu? %sack <run_id> [note], %sack all, or answer to the alert; "
-		        "%sunacked lists them",
+		        "Which of the %zu unacknowledged alerts? Send `%sack <run_id>` or "
+		        "`%sack all`, or reply to the alert. `%sunacked` lists them.",
 		        len, command_prefix(call), command_prefix(call), command_prefix(call));
 	return err;
 }
@@ -244,8 +224,8 @@ static enum err take_runs(struct command_call *call, const json_t *runs, const s
 		return take_target(call, ack);
 	if (ack)
 		return ack_only_one(call, ack);
-	return command_fail(
-	        call, "which run? %sunack <run_id>, or answer to the alert", command_prefix(call));
+	return command_fail(call, "Which run? Send `%sunack <run_id>`, or reply to the alert.",
+	        command_prefix(call));
 }
 
 static enum err take_all(struct command_call *call, bool is_ack)
@@ -268,9 +248,7 @@ static enum err take_all(struct command_call *call, bool is_ack)
 			note = input_rest(&words);
 	}
 	ack.note = note && note[0] ? note : NULL;
-	if (command_number(call, "entry"))
-		err = command_ack_entry(call, command_number(call, "entry"), &ack);
-	else if (err == OK && (whom.all || whom.app))
+	if (err == OK && (whom.all || whom.app))
 		err = ack_app(call, whom.app, &ack);
 	else if (err == OK)
 		err = take_runs(call, whom.runs, is_ack ? &ack : NULL);
@@ -293,9 +271,11 @@ static enum err run_unack(struct command_call *call)
 const struct command command_ack = {
         .name = "ack",
         .help = "acknowledge alerts\n"
-                "Without a run id as an answer to an alert or a reminder, as ✅, 👍 or 👀 on it, or "
-                "when only one is unacknowledged. Many: all, or an app. Stops reminders; ends when "
-                "it is resolved or after a while.",
+                "No run id is needed in a reply to an alert or a reminder, or when only one alert "
+                "is unacknowledged. `ack all` acknowledges all, `ack etl` those of an app; a "
+                "reaction with ✅, 👍 or 👀 does the same for one message.\n"
+                "It stops reminders, and ends when the alert is resolved or after [commands] "
+                "ack_timeout.",
         .example = "ack r-81 rolling back",
         .usage = "[<run_id>… | <app> | all] [note]",
         .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
@@ -303,12 +283,12 @@ const struct command command_ack = {
         .words = true,
         .run = run_ack,
         .members = {{"run_id", MEMBER_WORDS}, {"app", MEMBER_WORD}, {"all", MEMBER_FLAG},
-                {"note", MEMBER_TEXT}, {"entry", MEMBER_NUMBER, .request = true}},
+                {"note", MEMBER_TEXT}},
 };
 
 const struct command command_unack = {
         .name = "unack",
-        .help = "remove an acknowledgement\nOr take your ✅ away.",
+        .help = "remove an acknowledgement\nRemoving your ✅ from the message does the same.",
         .example = "unack r-81",
         .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
         .right = COMMAND_CHANGES,

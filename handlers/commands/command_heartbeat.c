@@ -14,7 +14,7 @@ static enum err command_heartbeat_extra(struct command_call *call)
 	const struct deliver d = command_deliver(call);
 	enum err err = heartbeat_extra(&d, call->env->status);
 
-	command_say(call, "💓 Heartbeat on request, for room %s", call->env->config->heartbeat.room);
+	command_say(call, "💓 Heartbeat on request, in room %s", call->env->config->heartbeat.room);
 	command_effect(call, "heartbeat on request");
 	return err;
 }
@@ -36,8 +36,10 @@ static enum err command_heartbeat_stop(struct command_call *call)
 		command_fail(call, "%s: %s", receipt.fault.field, receipt.fault.message);
 		err = OK;
 	} else if (err == OK) {
-		command_say(call, "no heartbeat of %s%s%s is expected any more", app,
-		        name[0] ? " · " : "", name);
+		words_name(&call->text, app, WORDS_NAME_POINTS);
+		command_say(call, name[0] ? " · " : "");
+		words_name(&call->text, name, WORDS_NAME_POINTS);
+		command_say(call, ": heartbeats are no longer expected");
 		command_effect(call, "stopped heartbeat %s %s", app, name);
 	}
 	app_heartbeat_finish(&beat);
@@ -66,14 +68,18 @@ static enum err command_heartbeat_list(struct command_call *call)
 {
 	const struct command_env *env = call->env;
 	int64_t next_ms = heartbeat_next_ms(env->config, env->now_ms);
-	char when[32], in[32], *last = NULL;
+	char *last = NULL;
 	json_t *apps = json_array();
 	enum err err = heartbeat_last_text(env->store, env->now_ms, &last);
 
-	clock_format_short(next_ms, env->now_ms, when, sizeof(when));
-	clock_format_duration(next_ms - env->now_ms, in, sizeof(in));
-	command_say(call, "Last: %s\nNext: %s (%s %s, in %s)", last ? last : "none yet", when,
-	        env->config->heartbeat.at, env->config->heartbeat.timezone, in);
+	command_say(call, "💓 ");
+	words_bold(&call->text, true);
+	command_say(call, "Next heartbeat ");
+	words_when(&call->text, next_ms, env->now_ms);
+	words_bold(&call->text, false);
+	command_say(call, " (in ");
+	words_duration(&call->text, next_ms - env->now_ms);
+	command_say(call, ")\nLast: %s", last ? last : "none yet");
 	if (err == OK)
 		err = app_heartbeat_list(env->store, env->now_ms,
 		        call->room ? WORDS_LIST_MAX : SIZE_MAX, &call->text, apps);
@@ -100,7 +106,9 @@ static enum err run_heartbeat(struct command_call *call)
 
 const struct command command_heartbeat = {
         .name = "heartbeat",
-        .help = "bot and app heartbeats\nNow: one more, at once. Stop: forget an app's.",
+        .help = "bot and app heartbeats\n`heartbeat now` sends the bot's at once; `heartbeat stop "
+                "etl` no longer "
+                "expects those of an app.",
         .usage = "[now | stop <app> [name]]",
         .example = "heartbeat now",
         .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,

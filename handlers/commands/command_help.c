@@ -2,32 +2,52 @@
  * command_help.c - !help: what there is, or one command in full.
  */
 #include <string.h>
+#include "bot/base/alloc.h"
 #include "bot/base/text.h"
 #include "handlers/commands/command.h"
 
-/* One short line each. */
+/* The first line of a command's help. */
+static void say_short(struct command_call *call, const struct command *command)
+{
+	words_command(&call->text, "%s%s", command_prefix(call), command->example);
+	command_say(call, " %.*s", (int)strcspn(command->help, "\n"), command->help);
+}
+
 static void help_list(struct command_call *call)
 {
 	const struct command *command;
 
+	words_bold(&call->text, true);
+	command_say(call, "Commands");
+	words_bold(&call->text, false);
+	words_list(&call->text, SIZE_MAX, NULL);
 	for (size_t i = 0; (command = command_at(i)); i++)
-		if (command->where & COMMAND_ROOM)
-			command_say(call, "%s%s — %.*s\n", command_prefix(call), command->example,
-			        (int)strcspn(command->help, "\n"), command->help);
-	command_say(call, "%shelp <command> says more, with an example\n", command_prefix(call));
+		if (command->where & COMMAND_ROOM) {
+			words_item(&call->text);
+			say_short(call, command);
+		}
+	words_list_end(&call->text);
+	command_say(call, "`%shelp silence` explains one", command_prefix(call));
 }
 
 static void command_help_help_one(struct command_call *call, const struct command *command)
 {
+	char *help = x_asprintf("%s%s", command->help,
+	             command->plain && !call->encrypted ? command->plain : ""),
+	     *rest = help, *line;
 	struct buf usage;
 
 	buf_init(&usage, 200);
 	command_add_usage(command, &usage);
 	words_command(&call->text, "%s%s", command_prefix(call), buf_str(&usage));
 	buf_finish(&usage);
-	command_say(call, " — %s%s\nLike: %s%s\n", command->help,
-	        command->plain && !call->encrypted ? command->plain : "", command_prefix(call),
-	        command->example);
+	command_say(call, " ");
+	while ((line = strsep(&rest, "\n"))) {
+		words_marked(&call->text, line);
+		words_break(&call->text);
+	}
+	command_say(call, "Example: `%s%s`", command_prefix(call), command->example);
+	free(help);
 }
 
 static enum err run_help(struct command_call *call)
@@ -46,10 +66,11 @@ static enum err run_help(struct command_call *call)
 	if (command_find(name, COMMAND_ROOM))
 		command_help_help_one(call, command_find(name, COMMAND_ROOM));
 	else if (near)
-		command_fail(call, "No such command. Did you mean %s%s?", command_prefix(call),
-		        near->name);
+		command_fail(call, "There is no such command. Did you mean `%s%s`?",
+		        command_prefix(call), near->name);
 	else
-		command_fail(call, "No such command; %shelp lists them.", command_prefix(call));
+		command_fail(call, "There is no such command. `%shelp` lists them.",
+		        command_prefix(call));
 	return OK;
 }
 

@@ -86,14 +86,14 @@ enum err command_fail_run(struct command_call *call, const char *run)
 	char *near = NULL;
 	enum err err = command_nearest_run(call, run, &near);
 
-	command_fail(call, "there is no run ");
+	command_fail(call, "There is no run ");
 	words_name(&call->text, run, 100);
 	if (near) {
 		command_say(call, ". Did you mean ");
 		words_name(&call->text, near, 100);
 		command_say(call, "?");
 	} else {
-		command_say(call, "; %salerts lists the newest.", command_prefix(call));
+		command_say(call, ". `%salerts` lists recent ones.", command_prefix(call));
 	}
 	free(near);
 	return err;

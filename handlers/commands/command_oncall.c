@@ -19,23 +19,28 @@
 static enum err say_one(struct command_call *call, const struct config_oncall *oncall, json_t *list)
 {
 	struct deliver d = command_deliver(call);
+	const char *own_user = d.config->matrix.user;
+	struct words *words = &call->text;
 	struct oncall_turn turn;
-	char when[40];
 	enum err err = oncall_turn(&d, oncall, &turn);
 
-	command_say(call, "📟 %s: ", oncall->name);
-	words_name(&call->text, turn.user, USER_MAX);
+	command_say(call, "📟 ");
+	words_bold(words, true);
+	command_say(call, "%s: ", oncall->name);
+	words_user(words, turn.user, own_user);
+	words_bold(words, false);
 	if (turn.next) {
-		clock_format_short(turn.until_ms, call->env->now_ms, when, sizeof(when));
-		command_say(call, " until %s, then ", when);
-		words_name(&call->text, turn.next, USER_MAX);
+		command_say(call, " until ");
+		words_when(words, turn.until_ms, d.now_ms);
+		command_say(call, ", then ");
+		words_user(words, turn.next, own_user);
 	}
 	if (turn.author) {
 		command_say(call, " (set by ");
-		words_name(&call->text, turn.author, USER_MAX);
+		words_user(words, turn.author, own_user);
 		command_say(call, ")");
 	}
-	command_say(call, "\n");
+	words_break(words);
 	json_array_append_new(
 	        list, json_pack("{s:s, s:s, s:s*, s:s*}", "name", oncall->name, "user", turn.user,
 	                      "next", turn.next, "set_by", turn.author));
@@ -53,7 +58,7 @@ static enum err say_all(struct command_call *call)
 	enum err err = OK;
 
 	if (config->oncalls_len == 0)
-		command_say(call, "nobody is on call: there is no [oncall NAME] in the config");
+		command_say(call, "No on-call schedule: [oncall NAME] in the config makes one.");
 	for (size_t i = 0; i < config->oncalls_len && err == OK; i++)
 		err = say_one(call, &config->oncalls[i], list);
 	json_object_set_new(command_data(call), "oncall", list);
@@ -88,9 +93,9 @@ static bool read_end(struct command_call *call, const struct config_oncall *onca
 	good = command_when_read(
 	        words, d.now_ms, usual_ms, usual_ms > MOST_MS ? usual_ms : MOST_MS, when, why);
 	if (good && when->until_resolved)
-		command_fail(call, "until when? Like 2h, or until 18:00");
+		command_fail(call, "Until when? Example: 2h, or until 18:00");
 	else if (good && input_left(words))
-		command_fail(call, "I do not understand %.60s", input_peek(words, 0));
+		command_fail(call, "Not understood: %.60s", input_peek(words, 0));
 	else if (!good)
 		command_fail(call, "%s", why);
 	return !call->failed;
@@ -110,8 +115,8 @@ static enum err command_oncall_set(struct command_call *call, const struct confi
 	if (!read_end(call, oncall, words, &when))
 		return OK;
 	if (!handover_may_have(call->env->status, oncall->room, user)) {
-		command_fail(
-		        call, "%s is not in room %s: nothing would reach them", user, oncall->room);
+		command_fail(call, "%s is not in room %s: no alert would reach them.", user,
+		        oncall->room);
 		return OK;
 	}
 	row.start_ms = when.start_ms ? when.start_ms : d.now_ms;
@@ -136,10 +141,10 @@ static const struct config_oncall *read_schedule(struct command_call *call, stru
 	else if (config->oncalls_len == 1)
 		oncall = &config->oncalls[0];
 	else if (config->oncalls_len == 0)
-		command_fail(call, "nobody is on call: there is no [oncall NAME] in the config");
+		command_fail(call, "No on-call schedule: [oncall NAME] in the config makes one.");
 	else
-		command_fail(call, "which one? Like: %soncall %s take 2h", command_prefix(call),
-		        config->oncalls[0].name);
+		command_fail(call, "Which schedule? Example: `%soncall %s take 2h`",
+		        command_prefix(call), config->oncalls[0].name);
 	return oncall;
 }
 
@@ -158,12 +163,13 @@ static enum err carry_out(struct command_call *call, struct input *words)
 		user = whole_user(call->env->config, input_next(words));
 	else
 		return command_fail(call,
-		        "Like: %soncall take 2h, or %soncall give @user until 18:00",
+		        "Send `%soncall take 2h`, or `%soncall give @user until 18:00`.",
 		        command_prefix(call), command_prefix(call));
 	if (user)
 		err = command_oncall_set(call, oncall, user, words);
 	else
-		command_fail(call, "whom? Like: %soncall give @user:example.org until 18:00",
+		command_fail(call,
+		        "To whom? Example: `%soncall give @user:example.org until 18:00`",
 		        command_prefix(call));
 	free(user);
 	return err;
@@ -198,9 +204,9 @@ static enum err run_oncall(struct command_call *call)
 const struct command command_oncall = {
         .name = "oncall",
         .help = "who is on call, and who follows\n"
-                "Take: you have it, for as long as you say (else until the turn is over). Give: "
-                "somebody else has it. The room is told. With several schedules, the name comes "
-                "first.",
+                "`oncall take 2h` puts you on call, `oncall give @ben until 18:00` somebody else; "
+                "without a time until the turn is over. The room is told. With several schedules "
+                "the schedule's name comes first.",
         .example = "oncall take 2h",
         .usage = "[take [2h] | give <@user> [until 18:00]]",
         .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,

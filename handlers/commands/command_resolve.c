@@ -11,11 +11,11 @@ static void say_result(
 {
 	if (result->changed == 0) {
 		words_name(&call->text, what, WORDS_WHAT_POINTS);
-		command_fail(call, ": nothing is firing");
+		command_fail(call, ": nothing is firing.");
 		return;
 	}
 	command_say(call, "✅ ");
-	words_what(&call->text, result->what);
+	words_app_what(&call->text, result->what);
 	if (result->changed > 1)
 		command_say(call, " and %d more", result->changed - 1);
 	command_say(call, " resolved");
@@ -56,7 +56,7 @@ static enum err resolve_target(struct command_call *call, const char *note)
 	if (err == OK)
 		say_result(call, &result, "this");
 	resolve_result_finish(&result);
-	return err == ERR_NOT_FOUND ? command_fail(call, "that message is not an alert") : err;
+	return err == ERR_NOT_FOUND ? command_fail(call, "That message is not an alert.") : err;
 }
 
 /* In an answer to an alert the words are its note, unless the first one names something. */
@@ -83,7 +83,8 @@ static enum err run_resolve(struct command_call *call)
 	else if (err == OK && call->target)
 		err = resolve_target(call, note && note[0] ? note : NULL);
 	else if (err == OK)
-		command_fail(call, "what? %sresolve <run_id|app|all>, or answer to the alert",
+		command_fail(call,
+		        "Resolve what? Send `%sresolve <run_id|app|all>`, or reply to the alert.",
 		        command_prefix(call));
 	free(what);
 	free(note);
@@ -92,10 +93,12 @@ static enum err run_resolve(struct command_call *call)
 
 const struct command command_resolve = {
         .name = "resolve",
-        .help = "close what will never say resolved\n"
-                "As an answer to an alert, or as ☑️ on it: without a run id. For one-off "
-                "scripts "
-                "there is resolve_after in the config.",
+        .help = "resolve alerts by hand\n"
+                "For what will never report by itself that it is resolved, such as one-off "
+                "scripts. "
+                "No run id is needed in a reply to an alert; a reaction with ☑️ does the same. "
+                "With resolve_after in [app] or [kind] alerts resolve by themselves after a "
+                "while.",
         .example = "resolve r-81 fixed by hand",
         .usage = "<run_id|app|all> [note]",
         .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,

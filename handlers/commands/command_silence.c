@@ -33,7 +33,7 @@ static enum err refuse_unknown(struct command_call *call, const char *word)
 
 	if (err == OK && !near)
 		err = command_nearest_run(call, word, &near);
-	command_fail(call, "I know no app or run ");
+	command_fail(call, "There is no app or run ");
 	words_name(&call->text, word, 100);
 	command_say(call, ".");
 	if (near) {
@@ -41,7 +41,7 @@ static enum err refuse_unknown(struct command_call *call, const char *word)
 		words_name(&call->text, near, 100);
 		command_say(call, "?");
 	}
-	command_say(call, " For an app that never wrote: app=%s", word);
+	command_say(call, " For an app that has not sent an alert yet: `app=%s`", word);
 	free(near);
 	return err;
 }
@@ -89,10 +89,11 @@ static enum err read_name(
 		return err;
 	if ((len > 0 && word[len - 1] == ',') || strcasecmp(next, "and") == 0)
 		return command_fail(
-		        call, "one app for each silence, or several as app=~\"etl|billing\"");
+		        call, "One app for each silence, or several as `app=~\"etl|billing\"`.");
 	if (run || is_app(word))
 		return from_word(call, word, out);
-	return command_fail(call, "what? An app, a run, or matchers. Like: %ssilence etl 2h deploy",
+	return command_fail(call,
+	        "Silence what? An app, a run, or matchers. Example: `%ssilence etl 2h deploy`",
 	        command_prefix(call));
 }
 
@@ -125,7 +126,7 @@ static enum err read_what_text(struct command_call *call, const char *what, stru
 	else if (out->len == 0)
 		err = read_name(call, what, "", out);
 	else if (input_left(&words))
-		err = command_fail(call, "I do not understand %.60s", input_peek(&words, 0));
+		err = command_fail(call, "Not understood: %.60s", input_peek(&words, 0));
 	json_decref(list);
 	return err;
 }
@@ -140,7 +141,7 @@ static void say_scope(struct command_call *call, const struct silence_scope *sco
 	command_say(call, "\nFiring now: %zu", scope->firing);
 	for (; shown < SILENCE_SCOPE_NAMES && scope->names[shown]; shown++) {
 		command_say(call, shown ? ", " : " (");
-		words_what(&call->text, scope->names[shown]);
+		words_app_what(&call->text, scope->names[shown]);
 	}
 	if (scope->firing > shown && shown > 0)
 		command_say(call, ", +%zu", scope->firing - shown);
@@ -205,8 +206,9 @@ static bool read_when(struct command_call *call, struct wish *wish)
 		if (command_what_is(&at) || wish->list) {
 			command_fail(call,
 			        wish->list
-			                ? "duration must be like 2h, until 07:00 or until resolved"
-			                : "put matchers before the time, or -- before the reason");
+			                ? "The duration must be like 2h, until 07:00 or until "
+			                  "resolved."
+			                : "Put matchers before the time, or -- before the reason.");
 			return false;
 		}
 	wish->rest = input_rest(&wish->words);
@@ -248,7 +250,7 @@ static bool wish_from_members(struct command_call *call, struct wish *wish)
 		if (!command_when_read(&wish->words, call->env->now_ms, SILENCE_MS, INT64_MAX / 4,
 		            &wish->when, why) ||
 		        input_left(&wish->words)) {
-			command_fail(call, "start must be like 22:00 or tomorrow 7am");
+			command_fail(call, "The start must be like 22:00 or tomorrow 7am.");
 			return false;
 		}
 	}
@@ -299,7 +301,7 @@ static enum err check_room_for_more(struct command_call *call)
 
 	silence_rows_free(rows, len);
 	if (err == OK && len >= SILENCES_MAX)
-		command_fail(call, "there are %d silences already: end some", SILENCES_MAX);
+		command_fail(call, "There are %d silences already: end some first.", SILENCES_MAX);
 	return err;
 }
 
@@ -343,8 +345,8 @@ static enum err command_silence_add(struct command_call *call, const struct matc
 	if (err == OK)
 		say_scope(call, scope);
 	if (err == OK) {
-		command_say(call, "\nTo end it: ");
-		words_command(&call->text, "%sunsilence %" PRId64, command_prefix(call), row.id);
+		command_say(call, "\nTo end it: `%sunsilence %" PRId64 "`", command_prefix(call),
+		        row.id);
 	}
 	buf_finish(&text);
 	return err;
@@ -366,12 +368,11 @@ static enum err add_from(struct command_call *call, const char *what, struct wis
 	if (matchers)
 		err = silence_scope(call->env->store, matchers, call->env->now_ms, &scope);
 	if (scope.limit)
-		command_fail(call, "%s on alerts that came in already: it is to be simpler",
-		        SILENCE_LIMIT);
+		command_fail(call, "%s on alerts received before: make it simpler.", SILENCE_LIMIT);
 	else if (scope.all && !all)
 		command_fail(call,
-		        "that would hold back everything. If you mean it: %ssilence "
-		        "everything <duration>",
+		        "That would silence everything. If you mean it, send `%ssilence "
+		        "everything <duration>`.",
 		        command_prefix(call));
 	if (call->failed)
 		call->field = "what";
@@ -395,7 +396,7 @@ enum err command_silence_missing(struct command_call *call, int64_t number)
 {
 	call->field = "id";
 	return command_fail(call,
-	        "there is no silence %" PRId64 " that holds; %ssilences lists them", number,
+	        "There is no active silence %" PRId64 ". `%ssilences` lists them.", number,
 	        command_prefix(call));
 }
 
@@ -432,8 +433,8 @@ enum err command_silence_of_app(struct command_call *call, const char *app, stru
 	words_name(&call->text, app, WORDS_NAME_POINTS);
 	return err != OK ? err
 	                 : command_fail(call,
-	                           found ? ": there are several; %ssilences lists them"
-	                                 : ": no silence is active; %ssilences lists them",
+	                           found ? ": there are several silences. `%ssilences` lists them."
+	                                 : ": no silence is active. `%ssilences` lists them.",
 	                           command_prefix(call));
 }
 
@@ -448,11 +449,12 @@ static enum err command_silence_extend(
 	input_next(&wish->words);
 	if (!command_duration_read(&wish->words, &ms) || input_left(&wish->words))
 		return command_fail(call,
-		        "extend by how long? Like: %ssilence %" PRId64 " extend 2h",
+		        "Extend by how long? Example: `%ssilence %" PRId64 " extend 2h`",
 		        command_prefix(call), row->id);
 	if (row->end_ms + ms - call->env->now_ms > most_ms) {
 		clock_format_duration(most_ms, most, sizeof(most));
-		return command_fail(call, "that is longer than silences may be here (%s)", most);
+		return command_fail(
+		        call, "That is longer than a silence may last here (%s).", most);
 	}
 	row->end_ms += ms;
 	err = silences_update(call->env->store, row);
@@ -515,7 +517,7 @@ static enum err run_silence(struct command_call *call)
 		else
 			err = add_from(call, NULL, &wish);
 	} else if (!number && !command_arg(call, "what")) {
-		command_fail(call, "what is missing");
+		command_fail(call, "What to silence is missing.");
 	} else if (wish_from_members(call, &wish)) {
 		struct silence_row row = {0};
 
@@ -535,11 +537,12 @@ static enum err run_silence(struct command_call *call)
 const struct command command_silence = {
         .name = "silence",
         .help = "silence alerts\n"
-                "What: an app, a run (then its app), or matchers like app=etl, node_id=~\"etl.*\", "
-                "severity!=critical, joined by commas. For an hour unless you say: 30m, 1d12h, "
-                "until 07:00, until resolved. Later: from 22:00, or in 30m. A number gives that "
-                "silence another end: 3 2h, 3 extend 1h.",
-        .plain = " 🔕 on an alert: its app, for an hour.",
+                "What: an app, a run (which means its app), or matchers such as `app=etl`, "
+                "`node_id=~\"etl.*\"` and `severity!=critical`, separated by commas.\n"
+                "How long: `30m`, `1d12h`, `until 07:00` or `until resolved`; an hour by default. "
+                "To begin later: `from 22:00`, or `in 30m`.\n"
+                "The number of a silence changes its end: `silence 3 extend 1h`.",
+        .plain = "\nA reaction with 🔕 to an alert silences its app for an hour.",
         .example = "silence etl 2h deploy",
         .usage = "<what> [from 22:00] [2h | until 07:00 | until resolved] [reason]",
         .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,

@@ -99,22 +99,17 @@ static enum err run_silences(struct command_call *call)
 static enum err end_now(struct command_call *call, struct silence_row *row)
 {
 	struct deliver d = command_deliver(call);
-	char *sum = NULL;
 	enum err err = silence_end(&d, row, "cancelled", call->room);
 
-	if (err == OK)
-		err = silence_sum(&d, row, &sum);
 	command_say(call, "🔔 ");
 	words_bold(&call->text, true);
 	command_say(call, "Silence %" PRId64 " cancelled", row->id);
 	words_bold(&call->text, false);
 	command_say(call, ": ");
-	words_code(&call->text, row->matchers, TEXT_NO_LIMIT);
-	command_say(call, "\n");
-	words_text(&call->text, sum, TEXT_NO_LIMIT);
+	if (err == OK)
+		err = silence_say_sum(&d, row, &call->text);
 	command_effect(call, "ended silence %" PRId64, row->id);
 	json_object_set_new(command_data(call), "held", json_integer(row->held));
-	free(sum);
 	return err;
 }
 

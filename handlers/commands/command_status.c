@@ -56,7 +56,8 @@ static enum err say_alert(struct command_call *call, const struct alert_row *row
 	struct entry_row entry = {0};
 	enum err err = entry_of(call, row, &entry);
 
-	report_alert_text(row, entry.id ? &entry : NULL, call->env->now_ms, &call->text);
+	report_alert_text(
+	        call->env->config, row, entry.id ? &entry : NULL, call->env->now_ms, &call->text);
 	json_array_append_new(list, report_alert_json(row, entry.id ? &entry : NULL));
 	entry_row_finish(&entry);
 	return err;
@@ -70,7 +71,7 @@ enum err command_say_no_app(struct command_call *call, const char *app)
 	command_say(call, "No alerts from ");
 	words_name(&call->text, app, 64);
 	if (near && strcmp(near, app) != 0)
-		command_say(call, ". Did you mean %s?", near);
+		command_say(call, ". Did you mean `%s`?", near);
 	free(near);
 	return err;
 }
@@ -139,14 +140,20 @@ static enum err run_alerts(struct command_call *call)
 	return err;
 }
 
+/* "10:31 CET", at the beginning of an entry of the list. */
+static void say_at(struct command_call *call, int64_t at_ms)
+{
+	words_item(&call->text);
+	words_when(&call->text, at_ms, call->env->now_ms);
+	command_say(call, " ");
+}
+
 static void say_when(struct command_call *call, const char *what, int64_t at_ms)
 {
-	char when[40];
-
 	if (at_ms == 0)
 		return;
-	clock_format_short(at_ms, call->env->now_ms, when, sizeof(when));
-	command_say(call, "%s %s\n", when, what);
+	say_at(call, at_ms);
+	command_say(call, "%s", what);
 }
 
 /* What people and the bot did about it, oldest first. */
@@ -159,15 +166,19 @@ static enum err say_history(
 	enum err err = history_of(call->env->store, fingerprint, episode, HISTORY_MAX, &rows, &len);
 
 	for (size_t i = len; i > 0; i--) {
-		char when[40];
+		const struct history_row *row = &rows[i - 1];
 
-		clock_format_short(rows[i - 1].at_ms, call->env->now_ms, when, sizeof(when));
-		command_say(call, "%s ", when);
-		words_name(&call->text, rows[i - 1].what, 200);
-		command_say(call, "\n");
+		say_at(call, row->at_ms);
+		words_name(&call->text, row->what, 200);
+		if (row->author) {
+			command_say(call, " by ");
+			words_user(&call->text, row->author, call->env->config->matrix.user);
+		}
+		command_say(call, row->note ? ": " : "");
+		words_code(&call->text, row->note, 200);
 		json_array_append_new(
-		        list, json_pack("{s:I, s:s}", "at_ms", (json_int_t)rows[i - 1].at_ms,
-		                      "what", rows[i - 1].what));
+		        list, json_pack("{s:I, s:s, s:s*, s:s*}", "at_ms", (json_int_t)row->at_ms,
+		                      "what", row->what, "by", row->author, "note", row->note));
 	}
 	history_rows_free(rows, len);
 	json_object_set_new(command_data(call), "history", list);
@@ -191,8 +202,10 @@ static enum err say_message(struct command_call *call, const struct alert_row *r
 	if (err == OK && message.room)
 		err = alerts_where(call->env->store, row->id, &event_id, &sent_ms, &received_ms,
 		        &undeliverable);
-	if (err == OK && message.room && !event_id)
-		command_say(call, undeliverable ? "undeliverable\n" : "not in the room yet\n");
+	if (err == OK && message.room && !event_id) {
+		words_item(&call->text);
+		command_say(call, undeliverable ? "undeliverable" : "not in the room yet");
+	}
 	if (err == OK && event_id) {
 		say_when(call, "sent", sent_ms);
 		if (message.edited_ms > sent_ms && message.edited_ms <= episode->to_ms)
@@ -209,7 +222,7 @@ static enum err say_whole(struct command_call *call, const struct alert_row *row
 	struct history_episode episode = {0};
 	enum err err = say_alert(call, row, list);
 
-	command_say(call, "\n");
+	words_list(&call->text, SIZE_MAX, NULL);
 	say_when(call, "received", row->received_ms);
 	if (err == OK)
 		err = history_find_episode(
@@ -218,11 +231,12 @@ static enum err say_whole(struct command_call *call, const struct alert_row *row
 		err = say_message(call, row, &episode);
 	if (err == OK)
 		err = say_history(call, row->fingerprint, &episode);
+	words_list_end(&call->text);
 	command_say(call, "Why: %s", row->reason);
 	if (row->room && !row->resolved)
-		command_say(call, "; %s goes to %s", severity_name((enum severity)row->severity),
-		        row->room);
-	command_say(call, "\n");
+		command_say(call, " · %s alerts go to room %s",
+		        severity_name((enum severity)row->severity), row->room);
+	words_break(&call->text);
 	if (row->url) {
 		words_link(&call->text, row->url);
 		command_say(call, "dashboard");
@@ -258,11 +272,12 @@ static enum err run_retry(struct command_call *call)
 	if (err != OK)
 		return err;
 	if (id && count == 0)
-		return command_fail(call, "no undeliverable message has that number");
-	command_say(call,
-	        count ? "%" PRId64 " back in the queue\n"
-	              : "nothing is undeliverable (%" PRId64 ")\n",
-	        count);
+		return command_fail(call, "There is no undeliverable message %" PRId64 ".", id);
+	if (count == 0)
+		command_say(call, "Nothing is undeliverable.");
+	else
+		words_count(&call->text, count, "message is in the delivery queue again.",
+		        "messages are in the delivery queue again.");
 	command_effect(call, "retried %" PRId64, count);
 	json_object_set_new(command_data(call), "count", json_integer(count));
 	return OK;
@@ -276,9 +291,9 @@ static enum err run_discard(struct command_call *call)
 
 	if (err == ERR_NOT_FOUND)
 		return command_fail(call,
-		        "no message that waits or is undeliverable has that number; %sstatus "
-		        "lists them",
-		        command_prefix(call));
+		        "No message %" PRId64
+		        " is waiting or undeliverable. `%sstatus` lists them.",
+		        id, command_prefix(call));
 	if (err != OK)
 		return err;
 	command_say(call, "Message %" PRId64 " discarded", id);
@@ -308,7 +323,7 @@ const struct command command_alerts = {
 
 const struct command command_discard = {
         .name = "discard",
-        .help = "give up a message that is undeliverable or waits",
+        .help = "discard a message that is waiting or undeliverable",
         .example = "discard 12",
         .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
         .right = COMMAND_CHANGES,
@@ -328,7 +343,7 @@ const struct command command_retry = {
 
 const struct command command_status = {
         .name = "status",
-        .help = "bot status",
+        .help = "what works, what is unacknowledged",
         .example = "status",
         .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
         .run = run_status,

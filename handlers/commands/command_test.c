@@ -32,8 +32,9 @@ static enum err command_test_inject(struct command_call *call, const char *name,
 		        d.config->meta.exec ? "" : " (not configured)",
 		        d.config->meta.homeserver ? "" : " (not configured)");
 	if (err == OK) {
-		command_say(call, "🧪 %s: run %s, %s for room %s\n", name, alert->run_id,
-		        receipt.state, route_room(d.config, alert->app, alert->severity));
+		command_say(call, "🧪 Test alert %s: run `%s`, %s for room %s\n", name,
+		        alert->run_id, receipt.state,
+		        route_room(d.config, alert->app, alert->severity));
 		command_effect(call, "%s%s: alert %lld", call->effect.len ? "; " : "", name,
 		        (long long)receipt.alert);
 	}
@@ -56,9 +57,9 @@ static enum err command_test_run_test(struct command_call *call)
 
 const struct command command_test = {
         .name = "test",
-        .help = "inject a synthetic failure, end to end\nNo reminder follows. Undelivered: the "
-                "other channels of [meta] are told, too, as if it did not reach its room in time, "
-                "and of its recovery.",
+        .help = "send a test alert, end to end\nNo reminder follows. With `test undelivered` the "
+                "other channels of [meta] are told too, as if it had not reached its room in time, "
+                "and then of the recovery.",
         .example = "test node",
         .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
         .right = COMMAND_SENDS,

@@ -26,11 +26,8 @@ static enum err command_unacked_say_entry(
 
 	if (err == OK && shown) {
 		words_item(&call->text);
-		words_permalink(&call->text, call->room ? message.room_id : NULL, message.event_id);
-		words_name(&call->text, row->app, WORDS_NAME_POINTS);
-		command_say(call, " · ");
-		words_what(&call->text, row->identity);
-		words_link_end(&call->text);
+		words_failure(&call->text, row->app, row->identity,
+		        call->room ? message.room_id : NULL, message.event_id);
 		command_say(call, " · ");
 		words_duration(&call->text, call->env->now_ms - row->first_ms);
 		if (json_array_size(runs) > 0) {

@@ -364,7 +364,7 @@ static bool command_when_read_from(struct reader *r)
 
 	r->words->at++;
 	return read_moment(r->words, r->now_ms, r->now_ms, &r->out->start_ms, &said) ||
-	       command_when_refuse(r, "from when? Like: from 22:00, or: in 30m");
+	       command_when_refuse(r, "From when? Example: from 22:00, or in 30m");
 }
 
 static bool read_in(struct reader *r)
@@ -373,7 +373,7 @@ static bool read_in(struct reader *r)
 
 	r->words->at++;
 	if (!command_duration_read(r->words, &ms))
-		return command_when_refuse(r, "in what time? Like: in 30m");
+		return command_when_refuse(r, "In how long? Example: in 30m");
 	r->out->start_ms = r->now_ms + ms;
 	return true;
 }
@@ -391,13 +391,13 @@ static bool read_until(struct reader *r)
 	}
 	return read_moment(r->words, r->now_ms, after_ms, &r->until_ms, &said) ||
 	       command_when_refuse(
-	               r, "until when? Like: until 07:00, until tomorrow 7pm, until resolved");
+	               r, "Until when? Example: until 07:00, until tomorrow 7pm, until resolved");
 }
 
 static bool read_length(struct reader *r)
 {
 	return command_duration_read(r->words, &r->length_ms) ||
-	       command_when_refuse(r, "a duration looks like 30m, 2h or 1d12h");
+	       command_when_refuse(r, "A duration looks like 30m, 2h or 1d12h.");
 }
 
 /* What has no end on purpose. */
@@ -429,7 +429,7 @@ static bool read_clause(struct reader *r, bool *more)
 		return read_until(r);
 	if (!said && is_endless(word))
 		return command_when_refuse(
-		        r, "a silence needs an end: give a duration, or: until resolved");
+		        r, "A silence needs an end: give a duration, or until resolved.");
 	if (!said && word[0] && (isdigit((unsigned char)word[0]) || strchr("+-", word[0])) &&
 	        !input_is_dash(word))
 		return read_length(r);
@@ -465,12 +465,12 @@ static bool check_rest(struct reader *r)
 	command_when_token(&at, 0, word);
 	if (is_any(word, days, LEN(days)) || is_lost(r, &at) || is_time(&at, r->now_ms))
 		return command_when_refuse(
-		        r, said ? "two ends? Put -- before the reason"
-		                : "until when? Like: 2h, until 07:00, until tomorrow 7pm");
+		        r, said ? "There are two ends. Put -- before the reason."
+		                : "Until when? Example: 2h, until 07:00, until tomorrow 7pm");
 	for (; !said && input_left(&at); at.at++)
 		if (is_lost(r, &at))
 			return command_when_refuse(
-			        r, "put the time before the reason, or -- before both");
+			        r, "Put the time before the reason, or -- before both.");
 	return true;
 }
 
@@ -502,6 +502,6 @@ bool command_when_read(struct input *words, int64_t now_ms, int64_t usual_ms, in
 	if (out->end_ms - start_ms <= most_ms && start_ms - now_ms <= most_ms)
 		return true;
 	clock_format_duration(most_ms, most, sizeof(most));
-	snprintf(why, 160, "that is longer than silences may be here (%s)", most);
+	snprintf(why, 160, "That is longer than a silence may last here (%s).", most);
 	return false;
 }

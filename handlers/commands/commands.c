@@ -15,10 +15,6 @@
 #include "storage/command_log.h"
 
 #define REFUSALS_TOLD 1 /* a minute, for each sender */
-#define UNKNOWN_TOLD 10 /* likewise */
-/* For each room: many strangers must not hold up alerts by the answers they get. */
-#define ROOM_REFUSALS_TOLD 5
-#define ROOM_REFUSALS_KEPT 50
 #define REFUSALS_KEPT 20
 #define AUDIT_TEXT_MAX 500 /* code points */
 #define EFFECT_MAX 4096
@@ -46,25 +42,12 @@ bool command_words(const struct command_call *call, struct input *words)
 	return words->list;
 }
 
-static void commands_say(struct words *out, const char *format, va_list args)
-        __attribute__((format(printf, 2, 0)));
-
-static void commands_say(struct words *out, const char *format, va_list args)
-{
-	char *text;
-
-	if (vasprintf(&text, format, args) < 0)
-		abort();
-	words_lines(out, "%s", text);
-	free(text);
-}
-
 void command_say(struct command_call *call, const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	commands_say(&call->text, format, args);
+	words_vlines(&call->text, format, args);
 	va_end(args);
 }
 
@@ -73,7 +56,7 @@ enum err command_fail(struct command_call *call, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	commands_say(&call->text, format, args);
+	words_vlines(&call->text, format, args);
 	va_end(args);
 	call->failed = true;
 	return OK;
@@ -222,35 +205,22 @@ static enum err mark_unread(const struct command_env *env, const struct room_eve
 	return err;
 }
 
-/* How many were refused in the last minute: of the sender, and in the room. */
-static enum err refusals_count(const struct command_env *env, const struct room_event *event,
-        int64_t *of_sender, int64_t *in_room)
-{
-	int64_t since_ms = env->now_ms - CLOCK_MINUTE_MS;
-	enum err err = commands_count(env->store, event->sender, "refused", since_ms, of_sender);
-
-	return err == OK
-	               ? commands_count_room(env->store, event->room, "refused", since_ms, in_room)
-	               : err;
-}
-
 /* Politely, and not more often than anybody wants to read it. */
 enum err command_refuse(const struct command_env *env, const struct room_event *event,
         const char *root, const char *command, const char *why)
 {
 	bool reaction = strcmp(event->type, "m.reaction") == 0;
-	int64_t count, in_room;
-	enum err err = refusals_count(env, event, &count, &in_room);
+	int64_t count;
+	enum err err = commands_count(
+	        env->store, event->sender, "refused", env->now_ms - CLOCK_MINUTE_MS, &count);
 	char *text;
 
 	if (err != OK || count >= REFUSALS_KEPT)
 		return err;
 	log_seldom(LOG_WARNING, "commands", event->room, "refused in %s to %s: %s", event->room,
 	        event->sender, why);
-	if (in_room >= ROOM_REFUSALS_KEPT)
-		return OK;
 	err = command_audit(env, event, command, "refused", why);
-	if (err != OK || count >= REFUSALS_TOLD || in_room >= ROOM_REFUSALS_TOLD)
+	if (err != OK || count >= REFUSALS_TOLD)
 		return err;
 	text = x_asprintf("Sorry, %s.", why);
 	err = command_post(env, event->room, root, reaction ? root : event->event_id, text);
@@ -302,12 +272,12 @@ static void call_unknown(struct command_call *call, const char *name)
 {
 	const struct command *near = command_nearest(name, COMMAND_ROOM);
 
-	command_fail(call, "I don't know %s", command_prefix(call));
+	command_fail(call, "There is no command %s", command_prefix(call));
 	words_name(&call->text, name, COMMAND_NAME_MAX);
 	if (near)
-		command_say(call, ". Did you mean %s%s?", command_prefix(call), near->name);
+		command_say(call, ". Did you mean `%s%s`?", command_prefix(call), near->name);
 	else
-		command_say(call, "; %shelp lists what I know.", command_prefix(call));
+		command_say(call, ". `%shelp` lists them.", command_prefix(call));
 }
 
 static enum err commands_call_run(
@@ -326,22 +296,9 @@ static enum err commands_call_run(
 	if (text->args || arguments_from_words(call->command, text->words, &call->args, why) == OK)
 		err = call->command->run(call);
 	else
-		command_fail(
-		        call, "%s. Like: %s%s", why, command_prefix(call), call->command->example);
+		command_fail(call, "%s. Example: `%s%s`", why, command_prefix(call),
+		        call->command->example);
 	*result = call_result(call);
-	return err;
-}
-
-/* Something that writes what looks like commands all the time (a bridge, say) is not answered each
- * time. */
-static enum err unknown_is_one_of_many(
-        const struct command_env *env, const struct room_event *event, bool *many)
-{
-	int64_t count;
-	enum err err = commands_count(
-	        env->store, event->sender, "unknown", env->now_ms - CLOCK_MINUTE_MS, &count);
-
-	*many = count >= UNKNOWN_TOLD;
 	return err;
 }
 
@@ -361,16 +318,13 @@ enum err command_carry_out(const struct command_env *env, const struct room_even
 	        .root = text->root,
 	};
 	const char *result;
-	bool many = false;
 	enum err err;
 
 	call_init(&call);
 	err = commands_call_run(&call, text, &result);
-	if (err == OK && !call.command)
-		err = unknown_is_one_of_many(env, event, &many);
 	if (err == OK)
 		err = command_audit(env, event, text->said, result, buf_str(&call.effect));
-	if (err == OK && !call.later && !many)
+	if (err == OK && !call.later)
 		err = commands_post(env, event->room, text->root, event->event_id, &call.text);
 	call_finish(&call);
 	return err;

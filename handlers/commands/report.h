@@ -84,7 +84,7 @@ json_t *report_status_json(const struct report_status *status);
 json_t *report_taken(const struct alert *alert, int64_t id, const char *state);
 
 /* One line, which is not ended; count: of its entry. */
-void report_alert_text(const struct alert_row *row, const struct entry_row *entry, int64_t now_ms,
-        struct words *out);
+void report_alert_text(const struct config *config, const struct alert_row *row,
+        const struct entry_row *entry, int64_t now_ms, struct words *out);
 /* The same as data; a new reference. entry: its member "message" says how it stands there. */
 json_t *report_alert_json(const struct alert_row *row, const struct entry_row *entry);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "bot/base/clock.h"
 #include "bot/base/text.h"
+#include "handlers/alerts/entry_words.h"
 #include "handlers/commands/health.h"
 #include "handlers/commands/report.h"
 #include "handlers/commands/report_readers.h"
@@ -43,7 +44,9 @@ static bool say_problems(const struct report_status *status, const char *prefix,
 		words_bold(out, true);
 		words_lines(out, "%s", json_string_value(json_object_get(problem, "text")));
 		words_bold(out, false);
-		words_lines(out, "\n→ %s\n", json_string_value(json_object_get(problem, "fix")));
+		words_lines(out, "\n→ ");
+		words_marked(out, json_string_value(json_object_get(problem, "fix")));
+		words_break(out);
 	}
 	json_decref(problems);
 	return len > 0;
@@ -114,31 +117,6 @@ static void report_text_say_open(
 			say_runs_of(status, rows[i - 1].app, out);
 	}
 	words_list_end(out);
-}
-
-/* "24 critical, 3 warning"; zeros are left out. */
-static void report_text_say_counts(const struct report_status *status, struct words *out)
-{
-	const int64_t *counts = status->counts;
-	const char *before = "";
-
-	words_lines(out, "Last 24 h: ");
-	if (counts[SEVERITY_CRITICAL]) {
-		words_bold(out, true);
-		words_lines(out, "%" PRId64, counts[SEVERITY_CRITICAL]);
-		words_bold(out, false);
-		words_lines(out, " critical");
-		before = ", ";
-	}
-	if (counts[SEVERITY_WARNING]) {
-		words_lines(out, "%s%" PRId64 " warning", before, counts[SEVERITY_WARNING]);
-		before = ", ";
-	}
-	if (counts[SEVERITY_INFO])
-		words_lines(out, "%s%" PRId64 " info", before, counts[SEVERITY_INFO]);
-	else if (!*before)
-		words_lines(out, "no alerts");
-	words_break(out);
 }
 
 static void say_queue(const struct report_status *status, struct words *out)
@@ -323,7 +301,9 @@ void report_status_text(const struct report_status *status, const char *prefix, 
 {
 	report_text_say_headline(status, prefix, out);
 	report_text_say_open(status, prefix, out);
-	report_text_say_counts(status, out);
+	words_say(out, "Last 24 h: ");
+	words_counts(out, status->counts);
+	words_break(out);
 	say_queue(status, out);
 	say_rooms(status, out);
 	say_undeliverable(status, out);
@@ -336,8 +316,8 @@ void report_status_text(const struct report_status *status, const char *prefix, 
 }
 
 /* How an alert stands. entry: what it became in a message, or NULL. */
-static void report_text_say_state(
-        const struct alert_row *row, const struct entry_row *entry, struct words *out)
+static void report_text_say_state(const struct config *config, const struct alert_row *row,
+        const struct entry_row *entry, struct words *out)
 {
 	if (row->state == ALERT_SILENCED) {
 		words_lines(out, "silenced: %s", row->reason);
@@ -347,24 +327,38 @@ static void report_text_say_state(
 		words_lines(out, "resolved");
 	} else if (entry && entry->acked_ms) {
 		words_lines(out, "acknowledged by ");
-		words_name(out, entry->acked_by, 128);
+		words_user(out, entry->acked_by, config->matrix.user);
 	} else {
 		words_lines(out, "firing");
 	}
 }
 
-void report_alert_text(const struct alert_row *row, const struct entry_row *entry, int64_t now_ms,
-        struct words *out)
+static const char *report_text_emoji(
+        const struct config *config, const struct alert_row *row, const struct entry_row *entry)
 {
-	words_name(out, row->title, WORDS_WHAT_POINTS);
+	if (row->state == ALERT_SILENCED)
+		return "🔕";
+	if (row->resolved)
+		return "✅";
+	return entry ? entry_emoji(config, entry) : config->severity[row->severity].emoji;
+}
+
+void report_alert_text(const struct config *config, const struct alert_row *row,
+        const struct entry_row *entry, int64_t now_ms, struct words *out)
+{
+	words_lines(out, "%s ", report_text_emoji(config, row, entry));
+	words_bold(out, true);
+	words_name(out, row->app, WORDS_NAME_POINTS);
+	words_lines(out, " · ");
+	words_what(out, row->identity);
+	words_bold(out, false);
 	if (entry && entry->count > 1)
 		words_lines(out, " ×%" PRId64, entry->count);
 	words_lines(out, " · ");
 	words_when(out, row->at_ms, now_ms);
-	if (row->run_id) {
+	if (row->run_id)
 		words_lines(out, " · ");
-		words_code(out, row->run_id, 128);
-	}
+	words_code(out, row->run_id, 128);
 	words_lines(out, " · ");
-	report_text_say_state(row, entry, out);
+	report_text_say_state(config, row, entry, out);
 }

@@ -1,6 +1,7 @@
 /*
  * absence_room.c - see absence_room.h.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +14,8 @@
 #include "storage/state.h"
 #include "storage/undecrypted.h"
 
-#define STATE "vigil"         /* struct absence */
-#define UNTOLD "vigil.untold" /* array of strings */
-#define TEXT_MAX 4096
+#define STATE "vigil"           /* struct absence */
+#define UNTOLD "vigil.untold"   /* array of strings */
 #define MARK_MS CLOCK_MINUTE_MS /* how often a sign of life is stored */
 #define STEPS_MAX 8             /* of deciding, in one go */
 
@@ -103,8 +103,8 @@ static void compare_due(const struct absence_rule *rule, const json_t *heartbeat
 	schedule_date(due_ms, ours);
 	if (schedule_last(&rule->daily, due_ms) != due_ms || strcmp(ours, date) != 0)
 		log_warning("watch",
-		        "the bot's heartbeat of %s was not due when it is due here: give "
-		        "the watcher the bot's [heartbeat] at and timezone",
+		        "the bot's heartbeat of %s was due at another time than the watcher "
+		        "expects: set [heartbeat] at and timezone as in the bot's config",
 		        date);
 }
 
@@ -121,7 +121,7 @@ enum err absence_event(const struct command_env *env, const struct room_event *e
 		return OK;
 	if (event->encrypted && !event->obey) {
 		log_warning("watch",
-		        "the heartbeat of %s is not taken: it was not encrypted by a "
+		        "the heartbeat of %s is ignored: it was not encrypted by a "
 		        "device that [encryption] trust allows",
 		        date);
 		return OK;
@@ -132,13 +132,14 @@ enum err absence_event(const struct command_env *env, const struct room_event *e
 		return err;
 	memcpy(before, absence.seen, sizeof(before));
 	if (!absence_heartbeat(&absence, &rule, date, env->now_ms)) {
-		log_warning("watch", "a heartbeat of %s is not taken: that day has not come", date);
+		log_warning(
+		        "watch", "the heartbeat of %s is ignored: that day has not begun", date);
 		return OK;
 	}
 	if (strcmp(before, absence.seen) == 0)
 		return OK;
 	compare_due(&rule, heartbeat, date);
-	log_info("watch", "the heartbeat of %s is there", date);
+	log_info("watch", "received the heartbeat of %s", date);
 	json_array_append_new(
 	        env->happened, json_pack("{s:s, s:s}", "event", "heartbeat", "date", date));
 	return absence_room_save(env->store, &absence);
@@ -146,77 +147,107 @@ enum err absence_event(const struct command_env *env, const struct room_event *e
 
 /* --- alarms ------------------------------------------------------------------------------- */
 
-static void add_time(struct buf *out, const char *before, int64_t ms, int64_t now_ms)
+/* "Wed 25 Nov 09:00 CET (1d 2h ago)" */
+static void say_time(struct words *out, int64_t ms, int64_t now_ms)
 {
-	char time[32], age[24];
+	words_when(out, ms, now_ms);
+	words_say(out, " (");
+	words_duration(out, now_ms > ms ? now_ms - ms : 0);
+	words_say(out, " ago)");
+}
 
-	clock_format_short(ms, now_ms, time, sizeof(time));
-	clock_format_duration(now_ms > ms ? now_ms - ms : 0, age, sizeof(age));
-	buf_printf(out, "%s%s (%s ago)", before, time, age);
+static void absence_say_headline(
+        struct words *out, const char *before, const char *name, const char *after)
+{
+	words_say(out, "%s", before);
+	words_name(out, name, WORDS_WHAT_POINTS);
+	words_say(out, "%s", after);
+	words_bold(out, false);
 }
 
 /* What cannot be read could be it. */
-static void add_unread(struct buf *out, struct store *store)
+static void say_unread(struct words *out, struct store *store)
 {
 	int64_t count;
 
-	if (undecrypted_count(store, &count) == OK && count > 0)
-		buf_printf(out,
-		        "\n%lld encrypted messages of the last day cannot be read by this watcher: "
-		        "it may be among them.",
-		        (long long)count);
+	if (undecrypted_count(store, &count) != OK || count == 0)
+		return;
+	words_break(out);
+	words_say(out,
+	        "This watcher cannot decrypt %" PRId64
+	        " message%s of the last day: the heartbeat may be among them.",
+	        count, count == 1 ? "" : "s");
 }
 
-static void write_text(struct buf *out, const struct config *config, enum absence_action action,
-        const struct absence *old, const struct absence *now, const struct absence_look *look,
-        int64_t now_ms)
+static void say_missing(struct words *out, const struct deliver *d, const struct absence *old,
+        const struct absence *now, const char *room)
 {
-	const char *sender = config->heartbeat.sender;
-	const struct config_room *room = config_room(config, config->heartbeat.room);
-	char grace[24];
+	const struct config *config = d->config;
 
+	absence_say_headline(out, "No heartbeat from ", config->heartbeat.sender, "");
+	words_say(out, " for %s", now->alarm);
+	words_break(out);
+	words_say(out, "It was due at %s (%s); ", config->heartbeat.at, config->heartbeat.timezone);
+	words_duration(out, config->heartbeat.grace_ms);
+	words_say(out, " later it is not in ");
+	words_name(out, room, WORDS_WHAT_POINTS);
+	words_say(out, ".");
+	words_break(out);
+	if (old->seen[0]) {
+		words_say(out, "Last heartbeat: that of %s, seen ", old->seen);
+		say_time(out, old->seen_ms, d->now_ms);
+	} else {
+		words_say(out, "This watcher has never seen a heartbeat");
+	}
+	words_say(out, ".");
+	words_break(out);
+	words_say(out, "The bot, its machine or its homeserver may be down: alerts may not be "
+	               "delivered.");
+	say_unread(out, d->store);
+}
+
+static void say_action(struct words *out, const struct deliver *d, enum absence_action action,
+        const struct absence *old, const struct absence *now, const struct absence_look *look)
+{
+	static const char *const emoji[] = {[ABSENCE_MISSING] = "🚨 ",
+	        [ABSENCE_BACK] = "✅ ",
+	        [ABSENCE_BLIND] = "⚠️ ",
+	        [ABSENCE_SIGHT] = "✅ ",
+	        [ABSENCE_NOTHING] = ""};
+	const char *sender = d->config->heartbeat.sender;
+	const char *room = config_room(d->config, d->config->heartbeat.room)->address;
+
+	words_say(out, "%s", emoji[action]);
+	words_bold(out, true);
 	switch (action) {
 	case ABSENCE_MISSING:
-		clock_format_duration(config->heartbeat.grace_ms, grace, sizeof(grace));
-		buf_printf(out,
-		        "🚨 no heartbeat of %s for %s\nIt was due at %s (%s), and %s later it "
-		        "is not in %s.",
-		        sender, now->alarm, config->heartbeat.at, config->heartbeat.timezone, grace,
-		        room->address);
-		if (old->seen[0]) {
-			buf_printf(out, "\nThe last one was of %s, ", old->seen);
-			add_time(out, "seen at ", old->seen_ms, now_ms);
-		} else {
-			buf_add_str(out, "\nNone was ever seen by this watcher");
-		}
-		buf_add_str(out,
-		        ".\nThe bot, its machine or its homeserver may be down: alerts may "
-		        "not come through.");
+		say_missing(out, d, old, now, room);
 		break;
 	case ABSENCE_BACK:
-		buf_printf(out,
-		        "✅ %s is back: its heartbeat of %s is there\nThat of %s was missing; ",
-		        sender, now->seen, old->alarm);
-		add_time(out, "told at ", old->alarm_ms, now_ms);
-		buf_add_char(out, '.');
+		absence_say_headline(out, "", sender, " is back");
+		words_say(out, ": its heartbeat of %s has arrived", now->seen);
+		words_break(out);
+		words_say(out, "The heartbeat of %s was missing; reported ", old->alarm);
+		say_time(out, old->alarm_ms, d->now_ms);
 		break;
 	case ABSENCE_BLIND:
-		buf_printf(out,
-		        "⚠️ %s cannot be seen, so nobody knows about the heartbeat of %s\n",
-		        room->address, sender);
+		absence_say_headline(out, "The watcher cannot read ", room, "");
+		words_say(out, ": whether the heartbeat of ");
+		words_name(out, sender, WORDS_WHAT_POINTS);
+		words_say(out, " arrives is unknown");
+		words_break(out);
+		words_say(out, now->ok_ms ? "Last read " : "It has never been read");
 		if (now->ok_ms)
-			add_time(out, "Last seen at ", now->ok_ms, now_ms);
-		else
-			buf_add_str(out, "It was never seen");
-		buf_add_str(out, ": ");
-		text_add_plain(out,
-		        *look->problem ? look->problem : "the homeserver does not answer", 200,
-		        TEXT_FOLD_NEWLINES);
+			say_time(out, now->ok_ms, d->now_ms);
+		words_say(out, ": ");
+		words_error(out, *look->problem ? look->problem : "the homeserver does not answer",
+		        WORDS_ERROR_POINTS);
 		break;
 	case ABSENCE_SIGHT:
-		buf_printf(out, "✅ %s can be seen again\n", room->address);
-		add_time(out, "That it could not was told at ", old->blind_ms, now_ms);
-		buf_add_str(out, "; the heartbeat is watched again.");
+		absence_say_headline(out, "The watcher can read ", room, " again");
+		words_break(out);
+		words_say(out, "That it could not was reported ");
+		say_time(out, old->blind_ms, d->now_ms);
 		break;
 	case ABSENCE_NOTHING:
 		break;
@@ -224,16 +255,16 @@ static void write_text(struct buf *out, const struct config *config, enum absenc
 }
 
 /* Into the room that is watched, and that of [meta] where it is another. */
-static enum err tell_rooms(const struct deliver *d, const char *text, enum absence_action action)
+static enum err tell_rooms(const struct deliver *d, struct words *words, enum absence_action action)
 {
-	const struct config *config = d->config;
-	char *const *mention =
-	        action == ABSENCE_MISSING ? config->severity[SEVERITY_CRITICAL].mention : NULL;
-	const char *other = config->meta.room;
-	enum err err = tell_room(d, config->heartbeat.room, text, mention, NULL);
+	const char *watched = d->config->heartbeat.room, *other = d->config->meta.room;
+	bool rings = action == ABSENCE_MISSING;
+	enum err err = rings ? tell_mention_critical(d, words) : OK;
 
-	if (err == OK && other && strcmp(other, config->heartbeat.room) != 0)
-		err = tell_room(d, other, text, mention, NULL);
+	if (err == OK)
+		err = tell_words(d, watched, rings ? "m.text" : "m.notice", words, NULL);
+	if (err == OK && other && strcmp(other, watched) != 0)
+		err = tell_words(d, other, rings ? "m.text" : "m.notice", words, NULL);
 	return err;
 }
 
@@ -243,22 +274,23 @@ static enum err absence_room_step(const struct deliver *d, const struct absence_
 {
 	struct absence old;
 	enum absence_action action = absence_decide(absence, rule, d->now_ms, &old);
-	struct buf text;
+	struct words words;
+	char *text;
 	enum err err = OK;
 
 	*done = action == ABSENCE_NOTHING;
 	if (*done)
 		return OK;
-	buf_init(&text, TEXT_MAX);
-	write_text(&text, d->config, action, &old, absence, look, d->now_ms);
-	if (action == ABSENCE_MISSING)
-		add_unread(&text, d->store);
-	log_write(action == ABSENCE_BACK || action == ABSENCE_SIGHT ? LOG_INFO : LOG_ERROR, "watch",
-	        "%s", buf_str(&text));
+	words_init(&words);
+	say_action(&words, d, action, &old, absence, look);
 	if (action == ABSENCE_MISSING || action == ABSENCE_BACK)
-		err = tell_rooms(d, buf_str(&text), action);
-	json_array_append_new(texts, json_string(buf_str(&text)));
-	buf_finish(&text);
+		err = tell_rooms(d, &words, action);
+	text = words_body(&words);
+	log_write(action == ABSENCE_BACK || action == ABSENCE_SIGHT ? LOG_INFO : LOG_ERROR, "watch",
+	        "%s", text);
+	json_array_append_new(texts, json_string(text));
+	free(text);
+	words_finish(&words);
 	return err;
 }
 

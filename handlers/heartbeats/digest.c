@@ -15,7 +15,6 @@
 #include "storage/messages.h"
 #include "storage/silences.h"
 
-#define ONCALL_MAX (8 * 1024) /* bytes */
 #define UNACKED_SINCE_MS (7 * CLOCK_DAY_MS)
 #define UNACKED_MAX 100
 
@@ -32,24 +31,14 @@ static char *name_of(const char *app, const char *what)
 	return buf_take(&text);
 }
 
-/* The same with its newest run. */
-static char *name_of_entry(const struct entry_row *entry)
+static char *newest_run(const struct entry_row *entry)
 {
 	json_t *runs = json_loads(entry->run_ids, 0, NULL);
 	const char *run = json_string_value(json_array_get(runs, json_array_size(runs) - 1));
-	char *name = name_of(entry->app, entry->identity);
-	struct buf text;
+	char *copy = x_strdup_opt(run);
 
-	buf_init(&text, 4096);
-	buf_add_str(&text, name);
-	if (run) {
-		buf_add_str(&text, " (");
-		text_add_plain(&text, run, 40, TEXT_FOLD_NEWLINES);
-		buf_add_char(&text, ')');
-	}
-	free(name);
 	json_decref(runs);
-	return buf_take(&text);
+	return copy;
 }
 
 static enum err collect_unacked(const struct deliver *d, struct digest *out)
@@ -61,8 +50,10 @@ static enum err collect_unacked(const struct deliver *d, struct digest *out)
 
 	out->unacked = (int64_t)len;
 	for (size_t i = 0; i < len; i++)
-		if (i < DIGEST_NAMES_MAX)
-			out->unacked_names[i] = name_of_entry(&rows[i]);
+		if (i < DIGEST_NAMES_MAX) {
+			out->unacked_names[i] = name_of(rows[i].app, rows[i].identity);
+			out->unacked_runs[i] = newest_run(&rows[i]);
+		}
 	entry_rows_free(rows, len);
 	return err;
 }
@@ -98,25 +89,13 @@ static enum err collect_missed(const struct deliver *d, struct digest *out)
 
 static enum err collect_oncall(const struct deliver *d, struct digest *out)
 {
-	struct buf text;
 	enum err err = OK;
 
-	if (d->config->oncalls_len == 0)
-		return OK;
-	buf_init(&text, ONCALL_MAX);
+	out->oncalls = x_calloc(d->config->oncalls_len + 1, sizeof(*out->oncalls));
 	for (size_t i = 0; i < d->config->oncalls_len && err == OK; i++) {
-		struct oncall_turn turn;
-		char when[40];
-
-		err = oncall_turn(d, &d->config->oncalls[i], &turn);
-		buf_printf(&text, "%s%s", i ? "; " : "", turn.user);
-		if (turn.next) {
-			clock_format_short(turn.until_ms, d->now_ms, when, sizeof(when));
-			buf_printf(&text, " until %s, then %s", when, turn.next);
-		}
-		oncall_turn_finish(&turn);
+		err = oncall_turn(d, &d->config->oncalls[i], &out->oncalls[i]);
+		out->oncalls_len += err == OK;
 	}
-	out->oncall = buf_take(&text);
 	return err;
 }
 
@@ -129,6 +108,7 @@ enum err digest_collect(
 	memset(out, 0, sizeof(*out));
 	out->uptime_ms = d->now_ms > status->started_ms ? d->now_ms - status->started_ms : 0;
 	out->version = status->version;
+	out->own_user = d->config->matrix.user;
 	out->spool_bad = status->spool_bad;
 	out->apps_len = DIGEST_APPS_MAX;
 	err = alerts_by_app(d->store, since_ms, out->apps, &out->apps_len);
@@ -157,9 +137,12 @@ void digest_finish(struct digest *digest)
 		free(digest->apps[i].app);
 	for (size_t i = 0; i < DIGEST_NAMES_MAX; i++) {
 		free(digest->unacked_names[i]);
+		free(digest->unacked_runs[i]);
 		free(digest->missed_names[i]);
 	}
-	free(digest->oncall);
+	for (size_t i = 0; i < digest->oncalls_len; i++)
+		oncall_turn_finish(&digest->oncalls[i]);
+	free(digest->oncalls);
 	memset(digest, 0, sizeof(*digest));
 }
 
@@ -179,7 +162,8 @@ void digest_sparkline(const int64_t *numbers, size_t len, struct buf *out)
 }
 
 /* "Missed heartbeats: a, b, +3"; nothing when there is none. */
-static void say_names(struct words *out, const char *what, char *const *names, int64_t count)
+static void say_names(
+        struct words *out, const char *what, char *const *names, char *const *runs, int64_t count)
 {
 	int64_t shown = 0;
 
@@ -189,31 +173,13 @@ static void say_names(struct words *out, const char *what, char *const *names, i
 	words_say(out, "%s", what);
 	for (; shown < DIGEST_NAMES_MAX && names[shown]; shown++) {
 		words_say(out, "%s", shown ? ", " : ": ");
-		words_code(out, names[shown], WORDS_WHAT_POINTS);
+		words_app_what(out, names[shown]);
+		if (runs && runs[shown])
+			words_say(out, " ");
+		words_code(out, runs ? runs[shown] : NULL, 40);
 	}
 	if (count > shown)
 		words_say(out, ", +%" PRId64, count - shown);
-}
-
-/* "24 critical, 3 warning", without zeros. */
-static void digest_say_counts(const struct digest *digest, struct words *out)
-{
-	const char *comma = "";
-
-	for (int severity = SEVERITY_CRITICAL; severity >= SEVERITY_INFO; severity--) {
-		if (digest->counts[severity] == 0)
-			continue;
-		words_say(out, "%s", comma);
-		if (severity == SEVERITY_CRITICAL)
-			words_bold(out, true);
-		words_say(out, "%" PRId64, digest->counts[severity]);
-		if (severity == SEVERITY_CRITICAL)
-			words_bold(out, false);
-		words_say(out, " %s", severity_name((enum severity)severity));
-		comma = ", ";
-	}
-	if (*comma == '\0')
-		words_say(out, "no alerts");
 }
 
 static void say_apps(const struct digest *digest, struct words *out)
@@ -231,6 +197,24 @@ static void say_apps(const struct digest *digest, struct words *out)
 	}
 	if (digest->apps_len == DIGEST_APPS_MAX)
 		words_say(out, " · more apps");
+}
+
+/* "On call: op1 until Mon 30 Nov 09:00 CET, then ben" */
+static void say_oncalls(const struct digest *digest, int64_t at_ms, struct words *out)
+{
+	for (size_t i = 0; i < digest->oncalls_len; i++) {
+		const struct oncall_turn *turn = &digest->oncalls[i];
+
+		words_item(out);
+		words_say(out, "On call: ");
+		words_user(out, turn->user, digest->own_user);
+		if (!turn->next)
+			continue;
+		words_say(out, " until ");
+		words_when(out, turn->until_ms, at_ms);
+		words_say(out, ", then ");
+		words_user(out, turn->next, digest->own_user);
+	}
 }
 
 /* What is always said, and what is not as it should be. */
@@ -276,7 +260,7 @@ void digest_say(const struct digest *digest, int64_t at_ms, struct words *out)
 	words_when(out, at_ms, 0);
 	words_break(out);
 	words_say(out, "Last 24 h: ");
-	digest_say_counts(digest, out);
+	words_counts(out, digest->counts);
 	words_say(out, " ");
 	buf_init(&bars, 1024);
 	digest_sparkline(digest->hours, DIGEST_HOURS, &bars);
@@ -284,29 +268,27 @@ void digest_say(const struct digest *digest, int64_t at_ms, struct words *out)
 	buf_finish(&bars);
 	words_list(out, WORDS_LIST_MAX, NULL);
 	say_apps(digest, out);
-	say_names(out, "Unacknowledged", digest->unacked_names, digest->unacked);
-	say_names(out, "Missed app heartbeats", digest->missed_names, digest->missed);
-	if (digest->oncall) {
-		words_item(out);
-		words_say(out, "On call: ");
-		words_code(out, digest->oncall, WORDS_WHAT_POINTS);
-	}
+	say_names(out, "Unacknowledged", digest->unacked_names, digest->unacked_runs,
+	        digest->unacked);
+	say_names(out, "Missed app heartbeats", digest->missed_names, NULL, digest->missed);
+	say_oncalls(digest, at_ms, out);
 	words_list_end(out);
 	digest_say_state(digest, out);
 }
 
-static json_t *names_json(char *const *names)
+static json_t *names_json(char *const *names, char *const *runs)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < DIGEST_NAMES_MAX && names[i]; i++)
-		json_array_append_new(list, json_string(names[i]));
+		json_array_append_new(list, json_sprintf(runs && runs[i] ? "%s (%s)" : "%s",
+		                                    names[i], runs ? runs[i] : NULL));
 	return list;
 }
 
 json_t *digest_json(const struct digest *digest)
 {
-	json_t *hours = json_array(), *apps = json_object();
+	json_t *hours = json_array(), *apps = json_object(), *oncall = json_array();
 
 	for (size_t i = 0; i < DIGEST_HOURS; i++)
 		json_array_append_new(hours, json_integer(digest->hours[i]));
@@ -314,17 +296,20 @@ json_t *digest_json(const struct digest *digest)
 		json_object_set_new(apps, digest->apps[i].app,
 		        json_pack("{s:I, s:I}", "alerts", (json_int_t)digest->apps[i].alerts,
 		                "critical", (json_int_t)digest->apps[i].criticals));
+	for (size_t i = 0; i < digest->oncalls_len; i++)
+		json_array_append_new(oncall, json_string(digest->oncalls[i].user));
 	return json_pack(
 	        "{s:I, s:s, s:{s:I, s:I, s:I}, s:o, s:o, s:I, s:o, s:I, s:I, s:I, s:I, s:I, "
-	        "s:I, s:o, s:s*}",
+	        "s:I, s:o, s:o}",
 	        "uptime_ms", (json_int_t)digest->uptime_ms, "version", digest->version, "alerts",
 	        "critical", (json_int_t)digest->counts[SEVERITY_CRITICAL], "warning",
 	        (json_int_t)digest->counts[SEVERITY_WARNING], "info",
 	        (json_int_t)digest->counts[SEVERITY_INFO], "hours", hours, "apps", apps, "unacked",
-	        (json_int_t)digest->unacked, "unacked_first", names_json(digest->unacked_names),
-	        "silences", (json_int_t)digest->silences, "waiting", (json_int_t)digest->waiting,
+	        (json_int_t)digest->unacked, "unacked_first",
+	        names_json(digest->unacked_names, digest->unacked_runs), "silences",
+	        (json_int_t)digest->silences, "waiting", (json_int_t)digest->waiting,
 	        "undeliverable", (json_int_t)digest->undeliverable, "p95_ms",
 	        (json_int_t)digest->p95_ms, "faults", (json_int_t)digest->faults, "missed",
-	        (json_int_t)digest->missed, "missed_first", names_json(digest->missed_names),
-	        "oncall", digest->oncall);
+	        (json_int_t)digest->missed, "missed_first", names_json(digest->missed_names, NULL),
+	        "oncall", oncall);
 }

@@ -6,6 +6,7 @@
 #include "handlers/alerts/deliver.h"
 #include "handlers/commands/report.h"
 #include "handlers/message/words.h"
+#include "handlers/oncall/oncall.h"
 #include "storage/alerts.h"
 
 #define DIGEST_HOURS 24
@@ -21,8 +22,11 @@ struct digest {
 	struct alert_count apps[DIGEST_APPS_MAX];
 	size_t apps_len;
 	int64_t unacked, silences, waiting, undeliverable, p95_ms, faults, missed;
-	char *oncall; /* "ana until Mon 09:00, then ben"; NULL = no schedule */
+	const char *own_user;
+	struct oncall_turn *oncalls; /* of each schedule */
+	size_t oncalls_len;
 	char *unacked_names[DIGEST_NAMES_MAX], *missed_names[DIGEST_NAMES_MAX]; /* NULL: no more */
+	char *unacked_runs[DIGEST_NAMES_MAX]; /* the newest of each, or NULL */
 };
 
 /* Inside a writer job. digest_finish() follows on any result. */

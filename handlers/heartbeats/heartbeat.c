@@ -24,7 +24,6 @@
 
 #define MARK_MS CLOCK_MINUTE_MS
 #define OPEN_MAX 20
-#define TEXT_MAX (8 * 1024)
 #define GOT_THROUGH_SINCE_MS (90 * CLOCK_DAY_MS)
 
 static bool heartbeat_has_text(const char *text)
@@ -68,40 +67,10 @@ static enum err set_ms(const struct deliver *d, const char *name, int64_t ms)
 
 /* --- what it says ------------------------------------------------------------------------- */
 
-/* The time as the zone's clocks show it: "2026-11-24 09:00". */
-static void heartbeat_print_time(int64_t ms, char out[20])
-{
-	struct zone_time local;
-
-	zone_local(ms, &local);
-	snprintf(out, 20, "%04u-%02u-%02u %02u:%02u", (unsigned)local.year % 10000,
-	        (unsigned)local.month % 100, (unsigned)local.day % 100, (unsigned)local.hour % 100,
-	        (unsigned)local.minute % 100);
-}
-
-static void add_span(struct buf *out, int64_t from_ms, int64_t to_ms)
-{
-	char from[32], to[32], length[32];
-
-	clock_format_short(from_ms, 0, from, sizeof(from));
-	clock_format_short(to_ms, 0, to, sizeof(to));
-	clock_format_duration(to_ms - from_ms, length, sizeof(length));
-	buf_printf(out, "from %s to %s (%s)", from, to, length);
-}
-
 /* True when the gap explains that nothing was done at due_ms. */
 static bool heartbeat_explains(const struct heartbeat_gap *gap, int64_t due_ms)
 {
 	return gap->to_ms && gap->from_ms <= due_ms && due_ms <= gap->to_ms;
-}
-
-static void add_gap(struct buf *out, const struct heartbeat_gap *gap)
-{
-	buf_add_str(out, gap->stopped ? "The bot was down "
-	                              : "The bot stood still (machine asleep, clock changed, or "
-	                                "database not writable) ");
-	add_span(out, gap->from_ms, gap->to_ms);
-	buf_add_char(out, '\n');
 }
 
 /* "16:11–16:15 CET" of a day, or both with their days. */
@@ -120,6 +89,18 @@ static void say_span(struct words *out, int64_t from_ms, int64_t to_ms)
 	words_when(out, to_ms, from.day == to.day ? to_ms : 0);
 }
 
+/* "I was down 3m 47s (16:11–16:15 CET)", the first part in bold, which is begun. */
+static void say_gap(const struct heartbeat_gap *gap, const char *who, struct words *out)
+{
+	words_say(out, gap->stopped ? "%s was down " : "%s stood still ", who);
+	words_duration(out, gap->to_ms - gap->from_ms);
+	words_bold(out, false);
+	words_say(out, " (");
+	say_span(out, gap->from_ms, gap->to_ms);
+	words_say(out, "%s)",
+	        gap->stopped ? "" : "; machine asleep, clock changed, or database not writable");
+}
+
 static void say_late(
         const struct deliver *d, const struct heartbeat_gap *gap, int64_t due_ms, struct words *out)
 {
@@ -129,15 +110,8 @@ static void say_late(
 	words_say(out, "⚠️ ");
 	words_bold(out, true);
 	if (heartbeat_explains(gap, due_ms)) {
-		words_say(out, gap->stopped ? "I was down " : "I stood still ");
-		words_duration(out, gap->to_ms - gap->from_ms);
-		words_bold(out, false);
-		words_say(out, " (");
-		say_span(out, gap->from_ms, gap->to_ms);
-		words_say(out, "%s); the %02d:%02d heartbeat is late",
-		        gap->stopped ? ""
-		                     : "; machine asleep, clock changed, or database not writable",
-		        due.hour, due.minute);
+		say_gap(gap, "I", out);
+		words_say(out, "; the %02d:%02d heartbeat is late", due.hour, due.minute);
 	} else {
 		words_say(out, "The %02d:%02d heartbeat is late by ", due.hour, due.minute);
 		words_duration(out, d->now_ms - due_ms);
@@ -227,77 +201,82 @@ enum err heartbeat_extra(const struct deliver *d, const struct report_status *st
 
 /* --- the alarm ---------------------------------------------------------------------------- */
 
-static void add_problem(struct buf *out, const char *what, const char *problem)
+static void say_problem(struct words *out, const char *what, const char *problem)
 {
 	if (!heartbeat_has_text(problem))
 		return;
-	buf_printf(out, "%s: ", what);
-	text_add_plain(out, problem, 200, TEXT_FOLD_NEWLINES);
-	buf_add_char(out, '\n');
+	words_item(out);
+	words_say(out, "%s: ", what);
+	words_error(out, problem, WORDS_ERROR_POINTS);
 }
 
-static void add_room(
-        struct buf *out, const struct report_status *status, const struct report_room *room)
+static void heartbeat_say_room(
+        struct words *out, const struct report_status *status, const struct report_room *room)
 {
-	add_problem(out, "room", room->problem);
+	say_problem(out, "room", room->problem);
 	if (room->encrypted)
-		add_problem(out, "encryption", status->encryption_problem);
+		say_problem(out, "encryption", status->encryption_problem);
 }
 
 /* Why it is not confirmed, as far as we know. */
-static enum err add_unconfirmed(const struct deliver *d, const struct report_status *status,
-        const struct heartbeat_row *row, struct buf *out)
+static enum err say_unconfirmed(const struct deliver *d, const struct report_status *status,
+        const struct heartbeat_row *row, struct words *out)
 {
 	struct outbox_row event = {0};
-	char grace[32], when[32];
 	int64_t last_ms = 0;
 	enum err err = outbox_by_id(d->store, row->outbox_id, &event);
 
-	if (err == OK)
+	if (err == OK || err == ERR_NOT_FOUND)
 		err = calls_last_ok(d->store, d->now_ms - GOT_THROUGH_SINCE_MS, &last_ms);
-	clock_format_duration((row->confirmed_ms ? row->confirmed_ms : d->now_ms) - row->due_ms,
-	        grace, sizeof(grace));
-	buf_printf(out, "The homeserver %s %s after it was due.\n",
-	        row->confirmed_ms ? "confirmed it only" : "has not confirmed it", grace);
-	add_problem(out, "homeserver", status->problem);
+	words_say(out, row->confirmed_ms ? "The homeserver confirmed it only "
+	                                 : "The homeserver has not confirmed it ");
+	words_duration(out, (row->confirmed_ms ? row->confirmed_ms : d->now_ms) - row->due_ms);
+	words_say(out, " after it was due.");
+	words_list(out, WORDS_LIST_MAX, NULL);
+	say_problem(out, "homeserver", status->problem);
 	for (size_t i = 0; i < status->rooms_len; i++)
 		if (strcmp(status->rooms[i].name, d->config->heartbeat.room) == 0)
-			add_room(out, status, &status->rooms[i]);
-	add_problem(out, "last failure", event.error);
-	if (last_ms) {
-		clock_format_short(last_ms, 0, when, sizeof(when));
-		buf_printf(out, "Last successful send: %s\n", when);
-	} else {
-		buf_add_str(out, "Nothing was ever sent successfully.\n");
-	}
+			heartbeat_say_room(out, status, &status->rooms[i]);
+	say_problem(out, "last error", event.error);
+	words_item(out);
+	words_say(out, last_ms ? "last successful send: " : "nothing was ever sent successfully");
+	if (last_ms)
+		words_when(out, last_ms, d->now_ms);
+	words_list_end(out);
 	outbox_row_finish(&event);
-	return err == ERR_NOT_FOUND ? OK : err;
+	return err;
 }
 
 static enum err alarm_raise(const struct deliver *d, const struct report_status *status,
         struct heartbeat_row *row, struct heartbeat_result *result)
 {
 	const struct heartbeat_gap *gap = &result->memory.gap;
-	const struct config *config = d->config;
-	char time[20];
-	struct buf text;
+	struct words words;
 	enum err err = OK;
 
-	heartbeat_print_time(row->due_ms, time);
-	buf_init(&text, TEXT_MAX);
-	buf_printf(&text, "🚨 no heartbeat from %s: due %s (%s)\n", config->matrix.user, time,
-	        config->heartbeat.timezone);
-	if (row->late && heartbeat_explains(gap, row->due_ms))
-		add_gap(&text, gap);
-	else
-		err = add_unconfirmed(d, status, row, &text);
-	buf_trim_lines(&text);
-	log_warning("heartbeat", "%s", buf_str(&text));
-	if (err == OK && config->meta.room)
-		err = tell_room(d, config->meta.room, buf_str(&text),
-		        config->severity[SEVERITY_CRITICAL].mention, NULL);
+	words_init(&words);
+	words_say(&words, "🚨 ");
+	words_bold(&words, true);
+	words_say(&words, "No heartbeat from ");
+	words_name(&words, d->config->matrix.user, WORDS_WHAT_POINTS);
+	words_bold(&words, false);
+	words_say(&words, " · due ");
+	words_when(&words, row->due_ms, 0);
+	words_break(&words);
+	if (row->late && heartbeat_explains(gap, row->due_ms)) {
+		words_bold(&words, true);
+		say_gap(gap, "The bot", &words);
+	} else {
+		err = say_unconfirmed(d, status, row, &words);
+	}
+	if (err == OK && d->config->meta.room)
+		err = tell_mention_critical(d, &words);
+	if (err == OK && d->config->meta.room)
+		err = tell_words(d, d->config->meta.room, "m.text", &words, NULL);
 	free(row->alarm);
-	row->alarm = buf_take(&text);
+	row->alarm = words_body(&words);
+	words_finish(&words);
+	log_warning("heartbeat", "%s", row->alarm);
 	row->alarmed_ms = d->now_ms;
 	row->tell = 1;
 	if (err == OK)

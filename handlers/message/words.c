@@ -90,6 +90,36 @@ static void words_tag(struct words *words, const char *tag)
 
 /* --- our own words ------------------------------------------------------------------------ */
 
+static size_t words_marks(const char *text)
+{
+	size_t marks = 0;
+
+	for (; (text = strchr(text, '`')); text++)
+		marks++;
+	return marks;
+}
+
+void words_marked(struct words *words, const char *text)
+{
+	char *copy = x_strdup(text), *rest = copy, *part;
+
+	for (bool code = false; (part = strsep(&rest, "`")); code = !code)
+		if (code)
+			words_code(words, part, TEXT_NO_LIMIT);
+		else
+			words_add(words, part);
+	free(copy);
+}
+
+/* A mark is ours as long as all of them are. */
+static void words_add_own(struct words *words, const char *text, bool marked)
+{
+	if (marked)
+		words_marked(words, text);
+	else
+		words_add(words, text);
+}
+
 void words_say(struct words *words, const char *format, ...)
 {
 	va_list args;
@@ -99,26 +129,34 @@ void words_say(struct words *words, const char *format, ...)
 	if (vasprintf(&made, format, args) < 0)
 		abort();
 	va_end(args);
-	words_add(words, made);
+	words_add_own(words, made, words_marks(format) == words_marks(made));
+	free(made);
+}
+
+void words_vlines(struct words *words, const char *format, va_list args)
+{
+	char *made, *rest, *line;
+	bool marked;
+
+	if (vasprintf(&made, format, args) < 0)
+		abort();
+	marked = words_marks(format) == words_marks(made);
+	rest = made;
+	while ((line = strsep(&rest, "\n"))) {
+		words_add_own(words, line, marked);
+		if (rest)
+			words_break(words);
+	}
 	free(made);
 }
 
 void words_lines(struct words *words, const char *format, ...)
 {
 	va_list args;
-	char *made, *rest, *line;
 
 	va_start(args, format);
-	if (vasprintf(&made, format, args) < 0)
-		abort();
+	words_vlines(words, format, args);
 	va_end(args);
-	rest = made;
-	while ((line = strsep(&rest, "\n"))) {
-		words_add(words, line);
-		if (rest)
-			words_break(words);
-	}
-	free(made);
 }
 
 void words_bold(struct words *words, bool on)
@@ -160,6 +198,25 @@ void words_raw(struct words *words, const char *body, const char *html)
 void words_count(struct words *words, int64_t number, const char *one, const char *many)
 {
 	words_say(words, "%" PRId64 " %s", number, number == 1 ? one : many);
+}
+
+void words_counts(struct words *words, const int64_t counts[SEVERITY_COUNT])
+{
+	const char *comma = "";
+
+	for (int severity = SEVERITY_CRITICAL; severity >= SEVERITY_INFO; severity--) {
+		bool bold = severity == SEVERITY_CRITICAL;
+
+		if (counts[severity] == 0)
+			continue;
+		words_say(words, "%s", comma);
+		words_tag(words, bold ? "<b>" : "");
+		words_say(words, "%" PRId64, counts[severity]);
+		words_tag(words, bold ? "</b>" : "");
+		words_say(words, " %s", severity_name((enum severity)severity));
+		comma = ", ";
+	}
+	words_say(words, "%s", *comma ? "" : "no alerts");
 }
 
 void words_when(struct words *words, int64_t ms, int64_t now_ms)
@@ -240,6 +297,19 @@ void words_what(struct words *words, const char *identity)
 	free(text);
 }
 
+void words_app_what(struct words *words, const char *text)
+{
+	static const char dot[] = " · ";
+	const char *what = strstr(text, dot);
+	char *app = what ? x_strndup(text, (size_t)(what - text)) : NULL;
+
+	words_name(words, app, WORDS_NAME_POINTS);
+	if (what)
+		words_say(words, dot);
+	words_what(words, what ? what + strlen(dot) : text);
+	free(app);
+}
+
 void words_code(struct words *words, const char *text, size_t max_points)
 {
 	if (text && *text)
@@ -299,104 +369,6 @@ void words_user(struct words *words, const char *user, const char *own_user)
 		free(localpart);
 	} else {
 		words_name(words, user, WORDS_NAME_POINTS);
-	}
-}
-
-/* --- links -------------------------------------------------------------------------------- */
-
-void words_link(struct words *words, const char *url)
-{
-	struct words_line *line = words_at(words);
-
-	words->url = url;
-	if (!url)
-		return;
-	buf_add_str(&line->html, "<a href=\"");
-	text_add_html(&line->html, url, TEXT_NO_LIMIT, TEXT_FOLD_NEWLINES);
-	buf_add_str(&line->html, "\">");
-}
-
-void words_link_end(struct words *words)
-{
-	struct words_line *line = words_at(words);
-
-	if (words->url) {
-		buf_add_str(&line->html, "</a>");
-		buf_add_str(&line->body, ": ");
-		text_add_plain(&line->body, words->url, TEXT_NO_LIMIT, TEXT_FOLD_NEWLINES);
-	}
-	words->url = NULL;
-}
-
-/* An id in a matrix.to link: its sigil and colon stay, so that people can read it. */
-static void words_add_id(struct buf *out, const char *id)
-{
-	for (char one[2] = ""; *id; id++) {
-		one[0] = *id;
-		if (strchr("@!$:", *id))
-			buf_add_char(out, *id);
-		else
-			text_add_uri(out, one);
-	}
-}
-
-static char *words_matrix_to(const char *id, const char *event_id)
-{
-	struct buf url;
-
-	buf_init(&url, LINE_MAX_BYTES);
-	buf_add_str(&url, "https://matrix.to/#/");
-	words_add_id(&url, id);
-	if (event_id) {
-		buf_add_char(&url, '/');
-		words_add_id(&url, event_id);
-	}
-	return buf_take(&url);
-}
-
-void words_permalink(struct words *words, const char *room_id, const char *event_id)
-{
-	free(words->owned_url);
-	words->owned_url = room_id && event_id ? words_matrix_to(room_id, event_id) : NULL;
-	words_link(words, words->owned_url);
-}
-
-/* A pill: clients show the user's name for it. */
-static void words_pill(struct words *words, const char *user)
-{
-	struct words_line *line = words_at(words);
-	char *url = words_matrix_to(user, NULL);
-	size_t localpart = strcspn(user, ":");
-	char *name = x_strndup(user, localpart);
-
-	buf_add_str(&line->html, "<a href=\"");
-	text_add_html(&line->html, url, TEXT_NO_LIMIT, TEXT_FOLD_NEWLINES);
-	buf_add_str(&line->html, "\">");
-	text_add_html(&line->html, name, TEXT_NO_LIMIT, TEXT_FOLD_NEWLINES);
-	buf_add_str(&line->html, "</a>");
-	text_add_plain(&line->body, user, TEXT_NO_LIMIT, TEXT_FOLD_NEWLINES);
-	free(name);
-	free(url);
-}
-
-void words_mention_silently(struct words *words, char *const *names)
-{
-	for (size_t i = 0; names && names[i]; i++)
-		if (strcmp(names[i], "room") == 0)
-			words->room = true;
-		else
-			json_array_append_new(words->users, json_string(names[i]));
-}
-
-void words_mention(struct words *words, char *const *names)
-{
-	words_mention_silently(words, names);
-	for (size_t i = 0; names && names[i]; i++) {
-		words_add(words, i ? " " : "");
-		if (strcmp(names[i], "room") == 0)
-			words_add(words, "@room");
-		else
-			words_pill(words, names[i]);
 	}
 }
 

@@ -41,7 +41,9 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdarg.h>
 #include "bot/base/buf.h"
+#include "bot/base/severity.h"
 
 #define WORDS_LIST_MAX 10    /* entries that a list shows unless there is a reason */
 #define WORDS_RUNS_MAX 3     /* run ids that are shown */
@@ -83,10 +85,16 @@ void words_finish(struct words *words);
 
 /* --- our own words ------------------------------------------------------------------------ */
 
+/* What stands between two backticks of the format is a command, in <code>; the plain text has no
+ * backticks. A value with one turns all of that off. */
 void words_say(struct words *words, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The same, and \n begins a line. */
+/* The same without a format. */
+void words_marked(struct words *words, const char *text);
+/* The same as words_say(), and \n begins a line. */
 void words_lines(struct words *words, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
+void words_vlines(struct words *words, const char *format, va_list args)
+        __attribute__((format(printf, 2, 0)));
 void words_bold(struct words *words, bool on);
 void words_struck(struct words *words, bool on); /* what is over */
 void words_break(struct words *words);           /* the next words begin a line */
@@ -97,6 +105,8 @@ void words_command(struct words *words, const char *format, ...)
 void words_raw(struct words *words, const char *body, const char *html);
 /* "1 alert", "3 alerts": many is used for all numbers but 1. */
 void words_count(struct words *words, int64_t number, const char *one, const char *many);
+/* "24 critical, 3 warning" of what is counted by severity, without zeros; or "no alerts". */
+void words_counts(struct words *words, const int64_t counts[SEVERITY_COUNT]);
 void words_when(struct words *words, int64_t ms, int64_t now_ms); /* now_ms 0: with the day */
 void words_duration(struct words *words, int64_t ms);
 
@@ -106,6 +116,8 @@ void words_duration(struct words *words, int64_t ms);
 void words_name(struct words *words, const char *text, size_t max_points);
 /* What failed: names that are joined by " / ", each judged by itself. */
 void words_what(struct words *words, const char *identity);
+/* "app · what failed" as one text: an app's name has no " · ", so that the first one is ours. */
+void words_app_what(struct words *words, const char *text);
 /* Always in <code>. */
 void words_code(struct words *words, const char *text, size_t max_points);
 /* In <code>; a long one keeps its end, which says what went wrong. max_points over 60. */
@@ -126,6 +138,10 @@ void words_link(struct words *words, const char *url);
 void words_link_end(struct words *words);
 /* The same to an event by matrix.to; no link when either is NULL. */
 void words_permalink(struct words *words, const char *room_id, const char *event_id);
+/* "app · what", as a link to the event by words_permalink(). Where a part stands in <code>, the
+ * link comes after it: some clients show another text for a link that has more than words in it. */
+void words_failure(struct words *words, const char *app, const char *identity, const char *room_id,
+        const char *event_id);
 /* Pills for user ids, "@room" for "room", and their place in m.mentions; separated by blanks.
  * names ends with NULL; NULL or empty: nothing is said. */
 void words_mention(struct words *words, char *const *names);

@@ -49,9 +49,12 @@ static enum err ack_note_event(const struct deliver *d, const struct entry_row *
         const struct ack *ack, const char *by)
 {
 	json_t *runs = json_loads(entry->run_ids, 0, NULL);
-	char *what = x_asprintf("%s by %s%s%s", ack ? "acked" : "given back", by,
-	        ack && ack->note ? ": " : "", ack && ack->note ? ack->note : "");
-	enum err err = history_add(d->store, entry->fingerprint, what, d->now_ms);
+	struct history_row row = {.at_ms = d->now_ms,
+	        .fingerprint = entry->fingerprint,
+	        .what = (char *)(ack ? "acknowledged" : "acknowledgement removed"),
+	        .author = (char *)by,
+	        .note = ack ? (char *)ack->note : NULL};
+	enum err err = history_add(d->store, &row);
 
 	if (d->happened)
 		json_array_append_new(d->happened,
@@ -61,7 +64,6 @@ static enum err ack_note_event(const struct deliver *d, const struct entry_row *
 		                json_string_value(json_array_get(runs, json_array_size(runs) - 1)),
 		                "run_ids", runs, "note", ack ? ack->note : NULL));
 	json_decref(runs);
-	free(what);
 	return err;
 }
 

@@ -83,11 +83,8 @@ static void bell_say_entry(const struct bell *bell, const struct due *due, struc
 	json_t *runs = json_loads(entry->run_ids, 0, NULL);
 
 	words_item(out);
-	words_permalink(out, due->message.room_id, due->message.event_id);
-	words_name(out, entry->app, WORDS_NAME_POINTS);
-	words_say(out, " · ");
-	words_what(out, entry->identity);
-	words_link_end(out);
+	words_failure(
+	        out, entry->app, entry->identity, due->message.room_id, due->message.event_id);
 	words_say(out, " · ");
 	words_duration(out, bell->d->now_ms - entry->first_ms);
 	if (json_array_size(runs) > 0) {
@@ -162,7 +159,7 @@ static enum err bell_add(struct bell *bell, struct entry_row *entry)
 	const struct deliver *d = bell->d;
 	const struct config_escalate *step = bell->step;
 	struct due *due = &bell->dues[bell->len];
-	char *what;
+	struct history_row row;
 	bool silenced;
 	enum err err = silence_covers(d, entry, &silenced);
 
@@ -183,11 +180,12 @@ static enum err bell_add(struct bell *bell, struct entry_row *entry)
 		return err;
 	due->entry = entry;
 	bell->len++;
-	what = step ? x_asprintf("escalation sent (%s)", step->name) : x_strdup("reminder sent");
-	if (err == OK)
-		err = history_add(d->store, entry->fingerprint, what, d->now_ms);
+	row = (struct history_row){.at_ms = d->now_ms,
+	        .fingerprint = entry->fingerprint,
+	        .what = (char *)(step ? "escalation sent" : "reminder sent"),
+	        .note = step ? step->name : NULL};
+	err = history_add(d->store, &row);
 	escalate_tell_subscribers(d, entry, step ? step->name : NULL);
-	free(what);
 	return err;
 }
 

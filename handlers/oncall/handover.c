@@ -36,11 +36,7 @@ static enum err handover_say_entry(
 
 	words_item(words);
 	words_say(words, "%s", emoji_of(row));
-	words_permalink(words, message.room_id, message.event_id);
-	words_name(words, row->app, WORDS_NAME_POINTS);
-	words_say(words, " · ");
-	words_what(words, row->identity);
-	words_link_end(words);
+	words_failure(words, row->app, row->identity, message.room_id, message.event_id);
 	words_say(words, " · ");
 	words_duration(words, d->now_ms - row->first_ms);
 	if (json_array_size(runs) > 0) {
@@ -133,10 +129,7 @@ static enum err say_shift(const struct deliver *d, int64_t since_ms, struct word
 	words_say(words, "Since ");
 	words_when(words, since_ms, d->now_ms);
 	words_say(words, ": ");
-	words_bold(words, true);
-	words_say(words, "%" PRId64, counts[SEVERITY_CRITICAL]);
-	words_bold(words, false);
-	words_say(words, " critical, %" PRId64 " warning", counts[SEVERITY_WARNING]);
+	words_counts(words, counts);
 	return err;
 }
 

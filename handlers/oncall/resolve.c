@@ -50,20 +50,20 @@ static enum err close_entry(const struct deliver *d, const struct entry_row *ent
 {
 	struct deliver_receipt receipt;
 	struct alert *alert = NULL;
-	char *what = x_asprintf("resolved by %s%s%s", by, note ? ": " : "", note ? note : "");
 	enum err err = make_resolved(d, entry, &alert);
 
-	if (err == OK)
-		alert->closing = what;
-	if (err == OK)
+	if (err == OK) {
+		alert->resolved_by = by;
+		alert->resolve_note = note;
+		alert->is_one_of_many = result->are_many;
 		err = deliver_accept(d, alert, &receipt);
+	}
 	if (err == OK) {
 		resolve_tell_subscribers(d, entry, by, note);
 		if (result->changed++ == 0)
 			result->what = x_asprintf("%s · %s", entry->app, entry->identity);
 	}
 	alert_destroy(alert);
-	free(what);
 	return err;
 }
 
@@ -134,6 +134,7 @@ enum err resolve_app(const struct deliver *d, const char *app, const char *by, c
 	size_t len = 0;
 	enum err err = entries_open(d->store, 0, OPEN_MAX, &rows, &len);
 
+	result->are_many = true;
 	for (size_t i = 0; i < len && err == OK; i++)
 		if (!app || strcmp(rows[i].app, app) == 0)
 			err = close_subject(d, rows[i].subject, by, note, result);

@@ -8,8 +8,9 @@
 
 /* Begins zeroed; results of several calls add up. */
 struct resolve_result {
-	int changed; /* failures that were closed */
-	char *what;  /* the first one's name, owned, or NULL */
+	int changed;   /* failures that were closed */
+	char *what;    /* the first one's name, owned, or NULL */
+	bool are_many; /* of an app, or all: nothing is said in the threads */
 };
 
 void resolve_result_finish(struct resolve_result *result);

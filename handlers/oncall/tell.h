@@ -1,5 +1,5 @@
 /*
- * tell.h - lines that the bot says of its own accord: an m.notice, or with mentions an m.text.
+ * tell.h - what the bot says of its own accord, beside alerts and answers.
  */
 #pragma once
 
@@ -14,7 +14,5 @@
 enum err tell_words(const struct deliver *d, const char *room, const char *msgtype,
         struct words *words, const json_t *about);
 
-/* mentions: of the config, as of oncall_mention(); empty = nobody, NULL = and it rings nowhere.
- * about: ids of entries, borrowed, or NULL. */
-enum err tell_room(const struct deliver *d, const char *room, const char *text,
-        char *const *mentions, const json_t *about);
+/* The words mention whom critical alerts mention now. */
+enum err tell_mention_critical(const struct deliver *d, struct words *words);

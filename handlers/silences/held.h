@@ -6,6 +6,7 @@
 #pragma once
 
 #include "handlers/alerts/deliver.h"
+#include "handlers/message/words.h"
 #include "storage/alerts.h"
 
 /* Delivers what nothing holds back any more; call it every few seconds. */
@@ -14,7 +15,8 @@ enum err held_release(const struct deliver *d);
 /* What of a subject is held back is over; *was_held: something was. */
 enum err held_resolve(const struct deliver *d, const char *subject, bool *was_held);
 
-/* "\nNot resolved since: etl · a, etl · b, …": rows of alerts_held(); of one room, NULL = of all.
- */
-void held_names(const struct alert_row *rows, size_t len, const char *room, struct buf *out);
-#define HELD_NAMES_MAX 3
+#define HELD_MAX 100 /* rows that are asked for */
+
+/* "Still firing:" and a list of them: rows of alerts_held(); of one room, NULL = of all. Nothing
+ * when there is none. */
+void held_say(const struct alert_row *rows, size_t len, const char *room, struct words *out);

@@ -15,8 +15,6 @@
 #include "storage/quiets.h"
 
 #define DAYS_AHEAD 8 /* a weekday comes again within these */
-#define HELD_MAX 100 /* of which those of a room are named */
-#define TEXT_MAX (8 * 1024)
 
 /* When "HH:MM" is on the date of `day`, so many days later. */
 static int64_t quiet_time_of(const struct zone_time *day, int later, const char *time)
@@ -137,23 +135,26 @@ enum err quiet_still_holds(const struct deliver *d, const char *name, bool *hold
 static enum err end_one(const struct deliver *d, const struct quiet_row *row)
 {
 	struct alert_row *held = NULL;
-	struct buf text;
+	struct words words;
 	size_t len = 0;
 	enum err err = quiets_delete(d->store, row->id);
 
 	if (err != OK || !config_room(d->config, row->room))
 		return err;
 	err = alerts_held_quiet(d->store, row->name, HELD_MAX, &held, &len);
-	buf_init(&text, TEXT_MAX);
-	buf_printf(&text,
-	        "🔔 The quiet time %s is over: it held back %" PRId64
-	        " alert%s here. %salerts lists them.",
-	        row->name, row->held, row->held == 1 ? "" : "s", d->config->commands.prefix);
-	held_names(held, len, row->room, &text);
+	words_init(&words);
+	words_say(&words, "🔔 ");
+	words_bold(&words, true);
+	words_say(&words, "Quiet time %s is over", row->name);
+	words_bold(&words, false);
+	words_say(&words, " · %" PRId64 " silenced, ", row->held);
+	words_command(&words, "%salerts", d->config->commands.prefix);
+	words_say(&words, row->held == 1 ? " shows it" : " lists them");
+	held_say(held, len, row->room, &words);
 	if (err == OK)
-		err = tell_room(d, row->room, buf_str(&text), NULL, NULL);
+		err = tell_words(d, row->room, "m.notice", &words, NULL);
 	alert_rows_free(held, len);
-	buf_finish(&text);
+	words_finish(&words);
 	return err;
 }
 

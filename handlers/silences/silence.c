@@ -56,18 +56,16 @@ bool silence_holds(const struct silence_row *row, int64_t now_ms)
 
 /* ---- ends ---- */
 
-enum err silence_sum(const struct deliver *d, const struct silence_row *row, char **text)
+enum err silence_say_sum(const struct deliver *d, const struct silence_row *row, struct words *out)
 {
 	struct alert_row *held = NULL;
-	struct buf out;
 	size_t len = 0;
-	enum err err = alerts_held(d->store, row->id, HELD_NAMES_MAX + 1, &held, &len);
+	enum err err = alerts_held(d->store, row->id, HELD_MAX, &held, &len);
 
-	buf_init(&out, 4096);
-	buf_printf(&out, "it held back %" PRId64 " alert%s", row->held, row->held == 1 ? "" : "s");
-	held_names(held, len, NULL, &out);
+	words_code(out, row->matchers, WORDS_WHAT_POINTS);
+	words_say(out, " · %" PRId64 " silenced", row->held);
+	held_say(held, len, NULL, out);
 	alert_rows_free(held, len);
-	*text = buf_take(&out);
 	return err;
 }
 
@@ -99,37 +97,6 @@ static enum err tell_end(const struct deliver *d, const struct silence_row *row,
 	return err;
 }
 
-/* What it was, and what it silenced and fires still. */
-static enum err say_end(
-        const struct deliver *d, const struct silence_row *row, const char *why, struct words *out)
-{
-	struct alert_row *held = NULL;
-	size_t len = 0;
-	enum err err = alerts_held(d->store, row->id, HELD_NAMES_MAX + 1, &held, &len);
-
-	words_say(out, "🔕 ");
-	words_bold(out, true);
-	words_say(out, "Silence %" PRId64 " is over", row->id);
-	words_bold(out, false);
-	words_say(out, ", %s: ", why);
-	words_code(out, row->matchers, WORDS_WHAT_POINTS);
-	words_say(out, " · %" PRId64 " silenced", row->held);
-	if (len > 0) {
-		words_break(out);
-		words_say(out, "Not resolved since:");
-	}
-	words_list(out, HELD_NAMES_MAX, NULL);
-	for (size_t i = 0; i < len; i++) {
-		words_item(out);
-		words_name(out, held[i].app, WORDS_NAME_POINTS);
-		words_say(out, " · ");
-		words_what(out, held[i].identity);
-	}
-	words_list_end(out);
-	alert_rows_free(held, len);
-	return err;
-}
-
 enum err silence_end(
         const struct deliver *d, struct silence_row *row, const char *why, const char *answered)
 {
@@ -144,8 +111,13 @@ enum err silence_end(
 		                             (json_int_t)row->id, "matchers", row->matchers, "held",
 		                             (json_int_t)row->held));
 	words_init(&words);
+	words_say(&words, "🔔 ");
+	words_bold(&words, true);
+	words_say(&words, "Silence %" PRId64 " %s", row->id, why);
+	words_bold(&words, false);
+	words_say(&words, ": ");
 	if (err == OK)
-		err = say_end(d, row, why, &words);
+		err = silence_say_sum(d, row, &words);
 	if (err == OK)
 		err = tell_end(d, row, &words, answered);
 	words_finish(&words);
@@ -227,7 +199,7 @@ static enum err end_by_resolved(const struct deliver *d, const struct silence_ma
 		return err;
 	err = silences_by_id(d->store, one->id, &row);
 	if (err == OK && !row.ended_ms)
-		err = silence_end(d, &row, "what it was for is resolved", NULL);
+		err = silence_end(d, &row, "ended, its alerts are resolved", NULL);
 	silence_row_finish(&row);
 	return err;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "handlers/alerts/deliver.h"
+#include "handlers/message/words.h"
 #include "storage/alerts.h"
 #include "storage/messages.h"
 #include "storage/silences.h"
@@ -42,10 +43,10 @@ bool silence_holds(const struct silence_row *row, int64_t now_ms);
 /* Ends those whose time is over. The room of each is told how many it held back; of one that was
  * set on the host, the rooms that were spared something, or that of criticals. */
 enum err silence_end_due(const struct deliver *d);
-/* Ends one now; why: "its time is over", in the room's line. answered: the room that hears of it
+/* Ends one now; why: "expired", in the room's line. answered: the room that hears of it
  * in an answer, or NULL. */
 enum err silence_end(
         const struct deliver *d, struct silence_row *row, const char *why, const char *answered);
 
-/* "It held back 2 alerts. Not resolved since: etl · etl_users." Owned by the caller. */
-enum err silence_sum(const struct deliver *d, const struct silence_row *row, char **text);
+/* "`app="etl"` · 2 silenced", and what it silenced and fires still. */
+enum err silence_say_sum(const struct deliver *d, const struct silence_row *row, struct words *out);

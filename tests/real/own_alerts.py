@@ -55,7 +55,7 @@ def test_heartbeats_and_watches_are_alerts(world, secret):
     for part in ("beat · heartbeat", "stock · apple"):
         place.op.wait(lambda: any(" resolved after" in b and part in b for b in place.bodies()), 30, f"not over: {part}")
     check(not hushed(place), "what is silenced is shown")
-    place.ask("!unsilence 1", "it held back 1 alert", "Not resolved since: hushed · heartbeat")
+    place.ask("!unsilence 1", "1 silenced", "Still firing:\n• hushed · heartbeat")
     place.op.wait(lambda: hushed(place), 60, "not told after the silence")
     told = []
     while ("alert", "hushed", "queued") not in told:

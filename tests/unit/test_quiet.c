@@ -119,8 +119,8 @@ static void what_is_held_back_is_told_at_the_end(void **state)
 	}
 	assert_int_equal(w->len, before + 2); /* the info's room is another */
 	body = world_body(w, before);
-	assert_string_equal(body, "🔔 The quiet time night is over: it held back 1 alert here. "
-	                          "!alerts lists them.\nNot resolved since: etl · t1");
+	assert_string_equal(body, "🔔 Quiet time night is over · 1 silenced, !alerts shows it\n"
+	                          "Still firing:\n• etl · t1");
 	free(body);
 	assert_string_equal(world_alert(w, warn, "etl", "warning", 4), "queued");
 	world_destroy(w);

@@ -380,8 +380,8 @@ static void what_it_held_back_and_fires_still_is_told_at_its_end_and_rings(void 
 	w->now_ms += CLOCK_MINUTE_MS;
 	duty(w);
 	assert_false(is_active(w, id));
-	assert_int_equal(SAID(w, "🔕 Silence 1 is over", "5 silenced"), 1);
-	assert_int_equal(SAID(w, "Not resolved since", "gamma"), 1);
+	assert_int_equal(SAID(w, "🔔 Silence 1 expired", "5 silenced"), 1);
+	assert_int_equal(SAID(w, "Still firing", "gamma"), 1);
 	assert_int_equal(said(w, "🚨", "alpha FAILED", &rings), 1);
 	assert_int_equal(rings, 1);
 	assert_int_equal(
@@ -421,7 +421,7 @@ static void what_another_silence_holds_back_waits_for_its_end(void **state)
 	assert_int_equal(SAID(w, "FAILED", "gamma"), 0);
 	w->now_ms += 15 * HOUR + 59 * CLOCK_MINUTE_MS + 30 * CLOCK_SECOND_MS;
 	duty(w);
-	assert_int_equal(SAID(w, "quiet time q is over", "1 alert"), 1);
+	assert_int_equal(SAID(w, "Quiet time q is over", "1 silenced"), 1);
 	assert_int_equal(SAID(w, "FAILED", "gamma"), 1);
 	world_destroy(w);
 }
@@ -529,9 +529,9 @@ static void it_ends_with_the_resolved_alert_that_it_waits_for(void **state)
 		if (is_active(w, id))
 			fail_msg("case %zu: does not end", i);
 		duty(w);
-		if (SAID(w, "what it was for is resolved", "Silence") != 1)
+		if (SAID(w, "ended, its alerts are resolved", "Silence") != 1)
 			fail_msg("case %zu: nobody is told", i);
-		if (SAID(w, "Silence", "Not resolved") != 0)
+		if (SAID(w, "Silence", "Still firing") != 0)
 			fail_msg("case %zu: something is left", i);
 		world_destroy(w);
 	}

@@ -78,7 +78,7 @@ static void many_are_told_in_one_text_once_and_so_is_their_recovery(void **state
 	assert_string_equal(look(&late), "");
 	w->now_ms += 1;
 	assert_said(&late, (const char *const[]){"2 critical alerts are not in their room yet",
-	                           "ops: homeserver does not answer", "etl · disk, for 5m",
+	                           "ops: homeserver does not answer", "etl · disk · 5m",
 	                           "billing · net", NULL});
 	w->now_ms += MINUTE;
 	world_alert(w, simple, "more", "critical", "late", "firing");
@@ -90,7 +90,7 @@ static void many_are_told_in_one_text_once_and_so_is_their_recovery(void **state
 	w->down = false;
 	late.status.problem = "";
 	world_pass(w, 10 * CLOCK_SECOND_MS);
-	assert_said(&late, (const char *const[]){"✅", "recovered, 3 critical alerts", NULL});
+	assert_said(&late, (const char *const[]){"✅", "Recovered: 3 critical alerts", NULL});
 	w->now_ms += 60 * MINUTE;
 	assert_string_equal(look(&late), "");
 	world_destroy(w);
@@ -109,9 +109,9 @@ static void what_was_not_told_before_the_end_is_told_after_it(void **state)
 	assert_said(&late, (const char *const[]){"etl · disk", NULL});
 	late.w->down = false;
 	world_pass(late.w, 2000);
-	assert_non_null(strstr(look(&late), "recovered"));
+	assert_non_null(strstr(look(&late), "Recovered"));
 	late.memory = (struct undelivered_memory){0};
-	assert_said(&late, (const char *const[]){"recovered", NULL});
+	assert_said(&late, (const char *const[]){"Recovered", NULL});
 	world_destroy(late.w);
 }
 
@@ -146,7 +146,7 @@ static void what_cannot_be_edited_in_is_told_too(void **state)
 	        (const char *const[]){"1 critical alert is", "ops: not joined", "etl · net", NULL});
 	late.w->down = false;
 	world_pass(late.w, 2000);
-	assert_said(&late, (const char *const[]){"recovered, 1 critical alert", NULL});
+	assert_said(&late, (const char *const[]){"Recovered: 1 critical alert", NULL});
 	world_destroy(late.w);
 }
 
@@ -182,7 +182,7 @@ static void a_test_goes_all_the_way(void **state)
 	assert_int_equal(store_commit(late.w->store), OK);
 	assert_said(&late, (const char *const[]){"t · trial", NULL});
 	world_send(late.w);
-	assert_said(&late, (const char *const[]){"recovered, 1 critical alert", NULL});
+	assert_said(&late, (const char *const[]){"Recovered: 1 critical alert", NULL});
 	world_destroy(late.w);
 }
 

@@ -352,10 +352,6 @@ CREATE INDEX rooms_encrypted ON rooms (encrypted) WHERE encrypted = TRUE;
 CREATE INDEX oncall_overrides_end ON oncall_overrides (end_ms);
 CREATE INDEX messages_rings_for ON messages (rings_for) WHERE rings_for IS NOT NULL;
 CREATE INDEX alerts_received ON alerts (received_ms, resolved, test, severity, app);
-CREATE INDEX entries_remind ON entries (reminded_ms)
-	WHERE severity = 'critical' AND resolved_ms = 0 AND acked_ms = 0 AND test = FALSE AND open_ms > 0;
-CREATE INDEX entries_escalate ON entries (escalated_ms, open_ms)
-	WHERE severity = 'critical' AND resolved_ms = 0 AND acked_ms = 0 AND test = FALSE AND open_ms > 0;
 DELETE FROM "sqlite_sequence";
 INSERT INTO "sqlite_sequence" VALUES('commands',1);
 INSERT INTO "sqlite_sequence" VALUES('silences',2);
