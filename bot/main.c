@@ -10,6 +10,7 @@
 #include "bot/client/client_options.h"
 #include "bot/daemon.h"
 #include "bot/command_line/command_line.h"
+#include "bot/convert/cmd_convert.h"
 #include "bot/setup/cmd_check.h"
 #include "bot/setup/cmd_login.h"
 #include "bot/setup/cmd_setup.h"
@@ -27,6 +28,7 @@ enum {
 	ROW_QUIET,
 	ROW_CHECK,
 	ROW_CHECK_CONFIG,
+	ROW_ALERTMANAGER,
 	ROW_NEW_DEVICE,
 	ROW_PRINT,
 	ROW_PASSWORD_STDIN,
@@ -43,6 +45,8 @@ static const struct option_row rows[] = {
         [ROW_CHECK] = {"check", 0, NULL,
                 "of status and watch: a line for Nagios, and its exit codes"},
         [ROW_CHECK_CONFIG] = {"check-config", 0, NULL, "of watch: ask whether its config is good"},
+        [ROW_ALERTMANAGER] = {"alertmanager", 0, "FILE",
+                "of check: print the bot.conf that corresponds to an alertmanager.yml"},
         [ROW_NEW_DEVICE] = {"accept-new-device", 0, NULL,
                 "of run and watch: the token may belong to another\n"
                 "Matrix device than before"},
@@ -55,7 +59,8 @@ static const struct option_row rows[] = {
 };
 
 struct args {
-	const char *config; /* NULL = look for it */
+	const char *config;       /* NULL = look for it */
+	const char *alertmanager; /* a file, or NULL */
 	bool json, quiet, check, check_config, new_device, help, version;
 	int argc; /* the command's name and what follows it */
 	char **argv;
@@ -81,6 +86,8 @@ static int verb_watch(const struct args *args)
 
 static int verb_check(const struct args *args)
 {
+	if (args->alertmanager)
+		return cmd_convert(args->alertmanager);
 	return cmd_check(config_find(args->config), args->json);
 }
 
@@ -191,6 +198,8 @@ static bool args_parse(struct args *args, int argc, char **argv)
 			args->argv[args->argc++] = (char *)options.value;
 		else if (row == ROW_CONFIG)
 			args->config = options.value;
+		else if (row == ROW_ALERTMANAGER)
+			args->alertmanager = options.value;
 		else if (row == OPTIONS_BAD)
 			fprintf(stderr, "%s; --help lists them\n", options.message);
 		else if (row == ROW_PRINT) /* login reads its own */
@@ -261,6 +270,7 @@ static int main_run(const struct args *args)
 		return EX_OK;
 	}
 	if ((args->check && !checks) || (args->check_config && !(verb && verb->check)) ||
+	        (args->alertmanager && strcmp(name, "check") != 0) ||
 	        (args->new_device && (!(verb && verb->new_device) || plugin)) ||
 	        (verb && !verb->arguments && args->argc > 1)) {
 		client_fail(EX_USAGE, args->json, "%s: unknown argument", name);

@@ -14,3 +14,5 @@ extern const char *const severity_names[];
 const char *severity_name(enum severity severity);
 /* False when text is none of the three. */
 bool severity_parse(const char *text, enum severity *out);
+/* The same of what other tools call it: error, page, warn, notice. */
+bool severity_guess(const char *text, enum severity *out);

@@ -194,41 +194,6 @@ static enum err read_app(struct reading *r, const json_t *request, struct alert_
 	return OK;
 }
 
-/* What other tools call it. */
-static bool severity_guess(const char *text, enum severity *severity)
-{
-	static const struct {
-		const char *name;
-		enum severity severity;
-	} words[] = {
-	        {"critical", SEVERITY_CRITICAL},
-	        {"error", SEVERITY_CRITICAL},
-	        {"fatal", SEVERITY_CRITICAL},
-	        {"page", SEVERITY_CRITICAL},
-	        {"err", SEVERITY_CRITICAL},
-	        {"crit", SEVERITY_CRITICAL},
-	        {"alert", SEVERITY_CRITICAL},
-	        {"emerg", SEVERITY_CRITICAL},
-	        {"emergency", SEVERITY_CRITICAL},
-	        {"panic", SEVERITY_CRITICAL},
-	        {"warning", SEVERITY_WARNING},
-	        {"warn", SEVERITY_WARNING},
-	        {"info", SEVERITY_INFO},
-	        {"notice", SEVERITY_INFO},
-	        {"debug", SEVERITY_INFO},
-	        {"information", SEVERITY_INFO},
-	        {"informational", SEVERITY_INFO},
-	        {"trace", SEVERITY_INFO},
-	};
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strcasecmp(words[i].name, text) == 0) {
-			*severity = words[i].severity;
-			return true;
-		}
-	return false;
-}
-
 static void read_severity(struct reading *r, const json_t *value, const struct config_kind *kind)
 {
 	enum severity by_kind = kind ? kind->severity : FALLBACK_SEVERITY;

@@ -71,7 +71,9 @@ const struct command command_alert_op = {
 
 const struct command command_check = {
         .name = "check",
-        .help = "check config, token, rooms and database; a fix for each fault",
+        .help = "check config, token, rooms and database; a fix for each fault\nOr, of an "
+                "alertmanager.yml, print the bot.conf that corresponds.",
+        .usage = "[--alertmanager FILE]",
         .where = COMMAND_LINE,
 };
 

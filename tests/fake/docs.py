@@ -7,6 +7,7 @@ from bot import BUILD
 
 MAN = pathlib.Path(__file__).parent.parent.parent / "bot/man"
 EXAMPLE = MAN.parent.parent / "bot.conf.example"
+FIXTURES = MAN.parent.parent / "tests/fixtures/alertmanager"
 
 
 def page(name):
@@ -42,3 +43,23 @@ def test_manual_pages_name_what_there_is():
     check([o for o in options if o not in page("matrix-send-message.1")], "matrix-send-message(1)")
     sections = re.findall(r"^#?\[([a-z_]+)", EXAMPLE.read_text(), re.M)
     check([s for s in sections if f"[{s}" not in page("bot.conf.5")], "bot.conf(5)")
+
+
+def convert(path, *words):
+    return subprocess.run([BUILD / "bot/matrix-telemetry-bot", *words, "--alertmanager", path], capture_output=True,
+                          text=True, timeout=60)
+
+
+def test_an_alertmanager_yml_becomes_a_config():
+    """Files that Alertmanager itself takes; what is printed, the reader of configs has taken."""
+    files = sorted(FIXTURES.glob("*.yml"))
+    check([] if len(files) >= 4 else ["fixtures"], FIXTURES)
+    for path in files:
+        subprocess.run(["amtool", "check-config", path], check=True, capture_output=True, timeout=60)
+        done = convert(path, "check")
+        check([] if done.returncode == 0 and done.stderr == "" else [done.stderr], path)
+        check([part for part in ("[rooms]\n", "[route]\ncritical = ", "Without a counterpart") if part not in done.stdout], path)
+        check([line for line in done.stdout.splitlines() if "do-not-print" in line], "what is secret")
+    for path, words, code in ((MAN / "bot.conf.5.scd", ["check"], 65), ("/nowhere.yml", ["check"], 65), (files[0], ["status"], 64)):
+        done = convert(path, *words)
+        check([] if done.returncode == code and done.stdout == "" and len(done.stderr.splitlines()) == 1 else [str(done)], path)

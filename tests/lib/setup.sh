@@ -22,7 +22,7 @@ setup_install() {
 }
 
 setup_packages=(gcc clang libclang-rt-dev clang-format clang-tidy cppcheck git meson ninja-build pkg-config libolm-dev
-	libcurl4-openssl-dev libjansson-dev libuv1-dev libsqlite3-dev libinih-dev libpcre2-dev libmicrohttpd-dev libssl-dev libcairo2-dev
+	libcurl4-openssl-dev libjansson-dev libuv1-dev libsqlite3-dev libinih-dev libpcre2-dev libmicrohttpd-dev libssl-dev libcairo2-dev libyaml-dev
 	libcmocka-dev scdoc python3 mmdebstrap nghttp2-proxy openssl systemd prometheus prometheus-alertmanager
 	valgrind tzdata ca-certificates python3-matrix-nio python3-olm libfaketime zsh fish)
 

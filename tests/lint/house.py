@@ -11,7 +11,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 # a room includes itself and what stands before it
-ROOMS = ["bot/base", "bot/config", "storage", "handlers", "bot/intake", "bot/client", "bot/matrix", "bot/crypto",
+ROOMS = ["bot/base", "bot/config", "bot/convert", "storage", "handlers", "bot/intake", "bot/client", "bot/matrix", "bot/crypto",
          "bot/meta", "bot/loop", "bot/http", "bot/vault", "bot/delivery", "bot/timeline", "bot/link", "bot/charts", "bot/schedule", "bot/ops",
          "bot/setup", "bot/command_line", "bot"]
 # what never meets: the decisions no loop and no network, storage no JSON from the wire, crypto no network
