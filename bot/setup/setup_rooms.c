@@ -114,6 +114,11 @@ static int setup_make_room(struct setup *setup, const char *name, const char *al
 		return setup_fail(EX_UNAVAILABLE,
 		        "room %s: there is no %s, and only %s could make it", name, alias,
 		        setup_server_of(alias));
+	if (!setup->config->commands.users[0]) /* nobody could ever come in */
+		return setup_fail(EX_USAGE,
+		        "--operator is missing: there is no %s, and one that is made needs "
+		        "somebody to invite",
+		        alias);
 	if (setup->asks) {
 		question = x_asprintf("There is no %s. Make it?", alias);
 		if (question_yes(question, true, &wanted, &fault) != OK ||
