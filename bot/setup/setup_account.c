@@ -86,8 +86,13 @@ static bool setup_has_token(struct setup *setup, int *code)
 
 	*code = EX_OK;
 	if (secret_read(&setup->config->matrix.token, "token", &setup->token, &fault) == OK &&
-	        setup_try_token(setup, code))
+	        setup_try_token(setup, code)) {
+		if (setup->config->matrix.token.file &&
+		        daemon_user_give(
+		                &setup->daemon, setup->config->matrix.token.file, &fault) != OK)
+			*code = setup_fail(EX_CANTCREAT, "%s", fault.text);
 		return true;
+	}
 	x_wipe_free_str(setup->token);
 	setup->token = NULL;
 	ask_set_token(setup->ask, NULL);
@@ -191,13 +196,28 @@ static int setup_register(
 
 /* ---- the login ---- */
 
-/* Where the token goes, settled before there is one. */
-static int setup_token_file(struct setup *setup)
+/* Beside the database, unless the config says otherwise: somebody may have put one there. */
+static int setup_place_token(struct setup *setup)
+{
+	const struct config_secret *token = &setup->config->matrix.token;
+	char *folder, *file;
+	int code;
+
+	if (token->command || token->file)
+		return EX_OK;
+	folder = x_strdup(setup->config->storage.database);
+	file = x_asprintf("%s/token", dirname(folder));
+	code = setup_set(setup, "matrix", "token_file", file);
+	free(file);
+	free(folder);
+	return code;
+}
+
+/* Whether a new one can be stored, settled before there is one. */
+static int setup_check_target(const struct setup *setup)
 {
 	const struct config_secret *token = &setup->config->matrix.token;
 	struct fault fault = {0};
-	char *folder, *file;
-	int code;
 
 	if (token->command)
 		return setup_fail(EX_CONFIG,
@@ -205,26 +225,15 @@ static int setup_token_file(struct setup *setup)
 		        "there:\nmatrix-telemetry-bot login --print | pass insert -m "
 		        "matrix/bot-token\nThen run setup again, or take token_command out of %s",
 		        setup->path);
-	if (!token->file) {
-		folder = x_strdup(setup->config->storage.database);
-		file = x_asprintf("%s/token", dirname(folder));
-		code = setup_set(setup, "matrix", "token_file", file);
-		free(file);
-		free(folder);
-		if (code != EX_OK)
-			return code;
-	}
-	if (replace_file_may(setup->config->matrix.token.file, &fault) != OK)
+	if (replace_file_may(token->file, &fault) != OK)
 		return setup_fail(EX_CANTCREAT, "the token could not be stored: %s", fault.text);
 	return EX_OK;
 }
 
 static int setup_log_in(struct setup *setup, struct login *login)
 {
-	int code = login_check_flows(login);
+	int code;
 
-	if (code != EX_OK)
-		return code;
 	login_find_device(login);
 	code = login_by_password(login);
 	if (code == EX_OK)
@@ -298,13 +307,21 @@ static int setup_enter(struct setup *setup, struct login *login)
 
 int setup_account(struct setup *setup)
 {
+	const struct login flows = {.command = "setup", .ask = setup->ask};
 	struct login login = {.command = "setup"};
 	int code = setup_user(setup);
 
+	if (code == EX_OK)
+		code = setup_place_token(setup);
 	if (code != EX_OK || setup_has_token(setup, &code))
 		return code;
 	if (code == EX_OK)
-		code = setup_token_file(setup);
+		code = setup_check_target(setup);
+	if (code == EX_OK)
+		code = login_check_flows(&flows); /* before a password is asked for */
+	if (code == EX_UNAVAILABLE)
+		setup_fail(code, "put the token into %s (0600), then run setup again",
+		        setup->config->matrix.token.file);
 	if (code == EX_OK)
 		code = setup_enter(setup, &login);
 	if (code == EX_OK)
