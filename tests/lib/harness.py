@@ -16,10 +16,11 @@ def check(condition, text):
 
 
 def until(condition, what, seconds=30):
-    """For a file or a database, which tell nobody that they changed."""
+    """For a file or a database, which tell nobody that they changed. what: a text, or a function that gives it."""
     end = time.monotonic() + seconds
     while not condition():
-        check(time.monotonic() < end, f"{what}: not in time")
+        if time.monotonic() >= end:
+            raise AssertionError(f"{what() if callable(what) else what}: not in time")
         time.sleep(0.05)
 
 
