@@ -63,3 +63,13 @@ def test_an_alertmanager_yml_becomes_a_config():
     for path, words, code in ((MAN / "bot.conf.5.scd", ["check"], 65), ("/nowhere.yml", ["check"], 65), (files[0], ["status"], 64)):
         done = convert(path, *words)
         check([] if done.returncode == code and done.stdout == "" and len(done.stderr.splitlines()) == 1 else [str(done)], path)
+
+
+def test_readme_names_the_packages_of_the_build():
+    control = (MAN.parent / "packaging/debian/control").read_text()
+    depends = re.search(r"Build-Depends:\n((?: .*\n)+)", control)[1]
+    wanted = {word for word in re.findall(r"^ ([\w.+-]+)", depends, re.M) if not word.startswith(("debhelper", "dh-"))}
+    lines = re.search(r"^apt install (gcc (?:.*\\\n)*.*)", (EXAMPLE.parent / "README.md").read_text(), re.M)[1]
+    named = set(lines.replace("\\", " ").split())
+    if named != wanted | {"gcc", "ninja-build"}:
+        raise AssertionError(f"README.md against debian/control: {named ^ (wanted | {'gcc', 'ninja-build'})}")

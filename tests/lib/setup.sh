@@ -1,4 +1,4 @@
-# Sourced by tests/run and tests/demo: installs what is missing on Debian 12 and builds.
+# Sourced by tests/run, tests/demo and bot/packaging/build-deb: installs what is missing on Debian 12 and builds.
 
 # setup_install NAME …: says what it does, and does nothing when all is there.
 setup_install() {
@@ -21,10 +21,17 @@ setup_install() {
 		apt-get install -y -q --no-install-recommends "${missing[@]}"
 }
 
-setup_packages=(gcc clang libclang-rt-dev clang-format clang-tidy cppcheck git meson ninja-build pkg-config libolm-dev
-	libcurl4-openssl-dev libjansson-dev libuv1-dev libsqlite3-dev libinih-dev libpcre2-dev libmicrohttpd-dev libssl-dev libcairo2-dev libyaml-dev
-	libcmocka-dev scdoc python3 mmdebstrap nghttp2-proxy openssl systemd prometheus prometheus-alertmanager
-	valgrind tzdata ca-certificates python3-matrix-nio python3-olm libfaketime zsh fish)
+# What the program is built with: as its Debian package asks for it, but for the tools of the packaging.
+mapfile -t setup_build_packages < <(sed -n '/^Build-Depends:/,/^[^ ]/s/^ \([a-z0-9.+-]*\).*/\1/p' \
+	"${BASH_SOURCE[0]%/*}/../../bot/packaging/debian/control" | grep -v '^debhelper\|^dh-')
+setup_build_packages+=(gcc ninja-build)
+# what the throwaway homeserver is made with
+setup_homeserver_packages=(mmdebstrap ca-certificates tzdata)
+# what the Debian package is built with
+setup_deb_packages=("${setup_build_packages[@]}" debhelper dh-apparmor dpkg-dev lintian git)
+setup_packages=("${setup_deb_packages[@]}" "${setup_homeserver_packages[@]}" clang libclang-rt-dev clang-format clang-tidy
+	cppcheck libcmocka-dev nghttp2-proxy openssl systemd systemd-container prometheus prometheus-alertmanager valgrind
+	python3-matrix-nio python3-olm libfaketime zsh fish)
 
 command -v npm >/dev/null || setup_packages+=(npm) # for the clients of tests/clients/
 
