@@ -153,7 +153,8 @@ static void health_of_input(struct health *health)
 	if (status->spool_bad)
 		health_add(health, "spool",
 		        "look at the files *.bad in the spool: mend and rename, or delete them",
-		        "spool: %u file%s rejected (*.bad): not an alert, or not readable",
+		        "spool: %u file%s rejected (*.bad): not an alert, not readable, or "
+		        "refused by the database",
 		        status->spool_bad, status->spool_bad == 1 ? "" : "s");
 	if (status->silences_failed) {
 		snprintf(fix, sizeof(fix), "%ssilences shows which and why", health->prefix);
