@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include "bot/base/clock.h"
 #include "handlers/alerts/render.h"
+#include "storage/known_rooms.h"
+#include "storage/messages.h"
 #include "tests/unit/handlers_fixture.h"
 
 #define NODE                                                                                   \
@@ -512,6 +514,33 @@ static void a_firing_critical_mutes_warnings_of_the_same(void **state)
 	world_destroy(w);
 }
 
+/* In a plain room an event may be as large as the homeserver takes it; in one that is encrypted by
+ * then, its ciphertext may. */
+static void a_plain_room_has_room_for_more(void **state)
+{
+	int64_t bytes[2];
+
+	for (int encrypted = 0; encrypted < 2; encrypted++) {
+		struct room_row room = {.room_id = (char *)"!ops:x", .encrypted = encrypted};
+		struct world *w = world_create("");
+		struct message_row message = {0};
+
+		world_alert(w, NODE, "app", 0, 0);
+		world_send(w);
+		assert_int_equal(store_begin(w->store), OK);
+		assert_int_equal(rooms_put(w->store, &room), OK);
+		assert_int_equal(store_commit(w->store), OK);
+		for (int i = 1; i < 150; i++)
+			assert_string_equal(world_alert(w, NODE, "app", i, i), "grouped");
+		assert_int_equal(messages_by_id(w->store, 1, &message), OK);
+		bytes[encrypted] = message.bytes;
+		message_row_finish(&message);
+		world_destroy(w);
+	}
+	assert_true(bytes[0] > 32 * 1024 && bytes[0] <= 40 * 1024);
+	assert_true(bytes[1] > 24 * 1024 && bytes[1] < 30 * 1024);
+}
+
 static void no_event_passes_its_limit(void **state)
 {
 	struct world *w = world_create("");
@@ -651,6 +680,7 @@ int main(void)
 	        cmocka_unit_test(another_device_looks_first_and_encrypts_anew),
 	        cmocka_unit_test(a_posted_event_waits_its_turn_and_can_be_found_again),
 	        cmocka_unit_test(a_firing_critical_mutes_warnings_of_the_same),
+	        cmocka_unit_test(a_plain_room_has_room_for_more),
 	        cmocka_unit_test(no_event_passes_its_limit),
 	        cmocka_unit_test(a_loop_is_one_message_a_minute),
 	        cmocka_unit_test(criticals_of_a_storm_ring_at_its_minutes_end),

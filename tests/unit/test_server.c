@@ -473,6 +473,24 @@ static void a_half_closed_peer_still_gets_its_answers(void **state)
 	stop(f);
 }
 
+/* A burst of apps that come while the loop is busy: none is told to come again. */
+static void a_burst_of_connections_waits(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fds[400];
+
+	start(f);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", f->path);
+	for (size_t i = 0; i < 400; i++) {
+		fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		assert_int_equal(connect(fds[i], (struct sockaddr *)&address, sizeof(address)), 0);
+	}
+	for (size_t i = 0; i < 400; i++)
+		close(fds[i]);
+	stop(f);
+}
+
 static void the_pipeline_is_bounded(void **state)
 {
 	struct fixture *f = *state;
@@ -823,6 +841,7 @@ int main(void)
 	        T(replies_outlive_their_peer),
 	        T(a_half_closed_peer_still_gets_its_answers),
 	        T(the_pipeline_is_bounded),
+	        T(a_burst_of_connections_waits),
 	        T(what_is_answered_alone_holds_up_the_rest),
 	        T(the_pipeline_is_bounded_in_bytes),
 	        T(a_removed_socket_file_is_made_anew),

@@ -209,6 +209,28 @@ static void assert_problem(struct world *w, int64_t id, const char *part)
 	silence_row_finish(&row);
 }
 
+/* Before the first alert too, whatever the severities of those that come. */
+static void a_severity_left_out_is_not_everything(void **state)
+{
+	static const char *const some[] = {"severity!=critical", "severity!=info",
+	        "severity=~\"critical|info\"", "status=resolved", "app!~\"x.*\""};
+	struct world *w = world_create("");
+
+	for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++) {
+		struct silence_scope scope;
+		struct matchers *matchers;
+		char why[160];
+
+		assert_int_equal(matchers_parse(some[i], &matchers, why), OK);
+		assert_int_equal(silence_scope(w->store, matchers, w->now_ms, &scope), OK);
+		if (scope.all)
+			fail_msg("%s", some[i]);
+		silence_scope_finish(&scope);
+		matchers_free(matchers);
+	}
+	world_destroy(w);
+}
+
 static void a_pattern_at_its_limit_holds_nothing_back(void **state)
 {
 	struct world *w = world_create("");
@@ -563,6 +585,7 @@ int main(void)
 	        cmocka_unit_test(a_name_means_the_same_for_an_alert_and_what_is_stored_of_it),
 	        cmocka_unit_test(whatever_is_asked_for_holds_back_and_covers_alike),
 	        cmocka_unit_test(what_would_hold_back_everything_is_known_by_what_it_means),
+	        cmocka_unit_test(a_severity_left_out_is_not_everything),
 	        cmocka_unit_test(a_pattern_at_its_limit_holds_nothing_back),
 	        cmocka_unit_test(a_stored_pattern_that_cannot_be_compiled_holds_nothing_back),
 	        cmocka_unit_test(a_quiet_time_at_its_limit_is_given_up_until_its_end),
