@@ -95,7 +95,8 @@ static enum err check_held(struct store *store, struct check_item *item)
 	struct alert_row row;
 	enum err err = alerts_by_id(store, item->alert, &row);
 
-	if (err == OK && row.state == ALERT_SILENCED && !row.message_id) {
+	if (err == OK && (row.state == ALERT_SILENCED || row.state == ALERT_IGNORED) &&
+	        !row.message_id) {
 		item->held = row.reason;
 		row.reason = NULL;
 	}

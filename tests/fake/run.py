@@ -1057,6 +1057,10 @@ def test_waiting_ends_at_once_for_what_is_held_back():
     check(answer["state"] == "silenced", str(answer))
     waited = bot.call({"op": "wait", "alert": answer["alert"], "timeout_ms": 60000})
     check(not waited["ok"] and waited["error"] == "held_back" and "silence 1" in waited["message"], str(waited))
+    ignored = bot.call({"op": "alert", "app": "loud", "title": "x", "status": "resolved"})
+    check(ignored["state"] == "ignored", str(ignored))
+    waited = bot.call({"op": "wait", "alert": ignored["alert"], "timeout_ms": 60000})
+    check(not waited["ok"] and "nothing of this is firing" in waited["message"], str(waited))
     done = subprocess.run([BUILD / "bot/client/matrix-send-message", "--socket", bot.path, "-a", "quiet", "--wait", "x"],
                           capture_output=True, text=True, timeout=30)
     check(done.returncode == 75 and "it will not be in the room: silenced" in done.stderr, str(done))
