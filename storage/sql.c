@@ -1,5 +1,6 @@
 /*
- * sql.c - statements: prepared once, bound, stepped, every return code looked at; see sql.h.
+ * sql.c - statements: prepared when used first, bound, stepped, every return code looked at; see
+ * sql.h.
  */
 #include "storage/sql.h"
 
@@ -86,24 +87,41 @@ static enum err sql_fail(struct store *store, const char *name, int rc)
 	return err;
 }
 
-enum err sql_prepare_all(struct store *store)
+static int sql_prepare(struct store *store, enum sql_family family, int statement)
+{
+	sqlite3_stmt **stmt = &store->stmts[family][statement];
+
+	return *stmt ? SQLITE_OK
+	             : sqlite3_prepare_v3(store->db, families[family][statement].text, -1,
+	                       SQLITE_PREPARE_PERSISTENT, stmt, NULL);
+}
+
+enum err sql_open(struct store *store)
 {
 	for (int family = 0; family < SQL_FAMILIES; family++) {
-		const struct sql_statement *list = families[family];
 		size_t len = 0;
 
-		while (list[len].name)
+		while (families[family][len].name)
 			len++;
 		store->stmts[family] = x_calloc(len, sizeof(sqlite3_stmt *));
-		for (size_t i = 0; i < len; i++) {
-			int rc = sqlite3_prepare_v3(store->db, list[i].text, -1,
-			        SQLITE_PREPARE_PERSISTENT, &store->stmts[family][i], NULL);
+	}
+	/* what ends a transaction must not fail for want of memory */
+	for (int i = 0; sql_store[i].name; i++) {
+		int rc = sql_prepare(store, SQL_STORE, i);
 
-			if (rc != SQLITE_OK)
-				return sql_fail(store, list[i].name, rc);
-		}
+		if (rc != SQLITE_OK)
+			return sql_fail(store, sql_store[i].name, rc);
 	}
 	return OK;
+}
+
+void sql_rest(struct store *store)
+{
+	for (int family = 0; family < SQL_FAMILIES; family++)
+		for (size_t i = 0; family != SQL_STORE && families[family][i].name; i++) {
+			sqlite3_finalize(store->stmts[family][i]);
+			store->stmts[family][i] = NULL;
+		}
 }
 
 void sql_finalize_all(struct store *store)
@@ -122,9 +140,10 @@ void sql_use(struct sql *sql, struct store *store, enum sql_family family, int s
 {
 	*sql = (struct sql){
 	        .store = store,
-	        .stmt = store->stmts[family][statement],
 	        .name = families[family][statement].name,
+	        .rc = sql_prepare(store, family, statement),
 	};
+	sql->stmt = store->stmts[family][statement];
 }
 
 static void sql_bound(struct sql *sql, int rc)
@@ -155,7 +174,8 @@ void sql_end(struct sql *sql)
 {
 	/* reset repeats the failure of the last step, which was told already */
 	sqlite3_reset(sql->stmt);
-	sqlite3_clear_bindings(sql->stmt);
+	if (sql->stmt) /* it could be prepared */
+		sqlite3_clear_bindings(sql->stmt);
 }
 
 enum err sql_next(struct sql *sql)

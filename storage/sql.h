@@ -1,11 +1,11 @@
 /*
  * sql.h - the one way to SQLite for the table families. Inside storage/ only.
  *
- * Each family lists its statements once, as an X-macro in its .c file; all are prepared when the
- * store is opened. A struct sql is one use of a statement: bindings are given in order and their
- * failures are kept until sql_run() or sql_next(), so that every return code is looked at in one
- * place. A use ends by itself with sql_run(), and with any sql_next() that gives no row; after a
- * row, sql_end() ends it early.
+ * Each family lists its statements once, as an X-macro in its .c file; each is prepared when it is
+ * used first, and kept: most of them a process never needs. A struct sql is one use of a statement:
+ * bindings are given in order and their failures (and that of preparing) are kept until sql_run()
+ * or sql_next(), so that every return code is looked at in one place. A use ends by itself with
+ * sql_run(), and with any sql_next() that gives no row; after a row, sql_end() ends it early.
  *
  * Some failures (disk full, input/output) make SQLite roll the whole transaction back. It is then
  * remembered as lost: all writing fails with the same code until store_rollback() or
@@ -88,7 +88,9 @@ void silence_cache_free(struct silence_cache *cache); /* NULL is allowed */
 /* A table's statements by family, for opening and for tests. */
 const struct sql_statement *sql_statements(enum sql_family family);
 
-enum err sql_prepare_all(struct store *store);
+/* Makes room for the statements, and prepares those that begin and end transactions. */
+enum err sql_open(struct store *store);
+void sql_rest(struct store *store); /* finalizes all others, none of which may be in use */
 void sql_finalize_all(struct store *store);
 
 /* What a result code of SQLite means to us. */

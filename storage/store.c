@@ -2,8 +2,8 @@
  * store.c - opening, transactions and closing of the database; see store.h.
  *
  * Invariants: a store that is open for writing holds the lock, has the newest schema, and has all
- * statements prepared. WAL with synchronous = FULL makes a returned COMMIT durable. Pragmas are
- * set outside transactions, where SQLite would ignore some of them.
+ * statements that end a transaction prepared. WAL with synchronous = FULL makes a returned COMMIT
+ * durable. Pragmas are set outside transactions, where SQLite would ignore some of them.
  */
 #include "storage/store.h"
 
@@ -196,7 +196,7 @@ static enum err store_prepare(struct store *store, struct fault *fault)
 	enum err err = store_exec(store, "PRAGMA foreign_keys = ON", fault);
 
 	if (err == OK) {
-		err = sql_prepare_all(store);
+		err = sql_open(store);
 		if (err != OK)
 			fault_set(fault, err, "%s", store->message);
 	}
@@ -379,6 +379,17 @@ enum err store_undo(struct store *store)
 
 	store->silences_stale = true;
 	return err == OK ? run_inside(store, STORE_RELEASE) : err;
+}
+
+void store_rest(struct store *store)
+{
+	sql_rest(store);
+	sqlite3_db_release_memory(store->db);
+}
+
+int64_t store_changes(const struct store *store)
+{
+	return sqlite3_total_changes64(store->db);
 }
 
 const char *store_message(const struct store *store)

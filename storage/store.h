@@ -4,10 +4,9 @@
  *
  * Nothing above this folder knows that SQLite is beneath. A struct store is used by one thread
  * at a time (in the daemon: the writer's, see bot/loop/writer.h).
- * Statements are prepared once, at open. All functions return an enum err; ERR_FULL means the
- * disk is full, ERR_IO and ERR_CORRUPT that the database failed, ERR_DAMAGED that one row did;
- * store_message() then says more.
- * Writing functions are called inside a transaction only.
+ * Statements are prepared when used first, and kept. All functions return an enum err; ERR_FULL
+ * means the disk is full, ERR_IO and ERR_CORRUPT that the database failed, ERR_DAMAGED that one row
+ * did; store_message() then says more. Writing functions are called inside a transaction only.
  *
  * Strings in row structs are owned by the row and freed by its *_finish(), which takes a zeroed
  * row too. Times are milliseconds since 1970, 0 = not yet.
@@ -44,6 +43,13 @@ void store_rollback(struct store *store);
 enum err store_savepoint(struct store *store);
 enum err store_release(struct store *store);
 enum err store_undo(struct store *store);
+
+/* Gives memory back: prepared statements and clean pages, all made anew when they are wanted, which
+ * costs the next use some 2 ms. */
+void store_rest(struct store *store);
+
+/* Rows changed since it was opened, by what was undone too. */
+int64_t store_changes(const struct store *store);
 
 /* What the last failure was, for a log; static until the next failure. */
 const char *store_message(const struct store *store);

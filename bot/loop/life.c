@@ -16,7 +16,7 @@
 #include "bot/loop/notify.h"
 
 #define TIDY_MS (10 * CLOCK_SECOND_MS)
-#define TRIM_BYTES (512 * 1024) /* free, but kept from the system */
+#define TRIM_BYTES (128 * 1024) /* free, but kept from the system */
 
 void life_prepare(void)
 {

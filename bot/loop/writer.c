@@ -7,6 +7,9 @@
  * and not in writer_submit() itself, so that all jobs of one turn of the loop share one fsync;
  * an idle handle also keeps the loop from blocking before that.
  *
+ * When nothing is written for a while, the store rests: a job like any other, after which it holds
+ * no memory that it can make anew.
+ *
  * Failure modes: work() fails - undone to its savepoint, the others stay; BEGIN, COMMIT or the
  * undoing itself fails (disk full may end the whole transaction) - nothing was kept, and every
  * done() of the batch gets that code.
@@ -19,6 +22,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "bot/base/alloc.h"
+
+#define REST_MS 10000
 
 struct writer_job {
 	struct writer_job *next;
@@ -38,6 +43,7 @@ struct writer {
 	struct store *store;
 	uv_idle_t start; /* active while jobs wait and no batch is under way */
 	uv_async_t end;  /* the thread's: a batch is over; the one handle that keeps the loop up */
+	uv_timer_t rest; /* when the store is to rest */
 	uv_sem_t begin;  /* the loop's: there is a batch; without one the thread ends */
 	uv_thread_t thread;
 	atomic_bool ended;              /* the batch; set by the thread before it wakes the loop */
@@ -45,6 +51,7 @@ struct writer {
 	struct writer_job *batch;       /* the thread's while `running` */
 	bool running, closing;
 	bool replaced; /* the thread's while `running`: the batch found the database gone */
+	bool wrote;    /* likewise: it changed something */
 	writer_replaced_fn on_replaced; /* or NULL */
 	void *replaced_arg;
 	unsigned handles; /* not yet closed */
@@ -99,6 +106,7 @@ static enum err job_run(struct store *store, struct writer_job *job)
 static void batch_run(struct writer *writer)
 {
 	struct store *store = writer->store;
+	int64_t before = store_changes(store);
 	enum err err = store_begin(store);
 
 	for (struct writer_job *job = writer->batch; err == OK && job; job = job->next)
@@ -111,6 +119,7 @@ static void batch_run(struct writer *writer)
 		for (struct writer_job *job = writer->batch; job; job = job->next)
 			job_fail(job, err, store_message(store));
 	writer->replaced = err == ERR_REPLACED;
+	writer->wrote = store_changes(store) != before;
 }
 
 static void writer_thread(void *arg)
@@ -151,8 +160,9 @@ static void writer_maybe_close(struct writer *writer)
 	if (!writer->closing || writer->pending > 0)
 		return;
 	writer_end_thread(writer);
-	writer->handles = 2;
+	writer->handles = 3;
 	uv_close((uv_handle_t *)&writer->start, writer_on_handle_closed);
+	uv_close((uv_handle_t *)&writer->rest, writer_on_handle_closed);
 	uv_close((uv_handle_t *)&writer->end, writer_on_handle_closed);
 }
 
@@ -162,6 +172,25 @@ static void writer_start_soon(struct writer *writer)
 {
 	if (!writer->running && (writer->jobs.first || writer->tail.first))
 		uv_idle_start(&writer->start, on_start); /* cannot fail with a callback */
+}
+
+static enum err writer_rest_work(struct store *store, void *arg)
+{
+	store_rest(store);
+	return OK;
+}
+
+static void writer_rest_done(enum err result, const char *message, void *arg)
+{
+}
+
+static void writer_on_rest(uv_timer_t *timer)
+{
+	struct writer *writer = timer->data;
+
+	if (writer->closing)
+		return;
+	writer_submit(writer, writer_rest_work, writer_rest_done, NULL);
 }
 
 static void on_batch(uv_async_t *handle)
@@ -187,6 +216,8 @@ static void on_batch(uv_async_t *handle)
 	}
 	writer->running = false;
 	uv_unref((uv_handle_t *)handle);
+	if (writer->wrote)
+		uv_timer_start(&writer->rest, writer_on_rest, REST_MS, 0);
 	writer_start_soon(writer);
 	writer_maybe_close(writer);
 }
@@ -223,8 +254,10 @@ struct writer *writer_create(uv_loop_t *loop, struct store *store)
 		return NULL;
 	}
 	uv_idle_init(loop, &writer->start); /* always succeeds */
-	writer->start.data = writer->end.data = writer;
+	uv_timer_init(loop, &writer->rest); /* likewise */
+	writer->start.data = writer->end.data = writer->rest.data = writer;
 	uv_unref((uv_handle_t *)&writer->end);
+	uv_unref((uv_handle_t *)&writer->rest);
 	return writer;
 }
 

@@ -1,6 +1,6 @@
 /*
- * Tests of all statements together: none writes outside a transaction, and none walks through a
- * table that grows.
+ * Tests of all statements together: none writes outside a transaction, none walks through a table
+ * that grows, and none costs memory before it is used.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -104,12 +104,39 @@ static void no_statement_walks_through_a_growing_table(void **state)
 	assert_false(plan_line_is_bounded("SCAN messages USING INDEX messages_opened"));
 }
 
+static int prepared(struct store *store)
+{
+	int count = 0;
+
+	for (sqlite3_stmt *stmt = NULL; (stmt = sqlite3_next_stmt(store->db, stmt));)
+		count++;
+	return count;
+}
+
+static void statements_are_prepared_when_they_are_used_first(void **state)
+{
+	struct store *store = fixture_store(state);
+	int at_first = 0;
+
+	while (sql_store[at_first].name)
+		at_first++;
+	assert_int_equal(prepared(store), at_first);
+	assert_int_equal(state_set(store, "a", "b"), OK);
+	assert_int_equal(prepared(store), at_first + 1);
+	assert_int_equal(state_set(store, "a", "c"), OK);
+	assert_int_equal(prepared(store), at_first + 1);
+	store_rest(store);
+	assert_int_equal(prepared(store), at_first);
+	assert_int_equal(state_set(store, "a", "d"), OK);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup_begin, fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        TEST(writing_outside_a_transaction_is_refused),
+	        TEST(statements_are_prepared_when_they_are_used_first),
 	        TEST(no_statement_walks_through_a_growing_table),
 	};
 
