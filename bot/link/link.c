@@ -157,11 +157,12 @@ static void link_on_encrypted(const char *room_id, const json_t *content, void *
 	json_decref(empty);
 }
 
-static void link_on_stored(void *arg)
+static void link_on_stored(bool changed, void *arg)
 {
 	struct link *link = arg;
 
-	vault_pump(link->vault);
+	if (changed)
+		vault_pump(link->vault);
 	if (link->closing)
 		return;
 	if (!link->caught_up && link->online) /* encrypted rooms may have waited for it */
@@ -169,7 +170,7 @@ static void link_on_stored(void *arg)
 	link->caught_up = true;
 	if (link->events.on_stored)
 		link->events.on_stored(link->first, link->events.arg);
-	sync_next(link->sync);
+	sync_next(link->sync, changed);
 }
 
 static void link_on_batch(

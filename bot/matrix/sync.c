@@ -22,6 +22,7 @@
 #define FILTER_TIMEOUT_MS 30000
 #define TIMELINE_LIMIT 50
 #define EARLY_MS 1000 /* an empty answer in less than this did not wait */
+#define ECHO_MS 300   /* an answer of nothing but echoes in less than this: more will come */
 
 enum sync_state {
 	SYNC_IDLE,   /* not started */
@@ -48,6 +49,7 @@ struct sync {
 	enum sync_narrow narrow;
 	bool quick;     /* the next poll does not wait at the server */
 	bool early;     /* the last answer came too early: pause before the next poll */
+	bool prompt;    /* it came in less than ECHO_MS */
 	unsigned tries; /* failures in a row */
 	bool told, up;  /* what on_state() said last */
 	int64_t last_ms;
@@ -266,6 +268,7 @@ static void sync_take_batch(
 	bool blind = sync->narrow == SYNC_NO_ROOMS;
 
 	sync->early = same && !sync->quick && answer->duration_ms < EARLY_MS;
+	sync->prompt = !first && answer->duration_ms < ECHO_MS;
 	sync->quick = false;
 	sync->filter_is_fresh = false;
 	sync->tries = 0;
@@ -349,13 +352,15 @@ void sync_start(struct sync *sync, const char *since)
 	sync_proceed(sync);
 }
 
-void sync_next(struct sync *sync)
+void sync_next(struct sync *sync, bool changed)
 {
 	if (sync->closing)
 		return;
 	assert(sync->state == SYNC_BATCH);
 	if (sync->early)
 		sync_wait_ms(sync, EARLY_MS);
+	else if (sync->prompt && !changed)
+		sync_wait_ms(sync, ECHO_MS);
 	else
 		sync_proceed(sync);
 }

@@ -13,6 +13,9 @@
 #define ROOMS_WAIT_MS 50
 #define ROOMS_WAITS 600 /* half a minute */
 #define JOB_TRIES 5     /* of a job that fails for another reason than a full disk */
+/* After an answer that changes nothing its position is stored at most so often: the same may be
+ * told again after a crash. So the echo of a message costs no commit. */
+#define POSITION_MS (10 * CLOCK_SECOND_MS)
 
 /* --- batches ------------------------------------------------------------------------------ */
 
@@ -102,7 +105,7 @@ static void batch_add_item(
 	const char *sender = json_string_value(json_object_get(raw, "sender"));
 
 	timeline_power_note(batch->timeline, room->room_id, raw);
-	if (!timeline_wants(raw) || !sender)
+	if (!timeline_wants(raw, batch->config->matrix.user))
 		return;
 	batch->items[batch->items_len++] = (struct batch_item){
 	        .room = room,
@@ -130,6 +133,38 @@ static void batch_add_items(struct timeline_batch *batch)
 		for (size_t j = 0; j < json_array_size(room->events); j++)
 			batch_add_item(batch, room, json_array_get(room->events, j));
 	}
+}
+
+/* What the homeserver has of the device's keys. */
+static json_t *batch_key_counts(const struct timeline_batch *batch)
+{
+	return json_pack("[O?, O?]", json_object_get(batch->answer, "device_one_time_keys_count"),
+	        json_object_get(batch->answer, "device_unused_fallback_key_types"));
+}
+
+static size_t answer_len(const json_t *answer, const char *part, const char *array)
+{
+	return json_array_size(json_object_get(json_object_get(answer, part), array));
+}
+
+/* Nothing in the answer is anything to the handlers, or to the encryption. */
+static bool batch_is_quiet(const struct timeline_batch *batch)
+{
+	const json_t *answer = batch->answer;
+	json_t *key_counts;
+	bool same;
+
+	if (!batch->since || batch->blind || batch->items_len > 0 || batch->timeline->held > 0 ||
+	        json_object_size(json_object_get(json_object_get(answer, "rooms"), "join")) !=
+	                batch->rooms_len ||
+	        answer_len(answer, "to_device", "events") > 0 ||
+	        answer_len(answer, "device_lists", "changed") > 0 ||
+	        answer_len(answer, "device_lists", "left") > 0)
+		return false;
+	key_counts = batch_key_counts(batch);
+	same = json_equal(key_counts, batch->timeline->key_counts);
+	json_decref(key_counts);
+	return same;
 }
 
 /* --- the loop again ----------------------------------------------------------------------- */
@@ -171,11 +206,18 @@ static void timeline_take_next(struct timeline *timeline)
 	free(next);
 }
 
+/* Its position is stored, or need not be yet. */
+static void timeline_sync_ended(struct timeline *timeline, bool changed)
+{
+	batch_destroy(timeline->batch);
+	timeline->batch = NULL;
+	timeline->events.on_stored(changed, timeline->events.arg);
+}
+
 static void batch_done(enum err result, const char *message, void *arg)
 {
 	struct timeline_batch *batch = arg;
 	struct timeline *timeline = batch->timeline;
-	bool is_sync;
 
 	timeline->in_job = false;
 	if (timeline->closing) {
@@ -187,13 +229,17 @@ static void batch_done(enum err result, const char *message, void *arg)
 		return;
 	}
 	happened_tell(batch->happened, timeline->events.on_happened, timeline->events.arg);
-	is_sync = batch->next_batch;
 	timeline->held = batch->held;
+	if (batch->next_batch) {
+		timeline->stored_ms = clock_monotonic_ms();
+		json_decref(timeline->key_counts);
+		timeline->key_counts = batch_key_counts(batch);
+		timeline_sync_ended(timeline, true);
+		return;
+	}
 	timeline->batch = NULL;
 	batch_destroy(batch);
-	if (is_sync)
-		timeline->events.on_stored(timeline->events.arg);
-	else if (timeline->next)
+	if (timeline->next)
 		timeline_take_next(timeline);
 	else if (timeline->retry)
 		timeline_retry(timeline);
@@ -214,6 +260,10 @@ void timeline_whole(struct timeline *timeline)
 	struct report_status status = {.now_ms = clock_now_ms(), .version = BOT_VERSION};
 
 	batch_add_items(batch);
+	if (clock_monotonic_ms() - timeline->stored_ms < POSITION_MS && batch_is_quiet(batch)) {
+		timeline_sync_ended(timeline, false);
+		return;
+	}
 	if (batch->items_len > 0 || timeline->held > 0) {
 		timeline->events.on_status(&status, timeline->events.arg);
 		report_status_take(&status, &batch->status);
@@ -326,6 +376,7 @@ static void timeline_free(struct timeline *timeline)
 
 	batch_destroy(timeline->batch);
 	batch_destroy(timeline->next);
+	json_decref(timeline->key_counts);
 	timeline_powers_finish(timeline);
 	config_unref(timeline->config);
 	free(timeline);

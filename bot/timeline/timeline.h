@@ -6,13 +6,14 @@
  * page by page back to where the sync before ended, and a room's power levels the first time
  * they are wanted (afterwards /sync tells their changes); then one writer job handles all events
  * in order and stores `sync.since` in the same transaction, so that each command is carried out
- * once, whenever the process dies; on_stored() says that the sync may go on.
- * In that job, what concerns encryption is taken in first, and encrypted events are opened; one
- * whose key is not here yet is kept and tried again when keys come, and if it stays so for a
- * minute the room is told.
- * Failures: a request that fails is tried again with backoff; what cannot be had (forbidden, or
- * the homeserver fails at it again and again) is given up with a warning. A job that fails is
- * tried again; when that is no use, only the position is stored, with an error in the log.
+ * once, whenever the process dies; on_stored() says that the sync may go on. An answer that is
+ * nothing to anybody, as the echo of the bot's own messages is, costs no job; its position is
+ * stored with the next that does, or the first after ten seconds. In that job, what concerns
+ * encryption is taken in first, and encrypted events are opened; one whose key is not here yet is
+ * kept and tried again when keys come, and if it stays so for a minute the room is told. Failures:
+ * a request that fails is tried again with backoff; what cannot be had (forbidden, or the
+ * homeserver fails at it again and again) is given up with a warning. A job that fails is tried
+ * again; when that is no use, only the position is stored, with an error in the log.
  *
  * Ownership: a batch holds the answer's reference. It belongs to the loop, from writer_submit()
  * until the job's done() to the writer's thread, then to the loop again; never to both.
@@ -31,8 +32,8 @@
 struct timeline;
 
 struct timeline_events {
-	/* What was done is stored: the sync may go on. */
-	void (*on_stored)(void *arg);
+	/* What was done is stored: the sync may go on. changed false: there was nothing to do. */
+	void (*on_stored)(bool changed, void *arg);
 	/* Something that subscribers are told; the callee owns the reference. May be NULL. */
 	happened_fn on_happened;
 	/* Fills in what the loop knows, as of struct ops_env. */

@@ -81,13 +81,14 @@ void timeline_power_note(struct timeline *timeline, const char *room_id, const j
 
 /* --- what is wanted ----------------------------------------------------------------------- */
 
-bool timeline_wants(const json_t *event)
+bool timeline_wants(const json_t *event, const char *user_id)
 {
 	static const char *const types[] = {
 	        "m.room.message", "m.reaction", "m.room.redaction", "m.room.encrypted"};
 	const char *type = json_string_value(json_object_get(event, "type"));
+	const char *sender = json_string_value(json_object_get(event, "sender"));
 
-	if (!type || json_object_get(event, "state_key"))
+	if (!type || !sender || strcmp(sender, user_id) == 0 || json_object_get(event, "state_key"))
 		return false;
 	if (strncmp(type, "m.key.verification.", 19) == 0)
 		return true;
@@ -106,14 +107,14 @@ static bool timeline_is_power(const json_t *event)
 	       strcmp(type, "m.room.power_levels") == 0;
 }
 
-static bool room_wants_power(const struct batch_room *room)
+static bool room_wants_power(const struct batch_room *room, const char *user_id)
 {
 	const json_t *event;
 	size_t i;
 
 	json_array_foreach(room->events, i, event)
 	{
-		if (timeline_wants(event))
+		if (timeline_wants(event, user_id))
 			return true;
 	}
 	return json_array_size(room->filled) > 0;
@@ -173,6 +174,7 @@ static void fetch_on_messages(const struct mx_answer *answer, void *arg)
 	struct batch_room *room;
 	json_t *chunk = json_object_get(answer->body, "chunk"), *event;
 	const char *end = json_string_value(json_object_get(answer->body, "end"));
+	const char *user_id = timeline->config->matrix.user;
 	size_t i;
 
 	if (fetch_ended(timeline, answer))
@@ -187,7 +189,7 @@ static void fetch_on_messages(const struct mx_answer *answer, void *arg)
 	} else {
 		json_array_foreach(chunk, i, event)
 		{
-			if (timeline_wants(event) || timeline_is_power(event))
+			if (timeline_wants(event, user_id) || timeline_is_power(event))
 				json_array_append(room->filled, event);
 		}
 		room->from = json_array_size(chunk) > 0 ? x_strdup_opt(end) : NULL;
@@ -264,7 +266,8 @@ void timeline_fetch(struct timeline *timeline)
 			fetch_messages(timeline, room);
 			return;
 		}
-		if (!timeline_power(timeline, room->room_id) && room_wants_power(room) &&
+		if (!timeline_power(timeline, room->room_id) &&
+		        room_wants_power(room, timeline->config->matrix.user) &&
 		        !room->power_unknown)
 			room->wants_create = room->wants_levels = true;
 		if (room->wants_create || room->wants_levels) {

@@ -62,6 +62,8 @@ struct timeline {
 	struct timeline_batch *next;  /* came while a retry was under way, or NULL */
 	int64_t held;                 /* events whose keys are not here */
 	bool retry;                   /* asked for during a batch */
+	int64_t stored_ms;            /* monotonic; the position was */
+	json_t *key_counts;           /* as batch_key_counts() of what was stored then, or NULL */
 	struct mx_call *call;         /* under way, or NULL */
 	unsigned tries;               /* failures of this request in a row */
 	unsigned waits;               /* of this batch, for rooms not looked at yet */
@@ -78,8 +80,8 @@ struct timeline_power *timeline_power(struct timeline *timeline, const char *roo
 /* Takes note of a state event of a room whose power levels are known. */
 void timeline_power_note(struct timeline *timeline, const char *room_id, const json_t *event);
 void timeline_powers_finish(struct timeline *timeline);
-/* True for an event that the handlers want. */
-bool timeline_wants(const json_t *event);
+/* True for an event that the handlers want: nothing of the bot's own user. */
+bool timeline_wants(const json_t *event, const char *user_id);
 
 /* timeline_read.c: the writer's job of a batch; on failure nothing of it was done. */
 enum err batch_read(struct store *store, void *arg);

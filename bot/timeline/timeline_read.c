@@ -121,8 +121,7 @@ static enum err read_event(struct reading *r, const struct source *source)
 	struct room_event event;
 	enum err err;
 
-	if (!event_read(source, r->env.now_ms, &event) ||
-	        strcmp(event.sender, r->env.config->matrix.user) == 0)
+	if (!event_read(source, r->env.now_ms, &event))
 		return OK;
 	if (strcmp(event.type, "m.room.encrypted") != 0)
 		return read_hand_on(r, &event);
@@ -178,7 +177,7 @@ static enum err read_other_rooms(struct reading *r)
 		err = read_is_encrypted(r->env.store, room_id, &source.encrypted);
 		for (size_t i = 0; err == OK && i < json_array_size(events); i++) {
 			source.raw = json_array_get(events, i);
-			if (timeline_wants(source.raw))
+			if (timeline_wants(source.raw, r->env.config->matrix.user))
 				err = read_event(r, &source);
 		}
 		if (err != OK)

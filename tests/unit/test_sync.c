@@ -33,8 +33,9 @@ struct fixture {
 	/* seen by the owner */
 	int batches, firsts, blinds, ups, downs;
 	char next_batch[32], error[256];
-	int wanted; /* batches after which `done` is set */
-	bool hold;  /* the owner does not go on by itself */
+	int wanted;  /* batches after which `done` is set */
+	bool hold;   /* the owner does not go on by itself */
+	bool echoes; /* what comes is nothing but what the bot sent */
 	bool close_in_batch;
 	bool done, got_down, got_held, sync_closed, http_closed, peer_closed;
 };
@@ -73,7 +74,7 @@ static void on_batch(
 	if (f->batches == f->wanted)
 		f->done = true;
 	else if (!f->hold)
-		sync_next(f->sync);
+		sync_next(f->sync, !f->echoes);
 	if (f->close_in_batch)
 		sync_close(f->sync, turn_set, &f->sync_closed);
 }
@@ -164,7 +165,7 @@ static void test_answer_that_is_too_large_is_asked_for_with_less_in_it(void **st
 	f->done = false;
 	f->wanted = 2;
 	f->refusals = 1; /* what came since is too much as well */
-	sync_next(f->sync);
+	sync_next(f->sync, true);
 	turn_until(&f->loop, &f->done);
 	assert_non_null(strstr(f->targets[3], "filter=f1"));
 	assert_non_null(strstr(f->targets[4], "%22limit%22%3A1"));
@@ -172,7 +173,7 @@ static void test_answer_that_is_too_large_is_asked_for_with_less_in_it(void **st
 	assert_int_equal(f->blinds, 1);
 	f->done = false;
 	f->wanted = 3;
-	sync_next(f->sync);
+	sync_next(f->sync, true);
 	turn_until(&f->loop, &f->done);
 	assert_non_null(strstr(f->targets[5], "filter=f1")); /* whole again */
 }
@@ -237,6 +238,18 @@ static void test_stored_since_is_resumed_and_is_not_first(void **state)
 	assert_non_null(strstr(f->targets[1], "timeout=30000&filter=f1&since=s1"));
 }
 
+/* While the bot sends much, each poll is answered at once with what it sent. */
+static void test_polls_that_bring_only_echoes_come_apart(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t started = uv_hrtime();
+
+	f->echoes = true;
+	f->wanted = 3;
+	run(f, "s0");
+	assert_true(uv_hrtime() - started >= 2 * 290 * UINT64_C(1000000));
+}
+
 static void test_next_poll_waits_for_the_owner(void **state)
 {
 	struct fixture *f = *state;
@@ -247,7 +260,7 @@ static void test_next_poll_waits_for_the_owner(void **state)
 	assert_int_equal(f->polls, 1);
 	f->done = false;
 	f->wanted = 2;
-	sync_next(f->sync);
+	sync_next(f->sync, true);
 	turn_until(&f->loop, &f->done);
 	assert_int_equal(f->polls, 2);
 }
@@ -471,6 +484,7 @@ int main(void)
 	        TEST(test_first_filters_differ),
 	        TEST(test_polls_go_on_from_batch_to_batch),
 	        TEST(test_stored_since_is_resumed_and_is_not_first),
+	        TEST(test_polls_that_bring_only_echoes_come_apart),
 	        TEST(test_next_poll_waits_for_the_owner),
 	        TEST(test_failures_are_tried_again_and_told_once),
 	        TEST(test_wait_that_the_server_asks_for_is_kept),

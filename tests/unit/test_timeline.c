@@ -15,6 +15,7 @@
 #include "bot/base/clock.h"
 #include "bot/link/link.h"
 #include "handlers/commands/room_event.h"
+#include "storage/state.h"
 #include "tests/unit/loop_fixture.h"
 #include "tests/unit/turn.h"
 
@@ -190,6 +191,65 @@ static void first_answer_is_old(void **state)
 	assert_string_equal(f->seen, "$new ");
 }
 
+static enum err read_position(struct store *store, void *arg)
+{
+	return state_get(store, "sync.since", arg);
+}
+
+static void assert_position(struct reader *f, const char *expected)
+{
+	char *position = NULL;
+
+	assert_int_equal(looped_work(f->l, read_position, &position), OK);
+	assert_string_equal(position, expected);
+	free(position);
+}
+
+/* The echo of what the bot sent, and an answer with nothing in it: the sync goes on without a
+ * commit, and the position is stored with the next answer that changes something. */
+static void answers_with_nothing_for_the_bot_cost_no_commit(void **state)
+{
+	struct reader *f = *state;
+	char *echo = message("$echo", FIXTURE_USER, clock_now_ms(), -1);
+
+	begin(f);
+	answer_with_message("s2", "$2", "");
+	wait_stored(f, 2);
+	answer_sync("s3", echo, "");
+	wait_stored(f, 3);
+	answer_sync("s4", "", "");
+	wait_stored(f, 4);
+	assert_position(f, "s2");
+	answer_with_message("s5", "$5", "");
+	wait_stored(f, 5);
+	assert_position(f, "s5");
+	assert_string_equal(f->seen, "$2 $5 ");
+	free(echo);
+}
+
+/* What the encryption must see is stored before the sync goes on, since the homeserver forgets it
+ * then. */
+static void answers_about_keys_are_stored_at_once(void **state)
+{
+	static const char *const parts[] = {"\"device_lists\":{\"changed\":[\"@op:x\"]}",
+	        "\"device_lists\":{\"left\":[\"@op:x\"]}",
+	        "\"to_device\":{\"events\":[{\"type\":\"m.dummy\",\"sender\":\"@op:x\","
+	        "\"content\":{}}]}",
+	        "\"device_one_time_keys_count\":{\"signed_curve25519\":7}",
+	        "\"device_unused_fallback_key_types\":[]"};
+	struct reader *f = *state;
+	char next[8];
+
+	begin(f);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		snprintf(next, sizeof(next), "k%zu", i);
+		script_answer(script_wait("GET", "/v3/sync"), 200, "{\"next_batch\":\"%s\",%s}",
+		        next, parts[i]);
+		wait_stored(f, (unsigned)i + 2);
+		assert_position(f, next);
+	}
+}
+
 /* A page of what was left out, newest first. */
 static void answer_page(const char *newer, const char *older, const char *end)
 {
@@ -352,6 +412,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        TEST(first_answer_is_old),
+	        TEST(answers_with_nothing_for_the_bot_cost_no_commit),
+	        TEST(answers_about_keys_are_stored_at_once),
 	        TEST(what_was_left_out_comes_first_and_in_order),
 	        TEST(page_that_fails_is_asked_for_again),
 	        TEST(page_that_is_refused_is_given_up),
