@@ -160,6 +160,14 @@ static void on_reload(reload_done_fn done, void *done_arg, void *arg)
 	reload_ask(daemon->reload, done, done_arg);
 }
 
+static void on_published(void *arg)
+{
+	struct daemon *daemon = arg;
+
+	if (daemon->web)
+		web_changed(daemon->web);
+}
+
 static struct vault *on_vault(void *arg)
 {
 	struct daemon *daemon = arg;
@@ -373,6 +381,7 @@ static enum err create_ops(void *owner, struct fault *fault)
 	        .courier = daemon->courier,
 	        .on_status = daemon_on_status,
 	        .on_vault = on_vault,
+	        .on_published = on_published,
 	        .on_reload = on_reload,
 	        .arg = daemon,
 	};

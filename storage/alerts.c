@@ -54,6 +54,7 @@ static const char *const alert_cause_names[] = {"new", "joined", "storm", "resol
 #define ALERTS_STATEMENTS(X)                                                                       \
 	X(ALERTS_INSERT, SQL_INSERT("alerts", ALERT_STORED))                                       \
 	X(ALERTS_BY_EXT_ID, SELECT "WHERE ext_id = ?")                                             \
+	X(ALERTS_FORGET_EXT_ID, "UPDATE alerts SET ext_id = NULL WHERE ext_id = ?")                \
 	X(ALERTS_BY_ID, SELECT "WHERE id = ?")                                                     \
 	X(ALERTS_BY_RUN_ID, SELECT "WHERE run_id = ? ORDER BY resolved, id DESC LIMIT 1")          \
 	X(ALERTS_OF_RUN, SELECT "WHERE run_id = ? ORDER BY id DESC LIMIT ?")                       \
@@ -159,6 +160,15 @@ enum err alerts_by_ext_id(struct store *store, const char *ext_id, struct alert_
 	sql_use(&sql, store, SQL_ALERTS, ALERTS_BY_EXT_ID);
 	sql_bind_text(&sql, ext_id);
 	return sql_one_row(&sql, &layout, row);
+}
+
+enum err alerts_forget_ext_id(struct store *store, const char *ext_id)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_FORGET_EXT_ID);
+	sql_bind_text(&sql, ext_id);
+	return sql_write(&sql);
 }
 
 enum err alerts_by_id(struct store *store, int64_t id, struct alert_row *row)

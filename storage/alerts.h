@@ -59,6 +59,8 @@ void alert_rows_free(struct alert_row *rows, size_t len);
 enum err alerts_insert(struct store *store, struct alert_row *row);
 /* ERR_NOT_FOUND when there is none. Fills *row. */
 enum err alerts_by_ext_id(struct store *store, const char *ext_id, struct alert_row *row);
+/* An alert with that ext_id is no duplicate any more. */
+enum err alerts_forget_ext_id(struct store *store, const char *ext_id);
 enum err alerts_by_id(struct store *store, int64_t id, struct alert_row *row);
 /* The newest alert with that run id, of those that fired if there is one. */
 enum err alerts_by_run_id(struct store *store, const char *run_id, struct alert_row *row);

@@ -23,6 +23,8 @@
 	X(COMMANDS_INSERT, SQL_INSERT("commands", COMMAND_COLUMNS))                        \
 	X(COMMANDS_KNOWN, "SELECT count(*) FROM commands WHERE event_id = ?")              \
 	X(COMMANDS_BY_EVENT, SQL_SELECT("commands", COMMAND_COLUMNS) "WHERE event_id = ?") \
+	X(COMMANDS_COUNT_ROOM, "SELECT count(*) FROM commands WHERE at_ms >= ? AND "       \
+	                       "room = ? AND result = ?")                                  \
 	X(COMMANDS_COUNT, "SELECT count(*) FROM commands WHERE sender = ? AND "            \
 	                  "result = ? AND at_ms >= ?")
 
@@ -58,6 +60,18 @@ enum err commands_known(struct store *store, const char *event_id, bool *known)
 	err = sql_one_int(&sql, &count);
 	*known = count > 0;
 	return err;
+}
+
+enum err commands_count_room(
+        struct store *store, const char *room, const char *result, int64_t since_ms, int64_t *count)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_COMMANDS, COMMANDS_COUNT_ROOM);
+	sql_bind_int(&sql, since_ms);
+	sql_bind_text(&sql, room);
+	sql_bind_text(&sql, result);
+	return sql_one_int(&sql, count);
 }
 
 enum err commands_count(struct store *store, const char *sender, const char *result,

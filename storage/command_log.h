@@ -25,6 +25,9 @@ void command_rows_free(struct command_row *rows, size_t len);
 enum err commands_insert(struct store *store, struct command_row *row);
 enum err commands_by_event(struct store *store, const char *event_id, struct command_row *row);
 enum err commands_known(struct store *store, const char *event_id, bool *known);
+/* Rows of a room with that result since since_ms. */
+enum err commands_count_room(struct store *store, const char *room, const char *result,
+        int64_t since_ms, int64_t *count);
 /* Rows of a sender with that result since since_ms. */
 enum err commands_count(struct store *store, const char *sender, const char *result,
         int64_t since_ms, int64_t *count);

@@ -31,6 +31,7 @@ static const struct sql_statement *const families[SQL_FAMILIES] = {
         [SQL_HISTORY] = sql_history,
         [SQL_MENDED] = sql_mended,
         [SQL_CHARTS] = sql_charts,
+        [SQL_EXPIRIES] = sql_expiries,
         [SQL_HEARTBEATS] = sql_heartbeats,
         [SQL_PRUNE] = sql_prune,
 };

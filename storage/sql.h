@@ -38,6 +38,7 @@ enum sql_family {
 	SQL_HISTORY,
 	SQL_MENDED,
 	SQL_CHARTS,
+	SQL_EXPIRIES,
 	SQL_HEARTBEATS,
 	SQL_PRUNE,
 	SQL_FAMILIES
@@ -50,7 +51,8 @@ struct sql_statement {
 extern const struct sql_statement sql_store[], sql_alerts[], sql_messages[], sql_entries[],
         sql_outbox[], sql_calls[], sql_state[], sql_keys[], sql_prune[], sql_commands[],
         sql_undecrypted[], sql_undelivered[], sql_silences[], sql_quiets[], sql_oncall_overrides[],
-        sql_history[], sql_heartbeats[], sql_sql_watches[], sql_mended[], sql_rooms[], sql_charts[];
+        sql_history[], sql_heartbeats[], sql_sql_watches[], sql_mended[], sql_rooms[], sql_charts[],
+        sql_expiries[];
 
 #define SQL_STATEMENT_ENUM(name, text) name,
 #define SQL_STATEMENT_ROW(name, text) {#name, text},

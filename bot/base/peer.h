@@ -7,4 +7,5 @@
 
 struct alert_peer {
 	int64_t uid, gid, pid; /* -1 = unknown */
+	const char *name;      /* of the token it came with, or NULL; good while it is handed in */
 };

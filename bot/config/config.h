@@ -199,10 +199,16 @@ struct config {
 	struct config_webhook *webhooks;
 	size_t webhooks_len;
 
+	struct config_labels {
+		char **app, **title, **severity; /* names of labels; the first that an alert has */
+		char **severities[SEVERITY_COUNT]; /* values of the label that mean each */
+	} labels;
+
 	struct {
 		char *listen;
 		struct config_secret token;
 		char *tokens; /* file, or NULL */
+		int64_t timeout_ms;
 	} http;
 
 	struct {

@@ -102,6 +102,9 @@ const struct option_section config_sections[] = {
                 "What is posted to /webhook/NAME over HTTP, as an alert: templates with JSON "
                 "pointers\n"
                 "in braces, such as {/job/name}."},
+        {"labels", "labels",
+                "How labels of Prometheus and Alertmanager become an alert: names and values of\n"
+                "labels, with commas between. All labels are kept as fields too."},
         {"http", "http",
                 "HTTP over TCP: off unless `listen` is set. The Unix socket speaks it in any "
                 "case."},
@@ -431,6 +434,25 @@ const struct option config_options[] = {
         {"http", "tokens", OPTION_PATH, IN(http.tokens), .example = "http-tokens",
                 .help = "File with more tokens, one a line: NAME RIGHTS TOKEN, where RIGHTS are "
                         "of\nsend, read and command, with commas between."},
+
+        {"http", "timeout", OPTION_DURATION, IN(http.timeout_ms), .fallback = "30s",
+                .min = CLOCK_SECOND_MS, .max = CLOCK_HOUR_MS,
+                .help = "In which a peer must have sent its headers, then its body, then have "
+                        "read the\nanswer; else its connection is closed."},
+
+        {"labels", "app", OPTION_WORDS, IN(labels.app), .fallback = "app, service, job",
+                .help = "Labels that name the app; the first that an alert has counts."},
+        {"labels", "title", OPTION_WORDS, IN(labels.title), .fallback = "alertname",
+                .help = "Labels for the title of an alert without a summary."},
+        {"labels", "severity", OPTION_WORDS, IN(labels.severity), .fallback = "severity",
+                .help = "Labels for the severity; without one it is that of [kind message]."},
+        {"labels", "critical", OPTION_WORDS, IN(labels.severities[SEVERITY_CRITICAL]),
+                .fallback = "critical, page, error",
+                .help = "Their values, as severities of ours; others are taken as on the socket."},
+        {"labels", "warning", OPTION_WORDS, IN(labels.severities[SEVERITY_WARNING]),
+                .fallback = "warning"},
+        {"labels", "info", OPTION_WORDS, IN(labels.severities[SEVERITY_INFO]),
+                .fallback = "info, none"},
 
         {"webhook *", "title", OPTION_TEXT, WEBHOOK(title), .example = "{/job/name} {/job/result}"},
         {"webhook *", "text", OPTION_TEXT, WEBHOOK(text), .example = "{/job/log}"},

@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "bot/base/alloc.h"
+#include "bot/base/clock.h"
 
 #define FNV_OFFSET UINT64_C(14695981039346656037)
 #define FNV_PRIME UINT64_C(1099511628211)
@@ -86,9 +88,9 @@ static const char *text_of(const json_t *object, const char *name)
 }
 
 /* The first that is there of names, ended by NULL; "" = none. */
-static const char *first_of(const json_t *object, const char *const *names)
+static const char *first_of(const json_t *object, char *const *names)
 {
-	for (; *names; names++)
+	for (; names && *names; names++)
 		if (*text_of(object, *names))
 			return text_of(object, *names);
 	return "";
@@ -130,16 +132,36 @@ static json_t *fields_of(const json_t *labels, const json_t *annotations)
 	return fields;
 }
 
-json_t *alertmanager_request(const json_t *alert, const json_t *group, bool resolved)
+/* Whether a list of the config has a word, whatever its case. */
+static bool alertmanager_means(char *const *words, const char *word)
 {
-	static const char *const apps[] = {"app", "service", "job", NULL};
-	static const char *const titles[] = {"summary", "title", NULL};
-	static const char *const texts[] = {"description", "message", NULL};
-	static const char *const links[] = {"dashboardURL", "generatorURL", NULL};
+	for (; words && *words; words++)
+		if (strcasecmp(*words, word) == 0)
+			return true;
+	return false;
+}
+
+/* The value of a label as a severity of ours, where the config says so. */
+static const char *alertmanager_severity(const struct config_labels *names, const char *word)
+{
+	for (int i = 0; i < SEVERITY_COUNT; i++)
+		if (alertmanager_means(names->severities[i], word))
+			return severity_name((enum severity)i);
+	return word;
+}
+
+/* What both ways have in common. */
+static json_t *alertmanager_alert(
+        const struct config_labels *names, const json_t *alert, const json_t *group, bool resolved)
+{
+	static char *const titles[] = {(char *)"summary", (char *)"title", NULL};
+	static char *const texts[] = {(char *)"description", (char *)"message", NULL};
+	static char *const links[] = {(char *)"dashboardURL", (char *)"generatorURL", NULL};
 	const json_t *labels = json_object_get(alert, "labels");
 	const json_t *annotations = json_object_get(alert, "annotations");
-	const char *app = first_of(labels, apps), *name = text_of(labels, "alertname");
+	const char *app = first_of(labels, names->app), *name = first_of(labels, names->title);
 	const char *summary = first_of(annotations, titles);
+	const char *severity = first_of(labels, names->severity);
 	const char *starts = text_of(alert, "startsAt"), *ends = text_of(alert, "endsAt");
 	const char *link = first_of(alert, links);
 	char fingerprint[17];
@@ -149,12 +171,11 @@ json_t *alertmanager_request(const json_t *alert, const json_t *group, bool reso
 	request = json_pack("{s:s, s:s, s:s, s:s, s:o}", "op", "alert", "app",
 	        *app ? app : "alertmanager", "key", fingerprint, "status",
 	        resolved ? "resolved" : "firing", "fields", fields_of(labels, annotations));
-	json_object_set_new(request, "id",
-	        json_sprintf("%s %s %s", fingerprint, starts, resolved ? "resolved" : "firing"));
 	alertmanager_set_text(request, "title", *summary ? summary : *name ? name : "alert");
 	alertmanager_set_text(request, "text", first_of(annotations, texts));
-	if (*text_of(labels, "severity"))
-		json_object_set(request, "severity", json_object_get(labels, "severity"));
+	if (*severity)
+		json_object_set_new(
+		        request, "severity", json_string(alertmanager_severity(names, severity)));
 	if (*(resolved ? ends : starts))
 		json_object_set_new(request, "at", json_string(resolved ? ends : starts));
 	if (!*link && *text_of(group, "externalURL"))
@@ -164,5 +185,48 @@ json_t *alertmanager_request(const json_t *alert, const json_t *group, bool reso
 	if (*text_of(alert, "silenceURL"))
 		json_object_set(json_object_get(request, "fields"), "silenceURL",
 		        json_object_get(alert, "silenceURL"));
+	return request;
+}
+
+/* Names one telling of an episode, in the member that is given. */
+static void alertmanager_name_telling(
+        json_t *request, const char *member, const json_t *alert, const char *status)
+{
+	json_object_set_new(request, member,
+	        json_sprintf("%s %s %s", json_string_value(json_object_get(request, "key")),
+	                text_of(alert, "startsAt"), status));
+}
+
+json_t *alertmanager_webhook(
+        const struct config_labels *names, const json_t *alert, const json_t *group)
+{
+	bool resolved = strcmp(text_of(alert, "status"), "resolved") == 0;
+	json_t *request = alertmanager_alert(names, alert, group, resolved);
+
+	/* an episode that was over may begin again under the same startsAt */
+	alertmanager_name_telling(request, "id", alert, resolved ? "resolved" : "firing");
+	alertmanager_name_telling(request, "reopens", alert, resolved ? "firing" : "resolved");
+	return request;
+}
+
+json_t *alertmanager_posted(const struct config_labels *names, const json_t *alert, int64_t now_ms)
+{
+	const char *text = text_of(alert, "endsAt");
+	int64_t ends_ms = 0;
+	char ends_at[32];
+	json_t *request;
+	bool resolved;
+
+	if (!clock_parse_rfc3339(text, &ends_ms) || ends_ms <= 0) /* absent, or Go's zero */
+		ends_ms = now_ms + ALERTMANAGER_RESOLVE_MS;
+	resolved = ends_ms <= now_ms;
+	request = alertmanager_alert(names, alert, NULL, resolved);
+	if (resolved) {
+		alertmanager_name_telling(request, "id", alert, "resolved");
+	} else {
+		alertmanager_name_telling(request, "reopens", alert, "resolved");
+		clock_format_rfc3339(ends_ms, ends_at, sizeof(ends_at));
+		json_object_set_new(request, "ends_at", json_string(ends_at));
+	}
 	return request;
 }

@@ -333,13 +333,16 @@ void api_one_silence_finish(struct web_call *call)
 	call_error(call, MHD_HTTP_NOT_FOUND, "no silence that holds has that id");
 }
 
-void api_unsilence_run(struct web_call *call)
+void call_end_silence(struct web_call *call, int64_t id)
 {
-	int64_t id = api_number_of(call->rest);
-
 	if (id)
 		call_request(
 		        call, json_pack("{s:s, s:I}", "op", "unsilence", "id", (json_int_t)id));
 	else
 		call_error(call, MHD_HTTP_NOT_FOUND, "no silence has that id");
+}
+
+void api_unsilence_run(struct web_call *call)
+{
+	call_end_silence(call, api_number_of(call->rest));
 }

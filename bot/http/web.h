@@ -27,6 +27,8 @@ enum err web_create(
         struct web **out, const struct web_env *env, struct config *config, struct fault *fault);
 /* Reads the tokens anew; when that fails, the old ones stay. */
 void web_configure(struct web *web, struct config *config);
+/* Something happened that pages which are kept up to date show. */
+void web_changed(struct web *web);
 /* A connection of the Unix socket whose first byte is not JSON's. Takes over fd. */
 void web_take(struct web *web, int fd);
 /* Takes no more requests, waits for answers under way, then calls closed(arg). */

@@ -34,20 +34,20 @@ static void web_endpoints_add_alert(struct web_call *call, json_t *alert, json_t
 	call_request(call, json_incref(alert));
 }
 
-static bool add_all(struct web_call *call, json_t *list, json_t *notes)
+static void add_all(struct web_call *call, json_t *list, json_t *notes)
 {
 	json_t *element;
 	size_t i;
 
+	if (!call_batch_fits(call, json_array_size(list)))
+		return;
 	json_array_foreach(list, i, element)
 	{
-		if (!json_is_object(element)) {
-			call_error(call, MHD_HTTP_BAD_REQUEST, "element %zu is no object", i);
-			return false;
-		}
-		web_endpoints_add_alert(call, element, i == 0 ? notes : NULL);
+		if (json_is_object(element))
+			web_endpoints_add_alert(call, element, i == 0 ? notes : NULL);
+		else
+			call_refuse_element(call, "", "an alert is a JSON object");
 	}
-	return true;
 }
 
 /* One alert a line. */
@@ -56,7 +56,7 @@ static void add_lines(struct web_call *call)
 	const char *line = buf_str(&call->body), *end = line + call->body.len;
 	json_t *alert;
 
-	for (const char *next; line < end; line = next) {
+	for (const char *next; line < end && !call->ready; line = next) {
 		const char *stop = memchr(line, '\n', (size_t)(end - line));
 		json_t *notes = json_array();
 
@@ -66,9 +66,10 @@ static void add_lines(struct web_call *call)
 			alert = json_mend(line, (size_t)(stop - line), REQUEST_DEPTH_MAX, notes);
 			if (json_is_object(alert))
 				web_endpoints_add_alert(call, alert, notes);
-			else /* refused by its own answer, without costing the others */
-				call_request(call, json_object());
+			else
+				call_refuse_element(call, "", "an alert is a JSON object");
 			json_decref(alert);
+			call_batch_fits(call, json_array_size(call->requests));
 		}
 		json_decref(notes);
 	}
@@ -93,8 +94,6 @@ static void alerts_run(struct web_call *call)
 		call_error(call, MHD_HTTP_BAD_REQUEST,
 		        "no alert: a JSON object, an array, or one "
 		        "object a line");
-	if (!call->ready && json_array_size(call->requests) > WEB_BATCH_MAX)
-		call_error(call, MHD_HTTP_CONTENT_TOO_LARGE, "at most %d alerts", WEB_BATCH_MAX);
 	json_decref(body);
 	json_decref(notes);
 }
@@ -138,10 +137,9 @@ void call_finish_op(struct web_call *call)
 		call_json(call, call_worst(call), json_incref(call->answers));
 }
 
-/* Of many, those that were taken are taken: only what may pass is told as the request's failure. */
-static void alerts_finish(struct web_call *call)
+unsigned call_taken(const struct web_call *call)
 {
-	unsigned worst = call_worst(call), taken = 0;
+	unsigned taken = 0;
 	json_t *answer;
 	size_t i;
 
@@ -149,8 +147,13 @@ static void alerts_finish(struct web_call *call)
 	{
 		taken += json_is_true(json_object_get(answer, "ok"));
 	}
+	return taken;
+}
+
+void call_finish_batch(struct web_call *call)
+{
 	call_finish_op(call);
-	if (taken > 0 && worst != MHD_HTTP_SERVICE_UNAVAILABLE)
+	if (call_taken(call) > 0 && call->status != MHD_HTTP_SERVICE_UNAVAILABLE)
 		call->status = MHD_HTTP_OK;
 }
 
@@ -236,15 +239,21 @@ static void built_in_run(struct web_call *call)
 /* ---- the table ---- */
 
 static const struct endpoint endpoints[] = {
-        {"POST", "/alerts", TOKEN_SEND, alerts_run, alerts_finish},
-        {"GET", "/", TOKEN_READ, page_run, page_finish},
+        {"POST", "/alerts", TOKEN_SEND, alerts_run, call_finish_batch},
+        {"GET", "/", TOKEN_READ, page_run, page_finish, .page = true},
+        {"GET", "/page.css", 0, page_style_run, NULL},
+        {"GET", "/page.js", 0, page_script_run, NULL},
+        {"GET", "/events", TOKEN_READ, page_events_run, NULL, .page = true},
+        {"POST", "/ack", TOKEN_COMMAND, page_ack_run, page_done, .page = true},
+        {"POST", "/silence", TOKEN_COMMAND, page_silence_run, page_done, .page = true},
+        {"POST", "/end", TOKEN_COMMAND, page_end_run, page_done, .page = true},
         {"GET", "/healthz", 0, healthz_run, NULL},
         {"GET", "/readyz", 0, readyz_run, readyz_finish},
         {"POST", "/heartbeat/", TOKEN_SEND, heartbeat_run, NULL},
         {"GET", "/heartbeat/", TOKEN_SEND, heartbeat_run, NULL},
         {"GET", "/metrics", TOKEN_READ, metrics_run, metrics_finish},
-        {"POST", "/alertmanager", TOKEN_SEND, alertmanager_run, alerts_finish},
-        {"POST", "/grafana", TOKEN_SEND, alertmanager_run, alerts_finish},
+        {"POST", "/alertmanager", TOKEN_SEND, alertmanager_run, call_finish_batch},
+        {"POST", "/grafana", TOKEN_SEND, alertmanager_run, call_finish_batch},
         {"POST", "/healthchecks", TOKEN_SEND, built_in_run, NULL},
         {"POST", "/uptime-kuma", TOKEN_SEND, built_in_run, NULL},
         {"POST", "/webhook/", TOKEN_SEND, webhook_run, NULL},

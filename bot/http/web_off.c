@@ -25,6 +25,10 @@ void web_configure(struct web *web, struct config *config)
 		log_warning("http", "[http] listen does nothing: this build has no HTTP");
 }
 
+void web_changed(struct web *web)
+{
+}
+
 void web_take(struct web *web, int fd)
 {
 	close(fd);

@@ -182,8 +182,9 @@ static void room_sync_look_at_invite(struct rooms *rooms, const char *room_id, c
 	if (!user_id || !rooms_is_id(room_id))
 		return;
 	if (!room_sync_may_invite(rooms, user_id)) {
-		log_info("rooms", "invited to %s by %s, who is not in invite_from: left alone",
-		        room_id, user_id);
+		log_seldom(LOG_INFO, "rooms", "",
+		        "invited to %s by %s, who is not in invite_from: left alone", room_id,
+		        user_id);
 		return;
 	}
 	TAILQ_FOREACH(invite, &rooms->invites, link)

@@ -21,7 +21,7 @@ struct op_command {
 	struct config *config; /* referenced */
 	const struct command *command;
 	json_t *args; /* owned */
-	char who[32];
+	char who[80];
 	struct report_status status; /* a copy */
 	json_t *happened;
 	struct command_reply result;
@@ -109,7 +109,10 @@ void op_command(
 	op->config = config_ref(ops->config);
 	op->command = command;
 	op->args = args;
-	snprintf(op->who, sizeof(op->who), "uid %" PRId64, peer->uid);
+	if (peer->name)
+		snprintf(op->who, sizeof(op->who), "token %s", peer->name);
+	else
+		snprintf(op->who, sizeof(op->who), "uid %" PRId64, peer->uid);
 	ops->env.on_status(&status, ops->env.arg);
 	report_status_take(&status, &op->status);
 	op->happened = json_array();

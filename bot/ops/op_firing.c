@@ -7,6 +7,7 @@
 #include "bot/base/clock.h"
 #include "bot/base/severity.h"
 #include "bot/ops/ops_internal.h"
+#include "handlers/alerts/entry_words.h"
 #include "storage/messages.h"
 
 #define FIRING_MAX 500
@@ -16,6 +17,7 @@
 struct op_firing {
 	struct ops *ops;
 	struct reply *reply;
+	struct config *config; /* referenced */
 	struct entry_row *rows;
 	size_t len;
 };
@@ -27,25 +29,33 @@ static enum err firing_work(struct store *store, void *arg)
 	return entries_open(store, clock_now_ms() - FIRING_MS, FIRING_MAX, &op->rows, &op->len);
 }
 
+static json_t *firing_entry_json(const struct config *config, const struct entry_row *row)
+{
+	char *title = entry_title(config, row);
+	json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:s?, s:s?, s:s?, s:o*}",
+	        "fingerprint", row->fingerprint, "app", row->app, "kind", row->kind, "identity",
+	        row->identity, "severity", severity_name((enum severity)row->severity), "count",
+	        (json_int_t)row->count, "first_ms", (json_int_t)row->first_ms, "last_ms",
+	        (json_int_t)row->last_ms, "url", row->url, "key", row->key, "acked_by",
+	        row->acked_by, "fields", json_loads(row->fields, 0, NULL));
+
+	json_object_set_new(json, "entry", json_integer(row->id));
+	json_object_set_new(json, "title", json_string(title));
+	json_object_set_new(json, "run_ids", json_loads(row->run_ids, 0, NULL));
+	if (row->acked_by && row->ack_note)
+		json_object_set_new(json, "note", json_string(row->ack_note));
+	free(title);
+	return json;
+}
+
 static json_t *firing_json(const struct op_firing *op)
 {
 	json_t *list = json_array();
 	size_t bytes = 0;
 
 	for (size_t i = 0; i < op->len && bytes < FIRING_BYTES_MAX; i++) {
-		const struct entry_row *row = &op->rows[i];
-
-		bytes += strlen(row->fields);
-		json_array_append_new(list,
-		        json_pack(
-		                "{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:s?, s:s?, s:s?, s:o*}",
-		                "fingerprint", row->fingerprint, "app", row->app, "kind", row->kind,
-		                "identity", row->identity, "severity",
-		                severity_name((enum severity)row->severity), "count",
-		                (json_int_t)row->count, "first_ms", (json_int_t)row->first_ms,
-		                "last_ms", (json_int_t)row->last_ms, "url", row->url, "key",
-		                row->key, "acked_by", row->acked_by, "fields",
-		                json_loads(row->fields, 0, NULL)));
+		bytes += strlen(op->rows[i].fields);
+		json_array_append_new(list, firing_entry_json(op->config, &op->rows[i]));
 	}
 	return list;
 }
@@ -60,6 +70,7 @@ static void firing_done(enum err result, const char *message, void *arg)
 	else
 		reply_ok(op->reply, json_pack("{s:o}", "alerts", firing_json(op)));
 	entry_rows_free(op->rows, op->len);
+	config_unref(op->config);
 	free(op);
 	ops_job_done(ops);
 }
@@ -71,6 +82,7 @@ void op_firing(
 
 	op->ops = ops;
 	op->reply = reply;
+	op->config = config_ref(ops->config);
 	reply_alone(reply);
 	ops_submit(ops, firing_work, firing_done, op);
 }

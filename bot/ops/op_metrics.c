@@ -11,7 +11,7 @@ struct op_metrics {
 	struct ops *ops;
 	struct reply *reply;
 	struct config *config;       /* referenced */
-	struct report_status status; /* storage's part */
+	struct report_status status; /* a copy, with storage's part */
 };
 
 static enum err metrics_work(struct store *store, void *arg)
@@ -83,15 +83,12 @@ static void metrics_done(enum err result, const char *message, void *arg)
 	struct op_metrics *op = arg;
 	struct ops *ops = op->ops;
 
-	if (result != OK) {
+	if (result != OK)
 		ops_reply_failure(op->reply, result, message);
-	} else {
-		ops->env.on_status(&op->status, ops->env.arg);
+	else
 		reply_ok(op->reply, metrics_json(&op->status));
-		free((void *)op->status.rooms);
-		free((void *)op->status.watches);
-	}
 	status_unload(&op->status);
+	report_status_finish(&op->status);
 	config_unref(op->config);
 	free(op);
 	ops_job_done(ops);
@@ -100,11 +97,15 @@ static void metrics_done(enum err result, const char *message, void *arg)
 void op_metrics(
         struct ops *ops, const json_t *request, const struct alert_peer *peer, struct reply *reply)
 {
+	struct report_status status = {
+	        .now_ms = clock_now_ms(), .version = BOT_VERSION, .problem = ""};
 	struct op_metrics *op = x_calloc(1, sizeof(*op));
 
+	/* what storage adds is about the rooms that there are now */
+	ops->env.on_status(&status, ops->env.arg);
+	report_status_take(&status, &op->status);
 	op->ops = ops;
 	op->reply = reply;
 	op->config = config_ref(ops->config);
-	op->status = (struct report_status){.now_ms = clock_now_ms(), .problem = ""};
 	ops_submit(ops, metrics_work, metrics_done, op);
 }

@@ -56,6 +56,8 @@ void ops_publish(struct ops *ops, json_t *event)
 {
 	struct op_subscriber *subscriber, *next;
 
+	if (ops->env.on_published)
+		ops->env.on_published(ops->env.arg);
 	for (subscriber = ops->subscribers; subscriber; subscriber = next) {
 		next = subscriber->next;
 		if (!reply_stream(subscriber->reply, json_incref(event))) {

@@ -28,6 +28,8 @@ struct ops_env {
 	 * allocates and the caller frees. Pointers are good until the loop's next event. */
 	void (*on_status)(struct report_status *status, void *arg);
 	struct vault *(*on_vault)(void *arg); /* lives as long as the ops */
+	/* Something happened that subscribers are told. */
+	void (*on_published)(void *arg);
 	/* Reads the config anew, see reload_ask(). */
 	void (*on_reload)(reload_done_fn done, void *done_arg, void *arg);
 	void *arg;

@@ -9,6 +9,7 @@
 #include "handlers/oncall/ack.h"
 #include "handlers/oncall/resolve.h"
 #include "handlers/heartbeats/app_heartbeat.h"
+#include "handlers/alerts/expire.h"
 #include "handlers/alerts/undelivered_look.h"
 #include "handlers/oncall/escalate.h"
 #include "handlers/oncall/handover.h"
@@ -33,6 +34,7 @@ struct duty {
 	bool closing, timer_closed;
 	struct config *tidy_config; /* referenced, of the job for silences and acks; NULL = none */
 	json_t *tidy_happened;      /* array, filled by it */
+	int64_t tidy_started_ms;    /* the start, until the first one went well; then 0 */
 	/* of the job for heartbeats */
 	struct config *job_config;       /* referenced */
 	struct report_status job_status; /* a copy */
@@ -72,8 +74,10 @@ static enum err tidy_work(struct store *store, void *arg)
 	        .config = duty->tidy_config,
 	        .now_ms = clock_now_ms(),
 	        .happened = duty->tidy_happened};
-	enum err err = silence_end_due(&d);
+	enum err err = expire_due(&d, duty->tidy_started_ms);
 
+	if (err == OK)
+		err = silence_end_due(&d);
 	if (err == OK)
 		err = quiet_end_due(&d);
 	if (err == OK)
@@ -93,6 +97,8 @@ static void tidy_done(enum err result, const char *message, void *arg)
 	if (result != OK)
 		log_seldom(LOG_ERROR, "duty", "",
 		        "reminders and silences could not be looked at: %s", message);
+	if (result == OK)
+		duty->tidy_started_ms = 0;
 	if (result == OK)
 		happened_tell(duty->tidy_happened, duty->env.on_happened, duty->env.arg);
 	json_decref(duty->tidy_happened);
@@ -222,6 +228,7 @@ struct duty *duty_create(const struct duty_env *env, struct config *config)
 
 	duty->env = *env;
 	duty->config = config_ref(config);
+	duty->tidy_started_ms = clock_now_ms();
 	uv_timer_init(env->loop, &duty->timer);
 	duty->timer.data = duty;
 	uv_timer_start(&duty->timer, duty_on_timer, FIRST_MS, EVERY_MS);

@@ -7,6 +7,7 @@
 #include "bot/base/clock.h"
 #include "handlers/alerts/deliver_message.h"
 #include "handlers/alerts/entry_words.h"
+#include "handlers/alerts/expire.h"
 #include "handlers/alerts/group.h"
 #include "handlers/alerts/render.h"
 #include "handlers/alerts/route.h"
@@ -558,15 +559,18 @@ enum err deliver_accept(
 	struct alert_row row = {0};
 	enum err err;
 
+	receipt->state = "duplicate";
+	receipt->reason = NULL;
 	if (alert->id) {
 		err = alerts_by_ext_id(d->store, alert->id, &row);
 		receipt->alert = row.id;
-		receipt->state = "duplicate";
-		receipt->reason = NULL;
 		alert_row_finish(&row);
 		if (err != ERR_NOT_FOUND)
 			return err == ERR_DAMAGED ? OK : err; /* it is there all the same */
 	}
+	err = expire_look(d, alert, &receipt->alert);
+	if (err || receipt->alert)
+		return err;
 	entry_make(d, alert, &entry);
 	row_make(d, alert, &entry, &row);
 	err = alert->resolved ? OK : accept_hold(d, alert, &row);
@@ -576,6 +580,10 @@ enum err deliver_accept(
 	}
 	if (err == OK)
 		err = alerts_insert(d->store, &row);
+	if (err == OK)
+		err = expire_note(d, alert, row.id);
+	if (err == OK && alert->reopens)
+		err = alerts_forget_ext_id(d->store, alert->reopens);
 	if (err == OK && alert->warnings)
 		err = count_mended(d, alert);
 	receipt->alert = row.id;

@@ -14,6 +14,35 @@
 #define DELIVER_NOTHING_FIRES "nothing of this is firing"
 #define DELIVER_RUN_MAX 200 /* alerts of a run */
 
+struct alert *deliver_stored_alert(const struct alert_row *row)
+{
+	struct alert *alert = x_calloc(1, sizeof(*alert));
+	const char *text;
+
+	alert->app = x_strdup(row->app);
+	alert->kind = x_strdup(row->kind);
+	alert->severity = (enum severity)row->severity;
+	alert->run_id = x_strdup_opt(row->run_id);
+	alert->id = x_strdup_opt(row->ext_id);
+	alert->key = x_strdup_opt(row->key);
+	alert->url = x_strdup_opt(row->url);
+	alert->at_ms = row->at_ms;
+	alert->identity = x_strdup(row->identity);
+	alert->subject = x_strdup(row->subject);
+	alert->fingerprint = x_strdup(row->fingerprint);
+	alert->peer = (struct alert_peer){row->uid, row->gid, row->pid};
+	alert->fields = json_loads(row->fields, 0, NULL);
+	if (!alert->fields)
+		alert->fields = json_object();
+	text = json_string_value(json_object_get(alert->fields, "title"));
+	alert->title = x_strdup_opt(text);
+	text = json_string_value(json_object_get(alert->fields, "text"));
+	alert->text = x_strdup_opt(text);
+	json_object_del(alert->fields, "title");
+	json_object_del(alert->fields, "text");
+	return alert;
+}
+
 /* One firing entry is over: its message says so, and its thread if it is in the room. */
 static enum err resolve_entry(
         const struct deliver *d, const struct alert *alert, struct entry_row *entry, bool answer)

@@ -27,12 +27,14 @@ const struct alert_key alert_keys[ALERT_KEYS_LEN] = {
         KEPT(run_id, ALERT_NAME_MAX),
         KEPT(id, ALERT_NAME_MAX),
         KEPT(key, ALERT_NAME_MAX),
+        KEPT(reopens, ALERT_NAME_MAX),
         KEPT(url, ALERT_URL_MAX),
         KEPT(title, ALERT_TITLE_MAX),
         KEPT(text, TEXT_NO_LIMIT),
         {"severity", -1, TEXT_NO_LIMIT},
         {"status", -1, TEXT_NO_LIMIT},
         {"at", -1, TEXT_NO_LIMIT},
+        {"ends_at", -1, TEXT_NO_LIMIT},
 };
 #undef KEPT
 

@@ -12,7 +12,7 @@ struct alert_key {
 	size_t max_points;
 };
 
-#define ALERT_KEYS_LEN 11
+#define ALERT_KEYS_LEN 13
 extern const struct alert_key alert_keys[ALERT_KEYS_LEN];
 
 const struct alert_key *alert_key_find(const char *name);

@@ -177,7 +177,8 @@ static char *read_key(struct reading *r, const struct alert_key *key, const json
 		return reduce_name(r, key->name, text, key->max_points);
 	if (strcmp(key->name, "url") == 0)
 		return mend_link(r, text);
-	if (strcmp(key->name, "id") == 0 || strcmp(key->name, "key") == 0)
+	if (strcmp(key->name, "id") == 0 || strcmp(key->name, "key") == 0 ||
+	        strcmp(key->name, "reopens") == 0)
 		return cut_distinct(r, key->name, text, key->max_points);
 	return cut_text(r, key->name, text, key->max_points);
 }
@@ -249,6 +250,21 @@ static void read_at(struct reading *r, const json_t *value)
 		at_ms = r->now_ms;
 	}
 	r->alert->at_ms = at_ms;
+	free(text);
+}
+
+/* What has ended already is resolved. */
+static void read_ends_at(struct reading *r, const json_t *value)
+{
+	char *text = alert_parse_read_text(r, "ends_at", value);
+	int64_t ends_ms = 0;
+
+	if (text && !alert_parse_time_of(value, text, &ends_ms))
+		json_mend_note(r->notes, "ends_at",
+		        "%.64s is no time by RFC 3339 like 2026-11-24T09:00:00Z; dropped", text);
+	if (ends_ms > 0 && ends_ms <= r->now_ms)
+		r->alert->resolved = true;
+	r->alert->ends_ms = r->alert->resolved ? 0 : ends_ms;
 	free(text);
 }
 
@@ -395,6 +411,7 @@ enum err alert_parse(const json_t *request, const struct config *config, int64_t
 	read_severity(&r, json_object_get(request, "severity"), kind);
 	read_status(&r, json_object_get(request, "status"));
 	read_at(&r, json_object_get(request, "at"));
+	read_ends_at(&r, json_object_get(request, "ends_at"));
 	read_fields(&r, request);
 	alert_title_from_text(alert);
 	alert_identify(alert, kind);

@@ -47,6 +47,9 @@ struct deliver_receipt {
 enum err deliver_accept(
         const struct deliver *d, const struct alert *alert, struct deliver_receipt *receipt);
 
+/* What was handed in, of what is stored of it; alert_destroy() it. */
+struct alert *deliver_stored_alert(const struct alert_row *row);
+
 /* Delivers what was held back until now, as if it had just come; row is filled in, not stored. */
 enum err deliver_release(const struct deliver *d, const struct alert *alert, struct alert_row *row);
 

@@ -106,6 +106,27 @@ static enum err ack_app(struct command_call *call, const char *app, const struct
 	return err;
 }
 
+/* One failure, by the number that `firing` gives it. */
+static enum err command_ack_entry(struct command_call *call, int64_t number, const struct ack *ack)
+{
+	const struct deliver d = command_deliver(call);
+	struct ack_result result = {.by = call->who};
+	struct entry_row row = {0};
+	enum err err = entries_by_id(call->env->store, number, &row);
+
+	if (err == ERR_NOT_FOUND || (err == OK && row.resolved_ms))
+		err = command_fail(call, "that is not firing any more");
+	else if (err == OK)
+		err = ack_entry(&d, &row, ack, &result);
+	if (err == OK && result.changed)
+		say_done(call, &result, true);
+	else if (err == OK && !call->failed)
+		say_not_done(call, &result, NULL, true);
+	ack_result_finish(&result);
+	entry_row_finish(&row);
+	return err;
+}
+
 /* Without a word of what is meant: it is clear when only one is unacknowledged. */
 static enum err ack_only_one(struct command_call *call, const struct ack *ack)
 {
@@ -248,7 +269,9 @@ static enum err take_all(struct command_call *call, bool is_ack)
 			note = input_rest(&words);
 	}
 	ack.note = note && note[0] ? note : NULL;
-	if (err == OK && (whom.all || whom.app))
+	if (command_number(call, "entry"))
+		err = command_ack_entry(call, command_number(call, "entry"), &ack);
+	else if (err == OK && (whom.all || whom.app))
 		err = ack_app(call, whom.app, &ack);
 	else if (err == OK)
 		err = take_runs(call, whom.runs, is_ack ? &ack : NULL);
@@ -283,7 +306,7 @@ const struct command command_ack = {
         .words = true,
         .run = run_ack,
         .members = {{"run_id", MEMBER_WORDS}, {"app", MEMBER_WORD}, {"all", MEMBER_FLAG},
-                {"note", MEMBER_TEXT}},
+                {"note", MEMBER_TEXT}, {"entry", MEMBER_NUMBER, .request = true}},
 };
 
 const struct command command_unack = {

@@ -15,6 +15,10 @@
 #include "storage/command_log.h"
 
 #define REFUSALS_TOLD 1 /* a minute, for each sender */
+#define UNKNOWN_TOLD 10 /* likewise */
+/* For each room: many strangers must not hold up alerts by the answers they get. */
+#define ROOM_REFUSALS_TOLD 5
+#define ROOM_REFUSALS_KEPT 50
 #define REFUSALS_KEPT 20
 #define AUDIT_TEXT_MAX 500 /* code points */
 #define EFFECT_MAX 4096
@@ -205,22 +209,35 @@ static enum err mark_unread(const struct command_env *env, const struct room_eve
 	return err;
 }
 
+/* How many were refused in the last minute: of the sender, and in the room. */
+static enum err refusals_count(const struct command_env *env, const struct room_event *event,
+        int64_t *of_sender, int64_t *in_room)
+{
+	int64_t since_ms = env->now_ms - CLOCK_MINUTE_MS;
+	enum err err = commands_count(env->store, event->sender, "refused", since_ms, of_sender);
+
+	return err == OK
+	               ? commands_count_room(env->store, event->room, "refused", since_ms, in_room)
+	               : err;
+}
+
 /* Politely, and not more often than anybody wants to read it. */
 enum err command_refuse(const struct command_env *env, const struct room_event *event,
         const char *root, const char *command, const char *why)
 {
 	bool reaction = strcmp(event->type, "m.reaction") == 0;
-	int64_t count;
-	enum err err = commands_count(
-	        env->store, event->sender, "refused", env->now_ms - CLOCK_MINUTE_MS, &count);
+	int64_t count, in_room;
+	enum err err = refusals_count(env, event, &count, &in_room);
 	char *text;
 
 	if (err != OK || count >= REFUSALS_KEPT)
 		return err;
 	log_seldom(LOG_WARNING, "commands", event->room, "refused in %s to %s: %s", event->room,
 	        event->sender, why);
+	if (in_room >= ROOM_REFUSALS_KEPT)
+		return OK;
 	err = command_audit(env, event, command, "refused", why);
-	if (err != OK || count >= REFUSALS_TOLD)
+	if (err != OK || count >= REFUSALS_TOLD || in_room >= ROOM_REFUSALS_TOLD)
 		return err;
 	text = x_asprintf("Sorry, %s.", why);
 	err = command_post(env, event->room, root, reaction ? root : event->event_id, text);
@@ -302,6 +319,19 @@ static enum err commands_call_run(
 	return err;
 }
 
+/* Something that writes what looks like commands all the time (a bridge, say) is not answered each
+ * time. */
+static enum err unknown_is_one_of_many(
+        const struct command_env *env, const struct room_event *event, bool *many)
+{
+	int64_t count;
+	enum err err = commands_count(
+	        env->store, event->sender, "unknown", env->now_ms - CLOCK_MINUTE_MS, &count);
+
+	*many = count >= UNKNOWN_TOLD;
+	return err;
+}
+
 enum err command_carry_out(const struct command_env *env, const struct room_event *event,
         const struct command_text *text)
 {
@@ -318,13 +348,16 @@ enum err command_carry_out(const struct command_env *env, const struct room_even
 	        .root = text->root,
 	};
 	const char *result;
+	bool many = false;
 	enum err err;
 
 	call_init(&call);
 	err = commands_call_run(&call, text, &result);
+	if (err == OK && !call.command)
+		err = unknown_is_one_of_many(env, event, &many);
 	if (err == OK)
 		err = command_audit(env, event, text->said, result, buf_str(&call.effect));
-	if (err == OK && !call.later)
+	if (err == OK && !call.later && !many)
 		err = commands_post(env, event->room, text->root, event->event_id, &call.text);
 	call_finish(&call);
 	return err;

@@ -14,36 +14,6 @@
 #define NAMES_MAX 3     /* of what fires still, in a line of its own each */
 #define FIRING_MAX 64   /* messages of one failure that are firing */
 
-/* What was handed in, of what is stored of it; alert_destroy() it. */
-static struct alert *held_alert(const struct alert_row *row)
-{
-	struct alert *alert = x_calloc(1, sizeof(*alert));
-	const char *text;
-
-	alert->app = x_strdup(row->app);
-	alert->kind = x_strdup(row->kind);
-	alert->severity = (enum severity)row->severity;
-	alert->run_id = x_strdup_opt(row->run_id);
-	alert->id = x_strdup_opt(row->ext_id);
-	alert->key = x_strdup_opt(row->key);
-	alert->url = x_strdup_opt(row->url);
-	alert->at_ms = row->at_ms;
-	alert->identity = x_strdup(row->identity);
-	alert->subject = x_strdup(row->subject);
-	alert->fingerprint = x_strdup(row->fingerprint);
-	alert->peer = (struct alert_peer){row->uid, row->gid, row->pid};
-	alert->fields = json_loads(row->fields, 0, NULL);
-	if (!alert->fields)
-		alert->fields = json_object();
-	text = json_string_value(json_object_get(alert->fields, "title"));
-	alert->title = x_strdup_opt(text);
-	text = json_string_value(json_object_get(alert->fields, "text"));
-	alert->text = x_strdup_opt(text);
-	json_object_del(alert->fields, "title");
-	json_object_del(alert->fields, "text");
-	return alert;
-}
-
 /* Whether it is firing in a message, since before it was held back, and somebody has it. */
 static enum err held_is_firing(
         const struct deliver *d, const struct alert_row *row, bool *in_room, bool *acked)
@@ -77,7 +47,7 @@ static enum err held_move(
  * if no room shows it. Other warnings were silenced on purpose. */
 static enum err release_one(const struct deliver *d, struct alert_row *row)
 {
-	struct alert *alert = held_alert(row);
+	struct alert *alert = deliver_stored_alert(row);
 	struct silence_hold hold = {0};
 	bool acked = false, in_room = false;
 	enum err err = silence_find(d, alert, row->room, row->url, &hold);
@@ -156,7 +126,7 @@ enum err held_resolve(const struct deliver *d, const char *subject, bool *was_he
 
 	*was_held = len > 0;
 	if (*was_held) {
-		alert = held_alert(&rows[0]);
+		alert = deliver_stored_alert(&rows[0]);
 		err = silence_resolved(d, alert, rows[0].url, was_held);
 		alert_destroy(alert);
 	}

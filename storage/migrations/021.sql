@@ -1,8 +1,9 @@
--- Who closed a failure by hand, and the note that was given; NULL where its app said that it is over.
+-- Alerts that said when they end: over by then, unless they come again before. A row goes with the end.
 
-ALTER TABLE entries ADD COLUMN resolved_by TEXT;
-ALTER TABLE entries ADD COLUMN resolve_note TEXT;
-
--- The same of what was done about a failure; older rows have all of it in words.
-ALTER TABLE history ADD COLUMN author TEXT;
-ALTER TABLE history ADD COLUMN note TEXT;
+CREATE TABLE expiries (
+	id       INTEGER PRIMARY KEY REFERENCES alerts (id) ON DELETE CASCADE, -- of the first alert
+	subject  TEXT NOT NULL UNIQUE,
+	ends_ms  INTEGER NOT NULL,
+	lasts_ms INTEGER NOT NULL -- from its last coming to its end
+) STRICT;
+CREATE INDEX expiries_end ON expiries (ends_ms);

@@ -1,5 +1,4 @@
 """HTTP: on the Unix socket and over TCP, as curl, Prometheus and Alertmanager speak it."""
-import base64
 import http.client
 import json
 import pathlib
@@ -342,30 +341,3 @@ def test_http_webhooks():
     check(ask(web, "POST", "/webhook/other", "{}")[0] == 404 and ask(web, "POST", "/webhook/ci", "no")[0] == 400,
           "what is none is taken")
     ended(server, bot)
-
-
-def test_http_the_page_shows_what_fires():
-    port = free_port()
-    server, bot = make(f"[http]\nlisten = 127.0.0.1:{port}\n")
-    token = bot.folder / "http-token"
-    token.write_text("s3cret\n")
-    token.chmod(0o600)
-    bot.config.write_text(bot.config.read_text() + f"token_file = {token}\n")
-    bot.start()
-    bot.call({"op": "alert", "app": "etl", "kind": "node_failed", "run_id": "r-1", "url": "https://dash.example/1",
-              "fields": {"node_id": "users", "duration_ms": 1, "error": "<script>alert(1)</script>"}})
-
-    def page(method="GET", path="/", **headers):
-        return ask(http.client.HTTPConnection("127.0.0.1", port, timeout=60), method, path, "{}", **headers)
-
-    status, _, answer = page()
-    check(status == 401 and answer.getheader("WWW-Authenticate").startswith("Basic"), str(status))
-    basic = "Basic " + base64.b64encode(b"anybody:s3cret").decode()
-    status, text, answer = page(Authorization=basic)
-    check(status == 200 and "<b>etl · users</b>" in text and "&lt;script&gt;" in text and "<script" not in text and
-          'href="https://dash.example/1"' in text and "<h2>Firing: 1</h2>" in text, text)
-    check("default-src 'none'" in answer.getheader("Content-Security-Policy"), "no policy")
-    # a password that a browser remembers sends and commands nothing
-    check(page("POST", "/alerts", Authorization=basic)[0] == 401, "sent with a browser's password")
-    bot.stop()
-    server.shut()

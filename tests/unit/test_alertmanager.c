@@ -7,7 +7,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdlib.h>
+#include "bot/base/clock.h"
 #include "bot/http/alertmanager.h"
+
+#define BEFORE_MS INT64_C(1795687200000) /* 2026-11-26T10:00:00Z */
 
 /* The values are those of Alertmanager. */
 static void the_fingerprint_is_alertmanagers(void **state)
@@ -60,6 +63,16 @@ static void assert_has(const json_t *object, const char *name, const char *expec
 		assert_null(value);
 }
 
+/* As the defaults of the config, and some more. */
+static const struct config_labels names = {
+        .app = (char *[]){(char *)"app", (char *)"service", (char *)"job", NULL},
+        .title = (char *[]){(char *)"alertname", NULL},
+        .severity = (char *[]){(char *)"severity", (char *)"priority", NULL},
+        .severities = {[SEVERITY_CRITICAL] = (char *[]){(char *)"page", (char *)"P1", NULL},
+                [SEVERITY_WARNING] = (char *[]){(char *)"P2", NULL},
+                [SEVERITY_INFO] = (char *[]){(char *)"none", NULL}},
+};
+
 static void labels_and_annotations_become_an_alert(void **state)
 {
 	json_t *alert = json_loads(
@@ -69,12 +82,12 @@ static void labels_and_annotations_become_an_alert(void **state)
 	        "\"runbook_url\":\"https://r\"},\"startsAt\":\"2026-11-26T10:00:00Z\","
 	        "\"endsAt\":\"2026-11-26T11:00:00Z\",\"generatorURL\":\"https://g\"}",
 	        0, NULL);
-	json_t *request = alertmanager_request(alert, NULL, false), *over;
+	json_t *request = alertmanager_posted(&names, alert, BEFORE_MS), *over;
 	const json_t *fields = json_object_get(request, "fields");
 
 	assert_has(request, "op", "alert");
 	assert_has(request, "app", "db");
-	assert_has(request, "severity", "page");
+	assert_has(request, "severity", "critical");
 	assert_has(request, "title", "load");
 	assert_has(request, "text", "text");
 	assert_has(request, "url", "https://g");
@@ -83,22 +96,93 @@ static void labels_and_annotations_become_an_alert(void **state)
 	assert_has(fields, "runbook_url", "https://r");
 	assert_has(fields, "alertname", "HighLoad");
 	assert_has(fields, "summary", NULL);
-	over = alertmanager_request(alert, NULL, true);
+	assert_has(request, "id", NULL);
+	assert_has(request, "ends_at", "2026-11-26T11:00:00.000Z");
+	over = alertmanager_posted(&names, alert, BEFORE_MS + 2 * CLOCK_HOUR_MS);
 	assert_has(over, "status", "resolved");
 	assert_has(over, "at", "2026-11-26T11:00:00Z");
 	assert_has(over, "key", json_string_value(json_object_get(request, "key")));
-	assert_string_not_equal(json_string_value(json_object_get(over, "id")),
-	        json_string_value(json_object_get(request, "id")));
+	assert_has(over, "ends_at", NULL);
+	assert_has(request, "reopens", json_string_value(json_object_get(over, "id")));
 	json_decref(over);
 	json_decref(request);
 	json_decref(alert);
 	alert = json_loads("{\"labels\":{}}", 0, NULL); /* nothing is needed */
-	request = alertmanager_request(alert, NULL, false);
+	request = alertmanager_posted(&names, alert, BEFORE_MS);
 	assert_has(request, "app", "alertmanager");
 	assert_has(request, "title", "alert");
 	assert_has(request, "at", NULL);
+	assert_has(request, "severity", NULL);
 	json_decref(request);
 	json_decref(alert);
+}
+
+static void severities_are_mapped_by_the_table(void **state)
+{
+	static const struct {
+		const char *label, *value, *expect;
+	} table[] = {
+	        {"severity", "page", "critical"},
+	        {"severity", "PAGE", "critical"},
+	        {"severity", "none", "info"},
+	        {"severity", "high", "high"}, /* as on the socket */
+	        {"priority", "p1", "critical"},
+	        {"priority", "P2", "warning"},
+	        {"colour", "red", NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		json_t *alert = json_pack("{s:{s:s}}", "labels", table[i].label, table[i].value);
+		json_t *request = alertmanager_webhook(&names, alert, NULL);
+
+		assert_has(request, "severity", table[i].expect);
+		json_decref(request);
+		json_decref(alert);
+	}
+}
+
+/* What was over may begin again under the same startsAt, which Prometheus keeps. */
+static void the_end_of_an_episode_reopens_it(void **state)
+{
+	json_t *alert = json_pack("{s:{s:s}, s:s, s:s}", "labels", "a", "b", "startsAt",
+	        "2026-11-26T10:00:00Z", "status", "firing");
+	json_t *firing = alertmanager_webhook(&names, alert, NULL), *resolved;
+
+	json_object_set_new(alert, "status", json_string("resolved"));
+	resolved = alertmanager_webhook(&names, alert, NULL);
+	assert_has(resolved, "reopens", json_string_value(json_object_get(firing, "id")));
+	assert_has(firing, "reopens", json_string_value(json_object_get(resolved, "id")));
+	assert_has(firing, "ends_at", NULL); /* it is told */
+	json_decref(firing);
+	json_decref(resolved);
+	json_decref(alert);
+}
+
+static void the_end_is_given_or_comes_by_itself(void **state)
+{
+	static const struct {
+		const char *ends, *expect;
+	} table[] = {
+	        {NULL, "2026-11-26T10:05:00.000Z"},
+	        {"", "2026-11-26T10:05:00.000Z"},
+	        {"soon", "2026-11-26T10:05:00.000Z"},
+	        {"0001-01-01T00:00:00Z", "2026-11-26T10:05:00.000Z"}, /* Go's zero */
+	        {"1970-01-01T00:00:00Z", "2026-11-26T10:05:00.000Z"},
+	        {"2026-11-26T10:04:00Z", "2026-11-26T10:04:00.000Z"},
+	        {"2027-01-01T00:00:00+01:00", "2026-12-31T23:00:00.000Z"},
+	        {"2026-11-26T10:00:00Z", NULL},
+	        {"2026-11-26T09:00:00Z", NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		json_t *alert = json_pack("{s:{}, s:s*}", "labels", "endsAt", table[i].ends);
+		json_t *request = alertmanager_posted(&names, alert, BEFORE_MS);
+
+		assert_has(request, "ends_at", table[i].expect);
+		assert_has(request, "status", table[i].expect ? "firing" : "resolved");
+		json_decref(request);
+		json_decref(alert);
+	}
 }
 
 int main(void)
@@ -107,6 +191,9 @@ int main(void)
 	        cmocka_unit_test(the_fingerprint_is_alertmanagers),
 	        cmocka_unit_test(what_templates_printed_badly_is_left_out),
 	        cmocka_unit_test(labels_and_annotations_become_an_alert),
+	        cmocka_unit_test(severities_are_mapped_by_the_table),
+	        cmocka_unit_test(the_end_of_an_episode_reopens_it),
+	        cmocka_unit_test(the_end_is_given_or_comes_by_itself),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include "handlers/oncall/resolve.h"
 #include "handlers/silences/held.h"
 #include "handlers/silences/silence.h"
+#include "storage/command_log.h"
 #include "tests/unit/command_fixture.h"
 
 #define FAILED                                                                                   \
@@ -91,6 +92,40 @@ static void a_refused_reaction_is_told_once_a_minute(void **state)
 	assert_non_null(answer);
 	free(answer);
 	assert_false(is_acked(w, "r-1"));
+	world_destroy(w);
+}
+
+/* Many strangers at once: some are answered, the rest neither fills the queue nor the database. */
+static void strangers_hold_up_nothing(void **state)
+{
+	struct world *w = world_create("");
+	const char *target = fail_in_room(w, "etl", "r-1");
+	int64_t kept;
+
+	for (int i = 0; i < 200; i++) {
+		char sender[32], event_id[32];
+
+		snprintf(sender, sizeof(sender), "@stranger%d:x", i);
+		snprintf(event_id, sizeof(event_id), "$stranger%d", i);
+		if (i % 2)
+			react(w, event_id, target, "✅", sender);
+		else
+			say_event(w, event_id, &(struct said){.sender = sender, .body = "!help"});
+	}
+	assert_int_equal(world_count(w, "note"), 5);
+	assert_int_equal(commands_count_room(w->store, "ops", "refused", 0, &kept), OK);
+	assert_int_equal(kept, 50);
+	w->now_ms += CLOCK_MINUTE_MS + 1;
+	react(w, "$later", target, "✅", STRANGER);
+	assert_int_equal(world_count(w, "note"), 6);
+	for (int i = 0; i < 50; i++) { /* an operator's bridge */
+		char event_id[32];
+
+		snprintf(event_id, sizeof(event_id), "$bridge%d", i);
+		say_event(w, event_id, &(struct said){.body = "!deployed"});
+	}
+	assert_int_equal(world_count(w, "note"), 16);
+	asked(w, "!help", "!ack");
 	world_destroy(w);
 }
 
@@ -562,6 +597,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(reactions_acknowledge_in_any_form),
 	        cmocka_unit_test(a_refused_reaction_is_told_once_a_minute),
+	        cmocka_unit_test(strangers_hold_up_nothing),
 	        cmocka_unit_test(lateness_is_what_the_homeserver_says),
 	        cmocka_unit_test(who_cannot_read_the_answer_gets_a_sign),
 	        cmocka_unit_test(silencing_by_reaction_is_offered_where_it_works),

@@ -342,16 +342,16 @@ CREATE INDEX alerts_silence ON alerts (silence_id) WHERE silence_id IS NOT NULL;
 CREATE INDEX alerts_held ON alerts (subject) WHERE held = TRUE;
 CREATE INDEX alerts_quiet ON alerts (quiet) WHERE held = TRUE AND quiet IS NOT NULL;
 CREATE INDEX alerts_inhibited ON alerts (received_ms) WHERE cause = 'inhibited';
-CREATE INDEX entries_remind ON entries (reminded_ms)
-	WHERE severity = 'critical' AND resolved_ms = 0 AND acked_ms = 0 AND test = FALSE AND open_ms > 0;
-CREATE INDEX entries_escalate ON entries (escalated_ms, open_ms)
-	WHERE severity = 'critical' AND resolved_ms = 0 AND acked_ms = 0 AND test = FALSE AND open_ms > 0;
 CREATE INDEX alerts_inhibited_now ON alerts (id) WHERE held = TRUE AND cause = 'inhibited';
 CREATE INDEX places_message ON places (message_id, outbox_id);
 CREATE INDEX rooms_encrypted ON rooms (encrypted) WHERE encrypted = TRUE;
 CREATE INDEX oncall_overrides_end ON oncall_overrides (end_ms);
 CREATE INDEX messages_rings_for ON messages (rings_for) WHERE rings_for IS NOT NULL;
 CREATE INDEX alerts_received ON alerts (received_ms, resolved, test, severity, app);
+CREATE INDEX entries_remind ON entries (reminded_ms)
+	WHERE severity = 'critical' AND resolved_ms = 0 AND acked_ms = 0 AND test = FALSE AND open_ms > 0;
+CREATE INDEX entries_escalate ON entries (escalated_ms, open_ms)
+	WHERE severity = 'critical' AND resolved_ms = 0 AND acked_ms = 0 AND test = FALSE AND open_ms > 0;
 CREATE TABLE charts (
 	id         INTEGER PRIMARY KEY AUTOINCREMENT,
 	span       TEXT NOT NULL CHECK (span = '24h' OR span = '7d' OR span = '30d'),
@@ -362,7 +362,6 @@ CREATE TABLE charts (
 	root       TEXT,             -- event id of the thread it answers in; NULL = nobody asked
 	reply_to   TEXT
 ) STRICT;
-INSERT INTO "charts" VALUES(1,'24h',1000,2000,'ops',NULL,NULL,NULL);
 CREATE INDEX entries_ever_acked ON entries (acked_ms) WHERE acked_ms > 0;
 DELETE FROM "sqlite_sequence";
 INSERT INTO "sqlite_sequence" VALUES('commands',1);

@@ -1,0 +1,200 @@
+/*
+ * page_alerts.c - what fires, who has it, and what can be done about it, on the page.
+ */
+#include <string.h>
+#include "bot/http/page.h"
+
+#define SHOWN_MAX 100
+#define NAME_POINTS 160
+#define RUNS_SHOWN 3
+
+static bool page_is_acked(const json_t *alert)
+{
+	return page_string(alert, "acked_by");
+}
+
+/* Their order on the page: what nobody has, the worst first. */
+static int page_rank(const json_t *alert)
+{
+	const char *severity = page_string(alert, "severity");
+
+	return page_is_acked(alert)                ? 3
+	       : strcmp(severity, "critical") == 0 ? 0
+	       : strcmp(severity, "warning") == 0  ? 1
+	                                           : 2;
+}
+
+size_t page_count(const struct page *page, int rank)
+{
+	const json_t *alert;
+	size_t i, count = 0;
+
+	json_array_foreach(page->alerts, i, alert)
+	{
+		count += page_rank(alert) == rank;
+	}
+	return count;
+}
+
+/* name="value", as matchers are written. */
+static void page_matcher(struct buf *out, const char *name, const char *value)
+{
+	buf_printf(out, "%s%s=\"", out->len ? ", " : "", name);
+	for (; *value; value++) {
+		if (*value == '"' || *value == '\\')
+			buf_add_char(out, '\\');
+		buf_add_char(out, *value);
+	}
+	buf_add_char(out, '"');
+}
+
+/* Matchers for just this failure: what its kind is told apart by. */
+static void page_this(const struct page *page, const json_t *alert, struct buf *out)
+{
+	const struct config_kind *kind =
+	        config_kind(page->call->config, page_string(alert, "kind"));
+	const json_t *fields = json_object_get(alert, "fields");
+	const char *key = page_string(alert, "key");
+
+	page_matcher(out, "app", page_string(alert, "app"));
+	if (key)
+		page_matcher(out, "key", key);
+	for (size_t i = 0; !key && kind && kind->identity[i]; i++) {
+		const char *value = page_string(fields, kind->identity[i]);
+
+		if (value)
+			page_matcher(out, kind->identity[i], value);
+	}
+}
+
+static void page_option(struct page *page, const struct buf *value, const char *label)
+{
+	buf_add_str(page->out, "<option value=\"");
+	text_add_html(page->out, buf_str(value), TEXT_NO_LIMIT, TEXT_FOLD_NEWLINES);
+	buf_printf(page->out, "\">%s", label);
+}
+
+static void page_act_silence(struct page *page, const json_t *alert)
+{
+	struct buf this, app;
+
+	buf_init(&this, 4096);
+	buf_init(&app, 256);
+	page_this(page, alert, &this);
+	page_matcher(&app, "app", page_string(alert, "app"));
+	buf_add_str(page->out, "<details><summary>🔕 Silence…</summary>");
+	page_form(page, "silence");
+	buf_add_str(page->out, "<div class=fields><select name=what aria-label=\"what\">");
+	if (!this.overflow && strcmp(buf_str(&this), buf_str(&app)) != 0)
+		page_option(page, &this, "this alert");
+	page_option(page, &app, "all of ");
+	page_text(page, page_string(alert, "app"));
+	buf_add_str(page->out,
+	        "</select><select name=duration aria-label=\"for how long\"><option value=1h>for "
+	        "1 hour<option value=4h>for 4 hours<option value=1d>for 1 day<option value=\"until "
+	        "resolved\">until "
+	        "resolved</select><button>Silence</button></div></form></details>");
+	buf_finish(&this);
+	buf_finish(&app);
+}
+
+static void page_acts(struct page *page, const json_t *alert)
+{
+	buf_add_str(page->out, "<div class=acts>");
+	if (!page_is_acked(alert)) {
+		page_form(page, "ack");
+		buf_printf(page->out,
+		        "<input type=hidden name=entry value=%lld><button class=first>👀 "
+		        "Acknowledge</button></form>",
+		        (long long)page_number(alert, "entry"));
+	}
+	page_act_silence(page, alert);
+	buf_add_str(page->out, "</div>");
+}
+
+/* "run r-81 · dashboard" */
+static void page_runs(struct page *page, const json_t *alert)
+{
+	const json_t *runs = json_object_get(alert, "run_ids");
+	const char *url = page_string(alert, "url"), *between = "";
+	size_t len = json_array_size(runs);
+
+	if (len == 0 && !url)
+		return;
+	buf_add_str(page->out, "<div class=more>");
+	if (len > 0)
+		buf_add_str(page->out, len == 1 ? "run" : "runs");
+	for (size_t i = 0; i < len && i < RUNS_SHOWN; i++) { /* newest first */
+		buf_add_str(page->out, " <code>");
+		text_add_html(page->out, json_string_value(json_array_get(runs, len - 1 - i)),
+		        NAME_POINTS, TEXT_FOLD_NEWLINES);
+		buf_add_str(page->out, "</code>");
+		between = " · ";
+	}
+	if (len > RUNS_SHOWN)
+		buf_printf(page->out, " +%zu", len - RUNS_SHOWN);
+	if (url && (strncmp(url, "https://", 8) == 0 || strncmp(url, "http://", 7) == 0)) {
+		buf_printf(page->out, "%s<a rel=\"noreferrer noopener\" href=\"", between);
+		text_add_html(page->out, url, TEXT_NO_LIMIT, TEXT_FOLD_NEWLINES);
+		buf_add_str(page->out, "\">dashboard</a>");
+	}
+	buf_add_str(page->out, "</div>");
+}
+
+static void page_alert(struct page *page, const json_t *alert)
+{
+	const json_t *fields = json_object_get(alert, "fields");
+	const char *error = page_string(fields, "error"), *who = page_string(alert, "acked_by");
+	const char *severity = page_string(alert, "severity"), *note = page_string(alert, "note");
+	int64_t count = page_number(alert, "count");
+
+	error = error ? error : page_string(fields, "text");
+	buf_printf(page->out, "<li class=\"alert %s\"><div><div class=head><b>",
+	        who ? "acked" : severity);
+	page_text(page, page_string(alert, "title"));
+	if (count > 1)
+		buf_printf(page->out, " ×%lld", (long long)count);
+	buf_add_str(page->out, "</b><small>");
+	page_age(page, page_number(alert, "first_ms"));
+	buf_add_str(page->out, "</small></div>");
+	if (who) {
+		buf_add_str(page->out, "<div class=more>acknowledged by <span class=who>");
+		page_text(page, who);
+		buf_add_str(page->out, "</span>");
+		if (note)
+			buf_add_str(page->out, ": ");
+		page_text(page, note);
+		buf_add_str(page->out, "</div>");
+	}
+	if (error) {
+		buf_add_str(page->out, "<div class=\"error mono\">");
+		page_text(page, error);
+		buf_add_str(page->out, "</div>");
+	}
+	page_runs(page, alert);
+	buf_add_str(page->out, "</div>");
+	if (page->acts)
+		page_acts(page, alert);
+	buf_add_str(page->out, "</li>");
+}
+
+void page_alerts(struct page *page)
+{
+	size_t len = json_array_size(page->alerts), shown = 0, i;
+	const json_t *alert;
+
+	page_heading(page, "Firing", len);
+	if (len == 0) {
+		buf_add_str(page->out, "<p class=empty>✅ Nothing is firing</p>");
+		return;
+	}
+	buf_add_str(page->out, "<ul class=cards>");
+	for (int rank = 0; rank <= 3; rank++)
+		json_array_foreach(page->alerts, i, alert)
+		{
+			if (page_rank(alert) == rank && shown++ < SHOWN_MAX)
+				page_alert(page, alert);
+		}
+	buf_add_str(page->out, "</ul>");
+	page_more(page, len, SHOWN_MAX, "<code>matrix-telemetry-bot alerts</code> lists them");
+}

@@ -1,0 +1,377 @@
+/*
+ * web_call.c - one request of HTTP, from its headers to its answer.
+ *
+ * Happy path: its headers are there, and whether it may ask is decided; its body comes; its
+ * endpoint makes requests of the socket's protocol; the connection is suspended, and resumed by the
+ * last of their answers, of which the endpoint makes one. Without requests it is answered at once.
+ *
+ * What can go wrong: it may not ask, or its path is none: the answer comes before the body, and the
+ * connection ends. The body is over the limit: 413, once it is over. All bodies together are over
+ * theirs, or the daemon stops: 503.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "bot/base/log.h"
+#include "bot/http/web_internal.h"
+#include "bot/intake/reply_json.h"
+
+/* A page loads nothing but what the daemon serves, and no other page may frame or send for it. */
+#define POLICY                                                                          \
+	"default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; " \
+	"img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+/* ---- answers ---- */
+
+void call_text(struct web_call *call, unsigned status, const char *type, const char *text)
+{
+	buf_reset(&call->text);
+	buf_add_str(&call->text, text);
+	call->status = status;
+	call->type = type;
+	call->ready = true;
+}
+
+void call_json(struct web_call *call, unsigned status, json_t *object)
+{
+	char *text = json_dumps(object, JSON_COMPACT | JSON_ENCODE_ANY);
+
+	call_text(call, status, "application/json", text ? text : "{}");
+	buf_add_char(&call->text, '\n');
+	free(text);
+	json_decref(object);
+}
+
+void call_error(struct web_call *call, unsigned status, const char *format, ...)
+{
+	char message[256];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	/* Alertmanager's clients read a string. */
+	if (call->endpoint && strncmp(call->endpoint->path, "/api/", 5) == 0)
+		call_json(call, status, json_string(message));
+	else
+		call_json(call, status, json_pack("{s:b, s:s}", "ok", 0, "message", message));
+}
+
+static void call_add_header(
+        struct MHD_Response *response, const char *name, const struct buf *value)
+{
+	if (value->len > 0)
+		MHD_add_response_header(response, name, value->data);
+}
+
+static struct MHD_Response *call_response(struct web_call *call)
+{
+	struct MHD_Response *response = call->stream ? stream_create(call) : NULL;
+
+	if (call->stream && !response)
+		call_error(call, MHD_HTTP_SERVICE_UNAVAILABLE, "too many pages are open");
+	if (!response)
+		response = MHD_create_response_from_buffer(
+		        call->text.len, (void *)buf_str(&call->text), MHD_RESPMEM_MUST_COPY);
+	return response;
+}
+
+static enum MHD_Result call_queue(struct web_call *call)
+{
+	struct MHD_Response *response = call_response(call);
+	enum MHD_Result result;
+
+	if (!response)
+		return MHD_NO;
+	MHD_add_response_header(response, "Content-Type", call->type);
+	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	MHD_add_response_header(response, "Cache-Control", "no-store");
+	if (call->endpoint && call->endpoint->page) {
+		MHD_add_response_header(response, "Content-Security-Policy", POLICY);
+		MHD_add_response_header(response, "Referrer-Policy", "same-origin");
+		MHD_add_response_header(response, "Cross-Origin-Opener-Policy", "same-origin");
+		MHD_add_response_header(response, "Cross-Origin-Resource-Policy", "same-origin");
+	}
+	if (call->status == MHD_HTTP_SERVICE_UNAVAILABLE)
+		MHD_add_response_header(response, "Retry-After", "1");
+	if (call->status == MHD_HTTP_UNAUTHORIZED)
+		MHD_add_response_header(response, "WWW-Authenticate",
+		        call->endpoint->page ? "Basic realm=\"matrix-telemetry-bot\"" : "Bearer");
+	call_add_header(response, "Set-Cookie", &call->cookie);
+	call_add_header(response, "Location", &call->location);
+	result = MHD_queue_response(call->connection, call->status, response);
+	MHD_destroy_response(response);
+	call->conn->since_ms = clock_monotonic_ms();
+	return result;
+}
+
+/* ---- the socket's protocol ---- */
+
+const char *call_query(struct web_call *call, const char *name)
+{
+	return MHD_lookup_connection_value(call->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+const char *call_header(struct web_call *call, const char *name)
+{
+	const char *value = MHD_lookup_connection_value(call->connection, MHD_HEADER_KIND, name);
+
+	return value ? value : "";
+}
+
+void call_request(struct web_call *call, json_t *request)
+{
+	json_array_append_new(call->requests, request);
+	json_array_append_new(call->answers, json_null());
+}
+
+void call_refuse_element(struct web_call *call, const char *field, const char *message)
+{
+	json_array_append_new(call->requests, json_null());
+	json_array_append_new(call->answers, answer_error("invalid", field, message, false));
+}
+
+bool call_batch_fits(struct web_call *call, size_t len)
+{
+	if (len > WEB_BATCH_MAX)
+		call_error(call, MHD_HTTP_CONTENT_TOO_LARGE, "at most %d alerts", WEB_BATCH_MAX);
+	return len <= WEB_BATCH_MAX;
+}
+
+/* Of a request that was handed in. */
+struct answer {
+	struct web_call *call;
+	size_t index;
+};
+
+static void call_complete(struct web_call *call)
+{
+	if (call->endpoint->finish)
+		call->endpoint->finish(call);
+	else
+		call_finish_op(call);
+}
+
+static void call_on_answered(const json_t *answer, void *arg)
+{
+	struct answer *waited = arg;
+	struct web_call *call = waited->call;
+
+	call->web->pending--;
+	json_array_set(call->answers, waited->index, (json_t *)answer);
+	free(waited);
+	if (--call->pending > 0)
+		return;
+	call_complete(call);
+	if (!call->suspended)
+		return;
+	call->suspended = call->conn->working = false;
+	call->conn->since_ms = clock_monotonic_ms();
+	MHD_resume_connection(call->connection);
+	web_wake(call->web);
+}
+
+static void call_hand_in(struct web_call *call, size_t index, json_t *request)
+{
+	struct answer *waited = x_calloc(1, sizeof(*waited));
+	struct web *web = call->web;
+
+	*waited = (struct answer){call, index};
+	web->pending++;
+	web->env.on_request(
+	        request, &call->peer, reply_create_for(call_on_answered, waited), web->env.arg);
+}
+
+/* ---- requests ---- */
+
+static void call_refuse(struct web_call *call, unsigned status, const char *why)
+{
+	log_seldom(LOG_WARNING, "http", why, "refused: %s %s: %s", call->endpoint->method,
+	        call->endpoint->path, why);
+	call_error(call, status, "%s", why);
+}
+
+/* A name that somebody may let point to this host from one moment to the next is no name of ours:
+ * without tokens only an address, or localhost, is asked for. */
+static bool call_host_is_ours(struct web_call *call)
+{
+	const char *host = call_header(call, "Host");
+	size_t len = strcspn(host, ":");
+
+	return host[0] == '[' || strspn(host, "0123456789.") >= len ||
+	       (len == 9 && strncasecmp(host, "localhost", 9) == 0);
+}
+
+/* Over TCP where no token is asked for. */
+static void call_authorize_open(struct web_call *call)
+{
+	unsigned right = call->endpoint->right;
+
+	/* A page in a browser of this host could send too. */
+	if (!call_host_is_ours(call) ||
+	        (right != TOKEN_READ &&
+	                (*call_header(call, "Origin") || *call_header(call, "Sec-Fetch-Site"))))
+		call_refuse(call, MHD_HTTP_FORBIDDEN, "not for browsers without a token");
+	else if (right == TOKEN_COMMAND)
+		call_refuse(call, MHD_HTTP_FORBIDDEN, "commands over TCP need a token");
+}
+
+/* Whether it may be asked at all; else makes the answer. */
+static void call_authorize(struct web_call *call)
+{
+	const struct token *token;
+	unsigned right = call->endpoint->right;
+
+	call->peer = call->conn->peer;
+	if (call->conn->local || right == 0)
+		return;
+	if (call->web->tokens.len == 0) {
+		call_authorize_open(call);
+		return;
+	}
+	/* A password that a browser remembers goes with every page's requests: it is for the page
+	 * alone, whose forms prove where they come from. */
+	token = tokens_find(&call->web->tokens, call_header(call, "Authorization"),
+	        call->endpoint->page || right == TOKEN_READ);
+	if (!token) {
+		call_refuse(call, MHD_HTTP_UNAUTHORIZED, "a bearer token is needed");
+	} else if (!(token->rights & right)) {
+		call_refuse(call, MHD_HTTP_FORBIDDEN, "the token has not the right to do that");
+	} else {
+		call->token = *token;
+		if (right == TOKEN_COMMAND) /* as if on the host, by the daemon's user */
+			call->peer = (struct alert_peer){
+			        .uid = geteuid(), .gid = getegid(), .name = call->token.name};
+	}
+}
+
+static struct web_call *call_create(
+        struct web *web, struct MHD_Connection *connection, const char *url, const char *method)
+{
+	struct web_call *call = x_calloc(1, sizeof(*call));
+	bool known;
+
+	call->web = web;
+	call->config = config_ref(web->config);
+	call->connection = connection;
+	call->conn = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+	                     ->socket_context;
+	call->conn->since_ms = clock_monotonic_ms();
+	call->conn->idle = false;
+	call->requests = json_array();
+	call->answers = json_array();
+	buf_init(&call->body, WEB_BODY_MAX);
+	buf_init(&call->text, 2 * WEB_BODY_MAX);
+	buf_init(&call->cookie, 256);
+	buf_init(&call->location, 256);
+	call->endpoint = endpoint_find(method, url, &known);
+	if (!call->endpoint) {
+		call_error(call, known ? MHD_HTTP_METHOD_NOT_ALLOWED : MHD_HTTP_NOT_FOUND,
+		        known ? "not by that method" : "there is nothing here");
+		return call;
+	}
+	call->rest = x_strdup(url + strlen(call->endpoint->path));
+	call_authorize(call);
+	return call;
+}
+
+static void call_destroy(struct web_call *call)
+{
+	call->web->bodies -= call->body.len;
+	json_decref(call->requests);
+	json_decref(call->answers);
+	buf_finish(&call->body);
+	buf_finish(&call->text);
+	buf_finish(&call->cookie);
+	buf_finish(&call->location);
+	config_unref(call->config);
+	free(call->rest);
+	free(call);
+}
+
+/* The request is whole. */
+static void call_run(struct web_call *call)
+{
+	json_t *request;
+	size_t i;
+
+	if (call->web->closing) {
+		call_error(call, MHD_HTTP_SERVICE_UNAVAILABLE, "the daemon is stopping");
+		return;
+	}
+	call->endpoint->run(call);
+	if (call->ready)
+		return;
+	json_array_foreach(call->requests, i, request)
+	{
+		call->pending += !json_is_null(request);
+	}
+	if (call->pending == 0) {
+		call_complete(call);
+		return;
+	}
+	json_array_foreach(call->requests, i, request)
+	{
+		if (!json_is_null(request))
+			call_hand_in(call, i, request);
+	}
+	if (!call->ready) {
+		call->suspended = call->conn->working = true;
+		MHD_suspend_connection(call->connection);
+	}
+}
+
+/* What does not fit is read and dropped. */
+static void call_take_body(struct web_call *call, const char *data, size_t size)
+{
+	struct web *web = call->web;
+
+	if (call->ready)
+		return;
+	if (call->body.len + size > WEB_BODY_MAX) {
+		call_error(call, MHD_HTTP_CONTENT_TOO_LARGE, "a body has at most %d bytes",
+		        WEB_BODY_MAX);
+	} else if (web->bodies + size > WEB_BODIES_MAX) {
+		call_error(call, MHD_HTTP_SERVICE_UNAVAILABLE, "too many large requests at once");
+	} else {
+		buf_add(&call->body, data, size);
+		web->bodies += size;
+	}
+}
+
+enum MHD_Result call_on_access(void *arg, struct MHD_Connection *connection, const char *url,
+        const char *method, const char *version, const char *data, size_t *size, void **place)
+{
+	struct web_call *call = *place;
+
+	if (!call) {
+		call = *place = call_create(arg, connection, url, method);
+		/* With an answer before its body is read the connection ends. */
+		return call->ready ? call_queue(call) : MHD_YES;
+	}
+	if (*size > 0) {
+		call_take_body(call, data, *size);
+		*size = 0;
+		return MHD_YES;
+	}
+	if (!call->ready)
+		call_run(call);
+	return call->ready ? call_queue(call) : MHD_YES;
+}
+
+void call_on_completed(void *arg, struct MHD_Connection *connection, void **place,
+        enum MHD_RequestTerminationCode code)
+{
+	struct web_call *call = *place;
+
+	if (!call)
+		return;
+	call->conn->idle = true;
+	call->conn->since_ms = clock_monotonic_ms();
+	call_destroy(call);
+	*place = NULL;
+}

@@ -1,0 +1,177 @@
+"""HTTP attacked: slow, large, many, pipelined and broken requests. Nobody else notices, and what was
+acknowledged is on the disk."""
+import http.client
+import json
+import socket
+import sqlite3
+import time
+
+from harness import check, until
+from web import AM_ALERT, OPS, Local, ask, free_port, make, started
+
+ALERT = json.dumps({"app": "a", "title": "x"}).encode()
+
+
+def request(path="/alerts", body=ALERT, more=b""):
+    return (f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n".encode() + more + b"\r\n" + body)
+
+
+def talk(port, data, timeout=30):
+    """All that is answered to these bytes, until the end."""
+    with socket.create_connection(("127.0.0.1", port), timeout) as s:
+        s.sendall(data)
+        s.shutdown(socket.SHUT_WR)
+        answer = b""
+        while more := s.recv(65536):
+            answer += more
+        return answer
+
+
+def test_http_slow_peers_are_closed_and_hold_up_nobody():
+    port = free_port()
+    server, bot = started(f"[http]\nlisten = 127.0.0.1:{port}\ntimeout = 1s\n")
+    slow = []
+    for first in (b"POST /alerts HTTP/1.1\r\nHost: x\r\nX-A: ", b"POST /alerts HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n\r\n{"):
+        for _ in range(100):
+            s = socket.create_connection(("127.0.0.1", port), 30)
+            s.sendall(first)
+            slow.append(s)
+    began, longest = time.monotonic(), 0
+    alive = slow
+    while alive:  # a byte now and then is no reason to wait for more
+        check(time.monotonic() - began < 30, f"{len(alive)} of them are still there")
+        mine = time.monotonic()
+        check(ask(Local(bot.path), "POST", "/alerts", ALERT)[0] == 200, "not taken")
+        longest = max(longest, time.monotonic() - mine)
+        still = []
+        for s in alive:
+            try:
+                s.sendall(b"a")
+                s.setblocking(False)
+                try:
+                    if s.recv(100) == b"":
+                        continue
+                except BlockingIOError:
+                    pass
+                s.setblocking(True)
+                still.append(s)
+            except OSError:
+                pass
+        alive = still
+    check(longest < 5, f"another was taken after {longest} s")
+    for s in slow:
+        s.close()
+    check(ask(http.client.HTTPConnection("127.0.0.1", port, timeout=30), "GET", "/healthz")[0] == 200, "not well")
+    bot.stop()
+    server.shut()
+
+
+def test_http_too_many_connections_are_told_and_leave_room():
+    port = free_port()
+    server, bot = started(f"[http]\nlisten = 127.0.0.1:{port}\n")
+    held = [socket.create_connection(("127.0.0.1", port), 30) for _ in range(300)]
+    refused = 0
+    for s in held[224:]:
+        answer = s.recv(200)
+        refused += b" 503 " in answer and b"Retry-After" in answer
+    check(refused == 76, f"{refused} of them were told")
+    # the Unix socket has places of its own, in both protocols
+    check(ask(Local(bot.path), "POST", "/alerts", ALERT)[0] == 200 and bot.call(json.loads(ALERT) | {"op": "alert"})["ok"],
+          "the socket is full too")
+    for s in held:
+        s.close()
+    until(lambda: ask(http.client.HTTPConnection("127.0.0.1", port, timeout=30), "GET", "/healthz")[0] == 200, "free places")
+    bot.stop()
+    server.shut()
+
+
+def test_http_pipelined_and_broken_requests():
+    port = free_port()
+    server, bot = started(f"[http]\nlisten = 127.0.0.1:{port}\ntimeout = 2s\n")
+    answers = talk(port, request() * 50)
+    check(answers.count(b"HTTP/1.1 200") == 50 and answers.count(b'"ok":true') == 50, answers[-300:])
+    for name, data, code in (
+            ("no HTTP", b"GARBAGE\r\n\r\n", None), ("a header of 64 KiB", request(more=b"X: " + b"a" * 65536 + b"\r\n"), 431),
+            ("5,000 headers", request(more=b"".join(b"X-%d: 1\r\n" % i for i in range(5000))), 431),
+            ("a path of 64 KiB", b"GET /" + b"a" * 65536 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 414),
+            ("a length that is none", b"POST /alerts HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: -5\r\n\r\n", 400),
+            ("a length beyond all", b"POST /alerts HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 99999999999999999999999\r\n\r\n", 413),
+            ("a chunk that is none", b"POST /alerts HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+            ("a body in chunks", b"POST /alerts HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
+             % (len(ALERT), ALERT), 200),
+            ("NUL in the path", b"POST /alerts%00/../x HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", 400),
+            ("a path up", b"GET /../../etc/passwd HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 404),
+            ("another method", b"BREW / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 405),
+            ("an end behind it", b"POST /alerts HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n", 400),
+            ("an end in the middle", request()[:-4], None)):
+        answer = talk(port, data)
+        got = answer.split(b"\r\n")[0]
+        check(code is None and not answer or code and b" %d " % code in got, f"{name}: {got}")
+    # what a browser's page would send, by a name that points here for a moment
+    status, _, _ = ask(http.client.HTTPConnection("127.0.0.1", port, timeout=30), "GET", "/", Host="evil.example:9400")
+    check(status == 403, f"by another name: {status}")
+    status, _, _ = ask(http.client.HTTPConnection("127.0.0.1", port, timeout=30), "POST", "/alerts", ALERT,
+                       Origin="https://evil.example")
+    check(status == 403, f"by a page: {status}")
+    check(ask(Local(bot.path), "GET", "/healthz")[0] == 200, "not well")
+    bot.stop()
+    server.shut()
+
+
+def test_http_partial_batches_are_answered_by_element():
+    server, bot = started()
+    web = Local(bot.path)
+    good = json.loads(ALERT)
+    for path, body, want in (
+            ("/alerts", [good, 7, None, {"title": "no app"}, good], [True, False, False, False, True]),
+            ("/api/v2/alerts", [AM_ALERT, 7, {"labels": []}, {}], [True, False, False, False]),
+            ("/alertmanager", {"version": "4", "alerts": [{}, AM_ALERT, {"labels": None}]}, [False, True, False])):
+        status, text, _ = ask(web, "POST", path, json.dumps(body))
+        check(status == 200 and [a["ok"] for a in json.loads(text)] == want, f"{path}: {status} {text}")
+    for path, body, code in (("/api/v2/alerts", [7], 400), ("/api/v2/alerts", [], 200), ("/api/v2/alerts", {}, 400),
+                             ("/alertmanager", {"alerts": [{}]}, 400), ("/alerts", [{}] * 5000, 413),
+                             ("/api/v2/alerts", [AM_ALERT] * 5000, 413), ("/alerts", "x\n" * 5000, 413)):
+        status, text, _ = ask(web, "POST", path, body if isinstance(body, str) else json.dumps(body))
+        check(status == code, f"{path} {str(body)[:40]}: {status} {text[:200]}")
+    bot.stop()
+    server.shut()
+
+
+def test_http_503_for_what_passes_and_200_only_when_it_is_stored():
+    server, bot = started()
+    bot.call({"op": "alert", "app": "a", "title": "x"})
+    server.wait(lambda: server.bodies("!dev:fake.local"))
+    check(ask(Local(bot.path), "POST", "/alerts", json.dumps([{"app": "a", "id": f"i-{i}", "title": "x"} for i in range(300)]))[0] == 200,
+          "not taken")
+    bot.kill()  # at once: what was answered with 200 is there
+    bot.start()
+    answers = json.loads(ask(Local(bot.path), "POST", "/alerts", json.dumps(
+        [{"app": "a", "id": f"i-{i}", "title": "x"} for i in range(300)]))[1])
+    check({a["state"] for a in answers} == {"duplicate"}, str(answers[:3]))
+    # somebody holds the database: that passes
+    other = sqlite3.connect(bot.folder / "operations.db", timeout=30, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    status, text, answer = ask(Local(bot.path), "POST", "/alertmanager", json.dumps({"version": "4", "alerts": [AM_ALERT]}))
+    check(status == 503 and answer.getheader("Retry-After") and json.loads(text)["retry"], f"{status} {text}")
+    other.execute("ROLLBACK")
+    other.close()
+    check(ask(Local(bot.path), "POST", "/alertmanager", json.dumps({"version": "4", "alerts": [AM_ALERT]}))[0] == 200, "not taken")
+    bot.stop()
+    server.shut()
+
+
+def test_http_what_prometheus_posted_survives_a_restart():
+    server, bot = started()
+    web = Local(bot.path)
+    alert = {**AM_ALERT, "endsAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 5))}
+    check(ask(web, "POST", "/api/v2/alerts", json.dumps([alert]))[0] == 200, "not taken")
+    server.wait(lambda: any("load is" in body for body in server.bodies(OPS)))
+    bot.kill()
+    bot.start()
+    server.wait(lambda: any("resolved" in body for body in server.bodies(OPS)), 60)
+    # it begins again under the startsAt that it had, which Prometheus keeps
+    alert["endsAt"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 600))
+    check(ask(Local(bot.path), "POST", "/api/v2/alerts", json.dumps([alert]))[0] == 200, "not taken")
+    check(len(bot.call({"op": "firing"})["alerts"]) == 1, "it does not fire")
+    bot.stop()
+    server.shut()
