@@ -9,8 +9,8 @@
 #include "bot/base/text.h"
 #include "bot/convert/convert_internal.h"
 
-#define NAME_LEN_MAX 40
-#define APP_LEN_MAX 64
+#define NAME_LEN_MAX 30
+#define APP_LEN_MAX 43 /* a section's name has 47 bytes at most */
 #define QUIETS_MAX (256 * 1024)
 #define THROTTLE_MAX_MS CLOCK_DAY_MS
 #define REMIND_MAX_MS (365 * CLOCK_DAY_MS)
@@ -30,6 +30,15 @@ const char *convert_label(const char *name, void *arg)
 bool convert_is_app_label(const char *name)
 {
 	return strcmp(name, "app") == 0 || strcmp(name, "service") == 0 || strcmp(name, "job") == 0;
+}
+
+/* Each can be the name of a section. */
+static bool convert_fits(const char *names)
+{
+	for (; *names; names += strcspn(names, "|"), names += *names == '|')
+		if (strcspn(names, "|") > APP_LEN_MAX)
+			return false;
+	return true;
 }
 
 char *convert_names(const struct am_matcher *matcher)
@@ -53,7 +62,8 @@ char *convert_names(const struct am_matcher *matcher)
 			free(names);
 			return NULL;
 		}
-	if (matcher->op[0] == '=' && *names && !(pattern && strchr(names, '.')))
+	if (matcher->op[0] == '=' && *names && convert_fits(names) &&
+	        !(pattern && strchr(names, '.')))
 		return names;
 	free(names);
 	return NULL;
@@ -87,7 +97,7 @@ static bool convert_has_room(const struct convert *c, const char *name)
 	return false;
 }
 
-/* The room of a receiver, made when it is new; "" when there are too many. */
+/* The room of a receiver, made when it is new; the first one's when there are too many. */
 static const char *convert_room(struct convert *c, const char *receiver, int node)
 {
 	char *name, *base;
@@ -143,7 +153,7 @@ static void convert_print_rooms(struct convert *c)
 	                    "receivers one room.\n[rooms]\n");
 	for (size_t i = 0; i < c->rooms_len; i++) {
 		const struct convert_room *room = &c->rooms[i];
-		size_t before = c->out->len;
+		size_t before;
 
 		buf_add_str(c->out, "# receiver ");
 		convert_add_words(c->out, room->receiver);
@@ -280,8 +290,7 @@ static void convert_take_apps(
 
 		while (i < seen->len && strcmp(seen->names[i], name) != 0)
 			i++;
-		if (i < seen->len || seen->len == CONVERT_APPS_MAX || !*name ||
-		        strlen(name) > APP_LEN_MAX)
+		if (i < seen->len || seen->len == CONVERT_APPS_MAX || !*name)
 			continue;
 		seen->names[seen->len++] = x_strdup(name);
 		convert_print_app(c, matcher->name, name);

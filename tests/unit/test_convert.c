@@ -246,6 +246,9 @@ static void texts_stay_comments_and_names(void **state)
 	        "    - {receiver: 'a] [log] level = debug', match: {job: '../x'}}\n"
 	        "    - {receiver: q, match: {job: 'r;s # t'}, mute_time_intervals: [semi]}\n"
 	        "    - {receiver: q, match_re: {job: '((((((((((a{255}){255}){255})'}}\n"
+	        "    - {receiver: q, match: {job: "
+	        "a2345678901234567890123456789012345678901234567890}, mute_time_intervals: "
+	        "[a2345678901234567890123456789012345678901234567890]}\n"
 	        "    - {receiver: q, match: {\"b\xC3\xA4r\": x, '': y}}\n"
 	        "\"evil\\n[http]\\nlisten\": 1\n"
 	        "receivers: [{name: \"a]\\n[log]\\nlevel = debug\", \"k\\n[y]\": 1}, x, {name: "
@@ -254,6 +257,8 @@ static void texts_stay_comments_and_names(void **state)
 	        "  - {name: \"n\\n[x]\", time_intervals: [{weekdays: [\"mon\\n\"], times: 7}]}\n"
 	        "  - {name: odd, time_intervals: [{times: [{start_time: '99:99', end_time: x}]}, "
 	        "{location: '../../etc/passwd'}, {location: Local}]}\n"
+	        "  - {name: a2345678901234567890123456789012345678901234567890, time_intervals: "
+	        "[{times: [{start_time: '00:00', end_time: '24:00'}]}]}\n"
 	        "  - {name: semi, time_intervals: [{weekdays: ['sunday:sunday']}]}\n",
 	        NULL);
 
