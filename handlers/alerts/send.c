@@ -295,8 +295,15 @@ static enum err next_edit(const struct deliver *d, const struct deliver_room *ro
 	        .created_ms = message->dirty_ms,
 	};
 	bool encrypted, left = false;
-	enum err err = freeze_is_encrypted(d, room, message->room_id, &encrypted);
+	enum err err;
 
+	if (!message->event_id) { /* its row is damaged: there is nothing to edit */
+		event->again = true;
+		return deliver_message_store(d, message);
+	}
+	if (!message->room_id)
+		message->room_id = x_strdup(room->room_id);
+	err = freeze_is_encrypted(d, room, message->room_id, &encrypted);
 	if (err == OK)
 		err = edit_is_left(d, room, message, encrypted, &left);
 	if (err == OK && left)

@@ -178,11 +178,39 @@ static void lost_message_holds_up_no_answer(void **state)
 	assert_int_equal(w->len, 2);
 }
 
+/* Due for an edit without being in the room, or in no room that is known. */
+static void an_edit_of_nothing_stops_nothing(void **state)
+{
+	static const char *const damages[] = {
+	        "UPDATE messages SET edit_ms = 1, dirty_ms = 1 WHERE id = 1",
+	        "UPDATE messages SET edit_ms = 1, dirty_ms = 1, event_id = NULL, room_id = NULL "
+	        "WHERE id = 1",
+	        "UPDATE messages SET edit_ms = 1, dirty_ms = 1, room_id = NULL WHERE id = 1"};
+
+	for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++)
+		for (int sent = 0; sent < 2; sent++) {
+			struct world *w = world_create("");
+
+			world_alert(
+			        w, "{\"app\":\"a\",\"severity\":\"critical\",\"title\":\"one\"}");
+			if (sent)
+				world_send(w);
+			assert_int_equal(sqlite3_exec(w->store->db, damages[i], NULL, NULL, NULL),
+			        SQLITE_OK);
+			world_alert(
+			        w, "{\"app\":\"b\",\"severity\":\"critical\",\"title\":\"two\"}");
+			world_pass(w, 3000);
+			assert_true(world_count(w, "send") >= 2);
+			world_destroy(w);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(damaged_event_stops_only_itself),
 	        cmocka_unit_test(damaged_rows_refuse_no_alert),
+	        cmocka_unit_test(an_edit_of_nothing_stops_nothing),
 	        cmocka_unit_test_setup_teardown(lost_message_holds_up_no_answer, setup, teardown),
 	};
 
