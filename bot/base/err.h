@@ -35,6 +35,8 @@
 	X(ERR_UNSUPPORTED, "not supported")                                                       \
 	X(ERR_CANCELED, "canceled")
 
+#define ERR_COUNT (ERR_CANCELED + 1)
+
 enum err {
 #define ERR_ENUM(name, text) name,
 	ERR_TABLE(ERR_ENUM)

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <uv.h>
+#include "bot/base/histogram.h"
 #include "bot/config/config.h"
 #include "bot/matrix/client.h"
 #include "bot/matrix/members.h"
@@ -47,6 +48,10 @@ struct courier_events {
 
 struct courier_counters {
 	uint64_t sent, retried, undeliverable;
+	uint64_t results[ERR_COUNT]; /* of tries */
+	uint64_t encrypted;          /* of those sent */
+	uint64_t limited_ms;         /* that rate limits asked to wait */
+	struct histogram delivery;   /* from an alert's coming to its event being confirmed */
 	unsigned in_flight;
 };
 

@@ -31,6 +31,7 @@ struct outcome {
 	char pace[80]; /* to be stored, or "" */
 	bool pace_lifted;
 	bool untried;
+	int64_t latency_ms; /* filled in by the job; -1 = it carries no alert */
 };
 
 static void lane_send(struct lane *lane);
@@ -104,6 +105,7 @@ static enum err outcome_work(struct store *store, void *arg)
 	        .code = o->code,
 	        .http_status = o->http_status,
 	        .error = o->error,
+	        .latency_ms = &o->latency_ms,
 	};
 
 	enum err err = deliver_finish(&d, &result);
@@ -147,6 +149,8 @@ static void outcome_done(enum err result, const char *message, void *arg)
 		log_seldom(LOG_ERROR, "courier", o->room, "could not write down a send to %s: %s",
 		        o->room, message);
 	else if (o->outcome != DELIVER_ABSENT && !o->untried) {
+		if (o->latency_ms >= 0)
+			histogram_add(&courier->counters.delivery, o->latency_ms);
 		outcome_mirror(o);
 		if (courier->events.on_result)
 			courier->events.on_result(o->what, o->room, o->outbox_id, o->event_id,
@@ -175,6 +179,7 @@ static struct outcome *outcome_create(
 	struct outcome *o = x_calloc(1, sizeof(*o));
 
 	o->courier = courier;
+	o->latency_ms = -1;
 	o->config = config_ref(courier->config);
 	o->outcome = outcome;
 	o->outbox_id = event->outbox_id;
@@ -281,6 +286,7 @@ static void lane_limited(struct lane *lane, const struct mx_answer *answer)
 	if (retry_ms < 0)
 		retry_ms = backoff_ms(lane->failures, -1, arc4random());
 	pace_limited(&courier->pace, now_ms - (mono_ms - lane->started_mono_ms), now_ms, retry_ms);
+	courier->counters.limited_ms += (uint64_t)pace_wait_ms(&courier->pace, now_ms);
 	if (courier->pace_told_ms == 0 || mono_ms - courier->pace_told_ms >= CLOCK_MINUTE_MS) {
 		courier->pace_told_ms = mono_ms;
 		log_warning("courier",
@@ -348,10 +354,12 @@ static void lane_on_sent(const struct mx_answer *answer, void *arg)
 
 	lane->call = NULL;
 	lane->answered = true;
+	courier->counters.results[answer->code]++;
 	if (answer->code != OK || courier->closing || !courier->mx)
 		lane_put_back(lane);
 	if (answer->code == OK && event_id && strlen(event_id) <= 255) {
 		courier->counters.sent++;
+		courier->counters.encrypted += strcmp(lane->event.type, "m.room.encrypted") == 0;
 		lane->failures = 0;
 		courier_release(courier);
 		lane_answered(lane, DELIVER_SENT, answer, event_id);

@@ -4,7 +4,10 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
+#include "bot/base/clock.h"
+#include "bot/base/histogram.h"
 #include "bot/http/web_internal.h"
 
 #define PREFIX "matrix_telemetry_bot_"
@@ -35,6 +38,16 @@ static const struct {
         {"latency_p95_ms", "delivery_p95_seconds", "gauge",
                 "95th percentile of the time until an event is confirmed, of the last day.", 1e-3},
         {"clients", "clients", "gauge", "Connections of the socket.", 1},
+        {"rate_limited", "rate_limited", "counter", "Sends that the homeserver answered with 429.",
+                1},
+        {"rate_limit_waits_ms", "rate_limit_wait_seconds", "counter", "Time that it asked to wait.",
+                1e-3},
+        {"events_encrypted", "events_encrypted", "counter", "Events sent encrypted.", 1},
+        {"rooms_encrypted", "rooms_encrypted", "gauge", "Encrypted rooms.", 1},
+        {"undecrypted", "undecrypted_events", "gauge",
+                "Events of encrypted rooms that wait for their key.", 1},
+        {"encryption_refusals", "encryption_refusals", "gauge",
+                "Devices and identities that are not trusted, as status names them.", 1},
         {"spool_bad", "spool_rejected_files", "gauge", "Files of the spool that were rejected.", 1},
 };
 
@@ -91,6 +104,92 @@ static void add_problems(struct buf *out, const json_t *answer, bool open)
 	}
 }
 
+/* A label's value; names of apps have no character that would need it, others may. */
+static void web_metrics_label(struct buf *out, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			buf_add_char(out, '\\');
+		if (*text == '\n')
+			buf_add_str(out, "\\n");
+		else
+			buf_add_char(out, *text);
+	}
+}
+
+/* Alerts by app and severity; and those that said that it is over. */
+static void web_metrics_apps(struct buf *out, const json_t *answer, bool open)
+{
+	json_t *apps = json_object_get(answer, "alerts_by_app"), *counts, *count;
+	const char *app, *severity;
+
+	add_head(out, "alerts", "counter", "Alerts handed in since the start, without duplicates.",
+	        open);
+	json_object_foreach(apps, app, counts)
+	{
+		json_object_foreach(counts, severity, count)
+		{
+			if (json_integer_value(count) == 0)
+				continue;
+			buf_add_str(out, PREFIX "alerts_total{app=\"");
+			web_metrics_label(out, app);
+			if (strcmp(severity, "resolved") == 0)
+				buf_add_str(out, "\",severity=\"\",status=\"resolved\"}");
+			else
+				buf_printf(out, "\",severity=\"%s\",status=\"firing\"}", severity);
+			buf_printf(out, " %lld\n", (long long)json_integer_value(count));
+		}
+	}
+}
+
+/* A counter of an object's members, by their names. */
+static void web_metrics_by(struct buf *out, const json_t *counts, const char *name,
+        const char *label, const char *help, bool open)
+{
+	const char *value;
+	json_t *count;
+
+	add_head(out, name, "counter", help, open);
+	json_object_foreach((json_t *)counts, value, count)
+	{
+		buf_printf(out, PREFIX "%s_total{%s=\"", name, label);
+		web_metrics_label(out, value);
+		buf_printf(out, "\"} %lld\n", (long long)json_integer_value(count));
+	}
+}
+
+static void web_metrics_histogram(
+        struct buf *out, const json_t *histogram, const char *name, const char *help, bool open)
+{
+	const json_t *buckets = json_object_get(histogram, "buckets");
+	long long count = (long long)json_integer_value(json_object_get(histogram, "count"));
+
+	add_head(out, name, "histogram", help, open);
+	for (size_t i = 0; i < json_array_size(buckets) && i < HISTOGRAM_BOUNDS; i++)
+		buf_printf(out, PREFIX "%s_bucket{le=\"%.15g\"} %lld\n", name,
+		        (double)histogram_bounds_ms[i] / 1000,
+		        (long long)json_integer_value(json_array_get(buckets, i)));
+	buf_printf(out, PREFIX "%s_bucket{le=\"+Inf\"} %lld\n", name, count);
+	buf_printf(out, PREFIX "%s_sum %.15g\n", name,
+	        (double)json_integer_value(json_object_get(histogram, "sum_ms")) / 1000);
+	buf_printf(out, PREFIX "%s_count %lld\n", name, count);
+}
+
+static void web_metrics_counted(struct buf *out, const json_t *answer, bool open)
+{
+	web_metrics_apps(out, answer, open);
+	web_metrics_by(out, json_object_get(answer, "alerts_by_state"), "alert_states", "state",
+	        "What became of alerts that were handed in: queued, grouped, silenced, ignored, "
+	        "duplicate.",
+	        open);
+	web_metrics_by(out, json_object_get(answer, "sends"), "sends", "result",
+	        "Tries to send, by what came of them.", open);
+	web_metrics_histogram(out, json_object_get(answer, "delivery"), "delivery_seconds",
+	        "From an alert's coming to the homeserver's confirmation of its event.", open);
+	web_metrics_histogram(out, json_object_get(answer, "commit"), "commit_seconds",
+	        "From an alert's coming to its commit.", open);
+}
+
 static unsigned count_descriptors(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -103,24 +202,48 @@ static unsigned count_descriptors(void)
 	return count > 3 ? count - 3 : 0; /* . and .. and the folder's own */
 }
 
+static void web_metrics_value(struct buf *out, const char *name, const char *type, const char *help,
+        double value, bool open)
+{
+	bool counter = strcmp(type, "counter") == 0;
+
+	buf_printf(out, "# HELP %s%s %s\n# TYPE %s%s %s\n%s%s %.15g\n", name,
+	        counter && !open ? "_total" : "", help, name, counter && !open ? "_total" : "",
+	        type, name, counter ? "_total" : "", value);
+}
+
 /* Of the process, under the names that Prometheus' own clients use. */
-static void add_process(struct buf *out)
+static void web_metrics_process(struct buf *out, const json_t *answer, bool open)
 {
 	FILE *file = fopen("/proc/self/statm", "re");
+	double page = (double)sysconf(_SC_PAGESIZE);
 	unsigned long size = 0, resident = 0;
+	struct rlimit files = {0};
+	struct rusage usage = {0};
 
-	if (file && fscanf(file, "%lu %lu", &size, &resident) == 2)
-		buf_printf(out,
-		        "# HELP process_resident_memory_bytes Resident memory.\n"
-		        "# TYPE process_resident_memory_bytes gauge\n"
-		        "process_resident_memory_bytes %lu\n",
-		        resident * (unsigned long)sysconf(_SC_PAGESIZE));
+	if (file && fscanf(file, "%lu %lu", &size, &resident) == 2) {
+		web_metrics_value(out, "process_resident_memory_bytes", "gauge", "Resident memory.",
+		        (double)resident * page, open);
+		web_metrics_value(out, "process_virtual_memory_bytes", "gauge", "Virtual memory.",
+		        (double)size * page, open);
+	}
 	if (file)
 		fclose(file);
-	buf_printf(out,
-	        "# HELP process_open_fds Open file descriptors.\n"
-	        "# TYPE process_open_fds gauge\nprocess_open_fds %u\n",
-	        count_descriptors());
+	getrusage(RUSAGE_SELF, &usage);
+	getrlimit(RLIMIT_NOFILE, &files);
+	web_metrics_value(out, "process_cpu_seconds", "counter", "User and system time.",
+	        (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+	                (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
+	        open);
+	web_metrics_value(out, "process_open_fds", "gauge", "Open file descriptors.",
+	        count_descriptors(), open);
+	web_metrics_value(out, "process_max_fds", "gauge",
+	        "Most file descriptors that may be open.", (double)files.rlim_cur, open);
+	web_metrics_value(out, "process_start_time_seconds", "gauge", "Start, since 1970.",
+	        (double)(clock_now_ms() -
+	                 json_integer_value(json_object_get(answer, "uptime_ms"))) /
+	                1000,
+	        open);
 }
 
 void metrics_run(struct web_call *call)
@@ -148,7 +271,8 @@ void metrics_finish(struct web_call *call)
 	add_numbers(&call->text, answer, open);
 	add_alerts(&call->text, answer, open);
 	add_problems(&call->text, answer, open);
-	add_process(&call->text);
+	web_metrics_counted(&call->text, answer, open);
+	web_metrics_process(&call->text, answer, open);
 	if (open)
 		buf_add_str(&call->text, "# EOF\n");
 }

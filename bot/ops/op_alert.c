@@ -11,6 +11,7 @@ struct op_alert {
 	struct ops *ops;
 	struct alert *alert; /* owned */
 	struct deliver_receipt receipt;
+	int64_t handed_in_ms; /* monotonic */
 	int64_t now_ms;
 	struct reply *reply; /* of the socket, or: */
 	ops_taken_fn taken;
@@ -45,6 +46,11 @@ static void alert_done(enum err result, const char *message, void *arg)
 		        op->alert->warnings);
 		reply_ok(op->reply, answer);
 	}
+	if (result == OK)
+		op_counts_add(&ops->counts, op->alert, op->receipt.state,
+		        clock_monotonic_ms() - op->handed_in_ms);
+	if (result == OK && !ops->closing && ops->env.on_published)
+		ops->env.on_published(ops->env.arg);
 	if (result == OK && !ops->closing && ops->subscribers)
 		ops_publish(ops, report_taken(op->alert, op->receipt.alert, op->receipt.state));
 	alert_destroy(op->alert);
@@ -60,6 +66,7 @@ static struct op_alert *alert_submit(
 	op->ops = ops;
 	op->alert = alert;
 	op->now_ms = now_ms;
+	op->handed_in_ms = clock_monotonic_ms();
 	ops_intake(ops, alert->app, way, alert_work, alert_done, op);
 	return op;
 }

@@ -6,19 +6,23 @@
 #include "bot/ops/ops_internal.h"
 #include "handlers/commands/health.h"
 #include "handlers/commands/status.h"
+#include "storage/undecrypted.h"
 
 struct op_metrics {
 	struct ops *ops;
 	struct reply *reply;
 	struct config *config;       /* referenced */
 	struct report_status status; /* a copy, with storage's part */
+	int64_t undecrypted;
 };
 
 static enum err metrics_work(struct store *store, void *arg)
 {
 	struct op_metrics *op = arg;
 
-	return status_load(store, op->config, &op->status);
+	enum err err = status_load(store, op->config, &op->status);
+
+	return err == OK ? undecrypted_count(store, &op->undecrypted) : err;
 }
 
 /* How many there are of each cause. */
@@ -78,6 +82,48 @@ static json_t *metrics_json(const struct report_status *status)
 	return json;
 }
 
+/* What the courier counts. */
+static void metrics_add_sends(json_t *json, const struct courier_counters *counters)
+{
+	json_t *results = json_object();
+
+	for (int i = 0; i < ERR_COUNT; i++)
+		if (i == OK || counters->results[i] > 0)
+			json_object_set_new(results, i == OK ? "ok" : err_name((enum err)i),
+			        json_integer((json_int_t)counters->results[i]));
+	json_object_set_new(json, "sends", results);
+	json_object_set_new(json, "delivery", op_counts_histogram_json(&counters->delivery));
+	json_object_set_new(
+	        json, "events_encrypted", json_integer((json_int_t)counters->encrypted));
+	json_object_set_new(
+	        json, "rate_limit_waits_ms", json_integer((json_int_t)counters->limited_ms));
+	json_object_set_new(
+	        json, "rate_limited", json_integer((json_int_t)counters->results[ERR_LIMITED]));
+}
+
+static void metrics_add_encryption(json_t *json, const struct op_metrics *op)
+{
+	int64_t rooms = 0;
+
+	for (size_t i = 0; i < op->status.rooms_len; i++)
+		rooms += op->status.rooms[i].encrypted;
+	json_object_set_new(json, "rooms_encrypted", json_integer(rooms));
+	json_object_set_new(json, "undecrypted", json_integer(op->undecrypted));
+	json_object_set_new(json, "encryption_refusals",
+	        json_integer((json_int_t)json_array_size(op->status.notices)));
+}
+
+static json_t *metrics_all_json(const struct op_metrics *op)
+{
+	const struct courier_counters counters = courier_counters(op->ops->env.courier);
+	json_t *json = metrics_json(&op->status);
+
+	metrics_add_sends(json, &counters);
+	metrics_add_encryption(json, op);
+	op_counts_json(&op->ops->counts, json);
+	return json;
+}
+
 static void metrics_done(enum err result, const char *message, void *arg)
 {
 	struct op_metrics *op = arg;
@@ -86,7 +132,7 @@ static void metrics_done(enum err result, const char *message, void *arg)
 	if (result != OK)
 		ops_reply_failure(op->reply, result, message);
 	else
-		reply_ok(op->reply, metrics_json(&op->status));
+		reply_ok(op->reply, metrics_all_json(op));
 	status_unload(&op->status);
 	report_status_finish(&op->status);
 	config_unref(op->config);

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "bot/ops/op_counts.h"
 #include "bot/ops/ops.h"
 #include "bot/intake/turns.h"
 #include "handlers/alerts/deliver.h"
@@ -36,6 +37,7 @@ struct ops {
 	uv_timer_t timer;                /* the waiters' deadlines */
 	struct op_subscriber *subscribers;
 	unsigned subscribers_len;
+	struct op_counts counts;
 	bool closing;
 	void (*closed)(void *arg);
 	void *closed_arg;

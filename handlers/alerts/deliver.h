@@ -148,8 +148,10 @@ struct deliver_result {
 	int64_t started_ms, duration_ms;
 	enum err code;
 	int http_status;
-	const char *error; /* or NULL */
-	bool untried;      /* it was made ready and not sent */
+	const char *error;   /* or NULL */
+	bool untried;        /* it was made ready and not sent */
+	int64_t *latency_ms; /* since the oldest alert that it carries was taken in, for the caller
+	                        to see, -1 = it carries none; or NULL */
 };
 
 /* Somebody removed an event from a room. If it was a message, that is closed, nothing hangs on it

@@ -100,6 +100,8 @@ static enum err finish_call(
 		err = alerts_oldest_carried(d->store, row->message_id, row->id, &received_ms);
 	if (received_ms)
 		call.latency_ms = result->started_ms + result->duration_ms - received_ms;
+	if (result->latency_ms)
+		*result->latency_ms = call.latency_ms;
 	return err == OK ? calls_insert(d->store, &call) : err;
 }
 

@@ -7,12 +7,14 @@ import shutil
 import socket
 import subprocess
 import time
+import urllib.parse
 
 from bot import Bot, Client
 from harness import Skip, check, until
 from homeserver import Homeserver
 
 OPS = "!ops:fake.local"
+PACKAGING = pathlib.Path(__file__).parents[2] / "bot/packaging"
 AM_ALERT = {"labels": {"alertname": "HighLoad", "instance": "db1:9100", "job": "node", "severity": "page"},
             "annotations": {"summary": "load is <no value> high", "description": "on db1%!f(string=x)"},
             "startsAt": "2026-11-26T10:00:00Z", "endsAt": "0001-01-01T00:00:00Z",
@@ -135,28 +137,61 @@ def test_http_health_and_heartbeats():
     ended(server, bot)
 
 
+def promtool(*arguments, text=None):
+    done = subprocess.run(["promtool", *map(str, arguments)], input=text, capture_output=True, text=True, timeout=60)
+    check(done.returncode == 0, f"{arguments}: {done.stdout + done.stderr}")
+    return done.stdout + done.stderr
+
+
+def dashboard_queries():
+    """Those of the Grafana dashboard, with its variables filled in."""
+    dashboard = json.loads((PACKAGING / "grafana-dashboard.json").read_text())
+    return [target["expr"].replace("$job", ".*").replace("$instance", ".*")
+            for panel in dashboard["panels"] for target in panel["targets"]]
+
+
 def test_http_metrics_are_well_formed():
     server, bot = started()
-    bot.call({"op": "alert", "app": "a", "title": "x", "severity": "critical"})
-    server.wait(lambda: server.bodies(OPS))
+    for app, severity, more in (("a", "critical", {"id": "1"}), ("a", "critical", {"id": "1"}), ("a", "critical", {"status": "resolved"}),
+                                ("b", "warning", {}), ("c", "info", {})):
+        bot.call({"op": "alert", "app": app, "title": "x", "severity": severity, **more})
+    server.wait(lambda: any("resolved" in body for body in server.bodies(OPS)))
+    for i in range(120):  # names come from outside, and there is an end to them
+        bot.call({"op": "alert", "app": f"many-{i}", "title": "x", "severity": "info"})
+    bot.call({"op": "silence", "what": "app=z", "duration": "1h"})
     web = Local(bot.path)
+    until(lambda: "events_sent_total 0" not in ask(web, "GET", "/metrics")[1], "something is confirmed")
     status, text, answer = ask(web, "GET", "/metrics")
     check(status == 200 and answer.getheader("Content-Type").startswith("text/plain; version=0.0.4"), text)
-    check('matrix_telemetry_bot_alerts_last_day{severity="critical"} 1\n' in text, text)
-    check("\nmatrix_telemetry_bot_events_sent_total " in text and "# EOF" not in text, text)
+    for line in ('alerts_last_day{severity="critical"} 1', 'alerts_total{app="a",severity="critical",status="firing"} 1',
+                 'alerts_total{app="a",severity="",status="resolved"} 1', 'alerts_total{app="b",severity="warning",status="firing"} 1',
+                 'alert_states_total{state="duplicate"} 1', "silences 1", "homeserver_online 1", "rate_limited_total 0",
+                 'commit_seconds_count 125', 'commit_seconds_bucket{le="+Inf"} 125'):
+        check(f"\nmatrix_telemetry_bot_{line}\n" in text, f"{line}:\n{text}")
+    check(text.count('alerts_total{app="') <= 2 * 102 and 'app="other",severity="info",status="firing"} 23\n' in text, text)
+    names = set(re.findall(r"^# TYPE (\w+)", text, re.M))
+    wanted = {f"matrix_telemetry_bot_{name}" for name in (
+        "alerts_total queue_length queue_oldest_seconds delivery_seconds commit_seconds sync_age_seconds sends_total rate_limited_total "
+        "rate_limit_wait_seconds_total silences app_heartbeats app_heartbeats_missed events_encrypted_total undecrypted_events "
+        "undeliverable problems").split()} | {f"process_{name}" for name in (
+            "resident_memory_bytes virtual_memory_bytes cpu_seconds_total open_fds max_fds start_time_seconds").split()}
+    check(not wanted - names, f"missing: {wanted - names}")
+    check("# EOF" not in text and "matrix_telemetry_bot_problems{" not in text, text)
+    check(int(re.search(r'matrix_telemetry_bot_sends_total{result="ok"} (\d+)', text)[1]) >= 1, text)
+    check(int(re.search(r"matrix_telemetry_bot_delivery_seconds_count (\d+)", text)[1]) >= 1, text)
+    rules = PACKAGING / "prometheus-rules.yml"
+    asked = set(re.findall(r"(?:matrix_telemetry_bot|process)_\w+", rules.read_text() + "".join(dashboard_queries())))
+    for name in asked:
+        check(re.sub("_(bucket|sum|count)$", "", name) in names, f"rules or dashboard ask for {name}, which there is not")
     if shutil.which("promtool"):
-        lint = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
-        check(lint.returncode == 0 and not lint.stdout + lint.stderr, lint.stdout + lint.stderr)
-    check("matrix_telemetry_bot_problems{" not in text, "a problem: " + text)
-    if shutil.which("promtool"):
-        rules = pathlib.Path(__file__).parents[2] / "bot/packaging/prometheus-rules.yml"
-        lint = subprocess.run(["promtool", "check", "rules", rules], capture_output=True, text=True)
-        check(lint.returncode == 0 and "6 rules found" in lint.stdout, lint.stdout + lint.stderr)
-        for name in set(re.findall(r"matrix_telemetry_bot_\w+", rules.read_text())) - {"matrix_telemetry_bot_sync_age_seconds"}:
-            check(f"# TYPE {name} " in text, f"the rules ask for {name}, which there is not")
+        check(promtool("check", "metrics", text=text) == "", "promtool found something")
+        check("7 rules found" in promtool("check", "rules", rules), "rules")
+        tests = bot.folder / "rules.test.yml"
+        tests.write_text((PACKAGING.parents[1] / "tests/fake/prometheus-rules.test.yml").read_text().replace("RULES", str(rules)))
+        promtool("test", "rules", tests)
     status, text, answer = ask(web, "GET", "/metrics", Accept="application/openmetrics-text; version=1.0.0")
     check("openmetrics" in answer.getheader("Content-Type") and text.endswith("# EOF\n"), text[-200:])
-    check("# TYPE matrix_telemetry_bot_events_sent counter\n" in text, text)
+    check("# TYPE matrix_telemetry_bot_events_sent counter\n" in text and "# TYPE process_cpu_seconds counter\n" in text, text)
     ended(server, bot)
 
 
@@ -224,6 +259,10 @@ def test_http_a_real_prometheus_posts():
             except OSError:
                 return False
         until(scraped, "Prometheus scraped the bot", 60)
+        for query in dashboard_queries():
+            status, text, _ = ask(http.client.HTTPConnection("127.0.0.1", own, timeout=10), "GET",
+                                  "/api/v1/query?query=" + urllib.parse.quote(query))
+            check(status == 200, f"{query}: {text}")
     finally:
         process.kill()
         process.wait()

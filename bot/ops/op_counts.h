@@ -1,0 +1,33 @@
+/*
+ * op_counts.h - what came in since the start, for metrics: alerts by app and severity, what became
+ * of them, and how long their commits took. Names of apps come from outside, so they are bounded.
+ */
+#pragma once
+
+#include <jansson.h>
+#include "bot/base/histogram.h"
+#include "handlers/alerts/deliver.h"
+
+#define OP_COUNTS_APPS_MAX 100 /* what comes from more is "other" */
+#define OP_COUNTS_STATES 8
+
+struct op_counts {
+	struct op_counts_app {
+		char name[ALERT_APP_MAX + 1];
+		uint64_t firing[SEVERITY_COUNT], resolved;
+	} apps[OP_COUNTS_APPS_MAX + 1];
+	size_t apps_len;
+	struct {
+		const char *name; /* static */
+		uint64_t count;
+	} states[OP_COUNTS_STATES];
+	struct histogram commit; /* from the request to its durable commit */
+};
+
+/* An alert was stored, or was there already; took_ms: since it was handed in. */
+void op_counts_add(
+        struct op_counts *counts, const struct alert *alert, const char *state, int64_t took_ms);
+/* Sets the members of a metrics answer. */
+void op_counts_json(const struct op_counts *counts, json_t *json);
+/* {"buckets": [...], "count", "sum_ms"}, buckets summed up; a new reference. */
+json_t *op_counts_histogram_json(const struct histogram *histogram);
