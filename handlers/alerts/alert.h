@@ -28,15 +28,13 @@ struct alert {
 	char *run_id, *id, *key, *url, *title, *text; /* NULL when absent */
 	char *reopens; /* an id that is no duplicate any more from now on, or NULL */
 	int64_t at_ms;
-	int64_t ends_ms;     /* over by then, unless it comes again; 0 = it does not say */
-	json_t *fields;      /* object of scalars, unknown keys of the alert included */
-	char *identity;      /* what failed, for people: the identifying fields' values, neutral */
-	bool unnamed;        /* no key and no identifying field says what failed */
-	char *subject;       /* 32 hex digits of a hash over app, kind, identity (or key) */
-	char *fingerprint;   /* the same over app, kind, severity, identity (or key) */
-	const char *closing; /* what the history says of a resolved one, NULL = "resolved"; static
-	                        or borrowed */
-	json_t *warnings;    /* what was mended: array of {field, message}, or NULL */
+	int64_t ends_ms;   /* over by then, unless it comes again; 0 = it does not say */
+	json_t *fields;    /* object of scalars, unknown keys of the alert included */
+	char *identity;    /* what failed, for people: the identifying fields' values, neutral */
+	bool unnamed;      /* no key and no identifying field says what failed */
+	char *subject;     /* 32 hex digits of a hash over app, kind, identity (or key) */
+	char *fingerprint; /* the same over app, kind, severity, identity (or key) */
+	json_t *warnings;  /* what was mended: array of {field, message}, or NULL */
 	struct alert_peer peer;
 	const char *resolved_by, *resolve_note; /* who closes it by hand; borrowed, or NULL */
 	bool is_one_of_many; /* closed together: said once, and not in each thread */

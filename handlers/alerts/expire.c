@@ -24,7 +24,7 @@ enum err expire_look(const struct deliver *d, const struct alert *alert, int64_t
 
 	*first = 0;
 	if (alert->resolved) /* by a person: what posts it goes on, and nobody hears of it again */
-		return alert->closing ? OK : expiries_delete(d->store, alert->subject);
+		return alert->resolved_by ? OK : expiries_delete(d->store, alert->subject);
 	if (!alert->ends_ms)
 		return OK;
 	err = expiries_by_subject(d->store, alert->subject, &row);

@@ -115,7 +115,7 @@ static void what_a_person_closed_stays_closed(void **state)
 
 	post(w, 4);
 	assert_int_equal(alert_parse(request, w->config, w->now_ms, &alert, &fault), OK);
-	alert->closing = "resolved by @op:x";
+	alert->resolved_by = "@op:x";
 	assert_int_equal(store_begin(w->store), OK);
 	assert_int_equal(deliver_accept(&d, alert, &receipt), OK);
 	assert_int_equal(store_commit(w->store), OK);
