@@ -388,6 +388,27 @@ static void without_alerts_there_is_nothing_to_draw(void **state)
 	assert_null(strstr(text(p, "body"), "No picture"));
 }
 
+/* Of the heartbeat: nobody asked, so it answers nothing; and of a quiet week there is none. */
+static void the_chart_of_the_week_stands_by_itself(void **state)
+{
+	struct posted *p = *state;
+
+	NEEDS_CAIRO();
+	p->row = (struct chart_row){.span = CHART_WEEK,
+	        .created_ms = clock_now_ms(),
+	        .until_ms = clock_now_ms() - 20 * CLOCK_DAY_MS,
+	        .room = (char *)"ops"};
+	assert_int_equal(looped_work(p->l, put_chart, p), OK);
+	p->row.until_ms = clock_now_ms() + 1;
+	assert_int_equal(looped_work(p->l, put_chart, p), OK);
+	publisher_poke(p->publisher);
+	script_answer(script_wait("POST", UPLOAD), 200, UPLOADED);
+	wait_for_queue(p);
+	assert_string_equal(text(p, "msgtype"), "m.image");
+	assert_string_equal(text(p, "filename"), "alerts-7d.png");
+	assert_null(json_object_get(p->content, "m.relates_to"));
+}
+
 /* --- lifetime ------------------------------------------------------------------------------ */
 
 static void close_while_uploading(void **state)
@@ -447,6 +468,7 @@ int main(void)
 	        TEST(it_waits_until_it_is_online),
 	        TEST(another_chart_does_not_wait),
 	        TEST(without_alerts_there_is_nothing_to_draw),
+	        TEST(the_chart_of_the_week_stands_by_itself),
 	        TEST(close_while_uploading),
 	        TEST(close_while_drawing),
 	        TEST(close_while_queueing),
