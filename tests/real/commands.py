@@ -285,7 +285,7 @@ def test_retry_of_what_was_undeliverable(world):
     path = f"/_matrix/client/v3/rooms/{place.dev}/state/m.room.power_levels/"
     content = world.server.call("GET", path, token=place.op.account["access_token"])
     world.server.call("PUT", path, {**content, "events_default": 0}, place.op.account["access_token"])
-    place.ask("!retry", "1 back in the queue")
+    place.ask("!retry", "1 message is in the delivery queue again")
     place.shown("ret-1", place.dev)
     place.ask("!retry", "Nothing is undeliverable")
     place.ask("!retry 7", "no undeliverable message has that number")
