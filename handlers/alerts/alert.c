@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +65,14 @@ static void alert_hash_part(EVP_MD_CTX *hash, const char *part)
 		abort();
 }
 
+static pthread_once_t alert_sha256_once = PTHREAD_ONCE_INIT;
+static EVP_MD *alert_sha256; /* kept, since looking it up costs more than to use it */
+
+static void alert_find_sha256(void)
+{
+	alert_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
 /* SHA-256 fails only for want of memory, which ends the process everywhere. */
 static char *alert_digest(const struct alert *alert, bool with_severity, const char *const *names)
 {
@@ -71,7 +80,8 @@ static char *alert_digest(const struct alert *alert, bool with_severity, const c
 	EVP_MD_CTX *hash = EVP_MD_CTX_new();
 	char *hex = x_calloc(1, DIGEST_BYTES * 2 + 1);
 
-	if (!hash || EVP_DigestInit_ex(hash, EVP_sha256(), NULL) != 1)
+	if (pthread_once(&alert_sha256_once, alert_find_sha256) != 0 || !hash ||
+	        EVP_DigestInit_ex(hash, alert_sha256, NULL) != 1)
 		abort();
 	alert_hash_part(hash, alert->app);
 	alert_hash_part(hash, alert->kind);
