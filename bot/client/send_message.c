@@ -121,7 +121,7 @@ static int report_wait(
 		        json_integer_value(json_object_get(waited, "latency_ms")),
 		        client_text(waited, "event_id"));
 	else if (!send_is_on_its_way(answer))
-		fprintf(stderr, PROGRAM ": it will not be in the room: %s\n",
+		fprintf(stderr, PROGRAM ": it will not be sent: %s\n",
 		        client_text(answer, "state"));
 	else
 		fprintf(stderr, PROGRAM ": not in the room: %s\n",

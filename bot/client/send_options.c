@@ -68,7 +68,7 @@ static const struct option_row rows[] = {
         [ROW_NAME] = {"name", 0, "NAME", "with --heartbeat: which one, of an app that has several"},
         [ROW_STOP] = {"stop", 0, NULL, "with --heartbeat: expect no more of them"},
         [ROW_HEARTBEAT] = {"heartbeat", 'b', NULL,
-                "say that the app lives; when the next one stays away, a\n"
+                "send a heartbeat of the app; when the next one is missing, a\n"
                 "critical alert is raised"},
         [ROW_FIELD] = {"field", 'f', "K=V",
                 "a field; numbers, true and false are sent as such;\n"
@@ -242,7 +242,7 @@ static enum err check_heartbeat(struct send_options *options, struct fault *faul
 	if (!options->heartbeat)
 		return OK;
 	if (!json_object_get(options->alert, "app"))
-		return fault_set(fault, ERR_INVALID, "--heartbeat wants --app: who lives?");
+		return fault_set(fault, ERR_INVALID, "--heartbeat needs --app: which app?");
 	if (options->text.data || options->ndjson || options->wait)
 		return fault_set(fault, ERR_INVALID,
 		        "--heartbeat goes with neither TEXT, --ndjson nor --wait");
@@ -269,7 +269,7 @@ static enum err check_exec(struct send_options *options, struct fault *fault)
 	static const char *const not_here[] = {"status", "id", "stop"};
 
 	if (!options->command)
-		return fault_set(fault, ERR_INVALID, "--exec wants a command behind --");
+		return fault_set(fault, ERR_INVALID, "--exec needs a command after --");
 	if (options->text.data)
 		return fault_set(
 		        fault, ERR_INVALID, "--exec takes no TEXT: %.100s", options->text.data);

@@ -124,7 +124,7 @@ static bool socket_take_line(
 	if (!json_is_object(*answer)) {
 		json_decref(*answer);
 		*answer = NULL;
-		*err = fault_set(fault, ERR_PROTO, "the daemon's answer is no JSON object");
+		*err = fault_set(fault, ERR_PROTO, "the daemon's answer is not a JSON object");
 	}
 	return true;
 }

@@ -130,7 +130,7 @@ static void tell_who(struct dialogue *d, const json_t *list)
 		if (!dialogue_is_over(v) && !d->json)
 			print_plain("  ", client_text(v, "user_id"), " asks for verification\n");
 	}
-	dialogue_fail(d, EX_USAGE, "several people ask: say which, verify USER");
+	dialogue_fail(d, EX_USAGE, "several people are asking: name one, as in verify USER");
 }
 
 /* The one that waits, or the one that was begun with. False: a step failed. */
@@ -160,7 +160,7 @@ static bool dialogue_look(struct dialogue *d)
 	else if (found)
 		dialogue_take(d, found);
 	else if (d->now)
-		dialogue_fail(d, EX_TEMPFAIL, "the daemon does not know of it any more");
+		dialogue_fail(d, EX_TEMPFAIL, "the daemon no longer knows of it");
 	json_decref(answer);
 	return d->status == EX_OK;
 }
@@ -219,7 +219,7 @@ static bool accept_request(struct dialogue *d)
 			return false;
 		if (again && clock_monotonic_ms() > end_ms)
 			return dialogue_fail(
-			        d, EX_TEMPFAIL, "their devices cannot be looked at now");
+			        d, EX_TEMPFAIL, "their devices cannot be looked up now");
 		if (again)
 			pause_ms(POLL_MS);
 	}
@@ -282,7 +282,7 @@ static bool dialogue_compare(struct dialogue *d)
 	if (!action || !dialogue_send_action(d, action, &again))
 		return d->status == EX_OK;
 	if (dialogue_has_state(d, "confirmed") && !d->json)
-		printf("Waiting for the other side to say so too.\n");
+		printf("Waiting for the other side to confirm.\n");
 	return true;
 }
 

@@ -77,7 +77,7 @@ static enum err config_read_file(const char *path, struct buf *text, struct faul
 		return fault_set(fault, ERR_IO, "%s", strerror(errno));
 	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
 		close(fd);
-		return fault_set(fault, ERR_IO, "is no regular file");
+		return fault_set(fault, ERR_IO, "is not a regular file");
 	}
 	while ((len = read(fd, chunk, sizeof(chunk))) > 0 || (len < 0 && errno == EINTR))
 		if (len > 0)
@@ -126,7 +126,7 @@ enum err config_load(const char *path, struct config **out, struct buf *report)
 	if (err != OK) {
 		source_fault(&source, 0, "%s", fault.text);
 	} else if (line > 0) {
-		source_fault(&source, line, "is no text in UTF-8");
+		source_fault(&source, line, "is not UTF-8 text");
 		err = ERR_CONFIG;
 	} else {
 		err = config_parse(buf_str(&text), path, out, report);

@@ -70,24 +70,24 @@ const struct option_section config_sections[] = {
                 "what is bold in the first line. A line of which no field has a value is left\n"
                 "out. A kind without a text shows its fields."},
         {"socket", "socket", "The Unix socket that takes the alerts in."},
-        {"storage", "storage", "Where everything is kept until it is in the room, and after."},
+        {"storage", "storage", "The database and the spool."},
         {"delivery", "delivery", "One message for many alerts."},
         {"commands", "commands", "Commands in the rooms (!status, !ack, …)."},
         {"escalate *", "escalate lead",
-                "A step when nobody takes a critical failure on: whom to tell after how long. As\n"
-                "many as wanted; each is gone through once for a failure, and stops with an ack, "
-                "a\n"
-                "silence, or when it is resolved."},
+                "A step when nobody acknowledges a critical alert: whom to tell after how long. "
+                "As\n"
+                "many as wanted. Each is used once for an alert, unless that is acknowledged,\n"
+                "silenced or resolved before."},
         {"oncall *", "oncall main",
                 "Who is on call, in turns: mention = oncall:main in a severity or a step. Each "
                 "change\n"
                 "is told in the room. In the time zone of [heartbeat]."},
         {"quiet *", "quiet nightly",
-                "A time that comes again and again in which alerts are held back; at its end the\n"
-                "room is told how many. In the time zone of [heartbeat]."},
-        {"heartbeat", "heartbeat", "The daily sign of life."},
+                "A recurring time in which alerts are silenced. At its end the room is told how\n"
+                "many. In the time zone of [heartbeat]."},
+        {"heartbeat", "heartbeat", "The bot's daily heartbeat."},
         {"meta", "meta",
-                "Who hears of it when the heartbeat itself is missing: every channel named here."},
+                "Who is told when the heartbeat itself is missing: every channel named here."},
         {"call_monitor", "call_monitor",
                 "The database of call_monitor: naming it switches two watches on, on a table\n"
                 "violations (at, rule) and a table calls (at, function, error). `at` is a time as "
@@ -108,7 +108,7 @@ const struct option_section config_sections[] = {
         {"http", "http",
                 "HTTP over TCP: off unless `listen` is set. The Unix socket speaks it in any "
                 "case."},
-        {"log", "log", "Lines on standard error."},
+        {"log", "log", "The log, on standard error."},
 };
 
 const size_t config_sections_len = sizeof(config_sections) / sizeof(config_sections[0]);
@@ -130,16 +130,16 @@ const struct option config_options[] = {
                 .help = "A file that only its owner can read (0600); `login` writes it."},
         {"matrix", "device_name", OPTION_TEXT, IN(matrix.device_name),
                 .fallback = "matrix-telemetry-bot",
-                .help = "How the bot's session is shown in the account's list of devices."},
+                .help = "Name of the bot's session in the account's list of devices."},
         {"matrix", "invite_from", OPTION_USERS, IN(matrix.invite_from), .fallback = "",
                 .example = "@admin:example.org",
-                .help = "Users whose invitations into rooms are accepted. Default: nobody's."},
+                .help = "Users whose invitations to rooms are accepted. Default: nobody's."},
         {"matrix", "proxy", OPTION_TEXT, IN(matrix.proxy),
                 .example = "http://proxy.example.org:3128",
                 .help = "Proxy for the homeserver. Default: that of the environment."},
         {"matrix", "ca_file", OPTION_PATH, IN(matrix.ca_file),
                 .example = "/etc/ssl/certs/our-own-ca.pem",
-                .help = "Certificates to trust, in place of the system's."},
+                .help = "Certificates to trust instead of the system's."},
 
         {"encryption", "pickle_key_command", OPTION_TEXT, IN(encryption.pickle_key.command),
                 .example = "pass show matrix/bot-pickle-key",
@@ -166,7 +166,7 @@ const struct option config_options[] = {
                         "verified, all."},
 
         {"route", "critical", OPTION_ROOM, IN(route[SEVERITY_CRITICAL]), .example = "ops",
-                .help = "A name of [rooms] for each severity."},
+                .help = "The name of a room in [rooms] for each severity."},
         {"route", "warning", OPTION_ROOM, IN(route[SEVERITY_WARNING]), .example = "dev"},
         {"route", "info", OPTION_ROOM, IN(route[SEVERITY_INFO]), .example = "dev"},
 
@@ -178,7 +178,7 @@ const struct option config_options[] = {
                         "m.notice\n"
                         "for info, m.text for the others."},
         {"severity *", "mention", OPTION_MENTION, LOOK(mention), .example = "room",
-                .help = "Who is called by name: \"room\" for everyone, or user ids, by comma or "
+                .help = "Who is mentioned: \"room\" for everyone, or user ids, by comma or "
                         "space.\n"
                         "Default: nobody."},
 
@@ -186,11 +186,11 @@ const struct option config_options[] = {
                 .example = "https://factory.example.org/runs/{run_id}",
                 .help = "Link of its messages; values are percent-encoded."},
         {"app *", "critical", OPTION_ROOM, APP(route[SEVERITY_CRITICAL]), .example = "ops",
-                .help = "Rooms in place of those of [route]."},
+                .help = "Rooms instead of those of [route]."},
         {"app *", "warning", OPTION_ROOM, APP(route[SEVERITY_WARNING]), .example = "dev"},
         {"app *", "info", OPTION_ROOM, APP(route[SEVERITY_INFO]), .example = "dev"},
         {"app *", "throttle", OPTION_DURATION, APP(throttle_ms), .min = 0, .max = CLOCK_DAY_MS,
-                .example = "60s", .help = "In place of that of [delivery]."},
+                .example = "60s", .help = "Instead of that of [delivery]."},
         {"app *", "resolve_after", OPTION_DURATION, APP(resolve_after_ms), .min = 0, .max = YEAR_MS,
                 .example = "1d",
                 .help = "What fires for longer without happening again is resolved. 0 = never. "
@@ -216,11 +216,11 @@ const struct option config_options[] = {
 
         {"socket", "path", OPTION_PATH, IN(socket.path),
                 .fallback = "/run/matrix-telemetry-bot/socket",
-                .help = "Its file; at most 107 bytes."},
+                .help = "Path of the socket, at most 107 bytes."},
         {"socket", "group", OPTION_GROUP, IN(socket.group), .example = "telemetry",
-                .help = "Group that the file is given to. Default: the daemon's own."},
+                .help = "Group of the socket file. Default: the daemon's own."},
         {"socket", "mode", OPTION_MODE, IN(socket.mode), .fallback = "0660",
-                .help = "Its permissions, octal."},
+                .help = "Permissions of the socket file, octal."},
         {"socket", "allow_uid", OPTION_UIDS, IN(socket.allow_uid), .example = "data_factory, 1001",
                 .help = "Users, then groups, by name or number, that may hand in alerts, of those "
                         "that\n"
@@ -232,7 +232,7 @@ const struct option config_options[] = {
                         "root and the daemon's user. Default: all who may hand in alerts."},
         {"socket", "admin_gid", OPTION_GIDS, IN(socket.admin_gid), .example = "1000"},
         {"socket", "max_clients", OPTION_UINT, IN(socket.max_clients), .fallback = "64", .min = 1,
-                .max = 4096, .help = "Connections at a time, 1 to 4096."},
+                .max = 4096, .help = "Connections at the same time, 1 to 4096."},
 
         {"storage", "database", OPTION_PATH, IN(storage.database), .fallback = "operations.db",
                 .help = "SQLite database. Relative paths begin at the folder of this file."},
@@ -242,7 +242,7 @@ const struct option config_options[] = {
                         "beside the database."},
         {"storage", "retention", OPTION_DURATION, IN(storage.retention_ms), .fallback = "90d",
                 .min = CLOCK_HOUR_MS, .max = 20 * YEAR_MS,
-                .help = "What is older is deleted once it has been delivered. From 1h."},
+                .help = "Delivered alerts older than this are deleted. At least 1h."},
 
         {"delivery", "throttle", OPTION_DURATION, IN(delivery.throttle_ms), .fallback = "60s",
                 .min = 0, .max = CLOCK_DAY_MS,
@@ -271,13 +271,13 @@ const struct option config_options[] = {
         {"commands", "prefix", OPTION_TEXT, IN(commands.prefix), .fallback = "!",
                 .help = "What a command begins with."},
         {"commands", "rooms", OPTION_ROOMS, IN(commands.rooms), .fallback = "", .example = "ops",
-                .help = "Rooms where commands are obeyed. Default: all of [rooms]."},
+                .help = "Rooms where commands are accepted. Default: all of [rooms]."},
         {"commands", "users", OPTION_USERS, IN(commands.users), .fallback = "",
                 .example = "@admin:example.org",
-                .help = "Users that are obeyed, whatever their power level."},
+                .help = "Users who may use commands, whatever their power level."},
         {"commands", "power_level", OPTION_INT, IN(commands.power_level), .fallback = "50",
                 .min = 0, .max = 100,
-                .help = "Members of at least this power level are obeyed too."},
+                .help = "Members with at least this power level may use commands too."},
         {"commands", "answers", OPTION_CHOICE, IN(commands.answers), .fallback = "thread",
                 .choices = "thread|reply",
                 .help = "Answers begin a thread, or are replies. What was asked in a thread is "
@@ -287,13 +287,14 @@ const struct option config_options[] = {
                 .help = "Critical failures that nobody acknowledged are reminded of. 0 = "
                         "never."},
         {"commands", "ack_timeout", OPTION_DURATION, IN(commands.ack_timeout_ms), .fallback = "24h",
-                .min = 0, .max = YEAR_MS, .help = "An acknowledgement ends after this. 0 = never."},
+                .min = 0, .max = YEAR_MS,
+                .help = "An acknowledgement expires after this. 0 = never."},
         {"commands", "silence_max", OPTION_DURATION, IN(commands.silence_max_ms), .fallback = "7d",
-                .min = 1, .max = YEAR_MS, .help = "No silence lasts longer."},
+                .min = 1, .max = YEAR_MS, .help = "The longest that a silence may last."},
 
         {"escalate *", "after", OPTION_DURATION, ESCALATE(after_ms), .fallback = "15m",
                 .min = CLOCK_SECOND_MS, .max = YEAR_MS,
-                .help = "Since it is in the room and nobody has it."},
+                .help = "Time since it is in the room unacknowledged."},
         {"escalate *", "mention", OPTION_MENTION, ESCALATE(mention), .fallback = "",
                 .example = "@lead:example.org",
                 .help = "Whom the message mentions: user ids, room, or oncall:NAME. Default: "
@@ -317,12 +318,12 @@ const struct option config_options[] = {
         {"quiet *", "what", OPTION_TEXT, QUIET(what), .example = "app=etl, severity!=info",
                 .help = "An app, or matchers as in !silence. Default: everything."},
         {"quiet *", "days", OPTION_WORDS, QUIET(days), .fallback = "mon-sun",
-                .help = "On which days it begins: mon-fri, or sat, sun."},
+                .help = "The days on which it begins: mon-fri, or sat, sun."},
         {"quiet *", "from", OPTION_TIME, QUIET(from), .example = "23:00", .help = "Required."},
         {"quiet *", "to", OPTION_TIME, QUIET(to), .example = "07:00",
                 .help = "Required. When it is not after `from`: on the next day."},
         {"quiet *", "critical", OPTION_BOOL, QUIET(critical), .fallback = "no",
-                .help = "Hold back critical alerts too."},
+                .help = "Silence critical alerts too."},
 
         {"heartbeat", "room", OPTION_ROOM, IN(heartbeat.room), .example = "ops",
                 .help = "Default: the room for critical alerts."},
@@ -330,7 +331,7 @@ const struct option config_options[] = {
                 .help = "Time of day."},
         {"heartbeat", "timezone", OPTION_ZONE, IN(heartbeat.timezone), .fallback = "UTC",
                 .example = "Europe/Madrid",
-                .help = "Time zone it is meant in, and schedules of apps. Default: UTC."},
+                .help = "Time zone of `at` and of apps' schedules. Default: UTC."},
         {"heartbeat", "sender", OPTION_USER, IN(heartbeat.sender),
                 .example = "@telemetry:example.org",
                 .help = "For `matrix-telemetry-bot watch` alone: the bot whose heartbeat is "
@@ -394,7 +395,7 @@ const struct option config_options[] = {
         {"call_monitor", "error_rate_sql", OPTION_LINES, IN(call_monitor.error_rate_sql),
                 .fallback = ERROR_RATE_SQL},
         {"call_monitor", "every", OPTION_DURATION, IN(call_monitor.every_ms), .fallback = "1h",
-                .min = CLOCK_SECOND_MS, .max = YEAR_MS, .help = "How often that is looked at."},
+                .min = CLOCK_SECOND_MS, .max = YEAR_MS, .help = "How often the queries run."},
         {"call_monitor", "repeat", OPTION_DURATION, IN(call_monitor.repeat_ms), .fallback = "24h",
                 .min = 0, .max = YEAR_MS, .help = REPEAT_HELP},
         {"call_monitor", "calls_table", OPTION_TABLE, IN(call_monitor.calls_table),

@@ -308,7 +308,7 @@ static void take_section(struct reader *reader, const char *section)
 		name += strspn(name, " ");
 		reader->base = *name ? named_sections[i].find(reader, name) : NULL;
 		if (!*name)
-			FAULT(reader, "[%s] wants a name", section);
+			FAULT(reader, "[%s] needs a name", section);
 		reader->skip = !reader->base;
 		return;
 	}

@@ -86,10 +86,10 @@ static enum err secret_read_file(const char *path, bool private, char **out, str
 		                          : ERR_IO,
 		        "%s: %s", path, strerror(errno));
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-		err = fault_set(fault, ERR_IO, "%s: is no regular file", path);
+		err = fault_set(fault, ERR_IO, "%s: is not a regular file", path);
 	} else if (private && (st.st_mode & 077) != 0) {
 		err = fault_set(fault, ERR_DENIED,
-		        "%s: others than its owner can get at it; run: chmod 600 %s", path, path);
+		        "%s: accessible by other users; run: chmod 600 %s", path, path);
 	} else {
 		while (!chunk.more && read_some(fd, &chunk))
 			;

@@ -95,7 +95,8 @@ static void check_rooms(struct check *check)
 
 	if (config->rooms_len == 0)
 		FAULT_AT(check, "rooms", NULL,
-		        "[rooms] has no room: one is wanted, such as ops = #alerts:example.org");
+		        "[rooms] has no room: at least one is needed, such as ops = "
+		        "#alerts:example.org");
 	for (int s = 0; s < SEVERITY_COUNT; s++) {
 		fill_route(check, (enum severity)s);
 		validate_check_room(
@@ -204,7 +205,7 @@ static void check_escalates(struct check *check)
 		validate_check_room(check, section, "room", &config->escalates[i].room);
 		check_mention(check, section, config->escalates[i].mention);
 		if (!config->escalates[i].mention[0] && !config->escalates[i].room)
-			FAULT_AT(check, section, NULL, "[%s] wants mention or room: whom to tell",
+			FAULT_AT(check, section, NULL, "[%s] needs mention or room: whom to tell",
 			        section);
 		free(section);
 	}
@@ -337,9 +338,9 @@ static void check_quiets(struct check *check)
 				        "such as mon-fri",
 				        section, quiet->days[k]);
 		if (k == 0)
-			FAULT_AT(check, section, "days", "[%s] days: on none", section);
+			FAULT_AT(check, section, "days", "[%s] days: no day is given", section);
 		if (!quiet->from || !quiet->to)
-			FAULT_AT(check, section, NULL, "[%s] wants from and to", section);
+			FAULT_AT(check, section, NULL, "[%s] needs from and to", section);
 		else if (strcmp(quiet->from, quiet->to) == 0)
 			FAULT_AT(check, section, "to", "[%s] to: it would have no end", section);
 		free(section);

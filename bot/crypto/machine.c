@@ -290,7 +290,7 @@ static enum err machine_open_account(struct crypto *crypto, int64_t now_ms, stru
 	}
 	err = account_load(crypto, &account);
 	if (err != OK) {
-		return fault_set(fault, err, "the stored encryption keys do not open: %s",
+		return fault_set(fault, err, "cannot open the stored encryption keys: %s",
 		        err == ERR_CORRUPT ? "is the pickle key the one they were stored with?"
 		                           : err_text(err));
 	}

@@ -173,7 +173,7 @@ void verify_sent(struct crypto *crypto, int64_t now_ms, const json_t *context, b
 		if (refused && !verify_is_over(v)) {
 			json_array_clear(v->out);
 			verify_cancelled(
-			        v, now_ms, "m.user", "the homeserver refuses to carry it", false);
+			        v, now_ms, "m.user", "the homeserver refuses to send it", false);
 		} else if (v->state == VERIFY_READY && json_array_size(v->out) == 0) {
 			v->start_ms = now_ms + START_AFTER_MS;
 		}
@@ -244,7 +244,7 @@ static enum err verify_add(struct crypto *crypto, int64_t now_ms, const struct v
 	TAILQ_FOREACH(before, &crypto->verifications, link)
 	{
 		if (strcmp(before->user_id, event->sender) == 0)
-			verify_cancel(before, now_ms, "m.user", "another one was begun");
+			verify_cancel(before, now_ms, "m.user", "another verification was started");
 	}
 	v = x_calloc(1, sizeof(*v));
 	v->id = x_strdup(id);
@@ -319,7 +319,7 @@ static void verify_take_start(
 	} else if (v->state == VERIFY_READY || (v->state == VERIFY_STARTED && v->we_started)) {
 		verify_sas_take_start(crypto, v, now_ms, content);
 	} else {
-		verify_cancel(v, now_ms, "m.unexpected_message", "a start that is not awaited");
+		verify_cancel(v, now_ms, "m.unexpected_message", "an unexpected start");
 	}
 }
 

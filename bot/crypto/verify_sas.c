@@ -107,7 +107,7 @@ void verify_sas_take_accept(struct verify *v, int64_t now_ms, const json_t *cont
 	if (v->commitment && commitment && strcmp(v->commitment, commitment) == 0)
 		return; /* again */
 	if (v->state != VERIFY_STARTED || !v->we_started || v->commitment) {
-		verify_cancel(v, now_ms, "m.unexpected_message", "an accept that is not awaited");
+		verify_cancel(v, now_ms, "m.unexpected_message", "an unexpected accept");
 		return;
 	}
 	if (!js_is(content, "key_agreement_protocol", AGREEMENT) || !js_is(content, "hash", HASH) ||
@@ -157,7 +157,7 @@ void verify_sas_take_key(
 	if (key && v->their_key[0] != '\0' && strcmp(key, v->their_key) == 0)
 		return; /* again */
 	if (v->state != VERIFY_STARTED || !v->sas) {
-		verify_cancel(v, now_ms, "m.unexpected_message", "a key that is not awaited");
+		verify_cancel(v, now_ms, "m.unexpected_message", "an unexpected key");
 		return;
 	}
 	if (!key || strlen(key) != OL_KEY_SIZE - 1) {
@@ -362,7 +362,7 @@ enum err verify_sas_take_mac(
 	if (v->mac && json_equal(v->mac, content))
 		return OK; /* again */
 	if ((v->state != VERIFY_COMPARE && v->state != VERIFY_CONFIRMED) || v->mac) {
-		verify_cancel(v, now_ms, "m.unexpected_message", "a proof that is not awaited");
+		verify_cancel(v, now_ms, "m.unexpected_message", "an unexpected proof");
 		return OK;
 	}
 	v->mac = json_deep_copy(content);

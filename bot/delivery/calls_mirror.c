@@ -92,9 +92,10 @@ static void mirror_note_result(struct mirror *mirror)
 	if (mirror->result != mirror->last_result) {
 		if (mirror->result != OK)
 			log_seldom(LOG_WARNING, "mirror", "",
-			        "call_monitor's table is not written: %s", mirror->fault.text);
+			        "cannot write to call_monitor's table: %s", mirror->fault.text);
 		else
-			log_seldom(LOG_INFO, "mirror", "", "call_monitor's table is written again");
+			log_seldom(LOG_INFO, "mirror", "",
+			        "call_monitor's table can be written to again");
 	}
 	mirror->last_result = mirror->result;
 }

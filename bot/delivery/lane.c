@@ -146,7 +146,7 @@ static void outcome_done(enum err result, const char *message, void *arg)
 	if (result != OK)
 		/* The event stays frozen and is sent again under its transaction id, which the
 		 * homeserver answers with the same event. */
-		log_seldom(LOG_ERROR, "courier", o->room, "could not write down a send to %s: %s",
+		log_seldom(LOG_ERROR, "courier", o->room, "could not record a send to %s: %s",
 		        o->room, message);
 	else if (o->outcome != DELIVER_ABSENT && !o->untried) {
 		if (o->latency_ms >= 0)
@@ -326,7 +326,7 @@ static void courier_release(struct courier *courier)
 {
 	if (!courier->held[0])
 		return;
-	log_info("courier", "the homeserver takes messages again");
+	log_info("courier", "the homeserver accepts messages again");
 	courier->held[0] = '\0';
 	courier->held_told_ms = 0;
 	for (struct lane *lane = courier->lanes; lane; lane = lane->next)
@@ -403,8 +403,9 @@ static void lane_on_sent(const struct mx_answer *answer, void *arg)
 		return;
 	}
 	if (answer->code != ERR_AUTH) /* that is told by who gets another token */
-		log_seldom(LOG_WARNING, "courier", lane->name, "%s: try %u failed, will go on: %s",
-		        lane->name, lane->failures + 1, answer->error);
+		log_seldom(LOG_WARNING, "courier", lane->name,
+		        "%s: send failed (try %u), retrying: %s", lane->name, lane->failures + 1,
+		        answer->error);
 	lane_wait(lane, answer->retry_after_ms, answer->code != ERR_AUTH);
 }
 

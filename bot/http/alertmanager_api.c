@@ -330,7 +330,7 @@ void api_one_silence_finish(struct web_call *call)
 			return;
 		}
 	}
-	call_error(call, MHD_HTTP_NOT_FOUND, "no silence that holds has that id");
+	call_error(call, MHD_HTTP_NOT_FOUND, "no active silence has that id");
 }
 
 void call_end_silence(struct web_call *call, int64_t id)

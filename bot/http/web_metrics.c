@@ -18,7 +18,7 @@ static const struct {
 	double scale;
 } rows[] = {
         {"uptime_ms", "uptime_seconds", "gauge", "Time since the daemon started.", 1e-3},
-        {"online", "homeserver_online", "gauge", "Whether the homeserver takes requests.", 1},
+        {"online", "homeserver_online", "gauge", "Whether the homeserver accepts requests.", 1},
         {"last_sync_age_ms", "sync_age_seconds", "gauge",
                 "Time since the last answer to /sync; absent before the first.", 1e-3},
         {"events_sent", "events_sent", "counter", "Events that the homeserver confirmed.", 1},
@@ -29,7 +29,7 @@ static const struct {
         {"outbox_undeliverable", "undeliverable", "gauge", "Messages that cannot be delivered.", 1},
         {"alerts_unacked", "alerts_unacknowledged", "gauge",
                 "Critical alerts that nobody acknowledged.", 1},
-        {"silences", "silences", "gauge", "Silences that hold.", 1},
+        {"silences", "silences", "gauge", "Active silences.", 1},
         {"app_heartbeats", "app_heartbeats", "gauge", "Heartbeats that apps registered.", 1},
         {"app_heartbeats_missed", "app_heartbeats_missed", "gauge", "Of these, those missed.", 1},
         {"watches", "watches", "gauge", "SQL watches.", 1},
@@ -83,7 +83,7 @@ static void add_alerts(struct buf *out, const json_t *answer, bool open)
 
 	if (!counts)
 		return;
-	add_head(out, "alerts_last_day", "gauge", "Alerts taken in within the last 24 h.", open);
+	add_head(out, "alerts_last_day", "gauge", "Alerts received within the last 24 h.", open);
 	for (size_t i = 0; i < sizeof(severities) / sizeof(severities[0]); i++)
 		buf_printf(out, PREFIX "alerts_last_day{severity=\"%s\"} %lld\n", severities[i],
 		        (long long)json_integer_value(json_object_get(counts, severities[i])));

@@ -87,7 +87,7 @@ static enum err listen_probe(const char *path, struct fault *fault)
 	if (lstat(path, &st) == -1)
 		return errno == ENOENT ? OK : listen_fail(fault, "cannot look at", path);
 	if (!S_ISSOCK(st.st_mode))
-		return fault_set(fault, ERR_EXISTS, "%s is there and is no socket", path);
+		return fault_set(fault, ERR_EXISTS, "%s exists and is not a socket", path);
 
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1)
@@ -95,7 +95,7 @@ static enum err listen_probe(const char *path, struct fault *fault)
 	fill_address(&address, path, "");
 	/* EAGAIN is a full backlog: somebody lives there, however busy. */
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN)
-		err = fault_set(fault, ERR_BUSY, "a live daemon listens on %s", path);
+		err = fault_set(fault, ERR_BUSY, "another daemon is listening on %s", path);
 	else if (errno != ECONNREFUSED && errno != ENOENT)
 		err = listen_fail(fault, "cannot probe", path);
 	close(fd);

@@ -97,7 +97,7 @@ static void identity_done(enum err result, const char *message, void *arg)
 		snprintf(text, sizeof(text),
 		        "the token belongs to %s, the config says user = %s: store the right "
 		        "token, or "
-		        "mend [matrix] user",
+		        "correct [matrix] user",
 		        job->user_id, link->config->matrix.user);
 		link->events.on_fatal(text, link->events.arg);
 	} else if (!identity_same(job)) {

@@ -155,7 +155,7 @@ int life_run(struct life *life, void (*opened)(void *owner))
 	uv_run(&life->loop, UV_RUN_DEFAULT);
 	log_flush(INT64_MAX);
 	if (uv_loop_close(&life->loop) != 0) {
-		log_error(life->area, "the loop still had something open");
+		log_error(life->area, "something was still open at the end");
 		abort();
 	}
 	return life->exit_code;

@@ -209,7 +209,8 @@ static void ask_whoami(struct auth *auth, const char *token)
 	auth->token = x_strdup(token);
 	if (mx_set_token(auth->probe, token) != OK) {
 		fault_set(&problem, ERR_INVALID,
-		        "what is stored is no access token (spaces or odd characters in it): %s",
+		        "what is stored is not an access token (spaces or odd characters in it): "
+		        "%s",
 		        LOG_IN_AGAIN);
 		auth_wait(auth, &problem, -1);
 		return;

@@ -124,7 +124,7 @@ static enum err discovery_check_answer(const struct discovery *discovery,
 		        "%s: HTTP %ld", discovery->asked, result->status);
 	*body = answer_parse(result->body, result->body_len);
 	if (!*body)
-		return fault_set(fault, ERR_PROTO, "%s: is no JSON object", discovery->asked);
+		return fault_set(fault, ERR_PROTO, "%s: is not a JSON object", discovery->asked);
 	return OK;
 }
 
@@ -136,7 +136,7 @@ static void on_versions(const struct http_result *result, void *arg)
 
 	if (discovery_check_answer(discovery, result, &body, &fault) == OK &&
 	        !json_is_array(json_object_get(body, "versions")))
-		fault_set(&fault, ERR_PROTO, "%s: is no Matrix homeserver's answer",
+		fault_set(&fault, ERR_PROTO, "%s: is not the answer of a Matrix homeserver",
 		        discovery->asked);
 	json_decref(body);
 	discovery_finish(discovery, &fault);

@@ -149,7 +149,8 @@ static bool room_follow_set_candidate(struct room_entry *entry, const char *room
 	char *copy;
 
 	if (!rooms_is_id(room_id)) {
-		room_follow_refuse(entry, "the homeserver leads to something that is no room id");
+		room_follow_refuse(
+		        entry, "the homeserver resolved it to something that is not a room id");
 		return false;
 	}
 	if (entry->hops > ROOM_HOPS_MAX) {
@@ -191,7 +192,8 @@ static bool room_follow_leads_on(const struct room_entry *entry, const char *suc
 	bool good = rooms_is_id(successor) && !room_is_on_trail(entry, successor);
 
 	if (!good && successor && !entry->room.ready)
-		log_warning("rooms", "%s: the room that %s was upgraded to is none; staying there",
+		log_warning("rooms",
+		        "%s: what %s was upgraded to is not a room; staying in the old one",
 		        entry->name, entry->candidate);
 	return good;
 }

@@ -85,7 +85,7 @@ static void room_sync_look_at_left(struct rooms *rooms, const char *room_id)
 		if (!entry->room_id || strcmp(entry->room_id, room_id) != 0)
 			continue;
 		entry->joined = false;
-		room_lose(entry, "the bot is not in the room any more; invite it again");
+		room_lose(entry, "the bot is no longer in the room; invite it again");
 	}
 }
 

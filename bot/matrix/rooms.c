@@ -174,7 +174,7 @@ static struct room_entry *entry_create(struct rooms *rooms, const char *name, co
 	entry->room.address = entry->address = x_strdup(address);
 	entry->must_encrypt = rooms_was_encrypted(rooms, address);
 	entry->due_ms = INT64_MAX;
-	strcpy(entry->room.problem, "not looked at yet");
+	strcpy(entry->room.problem, "not checked yet");
 	TAILQ_INSERT_TAIL(&rooms->entries, entry, link);
 	rooms->entries_len++;
 	return entry;

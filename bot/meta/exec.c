@@ -123,7 +123,7 @@ static void run_log(struct run *run, int64_t status, int number)
 		text_add_plain(&said, buf_str(&run->kept), OUTPUT_POINTS, TEXT_FOLD_NEWLINES);
 	}
 	if (run->late)
-		log_error("meta", "exec: took too long and was ended%s", buf_str(&said));
+		log_error("meta", "exec: took too long and was killed%s", buf_str(&said));
 	else if (number != 0)
 		log_error("meta", "exec: ended by signal %d%s", number, buf_str(&said));
 	else

@@ -57,7 +57,7 @@ void meta_configure(struct meta *meta, struct config *config)
 {
 	if (meta_differs(config->matrix.proxy, meta->config->matrix.proxy) ||
 	        meta_differs(config->meta.ca_file, meta->config->meta.ca_file))
-		log_warning("meta", "another proxy or ca_file counts from the next start on");
+		log_warning("meta", "restart required for changes of proxy and ca_file");
 	config_replace(&meta->config, config);
 	exec_configure(meta->exec, config->meta.exec);
 	if (!meta->http)

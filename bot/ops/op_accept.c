@@ -32,7 +32,7 @@ static void accept_done(enum err result, const char *message, void *arg)
 
 	if (result == ERR_NOT_FOUND) {
 		reply_error(op->reply, "not_found", "key",
-		        "that user's identity did not change to that key; see status", false);
+		        "that user's identity has not changed to that key; see status", false);
 	} else if (result != OK) {
 		ops_reply_failure(op->reply, result, message);
 	} else {

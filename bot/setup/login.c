@@ -189,7 +189,7 @@ int login_by_password(struct login *login)
 	int code;
 
 	if (!body)
-		return login_fail(login, EX_DATAERR, "the password is no text in UTF-8");
+		return login_fail(login, EX_DATAERR, "the password is not UTF-8 text");
 	ask_call(login->ask, "POST", "/v3/login", body, &answer);
 	login_wipe_member(body, "password");
 	json_decref(body);

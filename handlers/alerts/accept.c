@@ -17,7 +17,7 @@
 #include "storage/known_rooms.h"
 
 #define DELIVER_FIRING_MAX 64
-#define DELIVER_NOTHING_FIRES "nothing of this is firing"
+#define DELIVER_NOTHING_FIRES "no matching alert is firing"
 #define STORM_APP_MAX 10 /* texts of one app in a storm message: the others' must fit too */
 
 /* Nobody waits for a test. */
@@ -514,7 +514,8 @@ static enum err accept_hold(
 		row->state = ALERT_SILENCED;
 		row->cause = ALERT_INHIBITED;
 		row->held = !entry_is_test(alert);
-		row->reason = x_strdup("inhibit: a critical failure of the same is firing");
+		row->reason =
+		        x_strdup("inhibited: a critical alert about the same thing is firing");
 	}
 	return err;
 }

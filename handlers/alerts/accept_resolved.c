@@ -11,7 +11,7 @@
 #include "storage/history.h"
 
 #define DELIVER_FIRING_MAX 64 /* messages with the same failure */
-#define DELIVER_NOTHING_FIRES "nothing of this is firing"
+#define DELIVER_NOTHING_FIRES "no matching alert is firing"
 #define DELIVER_RUN_MAX 200 /* alerts of a run */
 
 struct alert *deliver_stored_alert(const struct alert_row *row)
@@ -173,7 +173,7 @@ enum err deliver_resolve(const struct deliver *d, const struct alert *alert, str
 	row->state = row->message_id ? ALERT_GROUPED : was_held ? ALERT_SILENCED : ALERT_IGNORED;
 	row->cause = row->message_id || was_held ? ALERT_RESOLVED : ALERT_UNMATCHED;
 	row->reason = x_strdup(row->message_id ? "resolved: the message says so"
-	                       : was_held      ? "resolved: what fired was held back"
+	                       : was_held      ? "resolved: the alert was silenced"
 	                                       : DELIVER_NOTHING_FIRES);
 	return err;
 }

@@ -25,7 +25,7 @@
 #define DELIVER_STORM_LOOK_MS (5 * CLOCK_SECOND_MS)
 /* A room that waits for keys is told of by whoever gets them; this is for the case nobody does. */
 #define DELIVER_KEYS_LOOK_MS (30 * CLOCK_SECOND_MS)
-#define DELIVER_NO_MESSAGE "the database is damaged: its message is not there"
+#define DELIVER_NO_MESSAGE "the database is damaged: its message is missing"
 
 void deliver_event_finish(struct deliver_event *event)
 {

@@ -27,7 +27,7 @@ static const char *chart_why(enum err code)
 	case ERR_LIMITED:
 		return "the homeserver limits uploads for now";
 	case ERR_HELD:
-		return "the homeserver takes nothing from this account for now";
+		return "the homeserver accepts nothing from this account for now";
 	case ERR_NET:
 	case ERR_TIMEOUT:
 	case ERR_SERVER:

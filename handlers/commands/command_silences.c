@@ -22,7 +22,7 @@ static void say_silence(struct command_call *call, const struct silence_row *row
 	if (row->held)
 		command_say(call, " · %" PRId64 " silenced", row->held);
 	if (row->problem)
-		command_say(call, " · ⚠️ silences nothing: %s", row->problem);
+		command_say(call, " · ⚠️ has no effect: %s", row->problem);
 }
 
 /* Those that were given up since they began. */
@@ -34,8 +34,8 @@ static enum err say_quiets_failed(struct command_call *call)
 
 	for (size_t i = 0; i < len; i++)
 		if (rows[i].problem)
-			command_say(call, "⚠️ Quiet time %s silences nothing: %s\n",
-			        rows[i].name, rows[i].problem);
+			command_say(call, "⚠️ Quiet time %s has no effect: %s\n", rows[i].name,
+			        rows[i].problem);
 	quiet_rows_free(rows, len);
 	return err;
 }

@@ -139,7 +139,7 @@ static bool add_matchers(const char *text, struct buf *out, char why[160])
 			return true;
 	}
 	snprintf(why, 160,
-	        "I do not understand %.60s: a matcher looks like app=etl, "
+	        "Not understood: %.60s. A matcher looks like app=etl, "
 	        "node_id=~\"etl.*\"",
 	        text);
 	return false;
@@ -167,7 +167,7 @@ bool command_what_read(struct input *words, struct buf *out, char why[160])
 		if ((strcasecmp(input_peek(words, 0), "or") == 0 ||
 		            strcmp(input_peek(words, 0), "||") == 0) &&
 		        command_what_is(&next)) {
-			snprintf(why, 160, "all matchers must match: make one silence for each");
+			snprintf(why, 160, "All matchers must match: make one silence for each.");
 			return false;
 		}
 	}

@@ -160,8 +160,9 @@ static char *why_refused(const struct config *config, const struct room_event *e
 	if (!command_may(config, event))
 		return command_no_power(config);
 	if (event->encrypted && event->clear)
-		return x_strdup("this came unencrypted into an encrypted room: anybody may have "
-		                "put it there");
+		return x_strdup(
+		        "this was sent unencrypted in an encrypted room: anybody could have "
+		        "sent it");
 	if (event->encrypted && !event->obey && strcmp(config->encryption.trust, "verified") == 0)
 		return x_strdup("you are not verified: verify the bot (in Element: its profile, "
 		                "Verify), with somebody at \"matrix-telemetry-bot verify\" on its "

@@ -52,18 +52,19 @@ static void health_of_link(struct health *health)
 
 	if (health_is_said(status->problem)) {
 		health_add(health, "homeserver",
-		        "run `matrix-telemetry-bot check` on the host; what waits is kept",
+		        "run `matrix-telemetry-bot check` on the host; waiting alerts are kept",
 		        "homeserver: %s", status->problem);
 	} else if (status->last_sync_ms && status->now_ms - status->last_sync_ms > SYNC_OLD_MS) {
 		clock_format_duration(status->now_ms - status->last_sync_ms, age, sizeof(age));
-		health_add(health, "homeserver", "look whether the homeserver is overloaded",
-		        "the last sync was %s ago: commands are not seen", age);
+		health_add(health, "homeserver", "check whether the homeserver is overloaded",
+		        "the last sync was %s ago: commands are not received", age);
 	}
 	if (health_is_said(status->held))
 		health_add(health, "account",
 		        "an admin of the homeserver ends that; alerts wait and then arrive by "
 		        "themselves",
-		        "the homeserver takes nothing from this account for now: %s", status->held);
+		        "the homeserver accepts nothing from this account for now: %s",
+		        status->held);
 	if (health_is_said(status->limit))
 		health_add(health, "rate_limit",
 		        "an admin of the homeserver lifts the limit for this account "
@@ -97,7 +98,7 @@ static void health_of_room(
 	if (health_is_said(room->problem)) {
 		health_of_closed_room(health, room, waiting);
 	} else if (room->denied) {
-		health_add(health, "room", "look at the room's settings: it was encrypted before",
+		health_add(health, "room", "check the room's settings: it was encrypted before",
 		        "room %s: refused: the homeserver says that it is not encrypted",
 		        room->name);
 	}
@@ -130,8 +131,8 @@ static void health_of_queue(struct health *health)
 
 	if (status->undeliverable) {
 		snprintf(fix, sizeof(fix),
-		        "%sretry sends them again, %sdiscard NUMBER gives one up", health->prefix,
-		        health->prefix);
+		        "`%sretry` sends them again, `%sdiscard NUMBER` discards one",
+		        health->prefix, health->prefix);
 		health_add(health, "undeliverable", fix, "%" PRId64 " undeliverable",
 		        status->undeliverable);
 	}
@@ -152,12 +153,13 @@ static void health_of_input(struct health *health)
 
 	if (status->spool_bad)
 		health_add(health, "spool",
-		        "look at the files *.bad in the spool: mend and rename, or delete them",
+		        "look at the files *.bad in the spool: correct and rename them, or delete "
+		        "them",
 		        "spool: %u file%s rejected (*.bad): not an alert, not readable, or "
 		        "refused by the database",
 		        status->spool_bad, status->spool_bad == 1 ? "" : "s");
 	if (status->silences_failed) {
-		snprintf(fix, sizeof(fix), "%ssilences shows which and why", health->prefix);
+		snprintf(fix, sizeof(fix), "`%ssilences` shows which and why", health->prefix);
 		health_add(health, "silence", fix, "silences without effect: %zu",
 		        status->silences_failed);
 	}

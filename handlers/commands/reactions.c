@@ -131,7 +131,7 @@ static enum err reactions_refuse(const struct command_env *env, const struct roo
         const char *target, const char *key)
 {
 	char *why = command_may(env->config, event)
-	                    ? x_asprintf("reactions are not encrypted, so they silence nothing "
+	                    ? x_asprintf("reactions are not encrypted, so they cannot silence "
 	                                 "here: send %ssilence",
 	                              env->config->commands.prefix)
 	                    : command_no_power(env->config);

@@ -79,8 +79,9 @@ static enum err unread_tell(
 	if (err != OK || lately)
 		return err;
 	return command_post(env, row->room, row->event_id, row->event_id,
-	        "I cannot read this: your client gave me no key for it. If it was for me, send it "
-	        "again.");
+	        "I cannot decrypt this: your client did not share the key. If it was a command, "
+	        "send "
+	        "it again.");
 }
 
 static enum err unread_try(const struct command_env *env, bool tell, unread_open_fn open, void *arg,

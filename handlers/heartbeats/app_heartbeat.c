@@ -190,8 +190,8 @@ enum err app_heartbeat_accept(const struct deliver *d, const struct app_heartbea
 	if (err != OK && !fresh)
 		return err;
 	if (beat->stop) {
-		err = fresh ? app_heartbeat_refuse(
-		                      receipt, ERR_INVALID, "name", "there is none to stop")
+		err = fresh ? app_heartbeat_refuse(receipt, ERR_INVALID, "name",
+		                      "no such heartbeat is registered")
 		            : app_heartbeat_stop(d, &row, receipt, happened);
 		app_heartbeat_row_finish(&row);
 		return err;

@@ -257,14 +257,14 @@ static enum err handover_tell_absent(
 	words_init(&words);
 	words_say(&words, "⚠️ ");
 	words_bold(&words, true);
-	words_say(&words, "Not in this room, but to be on call: ");
+	words_say(&words, "On call, but not in this room: ");
 	words_bold(&words, false);
 	for (size_t i = 0; absent[i]; i++) {
 		words_say(&words, "%s", i ? ", " : "");
 		words_code(&words, absent[i], 255);
 	}
 	words_break(&words);
-	words_say(&words, "Nothing reaches them: invite them, or correct ");
+	words_say(&words, "No alert reaches them: invite them, or correct ");
 	words_code(&words, "[oncall] users", 64);
 	content = words_content(&words, "m.text");
 	err = deliver_post(d, oncall->room, OUTBOX_NOTE, 0, "m.room.message", content, NULL);
@@ -300,7 +300,7 @@ static enum err look_at_absent(const struct deliver *d, const struct config_onca
 			err = handover_tell_absent(d, oncall, absent);
 		if (len > 0)
 			log_error("oncall",
-			        "not in room %s, but to be on call: %s; invite them, or correct "
+			        "on call, but not in room %s: %s; invite them, or correct "
 			        "[oncall %s] users",
 			        oncall->room, buf_str(&list), oncall->name);
 	}

@@ -76,7 +76,7 @@ static bool is_given_up(const struct quiet_row *rows, size_t len, const char *na
 
 static enum err give_up(const struct deliver *d, const struct config_quiet *quiet, const char *room)
 {
-	log_error("quiet", "quiet time %s silences nothing until its end: %s; simplify what = %s",
+	log_error("quiet", "quiet time %s has no effect until its end: %s; simplify what = %s",
 	        quiet->name, SILENCE_LIMIT, quiet->what);
 	return quiets_set_problem(d->store, quiet->name, room, SILENCE_LIMIT);
 }
@@ -175,15 +175,15 @@ void quiet_text(const struct config_quiet *quiet, int64_t now_ms, struct words *
 {
 	int64_t until_ms;
 	bool holds = quiet_holds(quiet, now_ms, &until_ms);
-	char when[40];
 
 	for (size_t i = 0; quiet->days[i]; i++)
 		words_say(out, "%s%s", i ? "," : "", quiet->days[i]);
-	words_say(out, " %s to %s", quiet->from, quiet->to);
+	words_say(out, " %s–%s", quiet->from, quiet->to);
 	if (holds) {
-		clock_format_short(until_ms, now_ms, when, sizeof(when));
-		words_say(out, ", now until %s", when);
+		words_say(out, ", now until ");
+		words_when(out, until_ms, now_ms);
 	}
-	words_say(out, ": %s%s", quiet->what ? quiet->what : "everything",
-	        quiet->critical ? "" : " that is not critical");
+	words_say(out, ": ");
+	words_name(out, quiet->what ? quiet->what : "everything", WORDS_WHAT_POINTS);
+	words_say(out, "%s", quiet->critical ? "" : ", except critical alerts");
 }

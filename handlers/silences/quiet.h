@@ -24,5 +24,5 @@ enum err quiet_still_holds(const struct deliver *d, const char *name, bool *hold
 /* Tells the rooms what was held back by quiet times that are over. Inside writer jobs. */
 enum err quiet_end_due(const struct deliver *d);
 
-/* "mon-fri 23:00 to 07:00, now until 07:00 CET: app="etl"". */
+/* "mon-fri 23:00–07:00, now until 07:00 CET: app="etl"". */
 void quiet_text(const struct config_quiet *quiet, int64_t now_ms, struct words *out);

@@ -44,7 +44,7 @@ static enum err silence_compare(const struct deliver *d, const struct silence_ma
 	if (match != MATCH_LIMIT)
 		return OK;
 	log_error("silence",
-	        "silence %" PRId64 " silences nothing any more: %s; end it and set a simpler one",
+	        "silence %" PRId64 " no longer has any effect: %s; end it and set a simpler one",
 	        one->id, problem);
 	return silences_set_problem(d->store, one->id, problem);
 }

@@ -276,11 +276,11 @@ const char *sql_watch_fix(enum err err)
 	case ERR_TIMEOUT:
 		return "make the query cheaper: an index, fewer rows";
 	case ERR_TOO_LARGE:
-		return "select less";
+		return "select fewer bytes";
 	case ERR_BUSY:
-		return "looked at again within a minute; if it stays: see which program locks it";
+		return "tried again within a minute; if it stays, find the program that locks it";
 	case ERR_CORRUPT:
-		return "see whether it is an SQLite database, and sound: PRAGMA integrity_check";
+		return "check that it is an SQLite database, and intact: PRAGMA integrity_check";
 	default:
 		return "see the log";
 	}

@@ -264,7 +264,7 @@ enum err sql_watch_apply(const struct deliver *d, const struct sql_watch *watch,
 	for (size_t i = 0; err == OK && result->code == OK && i < result->rows->rows; i++)
 		err = sql_watch_apply_take_row(&apply, result->rows, i);
 	if (result->code == OK && result->rows->more)
-		problem_set(&apply, "over 100 rows: the others are not looked at");
+		problem_set(&apply, "over 100 rows: the others are ignored");
 	if (err == OK && report->problem[0])
 		err = take_problem(&apply, result->code != OK ? result->code : ERR_TOO_LARGE);
 	/* of what was not read nobody knows whether it is over */

@@ -376,7 +376,7 @@ def test_silences():
     answered(server, "$c6", "deploy")
     answered(server, "$c7", "🔕 Silence 1: ")
     answered(server, "$c8", "1 silenced")
-    answered(server, "$c9", "there is no silence 9")
+    answered(server, "$c9", "There is no active silence 9")
     answered(server, "$c10", "Why: silence 1")
     check(bot.call(alert("r-5", app="noisy"))["state"] != "silenced", "silenced after the end")
     shown(server, "node_r-1")  # what fires still is told then

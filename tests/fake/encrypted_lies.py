@@ -237,10 +237,10 @@ def test_a_missing_key_is_asked_for_once_and_the_room_is_told():
     w.bot.start()
     w.in_touch()
     w.answered(w.op.say("!help"), "!ack")
-    told = [e for e in w.op.events() if e and "I cannot read this" in e["body"]]
+    told = [e for e in w.op.events() if e and "I cannot decrypt this" in e["body"]]
     check(len(told) == 1 and told[0]["relates"]["m.in_reply_to"]["event_id"] == "$p1-PHONE", str(told))
     w.answered(w.op.say("!help"), "!ack")
-    check(len([e for e in w.op.events() if e and "I cannot read this" in e["body"]]) == 1, "told again")
+    check(len([e for e in w.op.events() if e and "I cannot decrypt this" in e["body"]]) == 1, "told again")
     w.end()
 
 

@@ -54,7 +54,7 @@ def test_nobody_by_that_name_is_told_at_once():
     server, bot = make(ROTA)
     server.members = [ADMIN, server.USER]
     bot.start()
-    server.wait(lambda: any("Not in this room" in body and OTHER in body for body in server.bodies(OPS)))
-    until(lambda: "not in room ops, but to be on call: " + OTHER in bot.log.read_text(), "the log")
+    server.wait(lambda: any("not in this room" in body and OTHER in body for body in server.bodies(OPS)))
+    until(lambda: "on call, but not in room ops: " + OTHER in bot.log.read_text(), "the log")
     bot.stop()
     server.shut()

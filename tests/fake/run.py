@@ -1063,10 +1063,10 @@ def test_waiting_ends_at_once_for_what_is_held_back():
     ignored = bot.call({"op": "alert", "app": "loud", "title": "x", "status": "resolved"})
     check(ignored["state"] == "ignored", str(ignored))
     waited = bot.call({"op": "wait", "alert": ignored["alert"], "timeout_ms": 60000})
-    check(not waited["ok"] and "nothing of this is firing" in waited["message"], str(waited))
+    check(not waited["ok"] and "no matching alert is firing" in waited["message"], str(waited))
     done = subprocess.run([BUILD / "bot/client/matrix-send-message", "--socket", bot.path, "-a", "quiet", "--wait", "x"],
                           capture_output=True, text=True, timeout=30)
-    check(done.returncode == 75 and "it will not be in the room: silenced" in done.stderr, str(done))
+    check(done.returncode == 75 and "it will not be sent: silenced" in done.stderr, str(done))
     bot.stop()
     server.shut()
 

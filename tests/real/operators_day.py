@@ -1,4 +1,4 @@
-"""The end of silences, who is on call and what other channels hear of, on a real Synapse, each in a
+"""The end of silences, many alerts at once, who is on call and what other channels hear of, on a real Synapse, each in a
 plain and in an encrypted room. Run by commands.py."""
 from people import Place, check, until
 
@@ -51,8 +51,8 @@ def test_on_call(world, secret):
     absent = f"@nobody-is-called-so:{op.user.split(':', 1)[1]}"
     place = Place(world, secret, f"[commands]\nremind = 0\n[oncall main]\nusers = {op.user}, {absent}\nrotate = weekly mon 09:00\n"
                   "from = 2100-01-04\n[severity critical]\nmention = oncall:main\n")
-    place.shown("Not in this room")
-    check(absent in place.shown("Not in this room"), place.shown("Not in this room"))
+    place.shown("not in this room")
+    check(absent in place.shown("not in this room"), place.shown("Not in this room"))
     place.ask("!oncall", f"main: {name(op)} until ", "then nobody-is-called-so")
     place.ask(f"!oncall give {absent} 1h", "not in room ops")
     place.ask(f"!oncall give {other.user} 1h", f"main: {name(other)} until ")
@@ -65,6 +65,52 @@ def test_on_call(world, secret):
     place.ask("!oncall take 30m", f"main: {name(op)} until ")
     until(lambda: len(new_messages(place, "On call: ")) == 2, "the room is not told")
     check(new_messages(place, "On call: ")[1]["m.mentions"] == {"user_ids": [op.user]}, "mentions somebody else")
+    place.bot.stop()
+
+
+def acknowledged(place, part):
+    return any(body.startswith("👀") and part in body for body in place.bodies())
+
+
+@both
+def test_many_at_once_and_by_hand(world, secret):
+    """!ack without a run id, of an app, of all; !unacked; !resolve with its note, ☑️ and resolve_after; silences by app."""
+    place = Place(world, secret, "[commands]\nremind = 0\n[app od_short]\nresolve_after = 2s\n")
+    me, call = name(place.op), place.bot.call
+    place.ask("!ack", "Nothing is unacknowledged")
+    call(alert("od-one", run_id="od-1"))
+    place.event_of("od-one")
+    place.ask("!ack", "od-one acknowledged by you")
+    for run, app in (("od-2", "od_app"), ("od-3", "od_app"), ("od-4", "od_other"), ("od-5", "od_third")):
+        call(alert(f"title {run}", app=app, run_id=run))
+        place.event_of(f"title {run}")
+    place.ask("!ack", "Which of the 4 unacknowledged alerts?")
+    event = place.say("!unacked")
+    place.answered(event, "4 unacknowledged critical alerts", "od_app · title od-2", "od_third · title od-5")
+    html = place.answers(event)[0][0]["formatted_body"]
+    check(html.count("https://matrix.to/#/") == 4, html)
+    place.ask("!ack od_app on it", "title od-2 and 1 more acknowledged by you")
+    place.ask("!ack all", "and 1 more acknowledged by you")
+    place.ask("!unacked", "Nothing is unacknowledged")
+    place.op.wait(lambda: all(acknowledged(place, f"od-{i}") for i in range(2, 6)), 30, "no message says so")
+    # resolved by hand: the message and its thread say by whom, and the note
+    place.ask("!resolve od-2 fixed by hand", "✅ od_app · title od-2 resolved")
+    said = "✅ od_app · title od-2 resolved after "
+    place.op.wait(lambda: len([body for body in place.bodies() if body.startswith(said) and
+                               f" by {me}: fixed by hand" in body]) == 2, 30, "the note is not shown")
+    place.react(place.event_of("od-3"), "☑️")
+    place.shown("title od-3 resolved after")
+    place.ask("!resolve od_other", "title od-4 resolved")
+    call(alert("od-last", run_id="od-6"))
+    place.event_of("od-last")
+    place.ask("!resolve all", "and ", " more resolved")
+    place.ask("!resolve od-6", "nothing is firing")
+    call(alert("od-brief", app="od_short", run_id="od-7"))
+    place.shown("od_short · od-brief resolved after", seconds=40)
+    # silences by app, and longer ones
+    place.ask("!silence od_app 1h deploy", 'Silence 1: app="od_app" until ', "reason: deploy")
+    place.ask("!silence 1 extend 2h", "Silence 1")
+    place.ask("!unsilence od_app", 'Silence 1 cancelled: app="od_app" · 0 silenced')
     place.bot.stop()
 
 

@@ -290,7 +290,7 @@ static void test_what_is_no_token_is_said_and_not_sent(void **state)
 	write_secret(f, "token", "error: no such t0ken entry\n");
 	create(f);
 	turn_until(&f->loop, &f->lost);
-	assert_non_null(strstr(f->problem, "no access token"));
+	assert_non_null(strstr(f->problem, "not an access token"));
 	assert_int_equal(f->whoamis, 0);
 }
 

@@ -464,7 +464,7 @@ static void what_ends_a_critical_is_no_warning(void **state)
 	told_of(w, "!alerts", "✅ etl · disk · ", "⚠️");
 	world_alert(w,
 	        "{\"app\":\"etl\",\"title\":\"disk\",\"status\":\"resolved\",\"run_id\":\"r-8\"}");
-	told_of(w, "!alerts", "ignored: nothing of this is firing", NULL);
+	told_of(w, "!alerts", "ignored: no matching alert is firing", NULL);
 	world_destroy(w);
 }
 

@@ -38,7 +38,7 @@ struct fault_case {
 static const struct fault_case cases[] = {
         /* what is required */
         {"", " [matrix] homeserver is missing\n [matrix] user is missing\n"
-             " [rooms] has no room: one is wanted, such as ops = #alerts:example.org\n"},
+             " [rooms] has no room: at least one is needed, such as ops = #alerts:example.org\n"},
         {"[rooms]\nops = #o:e\n[matrix]\nuser = @b:e\n", "3: [matrix] homeserver is missing\n"},
         {"[matrix]\nhomeserver = e\nuser = @b:e\n[rooms]\na = #a:e\nb = #b:e\n",
                 " [route] info is missing: there is no dev in [rooms], and more than one room\n"
@@ -52,7 +52,7 @@ static const struct fault_case cases[] = {
         {BASE "[zebra]\n", "7: there is no section [zebra]\n"},
         {BASE "[]\n", "7: there is no section []\n"},
         {BASE "[app]\n", "7: there is no section [app]; did you mean [app NAME]?\n"},
-        {BASE "[app ]\n", "7: [app ] wants a name\n"},
+        {BASE "[app ]\n", "7: [app ] needs a name\n"},
         {BASE "[app a b]\n",
                 "7: [app a b]: a name has letters, digits, _ . and - only, at most 64\n"},
         {BASE "[severity loud]\n", "7: [severity loud]: must be one of critical, warning, info\n"},
@@ -193,7 +193,7 @@ static const struct fault_case cases[] = {
                 "7: [watch low stock]: a name has letters, digits, _ . and - only, at most 64\n"},
         {BASE "[escalate e]\nafter = 0\n",
                 "8: [escalate e] after: must be from 1s to 366d, not \"0\"\n"
-                "7: [escalate e] wants mention or room: whom to tell\n"},
+                "7: [escalate e] needs mention or room: whom to tell\n"},
         {BASE "[escalate e]\nroom = nowhere\n",
                 "8: [escalate e] room: there is no nowhere in [rooms]\n"},
         {BASE "[quiet q]\nwhat = app=~(\ndays = mon-fri, tues, mon-\nfrom = 7\n",
@@ -203,9 +203,9 @@ static const struct fault_case cases[] = {
                 "mon-fri\n"
                 "9: [quiet q] days: mon- is neither a day such as mon nor a range such as "
                 "mon-fri\n"
-                "7: [quiet q] wants from and to\n"},
+                "7: [quiet q] needs from and to\n"},
         {BASE "[quiet q]\nfrom = 07:00\nto = 07:00\ndays =\n",
-                "10: [quiet q] days: on none\n9: [quiet q] to: it would have no end\n"},
+                "10: [quiet q] days: no day is given\n9: [quiet q] to: it would have no end\n"},
         {BASE "[watch w]\nkind = nothing\n",
                 "7: [watch w] database is missing\n7: [watch w] sql is missing\n"
                 "8: [watch w] kind: there is no kind nothing, neither built-in nor as "
@@ -284,7 +284,7 @@ static void test_all_faults_are_told_together(void **state)
 	        "/etc/b.conf:10: \"nothing\" is neither a [section] nor \"key = value\"\n"
 	        "/etc/b.conf:1: [matrix] homeserver is missing\n"
 	        "/etc/b.conf:1: [matrix] user is missing\n"
-	        "/etc/b.conf:8: [rooms] has no room: one is wanted, such as ops = "
+	        "/etc/b.conf:8: [rooms] has no room: at least one is needed, such as ops = "
 	        "#alerts:example.org\n");
 	buf_finish(&report);
 }
@@ -319,10 +319,10 @@ static void test_a_nul_or_broken_utf8_is_refused_with_its_line(void **state)
 	struct buf report;
 
 	assert_int_equal(load(nul, sizeof(nul) - 1, &report), ERR_CONFIG);
-	assert_non_null(strstr(buf_str(&report), ":8: is no text in UTF-8\n"));
+	assert_non_null(strstr(buf_str(&report), ":8: is not UTF-8 text\n"));
 	buf_finish(&report);
 	assert_int_equal(load(broken, sizeof(broken) - 1, &report), ERR_CONFIG);
-	assert_non_null(strstr(buf_str(&report), ":9: is no text in UTF-8\n"));
+	assert_non_null(strstr(buf_str(&report), ":9: is not UTF-8 text\n"));
 	buf_finish(&report);
 }
 
@@ -438,7 +438,7 @@ static void test_what_is_no_file_is_told(void **state)
 	assert_string_equal(buf_str(&report), "/nonexistent/bot.conf: No such file or directory\n");
 	buf_reset(&report);
 	assert_int_equal(config_load("/tmp", &config, &report), ERR_IO);
-	assert_string_equal(buf_str(&report), "/tmp: is no regular file\n");
+	assert_string_equal(buf_str(&report), "/tmp: is not a regular file\n");
 	buf_finish(&report);
 }
 

@@ -72,7 +72,7 @@ static void damaged_event_stops_only_itself(void **state)
 	static const struct {
 		const char *sql, *reason;
 	} cases[] = {
-	        {"UPDATE outbox SET message_id = 999 WHERE id = 2", "its message is not there"},
+	        {"UPDATE outbox SET message_id = 999 WHERE id = 2", "its message is missing"},
 	        {"UPDATE outbox SET message_id = NULL WHERE id = 2", "no message"},
 	        {"UPDATE outbox SET purpose = '7' WHERE id = 2", "column purpose"},
 	        {"UPDATE outbox SET purpose = 'reply' WHERE id = 2", "no content"},
@@ -80,9 +80,9 @@ static void damaged_event_stops_only_itself(void **state)
 	        {"UPDATE outbox SET state = '9' WHERE id = 2", NULL},
 	        {"UPDATE outbox SET state = 'frozen' WHERE id = 2", "no room id"},
 	        {"UPDATE outbox SET state = 'frozen', room_id = '!x' WHERE id = 2", "no content"},
-	        {"UPDATE messages SET kind = 'none' WHERE id = 2", "its message is not there"},
-	        {"UPDATE messages SET severity = '3' WHERE id = 2", "its message is not there"},
-	        {"DELETE FROM messages WHERE id = 2", "its message is not there"},
+	        {"UPDATE messages SET kind = 'none' WHERE id = 2", "its message is missing"},
+	        {"UPDATE messages SET severity = '3' WHERE id = 2", "its message is missing"},
+	        {"DELETE FROM messages WHERE id = 2", "its message is missing"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

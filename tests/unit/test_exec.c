@@ -127,15 +127,15 @@ static void test_options(void **state)
 	static const struct {
 		const char *line, *fault;
 	} wrong[] = {
-	        {"p --exec true", "wants a command behind --"},
-	        {"p --exec --", "wants a command behind --"},
+	        {"p --exec true", "needs a command after --"},
+	        {"p --exec --", "needs a command after --"},
 	        {"p --exec text -- true", "takes no TEXT"},
 	        {"p --exec --ndjson -- true", "neither --ndjson"},
 	        {"p --exec --wait -- true", "neither --ndjson"},
 	        {"p --exec --status firing -- true", "--status"},
 	        {"p --exec --id x -- true", "--id"},
 	        {"p --exec --every 1h -- true", "--every goes with --heartbeat"},
-	        {"p --exec --heartbeat -- true", "wants --app"},
+	        {"p --exec --heartbeat -- true", "needs --app"},
 	};
 	struct send_options options;
 	struct fault fault;

@@ -169,7 +169,7 @@ static void who_is_not_in_the_room_is_told_of_at_once(void **state)
 	look(w, &status);
 	look(w, &status);
 	assert_int_equal(w->len, 1);
-	assert_last(w, "", (const char *const[]){"Not in this room", "@cy:x", NULL});
+	assert_last(w, "", (const char *const[]){"not in this room", "@cy:x", NULL});
 	assert_true(handover_may_have(&status, "ops", "@ben:x"));
 	assert_false(handover_may_have(&status, "ops", "@cy:x"));
 	assert_true(handover_may_have(&status, "dev", "@cy:x"));

@@ -358,7 +358,7 @@ static void test_exec_that_hangs(void **state)
 	assert_int_equal(kill((pid_t)pid, 0), 0);
 	exec_configure(f->exec, "echo next");
 	exec_run(f->exec, TEXT);
-	wait_log(f, "exec: took too long and was ended");
+	wait_log(f, "exec: took too long and was killed");
 	wait_log(f, "exec: ended with exit code 0: next");
 	for (int i = 0; i < 5000 && kill((pid_t)pid, 0) == 0; i++) {
 		char path[64], line[256];

@@ -186,7 +186,7 @@ static void on_look(uv_timer_t *timer)
 	struct fixture *f = timer->data;
 	const char *problem = ops(f)->problem;
 
-	f->told = problem[0] != '\0' && strcmp(problem, "not looked at yet") != 0;
+	f->told = problem[0] != '\0' && strcmp(problem, "not checked yet") != 0;
 }
 
 /* Turns until the room has a problem, for which there is no event while it was never ready. */
@@ -333,7 +333,7 @@ static void test_answers_that_lead_elsewhere_are_refused(void **state)
 	route(f, "/v3/directory/room/%23ops%3Ax", 200, "{\"room_id\":\"#evil\"}");
 	rooms_configure(f->rooms, &f->config);
 	turn_until_problem(f);
-	assert_non_null(strstr(ops(f)->problem, "no room id"));
+	assert_non_null(strstr(ops(f)->problem, "is not a room id"));
 	route_alias(f, "!a:x");
 	route(f, "/v3/join/%21a%3Ax", 200, "{\"room_id\":\"!other:x\"}");
 	f->wait_path = "/v3/join/%21a%3Ax";

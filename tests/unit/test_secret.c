@@ -198,8 +198,8 @@ static void test_files(void **state)
 	for (size_t i = 0; i < sizeof(open_modes) / sizeof(open_modes[0]); i++) {
 		assert_int_equal(chmod(path, open_modes[i]), 0);
 		assert_int_equal(secret_read(&secret, "token", &out, &fault), ERR_DENIED);
-		snprintf(wanted, sizeof(wanted),
-		        "%s: others than its owner can get at it; run: chmod 600 %s", path, path);
+		snprintf(wanted, sizeof(wanted), "%s: accessible by other users; run: chmod 600 %s",
+		        path, path);
 		assert_string_equal(fault.text, wanted);
 		assert_null(out);
 	}

@@ -249,7 +249,7 @@ def _ask(path: str, line: bytes, timeout: float) -> dict[str, Any]:
             answer += part
     found = json.loads(answer)
     if not isinstance(found, dict):
-        raise ValueError("the answer is no JSON object")
+        raise ValueError("the answer is not a JSON object")
     return found
 
 
