@@ -86,8 +86,11 @@ static enum err message_end(const struct deliver *d, struct message_row *message
 	bool rings, over = true;
 	enum err err = OK;
 
-	if (!group_over(&policy, message, d->now_ms, &rings)) /* its minute is longer by now */
+	if (!group_over(&policy, message, d->now_ms, &rings)) {
+		message->end_ms =
+		        0; /* anew: its minute is longer by now, or the clock went wrong */
 		return deliver_message_store(d, message);
+	}
 	if (message->kind == MESSAGE_STORM) {
 		err = storm_over(d, message, &over);
 		if (err != OK)

@@ -178,6 +178,30 @@ static void lost_message_holds_up_no_answer(void **state)
 	assert_int_equal(w->len, 2);
 }
 
+/* A clock that leapt ahead for a moment while a storm was looked at, or a damaged row: the end of
+ * the storm is looked at again, once. */
+static void an_end_far_ahead_is_set_anew(void **state)
+{
+	static const char *const kinds[] = {"alerts", "storm", "ring"};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct world *w = world_create("");
+		char *damage =
+		        x_asprintf("UPDATE messages SET end_ms = 4611686018427387904, kind = "
+		                   "'%s' WHERE id = 1",
+		                kinds[i]);
+
+		world_alert(w, "{\"app\":\"a\",\"severity\":\"critical\",\"title\":\"one\"}");
+		world_send(w);
+		assert_int_equal(sqlite3_exec(w->store->db, damage, NULL, NULL, NULL), SQLITE_OK);
+		world_alert(w, "{\"app\":\"b\",\"severity\":\"critical\",\"title\":\"two\"}");
+		world_pass(w, 3000);
+		assert_true(world_count(w, "send") >= 2);
+		free(damage);
+		world_destroy(w);
+	}
+}
+
 /* Due for an edit without being in the room, or in no room that is known. */
 static void an_edit_of_nothing_stops_nothing(void **state)
 {
@@ -211,6 +235,7 @@ int main(void)
 	        cmocka_unit_test(damaged_event_stops_only_itself),
 	        cmocka_unit_test(damaged_rows_refuse_no_alert),
 	        cmocka_unit_test(an_edit_of_nothing_stops_nothing),
+	        cmocka_unit_test(an_end_far_ahead_is_set_anew),
 	        cmocka_unit_test_setup_teardown(lost_message_holds_up_no_answer, setup, teardown),
 	};
 
