@@ -86,9 +86,9 @@ static enum err message_end(const struct deliver *d, struct message_row *message
 	bool rings, over = true;
 	enum err err = OK;
 
+	/* its minute is longer by now, or the clock went wrong: its end is set anew */
 	if (!group_over(&policy, message, d->now_ms, &rings)) {
-		message->end_ms =
-		        0; /* anew: its minute is longer by now, or the clock went wrong */
+		message->end_ms = 0;
 		return deliver_message_store(d, message);
 	}
 	if (message->kind == MESSAGE_STORM) {
