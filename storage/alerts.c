@@ -70,6 +70,7 @@ static const char *const alert_cause_names[] = {"new", "joined", "storm", "resol
 	        "e.identity = alerts.identity AND e.severity = 'critical' AND e.resolved_ms = "    \
 	        "0)) "                                                                             \
 	        "ORDER BY id LIMIT ?2")                                                            \
+	X(ALERTS_ANY_HELD, "SELECT 1 FROM alerts WHERE held = TRUE LIMIT 1")                       \
 	X(ALERTS_HELD_QUIETS,                                                                      \
 	        "SELECT DISTINCT quiet FROM alerts WHERE held = TRUE AND quiet IS NOT "            \
 	        "NULL LIMIT 1 OFFSET ?")                                                           \
@@ -79,8 +80,9 @@ static const char *const alert_cause_names[] = {"new", "joined", "storm", "resol
 	        "UPDATE alerts SET held = FALSE WHERE subject = ?1 AND held = TRUE AND (?2 IS "    \
 	        "NULL OR fingerprint = ?2)")                                                       \
 	X(ALERTS_UPDATE, SQL_UPDATE("alerts", ALERT_CHANGING))                                     \
-	X(ALERTS_PLACE, "INSERT INTO places (alert_id, message_id) VALUES (?, ?) ON CONFLICT "     \
-	                "(alert_id) DO UPDATE SET message_id = excluded.message_id")               \
+	X(ALERTS_PLACE, "INSERT INTO places (alert_id, message_id) VALUES (?, ?)")                 \
+	X(ALERTS_REPLACE, "INSERT INTO places (alert_id, message_id) VALUES (?, ?) ON CONFLICT "   \
+	                  "(alert_id) DO UPDATE SET message_id = excluded.message_id")             \
 	X(ALERTS_CARRY,                                                                            \
 	        "UPDATE places SET outbox_id = ?2 WHERE message_id = ?1 AND outbox_id IS NULL")    \
 	X(ALERTS_COUNT_UNTOLD,                                                                     \
@@ -121,13 +123,13 @@ SQL_ROWS(layout, ALERT_COLUMNS);
 SQL_LAYOUT(stored, ALERT_STORED);
 SQL_LAYOUT(changing, ALERT_CHANGING);
 
-static enum err alerts_place(struct store *store, const struct alert_row *row)
+static enum err alerts_place(struct store *store, const struct alert_row *row, int statement)
 {
 	struct sql sql;
 
 	if (row->message_id == 0)
 		return OK;
-	sql_use(&sql, store, SQL_ALERTS, ALERTS_PLACE);
+	sql_use(&sql, store, SQL_ALERTS, statement);
 	sql_bind_int(&sql, row->id);
 	sql_bind_int(&sql, row->message_id);
 	return sql_write(&sql);
@@ -140,7 +142,7 @@ enum err alerts_insert(struct store *store, struct alert_row *row)
 
 	sql_use(&sql, store, SQL_ALERTS, ALERTS_INSERT);
 	err = sql_insert_row(&sql, &stored, row);
-	return err == OK ? alerts_place(store, row) : err;
+	return err == OK ? alerts_place(store, row, ALERTS_PLACE) : err;
 }
 
 enum err alerts_update(struct store *store, const struct alert_row *row)
@@ -150,7 +152,7 @@ enum err alerts_update(struct store *store, const struct alert_row *row)
 
 	sql_use(&sql, store, SQL_ALERTS, ALERTS_UPDATE);
 	err = sql_update_row(&sql, &changing, row);
-	return err == OK ? alerts_place(store, row) : err;
+	return err == OK ? alerts_place(store, row, ALERTS_REPLACE) : err;
 }
 
 enum err alerts_by_ext_id(struct store *store, const char *ext_id, struct alert_row *row)
@@ -421,6 +423,18 @@ enum err alerts_held_inhibited(
 	sql_bind_int(&sql, inhibits);
 	sql_bind_int(&sql, limit);
 	return sql_all_rows(&sql, &layout, (void **)rows, len);
+}
+
+enum err alerts_any_held(struct store *store, bool *any)
+{
+	struct sql sql;
+	int64_t one;
+	enum err err;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_ANY_HELD);
+	err = sql_one_int(&sql, &one);
+	*any = err == OK;
+	return err == ERR_NOT_FOUND ? OK : err;
 }
 
 static enum err alerts_next_text(struct sql *sql, char **text)

@@ -79,6 +79,8 @@ enum err alerts_uncarry(struct store *store, int64_t message_id, int64_t outbox_
 /* What no event carries yet goes from one message to another; fingerprint NULL = all. */
 enum err alerts_move(
         struct store *store, int64_t from, const char *fingerprint, int64_t to, const char *reason);
+/* Whether anything fires and is held back. */
+enum err alerts_any_held(struct store *store, bool *any);
 /* The same of a quiet time; of a subject; of all silences that have ended or have a problem. */
 enum err alerts_held_quiet(
         struct store *store, const char *quiet, int limit, struct alert_row **rows, size_t *len);

@@ -1,9 +1,9 @@
 /*
  * entries.c - the tables `entries` and `entry_runs`; see messages.h.
  *
- * Invariants: a fingerprint is in a message once; a run is in an entry once. Entries go with their
- * message, their runs with them. A damaged one is deleted: the alerts in it stay, and the next of
- * its kind makes it anew.
+ * Invariants: a fingerprint is in a message once; a run is in an entry once, among the newest in
+ * its row or in `entry_runs`. Entries go with their message, their runs with them. A damaged one is
+ * deleted: the alerts in it stay, and the next of its kind makes it anew.
  */
 #include "storage/messages.h"
 
@@ -30,6 +30,8 @@
 	X(OPT, resolve_note)     \
 	X(OPT, url)              \
 	X(OPT, ext_id)           \
+	X(LONG, runs)            \
+	X(TEXT, run_ids)         \
 	X(TEXT, fields)
 #define ENTRY_STORED(FIRST, X)            \
 	ENTRY_CHANGING(FIRST, X)          \
@@ -42,21 +44,8 @@
 	X(TEXT, identity)                 \
 	X(OPT, key)                       \
 	X(INT, test)
-#define ENTRY_COLUMNS(FIRST, X) \
-	ENTRY_STORED(FIRST, X)  \
-	X(LONG, runs)           \
-	X(TEXT, run_ids)
 
-/* How many runs there are, and the newest ENTRY_RUNS_MAX of them, oldest first. */
-#define RUNS                                                                                \
-	", coalesce((SELECT max(number) FROM entry_runs WHERE entry_id = entries.id), 0), " \
-	"(SELECT json_group_array(run_id) FROM (SELECT run_id FROM entry_runs "             \
-	"WHERE entry_id = entries.id AND number > (SELECT max(number) FROM entry_runs "     \
-	"WHERE entry_id = entries.id) - " STRINGIZE(ENTRY_RUNS_MAX) " ORDER BY number))"
-#define STRINGIZE_(value) #value
-#define STRINGIZE(value) STRINGIZE_(value)
-
-#define SELECT "SELECT " ENTRY_STORED(SQL_NAME1, SQL_NAME) RUNS ", id FROM entries "
+#define SELECT SQL_SELECT("entries", ENTRY_STORED)
 
 /* A firing critical that nobody acknowledged, in the newest of its messages. */
 #define OPEN                                                                           \
@@ -103,9 +92,8 @@
 	X(ENTRIES_CRITICAL, SELECT "WHERE app = ? AND identity = ? AND severity = 'critical' AND " \
 	                           "resolved_ms = 0 LIMIT 1")                                      \
 	X(ENTRIES_BY_ID, SELECT "WHERE id = ?")                                                    \
-	X(ENTRIES_ADD_RUN,                                                                         \
-	        "INSERT OR IGNORE INTO entry_runs (entry_id, number, run_id) VALUES (?1, "         \
-	        "coalesce((SELECT max(number) FROM entry_runs WHERE entry_id = ?1), 0) + 1, ?2)")  \
+	X(ENTRIES_KNOWS_RUN, "SELECT 1 FROM entry_runs WHERE entry_id = ? AND run_id = ?")         \
+	X(ENTRIES_KEEP_RUN, "INSERT OR IGNORE INTO entry_runs (entry_id, run_id) VALUES (?, ?)")   \
 	X(ENTRIES_UNACKED, SELECT OPEN "ORDER BY id LIMIT ?2")                                     \
 	X(ENTRIES_REMIND, SELECT REMIND_DUE "AND NOT " BELL_OUT "ORDER BY reminded_ms LIMIT ?3")   \
 	X(ENTRIES_PASS_REMINDER, "UPDATE entries SET reminded_ms = ?3 WHERE id IN (SELECT id "     \
@@ -131,8 +119,7 @@
 
 SQL_STATEMENTS(sql_entries, ENTRIES_STATEMENTS);
 
-SQL_ROWS(layout, ENTRY_COLUMNS, .family = SQL_ENTRIES, .mend = ENTRIES_MEND);
-SQL_LAYOUT(stored, ENTRY_STORED);
+SQL_ROWS(stored, ENTRY_STORED, .family = SQL_ENTRIES, .mend = ENTRIES_MEND);
 SQL_LAYOUT(changing, ENTRY_CHANGING);
 
 enum err entries_insert(struct store *store, struct entry_row *row)
@@ -151,17 +138,28 @@ enum err entries_update(struct store *store, const struct entry_row *row)
 	return sql_update_row(&sql, &changing, row);
 }
 
-enum err entries_add_run(struct store *store, int64_t id, const char *run_id, bool *added)
+enum err entries_knows_run(struct store *store, int64_t id, const char *run_id, bool *known)
 {
+	int64_t one;
 	struct sql sql;
 	enum err err;
 
-	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_ADD_RUN);
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_KNOWS_RUN);
 	sql_bind_int(&sql, id);
 	sql_bind_text(&sql, run_id);
-	err = sql_write_one(&sql);
-	*added = err == OK;
+	err = sql_one_int(&sql, &one);
+	*known = err == OK;
 	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+enum err entries_keep_run(struct store *store, int64_t id, const char *run_id)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_KEEP_RUN);
+	sql_bind_int(&sql, id);
+	sql_bind_text(&sql, run_id);
+	return sql_write(&sql);
 }
 
 enum err entries_by_fingerprint(
@@ -172,7 +170,7 @@ enum err entries_by_fingerprint(
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_BY_FINGERPRINT);
 	sql_bind_int(&sql, message_id);
 	sql_bind_text(&sql, fingerprint);
-	return sql_one_row(&sql, &layout, row);
+	return sql_one_row(&sql, &stored, row);
 }
 
 enum err entries_of(struct store *store, int64_t message_id, struct entry_row **rows, size_t *len)
@@ -183,7 +181,7 @@ enum err entries_of(struct store *store, int64_t message_id, struct entry_row **
 
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_OF);
 	sql_bind_int(&sql, message_id);
-	err = sql_all_rows(&sql, &layout, &array, len);
+	err = sql_all_rows(&sql, &stored, &array, len);
 	*rows = array;
 	return err;
 }
@@ -205,7 +203,7 @@ enum err entries_untold(
 
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_UNTOLD);
 	sql_bind_int(&sql, message_id);
-	return sql_all_rows(&sql, &layout, (void **)rows, len);
+	return sql_all_rows(&sql, &stored, (void **)rows, len);
 }
 
 enum err entries_move(struct store *store, int64_t id, int64_t message_id, int64_t silent_ms)
@@ -229,7 +227,7 @@ enum err entries_firing(
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_FIRING);
 	sql_bind_text(&sql, subject);
 	sql_bind_int(&sql, limit > 0 ? limit : 0); /* a negative LIMIT would mean none */
-	err = sql_all_rows(&sql, &layout, &array, len);
+	err = sql_all_rows(&sql, &stored, &array, len);
 	*rows = array;
 	return err;
 }
@@ -240,7 +238,7 @@ enum err entries_by_id(struct store *store, int64_t id, struct entry_row *row)
 
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_BY_ID);
 	sql_bind_int(&sql, id);
-	return sql_one_row(&sql, &layout, row);
+	return sql_one_row(&sql, &stored, row);
 }
 
 enum err entries_unacked(
@@ -251,7 +249,7 @@ enum err entries_unacked(
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_UNACKED);
 	sql_bind_int(&sql, since_ms);
 	sql_bind_int(&sql, limit);
-	return sql_all_rows(&sql, &layout, (void **)rows, len);
+	return sql_all_rows(&sql, &stored, (void **)rows, len);
 }
 
 enum err entries_pass_reminder(
@@ -289,7 +287,7 @@ enum err entries_remind(struct store *store, int64_t since_ms, int64_t before_ms
 	sql_bind_int(&sql, since_ms);
 	sql_bind_int(&sql, before_ms);
 	sql_bind_int(&sql, limit);
-	return sql_all_rows(&sql, &layout, (void **)rows, len);
+	return sql_all_rows(&sql, &stored, (void **)rows, len);
 }
 
 enum err entries_escalate(struct store *store, int64_t since_ms, int64_t before_ms,
@@ -302,7 +300,7 @@ enum err entries_escalate(struct store *store, int64_t since_ms, int64_t before_
 	sql_bind_int(&sql, before_ms);
 	sql_bind_int(&sql, after_ms);
 	sql_bind_int(&sql, limit);
-	return sql_all_rows(&sql, &layout, (void **)rows, len);
+	return sql_all_rows(&sql, &stored, (void **)rows, len);
 }
 
 enum err entries_told(struct store *store, int64_t message_id, int64_t now_ms)
@@ -344,7 +342,7 @@ enum err entries_open(
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_OPEN);
 	sql_bind_int(&sql, since_ms);
 	sql_bind_int(&sql, limit);
-	return sql_all_rows(&sql, &layout, (void **)rows, len);
+	return sql_all_rows(&sql, &stored, (void **)rows, len);
 }
 
 enum err entries_stale(struct store *store, int64_t since_ms, int64_t since_id, int64_t before_ms,
@@ -357,7 +355,7 @@ enum err entries_stale(struct store *store, int64_t since_ms, int64_t since_id, 
 	sql_bind_int(&sql, since_id);
 	sql_bind_int(&sql, before_ms);
 	sql_bind_int(&sql, limit);
-	return sql_all_rows(&sql, &layout, (void **)rows, len);
+	return sql_all_rows(&sql, &stored, (void **)rows, len);
 }
 
 enum err entries_acked_before(
@@ -368,7 +366,7 @@ enum err entries_acked_before(
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_ACKED_BEFORE);
 	sql_bind_int(&sql, before_ms);
 	sql_bind_int(&sql, limit);
-	return sql_all_rows(&sql, &layout, (void **)rows, len);
+	return sql_all_rows(&sql, &stored, (void **)rows, len);
 }
 
 enum err entries_critical(struct store *store, const char *app, const char *identity,
@@ -379,5 +377,5 @@ enum err entries_critical(struct store *store, const char *app, const char *iden
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_CRITICAL);
 	sql_bind_text(&sql, app);
 	sql_bind_text(&sql, identity);
-	return sql_all_rows(&sql, &layout, (void **)rows, len);
+	return sql_all_rows(&sql, &stored, (void **)rows, len);
 }

@@ -15,7 +15,7 @@
  */
 enum message_kind { MESSAGE_ALERTS, MESSAGE_RING, MESSAGE_STORM };
 
-#define ENTRY_RUNS_MAX 20 /* runs of an entry that are read; all are kept */
+#define ENTRY_RUNS_MAX 20 /* runs in an entry's row; all are kept */
 
 struct message_row {
 	int64_t id;
@@ -110,12 +110,13 @@ enum err messages_edit_last(struct store *store, const char *room, struct messag
 enum err messages_count_opened(
         struct store *store, int64_t since_ms, int64_t until_ms, int64_t *count);
 
-/* ERR_EXISTS: that fingerprint is in the message already. Runs are added one by one. */
+/* ERR_EXISTS: that fingerprint is in the message already. */
 enum err entries_insert(struct store *store, struct entry_row *row); /* sets row->id */
 /* Not what the entry is about: message_id, severity, fingerprint, subject, app, kind, identity. */
 enum err entries_update(struct store *store, const struct entry_row *row);
-/* One more run of an entry; *added: it is the first time. */
-enum err entries_add_run(struct store *store, int64_t id, const char *run_id, bool *added);
+/* A run that is not among the newest any more is kept; and whether one is kept. One row each. */
+enum err entries_keep_run(struct store *store, int64_t id, const char *run_id);
+enum err entries_knows_run(struct store *store, int64_t id, const char *run_id, bool *known);
 enum err entries_by_fingerprint(
         struct store *store, int64_t message_id, const char *fingerprint, struct entry_row *row);
 /* A message's entries in order of arrival. */

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include "bot/base/alloc.h"
+#include "bot/base/text.h"
 #include "storage/sql.h"
 
 #define TXN_ID_SIZE (sizeof("mtb") + 32)
@@ -126,15 +127,13 @@ SQL_LAYOUT(changing, OUTBOX_CHANGING);
 static enum err txn_id_make(struct store *store, char out[TXN_ID_SIZE])
 {
 	unsigned char random[16];
-	size_t at = 3;
 
 	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
 		snprintf(store->message, sizeof(store->message), "getrandom: %s", strerror(errno));
 		return ERR_IO;
 	}
-	memcpy(out, "mtb", at);
-	for (size_t i = 0; i < sizeof(random); i++, at += 2)
-		snprintf(out + at, 3, "%02x", random[i]);
+	memcpy(out, "mtb", 3);
+	text_hex(random, sizeof(random), out + 3);
 	return OK;
 }
 

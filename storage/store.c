@@ -135,8 +135,13 @@ static enum err store_exec(struct store *store, const char *text, struct fault *
 
 static enum err store_connect(struct store *store, const char *path, int flags, struct fault *fault)
 {
+	int rc;
+
+	/* nobody asks how much memory SQLite has, and counting it costs at each allocation; of no
+	 * effect once SQLite is in use */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	/* one thread at a time uses the connection, so SQLite needs no mutex of its own */
-	int rc = sqlite3_open_v2(
+	rc = sqlite3_open_v2(
 	        path, &store->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
 
 	if (rc != SQLITE_OK) {

@@ -273,3 +273,14 @@ unsigned text_distance(const char *a, const char *b)
 	i = row[a_len % 2][b_len];
 	return i < TEXT_DISTANCE_MAX ? (unsigned)i : TEXT_DISTANCE_MAX;
 }
+
+void text_hex(const unsigned char *bytes, size_t len, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < len; i++) {
+		*out++ = digits[bytes[i] >> 4];
+		*out++ = digits[bytes[i] & 15];
+	}
+	*out = '\0';
+}

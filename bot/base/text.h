@@ -45,6 +45,9 @@ void text_add_uri(struct buf *buf, const char *text);
 /* Adds text as the inside of a JSON string would be counted: bytes it takes once escaped. */
 size_t text_json_size(const char *text);
 
+/* Bytes as hex digits, two each, and a NUL. */
+void text_hex(const unsigned char *bytes, size_t len, char *out);
+
 /* The number of edits between a and b, at most 16 (more counts as 16, and so does
  * a text of 64 bytes or more); for "did you mean". */
 unsigned text_distance(const char *a, const char *b);

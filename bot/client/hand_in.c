@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include "bot/base/clock.h"
 #include "bot/base/request.h"
+#include "bot/base/text.h"
 #include "bot/client/hand_in.h"
 #include "bot/client/socket.h"
 #include "bot/client/spool_write.h"
@@ -29,8 +30,7 @@ void send_prepare(json_t *alert)
 		goto out;
 	while (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		;
-	for (size_t i = 0; i < sizeof(random); i++)
-		snprintf(id + 2 * i, 3, "%02x", random[i]);
+	text_hex(random, sizeof(random), id);
 	json_object_set_new(alert, "id", json_string(id));
 out:
 	request_fit(alert);

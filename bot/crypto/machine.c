@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "bot/base/log.h"
+#include "bot/base/text.h"
 #include "bot/crypto/account.h"
 #include "bot/crypto/devices.h"
 #include "bot/crypto/prim.h"
@@ -314,8 +315,7 @@ enum err crypto_open(struct crypto **out, const struct crypto_store *store,
 	crypto->trust = options->trust;
 	memcpy(crypto->key.data, options->pickle_key, sizeof(crypto->key.data));
 	prim_random(run, sizeof(run));
-	for (size_t i = 0; i < sizeof(run); i++)
-		snprintf(crypto->run + 2 * i, 3, "%02x", run[i]);
+	text_hex(run, sizeof(run), crypto->run);
 	err = machine_open_account(crypto, now_ms, fault);
 	if (err != OK) {
 		crypto_close(crypto);

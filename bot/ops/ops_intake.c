@@ -2,13 +2,15 @@
  * ops_intake.c - what apps hand in, in fair turns (see bot/intake/turns.h): one writer job at a
  * time takes OPS_INTAKE_MAX of what waits, chosen when its batch begins.
  *
- * Happy path: all of a job is done in one savepoint. One that fails must cost the others nothing:
- * then everything is undone, and each is done again in a savepoint of its own.
+ * Happy path: all of a job is done in one savepoint and one batch (handlers/alerts/batch.h). One
+ * that fails must cost the others nothing: then everything is undone, and each is done again in a
+ * savepoint of its own.
  */
 #include <stdio.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/ops/ops_internal.h"
+#include "handlers/alerts/batch.h"
 
 struct ops_item {
 	struct turn turn; /* first: what turns_next() gives is this */
@@ -40,14 +42,19 @@ static void intake_begin(void *arg)
 		intake->items[intake->len++] = (struct ops_item *)turn;
 }
 
-static enum err intake_together(struct ops_intake *intake, const struct deliver *d)
+static enum err intake_together(struct ops_intake *intake, struct deliver *d)
 {
 	enum err err = store_savepoint(d->store), end;
 
 	if (err != OK)
 		return err;
+	d->batch = batch_create();
 	for (size_t i = 0; i < intake->len && err == OK; i++)
 		err = intake->items[i]->work(d, intake->items[i]->arg);
+	if (err == OK)
+		err = batch_store(d);
+	batch_destroy(d->batch);
+	d->batch = NULL;
 	end = err == OK ? store_release(d->store) : store_undo(d->store);
 	return end == OK ? err : end;
 }

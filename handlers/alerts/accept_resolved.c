@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bot/base/alloc.h"
+#include "handlers/alerts/batch.h"
 #include "handlers/alerts/deliver_message.h"
 #include "handlers/silences/held.h"
 #include "handlers/silences/silence.h"
@@ -163,9 +164,11 @@ static enum err resolve_run(
 
 enum err deliver_resolve(const struct deliver *d, const struct alert *alert, struct alert_row *row)
 {
-	bool was_held;
-	enum err err = silence_resolved(d, alert, row->url, &was_held);
+	bool was_held = false;
+	enum err err = batch_store(d);
 
+	if (err == OK)
+		err = silence_resolved(d, alert, row->url, &was_held);
 	if (err == OK)
 		err = resolve_subject(d, alert, alert->subject, row);
 	if (err == OK && !row->message_id && !was_held && alert->unnamed && alert->run_id)

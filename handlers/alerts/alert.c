@@ -96,8 +96,7 @@ static char *alert_digest(const struct alert *alert, bool with_severity, const c
 	if (EVP_DigestFinal_ex(hash, digest, NULL) != 1)
 		abort();
 	EVP_MD_CTX_free(hash);
-	for (int i = 0; i < DIGEST_BYTES; i++)
-		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+	text_hex(digest, DIGEST_BYTES, hex);
 	return hex;
 }
 

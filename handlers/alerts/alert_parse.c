@@ -109,8 +109,7 @@ static char *cut_distinct(struct reading *r, const char *name, char *text, size_
 	cut = json_mend_cut(text, max_points - (sizeof(hex) - 1));
 	if (EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL) != 1)
 		abort(); /* it fails only for want of memory, which ends the process everywhere */
-	for (int i = 0; i < 16; i++)
-		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+	text_hex(digest, 16, hex);
 	distinct = x_asprintf("%s%s", cut, hex);
 	json_mend_note(
 	        r->notes, name, "cut to %zu characters, the last of them a digest", max_points);

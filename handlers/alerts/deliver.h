@@ -14,6 +14,7 @@
 #include "storage/store.h"
 
 struct deliver_room;
+struct deliver_batch;
 
 /* Encrypts for rooms; see bot/crypto/crypto.h. Called inside the transaction that freezes the
  * event, so that a message index that was used is never used again. */
@@ -35,6 +36,7 @@ struct deliver {
 	const struct deliver_cipher *cipher; /* NULL: encrypted rooms wait */
 	bool is_short;    /* the homeserver takes one event and no more for now: see pace.h */
 	json_t *happened; /* array: what subscribers are told is added; or NULL */
+	struct deliver_batch *batch; /* see batch.h; NULL: every alert is one of its own */
 };
 
 struct deliver_receipt {

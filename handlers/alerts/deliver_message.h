@@ -35,6 +35,14 @@ enum err deliver_message_store(const struct deliver *d, struct message_row *mess
 enum err deliver_message_answer(
         const struct deliver *d, const struct message_row *message, const struct entry_row *entry);
 
+/* An alert that fires, in a batch: decides into which message it goes, and puts it there. Fills in
+ * message, state, cause and reason of the alert's row; takes what it wants of *entry. */
+enum err deliver_join(const struct deliver *d, const struct alert *alert, struct alert_row *row,
+        struct entry_row *entry);
+
+/* *from in the place of *to, which is freed. */
+void deliver_take(char **to, char **from);
+
 /* A resolved alert: what it is about is over in all its messages. Fills in message, state, cause
  * and reason of the alert's row. */
 enum err deliver_resolve(const struct deliver *d, const struct alert *alert, struct alert_row *row);

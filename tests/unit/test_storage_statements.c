@@ -34,15 +34,13 @@ static bool plan_line_is_bounded(const char *detail)
 	        "SCAN levels",
 	        /* the rooms of the config */
 	        "SCAN json_each VIRTUAL TABLE INDEX 1:",
-	        /* the newest runs of an entry, ENTRY_RUNS_MAX at most */
-	        "SCAN (subquery-3)",
 	        /* never more than a thousand, see handlers/commands/command_silence.c */
 	        "USING INDEX silences_active", "USING COVERING INDEX messages_open",
 	        "USING COVERING INDEX messages_edit", /* with something to edit in */
 	        "SCAN u", "SCAN undelivered",         /* told of elsewhere, until it recovers */
 	        /* what fires and is held back */
-	        "USING INDEX alerts_held", "USING INDEX alerts_inhibited_now",
-	        "USING COVERING INDEX alerts_quiet",
+	        "USING INDEX alerts_held", "USING COVERING INDEX alerts_held",
+	        "USING INDEX alerts_inhibited_now", "USING COVERING INDEX alerts_quiet",
 	        /* a row for each quiet time that holds and room */
 	        "SCAN quiets",
 	        /* never more than MENDED_APPS_MAX rows */

@@ -355,7 +355,6 @@ static void entry_comes_back_as_it_went_in(void **state)
 	struct message_row message = fixture_message("ops");
 	struct entry_row in, out, *rows;
 	size_t len;
-	bool added;
 
 	assert_int_equal(messages_insert(store, &message), OK);
 	in = fixture_entry(message.id, "f1");
@@ -367,8 +366,8 @@ static void entry_comes_back_as_it_went_in(void **state)
 	in.url = LENT("u");
 	in.fields = LENT("{\"x\":1}");
 	in.resolved_ms = 3;
-	assert_int_equal(entries_add_run(store, in.id, "a", &added), OK);
-	assert_true(added);
+	in.runs = 1;
+	in.run_ids = LENT("[\"a\"]");
 	assert_int_equal(entries_update(store, &in), OK);
 	assert_int_equal(entries_by_fingerprint(store, message.id, "f1", &out), OK);
 	assert_int_equal(out.id, in.id);
@@ -400,32 +399,24 @@ static void entry_comes_back_as_it_went_in(void **state)
 	assert_int_equal(entries_update(store, &in), ERR_NOT_FOUND);
 }
 
-/* All are kept, each once; the newest are read. */
-static void runs_of_an_entry_are_counted_once(void **state)
+static void runs_of_an_entry_are_kept_once(void **state)
 {
 	struct store *store = fixture_store(state);
 	struct message_row message = fixture_message("ops");
-	struct entry_row entry, out;
-	char run_id[16];
-	bool added;
+	struct entry_row entry;
+	bool known;
 
 	assert_int_equal(messages_insert(store, &message), OK);
 	entry = fixture_entry(message.id, "f1");
 	assert_int_equal(entries_insert(store, &entry), OK);
-	assert_int_equal(entries_by_id(store, entry.id, &out), OK);
-	assert_int_equal(out.runs, 0);
-	assert_string_equal(out.run_ids, "[]");
-	entry_row_finish(&out);
-	for (int i = 0; i < 3 * ENTRY_RUNS_MAX; i++) {
-		snprintf(run_id, sizeof(run_id), "r-%d", i % (ENTRY_RUNS_MAX + 2));
-		assert_int_equal(entries_add_run(store, entry.id, run_id, &added), OK);
-		assert_int_equal(added, i < ENTRY_RUNS_MAX + 2);
-	}
-	assert_int_equal(entries_by_id(store, entry.id, &out), OK);
-	assert_int_equal(out.runs, ENTRY_RUNS_MAX + 2);
-	assert_memory_equal(out.run_ids, "[\"r-2\",\"r-3\",", 13);
-	assert_non_null(strstr(out.run_ids, ",\"r-21\"]"));
-	entry_row_finish(&out);
+	assert_int_equal(entries_knows_run(store, entry.id, "a", &known), OK);
+	assert_false(known);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(entries_keep_run(store, entry.id, "a"), OK);
+	assert_int_equal(entries_knows_run(store, entry.id, "a", &known), OK);
+	assert_true(known);
+	assert_int_equal(entries_knows_run(store, entry.id + 1, "a", &known), OK);
+	assert_false(known);
 }
 
 static void firing_entries_of_a_subject_come_newest_first(void **state)
@@ -498,7 +489,7 @@ int main(void)
 	        TEST(opened_messages_are_counted_over_all_rooms),
 	        TEST(entry_comes_back_as_it_went_in),
 	        TEST(mended_alerts_are_counted_by_app),
-	        TEST(runs_of_an_entry_are_counted_once),
+	        TEST(runs_of_an_entry_are_kept_once),
 	        TEST(firing_entries_of_a_subject_come_newest_first),
 	};
 

@@ -1,0 +1,450 @@
+/*
+ * join.c - see deliver_message.h: which message an alert that fires goes into, and how.
+ */
+#include <string.h>
+#include "bot/base/alloc.h"
+#include "bot/base/clock.h"
+#include "handlers/alerts/batch.h"
+#include "handlers/alerts/deliver_message.h"
+#include "handlers/alerts/group.h"
+#include "handlers/alerts/render.h"
+#include "storage/known_rooms.h"
+
+#define DELIVER_FIRING_MAX 64
+#define STORM_APP_MAX 10 /* texts of one app in a storm message: the others' must fit too */
+
+void deliver_take(char **to, char **from)
+{
+	free(*to);
+	*to = *from;
+	*from = NULL;
+}
+
+/* The end of the string that begins there in a JSON array of strings. */
+static const char *run_end(const char *quote)
+{
+	const char *c = quote + 1;
+
+	while (*c && *c != '"')
+		c += *c == '\\' && c[1] ? 2 : 1;
+	return *c ? c + 1 : c;
+}
+
+/* Whether a string, written as JSON, is in a compact JSON array of strings. */
+static bool runs_have(const char *runs, const char *run)
+{
+	const char *at = runs;
+
+	while ((at = strstr(at, run)) && (at == runs || (at[-1] != '[' && at[-1] != ',')))
+		at++;
+	return at;
+}
+
+/* What is no array of strings came out of a damaged database. */
+static void entry_mend_runs(struct entry_row *entry)
+{
+	size_t len = strlen(entry->run_ids);
+
+	if (len >= 4 && memcmp(entry->run_ids, "[\"", 2) == 0 &&
+	        memcmp(entry->run_ids + len - 2, "\"]", 2) == 0)
+		return;
+	free(entry->run_ids);
+	entry->run_ids = x_strdup("[]");
+	entry->runs = 0;
+}
+
+/* Takes the first of the runs that the entry shows into those that it keeps. */
+static enum err entry_shift_run(const struct deliver *d, struct entry_row *entry)
+{
+	char *first = entry->run_ids + 1;
+	const char *end = run_end(first), *rest = *end == ',' ? end + 1 : end;
+	json_t *run = json_loadb(first, (size_t)(end - first), JSON_DECODE_ANY, NULL);
+	enum err err = run ? entries_keep_run(d->store, entry->id, json_string_value(run)) : OK;
+
+	json_decref(run);
+	memmove(first, rest, strlen(rest) + 1);
+	return err;
+}
+
+/* One more run at the end of those that are shown; once there are too many, the first of them is
+ * kept apart. All on the text, as a flood of ever new runs comes here each time. */
+static enum err entry_add_run(const struct deliver *d, struct entry_row *entry, const char *run_id)
+{
+	json_t *string = json_string(run_id);
+	char *run = json_dumps(string, JSON_ENCODE_ANY), *all;
+	enum err err = OK;
+	bool known;
+
+	entry_mend_runs(entry);
+	known = runs_have(entry->run_ids, run);
+	if (!known && entry->runs > ENTRY_RUNS_MAX)
+		err = entries_knows_run(d->store, entry->id, run_id, &known);
+	if (known || err != OK)
+		goto out;
+	if (entry->runs >= ENTRY_RUNS_MAX)
+		err = entry_shift_run(d, entry);
+	all = x_asprintf("%.*s%s%s]", (int)strlen(entry->run_ids) - 1, entry->run_ids,
+	        entry->run_ids[1] == '"' ? "," : "", run);
+	free(entry->run_ids);
+	entry->run_ids = all;
+	entry->runs++;
+out:
+	json_decref(string);
+	free(run);
+	return err;
+}
+
+/* The newest alert into an entry that is there: ×N and its details. */
+static void entry_merge(struct entry_row *entry, struct entry_row *fresh)
+{
+	bool again = entry->resolved_ms != 0;
+
+	entry->count++;
+	entry->last_ms = fresh->last_ms;
+	if (fresh->first_ms < entry->first_ms)
+		entry->first_ms = fresh->first_ms;
+	entry->resolved_ms = 0;
+	if (again) { /* what was done about it was about the time before */
+		entry->acked_ms = 0;
+		deliver_take(&entry->acked_by, &fresh->acked_by);
+		deliver_take(&entry->ack_note, &fresh->ack_note);
+		entry->open_ms = fresh->open_ms;
+		entry->reminded_ms = fresh->reminded_ms;
+		entry->escalated_ms = fresh->escalated_ms;
+		entry->first_ms = fresh->first_ms;
+		entry->told_ms = 0;
+	}
+	deliver_take(&entry->url, &fresh->url);
+	deliver_take(&entry->fields, &fresh->fields);
+	deliver_take(&entry->ext_id, &fresh->ext_id);
+}
+
+enum err deliver_message_store(const struct deliver *d, struct message_row *message)
+{
+	struct group_policy policy = group_policy(d->config, message->origin);
+
+	group_schedule(&policy, message);
+	return messages_update(d->store, message);
+}
+
+/* A new message with its place in the queue. */
+enum err deliver_message_open(const struct deliver *d, struct message_row *message)
+{
+	struct outbox_row row = {
+	        .purpose = OUTBOX_NEW,
+	        .room = message->room,
+	        .type = (char *)"m.room.message",
+	        .created_ms = d->now_ms,
+	};
+	enum err err;
+
+	message->opened_ms = d->now_ms;
+	err = messages_insert(d->store, message);
+	row.message_id = message->id;
+	if (err == OK)
+		err = outbox_insert(d->store, &row);
+	free(row.txn_id);
+	return err;
+}
+
+/* A failure that is in an older message too, and fires there still, keeps who has it and which
+ * steps it went through. */
+static enum err entry_inherit(const struct deliver *d, struct entry_row *fresh)
+{
+	struct entry_row *olds = NULL;
+	size_t len = 0;
+	bool found = false;
+	enum err err = entries_firing(d->store, fresh->subject, DELIVER_FIRING_MAX, &olds, &len);
+
+	for (size_t i = 0; i < len; i++) {
+		if (!found && strcmp(olds[i].fingerprint, fresh->fingerprint) == 0) {
+			found = true;
+			fresh->acked_ms = olds[i].acked_ms;
+			deliver_take(&fresh->acked_by, &olds[i].acked_by);
+			deliver_take(&fresh->ack_note, &olds[i].ack_note);
+			if (olds[i].open_ms)
+				fresh->open_ms = olds[i].open_ms;
+			fresh->escalated_ms = olds[i].escalated_ms;
+		}
+	}
+	entry_rows_free(olds, len);
+	return err;
+}
+
+/* A line in the message's thread, about an entry that is over or fires again. */
+enum err deliver_message_answer(
+        const struct deliver *d, const struct message_row *message, const struct entry_row *entry)
+{
+	struct outbox_row reply = {
+	        .purpose = OUTBOX_REPLY,
+	        .room = message->room,
+	        .message_id = message->id,
+	        .type = (char *)"m.room.message",
+	        .created_ms = d->now_ms,
+	};
+	enum err err;
+
+	if (!message->event_id)
+		return OK;
+	err = outbox_name(d->store, &reply);
+	if (err == OK) {
+		reply.content = render_answer(d->config, message, entry, reply.txn_id);
+		err = outbox_insert(d->store, &reply);
+	}
+	free(reply.content);
+	free(reply.txn_id);
+	return err;
+}
+
+/* An edit tells it, which rings nowhere. */
+static void message_join_silently(
+        const struct deliver *d, struct message_row *message, struct entry_row *entry)
+{
+	if (entry->severity != SEVERITY_CRITICAL)
+		return;
+	entry->silent_ms = d->now_ms;
+	message->silent++;
+}
+
+/* One more alert into an entry that the message has. */
+static enum err message_merge(const struct deliver *d, struct batch_message *to,
+        struct batch_entry *entry, struct entry_row *fresh, const char *run_id)
+{
+	struct message_row *message = &to->row;
+	bool again = entry->row.resolved_ms != 0;
+	enum err err = OK;
+
+	message->bytes -= render_entry_size(&entry->row, message->alerts);
+	entry_merge(&entry->row, fresh);
+	if (run_id)
+		err = entry_add_run(d, &entry->row, run_id);
+	message->bytes += render_entry_size(&entry->row, message->alerts);
+	entry->changed = true;
+	if (!again || err != OK)
+		return err;
+	if (message->frozen_ms) {
+		message_join_silently(d, message, &entry->row);
+		message->urgent = 1;
+	}
+	entry->changed = false; /* what fires is known to the store at once */
+	err = entries_update(d->store, &entry->row);
+	return err == OK ? deliver_message_answer(d, message, &entry->row) : err;
+}
+
+/* What is new in the message. */
+static enum err message_add(
+        const struct deliver *d, struct message_row *message, struct entry_row *fresh)
+{
+	enum err err = entry_inherit(d, fresh);
+
+	fresh->message_id = message->id;
+	message->bytes += render_entry_size(fresh, message->alerts);
+	if (message->frozen_ms)
+		message_join_silently(d, message, fresh);
+	return err == OK ? entries_insert(d->store, fresh) : err;
+}
+
+static void message_note_alert(const struct deliver *d, struct batch_message *message)
+{
+	message->row.alerts++;
+	if (message->row.frozen_ms && !message->row.dirty_ms)
+		message->row.dirty_ms = d->now_ms;
+	message->changed = true;
+}
+
+/* Puts an entry into a message. Takes what it wants of *fresh. */
+static enum err message_join(const struct deliver *d, struct batch_message *message,
+        struct entry_row *fresh, const char *run_id)
+{
+	struct batch_entry *entry;
+	enum err err = batch_entry(d, message, fresh->fingerprint, &entry);
+
+	fresh->open_ms = message->row.sent_ms ? d->now_ms : 0;
+	if (err == OK)
+		err = entry ? message_merge(d, message, entry, fresh, run_id)
+		            : message_add(d, &message->row, fresh);
+	message_note_alert(d, message);
+	if (!message->row.frozen_ms && fresh->severity > message->row.severity)
+		message->row.severity = fresh->severity;
+	return err;
+}
+
+/* A message that is full takes no more texts, or one app's flood would be a message after the
+ * other: what it has already is counted there, the rest as a number. */
+static enum err message_count(const struct deliver *d, struct batch_message *message,
+        const struct entry_row *fresh, const char *run_id)
+{
+	struct batch_entry *entry;
+	enum err err = batch_entry(d, message, fresh->fingerprint, &entry);
+
+	if (err == OK && entry) {
+		bool again = entry->row.resolved_ms != 0;
+
+		entry->row.count++;
+		entry->row.last_ms = fresh->last_ms;
+		entry->row.resolved_ms = 0;
+		if (run_id)
+			err = entry_add_run(d, &entry->row, run_id);
+		entry->changed = !again;
+		if (again && err == OK)
+			err = entries_update(d->store, &entry->row);
+	} else if (err == OK && message->row.frozen_ms && fresh->severity == SEVERITY_CRITICAL) {
+		message->row.silent++;
+	}
+	message_note_alert(d, message);
+	return err;
+}
+
+static enum err message_close(const struct deliver *d, struct message_row *message)
+{
+	message->closed_ms = d->now_ms;
+	return deliver_message_store(d, message);
+}
+
+/* The message that an app's alerts join: its own, or one that collected others with its. A test
+ * shares no message with what really failed. */
+static enum err open_of_origin(const struct deliver *d, const char *room, const char *origin,
+        bool test, struct batch_message **message)
+{
+	enum err err = batch_open(d, room, origin, message);
+
+	return err == OK && !*message && !test ? batch_open_with(d, room, origin, message) : err;
+}
+
+/* Into the storm message of the room. */
+static enum err storm_join(const struct deliver *d, struct batch_message *storm,
+        struct entry_row *entry, const char *run_id)
+{
+	bool full = storm->row.bytes + render_entry_size(entry, storm->row.alerts) > DELIVER_BUDGET;
+	int64_t of_app = 0;
+	enum err err = full ? OK : entries_count_app(d->store, storm->row.id, entry->app, &of_app);
+
+	if (err != OK)
+		return err;
+	return full || of_app >= STORM_APP_MAX ? message_count(d, storm, entry, run_id)
+	                                       : message_join(d, storm, entry, run_id);
+}
+
+/* How much of an event the message may take; asked of the store only when it matters. */
+static enum err message_budget(
+        const struct deliver *d, const struct message_row *message, int64_t size, int64_t *budget)
+{
+	struct room_row room = {0};
+	enum err err;
+
+	*budget = DELIVER_BUDGET;
+	if (message->bytes + size <= DELIVER_BUDGET || !message->room_id)
+		return OK;
+	err = rooms_by_room_id(d->store, message->room_id, &room);
+	if (err == ERR_NOT_FOUND || (err == OK && !room.encrypted))
+		*budget = DELIVER_PLAIN_BUDGET;
+	room_row_finish(&room);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+/* A new message with its first entry. Nothing that was looked up before is good any more. */
+static enum err message_begin(const struct deliver *d, struct message_row *row,
+        struct entry_row *entry, const char *run_id)
+{
+	struct batch_message fresh = {.row = *row};
+	enum err err = batch_store(d);
+
+	if (err == OK)
+		err = deliver_message_open(d, &fresh.row);
+	if (err == OK)
+		err = message_join(d, &fresh, entry, run_id);
+	if (err == OK)
+		err = deliver_message_store(d, &fresh.row);
+	if (err == OK)
+		err = batch_store(d);
+	*row = fresh.row;
+	return err;
+}
+
+/* The storm message of the room that the alert joins; *message NULL: a new one is to begin. */
+static enum err storm_choose(
+        const struct deliver *d, struct batch_message **storm, const struct entry_row *entry)
+{
+	struct batch_message *open = *storm;
+	enum err err;
+
+	if (!open || !group_storm_starts_anew(&open->row, (enum severity)entry->severity,
+	                     render_entry_size(entry, open->row.alerts), DELIVER_BUDGET, d->now_ms))
+		return OK;
+	err = message_close(d, &open->row);
+	open->changed = false;
+	*storm = NULL;
+	return err;
+}
+
+/* Does what was decided; fills in the message of the alert's row. */
+static enum err accept_as(const struct deliver *d, enum group_action action,
+        struct batch_message *open, struct message_row *fresh, struct entry_row *entry,
+        const char *run_id, struct alert_row *row)
+{
+	enum err err;
+
+	if (action == GROUP_NEW || !open) {
+		fresh->kind = action == GROUP_NEW ? MESSAGE_ALERTS : MESSAGE_STORM;
+		fresh->room = x_strdup(row->room);
+		fresh->severity = entry->severity;
+		err = message_begin(d, fresh, entry, run_id);
+		row->message_id = fresh->id;
+		row->state = ALERT_QUEUED;
+		return err;
+	}
+	row->message_id = open->row.id;
+	row->state = ALERT_GROUPED;
+	return action == GROUP_STORM  ? storm_join(d, open, entry, run_id)
+	       : action == GROUP_JOIN ? message_join(d, open, entry, run_id)
+	                              : message_count(d, open, entry, run_id);
+}
+
+enum err deliver_join(const struct deliver *d, const struct alert *alert, struct alert_row *row,
+        struct entry_row *entry)
+{
+	char *origin = x_asprintf("%s%s", entry->test ? GROUP_TEST : "", alert->app);
+	struct group_policy policy = group_policy(d->config, origin);
+	struct batch_message *open = NULL, *storm = NULL;
+	struct message_row fresh = {0};
+	struct group_decision decision;
+	int64_t opened = 0, budget = DELIVER_BUDGET, size;
+	enum err err = open_of_origin(d, row->room, origin, entry->test, &open);
+
+	if (err == OK && !entry->test)
+		err = batch_open(d, row->room, "*", &storm);
+	size = render_entry_size(entry, open ? open->row.alerts : 0);
+	if (err == OK && open)
+		err = message_budget(d, &open->row, size, &budget);
+	if (err == OK && !entry->test && policy.storm > 0)
+		err = batch_count_opened(d, &opened);
+	if (err != OK)
+		goto out;
+	decision = group_decide(&policy, open ? &open->row : NULL, alert->severity, size, budget,
+	        opened, storm, d->now_ms);
+	if (decision.close_open) {
+		if (group_rings(&policy, &open->row) && decision.action == GROUP_NEW) {
+			fresh.rings_for = open->row.id;
+			fresh.rings = open->row.silent;
+		}
+		err = message_close(d, &open->row);
+		open->changed = false;
+	}
+	if (err == OK && decision.action == GROUP_STORM) {
+		open = storm;
+		err = storm_choose(d, &open, entry);
+	}
+	fresh.origin = x_strdup(decision.action == GROUP_STORM ? "*" : origin);
+	if (err == OK)
+		err = accept_as(d, decision.action, open, &fresh, entry, alert->run_id, row);
+	if (err == OK && decision.close_open)
+		err = batch_store(d);
+	row->cause = decision.action == GROUP_STORM ? ALERT_STORM
+	             : decision.action == GROUP_NEW ? ALERT_NEW
+	                                            : ALERT_JOINED;
+	row->reason = x_strdup(decision.reason);
+out:
+	free(origin);
+	message_row_finish(&fresh);
+	return err;
+}
