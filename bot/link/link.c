@@ -1,6 +1,5 @@
 /*
- * link.c - see link.h. Closed from the outside in: sync, members, rooms, vault, auth, then HTTP
- * with whatever is still under way.
+ * link.c - see link.h. Closed from the outside in: sync, members, rooms, vault, auth, HTTP at last.
  */
 #include <assert.h>
 #include <stdio.h>
