@@ -90,10 +90,18 @@ enum err messages_insert(struct store *store, struct message_row *row)
 
 enum err messages_update(struct store *store, const struct message_row *row)
 {
+	struct message_row alone = *row;
 	struct sql sql;
+	enum err err;
 
 	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_UPDATE);
-	return sql_update_row(&sql, &changing, row);
+	err = sql_update_row(&sql, &changing, row);
+	if (err != ERR_INVALID || !row->rings_for)
+		return err;
+	/* the message that it rings for is not there: a damaged row stops nothing but itself */
+	alone.rings_for = 0;
+	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_UPDATE);
+	return sql_update_row(&sql, &changing, &alone);
 }
 
 enum err messages_by_id(struct store *store, int64_t id, struct message_row *row)

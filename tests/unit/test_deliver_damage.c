@@ -205,7 +205,9 @@ static void an_end_far_ahead_is_set_anew(void **state)
 /* Due for an edit without being in the room, or in no room that is known. */
 static void an_edit_of_nothing_stops_nothing(void **state)
 {
-	static const char *const damages[] = {
+	static const char *const damages[] = {"PRAGMA foreign_keys = OFF; UPDATE messages SET "
+	                                      "rings_for = 99, edit_ms = 1, dirty_ms = 1; "
+	                                      "PRAGMA foreign_keys = ON",
 	        "UPDATE messages SET edit_ms = 1, dirty_ms = 1 WHERE id = 1",
 	        "UPDATE messages SET edit_ms = 1, dirty_ms = 1, event_id = NULL, room_id = NULL "
 	        "WHERE id = 1",
