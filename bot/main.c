@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <uv.h>
 #include "bot/base/alloc.h"
 #include "bot/base/buf.h"
 #include "bot/client/client_options.h"
@@ -300,5 +301,6 @@ int main(int argc, char **argv)
 			status = EX_USAGE;
 	}
 	free(args.argv);
+	uv_library_shutdown(); /* its threads end before OpenSSL, which keeps something for each */
 	return status;
 }

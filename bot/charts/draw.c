@@ -4,13 +4,12 @@
  */
 #include "bot/charts/draw.h"
 
-#include <cairo.h>
-#include <fontconfig/fontconfig.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include "bot/base/clock.h"
 #include "bot/base/text.h"
+#include "bot/charts/canvas.h"
 
 #define SCALE 2.0
 #define WIDTH (DRAW_WIDTH / SCALE)
@@ -34,7 +33,8 @@ struct draw_text {
 };
 
 struct draw {
-	cairo_t *cr;
+	const struct canvas_kind *kind;
+	struct canvas *canvas;
 	double y;
 };
 
@@ -43,28 +43,17 @@ static const uint32_t draw_ink = 0x1c1c1e, draw_pale = 0x5f6368, draw_grid = 0xe
 static const uint32_t draw_colors[SEVERITY_COUNT] = {0x5b8def, 0xf2a33a, 0xb3261e};
 static const struct draw_text draw_label = {12, false, 0x5f6368, DRAW_CENTER, 0};
 
-static void draw_color(struct draw *draw, uint32_t rgb)
-{
-	cairo_set_source_rgb(
-	        draw->cr, (rgb >> 16) / 255.0, (rgb >> 8 & 255) / 255.0, (rgb & 255) / 255.0);
-}
-
 static void draw_box(
         struct draw *draw, double x, double y, double width, double height, uint32_t color)
 {
-	draw_color(draw, color);
-	cairo_rectangle(draw->cr, x, y, width, height);
-	cairo_fill(draw->cr);
+	draw->kind->box(draw->canvas, x, y, width, height, color);
 }
 
 /* --- text --------------------------------------------------------------------------------- */
 
 static double draw_advance(struct draw *draw, const char *text)
 {
-	cairo_text_extents_t extents;
-
-	cairo_text_extents(draw->cr, text, &extents);
-	return extents.x_advance;
+	return draw->kind->advance(draw->canvas, text);
 }
 
 /* Cuts it so that it fits, "…" included. */
@@ -94,19 +83,12 @@ static double draw_text(
 
 	buf_init(&plain, 4096);
 	text_add_plain(&plain, text, NAME_POINTS, TEXT_FOLD_NEWLINES);
-	cairo_select_font_face(draw->cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL,
-	        style->bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
-	cairo_set_font_size(draw->cr, style->size);
+	draw->kind->font(draw->canvas, style->size, style->bold);
 	if (style->width > 0)
 		draw_cut(draw, &plain, style->width);
 	width = draw_advance(draw, buf_str(&plain));
-	draw_color(draw, style->color);
-	cairo_move_to(draw->cr,
-	        x - (style->align == DRAW_CENTER         ? width / 2
-	                    : style->align == DRAW_RIGHT ? width
-	                                                 : 0),
-	        y);
-	cairo_show_text(draw->cr, buf_str(&plain));
+	x -= style->align == DRAW_CENTER ? width / 2 : style->align == DRAW_RIGHT ? width : 0;
+	draw->kind->text(draw->canvas, x, y, style->color, buf_str(&plain));
 	buf_finish(&plain);
 	return width;
 }
@@ -328,68 +310,62 @@ static void draw_acks(struct draw *draw, const struct figures *figures)
 
 /* --- the picture -------------------------------------------------------------------------- */
 
-static cairo_status_t draw_write(void *closure, const unsigned char *data, unsigned length)
+static bool draw_write(void *arg, const void *data, size_t len)
 {
-	struct buf *png = closure;
+	struct buf *png = arg;
 
-	buf_add(png, data, length);
-	return png->overflow ? CAIRO_STATUS_WRITE_ERROR : CAIRO_STATUS_SUCCESS;
+	buf_add(png, data, len);
+	return !png->overflow;
 }
 
 /* Returns the height it takes, or -1 when it failed. */
-static double draw_on(cairo_surface_t *surface, const struct figures *figures)
+static double draw_all(struct draw *draw, const struct figures *figures)
 {
-	struct draw draw = {.cr = cairo_create(surface)};
-	bool good;
-
-	cairo_scale(draw.cr, SCALE, SCALE);
-	draw_color(&draw, 0xffffff);
-	cairo_paint(draw.cr);
-	draw_title(&draw, figures);
-	draw_legend(&draw, figures);
-	draw_bars(&draw, figures);
-	draw_top(&draw, figures);
-	draw_acks(&draw, figures);
-	good = cairo_status(draw.cr) == CAIRO_STATUS_SUCCESS;
-	cairo_destroy(draw.cr);
-	return good ? draw.y + MARGIN : -1;
+	draw_title(draw, figures);
+	draw_legend(draw, figures);
+	draw_bars(draw, figures);
+	draw_top(draw, figures);
+	draw_acks(draw, figures);
+	return draw->kind->good(draw->canvas) ? draw->y + MARGIN : -1;
 }
 
-static double draw_height(const struct figures *figures)
+static double draw_height(const struct canvas_kind *kind, const struct figures *figures)
 {
-	cairo_surface_t *nowhere = cairo_recording_surface_create(CAIRO_CONTENT_COLOR, NULL);
-	double height = draw_on(nowhere, figures);
+	struct draw nowhere = {.kind = kind, .canvas = kind->create(DRAW_WIDTH, 0, SCALE)};
+	double height = draw_all(&nowhere, figures);
 
-	cairo_surface_destroy(nowhere);
+	kind->destroy(nowhere.canvas);
 	return height;
 }
 
-/* Charts are rare: the memory for fonts is given back. */
-static void draw_forget_fonts(void)
+static bool draw_png(
+        const struct canvas_kind *kind, const struct figures *figures, struct drawing *out)
 {
-	cairo_debug_reset_static_data();
-	FcFini();
+	double height = draw_height(kind, figures);
+	struct draw draw = {.kind = kind};
+	bool good;
+
+	if (height < 0 || height > HEIGHT_MAX)
+		return false;
+	out->height = (int)(height * SCALE);
+	draw.canvas = kind->create(out->width, out->height, SCALE);
+	good = draw_all(&draw, figures) >= 0 && kind->png(draw.canvas, draw_write, &out->png);
+	kind->destroy(draw.canvas);
+	return good;
 }
 
-enum err draw_chart(const struct figures *figures, struct drawing *out)
+enum err draw_chart(const struct figures *figures, struct drawing *out, struct fault *fault)
 {
-	double height = draw_height(figures);
-	cairo_surface_t *surface;
-	enum err err = OK;
+	const struct canvas_kind *kind = canvas_load(fault);
+	bool good;
 
-	*out = (struct drawing){.width = DRAW_WIDTH, .height = (int)(height * SCALE)};
+	*out = (struct drawing){.width = DRAW_WIDTH};
 	buf_init(&out->png, DRAW_PNG_MAX);
-	if (height < 0 || height > HEIGHT_MAX) {
-		draw_forget_fonts();
-		return ERR_IO;
-	}
-	surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, out->width, out->height);
-	if (draw_on(surface, figures) < 0 || cairo_surface_write_to_png_stream(surface, draw_write,
-	                                             &out->png) != CAIRO_STATUS_SUCCESS)
-		err = ERR_IO;
-	cairo_surface_destroy(surface);
-	draw_forget_fonts();
-	return err;
+	if (!kind)
+		return ERR_UNSUPPORTED;
+	good = draw_png(kind, figures, out);
+	kind->forget_fonts(); /* charts are rare */
+	return good ? OK : fault_set(fault, ERR_IO, "%s", "");
 }
 
 void drawing_finish(struct drawing *drawing)

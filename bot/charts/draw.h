@@ -14,7 +14,7 @@ struct drawing {
 	int width, height;
 };
 
-/* Fills *out, which drawing_finish() follows on any result. ERR_UNSUPPORTED: this build has no
- * cairo. */
-enum err draw_chart(const struct figures *figures, struct drawing *out);
+/* Fills *out, which drawing_finish() follows on any result. ERR_UNSUPPORTED: there is nothing to
+ * draw with (canvas_load()). */
+enum err draw_chart(const struct figures *figures, struct drawing *out, struct fault *fault);
 void drawing_finish(struct drawing *drawing);

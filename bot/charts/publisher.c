@@ -225,10 +225,8 @@ static void publication_draw(uv_work_t *work)
 	p->figures_read = p->code == OK;
 	if (p->code != OK || figures_sum(p->figures.totals) == 0)
 		return;
-	p->code = draw_chart(&p->figures, &p->drawing);
-	if (p->code != OK)
-		fault_set(&p->fault, p->code, "%s", "");
-	else if (p->encrypted)
+	p->code = draw_chart(&p->figures, &p->drawing, &p->fault);
+	if (p->code == OK && p->encrypted)
 		p->file = attachment_encrypt(p->drawing.png.data, p->drawing.png.len);
 }
 

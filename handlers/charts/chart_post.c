@@ -19,7 +19,7 @@ static const char *chart_why(enum err code)
 {
 	switch (code) {
 	case ERR_UNSUPPORTED:
-		return "this build draws none (cairo was not there)";
+		return "there is nothing to draw with";
 	case ERR_TOO_LARGE:
 		return "the homeserver takes no file of this size";
 	case ERR_DENIED:

@@ -1,6 +1,8 @@
 """!chart: a picture that the homeserver takes, refuses, or takes without saying so."""
+import shutil
 import struct
 
+from bot import BUILD
 from commands import alert, answered, answers, in_touch, make, message, tell
 from harness import check
 
@@ -68,6 +70,31 @@ def test_chart_that_the_homeserver_refuses():
     tell(server, message("$again", "!chart"))
     answered(server, "$again", "last 7 days: 1 critical")
     check(uploads(server) - before == 4 and len(pictures(server)) == 1, f"{uploads(server) - before} tries")
+    is_chart(server, pictures(server)[0])
+    bot.stop()
+    server.shut()
+
+
+def test_chart_without_anything_to_draw_with():
+    """The module is not where the program looks for it, or is no module."""
+    server, bot = make()
+    program = bot.folder / "matrix-telemetry-bot"
+    shutil.copy(bot.program, program)
+    bot.program = program
+    bot.start()
+    in_touch(server)
+    bot.call(alert("r-1"))
+    tell(server, message("$none", "!chart"))
+    body = answered(server, "$none", "No picture: there is nothing to draw with")
+    check("last 7 days: 1 critical" in body and "chart_cairo.so: cannot open" in body, body)
+    (bot.folder / "charts").mkdir()
+    (bot.folder / "charts/chart_cairo.so").write_text("no module")
+    tell(server, message("$torn", "!chart"))
+    answered(server, "$torn", "No picture: there is nothing to draw with")
+    # put in place while the bot runs: from then on there are pictures
+    shutil.copy(BUILD / "bot/charts/chart_cairo.so", bot.folder / "charts")
+    tell(server, message("$drawn", "!chart"))
+    answered(server, "$drawn", "last 7 days: 1 critical")
     is_chart(server, pictures(server)[0])
     bot.stop()
     server.shut()

@@ -41,6 +41,7 @@ class Client:
 
 class Bot:
     started = []  # processes of this run
+    program = BUILD / "bot/matrix-telemetry-bot"
     verb = "run"
     words = ()  # more on its command line
 
@@ -84,7 +85,7 @@ database = {self.folder}/operations.db
         ready.bind(str(notify))
         ready.settimeout(60)
         self.process = subprocess.Popen(
-            [BUILD / "bot/matrix-telemetry-bot", self.verb, *self.words, "-c", self.config], stderr=out,
+            [self.program, self.verb, *self.words, "-c", self.config], stderr=out,
             stdin=subprocess.DEVNULL, env={**os.environ, **self.environment, "NOTIFY_SOCKET": str(notify)})
         Bot.started.append(self.process)
         while wait and b"READY=1" not in ready.recv(4096):

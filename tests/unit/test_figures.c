@@ -375,7 +375,7 @@ static void keep(const struct drawing *drawing, const char *name)
 static void is_picture(const struct figures *f, const char *name)
 {
 	struct drawing drawing;
-	enum err err = draw_chart(f, &drawing);
+	enum err err = draw_chart(f, &drawing, NULL);
 
 	if (err == ERR_UNSUPPORTED) { /* built without cairo */
 		drawing_finish(&drawing);

@@ -196,7 +196,7 @@ static bool is_drawn(void)
 {
 	struct figures none = {.bars_len = 1};
 	struct drawing drawing;
-	enum err err = draw_chart(&none, &drawing);
+	enum err err = draw_chart(&none, &drawing, NULL);
 
 	drawing_finish(&drawing);
 	return err != ERR_UNSUPPORTED;
