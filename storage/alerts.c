@@ -1,10 +1,11 @@
 /*
  * alerts.c - the tables `alerts` and `places`; see alerts.h.
  *
- * Invariants: a row of `alerts` is written once, unless it is held back and released, or moved.
- * That of `places` says in which message it is, and gets the event that carried it first; it loses
- * that only while the event was surely refused, and moves to another message only without one. At
- * most one row of a fingerprint is held. ext_id is unique where there is one.
+ * Invariants: a row of `alerts` does not change after it was inserted, unless the alert is
+ * suppressed and later released, or moved to another message. Its row in `places` names its
+ * message, and receives the event that carried it first; that event is cleared only when the
+ * homeserver certainly refused it, and the alert moves to another message only while no event
+ * carries it. At most one alert of a fingerprint is held. ext_id is unique unless NULL.
  */
 #include "storage/alerts.h"
 
@@ -315,7 +316,7 @@ enum err alerts_where(struct store *store, int64_t id, char **event_id, int64_t 
 		return err;
 	*received_ms = sql_int(&sql, 0);
 	*sent_ms = sql_int(&sql, 1);
-	*undeliverable = sql_int(&sql, 2); /* without an event NULL, read as 0 */
+	*undeliverable = sql_int(&sql, 2); /* NULL, read as 0, while no event carries the alert */
 	*event_id = sql_text(&sql, 3);
 	sql_end(&sql);
 	return OK;
@@ -358,7 +359,7 @@ enum err alerts_by_hour(struct store *store, int64_t since_ms, int64_t *counts, 
 	while ((err = sql_next(&sql)) == OK) {
 		int64_t hour = sql_int(&sql, 0);
 
-		/* what came after the clock was set back counts as of the last hour */
+		/* alerts received after the clock was set back count towards the last hour */
 		counts[hour < (int64_t)hours ? (size_t)hour : hours - 1] += sql_int(&sql, 1);
 	}
 	return err == ERR_NOT_FOUND ? OK : err;

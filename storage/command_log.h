@@ -1,5 +1,5 @@
 /*
- * command_log.h - the audit: every command, by whom, from which device, with what effect.
+ * command_log.h - the audit log: every command, its sender and device, and its effect.
  */
 #pragma once
 
@@ -11,23 +11,23 @@ struct command_row {
 	int64_t at_ms;
 	char *result;             /* "done", "failed", "refused", "late", "unknown", "reaction" */
 	char *sender;             /* Matrix user id, or "uid N" from the socket */
-	char *device_id;          /* when it is proven, or NULL */
-	char *room;               /* name, or NULL: from the socket */
+	char *device_id;          /* if verified, else NULL */
+	char *room;               /* name; NULL = from the socket */
 	char *room_id, *event_id; /* or NULL */
-	char *command;            /* as it was given */
-	char *effect;             /* in words */
+	char *command;            /* as it was entered */
+	char *effect;             /* for people */
 };
 
 void command_row_finish(struct command_row *row);
 void command_rows_free(struct command_row *rows, size_t len);
 
-/* ERR_EXISTS: that event was handled before. */
+/* ERR_EXISTS: the command of that event is recorded already. */
 enum err commands_insert(struct store *store, struct command_row *row);
 enum err commands_by_event(struct store *store, const char *event_id, struct command_row *row);
 enum err commands_known(struct store *store, const char *event_id, bool *known);
-/* Rows of a room with that result since since_ms. */
+/* Counts the rows of a room with that result since since_ms. */
 enum err commands_count_room(struct store *store, const char *room, const char *result,
         int64_t since_ms, int64_t *count);
-/* Rows of a sender with that result since since_ms. */
+/* Counts the rows of a sender with that result since since_ms. */
 enum err commands_count(struct store *store, const char *sender, const char *result,
         int64_t since_ms, int64_t *count);

@@ -1,16 +1,17 @@
 /*
  * entries.c - the tables `entries` and `entry_runs`; see messages.h.
  *
- * Invariants: a fingerprint is in a message once; a run is in an entry once, among the newest in
- * its row or in `entry_runs`. Entries go with their message, their runs with them. A damaged one is
- * deleted: the alerts in it stay, and the next of its kind makes it anew.
+ * Invariants: a fingerprint is in a message at most once. A run is in an entry at most once: among
+ * the newest in its row, or in `entry_runs`. Deleting a message deletes its entries, and deleting
+ * an entry its runs. A damaged entry is deleted: its alerts stay, and the next alert of its
+ * fingerprint creates it again.
  */
 #include "storage/messages.h"
 
 #include "bot/base/severity.h"
 #include "storage/sql.h"
 
-#define PASS_MAX 200 /* in one go */
+#define PASS_MAX 200 /* rows changed by one call */
 
 #define SQL_STRUCT entry_row
 #define ENTRY_CHANGING(FIRST, X) \
@@ -47,7 +48,7 @@
 
 #define SELECT SQL_SELECT("entries", ENTRY_STORED)
 
-/* A firing critical that nobody acknowledged, in the newest of its messages. */
+/* An unacknowledged firing critical entry, in the newest of its messages. */
 #define OPEN                                                                           \
 	"INDEXED BY entries_open WHERE severity = 'critical' AND resolved_ms = 0 AND " \
 	"acked_ms = 0 AND last_ms > ?1 AND test = FALSE "                              \
@@ -55,8 +56,8 @@
 	"AND n.resolved_ms = 0 AND n.fingerprint = entries.fingerprint "               \
 	"AND n.id > entries.id) "
 
-/* The same in the room: what reminders and escalations are about. Out of it is what happened last
- * before ?1, and what is in a newer message too. */
+/* The same, if its message is in the room: these are due for reminders and escalations. Excluded is
+ * what last happened before ?1, or is in a newer message as well. */
 #define BELL                                                                           \
 	"severity = 'critical' AND resolved_ms = 0 AND acked_ms = 0 AND test = FALSE " \
 	"AND open_ms > 0 "
@@ -66,8 +67,8 @@
 	"AND n.id > entries.id)) "
 #define REMIND_DUE \
 	"INDEXED BY entries_remind WHERE " BELL "AND reminded_ms <= ?2 AND open_ms <= ?2 "
-/* Each value of escalated_ms is looked up for itself, so that what went through the step, or is
- * not due yet, is not walked through. */
+/* Each value of escalated_ms is looked up separately, so that the index skips entries that went
+ * through the step already or are not due yet. */
 #define ESCALATE_DUE                                                                       \
 	"INDEXED BY entries_escalate WHERE " BELL "AND open_ms <= ?2 AND escalated_ms IN " \
 	"(WITH RECURSIVE levels (level) AS (SELECT min(escalated_ms) FROM entries "        \

@@ -1,5 +1,5 @@
 /*
- * heartbeats.h - signs of life: the bot's own, one for each date, and those that apps promised.
+ * heartbeats.h - heartbeats: the bot's own, one for each date, and those that apps registered.
  */
 #pragma once
 
@@ -9,26 +9,27 @@
 struct heartbeat_row {
 	int64_t id;
 	int64_t due_ms;
-	int64_t posted_ms;    /* given to the queue */
+	int64_t posted_ms;    /* put into the delivery queue */
 	int64_t confirmed_ms; /* by the homeserver; 0 = not yet */
-	int64_t alarmed_ms;   /* found missing; 0 = never */
-	int64_t outbox_id;    /* may be gone: then it was sent */
-	int late;             /* given to the queue after its time */
+	int64_t alarmed_ms;   /* found missing; 0 = not missing */
+	int64_t outbox_id;    /* the row may be deleted: then the heartbeat was sent */
+	int late;             /* put into the queue after its time */
 	int ping;             /* 1 = ping_url is still to be called */
-	int tell;             /* 1 = the channels outside the queue are still to be told of it */
+	int tell;             /* 1 = the channels outside the queue are still to be notified */
 	char *date;           /* in the zone, "2026-11-24"; unique */
-	char *alarm;          /* what was told, or NULL */
+	char *alarm;          /* text of the notification, or NULL */
 };
 
 void heartbeat_row_finish(struct heartbeat_row *row);
 void heartbeat_rows_free(struct heartbeat_row *rows, size_t len);
-/* ERR_EXISTS: that date has one. Sets row->id. */
+/* Sets row->id. ERR_EXISTS: there is one for that date. */
 enum err heartbeats_insert(struct store *store, struct heartbeat_row *row);
 enum err heartbeats_update(struct store *store, const struct heartbeat_row *row); /* all columns */
 enum err heartbeats_by_date(struct store *store, const char *date, struct heartbeat_row *row);
 /* The newest of all; ERR_NOT_FOUND when there is none. */
 enum err heartbeats_last(struct store *store, struct heartbeat_row *row);
-/* Those not confirmed, or with something still to ping or tell; the newest ones, at most limit. */
+/* Those that are unconfirmed, or still need a ping or a notification; newest first, at most
+ * limit. */
 enum err heartbeats_open(struct store *store, int limit, struct heartbeat_row **rows, size_t *len);
 
 struct app_heartbeat_row {
@@ -36,10 +37,10 @@ struct app_heartbeat_row {
 	int64_t every_ms; /* 0 = by schedule */
 	int64_t grace_ms;
 	int64_t first_ms, seen_ms;
-	int64_t due_ms;      /* the next one */
-	int64_t deadline_ms; /* counts as missed from then on */
-	int64_t missed_ms;   /* since when it is missed; 0 = it is not */
-	int held;            /* 1 = it is, and its alert was held back */
+	int64_t due_ms;      /* when the next one is due */
+	int64_t deadline_ms; /* from then on it counts as missed */
+	int64_t missed_ms;   /* missed since then; 0 = not missed */
+	int held;            /* 1 = missed, and its alert was silenced */
 	char *app, *name;    /* together unique; name "" = the app's only one */
 	char *schedule;      /* cron line, or NULL */
 };
@@ -56,9 +57,9 @@ enum err app_heartbeats_count_missed(struct store *store, int64_t *count);
 /* All by app and name, at most limit. */
 enum err app_heartbeats_list(
         struct store *store, int limit, struct app_heartbeat_row **rows, size_t *len);
-/* Those whose deadline is not after now_ms and that are not missed yet, at most limit. */
+/* Those whose deadline has passed at now_ms and that are not marked missed yet, at most limit. */
 enum err app_heartbeats_overdue(struct store *store, int64_t now_ms, int limit,
         struct app_heartbeat_row **rows, size_t *len);
-/* Those that are missed while their alert was held back, at most limit. */
+/* Those that are missed and whose alert was silenced, at most limit. */
 enum err app_heartbeats_held(
         struct store *store, int limit, struct app_heartbeat_row **rows, size_t *len);

@@ -1,6 +1,6 @@
 /*
- * history.h - what people and the bot did about a failure. A failure may fire again after it was
- * over: the time between two ends is an episode.
+ * history.h - what people and the bot did with an alert. An alert may fire again after it was
+ * resolved: the time between two ends is an episode.
  */
 #pragma once
 
@@ -13,7 +13,7 @@ struct history_row {
 	char *fingerprint;
 	char *what;          /* "acknowledged" */
 	char *author, *note; /* or NULL */
-	int ended;           /* 1: it was over then */
+	int ended;           /* 1: this ended the episode */
 };
 
 void history_row_finish(struct history_row *row);
@@ -21,12 +21,12 @@ void history_rows_free(struct history_row *rows, size_t len);
 enum err history_add(struct store *store, struct history_row *row); /* sets row->id */
 
 struct history_episode {
-	int64_t from_ms,
-	        to_ms; /* behind the end before it, up to its own; INT64_MAX = it goes on */
+	int64_t from_ms, to_ms; /* after the end of the previous episode until its own end;
+	                           INT64_MAX = still open */
 };
-/* The episode in which at_ms is. */
+/* The episode that includes at_ms. */
 enum err history_find_episode(struct store *store, const char *fingerprint, int64_t at_ms,
         struct history_episode *episode);
-/* What was done in an episode, the newest first, at most limit. The caller frees the rows. */
+/* The actions in an episode, newest first, at most limit. The caller frees the rows. */
 enum err history_of(struct store *store, const char *fingerprint,
         const struct history_episode *episode, int limit, struct history_row **rows, size_t *len);

@@ -61,7 +61,7 @@ enum err keys_list(
         struct store *store, const char *kind, const char *prefix, keys_take_fn take, void *arg)
 {
 	size_t len = strlen(prefix);
-	char *after = x_strdup(prefix); /* the first text behind all that begin with prefix */
+	char *after = x_strdup(prefix); /* the first string after all that begin with prefix */
 	struct sql sql;
 	enum err err;
 

@@ -1,6 +1,6 @@
 /*
- * keys.h - what the encryption machine keeps: texts by kind and key. What they mean is the
- * machine's business (bot/crypto/crypto.h).
+ * keys.h - persistent data of the encryption machine: texts by kind and key. Their meaning is
+ * defined in bot/crypto/crypto.h.
  */
 #pragma once
 
@@ -13,8 +13,9 @@ enum err keys_put(struct store *store, const char *kind, const char *key, const 
 /* OK also when there is none. */
 enum err keys_remove(struct store *store, const char *kind, const char *key);
 
-/* Called for each in the keys' byte order; the texts are the callee's. */
+/* Called for each row in byte order of the keys; the callee takes ownership of both strings. */
 typedef void (*keys_take_fn)(char *key, char *value, void *arg);
-/* All of a kind whose keys begin with prefix. On failure some may have been given already. */
+/* All rows of a kind whose keys begin with prefix. When it fails, some may have been passed
+ * already. */
 enum err keys_list(
         struct store *store, const char *kind, const char *prefix, keys_take_fn take, void *arg);

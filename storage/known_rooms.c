@@ -1,8 +1,8 @@
 /*
  * known_rooms.c - the table `rooms`; see known_rooms.h.
  *
- * Invariants: a room that was encrypted once stays so, with the first settings seen; an address
- * belongs to one room, the one it was last put for.
+ * Invariants: an encrypted room stays encrypted, with the first settings seen; an address belongs
+ * to one room, the one it was last stored for.
  */
 #include "storage/known_rooms.h"
 

@@ -1,9 +1,9 @@
 /*
  * lock.c - the lock beside the database; see lock.h.
  *
- * An open file description lock belongs to the descriptor, not to the process, so that no other
- * open and close of the file drops it. The file is never deleted: another daemon might be about
- * to lock the old one.
+ * An open file description lock belongs to the descriptor, not to the process, so opening and
+ * closing the file elsewhere in the process does not drop it. The file is never deleted: another
+ * daemon might be about to lock the old one.
  */
 #include "storage/lock.h"
 
@@ -48,7 +48,7 @@ enum err lock_take(const char *path, int *fd, struct fault *fault)
 	} else if (fcntl(*fd, F_OFD_SETLK, &whole) != 0) {
 		err = errno == EAGAIN || errno == EACCES ? lock_busy(*fd, name, fault)
 		                                         : lock_fail(name, "lock", fault);
-	} else if (fchmod(*fd, 0600) != 0) { /* whatever the umask said */
+	} else if (fchmod(*fd, 0600) != 0) { /* regardless of the umask */
 		err = lock_fail(name, "chmod", fault);
 	} else if (ftruncate(*fd, 0) != 0 || pwrite(*fd, pid, (size_t)len, 0) != len) {
 		err = lock_fail(name, "write", fault);

@@ -1,10 +1,10 @@
 /*
  * messages.c - the table `messages`; see messages.h.
  *
- * Invariants: a message whose event_id is set is in its room. Open messages (closed_ms = 0), those
- * with an end and those with an edit to come have partial indexes of their own, so that the next
- * of each is one row, whatever the table's size and however many are open. A damaged one is closed
- * and edited no more; its events are undeliverable when their turn comes.
+ * Invariants: a message whose event_id is set is in its room. Partial indexes cover open messages
+ * (closed_ms = 0), messages with an end time and messages with a pending edit, so that finding the
+ * next of each reads one row, however large the table. A damaged message is closed and no longer
+ * edited; its events become undeliverable when they are due.
  */
 #include "storage/messages.h"
 
@@ -98,7 +98,8 @@ enum err messages_update(struct store *store, const struct message_row *row)
 	err = sql_update_row(&sql, &changing, row);
 	if (err != ERR_INVALID || !row->rings_for)
 		return err;
-	/* the message that it rings for is not there: a damaged row stops nothing but itself */
+	/* store it without the link if that message does not exist, so that a damaged row blocks
+	 * nothing else */
 	alone.rings_for = 0;
 	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_UPDATE);
 	return sql_update_row(&sql, &changing, &alone);

@@ -17,7 +17,7 @@
 #include "bot/base/alloc.h"
 #include "storage/sql.h"
 
-/* "mtb1": says that the file is ours, so that a wrong path cannot wreck another app's data. */
+/* "mtb1": marks the file as ours, so that a wrong path cannot damage another program's database. */
 #define APPLICATION_ID 0x6d746231
 
 static enum err migrate_fail(sqlite3 *db, const char *doing, int rc, struct fault *fault)
@@ -26,7 +26,7 @@ static enum err migrate_fail(sqlite3 *db, const char *doing, int rc, struct faul
 	        fault, sql_code(db, rc), "%s: %s (SQLite %d)", doing, sqlite3_errmsg(db), rc);
 }
 
-/* First column of a query's first row, 0 without one. */
+/* The first column of the query's first row, 0 if there is none. */
 static enum err query_int(sqlite3 *db, const char *text, int64_t *value, struct fault *fault)
 {
 	sqlite3_stmt *stmt = NULL;
@@ -68,7 +68,7 @@ static enum err migrate_exec(sqlite3 *db, const char *doing, const char *text, s
 	return rc == SQLITE_OK ? OK : migrate_fail(db, doing, rc, fault);
 }
 
-/* One step from schema number - 1 to number. */
+/* Migrates from schema number - 1 to number. */
 static enum err step_run(sqlite3 *db, const char *text, int number, struct fault *fault)
 {
 	char doing[32], stamp[96];
@@ -95,13 +95,14 @@ static enum err step_run(sqlite3 *db, const char *text, int number, struct fault
 	if (err == OK)
 		err = migrate_exec(db, doing, "COMMIT", fault);
 	if (err != OK && !sqlite3_get_autocommit(db)) {
-		/* what failed is told already; without a commit nothing was kept in any case */
+		/* a failure here needs no report: the error is reported already, and nothing was
+		 * committed */
 		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
 	}
 	return err;
 }
 
-/* Writes what is in a file through to the disk. */
+/* Flushes a file to disk. */
 static enum err sync_file(const char *name, struct fault *fault)
 {
 	int fd = open(name, O_RDONLY | O_CLOEXEC);

@@ -1,9 +1,9 @@
 /*
  * mirror.c - a copy of each call in another app's database; see calls.h.
  *
- * The other app owns the file: it is never created or changed in any other way than by one
- * INSERT a row, and waiting for its lock is bounded. Table and columns come from the config and
- * are quoted as identifiers.
+ * The other app owns the file: it is never created here, nor changed other than by one INSERT for
+ * each row, and waiting for its lock is bounded. Table and columns come from the config and are
+ * quoted as identifiers.
  */
 #include "storage/calls.h"
 
@@ -43,15 +43,15 @@ static const char *const names[] = {
 
 struct calls_mirror {
 	char *database;
-	char *insert; /* the statement's text */
+	char *insert; /* the SQL text */
 	enum mirror_column columns[MIRROR_LEN];
 	int len;
-	sqlite3 *db;        /* NULL until the first row, and after its file was replaced */
-	sqlite3_stmt *stmt; /* likewise */
-	bool told;          /* that database, table or column is missing */
+	sqlite3 *db;        /* NULL until the first row, and after the file was replaced */
+	sqlite3_stmt *stmt; /* NULL as long as db is */
+	bool told;          /* the missing database, table or column was reported */
 };
 
-/* Adds name as an SQL identifier, whatever is in it. */
+/* Adds a name as a quoted SQL identifier. */
 static void add_identifier(struct buf *buf, const char *name, size_t len)
 {
 	buf_add_char(buf, '"');
@@ -89,7 +89,7 @@ static void mirror_trim(const char **start, size_t *len)
 		--*len;
 }
 
-/* One "ours=theirs", or "ours" for a column of the same name. */
+/* Parses one "ours=theirs", or "ours" for a column of the same name. */
 static enum err parse_pair(struct calls_mirror *mirror, struct buf *sql, const char *pair,
         size_t len, struct fault *fault)
 {
@@ -191,7 +191,7 @@ static enum err mirror_fail(struct calls_mirror *mirror, int rc, struct fault *f
 	        sqlite3_errmsg(mirror->db), rc);
 }
 
-/* What is missing is told once, until it is there: text stays empty the other times. */
+/* Reports what is missing once, until it is there again: afterwards the text stays empty. */
 static enum err mirror_missing(struct calls_mirror *mirror, struct fault *fault)
 {
 	if (mirror->told)
@@ -210,8 +210,8 @@ static enum err mirror_connect(struct calls_mirror *mirror, struct fault *fault)
 	        sqlite3_file_control(mirror->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) ==
 	                SQLITE_OK &&
 	        moved)
-		mirror_disconnect(
-		        mirror); /* the file was replaced: the old one is nobody's any more */
+		mirror_disconnect(mirror); /* the file was replaced: rows written to the old one
+		                              would be lost */
 	if (!mirror->db) {
 		rc = sqlite3_open_v2(mirror->database, &mirror->db,
 		        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
@@ -282,11 +282,11 @@ enum err calls_mirror_insert(
 			err = mirror_fail(mirror, rc, fault);
 	}
 	if (mirror->stmt) {
-		/* reset repeats the failure of the step, which was told already */
+		/* reset returns the failure of the step again, which was reported already */
 		sqlite3_reset(mirror->stmt);
 		sqlite3_clear_bindings(mirror->stmt);
 	} else {
-		mirror_disconnect(mirror); /* it was not usable: the next row starts afresh */
+		mirror_disconnect(mirror); /* the next row opens the database again */
 	}
 	return err;
 }

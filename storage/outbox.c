@@ -1,10 +1,10 @@
 /*
  * outbox.c - the tables `outbox` and `contents`; see outbox.h.
  *
- * Invariants: transaction ids are unique and are never used again, not even by the same row put
- * back by outbox_retry(). What waits (queued or frozen) and what is undeliverable have partial
- * indexes of their own, so that the queue is as quick after a million sent rows. A damaged row is
- * undeliverable, with that as its reason.
+ * Invariants: transaction ids are unique and are never reused, not even for a row that
+ * outbox_retry() puts back. Partial indexes cover waiting (queued or frozen) and undeliverable
+ * rows, so that the queue stays as quick after a million sent rows. A damaged row becomes
+ * undeliverable, with the damage as its error.
  */
 #include "storage/outbox.h"
 
@@ -48,7 +48,7 @@ static const char *const outbox_purpose_names[] = {
 	X(OPT, content)          \
 	X(OPT, wire_content)
 
-/* The states must stand as they do in the schema for the partial indexes to be used. */
+/* Must name the states exactly as the schema does, or the partial indexes are not used. */
 #define SELECT SQL_SELECT("outbox LEFT JOIN contents ON outbox_id = id", OUTBOX_COLUMNS)
 #define WAITING "(state = 'queued' OR state = 'frozen')"
 #define UNDELIVERABLE "state <> 'queued' AND state <> 'frozen' AND state <> 'sent'"
@@ -98,7 +98,7 @@ static const char *const outbox_purpose_names[] = {
 
 SQL_STATEMENTS(sql_outbox, OUTBOX_STATEMENTS);
 
-/* What an event needs at least before it may leave, or be asked for. */
+/* What an event must have before it may be sent or looked up. */
 static const char *outbox_check(const void *arg)
 {
 	const struct outbox_row *row = arg;
@@ -123,7 +123,7 @@ SQL_ROWS(layout, OUTBOX_COLUMNS, outbox_check, SQL_OUTBOX, OUTBOX_MEND);
 SQL_LAYOUT(stored, OUTBOX_STORED);
 SQL_LAYOUT(changing, OUTBOX_CHANGING);
 
-/* 128 random bits, so that no two rows of any two databases meet in one room. */
+/* 128 random bits, so that transaction ids of different databases do not collide in a room. */
 static enum err txn_id_make(struct store *store, char out[TXN_ID_SIZE])
 {
 	unsigned char random[16];

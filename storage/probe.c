@@ -1,5 +1,5 @@
 /*
- * probe.c - see probe.h: runs a query that names the columns and reads no row.
+ * probe.c - see probe.h: prepares and runs a query that names the columns and returns no rows.
  */
 #include "storage/probe.h"
 
@@ -9,8 +9,8 @@
 
 #define SQL_MAX 8192
 
-/* A name in double quotes. SQLite takes one that is no column for a string, so it is qualified
- * by the table, which it does not do for strings. */
+/* Adds a name in double quotes. SQLite reads a quoted name that is not a column as a string;
+ * qualified by the table it is an error, as wanted. */
 static void probe_add_name(struct buf *sql, const char *name, size_t len)
 {
 	buf_add_char(sql, '"');
@@ -22,7 +22,7 @@ static void probe_add_name(struct buf *sql, const char *name, size_t len)
 	buf_add_char(sql, '"');
 }
 
-/* SELECT t."a", t."b" FROM "table" AS t LIMIT 0; theirs of each "ours=theirs". */
+/* SELECT t."a", t."b" FROM "table" AS t LIMIT 0, with the `theirs` of each "ours=theirs". */
 static void make_query(struct buf *sql, const char *table, const char *columns)
 {
 	const char *separator = "SELECT t.";

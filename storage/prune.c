@@ -1,10 +1,10 @@
 /*
- * prune.c - store_prune(): forgets what is old and over; see store.h.
+ * prune.c - store_prune(): deletes old data that is no longer needed; see store.h.
  *
- * A message is over when it is closed, has nothing to edit in, and none of its events is queued,
- * frozen or undeliverable. Only what belongs to no message or to one that is over goes: alerts
- * first, then the events of messages that have no alerts, then messages (with their entries)
- * nothing refers to. What has to stay because of another row goes in a later call.
+ * A message is finished when it is closed, has no pending edit, and none of its events is queued,
+ * frozen or undeliverable. Only rows that belong to no message, or to a finished one, are deleted:
+ * alerts first, then the events of messages without alerts, then messages (with their entries) that
+ * nothing refers to. A row that another row still refers to is deleted by a later call.
  */
 #include "storage/sql.h"
 

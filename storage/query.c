@@ -1,12 +1,13 @@
 /*
  * query.c - see query.h.
  *
- * Which way a database is opened depends on its journal mode. That stands in its header, which is
- * read through SQLite's own descriptor: closing one of our own would drop the locks that another
- * connection of this process holds (storage/mirror.c may have one). With a write-ahead log that
- * somebody has open, or in rollback-journal mode, the usual way changes nothing. Without a log
- * the file alone is complete: it is opened as immutable, and afterwards looked at again, since an
- * app may have opened it meanwhile; then what was read is thrown away and read in the usual way.
+ * How a database may be opened depends on its journal mode, which is in its header. The header is
+ * read through SQLite's own descriptor: closing another descriptor of the file would drop the locks
+ * of other connections in this process (storage/mirror.c may have one). In rollback-journal mode,
+ * or with a write-ahead log that another process has open, opening the database normally changes
+ * nothing on disk. Without a log the file alone is complete: it is opened as immutable and checked
+ * again afterwards, since an app may have opened it meanwhile; in that case the result is discarded
+ * and the query runs again on the database opened normally.
  */
 #include "storage/query.h"
 
@@ -23,20 +24,20 @@
 #include "storage/sql.h"
 
 #define BUSY_MS 500
-#define LENGTH_MAX (16 * 1024 * 1024) /* bytes of a value or row that SQLite handles */
-#define STEPS 1000                    /* of SQLite's machine between two looks at the clock */
+#define LENGTH_MAX (16 * 1024 * 1024) /* bytes of a value or row that SQLite accepts */
+#define STEPS 1000 /* SQLite virtual machine steps between two checks of the clock */
 #define TRIES 2
 #define HEADER_MODE 18 /* offset of the write and read version: 2 is WAL */
 
 struct query {
 	struct query_ask ask; /* its strings are owned here */
 	pthread_mutex_t mutex;
-	sqlite3 *db;         /* under the mutex, while it runs */
-	bool stopped;        /* likewise */
+	sqlite3 *db;         /* set while it runs; under the mutex */
+	bool stopped;        /* under the mutex, too */
 	int64_t deadline_ms; /* monotonic */
 };
 
-/* --- life ----------------------------------------------------------------------------------- */
+/* --- creating and destroying ---------------------------------------------------------------- */
 
 struct query *query_create(const struct query_ask *ask)
 {
@@ -112,7 +113,8 @@ static enum err query_fail(struct query *query, sqlite3 *db, int rc, struct faul
 {
 	const char *message = sqlite3_errmsg(db);
 
-	if (query_begins_with(message, "not authorized")) /* comes with several codes */
+	if (query_begins_with(message,
+	            "not authorized")) /* the message, since several codes are used for it */
 		rc = SQLITE_AUTH;
 	switch (rc & 0xff) {
 	case SQLITE_INTERRUPT:
@@ -150,7 +152,7 @@ static int on_progress(void *arg)
 	return is_late(query) || is_stopped(query);
 }
 
-/* What a SELECT needs; everything else is refused when the statement is prepared. */
+/* Allows what a SELECT needs; anything else is rejected when the statement is prepared. */
 static int on_authorize(void *arg, int action, const char *a, const char *b, const char *database,
         const char *trigger)
 {
@@ -166,14 +168,14 @@ static int on_authorize(void *arg, int action, const char *a, const char *b, con
 	}
 }
 
-/* The restrictions; the file is not touched by them. */
+/* Limits what the connection may do; does not access the file. */
 static int restrict_connection(struct query *query, sqlite3 *db)
 {
 	static const int settings[][2] = {
 	        {SQLITE_DBCONFIG_DEFENSIVE, 1},
 	        {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
 	        {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
-	        {SQLITE_DBCONFIG_DQS_DML, 0}, /* "no_such_column" is no text */
+	        {SQLITE_DBCONFIG_DQS_DML, 0}, /* "no_such_column" is not a string */
 	        {SQLITE_DBCONFIG_DQS_DDL, 0},
 	        {SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1},
 	};
@@ -195,7 +197,7 @@ static int restrict_connection(struct query *query, sqlite3 *db)
 	return rc == SQLITE_OK ? sqlite3_set_authorizer(db, on_authorize, NULL) : rc;
 }
 
-/* Opens and, whatever comes of it, *db is to be closed. */
+/* *db must be closed by the caller even on failure. */
 static enum err open_as(
         struct query *query, const char *name, int flags, sqlite3 **db, struct fault *fault)
 {
@@ -207,7 +209,7 @@ static enum err open_as(
 	if (rc != SQLITE_OK)
 		return query_fail(query, *db, rc, fault);
 	query_publish(query, *db);
-	if (is_stopped(query)) /* before there was something to interrupt */
+	if (is_stopped(query)) /* interrupted before there was a connection to interrupt */
 		return fault_set(fault, ERR_CANCELED, "canceled");
 	return OK;
 }
@@ -219,7 +221,7 @@ static void query_shut(struct query *query, sqlite3 **db)
 	*db = NULL;
 }
 
-/* False also for a file without a header: it is empty, or no database. */
+/* False also for a file without a header: it is empty or not a database. */
 static bool is_wal(sqlite3 *db)
 {
 	unsigned char mode[2] = {0, 0};
@@ -232,7 +234,7 @@ static bool is_wal(sqlite3 *db)
 	return mode[1] == 2;
 }
 
-/* Size of the file beside the database, -1 when there is none. */
+/* Size of the file named PATH + suffix, -1 when there is none. */
 static int64_t size_beside(const struct query *query, const char *suffix)
 {
 	char *path = x_asprintf("%s%s", query->ask.database, suffix);
@@ -259,7 +261,7 @@ static enum err open_lying(struct query *query, sqlite3 **db, struct fault *faul
 	return err;
 }
 
-/* What tells whether somebody wrote. */
+/* File state by which a write by somebody else is recognized. */
 struct trace {
 	struct stat st;
 	int64_t wal;
@@ -280,7 +282,7 @@ static bool trace_same(const struct trace *a, const struct trace *b)
 	       a->st.st_mtim.tv_nsec == b->st.st_mtim.tv_nsec;
 }
 
-/* *lying: opened as immutable. */
+/* Opens in the mode that leaves no files behind. *lying: it was opened as immutable. */
 static enum err open_rightly(struct query *query, sqlite3 **db, bool *lying, struct fault *fault)
 {
 	enum err err = open_as(query, query->ask.database, 0, db, fault);
@@ -359,7 +361,7 @@ static enum err query_prepare(
 	return bind_all(query, *stmt, fault);
 }
 
-/* UTF-8 without NUL, whatever was stored. */
+/* The text as UTF-8 without NUL, whatever bytes were stored. */
 static char *clean_text(const char *bytes, size_t len)
 {
 	struct buf out;
@@ -451,7 +453,7 @@ static enum err read_rows(
 	return err;
 }
 
-/* *again: somebody wrote to what was read as it lay. */
+/* *again: somebody wrote to the database opened as immutable, so the result is not valid. */
 static enum err run_once(
         struct query *query, struct query_rows *rows, bool *again, struct fault *fault)
 {

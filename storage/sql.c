@@ -1,5 +1,5 @@
 /*
- * sql.c - statements: prepared when used first, bound, stepped, every return code looked at; see
+ * sql.c - prepares statements on first use, binds and steps them, and checks every return code; see
  * sql.h.
  */
 #include "storage/sql.h"
@@ -41,7 +41,7 @@ const struct sql_statement *sql_statements(enum sql_family family)
 	return families[family];
 }
 
-/* Quota and file size limits are as full a disk to us as ENOSPC. */
+/* Exceeded quotas and file size limits count as a full disk, as ENOSPC does. */
 static bool errno_is_full(int number)
 {
 	return number == ENOSPC || number == EDQUOT || number == EFBIG;
@@ -76,7 +76,7 @@ enum err sql_code(sqlite3 *db, int rc)
 	}
 }
 
-/* Keeps what failed for store_message(), and whether the transaction is gone with it. */
+/* Stores the error for store_message(), and whether SQLite ended the transaction with it. */
 static enum err sql_fail(struct store *store, const char *name, int rc)
 {
 	enum err err = sql_code(store->db, rc);
@@ -106,7 +106,7 @@ enum err sql_open(struct store *store)
 			len++;
 		store->stmts[family] = x_calloc(len, sizeof(sqlite3_stmt *));
 	}
-	/* what ends a transaction must not fail for want of memory */
+	/* prepared now, so that ending a transaction cannot fail for lack of memory */
 	for (int i = 0; sql_store[i].name; i++) {
 		int rc = sql_prepare(store, SQL_STORE, i);
 
@@ -173,9 +173,9 @@ void sql_bind_text(struct sql *sql, const char *value)
 
 void sql_end(struct sql *sql)
 {
-	/* reset repeats the failure of the last step, which was told already */
+	/* reset returns the failure of the last step again, which was reported already */
 	sqlite3_reset(sql->stmt);
-	if (sql->stmt) /* it could be prepared */
+	if (sql->stmt) /* NULL when it could not be prepared */
 		sqlite3_clear_bindings(sql->stmt);
 }
 
@@ -195,7 +195,7 @@ enum err sql_run(struct sql *sql)
 {
 	enum err err = sql_next(sql);
 
-	if (err == OK) /* a row nobody asked for, as a PRAGMA may give */
+	if (err == OK) /* an unexpected row, as a PRAGMA may return */
 		sql_end(sql);
 	return err == ERR_NOT_FOUND ? OK : err;
 }
@@ -300,7 +300,7 @@ enum err sql_update_row(struct sql *sql, const struct sql_rows *rows, const void
 	return sql_write_one(sql);
 }
 
-/* The number of a name; -1: it is none of them. */
+/* The index of a name; -1: it is none of them. */
 static int enum_value(const char *const *names, const char *name)
 {
 	for (int i = 0; name && names[i]; i++)
@@ -309,7 +309,7 @@ static int enum_value(const char *const *names, const char *name)
 	return -1;
 }
 
-/* False: what stands there cannot be. */
+/* False: the column holds an impossible value. */
 static bool read_column(struct sql *sql, const struct sql_column *column, int at, void *field)
 {
 	switch (column->type) {
@@ -332,8 +332,8 @@ static bool read_column(struct sql *sql, const struct sql_column *column, int at
 	return false;
 }
 
-/* Reads the current row. Damage is told, not followed; then *why says where, and the row is empty
- * but for its id. */
+/* Reads the current row. False when it is damaged: *why says where, and the row is empty except for
+ * its id. */
 static bool read_row(struct sql *sql, const struct sql_rows *rows, void *row, char why[128])
 {
 	const char *check = NULL;
@@ -357,7 +357,7 @@ static bool read_row(struct sql *sql, const struct sql_rows *rows, void *row, ch
 	return false;
 }
 
-/* Tells of a damaged row and, where that can be done, takes it out of the way. */
+/* Logs a damaged row and, if its table has a statement for that, removes it from circulation. */
 static enum err row_damaged(
         struct sql *sql, const struct sql_rows *rows, int64_t id, const char *why)
 {
@@ -387,7 +387,7 @@ enum err sql_one_row(struct sql *sql, const struct sql_rows *rows, void *row)
 			return OK;
 		}
 		id = *row_id(rows, row);
-		sqlite3_reset(sql->stmt); /* the bindings stay */
+		sqlite3_reset(sql->stmt); /* the bindings are kept */
 		err = id == last_id ? ERR_DAMAGED : row_damaged(sql, rows, id, why);
 		if (err != OK) {
 			sql_end(sql);

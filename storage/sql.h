@@ -1,15 +1,15 @@
 /*
- * sql.h - the one way to SQLite for the table families. Inside storage/ only.
+ * sql.h - how the table families access SQLite. For storage/ only.
  *
- * Each family lists its statements once, as an X-macro in its .c file; each is prepared when it is
- * used first, and kept: most of them a process never needs. A struct sql is one use of a statement:
- * bindings are given in order and their failures (and that of preparing) are kept until sql_run()
- * or sql_next(), so that every return code is looked at in one place. A use ends by itself with
- * sql_run(), and with any sql_next() that gives no row; after a row, sql_end() ends it early.
+ * Each family lists its statements once, as an X-macro in its .c file. A statement is prepared on
+ * first use and kept: a process needs only few of them. A struct sql is one use of a statement:
+ * values are bound in order, and failures of preparing and binding are kept until sql_run() or
+ * sql_next(), so that return codes are checked in one place. A use ends with sql_run(), and with
+ * any sql_next() that returns no row; after a row, sql_end() ends it early.
  *
- * Some failures (disk full, input/output) make SQLite roll the whole transaction back. It is then
- * remembered as lost: all writing fails with the same code until store_rollback() or
- * store_commit(), so that nothing is ever written outside the transaction it belongs to.
+ * Some failures (disk full, input/output) make SQLite roll the whole transaction back. The
+ * transaction is then marked as lost: all writing fails with the same code until store_rollback()
+ * or store_commit(), so that nothing is written outside the transaction it belongs to.
  */
 #pragma once
 
@@ -56,7 +56,7 @@ extern const struct sql_statement sql_store[], sql_alerts[], sql_messages[], sql
 
 #define SQL_STATEMENT_ENUM(name, text) name,
 #define SQL_STATEMENT_ROW(name, text) {#name, text},
-/* Defines a family's enumerators and its table from its X-macro. */
+/* Defines a family's enumerators and its table of statements from its X-macro. */
 #define SQL_STATEMENTS(table, LIST)        \
 	enum { LIST(SQL_STATEMENT_ENUM) }; \
 	const struct sql_statement table[] = {LIST(SQL_STATEMENT_ROW){NULL, NULL}}
@@ -76,94 +76,98 @@ struct store {
 	sqlite3 *db;
 	int lock_fd; /* -1 when read-only */
 	sqlite3_stmt **stmts[SQL_FAMILIES];
-	struct store_file files[STORE_FILES]; /* as they were at open; ino 0 = none was looked at */
-	bool replaced;                        /* they are no longer */
-	bool in_transaction;                  /* between store_begin() and its end */
-	enum err lost;                        /* why SQLite ended it on its own; OK = it did not */
-	struct silence_cache *silences;       /* of silences.c, or NULL */
-	bool silences_stale;                  /* must be read again */
+	struct store_file
+	        files[STORE_FILES]; /* identity of the files when opened; ino 0 = not recorded */
+	bool replaced;              /* the files were replaced or deleted */
+	bool in_transaction;        /* between store_begin() and its end */
+	enum err lost; /* why SQLite ended the transaction by itself; OK = it did not */
+	struct silence_cache *silences; /* of silences.c, or NULL */
+	bool silences_stale;            /* they must be read again */
 	char message[256];
 };
 
 void silence_cache_free(struct silence_cache *cache); /* NULL is allowed */
 
-/* A table's statements by family, for opening and for tests. */
+/* The statements of a family, NULL-terminated; for opening and for tests. */
 const struct sql_statement *sql_statements(enum sql_family family);
 
 /* Makes room for the statements, and prepares those that begin and end transactions. */
 enum err sql_open(struct store *store);
-void sql_rest(struct store *store); /* finalizes all others, none of which may be in use */
+void sql_rest(
+        struct store *store); /* finalizes all other statements, none of which may be in use */
 void sql_finalize_all(struct store *store);
 
-/* What a result code of SQLite means to us. */
+/* Maps an SQLite result code to an enum err. */
 enum err sql_code(sqlite3 *db, int rc);
 
 struct sql {
 	struct store *store;
 	sqlite3_stmt *stmt;
 	const char *name;
-	int bound; /* parameters given so far */
+	int bound; /* number of parameters bound so far */
 	int rc;    /* first failure */
 };
 
 void sql_use(struct sql *sql, struct store *store, enum sql_family family, int statement);
 void sql_bind_int(struct sql *sql, int64_t value);
-void sql_bind_ref(struct sql *sql, int64_t id);         /* 0 = NULL */
-void sql_bind_text(struct sql *sql, const char *value); /* borrowed until the end; NULL = NULL */
+void sql_bind_ref(struct sql *sql, int64_t id); /* 0 is stored as NULL */
+void sql_bind_text(struct sql *sql,
+        const char *value); /* borrowed until the use ends; NULL is stored as NULL */
 
-/* Runs a statement without rows. Writing ones go through sql_write(). */
+/* Runs a statement that returns no rows. Statements that write use sql_write(). */
 enum err sql_run(struct sql *sql);
-/* The same, refused outside a transaction. */
+/* As sql_run(), but fails outside a transaction. */
 enum err sql_write(struct sql *sql);
-/* The same, and ERR_NOT_FOUND when no row was changed. */
+/* As sql_write(), and ERR_NOT_FOUND when no row was changed. */
 enum err sql_write_one(struct sql *sql);
 /* OK with a row, ERR_NOT_FOUND when there is none left. */
 enum err sql_next(struct sql *sql);
 void sql_end(struct sql *sql);
 
-int64_t sql_int(struct sql *sql, int column); /* NULL = 0 */
-char *sql_text(struct sql *sql, int column);  /* owned by the caller; NULL = NULL */
+int64_t sql_int(struct sql *sql, int column); /* 0 for NULL */
+char *sql_text(struct sql *sql, int column);  /* owned by the caller; NULL for NULL */
 
 /* The only column of the only row; ERR_NOT_FOUND when there is none. */
 enum err sql_one_int(struct sql *sql, int64_t *value);
 
 /*
- * Rows as structs. A family lists the columns of its struct once, as an X-macro
- * COLUMNS(FIRST, NEXT) of (type, name), and SQL_STRUCT names the struct; statements, bindings,
- * reading and freeing are made of them. The id comes after the columns.
+ * Rows as structs. A family lists the columns of its struct once, as an X-macro COLUMNS(FIRST,
+ * NEXT) of (type, name), and SQL_STRUCT names the struct; statements, bindings, reading and freeing
+ * are generated from them. The id is selected after the columns.
  */
 enum sql_type {
-	SQL_TYPE_TEXT, /* char *, never NULL in the database: NULL there is damage */
+	SQL_TYPE_TEXT, /* char *, NOT NULL in the database: a NULL there is damage */
 	SQL_TYPE_OPT,  /* char * or NULL */
 	SQL_TYPE_INT,  /* int */
 	SQL_TYPE_LONG, /* int64_t */
 	SQL_TYPE_REF,  /* int64_t, an id; 0 = NULL */
-	SQL_TYPE_ENUM, /* int; its name in the database, where another text is damage */
+	SQL_TYPE_ENUM, /* int; stored by name, and any other text is damage */
 };
 
 struct sql_column {
 	enum sql_type type;
-	const char *const *names; /* of SQL_TYPE_ENUM, by their numbers; NULL ends them */
+	const char *const *names; /* of SQL_TYPE_ENUM, indexed by value; NULL-terminated */
 	size_t offset;
 };
 
 /*
- * A row whose columns hold what cannot be there, or do not fit each other, is damaged: it is
- * logged, left out of lists, and takes nothing else with it. Where such a row would be met again
- * and again (the next event of a room), its table has a statement that takes it out of the way,
+ * A row is damaged when a column holds an impossible value, or columns contradict each other. It is
+ * logged and left out of lists, and does not affect other rows. Where it would be read again and
+ * again (the next event of a room), its table has a statement that removes it from circulation,
  * which is run with the reason and the row's id.
  */
 struct sql_rows {
 	const struct sql_column *columns;
 	size_t len;
-	size_t id;                             /* offset of the row's int64_t id */
-	size_t size;                           /* of the struct */
-	const char *(*check)(const void *row); /* what does not fit, NULL = all does; or NULL */
-	enum sql_family family;                /* of mend */
-	int mend;                              /* its statement; 0 = there is none */
+	size_t id;   /* offset of the row's int64_t id */
+	size_t size; /* of the struct */
+	const char *(*check)(const void
+	                *row);  /* what is inconsistent, NULL = nothing; the pointer may be NULL */
+	enum sql_family family; /* of mend */
+	int mend;               /* the statement for damaged rows; 0 = none */
 };
 
-/* What stands for a type in a list of columns: TEXT, OPT, INT, LONG, REF, ENUM(names). */
+/* The types as written in a list of columns: TEXT, OPT, INT, LONG, REF, ENUM(names). */
 #define SQL_TEXT SQL_TYPE_TEXT, NULL
 #define SQL_OPT SQL_TYPE_OPT, NULL
 #define SQL_INT SQL_TYPE_INT, NULL
@@ -180,14 +184,15 @@ struct sql_rows {
 #define SQL_COLUMN(type, name) {SQL_##type, offsetof(struct SQL_STRUCT, name)},
 #define SQL_PASTE_(a, b) a##b
 #define SQL_PASTE(a, b) SQL_PASTE_(a, b)
-/* Defines how columns of SQL_STRUCT lie. */
+/* Defines the layout of the columns of SQL_STRUCT. */
 #define SQL_LAYOUT(layout, COLUMNS, ...)                                                       \
 	static const struct sql_column layout##_columns[] = {COLUMNS(SQL_COLUMN, SQL_COLUMN)}; \
 	static const struct sql_rows layout = {layout##_columns,                               \
 	        sizeof(layout##_columns) / sizeof(struct sql_column),                          \
 	        offsetof(struct SQL_STRUCT, id), sizeof(struct SQL_STRUCT), __VA_ARGS__}
-/* The same of all that is read, with (for entry_row) entry_row_finish() for a row, which takes a
- * zeroed one too, and entry_rows_free() for an array of them, which takes NULL too. */
+/* Defines a layout for rows that are read, with (for entry_row) entry_row_finish() for one row,
+ * which also takes a zeroed one, and entry_rows_free() for an array of them, which also takes
+ * NULL. */
 #define SQL_ROWS(layout, COLUMNS, ...)                                           \
 	SQL_LAYOUT(layout, COLUMNS, __VA_ARGS__);                                \
 	void SQL_PASTE(SQL_STRUCT, _finish)(struct SQL_STRUCT * row)             \
@@ -207,20 +212,21 @@ struct sql_rows {
 #define SQL_UPDATE(table, COLUMNS) \
 	"UPDATE " table " SET " COLUMNS(SQL_SET1, SQL_SET) " WHERE id = ?"
 
-/* Orders severities, which are stored by name: the worst is the greatest. */
+/* Sorts severities, which are stored by name: the worst has the greatest rank. */
 #define SQL_SEVERITY_RANK "CASE severity WHEN 'critical' THEN 2 WHEN 'warning' THEN 1 ELSE 0 END"
 
-/* Binds all columns (not the id). */
+/* Binds all columns except the id. */
 void sql_bind_row(struct sql *sql, const struct sql_rows *rows, const void *row);
-/* sql_write() of an insert; sets the row's id. */
+/* Inserts the row by sql_write() and sets its id. */
 enum err sql_insert_row(struct sql *sql, const struct sql_rows *rows, void *row);
 /* Binds all columns and the id, and writes; ERR_NOT_FOUND when there is no such row. */
 enum err sql_update_row(struct sql *sql, const struct sql_rows *rows, const void *row);
-/* Reads the first row, or says ERR_NOT_FOUND; *row is zeroed on failure. A damaged one is mended
- * and the statement run again; ERR_DAMAGED when that gives the same row, whose id is in *row. */
+/* Reads the first row; ERR_NOT_FOUND: there is none. *row is zeroed on failure. For a damaged row,
+ * the table's statement for damaged rows is run, and the query again; ERR_DAMAGED when it returns
+ * the same row, whose id is in *row. */
 enum err sql_one_row(struct sql *sql, const struct sql_rows *rows, void *row);
-/* Reads all rows but damaged ones into an array that the caller frees with its rows; NULL and 0 on
- * failure. */
+/* Reads all rows except damaged ones into an array; the caller frees it with its rows. NULL and 0
+ * on failure. */
 enum err sql_all_rows(struct sql *sql, const struct sql_rows *rows, void **array, size_t *len);
 void sql_finish_row(const struct sql_rows *rows, void *row);
 void sql_free_rows(const struct sql_rows *rows, void *array, size_t len);

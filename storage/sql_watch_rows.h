@@ -1,6 +1,6 @@
 /*
- * sql_watch_rows.h - what the SQL watches found and have not found gone yet: at most a few hundred
- * rows a watch, see handlers/watches/sql_watch.h.
+ * sql_watch_rows.h - what the SQL watches found and is still there: at most a few hundred rows for
+ * each watch, see handlers/watches/sql_watch.h.
  */
 #pragma once
 
@@ -12,19 +12,19 @@ struct sql_watch_row {
 	int severity; /* enum severity */
 	int fault;    /* 1 = the watch itself failed */
 	int64_t told_ms, tried_ms, shown_ms;
-	char *watch;   /* its name */
-	char *subject; /* as of struct alert */
-	char *request; /* the alert, JSON */
+	char *watch;   /* name of the watch */
+	char *subject; /* as in struct alert */
+	char *request; /* the request of its alert, JSON */
 };
 
 void sql_watch_row_finish(struct sql_watch_row *row);
 void sql_watch_rows_free(struct sql_watch_row *rows, size_t len);
 
-/* ERR_EXISTS: the watch has that subject already. */
+/* ERR_EXISTS: the watch has a row of that subject already. */
 enum err sql_watches_insert(struct store *store, struct sql_watch_row *row);
 enum err sql_watches_update(struct store *store, const struct sql_watch_row *row);
 enum err sql_watches_delete(struct store *store, int64_t id);
-/* Of a watch, oldest first. The caller frees the rows. */
+/* The rows of a watch, oldest first. The caller frees the rows. */
 enum err sql_watches_of(
         struct store *store, const char *watch, struct sql_watch_row **rows, size_t *len);
 /* Names of all watches that have rows: array of owned strings, owned by the caller. */

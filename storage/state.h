@@ -1,12 +1,12 @@
 /*
- * state.h - single values that outlive the process.
+ * state.h - single values that persist across restarts.
  */
 #pragma once
 
 #include "storage/store.h"
 
 /* Names in use: "oncall.NAME", "oncall.NAME.absent" (handlers/oncall/handover.c), "sync.since",
- * "sync.filter", "device_id", "user_id", "started_ms", "alive_ms" (the daemon ran then),
+ * "sync.filter", "device_id", "user_id", "started_ms", "alive_ms" (when the daemon last ran),
  * "heartbeat.plan", "heartbeat.since_ms" (handlers/heartbeats/heartbeat.c), "courier.pace"
  * (handlers/alerts/pace.h), "vigil", "vigil.untold" (handlers/heartbeats/absence_room.c). */
 /* *value is owned by the caller; ERR_NOT_FOUND when it was never set. */

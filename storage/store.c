@@ -1,9 +1,10 @@
 /*
  * store.c - opening, transactions and closing of the database; see store.h.
  *
- * Invariants: a store that is open for writing holds the lock, has the newest schema, and has all
- * statements that end a transaction prepared. WAL with synchronous = FULL makes a returned COMMIT
- * durable. Pragmas are set outside transactions, where SQLite would ignore some of them.
+ * Invariants: a store that is open for writing holds the lock, has the newest schema, and has
+ * prepared all statements that end a transaction. In WAL mode with synchronous = FULL, a COMMIT is
+ * durable once it returns. Pragmas are set outside transactions, since SQLite ignores some of them
+ * inside one.
  */
 #include "storage/store.h"
 
@@ -20,8 +21,8 @@
 #include "storage/migrate.h"
 #include "storage/sql.h"
 
-#define BUSY_MS 250                  /* only `check` and backups read beside us */
-#define VALUE_MAX (16 * 1024 * 1024) /* most bytes of a value, a row or a statement */
+#define BUSY_MS 250 /* only `check` and backups read the database while the daemon runs */
+#define VALUE_MAX (16 * 1024 * 1024) /* largest value, row or statement in bytes */
 
 #define STORE_STATEMENTS(X)                 \
 	X(STORE_BEGIN, "BEGIN IMMEDIATE")   \
@@ -40,7 +41,7 @@ static enum err fail_errno(const char *path, const char *doing, struct fault *fa
 	return fault_set(fault, err, "%s: %s: %s", path, doing, strerror(errno));
 }
 
-/* Creates the folder of path, 0700, unless it is there. Its own parent must exist. */
+/* Creates the folder of path (0700) unless it exists. Its parent must exist. */
 static enum err folder_make(const char *path, struct fault *fault)
 {
 	const char *slash = strrchr(path, '/');
@@ -61,8 +62,9 @@ static enum err folder_make(const char *path, struct fault *fault)
 }
 
 /*
- * Makes the file 0600 before SQLite opens it, which gives -wal and -shm the same mode. A new file
- * may be opened by hand, as O_EXCL says that nobody can hold a lock on it; an existing one not.
+ * Creates the file with mode 0600 before SQLite opens it; -wal and -shm get the same mode. A new
+ * file may be opened here, as O_EXCL ensures that nobody holds a lock on it; an existing one must
+ * not be (see lock.h).
  */
 static enum err file_make(const char *path, struct fault *fault)
 {
@@ -88,7 +90,7 @@ static enum err file_make(const char *path, struct fault *fault)
 	return err;
 }
 
-/* What is committed goes into these files, whatever has their names meanwhile. */
+/* Remembers the identity of the files that SQLite writes to, to notice when they are replaced. */
 static void files_remember(struct store *store, const char *path)
 {
 	static const char *const suffixes[STORE_FILES] = {"", "-wal", "-shm"};
@@ -105,7 +107,8 @@ static void files_remember(struct store *store, const char *path)
 	}
 }
 
-/* ERR_REPLACED: one of them has lost its name, so that after a restart nothing would be there. */
+/* ERR_REPLACED: a file was replaced or deleted, so what is committed would be missing after a
+ * restart. */
 static enum err files_check(struct store *store)
 {
 	struct stat st;
@@ -137,8 +140,8 @@ static enum err store_connect(struct store *store, const char *path, int flags, 
 {
 	int rc;
 
-	/* nobody asks how much memory SQLite has, and counting it costs at each allocation; of no
-	 * effect once SQLite is in use */
+	/* memory statistics are not used and cost time at each allocation; no effect once SQLite is
+	 * in use */
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	/* one thread at a time uses the connection, so SQLite needs no mutex of its own */
 	rc = sqlite3_open_v2(
@@ -157,7 +160,7 @@ static enum err store_connect(struct store *store, const char *path, int flags, 
 	return store_exec(store, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON", fault);
 }
 
-/* WAL is asked for by reading the mode back: SQLite may keep another without an error. */
+/* Sets WAL mode and reads it back: SQLite may keep another mode without an error. */
 static enum err wal_set(struct store *store, struct fault *fault)
 {
 	sqlite3_stmt *stmt = NULL;
@@ -183,9 +186,10 @@ static enum err store_apply_settings(struct store *store, struct fault *fault)
 	if (err == OK) {
 		err = store_exec(store,
 		        "PRAGMA synchronous = FULL;"
-		        /* else each batch would make a file in /tmp, for its savepoints */
+		        /* otherwise each batch would create a file in /tmp for its savepoints */
 		        "PRAGMA temp_store = MEMORY;"
-		        /* KiB: what a batch touches; the rest is in the system's cache anyhow */
+		        /* KiB: enough for what a batch touches; the rest is in the page cache of
+		         * the system */
 		        "PRAGMA cache_size = -512;"
 		        "PRAGMA secure_delete = FAST;"
 		        "PRAGMA wal_autocheckpoint = 1000;"
@@ -195,7 +199,7 @@ static enum err store_apply_settings(struct store *store, struct fault *fault)
 	return err;
 }
 
-/* The last steps of both ways to open: after them the store can be used. */
+/* The last steps of opening, read-only or not: after them the store can be used. */
 static enum err store_prepare(struct store *store, struct fault *fault)
 {
 	enum err err = store_exec(store, "PRAGMA foreign_keys = ON", fault);
@@ -208,7 +212,7 @@ static enum err store_prepare(struct store *store, struct fault *fault)
 	return err;
 }
 
-/* To this program's schema, with a copy of what was there and lines in the log. */
+/* Migrates to this program's schema, after copying the database, and logs both. */
 static enum err store_migrate(struct store *store, const char *path, struct fault *fault)
 {
 	char *copy;
@@ -257,7 +261,7 @@ enum err store_open(struct store **out, const char *path, struct fault *fault)
 		err = file_make(path, fault);
 	if (err == OK)
 		err = store_connect(store, path, SQLITE_OPEN_READWRITE, fault);
-	if (err == OK) { /* first: what is another program's must not be changed at all */
+	if (err == OK) { /* first, since another program's database must not be changed at all */
 		int version;
 
 		err = migrate_version(store->db, &version, fault);
@@ -306,14 +310,16 @@ void store_close(struct store *store)
 	silence_cache_free(store->silences);
 	sql_finalize_all(store);
 	if (store->replaced) {
-		/* what has the names now belongs to somebody else */
+		/* the files under these names belong to somebody else now: do not checkpoint into
+		 * them */
 		sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 		sqlite3_file_control(store->db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
 	}
 	sqlite3_close_v2(store->db);
 	for (size_t i = 0; i < STORE_FILES; i++)
 		free(store->files[i].path);
-	if (store->lock_fd >= 0) /* after the database: the next daemon finds it closed */
+	if (store->lock_fd >=
+	        0) /* after closing the database, so that the next daemon finds it closed */
 		close(store->lock_fd);
 	free(store);
 }
@@ -352,8 +358,8 @@ enum err store_commit(struct store *store)
 void store_rollback(struct store *store)
 {
 	if (!sqlite3_get_autocommit(store->db))
-		store_run(store,
-		        STORE_ROLLBACK); /* should it fail, nothing was committed all the same */
+		store_run(
+		        store, STORE_ROLLBACK); /* if it fails, nothing was committed either way */
 	store->in_transaction = false;
 	store->lost = OK;
 	store->silences_stale = true;

@@ -1,5 +1,5 @@
 /*
- * undecrypted.h - events that were written to us and whose keys are not here (yet).
+ * undecrypted.h - received events that cannot be decrypted (yet), because their keys are missing.
  */
 #pragma once
 
@@ -9,16 +9,16 @@
 struct undecrypted_row {
 	int64_t id;
 	int64_t at_ms;   /* when it was first seen */
-	int64_t told_ms; /* when the room was told that it stays so; 0 = not yet */
-	int64_t power;   /* of the sender in the room, at that time */
+	int64_t told_ms; /* when the room was told that it cannot be decrypted; 0 = not yet */
+	int64_t power;   /* power level of the sender in the room when it was received */
 	char *room;      /* room name */
 	char *room_id, *event_id;
-	char *event; /* JSON as the homeserver gave it */
+	char *event; /* JSON as received from the homeserver */
 };
 
 void undecrypted_row_finish(struct undecrypted_row *row);
 void undecrypted_rows_free(struct undecrypted_row *rows, size_t len);
-/* Sets row->id. ERR_EXISTS: it is there already. */
+/* Sets row->id. ERR_EXISTS: the event is stored already. */
 enum err undecrypted_insert(struct store *store, struct undecrypted_row *row);
 enum err undecrypted_update(struct store *store, const struct undecrypted_row *row);
 enum err undecrypted_delete(struct store *store, int64_t id);

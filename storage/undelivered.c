@@ -14,7 +14,7 @@
 	X(OPT, room)                  \
 	X(OPT, error)
 
-/* Of an event or message that is not in the room: the alerts in it that it was to carry. */
+/* The alerts of an event or message that is not in the room. */
 #define LATE                                                                               \
 	"JOIN alerts a ON a.id = p.alert_id WHERE a.severity = 'critical' "                \
 	"AND a.resolved = FALSE AND a.received_ms <= ?1 "                                  \

@@ -1,37 +1,38 @@
 /*
- * undelivered.h - critical alerts that were not in their room in time, and of which other channels
- * are told.
+ * undelivered.h - critical alerts that did not reach their room in time, and are reported through
+ * other channels.
  */
 #pragma once
 
 #include <stddef.h>
 #include "storage/store.h"
 
-/* An alert that fires and whose event no homeserver has confirmed. */
+/* A firing alert whose event no homeserver has confirmed. */
 struct undelivered_row {
 	int64_t id; /* of the alert */
 	int64_t received_ms;
 	char *app, *identity;
 	char *run_id; /* or NULL */
 	char *room;   /* name, or NULL */
-	char *error;  /* why its event is undeliverable, or NULL: it waits */
+	char *error;  /* why its event is undeliverable; NULL = it is still waiting */
 };
 
 void undelivered_row_finish(struct undelivered_row *row);
 void undelivered_rows_free(struct undelivered_row *rows, size_t len);
 
-/* Notes down the critical alerts received before before_ms that fire, are no tests and are not in
- * their room: each once. */
+/* Records the critical alerts received before before_ms that are firing, are not tests and are not
+ * in their room; each alert once. */
 enum err undelivered_note(struct store *store, int64_t before_ms);
-/* One by hand, whatever it is. */
+/* Records one alert unconditionally. */
 enum err undelivered_add(struct store *store, int64_t alert_id);
-/* Notes down which of those that were told are in their room now, or are gone. */
+/* Marks as recovered the recorded alerts, already reported, that are in their room now or were
+ * deleted. */
 enum err undelivered_note_recovered(struct store *store, int64_t now_ms);
-/* What is to be told, at most limit. The caller frees the rows. */
+/* Alerts to be reported, at most limit. The caller frees the rows. */
 enum err undelivered_untold(
         struct store *store, int limit, struct undelivered_row **rows, size_t *len);
-/* How many are to be told as recovered, and how many of those that were told wait still. */
+/* How many are to be reported as recovered, and how many of the reported ones are still waiting. */
 enum err undelivered_count(struct store *store, int64_t *recovered, int64_t *waiting);
-/* Those up to that id were told; recovered ones were. */
+/* Marks the rows up to last_id as reported, and forgets recovered ones. */
 enum err undelivered_set_told(struct store *store, int64_t last_id, int64_t now_ms);
 enum err undelivered_forget_recovered(struct store *store);
