@@ -1,10 +1,10 @@
 /*
  * account.c - see account.h.
  *
- * Happy path: keys are made and stored unpublished, one upload at a time carries all that are
- * unpublished, its answer marks them published. An upload that is sent twice carries the same
- * keys. A refused upload (the server has other keys by those ids, as after a database was
- * restored) marks them published as well: new ones get new ids.
+ * Happy path: keys are generated and stored as unpublished; one upload at a time carries all
+ * unpublished keys, and its answer marks them published. An upload that is sent twice carries the
+ * same keys. A refused upload (the server has other keys under those ids, as after a database was
+ * restored) marks them published as well, so that the next keys get new ids.
  */
 #include "bot/crypto/account.h"
 
@@ -16,10 +16,11 @@
 #include "bot/crypto/pending.h"
 
 #define ONE_TIME_KEYS 50              /* kept on the server; libolm holds twice as many */
-#define FALLBACK_PAUSE_MS (60 * 1000) /* between two fallback keys */
-/* Between two uploads of keys that the server lost. */
+#define FALLBACK_PAUSE_MS (60 * 1000) /* minimum time between two fallback keys */
+/* Minimum time between two uploads of keys that the server lost. */
 #define GONE_PAUSE_MS (10 * CLOCK_MINUTE_MS)
-#define FALLBACK_OLD_MS CLOCK_HOUR_MS /* messages to the former key still come that long */
+/* How long messages that were encrypted to the previous fallback key may still arrive. */
+#define FALLBACK_OLD_MS CLOCK_HOUR_MS
 
 void account_close(struct crypto *crypto)
 {
@@ -120,7 +121,7 @@ enum err account_device_keys(struct crypto *crypto, json_t **out)
 	return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
 }
 
-/* {"signed_curve25519:ID": {key, signatures}} of libolm's {ID: key}. */
+/* Converts libolm's {ID: key} to {"signed_curve25519:ID": {key, signatures}}. */
 static json_t *account_signed_keys(
         struct crypto *crypto, struct OlmAccount *account, json_t *keys, bool fallback)
 {
@@ -142,7 +143,7 @@ static json_t *account_signed_keys(
 	return out;
 }
 
-/* Asks for an upload of all that is unpublished. */
+/* Queues an upload of all unpublished keys. */
 static enum err account_upload(struct crypto *crypto, struct OlmAccount *account, bool device_keys)
 {
 	json_t *one_time =
@@ -203,7 +204,7 @@ enum err account_is_uploaded(struct crypto *crypto, bool *uploaded)
 	return err;
 }
 
-/* Makes what is missing on the server; *changed says that there is something to upload. */
+/* Generates the keys that the server lacks; *changed is set when there is something to upload. */
 static void account_top_up(struct OlmAccount *account, json_t *state, int64_t now_ms,
         const json_t *sync, bool *changed)
 {
@@ -239,7 +240,7 @@ enum err account_take_sync(struct crypto *crypto, int64_t now_ms, const json_t *
 	bool waits, changed = false, forget;
 	enum err err = request_waits(crypto, CRYPTO_KEYS_UPLOAD, NULL, &waits);
 
-	if (err != OK || waits) /* what the server counted is older than what is under way */
+	if (err != OK || waits) /* the server's counts are older than the upload in flight */
 		return err;
 	err = keep_get_or_new(crypto, "machine", "keys", &state);
 	if (err == OK)
@@ -281,7 +282,7 @@ static enum err account_mark_published(struct crypto *crypto, bool uploaded)
 		return err;
 	json_object_set_new(state, "uploaded", json_true());
 	err = keep_put(crypto, "machine", "keys", state);
-	/* a list that was asked for before does not show the device */
+	/* an answer to an earlier query would not show the device, so query again */
 	return err == OK ? devices_mark_dirty(crypto, crypto->user_id) : err;
 }
 

@@ -11,7 +11,7 @@
 #define IV_BYTES 16
 #define IV_RANDOM_BYTES 8 /* the other half counts blocks */
 
-/* The key as JSON Web Keys have it: base64url. */
+/* The key in base64url, as JSON Web Key requires. */
 static char *attachment_key(const uint8_t key[KEY_BYTES])
 {
 	char *text = prim_base64(key, KEY_BYTES, false);

@@ -39,7 +39,7 @@ static void canonical_add_string(struct buf *buf, const char *text, size_t len)
 	buf_add_char(buf, '"');
 }
 
-/* UTF-8 sorts by bytes as it does by code points. */
+/* Comparing UTF-8 by bytes gives the order of code points. */
 static int canonical_compare_keys(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);

@@ -2,8 +2,8 @@
  * canonical.h - canonical JSON, and JSON objects signed with Ed25519 over it (the Matrix
  * specification's appendices).
  *
- * Canonical text is the shortest form with keys sorted by code point. Only what Matrix allows has
- * one: no real numbers, integers within ±(2^53 - 1), nesting of at most CANONICAL_DEPTH.
+ * Canonical JSON is the shortest text, with keys sorted by code point. It exists only for what
+ * Matrix allows: no real numbers, integers within ±(2^53 - 1), nesting of at most CANONICAL_DEPTH.
  */
 #pragma once
 
@@ -13,19 +13,22 @@
 #define CANONICAL_DEPTH 64
 #define CANONICAL_MAX (1024 * 1024) /* bytes of text */
 
-/* The text, owned by the caller; NULL when the value has no canonical form or is too large. */
+/* The canonical text, owned by the caller; NULL when the value has no canonical form or is too
+ * large. */
 char *canonical_json(const json_t *value);
 
-/* What a signature of the object covers: all but `signatures` and `unsigned`. NULL as above. */
+/* The text that a signature of the object covers: everything but `signatures` and `unsigned`.
+ * Owned by the caller; NULL as above. */
 char *canonical_signed_part(const json_t *object);
 
-/* The signature by key_id ("ed25519:DEVICE") of user in the object; NULL when there is none. */
+/* The object's signature by the user's key key_id ("ed25519:DEVICE"), borrowed from the object;
+ * NULL when there is none. */
 const char *canonical_signature(const json_t *object, const char *user, const char *key_id);
 
-/* Puts a signature beside those that are there. */
+/* Adds a signature to those that the object has. */
 void canonical_sign_add(
         json_t *object, const char *user, const char *key_id, const char *signature);
 
-/* True when the object has a good signature by key_id of user, made with the public key. */
+/* True when the object has a valid signature by the user's key key_id, made with public_key. */
 bool canonical_verify(
         const json_t *object, const char *user, const char *key_id, const char *public_key);

@@ -1,9 +1,10 @@
 /*
  * claim.c - see claim.h.
  *
- * Happy path: a claimed key is signed by its device, becomes a session, and for a broken session
- * an m.dummy goes out over it so that the other end changes to it too. A device without keys, or
- * with a bad signature, is left alone for a while; rooms go on without it.
+ * Happy path: a claimed key has its device's signature and becomes a session. Where it replaces a
+ * broken session, an m.dummy is sent in it so that the other device uses the new session too. A
+ * device without keys, or with an invalid signature, is not asked again for a while; rooms do not
+ * wait for it.
  */
 #include "bot/crypto/claim.h"
 
@@ -14,7 +15,7 @@
 #include "bot/crypto/pending.h"
 #include "bot/crypto/sessions.h"
 
-#define CLAIM_TIMEOUT_MS 10000 /* for the homeserver to ask others */
+#define CLAIM_TIMEOUT_MS 10000 /* for the homeserver to query other servers */
 #define WAIT_FIRST_MS (5 * CLOCK_MINUTE_MS)
 #define WAIT_MOST_MS (6 * CLOCK_HOUR_MS)
 #define MEND_PAUSE_MS CLOCK_HOUR_MS
@@ -70,7 +71,7 @@ enum err claim_put_off_until(struct crypto *crypto, int64_t now_ms, const char *
 	return err;
 }
 
-/* The claimed key when the device has signed it, else NULL. */
+/* The claimed key if the device's signature on it is valid, else NULL. */
 static const char *claim_good_key(
         const json_t *keys, const char *user_id, const char *device_id, const json_t *device)
 {
@@ -114,7 +115,7 @@ static enum err claim_take_key(struct crypto *crypto, int64_t now_ms, const char
 	if (err != OK)
 		return err;
 	device = js_obj(js_obj(row, "devices"), device_id);
-	if (!device) /* gone meanwhile */
+	if (!device) /* the device was removed meanwhile */
 		return OK;
 	key = claim_good_key(keys, user_id, device_id, device);
 	curve25519 = devices_key(device, device_id, "curve25519");

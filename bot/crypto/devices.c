@@ -1,6 +1,6 @@
 /*
- * devices.c - which lists to follow and to ask for, and whom to trust; see devices.h. What an
- * answer means is in devices_answer.c.
+ * devices.c - which device lists to track and to query, and which devices to trust; see devices.h.
+ * Answers are read in devices_answer.c.
  */
 #include "bot/crypto/devices.h"
 
@@ -9,8 +9,8 @@
 #include "bot/crypto/canonical.h"
 #include "bot/crypto/pending.h"
 
-#define QUERY_USERS 200        /* in one request */
-#define QUERY_TIMEOUT_MS 10000 /* for the homeserver to ask others */
+#define QUERY_USERS 200        /* per request */
+#define QUERY_TIMEOUT_MS 10000 /* for the homeserver to query other servers */
 #define WAIT_FIRST_MS CLOCK_MINUTE_MS
 #define WAIT_MOST_MS (6 * CLOCK_HOUR_MS)
 
@@ -76,7 +76,8 @@ enum err devices_mark_dirty(struct crypto *crypto, const char *user_id)
 	return devices_dirty_put(crypto, user_id);
 }
 
-/* Nobody tells us of this user's changes any more: asked again when a room has the user. */
+/* The homeserver no longer reports this user's changes: the list is queried again when a room has
+ * the user as a member. */
 static enum err devices_unfollow(struct crypto *crypto, const char *user_id)
 {
 	AUTO_JSON row = NULL;
@@ -171,7 +172,7 @@ enum err devices_query(struct crypto *crypto, int64_t now_ms)
 	        json_pack("{s:O}", "users", seqs), "POST", "/v3/keys/query");
 }
 
-/* Leaves one user's list for later. */
+/* Postpones the next query for one user's list. */
 static enum err devices_put_off(struct crypto *crypto, int64_t now_ms, const char *user_id)
 {
 	AUTO_JSON dirty = NULL;
@@ -204,7 +205,7 @@ enum err devices_unanswered(struct crypto *crypto, int64_t now_ms, const json_t 
 	return OK;
 }
 
-/* The list is as new as the request was, unless it changed again since. */
+/* The list is current as of the request, unless it changed again since. */
 static enum err devices_settle(
         struct crypto *crypto, int64_t now_ms, const char *user_id, int64_t seq, const json_t *body)
 {
@@ -215,7 +216,7 @@ static enum err devices_settle(
 	if (err != OK && err != ERR_NOT_FOUND)
 		return err;
 	err = current ? keep_remove(crypto, "dirty", user_id) : OK;
-	/* last, as it may find that the list must be asked for once more */
+	/* last, since it may find that the list must be queried again */
 	return err == OK ? devices_take_answer(crypto, now_ms, user_id, body, current) : err;
 }
 
@@ -315,7 +316,7 @@ enum err devices_pin(struct crypto *crypto, const char *user_id, const char *mas
 	if (err == OK) {
 		json_object_set_new(row, "pin", json_string(master));
 		json_object_del(row, "changed");
-		if (strcmp(user_id, crypto->user_id) == 0) /* it is our own */
+		if (strcmp(user_id, crypto->user_id) == 0) /* our own list */
 			json_object_set_new(row, "verified", json_string(master));
 		err = keep_put(crypto, "user", user_id, row);
 	}

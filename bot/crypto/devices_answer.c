@@ -1,11 +1,11 @@
 /*
- * devices_answer.c - what an answer of keys/query says of one user, every signature checked; see
+ * devices_answer.c - reads one user's part of a keys/query answer, checking every signature; see
  * devices.h.
  *
- * Refused, with a notice: device keys that are not signed by their own device; a device that is
- * known with other keys (the known ones stay); a self-signing key that the master key has not
- * signed. A master key other than the pinned one is not taken: it is remembered as `changed`, and
- * the user's devices count as changed until crypto_identity_accept().
+ * Refused, with a notice: device keys that are not signed by their own device; a known device with
+ * other keys (the known keys are kept); a self-signing key that the master key has not signed. A
+ * master key other than the pinned one is not accepted: it is stored as `changed`, and the user's
+ * devices count as changed until crypto_identity_accept().
  */
 #include <string.h>
 #include "bot/crypto/account.h"
@@ -14,7 +14,7 @@
 #include "bot/crypto/identity.h"
 #include "bot/crypto/signed_keys.h"
 
-#define DEVICES_MAX 1000 /* of a user */
+#define DEVICES_MAX 1000 /* per user */
 
 static bool answer_same_keys(const json_t *a, const json_t *b, const char *device_id)
 {
@@ -30,7 +30,7 @@ static bool answer_same_keys(const json_t *a, const json_t *b, const char *devic
 	return true;
 }
 
-/* Takes over the list of devices; self is the checked self-signing key or NULL. */
+/* Stores the list of devices; self is the checked self-signing key or NULL. */
 static enum err answer_take_devices(struct crypto *crypto, const char *user_id, const json_t *list,
         const char *self, json_t *row)
 {
@@ -70,13 +70,14 @@ static enum err answer_take_devices(struct crypto *crypto, const char *user_id, 
 	return err;
 }
 
-/* Names the notice that the user's identity is gone; it ends when the identity is back. */
+/* Key of the notice that the user's identity is gone, which is removed when the identity is
+ * back. */
 static char *answer_gone_notice(const char *user_id)
 {
 	return x_asprintf("gone %s", user_id);
 }
 
-/* Compares the master key with what is pinned; false when it must not be taken. */
+/* Compares the master key with the pinned one; *taken is false when it must not be accepted. */
 static enum err answer_take_master(struct crypto *crypto, const char *user_id, const json_t *master,
         const char *key, json_t *row, bool *taken)
 {
@@ -97,7 +98,8 @@ static enum err answer_take_master(struct crypto *crypto, const char *user_id, c
 	        user_id, user_id, key);
 }
 
-/* The user's identity and the self-signing key that may sign devices, NULL when there is none. */
+/* Reads the user's identity; *self is the self-signing key that may sign devices, NULL when there
+ * is none. */
 static enum err answer_take_identity(struct crypto *crypto, const char *user_id, const json_t *body,
         json_t *row, const char **self)
 {
@@ -112,7 +114,8 @@ static enum err answer_take_identity(struct crypto *crypto, const char *user_id,
 	json_object_del(row, "self");
 	if (!master_key) {
 		AUTO_TEXT what = answer_gone_notice(user_id);
-		bool own = strcmp(user_id, crypto->user_id) == 0; /* may not be there yet */
+		bool own = strcmp(user_id, crypto->user_id) ==
+		           0; /* our own identity may not be published yet */
 
 		json_object_del(row, "master");
 		return !js_str(row, "pin") || own
@@ -137,7 +140,7 @@ static enum err answer_take_identity(struct crypto *crypto, const char *user_id,
 	return OK;
 }
 
-/* A signature of ours on the user's master key, made by this or an earlier device of ours. */
+/* Looks for our signature on the user's master key, made by this or an earlier device of ours. */
 static enum err answer_take_verified(struct crypto *crypto, const char *user_id, json_t *row)
 {
 	char user_signing[OL_KEY_SIZE];
@@ -158,7 +161,7 @@ static enum err answer_take_verified(struct crypto *crypto, const char *user_id,
 	return err;
 }
 
-/* How everybody sees this device. */
+/* Checks how other users see this device. */
 static enum err answer_take_own(
         struct crypto *crypto, int64_t now_ms, const json_t *row, bool current)
 {

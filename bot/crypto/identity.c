@@ -1,11 +1,11 @@
 /*
  * identity.c - see identity.h.
  *
- * Happy path: crypto_bootstrap() makes three seeds and stores them before anything leaves; once
- * the device keys are up, the public keys are uploaded, then this device signed by the
- * self-signing key and the master key signed by this device. Seeds that are stored are never
- * made anew. A signature that the server answers in `failures` counts as none and is tried again
- * later.
+ * Happy path: crypto_bootstrap() generates three seeds and stores them before anything is sent;
+ * once the device keys are uploaded, the public keys follow, then this device's keys with the
+ * self-signing key's signature and the master key with this device's signature. Stored seeds are
+ * never replaced. A signature that the server lists in `failures` does not count and is uploaded
+ * again later.
  */
 #include "bot/crypto/identity.h"
 
@@ -253,7 +253,7 @@ enum err identity_uploaded(struct crypto *crypto)
 	return identity_row_mark(crypto, "uploaded", true, 0);
 }
 
-/* The first text in a `failures` object, to whatever depth the server nests it. */
+/* The first text in a `failures` object, however deep the server nests it. */
 static const char *identity_failure_text(const json_t *failures)
 {
 	const char *key;
@@ -286,9 +286,9 @@ enum err identity_signed(
 		        "the homeserver refuses the signature of %s: %s", user,
 		        text ? text : "no reason given");
 	}
-	/* With a failure, whatever it names, only the keys that are shown tell: identity_seen(). */
+	/* After a failure, only the published keys show what was accepted: identity_seen(). */
 	if (err == OK && !js_str(context, "user")) {
-		/* it counts once it is seen in the list of our devices, which is asked for now */
+		/* it counts once it is seen in the list of our devices, which is queried now */
 		err = identity_row_mark(
 		        crypto, "signed", false, now_ms + (failed ? RETRY_MS : CLOCK_MINUTE_MS));
 	}
@@ -325,7 +325,7 @@ static int identity_by_number(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The texts, oldest first. */
+/* Appends the notices' texts, oldest first. */
 static void identity_notices_list(const struct crypto_item *items, size_t len, json_t *texts)
 {
 	json_t **rows = x_calloc(len + 1, sizeof(json_t *));

@@ -102,7 +102,7 @@ enum err keep_get_or_new(struct crypto *crypto, const char *kind, const char *ke
 	return err;
 }
 
-/* Whether crypto_status() looks at it. */
+/* Whether crypto_status() depends on it. */
 static bool machine_is_of_status(const char *kind, const char *key)
 {
 	static const char *const kinds[] = {"notice", "user", "verified"};
@@ -150,7 +150,7 @@ void crypto_items_free(struct crypto_item *items, size_t len)
 	free(items);
 }
 
-/* Key for AES, key for HMAC. */
+/* Derives the AES key (first half) and the HMAC key (second half). */
 static void machine_seal_keys(const struct crypto *crypto, const char *purpose, uint8_t keys[64])
 {
 	prim_hkdf(crypto->key.data, sizeof(crypto->key.data), NULL, 0, purpose, keys, 64);
@@ -234,7 +234,7 @@ enum err notice_add(struct crypto *crypto, const char *what, const char *format,
 	if (err != OK)
 		return err;
 	row = json_pack("{s:s, s:I}", "text", text, "n", (json_int_t)number);
-	if (!row) { /* cut inside a character */
+	if (!row) { /* the text was cut inside a UTF-8 character */
 		row = json_pack(
 		        "{s:s, s:I}", "text", "a notice that is not text", "n", (json_int_t)number);
 	}
@@ -262,7 +262,7 @@ enum err epoch_bump(struct crypto *crypto)
 	return keep_put(crypto, "machine", "epoch", row);
 }
 
-/* A new account, or the stored one if it is this device's. */
+/* Creates an account, or opens the stored one if it is this device's. */
 static enum err machine_open_account(struct crypto *crypto, int64_t now_ms, struct fault *fault)
 {
 	AUTO_JSON self = NULL;
@@ -297,7 +297,8 @@ static enum err machine_open_account(struct crypto *crypto, int64_t now_ms, stru
 	}
 	ol_account_keys(account, crypto->curve25519, crypto->ed25519);
 	account_done(crypto, account);
-	err = crypto_lists_missed(crypto); /* they may have changed while we were down */
+	err = crypto_lists_missed(
+	        crypto); /* device lists may have changed while the bot was down */
 	return err == OK ? OK : fault_set(fault, err, "cannot store which lists to ask for");
 }
 

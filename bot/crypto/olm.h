@@ -1,11 +1,11 @@
 /*
- * olm.h - libolm, and the only files that call it are the olm_*.c beside this one.
+ * olm.h - our interface to libolm, which only the olm_*.c in this folder call.
  *
- * Everything that can fail because of what came from outside returns an enum err: ERR_CORRUPT
- * for a pickle that does not open (damaged, or another key), ERR_INVALID for a message or key
- * that is no good, ERR_NOT_FOUND for a message index that the session does not reach back to.
- * What can fail only by a mistake of ours ends the process. Inputs are copied before libolm gets
- * them, as it overwrites some. All memory that held keys is wiped.
+ * Functions that can fail because of outside input return an enum err: ERR_CORRUPT for a pickle
+ * that cannot be opened (damaged, or another key), ERR_INVALID for an invalid message or key,
+ * ERR_NOT_FOUND for a message index before the first one that the session knows. A failure that
+ * only a programming error can cause ends the process. Inputs are copied before libolm gets them,
+ * as it overwrites some. All memory that held keys is wiped.
  *
  * Keys, ids, signatures and messages are unpadded base64 as Matrix writes them; strings that are
  * returned are owned by the caller. Objects are freed by ol_*_free(), which takes NULL.
@@ -34,7 +34,7 @@ struct ol_pickle_key {
 	uint8_t data[32];
 };
 
-/* True when the signature of text by the Ed25519 public key is good. */
+/* True when the signature of text by the Ed25519 public key is valid. */
 bool ol_verify(const char *public_key, const char *text, const char *signature);
 
 /* account: this device's identity and one-time keys */
@@ -57,7 +57,8 @@ void ol_account_published(struct OlmAccount *account);
 /* session: the double ratchet with one device */
 enum err ol_session_outbound(struct OlmSession **out, struct OlmAccount *account,
         const char *their_curve25519, const char *one_time_key);
-/* From a pre-key message. Once it decrypted, ol_session_used_key() takes the one-time key away. */
+/* Creates a session from a pre-key message. Once that was decrypted, ol_session_used_key() removes
+ * the one-time key. */
 enum err ol_session_inbound(struct OlmSession **out, struct OlmAccount *account,
         const char *their_curve25519, const char *message);
 void ol_session_used_key(struct OlmAccount *account, struct OlmSession *session);
@@ -70,7 +71,7 @@ char *ol_session_id(struct OlmSession *session);
 bool ol_session_matches(
         struct OlmSession *session, const char *their_curve25519, const char *message);
 char *ol_session_encrypt(struct OlmSession *session, const char *plaintext, int *type);
-/* *plaintext may hold any bytes, is terminated, and holds no NUL before its end. */
+/* *plaintext is NUL-terminated and contains no other NUL, but is not necessarily UTF-8. */
 enum err ol_session_decrypt(
         struct OlmSession *session, int type, const char *message, char **plaintext);
 
@@ -87,7 +88,7 @@ char *ol_outbound_encrypt(struct OlmOutboundGroupSession *session, const char *p
 /* inbound Megolm */
 enum err ol_inbound_create(struct OlmInboundGroupSession **out, const char *session_key);
 enum err ol_inbound_import(struct OlmInboundGroupSession **out, const char *exported_key);
-/* As of the given index; NULL when the session does not reach back to it. Secret. */
+/* Exports the session from the given message index on; NULL when it begins later. Secret. */
 char *ol_inbound_export(struct OlmInboundGroupSession *session, uint32_t index);
 enum err ol_inbound_load(
         struct OlmInboundGroupSession **out, const struct ol_pickle_key *key, const char *pickle);
@@ -109,5 +110,5 @@ struct OlmSAS *ol_sas_create(char public_key[OL_KEY_SIZE]);
 void ol_sas_free(struct OlmSAS *sas);
 enum err ol_sas_set_their_key(struct OlmSAS *sas, const char *their_key);
 void ol_sas_bytes(struct OlmSAS *sas, const char *info, uint8_t *out, size_t len);
-/* hkdf-hmac-sha256.v2; old: hkdf-hmac-sha256, whose base64 is odd. */
+/* hkdf-hmac-sha256.v2; old: hkdf-hmac-sha256, which differs by libolm's incorrect base64. */
 char *ol_sas_mac(struct OlmSAS *sas, bool old, const char *text, const char *info);

@@ -8,7 +8,7 @@
 #include "bot/base/alloc.h"
 #include "bot/crypto/olm_util.h"
 
-#define SESSION_KEY_MAX 1024 /* characters; real ones have about 306 */
+#define SESSION_KEY_MAX 1024 /* characters; real keys have about 306 */
 
 static OlmOutboundGroupSession *outbound_new(void)
 {
@@ -98,7 +98,7 @@ static OlmInboundGroupSession *inbound_new(void)
 	return olm_inbound_group_session(x_calloc(1, olm_inbound_group_session_size()));
 }
 
-/* Hands the session out, or frees it when libolm failed on what came from outside. */
+/* Returns the session, or frees it when libolm rejected the outside input. */
 static enum err inbound_out(struct OlmInboundGroupSession **out, OlmInboundGroupSession *session,
         size_t result, enum err err)
 {

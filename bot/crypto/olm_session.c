@@ -13,7 +13,7 @@ static OlmSession *session_new(void)
 	return olm_session(x_calloc(1, olm_session_size()));
 }
 
-/* Hands the session out, or frees it when libolm failed on what came from outside. */
+/* Returns the session, or frees it when libolm rejected the outside input. */
 static enum err session_out(
         struct OlmSession **out, OlmSession *session, size_t result, enum err err)
 {
@@ -65,7 +65,7 @@ enum err ol_session_inbound(struct OlmSession **out, struct OlmAccount *account,
 
 void ol_session_used_key(struct OlmAccount *account, struct OlmSession *session)
 {
-	/* fails when the session came of the fallback key, which stays */
+	/* fails when the session was made with the fallback key, which is kept */
 	(void)(olm_remove_one_time_keys(account, session) == olm_error());
 }
 

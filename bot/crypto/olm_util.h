@@ -1,5 +1,5 @@
 /*
- * olm_util.h - for the olm_*.c only: memory, random bytes and results in libolm's manner.
+ * olm_util.h - for the olm_*.c only: random bytes, copies and error handling as libolm needs them.
  */
 #pragma once
 
@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Ends the process when libolm fails where only a mistake of ours can be the reason. */
+/* Ends the process when libolm fails where only a programming error can be the reason. */
 size_t olm_util_must(size_t result, const char *what);
 /* Random bytes of that length, never NULL; x_wipe_free() them. */
 void *olm_util_random(size_t len);
@@ -15,5 +15,6 @@ void *olm_util_random(size_t len);
 void *olm_util_copy(const char *text, size_t *len);
 /* True when text can be a public key: 43 characters of base64. */
 bool olm_util_is_key(const char *text);
-/* Terminates the len bytes at plaintext and refuses NULs in them; wipes and frees them if so. */
+/* NUL-terminates the len bytes at plaintext. False when they contain a NUL; they are wiped and
+ * freed then. */
 bool olm_util_is_text(char *plaintext, size_t len);

@@ -1,5 +1,5 @@
 /*
- * pending.c - the list of requests, and what becomes of their ends; see crypto.h, request.h.
+ * pending.c - the list of requests, and who handles their answers; see crypto.h, pending.h.
  */
 #include "bot/crypto/pending.h"
 
@@ -32,7 +32,7 @@ static enum err request_next_id(struct crypto *crypto, int64_t *id)
 	return keep_put(crypto, "machine", "next_request", row);
 }
 
-/* Takes body, context and the row's further members. */
+/* Takes over body, context and row, which has the further members to store. */
 static enum err request_put(struct crypto *crypto, enum crypto_request_kind kind, json_t *body,
         json_t *context, json_t *row)
 {

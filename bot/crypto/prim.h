@@ -1,9 +1,9 @@
 /*
- * prim.h - what libolm lacks, by OpenSSL's libcrypto: random bytes, SHA-256, HMAC, HKDF, PBKDF2,
- * AES-CTR; and base64 and base58 as text for keys.
+ * prim.h - primitives that libolm lacks, from OpenSSL's libcrypto: random bytes, SHA-256, HMAC,
+ * HKDF, PBKDF2, AES-CTR; and base64 and base58 for keys as text.
  *
- * These fail only when libcrypto itself is broken, and then end the process: going on with half
- * a key would be worse.
+ * These fail only when libcrypto itself is broken, and then end the process, since continuing with
+ * an incomplete key would be worse.
  */
 #pragma once
 
@@ -31,9 +31,9 @@ bool prim_equal(const void *a, const void *b, size_t len);
 
 /* Standard alphabet; padded or not. The text is owned by the caller. */
 char *prim_base64(const void *data, size_t len, bool padded);
-/* Takes padded and unpadded text; NULL when it is neither. Owned by the caller. */
+/* Accepts padded and unpadded text; NULL when it is not base64. Owned by the caller. */
 uint8_t *prim_unbase64(const char *text, size_t *len);
-/* Exactly len bytes into out; false when the text holds anything else. */
+/* Decodes exactly len bytes into out; false when the text is anything else. */
 bool prim_unbase64_to(const char *text, void *out, size_t len);
 
 /* Bitcoin's alphabet, for recovery keys of at most 64 bytes. Owned by the caller. */

@@ -1,11 +1,11 @@
 /*
- * readers.c - who of a room's members can read what is sent there, for people; see crypto.h.
+ * readers.c - crypto_readers(): which members of a room can read what is sent there; see crypto.h.
  */
 #include <string.h>
 #include "bot/crypto/claim.h"
 #include "bot/crypto/devices.h"
 
-/* Why a device is given no keys, NULL = it is given them. */
+/* *cause: why a device gets no keys, NULL = it gets them. */
 static enum err readers_device_cause(struct crypto *crypto, int64_t now_ms, const char *user_id,
         const char *device_id, enum crypto_sender judged, const char **cause)
 {
@@ -25,7 +25,7 @@ static enum err readers_device_cause(struct crypto *crypto, int64_t now_ms, cons
 	return err;
 }
 
-/* Counts the member, and adds those who are to be told of. */
+/* Counts the member, and adds it to `held` when a device of it gets no keys. */
 static enum err readers_look_at_member(
         struct crypto *crypto, int64_t now_ms, const char *user_id, json_t *out, json_t *held)
 {

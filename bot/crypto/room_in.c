@@ -10,8 +10,8 @@
 #include "bot/crypto/prim.h"
 #include "bot/crypto/pending.h"
 
-#define ID_MAX 255 /* bytes of ids that become keys of the store */
-/* A day, of all with whom we share no room. */
+#define ID_MAX 255 /* bytes of an id that becomes part of a key in the store */
+/* Per day, from all users with whom we share no room. */
 #define STRANGERS_KEYS_MAX 500
 
 static bool room_in_is_id(const char *text)
@@ -19,9 +19,9 @@ static bool room_in_is_id(const char *text)
 	return text && text[0] != '\0' && strlen(text) <= ID_MAX && !strchr(text, KEY_SEPARATOR[0]);
 }
 
-/* ---- keys that come ---- */
+/* ---- received keys ---- */
 
-/* before: what it takes the place of, or NULL. */
+/* before: the row that it replaces, or NULL. */
 static enum err inbound_put(struct crypto *crypto, int64_t now_ms, const char *key,
         struct OlmInboundGroupSession *session, const struct olm_peer *owner, bool forwarded,
         const json_t *before)
@@ -36,8 +36,8 @@ static enum err inbound_put(struct crypto *crypto, int64_t now_ms, const char *k
 	return keep_put(crypto, "inbound", key, row);
 }
 
-/* Whether what is here is as good: never replaced by another sender's, nor by what reaches less
- * far back. */
+/* Whether to keep the stored session: a key of another sender, or one that begins at a later
+ * index, never replaces it. */
 static bool inbound_is_better(const json_t *row, struct OlmInboundGroupSession *session,
         const struct olm_peer *owner, bool forwarded)
 {
@@ -47,7 +47,7 @@ static bool inbound_is_better(const json_t *row, struct OlmInboundGroupSession *
 	       !forwarded && (int64_t)ol_inbound_first_index(session) < js_int(row, "first");
 }
 
-/* No more asking for a key that is here. */
+/* Cancels the request for a key that has arrived. */
 static enum err room_in_cancel_ask(struct crypto *crypto, const char *key)
 {
 	AUTO_JSON row = NULL;
@@ -92,7 +92,7 @@ char *room_in_withheld(const char *user_id)
 	return x_asprintf(CRYPTO_NOTICE_WITHHELD "%s", user_id);
 }
 
-/* Whether a key of somebody with whom we share no room is one too many. */
+/* Whether a key exceeds the daily limit for users with whom we share no room. */
 static enum err room_in_is_too_much(
         struct crypto *crypto, const struct olm_peer *peer, bool *too_much)
 {
@@ -155,7 +155,7 @@ enum err room_in_take_forwarded(struct crypto *crypto, int64_t now_ms, const str
 		return OK;
 	key = keep_key(room_id, session_id);
 	err = keep_get(crypto, "ask", key, &asked);
-	if (err != OK || !js_is(asked, "user", peer->user_id)) /* nobody asked this user */
+	if (err != OK || !js_is(asked, "user", peer->user_id)) /* not requested from this user */
 		return err == ERR_NOT_FOUND ? OK : err;
 	if (ol_inbound_import(&session, text) != OK)
 		return OK;
@@ -164,7 +164,7 @@ enum err room_in_take_forwarded(struct crypto *crypto, int64_t now_ms, const str
 	return err;
 }
 
-/* ---- asking ---- */
+/* ---- requesting keys ---- */
 
 static enum err room_in_ask_for(struct crypto *crypto, int64_t now_ms, const char *key,
         const char *room_id, const char *sender, const json_t *content)
@@ -204,7 +204,7 @@ void crypto_event_finish(struct crypto_event *event)
 	memset(event, 0, sizeof(*event));
 }
 
-/* A message index belongs to one event: the same ciphertext under another id is a replay. */
+/* A message index belongs to one event: the same ciphertext in another event is a replay. */
 static enum err room_in_check_index(struct crypto *crypto, const char *session_id,
         const char *sender, uint32_t index, const char *event_id, struct fault *fault)
 {
@@ -269,7 +269,7 @@ static enum err room_in_take_clear(const char *text, const char *room_id, const 
 		return fault_set(fault, ERR_INVALID, "no event inside");
 	out->type = x_strdup(type);
 	out->content = json_deep_copy(content);
-	if (relation) /* what stands outside counts, as clients do it */
+	if (relation) /* the unencrypted relation counts, as it does for clients */
 		json_object_set(out->content, "m.relates_to", relation);
 	else
 		json_object_del(out->content, "m.relates_to");
@@ -292,7 +292,7 @@ static enum err room_in_open_message(struct crypto *crypto, const char *key, con
 	return err == OK ? OK : fault_set(fault, ERR_INVALID, "it does not decrypt");
 }
 
-/* Whether somebody else gave the session's key. */
+/* Whether the session's key came from another user. */
 static bool inbound_is_anothers(struct crypto *crypto, const char *asked)
 {
 	AUTO_TEXT prefix = keep_key(asked, "");
@@ -304,7 +304,7 @@ static bool inbound_is_anothers(struct crypto *crypto, const char *asked)
 	return len > 0;
 }
 
-/* To the day is exact enough. */
+/* Updated once a day at most, to save writes. */
 static enum err inbound_note_used(
         struct crypto *crypto, int64_t now_ms, const char *key, json_t *row)
 {

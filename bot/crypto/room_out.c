@@ -1,9 +1,9 @@
 /*
- * room_out.c - see room_out.h: the session of a room, from being made to the last message.
+ * room_out.c - see room_out.h: the outbound session of a room, from its creation to its rotation.
  *
- * A session lives until its time or its messages are used up, somebody who had it must not read
- * on, or the process ends: a database that was put back from a backup would otherwise use a
- * message index twice.
+ * A session is replaced when its time or its number of messages is used up, when somebody who has
+ * it must not read any further, or when the process restarts: after a restored backup a message
+ * index would otherwise be used twice.
  */
 #include "bot/crypto/room_out.h"
 
@@ -16,13 +16,13 @@
 #include "bot/crypto/pending.h"
 #include "bot/crypto/sessions.h"
 
-/* Defaults of m.room.encryption, and what clients clamp its settings to. */
+/* Defaults of m.room.encryption, and the limits to which clients clamp its settings. */
 #define ROTATION_MS (7 * 24 * CLOCK_HOUR_MS)
 #define ROTATION_MS_MIN CLOCK_HOUR_MS
 #define ROTATION_MSGS 100
 #define ROTATION_MSGS_MAX 10000
 
-/* The longest that a message waits until everybody is known to be able to read it. */
+/* How long a message waits at most for all members to be able to read it. */
 #define ROOM_WAIT_MS (5 * CLOCK_SECOND_MS)
 
 static bool outbound_is_worn_out(const struct crypto *crypto, const json_t *row,
@@ -56,7 +56,7 @@ static char *room_out_users_hash(const struct crypto_room *room)
 	return prim_base64(hash, sizeof(hash), false);
 }
 
-/* Whether the last look still holds: same people, same lists, same session. */
+/* Whether nothing changed since the last check: same members, same device lists, same session. */
 static bool room_out_is_settled(const json_t *shared, const json_t *session, const char *users,
         int64_t epoch, int64_t now_ms)
 {
@@ -85,7 +85,7 @@ static enum err room_out_lists_wait(
 	return err;
 }
 
-/* A new session in place of the row; nobody has it. */
+/* Replaces the room's session by a new one, which nobody has yet. */
 static enum err outbound_begin(struct crypto *crypto, int64_t now_ms, const char *room_id,
         json_t **session, json_t *shared)
 {
@@ -114,9 +114,9 @@ static enum err outbound_load(
 	return pickle ? ol_outbound_load(out, &crypto->key, pickle) : ERR_CORRUPT;
 }
 
-/* Everybody's lists are as new as they will be: brings the session to where it must be. *ready says
- * that all that was needed has been done, though it may be on its way. wait: not all lists are
- * known, so that it is looked at again; hurry: as far as it can be done at once. */
+/* Shares the session with every device that must have it, once the device lists are as current as
+ * they will be. *ready: everything needed has been queued, though it may not have been sent yet.
+ * wait: not all lists are known, so check again; hurry: share now with whom it is possible. */
 static enum err room_out_settle(struct crypto *crypto, int64_t now_ms,
         const struct crypto_room *room, json_t **session, json_t *shared, const char *users,
         bool wait, bool hurry, bool *ready)
@@ -173,7 +173,7 @@ enum err caught_up_set(struct crypto *crypto)
 	return keep_put(crypto, "machine", "caught_up", row);
 }
 
-/* Whether the room has waited long enough, in this run; the first time it begins to count. */
+/* Whether the room has waited long enough in this run; the first call starts the time. */
 static enum err room_out_has_waited(
         struct crypto *crypto, int64_t now_ms, const char *room_id, json_t *shared, bool *enough)
 {
@@ -262,7 +262,7 @@ enum err crypto_room_encrypt(struct crypto *crypto, int64_t now_ms, const char *
 		                "session_id", js_str(row, "id"), "ciphertext", ciphertext);
 		json_t *relation = json_object_get(content, "m.relates_to");
 
-		if (relation) /* servers and clients look for it outside alone */
+		if (relation) /* servers and clients look for it unencrypted only */
 			json_object_set(event, "m.relates_to", relation);
 		*wire = js_dump(event);
 		json_object_set_new(row, "pickle", json_string(pickle));

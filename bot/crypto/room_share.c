@@ -1,5 +1,5 @@
 /*
- * room_share.c - who gets a room's session, who is told why not; see room_out.h.
+ * room_share.c - which devices get a room's session and which get a refusal; see room_out.h.
  *
  * Codes of m.room_key.withheld: client-server API, "Reporting that decryption keys are withheld".
  */
@@ -22,7 +22,8 @@ static void share_put_in(json_t *map, const char *user_id, const char *device_id
 	json_object_set_new(js_make(map, user_id), device_id, value);
 }
 
-/* A device that may read: does it have the session, and if not, can it be given? */
+/* Sorts a device that may read: it has the session, can get it now, or first needs an Olm
+ * session. */
 static enum err share_look_at_allowed(
         struct share *share, const char *user_id, const char *device_id, const json_t *device)
 {
@@ -81,7 +82,7 @@ static enum err share_look_at_user(struct share *share, const char *user_id, jso
 	return OK;
 }
 
-/* Whether somebody who has the session is not among those who may. */
+/* Whether a device that has the session is not among those that may have it. */
 static bool share_has_stranger(const json_t *devices, const json_t *may)
 {
 	const char *user_id, *device_id;
@@ -153,7 +154,7 @@ static enum err parcel_post(struct share *share, struct parcel *parcel)
 	return err;
 }
 
-/* The content of m.room_key that gives the session as it was when it was pickled. */
+/* The content of m.room_key for the session at the index at which it was pickled. */
 static enum err share_room_key(
         struct share *share, const json_t *session, const char *pickle, json_t **content)
 {
@@ -237,7 +238,7 @@ static json_t *share_refusal(const struct share *share, const char *session_id, 
 	return content;
 }
 
-/* Each device is told once for each session. */
+/* Each device gets one refusal per session. */
 static enum err share_send_refusals(struct share *share, const char *session_id)
 {
 	json_t *told = js_make(share->shared, "withheld");

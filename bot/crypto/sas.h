@@ -1,7 +1,7 @@
 /*
- * sas.h - what two people compare, and what their devices prove afterwards: the derivations of
- * m.sas.v1 (client-server API, "Short Authentication String (SAS) verification"). Pure, without
- * the secrets, which olm.h has. Inside bot/crypto/ only.
+ * sas.h - the derivations of m.sas.v1 (client-server API, "Short Authentication String (SAS)
+ * verification"): what two people compare, and what their devices prove afterwards. Pure; the
+ * secrets stay behind olm.h. Inside bot/crypto/ only.
  *
  * Strings that are returned are owned by the caller.
  */
@@ -26,11 +26,12 @@ struct sas_party {
 void sas_emoji(const uint8_t bytes[SAS_BYTES], struct sas_emoji out[SAS_EMOJI]);
 void sas_decimals(const uint8_t bytes[SAS_BYTES], unsigned out[SAS_DECIMALS]);
 
-/* What is mixed into the comparison: both sides, and which of them sent the start that counts. */
+/* The HKDF info for the emoji and decimals: both sides, and which of them sent the start event
+ * that counts. */
 char *sas_info(const struct sas_party *starter, const struct sas_party *accepter, const char *id);
-/* What is mixed into the proof of one key (key_id, or "KEY_IDS" for their list). */
+/* The HKDF info for the MAC of one key (key_id, or "KEY_IDS" for their list). */
 char *sas_mac_info(const struct sas_party *from, const struct sas_party *to, const char *id,
         const char *key_id);
-/* What the accepting side binds itself to before it sees the other's key. NULL when the start
+/* The commitment that the accepting side sends before it sees the other's key. NULL when the start
  * has no canonical form. */
 char *sas_commitment(const char *public_key, const json_t *start);

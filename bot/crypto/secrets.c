@@ -16,7 +16,7 @@
 #define KEY_LEN 32
 #define IV_LEN 16
 #define SECRET_MAX 256                /* bytes of a stored secret */
-#define ROUNDS_MAX (10 * 1000 * 1000) /* of a passphrase: some seconds */
+#define ROUNDS_MAX (10 * 1000 * 1000) /* of PBKDF2; they take some seconds */
 /* A recovery key: two bytes of prefix, the key, and the XOR of all before. */
 #define RECOVERY_LEN (2 + KEY_LEN + 1)
 
@@ -29,7 +29,7 @@ static const uint8_t prefix[2] = {0x8b, 0x01};
 
 /* ---- one secret ---- */
 
-/* {iv, ciphertext, mac} of a text, named as it is stored. */
+/* Encrypts a secret to {iv, ciphertext, mac}; name: the account data type it is stored under. */
 static json_t *secrets_encrypt(const uint8_t key[KEY_LEN], const char *name,
         const uint8_t iv[IV_LEN], const void *data, size_t len)
 {
@@ -146,7 +146,7 @@ static bool secrets_recovery_parse(const char *text, uint8_t key[KEY_LEN])
 	return good;
 }
 
-/* The storage's key from what a person keeps: a recovery key, or a passphrase. */
+/* Derives the storage key from a recovery key or a passphrase. */
 static bool secrets_derive(const char *recovery, const json_t *description, uint8_t key[KEY_LEN])
 {
 	const json_t *passphrase = js_obj(description, "passphrase");
@@ -208,7 +208,7 @@ enum err crypto_secrets_make(struct crypto *crypto, int64_t now_ms, char **recov
 		err = secrets_put_secret(crypto, key, id_text, (enum identity_key)i,
 		        seeds + (size_t)i * OL_SEED_LEN);
 	}
-	if (err == OK) /* last: what it names is there by then */
+	if (err == OK) /* last, so that the key it names exists by then */
 		err = secrets_put_account_data(
 		        crypto, DEFAULT_KEY, json_pack("{s:s}", "key", id_text));
 	if (err == OK)
@@ -260,7 +260,7 @@ static bool secrets_take_seeds(const uint8_t key[KEY_LEN], const char *key_id,
 	return good;
 }
 
-/* What is stored must be what the account shows to everybody. */
+/* The stored seeds must belong to the account's published keys. */
 static enum err secrets_are_the_accounts(
         struct crypto *crypto, const uint8_t seeds[IDENTITY_SEEDS_LEN], bool *same)
 {
@@ -271,7 +271,7 @@ static enum err secrets_are_the_accounts(
 	const char *changed = js_str(row, "changed");
 
 	*same = err == OK;
-	if (changed) { /* the self-signing key comes with the new identity, once pinned */
+	if (changed) { /* the self-signing key is read with the new identity, once that is pinned */
 		char public_key[OL_KEY_SIZE];
 
 		ol_signing_free(ol_signing_create(

@@ -1,8 +1,9 @@
 /*
  * sessions.c - see sessions.h.
  *
- * A device may have several sessions with us, as both ends may begin one at once; the one that
- * was made or received from last is sent with. The oldest beyond SESSIONS_MAX are dropped.
+ * A device may have several sessions with us, since both ends may begin one at the same time. We
+ * send in the one that was created, or in which a message was received, last. The oldest beyond
+ * SESSIONS_MAX are deleted.
  */
 #include "bot/crypto/sessions.h"
 
@@ -10,7 +11,7 @@
 #include "bot/crypto/account.h"
 #include "bot/crypto/devices.h"
 
-#define SESSIONS_MAX 20 /* with one device */
+#define SESSIONS_MAX 20 /* per device */
 
 static enum err sessions_list(
         struct crypto *crypto, const char *curve25519, struct crypto_item **items, size_t *len)
@@ -20,7 +21,7 @@ static enum err sessions_list(
 	return keep_list(crypto, "olm", prefix, items, len);
 }
 
-/* Whether it is to be sent with; see crypto_went_back(). */
+/* Whether it may be used for sending; see crypto_went_back(). */
 static bool sessions_is_fresh(const struct crypto_item *item)
 {
 	AUTO_JSON row = json_loads(item->value, 0, NULL);
@@ -77,7 +78,7 @@ static int64_t sessions_used_ms_of(const struct crypto_item *item)
 	return js_int(row, "used_ms");
 }
 
-/* Stores a new session, and drops the one that was not used for longest if there are many. */
+/* Stores a new session, and deletes the least recently used one if there are too many. */
 static enum err session_add(
         struct crypto *crypto, int64_t now_ms, const char *curve25519, struct OlmSession *session)
 {
@@ -124,7 +125,7 @@ static enum err session_load(struct crypto *crypto, const struct crypto_item *it
 	return pickle ? ol_session_load(session, &crypto->key, pickle) : ERR_CORRUPT;
 }
 
-/* Loads the session to send with and says where it belongs. */
+/* Loads the session to send in; *key is its key in the store. */
 static enum err session_best(struct crypto *crypto, const char *curve25519, char **key,
         struct OlmSession **session, int64_t *used_ms)
 {
@@ -187,7 +188,7 @@ enum err sessions_encrypt(struct crypto *crypto, const char *user_id, const char
 	return err;
 }
 
-/* Tries the sessions that are there; *known: a pre-key message belongs to one of them. */
+/* Tries the stored sessions; *known: a pre-key message belongs to one of them. */
 static enum err sessions_decrypt_known(struct crypto *crypto, int64_t now_ms,
         const char *curve25519, int type, const char *message, char **plaintext, bool *known)
 {

@@ -1,6 +1,6 @@
 /*
- * signed_keys.h - what key objects of the homeserver are worth: who signed them, for whom they are.
- * Pure. What is returned belongs to the object.
+ * signed_keys.h - checks key objects from the homeserver: whose they are and who signed them.
+ * Pure. Returned strings are borrowed from the object.
  */
 #pragma once
 
@@ -9,7 +9,7 @@
 
 /* The only public key of a cross-signing key object, NULL when it has not exactly one. */
 const char *signed_keys_only(const json_t *object);
-/* The same of an object that is this user's, for that usage ("master", "self_signing", …). */
+/* As above, provided the object is this user's and for that usage ("master", "self_signing", …). */
 const char *signed_keys_cross(const json_t *object, const char *user_id, const char *usage);
 /* Whether the user's cross-signing key has signed the object. */
 bool signed_keys_by(const json_t *object, const char *user_id, const char *key);

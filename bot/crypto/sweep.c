@@ -1,5 +1,6 @@
 /*
- * sweep.c - once a day: what others made us keep and nobody needs any more goes; see sweep.h.
+ * sweep.c - deletes once a day what other users made us store and nobody needs any more; see
+ * sweep.h.
  */
 #include "bot/crypto/sweep.h"
 
@@ -10,8 +11,8 @@
 #define IDLE_MS (30 * CLOCK_DAY_MS)
 #define STRANGER_MS CLOCK_DAY_MS
 
-/* The indexes that a session's messages used are forgotten, and with them the right to read what
- * is not newer: `floor` is the first index that still may come. */
+/* Deletes a session's used message indexes. Without them replays could not be detected, so nothing
+ * below `floor`, the lowest index that is still accepted, is decrypted any more. */
 static enum err sweep_close_below(struct crypto *crypto, const char *key, json_t *row)
 {
 	AUTO_TEXT prefix = keep_key(strchr(key, KEY_SEPARATOR[0]) + 1, "");
@@ -42,7 +43,7 @@ static enum err sweep_session(
 
 	if (!row || !user_id || user_id == strchr(key, KEY_SEPARATOR[0]))
 		return OK;
-	if (js_int(row, "at_ms") == 0) { /* of an earlier version: it may have been used */
+	if (js_int(row, "at_ms") == 0) { /* written by an earlier version: it may have been used */
 		json_object_set_new(row, "at_ms", json_integer(now_ms));
 		json_object_set_new(row, "used_ms", json_integer(now_ms));
 		return keep_put(crypto, "inbound", key, row);
@@ -56,11 +57,11 @@ static enum err sweep_session(
 	if (now_ms - used_ms < IDLE_MS)
 		return OK;
 	err = sweep_close_below(crypto, key, row);
-	json_object_set_new(row, "used_ms", json_integer(now_ms)); /* not again every day */
+	json_object_set_new(row, "used_ms", json_integer(now_ms)); /* not again tomorrow */
 	return err == OK ? keep_put(crypto, "inbound", key, row) : err;
 }
 
-/* A key that nobody gave: asked for again when a message wants it. */
+/* A request for a key that never came; the key is requested again when a message needs it. */
 static enum err sweep_ask(struct crypto *crypto, int64_t now_ms, const char *key, const char *value)
 {
 	AUTO_JSON row = json_loads(value, 0, NULL);
@@ -68,7 +69,7 @@ static enum err sweep_ask(struct crypto *crypto, int64_t now_ms, const char *key
 	return now_ms - js_int(row, "at_ms") < IDLE_MS ? OK : keep_remove(crypto, "ask", key);
 }
 
-/* Who gave a key, and was in no room with us since. */
+/* A user tracked only for a room key, with no shared room since. */
 static enum err sweep_user(
         struct crypto *crypto, int64_t now_ms, const char *key, const char *value)
 {
@@ -81,7 +82,7 @@ static enum err sweep_user(
 	return err == OK ? keep_remove(crypto, "dirty", key) : err;
 }
 
-/* Adds the Curve25519 keys of all devices that are known. */
+/* Adds the Curve25519 keys of all known devices. */
 static enum err sweep_known_keys(struct crypto *crypto, json_t *known)
 {
 	struct crypto_item *items;
@@ -104,7 +105,7 @@ static enum err sweep_known_keys(struct crypto *crypto, json_t *known)
 	return err;
 }
 
-/* Sessions that somebody's device began with us, whose list we never had a reason to ask for. */
+/* Deletes sessions begun by devices of users whose device list we do not track. */
 static enum err sweep_olm(struct crypto *crypto, int64_t now_ms)
 {
 	AUTO_JSON known = json_object();

@@ -1,14 +1,14 @@
 /*
- * sweep.h - bounds what others make us keep. Inside bot/crypto/ only.
+ * sweep.h - bounds what other users can make us store. Inside bot/crypto/ only.
  *
- * Room keys with which nothing was read go after 30 days, those of people with whom we share no
- * room after a day, with what is known of these and their Olm sessions. Of a session that was
- * read with, but not for 30 days, the used indexes go, and nothing below them is read any more:
- * so no replay comes back.
+ * Room keys that decrypted nothing are deleted after 30 days; those of users with whom we share no
+ * room after a day, together with their device lists and Olm sessions. Of a session that decrypted
+ * nothing for 30 days the used indexes are deleted; to keep replays out, nothing at or below them
+ * is decrypted any more.
  */
 #pragma once
 
 #include "bot/crypto/machine.h"
 
-/* Once a day; nothing else of the time. */
+/* Does its work once a day; other calls return at once. */
 enum err sweep(struct crypto *crypto, int64_t now_ms);

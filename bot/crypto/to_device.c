@@ -1,9 +1,9 @@
 /*
- * to_device.c - what /sync brings for this device alone; see crypto_take_sync().
+ * to_device.c - handles to-device events; see crypto_take_sync().
  *
- * An Olm message says who sent it three times over: the homeserver's `sender`, the session's
- * Curve25519 key, and the payload's sender, recipient and Ed25519 keys. All must agree
- * (client-server API, "m.olm.v1.curve25519-aes-sha2").
+ * An Olm message names its sender three times: the homeserver's `sender`, the session's Curve25519
+ * key, and the payload's sender, recipient and Ed25519 keys. All must agree (client-server API,
+ * "m.olm.v1.curve25519-aes-sha2").
  */
 #include <string.h>
 #include "bot/crypto/account.h"
@@ -16,7 +16,7 @@
 #include "bot/crypto/sweep.h"
 #include "bot/crypto/verify.h"
 
-#define EVENTS_MAX 10000 /* of one answer */
+#define EVENTS_MAX 10000 /* per /sync answer */
 
 static bool to_device_payload_is_good(
         const struct crypto *crypto, const json_t *payload, const char *sender)
@@ -59,7 +59,7 @@ static enum err to_device_dispatch(struct crypto *crypto, int64_t now_ms,
 	return verify_take(crypto, now_ms, &event);
 }
 
-/* A known device whose message does not open: its session with us is broken. */
+/* A message of a known device cannot be decrypted: its session with us is broken. */
 static enum err to_device_mend(
         struct crypto *crypto, int64_t now_ms, const char *sender, const char *curve25519)
 {
@@ -72,7 +72,7 @@ static enum err to_device_mend(
 	return claim_mend(crypto, now_ms, sender, device_id, curve25519);
 }
 
-/* The other end began a new session: what it had of us before may be lost to it. */
+/* The other device began a new session, so it may have lost our room keys. */
 static enum err to_device_begun_anew(struct crypto *crypto, const struct olm_peer *peer)
 {
 	AUTO_JSON row = NULL;
@@ -121,7 +121,7 @@ static enum err to_device_take_olm(struct crypto *crypto, int64_t now_ms, const 
 	return to_device_dispatch(crypto, now_ms, &peer, payload, new_keys);
 }
 
-/* Somebody's client says why it gives us no key. Only those count with whom we share a room. */
+/* Handles m.room_key.withheld; only from users with whom we share a room. */
 static enum err to_device_take_withheld(
         struct crypto *crypto, int64_t now_ms, const char *sender, const json_t *content)
 {
@@ -133,7 +133,7 @@ static enum err to_device_take_withheld(
 	if (err != OK || devices_is_stranger(row))
 		return err;
 	if (js_is(content, "code", "m.no_olm") && curve25519) {
-		/* it found no way to us: the way is made from here */
+		/* m.no_olm: it could not begin an Olm session, so begin one from here */
 		return to_device_mend(crypto, now_ms, sender, curve25519);
 	}
 	if (!js_is(content, "code", "m.unverified") && !js_is(content, "code", "m.blacklisted"))
@@ -144,8 +144,8 @@ static enum err to_device_take_withheld(
 	        js_str(content, "code"));
 }
 
-/* A device that should have a session of ours lost it: it gets it again from here on. Who must
- * not have it is not given it either. */
+/* Handles a key request of a device that lost our session: it gets the session again, from the
+ * current index on, if it may have it. */
 static enum err to_device_take_key_request(
         struct crypto *crypto, const char *sender, const json_t *content)
 {
