@@ -1,5 +1,6 @@
 /*
- * accept.c - see deliver.h: taking in. Choosing and noting results are in send.c.
+ * accept.c - accepting an alert (deliver.h). Choosing the next event is in send.c, recording the
+ * result of a try in finish.c.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -19,13 +20,13 @@
 
 #define DELIVER_NOTHING_FIRES "no matching alert is firing"
 
-/* Nobody waits for a test. */
+/* Reminders and escalations skip tests. */
 static bool entry_is_test(const struct alert *alert)
 {
 	return json_is_true(json_object_get(alert->fields, "test"));
 }
 
-/* What an alert looks like as an entry. */
+/* The alert as a new entry of a message. */
 static void entry_make(const struct deliver *d, const struct alert *alert, struct entry_row *entry)
 {
 	json_t *runs = json_array();
@@ -53,7 +54,8 @@ static void entry_make(const struct deliver *d, const struct alert *alert, struc
 	json_decref(runs);
 }
 
-/* New details of an entry, in its message. What would not fit stays as it was. */
+/* Updates an entry's details in its message. A detail that would exceed the size limit keeps its
+ * old value. */
 static enum err refresh_entry(const struct deliver *d, const struct alert *alert,
         struct entry_row *entry, struct message_row *message, bool again)
 {
@@ -151,7 +153,7 @@ enum err deliver_would_hold(const struct deliver *d, const struct alert *alert, 
 	return err;
 }
 
-/* What fires is held back by a silence, a quiet time or an inhibition: the row says so. */
+/* Marks the row of a firing alert as held when a silence, a quiet time or an inhibition applies. */
 static enum err accept_hold(
         const struct deliver *d, const struct alert *alert, struct alert_row *row)
 {
@@ -179,7 +181,7 @@ static enum err accept_hold(
 	return err;
 }
 
-/* Delivers it, in a batch of its own. */
+/* Delivers an alert that is no longer held, in a batch of its own. */
 static enum err accept_released(const struct deliver *d, const struct alert *alert,
         struct alert_row *row, struct entry_row *entry)
 {
@@ -213,7 +215,7 @@ enum err deliver_release(const struct deliver *d, const struct alert *alert, str
 	return err;
 }
 
-/* So that the authors of an app hear of what they send. */
+/* Counts the correction, so that `!status` shows the authors of an app what they send wrong. */
 static enum err count_mended(const struct deliver *d, const struct alert *alert)
 {
 	const char *field = "", *message = "";
@@ -241,7 +243,7 @@ static enum err accept_in_batch(
 		receipt->alert = row.id;
 		alert_row_finish(&row);
 		if (err != ERR_NOT_FOUND)
-			return err == ERR_DAMAGED ? OK : err; /* it is there all the same */
+			return err == ERR_DAMAGED ? OK : err; /* a duplicate too */
 	}
 	err = expire_look(d, alert, &receipt->alert);
 	if (err || receipt->alert)

@@ -1,5 +1,5 @@
 /*
- * accept_resolved.c - see deliver_message.h: what fired is over.
+ * accept_resolved.c - what a resolved alert changes (deliver_message.h).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +44,8 @@ struct alert *deliver_stored_alert(const struct alert_row *row)
 	return alert;
 }
 
-/* One firing entry is over: its message says so, and its thread if it is in the room. */
+/* Marks one firing entry as resolved: by an edit of its message and, if that is in the room, by
+ * a line in its thread. */
 static enum err resolve_entry(
         const struct deliver *d, const struct alert *alert, struct entry_row *entry, bool answer)
 {
@@ -71,7 +72,8 @@ static enum err resolve_entry(
 	return err;
 }
 
-/* The row is about what it ended, whatever the severity it came with. */
+/* The row describes the failure that it resolves, whatever severity came with the resolved
+ * alert. */
 static enum err resolve_name(
         const struct deliver *d, const struct entry_row *entry, struct alert_row *row)
 {
@@ -90,7 +92,7 @@ static enum err resolve_name(
 	return err;
 }
 
-/* Else the same was resolved in a newer message. */
+/* False: the same fingerprint was resolved in a newer message, so its history has that already. */
 static bool resolve_is_first(const struct entry_row *entries, size_t index)
 {
 	size_t i = 0;
@@ -139,7 +141,7 @@ static enum err resolve_subject(const struct deliver *d, const struct alert *ale
 	return err;
 }
 
-/* A run id alone means what that run failed, also what is held back of it. */
+/* Only a run id was given: resolves everything that failed in the run, held failures included. */
 static enum err resolve_run(
         const struct deliver *d, const struct alert *alert, struct alert_row *row, bool *was_held)
 {
@@ -147,7 +149,7 @@ static enum err resolve_run(
 	size_t len = 0;
 	enum err err = alerts_of_run(d->store, alert->run_id, DELIVER_RUN_MAX, &rows, &len);
 
-	/* of what was resolved nothing fires any more, so that a subject may come twice */
+	/* A subject that occurs twice does no harm: the second time nothing of it is firing. */
 	for (size_t i = 0; i < len && err == OK; i++) {
 		bool held = false;
 

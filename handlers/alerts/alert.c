@@ -1,5 +1,5 @@
 /*
- * alert.c - see alert.h: an alert's values, and what it is about. Reading one is in alert_parse.c.
+ * alert.c - an alert's values and its identity (alert.h). Parsing is in alert_parse.c.
  */
 #include "handlers/alerts/alert_internal.h"
 #include "handlers/alerts/facts.h"
@@ -15,7 +15,7 @@
 #include "bot/base/text.h"
 
 #define DIGEST_BYTES 16       /* of SHA-256, kept */
-#define IDENTITY_PART_MAX 120 /* code points of each identifying value that people see */
+#define IDENTITY_PART_MAX 120 /* code points of each identifying value that are shown */
 #define IDENTITY_MAX 8192     /* bytes */
 
 #define KEPT(member, max)                                    \
@@ -52,7 +52,7 @@ const struct alert_key *alert_key_find(const char *name)
 	return NULL;
 }
 
-/* Length-prefixed, so that no two lists of parts give the same bytes; NULL is told from "". */
+/* Length-prefixed, so that no two lists of parts give the same bytes; NULL differs from "". */
 static void alert_hash_part(EVP_MD_CTX *hash, const char *part)
 {
 	uint64_t len = part ? strlen(part) : UINT64_MAX;
@@ -66,14 +66,14 @@ static void alert_hash_part(EVP_MD_CTX *hash, const char *part)
 }
 
 static pthread_once_t alert_sha256_once = PTHREAD_ONCE_INIT;
-static EVP_MD *alert_sha256; /* kept, since looking it up costs more than to use it */
+static EVP_MD *alert_sha256; /* fetched once: looking it up costs more than hashing */
 
 static void alert_find_sha256(void)
 {
 	alert_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 }
 
-/* SHA-256 fails only for want of memory, which ends the process everywhere. */
+/* SHA-256 fails only when out of memory, which ends the process everywhere. */
 static char *alert_digest(const struct alert *alert, bool with_severity, const char *const *names)
 {
 	unsigned char digest[EVP_MAX_MD_SIZE];

@@ -1,7 +1,7 @@
 /*
- * alert.h - one alert as it was handed in: from JSON to a checked struct, and what it is about.
+ * alert.h - one alert: parsed from JSON into a checked struct, with its identity.
  *
- * This is the only place where an alert's JSON is looked at.
+ * No other file parses the JSON of an alert.
  */
 #pragma once
 
@@ -15,7 +15,7 @@
 #define ALERT_TITLE_MAX 512 /* code points */
 #define ALERT_FIELDS_MAX 64 /* fields */
 
-/* Why a request is refused; field names the JSON key, message says what it must be. */
+/* Why a request is rejected: field is the JSON key, message says what it must be. */
 struct alert_fault {
 	char field[64];
 	char message[192];
@@ -26,25 +26,25 @@ struct alert {
 	enum severity severity;
 	bool resolved;
 	char *run_id, *id, *key, *url, *title, *text; /* NULL when absent */
-	char *reopens; /* an id that is no duplicate any more from now on, or NULL */
+	char *reopens; /* id that is no longer a duplicate from now on, or NULL */
 	int64_t at_ms;
-	int64_t ends_ms;   /* over by then, unless it comes again; 0 = it does not say */
+	int64_t ends_ms;   /* resolved then unless sent again; 0 = not given */
 	json_t *fields;    /* object of scalars, unknown keys of the alert included */
 	char *identity;    /* what failed, for people: the identifying fields' values, neutral */
 	bool unnamed;      /* no key and no identifying field says what failed */
 	char *subject;     /* 32 hex digits of a hash over app, kind, identity (or key) */
 	char *fingerprint; /* the same over app, kind, severity, identity (or key) */
-	json_t *warnings;  /* what was mended: array of {field, message}, or NULL */
+	json_t *warnings;  /* corrections made: array of {field, message}, or NULL */
 	struct alert_peer peer;
-	const char *resolved_by, *resolve_note; /* who closes it by hand; borrowed, or NULL */
-	bool is_one_of_many; /* closed together: said once, and not in each thread */
+	const char *resolved_by, *resolve_note; /* who resolved it by hand; borrowed, or NULL */
+	bool is_one_of_many;                    /* resolved with others: no line in each thread */
 };
 
 /*
- * Makes an alert of a request: severity, status, defaults by kind, `at` (RFC 3339). Unknown keys
- * go to fields; the key "op" is ignored. No odd part refuses the whole: it is mended, and said in
- * alert->warnings (with what request_parse() mended before). Only what has no app is ERR_INVALID,
- * and fills *fault. The request is borrowed.
+ * Makes an alert of a request: severity, status, defaults by kind, `at` (RFC 3339). Unknown keys go
+ * to fields; the key "op" is ignored. An invalid part does not reject the alert: it is corrected
+ * and reported in alert->warnings (with what request_parse() corrected before). Only an alert
+ * without an app is ERR_INVALID, which fills *fault. The request is borrowed.
  */
 enum err alert_parse(const json_t *request, const struct config *config, int64_t now_ms,
         struct alert **out, struct alert_fault *fault);

@@ -5,10 +5,10 @@
 
 #include "handlers/alerts/alert.h"
 
-/* A common key that is a string; offset of its place in struct alert, where it has one. */
+/* A common key with a string value, and the offset of its member in struct alert. */
 struct alert_key {
 	const char *name;
-	ptrdiff_t offset; /* -1 = looked at elsewhere */
+	ptrdiff_t offset; /* -1 = handled separately */
 	size_t max_points;
 };
 

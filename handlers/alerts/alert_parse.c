@@ -1,9 +1,9 @@
 /*
- * alert_parse.c - see alert.h: from a request to an alert that can be stored and shown, whatever
- * its parts look like.
+ * alert_parse.c - from a request to an alert that can be stored and shown, however malformed its
+ * parts are (alert.h).
  *
- * A request is read key by key from one table, so that each key has its limit in one line. What
- * the table does not know goes to `fields`. Each step that has to change something notes it.
+ * One table names the keys with their limits. A key that is not in the table goes to `fields`.
+ * Every correction is noted for alert->warnings.
  */
 #include <math.h>
 #include <openssl/evp.h>
@@ -25,7 +25,7 @@
 	       */
 #define AT_MAX 1e15
 
-/* One request being read. */
+/* A request while it is being parsed. */
 struct reading {
 	struct alert *alert;
 	const struct config *config;
@@ -36,14 +36,14 @@ struct reading {
 
 /* ---- one value ---- */
 
-/* JSON text of an object or an array, what else is as text; owned by the caller. */
+/* The JSON text of an object or array, any other value as plain text; owned by the caller. */
 static char *alert_parse_value_text(const json_t *value)
 {
 	return json_is_object(value) || json_is_array(value) ? json_dumps(value, JSON_COMPACT)
 	                                                     : alert_scalar_text(value);
 }
 
-/* A key's value as text that the caller owns, or NULL: absent. */
+/* A key's value as text, owned by the caller; NULL when absent. */
 static char *alert_parse_read_text(struct reading *r, const char *name, const json_t *value)
 {
 	char *text;
@@ -63,7 +63,7 @@ static char *alert_parse_read_text(struct reading *r, const char *name, const js
 	return NULL;
 }
 
-/* Only the characters that a name may have; NULL when none is left. */
+/* Drops the characters that a name may not have; NULL when none is left. */
 static char *reduce_name(struct reading *r, const char *name, char *text, size_t max)
 {
 	char *reduced = x_strdup(text);
@@ -96,7 +96,8 @@ static char *cut_text(struct reading *r, const char *name, char *text, size_t ma
 	return cut;
 }
 
-/* What tells alerts apart must go on doing so: the end of a long one becomes a digest. */
+/* Identifying values must stay distinct: the end of one that is too long is replaced by a
+ * digest. */
 static char *cut_distinct(struct reading *r, const char *name, char *text, size_t max_points)
 {
 	unsigned char digest[EVP_MAX_MD_SIZE];
@@ -108,7 +109,7 @@ static char *cut_distinct(struct reading *r, const char *name, char *text, size_
 	free(cut);
 	cut = json_mend_cut(text, max_points - (sizeof(hex) - 1));
 	if (EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL) != 1)
-		abort(); /* it fails only for want of memory, which ends the process everywhere */
+		abort(); /* it fails only when out of memory, which ends the process everywhere */
 	text_hex(digest, 16, hex);
 	distinct = x_asprintf("%s%s", cut, hex);
 	json_mend_note(
@@ -118,7 +119,7 @@ static char *cut_distinct(struct reading *r, const char *name, char *text, size_
 	return distinct;
 }
 
-/* http or https with a host that can be one. */
+/* http or https with a plausible host. */
 static bool is_web_address(const char *text)
 {
 	const char *host;
@@ -132,8 +133,8 @@ static bool is_web_address(const char *text)
 	return *host && !strchr("/?#:@. \t\r\n\"<>\\^`{|}", *host);
 }
 
-/* Percent-encodes what RFC 3986 leaves out: it would end the link or an attribute. NULL when
- * there is no link in it. */
+/* Percent-encodes the characters that RFC 3986 does not allow, since they could end the link or
+ * an HTML attribute. NULL when there is no link in the text. */
 static char *mend_link(struct reading *r, char *text)
 {
 	const char *start = text + strspn(text, " \t\r\n");
@@ -252,7 +253,7 @@ static void read_at(struct reading *r, const json_t *value)
 	free(text);
 }
 
-/* What has ended already is resolved. */
+/* An alert that has ended already is resolved. */
 static void read_ends_at(struct reading *r, const json_t *value)
 {
 	char *text = alert_parse_read_text(r, "ends_at", value);
@@ -269,7 +270,7 @@ static void read_ends_at(struct reading *r, const json_t *value)
 
 /* ---- fields ---- */
 
-/* A field's name, as the caller's own text; NULL when it has none. */
+/* A field's name as text, owned by the caller; NULL when it has none. */
 static char *field_name(struct reading *r, const char *label, const char *name)
 {
 	if (*name)
@@ -278,7 +279,7 @@ static char *field_name(struct reading *r, const char *label, const char *name)
 	return NULL;
 }
 
-/* One value into fields; prefix is put before the name in a note. */
+/* Adds one value to fields; prefix stands before the name in notes. */
 static void alert_parse_read_field(
         struct reading *r, const char *prefix, const char *name, json_t *value)
 {
@@ -332,7 +333,7 @@ static void read_fields(struct reading *r, const json_t *request)
 
 /* ---- all of it ---- */
 
-/* What was mended on the way here. It comes from outside too. */
+/* Corrections that were made before this program parsed the request; they come from outside too. */
 static void read_notes(struct reading *r, const json_t *notes)
 {
 	const json_t *note;
@@ -348,8 +349,8 @@ static void read_notes(struct reading *r, const json_t *notes)
 	}
 }
 
-/* The first line of a plain text becomes the title that it lacks, so that two texts are two
- * things. */
+/* An alert with a text and no title takes the text's first line as its title, so that alerts
+ * with different texts are different failures. */
 static void alert_title_from_text(struct alert *alert)
 {
 	char *rest, *long_title;

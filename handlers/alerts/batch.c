@@ -12,19 +12,19 @@
 #include "handlers/alerts/deliver_message.h"
 #include "handlers/alerts/group.h"
 
-/* What was looked for, found or not. Of a message there is one, whatever it was found by. */
+/* One lookup and its result. A message is found by several keys; the node "#ID" owns it. */
 struct batch_node {
 	char *key;
-	struct batch_message *message; /* or NULL */
-	struct batch_entry *entry;     /* likewise */
+	struct batch_message *message; /* NULL = not found */
+	struct batch_entry *entry;     /* NULL = not found */
 };
 
 struct deliver_batch {
-	void *nodes; /* tree by key */
+	void *nodes; /* tsearch() tree by key */
 	bool counted, looked;
-	int64_t opened; /* once counted */
-	bool held;      /* once looked */
-	enum err err;   /* of what is being stored */
+	int64_t opened; /* valid when counted */
+	bool held;      /* valid when looked */
+	enum err err;   /* while storing */
 	const struct deliver *d;
 };
 
@@ -33,14 +33,14 @@ static int batch_compare(const void *a, const void *b)
 	return strcmp(((const struct batch_node *)a)->key, ((const struct batch_node *)b)->key);
 }
 
-/* The node of a key, which is taken over; *fresh: it was not looked for before. */
+/* The node of a key; takes the key. *fresh: the key was not looked up before. */
 static struct batch_node *batch_node(struct deliver_batch *batch, char *key, bool *fresh)
 {
 	struct batch_node named = {.key = key}, **place;
 
 	place = tsearch(&named, &batch->nodes, batch_compare);
 	if (!place)
-		abort(); /* no memory */
+		abort(); /* out of memory */
 	*fresh = *place == &named;
 	if (*fresh) {
 		*place = x_calloc(1, sizeof(**place));
@@ -85,7 +85,7 @@ void batch_destroy(struct deliver_batch *batch)
 	free(batch);
 }
 
-/* What a look gave, as the one message that the batch has of it; takes the row. */
+/* Turns a row that was read into the batch's only copy of that message; takes the row. */
 static enum err batch_keep(struct deliver_batch *batch, enum err err, struct message_row *row,
         struct batch_message **message)
 {
@@ -151,7 +151,7 @@ enum err batch_entry(const struct deliver *d, const struct batch_message *messag
 
 	node = batch_node(
 	        d->batch, x_asprintf("e%" PRId64 "\n%s", message->row.id, fingerprint), &fresh);
-	if (!node->entry) /* it may have been made since */
+	if (!node->entry) /* an entry may have been added since the lookup */
 		err = entries_by_fingerprint(d->store, message->row.id, fingerprint, &row);
 	if (!node->entry && err == OK) {
 		node->entry = x_calloc(1, sizeof(*node->entry));

@@ -1,11 +1,11 @@
 /*
- * collect.c - see deliver_message.h: one message for all that waits in a room, when the homeserver
- * lets few events through (pace.h).
+ * collect.c - puts everything that waits in a room into one message while the homeserver limits the
+ * rate (pace.h, deliver_message.h).
  *
- * Collected is what is not frozen: messages in the queue, and entries that joined messages in the
- * room and are in no event yet. They keep their texts; what does not fit waits where it was, and
- * criticals are taken first. The message that results belongs to DELIVER_COLLECTED; more alerts of
- * the apps in it join it while its minute lasts (accept.c).
+ * Collected are messages in the queue that are not frozen, and entries that joined a message in the
+ * room but are in no event yet. They keep their texts. Criticals are moved first; what does not fit
+ * stays where it was. The resulting message has the origin DELIVER_COLLECTED; further alerts of the
+ * apps in it join it until its throttle time is over (join.c).
  */
 #include <stdlib.h>
 #include "bot/base/alloc.h"
@@ -14,7 +14,7 @@
 #include "handlers/alerts/render.h"
 #include "storage/alerts.h"
 
-#define COLLECT_MAX 200 /* messages looked at */
+#define COLLECT_MAX 200 /* messages read */
 #define COLLECT_REASON "collected: the homeserver limits the rate"
 
 struct collect {
@@ -22,11 +22,11 @@ struct collect {
 	const char *room;
 	struct message_row *queued, *dirty;
 	size_t queued_len, dirty_len;
-	struct entry_row **untold; /* of each dirty one */
+	struct entry_row **untold; /* the entries of each dirty message that are in no event yet */
 	size_t *untold_len, untold_messages;
 	struct message_row *target; /* one of queued, or own */
 	struct message_row own;
-	bool any; /* something was moved */
+	bool any;
 };
 
 static void collect_finish(struct collect *c)
@@ -74,7 +74,7 @@ static bool collect_is_test(const struct entry_row *entries, size_t len)
 	return false;
 }
 
-/* The queued message of real alerts that leaves first becomes the target, if there is one. */
+/* Takes the first message in the queue as the target, unless that is a test. */
 static enum err collect_first(struct collect *c)
 {
 	enum err err = OK;
@@ -94,7 +94,8 @@ static enum err collect_first(struct collect *c)
 	return err;
 }
 
-/* For what would be edited into several messages: the collected one in the room, or another. */
+/* Takes the collected message that is in the room as the target, or opens a new one, instead of
+ * editing several messages. */
 static enum err collect_open(struct collect *c)
 {
 	struct group_policy policy = group_policy(c->d->config, DELIVER_COLLECTED);
@@ -115,7 +116,7 @@ static enum err collect_open(struct collect *c)
 
 /* --- moving ------------------------------------------------------------------------------- */
 
-/* *moved: it is in the target now. */
+/* *moved: it fitted into the target. */
 static enum err collect_entry(
         struct collect *c, struct message_row *from, const struct entry_row *entry, bool *moved)
 {
@@ -152,7 +153,7 @@ static enum err collect_entry(
 	return err;
 }
 
-/* What it was to say about an older message. */
+/* Moves the count of failures that this message announces for an older message. */
 static void collect_rings(struct message_row *target, const struct message_row *from)
 {
 	if (!target->rings_for)
@@ -160,7 +161,7 @@ static void collect_rings(struct message_row *target, const struct message_row *
 	target->rings += from->rings;
 }
 
-/* Nothing is left in it. */
+/* Deletes a message that has no entries left. */
 static enum err collect_remove(struct collect *c, const struct message_row *from)
 {
 	struct store *store = c->d->store;

@@ -40,7 +40,7 @@ void content_thread(json_t *content, const char *root, const char *reply_to)
 
 void content_answer(json_t *content, const char *answers, const char *root, const char *reply_to)
 {
-	/* what was asked in a thread is answered there */
+	/* a command that was written in a thread is answered there */
 	if (strcmp(answers, "reply") == 0 && strcmp(root, reply_to) == 0)
 		json_object_set_new(content, "m.relates_to",
 		        json_pack("{s:{s:s}}", "m.in_reply_to", "event_id", reply_to));

@@ -1,20 +1,20 @@
 /*
  * content.h - the content of an m.room.message: body, HTML, mentions, thread.
  *
- * m.mentions is always set, so that no text can ping. What is given as text is taken as it is:
- * escaping is the caller's. New references throughout.
+ * m.mentions is always set, so that no text can notify anybody by itself. Texts are used as they
+ * are; the caller escapes them. All results are new references.
  */
 #pragma once
 
 #include <jansson.h>
 
-/* html may be NULL: the body alone. Takes the reference to mentions. */
+/* html may be NULL: body only. Takes the reference to mentions. */
 json_t *content_text(const char *msgtype, const char *body, const char *html, json_t *mentions);
 
-/* names: user ids and "room", ends with NULL; NULL = nobody. */
+/* names: user ids and "room", terminated by NULL; names NULL = nobody. */
 json_t *content_mentions(char *const *names);
 
 /* Makes it an answer to reply_to in the thread that begins with root. */
 void content_thread(json_t *content, const char *root, const char *reply_to);
-/* The same as of [commands] answers: with "reply" it begins no thread. */
+/* Like content_thread(), following [commands] answers: with "reply" it starts no new thread. */
 void content_answer(json_t *content, const char *answers, const char *root, const char *reply_to);

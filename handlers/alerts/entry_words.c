@@ -12,7 +12,7 @@
 
 #define NOTE_POINTS 200 /* of an acknowledgement */
 #define HTML_MAX_BYTES (128 * 1024)
-/* Of a kind without a text of its own, whose fields follow. */
+/* For a kind without a template; its fields follow. */
 #define PLAIN_TEXT "{emoji} **{app} · {title}**\n{text}"
 
 /* An entry with its template. */
@@ -53,7 +53,7 @@ static char *entry_value(const char *name, const void *arg)
 	const struct entry_text *of = arg;
 	char *value = facts_value(&of->facts, name);
 
-	/* a kind that nobody described still says what failed */
+	/* a kind without a template still needs a headline that says what failed */
 	if (!value && strcmp(name, "title") == 0)
 		value = x_strdup(of->entry->identity);
 	return value;
@@ -78,7 +78,7 @@ static void entry_text_init(
 
 /* --- pieces ------------------------------------------------------------------------------- */
 
-/* Begins a piece of a line that holds several. */
+/* Begins a part of a line that holds several; *any: there is a part before it. */
 static void entry_separate(struct words *out, bool *any)
 {
 	words_say(out, "%s", *any ? " · " : "");
@@ -94,8 +94,8 @@ static void entry_say_happened(const struct entry_words *of, struct words *out, 
 	words_when(out, of->entry->first_ms, of->now_ms);
 }
 
-/* "run r-1" or "5 runs: b-5 b-4 b-3 +2", when it happened, and the link. any: something stands on
- * the line already. */
+/* "run r-1" or "5 runs: b-5 b-4 b-3 +2", the time it happened, and the link. any: the line has
+ * text already. */
 static void entry_say_runs(
         const struct entry_words *of, const struct entry_text *text, struct words *out, bool any)
 {
@@ -125,7 +125,7 @@ static void entry_say_runs(
 	json_decref(runs);
 }
 
-/* The fields of a kind that nobody described. */
+/* The fields of a kind without a template. */
 static void entry_say_fields(const struct entry_text *of, struct words *out)
 {
 	char *all = of->facts.run_id ? x_asprintf("%salert %s", of->config->commands.prefix,
@@ -268,7 +268,7 @@ void entry_say(const struct entry_words *of, struct words *out)
 
 /* --- in a list ---------------------------------------------------------------------------- */
 
-/* What failed, bold while it does, and why. */
+/* What failed, in bold while it is firing, and why. */
 static void entry_say_listed_what(
         const struct entry_words *of, const struct entry_text *text, struct words *out)
 {

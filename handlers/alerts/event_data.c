@@ -15,7 +15,7 @@
 #define DATA_NAMES 228 /* bytes of names, times and numbers of an entry */
 #define EVENT_INTEGER_MAX ((INT64_C(1) << 53) - 1)
 
-/* How much of the fields is told: the first that fits. */
+/* How much of an entry's data is kept; the first of cuts[] that fits is used. */
 struct data_cut {
 	size_t points; /* code points of a text */
 	size_t fields, runs;
@@ -26,8 +26,8 @@ static const struct data_cut cuts[] = {
 
 #define CUTS_LEN (sizeof(cuts) / sizeof(cuts[0]))
 
-/* Events hold integers alone, of at most 53 bits (canonical JSON): a homeserver refuses the whole
- * event for another number. */
+/* Matrix events may only hold integers of at most 53 bits (canonical JSON): a homeserver rejects
+ * the whole event for any other number. */
 static bool data_fits_event(const json_t *value)
 {
 	json_int_t integer = json_integer_value(value);
@@ -66,7 +66,7 @@ static json_t *data_fields(const char *stored, const struct data_cut *cut)
 	return fields;
 }
 
-/* The newest ones. */
+/* The newest runs. */
 static json_t *data_runs(const char *stored, const struct data_cut *cut)
 {
 	json_t *runs = json_loads(stored ? stored : "[]", 0, NULL);
@@ -105,8 +105,8 @@ size_t event_data_size(const struct entry_row *entry)
 	json_t *data;
 	size_t size;
 
-	/* of nothing that is small anything is cut: its parts are counted, which is done at each
-	 * alert */
+	/* Small fields are never cut, so adding up the lengths is enough. This runs for every
+	 * alert, and building the JSON would cost more. */
 	if (fields < DATA_SMALL)
 		return DATA_NAMES + fields + strlen(entry->run_ids ? entry->run_ids : "") +
 		       strlen(entry->app) + strlen(entry->kind) + strlen(entry->fingerprint) +

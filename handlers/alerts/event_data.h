@@ -6,9 +6,9 @@
 #include <jansson.h>
 #include "storage/messages.h"
 
-/* Bytes that an entry takes when nothing of it is left out. */
+/* Size in bytes of an entry's data when nothing is left out; an estimate. */
 size_t event_data_size(const struct entry_row *entry);
 
-/* An array with an object for each entry, of *size bytes as JSON, at most max if leaving fields
- * out can do it; a new reference. */
+/* An array with one object for each entry, *size bytes as JSON. To stay within max, texts and
+ * fields are cut first, then the last entries are dropped. A new reference. */
 json_t *event_data(const struct entry_row *entries, size_t entries_len, size_t max, size_t *size);

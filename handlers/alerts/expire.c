@@ -7,9 +7,9 @@
 #include "bot/base/alloc.h"
 #include "storage/expiries.h"
 
-#define EXPIRE_MAX 500 /* in one go */
+#define EXPIRE_MAX 500 /* expiries handled in one call */
 
-/* How long after its coming it ends. */
+/* How long after it was received the alert ends. */
 static int64_t expire_lasts_ms(const struct deliver *d, const struct alert *alert)
 {
 	int64_t lasts_ms = alert->ends_ms - d->now_ms;
@@ -23,7 +23,8 @@ enum err expire_look(const struct deliver *d, const struct alert *alert, int64_t
 	enum err err;
 
 	*first = 0;
-	if (alert->resolved) /* by a person: what posts it goes on, and nobody hears of it again */
+	if (alert->resolved) /* Resolved by a person: keep the expiry, so that further copies from
+	                        the sender are only duplicates. */
 		return alert->resolved_by ? OK : expiries_delete(d->store, alert->subject);
 	if (!alert->ends_ms)
 		return OK;
@@ -49,7 +50,7 @@ enum err expire_note(const struct deliver *d, const struct alert *alert, int64_t
 	return alert->ends_ms ? expiries_insert(d->store, &row) : OK;
 }
 
-/* It is taken in as if its sender had said so. */
+/* Accepts a resolved alert, as if the sender had sent it. */
 static enum err expire_one(const struct deliver *d, const struct expiry_row *row)
 {
 	struct alert_row first = {0};
@@ -67,7 +68,7 @@ static enum err expire_one(const struct deliver *d, const struct expiry_row *row
 		alert_destroy(alert);
 	}
 	alert_row_finish(&first);
-	/* of a damaged one nothing can be said: it is forgotten, or it would be met for ever */
+	/* without a readable alert the expiry cannot be applied, and it would be due for ever */
 	return err == ERR_NOT_FOUND || err == ERR_DAMAGED ? expiries_delete(d->store, row->subject)
 	                                                  : err;
 }

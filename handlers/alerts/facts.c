@@ -24,7 +24,7 @@ void facts_of_alert(struct facts *facts, const struct alert *alert, const char *
 	};
 }
 
-/* title and text are among the stored fields */
+/* Title and text are among the stored fields. */
 void facts_of_row(struct facts *facts, const struct alert_row *row)
 {
 	*facts = (struct facts){

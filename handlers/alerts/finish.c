@@ -1,5 +1,5 @@
 /*
- * finish.c - see deliver.h: what became of an event.
+ * finish.c - records the result of sending an event (deliver.h).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +19,8 @@ enum err deliver_message_read(const struct deliver *d, int64_t id, struct messag
 	return OK;
 }
 
-/* What the event says can be read now. If that took so long that it should say when things
- * happened, an edit does so: what was fixed before an outage could not know. */
+/* The event is readable now. If it was frozen before it became late (an outage, say), it does
+ * not say when things happened: an edit adds that. */
 static enum err message_shown(
         const struct deliver *d, struct message_row *message, const struct outbox_row *row)
 {
@@ -105,8 +105,8 @@ static enum err finish_call(
 	return err == OK ? calls_insert(d->store, &call) : err;
 }
 
-/* Readers would refuse what one device encrypted and another sends. wire_type stays: it was never
- * plain. */
+/* Clients would reject an event that one device encrypted and another sends. wire_type is kept:
+ * it records that the event was never sent as plain text. */
 static enum err change_device(
         const struct deliver *d, struct outbox_row *row, const char *device_id)
 {
@@ -134,7 +134,7 @@ enum err deliver_put_back(const struct deliver *d, struct outbox_row *row)
 		err = outbox_thaw(d->store, row);
 	} else if (err == OK) {
 		message.dirty_ms = row->created_ms;
-		message.urgent = 1; /* perhaps it was */
+		message.urgent = 1; /* the edit may have been urgent; that was not stored */
 		err = outbox_delete(d->store, row->id);
 	}
 	if (err == OK)
@@ -143,8 +143,8 @@ enum err deliver_put_back(const struct deliver *d, struct outbox_row *row)
 	return err;
 }
 
-/* What was refused at its first try is in no room and may change again: it waits like the rest, and
- * may be collected with it. After other tries nobody knows. */
+/* An event that was rejected at its first try is in no room, so it may change again and be
+ * collected. After further tries that is unknown. */
 static enum err finish_limited(const struct deliver *d, struct outbox_row *row)
 {
 	enum err err = ERR_NOT_FOUND;
@@ -160,7 +160,7 @@ enum err deliver_finish(const struct deliver *d, const struct deliver_result *re
 	enum err err = outbox_by_id(d->store, result->outbox_id, &row);
 
 	if (err != OK)
-		return err == ERR_NOT_FOUND ? OK : err; /* discarded meanwhile */
+		return err == ERR_NOT_FOUND ? OK : err; /* discarded in the meantime */
 	switch (result->outcome) {
 	case DELIVER_SENT:
 		row.state = OUTBOX_SENT;

@@ -11,7 +11,7 @@
 #include "storage/alerts.h"
 #include "storage/known_rooms.h"
 
-/* The failures that joined a message in silence and still fire. */
+/* Names the failures that joined a message by edits alone and are still firing. */
 static enum err ring_collect(const struct deliver *d, const struct message_row *message,
         struct message_row *of, struct entry_row **entries, size_t *len, struct render_ring *ring)
 {

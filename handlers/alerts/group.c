@@ -10,13 +10,13 @@ static int64_t group_later_of(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-/* When something that began at start_ms and takes length_ms is over. */
+/* The end of what began at start_ms and takes length_ms; now if the clock was set back since. */
 static int64_t group_after(int64_t start_ms, int64_t length_ms, int64_t now_ms)
 {
 	return start_ms > now_ms + GROUP_SKEW_MS ? now_ms : start_ms + length_ms;
 }
 
-/* From when the minute counts; 0 = it has not begun. */
+/* When the message's minute began; 0 = not yet. */
 static int64_t group_minute_ms(const struct message_row *message)
 {
 	return message->sent_ms ? message->sent_ms : group_undeliverable_ms(message);
@@ -103,7 +103,8 @@ bool group_edit_due(
 	return group_edit_ms(policy, message, now_ms) <= now_ms;
 }
 
-/* A storm is measured over a minute, so it lasts one, with no throttle too. */
+/* Storms are measured over a minute, so a storm message is open for at least one, even without a
+ * throttle. */
 static int64_t group_length_ms(const struct group_policy *policy, const struct message_row *message)
 {
 	return message->kind == MESSAGE_STORM ? group_later_of(policy->throttle_ms, CLOCK_MINUTE_MS)
@@ -116,8 +117,7 @@ static int64_t group_end_ms(
 	int64_t start_ms = group_minute_ms(message);
 	int64_t length_ms = group_length_ms(policy, message);
 
-	/* a storm has an age, sent or not: through an outage it must not swallow what comes after
-	 */
+	/* A storm ages even if unsent: it must not absorb all alerts that come after an outage. */
 	if (message->kind == MESSAGE_STORM && start_ms == 0)
 		start_ms = message->opened_ms;
 	if (start_ms == 0 || message->closed_ms)
@@ -127,20 +127,22 @@ static int64_t group_end_ms(
 
 void group_schedule(const struct group_policy *policy, struct message_row *message)
 {
-	/* so late that no time of its own counts as one that the clock was set back from */
+	/* a "now" so late that none of the message's times counts as set by a clock ahead of it */
 	int64_t edit_ms = group_edit_ms(policy, message, INT64_MAX - GROUP_SKEW_MS);
 	int64_t end_ms = group_end_ms(policy, message, INT64_MAX - GROUP_SKEW_MS);
 
 	message->edit_ms = edit_ms == INT64_MAX ? 0 : edit_ms;
 	if (end_ms == INT64_MAX)
 		message->end_ms = 0;
-	else if (message->kind != MESSAGE_STORM) /* which may be looked at again later */
+	else if (message->kind !=
+	         MESSAGE_STORM) /* message_end() may have moved a storm's end further */
 		message->end_ms = end_ms;
 	else
 		message->end_ms = group_later_of(message->end_ms, end_ms);
 }
 
-/* set_ms was at most ahead_ms after the time when it was set. */
+/* True when set_ms has come, or lies further ahead than the ahead_ms with which it was set: then
+ * the clock was set back. */
 static bool group_has_come(int64_t set_ms, int64_t ahead_ms, int64_t now_ms)
 {
 	return set_ms > 0 && (set_ms <= now_ms || set_ms > now_ms + ahead_ms + GROUP_SKEW_MS);

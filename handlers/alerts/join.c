@@ -11,7 +11,7 @@
 #include "storage/known_rooms.h"
 
 #define DELIVER_FIRING_MAX 64
-#define STORM_APP_MAX 10 /* texts of one app in a storm message: the others' must fit too */
+#define STORM_APP_MAX 10 /* entries of one app in a storm message, to leave room for other apps */
 
 void deliver_take(char **to, char **from)
 {
@@ -20,7 +20,7 @@ void deliver_take(char **to, char **from)
 	*from = NULL;
 }
 
-/* The end of the string that begins there in a JSON array of strings. */
+/* The end of the string that begins at quote, in a JSON array of strings. */
 static const char *run_end(const char *quote)
 {
 	const char *c = quote + 1;
@@ -40,7 +40,8 @@ static bool runs_have(const char *runs, const char *run)
 	return at;
 }
 
-/* What is no array of strings came out of a damaged database. */
+/* Anything but an array of strings comes from a damaged database and is replaced by an empty
+ * one. */
 static void entry_mend_runs(struct entry_row *entry)
 {
 	size_t len = strlen(entry->run_ids);
@@ -53,7 +54,7 @@ static void entry_mend_runs(struct entry_row *entry)
 	entry->runs = 0;
 }
 
-/* Takes the first of the runs that the entry shows into those that it keeps. */
+/* Moves the first of the runs that the entry shows to the runs that are only stored. */
 static enum err entry_shift_run(const struct deliver *d, struct entry_row *entry)
 {
 	char *first = entry->run_ids + 1;
@@ -66,8 +67,9 @@ static enum err entry_shift_run(const struct deliver *d, struct entry_row *entry
 	return err;
 }
 
-/* One more run at the end of those that are shown; once there are too many, the first of them is
- * kept apart. All on the text, as a flood of ever new runs comes here each time. */
+/* Adds a run to those that the entry shows; once there are too many, the first of them is moved
+ * out. Works on the JSON text without parsing it, since every alert of a flood with new run ids
+ * comes here. */
 static enum err entry_add_run(const struct deliver *d, struct entry_row *entry, const char *run_id)
 {
 	json_t *string = json_string(run_id);
@@ -94,7 +96,7 @@ out:
 	return err;
 }
 
-/* The newest alert into an entry that is there: ×N and its details. */
+/* Merges a new alert into an existing entry: ×N and the details. */
 static void entry_merge(struct entry_row *entry, struct entry_row *fresh)
 {
 	bool again = entry->resolved_ms != 0;
@@ -104,7 +106,7 @@ static void entry_merge(struct entry_row *entry, struct entry_row *fresh)
 	if (fresh->first_ms < entry->first_ms)
 		entry->first_ms = fresh->first_ms;
 	entry->resolved_ms = 0;
-	if (again) { /* what was done about it was about the time before */
+	if (again) { /* the old acknowledgement was about the previous failure */
 		entry->acked_ms = 0;
 		deliver_take(&entry->acked_by, &fresh->acked_by);
 		deliver_take(&entry->ack_note, &fresh->ack_note);
@@ -127,7 +129,6 @@ enum err deliver_message_store(const struct deliver *d, struct message_row *mess
 	return messages_update(d->store, message);
 }
 
-/* A new message with its place in the queue. */
 enum err deliver_message_open(const struct deliver *d, struct message_row *message)
 {
 	struct outbox_row row = {
@@ -147,8 +148,8 @@ enum err deliver_message_open(const struct deliver *d, struct message_row *messa
 	return err;
 }
 
-/* A failure that is in an older message too, and fires there still, keeps who has it and which
- * steps it went through. */
+/* A failure that is still firing in an older message keeps its acknowledgement and the
+ * escalation steps that were done. */
 static enum err entry_inherit(const struct deliver *d, struct entry_row *fresh)
 {
 	struct entry_row *olds = NULL;
@@ -171,7 +172,6 @@ static enum err entry_inherit(const struct deliver *d, struct entry_row *fresh)
 	return err;
 }
 
-/* A line in the message's thread, about an entry that is over or fires again. */
 enum err deliver_message_answer(
         const struct deliver *d, const struct message_row *message, const struct entry_row *entry)
 {
@@ -196,7 +196,7 @@ enum err deliver_message_answer(
 	return err;
 }
 
-/* An edit tells it, which rings nowhere. */
+/* Counts a critical failure that will be shown by an edit, which notifies nobody. */
 static void message_join_silently(
         const struct deliver *d, struct message_row *message, struct entry_row *entry)
 {
@@ -206,7 +206,7 @@ static void message_join_silently(
 	message->silent++;
 }
 
-/* One more alert into an entry that the message has. */
+/* Merges an alert into an entry that the message has already. */
 static enum err message_merge(const struct deliver *d, struct batch_message *to,
         struct batch_entry *entry, struct entry_row *fresh, const char *run_id)
 {
@@ -226,12 +226,12 @@ static enum err message_merge(const struct deliver *d, struct batch_message *to,
 		message_join_silently(d, message, &entry->row);
 		message->urgent = 1;
 	}
-	entry->changed = false; /* what fires is known to the store at once */
+	entry->changed = false; /* the store must always be current in what is firing */
 	err = entries_update(d->store, &entry->row);
 	return err == OK ? deliver_message_answer(d, message, &entry->row) : err;
 }
 
-/* What is new in the message. */
+/* Adds a new entry to the message. */
 static enum err message_add(
         const struct deliver *d, struct message_row *message, struct entry_row *fresh)
 {
@@ -252,7 +252,7 @@ static void message_note_alert(const struct deliver *d, struct batch_message *me
 	message->changed = true;
 }
 
-/* Puts an entry into a message. Takes what it wants of *fresh. */
+/* Adds the alert to a message. May take members of *fresh. */
 static enum err message_join(const struct deliver *d, struct batch_message *message,
         struct entry_row *fresh, const char *run_id)
 {
@@ -269,8 +269,9 @@ static enum err message_join(const struct deliver *d, struct batch_message *mess
 	return err;
 }
 
-/* A message that is full takes no more texts, or one app's flood would be a message after the
- * other: what it has already is counted there, the rest as a number. */
+/* Counts an alert in a full message, which takes no more texts: otherwise a flood of one app
+ * would open one message after the other. Known entries are counted themselves, everything else
+ * as a number. */
 static enum err message_count(const struct deliver *d, struct batch_message *message,
         const struct entry_row *fresh, const char *run_id)
 {
@@ -301,8 +302,8 @@ static enum err message_close(const struct deliver *d, struct message_row *messa
 	return deliver_message_store(d, message);
 }
 
-/* The message that an app's alerts join: its own, or one that collected others with its. A test
- * shares no message with what really failed. */
+/* The open message for alerts of an app: its own, or a collected one that has an entry of the
+ * app. Tests never share a message with real alerts. */
 static enum err open_of_origin(const struct deliver *d, const char *room, const char *origin,
         bool test, struct batch_message **message)
 {
@@ -311,7 +312,7 @@ static enum err open_of_origin(const struct deliver *d, const char *room, const 
 	return err == OK && !*message && !test ? batch_open_with(d, room, origin, message) : err;
 }
 
-/* Into the storm message of the room. */
+/* Adds the alert to the room's storm message. */
 static enum err storm_join(const struct deliver *d, struct batch_message *storm,
         struct entry_row *entry, const char *run_id)
 {
@@ -325,7 +326,8 @@ static enum err storm_join(const struct deliver *d, struct batch_message *storm,
 	                                       : message_join(d, storm, entry, run_id);
 }
 
-/* How much of an event the message may take; asked of the store only when it matters. */
+/* The size limit of the message. The store is asked only if the smaller limit of encrypted rooms
+ * is exceeded. */
 static enum err message_budget(
         const struct deliver *d, const struct message_row *message, int64_t size, int64_t *budget)
 {
@@ -342,7 +344,8 @@ static enum err message_budget(
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-/* A new message with its first entry. Nothing that was looked up before is good any more. */
+/* Opens a new message with its first entry. Results of earlier batch lookups are invalid
+ * afterwards. */
 static enum err message_begin(const struct deliver *d, struct message_row *row,
         struct entry_row *entry, const char *run_id)
 {
@@ -361,7 +364,7 @@ static enum err message_begin(const struct deliver *d, struct message_row *row,
 	return err;
 }
 
-/* The storm message of the room that the alert joins; *message NULL: a new one is to begin. */
+/* The storm message that the alert joins; *message NULL: a new one must be opened. */
 static enum err storm_choose(
         const struct deliver *d, struct batch_message **storm, const struct entry_row *entry)
 {
@@ -377,7 +380,7 @@ static enum err storm_choose(
 	return err;
 }
 
-/* Does what was decided; fills in the message of the alert's row. */
+/* Carries out the decision; fills in message in the alert's row. */
 static enum err accept_as(const struct deliver *d, enum group_action action,
         struct batch_message *open, struct message_row *fresh, struct entry_row *entry,
         const char *run_id, struct alert_row *row)

@@ -1,6 +1,6 @@
 /*
- * pace.c - see pace.h. The state is that of a leaky bucket: each event that leaves fills it by one
- * interval, and free_ms is when it is empty.
+ * pace.c - see pace.h. The state is a leaky bucket: each event that is sent fills it by one
+ * interval, and free_ms is the time at which it is empty.
  */
 #include "handlers/alerts/pace.h"
 
@@ -8,16 +8,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What a burst is measured with before a refusal said how long an interval is. */
+/* Assumed until the first refusal has shown the interval. */
 #define PACE_INTERVAL_MS 5000
 #define PACE_BURST 10
-#define PACE_BURST_LEAST                                                        \
-	3 /* fewer events before a refusal say more of others than of the limit \
-	   */
+#define PACE_BURST_LEAST \
+	3 /* with fewer events before a refusal, other senders probably used up the limit */
 #define PACE_COUNT_MAX 1000
 #define PACE_INTERVAL_MIN_MS 50
-#define PACE_MARGIN_MS 20 /* clocks tick differently */
-#define PACE_BEYOND 2     /* events beyond the burst that show that it is no limit any more */
+#define PACE_MARGIN_MS 20 /* clocks run at different speeds */
+#define PACE_BEYOND 2     /* events over the burst that prove that the limit is gone */
 
 static int64_t at_most(int64_t value, int64_t most)
 {
@@ -34,7 +33,8 @@ static int64_t pace_interval_ms(const struct pace *pace)
 	return pace->interval_ms ? pace->interval_ms : PACE_INTERVAL_MS;
 }
 
-/* Milliseconds until the whole burst is free; never more than a refusal could have said. */
+/* Milliseconds until the whole burst is available; bounded, so that a clock that was set back
+ * does not stop sending. */
 static int64_t pace_filled_ms(const struct pace *pace, int64_t now_ms)
 {
 	int64_t most_ms = pace->burst * pace_interval_ms(pace) + PACE_WAIT_MAX_MS;
@@ -44,7 +44,7 @@ static int64_t pace_filled_ms(const struct pace *pace, int64_t now_ms)
 	return at_most(at_least(pace->free_ms - now_ms, 0), most_ms);
 }
 
-/* Events of this burst so far. */
+/* Events sent in this burst so far. */
 static int64_t pace_count(const struct pace *pace, int64_t now_ms)
 {
 	int64_t interval_ms = pace_interval_ms(pace);
@@ -73,8 +73,8 @@ void pace_limited(struct pace *pace, int64_t asked_ms, int64_t now_ms, int64_t r
 {
 	int64_t count = pace_count(pace, now_ms), allowed_ms;
 
-	/* Some homeservers hold the refusal back for a while: the wait counts from the question,
-	 * unless that was too early once. */
+	/* Some homeservers delay the refusal itself, so the wait counts from the request, unless
+	 * a retry based on that was too early. */
 	if (pace->again || asked_ms > now_ms)
 		asked_ms = now_ms;
 	if (retry_ms < 0)
@@ -85,8 +85,9 @@ void pace_limited(struct pace *pace, int64_t asked_ms, int64_t now_ms, int64_t r
 		pace->burst = count;
 	else if (!pace->burst)
 		pace->burst = PACE_BURST;
-	/* The bucket was full at the last event, unless others filled it since. After a burst that
-	 * took a while this is too short, which the next refusal mends. */
+	/* Assumes that the bucket was full after our last event, which is wrong if others sent
+	 * events since. After a burst that took a while the result is too short; the next
+	 * refusal corrects it. */
 	if (pace->sent_ms <= now_ms && now_ms - pace->sent_ms < PACE_WAIT_MAX_MS)
 		pace->interval_ms = allowed_ms - pace->sent_ms;
 	else if (!pace->interval_ms)

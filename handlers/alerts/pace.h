@@ -1,45 +1,45 @@
 /*
- * pace.h - how quickly events may leave: the rate limit of the homeserver, as it was met. Pure
- * functions of state and a given time.
+ * pace.h - how quickly events may be sent: the homeserver's rate limit, as observed. Pure functions
+ * of state and a given time.
  *
  * A homeserver lets an account send a burst and then one event each interval (Synapse by default:
- * 10, then one in 5 s; rooms share it, edits count). It does not say so: the first refusal (429)
- * teaches both. What is known afterwards keeps one event of each burst for a message that collects
- * all that waits (collect.c), and is kept across restarts. A burst that passes although it should
- * have been refused shows that the limit was lifted: it is forgotten.
+ * 10, then one in 5 s; shared by all rooms, edits count). It does not announce these numbers: the
+ * first refusal (429) reveals both. Once they are known, the last event of each burst is reserved
+ * for a message that collects everything that waits (collect.c); the state survives restarts. If a
+ * burst passes that should have been refused, the limit has been lifted and the state is reset.
  *
- * Times are the wall clock's, so that they can be stored; a clock set back makes nothing wait
- * longer than PACE_WAIT_MAX_MS.
+ * Times come from the wall clock, so that they can be stored; after a clock was set back, nothing
+ * waits longer than PACE_WAIT_MAX_MS.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PACE_WAIT_MAX_MS 60000 /* no homeserver is believed more */
+#define PACE_WAIT_MAX_MS 60000 /* longer waits that a homeserver asks for are cut to this */
 
 struct pace {
 	int64_t interval_ms; /* between events when the burst is used up; 0 = no limit is known */
-	int64_t burst;       /* events at once; likewise */
+	int64_t burst;       /* events at once; 0 = unknown */
 	int64_t free_ms;     /* when the whole burst is free again */
-	int64_t sent_ms;     /* last event that was taken */
+	int64_t sent_ms;     /* last event that was accepted */
 	int64_t limited_ms;  /* last refusal */
-	bool tight;          /* refused in this burst: the interval is kept to */
+	bool tight;          /* refused in this burst: only one event each interval */
 	bool again;          /* the last answer was a refusal */
 };
 
-/* An event was taken. True when what is worth storing has changed. */
+/* Records that an event was accepted. True when the change is worth storing. */
 bool pace_sent(struct pace *pace, int64_t now_ms);
-/* An event that was asked for at asked_ms was refused until retry_ms later; retry_ms -1 = the
- * homeserver did not say. */
+/* Records that an event requested at asked_ms was refused for retry_ms from then on; retry_ms -1
+ * = the homeserver did not say. */
 void pace_limited(struct pace *pace, int64_t asked_ms, int64_t now_ms, int64_t retry_ms);
 
-/* How long nothing may leave; 0 = now. */
+/* How long nothing may be sent, in milliseconds; 0 = send now. */
 int64_t pace_wait_ms(const struct pace *pace, int64_t now_ms);
-/* True when only one event is left after `ahead` others, or none: it has to say everything that
+/* True when at most one event is left after `ahead` others: it has to carry everything that
  * waits. */
 bool pace_is_short(const struct pace *pace, int64_t now_ms, int64_t ahead);
 
-/* As text for the store, and back; text that is none leaves *pace zeroed. */
+/* As text for the store, and back; pace_parse() zeroes *pace if the text is invalid. */
 void pace_print(const struct pace *pace, char out[80]);
 void pace_parse(struct pace *pace, const char *text);

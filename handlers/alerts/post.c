@@ -1,6 +1,5 @@
 /*
- * post.c - see deliver.h: an event of the bot's own words into the queue, and any event
- * out of it.
+ * post.c - adds the bot's own events to the queue, and removes any event from it (deliver.h).
  */
 #include <string.h>
 #include "bot/base/alloc.h"
@@ -22,7 +21,7 @@ enum err deliver_post(const struct deliver *d, const char *room, enum outbox_pur
 		json_t *copy = json_deep_copy(content);
 		json_t *data = json_object_get(copy, RENDER_KEY);
 
-		/* a verification's events are hashed as they are by the other side */
+		/* the other side hashes a verification's events, so they must not be changed */
 		if (strncmp(type, "m.key.verification.", 19) != 0) {
 			if (!json_is_object(data)) {
 				data = json_object();
@@ -47,13 +46,13 @@ enum err deliver_discard(const struct deliver *d, int64_t outbox_id)
 	struct outbox_row row = {0};
 	enum err err = outbox_by_id(d->store, outbox_id, &row);
 
-	if (err == ERR_DAMAGED) /* undeliverable by now */
+	if (err == ERR_DAMAGED) /* an event that cannot be read cannot be sent either */
 		return outbox_delete(d->store, outbox_id);
 	if (err == OK && row.state == OUTBOX_SENT)
 		err = ERR_NOT_FOUND;
 	if (err == OK && row.purpose == OUTBOX_NEW)
 		err = deliver_message_read(d, row.message_id, &message);
-	if (err == OK && message.id) { /* nothing joins what nobody will read */
+	if (err == OK && message.id) { /* nothing may join a message that nobody will read */
 		message.dirty_ms = message.silent = 0;
 		if (!message.closed_ms)
 			message.closed_ms = d->now_ms;

@@ -1,7 +1,7 @@
 /*
- * rehome.c - see deliver.h: what is for a room that the config does not name any more goes to where
- * the route names now. An event that may have left is looked for in the room it was for before it
- * is sent elsewhere (send.c), and a message that people have read stays there: what comes later is
+ * rehome.c - moves events whose room is no longer in the config to the room of the current route
+ * (deliver.h). An event that may have been sent is looked for in its old room before it is sent
+ * elsewhere (send.c). A message that people have read stays in the old room, and later alerts start
  * a new one.
  */
 #include <inttypes.h>
@@ -61,7 +61,7 @@ static enum err rehome_messages(const struct deliver *d, const char *names)
 	return err;
 }
 
-/* What is no alert goes where critical ones go. */
+/* Events other than alerts go to the room of critical alerts. */
 static enum err rehome_event(const struct deliver *d, int64_t id)
 {
 	const char *room = route_room(d->config, "", SEVERITY_CRITICAL);

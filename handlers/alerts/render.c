@@ -15,15 +15,16 @@
 #include "handlers/alerts/render.h"
 #include "handlers/alerts/template.h"
 
-/* A message of several apps has an origin that is no name. */
+/* An app's name consists of these; the origin of a message of several apps has another
+ * character. */
 #define RENDER_APP_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
-#define RENDER_SLACK 16     /* bytes that larger numbers and the like add */
-#define RENDER_APPS_MAX 10  /* that a storm names */
-#define RENDER_NAMES_MAX 10 /* that a ring names */
-/* Entries shown of a message of several apps: it may be all that was said of them. */
+#define RENDER_SLACK 16     /* bytes for numbers that grow and the like */
+#define RENDER_APPS_MAX 10  /* apps that a storm message names */
+#define RENDER_NAMES_MAX 10 /* failures that a ring names */
+/* Entries that a message of several apps shows: for most of them there is no other message. */
 #define RENDER_OTHERS_MAX 200
-#define RENDER_TEXT_MIN 8192 /* bytes that are always left for the text */
-#define RENDER_ENVELOPE 1024 /* bytes of content beside text and data */
+#define RENDER_TEXT_MIN 8192 /* bytes that are always reserved for the text */
+#define RENDER_ENVELOPE 1024 /* bytes of content besides text and data */
 
 static char *render_url_value(const char *name, const void *arg)
 {
@@ -58,8 +59,7 @@ int64_t render_entry_size(const struct entry_row *entry, int64_t others)
 	int64_t size = RENDER_SLACK + (int64_t)event_data_size(entry);
 	size_t detail = strlen(entry->fields) / 2;
 
-	/* it is among those that are shown; an edit holds the body twice, as its fallback and as
-	 * what is new */
+	/* the entry is in the text; an edit has the body twice, as fallback and as m.new_content */
 	if (others < WORDS_LIST_MAX)
 		size += 3 * (int64_t)(strlen(entry->identity) +
 		                      (detail < WORDS_ERROR_POINTS ? detail : WORDS_ERROR_POINTS)) +
@@ -73,7 +73,7 @@ struct tally {
 	int64_t firing, acked, resolved;
 	int64_t alerts[SEVERITY_COUNT];
 	size_t apps;
-	enum severity worst; /* of what fires, or of all if nothing does */
+	enum severity worst; /* of what is firing, or of all if nothing is */
 	const char *emoji;   /* of the headline */
 	bool tests;
 };
@@ -103,7 +103,7 @@ static struct tally render_tally(const struct config *config, const struct rende
 		}
 		tally.firing++;
 		tally.acked += entry->acked_ms != 0;
-		/* the worst that nobody acknowledged, else the worst */
+		/* the most severe unacknowledged one, else the most severe */
 		if (!shown || (shown->acked_ms && !entry->acked_ms) ||
 		        (!shown->acked_ms == !entry->acked_ms && entry->severity > shown->severity))
 			shown = entry;
@@ -129,8 +129,8 @@ static void render_others(const struct tally *tally, struct words *out)
 
 /* --- several ------------------------------------------------------------------------------ */
 
-/* What fires and nobody has first, then what is acknowledged, then what is over; each worst first
- * and in order of arrival. */
+/* Unacknowledged entries first, then acknowledged, then resolved; each by severity, then in
+ * order of arrival. */
 static int render_rank(const struct entry_row *entry)
 {
 	int state = entry->resolved_ms ? 0 : entry->acked_ms ? 1 : 2;
@@ -225,7 +225,7 @@ static int render_noisier(const void *a, const void *b)
 	return strcmp(one->app, two->app);
 }
 
-/* Apps by their number of alerts; *len of them, owned by the caller. */
+/* Apps by their number of alerts; an array of *len, owned by the caller. */
 static struct app_count *render_apps(const struct render_message *in, size_t *len)
 {
 	struct app_count *apps = x_calloc(in->entries_len + 1, sizeof(*apps));
@@ -291,7 +291,7 @@ static void render_storm(
 
 /* --- events ------------------------------------------------------------------------------- */
 
-/* Of what did not fit the number, and where it is. */
+/* How many alerts have no entry, and the command that lists them. */
 static void render_more(
         const struct config *config, const struct render_message *in, struct words *out)
 {
@@ -329,8 +329,8 @@ static const char *render_msgtype(const struct config *config, const struct mess
 	return app && app->quiet ? "m.notice" : config->severity[message->severity].msgtype;
 }
 
-/* m.mentions outside is for who is new in this edit: nobody (client-server API, "Mentioning the
- * user, room, and encryption of edits"). */
+/* The outer m.mentions is for users who are newly mentioned by the edit: nobody (client-server
+ * API, "Mentioning the user, room, and encryption of edits"). */
 static json_t *render_edit(json_t *fresh, const char *event_id)
 {
 	char *fallback = x_asprintf("* %s", json_string_value(json_object_get(fresh, "body")));

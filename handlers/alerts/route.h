@@ -1,9 +1,9 @@
 /*
- * route.h - which room an alert belongs to. Pure.
+ * route.h - the room that an alert goes to. Pure.
  */
 #pragma once
 
 #include "handlers/alerts/alert.h"
 
-/* The room's name: the app's own, else [route]. Belongs to the config; never NULL. */
+/* The room's name: the app's own, else that of [route]. Borrowed from the config; never NULL. */
 const char *route_room(const struct config *config, const char *app, enum severity severity);

@@ -1,8 +1,8 @@
 /*
- * send.c - see deliver.h: what leaves next.
+ * send.c - chooses and freezes the next event (deliver.h).
  *
- * Invariant: content that may have been sent is never changed. Freezing an event fixes its
- * content, marks the alerts it carries, and is committed before the first byte leaves.
+ * Invariant: content that may have been sent is never changed. Freezing an event fixes its content,
+ * marks the alerts it carries, and is committed before the first byte is sent.
  */
 #include <stdio.h>
 #include <string.h>
@@ -17,13 +17,14 @@
 #include "storage/alerts.h"
 #include "storage/known_rooms.h"
 
-/* Homeservers forget transaction ids (Synapse after about 30 minutes): well before that. */
+/* Homeservers forget transaction ids (Synapse after about 30 minutes); this is safely before
+ * that. */
 #define DELIVER_FATE_MS (10 * CLOCK_MINUTE_MS)
-/* When few events get through, notes and answers wait for alerts, but not for ever. */
+/* While the rate is limited, notes and answers wait for alerts, but not longer than this. */
 #define DELIVER_NOTE_WAIT_MS (30 * CLOCK_SECOND_MS)
-#define DELIVER_EDITS_MAX 200 /* looked at then */
+#define DELIVER_EDITS_MAX 200 /* edits looked through then */
 #define DELIVER_STORM_LOOK_MS (5 * CLOCK_SECOND_MS)
-/* A room that waits for keys is told of by whoever gets them; this is for the case nobody does. */
+/* Whoever receives the keys wakes the room that waits for them; this is the fallback. */
 #define DELIVER_KEYS_LOOK_MS (30 * CLOCK_SECOND_MS)
 #define DELIVER_NO_MESSAGE "the database is damaged: its message is missing"
 
@@ -58,7 +59,7 @@ static enum err send_ring(const struct deliver *d, const struct message_row *mes
 	return deliver_message_open(d, &fresh);
 }
 
-/* Whether a storm's alerts have stopped coming from many apps. */
+/* *over: alerts no longer come from many apps. */
 static enum err storm_over(const struct deliver *d, const struct message_row *message, bool *over)
 {
 	struct group_policy policy = group_policy(d->config, message->origin);
@@ -79,14 +80,14 @@ static enum err storm_over(const struct deliver *d, const struct message_row *me
 	return OK;
 }
 
-/* Its end has come: closes it, unless it is a storm that goes on. */
+/* Closes a message whose end has come, unless it is a storm that continues. */
 static enum err message_end(const struct deliver *d, struct message_row *message)
 {
 	struct group_policy policy = group_policy(d->config, message->origin);
 	bool rings, over = true;
 	enum err err = OK;
 
-	/* its minute is longer by now, or the clock went wrong: its end is set anew */
+	/* The throttle was raised or the clock was changed: compute the end again. */
 	if (!group_over(&policy, message, d->now_ms, &rings)) {
 		message->end_ms = 0;
 		return deliver_message_store(d, message);
@@ -95,7 +96,7 @@ static enum err message_end(const struct deliver *d, struct message_row *message
 		err = storm_over(d, message, &over);
 		if (err != OK)
 			return err;
-		if (!over && rings) { /* and again in a minute at the earliest */
+		if (!over && rings) { /* the next one is a minute later at the earliest */
 			err = send_ring(d, message);
 			message->silent = 0;
 		}
@@ -111,7 +112,7 @@ static enum err message_end(const struct deliver *d, struct message_row *message
 	return err == OK && rings ? send_ring(d, message) : err;
 }
 
-/* The message that ends next, if that is due; else *due_ms is when it will be. */
+/* Reads the message with the earliest end if that has come (*due); else lowers *due_ms to it. */
 static enum err next_end(
         const struct deliver *d, struct message_row *message, bool *due, int64_t *due_ms)
 {
@@ -128,7 +129,8 @@ static enum err next_end(
 		return OK;
 	first_ms = message->end_ms;
 	message_row_finish(message);
-	err = messages_end_last(d->store, message); /* it shows whether the clock was set back */
+	/* If even the last end is too far ahead, the clock was set back. */
+	err = messages_end_last(d->store, message);
 	if (err != OK)
 		return err;
 	policy = group_policy(d->config, message->origin);
@@ -171,7 +173,8 @@ static void event_make(const struct outbox_row *row, struct deliver_event *event
 	event->frozen_ms = row->frozen_ms;
 }
 
-/* Too long ago for the homeserver to know its transaction id, by any clock; or another device's. */
+/* True when the homeserver may have forgotten the transaction id (or the clock was changed), or
+ * the event is of another device, whose transaction ids are separate. */
 static bool fate_is_unknown(
         const struct deliver *d, const struct outbox_row *row, const char *device_id)
 {
@@ -182,10 +185,10 @@ static bool fate_is_unknown(
 }
 
 /*
- * A lane's room is another by now: the config names another, or the room was upgraded. What people
- * were to read there is said here instead. An event that may have left is looked for there first
- * (*look); where it is not, it changes again. A line in the thread of a message over there tells
- * nobody here anything. *moved: this event is not sent as it is.
+ * The event was for another room than its name means now: the config names another, or the room was
+ * upgraded. It is sent to the new room, unless it may have been sent to the old one: then it is
+ * looked for there first (*look), and unfrozen if it is not there. A line in the thread of a
+ * message in the old room is dropped. *moved: the event must not be sent as it is.
  */
 static enum err event_follow(const struct deliver *d, const struct deliver_room *room,
         struct outbox_row *head, bool *moved, bool *look)
@@ -203,7 +206,7 @@ static enum err event_follow(const struct deliver *d, const struct deliver_room 
 		return err == OK && *moved ? outbox_delete(d->store, head->id) : err;
 	}
 	*look = elsewhere && head->tries > 0;
-	/* an edit that was put back by `retry` is made of what its message says now */
+	/* a queued edit was put back by `retry`: it is made again from the current message */
 	*moved = (elsewhere && !*look) || (!frozen && head->purpose == OUTBOX_EDIT);
 	err = *moved ? deliver_put_back(d, head) : OK;
 	return err == ERR_NOT_FOUND ? outbox_give_up(d->store, head->id, DELIVER_NO_MESSAGE) : err;
@@ -224,7 +227,7 @@ static enum err next_of_queue(const struct deliver *d, const struct deliver_room
 		event->look_first = true;
 		return outbox_update(d->store, head);
 	}
-	/* no client reads encrypted reactions; they say no more than an emoji */
+	/* clients cannot read encrypted reactions, and a reaction reveals only an emoji */
 	if (strcmp(head->type, "m.reaction") != 0)
 		err = freeze_is_encrypted(d, room, room->room_id, &encrypted);
 	if (err == OK && encrypted && !head->wire_content) {
@@ -243,7 +246,7 @@ static enum err next_of_queue(const struct deliver *d, const struct deliver_room
 	}
 	if (err == OK && encrypted)
 		err = freeze_encrypt(d, room, head);
-	if (late) /* it may be there as plain text, by a try whose answer was lost */
+	if (late) /* an earlier try, whose answer was lost, may have sent it as plain text */
 		head->known_ms = 0;
 	if (err == OK && !said)
 		err = outbox_say(d->store, head);
@@ -256,7 +259,7 @@ static enum err next_of_queue(const struct deliver *d, const struct deliver_room
 	return OK;
 }
 
-/* What a message would say now is said anew in the room that has the name. */
+/* Sends the current message again as a new one, in the room that has the name now. */
 static enum err say_anew(
         const struct deliver *d, struct message_row *message, struct outbox_row *row)
 {
@@ -268,9 +271,9 @@ static enum err say_anew(
 	return deliver_message_store(d, message);
 }
 
-/* Whether an edit in the room where the message is would reach nobody: the name means another room
- * by now, and that one is encrypted, so that it cannot be written to any more; or people have not
- * read yet what the edit tells. */
+/* Whether an edit would be useless, because the message is in another room than its name means
+ * now, and that room is encrypted (it cannot be written to any more), or people have not read
+ * yet what the edit adds. */
 static enum err edit_is_left(const struct deliver *d, const struct deliver_room *room,
         const struct message_row *message, bool encrypted, bool *left)
 {
@@ -343,7 +346,7 @@ static enum err next_edit(const struct deliver *d, const struct deliver_room *ro
 	return err;
 }
 
-/* The message whose edit is due first, if it is; else *due_ms is when it will be. */
+/* The message whose edit is due first, if it is due (*due); else *due_ms is when it will be. */
 static enum err due_edit(const struct deliver *d, const char *room, struct message_row *message,
         bool *due, int64_t *due_ms)
 {
@@ -360,7 +363,7 @@ static enum err due_edit(const struct deliver *d, const char *room, struct messa
 		return OK;
 	first_ms = message->edit_ms;
 	message_row_finish(message);
-	err = messages_edit_last(d->store, room, message); /* as for next_end() */
+	err = messages_edit_last(d->store, room, message); /* as in next_end() */
 	if (err != OK)
 		return err;
 	policy = group_policy(d->config, message->origin);
@@ -370,7 +373,7 @@ static enum err due_edit(const struct deliver *d, const char *room, struct messa
 	return OK;
 }
 
-/* The first edit of a room that is due and has entries which no event carries, in *message. */
+/* The first due edit of a room that adds entries which are in no event yet. */
 static enum err untold_edit(
         const struct deliver *d, const char *room, struct message_row *message, bool *found)
 {
@@ -400,9 +403,10 @@ static enum err untold_edit(
 }
 
 /*
- * What goes first when the homeserver takes one event only: what is frozen; a note or an answer
- * that waits for long, in turn with alerts; new messages, the worst first; edits that tell
- * something new. *edit (*edits) or *head (*queued) is changed to it; else they stay.
+ * Chooses what is sent first while the homeserver accepts only one event: a frozen event; a note or
+ * an answer that has waited too long, alternating with alerts; new messages, the most severe first;
+ * edits that add entries. Changes *edit (*edits) or *head (*queued) if that differs from what the
+ * caller chose.
  */
 static enum err first_of_few(const struct deliver *d, const struct deliver_room *room,
         struct outbox_row *head, bool *queued, struct message_row *edit, bool *edits)
@@ -436,7 +440,7 @@ static enum err first_of_few(const struct deliver *d, const struct deliver_room 
 	return err;
 }
 
-/* Whether another event is ready to be made ready while this one is sent. */
+/* *more: another event can be prepared while this one is sent. */
 static enum err event_look_ahead(
         const struct deliver *d, const struct deliver_room *room, struct deliver_event *event)
 {
@@ -448,8 +452,9 @@ static enum err event_look_ahead(
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-/* What follows the event that is being sent, made ready so that nothing is written between the two.
- * Anything that is not plainly the next of the queue is left until the other has ended. */
+/* Prepares the event that follows the one being sent, so that no write to the store delays it.
+ * Only the next event of the queue is prepared; anything else waits until the current one has
+ * ended. */
 static enum err next_ahead(
         const struct deliver *d, const struct deliver_room *room, struct deliver_event *event)
 {
@@ -495,7 +500,7 @@ static enum err next_of_room(const struct deliver *d, const struct deliver_room 
 	else if (edits)
 		err = next_edit(d, room, &edit, event);
 	if (event->outbox_id == 0) {
-		/* with an event its end asks again; without, time alone can bring the next */
+		/* The end of an event leads to another call; without an event only *due_ms does. */
 		send_earlier(due_ms, edits_ms);
 		if (event->waits)
 			send_earlier(due_ms, d->now_ms + DELIVER_KEYS_LOOK_MS);
@@ -517,8 +522,8 @@ static enum err next_or_ahead(const struct deliver *d, const struct deliver_room
 	return err == OK && event->outbox_id ? event_look_ahead(d, room, event) : err;
 }
 
-/* A room whose encryption fails holds up no other: what was done for it is undone, and it is
- * tried again later. */
+/* A room whose encryption fails must not delay the others: its changes are rolled back, and it
+ * is tried again later. */
 static enum err next_apart(const struct deliver *d, const struct deliver_room *room,
         struct deliver_event *event, int64_t *due_ms)
 {
@@ -541,7 +546,7 @@ static enum err next_apart(const struct deliver *d, const struct deliver_room *r
 	return end;
 }
 
-/* How bad the worst is that waits in a room. */
+/* The severity of the most severe new message that waits in a room; -1 = none. */
 static enum err rank_of_room(const struct deliver *d, const struct deliver_room *room, int *rank)
 {
 	struct message_row *rows = NULL;
@@ -553,7 +558,8 @@ static enum err rank_of_room(const struct deliver *d, const struct deliver_room 
 	return err;
 }
 
-/* One event of one room: of that with the worst, of equals that which was served least lately. */
+/* One event for one room: the one with the most severe waiting message; among equals, the one
+ * that was served longest ago. */
 static enum err next_of_few(const struct deliver *d, const struct deliver_room *rooms, size_t len,
         struct deliver_event *events, int64_t *due_ms)
 {

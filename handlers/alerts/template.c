@@ -9,16 +9,16 @@
 #include "bot/base/text.h"
 
 #define NAME_MAX_BYTES 128
-#define KEEPS_END_POINTS 100 /* shorter limits cut the end, as there is no room for both */
+#define KEEPS_END_POINTS 100 /* below this there is no room for both ends of a value */
 #define EMOJI_HOLE "{emoji}"
 #define APP_HOLE "{app} · "
 #define BOLD "**"
 
-/* A placeholder as it was found: {name:points}. */
+/* A placeholder {name:points}. */
 struct template_hole {
 	char name[NAME_MAX_BYTES + 1];
-	size_t points; /* 0 = not said */
-	size_t len;    /* bytes with braces; 0 = there is none here */
+	size_t points; /* 0 = not given */
+	size_t len;    /* bytes including braces; 0 = no placeholder */
 };
 
 static struct template_hole template_hole_at(const char *text)
@@ -59,8 +59,7 @@ static char *template_value(const struct template *of, const struct template_hol
 	return NULL;
 }
 
-/* What stands at *at, which moves behind it: a placeholder (true), or one byte of text, `**` as
- * '\1'. */
+/* Reads what is at *at and advances it: a placeholder (true), or one byte of text, `**` as '\1'. */
 static bool template_next(const char **at, struct template_hole *hole, char *c)
 {
 	hole->len = 0;
@@ -115,10 +114,10 @@ static const char *template_line_after(const char *line)
 
 /* Where a value stands. */
 enum template_place {
-	TEMPLATE_HEADLINE, /* bare if it is harmless */
+	TEMPLATE_HEADLINE, /* plain if harmless */
 	TEMPLATE_LINES,
-	TEMPLATE_SHORT,  /* one line whatever the value */
-	TEMPLATE_STRUCK, /* the same, bare if it is harmless */
+	TEMPLATE_SHORT,  /* always on one line */
+	TEMPLATE_STRUCK, /* always on one line, plain if harmless */
 };
 
 static void template_add_value(const struct template *of, struct words *out,
@@ -145,7 +144,7 @@ static void template_add_value(const struct template *of, struct words *out,
 	free(value);
 }
 
-/* A part of a line; `**` begins and ends what is bold. */
+/* Adds a part of a line; `**` switches bold on and off. */
 static void template_add_span(const struct template *of, struct words *out, const char *from,
         const char *to, enum template_place place)
 {
@@ -203,7 +202,8 @@ static struct template_bold template_bold_of(const char *text)
 	return (struct template_bold){mark + 2, end, end + 2, stop};
 }
 
-/* " in {duration_ms}ms" is left out as a line would be. */
+/* Adds what follows the bold part, or nothing if its placeholders have no values: " in
+ * {duration_ms}ms". */
 static void template_add_rest(
         const struct template *of, struct words *out, const struct template_bold *bold)
 {
@@ -296,7 +296,8 @@ static void template_add_html_value(
 	if (!value) {
 		buf_add_str(out, in_tag ? "" : "?");
 	} else if (in_tag && strcmp(hole->name, "url") != 0) {
-		/* Inside an attribute only this is safe; `url` was checked when it came in. */
+		/* In an attribute only percent-encoding is safe; `url` was checked when the
+		 * alert was parsed. */
 		text_add_uri(out, value);
 	} else if (in_tag || strcmp(hole->name, "emoji") == 0) {
 		text_add_html(out, value, TEXT_NO_LIMIT, TEXT_FOLD_NEWLINES);

@@ -26,7 +26,7 @@ static const struct report_room *room_of(const struct report_status *status, con
 	return NULL;
 }
 
-/* What is wrong with an alert's way, the nearest cause first. */
+/* Why an alert is not delivered; the most specific cause first. */
 static const char *cause_of(const struct report_status *status, const struct undelivered_row *row)
 {
 	const struct report_room *room = room_of(status, row->room);
@@ -51,7 +51,7 @@ static bool is_of_room(const struct undelivered_row *row, const struct undeliver
 	return strcmp(row->room ? row->room : "", other->room ? other->room : "") == 0;
 }
 
-/* The alerts of one room from index on; returns where the next room's begin. */
+/* Lists the alerts of one room from index on; returns the index of the next room's first alert. */
 static size_t undelivered_say_room(const struct deliver *d, const struct report_status *status,
         const struct undelivered_row *rows, size_t len, size_t index, struct words *out)
 {
@@ -78,7 +78,7 @@ static size_t undelivered_say_room(const struct deliver *d, const struct report_
 	return end;
 }
 
-/* [meta] room hears of it too, where it is not one of those that cannot be reached. */
+/* Also reports it in the [meta] room, unless that room cannot be reached itself. */
 static enum err tell_own_room(const struct deliver *d, const struct report_status *status,
         const struct undelivered_row *rows, size_t len, struct words *words)
 {
@@ -96,7 +96,7 @@ static enum err tell_own_room(const struct deliver *d, const struct report_statu
 	return err == OK ? tell_words(d, name, "m.text", words, NULL) : err;
 }
 
-/* Who says it stands last: other channels hear of several bots. */
+/* The bot's name comes last: channels of [meta] may receive reports of several bots. */
 static void undelivered_say_headline(const struct deliver *d, const char *emoji, struct words *out,
         int64_t len, const char *what)
 {
@@ -130,7 +130,7 @@ static enum err say_untold(const struct deliver *d, const struct report_status *
 	return err;
 }
 
-/* Once, when nothing of it waits any more. */
+/* Reports the recovery once, when no reported alert is waiting any more. */
 static enum err say_recovered(
         const struct deliver *d, struct undelivered_memory *memory, struct words *out)
 {

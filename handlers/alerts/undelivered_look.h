@@ -1,20 +1,20 @@
 /*
- * undelivered_look.h - what the other channels of [meta] are told when a critical alert is not in
- * its room in time, and when it is there after all. Inside a writer job.
+ * undelivered_look.h - reports to the other channels of [meta] when a critical alert is not
+ * delivered to its room in time, and when it is delivered after all. Inside a writer job.
  */
 #pragma once
 
 #include "handlers/alerts/deliver.h"
 #include "handlers/commands/report.h"
 
-/* What was told since the last look, which is written down then; zeroed at the start: a text may be
- * told twice when the process ends in between, but never not at all. */
+/* What was reported since the last call; the next call stores it. Zeroed at the start of the
+ * process: after a crash in between, a text is reported twice rather than not at all. */
 struct undelivered_memory {
-	int64_t told_id; /* the last alert that was told; 0 = none was */
-	bool recovered;  /* recovery was told */
+	int64_t told_id; /* the last alert that was reported; 0 = none */
+	bool recovered;  /* the recovery was reported */
 };
 
-/* Looks at everything once. *text: what is to be told, owned by the caller, or NULL; *memory then
- * says what to remember once that was done. */
+/* Checks everything once. *text: what to report, owned by the caller, or NULL; *memory is what
+ * to pass to the next call once it was reported. */
 enum err undelivered_look(const struct deliver *d, const struct report_status *status,
         struct undelivered_memory *memory, char **text);
