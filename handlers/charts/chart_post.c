@@ -11,7 +11,7 @@
 #include "handlers/alerts/render.h"
 #include "storage/known_rooms.h"
 
-#define ASKED_PATIENCE_MS (5 * CLOCK_MINUTE_MS) /* then whoever asked gets the words */
+#define ASKED_PATIENCE_MS (5 * CLOCK_MINUTE_MS) /* then the answer is text instead */
 #define WEEK_PATIENCE_MS (12 * CLOCK_HOUR_MS)
 #define MONDAY 1
 
@@ -80,7 +80,7 @@ static json_t *chart_words(const struct chart_row *row, const struct chart_resul
 	return content;
 }
 
-/* The words are its caption, which clients show below it and read out. */
+/* The text is the picture's caption, which clients show below it and read out. */
 static json_t *chart_picture(const struct chart_row *row, const struct chart_result *result)
 {
 	struct words text;
@@ -117,7 +117,7 @@ static enum err chart_is_encrypted(struct store *store, const char *room_id, boo
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-/* Nobody asked for a week's chart that has nothing to show. */
+/* A weekly chart that nobody requested is not posted if it would be empty. */
 static bool chart_is_idle(const struct chart_row *row, const struct chart_result *result)
 {
 	return !row->root && (!result->figures || figures_sum(result->figures->totals) == 0 ||

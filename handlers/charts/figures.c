@@ -1,5 +1,6 @@
 /*
- * figures.c - see figures.h: from the database to figures. The words are in figures_words.c.
+ * figures.c - reads the figures from the database (figures.h). Their text is made in
+ * figures_words.c.
  */
 #include "handlers/charts/figures.h"
 
@@ -10,7 +11,7 @@
 #include "bot/base/zone.h"
 
 #define DAYS_MAX 30
-#define HOURS_MAX ((DAYS_MAX + 2) * 24) /* a day may have more than 24 of them */
+#define HOURS_MAX ((DAYS_MAX + 2) * 24) /* a day may have more than 24 */
 
 bool figures_span(const char *text, enum chart_span *span)
 {
@@ -36,7 +37,7 @@ bool figures_span(const char *text, enum chart_span *span)
 	return false;
 }
 
-/* The first moment of the date that is so many days before the one of a moment. */
+/* Midnight at the beginning of the day that is days_before days before the one of ms. */
 static int64_t figures_midnight(int64_t ms, int days_before)
 {
 	struct zone_time local, day;

@@ -1,6 +1,6 @@
 /*
- * figures.h - what a chart shows: alerts by severity over time, by app, and how long
- * acknowledgements took; and the same in words, for those who cannot see the picture.
+ * figures.h - the data of a chart: alerts by severity over time, by app, and how long
+ * acknowledgements took; also as text, for people who cannot see the picture.
  */
 #pragma once
 
@@ -12,8 +12,8 @@
 
 #define FIGURES_BARS_MAX 30
 #define FIGURES_TOP_MAX 6
-#define FIGURES_ACKS_MAX 10000 /* of more, the shortest */
-#define FIGURES_STEPS 5        /* of the time to acknowledge */
+#define FIGURES_ACKS_MAX 10000 /* if there are more, only the shortest are counted */
+#define FIGURES_STEPS 5        /* classes of the time to acknowledge */
 
 struct figures_bar {
 	int64_t start_ms;
@@ -22,43 +22,43 @@ struct figures_bar {
 
 struct figures {
 	int span;                   /* enum chart_span */
-	int64_t since_ms, until_ms; /* from the beginning of the first bar on */
+	int64_t since_ms, until_ms; /* since_ms: the beginning of the first bar */
 	char *app;                  /* NULL = all */
 	struct figures_bar bars[FIGURES_BARS_MAX];
 	size_t bars_len;
 	int64_t totals[SEVERITY_COUNT];
-	struct chart_top top[FIGURES_TOP_MAX]; /* apps, or of one app what failed */
+	struct chart_top top[FIGURES_TOP_MAX]; /* apps, or what failed if app is set */
 	size_t top_len;
-	int64_t top_total; /* how many there are */
+	int64_t top_total; /* number of all such apps or failures */
 	int64_t acked, median_ms, p90_ms;
-	int64_t steps[FIGURES_STEPS]; /* acknowledgements by how long they took */
-	int64_t unacked;              /* critical failures of that time, now */
+	int64_t steps[FIGURES_STEPS]; /* acknowledgements by the time they took */
+	int64_t unacked; /* critical failures of the period that are unacknowledged now */
 };
 
-/* "24h", "day", "7d", "week", …, whatever the case; false: it is none of them. */
+/* "24h", "day", "7d", "week", … in any case; false: unknown. */
 bool figures_span(const char *text, enum chart_span *span);
-/* When each bar begins: hours, or days in the zone (bot/base/zone.h); the last one holds the moment
- * before until_ms. Returns how many; starts has room for FIGURES_BARS_MAX. */
+/* The beginning of each bar: hours, or days in the zone (bot/base/zone.h); the last bar holds
+ * the moment before until_ms. Returns the number of bars; starts has room for FIGURES_BARS_MAX. */
 size_t figures_starts(enum chart_span span, int64_t until_ms, int64_t *starts);
 
-/* figures_finish() follows on any result. app is copied. */
+/* Call figures_finish() whatever the result. app is copied. */
 enum err figures_collect(struct store *store, enum chart_span span, int64_t until_ms,
         const char *app, struct figures *out);
 void figures_finish(struct figures *figures);
 
 int64_t figures_sum(const int64_t counts[SEVERITY_COUNT]);
-/* "Alerts, last 7 days"; of a whole calendar week "Alerts, last week". */
+/* "Alerts, last 7 days", or "Alerts, last week" for a whole calendar week. */
 void figures_title(const struct figures *figures, struct buf *out);
 /* "Fri 20 Nov – Thu 26 Nov" */
 void figures_dates(const struct figures *figures, struct buf *out);
-/* Of a bar: "14:00", "Tue 24 Nov". */
+/* The name of a bar: "14:00", "Tue 24 Nov". */
 void figures_bar_name(const struct figures *figures, size_t bar, struct buf *out);
-/* The same below it, where there is room for little: "14:00", "Tue"; nothing for most of many. */
+/* The label below a bar, which is short: "14:00", "Tue"; empty for most bars if there are many. */
 void figures_bar_label(const struct figures *figures, size_t bar, struct buf *out);
-/* Of a step: "≤ 5 min", "> 4 h". */
+/* The name of a step: "≤ 5 min", "> 4 h". */
 const char *figures_step_name(size_t step);
 
-/* What the picture shows, in a few lines. */
+/* Describes the chart in a few lines. */
 void figures_say(const struct figures *figures, struct words *out);
-/* A new object. */
+/* The figures as JSON; a new object. */
 json_t *figures_json(const struct figures *figures);

@@ -11,7 +11,7 @@
 
 #define BLANKS " \t\r\n"
 
-/* True when ' opens a text: at the beginning of a word or value, and with an end. */
+/* True when ' opens a quoted text: at the beginning of a word or value, if it is closed later. */
 static bool arguments_opens_word(const char *start, const char *at)
 {
 	const char *end = strchr(at + 1, '\'');
@@ -50,7 +50,7 @@ char *arguments_unquoted(const char *text)
 		return x_strdup(text);
 	out = x_strndup(text + 1, len - 2);
 	for (const char *from = out; *from; from++) {
-		if (*from == quote) { /* two texts, each with quotes of its own */
+		if (*from == quote) { /* two quoted texts side by side */
 			free(out);
 			return x_strdup(text);
 		}
@@ -125,7 +125,7 @@ static bool arguments_is_one_of(const char *list, const char *word)
 	return false;
 }
 
-/* NULL: good. */
+/* NULL: valid. */
 static const char *text_fault(const struct command_member *member, const char *text)
 {
 	if (strlen(text) > ARGUMENTS_MAX)
@@ -139,7 +139,7 @@ static bool is_text(const json_t *value)
 	return json_is_string(value) || json_is_integer(value);
 }
 
-/* Takes a value over into the arguments: a text may be written as a number. */
+/* Accepts a value for a text member: an integer may be given in place of a string. */
 static json_t *arguments_value_text(const json_t *value)
 {
 	char number[24];
@@ -175,7 +175,7 @@ static bool is_within(const struct command_member *member, const json_t *value)
 	       (!member->most || json_integer_value(value) <= member->most);
 }
 
-/* The value as the member's type wants it; NULL: what is wrong is said. */
+/* Converts the value to the member's type; NULL: invalid, and *why says what is wrong. */
 static json_t *arguments_take_value(
         const struct command_member *member, const json_t *value, char why[160])
 {
@@ -204,7 +204,7 @@ static json_t *arguments_take_value(
 		return taken;
 	json_decref(taken);
 	if (member->type == MEMBER_NUMBER)
-		/* a precision of 0 prints nothing for 0 */
+		/* %.0 prints nothing for the value 0 */
 		snprintf(why, 160, "%s %s%d%s%.0" PRId64, member->name, fault, !member->zero,
 		        member->most ? " to " : "", member->most);
 	else
@@ -259,8 +259,8 @@ invalid:
 
 /* ---- from words to members ---- */
 
-/* What the next word is for: a number is for the first member that takes numbers, if what stands
- * before that may be left out. */
+/* The member that the next word is for: a number is for the first number member, if the members
+ * before that are optional. */
 static const struct command_member *member_for(
         const struct command_member *member, const char *word)
 {

@@ -1,5 +1,5 @@
 /*
- * command_ack.c - !ack and !unack, and the reactions that mean them.
+ * command_ack.c - !ack and !unack.
  */
 #include <string.h>
 #include "bot/base/alloc.h"
@@ -14,7 +14,7 @@
 #define OPEN_MAX 500
 #define OPEN_MS (7 * CLOCK_DAY_MS)
 
-/* Why nothing changed. */
+/* Says why nothing changed. */
 static void say_not_done(
         struct command_call *call, const struct ack_result *result, const char *run, bool ack)
 {
@@ -47,7 +47,7 @@ static void say_done(struct command_call *call, const struct ack_result *result,
 	        result->changed, result->what);
 }
 
-/* One run, or what an event is about. *found: there is such a thing. */
+/* Acknowledges one run, or what an event is about. *found: there is such a run or event. */
 static enum err command_ack_take(struct command_call *call, const char *run, const char *event_id,
         const struct ack *ack, bool *found)
 {
@@ -68,7 +68,7 @@ static enum err command_ack_take(struct command_call *call, const char *run, con
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-/* By what is answered to: that event, else the thread it is in. */
+/* Acknowledges what the command replies to: that event, else the root of its thread. */
 static enum err take_target(struct command_call *call, const struct ack *ack)
 {
 	bool found;
@@ -81,7 +81,7 @@ static enum err take_target(struct command_call *call, const struct ack *ack)
 	return err;
 }
 
-/* Everything unacknowledged of an app; NULL: of all. */
+/* Acknowledges everything unacknowledged of an app; NULL: of all apps. */
 static enum err ack_app(struct command_call *call, const char *app, const struct ack *ack)
 {
 	const struct deliver d = command_deliver(call);
@@ -106,7 +106,7 @@ static enum err ack_app(struct command_call *call, const char *app, const struct
 	return err;
 }
 
-/* One failure, by the number that `firing` gives it. */
+/* One failure, by its number in the answer of the socket's `firing`. */
 static enum err command_ack_entry(struct command_call *call, int64_t number, const struct ack *ack)
 {
 	const struct deliver d = command_deliver(call);
@@ -127,7 +127,7 @@ static enum err command_ack_entry(struct command_call *call, int64_t number, con
 	return err;
 }
 
-/* Without a word of what is meant: it is clear when only one is unacknowledged. */
+/* Without an argument the command is unambiguous only if exactly one alert is unacknowledged. */
 static enum err ack_only_one(struct command_call *call, const struct ack *ack)
 {
 	struct entry_row *rows = NULL;
@@ -148,7 +148,7 @@ static enum err ack_only_one(struct command_call *call, const struct ack *ack)
 	return err;
 }
 
-/* Adds the runs that a text names: one, or several with commas between them. *known: it does. */
+/* Adds the runs in a text: one, or several separated by commas. *known: all of them exist. */
 static enum err add_runs(struct command_call *call, const char *text, json_t *runs, bool *known)
 {
 	char *copy = arguments_unquoted(text), *at = NULL;
@@ -169,8 +169,8 @@ static enum err add_runs(struct command_call *call, const char *text, json_t *ru
 	return err;
 }
 
-/* Words up to the first that names no run, or to a dash, are run ids; the rest is the note. A run
- * id with blanks may also be all there is. */
+/* Words are run ids up to the first one that is not a known run, or a dash; the rest is the
+ * note. All words together may also be one run id with blanks. */
 static enum err read_words(
         struct command_call *call, struct input *words, json_t *runs, char **note)
 {
@@ -197,14 +197,14 @@ static enum err read_words(
 	return err;
 }
 
-/* What was asked for, beside the note. */
+/* What to acknowledge. */
 struct whom {
 	json_t *runs; /* owned */
 	char *app;    /* owned, or NULL */
 	bool all;
 };
 
-/* "all" or an app, as the first word, where no run has that name. */
+/* Parses "all" or an app as the first word, unless a run has that name. */
 static enum err command_ack_read_many(
         struct command_call *call, struct input *words, struct whom *whom)
 {

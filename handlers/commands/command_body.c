@@ -10,7 +10,7 @@
 #include "handlers/commands/arguments.h"
 #include "handlers/commands/command_body.h"
 
-#define NAME_MAX_BYTES 64 /* of the name that somebody may call the bot by */
+#define NAME_MAX_BYTES 64 /* bytes of a name that addresses the bot */
 #define LINK "https://matrix.to/#/"
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -58,7 +58,8 @@ static bool is_invisible(unsigned point, bool after_ascii)
 	       (after_ascii && is_in(point, joiners, LEN(joiners)));
 }
 
-/* What a keyboard made of ' " - , and ASCII; NULL: it is as it was typed. */
+/* The ASCII that a keyboard replaced with a typographic character (' " - ,); NULL: keep the
+ * character. */
 static const char *typed_as(unsigned point, char ascii[2])
 {
 	static const struct range double_quotes[] = {{0xAB, 0xAB}, {0xBB, 0xBB}, {0x201C, 0x201F},
@@ -86,18 +87,18 @@ static const char *typed_as(unsigned point, char ascii[2])
 	return ascii;
 }
 
-/* ---- the text as it was meant ---- */
+/* ---- normalizing the text ---- */
 
 struct cleaner {
 	struct buf out;
 	bool quoted; /* between " " */
-	bool coded;  /* begins with `: somebody shows a command, and does not give one */
-	bool regex;  /* behind =~ or !~, up to a blank */
+	bool coded;  /* begins with `: a command that is quoted, not given */
+	bool regex;  /* after =~ or !~, up to a blank */
 };
 
 static bool is_escape(const struct cleaner *c, const char *at)
 {
-	/* in a regular expression these have no meaning of their own */
+	/* characters without a meaning in regular expressions */
 	const char *safe = c->quoted || c->regex ? "_-!~#=:;,%&@'/<>`" : NULL;
 
 	return at[0] == '\\' && ispunct((unsigned char)at[1]) && (!safe || strchr(safe, at[1]));
@@ -132,7 +133,7 @@ static void add_point(struct cleaner *c, const char *at, size_t used, unsigned p
 	else if (is_invisible(point, after_ascii))
 		return;
 	else if (point == '`' && !c->quoted && !c->regex && !c->coded)
-		return; /* around a run id, as clients write what is copied from a message */
+		return; /* around a run id, as clients write text copied from a message */
 	else if (as && (!c->quoted || *as == '"'))
 		for (; *as; as++)
 			add_char(c, *as);
@@ -155,7 +156,7 @@ static char *command_body_clean(const char *text)
 			text++;
 			left--;
 		} else if (c.quoted && text[0] == '\\' && left > 1) {
-			buf_add(&c.out, text, 2); /* \" does not end it */
+			buf_add(&c.out, text, 2); /* an escaped quote does not end the text */
 			text += 2;
 			left -= 2;
 			continue;
@@ -168,7 +169,7 @@ static char *command_body_clean(const char *text)
 	return buf_take(&c.out);
 }
 
-/* ---- HTML, where the plain text does not tell ---- */
+/* ---- HTML, where the plain text is not enough ---- */
 
 static char *html_text(const char *html, size_t len)
 {
@@ -204,7 +205,8 @@ static char *html_text(const char *html, size_t len)
 
 /* ---- before the command ---- */
 
-/* Quoted lines, as old clients put them before a reply, with or without an empty line behind. */
+/* Skips quoted lines, which old clients put before a reply, with or without an empty line after
+ * them. */
 static const char *skip_quoted(const char *text)
 {
 	for (;;) {
@@ -215,7 +217,7 @@ static const char *skip_quoted(const char *text)
 	}
 }
 
-/* Behind a name at the beginning, in whatever case; NULL: it is not there. */
+/* The text after a name at the beginning, in any case; NULL: it does not begin with the name. */
 static const char *skip_name(const char *text, const char *name)
 {
 	size_t len = name ? strlen(name) : 0;
@@ -230,7 +232,7 @@ static const char *skip_colon(const char *text)
 	return text + strspn(text, " \n");
 }
 
-/* True when a link's user id, with @ and : as they are or percent-encoded, is that one. */
+/* True when a link is to that user id, with @ and : as they are or percent-encoded. */
 static bool is_linked(const char *link, const char *user)
 {
 	for (; *user; user++) {
@@ -244,7 +246,7 @@ static bool is_linked(const char *link, const char *user)
 	return *link && strchr("\"'?&", *link);
 }
 
-/* The text of the pill that links the bot; owned by the caller, or NULL. */
+/* The text of the pill that links to the bot; owned by the caller, or NULL. */
 static char *pill_text(const char *html, const char *user)
 {
 	const char *at = html, *open, *close;
@@ -271,7 +273,8 @@ static bool is_mentioned(const json_t *content, const char *user)
 	return false;
 }
 
-/* "Alert Bot:" by somebody who mentions the bot: the name it goes by in the room. */
+/* Skips "Alert Bot:" at the beginning of a message that mentions the bot; the caller has checked
+ * the mention. */
 static const char *skip_called(const char *text)
 {
 	size_t len = strcspn(text, ":,\n");
@@ -280,7 +283,7 @@ static const char *skip_called(const char *text)
 	                                                                          : text;
 }
 
-/* Behind the bot's name, id or pill where the text begins with one. */
+/* Skips the bot's name, id or pill at the beginning of the text. */
 static const char *skip_address(
         const struct config *config, const json_t *content, const char *text)
 {
@@ -295,7 +298,7 @@ static const char *skip_address(
 		if (at && strchr(" \n:,", *at))
 			goto out;
 	}
-	/* [name](link): markdown that a client sent as it is */
+	/* [name](link): markdown that a client sent unconverted */
 	marked = x_asprintf("](%s)", link);
 	at = *text == '[' ? strstr(text, marked) : NULL;
 	if (at)
@@ -310,7 +313,7 @@ out:
 	return at == text ? text : skip_colon(at);
 }
 
-/* What stands behind the prefix of a text, in a copy; NULL: it has none. */
+/* The text after the prefix, as a copy; NULL: there is no prefix. */
 static char *behind_prefix(const struct config *config, const json_t *content, const char *raw)
 {
 	size_t prefix = strlen(config->commands.prefix);
@@ -334,7 +337,7 @@ char *command_body(const struct config *config, const struct room_event *event)
 
 	if (out || !reply)
 		return out;
-	/* the plain text quotes in another way */
+	/* the plain text quotes in another form */
 	reply += strlen("</mx-reply>");
 	text = html_text(reply, strlen(reply));
 	out = behind_prefix(config, event->content, text);
@@ -349,7 +352,7 @@ static bool is_modifier(unsigned point)
 	return point == 0xFE0E || point == 0xFE0F || (point >= 0x1F3FB && point <= 0x1F3FF);
 }
 
-/* The next code point that is no modifier; 0 = the end. */
+/* The next code point that is not a modifier; 0 = the end. */
 static unsigned next_point(const char **text)
 {
 	unsigned point = 0;

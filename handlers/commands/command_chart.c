@@ -1,6 +1,6 @@
 /*
- * command_chart.c - !chart: alerts over time as a picture. It is drawn and uploaded later, by
- * bot/charts; the command leaves word of what is wanted. On the host, the figures in words.
+ * command_chart.c - !chart: alerts over time as a picture. bot/charts draws and uploads it later;
+ * the command only stores the request. On the host the answer is the figures as text.
  */
 #include "handlers/charts/chart_post.h"
 #include "handlers/commands/command.h"
@@ -42,7 +42,7 @@ static enum err chart_ask_for(struct command_call *call, enum chart_span span, c
 	return err == OK ? chart_ask(call->env->store, &row, call->env->happened) : err;
 }
 
-/* In either order; one word alone may be either. */
+/* The two arguments are accepted in any order, and each may be omitted. */
 static bool chart_read(struct command_call *call, const char **app, enum chart_span *span)
 {
 	const char *word = command_arg(call, "span");
@@ -55,7 +55,8 @@ static bool chart_read(struct command_call *call, const char **app, enum chart_s
 		return true;
 	}
 	if (!word && *app && clock_parse_duration(*app, &ms))
-		return false; /* rather than of an app by that name */
+		return false; /* a span that is not offered is more likely than an app with that
+		                 name */
 	return !word || figures_span(word, span);
 }
 

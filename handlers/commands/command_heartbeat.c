@@ -1,5 +1,5 @@
 /*
- * command_heartbeat.c - !heartbeat: the bot's own signs of life and those of apps.
+ * command_heartbeat.c - !heartbeat: heartbeats of the bot and of apps.
  */
 #include <string.h>
 #include "bot/base/alloc.h"
@@ -19,7 +19,7 @@ static enum err command_heartbeat_extra(struct command_call *call)
 	return err;
 }
 
-/* An app that is gone for good cannot say so itself. */
+/* Stops expecting an app's heartbeats: an app that was removed cannot do so itself. */
 static enum err command_heartbeat_stop(struct command_call *call)
 {
 	const struct deliver d = command_deliver(call);
@@ -47,7 +47,7 @@ static enum err command_heartbeat_stop(struct command_call *call)
 	return err;
 }
 
-/* The last one of the bot's own as data; null when there was none. */
+/* The bot's last heartbeat as JSON; null when there was none. */
 static enum err last_json(struct command_call *call)
 {
 	struct heartbeat_row row;

@@ -1,5 +1,5 @@
 /*
- * command_help.c - !help: what there is, or one command in full.
+ * command_help.c - !help: lists the commands, or explains one.
  */
 #include <string.h>
 #include "bot/base/alloc.h"

@@ -1,5 +1,6 @@
 /*
- * command_near.c - which run or app a word names, or was meant to: see command.h.
+ * command_near.c - whether a word is a run or an app, and suggestions for one that is neither
+ * (command.h).
  */
 #include <string.h>
 #include "bot/base/alloc.h"
@@ -9,7 +10,7 @@
 
 #define LOOK_AT 300 /* alerts */
 
-/* The best of a list of candidates, kept in *near. */
+/* Compares one candidate with the best one so far, which is kept in *near. */
 static void command_near_compare(
         const char *word, const char *candidate, unsigned *best, char **near)
 {

@@ -1,5 +1,5 @@
 /*
- * command_oncall.c - !oncall: who is on call, and taking or giving it for a while.
+ * command_oncall.c - !oncall: who is on call, and takeovers for a limited time.
  */
 #include <string.h>
 #include <strings.h>
@@ -10,7 +10,7 @@
 #include "handlers/oncall/handover.h"
 #include "handlers/oncall/oncall.h"
 
-#define USUAL_MS CLOCK_DAY_MS /* without an end, where nobody follows */
+#define USUAL_MS CLOCK_DAY_MS /* default length when nobody is next in the schedule */
 #define MOST_MS (31 * CLOCK_DAY_MS)
 #define USER_MAX 255
 
@@ -65,9 +65,9 @@ static enum err say_all(struct command_call *call)
 	return err;
 }
 
-/* ---- taking and giving ---- */
+/* ---- taking over and handing over ---- */
 
-/* "@ben" is one of our own homeserver. Owned by the caller; NULL: it is none. */
+/* Completes "@ben" with our own homeserver. Owned by the caller; NULL: not a user. */
 static char *whole_user(const struct config *config, const char *word)
 {
 	const char *server = strchr(config->matrix.user, ':');
@@ -77,7 +77,7 @@ static char *whole_user(const struct config *config, const char *word)
 	return strchr(word, ':') ? x_strdup(word) : x_asprintf("%s%s", word, server ? server : "");
 }
 
-/* Until when: as it was said, else as long as the turn under way. */
+/* Reads the end: the one given, else the end of the current turn. */
 static bool read_end(struct command_call *call, const struct config_oncall *oncall,
         struct input *words, struct command_when *when)
 {
@@ -121,7 +121,8 @@ static enum err command_oncall_set(struct command_call *call, const struct confi
 	}
 	row.start_ms = when.start_ms ? when.start_ms : d.now_ms;
 	row.end_ms = when.end_ms;
-	err = handover_look(&d, NULL); /* what was before is known then */
+	err = handover_look(&d,
+	        NULL); /* records who was on call before, so that the next call sees the change */
 	if (err == OK)
 		err = oncall_overrides_insert(call->env->store, &row);
 	command_effect(call, "on call %s: %s", oncall->name, user);
@@ -130,7 +131,7 @@ static enum err command_oncall_set(struct command_call *call, const struct confi
 	return err == OK ? say_all(call) : err;
 }
 
-/* The schedule that is named, else the only one; NULL: the answer asks which. */
+/* The schedule that is named, else the only one; NULL: the answer asks for its name. */
 static const struct config_oncall *read_schedule(struct command_call *call, struct input *words)
 {
 	const struct config *config = call->env->config;

@@ -1,5 +1,5 @@
 /*
- * command_resolve.c - !resolve: closes what will never say `resolved` itself.
+ * command_resolve.c - !resolve: resolves failures whose app will never send `resolved`.
  */
 #include <string.h>
 #include "bot/base/alloc.h"
@@ -23,7 +23,7 @@ static void say_result(
 	json_object_set_new(command_data(call), "changed", json_integer(result->changed));
 }
 
-/* A run, else an app, else all. */
+/* Resolves a run, else an app, else all. */
 static enum err resolve_named(struct command_call *call, const char *what, const char *note)
 {
 	const struct deliver d = command_deliver(call);
@@ -44,7 +44,7 @@ static enum err resolve_named(struct command_call *call, const char *what, const
 	return err;
 }
 
-/* What is answered to: that event, else the thread it is in. */
+/* Resolves what the command replies to: that event, else the root of its thread. */
 static enum err resolve_target(struct command_call *call, const char *note)
 {
 	const struct deliver d = command_deliver(call);
@@ -59,7 +59,7 @@ static enum err resolve_target(struct command_call *call, const char *note)
 	return err == ERR_NOT_FOUND ? command_fail(call, "That message is not an alert.") : err;
 }
 
-/* In an answer to an alert the words are its note, unless the first one names something. */
+/* In a reply to an alert the words are its note, unless the first one names a run or an app. */
 static enum err run_resolve(struct command_call *call)
 {
 	struct input words;

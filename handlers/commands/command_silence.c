@@ -20,12 +20,12 @@
 #include "storage/quiets.h"
 
 #define SILENCE_MS CLOCK_HOUR_MS
-#define SILENCES_MAX 1000 /* that hold: each alert is compared with all of them */
+#define SILENCES_MAX 1000 /* active ones: each alert is compared with all of them */
 #define MATCHERS_TEXT_MAX (8 * 1024)
 
-/* ---- what is meant ---- */
+/* ---- which alerts ---- */
 
-/* Nothing of that name was ever heard of: more likely a slip than meant. */
+/* A name that never occurred is more likely a typing error than an app to come. */
 static enum err refuse_unknown(struct command_call *call, const char *word)
 {
 	char *near = NULL;
@@ -46,7 +46,7 @@ static enum err refuse_unknown(struct command_call *call, const char *word)
 	return err;
 }
 
-/* A bare word is a run (then its app), or an app. */
+/* A single word is a run (which means its app), or an app. */
 static enum err from_word(struct command_call *call, const char *word, struct buf *out)
 {
 	struct alert_row row = {0};
@@ -77,7 +77,7 @@ static bool is_app(const char *word)
 	                             "0123456789_.-") == strlen(word);
 }
 
-/* An app or a run, which is no list of them. */
+/* Reads one app or run; a list of several is refused with a hint. */
 static enum err read_name(
         struct command_call *call, const char *word, const char *next, struct buf *out)
 {
@@ -97,7 +97,7 @@ static enum err read_name(
 	        command_prefix(call));
 }
 
-/* Reads what is meant into out, as matchers. */
+/* Reads which alerts are meant into out, as matchers. */
 static enum err read_what(struct command_call *call, struct input *words, struct buf *out)
 {
 	char why[160], *word;
@@ -113,7 +113,7 @@ static enum err read_what(struct command_call *call, struct input *words, struct
 	return err;
 }
 
-/* The same of a request, where it is a text of its own. */
+/* The same for a request, where it is a text of its own. */
 static enum err read_what_text(struct command_call *call, const char *what, struct buf *out)
 {
 	json_t *list = arguments_split(what);
@@ -133,7 +133,7 @@ static enum err read_what_text(struct command_call *call, const char *what, stru
 
 /* ---- saying it ---- */
 
-/* What it means now, and would have meant in the last day. */
+/* Says which alerts this covers now, and would have covered in the last 24 hours. */
 static void say_scope(struct command_call *call, const struct silence_scope *scope)
 {
 	size_t shown = 0;
@@ -184,12 +184,12 @@ static void command_silence_say_headline(struct command_call *call, const struct
 
 /* ---- !silence ---- */
 
-/* What was asked for: what stands in words behind it, or the members of a request. */
+/* The parsed arguments: from the words after the command, or from the members of a request. */
 struct wish {
 	struct input words;
-	json_t *list;       /* the words that were made of members; owned, or NULL */
-	const char *reason; /* of the members */
-	char *rest;         /* of the words; owned */
+	json_t *list;       /* words made from members; owned, or NULL */
+	const char *reason; /* from the members; borrowed */
+	char *rest;         /* the words after the time; owned */
 	struct command_when when;
 };
 
@@ -234,7 +234,7 @@ static void command_silence_add_words(json_t *list, const char *text)
 	json_decref(words);
 }
 
-/* From the members of a request: "from", start, duration. False: the start is none. */
+/* From the members of a request: "from", start, duration. False: the start is invalid. */
 static bool wish_from_members(struct command_call *call, struct wish *wish)
 {
 	const char *start = command_arg(call, "start");
@@ -400,7 +400,6 @@ enum err command_silence_missing(struct command_call *call, int64_t number)
 	        command_prefix(call));
 }
 
-/* A silence that holds or will; zeroed when there is none by that number. */
 enum err command_silence_find(struct command_call *call, int64_t number, struct silence_row *row)
 {
 	enum err err = silences_by_id(call->env->store, number, row);
@@ -412,7 +411,6 @@ enum err command_silence_find(struct command_call *call, int64_t number, struct 
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-/* The only silence of an app, by the text of its matchers; else it says why there is none. */
 enum err command_silence_of_app(struct command_call *call, const char *app, struct silence_row *row)
 {
 	char *wanted = x_asprintf("app=\"%s\"", app);
@@ -438,7 +436,7 @@ enum err command_silence_of_app(struct command_call *call, const char *app, stru
 	                           command_prefix(call));
 }
 
-/* "extend 2h": that much longer. */
+/* "extend 2h": ends that much later. */
 static enum err command_silence_extend(
         struct command_call *call, struct silence_row *row, struct wish *wish)
 {
@@ -481,7 +479,7 @@ static enum err extend_app(struct command_call *call, struct wish *wish)
 	return err;
 }
 
-/* A number is a silence's, or else a run's. */
+/* A number is the id of a silence, or else a run id. */
 static enum err change_or_add(struct command_call *call, int64_t number, struct wish *wish)
 {
 	struct silence_row row = {0};

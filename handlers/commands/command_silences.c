@@ -25,7 +25,7 @@ static void say_silence(struct command_call *call, const struct silence_row *row
 		command_say(call, " · ⚠️ has no effect: %s", row->problem);
 }
 
-/* Those that were given up since they began. */
+/* Lists quiet times that were disabled since they began, because of an error. */
 static enum err say_quiets_failed(struct command_call *call)
 {
 	struct quiet_row *rows = NULL;

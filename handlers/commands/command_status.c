@@ -33,8 +33,8 @@ static enum err run_status(struct command_call *call)
 	return err;
 }
 
-/* What became of an alert in its message; zeroed when it is in none. What fires again later in the
- * same message is another story: this alert's has ended. */
+/* The alert's entry in its message; zeroed when it has none. If the failure was resolved and
+ * fired again in the same message, this alert counts as resolved. */
 static enum err entry_of(
         struct command_call *call, const struct alert_row *row, struct entry_row *entry)
 {
@@ -50,7 +50,7 @@ static enum err entry_of(
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-/* list: array, what it is as data is added. */
+/* Adds an alert to the answer, and its JSON to list (an array). */
 static enum err say_alert(struct command_call *call, const struct alert_row *row, json_t *list)
 {
 	struct entry_row entry = {0};
@@ -86,7 +86,7 @@ static void say_heading(struct command_call *call)
 	words_list(&call->text, SIZE_MAX, NULL);
 }
 
-/* The newest, a page at a time, until the answer is as large as one may be. */
+/* Lists the newest alerts, a page at a time, until the answer reaches its maximum size. */
 static enum err say_alerts(struct command_call *call, const char *app, int64_t limit, json_t *list)
 {
 	int64_t before = INT64_MAX;
@@ -156,7 +156,7 @@ static void say_when(struct command_call *call, const char *what, int64_t at_ms)
 	command_say(call, "%s", what);
 }
 
-/* What people and the bot did about it, oldest first. */
+/* What people and the bot did about the alert, oldest first. */
 static enum err say_history(
         struct command_call *call, const char *fingerprint, const struct history_episode *episode)
 {
@@ -185,7 +185,8 @@ static enum err say_history(
 	return err;
 }
 
-/* The event that said it first, which may be an edit of an older message; and the last edit. */
+/* The first event that had the alert, which may be an edit of an older message, and the last
+ * edit. */
 static enum err say_message(struct command_call *call, const struct alert_row *row,
         const struct history_episode *episode)
 {

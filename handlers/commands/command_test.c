@@ -1,5 +1,5 @@
 /*
- * command_test.c - !test: a made-up failure goes the way of every other.
+ * command_test.c - !test: sends a made-up failure along the path of a real one.
  */
 #include <string.h>
 #include "bot/base/alloc.h"
@@ -9,7 +9,7 @@
 #include "handlers/alerts/route.h"
 #include "storage/undelivered.h"
 
-/* late: as if it had not reached its room in time, for the other channels of [meta]. */
+/* late: treats the test as not delivered in time, to test the other channels of [meta]. */
 static enum err command_test_inject(struct command_call *call, const char *name, bool late)
 {
 	struct deliver d = command_deliver(call);

@@ -1,12 +1,12 @@
 /*
- * command_unacked.c - !unacked: everything unacknowledged, with a link to each.
+ * command_unacked.c - !unacked: all unacknowledged alerts, with a link to each.
  */
 #include "handlers/commands/command.h"
 #include "storage/messages.h"
 
 #define OPEN_MAX 500
 #define OPEN_MS (7 * CLOCK_DAY_MS)
-#define SHOWN_MAX 10 /* of these the oldest, and the newest */
+#define SHOWN_MAX 10 /* the oldest half and the newest half */
 
 static json_t *entry_json(const struct entry_row *row, const struct message_row *message)
 {
@@ -16,7 +16,7 @@ static json_t *entry_json(const struct entry_row *row, const struct message_row 
 	        message->room, "event_id", message->event_id);
 }
 
-/* shown: only in the data else. */
+/* shown false: added to the JSON list only. */
 static enum err command_unacked_say_entry(
         struct command_call *call, const struct entry_row *row, bool shown, json_t *list)
 {

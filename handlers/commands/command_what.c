@@ -12,7 +12,7 @@
 #define BLANKS " \t\r\n"
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 
-/* As written, and as it is meant; longer ones first. */
+/* As typed, and as it is meant; longer operators first. */
 static const struct {
 	const char *text, *meant;
 } ops[] = {{"==", "="}, {"=~", "=~"}, {"!=", "!="}, {"!~", "!~"}, {"=", "="}};
@@ -52,7 +52,7 @@ bool command_what_is(const struct input *words)
 	return len > 0 && begins_with_op(word[len] ? word + len : input_peek(words, 1));
 }
 
-/* One matcher is one text, also where blanks stand around its operator; owned by the caller. */
+/* Joins one matcher into one text, even with blanks around its operator; owned by the caller. */
 static char *next_text(struct input *words)
 {
 	const char *word = input_next(words);
@@ -78,7 +78,7 @@ static void add_quoted(struct buf *out, const char *value, size_t len)
 	buf_add_char(out, '"');
 }
 
-/* A value in " with \" and \\ in it, in ', or up to a comma or blank; *at moves behind it. */
+/* Reads a value: in " with \" and \\ as escapes, in ', or up to a comma or blank; advances *at. */
 static bool command_what_read_value(const char **at, struct buf *out)
 {
 	char quote = **at == '"' || **at == '\'' ? **at : '\0';
@@ -102,7 +102,8 @@ static bool command_what_read_value(const char **at, struct buf *out)
 	return true;
 }
 
-/* Phones begin a word with a capital letter; other names are an app's own. */
+/* Phones capitalize the first word, so common keys are matched in any case; other names are used
+ * as typed. */
 static void command_what_add_name(struct buf *out, const char *name, size_t len)
 {
 	static const char *const known[] = {"app", "kind", "severity", "run_id", "key", "title"};
@@ -113,7 +114,7 @@ static void command_what_add_name(struct buf *out, const char *name, size_t len)
 	buf_add(out, name, len);
 }
 
-/* All matchers of one text: several may be joined by commas without blanks. */
+/* Adds all matchers of one text: several may be joined by commas without blanks. */
 static bool add_matchers(const char *text, struct buf *out, char why[160])
 {
 	const char *at = text;

@@ -16,12 +16,12 @@
 
 struct reader {
 	struct input *words;
-	int64_t now_ms, length_ms, until_ms; /* 0 = not said */
+	int64_t now_ms, length_ms, until_ms; /* 0 = not given */
 	struct command_when *out;
 	char *why;
 };
 
-/* A word in lower case, without a comma behind it; "" behind the end. */
+/* A word in lower case, without a trailing comma; "" after the end. */
 static void command_when_token(const struct input *words, size_t ahead, char out[TOKEN_MAX])
 {
 	const char *word = input_peek(words, ahead);
@@ -30,7 +30,7 @@ static void command_when_token(const struct input *words, size_t ahead, char out
 	while (len > 0 && strchr(",;", word[len - 1]))
 		len--;
 	if (len >= TOKEN_MAX)
-		len = 0; /* nothing that is known here */
+		len = 0; /* too long to be a known word */
 	for (size_t i = 0; i < len; i++)
 		out[i] = (char)tolower((unsigned char)word[i]);
 	out[len] = '\0';
@@ -76,7 +76,7 @@ static int find_unit(const char *name, size_t len)
 	return -1;
 }
 
-/* A number, with "1.5" or "1,5"; *text moves behind it. */
+/* A number, as "1.5" or "1,5"; advances *text. */
 static bool read_amount(const char **text, double *amount)
 {
 	double place = 1;
@@ -93,8 +93,8 @@ static bool read_amount(const char **text, double *amount)
 	return true;
 }
 
-/* "1d12h", "90min"; or "2" with its unit in the next word. *unit: the last one, which falls. How
- * many words it took; 0 = it is no duration. */
+/* "1d12h", "90min", or "2" with its unit in the next word. *unit: the last unit, which must get
+ * smaller. Returns the number of words used; 0 = not a duration. */
 static size_t read_amounts(const struct input *words, int *unit, double *total_ms)
 {
 	char word[TOKEN_MAX], next[TOKEN_MAX];
@@ -129,7 +129,7 @@ static size_t read_amounts(const struct input *words, int *unit, double *total_m
 	return taken;
 }
 
-/* "an hour", "half an hour", "half a day"; how many words it took. */
+/* "an hour", "half an hour", "half a day"; returns the number of words used. */
 static size_t read_article(const struct input *words, double *total_ms)
 {
 	char word[TOKEN_MAX];
@@ -194,7 +194,7 @@ static int find_name(const char *word, const char *const *names, size_t len)
 	return -1;
 }
 
-/* "07:00", "7pm", "7:30 p.m.", "noon"; how many words it took. */
+/* "07:00", "7pm", "7:30 p.m.", "noon"; returns the number of words used. */
 static size_t read_clock(const struct input *words, int *hour, int *minute)
 {
 	static const char *const am[] = {"am", "a.m.", "a.m"}, *const pm[] = {"pm", "p.m.", "p.m"};
@@ -225,7 +225,7 @@ static size_t read_clock(const struct input *words, int *hour, int *minute)
 		taken = 2;
 	}
 	if (*half ? *hour < 1 || *hour > 12 : !whole)
-		return 0; /* "7" alone may be either */
+		return 0; /* "7" alone may be am or pm */
 	if (is_any(half, am, LEN(am)))
 		*hour %= 12;
 	else if (is_any(half, pm, LEN(pm)))
@@ -237,10 +237,10 @@ static size_t read_clock(const struct input *words, int *hour, int *minute)
 
 struct day {
 	int year, month, day;
-	bool said, weekly; /* weekly: of any week */
+	bool said, weekly; /* weekly: a day of the week */
 };
 
-/* "tomorrow", "mon", "2026-12-01", "1 Dec", "Dec 1"; how many words it took. */
+/* "tomorrow", "mon", "2026-12-01", "1 Dec", "Dec 1"; returns the number of words used. */
 static size_t read_day(const struct input *words, const struct zone_time *today, struct day *day)
 {
 	char word[TOKEN_MAX], next[TOKEN_MAX];
@@ -277,7 +277,8 @@ static size_t read_day(const struct input *words, const struct zone_time *today,
 	return 0;
 }
 
-/* The zone's name behind a time, as this program writes it itself; another one is refused. */
+/* Skips the name of our own zone after a time, as this program prints it; other zones are
+ * refused. */
 static bool read_zone(struct input *words, int64_t ms)
 {
 	static const char *const others[] = {"utc", "gmt", "bst", "wet", "west", "cet", "cest",
@@ -295,7 +296,7 @@ static bool read_zone(struct input *words, int64_t ms)
 	return ours || !is_any(word, others, LEN(others));
 }
 
-/* A moment after another one. *said: there are words for one, good or not. */
+/* A moment after after_ms. *said: the words are meant as a moment, valid or not. */
 static bool read_moment(
         struct input *words, int64_t now_ms, int64_t after_ms, int64_t *ms, bool *said)
 {
@@ -400,7 +401,7 @@ static bool read_length(struct reader *r)
 	       command_when_refuse(r, "A duration looks like 30m, 2h or 1d12h.");
 }
 
-/* What has no end on purpose. */
+/* Words that ask for no end. */
 static bool is_endless(const char *word)
 {
 	static const char *const names[] = {
@@ -409,7 +410,7 @@ static bool is_endless(const char *word)
 	return is_any(word, names, LEN(names));
 }
 
-/* One clause. *more: there was one, there may be another. */
+/* Reads one clause. *more: one was read, and another may follow. */
 static bool read_clause(struct reader *r, bool *more)
 {
 	struct input next = *r->words;
@@ -442,7 +443,7 @@ static bool read_clause(struct reader *r, bool *more)
 	return true;
 }
 
-/* A time that stands where free text is expected would be lost. */
+/* True when the words are a time that would be taken for free text. */
 static bool is_lost(const struct reader *r, const struct input *words)
 {
 	struct input next = *words;
@@ -454,7 +455,7 @@ static bool is_lost(const struct reader *r, const struct input *words)
 	return command_duration_read(&(struct input){words->list, words->at}, &ms);
 }
 
-/* What follows is the reason: no time may be in it that was meant as one. */
+/* The rest is the reason: refuses it if it contains a time that was probably meant as one. */
 static bool check_rest(struct reader *r)
 {
 	static const char *const days[] = {"tonight", "today", "tomorrow"};
@@ -494,7 +495,8 @@ bool command_when_read(struct input *words, int64_t now_ms, int64_t usual_ms, in
 	if (out->until_resolved)
 		out->end_ms = start_ms + most_ms;
 	else if (r.until_ms)
-		/* "until 07:00 from 22:00": after its start, whatever came first */
+		/* "until 07:00 from 22:00": the end is after the start, in whatever order they
+		 * were given */
 		for (out->end_ms = r.until_ms; out->end_ms <= start_ms;)
 			out->end_ms += CLOCK_DAY_MS;
 	else
