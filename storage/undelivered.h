@@ -25,8 +25,7 @@ void undelivered_rows_free(struct undelivered_row *rows, size_t len);
 enum err undelivered_note(struct store *store, int64_t before_ms);
 /* Records one alert unconditionally. */
 enum err undelivered_add(struct store *store, int64_t alert_id);
-/* Marks as recovered the recorded alerts, already reported, that are in their room now or were
- * deleted. */
+/* Marks as recovered the alerts that were reported and are in their room now. */
 enum err undelivered_note_recovered(struct store *store, int64_t now_ms);
 /* Alerts to be reported, at most limit. The caller frees the rows. */
 enum err undelivered_untold(

@@ -14,7 +14,8 @@ static _Noreturn void alloc_die(void)
 {
 	static const char text[] = "out of memory\n";
 
-	/* stdio might allocate; a short write changes nothing about the end */
+	/* write(), because stdio might allocate; a short write does not matter, as the process
+	 * aborts */
 	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
 		abort();
 	abort();
@@ -90,7 +91,7 @@ static void *alloc_for_json(size_t size)
 	return x_realloc(NULL, size);
 }
 
-/* Keys, tokens and passwords pass through JSON: nothing of it is left behind. */
+/* Keys, tokens and passwords pass through JSON, so every block is wiped before it is freed. */
 static void free_for_json(void *block)
 {
 	if (block)
@@ -101,8 +102,9 @@ static void free_for_json(void *block)
 void x_alloc_init(void)
 {
 	json_set_alloc_funcs(alloc_for_json, free_for_json);
-	/* Threads here take turns more than they compete: an arena for each would only hold
-	 * memory. A fixed threshold keeps one large block from raising what stays unreturned. */
+	/* Threads here rarely allocate at the same time: an arena for each would only hold memory.
+	 * A fixed threshold keeps a single large block from raising the amount that stays
+	 * unreturned. */
 #ifdef M_ARENA_MAX
 	mallopt(M_ARENA_MAX, 1);
 	mallopt(M_TRIM_THRESHOLD, 64 * 1024);

@@ -1,10 +1,10 @@
 /*
- * alloc.h - memory that is there, or the process ends.
+ * alloc.h - allocation that never returns NULL: the process aborts when memory runs out.
  *
- * One policy for running out of memory: every accepted alert is on disk before it is
- * acknowledged, so the daemon logs one line and aborts, and its supervisor starts it again with
- * nothing lost. Callers therefore have no NULL branches. All sizes are bounded by the limits on
- * input long before they get here. The caller owns what is returned and frees it with free().
+ * One policy for running out of memory: every accepted alert is on disk before it is acknowledged,
+ * so the daemon can log one line and abort, and its supervisor restarts it with nothing lost.
+ * Callers therefore have no NULL branches. All sizes are bounded by the limits on input long before
+ * they get here. The caller owns what is returned and frees it with free().
  */
 #pragma once
 
@@ -18,13 +18,14 @@ char *x_strndup(const char *text, size_t len) __attribute__((malloc, returns_non
 char *x_asprintf(const char *format, ...)
         __attribute__((malloc, returns_nonnull, format(printf, 1, 2)));
 
-/* x_strdup() that keeps NULL as NULL. */
+/* As x_strdup(), but NULL gives NULL. */
 char *x_strdup_opt(const char *text);
 
-/* Overwrites len bytes in a way the compiler keeps, then frees; NULL is allowed. */
+/* Overwrites len bytes, in a way that the compiler does not optimize away, and frees them; NULL is
+ * allowed. */
 void x_wipe_free(void *secret, size_t len);
 /* The same for a terminated string. */
 void x_wipe_free_str(char *secret);
 
-/* Makes jansson use these functions; call once, first thing in main(). */
+/* Makes jansson use these functions; call it once, first in main(). */
 void x_alloc_init(void);

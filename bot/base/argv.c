@@ -9,7 +9,7 @@
 
 #define BLANKS " \t\r\n"
 
-/* Takes one word from *at; NULL with *fault when it has no end. */
+/* Takes one word from *at; NULL with *fault set when a quote or backslash is incomplete. */
 static char *word_take(const char **at, struct fault *fault)
 {
 	const char *text = *at;

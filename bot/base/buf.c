@@ -29,7 +29,7 @@ void buf_reset(struct buf *buf)
 		buf->data[0] = '\0';
 }
 
-/* Makes room for len more bytes and the NUL; false when they would pass the maximum. */
+/* Makes room for len more bytes and the NUL; false when they would exceed the maximum. */
 static bool buf_grow(struct buf *buf, size_t len)
 {
 	size_t cap = buf->cap ? buf->cap : BUF_FIRST;

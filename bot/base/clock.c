@@ -93,7 +93,7 @@ bool clock_parse_rfc3339(const char *text, int64_t *ms)
 		return false;
 	tm.tm_year = year - 1900;
 	tm.tm_mon = month - 1;
-	/* a leap second (60) becomes the next minute's first */
+	/* a leap second (60) becomes the first second of the next minute */
 	*ms = ((int64_t)timegm(&tm) - (int64_t)offset * 60) * 1000 + fraction;
 	return true;
 }
@@ -199,7 +199,7 @@ void clock_format_duration(int64_t ms, char *out, size_t size)
 	if (ms < 0)
 		ms = 0;
 	if (ms < CLOCK_MINUTE_MS) {
-		/* what is not nothing does not look like nothing */
+		/* a short but non-zero duration must not be shown as zero */
 		int64_t tenths = ms > 0 && ms < 100 ? 1 : ms / 100;
 
 		if (tenths % 10)

@@ -88,7 +88,7 @@ const char *err_text(enum err err)
 	return (size_t)err < sizeof(texts) / sizeof(texts[0]) ? texts[err] : "unknown error";
 }
 
-/* Takes a formatted text over, cut to what there is room for and never inside a code point. */
+/* Copies a formatted text, cut to the available size but never inside a code point. */
 static void fault_take(struct fault *fault, const char *text)
 {
 	size_t len = text_whole(text, strnlen(text, sizeof(fault->text) - 1));

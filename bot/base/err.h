@@ -1,9 +1,9 @@
 /*
- * err.h - the one list of error codes, and a fixed-size message that travels with them.
+ * err.h - the list of error codes, and a fixed-size error message that goes with them.
  *
- * Functions that can fail return an enum err: OK is 0, everything else is a failure. Where a
- * person will read what went wrong, the function also fills a struct fault. No function here
- * allocates, so an error can always be told.
+ * Functions that can fail return an enum err: OK is 0, everything else is a failure. Where a person
+ * will read what went wrong, the function also fills a struct fault. No function here allocates, so
+ * an error can always be reported.
  */
 #pragma once
 
@@ -52,17 +52,17 @@ struct fault {
 /* The code's name in lower case without prefix ("not_found"); static storage. */
 const char *err_name(enum err code);
 
-/* False when the fault lies in what was asked for; else it is the program's own or that of what it
- * runs on (disk, database, network), and the same may succeed later. */
+/* False when the request itself was wrong. Otherwise the program, or what it depends on (disk,
+ * database, network), failed, and the same request may succeed later. */
 bool err_is_own(enum err code);
 
 /* The code's text from the table; static storage. */
 const char *err_text(enum err code);
 
-/* Fills *fault (which may be NULL) and returns code, so that `return fault_set(…)` reads well. */
+/* Fills *fault (may be NULL) and returns code, so that `return fault_set(…)` can be written. */
 enum err fault_set(struct fault *fault, enum err code, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 
-/* Puts "context: " in front of the text that is there; returns the code that is there. */
+/* Puts "context: " before the text in *fault; returns its code. */
 enum err fault_wrap(struct fault *fault, const char *format, ...)
         __attribute__((format(printf, 2, 3)));

@@ -1,13 +1,13 @@
 /*
- * exit_code.h - how a failure ends a command.
+ * exit_code.h - the exit code of a command for each error.
  */
 #pragma once
 
 #include <sysexits.h>
 #include "bot/base/err.h"
 
-/* What may go by itself is EX_TEMPFAIL, what the config or the machine must mend EX_CONFIG, the
- * rest EX_UNAVAILABLE. */
+/* EX_TEMPFAIL for what may pass by itself, EX_CONFIG for what must be fixed in the config or on the
+ * machine, EX_UNAVAILABLE for the rest. */
 static inline int exit_of(enum err code)
 {
 	switch (code) {

@@ -1,5 +1,5 @@
 /*
- * histogram.h - how often something took how long, for metrics. Pure.
+ * histogram.h - distribution of durations, for metrics. Pure.
  */
 #pragma once
 
@@ -7,13 +7,13 @@
 
 #define HISTOGRAM_BOUNDS 17
 
-/* Upper bounds of the buckets in ms; what is above the last one is in count alone. */
+/* Upper bounds of the buckets in ms; longer durations are counted in `count` only. */
 extern const int64_t histogram_bounds_ms[HISTOGRAM_BOUNDS];
 
 struct histogram {
-	uint64_t buckets[HISTOGRAM_BOUNDS]; /* each of its own, not summed up */
+	uint64_t buckets[HISTOGRAM_BOUNDS]; /* each for itself, not cumulative */
 	uint64_t count, sum_ms;
 };
 
-/* Below 0 counts as 0. */
+/* Negative values count as 0. */
 void histogram_add(struct histogram *histogram, int64_t ms);

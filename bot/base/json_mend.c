@@ -1,6 +1,6 @@
 /*
- * json_mend.c - see json_mend.h. One pass over the bytes; the nesting is bounded, so is the
- * recursion. Each value knows the field it belongs to, for the notes: "run_id", "fields.error".
+ * json_mend.c - see json_mend.h. One pass over the bytes; nesting, and so recursion, is bounded.
+ * Each value knows the field it belongs to, for the notes: "run_id", "fields.error".
  */
 #include "bot/base/json_mend.h"
 
@@ -15,9 +15,9 @@
 #include "bot/base/buf.h"
 #include "bot/base/text.h"
 
-#define FIELD_MAX 96 /* code points of a note's field */
+#define FIELD_MAX 96 /* code points of the field's name in a note */
 #define MESSAGE_MAX 192
-#define NUMBER_MAX 1024 /* bytes of a number that is tried as one */
+#define NUMBER_MAX 1024 /* longer numbers (in bytes) are kept as text */
 
 struct mend {
 	const char *at, *end;
@@ -55,7 +55,7 @@ void json_mend_note(json_t *notes, const char *field, const char *format, ...)
 	                                     "message", line_of(message, MESSAGE_MAX)));
 }
 
-/* Adds the bytes as UTF-8 without NUL; how many places had to be replaced. */
+/* Adds the bytes as UTF-8 without NUL; returns the number of replaced places. */
 static unsigned add_utf8(struct buf *out, const char *text, size_t len)
 {
 	unsigned replaced = 0, point;
@@ -134,7 +134,7 @@ static bool read_hex4(const char *at, const char *end, unsigned *value)
 	return true;
 }
 
-/* After "\u". A pair of surrogates is one code point. */
+/* Reads what follows "\u". A surrogate pair is one code point. */
 static void mend_unicode(struct mend *mend, struct buf *out, unsigned *replaced)
 {
 	unsigned point, low;
@@ -157,7 +157,7 @@ static void mend_unicode(struct mend *mend, struct buf *out, unsigned *replaced)
 	text_encode(out, point);
 }
 
-/* After the backslash. */
+/* Reads what follows a backslash. */
 static void json_mend_mend_escape(struct mend *mend, struct buf *out, unsigned *replaced)
 {
 	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
@@ -171,11 +171,11 @@ static void json_mend_mend_escape(struct mend *mend, struct buf *out, unsigned *
 		mend->at++;
 		buf_add_char(out, to[known - from]);
 	} else {
-		buf_add_char(out, '\\'); /* no escape of JSON: as it is written */
+		buf_add_char(out, '\\'); /* not an escape of JSON: keep it as written */
 	}
 }
 
-/* After the opening quote; false when there is no closing one. */
+/* Reads what follows the opening quote; false when the closing one is missing. */
 static bool mend_text(struct mend *mend, struct buf *out, unsigned *replaced)
 {
 	buf_init(out, 3 * (size_t)(mend->end - mend->at));
@@ -229,7 +229,7 @@ static size_t count_digits(const char *text)
 	return strspn(text, "0123456789");
 }
 
-/* JSON's own grammar; whole: without fraction and exponent. */
+/* Follows the grammar of JSON; whole: without fraction and exponent. */
 static bool is_json_number(const char *text, bool *whole)
 {
 	size_t digits;
@@ -257,7 +257,7 @@ static bool is_json_number(const char *text, bool *whole)
 	return *text == '\0';
 }
 
-/* The number, or NULL when it is none or C cannot hold it. */
+/* The number, or NULL when the text is not a number or C cannot represent it. */
 static json_t *json_mend_number_of(const char *text)
 {
 	bool whole;
@@ -275,7 +275,8 @@ static json_t *json_mend_number_of(const char *text)
 	return isfinite(real) ? json_real(real) : NULL;
 }
 
-/* What encoders write for numbers that JSON has not: NaN, -Infinity, +1, .5, 007. */
+/* Forms that encoders write for numbers although JSON has none of them: NaN, -Infinity, +1, .5,
+ * 007. */
 static bool looks_like_number(const char *text)
 {
 	static const char *const words[] = {"nan", "inf", "infinity"};
@@ -317,7 +318,7 @@ static json_t *mend_word(struct mend *mend, const char *field)
 
 /* ---- objects and arrays ---- */
 
-/* The whole of what begins here with a bracket, as text; NULL when it does not end. */
+/* The bracketed value that begins here, as text; NULL when its end is missing. */
 static json_t *mend_too_deep(struct mend *mend, const char *field)
 {
 	const char *start = mend->at;
@@ -343,7 +344,7 @@ static json_t *mend_too_deep(struct mend *mend, const char *field)
 	return NULL;
 }
 
-/* What a member of the value of `field` is called in notes: two levels are enough to find it. */
+/* The name of a member of `field` in notes: two levels are enough to find it. */
 static void name_member(char *out, size_t size, const char *field, const char *key)
 {
 	if (!*field)
@@ -354,7 +355,7 @@ static void name_member(char *out, size_t size, const char *field, const char *k
 		snprintf(out, size, "%s", field);
 }
 
-/* One member; false when it is none. */
+/* Reads one member of an object; false when there is no valid one. */
 static bool mend_member(struct mend *mend, json_t *object, const char *field)
 {
 	char name[4 * FIELD_MAX + 1];

@@ -2,10 +2,10 @@
  * log.c - see log.h. A line is built in memory and written by one write(), so that lines from
  * several threads do not mix.
  *
- * Standard error may be something that nobody reads, and the loop must not wait for that. Its file
- * description may be shared with others, so it is not made non-blocking: a pipe or a terminal is
- * opened once more for that, a socket is told with each line. No line is longer than PIPE_BUF, so
- * that a pipe takes it whole or not at all.
+ * Nobody may be reading standard error, and the loop must not block on it. Its file description may
+ * be shared with other processes, so it is not made non-blocking: a pipe or terminal is opened a
+ * second time for that, and for a socket each call asks not to block. No line is longer than
+ * PIPE_BUF, so that a pipe takes it whole or not at all.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,12 +30,13 @@
 
 static atomic_int log_level = LOG_INFO;
 static atomic_int log_format = LOG_TEXT;
-static pthread_mutex_t log_mutex = PTHREAD_MUTEX_INITIALIZER; /* two threads share the asking */
-static unsigned log_dropped;                                  /* lines; under the mutex */
+static pthread_mutex_t log_mutex =
+        PTHREAD_MUTEX_INITIALIZER; /* protects the target and the counter */
+static unsigned log_dropped;       /* number of lines; under the mutex */
 
 static const struct {
 	const char *name;
-	int priority; /* of syslog */
+	int priority; /* priority of syslog */
 	const char *colour;
 } levels[] = {
         [LOG_ERROR] = {"error", 3, "\033[31m"},
@@ -50,7 +51,7 @@ void log_setup(enum log_level level, enum log_format format)
 	log_format = (int)format;
 }
 
-/* Standard error is the journal's socket: systemd tells its device and inode. */
+/* True when standard error is the journal's socket, whose device and inode systemd passes. */
 static bool log_is_journal(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
@@ -107,16 +108,17 @@ static void log_json(struct buf *line, enum log_level level, const char *area, c
 	buf_finish(&neutral);
 }
 
-/* Under the mutex: where a line goes, without waiting as far as that can be had. */
+/* Under the mutex: the descriptor to write to, non-blocking where possible. */
 static int log_target(const struct stat *st)
 {
-	static int again = -1; /* standard error, opened once more */
+	static int again = -1; /* standard error, opened a second time */
 	static dev_t dev;
 	static ino_t ino;
 
 	if (!S_ISFIFO(st->st_mode) && !S_ISCHR(st->st_mode))
 		return STDERR_FILENO;
-	if (again < 0 || st->st_dev != dev || st->st_ino != ino) { /* never, or it is another */
+	if (again < 0 || st->st_dev != dev ||
+	        st->st_ino != ino) { /* not opened yet, or standard error was replaced */
 		if (again >= 0)
 			close(again);
 		again = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -126,7 +128,7 @@ static int log_target(const struct stat *st)
 	return again >= 0 ? again : STDERR_FILENO;
 }
 
-/* False: it would have to wait, or failed. */
+/* False: the write failed or would have blocked. */
 static bool log_try(const struct buf *line)
 {
 	struct pollfd fd = {.events = POLLOUT};
@@ -150,7 +152,7 @@ static void log_line(struct buf *line, enum log_level level, const char *area, c
 		log_text(line, level, area, message);
 }
 
-/* Under the mutex. What was dropped is told as soon as a line can be written again. */
+/* Under the mutex. Reports dropped lines as soon as a line can be written again. */
 static void log_tell_dropped(void)
 {
 	char message[64];
@@ -186,5 +188,5 @@ void log_write(enum log_level level, const char *area, const char *format, ...)
 		log_dropped++;
 	pthread_mutex_unlock(&log_mutex);
 	buf_finish(&line);
-	errno = saved; /* so that a log line before an error's own does no harm */
+	errno = saved; /* so that logging before errno is reported does not change it */
 }

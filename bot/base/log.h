@@ -1,16 +1,16 @@
 /*
- * log.h - one line an event on standard error.
+ * log.h - log lines on standard error, one for each event.
  *
- * Levels say what the process does next: error - something was given up or needs a person;
- * warning - it goes on, degraded or after a retry; info - a change of state an operator wants in
- * the journal; debug - for whoever reads the code. Text form starts with the sd-daemon(3)
- * priority ("<4>") when standard error is the journal, with colours only on a terminal. JSON
- * form is one object a line. Every value is escaped, so that text from outside cannot forge a
- * line. Secrets and message plaintext are never logged. A line that nobody reads is dropped and
- * counted: logging never waits.
+ * Levels say what the process does next: error - something failed for good or needs a person;
+ * warning - the process continues, degraded or after a retry; info - a change of state that an
+ * operator wants in the journal; debug - for developers. The text form starts with the sd-daemon(3)
+ * priority ("<4>") when standard error is the journal, and uses colours only on a terminal. The
+ * JSON form is one object a line. Every value is escaped, so that text from outside cannot forge a
+ * line. Secrets and message plaintext are never logged. Logging never blocks: lines that cannot be
+ * written are dropped and counted.
  *
- * The settings are the one piece of process-wide state: set at start and at reload only. Safe to
- * call from every thread.
+ * The settings are global to the process and are set only at start and at reload. Safe to call from
+ * every thread.
  */
 #pragma once
 
@@ -25,13 +25,14 @@ void log_write(enum log_level level, const char *area, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 
 /*
- * For what may happen thousands of times a minute: the first line is written at once, the others of
- * its kind within a minute are counted, and the count is told after it. Of one kind are lines with
- * the same format and key (a room's name, say; "" where there is one kind only).
+ * For what may happen thousands of times a minute: the first line is written at once, further ones
+ * of its kind within a minute are only counted, and the count is logged afterwards. Lines are of
+ * one kind when format and key are equal (key: a room's name, say; "" where there is one kind
+ * only).
  */
 void log_seldom(enum log_level level, const char *area, const char *key, const char *format, ...)
         __attribute__((format(printf, 4, 5)));
-/* Tells the counts of minutes that are over at now_ms (monotonic); to be called now and then. */
+/* Logs the counts of minutes that have ended at now_ms (monotonic); call it regularly. */
 void log_flush(int64_t now_ms);
 
 /* area is the module's name: "sync", "courier", "socket" … */

@@ -1,6 +1,6 @@
 /*
- * log_seldom.c - lines that may come by the thousand, see log.h. The kinds of the last minute are
- * kept in a small table; when it is full, the oldest goes and its count is told early.
+ * log_seldom.c - rate-limited lines, see log.h. The kinds of the last minute are kept in a small
+ * table; when it is full, the oldest is removed and its count is logged early.
  */
 #include "bot/base/log.h"
 
@@ -17,13 +17,13 @@
 #define AGAIN_MS CLOCK_MINUTE_MS
 
 struct kind {
-	const char *format; /* NULL: the place is free */
+	const char *format; /* NULL: the slot is free */
 	char key[64];
 	enum log_level level;
 	const char *area;
-	int64_t since_ms;    /* monotonic; of the line that was written */
-	unsigned more;       /* since then */
-	char text[TEXT_MAX]; /* of the latest of these */
+	int64_t since_ms;    /* monotonic; when the first line was written */
+	unsigned more;       /* lines not written since then */
+	char text[TEXT_MAX]; /* the newest of these */
 };
 
 static struct kind kinds[KINDS_MAX];
@@ -46,7 +46,7 @@ static void kinds_flush(int64_t now_ms)
 			kind_end(&kinds[i]);
 }
 
-/* The kind's place, or another's that had to go. *fresh: it was not there. */
+/* The slot of the kind, or the oldest one, emptied. *fresh: the kind had no slot. */
 static struct kind *kind_get(const char *format, const char *key, bool *fresh)
 {
 	struct kind *oldest = &kinds[0];

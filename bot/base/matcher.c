@@ -1,7 +1,7 @@
 /*
- * matcher.c - see matcher.h. Regular expressions are PCRE2's, without what can be made to run for
- * long or to take much memory: what PCRE2 compiles to more than PATTERN_SIZE_MAX, nests deeper
- * than PATTERN_NEST_MAX or refers back to a group is refused, and each match has an upper bound.
+ * matcher.c - see matcher.h. Regular expressions are those of PCRE2, except for what could run for
+ * long or use much memory: a pattern that compiles to more than PATTERN_SIZE_MAX, nests deeper than
+ * PATTERN_NEST_MAX or has a back-reference is rejected, and each match has a step limit.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <ctype.h>
@@ -14,7 +14,7 @@
 #define NAME_MAX_BYTES 64
 #define PATTERN_NEST_MAX 20
 #define PATTERN_SIZE_MAX 4096        /* bytes, compiled */
-#define PATTERN_TEXT_MAX (16 * 1024) /* bytes of a value that patterns are compared with */
+#define PATTERN_TEXT_MAX (16 * 1024) /* longest value in bytes that is matched with a pattern */
 #define PATTERN_STEPS_MAX 50000      /* a few milliseconds */
 #define PATTERN_DEPTH_MAX 10000
 #define PATTERN_HEAP_KIB 4096
@@ -27,7 +27,7 @@ struct matcher {
 	char name[NAME_MAX_BYTES];
 	char *value;
 	enum matcher_op op;
-	pcre2_code *code; /* of LIKE and NOT_LIKE */
+	pcre2_code *code; /* for LIKE and NOT_LIKE */
 };
 
 struct matchers {

@@ -1,8 +1,8 @@
 /*
- * matcher.h - which alerts are meant: name=value, !=, =~ and !~ (regular expressions of PCRE2,
- * anchored, without back-references), several joined by commas or blanks, as Alertmanager writes
- * them. Parsed and compiled once, then compared with as many alerts as come; a struct matchers
- * does not change and may be used by several threads. Pure.
+ * matcher.h - selects alerts: name=value, !=, =~ and !~ (regular expressions of PCRE2, anchored,
+ * without back-references), several joined by commas or blanks, as in Alertmanager. Parsed and
+ * compiled once, then compared with any number of alerts; a struct matchers does not change and may
+ * be used by several threads. Pure.
  */
 #pragma once
 
@@ -10,25 +10,24 @@
 #include "bot/base/err.h"
 
 #define MATCHERS_MAX 8
-#define MATCHER_VALUE_MAX 200 /* bytes; of a regular expression too */
+#define MATCHER_VALUE_MAX 200 /* bytes; also of a regular expression */
 
 struct matchers;
 
-/* The value of a name, borrowed until the next call, or NULL: as "" then. */
+/* The value of a name, borrowed until the next call, or NULL, which counts as "". */
 typedef const char *(*matcher_value_fn)(const char *name, void *arg);
 
 enum match {
 	MATCH_NO,
 	MATCH_YES,
-	MATCH_LIMIT, /* a regular expression was given up: it would take too long, or too much
-	                memory */
+	MATCH_LIMIT, /* a regular expression was aborted: it takes too long or too much memory */
 };
 
-/* ERR_INVALID: *why says what is wrong, for people. */
+/* ERR_INVALID: *why has the reason, for people. */
 enum err matchers_parse(const char *text, struct matchers **out, char why[160]);
 void matchers_free(struct matchers *matchers); /* NULL is allowed */
 enum match matchers_match(const struct matchers *matchers, matcher_value_fn value, void *arg);
-/* As understood; parses to the same again. */
+/* The matchers as understood; parsing the text gives the same matchers. */
 void matchers_text(const struct matchers *matchers, struct buf *out);
 /* True when the word has the form of a matcher. */
 bool matcher_is(const char *word);

@@ -1,5 +1,5 @@
 /*
- * peer.h - who handed something in over the socket, as the kernel says (SO_PEERCRED).
+ * peer.h - the sender of a request on the socket, as reported by the kernel (SO_PEERCRED).
  */
 #pragma once
 
@@ -7,5 +7,6 @@
 
 struct alert_peer {
 	int64_t uid, gid, pid; /* -1 = unknown */
-	const char *name;      /* of the token it came with, or NULL; good while it is handed in */
+	const char
+	        *name; /* name of the token it used, or NULL; valid while the request is handled */
 };

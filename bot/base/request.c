@@ -1,6 +1,6 @@
 /*
- * request.c - see request.h. The nesting is measured before jansson sees the line, because its
- * own bound is a constant of its build and it recurses that deep.
+ * request.c - see request.h. The nesting is measured before jansson parses the line, because its
+ * own limit is fixed when it is built, and it recurses that deep.
  */
 #include "bot/base/request.h"
 
@@ -12,8 +12,8 @@
 
 #define FIT_BYTES_MIN 256 /* shorter texts are not cut to make an alert fit */
 
-/* Where the nesting passes the bound, or len. Counts brackets outside strings, which is right
- * for whatever turns out to be JSON. */
+/* Where the nesting exceeds the limit, or len. Counts brackets outside strings, which is correct
+ * for everything that turns out to be JSON. */
 static size_t find_too_deep(const char *line, size_t len)
 {
 	bool in_string = false;
@@ -38,7 +38,7 @@ static size_t find_too_deep(const char *line, size_t len)
 	return len;
 }
 
-/* As the standard has it. */
+/* Parses as RFC 8259 requires. */
 static enum err parse_strictly(
         const char *line, size_t len, json_t **out, size_t *position, struct fault *fault)
 {
@@ -52,7 +52,7 @@ static enum err parse_strictly(
 	if (*out)
 		return OK;
 	*position = error.position > 0 ? (size_t)error.position : 0;
-	/* jansson quotes the input, which may be anything. */
+	/* jansson quotes the input, which may contain anything */
 	buf_init(&reason, 1024);
 	text_add_plain(&reason, error.text, 160, TEXT_FOLD_NEWLINES);
 	fault_set(fault, ERR_INVALID, "%.200s", buf_str(&reason));
@@ -60,7 +60,7 @@ static enum err parse_strictly(
 	return ERR_INVALID;
 }
 
-/* A spooled alert may be without op. */
+/* An alert from the spool may be without op. */
 static bool is_alert(const json_t *request)
 {
 	const json_t *op = json_object_get(request, "op");
@@ -69,7 +69,7 @@ static bool is_alert(const json_t *request)
 	          : json_object_get(request, "app") != NULL;
 }
 
-/* An alert for which strict JSON is too narrow, or NULL. */
+/* Parses an alert that strict JSON rejects; NULL when that fails or it is not an alert. */
 static json_t *parse_mended(const char *line, size_t len)
 {
 	json_t *notes = json_array();
@@ -127,7 +127,7 @@ bool request_has_app(const json_t *alert)
 	                           : json_is_number(app) || json_is_boolean(app);
 }
 
-/* Its longest string of FIT_POINTS_MIN or more, by name in *holder; NULL when there is none. */
+/* The longest string of FIT_POINTS_MIN or more, by its name in *holder; NULL when there is none. */
 static const char *find_longest(json_t *object, json_t **holder, size_t *longest)
 {
 	const char *found = NULL, *name;
@@ -149,7 +149,7 @@ static const char *find_longest(json_t *object, json_t **holder, size_t *longest
 	return found;
 }
 
-/* What tells what it is, without what it tells. */
+/* Keeps the keys common to all alerts, and drops its own fields. */
 static void keep_common_keys(json_t *alert)
 {
 	static const char *const names[] = {"op", "id", "app", "kind", "severity", "status",
@@ -168,7 +168,7 @@ static void keep_common_keys(json_t *alert)
 	json_decref(kept);
 }
 
-/* Leaves out so many bytes at the end, but never more than half. */
+/* Removes `over` bytes at the end, but at most half of the text. */
 static void cut_member(json_t *holder, const char *name, size_t over)
 {
 	const char *text = json_string_value(json_object_get(holder, name));
@@ -191,7 +191,7 @@ void request_fit(json_t *alert)
 	json_t *holder;
 
 	if (size > REQUEST_MAX)
-		request_notes(alert); /* its bytes count too */
+		request_notes(alert); /* the notes count towards the size, too */
 	while (size > REQUEST_MAX) {
 		longest = FIT_BYTES_MIN;
 		name = find_longest(alert, &holder, &longest);

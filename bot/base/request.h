@@ -1,5 +1,5 @@
 /*
- * request.h - from the bytes of one line to a JSON object. Pure.
+ * request.h - parses one line into a JSON object. Pure.
  */
 #pragma once
 
@@ -9,28 +9,28 @@
 #include "bot/base/err.h"
 
 #define REQUEST_MAX (64 * 1024) /* bytes of a request */
-#define REQUEST_DEPTH_MAX 16    /* nested arrays and objects; an alert needs two */
+#define REQUEST_DEPTH_MAX 16    /* nesting depth of arrays and objects; an alert needs two */
 
-/* The key under which a request carries what was mended in it, as the answer's `warnings` tell it:
- * no field can have this name. matrix-send-message uses it too. */
+/* The key under which a request carries notes about what was corrected, which the answer returns as
+ * `warnings`: no field can have this name. Used by matrix-send-message, too. */
 #define REQUEST_MENDED ""
 
 /*
- * Parses one line. An alert that strict JSON refuses for a part of it is mended (json_mend.h), and
- * the notes stand under REQUEST_MENDED. In all other requests are refused: what is not JSON or not
- * UTF-8, NUL in any form, a key given twice, deep nesting. Anything but an object at the top is
- * refused in any case. On ERR_INVALID *fault says why and *position is the byte (from 0) where it
- * went wrong. The object is owned by the caller.
+ * Parses one line. An alert that strict JSON rejects is corrected (json_mend.h), and the notes are
+ * stored under REQUEST_MENDED. In all other requests these are rejected: invalid JSON or UTF-8, NUL
+ * in any form, repeated keys, deep nesting. Anything but an object at the top level is always
+ * rejected. On ERR_INVALID *fault has the reason and *position the offset of the error in bytes
+ * (from 0). The object is owned by the caller.
  */
 enum err request_parse(
         const char *line, size_t len, json_t **out, size_t *position, struct fault *fault);
 
-/* The request's notes of what was mended; borrowed, made when there is none. */
+/* The request's array of notes; borrowed, created when there is none. */
 json_t *request_notes(json_t *request);
 
-/* True when an alert names its app, without which it is refused. */
+/* Whether an alert names its app, without which it is rejected. */
 bool request_has_app(const json_t *alert);
 
-/* Makes an alert that is larger than REQUEST_MAX fit: its longest texts are cut, as a last resort
- * what is no common key of an alert is dropped. Noted. */
+/* Makes an alert larger than REQUEST_MAX fit: its longest texts are cut; as a last resort, all keys
+ * but the common ones of alerts are dropped. Adds notes. */
 void request_fit(json_t *alert);

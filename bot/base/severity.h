@@ -1,5 +1,5 @@
 /*
- * severity.h - how bad an alert is; the names are those of the config, the socket and the
+ * severity.h - severities of alerts; their names are used in the config, on the socket and in the
  * database.
  */
 #pragma once
@@ -14,5 +14,5 @@ extern const char *const severity_names[];
 const char *severity_name(enum severity severity);
 /* False when text is none of the three. */
 bool severity_parse(const char *text, enum severity *out);
-/* The same of what other tools call it: error, page, warn, notice. */
+/* As severity_parse(), and also accepts names used by other tools: error, page, warn, notice. */
 bool severity_guess(const char *text, enum severity *out);

@@ -1,6 +1,6 @@
 /*
- * synthetic.c - see synthetic.h. What failed carries the run id, so that every test is a
- * fingerprint of its own and never counts up an earlier one.
+ * synthetic.c - see synthetic.h. The identity includes the run id, so that every test has its own
+ * fingerprint and is never counted as a repetition of an earlier one.
  */
 #include <stdint.h>
 #include <stdio.h>

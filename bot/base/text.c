@@ -36,7 +36,7 @@ size_t text_decode(const char *text, size_t len, unsigned *point)
 	}
 	for (size_t i = 1; i < need; i++) {
 		if (i >= len || (s[i] & 0xC0) != 0x80)
-			return 1; /* what follows may be the start of something good */
+			return 1; /* the next byte may begin a valid sequence */
 		value = value << 6 | (s[i] & 0x3F);
 	}
 	if (value < min || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF))
@@ -74,7 +74,7 @@ size_t text_whole(const char *text, size_t len)
 	return len;
 }
 
-/* Code points that could hide, forge or reorder what stands around them. */
+/* Code points that could hide, imitate or reorder the text around them. */
 static bool text_is_evil(unsigned point)
 {
 	return point < 0x20 || (point >= 0x7F && point <= 0x9F) || point == 0x061C ||
@@ -136,7 +136,7 @@ static void text_add_point(struct buf *buf, unsigned point, bool html)
 	}
 }
 
-/* Bytes that the first `points` code points take, "\r\n" as one. */
+/* The number of bytes of the first `points` code points, "\r\n" counting as one. */
 static size_t text_skip(const char *text, size_t len, size_t points)
 {
 	size_t at = 0;

@@ -5,7 +5,7 @@
 #include <time.h>
 #include "bot/base/zone.h"
 
-#define STEP_S INT64_C(900)             /* offsets of today's zones are multiples of it */
+#define STEP_S INT64_C(900)             /* the UTC offsets of today's zones are multiples of it */
 #define FURTHEST_S (INT64_C(26) * 3600) /* more than any offset */
 
 void zone_use(const char *name)
@@ -65,7 +65,7 @@ int64_t zone_first_ms(const struct zone_time *time)
 	int64_t before = zone_printable(wanted - FURTHEST_S) - (wanted - FURTHEST_S);
 	int64_t after = zone_printable(wanted + FURTHEST_S) - (wanted + FURTHEST_S);
 
-	/* mostly nothing changes on that day or beside it */
+	/* usually the UTC offset does not change around that day */
 	if (before == after && zone_printable(wanted - before) == wanted)
 		return (wanted - before) * 1000;
 	for (at = wanted - FURTHEST_S; zone_printable(at) < wanted; at += STEP_S)

@@ -4,16 +4,16 @@
 #include <string.h>
 #include "bot/client/client_options.h"
 
-#define COLUMN 26 /* where the help begins */
-#define FIRST 256 /* what getopt_long(3) returns for the first row: no letter */
+#define COLUMN 26 /* where the help text begins */
+#define FIRST 256 /* what getopt_long(3) returns for the first row, above all letters */
 
 void options_init(struct options *options, const struct option_row *rows, int argc, char **argv)
 {
 	char *letter = options->letters;
 
 	*options = (struct options){.rows = rows, .argc = argc, .argv = argv};
-	letter =
-	        stpcpy(letter, "-:"); /* operands where they stand; a missing value is told apart */
+	letter = stpcpy(letter, "-:"); /* operands in their order; a missing value is reported
+	                                  differently from an unknown option */
 	for (int i = 0; rows[i].name; i++) {
 		options->names[i] = (struct option){rows[i].name,
 		        rows[i].argument ? required_argument : no_argument, NULL, FIRST + i};
@@ -23,7 +23,7 @@ void options_init(struct options *options, const struct option_row *rows, int ar
 			*letter++ = ':';
 	}
 	opterr = 0;
-	optind = 0; /* glibc: from the beginning */
+	optind = 0; /* glibc: restart scanning */
 }
 
 static int find_letter(const struct option_row *rows, int letter)
@@ -86,7 +86,8 @@ void options_help(const struct option_row *rows, FILE *out)
 		        rows->argument ? " " : "", rows->argument ? rows->argument : "");
 		for (const char *line = rows->help; line;) {
 			const char *end = strchr(line, '\n');
-			if (line == rows->help && strlen(left) > COLUMN) /* on a line of its own */
+			if (line == rows->help &&
+			        strlen(left) > COLUMN) /* help on a line of its own */
 				fprintf(out, "  %s\n", left);
 			fprintf(out, "  %-*s %.*s\n", COLUMN,
 			        line == rows->help && strlen(left) <= COLUMN ? left : "",

@@ -1,7 +1,7 @@
 /*
- * client_options.h - a program's command line as one table: parser and --help text read the same
- * rows. Long options take "--name value" or "--name=value"; a letter takes "-c value"; "--" ends
- * them. Options and operands may be mixed.
+ * client_options.h - a command line described by one table, from which both the parser and the
+ * --help text are made. Long options take "--name value" or "--name=value"; a letter takes "-c
+ * value"; "--" ends them. Options and operands may be mixed.
  */
 #pragma once
 
@@ -12,7 +12,7 @@
 struct option_row {
 	const char *name;     /* without dashes; NULL ends the table */
 	char letter;          /* 0 = none */
-	const char *argument; /* what it takes, for people; NULL = nothing */
+	const char *argument; /* placeholder for its argument in --help; NULL = no argument */
 	const char *help;     /* lines separated by \n */
 };
 
@@ -22,12 +22,12 @@ struct options {
 	const struct option_row *rows;
 	int argc;
 	char **argv;
-	bool operands_only;            /* "--" was met, or the end */
+	bool operands_only;            /* after "--" or at the end */
 	char letters[2 * OPTIONS_MAX]; /* for getopt_long(3) */
 	struct option names[OPTIONS_MAX];
-	const char *value; /* of the option or operand just returned; of argv */
-	char **rest;       /* the operand just returned and what stands behind it; of argv */
-	char message[160]; /* why OPTIONS_BAD */
+	const char *value; /* of the option or operand returned last; borrowed from argv */
+	char **rest;       /* the operand returned last and all that follows; borrowed from argv */
+	char message[160]; /* the reason of OPTIONS_BAD */
 };
 
 enum { OPTIONS_END = -1, OPTIONS_OPERAND = -2, OPTIONS_BAD = -3 };

@@ -14,7 +14,7 @@
 #include "bot/base/text.h"
 #include "bot/client/socket.h"
 
-#define TEXT_BYTES 1600 /* of output: below what a message shows of a text */
+#define TEXT_BYTES 1600 /* of output: less than a message shows of a text */
 #define TEXT_LINES 15
 
 static void exec_set(json_t *object, const char *name, json_t *value)
@@ -27,14 +27,14 @@ static void exec_set(json_t *object, const char *name, json_t *value)
 
 static json_t *exec_mended(const char *text, size_t len)
 {
-	json_t *notes = json_array(); /* of bytes that nobody typed: not told */
+	json_t *notes = json_array(); /* corrections of the command's output are not reported */
 	json_t *string = json_mend_string(text, len, notes, "text");
 
 	json_decref(notes);
 	return string;
 }
 
-/* The name without its folder. */
+/* The file name without its folder. */
 static const char *exec_base_name(const char *command)
 {
 	const char *slash = strrchr(command, '/');
@@ -56,7 +56,7 @@ static void exec_add_end(struct buf *out, const struct exec_outcome *outcome)
 	}
 }
 
-/* The last lines that fit, without one of which only a part is there. */
+/* Adds the last lines that fit; a line of which only a part is available is left out. */
 static void exec_add_tail(struct buf *out, const struct exec_outcome *outcome)
 {
 	const char *end = outcome->tail + outcome->tail_len, *from;
@@ -71,11 +71,11 @@ static void exec_add_tail(struct buf *out, const struct exec_outcome *outcome)
 			break;
 		from--;
 	}
-	if (from > outcome->tail && lines < TEXT_LINES) { /* inside a line */
+	if (from > outcome->tail && lines < TEXT_LINES) { /* begins inside a line */
 		const char *newline = memchr(from, '\n', (size_t)(end - from));
 
 		from = newline ? newline + 1 : from;
-		while (from < end && (*from & 0xC0) == 0x80) /* no half of a character */
+		while (from < end && (*from & 0xC0) == 0x80) /* do not begin inside a character */
 			from++;
 	}
 	if (from == end)

@@ -1,6 +1,6 @@
 /*
- * exec_report.h - what is told about a command that ran: the alert of its failure, the end of that
- * by its success, its heartbeat.
+ * exec_report.h - reports a command that ran: an alert when it failed, its resolution when it
+ * succeeded, and its heartbeat.
  */
 #pragma once
 
@@ -9,12 +9,12 @@
 #include "bot/client/hand_in.h"
 
 /*
- * Completes `alert`, which has what the command line said, for the outcome of argv: firing, or
- * resolved. What failed is its title, else the base name of argv[0]. Pure.
+ * Completes `alert`, which has the fields from the command line, for the outcome of argv: firing,
+ * or resolved. Its identity is its title, else the base name of argv[0]. Pure.
  */
 void exec_describe(
         json_t *alert, char *const *argv, const struct exec_outcome *outcome, int64_t now_ms);
 
-/* Hands in both requests (heartbeat may be NULL), or spools them. What became of neither is said
- * on standard error. */
+/* Hands in both requests (heartbeat may be NULL), or writes them to the spool. Reports on standard
+ * error what could be neither sent nor spooled. */
 void exec_report(const struct send *send, json_t *alert, json_t *heartbeat);

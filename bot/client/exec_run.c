@@ -1,12 +1,11 @@
 /*
  * exec_run.c - see exec_run.h.
  *
- * Happy path: the command writes into one pipe for each stream (one for both when ours are the
- * same file, so that their order stays); poll(2) moves a piece at a time from it to ours. Signals
- * are blocked and read from a descriptor, so that none is missed. SIGCHLD ends it: what is in the
- * pipes by then is passed on, and the loop ends without waiting for others that hold them open.
- * When nobody reads ours, the pipe is closed, and the command is told by SIGPIPE as it would be
- * without us.
+ * Happy path: the command writes into one pipe for each stream (one for both when ours are the same
+ * file, so that their order stays); poll(2) copies from it to ours piece by piece. Signals are
+ * blocked and read from a descriptor, so that none is missed. On SIGCHLD, what is in the pipes is
+ * passed on, and the loop ends without waiting for other processes that hold them open. When nobody
+ * reads our output, the pipe is closed, and the command gets SIGPIPE as it would without us.
  */
 #include "bot/client/exec_run.h"
 
@@ -24,15 +23,15 @@
 #include <unistd.h>
 #include "bot/base/clock.h"
 
-#define PIECE 4096 /* bytes that a pipe takes whole once it is writable (PIPE_BUF) */
+#define PIECE 4096 /* bytes that a writable pipe takes without blocking (PIPE_BUF) */
 #define EXIT_NOT_FOUND 127
 #define EXIT_NOT_EXECUTABLE 126
 
-/* Those that are not about this process itself; stopping and going on is for the terminal. */
+/* Signals passed on to the command. Stopping and continuing are left to the terminal. */
 static const int passed_on[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
 
 struct exec_stream {
-	int from, to; /* from -1: at its end */
+	int from, to; /* from -1: it is at its end */
 	char data[PIECE];
 	size_t len, written;
 };
@@ -42,7 +41,7 @@ struct exec_run {
 	struct exec_stream streams[2];
 	sigset_t signals_before;
 	struct sigaction child_before, pipe_before;
-	int signals; /* descriptor */
+	int signals; /* descriptor of signalfd(2) */
 	pid_t pid;
 	bool ended;
 };
@@ -82,7 +81,7 @@ static void exec_move(struct exec_run *run, struct exec_stream *stream)
 		if (count > 0)
 			stream->written += (size_t)count;
 		else if (count < 0 && errno != EINTR && errno != EAGAIN)
-			exec_close(stream); /* nobody reads it */
+			exec_close(stream); /* nobody reads our output */
 		if (stream->written == stream->len)
 			stream->len = stream->written = 0;
 		return;
@@ -96,7 +95,7 @@ static void exec_move(struct exec_run *run, struct exec_stream *stream)
 	}
 }
 
-/* One round. False: timeout_ms passed and nothing was there. */
+/* One round of the loop. False: nothing happened within timeout_ms. */
 static bool exec_turn(struct exec_run *run, int timeout_ms)
 {
 	struct pollfd fds[3] = {{.fd = run->ended ? -1 : run->signals, .events = POLLIN}};
@@ -111,7 +110,7 @@ static bool exec_turn(struct exec_run *run, int timeout_ms)
 		fds[i + 1].events = stream->len > 0 ? POLLOUT : POLLIN;
 		full |= stream->len > 0;
 	}
-	ready = poll(fds, 3, full ? -1 : timeout_ms); /* what was read is passed on in any case */
+	ready = poll(fds, 3, full ? -1 : timeout_ms); /* pending output has no time limit */
 	if (ready <= 0)
 		return ready < 0 && errno == EINTR;
 	for (size_t i = 0; i < 2; i++)
@@ -121,12 +120,12 @@ static bool exec_turn(struct exec_run *run, int timeout_ms)
 		return true;
 	if (info.ssi_signo == SIGCHLD)
 		run->ended = waitpid(run->pid, &run->outcome->wait_status, WNOHANG) == run->pid;
-	else if (info.ssi_code <= 0) /* the terminal's own go to the command too */
+	else if (info.ssi_code <= 0) /* signals from the terminal reach the command directly */
 		kill(run->pid, (int)info.ssi_signo);
 	return true;
 }
 
-/* In the child. */
+/* Runs in the child. */
 static void exec_become(struct exec_run *run, char *const *argv, const int ends[2])
 {
 	int error;
@@ -142,7 +141,8 @@ static void exec_become(struct exec_run *run, char *const *argv, const int ends[
 	_exit(error == ENOENT || error == ENOTDIR ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
 }
 
-/* Where the command writes; those of the pipes are ours to close. False: no pipe is to be had. */
+/* Opens the pipes for the command's output; ends are what the command writes to. False: no pipe can
+ * be created. */
 static bool exec_open_pipes(struct exec_run *run, int ends[2])
 {
 	struct stat out, err;
@@ -164,7 +164,7 @@ static bool exec_open_pipes(struct exec_run *run, int ends[2])
 	return true;
 }
 
-/* What it left running may write still, as long as it lives. */
+/* Processes that the command left running may still write: stay as a reader for them. */
 static void exec_leave_behind(struct exec_run *run)
 {
 	if (!exec_is_open(run) || fork() != 0)
@@ -191,7 +191,7 @@ static void exec_catch_signals(struct exec_run *run)
 	run->signals = signalfd(-1, &wanted, SFD_CLOEXEC);
 }
 
-/* Without 0 to 2 a pipe of ours would get one of these numbers. */
+/* Opens 0 to 2 if closed, or a pipe would get one of these numbers. */
 static void exec_fill_standard(void)
 {
 	int fd = 0;
@@ -239,7 +239,7 @@ void exec_end(const struct exec_outcome *outcome)
 	fflush(stdout);
 	if (WIFEXITED(outcome->wait_status))
 		exit(WEXITSTATUS(outcome->wait_status));
-	setrlimit(RLIMIT_CORE, &none); /* the command has left its own */
+	setrlimit(RLIMIT_CORE, &none); /* the command has dumped its own core already */
 	signal(number, SIG_DFL);
 	sigemptyset(&one);
 	sigaddset(&one, number);

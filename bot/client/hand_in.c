@@ -54,7 +54,7 @@ enum send_result send_spool(const struct send *send, json_t *alert, json_t **ans
 	char name[SPOOL_NAME_MAX], at[32];
 	struct fault fault;
 
-	/* it counts by the time it was said */
+	/* a heartbeat counts from when it was sent, even if it is spooled first */
 	if (is_heartbeat(alert) && !json_object_get(alert, "at")) {
 		clock_format_rfc3339(clock_now_ms(), at, sizeof(at));
 		json_object_set_new(alert, "at", json_string(at));
@@ -63,7 +63,8 @@ enum send_result send_spool(const struct send *send, json_t *alert, json_t **ans
 	if (!is_heartbeat(alert) && !request_has_app(alert)) {
 		*answer = json_pack("{s:b, s:s, s:s, s:s}", "ok", 0, "error", "invalid", "field",
 		        "app", "message", "app is missing");
-		return SEND_REFUSED; /* nobody would read later what is wrong with it */
+		return SEND_REFUSED; /* not spooled, since nobody would see later what is wrong with
+		                        it */
 	}
 	if (!send->spool)
 		fault_set(&fault, ERR_CONFIG, "there is no spool folder");
@@ -76,7 +77,7 @@ enum send_result send_spool(const struct send *send, json_t *alert, json_t **ans
 	return SEND_FAILED;
 }
 
-/* Asks for the room; NULL when the connection did not last. */
+/* Waits until the alert is in the room; NULL when the connection was lost. */
 static json_t *hand_in_wait_for(
         struct client *client, const struct send *send, const json_t *answer)
 {

@@ -1,10 +1,10 @@
 /*
  * send_lines.c - many alerts, pipelined.
  *
- * Happy path: lines are read while fewer than SEND_WINDOW alerts are unanswered, sent at once,
- * and each answer is printed as it comes. A line that is no alert takes its place in the same
- * queue with its answer made here. When the connection is lost, what is unanswered and all that
- * follows goes to the spool.
+ * Happy path: lines are read while fewer than SEND_WINDOW alerts are unanswered, sent at once, and
+ * each answer is printed as it arrives. A line that is not an alert has its place in the same
+ * queue, with an answer made here. When the connection is lost, unanswered alerts and all that
+ * follow are spooled.
  */
 #include <errno.h>
 #include <poll.h>
@@ -18,10 +18,10 @@
 #include "bot/client/hand_in.h"
 #include "bot/client/socket.h"
 
-#define LINE_MAX_BYTES (1024 * 1024) /* what is over REQUEST_MAX is cut to fit */
+#define LINE_MAX_BYTES (1024 * 1024) /* lines over REQUEST_MAX are cut to fit */
 
 struct slot {
-	json_t *alert;  /* sent, unanswered; NULL: answer is there */
+	json_t *alert;  /* sent, unanswered; NULL: there is an answer */
 	json_t *answer; /* made here */
 };
 
@@ -31,8 +31,8 @@ struct lines {
 	struct client *client; /* NULL = lost */
 	struct slot ring[SEND_WINDOW];
 	unsigned head, len;
-	struct buf in; /* read from fd, not yet looked at */
-	bool skipping; /* inside the rest of too long a line */
+	struct buf in; /* read from fd, not yet processed */
+	bool skipping; /* inside the rest of a line that is too long */
 	bool eof;
 };
 
@@ -72,7 +72,7 @@ static void send_lines_push(struct lines *lines, json_t *alert, json_t *answer)
 	lines->ring[(lines->head + lines->len++) % SEND_WINDOW] = (struct slot){alert, answer};
 }
 
-/* Prints what needs no daemon: answers made here, and all when there is no daemon. */
+/* Prints all that needs no daemon: answers made here and, without a connection, spooled alerts. */
 static void send_lines_settle(struct lines *lines)
 {
 	while (lines->len > 0 && (send_lines_head(lines)->answer || !lines->client)) {
@@ -90,7 +90,7 @@ static void send_lines_note_loss(struct lines *lines)
 	lines->client = NULL;
 }
 
-/* Prints what answers are there; poll(2) does not tell of those that came with another. */
+/* Prints the answers received so far; poll(2) does not report those that arrived with another. */
 static void send_lines_receive(struct lines *lines)
 {
 	struct fault fault;
@@ -129,7 +129,7 @@ static void send_lines_take_line(struct lines *lines, const char *line, size_t l
 	size_t position;
 
 	if (strspn(line, " \t\r") == len)
-		return; /* a blank line is no alert */
+		return; /* skip blank lines */
 	if (len <= LINE_MAX_BYTES)
 		request_parse(line, len, &alert, &position, &fault);
 	const json_t *op = json_object_get(alert, "op");
@@ -143,7 +143,7 @@ static void send_lines_take_line(struct lines *lines, const char *line, size_t l
 	} else {
 		send_prepare(alert);
 		send_lines_push(lines, json_incref(alert), NULL);
-		/* A failed send is not the end: the daemon may have said why. */
+		/* a failed send is not fatal: the daemon may have sent a reason */
 		if (lines->client && client_send(lines->client, alert, &fault) == ERR_TIMEOUT)
 			send_lines_note_loss(lines);
 	}
@@ -209,7 +209,7 @@ void send_lines(const struct send *send, int fd, struct send_counts *counts)
 		fflush(stdout);
 		int ready = poll(fds, 2, lines->len > 0 ? (int)send->timeout_ms : -1);
 		if (ready == 0)
-			send_lines_note_loss(lines); /* nobody answers */
+			send_lines_note_loss(lines); /* the daemon does not answer */
 		if (ready <= 0)
 			continue;
 		if (fds[0].revents)

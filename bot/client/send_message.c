@@ -1,6 +1,6 @@
 /*
- * send_message.c - matrix-send-message: the program for apps. It starts quickly because it links
- * neither libcurl nor libolm nor SQLite.
+ * send_message.c - matrix-send-message: the program for apps. It starts fast, as it links neither
+ * libcurl nor libolm nor SQLite.
  */
 #include <errno.h>
 #include <signal.h>
@@ -21,10 +21,10 @@
 #include "bot/config/config.h"
 
 #define PROGRAM "matrix-send-message"
-#define INPUT_MAX (1024 * 1024) /* bytes of standard input that are looked at */
+#define INPUT_MAX (1024 * 1024) /* bytes of standard input that are used */
 #define TIMEOUT_MS 10000
 #define WAIT_TIMEOUT_MS 30000
-#define EXEC_TIMEOUT_MS 2000 /* whoever started the command waits for it */
+#define EXEC_TIMEOUT_MS 2000 /* short, since the caller of the command waits for it */
 #define REPORT_MAX (64 * 1024)
 
 static int send_message_complain(int status, const char *message)
@@ -33,7 +33,7 @@ static int send_message_complain(int status, const char *message)
 	return status;
 }
 
-/* Reads standard input as the alert's text, to its end, so that who writes is not interrupted. */
+/* Reads standard input to its end as the alert's text, so that the writer is not interrupted. */
 static void send_message_read_text(json_t *alert)
 {
 	json_t *notes = json_array();
@@ -73,7 +73,7 @@ static void print_refusal(const json_t *answer)
 	        client_text(answer, "message"), client_text(answer, "error"));
 }
 
-/* What became of a heartbeat; the daemon knows the zone. */
+/* Prints when the next heartbeat is due, from the daemon, which knows the time zone. */
 static void print_due(const json_t *answer)
 {
 	const char *text = client_text(answer, "text");
@@ -81,7 +81,7 @@ static void print_due(const json_t *answer)
 	puts(*text ? text : client_text(answer, "state"));
 }
 
-/* A failure of our own, as the daemon would tell it. */
+/* Reports a local failure in the form of the daemon's answers. */
 static int send_message_fail(
         const struct send_options *options, int status, const char *error, const char *text)
 {
@@ -90,13 +90,13 @@ static int send_message_fail(
 	if (!options->json)
 		return send_message_complain(status, text);
 	answer = json_pack("{s:b, s:s, s:s}", "ok", 0, "error", error, "message", text);
-	if (answer) /* NULL: an argument that is no UTF-8 was quoted */
+	if (answer) /* NULL: it quoted an argument that is not UTF-8 */
 		client_print(answer);
 	json_decref(answer);
 	return answer ? status : send_message_complain(status, text);
 }
 
-/* What was done with it, and why where the daemon says so. */
+/* Prints the state of the alert, and the reason if the daemon gave one. */
 static void print_state(const json_t *answer)
 {
 	const char *reason = client_text(answer, "reason");
@@ -108,7 +108,7 @@ static void print_state(const json_t *answer)
 	printf("%s%s\n", *reason ? ": " : "", reason);
 }
 
-/* What `wait` said, after the alert was taken in. */
+/* Reports the answer to `wait`, after the alert was accepted. */
 static int report_wait(
         const struct send_options *options, const json_t *answer, const json_t *waited)
 {
@@ -167,7 +167,7 @@ static int send_alert(const struct send_options *options, const struct send *sen
 		                                                                : EX_DATAERR;
 		break;
 	case SEND_FAILED:
-		/* Without a fault the daemon is there, and asked to try again. */
+		/* without a fault the daemon answered, but asks to try again */
 		status = EX_TEMPFAIL;
 		if (fault.code == ERR_DENIED)
 			status = send_message_fail(options, EX_NOPERM, "denied", fault.text);
@@ -204,8 +204,8 @@ static const char *from_environment(const char *name)
 	return value && *value ? value : NULL;
 }
 
-/* Fills the paths that the command line does not say: from the environment, from a config that this
- * user can read, else as compiled in. *config may stay NULL. */
+/* Fills the paths not given on the command line: from the environment, from a config that this user
+ * can read, else the built-in ones. *config may stay NULL. */
 static int find_paths(const struct send_options *options, struct send *send, struct config **config)
 {
 	struct buf report;
@@ -231,11 +231,11 @@ static int find_paths(const struct send_options *options, struct send *send, str
 		send->socket = SEND_SOCKET;
 	if (!send->spool && access(SEND_SPOOL, F_OK) == 0)
 		send->spool =
-		        SEND_SPOOL; /* a folder that the daemon does not look at is no spool */
+		        SEND_SPOOL; /* a folder that the daemon does not read cannot be the spool */
 	return status;
 }
 
-/* The command comes first: nothing that is wrong here keeps it from running. */
+/* The command runs in any case, whatever else is wrong here. */
 static void run_command(struct send_options *options, struct send *send, struct config **config,
         struct exec_outcome *outcome)
 {

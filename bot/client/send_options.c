@@ -41,7 +41,8 @@ enum row {
 	ROW_VERSION,
 };
 
-/* Rows up to ROW_TITLE are keys of the alert, with - for _; up to ROW_NAME, of a heartbeat. */
+/* Rows up to ROW_TITLE are keys of an alert, with "-" for "_"; those up to ROW_NAME, of a
+ * heartbeat. */
 static const struct option_row rows[] = {
         [ROW_APP] = {"app", 'a', "NAME", "who raises it (default: shell)"},
         [ROW_KIND] = {"kind", 'k', "KIND",
@@ -101,7 +102,7 @@ static const struct option_row rows[] = {
         {0},
 };
 
-/* An argument as JSON; what is no UTF-8 in it is mended. */
+/* An argument as JSON; invalid UTF-8 in it is replaced, with a note. */
 static json_t *send_options_note_mended(
         struct send_options *options, const char *field, const char *text, size_t len)
 {
@@ -140,7 +141,7 @@ static enum err add_field(
 	return OK;
 }
 
-/* Whatever the value is: the daemon mends it and says so. */
+/* Accepts any value: the daemon corrects it and returns a warning. */
 static enum err add_key(struct send_options *options, const char *name, const char *value)
 {
 	char key[32];
@@ -220,7 +221,7 @@ static enum err send_options_take(
 	}
 }
 
-/* A heartbeat has keys of its own, and an alert none of them. */
+/* A heartbeat has its own keys, and none of an alert's. */
 static enum err check_heartbeat(struct send_options *options, struct fault *fault)
 {
 	const char *name;
@@ -252,7 +253,7 @@ static enum err check_heartbeat(struct send_options *options, struct fault *faul
 	return OK;
 }
 
-/* The heartbeat's keys leave the alert for a request of their own. */
+/* Moves the heartbeat's keys from the alert to a request of their own. */
 static void split_heartbeat(struct send_options *options)
 {
 	options->beat = json_pack(
@@ -283,7 +284,7 @@ static enum err check_exec(struct send_options *options, struct fault *fault)
 	return OK;
 }
 
-/* What does not go together, and the text's place. */
+/* Rejects options that cannot be combined, and decides where the text comes from. */
 static enum err send_options_check(struct send_options *options, struct fault *fault)
 {
 	bool described = json_object_size(options->alert) > 0 || options->text.data;

@@ -1,6 +1,6 @@
 /*
- * socket.c - see socket.h. The daemon is not trusted to be quick: connecting, sending and
- * receiving all end by a time-out.
+ * socket.c - see socket.h. The daemon may be slow: connecting, sending and receiving all have a
+ * timeout.
  */
 #include <errno.h>
 #include <poll.h>
@@ -21,7 +21,7 @@
 
 struct client {
 	int fd;
-	struct buf in;  /* received, not yet handed out */
+	struct buf in;  /* received, not yet returned */
 	size_t scanned; /* bytes of it known to hold no newline */
 };
 
@@ -45,8 +45,8 @@ static enum err socket_open_failed(const char *path, struct fault *fault)
 enum err client_open(struct client **out, const char *path, int64_t timeout_ms, struct fault *fault)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	const struct timeval timeout = {
-	        .tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000 + 1}; /* 0: none */
+	const struct timeval timeout = {.tv_sec = timeout_ms / 1000,
+	        .tv_usec = timeout_ms % 1000 * 1000 + 1}; /* 0 would mean no timeout */
 
 	*out = NULL;
 	if (strlen(path) >= sizeof(address.sun_path))
@@ -55,7 +55,7 @@ enum err client_open(struct client **out, const char *path, int64_t timeout_ms, 
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return socket_open_failed(path, fault);
-	/* Bounds connect(2) too, which waits while the daemon's backlog is full. */
+	/* also bounds connect(2), which blocks while the daemon's backlog is full */
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == -1) {
 		enum err err = socket_open_failed(path, fault);
@@ -102,7 +102,7 @@ enum err client_send(struct client *client, const json_t *request, struct fault 
 	return err;
 }
 
-/* Cuts the first line off; false when there is no whole one yet. */
+/* Removes the first line from the buffer; false when it is incomplete. */
 static bool socket_take_line(
         struct client *client, json_t **answer, enum err *err, struct fault *fault)
 {
@@ -167,7 +167,7 @@ enum err client_call(struct client *client, const json_t *request, int64_t timeo
 	struct fault send_fault;
 	enum err err = client_send(client, request, &send_fault);
 
-	/* A daemon that refused the connection has said why before it closed. */
+	/* a daemon that rejects the connection sends the reason before it closes */
 	if (err == OK || err == ERR_NET)
 		err = client_receive(client, timeout_ms, answer, fault);
 	else

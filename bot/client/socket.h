@@ -1,6 +1,6 @@
 /*
- * socket.h - the blocking side of the socket protocol, for the commands: connect, send a line,
- * read a line, print it.
+ * socket.h - a blocking client of the socket protocol, for the commands: connect, send a line, read
+ * a line, print it.
  */
 #pragma once
 
@@ -10,8 +10,8 @@
 
 struct client;
 
-/* timeout_ms bounds the connecting, and each sending. ERR_NOT_FOUND or ERR_NET: nobody listens
- * there. ERR_DENIED: no permission. */
+/* timeout_ms limits connecting and each send. ERR_NOT_FOUND or ERR_NET: nobody listens on the path.
+ * ERR_DENIED: no permission. */
 enum err client_open(
         struct client **out, const char *path, int64_t timeout_ms, struct fault *fault);
 void client_close(struct client *client); /* NULL is allowed */
@@ -20,12 +20,12 @@ enum err client_send(struct client *client, const json_t *request, struct fault 
 /* Waits for the next answer, at most timeout_ms (-1 = for ever). *answer is owned by the caller. */
 enum err client_receive(
         struct client *client, int64_t timeout_ms, json_t **answer, struct fault *fault);
-/* Both. */
+/* Sends a request and waits for its answer. */
 enum err client_call(struct client *client, const json_t *request, int64_t timeout_ms,
         json_t **answer, struct fault *fault);
-/* A member of an answer that is a string, else ""; borrowed. */
+/* A string member of an answer, "" if there is none; borrowed. */
 const char *client_text(const json_t *answer, const char *name);
-/* As a line of JSON on standard output. */
+/* Prints an answer as a line of JSON on standard output. */
 void client_print(const json_t *answer);
 /* The descriptor, for poll(2). */
 int client_fd(const struct client *client);

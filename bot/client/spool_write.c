@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include "bot/client/spool_write.h"
 
-#define NAME_TRIES 16 /* a coarse clock may give the same name again */
+#define NAME_TRIES 16 /* the clock may be too coarse to give a new name */
 
 static enum err spool_write_fail(struct fault *fault, const char *what, const char *name)
 {
@@ -43,7 +43,8 @@ static int write_all(int fd, const char *data, size_t len)
 	return 0;
 }
 
-/* Root's file or folder to the owner of what holds it, so that the daemon can read it. */
+/* If root writes: gives the file or folder to the owner of the folder it is in, so that the daemon
+ * can read it. */
 static int spool_write_give(int fd, int from, const char *name)
 {
 	struct stat owner;
@@ -53,8 +54,9 @@ static int spool_write_give(int fd, int from, const char *name)
 	return fstatat(from, name, &owner, 0) == -1 ? -1 : fchown(fd, owner.st_uid, owner.st_gid);
 }
 
-/* The daemon can read the file, whatever the umask: by the folder's group, which a set-group-id
- * folder gives; where the file cannot have that, by everybody who can enter the folder. */
+/* Lets the daemon read the file, whatever the umask: through the folder's group, which a
+ * set-group-ID folder passes on; where that is impossible, through read permission for everybody
+ * who can enter the folder. */
 static int let_read(int fd, int dir)
 {
 	struct stat folder, file;

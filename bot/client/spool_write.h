@@ -1,6 +1,6 @@
 /*
- * spool_write.h - the writing side of the spool (bot/intake/spool.h tells the layout), without
- * libuv, for matrix-send-message.
+ * spool_write.h - writes to the spool for matrix-send-message, without libuv (bot/intake/spool.h
+ * describes the layout).
  */
 #pragma once
 
@@ -9,7 +9,7 @@
 
 #define SPOOL_NAME_MAX 64
 
-/* Writes one request, durable when it returns OK; the folder is created (0700) when missing.
- * name receives the file's name. ERR_FULL, ERR_DENIED, ERR_IO. */
+/* Writes one request; it is durable on disk when this returns OK. The folder is created (0700) when
+ * missing. name receives the file's name. ERR_FULL, ERR_DENIED, ERR_IO. */
 enum err spool_write(
         const char *folder, const json_t *request, char name[SPOOL_NAME_MAX], struct fault *fault);
