@@ -1,6 +1,6 @@
 /*
- * config.c - see config.h: files, look-ups and the life of a config. The lines are read in
- * read.c, single values in value.c, and the whole is judged in validate.c.
+ * config.c - see config.h: reading files, look-ups and reference counting. Lines are read in
+ * read.c, single values in value.c, and the whole is validated in validate.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 
 #define CONFIG_FILE_MAX (1024 * 1024)
 
-/* A config with its count; what is handed out is the inner part. */
+/* A config with its reference count; callers get a pointer to `config`. */
 struct config_holder {
 	struct config config;
 	unsigned refs;
@@ -28,7 +28,7 @@ struct config_holder {
 
 /* --- reading -------------------------------------------------------------------------------- */
 
-/* The folder of a file, as an absolute path where there is one; owned by the caller. */
+/* The folder of a file, absolute where possible; owned by the caller. */
 static char *folder_of(const char *path)
 {
 	char *copy = x_strdup(path);
@@ -65,7 +65,7 @@ enum err config_parse(const char *text, const char *path, struct config **out, s
 	return OK;
 }
 
-/* All of a regular file into a buffer; *fault says why not. */
+/* Reads a whole regular file into a buffer; on failure *fault has the reason. */
 static enum err config_read_file(const char *path, struct buf *text, struct fault *fault)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -92,7 +92,7 @@ static enum err config_read_file(const char *path, struct buf *text, struct faul
 	return OK;
 }
 
-/* The line of the first byte that cannot be; 0 when all is UTF-8 text. */
+/* The line of the first invalid byte; 0 when the text is valid UTF-8. */
 static unsigned config_bad_line(const char *text, size_t len)
 {
 	unsigned line = 1;
@@ -144,7 +144,7 @@ const char *config_find(const char *given)
 	return access("bot.conf", F_OK) == 0 ? "bot.conf" : "/etc/matrix-telemetry-bot/bot.conf";
 }
 
-/* --- life ----------------------------------------------------------------------------------- */
+/* --- reference counting --------------------------------------------------------------------- */
 
 struct config *config_ref(struct config *config)
 {
@@ -219,7 +219,7 @@ void config_unref(struct config *config)
 
 void config_replace(struct config **place, struct config *config)
 {
-	config_ref(config); /* first: it may be the same */
+	config_ref(config); /* before the other is released: both may be the same */
 	config_unref(*place);
 	*place = config;
 }

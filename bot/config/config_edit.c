@@ -1,6 +1,6 @@
 /*
- * config_edit.c - see config_edit.h. What is a section, a key and an indented line that goes on
- * with its value is as read.c has it.
+ * config_edit.c - see config_edit.h. Sections, keys and indented continuation lines are recognized
+ * as in read.c.
  */
 #include "bot/config/config_edit.h"
 
@@ -15,18 +15,19 @@
 
 /* Where things stand, as offsets: the beginning of a line, and that of the line behind. */
 struct edit_places {
-	size_t line, line_end; /* the key in force */
-	size_t value_end;      /* behind the lines that go on with its value */
-	size_t comment_end;    /* the key as a comment */
-	size_t keys_end;       /* the last key of the section with its value, else its header */
+	size_t line, line_end; /* the active key */
+	size_t value_end;      /* after the continuation lines of its value */
+	size_t comment_end;    /* end of the line with the key as a comment */
+	size_t keys_end; /* after the last key of the section and its value, else after its header
+	                  */
 };
 
 struct edit_scan {
 	const char *section, *key;
 	struct edit_places places;
-	bool inside;  /* the present section is the one */
-	bool fresh;   /* no key yet since its header */
-	bool present; /* the line before belongs to the value that is looked for */
+	bool inside;  /* the current section is the wanted one */
+	bool fresh;   /* no key since the header of the section */
+	bool present; /* the previous line belongs to the wanted value */
 };
 
 static size_t edit_blank(const char *line, size_t len)
@@ -45,7 +46,7 @@ static bool edit_is(const char *at, size_t len, const char *name)
 	return len == strlen(name) && strncmp(at, name, len) == 0;
 }
 
-/* "key = value"; *rest: behind the separator. */
+/* Whether the line is "key = value"; *rest: the offset after the separator. */
 static bool edit_is_key(const char *at, size_t len, const char *key, size_t *rest)
 {
 	size_t end = 0;
@@ -80,7 +81,7 @@ static void edit_scan_line(struct edit_scan *scan, const char *line, size_t len,
 			places->comment_end = end;
 		return;
 	}
-	if (indent > 0 && !scan->fresh) { /* goes on with the value above */
+	if (indent > 0 && !scan->fresh) { /* continues the value above */
 		if (scan->present)
 			places->value_end = end;
 		if (scan->inside)
@@ -116,7 +117,7 @@ static struct edit_places edit_find(const char *text, const char *section, const
 	return scan.places;
 }
 
-/* Where the comment behind a value begins, with the blanks before it; len: there is none. */
+/* The offset of a comment after the value, with the blanks before it; len if there is none. */
 static size_t edit_trailing(const char *line, size_t len)
 {
 	for (size_t i = 1; i < len; i++) {
@@ -155,7 +156,7 @@ char *config_edit_value(const char *text, const char *section, const char *key)
 	return x_strndup(line + rest, rest < len ? len - rest : 0);
 }
 
-/* The lines that went on with the old value go, comments between them stay. */
+/* Drops the continuation lines of the old value, but keeps comments between them. */
 static void edit_add_without_value(struct buf *out, const char *at, const char *end)
 {
 	while (at < end) {
@@ -168,7 +169,7 @@ static void edit_add_without_value(struct buf *out, const char *at, const char *
 	}
 }
 
-/* The key's line anew. */
+/* Writes the line of the key with its new value. */
 static void edit_replace(struct buf *out, const char *text, const struct edit_places *places,
         const struct config_change *change)
 {
@@ -186,7 +187,8 @@ static void edit_replace(struct buf *out, const char *text, const struct edit_pl
 		buf_add_char(out, '\n');
 		edit_add_without_value(out, text + line_end, text + value_end);
 	} else {
-		for (size_t at = places->line; at < value_end;) { /* each of its lines */
+		for (size_t at = places->line;
+		        at < value_end;) { /* each continuation line of the value */
 			len = strcspn(text + at, "\n") + 1;
 
 			buf_add_char(out, '#');
@@ -197,7 +199,7 @@ static void edit_replace(struct buf *out, const char *text, const struct edit_pl
 	buf_add_str(out, text + value_end);
 }
 
-/* A line more, after the offset, or at the end in a section of its own. */
+/* Inserts a line at the offset, or at the end in a new section. */
 static void edit_insert(
         struct buf *out, const char *text, size_t after, const struct config_change *change)
 {

@@ -23,7 +23,7 @@
 	"An alert that goes on firing is told again after this; meanwhile its message is\n" \
 	"kept up to date in silence. 0 = never."
 
-/* A time of call_monitor in ms, whether it is text, seconds or milliseconds. */
+/* A time column of call_monitor in ms, whether stored as text, seconds or milliseconds. */
 #define AT_MS                                                            \
 	"CASE WHEN typeof(at) = 'text' THEN strftime('%s', at) * 1000\n" \
 	"\tWHEN at < 100000000000 THEN at * 1000 ELSE at END >= :since_ms\n"

@@ -1,6 +1,6 @@
 /*
- * options.h - every key of bot.conf in one table: type, place, range, default, help. The parser,
- * the defaults, the checks of single values and bot.conf.example all come from it; for
+ * options.h - every key of bot.conf in one table: type, struct member, range, default, help. The
+ * parser, the defaults, the checks of single values and bot.conf.example are made from it. For
  * bot/config/ and its tests.
  */
 #pragma once
@@ -13,16 +13,16 @@ enum option_type {
 	OPTION_TEXT,     /* char *, not empty */
 	OPTION_PATH,     /* char *, relative to the config file's folder */
 	OPTION_TEMPLATE, /* char *, {field} and {field:N}; "\n" stands for a line break */
-	OPTION_LINES,    /* char *, may go on in indented lines */
+	OPTION_LINES,    /* char *, may continue on indented lines */
 	OPTION_LINK,     /* char *, template of an http(s) URL */
 	OPTION_CHOICE,   /* char *, one of `choices` */
 	OPTION_ENUM,     /* an enum: the index of one of `choices` */
 	OPTION_USER,     /* char *, a Matrix user id */
-	OPTION_USERS,    /* char **, user ids by comma or space */
-	OPTION_MENTION,  /* char **, user ids or "room" */
-	OPTION_WORDS,    /* char **, by comma or space */
-	OPTION_ROOM,     /* char *, a name of [rooms], checked when all are known */
-	OPTION_ROOMS,    /* char **, likewise */
+	OPTION_USERS,    /* char **, user ids separated by commas or spaces */
+	OPTION_MENTION,  /* char **, user ids, "room" or "oncall:NAME" */
+	OPTION_WORDS,    /* char **, separated by commas or spaces */
+	OPTION_ROOM,     /* char *, a name of [rooms], checked after all are read */
+	OPTION_ROOMS,    /* char **, names of [rooms], checked after all are read */
 	OPTION_ADDRESS,  /* char *, a room's alias or id */
 	OPTION_ARGV,     /* char *, a command in words, see bot/base/argv.h */
 	OPTION_TIME,     /* char *, HH:MM */
@@ -39,21 +39,21 @@ enum option_type {
 	OPTION_REAL,     /* double */
 	OPTION_MODE,     /* mode_t, octal */
 	OPTION_GROUP,    /* char *, a group's name or number */
-	OPTION_UIDS,     /* uid_t * with its length behind it: names or numbers */
-	OPTION_GIDS,     /* gid_t * likewise */
+	OPTION_UIDS,     /* uid_t * followed by its length: names or numbers */
+	OPTION_GIDS,     /* gid_t * followed by its length: names or numbers */
 };
 
 struct option {
 	const char *section; /* "matrix"; for "[app NAME]" and the like: "app *" */
 	const char *key;
 	enum option_type type;
-	size_t offset;        /* in struct config, or in the section's own struct */
-	const char *fallback; /* default as it would be written; NULL = none, or made elsewhere */
+	size_t offset;        /* in struct config, or in the struct of the section */
+	const char *fallback; /* default as written in a config; NULL = none, or set elsewhere */
 	double min, max;      /* of numbers and durations (ms) */
 	const char *choices;  /* "a|b|c" */
-	const char *help;     /* for bot.conf.example; lines by \n */
+	const char *help;     /* for bot.conf.example; lines separated by \n */
 	const char *example;  /* shown there instead of the default */
-	bool shown;           /* stands there as a line in force */
+	bool shown;           /* shown as an active line, not as a comment */
 };
 
 extern const struct option config_options[];
@@ -68,10 +68,10 @@ struct option_section {
 extern const struct option_section config_sections[];
 extern const size_t config_sections_len;
 
-/* The option of a key, NULL when there is none. */
+/* The option of a key, NULL if there is none. */
 const struct option *option_find(const char *pattern, const char *key);
 
-/* The kinds that are there without any config, and the looks of the severities. */
+/* The built-in kinds, and the default emoji and message type of each severity. */
 struct builtin_kind {
 	const char *name;
 	const char *emoji; /* NULL: by severity */

@@ -1,10 +1,10 @@
 /*
  * read.c - see read.h.
  *
- * inih splits the lines into keys and values; each is looked up in the table of options. inih
- * alone would cut long lines and long names, forget all bad lines but one, and ignore what stands
- * behind a section's "]". So the lines go through on_line() first, which knows their numbers and
- * refuses these. Faults are collected; reading goes on.
+ * inih splits the lines into keys and values; each is looked up in the table of options. inih alone
+ * would cut long lines and names, report only one bad line, and ignore what follows the "]" of a
+ * section. Therefore all lines pass through on_line() first, which counts them and rejects such
+ * lines. Errors are collected; reading continues.
  */
 #include <ini.h>
 #include <stdio.h>
@@ -17,30 +17,30 @@
 #include "bot/config/value.h"
 #include "bot/config/value_check.h"
 
-#define LINE_BYTES (16 * 1024) /* of a line, its end included */
-#define NAME_BYTES 48          /* of a section or key: inih keeps 49 and cuts the rest */
+#define LINE_BYTES (16 * 1024) /* of a line, including its end */
+#define NAME_BYTES 48 /* of a section's name or a key: inih stores 49 bytes and cuts the rest */
 #define ROOM_NAME_MAX 47
 #define APP_NAME_MAX 64
-#define SECTIONS_MAX 1024 /* of a kind of section, and of rooms */
-#define SUGGEST_MAX 3     /* edits that a suggestion may be away */
+#define SECTIONS_MAX 1024 /* sections of one kind, or rooms */
+#define SUGGEST_MAX 3     /* largest edit distance of a suggestion */
 
 struct reader {
 	struct config *config;
 	struct source *source;
-	const char *text; /* the rest */
+	const char *text; /* the remaining text */
 	const char *folder;
 	unsigned line;
-	bool indented;       /* the present line is */
-	bool fresh;          /* no key yet since the section's header: nothing to go on with */
-	bool skip;           /* the present section is bad; its keys are not told again */
-	char *section;       /* the present one */
-	const char *pattern; /* of the present section */
-	void *base;          /* what it fills; NULL for [rooms] */
+	bool indented; /* the current line is indented */
+	bool fresh;    /* no key since the header of the section, so nothing to continue */
+	bool skip;     /* the current section is invalid; errors in its keys are not reported */
+	char *section; /* the current section */
+	const char *pattern; /* of the current section */
+	void *base;          /* the struct that it fills; NULL for [rooms] */
 };
 
 #define FAULT(reader, ...) source_fault((reader)->source, (reader)->line, __VA_ARGS__)
 
-/* Adds a zeroed element to a list of struct config. */
+/* Appends a zeroed element to a list of struct config. */
 #define LIST_ADD(list, len)                                         \
 	((list) = x_realloc((list), ((len) + 1) * sizeof(*(list))), \
 	        memset(&(list)[len], 0, sizeof(*(list))), &(list)[(len)++])
@@ -55,7 +55,7 @@ static void set_defaults(const char *pattern, void *base, const char *folder)
 	}
 }
 
-/* --- what stands behind a section's name ---------------------------------------------------- */
+/* --- sections with a name ------------------------------------------------------------------- */
 
 static void *find_severity(struct reader *reader, const char *name)
 {
@@ -105,7 +105,7 @@ static void kind_set(struct config_kind *kind, const struct builtin_kind *from, 
 	(void)value_set(option_find("kind *", "identity"), kind, from->identity, folder, NULL);
 }
 
-/* A kind that the file adds; without a text of its own its fields are shown. */
+/* The defaults of a kind added by the file; without a text of its own, its fields are shown. */
 static const struct builtin_kind kind_plain = {"", NULL, NULL, SEVERITY_WARNING, "title"};
 
 static void *find_kind(struct reader *reader, const char *name)
@@ -119,7 +119,7 @@ static void *find_kind(struct reader *reader, const char *name)
 		return NULL;
 	kind = LIST_ADD(config->kinds, config->kinds_len);
 	kind->name = x_strdup(name);
-	/* the last one is "message", whose text fits every alert */
+	/* the last built-in kind is "message", whose text fits every alert */
 	kind_set(kind, &kind_plain, reader->folder);
 	return kind;
 }
@@ -132,7 +132,7 @@ static void *find_webhook(struct reader *reader, const char *name)
 	for (size_t i = 0; i < config->webhooks_len; i++)
 		if (strcmp(config->webhooks[i].name, name) == 0)
 			return &config->webhooks[i];
-	if (!check_name(name, APP_NAME_MAX)) { /* it is the app of its alerts, and in a URL */
+	if (!check_name(name, APP_NAME_MAX)) { /* used as the app of its alerts, and in a URL */
 		FAULT(reader,
 		        "[webhook %s]: a name has letters, digits, _ . and - only, at most %d",
 		        name, APP_NAME_MAX);
@@ -154,7 +154,7 @@ static void *find_watch(struct reader *reader, const char *name)
 	for (size_t i = 0; i < config->watches_len; i++)
 		if (strcmp(config->watches[i].name, name) == 0)
 			return &config->watches[i];
-	if (!check_name(name, APP_NAME_MAX)) { /* it is the app of its alerts */
+	if (!check_name(name, APP_NAME_MAX)) { /* used as the app of its alerts */
 		FAULT(reader, "[watch %s]: a name has letters, digits, _ . and - only, at most %d",
 		        name, APP_NAME_MAX);
 		return NULL;
@@ -235,14 +235,14 @@ static const struct {
 
 /* --- sections ------------------------------------------------------------------------------- */
 
-/* The length of what a section is known by: [app NAME] by "app". */
+/* The length of the first word of a section: "app" of [app NAME]. */
 static size_t head_len(const char *section)
 {
 	return strcspn(section, " *");
 }
 
-/* True when wanted is near enough to a name, and nearer than *best, which it sets. A short word
- * is near everything, so half of it must be right. */
+/* Whether `wanted` is close to a name, and closer than *best, which is updated. At most half of a
+ * short word may differ, or it would be close to everything. */
 static bool is_nearer(const char *wanted, const char *name, size_t len, unsigned *best)
 {
 	char *head = x_strndup(name, len);
@@ -255,7 +255,7 @@ static bool is_nearer(const char *wanted, const char *name, size_t len, unsigned
 	return nearer;
 }
 
-/* "; did you mean [x]?", or nothing when no section is near. */
+/* "; did you mean [x]?", or "" when no section is close. */
 static void suggest_section(const char *wanted, char *out, size_t size)
 {
 	char *head = x_strndup(wanted, head_len(wanted));
@@ -377,7 +377,7 @@ static void take_more(struct reader *reader, const char *section, const char *ke
 		FAULT(reader, "[%s] %s: %s", section, key, fault.text);
 }
 
-/* inih's callback: 1 = go on. */
+/* Callback of inih; 1 = continue. */
 static int on_key(void *arg, const char *section, const char *key, const char *value)
 {
 	struct reader *reader = arg;
@@ -417,7 +417,7 @@ static int on_key(void *arg, const char *section, const char *key, const char *v
 
 /* --- lines ---------------------------------------------------------------------------------- */
 
-/* "[name]" with nothing but a comment behind it. */
+/* Rejects a header unless only a comment follows "[name]". */
 static void check_header(struct reader *reader, const char *line)
 {
 	size_t len = strcspn(line, "]");
@@ -439,7 +439,7 @@ static void check_header(struct reader *reader, const char *line)
 	free(name);
 }
 
-/* inih's fgets(). */
+/* Replaces fgets() for inih. */
 static char *on_line(char *out, int size, void *arg)
 {
 	struct reader *reader = arg;
@@ -473,7 +473,7 @@ void read_config(struct config *config, struct source *source, const char *text,
 	        .config = config, .source = source, .text = text, .folder = folder, .fresh = true};
 
 	if (strncmp(text, "\xEF\xBB\xBF", 3) == 0)
-		reader.text += 3; /* a byte order mark */
+		reader.text += 3; /* skip a byte order mark */
 	for (size_t i = 0; i < config_sections_len; i++)
 		if (!strchr(config_sections[i].pattern, '*'))
 			set_defaults(config_sections[i].pattern, config, folder);
@@ -488,7 +488,7 @@ void read_config(struct config *config, struct source *source, const char *text,
 		kind->name = x_strdup(config_builtin_kinds[i].name);
 		kind_set(kind, &config_builtin_kinds[i], folder);
 	}
-	/* Debian's inih takes its settings at run time */
+	/* these settings are global variables in Debian's inih */
 	ini_use_stack = false;
 	ini_initial_alloc = LINE_BYTES;
 	ini_max_line = LINE_BYTES;
@@ -496,7 +496,7 @@ void read_config(struct config *config, struct source *source, const char *text,
 	ini_allow_multiline = true;
 	ini_allow_inline_comments = true;
 	ini_stop_on_first_error = false;
-	ini_allow_no_value = true; /* so that a line without "=" is told with the others */
+	ini_allow_no_value = true; /* so that a line without "=" is reported like other errors */
 	(void)ini_parse_stream(on_line, &reader, on_key, &reader);
 	free(reader.section);
 }

@@ -1,9 +1,9 @@
 /*
  * secret.c - see secret.h.
  *
- * A command runs in a process group of its own, with standard input from /dev/null; its output
- * and what it complains about are read until it has ended, however long its children keep the
- * pipes open. Every buffer that saw a secret is wiped.
+ * A command runs in a process group of its own, with standard input from /dev/null; its output and
+ * standard error are read until it has ended, even if its children keep the pipes open. Every
+ * buffer that held a secret is wiped.
  */
 #include "bot/config/secret.h"
 
@@ -22,18 +22,18 @@
 #include "bot/base/clock.h"
 #include "bot/base/text.h"
 
-#define LOOK_MS 100          /* between two looks whether the process stops */
+#define LOOK_MS 100          /* between two checks whether the process is stopping */
 #define COMPLAINT_MAX 512    /* bytes kept of standard error */
-#define COMPLAINT_POINTS 120 /* code points told of it */
+#define COMPLAINT_POINTS 120 /* code points of it in a message */
 
-/* What was read, at most: more sets `more`. */
+/* Bytes read, up to a maximum; `more` is set when there was more. */
 struct chunk {
 	char data[SECRET_MAX + 1];
 	size_t len, max;
 	bool more;
 };
 
-/* Takes the first line out of what was read. */
+/* Takes the first line of the bytes read. */
 static enum err secret_take_line(
         const struct chunk *chunk, const char *where, char **out, struct fault *fault)
 {
@@ -112,12 +112,12 @@ void secret_set_stopping(bool now)
 struct command {
 	pid_t pid;
 	int pidfd;
-	int out, err; /* ends of the pipes to read from, -1 = at its end */
+	int out, err; /* read ends of the pipes, -1 = closed */
 	struct chunk text, complaint;
 	int status;
 };
 
-/* In the child: only calls that are allowed between fork() and exec. */
+/* Runs in the child: only async-signal-safe calls until exec. */
 static _Noreturn void run_child(const char *command, int out, int err)
 {
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -151,7 +151,7 @@ static bool secret_start(struct command *command, const char *text)
 	command->err = err[0];
 	if (command->pid < 0)
 		return false;
-	setpgid(command->pid, command->pid); /* whoever comes first */
+	setpgid(command->pid, command->pid); /* in parent and child, since either may run first */
 	command->pidfd = pidfd_open(command->pid, 0);
 	return command->pidfd >= 0;
 }
@@ -164,7 +164,8 @@ static void read_pipe(int *fd, short events, struct chunk *chunk)
 	}
 }
 
-/* Waits at most wait_ms and reads what is there; false when nothing was. *ended: it is over. */
+/* Waits at most wait_ms and reads what is available; false when nothing was. *ended: the command
+ * has ended. */
 static bool read_pipes(struct command *command, int64_t wait_ms, bool *ended)
 {
 	struct pollfd fds[] = {{command->out, POLLIN, 0}, {command->err, POLLIN, 0},
@@ -178,7 +179,7 @@ static bool read_pipes(struct command *command, int64_t wait_ms, bool *ended)
 	return true;
 }
 
-/* Reads until the command has ended; false when that takes too long, or the process stops. */
+/* Reads until the command ends; false when that takes too long or the process is stopping. */
 static bool secret_wait_for(struct command *command, int64_t timeout_ms)
 {
 	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
@@ -187,13 +188,14 @@ static bool secret_wait_for(struct command *command, int64_t timeout_ms)
 
 	for (; !ended && left_ms > 0 && !stopping; left_ms = deadline_ms - clock_monotonic_ms())
 		read_pipes(command, left_ms < LOOK_MS ? left_ms : LOOK_MS, &ended);
-	/* what it wrote before its end is in the pipes; its children may keep them open */
+	/* what it wrote before it ended is in the pipes, which its children may keep open */
 	while (ended && read_pipes(command, 0, &ended) && clock_monotonic_ms() < deadline_ms)
 		;
 	return ended;
 }
 
-/* What it complained about, on a line; nothing when that holds the secret. */
+/* Adds what the command wrote to standard error as one line; nothing if that contains the
+ * secret. */
 static void add_complaint(struct command *command, struct fault *fault)
 {
 	struct chunk *text = &command->text, *complaint = &command->complaint;
@@ -282,7 +284,7 @@ static enum err read_credential(const char *name, char **out, struct fault *faul
 		        "credential",
 		        name);
 	path = x_asprintf("%s/%s", folder, name);
-	/* systemd keeps that folder to the service; its files' modes say nothing */
+	/* systemd restricts that folder to the service; the modes of its files do not matter */
 	err = secret_read_file(path, false, out, fault);
 	free(path);
 	return err;

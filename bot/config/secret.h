@@ -1,28 +1,29 @@
 /*
- * secret.h - reads a secret from a command, a file or systemd's credentials. Blocks: for start-up
- * commands, or on libuv's pool.
+ * secret.h - reads a secret from a command, a file or systemd's credentials. Blocks: for use by
+ * commands, at start, or on libuv's pool.
  */
 #pragma once
 
 #include "bot/config/config.h"
 
 #define SECRET_MAX 4096         /* bytes */
-#define SECRET_TIMEOUT_MS 30000 /* that a command may take */
+#define SECRET_TIMEOUT_MS 30000 /* time limit of a command */
 
 /*
  * The first line of the command's output, of the file, or of $CREDENTIALS_DIRECTORY/credential.
  * *out is owned by the caller, who wipes it (x_wipe_free_str()); NULL on failure. ERR_NOT_FOUND:
- * none is configured; ERR_TIMEOUT: the command took over 30 s; ERR_DENIED: others can read the
- * file; ERR_TOO_LARGE; ERR_IO; ERR_CANCELED; ERR_INVALID: empty, or with a NUL. *fault names the
- * credential and the file, but neither the command (which may hold secrets itself) nor the secret.
+ * none is configured; ERR_TIMEOUT: the command took longer than SECRET_TIMEOUT_MS; ERR_DENIED:
+ * other users can read the file; ERR_TOO_LARGE; ERR_IO; ERR_CANCELED; ERR_INVALID: empty, or with a
+ * NUL. *fault names the credential and the file, but neither the command (which may hold secrets
+ * itself) nor the secret.
  */
 enum err secret_read(const struct config_secret *secret, const char *credential, char **out,
         struct fault *fault);
 
-/* While stopping, commands under way are killed and no other is started: ERR_CANCELED. For every
- * thread. */
+/* While stopping is set, running commands are killed and no others are started: ERR_CANCELED.
+ * Callable from every thread. */
 void secret_set_stopping(bool stopping);
 
-/* The same with another time-out, for tests. */
+/* As secret_read() with another time limit, for tests. */
 enum err secret_read_within(const struct config_secret *secret, const char *credential,
         int64_t timeout_ms, char **out, struct fault *fault);

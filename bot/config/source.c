@@ -9,7 +9,7 @@
 #include "bot/base/text.h"
 #include "bot/config/source.h"
 
-#define FAULT_POINTS 400 /* code points of one message */
+#define FAULT_POINTS 400 /* code points of an error message */
 
 void source_finish(struct source *source)
 {

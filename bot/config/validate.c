@@ -12,7 +12,7 @@
 #include "bot/base/text.h"
 #include "bot/config/validate.h"
 
-#define SOCKET_PATH_MAX 107 /* bytes of sun_path without its end */
+#define SOCKET_PATH_MAX 107 /* bytes of sun_path without the final NUL */
 
 struct check {
 	struct config *config;
@@ -24,7 +24,7 @@ struct check {
 
 /* --- rooms ---------------------------------------------------------------------------------- */
 
-/* Rooms of equal address are one room: the first one's name counts. */
+/* The first room of equal address: all names of an address mean that one. */
 static const char *first_name(const struct config *config, const struct config_room *room)
 {
 	size_t i;
@@ -49,7 +49,7 @@ static void suggest_room(const struct config *config, const char *wanted, char *
 	}
 }
 
-/* Looks a room's name up and puts its first name in its place. */
+/* Looks a room's name up and replaces it by the first name of that room. */
 static void validate_check_room(
         struct check *check, const char *section, const char *key, char **name)
 {
@@ -154,7 +154,7 @@ static void check_accounts(struct check *check)
 		        "[meta] token_command or token_file of the second account is missing");
 }
 
-/* --- the rest ------------------------------------------------------------------------------- */
+/* --- everything else ------------------------------------------------------------------------ */
 
 static void check_watches(struct check *check)
 {
@@ -183,7 +183,7 @@ static int by_after(const void *a, const void *b)
 	return (x->after_ms > y->after_ms) - (x->after_ms < y->after_ms);
 }
 
-/* Schedules that are mentioned are there. */
+/* Checks that the on-call schedules mentioned exist. */
 static void check_mention(struct check *check, const char *section, char *const *mention)
 {
 	size_t len = strlen(CONFIG_ONCALL_PREFIX);
@@ -214,7 +214,7 @@ static void check_escalates(struct check *check)
 		        by_after);
 }
 
-/* "mon" or "mon-fri" into *days; false: it is neither. */
+/* Parses "mon" or "mon-fri" into *days; false: it is neither. */
 static bool read_days(const char *word, unsigned *days)
 {
 	static const char *const names[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
@@ -306,7 +306,7 @@ static void check_oncalls(struct check *check)
 	}
 }
 
-/* A bare word is an app. */
+/* Checks the matchers; a bare word is the name of an app. */
 static void check_what(struct check *check, const char *section, struct config_quiet *quiet)
 {
 	char why[160], *full;

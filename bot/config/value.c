@@ -1,5 +1,5 @@
 /*
- * value.c - see value.h. What a text must look like is in value_check.c.
+ * value.c - see value.h. The formats are checked in value_check.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +40,7 @@ static void words_free(char **words)
 	free(words);
 }
 
-/* "\n" stands for a line break. */
+/* Replaces "\n" by a line break. */
 static char *value_unescape(const char *text)
 {
 	struct buf out;
@@ -83,7 +83,7 @@ static enum err set_words(const struct option *option, void *place, const char *
 	return OK;
 }
 
-/* The list and its length stand side by side in struct config. */
+/* The list is followed by its length in struct config. */
 static enum err set_ids(
         const struct option *option, void *place, const char *text, struct fault *fault)
 {
@@ -175,7 +175,7 @@ static enum err set_mode(void *place, const char *text, struct fault *fault)
 	return OK;
 }
 
-/* The same list, by commas alone. */
+/* The list with commas between the columns, and no spaces. */
 static char *join_columns(const char *text)
 {
 	char **words = words_split(text);
@@ -227,7 +227,7 @@ enum err value_set(const struct option *option, void *base, const char *text, co
 		if (err == OK)
 			*(int *)place = index;
 		return err;
-	default: /* the texts */
+	default: /* all types stored as a string */
 		err = check_text(text, option, fault);
 		if (err != OK)
 			return err;
@@ -255,7 +255,7 @@ enum err value_append(
 		        "an indented line goes on with the value above it, which has one line "
 		        "only");
 	err = check_text(text, option, fault);
-	if (err != OK || !*place) /* the line above was refused */
+	if (err != OK || !*place) /* nothing to continue: the line above was rejected */
 		return err;
 	more = option->type == OPTION_TEMPLATE ? value_unescape(text) : x_strdup(text);
 	value_replace(place, x_asprintf("%s\n%s", *place, more));
@@ -288,7 +288,7 @@ void value_free(const struct option *option, void *base)
 	case OPTION_MODE:
 	case OPTION_ENUM:
 		break;
-	default: /* the texts */
+	default: /* all types stored as a string */
 		value_replace(place, NULL);
 	}
 }

@@ -17,7 +17,7 @@
 #define SPACES " \t\r\n"
 
 #define ID_MAX 255           /* bytes of a Matrix id */
-#define PLACEHOLDER_MAX 2000 /* {field:N} */
+#define PLACEHOLDER_MAX 2000 /* largest N of {field:N} */
 
 static bool value_check_consists_of(const char *text, const char *allowed)
 {
@@ -45,7 +45,7 @@ static enum err check_user(const char *text, bool room_too, struct fault *fault)
 	        room_too ? "\"room\" or user ids" : "a user id");
 }
 
-/* After the scheme there must be a host. */
+/* Whether a host follows the scheme. */
 static bool is_url(const char *text)
 {
 	size_t scheme = strncmp(text, "https://", 8) == 0  ? 8
@@ -65,7 +65,7 @@ static enum err check_server(const char *text, struct fault *fault)
 	        "must be a server name such as example.org, or a URL with https://");
 }
 
-/* Placeholders: {name}, {name:N}, {{ and }}. */
+/* Checks the placeholders: {name}, {name:N}, {{ and }}. */
 static enum err check_template(const char *text, struct fault *fault)
 {
 	while ((text = strpbrk(text, "{}"))) {
@@ -269,7 +269,7 @@ enum err check_number(
 	char *end;
 
 	*number = strtod(text, &end);
-	/* strtod() alone would take "inf", "0x1p3" and leading spaces */
+	/* strtod() alone would accept "inf", "0x1p3" and leading spaces */
 	if (!value_check_consists_of(text, whole ? DIGITS "-" : DIGITS "-.e") || *end ||
 	        strlen(text) > 18)
 		return fault_set(
@@ -304,7 +304,7 @@ enum err check_id(const char *word, bool group, uint32_t *id, struct fault *faul
 		unsigned long long number = strtoull(word, NULL, 10);
 
 		*id = (uint32_t)number;
-		/* the highest one means "none" in system calls */
+		/* the highest number means "none" in system calls */
 		if (strlen(word) <= 10 && number < UINT32_MAX)
 			return OK;
 		return fault_set(fault, ERR_CONFIG, "has an id that is too large");
