@@ -330,9 +330,9 @@ enum err crypto_verifications(struct crypto *crypto, json_t **out);
  * ERR_CANCELED: it was cancelled. ERR_INVALID: not possible in its current state. The fault has the
  * details. */
 
-/* Accepts the request. ERR_BUSY: their devices are being queried, try again. ERR_DENIED: they have
- * neither a device nor an identity that could be verified, and the verification is cancelled.
- * Commit the transaction after both. */
+/* Accepts the request. ERR_BUSY: their devices are being queried, try again. ERR_DENIED: nothing
+ * of theirs can be verified (the homeserver does not know the device, for example), and the
+ * verification is cancelled. Commit the transaction after both. */
 enum err crypto_verify_accept(struct crypto *crypto, int64_t now_ms, const char *user_id,
         const char *id, struct fault *fault);
 /* A person confirms that the emoji match. */

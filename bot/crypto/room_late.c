@@ -1,9 +1,9 @@
 /*
- * room_late.c - messages that left before every member's devices were known: whoever turns out to
- * have had a device all along gets the key, from the first such message on; see room_out.h.
+ * room_late.c - messages that were sent before every member's devices were known: a user who turns
+ * out to have had a device all along gets the key from the first such message on; see room_out.h.
  *
- * Who leaves the room is taken out before the next message, so that nobody is given what was sent
- * afterwards. A room's new session ends it.
+ * Users who leave the room are removed from the list before the next message, so that nobody gets
+ * keys for messages sent after leaving. The list is cleared when the room gets a new session.
  */
 #include <string.h>
 #include "bot/crypto/devices.h"
@@ -79,7 +79,7 @@ enum err late_of_room(
 	return late_put(crypto, room->room_id, *late);
 }
 
-/* The late users whose lists are known by now; borrows their names. */
+/* The late users whose device lists are known by now; the names are borrowed from the row. */
 static enum err late_known(
         struct crypto *crypto, const json_t *late, const char **users, size_t *len)
 {
@@ -99,7 +99,8 @@ static enum err late_known(
 	return OK;
 }
 
-/* Gives what can be given now; who is not in want of an Olm session is late no more. */
+/* Sends the keys that can be sent now. A user leaves the list once no device of theirs lacks an
+ * Olm session. */
 static enum err late_give_known(struct share *share, const json_t *session)
 {
 	AUTO_JSON users = json_copy((json_t *)js_obj(share->late, "users"));

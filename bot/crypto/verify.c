@@ -1,9 +1,10 @@
 /*
  * verify.c - see verify.h, and the part of crypto.h about verification.
  *
- * Anybody may ask, since nothing happens before a person on the host says yes to it: one at a
- * time for each user (a new request ends the one before, as a client that was closed in the
- * middle begins anew), a few in ten minutes, and a few of strangers in all.
+ * Anybody may request a verification, since nothing happens before a person on the host accepts
+ * it. Limits: one in progress per user (a new request cancels the previous one, because a client
+ * that was closed half-way starts again), USER_MAX in ten minutes, and STRANGERS_MAX from users
+ * with whom we share no room.
  */
 #include "bot/crypto/verify.h"
 
@@ -14,13 +15,13 @@
 #include "bot/crypto/pending.h"
 
 #define TIMEOUT_MS (10 * CLOCK_MINUTE_MS)
-#define FUTURE_MS (5 * CLOCK_MINUTE_MS) /* so far ahead another clock may be */
-#define KEEP_MS (10 * CLOCK_MINUTE_MS)  /* an end is shown for so long */
+#define FUTURE_MS (5 * CLOCK_MINUTE_MS) /* allowed difference of another clock */
+#define KEEP_MS (10 * CLOCK_MINUTE_MS)  /* how long an ended verification is listed */
 #define START_AFTER_MS (3 * CLOCK_SECOND_MS)
 #define VERIFY_MAX 32 /* in all, ends included */
 #define USER_MAX 5    /* of one user, ends included */
 #define STRANGERS_MAX 4
-#define UNKNOWN_MAX 20 /* answers to unknown transactions in ten minutes */
+#define UNKNOWN_MAX 20 /* replies to unknown transactions in ten minutes */
 #define ID_MAX 255
 
 static bool verify_is_over(const struct verify *v)
@@ -62,7 +63,7 @@ void verify_finish(struct crypto *crypto)
 		verify_free(crypto, v);
 }
 
-/* By to-device events a transaction belongs to the user who began it, in a room to the room. */
+/* A transaction id is unique per user in to-device events, and per room in a room. */
 static struct verify *verify_find(
         struct crypto *crypto, const struct verify_event *event, const char *id)
 {
@@ -79,7 +80,7 @@ static struct verify *verify_find(
 	return NULL;
 }
 
-/* ---- saying ---- */
+/* ---- sending ---- */
 
 static json_t *verify_event_of(const struct verify *v, const char *type, json_t *content)
 {
@@ -126,7 +127,8 @@ void verify_cancel(struct verify *v, int64_t now_ms, const char *err, const char
 	verify_cancelled(v, now_ms, err, reason, false);
 }
 
-/* One event is under way for each: the first of the queue, until its end came. */
+/* Each verification has at most one event in flight: the first in its queue, until its request
+ * ended. */
 static enum err verify_send_next(struct crypto *crypto, struct verify *v, int64_t now_ms)
 {
 	const json_t *event = json_array_get(v->out, 0);
@@ -200,7 +202,7 @@ enum err verify_step(struct crypto *crypto, int64_t now_ms)
 	return err;
 }
 
-/* ---- a request comes ---- */
+/* ---- incoming requests ---- */
 
 static enum err verify_is_stranger(struct crypto *crypto, const char *user_id, bool *stranger)
 {
@@ -211,7 +213,7 @@ static enum err verify_is_stranger(struct crypto *crypto, const char *user_id, b
 	return err;
 }
 
-/* Whether one more of this user is taken in. */
+/* Whether one more verification of this user may be added. */
 static enum err verify_may_add(struct crypto *crypto, const char *user_id, bool *may)
 {
 	size_t all = 0, mine = 0, strangers = 0;
@@ -278,7 +280,7 @@ static enum err verify_take_request(
 
 		known = known || (method && strcmp(method, VERIFY_METHOD) == 0);
 	}
-	/* what cannot be done here may be done by another device: it is not cancelled */
+	/* another device of ours may be able to handle it, so do not cancel */
 	if (!known || !verify_is_id(device_id) || asked_ms > now_ms + FUTURE_MS ||
 	        asked_ms <= now_ms - TIMEOUT_MS ||
 	        (event->room_id && !js_is(content, "to", crypto->user_id)) ||
@@ -292,7 +294,7 @@ static enum err verify_take_request(
 
 /* ---- the other events ---- */
 
-/* Tells that there is no such transaction; who floods us hears no more. */
+/* Replies that there is no such transaction; limited, so that a flood is not answered. */
 static enum err verify_tell_unknown(
         struct crypto *crypto, int64_t now_ms, const char *user_id, const char *id)
 {
@@ -323,7 +325,7 @@ static void verify_take_start(
 	}
 }
 
-/* A start without a request before it, as older clients begin. */
+/* A start without a preceding request, as older clients send it. */
 static enum err verify_take_lone_start(
         struct crypto *crypto, int64_t now_ms, const struct verify_event *event, const char *id)
 {
@@ -356,7 +358,7 @@ static enum err verify_take_known(struct crypto *crypto, struct verify *v, int64
 	if (strcmp(what, "cancel") == 0)
 		verify_take_cancel(v, now_ms, content);
 	else if (verify_is_over(v) || strcmp(what, "request") == 0)
-		return OK; /* the other side's done, or what crossed our end; or once more */
+		return OK; /* their done, an event that crossed our end, or a duplicate */
 	else if (strcmp(what, "start") == 0)
 		verify_take_start(crypto, v, now_ms, content);
 	else if (strcmp(what, "accept") == 0)
@@ -370,7 +372,8 @@ static enum err verify_take_known(struct crypto *crypto, struct verify *v, int64
 	return OK;
 }
 
-/* The event's part of the name: "request", "start", …; NULL: it is none of the framework's. */
+/* The event's name in the framework: "request", "start", …; NULL when it is not one of its
+ * events. */
 static const char *verify_what_of(const struct verify_event *event)
 {
 	const char *type = event->type;
@@ -402,15 +405,15 @@ enum err verify_take(struct crypto *crypto, int64_t now_ms, const struct verify_
 		return OK;
 	v = verify_find(crypto, event, id);
 	if (v) {
-		v->encrypted = v->encrypted || event->encrypted; /* and never back */
+		v->encrypted = v->encrypted || event->encrypted; /* never cleared again */
 		if (event->device_id && strcmp(event->device_id, v->device_id) != 0)
-			return OK; /* another device of theirs */
+			return OK; /* sent by another device of theirs */
 		return verify_take_known(crypto, v, now_ms, what, event->content);
 	}
 	if (strcmp(what, "request") == 0)
 		return verify_take_request(crypto, now_ms, event, id);
 	if (event->room_id)
-		return OK; /* others verify each other there */
+		return OK; /* other users verify each other in that room */
 	if (strcmp(what, "start") == 0)
 		return verify_take_lone_start(crypto, now_ms, event, id);
 	if (strcmp(what, "accept") == 0 || strcmp(what, "key") == 0 || strcmp(what, "mac") == 0)

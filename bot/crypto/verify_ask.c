@@ -1,5 +1,6 @@
 /*
- * verify_ask.c - what a person on the host sees of verifications, and decides; see crypto.h.
+ * verify_ask.c - lists verifications for a person on the host, and carries out that person's
+ * decisions; see crypto.h.
  */
 #include <string.h>
 #include "bot/crypto/devices.h"
@@ -15,7 +16,7 @@ static const char *const state_names[] = {
         [VERIFY_CANCELLED] = "cancelled",
 };
 
-/* ---- seeing ---- */
+/* ---- listing ---- */
 
 static void verify_ask_add_comparison(const struct verify *v, json_t *object)
 {
@@ -109,8 +110,8 @@ static enum err verify_ask_find(struct crypto *crypto, const char *user_id, cons
 	               : fault_set(fault, ERR_INVALID, "it is %s", state_names[(*v)->state]);
 }
 
-/* What must be known of them before anything can be proven. Strangers' devices are not looked at
- * before a person here wants it. */
+/* Checks that the user's devices are known, without which nothing can be proven. Devices of users
+ * who share no room are queried only now, when a person here accepts. */
 static enum err verify_ask_check_known(
         struct crypto *crypto, int64_t now_ms, const struct verify *v, struct fault *fault)
 {
@@ -154,7 +155,7 @@ enum err crypto_verify_accept(struct crypto *crypto, int64_t now_ms, const char 
 	if (err != OK)
 		return err;
 	v->state = VERIFY_READY;
-	if (v->start) { /* begun without a request */
+	if (v->start) { /* the start came without a request */
 		verify_sas_take_start(crypto, v, now_ms, v->start);
 	} else {
 		verify_say(v, VERIFY_PREFIX "ready",

@@ -1,8 +1,8 @@
 /*
- * verify_room.c - events of a verification for a room that the queue of messages cannot carry them
- * to: it is not in the config (Element begins in a direct chat), or the other side gets no keys
- * of ours before it is verified. They are encrypted where the room is, in a session of their own
- * that the other side's device alone is given, and nothing else is ever sent in it.
+ * verify_room.c - sends a verification's events to a room without the delivery queue. That is
+ * needed where the room is not in the config (Element verifies in a direct chat), or where the
+ * other side gets none of our keys before it is verified. In an encrypted room they are encrypted
+ * in a separate session that only the other side's device gets, and that is used for nothing else.
  */
 #include <string.h>
 #include "bot/crypto/claim.h"
@@ -22,7 +22,8 @@ enum err verify_room_is_direct(struct crypto *crypto, const struct verify *v, bo
 	return err;
 }
 
-/* An Olm session with the device: there, being asked for, or not to be had (then cancelled). */
+/* *have: there is an Olm session with the device. Otherwise one is being established, or the
+ * verification is cancelled because that is impossible. */
 static enum err verify_room_olm_session(
         struct crypto *crypto, struct verify *v, int64_t now_ms, const json_t *device, bool *have)
 {
@@ -59,7 +60,7 @@ static enum err verify_room_share(struct crypto *crypto, struct verify *v, int64
 	enum err err = devices_row(crypto, v->user_id, &row);
 
 	device = js_obj(js_obj(row, "devices"), v->device_id);
-	if (err != OK || !device) /* gone meanwhile: it takes too long */
+	if (err != OK || !device) /* the device was removed: the time-out ends it */
 		return err;
 	err = verify_room_olm_session(crypto, v, now_ms, device, &have);
 	if (err != OK || !have)
@@ -100,7 +101,7 @@ enum err verify_room_send(struct crypto *crypto, struct verify *v, int64_t now_m
 		v->session = ol_outbound_create();
 	if (v->encrypted && !v->shared)
 		return verify_room_share(
-		        crypto, v, now_ms); /* the event follows when it has arrived */
+		        crypto, v, now_ms); /* the event follows once the key has been sent */
 	content = v->encrypted ? verify_room_encrypt(crypto, v, event)
 	                       : json_deep_copy(json_object_get(event, "content"));
 	prim_random(bytes, sizeof(bytes));

@@ -2,9 +2,9 @@
  * verify_sas.c - m.sas.v1 (client-server API, "Short Authentication String (SAS) verification");
  * see verify.h.
  *
- * What the specification calls current is spoken: curve25519-hkdf-sha256, sha256,
- * hkdf-hmac-sha256.v2; and with clients that have no other, hkdf-hmac-sha256, which differs in how
- * the proof is written. Where nothing is in common, the cancel names what the other side lacks.
+ * Supported are the current methods of the specification (curve25519-hkdf-sha256, sha256,
+ * hkdf-hmac-sha256.v2) and, for older clients, hkdf-hmac-sha256, which encodes the MAC differently.
+ * Where there is no common method, the cancellation names what the other side lacks.
  */
 #include <string.h>
 #include "bot/base/log.h"
@@ -34,11 +34,11 @@ void verify_sas_start(struct crypto *crypto, struct verify *v)
 	v->we_started = true;
 	verify_say(v, VERIFY_PREFIX "start", json_incref(content));
 	json_decref(v->start);
-	v->start = json_deep_copy(content); /* with the id that was added */
+	v->start = json_deep_copy(content); /* with the id that verify_say() added */
 	json_decref(content);
 }
 
-/* What their start lacks, NULL = nothing. */
+/* The method that their start event lacks, NULL = none. */
 static const char *verify_sas_missing(const json_t *content)
 {
 	const json_t *macs = json_object_get(content, "message_authentication_codes");
@@ -54,7 +54,8 @@ static const char *verify_sas_missing(const json_t *content)
 	return NULL;
 }
 
-/* Both sides sent one: the smaller user's counts, between devices of one user the smaller's. */
+/* When both sides sent a start, the one of the lexicographically smaller user id counts; between
+ * two devices of one user, of the smaller device id. */
 static bool verify_sas_ours_counts(const struct crypto *crypto, const struct verify *v)
 {
 	int order = strcmp(crypto->user_id, v->user_id);
@@ -181,7 +182,7 @@ void verify_sas_take_key(
 	v->state = VERIFY_COMPARE;
 }
 
-/* ---- proofs ---- */
+/* ---- MACs ---- */
 
 static char *verify_sas_mac_of(struct verify *v, const struct sas_party *from,
         const struct sas_party *to, const char *key_id, const char *text)
@@ -191,7 +192,7 @@ static char *verify_sas_mac_of(struct verify *v, const struct sas_party *from,
 	return ol_sas_mac(v->sas, v->old_mac, text, info);
 }
 
-/* The names of the keys in a proof, sorted, with commas between; NULL when there are too many. */
+/* The ids of the keys in a MAC event, sorted and comma-separated; NULL when there are too many. */
 static char *verify_sas_key_list(const json_t *macs)
 {
 	const char *ids[MAC_KEYS_MAX], *id;
@@ -227,7 +228,7 @@ static void verify_sas_mac_add(
 	json_object_set_new(macs, key_id, json_string(mac));
 }
 
-/* Our device's key, and our identity's if we hold it. */
+/* Sends the MACs of our device key and, if we hold it, our master key. */
 static enum err verify_sas_say_mac(struct crypto *crypto, struct verify *v)
 {
 	struct sas_party ours = verify_sas_us(crypto, v), theirs = verify_sas_them(v);
@@ -257,7 +258,7 @@ static bool verify_sas_mac_is(struct crypto *crypto, struct verify *v, const cha
 	return claimed && strlen(claimed) == strlen(mac) && prim_equal(mac, claimed, strlen(mac));
 }
 
-/* What their proof covers of what we know of them. False: something in it is wrong. */
+/* *device, *identity: which of their keys known to us the MACs prove. False when a MAC is wrong. */
 static bool verify_sas_proof_covers(struct crypto *crypto, struct verify *v, const char *ed25519,
         const char *master, bool *device, bool *identity)
 {
@@ -285,7 +286,8 @@ static bool verify_sas_proof_covers(struct crypto *crypto, struct verify *v, con
 
 /* ---- what was proven ---- */
 
-/* Another person's identity; a changed one is what they have now, seen by a person here. */
+/* Stores another user's identity as verified. A changed identity is accepted, since a person here
+ * has just verified it. */
 static enum err verify_sas_keep_identity(struct crypto *crypto, struct verify *v, int64_t now_ms,
         const json_t *row, const char *master)
 {
@@ -308,7 +310,7 @@ static enum err verify_sas_keep_identity(struct crypto *crypto, struct verify *v
 	return err == ERR_NOT_FOUND ? OK : err; /* we hold no key to sign with */
 }
 
-/* Another device of our own account: signed as this one is. */
+/* Cross-signs another device of our own account. */
 static enum err verify_sas_keep_own_device(
         struct crypto *crypto, struct verify *v, const json_t *row)
 {
@@ -326,7 +328,7 @@ static enum err verify_sas_keep_own_device(
 	        json_pack("{s:s}", "user", v->user_id), "POST", "/v3/keys/signatures/upload");
 }
 
-/* Both the person here and the other device have said yes. */
+/* Concludes when both the person here and the other device have confirmed. */
 static enum err verify_sas_conclude(struct crypto *crypto, struct verify *v, int64_t now_ms)
 {
 	bool own = strcmp(v->user_id, crypto->user_id) == 0, device, identity;

@@ -8,19 +8,19 @@
 #include "bot/base/text.h"
 #include "bot/matrix/answer.h"
 
-#define ERROR_POINTS 160  /* code points of the server's words */
-#define INTEGER_DIGITS 18 /* that surely fit */
+#define ERROR_POINTS 160  /* code points of the server's error text */
+#define INTEGER_DIGITS 18 /* that fit into 64 bits in any case */
 #define RETRY_MAX_MS 86400000.0
-#define NUMBER_MAX 400 /* characters; no sane number has more */
+#define NUMBER_MAX 400 /* characters; longer numbers are replaced */
 
-/* ---- JSON from strangers ---- */
+/* ---- untrusted JSON ---- */
 
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
 }
 
-/* \uXXXX at text: its value, or -1. */
+/* The value of the \uXXXX at text, or -1. */
 static long unicode_escape(const char *text, const char *end)
 {
 	char digits[5] = "";
@@ -118,12 +118,12 @@ json_t *answer_parse(const char *text, size_t len)
 	return json;
 }
 
-/* ---- the meaning ---- */
+/* ---- what an answer means ---- */
 
 /*
- * What is not about the one request: the token, the account, the homeserver. Names are those of the
- * client-server API 1.16, "Common error codes" and "Other error codes", if not said otherwise. They
- * count with 4xx alone: a proxy's 5xx is temporary whatever it says.
+ * Errors that do not concern the single request but the token, the account or the homeserver. The
+ * codes are from the client-server API 1.16, "Common error codes" and "Other error codes", unless
+ * noted. They are read in 4xx answers only: a 5xx is temporary, whatever its body says.
  */
 static const struct {
 	const char *errcode;
@@ -159,11 +159,11 @@ static enum err code_of(long status, const char *errcode, bool has_body)
 	switch (status) {
 	case 400:
 		return ERR_REJECTED;
-	case 401: /* without a word on the token: steps of interactive auth, or a proxy */
+	case 401: /* without a token error code: user-interactive auth, or a proxy */
 		return has_body ? ERR_REJECTED : ERR_SERVER;
-	case 402: /* to be paid for, by whoever has the account */
+	case 402: /* the account's owner has to pay */
 		return has_body ? ERR_HELD : ERR_SERVER;
-	case 403: /* without a body that is JSON it is some proxy's word */
+	case 403: /* without a JSON body it comes from a proxy */
 		return has_body ? ERR_DENIED : ERR_SERVER;
 	case 404:
 		return errcode[0] ? ERR_NOT_FOUND : ERR_SERVER;
@@ -174,7 +174,7 @@ static enum err code_of(long status, const char *errcode, bool has_body)
 		return ERR_TOO_LARGE;
 	case 429:
 		return ERR_LIMITED;
-	default: /* without a code it is some proxy's word: 405, 407 */
+	default: /* without an errcode it comes from a proxy: 405, 407 */
 		return errcode[0] ? ERR_REJECTED : ERR_SERVER;
 	}
 }
@@ -186,7 +186,8 @@ static const char *string_of(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
-/* A server's errcode as it may stand in a log: letters, digits, dots, underscores. */
+/* Copies the server's errcode, keeping only what is safe in a log: letters, digits, dots,
+ * underscores. */
 static void take_errcode(struct mx_answer *answer, const char *errcode)
 {
 	size_t len = strspn(errcode, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -214,7 +215,7 @@ static void answer_describe(struct mx_answer *answer, const char *words)
 	if (text.len >= sizeof(answer->error)) {
 		text.len = sizeof(answer->error) - 1;
 		while (((unsigned char)text.data[text.len] & 0xC0) == 0x80)
-			text.len--; /* not inside a code point */
+			text.len--; /* do not cut inside a code point */
 	}
 	memcpy(answer->error, text.data, text.len);
 	buf_finish(&text);
@@ -233,8 +234,8 @@ json_t *answer_read(struct mx_answer *answer, const struct http_result *result)
 	answer->duration_ms = result->duration_ms;
 	answer->sent = result->sent;
 	if (result->code == ERR_TOO_LARGE) {
-		/* the answer, not what was asked: that may have been done, and may be tried again
-		 */
+		/* only the answer failed: the request may have been carried out, and may be
+		 * repeated */
 		answer->code = ERR_PROTO;
 		answer->too_large = true;
 		strcpy(answer->error, "the answer is too large");
@@ -250,14 +251,14 @@ json_t *answer_read(struct mx_answer *answer, const struct http_result *result)
 	answer->body = body;
 	answer->soft_logout = json_is_true(json_object_get(body, "soft_logout"));
 	wait = json_object_get(body, "retry_after_ms");
-	/* the header counts, in whole seconds rounded up; the body may say the same more exactly */
+	/* Retry-After has whole seconds, rounded up; the body may have the exact time */
 	wait_ms = json_number_value(wait);
 	if (json_is_number(wait) && wait_ms >= 0 && wait_ms < RETRY_MAX_MS &&
 	        (answer->retry_after_ms < 0 ||
 	                (wait_ms < (double)answer->retry_after_ms &&
 	                        wait_ms > (double)answer->retry_after_ms - 1000)))
 		answer->retry_after_ms = (int64_t)wait_ms;
-	/* a 4xx says that nothing was done, except where it is not the homeserver speaking */
+	/* after a homeserver's 4xx nothing was done; other 4xx (of a proxy) do not prove that */
 	if (result->status >= 400 && result->status < 500 && answer->code != ERR_SERVER)
 		answer->sent = false;
 	if (answer->code != OK)

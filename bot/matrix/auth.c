@@ -9,8 +9,8 @@
  *   LOGIN          by password, same device    → WHOAMI, WAIT
  *   WAIT           timer, or a new config      → REFRESH, READ_TOKEN
  *
- * A refresh token is known only when a login by password gave one. Secrets are held no longer
- * than from being read to the end of the request that proves them.
+ * A refresh token is known only when a login by password returned one. A secret is kept in memory
+ * only until the request that uses it has ended.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -23,8 +23,9 @@
 #include "bot/matrix/backoff.h"
 
 #define REQUEST_TIMEOUT_MS 30000
-#define GOOD_MS CLOCK_MINUTE_MS /* a token that is good for as long was no odd answer's */
-#define PASSWORD_REFUSED_MS (5 * CLOCK_MINUTE_MS) /* lest the account is locked for guessing */
+#define GOOD_MS CLOCK_MINUTE_MS /* a token that worked this long was really valid */
+/* Long, so that the account is not locked for guessing. */
+#define PASSWORD_REFUSED_MS (5 * CLOCK_MINUTE_MS)
 
 #define LOG_IN_AGAIN "run matrix-telemetry-bot login and store the new token where the config says"
 
@@ -40,8 +41,8 @@ enum auth_state {
 
 struct auth {
 	uv_loop_t *loop;
-	struct mx *mx;    /* everybody's; gets the token once it is proven */
-	struct mx *probe; /* our own */
+	struct mx *mx;    /* shared client; gets the token once it is proven */
+	struct mx *probe; /* private client that proves tokens */
 	struct config *config;
 	struct auth_events events;
 	enum auth_state state;
@@ -57,7 +58,7 @@ struct auth {
 	struct fault problem; /* logged last */
 
 	uv_work_t work;
-	bool reading; /* the pool has what follows */
+	bool reading; /* a pool thread uses the members below */
 	struct config *work_config;
 	char *secret;
 	struct fault fault;
@@ -111,13 +112,13 @@ void auth_close(struct auth *auth, void (*closed)(void *arg), void *arg)
 	if (auth->call)
 		mx_cancel(auth->call);
 	if (auth->reading)
-		uv_cancel((uv_req_t *)&auth->work); /* if it did not begin */
+		uv_cancel((uv_req_t *)&auth->work); /* fails harmlessly once the work has begun */
 	uv_close((uv_handle_t *)&auth->timer, auth_on_timer_closed);
 }
 
 /* ---- waiting ---- */
 
-/* From the start: by the refresh token where there is one. */
+/* Starts over, with the refresh token if there is one. */
 static void auth_begin(struct auth *auth)
 {
 	uv_timer_stop(&auth->timer);
@@ -222,7 +223,7 @@ static void ask_whoami(struct auth *auth, const char *token)
 
 /* ---- getting another token ---- */
 
-/* Takes the tokens out of an answer to /login or /refresh; NULL when there is none. */
+/* Takes the tokens out of an answer to /login or /refresh; NULL when the answer has none. */
 static const char *take_tokens(struct auth *auth, const struct mx_answer *answer)
 {
 	const char *refresh = json_string_value(json_object_get(answer->body, "refresh_token"));
@@ -302,7 +303,7 @@ static void start_login(struct auth *auth, const char *password)
 	        1);
 	struct fault problem;
 
-	if (!body) { /* it is no UTF-8 */
+	if (!body) { /* not UTF-8 */
 		fault_set(&problem, ERR_INVALID, "the password has broken characters in it");
 		auth_wait(auth, &problem, -1);
 		return;
@@ -357,7 +358,7 @@ static void auth_on_read(uv_work_t *work, int status)
 	x_wipe_free_str(secret);
 }
 
-/* The pool looks at the state, which does not change while it reads. */
+/* The pool thread reads auth->state, which does not change meanwhile. */
 static void read_secret(struct auth *auth, enum auth_state state)
 {
 	assert(!auth->reading && !auth->call);

@@ -13,7 +13,7 @@
 #include "bot/matrix/client.h"
 
 #define ADMIN_API "/_synapse/"
-#define LARGE_ANSWER (16U << 20) /* as JSON values it takes some 20 times as much */
+#define LARGE_ANSWER (16U << 20) /* bytes; parsed, it takes about 20 times as much */
 #define SMALL_ANSWER (1U << 20)
 #define PATH_MAX_BYTES (1U << 20)
 
@@ -23,7 +23,7 @@ struct mx {
 	char *token;         /* NULL = none */
 	unsigned generation; /* of the token */
 	bool lost;           /* the token was refused */
-	unsigned calls;      /* under way */
+	unsigned calls;      /* in flight */
 	struct mx_events events;
 };
 
@@ -32,8 +32,8 @@ struct mx_call {
 	struct http_request *request;
 	unsigned generation; /* of the token it was sent with */
 	bool has_token;
-	bool answered; /* its end is on its way to the callback */
-	bool canceled; /* by then */
+	bool answered; /* its callback is about to run */
+	bool canceled; /* cancelled meanwhile */
 	mx_done_fn done;
 	void *arg;
 };
@@ -64,7 +64,7 @@ void mx_destroy(struct mx *mx)
 	free(mx);
 }
 
-/* Visible ASCII: what could not stand in a header is no token. */
+/* Visible ASCII only: anything else cannot be sent in a header. */
 static bool is_token(const char *token)
 {
 	if (*token == '\0')
@@ -91,7 +91,7 @@ bool mx_has_token(const struct mx *mx)
 	return mx->token;
 }
 
-/* The token was refused: once for each token, and only if it is still in use. */
+/* Reports a refused token: once per token, and only if it is still in use. */
 static void note_auth(struct mx_call *call, struct mx_answer *answer)
 {
 	struct mx *mx = call->mx;
@@ -108,7 +108,8 @@ static void note_auth(struct mx_call *call, struct mx_answer *answer)
 		mx->events.on_auth_lost(answer->soft_logout, mx->events.arg);
 }
 
-/* A homeserver or proxy that repeats the request in its complaint: the token is never shown. */
+/* Removes the token from an error text, since a homeserver or proxy may repeat the request in
+ * it. */
 static void hide_token(const struct mx *mx, struct mx_answer *answer)
 {
 	if (mx->token && strstr(answer->error, mx->token)) {
@@ -126,7 +127,7 @@ static void on_http_done(const struct http_result *result, void *arg)
 	call->answered = true;
 	hide_token(call->mx, &answer);
 	if (answer.code == ERR_AUTH)
-		note_auth(call, &answer); /* whoever hears of it may cancel all calls, this too */
+		note_auth(call, &answer); /* its callback may cancel all calls, this one too */
 	if (call->canceled)
 		answer.code = ERR_CANCELED;
 	call->mx->calls--;
@@ -135,7 +136,7 @@ static void on_http_done(const struct http_result *result, void *arg)
 	free(call);
 }
 
-/* What lists other people's things may be large; what answers a send is not. */
+/* Only answers that list events or state may be large; answers to a send are small. */
 static size_t answer_limit(const char *method, const char *path)
 {
 	if (strcmp(method, "GET") == 0 || strncmp(path, "/v3/keys/", 9) == 0)
@@ -143,7 +144,7 @@ static size_t answer_limit(const char *method, const char *path)
 	return SMALL_ANSWER;
 }
 
-/* url: freed. http_call: without what every call has. */
+/* url is taken and freed. http_call lacks the members that all calls share. */
 static struct mx_call *mx_send(
         struct mx *mx, struct http_call *http_call, char *url, mx_done_fn done, void *arg)
 {

@@ -1,11 +1,11 @@
 /*
  * client.h - calls of the Matrix client-server API: paths, JSON, error codes, access token.
  *
- * Tokens: the client keeps the current one. When the homeserver refuses it (401
- * M_UNKNOWN_TOKEN), every call ends in ERR_AUTH, on_auth_lost is called once, and calls go on
- * ending in ERR_AUTH at once until mx_set_token() brings another. A call that was under way with
- * a token replaced meanwhile ends in ERR_NET, unsent, and is to be tried again. Without a token
- * calls go out without one (login, discovery).
+ * Tokens: the client keeps the current one. When the homeserver refuses it (401 M_UNKNOWN_TOKEN),
+ * every call ends in ERR_AUTH, on_auth_lost is called once, and further calls end in ERR_AUTH at
+ * once until mx_set_token() sets another. A call that was sent with a token replaced meanwhile, and
+ * refused for it, ends in ERR_NET with `sent` false and is to be repeated. While no token is set,
+ * calls are sent without one (login, discovery).
  */
 #pragma once
 
@@ -22,7 +22,7 @@ struct mx_answer {
 	long status;            /* HTTP status, 0 = none */
 	const json_t *body;     /* object, valid during the callback; NULL when there is none */
 	char errcode[64];       /* "M_FORBIDDEN", "" when there is none */
-	char error[256];        /* for people, neutral */
+	char error[256];        /* for people */
 	int64_t retry_after_ms; /* from header or body; -1 = none */
 	bool soft_logout;
 	bool too_large; /* the answer was over our limit (ERR_PROTO) */
@@ -41,9 +41,10 @@ struct mx_events {
 struct mx *mx_create(struct http *http, const char *base_url, const struct mx_events *events);
 /* Another client of the same homeserver, without token and events. */
 struct mx *mx_create_beside(const struct mx *mx);
-void mx_destroy(struct mx *mx); /* only when no call is under way */
+void mx_destroy(struct mx *mx); /* only when no call is in flight */
 
-/* Copied; NULL = none. ERR_INVALID for a text that no token can be (then nothing changes). */
+/* Sets the access token, copied; NULL = none. ERR_INVALID when the text cannot be a token (then
+ * nothing changes). */
 enum err mx_set_token(struct mx *mx, const char *token);
 bool mx_has_token(const struct mx *mx);
 
@@ -54,13 +55,15 @@ bool mx_has_token(const struct mx *mx);
  */
 struct mx_call *mx_start(struct mx *mx, const char *method, const char *path, const json_t *body,
         int64_t timeout_ms, mx_done_fn done, void *arg);
-/* The same with a body that is JSON text already (a stored event's content, sent byte for byte). */
+/* As above, with a body that is JSON text already (a stored event's content, sent byte for
+ * byte). */
 struct mx_call *mx_start_text(struct mx *mx, const char *method, const char *path, const char *body,
         int64_t timeout_ms, mx_done_fn done, void *arg);
-/* A file into the media repository; the answer has its `content_uri`. data: borrowed. */
+/* Uploads a file of len bytes to the media repository; the answer has its `content_uri`. data:
+ * borrowed. */
 struct mx_call *mx_upload(struct mx *mx, const char *content_type, const void *data, size_t len,
         int64_t timeout_ms, mx_done_fn done, void *arg);
-/* Not for a call whose callback began. */
+/* Ends the call with ERR_CANCELED. Not allowed once its callback has begun. */
 void mx_cancel(struct mx_call *call);
 
 /* Builds a path: each %s of the format is percent-encoded, %d takes an int64_t. Owned by the

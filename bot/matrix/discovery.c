@@ -1,10 +1,10 @@
 /*
  * discovery.c - see discovery.h.
  *
- * Happy path: GET /.well-known/matrix/client names the base URL, GET /_matrix/client/versions
- * there shows that a homeserver listens. A 404 for the first means that the server's own name is
- * the base URL. Anything else that is not as the specification says is a fault: guessing on
- * would send the access token to the wrong place.
+ * Happy path: GET /.well-known/matrix/client names the base URL, GET /_matrix/client/versions there
+ * shows that a homeserver listens. A 404 for the first means that the server name itself is the
+ * base URL. Any other deviation from the specification is an error: a guess could send the access
+ * token to the wrong server.
  */
 #include <curl/curl.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@
 struct discovery {
 	struct http *http;
 	char *homeserver; /* of the config */
-	char *asked;      /* URL of the request under way */
+	char *asked;      /* URL of the request in flight */
 	char *base;       /* candidate for the base URL */
 	bool local;       /* plain http is allowed */
 	discovery_done_fn done;
@@ -65,8 +65,8 @@ static bool has_part(CURLU *url, CURLUPart part)
 }
 
 /*
- * What a URL may be: https, or http to loopback; nothing but scheme, host, port and path.
- * Returns it without trailing slashes, owned by the caller, or NULL. *local: it is loopback.
+ * Checks a URL: https, or http to loopback, with nothing but scheme, host, port and path. Returns
+ * it without trailing slashes, owned by the caller, or NULL. *local: the host is loopback.
  */
 static char *check_url(const char *text, bool *local)
 {
@@ -112,7 +112,7 @@ static void discovery_ask(struct discovery *discovery, const char *base, const c
 
 /* ---- the two answers ---- */
 
-/* What is wrong with an answer that should be 200 with a JSON object; OK when nothing. */
+/* Checks that an answer is a 200 with a JSON object; *body is a new reference. */
 static enum err discovery_check_answer(const struct discovery *discovery,
         const struct http_result *result, json_t **body, struct fault *fault)
 {
@@ -169,7 +169,7 @@ static void on_well_known(const struct http_result *result, void *arg)
 	url = json_string_value(json_object_get(json_object_get(body, "m.homeserver"), "base_url"));
 	base = url ? check_url(url, &local) : NULL;
 	if (base && strncmp(base, "http:", 5) == 0 && !discovery->local) {
-		free(base); /* a stranger's word must not send the token to a local port */
+		free(base); /* a remote .well-known must not send the token to a local port */
 		base = NULL;
 	}
 	json_decref(body);
@@ -198,7 +198,7 @@ static void on_unusable(const struct http_result *result, void *arg)
 	discovery_finish(discovery, &fault);
 }
 
-/* "https://host" for "host:port": .well-known is asked at the host's usual port. */
+/* "https://host" for "host:port": .well-known is fetched from the default port. */
 static char *without_port(const char *base)
 {
 	CURLU *url = curl_url();

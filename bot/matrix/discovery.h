@@ -1,6 +1,6 @@
 /*
- * discovery.h - from what the config calls the homeserver to its base URL, by .well-known
- * (client-server API, "Server discovery") and /versions.
+ * discovery.h - finds the base URL of the configured homeserver by .well-known (client-server API,
+ * "Server discovery") and /versions.
  */
 #pragma once
 
@@ -12,9 +12,9 @@ typedef void (*discovery_done_fn)(const char *url, const struct fault *fault, vo
 
 /*
  * homeserver: "example.org", "https://…", or "http://127.0.0.1:8008" (a URL skips .well-known;
- * plain http is taken for loopback addresses only, and a server name that is one is asked by
- * it). `http` is borrowed; closing it ends the discovery with ERR_CANCELED.
+ * plain http is accepted for loopback addresses only, and used for a server name that is one).
+ * `http` is borrowed; closing it ends the discovery with ERR_CANCELED.
  *
- * ERR_CONFIG: what is configured can never work. All else may get better: try again later.
+ * ERR_CONFIG: the configured value can never work. Other errors may be temporary: try again later.
  */
 void discovery_start(struct http *http, const char *homeserver, discovery_done_fn done, void *arg);

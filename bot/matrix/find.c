@@ -6,8 +6,8 @@
 #include "bot/base/clock.h"
 #include "bot/matrix/find.h"
 
-#define FIND_PAGE 100  /* events a page */
-#define FIND_PAGES 200 /* most pages: 20,000 events since the first try */
+#define FIND_PAGE 100  /* events per page */
+#define FIND_PAGES 200 /* at most 20,000 events since the first try */
 #define FIND_TIMEOUT_MS 30000
 /* The homeserver's clock may differ from ours by this much. */
 #define FIND_SKEW_MS (10 * CLOCK_MINUTE_MS)
@@ -82,13 +82,13 @@ static void on_page(const struct mx_answer *answer, void *arg)
 		const char *id = json_string_value(json_object_get(event, "event_id"));
 
 		if (id && find_matches(find, event)) {
-			/* the id belongs to the answer, which is gone after the callback */
+			/* the id belongs to the answer, which is freed after the callback */
 			char *copy = x_strdup(id);
 			find_end(find, OK, copy, NULL);
 			free(copy);
 			return;
 		}
-		/* any member's server can date one event as it likes */
+		/* one event proves nothing: any member's server can set its timestamp freely */
 		if (ts >= find->since_ms - FIND_SKEW_MS)
 			past = false;
 	}

@@ -1,9 +1,9 @@
 /*
- * find.h - looks for an event of our own in a room whose fate is unknown: was it taken in?
+ * find.h - looks in a room for an event of our own that may or may not have been accepted.
  *
- * Walks /messages backwards until what it finds is older than the first try. An event is ours if
- * unsigned.transaction_id or the transaction id under our content key is the wanted one, or, for
- * an encrypted event, if its ciphertext is the one we would send.
+ * Walks /messages backwards until the events are older than the first try. An event is ours if
+ * unsigned.transaction_id or the transaction id under our content key is the wanted one, or, for an
+ * encrypted event, if its ciphertext is the one we would send.
  */
 #pragma once
 
@@ -11,16 +11,16 @@
 
 struct find;
 
-/* code OK: event_id is where it is, NULL = it is not in the room. Else the search failed and
- * nothing is known. */
+/* code OK: event_id is the event's id, NULL = it is not in the room. Otherwise the search failed
+ * and nothing is known. Strings are valid during the call. */
 typedef void (*find_done_fn)(enum err code, const char *event_id, const char *error, void *arg);
 
 struct find_what {
-	const char *room_id, *sender; /* copied, as all here */
+	const char *room_id, *sender; /* all strings here are copied */
 	const char *txn_id;
 	const char *content_key; /* key of the content whose member "txn_id" is compared */
 	const char *ciphertext;  /* or NULL */
-	int64_t since_ms;        /* first try: nothing older is ours */
+	int64_t since_ms;        /* time of the first try; older events are not searched */
 };
 
 /* The callback runs exactly once, never before this returns. */

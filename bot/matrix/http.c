@@ -2,14 +2,14 @@
  * http.c - see http.h: the glue between curl's multi interface and the loop. What one request
  * is made of is in http_request.c.
  *
- * curl tells which sockets it waits for (on_socket) and when it wants to be called without one
- * (on_timer). Both only take note; curl is called from the loop alone, and each call is followed
- * by http_drain(), since any of them may finish any transfer. Canceled and refused requests wait in
- * `ended` for the `soon` timer, as does the end of closing, so that nothing is freed beneath a
- * caller.
+ * curl reports which sockets it waits for (on_socket) and when it wants to be called without one
+ * (on_timer). Both callbacks only record that; curl is called from the loop only, and each call is
+ * followed by http_drain(), since any of them may finish any transfer. Canceled and refused
+ * requests, and the end of closing, wait for the `soon` timer, so that nothing is freed while a
+ * caller still uses it.
  *
- * A socket is closed by us (on_close_socket), after its poll handle stopped: otherwise its
- * number could come back for another socket while the loop still watches the old one.
+ * We close sockets ourselves (on_close_socket), after the poll handle was stopped: otherwise the
+ * descriptor could be reused for another socket while the loop still watches the old one.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -38,7 +38,7 @@ struct http {
 	unsigned handles; /* not yet closed, watches included */
 	LIST_HEAD(, watch) watches;
 	struct http_requests running; /* in the multi handle */
-	struct http_requests ended;   /* callback outstanding */
+	struct http_requests ended;   /* their callback has not run yet */
 	struct http_settings settings;
 	bool closing;
 	void (*closed)(void *arg);
@@ -85,8 +85,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	int flags = 0, running;
 
 	if (status < 0) {
-		/* libuv stopped watching at an error on the socket, which reading or writing
-		 * will tell; what was received before it is still to be read */
+		/* libuv stops watching a socket with an error; curl will get the error by reading
+		 * or writing, after the data received before it */
 		events = watch->events;
 		flags = CURL_CSELECT_ERR;
 		uv_poll_start(poll, watch->events, on_poll);
@@ -124,7 +124,7 @@ static struct watch *watch_create(struct http *http, curl_socket_t fd)
 	int result = uv_poll_init_socket(http->loop, &watch->poll, fd);
 
 	if (result < 0) {
-		/* the request ends by its time-out */
+		/* the request ends by its own time-out */
 		log_error("http", "cannot watch a socket: %s", uv_strerror(result));
 		free(watch);
 		return NULL;
@@ -232,8 +232,8 @@ static void on_soon(uv_timer_t *timer)
 		http_request_deliver(request);
 	}
 	if (!http->closing || !TAILQ_EMPTY(&http->ended))
-		return;                  /* in the second case the timer was started anew */
-	curl_multi_cleanup(http->multi); /* closes kept connections */
+		return;                  /* in the second case the timer was restarted */
+	curl_multi_cleanup(http->multi); /* closes idle connections */
 	uv_close((uv_handle_t *)&http->timer, http_on_timer_closed);
 	uv_close((uv_handle_t *)&http->soon, http_on_timer_closed);
 }
@@ -258,7 +258,8 @@ enum err http_create(struct http **out, uv_loop_t *loop, const struct http_optio
 	struct http *http;
 
 	*out = NULL;
-	/* one policy for running out of memory, so that no header is left out for want of it */
+	/* out of memory ends the process, as elsewhere, so that curl never silently omits a
+	 * header */
 	if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, take_memory, free, x_realloc, x_strdup,
 	            x_calloc) != CURLE_OK)
 		return ERR_UNSUPPORTED;

@@ -2,9 +2,9 @@
  * http.h - HTTP requests by libcurl's multi interface, driven by the libuv loop.
  *
  * Happy path: http_start() hands an easy handle to the multi handle; curl asks for sockets
- * (uv_poll) and one timer; after every socket_action the finished transfers are drained and
- * their callbacks run. Failures (DNS, connect, TLS, reset, time-out, too large an answer) come as
- * a result with code ERR_NET, ERR_TIMEOUT or ERR_TOO_LARGE and status 0.
+ * (uv_poll) and one timer; after every socket_action the finished transfers are drained and their
+ * callbacks run. Failures (DNS, connect, TLS, reset, time-out, too large an answer) are reported
+ * with code ERR_NET, ERR_TIMEOUT or ERR_TOO_LARGE and status 0.
  *
  * The callback runs exactly once for each started request, never before http_start() returns;
  * after http_cancel() it runs with ERR_CANCELED from the loop. Callbacks may start and cancel
@@ -56,9 +56,9 @@ typedef void (*http_done_fn)(const struct http_result *result, void *arg);
 enum err http_create(struct http **out, uv_loop_t *loop, const struct http_options *options);
 struct http_request *http_start(
         struct http *http, const struct http_call *call, http_done_fn done, void *arg);
-/* Not for a request whose callback began. */
+/* Ends the request with ERR_CANCELED. Not allowed once its callback has begun. */
 void http_cancel(struct http_request *request);
-/* A request that is not sent: ends with the code from the loop. */
+/* A request that is not sent: its callback gets the code, from the loop. */
 struct http_request *http_refuse(struct http *http, enum err code, http_done_fn done, void *arg);
-/* Cancels what is under way, then calls closed(arg) once and frees. */
+/* Cancels all requests, then calls closed(arg) once and frees. */
 void http_close(struct http *http, void (*closed)(void *arg), void *arg);

@@ -57,7 +57,8 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
 	return size * count;
 }
 
-/* Called on a connection that stands, before the first byte of the request. */
+/* CURLOPT_PREREQFUNCTION: called once the connection is established, before the first byte is
+ * sent. */
 static int on_before_request(void *arg, char *peer, char *own, int peer_port, int own_port)
 {
 	struct http_request *request = arg;
@@ -71,8 +72,8 @@ static int on_before_request(void *arg, char *peer, char *own, int peer_port, in
 }
 
 /*
- * A peer that went away without a word is noticed by what it does not acknowledge. Time-outs
- * alone would not do: with HTTP/2 they end a stream and leave the dead connection in use.
+ * A peer that vanished is detected by TCP: it no longer acknowledges data. Time-outs alone are not
+ * enough, since with HTTP/2 they end a stream but keep the dead connection in use.
  */
 static int on_new_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
 {
@@ -94,7 +95,7 @@ static void add_header(struct http_request *request, const char *name, const cha
 	x_wipe_free_str(line);
 }
 
-/* A header's value must not end its line. */
+/* A header's value must not contain a line break. */
 static bool is_header_value(const char *value)
 {
 	for (; *value; value++)
@@ -116,7 +117,7 @@ static void set_method(struct http_request *request, const struct http_call *cal
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body_len);
 		add_header(request, "Content-Type",
 		        call->content_type ? call->content_type : "application/json");
-		add_header(request, "Expect", ""); /* no round trip before a large body */
+		add_header(request, "Expect", ""); /* saves a round trip before a large body */
 	}
 	if (strcmp(call->method, call->body ? "POST" : "GET") != 0)
 		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
@@ -127,7 +128,7 @@ static void set_transport(struct http_request *request, const struct http_settin
 	CURL *easy = request->easy;
 
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	/* a name server that does not answer must not hold up the loop when a request ends */
+	/* so that ending a request does not block the loop while a name server does not answer */
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
@@ -211,7 +212,7 @@ static void fill_error(struct http_result *result, const struct http_request *re
 	if (len >= sizeof(result->error)) {
 		len = sizeof(result->error) - 1;
 		while (len > 0 && ((unsigned char)text.data[len] & 0xC0) == 0x80)
-			len--; /* not inside a code point */
+			len--; /* do not cut inside a code point */
 	}
 	memcpy(result->error, buf_str(&text), len);
 	buf_finish(&text);
@@ -240,7 +241,7 @@ void http_request_deliver(struct http_request *request)
 		curl_easy_getinfo(request->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
 		if (retry_after_s > RETRY_AFTER_MAX_S)
 			retry_after_s = RETRY_AFTER_MAX_S;
-		if (retry_after_s > 0) /* curl says 0 for none */
+		if (retry_after_s > 0) /* curl reports 0 when there is none */
 			result.retry_after_ms = retry_after_s * CLOCK_SECOND_MS;
 		result.body = buf_str(&request->body_in);
 		result.body_len = request->body_in.len;

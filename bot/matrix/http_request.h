@@ -9,7 +9,7 @@
 #include "bot/base/buf.h"
 #include "bot/matrix/http.h"
 
-/* What all requests of a struct http have in common. */
+/* Settings shared by all requests of a struct http. */
 struct http_settings {
 	char *proxy, *ca_file, *user_agent; /* owned, NULL = default */
 	curl_closesocket_callback close_socket;
@@ -19,14 +19,14 @@ struct http_settings {
 struct http_request {
 	TAILQ_ENTRY(http_request) link; /* http::running or http::ended */
 	struct http *http;
-	CURL *easy;                 /* NULL when it was never made */
+	CURL *easy;                 /* NULL when it could not be created */
 	struct curl_slist *headers; /* holds the token */
 	char *body_out;
 	size_t body_out_len;
 	struct buf body_in;
 	bool too_large;
 	bool sent;
-	bool is_ended; /* code is known, the callback outstanding */
+	bool is_ended; /* the result is known, the callback has not run yet */
 	enum err code;
 	int64_t start_ms; /* monotonic */
 	char error[CURL_ERROR_SIZE];
@@ -41,10 +41,10 @@ void http_settings_init(struct http_settings *settings, const struct http_option
 void http_settings_finish(struct http_settings *settings);
 
 struct http_request *http_request_create(struct http *http, http_done_fn done, void *arg);
-/* Makes the curl handle; ERR_INVALID when the call cannot be expressed. */
+/* Creates the curl handle; ERR_INVALID when a header's value or the URL is invalid. */
 enum err http_request_prepare(struct http_request *request, const struct http_call *call,
         const struct http_settings *settings);
-/* Takes note of how curl ended. */
+/* Stores the result of curl's transfer. */
 void http_request_end(struct http_request *request, CURLcode result);
-/* Calls back and frees. The handle is in no multi any more. */
+/* Calls back and frees. The handle must have been removed from the multi handle. */
 void http_request_deliver(struct http_request *request);

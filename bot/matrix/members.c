@@ -1,8 +1,9 @@
 /*
  * members.c - see members.h.
  *
- * A room is asking (a call is under way), waiting (for its backoff) or known. `stale` says that
- * what is under way may be older than what /sync told: it is asked for once more.
+ * A room's list is being fetched (a call is in flight), waiting (for its backoff) or known.
+ * `stale`: a change arrived by /sync during the fetch, so its answer may be outdated and the list
+ * is fetched once more.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@
 #include "bot/matrix/members.h"
 
 #define REQUEST_TIMEOUT_MS 60000
-#define USERS_MAX 20000 /* in a room; an operators' room has some dozens */
+#define USERS_MAX 20000 /* per room; an operators' room has a few dozen */
 
 struct member_room {
 	TAILQ_ENTRY(member_room) link;
@@ -99,7 +100,7 @@ static void members_list_add(struct member_list *list, const json_t *chunk, cons
 	}
 }
 
-/* NULL when the answer is not what it should be. */
+/* NULL when the answer is malformed. */
 static struct member_list *members_parse(const json_t *body)
 {
 	const json_t *chunk = json_object_get(body, "chunk");
@@ -185,7 +186,7 @@ static void members_ask(struct member_room *room)
 	free(path);
 }
 
-/* What is known may be wrong. */
+/* Drops the known list, which may be outdated. */
 static void members_forget(struct member_room *room)
 {
 	if (room->call)
@@ -246,8 +247,8 @@ static bool members_has_member_event(const json_t *block)
 	return false;
 }
 
-/* Lazily loaded members of senders stand in `state` too: one request too many harms less than
- * a list that is wrong. */
+/* Lazily loaded members of senders appear in `state` too, although nothing changed: a needless
+ * request harms less than a wrong list. */
 void members_take_sync(struct members *members, const json_t *sync)
 {
 	const json_t *join = json_object_get(json_object_get(sync, "rooms"), "join");

@@ -1,9 +1,9 @@
 /*
- * members.h - who is in the encrypted rooms: everybody who must get the keys of what is sent.
+ * members.h - the members of the encrypted rooms, all of whom must get the room keys.
  *
- * A list is asked for as a whole (/members) and asked for again whenever a /sync answer tells of
- * any change, or left something out. While an answer is awaited nobody knows the list, and the
- * room must wait: so nobody who has left can be taken for a member.
+ * A list is fetched as a whole (/members), and again whenever a /sync answer has a change or left
+ * something out. Meanwhile the list is unknown and the room must wait, so that nobody who has left
+ * is mistaken for a member.
  */
 #pragma once
 
@@ -11,8 +11,8 @@
 
 struct members;
 
-/* Joined users, then invited ones. Reference counted, on the loop alone; a job on the pool borrows
- * the reference of whoever submitted it. */
+/* Joined users, then invited ones. Reference counted, on the loop only; a job on another thread
+ * borrows the reference of whoever submitted it. */
 struct member_list {
 	unsigned refs;
 	size_t len, joined;
@@ -23,17 +23,17 @@ struct member_list *member_list_ref(struct member_list *list);
 void member_list_unref(struct member_list *list); /* NULL is allowed */
 
 struct members_events {
-	/* The list of a room is known (again). */
+	/* The list of a room has become known (again). */
 	void (*on_known)(const char *room_id, void *arg);
 	void *arg;
 };
 
 struct members *members_create(uv_loop_t *loop, struct mx *mx, const struct members_events *events);
-/* Follows a room's list from now on. */
+/* Keeps a room's list up to date from now on. */
 void members_follow(struct members *members, const char *room_id);
 void members_take_sync(struct members *members, const json_t *sync);
-/* Asks for all lists anew: something may have been missed. */
+/* Fetches all lists again, since changes may have been missed. */
 void members_refresh(struct members *members);
-/* NULL while it is not known. Borrowed, good until the loop's next event. */
+/* NULL while the list is not known. Borrowed, valid until the loop's next event. */
 struct member_list *members_of(const struct members *members, const char *room_id);
 void members_close(struct members *members, void (*closed)(void *arg), void *arg);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CREATORS_VERSION 12 /* of rooms, from which on creators have no power level */
+#define CREATORS_VERSION 12 /* from this room version on creators rank above all power levels */
 
 int64_t power_level(const json_t *object, const char *key, int64_t missing)
 {
@@ -34,7 +34,7 @@ bool power_is_creator(const json_t *create, const char *user_id)
 	if (!content)
 		content = create;
 	version = json_string_value(json_object_get(content, "room_version"));
-	/* unstable versions have names; of these, one is what became version 12 */
+	/* unstable versions have names; this one became version 12 */
 	if (!version || (strtol(version, NULL, 10) < CREATORS_VERSION &&
 	                        strcmp(version, "org.matrix.hydra.11") != 0))
 		return false;

@@ -9,13 +9,15 @@
 
 #define POWER_CREATOR INT64_MAX /* above all levels: creators from room version 12 on */
 
-/* A level; old rooms have them as strings too. */
+/* A level in the content of m.room.power_levels, `missing` when there is none; old rooms have
+ * levels as strings too. */
 int64_t power_level(const json_t *object, const char *key, int64_t missing);
 
-/* True for who made a room of version 12 or above, and those named there as further creators.
- * create: the event, or its content from a server that tells no more; NULL = unknown. */
+/* True for the creator of a room of version 12 or above, and for its additional_creators. create:
+ * the m.room.create event, or only its content from servers that do not return the event; NULL =
+ * unknown. */
 bool power_is_creator(const json_t *create, const char *user_id);
 
-/* What a user has. levels: content of m.room.power_levels, NULL = the room has none: then, as
- * the specification says, the creator has 100 and everybody else 0. */
+/* The power level of a user. levels: content of m.room.power_levels, NULL = the room has none:
+ * then, as the specification says, the creator has 100 and everybody else 0. */
 int64_t power_of(const json_t *create, const json_t *levels, const char *user_id);

@@ -1,13 +1,13 @@
 /*
- * room_follow.c - see rooms_internal.h: the steps from a room's address to a room that is ready.
+ * room_follow.c - see rooms_internal.h: resolves a configured address to a room that is ready.
  *
  * Happy path: RESOLVE (an alias → the candidate's id; an id is its own) → JOIN (not needed where
  * the bot is known to be a member) → ENCRYPTION (its m.room.encryption, or that there is none)
  * → TOMBSTONE (none: ready; else its successor is the next candidate, back to JOIN).
  *
- * A failure that may pass leaves a room that was ready as it was, and is tried again with
- * backoff. A refusal makes the room not ready and is tried again after REFUSED_MS, except that
- * an alias which is gone does not take the room away that it led to.
+ * After a temporary failure a ready room stays ready, and the steps are retried with backoff. A
+ * refusal makes the room not ready and is retried after REFUSED_MS, except that a ready room stays
+ * ready when only its alias was deleted.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,10 +19,10 @@
 #include "bot/matrix/rooms_internal.h"
 
 #define REQUEST_TIMEOUT_MS 30000
-#define JOIN_TIMEOUT_MS 120000 /* by federation it takes long */
+#define JOIN_TIMEOUT_MS 120000 /* a join over federation may take long */
 #define AGAIN_MS CLOCK_HOUR_MS
 #define REFUSED_MS (5 * CLOCK_MINUTE_MS)
-#define PAUSE_MS (10 * CLOCK_SECOND_MS) /* between two looks that were asked for */
+#define PAUSE_MS (10 * CLOCK_SECOND_MS) /* minimum time between two requested checks */
 
 static void step_join(struct room_entry *entry);
 static void step_encryption(struct room_entry *entry);
@@ -38,7 +38,7 @@ static void room_follow_announce(struct room_entry *entry)
 		rooms->events.on_room(&entry->room, rooms->events.arg);
 }
 
-/* When to look by itself; sooner when that was asked for during this look. */
+/* Schedules the next check; sooner when one was requested during this one. */
 static void room_follow_look_again_in(struct room_entry *entry, int64_t ms)
 {
 	if (entry->again && ms > PAUSE_MS)
@@ -72,7 +72,7 @@ static bool room_follow_may_pass(enum err err)
 	       err != ERR_TOO_LARGE && err != ERR_INVALID;
 }
 
-/* what: "cannot …" for people. */
+/* what: "cannot …", the beginning of the message. */
 static void room_follow_failed(
         struct room_entry *entry, const struct mx_answer *answer, const char *what)
 {
@@ -142,7 +142,7 @@ static void room_follow_add_via(struct room_entry *entry, const char *server)
 		entry->via[i] = x_strdup(server);
 }
 
-/* False when the id is none, or too many upgrades led here (then the entry is refused). */
+/* False when the id is invalid, or too many upgrades led here (then the entry has failed). */
 static bool room_follow_set_candidate(struct room_entry *entry, const char *room_id)
 {
 	const char *server;
@@ -168,7 +168,7 @@ static bool room_follow_set_candidate(struct room_entry *entry, const char *room
 	return true;
 }
 
-/* From the candidate to the room that came after it. */
+/* Continues with the room that replaced the candidate. */
 static void room_follow_go_to_successor(struct room_entry *entry, const char *successor)
 {
 	if (rooms_known(entry->rooms, entry->candidate)->encrypted)
@@ -185,8 +185,8 @@ static bool room_follow_is_own_room(const struct room_entry *entry)
 
 /* ---- steps ---- */
 
-/* A tombstone may name nothing, nonsense or a room that led here: then there is nowhere to go, and
- * the room is as good as it is. (A redacted one names nothing.) */
+/* Whether a tombstone names a usable successor. It may name none (when redacted), an invalid id,
+ * or a room that led here: then the upgrade is ignored and the room is used as it is. */
 static bool room_follow_leads_on(const struct room_entry *entry, const char *successor)
 {
 	bool good = rooms_is_id(successor) && !room_is_on_trail(entry, successor);
@@ -251,7 +251,7 @@ static void room_follow_on_encryption(const struct mx_answer *answer, void *arg)
 		if (!known->told)
 			rooms_note_encrypted(entry->rooms, entry->candidate, answer->body);
 	} else if (answer->code != ERR_NOT_FOUND) {
-		/* a room is never thought plain for want of an answer */
+		/* without an answer a room is never assumed to be unencrypted */
 		room_follow_failed(entry, answer, "cannot see whether it is encrypted");
 		return;
 	}
@@ -302,7 +302,7 @@ static void step_join(struct room_entry *entry)
 	free(path);
 }
 
-/* From the id that the address stands for. */
+/* Continues with the id that the address resolved to. */
 static void room_follow_begin(struct room_entry *entry, const char *room_id)
 {
 	if (room_follow_set_candidate(entry, room_id))

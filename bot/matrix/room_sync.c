@@ -1,5 +1,5 @@
 /*
- * room_sync.c - see rooms_internal.h: what a /sync answer says about rooms, and invitations.
+ * room_sync.c - see rooms_internal.h: handles the rooms and invitations in a /sync answer.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -9,11 +9,11 @@
 #include "bot/matrix/rooms_internal.h"
 
 #define JOIN_TIMEOUT_MS 120000
-#define INVITES_MAX 32 /* under way; more wait for the next invitation */
+#define INVITES_MAX 32 /* in progress; further ones wait for the next invitation */
 
 /* ---- rooms the bot is in ---- */
 
-/* It may be a tombstone that is gone: only where one decided. */
+/* A redaction may have removed a tombstone, so check rooms that followed one. */
 static void room_sync_look_at_redaction(struct rooms *rooms, const char *room_id)
 {
 	struct room_entry *entry;
@@ -152,7 +152,7 @@ static bool room_sync_may_invite(const struct rooms *rooms, const char *user_id)
 	return false;
 }
 
-/* Who invited the bot; NULL when the answer does not say. */
+/* The user who invited the bot; NULL when the answer does not name it. */
 static const char *room_sync_inviter(const struct rooms *rooms, const json_t *room)
 {
 	const json_t *events = json_object_get(json_object_get(room, "invite_state"), "events");
@@ -218,7 +218,7 @@ void rooms_take_sync(struct rooms *rooms, const json_t *sync)
 		room_sync_look_at_events(rooms, room_id, room, "timeline");
 		if (json_is_true(json_object_get(json_object_get(room, "timeline"), "limited")))
 			room_sync_look_at_redaction(
-			        rooms, room_id); /* it may be among what is missing */
+			        rooms, room_id); /* a tombstone may be among the missing events */
 	}
 	json_object_foreach(json_object_get(all, "leave"), room_id, room)
 	{

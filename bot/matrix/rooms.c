@@ -1,8 +1,8 @@
 /*
- * rooms.c - see rooms.h: the list of rooms, what is remembered of room ids, time and closing.
+ * rooms.c - see rooms.h: the list of rooms, what is stored about room ids, timers and closing.
  *
- * One timer serves everything that is due; one counter knows the calls under way, so that the
- * end of closing waits for the last of them.
+ * One timer serves everything that is due. One counter has the calls in flight, so that closing
+ * waits for the last of them.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -39,7 +39,7 @@ char *rooms_join_path(const char *room_id, char *const via[], size_t via_len)
 	buf_add_str(&path, "/v3/join/");
 	text_add_uri(&path, room_id);
 	for (size_t i = 0; i < via_len && via[i]; i++) {
-		/* the newer name, and the one that older servers know */
+		/* `via` is the current parameter, `server_name` the one for older servers */
 		buf_add_str(&path, i == 0 ? "?via=" : "&via=");
 		text_add_uri(&path, via[i]);
 		buf_add_str(&path, "&server_name=");
@@ -48,7 +48,7 @@ char *rooms_join_path(const char *room_id, char *const via[], size_t via_len)
 	return buf_take(&path);
 }
 
-/* ---- what is remembered ---- */
+/* ---- what is known of room ids ---- */
 
 struct room_known *rooms_known(struct rooms *rooms, const char *room_id)
 {
@@ -95,7 +95,7 @@ void rooms_remember_encrypted(struct rooms *rooms, const char *room_id, const ch
 	known->address = x_strdup_opt(address);
 }
 
-/* Whether the address led to an encrypted room before this process began. */
+/* Whether the address led to an encrypted room in an earlier run. */
 static bool rooms_was_encrypted(const struct rooms *rooms, const char *address)
 {
 	const struct room_known *known;
@@ -192,7 +192,7 @@ static void entry_free(struct room_entry *entry)
 	free(entry);
 }
 
-/* Takes an entry off the list; one with a call under way is freed at its end. */
+/* Removes an entry from the list; one with a call in flight is freed when the call ends. */
 static void entry_remove(struct room_entry *entry)
 {
 	TAILQ_REMOVE(&entry->rooms->entries, entry, link);
@@ -365,7 +365,7 @@ void rooms_recheck(struct rooms *rooms, const char *name)
 
 	if (!entry)
 		return;
-	entry->joined = false; /* asks to be sure */
+	entry->joined = false; /* so that membership is checked again */
 	room_follow_soon(entry);
 }
 

@@ -1,6 +1,6 @@
 /*
- * rooms_internal.h - what the three parts of rooms.h share: rooms.c (the list, time, closing),
- * room_follow.c (the steps of one room), room_sync.c (what /sync says, invitations).
+ * rooms_internal.h - what the three parts of rooms.h share: rooms.c (the list, timers, closing),
+ * room_follow.c (the steps for one room), room_sync.c (/sync answers, invitations).
  */
 #pragma once
 
@@ -8,9 +8,9 @@
 #include "bot/matrix/rooms.h"
 
 #define ROOM_VIA_MAX 3
-#define ROOM_HOPS_MAX 10 /* upgrades followed in a chain */
+#define ROOM_HOPS_MAX 10 /* longest chain of upgrades that is followed */
 
-/* What is remembered of a room id, whatever the server says. */
+/* What is known of a room id, whatever the server says now. */
 struct room_known {
 	TAILQ_ENTRY(room_known) link; /* rooms::known */
 	char *room_id;
@@ -24,20 +24,20 @@ struct room_known {
 struct room_entry {
 	TAILQ_ENTRY(room_entry) link; /* rooms::entries, unless it is removed */
 	struct rooms *rooms;
-	struct room room; /* its strings are the following three */
+	struct room room; /* its strings point to the three below */
 	char *name, *address, *room_id;
-	struct mx_call *call;           /* of the step under way, or NULL */
-	char *candidate;                /* room id that is being looked at */
+	struct mx_call *call;           /* of the current step, or NULL */
+	char *candidate;                /* room id that is being checked */
 	char *via[ROOM_VIA_MAX];        /* servers to join it by; NULL = no more */
 	char *trail[ROOM_HOPS_MAX + 1]; /* rooms that led to the candidate, itself included */
 	unsigned hops;                  /* of these upgrades */
 	bool joined;                    /* member of room_id, as far as is known */
-	bool must_encrypt;              /* one of the rooms it was is encrypted */
-	bool again;                     /* one more look was asked for during this one */
+	bool must_encrypt;              /* an earlier room of this entry was encrypted */
+	bool again;                     /* another check was requested during this one */
 	bool removed;                   /* freed when the call has ended */
 	unsigned tries;                 /* failures in a row */
-	int64_t due_ms;   /* monotonic; when to look again, INT64_MAX = not by itself */
-	int64_t asked_ms; /* monotonic; of the last look that was asked for, 0 = none */
+	int64_t due_ms;                 /* monotonic; next check, INT64_MAX = none scheduled */
+	int64_t asked_ms;               /* monotonic; last requested check, 0 = none */
 };
 
 /* An invitation that is being accepted. */
@@ -69,20 +69,20 @@ struct rooms {
 /* rooms.c */
 struct room_known *rooms_known(struct rooms *rooms, const char *room_id); /* made when missing */
 void rooms_note_encrypted(struct rooms *rooms, const char *room_id, const json_t *content);
-/* Sets what is due in how many milliseconds, and the timer. */
+/* Sets *due_ms to ms milliseconds from now, and the timer. */
 void rooms_due_in(struct rooms *rooms, int64_t *due_ms, int64_t ms);
-/* First thing at the end of each call (entry: NULL for an invitation's). True: there is nothing
- * more to do, since everything closes or the entry was removed, and may be freed by now. */
+/* Call first in each callback (entry: NULL for an invitation's). True: do nothing more, since
+ * everything is closing or the entry was removed; the entry may be freed by now. */
 bool rooms_call_ended(struct rooms *rooms, struct room_entry *entry);
 
 /* room_follow.c */
-void room_follow(struct room_entry *entry); /* looks at the room now */
-/* At once, unless that was asked for a moment ago: for what others can bring about. */
+void room_follow(struct room_entry *entry); /* checks the room now */
+/* The same, but rate limited: for checks that other users can trigger. */
 void room_follow_soon(struct room_entry *entry);
-/* Whether the room of that id led to where the entry is now, or is it. */
+/* Whether that room is the entry's current one or led to it. */
 bool room_is_on_trail(const struct room_entry *entry, const char *room_id);
 void room_forget_trail(struct room_entry *entry);
-/* Not ready until it was looked at again. */
+/* Makes the room not ready until it has been checked again. */
 void room_lose(struct room_entry *entry, const char *problem);
 
 /* room_sync.c */

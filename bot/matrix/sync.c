@@ -1,11 +1,11 @@
 /*
  * sync.c - see sync.h.
  *
- * Happy path: FILTER (the filter is stored on the server, which names it) → POLL → BATCH (the
- * owner stores what it did) → POLL … A first /sync needs no stored filter and starts at POLL. A
+ * Happy path: FILTER (the filter is stored on the server, which returns its id) → POLL → BATCH (the
+ * owner stores the results) → POLL … A first /sync needs no stored filter and starts at POLL. A
  * failure goes to WAIT and from there back to where it failed; a refused token goes to AUTH. The
  * first poll after a start or a failure has timeout=0, so that it is known at once whether the
- * server is there.
+ * server answers.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -17,23 +17,24 @@
 #include "bot/matrix/sync.h"
 
 #define POLL_MS 30000
-#define POLL_MARGIN_MS 30000    /* for the answer to come, beyond the poll */
-#define FIRST_TIMEOUT_MS 120000 /* a first /sync of many rooms takes long to make */
+#define POLL_MARGIN_MS 30000    /* time for the answer to arrive, after the poll's timeout */
+#define FIRST_TIMEOUT_MS 120000 /* the server needs long for a first /sync of many rooms */
 #define FILTER_TIMEOUT_MS 30000
 #define TIMELINE_LIMIT 50
-#define EARLY_MS 1000 /* an empty answer in less than this did not wait */
-#define ECHO_MS 300   /* an answer of nothing but echoes in less than this: more will come */
+#define EARLY_MS 1000 /* an empty answer in less time means that the server did not wait */
+/* An answer with nothing but our own messages in less time than this: more will follow. */
+#define ECHO_MS 300
 
 enum sync_state {
 	SYNC_IDLE,   /* not started */
-	SYNC_FILTER, /* request for the filter under way */
-	SYNC_POLL,   /* /sync under way */
+	SYNC_FILTER, /* request for the filter in flight */
+	SYNC_POLL,   /* /sync in flight */
 	SYNC_BATCH,  /* with the owner, until sync_next() */
 	SYNC_WAIT,   /* timer runs */
 	SYNC_AUTH,   /* until sync_wake() */
 };
 
-/* What is left out of an answer that would be too large. */
+/* How much of an answer is requested after one was too large. */
 enum sync_narrow { SYNC_WHOLE, SYNC_FEW_EVENTS, SYNC_NO_ROOMS };
 
 struct sync {
@@ -42,16 +43,16 @@ struct sync {
 	struct sync_events events;
 	enum sync_state state;
 	uv_timer_t timer;
-	struct mx_call *call; /* under way, or NULL */
+	struct mx_call *call; /* in flight, or NULL */
 	char *since;          /* NULL = first */
 	char *filter;         /* id on the server, NULL = not stored yet */
-	bool filter_is_fresh; /* stored since the last refusal */
+	bool filter_is_fresh; /* stored on the server since the last refusal */
 	enum sync_narrow narrow;
 	bool quick;     /* the next poll does not wait at the server */
-	bool early;     /* the last answer came too early: pause before the next poll */
+	bool early;     /* the last answer came too soon: pause before the next poll */
 	bool prompt;    /* it came in less than ECHO_MS */
 	unsigned tries; /* failures in a row */
-	bool told, up;  /* what on_state() said last */
+	bool told, up;  /* on_state() was called; its last value */
 	int64_t last_ms;
 	bool closing, timer_closed;
 	void (*closed)(void *arg);
@@ -62,7 +63,7 @@ static void sync_proceed(struct sync *sync);
 
 /* ---- filters ---- */
 
-/* What rooms' state decides here; members come with whoever is in the timeline. */
+/* The state events that matter to the bot; members are sent with the timeline events they wrote. */
 static json_t *sync_state_types(void)
 {
 	return json_pack("[s, s, s, s, s, s]", "m.room.encryption", "m.room.tombstone",
@@ -90,7 +91,8 @@ static json_t *sync_filter_json(enum sync_narrow narrow, int limit)
 	return filter;
 }
 
-/* A filter in full, for one poll. A first one is unlike any used before. */
+/* An inline filter for one poll. That of a first /sync has a nonce and is unlike any used
+ * before. */
 static char *sync_filter_text(const struct sync *sync)
 {
 	json_t *filter = sync_filter_json(sync->narrow, 1);
@@ -131,8 +133,8 @@ static void sync_wait_ms(struct sync *sync, int64_t ms)
 	uv_timer_start(&sync->timer, sync_on_timer, (uint64_t)ms, 0);
 }
 
-/* The homeserver itself does not want what we sent: first the filter is made anew, then the
- * `since` is given up. */
+/* The homeserver rejected the request: first a new filter is stored, then the `since` is
+ * dropped. */
 static bool sync_start_over(struct sync *sync, const struct mx_answer *answer)
 {
 	bool refused = answer->code == ERR_REJECTED || answer->code == ERR_NOT_FOUND;
@@ -152,7 +154,7 @@ static bool sync_start_over(struct sync *sync, const struct mx_answer *answer)
 	return true;
 }
 
-/* The answer cannot be had as it is: with less in it. */
+/* The whole answer cannot be had: requests less of it. */
 static void sync_ask_for_less(struct sync *sync, const struct mx_answer *answer)
 {
 	bool late = !sync->since && (answer->code == ERR_TIMEOUT || answer->status == 504);
