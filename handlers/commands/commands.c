@@ -1,5 +1,6 @@
 /*
- * commands.c - see commands.h: who may, and the frame around each command.
+ * commands.c - see commands.h: checks who may use a command, and does what all commands have in
+ * common.
  */
 #include <stdarg.h>
 #include <string.h>
@@ -15,8 +16,8 @@
 #include "storage/command_log.h"
 
 #define REFUSALS_TOLD 1 /* a minute, for each sender */
-#define UNKNOWN_TOLD 10 /* likewise */
-/* For each room: many strangers must not hold up alerts by the answers they get. */
+#define UNKNOWN_TOLD 10 /* a minute, for each sender */
+/* For each room, so that answers to many strangers cannot delay alerts. */
 #define ROOM_REFUSALS_TOLD 5
 #define ROOM_REFUSALS_KEPT 50
 #define REFUSALS_KEPT 20
@@ -151,7 +152,7 @@ char *command_no_power(const struct config *config)
 	        config->commands.power_level);
 }
 
-/* NULL: obeyed. Else why not, for people; owned by the caller. */
+/* NULL: allowed. Otherwise the reason, for people; owned by the caller. */
 static char *why_refused(const struct config *config, const struct room_event *event)
 {
 	if (!command_may(config, event) && event->power == ROOM_POWER_UNKNOWN)
@@ -197,7 +198,8 @@ enum err command_audit(const struct command_env *env, const struct room_event *e
 	return err == ERR_EXISTS ? OK : err;
 }
 
-/* Who writes from a device that nobody signed cannot read an encrypted answer: 🔏, in the clear. */
+/* A sender whose device is not cross-signed cannot read an encrypted answer: a 🔏 reaction, which
+ * is not encrypted, tells them. */
 static enum err mark_unread(const struct command_env *env, const struct room_event *event)
 {
 	const struct deliver d = {
@@ -210,7 +212,7 @@ static enum err mark_unread(const struct command_env *env, const struct room_eve
 	return err;
 }
 
-/* How many were refused in the last minute: of the sender, and in the room. */
+/* How many commands were refused in the last minute: of the sender, and in the room. */
 static enum err refusals_count(const struct command_env *env, const struct room_event *event,
         int64_t *of_sender, int64_t *in_room)
 {
@@ -222,7 +224,6 @@ static enum err refusals_count(const struct command_env *env, const struct room_
 	               : err;
 }
 
-/* Politely, and not more often than anybody wants to read it. */
 enum err command_refuse(const struct command_env *env, const struct room_event *event,
         const char *root, const char *command, const char *why)
 {
@@ -320,8 +321,7 @@ static enum err commands_call_run(
 	return err;
 }
 
-/* Something that writes what looks like commands all the time (a bridge, say) is not answered each
- * time. */
+/* A program that keeps writing text like commands (a bridge, say) is not answered every time. */
 static enum err unknown_is_one_of_many(
         const struct command_env *env, const struct room_event *event, bool *many)
 {
@@ -411,7 +411,7 @@ enum err commands_event(const struct command_env *env, const struct room_event *
 
 /* --- from the socket ---------------------------------------------------------------------- */
 
-/* "ack r-81 on it", or the arguments as they were given. */
+/* The command as text for the audit, "ack r-81 on it", or its arguments as given. */
 static char *request_text(const struct command *command, const json_t *args)
 {
 	struct input words = {json_object_get(args, ARGUMENTS_WORDS), 0};

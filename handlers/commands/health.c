@@ -1,5 +1,5 @@
 /*
- * health.c - see health.h. One function for each thing that can be wrong, in the order of the list.
+ * health.c - see health.h. One function for each kind of problem, in the order of the list.
  */
 #include "handlers/commands/health.h"
 
@@ -12,7 +12,7 @@
 #include "handlers/commands/report_readers.h"
 
 #define TEXT_POINTS 250
-#define QUEUE_OLD_MS CLOCK_MINUTE_MS /* something waits for longer than retries explain */
+#define QUEUE_OLD_MS CLOCK_MINUTE_MS /* waiting longer than retries explain */
 #define SYNC_OLD_MS (5 * CLOCK_MINUTE_MS)
 
 struct health {
@@ -72,7 +72,7 @@ static void health_of_link(struct health *health)
 		        "rate limit: %s", status->limit);
 }
 
-/* A room that takes nothing, with what waits for it. */
+/* Reports a room that accepts no events, with the number of those that wait for it. */
 static void health_of_closed_room(
         struct health *health, const struct report_room *room, const struct outbox_waiting *waiting)
 {
@@ -136,7 +136,7 @@ static void health_of_queue(struct health *health)
 		health_add(health, "undeliverable", fix, "%" PRId64 " undeliverable",
 		        status->undeliverable);
 	}
-	/* a reason that was told explains the queue too */
+	/* Any problem already listed explains a waiting queue too. */
 	if (json_array_size(health->list) > 0 || !status->waiting || !status->oldest_ms ||
 	        age_ms < QUEUE_OLD_MS)
 		return;
@@ -145,7 +145,7 @@ static void health_of_queue(struct health *health)
 	        "%" PRId64 " waiting, the oldest for %s", status->waiting, age);
 }
 
-/* What was given to the bot, and has no effect. */
+/* Inputs without effect: files of the spool, silences and quiet times. */
 static void health_of_input(struct health *health)
 {
 	const struct report_status *status = health->status;

@@ -1,6 +1,6 @@
 /*
- * health.h - the one idea of health, for `status`, `!status`, `check`, exit codes and the page:
- * whatever keeps an alert from being read by a person is a problem. Pure.
+ * health.h - the one definition of health, for `status`, `!status`, `check`, exit codes and the
+ * page: whatever keeps people from reading an alert is a problem. Pure.
  */
 #pragma once
 
@@ -8,9 +8,9 @@
 #include "handlers/commands/report.h"
 
 /*
- * What is wrong, gravest first: an array of {"cause", "text", "fix"}, empty when all is well. cause
- * is one of homeserver, account, rate_limit, room, readers, encryption, undeliverable, queue,
- * spool, silence, watch; text says what is wrong, fix what a person does about it. prefix stands
- * before commands, "" on the command line. A new reference.
+ * The current problems, most serious first: an array of {"cause", "text", "fix"}, empty when there
+ * are none. cause is one of homeserver, account, rate_limit, room, readers, encryption,
+ * undeliverable, queue, spool, silence, watch; text says what is wrong, fix what a person can do
+ * about it. prefix is put before commands, "" on the command line. A new reference.
  */
 json_t *health_problems(const struct report_status *status, const char *prefix);

@@ -1,7 +1,7 @@
 /*
- * reactions.c - commands without words; see command.h. Clients send reactions in the clear also
- * where the room is encrypted, so that no device stands behind them: they can take on, but not
- * hold back.
+ * reactions.c - commands given as reactions; see command.h. Clients send reactions unencrypted even
+ * in encrypted rooms, so no device vouches for them: there they can acknowledge and resolve, but
+ * not silence.
  */
 #include <string.h>
 #include "bot/base/alloc.h"
@@ -12,7 +12,7 @@
 #include "storage/command_log.h"
 #include "storage/messages.h"
 
-/* In the audit: what stands for a reaction that acked. */
+/* In the audit: the result that marks a reaction that acknowledged something. */
 #define RESULT "reaction"
 
 typedef enum err (*reaction_fn)(
@@ -26,7 +26,7 @@ static struct deliver deliver_of(const struct command_env *env)
 	        .happened = env->happened};
 }
 
-/* *ours: the event it is put on is an alert of ours, or a line about some. */
+/* *ours: the event is an alert of ours, or a line about alerts. */
 static enum err is_ours(const struct command_env *env, const char *target, bool *ours)
 {
 	struct message_row message = {0};
@@ -76,7 +76,7 @@ static enum err reactions_acknowledge(
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-/* What it is put on is over: said in its thread by the edit's answer, so that this is silent. */
+/* Resolves what the event is about. There is no answer: the line in its thread is enough. */
 static enum err close_it(
         const struct command_env *env, const struct room_event *event, const char *target)
 {
@@ -112,7 +112,7 @@ static enum err reactions_tell_late(const struct command_env *env, const struct 
 	return err;
 }
 
-/* NULL: it does nothing. */
+/* NULL: the reaction has no meaning. */
 static reaction_fn find_reaction(const char *key)
 {
 	static const struct {
@@ -170,7 +170,7 @@ enum err reaction_redacted(const struct command_env *env, const struct room_even
 	struct command_row row = {0};
 	enum err err = commands_by_event(env->store, event->redacts, &row);
 
-	/* who took it on after them has it still */
+	/* if somebody else acknowledged it later, that stays */
 	if (err == OK && strcmp(row.result, RESULT) == 0)
 		err = ack_event(&d, row.command, NULL, row.sender, &result);
 	if (err == OK && result.changed)

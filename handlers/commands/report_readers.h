@@ -1,8 +1,8 @@
 /*
- * report_readers.h - who cannot read an encrypted room and why, in words. Pure.
+ * report_readers.h - describes who cannot read an encrypted room, and why. Pure.
  *
- * readers: {members, readers, unknown, held: [{user_id, reads, cause, devices: [{device_id,
- * cause}]}]}, as bot/crypto/crypto.h describes it (crypto_readers()).
+ * readers is the result of crypto_readers() (bot/crypto/crypto.h): {members, readers, unknown,
+ * held: [{user_id, reads, cause, devices: [{device_id, cause}]}]}.
  */
 #pragma once
 
@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include "bot/base/buf.h"
 
-/* Whether no member at all can read. NULL is allowed: nothing is known. */
+/* True when no member at all can read. readers may be NULL (unknown): false. */
 bool report_readers_nobody(const json_t *readers);
-/* One member of `held`: "@op:example.org has no cross-signed device (LAPTOP)". */
+/* Describes one member of `held`: "@op:example.org has no cross-signed device (LAPTOP)". */
 void report_readers_member(const json_t *held, struct buf *out);
-/* The room's members that are to be told of, three at most; nothing when all can read. */
+/* Describes at most three members who cannot read; adds nothing when all can. */
 void report_readers_room(const json_t *readers, struct buf *out);

@@ -1,5 +1,5 @@
 /*
- * report_text.c - the part of report.h that is for people.
+ * report_text.c - the texts of report.h.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -11,8 +11,8 @@
 #include "handlers/commands/report_readers.h"
 
 #define PROBLEMS_MAX 5
-#define NOTICES_MAX 3 /* of what encryption refused */
-#define APPS_MAX 4    /* with something unacknowledged */
+#define NOTICES_MAX 3 /* errors of encryption that are shown */
+#define APPS_MAX 4    /* apps with unacknowledged alerts that are shown */
 #define LINE_MAX_BYTES 2048
 #define JUST_NOW_MS CLOCK_MINUTE_MS
 
@@ -21,14 +21,15 @@ static bool report_text_is_said(const char *text)
 	return text && text[0];
 }
 
-/* The second thing on a line, and those behind it. */
+/* Separates the parts of a line: before every part but the first. */
 static void report_text_separate(struct words *out, bool *first)
 {
 	words_lines(out, *first ? "" : " · ");
 	*first = false;
 }
 
-/* What is wrong and what to do about it, first of all; the first is the headline. */
+/* Says what is wrong and what to do about it. Comes first, so that the worst problem is the
+ * headline. */
 static bool say_problems(const struct report_status *status, const char *prefix, struct words *out)
 {
 	json_t *problems = health_problems(status, prefix), *problem;
@@ -70,7 +71,7 @@ static void report_text_say_headline(
 	}
 }
 
-/* The newest run of an entry, or what failed. */
+/* The newest run of an entry, or what failed if it has none. */
 static void say_run(const struct entry_row *entry, struct words *out)
 {
 	json_t *runs = json_loads(entry->run_ids, 0, NULL);
@@ -159,7 +160,7 @@ static void say_rooms(const struct report_status *status, struct words *out)
 		const struct report_room *room = &status->rooms[i];
 
 		if (report_text_is_said(room->problem))
-			continue; /* told above */
+			continue; /* listed above */
 		report_text_separate(out, &first);
 		words_name(out, room->name, WORDS_NAME_POINTS);
 		words_lines(out, room->encrypted ? " 🔒" : "");
@@ -168,7 +169,7 @@ static void say_rooms(const struct report_status *status, struct words *out)
 	words_lines(out, "version %s\n", status->version);
 }
 
-/* Members of encrypted rooms without a device that can read. */
+/* Lists members of encrypted rooms who have no device that can read. */
 static void say_readers(const struct report_status *status, struct words *out)
 {
 	for (size_t i = 0; i < status->rooms_len; i++) {
@@ -245,7 +246,7 @@ static void say_mended(const struct report_status *status, struct words *out)
 	}
 }
 
-/* Who asks to be verified, and how far it is. */
+/* Lists verifications in progress. */
 static void say_verifications(const struct report_status *status, struct words *out)
 {
 	const json_t *verification;
@@ -315,7 +316,7 @@ void report_status_text(const struct report_status *status, const char *prefix, 
 	say_encryption(status, out);
 }
 
-/* How an alert stands. entry: what it became in a message, or NULL. */
+/* Says the state of an alert. entry: its entry in a message, or NULL. */
 static void report_text_say_state(const struct config *config, const struct alert_row *row,
         const struct entry_row *entry, struct words *out)
 {

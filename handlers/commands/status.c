@@ -16,7 +16,7 @@
 #define UNDELIVERABLE_MAX 3
 #define OPEN_MAX 200
 #define MENDED_MAX 4               /* apps */
-#define OPEN_MS (7 * CLOCK_DAY_MS) /* older ones are not brought up any more */
+#define OPEN_MS (7 * CLOCK_DAY_MS) /* older alerts are not counted as open */
 
 static enum err load_silences(struct store *store, struct report_status *status)
 {
@@ -35,7 +35,7 @@ static enum err load_silences(struct store *store, struct report_status *status)
 	return err;
 }
 
-/* Quiet times that were given up since they began. */
+/* Counts quiet times that were disabled since they began. */
 static enum err load_quiets_failed(struct store *store, struct report_status *status)
 {
 	struct quiet_row *rows = NULL;
@@ -48,7 +48,6 @@ static enum err load_quiets_failed(struct store *store, struct report_status *st
 	return err;
 }
 
-/* What waits for each room. */
 static enum err load_rooms_waiting(struct store *store, struct report_status *status)
 {
 	enum err err = OK;
@@ -59,7 +58,7 @@ static enum err load_rooms_waiting(struct store *store, struct report_status *st
 	return err;
 }
 
-/* The first quiet time that holds now. */
+/* Finds the first active quiet time. */
 static void load_quiet(const struct config *config, struct report_status *status)
 {
 	for (size_t i = 0; i < config->quiets_len && !status->quiet; i++)

@@ -1,5 +1,5 @@
 /*
- * status.h - the part of a status that storage knows. Inside jobs that may read.
+ * status.h - fills in the part of a status that comes from storage. Inside jobs that may read.
  */
 #pragma once
 
@@ -7,7 +7,7 @@
 #include "handlers/commands/report.h"
 #include "storage/store.h"
 
-/* Fills it in; status_unload() is wanted after a failure too. */
+/* Fills in the members from storage. Call status_unload() also after a failure. */
 enum err status_load(
         struct store *store, const struct config *config, struct report_status *status);
 void status_unload(struct report_status *status);

@@ -8,9 +8,10 @@
 #include "handlers/commands/table.h"
 
 #define EDITS_MAX 2
-#define COMPARED_MAX 64 /* bytes; longer words are compared by these */
+#define COMPARED_MAX 64 /* bytes; longer words are compared only up to here */
 
-/* Keep alphabetized. An alert is handed in by the op of that name, and looked at by the command. */
+/* Keep alphabetized. The socket has an op `alert` of its own, which sends an alert; the command
+ * of that name shows one. */
 #define COMMANDS(ROW)  \
 	ROW(accept)    \
 	ROW(ack)       \
@@ -50,7 +51,7 @@ COMMANDS(DECLARE)
 
 static const struct command *const rows[] = {COMMANDS(ADDRESS) NULL};
 
-/* ---- what is carried out elsewhere: by an op of bot/ops, or by the program itself ---- */
+/* ---- without a run function: carried out by an op of bot/ops, or by the client itself ---- */
 
 const struct command command_accept = {
         .name = "accept",
@@ -148,7 +149,7 @@ const struct command command_watch = {
         .where = COMMAND_LINE,
 };
 
-/* ---- looking up ---- */
+/* ---- finding a command ---- */
 
 const struct command *command_at(size_t index)
 {
@@ -182,9 +183,9 @@ unsigned command_unlike(const char *word, const char *candidate)
 	if (strcmp(a, b) == 0)
 		return 0;
 	if (a[0] && a[1] && strncmp(a, b, strlen(a)) == 0)
-		return 2; /* typed in part */
+		return 2; /* the beginning of the candidate */
 	edits = text_distance(a, b);
-	/* half of it must be right, and the beginning of a word is seldom what is wrong */
+	/* At least half of a word must match, and people rarely get its beginning wrong. */
 	if (edits > EDITS_MAX || edits * 2 > strlen(a) || edits * 2 > strlen(b))
 		return COMMAND_UNLIKE;
 	return 2 * edits + (a[0] != b[0]);
@@ -206,7 +207,7 @@ const struct command *command_nearest(const char *name, enum command_where where
 	return found;
 }
 
-/* ---- saying ---- */
+/* ---- usage and lists ---- */
 
 static void add_member(const struct command_member *member, struct buf *out)
 {

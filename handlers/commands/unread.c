@@ -10,11 +10,11 @@
 #include "storage/state.h"
 
 #define KEPT_MAX 1000     /* in all */
-#define KEPT_OTHER_MAX 25 /* from then on none of rooms that are not in the config */
-#define TRIED_MAX 50      /* in one go */
+#define KEPT_OTHER_MAX 25 /* total at which rooms outside of the config are ignored */
+#define TRIED_MAX 50      /* tried in one call */
 #define GIVE_UP_MS CLOCK_DAY_MS
 #define TELL_MS CLOCK_MINUTE_MS
-#define TELL_PAUSE_MS (10 * CLOCK_MINUTE_MS) /* between two such lines */
+#define TELL_PAUSE_MS (10 * CLOCK_MINUTE_MS) /* between two messages about unreadable events */
 #define TOLD "unread.told_ms"
 
 enum unread_next unread_judge(const struct undecrypted_row *row, int64_t now_ms)
@@ -47,7 +47,7 @@ enum err unread_keep(const struct command_env *env, const char *room, const char
 	return err == ERR_EXISTS ? OK : err;
 }
 
-/* Whether a room was told a moment ago; else it counts as told now. */
+/* *lately: a message was sent less than TELL_PAUSE_MS ago; if not, one counts as sent now. */
 static enum err told_lately(const struct command_env *env, bool *lately)
 {
 	char *last = NULL, now[32];
@@ -61,7 +61,8 @@ static enum err told_lately(const struct command_env *env, bool *lately)
 	return state_set(env->store, TOLD, now);
 }
 
-/* One line to the room, for those who may command, and not often. */
+/* Reports an unreadable event in its room if its sender may use commands (it may have been one),
+ * at most once every TELL_PAUSE_MS. */
 static enum err unread_tell(
         const struct command_env *env, struct undecrypted_row *row, const json_t *event)
 {
