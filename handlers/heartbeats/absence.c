@@ -9,9 +9,9 @@
 #include "handlers/heartbeats/absence.h"
 
 #define EARLY_MS (15 * CLOCK_MINUTE_MS) /* the bot's clock may be ahead of ours */
-#define SLACK_MS (5 * CLOCK_SECOND_MS)  /* a clock that is put right by less was not set back */
+#define SLACK_MS (5 * CLOCK_SECOND_MS)  /* smaller corrections of the clock are ignored */
 
-/* The date of what was due last. False: nothing was. */
+/* The date of the last due time. False: there is none. */
 static bool last_date(const struct absence_rule *rule, int64_t now_ms, char date[ABSENCE_DATE])
 {
 	int64_t due_ms = schedule_last(&rule->daily, now_ms);
@@ -23,7 +23,7 @@ static bool last_date(const struct absence_rule *rule, int64_t now_ms, char date
 	return true;
 }
 
-/* After the clock was set back, what lies ahead of it is not true any more. */
+/* If the clock was set back, times ahead of it are wrong: replaces them. */
 static void absence_reset_future(
         struct absence *absence, const struct absence_rule *rule, int64_t now_ms)
 {
@@ -73,7 +73,7 @@ bool absence_heartbeat(
 	return true;
 }
 
-/* The room was never seen: that is told once, when the watcher had time enough. */
+/* The room was never seen: reported once, after the watcher has had enough time. */
 static enum absence_action judge_first_look(
         struct absence *absence, const struct absence_rule *rule, int64_t now_ms)
 {
@@ -87,7 +87,7 @@ static enum absence_action judge_first_look(
 	return ABSENCE_BLIND;
 }
 
-/* The newest due time whose grace is over, when its heartbeat is to be judged. */
+/* Judges the heartbeat of the last due time whose grace is over. */
 static enum absence_action absence_judge(
         struct absence *absence, const struct absence_rule *rule, int64_t now_ms)
 {
@@ -97,7 +97,7 @@ static enum absence_action absence_judge(
 
 	if (absence->from_ms == 0)
 		return judge_first_look(absence, rule, now_ms);
-	if (due_ms <= absence->from_ms) /* INT64_MIN too */
+	if (due_ms <= absence->from_ms) /* also if due_ms is INT64_MIN (never due) */
 		return ABSENCE_NOTHING;
 	schedule_date(due_ms, date);
 	if (strcmp(absence->seen, date) >= 0 || strcmp(absence->alarm, date) >= 0)

@@ -1,40 +1,42 @@
 /*
- * absence.h - does the bot's daily heartbeat stay away? What the watcher knows, and what follows
- * from it at a given time. Pure but for the process's time zone (handlers/heartbeats/schedule.h).
+ * absence.h - detects that the bot's daily heartbeat is missing: what the watcher knows, and what
+ * follows from it at a given time. Pure except for the process's time zone
+ * (handlers/heartbeats/schedule.h).
  *
- * A heartbeat is missing when the room was seen, whole and up to date, at its deadline or later,
- * and it was not there. The deadline is due + grace; when the view was broken since it was due
- * (the homeserver was away, or this machine), the bot gets the grace anew from the moment the room
- * could be seen again, since it may have been cut off by the same thing.
- * When the room cannot be seen past a heartbeat's deadline, nothing is known: that is told instead,
- * once, and that it can be seen again. A room that was never seen since the watcher was set up is
- * told after the grace: nobody would miss a watcher that has never worked.
- * The first due time that is judged is the first one after the watcher's first look into the room.
+ * A heartbeat is missing if the watcher could read the complete, current room at the deadline or
+ * later and the heartbeat was not there. The deadline is due + grace. If the watcher could not read
+ * the room at some time since the heartbeat was due (homeserver or this machine down), the grace
+ * starts again when it can, since the bot may have been cut off by the same fault. While the room
+ * cannot be read past a deadline, the heartbeat's state is unknown: that is reported instead, once,
+ * and also that the room can be read again. A room that was never read since the watcher was set up
+ * is reported after the grace, since nobody would notice a watcher that never worked. The first due
+ * time that is judged is the first one after the watcher first read the room.
  */
 #pragma once
 
 #include <stdbool.h>
 #include "handlers/heartbeats/schedule.h"
 
-/* A pause between two looks at the room that is no pause: a poll of /sync takes half a minute. */
+/* Longer pauses between two reads of the room count as a gap: one /sync poll takes half a
+ * minute. */
 #define ABSENCE_GAP_MS INT64_C(120000)
 
-#define ABSENCE_DATE 11 /* "2026-11-24" with its end */
+#define ABSENCE_DATE 11 /* bytes of "2026-11-24" with its NUL */
 #define ABSENCE_PROBLEM 200
 
 struct absence {
-	int64_t from_ms;          /* only what is due later is judged; 0 = never saw the room */
-	int64_t start_ms;         /* the first look at the clock */
-	int64_t ok_ms;            /* the room was last seen whole, 0 = never */
-	int64_t back_ms;          /* since when it has been seen without a gap */
-	int64_t mark_ms;          /* the watcher last looked at the clock */
-	int64_t awake_ms;         /* since when it has done so without a gap */
-	char seen[ABSENCE_DATE];  /* the newest heartbeat's date, "" = none */
+	int64_t from_ms;          /* only later due times are judged; 0 = never read the room */
+	int64_t start_ms;         /* when the watcher first ran */
+	int64_t ok_ms;            /* when the room was last completely read, 0 = never */
+	int64_t back_ms;          /* since when it has been readable without a gap */
+	int64_t mark_ms;          /* when the watcher last ran */
+	int64_t awake_ms;         /* since when it has run without a gap */
+	char seen[ABSENCE_DATE];  /* date of the newest heartbeat, "" = none */
 	int64_t seen_ms;          /* when it was seen */
-	char alarm[ABSENCE_DATE]; /* the date that is missing and was told, "" = all is well */
-	int64_t alarm_ms;         /* when it was told */
-	char problem[ABSENCE_PROBLEM]; /* why the room cannot be seen just now, "" = it can */
-	int64_t blind_ms; /* told that the room cannot be seen, 0 = it can, or nobody was told */
+	char alarm[ABSENCE_DATE]; /* date of the missing heartbeat that was reported, "" = none */
+	int64_t alarm_ms;         /* when it was reported */
+	char problem[ABSENCE_PROBLEM]; /* why the room cannot be read now, "" = it can */
+	int64_t blind_ms; /* when it was reported that the room cannot be read, 0 = not reported */
 };
 
 struct absence_rule {
@@ -44,28 +46,29 @@ struct absence_rule {
 
 enum absence_action {
 	ABSENCE_NOTHING,
-	ABSENCE_MISSING, /* no heartbeat of absence.alarm */
-	ABSENCE_BACK,    /* one of that date or a later one came */
-	ABSENCE_BLIND,   /* the room cannot be seen */
-	ABSENCE_SIGHT,   /* it can again */
+	ABSENCE_MISSING, /* no heartbeat of the date in absence.alarm */
+	ABSENCE_BACK,    /* a heartbeat of that date or a later one arrived */
+	ABSENCE_BLIND,   /* the room cannot be read */
+	ABSENCE_SIGHT,   /* the room can be read again */
 };
 
-/* All that was in the room is known now. first: the position in the room was lost (or there was
- * none), what was before is not known. */
+/* Records that everything in the room was read. first: the position in the room was lost (or
+ * there was none), so earlier events are unknown. */
 void absence_saw(struct absence *absence, bool first, int64_t now_ms);
 
-/* A heartbeat of a date came. False: it is not taken, that day has not come yet. */
+/* Records a heartbeat of a date. False: ignored, since that date has not come yet. */
 bool absence_heartbeat(
         struct absence *absence, const struct absence_rule *rule, const char *date, int64_t now_ms);
 
-/* What is to be told now, taken note of as told; to be called until there is nothing more, after
- * each look at the room and every few seconds. *old (may be NULL) is what was known before. */
+/* What to report now; also records it as reported. Call it until it returns ABSENCE_NOTHING,
+ * after each read of the room and every few seconds. *old (may be NULL) is the state before. */
 enum absence_action absence_decide(struct absence *absence, const struct absence_rule *rule,
         int64_t now_ms, struct absence *old);
 
-/* "2026-11-24", and nothing else. */
+/* True for exactly the form "2026-11-24". */
 bool absence_is_date(const char *text);
 
-/* As it is stored; text is NULL at first. The result of absence_dump() is owned by the caller. */
+/* The stored form and back; text may be NULL (nothing stored). The result of absence_dump() is
+ * owned by the caller. */
 void absence_load(struct absence *absence, const char *text);
 char *absence_dump(const struct absence *absence);

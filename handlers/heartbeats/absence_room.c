@@ -16,8 +16,8 @@
 
 #define STATE "vigil"           /* struct absence */
 #define UNTOLD "vigil.untold"   /* array of strings */
-#define MARK_MS CLOCK_MINUTE_MS /* how often a sign of life is stored */
-#define STEPS_MAX 8             /* of deciding, in one go */
+#define MARK_MS CLOCK_MINUTE_MS /* how often the time of the last run is stored */
+#define STEPS_MAX 8             /* absence_decide() calls in one tick */
 
 void absence_rule(struct absence_rule *rule, const struct config *config)
 {
@@ -76,7 +76,7 @@ enum err absence_told(struct store *store)
 
 /* --- heartbeats --------------------------------------------------------------------------- */
 
-/* The heartbeat in an event, or NULL. An edit is none: what it edits was one, or was not. */
+/* The heartbeat in an event, or NULL. Edits are ignored: what matters is the original event. */
 static const json_t *heartbeat_of(const struct config *config, const struct room_event *event)
 {
 	const json_t *relates = json_object_get(event->content, "m.relates_to");
@@ -90,14 +90,15 @@ static const json_t *heartbeat_of(const struct config *config, const struct room
 	return json_object_get(json_object_get(event->content, RENDER_KEY), "heartbeat");
 }
 
-/* The bot says when it was due: its day should be ours. */
+/* Warns if the watcher's schedule differs from the bot's: the event has the time at which it was
+ * due. */
 static void compare_due(const struct absence_rule *rule, const json_t *heartbeat, const char *date)
 {
 	const json_t *due = json_object_get(heartbeat, "due_ms");
 	int64_t due_ms = json_integer_value(due);
 	char ours[ABSENCE_DATE];
 
-	/* beyond the year 9999 no zone is asked */
+	/* time zones are not defined beyond the year 9999 */
 	if (!json_is_integer(due) || due_ms <= 0 || due_ms > INT64_C(253402300799000))
 		return;
 	schedule_date(due_ms, ours);
@@ -165,7 +166,7 @@ static void absence_say_headline(
 	words_bold(out, false);
 }
 
-/* What cannot be read could be it. */
+/* An undecryptable event could be the heartbeat. */
 static void say_unread(struct words *out, struct store *store)
 {
 	int64_t count;
@@ -254,7 +255,7 @@ static void say_action(struct words *out, const struct deliver *d, enum absence_
 	}
 }
 
-/* Into the room that is watched, and that of [meta] where it is another. */
+/* To the watched room, and to the [meta] room if that is another. */
 static enum err tell_rooms(const struct deliver *d, struct words *words, enum absence_action action)
 {
 	const char *watched = d->config->heartbeat.room, *other = d->config->meta.room;
@@ -268,7 +269,7 @@ static enum err tell_rooms(const struct deliver *d, struct words *words, enum ab
 	return err;
 }
 
-/* Tells one thing. *done: there was nothing more. */
+/* Reports one thing. *done: there was nothing to report. */
 static enum err absence_room_step(const struct deliver *d, const struct absence_rule *rule,
         const struct absence_look *look, struct absence *absence, json_t *texts, bool *done)
 {
@@ -327,7 +328,7 @@ enum err absence_tick(const struct deliver *d, const struct absence_look *look, 
 		err = absence_room_step(d, &rule, look, &absence, *texts, &done);
 	if (err == OK && json_array_size(*texts) > before)
 		err = untold_write(d->store, *texts);
-	/* the mark alone is no reason to write every few seconds */
+	/* mark_ms alone is not stored every few seconds */
 	if (err == OK &&
 	        (look->saw || json_array_size(*texts) > before || absence.ok_ms != stored.ok_ms ||
 	                strcmp(absence.problem, stored.problem) != 0 ||

@@ -1,10 +1,10 @@
 /*
- * absence_room.h - the watcher at work: heartbeats out of the room, alarms into it; over the store,
- * inside writer jobs.
+ * absence_room.h - applies absence.h: reads heartbeats from the room and reports to it; over the
+ * store, inside writer jobs.
  *
- * What was told in the room is in the outbox with the same commit that takes note of it. What is to
- * be told elsewhere is stored likewise and handed out by absence_tick() until absence_told(), so
- * that a crash between the two tells it twice rather than never.
+ * A report to the room is put into the outbox in the commit that records it as reported. Reports to
+ * other channels are stored in the same way, and absence_tick() returns them until absence_told(),
+ * so that a crash in between leads to two reports rather than none.
  */
 #pragma once
 
@@ -14,19 +14,20 @@
 /* The rule of a config's [heartbeat]. */
 void absence_rule(struct absence_rule *rule, const struct config *config);
 
-/* One event of a room: takes note of a heartbeat of [heartbeat] sender, leaves all else alone. */
+/* Handles one event of a room: records a heartbeat of [heartbeat] sender, ignores everything
+ * else. */
 enum err absence_event(const struct command_env *env, const struct room_event *event);
 
 struct absence_look {
-	bool saw;            /* all that was in the room is stored */
-	bool first;          /* as of absence_saw() */
-	const char *problem; /* why it cannot be seen, for people; "" when it can */
+	bool saw;            /* everything in the room has been stored */
+	bool first;          /* see absence_saw() */
+	const char *problem; /* why the room cannot be read, for people; "" when it can */
 };
 
-/* Looks what is to be told. *texts: a new array of strings, for the channels other than rooms. */
+/* Determines what to report. *texts: a new array of strings, for channels other than rooms. */
 enum err absence_tick(const struct deliver *d, const struct absence_look *look, json_t **texts);
-/* All texts of the last tick were handed on. */
+/* Call it when all texts of the last tick were passed on. */
 enum err absence_told(struct store *store);
 
-/* What the store knows, for `watch --check`; zeroed when it knows nothing. */
+/* The stored state, for `watch --check`; zeroed when there is none. */
 enum err absence_stored(struct store *store, struct absence *absence);

@@ -1,5 +1,5 @@
 /*
- * app_heartbeat.c - see app_heartbeat.h. A request is read in app_heartbeat_parse.c.
+ * app_heartbeat.c - see app_heartbeat.h. Requests are parsed in app_heartbeat_parse.c.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,11 +15,11 @@
 
 #define GRACE_MS (10 * CLOCK_MINUTE_MS)
 #define SPOOLED_MS CLOCK_MINUTE_MS
-#define OVERDUE_MAX 100 /* with one look */
+#define OVERDUE_MAX 100 /* in one call */
 
 /* --- when --------------------------------------------------------------------------------- */
 
-/* The next one after a moment. */
+/* Sets the next due time after ms. */
 static void expect_after(struct app_heartbeat_row *row, int64_t ms)
 {
 	struct schedule schedule;
@@ -28,9 +28,10 @@ static void expect_after(struct app_heartbeat_row *row, int64_t ms)
 	if (!row->schedule)
 		schedule_every(&schedule, row->every_ms > 0 ? row->every_ms : CLOCK_DAY_MS);
 	else if (schedule_cron(&schedule, row->schedule, why) != OK)
-		schedule_every(&schedule, CLOCK_DAY_MS); /* it was checked when it came */
+		schedule_every(&schedule, CLOCK_DAY_MS); /* cannot happen: the line was checked when
+		                                            it was registered */
 	row->due_ms = schedule_next(&schedule, ms);
-	/* a cron line that is far away (29 February) keeps its deadline in range */
+	/* avoids an overflow if the cron line is due very late */
 	row->deadline_ms =
 	        row->due_ms > INT64_MAX - row->grace_ms ? INT64_MAX : row->due_ms + row->grace_ms;
 }
@@ -57,7 +58,7 @@ static void app_heartbeat_note_event(
 
 /* --- the alert ---------------------------------------------------------------------------- */
 
-/* Owned by the caller; NULL: a [kind heartbeat_missed] makes that no alert. */
+/* Owned by the caller; NULL: the config of [kind heartbeat_missed] makes the alert invalid. */
 static struct alert *make_alert(
         const struct deliver *d, const struct app_heartbeat_row *row, bool resolved)
 {
@@ -86,7 +87,8 @@ static struct alert *make_alert(
 	return alert;
 }
 
-/* Says that it is missed, or no more. One that is no alert never holds up the others. */
+/* Raises or resolves the alert. An invalid alert must not stop the other heartbeats: it is
+ * skipped. */
 static enum err raise_alert(
         const struct deliver *d, struct app_heartbeat_row *row, bool resolved, json_t *happened)
 {
@@ -108,7 +110,7 @@ static enum err raise_alert(
 	return err;
 }
 
-/* --- taking in ---------------------------------------------------------------------------- */
+/* --- accepting a heartbeat ---------------------------------------------------------------- */
 
 static enum err app_heartbeat_refuse(
         struct app_heartbeat_receipt *receipt, enum err err, const char *field, const char *message)
@@ -149,7 +151,7 @@ static enum err app_heartbeat_insert(const struct deliver *d, struct app_heartbe
 	return err == OK ? app_heartbeats_insert(d->store, row) : err;
 }
 
-/* What the request says into the row. */
+/* Applies the request to the row. */
 static void app_heartbeat_update(struct app_heartbeat_row *row, const struct app_heartbeat *beat)
 {
 	if (beat->every_ms || beat->schedule) {
@@ -159,13 +161,13 @@ static void app_heartbeat_update(struct app_heartbeat_row *row, const struct app
 	}
 	if (beat->grace_ms >= 0)
 		row->grace_ms = beat->grace_ms;
-	/* what waited in the spool may come after what was said later */
+	/* a heartbeat from the spool may arrive after a later one */
 	if (beat->at_ms > row->seen_ms)
 		row->seen_ms = beat->at_ms;
 }
 
-/* What was said a while ago comes out of the spool, and more may follow: it takes nothing back
- * that was granted since. */
+/* Sets the deadline. A heartbeat that waited in the spool may be followed by newer ones from
+ * there, so it never shortens a deadline that was extended in the meantime. */
 static void app_heartbeat_expect(
         struct app_heartbeat_row *row, int64_t now_ms, int64_t at_ms, bool fresh)
 {
@@ -223,10 +225,11 @@ enum err app_heartbeat_accept(const struct deliver *d, const struct app_heartbea
 	return err;
 }
 
-/* --- looking ------------------------------------------------------------------------------ */
+/* --- checking ----------------------------------------------------------------------------- */
 
-/* Nothing could arrive for a while until now: what was to be expected then is forgiven. By a
- * schedule that is what was due then; the next one is the same from now on as from the last. */
+/* Nothing could arrive for a while until now, so heartbeats that were due in that time do not
+ * count as missed. Those of a cron line are due at its next time; those of an interval count as
+ * if seen now. */
 static enum err app_heartbeat_forgive_outage(const struct deliver *d)
 {
 	struct app_heartbeat_row *rows = NULL;
@@ -239,7 +242,7 @@ static enum err app_heartbeat_forgive_outage(const struct deliver *d)
 
 		if (row->missed_ms)
 			continue;
-		/* seen later than now: the clock was set back */
+		/* seen in the future: the clock was set back */
 		if (row->seen_ms > d->now_ms) {
 			row->seen_ms = d->now_ms;
 			deadline_ms = 0;
@@ -266,14 +269,14 @@ static enum err app_heartbeat_miss(
 	return err;
 }
 
-/* Is missed still, and what held its alert back may be over. */
+/* A heartbeat that is still missing: delivers its alert when nothing holds it any more. */
 static enum err tell_held(const struct deliver *d, struct app_heartbeat_row *row, json_t *happened)
 {
 	struct alert *alert = make_alert(d, row, false);
 	bool held = false, told = false;
 	enum err err = alert ? deliver_would_hold(d, alert, &held) : OK;
 
-	if (alert && err == OK && !held) /* it may have been delivered when that ended */
+	if (alert && err == OK && !held) /* held.c may have delivered it already */
 		err = deliver_refresh(d, alert, true, &told);
 	alert_destroy(alert);
 	if (err != OK || held)

@@ -1,15 +1,15 @@
 /*
- * app_heartbeat.h - signs of life that apps promised: a dead man's switch. Inside writer jobs, but
- * for parsing.
+ * app_heartbeat.h - heartbeats of apps: a dead man's switch. Inside writer jobs, except for
+ * parsing.
  *
- * An app says that it lives, and how often it will: every so often, or by a cron line in the
- * zone. When it stays away for longer than that and the grace, an alert of kind heartbeat_missed
- * is raised by the ordinary way, once; when it comes back, that is resolved. What is expected is
- * kept over restarts.
+ * An app reports that it is running, and how often it will do so: at an interval, or by a cron line
+ * in the zone. If the next report is later than that plus the grace, an alert of kind
+ * heartbeat_missed is raised in the ordinary way, once; the next report resolves it. The
+ * registrations survive a restart.
  *
- * No false alarms after a time in which nothing could arrive: when the daemon was down, the
- * machine slept or its clock leapt while a heartbeat was to be expected, that one counts as if it
- * had come at the end of that time. What waited in the spool counts by the time it was written.
+ * There are no false alarms after a time in which nothing could arrive: if the daemon was down, the
+ * machine was suspended or its clock jumped while a heartbeat was due, it counts as received at the
+ * end of that time. Heartbeats from the spool count by the time at which they were written.
  */
 #pragma once
 
@@ -25,30 +25,31 @@ struct app_heartbeat {
 	int64_t every_ms; /* 0 = not given */
 	int64_t grace_ms; /* -1 = not given */
 	char *schedule;   /* owned, or NULL */
-	int64_t at_ms;    /* when it was said */
-	bool stop;        /* none is to be expected any more */
+	int64_t at_ms;    /* when it was sent */
+	bool stop;        /* unregisters the heartbeat */
 };
 
-/* Checks a request. ERR_INVALID fills *fault; app_heartbeat_finish() follows on any result. */
+/* Parses a request. ERR_INVALID fills *fault; call app_heartbeat_finish() whatever the result. */
 enum err app_heartbeat_parse(const json_t *request, int64_t now_ms, struct app_heartbeat *out,
         struct alert_fault *fault);
 void app_heartbeat_finish(struct app_heartbeat *beat);
 
 struct app_heartbeat_receipt {
 	const char *state; /* static: "new", "seen", "back", "stopped" */
-	int64_t due_ms;    /* the next one; 0 = none */
-	/* ERR_INVALID: every or schedule is missing, or there is none to stop; ERR_FULL: there are
-	 * too many */
+	int64_t due_ms;    /* when the next one is due; 0 = never */
+	/* ERR_INVALID: neither every nor schedule is known, or there is none to stop; ERR_FULL:
+	 * there are APP_HEARTBEATS_MAX already */
 	struct alert_fault fault;
 };
 
-/* Takes one in. happened: array, what subscribers are told is added. */
+/* Accepts a heartbeat. happened: array of events for subscribers, added to. */
 enum err app_heartbeat_accept(const struct deliver *d, const struct app_heartbeat *beat,
         struct app_heartbeat_receipt *receipt, json_t *happened);
 
-/* Raises what is overdue. leapt: of the look at the bot's own, see heartbeat_result. */
+/* Raises alerts for overdue heartbeats. leapt: from heartbeat_look(), see heartbeat_result. */
 enum err app_heartbeat_look(const struct deliver *d, bool leapt, json_t *happened);
 
-/* The list for people, a line each, and as data (array); either may be NULL. */
+/* Lists the heartbeats for people, a line each, and as JSON (array); either may be NULL. most:
+ * maximum number. */
 enum err app_heartbeat_list(
         struct store *store, int64_t now_ms, size_t most, struct words *out, json_t *data);

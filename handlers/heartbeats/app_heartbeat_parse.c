@@ -1,5 +1,5 @@
 /*
- * app_heartbeat_parse.c - from a request to a checked heartbeat; see app_heartbeat.h.
+ * app_heartbeat_parse.c - parses a request into a checked heartbeat; see app_heartbeat.h.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -29,7 +29,7 @@ static enum err app_heartbeat_parse_refuse(
 	return ERR_INVALID;
 }
 
-/* The text of a member, "" when it is absent; NULL: it is no string. */
+/* The text of a member, "" when it is absent; NULL: it is not a string. */
 static const char *text_of(const json_t *request, const char *name)
 {
 	const json_t *value = json_object_get(request, name);
@@ -98,7 +98,7 @@ static enum err take_at(
 		return app_heartbeat_parse_refuse(
 		        fault, "at", "at must be a time by RFC 3339 like 2026-11-24T09:00:00Z");
 	if (out->at_ms > now_ms)
-		out->at_ms = now_ms; /* nobody lives ahead of time */
+		out->at_ms = now_ms; /* a time in the future would delay the alarm */
 	return OK;
 }
 

@@ -154,14 +154,14 @@ void digest_sparkline(const int64_t *numbers, size_t len, struct buf *out)
 	for (size_t i = 0; i < len; i++)
 		highest = numbers[i] > highest ? numbers[i] : highest;
 	for (size_t i = 0; i < len; i++) {
-		/* what is not nothing is seen: one step up at least */
+		/* a number over zero is at least one step above zero */
 		int64_t bar = numbers[i] <= 0 ? 0 : 1 + (numbers[i] * 6) / highest;
 
 		buf_add_str(out, bars[bar]);
 	}
 }
 
-/* "Missed heartbeats: a, b, +3"; nothing when there is none. */
+/* "Missed heartbeats: a, b, +3"; nothing if there are none. */
 static void say_names(
         struct words *out, const char *what, char *const *names, char *const *runs, int64_t count)
 {
@@ -217,7 +217,7 @@ static void say_oncalls(const struct digest *digest, int64_t at_ms, struct words
 	}
 }
 
-/* What is always said, and what is not as it should be. */
+/* The state of the bot: some parts always, others only if something is wrong. */
 static void digest_say_state(const struct digest *digest, struct words *out)
 {
 	words_say(out, "up ");

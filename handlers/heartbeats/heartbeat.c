@@ -1,8 +1,9 @@
 /*
  * heartbeat.c - see heartbeat.h.
  *
- * What must happen outside of the database (channels, ping) is marked in the date's row and taken
- * back one look after it was done: a crash between the two does it again rather than never.
+ * Actions outside of the database (channels, ping) are marked in the date's row, and the mark is
+ * removed in the call after they were done: after a crash in between they are done twice rather
+ * than not at all.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -35,7 +36,7 @@ static struct schedule heartbeat_plan(const struct config *config)
 {
 	struct schedule schedule;
 
-	/* the config was checked */
+	/* cannot fail: the config was checked */
 	schedule_daily(&schedule, config->heartbeat.at);
 	return schedule;
 }
@@ -65,15 +66,15 @@ static enum err set_ms(const struct deliver *d, const char *name, int64_t ms)
 	return state_set(d->store, name, text);
 }
 
-/* --- what it says ------------------------------------------------------------------------- */
+/* --- its content -------------------------------------------------------------------------- */
 
-/* True when the gap explains that nothing was done at due_ms. */
+/* True when the gap is the reason why nothing was done at due_ms. */
 static bool heartbeat_explains(const struct heartbeat_gap *gap, int64_t due_ms)
 {
 	return gap->to_ms && gap->from_ms <= due_ms && due_ms <= gap->to_ms;
 }
 
-/* "16:11–16:15 CET" of a day, or both with their days. */
+/* "16:11–16:15 CET", or with days if they differ. */
 static void say_span(struct words *out, int64_t from_ms, int64_t to_ms)
 {
 	struct zone_time from, to;
@@ -89,7 +90,8 @@ static void say_span(struct words *out, int64_t from_ms, int64_t to_ms)
 	words_when(out, to_ms, from.day == to.day ? to_ms : 0);
 }
 
-/* "I was down 3m 47s (16:11–16:15 CET)", the first part in bold, which is begun. */
+/* "I was down 3m 47s (16:11–16:15 CET)"; ends the bold part that the caller began after its
+ * first part. */
 static void say_gap(const struct heartbeat_gap *gap, const char *who, struct words *out)
 {
 	words_say(out, gap->stopped ? "%s was down " : "%s stood still ", who);
@@ -120,8 +122,8 @@ static void say_late(
 	words_break(out);
 }
 
-/* lead: words that stand first, which the digest follows. key: programs that wait for the daily one
- * must not take another one for it. */
+/* lead: text that comes before the digest. key: member of RENDER_KEY; only the daily heartbeat
+ * has the one that watchers look for. */
 static enum err heartbeat_post(const struct deliver *d, const struct report_status *status,
         struct words *lead, int64_t at_ms, const char *key, json_t *when, int64_t *outbox_id)
 {
@@ -218,7 +220,7 @@ static void heartbeat_say_room(
 		say_problem(out, "encryption", status->encryption_problem);
 }
 
-/* Why it is not confirmed, as far as we know. */
+/* Why the heartbeat is not confirmed, as far as known. */
 static enum err say_unconfirmed(const struct deliver *d, const struct report_status *status,
         const struct heartbeat_row *row, struct words *out)
 {
@@ -298,7 +300,7 @@ static bool heartbeat_missing(
 	return (row->confirmed_ms ? row->confirmed_ms : d->now_ms) >= end_ms;
 }
 
-/* --- looking ------------------------------------------------------------------------------ */
+/* --- checking ----------------------------------------------------------------------------- */
 
 static enum err heartbeat_confirm(
         const struct deliver *d, struct heartbeat_row *row, struct heartbeat_result *result)
@@ -306,7 +308,7 @@ static enum err heartbeat_confirm(
 	struct outbox_row event = {0};
 	enum err err = outbox_by_id(d->store, row->outbox_id, &event);
 
-	/* only what was sent is ever deleted from the queue */
+	/* only sent events are ever deleted from the queue */
 	if (err == ERR_NOT_FOUND || (err == OK && event.state == OUTBOX_SENT)) {
 		row->confirmed_ms = event.sent_ms ? event.sent_ms : d->now_ms;
 		row->ping = d->config->meta.ping_url != NULL;
@@ -329,7 +331,7 @@ static enum err look_at(const struct deliver *d, const struct report_status *sta
 		row->ping = 0;
 	if (err == OK && heartbeat_missing(d, row, &result->memory.gap))
 		err = alarm_raise(d, status, row, result);
-	/* one of each with a look; the others come with the next ones */
+	/* one of each kind in a call; further ones follow in the next calls */
 	if (row->tell && !result->tell && row->alarm) {
 		result->tell = x_strdup(row->alarm);
 		result->memory.told_id = row->id;
@@ -355,7 +357,7 @@ static enum err look_at_open(const struct deliver *d, const struct report_status
 	return err;
 }
 
-/* Since when heartbeats are expected as they are configured now. */
+/* Since when heartbeats have been expected with the current config. */
 static enum err expected_since(const struct deliver *d, int64_t *since_ms)
 {
 	char *now = x_asprintf("%s %s", d->config->heartbeat.at, d->config->heartbeat.timezone);
@@ -378,7 +380,7 @@ static enum err expected_since(const struct deliver *d, int64_t *since_ms)
 	return err;
 }
 
-/* Notices the times in which nothing was looked at, and leaves a mark for the next start. */
+/* Detects times in which nothing was checked, and stores the current time for the next start. */
 static enum err keep_time(const struct deliver *d, const struct report_status *status,
         const struct heartbeat_memory *memory, struct heartbeat_result *result)
 {

@@ -10,7 +10,7 @@
 #include "handlers/heartbeats/schedule.h"
 
 #define QUARTER_MS (15 * CLOCK_MINUTE_MS)
-#define DAYS_MAX 3660 /* ten years: 29 February comes after eight at most */
+#define DAYS_MAX 3660 /* ten years: 29 February recurs after eight years at most */
 #define SEARCH_MAX_MS (3660 * CLOCK_DAY_MS)
 #define LINE_MAX_BYTES 200
 
@@ -37,7 +37,7 @@ static bool schedule_has_number(uint64_t set, int number)
 	return set >> number & 1;
 }
 
-/* A number or a name at *at, which moves behind it; -1 = neither. */
+/* Reads a number or a name and advances *at; -1 = neither. */
 static int schedule_read_value(const struct field *field, const char **at)
 {
 	int value = 0, digits;
@@ -188,7 +188,7 @@ static bool day_matches(const struct schedule *schedule, const struct zone_time 
 	       (schedule->either ? date || weekday : date && weekday);
 }
 
-/* The moment of a fixed time on a day; INT64_MIN: that date is left out. */
+/* The moment of a fixed time on a day; INT64_MIN: that date does not exist. */
 static int64_t fixed_ms(const struct zone_time *day, int hour, int minute)
 {
 	struct zone_time wanted, local;
@@ -259,7 +259,7 @@ int64_t schedule_next(const struct schedule *schedule, int64_t after_ms)
 int64_t schedule_last(const struct schedule *schedule, int64_t now_ms)
 {
 	assert(!schedule->every_ms);
-	/* from further and further back, so that few times lie between */
+	/* goes back in growing steps, so that few due times have to be skipped */
 	for (int64_t back = CLOCK_HOUR_MS; back < SEARCH_MAX_MS; back *= 2) {
 		int64_t last = INT64_MIN, next = schedule_next(schedule, now_ms - back);
 

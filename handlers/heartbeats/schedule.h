@@ -1,18 +1,18 @@
 /*
- * schedule.h - when something is due: daily, by a cron line, or every so often. Pure but for the
- * process's time zone (bot/base/zone.h).
+ * schedule.h - due times: daily, by a cron line, or at an interval. Pure except for the process's
+ * time zone (bot/base/zone.h).
  *
- * Cron lines are those of Vixie cron: five fields (minute, hour, day of month, month, day of
- * week), each of numbers, ranges, lists and steps ("*", "1-5", "0,30", "10-50/10"), months and
- * days of the week also by name (jan, mon); Sunday is 0 and 7. When both days are restricted
- * (neither begins with "*"), either is enough.
+ * Cron lines are those of Vixie cron: five fields (minute, hour, day of month, month, day of week),
+ * each with numbers, ranges, lists and steps ("*", "1-5", "0,30", "10-50/10"), months and days of
+ * the week also by name (jan, mon); Sunday is 0 and 7. If both day fields are restricted (neither
+ * begins with "*"), a day has to match only one of them.
  *
- * When the zone changes its offset: what has a fixed hour and minute happens once on each day
- * that exists. A time that comes twice counts the first time. One that is left out counts at the
- * first moment after the gap; where that is the next day already (America/Nuuk springs from 23:00
- * to midnight), in the last minute before the gap. A date that is left out altogether
- * (Pacific/Apia, 2011-12-30) has nothing. Cron lines with "*" in hour or minute follow the clock
- * as it is shown: nothing in the gap, and twice what comes twice.
+ * When the zone changes its offset, a schedule with a fixed hour and minute is due once on each
+ * date that exists. A time that occurs twice is due the first time. A time that is skipped is due
+ * at the first moment after the gap; if that is the next day already (America/Nuuk springs from
+ * 23:00 to midnight), in the last minute before the gap. On a date that is skipped altogether
+ * (Pacific/Apia, 2011-12-30) nothing is due. Cron lines with "*" in hour or minute follow the
+ * displayed time: not due in the gap, and due twice if a time occurs twice.
  */
 #pragma once
 
@@ -21,16 +21,16 @@
 #include "bot/base/err.h"
 
 struct schedule {
-	int64_t every_ms; /* not 0: every so often, and nothing else counts */
+	int64_t every_ms; /* not 0: due at this interval, other members are ignored */
 	uint64_t minutes; /* bit n: minute n; the same for the others */
 	uint32_t hours, days, months, weekdays;
 	bool fixed;  /* hour and minute do not begin with "*" */
-	bool either; /* day of month or day of week, instead of both */
+	bool either; /* day of month or day of week is enough */
 };
 
-/* "HH:MM". ERR_INVALID when it is not. */
+/* "HH:MM"; ERR_INVALID for anything else. */
 enum err schedule_daily(struct schedule *schedule, const char *time);
-/* ERR_INVALID: why names the field. A line that never comes true (30 February) is refused. */
+/* ERR_INVALID: why names the field. A line that is never due (30 February) is invalid. */
 enum err schedule_cron(struct schedule *schedule, const char *line, char why[160]);
 void schedule_every(struct schedule *schedule, int64_t every_ms);
 
