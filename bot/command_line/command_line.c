@@ -1,6 +1,6 @@
 /*
  * command_line.c - see command_line.h. Most commands are one request and one answer; `test`,
- * `subscribe` and `verify` have a course of their own.
+ * `subscribe` and `verify` have functions of their own.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@
 
 enum { NAGIOS_OK, NAGIOS_WARNING, NAGIOS_CRITICAL, NAGIOS_UNKNOWN };
 
-/* The word for a program; the daemon's own answers have theirs. */
+/* The error name for a local failure, as in the daemon's answers. */
 static const char *error_of(int status)
 {
 	switch (status) {
@@ -56,7 +56,7 @@ int client_fail(int status, bool json, const char *format, ...)
 		json_t *answer = json_pack(
 		        "{s:b, s:s, s:s}", "ok", 0, "error", error_of(status), "message", text);
 
-		if (!answer) /* arguments need not be UTF-8 */
+		if (!answer) /* NULL when arguments are not UTF-8 */
 			answer = json_pack("{s:b, s:s}", "ok", 0, "error", error_of(status));
 		client_print(answer);
 		json_decref(answer);
@@ -67,7 +67,7 @@ int client_fail(int status, bool json, const char *format, ...)
 	return status;
 }
 
-/* Text for a terminal, which obeys control characters wherever they came from. */
+/* Prints text from outside with its control characters replaced, which the terminal would obey. */
 static void print_neutral(FILE *out, const char *prefix, const char *text)
 {
 	struct buf neutral;
@@ -85,7 +85,7 @@ static int print_answer(const json_t *answer, const char *prefix, bool json)
 	const char *text = client_text(answer, "text");
 	bool ok = json_is_true(json_object_get(answer, "ok"));
 
-	if (json || (ok && !json_object_get(answer, "text"))) /* counters have none for people */
+	if (json || (ok && !json_object_get(answer, "text"))) /* counters have no text form */
 		client_print(answer);
 	else if (ok)
 		print_neutral(stdout, prefix, text);
@@ -93,7 +93,7 @@ static int print_answer(const json_t *answer, const char *prefix, bool json)
 		fprintf(stderr, "matrix-telemetry-bot: ");
 		print_neutral(stderr, prefix, client_text(answer, "message"));
 	}
-	if (ok) /* a status with problems is no success: alerts may not be read */
+	if (ok) /* a status with problems is not a success: alerts may not be readable */
 		return json_array_size(json_object_get(answer, "problems")) > 0 ? EX_UNAVAILABLE
 		                                                                : EX_OK;
 	bool later = json_is_true(json_object_get(answer, "retry")) ||
@@ -111,7 +111,7 @@ static int command_line_failed(enum err err, const struct fault *fault, bool jso
 	        err == ERR_TIMEOUT ? EX_TEMPFAIL : EX_UNAVAILABLE, json, "%s", fault->text);
 }
 
-/* ---- courses of their own ---- */
+/* ---- commands with more than one answer ---- */
 
 static int run_test_kind(struct client *client, const char *name, bool json)
 {
@@ -183,7 +183,8 @@ static int command_line_run_test(struct client *client, const json_t *request, b
 	return worst;
 }
 
-/* Prints what comes until the daemon goes; one JSON object a line, with or without --json. */
+/* Prints events until the daemon closes the connection; one JSON object a line, even without
+ * --json. */
 static int run_subscribe(struct client *client, const json_t *request, bool json)
 {
 	struct fault fault;
@@ -201,7 +202,7 @@ static int run_subscribe(struct client *client, const json_t *request, bool json
 	return command_line_failed(err, &fault, json);
 }
 
-/* The first line of --check, for a plugin of Nagios. */
+/* The first line of --check, in the form of a Nagios plugin. */
 static int print_health(const json_t *answer, bool quiet)
 {
 	const json_t *problems = json_object_get(answer, "problems"), *problem;
@@ -265,7 +266,7 @@ static int command_line_run(const struct command *command, struct client *client
 	return run_plain(client, request, line->json, line->quiet);
 }
 
-/* No answer is to be had: of a plugin the one line that it prints. */
+/* Reports that there is no answer from the daemon; a plugin prints that as its only line. */
 static int fail_before(const struct command_line *line, int status, const char *text)
 {
 	if (!line->check)

@@ -1,6 +1,6 @@
 /*
- * command_line.h - the subcommands that talk to a running daemon: rows of the table of commands
- * (handlers/commands/table.h) that may be used on a command line.
+ * command_line.h - the subcommands that talk to a running daemon: the rows of the table of commands
+ * (handlers/commands/table.h) that can be used on the command line.
  */
 #pragma once
 
@@ -9,19 +9,19 @@
 #include "handlers/commands/table.h"
 
 struct command_line {
-	const char *config;  /* path */
-	bool check;          /* of status: a line and an exit code as of Nagios' plugins */
-	bool quiet;          /* nothing is printed unless something is wrong */
-	bool json;           /* the whole answer as one line, else its `text` */
-	const json_t *words; /* behind the command's name; NULL: they are no UTF-8 */
+	const char *config; /* path */
+	bool check; /* of status: prints one line and returns an exit code, as a Nagios plugin */
+	bool quiet; /* print only problems */
+	bool json;  /* print the whole answer as one line of JSON instead of its `text` */
+	const json_t *words; /* after the command's name; NULL: they are not UTF-8 */
 };
 
-/* Asks the daemon, and returns a sysexits(3) status. */
+/* Sends the command to the daemon, prints the answer, and returns a sysexits(3) status. */
 int client_command(const struct command *command, const struct command_line *line);
 
 /*
- * Tells a failure that is no answer of the daemon, and returns its sysexits(3) status: with json
- * as an answer like the daemon's on standard output, else as text on standard error.
+ * Reports a failure that is not an answer of the daemon, and returns `status` (of sysexits(3)):
+ * with json in the form of the daemon's answers on standard output, else as text on standard error.
  */
 int client_fail(int status, bool json, const char *format, ...)
         __attribute__((format(printf, 3, 4)));

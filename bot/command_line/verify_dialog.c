@@ -1,9 +1,9 @@
 /*
  * verify_dialog.c - see verify_dialog.h.
  *
- * Waits for a request (or takes the one that waits), accepts it, shows the emoji, asks, and says
- * how it ended. The daemon does all the rest; it is asked every half second how far it is. Only a
- * person at a terminal can say yes: there is no option for it.
+ * Waits for a verification request (or uses a pending one), accepts it, shows the emoji, asks the
+ * user, and prints the result. The daemon does the protocol and is polled every half second. Only a
+ * person at a terminal can confirm: there is no option for it.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -19,20 +19,20 @@
 
 #define ANSWER_TIMEOUT_MS 10000
 #define POLL_MS 500
-#define WAIT_MS (10 * CLOCK_MINUTE_MS) /* for a request, and for each step after it */
+#define WAIT_MS (10 * CLOCK_MINUTE_MS) /* for a request, and for each following step */
 #define LINE_MAX_BYTES 1024
 
 struct dialogue {
 	struct client *client;
 	bool json;
 	const char *wanted; /* user, or NULL = anybody */
-	json_t *now;        /* the verification, as of the last look, or NULL */
-	int status;         /* when a step failed */
+	json_t *now;        /* the verification as of the last poll, or NULL */
+	int status;         /* exit status when a step failed */
 };
 
-/* ---- saying ---- */
+/* ---- printing ---- */
 
-/* Text from outside, one line of it. */
+/* Prints one line of text from outside. */
 static void print_plain(const char *before, const char *text, const char *after)
 {
 	struct buf line;
@@ -83,7 +83,7 @@ static void print_comparison(const json_t *v)
 	printf("\n\n");
 }
 
-/* ---- asking the daemon ---- */
+/* ---- polling the daemon ---- */
 
 static bool dialogue_ask(struct dialogue *d, json_t *request, json_t **answer)
 {
@@ -108,7 +108,7 @@ static bool dialogue_has_state(const struct dialogue *d, const char *state)
 	return strcmp(client_text(d->now, "state"), state) == 0;
 }
 
-/* What `now` is by this time, in JSON a line for each change. */
+/* Stores the new state of the verification; with --json prints a line for each change. */
 static void dialogue_take(struct dialogue *d, json_t *v)
 {
 	if (d->json && (!d->now || !dialogue_has_state(d, client_text(v, "state")))) {
@@ -133,7 +133,7 @@ static void tell_who(struct dialogue *d, const json_t *list)
 	dialogue_fail(d, EX_USAGE, "several people are asking: name one, as in verify USER");
 }
 
-/* The one that waits, or the one that was begun with. False: a step failed. */
+/* Polls the pending verification, or the one in progress. False: a step failed. */
 static bool dialogue_look(struct dialogue *d)
 {
 	json_t *answer, *v, *found = NULL;
@@ -165,7 +165,7 @@ static bool dialogue_look(struct dialogue *d)
 	return d->status == EX_OK;
 }
 
-/* A person's word to the daemon. *again: not now, but soon. */
+/* Sends an action of the user to the daemon. *again: not possible yet, try again soon. */
 static bool dialogue_send_action(struct dialogue *d, const char *action, bool *again)
 {
 	json_t *answer;
@@ -226,7 +226,7 @@ static bool accept_request(struct dialogue *d)
 	return true;
 }
 
-/* Until something must be done here or it is over. */
+/* Polls while the verification is in one of these states. */
 static bool wait_while(struct dialogue *d, const char *const states[])
 {
 	int64_t end_ms = clock_monotonic_ms() + WAIT_MS;
@@ -247,7 +247,7 @@ static bool wait_while(struct dialogue *d, const char *const states[])
 	return true;
 }
 
-/* "confirm", "mismatch", "cancel" (the end of the input), or NULL: it is over meanwhile. */
+/* "confirm", "mismatch", "cancel" (end of the input), or NULL: it ended meanwhile. */
 static const char *question(struct dialogue *d)
 {
 	struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};

@@ -8,5 +8,5 @@
 #include <stdbool.h>
 #include "bot/client/socket.h"
 
-/* The whole dialogue; a sysexits(3) status. */
+/* Runs the whole dialog; returns a sysexits(3) status. */
 int verify_run(struct client *client, const json_t *request, bool json);

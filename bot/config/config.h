@@ -207,8 +207,7 @@ struct config {
 	struct config_labels {
 		char **app, **title,
 		        **severity; /* label names; the first one present in an alert is used */
-		char **severities[SEVERITY_COUNT]; /* values of the severity label for each severity
-		                                    */
+		char **severities[SEVERITY_COUNT]; /* label values for each severity */
 	} labels;
 
 	struct {

@@ -13,13 +13,12 @@
 #define NOWHERE SIZE_MAX
 #define BYTE_ORDER_MARK "\xEF\xBB\xBF"
 
-/* Where things stand, as offsets: the beginning of a line, and that of the line behind. */
+/* Byte offsets: each the beginning of a line, or of the line after it. */
 struct edit_places {
 	size_t line, line_end; /* the active key */
 	size_t value_end;      /* after the continuation lines of its value */
 	size_t comment_end;    /* end of the line with the key as a comment */
-	size_t keys_end; /* after the last key of the section and its value, else after its header
-	                  */
+	size_t keys_end;       /* after the last key of the section, else its header */
 };
 
 struct edit_scan {

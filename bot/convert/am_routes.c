@@ -33,7 +33,7 @@ void am_matchers_text(const struct am_matcher *list, size_t len, struct buf *out
 	}
 }
 
-/* Takes over the value. */
+/* Takes ownership of the value. */
 static bool am_matcher_add(struct am_matcher *list, size_t *len, const char *name, size_t name_len,
         const char *op, char *value, char why[160])
 {
@@ -46,7 +46,7 @@ static bool am_matcher_add(struct am_matcher *list, size_t *len, const char *nam
 	return true;
 }
 
-/* A value in quotes, or up to a comma that separates, without blanks at its end. */
+/* A value in quotes, or up to a separating comma, without trailing blanks. */
 static char *am_value_read(const char **at)
 {
 	bool quoted = **at == '"', separates;
@@ -69,7 +69,7 @@ static char *am_value_read(const char **at)
 	return NULL;
 }
 
-/* severity="critical", {a="b", c=~"d|e"} */
+/* Parses severity="critical" or {a="b", c=~"d|e"}. */
 static bool am_matchers_parse(const char *text, struct am_matcher *list, size_t *len, char why[160])
 {
 	static const char *const ops[] = {"=~", "!~", "!=", "="};

@@ -10,7 +10,7 @@
 
 #define REPORT_MAX (64 * 1024)
 
-/* What is printed can be used: so says the reader of configs. */
+/* Validates the generated config as the daemon would. */
 static enum err convert_check(const char *path, const struct buf *text, struct fault *fault)
 {
 	struct config *config = NULL;

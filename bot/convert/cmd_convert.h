@@ -4,7 +4,7 @@
  */
 #pragma once
 
-/* Prints it on standard output, with what has no counterpart as comments, by path and line. Returns
- * EX_OK; EX_DATAERR when the file cannot be read, EX_USAGE in a build without libyaml, with the
- * reason on standard error. */
+/* Prints the config on standard output; comments list what has no counterpart, by path and line.
+ * Returns EX_OK; EX_DATAERR when the file cannot be read, or EX_USAGE in a build without libyaml,
+ * with the reason on standard error. */
 int cmd_convert(const char *path);

@@ -10,7 +10,7 @@
 #include "bot/convert/convert_internal.h"
 
 #define NAME_LEN_MAX 30
-#define APP_LEN_MAX 43 /* a section's name has 47 bytes at most */
+#define APP_LEN_MAX 43 /* a section's name is limited to 47 bytes */
 #define QUIETS_MAX (256 * 1024)
 #define THROTTLE_MAX_MS CLOCK_DAY_MS
 #define REMIND_MAX_MS (365 * CLOCK_DAY_MS)
@@ -32,7 +32,7 @@ bool convert_is_app_label(const char *name)
 	return strcmp(name, "app") == 0 || strcmp(name, "service") == 0 || strcmp(name, "job") == 0;
 }
 
-/* Each can be the name of a section. */
+/* Whether each of the names can be part of a section's name. */
 static bool convert_fits(const char *names)
 {
 	for (; *names; names += strcspn(names, "|"), names += *names == '|')
@@ -97,7 +97,7 @@ static bool convert_has_room(const struct convert *c, const char *name)
 	return false;
 }
 
-/* The room of a receiver, made when it is new; the first one's when there are too many. */
+/* The room of a receiver, added if new; the first receiver's room when there are too many. */
 static const char *convert_room(struct convert *c, const char *receiver, int node)
 {
 	char *name, *base;
@@ -132,7 +132,7 @@ static void convert_read_receivers(struct convert *c)
 		convert_room(c, c->routes.list[i].receiver, 0);
 }
 
-/* "email_configs, slack_configs"; nothing when it delivers nowhere. */
+/* "email_configs, slack_configs"; nothing when the receiver delivers nowhere. */
 static void convert_add_kinds(const struct convert *c, int receiver, struct buf *out)
 {
 	const char *key;
@@ -168,9 +168,9 @@ static void convert_print_rooms(struct convert *c)
 	}
 }
 
-/* --- who gets what ------------------------------------------------------------------------ */
+/* --- routing ------------------------------------------------------------------------------ */
 
-/* Other names that the file has for severities: page, error. */
+/* Collects other names for severities in the file: page, error. */
 static void convert_read_severities(struct convert *c)
 {
 	enum severity guess;
@@ -190,7 +190,8 @@ static void convert_read_severities(struct convert *c)
 		}
 }
 
-/* By our name of the severity, unless another one finds a route that is more to the point. */
+/* The route for a severity by its usual name, unless one of the other names matches a more specific
+ * route. */
 static const struct am_route *convert_find(
         const struct convert *c, enum severity severity, const char *label, const char *app)
 {
@@ -222,8 +223,8 @@ static void convert_print_route(struct convert *c)
 		        convert_room_of(c, convert_find(c, (enum severity)i, NULL, NULL)));
 }
 
-/* A duration of the route or of the nearest above it that has one; -1 = none has, or it is no
- * duration of ours. */
+/* A duration of the route or its nearest ancestor that has one; -1 = none, or not a valid
+ * duration. */
 static int64_t convert_duration(
         const struct convert *c, const struct am_route *route, const char *key)
 {
@@ -279,7 +280,7 @@ struct convert_apps {
 	size_t len;
 };
 
-/* Each name that a route gives by an app's label: equal to it, or among "a|b|c". */
+/* Collects the apps that a route's matchers name: equal to it, or one of "a|b|c". */
 static void convert_take_apps(
         struct convert *c, const struct am_matcher *matcher, struct convert_apps *seen)
 {
@@ -341,7 +342,7 @@ static bool convert_is_severity(
 	return is;
 }
 
-/* One that lets a critical alert mute warnings, as [delivery] inhibit does. */
+/* Whether an inhibit rule lets critical alerts mute warnings, as [delivery] inhibit does. */
 static bool convert_inhibits(struct convert *c)
 {
 	int rules = tree_get(c->tree, tree_root(c->tree), "inhibit_rules"), rule;

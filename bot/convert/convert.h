@@ -1,9 +1,9 @@
 /*
- * convert.h - from an alertmanager.yml to the text of a bot.conf. Pure.
+ * convert.h - converts an alertmanager.yml into the text of a bot.conf. Pure.
  *
- * What Alertmanager would do is asked of its tree of routes (am_routes.h), for each severity and
- * for each app that a route names by the label app, service or job: the answers are [route] and
- * [app NAME]. Values of keys that hold secrets are never looked at.
+ * The routing tree (am_routes.h) is queried for each severity, and for each app that a route names
+ * by the label app, service or job; the results become [route] and [app NAME]. Values of keys that
+ * hold secrets are never read.
  */
 #pragma once
 
@@ -12,6 +12,7 @@
 
 #define CONVERT_MAX (1 << 20) /* bytes */
 
-/* path: for its first line and for faults. ERR_INVALID: it is no alertmanager.yml. */
+/* path: for the first line of the output and for errors. ERR_INVALID: it is not an
+ * alertmanager.yml. */
 enum err convert_tree(
         const struct tree *tree, const char *path, struct buf *out, struct fault *fault);

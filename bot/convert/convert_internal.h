@@ -13,10 +13,10 @@
 #define CONVERT_APPS_MAX 200
 #define CONVERT_NOTES_MAX 1000
 #define CONVERT_SEVERITIES_MAX 8
-#define CONVERT_WORDS 100 /* code points that are shown of a text of the file's */
+#define CONVERT_WORDS 100 /* code points shown of a text from the file */
 
 struct convert_room {
-	const char *receiver; /* borrowed of the tree */
+	const char *receiver; /* borrowed from the tree */
 	char *name;           /* of [rooms] */
 	int node;
 };
@@ -33,7 +33,7 @@ struct convert {
 	size_t rooms_len;
 	struct convert_note notes[CONVERT_NOTES_MAX];
 	size_t notes_len;
-	const char *severities[CONVERT_SEVERITIES_MAX]; /* borrowed of the routes */
+	const char *severities[CONVERT_SEVERITIES_MAX]; /* borrowed from the routes */
 	size_t severities_len;
 	const char *zone; /* of [heartbeat], or NULL; borrowed */
 	size_t quiets_len;
@@ -41,30 +41,30 @@ struct convert {
 	struct buf *out;
 };
 
-/* Labels of an alert that only its severity and its app are known of. */
+/* The labels of a hypothetical alert of which only severity and app are known. */
 struct convert_labels {
 	const char *severity;
-	const char *label, *app; /* NULL = of no app */
+	const char *label, *app; /* NULL = no app */
 };
 
-/* For am_routes_find(). */
+/* Callback for am_routes_find(). */
 const char *convert_label(const char *name, void *labels);
-/* One that the name of an app is taken from. */
+/* Whether the label names the app of an alert. */
 bool convert_is_app_label(const char *name);
-/* The names that a matcher is equal to, as "a|b|c", without what stands around them in a regular
- * expression; NULL when it is no list of names. Owned by the caller. */
+/* The names that a matcher accepts, as "a|b|c", without enclosing parentheses or anchors; NULL when
+ * it is not a list of names. Owned by the caller. */
 char *convert_names(const struct am_matcher *matcher);
-/* The file's text as it may stand in a comment. */
+/* Adds text from the file in a form that is safe in a comment. */
 void convert_add_words(struct buf *out, const char *text);
-/* A name of [A-Za-z0-9_-], from any text. */
+/* Makes a name of [A-Za-z0-9_-] from any text. */
 char *convert_name(const char *text);
 
-/* convert_times.c: sections [quiet NAME] into quiets. */
+/* convert_times.c: writes sections [quiet NAME] to quiets. */
 void convert_times(struct convert *c);
 
 /* convert_notes.c */
 void convert_note(struct convert *c, int node, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
-/* All that needs no other part to be known. */
+/* Adds all notes that do not depend on other parts. */
 void convert_note_all(struct convert *c);
 void convert_notes_print(struct convert *c);

@@ -1,5 +1,5 @@
 /*
- * convert_notes.c - what of an alertmanager.yml has no counterpart: see convert_internal.h.
+ * convert_notes.c - lists what in an alertmanager.yml has no counterpart: see convert_internal.h.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -48,7 +48,7 @@ void convert_notes_print(struct convert *c)
 	                    "!silence in the room makes them anew.\n");
 }
 
-/* Its text, cut, for a note; owned by the caller. */
+/* The text shortened for a note; owned by the caller. */
 static char *convert_words(const char *text)
 {
 	struct buf out;
@@ -155,7 +155,7 @@ static void convert_note_route(struct convert *c, const struct am_route *route)
 {
 	static const struct {
 		const char *key, *why;
-		bool root; /* of the root it has one */
+		bool root; /* the setting is supported on the root route */
 	} keys[] = {
 	        {"group_by", "alerts are grouped by app and room", false},
 	        {"group_wait", "the first alert of a group is sent at once", false},

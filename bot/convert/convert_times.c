@@ -1,6 +1,5 @@
 /*
- * convert_times.c - times at which routes are muted, as sections [quiet NAME]: see
- * convert_internal.h.
+ * convert_times.c - converts mute times of routes to sections [quiet NAME]: see convert_internal.h.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -11,7 +10,7 @@
 #include "bot/convert/convert_internal.h"
 
 #define QUIETS_LEN_MAX 200
-#define LIST_MAX 50 /* of any list here: aliases may make one long many times */
+#define LIST_MAX 50 /* of every list here: YAML aliases can multiply the entries */
 #define WHAT_MAX (4 * 1024)
 
 static int convert_interval(const struct convert *c, const char *name)
@@ -29,7 +28,7 @@ static int convert_interval(const struct convert *c, const char *name)
 	return 0;
 }
 
-/* The matchers on the way to a route, as a text of ours; false: they cannot be used. */
+/* The matchers from the root to a route in the syntax of bot/base/matcher.h; false: unusable. */
 static bool convert_what(const struct convert *c, const struct am_route *route, struct buf *out)
 {
 	struct matchers *matchers = NULL;
@@ -45,7 +44,7 @@ static bool convert_what(const struct convert *c, const struct am_route *route, 
 	}
 	if (out->len == 0)
 		return true;
-	/* in a config a value ends at a line, or at a comment */
+	/* in a config a value ends at a line end or a comment */
 	for (const char *at = out->data; *at; at++)
 		if (iscntrl((unsigned char)*at) || *at == ';' || *at == '#')
 			return false;
@@ -54,7 +53,7 @@ static bool convert_what(const struct convert *c, const struct am_route *route, 
 	return good;
 }
 
-/* "monday:friday" as "mon-fri"; false: it is not that. */
+/* "monday:friday" as "mon-fri"; false: it is not of that form. */
 static bool convert_add_days(struct buf *out, const char *text)
 {
 	static const char *const names[] = {
@@ -84,7 +83,7 @@ static void convert_add_quiet(struct convert *c, const char *name, const char *w
 {
 	bool to_midnight = strcmp(to, "24:00") == 0 || strcmp(to, "00:00") == 0;
 
-	/* a quiet time has an end: a whole day is two of them */
+	/* a quiet time must end: a whole day becomes two of them */
 	if (to_midnight && strcmp(from, "00:00") == 0) {
 		convert_add_quiet(c, name, what, days, "00:00", "12:00");
 		convert_add_quiet(c, name, what, days, "12:00", "24:00");
@@ -118,7 +117,7 @@ static void convert_zone(struct convert *c, int node)
 	free(path);
 }
 
-/* One of an interval's times: its days, from and to. */
+/* Converts one period of a time interval: its days, beginning and end. */
 static void convert_period(struct convert *c, const char *name, const char *what, int period)
 {
 	static const char *const others[] = {"days_of_month", "months", "years"};

@@ -10,7 +10,7 @@
 #include "bot/base/alloc.h"
 #include "bot/base/buf.h"
 
-#define MERGES_MAX 8 /* of merge keys in merge keys */
+#define MERGES_MAX 8 /* nested merge keys */
 
 struct tree {
 	yaml_document_t document;
@@ -35,7 +35,7 @@ static enum err tree_fail(const yaml_parser_t *parser, const char *path, struct 
 	        parser->problem ? parser->problem : "it cannot be read");
 }
 
-/* Before it is loaded: what libyaml does with deep brackets takes the square of their number. */
+/* Checks the nesting before loading: libyaml takes quadratic time for deeply nested brackets. */
 static enum err tree_measure(yaml_parser_t *parser, const char *path, struct fault *fault)
 {
 	yaml_event_type_t type = YAML_NO_EVENT;
@@ -126,7 +126,7 @@ enum err tree_read(const char *path, struct tree **out, struct fault *fault)
 	else
 		err = tree_parse(text, len, path, out, fault);
 	fclose(file);
-	x_wipe_free(text, TREE_FILE_MAX + 1); /* such files hold passwords */
+	x_wipe_free(text, TREE_FILE_MAX + 1); /* wiped, since such files contain passwords */
 	return err;
 }
 
@@ -182,7 +182,7 @@ int tree_item(const struct tree *tree, int list, size_t index)
 	return at->data.sequence.items.start[index];
 }
 
-/* What stands in the mapping itself comes before what is merged into it. */
+/* A mapping's own keys override merged ones. */
 static int tree_find(const struct tree *tree, int map, const char *wanted, int merges)
 {
 	const char *key;

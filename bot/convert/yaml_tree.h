@@ -1,9 +1,9 @@
 /*
- * yaml_tree.h - a YAML file of somebody else's, read by libyaml, with limits on its size and depth.
+ * yaml_tree.h - reads a YAML file from elsewhere with libyaml, with limits on its size and depth.
  *
- * A node is a number; 0 = there is none, and every function takes it. Aliases are the node that
- * they stand for, so a tree may be deeper than its text, or without an end: who walks through it
- * counts. Merge keys (<<) are looked into.
+ * A node is a number; 0 = no node, which every function accepts. An alias is the node that it
+ * refers to, so a tree may be deeper than its text, or infinite: code that walks it must count.
+ * Merge keys (<<) are resolved.
  */
 #pragma once
 
@@ -18,21 +18,21 @@
 
 struct tree;
 
-/* "FILE:LINE: what is wrong" in fault. ERR_TOO_LARGE, ERR_INVALID, ERR_IO, ERR_NOT_FOUND. */
+/* On failure *fault is "FILE:LINE: reason". ERR_TOO_LARGE, ERR_INVALID, ERR_IO, ERR_NOT_FOUND. */
 enum err tree_read(const char *path, struct tree **out, struct fault *fault);
-/* The same from memory. */
+/* As tree_read(), from memory. */
 enum err tree_parse(
         const char *text, size_t len, const char *path, struct tree **out, struct fault *fault);
 void tree_free(struct tree *tree); /* NULL is allowed */
 
 int tree_root(const struct tree *tree);
 bool tree_is_map(const struct tree *tree, int node);
-/* The value of a key. */
+/* The value of a key, or 0. */
 int tree_get(const struct tree *tree, int map, const char *key);
-/* The pairs of a mapping, without merged ones; false behind the last. */
+/* The pairs of a mapping by index, without merged ones; false past the last. */
 bool tree_pair(const struct tree *tree, int map, size_t index, const char **key, int *value);
-/* The items of a list. A scalar is the only item of its list. */
+/* The items of a list by index; 0 past the last. A scalar counts as a list of one item. */
 int tree_item(const struct tree *tree, int list, size_t index);
-/* Of a scalar; "" of anything else. */
+/* The text of a scalar; "" for any other node. */
 const char *tree_text(const struct tree *tree, int node);
 int tree_line(const struct tree *tree, int node); /* from 1 */

@@ -50,7 +50,7 @@ void alertmanager_fingerprint(const json_t *labels, char out[17])
 	snprintf(out, 17, "%016" PRIx64, sum);
 }
 
-/* "%!f(string=x)": how long that is; 0 = it is none. */
+/* The length of a "%!f(string=x)" at text; 0 = there is none. */
 static size_t bad_verb(const char *text)
 {
 	const char *end;
@@ -87,7 +87,7 @@ static const char *text_of(const json_t *object, const char *name)
 	return text ? text : "";
 }
 
-/* The first that is there of names, ended by NULL; "" = none. */
+/* The first member that is present, of the NULL-terminated names; "" = none. */
 static const char *first_of(const json_t *object, char *const *names)
 {
 	for (; names && *names; names++)
@@ -107,7 +107,7 @@ static void alertmanager_set_text(json_t *object, const char *name, const char *
 	buf_finish(&clean);
 }
 
-/* Annotations that are no title and no text are fields, and so are labels. */
+/* Labels, and annotations other than title and text, become fields. */
 static json_t *fields_of(const json_t *labels, const json_t *annotations)
 {
 	static const char *const said[] = {
@@ -132,7 +132,7 @@ static json_t *fields_of(const json_t *labels, const json_t *annotations)
 	return fields;
 }
 
-/* Whether a list of the config has a word, whatever its case. */
+/* Whether a list of the config contains a word, ignoring case. */
 static bool alertmanager_means(char *const *words, const char *word)
 {
 	for (; words && *words; words++)
@@ -141,7 +141,7 @@ static bool alertmanager_means(char *const *words, const char *word)
 	return false;
 }
 
-/* The value of a label as a severity of ours, where the config says so. */
+/* The severity that the config assigns to the label value, else the value itself. */
 static const char *alertmanager_severity(const struct config_labels *names, const char *word)
 {
 	for (int i = 0; i < SEVERITY_COUNT; i++)
@@ -150,7 +150,7 @@ static const char *alertmanager_severity(const struct config_labels *names, cons
 	return word;
 }
 
-/* What both ways have in common. */
+/* The fields common to both ways of sending. */
 static json_t *alertmanager_alert(
         const struct config_labels *names, const json_t *alert, const json_t *group, bool resolved)
 {
@@ -188,7 +188,7 @@ static json_t *alertmanager_alert(
 	return request;
 }
 
-/* Names one telling of an episode, in the member that is given. */
+/* Sets the given member to an id of this state of the episode. */
 static void alertmanager_name_telling(
         json_t *request, const char *member, const json_t *alert, const char *status)
 {
@@ -203,7 +203,7 @@ json_t *alertmanager_webhook(
 	bool resolved = strcmp(text_of(alert, "status"), "resolved") == 0;
 	json_t *request = alertmanager_alert(names, alert, group, resolved);
 
-	/* an episode that was over may begin again under the same startsAt */
+	/* a resolved episode may fire again with the same startsAt */
 	alertmanager_name_telling(request, "id", alert, resolved ? "resolved" : "firing");
 	alertmanager_name_telling(request, "reopens", alert, resolved ? "firing" : "resolved");
 	return request;
@@ -217,7 +217,8 @@ json_t *alertmanager_posted(const struct config_labels *names, const json_t *ale
 	json_t *request;
 	bool resolved;
 
-	if (!clock_parse_rfc3339(text, &ends_ms) || ends_ms <= 0) /* absent, or Go's zero */
+	if (!clock_parse_rfc3339(text, &ends_ms) ||
+	        ends_ms <= 0) /* absent, or the zero time of Go */
 		ends_ms = now_ms + ALERTMANAGER_RESOLVE_MS;
 	resolved = ends_ms <= now_ms;
 	request = alertmanager_alert(names, alert, NULL, resolved);

@@ -1,9 +1,9 @@
 /*
- * alertmanager_api.c - so much of Alertmanager's API (version 2) that amtool and Grafana's data
- * source work: status, receivers, alerts, groups, silences.
+ * alertmanager_api.c - the part of Alertmanager's API (version 2) that amtool and Grafana's data
+ * source need: status, receivers, alerts, groups, silences.
  *
- * Our alerts as Alertmanager's: the labels are alertname (what failed), app, kind, severity and the
- * fields; title, text and whoever acknowledged are annotations. A silence's id is its number as a
+ * Alerts are shown with the labels alertname (what failed), app, kind, severity and the fields;
+ * title, text and who acknowledged are annotations. A silence's id is its number in the form of a
  * UUID, since clients expect one.
  */
 #include <ctype.h>
@@ -32,7 +32,7 @@ static json_t *api_answer_of(struct web_call *call)
 	return json_array_get(call->answers, 0);
 }
 
-/* True when the one answer is an error, which is passed on. */
+/* True when the only answer is an error, which is then returned to the client. */
 static bool call_failed(struct web_call *call)
 {
 	unsigned status = call_status_of(api_answer_of(call));
@@ -69,7 +69,7 @@ void api_firing_run(struct web_call *call)
 	call_request(call, json_pack("{s:s}", "op", "firing"));
 }
 
-/* Labels are strings, and their names have no other characters than these. */
+/* Adds a label: the value becomes a string, and characters that names cannot have become "_". */
 static void add_label(json_t *labels, const char *name, const json_t *value)
 {
 	char *label = x_strdup(name), *text;
@@ -151,7 +151,7 @@ void api_groups_finish(struct web_call *call)
 
 /* ---- silences ---- */
 
-/* One matcher of `name="value", other=~"…"` at *text; false at the end. */
+/* Reads one matcher of `name="value", other=~"…"` at *text; false at the end. */
 static bool next_matcher(const char **text, json_t *matchers)
 {
 	size_t len = strcspn(*text, "=!");
@@ -220,7 +220,7 @@ void api_silences_finish(struct web_call *call)
 	call_json(call, MHD_HTTP_OK, list);
 }
 
-/* The number in a UUID of ours; 0 = none. */
+/* The number in a UUID made here; 0 = another UUID. */
 static int64_t api_number_of(const char *uuid)
 {
 	const char *last = uuid ? strrchr(uuid, '-') : NULL;
@@ -229,7 +229,7 @@ static int64_t api_number_of(const char *uuid)
 	return number > 0 ? number : 0;
 }
 
-/* `name="value", other=~"…"`; false, when one is no matcher. */
+/* Writes matchers as `name="value", other=~"…"`; false if one is invalid. */
 static bool matchers_text_of(const json_t *matchers, struct buf *out)
 {
 	const json_t *matcher;

@@ -1,7 +1,7 @@
 /*
- * page.c - GET /: what fires, who has it, the queue, and what is wrong, for the hour in which the
- * room is not there. HTML made here, which needs no script; page.css and page.js go with it. What
- * comes from outside is escaped, links are http or https.
+ * page.c - GET /: firing alerts, acknowledgements, the queue and problems, for when the room cannot
+ * be reached. The HTML is generated here and works without scripts; page.css and page.js go with
+ * it. Text from outside is escaped, and links are http or https only.
  */
 #include <stdarg.h>
 #include <string.h>
@@ -9,10 +9,10 @@
 #include "bot/http/page_files.h"
 #include "bot/http/page.h"
 
-#define LISTED_MAX 20 /* silences, undeliverable messages */
+#define LISTED_MAX 20 /* silences and undeliverable messages shown */
 #define TEXT_POINTS 400
 
-/* ---- pieces ---- */
+/* ---- elements ---- */
 
 void page_text(struct page *page, const char *text)
 {
@@ -67,7 +67,7 @@ void page_more(struct page *page, size_t len, size_t most, const char *command)
 		buf_printf(page->out, "<p class=more>+%zu more: %s</p>", len - most, command);
 }
 
-/* ---- how it is ---- */
+/* ---- status ---- */
 
 static void page_problems(struct page *page)
 {
@@ -271,7 +271,7 @@ static void page_rooms(struct page *page)
 	buf_add_str(page->out, "</ul>");
 }
 
-/* ---- the whole ---- */
+/* ---- the whole page ---- */
 
 static void page_head(struct page *page)
 {
@@ -383,7 +383,7 @@ void page_finish(struct web_call *call)
 	page_foot(&page);
 }
 
-/* ---- what goes with it ---- */
+/* ---- style, script, events ---- */
 
 /* GET /page.css */
 void page_style_run(struct web_call *call)

@@ -1,35 +1,35 @@
 /*
- * page.h - the page's pieces, for bot/http/page*.c alone. What comes from outside is escaped by
- * page_text(); links are http or https.
+ * page.h - elements of the page, for bot/http/page*.c only. Text from outside is escaped by
+ * page_text(); links are http or https only.
  */
 #pragma once
 
 #include "bot/base/text.h"
 #include "bot/http/page_form.h"
 
-/* What the page is made of. */
+/* The data that the page is built from. */
 struct page {
 	struct web_call *call;
 	struct buf *out;
 	const json_t *alerts, *status, *silences, *oncall;
 	int64_t now_ms;
-	bool acts; /* forms are shown */
+	bool acts; /* the forms are shown */
 	char nonce[PAGE_NONCE_SIZE];
 };
 
-/* Neutral text, escaped and cut; NULL is "". */
+/* Adds neutral text, escaped and shortened; NULL counts as "". */
 void page_text(struct page *page, const char *text);
 const char *page_string(const json_t *object, const char *name);
 int64_t page_number(const json_t *object, const char *name);
-/* How long ago. */
+/* Adds how long ago since_ms was. */
 void page_age(struct page *page, int64_t since_ms);
-/* count 0 is left out. */
+/* Adds a heading with a count, which is left out when 0. */
 void page_heading(struct page *page, const char *text, size_t count);
-/* A form up to its fields. */
+/* Opens a form; the caller adds its fields. */
 void page_form(struct page *page, const char *action);
-/* "+3 more: …" where there are more than most. */
+/* Adds "+3 more: …" when len is greater than most. */
 void page_more(struct page *page, size_t len, size_t most, const char *command);
 
-/* How the alerts are ranked: unacknowledged by severity, 0 to 2; 3 = acknowledged. */
+/* The number of alerts of a rank: unacknowledged by severity, 0 to 2; 3 = acknowledged. */
 size_t page_count(const struct page *page, int rank);
 void page_alerts(struct page *page);

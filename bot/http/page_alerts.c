@@ -1,5 +1,5 @@
 /*
- * page_alerts.c - what fires, who has it, and what can be done about it, on the page.
+ * page_alerts.c - the page's list of firing alerts with its acknowledge and silence forms.
  */
 #include <string.h>
 #include "bot/http/page.h"
@@ -13,7 +13,7 @@ static bool page_is_acked(const json_t *alert)
 	return page_string(alert, "acked_by");
 }
 
-/* Their order on the page: what nobody has, the worst first. */
+/* The order on the page: unacknowledged first, the worst severity first. */
 static int page_rank(const json_t *alert)
 {
 	const char *severity = page_string(alert, "severity");
@@ -36,7 +36,7 @@ size_t page_count(const struct page *page, int rank)
 	return count;
 }
 
-/* name="value", as matchers are written. */
+/* Adds name="value" in matcher syntax. */
 static void page_matcher(struct buf *out, const char *name, const char *value)
 {
 	buf_printf(out, "%s%s=\"", out->len ? ", " : "", name);
@@ -48,7 +48,7 @@ static void page_matcher(struct buf *out, const char *name, const char *value)
 	buf_add_char(out, '"');
 }
 
-/* Matchers for just this failure: what its kind is told apart by. */
+/* Adds matchers for this alert only: its app, and its key or else its kind's identity fields. */
 static void page_this(const struct page *page, const json_t *alert, struct buf *out)
 {
 	const struct config_kind *kind =

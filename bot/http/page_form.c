@@ -1,5 +1,5 @@
 /*
- * page_form.c - see page_form.h. What an action said is kept for the page that follows it.
+ * page_form.c - see page_form.h. The result of an action is kept for the page shown after it.
  */
 #include "bot/http/page_form.h"
 
@@ -22,7 +22,7 @@
 #define FIELDS_MAX 8
 
 struct page_secrets {
-	unsigned char key[32]; /* of this process */
+	unsigned char key[32]; /* random, new for each process */
 	struct {
 		char name[2 * COOKIE_BYTES + 1], *text;
 	} said[SAID_MAX];
@@ -36,7 +36,7 @@ static void page_random_hex(char *out, size_t bytes)
 	unsigned char raw[COOKIE_BYTES];
 
 	if (RAND_bytes(raw, (int)bytes) != 1)
-		abort(); /* the system has no randomness */
+		abort(); /* no random numbers available */
 	for (size_t i = 0; i < bytes; i++)
 		snprintf(out + 2 * i, 3, "%02x", raw[i]);
 }
@@ -85,7 +85,7 @@ static void page_sign(
 	len += (int)sizeof(call->token.digest);
 	if (!HMAC(EVP_sha256(), call->web->secrets->key, sizeof(call->web->secrets->key), text,
 	            (size_t)len, sum, &sum_len))
-		abort(); /* it fails only for want of memory, which ends the process everywhere */
+		abort(); /* fails only when out of memory, which aborts the process everywhere */
 	len = snprintf(out, PAGE_NONCE_SIZE, "%lld-", (long long)at_s);
 	for (unsigned i = 0; i < 32; i++)
 		snprintf(out + len + 2 * i, 3, "%02x", sum[i]);
@@ -118,7 +118,7 @@ static bool page_nonce_holds(struct web_call *call, const char *nonce)
 	return strlen(nonce) == strlen(expect) && CRYPTO_memcmp(nonce, expect, strlen(expect)) == 0;
 }
 
-/* The page that sent it was served by the host that it is sent to. */
+/* Whether the form was sent by a page of the same host (Origin). */
 static bool page_origin_is_ours(struct web_call *call)
 {
 	const char *origin = call_header(call, "Origin"),
@@ -131,7 +131,7 @@ static bool page_origin_is_ours(struct web_call *call)
 
 /* ---- reading a form ---- */
 
-/* %41 and + of a form, in place. */
+/* Decodes %41 and + of a form in place. */
 static void page_form_decode(char *text)
 {
 	char *out = text;
@@ -150,7 +150,8 @@ static void page_form_decode(char *text)
 	*out = '\0';
 }
 
-/* The fields, an object that the caller owns; NULL: it is not taken, and the answer is made. */
+/* The fields as an object owned by the caller; NULL: the form is rejected, and the answer is
+ * set. */
 static json_t *page_form_read(struct web_call *call)
 {
 	json_t *fields = json_object();
@@ -180,8 +181,7 @@ static json_t *page_form_read(struct web_call *call)
 
 /* ---- the forms ---- */
 
-/* A request of the form's fields that are named; those with a name that begins with # are
- * numbers. */
+/* Makes a request from the named form fields; those whose name begins with # are numbers. */
 static void page_form_run(struct web_call *call, const char *op, const char *const *names)
 {
 	json_t *fields = page_form_read(call), *request;
@@ -230,7 +230,7 @@ void page_end_run(struct web_call *call)
 	json_decref(fields);
 }
 
-/* Back to the page, which tells what was said; loading that anew does nothing again. */
+/* Redirects to the page, which shows the result; reloading that does not repeat the action. */
 void page_done(struct web_call *call)
 {
 	const json_t *answer = json_array_get(call->answers, 0);

@@ -1,10 +1,9 @@
 /*
- * page_form.h - the page's forms: what it takes to acknowledge and silence from a browser, and from
- * nowhere else.
+ * page_form.h - the page's forms: protection against forged requests.
  *
- * A browser sends the password it remembers with whatever another site makes it send. So a form is
- * taken only if its Origin is the host it was sent to, and with a nonce that is bound to the token,
- * to a cookie that other sites cannot make a browser send (SameSite), and to the time.
+ * A browser adds a remembered password to requests that another site makes it send. Therefore a
+ * form is accepted only if its Origin is the host it was sent to, and with a nonce that is bound to
+ * the token, to a cookie that other sites cannot make a browser send (SameSite), and to the time.
  */
 #pragma once
 
@@ -12,9 +11,9 @@
 
 #define PAGE_NONCE_SIZE 96
 
-/* Whether who asks may act from the page. */
+/* Whether the client may use the forms. */
 bool page_may_act(const struct web_call *call);
-/* The nonce for this answer's forms; sets the cookie where there is none. */
+/* The nonce for the forms of this answer; sets the cookie if there is none. */
 void page_nonce(struct web_call *call, char out[PAGE_NONCE_SIZE]);
-/* What was said about the form before this page ("?said="), or NULL; borrowed. */
+/* The result of the form sent before this page ("?said="), or NULL; borrowed. */
 const char *page_said(struct web_call *call);

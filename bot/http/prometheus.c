@@ -1,6 +1,6 @@
 /*
  * prometheus.c - the endpoints that Alertmanager (webhook version 4), Grafana (the same) and
- * Prometheus (its Alertmanager's API) post alerts to. alertmanager.h says what they mean.
+ * Prometheus (its Alertmanager's API) post alerts to. alertmanager.h describes the conversion.
  */
 #include <string.h>
 #include "bot/base/clock.h"
@@ -8,8 +8,8 @@
 #include "bot/http/alertmanager.h"
 #include "bot/http/web_internal.h"
 
-/* The alerts of a request: what is none is refused alone. group: the webhook; NULL: they are
- * posted as to an Alertmanager. */
+/* Adds the alerts of a request; an invalid one is rejected without the others. group: the webhook;
+ * NULL: posted as to an Alertmanager. */
 static void prometheus_add(
         struct web_call *call, const json_t *alerts, const json_t *group, json_t *notes)
 {
@@ -64,7 +64,8 @@ void api_alerts_run(struct web_call *call)
 	json_decref(notes);
 }
 
-/* As Alertmanager: nothing, when all is well. Of some that are refused, each is answered. */
+/* Answers as Alertmanager does: an empty body on success; otherwise the rejected alerts are
+ * listed. */
 void api_finish(struct web_call *call)
 {
 	unsigned worst = call_worst(call);

@@ -21,7 +21,7 @@
 static void digest_of(const char *token, unsigned char digest[32])
 {
 	if (EVP_Digest(token, strlen(token), digest, NULL, EVP_sha256(), NULL) != 1)
-		abort(); /* it fails only for want of memory, which ends the process everywhere */
+		abort(); /* fails only when out of memory, which aborts the process everywhere */
 }
 
 static void tokens_add(struct tokens *tokens, const char *name, unsigned rights, const char *token)
@@ -52,7 +52,8 @@ static bool read_rights(char *text, unsigned *rights)
 	return *rights != 0;
 }
 
-/* The whole file, which others may not read; owned by the caller, who wipes it. */
+/* The content of a file that other users must not be able to read; owned by the caller, who wipes
+ * it. */
 static char *read_private(const char *path, struct fault *fault)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -136,7 +137,7 @@ void tokens_finish(struct tokens *tokens)
 	*tokens = (struct tokens){0};
 }
 
-/* The password of "Basic …" into out; false when there is none. */
+/* Writes the password of "Basic …" to out; false when there is none. */
 static bool basic_password(const char *authorization, char *out, size_t size)
 {
 	unsigned char plain[1024];
@@ -153,7 +154,7 @@ static bool basic_password(const char *authorization, char *out, size_t size)
 	used = EVP_DecodeBlock(plain, (const unsigned char *)authorization, (int)len);
 	if (used < 0)
 		return false;
-	plain[used] = '\0'; /* what was padded is NUL already */
+	plain[used] = '\0'; /* padding decodes to NUL bytes already */
 	colon = strchr((char *)plain, ':');
 	if (colon)
 		snprintf(out, size, "%s", colon + 1);

@@ -1,14 +1,14 @@
 /*
- * web.c - see web.h: libmicrohttpd on the loop.
+ * web.c - see web.h: libmicrohttpd on the event loop.
  *
- * Happy path: a connection is accepted, from TCP or taken over from the Unix socket, and given to
- * libmicrohttpd, whose epoll descriptor is readable when there is something to do; MHD_run() does
- * it, and calls web_call.c.
+ * Happy path: a connection is accepted from TCP, or taken over from the Unix socket, and passed to
+ * libmicrohttpd, whose epoll descriptor becomes readable when there is work; MHD_run() does it and
+ * calls web_call.c.
  *
- * What can go wrong: there are too many connections: the next is told so, 503, and closed. A peer
- * takes too long for a request, or for reading its answer: its connection is closed, however busy
- * it looks. While connections are suspended libmicrohttpd cannot be stopped, so closing waits for
- * them (ops answers all it has at its own closing).
+ * What can go wrong: there are too many connections: the next one is answered with 503 and closed.
+ * A peer takes too long to send a request or to read its answer: its connection is closed, even if
+ * single bytes still arrive. libmicrohttpd cannot be stopped while connections are suspended, so
+ * closing waits for them (ops answers all pending requests when it closes).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,10 +20,10 @@
 #include "bot/base/log.h"
 #include "bot/http/web_internal.h"
 
-#define CONNECTION_MEMORY (32 * 1024) /* headers among it */
-#define IDLE_SECONDS 60               /* between two requests, and without a byte */
-#define LOOK_MS 1000                  /* between two looks at connections and streams */
-#define PULSE_LOOKS 15                /* after which a stream says that it lives */
+#define CONNECTION_MEMORY (32 * 1024) /* bytes, including the headers */
+#define IDLE_SECONDS 60               /* between two requests, or without a byte received */
+#define LOOK_MS 1000                  /* interval of the checks of connections and streams */
+#define PULSE_LOOKS 15                /* a stream sends a sign of life after this many checks */
 
 /* ---- the loop ---- */
 
@@ -99,7 +99,7 @@ static void web_on_connection(void *arg, struct MHD_Connection *connection, void
 	*place = NULL;
 }
 
-/* libmicrohttpd does not always notice that a peer has ended between two requests. */
+/* libmicrohttpd does not always notice that a peer closed its connection between two requests. */
 static bool web_conn_has_left(const struct web_conn *conn)
 {
 	char byte;
@@ -107,7 +107,8 @@ static bool web_conn_has_left(const struct web_conn *conn)
 	return conn->idle && recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-/* Every step has its time: headers, body, reading the answer; and there is one between requests. */
+/* Closes connections that exceed the time limit of a step: headers, body, reading the answer, or
+ * the pause between requests. */
 static void web_close_slow(struct web *web)
 {
 	int64_t now_ms = clock_monotonic_ms(), limit_ms = web->config->http.timeout_ms;
@@ -119,11 +120,11 @@ static void web_close_slow(struct web *web)
 
 		if (!conn->working &&
 		        (now_ms - conn->since_ms > most_ms || web_conn_has_left(conn)))
-			shutdown(conn->fd, SHUT_RDWR); /* which libmicrohttpd notices */
+			shutdown(conn->fd, SHUT_RDWR); /* libmicrohttpd notices this and closes */
 	}
 }
 
-/* Takes over fd. */
+/* Takes ownership of fd. */
 static void web_add(struct web *web, int fd, bool local)
 {
 	static const char full[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
@@ -177,7 +178,7 @@ void web_changed(struct web *web)
 	web->changed = true;
 }
 
-/* ---- life ---- */
+/* ---- creating and closing ---- */
 
 static struct MHD_Daemon *web_start(struct web *web)
 {
@@ -267,7 +268,7 @@ void web_configure(struct web *web, struct config *config)
 	tokens_finish(&web->tokens);
 	web->tokens = fresh;
 	config_replace(&web->config, config);
-	streams_end(web); /* a page that may still look comes again */
+	streams_end(web); /* a page that still exists reconnects */
 }
 
 static void web_on_handle_closed(uv_handle_t *handle)
@@ -282,12 +283,12 @@ static void web_on_handle_closed(uv_handle_t *handle)
 	closed(arg);
 }
 
-/* libmicrohttpd cannot end while an answer is under way. */
+/* Stops libmicrohttpd, unless an answer is pending. */
 static void web_maybe_stop(struct web *web)
 {
 	if (web->stopped || web->pending > 0)
 		return;
-	MHD_run(web->mhd); /* what was resumed last gets its answer */
+	MHD_run(web->mhd); /* sends the answers resumed last */
 	web->stopped = true;
 	MHD_stop_daemon(web->mhd);
 	uv_close((uv_handle_t *)&web->poll, web_on_handle_closed);
@@ -310,6 +311,6 @@ void web_close(struct web *web, void (*closed)(void *arg), void *arg)
 	if (web->listen_fd != -1)
 		uv_poll_stop(&web->accept);
 	streams_end(web);
-	/* from the loop: an answer that comes now may stand inside MHD_run() */
+	/* from the loop, since an answer may arrive inside MHD_run() */
 	uv_timer_start(&web->look, web_on_closing, 0, 20);
 }

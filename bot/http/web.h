@@ -1,10 +1,10 @@
 /*
- * web.h - HTTP, on the Unix socket and, with [http] listen, on TCP: what operators already run can
- * hand in alerts, and ask for metrics and health. libmicrohttpd does the protocol, driven by the
- * daemon's loop, without a thread.
+ * web.h - HTTP on the Unix socket and, with [http] listen, on TCP: existing tools can hand in
+ * alerts and read metrics and health. libmicrohttpd implements the protocol, driven by the daemon's
+ * loop, without a thread.
  *
- * A request of HTTP becomes requests of the socket's protocol (web_endpoints.c has the table); it
- * is answered when they are. Who comes over TCP needs a bearer token, if any is configured.
+ * An HTTP request becomes requests of the socket protocol (the table is in web_endpoints.c), and is
+ * answered when all of them are. Over TCP a bearer token is required if any is configured.
  */
 #pragma once
 
@@ -16,20 +16,20 @@ struct web;
 
 struct web_env {
 	uv_loop_t *loop;
-	/* A request of the socket's protocol; it is answered by exactly one reply_*(). */
+	/* A request of the socket protocol; exactly one reply_*() must answer it. */
 	void (*on_request)(const json_t *request, const struct alert_peer *peer,
 	        struct reply *reply, void *arg);
 	void *arg;
 };
 
-/* ERR_CONFIG: a token file is not as it should be; ERR_IO: cannot listen there. */
+/* ERR_CONFIG: a token file is invalid; ERR_IO: cannot listen on the address. */
 enum err web_create(
         struct web **out, const struct web_env *env, struct config *config, struct fault *fault);
-/* Reads the tokens anew; when that fails, the old ones stay. */
+/* Reads the tokens again; if that fails, the previous ones stay valid. */
 void web_configure(struct web *web, struct config *config);
-/* Something happened that pages which are kept up to date show. */
+/* Notifies the open pages that something shown on them has changed. */
 void web_changed(struct web *web);
-/* A connection of the Unix socket whose first byte is not JSON's. Takes over fd. */
+/* Takes a connection of the Unix socket that does not begin with JSON, and ownership of fd. */
 void web_take(struct web *web, int fd);
-/* Takes no more requests, waits for answers under way, then calls closed(arg). */
+/* Accepts no more requests, waits for pending answers, then calls closed(arg). */
 void web_close(struct web *web, void (*closed)(void *arg), void *arg);

@@ -1,13 +1,13 @@
 /*
- * web_call.c - one request of HTTP, from its headers to its answer.
+ * web_call.c - one HTTP request, from its headers to its answer.
  *
- * Happy path: its headers are there, and whether it may ask is decided; its body comes; its
- * endpoint makes requests of the socket's protocol; the connection is suspended, and resumed by the
- * last of their answers, of which the endpoint makes one. Without requests it is answered at once.
+ * Happy path: after the headers, authorization is checked; the body is received; the endpoint makes
+ * requests of the socket protocol; the connection is suspended, and resumed by the last of their
+ * answers, from which the endpoint makes one. A call that makes no requests is answered at once.
  *
- * What can go wrong: it may not ask, or its path is none: the answer comes before the body, and the
- * connection ends. The body is over the limit: 413, once it is over. All bodies together are over
- * theirs, or the daemon stops: 503.
+ * What can go wrong: it is not authorized, or there is no such endpoint: the answer is sent before
+ * the body is read, and the connection is closed. The body is over the limit: 413, once that is
+ * known. The bodies of all requests together are over their limit, or the daemon is stopping: 503.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@
 #include "bot/http/web_internal.h"
 #include "bot/intake/reply_json.h"
 
-/* A page loads nothing but what the daemon serves, and no other page may frame or send for it. */
+/* The page loads nothing from elsewhere; other pages can neither embed it nor send its forms. */
 #define POLICY                                                                          \
 	"default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; " \
 	"img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -109,7 +109,7 @@ static enum MHD_Result call_queue(struct web_call *call)
 	return result;
 }
 
-/* ---- the socket's protocol ---- */
+/* ---- the socket protocol ---- */
 
 const char *call_query(struct web_call *call, const char *name)
 {
@@ -142,7 +142,7 @@ bool call_batch_fits(struct web_call *call, size_t len)
 	return len <= WEB_BATCH_MAX;
 }
 
-/* Of a request that was handed in. */
+/* The context of a request handed in. */
 struct answer {
 	struct web_call *call;
 	size_t index;
@@ -195,8 +195,8 @@ static void call_refuse(struct web_call *call, unsigned status, const char *why)
 	call_error(call, status, "%s", why);
 }
 
-/* A name that somebody may let point to this host from one moment to the next is no name of ours:
- * without tokens only an address, or localhost, is asked for. */
+/* DNS rebinding can point a foreign name to this host, so without tokens the Host header must be an
+ * address or localhost. */
 static bool call_host_is_ours(struct web_call *call)
 {
 	const char *host = call_header(call, "Host");
@@ -206,12 +206,12 @@ static bool call_host_is_ours(struct web_call *call)
 	       (len == 9 && strncasecmp(host, "localhost", 9) == 0);
 }
 
-/* Over TCP where no token is asked for. */
+/* Authorizes a TCP request when no tokens are configured. */
 static void call_authorize_open(struct web_call *call)
 {
 	unsigned right = call->endpoint->right;
 
-	/* A page in a browser of this host could send too. */
+	/* a page of another site, open in a browser on this host, could send requests, too */
 	if (!call_host_is_ours(call) ||
 	        (right != TOKEN_READ &&
 	                (*call_header(call, "Origin") || *call_header(call, "Sec-Fetch-Site"))))
@@ -220,7 +220,7 @@ static void call_authorize_open(struct web_call *call)
 		call_refuse(call, MHD_HTTP_FORBIDDEN, "commands over TCP need a token");
 }
 
-/* Whether it may be asked at all; else makes the answer. */
+/* Checks whether the request is allowed; otherwise sets the answer. */
 static void call_authorize(struct web_call *call)
 {
 	const struct token *token;
@@ -233,8 +233,8 @@ static void call_authorize(struct web_call *call)
 		call_authorize_open(call);
 		return;
 	}
-	/* A password that a browser remembers goes with every page's requests: it is for the page
-	 * alone, whose forms prove where they come from. */
+	/* A browser sends a remembered password with the requests of every site: it is accepted for
+	 * the page only, whose forms prove where they come from. */
 	token = tokens_find(&call->web->tokens, call_header(call, "Authorization"),
 	        call->endpoint->page || right == TOKEN_READ);
 	if (!token) {
@@ -243,7 +243,7 @@ static void call_authorize(struct web_call *call)
 		call_refuse(call, MHD_HTTP_FORBIDDEN, "the token has not the right to do that");
 	} else {
 		call->token = *token;
-		if (right == TOKEN_COMMAND) /* as if on the host, by the daemon's user */
+		if (right == TOKEN_COMMAND) /* counts as the daemon's user on this host */
 			call->peer = (struct alert_peer){
 			        .uid = geteuid(), .gid = getegid(), .name = call->token.name};
 	}
@@ -293,7 +293,7 @@ static void call_destroy(struct web_call *call)
 	free(call);
 }
 
-/* The request is whole. */
+/* The request has been received completely. */
 static void call_run(struct web_call *call)
 {
 	json_t *request;
@@ -325,7 +325,7 @@ static void call_run(struct web_call *call)
 	}
 }
 
-/* What does not fit is read and dropped. */
+/* Bytes over the limit are read and dropped. */
 static void call_take_body(struct web_call *call, const char *data, size_t size)
 {
 	struct web *web = call->web;
@@ -350,7 +350,7 @@ enum MHD_Result call_on_access(void *arg, struct MHD_Connection *connection, con
 
 	if (!call) {
 		call = *place = call_create(arg, connection, url, method);
-		/* With an answer before its body is read the connection ends. */
+		/* an answer before the body is read closes the connection */
 		return call->ready ? call_queue(call) : MHD_YES;
 	}
 	if (*size > 0) {

@@ -1,6 +1,6 @@
 /*
- * web_endpoints.c - the table of HTTP endpoints, and those that are a few lines. Each makes
- * requests of the socket's protocol out of one of HTTP.
+ * web_endpoints.c - the table of HTTP endpoints, and the short ones among them. Each makes requests
+ * of the socket protocol from an HTTP request.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +24,7 @@ json_t *call_read_json(struct web_call *call, json_t *notes)
 	return body;
 }
 
-/* One alert, as it came; what is none is refused by its own answer. */
+/* Adds one alert as received; an invalid one gets an answer of its own. */
 static void web_endpoints_add_alert(struct web_call *call, json_t *alert, json_t *notes)
 {
 	if (json_array_size(notes) > 0)
@@ -50,7 +50,7 @@ static void add_all(struct web_call *call, json_t *list, json_t *notes)
 	}
 }
 
-/* One alert a line. */
+/* Adds one alert for each line. */
 static void add_lines(struct web_call *call)
 {
 	const char *line = buf_str(&call->body), *end = line + call->body.len;
@@ -164,7 +164,7 @@ static void healthz_run(struct web_call *call)
 	call_text(call, MHD_HTTP_OK, "text/plain; charset=utf-8", "ok\n");
 }
 
-/* Ready is who can store an alert now. */
+/* Ready means that an alert can be stored now. */
 static void readyz_run(struct web_call *call)
 {
 	call_request(call, json_pack("{s:s}", "op", "metrics"));
@@ -230,7 +230,7 @@ static void webhook_run(struct web_call *call)
 	run_webhook(call, call->rest);
 }
 
-/* POST /healthchecks, /uptime-kuma: built-in ones, unless the config has others of these names. */
+/* POST /healthchecks, /uptime-kuma: built in, unless the config has webhooks of these names. */
 static void built_in_run(struct web_call *call)
 {
 	run_webhook(call, call->endpoint->path + 1);

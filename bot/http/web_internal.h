@@ -1,5 +1,5 @@
 /*
- * web_internal.h - the server of HTTP and one request of it, for bot/http/ alone.
+ * web_internal.h - the HTTP server and a single request, for bot/http/ only.
  */
 #pragma once
 
@@ -10,11 +10,11 @@
 #include "bot/http/tokens.h"
 
 #define WEB_BODY_MAX (4 * 1024 * 1024)
-#define WEB_BODIES_MAX (64 * 1024 * 1024) /* of all requests that are being read */
-#define WEB_BATCH_MAX 4096                /* alerts of one request */
-#define WEB_STREAMS_MAX 16                /* pages that are kept up to date */
+#define WEB_BODIES_MAX (64 * 1024 * 1024) /* bytes; of all requests being received */
+#define WEB_BATCH_MAX 4096                /* alerts in one request */
+#define WEB_STREAMS_MAX 16                /* open pages with live updates */
 #define WEB_CONNECTIONS_MAX 256
-#define WEB_CONNECTIONS_TCP 224 /* of these; the others are for the Unix socket */
+#define WEB_CONNECTIONS_TCP 224 /* of all connections; the rest is reserved for the Unix socket */
 
 struct web_call;
 struct web_stream;
@@ -22,11 +22,11 @@ struct web_stream;
 /* A connection. */
 struct web_conn {
 	int fd;
-	bool local;             /* over the Unix socket, whose permissions were asked already */
+	bool local;             /* on the Unix socket, whose permissions were checked */
 	struct alert_peer peer; /* unknown over TCP */
-	int64_t since_ms;       /* monotonic: its present step began */
+	int64_t since_ms;       /* monotonic; when its current step began */
 	bool idle;              /* between two requests */
-	bool working;           /* the time is ours, not the peer's */
+	bool working;           /* the daemon's turn, so no time limit applies to the peer */
 	TAILQ_ENTRY(web_conn) link;
 };
 
@@ -35,21 +35,21 @@ struct web {
 	struct config *config; /* referenced */
 	struct MHD_Daemon *mhd;
 	int listen_fd;    /* -1 = none */
-	uv_poll_t accept; /* of it */
+	uv_poll_t accept; /* watches listen_fd */
 	uv_poll_t poll;   /* libmicrohttpd's epoll descriptor */
-	uv_timer_t timer; /* its time-outs */
-	uv_timer_t look;  /* ours */
+	uv_timer_t timer; /* timeouts of libmicrohttpd */
+	uv_timer_t look;  /* periodic checks of connections and streams */
 	unsigned handles; /* not yet closed */
 	struct tokens tokens;
 	TAILQ_HEAD(, web_conn) conns;
 	unsigned conns_len;
-	size_t bodies;    /* bytes of bodies in memory */
-	unsigned pending; /* answers that are waited for */
+	size_t bodies;    /* bytes of request bodies in memory */
+	unsigned pending; /* answers not received yet */
 	struct page_secrets *secrets;
 	TAILQ_HEAD(, web_stream) streams;
 	unsigned streams_len;
-	bool changed;   /* since the streams were told last */
-	unsigned looks; /* since then */
+	bool changed;   /* since the streams were notified last */
+	unsigned looks; /* checks since then */
 	bool closing, stopped;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -57,13 +57,13 @@ struct web {
 
 struct endpoint {
 	const char *method;
-	const char *path; /* with a / at its end: the start of one */
-	unsigned right;   /* of enum token_right; 0 = for everybody */
-	/* Makes the requests, or the answer. */
+	const char *path; /* a trailing / makes it a prefix */
+	unsigned right;   /* of enum token_right; 0 = public */
+	/* Makes the requests, or sets the answer. */
 	void (*run)(struct web_call *call);
-	/* Makes the answer of theirs; NULL: call_finish_op(). */
+	/* Makes the answer from those of the requests; NULL: call_finish_op(). */
 	void (*finish)(struct web_call *call);
-	bool page; /* for people: a token may come as a browser's password */
+	bool page; /* for people: the token may be sent as a browser's password */
 };
 
 struct web_call {
@@ -71,23 +71,23 @@ struct web_call {
 	struct MHD_Connection *connection;
 	struct web_conn *conn;
 	const struct endpoint *endpoint;
-	char *rest;            /* of the path, after the endpoint's, decoded */
+	char *rest;            /* of the path, after the endpoint's prefix, decoded */
 	struct config *config; /* referenced */
-	struct token token;    /* a copy; rights 0 = it came without one */
+	struct token token;    /* a copy; rights 0 = no token was sent */
 	struct alert_peer peer;
 	struct buf body;
-	json_t *requests; /* array, of the socket's protocol; null: refused already */
-	json_t *answers;  /* array, in their order; null while unanswered */
+	json_t *requests; /* array, of the socket protocol; null: rejected already */
+	json_t *answers;  /* array, in the same order; null until answered */
 	unsigned pending;
-	bool suspended, ready; /* ready: the answer can go out */
+	bool suspended, ready; /* ready: the answer can be sent */
 	unsigned status;       /* of the answer */
-	const char *type;      /* its content type */
+	const char *type;      /* content type of the answer */
 	struct buf text;
 	struct buf cookie, location; /* headers of the answer, "" = none */
-	bool stream;                 /* it is answered by a stream */
+	bool stream;                 /* answered by an event stream */
 };
 
-/* The endpoint of a path. *allowed: the path is one's, whatever the method. */
+/* The endpoint of a method and path, or NULL. *allowed: the path exists for another method. */
 const struct endpoint *endpoint_find(const char *method, const char *path, bool *allowed);
 
 /* ---- web_call.c ---- */
@@ -96,33 +96,35 @@ const struct endpoint *endpoint_find(const char *method, const char *path, bool 
 const char *call_query(struct web_call *call, const char *name);
 /* A request header, or "". */
 const char *call_header(struct web_call *call, const char *name);
-/* Adds a request; takes the reference. */
+/* Adds a request of the socket protocol; takes the reference. */
 void call_request(struct web_call *call, json_t *request);
-/* Adds one that is refused already, without costing the others. */
+/* Adds a request that is rejected already, without affecting the others. */
 void call_refuse_element(struct web_call *call, const char *field, const char *message);
-/* False, with the answer made: so many requests are too many. */
+/* False, with the answer set, when there are too many requests. */
 bool call_batch_fits(struct web_call *call, size_t len);
-/* The answer. */
+/* Sets the answer. */
 void call_text(struct web_call *call, unsigned status, const char *type, const char *text);
-void call_json(struct web_call *call, unsigned status, json_t *object); /* takes it */
+void call_json(struct web_call *call, unsigned status, json_t *object); /* takes the reference */
 void call_error(struct web_call *call, unsigned status, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
-/* The status that an answer of the protocol has: 200, 503 for what passes, else 400 and the like.
- */
+/* The HTTP status for an answer of the protocol: 200, 503 for a temporary error, else 400 and the
+ * like. */
 unsigned call_status_of(const json_t *answer);
-/* The first answer that is worst, in the order 503, other errors, 200. */
+/* The index of the first answer of the worst kind, in the order 503, other errors, 200. */
 unsigned call_worst(const struct web_call *call);
-/* How many were taken. */
+/* The number of accepted requests. */
 unsigned call_taken(const struct web_call *call);
-/* One answer as it is; of several an array. */
+/* Answers with the only answer as it is, or with an array of several. */
 void call_finish_op(struct web_call *call);
-/* The same; of many, those that were taken are taken: only what may pass is the whole's failure. */
+/* As call_finish_op(), but for several requests only a temporary error makes the whole fail: those
+ * accepted stay accepted. */
 void call_finish_batch(struct web_call *call);
 
-/* The body as JSON; odd parts are mended and noted. NULL: it is none, and the answer is made. */
+/* The body as JSON; invalid parts are corrected and noted. NULL: not JSON, and the answer is
+ * set. */
 json_t *call_read_json(struct web_call *call, json_t *notes);
 
-/* libmicrohttpd's callbacks; arg is the web. */
+/* Callbacks of libmicrohttpd; arg is the struct web. */
 enum MHD_Result call_on_access(void *arg, struct MHD_Connection *connection, const char *url,
         const char *method, const char *version, const char *data, size_t *size, void **place);
 void call_on_completed(void *arg, struct MHD_Connection *connection, void **place,
@@ -130,14 +132,14 @@ void call_on_completed(void *arg, struct MHD_Connection *connection, void **plac
 
 /* ---- web.c, web_listen.c, web_stream.c ---- */
 
-/* Something waits for libmicrohttpd. */
+/* Schedules MHD_run(), as there is work for libmicrohttpd. */
 void web_wake(struct web *web);
-/* A listening descriptor for [http] listen, or -1: none is wanted. */
+/* Creates a listening descriptor for [http] listen; *fd is -1 if that is not set. */
 enum err web_listen(
         const struct tokens *tokens, const char *listen_on, int *fd, struct fault *fault);
-/* The answer to GET /events; NULL when there are too many. */
+/* The answer to GET /events; NULL when there are too many streams. */
 struct MHD_Response *stream_create(struct web_call *call);
-/* The streams have something to say: that the page changed, or only that they live. */
+/* Writes a line to all streams: that the page changed, or only a sign of life. */
 void streams_tell(struct web *web, bool changed);
 void streams_end(struct web *web);
 
@@ -170,5 +172,5 @@ void api_silence_run(struct web_call *call);
 void api_silence_finish(struct web_call *call);
 void api_one_silence_finish(struct web_call *call);
 void api_unsilence_run(struct web_call *call);
-/* Asks for the end of a silence; 0 = there is none. */
+/* Adds a request that ends a silence; id 0 = no such silence. */
 void call_end_silence(struct web_call *call, int64_t id);

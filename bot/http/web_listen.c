@@ -1,5 +1,5 @@
 /*
- * web_listen.c - the descriptor that [http] listen asks for.
+ * web_listen.c - creates the descriptor for [http] listen.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include "bot/http/web_internal.h"
 
-/* "127.0.0.1:9400" or "[::1]:9400" */
+/* Parses "127.0.0.1:9400" or "[::1]:9400". */
 static bool read_address(const char *text, struct sockaddr_storage *address, socklen_t *size)
 {
 	struct sockaddr_in *v4 = (struct sockaddr_in *)address;

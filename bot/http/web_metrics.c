@@ -12,7 +12,7 @@
 
 #define PREFIX "matrix_telemetry_bot_"
 
-/* A number of op "metrics". A counter's name is written with _total at its end. */
+/* Metrics read from numbers of op "metrics". For a counter, _total is appended to the name. */
 static const struct {
 	const char *key, *name, *type, *help;
 	double scale;
@@ -104,7 +104,7 @@ static void add_problems(struct buf *out, const json_t *answer, bool open)
 	}
 }
 
-/* A label's value; names of apps have no character that would need it, others may. */
+/* A label value, escaped: names of apps need no escaping, others may. */
 static void web_metrics_label(struct buf *out, const char *text)
 {
 	for (; *text; text++) {
@@ -117,7 +117,7 @@ static void web_metrics_label(struct buf *out, const char *text)
 	}
 }
 
-/* Alerts by app and severity; and those that said that it is over. */
+/* Alerts by app and severity, and resolved notices by app. */
 static void web_metrics_apps(struct buf *out, const json_t *answer, bool open)
 {
 	json_t *apps = json_object_get(answer, "alerts_by_app"), *counts, *count;
@@ -142,7 +142,7 @@ static void web_metrics_apps(struct buf *out, const json_t *answer, bool open)
 	}
 }
 
-/* A counter of an object's members, by their names. */
+/* A counter with one value for each member of an object, by name. */
 static void web_metrics_by(struct buf *out, const json_t *counts, const char *name,
         const char *label, const char *help, bool open)
 {
@@ -199,7 +199,8 @@ static unsigned count_descriptors(void)
 		count++;
 	if (dir)
 		closedir(dir);
-	return count > 3 ? count - 3 : 0; /* . and .. and the folder's own */
+	return count > 3 ? count - 3
+	                 : 0; /* without ., .. and the descriptor of the folder itself */
 }
 
 static void web_metrics_value(struct buf *out, const char *name, const char *type, const char *help,
@@ -212,7 +213,7 @@ static void web_metrics_value(struct buf *out, const char *name, const char *typ
 	        type, name, counter ? "_total" : "", value);
 }
 
-/* Of the process, under the names that Prometheus' own clients use. */
+/* Process metrics, under the names used by Prometheus' client libraries. */
 static void web_metrics_process(struct buf *out, const json_t *answer, bool open)
 {
 	FILE *file = fopen("/proc/self/statm", "re");

@@ -1,5 +1,5 @@
 /*
- * web_off.c - web.h in a build without libmicrohttpd: says so where HTTP is wanted.
+ * web_off.c - web.h in a build without libmicrohttpd: reports an error where HTTP is configured.
  */
 #include <unistd.h>
 #include "bot/base/log.h"

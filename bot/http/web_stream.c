@@ -1,11 +1,11 @@
 /*
- * web_stream.c - GET /events: server-sent events that tell a page that it is out of date. It then
- * asks for itself anew, so that a stream costs nothing but its connection.
+ * web_stream.c - GET /events: server-sent events that tell a page that it is outdated. The page
+ * then reloads itself, so that a stream costs nothing but its connection.
  *
- * Happy path: a stream is created, says how soon to come again, and its connection is suspended.
- * streams_tell() resumes it, it writes one line and is suspended again. What can go wrong: the peer
- * does not read, so its connection stays full and is closed by its deadline; the daemon stops or
- * reads its config anew, and all streams end, which frees each from libmicrohttpd.
+ * Happy path: a stream is created, sends the reconnection time, and its connection is suspended.
+ * streams_tell() resumes it; it writes one line and is suspended again. What can go wrong: the peer
+ * does not read, so that its connection stays full and is closed at its time limit; the daemon
+ * stops or reloads its config, and all streams end, which releases their connections.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,7 @@ struct web_stream {
 	struct web *web;
 	struct web_conn *conn;
 	struct MHD_Connection *connection;
-	const char *line; /* static: what it is to say, or NULL */
+	const char *line; /* static: the line to send next, or NULL */
 	bool suspended, ended;
 	TAILQ_ENTRY(web_stream) link;
 };
@@ -42,7 +42,7 @@ static ssize_t stream_on_read(void *arg, uint64_t position, char *out, size_t ma
 	if (stream->ended)
 		return MHD_CONTENT_READER_END_OF_STREAM;
 	stream->suspended = true;
-	stream->conn->working = true; /* it is us who say nothing */
+	stream->conn->working = true; /* waiting for the daemon, not for the peer */
 	MHD_suspend_connection(stream->connection);
 	return 0;
 }

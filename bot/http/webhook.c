@@ -12,7 +12,7 @@
 
 #define EXPANDED_MAX (256 * 1024)
 
-/* What these two send has one form. */
+/* Both services send the same format. */
 static const struct config_webhook built_in[] = {
         {.name = "healthchecks",
                 .app = "healthchecks",
@@ -36,7 +36,7 @@ static const struct config_webhook built_in[] = {
 
 /* ---- templates ---- */
 
-/* The next reference token of a pointer, unescaped into out; false when it does not fit. */
+/* Reads the next reference token of a JSON pointer, unescaped; false when it does not fit. */
 static bool webhook_read_token(const char **pointer, const char *end, char *out, size_t size)
 {
 	size_t len = 0;
@@ -56,7 +56,7 @@ static bool webhook_read_token(const char **pointer, const char *end, char *out,
 	return true;
 }
 
-/* What a pointer (from a slash to end) finds; borrowed, NULL = nothing. */
+/* The value at a pointer (from the slash to end); borrowed, NULL = none. */
 static const json_t *find_value(const json_t *body, const char *pointer, const char *end)
 {
 	char token[256];
@@ -114,7 +114,7 @@ static void set_member(json_t *request, const char *name, const char *text, cons
 	buf_finish(&value);
 }
 
-/* True when the word is one of those in a list with commas. */
+/* Whether the word is in a list separated by commas. */
 static bool webhook_is_one_of(const char *word, const char *list)
 {
 	while (*list) {
