@@ -1,6 +1,6 @@
 /*
- * words.c - see words.h. Lines are kept apart until the end, so that a list can be shortened, and
- * a line left out, without looking at finished text.
+ * words.c - see words.h. Lines are kept separate until the end, so that a list can be shortened or
+ * a line left out without parsing finished text.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -62,7 +62,7 @@ void words_finish(struct words *words)
 	memset(words, 0, sizeof(*words));
 }
 
-/* Where words go now; after a break or a list they begin a line. */
+/* The line that is written to; starts a new one after a break or a list. */
 static struct words_line *words_at(struct words *words)
 {
 	if (words->ended && (words->len > 1 || words->lines[0].body.len > 0))
@@ -71,7 +71,7 @@ static struct words_line *words_at(struct words *words)
 	return words->at;
 }
 
-/* Both forms of what is one line already. */
+/* Adds text that is a single line to both forms. */
 static void words_add(struct words *words, const char *text)
 {
 	struct words_line *line;
@@ -111,7 +111,7 @@ void words_marked(struct words *words, const char *text)
 	free(copy);
 }
 
-/* A mark is ours as long as all of them are. */
+/* Handles backticks only if no value has any: otherwise a value could start or end a command. */
 static void words_add_own(struct words *words, const char *text, bool marked)
 {
 	if (marked)
@@ -237,8 +237,8 @@ void words_duration(struct words *words, int64_t ms)
 
 /* --- values ------------------------------------------------------------------------------- */
 
-/* Letters of ASCII and of the Latin blocks after it, digits, blanks, `_` and `-`, and not blanks
- * alone: nothing in which a client finds a link, a room or a user. */
+/* Letters of ASCII and of the Latin blocks after it, digits, blanks, `_` and `-`, and at least
+ * one that is not a blank: clients find no link, room or user in such text. */
 static bool words_is_plain(const char *text)
 {
 	size_t len = strlen(text);
@@ -413,7 +413,7 @@ void words_list_end(struct words *words)
 
 /* --- results ------------------------------------------------------------------------------ */
 
-/* "+3 more: !alerts", after a list's last line. */
+/* Adds "+3 more: !alerts" after a list's last line. */
 static void words_add_more(struct buf *out, const struct words_list *list, bool html)
 {
 	buf_printf(out, html ? "<li>+%zu more" : "\n• +%zu more", list->hidden);
@@ -510,7 +510,7 @@ static void words_drop_line(struct words *words, size_t index)
 	memmove(line, line + 1, (--words->len - index) * sizeof(*line));
 }
 
-/* The last entry of the list that shows most; false: none shows more than one. */
+/* Leaves out the last entry of the list that shows most; false: no list shows more than one. */
 static bool words_shorten_list(struct words *words)
 {
 	size_t longest = 0;

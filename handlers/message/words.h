@@ -45,16 +45,16 @@
 #include "bot/base/buf.h"
 #include "bot/base/severity.h"
 
-#define WORDS_LIST_MAX 10    /* entries that a list shows unless there is a reason */
+#define WORDS_LIST_MAX 10    /* entries that a list shows by default */
 #define WORDS_RUNS_MAX 3     /* run ids that are shown */
 #define WORDS_NAME_POINTS 64 /* code points of names of apps, rooms, users and runs */
 #define WORDS_WHAT_POINTS 200
 #define WORDS_ERROR_POINTS 200 /* the first 60 and the last 140 */
 
-/* A line or an entry of a list, in both forms. */
+/* A line, or an entry of a list, in both forms. */
 struct words_line {
 	struct buf body, html;
-	int list; /* 0 = no entry, else the number of its list */
+	int list; /* 0 = not an entry, else the number of its list */
 };
 
 struct words_list {
@@ -64,20 +64,20 @@ struct words_list {
 	char *all;     /* the command that shows all of them, or NULL */
 };
 
-/* Zeroed by words_init(); the members are the builder's own. */
+/* Initialized by words_init(); the members are private to the builder. */
 struct words {
 	struct words_line *lines;
 	size_t len, cap;
 	struct words_list *lists;
 	size_t lists_len;
-	struct words_line dropped; /* where the entry goes that a list does not show */
-	struct words_line *at;     /* where words go now */
-	bool ended;                /* a line or list has: the next words begin a line */
+	struct words_line dropped; /* receives the text of entries that a list does not show */
+	struct words_line *at;     /* the line that is written to */
+	bool ended;                /* a line or list has ended: the next text begins a line */
 	bool cut;                  /* lines were left out at the end */
-	const char *url;           /* of the link that is open; borrowed */
+	const char *url;           /* of the open link; borrowed */
 	char *owned_url;
-	json_t *users; /* mentioned */
-	bool room;     /* mentioned as a whole */
+	json_t *users; /* users to mention */
+	bool room;     /* mention the whole room */
 };
 
 void words_init(struct words *words);
@@ -85,93 +85,97 @@ void words_finish(struct words *words);
 
 /* --- our own words ------------------------------------------------------------------------ */
 
-/* What stands between two backticks of the format is a command, in <code>; the plain text has no
- * backticks. A value with one turns all of that off. */
+/* Adds our own words, printf-like. Text between two backticks of the format is a command and
+ * gets <code>; the plain text has no backticks. If a value has a backtick, no command is marked. */
 void words_say(struct words *words, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same without a format. */
 void words_marked(struct words *words, const char *text);
-/* The same as words_say(), and \n begins a line. */
+/* Like words_say(), but \n begins a new line. */
 void words_lines(struct words *words, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
 void words_vlines(struct words *words, const char *format, va_list args)
         __attribute__((format(printf, 2, 0)));
 void words_bold(struct words *words, bool on);
-void words_struck(struct words *words, bool on); /* what is over */
+void words_struck(struct words *words, bool on); /* for what is resolved */
 void words_break(struct words *words);           /* the next words begin a line */
-/* A command to type, in <code>; "%s" may be a value. */
+/* Adds a command to type, in <code>; "%s" may be a value. */
 void words_command(struct words *words, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
-/* Both forms as they are: for an operator's HTML template alone. */
+/* Adds both forms without escaping: only for an operator's HTML template. */
 void words_raw(struct words *words, const char *body, const char *html);
-/* "1 alert", "3 alerts": many is used for all numbers but 1. */
+/* Adds "1 alert" or "3 alerts": one is used for 1, many for all other numbers. */
 void words_count(struct words *words, int64_t number, const char *one, const char *many);
-/* "24 critical, 3 warning" of what is counted by severity, without zeros; or "no alerts". */
+/* Adds "24 critical, 3 warning" from counts by severity, without zeros; or "no alerts". */
 void words_counts(struct words *words, const int64_t counts[SEVERITY_COUNT]);
-void words_when(struct words *words, int64_t ms, int64_t now_ms); /* now_ms 0: with the day */
+void words_when(
+        struct words *words, int64_t ms, int64_t now_ms); /* now_ms 0: always with the day */
 void words_duration(struct words *words, int64_t ms);
 
 /* --- values ------------------------------------------------------------------------------- */
 
-/* Bare if it consists of letters, digits, blanks, `_` and `-`, else in <code>. NULL is "". */
+/* Plain if the text consists of letters, digits, blanks, `_` and `-`, else in <code>. NULL
+ * counts as "". */
 void words_name(struct words *words, const char *text, size_t max_points);
-/* What failed: names that are joined by " / ", each judged by itself. */
+/* What failed: names joined by " / ", each of them as in words_name(). */
 void words_what(struct words *words, const char *identity);
-/* "app · what failed" as one text: an app's name has no " · ", so that the first one is ours. */
+/* "app · what failed" in one text: an app's name cannot contain " · ", so the first one is the
+ * separator. */
 void words_app_what(struct words *words, const char *text);
 /* Always in <code>. */
 void words_code(struct words *words, const char *text, size_t max_points);
-/* In <code>; a long one keeps its end, which says what went wrong. max_points over 60. */
+/* In <code>; if shortened, a text keeps its end, where the cause of an error usually is.
+ * max_points must be over 60. */
 void words_error(struct words *words, const char *text, size_t max_points);
-/* Several lines, each of them as words_name(). */
+/* Several lines, each of them as in words_name(). */
 void words_text(struct words *words, const char *text, size_t max_points);
-/* Codes side by side, the last of the array first (they are kept in order of arrival): at most
- * max, then "+N" of total, of which the array has the newest. */
+/* Values in <code> side by side, the last of the array first (the array is in order of arrival):
+ * at most max, then "+N". total: number of all values, of which the array has the newest. */
 void words_runs(struct words *words, const json_t *runs, size_t total, size_t max);
-/* Who: the localpart on the homeserver of own_user, else the whole id in <code>. */
+/* A user: the localpart on the homeserver of own_user, else the whole id in <code>. */
 void words_user(struct words *words, const char *user, const char *own_user);
 
 /* --- links -------------------------------------------------------------------------------- */
 
-/* The words between these two become the link's text; the plain text says "text: url". url is
- * http(s) and percent-encoded, borrowed until the end; NULL: no link, the words alone. */
+/* The text between these two calls becomes a link; the plain text says "text: url". url is
+ * http(s), percent-encoded, and borrowed until words_link_end(); NULL: no link, only the text. */
 void words_link(struct words *words, const char *url);
 void words_link_end(struct words *words);
-/* The same to an event by matrix.to; no link when either is NULL. */
+/* Like words_link(), to an event by matrix.to; no link when either is NULL. */
 void words_permalink(struct words *words, const char *room_id, const char *event_id);
-/* "app · what", as a link to the event by words_permalink(). Where a part stands in <code>, the
- * link comes after it: some clients show another text for a link that has more than words in it. */
+/* "app · what" as a link to the event by words_permalink(). If a part is in <code>, the link
+ * comes after it, since some clients change the text of a link that contains tags. */
 void words_failure(struct words *words, const char *app, const char *identity, const char *room_id,
         const char *event_id);
-/* Pills for user ids, "@room" for "room", and their place in m.mentions; separated by blanks.
- * names ends with NULL; NULL or empty: nothing is said. */
+/* Adds pills for user ids and "@room" for "room", separated by blanks, and mentions them in
+ * m.mentions. names is terminated by NULL; NULL or empty: adds nothing. */
 void words_mention(struct words *words, char *const *names);
-/* The place in m.mentions alone. */
+/* Only adds them to m.mentions. */
 void words_mention_silently(struct words *words, char *const *names);
 
 /* --- lists -------------------------------------------------------------------------------- */
 
-/* Begins a list on a line of its own that shows max entries; all (copied, may be NULL) is the
- * command that shows the others. */
+/* Begins a list that shows max entries; all (copied, may be NULL) is the command that shows the
+ * others. */
 void words_list(struct words *words, size_t max, const char *all);
-/* Begins the next entry. Call it for those over max too: they are counted. */
+/* Begins the next entry. Call it for entries over max too, so that they are counted. */
 void words_item(struct words *words);
-/* number more entries that the caller does not have at hand. */
+/* Counts further entries that the caller did not read. */
 void words_more(struct words *words, size_t number);
 void words_list_end(struct words *words);
 
 /* --- results ------------------------------------------------------------------------------ */
 
-/* Bytes of both forms as JSON strings, the body twice for an edit (its fallback). */
+/* Bytes of both forms as JSON strings; an edit has the body twice (its fallback). */
 size_t words_size(const struct words *words, bool edit);
 /* Shortens until words_size() is at most max: the longest list first, then lines from the end. */
 void words_fit(struct words *words, size_t max, bool edit);
 
-/* Leaves out empty lines at the end. */
+/* Removes empty lines at the end. */
 void words_trim(struct words *words);
 
-/* Owned by the caller. */
+/* The two forms as strings, owned by the caller. */
 char *words_body(const struct words *words);
 char *words_html(const struct words *words);
 
-/* An m.room.message's content with both forms and m.mentions; a new reference. */
+/* The content of an m.room.message with both forms and m.mentions; a new reference. */
 json_t *words_content(const struct words *words, const char *msgtype);

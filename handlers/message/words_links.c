@@ -1,6 +1,5 @@
 /*
- * words_links.c - the part of words.h that makes links and mentions: of the builder's other parts
- * alone.
+ * words_links.c - links and mentions of words.h.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +9,7 @@
 
 #define URL_MAX_BYTES (128 * 1024)
 
-/* What only the HTML has. */
+/* Adds a tag to the HTML only. */
 static void words_add_link(struct words *words, const char *url)
 {
 	struct buf html;
@@ -23,7 +22,7 @@ static void words_add_link(struct words *words, const char *url)
 	buf_finish(&html);
 }
 
-/* What only the plain text has. */
+/* Adds text to the plain text only. */
 static void words_say_plainly(struct words *words, const char *before, const char *text)
 {
 	struct buf body;
@@ -51,7 +50,8 @@ void words_link_end(struct words *words)
 	words->url = NULL;
 }
 
-/* An id in a matrix.to link: its sigil and colon stay, so that people can read it. */
+/* Adds an id to a matrix.to link; its sigil and colon are not percent-encoded, so that it stays
+ * readable. */
 static void words_add_id(struct buf *out, const char *id)
 {
 	for (char one[2] = ""; *id; id++) {
@@ -110,7 +110,7 @@ void words_failure(struct words *words, const char *app, const char *identity, c
 	words_finish(&text);
 }
 
-/* A pill: clients show the user's name for it. */
+/* Adds a pill, for which clients show the user's name. */
 static void words_pill(struct words *words, const char *user)
 {
 	char *url = words_matrix_to(user, NULL), *name = x_strndup(user, strcspn(user, ":"));

@@ -1,5 +1,6 @@
 /*
- * ack.c - see ack.h. An ack belongs to an entry; its message shows it by an edit.
+ * ack.c - see ack.h. An acknowledgement is stored in the entry, and its message shows it by an
+ * edit.
  */
 #include <string.h>
 #include "bot/base/alloc.h"
@@ -10,7 +11,7 @@
 #include "storage/alerts.h"
 #include "storage/history.h"
 
-#define OLD_MAX 20    /* acks that end in one go */
+#define OLD_MAX 20    /* acknowledgements ended in one call */
 #define RUN_MAX 200   /* alerts of a run */
 #define FIRING_MAX 64 /* messages of one failure that are firing */
 
@@ -20,7 +21,7 @@ static void ack_set_text(char **to, const char *text)
 	*to = x_strdup_opt(text);
 }
 
-/* Changes an entry and has its message say so. */
+/* Changes an entry and makes its message due for an edit. */
 static enum err ack_mark(const struct deliver *d, struct entry_row *entry, const struct ack *ack)
 {
 	struct message_row message = {0};
@@ -44,7 +45,7 @@ static enum err ack_mark(const struct deliver *d, struct entry_row *entry, const
 	return err;
 }
 
-/* For !alert and for those who subscribed. */
+/* Records it for !alert, and for subscribers. */
 static enum err ack_note_event(const struct deliver *d, const struct entry_row *entry,
         const struct ack *ack, const char *by)
 {
@@ -73,8 +74,8 @@ static void name_it(const struct entry_row *entry, struct ack_result *result)
 		result->what = x_asprintf("%s · %s", entry->app, entry->identity);
 }
 
-/* One failure, in all messages where it is firing: what is taken on is not brought up again
- * because of an older message. Not counted when nothing changes. */
+/* Changes one failure in all messages where it is firing, so that an older message does not
+ * cause reminders. Counted only if something changes. */
 static enum err mark_failure(const struct deliver *d, const char *subject, const char *fingerprint,
         const struct ack *ack, const char *only_of, struct ack_result *result)
 {
@@ -106,7 +107,7 @@ static enum err mark_failure(const struct deliver *d, const char *subject, const
 	return err;
 }
 
-/* What an entry of a message, or an alert of a run, stands for. */
+/* Changes the failure of one entry. */
 static enum err mark_entry(const struct deliver *d, const struct entry_row *entry,
         const struct ack *ack, const char *only_of, struct ack_result *result)
 {
@@ -156,7 +157,7 @@ enum err ack_run(const struct deliver *d, const char *run_id, const struct ack *
 	return err == OK && len == 0 ? ERR_NOT_FOUND : err;
 }
 
-/* ---- by an event of ours ---- */
+/* ---- by an event of the bot ---- */
 
 static enum err mark_message(const struct deliver *d, const struct message_row *message,
         const struct ack *ack, const char *only_of, struct ack_result *result)
@@ -177,7 +178,7 @@ static enum err mark_message(const struct deliver *d, const struct message_row *
 	return err;
 }
 
-/* A reminder or the like: its data say which entries it is about. */
+/* A reminder or a similar note: its data has the ids of the entries that it is about. */
 static enum err mark_about(const struct deliver *d, const char *content, const struct ack *ack,
         const char *only_of, struct ack_result *result)
 {
@@ -237,7 +238,7 @@ void ack_result_finish(struct ack_result *result)
 	*result = (struct ack_result){0};
 }
 
-/* ---- duty ---- */
+/* ---- acknowledgements that expire ---- */
 
 enum err ack_end_due(const struct deliver *d)
 {

@@ -1,7 +1,7 @@
 /*
- * ack.h - who takes care of what: acks of failures, and their end. An ack holds for a failure (a
- * fingerprint) in all messages where it fires, and goes over to the next message about it. Inside
- * writer jobs.
+ * ack.h - acknowledging failures, and removing acknowledgements. An acknowledgement applies to a
+ * failure (a fingerprint) in all messages where it is firing, and carries over to the next message
+ * about it. Inside writer jobs.
  */
 #pragma once
 
@@ -12,32 +12,34 @@ struct ack {
 	const char *who, *note; /* note may be NULL */
 };
 
-/* Begins zeroed but for `by`; results of several calls add up. */
+/* Zeroed by the caller except for `by`; results of several calls add up. */
 struct ack_result {
-	const char *by;      /* who takes an ack back; borrowed */
-	int found;           /* failures that were meant */
-	int changed;         /* of these */
+	const char *by;      /* who removes the acknowledgement; borrowed */
+	int found;           /* failures found */
+	int changed;         /* of these, failures that were changed */
 	char *what;          /* the first one's name, or NULL */
-	char *before;        /* who had it, when that was somebody else */
+	char *before;        /* who had acknowledged it before, if somebody else; or NULL */
 	char *held;          /* why an alert of the run is in no message, or NULL */
-	int64_t resolved_ms; /* of one that did not change because it is over; 0 = none is */
+	int64_t resolved_ms; /* of a failure that did not change because it was resolved; 0 = none
+	                      */
 };
 
 void ack_result_finish(struct ack_result *result);
 
 /*
- * Acks (ack NULL: takes back) what a run id, or an event of ours, is about: a message, a reminder,
- * or something in a message's thread. ERR_NOT_FOUND: nothing by that name. only_of: takes back
- * only what this user acked; NULL = whatever.
+ * Acknowledges the failures of a run, or those that an event of the bot is about: a message, a
+ * reminder, or something in a message's thread. ack NULL: removes the acknowledgement, with only_of
+ * only if it is this user's (NULL = anybody's). ERR_NOT_FOUND: no such run or event. Call
+ * ack_result_finish() at the end.
  */
 enum err ack_run(const struct deliver *d, const char *run_id, const struct ack *ack,
         struct ack_result *result);
 enum err ack_event(const struct deliver *d, const char *event_id, const struct ack *ack,
         const char *only_of, struct ack_result *result);
 
-/* The same of an entry. */
+/* The same for one entry. */
 enum err ack_entry(const struct deliver *d, const struct entry_row *entry, const struct ack *ack,
         struct ack_result *result);
 
-/* Ends acks that are over ack_timeout. */
+/* Removes acknowledgements that are older than ack_timeout. */
 enum err ack_end_due(const struct deliver *d);

@@ -1,5 +1,5 @@
 /*
- * escalate.c - see escalate.h. One message for a step (or a reminder) and room, however many
+ * escalate.c - see escalate.h. Each step (or reminder) sends one message to each room, however many
  * failures it is about.
  */
 #include <inttypes.h>
@@ -14,9 +14,9 @@
 #include "handlers/oncall/tell.h"
 #include "storage/history.h"
 
-#define DUE_MAX 50 /* entries in one go */
+#define DUE_MAX 50 /* entries in one call */
 #define SOON_MS (5 * CLOCK_MINUTE_MS)
-#define FORGET_MS (7 * CLOCK_DAY_MS) /* older ones are not brought up any more */
+#define FORGET_MS (7 * CLOCK_DAY_MS) /* older failures cause no reminders */
 
 size_t escalate_due(const struct config *config, int64_t since_ms, int64_t done_ms, int64_t now_ms,
         size_t *first)
@@ -24,7 +24,7 @@ size_t escalate_due(const struct config *config, int64_t since_ms, int64_t done_
 	const struct config_escalate *steps = config->escalates;
 	size_t len = 0;
 
-	/* they are in the order of after_ms */
+	/* sorted by after_ms */
 	for (size_t i = 0; i < config->escalates_len; i++) {
 		if (steps[i].after_ms <= done_ms || steps[i].after_ms > now_ms - since_ms)
 			continue;
@@ -34,15 +34,15 @@ size_t escalate_due(const struct config *config, int64_t since_ms, int64_t done_
 	return len;
 }
 
-/* A failure that is due, with its newest message. */
+/* A failure that is due, and the newest message that shows it. */
 struct due {
 	struct entry_row *entry;
 	struct message_row message;
-	const char *room; /* where it is told */
+	const char *room; /* where the reminder is sent */
 	bool told;
 };
 
-/* A step, or a reminder (step NULL), with all that is due for it. */
+/* A step, or a reminder (step NULL), with everything that is due for it. */
 struct bell {
 	const struct deliver *d;
 	const struct config_escalate *step;
@@ -94,7 +94,7 @@ static void bell_say_entry(const struct bell *bell, const struct due *due, struc
 	json_decref(runs);
 }
 
-/* One message for all that is due in the room of the first. */
+/* Sends one message for everything that is due in the room of the first failure. */
 static enum err bell_ring(const struct bell *bell, struct due *first)
 {
 	const char *prefix = bell->d->config->commands.prefix;
@@ -153,7 +153,7 @@ static void escalate_tell_subscribers(
 		                             json_loads(entry->run_ids, 0, NULL)));
 }
 
-/* Adds one failure, unless it is silenced: then its clocks begin anew. */
+/* Adds one failure, unless it is silenced: then its reminders and steps count from now on. */
 static enum err bell_add(struct bell *bell, struct entry_row *entry)
 {
 	const struct deliver *d = bell->d;
@@ -189,7 +189,7 @@ static enum err bell_add(struct bell *bell, struct entry_row *entry)
 	return err;
 }
 
-/* Tells what was added, a message for each room. */
+/* Sends a message to each room for what was added. */
 static enum err bell_end(struct bell *bell, enum err err)
 {
 	for (size_t i = 0; i < bell->len && err == OK; i++)
@@ -223,7 +223,8 @@ static enum err escalate_step(const struct deliver *d, size_t index)
 	return err;
 }
 
-/* Whatever is due soon comes with what is due now: one reminder, not one after the other. */
+/* A reminder that is due now includes what is due soon, so that reminders do not come one after
+ * the other. */
 static enum err escalate_remind(const struct deliver *d)
 {
 	int64_t remind_ms = d->config->commands.remind_ms, soon_ms = remind_ms / 4;

@@ -1,6 +1,6 @@
 /*
- * handover.c - see handover.h. Whom a room was told of last is in `state`, as "oncall.NAME": since
- * when, and the user.
+ * handover.c - see handover.h. The on-call user last announced is stored in `state` as
+ * "oncall.NAME": the time of the change, and the user.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@
 #include "storage/state.h"
 
 #define OPEN_MAX 200
-#define OPEN_MS (7 * CLOCK_DAY_MS) /* older ones are not brought up any more */
+#define OPEN_MS (7 * CLOCK_DAY_MS) /* older failures are not listed */
 #define NOTICE_MAX (16 * 1024)     /* bytes */
 
 /* ---- the notice ---- */
@@ -57,7 +57,7 @@ static bool is_told_of(const struct entry_row *row)
 	return row->severity != SEVERITY_INFO && !row->test;
 }
 
-/* What fires, and who acknowledged it. */
+/* Lists what is firing, and who acknowledged it. */
 static enum err handover_say_open(const struct deliver *d, struct words *words)
 {
 	struct entry_row *rows = NULL;
@@ -119,7 +119,7 @@ static enum err handover_say_silences(const struct deliver *d, struct words *wor
 	return err;
 }
 
-/* What happened since the last change. */
+/* Summarizes what happened since the last change. */
 static enum err say_shift(const struct deliver *d, int64_t since_ms, struct words *words)
 {
 	int64_t counts[3] = {0};
@@ -187,7 +187,7 @@ static enum err tell_change(const struct deliver *d, const struct config_oncall 
 	return err;
 }
 
-/* ---- what was told ---- */
+/* ---- announcing ---- */
 
 static enum err state_read(const struct deliver *d, const char *name, char **value)
 {
@@ -208,7 +208,7 @@ static void handover_tell_subscribers(
 		                             turn->next, "by", turn->author));
 }
 
-/* The first look tells nobody: nothing changed. */
+/* The first call only stores the user: there is no change to announce. */
 static enum err look_at_turn(const struct deliver *d, const struct config_oncall *oncall)
 {
 	char *key = x_asprintf("oncall.%s", oncall->name), *told = NULL, *now = NULL;
@@ -232,7 +232,7 @@ static enum err look_at_turn(const struct deliver *d, const struct config_oncall
 	return err;
 }
 
-/* ---- who is not there ---- */
+/* ---- who is not in the room ---- */
 
 bool handover_may_have(const struct report_status *status, const char *room, const char *user)
 {
@@ -273,7 +273,7 @@ static enum err handover_tell_absent(
 	return err;
 }
 
-/* Once for each list of them, at once: not when it is their turn. */
+/* Reported at once, rather than when their turn begins, and once for each list of absent users. */
 static enum err look_at_absent(const struct deliver *d, const struct config_oncall *oncall,
         const struct report_status *status)
 {

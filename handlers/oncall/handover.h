@@ -1,14 +1,15 @@
 /*
- * handover.h - what a room is told when somebody else is on call, and when somebody who is to be on
- * call is not in the room. Inside writer jobs.
+ * handover.h - announces in the room that somebody else is on call now, and reports on-call users
+ * who are not in the room. Inside writer jobs.
  */
 #pragma once
 
 #include "handlers/alerts/deliver.h"
 #include "handlers/commands/report.h"
 
-/* Tells of what changed since the last look. status may be NULL: who is in the rooms is unknown. */
+/* Announces what changed since the last call. status NULL: the members of the rooms are unknown,
+ * so nobody is reported as absent. */
 enum err handover_look(const struct deliver *d, const struct report_status *status);
 
-/* Who is in a room of the config: the list has the user, or it is not known. */
+/* True when the user is in that room of the config, or its members are unknown. */
 bool handover_may_have(const struct report_status *status, const char *room, const char *user);

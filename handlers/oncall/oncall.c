@@ -52,7 +52,7 @@ enum err oncall_mention(const struct deliver *d, char *const *names, char ***out
 		if (strncmp(name, CONFIG_ONCALL_PREFIX, prefix) == 0) {
 			oncall = config_oncall(d->config, name + prefix);
 			if (!oncall)
-				continue; /* the config was checked */
+				continue; /* cannot happen: the config was checked */
 			err = oncall_turn(d, oncall, &turn);
 			name = turn.user;
 		}

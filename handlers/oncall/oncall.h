@@ -1,6 +1,5 @@
 /*
- * oncall.h - who is on call, with the overrides that are stored; for whoever mentions or names
- * them. Inside writer jobs.
+ * oncall.h - who is on call, including stored overrides. Inside writer jobs.
  */
 #pragma once
 
@@ -8,8 +7,8 @@
 #include "handlers/oncall/rota.h"
 
 struct oncall_turn {
-	char *user, *next; /* as of struct rota_turn; owned */
-	char *author;      /* who said so, where it is not the user's turn; owned, or NULL */
+	char *user, *next; /* see struct rota_turn; owned */
+	char *author;      /* who made the override; NULL: it is the user's regular turn; owned */
 	int64_t until_ms;
 };
 
@@ -17,7 +16,7 @@ enum err oncall_turn(
         const struct deliver *d, const struct config_oncall *oncall, struct oncall_turn *out);
 void oncall_turn_finish(struct oncall_turn *turn);
 
-/* Whom a mention of the config means now: each "oncall:NAME" is replaced. *out ends with NULL; free
- * it with oncall_mention_free(), also after a failure. */
+/* Resolves the mentions of the config: each "oncall:NAME" is replaced by the user on call. *out
+ * is terminated by NULL; free it with oncall_mention_free(), also after an error. */
 enum err oncall_mention(const struct deliver *d, char *const *names, char ***out);
 void oncall_mention_free(char **names); /* NULL is allowed */

@@ -10,9 +10,9 @@
 #include "storage/messages.h"
 
 #define RUN_MAX 200  /* alerts of a run */
-#define OPEN_MAX 500 /* firing entries that are looked at */
+#define OPEN_MAX 500 /* firing entries read at once */
 
-/* An alert that says that an entry's failure is over. */
+/* A resolved alert for an entry's failure. */
 static enum err make_resolved(
         const struct deliver *d, const struct entry_row *entry, struct alert **alert)
 {
@@ -25,7 +25,7 @@ static enum err make_resolved(
 	json_decref(request);
 	if (err != OK)
 		return err;
-	/* what it is about stands in the entry, also where the alert had a key of its own */
+	/* the entry has the subject, even if it came from the alert's own key */
 	free((*alert)->subject);
 	free((*alert)->fingerprint);
 	free((*alert)->identity);
@@ -67,7 +67,7 @@ static enum err close_entry(const struct deliver *d, const struct entry_row *ent
 	return err;
 }
 
-/* The newest that fires of a subject; the alert that closes it closes the older ones. */
+/* Resolves the newest failure of a subject; that alert resolves the older ones too. */
 static enum err close_subject(const struct deliver *d, const char *subject, const char *by,
         const char *note, struct resolve_result *result)
 {
@@ -110,7 +110,7 @@ enum err resolve_event(const struct deliver *d, const char *event_id, const char
 	size_t len = 0;
 	enum err err = messages_by_event(d->store, event_id, &message);
 
-	if (err == ERR_NOT_FOUND) { /* something in its thread */
+	if (err == ERR_NOT_FOUND) { /* something in a message's thread */
 		err = outbox_by_event(d->store, event_id, &sent);
 		if (err == OK && !sent.message_id)
 			err = ERR_NOT_FOUND;
@@ -148,9 +148,9 @@ void resolve_result_finish(struct resolve_result *result)
 	*result = (struct resolve_result){0};
 }
 
-/* ---- after a while ---- */
+/* ---- after resolve_after ---- */
 
-/* 0 = never. The app's own word counts before its kind's. */
+/* 0 = never. The app's setting takes precedence over its kind's. */
 static int64_t limit_of(const struct config *config, const struct entry_row *entry)
 {
 	const struct config_app *app = config_app(config, entry->app);
@@ -177,8 +177,9 @@ static int64_t limit_shortest(const struct config *config)
 	return shortest_ms == INT64_MAX ? 0 : shortest_ms;
 }
 
-/* Walks through all that fires for as long as the shortest limit, the oldest first: what has no
- * limit of its own must not hide what has one. */
+/* Goes through all failures that have been firing for at least the shortest limit, the oldest
+ * first. They are read page by page, so that failures without a limit do not hide those with
+ * one. */
 enum err resolve_due(const struct deliver *d)
 {
 	struct resolve_result result = {0};

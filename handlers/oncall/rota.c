@@ -9,13 +9,13 @@
 
 #define DAY_S (CLOCK_DAY_MS / 1000)
 
-/* Turns are counted in days of the calendar, not in hours. */
+/* Turns are counted in calendar days, since days may have 23 or 25 hours. */
 static int64_t day_of(const struct zone_time *time)
 {
 	return time->shown_s / DAY_S - (time->shown_s % DAY_S < 0);
 }
 
-/* The number of the day on which the first turn begins: `from`, or the weekday after it. */
+/* The day on which the first turn begins: `from`, or the next matching weekday. */
 static int64_t first_day(const struct config_oncall *oncall)
 {
 	struct zone_time from;
@@ -24,7 +24,7 @@ static int64_t first_day(const struct config_oncall *oncall)
 	return day_of(&from) + (oncall->weekly ? (oncall->weekday - from.weekday + 7) % 7 : 0);
 }
 
-/* When the turn with that number begins, counted from the first one. */
+/* When a turn begins; turns are counted from the first one. */
 static int64_t turn_ms(const struct config_oncall *oncall, int64_t turn)
 {
 	int64_t days = first_day(oncall) + turn * (oncall->weekly ? 7 : 1);
@@ -34,7 +34,7 @@ static int64_t turn_ms(const struct config_oncall *oncall, int64_t turn)
 	return zone_first_ms(&start);
 }
 
-/* The turn under way; before the first one it is the first one. */
+/* The current turn; before the first one, the first one. */
 static int64_t turn_at(const struct config_oncall *oncall, int64_t now_ms)
 {
 	struct zone_time today;
@@ -56,7 +56,7 @@ static size_t users_len(const struct config_oncall *oncall)
 	return len;
 }
 
-/* The override that counts at a moment, or NULL. */
+/* The override that applies at a moment, or NULL. */
 static const struct oncall_override_row *override_at(const struct config_oncall *oncall,
         const struct oncall_override_row *overrides, size_t len, int64_t now_ms)
 {
@@ -74,7 +74,7 @@ static const char *user_at(const struct config_oncall *oncall,
 	int64_t turn = oncall->rotates ? turn_at(oncall, now_ms) : 0;
 	size_t users = users_len(oncall);
 
-	assert(users > 0); /* the config's validation holds that */
+	assert(users > 0); /* ensured by the validation of the config */
 	return row ? row->user : oncall->users[(size_t)turn % users];
 }
 
@@ -83,7 +83,7 @@ static int64_t rota_earlier(int64_t ms, int64_t after_ms, int64_t best_ms)
 	return ms > after_ms && ms < best_ms ? ms : best_ms;
 }
 
-/* The next moment at which somebody else may have it. */
+/* The next moment at which somebody else may be on call. */
 static int64_t change_after(const struct config_oncall *oncall,
         const struct oncall_override_row *overrides, size_t len, int64_t ms)
 {
@@ -103,7 +103,7 @@ static int64_t change_after(const struct config_oncall *oncall,
 void rota_at(const struct config_oncall *oncall, const struct oncall_override_row *overrides,
         size_t len, int64_t now_ms, struct rota_turn *out)
 {
-	/* by then everybody's turn came, and all overrides are over */
+	/* by then everybody has had a turn and all overrides have ended */
 	size_t most = users_len(oncall) + 2 * len + 1;
 	const struct oncall_override_row *row = override_at(oncall, overrides, len, now_ms);
 	int64_t ms = now_ms;

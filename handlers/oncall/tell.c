@@ -5,7 +5,7 @@
 #include "handlers/oncall/oncall.h"
 #include "handlers/oncall/tell.h"
 
-#define TELL_DATA_MAX 4096 /* bytes of data and of what every event has */
+#define TELL_DATA_MAX 4096 /* bytes of data and of the parts that every event has */
 
 enum err tell_words(const struct deliver *d, const char *room, const char *msgtype,
         struct words *words, const json_t *about)

@@ -10,11 +10,12 @@
 #include "handlers/silences/silence.h"
 #include "storage/messages.h"
 
-#define RELEASE_MAX 200 /* in one go, and of each quiet time */
-#define NAMES_MAX 3     /* of what fires still, in a line of its own each */
+#define RELEASE_MAX 200 /* in one call, and for each quiet time */
+#define NAMES_MAX 3     /* failures listed, each on a line of its own */
 #define FIRING_MAX 64   /* messages of one failure that are firing */
 
-/* Whether it is firing in a message, since before it was held back, and somebody has it. */
+/* *in_room: the failure is firing in a message, from before it was held; *acked: it is
+ * acknowledged there. */
 static enum err held_is_firing(
         const struct deliver *d, const struct alert_row *row, bool *in_room, bool *acked)
 {
@@ -33,7 +34,7 @@ static enum err held_is_firing(
 	return err;
 }
 
-/* Something else holds it back from now on. */
+/* Another silence or quiet time holds the alert from now on. */
 static enum err held_move(
         const struct deliver *d, struct alert_row *row, const struct silence_hold *hold)
 {
@@ -43,8 +44,8 @@ static enum err held_move(
 	return err == OK ? alerts_update(d->store, row) : err;
 }
 
-/* People hear of criticals that nobody acknowledged, also again; and of what a critical inhibited,
- * if no room shows it. Other warnings were silenced on purpose. */
+/* Delivered are critical alerts that are not acknowledged, even if a message shows them, and
+ * inhibited ones that no message shows. Other warnings were silenced on purpose. */
 static enum err release_one(const struct deliver *d, struct alert_row *row)
 {
 	struct alert *alert = deliver_stored_alert(row);
@@ -80,7 +81,7 @@ static enum err release_all(const struct deliver *d, struct alert_row *rows, siz
 	return err;
 }
 
-/* What quiet times that are over, or were given up, have held back. */
+/* Releases the alerts of quiet times that have ended or were disabled because of an error. */
 static enum err release_quiets(const struct deliver *d)
 {
 	struct alert_row *rows;

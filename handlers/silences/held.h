@@ -1,7 +1,7 @@
 /*
- * held.h - failures that fire and were held back: they are kept until they are resolved, or until
- * nothing holds them back any more. Then criticals are delivered like new ones; of others the end
- * of the silence or quiet time has told. Inside writer jobs.
+ * held.h - alerts that are firing but held: they are kept until they are resolved, or until nothing
+ * holds them any more. Then critical alerts are delivered like new ones; the others were listed in
+ * the room at the end of the silence or quiet time. Inside writer jobs.
  */
 #pragma once
 
@@ -9,14 +9,14 @@
 #include "handlers/message/words.h"
 #include "storage/alerts.h"
 
-/* Delivers what nothing holds back any more; call it every few seconds. */
+/* Delivers the alerts that nothing holds any more; call it every few seconds. */
 enum err held_release(const struct deliver *d);
 
-/* What of a subject is held back is over; *was_held: something was. */
+/* Drops the held alerts of a subject that is resolved; *was_held: there were any. */
 enum err held_resolve(const struct deliver *d, const char *subject, bool *was_held);
 
-#define HELD_MAX 100 /* rows that are asked for */
+#define HELD_MAX 100 /* maximum number of rows read */
 
-/* "Still firing:" and a list of them: rows of alerts_held(); of one room, NULL = of all. Nothing
- * when there is none. */
+/* Adds "Still firing:" and a list. rows: from alerts_held(); room: only of that room, NULL =
+ * all. Adds nothing when there are none. */
 void held_say(const struct alert_row *rows, size_t len, const char *room, struct words *out);

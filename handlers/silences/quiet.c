@@ -14,9 +14,9 @@
 #include "handlers/silences/silence.h"
 #include "storage/quiets.h"
 
-#define DAYS_AHEAD 8 /* a weekday comes again within these */
+#define DAYS_AHEAD 8 /* every weekday recurs within these */
 
-/* When "HH:MM" is on the date of `day`, so many days later. */
+/* "HH:MM" on the day that is `later` days after `day`. */
 static int64_t quiet_time_of(const struct zone_time *day, int later, const char *time)
 {
 	struct zone_time at;
@@ -33,7 +33,7 @@ bool quiet_holds(const struct config_quiet *quiet, int64_t now_ms, int64_t *unti
 
 	zone_local(now_ms, &today);
 	*until_ms = INT64_MAX;
-	/* from yesterday on: it may have begun then */
+	/* yesterday's may still be active */
 	for (int later = -1; later <= DAYS_AHEAD; later++) {
 		int64_t start_ms, end_ms;
 
@@ -49,7 +49,8 @@ bool quiet_holds(const struct config_quiet *quiet, int64_t now_ms, int64_t *unti
 	return false;
 }
 
-/* The first one that could hold back this severity now; from *index on, which moves behind it. */
+/* The next active quiet time that could hold alerts of this severity, from *index on; advances
+ * *index. */
 static const struct config_quiet *next_that_holds(
         const struct config *config, int64_t now_ms, enum severity severity, size_t *index)
 {
@@ -65,7 +66,7 @@ static const struct config_quiet *next_that_holds(
 	return NULL;
 }
 
-/* Whether it was given up since it began. */
+/* Whether it was disabled since it began, because of an error. */
 static bool is_given_up(const struct quiet_row *rows, size_t len, const char *name)
 {
 	for (size_t i = 0; i < len; i++)

@@ -17,9 +17,10 @@
 #include "storage/quiets.h"
 
 #define OPEN_MAX 500               /* firing entries that are compared */
-#define OPEN_MS (7 * CLOCK_DAY_MS) /* older ones are forgotten */
+#define OPEN_MS (7 * CLOCK_DAY_MS) /* older failures are ignored */
 
-/* What is resolved now: how it is told, was told in rooms, and was held back. */
+/* An alert that is being resolved: facts is the resolved alert, entries are those firing in
+ * messages, held are the held alerts. */
 struct resolved {
 	const char *subject;
 	struct facts *facts;
@@ -29,7 +30,8 @@ struct resolved {
 	size_t held_len;
 };
 
-/* Whether an active silence means an alert. One that cannot say is given up: *holds is false. */
+/* *holds: the active silence matches the alert. If matching fails, the silence is disabled and
+ * *holds is false. */
 static enum err silence_compare(const struct deliver *d, const struct silence_matchers *one,
         struct facts *facts, bool *holds)
 {
@@ -54,7 +56,7 @@ bool silence_holds(const struct silence_row *row, int64_t now_ms)
 	return row->start_ms <= now_ms && row->end_ms > now_ms && !row->problem;
 }
 
-/* ---- ends ---- */
+/* ---- ending ---- */
 
 enum err silence_say_sum(const struct deliver *d, const struct silence_row *row, struct words *out)
 {
@@ -69,8 +71,9 @@ enum err silence_say_sum(const struct deliver *d, const struct silence_row *row,
 	return err;
 }
 
-/* The room where it was set; else those for which it held something back; else that of criticals.
- * Never the one that hears of it in an answer. */
+/* Sends the notice of a silence's end to the room where it was set, else to the rooms whose
+ * alerts it held, else to the room of critical alerts; never to the room that gets it as an
+ * answer. */
 static enum err tell_end(const struct deliver *d, const struct silence_row *row,
         struct words *words, const char *answered)
 {
@@ -137,7 +140,7 @@ enum err silence_end_due(const struct deliver *d)
 	return err;
 }
 
-/* True when something else that the silence means is firing still: in a room, or held back. */
+/* *more: something else that the silence matches is still firing, in a message or held. */
 static enum err means_more(const struct deliver *d, const struct silence_matchers *one,
         const char *subject, bool *more)
 {
@@ -163,8 +166,8 @@ static enum err means_more(const struct deliver *d, const struct silence_matcher
 	return err;
 }
 
-/* Whether the silence was set for what is resolved now: it holds it back, or it means how that was
- * told before or is told now. */
+/* *meant: the silence covers what is being resolved: it holds the alert, or matches it as shown
+ * in a message or as it is now. */
 static enum err is_meant(const struct deliver *d, const struct silence_matchers *one,
         const struct resolved *resolved, bool *meant)
 {
@@ -204,7 +207,7 @@ static enum err end_by_resolved(const struct deliver *d, const struct silence_ma
 	return err;
 }
 
-/* The list stays as it is while silences end: it is read again with the next alert. */
+/* The list is not changed while silences end: it is read again with the next alert. */
 static enum err end_all_by_resolved(const struct deliver *d, const struct resolved *resolved)
 {
 	const struct silence_matchers *list;
@@ -243,9 +246,9 @@ enum err silence_resolved(
 	return err;
 }
 
-/* ---- what is held back ---- */
+/* ---- what is held ---- */
 
-/* The first silence that holds an alert back now; 0 = none does. */
+/* The first silence that holds the alert now; 0 = none. */
 static enum err silences_for(const struct deliver *d, struct facts *facts, int64_t *first)
 {
 	const struct silence_matchers *list;

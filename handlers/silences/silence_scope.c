@@ -7,15 +7,15 @@
 #include "bot/base/text.h"
 #include "handlers/silences/silence_scope.h"
 
-#define LOOK_MAX 1000 /* alerts of the last day, and firing entries */
+#define LOOK_MAX 1000 /* alerts of the last day, and firing entries, that are compared */
 #define OPEN_MS (7 * CLOCK_DAY_MS)
 #define NAME_MAX_BYTES 1024
 
-/* An alert that may come one day. */
+/* An alert that may come in the future. */
 struct imagined {
 	const char *severity;
-	const char *text; /* of whatever else is asked for */
-	bool is_app;      /* an app may be called so */
+	const char *text; /* the value of all other names */
+	bool is_app;      /* the value is valid as an app's name */
 };
 
 static const char *imagined_value(const char *name, void *arg)
@@ -25,13 +25,13 @@ static const char *imagined_value(const char *name, void *arg)
 	if (strcmp(name, "severity") == 0)
 		return imagined->severity;
 	if (strcmp(name, "status") == 0)
-		return "firing"; /* only what fires is held back */
-	/* an app's name has few characters */
+		return "firing"; /* only firing alerts are held */
+	/* an app's name has a limited set of characters */
 	return strcmp(name, "app") == 0 && !imagined->is_app ? "x.y-z" : imagined->text;
 }
 
-/* Matchers are joined by "and", each about one name: so it is enough to try, for every name, each
- * value that it can have, or texts that have nothing in common where it can have any. */
+/* All matchers must match, and each is about one name. So it is enough to try for every name
+ * each value that it can have, or texts with nothing in common if it can have any. */
 static bool means_the_imagined(const struct matchers *matchers)
 {
 	static const struct {
@@ -50,7 +50,7 @@ static bool means_the_imagined(const struct matchers *matchers)
 	return true;
 }
 
-/* Compares what is there already. */
+/* Counts the existing alerts that match. */
 static void scope_compare(struct silence_scope *scope, const struct matchers *matchers,
         struct facts *facts, bool *means)
 {

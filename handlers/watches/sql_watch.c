@@ -1,5 +1,5 @@
 /*
- * sql_watch.c - see sql_watch.h: what is pure.
+ * sql_watch.c - the pure part of sql_watch.h.
  */
 #include "handlers/watches/sql_watch.h"
 
@@ -12,13 +12,13 @@
 #include "bot/base/text.h"
 
 #define FIRST_MS CLOCK_SECOND_MS        /* after the start */
-#define SPREAD_MS (7 * CLOCK_SECOND_MS) /* the last one's first run is before this later */
+#define SPREAD_MS (7 * CLOCK_SECOND_MS) /* all first runs are due within this time */
 #define RETRY_MS CLOCK_MINUTE_MS        /* after a failure */
-#define SHOW_MS CLOCK_MINUTE_MS         /* between two silent edits */
-#define HELD_MS (5 * CLOCK_MINUTE_MS)   /* between two tries of what is silenced */
+#define SHOW_MS CLOCK_MINUTE_MS         /* between two edits of a message */
+#define HELD_MS (5 * CLOCK_MINUTE_MS)   /* between two tries while silenced */
 #define FIELD_POINTS 1000               /* code points of a field */
-#define TEXT_POINTS 2000                /* of the text that is made of columns */
-#define PIECE_POINTS 200                /* of a column in it, and of a title */
+#define TEXT_POINTS 2000                /* code points of the text made from columns */
+#define PIECE_POINTS 200                /* code points of a column in it, and of a title */
 
 /* --- the list ------------------------------------------------------------------------------- */
 
@@ -37,7 +37,7 @@ static void add_builtin(const struct config *config, struct sql_watch **list, si
 	if (!config->call_monitor.database || strcmp(sql, "off") == 0)
 		return;
 	watch = sql_watch_list_add(list, len);
-	/* the blank: no section is named so */
+	/* contains a blank, so it cannot be the name of a section */
 	watch->name = x_asprintf("call_monitor %s", kind);
 	watch->app = "call_monitor";
 	watch->kind = kind;
@@ -112,7 +112,8 @@ int64_t sql_watch_due_ms(const struct sql_watch_times *times, int64_t every_ms, 
 {
 	int64_t wait_ms = times->failed && every_ms > RETRY_MS ? RETRY_MS : every_ms;
 
-	if (times->last_ms == 0) /* set back since the start: not the whole leap is waited for */
+	if (times->last_ms ==
+	        0) /* if the clock was set back since the start, do not wait for it to catch up */
 		return times->first_ms > now_ms + FIRST_MS + SPREAD_MS ? now_ms : times->first_ms;
 	if (times->last_ms > now_ms)
 		return now_ms;
@@ -121,7 +122,7 @@ int64_t sql_watch_due_ms(const struct sql_watch_times *times, int64_t every_ms, 
 
 /* --- a row as an alert ---------------------------------------------------------------------- */
 
-/* A value as JSON; NULL: it has none. */
+/* A value as JSON; NULL for an SQL NULL or a value that JSON cannot hold. */
 static json_t *value_json(const struct query_value *value)
 {
 	struct buf text;
@@ -132,7 +133,7 @@ static json_t *value_json(const struct query_value *value)
 		return NULL;
 	case QUERY_INT:
 		return json_integer(value->integer);
-	case QUERY_REAL: /* JSON has no infinity */
+	case QUERY_REAL: /* JSON has no infinity or NaN */
 		return isfinite(value->real) ? json_real(value->real)
 		                             : json_string(value->real > 0 ? "inf" : "-inf");
 	case QUERY_BLOB:
@@ -146,12 +147,12 @@ static json_t *value_json(const struct query_value *value)
 	return json;
 }
 
-/* The columns that are an alert's own keys, and how many code points of each fit. */
+/* Columns that become common keys of the alert, with their maximum length in code points. */
 static const struct {
 	const char *name;
 	size_t max_points;
 } own[] = {
-        {"app", ALERT_APP_MAX + 1}, /* too long is told, not cut */
+        {"app", ALERT_APP_MAX + 1}, /* one more: an overlong name is reported, not cut */
         {"kind", ALERT_NAME_MAX + 1},
         {"severity", 32},
         {"run_id", ALERT_NAME_MAX},
@@ -169,7 +170,7 @@ static size_t own_points(const char *name)
 	return 0;
 }
 
-/* A value as a text of at most so many code points. */
+/* A value as a text of at most max_points code points. */
 static json_t *cut_json(const json_t *value, size_t max_points)
 {
 	char *text = alert_scalar_text(value);
@@ -195,7 +196,7 @@ static void take_column(json_t *request, const char *name, const struct query_va
 	if (points > 0) {
 		json_t *text = cut_json(json, points);
 
-		if (*json_string_value(text)) /* "" is none, as on the socket */
+		if (*json_string_value(text)) /* "" counts as absent, as on the socket */
 			json_object_set(request, name, text);
 		json_decref(text);
 		json_decref(json);
@@ -217,7 +218,7 @@ static bool known_by_title(const struct config *config, const char *kind_name)
 	return !kind;
 }
 
-/* Title and text of what the columns are. */
+/* Makes the title and text from the columns. */
 static void sql_watch_add_words(json_t *request, const struct sql_watch *watch)
 {
 	json_t *fields = json_object_get(request, "fields"), *value;
@@ -305,7 +306,7 @@ json_t *sql_watch_fault_request(const struct sql_watch *watch, enum err err, con
 	return request;
 }
 
-/* --- what becomes of it --------------------------------------------------------------------- */
+/* --- what to do with a row -------------------------------------------------------------------- */
 
 /* Also true when the clock was set back. */
 static bool sql_watch_is_over(int64_t from_ms, int64_t wait_ms, int64_t now_ms)

@@ -1,8 +1,9 @@
 /*
- * sql_watch_apply.c - see sql_watch.h: a run's result, in one transaction with the alerts it makes.
+ * sql_watch_apply.c - see sql_watch.h: applies the result of a run, in one transaction with the
+ * alerts it raises.
  *
- * What a watch has found is kept with the request that told it, so that `resolved` can be said
- * after a restart, and by a config that has changed.
+ * Each finding is stored with the request that raised its alert, so that it can be resolved after a
+ * restart, or with a changed config.
  */
 #include <stdio.h>
 #include <string.h>
@@ -16,8 +17,8 @@ struct apply {
 	const struct deliver *d;
 	const struct sql_watch *watch;
 	struct sql_watch_report *report;
-	struct sql_watch_row *known; /* what was firing, and what this run adds */
-	bool *seen;                  /* of each */
+	struct sql_watch_row *known; /* what was firing before, and what this run adds */
+	bool *seen;                  /* one for each of known */
 	size_t len;
 };
 
@@ -36,7 +37,7 @@ static void problem_set(struct apply *apply, const char *text)
 	buf_init(&neutral, 4096);
 	text_add_plain(&neutral, text, 240, TEXT_FOLD_NEWLINES);
 	snprintf(apply->report->problem, sizeof(apply->report->problem), "%s", buf_str(&neutral));
-	/* a cut code point would be no JSON */
+	/* a cut code point would be invalid in JSON */
 	apply->report->problem[text_whole(apply->report->problem, strlen(apply->report->problem))] =
 	        '\0';
 	buf_finish(&neutral);
@@ -49,7 +50,7 @@ static enum err hand_in(const struct deliver *d, const struct alert *alert,
 	struct deliver_receipt receipt;
 	enum err err;
 
-	with.happened = report->events; /* its end may end a silence */
+	with.happened = report->events; /* resolving may end a silence, which adds an event */
 	err = deliver_accept(&with, alert, &receipt);
 
 	*held = err == OK && strcmp(receipt.state, "silenced") == 0;
@@ -59,7 +60,7 @@ static enum err hand_in(const struct deliver *d, const struct alert *alert,
 	return err;
 }
 
-/* Says that what was told last is over. */
+/* Resolves the alert that was raised last. */
 static enum err say_over(
         const struct deliver *d, const struct sql_watch_row *row, struct sql_watch_report *report)
 {
@@ -71,7 +72,7 @@ static enum err say_over(
 
 	json_object_set_new(request, "status", json_string("resolved"));
 	if (alert_parse(request, d->config, d->now_ms, &alert, &fault) == OK) {
-		/* the fields that say what failed may have changed in the config */
+		/* the config may have other identifying fields now */
 		free(alert->subject);
 		alert->subject = x_strdup(row->subject);
 		err = hand_in(d, alert, report, &held);
@@ -122,15 +123,16 @@ static enum err sql_watch_apply_fire(
 	row->tried_ms = d->now_ms;
 	if (again && row->told_ms == 0)
 		err = deliver_would_hold(d, alert, &held);
-	if (held || err != OK) /* still: it was counted when that began */
+	if (held || err != OK) /* still held: it was counted when that began */
 		return err;
-	if (again && row->told_ms == 0) /* it may have been delivered when that ended */
+	if (again && row->told_ms == 0) /* held.c may have delivered it already */
 		err = deliver_refresh(d, alert, true, &told);
 	if (told) {
 		row->told_ms = row->shown_ms = d->now_ms;
 		return err;
 	}
-	if (row->id && row->severity > (int)alert->severity) /* or its reminders would go on */
+	if (row->id && row->severity > (int)alert->severity) /* or the reminders of the more severe
+	                                                        alert would continue */
 		err = say_over(d, row, apply->report);
 	if (err == OK)
 		err = hand_in(d, alert, apply->report, &held);
@@ -140,7 +142,7 @@ static enum err sql_watch_apply_fire(
 	return err;
 }
 
-/* What the run says of one subject. */
+/* Handles one subject of the result. */
 static enum err sql_watch_apply_act(
         struct apply *apply, const struct alert *alert, json_t *request, struct sql_watch_row *row)
 {
@@ -164,10 +166,10 @@ static enum err sql_watch_apply_act(
 		if (action == SQL_WATCH_TOUCH)
 			row->told_ms = d->now_ms;
 	}
-	if (err == OK && (action == SQL_WATCH_FIRE || !found)) /* somebody resolved it */
+	if (err == OK && (action == SQL_WATCH_FIRE || !found)) /* somebody resolved it by hand */
 		err = sql_watch_apply_fire(apply, alert, row);
 	if (action == SQL_WATCH_NOTHING || err != OK) {
-		free(text); /* what was told last is what is compared with */
+		free(text); /* compare the next run with what was last shown */
 		return err;
 	}
 	free(row->request);
@@ -183,7 +185,7 @@ static enum err sql_watch_apply_take(
 
 	row = sql_watch_apply_find(apply, alert->subject, &at);
 	if (row && apply->seen[at])
-		return OK; /* the first row about something counts */
+		return OK; /* the first row about a subject counts */
 	if (!row && apply->len >= SQL_WATCH_FIRING_MAX && !fault) {
 		problem_set(apply, "too many different alerts at a time");
 		return OK;
@@ -203,7 +205,7 @@ static enum err sql_watch_apply_take(
 	return sql_watch_apply_act(apply, alert, request, row);
 }
 
-/* One row of the result, which always names an app. */
+/* Handles one row of the result; the request always gets an app. */
 static enum err sql_watch_apply_take_row(
         struct apply *apply, const struct query_rows *rows, size_t i)
 {
@@ -220,7 +222,7 @@ static enum err sql_watch_apply_take_row(
 	return err;
 }
 
-/* The watch itself is in trouble. */
+/* Raises an alert about the watch itself. */
 static enum err take_problem(struct apply *apply, enum err code)
 {
 	const struct deliver *d = apply->d;
@@ -267,7 +269,7 @@ enum err sql_watch_apply(const struct deliver *d, const struct sql_watch *watch,
 		problem_set(&apply, "over 100 rows: the others are ignored");
 	if (err == OK && report->problem[0])
 		err = take_problem(&apply, result->code != OK ? result->code : ERR_TOO_LARGE);
-	/* of what was not read nobody knows whether it is over */
+	/* findings are resolved only if the result is complete */
 	if (err == OK)
 		err = resolve_unseen(&apply, result->code == OK && !result->rows->more);
 	sql_watch_rows_free(apply.known, apply.len);
