@@ -107,8 +107,7 @@ void words_raw(struct words *words, const char *body, const char *html);
 void words_count(struct words *words, int64_t number, const char *one, const char *many);
 /* Adds "24 critical, 3 warning" from counts by severity, without zeros; or "no alerts". */
 void words_counts(struct words *words, const int64_t counts[SEVERITY_COUNT]);
-void words_when(
-        struct words *words, int64_t ms, int64_t now_ms); /* now_ms 0: always with the day */
+void words_when(struct words *words, int64_t ms, int64_t now_ms); /* now_ms 0: with the day */
 void words_duration(struct words *words, int64_t ms);
 
 /* --- values ------------------------------------------------------------------------------- */

@@ -20,8 +20,7 @@ struct ack_result {
 	char *what;          /* the first one's name, or NULL */
 	char *before;        /* who had acknowledged it before, if somebody else; or NULL */
 	char *held;          /* why an alert of the run is in no message, or NULL */
-	int64_t resolved_ms; /* of a failure that did not change because it was resolved; 0 = none
-	                      */
+	int64_t resolved_ms; /* of a failure that is resolved, so did not change; 0 = none */
 };
 
 void ack_result_finish(struct ack_result *result);

@@ -1,7 +1,8 @@
 /*
  * held.h - alerts that are firing but held: they are kept until they are resolved, or until nothing
- * holds them any more. Then critical alerts are delivered like new ones; the others were listed in
- * the room at the end of the silence or quiet time. Inside writer jobs.
+ * holds them any more. Then unacknowledged critical alerts are delivered like new ones, and so are
+ * inhibited alerts that no message shows. The others were listed in the room at the end of the
+ * silence or quiet time. Inside writer jobs.
  */
 #pragma once
 

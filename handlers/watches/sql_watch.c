@@ -112,8 +112,8 @@ int64_t sql_watch_due_ms(const struct sql_watch_times *times, int64_t every_ms, 
 {
 	int64_t wait_ms = times->failed && every_ms > RETRY_MS ? RETRY_MS : every_ms;
 
-	if (times->last_ms ==
-	        0) /* if the clock was set back since the start, do not wait for it to catch up */
+	/* If the clock was set back since the start, the first run does not wait for it. */
+	if (times->last_ms == 0)
 		return times->first_ms > now_ms + FIRST_MS + SPREAD_MS ? now_ms : times->first_ms;
 	if (times->last_ms > now_ms)
 		return now_ms;
@@ -133,7 +133,7 @@ static json_t *value_json(const struct query_value *value)
 		return NULL;
 	case QUERY_INT:
 		return json_integer(value->integer);
-	case QUERY_REAL: /* JSON has no infinity or NaN */
+	case QUERY_REAL: /* JSON has no infinity */
 		return isfinite(value->real) ? json_real(value->real)
 		                             : json_string(value->real > 0 ? "inf" : "-inf");
 	case QUERY_BLOB:

@@ -131,8 +131,7 @@ static enum err sql_watch_apply_fire(
 		row->told_ms = row->shown_ms = d->now_ms;
 		return err;
 	}
-	if (row->id && row->severity > (int)alert->severity) /* or the reminders of the more severe
-	                                                        alert would continue */
+	if (row->id && row->severity > (int)alert->severity) /* or its reminders would continue */
 		err = say_over(d, row, apply->report);
 	if (err == OK)
 		err = hand_in(d, alert, apply->report, &held);
