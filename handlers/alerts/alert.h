@@ -31,7 +31,7 @@ struct alert {
 	int64_t ends_ms;   /* resolved then unless sent again; 0 = not given */
 	json_t *fields;    /* object of scalars, unknown keys of the alert included */
 	char *identity;    /* what failed, for people: the identifying fields' values, neutral */
-	bool unnamed;      /* no key and no identifying field says what failed */
+	bool unnamed;      /* neither a key nor an identifying field says what failed */
 	char *subject;     /* 32 hex digits of a hash over app, kind, identity (or key) */
 	char *fingerprint; /* the same over app, kind, severity, identity (or key) */
 	json_t *warnings;  /* corrections made: array of {field, message}, or NULL */
@@ -57,5 +57,5 @@ char *alert_value(const struct alert *alert, const char *name);
 /* A string, number or boolean as text: 5321, 0.15, true. Owned by the caller. */
 char *alert_scalar_text(const json_t *value);
 
-/* fields as JSON text, with title and text where they are given; owned by the caller. */
+/* fields as JSON text, with title and text if they are given; owned by the caller. */
 char *alert_fields_json(const struct alert *alert);

@@ -1,5 +1,5 @@
 /*
- * alert_internal.h - the keys of an alert, for alert.c and alert_parse.c alone.
+ * alert_internal.h - the keys of an alert, for alert.c and alert_parse.c only.
  */
 #pragma once
 
@@ -17,5 +17,5 @@ extern const struct alert_key alert_keys[ALERT_KEYS_LEN];
 
 const struct alert_key *alert_key_find(const char *name);
 char **alert_member(struct alert *alert, const struct alert_key *key);
-/* Fills identity, subject and fingerprint from the rest. kind may be NULL. */
+/* Computes identity, subject and fingerprint from the other members. kind may be NULL. */
 void alert_identify(struct alert *alert, const struct config_kind *kind);

@@ -55,7 +55,7 @@ static void batch_node_free(void *arg)
 {
 	struct batch_node *node = arg;
 
-	if (node->message && node->key[0] == '#') /* the node that owns it */
+	if (node->message && node->key[0] == '#') /* only this node owns the message */
 		message_row_finish(&node->message->row);
 	if (node->message && node->key[0] == '#')
 		free(node->message);

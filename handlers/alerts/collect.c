@@ -74,7 +74,7 @@ static bool collect_is_test(const struct entry_row *entries, size_t len)
 	return false;
 }
 
-/* Takes the first message in the queue as the target, unless that is a test. */
+/* Takes the oldest message in the queue that is not a test as the target, if there is one. */
 static enum err collect_first(struct collect *c)
 {
 	enum err err = OK;

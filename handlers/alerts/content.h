@@ -14,7 +14,7 @@ json_t *content_text(const char *msgtype, const char *body, const char *html, js
 /* names: user ids and "room", terminated by NULL; names NULL = nobody. */
 json_t *content_mentions(char *const *names);
 
-/* Makes it an answer to reply_to in the thread that begins with root. */
+/* Makes content an answer to reply_to in the thread whose root event is root. */
 void content_thread(json_t *content, const char *root, const char *reply_to);
 /* Like content_thread(), following [commands] answers: with "reply" it starts no new thread. */
 void content_answer(json_t *content, const char *answers, const char *root, const char *reply_to);

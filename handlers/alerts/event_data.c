@@ -11,7 +11,7 @@
 #include "bot/config/config.h"
 #include "handlers/alerts/alert.h"
 
-#define DATA_SMALL 500 /* bytes of fields of which no text is cut */
+#define DATA_SMALL 500 /* bytes of fields below which nothing is cut */
 #define DATA_NAMES 228 /* bytes of names, times and numbers of an entry */
 #define EVENT_INTEGER_MAX ((INT64_C(1) << 53) - 1)
 

@@ -134,8 +134,7 @@ void group_schedule(const struct group_policy *policy, struct message_row *messa
 	message->edit_ms = edit_ms == INT64_MAX ? 0 : edit_ms;
 	if (end_ms == INT64_MAX)
 		message->end_ms = 0;
-	else if (message->kind !=
-	         MESSAGE_STORM) /* message_end() may have moved a storm's end further */
+	else if (message->kind != MESSAGE_STORM) /* message_end() may have moved it */
 		message->end_ms = end_ms;
 	else
 		message->end_ms = group_later_of(message->end_ms, end_ms);

@@ -1,5 +1,5 @@
 /*
- * join.c - see deliver_message.h: which message an alert that fires goes into, and how.
+ * join.c - decides which message a firing alert joins, and adds it there (deliver_message.h).
  */
 #include <string.h>
 #include "bot/base/alloc.h"

@@ -22,7 +22,7 @@
 #define DELIVER_FATE_MS (10 * CLOCK_MINUTE_MS)
 /* While the rate is limited, notes and answers wait for alerts, but not longer than this. */
 #define DELIVER_NOTE_WAIT_MS (30 * CLOCK_SECOND_MS)
-#define DELIVER_EDITS_MAX 200 /* edits looked through then */
+#define DELIVER_EDITS_MAX 200 /* edits looked through while the rate is limited */
 #define DELIVER_STORM_LOOK_MS (5 * CLOCK_SECOND_MS)
 /* Whoever receives the keys wakes the room that waits for them; this is the fallback. */
 #define DELIVER_KEYS_LOOK_MS (30 * CLOCK_SECOND_MS)

@@ -1,5 +1,5 @@
 /*
- * figures_words.c - see figures.h: figures in words and as data.
+ * figures_words.c - the figures as text and as JSON (figures.h).
  */
 #include <inttypes.h>
 #include "bot/base/clock.h"

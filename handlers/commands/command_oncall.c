@@ -121,8 +121,8 @@ static enum err command_oncall_set(struct command_call *call, const struct confi
 	}
 	row.start_ms = when.start_ms ? when.start_ms : d.now_ms;
 	row.end_ms = when.end_ms;
-	err = handover_look(&d,
-	        NULL); /* records who was on call before, so that the next call sees the change */
+	/* Records who was on call before, so that the next call sees the change. */
+	err = handover_look(&d, NULL);
 	if (err == OK)
 		err = oncall_overrides_insert(call->env->store, &row);
 	command_effect(call, "on call %s: %s", oncall->name, user);

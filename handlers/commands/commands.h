@@ -16,9 +16,8 @@ struct command_env {
 	struct store *store;
 	const struct config *config;
 	int64_t now_ms;
-	const struct report_status
-	        *status; /* what the event loop knows; the members from storage are not filled in */
-	json_t *happened; /* array of events for subscribers, added to */
+	const struct report_status *status; /* without the members from storage */
+	json_t *happened;                   /* array of events for subscribers, added to */
 };
 
 /* Handles one event of a room's timeline; ignores what is not a command. Fails only when storage

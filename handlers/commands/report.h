@@ -31,7 +31,7 @@ struct report_watch {
 struct report_status {
 	int64_t now_ms, started_ms;
 	const char *version;
-	const char *homeserver; /* base URL or what the config says */
+	const char *homeserver; /* base URL, or the setting in the config before it is known */
 	const char *problem;    /* why nothing can be sent now, "" = online */
 	const char *limit;      /* the homeserver's rate limit in words; "" = none */
 	const char *held; /* why the homeserver accepts nothing from this account for now; "" = it

@@ -53,8 +53,7 @@ struct command {
 	enum command_right right;
 	bool words;     /* the command parses typed arguments itself, word by word */
 	const char *op; /* the op that the command line sends to the socket; NULL: its name */
-	enum err (*run)(
-	        struct command_call *call); /* NULL: carried out by the part that parses it */
+	enum err (*run)(struct command_call *call); /* NULL: carried out elsewhere */
 	struct command_member members[COMMAND_MEMBERS_MAX];
 };
 

@@ -25,9 +25,8 @@ struct digest {
 	const char *own_user;
 	struct oncall_turn *oncalls; /* one for each schedule */
 	size_t oncalls_len;
-	char *unacked_names[DIGEST_NAMES_MAX],
-	        *missed_names[DIGEST_NAMES_MAX]; /* NULL after the last */
-	char *unacked_runs[DIGEST_NAMES_MAX];    /* newest run id of each, or NULL */
+	char *unacked_names[DIGEST_NAMES_MAX], *missed_names[DIGEST_NAMES_MAX]; /* NULL: no more */
+	char *unacked_runs[DIGEST_NAMES_MAX]; /* newest run id of each, or NULL */
 };
 
 /* Inside a writer job. Call digest_finish() whatever the result. */

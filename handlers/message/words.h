@@ -1,6 +1,6 @@
 /*
- * words.h - the one builder of what people read in a room: trusted words plus escaped values, as
- * plain text (`body`) and HTML (`formatted_body`) at once.
+ * words.h - builds everything that people read in a room from our own words and escaped values, as
+ * plain text (`body`) and HTML (`formatted_body`) at the same time.
  *
  * How to use it:
  *
@@ -9,7 +9,7 @@
  *	words_init(&w);
  *	words_say(&w, "🚨 ");                    // our words, printf-like; never an app's text
  *	words_bold(&w, true);                    // the first line is the headline
- *	words_name(&w, app, 64);                 // a value: bare if harmless, else in <code>
+ *	words_name(&w, app, 64);                 // a value: plain if harmless, else in <code>
  *	words_say(&w, " · ");
  *	words_name(&w, node, 100);
  *	words_say(&w, " FAILED");
@@ -17,7 +17,7 @@
  *	words_break(&w);                         // a new line
  *	words_list(&w, 10, "!alerts");           // shows ten, then "+N more: !alerts"
  *	for (…) {
- *		words_item(&w);                  // as often as there are entries
+ *		words_item(&w);                  // once for each entry
  *		words_code(&w, run_id, 64);      // a value that always stands in <code>
  *	}
  *	words_list_end(&w);
@@ -27,11 +27,11 @@
  *
  * For the command line and the log, words_body() gives the plain text alone.
  *
- * Rules that the builder keeps, so that callers need not think of them:
+ * The builder ensures for all callers:
  * - Everything is escaped, our own words too. A value is made neutral (bot/base/text.h) and folded
  *   to one line, and stands in <code> unless it consists of letters, digits, blanks, `_` and `-`:
  *   nothing that an app wrote becomes a link, a pill or a style.
- * - m.mentions is always set, and names those of words_mention() alone.
+ * - m.mentions is always set, and has only the users of words_mention().
  * - Times are "09:00 CET", with the day when it is not today; durations have two units at most.
  * - What does not fit is left out of lists first, then from the last line upwards; the headline
  *   always stays.

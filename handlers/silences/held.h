@@ -13,7 +13,7 @@
 /* Delivers the alerts that nothing holds any more; call it every few seconds. */
 enum err held_release(const struct deliver *d);
 
-/* Drops the held alerts of a subject that is resolved; *was_held: there were any. */
+/* Resolves the held alerts of a subject, which may end silences; *was_held: there were any. */
 enum err held_resolve(const struct deliver *d, const char *subject, bool *was_held);
 
 #define HELD_MAX 100 /* maximum number of rows read */

@@ -122,7 +122,7 @@ int64_t sql_watch_due_ms(const struct sql_watch_times *times, int64_t every_ms, 
 
 /* --- a row as an alert ---------------------------------------------------------------------- */
 
-/* A value as JSON; NULL for an SQL NULL or a value that JSON cannot hold. */
+/* A value as JSON; NULL for an SQL NULL. */
 static json_t *value_json(const struct query_value *value)
 {
 	struct buf text;
