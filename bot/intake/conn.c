@@ -42,8 +42,8 @@ static void on_linger_over(uv_timer_t *timer)
 	conn_pump(conn);
 }
 
-/* What comes until the line's end is read and dropped: closed at once, a peer that writes before
- * it reads would meet a broken pipe in place of its answer. */
+/* Reads and drops the rest of the line: if the connection were closed at once, a peer that writes
+ * before it reads would get a broken pipe instead of the answer. */
 static void conn_discard(struct conn *conn)
 {
 	conn->discarding = true;
@@ -67,7 +67,7 @@ static bool may_take(const struct conn *conn)
 	       (conn->deaf || conn_output_len(conn) < CONN_OUTPUT_PAUSE);
 }
 
-/* Takes the next line from the buffer; false when there is no whole one. */
+/* Takes the next line from the buffer; false when there is no complete one. */
 static bool take_next(struct conn *conn)
 {
 	size_t left = conn->in_len - conn->in_pos;
@@ -99,8 +99,7 @@ static void conn_on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 	struct conn *conn = handle->data;
 	size_t left = conn->in_len - conn->in_pos;
 
-	if (conn->undecided) { /* nothing is read yet: conn_on_read() is only told that something is
-		                  there */
+	if (conn->undecided) { /* without a buffer, conn_on_read() learns only that there is data */
 		*out = uv_buf_init(NULL, 0);
 		return;
 	}
@@ -113,7 +112,7 @@ static void conn_on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 	*out = uv_buf_init(conn->in + left, (unsigned)(INPUT_CAP - left));
 }
 
-/* Tells a peer that has closed from one that only has nothing more to say. */
+/* Distinguishes a peer that closed the connection from one that only ended its writing side. */
 static bool hung_up(const struct conn *conn)
 {
 	struct pollfd fd = {.events = POLLOUT};
@@ -121,7 +120,7 @@ static bool hung_up(const struct conn *conn)
 	       (poll(&fd, 1, 0) > 0 && (fd.revents & (POLLHUP | POLLERR)));
 }
 
-/* HTTP begins with a method in capitals, a request of ours with a brace. */
+/* HTTP begins with a method in capitals, the socket protocol with a brace. */
 static void conn_decide(struct conn *conn)
 {
 	int fd;
@@ -131,7 +130,7 @@ static void conn_decide(struct conn *conn)
 		return;
 	errno = 0;
 	if (recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) != 1 || first < 'A' || first > 'Z') {
-		conn->undecided = errno == EAGAIN; /* the end of input is met by reading */
+		conn->undecided = errno == EAGAIN; /* the end of input is found by reading */
 		return;
 	}
 	fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -182,7 +181,7 @@ static void conn_on_turn(uv_idle_t *turn)
 	conn_pump(turn->data);
 }
 
-/* What one turn of the loop allows; the rest of what was read comes with the next. */
+/* Handles as many lines as one turn of the loop allows; the rest follows in the next turn. */
 static void conn_take_turn(struct conn *conn)
 {
 	bool more = true;
@@ -213,7 +212,7 @@ void conn_pump(struct conn *conn)
 		conn_abort(conn);
 }
 
-/* ---- life ---- */
+/* ---- creating and closing ---- */
 
 static void conn_on_handle_closed(uv_handle_t *handle)
 {
@@ -265,7 +264,7 @@ struct conn *conn_accept(uv_stream_t *listener, const struct conn_events *events
 	uv_idle_init(listener->loop, &conn->turn);
 	conn->pipe.data = conn->timer.data = conn->turn.data = conn->write.data = conn;
 	if (uv_accept(listener, (uv_stream_t *)&conn->pipe) != 0) {
-		conn->events.on_closed = NULL; /* the owner never knew it */
+		conn->events.on_closed = NULL; /* the owner never got this connection */
 		conn_abort(conn);
 		return NULL;
 	}
@@ -286,7 +285,7 @@ bool conn_peer_in_group(const struct conn *conn, gid_t gid)
 
 	if (found || uv_fileno((const uv_handle_t *)&conn->pipe, &fd) != 0)
 		return found;
-	/* The first call only tells the size, by ERANGE. */
+	/* the first call fails with ERANGE and returns the size */
 	getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size);
 	if (size == 0)
 		return false;

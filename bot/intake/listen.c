@@ -16,7 +16,7 @@
 #include "bot/base/log.h"
 #include "bot/intake/listen.h"
 
-#define SYSTEMD_FIRST 3 /* descriptor that it passes */
+#define SYSTEMD_FIRST 3 /* the first descriptor passed by systemd */
 
 static enum err listen_fail(struct fault *fault, const char *what, const char *path)
 {
@@ -24,7 +24,7 @@ static enum err listen_fail(struct fault *fault, const char *what, const char *p
 	return fault_set(fault, err, "%s %s: %s", what, path, strerror(errno));
 }
 
-/* Of a socket, or -1. */
+/* An integer socket option, or -1. */
 static int socket_option(int fd, int option)
 {
 	socklen_t len = sizeof(int);
@@ -77,7 +77,7 @@ static void fill_address(struct sockaddr_un *address, const char *path, const ch
 	snprintf(address->sun_path, sizeof(address->sun_path), "%s%s", path, suffix);
 }
 
-/* OK when nobody serves the path: nothing there, or a dead daemon's socket file. */
+/* OK when no daemon serves the path: nothing is there, or the socket file of a dead daemon. */
 static enum err listen_probe(const char *path, struct fault *fault)
 {
 	struct sockaddr_un address;
@@ -93,7 +93,7 @@ static enum err listen_probe(const char *path, struct fault *fault)
 	if (fd == -1)
 		return listen_fail(fault, "cannot make a socket for", path);
 	fill_address(&address, path, "");
-	/* EAGAIN is a full backlog: somebody lives there, however busy. */
+	/* EAGAIN means a full backlog: a daemon is there, but busy */
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN)
 		err = fault_set(fault, ERR_BUSY, "another daemon is listening on %s", path);
 	else if (errno != ECONNREFUSED && errno != ENOENT)
@@ -119,7 +119,7 @@ static enum err set_group(const char *path, const char *name, struct fault *faul
 	return err;
 }
 
-/* Binds under the temporary name, makes it ready, moves it into place. */
+/* Binds under a temporary name, makes the socket ready, and renames it to its path. */
 static enum err bind_own(struct listen *l, struct fault *fault)
 {
 	struct sockaddr_un address;
@@ -138,7 +138,7 @@ static enum err bind_own(struct listen *l, struct fault *fault)
 		goto failed;
 	}
 
-	/* Until listen(2), connecting is refused whatever the mode. */
+	/* until listen(2), connecting fails regardless of the mode */
 	if (chmod(name, l->mode) == -1) {
 		err = listen_fail(fault, "cannot set the mode of", name);
 		goto failed;

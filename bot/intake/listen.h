@@ -1,10 +1,11 @@
 /*
- * listen.h - the listening descriptor of the Unix socket: systemd's, or our own.
+ * listen.h - the listening descriptor of the Unix socket: systemd's, or one created here.
  *
- * Our own: a lock file beside the path keeps two daemons apart; under the lock a connect(2)
- * tells whether somebody else serves the path; the new socket is made ready (mode, group,
- * listening) under the path with ".new" and then renamed over it, so that no client ever meets a
- * half-made one. The lock file stays behind on purpose: removing it would let two in.
+ * One created here: a lock file beside the path keeps two daemons apart; under the lock, a
+ * connect(2) shows whether another process serves the path; the new socket is made ready (mode,
+ * group, listening) under the path with ".new" and then renamed, so that no client finds it half
+ * ready. The lock file is never removed: otherwise two daemons could each hold a lock, on different
+ * files.
  */
 #pragma once
 
@@ -22,21 +23,20 @@ struct listen {
 	char *path;  /* NULL = systemd's socket */
 	unsigned mode;
 	char *group; /* or NULL */
-	dev_t dev;   /* of our socket file, to remove no other */
+	dev_t dev;   /* identifies the socket file, so that no other is removed */
 	ino_t ino;
 };
 
-/* ERR_BUSY: a live daemon has the path. ERR_EXISTS: something that is no socket is there.
- * ERR_CONFIG: path too long, unknown group. ERR_DENIED, ERR_IO: as the system says. On failure
- * *listen is finished. */
+/* ERR_BUSY: a running daemon uses the path. ERR_EXISTS: the path is not a socket. ERR_CONFIG: path
+ * too long, unknown group. ERR_DENIED, ERR_IO: as the system says. On failure *listen is
+ * finished. */
 enum err listen_init(struct listen *listen, const struct config *config, struct fault *fault);
-/* Somebody may remove the socket file: true when it is not there, or another than ours. Always
- * false for systemd's. */
+/* True when the socket file was removed or replaced by another. Always false for systemd's. */
 bool listen_is_lost(const struct listen *listen);
-/* Makes the socket anew, into listen->fd, under the lock that is still held. ERR_BUSY: another
- * daemon has the path meanwhile. On failure nothing has changed. */
+/* Creates the socket again in listen->fd, under the lock that is still held. ERR_BUSY: another
+ * daemon uses the path now. On failure nothing has changed. */
 enum err listen_renew(struct listen *listen, struct fault *fault);
-/* Removes the socket file if it still is ours; who connects from now on finds no daemon. */
+/* Removes the socket file if it is still the one created here; later clients find no daemon. */
 void listen_unlink(struct listen *listen);
-/* Unlinks, closes, unlocks. */
+/* Removes the socket file, closes the descriptor, and releases the lock. */
 void listen_finish(struct listen *listen);

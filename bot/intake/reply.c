@@ -1,5 +1,5 @@
 /*
- * reply.c - replies and the way out of a connection; see conn.h and server.h.
+ * reply.c - replies and the output of a connection; see conn.h and server.h.
  */
 #include <stdlib.h>
 #include "bot/base/alloc.h"
@@ -12,7 +12,7 @@ size_t conn_output_len(const struct conn *conn)
 	return conn->out.len + conn->flight_len + conn->held;
 }
 
-/* It is answered: what it held up may go on. */
+/* The reply is finished: requests that waited for it may continue. */
 static void reply_release(struct reply *reply)
 {
 	if (!reply->conn)
@@ -64,7 +64,7 @@ void conn_set_deaf(struct conn *conn)
 		if (reply->done)
 			reply_free(reply);
 	}
-	/* A callback may finish any of the replies, so each round starts anew. */
+	/* a callback may finish any of the replies, so each round starts from the beginning */
 	do {
 		TAILQ_FOREACH(reply, &conn->replies, link)
 		{
@@ -122,7 +122,7 @@ static void on_written(uv_write_t *write, int status)
 	conn_pump(conn);
 }
 
-/* Moves out what the order allows. */
+/* Moves the finished replies at the head of the list to the output. */
 static void conn_flush(struct conn *conn)
 {
 	struct reply *reply;
@@ -152,7 +152,7 @@ static void reply_add(struct reply *reply, json_t *line)
 	buf_add_str(&reply->text, text ? text : "{\"ok\":false,\"error\":\"internal\"}");
 	buf_add_char(&reply->text, '\n');
 	reply->conn->held += reply->text.len - before;
-	/* What does not fit must not go out cut in two. */
+	/* an incomplete line must not be sent */
 	if (reply->text.overflow)
 		reply->conn->out.overflow = true;
 	free(text);
@@ -201,7 +201,7 @@ struct reply *reply_create(struct conn *conn, size_t cost)
 	return reply;
 }
 
-/* ---- the replies' public side ---- */
+/* ---- functions of server.h ---- */
 
 void reply_ok(struct reply *reply, json_t *object)
 {

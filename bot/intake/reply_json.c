@@ -7,7 +7,7 @@
 
 #define MESSAGE_POINTS 512
 
-/* Text that may quote the request, or end inside a code point. */
+/* Text that may quote the request, or be cut inside a code point. */
 static json_t *neutral_string(const char *text)
 {
 	struct buf buf;

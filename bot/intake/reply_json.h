@@ -1,5 +1,5 @@
 /*
- * reply_json.h - the two forms of an answer as JSON (server.h, reply_ok() and reply_error()). Pure.
+ * reply_json.h - the two forms of an answer in JSON (server.h, reply_ok() and reply_error()). Pure.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * server.c - see server.h: who may connect, and closing down. A connection's own life is in
- * conn.c, the listening descriptor's in listen.c.
+ * server.c - see server.h: who may connect, and closing down. Connections are in conn.c, the
+ * listening descriptor in listen.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,19 +11,19 @@
 #include "bot/intake/listen.h"
 
 #define CLOSE_TIMEOUT_MS 2000
-#define LOOK_MS 1000 /* how often the socket file is looked after */
+#define LOOK_MS 1000 /* interval of the check whether the socket file still exists */
 
 struct server {
 	uv_loop_t *loop;
 	uv_pipe_t *pipe;  /* listening */
-	uv_timer_t timer; /* looks after the socket file; then bounds the closing */
+	uv_timer_t timer; /* checks the socket file; then limits the time of closing */
 	unsigned handles; /* not yet closed */
 	struct listen listen;
 	struct server_events events;
-	struct conn_list conns; /* also those that are refused or closing */
-	unsigned clients;       /* of conns, those that are not refused */
-	unsigned refused;       /* the others */
-	unsigned waiting;       /* unanswered requests of all */
+	struct conn_list conns; /* including those rejected or closing */
+	unsigned clients;       /* connections that are not rejected */
+	unsigned refused;       /* the rejected ones */
+	unsigned waiting;       /* unanswered requests of all connections */
 	uint64_t accepted;      /* connections so far */
 
 	uid_t *allow_uid;
@@ -129,7 +129,8 @@ static void on_conn_closed(struct conn *conn, void *arg)
 		close_timer(server);
 }
 
-/* Each of them may close, but none leaves the list before its handles' callbacks. */
+/* Calls act for each. A connection may close in it, but leaves the list only in a later
+ * callback. */
 static void for_each_conn(struct server *server, void (*act)(struct conn *conn))
 {
 	struct conn *conn, *next;
@@ -179,7 +180,7 @@ static void server_on_http(int fd, void *arg)
 	server->events.on_http(fd, server->events.arg);
 }
 
-/* Waits for what the peer may be about to send, unless too many are waited for already. */
+/* Rejects a connection after its first line, or at once if too many rejected ones are open. */
 static void server_refuse(
         struct server *server, struct conn *conn, const char *err, const char *message, bool retry)
 {
@@ -226,7 +227,7 @@ static void on_failed(void *arg)
 {
 }
 
-/* Takes over the listening descriptor. */
+/* Passes ownership of the listening descriptor to the pipe. */
 static int server_listen(struct server *server)
 {
 	int rc;
@@ -237,13 +238,13 @@ static int server_listen(struct server *server)
 	server->handles++;
 	rc = uv_pipe_open(server->pipe, server->listen.fd);
 	if (rc == 0) {
-		server->listen.fd = -1; /* the pipe's from here on */
+		server->listen.fd = -1; /* owned by the pipe from here on */
 		rc = uv_listen((uv_stream_t *)server->pipe, LISTEN_BACKLOG, on_connection);
 	}
 	return rc;
 }
 
-/* Somebody removed the socket file: nobody can connect any more, and nothing else tells. */
+/* Creates the socket file again after somebody removed it: otherwise nobody could connect. */
 static void server_renew(struct server *server)
 {
 	struct fault fault = {0};

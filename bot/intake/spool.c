@@ -1,16 +1,16 @@
 /*
- * spool.c - the loop's side of reading the spool; what touches the disk is in spool_folder.c.
+ * spool.c - reads the spool, on the loop's thread; spool_folder.c does the blocking file access.
  *
- * Happy path: the timer fires, and a job on libuv's pool lists the folder and reads the first
- * file, which is handed on; spool_done(OK) lets the next job delete it and read the one after;
- * when the list is used up the folder is listed again, and when that finds nothing the spool waits
- * for inotify or for SPOOL_RESCAN_MS. A failure that may be the file's own (the store refuses it,
- * it cannot be read or deleted) holds up no other: it is met again with the next look, and when
- * others are taken in meanwhile it is put away. Other failures are everybody's, and the order is
- * kept: all wait. Failures of the folder (gone, unreadable) are told once and tried again with the
- * next look; a folder that was replaced is watched anew.
+ * Happy path: the timer fires, and a job on libuv's pool lists the folder and reads the first file,
+ * which is passed to on_request(); after spool_done(OK) the next job deletes it and reads the one
+ * after; at the end of the list the folder is listed again, and when it is empty the spool waits
+ * for inotify or for SPOOL_RESCAN_MS. A failure that may concern only that file (the store rejects
+ * it, it cannot be read or deleted) does not delay others: it is tried again with the next listing,
+ * and if others are accepted meanwhile it is renamed to *.bad. Any other failure concerns all
+ * files, so all wait, in order. Failures of the folder (missing, unreadable) are logged once and
+ * retried with the next listing; a folder that was replaced is watched again.
  *
- * Two owners: what stands below `working` belongs to the pool while that is set.
+ * Two owners: the members below `working` belong to the pool while it is set.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,17 +21,17 @@
 #include "bot/intake/spool.h"
 #include "bot/intake/spool_folder.h"
 
-#define SPOOL_ODD_MAX 16 /* files that failed, at a time */
-#define SPOOL_TRIES 3    /* of one, before it is put away */
+#define SPOOL_ODD_MAX 16 /* files with failures remembered at a time */
+#define SPOOL_TRIES 3    /* attempts before such a file is renamed to *.bad */
 
-/* A file that failed while others may not. */
+/* A file that failed for a reason that may concern it alone. */
 struct spool_odd {
 	char name[64]; /* "" = none */
 	unsigned tries;
-	bool proved; /* another was taken in since */
+	bool proved; /* another file was accepted since */
 };
 
-/* What becomes of the file in hand. */
+/* What to do with the current file. */
 enum spool_away { AWAY_KEEP, AWAY_DELETE, AWAY_BAD };
 
 struct spool {
@@ -41,15 +41,16 @@ struct spool {
 	unsigned handles; /* not yet closed */
 	struct spool_events events;
 	char *folder;
-	dev_t dev; /* of the folder that is watched; ino 0 = none */
+	dev_t dev; /* of the watched folder; ino 0 = none */
 	ino_t ino;
-	bool in_hand;  /* the list's next file was handed on and is not done */
-	bool troubled; /* the folder's failure was told */
-	bool changed;  /* since the last look began: it may have missed something */
-	unsigned bad;  /* *.bad files of the last look */
+	bool in_hand;  /* the list's next file was passed on, and spool_done() is awaited */
+	bool troubled; /* the folder's failure was logged */
+	bool changed;  /* since the last listing began, which may have missed it */
+	unsigned bad;  /* number of *.bad files in the last listing */
 	struct spool_odd odd[SPOOL_ODD_MAX];
-	unsigned odd_next;   /* whose place is taken next */
-	unsigned odd_in_row; /* failures since a file was taken in, or since the last wait */
+	unsigned odd_next;   /* the slot to be reused next */
+	unsigned odd_in_row; /* consecutive failures since a file was accepted, or since the last
+	                        wait */
 	bool closing;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -57,11 +58,11 @@ struct spool {
 
 	bool working;
 	struct spool_list list;
-	enum spool_away away; /* first, with the list's next file */
-	bool look;            /* then read the one after */
+	enum spool_away away; /* done first, with the list's next file */
+	bool look;            /* then list or read the next */
 	enum err away_result, list_result, read_result;
 	struct fault away_fault, list_fault, read_fault;
-	json_t *request; /* that was read, or NULL */
+	json_t *request; /* the request that was read, or NULL */
 };
 
 static void on_tick(uv_timer_t *timer);
@@ -78,7 +79,7 @@ static void on_change(uv_fs_event_t *watch, const char *name, int events, int st
 	struct spool *spool = watch->data;
 
 	spool->changed = true;
-	/* While a batch is under way its end looks again anyhow. */
+	/* a batch in progress lists the folder again at its end anyway */
 	if (!spool->working && !spool->in_hand && spool->list.next == spool->list.len)
 		wake_in(spool, 0);
 }
@@ -112,7 +113,7 @@ static void start_work(struct spool *spool)
 	spool->changed = false;
 	spool->look = !spool->closing;
 	if (uv_queue_work(spool->loop, &spool->work, run_work, after_work) != 0)
-		abort(); /* it fails only without a work function */
+		abort(); /* fails only without a work function */
 }
 
 /* ---- on the loop ---- */
@@ -130,7 +131,7 @@ static struct spool_odd *spool_odd_of(struct spool *spool, const char *name)
 	return odd;
 }
 
-/* One was taken in: what failed is to blame itself. */
+/* A file was accepted, so failures of others are their own. */
 static void spool_odd_prove(struct spool *spool)
 {
 	spool->odd_in_row = 0;
@@ -138,7 +139,7 @@ static void spool_odd_prove(struct spool *spool)
 		spool->odd[i].proved = true;
 }
 
-/* True when a failure is that of this file for good; else it is met again with the next look. */
+/* True when the file has failed for good; otherwise it is tried again with the next listing. */
 static bool spool_odd_failed(struct spool *spool, const char *name)
 {
 	struct spool_odd *odd = spool_odd_of(spool, name);
@@ -151,7 +152,7 @@ static bool spool_odd_failed(struct spool *spool, const char *name)
 	return gone;
 }
 
-/* The store takes in no such thing, or the disk gives this file no more. */
+/* Whether the failure may concern this file alone: rejected by the store, or unreadable on disk. */
 static bool spool_is_odd(enum err result)
 {
 	return result == ERR_CORRUPT || result == ERR_DAMAGED;
@@ -182,7 +183,7 @@ static void spool_settle(struct spool *spool, enum err result, const char *messa
 	start_work(spool);
 }
 
-/* True when the folder is another than the one that was watched. */
+/* Watches the folder; true when it is not the one watched before. */
 static bool watch_folder(struct spool *spool)
 {
 	int rc;
@@ -230,7 +231,7 @@ static void after_work(uv_work_t *work, int status)
 		close_handles(spool);
 		return;
 	}
-	if (spool->away_result != OK) { /* what is there still is met again */
+	if (spool->away_result != OK) { /* if it still exists, the next listing has it again */
 		spool->away = AWAY_KEEP;
 		spool_list_skip(&spool->list);
 		if (spool->list.next < spool->list.len)
@@ -241,12 +242,13 @@ static void after_work(uv_work_t *work, int status)
 	}
 	spool->bad = spool->list.bad;
 	tell_trouble(spool);
-	fresh = watch_folder(spool); /* what came before the watch stood is seen by another look */
+	fresh = watch_folder(
+	        spool); /* files created before the watch began are found by another listing */
 	if (spool->list.next == spool->list.len)
 		wake_in(spool, fresh || spool->changed ? 0 : SPOOL_RESCAN_MS);
 	else if (spool->read_result == OK)
 		hand_on(spool);
-	else /* gone: somebody took it away meanwhile */
+	else /* somebody removed it meanwhile */
 		spool_settle(spool, spool->read_result == ERR_NOT_FOUND ? OK : spool->read_result,
 		        spool->read_fault.text);
 }
@@ -259,7 +261,7 @@ static void on_tick(uv_timer_t *timer)
 		start_work(spool);
 }
 
-/* ---- life ---- */
+/* ---- creating and closing ---- */
 
 enum err spool_create(struct spool **out, uv_loop_t *loop, const char *folder,
         const struct spool_events *events, struct fault *fault)

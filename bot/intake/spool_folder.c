@@ -14,7 +14,7 @@
 #include "bot/intake/server.h"
 #include "bot/intake/spool_folder.h"
 
-#define BATCH_MAX 4096 /* names kept of one look; the rest comes with the next */
+#define BATCH_MAX 4096 /* file names kept of one listing; the rest follows with the next */
 
 /* ---- the list ---- */
 
@@ -99,7 +99,7 @@ static char *path_of(const struct spool_list *list, const char *folder, const ch
 	return x_asprintf("%s/%s%s", folder, list->names[list->next], suffix ? suffix : "");
 }
 
-/* What waited here happened when it was written, not when it is taken in. */
+/* An alert from the spool happened when it was written, not when it is read. */
 static void set_at(json_t *request, const struct timespec *written)
 {
 	int64_t at_ms = (int64_t)written->tv_sec * CLOCK_SECOND_MS + written->tv_nsec / 1000000;
@@ -125,7 +125,7 @@ static enum err spool_folder_parse(
 	return fault_set(fault, ERR_INVALID, "only alerts and heartbeats can be spooled");
 }
 
-/* What will never open must not hold up what comes after it. */
+/* Errors that will never go away must not block the files after this one. */
 static enum err spool_folder_open_failed(int number)
 {
 	switch (number) {
@@ -133,14 +133,14 @@ static enum err spool_folder_open_failed(int number)
 		return ERR_NOT_FOUND;
 	case EACCES:
 	case ELOOP:  /* a symbolic link */
-	case ENXIO:  /* a socket, or a device that is not there */
-	case ENODEV: /* likewise */
+	case ENXIO:  /* a socket, or a device that does not exist */
+	case ENODEV: /* the same for a device driver */
 		return ERR_INVALID;
 	case EMFILE:
 	case ENFILE:
 	case ENOMEM:
 		return ERR_IO;
-	default: /* perhaps the disk has lost this file alone */
+	default: /* perhaps a disk error in this file alone */
 		return ERR_CORRUPT;
 	}
 }

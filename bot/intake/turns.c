@@ -1,10 +1,11 @@
 /*
  * turns.c - see turns.h.
  *
- * Rounds: each that waits stands in the round that many after the one being served as there are
- * before it, and in no earlier one than what came the same way. The rounds are a ring of lists;
- * what would stand further away than it is long stands in the last, still in order. A share counts
- * what waits of it, and is there only while something does.
+ * Turns are served in rounds. A new turn is queued as many rounds after the current one as turns
+ * wait before it (of its origin or way, whichever are more), but not in an earlier round than the
+ * turn that last came the same way. The rounds are a ring of lists; a turn beyond the ring's length
+ * is queued in the last one, still in order. A share counts the waiting turns of an origin or a
+ * way, and exists only while there are any.
  */
 #include "bot/intake/turns.h"
 
@@ -16,23 +17,23 @@
 #include "bot/base/alloc.h"
 
 #define TURNS_ROUNDS 1024
-#define TURNS_NAME_MAX 128 /* an app has 64 characters at most */
+#define TURNS_NAME_MAX 128 /* an app has at most 64 characters */
 
 struct turn_share {
 	size_t waiting;
-	uint64_t last;             /* round of what came last */
-	char name[TURNS_NAME_MAX]; /* '@' and the origin, or '#' and the way */
+	uint64_t last;             /* round of the newest turn */
+	char name[TURNS_NAME_MAX]; /* '@' and the origin, or '#' and the number of the way */
 };
 
 struct turn_round {
-	struct turn *first, **end; /* end: where the next one is hung; unset when empty */
+	struct turn *first, **end; /* end: where the next turn is linked; unset when empty */
 };
 
 struct turns {
 	struct turn_round rounds[TURNS_ROUNDS];
-	uint64_t now; /* the round that is served */
-	size_t len;   /* that wait */
-	void *shares; /* tree by name */
+	uint64_t now; /* the round being served */
+	size_t len;   /* number of waiting turns */
+	void *shares; /* tree, by name */
 };
 
 static int share_compare(const void *a, const void *b)
@@ -56,7 +57,7 @@ static struct turn_share *share_join(struct turns *turns, const struct turn_shar
 	struct turn_share *share;
 
 	if (!place)
-		abort(); /* no memory */
+		abort(); /* out of memory */
 	share = *place;
 	if (share == named) {
 		share = *place = x_calloc(1, sizeof(*share));
@@ -97,7 +98,8 @@ static struct turn_round *round_at(struct turns *turns, uint64_t number)
 	return &turns->rounds[number % TURNS_ROUNDS];
 }
 
-/* The round of one more: behind what waits of its shares, and not before the last of its line. */
+/* The round of a new turn: after the waiting ones of its shares, not before the newest of its
+ * way. */
 static uint64_t turn_round(const struct turns *turns, const struct turn *turn)
 {
 	const struct turn_share *line = turn->way ? turn->way : turn->origin;
