@@ -110,7 +110,7 @@ void call_error(struct web_call *call, unsigned status, const char *format, ...)
 /* The HTTP status for an answer of the protocol: 200, 503 for a temporary error, else 400 and the
  * like. */
 unsigned call_status_of(const json_t *answer);
-/* The index of the first answer of the worst kind, in the order 503, other errors, 200. */
+/* The worst status of the answers, which is the highest: 503, then other errors, then 200. */
 unsigned call_worst(const struct web_call *call);
 /* The number of accepted requests. */
 unsigned call_taken(const struct web_call *call);

@@ -16,8 +16,7 @@
 #define SERVER_LINE_MAX REQUEST_MAX
 #define SERVER_PIPELINE_MAX 1024 /* unanswered requests of a connection; more pauses reading */
 #define SERVER_PIPELINE_BYTES (1024 * 1024) /* the same limit for their total length in bytes */
-#define SERVER_WAITING_MAX \
-	3072 /* unanswered requests in all; more pauses connections that have many of them */
+#define SERVER_WAITING_MAX 3072 /* unanswered requests in all; then see CONN_FEW in conn.h */
 
 struct server;
 struct reply;
