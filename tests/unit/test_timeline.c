@@ -233,8 +233,7 @@ static void answers_about_keys_are_stored_at_once(void **state)
 {
 	static const char *const parts[] = {"\"device_lists\":{\"changed\":[\"@op:x\"]}",
 	        "\"device_lists\":{\"left\":[\"@op:x\"]}",
-	        "\"to_device\":{\"events\":[{\"type\":\"m.dummy\",\"sender\":\"@op:x\","
-	        "\"content\":{}}]}",
+	        "\"to_device\":{\"events\":[{\"type\":\"m.dummy\",\"content\":{}}]}",
 	        "\"device_one_time_keys_count\":{\"signed_curve25519\":7}",
 	        "\"device_unused_fallback_key_types\":[]"};
 	struct reader *f = *state;
