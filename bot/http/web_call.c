@@ -100,7 +100,9 @@ static enum MHD_Result call_queue(struct web_call *call)
 		MHD_add_response_header(response, "Retry-After", "1");
 	if (call->status == MHD_HTTP_UNAUTHORIZED)
 		MHD_add_response_header(response, "WWW-Authenticate",
-		        call->endpoint->page ? "Basic realm=\"matrix-telemetry-bot\"" : "Bearer");
+		        call->endpoint && call->endpoint->page
+		                ? "Basic realm=\"matrix-telemetry-bot\""
+		                : "Bearer");
 	call_add_header(response, "Set-Cookie", &call->cookie);
 	call_add_header(response, "Location", &call->location);
 	result = MHD_queue_response(call->connection, call->status, response);
