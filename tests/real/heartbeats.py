@@ -38,6 +38,8 @@ def test_a_week_of_heartbeats(world):
         clock.set(f"{date}T08:59:57{offset}")
         world.reader.wait(lambda: len(beats()) >= count, 90)
         check(beats()[-1] == (date, False), str(beats()))
+        # read in the room is not yet confirmed to the bot, and its clock leaps next
+        until(lambda: not bot.call({"op": "status"})["waiting"], "the homeserver's answer", 90)
 
     bot.start()
     looked(bot, "2026-03-25T12:00:00+01:00")
@@ -51,7 +53,7 @@ def test_a_week_of_heartbeats(world):
     looked(bot, "2026-03-29T08:30:00+02:00")
     check(len(beats()) == 3, str(beats()))
     nine("2026-03-29", "+02:00", 4)
-    check(not told.exists(), "an alarm without a reason")
+    check(not told.exists(), told.exists() and told.read_text())
 
     clock.set("2026-03-30T08:00:00+02:00")
     looked(bot, "2026-03-30T08:00:00+02:00")
