@@ -20,9 +20,8 @@
 #define FALLBACK_SEVERITY SEVERITY_WARNING /* of a kind that the config does not know */
 #define UNNAMED_APP "unnamed"
 #define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
-#define AT_MILLISECONDS                                                          \
-	100e9 /* a number as time is in seconds below this, else in milliseconds \
-	       */
+#define AT_MILLISECONDS \
+	100e9 /* a time given as a number is in seconds below this, otherwise in milliseconds */
 #define AT_MAX 1e15
 
 /* A request while it is being parsed. */

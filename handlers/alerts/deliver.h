@@ -99,7 +99,7 @@ struct deliver_event {
 	char what[16]; /* "send", "edit", "reply", … for the calls table */
 	int64_t created_ms;
 	bool look_first;   /* may have been sent already: look for it in the room first */
-	int64_t frozen_ms; /* its first try is not made before this */
+	int64_t frozen_ms; /* when its content was fixed; no try was earlier */
 	bool more;         /* another event is in the room's queue */
 	bool waits;        /* nothing to send (outbox_id 0) until the room's keys are shared */
 	bool again; /* nothing to send: the next event turned out undeliverable; call again */

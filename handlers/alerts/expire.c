@@ -23,8 +23,8 @@ enum err expire_look(const struct deliver *d, const struct alert *alert, int64_t
 	enum err err;
 
 	*first = 0;
-	if (alert->resolved) /* Resolved by a person: keep the expiry, so that further copies from
-	                        the sender are only duplicates. */
+	/* After a person resolved it the expiry stays: copies from the sender are duplicates. */
+	if (alert->resolved)
 		return alert->resolved_by ? OK : expiries_delete(d->store, alert->subject);
 	if (!alert->ends_ms)
 		return OK;

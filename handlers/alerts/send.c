@@ -271,9 +271,8 @@ static enum err say_anew(
 	return deliver_message_store(d, message);
 }
 
-/* Whether an edit would be useless, because the message is in another room than its name means
- * now, and that room is encrypted (it cannot be written to any more), or people have not read
- * yet what the edit adds. */
+/* *left: the message is in another room than its name means now, and an edit there would not help:
+ * that room is encrypted (it cannot be written to any more), or the edit adds unread entries. */
 static enum err edit_is_left(const struct deliver *d, const struct deliver_room *room,
         const struct message_row *message, bool encrypted, bool *left)
 {

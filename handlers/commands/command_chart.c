@@ -55,8 +55,7 @@ static bool chart_read(struct command_call *call, const char **app, enum chart_s
 		return true;
 	}
 	if (!word && *app && clock_parse_duration(*app, &ms))
-		return false; /* a span that is not offered is more likely than an app with that
-		                 name */
+		return false; /* a span that is not offered rather than an app */
 	return !word || figures_span(word, span);
 }
 

@@ -21,8 +21,7 @@ const char *command_relation(const json_t *content, const char *rel_type)
 	return type && strcmp(type, rel_type) == 0 ? string_of(relates, "event_id") : NULL;
 }
 
-/* Finds the event that is replied to: in a thread its root, unless the reply names a message in
- * it. */
+/* Finds the event that is replied to: in a thread its root, unless the reply names another one. */
 static void read_relations(const struct room_event *event, struct command_text *out)
 {
 	const json_t *relates = json_object_get(event->content, "m.relates_to");

@@ -11,7 +11,7 @@ struct command_text {
 	char name[COMMAND_NAME_MAX]; /* in lower case, without the prefix */
 	const char *said;            /* the whole command, for the audit; owned */
 	json_t *words;               /* after the name, see arguments_split(); owned */
-	json_t *args;                /* or the arguments themselves; NULL, owned */
+	json_t *args;                /* the arguments instead of words, or NULL; owned */
 	const char *target; /* event id that is replied to, or NULL; borrowed from the event */
 	const char *root;   /* event id of the thread the answer belongs to */
 	const char *thread; /* event id of the thread it was written in, or NULL */

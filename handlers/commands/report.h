@@ -34,9 +34,8 @@ struct report_status {
 	const char *homeserver; /* base URL, or the setting in the config before it is known */
 	const char *problem;    /* why nothing can be sent now, "" = online */
 	const char *limit;      /* the homeserver's rate limit in words; "" = none */
-	const char *held; /* why the homeserver accepts nothing from this account for now; "" = it
-	                     does */
-	int64_t last_sync_ms; /* 0 = never */
+	const char *held;       /* why the account may send nothing for now; "" = it may */
+	int64_t last_sync_ms;   /* 0 = never */
 	const struct report_room *rooms;
 	size_t rooms_len;
 	const struct report_watch *watches;
@@ -62,11 +61,10 @@ struct report_status {
 	struct entry_row *open_rows; /* unacknowledged critical failures */
 	size_t open_len;
 	size_t silences, silences_later; /* active ones; those that start later */
-	size_t silences_failed; /* silences and quiet times that were disabled because of an error
-	                         */
-	int64_t muted;          /* alerts of the last 24 h that were inhibited */
-	int64_t beats, beats_missed;    /* app heartbeats: registered; missed */
-	struct mended_row *mended_rows; /* corrected alerts of the last 24 h */
+	size_t silences_failed;          /* silences and quiet times disabled by an error */
+	int64_t muted;                   /* alerts of the last 24 h that were inhibited */
+	int64_t beats, beats_missed;     /* app heartbeats: registered; missed */
+	struct mended_row *mended_rows;  /* corrected alerts of the last 24 h */
 	size_t mended_len;
 	const char *quiet; /* the active quiet time, or NULL */
 	int64_t quiet_until_ms;
