@@ -1,11 +1,11 @@
 /*
  * daemon.c - see daemon.h.
  *
- * The table of parts says in which order the daemon is put together; it is taken apart in reverse,
- * each step when the one before is over: the socket and the verbs (all replies out), the spool,
- * what falls due and its channels, the courier (sends in flight get a few seconds), the link, the
- * mirror and the writer, the store. What is cut off on the way is in the database and goes on at
- * the next start.
+ * The table of parts lists the order in which the daemon is started; it is stopped in reverse
+ * order, each step after the one before has finished: socket and commands (all replies sent),
+ * spool, schedules and their channels, courier (requests in flight get a few seconds), link, mirror
+ * and writer, store. Work interrupted by the stop is in the database and continues after the next
+ * start.
  */
 #include <stddef.h>
 #include <string.h>
@@ -32,9 +32,9 @@
 #include "bot/schedule/sql_watches.h"
 #include "bot/loop/writer.h"
 
-#define GRACE_MS 1500 /* for sends in flight at a stop */
+#define GRACE_MS 1500 /* for requests in flight at a stop */
 #define REPORT_MAX (64 * 1024)
-#define FILES_WANTED 8192 /* twice the most of [socket] max_clients */
+#define FILES_WANTED 8192 /* twice the maximum of [socket] max_clients */
 
 struct daemon {
 	struct life life;
@@ -42,11 +42,11 @@ struct daemon {
 	struct config *config;
 	struct store *store;
 	int64_t started_ms;
-	/* the parts, each NULL while it is not open */
+	/* the parts, each NULL while it is not started */
 	struct reload *reload;
 	struct writer *writer;
 	struct mirror *mirror;
-	struct courier *courier, *sending; /* the same: its memory, its work */
+	struct courier *courier, *sending; /* the same object: its memory, and its activity */
 	struct link *link;
 	struct meta *meta;
 	struct pruner *pruner;
@@ -59,7 +59,7 @@ struct daemon {
 	struct server *server;
 };
 
-/* --- between the parts -------------------------------------------------------------------- */
+/* --- connections between the parts -------------------------------------------------------- */
 
 static void daemon_on_fatal(const char *message, void *arg)
 {
@@ -88,7 +88,7 @@ static void on_spool_request(const json_t *request, void *arg)
 {
 	struct daemon *daemon = arg;
 
-	if (life_is_stopping(&daemon->life)) /* the file stays for the next start */
+	if (life_is_stopping(&daemon->life)) /* the file is kept for the next start */
 		spool_done(daemon->spool, ERR_CANCELED, "the daemon is stopping");
 	else
 		ops_take(daemon->ops, request, on_spool_taken, daemon);
@@ -190,7 +190,7 @@ static void daemon_on_happened(json_t *event, void *arg)
 
 /* --- the parts ---------------------------------------------------------------------------- */
 
-/* What was changed and stays as it is must not look as if it had been taken over. */
+/* Changed keys that need a restart must not look as if they were in force. */
 static void daemon_tell_restart(const struct config *from, const struct config *to)
 {
 	struct buf names;
@@ -271,7 +271,8 @@ static enum err daemon_create_link(void *owner, struct fault *fault)
 	return link_create(&daemon->link, &options, daemon->config, &events, fault);
 }
 
-/* The link may poke the courier until its own end, and sends are calls of the link's client. */
+/* The link may use the courier until it is closed itself, and sends are requests of the link's
+ * client. */
 static enum err daemon_create_sending(void *owner, struct fault *fault)
 {
 	struct daemon *daemon = owner;
@@ -452,9 +453,9 @@ static const struct part parts[] = {
 };
 /* clang-format on */
 
-/* --- life --------------------------------------------------------------------------------- */
+/* --- running ------------------------------------------------------------------------------ */
 
-/* Clients, the database and the homeserver share the descriptors, and shells allow few. */
+/* Clients, the database and the homeserver all need descriptors, and the default limit is low. */
 static void daemon_raise_files(void)
 {
 	struct rlimit limit;
@@ -462,7 +463,7 @@ static void daemon_raise_files(void)
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= FILES_WANTED)
 		return;
 	limit.rlim_cur = limit.rlim_max < FILES_WANTED ? limit.rlim_max : FILES_WANTED;
-	setrlimit(RLIMIT_NOFILE, &limit); /* should it fail, it goes on with less */
+	setrlimit(RLIMIT_NOFILE, &limit); /* if this fails, continue with fewer */
 }
 
 static int daemon_load(struct daemon *daemon)

@@ -1,5 +1,5 @@
 /*
- * daemon.h - the daemon: puts the parts together, runs the loop, takes them apart again.
+ * daemon.h - the daemon: starts its parts, runs the event loop, and stops them again.
  */
 #pragma once
 

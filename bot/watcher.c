@@ -1,9 +1,9 @@
 /*
  * watcher.c - see watcher.h.
  *
- * Happy path: the link brings each answer of /sync to absence_event() and stores it; the ticks
- * (bot/schedule/absence_ticks.h) decide what is to be told. The table of parts says in which order
- * the watcher is put together; it is taken apart in reverse, as in daemon.c.
+ * Happy path: the link passes each answer of /sync to absence_event() and stores it; the ticks
+ * (bot/schedule/absence_ticks.h) decide what to report. The table of parts lists the order in which
+ * the watcher is started; it is stopped in reverse order, as in daemon.c.
  */
 #include "bot/watcher.h"
 
@@ -25,7 +25,7 @@
 #include "bot/schedule/pruner.h"
 #include "handlers/heartbeats/absence_room.h"
 
-#define GRACE_MS 1500 /* for sends in flight at a stop */
+#define GRACE_MS 1500 /* for requests in flight at a stop */
 
 struct watcher {
 	struct life life;
@@ -33,17 +33,17 @@ struct watcher {
 	struct config *config;
 	struct store *store;
 	int64_t started_ms;
-	/* the parts, each NULL while it is not open */
+	/* the parts, each NULL while it is not started */
 	struct reload *reload;
 	struct writer *writer;
-	struct courier *courier, *sending; /* the same: its memory, its work */
+	struct courier *courier, *sending; /* the same object: its memory, and its activity */
 	struct link *link;
 	struct meta *meta;
 	struct pruner *pruner;
 	struct absence_ticks *absence_ticks;
 };
 
-/* --- between the parts -------------------------------------------------------------------- */
+/* --- connections between the parts -------------------------------------------------------- */
 
 static void watcher_on_fatal(const char *message, void *arg)
 {
@@ -61,7 +61,7 @@ static void on_stored(bool first, void *arg)
 		absence_ticks_stored(watcher->absence_ticks, first);
 }
 
-/* A heartbeat. */
+/* Called for a heartbeat. */
 static void watcher_on_happened(json_t *event, void *arg)
 {
 	struct watcher *watcher = arg;
@@ -229,7 +229,7 @@ static const struct part parts[] = {
 };
 /* clang-format on */
 
-/* --- life --------------------------------------------------------------------------------- */
+/* --- running ------------------------------------------------------------------------------ */
 
 static int watcher_load(struct watcher *watcher)
 {

@@ -1,7 +1,7 @@
 /*
- * watcher.h - the independent watcher: follows the room of another bot's heartbeat by its own
- * account and tells when that stays away (handlers/heartbeats/absence.h). It obeys nobody and sends
- * nothing else.
+ * watcher.h - the independent watcher: follows the room of another bot's heartbeat with an account
+ * of its own and reports when the heartbeat is missing (handlers/heartbeats/absence.h). It accepts
+ * no commands and sends nothing else.
  */
 #pragma once
 
@@ -17,15 +17,15 @@ struct watcher_options {
 int watcher_run(const struct watcher_options *options);
 
 /*
- * `watch --check`: how a running watcher and its bot are, from the watcher's database, in one line
- * (or JSON). Returns an exit code of Nagios' plugins, not of sysexits(3): 0 ok, 1 warning, 2
- * critical, 3 unknown; what calls it (Nagios, cron) knows these.
+ * `watch --check`: the state of a running watcher and its bot, from the watcher's database, in one
+ * line (or JSON). Returns an exit code of Nagios plugins, not of sysexits(3), as monitoring and
+ * cron expect: 0 ok, 1 warning, 2 critical, 3 unknown.
  */
 int watcher_check(const char *config_path, bool json);
 
-/* `watch --check-config`: whether a watcher would take this config over, told on standard error if
- * not. EX_OK or EX_CONFIG. */
+/* `watch --check-config`: whether a watcher would accept this config; prints the errors on standard
+ * error. EX_OK or EX_CONFIG. */
 int watcher_check_config(const char *config_path);
 
-/* What [heartbeat] lacks for a watcher; NULL when nothing. */
+/* Which key of [heartbeat] a watcher needs is missing; NULL = none. */
 const char *watcher_lacks(const struct config *config);

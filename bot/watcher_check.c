@@ -1,6 +1,6 @@
 /*
- * watcher_check.c - `watch --check`, see watcher.h: reads the watcher's database and nothing else,
- * so it can be called every minute, and with the homeserver down.
+ * watcher_check.c - `watch --check`, see watcher.h: reads nothing but the watcher's database, so
+ * that it can run every minute, even when the homeserver is down.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -11,9 +11,10 @@
 #include "handlers/heartbeats/absence_room.h"
 #include "storage/undecrypted.h"
 
-#define ALIVE_MS (3 * CLOCK_MINUTE_MS) /* a watcher that lives leaves a mark each minute */
+#define ALIVE_MS (3 * CLOCK_MINUTE_MS) /* a running watcher updates its timestamp every minute */
 #define SIGHT_MS (3 * CLOCK_MINUTE_MS)
-#define BLINK_MS CLOCK_MINUTE_MS /* the same when it says why it sees nothing */
+#define BLINK_MS \
+	CLOCK_MINUTE_MS /* a problem this young is not reported, unless the watcher reported it */
 #define REPORT_MAX (64 * 1024)
 #define LINE_MAX_BYTES 1024
 
@@ -29,7 +30,7 @@ static void watcher_check_say(struct buf *line, const char *before, int64_t ms, 
 	buf_printf(line, "%s%s", before, time);
 }
 
-/* The gravest comes first: without a watcher the rest is old. */
+/* The most severe state first: without a running watcher, all other information is outdated. */
 static enum state watcher_check_judge(const struct config *config, const struct absence *absence,
         int64_t unread, int64_t now_ms, struct buf *line)
 {

@@ -1,5 +1,5 @@
 /*
- * ask.c - see ask.h. Each function turns the loop until its own callback ran.
+ * ask.c - see ask.h. Each function runs the loop until its callback was called.
  */
 #include "bot/setup/ask.h"
 
@@ -24,7 +24,7 @@ struct ask {
 	struct http *http;
 	struct mx *mx;
 	char *url;
-	bool done; /* what was asked for last has come */
+	bool done; /* the pending request or timer has completed */
 };
 
 static void ask_turn(struct ask *ask)

@@ -71,7 +71,7 @@ void check_warning(struct check *check, const char *what, const char *found, ...
 	va_end(args);
 }
 
-/* What the operator can mend comes before what may go by itself. */
+/* An error that the operator must fix takes precedence over one that may pass by itself. */
 static int check_worse_of(int a, int b)
 {
 	static const int order[] = {EX_CONFIG, EX_UNAVAILABLE, EX_TEMPFAIL};

@@ -1,5 +1,5 @@
 /*
- * check_account.c - of `check`: the token, the homeserver, whose the token is, the clock.
+ * check_account.c - part of `check`: the token, the homeserver, the token's account, the clock.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "bot/config/secret.h"
 #include "bot/base/exit_code.h"
 
-#define SKEW_MS (30 * CLOCK_SECOND_MS) /* the header has whole seconds */
+#define SKEW_MS (30 * CLOCK_SECOND_MS) /* the header Date has whole seconds */
 
 void check_token(struct check *check)
 {
@@ -34,7 +34,7 @@ void check_token(struct check *check)
 		check_fix(check, "try token_command in a shell, as the user the daemon runs as");
 }
 
-/* The proxy that is in use, without the password that it may hold; owned, "" = none. */
+/* The proxy in use, without a password in its URL; owned by the caller, "" = none. */
 static char *proxy_of(const struct config *config)
 {
 	const char *proxy = config->matrix.proxy, *scheme, *at;

@@ -1,6 +1,6 @@
 /*
- * check_daemon.c - of `check`: with whose rights it looks, and what a running daemon says of
- * itself.
+ * check_daemon.c - part of `check`: the user whose rights it uses, and what a running daemon
+ * reports.
  */
 #include <string.h>
 #include <sysexits.h>
@@ -30,7 +30,7 @@ static bool is_room(const char *cause)
 	return strcmp(cause, "room") == 0 || strcmp(cause, "readers") == 0;
 }
 
-/* What was looked at above is not told twice. */
+/* Adds the daemon's problems, except those that the other checks cover. */
 static void tell_problems(struct check *check, const json_t *problems)
 {
 	const json_t *problem;

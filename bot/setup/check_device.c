@@ -1,6 +1,6 @@
 /*
- * check_device.c - of `check`: whether readers of encrypted rooms will trust this device, by what
- * the homeserver shows everybody, with every signature looked at.
+ * check_device.c - part of `check`: whether readers of encrypted rooms will trust this device,
+ * according to its public keys on the homeserver, whose signatures are verified.
  */
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +16,7 @@ static const json_t *of_user(const struct check *check, const json_t *body, cons
 	return json_object_get(json_object_get(body, member), check->user_id);
 }
 
-/* A fault only where it is in the way of something. */
+/* An error if a room is encrypted, else only a warning. */
 static void check_bad(struct check *check, const char *found)
 {
 	if (check->encrypted)

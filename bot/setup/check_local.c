@@ -1,5 +1,5 @@
 /*
- * check_local.c - of `check`: what is on this machine: database, spool, socket, call_monitor.
+ * check_local.c - part of `check`: this machine: database, spool, socket, call_monitor.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -42,7 +42,7 @@ static void tell_not_writable(struct check *check, const char *what, const char 
 	        user_name());
 }
 
-/* Tells what is bad; a missing folder is good when it can be made, as the daemon does. */
+/* Reports what is wrong; a missing folder is ok if it can be created, as the daemon does. */
 static enum folder look_at_folder(struct check *check, const char *what, const char *folder)
 {
 	struct stat st;
@@ -97,7 +97,7 @@ void check_files(struct check *check)
 
 /* --- database ------------------------------------------------------------------------------- */
 
-/* The database belongs to one device: another one's keys and transaction ids are of no use. */
+/* The database belongs to one device: keys and transaction ids of another device are useless. */
 static void look_at_device(struct check *check, struct store *store)
 {
 	char *stored = NULL;
@@ -140,8 +140,8 @@ struct notices {
 	int others;
 };
 
-/* What is remembered of encryption: a reader's client that gives this device no keys does not
- * trust it. */
+/* Reports a stored notice that a reader's client withholds keys, because it does not trust this
+ * device; counts the other notices. */
 static void take_notice(char *key, char *value, void *arg)
 {
 	struct notices *notices = arg;
@@ -289,14 +289,14 @@ void check_spool(struct check *check)
 
 /* --- socket --------------------------------------------------------------------------------- */
 
-/* 0, or errno. */
+/* Returns 0, or errno. */
 static int try_connect(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int error = 0;
 
-	/* validation of the config holds the path short enough */
+	/* validation of the config ensures that the path fits */
 	strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
 		error = errno;
@@ -319,7 +319,8 @@ static void look_at_socket(struct check *check, const char *path)
 		check_fix(check, "add the user to the group of [socket] group");
 }
 
-/* The daemon gives the socket to the group, which it may only as a member. */
+/* The daemon sets the socket's group, which is permitted only for a group that it is a member
+ * of. */
 static void look_at_group(struct check *check, const char *name)
 {
 	const struct group *group = name ? getgrnam(name) : NULL;
@@ -375,7 +376,7 @@ void check_call_monitor(struct check *check)
 	const char *table = check->config->call_monitor.calls_table;
 	struct fault fault = {0};
 
-	if (!table) /* what is read there is looked at with the watches */
+	if (!table) /* nothing is copied; check_watches() runs the queries */
 		return;
 	if (probe_calls_table(database, table, check->config->call_monitor.calls_columns, &fault) !=
 	        OK) {

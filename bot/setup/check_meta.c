@@ -1,6 +1,6 @@
 /*
- * check_meta.c - of `check`: the channels of [meta], as far as that is cheap to see: the command is
- * there, the second account's token can be read. Nothing is sent.
+ * check_meta.c - part of `check`: the channels of [meta], without sending anything: the command
+ * exists, the second account's token can be read.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include "bot/setup/check.h"
 #include "bot/config/secret.h"
 
-/* 0, or errno. */
+/* Returns 0, or errno. */
 static int may_run(const char *path)
 {
 	struct stat st;
@@ -25,7 +25,7 @@ static int may_run(const char *path)
 	return access(path, X_OK) == 0 ? 0 : errno;
 }
 
-/* Looks where execvp(3) does; 0, or errno. */
+/* Searches where execvp(3) does; returns 0, or errno. */
 static int find_program(const char *name)
 {
 	const char *folders = getenv("PATH");
@@ -53,7 +53,7 @@ static void look_at_exec(struct check *check)
 	int error;
 
 	if (argv_split(check->config->meta.exec, &words, &fault) != OK)
-		return; /* validation of the config holds it good */
+		return; /* not reached: validated with the config */
 	error = find_program(words[0]);
 	if (error == 0) {
 		check_good(check, "[meta] exec", "%s", words[0]);

@@ -1,6 +1,6 @@
 /*
- * check_readers.c - of `check`: who of an encrypted room's members has a device that readers' and
- * the bot's clients take for theirs, by what the homeserver shows everybody.
+ * check_readers.c - part of `check`: which members of an encrypted room have a device that other
+ * clients and the bot accept as theirs, according to the public keys on the homeserver.
  */
 #include <string.h>
 #include "bot/base/alloc.h"
@@ -12,7 +12,7 @@
 #include "handlers/commands/report_readers.h"
 
 #define LINE_MAX_BYTES 2048
-#define MEMBERS_MAX 1000 /* asked for; the daemon knows of more */
+#define MEMBERS_MAX 1000 /* members queried; the daemon handles more */
 
 static const json_t *of_user(const json_t *body, const char *part, const char *user_id)
 {
@@ -30,7 +30,7 @@ static const char *self_signing(const json_t *body, const char *user_id)
 	return master && key && signed_keys_by(self, user_id, master) ? key : NULL;
 }
 
-/* One member as in `held` of report_readers.h, NULL when every device can read. */
+/* A member in the form of `held` in report_readers.h; NULL when all its devices can read. */
 static json_t *judge_member(
         const struct check *check, const json_t *body, const char *user_id, bool *reads)
 {
@@ -83,7 +83,7 @@ static void tell_readers(struct check *check, const char *what, const struct con
 	buf_finish(&line);
 }
 
-/* joined: {user id: …} of the room. */
+/* joined: {user id: …} of the room's members. */
 static void judge_members(struct check *check, const char *what, const struct config_room *room,
         const json_t *joined, const json_t *body)
 {

@@ -1,5 +1,5 @@
 /*
- * check_rooms.c - of `check`: each room's address, membership, power levels, encryption.
+ * check_rooms.c - part of `check`: each room's address, membership, power levels, encryption.
  */
 #include "bot/setup/check_rooms.h"
 
@@ -75,7 +75,7 @@ static void tell_facts(struct check *check, const char *what, const struct confi
 	}
 }
 
-/* The room id of an address, owned by the caller; NULL when that was told as a fault. */
+/* The room id of an address, owned by the caller; NULL when that failed and was reported. */
 static char *check_rooms_resolve(
         struct check *check, const char *what, const struct config_room *room)
 {
@@ -100,7 +100,7 @@ static char *check_rooms_resolve(
 	return id;
 }
 
-/* One piece of a room's state; OK with *content NULL when there is none. */
+/* One event of a room's state; OK with *content NULL when there is none. */
 static enum err get_state(struct check *check, const char *room_id, const char *rest,
         json_t **content, struct ask_answer *answer)
 {
@@ -118,7 +118,7 @@ static enum err get_state(struct check *check, const char *room_id, const char *
 	return answer->code == ERR_NOT_FOUND ? OK : answer->code;
 }
 
-/* Asks for all pieces; the first failure ends it. */
+/* Requests all events needed; stops at the first failure. */
 static enum err get_all_state(
         struct check *check, const char *room_id, json_t *pieces[5], struct ask_answer *answer)
 {
@@ -162,7 +162,7 @@ static void check_rooms_check_room(struct check *check, const struct config_room
 	free(what);
 }
 
-/* Rooms of equal address are one. */
+/* Whether an earlier room has the same address, so that they are one room. */
 static bool is_repeated(const struct config *config, size_t index)
 {
 	for (size_t i = 0; i < index; i++)

@@ -1,5 +1,5 @@
 /*
- * check_rooms.h - what a room's state says about the bot's place in it. Pure.
+ * check_rooms.h - evaluates a room's state: may the bot send, and is the room in use? Pure.
  */
 #pragma once
 
@@ -11,16 +11,16 @@ struct room_facts {
 	bool joined;
 	bool invited;
 	bool encrypted;
-	bool creator;         /* of a room whose version puts creators above all levels */
-	int64_t level;        /* the bot's; says nothing for a creator */
-	int64_t needed;       /* to send messages */
-	const char *replaced; /* room id of its successor, or NULL; belongs to the tombstone */
+	bool creator;         /* of a room whose version gives creators the highest power */
+	int64_t level;        /* the bot's power level; meaningless for a creator */
+	int64_t needed;       /* power level required to send messages */
+	const char *replaced; /* room id of its replacement, or NULL; belongs to the tombstone */
 };
 
-/* What the homeserver tells of a room's state; NULL where there is no such event. */
+/* State events from the homeserver; NULL where there is none. */
 struct room_state {
 	const json_t *member, *power_levels, *encryption, *tombstone; /* contents */
-	const json_t *create; /* the event, or its content from a server that tells no more */
+	const json_t *create; /* the event, or only its content if the server returns no more */
 };
 
 void room_judge(const struct room_state *state, const char *user_id, struct room_facts *facts);

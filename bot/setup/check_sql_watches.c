@@ -1,5 +1,6 @@
 /*
- * check_sql_watches.c - of `check`: does the query of each watch run, and are its rows alerts?
+ * check_sql_watches.c - part of `check`: whether the query of each watch runs, and its rows are
+ * valid alerts.
  */
 #include <stdio.h>
 #include <sysexits.h>
@@ -8,7 +9,7 @@
 #include "bot/setup/check.h"
 #include "handlers/watches/sql_watch.h"
 
-/* The first row that has to be mended to be an alert, and why; 0 = all are well. */
+/* The number of the first row that needs corrections to be an alert, and the reason; 0 = none. */
 static size_t find_bad(const struct check *check, const struct sql_watch *watch,
         const struct query_rows *rows, char **why)
 {

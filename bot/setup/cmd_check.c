@@ -9,7 +9,7 @@
 
 #define REPORT_MAX (64 * 1024)
 
-/* A finding for each line of the report. */
+/* Adds an error for each line of the report. */
 static void tell_report(struct check *check, const char *report)
 {
 	while (*report) {

@@ -1,8 +1,8 @@
 /*
  * cmd_login.c - see cmd_login.h.
  *
- * Where the token goes is settled before the password is asked for, so that no session is made
- * whose token is lost.
+ * Whether the token can be stored is checked before asking for the password, so that no session is
+ * created whose token is lost.
  */
 #include "bot/setup/cmd_login.h"
 
@@ -54,7 +54,7 @@ static int load_config(struct cmd_login *cmd, const char *path)
 	return err == OK ? EX_OK : EX_CONFIG;
 }
 
-/* A token that has nowhere to go would be a session that nobody can use. */
+/* Without a place for the token, the new session could not be used by anybody. */
 static int check_target(const struct cmd_login *cmd)
 {
 	const char *file = cmd->config->matrix.token.file;

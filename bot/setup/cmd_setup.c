@@ -2,7 +2,7 @@
  * cmd_setup.c - see cmd_setup.h: the order of the steps, and the config.
  *
  * The config is written once, as a whole, after all questions; before that only the token, the
- * database and the rooms are made, and running setup again finds them.
+ * database and the rooms are created, and another run of setup finds them.
  */
 #include "bot/setup/cmd_setup.h"
 
@@ -23,7 +23,7 @@
 
 #define REPORT_MAX (64 * 1024)
 #define CONFIG_MAX (1024 * 1024)
-#define EXAMPLE_SERVER "example.org" /* reserved: nobody's homeserver */
+#define EXAMPLE_SERVER "example.org" /* reserved, so it is nobody's homeserver */
 #define SKELETON                                                                       \
 	"# Made by `matrix-telemetry-bot setup`; every other key is in bot.conf(5).\n" \
 	"[matrix]\nhomeserver = example.org\nuser = @telemetry:example.org\n\n"        \
@@ -134,9 +134,10 @@ int setup_set(struct setup *setup, const char *section, const char *key, const c
 	return setup_apply(setup);
 }
 
-/* ---- what is there ---- */
+/* ---- the existing config ---- */
 
-/* A link is followed; of a file that is not there yet its folder. Owned by the caller. */
+/* The absolute path. A symbolic link is followed; for a file that does not exist, its folder is
+ * resolved. Owned by the caller. */
 static char *setup_absolute(const char *path)
 {
 	char *full = realpath(path, NULL), *copy, *name, *folder;
@@ -167,7 +168,7 @@ static enum err setup_read(const char *path, struct buf *text)
 	return OK;
 }
 
-/* The text of the config, or of what a new one begins with. */
+/* Reads the text of the config, or of the template for a new one. */
 static int setup_begin(struct setup *setup)
 {
 	struct buf text;
@@ -191,8 +192,8 @@ static int setup_begin(struct setup *setup)
 	return EX_OK;
 }
 
-/* What a config that nobody filled in yet lacks: the places that the units and apps know; of one
- * elsewhere its own. */
+/* Sets the paths that a new config needs: those that the units and apps expect, or beside the
+ * config if it is not the installed one. */
 static int setup_places(struct setup *setup)
 {
 	static const struct config_change installed[] = {
@@ -220,7 +221,7 @@ static int setup_places(struct setup *setup)
 	return setup_apply(setup);
 }
 
-/* The database's, with the daemon's user as its owner. */
+/* Creates the database's folder for the daemon's user. */
 static int setup_folder(struct setup *setup)
 {
 	char *copy = x_strdup(setup->config->storage.database), *folder = dirname(copy);
@@ -304,9 +305,10 @@ static int setup_dashboards(struct setup *setup)
 	return code;
 }
 
-/* ---- the file ---- */
+/* ---- writing the file ---- */
 
-/* Its owner and mode stay; a new one is root's, and the daemon's user may read it. */
+/* Writes the config: owner and mode are kept; a new file belongs to root and is readable by the
+ * daemon's user. */
 static int setup_write(struct setup *setup)
 {
 	struct file_owner owner = {.uid = geteuid(), .gid = setup->daemon.gid, .mode = 0640};
@@ -320,7 +322,7 @@ static int setup_write(struct setup *setup)
 	if (stat(setup->path, &st) == 0)
 		owner = (struct file_owner){st.st_uid, st.st_gid, st.st_mode & 07777};
 	else
-		mkdir(dirname(copy), 0755); /* if it cannot be, the file cannot */
+		mkdir(dirname(copy), 0755); /* if this fails, so does creating the file */
 	free(copy);
 	err = replace_file(setup->path, setup->good, &owner, &fault);
 	if (err != OK)
@@ -345,7 +347,7 @@ static int setup_save(struct setup *setup, bool *changed)
 	return yes ? setup_write(setup) : setup_fail(EX_NOINPUT, "the config is left as it was");
 }
 
-/* ---- all of it ---- */
+/* ---- all steps ---- */
 
 static int setup_run(struct setup *setup)
 {

@@ -1,6 +1,6 @@
 /*
- * login.c - see login.h. The device id that the database knows is used again: the daemon goes on
- * with the same device.
+ * login.c - see login.h. The device id stored in the database is used again, so that the daemon
+ * keeps its device.
  */
 #include "bot/setup/login.h"
 
@@ -34,7 +34,8 @@ void login_finish(struct login *login)
 
 /* --- the device ----------------------------------------------------------------------------- */
 
-/* Whether the database's encryption keys can never be opened again, as far as can be seen here. */
+/* Whether the encryption keys in the database can never be decrypted again, as far as can be
+ * checked. */
 static bool keys_are_lost(const struct login *login, struct store *store)
 {
 	struct fault fault = {0};
@@ -46,7 +47,7 @@ static bool keys_are_lost(const struct login *login, struct store *store)
 	return true;
 }
 
-/* The device that the daemon's database belongs to, if there is one already. */
+/* The device that the daemon's database belongs to, if any. */
 void login_find_device(struct login *login)
 {
 	struct store *store;
@@ -57,11 +58,11 @@ void login_find_device(struct login *login)
 	if (state_get(store, "device_id", &login->device_id) == OK &&
 	        state_get(store, "user_id", &user) == OK &&
 	        strcmp(user, login->config->matrix.user) != 0) {
-		free(login->device_id); /* another account's */
+		free(login->device_id); /* of another account */
 		login->device_id = NULL;
 	}
 	if (login->device_id && keys_are_lost(login, store)) {
-		free(login->device_id); /* a device's keys never change: a new one is wanted */
+		free(login->device_id); /* its keys cannot change: a new device is needed */
 		login->device_id = NULL;
 	}
 	free(user);
@@ -113,7 +114,7 @@ enum err login_ask_password(struct login *login, struct fault *fault)
 	return err;
 }
 
-/* The request; jansson's copy of the password is wiped with ours by login_wipe_member(). */
+/* The request; login_wipe_member() wipes jansson's copy of the password. */
 static json_t *make_body(const struct login *login)
 {
 	json_t *body = json_pack("{s:s, s:{s:s, s:s}, s:s, s:s, s:b}", "type", "m.login.password",
@@ -149,7 +150,7 @@ static int login_explain(const struct login *login, const struct ask_answer *ans
 	return answer->code == ERR_DENIED ? EX_DATAERR : exit_of(answer->code);
 }
 
-/* The session is not wanted: ends it, as well as it goes. */
+/* Logs an unwanted session out; failures are ignored. */
 void login_log_out(struct login *login)
 {
 	struct ask_answer answer;
@@ -229,7 +230,7 @@ void login_make_keys(struct login *login)
 	daemon_user_find(&user, login->config);
 	if (ask_set_token(login->ask, login->token) != OK)
 		return;
-	/* the database that this makes is the daemon's */
+	/* the database created below must belong to the daemon's user */
 	if (daemon_user_become(&user, &fault) != OK) {
 		login->keys.note = x_strdup(fault.text);
 		return;

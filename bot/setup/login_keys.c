@@ -1,6 +1,6 @@
 /*
- * login_keys.c - see login_keys.h. The daemon's machine (bot/vault/core.c) is driven here by
- * blocking requests, one after the other.
+ * login_keys.c - see login_keys.h. Runs the daemon's encryption machine (bot/vault/core.c) with
+ * blocking requests, one at a time.
  */
 #include "bot/setup/login_keys.h"
 
@@ -13,7 +13,7 @@
 #include "bot/vault/vault_internal.h"
 #include "storage/state.h"
 
-#define ROUNDS_MAX 20 /* of looking and sending, so that no homeserver keeps it going */
+#define ROUNDS_MAX 20 /* so that no homeserver can prolong polling and sending without end */
 #define DEFAULT_KEY "m.secret_storage.default_key"
 
 struct keys {
@@ -26,7 +26,7 @@ struct keys {
 	struct fault fault;
 };
 
-/* Ends the transaction as its work went. */
+/* Commits the transaction, or rolls it back if its work failed. */
 static enum err login_keys_finish(struct keys *keys, enum err err)
 {
 	if (err == OK)
@@ -35,7 +35,7 @@ static enum err login_keys_finish(struct keys *keys, enum err err)
 	return err;
 }
 
-/* Files of root's would lock the daemon's own user out. */
+/* Files created by root would be inaccessible to the daemon's own user. */
 static bool is_anothers(const char *database)
 {
 	char *folder = x_strdup(database), *slash = strrchr(folder, '/');
@@ -49,7 +49,8 @@ static bool is_anothers(const char *database)
 	return anothers;
 }
 
-/* The database belongs to this device from now on; `login` has asked for the one it knows. */
+/* The database belongs to this device from now on, which is the one it had if `login` could reuse
+ * it. */
 static enum err take_device(struct keys *keys)
 {
 	enum err err = state_set(keys->store, "device_id", keys->device_id);
@@ -73,7 +74,7 @@ static enum err open_machine(struct keys *keys)
 		if (err == OK)
 			err = core_open(&keys->core, keys->store, &options, false, fingerprint,
 			        &keys->fault);
-		if (err == OK) /* the device may have been signed out since */
+		if (err == OK) /* the device may have been deleted since */
 			err = crypto_lists_missed(keys->core.machine);
 		err = login_keys_finish(keys, err);
 	}
@@ -89,7 +90,7 @@ static bool wants_password(const struct crypto_request *request, const struct as
 	       json_is_array(json_object_get(answer->body, "flows"));
 }
 
-/* The same again, with the password (client-server API, "User-Interactive Authentication"). */
+/* Repeats the request with the password (client-server API, "User-Interactive Authentication"). */
 static void send_with_password(const struct keys *keys, const struct crypto_request *request,
         json_t *body, struct ask_answer *answer)
 {
@@ -106,7 +107,7 @@ static void send_with_password(const struct keys *keys, const struct crypto_requ
 	json_decref(auth);
 }
 
-/* ERR_NET and the like: nothing was refused, it may go on later. */
+/* Sends a request. ERR_NET and the like: it was not rejected and may be repeated later. */
 static enum err send_one(struct keys *keys, const struct crypto_request *request)
 {
 	json_t *body = json_loads(request->body, 0, NULL);
@@ -144,7 +145,7 @@ static enum err login_keys_look_up(struct keys *keys)
 	return err == OK ? login_keys_finish(keys, core_look(&keys->core, &keys->look)) : err;
 }
 
-/* Until this device is signed, or somebody must do something. */
+/* Runs until this device is signed, or somebody must act. */
 static enum err login_keys_settle(struct keys *keys)
 {
 	enum err err = OK;
@@ -186,7 +187,7 @@ static enum err make_storage(struct keys *keys, char **recovery_key)
 		        crypto_secrets_make(keys->core.machine, clock_now_ms(), recovery_key));
 	if (err == OK)
 		err = login_keys_settle(keys);
-	if (err != OK) { /* it opens nothing, or not all */
+	if (err != OK) { /* the key opens none or not all of the secrets */
 		x_wipe_free_str(*recovery_key);
 		*recovery_key = NULL;
 	}

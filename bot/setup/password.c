@@ -1,9 +1,9 @@
 /*
  * password.c - see password.h.
  *
- * While the echo is off, the signals that would end or stop the program only note that they came,
- * and only in ppoll(), so that none is missed just before the wait; the terminal is put back first
- * and the signal is raised again then.
+ * While the echo is off, signals that would end or stop the program are only recorded, and are
+ * delivered only in ppoll(), so that none is missed just before the wait. The terminal is restored
+ * first, then the signal is raised again.
  */
 #include "bot/setup/password.h"
 
@@ -20,14 +20,14 @@ static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
 
 #define SIGNALS_LEN (sizeof(signals) / sizeof(signals[0]))
 
-static volatile sig_atomic_t caught; /* since a handler has no argument of ours */
+static volatile sig_atomic_t caught; /* global, since a signal handler has no argument */
 
 static void password_on_signal(int number)
 {
 	caught = number;
 }
 
-/* Reads a byte; with a mask, it is in force while nothing is there. */
+/* Reads a byte; a mask, if given, is in force while waiting for one. */
 static ssize_t read_byte(const sigset_t *mask, char *c)
 {
 	struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
@@ -45,7 +45,7 @@ static enum err read_line(const sigset_t *mask, char **out, struct fault *fault)
 	char c = '\0';
 
 	*out = NULL;
-	/* byte by byte: what follows the line is not ours to take */
+	/* byte by byte, since what follows the line is not for this function */
 	for (;;) {
 		ssize_t got = read_byte(mask, &c);
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include "bot/base/alloc.h"
 
-#define LINE_BYTES 4096 /* as a terminal's own limit */
+#define LINE_BYTES 4096 /* as the line limit of a terminal */
 
 bool question_possible(void)
 {

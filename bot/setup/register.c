@@ -34,7 +34,7 @@ static enum err register_judge(const struct ask_answer *answer, struct fault *fa
 
 /* ---- Synapse's shared secret ---- */
 
-/* HMAC-SHA1 over nonce, name, password and role, with NUL between them. */
+/* HMAC-SHA1 of nonce, name, password and role, separated by NUL. */
 static void register_mac(const char *secret, const char *nonce, const char *name,
         const char *password, char out[2 * EVP_MAX_MD_SIZE + 1])
 {
@@ -45,7 +45,7 @@ static void register_mac(const char *secret, const char *nonce, const char *name
 
 	buf_init(&text, 16 * 1024);
 	for (size_t i = 0; i < 4; i++)
-		buf_add(&text, parts[i], strlen(parts[i]) + (i < 3)); /* its NUL too */
+		buf_add(&text, parts[i], strlen(parts[i]) + (i < 3)); /* including its NUL */
 	HMAC(EVP_sha1(), secret, (int)strlen(secret), (const unsigned char *)buf_str(&text),
 	        text.len, digest, &len);
 	for (unsigned i = 0; i < len; i++)
@@ -105,7 +105,7 @@ static bool register_lists(const json_t *list, const char *name)
 	return false;
 }
 
-/* The next stage that a flow of nothing but these two wants; NULL: there is no such flow. */
+/* The next stage of a flow that needs only these two stages; NULL: there is no such flow. */
 static const char *register_next_stage(const json_t *answer)
 {
 	const json_t *done = json_object_get(answer, "completed"), *flow;
@@ -160,7 +160,7 @@ static enum err register_by_token(struct ask *ask, const char *name, const char 
 			err = register_judge(&answer, fault);
 			break;
 		}
-		if (*refused) { /* a stage that was tried */
+		if (*refused) { /* a stage was tried */
 			err = fault_set(fault, ERR_DENIED, "the registration token is refused: %s",
 			        answer.error);
 			break;

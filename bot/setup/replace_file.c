@@ -33,7 +33,7 @@ static bool replace_file_write(int fd, const char *text)
 	return true;
 }
 
-/* So that the rename outlives a power cut. */
+/* Makes the rename durable. */
 static enum err replace_file_sync_folder(const char *path, struct fault *fault)
 {
 	char *copy = x_strdup(path);
@@ -61,7 +61,7 @@ enum err replace_file_may(const char *path, struct fault *fault)
 	return err;
 }
 
-/* The mode first: what others may not read is never theirs. */
+/* Sets the mode before writing, so that users without permission can never read the text. */
 static bool replace_file_fill(int fd, const char *text, const struct file_owner *owner)
 {
 	if (owner && fchown(fd, owner->uid, owner->gid) != 0)
@@ -74,7 +74,7 @@ static enum err replace_file_put(
         const char *path, const char *text, const struct file_owner *owner, struct fault *fault)
 {
 	char *fresh = x_asprintf("%s.XXXXXX", path);
-	int fd = mkostemp(fresh, O_CLOEXEC); /* 0600, and never a file that is there */
+	int fd = mkostemp(fresh, O_CLOEXEC); /* 0600, and never an existing file */
 	enum err err = OK;
 
 	if (fd < 0) {

@@ -1,5 +1,5 @@
 /*
- * replace_file.h - puts a text in the place of a file, as a whole: nobody ever sees half of it.
+ * replace_file.h - replaces a file by a text atomically: nobody sees a part of it.
  */
 #pragma once
 
@@ -12,9 +12,10 @@ struct file_owner {
 	mode_t mode;
 };
 
-/* Whether replace_file() can work there, without a change to the file. ERR_IO. */
+/* Whether replace_file() would succeed, without changing the file. ERR_IO. */
 enum err replace_file_may(const char *path, struct fault *fault);
-/* Durable when it returns OK. owner NULL: this process' own, 0600. A symbolic link is replaced, not
- * followed. Signals wait meanwhile, so that nothing is left behind. ERR_IO, ERR_FULL. */
+/* Durable on disk when it returns OK. owner NULL: this process' user, 0600. A symbolic link is
+ * replaced, not followed. Signals are blocked meanwhile, so that no temporary file is left behind.
+ * ERR_IO, ERR_FULL. */
 enum err replace_file(
         const char *path, const char *text, const struct file_owner *owner, struct fault *fault);

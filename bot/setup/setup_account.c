@@ -1,5 +1,5 @@
 /*
- * setup_account.c - of `setup`: the homeserver, the bot's account, its token.
+ * setup_account.c - part of `setup`: the homeserver, the bot's account, its token.
  */
 #include <libgen.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 #include "bot/setup/replace_file.h"
 #include "bot/setup/setup.h"
 
-#define TRIES 3 /* of a password that somebody types */
+#define TRIES 3 /* attempts to type the password */
 
 /* ---- the homeserver ---- */
 
@@ -55,9 +55,9 @@ int setup_homeserver(struct setup *setup)
 	return code;
 }
 
-/* ---- the token that is there ---- */
+/* ---- an existing token ---- */
 
-/* Whether it is one of the config's user; *code: what keeps it from being known. */
+/* Whether the token belongs to the config's user; *code: the error if that cannot be determined. */
 static bool setup_try_token(struct setup *setup, int *code)
 {
 	struct ask_answer answer;
@@ -120,7 +120,7 @@ static int setup_ask_secret(const struct setup *setup, const char *prompt, char 
 	return setup_fail(EX_DATAERR, "%s", fault.text);
 }
 
-/* One that is new is asked for twice. */
+/* A new password must be entered twice. */
 static int setup_get_password(struct setup *setup, struct login *login, bool fresh)
 {
 	struct fault fault = {0};
@@ -146,7 +146,8 @@ static int setup_get_password(struct setup *setup, struct login *login, bool fre
 
 /* ---- registering ---- */
 
-/* *wanted: the account is to be made; *key: by this, owned by the caller, who wipes it. */
+/* *wanted: the account is to be registered; *key: with this secret or token, owned by the caller,
+ * who wipes it. */
 static int setup_wants_registering(
         struct setup *setup, bool *wanted, enum register_by *by, char **key)
 {
@@ -196,7 +197,7 @@ static int setup_register(
 
 /* ---- the login ---- */
 
-/* Beside the database, unless the config says otherwise: somebody may have put one there. */
+/* Puts the token beside the database unless the config says otherwise; there may be one already. */
 static int setup_place_token(struct setup *setup)
 {
 	const struct config_secret *token = &setup->config->matrix.token;
@@ -213,7 +214,7 @@ static int setup_place_token(struct setup *setup)
 	return code;
 }
 
-/* Whether a new one can be stored, settled before there is one. */
+/* Whether a new token can be stored, checked before there is one. */
 static int setup_check_target(const struct setup *setup)
 {
 	const struct config_secret *token = &setup->config->matrix.token;
@@ -248,7 +249,8 @@ static int setup_log_in(struct setup *setup, struct login *login)
 	return EX_OK;
 }
 
-/* "telemetry" is "@telemetry:example.org" where the server's name is known; owned by the caller. */
+/* Completes "telemetry" to "@telemetry:example.org" if the server name is known; owned by the
+ * caller. */
 static char *setup_whole_user(const struct setup *setup, const char *user)
 {
 	const char *server = setup->config->matrix.homeserver;
@@ -280,7 +282,7 @@ static int setup_user(struct setup *setup)
 	return code;
 }
 
-/* A typing error is no reason to begin anew. */
+/* After a mistyped password, asks again. */
 static int setup_enter(struct setup *setup, struct login *login)
 {
 	enum register_by by;
@@ -318,7 +320,7 @@ int setup_account(struct setup *setup)
 	if (code == EX_OK)
 		code = setup_check_target(setup);
 	if (code == EX_OK)
-		code = login_check_flows(&flows); /* before a password is asked for */
+		code = login_check_flows(&flows); /* before asking for a password */
 	if (code == EX_UNAVAILABLE)
 		setup_fail(code, "put the token into %s (0600), then run setup again",
 		        setup->config->matrix.token.file);

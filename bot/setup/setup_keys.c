@@ -1,6 +1,6 @@
 /*
- * setup_keys.c - of `setup`: the keys for encrypted rooms, made by a child that has the rights of
- * the daemon's user from then on, and the recovery key, shown once.
+ * setup_keys.c - part of `setup`: the keys for encrypted rooms, made by a child process that
+ * switches to the rights of the daemon's user, and the recovery key, shown once.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,8 +15,8 @@
 
 #define TOLD_BYTES 1024
 
-/* In the child, which has no use for the parent's connections. The first line is the recovery key,
- * the rest the note. */
+/* In the child, which does not use the parent's connections. Writes the recovery key on the first
+ * line, the note on the others. */
 static void setup_make_keys(
         const struct setup *setup, const char *device_id, const char *password, int to)
 {
@@ -59,7 +59,7 @@ void setup_keys(struct setup *setup, const char *device_id, const char *password
 
 	if (pipe(ends) != 0)
 		return;
-	if (setup_uses_units(setup)) /* it holds the database */
+	if (setup_uses_units(setup)) /* the running daemon has locked the database */
 		setup_systemctl("stop", SETUP_SERVICE);
 	question_begin("Making the keys for encrypted rooms");
 	pid = fork();

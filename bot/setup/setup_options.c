@@ -1,5 +1,5 @@
 /*
- * setup_options.c - see setup_options.h. Secrets come from files, never from the command line,
+ * setup_options.c - see setup_options.h. Secrets are read from files, not from the command line,
  * which other users can see.
  */
 #include "bot/setup/setup_options.h"
@@ -68,7 +68,7 @@ static enum err setup_options_add(
 {
 	const char *equals;
 
-	assert(value); /* these options have one */
+	assert(value); /* these options have an argument */
 	equals = strchr(value, '=');
 	if (list->len == SETUP_LIST_MAX)
 		return fault_set(fault, ERR_INVALID, "over %d of: %.100s", SETUP_LIST_MAX, value);
@@ -81,7 +81,7 @@ static enum err setup_options_add(
 static enum err setup_options_take(
         struct setup_options *options, enum row row, const char *value, struct fault *fault)
 {
-	/* each becomes a value of the config, which is a line */
+	/* each becomes a value of the config, which must be a single line */
 	if (value && strpbrk(value, "\r\n"))
 		return fault_set(fault, ERR_INVALID, "--%s: a line break", rows[row].name);
 	switch (row) {

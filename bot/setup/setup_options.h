@@ -17,14 +17,14 @@ struct setup_list {
 };
 
 struct setup_options {
-	const char *config, *homeserver, *user; /* NULL = not given; of argv, as all here */
+	const char *config, *homeserver, *user; /* NULL = not given; all of argv, borrowed */
 	const char *password_file, *secret_file, *token_file;
 	struct setup_list rooms, operators, dashboards; /* "ops=#ops:e"; "@op:e"; "app=https://…" */
-	int64_t wait_ms;                                /* for the answer from the room */
+	int64_t wait_ms; /* until operators join, and until the test message is acknowledged */
 	bool encrypted, no_test, yes, help;
 };
 
-/* argv[0] is the verb. ERR_INVALID: *fault says why. */
+/* argv[0] is the command's name. ERR_INVALID: *fault has the reason. */
 enum err setup_options_parse(
         struct setup_options *options, int argc, char **argv, struct fault *fault);
 void setup_options_help(FILE *out);

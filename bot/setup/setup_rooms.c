@@ -1,6 +1,6 @@
 /*
- * setup_rooms.c - of `setup`: who may command, and the rooms: joined, or made with these people in
- * them.
+ * setup_rooms.c - part of `setup`: the operators, and the rooms, each joined or created with the
+ * operators invited.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include "bot/setup/setup.h"
 
 #define JOINED_POLL_MS 1000
-#define NONE "none" /* said to a room that is not wanted */
+#define NONE "none" /* the answer for a room that is not wanted */
 
 static const char *setup_server_of(const char *id)
 {
@@ -24,7 +24,7 @@ static const char *setup_server_of(const char *id)
 	return colon ? colon + 1 : "";
 }
 
-/* ---- who may command ---- */
+/* ---- operators ---- */
 
 static char *setup_join(const char *const *items, size_t len)
 {
@@ -64,7 +64,7 @@ int setup_operators(struct setup *setup)
 
 /* ---- one room ---- */
 
-/* OK with *id NULL: there is none by that alias. */
+/* Resolves an alias; OK with *id NULL: it does not exist. */
 static enum err setup_resolve(
         const struct setup *setup, const char *alias, char **id, char *why, size_t size)
 {
@@ -90,7 +90,7 @@ static json_t *setup_room_body(const struct setup *setup, const char *alias, boo
 
 	for (char **user = setup->config->commands.users; *user; user++)
 		json_array_append_new(invite, json_string(*user));
-	/* who is invited has the creator's power */
+	/* invited users get the creator's power level */
 	body = json_pack("{s:s, s:s, s:s, s:o}", "room_alias_name", localpart, "name", localpart,
 	        "preset", "trusted_private_chat", "invite", invite);
 	if (encrypted)
@@ -114,7 +114,8 @@ static int setup_make_room(struct setup *setup, const char *name, const char *al
 		return setup_fail(EX_UNAVAILABLE,
 		        "room %s: there is no %s, and only %s could make it", name, alias,
 		        setup_server_of(alias));
-	if (!setup->config->commands.users[0]) /* nobody could ever come in */
+	if (!setup->config->commands
+	                .users[0]) /* without an operator to invite, nobody could ever join */
 		return setup_fail(EX_USAGE,
 		        "--operator is missing: there is no %s, and one that is made needs "
 		        "somebody to invite",
@@ -154,7 +155,7 @@ static enum err setup_join_room(struct setup *setup, const char *address, char *
 	return err;
 }
 
-/* A room that is there: it is joined, or somebody is asked to invite the bot. */
+/* Joins an existing room, or asks the user to have the bot invited. */
 static int setup_enter_room(struct setup *setup, const char *name, const char *address)
 {
 	char why[256], *answer = NULL, *question;
@@ -171,7 +172,7 @@ static int setup_enter_room(struct setup *setup, const char *name, const char *a
 		if (!setup->asks) {
 			printf("  Invite %s there: the daemon accepts it.\n",
 			        setup->config->matrix.user);
-			return EX_OK; /* what is still missing, check says */
+			return EX_OK; /* `check` reports what is still missing */
 		}
 		question = x_asprintf("Invite %s there, then press Enter (or \"skip\": the daemon "
 		                      "accepts it later)",
@@ -225,8 +226,8 @@ static bool setup_has_rooms(const struct setup *setup)
 	return setup->options.rooms.len > 0;
 }
 
-/* The name's room is asked for, as an address or "none"; not where there are others, and nobody
- * named it. What the example has goes. */
+/* Asks for the address of a room, or "none"; skips that if other rooms are configured and this one
+ * was not named. Removes the placeholder of the example. */
 static int setup_address(struct setup *setup, const char *name, const char *what)
 {
 	const struct config_room *room = config_room(setup->config, name);
@@ -294,9 +295,9 @@ int setup_rooms(struct setup *setup)
 	return code;
 }
 
-/* ---- somebody to answer ---- */
+/* ---- waiting for operators ---- */
 
-/* Some of them are invited, and none is in the room. */
+/* Whether operators are invited to the room, and none has joined. */
 static bool setup_room_is_awaited(const struct setup *setup, const char *room_id)
 {
 	bool awaited = false, in = false;
@@ -322,7 +323,7 @@ static int setup_await_room(const struct setup *setup, const char *address, int6
 	bool awaited;
 
 	if (address[0] == '#' && setup_resolve(setup, address, &id, why, sizeof(why)) != OK)
-		return EX_OK; /* check tells of it */
+		return EX_OK; /* `check` reports it */
 	awaited = setup_room_is_awaited(setup, id ? id : address);
 	if (awaited)
 		question_begin("Waiting for an operator to accept the invitation into %s", address);

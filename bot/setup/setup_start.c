@@ -1,6 +1,6 @@
 /*
- * setup_start.c - of `setup`: what follows once the config is written: units, check, and a message
- * that somebody answers.
+ * setup_start.c - part of `setup`: after the config is written, handles the units, runs check, and
+ * sends a message that an operator acknowledges.
  */
 #include <errno.h>
 #include <poll.h>
@@ -25,7 +25,7 @@
 #define START_MS 60000 /* until a daemon answers */
 #define ROOM_MS 60000  /* until the message is in the room */
 #define POLL_MS 100
-#define LOG_BYTES 2048 /* of a daemon that does not start */
+#define LOG_BYTES 2048 /* shown of the log of a daemon that fails to start */
 
 /* ---- units ---- */
 
@@ -79,7 +79,7 @@ int setup_units(const struct setup *setup, bool changed)
 
 /* ---- check ---- */
 
-/* In a child: it takes on the rights of the daemon's user. */
+/* In a child process, since check switches to the rights of the daemon's user. */
 int setup_check(const struct setup *setup)
 {
 	int status = 0;
@@ -106,7 +106,7 @@ struct own_daemon {
 	FILE *log;
 };
 
-/* In the child. It goes when this process does. */
+/* In the child, which ends when this process does. */
 static void own_daemon_become(const struct setup *setup, const struct own_daemon *own)
 {
 	char *const argv[] = {
@@ -147,7 +147,7 @@ static void own_daemon_stop(struct own_daemon *own)
 	*own = (struct own_daemon){0};
 }
 
-/* Connects to the daemon that runs, or to one that is started here; NULL: said why. */
+/* Connects to the running daemon, or starts one; NULL: failed, and the reason was printed. */
 static struct client *setup_connect(const struct setup *setup, struct own_daemon *own)
 {
 	int64_t until_ms = clock_monotonic_ms() + START_MS;
@@ -180,7 +180,7 @@ static struct client *setup_connect(const struct setup *setup, struct own_daemon
 
 /* ---- the message ---- */
 
-/* The daemon has the config that was written. */
+/* Makes the daemon load the config that was written. */
 static void setup_reload(struct client *client)
 {
 	json_t *request = json_pack("{s:s}", "op", "reload"), *answer = NULL;
@@ -193,7 +193,7 @@ static void setup_reload(struct client *client)
 	json_decref(request);
 }
 
-/* Until it is in the room. */
+/* Sends the alert and waits until it is in the room. */
 static int setup_send(struct client *client, const json_t *alert)
 {
 	json_t *answer = NULL, *request = NULL, *waited = NULL;
