@@ -13,8 +13,7 @@
 
 #define ALIVE_MS (3 * CLOCK_MINUTE_MS) /* a running watcher updates its timestamp every minute */
 #define SIGHT_MS (3 * CLOCK_MINUTE_MS)
-#define BLINK_MS \
-	CLOCK_MINUTE_MS /* a problem this young is not reported, unless the watcher reported it */
+#define BLINK_MS CLOCK_MINUTE_MS /* the same when the watcher reports a problem */
 #define REPORT_MAX (64 * 1024)
 #define LINE_MAX_BYTES 1024
 
