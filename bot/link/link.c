@@ -1,5 +1,5 @@
 /*
- * link.c - see link.h. Closed from the outside in: sync, members, rooms, vault, auth, HTTP at last.
+ * link.c - see link.h. Closing goes in this order: sync, members, rooms, vault, auth, HTTP.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -35,12 +35,12 @@ void link_retry(struct link *link)
 #define STORE_AGAIN_MS CLOCK_SECOND_MS
 
 struct room_job {
-	uv_timer_t timer; /* until it is tried again */
-	bool failed;      /* the last try; it is told once */
+	uv_timer_t timer; /* next try */
+	bool failed;      /* the last try failed; logged once */
 	struct link *link;
 	struct room_row row;
-	char *name;    /* what the config calls it, or NULL */
-	int64_t count; /* of messages that follow it from another room */
+	char *name;    /* in the config, or NULL */
+	int64_t count; /* messages that move here from the room's former id */
 };
 
 static void room_submit(struct room_job *job);
@@ -78,7 +78,7 @@ static void link_on_room_timer(uv_timer_t *timer)
 	room_submit(timer->data);
 }
 
-/* That a room is encrypted is never forgotten: what cannot be stored is tried again. */
+/* That a room is encrypted must never be lost, so storing it is retried. */
 static void room_done(enum err result, const char *message, void *arg)
 {
 	struct room_job *job = arg;
@@ -193,8 +193,8 @@ static void link_on_batch(
 
 /* --- encryption --------------------------------------------------------------------------- */
 
-/* What /sync brings to the device is gone once the next answer is asked for: nothing is asked
- * before somebody can take it in. */
+/* The homeserver deletes to-device events once the next answer is requested, so /sync starts only
+ * when the machine can process them. */
 static void link_on_vault_open(void *arg)
 {
 	struct link *link = arg;
@@ -206,7 +206,7 @@ static void link_on_vault_change(void *arg)
 {
 	struct link *link = arg;
 
-	if (link->closing) /* the courier is gone already */
+	if (link->closing) /* the courier is closed already */
 		return;
 	if (link->timeline)
 		timeline_retry(link->timeline);
@@ -400,7 +400,7 @@ static void link_discover(struct link *link)
 	discovery_start(link->http, link->config->matrix.homeserver, link_on_discovered, link);
 }
 
-/* --- life --------------------------------------------------------------------------------- */
+/* --- creation and closing ----------------------------------------------------------------- */
 
 enum err link_create(struct link **out, const struct link_options *options, struct config *config,
         const struct link_events *events, struct fault *fault)
@@ -546,8 +546,7 @@ static void link_on_members_closed(void *arg)
 	struct link *link = arg;
 
 	link->members = NULL;
-	vault_set_offline(
-	        link->vault); /* a look of its may end later, and must not see the rooms */
+	vault_set_offline(link->vault); /* a look may end later, without the rooms */
 	rooms_close(link->rooms, link_on_rooms_closed, link);
 }
 
@@ -573,7 +572,8 @@ static void link_on_sync_closed(void *arg)
 		link_on_timeline_closed(link);
 }
 
-/* Goes on when no job is under way: with the vault, and when HTTP is closed too, with the end. */
+/* Continues closing once no job is in progress: closes the vault and, when HTTP is closed too,
+ * frees the link. */
 static void link_closing(struct link *link)
 {
 	if (link->jobs > 0)

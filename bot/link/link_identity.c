@@ -1,8 +1,8 @@
 /*
  * link_identity.c - see link_internal.h. Happy path: the token's user and device are compared with
- * what is stored, or stored the first time, in a writer job that also reads what the parts start
- * from; then the link goes online. Another device or user is fatal. What cannot be read or stored
- * is tried again on the link's timer.
+ * what is stored, or stored the first time, in a writer job that also reads the other modules'
+ * initial values; then the link goes online. A different device or user is fatal. A failed job is
+ * retried on the link's timer.
  */
 #include <stdio.h>
 #include <string.h>
@@ -42,7 +42,7 @@ static enum err identity_work(struct store *store, void *arg)
 	return err;
 }
 
-/* What was read is forgotten: another try reads it anew. */
+/* Frees what was read, since the next try reads it again. */
 static void identity_reset(struct identity_job *job)
 {
 	room_rows_free(job->encrypted, job->encrypted_len);
@@ -64,7 +64,8 @@ void identity_free(struct identity_job *job)
 	free(job);
 }
 
-/* A full disk, say: alerts are answered all the while, and it may have room again. */
+/* Retries later. The cause may be a full disk: meanwhile alerts are answered, and space may become
+ * free. */
 static void identity_wait(struct identity_job *job, const char *message)
 {
 	struct link *link = job->link;

@@ -1,6 +1,6 @@
 /*
- * link_internal.h - what the parts of link.h share: link.c (life, discovery, rooms, sync) and
- * link_identity.c (whether the token's device is the stored one).
+ * link_internal.h - what the parts of link.h share: link.c (creation, closing, discovery, rooms,
+ * sync) and link_identity.c (whether the token's device is the stored one).
  */
 #pragma once
 
@@ -21,24 +21,24 @@ struct link {
 	struct vault *vault;
 	struct rooms *rooms;           /* after the first token */
 	struct members *members;       /* likewise */
-	json_t *joined;                /* users by room id, of the rooms of [oncall] */
+	json_t *joined;                /* joined users by room id, for rooms of [oncall] */
 	struct sync *sync;             /* likewise */
 	struct timeline *timeline;     /* likewise */
 	uv_timer_t timer;              /* the next try of discovery, then of `identity` */
-	struct identity_job *identity; /* could not be read or written; waits for the timer */
+	struct identity_job *identity; /* job that failed and waits for the timer */
 	char *homeserver;
 	char problem[256];
-	unsigned failures; /* in a row, of what the timer tries again */
+	unsigned failures; /* in a row, of what the timer retries */
 	unsigned jobs;     /* writer jobs not done */
-	char *since;       /* where /sync starts from, or NULL */
-	bool first;        /* the answer under way is a first one */
-	bool caught_up;    /* an answer of this run was stored */
+	char *since;       /* position where /sync starts, or NULL */
+	bool first;        /* the answer being handled is a first one */
+	bool caught_up;    /* a /sync answer of this run was stored */
 	bool online, closing, vault_closing;
 	void (*closed)(void *arg);
 	void *closed_arg;
 };
 
-/* Compares with what is stored, and reads what the parts start from. */
+/* The job that compares the identity with the stored one, and reads the modules' initial values. */
 struct identity_job {
 	struct link *link;
 	char *user_id, *device_id;
@@ -52,11 +52,12 @@ struct identity_job {
 void link_problem_set(struct link *link, const char *problem); /* "" = online */
 void link_retry(struct link *link);                            /* on the timer, with backoff */
 void link_job_ended(struct link *link);
-/* The identity is stored: the parts start, or go on. job is borrowed. */
+/* Call when the identity is stored: starts or resumes rooms, sync and the others. job is
+ * borrowed. */
 void link_go_online(struct link *link, const struct identity_job *job);
 
 /* link_identity.c */
-/* Copies both. In the place of a job that waits for the timer. */
+/* Starts the job, replacing one that waits for the timer. Strings are copied. */
 void identity_begin(struct link *link, const char *user_id, const char *device_id);
 /* Takes over the job. */
 void identity_submit(struct identity_job *job);

@@ -1,5 +1,5 @@
 /*
- * timeline.c - see timeline.h: batches, the job, life.
+ * timeline.c - see timeline.h: batches, the writer job, creation and closing.
  */
 #include <assert.h>
 #include <string.h>
@@ -11,10 +11,10 @@
 #include "bot/timeline/timeline_internal.h"
 
 #define ROOMS_WAIT_MS 50
-#define ROOMS_WAITS 600 /* half a minute */
-#define JOB_TRIES 5     /* of a job that fails for another reason than a full disk */
-/* After an answer that changes nothing its position is stored at most so often: the same may be
- * told again after a crash. So the echo of a message costs no commit. */
+#define ROOMS_WAITS 600 /* tries; they take half a minute */
+#define JOB_TRIES 5     /* of a job that fails for any reason but a full disk */
+/* How often the position is stored at most after answers that change nothing, so that the echo of
+ * a message costs no commit. After a crash such answers may come again, which is harmless. */
 #define POSITION_MS (10 * CLOCK_SECOND_MS)
 
 /* --- batches ------------------------------------------------------------------------------ */
@@ -40,7 +40,7 @@ static void batch_destroy(struct timeline_batch *batch)
 	free(batch);
 }
 
-/* The rooms of the config that the answer speaks of. */
+/* Adds the configured rooms that the answer contains. */
 static void batch_add_rooms(struct timeline *timeline, struct timeline_batch *batch)
 {
 	const json_t *join = json_object_get(json_object_get(batch->answer, "rooms"), "join");
@@ -83,8 +83,8 @@ static void timeline_note_state(
 	}
 }
 
-/* State that changed between two syncs, before what the timelines tell. Where a timeline is
- * limited, it counts behind what is missing: see batch_add_items(). */
+/* Notes state that changed between two syncs, before the timelines' events. Where a timeline is
+ * limited, the state applies after the missing events: see batch_add_items(). */
 static void batch_note_state(struct timeline *timeline, const json_t *answer)
 {
 	json_t *join = json_object_get(json_object_get(answer, "rooms"), "join"), *room;
@@ -115,7 +115,7 @@ static void batch_add_item(
 	};
 }
 
-/* All events of the rooms in their order: what was left out, then what the timeline tells. */
+/* Adds all events of the rooms in order: first those that were left out, then the timeline's. */
 static void batch_add_items(struct timeline_batch *batch)
 {
 	size_t most = 0;
@@ -135,7 +135,7 @@ static void batch_add_items(struct timeline_batch *batch)
 	}
 }
 
-/* What the homeserver has of the device's keys. */
+/* How many one-time and fallback keys the homeserver has. */
 static json_t *batch_key_counts(const struct timeline_batch *batch)
 {
 	return json_pack("[O?, O?]", json_object_get(batch->answer, "device_one_time_keys_count"),
@@ -147,7 +147,7 @@ static size_t answer_len(const json_t *answer, const char *part, const char *arr
 	return json_array_size(json_object_get(json_object_get(answer, part), array));
 }
 
-/* Nothing in the answer is anything to the handlers, or to the encryption. */
+/* Whether nothing in the answer concerns the handlers or the encryption. */
 static bool batch_is_quiet(const struct timeline_batch *batch)
 {
 	const json_t *answer = batch->answer;
@@ -167,7 +167,7 @@ static bool batch_is_quiet(const struct timeline_batch *batch)
 	return same;
 }
 
-/* --- the loop again ----------------------------------------------------------------------- */
+/* --- after the job ------------------------------------------------------------------------ */
 
 static void batch_submit(struct timeline *timeline);
 
@@ -193,7 +193,7 @@ static void batch_failed(struct timeline *timeline, enum err result, const char 
 	        (uint64_t)backoff_ms(batch->tries, -1, arc4random()), 0);
 }
 
-/* The answer that came while a retry was under way. */
+/* Takes the answer that came during a retry. */
 static void timeline_take_next(struct timeline *timeline)
 {
 	struct timeline_batch *next = timeline->next;
@@ -206,7 +206,7 @@ static void timeline_take_next(struct timeline *timeline)
 	free(next);
 }
 
-/* Its position is stored, or need not be yet. */
+/* The answer is done: its position is stored, or need not be stored yet. */
 static void timeline_sync_ended(struct timeline *timeline, bool changed)
 {
 	batch_destroy(timeline->batch);
@@ -250,7 +250,7 @@ static void batch_submit(struct timeline *timeline)
 	timeline->in_job = true;
 	writer_submit(timeline->options.writer, batch_read, batch_done, timeline->batch);
 	if (timeline->batch->items_len > 0 ||
-	        timeline->held > 0) /* answers leave with the same commit */
+	        timeline->held > 0) /* replies are chosen in the same commit */
 		courier_poke(timeline->options.courier);
 }
 
@@ -271,7 +271,7 @@ void timeline_whole(struct timeline *timeline)
 	batch_submit(timeline);
 }
 
-/* At a start the answer of /sync can be here before the addresses of the rooms are resolved. */
+/* After a start the first /sync answer may arrive before the rooms' addresses are resolved. */
 static bool timeline_rooms_are_known(const struct rooms *rooms)
 {
 	for (size_t i = 0; i < rooms_len(rooms); i++)
@@ -282,7 +282,8 @@ static bool timeline_rooms_are_known(const struct rooms *rooms)
 
 static void timeline_on_rooms_timer(uv_timer_t *timer);
 
-/* Adds the configured rooms to the batch, once all of them were looked at, and fetches. */
+/* Adds the configured rooms to the batch once all of them have been checked, and fetches what is
+ * missing. */
 static void timeline_begin(struct timeline *timeline)
 {
 	if (timeline->batch->since) {
@@ -329,7 +330,7 @@ void timeline_take(struct timeline *timeline, json_t *answer, const char *since,
 {
 	struct timeline_batch *batch;
 
-	if (timeline->batch) { /* a retry is under way: this one is taken when it is over */
+	if (timeline->batch) { /* a retry is in progress: this answer follows it */
 		timeline->next = x_calloc(1, sizeof(*timeline->next));
 		timeline->next->answer = json_incref(answer);
 		timeline->next->since = x_strdup_opt(since);
@@ -342,13 +343,13 @@ void timeline_take(struct timeline *timeline, json_t *answer, const char *since,
 	batch->since = x_strdup_opt(since);
 	batch->next_batch = x_strdup(next_batch);
 	batch->blind = blind;
-	if (blind) /* they may have changed unseen */
+	if (blind) /* power levels may have changed unseen */
 		timeline_powers_finish(timeline);
 	batch_note_state(timeline, answer);
 	timeline_begin(timeline);
 }
 
-/* --- life --------------------------------------------------------------------------------- */
+/* --- creation and closing ----------------------------------------------------------------- */
 
 struct timeline *timeline_create(const struct timeline_options *options, struct config *config,
         const struct timeline_events *events)

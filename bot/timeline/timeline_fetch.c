@@ -10,7 +10,7 @@
 #define PAGE_EVENTS 100
 #define PAGES_MAX 20 /* 2,000 events of a room between two syncs */
 #define FETCH_TIMEOUT_MS 30000
-#define FETCH_TRIES 6 /* of what the homeserver itself fails at */
+#define FETCH_TRIES 6 /* of a request that the homeserver answers with errors */
 #define ROOM_POWERS_MAX 256
 
 /* --- power levels ------------------------------------------------------------------------- */
@@ -79,7 +79,7 @@ void timeline_power_note(struct timeline *timeline, const char *room_id, const j
 		fetch_replace(&power->create, event);
 }
 
-/* --- what is wanted ----------------------------------------------------------------------- */
+/* --- which events are needed -------------------------------------------------------------- */
 
 bool timeline_wants(const json_t *event, const char *user_id)
 {
@@ -98,7 +98,7 @@ bool timeline_wants(const json_t *event, const char *user_id)
 	return false;
 }
 
-/* True for an event that says who may. */
+/* True for an event that determines power levels. */
 static bool timeline_is_power(const json_t *event)
 {
 	const char *type = json_string_value(json_object_get(event, "type"));
@@ -122,7 +122,7 @@ static bool room_wants_power(const struct batch_room *room, const char *user_id)
 
 /* --- requests ----------------------------------------------------------------------------- */
 
-/* Temporary: to be asked again, for ever when the homeserver is not there, else a few times. */
+/* Whether to retry: always while the homeserver cannot be reached, otherwise a few times. */
 static bool fetch_is_temporary(const struct timeline *timeline, enum err err)
 {
 	switch (err) {
@@ -144,7 +144,8 @@ static void fetch_on_timer(uv_timer_t *timer)
 	timeline_fetch(timer->data);
 }
 
-/* First thing in each callback. True: it is done with, or will be asked again. */
+/* Call first in each callback. True: do nothing more, the request was cancelled or will be
+ * repeated. */
 static bool fetch_ended(struct timeline *timeline, const struct mx_answer *answer)
 {
 	timeline->call = NULL;

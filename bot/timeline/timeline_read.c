@@ -16,17 +16,17 @@ struct reading {
 	struct command_env env;
 	struct vault_core *core;
 	timeline_event_fn on_event;
-	bool answers; /* what cannot be read may be told to the room */
+	bool answers; /* the room may be told of undecryptable events */
 };
 
-/* Where an event came from: the sync, or what was kept. */
+/* Where an event came from: the sync, or the stored undecrypted events. */
 struct source {
-	const char *room; /* "" = not in the config: only verifications are looked at */
+	const char *room; /* "" = not in the config: only verifications are handled */
 	const char *room_id;
 	const json_t *raw;
 	int64_t power;
 	bool encrypted; /* the room */
-	int64_t at_ms;  /* when it came from the homeserver */
+	int64_t at_ms;  /* when it was received from the homeserver */
 };
 
 static const char *read_string_of(const json_t *object, const char *key)
@@ -34,7 +34,7 @@ static const char *read_string_of(const json_t *object, const char *key)
 	return json_string_value(json_object_get(object, key));
 }
 
-/* How long ago it was written. Clocks differ: the homeserver's own word counts, if it gave one. */
+/* How long ago the event was sent. Clocks differ, so unsigned.age is used if present. */
 static int64_t event_late_ms(const struct source *source, int64_t now_ms)
 {
 	const json_t *age = json_object_get(json_object_get(source->raw, "unsigned"), "age");
@@ -46,7 +46,7 @@ static int64_t event_late_ms(const struct source *source, int64_t now_ms)
 	return (age_ms > 0 ? age_ms : 0) + now_ms - source->at_ms;
 }
 
-/* An event of the homeserver as the handlers see it, not decrypted yet. False: it is none. */
+/* Converts an event for the handlers, without decrypting it. False when it is malformed. */
 static bool event_read(const struct source *source, int64_t now_ms, struct room_event *event)
 {
 	const json_t *raw = source->raw;
@@ -72,8 +72,9 @@ static bool event_read(const struct source *source, int64_t now_ms, struct room_
 	return event->event_id && event->sender && event->type && json_is_object(content);
 }
 
-/* An event that can be read: a verification's goes to the machine, others to the handlers. What
- * belongs to a verification proves itself; Element sends it in the clear in encrypted rooms too. */
+/* Passes a readable event on: a verification's to the machine, others to the handlers. A
+ * verification's events need no encryption, since it proves itself, and Element sends them
+ * unencrypted in encrypted rooms too. */
 static enum err read_hand_on(struct reading *r, const struct room_event *event)
 {
 	struct crypto_verification verification = {
@@ -93,7 +94,7 @@ static enum err read_hand_on(struct reading *r, const struct room_event *event)
 	return crypto_take_verification(core_machine(r->core), r->env.now_ms, &verification);
 }
 
-/* Opens an encrypted event and hands it on. ERR_NOT_FOUND: its key is not here yet. */
+/* Decrypts an event and passes it on. ERR_NOT_FOUND: its key has not arrived yet. */
 static enum err read_decrypt(
         struct reading *r, const struct source *source, struct room_event *event, bool ask)
 {
@@ -102,7 +103,7 @@ static enum err read_decrypt(
 	enum err err = crypto_decrypt(core_machine(r->core), r->env.now_ms, source->room_id,
 	        source->raw, ask, &clear, &fault);
 
-	if (err == ERR_INVALID || err == ERR_DENIED) /* the machine told it, once */
+	if (err == ERR_INVALID || err == ERR_DENIED) /* the machine has stored a notice */
 		return OK;
 	if (err != OK)
 		return err;
@@ -159,7 +160,7 @@ static enum err read_is_encrypted(struct store *store, const char *room_id, bool
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-/* A direct chat with the bot is where clients begin a verification. */
+/* Handles verifications in other rooms: clients begin them in a direct chat with the bot. */
 static enum err read_other_rooms(struct reading *r)
 {
 	json_t *join = json_object_get(json_object_get(r->batch->answer, "rooms"), "join");
@@ -186,7 +187,7 @@ static enum err read_other_rooms(struct reading *r)
 	return err;
 }
 
-/* ---- what was kept ---- */
+/* ---- stored undecrypted events ---- */
 
 static enum err read_open_kept(const struct undecrypted_row *row, const json_t *raw, void *arg)
 {

@@ -1,6 +1,6 @@
 /*
- * core.c - the machine inside writer jobs: its store, opening, looking, and what delivering asks
- * of it. See vault_internal.h.
+ * core.c - the parts of the vault that run inside writer jobs: the machine's store, opening it,
+ * looks, and encryption for delivery. See vault_internal.h.
  */
 #include <stdio.h>
 #include <string.h>
@@ -113,7 +113,7 @@ struct crypto *core_machine(struct vault_core *core)
 	return core->machine;
 }
 
-/* ---- looking ---- */
+/* ---- looks ---- */
 
 static enum err core_bootstrap(struct vault_core *core, struct core_look *look)
 {
@@ -149,7 +149,7 @@ static enum err core_look_at_readers(struct vault_core *core, struct core_look *
 	return err;
 }
 
-/* Only what may have changed is looked at: this runs after each event that leaves. */
+/* Reads only what may have changed, since this runs after each event that is sent. */
 static enum err core_look_at_status(struct vault_core *core, struct core_look *look)
 {
 	uint64_t changes = crypto_status_changes(core->machine);
@@ -163,7 +163,7 @@ static enum err core_look_at_status(struct vault_core *core, struct core_look *l
 	if (err != OK)
 		return err;
 	look->has_status = true;
-	core->status_changes = changes; /* what core_bootstrap() changed is looked at once more */
+	core->status_changes = changes; /* what core_bootstrap() changes is read at the next look */
 	core->identity = look->status.identity;
 	return OK;
 }
@@ -207,7 +207,8 @@ enum err core_take_sync(
 
 /* ---- delivering ---- */
 
-/* The room's own settings; what the server says later than at first is not looked at. */
+/* Reads the room's settings as stored when its encryption was first seen; later changes by the
+ * server are ignored. */
 static enum err core_room_settings(struct vault_core *core, struct crypto_room *room)
 {
 	struct room_row row = {0};

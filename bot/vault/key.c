@@ -1,9 +1,9 @@
 /*
  * key.c - the key that pickles are encrypted with; see vault_internal.h. Blocks.
  *
- * What is configured is a text: a line of at least KEY_TEXT_MIN characters, from a password
- * manager or a file. The key is derived from it. Where there is none a file with a random text is
- * made, but never in the place of one that is lost: the database's keys would be lost with it.
+ * The key is derived from a configured text: a line of at least KEY_TEXT_MIN characters, from a
+ * password manager or a file. Where none is configured, a file with a random text is created, but
+ * never to replace a lost one: a new key would make the encryption keys in the database unreadable.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,7 @@ static char *key_default_path(const struct config *config)
 	return path;
 }
 
-/* As the last call left errno. */
+/* Reports the error in errno. */
 static enum err key_io_failed(struct fault *fault, const char *path)
 {
 	int error = errno;
@@ -41,7 +41,7 @@ static enum err key_io_failed(struct fault *fault, const char *path)
 	        path, strerror(error));
 }
 
-/* Makes the name of a file, or removes one, durable. */
+/* Makes the creation or removal of a file durable (fsync of its folder). */
 static enum err folder_sync(const char *path, struct fault *fault)
 {
 	char *copy = x_strdup(path);
@@ -54,7 +54,7 @@ static enum err folder_sync(const char *path, struct fault *fault)
 	return err;
 }
 
-/* A text and a newline in a new file. */
+/* Writes a text and a newline to a new file. */
 static enum err file_write(const char *path, const char *text, struct fault *fault)
 {
 	char *line = x_asprintf("%s\n", text);
@@ -64,7 +64,7 @@ static enum err file_write(const char *path, const char *text, struct fault *fau
 	enum err err = OK;
 
 	if (got >= 0 && (size_t)got != len)
-		errno = ENOSPC; /* a regular file takes less only then */
+		errno = ENOSPC; /* a short write to a regular file means a full disk */
 	if (got != (ssize_t)len || fsync(fd) != 0)
 		err = key_io_failed(fault, path);
 	if (fd >= 0)
@@ -73,8 +73,8 @@ static enum err file_write(const char *path, const char *text, struct fault *fau
 	return err;
 }
 
-/* A new random key, whole and durable before it has its name. OK too when another one was made
- * meanwhile. */
+/* Creates a file with a new random key, which is complete and durable before it gets its name. OK
+ * also when another process created one meanwhile. */
 static enum err key_make_file(const char *path, struct fault *fault)
 {
 	char *fresh = x_asprintf("%s.new", path), *text;
@@ -98,7 +98,7 @@ static enum err key_make_file(const char *path, struct fault *fault)
 	return err;
 }
 
-/* From a file that is made when it may be. */
+/* Reads the key file, creating it when may_make is set. */
 static enum err key_read_own_file(
         const struct config *config, bool may_make, char **text, struct fault *fault)
 {

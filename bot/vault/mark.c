@@ -1,14 +1,14 @@
 /*
- * mark.c - was the database put back from a backup? At each start the vault compares a mark that
- * it left in the account's data with the one in the database, and leaves a new one; see
- * vault_internal.h.
+ * mark.c - detects that the database was restored from a backup. At each start the vault compares
+ * the mark that it stored in the account's data with the one in the database, and stores a new one;
+ * see vault_internal.h.
  *
- * The new mark is in the database before it goes to the homeserver, so that a death in between is
- * no difference: either of the two marks of the database may be the homeserver's.
+ * The new mark is stored in the database before it is sent to the homeserver, so that a crash in
+ * between does no harm: either of the two marks in the database may be the homeserver's.
  *
- * Failures: it is tried again, and what fails is told as a problem. Where the homeserver refuses to
- * keep a mark, or answers with errors for about a minute, the run begins as after a backup that was
- * put back: with new sessions for every device, which is right in either case.
+ * Failures: it is retried, and the failure is shown as a problem. Where the homeserver refuses to
+ * store a mark, or answers with errors for about a minute, the run continues as after a restored
+ * backup: with new sessions for every device, which is safe in either case.
  */
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +22,7 @@
 
 #define TYPE "org.matrix-telemetry-bot.run"
 #define REQUEST_TIMEOUT_MS 30000
-#define TRIES_MAX 7 /* about a minute of answers that are errors */
+#define TRIES_MAX 7 /* failed answers; they take about a minute */
 #define REFUSED_AGAIN_MS CLOCK_HOUR_MS
 
 struct mark {
@@ -79,7 +79,7 @@ static void without_done(enum err result, const char *message, void *arg)
 	vault_job_ended(vault);
 }
 
-/* The end of a try that failed; the job of it has not ended yet. */
+/* Handles a failed try, whose job has not ended yet. */
 static void mark_failed(struct vault *vault, const struct mx_answer *answer)
 {
 	bool refused = answer->code == ERR_DENIED || answer->code == ERR_REJECTED ||
@@ -96,7 +96,7 @@ static void mark_failed(struct vault *vault, const struct mx_answer *answer)
 		        "sessions at each start",
 		        answer->error);
 		log_warning("vault", "%s", vault->mark_notice);
-		vault->status_due = true; /* which tells it */
+		vault->status_due = true; /* so that status shows it */
 		writer_submit(vault->writer, without_work, without_done, vault);
 	} else if (gives_up) {
 		vault->mark_ms = clock_monotonic_ms() + REFUSED_AGAIN_MS;
@@ -108,7 +108,7 @@ static void mark_failed(struct vault *vault, const struct mx_answer *answer)
 	}
 }
 
-/* ---- leaving the new one ---- */
+/* ---- storing the new mark ---- */
 
 static void mark_free(struct mark *mark)
 {
@@ -216,7 +216,7 @@ static void compare_done(enum err result, const char *message, void *arg)
 		log_error("vault", "cannot compare the marks of runs, retrying: %s", message);
 		mark_retry(vault, -1, message);
 	} else {
-		vault->mark_ms = 0; /* offline: with the next token */
+		vault->mark_ms = 0; /* offline: retried with the next token */
 	}
 	mark_free(mark);
 	vault_job_ended(vault);

@@ -1,9 +1,9 @@
 /*
- * recovery.c - an account that has cross-signing keys already: takes them out of secret storage
+ * recovery.c - for an account that already has cross-signing keys: reads them from secret storage
  * with the recovery key, so that this device can be signed; see vault_internal.h.
  *
- * Reads the recovery key (on the pool), fetches what crypto_secrets_types() asks for, one after
- * the other, and hands all of it to the machine.
+ * Reads the recovery key (on libuv's pool), fetches the account data that crypto_secrets_types()
+ * names, one after the other, and passes all of it to the machine.
  */
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 #define REQUEST_TIMEOUT_MS 30000
 #define AGAIN_MS (10 * CLOCK_MINUTE_MS)
 #define OFFLINE_MS CLOCK_SECOND_MS
-#define ROUNDS_MAX 8 /* requests, so that a server cannot keep it going */
+#define ROUNDS_MAX 8 /* most requests, so that no server can keep it busy for ever */
 
 struct recovery {
 	uv_work_t work;
@@ -48,7 +48,7 @@ static void recovery_end(struct recovery *recovery, int64_t again_ms)
 	vault_job_ended(vault);
 }
 
-/* Nothing is wrong: it goes on once there is a token again. */
+/* No error: it is continued once there is a token again. */
 static void recovery_put_off(struct recovery *recovery)
 {
 	recovery_end(recovery, OFFLINE_MS);
@@ -106,7 +106,7 @@ static void recovery_on_fetched(const struct mx_answer *answer, void *arg)
 	recovery_fail(recovery, text);
 }
 
-/* The first type that is asked for and not here, or NULL. A new string. */
+/* The first required type that was not fetched yet, or NULL. Owned by the caller. */
 static char *recovery_missing_type(const struct recovery *recovery)
 {
 	json_t *types = crypto_secrets_types(
@@ -165,7 +165,7 @@ static void read_done(uv_work_t *work, int status)
 	if (vault->closing || !vault->mx) {
 		recovery_put_off(recovery);
 	} else if (recovery->err == ERR_NOT_FOUND) {
-		/* the problem that led here says it already */
+		/* the identity's problem is already shown */
 		recovery_end(recovery, AGAIN_MS);
 	} else if (recovery->err != OK) {
 		recovery_fail(recovery, recovery->fault.text);

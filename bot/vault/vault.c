@@ -1,8 +1,9 @@
 /*
- * vault.c - see vault.h: opening, looking, closing.
+ * vault.c - see vault.h: opening, looks, closing.
  *
- * A look (core_look() in a job) says how things stand and what wants to be sent; there is at most
- * one under way. It is made after everything that may have changed the machine, and once a minute.
+ * A look (core_look() in a job) reads the machine's status and the requests to send; at most one
+ * is in progress. It is taken after everything that may have changed the machine, and once a
+ * minute.
  */
 #include <assert.h>
 #include <stdarg.h>
@@ -14,7 +15,7 @@
 #include "bot/vault/vault_internal.h"
 
 #define LOOK_EVERY_MS CLOCK_MINUTE_MS
-/* While a verification is under way, or keys are wanted, or a look failed. */
+/* While a verification is in progress, or a room waits for keys, or after a look failed. */
 #define LOOK_SOON_MS CLOCK_SECOND_MS
 #define OPEN_AGAIN_MS (30 * CLOCK_SECOND_MS)
 #define WAITS_LOOK_MS CLOCK_SECOND_MS
@@ -39,13 +40,13 @@ void vault_problem_clear(struct vault *vault, enum vault_cause cause)
 	vault->problems[cause][0] = '\0';
 }
 
-/* A step on the way that needs nobody: told, not logged. */
+/* Sets the problem for a step that needs no operator: shown in status, but not logged. */
 static void vault_step_set(struct vault *vault, enum vault_cause cause, const char *text)
 {
 	snprintf(vault->problems[cause], sizeof(vault->problems[cause]), "%s", text);
 }
 
-/* ---- looking ---- */
+/* ---- looks ---- */
 
 struct look_job {
 	struct vault *vault;
@@ -77,7 +78,7 @@ static void vault_judge_identity(struct vault *vault)
 		vault_problem_clear(vault, VAULT_IDENTITY);
 		break;
 	}
-	vault_problem_clear(vault, VAULT_RECOVERY); /* there is no need for it */
+	vault_problem_clear(vault, VAULT_RECOVERY); /* the recovery key is not needed */
 }
 
 static bool vault_any_under_way(const json_t *verifications)
@@ -95,7 +96,7 @@ static bool vault_any_under_way(const json_t *verifications)
 	return false;
 }
 
-/* Exchanges what is kept for what was looked at. */
+/* Replaces a stored value by the one of the look. */
 static void vault_exchange(json_t **kept, json_t **looked)
 {
 	json_decref(*kept);
@@ -255,7 +256,7 @@ struct open_job {
 	uint8_t key[CRYPTO_PICKLE_KEY_LEN];
 	char fingerprint[64];
 	bool new_device;
-	bool stored; /* the database has keys, which only their pickle key opens */
+	bool stored; /* the database has keys, which need their own pickle key */
 	enum err err;
 	struct fault fault;
 };
@@ -307,7 +308,7 @@ static void open_done(enum err result, const char *message, void *arg)
 {
 	struct open_job *job = arg;
 	struct vault *vault = job->vault;
-	bool closing = vault->closing; /* then its last job frees it */
+	bool closing = vault->closing; /* then the last job frees the vault */
 
 	if (result == ERR_CORRUPT)
 		key_does_not_fit(&job->fault);

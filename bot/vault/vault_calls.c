@@ -1,10 +1,9 @@
 /*
- * vault_calls.c - sends the machine's requests and feeds their ends back to it; see
+ * vault_calls.c - sends the machine's requests and passes their results back to it; see
  * vault_internal.h.
  *
- * A request stays with the machine until its end was fed back in a transaction; one that is
- * dropped here (offline, restart) is simply given out again by the next look, the same byte for
- * byte.
+ * The machine keeps a request until its result was passed back in a transaction; one that is
+ * dropped here (offline, restart) is returned again by the next look, byte for byte the same.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -41,13 +40,13 @@ static void call_wait(struct vault_call *call, int64_t server_ms)
 	vault_arm(call->vault);
 }
 
-/* ---- feeding an end back ---- */
+/* ---- passing a result back ---- */
 
 struct call_end {
 	struct vault_call *call;
-	json_t *answer;        /* NULL = refused, or put into a room's queue */
+	json_t *answer;        /* NULL = refused, or put into a room's delivery queue */
 	char *reason;          /* of a refusal */
-	char *room;            /* name, of an event for a room's queue */
+	char *room;            /* name, for an event that goes into a room's delivery queue */
 	struct config *config; /* referenced, with room */
 	struct fault fault;
 };
@@ -201,7 +200,7 @@ static bool calls_offers_password(const json_t *flows)
 	return false;
 }
 
-/* False: it is no such demand. */
+/* Continues with user-interactive authentication. False when the answer does not ask for it. */
 static bool call_demands_auth(struct vault_call *call, const struct mx_answer *answer)
 {
 	const json_t *flows = json_object_get(answer->body, "flows");
@@ -247,7 +246,7 @@ static void calls_on_answer(const struct mx_answer *answer, void *arg)
 
 	call->call = NULL;
 	if (vault->closing || answer->code == ERR_AUTH || answer->code == ERR_CANCELED) {
-		call_free(call); /* given out again once there is a token */
+		call_free(call); /* the next look with a token returns it again */
 		vault_maybe_closed(vault);
 		return;
 	}
@@ -271,7 +270,7 @@ static void call_send(struct vault_call *call, const char *body)
 	        REQUEST_TIMEOUT_MS, calls_on_answer, call);
 }
 
-/* An event for a room goes the way of all others. */
+/* Puts an event for a room into that room's delivery queue, like all others. */
 static void call_post(struct vault_call *call)
 {
 	const struct rooms *rooms = call->vault->rooms;

@@ -1,6 +1,6 @@
 /*
  * vault_readers.c - who can read the encrypted rooms of the config, as of the last look; see
- * vault_internal.h. What changes for people is logged once.
+ * vault_internal.h. Changes are logged once.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +93,6 @@ void readers_take(struct vault *vault, struct core_look *look)
 		readers_log_changes(look->rooms[i].name,
 		        json_object_get(vault->readers, look->rooms[i].room_id),
 		        json_object_get(look->readers, look->rooms[i].room_id));
-	/* rooms whose members are not known now stay as they were */
+	/* rooms whose members are unknown now keep their last result */
 	json_object_update(vault->readers, look->readers);
 }
