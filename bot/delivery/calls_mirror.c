@@ -1,8 +1,8 @@
 /*
  * calls_mirror.c - see calls_mirror.h.
  *
- * One job at a time is on the pool: a row, or the closing of a database, which may have to wait
- * for its disk. The other rows wait in a list.
+ * One job at a time runs on libuv's pool: it writes a row, or closes a database, which may wait
+ * for the disk. The other rows wait in a list.
  */
 #include <assert.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "bot/base/log.h"
 #include "bot/delivery/calls_mirror.h"
 
-#define MIRROR_MAX 1000 /* rows that wait */
+#define MIRROR_MAX 1000 /* queued rows */
 #define MIRROR_CLOSE_MS CLOCK_SECOND_MS
 
 struct mirror_row {
@@ -26,13 +26,13 @@ struct mirror {
 	struct calls_mirror *old; /* of an earlier config; closed before the next row is written */
 	struct mirror_row *first, *last;
 	unsigned len;
-	bool working; /* the pool has what follows */
+	bool working; /* the pool uses the members below */
 	struct calls_mirror *job_calls;
-	struct mirror_row *job_row; /* NULL: the database is closed */
+	struct mirror_row *job_row; /* NULL: the job closes the database */
 	enum err result, last_result;
 	struct fault fault;
 	bool closing;
-	int64_t close_ms; /* monotonic; while closing, the end of patience */
+	int64_t close_ms; /* monotonic; while closing, the time limit */
 	void (*closed)(void *arg);
 	void *closed_arg;
 };
@@ -121,7 +121,7 @@ static void mirror_begin(struct mirror *mirror, struct calls_mirror *calls, stru
 	uv_queue_work(mirror->loop, &mirror->work, on_work, on_done);
 }
 
-/* A database that is locked or slow has no claim on the time of a stop. */
+/* A locked or slow database must not delay a stop, so its rows are dropped. */
 static void mirror_lose_patience(struct mirror *mirror)
 {
 	if (!mirror->first ||
@@ -156,7 +156,7 @@ void mirror_configure(struct mirror *mirror, struct config *config)
 {
 	struct fault fault = {0};
 
-	if (mirror->old) /* then this one has not been used yet: nothing is open */
+	if (mirror->old) /* then `calls` has not been used yet and is not open */
 		calls_mirror_destroy(mirror->calls);
 	else
 		mirror->old = mirror->calls;

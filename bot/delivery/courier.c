@@ -2,7 +2,7 @@
  * courier.c - see courier.h.
  *
  * A lane is one configured room's way to the homeserver. Its states:
- *   idle     - may be given to deliver_next()
+ *   idle     - deliver_next() may choose an event for it
  *   sending  - an event is being looked for or sent, or its result is being written down; the next
  *              of a queue that is longer is made ready meanwhile, and leaves with the answer
  *   waiting  - backoff; the timer makes it idle
@@ -17,19 +17,19 @@
 #include "bot/delivery/courier_internal.h"
 #include "storage/state.h"
 
-/* A timer that libuv is asked to keep: not further away than this, so that clock jumps heal. */
+/* Longest timer, so that a jump of the wall clock is noticed. */
 #define DUE_MAX_MS CLOCK_MINUTE_MS
 
-/* One deliver_next() on its way through the writer. */
+/* One deliver_next() job in the writer. */
 struct choice {
 	struct courier *courier;
 	struct config *config; /* referenced */
 	struct deliver_room *rooms;
-	struct member_list **lists; /* of the rooms, referenced; NULL = not known */
+	struct member_list **lists; /* members of the rooms, referenced; NULL = not known */
 	struct deliver_event *events;
 	size_t len;
 	int64_t due_ms;
-	struct pace pace; /* a copy; read from the store when that was not done yet */
+	struct pace pace; /* a copy; read from the store the first time */
 	bool pace_known;
 	bool rehomed;
 };
@@ -42,10 +42,10 @@ bool courier_is_late(const struct courier *courier, const struct deliver_event *
 
 	return room && room->encrypted && strcmp(room->room_id, event->room_id) == 0 &&
 	       strcmp(event->type, "m.room.encrypted") != 0 &&
-	       strcmp(event->type, "m.reaction") != 0; /* always in the clear, see send.c */
+	       strcmp(event->type, "m.reaction") != 0; /* always sent unencrypted, see send.c */
 }
 
-/* What an earlier process learned. */
+/* Loads the pace that an earlier run stored. */
 static enum err choice_load_pace(struct store *store, struct choice *c)
 {
 	char *text;
@@ -107,7 +107,7 @@ static void choice_done(enum err result, const char *message, void *arg)
 	courier->jobs--;
 	courier->choosing = false;
 	if (result != OK) {
-		/* once, or the log would help to fill a disk that is full */
+		/* once, so that the log does not fill a full disk further */
 		if (!courier->troubled)
 			log_error("courier", "could not choose what to send: %s", message);
 		courier->troubled = true;
@@ -155,7 +155,7 @@ out:
 	courier_arm(courier);
 }
 
-/* Whether what is due must wait: the homeserver takes nothing now, or one event at a time. */
+/* Whether due events must wait: the homeserver accepts nothing for now, or one event at a time. */
 static bool courier_is_held(const struct courier *courier)
 {
 	int64_t now_ms = clock_now_ms();
@@ -247,8 +247,8 @@ void courier_arm(struct courier *courier)
 	for (lane = courier->lanes; lane; lane = lane->next)
 		if (lane->state == LANE_WAITING && lane->retry_at_ms - mono_ms < wait_ms)
 			wait_ms = lane->retry_at_ms - mono_ms;
-	/* What is due stays due while a choice is under way; its end arms the timer again. So does
-	 * the end of what is being sent, when one event leaves at a time. */
+	/* No timer for due events while a choice is in progress, since its end sets the timer
+	 * again; nor while an event is being sent and only one is sent at a time. */
 	if (courier->due_ms != INT64_MAX && !courier->choosing && !courier_is_held(courier) &&
 	        courier->due_ms - clock_now_ms() < wait_ms)
 		wait_ms = courier->due_ms - clock_now_ms();
@@ -258,7 +258,7 @@ void courier_arm(struct courier *courier)
 	uv_timer_start(&courier->timer, courier_on_timer, wait_ms > 0 ? (uint64_t)wait_ms : 1, 0);
 }
 
-/* --- life --------------------------------------------------------------------------------- */
+/* --- creation and closing ----------------------------------------------------------------- */
 
 struct courier *courier_create(uv_loop_t *loop, struct writer *writer, struct config *config,
         const struct courier_events *events)
@@ -376,7 +376,7 @@ struct courier_counters courier_counters(const struct courier *courier)
 	return counters;
 }
 
-/* Goes on when nothing is left. */
+/* Continues closing once nothing is in progress. */
 void courier_closing(struct courier *courier)
 {
 	void (*stopped)(void *arg) = courier->stopped;

@@ -1,6 +1,6 @@
 /*
- * courier_internal.h - what the parts of courier.h share: courier.c (life, time, choosing) and
- * lane.c (the way of one event: looked for, sent, its result written down).
+ * courier_internal.h - what the parts of courier.h share: courier.c (creation, closing, timers,
+ * choosing) and lane.c (one event: looking for it, sending it, storing the result).
  */
 #pragma once
 
@@ -17,13 +17,13 @@ struct lane {
 	enum lane_state state;
 	unsigned failures;          /* in a row */
 	bool server_fault;          /* the backoff is due to an unreachable homeserver */
-	int64_t served_ms;          /* monotonic; its last event left */
+	int64_t served_ms;          /* monotonic; when its last event was sent */
 	bool held;                  /* the backoff is due to the account or the homeserver */
-	bool noted;                 /* and that was no alert */
+	bool noted;                 /* its event was a notice, not an alert */
 	int64_t retry_at_ms;        /* monotonic; while waiting */
 	struct deliver_event event; /* while sending */
-	bool answered;              /* the event was; what became of it is being written down */
-	struct deliver_event ahead; /* made ready to follow it; outbox_id 0 = none */
+	bool answered;              /* the event was answered; the result is being stored */
+	struct deliver_event ahead; /* prepared to follow it; outbox_id 0 = none */
 	struct mx_call *call;
 	struct find *find;
 	int64_t started_ms, started_mono_ms;
@@ -47,14 +47,14 @@ struct courier {
 	bool choosing;    /* one at a time, or two would freeze for the same idle room */
 	unsigned jobs;    /* all jobs submitted and not done */
 	struct pace pace;
-	bool rehomed;         /* what waited for rooms of another config */
+	bool rehomed;         /* events for rooms of an earlier config were moved */
 	bool pace_known;      /* read from the store */
-	int64_t pace_told_ms; /* monotonic; the log says at most once a minute that it is limited */
-	char held[256];       /* why the account or the homeserver takes nothing; "" = it does */
-	int64_t held_told_ms; /* monotonic; likewise */
+	int64_t pace_told_ms; /* monotonic; the limit is logged once a minute at most */
+	char held[256];       /* why nothing is accepted from the account; "" = not so */
+	int64_t held_told_ms; /* monotonic; the hold is logged once a minute at most */
 	char limit[256];      /* for `status` */
 	bool wanted;          /* poked while no choice could be made */
-	bool troubled;        /* choosing fails, which was told */
+	bool troubled;        /* choosing fails, which was logged */
 	bool closing, canceled;
 	uv_timer_t grace; /* while closing: when to stop waiting */
 	void (*stopped)(void *arg);
@@ -65,8 +65,8 @@ struct courier {
 };
 
 /* courier.c */
-void courier_arm(struct courier *courier);     /* the timer, for what is due next */
-void courier_closing(struct courier *courier); /* after each thing that ends while closing */
+void courier_arm(struct courier *courier);     /* sets the timer for what is due next */
+void courier_closing(struct courier *courier); /* call after each end while closing */
 
 /* Names in the table `state`. */
 #define COURIER_PACE "courier.pace"
@@ -76,9 +76,10 @@ bool courier_is_late(const struct courier *courier, const struct deliver_event *
 
 /* lane.c */
 struct lane *lane_get(struct courier *courier, const char *name); /* made when it is new */
-/* Sends an event, or looks for it first. Takes over *event; the lane must be idle. */
+/* Sends an event, looking for it in the room first if needed. Takes over *event; the lane must be
+ * idle. */
 void lane_start(struct lane *lane, struct deliver_event *event);
-/* The event being sent, if the one after it may be made ready now; else 0. */
+/* The outbox id of the event being sent if the next one may be prepared now, else 0. */
 int64_t lane_wants_ahead(const struct lane *lane);
-/* Follows the event that is being sent. Takes over *event. */
+/* Sets the event that follows the one being sent. Takes over *event. */
 void lane_ahead(struct lane *lane, struct deliver_event *event);

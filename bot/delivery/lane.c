@@ -1,7 +1,8 @@
 /*
- * lane.c - see courier_internal.h. Happy path: lane_start() sends the event, lane_on_sent()
- * hands the answer to the writer, outcome_done() tells of it and makes the lane idle. A temporary
- * failure makes it wait instead; an event of unknown fate is looked for before it is sent.
+ * lane.c - see courier_internal.h. Happy path: lane_start() sends the event, lane_on_sent() passes
+ * the answer to the writer, outcome_done() reports it and makes the lane idle. After a temporary
+ * failure the lane waits instead; an event that may have been accepted already is looked for in the
+ * room before it is sent.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +15,9 @@
 #include "storage/state.h"
 
 #define SEND_TIMEOUT_MS 60000
-#define HELD_FAILURES_MAX 6 /* what holds an account may end at any time: a short backoff */
+#define HELD_FAILURES_MAX 6 /* short backoff, since a hold of the account may end at any time */
 
-/* One deliver_finish() on its way through the writer. */
+/* One deliver_finish() job in the writer. */
 struct outcome {
 	struct courier *courier;
 	struct lane *lane;
@@ -86,7 +87,7 @@ static void lane_ended(struct lane *lane)
 		courier_poke(lane->courier);
 }
 
-/* --- writing down what became of a try ---------------------------------------------------- */
+/* --- storing the result of a try ---------------------------------------------------------- */
 
 static enum err outcome_work(struct store *store, void *arg)
 {
@@ -156,7 +157,7 @@ static void outcome_done(enum err result, const char *message, void *arg)
 			courier->events.on_result(o->what, o->room, o->outbox_id, o->event_id,
 			        o->code, o->error, courier->events.arg);
 	}
-	/* it may have gone on with the next */
+	/* the lane may be sending the next event already */
 	if (o->lane && o->lane->event.outbox_id == o->outbox_id)
 		if (result != OK && !courier->closing)
 			lane_wait(o->lane, -1, false);
@@ -196,7 +197,8 @@ static void outcome_start(struct outcome *o)
 	writer_submit(o->courier->writer, outcome_work, outcome_done, o);
 }
 
-/* lane_free: the lane becomes idle when it is written down; else it goes on by itself. */
+/* lane_free: the lane becomes idle once the result is stored; otherwise it continues
+ * independently. */
 static void outcome_submit(struct lane *lane, enum deliver_outcome outcome,
         const struct mx_answer *answer, const char *event_id, bool lane_free)
 {
@@ -231,7 +233,7 @@ int64_t lane_wants_ahead(const struct lane *lane)
 	return wants ? lane->event.outbox_id : 0;
 }
 
-/* What was made ready does not follow now: it was not sent, and may change again. */
+/* Returns the prepared event to the outbox: it was not sent, and may still be changed. */
 static void lane_put_back(struct lane *lane)
 {
 	struct outcome *o;
@@ -256,7 +258,7 @@ void lane_ahead(struct lane *lane, struct deliver_event *event)
 		lane_follow(lane);
 }
 
-/* The event that was made ready leaves, before the answer to the one before it is written down. */
+/* Sends the prepared event before the result of the previous one is stored. */
 static void lane_follow(struct lane *lane)
 {
 	struct deliver_event event = lane->ahead;
@@ -264,7 +266,7 @@ static void lane_follow(struct lane *lane)
 	memset(&lane->ahead, 0, sizeof(lane->ahead));
 	lane_idle(lane);
 	lane_start(lane, &event);
-	courier_poke(lane->courier); /* for the one after it */
+	courier_poke(lane->courier); /* to prepare the next one */
 }
 
 /* --- sending ------------------------------------------------------------------------------ */
@@ -275,7 +277,7 @@ static bool courier_is_refusal(enum err err)
 	       err == ERR_NOT_FOUND;
 }
 
-/* The account is limited, whichever room it was: see pace.h. */
+/* A rate limit concerns the account, not the room: see pace.h. */
 static void lane_limited(struct lane *lane, const struct mx_answer *answer)
 {
 	struct courier *courier = lane->courier;
@@ -299,8 +301,8 @@ static void lane_limited(struct lane *lane, const struct mx_answer *answer)
 	courier_arm(courier);
 }
 
-/* Nothing is wrong with the event: the account or the homeserver takes nothing for now. It stays in
- * the queue, and is tried again until that ends. */
+/* The account or the homeserver accepts nothing for now, which is not the event's fault. It stays
+ * in the queue and is retried until it is accepted. */
 static void lane_held(struct lane *lane, const struct mx_answer *answer)
 {
 	struct courier *courier = lane->courier;
@@ -321,7 +323,7 @@ static void lane_held(struct lane *lane, const struct mx_answer *answer)
 	        lane->name, answer->error, (long long)(lane->retry_at_ms - mono_ms));
 }
 
-/* An event was taken: whatever held the others is over. */
+/* An event was accepted, so the other rooms need not wait any longer. */
 static void courier_release(struct courier *courier)
 {
 	if (!courier->held[0])
@@ -334,7 +336,7 @@ static void courier_release(struct courier *courier)
 			lane->state = LANE_IDLE;
 }
 
-/* What is ready to follow leaves at once, the rest when it is written down. */
+/* The prepared event is sent at once, later ones when the result is stored. */
 static void lane_answered(struct lane *lane, enum deliver_outcome outcome,
         const struct mx_answer *answer, const char *event_id)
 {
@@ -365,13 +367,14 @@ static void lane_on_sent(const struct mx_answer *answer, void *arg)
 		lane_answered(lane, DELIVER_SENT, answer, event_id);
 		return;
 	}
-	if (answer->code == OK) { /* a 2xx that says nothing: the same event may be asked again */
+	if (answer->code == OK) { /* a 2xx without an event id: it is safe to send again */
 		odd = *answer;
 		odd.code = ERR_PROTO;
 		snprintf(odd.error, sizeof(odd.error), "answer without an event id");
 		answer = &odd;
 	}
-	/* sending is in every version: a homeserver that does not know it is not whole */
+	/* every version can send: a homeserver that does not recognize it is not working
+	 * properly */
 	if (!courier->closing &&
 	        (answer->code == ERR_HELD || strcmp(answer->errcode, "M_UNRECOGNIZED") == 0)) {
 		courier->counters.retried++;
@@ -402,14 +405,14 @@ static void lane_on_sent(const struct mx_answer *answer, void *arg)
 			courier_closing(courier);
 		return;
 	}
-	if (answer->code != ERR_AUTH) /* that is told by who gets another token */
+	if (answer->code != ERR_AUTH) /* auth.c logs that */
 		log_seldom(LOG_WARNING, "courier", lane->name,
 		        "%s: send failed (try %u), retrying: %s", lane->name, lane->failures + 1,
 		        answer->error);
 	lane_wait(lane, answer->retry_after_ms, answer->code != ERR_AUTH);
 }
 
-/* Its room has another id by now: it is sent there if it is not in the one it was for. */
+/* Whether the event's room has another id by now. It is sent there if it is not in the old one. */
 static bool lane_is_elsewhere(const struct lane *lane)
 {
 	const struct room *room =
@@ -432,7 +435,7 @@ static void on_found(enum err err, const char *event_id, const char *error, void
 		return;
 	}
 	if (err == OK && !courier->closing && courier->mx) {
-		/* chosen again: what another device encrypted is encrypted anew first */
+		/* choose it again: an event encrypted by another device is encrypted again */
 		outcome_submit(lane, DELIVER_ABSENT, NULL, NULL, true);
 		return;
 	}
@@ -446,7 +449,7 @@ static void on_found(enum err err, const char *event_id, const char *error, void
 	        "%s: cannot look for an event of unknown fate: %s", lane->name,
 	        error ? error : err_text(err));
 	if (courier_is_refusal(err) && lane_is_elsewhere(lane)) {
-		/* the bot is not in that room any more, and nobody here reads it */
+		/* the bot has left that room and cannot search it */
 		outcome_submit(lane, DELIVER_ABSENT, NULL, NULL, true);
 		return;
 	}
@@ -492,7 +495,7 @@ void lane_start(struct lane *lane, struct deliver_event *event)
 	}
 	lane->started_ms = clock_now_ms();
 	lane->started_mono_ms = clock_monotonic_ms();
-	wire = json_loads(lane->event.content, 0, NULL); /* names the ciphertext if it is one */
+	wire = json_loads(lane->event.content, 0, NULL); /* has the ciphertext, if encrypted */
 	what = (struct find_what){
 	        .room_id = lane->event.room_id,
 	        .sender = courier->user_id,

@@ -1,5 +1,5 @@
 /*
- * happened.h - what a writer job says has happened, for those who have subscribed to it.
+ * happened.h - passes on the events that a writer job reports for subscribers.
  */
 #pragma once
 
@@ -8,5 +8,5 @@
 /* Takes over the reference to one event. */
 typedef void (*happened_fn)(json_t *event, void *arg);
 
-/* Tells each of an array of events, which stays the caller's; tell may be NULL. */
+/* Calls tell for each of an array of events, which stays the caller's; tell may be NULL. */
 void happened_tell(const json_t *events, happened_fn tell, void *arg);

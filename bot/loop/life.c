@@ -16,13 +16,14 @@
 #include "bot/loop/notify.h"
 
 #define TIDY_MS (10 * CLOCK_SECOND_MS)
-#define TRIM_BYTES (128 * 1024) /* free, but kept from the system */
+/* Unused memory in bytes above which it is returned to the system. */
+#define TRIM_BYTES (128 * 1024)
 
 void life_prepare(void)
 {
 	signal(SIGPIPE, SIG_IGN); /* libcurl and sockets report EPIPE instead */
-	signal(SIGHUP, SIG_IGN);  /* until it reloads: what it asks for is being read just now */
-	signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is a full disk (EFBIG), not the end */
+	signal(SIGHUP, SIG_IGN);  /* until reload.c handles it: the config is being read anyway */
+	signal(SIGXFSZ, SIG_IGN); /* a file size limit is then reported like a full disk (EFBIG) */
 	umask(0077);
 }
 
@@ -52,7 +53,8 @@ static void on_watchdog(uv_timer_t *timer)
 	notify_alive();
 }
 
-/* After a flood: the counts of log lines, and memory that is no longer needed. */
+/* Cleans up after a flood: logs the counts of suppressed log lines, and returns unused memory to
+ * the system. */
 static void on_tidy(uv_timer_t *timer)
 {
 	log_flush(clock_monotonic_ms());
@@ -98,7 +100,8 @@ static void on_parts_closed(void *arg)
 	uv_close((uv_handle_t *)&life->deadline, NULL);
 }
 
-/* A thread that waits for a disk or a lock of somebody else cannot be ended, only left. */
+/* A thread that waits for a disk or for another process's lock cannot be stopped, so the process
+ * exits without it. */
 static void life_on_deadline(uv_timer_t *timer)
 {
 	const struct life *life = timer->data;

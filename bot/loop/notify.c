@@ -1,7 +1,7 @@
 /*
- * notify.c - see notify.h. A datagram for each message, by a socket of its own: sd_notify(3) waits
- * for ever when nobody reads, and the loop must not. States are given a moment; how the bot is and
- * that it is alive is told again soon anyhow.
+ * notify.c - see notify.h. Sends each message as a datagram on its own socket, because
+ * sd_notify(3) blocks for ever when nobody reads, and the loop must not. Changes of state may wait
+ * a moment; status and watchdog messages are dropped instead, since they are repeated soon.
  */
 #include "bot/loop/notify.h"
 
@@ -52,7 +52,7 @@ void notify_reloading(void)
 	struct timespec now;
 	char text[64];
 
-	/* Type=notify-reload wants to know since when, by the monotonic clock */
+	/* required by Type=notify-reload: the start of the reload by the monotonic clock */
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
 	        (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);

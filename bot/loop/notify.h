@@ -1,5 +1,5 @@
 /*
- * notify.h - what systemd is told (sd_notify(3)); does nothing without systemd.
+ * notify.h - notifies systemd (sd_notify(3)); does nothing without systemd.
  */
 #pragma once
 

@@ -31,7 +31,8 @@ void parts_configure(struct parts *parts, struct config *config)
 
 static void parts_on_part_closed(void *arg);
 
-/* Closes the last row that is open and those that go along with it; or all is closed. */
+/* Closes the last open row and the rows closed along with it; reports the end when no row is
+ * open. */
 static void parts_close_next(struct parts *parts)
 {
 	size_t end = parts->open, first = end;
@@ -45,7 +46,7 @@ static void parts_close_next(struct parts *parts)
 	while (first > 0 && parts->table[first - 1].along);
 	parts->open = first;
 	parts->closing = (unsigned)(end - first);
-	/* the last of them may be over at once, and with it the owner */
+	/* the last one may close at once, and then the owner is freed */
 	for (size_t i = end; i-- > first;) {
 		parts->ends[i] = (struct part_end){parts, i};
 		parts->table[i].close(*parts_slot(parts, i), parts_on_part_closed, &parts->ends[i]);

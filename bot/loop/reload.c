@@ -25,12 +25,12 @@ struct reload {
 	char *path;
 	enum err (*apply)(struct config *config, struct fault *fault, void *arg);
 	void *arg;
-	struct asks asks;    /* wait for a reading to begin */
-	struct asks answers; /* of the one under way */
+	struct asks asks;    /* wait for the next reload */
+	struct asks answers; /* answered by the reload in progress */
 	uv_signal_t signal;
 	uv_work_t work;
-	struct config *config; /* the pool's, while it reads */
-	struct buf report;     /* likewise */
+	struct config *config; /* used by the pool while it reads */
+	struct buf report;     /* used by the pool while it reads */
 	bool reading, again;
 	bool closing, signal_closed;
 	void (*closed)(void *arg);
@@ -84,7 +84,7 @@ static void reload_on_pool(uv_work_t *work)
 
 static void reload_begin(struct reload *reload);
 
-/* Puts what was read in force; else the report says why not. */
+/* Applies the config that was read; on failure the report says why. */
 static void reload_apply(struct reload *reload)
 {
 	struct config *config = reload->config;

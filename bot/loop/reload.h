@@ -1,28 +1,30 @@
 /*
- * reload.h - the config of a daemon: read at its start, and again at each SIGHUP and on request.
+ * reload.h - reads a daemon's config at its start, at each SIGHUP and on request.
  *
- * A reload is read on libuv's pool, one at a time; what is asked for meanwhile makes another. A bad
- * config is rejected as a whole, with its faults in the log, and the previous one stays. systemd is
- * told.
+ * The config is read on libuv's pool, one reload at a time; requests that arrive meanwhile cause
+ * one more. An invalid config is rejected, its errors are logged, and the previous one is kept.
+ * systemd is notified.
  */
 #pragma once
 
 #include <uv.h>
 #include "bot/config/config.h"
 
-/* Blocks: before the loop turns. Puts the config's [log] in force; faults go to the log. */
+/* Reads the first config, before the loop runs: it blocks. Applies the config's [log] section;
+ * errors are logged. */
 enum err reload_first(const char *path, struct config **out);
 
 struct reload;
 
-/* apply: gets each new config, borrowed; not OK: the previous one stays, fault says why. path:
- * copied. */
+/* apply: called with each new config, borrowed; when it does not return OK, the previous one is
+ * kept and fault says why. path: copied. */
 struct reload *reload_create(uv_loop_t *loop, const char *path,
         enum err (*apply)(struct config *config, struct fault *fault, void *arg), void *arg);
 
-/* problem: "" when the config is in force, else its faults, one a line; good for the call. */
+/* problem: "" when the config was applied, else its errors, one per line; valid during the call. */
 typedef void (*reload_done_fn)(const char *problem, void *arg);
-/* Reads the config anew. Calls done once, never before it returns. */
+/* Reloads the config. Calls done once, never before it returns. */
 void reload_ask(struct reload *reload, reload_done_fn done, void *arg);
-/* Nothing is applied any more, nobody may wait; calls closed(arg) once and frees. */
+/* No config is applied after this, and no request may be waiting; calls closed(arg) once and
+ * frees. */
 void reload_close(struct reload *reload, void (*closed)(void *arg), void *arg);

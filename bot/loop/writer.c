@@ -1,18 +1,18 @@
 /*
  * writer.c - grouped durable commits; see writer.h.
  *
- * Two owners: the loop has the queues; a batch belongs to the writer's thread from the post of
- * `begin` until on_batch(), and nobody else looks at it meanwhile. The thread is the writer's own:
- * whatever else waits on libuv's pool, alerts are acknowledged. A batch starts from an idle handle
- * and not in writer_submit() itself, so that all jobs of one turn of the loop share one fsync;
- * an idle handle also keeps the loop from blocking before that.
+ * Two owners: the loop owns the queues; a batch belongs to the writer's thread from the post of
+ * `begin` until on_batch(), and nothing else accesses it meanwhile. The writer has its own thread
+ * so that alerts are stored and answered even when libuv's pool is busy. A batch starts from an
+ * idle handle and not in writer_submit() itself, so that all jobs of one turn of the loop share one
+ * fsync; an idle handle also keeps the loop from blocking before that.
  *
- * When nothing is written for a while, the store rests: a job like any other, after which it holds
- * no memory that it can make anew.
+ * When nothing was written for a while, a job makes the store rest: it frees the caches that it
+ * can rebuild.
  *
- * Failure modes: work() fails - undone to its savepoint, the others stay; BEGIN, COMMIT or the
- * undoing itself fails (disk full may end the whole transaction) - nothing was kept, and every
- * done() of the batch gets that code.
+ * Failure modes: work() fails - it is rolled back to its savepoint, the other jobs are kept;
+ * BEGIN, COMMIT or that rollback fails (a full disk may end the whole transaction) - nothing is
+ * stored, and every done() of the batch gets that code.
  */
 #include "bot/loop/writer.h"
 
@@ -36,22 +36,22 @@ struct writer_job {
 };
 
 struct writer_queue {
-	struct writer_job *first, **end; /* end: where the next one is hung; NULL when empty */
+	struct writer_job *first, **end; /* end: where the next one is appended; NULL when empty */
 };
 
 struct writer {
 	struct store *store;
 	uv_idle_t start; /* active while jobs wait and no batch is under way */
-	uv_async_t end;  /* the thread's: a batch is over; the one handle that keeps the loop up */
-	uv_timer_t rest; /* when the store is to rest */
-	uv_sem_t begin;  /* the loop's: there is a batch; without one the thread ends */
+	uv_async_t end;  /* a batch has ended; the only handle that keeps the loop alive */
+	uv_timer_t rest; /* makes the store rest */
+	uv_sem_t begin;  /* posted by the loop for a batch; without one the thread ends */
 	uv_thread_t thread;
-	atomic_bool ended;              /* the batch; set by the thread before it wakes the loop */
+	atomic_bool ended; /* the batch has ended; set by the thread before it wakes the loop */
 	struct writer_queue jobs, tail; /* the loop's */
 	struct writer_job *batch;       /* the thread's while `running` */
 	bool running, closing;
-	bool replaced; /* the thread's while `running`: the batch found the database gone */
-	bool wrote;    /* likewise: it changed something */
+	bool replaced; /* the thread's while `running`: the batch found the database replaced */
+	bool wrote;    /* the thread's while `running`: the batch changed something */
 	writer_replaced_fn on_replaced; /* or NULL */
 	void *replaced_arg;
 	unsigned handles; /* not yet closed */
@@ -69,7 +69,7 @@ static void queue_push(struct writer_queue *queue, struct writer_job *job)
 	queue->end = &job->next;
 }
 
-/* Gives away all ordinary jobs, followed by the tail ones. */
+/* Takes all ordinary jobs, followed by the tail jobs, out of the queues. */
 static struct writer_job *queues_take(struct writer *writer)
 {
 	struct writer_job *first = writer->jobs.first;
@@ -89,7 +89,7 @@ static void job_fail(struct writer_job *job, enum err err, const char *message)
 	snprintf(job->message, sizeof(job->message), "%s", message);
 }
 
-/* Runs one job in a savepoint. Not OK: the transaction as a whole cannot go on. */
+/* Runs one job in a savepoint. Not OK: the whole transaction has failed. */
 static enum err job_run(struct store *store, struct writer_job *job)
 {
 	enum err err = store_savepoint(store);
@@ -138,7 +138,7 @@ static void writer_thread(void *arg)
 
 static void writer_end_thread(struct writer *writer)
 {
-	uv_sem_post(&writer->begin); /* without a batch */
+	uv_sem_post(&writer->begin); /* without a batch, so that the thread ends */
 	uv_thread_join(&writer->thread);
 	uv_sem_destroy(&writer->begin);
 }
@@ -208,7 +208,7 @@ static void on_batch(uv_async_t *handle)
 	while (job) {
 		struct writer_job *next = job->next;
 
-		/* before done(), which may submit, close, and look at writer_pending() */
+		/* before done(), which may submit, close, or call writer_pending() */
 		writer->pending--;
 		job->done(job->result, job->message, job->arg);
 		free(job);
@@ -242,7 +242,7 @@ struct writer *writer_create(uv_loop_t *loop, struct store *store)
 
 	writer->store = store;
 	if (uv_sem_init(&writer->begin, 0) != 0)
-		abort(); /* it fails for a value that is too large only */
+		abort(); /* fails only for a value that is too large */
 	if (uv_thread_create(&writer->thread, writer_thread, writer) != 0) {
 		uv_sem_destroy(&writer->begin);
 		free(writer);
@@ -254,7 +254,7 @@ struct writer *writer_create(uv_loop_t *loop, struct store *store)
 		return NULL;
 	}
 	uv_idle_init(loop, &writer->start); /* always succeeds */
-	uv_timer_init(loop, &writer->rest); /* likewise */
+	uv_timer_init(loop, &writer->rest); /* always succeeds */
 	writer->start.data = writer->end.data = writer->rest.data = writer;
 	uv_unref((uv_handle_t *)&writer->end);
 	uv_unref((uv_handle_t *)&writer->rest);

@@ -1,9 +1,9 @@
 /*
  * exec.c - see exec.h.
  *
- * A run owns three handles: the process, the pipe its output comes from, and the timer of its
- * limits. It is over when the process has ended, whoever still keeps the pipe open; then the
- * handles are closed, and when they are, the next run begins.
+ * A run owns three handles: the process, the pipe for its output, and the timer of its limits. It
+ * ends when the process has ended, even if a child still keeps the pipe open; then the handles are
+ * closed, and afterwards the next run begins.
  */
 #include <assert.h>
 #include <errno.h>
@@ -22,10 +22,10 @@
 
 #define WAITING_MAX 16
 #define OUTPUT_MAX 2000   /* bytes kept */
-#define OUTPUT_POINTS 400 /* told in the log */
-#define DRAIN_MAX 64      /* reads of what is left at the end */
+#define OUTPUT_POINTS 400 /* characters shown in the log */
+#define DRAIN_MAX 64      /* reads of remaining output at the end */
 #define KILL_MS 5000      /* between SIGTERM and SIGKILL */
-#define CLOSE_MS 1500     /* for a run under way at a stop */
+#define CLOSE_MS 1500     /* for a running command at a stop */
 
 struct waiting {
 	STAILQ_ENTRY(waiting) link; /* exec::queue */
@@ -40,8 +40,8 @@ struct run {
 	unsigned handles; /* not yet closed */
 	char chunk[4096];
 	struct buf kept; /* the start of its output */
-	bool spawned;    /* the process handle is up */
-	bool late;       /* got SIGTERM for its time */
+	bool spawned;    /* the process handle is initialized */
+	bool late;       /* got SIGTERM at its time limit */
 };
 
 struct exec {
@@ -88,14 +88,14 @@ static void run_keep(struct run *run, const char *data, size_t len)
 	buf_add(&run->kept, data, len < room ? len : room);
 }
 
-/* A process that never came to be has no group: 0 would be ours. */
+/* A process that was not spawned has pid 0, and kill(0) would hit our own group. */
 static void run_kill(const struct run *run, int number)
 {
 	if (run->process.pid > 0)
 		kill(-run->process.pid, number);
 }
 
-/* What it wrote before its end may be in the pipe still. */
+/* Reads output that may still be in the pipe after the end. */
 static void run_drain(struct run *run)
 {
 	uv_os_fd_t fd;
@@ -111,7 +111,7 @@ static void run_drain(struct run *run)
 	}
 }
 
-/* One line: how it ended, and what it said. */
+/* Logs in one line how the command ended, with its output. */
 static void run_log(struct run *run, int64_t status, int number)
 {
 	bool good = status == 0 && number == 0;
@@ -136,7 +136,7 @@ static void on_exit_cb(uv_process_t *process, int64_t status, int number)
 {
 	struct run *run = process->data;
 
-	if (run->late) /* and whatever it started */
+	if (run->late) /* and its child processes */
 		run_kill(run, SIGKILL);
 	run_drain(run);
 	run_log(run, status, number);
@@ -185,7 +185,7 @@ static bool is_ours_alone(const char *variable)
 	return false;
 }
 
-/* The list is the caller's, its strings are not. */
+/* The list is owned by the caller, its strings are borrowed. */
 static char **exec_environment(void)
 {
 	size_t len = 0, used = 0;
@@ -200,7 +200,8 @@ static char **exec_environment(void)
 	return list;
 }
 
-/* A file in memory with the text as lines, read from its start. 0, or a code of libuv. */
+/* Creates a memory file with the text as lines, positioned at its start. 0, or a libuv error
+ * code. */
 static int text_file(const char *text, int *fd)
 {
 	char *lines = x_asprintf("%s\n", text);
@@ -211,7 +212,7 @@ static int text_file(const char *text, int *fd)
 	*fd = memfd_create("alarm", MFD_CLOEXEC);
 	if (*fd >= 0)
 		written = write(*fd, lines, len);
-	error = errno; /* before anything else may set it */
+	error = errno; /* before another call changes it */
 	free(lines);
 	if (written < 0)
 		return uv_translate_sys_error(error);
@@ -242,7 +243,7 @@ static int run_spawn(struct run *run, char **words, int input, int output)
 	return result;
 }
 
-/* Opens what the command gets, and starts it. 0, or a code of libuv. */
+/* Opens the command's input and output, and starts it. 0, or a libuv error code. */
 static int run_begin(struct run *run, const char *text)
 {
 	char **words = NULL;
@@ -261,10 +262,10 @@ static int run_begin(struct run *run, const char *text)
 		goto out;
 	}
 	if (argv_split(run->exec->command, &words, &fault) != OK) {
-		result = UV_EINVAL; /* validation of the config holds it good */
+		result = UV_EINVAL; /* the config's validation ensures that it parses */
 		goto out;
 	}
-	run->handles++; /* the process, also of a spawn that fails */
+	run->handles++; /* the process handle, also after a failed spawn */
 	run->spawned = true;
 	result = run_spawn(run, words, input, ends[1]);
 out:
@@ -298,7 +299,7 @@ static void run_start(struct exec *exec, const char *text)
 	uv_timer_start(&run->timer, exec_on_timer, (uint64_t)exec->limit_ms, 0);
 }
 
-/* --- the queue, life ---------------------------------------------------------------------- */
+/* --- the queue, creation and closing ------------------------------------------------------ */
 
 static void waiting_drop(struct exec *exec)
 {
@@ -320,14 +321,14 @@ static void exec_free(struct exec *exec)
 	closed(arg);
 }
 
-/* No run is under way: the next one, or the end. */
+/* Starts the next run, or finishes closing; call when no run is in progress. */
 static void exec_next(struct exec *exec)
 {
 	struct waiting *first = STAILQ_FIRST(&exec->queue);
 
 	if (exec->closing) {
 		exec_free(exec);
-	} else if (first && !exec->command) { /* reloaded meanwhile */
+	} else if (first && !exec->command) { /* removed by a reload */
 		while (!STAILQ_EMPTY(&exec->queue))
 			waiting_drop(exec);
 	} else if (first) {

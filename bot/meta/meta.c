@@ -15,9 +15,9 @@
 
 struct meta {
 	struct config *config;
-	struct http *http; /* NULL: libcurl cannot be initialized; then `exec` alone is left */
+	struct http *http; /* NULL: libcurl cannot be initialized; then only `exec` works */
 	struct exec *exec;
-	struct second *second; /* NULL as http, like ping */
+	struct second *second; /* NULL when http is, as is ping */
 	struct ping *ping;
 	unsigned open; /* parts not yet closed */
 	bool closing;
@@ -105,7 +105,7 @@ void meta_close(struct meta *meta, void (*closed)(void *arg), void *arg)
 	if (http) {
 		second_close(meta->second, meta_on_part_closed, meta);
 		ping_close(meta->ping, meta_on_part_closed, meta);
-		http_close(http, meta_on_part_closed, meta); /* ends what they had under way */
+		http_close(http, meta_on_part_closed, meta); /* ends their requests */
 	}
 	exec_close(meta->exec, meta_on_part_closed, meta);
 }

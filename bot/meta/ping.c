@@ -10,16 +10,16 @@
 
 #define TIMEOUT_MS 10000
 #define TRIES 5
-#define ANSWER_MAX (64U << 10) /* nobody reads it */
+#define ANSWER_MAX (64U << 10) /* the answer is not read */
 #define REDIRECTS 5
 
 struct ping {
 	struct http *http;
 	char *url; /* or NULL */
 	struct http_request *request;
-	uv_timer_t timer; /* the next try */
-	unsigned tries;   /* failures of this ping */
-	bool busy;        /* a request or a pause is under way */
+	uv_timer_t timer; /* next try */
+	unsigned tries;   /* failures in a row */
+	bool busy;        /* a request or a backoff is in progress */
 	bool closing, timer_closed;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -44,7 +44,7 @@ static void ping_on_timer(uv_timer_t *timer)
 	ping_fetch(timer->data);
 }
 
-/* An answer that is too large is an answer all the same. */
+/* An answer that is too large is a success as well. */
 static bool is_good(const struct http_result *result)
 {
 	return result->code == ERR_TOO_LARGE ||
@@ -87,7 +87,7 @@ static void ping_fetch(struct ping *ping)
 
 	if (ping->url)
 		ping->request = http_start(ping->http, &call, ping_on_answer, ping);
-	else /* reloaded meanwhile */
+	else /* the URL was removed by a reload */
 		ping->busy = false;
 }
 

@@ -1,9 +1,9 @@
 /*
  * second.c - see second.h.
  *
- * second_step() looks for the first thing that is missing - the base URL, the token, the room,
- * whether it is encrypted - and asks for that; when nothing is, it sends the first alarm. A failure
- * forgets what it puts in doubt, so that the next try begins there.
+ * second_step() finds the first thing that is missing - the base URL, the token, the room, whether
+ * it is encrypted - and requests it; when nothing is missing, it sends the first alarm. A failure
+ * discards what it makes doubtful, so that the next try requests that again.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@
 #define TEXT_POINTS 4000
 #define KEEP_TRYING_MS CLOCK_HOUR_MS
 #define REQUEST_TIMEOUT_MS 30000
-#define JOIN_TIMEOUT_MS 60000 /* of a room on another server */
+#define JOIN_TIMEOUT_MS 60000 /* joining over federation takes long */
 
 struct alarm {
 	STAILQ_ENTRY(alarm) link; /* second::queue */
@@ -43,15 +43,15 @@ struct second {
 	struct mx *mx;        /* NULL until the homeserver is found */
 	char *room_id;        /* NULL until joined */
 	bool plain;           /* the room is not encrypted */
-	bool stale;           /* the config changed: begin anew */
+	bool stale;           /* the config changed: start over */
 	unsigned tries;       /* failures in a row */
 	char problem[256];    /* logged last */
-	uv_timer_t timer;     /* the next try */
-	struct mx_call *call; /* under way, or NULL */
+	uv_timer_t timer;     /* next try */
+	struct mx_call *call; /* in flight, or NULL */
 	bool discovering;
 
 	uv_work_t work;
-	bool reading; /* the pool has what follows */
+	bool reading; /* the pool uses the members below */
 	struct config *work_config;
 	char *token;
 	struct fault fault;
@@ -87,7 +87,7 @@ static bool is_busy(const struct second *second)
 	       uv_is_active((const uv_handle_t *)&second->timer);
 }
 
-/* Alias or id; NULL: there is none. */
+/* The room's alias or id; NULL when none is configured. */
 static const char *room_address(const struct config *config)
 {
 	const char *name = config->meta.room ? config->meta.room : config->heartbeat.room;
@@ -146,11 +146,11 @@ static void second_wait_and_retry(
 static void second_failed(struct second *second, const struct mx_answer *answer, const char *what)
 {
 	switch (answer->code) {
-	case ERR_AUTH: /* the command may know another token by then */
+	case ERR_AUTH: /* the configured command may return another token */
 		mx_set_token(second->mx, NULL);
 		break;
 	case ERR_NET:
-	case ERR_TIMEOUT: /* it may have moved */
+	case ERR_TIMEOUT: /* the homeserver may have moved */
 		second_forget(second);
 		break;
 	case ERR_DENIED:
@@ -182,7 +182,7 @@ static bool second_is_closing(struct second *second)
 	return true;
 }
 
-/* First thing at the end of each call. True: there is nothing more to do. */
+/* Call first in each callback. True: do nothing more, since it is closing and may be freed. */
 static bool call_ended(struct second *second)
 {
 	second->call = NULL;
@@ -309,7 +309,7 @@ static void second_on_sent(const struct mx_answer *answer, void *arg)
 
 	if (call_ended(second))
 		return;
-	second->plain = false; /* looked at before each message */
+	second->plain = false; /* checked before each message */
 	if (answer->code != OK) {
 		second_failed(second, answer, "the alarm cannot be sent");
 		return;
@@ -343,7 +343,7 @@ static void second_step(struct second *second)
 		second->tries = 0;
 		second->problem[0] = '\0';
 	} else if (!second->config->meta.homeserver || !room_address(second->config)) {
-		while (!STAILQ_EMPTY(&second->queue)) /* reloaded meanwhile */
+		while (!STAILQ_EMPTY(&second->queue)) /* removed by a reload */
 			alarm_drop(second);
 	} else if (!second->mx) {
 		second->discovering = true;
@@ -360,7 +360,7 @@ static void second_step(struct second *second)
 	}
 }
 
-/* --- life --------------------------------------------------------------------------------- */
+/* --- creation and closing ----------------------------------------------------------------- */
 
 struct second *second_create(uv_loop_t *loop, struct http *http, struct config *config)
 {
@@ -432,6 +432,6 @@ void second_close(struct second *second, void (*closed)(void *arg), void *arg)
 	if (second->call)
 		mx_cancel(second->call);
 	if (second->reading)
-		uv_cancel((uv_req_t *)&second->work); /* if it did not begin */
+		uv_cancel((uv_req_t *)&second->work); /* fails harmlessly once the work has begun */
 	uv_close((uv_handle_t *)&second->timer, second_on_timer_closed);
 }

@@ -1,6 +1,6 @@
 /*
- * op_accept.c - op "accept": a user's new cross-signing identity is trusted from now on. Whoever
- * may do this decides who reads and commands.
+ * op_accept.c - op "accept": accepts a user's new cross-signing identity. Whoever may do this
+ * decides who can read messages and give commands.
  */
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"

@@ -1,5 +1,5 @@
 /*
- * op_alert.c - op "alert": checks it, stores it, and answers once that is durable.
+ * op_alert.c - op "alert": checks an alert, stores it, and answers once it is durable.
  */
 #include <string.h>
 #include "bot/base/alloc.h"
@@ -13,7 +13,7 @@ struct op_alert {
 	struct deliver_receipt receipt;
 	int64_t handed_in_ms; /* monotonic */
 	int64_t now_ms;
-	struct reply *reply; /* of the socket, or: */
+	struct reply *reply; /* for a request from the socket, otherwise: */
 	ops_taken_fn taken;
 	void *taken_arg;
 };
@@ -26,7 +26,8 @@ static enum err alert_work(const struct deliver *batch, void *arg)
 
 	d.now_ms = op->now_ms;
 	err = deliver_accept(&d, op->alert, &op->receipt);
-	/* it was found well before: what the database refuses is a fault of ours, and may pass */
+	/* it was valid when checked, so a rejection by the database is our own error and may be
+	 * temporary */
 	return err == OK || err_is_own(err) ? err : ERR_CORRUPT;
 }
 
@@ -91,7 +92,8 @@ void op_alert(
 	alert_submit(ops, alert, reply_way(reply), now_ms)->reply = reply;
 }
 
-/* A refusal is told from the loop, never before ops_take() returns: it goes through the writer. */
+/* A refusal is reported from the loop, never before ops_take() returns; so it goes through the
+ * writer. */
 struct op_refusal {
 	struct ops *ops;
 	struct alert_fault fault;

@@ -1,6 +1,6 @@
 /*
- * op_command.c - ops "ack", "alerts", "silence", …: the commands of the rooms, from the socket. One
- * implementation for both (handlers/commands/commands.h).
+ * op_command.c - ops "ack", "alerts", "silence", …: the rooms' commands, sent over the socket.
+ * Both share one implementation (handlers/commands/commands.h).
  */
 #include <inttypes.h>
 #include "bot/base/alloc.h"
@@ -9,10 +9,10 @@
 #include "handlers/commands/commands.h"
 
 /*
- * A command may read much, and writer jobs that are there together are one batch with the alerts
- * among them. So there is one command at a time, first come, first served; and since a connection
- * has no more than one in hand, its clients take turns. What only reads, for a peer that went
- * away, is dropped when its turn comes.
+ * A command may read much, and writer jobs that are queued together form one batch with the alerts
+ * among them. So commands run one at a time, first come, first served; since a connection has at
+ * most one request in progress, clients take turns. A read-only command is dropped if its peer has
+ * disconnected by then.
  */
 struct op_command {
 	struct op_command *next;
@@ -76,7 +76,7 @@ static void command_done(enum err result, const char *message, void *arg)
 	ops_job_done(ops);
 }
 
-/* Takes the next of them that somebody waits for. */
+/* Runs the next command whose result is still wanted. */
 static void commands_run(struct ops *ops)
 {
 	struct op_command *op;

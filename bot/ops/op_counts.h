@@ -1,6 +1,6 @@
 /*
- * op_counts.h - what came in since the start, for metrics: alerts by app and severity, what became
- * of them, and how long their commits took. Names of apps come from outside, so they are bounded.
+ * op_counts.h - counts for metrics since the start: alerts by app and severity, their results, and
+ * how long their commits took. The number of app names is bounded, since they come from outside.
  */
 #pragma once
 
@@ -8,7 +8,7 @@
 #include "bot/base/histogram.h"
 #include "handlers/alerts/deliver.h"
 
-#define OP_COUNTS_APPS_MAX 100 /* what comes from more is "other" */
+#define OP_COUNTS_APPS_MAX 100 /* further apps are counted as "other" */
 #define OP_COUNTS_STATES 8
 
 struct op_counts {
@@ -21,13 +21,13 @@ struct op_counts {
 		const char *name; /* static */
 		uint64_t count;
 	} states[OP_COUNTS_STATES];
-	struct histogram commit; /* from the request to its durable commit */
+	struct histogram commit; /* from a request to its durable commit */
 };
 
-/* An alert was stored, or was there already; took_ms: since it was handed in. */
+/* Counts an alert that was stored or was a duplicate; took_ms: since it was received. */
 void op_counts_add(
         struct op_counts *counts, const struct alert *alert, const char *state, int64_t took_ms);
 /* Sets the members of a metrics answer. */
 void op_counts_json(const struct op_counts *counts, json_t *json);
-/* {"buckets": [...], "count", "sum_ms"}, buckets summed up; a new reference. */
+/* {"buckets": [...], "count", "sum_ms"} with cumulative buckets; a new reference. */
 json_t *op_counts_histogram_json(const struct histogram *histogram);

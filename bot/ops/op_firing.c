@@ -1,5 +1,5 @@
 /*
- * op_firing.c - op "firing": what fires now, as data, each failure once.
+ * op_firing.c - op "firing": lists the firing alerts as data, each failure once.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +11,8 @@
 #include "storage/messages.h"
 
 #define FIRING_MAX 500
-#define FIRING_BYTES_MAX (512 * 1024) /* of fields */
-#define FIRING_MS (30 * CLOCK_DAY_MS) /* what did not fire again since is not told */
+#define FIRING_BYTES_MAX (512 * 1024) /* limit for the answer's fields */
+#define FIRING_MS (30 * CLOCK_DAY_MS) /* alerts that last fired earlier are left out */
 
 struct op_firing {
 	struct ops *ops;

@@ -1,6 +1,6 @@
 /*
- * op_heartbeat.c - op "heartbeat": an app's sign of life, answered once it is durable; without
- * `app`, or with `action`, the command of the rooms.
+ * op_heartbeat.c - op "heartbeat": stores an app's heartbeat and answers once it is durable;
+ * without `app`, or with `action`, it is the rooms' command.
  */
 #include <stdio.h>
 #include "bot/base/alloc.h"
@@ -11,7 +11,7 @@
 struct op_heartbeat {
 	struct app_heartbeat beat;
 	struct app_heartbeat_receipt receipt;
-	struct reply *reply; /* of the socket, or: */
+	struct reply *reply; /* for a request from the socket, otherwise: */
 	ops_taken_fn taken;
 	void *taken_arg;
 };
@@ -39,7 +39,7 @@ static void heartbeat_answer(struct op_heartbeat *op, enum err result, const cha
 	const struct alert_fault *fault = &op->receipt.fault;
 
 	if (op->taken)
-		/* what can never be taken in must not hold up the spool */
+		/* an invalid heartbeat must not block the spool */
 		op->taken(fault->field[0] ? ERR_INVALID : result,
 		        fault->field[0] ? fault->message : message, op->taken_arg);
 	else if (result != OK && fault->field[0])
@@ -60,7 +60,7 @@ static void heartbeat_done(enum err result, const char *message, void *arg)
 	free(op);
 }
 
-/* Takes over the beat. */
+/* Submits a heartbeat, which is copied. */
 static struct op_heartbeat *heartbeat_submit(
         struct ops *ops, const struct app_heartbeat *beat, uint64_t way)
 {

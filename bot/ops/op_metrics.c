@@ -25,7 +25,7 @@ static enum err metrics_work(struct store *store, void *arg)
 	return err == OK ? undecrypted_count(store, &op->undecrypted) : err;
 }
 
-/* How many there are of each cause. */
+/* Counts the problems by cause. */
 static json_t *problems_json(const struct report_status *status)
 {
 	json_t *problems = health_problems(status, ""), *counts = json_object(), *problem;
@@ -82,7 +82,7 @@ static json_t *metrics_json(const struct report_status *status)
 	return json;
 }
 
-/* What the courier counts. */
+/* Adds the courier's counters. */
 static void metrics_add_sends(json_t *json, const struct courier_counters *counters)
 {
 	json_t *results = json_object();
@@ -147,7 +147,7 @@ void op_metrics(
 	        .now_ms = clock_now_ms(), .version = BOT_VERSION, .problem = ""};
 	struct op_metrics *op = x_calloc(1, sizeof(*op));
 
-	/* what storage adds is about the rooms that there are now */
+	/* read now, since the job adds storage's part for the current rooms */
 	ops->env.on_status(&status, ops->env.arg);
 	report_status_take(&status, &op->status);
 	op->ops = ops;

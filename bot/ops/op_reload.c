@@ -1,7 +1,6 @@
 /*
- * op_reload.c - op "reload": reads the config anew, and answers when it is in force or rejected, so
- * that `systemctl reload` fails when it was not taken over. For the host's root and the daemon's
- * own user alone.
+ * op_reload.c - op "reload": reloads the config, and answers when it was applied or rejected, so
+ * that `systemctl reload` fails for a rejected config. Only for root and the daemon's own user.
  */
 #include <string.h>
 #include "bot/base/alloc.h"

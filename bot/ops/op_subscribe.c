@@ -1,5 +1,5 @@
 /*
- * op_subscribe.c - op "subscribe": a line for each thing that happens, until the peer goes away.
+ * op_subscribe.c - op "subscribe": sends a line for each event until the peer disconnects.
  */
 #include "bot/base/alloc.h"
 #include "bot/ops/ops_internal.h"

@@ -1,6 +1,6 @@
 /*
- * op_verify.c - op "verify": verifications by emoji (bot/crypto/crypto.h). The word is a person's,
- * on this host; the list is for whoever may use the socket.
+ * op_verify.c - op "verify": verifications by emoji (bot/crypto/crypto.h). Decisions are made by a
+ * person on this host; the list is open to everybody who may use the socket.
  *
  *   action           members                 answer
  *   list (default)   -                       verifications: array
@@ -55,7 +55,7 @@ static enum err verify_work(struct store *store, void *arg)
 	if (!machine)
 		return fault_set(&op->fault, ERR_BUSY, "the keys are not open yet");
 	err = op_verify_act(op, machine);
-	if (op->fault.code == ERR_DENIED || op->fault.code == ERR_BUSY) /* kept all the same */
+	if (op->fault.code == ERR_DENIED || op->fault.code == ERR_BUSY) /* commit, see crypto.h */
 		err = OK;
 	return err == OK ? crypto_verifications(machine, &op->list) : err;
 }
@@ -104,7 +104,7 @@ static void verify_done(enum err result, const char *message, void *arg)
 	ops_job_done(ops);
 }
 
-/* A text of the arguments; NULL: the reply was given. */
+/* A text argument, owned by the caller; NULL after an error was sent as the reply. */
 static char *text_of(const json_t *args, const char *name, struct reply *reply)
 {
 	const char *text = json_string_value(json_object_get(args, name));

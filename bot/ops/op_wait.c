@@ -1,8 +1,8 @@
 /*
- * op_wait.c - op "wait": answers when an alert is in the room.
+ * op_wait.c - op "wait": answers once an alert has been delivered to its room.
  *
- * Waiters are checked by a writer job when they come and after each result of the courier; a
- * single timer keeps their deadlines.
+ * A writer job checks the waiters when one arrives and after each result of the courier; one timer
+ * serves all their deadlines.
  */
 #include <inttypes.h>
 #include "bot/base/alloc.h"
@@ -19,7 +19,7 @@ struct op_waiter {
 	struct op_waiter *next;
 };
 
-/* One look at all waiters' alerts. */
+/* One check of all waiters' alerts. */
 struct check {
 	struct ops *ops;
 	size_t len;
@@ -29,7 +29,7 @@ struct check {
 		char *event_id;
 		int64_t sent_ms, received_ms;
 		bool undeliverable;
-		char *held; /* why it is in no message, or NULL */
+		char *held; /* why the alert gets no message, or NULL */
 	} items[];
 };
 
@@ -51,7 +51,7 @@ static void waiters_arm(struct ops *ops)
 	        first_ms > now_ms ? (uint64_t)(first_ms - now_ms) : 0, 0);
 }
 
-/* Takes the waiter out of the list and returns its reply. */
+/* Removes and frees the waiter; returns its reply. */
 static struct reply *waiter_take(struct op_waiter **at)
 {
 	struct op_waiter *waiter = *at;
@@ -89,7 +89,8 @@ static void op_wait_on_deadline(uv_timer_t *timer)
 	waiters_arm(ops);
 }
 
-/* Held back by a silence or a quiet time, or nothing to resolve: it will never be in the room. */
+/* Whether the alert will never be in the room: it is silenced, in a quiet time, or resolves
+ * nothing. */
 static enum err check_held(struct store *store, struct check_item *item)
 {
 	struct alert_row row;
@@ -119,7 +120,7 @@ static enum err check_work(struct store *store, void *arg)
 	return OK;
 }
 
-/* Answers those who wait for this alert, if there is something to say. */
+/* Answers the waiters for this alert if its result is known. */
 static void op_wait_check_answer(struct ops *ops, const struct check_item *item)
 {
 	struct op_waiter **at = &ops->waiters;

@@ -1,5 +1,5 @@
 /*
- * ops.c - the table of verbs, and what they share. See ops.h.
+ * ops.c - the table of ops, and functions they share. See ops.h.
  */
 #include <assert.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "bot/loop/happened.h"
 #include "bot/ops/ops_internal.h"
 
-/* Ops that are no commands of the rooms. */
+/* Ops that are not commands of the rooms. */
 static const struct {
 	const char *name;
 	op_fn run;
@@ -124,7 +124,7 @@ bool ops_may(const struct ops *ops, enum command_right right, const struct alert
 	return false;
 }
 
-/* What the default means is said once, where nobody looked at it. */
+/* Logs once what the default rights allow, if the config does not set them. */
 static void log_rights(const struct config *config)
 {
 	if (config->socket.admin_uid_len == 0 && config->socket.admin_gid_len == 0)

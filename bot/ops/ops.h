@@ -1,10 +1,10 @@
 /*
- * ops.h - the verbs of the socket: what each request does and answers.
+ * ops.h - the operations (ops) of the socket: what each request does and answers.
  *
- * The ops are rows of the table of commands (handlers/commands/table.h); one that is no command of
- * the rooms has a file here, and a line in ops.c. A verb gets a request and a reply; it answers
- * once, at any later time. What it decides comes from handlers/, what it says from
- * handlers/commands/report.h, so that rooms can give the same answers.
+ * The ops are rows of the table of commands (handlers/commands/table.h); one that is not a command
+ * of the rooms has a file here and a line in ops.c. An op gets a request and a reply, which it
+ * answers once, at any later time. Decisions come from handlers/, texts from
+ * handlers/commands/report.h, so that rooms give the same answers.
  */
 #pragma once
 
@@ -25,12 +25,12 @@ struct ops_env {
 	struct writer *writer;
 	struct courier *courier;
 	/* Fills in what the loop knows for `status`; rooms and watches are arrays the callee
-	 * allocates and the caller frees. Pointers are good until the loop's next event. */
+	 * allocates and the caller frees. Pointers are valid until the loop's next event. */
 	void (*on_status)(struct report_status *status, void *arg);
-	struct vault *(*on_vault)(void *arg); /* lives as long as the ops */
-	/* Something happened that subscribers are told. */
+	struct vault *(*on_vault)(void *arg); /* must outlive the ops */
+	/* Something was published to subscribers. */
 	void (*on_published)(void *arg);
-	/* Reads the config anew, see reload_ask(). */
+	/* Reloads the config, see reload_ask(). */
 	void (*on_reload)(reload_done_fn done, void *done_arg, void *arg);
 	void *arg;
 };
@@ -42,17 +42,20 @@ void ops_configure(struct ops *ops, struct config *config);
 void ops_request(
         struct ops *ops, const json_t *request, const struct alert_peer *peer, struct reply *reply);
 
-/* An event was confirmed, found undeliverable, or failed: for those who wait or have subscribed. */
+/* Call when an event was confirmed, found undeliverable, or failed: informs waiters and
+ * subscribers. */
 void ops_result(struct ops *ops, const char *what, const char *room, int64_t outbox_id,
         const char *event_id, enum err code, const char *error);
 
-/* Something else that subscribers are told; takes the reference. */
+/* Publishes any other event to subscribers; takes the reference. */
 void ops_happened(struct ops *ops, json_t *event);
 
-/* Takes in an alert or heartbeat that came by another way (the spool). result ERR_INVALID: it is
- * none, ERR_FULL or others: try again later. Runs exactly once, never before this returns. */
+/* Accepts an alert or heartbeat that did not come from the socket but from the spool. done gets
+ * ERR_INVALID when it is invalid, ERR_FULL or another error when it must be tried again later. It
+ * runs exactly once, never before ops_take() returns. */
 typedef void (*ops_taken_fn)(enum err result, const char *message, void *arg);
 void ops_take(struct ops *ops, const json_t *request, ops_taken_fn done, void *arg);
 
-/* Answers all who wait with an error; then calls closed(arg) once no job is under way. */
+/* Answers all waiters with an error; then calls closed(arg) once no job is in progress, and
+ * frees. */
 void ops_close(struct ops *ops, void (*closed)(void *arg), void *arg);

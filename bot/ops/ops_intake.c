@@ -1,10 +1,10 @@
 /*
- * ops_intake.c - what apps hand in, in fair turns (see bot/intake/turns.h): one writer job at a
- * time takes OPS_INTAKE_MAX of what waits, chosen when its batch begins.
+ * ops_intake.c - stores what apps send, in fair turns (see bot/intake/turns.h): one writer job at
+ * a time takes up to OPS_INTAKE_MAX waiting requests, chosen when its batch begins.
  *
- * Happy path: all of a job is done in one savepoint and one batch (handlers/alerts/batch.h). One
- * that fails must cost the others nothing: then everything is undone, and each is done again in a
- * savepoint of its own.
+ * Happy path: all requests of a job are stored in one savepoint and one batch
+ * (handlers/alerts/batch.h). If one fails, everything is rolled back, and each is stored again in
+ * its own savepoint, so that a failure does not affect the others.
  */
 #include <stdio.h>
 #include "bot/base/alloc.h"
@@ -13,7 +13,7 @@
 #include "handlers/alerts/batch.h"
 
 struct ops_item {
-	struct turn turn; /* first: what turns_next() gives is this */
+	struct turn turn; /* must be first: turns_next() returns a pointer to it */
 	ops_intake_fn work;
 	writer_done_fn done;
 	void *arg;
@@ -27,7 +27,7 @@ struct ops_intake {
 	struct config *config; /* referenced; NULL before it begins */
 	struct ops_item *items[OPS_INTAKE_MAX];
 	size_t len;
-	json_t *happened; /* array: what subscribers are told of */
+	json_t *happened; /* array of events for subscribers */
 };
 
 static void intake_submit(struct ops *ops);

@@ -1,5 +1,5 @@
 /*
- * ops_internal.h - what the verbs share; for bot/ops/ alone.
+ * ops_internal.h - what the ops share; for bot/ops/ only.
  */
 #pragma once
 
@@ -9,11 +9,11 @@
 #include "handlers/alerts/deliver.h"
 #include "handlers/commands/arguments.h"
 
-/* What apps handed in that is on its way to the disk. Over it, who has OPS_ALERTS_FEW there is
- * answered with retry:true; over twice that, everybody. */
+/* Limit for alerts and heartbeats waiting to be stored. Above it, an app or connection with
+ * OPS_ALERTS_FEW of them gets retry:true; above twice the limit, everyone does. */
 #define OPS_ALERTS_MAX 4096
 #define OPS_ALERTS_FEW 16
-/* Of it, so much is done at once: whoever comes then waits no longer than that takes. */
+/* How many of them one job stores. It bounds how long a new request waits for the current job. */
 #define OPS_INTAKE_MAX 512
 #define OPS_WAITERS_MAX 1024
 #define OPS_SUBSCRIBERS_MAX 32
@@ -25,15 +25,15 @@ struct op_subscriber;
 struct ops {
 	struct ops_env env;
 	struct config *config;
-	unsigned alerts;     /* and heartbeats on their way to the disk */
-	struct turns *turns; /* those of them whose turn it is not yet */
-	bool taking;         /* a job for the next of them is submitted */
+	unsigned alerts;     /* alerts and heartbeats waiting to be stored */
+	struct turns *turns; /* those not yet in a job */
+	bool taking;         /* a job for the next ones is submitted */
 	unsigned jobs;       /* writer jobs not done */
 	struct op_waiter *waiters;
 	unsigned waiters_len;
-	struct op_command *commands, **commands_end; /* whose turn it is not yet */
+	struct op_command *commands, **commands_end; /* not yet started */
 	bool command_running;
-	bool check_running, check_again; /* of the waiters */
+	bool check_running, check_again; /* check of the waiters */
 	uv_timer_t timer;                /* the waiters' deadlines */
 	struct op_subscriber *subscribers;
 	unsigned subscribers_len;
@@ -57,22 +57,23 @@ void op_subscribe(struct ops *, const json_t *, const struct alert_peer *, struc
 void op_verify(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 void op_wait(struct ops *, const json_t *, const struct alert_peer *, struct reply *);
 
-/* A writer job that counts in ops->jobs; done gets what writer_done_fn gets. */
+/* Submits a writer job that is counted in ops->jobs. */
 void ops_submit(struct ops *ops, writer_work_fn work, writer_done_fn done, void *arg);
-/* Call last in every such done(). */
+/* Call last in every done() of such a job. */
 void ops_job_done(struct ops *ops);
 
 /*
- * What an app handed in: work() is done in its turn, inside a writer job, perhaps twice when it or
- * another fails and is undone; done() gets what writer_done_fn gets. way: reply_way(), 0 = none.
+ * Queues a request of an app: work() runs in its turn inside a writer job, perhaps twice, since a
+ * failure of any request rolls all back; done() gets what writer_done_fn gets. way: reply_way(), 0
+ * = none.
  */
 typedef enum err (*ops_intake_fn)(const struct deliver *d, void *arg);
 void ops_intake(struct ops *ops, const char *app, uint64_t way, ops_intake_fn work,
         writer_done_fn done, void *arg);
-/* Too much waits to take more of that app or by that connection. */
+/* Whether too much is waiting to accept more from that app or connection. */
 bool ops_intake_is_full(const struct ops *ops, const char *app, const struct reply *reply);
 
-/* For ops_take(): a heartbeat, and the refusal of what can never be taken in. */
+/* For ops_take(): accepts a heartbeat, or refuses an invalid request. */
 void ops_take_heartbeat(struct ops *ops, const json_t *request, ops_taken_fn done, void *arg);
 void ops_take_refusal(
         struct ops *ops, const struct alert_fault *fault, ops_taken_fn done, void *arg);
@@ -80,12 +81,12 @@ void ops_take_refusal(
 /* Answers with the error of a failed job. */
 void ops_reply_failure(struct reply *reply, enum err result, const char *message);
 
-/* The arguments of a request, as its row in the table of commands wants them; owned by the caller.
- * NULL: the reply was given. */
+/* The arguments of a request, converted as its row in the table of commands requires; owned by the
+ * caller. NULL after an error was sent as the reply. */
 json_t *ops_arguments(const json_t *request, const struct command **command, struct reply *reply);
 
-/* Whether a peer has a right; what changes things and whom the bot trusts may be for few. False:
- * the reply was given. */
+/* Whether a peer has a right, which the config may restrict. False after an error was sent as the
+ * reply. */
 bool ops_may(const struct ops *ops, enum command_right right, const struct alert_peer *peer,
         struct reply *reply);
 

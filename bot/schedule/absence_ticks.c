@@ -18,10 +18,10 @@ struct absence_ticks {
 	struct absence_ticks_env env;
 	struct config *config;
 	uv_timer_t timer;
-	bool stored;     /* an answer of /sync, ever */
-	bool saw, first; /* as of struct absence_look, since a tick took them along */
-	bool ticking;    /* a tick is under way */
-	unsigned jobs;   /* not done */
+	bool stored;     /* a /sync answer was stored in this run */
+	bool saw, first; /* collected for the next tick, see struct absence_look */
+	bool ticking;    /* a tick is in progress */
+	unsigned jobs;   /* writer jobs not done */
 	bool closing, timer_closed;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -29,7 +29,7 @@ struct absence_ticks {
 
 struct tick {
 	struct absence_ticks *ticks;
-	struct config *config; /* the loop's reference */
+	struct config *config; /* referenced by the loop */
 	struct absence_look look;
 	char problem[PROBLEM_MAX];
 	json_t *texts;
@@ -64,7 +64,7 @@ static const struct room *absence_ticks_room(const struct absence_ticks *ticks)
 	return rooms ? rooms_get(rooms, ticks->config->heartbeat.room) : NULL;
 }
 
-/* Why the room cannot be seen, "" when nothing speaks against it. */
+/* Why the room cannot be observed, "" = it can be. */
 static const char *absence_ticks_problem(const struct absence_ticks *ticks)
 {
 	const struct room *room = absence_ticks_room(ticks);
@@ -74,7 +74,7 @@ static const char *absence_ticks_problem(const struct absence_ticks *ticks)
 		return problem;
 	if (!room || (!room->ready && !room->problem[0]))
 		return "the room is not found yet";
-	if (room->ready && room->encrypted) /* what cannot be read is not seen */
+	if (room->ready && room->encrypted) /* it must be decrypted, too */
 		return vault_problem(link_vault(ticks->env.link));
 	return room->problem;
 }
@@ -143,7 +143,7 @@ static void tick_done(enum err result, const char *message, void *arg)
 	absence_ticks_job_done(ticks);
 }
 
-/* A look at the clock, and what was seen since the last one. */
+/* Starts a tick: the time, and what was observed since the last tick. */
 static void absence_ticks_begin(struct absence_ticks *ticks)
 {
 	struct tick *tick;
@@ -155,7 +155,7 @@ static void absence_ticks_begin(struct absence_ticks *ticks)
 	tick->ticks = ticks;
 	tick->config = config_ref(ticks->config);
 	snprintf(tick->problem, sizeof(tick->problem), "%s", absence_ticks_problem(ticks));
-	/* a view that begins anew begins as soon as the room is there, not with the next answer */
+	/* observation starts as soon as the room is ready, not with the next answer */
 	if (ticks->first && ticks->stored && absence_ticks_sees(ticks) &&
 	        !link_problem(ticks->env.link)[0])
 		ticks->saw = true;
@@ -171,8 +171,8 @@ static void absence_ticks_on_timer(uv_timer_t *timer)
 	absence_ticks_begin(timer->data);
 }
 
-/* A room that is not there was not seen, however well the homeserver answers; what was written
- * there meanwhile is not known either. */
+/* A room that is not ready was not observed, even though the homeserver answers; nor are the
+ * messages sent there meanwhile known. */
 void absence_ticks_stored(struct absence_ticks *ticks, bool first)
 {
 	bool sees = absence_ticks_sees(ticks);

@@ -1,10 +1,10 @@
 /*
- * absence_ticks.h - the watcher's looks at the clock: whether the heartbeat that it watches for is
- * there in time (handlers/heartbeats/absence.h).
+ * absence_ticks.h - the watcher's periodic check that the expected heartbeat arrived in time
+ * (handlers/heartbeats/absence.h).
  *
  * Happy path: after each stored answer of /sync, and every few seconds, a writer job decides what
- * is to be told. What goes into rooms leaves by the courier, what goes elsewhere by the channels of
- * [meta]; that it was told is stored only then, so that after a crash it is told again.
+ * to report. Messages for rooms are sent by the courier, others by the channels of [meta]; that a
+ * report was made is stored only afterwards, so that it is repeated after a crash.
  */
 #pragma once
 
@@ -30,7 +30,7 @@ struct absence_ticks_env {
 struct absence_ticks *absence_ticks_create(
         const struct absence_ticks_env *env, struct config *config);
 void absence_ticks_configure(struct absence_ticks *ticks, struct config *config);
-/* What an answer of /sync told is stored; first: as of struct sync_events. */
+/* Call when the results of a /sync answer are stored; first: see struct sync_events. */
 void absence_ticks_stored(struct absence_ticks *ticks, bool first);
 /* Calls closed(arg) once, when no job is under way, and frees. */
 void absence_ticks_close(struct absence_ticks *ticks, void (*closed)(void *arg), void *arg);

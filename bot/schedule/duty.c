@@ -27,20 +27,20 @@ struct duty {
 	uv_timer_t timer;
 	struct heartbeat_memory memory;
 	struct undelivered_memory undelivered;
-	int64_t failing_since_ms; /* monotonic; 0 = the last look went well */
+	int64_t failing_since_ms; /* monotonic; 0 = the last heartbeat job succeeded */
 	bool failure_told;
-	unsigned jobs; /* not done */
-	bool looking;  /* one of them looks at heartbeats */
+	unsigned jobs; /* writer jobs not done */
+	bool looking;  /* the heartbeat job is in progress */
 	bool closing, timer_closed;
-	struct config *tidy_config; /* referenced, of the job for silences and acks; NULL = none */
-	json_t *tidy_happened;      /* array, filled by it */
-	int64_t tidy_started_ms;    /* the start, until the first one went well; then 0 */
-	/* of the job for heartbeats */
+	struct config *tidy_config; /* referenced, for the tidy job; NULL = not running */
+	json_t *tidy_happened;      /* array, filled by that job */
+	int64_t tidy_started_ms;    /* time of the start, 0 once the first job succeeded */
+	/* for the heartbeat job */
 	struct config *job_config;       /* referenced */
 	struct report_status job_status; /* a copy */
 	struct heartbeat_result job_result;
 	struct undelivered_memory job_undelivered;
-	char *job_tell; /* of what is undelivered, or NULL */
+	char *job_tell; /* text on undelivered messages, or NULL */
 	void (*closed)(void *arg);
 	void *closed_arg;
 };
@@ -65,7 +65,7 @@ static void job_done(struct duty *duty)
 		duty_maybe_closed(duty);
 }
 
-/* --- silences and acks -------------------------------------------------------------------- */
+/* --- silences and acknowledgements -------------------------------------------------------- */
 
 static enum err tidy_work(struct store *store, void *arg)
 {
@@ -116,7 +116,7 @@ static void duty_tidy(struct duty *duty)
 	writer_submit(duty->env.writer, tidy_work, tidy_done, duty);
 }
 
-/* --- heartbeats: a job of their own, so that nothing else can be in their way -------------- */
+/* --- heartbeats: a separate job, so that no other failure can prevent them ----------------- */
 
 static enum err duty_look_work(struct store *store, void *arg)
 {
@@ -136,7 +136,7 @@ static enum err duty_look_work(struct store *store, void *arg)
 
 static void duty_look(struct duty *duty);
 
-/* A heartbeat that cannot even be written down is missing too. */
+/* A heartbeat that cannot be stored is reported as missing, too. */
 static void duty_failed(struct duty *duty, const char *message)
 {
 	int64_t now_ms = clock_monotonic_ms();
@@ -178,7 +178,8 @@ static void duty_look_done(enum err result, const char *message, void *arg)
 	duty->looking = false;
 	if (result == OK) {
 		duty_succeeded(duty);
-		/* that it was told is written down at once, so that no restart tells it again */
+		/* run again at once, to store that it was reported, so that a restart does not
+		 * repeat it */
 		again = duty->job_result.tell || duty->job_result.ping || duty->job_tell;
 	} else {
 		duty_failed(duty, message);
@@ -220,7 +221,7 @@ static void duty_on_timer(uv_timer_t *timer)
 	duty_tidy(duty);
 }
 
-/* --- life --------------------------------------------------------------------------------- */
+/* --- creation and closing ----------------------------------------------------------------- */
 
 struct duty *duty_create(const struct duty_env *env, struct config *config)
 {

@@ -1,7 +1,7 @@
 /*
- * duty.h - what falls due by itself: silences that end, acks that are over, failures that nobody
- * took on, heartbeats. Looked at every few seconds by the wall clock, in a writer job: a clock
- * that was changed and a machine that slept are noticed at once.
+ * duty.h - handles what becomes due by time: silences and acknowledgements that expire, reminders
+ * and escalations of unacknowledged alerts, heartbeats. Checks every few seconds by the wall clock,
+ * in writer jobs, so that a clock change or a suspended machine is noticed soon.
  */
 #pragma once
 
@@ -25,7 +25,7 @@ struct duty_env {
 	/* Fills in what the loop knows, as for `status`; rooms is an array that the caller
 	 * frees. */
 	void (*on_status)(struct report_status *status, void *arg);
-	/* What subscribers are told; takes the reference. */
+	/* Something happened that subscribers are notified of; takes the reference. */
 	happened_fn on_happened;
 	void *arg;
 };
@@ -33,5 +33,5 @@ struct duty_env {
 /* The config is referenced. */
 struct duty *duty_create(const struct duty_env *env, struct config *config);
 void duty_configure(struct duty *duty, struct config *config);
-/* What it borrows must be open still. Calls closed(arg) once and frees. */
+/* Everything it borrows must still be open. Calls closed(arg) once and frees. */
 void duty_close(struct duty *duty, void (*closed)(void *arg), void *arg);

@@ -10,8 +10,8 @@
 
 #define FIRST_MS (2 * CLOCK_SECOND_MS)
 #define EVERY_MS (5 * CLOCK_MINUTE_MS)
-/* While there is more: a pause of so many times what the last batch took, so that alerts keep most
- * of the writer however much there is to delete. */
+/* While there is more to delete, the pause is this many times as long as the last batch took, so
+ * that most of the writer's time is left for alerts. */
 #define PAUSE_TIMES 4
 #define PAUSE_MIN_MS 20
 
@@ -19,10 +19,10 @@ struct pruner {
 	struct writer *writer;
 	struct config *config;
 	uv_timer_t timer;
-	int64_t before_ms; /* of the job */
-	int64_t took_ms;   /* likewise */
-	bool more;         /* likewise: what is left is to go soon */
-	bool working;      /* the job is under way */
+	int64_t before_ms; /* the job's input: delete what is older */
+	int64_t took_ms;   /* the job's result: how long it took */
+	bool more;         /* the job's result: there is more to delete */
+	bool working;      /* the job is in progress */
 	bool closing, timer_closed;
 	void (*closed)(void *arg);
 	void *closed_arg;

@@ -1,6 +1,6 @@
 /*
- * pruner.h - deletes what is older than [storage] retention and over, a little every few minutes,
- * so that commits stay short. What may go says storage/prune.c.
+ * pruner.h - deletes finished data older than [storage] retention, in small batches every few
+ * minutes, so that commits stay short. storage/prune.c decides what may be deleted.
  */
 #pragma once
 
@@ -13,5 +13,5 @@ struct pruner;
 /* The writer is borrowed and must outlive it; the config is referenced. */
 struct pruner *pruner_create(uv_loop_t *loop, struct writer *writer, struct config *config);
 void pruner_configure(struct pruner *prune, struct config *config);
-/* Calls closed(arg) once, when nothing is under way, and frees. */
+/* Calls closed(arg) once, when no job is in progress, and frees. */
 void pruner_close(struct pruner *prune, void (*closed)(void *arg), void *arg);

@@ -1,9 +1,9 @@
 /*
  * sql_watches.c - see sql_watches.h.
  *
- * A run belongs to the pool thread from uv_queue_work() to after_query(), then to the writer's
- * from writer_submit() to run_done(); the loop keeps the rest. While a query is on the pool the
- * one timer is its time limit, else it waits for the next watch.
+ * A run belongs to the pool thread from uv_queue_work() to after_query(), then to the writer's from
+ * writer_submit() to run_done(); everything else belongs to the loop. While a query runs on the
+ * pool, the only timer is its time limit; otherwise the timer waits for the next watch.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -14,10 +14,10 @@
 #include "bot/schedule/sql_watches.h"
 #include "handlers/watches/sql_watch.h"
 
-#define LOOK_MS (30 * CLOCK_SECOND_MS) /* at the clock, which may be set */
-#define GRACE_MS CLOCK_SECOND_MS       /* that a query has to end by itself */
+#define LOOK_MS (30 * CLOCK_SECOND_MS) /* longest wait, since the wall clock may be changed */
+#define GRACE_MS CLOCK_SECOND_MS       /* for a query to end at SQLite's own limit */
 
-/* What is kept of a watch beside the config. */
+/* The state of a watch. */
 struct item {
 	struct sql_watch_times times;
 	size_t firing;
@@ -28,8 +28,8 @@ struct run {
 	struct sql_watches *watches;
 	struct config *config;  /* referenced; the watch borrows from it */
 	struct sql_watch watch; /* its name is owned */
-	unsigned generation;    /* of the list it was taken from */
-	size_t place;           /* in the list */
+	unsigned generation;    /* of the list that it belongs to */
+	size_t place;           /* index in the list */
 	uv_work_t work;
 	struct query *query;
 	bool on_pool;
@@ -51,12 +51,12 @@ struct sql_watches {
 	struct sql_watches_env env;
 	struct config *config;
 	struct sql_watch *list;
-	struct item *items; /* one for each of the list */
+	struct item *items; /* one for each watch in the list */
 	size_t len;
 	unsigned generation; /* of the list */
 	uv_timer_t timer;
 	struct run *run;  /* or NULL */
-	unsigned forgets; /* jobs under way */
+	unsigned forgets; /* jobs in progress */
 	bool closing, timer_closed;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -108,7 +108,7 @@ static void run_end(struct run *run)
 		sql_watches_schedule(watches);
 }
 
-/* True when the list is another since: the result is of no watch that there is. */
+/* True when the list was replaced meanwhile, so that the result belongs to no current watch. */
 static bool is_stale(const struct run *run)
 {
 	return run->watches->closing || run->generation != run->watches->generation;
@@ -146,7 +146,7 @@ static void run_done(enum err result, const char *message, void *arg)
 	run_end(run);
 }
 
-/* In a transaction. */
+/* Runs in a writer job's transaction. */
 static enum err run_apply(struct store *store, void *arg)
 {
 	struct run *run = arg;
@@ -156,7 +156,7 @@ static enum err run_apply(struct store *store, void *arg)
 	return sql_watch_apply(&d, &run->watch, &result, &run->report);
 }
 
-/* On the pool. */
+/* Runs on libuv's pool. */
 static void run_query(uv_work_t *work)
 {
 	struct run *run = work->data;
@@ -203,13 +203,13 @@ static void sql_watches_start(struct sql_watches *watches, size_t place, int64_t
 	watches->run = run;
 	watches->items[place].times.last_ms = now_ms;
 	uv_queue_work(watches->env.loop, &run->work, run_query, after_query);
-	/* SQLite's own limit is looked at between its steps, and some steps are long */
+	/* SQLite checks its limit only between steps, and some steps are long */
 	uv_timer_start(&watches->timer, sql_watches_on_timer, QUERY_LIMIT_MS + GRACE_MS, 0);
 }
 
 /* --- when ----------------------------------------------------------------------------------- */
 
-/* Starts what is due, or waits for it. */
+/* Starts the watch that is due, or sets the timer for the next one. */
 static void sql_watches_schedule(struct sql_watches *watches)
 {
 	int64_t now_ms = clock_now_ms(), due_ms = INT64_MAX;
@@ -259,7 +259,7 @@ static void forget_done(enum err result, const char *message, void *arg)
 		sql_watches_maybe_closed(watches);
 }
 
-/* Resolves what is left of watches that are gone. */
+/* Resolves the alerts of removed watches. */
 static void forget_others(struct sql_watches *watches)
 {
 	struct forget *forget = x_calloc(1, sizeof(*forget));
@@ -271,7 +271,7 @@ static void forget_others(struct sql_watches *watches)
 	writer_submit(watches->env.writer, forget_work, forget_done, forget);
 }
 
-/* The item of a watch that asks the same as before, or NULL. */
+/* The state of the watch that is unchanged from before, or NULL. */
 static const struct item *find_same(const struct sql_watch *list, const struct item *items,
         size_t len, const struct sql_watch *watch)
 {
@@ -307,10 +307,10 @@ void sql_watches_configure(struct sql_watches *watches, struct config *config)
 	}
 	watches->generation++;
 	if (watches->run) {
-		query_interrupt(watches->run->query); /* its result is of no use */
+		query_interrupt(watches->run->query); /* its result would be discarded */
 		for (size_t i = 0; i < watches->len; i++)
 			if (strcmp(watches->list[i].name, watches->run->watch.name) == 0)
-				watches->items[i].times.last_ms = 0; /* again, and at once */
+				watches->items[i].times.last_ms = 0; /* run it again at once */
 	}
 	sql_watch_list_free(old_list, old_len);
 	free(old_items);
