@@ -53,7 +53,7 @@ struct crypto {
 	unsigned unknown;
 };
 
-/* Freed when they go out of scope. */
+/* Cleanup functions, so that variables are freed when they go out of scope. */
 static inline void machine_free_json(json_t **json)
 {
 	json_decref(*json);

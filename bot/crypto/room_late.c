@@ -25,7 +25,7 @@ const char *late_pickle(const json_t *late, const char *user_id)
 	             : NULL;
 }
 
-/* Stores the row, or removes it when nobody is late any more. */
+/* Stores the row, or removes it when it has no users left. */
 static enum err late_put(struct crypto *crypto, const char *room_id, const json_t *late)
 {
 	return json_object_size(js_obj(late, "users")) > 0 ? keep_put(crypto, "late", room_id, late)

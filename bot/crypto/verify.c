@@ -18,8 +18,8 @@
 #define FUTURE_MS (5 * CLOCK_MINUTE_MS) /* allowed difference of another clock */
 #define KEEP_MS (10 * CLOCK_MINUTE_MS)  /* how long an ended verification is listed */
 #define START_AFTER_MS (3 * CLOCK_SECOND_MS)
-#define VERIFY_MAX 32 /* in all, ends included */
-#define USER_MAX 5    /* of one user, ends included */
+#define VERIFY_MAX 32 /* in all, ended ones included */
+#define USER_MAX 5    /* of one user, ended ones included */
 #define STRANGERS_MAX 4
 #define UNKNOWN_MAX 20 /* replies to unknown transactions in ten minutes */
 #define ID_MAX 255
@@ -314,7 +314,7 @@ static void verify_take_start(
         struct crypto *crypto, struct verify *v, int64_t now_ms, const json_t *content)
 {
 	if (v->start && json_equal(v->start, content))
-		return; /* again */
+		return; /* a duplicate */
 	if (!js_is(content, "from_device", v->device_id)) {
 		verify_cancel(
 		        v, now_ms, "m.user_mismatch", "another device than the one that asked");

@@ -53,7 +53,7 @@ struct verify {
 	json_t *out;                /* queue [{type, content}]; the first may be in flight */
 	bool stranger;              /* shared no room with us when the request came */
 	char *code, *reason;        /* why it was cancelled */
-	bool by_them;               /* who cancelled */
+	bool by_them;               /* the other side cancelled */
 	/* m.sas.v1 */
 	bool we_started;
 	json_t *start; /* content of the start event that counts, or NULL */

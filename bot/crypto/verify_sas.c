@@ -106,7 +106,7 @@ void verify_sas_take_accept(struct verify *v, int64_t now_ms, const json_t *cont
 	const char *commitment = js_str(content, "commitment");
 
 	if (v->commitment && commitment && strcmp(v->commitment, commitment) == 0)
-		return; /* again */
+		return; /* a duplicate */
 	if (v->state != VERIFY_STARTED || !v->we_started || v->commitment) {
 		verify_cancel(v, now_ms, "m.unexpected_message", "an unexpected accept");
 		return;
@@ -156,7 +156,7 @@ void verify_sas_take_key(
 	AUTO_TEXT info = NULL;
 
 	if (key && v->their_key[0] != '\0' && strcmp(key, v->their_key) == 0)
-		return; /* again */
+		return; /* a duplicate */
 	if (v->state != VERIFY_STARTED || !v->sas) {
 		verify_cancel(v, now_ms, "m.unexpected_message", "an unexpected key");
 		return;
@@ -362,7 +362,7 @@ enum err verify_sas_take_mac(
         struct crypto *crypto, struct verify *v, int64_t now_ms, const json_t *content)
 {
 	if (v->mac && json_equal(v->mac, content))
-		return OK; /* again */
+		return OK; /* a duplicate */
 	if ((v->state != VERIFY_COMPARE && v->state != VERIFY_CONFIRMED) || v->mac) {
 		verify_cancel(v, now_ms, "m.unexpected_message", "an unexpected proof");
 		return OK;

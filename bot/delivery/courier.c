@@ -3,8 +3,8 @@
  *
  * A lane is one configured room's way to the homeserver. Its states:
  *   idle     - deliver_next() may choose an event for it
- *   sending  - an event is being looked for or sent, or its result is being written down; the next
- *              of a queue that is longer is made ready meanwhile, and leaves with the answer
+ *   sending  - an event is being looked for or sent, or its result is being stored; meanwhile the
+ *              next event of the queue is prepared, which is sent once the answer is here
  *   waiting  - backoff; the timer makes it idle
  * A choice (deliver_next) may return an event for a lane that has left `idle` meanwhile: the
  * event stays frozen in the outbox and is simply chosen again later.

@@ -17,13 +17,13 @@ struct link {
 	struct link_events events;
 	struct http *http;
 	struct mx *mx;     /* after discovery */
-	struct auth *auth; /* likewise */
+	struct auth *auth; /* after discovery */
 	struct vault *vault;
 	struct rooms *rooms;           /* after the first token */
-	struct members *members;       /* likewise */
+	struct members *members;       /* after the first token */
 	json_t *joined;                /* joined users by room id, for rooms of [oncall] */
-	struct sync *sync;             /* likewise */
-	struct timeline *timeline;     /* likewise */
+	struct sync *sync;             /* after the first token */
+	struct timeline *timeline;     /* after the first token */
 	uv_timer_t timer;              /* the next try of discovery, then of `identity` */
 	struct identity_job *identity; /* job that failed and waits for the timer */
 	char *homeserver;

@@ -44,6 +44,7 @@ int life_run(struct life *life, void (*opened)(void *owner));
  * opens what exists then. */
 void life_follow_writer(struct life *life, struct writer *writer);
 /* Begins to close the parts, as SIGTERM and SIGINT do; further calls have no effect. What is not
- * closed LIFE_STOP_MS later is abandoned, since everything that was acknowledged is on disk. */
+ * closed LIFE_STOP_MS later is abandoned, since everything that was confirmed to clients is on
+ * disk. */
 void life_stop(struct life *life, int exit_code);
 bool life_is_stopping(const struct life *life);

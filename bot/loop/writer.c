@@ -41,7 +41,7 @@ struct writer_queue {
 
 struct writer {
 	struct store *store;
-	uv_idle_t start; /* active while jobs wait and no batch is under way */
+	uv_idle_t start; /* active while jobs wait and no batch is running */
 	uv_async_t end;  /* a batch has ended; the only handle that keeps the loop alive */
 	uv_timer_t rest; /* makes the store rest */
 	uv_sem_t begin;  /* posted by the loop for a batch; without one the thread ends */

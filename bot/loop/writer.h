@@ -2,7 +2,7 @@
  * writer.h - grouped durable commits: jobs from the loop run on the writer's own thread, in one
  * transaction at a time.
  *
- * Happy path: writer_submit() queues a job; when no batch is under way, all queued jobs become one
+ * Happy path: writer_submit() queues a job; when no batch is running, all queued jobs become one
  * batch: BEGIN, each job's work() inside its own savepoint, then the `tail` jobs, COMMIT (one
  * fsync), and back on the loop done() is called for each job, in order. Jobs that arrive meanwhile
  * make the next batch. A job whose work() returns an error is rolled back alone. When the commit

@@ -131,7 +131,7 @@ static const struct {
 } by_errcode[] = {
         {"M_UNKNOWN_TOKEN", ERR_AUTH},
         {"M_MISSING_TOKEN", ERR_AUTH},
-        {"M_USER_LOCKED", ERR_HELD},    /* "Account locking": the token stays good */
+        {"M_USER_LOCKED", ERR_HELD},    /* "Account locking": the token stays valid */
         {"M_USER_SUSPENDED", ERR_HELD}, /* "Account suspension" */
         {"M_USER_DEACTIVATED", ERR_HELD},
         {"M_RESOURCE_LIMIT_EXCEEDED", ERR_HELD},

@@ -47,11 +47,11 @@ struct auth {
 	struct auth_events events;
 	enum auth_state state;
 	uv_timer_t timer;
-	struct mx_call *call; /* under way, or NULL */
+	struct mx_call *call; /* in flight, or NULL */
 	char *token;          /* being proven */
 	char *refresh_token;  /* or NULL */
 	char *device_id;      /* of the last good token, or NULL */
-	bool soft_logout;     /* the homeserver said so since the last good token */
+	bool soft_logout;     /* the homeserver reported it since the last valid token */
 	unsigned tries;       /* failures in a row */
 	unsigned losses;      /* in a row, each soon after the token was proven */
 	int64_t ready_ms;     /* monotonic; when it was proven last */

@@ -25,5 +25,5 @@ struct find_what {
 
 /* The callback runs exactly once, never before this returns. */
 struct find *find_start(struct mx *mx, const struct find_what *what, find_done_fn done, void *arg);
-/* Ends it with ERR_CANCELED. */
+/* Ends the search with ERR_CANCELED. */
 void find_cancel(struct find *find);

@@ -60,7 +60,7 @@ struct rooms {
 	TAILQ_HEAD(, room_invite) invites;
 	size_t entries_len, invites_len;
 	char **invite_from; /* ends with NULL */
-	unsigned calls;     /* under way */
+	unsigned calls;     /* in flight */
 	bool closing, timer_closed;
 	void (*closed)(void *arg);
 	void *closed_arg;

@@ -219,7 +219,7 @@ static int text_file(const char *text, int *fd)
 	return written == (ssize_t)len && lseek(*fd, 0, SEEK_SET) == 0 ? 0 : UV_EIO;
 }
 
-/* 0, or a code of libuv. */
+/* 0, or a libuv error code. */
 static int run_spawn(struct run *run, char **words, int input, int output)
 {
 	uv_stdio_container_t stdio[] = {
@@ -233,7 +233,7 @@ static int run_spawn(struct run *run, char **words, int input, int output)
 	        .file = words[0],
 	        .args = words,
 	        .env = env,
-	        .flags = UV_PROCESS_DETACHED, /* a process group of its own */
+	        .flags = UV_PROCESS_DETACHED, /* in its own process group */
 	        .stdio_count = 3,
 	        .stdio = stdio,
 	};

@@ -4,10 +4,10 @@
  *
  *   action           members                 answer
  *   list (default)   -                       verifications: array
- *   accept           user_id, id             verification: how it is now
- *   confirm          user_id, id             likewise
- *   mismatch         user_id, id             likewise
- *   cancel           user_id, id             likewise
+ *   accept           user_id, id             verification: its new state
+ *   confirm          user_id, id             the same
+ *   mismatch         user_id, id             the same
+ *   cancel           user_id, id             the same
  */
 #include <string.h>
 #include "bot/base/alloc.h"

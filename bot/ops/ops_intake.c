@@ -21,7 +21,7 @@ struct ops_item {
 	char message[256];
 };
 
-/* One job. */
+/* One writer job with the requests it stores. */
 struct ops_intake {
 	struct ops *ops;
 	struct config *config; /* referenced; NULL before it begins */

@@ -32,5 +32,5 @@ struct absence_ticks *absence_ticks_create(
 void absence_ticks_configure(struct absence_ticks *ticks, struct config *config);
 /* Call when the results of a /sync answer are stored; first: see struct sync_events. */
 void absence_ticks_stored(struct absence_ticks *ticks, bool first);
-/* Calls closed(arg) once, when no job is under way, and frees. */
+/* Calls closed(arg) once, when no job is in progress, and frees. */
 void absence_ticks_close(struct absence_ticks *ticks, void (*closed)(void *arg), void *arg);

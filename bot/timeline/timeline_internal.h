@@ -83,7 +83,7 @@ void timeline_powers_finish(struct timeline *timeline);
 /* True for an event that the handlers need; never one of the bot's own user. */
 bool timeline_wants(const json_t *event, const char *user_id);
 
-/* timeline_read.c: the writer's job of a batch; on failure nothing of it was done. */
+/* timeline_read.c: the writer's job of a batch; on failure it has had no effect. */
 enum err batch_read(struct store *store, void *arg);
 
 /* timeline.c */

@@ -112,10 +112,10 @@ struct vault {
 	json_t *notices, *verified, *verifications, *readers;
 	bool status_due;           /* a look failed and its results were lost */
 	bool readers_due;          /* the rooms or their members changed since the last look */
-	struct recovery *recovery; /* under way, or NULL */
+	struct recovery *recovery; /* in progress, or NULL */
 	int64_t recovery_ms;       /* monotonic; not tried again before */
-	struct mx_call *mark_call; /* under way, or NULL */
-	int64_t mark_ms;           /* monotonic; when to try, INT64_MAX = done or under way */
+	struct mx_call *mark_call; /* in flight, or NULL */
+	int64_t mark_ms;           /* monotonic; when to try, INT64_MAX = done or in progress */
 	unsigned mark_tries;
 	char mark_notice[256]; /* why there is no mark, "" = there is one */
 	unsigned jobs;         /* in progress, on the pool or in the writer */
