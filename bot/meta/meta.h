@@ -13,7 +13,7 @@
 
 struct meta;
 
-/* The config is referenced. Never NULL, without configured channels it does nothing. */
+/* The config is referenced. Never NULL; without configured channels it does nothing. */
 struct meta *meta_create(uv_loop_t *loop, struct config *config);
 void meta_configure(struct meta *meta, struct config *config);
 
