@@ -42,12 +42,12 @@ enum err question_text(const char *prompt, const char *fallback, char **out, str
 
 enum err question_yes(const char *prompt, bool fallback, bool *yes, struct fault *fault)
 {
-	char *text, *question = x_asprintf("%s %s", prompt, fallback ? "[Y/n]" : "[y/N]");
+	char *text = NULL, *question = x_asprintf("%s %s", prompt, fallback ? "[Y/n]" : "[y/N]");
 	enum err err;
 
 	for (bool asked = false; !asked;) {
 		err = question_text(question, NULL, &text, fault);
-		if (err != OK)
+		if (err != OK || !text)
 			break;
 		*yes = *text ? tolower((unsigned char)*text) == 'y' : fallback;
 		asked = !*text || strcasecmp(text, "y") == 0 || strcasecmp(text, "yes") == 0 ||

@@ -425,7 +425,7 @@ enum err deliver_join(const struct deliver *d, const struct alert *alert, struct
 		goto out;
 	decision = group_decide(&policy, open ? &open->row : NULL, alert->severity, size, budget,
 	        opened, storm, d->now_ms);
-	if (decision.close_open) {
+	if (open && decision.close_open) {
 		if (group_rings(&policy, &open->row) && decision.action == GROUP_NEW) {
 			fresh.rings_for = open->row.id;
 			fresh.rings = open->row.silent;

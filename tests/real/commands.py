@@ -269,11 +269,11 @@ def test_alerts_and_history(world, secret):
 @both
 def test_test_in_the_room(world, secret):
     place = world.place(secret)
-    body = place.ask("!test node", "🧪 node: run test-", "room ops")
+    body = place.ask("!test node", "🧪 Test alert node: run test-", "room ops")
     run = body.split("run ")[1].split(",")[0]
     place.shown(f"run {run}")
     place.ask("!ack " + run, "acknowledged by you")
-    place.ask("!test all", "🧪 dag", "🧪 violation", "room dev")
+    place.ask("!test all", "Test alert dag: ", "Test alert violation: ", "room dev")
     place.ask("!test nuclear", "one of node|dag|violation|all")
 
 
@@ -288,7 +288,7 @@ def test_retry_of_what_was_undeliverable(world):
     place.ask("!retry", "1 message is in the delivery queue again")
     place.shown("ret-1", place.dev)
     place.ask("!retry", "Nothing is undeliverable")
-    place.ask("!retry 7", "no undeliverable message has that number")
+    place.ask("!retry 7", "There is no undeliverable message 7.")
     place.bot.stop()
 
 
