@@ -1,5 +1,5 @@
 /*
- * main.c - the command line of matrix-telemetry-bot: finds the command and hands over.
+ * main.c - the command line of matrix-telemetry-bot: finds the command and runs it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,7 +60,7 @@ static const struct option_row rows[] = {
 };
 
 struct args {
-	const char *config;       /* NULL = look for it */
+	const char *config;       /* NULL = search the usual places */
 	const char *alertmanager; /* a file, or NULL */
 	bool json, quiet, check, check_config, new_device, help, version;
 	int argc; /* the command's name and what follows it */
@@ -102,13 +102,13 @@ static int verb_setup(const struct args *args)
 	return cmd_setup(args->config, args->argc, args->argv);
 }
 
-/* What needs no daemon, and the options it takes. */
+/* A command that needs no daemon, and what it accepts on the command line. */
 static const struct verb {
 	const char *name;
 	int (*run)(const struct args *args);
 	bool check, new_device;
-	bool arguments; /* it reads them itself */
-	bool options;   /* and what looks like options, all that stands behind its name */
+	bool arguments; /* it parses its own arguments */
+	bool options;   /* and its own options: all that follows its name */
 } verbs[] = {
         {"check", verb_check},
         {"login", verb_login, .arguments = true},
@@ -174,7 +174,7 @@ static void main_help_one(const struct command *command)
 		printf("Example: matrix-telemetry-bot %s\n", command->example);
 }
 
-/* Options may stand anywhere before "--", which stays: it marks free text. */
+/* Options may be anywhere before "--", which is kept, since it marks free text. */
 static bool args_parse(struct args *args, int argc, char **argv)
 {
 	struct options options;
@@ -203,7 +203,7 @@ static bool args_parse(struct args *args, int argc, char **argv)
 			args->alertmanager = options.value;
 		else if (row == OPTIONS_BAD)
 			fprintf(stderr, "%s; --help lists them\n", options.message);
-		else if (row == ROW_PRINT) /* login reads its own */
+		else if (row == ROW_PRINT) /* login parses its own options */
 			args->argv[args->argc++] = (char *)"--print";
 		else if (row == ROW_PASSWORD_STDIN)
 			args->argv[args->argc++] = (char *)"--password-stdin";
@@ -229,7 +229,7 @@ static int unknown_command(const char *name, bool json)
 	return client_fail(EX_USAGE, json, "unknown command %s; --help lists them", name);
 }
 
-/* NULL: one is no UTF-8. */
+/* The arguments as a JSON array; NULL: one is not UTF-8. */
 static json_t *words_of(const struct args *args)
 {
 	json_t *words = json_array();
@@ -301,6 +301,6 @@ int main(int argc, char **argv)
 			status = EX_USAGE;
 	}
 	free(args.argv);
-	uv_library_shutdown(); /* its threads end before OpenSSL, which keeps something for each */
+	uv_library_shutdown(); /* ends the pool before OpenSSL, which keeps data for each thread */
 	return status;
 }

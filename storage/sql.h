@@ -163,7 +163,7 @@ struct sql_rows {
 	size_t size; /* of the struct */
 	const char *(*check)(const void
 	                *row);  /* what is inconsistent, NULL = nothing; the pointer may be NULL */
-	enum sql_family family; /* of mend */
+	enum sql_family family; /* of the statement below */
 	int mend;               /* the statement for damaged rows; 0 = none */
 };
 

@@ -23,7 +23,7 @@ int64_t clock_monotonic_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Exactly `digits` decimal digits at *at, which moves behind them. */
+/* Parses exactly `digits` decimal digits and moves *at past them; false unless min to max. */
 static bool clock_digits(const char **at, int digits, int min, int max, int *out)
 {
 	int value = 0;

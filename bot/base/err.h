@@ -9,30 +9,30 @@
 
 #include <stdbool.h>
 
-#define ERR_TABLE(X)                                                                              \
-	X(OK, "ok")                                                                               \
-	X(ERR_INVALID, "invalid input")         /* the caller's data is wrong; no retry helps */  \
-	X(ERR_TOO_LARGE, "over the size limit") /* likewise */                                    \
-	X(ERR_NOT_FOUND, "not found")                                                             \
-	X(ERR_EXISTS, "already there")                                                            \
-	X(ERR_CONFIG, "bad configuration")                                                        \
-	X(ERR_IO, "input/output error")          /* local disk or socket */                       \
-	X(ERR_FULL, "no space left")             /* disk or table full: try again later */        \
-	X(ERR_BUSY, "in use by another process") /* lock held elsewhere */                        \
-	X(ERR_CORRUPT, "stored data is damaged")                                                  \
-	X(ERR_DAMAGED, "a stored row is damaged") /* that row alone: what is beside it goes on */ \
-	X(ERR_REPLACED, "the database file was replaced or deleted")                              \
-	X(ERR_NET, "network error")                   /* DNS, connect, reset, TLS: try again */   \
-	X(ERR_TIMEOUT, "timed out")                   /* try again */                             \
-	X(ERR_LIMITED, "rate limited")                /* 429: try again after the given wait */   \
-	X(ERR_SERVER, "homeserver error")             /* 5xx: try again */                        \
-	X(ERR_PROTO, "unexpected answer")             /* not JSON, missing keys: try again */     \
-	X(ERR_AUTH, "access token refused")           /* 401 */                                   \
-	X(ERR_DENIED, "forbidden")                    /* 403 */                                   \
-	X(ERR_REJECTED, "rejected by the homeserver") /* other 4xx that no retry can mend */      \
-	X(ERR_HELD, "account or server restricted")   /* refused until somebody ends that */      \
-	X(ERR_OLD, "made by an older version")                                                    \
-	X(ERR_UNSUPPORTED, "not supported")                                                       \
+#define ERR_TABLE(X)                                                                             \
+	X(OK, "ok")                                                                              \
+	X(ERR_INVALID, "invalid input")         /* the caller's data is wrong; no retry helps */ \
+	X(ERR_TOO_LARGE, "over the size limit") /* as above */                                   \
+	X(ERR_NOT_FOUND, "not found")                                                            \
+	X(ERR_EXISTS, "already there")                                                           \
+	X(ERR_CONFIG, "bad configuration")                                                       \
+	X(ERR_IO, "input/output error")          /* local disk or socket */                      \
+	X(ERR_FULL, "no space left")             /* disk or table full: try again later */       \
+	X(ERR_BUSY, "in use by another process") /* lock held elsewhere */                       \
+	X(ERR_CORRUPT, "stored data is damaged")                                                 \
+	X(ERR_DAMAGED, "a stored row is damaged") /* other rows can be used */                   \
+	X(ERR_REPLACED, "the database file was replaced or deleted")                             \
+	X(ERR_NET, "network error")                   /* DNS, connect, reset, TLS: try again */  \
+	X(ERR_TIMEOUT, "timed out")                   /* try again */                            \
+	X(ERR_LIMITED, "rate limited")                /* 429: try again after the given wait */  \
+	X(ERR_SERVER, "homeserver error")             /* 5xx: try again */                       \
+	X(ERR_PROTO, "unexpected answer")             /* not JSON, missing keys: try again */    \
+	X(ERR_AUTH, "access token refused")           /* 401 */                                  \
+	X(ERR_DENIED, "forbidden")                    /* 403 */                                  \
+	X(ERR_REJECTED, "rejected by the homeserver") /* other 4xx; a retry does not help */     \
+	X(ERR_HELD, "account or server restricted")   /* rejected until it is lifted */          \
+	X(ERR_OLD, "made by an older version")                                                   \
+	X(ERR_UNSUPPORTED, "not supported")                                                      \
 	X(ERR_CANCELED, "canceled")
 
 #define ERR_COUNT (ERR_CANCELED + 1)

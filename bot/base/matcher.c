@@ -108,8 +108,8 @@ static bool value_ends(const char *at, const struct quotes *around)
 	return !*at || (around ? begins_with(at, around->close) : strchr(", \t\n", *at) != NULL);
 }
 
-/* A value in quotes (\" and \\ inside) or up to a comma or blank; *text moves behind it. NULL: its
- * end is missing, it is too long, or it is nothing at all without quotes. */
+/* A value in quotes (\" and \\ inside) or up to a comma or blank; moves *text past it. NULL: the
+ * closing quote is missing, the value is too long, or it is empty without quotes. */
 static char *matcher_read_value(const char **text)
 {
 	const struct quotes *around = quotes_at(*text);
