@@ -12,10 +12,9 @@ struct call_row {
 	const char *room_id; /* or NULL */
 	int64_t outbox_id;
 	int64_t duration_ms;
-	int64_t latency_ms; /* since the oldest alert it carries was received; -1 = it carries none
-	                     */
-	const char *result; /* "ok" or an err_name() */
-	int http_status;    /* 0 = none */
+	int64_t latency_ms;   /* since its oldest alert was received; -1 = it carries none */
+	const char *result;   /* "ok" or an err_name() */
+	int http_status;      /* 0 = none */
 	const char *event_id; /* or NULL */
 	const char *error;    /* or NULL */
 };

@@ -24,8 +24,7 @@ struct message_row {
 	char *room_id;     /* where it was sent, or NULL */
 	char *origin;      /* app; "*" for a storm, "?" and the app for tests */
 	char *event_id;    /* of the new event, NULL until confirmed */
-	int64_t rings_for; /* the message whose silently joined alerts this one announces, 0 = none
-	                    */
+	int64_t rings_for; /* the message whose silent alerts this one announces, 0 = none */
 	int64_t rings;     /* number of alerts it announces */
 	int severity;      /* the worst of its entries when it was opened or frozen */
 	int64_t opened_ms; /* when its first alert was received */
