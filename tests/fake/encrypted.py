@@ -1,4 +1,4 @@
-"""The bot in encrypted rooms of a homeserver that does evil, read by devices on bare libolm. Prints
+"""The bot in encrypted rooms of a misbehaving homeserver, read by devices on bare libolm. Prints
 "ok NAME" or "not ok NAME" a test. Usage: /usr/bin/python3 encrypted.py [NAME …] (needs python3-olm)"""
 import json
 import re

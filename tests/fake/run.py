@@ -1,4 +1,4 @@
-"""The bot against a homeserver that does evil. Prints "ok NAME" or "not ok NAME" a test.
+"""The bot against a misbehaving homeserver. Prints "ok NAME" or "not ok NAME" a test.
 Usage: run.py [NAME …]"""
 import json
 import os

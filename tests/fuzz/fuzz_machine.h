@@ -1,7 +1,7 @@
 /*
  * fuzz_machine.h - for fuzz targets: the bot's machine over a store in memory, and somebody's
  * device on bare libolm that has an Olm session with it and a room key that it knows. What an input
- * changed is taken back.
+ * changed is rolled back.
  */
 #pragma once
 

@@ -307,7 +307,7 @@ static void what_is_not_known_is_said_to_be_but_not_to_a_flood(void **state)
 	for (int i = 0; i < 50; i++) {
 		tell(p.bot, "@op:x", "m.key.verification.key",
 		        json_pack("{s:s, s:s}", "transaction_id", "gone", "key", SOME_KEY));
-		/* neither an end nor a request that was taken back asks for an answer */
+		/* neither an end nor a request that was cancelled asks for an answer */
 		tell(p.bot, "@op:x", "m.key.verification.cancel",
 		        json_pack("{s:s}", "transaction_id", "gone"));
 		tell(p.bot, "@op:x", "m.key.verification.done",

@@ -101,7 +101,7 @@ static void a_name_means_the_same_for_an_alert_and_what_is_stored_of_it(void **s
 	world_destroy(w);
 }
 
-/* What is held back is counted before, and is not brought up again. */
+/* What is silenced is counted before, and no reminder is sent for it. */
 static void whatever_is_asked_for_holds_back_and_covers_alike(void **state)
 {
 	static const char *const whats[] = {"key=k-1", "url=~\"https://x/.*\"", "id=~\"i-.\"",

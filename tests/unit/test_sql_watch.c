@@ -381,7 +381,7 @@ static void a_failure_resolves_nothing_and_is_told_once(void **state)
 	w->now_ms += CLOCK_MINUTE_MS;
 	assert_int_equal(failed(w, ERR_BUSY, "shop.db is locked"), 0);
 	assert_true(last_has(w, "watch stock: shop.db is locked"));
-	assert_int_equal(found(w, "warning", 3, "apple", NULL), 1); /* it looks well again */
+	assert_int_equal(found(w, "warning", 3, "apple", NULL), 1); /* it has recovered */
 	assert_int_equal(found(w, "warning", 3, NULL), 1);
 	world_destroy(w);
 }
