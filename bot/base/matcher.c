@@ -74,16 +74,6 @@ static bool read_op(const char *text, enum matcher_op *op, size_t *len)
 	return true;
 }
 
-bool matcher_is(const char *word)
-{
-	size_t len = 0, op_len;
-	enum matcher_op op;
-
-	while (is_name(word[len]))
-		len++;
-	return len > 0 && read_op(word + len, &op, &op_len);
-}
-
 /* What stands around a value; the typographic ones are what phones make of plain quotes. */
 static const struct quotes {
 	const char *open, *close;

@@ -29,5 +29,3 @@ void matchers_free(struct matchers *matchers); /* NULL is allowed */
 enum match matchers_match(const struct matchers *matchers, matcher_value_fn value, void *arg);
 /* The matchers as understood; parsing the text gives the same matchers. */
 void matchers_text(const struct matchers *matchers, struct buf *out);
-/* True when the word has the form of a matcher. */
-bool matcher_is(const char *word);

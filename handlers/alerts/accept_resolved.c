@@ -60,12 +60,8 @@ static enum err resolve_entry(
 	entry->resolved_by = x_strdup_opt(alert->resolved_by);
 	entry->resolve_note = x_strdup_opt(alert->resolve_note);
 	err = entries_update(d->store, entry);
-	if (message.frozen_ms) {
-		message.dirty_ms = message.dirty_ms ? message.dirty_ms : d->now_ms;
-		message.urgent = 1;
-	}
-	if (err == OK && message.room)
-		err = deliver_message_store(d, &message);
+	if (err == OK)
+		err = deliver_message_edit(d, &message);
 	if (err == OK && answer)
 		err = deliver_message_answer(d, &message, entry);
 	message_row_finish(&message);

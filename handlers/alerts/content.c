@@ -4,33 +4,6 @@
 #include <string.h>
 #include "handlers/alerts/content.h"
 
-json_t *content_text(const char *msgtype, const char *body, const char *html, json_t *mentions)
-{
-	json_t *content = json_pack("{s:s, s:s}", "msgtype", msgtype, "body", body);
-
-	if (html) {
-		json_object_set_new(content, "format", json_string("org.matrix.custom.html"));
-		json_object_set_new(content, "formatted_body", json_string(html));
-	}
-	json_object_set_new(content, "m.mentions", mentions);
-	return content;
-}
-
-json_t *content_mentions(char *const *names)
-{
-	json_t *mentions = json_object(), *users = json_array();
-
-	for (size_t i = 0; names && names[i]; i++)
-		if (strcmp(names[i], "room") == 0)
-			json_object_set_new(mentions, "room", json_true());
-		else
-			json_array_append_new(users, json_string(names[i]));
-	if (json_array_size(users) > 0)
-		json_object_set(mentions, "user_ids", users);
-	json_decref(users);
-	return mentions;
-}
-
 void content_thread(json_t *content, const char *root, const char *reply_to)
 {
 	json_object_set_new(content, "m.relates_to",

@@ -29,6 +29,9 @@ enum err deliver_message_read(const struct deliver *d, int64_t id, struct messag
 
 /* Stores the changed state of a message, with the time at which it is due next. */
 enum err deliver_message_store(const struct deliver *d, struct message_row *message);
+/* The same after a person's deed or the end of a failure: if the message was sent, it is edited
+ * now. Does nothing for one that deliver_message_read() could not read. */
+enum err deliver_message_edit(const struct deliver *d, struct message_row *message);
 
 /* Adds a line to the thread of a message that is in the room: the entry is resolved, or failing
  * again. */

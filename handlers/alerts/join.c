@@ -129,6 +129,15 @@ enum err deliver_message_store(const struct deliver *d, struct message_row *mess
 	return messages_update(d->store, message);
 }
 
+enum err deliver_message_edit(const struct deliver *d, struct message_row *message)
+{
+	if (message->frozen_ms) {
+		message->dirty_ms = message->dirty_ms ? message->dirty_ms : d->now_ms;
+		message->urgent = 1;
+	}
+	return message->room ? deliver_message_store(d, message) : OK;
+}
+
 enum err deliver_message_open(const struct deliver *d, struct message_row *message)
 {
 	struct outbox_row row = {

@@ -401,11 +401,6 @@ void words_item(struct words *words)
 	words->at = &words->dropped;
 }
 
-void words_more(struct words *words, size_t number)
-{
-	words_list_now(words)->hidden += number;
-}
-
 void words_list_end(struct words *words)
 {
 	words->ended = true;

@@ -158,8 +158,6 @@ void words_mention_silently(struct words *words, char *const *names);
 void words_list(struct words *words, size_t max, const char *all);
 /* Begins the next entry. Call it for entries over max too, so that they are counted. */
 void words_item(struct words *words);
-/* Counts further entries that the caller did not read. */
-void words_more(struct words *words, size_t number);
 void words_list_end(struct words *words);
 
 /* --- results ------------------------------------------------------------------------------ */

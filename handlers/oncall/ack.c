@@ -35,12 +35,8 @@ static enum err ack_mark(const struct deliver *d, struct entry_row *entry, const
 	ack_set_text(&entry->acked_by, ack ? ack->who : NULL);
 	ack_set_text(&entry->ack_note, ack ? ack->note : NULL);
 	err = entries_update(d->store, entry);
-	if (message.frozen_ms) {
-		message.dirty_ms = message.dirty_ms ? message.dirty_ms : d->now_ms;
-		message.urgent = 1;
-	}
-	if (err == OK && message.room)
-		err = deliver_message_store(d, &message);
+	if (err == OK)
+		err = deliver_message_edit(d, &message);
 	message_row_finish(&message);
 	return err;
 }
