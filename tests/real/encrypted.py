@@ -63,6 +63,32 @@ def readable(reader, bot, run, room="ops", seconds=30):
     reader.wait(lambda: run in reader.text(bot.ids[room]), seconds, f"{run} is not readable")
 
 
+def others(bot, room="ops"):
+    """How many others the bot knows to be in that room."""
+    status = bot.call({"op": "status"})
+    readers = next(r["readers"] for r in status["rooms"] if r["name"] == room) or {}
+    return readers.get("members", 0) + readers.get("unknown", 0)
+
+
+def knows_members(world, bot, room="ops"):
+    """Waits until the bot knows as many others there as the homeserver: what it sends before is not for who comes."""
+    joined = world.server.call("GET", f"/_matrix/client/v3/rooms/{bot.ids[room]}/joined_members", None,
+                               bot.account["access_token"])["joined"]
+    end = time.monotonic() + 30
+    while others(bot, room) != len(joined) - 1:
+        check(time.monotonic() < end, f"the bot knows {others(bot, room)} others of {list(joined)}")
+        time.sleep(0.05)  # there is no event for it on the socket
+
+
+def comes(world, bot, person, *devices):
+    """A person comes to the bot's room, and the bot has heard of it."""
+    ops = bot.ids["ops"]
+    world.operator.call("invite", room=ops, user=person.account["user_id"])
+    for client in (person, *devices):
+        client.call("join", room=ops)
+    knows_members(world, bot)
+
+
 def settled(bot):
     """Signed, and in touch: what is written from now on is new to it."""
     end = time.monotonic() + 30
@@ -115,9 +141,7 @@ def test_a_device_that_is_not_signed_gets_no_keys(world):
     signed = clients.js(world.server, account)
     unsigned = clients.js(world.server, world.login(account), sign=False, all_devices=True)
     bot = world.bot()
-    world.operator.call("invite", room=bot.ids["ops"], user=account["user_id"])
-    signed.call("join", room=bot.ids["ops"])
-    unsigned.call("join", room=bot.ids["ops"])
+    comes(world, bot, signed, unsigned)
     bot.call(node("run-sig-1"))
     readable(signed, bot, "run-sig-1")
     unsigned.wait(lambda: unsigned.failures(bot.ids["ops"]), 30, "it was not told at all")
@@ -133,8 +157,7 @@ def test_a_device_added_while_the_bot_was_down_reads_the_first_alert(world):
     account = world.account("phone")
     first = clients.js(world.server, account)
     bot = world.bot(extra="[encryption]\ntrust = all\n")  # a second device is not signed by itself
-    world.operator.call("invite", room=bot.ids["ops"], user=account["user_id"])
-    first.call("join", room=bot.ids["ops"])
+    comes(world, bot, first)
     bot.call(node("run-down-1"))
     readable(first, bot, "run-down-1")
     bot.stop()
@@ -153,8 +176,7 @@ def test_clients_without_cross_signing_are_named_and_told(world):
     careless = clients.js(world.server, world.account("careless"), sign=False)
     user, bot = careless.account["user_id"], world.bot()
     ops = bot.ids["ops"]
-    world.operator.call("invite", room=ops, user=user)
-    careless.call("join", room=ops)
+    comes(world, bot, careless)
     bot.call(node("run-named-1"))
     readable(world.operator, bot, "run-named-1")
     careless.wait(lambda: any("WITHHELD" in f["failure"] for f in careless.failures(ops)), 30, "it is not told why")
@@ -171,33 +193,18 @@ def test_clients_without_cross_signing_are_named_and_told(world):
     bot.stop()
 
 
-def known(bot, members):
-    """Waits until the bot knows that so many others are in ops: what it sends before that is not for who comes."""
-    end = time.monotonic() + 30
-    while True:
-        status = bot.call({"op": "status"})
-        readers = next(room["readers"] for room in status["rooms"] if room["name"] == "ops") or {}
-        if readers.get("members", 0) + readers.get("unknown", 0) == members:
-            return
-        check(time.monotonic() < end, f"{readers} instead of {members} members")
-        time.sleep(0.1)  # there is no event for it on the socket
-
-
 def test_who_leaves_reads_no_more_and_who_comes_reads_what_follows(world):
     leaver, comer = (clients.js(world.server, world.account(name)) for name in ("leaver", "comer"))
     bot = world.bot()
     ops = bot.ids["ops"]
-    world.operator.call("invite", room=ops, user=leaver.account["user_id"])
-    leaver.call("join", room=ops)
+    comes(world, bot, leaver)
     bot.call(node("run-who-1"))
     readable(leaver, bot, "run-who-1")
     readable(world.operator, bot, "run-who-1")
     before = {m["session_id"] for m in world.operator.messages(ops)}
     leaver.call("leave", room=ops)
-    known(bot, 1)
-    world.operator.call("invite", room=ops, user=comer.account["user_id"])
-    comer.call("join", room=ops)
-    known(bot, 2)
+    knows_members(world, bot)
+    comes(world, bot, comer)
     bot.call(node("run-who-2"))
     readable(comer, bot, "run-who-2")
     readable(world.operator, bot, "run-who-2")
@@ -213,8 +220,7 @@ def test_a_new_device_of_the_operator_reads_what_follows(world):
     account = world.account("phone")
     first = clients.js(world.server, account)
     bot = world.bot()
-    world.operator.call("invite", room=bot.ids["ops"], user=account["user_id"])
-    first.call("join", room=bot.ids["ops"])
+    comes(world, bot, first)
     bot.call(node("run-dev-1"))
     readable(first, bot, "run-dev-1")
     # takes the identity over: every device of before is unsigned from now on
@@ -235,8 +241,7 @@ def test_another_implementation_reads_and_commands_where_all_are_trusted(world):
     bot = world.bot(extra=f"[encryption]\ntrust = all\n[commands]\nusers = {reader.account['user_id']}\n",
                     throttle="60s")
     ops = bot.ids["ops"]
-    world.operator.call("invite", room=ops, user=reader.account["user_id"])
-    reader.call("join", room=ops)
+    comes(world, bot, reader)
     bot.call(node("run-nio-1"))
     readable(reader, bot, "run-nio-1")
     readable(world.operator, bot, "run-nio-1")

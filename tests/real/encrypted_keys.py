@@ -11,7 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 import client as clients  # noqa: E402
 from bot import BUILD  # noqa: E402
 from encrypted import (  # noqa: E402
-    answered, check, check_all_encrypted, command, node, readable, run_in_world, settled)
+    answered, check, check_all_encrypted, comes, command, node, readable, run_in_world, settled)
 
 
 def tool(bot, *words, stdin=""):
@@ -141,8 +141,7 @@ def test_used_up_one_time_keys(world):
     bot = world.bot(extra=f"[commands]\nusers = {writer.account['user_id']}\n")
     settled(bot)
     ops, user, device = bot.ids["ops"], bot.account["user_id"], bot.account["device_id"]
-    op.call("invite", room=ops, user=writer.account["user_id"])
-    writer.call("join", room=ops)
+    comes(world, bot, writer)
     bot.call(node("run-used-1"))  # its own session with the operator takes none of the bot's keys
     readable(op, bot, "run-used-1")
     bot.kill()
@@ -171,9 +170,7 @@ def test_a_device_that_is_signed_out_reads_no_more(world):
     laptop.call("recover", recovery_key=key)
     bot = world.bot()
     ops = bot.ids["ops"]
-    world.operator.call("invite", room=ops, user=account["user_id"])
-    phone.call("join", room=ops)
-    laptop.call("join", room=ops)
+    comes(world, bot, phone, laptop)
     bot.call(node("run-out-1"))
     readable(phone, bot, "run-out-1")
     readable(laptop, bot, "run-out-1")

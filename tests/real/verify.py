@@ -16,7 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 import client as clients  # noqa: E402
 from bot import BUILD  # noqa: E402
 from encrypted import (  # noqa: E402
-    MEGOLM, answered, answers, check, command, node, readable, run_in_world, settled)
+    MEGOLM, answered, answers, check, comes, command, node, readable, run_in_world, settled)
 
 
 class Terminal:
@@ -103,8 +103,7 @@ def bot_sees_verified(bot, user, seconds=60):
 def operator(world, bot, name):
     """A person with a signed client, in the bot's room."""
     person = clients.js(world.server, world.account(name))
-    world.operator.call("invite", room=bot.ids["ops"], user=person.account["user_id"])
-    person.call("join", room=bot.ids["ops"])
+    comes(world, bot, person)
     return person
 
 
@@ -198,8 +197,7 @@ def test_in_a_direct_chat(world):
         bot = world.bot(extra=f"[matrix]\ninvite_from = {person.account['user_id']}\n")
         settled(bot)
         chat = person.call("create", invite=[bot.account["user_id"]], encryption=encryption)["room_id"]
-        world.operator.call("invite", room=bot.ids["ops"], user=person.account["user_id"])
-        person.call("join", room=bot.ids["ops"])  # so that the clients know each other's devices
+        comes(world, bot, person)  # so that the clients know each other's devices
         bot.call(node("run-dmc-1"))
         readable(person, bot, "run-dmc-1")
         dialogue(world, bot, person, lambda: person.call("verify", user=bot.account["user_id"], room=chat),
@@ -224,8 +222,7 @@ def test_requests_that_are_encrypted(world):
     bot = world.bot(extra=f"[matrix]\ninvite_from = {person.account['user_id']}\n")
     settled(bot)
     chat = person.call("create", invite=[bot.account["user_id"]], encryption=MEGOLM)["room_id"]
-    world.operator.call("invite", room=bot.ids["ops"], user=person.account["user_id"])
-    person.call("join", room=bot.ids["ops"])
+    comes(world, bot, person)
     end = time.monotonic() + 60
     while bot.account["user_id"] not in world.server.call(  # who is not there is given no key
             "GET", f"/_matrix/client/v3/rooms/{chat}/joined_members", None,
@@ -425,8 +422,7 @@ def test_a_reset_identity_is_accepted_on_the_host(world):
     first = clients.js(world.server, account)
     bot = world.bot()
     settled(bot)
-    world.operator.call("invite", room=bot.ids["ops"], user=user)
-    first.call("join", room=bot.ids["ops"])
+    comes(world, bot, first)
     bot.call(node("run-res-1"))
     readable(first, bot, "run-res-1")
     second = clients.js(world.server, world.login(account))
