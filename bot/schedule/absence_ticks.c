@@ -73,7 +73,7 @@ static const char *absence_ticks_problem(const struct absence_ticks *ticks)
 	if (problem[0])
 		return problem;
 	if (!room || (!room->ready && !room->problem[0]))
-		return "the room is not found yet";
+		return "the room is not joined yet";
 	if (room->ready && room->encrypted) /* it must be decrypted, too */
 		return vault_problem(link_vault(ticks->env.link));
 	return room->problem;
@@ -103,7 +103,8 @@ static enum err told_work(struct store *store, void *arg)
 static void told_done(enum err result, const char *message, void *arg)
 {
 	if (result != OK)
-		log_seldom(LOG_ERROR, "watch", "", "could not store what was told: %s", message);
+		log_seldom(
+		        LOG_ERROR, "watch", "", "could not store what was reported: %s", message);
 	absence_ticks_job_done(arg);
 }
 
@@ -128,7 +129,7 @@ static void tick_done(enum err result, const char *message, void *arg)
 
 	ticks->ticking = false;
 	if (result != OK) {
-		log_seldom(LOG_ERROR, "watch", "", "could not look at the heartbeat: %s", message);
+		log_seldom(LOG_ERROR, "watch", "", "could not check the heartbeat: %s", message);
 		ticks->saw = ticks->saw || tick->look.saw;
 		ticks->first = ticks->first || tick->look.first;
 	} else if (!ticks->closing) {

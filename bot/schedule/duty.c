@@ -96,7 +96,7 @@ static void tidy_done(enum err result, const char *message, void *arg)
 	duty->tidy_config = NULL;
 	if (result != OK)
 		log_seldom(LOG_ERROR, "duty", "",
-		        "reminders and silences could not be processed: %s", message);
+		        "could not process reminders and silences, retrying: %s", message);
 	if (result == OK)
 		duty->tidy_started_ms = 0;
 	if (result == OK)
@@ -142,14 +142,15 @@ static void duty_failed(struct duty *duty, const char *message)
 	int64_t now_ms = clock_monotonic_ms();
 	char *text;
 
-	log_seldom(LOG_ERROR, "duty", "", "heartbeats could not be processed: %s", message);
+	log_seldom(LOG_ERROR, "duty", "", "could not process heartbeats, retrying: %s", message);
 	if (!duty->failing_since_ms)
 		duty->failing_since_ms = now_ms;
 	if (duty->failure_told ||
 	        now_ms - duty->failing_since_ms < duty->config->heartbeat.grace_ms)
 		return;
 	duty->failure_told = true;
-	text = x_asprintf("🚨 %s cannot work: its database: %s", duty->config->matrix.user, message);
+	text = x_asprintf(
+	        "🚨 %s cannot work: its database fails: %s", duty->config->matrix.user, message);
 	meta_raise(duty->env.meta, text);
 	free(text);
 }

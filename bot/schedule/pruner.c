@@ -58,7 +58,8 @@ static void prune_done(enum err result, const char *message, void *arg)
 
 	if (result != OK)
 		log_seldom(LOG_WARNING, "prune", "",
-		        "could not delete what is over the retention: %s", message);
+		        "could not delete what is older than [storage] retention, retrying: %s",
+		        message);
 	prune->working = false;
 	if (prune->closing)
 		pruner_maybe_closed(prune);

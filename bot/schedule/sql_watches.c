@@ -129,7 +129,7 @@ static void run_done(enum err result, const char *message, void *arg)
 
 	if (result != OK)
 		log_seldom(LOG_ERROR, "watch", run->watch.name,
-		        "%s: its result could not be stored: %s", run->watch.name, message);
+		        "%s: could not store its result, retrying: %s", run->watch.name, message);
 	if (!is_stale(run)) {
 		item = &run->watches->items[run->place];
 		item->times.failed = result != OK || run->code != OK;
@@ -249,7 +249,7 @@ static void forget_done(enum err result, const char *message, void *arg)
 	struct sql_watches *watches = forget->watches;
 
 	if (result != OK)
-		log_error("watch", "what removed watches had found is not resolved: %s", message);
+		log_error("watch", "could not resolve the alerts of removed watches: %s", message);
 	sql_watches_publish(watches, &forget->report, result);
 	sql_watch_list_free(forget->list, forget->len);
 	config_unref(forget->config);

@@ -46,9 +46,9 @@ static char *proxy_of(const struct config *config)
 	scheme = strstr(proxy, "://");
 	at = strrchr(proxy, '@');
 	if (!at)
-		return x_asprintf(", by the proxy %s", proxy);
-	return x_asprintf(
-	        ", by the proxy %.*s%s", scheme ? (int)(scheme - proxy) + 3 : 0, proxy, at + 1);
+		return x_asprintf(", through the proxy %s", proxy);
+	return x_asprintf(", through the proxy %.*s%s", scheme ? (int)(scheme - proxy) + 3 : 0,
+	        proxy, at + 1);
 }
 
 void check_homeserver(struct check *check)
@@ -75,8 +75,9 @@ static void take_whoami(struct check *check, const json_t *body)
 	const char *device = json_string_value(json_object_get(body, "device_id"));
 
 	if (!user || !device) {
-		check_fault(check, EX_CONFIG, "account", "the token belongs to no user and device");
-		check_fix(check, "get a token by: matrix-telemetry-bot login");
+		check_fault(check, EX_CONFIG, "account",
+		        "the token does not belong to a user and a device");
+		check_fix(check, "run: matrix-telemetry-bot login");
 		return;
 	}
 	check->logged_in = true;
@@ -86,9 +87,9 @@ static void take_whoami(struct check *check, const json_t *body)
 		check_good(check, "account", "%s, device %s", user, device);
 		return;
 	}
-	check_fault(check, EX_CONFIG, "account", "the token is that of %s, [matrix] user is %s",
+	check_fault(check, EX_CONFIG, "account", "the token belongs to %s, but [matrix] user is %s",
 	        user, check->config->matrix.user);
-	check_fix(check, "correct [matrix] user, or log in as %s: matrix-telemetry-bot login",
+	check_fix(check, "correct [matrix] user, or log in as %s: run matrix-telemetry-bot login",
 	        check->config->matrix.user);
 }
 
@@ -99,9 +100,8 @@ void check_account(struct check *check)
 	if (!check->ask || !check->token)
 		return;
 	if (ask_set_token(check->ask, check->token) != OK) {
-		check_fault(
-		        check, EX_CONFIG, "account", "what was read as the token cannot be one");
-		check_fix(check, "its first line must be the token alone");
+		check_fault(check, EX_CONFIG, "account", "what was read is not an access token");
+		check_fix(check, "its source must give the token alone, on the first line");
 		return;
 	}
 	ask_call(check->ask, "GET", "/v3/account/whoami", NULL, &answer);
@@ -110,8 +110,8 @@ void check_account(struct check *check)
 	} else {
 		check_fault(check, exit_of(answer.code), "account", "%s", answer.error);
 		if (answer.code == ERR_AUTH)
-			check_fix(check, "the token is no longer good; get another by: "
-			                 "matrix-telemetry-bot login");
+			check_fix(check,
+			        "the token is no longer valid; run: matrix-telemetry-bot login");
 	}
 	ask_answer_finish(&answer);
 }
@@ -131,7 +131,7 @@ void check_clock(struct check *check)
 	skew_ms = llabs(ours_ms - theirs_ms);
 	clock_format_duration(skew_ms, skew, sizeof(skew));
 	if (skew_ms <= SKEW_MS) {
-		check_good(check, "clock", "as the homeserver's");
+		check_good(check, "clock", "agrees with the homeserver's");
 		return;
 	}
 	check_fault(check, EX_UNAVAILABLE, "clock", "%s %s the homeserver's", skew,

@@ -19,10 +19,9 @@ void check_user(struct check *check)
 	if (!user.name[0])
 		return;
 	if (daemon_user_become(&user, &fault) == OK)
-		check_good(
-		        check, "user", "what follows is seen as %s, the daemon's user", user.name);
+		check_good(check, "user", "checking as %s, the daemon's user", user.name);
 	else
-		check_warning(check, "user", "%s: what follows is seen as root", fault.text);
+		check_warning(check, "user", "%s: checking as root", fault.text);
 }
 
 static bool is_room(const char *cause)
@@ -46,7 +45,7 @@ static void tell_problems(struct check *check, const json_t *problems)
 		check_fix(check, "%s", client_text(problem, "fix"));
 	}
 	if (json_array_size(problems) == 0)
-		check_good(check, "daemon", "runs, and says that all is well");
+		check_good(check, "daemon", "running, and all is well");
 }
 
 void check_daemon(struct check *check)
@@ -59,8 +58,8 @@ void check_daemon(struct check *check)
 	        client_call(client, request, ANSWER_TIMEOUT_MS, &answer, &fault) == OK)
 		tell_problems(check, json_object_get(answer, "problems"));
 	else if (client) {
-		check_fault(check, EX_TEMPFAIL, "daemon", "it does not answer: %s", fault.text);
-		check_fix(check, "look into its log: journalctl -u matrix-telemetry-bot");
+		check_fault(check, EX_TEMPFAIL, "daemon", "no answer: %s", fault.text);
+		check_fix(check, "read its log: journalctl -u matrix-telemetry-bot");
 	}
 	json_decref(request);
 	json_decref(answer);

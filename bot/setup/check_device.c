@@ -38,24 +38,26 @@ static void check_device_judge(struct check *check, const json_t *body)
 
 	free(own_id);
 	if (!device) {
-		check_good(check, WHAT, "%s has no keys yet: they are made at the first start",
+		check_good(check, WHAT, "%s has no encryption keys yet: created on first start",
 		        check->device_id);
 	} else if (!signed_keys_of_device(device, check->user_id, check->device_id)) {
-		check_fault(check, EX_UNAVAILABLE, WHAT, "the keys of %s are not its own",
-		        check->device_id);
-		check_fix(check, "the homeserver shows something else than was uploaded: log in "
-		                 "anew, and ask its admin");
+		check_fault(check, EX_UNAVAILABLE, WHAT,
+		        "the homeserver shows keys of %s that are not its own", check->device_id);
+		check_fix(check, "log in again (matrix-telemetry-bot login), and ask the "
+		                 "homeserver's admin how they came there");
 	} else if (!master_key || !self_key) {
 		check_bad(check, "the account has no cross-signing keys");
-		check_fix(check, "start the daemon: it makes them, and says what is in the way");
+		check_fix(check,
+		        "start the daemon: it creates them, or says in its log what prevents that");
 	} else if (!signed_keys_by(self, check->user_id, master_key) ||
 	           !signed_keys_by(device, check->user_id, self_key)) {
 		check_bad(check,
-		        "it is not signed by its account: nobody reads it in encrypted rooms");
+		        "not cross-signed by this account: nobody can read it in encrypted rooms");
 		check_fix(check, "set [encryption] recovery_key_command to the account's recovery "
 		                 "key, and restart the daemon");
 	} else {
-		check_good(check, WHAT, "%s is signed; fingerprint %s", check->device_id, own_key);
+		check_good(check, WHAT, "%s is cross-signed; fingerprint %s", check->device_id,
+		        own_key);
 	}
 }
 
@@ -72,6 +74,6 @@ void check_device(struct check *check)
 	if (answer.code == OK)
 		check_device_judge(check, answer.body);
 	else
-		check_warning(check, WHAT, "its keys cannot be asked for: %s", answer.error);
+		check_warning(check, WHAT, "cannot ask for its keys: %s", answer.error);
 	ask_answer_finish(&answer);
 }

@@ -52,7 +52,7 @@ static enum folder look_at_folder(struct check *check, const char *what, const c
 
 	if (stat(folder, &st) == 0) {
 		if (!S_ISDIR(st.st_mode)) {
-			check_fault(check, EX_CONFIG, what, "%s: is no folder", folder);
+			check_fault(check, EX_CONFIG, what, "%s is not a folder", folder);
 			return FOLDER_BAD;
 		}
 		if (access(folder, W_OK | X_OK) == 0)
@@ -67,8 +67,8 @@ static enum folder look_at_folder(struct check *check, const char *what, const c
 	copy = x_strdup(folder);
 	parent = dirname(copy);
 	if (access(parent, F_OK) != 0) {
-		check_fault(check, EX_CONFIG, what, "%s: there is no such folder", parent);
-		check_fix(check, "make it: mkdir -p -m 700 %s", parent);
+		check_fault(check, EX_CONFIG, what, "%s: no such folder", parent);
+		check_fix(check, "run: mkdir -p -m 700 %s", parent);
 		result = FOLDER_BAD;
 	} else if (access(parent, W_OK | X_OK) != 0) {
 		tell_not_writable(check, what, parent);
@@ -110,7 +110,8 @@ static void look_at_device(struct check *check, struct store *store)
 		check_good(check, "device", "%s, as in the database", stored);
 	} else {
 		check_fault(check, EX_CONFIG, "device",
-		        "the token is of device %s, the database of %s", check->device_id, stored);
+		        "the token belongs to device %s, the database to device %s",
+		        check->device_id, stored);
 		check_fix(check, "put the old token back; or log in again (matrix-telemetry-bot "
 		                 "login keeps the "
 		                 "database's device); or start once with: matrix-telemetry-bot run "
@@ -151,8 +152,8 @@ static void take_notice(char *key, char *value, void *arg)
 	if (text && strncmp(key, CRYPTO_NOTICE_WITHHELD, strlen(CRYPTO_NOTICE_WITHHELD)) == 0) {
 		check_warning(notices->check, "encryption", "%s", text);
 		check_fix(notices->check,
-		        "this device must be signed (see device); then let that user write again: "
-		        "a key that comes ends this");
+		        "cross-sign this device (see the row “device”), then ask that user to "
+		        "write again: the key that comes with it ends this");
 	} else if (text) {
 		notices->others++;
 	}
@@ -182,8 +183,9 @@ static void look_at_notices(struct check *check, struct store *store)
 
 	if (keys_list(store, CRYPTO_NOTICE, "", take_notice, &notices) == OK &&
 	        notices.others > 0) {
-		check_warning(check, "encryption", "%d refused or failed so far", notices.others);
-		check_fix(check, "see matrix-telemetry-bot status");
+		check_warning(
+		        check, "encryption", "%d keys or messages refused so far", notices.others);
+		check_fix(check, "matrix-telemetry-bot status lists them");
 	}
 }
 
@@ -203,17 +205,17 @@ static void look_into_database(struct check *check, const char *path)
 			return;
 		}
 		if (fault.code == ERR_OLD) {
-			check_good(check, "database", "%s: %s; it is upgraded on next start", path,
+			check_good(check, "database", "%s: %s; upgraded on next start", path,
 			        fault.text);
 			return;
 		}
 		check_fault(check, EX_CONFIG, "database", "%s", fault.text);
 		if (fault.code == ERR_UNSUPPORTED)
-			check_fix(check, "a newer version wrote it: run that one");
+			check_fix(check, "a newer version of the bot wrote it: run that version");
 		return;
 	}
 	if ((st.st_mode & 077) != 0) {
-		check_warning(check, "database", "%s: others can read it", path);
+		check_warning(check, "database", "%s: accessible by other users", path);
 		check_fix(check, "run: chmod 600 %s", path);
 	} else {
 		check_good(check, "database", "%s, schema %d", path, store_schema());
@@ -279,9 +281,10 @@ void check_spool(struct check *check)
 		return;
 	count_files(folder, &waiting, &bad);
 	if (bad > 0) {
-		check_warning(check, "spool", "%s: %u waiting, %u that are no alerts", folder,
+		check_warning(check, "spool", "%s: %u waiting, %u rejected (*.bad)", folder,
 		        waiting, bad);
-		check_fix(check, "look into %s/*.bad and delete them", folder);
+		check_fix(
+		        check, "look at %s/*.bad: correct and rename them, or delete them", folder);
 	} else {
 		check_good(check, "spool", "%s: %u waiting", folder, waiting);
 	}
@@ -310,13 +313,14 @@ static void look_at_socket(struct check *check, const char *path)
 	int error = try_connect(path);
 
 	if (error == 0 || error == EAGAIN)
-		check_good(check, "socket", "%s: a daemon listens", path);
+		check_good(check, "socket", "%s: a daemon is listening", path);
 	else if (error == EACCES)
-		check_warning(check, "socket", "%s: %s may not use it", path, user_name());
+		check_warning(check, "socket", "%s: a daemon is listening, but %s may not use it",
+		        path, user_name());
 	else
-		check_good(check, "socket", "%s: no daemon listens", path);
+		check_good(check, "socket", "%s: no daemon is listening", path);
 	if (error == EACCES)
-		check_fix(check, "add the user to the group of [socket] group");
+		check_fix(check, "add the user to the group that [socket] group names");
 }
 
 /* The daemon sets the socket's group, which is permitted only for a group that it is a member
@@ -335,7 +339,7 @@ static void look_at_group(struct check *check, const char *name)
 	if (group && member)
 		return;
 	check_fault(check, EX_CONFIG, "socket",
-	        "[socket] group %s: the daemon's user is no member of it", name);
+	        "[socket] group %s: the daemon's user is not a member of it", name);
 	check_fix(check, "run: adduser %s %s", user_name(), name);
 }
 
@@ -351,19 +355,18 @@ void check_socket(struct check *check)
 		if (S_ISSOCK(st.st_mode)) {
 			look_at_socket(check, path);
 		} else {
-			check_fault(
-			        check, EX_CONFIG, "socket", "%s: is there, but is no socket", path);
+			check_fault(check, EX_CONFIG, "socket", "%s: exists, but is not a socket",
+			        path);
 			check_fix(check, "remove it, or correct [socket] path");
 		}
 	} else if (access(folder, F_OK) != 0) {
-		check_warning(check, "socket", "%s: there is no such folder", folder);
-		check_fix(check,
-		        "systemd makes it at the start (RuntimeDirectory=); else make it, or "
-		        "correct [socket] path");
+		check_warning(check, "socket", "%s: no such folder", folder);
+		check_fix(check, "systemd creates it at the start (RuntimeDirectory=); without "
+		                 "systemd create it, or correct [socket] path");
 	} else if (access(folder, W_OK | X_OK) != 0) {
 		tell_not_writable(check, "socket", folder);
 	} else {
-		check_good(check, "socket", "%s: no daemon listens", path);
+		check_good(check, "socket", "%s: no daemon is listening", path);
 	}
 	free(copy);
 }

@@ -59,8 +59,8 @@ static void look_at_exec(struct check *check)
 		check_good(check, "[meta] exec", "%s", words[0]);
 	} else {
 		check_fault(check, EX_CONFIG, "[meta] exec", "%s: %s", words[0], strerror(error));
-		check_fix(check, "name a program that is there and may be run: the command is no "
-		                 "shell's, its first word is a file");
+		check_fix(check, "name a program that exists and is executable: no shell reads the "
+		                 "command, its first word is a file");
 	}
 	argv_free(words);
 }
@@ -76,8 +76,10 @@ static void look_at_second(struct check *check)
 		        config->meta.token.command ? "token_command" : config->meta.token.file);
 	} else {
 		check_fault(check, EX_CONFIG, "[meta] account", "%s", fault.text);
-		check_fix(
-		        check, "store an access token of %s where [meta] says", config->meta.user);
+		check_fix(check,
+		        "store an access token of %s where [meta] token_command or token_file "
+		        "finds it",
+		        config->meta.user);
 	}
 	x_wipe_free_str(token);
 }

@@ -78,8 +78,8 @@ static void tell_readers(struct check *check, const char *what, const struct con
 		buf_finish(&line);
 		return;
 	}
-	check_fix(check, "in their client, let them verify that session with another one of theirs "
-	                 "or the recovery key, which cross-signs it");
+	check_fix(check, "ask them to verify that session in their client, with another session of "
+	                 "theirs or their recovery key: that cross-signs it");
 	buf_finish(&line);
 }
 
@@ -148,7 +148,7 @@ void check_readers(
 			judge_members(check, what, room, joined, answer.body);
 	}
 	if (err != OK)
-		check_warning(check, what, "%s: cannot see who is able to read: %s", room->address,
+		check_warning(check, what, "%s: cannot find out who can read: %s", room->address,
 		        answer.error);
 	ask_answer_finish(&answer);
 	json_decref(joined);

@@ -42,11 +42,11 @@ static void check_rooms_tell_absent(
 {
 	if (invited) {
 		check_warning(check, what, "%s: invited, not joined yet", room->address);
-		check_fix(check, "the daemon joins when it runs");
+		check_fix(check, "start the daemon: it joins");
 		return;
 	}
 	check_fault(check, EX_UNAVAILABLE, what, "%s: the bot is not in the room", room->address);
-	check_fix(check, "invite %s there: the daemon accepts it; a public room it joins by itself",
+	check_fix(check, "invite %s: the daemon accepts; it joins a public room by itself",
 	        check->user_id);
 }
 
@@ -61,7 +61,7 @@ static void tell_facts(struct check *check, const char *what, const struct confi
 	} else if (facts->replaced) {
 		check_warning(check, what, "%s: was replaced by %s, which the daemon follows",
 		        room->address, facts->replaced);
-		check_fix(check, "put the new address into [rooms]");
+		check_fix(check, "put the new room's address into [rooms]");
 	} else if (!may_send) {
 		check_fault(check, EX_UNAVAILABLE, what,
 		        "%s: the bot may not write: its power level is %" PRId64 ", %" PRId64
@@ -94,7 +94,8 @@ static char *check_rooms_resolve(
 		check_fix(check, "give the room this alias, or correct [rooms] %s", room->name);
 	} else if (answer.code != OK || !id) {
 		check_fault(check, answer.code == OK ? EX_TEMPFAIL : exit_of(answer.code), what,
-		        "%s: %s", room->address, answer.code == OK ? "no room id" : answer.error);
+		        "%s: %s", room->address,
+		        answer.code == OK ? "the homeserver gave no room id" : answer.error);
 	}
 	ask_answer_finish(&answer);
 	return id;
@@ -176,7 +177,8 @@ void check_rooms(struct check *check)
 	const struct config *config = check->config;
 
 	if (!check->logged_in) {
-		check_warning(check, "rooms", "not checked: that needs the homeserver and a token");
+		check_warning(check, "rooms",
+		        "not checked: that needs a homeserver that answers and a valid token");
 		return;
 	}
 	for (size_t i = 0; i < config->rooms_len; i++)

@@ -47,11 +47,10 @@ static void look_at_rows(struct check *check, const struct sql_watch *watch, con
 		check_fault(check, EX_CONFIG, what, "row %zu: %s", bad, why);
 		check_fix(check, "adapt %s", watch->key);
 	} else if (rows->more) {
-		check_warning(
-		        check, what, "over %d rows: the others are not looked at", QUERY_ROWS_MAX);
+		check_warning(check, what, "over %d rows: the others are ignored", QUERY_ROWS_MAX);
 		check_fix(check, "add a condition or a LIMIT (%s)", watch->key);
 	} else {
-		check_good(check, what, "%zu row%s now, in %s", rows->rows,
+		check_good(check, what, "returns %zu row%s now, in %s", rows->rows,
 		        rows->rows == 1 ? "" : "s", took);
 	}
 	free(why);

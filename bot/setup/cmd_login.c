@@ -61,16 +61,16 @@ static int check_target(const struct cmd_login *cmd)
 	struct fault fault = {0};
 
 	if (!cmd->print && file && replace_file_may(file, &fault) != OK) {
-		fprintf(stderr, "login: the token could not be stored: %s\n", fault.text);
+		fprintf(stderr, "login: could not store the token: %s\n", fault.text);
 		return EX_CANTCREAT;
 	}
 	if (cmd->print || file)
 		return EX_OK;
 	return login_fail(&cmd->login, EX_USAGE,
-	        "[matrix] token_file is not set, so the token has nowhere to go. Either set it, or "
+	        "[matrix] token_file is not set, so there is nowhere to put the token. Set it, or "
 	        "store\nthe token yourself:\n\n"
 	        "    matrix-telemetry-bot login --print | pass insert -m matrix/bot-token\n\n"
-	        "with token_command = pass show matrix/bot-token in the config");
+	        "and set token_command = pass show matrix/bot-token in the config");
 }
 
 static void login_print_json(const struct login *login, const char *file)
@@ -105,7 +105,7 @@ static int tell_result(struct cmd_login *cmd)
 		printf("%s\n", login->token);
 	if (fflush(stdout) != 0) {
 		login_log_out(login);
-		return login_fail(login, EX_IOERR, "the token cannot be printed");
+		return login_fail(login, EX_IOERR, "cannot print the token");
 	}
 	if (!cmd->json)
 		fprintf(stderr, "Logged in as %s, device %s.%s%s\n", login->config->matrix.user,
@@ -125,8 +125,8 @@ static enum err get_password(struct cmd_login *cmd, struct fault *fault)
 	err = login_ask_password(&cmd->login, fault);
 	if (err == ERR_UNSUPPORTED)
 		fault_set(fault, err,
-		        "standard input is no terminal; with --password-stdin its first line is "
-		        "the password");
+		        "standard input is not a terminal; --password-stdin reads the password "
+		        "from its first line");
 	return err;
 }
 

@@ -73,7 +73,7 @@ int setup_pick(const struct setup *setup, const char *option, const char *name,
 	}
 	if (!fallback)
 		return setup_fail(EX_USAGE, "--%s is missing%s", name,
-		        setup->options.yes ? "" : ", and standard input is no terminal");
+		        setup->options.yes ? "" : ", and standard input is not a terminal");
 	*out = x_strdup(fallback);
 	return EX_OK;
 }
@@ -92,7 +92,7 @@ void setup_change(struct setup *setup, const char *section, const char *key, con
 		free(setup->text);
 		setup->text = buf_take(&text);
 		buf_printf(&setup->told, "  [%s] %s%s%s\n", section, key,
-		        value ? " = " : " is taken out", value ? value : "");
+		        value ? " = " : " removed", value ? value : "");
 	}
 	free(now);
 }
@@ -274,7 +274,8 @@ static int setup_ask_dashboard(struct setup *setup, const char *app)
 {
 	const struct config_app *known = config_app(setup->config, app);
 	char *now = x_strdup_opt(known ? known->dashboard : NULL), *url = NULL;
-	char *question = x_asprintf("Link to a run of %s, with {run_id} in it (empty: none)", app);
+	char *question =
+	        x_asprintf("Link to a run of %s, with {run_id} in it (empty: no link)", app);
 	int code;
 
 	do {
@@ -341,10 +342,10 @@ static int setup_save(struct setup *setup, bool *changed)
 		printf("%s … unchanged\n", setup->path);
 		return EX_OK;
 	}
-	printf("\nChanges of %s:\n%s", setup->path, buf_str(&setup->told));
+	printf("\nChanges to %s:\n%s", setup->path, buf_str(&setup->told));
 	if (setup->asks && question_yes("Write them?", true, &yes, &fault) != OK)
 		return setup_fail(EX_NOINPUT, "%s", fault.text);
-	return yes ? setup_write(setup) : setup_fail(EX_NOINPUT, "the config is left as it was");
+	return yes ? setup_write(setup) : setup_fail(EX_NOINPUT, "the config is unchanged");
 }
 
 /* ---- all steps ---- */
@@ -391,7 +392,7 @@ int cmd_setup(const char *config_path, int argc, char **argv)
 	setup.path = setup_absolute(config_find(setup.options.config));
 	if (geteuid() != 0 && strcmp(setup.path, SETUP_INSTALLED) == 0) {
 		free(setup.path);
-		return setup_fail(EX_NOPERM, "run it as root, or name another config by -c");
+		return setup_fail(EX_NOPERM, "run it as root, or name another config with -c");
 	}
 	setup.asks = !setup.options.yes && question_possible();
 	buf_init(&setup.told, CONFIG_MAX);

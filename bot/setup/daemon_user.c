@@ -47,8 +47,8 @@ enum err daemon_user_give(const struct daemon_user *user, const char *path, stru
 {
 	if (!user->name[0] || lchown(path, user->uid, user->gid) == 0)
 		return OK;
-	return fault_set(
-	        fault, ERR_IO, "%s: cannot be given to %s: %s", path, user->name, strerror(errno));
+	return fault_set(fault, ERR_IO, "cannot make %s belong to %s: %s", path, user->name,
+	        strerror(errno));
 }
 
 enum err daemon_user_become(const struct daemon_user *user, struct fault *fault)

@@ -96,11 +96,11 @@ int login_check_flows(const struct login *login)
 	if (code == EX_OK)
 		return code;
 	return login_fail(login, code,
-	        "this homeserver has no login by password. Get a token in the way it has: with "
+	        "this homeserver offers no login by password. Get a token in the way it offers: "
+	        "with "
 	        "Matrix\nAuthentication Service,\n\n"
 	        "    mas-cli manage issue-compatibility-token NAME [DEVICE]\n\n"
-	        "else from the homeserver's admin API or its administrator; then store it in "
-	        "token_file "
+	        "or from the homeserver's admin API or its admin. Then store it in token_file, "
 	        "or\nwhere token_command finds it");
 }
 
@@ -143,7 +143,7 @@ static int login_explain(const struct login *login, const struct ask_answer *ans
 		return login_fail(login, EX_DATAERR, "wrong user or password");
 	if (answer->code == ERR_LIMITED && answer->retry_after_ms >= 0) {
 		clock_format_duration(answer->retry_after_ms, wait, sizeof(wait));
-		fprintf(stderr, "%s: too many tries; again in %s\n", login->command, wait);
+		fprintf(stderr, "%s: too many attempts; try again in %s\n", login->command, wait);
 		return EX_TEMPFAIL;
 	}
 	fprintf(stderr, "%s: %s: %s\n", login->command, ask_url(login->ask), answer->error);
@@ -170,7 +170,7 @@ static int take_answer(struct login *login, const struct ask_answer *answer)
 
 	if (!token || !user || !device)
 		return login_fail(login, EX_TEMPFAIL,
-		        "the homeserver's answer has no token, user and device");
+		        "the homeserver's answer lacks the token, the user or the device");
 	login->token = x_strdup(token);
 	if (strcmp(user, login->config->matrix.user) != 0) {
 		fprintf(stderr, "%s: the homeserver calls this account %s: correct [matrix] user\n",
@@ -215,7 +215,7 @@ int login_store_token(struct login *login)
 	err = replace_file(file, line, NULL, &fault);
 	x_wipe_free_str(line);
 	if (err != OK || daemon_user_give(&user, file, &fault) != OK) {
-		fprintf(stderr, "%s: the token cannot be stored: %s\n", login->command, fault.text);
+		fprintf(stderr, "%s: cannot store the token: %s\n", login->command, fault.text);
 		login_log_out(login);
 		return EX_CONFIG;
 	}
@@ -243,8 +243,8 @@ void login_tell_keys(const struct login_keys *keys)
 {
 	if (keys->recovery_key)
 		fprintf(stderr,
-		        "\nThe account's recovery key, shown this once; keep it where the password "
-		        "is:\n\n    %s\n\n",
+		        "\nThe account's recovery key. It is shown only once; keep it where the "
+		        "password is:\n\n    %s\n\n",
 		        keys->recovery_key);
 	if (keys->note)
 		fprintf(stderr, "Encrypted rooms: %s.\n", keys->note);

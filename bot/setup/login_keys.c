@@ -205,8 +205,8 @@ static void login_keys_judge(struct keys *keys, struct login_keys *out)
 		if (err == OK && !has)
 			err = make_storage(keys, &out->recovery_key);
 		else if (err == OK)
-			out->note = x_strdup("this device is signed, and the account has secret "
-			                     "storage already");
+			out->note = x_strdup("this device is cross-signed, and the account has "
+			                     "secret storage already");
 		break;
 	case CRYPTO_IDENTITY_FOREIGN:
 	case CRYPTO_IDENTITY_CHANGED:
@@ -215,8 +215,8 @@ static void login_keys_judge(struct keys *keys, struct login_keys *out)
 		                 "recovery_key_command to its recovery key, and start the daemon");
 		break;
 	default:
-		out->note = x_strdup("the homeserver does not show this device signed; the daemon "
-		                     "goes on with it and says what is in the way (status)");
+		out->note = x_strdup("the homeserver does not show this device as cross-signed "
+		                     "yet; the daemon retries, and status says what is wrong");
 		break;
 	}
 	if (err != OK)
@@ -234,14 +234,15 @@ void login_keys_make(struct ask *ask, const struct config *config, const char *d
 
 	*out = (struct login_keys){0};
 	if (is_anothers(database)) {
-		out->note = x_strdup("encryption keys are made when the daemon starts; log in as "
-		                     "the daemon's own user to get a recovery key for them");
+		out->note = x_strdup("encryption keys are created when the daemon starts; log in "
+		                     "as the daemon's user to get a recovery key for them");
 		return;
 	}
 	err = store_open(&keys.store, database, &keys.fault);
 	if (err == ERR_BUSY) {
-		out->note = x_strdup("the daemon is running, and makes its encryption keys itself; "
-		                     "stop it and log in again to get a recovery key for them");
+		out->note =
+		        x_strdup("the daemon is running and creates its encryption keys itself; "
+		                 "stop it and log in again to get a recovery key for them");
 		return;
 	}
 	if (err == OK)
@@ -251,8 +252,9 @@ void login_keys_make(struct ask *ask, const struct config *config, const char *d
 	if (err == OK)
 		login_keys_judge(&keys, out);
 	else
-		out->note = x_asprintf("encryption keys: %s; the daemon tries again when it starts",
-		        keys.fault.text[0] ? keys.fault.text : err_text(err));
+		out->note =
+		        x_asprintf("no encryption keys yet: %s; the daemon retries when it starts",
+		                keys.fault.text[0] ? keys.fault.text : err_text(err));
 	core_look_finish(&keys.look);
 	core_close(&keys.core);
 	store_close(keys.store);

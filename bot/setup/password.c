@@ -95,7 +95,7 @@ enum err password_ask(const char *prompt, char **out, struct fault *fault)
 
 	*out = NULL;
 	if (tcgetattr(STDIN_FILENO, &saved) != 0)
-		return fault_set(fault, ERR_UNSUPPORTED, "standard input is no terminal");
+		return fault_set(fault, ERR_UNSUPPORTED, "standard input is not a terminal");
 	caught = 0;
 	sigemptyset(&act.sa_mask);
 	sigemptyset(&blocked);

@@ -28,7 +28,7 @@ static enum err register_judge(const struct ask_answer *answer, struct fault *fa
 	if (answer->code == OK)
 		return OK;
 	if (strcmp(answer->errcode, "M_USER_IN_USE") == 0)
-		return fault_set(fault, ERR_EXISTS, "the account is there already");
+		return fault_set(fault, ERR_EXISTS, "the account exists already");
 	return fault_set(fault, answer->code, "%s", answer->error);
 }
 
@@ -68,8 +68,9 @@ static enum err register_by_secret(struct ask *ask, const char *name, const char
 	if (!nonce) {
 		err = answer.code == ERR_NOT_FOUND || answer.code == OK
 		              ? fault_set(fault, ERR_UNSUPPORTED,
-		                        "%s has no registration by a shared secret here (Synapse's "
-		                        "admin API is often open to its own machine alone)",
+		                        "%s does not offer registration by a shared secret here "
+		                        "(Synapse's admin API is often reachable only from its own "
+		                        "machine)",
 		                        ask_url(ask))
 		              : register_judge(&answer, fault);
 		ask_answer_finish(&answer);
@@ -161,13 +162,13 @@ static enum err register_by_token(struct ask *ask, const char *name, const char 
 			break;
 		}
 		if (*refused) { /* a stage was tried */
-			err = fault_set(fault, ERR_DENIED, "the registration token is refused: %s",
-			        answer.error);
+			err = fault_set(fault, ERR_DENIED,
+			        "the homeserver refused the registration token: %s", answer.error);
 			break;
 		}
 		if (!stage) {
 			err = fault_set(fault, ERR_UNSUPPORTED,
-			        "the homeserver does not register accounts by a token alone");
+			        "the homeserver does not register accounts with a token alone");
 			break;
 		}
 		json_object_set_new(body, "auth", register_auth(stage, token, answer.body));

@@ -43,7 +43,7 @@ int setup_homeserver(struct setup *setup)
 
 	do {
 		code = setup_pick(setup, setup->options.homeserver, "homeserver",
-		        "Homeserver, by its name or URL", fallback, &name);
+		        "Homeserver (its name or URL)", fallback, &name);
 		if (code != EX_OK)
 			break;
 		code = setup_set(setup, "matrix", "homeserver", name);
@@ -131,13 +131,13 @@ static int setup_get_password(struct setup *setup, struct login *login, bool fre
 		return setup_read_secret(
 		        setup->options.password_file, "password", &login->password);
 	if (!setup->asks)
-		return setup_fail(EX_USAGE, "--password-file is missing: the password of %s",
+		return setup_fail(EX_USAGE, "--password-file is missing (the password of %s)",
 		        setup->config->matrix.user);
 	if (login_ask_password(login, &fault) != OK)
 		return setup_fail(EX_DATAERR, "%s", fault.text);
 	if (!fresh)
 		return EX_OK;
-	code = setup_ask_secret(setup, "The same again: ", &again);
+	code = setup_ask_secret(setup, "Again: ", &again);
 	if (code == EX_OK && strcmp(again, login->password) != 0)
 		code = setup_fail(EX_DATAERR, "the two passwords differ");
 	x_wipe_free_str(again);
@@ -168,8 +168,8 @@ static int setup_wants_registering(
 	if (there)
 		return EX_OK;
 	*wanted = true;
-	if (question_text("Made by a registration token, or by Synapse's shared secret: token or "
-	                  "secret",
+	if (question_text("Create it with a registration token, or with Synapse's shared secret? "
+	                  "(token or secret)",
 	            "token", &answer, &fault) != OK)
 		return setup_fail(EX_NOINPUT, "%s", fault.text);
 	*by = answer[0] == 's' ? REGISTER_BY_SECRET : REGISTER_BY_TOKEN;
@@ -187,9 +187,9 @@ static int setup_register(
 	struct fault fault = {0};
 	enum err err;
 
-	question_begin("Making the account %s", user);
+	question_begin("Creating the account %s", user);
 	err = register_account(setup->ask, by, user, password, key, &fault);
-	question_end(err == OK ? "done" : err == ERR_EXISTS ? "it is there already" : "failed");
+	question_end(err == OK ? "done" : err == ERR_EXISTS ? "exists already" : "failed");
 	if (err == OK || err == ERR_EXISTS)
 		return EX_OK;
 	return setup_fail(err == ERR_DENIED ? EX_NOPERM : exit_of(err), "%s", fault.text);
@@ -222,12 +222,12 @@ static int setup_check_target(const struct setup *setup)
 
 	if (token->command)
 		return setup_fail(EX_CONFIG,
-		        "[matrix] token_command gives no good token, and only you can store one "
-		        "there:\nmatrix-telemetry-bot login --print | pass insert -m "
-		        "matrix/bot-token\nThen run setup again, or take token_command out of %s",
+		        "[matrix] token_command does not give a valid token, and only you can "
+		        "store one there:\nmatrix-telemetry-bot login --print | pass insert -m "
+		        "matrix/bot-token\nThen run setup again, or remove token_command from %s",
 		        setup->path);
 	if (replace_file_may(token->file, &fault) != OK)
-		return setup_fail(EX_CANTCREAT, "the token could not be stored: %s", fault.text);
+		return setup_fail(EX_CANTCREAT, "could not store the token: %s", fault.text);
 	return EX_OK;
 }
 

@@ -61,7 +61,7 @@ void setup_keys(struct setup *setup, const char *device_id, const char *password
 		return;
 	if (setup_uses_units(setup)) /* the running daemon has locked the database */
 		setup_systemctl("stop", SETUP_SERVICE);
-	question_begin("Making the keys for encrypted rooms");
+	question_begin("Creating the keys for encrypted rooms");
 	pid = fork();
 	if (pid == 0) {
 		close(ends[0]);
@@ -79,7 +79,7 @@ void setup_keys(struct setup *setup, const char *device_id, const char *password
 	question_end(told[0] && told[0] != '\n' ? "done" : "");
 	setup_tell_keys(told);
 	if (told[0] && setup->asks)
-		question_text("Press Enter once it is written down", NULL, &ignored, NULL);
+		question_text("Press Enter when you have written it down", NULL, &ignored, NULL);
 	free(ignored);
 	explicit_bzero(told, sizeof(told));
 }

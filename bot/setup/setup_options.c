@@ -30,35 +30,36 @@ enum row {
 
 static const struct option_row rows[] = {
         [ROW_CONFIG] = {"config", 'c', "FILE",
-                "what is written (default: $MATRIX_TELEMETRY_BOT_CONFIG,\n"
+                "the config to write (default: $MATRIX_TELEMETRY_BOT_CONFIG,\n"
                 "./bot.conf, /etc/matrix-telemetry-bot/bot.conf)"},
         [ROW_HOMESERVER] = {"homeserver", 0, "NAME", "server name, or its URL"},
         [ROW_USER] = {"user", 0, "USER", "the bot's account: @telemetry:example.org, or telemetry"},
         [ROW_PASSWORD_FILE] = {"password-file", 0, "FILE",
-                "its password, on the first line; needed while there is\n"
-                "no good token yet"},
+                "its password, on the first line; needed as long as\n"
+                "there is no valid token"},
         [ROW_SECRET_FILE] = {"registration-secret-file", 0, "FILE",
-                "make the account by Synapse's registration_shared_secret"},
+                "create the account with Synapse's\n"
+                "registration_shared_secret"},
         [ROW_TOKEN_FILE] = {"registration-token-file", 0, "FILE",
-                "make the account by a registration token"},
+                "create the account with a registration token"},
         [ROW_OPERATOR] = {"operator", 0, "USER",
-                "who may command the bot, and is invited into the rooms\n"
-                "that it makes; may be repeated"},
+                "who may use commands, and is invited into the rooms\n"
+                "that it creates; may be repeated"},
         [ROW_ROOM] = {"room", 0, "NAME=ADDRESS",
-                "a room, such as ops=#ops:example.org: joined, or made if\n"
-                "there is none; ops gets critical alerts, dev the others;\n"
-                "may be repeated"},
-        [ROW_ENCRYPTED] = {"encrypted", 0, NULL, "rooms that are made are encrypted"},
+                "a room, such as ops=#ops:example.org: joined, or created\n"
+                "if there is none; ops gets critical alerts, dev the\n"
+                "others; may be repeated"},
+        [ROW_ENCRYPTED] = {"encrypted", 0, NULL, "create encrypted rooms"},
         [ROW_DASHBOARD] = {"dashboard", 0, "APP=URL",
-                "link of an app's messages, {run_id} in it is replaced;\n"
+                "link in an app's messages, with {run_id} in it;\n"
                 "may be repeated"},
-        [ROW_NO_TEST] = {"no-test", 0, NULL, "send no test message at the end"},
+        [ROW_NO_TEST] = {"no-test", 0, NULL, "do not send a test message at the end"},
         [ROW_WAIT] = {"wait", 0, "TIME",
-                "how long to wait for the answer to it from the room\n"
+                "how long to wait until somebody acknowledges it\n"
                 "(default: 10m)"},
         [ROW_YES] = {"yes", 'y', NULL,
-                "ask nothing: what no option says stays as it is, or is\n"
-                "the default"},
+                "ask nothing: what no option sets stays as it is, or\n"
+                "takes its default"},
         [ROW_HELP] = {"help", 'h', NULL, "this text"},
         {0},
 };
@@ -117,7 +118,7 @@ static enum err setup_options_take(
 		break;
 	case ROW_WAIT:
 		if (!clock_parse_duration(value, &options->wait_ms))
-			return fault_set(fault, ERR_INVALID, "--wait wants a duration such as 10m");
+			return fault_set(fault, ERR_INVALID, "--wait needs a duration such as 10m");
 		break;
 	case ROW_YES:
 		options->yes = true;
@@ -157,11 +158,11 @@ void setup_options_help(FILE *out)
 {
 	fprintf(out,
 	        "usage: matrix-telemetry-bot setup [OPTIONS]\n\n"
-	        "Sets the bot up, or shows how it is set up and changes what is asked for: "
+	        "Sets the bot up, or shows how it is set up and changes what you ask for: "
 	        "homeserver,\n"
-	        "account, keys, rooms, who may command, dashboards; writes the config, starts "
-	        "the units,\n"
-	        "checks all, and sends a test message. What no option says is asked for on the\n"
-	        "terminal.\n\n");
+	        "account, keys, rooms, who may use commands, dashboards; writes the config, starts "
+	        "the\n"
+	        "units, checks everything and sends a test message. What no option sets is asked "
+	        "for\non the terminal.\n\n");
 	options_help(rows, out);
 }

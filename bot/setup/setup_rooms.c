@@ -49,7 +49,7 @@ int setup_operators(struct setup *setup)
 	now = setup_join((const char *const *)users, len);
 	do {
 		code = setup_pick(setup, option, "operator",
-		        "Who may command it (user ids, with commas between them)", now ? now : "",
+		        "Who may use commands (user ids, separated by commas)", now ? now : "",
 		        &wanted);
 		if (code != EX_OK)
 			break;
@@ -112,16 +112,16 @@ static int setup_make_room(struct setup *setup, const char *name, const char *al
 
 	if (strcmp(setup_server_of(alias), setup_server_of(setup->config->matrix.user)) != 0)
 		return setup_fail(EX_UNAVAILABLE,
-		        "room %s: there is no %s, and only %s could make it", name, alias,
+		        "room %s: there is no %s, and only %s could create it", name, alias,
 		        setup_server_of(alias));
 	if (!setup->config->commands
 	                .users[0]) /* without an operator to invite, nobody could ever join */
 		return setup_fail(EX_USAGE,
-		        "--operator is missing: there is no %s, and one that is made needs "
-		        "somebody to invite",
+		        "--operator is missing: there is no %s, and a new room needs somebody to "
+		        "invite",
 		        alias);
 	if (setup->asks) {
-		question = x_asprintf("There is no %s. Make it?", alias);
+		question = x_asprintf("There is no %s. Create it?", alias);
 		if (question_yes(question, true, &wanted, &fault) != OK ||
 		        (wanted && !encrypted &&
 		                question_yes("Encrypted?", false, &encrypted, &fault) != OK))
@@ -130,7 +130,7 @@ static int setup_make_room(struct setup *setup, const char *name, const char *al
 		if (code != EX_OK || !wanted)
 			return code;
 	}
-	question_begin("Room %s: making %s%s", name, alias, encrypted ? ", encrypted" : "");
+	question_begin("Room %s: creating %s%s", name, alias, encrypted ? ", encrypted" : "");
 	body = setup_room_body(setup, alias, encrypted);
 	ask_call(setup->ask, "POST", "/v3/createRoom", body, &answer);
 	json_decref(body);
@@ -170,13 +170,13 @@ static int setup_enter_room(struct setup *setup, const char *name, const char *a
 		if (err != ERR_DENIED && err != ERR_NOT_FOUND)
 			break;
 		if (!setup->asks) {
-			printf("  Invite %s there: the daemon accepts it.\n",
-			        setup->config->matrix.user);
+			printf("  Invite %s: the daemon accepts.\n", setup->config->matrix.user);
 			return EX_OK; /* `check` reports what is still missing */
 		}
-		question = x_asprintf("Invite %s there, then press Enter (or \"skip\": the daemon "
-		                      "accepts it later)",
-		        setup->config->matrix.user);
+		question =
+		        x_asprintf("Invite %s, then press Enter (or type skip: the daemon accepts "
+		                   "later)",
+		                setup->config->matrix.user);
 		if (question_text(question, NULL, &answer, &fault) != OK) {
 			free(question);
 			return setup_fail(EX_NOINPUT, "%s", fault.text);
@@ -267,8 +267,7 @@ static int setup_addresses(struct setup *setup)
 		}
 		code = setup_address(setup, "ops", "critical alerts (ops)");
 		if (code == EX_OK)
-			code = setup_address(
-			        setup, "dev", "warnings and information (dev), or " NONE);
+			code = setup_address(setup, "dev", "warnings and info (dev), or " NONE);
 		if (code != EX_OK)
 			break;
 		code = setup_apply(setup);
@@ -337,7 +336,8 @@ static int setup_await_room(const struct setup *setup, const char *address, int6
 	if (!awaited)
 		return EX_OK;
 	question_end("not yet");
-	return setup_fail(EX_TEMPFAIL, "no operator came in time; all that was set up stays");
+	return setup_fail(EX_TEMPFAIL,
+	        "no operator joined in time; what was set up stays. Run setup again to go on");
 }
 
 int setup_await_operators(const struct setup *setup)

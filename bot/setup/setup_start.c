@@ -48,8 +48,8 @@ int setup_systemctl(const char *verb, const char *unit)
 			;
 	if (status == 0)
 		return EX_OK;
-	return setup_fail(EX_UNAVAILABLE, "systemctl %s %s failed; journalctl -u %s says why", verb,
-	        unit, unit);
+	return setup_fail(
+	        EX_UNAVAILABLE, "systemctl %s %s failed; see journalctl -u %s", verb, unit, unit);
 }
 
 int setup_units(const struct setup *setup, bool changed)
@@ -60,8 +60,9 @@ int setup_units(const struct setup *setup, bool changed)
 	if (!setup_uses_units(setup)) {
 		printf("Units … skipped: %s; to start the daemon: %s%s%smatrix-telemetry-bot -c %s "
 		       "run\n",
-		        access("/run/systemd/system", F_OK) != 0 ? "systemd does not run here"
-		                                                 : "they are for " SETUP_INSTALLED,
+		        access("/run/systemd/system", F_OK) != 0
+		                ? "systemd is not running here"
+		                : "they belong to " SETUP_INSTALLED,
 		        setup->daemon.name[0] ? "runuser -u " : "", setup->daemon.name,
 		        setup->daemon.name[0] ? " -- " : "", setup->path);
 		return EX_OK;
@@ -207,9 +208,9 @@ static int setup_send(struct client *client, const json_t *alert)
 		client_call(client, request, ROOM_MS + ANSWER_MS, &waited, &fault);
 	}
 	if (json_is_true(json_object_get(waited, "ok")))
-		question_end("it is in the room");
+		question_end("sent");
 	else
-		question_end("not in the room");
+		question_end("not sent");
 	if (!json_is_true(json_object_get(waited, "ok")))
 		code = setup_fail(EX_TEMPFAIL, "%s",
 		        fault.text[0] ? fault.text
@@ -241,7 +242,7 @@ static int setup_await(const struct setup *setup, struct client *events, const c
 	json_t *event;
 
 	clock_format_duration(setup->options.wait_ms, duration, sizeof(duration));
-	printf("React to it with ✅, or write !ack %s there. Waiting for that, %s at most …\n", run,
+	printf("React to it with ✅, or send !ack %s in the room. Waiting for at most %s …\n", run,
 	        duration);
 	fflush(stdout);
 	while ((left_ms = until_ms - clock_monotonic_ms()) > 0) {
@@ -249,7 +250,7 @@ static int setup_await(const struct setup *setup, struct client *events, const c
 		bool acked = err == OK && setup_is_ack(event, run);
 
 		if (acked)
-			printf("✅ acknowledged by %s: it works in both directions.\n",
+			printf("✅ Acknowledged by %s: it works in both directions.\n",
 			        client_text(event, "by"));
 		json_decref(event);
 		if (acked)
@@ -257,7 +258,7 @@ static int setup_await(const struct setup *setup, struct client *events, const c
 		if (err != OK && err != ERR_TIMEOUT)
 			return setup_fail(EX_UNAVAILABLE, "%s", fault.text);
 	}
-	return setup_fail(EX_TEMPFAIL, "nobody acknowledged it in time; all that was set up stays");
+	return setup_fail(EX_TEMPFAIL, "nobody acknowledged it in time; what was set up stays");
 }
 
 int setup_test(const struct setup *setup)

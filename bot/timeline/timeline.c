@@ -182,12 +182,13 @@ static void batch_failed(struct timeline *timeline, enum err result, const char 
 
 	batch->tries++;
 	if (result != ERR_FULL && batch->tries > JOB_TRIES && !batch->skip) {
-		log_error(
-		        "timeline", "what was written in the rooms cannot be handled: %s", message);
+		log_error("timeline",
+		        "could not process what was written in the rooms, skipping it: %s",
+		        message);
 		batch->skip = true;
 	} else {
-		log_warning(
-		        "timeline", "could not store what was written in the rooms: %s", message);
+		log_warning("timeline",
+		        "could not store what was written in the rooms, retrying: %s", message);
 	}
 	uv_timer_start(&timeline->timer, timeline_on_timer,
 	        (uint64_t)backoff_ms(batch->tries, -1, arc4random()), 0);

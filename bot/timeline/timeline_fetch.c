@@ -185,7 +185,7 @@ static void fetch_on_messages(const struct mx_answer *answer, void *arg)
 	room->from = NULL;
 	if (answer->code != OK) {
 		log_warning("timeline",
-		        "room %s: what was written between two syncs cannot be had: %s", room->name,
+		        "room %s: cannot fetch what was written between two syncs: %s", room->name,
 		        answer->error);
 	} else {
 		json_array_foreach(chunk, i, event)
@@ -197,7 +197,7 @@ static void fetch_on_messages(const struct mx_answer *answer, void *arg)
 	}
 	if (room->from && ++room->pages >= PAGES_MAX) {
 		log_warning("timeline",
-		        "room %s: over %d events between two syncs; the oldest are not looked at",
+		        "room %s: over %d events between two syncs; the oldest are ignored",
 		        room->name, PAGES_MAX * PAGE_EVENTS);
 		free(room->from);
 		room->from = NULL;
@@ -229,8 +229,8 @@ static void fetch_on_state(const struct mx_answer *answer, void *arg)
 	power = power_make(timeline, room->room_id);
 	if (answer->code != OK && answer->code != ERR_NOT_FOUND) {
 		log_warning("timeline",
-		        "room %s: its power levels cannot be had, asking again with the next "
-		        "event: %s",
+		        "room %s: cannot fetch its power levels, asking again with the next event: "
+		        "%s",
 		        room->name, answer->error);
 		power_destroy(timeline, power);
 		room->power_unknown = true;

@@ -121,10 +121,10 @@ static enum err core_bootstrap(struct vault_core *core, struct core_look *look)
 	enum err err = crypto_bootstrap(core->machine, clock_now_ms(), &fault);
 
 	if (err != OK) {
-		log_error("vault", "cannot make cross-signing keys: %s", fault.text);
+		log_error("vault", "cannot create cross-signing keys: %s", fault.text);
 		return err;
 	}
-	log_info("vault", "made cross-signing keys for the account");
+	log_info("vault", "created cross-signing keys for the account");
 	crypto_status_finish(&look->status);
 	return crypto_status(core->machine, &look->status);
 }

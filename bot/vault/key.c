@@ -19,8 +19,9 @@
 
 #define KEY_TEXT_MIN 20 /* characters */
 #define KEY_INFO "matrix-telemetry-bot pickle key"
-#define WAY_OUT                                                                                  \
-	"put it back from the backup. If it is lost for good: matrix-telemetry-bot login, then " \
+#define WAY_OUT                                                                                \
+	"restore it from the backup. If it is lost for good, run matrix-telemetry-bot login, " \
+	"then "                                                                                \
 	"start once with run --accept-new-device"
 
 static char *key_default_path(const struct config *config)
@@ -90,7 +91,7 @@ static enum err key_make_file(const char *path, struct fault *fault)
 	if (err == OK)
 		err = folder_sync(path, fault);
 	if (err == OK)
-		log_info("vault", "made %s: keep a copy of it with each backup of the database",
+		log_info("vault", "created %s: keep a copy of it with each backup of the database",
 		        path);
 	explicit_bzero(bytes, sizeof(bytes));
 	x_wipe_free_str(text);
@@ -110,8 +111,8 @@ static enum err key_read_own_file(
 	if (access(file.file, F_OK) != 0 && errno == ENOENT)
 		err = may_make ? key_make_file(file.file, fault)
 		               : fault_set(fault, ERR_NOT_FOUND,
-		                         "%s is gone, the key of the encryption keys in the "
-		                         "database: " WAY_OUT,
+		                         "%s, which opens the encryption keys in the database, is "
+		                         "missing: " WAY_OUT,
 		                         file.file);
 	if (err == OK)
 		err = secret_read(&file, "pickle_key", text, fault);
@@ -130,7 +131,7 @@ enum err key_read(const struct config *config, bool may_make, uint8_t key[CRYPTO
 		err = key_read_own_file(config, may_make, &text, fault);
 	if (err == OK && strlen(text) < KEY_TEXT_MIN)
 		err = fault_set(fault, ERR_INVALID,
-		        "the pickle key has fewer than %d characters: make a random one",
+		        "the pickle key has fewer than %d characters: use a random one",
 		        KEY_TEXT_MIN);
 	if (err == OK)
 		prim_hkdf(text, strlen(text), NULL, 0, KEY_INFO, key, CRYPTO_PICKLE_KEY_LEN);
@@ -141,8 +142,7 @@ enum err key_read(const struct config *config, bool may_make, uint8_t key[CRYPTO
 enum err key_does_not_fit(struct fault *fault)
 {
 	return fault_set(fault, ERR_CORRUPT,
-	        "the pickle key is not the one that the encryption keys in the database were "
-	        "stored with: " WAY_OUT);
+	        "the pickle key does not open the encryption keys in the database: " WAY_OUT);
 }
 
 enum err key_check(const struct config *config, struct store *store, struct fault *fault)

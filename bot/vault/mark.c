@@ -50,7 +50,7 @@ static void mark_retry(struct vault *vault, int64_t server_ms, const char *why)
 	        clock_monotonic_ms() + backoff_ms(vault->mark_tries, server_ms, arc4random());
 	if (!vault->core.marked)
 		vault_problem_set(vault, VAULT_MARK,
-		        "it cannot be seen whether the database is a backup: %s", why);
+		        "cannot tell whether the database is an old backup: %s", why);
 	vault_arm(vault);
 }
 
@@ -92,8 +92,8 @@ static void mark_failed(struct vault *vault, const struct mx_answer *answer)
 		vault_job_ended(vault);
 	} else if (gives_up && !vault->core.marked) {
 		snprintf(vault->mark_notice, sizeof(vault->mark_notice),
-		        "the homeserver keeps no mark of this run (%.100s): every device gets new "
-		        "sessions at each start",
+		        "the homeserver does not store the mark of this run (%.100s): every device "
+		        "gets new sessions at each start",
 		        answer->error);
 		log_warning("vault", "%s", vault->mark_notice);
 		vault->status_due = true; /* so that status shows it */
@@ -197,8 +197,8 @@ static enum err compare_work(struct store *store, void *arg)
 	if (err == OK && !known)
 		err = mark_is_known(store, "vault.mark_next", mark->theirs, &known);
 	if (err == OK && !known) {
-		log_warning("vault", "the database is older than what was sent from it (a backup "
-		                     "was put back?): every device gets new sessions");
+		log_warning("vault", "the database is older than what was sent from it (a restored "
+		                     "backup?): every device gets new sessions");
 		err = crypto_went_back(mark->vault->core.machine);
 	}
 	return err == OK ? state_set(store, "vault.mark_next", mark->fresh) : err;

@@ -76,7 +76,7 @@ static void take_done(enum err result, const char *message, void *arg)
 		recovery_fail(recovery, recovery->fault.text[0] ? recovery->fault.text : message);
 		return;
 	}
-	log_info("vault", "took the account's cross-signing keys out of secret storage");
+	log_info("vault", "fetched the account's cross-signing keys from secret storage");
 	recovery_end(recovery, AGAIN_MS);
 }
 
@@ -136,7 +136,7 @@ static void recovery_fetch_next(struct recovery *recovery)
 		return;
 	}
 	if (++recovery->rounds > ROUNDS_MAX) {
-		recovery_fail(recovery, "secret storage asks for too much");
+		recovery_fail(recovery, "secret storage needs too many requests");
 		return;
 	}
 	if (!recovery->type) {

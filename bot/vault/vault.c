@@ -64,12 +64,13 @@ static void vault_judge_identity(struct vault *vault)
 		return;
 	case CRYPTO_IDENTITY_CHANGED:
 		vault_problem_set(vault, VAULT_IDENTITY,
-		        "the account's cross-signing keys were replaced: whoever did it must say "
-		        "so; then set [encryption] recovery_key_command for the new ones");
+		        "somebody replaced the account's cross-signing keys: find out who; if it "
+		        "was meant, set [encryption] recovery_key_command to the new recovery key");
 		return;
 	case CRYPTO_IDENTITY_UNKNOWN:
 	case CRYPTO_IDENTITY_NONE:
-		vault_step_set(vault, VAULT_IDENTITY, "the account's keys are not known yet");
+		vault_step_set(vault, VAULT_IDENTITY,
+		        "waiting for the account's keys from the homeserver");
 		return;
 	case CRYPTO_IDENTITY_UNSIGNED:
 		vault_step_set(vault, VAULT_IDENTITY, "this device is not cross-signed yet");
@@ -318,7 +319,7 @@ static void open_done(enum err result, const char *message, void *arg)
 	}
 	vault->open = true;
 	vault_problem_clear(vault, VAULT_OPENING);
-	vault_step_set(vault, VAULT_IDENTITY, "the account's keys are not known yet");
+	vault_step_set(vault, VAULT_IDENTITY, "waiting for the account's keys from the homeserver");
 	vault->new_device = false;
 	memcpy(vault->fingerprint, job->fingerprint, sizeof(vault->fingerprint));
 	open_end(job, NULL);
@@ -409,7 +410,7 @@ struct vault *vault_create(uv_loop_t *loop, struct writer *writer, struct config
 void vault_configure(struct vault *vault, struct config *config)
 {
 	if (strcmp(config->encryption.trust, vault->config->encryption.trust) != 0)
-		log_warning("vault", "[encryption] trust counts from the next start on");
+		log_warning("vault", "restart required for [encryption] trust");
 	config_replace(&vault->config, config);
 	vault->recovery_ms = 0;
 	if (vault->mx && !vault->open)

@@ -94,7 +94,7 @@ static void end_done(enum err result, const char *message, void *arg)
 		if (!vault->closing)
 			vault->events.on_change(vault->events.arg);
 	} else {
-		log_error("vault", "an answer could not be taken in: %s",
+		log_error("vault", "could not process an answer: %s",
 		        end->fault.text[0] ? end->fault.text : message);
 		if (vault->closing || !vault->mx)
 			call_free(call);
@@ -211,12 +211,14 @@ static bool call_demands_auth(struct vault_call *call, const struct mx_answer *a
 		return false;
 	if (call->authed) {
 		call->authed = false;
-		call_refused(call, "the homeserver does not take the account's password");
+		call_refused(call, "the homeserver refused the account's password: correct "
+		                   "[encryption] password_command and restart");
 		return true;
 	}
 	if (!calls_offers_password(flows)) {
-		call_refused(call, "the homeserver wants its own page for this: log in to the "
-		                   "account there, allow the reset of its identity, and restart");
+		call_refused(call,
+		        "the homeserver wants this confirmed on its own web page: log in to "
+		        "the account there, allow the reset of its identity, and restart");
 		return true;
 	}
 	auth = x_calloc(1, sizeof(*auth));

@@ -84,7 +84,7 @@ def test_a_homeserver_that_keeps_no_mark_holds_no_room_up():
     w.bot.start()
     w.bot.call(node("r-1"))
     w.readable("r-1")
-    w.wait_status(lambda s: any("keeps no mark" in notice for notice in s["encryption"]["notices"]), "not told")
+    w.wait_status(lambda s: any("does not store the mark" in notice for notice in s["encryption"]["notices"]), "not told")
     w.bot.stop()
     w.bot.start()
     w.bot.call(node("r-2", app="second"))

@@ -129,7 +129,7 @@ def test_alerts_edits_and_resolved_are_read(world):
     status = bot.call({"op": "status"})
     check(status["encryption"]["identity"] == "signed", str(status["encryption"]))
     found = subprocess.run([BUILD / "bot/matrix-telemetry-bot", "check", "-c", bot.config], capture_output=True, text=True)
-    check("is signed; fingerprint" in found.stdout and "may write, encrypted" in found.stdout, found.stdout)
+    check("is cross-signed; fingerprint" in found.stdout and "may write, encrypted" in found.stdout, found.stdout)
     check(found.returncode == 0, found.stdout)
     signed = op.call("user_status", user=bot.account["user_id"], device=bot.account["device_id"])
     check(signed["signed"], "the client does not see the bot's device signed")
@@ -319,7 +319,7 @@ def test_restored_from_a_backup(world):
     bot.start()
     bot.call(node("run-bak-6", app="app_6"))
     readable(world.operator, bot, "run-bak-6")
-    check("a backup was put back" in bot.log.read_text(), "it did not notice")
+    check("a restored backup" in bot.log.read_text(), "it did not notice")
     # what comes over a session that is newer than the backup: mended, asked for, obeyed
     answered(world.operator, bot, command(world.operator, bot.ids["ops"], "!help"), "!ack", 60)
     bot.stop()

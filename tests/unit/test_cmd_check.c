@@ -159,7 +159,7 @@ static void test_all_well(void **state)
 	assert_non_null(strstr(f->report, "✓ access token"));
 	assert_non_null(strstr(f->report, "✓ homeserver        https://matrix.example.org\n"));
 	assert_non_null(strstr(f->report, "✓ account           @bot:e, device DEV\n"));
-	assert_non_null(strstr(f->report, "✓ clock             as the homeserver's\n"));
+	assert_non_null(strstr(f->report, "✓ clock             agrees with the homeserver's\n"));
 	assert_non_null(strstr(
 	        f->report, "✓ room ops          #ops:e: joined, may write, not encrypted\n"));
 	assert_non_null(strstr(f->report, "✓ room dev "));
@@ -176,15 +176,16 @@ static void test_a_device_with_keys_of_others(void **state)
 	struct fixture *f = *state;
 	struct fake_call *query = call(f, "/v3/keys/query");
 
-	expect(f, EX_OK, "✓ device            DEV has no keys yet");
+	expect(f, EX_OK,
+	        "✓ device            DEV has no encryption keys yet: created on first start");
 	query->body = "{\"device_keys\":{\"@bot:e\":{\"DEV\":{\"user_id\":\"@bot:e\","
 	              "\"device_id\":\"DEV\",\"keys\":{\"ed25519:DEV\":"
 	              "\"11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo\"},\"signatures\":{\"@bot:e\":"
 	              "{\"ed25519:DEV\":\"AAAA\"}}}}}}";
-	expect_fix(f, EX_UNAVAILABLE, "the keys of DEV are not its own", "log in anew");
+	expect_fix(f, EX_UNAVAILABLE, "shows keys of DEV that are not its own", "log in again");
 	query->code = ERR_SERVER;
 	query->body = NULL;
-	expect(f, EX_OK, "its keys cannot be asked for");
+	expect(f, EX_OK, "cannot ask for its keys");
 }
 
 static void test_json(void **state)
@@ -241,7 +242,7 @@ static void test_tokens(void **state)
 	expect_fix(f, EX_CONFIG, "✗ access token", "→ run: matrix-telemetry-bot login");
 	assert_null(strstr(f->report, "✓ room"));
 	write_text(f->token, "two words\n", 0600);
-	expect(f, EX_CONFIG, "cannot be one");
+	expect(f, EX_CONFIG, "is not an access token");
 }
 
 static void test_accounts(void **state)
@@ -250,10 +251,10 @@ static void test_accounts(void **state)
 	struct fake_call *whoami = call(f, "/v3/account/whoami");
 
 	whoami->body = "{\"user_id\":\"@other:e\",\"device_id\":\"D\"}";
-	expect_fix(f, EX_CONFIG, "the token is that of @other:e, [matrix] user is @bot:e",
+	expect_fix(f, EX_CONFIG, "the token belongs to @other:e, but [matrix] user is @bot:e",
 	        "correct [matrix] user");
 	whoami->body = "{\"user_id\":\"@bot:e\"}";
-	expect(f, EX_CONFIG, "belongs to no user and device");
+	expect(f, EX_CONFIG, "does not belong to a user and a device");
 	whoami->body = NULL;
 	whoami->code = ERR_AUTH;
 	expect_fix(f, EX_CONFIG, "✗ account", "matrix-telemetry-bot login");
@@ -305,7 +306,7 @@ static void test_rooms(void **state)
 	member->body = "{\"membership\":\"leave\"}";
 	expect(f, EX_UNAVAILABLE, "the bot is not in the room");
 	member->body = "{\"membership\":\"invite\"}";
-	expect_fix(f, EX_OK, "! room dev          #dev:e: invited", "joins when it runs");
+	expect_fix(f, EX_OK, "! room dev          #dev:e: invited", "start the daemon: it joins");
 	assert_non_null(strstr(f->report, "all well, 1 warning"));
 	member->body = JOINED;
 	levels = call(f, STATE("dev", "m.room.power_levels/"));
@@ -348,11 +349,11 @@ static void test_databases(void **state)
 	expect(f, EX_OK, "✓ device            DEV, as in the database");
 	assert_non_null(strstr(f->report, "✓ queue             0 waiting, none undeliverable"));
 	assert_int_equal(chmod(f->database, 0644), 0);
-	expect_fix(f, EX_OK, "others can read it", "chmod 600");
+	expect_fix(f, EX_OK, "accessible by other users", "chmod 600");
 	assert_int_equal(chmod(f->database, 0600), 0);
 	unlink(f->database);
 	make_database(f, "OLD");
-	expect_fix(f, EX_CONFIG, "the token is of device DEV, the database of OLD",
+	expect_fix(f, EX_CONFIG, "the token belongs to device DEV, the database to device OLD",
 	        "--accept-new-device");
 	assert_int_equal(sqlite3_open(f->database, &db), SQLITE_OK);
 	assert_int_equal(
@@ -364,8 +365,7 @@ static void test_databases(void **state)
 	expect(f, EX_CONFIG, "✗ database");
 	unlink(f->database);
 	write_config(f, "[storage]\nspool = /nonexistent/a/spool\n");
-	expect_fix(f, EX_CONFIG, "✗ spool             /nonexistent/a: there is no such folder",
-	        "mkdir -p");
+	expect_fix(f, EX_CONFIG, "✗ spool             /nonexistent/a: no such folder", "mkdir -p");
 }
 
 static void test_spools(void **state)
@@ -379,11 +379,11 @@ static void test_spools(void **state)
 	expect(f, EX_OK, ": 1 waiting\n");
 	snprintf(path, sizeof(path), "%s/2.json.bad", f->spool);
 	write_text(path, "{", 0600);
-	expect(f, EX_OK, "1 waiting, 1 that are no alerts");
+	expect(f, EX_OK, "1 waiting, 1 rejected (*.bad)");
 	snprintf(path, sizeof(path), "rm -r %s", f->spool);
 	assert_int_equal(system(path), 0);
 	write_text(f->spool, "", 0600);
-	expect(f, EX_CONFIG, "spool: is no folder");
+	expect(f, EX_CONFIG, "spool is not a folder");
 }
 
 /* A child answers as the daemon would, to one client that asks, after one that only connects. */
@@ -420,7 +420,7 @@ static void test_files_of_the_config(void **state)
 	        0600);
 	expect_fix(f, EX_CONFIG, "none.pem: No such file", "correct ca_file");
 	/* the password of the proxy is "s3cret" too: run() looks that it is not shown */
-	assert_non_null(strstr(f->report, "by the proxy http://proxy.example:3128"));
+	assert_non_null(strstr(f->report, "through the proxy http://proxy.example:3128"));
 }
 
 static void test_an_older_database_is_no_fault(void **state)
@@ -457,9 +457,9 @@ static void test_root_sees_what_the_daemons_user_sees(void **state)
 	child = fork(); /* the rights do not come back */
 	if (child == 0) {
 		int code = run(f, false);
-		bool good = code == EX_CONFIG && strstr(f->report, "seen as nobody") &&
+		bool good = code == EX_CONFIG && strstr(f->report, "checking as nobody") &&
 		            strstr(f->report, "✗ access token") &&
-		            strstr(f->report, "group root: the daemon's user is no member");
+		            strstr(f->report, "group root: the daemon's user is not a member");
 
 		if (!good)
 			fprintf(stderr, "code %d:\n%s", code, f->report);
@@ -484,14 +484,14 @@ static void test_sockets(void **state)
 	int fd;
 
 	write_text(f->socket, "", 0600);
-	expect_fix(f, EX_CONFIG, "is there, but is no socket", "remove it");
+	expect_fix(f, EX_CONFIG, "exists, but is not a socket", "remove it");
 	unlink(f->socket);
 	fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", f->socket);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	expect(f, EX_OK, "socket: no daemon listens");
+	expect(f, EX_OK, "socket: no daemon is listening");
 	assert_int_equal(listen(fd, 8), 0);
-	expect_daemon(f, fd, "{\"ok\":true,\"problems\":[]}\n", EX_OK, "says that all is well");
+	expect_daemon(f, fd, "{\"ok\":true,\"problems\":[]}\n", EX_OK, "running, and all is well");
 	expect_daemon(f, fd,
 	        "{\"ok\":true,\"problems\":[{\"cause\":\"undeliverable\",\"text\":\"2 "
 	        "undeliverable\","
@@ -502,7 +502,7 @@ static void test_sockets(void **state)
 	        "{\"ok\":true,\"problems\":[{\"cause\":\"room\",\"text\":\"t\",\"fix\":\"f\"}]}\n",
 	        EX_OK, "all well");
 	/* it listens, and does not answer */
-	expect_fix(f, EX_TEMPFAIL, "socket: a daemon listens", "journalctl");
+	expect_fix(f, EX_TEMPFAIL, "socket: a daemon is listening", "journalctl");
 	close(fd);
 	unlink(f->socket);
 	write_config(f, "[socket]\npath = none/socket\n");
@@ -617,7 +617,7 @@ static void test_hostile_answers_are_neutral(void **state)
 
 	call(f, "/v3/account/whoami")->body =
 	        "{\"user_id\":\"@x\\u001b[2J\\n\\u202ey:e\",\"device_id\":\"D\"}";
-	expect(f, EX_CONFIG, "the token is that of @x");
+	expect(f, EX_CONFIG, "the token belongs to @x");
 	assert_null(strchr(f->report, '\033'));
 	assert_null(strstr(f->report, "\xE2\x80\xAE"));
 }

@@ -270,7 +270,7 @@ static void test_a_session_without_a_use_is_ended(void **state)
 	write_config(f, "token_file = /nonexistent/token\n");
 	/* there is no session at all, and nobody was asked for a password */
 	assert_int_equal(run(f, false, "hunter2", NULL), EX_CANTCREAT);
-	assert_non_null(strstr(f->err, "could not be stored"));
+	assert_non_null(strstr(f->err, "could not store the token"));
 	assert_int_equal(fake_ask.asked[LOGIN_CALL], 1);
 }
 
