@@ -9,9 +9,11 @@
 #include "bot/base/text.h"
 #include "handlers/alerts/undelivered_look.h"
 #include "handlers/oncall/tell.h"
+#include "storage/state.h"
 #include "storage/undelivered.h"
 
-#define TELL_MAX 500 /* alerts in one message */
+#define TELL_MAX 500                 /* alerts in one message */
+#define TOLD_ROOM "undelivered.room" /* in `state`: the room that is to hear of the recovery */
 
 static bool undelivered_look_is_said(const char *text)
 {
@@ -93,7 +95,9 @@ static enum err tell_own_room(const struct deliver *d, const struct report_statu
 		if (rows[i].room && strcmp(rows[i].room, name) == 0)
 			return OK;
 	err = tell_mention_critical(d, words);
-	return err == OK ? tell_words(d, name, "m.text", words, NULL) : err;
+	if (err == OK)
+		err = tell_words(d, name, "m.text", words, NULL);
+	return err == OK ? state_set(d->store, TOLD_ROOM, name) : err;
 }
 
 /* The bot's name comes last: channels of [meta] may receive reports of several bots. */
@@ -130,6 +134,33 @@ static enum err say_untold(const struct deliver *d, const struct report_status *
 	return err;
 }
 
+static void undelivered_say_recovered(const struct deliver *d, struct words *out, int64_t len)
+{
+	undelivered_say_headline(d, "✅ Recovered:", out, len,
+	        len == 1 ? "that was late is in its room now"
+	                 : "that were late are in their room now");
+}
+
+/* Whichever room heard of the alerts hears of the recovery, without a sound. */
+static enum err tell_own_room_recovered(const struct deliver *d, int64_t len)
+{
+	struct words words;
+	char *name = NULL;
+	enum err err = state_get(d->store, TOLD_ROOM, &name);
+
+	if (err == ERR_NOT_FOUND)
+		return OK;
+	words_init(&words);
+	undelivered_say_recovered(d, &words, len);
+	if (err == OK && config_room(d->config, name))
+		err = tell_words(d, name, "m.notice", &words, NULL);
+	if (err == OK)
+		err = state_delete(d->store, TOLD_ROOM);
+	words_finish(&words);
+	free(name);
+	return err;
+}
+
 /* Reports the recovery once, when no reported alert is waiting any more. */
 static enum err say_recovered(
         const struct deliver *d, struct undelivered_memory *memory, struct words *out)
@@ -143,10 +174,8 @@ static enum err say_recovered(
 		return err;
 	memory->recovered = true;
 	words_break(out);
-	undelivered_say_headline(d, "✅ Recovered:", out, recovered,
-	        recovered == 1 ? "that was late is in its room now"
-	                       : "that were late are in their room now");
-	return OK;
+	undelivered_say_recovered(d, out, recovered);
+	return tell_own_room_recovered(d, recovered);
 }
 
 enum err undelivered_look(const struct deliver *d, const struct report_status *status,

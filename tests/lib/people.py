@@ -98,6 +98,7 @@ class Place:
         self.bot = Bot(world.server.url, self.account["user_id"], self.account["access_token"],
                        {"ops": self.ops, "dev": self.dev},
                        "[delivery]\nthrottle = 0\nstorm = 0\n" + (extra or "[commands]\nremind = 0\n"))
+        self.bot.environment = options.get("environment", {})
         self.bot.start()
         self.in_touch()
 
@@ -176,18 +177,18 @@ class Place:
                 if sender == self.account["user_id"] and
                 relates.get("m.in_reply_to", {}).get("event_id") == event_id]
 
-    def answered(self, event_id, *parts, room=None):
+    def answered(self, event_id, *parts, room=None, thread=True):
         self.op.wait(lambda: self.answers(event_id, room), 30, f"no answer; log: {self.bot.log.read_text()[-1500:]}")
         found = self.answers(event_id, room)
         check(len(found) == 1, f"{len(found)} answers: {found}")
         content, relates = found[0]
-        check(content["msgtype"] == "m.notice" and relates["rel_type"] == "m.thread", str(found[0]))
+        check(content["msgtype"] == "m.notice" and relates.get("rel_type") == ("m.thread" if thread else None), str(found[0]))
         for part in parts:
             check(part in content["body"], f"{part!r} is not in: {content['body']}")
         return content["body"]
 
-    def ask(self, text, *parts, **where):
-        return self.answered(self.say(text, **where), *parts)
+    def ask(self, text, *parts, thread=True, **where):
+        return self.answered(self.say(text, **where), *parts, thread=thread)
 
     def forget_refusals(self):
         """What was refused so far was refused over a minute ago, so that the next refusal is told."""
@@ -203,6 +204,7 @@ class Place:
         return rows
 
     def cli(self, *words, code=0):
+        """What a command of the host prints, which must end with that code."""
         done = subprocess.run([BUILD / "bot/matrix-telemetry-bot", "-c", self.bot.config, *words],
                               capture_output=True, text=True)
         check(done.returncode == code, f"{words}: exit code {done.returncode}, {done.stdout}{done.stderr}")

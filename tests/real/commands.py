@@ -17,7 +17,8 @@ from charts import test_chart  # noqa: E402,F401
 from harness import Skip  # noqa: E402
 from from_nothing import test_setup_from_nothing  # noqa: E402,F401
 from own_alerts import test_heartbeats_and_watches_are_alerts  # noqa: E402,F401
-from operators_day import test_many_at_once_and_by_hand, test_on_call, test_undelivered, test_what_fires_after_a_silence_is_told  # noqa: E402,F401
+from operators_day import (test_many_at_once_and_by_hand, test_on_call, test_rights_on_the_socket, test_undeliverable_ones_on_the_host_and_in_the_room,  # noqa: E402,F401
+                           test_undelivered, test_what_fires_after_a_silence_is_told)  # noqa: E402,F401
 from people import Place, Plain, Secret, check, node, until  # noqa: E402
 from synapse import homeserver, log  # noqa: E402
 
@@ -42,7 +43,9 @@ class World:
     def place(self, secret):
         """The one that most tests share."""
         if secret not in self.places:
-            self.places[secret] = Place(self, secret, version="12")
+            self.places[secret] = Place(self, secret, "[commands]\nremind = 0\n[socket]\nmode = 0666\nadmin_uid = 4712\n"
+                                        "admin_gid = 4713\n", version="12")
+            self.places[secret].bot.folder.chmod(0o755)  # for other users of this host
         return self.places[secret]
 
     def close(self):
@@ -276,21 +279,6 @@ def test_test_in_the_room(world, secret):
     place.ask("!ack " + run, "acknowledged by you")
     place.ask("!test all", "Test alert dag: ", "Test alert violation: ", "room dev")
     place.ask("!test nuclear", "one of node|dag|violation|all")
-
-
-def test_retry_of_what_was_undeliverable(world):
-    place = Place(world, False, dev_levels={"events_default": 50})
-    place.bot.call({"op": "alert", "app": "late", "severity": "warning", "title": "ret-1"})
-    until(lambda: place.bot.call({"op": "status"})["undeliverable"] == 1, "not undeliverable")
-    place.ask("!status", "1 undeliverable", "Undeliverable ", "!retry sends them again")
-    path = f"/_matrix/client/v3/rooms/{place.dev}/state/m.room.power_levels/"
-    content = world.server.call("GET", path, token=place.op.account["access_token"])
-    world.server.call("PUT", path, {**content, "events_default": 0}, place.op.account["access_token"])
-    place.ask("!retry", "1 message is in the delivery queue again")
-    place.shown("ret-1", place.dev)
-    place.ask("!retry", "Nothing is undeliverable")
-    place.ask("!retry 7", "There is no undeliverable message 7.")
-    place.bot.stop()
 
 
 # --- who may --------------------------------------------------------------------------------

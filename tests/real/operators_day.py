@@ -1,6 +1,16 @@
 """The end of silences, many alerts at once, who is on call and what other channels hear of, on a real Synapse, each in a
 plain and in an encrypted room. Run by commands.py."""
+import datetime
+import json
+import os
+import re
+import subprocess
+import sys
+
+from bot import BUILD
+from harness import Skip
 from people import Place, check, until
+from wallclock import Clock
 
 
 def both(test):
@@ -47,24 +57,43 @@ def test_what_fires_after_a_silence_is_told(world, secret):
 
 @both
 def test_on_call(world, secret):
+    """The turn that ends by time, with its handover; !oncall, take and give; who is mentioned; who is not in the room."""
     op, other = world.people(secret)
     absent = f"@nobody-is-called-so:{op.user.split(':', 1)[1]}"
-    place = Place(world, secret, f"[commands]\nremind = 0\n[oncall main]\nusers = {op.user}, {absent}\nrotate = weekly mon 09:00\n"
-                  "from = 2100-01-04\n[severity critical]\nmention = oncall:main\n")
-    said = place.shown("not in this room")
-    check(absent in said, said)
-    place.ask("!oncall", f"main: {name(op)} until ", "then nobody-is-called-so")
-    place.ask(f"!oncall give {absent} 1h", "not in room ops")
-    place.ask(f"!oncall give {other.user} 1h", f"main: {name(other)} until ")
-    place.shown("On call: ")
-    said = new_messages(place, "On call: ")[0]
-    check(said["m.mentions"] == {"user_ids": [other.user]} and other.user in said["formatted_body"], str(said))
-    place.bot.call(alert("od-mentions"))
+    begins = datetime.datetime.now(datetime.timezone.utc).replace(second=0, microsecond=0) + datetime.timedelta(minutes=1)
+    clock = Clock((begins - datetime.timedelta(seconds=50)).isoformat())
+    place = Place(world, secret, f"[commands]\nremind = 0\n[oncall main]\nusers = {op.user}, {other.user}, {absent}\n"
+                  f"rotate = daily {begins:%H:%M}\nfrom = {begins - datetime.timedelta(days=1):%Y-%m-%d}\n"
+                  "[heartbeat]\ntimezone = UTC\n[severity critical]\nmention = oncall:main\n", environment=clock.environment)
+    call = place.bot.call
+
+    def handed_over(count, person):
+        until(lambda: len(new_messages(place, "On call: ")) == count, "the room is not told")
+        said = new_messages(place, "On call: ")[-1]
+        check(said["m.mentions"] == {"user_ids": [person.user]} and person.user in said["formatted_body"], str(said))
+        return said["body"]
+
+    check(absent in place.shown("not in this room"), "not named")
+    place.ask("!oncall", f"main: {name(op)} until {begins:%H:%M} UTC", f"then {name(other)}")
+    for title in ("od-open", "od-acked"):
+        call(alert(title, run_id=title))
+        place.event_of(title)
+    place.ask("!ack od-acked", "acknowledged by you")
+    place.ask("!silence app=od_quiet 1h", 'app="od_quiet"')
+    clock.set(begins.isoformat())
+    said = handed_over(1, other)
+    for part in (f"before: {name(op)}", "Firing: 2 · 1 acknowledged", "🚨 od_app · od-open", "👀 od_app · od-acked",
+                 f"acknowledged by {name(op)}", 'Silences: 1\n• app="od_quiet" until ', ": 2 critical"):
+        check(part in said, f"{part!r} is not in: {said}")
+    check("then nobody-is-called-so" in said and "set by" not in said, said)
+    call(alert("od-mentions"))
     place.shown("od-mentions")
     check(new_messages(place, "od-mentions")[0]["m.mentions"] == {"user_ids": [other.user]}, "mentions somebody else")
-    place.ask("!oncall take 30m", f"main: {name(op)} until ")
-    until(lambda: len(new_messages(place, "On call: ")) == 2, "the room is not told")
-    check(new_messages(place, "On call: ")[1]["m.mentions"] == {"user_ids": [op.user]}, "mentions somebody else")
+    place.ask("!oncall take 30m", f"main: {name(op)} until ", f"then {name(other)}")
+    check(f"set by {name(op)}" in handed_over(2, op), "not told by whom")
+    place.ask(f"!oncall give {absent} 1h", "not in room ops")
+    place.ask(f"!oncall give {other.user} until 18:00", f"main: {name(other)} until ")
+    handed_over(3, other)
     place.bot.stop()
 
 
@@ -116,25 +145,128 @@ def test_many_at_once_and_by_hand(world, secret):
 
 @both
 def test_undelivered(world, secret):
+    """What the other channels hear: a command, another room, and a second account in a room of its own."""
     op, _ = world.people(secret)
-    place = Place(world, secret, "[commands]\nremind = 0\n[meta]\nundelivered = 3s\nexec = /tmp/mtb-real-hear\n")
+    second = world.server.register(f"second{world.number()}")
+    elsewhere = world.server.call("POST", "/_matrix/client/v3/createRoom", {"preset": "public_chat"},
+                                  second["access_token"])["room_id"]
+    op.join(elsewhere)
+    place = Place(world, secret)
     told = place.bot.folder / "told"
     hear = place.bot.folder / "hear"
     hear.write_text(f"#!/bin/sh\ncat >> {told}\n")
     hear.chmod(0o755)
-    place.bot.config.write_text(place.bot.config.read_text().replace("/tmp/mtb-real-hear", str(hear)))
-    place.bot.stop()
-    place.bot.start()
-    place.in_touch()
-    bot, token = place.account["user_id"], op.account["access_token"]
+    token = place.bot.folder / "second-token"
+    token.write_text(second["access_token"])
+    token.chmod(0o600)
+    place.bot.config.write_text(place.bot.config.read_text() + f"""[meta]
+undelivered = 3s
+room = dev
+exec = {hear}
+homeserver = {world.server.url}
+user = {second["user_id"]}
+token_file = {token}
+second_room = {elsewhere}
+""")
+    check(place.bot.call({"op": "reload"})["ok"], "not reloaded")
+
+    def by_second():
+        return "\n".join(content.get("body", "") for _, sender, content, _ in op.events(elsewhere) if sender == second["user_id"])
+
+    def heard(part, what):
+        until(lambda: told.exists() and part in told.read_text(), f"the command {what}", 60)
+        place.shown(part, place.dev, 60)
+        op.wait(lambda: part in by_second(), 60, f"the second account {what}")
+
+    bot, access = place.account["user_id"], op.account["access_token"]
     path = f"/_matrix/client/v3/rooms/{place.ops}"
-    world.server.call("POST", f"{path}/kick", {"user_id": bot}, token)
+    world.server.call("POST", f"{path}/kick", {"user_id": bot}, access)
     until(lambda: not all(r["ready"] for r in place.bot.call({"op": "status"})["rooms"]), "the bot is in the room", 60)
     place.bot.call(alert("od-late"))
-    until(lambda: told.exists() and "od-late" in told.read_text(), "the other channel hears nothing", 60)
-    world.server.call("POST", f"{path}/invite", {"user_id": bot}, token)
+    heard("od-late", "hears nothing")
+    world.server.call("POST", f"{path}/invite", {"user_id": bot}, access)
     world.server.call("POST", f"/_matrix/client/v3/join/{place.ops}", {}, place.account["access_token"])
     place.shown("od-late", seconds=120)
-    until(lambda: "Recovered: 1 critical alert" in told.read_text(), "recovery is not told", 60)
-    check(told.read_text().count("od-late") == 1, told.read_text())
+    heard("Recovered: 1 critical alert", "is not told of the recovery")
+    for text in (told.read_text(), "\n".join(place.bodies(place.dev)), by_second()):
+        check(text.count("od-late") == 1, text)
     place.bot.stop()
+
+
+def check_exit(place, code, *parts):
+    """status --check as Nagios sees it, and for cron, which hears nothing when all is well."""
+    said = place.cli("status", "--check", code=code)
+    check(len(said.splitlines()) == 1 and all(part in said for part in parts), said)
+    done = subprocess.run([BUILD / "bot/matrix-telemetry-bot", "-c", place.bot.config, "status", "--check", "-q"],
+                          capture_output=True, text=True)
+    check((done.returncode, done.stdout) == (code, said if code else ""), str(done))
+
+
+@both
+def test_undeliverable_ones_on_the_host_and_in_the_room(world, secret):
+    """!retry and !discard, status --check and -q; with answers that are replies."""
+    place = Place(world, secret, "[commands]\nremind = 0\nanswers = reply\n", dev_levels={"events_default": 50})
+    spool = place.bot.folder / "spool"
+    check_exit(place, 0, "OK: running, 0 unacknowledged")
+    check(place.cli("status", "-q") == "", "cron gets mail")
+    place.bot.call(alert("ret-1", "late", "warning"))
+    until(lambda: place.bot.call({"op": "status"})["undeliverable"] == 1, "not undeliverable")
+    check_exit(place, 2, "CRITICAL: ", "1 undeliverable")
+    check("1 undeliverable" in place.cli("status", "-q", code=69), "-q hides it")
+    place.ask("!status", "1 undeliverable", "Undeliverable ", "!retry sends them again", thread=False)
+    path = f"/_matrix/client/v3/rooms/{place.dev}/state/m.room.power_levels/"
+    content = world.server.call("GET", path, token=place.op.account["access_token"])
+    world.server.call("PUT", path, {**content, "events_default": 0}, place.op.account["access_token"])
+    place.ask("!retry", "1 message is in the delivery queue again", thread=False)
+    place.shown("ret-1", place.dev)
+    place.ask("!retry", "Nothing is undeliverable", thread=False)
+    place.ask("!retry 7", "There is no undeliverable message 7.", thread=False)
+    # the next one is given up
+    world.server.call("PUT", path, content, place.op.account["access_token"])
+    place.bot.call(alert("ret-2", "late", "warning"))
+    until(lambda: place.bot.call({"op": "status"})["undeliverable"] == 1, "not undeliverable")
+    number = re.search(r"Undeliverable (\d+) ", place.ask("!status", thread=False))[1]
+    place.ask(f"!discard {number}", "discarded", thread=False)
+    place.ask(f"!discard {number}", f"No message {number} is waiting or undeliverable", thread=False)
+    # what was asked in a thread is answered there
+    root = place.say("a thread of people")
+    place.answered(place.in_thread("!status", root), "Queue empty")
+    check_exit(place, 0, "OK: running")
+    check(not any("ret-2" in body for body in place.bodies(place.dev)), "it was discarded")
+    (spool / "what.json").write_text("no alert\n")
+    until(lambda: (spool / "what.json.bad").exists(), "it is not looked at")
+    check_exit(place, 1, "WARNING: ", "*.bad")
+    place.bot.stop()
+    check_exit(place, 2, "CRITICAL: ")
+    place.bot.config.write_text("[no such section]\n")
+    check_exit(place, 3, "UNKNOWN: ")
+
+
+ASK = ("import json, socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])\n"
+       "for line in sys.argv[2:]: s.sendall(line.encode() + b'\\n'); print(s.makefile().readline(), end='')")
+
+
+@both
+def test_rights_on_the_socket(world, secret):
+    """Users of the host: each may send, [socket] admin_uid and admin_gid name who may do more."""
+    place = world.place(secret)
+
+    def as_user(uid, gid, *requests):
+        done = subprocess.run([sys.executable, "-c", ASK, place.bot.path, *map(json.dumps, requests)],
+                              user=uid, group=gid, extra_groups=[], capture_output=True, text=True, timeout=60)
+        check(done.returncode == 0, done.stderr)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    if os.geteuid() != 0:
+        raise Skip("needs root to be somebody else")
+    changes = [{"op": "ack", "run_id": "ri-1"}, {"op": "silence", "what": "app=ri_app", "duration": "1h"},
+               {"op": "resolve", "what": "ri-1"}, {"op": "discard", "id": 1}]
+    sent = as_user(4711, 4711, alert("ri-one", "ri_app", run_id="ri-1"))
+    check(sent[0]["ok"], str(sent))
+    place.event_of("ri-one")
+    refused = as_user(4711, 4711, *changes)
+    check([a.get("error") for a in refused] == ["denied"] * 4, str(refused))
+    check(as_user(4712, 4711, changes[0])[0]["ok"], "admin_uid may not")
+    place.shown("👀 ri_app · ri-one · acknowledged by uid 4712")
+    check(as_user(4711, 4713, changes[2])[0]["ok"], "admin_gid may not")
+    place.shown("✅ ri_app · ri-one resolved")

@@ -27,8 +27,9 @@ struct world {
 	struct config *config;
 	struct store *store;
 	int64_t now_ms, due_ms;
-	bool down;     /* the homeserver: nothing is chosen */
-	bool is_short; /* it takes one event only */
+	const char *room; /* what is sent there; NULL = ops */
+	bool down;        /* the homeserver: nothing is chosen */
+	bool is_short;    /* it takes one event only */
 	struct world_event events[WORLD_EVENTS_MAX];
 	size_t len;
 };
@@ -149,14 +150,16 @@ static inline int64_t world_held(struct world *w, int64_t id)
 	return held;
 }
 
-/* Chooses for room ops; the event is the caller's. False: nothing to send. */
+/* Chooses for the room; the event is the caller's. False: nothing to send. */
 static inline bool world_next(struct world *w, struct deliver_event *event)
 {
 	struct deliver d = {.store = w->store,
 	        .config = w->config,
 	        .now_ms = w->now_ms,
 	        .is_short = w->is_short};
-	struct deliver_room room = {.name = "ops", .room_id = "!ops:x", .device_id = "DEV"};
+	struct deliver_room room = {.name = w->room ? w->room : "ops",
+	        .room_id = w->room ? "!other:x" : "!ops:x",
+	        .device_id = "DEV"};
 
 	do {
 		memset(event, 0, sizeof(*event));
@@ -174,8 +177,8 @@ static inline void world_finish(
 	char event_id[64];
 	struct deliver_result result = {
 	        .outbox_id = event->outbox_id,
-	        .room = "ops",
-	        .room_id = "!ops:x",
+	        .room = w->room ? w->room : "ops",
+	        .room_id = w->room ? "!other:x" : "!ops:x",
 	        .device_id = "DEV",
 	        .outcome = outcome,
 	        .what = event->what,

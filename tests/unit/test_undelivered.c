@@ -186,6 +186,51 @@ static void a_test_goes_all_the_way(void **state)
 	world_destroy(late.w);
 }
 
+/* How many messages of room dev say that. */
+static int told_in_dev(struct late *late, const char *part)
+{
+	int count = 0;
+
+	late->w->room = "dev";
+	world_pass(late->w, 2000);
+	late->w->room = NULL;
+	for (size_t i = 0; i < late->w->len; i++)
+		count += strstr(late->w->events[i].content, part) != NULL;
+	return count;
+}
+
+/* An own room hears of it, and of the recovery; where it could not be told, of neither. */
+static void the_own_room_hears_of_the_recovery_too(void **state)
+{
+	for (int reached = 0; reached < 2; reached++) {
+		struct report_room rooms[2];
+		struct late late;
+
+		late_init(&late, "[meta]\nroom = dev\n");
+		rooms[0] = late.room;
+		rooms[0].problem = "not joined";
+		rooms[1] = (struct report_room){
+		        .name = "dev", .address = "#dev:x", .problem = reached ? "" : "not joined"};
+		late.status.rooms = rooms;
+		late.status.rooms_len = 2;
+		late.w->down = true;
+		world_alert(late.w, simple, "etl", "critical", "disk", "firing");
+		late.w->now_ms += 5 * MINUTE;
+		assert_non_null(strstr(look(&late), "etl · disk"));
+		late.memory = (struct undelivered_memory){.told_id = late.memory.told_id};
+		late.w->down = false;
+		world_pass(late.w, 2000);
+		assert_int_equal(told_in_dev(&late, "not in its room yet"), reached);
+		assert_non_null(strstr(look(&late), "Recovered"));
+		late.memory =
+		        (struct undelivered_memory){0}; /* another process: once all the same */
+		assert_non_null(strstr(look(&late), "Recovered"));
+		assert_string_equal(look(&late), "");
+		assert_int_equal(told_in_dev(&late, "Recovered: "), reached);
+		world_destroy(late.w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +240,7 @@ int main(void)
 	        cmocka_unit_test(what_cannot_be_edited_in_is_told_too),
 	        cmocka_unit_test(each_cause_is_named),
 	        cmocka_unit_test(a_test_goes_all_the_way),
+	        cmocka_unit_test(the_own_room_hears_of_the_recovery_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
