@@ -69,10 +69,18 @@ static char *read_private(const char *path, struct fault *fault)
 		        fault, ERR_DENIED, "[http] tokens: %s is accessible by other users", path);
 	} else {
 		text = x_calloc(1, TOKEN_FILE_MAX);
-		len = read(fd, text, TOKEN_FILE_MAX - 1);
+		len = read(fd, text, TOKEN_FILE_MAX);
 		if (len < 0)
-			len = 0;
-		text[len] = '\0';
+			fault_set(fault, ERR_IO, "[http] tokens: cannot read %s: %s", path,
+			        strerror(errno));
+		else if (len == TOKEN_FILE_MAX || memchr(text, '\0', (size_t)len))
+			fault_set(fault, ERR_CONFIG,
+			        "[http] tokens: %s is not a text of less than %d bytes", path,
+			        TOKEN_FILE_MAX);
+		if (fault->code) {
+			x_wipe_free(text, TOKEN_FILE_MAX);
+			text = NULL;
+		}
 	}
 	if (fd != -1)
 		close(fd);
@@ -99,11 +107,16 @@ static enum err tokens_read_many(struct tokens *tokens, const char *path, struct
 			continue;
 		words = strtok_r(NULL, " \t\r", &place);
 		token = words ? strtok_r(NULL, " \t\r", &place) : NULL;
-		if (!token || !read_rights(words, &rights) || tokens->len >= TOKENS_MAX)
+		/* a fourth word would mean that the third is not what was meant to be the token */
+		if (!token || strtok_r(NULL, " \t\r", &place) || !read_rights(words, &rights) ||
+		        strlen(name) >= sizeof(tokens->list->name))
 			err = fault_set(fault, ERR_CONFIG,
-			        "%s:%u: a line is NAME RIGHTS TOKEN, rights being send, read, "
-			        "command",
+			        "%s:%u: a line is NAME RIGHTS TOKEN, RIGHTS being some of send, "
+			        "read, command separated by commas without blanks",
 			        path, number);
+		else if (tokens->len >= TOKENS_MAX)
+			err = fault_set(fault, ERR_CONFIG, "%s:%u: more than %d tokens", path,
+			        number, TOKENS_MAX);
 		else
 			tokens_add(tokens, name, rights, token);
 	}
