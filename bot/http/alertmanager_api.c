@@ -13,10 +13,12 @@
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/http/alertmanager.h"
+#include "bot/http/api_filter.h"
 #include "bot/http/web_internal.h"
 
 #define RECEIVER "matrix"
-#define UUID_FORM "00000000-0000-4000-8000-%012" PRId64
+#define UUID_PREFIX "00000000-0000-4000-8000-"
+#define UUID_FORM UUID_PREFIX "%012" PRId64
 #define MATCHERS_TEXT_MAX 4096
 
 static json_t *time_json(int64_t ms)
@@ -86,12 +88,26 @@ static void add_label(json_t *labels, const char *name, const json_t *value)
 	free(label);
 }
 
+/* The ids of what silences an alert; for a quiet time its name. */
+static json_t *silenced_by_json(const json_t *alert)
+{
+	json_t *ids = json_array();
+	int64_t silence = json_integer_value(json_object_get(alert, "silence"));
+
+	if (silence)
+		json_array_append_new(ids, json_sprintf(UUID_FORM, silence));
+	else if (json_object_get(alert, "quiet"))
+		json_array_append(ids, json_object_get(alert, "quiet"));
+	return ids;
+}
+
 static json_t *alert_json(json_t *alert)
 {
 	static const char *const own[] = {"app", "kind", "severity"};
 	static const char *const said[] = {"title", "text"};
 	json_t *labels = json_object(), *annotations = json_object(), *value, *known;
 	json_t *fields = json_object_get(alert, "fields"), *result;
+	json_t *silenced_by = silenced_by_json(alert);
 	const char *name, *url = json_string_value(json_object_get(alert, "url"));
 	char fingerprint[17];
 
@@ -111,9 +127,11 @@ static json_t *alert_json(json_t *alert)
 	if (json_is_string(json_object_get(alert, "acked_by")))
 		json_object_set(annotations, "acknowledged_by", json_object_get(alert, "acked_by"));
 	alertmanager_fingerprint(labels, fingerprint);
-	result = json_pack("{s:o, s:o, s:[{s:s}], s:s, s:{s:s, s:[], s:[]}}", "labels", labels,
+	result = json_pack("{s:o, s:o, s:[{s:s}], s:s, s:{s:s, s:o, s:[]}}", "labels", labels,
 	        "annotations", annotations, "receivers", "name", RECEIVER, "fingerprint",
-	        fingerprint, "status", "state", "active", "silencedBy", "inhibitedBy");
+	        fingerprint, "status", "state",
+	        json_array_size(silenced_by) > 0 ? "suppressed" : "active", "silencedBy",
+	        silenced_by, "inhibitedBy");
 	json_object_set_new(result, "startsAt",
 	        time_json(json_integer_value(json_object_get(alert, "first_ms"))));
 	json_object_set_new(result, "updatedAt",
@@ -123,30 +141,53 @@ static json_t *alert_json(json_t *alert)
 	return result;
 }
 
+/* The alerts that the client asks for; NULL: it asks wrongly, and the answer is set. */
 static json_t *alerts_json(struct web_call *call)
 {
-	json_t *list = json_array(), *alert;
+	json_t *list = NULL, *alert;
+	struct api_filter filter;
 	size_t i;
 
+	if (call_failed(call) || !api_filter_read(&filter, call, RECEIVER))
+		return NULL;
+	list = json_array();
 	json_array_foreach(json_object_get(api_answer_of(call), "alerts"), i, alert)
 	{
-		json_array_append_new(list, alert_json(alert));
+		json_t *shown = alert_json(alert);
+
+		if (api_filter_shows_alert(&filter, shown))
+			json_array_append(list, shown);
+		json_decref(shown);
+	}
+	api_filter_finish(&filter);
+	if (filter.failed) {
+		json_decref(list);
+		list = NULL;
 	}
 	return list;
 }
 
 void api_firing_finish(struct web_call *call)
 {
-	if (!call_failed(call))
-		call_json(call, MHD_HTTP_OK, alerts_json(call));
+	json_t *alerts = alerts_json(call);
+
+	if (alerts)
+		call_json(call, MHD_HTTP_OK, alerts);
 }
 
 void api_groups_finish(struct web_call *call)
 {
-	if (!call_failed(call))
+	json_t *alerts = alerts_json(call);
+
+	if (!alerts)
+		return;
+	if (json_array_size(alerts) > 0)
 		call_json(call, MHD_HTTP_OK,
-		        json_pack("[{s:{}, s:{s:s}, s:o}]", "labels", "receiver", "name", RECEIVER,
-		                "alerts", alerts_json(call)));
+		        json_pack("[{s:{}, s:{s:s}, s:O}]", "labels", "receiver", "name", RECEIVER,
+		                "alerts", alerts));
+	else
+		call_json(call, MHD_HTTP_OK, json_array());
+	json_decref(alerts);
 }
 
 /* ---- silences ---- */
@@ -208,25 +249,37 @@ void api_silences_run(struct web_call *call)
 void api_silences_finish(struct web_call *call)
 {
 	json_t *list, *silence;
+	struct api_filter filter;
 	size_t i;
 
-	if (call_failed(call))
+	if (call_failed(call) || !api_filter_read(&filter, call, RECEIVER))
 		return;
 	list = json_array();
 	json_array_foreach(json_object_get(api_answer_of(call), "silences"), i, silence)
 	{
-		json_array_append_new(list, silence_json(silence));
+		json_t *shown = silence_json(silence);
+
+		if (api_filter_shows_silence(&filter, shown))
+			json_array_append(list, shown);
+		json_decref(shown);
 	}
-	call_json(call, MHD_HTTP_OK, list);
+	api_filter_finish(&filter);
+	if (filter.failed)
+		json_decref(list);
+	else
+		call_json(call, MHD_HTTP_OK, list);
 }
 
-/* The number in a UUID made here; 0 = another UUID. */
-static int64_t api_number_of(const char *uuid)
+/* The number in a UUID made here, or the number itself; 0 = another silence's id. */
+static int64_t api_number_of(const char *id)
 {
-	const char *last = uuid ? strrchr(uuid, '-') : NULL;
-	long long number = last ? strtoll(last + 1, NULL, 10) : uuid ? strtoll(uuid, NULL, 10) : 0;
+	static const char prefix[] = UUID_PREFIX;
 
-	return number > 0 ? number : 0;
+	if (strncmp(id, prefix, sizeof(prefix) - 1) == 0)
+		id += sizeof(prefix) - 1;
+	return *id && strlen(id) <= 12 && strspn(id, "0123456789") == strlen(id)
+	               ? strtoll(id, NULL, 10)
+	               : 0;
 }
 
 /* Writes matchers as `name="value", other=~"…"`; false if one is invalid. */
@@ -272,7 +325,8 @@ void api_silence_run(struct web_call *call)
 	json_t *notes = json_array(), *body = call_read_json(call, notes), *request;
 	int64_t now_ms = clock_now_ms(), start_ms = api_time_of(body, "startsAt", now_ms);
 	int64_t end_ms = api_time_of(body, "endsAt", 0);
-	int64_t id = api_number_of(json_string_value(json_object_get(body, "id")));
+	const char *edited = json_string_value(json_object_get(body, "id"));
+	int64_t id = edited ? api_number_of(edited) : 0;
 	const char *comment = json_string_value(json_object_get(body, "comment"));
 	const char *author = json_string_value(json_object_get(body, "createdBy"));
 	struct buf what;
@@ -281,6 +335,8 @@ void api_silence_run(struct web_call *call)
 	start_ms = start_ms < now_ms ? now_ms : start_ms;
 	if (!call->ready && end_ms <= start_ms)
 		call_error(call, MHD_HTTP_BAD_REQUEST, "endsAt must be after startsAt and now");
+	if (!call->ready && edited && *edited && !id)
+		call_error(call, MHD_HTTP_NOT_FOUND, "no silence has that id");
 	if (!call->ready && !matchers_text_of(json_object_get(body, "matchers"), &what))
 		call_error(call, MHD_HTTP_BAD_REQUEST, "matchers: name, value, isRegex, isEqual");
 	if (!call->ready) {

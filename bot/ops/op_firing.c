@@ -8,6 +8,7 @@
 #include "bot/base/severity.h"
 #include "bot/ops/ops_internal.h"
 #include "handlers/alerts/entry_words.h"
+#include "handlers/silences/silence.h"
 #include "storage/messages.h"
 
 #define FIRING_MAX 500
@@ -19,17 +20,24 @@ struct op_firing {
 	struct reply *reply;
 	struct config *config; /* referenced */
 	struct entry_row *rows;
+	struct silence_hold *holds; /* what silences each of the rows now */
 	size_t len;
 };
 
 static enum err firing_work(struct store *store, void *arg)
 {
 	struct op_firing *op = arg;
+	struct deliver d = {.store = store, .config = op->config, .now_ms = clock_now_ms()};
+	enum err err = entries_open(store, d.now_ms - FIRING_MS, FIRING_MAX, &op->rows, &op->len);
 
-	return entries_open(store, clock_now_ms() - FIRING_MS, FIRING_MAX, &op->rows, &op->len);
+	op->holds = x_calloc(op->len ? op->len : 1, sizeof(*op->holds));
+	for (size_t i = 0; i < op->len && err == OK; i++)
+		err = silence_find_entry(&d, &op->rows[i], &op->holds[i]);
+	return err;
 }
 
-static json_t *firing_entry_json(const struct config *config, const struct entry_row *row)
+static json_t *firing_entry_json(
+        const struct config *config, const struct entry_row *row, const struct silence_hold *hold)
 {
 	char *title = entry_title(config, row);
 	json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:s?, s:s?, s:s?, s:o*}",
@@ -44,6 +52,10 @@ static json_t *firing_entry_json(const struct config *config, const struct entry
 	json_object_set_new(json, "run_ids", json_loads(row->run_ids, 0, NULL));
 	if (row->acked_by && row->ack_note)
 		json_object_set_new(json, "note", json_string(row->ack_note));
+	if (hold->silence)
+		json_object_set_new(json, "silence", json_integer(hold->silence));
+	if (hold->quiet)
+		json_object_set_new(json, "quiet", json_string(hold->quiet->name));
 	free(title);
 	return json;
 }
@@ -55,7 +67,8 @@ static json_t *firing_json(const struct op_firing *op)
 
 	for (size_t i = 0; i < op->len && bytes < FIRING_BYTES_MAX; i++) {
 		bytes += strlen(op->rows[i].fields);
-		json_array_append_new(list, firing_entry_json(op->config, &op->rows[i]));
+		json_array_append_new(
+		        list, firing_entry_json(op->config, &op->rows[i], &op->holds[i]));
 	}
 	return list;
 }
@@ -70,6 +83,7 @@ static void firing_done(enum err result, const char *message, void *arg)
 	else
 		reply_ok(op->reply, json_pack("{s:o}", "alerts", firing_json(op)));
 	entry_rows_free(op->rows, op->len);
+	free(op->holds);
 	config_unref(op->config);
 	free(op);
 	ops_job_done(ops);

@@ -160,13 +160,13 @@ static enum err bell_add(struct bell *bell, struct entry_row *entry)
 	const struct config_escalate *step = bell->step;
 	struct due *due = &bell->dues[bell->len];
 	struct history_row row;
-	bool silenced;
-	enum err err = silence_covers(d, entry, &silenced);
+	struct silence_hold hold;
+	enum err err = silence_find_entry(d, entry, &hold);
 
 	if (err != OK)
 		return err;
 	entry->reminded_ms = d->now_ms;
-	if (silenced) {
+	if (hold.silence || hold.quiet) {
 		entry->open_ms = d->now_ms;
 		return entries_update(d->store, entry);
 	}

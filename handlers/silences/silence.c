@@ -309,15 +309,14 @@ void silence_mark(struct alert_row *row, const struct silence_hold *hold)
 	                          : x_asprintf("silence %" PRId64, hold->silence);
 }
 
-enum err silence_covers(const struct deliver *d, const struct entry_row *entry, bool *yes)
+enum err silence_find_entry(
+        const struct deliver *d, const struct entry_row *entry, struct silence_hold *hold)
 {
-	struct silence_hold hold;
 	struct facts facts;
 	enum err err;
 
 	facts_of_entry(&facts, entry);
-	err = look_for_hold(d, &facts, route_room(d->config, entry->app, facts.severity), &hold);
+	err = look_for_hold(d, &facts, route_room(d->config, entry->app, facts.severity), hold);
 	facts_finish(&facts);
-	*yes = hold.silence || hold.quiet;
 	return err;
 }

@@ -33,8 +33,9 @@ void silence_mark(struct alert_row *row, const struct silence_hold *hold);
 enum err silence_resolved(
         const struct deliver *d, const struct alert *alert, const char *url, bool *was_held);
 
-/* *covers: no reminders about this entry now. */
-enum err silence_covers(const struct deliver *d, const struct entry_row *entry, bool *covers);
+/* What holds a firing failure now: no reminders about it are sent meanwhile. */
+enum err silence_find_entry(
+        const struct deliver *d, const struct entry_row *entry, struct silence_hold *hold);
 
 /* True between the silence's start and its end, if it has no problem. */
 bool silence_holds(const struct silence_row *row, int64_t now_ms);

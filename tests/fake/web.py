@@ -292,12 +292,30 @@ def test_http_amtool_works():
 
     amtool("alert", "add", "HighLoad", "job=node", "severity=page", "--annotation=summary=load is high")
     bot.call({"op": "alert", "app": "etl", "kind": "node_failed", "run_id": "r-1",
-              "fields": {"node_id": "users", "a label": 7}})
+              "fields": {"node_id": "users", "a label": 7, "long": 60 * "a" + "b"}})
     server.wait(lambda: any("load is high" in body for body in server.bodies(OPS)))
     alerts = {a["labels"]["alertname"]: a for a in json.loads(amtool("alert", "query", "-o", "json"))}
     check(alerts["HighLoad"]["labels"]["job"] == "node" and alerts["HighLoad"]["labels"]["severity"] == "critical" and
           alerts["HighLoad"]["annotations"]["summary"] == "load is high", str(alerts))
     check(alerts["users"]["labels"]["app"] == "etl" and alerts["users"]["labels"]["a_label"] == "7", str(alerts))
+
+    def names(*arguments):
+        return sorted(a["labels"]["alertname"] for a in json.loads(amtool("alert", "query", "-o", "json", *arguments)))
+    check(names() == ["HighLoad", "users"] and names("HighLoad") == ["HighLoad"], "by name")
+    check(names("app=~e.*") == ["users"] and names("app=etl", "severity=warning") == [], "by matchers")
+    check(names("app!=etl") == ["HighLoad"] and names("nothere=x") == [] and len(names("nothere!=x")) == 2, "without")
+    check(names("--receiver=matrix") == names() and names("--receiver=mail") == [], "by receiver")
+    for query, code in (("filter=app%3Detl", 200), ("filter=app", 400), ("receiver=(", 400), ("filter=app%3D~(a*)*%5C1", 400),
+                        ("active=false", 200), ("filter=nothere%3D~(a|aa)%2B", 200), ("&".join(["filter=a!%3Db"] * 9), 400)):
+        for path in ("alerts", "alerts/groups", "silences"):
+            status, text, _ = ask(http.client.HTTPConnection("127.0.0.1", port), "GET", f"/api/v2/{path}?{query}",
+                                  Authorization="Bearer s3cret")
+            check(status == code and (code != 200 or isinstance(json.loads(text), list)), f"{path}?{query}: {status} {text}")
+    status, text, _ = ask(http.client.HTTPConnection("127.0.0.1", port), "GET", "/api/v2/alerts?filter=long%3D~(a|aa)%2B",
+                          Authorization="Bearer s3cret")
+    check(status == 400 and "takes too long" in text, f"{status} {text}")
+    check(json.loads(ask(http.client.HTTPConnection("127.0.0.1", port), "GET", "/api/v2/alerts?active=false",
+                         Authorization="Bearer s3cret")[1]) == [], "none is silenced")
     identity = amtool("silence", "add", "app=etl", 'node_id=~"us.*"', "job!=x", "--duration=2h", "--author=op",
                       "--comment=a deploy").strip()
     silences = json.loads(amtool("silence", "query", "-o", "json"))
@@ -305,8 +323,19 @@ def test_http_amtool_works():
           "a deploy" in silences[0]["comment"], str(silences))
     check({(m["name"], m["value"], m["isRegex"], m["isEqual"]) for m in silences[0]["matchers"]} ==
           {("app", "etl", False, True), ("node_id", "us.*", True, True), ("job", "x", False, False)}, str(silences))
+    check(len(json.loads(amtool("silence", "query", "-o", "json", "app=etl"))) == 1, "by its matcher")
+    check(json.loads(amtool("silence", "query", "-o", "json", "app=other")) == [], "another")
     answer = bot.call({"op": "alert", "app": "etl", "kind": "node_failed", "fields": {"node_id": "users"}})
     check(answer["state"] == "silenced", str(answer))
+    check(names() == ["HighLoad"] and names("--silenced") == ["users"], "what is silenced")
+    (held,) = json.loads(amtool("alert", "query", "-o", "json", "--silenced"))
+    check(held["status"] == {"state": "suppressed", "silencedBy": [identity], "inhibitedBy": []}, str(held))
+    foreign = "8d37b8a3-1f0d-4d3c-9b7c-" + identity.rsplit("-", 1)[1]
+    for other in (foreign, "0", "1x", identity + "1", "-1"):
+        status, text, _ = ask(http.client.HTTPConnection("127.0.0.1", port), "DELETE", f"/api/v2/silence/{other}",
+                              Authorization="Bearer s3cret")
+        check(status == 404, f"{other}: {status} {text}")
+    check(len(json.loads(amtool("silence", "query", "-o", "json"))) == 1, "another's id ended it")
     amtool("silence", "expire", identity)
     check(json.loads(amtool("silence", "query", "-o", "json")) == [], "it still holds")
     amtool("silence", "expire", identity, code=1)
