@@ -11,6 +11,7 @@
 #include "bot/base/text.h"
 
 #define FIT_BYTES_MIN 256 /* shorter texts are not cut to make an alert fit */
+#define FIT_NOTE "cut: an alert has at most 65536 bytes"
 
 /* Where the nesting exceeds the limit, or len. Counts brackets outside strings, which is correct
  * for everything that turns out to be JSON. */
@@ -127,28 +128,6 @@ bool request_has_app(const json_t *alert)
 	                           : json_is_number(app) || json_is_boolean(app);
 }
 
-/* The longest string of FIT_POINTS_MIN or more, by its name in *holder; NULL when there is none. */
-static const char *find_longest(json_t *object, json_t **holder, size_t *longest)
-{
-	const char *found = NULL, *name;
-	json_t *value;
-
-	json_object_foreach(object, name, value)
-	{
-		const char *inside =
-		        json_is_object(value) ? find_longest(value, holder, longest) : NULL;
-
-		if (json_string_length(value) > *longest) {
-			*longest = json_string_length(value);
-			*holder = object;
-			found = name;
-		} else if (inside) {
-			found = inside;
-		}
-	}
-	return found;
-}
-
 /* Keeps the keys common to all alerts, and drops its own fields. */
 static void keep_common_keys(json_t *alert)
 {
@@ -168,42 +147,57 @@ static void keep_common_keys(json_t *alert)
 	json_decref(kept);
 }
 
-/* Removes `over` bytes at the end, but at most half of the text. */
-static void cut_member(json_t *holder, const char *name, size_t over)
+static bool is_noted(const json_t *notes, const char *field)
 {
-	const char *text = json_string_value(json_object_get(holder, name));
-	size_t len = strlen(text);
+	const json_t *note;
+	size_t i;
+
+	json_array_foreach(notes, i, note)
+	{
+		const char *noted = json_string_value(json_object_get(note, "field"));
+
+		if (noted && strcmp(noted, field) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Cuts all texts that are longer than max bytes; false when there are none. */
+static bool cut_texts(json_t *object, size_t max, json_t *notes)
+{
+	const char *name;
+	bool any = false;
+	json_t *value;
 	struct buf cut;
 
-	len = text_whole(text, over < len / 2 ? len - over : len / 2);
-	buf_init(&cut, len + 3);
-	buf_add(&cut, text, len);
-	buf_add_str(&cut, "…");
-	json_object_set_new(holder, name, json_string(buf_str(&cut)));
-	buf_finish(&cut);
+	json_object_foreach(object, name, value)
+	{
+		any |= json_is_object(value) && cut_texts(value, max, notes);
+		if (json_string_length(value) <= max)
+			continue;
+		buf_init(&cut, max + 3);
+		buf_add(&cut, json_string_value(value), text_whole(json_string_value(value), max));
+		buf_add_str(&cut, "…");
+		json_object_set_new(object, name, json_string(buf_str(&cut)));
+		buf_finish(&cut);
+		if (!is_noted(notes, name))
+			json_mend_note(notes, name, FIT_NOTE);
+		any = true;
+	}
+	return any;
 }
 
 void request_fit(json_t *alert)
 {
-	static const char why[] = "cut: an alert has at most 65536 bytes";
-	size_t size = json_dumpb(alert, NULL, 0, JSON_COMPACT), longest;
-	const char *name, *noted = NULL;
-	json_t *holder;
+	size_t size = json_dumpb(alert, NULL, 0, JSON_COMPACT);
 
-	if (size > REQUEST_MAX)
-		request_notes(alert); /* the notes count towards the size, too */
-	while (size > REQUEST_MAX) {
-		longest = FIT_BYTES_MIN;
-		name = find_longest(alert, &holder, &longest);
-		if (!name) {
-			json_mend_note(request_notes(alert), "fields", why);
-			keep_common_keys(alert);
-			return;
-		}
-		if (name != noted)
-			json_mend_note(request_notes(alert), name, why);
-		noted = name;
-		cut_member(holder, name, size - REQUEST_MAX + FIT_BYTES_MIN);
-		size = json_dumpb(alert, NULL, 0, JSON_COMPACT);
+	if (size <= REQUEST_MAX)
+		return;
+	for (size_t max = REQUEST_MAX; size > REQUEST_MAX && max >= FIT_BYTES_MIN; max -= max / 4)
+		if (cut_texts(alert, max, request_notes(alert)))
+			size = json_dumpb(alert, NULL, 0, JSON_COMPACT);
+	if (size > REQUEST_MAX) {
+		json_mend_note(request_notes(alert), "fields", FIT_NOTE);
+		keep_common_keys(alert);
 	}
 }

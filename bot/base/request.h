@@ -31,6 +31,6 @@ json_t *request_notes(json_t *request);
 /* Whether an alert names its app, without which it is rejected. */
 bool request_has_app(const json_t *alert);
 
-/* Makes an alert larger than REQUEST_MAX fit: its longest texts are cut; as a last resort, all keys
- * but the common ones of alerts are dropped. Adds notes. */
+/* Makes an alert larger than REQUEST_MAX fit: its longest texts are cut, to the same length; as a
+ * last resort, all keys but the common ones of alerts are dropped. Adds notes. */
 void request_fit(json_t *alert);

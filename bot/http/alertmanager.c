@@ -12,10 +12,12 @@
 #include <strings.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
+#include "bot/base/text.h"
 
 #define FNV_OFFSET UINT64_C(14695981039346656037)
 #define FNV_PRIME UINT64_C(1099511628211)
 #define TEXT_MAX (32 * 1024)
+#define LINK_MAX 2048 /* bytes of a link that many alerts share: each gets a copy */
 
 static uint64_t fnv_add(uint64_t sum, const char *text)
 {
@@ -103,7 +105,9 @@ static void alertmanager_set_text(json_t *object, const char *name, const char *
 	buf_init(&clean, TEXT_MAX);
 	alertmanager_add_text(&clean, text);
 	if (clean.len > 0)
-		json_object_set_new(object, name, json_string(buf_str(&clean)));
+		json_object_set_new(object, name,
+		        json_sprintf("%.*s%s", (int)text_whole(buf_str(&clean), clean.len),
+		                buf_str(&clean), clean.overflow ? "…" : ""));
 	buf_finish(&clean);
 }
 
@@ -178,7 +182,7 @@ static json_t *alertmanager_alert(
 		        request, "severity", json_string(alertmanager_severity(names, severity)));
 	if (*(resolved ? ends : starts))
 		json_object_set_new(request, "at", json_string(resolved ? ends : starts));
-	if (!*link && *text_of(group, "externalURL"))
+	if (!*link && strlen(text_of(group, "externalURL")) <= LINK_MAX)
 		link = text_of(group, "externalURL");
 	if (*link)
 		json_object_set_new(request, "url", json_string(link));

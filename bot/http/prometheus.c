@@ -31,6 +31,7 @@ static void prometheus_add(
 		                : alertmanager_posted(names, alert, now_ms);
 		if (json_array_size(notes) > 0)
 			json_array_extend(request_notes(request), notes);
+		json_array_clear(notes); /* in one answer, not in each */
 		request_fit(request);
 		call_request(call, request);
 	}

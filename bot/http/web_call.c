@@ -7,7 +7,8 @@
  *
  * What can go wrong: it is not authorized, or there is no such endpoint: the answer is sent before
  * the body is read, and the connection is closed. The body is over the limit: 413, once that is
- * known. The bodies of all requests together are over their limit, or the daemon is stopping: 503.
+ * known; the same if its JSON would take too much memory. What all large requests take together is
+ * over its limit, or the daemon is stopping: 503.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
+#include "bot/base/json_weight.h"
 #include "bot/base/log.h"
 #include "bot/http/web_internal.h"
 #include "bot/intake/reply_json.h"
@@ -281,8 +283,15 @@ static struct web_call *call_create(
 	return call;
 }
 
+void call_weigh_nothing(struct web_call *call)
+{
+	call->web->bodies -= call->weight;
+	call->weight = 0;
+}
+
 static void call_destroy(struct web_call *call)
 {
+	call_weigh_nothing(call);
 	call->web->bodies -= call->body.len;
 	json_decref(call->requests);
 	json_decref(call->answers);
@@ -327,6 +336,33 @@ static void call_run(struct web_call *call)
 	}
 }
 
+/* What large requests take in memory is limited for all of them together, so that they leave room
+ * for small ones. */
+static bool call_finds_room(struct web_call *call, size_t size)
+{
+	size_t own = call->body.len + call->weight + size;
+	bool fits = own <= WEB_BODY_SMALL || call->web->bodies + size <= WEB_BODIES_MAX;
+
+	if (!fits)
+		call_error(call, MHD_HTTP_SERVICE_UNAVAILABLE, "too many large requests at once");
+	return fits;
+}
+
+bool call_weigh(struct web_call *call, const char *text, size_t len)
+{
+	size_t weight = json_weight(text, len);
+
+	if (call->weight + weight > WEB_TREE_MAX) {
+		call_error(call, MHD_HTTP_CONTENT_TOO_LARGE, "the body has too many values");
+		return false;
+	}
+	if (!call_finds_room(call, weight))
+		return false;
+	call->weight += weight;
+	call->web->bodies += weight;
+	return true;
+}
+
 /* Bytes over the limit are read and dropped. */
 static void call_take_body(struct web_call *call, const char *data, size_t size)
 {
@@ -337,9 +373,7 @@ static void call_take_body(struct web_call *call, const char *data, size_t size)
 	if (call->body.len + size > WEB_BODY_MAX) {
 		call_error(call, MHD_HTTP_CONTENT_TOO_LARGE, "a body has at most %d bytes",
 		        WEB_BODY_MAX);
-	} else if (web->bodies + size > WEB_BODIES_MAX) {
-		call_error(call, MHD_HTTP_SERVICE_UNAVAILABLE, "too many large requests at once");
-	} else {
+	} else if (call_finds_room(call, size)) {
 		buf_add(&call->body, data, size);
 		web->bodies += size;
 	}

@@ -12,14 +12,27 @@
 
 /* ---- reading ---- */
 
-json_t *call_read_json(struct web_call *call, json_t *notes)
+/* NULL: not JSON, or the answer is set. */
+static json_t *call_parse(struct web_call *call, json_t *notes)
 {
 	const char *text = buf_str(&call->body);
-	json_t *body = json_loadb(text, call->body.len, JSON_REJECT_DUPLICATES, NULL);
+	json_t *body;
 
+	if (!call_weigh(call, text, call->body.len))
+		return NULL;
+	body = json_loadb(text, call->body.len, JSON_REJECT_DUPLICATES, NULL);
 	if (!body)
 		body = json_mend(text, call->body.len, REQUEST_DEPTH_MAX, notes);
 	if (!body)
+		call_weigh_nothing(call);
+	return body;
+}
+
+json_t *call_read_json(struct web_call *call, json_t *notes)
+{
+	json_t *body = call_parse(call, notes);
+
+	if (!body && !call->ready)
 		call_error(call, MHD_HTTP_BAD_REQUEST, "the body is no JSON");
 	return body;
 }
@@ -50,45 +63,48 @@ static void add_all(struct web_call *call, json_t *list, json_t *notes)
 	}
 }
 
-/* Adds one alert for each line. */
+/* Adds the alert of one line. */
+static void web_endpoints_add_line(struct web_call *call, const char *line, size_t len)
+{
+	json_t *notes, *alert;
+
+	if (!call_weigh(call, line, len))
+		return;
+	notes = json_array();
+	alert = json_mend(line, len, REQUEST_DEPTH_MAX, notes);
+	if (json_is_object(alert))
+		web_endpoints_add_alert(call, alert, notes);
+	else
+		call_refuse_element(call, "", "an alert is a JSON object");
+	json_decref(alert);
+	json_decref(notes);
+	call_batch_fits(call, json_array_size(call->requests));
+}
+
 static void add_lines(struct web_call *call)
 {
 	const char *line = buf_str(&call->body), *end = line + call->body.len;
-	json_t *alert;
 
 	for (const char *next; line < end && !call->ready; line = next) {
 		const char *stop = memchr(line, '\n', (size_t)(end - line));
-		json_t *notes = json_array();
 
 		next = stop ? stop + 1 : end;
 		stop = stop ? stop : end;
-		if (strspn(line, " \t\r") < (size_t)(stop - line)) {
-			alert = json_mend(line, (size_t)(stop - line), REQUEST_DEPTH_MAX, notes);
-			if (json_is_object(alert))
-				web_endpoints_add_alert(call, alert, notes);
-			else
-				call_refuse_element(call, "", "an alert is a JSON object");
-			json_decref(alert);
-			call_batch_fits(call, json_array_size(call->requests));
-		}
-		json_decref(notes);
+		if (strspn(line, " \t\r") < (size_t)(stop - line))
+			web_endpoints_add_line(call, line, (size_t)(stop - line));
 	}
 }
 
 /* POST /alerts: one, an array, or NDJSON. */
 static void alerts_run(struct web_call *call)
 {
-	const char *text = buf_str(&call->body);
-	json_t *notes = json_array(), *body;
+	json_t *notes = json_array(), *body = call_parse(call, notes);
 
-	body = json_loadb(text, call->body.len, JSON_REJECT_DUPLICATES, NULL);
-	if (!body)
-		body = json_mend(text, call->body.len, REQUEST_DEPTH_MAX, notes);
 	if (json_is_object(body))
 		web_endpoints_add_alert(call, body, notes);
 	else if (json_is_array(body))
 		add_all(call, body, notes);
-	else
+	else if (!call->ready)
 		add_lines(call);
 	if (!call->ready && json_array_size(call->requests) == 0 && !json_is_array(body))
 		call_error(call, MHD_HTTP_BAD_REQUEST,

@@ -10,7 +10,9 @@
 #include "bot/http/tokens.h"
 
 #define WEB_BODY_MAX (4 * 1024 * 1024)
-#define WEB_BODIES_MAX (64 * 1024 * 1024) /* bytes; of all requests being received */
+#define WEB_TREE_MAX (48 * 1024 * 1024)   /* bytes; of the body as a JSON tree */
+#define WEB_BODIES_MAX (64 * 1024 * 1024) /* bytes; of all requests' bodies and trees */
+#define WEB_BODY_SMALL (64 * 1024)        /* bytes; accepted even when those are many */
 #define WEB_BATCH_MAX 4096                /* alerts in one request */
 #define WEB_STREAMS_MAX 16                /* open pages with live updates */
 #define WEB_CONNECTIONS_MAX 256
@@ -43,7 +45,7 @@ struct web {
 	struct tokens tokens;
 	TAILQ_HEAD(, web_conn) conns;
 	unsigned conns_len;
-	size_t bodies;    /* bytes of request bodies in memory */
+	size_t bodies;    /* bytes of request bodies and their trees in memory */
 	unsigned pending; /* answers not received yet */
 	struct page_secrets *secrets;
 	TAILQ_HEAD(, web_stream) streams;
@@ -76,6 +78,7 @@ struct web_call {
 	struct token token;    /* a copy; rights 0 = no token was sent */
 	struct alert_peer peer;
 	struct buf body;
+	size_t weight;    /* bytes of the body's tree, estimated */
 	json_t *requests; /* array, of the socket protocol; null: rejected already */
 	json_t *answers;  /* array, in the same order; null until answered */
 	unsigned pending;
@@ -120,6 +123,11 @@ void call_finish_op(struct web_call *call);
  * accepted stay accepted. */
 void call_finish_batch(struct web_call *call);
 
+/* Accounts for the tree of a text, before it is parsed. False, with the answer set, when it would
+ * take too much memory. */
+bool call_weigh(struct web_call *call, const char *text, size_t len);
+/* The trees accounted for are freed. */
+void call_weigh_nothing(struct web_call *call);
 /* The body as JSON; invalid parts are corrected and noted. NULL: not JSON, and the answer is
  * set. */
 json_t *call_read_json(struct web_call *call, json_t *notes);

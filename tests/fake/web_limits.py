@@ -118,6 +118,35 @@ def test_http_pipelined_and_broken_requests():
     server.shut()
 
 
+def test_http_bodies_take_little_memory_and_time():
+    """What would take a hundred times its length as a tree is refused before; what a large body may
+    bring holds up nobody; large bodies that never end leave room for small ones."""
+    port = free_port()
+    server, bot = started(f"[http]\nlisten = 127.0.0.1:{port}\n")
+    size = 4 << 20
+    for name, body, code in (("arrays", "[" + "[]," * (size // 3 - 2) + "[]]", 413), ("objects", "[" + "{}," * (size // 3 - 2) + "{}]", 413),
+                             ("lines", '"\n' + "[]," * (size // 3 - 2), 413),
+                             ("members", '{"app":"a",' + ",".join(f'"{i}":{i}' for i in range(250000)) + "}", 413),
+                             ("texts", '{"app":"a",' + ",".join(f'"{i}":"{"x" * 400}"' for i in range(10000)) + "}", 200),
+                             ("a shared link", json.dumps({"externalURL": "x" * (size // 2), "alerts": [AM_ALERT] * 1000}), 200)):
+        began = time.monotonic()
+        web = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        status, text, _ = ask(web, "POST", "/alertmanager" if "link" in name else "/alerts", body)
+        check(status == code, f"{name}: {status} {text[:200]}")
+        check(time.monotonic() - began < 20, f"{name}: {time.monotonic() - began} s")
+    unfinished = [socket.create_connection(("127.0.0.1", port), 30) for _ in range(17)]
+    for s in unfinished:
+        s.sendall(f"POST /alerts HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {size}\r\n\r\n".encode() + b"x" * (size - 1))
+    web = Local(bot.path)
+    until(lambda: ask(web, "POST", "/alerts", "x" * (1 << 20))[0] == 503, "too many large requests")
+    check(ask(web, "POST", "/alerts", ALERT)[0] == 200, "a small one is refused")
+    for s in unfinished:
+        s.close()
+    until(lambda: ask(web, "POST", "/alerts", json.dumps({"app": "a", "text": "x" * (1 << 20)}))[0] == 200, "room again")
+    bot.stop()
+    server.shut()
+
+
 def test_http_partial_batches_are_answered_by_element():
     server, bot = started()
     web = Local(bot.path)

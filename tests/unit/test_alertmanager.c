@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdlib.h>
+#include <string.h>
 #include "bot/base/clock.h"
 #include "bot/http/alertmanager.h"
 
@@ -117,6 +118,35 @@ static void labels_and_annotations_become_an_alert(void **state)
 	json_decref(alert);
 }
 
+/* A text is cut between code points; a link that all alerts share is not copied at any length. */
+static void long_texts_and_links_are_bounded(void **state)
+{
+	char *text = malloc(40001), *link = malloc(100001);
+	json_t *alert, *group, *request;
+	size_t len;
+
+	for (int i = 0; i < 20000; i++)
+		memcpy(text + 2 * i, "é", 2);
+	text[0] = text[1] = 'x';
+	memmove(text + 1, text + 2, 39998);
+	text[39999] = '\0';
+	memset(link, 'x', 100000);
+	link[100000] = '\0';
+	alert = json_pack("{s:{s:s}, s:{s:s}}", "labels", "alertname", "A", "annotations",
+	        "description", text);
+	group = json_pack("{s:s}", "externalURL", link);
+	request = alertmanager_webhook(&names, alert, group);
+	len = json_string_length(json_object_get(request, "text"));
+	assert_in_range(len, 30000, 33000);
+	assert_string_equal(json_string_value(json_object_get(request, "text")) + len - 5, "é…");
+	assert_null(json_object_get(request, "url"));
+	json_decref(request);
+	json_decref(group);
+	json_decref(alert);
+	free(text);
+	free(link);
+}
+
 static void severities_are_mapped_by_the_table(void **state)
 {
 	static const struct {
@@ -188,6 +218,7 @@ static void the_end_is_given_or_comes_by_itself(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(long_texts_and_links_are_bounded),
 	        cmocka_unit_test(the_fingerprint_is_alertmanagers),
 	        cmocka_unit_test(what_templates_printed_badly_is_left_out),
 	        cmocka_unit_test(labels_and_annotations_become_an_alert),

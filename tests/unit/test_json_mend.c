@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "bot/base/json_mend.h"
@@ -227,9 +228,43 @@ static void texts_are_cut_between_code_points(void **state)
 	assert_null(json_mend_cut("", 1));
 }
 
+/* Fits an alert with `count` fields of `len` bytes; their length after that, 0 = they are gone. */
+static size_t fields_fit(int count, size_t len)
+{
+	json_t *alert = json_pack("{s:s, s:{}, s:[s, {s:i}]}", "app", "a", "fields", REQUEST_MENDED,
+	        "no note", "field", 7);
+	json_t *fields = json_object_get(alert, "fields");
+	char name[16], *text = calloc(1, len + 1);
+	size_t left;
+
+	memset(text, 'x', len);
+	for (int i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		json_object_set_new(fields, name, json_string(text));
+	}
+	request_fit(alert);
+	assert_true(json_dumpb(alert, NULL, 0, JSON_COMPACT) <= REQUEST_MAX + 4096);
+	assert_string_equal(json_string_value(json_object_get(alert, "app")), "a");
+	assert_true(json_array_size(json_object_get(alert, REQUEST_MENDED)) <= MEND_NOTES_MAX);
+	left = json_string_length(json_object_get(json_object_get(alert, "fields"), "f0"));
+	json_decref(alert);
+	free(text);
+	return left;
+}
+
+/* However many texts there are, a few passes over them are enough. */
+static void texts_are_cut_to_the_same_length_until_the_alert_fits(void **state)
+{
+	assert_int_equal(fields_fit(10, 400), 400);
+	assert_in_range(fields_fit(1, 300000), 40000, REQUEST_MAX);
+	assert_in_range(fields_fit(100, 1000), 400, 700);
+	assert_int_equal(fields_fit(10000, 400), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(texts_are_cut_to_the_same_length_until_the_alert_fits),
 	        cmocka_unit_test(texts_become_utf8),
 	        cmocka_unit_test(numbers_are_kept_one_way_or_the_other),
 	        cmocka_unit_test(structure_is_kept_or_refused),
