@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -272,22 +273,55 @@ static enum err read_command(
 
 /* --- both ----------------------------------------------------------------------------------- */
 
+static struct {
+	char name[32];
+	char *value;
+} offers[8];
+
+void secret_offer(const char *credential, const char *value)
+{
+	size_t i = 0;
+
+	while (i < sizeof(offers) / sizeof(offers[0]) - 1 && offers[i].name[0] &&
+	        strcmp(offers[i].name, credential) != 0)
+		i++;
+	snprintf(offers[i].name, sizeof(offers[i].name), "%s", credential);
+	x_wipe_free_str(offers[i].value);
+	offers[i].value = x_strdup_opt(value);
+}
+
+static const char *secret_offered(const char *credential)
+{
+	for (size_t i = 0; i < sizeof(offers) / sizeof(offers[0]); i++)
+		if (strcmp(offers[i].name, credential) == 0)
+			return offers[i].value;
+	return NULL;
+}
+
+enum err secret_read_credential(
+        const char *folder, const char *credential, char **out, struct fault *fault)
+{
+	char *path = x_asprintf("%s/%s", folder, credential);
+	/* systemd restricts such folders; the modes of their files do not matter */
+	enum err err = secret_read_file(path, false, out, fault);
+
+	free(path);
+	return err;
+}
+
 static enum err read_credential(const char *name, char **out, struct fault *fault)
 {
-	const char *folder = getenv("CREDENTIALS_DIRECTORY");
-	enum err err;
-	char *path;
+	const char *folder = getenv("CREDENTIALS_DIRECTORY"), *offered = secret_offered(name);
 
+	*out = x_strdup_opt(offered);
+	if (offered)
+		return OK;
 	if (!folder || !*folder)
 		return fault_set(fault, ERR_NOT_FOUND,
 		        "%s: no command and no file is configured for it, and there is no "
 		        "credential",
 		        name);
-	path = x_asprintf("%s/%s", folder, name);
-	/* systemd restricts that folder to the service; the modes of its files do not matter */
-	err = secret_read_file(path, false, out, fault);
-	free(path);
-	return err;
+	return secret_read_credential(folder, name, out, fault);
 }
 
 enum err secret_read_within(const struct config_secret *secret, const char *credential,

@@ -24,6 +24,14 @@ enum err secret_read(const struct config_secret *secret, const char *credential,
  * Callable from every thread. */
 void secret_set_stopping(bool stopping);
 
+/* Makes this process take a credential from here, since it was read with other rights, not from
+ * $CREDENTIALS_DIRECTORY. The value is copied; NULL takes it back. At most 8 names. */
+void secret_offer(const char *credential, const char *value);
+
+/* The first line of a file in a folder of credentials; errors as in secret_read(). */
+enum err secret_read_credential(
+        const char *folder, const char *credential, char **out, struct fault *fault);
+
 /* As secret_read() with another time limit, for tests. */
 enum err secret_read_within(const struct config_secret *secret, const char *credential,
         int64_t timeout_ms, char **out, struct fault *fault);

@@ -266,8 +266,10 @@ uint64_t crypto_status_changes(const struct crypto *crypto);
 void crypto_status_finish(struct crypto_status *status);
 const char *crypto_identity_name(enum crypto_identity identity);
 
-/* Creates and uploads cross-signing keys. ERR_EXISTS when the account has some, or we hold some. */
-enum err crypto_bootstrap(struct crypto *crypto, int64_t now_ms, struct fault *fault);
+/* Creates and uploads cross-signing keys. ERR_EXISTS when the account has some, or we hold some,
+ * and may_replace is not set: replacing them is for people to decide. */
+enum err crypto_bootstrap(
+        struct crypto *crypto, int64_t now_ms, bool may_replace, struct fault *fault);
 
 /* Stores our cross-signing keys in secret storage. *recovery_key is owned by the caller, who
  * shows it once and wipes it (x_wipe_free_str()). ERR_NOT_FOUND when we hold none. */

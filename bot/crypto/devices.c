@@ -313,6 +313,8 @@ enum err devices_pin(struct crypto *crypto, const char *user_id, const char *mas
 	AUTO_JSON row = NULL;
 	enum err err = devices_row(crypto, user_id, &row);
 
+	if (err == OK && js_str(row, "changed"))
+		err = notice_remove(crypto, js_str(row, "changed"));
 	if (err == OK) {
 		json_object_set_new(row, "pin", json_string(master));
 		json_object_del(row, "changed");
@@ -374,6 +376,5 @@ enum err crypto_identity_accept(
 		return err;
 	if (!changed || strcmp(changed, master_key) != 0 || strcmp(user_id, crypto->user_id) == 0)
 		return ERR_NOT_FOUND;
-	err = devices_pin(crypto, user_id, master_key);
-	return err == OK ? notice_remove(crypto, master_key) : err;
+	return devices_pin(crypto, user_id, master_key);
 }

@@ -125,9 +125,21 @@ enum err identity_adopt(
 	return err == OK ? account_renew_device_keys(crypto) : err;
 }
 
-enum err crypto_bootstrap(struct crypto *crypto, int64_t now_ms, struct fault *fault)
+static enum err identity_make(struct crypto *crypto, int64_t now_ms, struct fault *fault)
 {
 	uint8_t seeds[IDENTITY_SEEDS_LEN];
+	enum err err;
+
+	prim_random(seeds, sizeof(seeds));
+	err = identity_adopt(crypto, seeds, false);
+	explicit_bzero(seeds, sizeof(seeds));
+	return err == OK ? identity_step(crypto, now_ms)
+	                 : fault_set(fault, err, "%s", err_text(err));
+}
+
+enum err crypto_bootstrap(
+        struct crypto *crypto, int64_t now_ms, bool may_replace, struct fault *fault)
+{
 	struct crypto_status status;
 	enum crypto_identity identity;
 	enum err err = crypto_status(crypto, &status);
@@ -140,13 +152,9 @@ enum err crypto_bootstrap(struct crypto *crypto, int64_t now_ms, struct fault *f
 		return fault_set(fault, ERR_BUSY,
 		        "the homeserver has not yet told which keys the account has");
 	}
-	if (identity != CRYPTO_IDENTITY_NONE)
+	if (identity != CRYPTO_IDENTITY_NONE && !may_replace)
 		return fault_set(fault, ERR_EXISTS, "the account has cross-signing keys");
-	prim_random(seeds, sizeof(seeds));
-	err = identity_adopt(crypto, seeds, false);
-	explicit_bzero(seeds, sizeof(seeds));
-	return err == OK ? identity_step(crypto, now_ms)
-	                 : fault_set(fault, err, "%s", err_text(err));
+	return identity_make(crypto, now_ms, fault);
 }
 
 static enum err identity_upload_keys(struct crypto *crypto)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sysexits.h>
 #include "bot/setup/check.h"
+#include "bot/setup/credentials.h"
 
 #define REPORT_MAX (64 * 1024)
 
@@ -50,6 +51,7 @@ int cmd_check(const char *config_path, bool json)
 	buf_init(&report, REPORT_MAX);
 	if (config_load(config_path, &config, &report) == OK) {
 		check.config = config;
+		credentials_gather(config);
 		check_good(&check, "config", "%s", config_path);
 		look_at_all(&check);
 	} else {
@@ -59,6 +61,7 @@ int cmd_check(const char *config_path, bool json)
 	code = check.exit_code;
 	ask_close(check.ask);
 	check_finish(&check);
+	credentials_forget();
 	config_unref(config);
 	buf_finish(&report);
 	return code;

@@ -11,6 +11,7 @@
 #include <sysexits.h>
 #include "bot/base/buf.h"
 #include "bot/base/exit_code.h"
+#include "bot/setup/credentials.h"
 #include "bot/setup/login.h"
 #include "bot/setup/password.h"
 #include "bot/setup/replace_file.h"
@@ -136,6 +137,7 @@ static int login_run(struct cmd_login *cmd)
 	struct fault fault = {0};
 	int code;
 
+	credentials_gather(cmd->config);
 	if (ask_open(&login->ask, cmd->config, &fault) != OK)
 		return login_fail(login, exit_of(fault.code), fault.text);
 	code = login_check_flows(login);
@@ -167,6 +169,7 @@ int cmd_login(const char *config_path, bool json, int argc, char **argv)
 		code = login_run(&cmd);
 	ask_close(cmd.login.ask);
 	login_finish(&cmd.login);
+	credentials_forget();
 	config_unref(cmd.config);
 	return code;
 }

@@ -17,6 +17,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 #include "bot/base/alloc.h"
+#include "bot/setup/credentials.h"
 #include "bot/setup/question.h"
 #include "bot/setup/replace_file.h"
 #include "bot/setup/setup.h"
@@ -353,8 +354,8 @@ static int setup_save(struct setup *setup, bool *changed)
 static int setup_run(struct setup *setup)
 {
 	static int (*const steps[])(struct setup * setup) = {setup_begin, setup_places,
-	        setup_homeserver, setup_folder, setup_account, setup_operators, setup_rooms,
-	        setup_dashboards};
+	        setup_homeserver, setup_folder, setup_account, setup_keys, setup_operators,
+	        setup_rooms, setup_dashboards};
 	bool changed = false;
 	int code = EX_OK, checked;
 
@@ -399,7 +400,10 @@ int cmd_setup(const char *config_path, int argc, char **argv)
 	code = setup_run(&setup);
 	ask_close(setup.ask);
 	config_unref(setup.config);
+	credentials_forget();
+	setup_forget_password(&setup);
 	x_wipe_free_str(setup.token);
+	free(setup.device_id);
 	buf_finish(&setup.told);
 	free(setup.text);
 	free(setup.good);

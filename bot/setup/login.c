@@ -235,7 +235,8 @@ void login_make_keys(struct login *login)
 		login->keys.note = x_strdup(fault.text);
 		return;
 	}
-	login_keys_make(login->ask, login->config, login->device_id, login->password, &login->keys);
+	login_keys_make(login->ask, login->config, login->device_id, login->password, &login->wish,
+	        &login->keys);
 	ask_set_token(login->ask, NULL);
 }
 

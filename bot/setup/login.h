@@ -12,6 +12,7 @@ struct login {
 	struct ask *ask;             /* borrowed */
 	char *password, *token;      /* owned; wiped before they are freed */
 	char *device_id;             /* from the database, later from the answer; NULL = none */
+	struct login_keys_wish wish;
 	struct login_keys keys;
 };
 

@@ -115,7 +115,7 @@ static enum err send_one(struct keys *keys, const struct crypto_request *request
 	enum err err;
 
 	ask_call(keys->ask, request->method, request->path, body, &answer);
-	if (wants_password(request, &answer))
+	if (keys->password && wants_password(request, &answer))
 		send_with_password(keys, request, body, &answer);
 	json_decref(body);
 	err = answer.code;
@@ -160,22 +160,80 @@ static enum err login_keys_settle(struct keys *keys)
 	return err;
 }
 
-/* ---- secret storage ---- */
+/* ---- keys that the account has already ---- */
 
-static enum err has_storage(struct keys *keys, bool *has)
+static bool login_keys_are_foreign(const struct keys *keys)
 {
-	char *path = mx_path("/v3/user/%s/account_data/%s", keys->config->matrix.user, DEFAULT_KEY);
+	enum crypto_identity identity = keys->look.status.identity;
+
+	return identity == CRYPTO_IDENTITY_FOREIGN || identity == CRYPTO_IDENTITY_CHANGED;
+}
+
+/* One piece of account data; an empty object when there is none. */
+static enum err login_keys_fetch(struct keys *keys, const char *type, json_t *account_data)
+{
+	char *path = mx_path("/v3/user/%s/account_data/%s", keys->config->matrix.user, type);
 	struct ask_answer answer;
 	enum err err;
 
 	ask_call(keys->ask, "GET", path, NULL, &answer);
-	err = answer.code;
-	*has = err == OK && json_is_string(json_object_get(answer.body, "key"));
-	if (err != OK && err != ERR_NOT_FOUND)
-		fault_set(&keys->fault, err, "%s", answer.error);
-	ask_answer_finish(&answer);
 	free(path);
-	return err == ERR_NOT_FOUND ? OK : err;
+	err = answer.code == ERR_NOT_FOUND ? OK : answer.code;
+	if (err != OK)
+		fault_set(&keys->fault, err, "account data %s: %s", type, answer.error);
+	else if (answer.code == OK)
+		json_object_set(account_data, type, answer.body);
+	else
+		json_object_set_new(account_data, type, json_object());
+	ask_answer_finish(&answer);
+	return err;
+}
+
+/* Signs this device with the keys in secret storage. */
+static enum err login_keys_recover(struct keys *keys, const char *recovery)
+{
+	json_t *account_data = json_object();
+	enum err err = OK;
+	char *type = NULL;
+
+	for (int round = 0; err == OK && round < RECOVERY_ROUNDS_MAX; round++) {
+		free(type);
+		type = recovery_missing_type(account_data);
+		if (!type)
+			break;
+		err = login_keys_fetch(keys, type, account_data);
+	}
+	free(type);
+	if (err == OK)
+		err = store_begin(keys->store);
+	if (err == OK)
+		err = login_keys_finish(
+		        keys, crypto_secrets_take(keys->core.machine, clock_now_ms(), recovery,
+		                      account_data, &keys->fault));
+	json_decref(account_data);
+	return err == OK ? login_keys_settle(keys) : err;
+}
+
+static enum err login_keys_reset(struct keys *keys)
+{
+	enum err err = store_begin(keys->store);
+
+	if (err == OK)
+		err = login_keys_finish(keys,
+		        crypto_bootstrap(keys->core.machine, clock_now_ms(), true, &keys->fault));
+	return err == OK ? login_keys_settle(keys) : err;
+}
+
+/* ---- secret storage ---- */
+
+static enum err has_storage(struct keys *keys, bool *has)
+{
+	json_t *account_data = json_object();
+	enum err err = login_keys_fetch(keys, DEFAULT_KEY, account_data);
+
+	*has = json_is_string(json_object_get(json_object_get(account_data, DEFAULT_KEY), "key"));
+	json_decref(account_data);
+	return err;
 }
 
 static enum err make_storage(struct keys *keys, char **recovery_key)
@@ -194,14 +252,15 @@ static enum err make_storage(struct keys *keys, char **recovery_key)
 	return err;
 }
 
-static void login_keys_judge(struct keys *keys, struct login_keys *out)
+/* is_new: the identity was made just now, so what is in secret storage belongs to another one. */
+static void login_keys_judge(struct keys *keys, bool is_new, struct login_keys *out)
 {
 	bool has = false;
 	enum err err = OK;
 
 	switch (keys->look.status.identity) {
 	case CRYPTO_IDENTITY_GOOD:
-		err = has_storage(keys, &has);
+		err = is_new ? OK : has_storage(keys, &has);
 		if (err == OK && !has)
 			err = make_storage(keys, &out->recovery_key);
 		else if (err == OK)
@@ -210,9 +269,11 @@ static void login_keys_judge(struct keys *keys, struct login_keys *out)
 		break;
 	case CRYPTO_IDENTITY_FOREIGN:
 	case CRYPTO_IDENTITY_CHANGED:
+		out->foreign = true;
 		out->note =
 		        x_strdup("the account has cross-signing keys already: set [encryption] "
-		                 "recovery_key_command to its recovery key, and start the daemon");
+		                 "recovery_key_command to its recovery key, and start the daemon; "
+		                 "or run setup, which can also replace them");
 		break;
 	default:
 		out->note = x_strdup("the homeserver does not show this device as cross-signed "
@@ -225,11 +286,12 @@ static void login_keys_judge(struct keys *keys, struct login_keys *out)
 }
 
 void login_keys_make(struct ask *ask, const struct config *config, const char *device_id,
-        const char *password, struct login_keys *out)
+        const char *password, const struct login_keys_wish *wish, struct login_keys *out)
 {
 	struct keys keys = {
 	        .ask = ask, .config = config, .device_id = device_id, .password = password};
 	const char *database = config->storage.database;
+	bool foreign, is_new;
 	enum err err;
 
 	*out = (struct login_keys){0};
@@ -249,12 +311,23 @@ void login_keys_make(struct ask *ask, const struct config *config, const char *d
 		err = open_machine(&keys);
 	if (err == OK)
 		err = login_keys_settle(&keys);
-	if (err == OK)
-		login_keys_judge(&keys, out);
-	else
-		out->note =
-		        x_asprintf("no encryption keys yet: %s; the daemon retries when it starts",
-		                keys.fault.text[0] ? keys.fault.text : err_text(err));
+	foreign = err == OK && login_keys_are_foreign(&keys);
+	is_new = foreign && wish->reset;
+	if (is_new)
+		err = login_keys_reset(&keys);
+	else if (foreign && wish->recovery)
+		err = login_keys_recover(&keys, wish->recovery);
+	if (err == OK) {
+		login_keys_judge(&keys, is_new, out);
+	} else {
+		out->foreign = foreign;
+		out->note = x_asprintf("%s: %s%s",
+		        !foreign ? "no encryption keys yet"
+		        : is_new ? "no new keys"
+		                 : "recovery key",
+		        keys.fault.text[0] ? keys.fault.text : err_text(err),
+		        foreign ? "" : "; the daemon retries when it starts");
+	}
 	core_look_finish(&keys.look);
 	core_close(&keys.core);
 	store_close(keys.store);

@@ -29,6 +29,8 @@ struct setup {
 	struct daemon_user daemon;
 	struct ask *ask;  /* set once the homeserver is found; with the token once there is one */
 	char *token;      /* accepted by the homeserver; wiped */
+	char *device_id;  /* of the token */
+	char *password;   /* of the account, once it was asked for; wiped */
 	bool fresh_token; /* from a login in this run */
 };
 
@@ -57,8 +59,16 @@ int setup_set(struct setup *setup, const char *section, const char *key, const c
  * requested. */
 int setup_homeserver(struct setup *setup);
 int setup_account(struct setup *setup);
-/* setup_keys.c: keys for encrypted rooms, after a login with this password. */
-void setup_keys(struct setup *setup, const char *device_id, const char *password);
+/* The first line of a file that other users cannot read; an answer without an echo. *out is owned
+ * by the caller, who wipes it. */
+int setup_read_secret(const char *path, const char *name, char **out);
+int setup_ask_secret(const char *prompt, char **out);
+/* Sets the account's password, if it is not known yet: from the option, or by asking. */
+int setup_get_password(struct setup *setup);
+void setup_forget_password(struct setup *setup);
+
+/* setup_keys.c: keys for encrypted rooms; what to do if the account has some already. */
+int setup_keys(struct setup *setup);
 
 /* setup_rooms.c: operators, and the rooms, each joined or created. */
 int setup_operators(struct setup *setup);

@@ -9,6 +9,7 @@
 #include "bot/base/alloc.h"
 #include "bot/base/exit_code.h"
 #include "bot/config/secret.h"
+#include "bot/setup/credentials.h"
 #include "bot/setup/login.h"
 #include "bot/setup/password.h"
 #include "bot/setup/question.h"
@@ -71,28 +72,35 @@ static bool setup_try_token(struct setup *setup, int *code)
 	user = json_string_value(json_object_get(answer.body, "user_id"));
 	device = json_string_value(json_object_get(answer.body, "device_id"));
 	good = answer.code == OK && user && device && strcmp(user, setup->config->matrix.user) == 0;
-	if (good)
+	if (good) {
 		printf("Account %s … logged in, device %s\n", user, device);
-	else if (answer.code != OK && answer.code != ERR_AUTH)
+		setup->device_id = x_strdup(device);
+	} else if (answer.code != OK && answer.code != ERR_AUTH) {
 		*code = setup_fail(
 		        exit_of(answer.code), "%s: %s", ask_url(setup->ask), answer.error);
+	}
 	ask_answer_finish(&answer);
 	return good;
 }
 
+/* Whether the config, as it is now, leads to a valid token. */
 static bool setup_has_token(struct setup *setup, int *code)
 {
+	const struct config_secret *source = &setup->config->matrix.token;
+	bool is_credential = !source->command && !source->file, read, good;
 	struct fault fault = {0};
 
 	*code = EX_OK;
-	if (secret_read(&setup->config->matrix.token, "token", &setup->token, &fault) == OK &&
-	        setup_try_token(setup, code)) {
-		if (setup->config->matrix.token.file &&
-		        daemon_user_give(
-		                &setup->daemon, setup->config->matrix.token.file, &fault) != OK)
-			*code = setup_fail(EX_CANTCREAT, "%s", fault.text);
+	read = secret_read(source, "token", &setup->token, &fault) == OK;
+	good = read && setup_try_token(setup, code);
+	if (is_credential && read && *code == EX_OK)
+		printf("  Its token is systemd's credential \"token\"%s.\n",
+		        good ? ", and stays there"
+		             : ", and is not valid: the new one is used instead");
+	if (good && source->file && daemon_user_give(&setup->daemon, source->file, &fault) != OK)
+		*code = setup_fail(EX_CANTCREAT, "%s", fault.text);
+	if (good)
 		return true;
-	}
 	x_wipe_free_str(setup->token);
 	setup->token = NULL;
 	ask_set_token(setup->ask, NULL);
@@ -101,7 +109,7 @@ static bool setup_has_token(struct setup *setup, int *code)
 
 /* ---- the password ---- */
 
-static int setup_read_secret(const char *path, const char *name, char **out)
+int setup_read_secret(const char *path, const char *name, char **out)
 {
 	const struct config_secret secret = {.file = (char *)path};
 	struct fault fault = {0};
@@ -111,7 +119,7 @@ static int setup_read_secret(const char *path, const char *name, char **out)
 	return setup_fail(fault.code == ERR_DENIED ? EX_NOPERM : EX_NOINPUT, "%s", fault.text);
 }
 
-static int setup_ask_secret(const struct setup *setup, const char *prompt, char **out)
+int setup_ask_secret(const char *prompt, char **out)
 {
 	struct fault fault = {0};
 
@@ -120,25 +128,42 @@ static int setup_ask_secret(const struct setup *setup, const char *prompt, char 
 	return setup_fail(EX_DATAERR, "%s", fault.text);
 }
 
-/* A new password must be entered twice. */
-static int setup_get_password(struct setup *setup, struct login *login, bool fresh)
+int setup_get_password(struct setup *setup)
 {
-	struct fault fault = {0};
-	char *again = NULL;
+	char *prompt;
 	int code;
 
+	if (setup->password)
+		return EX_OK;
 	if (setup->options.password_file)
 		return setup_read_secret(
-		        setup->options.password_file, "password", &login->password);
+		        setup->options.password_file, "password", &setup->password);
 	if (!setup->asks)
 		return setup_fail(EX_USAGE, "--password-file is missing (the password of %s)",
 		        setup->config->matrix.user);
-	if (login_ask_password(login, &fault) != OK)
-		return setup_fail(EX_DATAERR, "%s", fault.text);
-	if (!fresh)
-		return EX_OK;
-	code = setup_ask_secret(setup, "Again: ", &again);
-	if (code == EX_OK && strcmp(again, login->password) != 0)
+	prompt = x_asprintf(
+	        "Password of %s at %s: ", setup->config->matrix.user, ask_url(setup->ask));
+	code = setup_ask_secret(prompt, &setup->password);
+	free(prompt);
+	return code;
+}
+
+void setup_forget_password(struct setup *setup)
+{
+	x_wipe_free_str(setup->password);
+	setup->password = NULL;
+}
+
+/* A new password must be entered twice. */
+static int setup_get_new_password(struct setup *setup)
+{
+	char *again = NULL;
+	int code = setup_get_password(setup);
+
+	if (code != EX_OK || setup->options.password_file)
+		return code;
+	code = setup_ask_secret("Again: ", &again);
+	if (code == EX_OK && strcmp(again, setup->password) != 0)
 		code = setup_fail(EX_DATAERR, "the two passwords differ");
 	x_wipe_free_str(again);
 	return code;
@@ -173,22 +198,21 @@ static int setup_wants_registering(
 	            "token", &answer, &fault) != OK)
 		return setup_fail(EX_NOINPUT, "%s", fault.text);
 	*by = answer[0] == 's' ? REGISTER_BY_SECRET : REGISTER_BY_TOKEN;
-	code = setup_ask_secret(setup,
+	code = setup_ask_secret(
 	        *by == REGISTER_BY_SECRET ? "registration_shared_secret: " : "Registration token: ",
 	        key);
 	free(answer);
 	return code;
 }
 
-static int setup_register(
-        struct setup *setup, enum register_by by, const char *password, const char *key)
+static int setup_register(struct setup *setup, enum register_by by, const char *key)
 {
 	const char *user = setup->config->matrix.user;
 	struct fault fault = {0};
 	enum err err;
 
 	question_begin("Creating the account %s", user);
-	err = register_account(setup->ask, by, user, password, key, &fault);
+	err = register_account(setup->ask, by, user, setup->password, key, &fault);
 	question_end(err == OK ? "done" : err == ERR_EXISTS ? "exists already" : "failed");
 	if (err == OK || err == ERR_EXISTS)
 		return EX_OK;
@@ -197,15 +221,12 @@ static int setup_register(
 
 /* ---- the login ---- */
 
-/* Puts the token beside the database unless the config says otherwise; there may be one already. */
+/* Puts the token beside the database. */
 static int setup_place_token(struct setup *setup)
 {
-	const struct config_secret *token = &setup->config->matrix.token;
 	char *folder, *file;
 	int code;
 
-	if (token->command || token->file)
-		return EX_OK;
 	folder = x_strdup(setup->config->storage.database);
 	file = x_asprintf("%s/token", dirname(folder));
 	code = setup_set(setup, "matrix", "token_file", file);
@@ -231,22 +252,27 @@ static int setup_check_target(const struct setup *setup)
 	return EX_OK;
 }
 
-static int setup_log_in(struct setup *setup, struct login *login)
+static int setup_log_in(struct setup *setup)
 {
+	struct login login = {.command = "setup", .config = setup->config, .ask = setup->ask};
 	int code;
 
-	login_find_device(login);
-	code = login_by_password(login);
+	login.password = x_strdup(setup->password);
+	login_find_device(&login);
+	code = login_by_password(&login);
 	if (code == EX_OK)
-		code = login_store_token(login);
-	if (code != EX_OK)
-		return code;
-	printf("Account %s … logged in, device %s; the token is in %s\n",
-	        setup->config->matrix.user, login->device_id, setup->config->matrix.token.file);
-	setup->token = x_strdup(login->token);
-	setup->fresh_token = true;
-	ask_set_token(setup->ask, setup->token);
-	return EX_OK;
+		code = login_store_token(&login);
+	if (code == EX_OK) {
+		printf("Account %s … logged in, device %s; the token is in %s\n",
+		        setup->config->matrix.user, login.device_id,
+		        setup->config->matrix.token.file);
+		setup->token = x_strdup(login.token);
+		setup->device_id = x_strdup(login.device_id);
+		setup->fresh_token = true;
+		ask_set_token(setup->ask, setup->token);
+	}
+	login_finish(&login);
+	return code;
 }
 
 /* Completes "telemetry" to "@telemetry:example.org" if the server name is known; owned by the
@@ -283,7 +309,7 @@ static int setup_user(struct setup *setup)
 }
 
 /* After a mistyped password, asks again. */
-static int setup_enter(struct setup *setup, struct login *login)
+static int setup_enter(struct setup *setup)
 {
 	enum register_by by;
 	bool fresh = false;
@@ -293,14 +319,12 @@ static int setup_enter(struct setup *setup, struct login *login)
 	if (code != EX_OK)
 		return code;
 	do {
-		login_finish(login);
-		*login = (struct login){
-		        .command = "setup", .config = setup->config, .ask = setup->ask};
-		code = setup_get_password(setup, login, fresh);
+		setup_forget_password(setup);
+		code = fresh ? setup_get_new_password(setup) : setup_get_password(setup);
 		if (code == EX_OK && fresh)
-			code = setup_register(setup, by, login->password, key);
+			code = setup_register(setup, by, key);
 		if (code == EX_OK)
-			code = setup_log_in(setup, login);
+			code = setup_log_in(setup);
 	} while (code == EX_DATAERR && setup->asks && !setup->options.password_file &&
 	         ++tries < TRIES);
 	x_wipe_free_str(key);
@@ -310,13 +334,17 @@ static int setup_enter(struct setup *setup, struct login *login)
 int setup_account(struct setup *setup)
 {
 	const struct login flows = {.command = "setup", .ask = setup->ask};
-	struct login login = {.command = "setup"};
 	int code = setup_user(setup);
 
 	if (code == EX_OK)
-		code = setup_place_token(setup);
-	if (code != EX_OK || setup_has_token(setup, &code))
+		credentials_gather(setup->config);
+	if (code != EX_OK || setup_has_token(setup, &code) || code != EX_OK)
 		return code;
+	if (!setup->config->matrix.token.command && !setup->config->matrix.token.file) {
+		code = setup_place_token(setup); /* there may be one already */
+		if (code != EX_OK || setup_has_token(setup, &code))
+			return code;
+	}
 	if (code == EX_OK)
 		code = setup_check_target(setup);
 	if (code == EX_OK)
@@ -324,10 +352,5 @@ int setup_account(struct setup *setup)
 	if (code == EX_UNAVAILABLE)
 		setup_fail(code, "put the token into %s (0600), then run setup again",
 		        setup->config->matrix.token.file);
-	if (code == EX_OK)
-		code = setup_enter(setup, &login);
-	if (code == EX_OK)
-		setup_keys(setup, login.device_id, login.password);
-	login_finish(&login);
-	return code;
+	return code == EX_OK ? setup_enter(setup) : code;
 }

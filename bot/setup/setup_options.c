@@ -18,6 +18,8 @@ enum row {
 	ROW_PASSWORD_FILE,
 	ROW_SECRET_FILE,
 	ROW_TOKEN_FILE,
+	ROW_RECOVERY_FILE,
+	ROW_RESET_IDENTITY,
 	ROW_OPERATOR,
 	ROW_ROOM,
 	ROW_ENCRYPTED,
@@ -42,6 +44,13 @@ static const struct option_row rows[] = {
                 "registration_shared_secret"},
         [ROW_TOKEN_FILE] = {"registration-token-file", 0, "FILE",
                 "create the account with a registration token"},
+        [ROW_RECOVERY_FILE] = {"recovery-key-file", 0, "FILE",
+                "if the account has cross-signing keys already: its\n"
+                "recovery key or passphrase, which signs this device"},
+        [ROW_RESET_IDENTITY] = {"reset-identity", 0, NULL,
+                "or replace these keys for good, with the password:\n"
+                "everybody who verified the account is warned, and its\n"
+                "other devices are no longer signed"},
         [ROW_OPERATOR] = {"operator", 0, "USER",
                 "who may use commands, and is invited into the rooms\n"
                 "that it creates; may be repeated"},
@@ -104,6 +113,12 @@ static enum err setup_options_take(
 	case ROW_TOKEN_FILE:
 		options->token_file = value;
 		break;
+	case ROW_RECOVERY_FILE:
+		options->recovery_file = value;
+		break;
+	case ROW_RESET_IDENTITY:
+		options->reset_identity = true;
+		break;
 	case ROW_OPERATOR:
 		return setup_options_add(&options->operators, value, false, fault);
 	case ROW_ROOM:
@@ -151,6 +166,9 @@ enum err setup_options_parse(
 	if (err == OK && options->secret_file && options->token_file)
 		err = fault_set(fault, ERR_INVALID,
 		        "either --registration-secret-file or --registration-token-file");
+	if (err == OK && options->recovery_file && options->reset_identity)
+		err = fault_set(
+		        fault, ERR_INVALID, "either --recovery-key-file or --reset-identity");
 	return err;
 }
 

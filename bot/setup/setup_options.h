@@ -18,10 +18,10 @@ struct setup_list {
 
 struct setup_options {
 	const char *config, *homeserver, *user; /* NULL = not given; all of argv, borrowed */
-	const char *password_file, *secret_file, *token_file;
+	const char *password_file, *secret_file, *token_file, *recovery_file;
 	struct setup_list rooms, operators, dashboards; /* "ops=#ops:e"; "@op:e"; "app=https://…" */
 	int64_t wait_ms; /* until operators join, and until the test message is acknowledged */
-	bool encrypted, no_test, yes, help;
+	bool reset_identity, encrypted, no_test, yes, help;
 };
 
 /* argv[0] is the command's name. ERR_INVALID: *fault has the reason. */

@@ -118,7 +118,7 @@ struct crypto *core_machine(struct vault_core *core)
 static enum err core_bootstrap(struct vault_core *core, struct core_look *look)
 {
 	struct fault fault = {0};
-	enum err err = crypto_bootstrap(core->machine, clock_now_ms(), &fault);
+	enum err err = crypto_bootstrap(core->machine, clock_now_ms(), false, &fault);
 
 	if (err != OK) {
 		log_error("vault", "cannot create cross-signing keys: %s", fault.text);

@@ -16,7 +16,6 @@
 #define REQUEST_TIMEOUT_MS 30000
 #define AGAIN_MS (10 * CLOCK_MINUTE_MS)
 #define OFFLINE_MS CLOCK_SECOND_MS
-#define ROUNDS_MAX 8 /* most requests, so that no server can keep it busy for ever */
 
 struct recovery {
 	uv_work_t work;
@@ -106,18 +105,16 @@ static void recovery_on_fetched(const struct mx_answer *answer, void *arg)
 	recovery_fail(recovery, text);
 }
 
-/* The first required type that was not fetched yet, or NULL. Owned by the caller. */
-static char *recovery_missing_type(const struct recovery *recovery)
+char *recovery_missing_type(const json_t *account_data)
 {
-	json_t *types = crypto_secrets_types(
-	        json_object_size(recovery->account_data) ? recovery->account_data : NULL);
+	json_t *types = crypto_secrets_types(json_object_size(account_data) ? account_data : NULL);
 	char *found = NULL;
 	size_t i;
 	json_t *type;
 
 	json_array_foreach(types, i, type)
 	{
-		if (!found && !json_object_get(recovery->account_data, json_string_value(type)))
+		if (!found && !json_object_get(account_data, json_string_value(type)))
 			found = x_strdup(json_string_value(type));
 	}
 	json_decref(types);
@@ -130,12 +127,12 @@ static void recovery_fetch_next(struct recovery *recovery)
 	char *path;
 
 	free(recovery->type);
-	recovery->type = recovery_missing_type(recovery);
+	recovery->type = recovery_missing_type(recovery->account_data);
 	if (!vault->mx) {
 		recovery_put_off(recovery);
 		return;
 	}
-	if (++recovery->rounds > ROUNDS_MAX) {
+	if (++recovery->rounds > RECOVERY_ROUNDS_MAX) {
 		recovery_fail(recovery, "secret storage needs too many requests");
 		return;
 	}

@@ -154,3 +154,7 @@ void readers_end(struct core_look *look); /* on the loop */
 /* recovery.c: reads our cross-signing keys from secret storage. */
 void recovery_start(struct vault *vault);
 void recovery_cancel(struct vault *vault);
+/* The first type of account data that is required and missing in {type: content}, or NULL; owned by
+ * the caller. No more than RECOVERY_ROUNDS_MAX are fetched, whatever the homeserver answers. */
+#define RECOVERY_ROUNDS_MAX 8
+char *recovery_missing_type(const json_t *account_data);

@@ -108,6 +108,7 @@ class Homeserver:
         self.to_device = []  # (type, messages)
         self.tricks = []    # [method, pattern, function, times left]
         self.whoami = {"user_id": self.USER, "device_id": self.DEVICE}
+        self.login_device = "DEV2"  # of a login that brings none
         self.created = []   # bodies of createRoom
         self.accounts = {}  # what was registered: name → password
         self.batches = []   # what the next /sync answers tell
@@ -185,7 +186,7 @@ class Homeserver:
                 return 403, {"errcode": "M_FORBIDDEN", "error": "wrong password"}
             self.tokens.add("by-password")
             return 200, {"access_token": "by-password", "user_id": self.USER,
-                         "device_id": body.get("device_id", "DEV2")}
+                         "device_id": body.get("device_id", self.login_device)}
         if path == "/v3/register":
             return self.register(body)
         if token not in self.tokens:

@@ -25,6 +25,7 @@ import neighbours  # noqa: E402
 import refusing  # noqa: E402
 import oncall  # noqa: E402
 import setting_up  # noqa: E402
+import setting_up_keys  # noqa: E402
 import silences  # noqa: E402
 import undelivered  # noqa: E402
 import watch  # noqa: E402
@@ -1100,8 +1101,8 @@ def test_a_second_daemon_is_refused():
 
 if __name__ == "__main__":
     tests = dict(globals())
-    for module in (charts, commands, completions, docs, heartbeats, neighbours, refusing, oncall, setting_up, silences, undelivered, watch, watches, web,
-                   web_limits, web_neighbours, web_page):
+    for module in (charts, commands, completions, docs, heartbeats, neighbours, refusing, oncall, setting_up, setting_up_keys, silences, undelivered,
+                   watch, watches, web, web_limits, web_neighbours, web_page):
         more = {name: test for name, test in vars(module).items() if name.startswith("test_")}
         check(not more.keys() & tests.keys(), f"two tests have one name: {more.keys() & tests.keys()}")
         tests.update(more)
