@@ -28,7 +28,7 @@ setup_build_packages+=(gcc ninja-build)
 # what the throwaway homeserver is made with
 setup_homeserver_packages=(mmdebstrap ca-certificates tzdata)
 # what the Debian package is built with
-setup_deb_packages=("${setup_build_packages[@]}" debhelper dh-apparmor dpkg-dev lintian git)
+setup_deb_packages=("${setup_build_packages[@]}" build-essential debhelper dh-apparmor dpkg-dev lintian git)
 setup_packages=("${setup_deb_packages[@]}" "${setup_homeserver_packages[@]}" clang libclang-rt-dev clang-format clang-tidy
 	cppcheck libcmocka-dev nghttp2-proxy openssl systemd systemd-container prometheus prometheus-alertmanager valgrind
 	python3-matrix-nio python3-olm libfaketime zsh fish chromium nginx-light)

@@ -96,4 +96,4 @@ def another_device(op, room, user, options, log):
     check("Signing this device … done" in told() and "recovery key. It" not in told(), told())
     folder = pathlib.Path(tempfile.mkdtemp(prefix="mtb-setup-"))
     process, told = start(folder, *options, "--reset-identity", "--no-test")
-    check(process.wait(90) == 0 and "is signed; fingerprint" in told() and told().count("recovery key. It is shown only once") == 1, told())
+    check(process.wait(90) == 0 and "is cross-signed; fingerprint" in told() and told().count("recovery key. It is shown only once") == 1, told())
