@@ -404,7 +404,8 @@ static inline void sim_run(struct sim_machine *m)
 
 		assert_int_equal(crypto_status(m->crypto, &status), OK);
 		if (status.identity == CRYPTO_IDENTITY_NONE && m->bootstraps)
-			assert_int_equal(crypto_bootstrap(m->crypto, m->sim->now_ms, false, &fault), OK);
+			assert_int_equal(
+			        crypto_bootstrap(m->crypto, m->sim->now_ms, false, &fault), OK);
 		crypto_status_finish(&status);
 		assert_int_equal(crypto_requests(m->crypto, m->sim->now_ms, &requests, &len), OK);
 		for (size_t r = 0; r < len; r++) {
