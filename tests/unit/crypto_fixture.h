@@ -37,6 +37,8 @@ struct sim {
 	int claims, queries, withheld, shares;
 	/* changes an answer of keys/query or keys/claim before it is given */
 	void (*lie)(struct sim *sim, enum crypto_request_kind kind, json_t *answer);
+	/* refuses every request of these kinds (bits) with a 4xx */
+	unsigned refuses;
 };
 
 /* ---- the store ---- */
@@ -409,8 +411,15 @@ static inline void sim_run(struct sim_machine *m)
 		crypto_status_finish(&status);
 		assert_int_equal(crypto_requests(m->crypto, m->sim->now_ms, &requests, &len), OK);
 		for (size_t r = 0; r < len; r++) {
-			json_t *answer = sim_serve(m, &requests[r]);
+			json_t *answer;
 
+			if (m->sim->refuses & 1U << requests[r].kind) {
+				assert_int_equal(crypto_refused(m->crypto, m->sim->now_ms,
+				                         requests[r].id, "M_FORBIDDEN"),
+				        OK);
+				continue;
+			}
+			answer = sim_serve(m, &requests[r]);
 			assert_int_equal(crypto_answer(m->crypto, m->sim->now_ms, requests[r].id,
 			                         answer, &fault),
 			        OK);

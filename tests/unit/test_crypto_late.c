@@ -204,6 +204,39 @@ static void one_time_keys_that_never_come_hold_nothing_up_for_ever(void **state)
 	sim_destroy(sim);
 }
 
+/* A homeserver that refuses keys/claim, or the keys themselves, holds no room up; once it does not,
+ * what follows is readable. */
+static void refused_keys_hold_nothing_up_and_are_sent_again(void **state)
+{
+	static const enum crypto_request_kind kinds[] = {CRYPTO_KEYS_CLAIM, CRYPTO_TO_DEVICE};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct sim *sim = sim_create();
+		struct sim_machine *bot, *op;
+		json_t *first, *second, *third;
+
+		pair(sim, &bot, &op);
+		sim->refuses = 1U << kinds[i];
+		first = say(bot, "first");
+		assert_non_null(first);
+		sim_settle(sim);
+		assert_string_equal(sim_read(op, ROOM, first, NULL), "not_found");
+		sim->refuses = 0;
+		second = say(bot, "second"); /* not yet: the same would be refused at each alert */
+		sim_settle(sim);
+		assert_string_equal(sim_read(op, ROOM, second, NULL), "not_found");
+		sim->now_ms += 5 * 60 * 1000;
+		third = say(bot, "third");
+		sim_settle(sim);
+		assert_string_equal(sim_read(op, ROOM, third, NULL), "third");
+		json_decref(first);
+		json_decref(second);
+		json_decref(third);
+		sim_destroy(sim);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +246,7 @@ int main(void)
 	        cmocka_unit_test(who_came_later_is_given_what_follows_alone),
 	        cmocka_unit_test(a_list_that_never_comes_holds_nothing_up_for_ever),
 	        cmocka_unit_test(one_time_keys_that_never_come_hold_nothing_up_for_ever),
+	        cmocka_unit_test(refused_keys_hold_nothing_up_and_are_sent_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
