@@ -9,11 +9,11 @@
  */
 #include <stddef.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sysexits.h>
 #include <uv.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
+#include "bot/base/files.h"
 #include "bot/base/log.h"
 #include "bot/base/zone.h"
 #include "bot/daemon.h"
@@ -34,7 +34,6 @@
 
 #define GRACE_MS 1500 /* for requests in flight at a stop */
 #define REPORT_MAX (64 * 1024)
-#define FILES_WANTED 8192 /* twice the maximum of [socket] max_clients */
 
 struct daemon {
 	struct life life;
@@ -455,17 +454,6 @@ static const struct part parts[] = {
 
 /* --- running ------------------------------------------------------------------------------ */
 
-/* Clients, the database and the homeserver all need descriptors, and the default limit is low. */
-static void daemon_raise_files(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= FILES_WANTED)
-		return;
-	limit.rlim_cur = limit.rlim_max < FILES_WANTED ? limit.rlim_max : FILES_WANTED;
-	setrlimit(RLIMIT_NOFILE, &limit); /* if this fails, continue with fewer */
-}
-
 static int daemon_load(struct daemon *daemon)
 {
 	if (reload_first(daemon->options->config_path, &daemon->config) != OK)
@@ -485,7 +473,7 @@ int daemon_run(const struct daemon_options *options)
 	struct daemon *daemon = x_calloc(1, sizeof(*daemon));
 	int rc;
 
-	daemon_raise_files();
+	files_raise_limit();
 	life_prepare();
 	daemon->options = options;
 	daemon->started_ms = clock_now_ms();

@@ -1,7 +1,6 @@
 /*
  * json_weight.c - see json_weight.h. The bytes inside strings weigh by their number alone. The
- * weights are those of jansson 2.14 with glibc's allocator on 64 bits, as test_json_weight.c
- * measures them.
+ * weights are those of jansson 2.14 with glibc's allocator on 64 bits.
  */
 #include "bot/base/json_weight.h"
 

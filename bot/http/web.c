@@ -5,7 +5,8 @@
  * libmicrohttpd, whose epoll descriptor becomes readable when there is work; MHD_run() does it and
  * calls web_call.c.
  *
- * What can go wrong: there are too many connections: the next one is answered with 503 and closed.
+ * What can go wrong: there are too many connections, or few file descriptors are left: the next
+ * connection is answered with 503 and closed.
  * A peer takes too long to send a request or to read its answer: its connection is closed, even if
  * single bytes still arrive. libmicrohttpd cannot be stopped while connections are suspended, so
  * closing waits for them (ops answers all pending requests when it closes).
@@ -17,6 +18,7 @@
 #include <unistd.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
+#include "bot/base/files.h"
 #include "bot/base/log.h"
 #include "bot/http/web_internal.h"
 
@@ -132,7 +134,7 @@ static void web_add(struct web *web, int fd, bool local)
 	struct sockaddr_storage address = {.ss_family = AF_UNIX};
 	unsigned most = local ? WEB_CONNECTIONS_MAX : WEB_CONNECTIONS_TCP;
 
-	if (web->closing || web->conns_len >= most) {
+	if (web->closing || web->conns_len >= most || files_are_few(fd)) {
 		send(fd, full, sizeof(full) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 		close(fd);
 		log_seldom(LOG_WARNING, "http", "full", "too many connections: one was refused");
@@ -157,8 +159,11 @@ static void web_on_accept(uv_poll_t *poll, int status, int events)
 
 	if (fd != -1)
 		web_add(web, fd, false);
-	else if (errno == EMFILE || errno == ENFILE)
-		log_seldom(LOG_ERROR, "http", "files", "no file descriptor is left");
+	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+		log_seldom(LOG_ERROR, "http", "files", "cannot accept, trying again in %d s: %s",
+		        LOOK_MS / 1000, strerror(errno));
+		uv_poll_stop(poll); /* it stays readable */
+	}
 }
 
 static void web_on_look(uv_timer_t *timer)
@@ -166,6 +171,8 @@ static void web_on_look(uv_timer_t *timer)
 	struct web *web = timer->data;
 
 	web_close_slow(web);
+	if (web->listen_fd != -1)
+		uv_poll_start(&web->accept, UV_READABLE, web_on_accept);
 	if (web->changed || ++web->looks >= PULSE_LOOKS) {
 		streams_tell(web, web->changed);
 		web->changed = false;

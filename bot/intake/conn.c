@@ -272,6 +272,13 @@ struct conn *conn_accept(uv_stream_t *listener, const struct conn_events *events
 	return conn;
 }
 
+int conn_fd(const struct conn *conn)
+{
+	int fd;
+
+	return uv_fileno((const uv_handle_t *)&conn->pipe, &fd) == 0 ? fd : -1;
+}
+
 const struct alert_peer *conn_peer(const struct conn *conn)
 {
 	return &conn->peer;

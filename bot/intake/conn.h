@@ -48,6 +48,8 @@ LIST_HEAD(conn_list, conn);
  * and does nothing until conn_start() or conn_refuse(). */
 struct conn *conn_accept(uv_stream_t *listener, const struct conn_events *events);
 const struct alert_peer *conn_peer(const struct conn *conn);
+/* Its descriptor, or -1. */
+int conn_fd(const struct conn *conn);
 /* True when the peer has this group, as its own or a supplementary one. */
 bool conn_peer_in_group(const struct conn *conn, gid_t gid);
 

@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bot/base/alloc.h"
+#include "bot/base/files.h"
 #include "bot/base/log.h"
 #include "bot/intake/conn.h"
 #include "bot/intake/listen.h"
 
 #define CLOSE_TIMEOUT_MS 2000
+#define FEW_REFUSED 4
 #define LOOK_MS 1000 /* interval of the check whether the socket file still exists */
 
 struct server {
@@ -180,12 +182,16 @@ static void server_on_http(int fd, void *arg)
 	server->events.on_http(fd, server->events.arg);
 }
 
-/* Rejects a connection after its first line, or at once if too many rejected ones are open. */
+/* Rejects a connection after its first line, or at once if too many rejected ones are open: fewer
+ * when few descriptors are left. */
 static void server_refuse(
         struct server *server, struct conn *conn, const char *err, const char *message, bool retry)
 {
+	bool few = files_are_few(conn_fd(conn));
+	bool linger = server->refused < (few ? FEW_REFUSED : server->max_clients);
+
 	log_seldom(LOG_WARNING, "socket", "", "refused: %s", message);
-	conn_refuse(conn, err, message, retry, server->refused < server->max_clients);
+	conn_refuse(conn, err, message, retry, linger);
 	server->refused++;
 	server->clients--;
 }
@@ -218,6 +224,8 @@ static void on_connection(uv_stream_t *listener, int status)
 		server_refuse(server, conn, "forbidden", message, false);
 	} else if (before >= server->max_clients) {
 		server_refuse(server, conn, "busy", "too many connections", true);
+	} else if (files_are_few(conn_fd(conn))) {
+		server_refuse(server, conn, "busy", "few file descriptors are left", true);
 	} else {
 		conn_start(conn);
 	}

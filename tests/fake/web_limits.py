@@ -4,8 +4,10 @@ import http.client
 import json
 import socket
 import sqlite3
+import subprocess
 import time
 
+from bot import BUILD, Client
 from harness import check, until
 from web import AM_ALERT, OPS, Local, ask, free_port, make, started
 
@@ -143,6 +145,37 @@ def test_http_bodies_take_little_memory_and_time():
     for s in unfinished:
         s.close()
     until(lambda: ask(web, "POST", "/alerts", json.dumps({"app": "a", "text": "x" * (1 << 20)}))[0] == 200, "room again")
+    bot.stop()
+    server.shut()
+
+
+def test_clients_leave_file_descriptors_for_the_rest():
+    """Each client is told to come again, and what is spooled meanwhile is read and sent."""
+    port = free_port()
+    server, bot = make(f"[http]\nlisten = 127.0.0.1:{port}\n[delivery]\nthrottle = 0\n")
+    program = bot.folder / "few"
+    program.write_text(f'#!/bin/sh\nulimit -n 64\nexec {bot.program.resolve()} "$@"\n')
+    program.chmod(0o700)
+    bot.program = program
+    bot.start()
+
+    def refused():
+        try:
+            return bot.call({"op": "status"}).get("error") == "busy"
+        except ConnectionError:  # closed at once
+            return False
+
+    for make_one in (lambda: socket.create_connection(("127.0.0.1", port), 30), lambda: Client(bot.path).socket):
+        held = [make_one() for _ in range(60)]
+        until(refused, "a client that is refused")
+        before = len(server.timeline)
+        done = subprocess.run([BUILD / "bot/client/matrix-send-message", "-c", bot.config, "-a", "spooled", "--title", str(before)],
+                              capture_output=True, text=True, timeout=30)
+        check(done.returncode == 0 and done.stdout == "spooled\n", str(done))
+        server.wait(lambda n=before: len(server.timeline) > n, 15)
+        for s in held:
+            s.close()
+        until(lambda: not refused(), "a place")
     bot.stop()
     server.shut()
 
