@@ -17,6 +17,8 @@
 #include "bot/http/web_internal.h"
 
 #define RECEIVER "matrix"
+/* the least that clients of the API read as a config */
+#define CONFIG "route:\n  receiver: " RECEIVER "\nreceivers:\n- name: " RECEIVER "\n"
 #define UUID_PREFIX "00000000-0000-4000-8000-"
 #define UUID_FORM UUID_PREFIX "%012" PRId64
 #define MATCHERS_TEXT_MAX 4096
@@ -49,7 +51,7 @@ static bool call_failed(struct web_call *call)
 
 void api_status_run(struct web_call *call)
 {
-	json_t *config = json_pack("{s:s}", "original", "");
+	json_t *config = json_pack("{s:s}", "original", CONFIG);
 	json_t *cluster = json_pack("{s:s, s:[], s:s}", "name", "", "peers", "status", "disabled");
 	json_t *version = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "version", BOT_VERSION,
 	        "branch", "", "buildDate", "", "buildUser", "", "goVersion", "", "revision", "");
@@ -340,15 +342,13 @@ void api_silence_run(struct web_call *call)
 	if (!call->ready && !matchers_text_of(json_object_get(body, "matchers"), &what))
 		call_error(call, MHD_HTTP_BAD_REQUEST, "matchers: name, value, isRegex, isEqual");
 	if (!call->ready) {
-		request = json_pack("{s:s, s:o}", "op", "silence", "duration",
-		        json_sprintf("%" PRId64 "s", (end_ms - start_ms + 500) / 1000));
+		request = json_pack("{s:s, s:s, s:o}", "op", "silence", "what", buf_str(&what),
+		        "duration", json_sprintf("%" PRId64 "s", (end_ms - start_ms + 500) / 1000));
 		if (id)
 			json_object_set_new(request, "id", json_integer(id));
-		else
-			json_object_set_new(request, "what", json_string(buf_str(&what)));
-		if (!id && start_ms > now_ms + CLOCK_MINUTE_MS)
+		if (start_ms > now_ms + CLOCK_MINUTE_MS)
 			json_object_set_new(request, "start", time_json(start_ms));
-		if (!id && ((comment && *comment) || (author && *author)))
+		if ((comment && *comment) || (author && *author))
 			json_object_set_new(request, "reason",
 			        json_sprintf("%s%s%s%s", comment ? comment : "",
 			                author && *author ? " (" : "", author ? author : "",

@@ -273,24 +273,9 @@ static void command_silence_tell_subscribers(
 static void say_change(struct command_call *call, const struct silence_row *row)
 {
 	command_silence_say_headline(call, row);
-	command_effect(call, "extended silence %" PRId64, row->id);
+	command_effect(call, "changed silence %" PRId64 ": %s", row->id, row->matchers);
 	command_silence_tell_subscribers(call, row);
 	json_object_set_new(command_data(call), "id", json_integer(row->id));
-}
-
-static enum err command_silence_change(
-        struct command_call *call, struct silence_row *row, struct wish *wish)
-{
-	enum err err;
-
-	if (!read_when(call, wish))
-		return OK;
-	row->start_ms = wish->when.start_ms ? wish->when.start_ms : row->start_ms;
-	row->end_ms = wish->when.end_ms;
-	row->until_resolved = wish->when.until_resolved;
-	err = silences_update(call->env->store, row);
-	say_change(call, row);
-	return err;
 }
 
 static enum err check_room_for_more(struct command_call *call)
@@ -352,35 +337,85 @@ static enum err command_silence_add(struct command_call *call, const struct matc
 	return err;
 }
 
-static enum err add_from(struct command_call *call, const char *what, struct wish *wish)
+/* Reads what is to be silenced; what NULL: from the words. Refuses what would silence everything.
+ */
+static enum err read_matchers(struct command_call *call, const char *what, struct wish *wish,
+        struct matchers **matchers, struct silence_scope *scope)
 {
 	bool all = strcasecmp(what ? what : input_peek(&wish->words, 0), "everything") == 0;
-	struct silence_scope scope = {0};
-	struct matchers *matchers = NULL;
 	struct buf text;
 	char why[160];
 	enum err err;
 
 	buf_init(&text, MATCHERS_TEXT_MAX);
 	err = what ? read_what_text(call, what, &text) : read_what(call, &wish->words, &text);
-	if (err == OK && !call->failed && matchers_parse(buf_str(&text), &matchers, why) != OK)
+	if (err == OK && !call->failed && matchers_parse(buf_str(&text), matchers, why) != OK)
 		command_fail(call, "%s", why);
-	if (matchers)
-		err = silence_scope(call->env->store, matchers, call->env->now_ms, &scope);
-	if (scope.limit)
+	if (*matchers)
+		err = silence_scope(call->env->store, *matchers, call->env->now_ms, scope);
+	if (scope->limit)
 		command_fail(call, "%s on alerts received before: make it simpler.", SILENCE_LIMIT);
-	else if (scope.all && !all)
+	else if (scope->all && !all)
 		command_fail(call,
 		        "That would silence everything. If you mean it, send `%ssilence "
 		        "everything <duration>`.",
 		        command_prefix(call));
 	if (call->failed)
 		call->field = "what";
-	else if (err == OK)
+	buf_finish(&text);
+	return err;
+}
+
+static enum err add_from(struct command_call *call, const char *what, struct wish *wish)
+{
+	struct silence_scope scope = {0};
+	struct matchers *matchers = NULL;
+	enum err err = read_matchers(call, what, wish, &matchers, &scope);
+
+	if (err == OK && !call->failed)
 		err = command_silence_add(call, matchers, &scope, wish);
 	silence_scope_finish(&scope);
 	matchers_free(matchers);
-	buf_finish(&text);
+	return err;
+}
+
+/* Changes what a silence covers; what NULL: nothing. */
+static enum err change_what(
+        struct command_call *call, const char *what, struct wish *wish, struct silence_row *row)
+{
+	struct silence_scope scope = {0};
+	struct matchers *matchers = NULL;
+	struct buf text;
+	enum err err = what ? read_matchers(call, what, wish, &matchers, &scope) : OK;
+
+	if (err == OK && !call->failed && matchers) {
+		buf_init(&text, MATCHERS_TEXT_MAX);
+		matchers_text(matchers, &text);
+		free(row->matchers);
+		row->matchers = x_strdup(buf_str(&text));
+		buf_finish(&text);
+	}
+	silence_scope_finish(&scope);
+	matchers_free(matchers);
+	return err;
+}
+
+static enum err command_silence_change(
+        struct command_call *call, struct silence_row *row, const char *what, struct wish *wish)
+{
+	enum err err = change_what(call, what, wish, row);
+
+	if (err != OK || call->failed || !read_when(call, wish))
+		return err;
+	row->start_ms = wish->when.start_ms ? wish->when.start_ms : row->start_ms;
+	row->end_ms = wish->when.end_ms;
+	row->until_resolved = wish->when.until_resolved;
+	if (*wish_reason(wish)) {
+		free(row->reason);
+		row->reason = x_strdup(wish_reason(wish));
+	}
+	err = silences_update(call->env->store, row);
+	say_change(call, row);
 	return err;
 }
 
@@ -495,7 +530,7 @@ static enum err change_or_add(struct command_call *call, int64_t number, struct 
 	} else if (err == OK) {
 		input_next(&wish->words);
 		err = is_extend(wish, 0) ? command_silence_extend(call, &row, wish)
-		                         : command_silence_change(call, &row, wish);
+		                         : command_silence_change(call, &row, NULL, wish);
 	}
 	silence_row_finish(&row);
 	return err;
@@ -524,7 +559,8 @@ static enum err run_silence(struct command_call *call)
 		if (err == OK && !number)
 			err = add_from(call, command_arg(call, "what"), &wish);
 		else if (err == OK)
-			err = row.id ? command_silence_change(call, &row, &wish)
+			err = row.id ? command_silence_change(
+			                       call, &row, command_arg(call, "what"), &wish)
 			             : command_silence_missing(call, number);
 		silence_row_finish(&row);
 	}
@@ -539,7 +575,9 @@ const struct command command_silence = {
                 "`node_id=~\"etl.*\"` and `severity!=critical`, separated by commas.\n"
                 "How long: `30m`, `1d12h`, `until 07:00` or `until resolved`; an hour by default. "
                 "To begin later: `from 22:00`, or `in 30m`.\n"
-                "The number of a silence changes its end: `silence 3 extend 1h`.",
+                "The number of a silence changes its end: `silence 3 extend 1h`, or `silence 3 "
+                "2h`, "
+                "with another reason if one follows.",
         .plain = "\nA reaction with 🔕 to an alert silences its app for an hour.",
         .example = "silence etl 2h deploy",
         .usage = "<what> [from 22:00] [2h | until 07:00 | until resolved] [reason]",

@@ -1,11 +1,14 @@
 """HTTP: on the Unix socket and over TCP, as curl, Prometheus and Alertmanager speak it."""
+import datetime
 import http.client
+import http.server
 import json
 import pathlib
 import re
 import shutil
 import socket
 import subprocess
+import threading
 import time
 import urllib.parse
 
@@ -336,6 +339,15 @@ def test_http_amtool_works():
                               Authorization="Bearer s3cret")
         check(status == 404, f"{other}: {status} {text}")
     check(len(json.loads(amtool("silence", "query", "-o", "json"))) == 1, "another's id ended it")
+    other = bot.call({"op": "silence", "what": "app=other", "duration": "1h"})  # without a reason
+    check("other" in amtool("silence", "query") and "other" in amtool("silence", "query", "-o", "extended"), "not shown")
+    check(bot.call({"op": "unsilence", "id": other["id"]})["ok"], "not ended")
+    # changed: by amtool its end and comment, as Grafana does also what it covers
+    amtool("silence", "update", "--duration=5h", "--comment=a longer one", identity)
+    [updated] = json.loads(amtool("silence", "query", "app=etl", "-o", "json"))
+    hours = (datetime.datetime.fromisoformat(updated["endsAt"][:19]) - datetime.datetime.utcnow()).total_seconds() / 3600
+    check(updated["id"] == identity and 4.9 < hours < 5.1 and "a longer one" in updated["comment"], str(updated))
+    check("receiver: matrix" in amtool("config", "show") and "matrix" in amtool("config", "routes", "show"), "no config")
     amtool("silence", "expire", identity)
     check(json.loads(amtool("silence", "query", "-o", "json")) == [], "it still holds")
     amtool("silence", "expire", identity, code=1)
@@ -348,8 +360,68 @@ def test_http_amtool_works():
     server.shut()
 
 
-def test_http_a_real_alertmanager_posts_as_a_cluster():
-    """Two of them, which both send what the first has sent already."""
+def test_http_as_grafanas_data_source():
+    """What its source asks an Alertmanager of the implementation "Prometheus"."""
+    server, bot = started()
+    web = Local(bot.path)
+    for app, node in (("etl", "users"), ("etl", "orders"), ("web", "front")):
+        bot.call({"op": "alert", "app": app, "kind": "node_failed", "run_id": f"r-{node}", "fields": {"node_id": node}})
+    server.wait(lambda: len(server.bodies(OPS)) >= 2)
+    # "Save & test": not Mimir, which has a prefix and tells its version
+    check(ask(web, "GET", "/alertmanager/api/v2/status")[0] == 404 and ask(web, "GET", "/api/v1/status/buildinfo")[0] == 404, "taken for Mimir")
+    state = json.loads(ask(web, "GET", "/api/v2/status")[1])
+    check(set(state) >= {"cluster", "config", "uptime", "versionInfo"} and "receiver: matrix" in state["config"]["original"], str(state))
+
+    def get(path, code=200):
+        status, text, _ = ask(web, "GET", path)
+        check(status == code, f"{path}: {status} {text}")
+        return json.loads(text)
+
+    [group] = get("/api/v2/alerts/groups")
+    check(set(group) == {"labels", "receiver", "alerts"} and len(group["alerts"]) == 3, str(group))
+    for alert in group["alerts"]:
+        check(set(alert) == {"labels", "annotations", "startsAt", "updatedAt", "endsAt", "fingerprint", "generatorURL", "receivers",
+                             "status"} and alert["receivers"] == [{"name": "matrix"}], str(alert))
+    quoted = urllib.parse.quote
+    for query, count in (("", 3), ("?filter=" + quoted('app="etl"'), 2), ("?filter=" + quoted('app="etl"') + "&filter=" + quoted('node_id=~"us.*"'), 1),
+                         ("?active=true&silenced=true&inhibited=true&filter=" + quoted('app!="etl"'), 1), ("?active=false", 0),
+                         ("?receiver=matrix", 3), ("?receiver=mail", 0)):
+        check(len(get("/api/v2/alerts" + query)) == count, query)
+        check(sum(len(g["alerts"]) for g in get("/api/v2/alerts/groups" + query)) == count, query)
+    check("filter" in get("/api/v2/alerts?filter=" + quoted('app=~"("'), 400), "not told why")
+    # a silence: made, shown, changed, ended
+    soon, later = (time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() + s)) for s in (0, 7200))
+    body = {"startsAt": soon, "endsAt": later, "comment": "created", "createdBy": "admin",
+            "matchers": [{"name": "app", "value": "etl", "isRegex": False, "isEqual": True}]}
+
+    def post(body, code=200):
+        status, text, _ = ask(web, "POST", "/api/v2/silences", json.dumps(body), **{"Content-Type": "application/json"})
+        check(status == code, f"{body}: {status} {text}")
+        return json.loads(text)
+    identity = post(body)["silenceID"]
+    one = get(f"/api/v2/silence/{identity}?ruleMetadata=true&accesscontrol=true")
+    check(set(one) == {"id", "status", "updatedAt", "comment", "createdBy", "endsAt", "matchers", "startsAt"} and
+          one["matchers"] == body["matchers"], str(one))
+    states = {a["labels"]["alertname"]: a["status"] for a in get("/api/v2/alerts")}
+    check(states["users"] == {"state": "suppressed", "silencedBy": [identity], "inhibitedBy": []} and
+          states["front"]["state"] == "active", str(states))
+    changed = {**body, "id": identity, "comment": "changed", "matchers": [
+        {"name": "node_id", "value": "fr.*", "isRegex": True, "isEqual": True}, {"name": "app", "value": 'x\\"y', "isRegex": False, "isEqual": False}]}
+    identity = post(changed)["silenceID"]
+    [one] = get("/api/v2/silences")
+    check(one["matchers"] == changed["matchers"] and "changed" in one["comment"], str(one))
+    states = {a["labels"]["alertname"]: a["status"]["state"] for a in get("/api/v2/alerts")}
+    check(states == {"users": "active", "orders": "active", "front": "suppressed"}, str(states))
+    post({**body, "matchers": [{"name": "app", "value": ".*", "isRegex": True, "isEqual": True}]}, 400)
+    post({**body, "id": identity, "matchers": []}, 400)
+    check(ask(web, "DELETE", f"/api/v2/silence/{identity}")[0] == 200 and get("/api/v2/silences") == [], "not ended")
+    get(f"/api/v2/silence/{identity}", 404)
+    check(ask(web, "DELETE", f"/api/v2/silence/{identity}")[0] == 400, "ended twice")
+    ended(server, bot)
+
+
+def test_http_real_alertmanagers_post():
+    """Two of them: alone, where each sends what the other has sent already, and as a cluster."""
     if not shutil.which("prometheus-alertmanager"):
         raise Skip("no alertmanager")
     port = free_port()
@@ -357,35 +429,108 @@ def test_http_a_real_alertmanager_posts_as_a_cluster():
     config = bot.folder / "alertmanager.yml"
     config.write_text("route: {receiver: bot, group_wait: 0s, group_interval: 1s}\n"
                       f"receivers: [{{name: bot, webhook_configs: [{{url: 'http://127.0.0.1:{port}/alertmanager'}}]}}]\n")
-    ports = [free_port(), free_port()]
     log = open(bot.folder / "alertmanager.log", "w")
-    processes = [subprocess.Popen(
-        ["prometheus-alertmanager", f"--config.file={config}", f"--storage.path={bot.folder}/am{own}",
-         f"--web.listen-address=127.0.0.1:{own}", "--cluster.listen-address="], stdout=log, stderr=log) for own in ports]
-    try:
-        body = json.dumps([{**AM_ALERT, "startsAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}])
 
-        def posted(own):
-            try:
-                return ask(http.client.HTTPConnection("127.0.0.1", own, timeout=10), "POST", "/api/v2/alerts", body,
-                           **{"Content-Type": "application/json"})[0] == 200
-            except OSError:
-                return False
-        for own in ports:
-            until(lambda own=own: posted(own), "Alertmanager takes the alert", 60)
-        server.wait(lambda: any("load is" in b for b in server.bodies(OPS)), 60)
-        # both have handed it in when each counts a notification
-        for own in ports:
-            until(lambda own=own: 'alertmanager_notifications_total{integration="webhook"} 1' in ask(
-                http.client.HTTPConnection("127.0.0.1", own, timeout=10), "GET", "/metrics")[1], "a notification", 60)
-        check(len([b for b in server.bodies(OPS) if "load is" in b]) == 1, str(server.bodies(OPS)))
-        fingerprint = json.loads(ask(http.client.HTTPConnection("127.0.0.1", ports[0]), "GET", "/api/v2/alerts")[1])[0]
-        stored = bot.call({"op": "firing"})["alerts"][0]
-        check(stored["key"] == fingerprint["fingerprint"], f"{stored['key']} is not {fingerprint['fingerprint']}")
+    def call(own, method, path, body=None):
+        try:
+            status, text, _ = ask(http.client.HTTPConnection("127.0.0.1", own, timeout=10), method, path, body,
+                                  **{"Content-Type": "application/json"})
+            return text if status == 200 else None
+        except OSError:
+            return None
+
+    def notified(own):
+        found = re.search(r'alertmanager_notifications_total{integration="webhook"} (\d+)', call(own, "GET", "/metrics") or "")
+        return int(found[1]) if found else 0
+
+    for name in ("alone", "clustered"):
+        ports, peers = [free_port(), free_port()], [free_port(), free_port()]
+        more = {"alone": [["--cluster.listen-address="]] * 2, "clustered": [
+            [f"--cluster.listen-address=127.0.0.1:{peer}", "--cluster.peer-timeout=0s", "--cluster.settle-timeout=1s",
+             f"--cluster.peer=127.0.0.1:{peers[0]}"] for peer in peers]}[name]
+        processes = [subprocess.Popen(
+            ["prometheus-alertmanager", f"--config.file={config}", f"--storage.path={bot.folder}/am{own}",
+             f"--web.listen-address=127.0.0.1:{own}", *options], stdout=log, stderr=log) for own, options in zip(ports, more)]
+        try:
+            begun = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 30))
+            alert = {**AM_ALERT, "labels": {**AM_ALERT["labels"], "alertname": name},
+                     "annotations": {"summary": f"{name} fires"}, "startsAt": begun}
+            if name == "clustered":
+                until(lambda: len(json.loads(call(ports[0], "GET", "/api/v2/status") or '{"cluster":{"peers":[]}}')
+                                  ["cluster"]["peers"]) == 2, "a cluster", 60)
+            for count, more in ((1, {}), (2, {"endsAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 1))})):
+                for own in ports:
+                    until(lambda own=own: call(own, "POST", "/api/v2/alerts", json.dumps([{**alert, **more}])) is not None,
+                          "Alertmanager takes the alert", 60)
+                server.wait(lambda: any(f"{name} fires" in b and ("resolved" in b) == bool(more) for b in server.bodies(OPS)), 60)
+                if name == "alone":
+                    # both have handed it in when each counts a notification
+                    for own in ports:
+                        until(lambda own=own: notified(own) == count, "a notification", 60)
+            said = [event["content"] for room, event in server.timeline if room == OPS and f"{name} fires" in event["content"].get("body", "")]
+            new = [c for c in said if "m.relates_to" not in c]
+            over = [c for c in said if c.get("m.relates_to", {}).get("rel_type") == "m.thread"]
+            check(len(new) == 1 and len(over) == 1, str(said))
+            check(bot.call({"op": "firing"})["alerts"] == [], "it fires still")
+            stored = bot.call({"op": "alerts", "limit": 10})["alerts"]
+            fingerprint = json.loads(call(ports[0], "GET", "/api/v2/alerts") or "[]")
+            for one in fingerprint:
+                check(any(a.get("key") == one["fingerprint"] for a in stored), f"{fingerprint} {stored}")
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+    log.close()
+    ended(server, bot)
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    """As a Prometheus with one series, as long as there is one."""
+
+    def do_GET(self):
+        body = json.dumps({"status": "success", "data": {"resultType": "vector", "result": [
+            {"metric": {"job": "node"}, "value": [time.time(), "1"]}] if self.server.fires else []}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+def test_http_a_real_vmalert_posts():
+    if not shutil.which("vmalert"):
+        raise Skip("no vmalert")
+    port = free_port()
+    server, bot = started(f"[http]\nlisten = 127.0.0.1:{port}\n")
+    source = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    source.fires = True
+    threading.Thread(target=source.serve_forever, daemon=True).start()
+    (bot.folder / "rules.yml").write_text(
+        "groups: [{name: g, rules: [{alert: DiskFull, expr: up, labels: {severity: critical}, "
+        "annotations: {summary: 'the disk of {{ $labels.job }} is full'}}]}]\n")
+    log = open(bot.folder / "vmalert.log", "w")
+    process = subprocess.Popen(
+        ["vmalert", f"-rule={bot.folder}/rules.yml", f"-datasource.url=http://127.0.0.1:{source.server_port}",
+         f"-notifier.url=http://127.0.0.1:{port}", "-evaluationInterval=1s", f"-httpListenAddr=127.0.0.1:{free_port()}"],
+        stdout=log, stderr=log)
+    try:
+        said = "node · the disk of node is full"
+        server.wait(lambda: any(said in body for body in server.bodies(OPS)), 60)
+        check(bot.call({"op": "firing"})["alerts"][0]["severity"] == "critical", "not critical")
+        source.fires = False
+        server.wait(lambda: any(f"{said} resolved" in body for body in server.bodies(OPS)), 60)
+        check(len([c for room, event in server.timeline for c in [event["content"]] if room == OPS and "m.relates_to" not in c]) == 1,
+              "more than one message")
     finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+        process.kill()
+        process.wait()
+        source.shutdown()
+        source.server_close()
         log.close()
     ended(server, bot)
 

@@ -546,6 +546,8 @@ static void silences_are_ended_and_extended_by_app(void **state)
 	asked(w, "!silence etl 1h", "(1h)");
 	asked(w, "!silence etl extend 2h", "(3h)");
 	asked(w, "!silence 1 extend 1 hour", "(4h)");
+	asked(w, "!silence 1 3h another reason", "reason: another reason");
+	asked(w, "!silence 1 4h", "reason: another reason");
 	asked(w, "!silence 1 extend", "Extend by how long?");
 	asked(w, "!silence 1 extend 30d", "longer than a silence may last");
 	asked(w, "!silence billing extend 1h", "no silence is active");
