@@ -102,6 +102,13 @@ static void daemon_on_result(const char *what, const char *room, int64_t outbox_
 		ops_result(daemon->ops, what, room, outbox_id, event_id, err, error);
 }
 
+static bool daemon_is_awaited(void *arg)
+{
+	struct daemon *daemon = arg;
+
+	return daemon->ops && ops_is_awaited(daemon->ops);
+}
+
 static void daemon_on_status(struct report_status *status, void *arg)
 {
 	struct daemon *daemon = arg;
@@ -245,7 +252,8 @@ static enum err create_mirror(void *owner, struct fault *fault)
 static enum err daemon_create_courier(void *owner, struct fault *fault)
 {
 	struct daemon *daemon = owner;
-	struct courier_events events = {.on_result = daemon_on_result, .arg = daemon};
+	struct courier_events events = {
+	        .on_result = daemon_on_result, .is_awaited = daemon_is_awaited, .arg = daemon};
 
 	daemon->courier =
 	        courier_create(&daemon->life.loop, daemon->writer, daemon->config, &events);

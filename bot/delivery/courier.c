@@ -3,7 +3,7 @@
  *
  * A lane is one configured room's way to the homeserver. Its states:
  *   idle     - deliver_next() may choose an event for it
- *   sending  - an event is being looked for or sent, or its result is being stored; meanwhile the
+ *   sending  - an event is being looked for or sent, or its failure is being stored; meanwhile the
  *              next event of the queue is prepared, which is sent once the answer is here
  *   waiting  - backoff; the timer makes it idle
  * A choice (deliver_next) may return an event for a lane that has left `idle` meanwhile: the
@@ -128,14 +128,11 @@ static void choice_done(enum err result, const char *message, void *arg)
 		if (!c->events[i].outbox_id || courier->closing || !courier->mx)
 			continue;
 		lane = lane_get(courier, c->rooms[i].name);
-		if (c->rooms[i].busy && lane->state == LANE_SENDING &&
-		        lane->event.outbox_id == c->rooms[i].busy) {
-			lane_ahead(lane, &c->events[i]);
+		if (c->rooms[i].busy)
+			lane_ahead(lane, c->rooms[i].busy, &c->events[i]);
+		else if (lane->state != LANE_IDLE)
 			continue;
-		}
-		if (lane->state != LANE_IDLE)
-			continue;
-		if (courier_is_late(courier, &c->events[i]))
+		else if (courier_is_late(courier, &c->events[i]))
 			courier->wanted = true;
 		else
 			lane_start(lane, &c->events[i]);
@@ -193,11 +190,12 @@ void courier_poke(struct courier *courier)
 	c->events = x_calloc(len ? len : 1, sizeof(*c->events));
 	for (size_t i = 0; i < len; i++) {
 		const struct room *room = rooms_at(courier->rooms, i);
-		const struct lane *lane = lane_get(courier, room->name);
+		struct lane *lane = lane_get(courier, room->name);
 		struct member_list *list;
 
 		int64_t busy = ahead ? lane_wants_ahead(lane) : 0;
 
+		lane->missed = lane->state == LANE_SENDING && !busy;
 		if (!room->ready || (lane->state != LANE_IDLE && !busy))
 			continue;
 		list = room->encrypted && courier->cipher.members
@@ -401,6 +399,7 @@ void courier_stop(struct courier *courier, int64_t grace_ms, void (*stopped)(voi
 {
 	assert(!courier->closing);
 	courier->closing = true;
+	writer_hurry(courier->writer);
 	courier->stopped = stopped;
 	courier->stopped_arg = arg;
 	uv_timer_stop(&courier->timer);

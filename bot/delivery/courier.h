@@ -4,8 +4,9 @@
  *
  * Happy path: courier_poke() puts a tail job into the writer's batch, which chooses and freezes the
  * next event of every idle room (handlers/alerts/deliver.h) in the same transaction as the alerts
- * that caused it; once that is durable, the event is sent; another job stores the result, and the
- * room is idle again. Failures: after a temporary one the room waits for its backoff, then the same
+ * that caused it; once that is durable, the event is sent; when it is accepted, the room is idle
+ * again, and another job stores the result: before whatever is stored next, which includes the next
+ * choice. Failures: after a temporary one the room waits for its backoff, then the same
  * frozen event is sent again; after a permanent refusal the event is undeliverable; a refused token
  * stops all sending until courier_set_online(). When the homeserver limits the rate (429), nothing
  * is sent before it allows that; then one event at a time is sent over all rooms, each combining
@@ -44,6 +45,8 @@ struct courier_events {
 	 * subscribers. Strings are valid during the call; event_id is NULL unless confirmed. */
 	void (*on_result)(const char *what, const char *room, int64_t outbox_id,
 	        const char *event_id, enum err code, const char *error, void *arg);
+	/* Whether somebody waits for results, which are then stored at once. NULL = nobody ever. */
+	bool (*is_awaited)(void *arg);
 	void *arg;
 };
 

@@ -22,7 +22,9 @@ struct lane {
 	bool noted;                 /* its event was a notice, not an alert */
 	int64_t retry_at_ms;        /* monotonic; while waiting */
 	struct deliver_event event; /* while sending */
-	bool answered;              /* the event was answered; the result is being stored */
+	int64_t accepted;           /* outbox id of the last event that was accepted */
+	bool refused;               /* the event was refused; that is being stored */
+	bool missed;                /* a choice left the lane out, since it was sending */
 	struct deliver_event ahead; /* prepared to follow it; outbox_id 0 = none */
 	struct mx_call *call;
 	struct find *find;
@@ -68,6 +70,11 @@ struct courier {
 void courier_arm(struct courier *courier);     /* sets the timer for what is due next */
 void courier_closing(struct courier *courier); /* call after each end while closing */
 
+/* The result of an event that was accepted is stored at the latest after this, unless somebody
+ * waits for it: until then it is in memory, and in each batch of the writer before anything else.
+ * A crash in between makes the event be sent again under its transaction id. */
+#define COURIER_RESULT_MS 200
+
 /* Names in the table `state`. */
 #define COURIER_PACE "courier.pace"
 
@@ -81,5 +88,6 @@ struct lane *lane_get(struct courier *courier, const char *name); /* made when i
 void lane_start(struct lane *lane, struct deliver_event *event);
 /* The outbox id of the event being sent if the next one may be prepared now, else 0. */
 int64_t lane_wants_ahead(const struct lane *lane);
-/* Sets the event that follows the one being sent. Takes over *event. */
-void lane_ahead(struct lane *lane, struct deliver_event *event);
+/* Sets the event that follows another, which was being sent when it was prepared; if that failed
+ * meanwhile, the event returns to the outbox. Takes over *event. */
+void lane_ahead(struct lane *lane, int64_t before, struct deliver_event *event);

@@ -1,6 +1,6 @@
 /*
  * lane.c - see courier_internal.h. Happy path: lane_start() sends the event, lane_on_sent() passes
- * the answer to the writer, outcome_done() reports it and makes the lane idle. After a temporary
+ * the answer to the writer and makes the lane idle, outcome_done() reports it. After a temporary
  * failure the lane waits instead; an event that may have been accepted already is looked for in the
  * room before it is sent.
  */
@@ -21,6 +21,7 @@
 struct outcome {
 	struct courier *courier;
 	struct lane *lane;
+	bool frees;            /* the lane becomes idle once the result is stored */
 	struct config *config; /* referenced */
 	enum deliver_outcome outcome;
 	int64_t outbox_id;
@@ -33,6 +34,7 @@ struct outcome {
 	bool pace_lifted;
 	bool untried;
 	int64_t latency_ms; /* filled in by the job; -1 = it carries no alert */
+	int64_t due_ms;     /* filled in by the job; when its message is due next */
 };
 
 static void lane_send(struct lane *lane);
@@ -107,6 +109,7 @@ static enum err outcome_work(struct store *store, void *arg)
 	        .http_status = o->http_status,
 	        .error = o->error,
 	        .latency_ms = &o->latency_ms,
+	        .due_ms = &o->due_ms,
 	};
 
 	enum err err = deliver_finish(&d, &result);
@@ -138,6 +141,22 @@ static void outcome_mirror(const struct outcome *o)
 		mirror_add(o->courier->mirror, &row);
 }
 
+/* What the lane does next; it may be sending another event already. */
+static void outcome_ended(const struct outcome *o, bool stored)
+{
+	struct lane *lane = o->lane;
+	bool here = o->frees && lane->event.outbox_id == o->outbox_id;
+
+	if (!stored && !lane->courier->closing && (here || lane->state == LANE_IDLE))
+		lane_wait(lane, -1, false); /* the event is chosen again after that */
+	else if (here)
+		lane_ended(lane);
+	else if (lane->courier->closing)
+		courier_closing(lane->courier);
+	else
+		courier_arm(lane->courier);
+}
+
 static void outcome_done(enum err result, const char *message, void *arg)
 {
 	struct outcome *o = arg;
@@ -157,14 +176,9 @@ static void outcome_done(enum err result, const char *message, void *arg)
 			courier->events.on_result(o->what, o->room, o->outbox_id, o->event_id,
 			        o->code, o->error, courier->events.arg);
 	}
-	/* the lane may be sending the next event already */
-	if (o->lane && o->lane->event.outbox_id == o->outbox_id)
-		if (result != OK && !courier->closing)
-			lane_wait(o->lane, -1, false);
-		else
-			lane_ended(o->lane);
-	else if (courier->closing)
-		courier_closing(courier);
+	if (result == OK && o->due_ms < courier->due_ms)
+		courier->due_ms = o->due_ms;
+	outcome_ended(o, result == OK);
 	config_unref(o->config);
 	free(o->room_id);
 	free(o->device_id);
@@ -180,7 +194,9 @@ static struct outcome *outcome_create(
 	struct outcome *o = x_calloc(1, sizeof(*o));
 
 	o->courier = courier;
+	o->lane = lane;
 	o->latency_ms = -1;
+	o->due_ms = INT64_MAX;
 	o->config = config_ref(courier->config);
 	o->outcome = outcome;
 	o->outbox_id = event->outbox_id;
@@ -191,21 +207,32 @@ static struct outcome *outcome_create(
 	return o;
 }
 
+/* An accepted event's result may be stored later: nothing else is stored, and nothing chosen,
+ * before it, and without it the event is sent again under its transaction id. */
 static void outcome_start(struct outcome *o)
 {
+	const struct courier *courier = o->courier;
+	bool awaited =
+	        courier->events.is_awaited && courier->events.is_awaited(courier->events.arg);
+	bool late = o->outcome == DELIVER_SENT && !o->frees && !courier->closing && !awaited;
+
 	o->courier->jobs++;
-	writer_submit(o->courier->writer, outcome_work, outcome_done, o);
+	if (late)
+		writer_submit_lazily(
+		        courier->writer, COURIER_RESULT_MS, outcome_work, outcome_done, o);
+	else
+		writer_submit(courier->writer, outcome_work, outcome_done, o);
 }
 
-/* lane_free: the lane becomes idle once the result is stored; otherwise it continues
+/* frees: the lane becomes idle once the result is stored; otherwise it continues
  * independently. */
 static void outcome_submit(struct lane *lane, enum deliver_outcome outcome,
-        const struct mx_answer *answer, const char *event_id, bool lane_free)
+        const struct mx_answer *answer, const char *event_id, bool frees)
 {
 	struct courier *courier = lane->courier;
 	struct outcome *o = outcome_create(lane, &lane->event, outcome);
 
-	o->lane = lane_free ? lane : NULL;
+	o->frees = frees;
 	o->event_id = x_strdup_opt(event_id);
 	o->started_ms = lane->started_ms;
 	o->duration_ms = clock_monotonic_ms() - lane->started_mono_ms;
@@ -228,7 +255,7 @@ static void outcome_submit(struct lane *lane, enum deliver_outcome outcome,
 int64_t lane_wants_ahead(const struct lane *lane)
 {
 	bool wants = lane->state == LANE_SENDING && lane->event.more && !lane->ahead.outbox_id &&
-	             !lane->find;
+	             !lane->find && !lane->refused;
 
 	return wants ? lane->event.outbox_id : 0;
 }
@@ -246,19 +273,23 @@ static void lane_put_back(struct lane *lane)
 	deliver_event_finish(&lane->ahead);
 }
 
-void lane_ahead(struct lane *lane, struct deliver_event *event)
+void lane_ahead(struct lane *lane, int64_t before, struct deliver_event *event)
 {
+	bool accepted = lane->state == LANE_IDLE && lane->accepted == before;
+	bool sending = lane->state == LANE_SENDING && lane->event.outbox_id == before;
+
 	deliver_event_finish(&lane->ahead);
 	lane->ahead = *event;
 	memset(event, 0, sizeof(*event));
-	if (lane->courier->closing || lane->ahead.look_first ||
-	        courier_is_late(lane->courier, &lane->ahead))
+	/* after a refusal the lane may have to send the same event again first */
+	if ((!accepted && !sending) || lane->refused || lane->courier->closing ||
+	        lane->ahead.look_first || courier_is_late(lane->courier, &lane->ahead))
 		lane_put_back(lane);
-	else if (lane->answered)
+	else if (accepted)
 		lane_follow(lane);
 }
 
-/* Sends the prepared event before the result of the previous one is stored. */
+/* Sends the prepared event. */
 static void lane_follow(struct lane *lane)
 {
 	struct deliver_event event = lane->ahead;
@@ -331,20 +362,28 @@ static void courier_release(struct courier *courier)
 	log_info("courier", "the homeserver accepts messages again");
 	courier->held[0] = '\0';
 	courier->held_told_ms = 0;
+	courier->wanted = true;
 	for (struct lane *lane = courier->lanes; lane; lane = lane->next)
 		if (lane->state == LANE_WAITING && lane->held)
 			lane->state = LANE_IDLE;
 }
 
-/* The prepared event is sent at once, later ones when the result is stored. */
-static void lane_answered(struct lane *lane, enum deliver_outcome outcome,
-        const struct mx_answer *answer, const char *event_id)
+/* The event was accepted. The prepared one is sent at once; else the next one is chosen, if there
+ * may be one. */
+static void lane_accepted(struct lane *lane, const struct mx_answer *answer, const char *event_id)
 {
-	bool follows = lane->ahead.outbox_id != 0;
+	struct courier *courier = lane->courier;
+	bool next = lane->event.more || lane->missed || courier->wanted ||
+	            pace_is_short(&courier->pace, clock_now_ms(), 0);
 
-	outcome_submit(lane, outcome, answer, event_id, !follows);
-	if (follows)
+	lane->accepted = lane->event.outbox_id;
+	outcome_submit(lane, DELIVER_SENT, answer, event_id, false);
+	if (lane->ahead.outbox_id)
 		lane_follow(lane);
+	else if (next || courier->closing)
+		lane_ended(lane);
+	else
+		lane_idle(lane);
 }
 
 static void lane_on_sent(const struct mx_answer *answer, void *arg)
@@ -355,7 +394,7 @@ static void lane_on_sent(const struct mx_answer *answer, void *arg)
 	struct mx_answer odd;
 
 	lane->call = NULL;
-	lane->answered = true;
+	lane->refused = answer->code != OK;
 	courier->counters.results[answer->code]++;
 	if (answer->code != OK || courier->closing || !courier->mx)
 		lane_put_back(lane);
@@ -364,7 +403,7 @@ static void lane_on_sent(const struct mx_answer *answer, void *arg)
 		courier->counters.encrypted += strcmp(lane->event.type, "m.room.encrypted") == 0;
 		lane->failures = 0;
 		courier_release(courier);
-		lane_answered(lane, DELIVER_SENT, answer, event_id);
+		lane_accepted(lane, answer, event_id);
 		return;
 	}
 	if (answer->code == OK) { /* a 2xx without an event id: it is safe to send again */
@@ -473,7 +512,7 @@ static void lane_send(struct lane *lane)
 
 	lane->started_ms = clock_now_ms();
 	lane->started_mono_ms = lane->served_ms = clock_monotonic_ms();
-	lane->answered = false;
+	lane->refused = lane->missed = false;
 	lane->noted = strcmp(event->what, "send") != 0 && strcmp(event->what, "edit") != 0;
 	lane->call = mx_start_text(lane->courier->mx, "PUT", path, event->content, SEND_TIMEOUT_MS,
 	        lane_on_sent, lane);

@@ -7,6 +7,8 @@
  * idle handle and not in writer_submit() itself, so that all jobs of one turn of the loop share one
  * fsync; an idle handle also keeps the loop from blocking before that.
  *
+ * Lazy jobs begin a batch only once their timer or writer_hurry() says so; they run first in any.
+ *
  * When nothing was written for a while, a job makes the store rest: it frees the caches that it
  * can rebuild.
  *
@@ -44,11 +46,13 @@ struct writer {
 	uv_idle_t start; /* active while jobs wait and no batch is running */
 	uv_async_t end;  /* a batch has ended; the only handle that keeps the loop alive */
 	uv_timer_t rest; /* makes the store rest */
-	uv_sem_t begin;  /* posted by the loop for a batch; without one the thread ends */
+	uv_timer_t lazy; /* active while lazy jobs wait and are not due */
+	bool lazy_due;
+	uv_sem_t begin; /* posted by the loop for a batch; without one the thread ends */
 	uv_thread_t thread;
 	atomic_bool ended; /* the batch has ended; set by the thread before it wakes the loop */
-	struct writer_queue jobs, tail; /* the loop's */
-	struct writer_job *batch;       /* the thread's while `running` */
+	struct writer_queue lazies, jobs, tail; /* the loop's */
+	struct writer_job *batch;               /* the thread's while `running` */
 	bool running, closing;
 	bool replaced; /* the thread's while `running`: the batch found the database replaced */
 	bool wrote;    /* the thread's while `running`: the batch changed something */
@@ -69,18 +73,27 @@ static void queue_push(struct writer_queue *queue, struct writer_job *job)
 	queue->end = &job->next;
 }
 
-/* Takes all ordinary jobs, followed by the tail jobs, out of the queues. */
+/* Moves all jobs to the end of another queue. */
+static void queue_append(struct writer_queue *queue, struct writer_queue *from)
+{
+	if (!from->first)
+		return;
+	if (!queue->first)
+		queue->end = &queue->first;
+	*queue->end = from->first;
+	queue->end = from->end;
+	from->first = NULL;
+}
+
+/* Takes all jobs out of the queues: the lazy ones, the ordinary ones, the tail jobs. */
 static struct writer_job *queues_take(struct writer *writer)
 {
-	struct writer_job *first = writer->jobs.first;
+	struct writer_queue all = {0};
 
-	if (!first)
-		first = writer->tail.first;
-	else
-		*writer->jobs.end = writer->tail.first;
-	writer->jobs.first = NULL;
-	writer->tail.first = NULL;
-	return first;
+	queue_append(&all, &writer->lazies);
+	queue_append(&all, &writer->jobs);
+	queue_append(&all, &writer->tail);
+	return all.first;
 }
 
 static void job_fail(struct writer_job *job, enum err err, const char *message)
@@ -160,8 +173,9 @@ static void writer_maybe_close(struct writer *writer)
 	if (!writer->closing || writer->pending > 0)
 		return;
 	writer_end_thread(writer);
-	writer->handles = 3;
+	writer->handles = 4;
 	uv_close((uv_handle_t *)&writer->start, writer_on_handle_closed);
+	uv_close((uv_handle_t *)&writer->lazy, writer_on_handle_closed);
 	uv_close((uv_handle_t *)&writer->rest, writer_on_handle_closed);
 	uv_close((uv_handle_t *)&writer->end, writer_on_handle_closed);
 }
@@ -170,8 +184,21 @@ static void on_start(uv_idle_t *handle);
 
 static void writer_start_soon(struct writer *writer)
 {
-	if (!writer->running && (writer->jobs.first || writer->tail.first))
+	bool due = writer->lazies.first && (writer->lazy_due || writer->closing);
+
+	if (!writer->running && (due || writer->jobs.first || writer->tail.first))
 		uv_idle_start(&writer->start, on_start); /* cannot fail with a callback */
+}
+
+void writer_hurry(struct writer *writer)
+{
+	writer->lazy_due = writer->lazies.first;
+	writer_start_soon(writer);
+}
+
+static void writer_on_lazy(uv_timer_t *timer)
+{
+	writer_hurry(timer->data);
 }
 
 static enum err writer_rest_work(struct store *store, void *arg)
@@ -227,6 +254,8 @@ static void on_start(uv_idle_t *handle)
 	struct writer *writer = handle->data;
 
 	uv_idle_stop(handle);
+	uv_timer_stop(&writer->lazy);
+	writer->lazy_due = false;
 	writer->running = true;
 	writer->batch = queues_take(writer);
 	for (struct writer_job *job = writer->batch; job; job = job->next)
@@ -255,7 +284,8 @@ struct writer *writer_create(uv_loop_t *loop, struct store *store)
 	}
 	uv_idle_init(loop, &writer->start); /* always succeeds */
 	uv_timer_init(loop, &writer->rest); /* always succeeds */
-	writer->start.data = writer->end.data = writer->rest.data = writer;
+	uv_timer_init(loop, &writer->lazy); /* always succeeds */
+	writer->start.data = writer->end.data = writer->rest.data = writer->lazy.data = writer;
 	uv_unref((uv_handle_t *)&writer->end);
 	uv_unref((uv_handle_t *)&writer->rest);
 	return writer;
@@ -287,6 +317,17 @@ void writer_submit(struct writer *writer, writer_work_fn work, writer_done_fn do
 	writer_queue_job(writer, &writer->jobs, NULL, work, done, arg);
 }
 
+void writer_submit_lazily(struct writer *writer, int64_t within_ms, writer_work_fn work,
+        writer_done_fn done, void *arg)
+{
+	uint64_t wait_ms = within_ms > 0 ? (uint64_t)within_ms : 0;
+
+	writer_queue_job(writer, &writer->lazies, NULL, work, done, arg);
+	if (!uv_is_active((uv_handle_t *)&writer->lazy) ||
+	        uv_timer_get_due_in(&writer->lazy) > wait_ms)
+		uv_timer_start(&writer->lazy, writer_on_lazy, wait_ms, 0);
+}
+
 void writer_submit_late(struct writer *writer, void (*begin)(void *arg), writer_work_fn work,
         writer_done_fn done, void *arg)
 {
@@ -314,6 +355,7 @@ void writer_close(struct writer *writer, void (*closed)(void *arg), void *arg)
 	writer->closing = true;
 	writer->closed = closed;
 	writer->closed_arg = arg;
+	writer_start_soon(writer);
 	if (!writer->running)
 		writer_maybe_close(writer);
 }

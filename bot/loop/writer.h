@@ -8,6 +8,10 @@
  * make the next batch. A job whose work() returns an error is rolled back alone. When the commit
  * fails, every done() of the batch gets that error and nothing is stored.
  *
+ * writer_submit_lazily() is for what nobody waits for: such jobs begin no batch before their time
+ * has come, but come first in the next batch whatever begins it. So no other job ever finds the
+ * store without them, and what is stored soon anyway costs no fsync of its own.
+ *
  * done() runs exactly once for each submitted job, never before writer_submit() returns, also when
  * closing, since queued jobs still run. done() may submit again, also while closing. work() must
  * not access anything that the loop uses. message says why result is not OK, else "".
@@ -36,6 +40,13 @@ void writer_set_replaced(struct writer *writer, writer_replaced_fn on_replaced, 
 void writer_submit(struct writer *writer, writer_work_fn work, writer_done_fn done, void *arg);
 /* As writer_submit(), but the job runs after all ordinary jobs of its batch. */
 void writer_submit_tail(struct writer *writer, writer_work_fn work, writer_done_fn done, void *arg);
+
+/* As writer_submit(), but the job runs before all others of the next batch, which it makes begin
+ * within_ms from now at the latest. Closing does not wait for that. */
+void writer_submit_lazily(struct writer *writer, int64_t within_ms, writer_work_fn work,
+        writer_done_fn done, void *arg);
+/* Begins a batch for the lazy jobs now. */
+void writer_hurry(struct writer *writer);
 
 /* As writer_submit(), but begin(arg) is called on the loop when the batch starts, so that the
  * job's work can be chosen as late as possible. begin() must not submit. */

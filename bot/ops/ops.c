@@ -168,6 +168,11 @@ void ops_job_done(struct ops *ops)
 	ops_maybe_closed(ops);
 }
 
+bool ops_is_awaited(const struct ops *ops)
+{
+	return ops->waiters || ops->subscribers;
+}
+
 void ops_result(struct ops *ops, const char *what, const char *room, int64_t outbox_id,
         const char *event_id, enum err err, const char *error)
 {

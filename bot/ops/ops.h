@@ -42,6 +42,8 @@ void ops_configure(struct ops *ops, struct config *config);
 void ops_request(
         struct ops *ops, const json_t *request, const struct alert_peer *peer, struct reply *reply);
 
+/* Whether somebody waits for the results of events. */
+bool ops_is_awaited(const struct ops *ops);
 /* Call when an event was confirmed, found undeliverable, or failed: informs waiters and
  * subscribers. */
 void ops_result(struct ops *ops, const char *what, const char *room, int64_t outbox_id,

@@ -100,7 +100,7 @@ struct deliver_event {
 	int64_t created_ms;
 	bool look_first;   /* may have been sent already: look for it in the room first */
 	int64_t frozen_ms; /* when its content was fixed; no try was earlier */
-	bool more;         /* another event is in the room's queue */
+	bool more;         /* another event can follow at once */
 	bool waits;        /* nothing to send (outbox_id 0) until the room's keys are shared */
 	bool again; /* nothing to send: the next event turned out undeliverable; call again */
 };
@@ -154,6 +154,8 @@ struct deliver_result {
 	bool untried;        /* it was prepared and not sent */
 	int64_t *latency_ms; /* out: time since the oldest alert in it was accepted, -1 = it carries
 	                        none; may be NULL */
+	int64_t *due_ms; /* out: when its message is due next, for an edit or its end; unchanged if
+	                    never; may be NULL */
 };
 
 /* Somebody redacted an event. If it was a message, it is closed and not edited any more, and the

@@ -73,6 +73,10 @@ enum err deliver_message_ended(
 	if (err == OK)
 		err = deliver_message_store(d, &message);
 out:
+	if (result->due_ms && message.edit_ms && message.edit_ms < *result->due_ms)
+		*result->due_ms = message.edit_ms;
+	if (result->due_ms && message.end_ms && message.end_ms < *result->due_ms)
+		*result->due_ms = message.end_ms;
 	message_row_finish(&message);
 	return err;
 }

@@ -439,16 +439,21 @@ static enum err first_of_few(const struct deliver *d, const struct deliver_room 
 	return err;
 }
 
-/* *more: another event can be prepared while this one is sent. */
+/* Sets event->more: the room's queue has another event, or an edit is due. */
 static enum err event_look_ahead(
         const struct deliver *d, const struct deliver_room *room, struct deliver_event *event)
 {
+	struct message_row edit = {0};
 	struct outbox_row next = {0};
+	int64_t edits_ms;
 	enum err err = outbox_head(d->store, room->name, event->outbox_id, &next);
 
-	event->more = err == OK && next.state == OUTBOX_QUEUED;
+	event->more = err == OK;
+	if (err == ERR_NOT_FOUND)
+		err = due_edit(d, room->name, &edit, &event->more, &edits_ms);
+	message_row_finish(&edit);
 	outbox_row_finish(&next);
-	return err == ERR_NOT_FOUND ? OK : err;
+	return err;
 }
 
 /* Prepares the event that follows the one being sent, so that no write to the store delays it.

@@ -29,9 +29,17 @@ struct sent {
 	struct rooms *rooms;
 	unsigned confirmed, failed;
 	char last[64];
+	bool awaited; /* results are */
 	bool stopped;
 	uv_sem_t gate; /* holds the writer */
 };
+
+static bool is_awaited(void *arg)
+{
+	const struct sent *s = arg;
+
+	return s->awaited;
+}
 
 static void on_result(const char *what, const char *room, int64_t outbox_id, const char *event_id,
         enum err code, const char *error, void *arg)
@@ -74,7 +82,7 @@ static enum err no_work(struct store *store, void *arg)
 static int setup(void **state)
 {
 	struct sent *s = x_calloc(1, sizeof(*s));
-	struct courier_events events = {on_result, s};
+	struct courier_events events = {on_result, is_awaited, s};
 	struct rooms_events rooms_events = {on_room, on_encrypted, s};
 
 	s->l = looped_begin("[delivery]\nedit_interval = 1s\n");
@@ -234,6 +242,68 @@ static void what_is_refused_does_not_block_what_follows(void **state)
 	looped_wait(s->l, is_confirmed, s);
 }
 
+/* The result is in memory until something else is stored: then it is there before that. */
+static void a_result_is_stored_with_what_is_stored_next(void **state)
+{
+	struct sent *s = *state;
+	struct http_request *put;
+	uint64_t batches;
+
+	alert(s, ALERT("first", "critical"));
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	looped_turn(s->l, 2);
+	batches = writer_batches(s->l->writer);
+	script_answer(put, 200, "{\"event_id\":\"$1\"}");
+	looped_turn(s->l, 5);
+	assert_int_equal(courier_counters(s->courier).in_flight, 0);
+	assert_int_equal(s->confirmed, 0);
+	alert(s, ALERT("second", "critical"));
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	assert_non_null(strstr(script_member(put, "body"), "second"));
+	assert_int_equal(s->confirmed, 1);
+	assert_string_equal(s->last, "$1");
+	assert_true(writer_batches(s->l->writer) <= batches + 2);
+	script_answer(put, 200, "{\"event_id\":\"$2\"}");
+	looped_wait(s->l, is_confirmed, s);
+}
+
+static void a_result_that_is_awaited_is_stored_at_once(void **state)
+{
+	struct sent *s = *state;
+	struct http_request *put;
+
+	s->awaited = true;
+	alert(s, ALERT("etl", "critical"));
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	hold_writer(s);
+	script_answer(put, 200, "{\"event_id\":\"$1\"}");
+	looped_turn(s->l, 2);
+	assert_int_equal(writer_pending(s->l->writer), 2); /* the gate, and the result */
+	uv_sem_post(&s->gate);
+	looped_wait(s->l, is_confirmed, s);
+}
+
+/* What was prepared meanwhile must not overtake an event that the homeserver refused for now. */
+static void a_refused_event_is_not_overtaken(void **state)
+{
+	struct sent *s = *state;
+	struct http_request *put;
+
+	looped_alert(s->l, ALERT("first", "critical"));
+	looped_alert(s->l, ALERT("second", "critical"));
+	courier_poke(s->courier);
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	hold_writer(s);
+	courier_poke(s->courier);
+	script_answer(put, 429,
+	        "{\"errcode\":\"M_LIMIT_EXCEEDED\",\"error\":\"later\",\"retry_after_ms\":1}");
+	uv_sem_post(&s->gate);
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	assert_non_null(strstr(script_member(put, "body"), "first"));
+	script_answer(put, 200, "{\"event_id\":\"$1\"}");
+	looped_wait(s->l, is_confirmed, s);
+}
+
 /* --- lifetime ------------------------------------------------------------------------------ */
 
 static void close_during_put(void **state)
@@ -368,6 +438,9 @@ int main(void)
 	        TEST(lanes_do_not_wait_for_each_other),
 	        TEST(a_lost_answer_is_asked_again_as_the_same_event),
 	        TEST(what_is_refused_does_not_block_what_follows),
+	        TEST(a_result_is_stored_with_what_is_stored_next),
+	        TEST(a_result_that_is_awaited_is_stored_at_once),
+	        TEST(a_refused_event_is_not_overtaken),
 	        TEST(close_during_put),
 	        TEST(close_during_put_that_hangs),
 	        TEST(close_during_choice),

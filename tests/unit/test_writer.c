@@ -208,6 +208,60 @@ static void tail_jobs_run_last(void **state)
 	assert_int_equal(l->commits, 2);
 }
 
+#define LONG_MS (3600 * 1000)
+
+/* They begin no batch, and are in the store before anything else. */
+static void lazy_jobs_come_first_in_the_next_batch(void **state)
+{
+	struct looped *l = *state;
+	struct job m = {.l = l, .letter = 'm'}, x = {.l = l, .letter = 'x'},
+	           a = {.l = l, .letter = 'a', .close = true}, n = {.l = l, .letter = 'n'};
+
+	writer_submit_lazily(l->writer, LONG_MS, work, done, &m);
+	writer_submit_lazily(l->writer, LONG_MS, work, done, &n);
+	for (int i = 0; i < 5; i++)
+		uv_run(&l->loop, UV_RUN_NOWAIT);
+	assert_int_equal(writer_pending(l->writer), 2);
+	assert_int_equal(l->commits, 0);
+	writer_submit_tail(l->writer, work, done, &x);
+	submit(&a);
+	uv_run(&l->loop, UV_RUN_DEFAULT);
+	assert_string_equal(l->worked, "mnax");
+	assert_string_equal(l->order, "mnax");
+	assert_int_equal(l->commits, 1);
+}
+
+static void lazy_jobs_run_when_their_time_has_come(void **state)
+{
+	struct looped *l = *state;
+	struct job a = {.l = l, .letter = 'a'}, b = {.l = l, .letter = 'b'};
+
+	writer_submit_lazily(l->writer, LONG_MS, work, done, &a);
+	writer_submit_lazily(l->writer, 1, work, done, &b); /* sooner than the first */
+	uv_run(&l->loop, UV_RUN_DEFAULT);
+	assert_string_equal(l->order, "ab");
+	assert_int_equal(l->commits, 1);
+}
+
+static void hurry_and_close_do_not_wait_for_lazy_jobs(void **state)
+{
+	struct looped *l = *state;
+	struct job a = {.l = l, .letter = 'a'}, b = {.l = l, .letter = 'b'};
+
+	writer_hurry(l->writer); /* of nothing */
+	writer_submit_lazily(l->writer, LONG_MS, work, done, &a);
+	uv_run(&l->loop, UV_RUN_NOWAIT);
+	assert_int_equal(writer_pending(l->writer), 1);
+	writer_hurry(l->writer);
+	uv_run(&l->loop, UV_RUN_DEFAULT);
+	assert_string_equal(l->order, "a");
+	writer_submit_lazily(l->writer, LONG_MS, work, done, &b);
+	writer_close(l->writer, on_closed, l);
+	uv_run(&l->loop, UV_RUN_DEFAULT);
+	assert_null(l->writer);
+	assert_true(stored(l, 'b'));
+}
+
 static void jobs_that_arrive_meanwhile_make_the_next_batch(void **state)
 {
 	struct looped *l = *state;
@@ -404,6 +458,9 @@ int main(void)
 	        TEST(jobs_of_a_turn_share_one_commit),
 	        TEST(failing_job_is_undone_alone),
 	        TEST(tail_jobs_run_last),
+	        TEST(lazy_jobs_come_first_in_the_next_batch),
+	        TEST(lazy_jobs_run_when_their_time_has_come),
+	        TEST(hurry_and_close_do_not_wait_for_lazy_jobs),
 	        TEST(jobs_that_arrive_meanwhile_make_the_next_batch),
 	        TEST(failed_commit_fails_every_job),
 	        TEST(full_disk_in_one_job_fails_the_whole_batch),
