@@ -1,6 +1,7 @@
 /*
  * calls.c - the table `calls` of our own database; see calls.h. The copy in another app's
- * database is in mirror.c.
+ * database is in mirror.c. The table is in the order of time, and needs no index; an id tells calls
+ * of the same millisecond apart.
  */
 #include "storage/calls.h"
 
@@ -8,8 +9,9 @@
 
 #define CALLS_STATEMENTS(X)                                                                       \
 	X(CALLS_INSERT, "INSERT INTO calls (at_ms, what, room, room_id, outbox_id, duration_ms, " \
-	                "latency_ms, result, http_status, event_id, error) "                      \
-	                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                               \
+	                "latency_ms, result, http_status, event_id, error, id) "                  \
+	                "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "                  \
+	                "(SELECT coalesce(max(id), 0) + 1 FROM calls WHERE at_ms = ?1))")         \
 	X(CALLS_COUNT_SINCE, "SELECT count(*) FROM calls "                                        \
 	                     "WHERE at_ms >= ? AND result = 'ok' AND latency_ms >= 0")            \
 	X(CALLS_NTH_LATENCY, "SELECT latency_ms FROM calls "                                      \

@@ -18,11 +18,6 @@
 	FIRST(LONG, count)       \
 	X(LONG, first_ms)        \
 	X(LONG, last_ms)         \
-	X(LONG, resolved_ms)     \
-	X(LONG, acked_ms)        \
-	X(LONG, reminded_ms)     \
-	X(LONG, open_ms)         \
-	X(LONG, escalated_ms)    \
 	X(LONG, silent_ms)       \
 	X(LONG, told_ms)         \
 	X(OPT, acked_by)         \
@@ -34,8 +29,16 @@
 	X(LONG, runs)            \
 	X(TEXT, run_ids)         \
 	X(TEXT, fields)
+/* Columns of indexes that change seldom. */
+#define ENTRY_STATE(FIRST, X)    \
+	FIRST(LONG, resolved_ms) \
+	X(LONG, acked_ms)        \
+	X(LONG, reminded_ms)     \
+	X(LONG, open_ms)         \
+	X(LONG, escalated_ms)
 #define ENTRY_STORED(FIRST, X)            \
 	ENTRY_CHANGING(FIRST, X)          \
+	ENTRY_STATE(X, X)                 \
 	X(LONG, message_id)               \
 	X(ENUM(severity_names), severity) \
 	X(TEXT, fingerprint)              \
@@ -79,6 +82,7 @@
 #define ENTRIES_STATEMENTS(X)                                                                      \
 	X(ENTRIES_INSERT, SQL_INSERT("entries", ENTRY_STORED))                                     \
 	X(ENTRIES_UPDATE, SQL_UPDATE("entries", ENTRY_CHANGING))                                   \
+	X(ENTRIES_UPDATE_STATE, SQL_UPDATE_IF("entries", ENTRY_STATE))                             \
 	X(ENTRIES_BY_FINGERPRINT, SELECT "WHERE message_id = ? AND fingerprint = ?")               \
 	X(ENTRIES_OF, SELECT "WHERE message_id = ? ORDER BY id")                                   \
 	X(ENTRIES_COUNT_APP, "SELECT count(*) FROM entries WHERE message_id = ? AND app = ?")      \
@@ -122,6 +126,7 @@ SQL_STATEMENTS(sql_entries, ENTRIES_STATEMENTS);
 
 SQL_ROWS(stored, ENTRY_STORED, .family = SQL_ENTRIES, .mend = ENTRIES_MEND);
 SQL_LAYOUT(changing, ENTRY_CHANGING);
+SQL_LAYOUT(state, ENTRY_STATE);
 
 enum err entries_insert(struct store *store, struct entry_row *row)
 {
@@ -135,8 +140,14 @@ enum err entries_update(struct store *store, const struct entry_row *row)
 {
 	struct sql sql;
 
+	enum err err;
+
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_UPDATE);
-	return sql_update_row(&sql, &changing, row);
+	err = sql_update_row(&sql, &changing, row);
+	if (err != OK)
+		return err;
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_UPDATE_STATE);
+	return sql_update_row_if(&sql, &state, row);
 }
 
 enum err entries_knows_run(struct store *store, int64_t id, const char *run_id, bool *known)

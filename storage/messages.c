@@ -20,20 +20,25 @@ static const char *const message_kind_names[] = {"alerts", "ring", "storm", NULL
 	X(LONG, sent_ms)                      \
 	X(LONG, edited_ms)                    \
 	X(LONG, dirty_ms)                     \
-	X(LONG, closed_ms)                    \
-	X(LONG, end_ms)                       \
 	X(LONG, edit_ms)                      \
 	X(INT, urgent)                        \
 	X(LONG, bytes)                        \
 	X(LONG, silent)                       \
 	X(LONG, alerts)                       \
 	X(OPT, room_id)                       \
-	X(TEXT, origin)                       \
 	X(OPT, event_id)                      \
-	X(REF, rings_for)                     \
 	X(LONG, rings)
+/* Columns of indexes that change seldom. */
+#define MESSAGE_PLACE(FIRST, X) \
+	FIRST(LONG, closed_ms)  \
+	X(TEXT, origin)
+#define MESSAGE_END(FIRST, X) FIRST(LONG, end_ms)
+#define MESSAGE_RINGS(FIRST, X) FIRST(REF, rings_for)
 #define MESSAGE_COLUMNS(FIRST, X)         \
 	MESSAGE_CHANGING(FIRST, X)        \
+	MESSAGE_PLACE(X, X)               \
+	MESSAGE_END(X, X)                 \
+	MESSAGE_RINGS(X, X)               \
 	X(ENUM(message_kind_names), kind) \
 	X(LONG, opened_ms)                \
 	X(TEXT, room)
@@ -42,6 +47,9 @@ static const char *const message_kind_names[] = {"alerts", "ring", "storm", NULL
 #define MESSAGES_STATEMENTS(X)                                                                    \
 	X(MESSAGES_INSERT, SQL_INSERT("messages", MESSAGE_COLUMNS))                               \
 	X(MESSAGES_UPDATE, SQL_UPDATE("messages", MESSAGE_CHANGING))                              \
+	X(MESSAGES_UPDATE_PLACE, SQL_UPDATE_IF("messages", MESSAGE_PLACE))                        \
+	X(MESSAGES_UPDATE_END, SQL_UPDATE_IF("messages", MESSAGE_END))                            \
+	X(MESSAGES_UPDATE_RINGS, SQL_UPDATE_IF("messages", MESSAGE_RINGS))                        \
 	X(MESSAGES_BY_ID, SELECT "WHERE id = ?")                                                  \
 	X(MESSAGES_BY_EVENT, SELECT "WHERE id = (SELECT message_id FROM outbox "                  \
 	                            "WHERE event_id = ? AND purpose = 'new' LIMIT 1)")            \
@@ -79,6 +87,9 @@ SQL_STATEMENTS(sql_messages, MESSAGES_STATEMENTS);
 
 SQL_ROWS(layout, MESSAGE_COLUMNS, .family = SQL_MESSAGES, .mend = MESSAGES_MEND);
 SQL_LAYOUT(changing, MESSAGE_CHANGING);
+SQL_LAYOUT(place, MESSAGE_PLACE);
+SQL_LAYOUT(end, MESSAGE_END);
+SQL_LAYOUT(rings, MESSAGE_RINGS);
 
 enum err messages_insert(struct store *store, struct message_row *row)
 {
@@ -90,19 +101,24 @@ enum err messages_insert(struct store *store, struct message_row *row)
 
 enum err messages_update(struct store *store, const struct message_row *row)
 {
-	struct message_row alone = *row;
 	struct sql sql;
 	enum err err;
 
 	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_UPDATE);
 	err = sql_update_row(&sql, &changing, row);
-	if (err != ERR_INVALID || !row->rings_for)
-		return err;
-	/* store it without the link if that message does not exist, so that a damaged row blocks
-	 * nothing else */
-	alone.rings_for = 0;
-	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_UPDATE);
-	return sql_update_row(&sql, &changing, &alone);
+	if (err == OK) {
+		sql_use(&sql, store, SQL_MESSAGES, MESSAGES_UPDATE_PLACE);
+		err = sql_update_row_if(&sql, &place, row);
+	}
+	if (err == OK) {
+		sql_use(&sql, store, SQL_MESSAGES, MESSAGES_UPDATE_END);
+		err = sql_update_row_if(&sql, &end, row);
+	}
+	if (err == OK && row->rings_for) {
+		sql_use(&sql, store, SQL_MESSAGES, MESSAGES_UPDATE_RINGS);
+		err = sql_update_row_if(&sql, &rings, row);
+	}
+	return err;
 }
 
 enum err messages_by_id(struct store *store, int64_t id, struct message_row *row)

@@ -14,8 +14,8 @@
 	"(SELECT 1 FROM outbox w WHERE w.message_id = m.id AND w.state <> 'sent'))"
 
 #define PRUNE_STATEMENTS(X)                                                                      \
-	X(PRUNE_CALLS, "DELETE FROM calls WHERE id IN "                                          \
-	               "(SELECT id FROM calls WHERE at_ms < ? ORDER BY at_ms LIMIT ?)")          \
+	X(PRUNE_CALLS, "DELETE FROM calls WHERE (at_ms, id) IN (SELECT at_ms, id FROM calls "    \
+	               "WHERE at_ms < ? ORDER BY at_ms LIMIT ?)")                                \
 	X(PRUNE_COMMANDS, "DELETE FROM commands WHERE id IN "                                    \
 	                  "(SELECT id FROM commands WHERE at_ms < ? ORDER BY at_ms LIMIT ?)")    \
 	X(PRUNE_HISTORY, "DELETE FROM history WHERE id IN "                                      \

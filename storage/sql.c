@@ -300,6 +300,14 @@ enum err sql_update_row(struct sql *sql, const struct sql_rows *rows, const void
 	return sql_write_one(sql);
 }
 
+enum err sql_update_row_if(struct sql *sql, const struct sql_rows *rows, const void *row)
+{
+	sql_bind_row(sql, rows, row);
+	sql_bind_int(sql, *(const int64_t *)((const char *)row + rows->id));
+	sql_bind_row(sql, rows, row);
+	return sql_write(sql);
+}
+
 /* The index of a name; -1: it is none of them. */
 static int enum_value(const char *const *names, const char *name)
 {

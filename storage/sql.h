@@ -212,6 +212,12 @@ struct sql_rows {
 #define SQL_UPDATE(table, COLUMNS) \
 	"UPDATE " table " SET " COLUMNS(SQL_SET1, SQL_SET) " WHERE id = ?"
 
+/* Columns that an index has belong here: SQLite rewrites the entries of an index whenever a column
+ * of it is assigned, be it the same value. See sql_update_row_if(). */
+#define SQL_UPDATE_IF(table, COLUMNS) \
+	SQL_UPDATE(table, COLUMNS)    \
+	" AND (" COLUMNS(SQL_NAME1, SQL_NAME) ") IS NOT (" COLUMNS(SQL_MARK1, SQL_MARK) ")"
+
 /* Sorts severities, which are stored by name: the worst has the greatest rank. */
 #define SQL_SEVERITY_RANK "CASE severity WHEN 'critical' THEN 2 WHEN 'warning' THEN 1 ELSE 0 END"
 
@@ -221,6 +227,8 @@ void sql_bind_row(struct sql *sql, const struct sql_rows *rows, const void *row)
 enum err sql_insert_row(struct sql *sql, const struct sql_rows *rows, void *row);
 /* Binds all columns and the id, and writes; ERR_NOT_FOUND when there is no such row. */
 enum err sql_update_row(struct sql *sql, const struct sql_rows *rows, const void *row);
+/* The same with SQL_UPDATE_IF: writes nothing when the row has these values already. */
+enum err sql_update_row_if(struct sql *sql, const struct sql_rows *rows, const void *row);
 /* Reads the first row; ERR_NOT_FOUND: there is none. *row is zeroed on failure. For a damaged row,
  * the table's statement for damaged rows is run, and the query again; ERR_DAMAGED when it returns
  * the same row, whose id is in *row. */

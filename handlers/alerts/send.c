@@ -17,8 +17,7 @@
 #include "storage/alerts.h"
 #include "storage/known_rooms.h"
 
-/* Homeservers forget transaction ids (Synapse after about 30 minutes); this is safely before
- * that. */
+/* Homeservers forget transaction ids, Synapse after about 30 minutes. */
 #define DELIVER_FATE_MS (10 * CLOCK_MINUTE_MS)
 /* While the rate is limited, notes and answers wait for alerts, but not longer than this. */
 #define DELIVER_NOTE_WAIT_MS (30 * CLOCK_SECOND_MS)
@@ -129,8 +128,7 @@ static enum err next_end(
 		return OK;
 	first_ms = message->end_ms;
 	message_row_finish(message);
-	/* If even the last end is too far ahead, the clock was set back. */
-	err = messages_end_last(d->store, message);
+	err = messages_end_last(d->store, message); /* too far ahead: the clock was set back */
 	if (err != OK)
 		return err;
 	policy = group_policy(d->config, message->origin);
@@ -173,8 +171,8 @@ static void event_make(const struct outbox_row *row, struct deliver_event *event
 	event->frozen_ms = row->frozen_ms;
 }
 
-/* True when the homeserver may have forgotten the transaction id (or the clock was changed), or
- * the event is of another device, whose transaction ids are separate. */
+/* The homeserver may have forgotten the transaction id (or the clock was changed), or the event is
+ * of another device, whose ids are separate. */
 static bool fate_is_unknown(
         const struct deliver *d, const struct outbox_row *row, const char *device_id)
 {
@@ -259,7 +257,7 @@ static enum err next_of_queue(const struct deliver *d, const struct deliver_room
 	return OK;
 }
 
-/* Sends the current message again as a new one, in the room that has the name now. */
+/* Sends the current message as a new one, in the room that has the name now. */
 static enum err say_anew(
         const struct deliver *d, struct message_row *message, struct outbox_row *row)
 {
@@ -271,8 +269,8 @@ static enum err say_anew(
 	return deliver_message_store(d, message);
 }
 
-/* *left: the message is in another room than its name means now, and an edit there would not help:
- * that room is encrypted (it cannot be written to any more), or the edit adds unread entries. */
+/* *left: the message is in a room that its name does not mean any more, and an edit does not help:
+ * that room is encrypted, so that it cannot be written to, or the edit adds unread entries. */
 static enum err edit_is_left(const struct deliver *d, const struct deliver_room *room,
         const struct message_row *message, bool encrypted, bool *left)
 {
@@ -445,20 +443,19 @@ static enum err event_look_ahead(
 {
 	struct message_row edit = {0};
 	struct outbox_row next = {0};
-	int64_t edits_ms;
+	int64_t later_ms;
 	enum err err = outbox_head(d->store, room->name, event->outbox_id, &next);
 
 	event->more = err == OK;
 	if (err == ERR_NOT_FOUND)
-		err = due_edit(d, room->name, &edit, &event->more, &edits_ms);
+		err = due_edit(d, room->name, &edit, &event->more, &later_ms);
 	message_row_finish(&edit);
 	outbox_row_finish(&next);
 	return err;
 }
 
-/* Prepares the event that follows the one being sent, so that no write to the store delays it.
- * Only the next event of the queue is prepared; anything else waits until the current one has
- * ended. */
+/* Prepares the event that follows the one being sent, so that no write delays it: only the next
+ * one of the queue. */
 static enum err next_ahead(
         const struct deliver *d, const struct deliver_room *room, struct deliver_event *event)
 {
@@ -526,8 +523,7 @@ static enum err next_or_ahead(const struct deliver *d, const struct deliver_room
 	return err == OK && event->outbox_id ? event_look_ahead(d, room, event) : err;
 }
 
-/* A room whose encryption fails must not delay the others: its changes are rolled back, and it
- * is tried again later. */
+/* A room whose encryption fails delays no other: its changes are rolled back until later. */
 static enum err next_apart(const struct deliver *d, const struct deliver_room *room,
         struct deliver_event *event, int64_t *due_ms)
 {
@@ -550,7 +546,7 @@ static enum err next_apart(const struct deliver *d, const struct deliver_room *r
 	return end;
 }
 
-/* The severity of the most severe new message that waits in a room; -1 = none. */
+/* The severity of a room's most severe new message that waits; -1 = none. */
 static enum err rank_of_room(const struct deliver *d, const struct deliver_room *room, int *rank)
 {
 	struct message_row *rows = NULL;
@@ -562,8 +558,8 @@ static enum err rank_of_room(const struct deliver *d, const struct deliver_room 
 	return err;
 }
 
-/* One event for one room: the one with the most severe waiting message; among equals, the one
- * that was served longest ago. */
+/* One event, for the room with the most severe waiting message; among equals, the one served
+ * longest ago. */
 static enum err next_of_few(const struct deliver *d, const struct deliver_room *rooms, size_t len,
         struct deliver_event *events, int64_t *due_ms)
 {

@@ -94,8 +94,8 @@ def test_watch_forgets_what_is_old():
     server, watcher, _ = make_seeded()
     database = sqlite3.connect(watcher.folder / "operations.db")
     for age in (100, 1):
-        database.execute("INSERT INTO calls (at_ms, what, room, duration_ms, latency_ms, result, http_status) "
-                         "VALUES (?, 'old', 'ops', 1, 1, 'ok', 200)", (ms_ago(age * 86400),))
+        database.execute("INSERT INTO calls (at_ms, id, what, room, duration_ms, latency_ms, result, http_status) "
+                         "VALUES (?, 1, 'old', 'ops', 1, 1, 'ok', 200)", (ms_ago(age * 86400),))
     database.commit()
     watcher.start()
     look_until(server, watcher, lambda: database.execute(
