@@ -199,7 +199,8 @@ static void link_on_vault_open(void *arg)
 {
 	struct link *link = arg;
 
-	sync_start(link->sync, link->since);
+	if (!link->closing)
+		sync_start(link->sync, link->since);
 }
 
 static void link_on_vault_change(void *arg)

@@ -256,11 +256,11 @@ static void an_alert_that_joins_costs_few_statements(void **state)
 
 	cost_of(w, "etl", "a", 100);
 	few = cost_of(w, "etl", "b", 200);
-	assert_true(few.statements <= 4 * 200 + 10);
+	assert_true(few.statements <= 4 * 200 + 15);
 	for (int i = 0; i < 300; i++)
 		world_alert(w, "{\"app\":\"other_%d\",\"kind\":\"node_failed\"}", i);
 	many = cost_of(w, "etl", "c", 200);
-	assert_true(many.statements <= 4 * 200 + 10);
+	assert_true(many.statements <= 4 * 200 + 15);
 	assert_true(many.steps < few.steps + few.steps / 4);
 	world_destroy(w);
 }
