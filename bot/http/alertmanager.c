@@ -155,12 +155,13 @@ static const char *alertmanager_severity(const struct config_labels *names, cons
 }
 
 /* The fields common to both ways of sending. */
-static json_t *alertmanager_alert(
-        const struct config_labels *names, const json_t *alert, const json_t *group, bool resolved)
+static json_t *alertmanager_alert(const struct config_labels *names, const json_t *alert,
+        const json_t *group, const char *sender, bool resolved)
 {
 	static char *const titles[] = {(char *)"summary", (char *)"title", NULL};
 	static char *const texts[] = {(char *)"description", (char *)"message", NULL};
-	static char *const links[] = {(char *)"dashboardURL", (char *)"generatorURL", NULL};
+	static char *const links[] = {
+	        (char *)"panelURL", (char *)"dashboardURL", (char *)"generatorURL", NULL};
 	const json_t *labels = json_object_get(alert, "labels");
 	const json_t *annotations = json_object_get(alert, "annotations");
 	const char *app = first_of(labels, names->app), *name = first_of(labels, names->title);
@@ -172,9 +173,9 @@ static json_t *alertmanager_alert(
 	json_t *request;
 
 	alertmanager_fingerprint(labels, fingerprint);
-	request = json_pack("{s:s, s:s, s:s, s:s, s:o}", "op", "alert", "app",
-	        *app ? app : "alertmanager", "key", fingerprint, "status",
-	        resolved ? "resolved" : "firing", "fields", fields_of(labels, annotations));
+	request = json_pack("{s:s, s:s, s:s, s:s, s:o}", "op", "alert", "app", *app ? app : sender,
+	        "key", fingerprint, "status", resolved ? "resolved" : "firing", "fields",
+	        fields_of(labels, annotations));
 	alertmanager_set_text(request, "title", *summary ? summary : *name ? name : "alert");
 	alertmanager_set_text(request, "text", first_of(annotations, texts));
 	if (*severity)
@@ -201,11 +202,11 @@ static void alertmanager_name_telling(
 	                text_of(alert, "startsAt"), status));
 }
 
-json_t *alertmanager_webhook(
-        const struct config_labels *names, const json_t *alert, const json_t *group)
+json_t *alertmanager_webhook(const struct config_labels *names, const json_t *alert,
+        const json_t *group, const char *sender)
 {
 	bool resolved = strcmp(text_of(alert, "status"), "resolved") == 0;
-	json_t *request = alertmanager_alert(names, alert, group, resolved);
+	json_t *request = alertmanager_alert(names, alert, group, sender, resolved);
 
 	/* a resolved episode may fire again with the same startsAt */
 	alertmanager_name_telling(request, "id", alert, resolved ? "resolved" : "firing");
@@ -225,7 +226,7 @@ json_t *alertmanager_posted(const struct config_labels *names, const json_t *ale
 	        ends_ms <= 0) /* absent, or the zero time of Go */
 		ends_ms = now_ms + ALERTMANAGER_RESOLVE_MS;
 	resolved = ends_ms <= now_ms;
-	request = alertmanager_alert(names, alert, NULL, resolved);
+	request = alertmanager_alert(names, alert, NULL, "alertmanager", resolved);
 	if (resolved) {
 		alertmanager_name_telling(request, "id", alert, "resolved");
 	} else {

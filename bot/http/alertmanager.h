@@ -19,13 +19,13 @@ void alertmanager_fingerprint(const json_t *labels, char out[17]);
  *
  * webhook: as sent by Alertmanager, once when it fires and once when it is resolved, with `status`;
  * its id is made of fingerprint, startsAt and status, so that the members of a cluster send the
- * same id. group: the webhook, for links.
+ * same id. group: the webhook, for links. sender: the app of alerts whose labels name none.
  *
  * posted: as Prometheus posts it to an Alertmanager, repeatedly while it fires; it is resolved at
  * endsAt, or when it was not posted again for ALERTMANAGER_RESOLVE_MS.
  */
-json_t *alertmanager_webhook(
-        const struct config_labels *names, const json_t *alert, const json_t *group);
+json_t *alertmanager_webhook(const struct config_labels *names, const json_t *alert,
+        const json_t *group, const char *sender);
 json_t *alertmanager_posted(const struct config_labels *names, const json_t *alert, int64_t now_ms);
 
 /* Adds the text without the error markers that Go's templates print for missing or wrong values. */

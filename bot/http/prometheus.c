@@ -27,8 +27,9 @@ static void prometheus_add(
 			call_refuse_element(call, "labels", "an alert has labels");
 			continue;
 		}
-		request = group ? alertmanager_webhook(names, alert, group)
-		                : alertmanager_posted(names, alert, now_ms);
+		request =
+		        group ? alertmanager_webhook(names, alert, group, call->endpoint->path + 1)
+		              : alertmanager_posted(names, alert, now_ms);
 		if (json_array_size(notes) > 0)
 			json_array_extend(request_notes(request), notes);
 		json_array_clear(notes); /* in one answer, not in each */

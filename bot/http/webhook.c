@@ -143,6 +143,14 @@ static void set_fields(json_t *request, char *const *fields, const json_t *body)
 	json_object_set_new(request, "fields", object);
 }
 
+static bool webhook_is_built_in(const struct config_webhook *webhook)
+{
+	for (size_t i = 0; i < sizeof(built_in) / sizeof(built_in[0]); i++)
+		if (webhook == &built_in[i])
+			return true;
+	return false;
+}
+
 json_t *webhook_request(const struct config_webhook *webhook, const json_t *body)
 {
 	const struct {
@@ -166,6 +174,8 @@ json_t *webhook_request(const struct config_webhook *webhook, const json_t *body
 	set_fields(request, webhook->fields, body);
 	set_member(request, "status", webhook->status, body);
 	status = json_string_value(json_object_get(request, "status"));
+	if (!status && webhook_is_built_in(webhook)) /* a notice, such as "Testing" */
+		json_object_set_new(request, "severity", json_string("warning"));
 	if (status)
 		json_object_set_new(request, "status",
 		        json_string(webhook_is_one_of(status, webhook->resolved) ? "resolved"

@@ -16,6 +16,7 @@
 #include "bot/base/request.h"
 #include "bot/base/text.h"
 #include "handlers/alerts/alert_internal.h"
+#include "handlers/alerts/web_link.h"
 
 #define FALLBACK_SEVERITY SEVERITY_WARNING /* of a kind that the config does not know */
 #define UNNAMED_APP "unnamed"
@@ -118,50 +119,18 @@ static char *cut_distinct(struct reading *r, const char *name, char *text, size_
 	return distinct;
 }
 
-/* http or https with a plausible host. */
-static bool is_web_address(const char *text)
-{
-	const char *host;
-
-	if (strncasecmp(text, "https://", 8) == 0)
-		host = text + 8;
-	else if (strncasecmp(text, "http://", 7) == 0)
-		host = text + 7;
-	else
-		return false;
-	return *host && !strchr("/?#:@. \t\r\n\"<>\\^`{|}", *host);
-}
-
-/* Percent-encodes the characters that RFC 3986 does not allow, since they could end the link or
- * an HTML attribute. NULL when there is no link in the text. */
+/* NULL when there is no link in the text, which is the caller's no more. */
 static char *mend_link(struct reading *r, char *text)
 {
-	const char *start = text + strspn(text, " \t\r\n");
-	size_t len = strlen(start);
-	struct buf url;
+	const char *why = NULL;
+	char *url = web_link(text, ALERT_URL_MAX, &why);
 
-	while (len > 0 && strchr(" \t\r\n", start[len - 1]))
-		len--;
-	buf_init(&url, 3 * strlen(text));
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)start[i];
-
-		if (c <= ' ' || c >= 0x7F || strchr("\"<>\\^`{|}", c))
-			buf_printf(&url, "%%%02X", c);
-		else
-			buf_add_char(&url, (char)c);
-	}
-	if (!is_web_address(start)) {
-		json_mend_note(r->notes, "url", "dropped: not an http or https address");
-		buf_finish(&url);
-	} else if (url.len > ALERT_URL_MAX) {
-		json_mend_note(r->notes, "url", "dropped: longer than %d bytes", ALERT_URL_MAX);
-		buf_finish(&url);
-	} else if (strcmp(buf_str(&url), text) != 0) {
+	if (!url)
+		json_mend_note(r->notes, "url", "dropped: %s", why);
+	else if (strcmp(url, text) != 0)
 		json_mend_note(r->notes, "url", "percent-encoded");
-	}
 	free(text);
-	return url.data;
+	return url;
 }
 
 /* ---- the keys ---- */

@@ -9,6 +9,7 @@
 #include "handlers/alerts/entry_words.h"
 #include "handlers/alerts/facts.h"
 #include "handlers/alerts/template.h"
+#include "handlers/alerts/web_link.h"
 
 #define NOTE_POINTS 200 /* of an acknowledgement */
 #define HTML_MAX_BYTES (128 * 1024)
@@ -94,8 +95,31 @@ static void entry_say_happened(const struct entry_words *of, struct words *out, 
 	words_when(out, of->entry->first_ms, of->now_ms);
 }
 
-/* "run r-1" or "5 runs: b-5 b-4 b-3 +2", the time it happened, and the link. any: the line has
- * text already. */
+/* The links that an alert has as fields, as Prometheus and Grafana give them. */
+static void entry_say_links(const struct entry_text *text, struct words *out, bool *any)
+{
+	static const char *const links[][2] = {
+	        {"runbook_url", "runbook"}, {"silenceURL", "silence"}};
+	const char *value, *why;
+
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+		value = json_string_value(json_object_get(text->facts.fields, links[i][0]));
+		char *url = value ? web_link(value, ALERT_URL_MAX, &why) : NULL;
+
+		if (!url)
+			continue;
+		if (!*any)
+			words_break(out);
+		entry_separate(out, any);
+		words_link(out, url);
+		words_say(out, "%s", links[i][1]);
+		words_link_end(out);
+		free(url);
+	}
+}
+
+/* "run r-1" or "5 runs: b-5 b-4 b-3 +2", the time it happened, and links. any: the line has text
+ * already. */
 static void entry_say_runs(
         const struct entry_words *of, const struct entry_text *text, struct words *out, bool any)
 {
@@ -122,6 +146,8 @@ static void entry_say_runs(
 		words_say(out, "dashboard");
 		words_link_end(out);
 	}
+	if (!of->entry->resolved_ms && text->is_described)
+		entry_say_links(text, out, &any);
 	json_decref(runs);
 }
 

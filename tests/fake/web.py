@@ -546,11 +546,34 @@ def test_http_webhooks():
     job["job"]["result"] = "ok"
     check(ask(web, "POST", "/webhook/ci", json.dumps(job))[0] == 200, "not resolved")
     server.wait(lambda: any("resolved" in body for body in server.bodies(OPS)))
-    kuma = {"heartbeat": {"status": 0}, "monitor": {"name": "shop", "url": "https://shop.example"}, "msg": "[shop] down"}
-    check(ask(web, "POST", "/uptime-kuma", json.dumps(kuma))[0] == 200, "not taken")
-    check(ask(web, "POST", "/healthchecks", '{"name":"backup","status":"down"}')[0] == 200, "not taken")
-    server.wait(lambda: any("shop" in body for body in server.bodies(OPS)) and
-                any("backup is down" in body for body in server.bodies(OPS)))
+    # with the members that each program sends
+    kuma = {"heartbeat": {"monitorID": 1, "status": 0, "time": "2026-11-26 10:00:00.123", "msg": "timeout", "ping": None, "important": True,
+                          "duration": 60, "timezone": "Europe/Madrid", "localDateTime": "2026-11-26 11:00:00"},
+            "monitor": {"id": 1, "name": "shop", "url": "https://", "hostname": "db1", "port": None, "type": "ping"}, "msg": "[shop] [🔴 Down] timeout"}
+    healthchecks = {"name": "backup", "slug": "backup", "tags": "", "desc": "", "grace": 3600, "n_pings": 5, "status": "down", "started": False,
+                    "last_ping": "2026-11-26T10:00:00+00:00", "next_ping": None, "uuid": "79b84ab1-9bd6-440f-85fc-43de38bc30d7", "timeout": 86400}
+    grafana = {"receiver": "bot", "status": "firing", "orgId": 1, "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {},
+               "externalURL": "https://g.example/", "version": "1", "groupKey": "{}:{}", "truncatedAlerts": 0, "title": "[FIRING:1]", "state": "alerting",
+               "message": "**Firing**", "alerts": [{
+                   "status": "firing", "labels": {"alertname": "High memory", "severity": "critical", "grafana_folder": "Infra"},
+                   "annotations": {"summary": "memory is short", "description": "of db1", "runbook_url": "https://run.example/1"},
+                   "startsAt": time.strftime("%Y-%m-%dT%H:%M:%S.123456+00:00", time.gmtime()), "endsAt": "0001-01-01T00:00:00Z", "values": {"B": 44.2, "C": 1},
+                   "valueString": "[ var='B' labels={} value=44.2 ]", "generatorURL": "https://g.example/alerting/1/edit", "fingerprint": "c6eadffa33fcdf37",
+                   "silenceURL": "https://g.example/alerting/silence/new", "dashboardURL": "https://g.example/d/1",
+                   "panelURL": "https://g.example/d/1?viewPanel=2", "imageURL": "https://g.example/1.png"}]}
+    ends = {"/uptime-kuma": {**kuma, "heartbeat": {**kuma["heartbeat"], "status": 1}}, "/healthchecks": {**healthchecks, "status": "up"},
+            "/grafana": {**grafana, "status": "resolved", "alerts": [{**grafana["alerts"][0], "status": "resolved", "endsAt": time.strftime(
+                "%Y-%m-%dT%H:%M:%SZ", time.gmtime())}]}}
+    for path, body, said in (("/uptime-kuma", kuma, "uptime-kuma · shop\n[shop] [🔴 Down] timeout"), ("/healthchecks", healthchecks, "healthchecks · backup is down"),
+                             ("/grafana", grafana, "grafana · memory is short\nof db1\ndashboard: https://g.example/d/1?viewPanel=2 · "
+                              "runbook: https://run.example/1 · silence: https://g.example/alerting/silence/new")):
+        check(ask(web, "POST", path, json.dumps(body))[0] == 200, "not taken")
+        server.wait(lambda said=said: any("🚨 " + said == body for body in server.bodies(OPS)))
+        check(ask(web, "POST", path, json.dumps(ends[path]))[0] == 200, "not taken")
+        name = said.split("\n")[0].replace(" is down", "")
+        server.wait(lambda name=name: any(body.startswith("✅ " + name) and " resolved" in body for body in server.bodies(OPS)))
+    check(ask(web, "POST", "/uptime-kuma", json.dumps({"heartbeat": None, "monitor": None, "msg": "hook Testing"}))[0] == 200, "not taken")
+    server.wait(lambda: any("⚠️ uptime-kuma · hook Testing" in body for body in server.bodies("!dev:fake.local")))
     check(ask(web, "POST", "/webhook/other", "{}")[0] == 404 and ask(web, "POST", "/webhook/ci", "no")[0] == 400,
           "what is none is taken")
     ended(server, bot)

@@ -135,7 +135,7 @@ static void long_texts_and_links_are_bounded(void **state)
 	alert = json_pack("{s:{s:s}, s:{s:s}}", "labels", "alertname", "A", "annotations",
 	        "description", text);
 	group = json_pack("{s:s}", "externalURL", link);
-	request = alertmanager_webhook(&names, alert, group);
+	request = alertmanager_webhook(&names, alert, group, "alertmanager");
 	len = json_string_length(json_object_get(request, "text"));
 	assert_in_range(len, 30000, 33000);
 	assert_string_equal(json_string_value(json_object_get(request, "text")) + len - 5, "é…");
@@ -163,7 +163,7 @@ static void severities_are_mapped_by_the_table(void **state)
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		json_t *alert = json_pack("{s:{s:s}}", "labels", table[i].label, table[i].value);
-		json_t *request = alertmanager_webhook(&names, alert, NULL);
+		json_t *request = alertmanager_webhook(&names, alert, NULL, "alertmanager");
 
 		assert_has(request, "severity", table[i].expect);
 		json_decref(request);
@@ -176,10 +176,10 @@ static void the_end_of_an_episode_reopens_it(void **state)
 {
 	json_t *alert = json_pack("{s:{s:s}, s:s, s:s}", "labels", "a", "b", "startsAt",
 	        "2026-11-26T10:00:00Z", "status", "firing");
-	json_t *firing = alertmanager_webhook(&names, alert, NULL), *resolved;
+	json_t *firing = alertmanager_webhook(&names, alert, NULL, "alertmanager"), *resolved;
 
 	json_object_set_new(alert, "status", json_string("resolved"));
-	resolved = alertmanager_webhook(&names, alert, NULL);
+	resolved = alertmanager_webhook(&names, alert, NULL, "alertmanager");
 	assert_has(resolved, "reopens", json_string_value(json_object_get(firing, "id")));
 	assert_has(firing, "reopens", json_string_value(json_object_get(resolved, "id")));
 	assert_has(firing, "ends_at", NULL); /* it is told */

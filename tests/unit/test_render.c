@@ -501,6 +501,35 @@ static void a_link_without_its_values_is_left_out(void **state)
 	end(w);
 }
 
+/* What Prometheus and Grafana give beside the dashboard; only addresses become links. */
+static void links_among_the_fields_are_shown_while_it_fires(void **state)
+{
+	static const char alert[] = "{\"app\":\"db\",\"severity\":\"info\",\"title\":\"t\","
+	                            "\"fields\":{\"runbook_url\":\"%s\","
+	                            "\"silenceURL\":\"%s\"},\"status\":\"%s\"}";
+	struct world *w = begin("[route]\ninfo = ops\n[delivery]\nthrottle = 0\n");
+	char *body;
+
+	world_alert(w, alert, "https://r.example/a b", "javascript:alert(1)", "firing");
+	world_pass(w, 2000);
+	body = world_body(w, w->len - 1);
+	assert_string_equal(body, "ℹ️ db · t\nrunbook: https://r.example/a%20b");
+	free(body);
+	world_alert(w, alert, "https://r", "https://s/?a=1&b=\\\"><img>", "firing");
+	world_pass(w, 2000);
+	body = world_body(w, w->len - 1);
+	assert_string_equal(body, "ℹ️ db · t\nrunbook: https://r · silence: "
+	                          "https://s/?a=1&b=%22%3E%3Cimg%3E");
+	free(body);
+	assert_non_null(strstr(w->events[w->len - 1].content,
+	        "<a href=\\\"https://s/?a=1&amp;b=%22%3E%3Cimg%3E\\\">silence</a>"));
+	world_alert(w, alert, "https://r", "https://s", "resolved");
+	world_pass(w, 2000);
+	for (size_t i = w->len - 2; i < w->len; i++)
+		assert_null(strstr(w->events[i].content, "silence</a>"));
+	end(w);
+}
+
 static void an_app_may_have_rooms_of_its_own(void **state)
 {
 	struct config *config = fixture_config("critical = dev\n");
@@ -521,6 +550,7 @@ int main(void)
 	        cmocka_unit_test(many_alerts_close_a_message_only_when_it_is_full),
 	        cmocka_unit_test(only_what_was_late_says_when_it_happened),
 	        cmocka_unit_test(a_link_without_its_values_is_left_out),
+	        cmocka_unit_test(links_among_the_fields_are_shown_while_it_fires),
 	        cmocka_unit_test(an_app_may_have_rooms_of_its_own),
 	};
 

@@ -94,6 +94,14 @@ static void two_are_built_in(void **state)
 	assert_has(request, "status", "resolved");
 	json_decref(request);
 	json_decref(body);
+	/* of a trial, or of a certificate: no state, which rings and ends */
+	body = json_loads(
+	        "{\"heartbeat\":null,\"monitor\":null,\"msg\":\"hook Testing\"}", 0, NULL);
+	request = webhook_request(webhook_find(&config, "uptime-kuma"), body);
+	assert_has(request, "severity", "warning");
+	assert_has(request, "text", "hook Testing");
+	json_decref(request);
+	json_decref(body);
 	assert_non_null(webhook_find(&config, "healthchecks"));
 	assert_null(webhook_find(&config, "other"));
 	config.webhooks = &own; /* the config's own come first */
