@@ -1,67 +1,158 @@
 /*
  * bare.c - what a message costs at least: libcurl, one warm connection, and nothing else.
  *
- * bare URL TOKEN: each line of standard input "ROOM_ID TYPE CONTENT" is sent as an event and
- * answered with the homeserver's answer as a line; "SYNC MILLISECONDS" is a long poll, answered
- * with "{}".
+ * bare URL TOKEN [sync]: each line of standard input "ROOM_ID TYPE CONTENT" is sent as an event and
+ * answered with the homeserver's answer as a line. With `sync` it also keeps a long poll of /sync,
+ * as every bot that listens must; its answers are read for `next_batch` and otherwise ignored.
  */
 #include <curl/curl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static size_t on_body(char *data, size_t size, size_t count, void *quiet)
+#define NEXT "\"next_batch\":\""
+#define LINE_MAX_BYTES (256 * 1024)
+
+/* {"presence":{"not_types":["*"]},"account_data":{"not_types":["*"]},"room":{"ephemeral":
+ * {"not_types":["*"]},"timeline":{"limit":1}}} */
+static const char filter[] = "%7B%22presence%22:%7B%22not_types%22:%5B%22*%22%5D%7D,"
+                             "%22account_data%22:%7B%22not_types%22:%5B%22*%22%5D%7D,"
+                             "%22room%22:%7B%22ephemeral%22:%7B%22not_types%22:%5B%22*%22%5D%7D,"
+                             "%22timeline%22:%7B%22limit%22:1%7D%7D%7D";
+static char answer[1 << 20], since[1024];
+static size_t answer_len;
+
+static size_t on_sent(char *data, size_t size, size_t count, void *arg)
 {
-	if (!quiet)
-		fwrite(data, size, count, stdout);
-	return size * count;
+	(void)arg;
+	return fwrite(data, size, count, stdout);
+}
+
+static size_t on_synced(char *data, size_t size, size_t count, void *arg)
+{
+	size_t len = size * count;
+
+	(void)arg;
+	if (answer_len + len >= sizeof(answer))
+		return 0;
+	memcpy(answer + answer_len, data, len);
+	answer_len += len;
+	return len;
+}
+
+static void sync_start(CURLM *multi, CURL *easy, const char *base)
+{
+	char url[2048];
+
+	snprintf(url, sizeof(url), "%s/_matrix/client/v3/sync?timeout=%d&filter=%s%s%s", base,
+	        since[0] ? 30000 : 0, filter, since[0] ? "&since=" : "", since);
+	answer_len = 0;
+	curl_easy_setopt(easy, CURLOPT_URL, url);
+	curl_multi_add_handle(multi, easy);
+}
+
+static bool sync_ended(void)
+{
+	const char *at;
+
+	answer[answer_len] = '\0';
+	at = strstr(answer, NEXT);
+	if (!at)
+		return false;
+	at += strlen(NEXT);
+	snprintf(since, sizeof(since), "%.*s", (int)strcspn(at, "\""), at);
+	return true;
+}
+
+static void send_start(CURLM *multi, CURL *easy, const char *base, char *line)
+{
+	static unsigned count;
+	char url[1024], *rest, *room = strtok_r(line, " ", &rest),
+	                       *type = strtok_r(NULL, " ", &rest);
+
+	snprintf(url, sizeof(url), "%s/_matrix/client/v3/rooms/%s/send/%s/bare-%d-%u", base, room,
+	        type, (int)getpid(), count++);
+	curl_easy_setopt(easy, CURLOPT_URL, url);
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, rest);
+	curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "PUT");
+	curl_multi_add_handle(multi, easy);
+}
+
+static CURL *handle(struct curl_slist *headers, curl_write_callback on_body)
+{
+	CURL *easy = curl_easy_init();
+
+	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	return easy;
+}
+
+/* One line at a time; the next is read when the homeserver has answered. */
+static bool line_read(char *line, size_t *len)
+{
+	ssize_t more = read(STDIN_FILENO, line + *len, LINE_MAX_BYTES - *len - 1);
+
+	if (more <= 0)
+		exit(0);
+	*len += (size_t)more;
+	return true;
 }
 
 int main(int argc, char **argv)
 {
-	char *line = NULL, url[1024], *room, *type, *content, *rest;
-	size_t cap = 0;
-	unsigned count = 0;
+	static char line[LINE_MAX_BYTES];
+	char header[1024], *end;
+	size_t len = 0, used = 0;
+	bool sending = false;
 	struct curl_slist *headers;
-	CURL *curl = curl_easy_init();
+	CURLM *multi = curl_multi_init();
+	CURL *put, *sync;
 
-	if (argc != 3)
+	if (argc < 3)
 		return 64;
-	snprintf(url, sizeof(url), "Authorization: Bearer %s", argv[2]);
-	headers = curl_slist_append(NULL, url);
+	snprintf(header, sizeof(header), "Authorization: Bearer %s", argv[2]);
+	headers = curl_slist_append(NULL, header);
 	headers = curl_slist_append(headers, "Content-Type: application/json");
 	headers = curl_slist_append(headers, "Expect:");
-	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
-	while (getline(&line, &cap, stdin) > 0) {
-		int sync = strncmp(line, "SYNC ", 5) == 0;
+	put = handle(headers, on_sent);
+	sync = handle(headers, on_synced);
+	if (argc > 3)
+		sync_start(multi, sync, argv[1]);
+	for (;;) {
+		struct curl_waitfd in = {.fd = STDIN_FILENO, .events = CURL_WAIT_POLLIN};
+		CURLMsg *message;
+		int running, left;
 
-		line[strcspn(line, "\n")] = '\0';
-		room = strtok_r(line, " ", &rest);
-		type = strtok_r(NULL, " ", &rest);
-		content = rest;
-		if (sync) {
-			snprintf(url, sizeof(url), "%s/_matrix/client/v3/sync?timeout=%s", argv[1],
-			        type);
-			curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
-			curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, NULL);
-		} else {
-			snprintf(url, sizeof(url),
-			        "%s/_matrix/client/v3/rooms/%s/send/%s/bare-%d-%u", argv[1], room,
-			        type, (int)getpid(), count++);
-			curl_easy_setopt(curl, CURLOPT_POSTFIELDS, content);
-			curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, "PUT");
+		curl_multi_perform(multi, &running);
+		while ((message = curl_multi_info_read(multi, &left))) {
+			CURL *easy = message->easy_handle;
+
+			if (message->data.result != CURLE_OK)
+				return 1;
+			curl_multi_remove_handle(multi, easy);
+			if (easy == sync) {
+				if (!sync_ended())
+					return 1;
+				sync_start(multi, sync, argv[1]);
+				continue;
+			}
+			puts("");
+			fflush(stdout);
+			sending = false;
+			memmove(line, line + used, len -= used);
 		}
-		curl_easy_setopt(curl, CURLOPT_WRITEDATA, sync ? curl : NULL);
-		curl_easy_setopt(curl, CURLOPT_URL, url);
-		if (curl_easy_perform(curl) != CURLE_OK)
-			return 1;
-		puts(sync ? "{}" : "");
-		fflush(stdout);
+		end = sending ? NULL : memchr(line, '\n', len);
+		if (end) {
+			*end = '\0';
+			used = (size_t)(end - line) + 1;
+			sending = true;
+			send_start(multi, put, argv[1], line);
+			continue;
+		}
+		curl_multi_poll(multi, &in, sending ? 0 : 1, 60000, NULL);
+		if (in.revents)
+			line_read(line, &len);
 	}
-	curl_easy_cleanup(curl);
-	curl_slist_free_all(headers);
-	free(line);
-	return 0;
 }

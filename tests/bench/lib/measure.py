@@ -70,12 +70,12 @@ def p95(times):
 
 
 class Bare:
-    """The bare loop of bare.c."""
+    """The bare loop of bare.c. sync: it keeps a long poll too, as every bot must that listens."""
     program = None
 
-    def __init__(self, server, account):
+    def __init__(self, server, account, sync=False):
         Bare.program = Bare.program or compiled("bare.c", "-lcurl")
-        self.process = subprocess.Popen([Bare.program, server.url, account["access_token"]],
+        self.process = subprocess.Popen([Bare.program, server.url, account["access_token"], *["sync"] * sync],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def write(self, *lines):
