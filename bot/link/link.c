@@ -12,7 +12,6 @@
 #include "bot/matrix/backoff.h"
 #include "bot/matrix/discovery.h"
 #include "bot/loop/notify.h"
-#include "storage/outbox.h"
 
 static void link_on_timer(uv_timer_t *timer);
 static void link_discover(struct link *link);
@@ -30,21 +29,6 @@ void link_retry(struct link *link)
 	        (uint64_t)backoff_ms(link->failures, -1, arc4random()), 0);
 }
 
-/* --- rooms and sync ----------------------------------------------------------------------- */
-
-#define STORE_AGAIN_MS CLOCK_SECOND_MS
-
-struct room_job {
-	uv_timer_t timer; /* next try */
-	bool failed;      /* the last try failed; logged once */
-	struct link *link;
-	struct room_row row;
-	char *name;    /* in the config, or NULL */
-	int64_t count; /* messages that move here from the room's former id */
-};
-
-static void room_submit(struct room_job *job);
-
 void link_job_ended(struct link *link)
 {
 	link->jobs--;
@@ -52,75 +36,7 @@ void link_job_ended(struct link *link)
 		link_closing(link);
 }
 
-static enum err room_work(struct store *store, void *arg)
-{
-	struct room_job *job = arg;
-	enum err err = rooms_put(store, &job->row);
-
-	return err == OK && job->name
-	               ? outbox_follow(store, job->name, job->row.room_id, &job->count)
-	               : err;
-}
-
-static void room_job_free(uv_handle_t *timer)
-{
-	struct room_job *job = timer->data;
-	struct link *link = job->link;
-
-	room_row_finish(&job->row);
-	free(job->name);
-	free(job);
-	link_job_ended(link);
-}
-
-static void link_on_room_timer(uv_timer_t *timer)
-{
-	room_submit(timer->data);
-}
-
-/* That a room is encrypted must never be lost, so storing it is retried. */
-static void room_done(enum err result, const char *message, void *arg)
-{
-	struct room_job *job = arg;
-	struct link *link = job->link;
-
-	if (result != OK && !link->closing) {
-		if (!job->failed)
-			log_error("link", "cannot store what is known of a room, retrying: %s",
-			        message);
-		job->failed = true;
-		uv_timer_start(&job->timer, link_on_room_timer, STORE_AGAIN_MS, 0);
-		return;
-	}
-	if (result == OK && job->count > 0 && link->online && !link->closing) {
-		log_info("link", "%s: %lld undeliverable elsewhere follow to %s", job->name,
-		        (long long)job->count, job->row.room_id);
-		courier_poke(link->options.courier);
-	}
-	uv_close((uv_handle_t *)&job->timer, room_job_free);
-}
-
-static void room_submit(struct room_job *job)
-{
-	writer_submit(job->link->options.writer, room_work, room_done, job);
-}
-
-static void link_store_room(struct link *link, const char *name, const char *room_id,
-        const char *address, const json_t *encryption)
-{
-	struct room_job *job = x_calloc(1, sizeof(*job));
-
-	job->link = link;
-	job->name = x_strdup_opt(name);
-	job->row.room_id = x_strdup(room_id);
-	job->row.address = x_strdup_opt(address);
-	job->row.encrypted = encryption != NULL;
-	job->row.encryption = encryption ? json_dumps(encryption, JSON_COMPACT) : NULL;
-	link->jobs++;
-	uv_timer_init(link->options.loop, &job->timer);
-	job->timer.data = job;
-	room_submit(job);
-}
+/* --- rooms and sync ----------------------------------------------------------------------- */
 
 static bool link_is_oncall_room(const struct link *link, const char *name)
 {
@@ -140,7 +56,10 @@ static void link_on_room(const struct room *room, void *arg)
 {
 	struct link *link = arg;
 
-	if (!room->ready || link->closing)
+	if (link->closing)
+		return;
+	link_store_settled(link);
+	if (!room->ready)
 		return;
 	link_follow(link, room);
 	link_store_room(link, room->name, room->room_id, room->address, NULL);
@@ -178,7 +97,8 @@ static void link_on_batch(
 	struct link *link = arg;
 
 	link->first = first;
-	rooms_take_sync(link->rooms, answer);
+	rooms_take_sync(link->rooms, answer, !first && !blind);
+	link_store_settled(link);
 	for (size_t i = 0; blind && i < rooms_len(link->rooms); i++)
 		rooms_recheck(link->rooms, rooms_at(link->rooms, i)->name);
 	if (first || blind)
@@ -305,8 +225,11 @@ void link_go_online(struct link *link, const struct identity_job *job)
 		for (size_t i = 0; i < job->encrypted_len; i++)
 			rooms_remember_encrypted(
 			        link->rooms, job->encrypted[i].room_id, job->encrypted[i].address);
+		if (job->since)
+			rooms_remember_settled(link->rooms, job->settled);
 		link->members = members_create(link->options.loop, link->mx, &members_events);
 		rooms_configure(link->rooms, link->config);
+		link_store_settled(link);
 		link->sync = sync_create(link->options.loop, link->mx, job->user_id, &sync_events);
 		timeline_options = (struct timeline_options){
 		        .loop = link->options.loop,
@@ -442,8 +365,10 @@ enum err link_create(struct link **out, const struct link_options *options, stru
 void link_configure(struct link *link, struct config *config)
 {
 	config_replace(&link->config, config);
-	if (link->rooms)
+	if (link->rooms) {
 		rooms_configure(link->rooms, config);
+		link_store_settled(link);
+	}
 	for (size_t i = 0; link->members && i < rooms_len(link->rooms); i++)
 		if (rooms_at(link->rooms, i)->ready)
 			link_follow(link, rooms_at(link->rooms, i));
@@ -502,6 +427,7 @@ static void link_on_timer_closed(uv_handle_t *handle)
 	identity_free(link->identity);
 	free(link->homeserver);
 	free(link->since);
+	free(link->settled);
 	json_decref(link->joined);
 	free(link);
 	closed(arg);

@@ -5,6 +5,7 @@
  * retried on the link's timer.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/base/log.h"
@@ -27,12 +28,18 @@ static bool identity_same(const struct identity_job *job)
 static enum err identity_work(struct store *store, void *arg)
 {
 	struct identity_job *job = arg;
+	char *settled = NULL;
 	enum err err = identity_read(store, "device_id", &job->stored_device);
 
 	if (err == OK)
 		err = identity_read(store, "user_id", &job->stored_user);
 	if (err == OK)
 		err = identity_read(store, "sync.since", &job->since);
+	if (err == OK)
+		err = identity_read(store, LINK_SETTLED, &settled);
+	if (err == OK && settled)
+		job->settled = json_loads(settled, 0, NULL);
+	free(settled);
 	if (err == OK)
 		err = rooms_encrypted(store, &job->encrypted, &job->encrypted_len);
 	if (err == OK && identity_same(job))
@@ -49,6 +56,8 @@ static void identity_reset(struct identity_job *job)
 	free(job->stored_user);
 	free(job->stored_device);
 	free(job->since);
+	json_decref(job->settled);
+	job->settled = NULL;
 	job->encrypted = NULL;
 	job->encrypted_len = 0;
 	job->stored_user = job->stored_device = job->since = NULL;

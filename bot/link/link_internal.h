@@ -1,6 +1,7 @@
 /*
  * link_internal.h - what the parts of link.h share: link.c (creation, closing, discovery, rooms,
- * sync) and link_identity.c (whether the token's device is the stored one).
+ * sync), link_identity.c (whether the token's device is the stored one) and link_rooms.c (what is
+ * stored of rooms).
  */
 #pragma once
 
@@ -31,6 +32,7 @@ struct link {
 	unsigned failures; /* in a row, of what the timer retries */
 	unsigned jobs;     /* writer jobs not done */
 	char *since;       /* position where /sync starts, or NULL */
+	char *settled;     /* rooms_settled() as stored last, NULL = not in this run */
 	bool first;        /* the answer being handled is a first one */
 	bool caught_up;    /* a /sync answer of this run was stored */
 	bool online, closing, vault_closing;
@@ -44,6 +46,7 @@ struct identity_job {
 	char *user_id, *device_id;
 	bool new_device;
 	char *stored_user, *stored_device, *since;
+	json_t *settled; /* see rooms_settled(), or NULL */
 	struct room_row *encrypted;
 	size_t encrypted_len;
 };
@@ -55,6 +58,16 @@ void link_job_ended(struct link *link);
 /* Call when the identity is stored: starts or resumes rooms, sync and the others. job is
  * borrowed. */
 void link_go_online(struct link *link, const struct identity_job *job);
+
+/* link_rooms.c */
+#define LINK_SETTLED "rooms.settled" /* in the table `state` */
+/* Stores a room that is ready (its name in the config and its address) or encrypted (encryption).
+ * Strings are copied. */
+void link_store_room(struct link *link, const char *name, const char *room_id, const char *address,
+        const json_t *encryption);
+/* Stores which rooms are settled if that has changed. Called before an answer of /sync is handed
+ * on, so that what it said of the rooms is stored no later than the position after it. */
+void link_store_settled(struct link *link);
 
 /* link_identity.c */
 /* Starts the job, replacing one that waits for the timer. Strings are copied. */

@@ -5,6 +5,9 @@
  * the bot is known to be a member) → ENCRYPTION (its m.room.encryption, or that there is none)
  * → TOMBSTONE (none: ready; else its successor is the next candidate, back to JOIN).
  *
+ * A room id from storage needs RESOLVE and the first answer of /sync alone; when that does not come
+ * within RECALL_MS, or when either says something else, all steps follow.
+ *
  * After a temporary failure a ready room stays ready, and the steps are retried with backoff. A
  * refusal makes the room not ready and is retried after REFUSED_MS, except that a ready room stays
  * ready when only its alias was deleted.
@@ -23,6 +26,7 @@
 #define AGAIN_MS CLOCK_HOUR_MS
 #define REFUSED_MS (5 * CLOCK_MINUTE_MS)
 #define PAUSE_MS (10 * CLOCK_SECOND_MS) /* minimum time between two requested checks */
+#define RECALL_MS (2 * CLOCK_SECOND_MS)
 
 static void step_join(struct room_entry *entry);
 static void step_encryption(struct room_entry *entry);
@@ -305,8 +309,16 @@ static void step_join(struct room_entry *entry)
 /* Continues with the id that the address resolved to. */
 static void room_follow_begin(struct room_entry *entry, const char *room_id)
 {
-	if (room_follow_set_candidate(entry, room_id))
-		step_join(entry);
+	if (!room_follow_set_candidate(entry, room_id))
+		return;
+	if (entry->recall == RECALL_STORED && room_follow_is_own_room(entry)) {
+		entry->recall = RECALL_AGREED;
+		room_follow_look_again_in(entry, RECALL_MS);
+		room_recall(entry);
+		return;
+	}
+	entry->recall = RECALL_NONE;
+	step_join(entry);
 }
 
 static void room_follow_on_alias(const struct mx_answer *answer, void *arg)
@@ -356,6 +368,8 @@ void room_follow(struct room_entry *entry)
 		entry->again = true;
 		return;
 	}
+	if (entry->recall == RECALL_AGREED) /* /sync did not decide in time */
+		entry->recall = RECALL_NONE;
 	entry->due_ms = INT64_MAX;
 	entry->hops = 0;
 	room_follow_forget_via(entry);
@@ -398,8 +412,19 @@ void room_forget_trail(struct room_entry *entry)
 	}
 }
 
+void room_recall(struct room_entry *entry)
+{
+	if (entry->recall != RECALL_AGREED || !entry->rooms->caught_up)
+		return;
+	entry->recall = RECALL_NONE;
+	entry->joined = true;
+	entry->again = true; /* checked as a whole soon */
+	room_follow_ready(entry);
+}
+
 void room_lose(struct room_entry *entry, const char *problem)
 {
+	entry->recall = RECALL_NONE;
 	room_follow_soon(entry);
 	room_follow_set_not_ready(entry, problem);
 }

@@ -205,9 +205,10 @@ static void room_sync_look_at_invite(struct rooms *rooms, const char *room_id, c
 
 /* ---- the interface ---- */
 
-void rooms_take_sync(struct rooms *rooms, const json_t *sync)
+void rooms_take_sync(struct rooms *rooms, const json_t *sync, bool whole)
 {
 	json_t *all = json_object_get(sync, "rooms"), *room;
+	struct room_entry *entry;
 	const char *room_id;
 
 	if (rooms->closing)
@@ -227,5 +228,12 @@ void rooms_take_sync(struct rooms *rooms, const json_t *sync)
 	json_object_foreach(json_object_get(all, "invite"), room_id, room)
 	{
 		room_sync_look_at_invite(rooms, room_id, room);
+	}
+	if (!whole)
+		return;
+	rooms->caught_up = true;
+	TAILQ_FOREACH(entry, &rooms->entries, link)
+	{
+		room_recall(entry);
 	}
 }

@@ -108,6 +108,25 @@ static bool rooms_was_encrypted(const struct rooms *rooms, const char *address)
 	return false;
 }
 
+void rooms_remember_settled(struct rooms *rooms, const json_t *settled)
+{
+	json_decref(rooms->settled);
+	rooms->settled = json_deep_copy(settled);
+}
+
+json_t *rooms_settled(const struct rooms *rooms)
+{
+	const struct room_entry *entry;
+	json_t *settled = json_object();
+
+	TAILQ_FOREACH(entry, &rooms->entries, link)
+	{
+		if (entry->room.ready || entry->recall != RECALL_NONE)
+			json_object_set_new(settled, entry->address, json_string(entry->room_id));
+	}
+	return settled;
+}
+
 /* ---- time ---- */
 
 static void rooms_set_timer(struct rooms *rooms);
@@ -168,11 +187,16 @@ void rooms_due_in(struct rooms *rooms, int64_t *due_ms, int64_t ms)
 static struct room_entry *entry_create(struct rooms *rooms, const char *name, const char *address)
 {
 	struct room_entry *entry = x_calloc(1, sizeof(*entry));
+	const char *room_id = json_string_value(json_object_get(rooms->settled, address));
 
 	entry->rooms = rooms;
 	entry->room.name = entry->name = x_strdup(name);
 	entry->room.address = entry->address = x_strdup(address);
 	entry->must_encrypt = rooms_was_encrypted(rooms, address);
+	if (rooms_is_id(room_id) && !rooms->caught_up) {
+		entry->room.room_id = entry->room_id = x_strdup(room_id);
+		entry->recall = RECALL_STORED;
+	}
 	entry->due_ms = INT64_MAX;
 	strcpy(entry->room.problem, "not checked yet");
 	TAILQ_INSERT_TAIL(&rooms->entries, entry, link);
@@ -285,6 +309,7 @@ static void rooms_free_all(struct rooms *rooms)
 	while (!TAILQ_EMPTY(&rooms->invites))
 		room_invite_destroy(TAILQ_FIRST(&rooms->invites));
 	rooms_free_list(rooms->invite_from);
+	json_decref(rooms->settled);
 	free(rooms->user_id);
 	free(rooms);
 }

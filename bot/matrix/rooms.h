@@ -6,6 +6,10 @@
  * m.room.canonical_alias or m.room.tombstone), joins when needed, and follows tombstones. A room
  * that cannot be reached is retried with backoff and never blocks another.
  *
+ * A room that was ready when the stored position of /sync was reached is ready again as soon as its
+ * alias still leads there and the first answer from that position does not say otherwise, which
+ * saves three requests before the first message after a start. It is checked as a whole later.
+ *
  * A room is ready only when it is known whether it is encrypted. The successor of an encrypted
  * room, and a room to which its alias moved, must be encrypted too; otherwise it does not become
  * ready.
@@ -46,9 +50,15 @@ void rooms_configure(struct rooms *rooms, const struct config *config);
 /* Marks a room id as encrypted, from storage: it stays so whatever the server says. address: the
  * alias that led there, or NULL; from now on it may lead to encrypted rooms only. */
 void rooms_remember_encrypted(struct rooms *rooms, const char *room_id, const char *address);
+/* The rooms that were ready at the stored position: an object of room ids by address, as
+ * rooms_settled() returned it. Call before rooms_configure(). */
+void rooms_remember_settled(struct rooms *rooms, const json_t *settled);
+/* The rooms that are ready or are still as they were remembered. A new reference. */
+json_t *rooms_settled(const struct rooms *rooms);
 /* Handles a /sync answer: tombstones, aliases, encryption, own membership, invitations (accepted
- * when the inviter is configured, else ignored). */
-void rooms_take_sync(struct rooms *rooms, const json_t *sync);
+ * when the inviter is configured, else ignored). whole: it has all that happened since the stored
+ * position. */
+void rooms_take_sync(struct rooms *rooms, const json_t *sync, bool whole);
 /* Checks one room again now, because a send was refused. */
 void rooms_recheck(struct rooms *rooms, const char *name);
 /* NULL when there is no such name. Valid until the next event of the loop. */

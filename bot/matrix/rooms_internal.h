@@ -20,6 +20,13 @@ struct room_known {
 	bool denied; /* the homeserver says that it is not encrypted */
 };
 
+/* How an entry came to its room id, until it has been checked. */
+enum room_recall {
+	RECALL_NONE,
+	RECALL_STORED, /* from storage; whether the address leads there is asked now */
+	RECALL_AGREED, /* and it does; the first /sync answer decides */
+};
+
 /* One configured room. */
 struct room_entry {
 	TAILQ_ENTRY(room_entry) link; /* rooms::entries, unless it is removed */
@@ -32,12 +39,13 @@ struct room_entry {
 	char *trail[ROOM_HOPS_MAX + 1]; /* rooms that led to the candidate, itself included */
 	unsigned hops;                  /* of these upgrades */
 	bool joined;                    /* member of room_id, as far as is known */
-	bool must_encrypt;              /* an earlier room of this entry was encrypted */
-	bool again;                     /* another check was requested during this one */
-	bool removed;                   /* freed when the call has ended */
-	unsigned tries;                 /* failures in a row */
-	int64_t due_ms;                 /* monotonic; next check, INT64_MAX = none scheduled */
-	int64_t asked_ms;               /* monotonic; last requested check, 0 = none */
+	enum room_recall recall;
+	bool must_encrypt; /* an earlier room of this entry was encrypted */
+	bool again;        /* another check was requested during this one */
+	bool removed;      /* freed when the call has ended */
+	unsigned tries;    /* failures in a row */
+	int64_t due_ms;    /* monotonic; next check, INT64_MAX = none scheduled */
+	int64_t asked_ms;  /* monotonic; last requested check, 0 = none */
 };
 
 /* An invitation that is being accepted. */
@@ -59,6 +67,8 @@ struct rooms {
 	TAILQ_HEAD(, room_known) known;
 	TAILQ_HEAD(, room_invite) invites;
 	size_t entries_len, invites_len;
+	json_t *settled;    /* see rooms_remember_settled(); NULL = nothing */
+	bool caught_up;     /* a whole /sync answer was handled */
 	char **invite_from; /* ends with NULL */
 	unsigned calls;     /* in flight */
 	bool closing, timer_closed;
@@ -84,6 +94,8 @@ bool room_is_on_trail(const struct room_entry *entry, const char *room_id);
 void room_forget_trail(struct room_entry *entry);
 /* Makes the room not ready until it has been checked again. */
 void room_lose(struct room_entry *entry, const char *problem);
+/* Makes a remembered room ready, once the address and /sync agree. */
+void room_recall(struct room_entry *entry);
 
 /* room_sync.c */
 void room_invite_start(struct room_invite *invite);

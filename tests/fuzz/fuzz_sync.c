@@ -40,8 +40,8 @@ static void look_at_rooms(const json_t *sync)
 	bool closed = false;
 
 	rooms_remember_encrypted(rooms, "!r:x", "#r:x");
-	rooms_take_sync(rooms, sync);
-	rooms_take_sync(rooms, sync);
+	rooms_take_sync(rooms, sync, true);
+	rooms_take_sync(rooms, sync, true);
 	rooms_close(rooms, on_closed, &closed);
 	while (!closed)
 		uv_run(&loop, UV_RUN_NOWAIT);

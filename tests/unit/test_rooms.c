@@ -208,7 +208,7 @@ static void take(struct fixture *f, const char *text)
 	json_t *sync = json_loads(text, 0, NULL);
 
 	assert_non_null(sync);
-	rooms_take_sync(f->rooms, sync);
+	rooms_take_sync(f->rooms, sync, true);
 	json_decref(sync);
 }
 
@@ -410,6 +410,128 @@ static void test_alias_of_an_encrypted_room_leads_to_no_plain_one(void **state)
 	turn_until_problem(f);
 	assert_false(ops(f)->ready);
 	assert_non_null(strstr(ops(f)->problem, "is encrypted and this one is not"));
+}
+
+/* ---- rooms from storage ---- */
+
+#define QUIET "{\"rooms\":{}}"
+
+static void remember(struct fixture *f)
+{
+	json_t *settled = json_pack("{s:s}", ALIAS, "!a:x");
+
+	rooms_remember_settled(f->rooms, settled);
+	json_decref(settled);
+	route_alias(f, "!a:x");
+	route_room(f, "a", NULL, NULL);
+	route_room(f, "b", NULL, NULL);
+}
+
+/* Configures, and turns until the alias was asked for. */
+static void configure_until_asked(struct fixture *f)
+{
+	f->wait_path = "/v3/directory/room/%23ops%3Ax";
+	f->asked = false;
+	rooms_configure(f->rooms, &f->config);
+	turn_until(&f->loop, &f->asked);
+}
+
+static void test_room_from_storage_needs_the_alias_and_sync_alone(void **state)
+{
+	struct fixture *f = *state;
+	json_t *settled;
+
+	remember(f);
+	configure_until_asked(f);
+	assert_false(ops(f)->ready);
+	take(f, QUIET);
+	turn_until(&f->loop, &f->ready);
+	assert_string_equal(ops(f)->room_id, "!a:x");
+	assert_int_equal(peer_requests(f->peer), 1);
+	settled = rooms_settled(f->rooms);
+	assert_string_equal(json_string_value(json_object_get(settled, ALIAS)), "!a:x");
+	json_decref(settled);
+}
+
+static void test_room_from_storage_may_have_been_synced_before_the_alias(void **state)
+{
+	struct fixture *f = *state;
+
+	remember(f);
+	rooms_configure(f->rooms, &f->config);
+	take(f, QUIET);
+	assert_false(ops(f)->ready);
+	turn_until(&f->loop, &f->ready);
+	assert_int_equal(peer_requests(f->peer), 1);
+}
+
+/* What happened while the bot was down counts before the room is ready. */
+static void test_room_from_storage_is_checked_when_sync_says_otherwise(void **state)
+{
+	struct fixture *f = *state;
+
+	remember(f);
+	route(f, "/v3/join/%21a%3Ax", 403, "{\"errcode\":\"M_FORBIDDEN\"}");
+	configure_until_asked(f);
+	take(f, "{\"rooms\":{\"leave\":{\"!a:x\":{}}}}");
+	assert_false(ops(f)->ready);
+	turn_until_problem(f);
+	assert_false(ops(f)->ready);
+}
+
+static void test_room_from_storage_may_have_been_upgraded(void **state)
+{
+	struct fixture *f = *state;
+
+	remember(f);
+	route_room(f, "a", NULL, "!b:x");
+	configure_until_asked(f);
+	take(f, "{\"rooms\":{\"join\":{\"!a:x\":{\"state\":{\"events\":[{\"type\":"
+	        "\"m.room.tombstone\",\"state_key\":\"\",\"content\":{\"replacement_room\":"
+	        "\"!b:x\"}}]}}}}}");
+	assert_false(ops(f)->ready);
+	turn_until(&f->loop, &f->ready);
+	assert_string_equal(ops(f)->room_id, "!b:x");
+}
+
+static void test_room_from_storage_may_have_been_encrypted(void **state)
+{
+	struct fixture *f = *state;
+
+	remember(f);
+	configure_until_asked(f);
+	take(f, "{\"rooms\":{\"join\":{\"!a:x\":{\"state\":{\"events\":[{\"type\":"
+	        "\"m.room.encryption\",\"state_key\":\"\",\"content\":{}}]}}}}}");
+	turn_until(&f->loop, &f->ready);
+	assert_true(ops(f)->encrypted);
+}
+
+static void test_room_from_storage_may_have_moved(void **state)
+{
+	struct fixture *f = *state;
+
+	remember(f);
+	route_alias(f, "!b:x");
+	rooms_configure(f->rooms, &f->config);
+	take(f, QUIET);
+	turn_until(&f->loop, &f->ready);
+	assert_string_equal(ops(f)->room_id, "!b:x");
+	assert_int_equal(hits(f, "/v3/join/%21b%3Ax"), 1);
+}
+
+/* A /sync that is not whole, or does not come at all, decides nothing. */
+static void test_room_from_storage_is_checked_without_sync(void **state)
+{
+	struct fixture *f = *state;
+	json_t *sync = json_object();
+
+	remember(f);
+	configure_until_asked(f);
+	rooms_take_sync(f->rooms, sync, false);
+	json_decref(sync);
+	assert_false(ops(f)->ready);
+	turn_until(&f->loop, &f->ready);
+	assert_int_equal(hits(f, "/v3/join/%21a%3Ax"), 1);
 }
 
 static void test_encryption_in_sync_is_taken(void **state)
@@ -699,6 +821,13 @@ int main(void)
 	        TEST(test_room_is_not_ready_until_encryption_is_known),
 	        TEST(test_once_encrypted_stays_so),
 	        TEST(test_alias_of_an_encrypted_room_leads_to_no_plain_one),
+	        TEST(test_room_from_storage_needs_the_alias_and_sync_alone),
+	        TEST(test_room_from_storage_may_have_been_synced_before_the_alias),
+	        TEST(test_room_from_storage_is_checked_when_sync_says_otherwise),
+	        TEST(test_room_from_storage_may_have_been_upgraded),
+	        TEST(test_room_from_storage_may_have_been_encrypted),
+	        TEST(test_room_from_storage_may_have_moved),
+	        TEST(test_room_from_storage_is_checked_without_sync),
 	        TEST(test_encryption_in_sync_is_taken),
 	        TEST(test_alias_does_not_lead_from_an_encrypted_room_to_a_plain_one),
 	        TEST(test_tombstones_are_followed),
