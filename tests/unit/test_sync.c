@@ -234,7 +234,9 @@ static void test_stored_since_is_resumed_and_is_not_first(void **state)
 	f->wanted = 2;
 	run(f, "s_7/ä");
 	assert_int_equal(f->firsts, 0);
-	assert_non_null(strstr(f->targets[0], "timeout=0&filter=f1&since=s_7%2F%C3%A4"));
+	assert_non_null(strstr(f->targets[0], "timeout=0&filter=%7B"));
+	assert_non_null(strstr(f->targets[0], "%22limit%22%3A50"));
+	assert_non_null(strstr(f->targets[0], "&since=s_7%2F%C3%A4"));
 	assert_non_null(strstr(f->targets[1], "timeout=30000&filter=f1&since=s1"));
 }
 
@@ -378,7 +380,7 @@ static void test_unknown_since_starts_over_as_first(void **state)
 
 static void forget_filter(struct fixture *f, struct peer_request *request)
 {
-	if (f->polls > 1 && strstr(peer_target(request), "filter=f1"))
+	if (f->polls > 2 && strstr(peer_target(request), "filter=f1"))
 		peer_answer_json(request, 404, "{s:s}", "errcode", "M_NOT_FOUND");
 	else
 		peer_answer_json(request, 200, "{s:s}", "next_batch", "s9");
@@ -388,12 +390,31 @@ static void test_filter_that_is_gone_is_stored_anew_and_since_is_kept(void **sta
 {
 	struct fixture *f = *state;
 
-	f->wanted = 2;
+	f->wanted = 3;
 	f->script = forget_filter;
 	run(f, "s0");
 	assert_int_equal(f->firsts, 0);
 	assert_int_equal(f->filters, 2);
-	assert_non_null(strstr(f->targets[2], "filter=f2&since=s9"));
+	assert_non_null(strstr(f->targets[3], "filter=f2&since=s9"));
+}
+
+static void refuse_what_is_inline(struct fixture *f, struct peer_request *request)
+{
+	if (strstr(peer_target(request), "filter=%7B"))
+		peer_answer_json(request, 400, "{s:s}", "errcode", "M_INVALID_PARAM");
+	else
+		peer_answer_json(request, 200, "{s:s}", "next_batch", "s9");
+}
+
+/* A homeserver that takes stored filters alone costs a request, not the position. */
+static void test_filter_in_the_request_may_be_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	f->script = refuse_what_is_inline;
+	run(f, "s0");
+	assert_int_equal(f->firsts, 0);
+	assert_non_null(strstr(f->targets[1], "filter=f1&since=s0"));
 }
 
 static void refuse_as_a_proxy(struct fixture *f, struct peer_request *request)
@@ -492,6 +513,7 @@ int main(void)
 	        TEST(test_waking_cuts_a_backoff_short),
 	        TEST(test_unknown_since_starts_over_as_first),
 	        TEST(test_filter_that_is_gone_is_stored_anew_and_since_is_kept),
+	        TEST(test_filter_in_the_request_may_be_refused),
 	        TEST(test_refusal_by_a_proxy_does_not_lose_the_position),
 	        TEST(test_server_that_does_not_wait_is_not_asked_without_pause),
 	        TEST(test_close_during_a_poll),
