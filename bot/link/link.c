@@ -225,8 +225,11 @@ void link_go_online(struct link *link, const struct identity_job *job)
 		for (size_t i = 0; i < job->encrypted_len; i++)
 			rooms_remember_encrypted(
 			        link->rooms, job->encrypted[i].room_id, job->encrypted[i].address);
-		if (job->since)
+		if (job->since) {
 			rooms_remember_settled(link->rooms, job->settled);
+			link->settled =
+			        job->settled ? json_dumps(job->settled, JSON_COMPACT) : NULL;
+		}
 		link->members = members_create(link->options.loop, link->mx, &members_events);
 		rooms_configure(link->rooms, link->config);
 		link_store_settled(link);
@@ -321,7 +324,14 @@ static void link_on_discovered(const char *url, const struct fault *fault, void 
 
 static void link_discover(struct link *link)
 {
-	discovery_start(link->http, link->config->matrix.homeserver, link_on_discovered, link);
+	const char *homeserver = link->config->matrix.homeserver;
+	char *url = discovery_url(homeserver);
+
+	if (url)
+		link_on_discovered(url, NULL, link);
+	else
+		discovery_start(link->http, homeserver, link_on_discovered, link);
+	free(url);
 }
 
 /* --- creation and closing ----------------------------------------------------------------- */

@@ -2,9 +2,9 @@
  * link.h - the connection to the homeserver: discovery, token, rooms and sync, which the courier
  * needs to send.
  *
- * Happy path: discovery finds the base URL; auth provides a token with its user and device id; the
- * device id is compared with the stored one (or stored, the first time); rooms are resolved, the
- * /sync loop starts from the stored `since`, and the courier goes online.
+ * Happy path: discovery finds the base URL, unless it is configured; auth provides a token with its
+ * user and device id; the device id is compared with the stored one (or stored, the first time);
+ * rooms are resolved, the /sync loop starts from the stored `since`, and the courier goes online.
  * Failures: discovery is retried with backoff; a refused token takes the courier offline until
  * auth has another; a device id other than the stored one ends the daemon, since two devices'
  * transaction ids and keys must not be mixed.

@@ -25,6 +25,13 @@ static bool identity_same(const struct identity_job *job)
 	       (!job->stored_user || strcmp(job->stored_user, job->user_id) == 0);
 }
 
+/* A value that is stored already costs no commit. */
+static enum err identity_store(
+        struct store *store, const char *name, const char *stored, const char *value)
+{
+	return stored && strcmp(stored, value) == 0 ? OK : state_set(store, name, value);
+}
+
 static enum err identity_work(struct store *store, void *arg)
 {
 	struct identity_job *job = arg;
@@ -43,9 +50,9 @@ static enum err identity_work(struct store *store, void *arg)
 	if (err == OK)
 		err = rooms_encrypted(store, &job->encrypted, &job->encrypted_len);
 	if (err == OK && identity_same(job))
-		err = state_set(store, "device_id", job->device_id);
+		err = identity_store(store, "device_id", job->stored_device, job->device_id);
 	if (err == OK && identity_same(job))
-		err = state_set(store, "user_id", job->user_id);
+		err = identity_store(store, "user_id", job->stored_user, job->user_id);
 	return err;
 }
 

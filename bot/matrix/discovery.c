@@ -236,6 +236,13 @@ static void start_by_name(struct discovery *discovery)
 	free(well_known);
 }
 
+char *discovery_url(const char *homeserver)
+{
+	bool local;
+
+	return strstr(homeserver, "://") ? check_url(homeserver, &local) : NULL;
+}
+
 void discovery_start(struct http *http, const char *homeserver, discovery_done_fn done, void *arg)
 {
 	struct discovery *discovery = x_calloc(1, sizeof(*discovery));

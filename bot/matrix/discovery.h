@@ -18,3 +18,7 @@ typedef void (*discovery_done_fn)(const char *url, const struct fault *fault, vo
  * ERR_CONFIG: the configured value can never work. Other errors may be temporary: try again later.
  */
 void discovery_start(struct http *http, const char *homeserver, discovery_done_fn done, void *arg);
+/* The base URL if homeserver is an acceptable URL, else NULL. Whoever uses it at once saves the
+ * request for /versions, and learns by its own first request whether a homeserver listens. Owned by
+ * the caller. */
+char *discovery_url(const char *homeserver);

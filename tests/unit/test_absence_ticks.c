@@ -200,7 +200,7 @@ static void blindness_is_told_elsewhere(void **state)
 	struct watching *f = *state;
 
 	assert_int_equal(looped_work(f->l, never_saw, NULL), OK);
-	script_rule("GET", "/versions", 502, "{}");
+	script_rule("GET", "/v3/account/whoami", 502, "{}");
 	open_ticks(f);
 	looped_wait(f->l, was_told, f);
 	assert_true(stored(f)->blind_ms > 0);
@@ -230,8 +230,8 @@ static void close_during_look(void **state)
 	struct watching *f = *state;
 	bool closed = false;
 
-	script_rule(
-	        "GET", "/versions", 200, NULL); /* so that nothing but the look wants the writer */
+	/* so that nothing but the look wants the writer */
+	script_rule("GET", "/v3/account/whoami", 200, NULL);
 	writer_submit(f->l->writer, wait_for_gate, nothing, f);
 	open_ticks(f);
 	looped_wait(f->l, look_waits, f);

@@ -231,9 +231,20 @@ static void test_what_can_never_work_is_a_fault_of_the_config(void **state)
 	        "exa mple.org",
 	};
 
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_null(discovery_url(bad[i]));
 		assert_int_equal(discover(f, bad[i]), ERR_CONFIG);
+	}
 	assert_int_equal(peer_requests(f->peer), 0);
+}
+
+static void test_url_may_be_used_at_once(void **state)
+{
+	char *url = discovery_url("https://example.org/sub//");
+
+	assert_string_equal(url, "https://example.org/sub");
+	free(url);
+	assert_null(discovery_url("example.org")); /* a name has to be looked up */
 }
 
 static void test_closing_ends_it(void **state)
@@ -260,6 +271,7 @@ int main(void)
 	        TEST(test_url_skips_well_known),
 	        TEST(test_what_is_no_homeserver_is_a_fault),
 	        TEST(test_what_can_never_work_is_a_fault_of_the_config),
+	        TEST(test_url_may_be_used_at_once),
 	        TEST(test_closing_ends_it),
 	};
 

@@ -171,6 +171,29 @@ static void sync_goes_on_from_what_is_stored(void **state)
 	assert_non_null(strstr(script_path(sync), "since=s1"));
 }
 
+/* What is stored of the rooms saves requests before the first message of the next run. */
+static void the_next_start_asks_little_before_it_sends(void **state)
+{
+	struct linked *f = *state;
+	unsigned joins, states;
+
+	open_link(f);
+	answer_sync("s1", NULL, NULL, NULL);
+	looped_wait(f->l, is_online, f);
+	answer_sync("s2", NULL, NULL, NULL);
+	script_wait("GET", "/v3/sync");
+	close_link(f);
+	joins = script_count("POST", "/v3/join/");
+	states = script_count("GET", "/v3/rooms/");
+	looped_alert(f->l, "{\"op\":\"alert\",\"app\":\"etl\",\"severity\":\"critical\"}");
+	open_link(f);
+	answer_sync("s3", NULL, NULL, NULL);
+	script_answer(script_wait("PUT", FIXTURE_SEND_OPS), 200, "{\"event_id\":\"$1\"}");
+	assert_int_equal(script_count("POST", "/v3/join/"), joins);
+	assert_int_equal(script_count("GET", "/v3/rooms/"), states);
+	assert_int_equal(script_count("GET", "/versions"), 0);
+}
+
 static void a_command_is_answered_in_its_room(void **state)
 {
 	struct linked *f = *state;
@@ -203,12 +226,13 @@ static void homeserver_that_does_not_answer_is_asked_again(void **state)
 {
 	struct linked *f = *state;
 
-	script_rule("GET", "/versions", 200, NULL);
+	script_rule("GET", "/v3/account/whoami", 200, NULL);
 	open_link(f);
-	script_fail(script_wait("GET", "/versions"), ERR_NET, false);
-	script_fail(script_wait("GET", "/versions"), ERR_TIMEOUT, false);
+	script_fail(script_wait("GET", "/v3/account/whoami"), ERR_NET, false);
+	script_fail(script_wait("GET", "/v3/account/whoami"), ERR_TIMEOUT, false);
 	assert_string_not_equal(link_problem(f->link), "");
-	script_answer(script_wait("GET", "/versions"), 200, "{\"versions\":[\"v1.11\"]}");
+	script_answer(script_wait("GET", "/v3/account/whoami"), 200,
+	        "{\"user_id\":\"" FIXTURE_USER "\",\"device_id\":\"DEV1\"}");
 	looped_wait(f->l, is_online, f);
 }
 
@@ -369,6 +393,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        TEST(goes_online_and_sends),
 	        TEST(sync_goes_on_from_what_is_stored),
+	        TEST(the_next_start_asks_little_before_it_sends),
 	        TEST(a_command_is_answered_in_its_room),
 	        TEST(refused_token_is_read_again),
 	        TEST(homeserver_that_does_not_answer_is_asked_again),
