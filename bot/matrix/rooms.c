@@ -195,6 +195,7 @@ static struct room_entry *entry_create(struct rooms *rooms, const char *name, co
 	entry->must_encrypt = rooms_was_encrypted(rooms, address);
 	if (rooms_is_id(room_id) && !rooms->caught_up) {
 		entry->room.room_id = entry->room_id = x_strdup(room_id);
+		entry->room.encrypted = rooms_known(rooms, room_id)->encrypted;
 		entry->recall = RECALL_STORED;
 	}
 	entry->due_ms = INT64_MAX;

@@ -51,6 +51,7 @@ struct sync {
 	bool quick;     /* the next poll does not wait at the server */
 	bool early;     /* the last answer came too soon: pause before the next poll */
 	bool prompt;    /* it came in less than ECHO_MS */
+	bool starts;    /* it was the first after a start or a failure */
 	unsigned tries; /* failures in a row */
 	bool told, up;  /* on_state() was called; its last value */
 	int64_t last_ms;
@@ -271,6 +272,7 @@ static void sync_take_batch(
 
 	sync->early = same && !sync->quick && answer->duration_ms < EARLY_MS;
 	sync->prompt = !first && answer->duration_ms < ECHO_MS;
+	sync->starts = sync->quick;
 	sync->quick = false;
 	sync->filter_is_fresh = false;
 	sync->tries = 0;
@@ -364,7 +366,7 @@ void sync_next(struct sync *sync, bool changed)
 	assert(sync->state == SYNC_BATCH);
 	if (sync->early)
 		sync_wait_ms(sync, EARLY_MS);
-	else if (sync->prompt && !changed)
+	else if ((sync->prompt && !changed) || sync->starts)
 		sync_wait_ms(sync, ECHO_MS);
 	else
 		sync_proceed(sync);

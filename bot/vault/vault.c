@@ -305,6 +305,17 @@ static enum err open_work(struct store *store, void *arg)
 	return err;
 }
 
+/* Whether every room is known and none is encrypted: then the messages that waited go first. */
+static bool vault_may_wait(const struct vault *vault)
+{
+	size_t len = vault->rooms ? rooms_len(vault->rooms) : 0;
+
+	for (size_t i = 0; i < len; i++)
+		if (!rooms_at(vault->rooms, i)->room_id || rooms_at(vault->rooms, i)->encrypted)
+			return false;
+	return len > 0;
+}
+
 static void open_done(enum err result, const char *message, void *arg)
 {
 	struct open_job *job = arg;
@@ -326,6 +337,11 @@ static void open_done(enum err result, const char *message, void *arg)
 	if (closing)
 		return;
 	vault->events.on_open(vault->events.arg);
+	if (vault_may_wait(vault)) {
+		vault->mark_ms = vault->look_ms = clock_monotonic_ms() + LOOK_SOON_MS;
+		vault_arm(vault);
+		return;
+	}
 	vault_pump(vault);
 	mark_due(vault, clock_monotonic_ms());
 }
