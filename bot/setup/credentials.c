@@ -25,8 +25,8 @@ static enum err credentials_decrypt(const char *name, char **out, struct fault *
 
 	secret.command = x_asprintf(
 	        "f=/etc/credstore.encrypted/matrix-telemetry-bot.%s; test -e $f || exit 1; "
-	        "systemctl show -P LoadCredentialEncrypted matrix-telemetry-bot.service | "
-	        "grep -q %s: && systemd-creds decrypt --name=%s $f -",
+	        "systemctl cat matrix-telemetry-bot.service | "
+	        "grep -q ^LoadCredentialEncrypted=%s: && systemd-creds decrypt --name=%s $f -",
 	        name, name, name);
 	err = secret_read(&secret, name, out, fault);
 	free(secret.command);

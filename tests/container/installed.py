@@ -18,7 +18,7 @@ from bot import Client  # noqa: E402
 from container import Container, build_package, of_version  # noqa: E402
 from harness import Skip, check, run_tests, until  # noqa: E402
 from homeserver import Homeserver  # noqa: E402
-from synapse import log  # noqa: E402
+from synapse import HTTPError, Reader, homeserver, log, quote  # noqa: E402
 
 BOT, WATCH = "matrix-telemetry-bot", "matrix-telemetry-bot-watch"
 UNITS = (f"{BOT}.socket", f"{BOT}.service")
@@ -164,6 +164,66 @@ def test_token_by_credential(w):
         w.active()
         w.arrived(w.alert())
         w.box.path(TOKEN).write_text("good\n")
+
+
+def test_setup_and_check_see_the_credential(w):
+    """As root, whether the unit runs or not; one that is no longer valid is replaced by a file."""
+    config = w.box.path(CONFIG)
+    before = config.read_text()
+    w.box.path("/root/password").write_text("pw\n")
+    w.box.path("/root/password").chmod(0o600)
+    setup = (BOT, "setup", "--yes", "--no-test", "--password-file", "/root/password")
+    try:
+        check("from systemd's credential" in w.run(BOT, "check").stdout, w.run(BOT, "check").stdout)
+        w.must("systemctl", "stop", *UNITS)
+        done = w.run(*setup)
+        check("systemd's credential \"token\", and stays there" in done.stdout and "token_file" not in done.stdout, str(done))
+        w.active()
+        w.must("mkdir", "-p", "-m", "700", "/etc/credstore.encrypted")
+        w.must("systemd-creds", "encrypt", "--name=token", TOKEN, f"/etc/credstore.encrypted/{BOT}.token")
+        w.box.path(TOKEN).unlink()
+        with w.changed(f"/etc/systemd/system/{UNITS[1]}.d/encrypted.conf",
+                       f"[Service]\nLoadCredentialEncrypted=token:{BOT}.token\n"):
+            w.must("systemctl", "stop", *UNITS)
+            done = w.run(*setup)
+            check("and stays there" in done.stdout, str(done))
+            w.active()
+        w.must("rm", f"/etc/credstore.encrypted/{BOT}.token")
+        w.box.path(TOKEN).write_text("bad\n")
+        w.box.path(TOKEN).chmod(0o600)
+        w.must("systemctl", "stop", *UNITS)
+        w.server.login_device = w.server.DEVICE
+        done = w.run(*setup)
+        check("is not valid: the new one is used instead" in done.stdout, str(done))
+        check(f"[matrix] token_file = /var/lib/{BOT}/token" in done.stdout, str(done))
+        w.active()
+        w.arrived(w.alert())
+        check(w.must("stat", "-c", "%U %a", f"/var/lib/{BOT}/token").split() == [BOT, "600"], "whose token")
+    finally:
+        config.write_text(before)
+        w.box.path(TOKEN).write_text("good\n")
+        w.must("systemctl", "restart", *UNITS)
+    w.active()
+
+
+def test_chart_in_the_sandbox(w):
+    """The module is loaded with the first chart, by the installed daemon under the unit's restrictions."""
+    module = next(line for line in w.must("dpkg", "-L", BOT).splitlines() if line.endswith("/chart_cairo.so"))
+    check(module in w.must("cat", f"/etc/apparmor.d/{BOT}"), f"the AppArmor profile does not name {module}")
+    check(w.show(UNITS[1], "MemoryDenyWriteExecute") == "yes", "no such restriction")
+    text = w.box.path(CONFIG).read_text().replace("\n[commands]\n", "\n[commands]\nusers = @op:fake.local\n", 1)
+    with w.changed(CONFIG, text, UNITS[1]):
+        w.active()
+        w.arrived(w.alert())
+        pid = w.show(UNITS[1], "MainPID")
+        check("chart_cairo" not in w.must("cat", f"/proc/{pid}/maps"), "loaded before it is wanted")
+        w.server.tell(join={OPS: {"timeline": {"events": [
+            {"type": "m.room.message", "event_id": "$chart", "sender": "@op:fake.local",
+             "origin_server_ts": int(time.time() * 1000), "content": {"msgtype": "m.text", "body": "!chart 24h"}}]}}})
+        w.server.wait(lambda: w.server.media)
+        png = next(iter(w.server.media.values()))
+        check(png[:8] == b"\x89PNG\r\n\x1a\n" and len(png) > 8000, f"{len(png)} bytes, without letters or bars")
+        check(module in w.must("cat", f"/proc/{pid}/maps"), "drawn by another module")
 
 
 def test_socket_activation(w):
@@ -352,6 +412,51 @@ def test_zz_purge(w):
     w.install(w.package)
     w.configure()
     w.arrived(w.alert())
+
+
+def test_zzz_setup_from_the_package(w):
+    """After the purge: by options, against a real Synapse, until an operator's ✅."""
+    w.must("dpkg", "-P", BOT)
+    w.install(w.package)
+    server = homeserver()
+    try:
+        op = server.register("op")
+        name, token = op["user_id"].split(":", 1)[1], op["access_token"]
+        alias = f"#ops-{os.urandom(3).hex()}:{name}"
+        for file, text in (("password", "pw-of-the-bot"), ("secret", server.secret)):
+            w.box.path(f"/root/{file}").write_text(text + "\n")
+            w.box.path(f"/root/{file}").chmod(0o600)
+        done = []
+        words = (BOT, "setup", "--yes", "--wait", "90s", "--homeserver", server.url, "--user",
+                 f"@installed-{os.urandom(3).hex()}:{name}", "--password-file", "/root/password",
+                 "--registration-secret-file", "/root/secret", "--operator", op["user_id"], f"--room=ops={alias}")
+        setup = threading.Thread(target=lambda: done.append(w.run(*words, timeout=180)))
+        setup.start()
+
+        def joined():
+            with contextlib.suppress(HTTPError):
+                return server.call("POST", f"/_matrix/client/v3/join/{quote(alias)}", {}, token)["room_id"]
+            return None
+        until(lambda: done or joined(), "the room", 60)
+        check(not done, str(done))
+        room, reader = joined(), Reader(server, token)
+        found = lambda: [m for m in reader.messages(room) if m["content"]["body"].startswith("🧪")]  # noqa: E731
+        reader.wait(lambda: found() or done, 90)
+        check(found(), str(done))
+        server.call("PUT", f"/_matrix/client/v3/rooms/{quote(room)}/send/m.reaction/ok", {"m.relates_to": {
+            "rel_type": "m.annotation", "event_id": found()[0]["event"]["event_id"], "key": "✅"}}, token)
+        setup.join()
+        check(done[0].returncode == 0 and f"Acknowledged by {op['user_id']}" in done[0].stdout, str(done[0]))
+        w.active()
+        check(w.run("systemctl", "is-enabled", *UNITS).stdout.split() == ["enabled", "enabled"], "not enabled")
+        check(w.must("stat", "-c", "%U:%G %a", CONFIG).strip() == f"root:{BOT} 640", "bot.conf")
+        w.must("systemctl", "reload", BOT)
+        w.must("usermod", "-aG", "telemetry", "etl")
+        run = w.alert()
+        reader.wait(lambda: run in reader.text(room), 30)
+        reader.stopped = True
+    finally:
+        server.close()
 
 
 def main():
