@@ -113,8 +113,9 @@ static const char *const alert_cause_names[] = {"new", "joined", "storm", "resol
 	        "SELECT count(*) FROM alerts WHERE received_ms >= ? AND cause = 'inhibited'")      \
 	X(ALERTS_HOURS, "SELECT (received_ms - ?) / 3600000, count(*) FROM alerts "                \
 	                "WHERE received_ms >= ? AND resolved = FALSE AND test = FALSE GROUP BY 1") \
-	X(ALERTS_APPS, "SELECT app, count(*), count(*) FILTER (WHERE severity = 'critical') "      \
-	               "FROM alerts WHERE received_ms >= ? AND resolved = FALSE AND test = FALSE " \
+	X(ALERTS_APPS, "SELECT app, count(*), count(*) FILTER (WHERE severity = 'critical'), "     \
+	               "count(*) OVER () FROM alerts WHERE received_ms >= ? AND resolved = FALSE " \
+	               "AND test = FALSE "                                                         \
 	               "GROUP BY +app "                                                            \
 	               "ORDER BY 2 DESC, app LIMIT ?")
 
@@ -365,14 +366,15 @@ enum err alerts_by_hour(struct store *store, int64_t since_ms, int64_t *counts, 
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-enum err alerts_by_app(
-        struct store *store, int64_t since_ms, struct alert_count *counts, size_t *len)
+enum err alerts_by_app(struct store *store, int64_t since_ms, struct alert_count *counts,
+        size_t *len, int64_t *apps)
 {
 	size_t max = *len;
 	struct sql sql;
 	enum err err;
 
 	*len = 0;
+	*apps = 0;
 	sql_use(&sql, store, SQL_ALERTS, ALERTS_APPS);
 	sql_bind_int(&sql, since_ms);
 	sql_bind_int(&sql, (int64_t)max);
@@ -380,6 +382,7 @@ enum err alerts_by_app(
 		counts[*len].app = sql_text(&sql, 0);
 		counts[*len].alerts = sql_int(&sql, 1);
 		counts[(*len)++].criticals = sql_int(&sql, 2);
+		*apps = sql_int(&sql, 3);
 	}
 	return err == ERR_NOT_FOUND ? OK : err;
 }

@@ -138,6 +138,6 @@ struct alert_count {
 	int64_t alerts, criticals;
 };
 /* The same for each app, the noisiest first. *len: capacity of the array, then the number of
- * elements filled. */
-enum err alerts_by_app(
-        struct store *store, int64_t since_ms, struct alert_count *counts, size_t *len);
+ * elements filled. *apps: the number of all apps. */
+enum err alerts_by_app(struct store *store, int64_t since_ms, struct alert_count *counts,
+        size_t *len, int64_t *apps);

@@ -12,7 +12,8 @@
 	X(TEXT, identity)             \
 	X(OPT, run_id)                \
 	X(OPT, room)                  \
-	X(OPT, error)
+	X(OPT, error)                 \
+	X(INT, test)
 
 /* The alerts of an event or message that is not in the room. */
 #define LATE                                                                               \
@@ -41,8 +42,8 @@
 	        "AND EXISTS (SELECT 1 FROM places p JOIN outbox o ON o.id = p.outbox_id "          \
 	        "WHERE p.alert_id = undelivered.alert_id AND o.state = 'sent')")                   \
 	X(UNDELIVERED_UNTOLD,                                                                      \
-	        "SELECT a.received_ms, a.app, a.identity, a.run_id, a.room, o.error, a.id "        \
-	        "FROM undelivered u JOIN alerts a ON a.id = u.alert_id "                           \
+	        "SELECT a.received_ms, a.app, a.identity, a.run_id, a.room, o.error, a.test, "     \
+	        "a.id FROM undelivered u JOIN alerts a ON a.id = u.alert_id "                      \
 	        "LEFT JOIN places p ON p.alert_id = a.id LEFT JOIN outbox o "                      \
 	        "ON o.id = p.outbox_id WHERE u.told_ms = 0 ORDER BY a.room, a.id LIMIT ?")         \
 	X(UNDELIVERED_COUNT, "SELECT count(*) FILTER (WHERE u.recovered_ms > 0), "                 \

@@ -15,6 +15,7 @@ struct undelivered_row {
 	char *run_id; /* or NULL */
 	char *room;   /* name, or NULL */
 	char *error;  /* why its event is undeliverable; NULL = it is still waiting */
+	int test;
 };
 
 void undelivered_row_finish(struct undelivered_row *row);

@@ -205,6 +205,12 @@ static void entry_say_name(const struct entry_words *of, struct words *out)
 	words_what(out, of->entry->identity);
 }
 
+void entry_say_hand(const struct entry_words *of, struct words *out)
+{
+	words_say(out, " by ");
+	entry_say_by(of, of->entry->resolved_by, of->entry->resolve_note, out);
+}
+
 /* " after 1m 39s by op1: `fixed by hand`" */
 static void entry_say_after(const struct entry_words *of, struct words *out)
 {
@@ -212,10 +218,8 @@ static void entry_say_after(const struct entry_words *of, struct words *out)
 
 	words_say(out, " after ");
 	words_duration(out, entry->resolved_ms - entry->first_ms);
-	if (!entry->resolved_by)
-		return;
-	words_say(out, " by ");
-	entry_say_by(of, entry->resolved_by, entry->resolve_note, out);
+	if (entry->resolved_by && !of->one_hand)
+		entry_say_hand(of, out);
 }
 
 static void entry_say_over(

@@ -16,6 +16,7 @@ struct entry_words {
 	int64_t now_ms;
 	const char *headline; /* emoji of the list's headline, which entries do not repeat */
 	bool with_app;        /* the list is of several apps */
+	bool one_hand;        /* the headline says who resolved all of the list */
 };
 
 /* 🧪, ✅, 👀, or what its kind or severity shows while it fires. */
@@ -27,6 +28,9 @@ bool entry_is_late(const struct entry_row *entry, int64_t now_ms);
 
 /* Several lines, the headline first. */
 void entry_say(const struct entry_words *of, struct words *out);
+
+/* " by op1: `fixed by hand`", of an entry resolved by hand. */
+void entry_say_hand(const struct entry_words *of, struct words *out);
 
 /* One line, without the app unless with_app is set. */
 void entry_say_listed(const struct entry_words *of, struct words *out);

@@ -18,9 +18,9 @@
 /* An app's name consists of these; the origin of a message of several apps has another
  * character. */
 #define RENDER_APP_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
-#define RENDER_SLACK 16     /* bytes for numbers that grow and the like */
-#define RENDER_APPS_MAX 10  /* apps that a storm message names */
-#define RENDER_NAMES_MAX 10 /* failures that a ring names */
+#define RENDER_SLACK 16    /* bytes for numbers that grow and the like */
+#define RENDER_APPS_MAX 10 /* apps that a storm message names */
+#define RENDER_NAMES_MAX 5 /* failures that a ring names */
 /* Entries that a message of several apps shows: for most of them there is no other message. */
 #define RENDER_OTHERS_MAX 200
 #define RENDER_TEXT_MIN 8192 /* bytes that are always reserved for the text */
@@ -138,14 +138,33 @@ static int render_rank(const struct entry_row *entry)
 	return state * SEVERITY_COUNT + entry->severity;
 }
 
+/* Whether one person resolved all, with one note: then that is said once. */
+static bool render_is_one_hand(const struct render_message *in)
+{
+	const struct entry_row *first = in->entries;
+
+	for (size_t i = 0; i < in->entries_len; i++) {
+		const struct entry_row *entry = &in->entries[i];
+
+		if (!entry->resolved_ms || !entry->resolved_by ||
+		        strcmp(entry->resolved_by, first->resolved_by) != 0 ||
+		        strcmp(entry->resolve_note ? entry->resolve_note : "",
+		                first->resolve_note ? first->resolve_note : "") != 0)
+			return false;
+	}
+	return in->entries_len > 0;
+}
+
 static void render_several(
         const struct config *config, const struct render_message *in, struct words *out)
 {
 	struct tally tally = render_tally(config, in);
 	struct entry_words one = {.config = config,
 	        .now_ms = in->now_ms,
+	        .entry = in->entries,
 	        .headline = tally.emoji,
-	        .with_app = tally.apps > 1};
+	        .with_app = tally.apps > 1,
+	        .one_hand = render_is_one_hand(in)};
 	const char *app = tally.apps > 1 ? "" : in->entries[0].app;
 	char *all = x_asprintf("%salerts%s%s", config->commands.prefix, *app ? " " : "", app);
 
@@ -154,7 +173,9 @@ static void render_several(
 	words_say(out, "%s", tally.tests ? "TEST · " : "");
 	words_name(out, app, WORDS_NAME_POINTS);
 	words_say(out, "%s", *app ? " · " : "");
-	if (tally.firing == 0)
+	if (tally.firing == 0 && in->entries_len == 2)
+		words_say(out, "both resolved");
+	else if (tally.firing == 0)
 		words_say(out, "all %zu resolved", in->entries_len);
 	else if (tally.worst == SEVERITY_INFO)
 		words_count(out, tally.firing, "message", "messages");
@@ -163,6 +184,8 @@ static void render_several(
 	if (tally.apps > 1)
 		words_say(out, " in %zu apps", tally.apps);
 	words_bold(out, false);
+	if (one.one_hand)
+		entry_say_hand(&one, out);
 	render_others(&tally, out);
 	words_list(out, tally.apps > 1 ? RENDER_OTHERS_MAX : WORDS_LIST_MAX, all);
 	for (int rank = 3 * SEVERITY_COUNT; rank-- > 0;)
@@ -266,8 +289,10 @@ static void render_storm(
 	}
 	words_say(out, " from %zu app%s", tally.apps, tally.apps == 1 ? "" : "s");
 	words_bold(out, false);
-	words_say(out, " in ");
-	words_duration(out, end_ms - message->opened_ms);
+	if (end_ms - message->opened_ms >= CLOCK_SECOND_MS) {
+		words_say(out, " in ");
+		words_duration(out, end_ms - message->opened_ms);
+	}
 	render_others(&tally, out);
 	apps = render_apps(in, &len);
 	shown = len < RENDER_APPS_MAX ? len : RENDER_APPS_MAX;

@@ -45,7 +45,15 @@ static const char *cause_of(const struct report_status *status, const struct und
 		return status->encryption_problem;
 	if (undelivered_look_is_said(status->limit))
 		return status->limit;
-	return "the homeserver has not confirmed it";
+	return "";
+}
+
+static void undelivered_say_cause(const char *cause, struct words *out)
+{
+	if (*cause)
+		words_error(out, cause, WORDS_ERROR_POINTS);
+	else
+		words_say(out, "the homeserver has not confirmed it");
 }
 
 static bool is_of_room(const struct undelivered_row *row, const struct undelivered_row *other)
@@ -63,7 +71,7 @@ static size_t undelivered_say_room(const struct deliver *d, const struct report_
 	words_break(out);
 	words_name(out, name ? name : "no room", WORDS_NAME_POINTS);
 	words_say(out, ": ");
-	words_error(out, cause_of(status, &rows[index]), WORDS_ERROR_POINTS);
+	undelivered_say_cause(cause_of(status, &rows[index]), out);
 	words_list(out, WORDS_LIST_MAX, NULL);
 	for (; end < len && is_of_room(&rows[end], &rows[index]); end++) {
 		words_item(out);
@@ -113,6 +121,14 @@ static void undelivered_say_headline(const struct deliver *d, const char *emoji,
 	words_name(out, d->config->matrix.user, WORDS_WHAT_POINTS);
 }
 
+static bool is_all_tests(const struct undelivered_row *rows, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!rows[i].test)
+			return false;
+	return true;
+}
+
 static enum err say_untold(const struct deliver *d, const struct report_status *status,
         struct undelivered_memory *memory, struct words *out)
 {
@@ -121,7 +137,8 @@ static enum err say_untold(const struct deliver *d, const struct report_status *
 	enum err err = undelivered_untold(d->store, TELL_MAX, &rows, &len);
 
 	if (len > 0)
-		undelivered_say_headline(d, "🚨", out, (int64_t)len,
+		undelivered_say_headline(d, is_all_tests(rows, len) ? "🧪" : "🚨", out,
+		        (int64_t)len,
 		        len == 1 ? "is not in its room yet" : "are not in their room yet");
 	for (size_t i = 0; i < len;)
 		i = undelivered_say_room(d, status, rows, len, i, out);
@@ -136,7 +153,7 @@ static enum err say_untold(const struct deliver *d, const struct report_status *
 
 static void undelivered_say_recovered(const struct deliver *d, struct words *out, int64_t len)
 {
-	undelivered_say_headline(d, "✅ Recovered:", out, len,
+	undelivered_say_headline(d, "✅", out, len,
 	        len == 1 ? "that was late is in its room now"
 	                 : "that were late are in their room now");
 }

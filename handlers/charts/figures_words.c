@@ -115,7 +115,8 @@ static void figures_say_most(const struct figures *figures, struct words *out)
 		if (figures_sum(figures->bars[i].counts) > figures_sum(figures->bars[most].counts))
 			most = i;
 	if (figures_sum(figures->totals)) {
-		buf_add_str(&text, figures->span == CHART_DAY ? " · most from " : " · most on ");
+		buf_add_str(
+		        &text, figures->span == CHART_DAY ? " · busiest hour " : " · busiest day ");
 		figures_bar_name(figures, most, &text);
 		buf_printf(&text, ": %" PRId64, figures_sum(figures->bars[most].counts));
 	}

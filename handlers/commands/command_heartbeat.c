@@ -33,7 +33,8 @@ static enum err command_heartbeat_stop(struct command_call *call)
 	if (err == OK)
 		err = app_heartbeat_accept(&d, &beat, &receipt, call->env->happened);
 	if (receipt.fault.field[0]) {
-		command_fail(call, "%s: %s", receipt.fault.field, receipt.fault.message);
+		command_fail(call, "%s. `%sheartbeat` lists them.", receipt.fault.message,
+		        command_prefix(call));
 		err = OK;
 	} else if (err == OK) {
 		words_name(&call->text, app, WORDS_NAME_POINTS);

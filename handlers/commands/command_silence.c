@@ -138,7 +138,12 @@ static void say_scope(struct command_call *call, const struct silence_scope *sco
 {
 	size_t shown = 0;
 
-	command_say(call, "\nFiring now: %zu", scope->firing);
+	if (!scope->firing && !scope->last_day) {
+		command_say(call, "\nIt matches nothing, now or in the last 24 h");
+		return;
+	}
+	command_say(call, "\nFiring now: ");
+	command_say(call, scope->firing ? "%zu" : "nothing", scope->firing);
 	for (; shown < SILENCE_SCOPE_NAMES && scope->names[shown]; shown++) {
 		command_say(call, shown ? ", " : " (");
 		words_app_what(&call->text, scope->names[shown]);

@@ -68,7 +68,7 @@ static enum err run_silences(struct command_call *call)
 
 	words_bold(&call->text, true);
 	if (len == 0)
-		command_say(call, "Nothing is silenced");
+		command_say(call, "No silences");
 	else
 		words_count(&call->text, (int64_t)len, "silence", "silences");
 	words_bold(&call->text, false);

@@ -25,12 +25,6 @@ static enum err command_test_inject(struct command_call *call, const char *name,
 	err = deliver_accept(&d, alert, &receipt);
 	if (err == OK && late)
 		err = undelivered_add(d.store, receipt.alert);
-	if (err == OK && late)
-		command_say(call,
-		        "The other channels of [meta] are told within seconds: exec%s, "
-		        "second account%s\n",
-		        d.config->meta.exec ? "" : " (not configured)",
-		        d.config->meta.homeserver ? "" : " (not configured)");
 	if (err == OK) {
 		command_say(call, "🧪 Test alert %s: run `%s`, %s for room %s\n", name,
 		        alert->run_id, receipt.state,
@@ -38,6 +32,11 @@ static enum err command_test_inject(struct command_call *call, const char *name,
 		command_effect(call, "%s%s: alert %lld", call->effect.len ? "; " : "", name,
 		        (long long)receipt.alert);
 	}
+	if (err == OK && late)
+		command_say(call,
+		        "Told within seconds, as if it were late: exec%s, second account%s\n",
+		        d.config->meta.exec ? "" : " (not configured)",
+		        d.config->meta.homeserver ? "" : " (not configured)");
 	alert_destroy(alert);
 	return err;
 }

@@ -18,6 +18,7 @@
 #define UNTOLD "vigil.untold"   /* array of strings */
 #define MARK_MS CLOCK_MINUTE_MS /* how often the time of the last run is stored */
 #define STEPS_MAX 8             /* absence_decide() calls in one tick */
+#define DUE_DAYS 14             /* due times searched for that of a date */
 
 void absence_rule(struct absence_rule *rule, const struct config *config)
 {
@@ -157,6 +158,28 @@ static void say_time(struct words *out, int64_t ms, int64_t now_ms)
 	words_say(out, " ago)");
 }
 
+/* "due Wed 25 Nov 09:00 CET"; the date alone for one that the config no longer has. */
+static void say_due(
+        struct words *out, const struct config *config, const char *date, int64_t now_ms)
+{
+	struct absence_rule rule;
+	char day[ABSENCE_DATE];
+	int64_t due_ms;
+
+	absence_rule(&rule, config);
+	due_ms = schedule_last(&rule.daily, now_ms + CLOCK_HOUR_MS);
+	for (int i = 0; i < DUE_DAYS && due_ms != INT64_MIN; i++) {
+		schedule_date(due_ms, day);
+		if (strcmp(day, date) == 0) {
+			words_say(out, "due ");
+			words_when(out, due_ms, 0);
+			return;
+		}
+		due_ms = schedule_last(&rule.daily, due_ms - 1);
+	}
+	words_say(out, "of %s", date);
+}
+
 static void absence_say_headline(
         struct words *out, const char *before, const char *name, const char *after)
 {
@@ -186,16 +209,17 @@ static void say_missing(struct words *out, const struct deliver *d, const struct
 	const struct config *config = d->config;
 
 	absence_say_headline(out, "No heartbeat from ", config->heartbeat.sender, "");
-	words_say(out, " for %s", now->alarm);
+	words_say(out, " · ");
+	say_due(out, config, now->alarm, d->now_ms);
 	words_break(out);
-	words_say(out, "It was due at %s (%s); ", config->heartbeat.at, config->heartbeat.timezone);
-	words_duration(out, config->heartbeat.grace_ms);
-	words_say(out, " later it is not in ");
+	words_say(out, "It is not in ");
 	words_name(out, room, WORDS_WHAT_POINTS);
-	words_say(out, ".");
+	words_say(out, ", more than ");
+	words_duration(out, config->heartbeat.grace_ms);
+	words_say(out, " later.");
 	words_break(out);
 	if (old->seen[0]) {
-		words_say(out, "Last heartbeat: that of %s, seen ", old->seen);
+		words_say(out, "Last heartbeat seen ");
 		say_time(out, old->seen_ms, d->now_ms);
 	} else {
 		words_say(out, "This watcher has never seen a heartbeat");
@@ -226,16 +250,24 @@ static void say_action(struct words *out, const struct deliver *d, enum absence_
 		break;
 	case ABSENCE_BACK:
 		absence_say_headline(out, "", sender, " is back");
-		words_say(out, ": its heartbeat of %s has arrived", now->seen);
+		words_say(out, ": its heartbeat ");
+		say_due(out, d->config, now->seen, d->now_ms);
+		words_say(out, " has arrived");
 		words_break(out);
-		words_say(out, "The heartbeat of %s was missing; reported ", old->alarm);
+		if (strcmp(now->seen, old->alarm) == 0) {
+			words_say(out, "It");
+		} else {
+			words_say(out, "The heartbeat ");
+			say_due(out, d->config, old->alarm, d->now_ms);
+		}
+		words_say(out, " was reported as missing ");
 		say_time(out, old->alarm_ms, d->now_ms);
 		break;
 	case ABSENCE_BLIND:
 		absence_say_headline(out, "The watcher cannot read ", room, "");
-		words_say(out, ": whether the heartbeat of ");
+		words_say(out, ": it does not know whether heartbeats from ");
 		words_name(out, sender, WORDS_WHAT_POINTS);
-		words_say(out, " arrives is unknown");
+		words_say(out, " arrive");
 		words_break(out);
 		words_say(out, now->ok_ms ? "Last read " : "It has never been read");
 		if (now->ok_ms)
@@ -247,7 +279,7 @@ static void say_action(struct words *out, const struct deliver *d, enum absence_
 	case ABSENCE_SIGHT:
 		absence_say_headline(out, "The watcher can read ", room, " again");
 		words_break(out);
-		words_say(out, "That it could not was reported ");
+		words_say(out, "The failure was reported ");
 		say_time(out, old->blind_ms, d->now_ms);
 		break;
 	case ABSENCE_NOTHING:

@@ -111,7 +111,7 @@ enum err digest_collect(
 	out->own_user = d->config->matrix.user;
 	out->spool_bad = status->spool_bad;
 	out->apps_len = DIGEST_APPS_MAX;
-	err = alerts_by_app(d->store, since_ms, out->apps, &out->apps_len);
+	err = alerts_by_app(d->store, since_ms, out->apps, &out->apps_len, &out->apps_total);
 	if (err == OK)
 		err = alerts_count_since(d->store, since_ms, out->counts);
 	if (err == OK)
@@ -195,8 +195,10 @@ static void say_apps(const struct digest *digest, struct words *out)
 		words_say(out, "%" PRId64, digest->apps[i].alerts);
 		words_bold(out, false);
 	}
-	if (digest->apps_len == DIGEST_APPS_MAX)
-		words_say(out, " · more apps");
+	if (digest->apps_total > (int64_t)digest->apps_len) {
+		words_say(out, " · +");
+		words_count(out, digest->apps_total - (int64_t)digest->apps_len, "app", "apps");
+	}
 }
 
 /* "On call: op1 until Mon 30 Nov 09:00 CET, then ben" */

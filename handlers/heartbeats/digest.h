@@ -21,6 +21,7 @@ struct digest {
 	int64_t hours[DIGEST_HOURS]; /* the oldest first */
 	struct alert_count apps[DIGEST_APPS_MAX];
 	size_t apps_len;
+	int64_t apps_total;
 	int64_t unacked, silences, waiting, undeliverable, p95_ms, faults, missed;
 	const char *own_user;
 	struct oncall_turn *oncalls; /* one for each schedule */

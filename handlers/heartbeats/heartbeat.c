@@ -441,17 +441,18 @@ static void row_text(const struct heartbeat_row *row, int64_t now_ms, struct buf
 {
 	char when[32];
 
-	buf_printf(out, "%s, ", row->date);
-	if (row->confirmed_ms) {
-		clock_format_short(row->confirmed_ms, now_ms, when, sizeof(when));
-		buf_printf(out, "confirmed %s", when);
-	} else {
+	clock_format_short(row->due_ms, now_ms, when, sizeof(when));
+	buf_printf(out, "%s, ", when);
+	if (!row->confirmed_ms) {
 		buf_add_str(out, "not confirmed yet");
+	} else if (row->late || row->alarmed_ms) {
+		clock_format_short(row->confirmed_ms, now_ms, when, sizeof(when));
+		buf_printf(out, "confirmed late at %s", when);
+	} else {
+		buf_add_str(out, "confirmed");
 	}
-	if (row->late)
-		buf_add_str(out, ", late");
 	if (row->alarmed_ms)
-		buf_add_str(out, ", was missed");
+		buf_add_str(out, ", was reported as missing");
 }
 
 enum err heartbeat_last_text(struct store *store, int64_t now_ms, char **text)

@@ -57,6 +57,12 @@ static bool is_told_of(const struct entry_row *row)
 	return row->severity != SEVERITY_INFO && !row->test;
 }
 
+/* Critical ones first, and of these the unacknowledged ones. */
+static int handover_rank(const struct entry_row *row)
+{
+	return 2 * (row->severity == SEVERITY_CRITICAL) + !row->acked_ms;
+}
+
 /* Lists what is firing, and who acknowledged it. */
 static enum err handover_say_open(const struct deliver *d, struct words *words)
 {
@@ -81,9 +87,10 @@ static enum err handover_say_open(const struct deliver *d, struct words *words)
 			words_say(words, " · %zu acknowledged", acked);
 		snprintf(all, sizeof(all), "%salerts", d->config->commands.prefix);
 		words_list(words, WORDS_LIST_MAX, all);
-		for (size_t i = 0; i < len && err == OK; i++)
-			if (is_told_of(&rows[i]))
-				err = handover_say_entry(d, &rows[i], words);
+		for (int rank = 3; rank >= 0; rank--)
+			for (size_t i = 0; i < len && err == OK; i++)
+				if (is_told_of(&rows[i]) && handover_rank(&rows[i]) == rank)
+					err = handover_say_entry(d, &rows[i], words);
 		words_list_end(words);
 	}
 	entry_rows_free(rows, len);

@@ -59,7 +59,7 @@ def test_heartbeat_unconfirmed_then_late():
     check("has not confirmed it" in told(bot)[0] and "503" in told(bot)[0], told(bot)[0])
     check(not [r for r in server.requests if r[1] == "/ping"], "pinged before it was confirmed")
     status = bot.call({"op": "status"})
-    check("not confirmed yet, was missed" in status["text"], status["text"])
+    check("not confirmed yet, was reported as missing" in status["text"], status["text"])
     with server.changed:
         server.tricks.clear()
     server.wait(lambda: heartbeats(server), 90)
@@ -138,7 +138,7 @@ def test_heartbeat_of_an_app():
     gone = bot.call({"op": "heartbeat", "action": "stop", "app": "data_factory", "name": "x"})
     check(gone["ok"] and "data_factory · x" in gone["text"], str(gone))
     gone = bot.call({"op": "heartbeat", "action": "stop", "app": "data_factory", "name": "x"})
-    check(not gone["ok"] and "no such heartbeat" in gone["message"], str(gone))
+    check(not gone["ok"] and "no registered heartbeat" in gone["message"], str(gone))
     listener.close()
     bot.stop()
     server.shut()

@@ -40,13 +40,13 @@ def test_undelivered_alerts_are_told_elsewhere():
     bot.start()  # it is not told again
     server.tricks.clear()
     server.wait(lambda: any("disk" in body for body in server.bodies(OPS)))
-    until(lambda: "Recovered: 1 critical alert" in told(bot), "the recovery")
+    until(lambda: "✅ 1 critical alert that was late is in its room now" in told(bot), "the recovery")
     check(told(bot).count("etl · disk") == 1 and "slow" not in told(bot), told(bot))
     done = subprocess.run([BUILD / "bot/matrix-telemetry-bot", "-c", bot.config, "test", "undelivered"],
                           capture_output=True, text=True)
     check(done.returncode == 0 and "exec, second account (not configured)" in done.stdout, str(done))
     until(lambda: told(bot).count("not in its room yet") == 2, "the test")
-    until(lambda: told(bot).count("Recovered: 1 critical alert") == 2, "its recovery")
+    until(lambda: told(bot).count("✅ 1 critical alert that was late is in its room now") == 2, "its recovery")
     bot.stop()
     server.shut()
 

@@ -187,7 +187,7 @@ second_room = {elsewhere}
     world.server.call("POST", f"{path}/invite", {"user_id": bot}, access)
     world.server.call("POST", f"/_matrix/client/v3/join/{place.ops}", {}, place.account["access_token"])
     place.shown("od-late", seconds=120)
-    heard("Recovered: 1 critical alert", "is not told of the recovery")
+    heard("✅ 1 critical alert that was late is in its room now", "is not told of the recovery")
     for text in (told.read_text(), "\n".join(place.bodies(place.dev)), by_second()):
         check(text.count("od-late") == 1, text)
     place.bot.stop()

@@ -281,7 +281,7 @@ static void the_words_say_the_figures(void **state)
 	body = words_of(&f, false);
 	assert_string_equal(body,
 	        "📊 Alerts, last 7 days: 2 critical, 1 warning\n"
-	        "Thu 19 Nov – Wed 25 Nov · most on Tue 24 Nov: 2\n"
+	        "Thu 19 Nov – Wed 25 Nov · busiest day Tue 24 Nov: 2\n"
 	        "etl 2 · billing 1\n"
 	        "Acknowledged: 1, half within 4m, 90% within 4m · 1 unacknowledged");
 	free(body);

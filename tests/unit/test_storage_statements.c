@@ -41,6 +41,7 @@ static bool plan_line_is_bounded(const char *detail)
 	        /* what fires and is held back */
 	        "USING INDEX alerts_held", "USING COVERING INDEX alerts_held",
 	        "USING INDEX alerts_inhibited_now", "USING COVERING INDEX alerts_quiet",
+	        "SCAN (subquery-2)", /* what ALERTS_APPS grouped: a row for each app */
 	        /* a row for each quiet time that holds and room */
 	        "SCAN quiets",
 	        /* never more than MENDED_APPS_MAX rows */

@@ -90,7 +90,8 @@ static void many_are_told_in_one_text_once_and_so_is_their_recovery(void **state
 	w->down = false;
 	late.status.problem = "";
 	world_pass(w, 10 * CLOCK_SECOND_MS);
-	assert_said(&late, (const char *const[]){"✅", "Recovered: 3 critical alerts", NULL});
+	assert_said(&late, (const char *const[]){"✅",
+	                           "3 critical alerts that were late are in their room now", NULL});
 	w->now_ms += 60 * MINUTE;
 	assert_string_equal(look(&late), "");
 	world_destroy(w);
@@ -109,9 +110,9 @@ static void what_was_not_told_before_the_end_is_told_after_it(void **state)
 	assert_said(&late, (const char *const[]){"etl · disk", NULL});
 	late.w->down = false;
 	world_pass(late.w, 2000);
-	assert_non_null(strstr(look(&late), "Recovered"));
+	assert_non_null(strstr(look(&late), "that was late"));
 	late.memory = (struct undelivered_memory){0};
-	assert_said(&late, (const char *const[]){"Recovered", NULL});
+	assert_said(&late, (const char *const[]){"that was late", NULL});
 	world_destroy(late.w);
 }
 
@@ -146,7 +147,8 @@ static void what_cannot_be_edited_in_is_told_too(void **state)
 	        (const char *const[]){"1 critical alert is", "ops: not joined", "etl · net", NULL});
 	late.w->down = false;
 	world_pass(late.w, 2000);
-	assert_said(&late, (const char *const[]){"Recovered: 1 critical alert", NULL});
+	assert_said(&late,
+	        (const char *const[]){"✅ 1 critical alert that was late is in its room now", NULL});
 	world_destroy(late.w);
 }
 
@@ -182,7 +184,8 @@ static void a_test_goes_all_the_way(void **state)
 	assert_int_equal(store_commit(late.w->store), OK);
 	assert_said(&late, (const char *const[]){"t · trial", NULL});
 	world_send(late.w);
-	assert_said(&late, (const char *const[]){"Recovered: 1 critical alert", NULL});
+	assert_said(&late,
+	        (const char *const[]){"✅ 1 critical alert that was late is in its room now", NULL});
 	world_destroy(late.w);
 }
 
@@ -221,12 +224,12 @@ static void the_own_room_hears_of_the_recovery_too(void **state)
 		late.w->down = false;
 		world_pass(late.w, 2000);
 		assert_int_equal(told_in_dev(&late, "not in its room yet"), reached);
-		assert_non_null(strstr(look(&late), "Recovered"));
+		assert_non_null(strstr(look(&late), "that was late"));
 		late.memory =
 		        (struct undelivered_memory){0}; /* another process: once all the same */
-		assert_non_null(strstr(look(&late), "Recovered"));
+		assert_non_null(strstr(look(&late), "that was late"));
 		assert_string_equal(look(&late), "");
-		assert_int_equal(told_in_dev(&late, "Recovered: "), reached);
+		assert_int_equal(told_in_dev(&late, "that was late"), reached);
 		world_destroy(late.w);
 	}
 }
