@@ -59,6 +59,9 @@
 	"AND n.resolved_ms = 0 AND n.fingerprint = entries.fingerprint "               \
 	"AND n.id > entries.id) "
 
+/* Failures of a severity, each once in whatever messages it is. */
+#define FIRING(severity) "count(DISTINCT fingerprint) FILTER (WHERE severity = '" severity "')"
+
 /* The same, if its message is in the room: these are due for reminders and escalations. Excluded is
  * what last happened before ?1, or is in a newer message as well. */
 #define BELL                                                                           \
@@ -115,6 +118,12 @@
 	        "INDEXED BY entries_open WHERE resolved_ms = 0 AND test = FALSE AND last_ms > ? "  \
 	        "ORDER BY last_ms DESC "                                                           \
 	        "LIMIT ?")                                                                         \
+	X(ENTRIES_COUNT_FIRING, "SELECT app, " FIRING("info") ", " FIRING("warning") ", " FIRING(  \
+	                                "critical") " FROM entries "                               \
+	                                            "INDEXED BY entries_open WHERE resolved_ms = " \
+	                                            "0 AND test = FALSE AND last_ms > ? "          \
+	                                            "GROUP BY +app ORDER BY count(DISTINCT "       \
+	                                            "fingerprint) DESC, app LIMIT ?")              \
 	X(ENTRIES_STALE,                                                                           \
 	        SELECT "INDEXED BY entries_open WHERE resolved_ms = 0 AND test = FALSE AND "       \
 	               "(last_ms, id) > (?1, ?2) AND last_ms <= ?3 ORDER BY last_ms, id LIMIT ?4") \
@@ -355,6 +364,26 @@ enum err entries_open(
 	sql_bind_int(&sql, since_ms);
 	sql_bind_int(&sql, limit);
 	return sql_all_rows(&sql, &stored, (void **)rows, len);
+}
+
+enum err entries_count_firing(
+        struct store *store, int64_t since_ms, struct firing_count *counts, size_t *len)
+{
+	struct sql sql;
+	size_t max = *len;
+	enum err err;
+
+	*len = 0;
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_COUNT_FIRING);
+	sql_bind_int(&sql, since_ms);
+	sql_bind_int(&sql, (int64_t)max);
+	while ((err = sql_next(&sql)) == OK && *len < max) {
+		counts[*len].app = sql_text(&sql, 0);
+		for (int i = 0; i < SEVERITY_COUNT; i++)
+			counts[*len].firing[i] = sql_int(&sql, i + 1);
+		++*len;
+	}
+	return err == ERR_NOT_FOUND ? OK : err;
 }
 
 enum err entries_stale(struct store *store, int64_t since_ms, int64_t since_id, int64_t before_ms,

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stddef.h>
+#include "bot/base/severity.h"
 #include "storage/store.h"
 
 /*
@@ -163,6 +164,16 @@ enum err entries_shown(struct store *store, int64_t message_id, int64_t frozen_m
 /* All firing entries that last happened after since_ms, newest first, at most limit. */
 enum err entries_open(
         struct store *store, int64_t since_ms, int limit, struct entry_row **rows, size_t *len);
+/* How many failures of an app are firing, by severity, each once. */
+struct firing_count {
+	char *app; /* owned by the caller */
+	int64_t firing[SEVERITY_COUNT];
+};
+
+/* Of those that last happened after since_ms; the apps with the most first, at most *len of them,
+ * which becomes their number. */
+enum err entries_count_firing(
+        struct store *store, int64_t since_ms, struct firing_count *counts, size_t *len);
 /* Firing entries that last happened up to before_ms, oldest first, following the row given by
  * since_ms and since_id; at most limit. */
 enum err entries_stale(struct store *store, int64_t since_ms, int64_t since_id, int64_t before_ms,

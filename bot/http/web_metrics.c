@@ -117,6 +117,25 @@ static void web_metrics_label(struct buf *out, const char *text)
 	}
 }
 
+static void web_metrics_firing(struct buf *out, const json_t *answer, bool open)
+{
+	json_t *apps = json_object_get(answer, "firing_by_app"), *counts, *count;
+	const char *app, *severity;
+
+	add_head(out, "alerts_firing", "gauge",
+	        "Failures that are firing; of the 100 apps with the most.", open);
+	json_object_foreach(apps, app, counts)
+	{
+		json_object_foreach(counts, severity, count)
+		{
+			buf_add_str(out, PREFIX "alerts_firing{app=\"");
+			web_metrics_label(out, app);
+			buf_printf(out, "\",severity=\"%s\"} %lld\n", severity,
+			        (long long)json_integer_value(count));
+		}
+	}
+}
+
 /* Alerts by app and severity, and resolved notices by app. */
 static void web_metrics_apps(struct buf *out, const json_t *answer, bool open)
 {
@@ -177,6 +196,7 @@ static void web_metrics_histogram(
 
 static void web_metrics_counted(struct buf *out, const json_t *answer, bool open)
 {
+	web_metrics_firing(out, answer, open);
 	web_metrics_apps(out, answer, open);
 	web_metrics_by(out, json_object_get(answer, "alerts_by_state"), "alert_states", "state",
 	        "What became of alerts that were handed in: queued, grouped, silenced, ignored, "

@@ -1,12 +1,16 @@
 /*
  * op_metrics.c - op "metrics": counters, as data.
  */
+#include <stdlib.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/ops/ops_internal.h"
 #include "handlers/commands/health.h"
 #include "handlers/commands/status.h"
+#include "storage/messages.h"
 #include "storage/undecrypted.h"
+
+#define FIRING_MS (30 * CLOCK_DAY_MS) /* as op "firing" */
 
 struct op_metrics {
 	struct ops *ops;
@@ -14,6 +18,8 @@ struct op_metrics {
 	struct config *config;       /* referenced */
 	struct report_status status; /* a copy, with storage's part */
 	int64_t undecrypted;
+	struct firing_count firing[OP_COUNTS_APPS_MAX];
+	size_t firing_len;
 };
 
 static enum err metrics_work(struct store *store, void *arg)
@@ -22,7 +28,12 @@ static enum err metrics_work(struct store *store, void *arg)
 
 	enum err err = status_load(store, op->config, &op->status);
 
-	return err == OK ? undecrypted_count(store, &op->undecrypted) : err;
+	if (err == OK)
+		err = undecrypted_count(store, &op->undecrypted);
+	op->firing_len = OP_COUNTS_APPS_MAX;
+	return err == OK ? entries_count_firing(
+	                           store, clock_now_ms() - FIRING_MS, op->firing, &op->firing_len)
+	                 : err;
 }
 
 /* Counts the problems by cause. */
@@ -113,6 +124,22 @@ static void metrics_add_encryption(json_t *json, const struct op_metrics *op)
 	        json_integer((json_int_t)json_array_size(op->status.notices)));
 }
 
+/* {"etl": {"critical": 2, …}, …} */
+static json_t *metrics_firing_json(const struct op_metrics *op)
+{
+	json_t *apps = json_object(), *app;
+
+	for (size_t i = 0; i < op->firing_len; i++) {
+		app = json_object();
+		for (int s = 0; s < SEVERITY_COUNT; s++)
+			if (op->firing[i].firing[s] > 0)
+				json_object_set_new(app, severity_name((enum severity)s),
+				        json_integer((json_int_t)op->firing[i].firing[s]));
+		json_object_set_new(apps, op->firing[i].app, app);
+	}
+	return apps;
+}
+
 static json_t *metrics_all_json(const struct op_metrics *op)
 {
 	const struct courier_counters counters = courier_counters(op->ops->env.courier);
@@ -120,6 +147,7 @@ static json_t *metrics_all_json(const struct op_metrics *op)
 
 	metrics_add_sends(json, &counters);
 	metrics_add_encryption(json, op);
+	json_object_set_new(json, "firing_by_app", metrics_firing_json(op));
 	op_counts_json(&op->ops->counts, json);
 	return json;
 }
@@ -133,6 +161,8 @@ static void metrics_done(enum err result, const char *message, void *arg)
 		ops_reply_failure(op->reply, result, message);
 	else
 		reply_ok(op->reply, metrics_all_json(op));
+	for (size_t i = 0; i < op->firing_len; i++)
+		free(op->firing[i].app);
 	status_unload(&op->status);
 	report_status_finish(&op->status);
 	config_unref(op->config);

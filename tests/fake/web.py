@@ -153,6 +153,23 @@ def dashboard_queries():
             for panel in dashboard["panels"] for target in panel["targets"]]
 
 
+# in no panel and no rule: what others say already, or what hardly changes
+NOT_SHOWN = {f"matrix_telemetry_bot_{name}" for name in (
+    "alerts_last_day", "build_info", "clients", "delivery_p95_seconds", "rooms_encrypted", "watches")} | {
+        "process_start_time_seconds", "process_virtual_memory_bytes"}
+
+
+def test_dashboard_is_well_formed():
+    """Its panels lie beside each other, and each asks of the chosen jobs and instances alone."""
+    panels = json.loads((PACKAGING / "grafana-dashboard.json").read_text())["panels"]
+    check(len({p["id"] for p in panels}) == len(panels), "a number is there twice")
+    cells = [(x, y) for p in panels for at in [p["gridPos"]] for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])]
+    check(len(set(cells)) == len(cells) and all(0 <= x < 24 for x, _ in cells), "panels lie over each other")
+    for panel in panels:
+        check(panel["title"] and panel["datasource"]["uid"] == "${datasource}" and len({t["refId"] for t in panel["targets"]}) == len(panel["targets"]) and
+              all('{job=~"$job",instance=~"$instance"' in t["expr"] for t in panel["targets"]), str(panel))
+
+
 def test_http_metrics_are_well_formed():
     server, bot = started()
     for app, severity, more in (("a", "critical", {"id": "1"}), ("a", "critical", {"id": "1"}), ("a", "critical", {"status": "resolved"}),
@@ -167,10 +184,12 @@ def test_http_metrics_are_well_formed():
     status, text, answer = ask(web, "GET", "/metrics")
     check(status == 200 and answer.getheader("Content-Type").startswith("text/plain; version=0.0.4"), text)
     for line in ('alerts_last_day{severity="critical"} 1', 'alerts_total{app="a",severity="critical",status="firing"} 1',
+                 'alerts_firing{app="b",severity="warning"} 1', 'alerts_firing{app="c",severity="info"} 1',
                  'alerts_total{app="a",severity="",status="resolved"} 1', 'alerts_total{app="b",severity="warning",status="firing"} 1',
                  'alert_states_total{state="duplicate"} 1', "silences 1", "homeserver_online 1", "rate_limited_total 0",
                  'commit_seconds_count 125', 'commit_seconds_bucket{le="+Inf"} 125'):
         check(f"\nmatrix_telemetry_bot_{line}\n" in text, f"{line}:\n{text}")
+    check('alerts_firing{app="a"' not in text and text.count("alerts_firing{") == 100, text)
     check(text.count('alerts_total{app="') <= 2 * 102 and 'app="other",severity="info",status="firing"} 23\n' in text, text)
     names = set(re.findall(r"^# TYPE (\w+)", text, re.M))
     wanted = {f"matrix_telemetry_bot_{name}" for name in (
@@ -184,8 +203,9 @@ def test_http_metrics_are_well_formed():
     check(int(re.search(r"matrix_telemetry_bot_delivery_seconds_count (\d+)", text)[1]) >= 1, text)
     rules = PACKAGING / "prometheus-rules.yml"
     asked = set(re.findall(r"(?:matrix_telemetry_bot|process)_\w+", rules.read_text() + "".join(dashboard_queries())))
-    for name in asked:
-        check(re.sub("_(bucket|sum|count)$", "", name) in names, f"rules or dashboard ask for {name}, which there is not")
+    asked = {re.sub("_(bucket|sum|count)$", "", name) for name in asked}
+    check(asked <= names, f"rules or dashboard ask for {asked - names}, which there is not")
+    check(names - asked == NOT_SHOWN, f"shown and not: {(names - asked) ^ NOT_SHOWN}")
     if shutil.which("promtool"):
         check(promtool("check", "metrics", text=text) == "", "promtool found something")
         check("7 rules found" in promtool("check", "rules", rules), "rules")
