@@ -181,7 +181,12 @@ static enum err wal_set(struct store *store, struct fault *fault)
 
 static enum err store_apply_settings(struct store *store, struct fault *fault)
 {
-	enum err err = wal_set(store, fault);
+	/* of a new database; one of an earlier version keeps its own. A commit writes whole pages,
+	 * most of them for a row each: smaller ones halve what is written. */
+	enum err err = store_exec(store, "PRAGMA page_size = 2048", fault);
+
+	if (err == OK)
+		err = wal_set(store, fault);
 
 	if (err == OK) {
 		err = store_exec(store,
@@ -192,7 +197,9 @@ static enum err store_apply_settings(struct store *store, struct fault *fault)
 		         * the system */
 		        "PRAGMA cache_size = -512;"
 		        "PRAGMA secure_delete = FAST;"
-		        "PRAGMA wal_autocheckpoint = 1000;"
+		        /* pages, so that the log has some 4 MB; those that change with each alert
+		         * are copied once for many */
+		        "PRAGMA wal_autocheckpoint = 2000;"
 		        "PRAGMA journal_size_limit = 16777216",
 		        fault);
 	}

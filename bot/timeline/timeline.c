@@ -16,6 +16,9 @@
 /* How often the position is stored at most after answers that change nothing, so that the echo of
  * a message costs no commit. After a crash such answers may come again, which is harmless. */
 #define POSITION_MS (10 * CLOCK_SECOND_MS)
+/* How long such a position waits for something else to be stored: mostly the result of the message
+ * whose echo it is. */
+#define POSITION_WAIT_MS 200
 
 /* --- batches ------------------------------------------------------------------------------ */
 
@@ -261,8 +264,14 @@ void timeline_whole(struct timeline *timeline)
 	struct report_status status = {.now_ms = clock_now_ms(), .version = BOT_VERSION};
 
 	batch_add_items(batch);
-	if (clock_monotonic_ms() - timeline->stored_ms < POSITION_MS && batch_is_quiet(batch)) {
-		timeline_sync_ended(timeline, false);
+	if (batch_is_quiet(batch)) {
+		if (clock_monotonic_ms() - timeline->stored_ms < POSITION_MS) {
+			timeline_sync_ended(timeline, false);
+			return;
+		}
+		timeline->in_job = true;
+		writer_submit_lazily(
+		        timeline->options.writer, POSITION_WAIT_MS, batch_read, batch_done, batch);
 		return;
 	}
 	if (batch->items_len > 0 || timeline->held > 0) {
@@ -407,5 +416,6 @@ void timeline_close(struct timeline *timeline, void (*closed)(void *arg), void *
 	timeline->closed_arg = arg;
 	if (timeline->call)
 		mx_cancel(timeline->call);
+	writer_hurry(timeline->options.writer);
 	uv_close((uv_handle_t *)&timeline->timer, timeline_on_timer_closed);
 }

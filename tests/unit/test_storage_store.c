@@ -81,6 +81,7 @@ static void new_database_has_schema_and_settings(void **state)
 
 	assert_int_equal(store_schema(), 24);
 	assert_int_equal(pragma_int(store, "PRAGMA user_version"), store_schema());
+	assert_int_equal(pragma_int(store, "PRAGMA page_size"), 2048);
 	assert_int_equal(pragma_int(store, "PRAGMA foreign_keys"), 1);
 	assert_int_equal(pragma_int(store, "PRAGMA synchronous"), 2);
 	assert_int_equal(pragma_int(store, "PRAGMA secure_delete"), 2);
