@@ -22,15 +22,15 @@ static const char *const alert_cause_names[] = {"new", "joined", "storm", "resol
 	FIRST(ENUM(alert_state_names), state) \
 	X(ENUM(alert_cause_names), cause)     \
 	X(REF, silence_id)                    \
-	X(INT, held)                          \
+	X(BOOL, held)                         \
 	X(OPT, room)                          \
 	X(OPT, quiet)                         \
 	X(TEXT, reason)
 #define ALERT_STORED(FIRST, X)            \
 	ALERT_CHANGING(FIRST, X)          \
 	X(ENUM(severity_names), severity) \
-	X(INT, resolved)                  \
-	X(INT, test)                      \
+	X(BOOL, resolved)                 \
+	X(BOOL, test)                     \
 	X(LONG, at_ms)                    \
 	X(LONG, received_ms)              \
 	X(LONG, uid)                      \
@@ -318,7 +318,7 @@ enum err alerts_where(struct store *store, int64_t id, char **event_id, int64_t 
 	*received_ms = sql_int(&sql, 0);
 	*sent_ms = sql_int(&sql, 1);
 	*undeliverable = sql_int(&sql, 2); /* NULL, read as 0, while no event carries the alert */
-	*event_id = sql_text(&sql, 3);
+	*event_id = sql_text_opt(&sql, 3);
 	sql_end(&sql);
 	return OK;
 }
@@ -361,7 +361,8 @@ enum err alerts_by_hour(struct store *store, int64_t since_ms, int64_t *counts, 
 		int64_t hour = sql_int(&sql, 0);
 
 		/* alerts received after the clock was set back count towards the last hour */
-		counts[hour < (int64_t)hours ? (size_t)hour : hours - 1] += sql_int(&sql, 1);
+		counts[hour >= 0 && hour < (int64_t)hours ? (size_t)hour : hours - 1] +=
+		        sql_int(&sql, 1);
 	}
 	return err == ERR_NOT_FOUND ? OK : err;
 }

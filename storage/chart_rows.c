@@ -111,7 +111,7 @@ enum err charts_by_hour(
 	while ((err = sql_next(&sql)) == OK) {
 		int64_t hour = sql_int(&sql, 0);
 
-		for (int i = 0; i < SEVERITY_COUNT && hour < (int64_t)hours; i++)
+		for (int i = 0; i < SEVERITY_COUNT && hour >= 0 && hour < (int64_t)hours; i++)
 			counts[hour][i] += sql_int(&sql, 1 + i);
 	}
 	return err == ERR_NOT_FOUND ? OK : err;

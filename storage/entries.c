@@ -39,7 +39,7 @@
 #define ENTRY_STORED(FIRST, X)            \
 	ENTRY_CHANGING(FIRST, X)          \
 	ENTRY_STATE(X, X)                 \
-	X(LONG, message_id)               \
+	X(REF, message_id)                \
 	X(ENUM(severity_names), severity) \
 	X(TEXT, fingerprint)              \
 	X(TEXT, subject)                  \
@@ -47,7 +47,7 @@
 	X(TEXT, kind)                     \
 	X(TEXT, identity)                 \
 	X(OPT, key)                       \
-	X(INT, test)
+	X(BOOL, test)
 
 #define SELECT SQL_SELECT("entries", ENTRY_STORED)
 

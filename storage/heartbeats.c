@@ -11,9 +11,9 @@
 	X(LONG, confirmed_ms) \
 	X(LONG, alarmed_ms)   \
 	X(LONG, outbox_id)    \
-	X(INT, late)          \
-	X(INT, ping)          \
-	X(INT, tell)          \
+	X(BOOL, late)         \
+	X(BOOL, ping)         \
+	X(BOOL, tell)         \
 	X(TEXT, date)         \
 	X(OPT, alarm)
 
@@ -25,7 +25,7 @@
 	X(LONG, due_ms)       \
 	X(LONG, deadline_ms)  \
 	X(LONG, missed_ms)    \
-	X(INT, held)          \
+	X(BOOL, held)         \
 	X(TEXT, app)          \
 	X(TEXT, name)         \
 	X(OPT, schedule)

@@ -8,7 +8,7 @@
 #define SQL_STRUCT history_row
 #define HISTORY_COLUMNS(FIRST, X) \
 	FIRST(LONG, at_ms)        \
-	X(INT, ended)             \
+	X(BOOL, ended)            \
 	X(TEXT, fingerprint)      \
 	X(TEXT, what)             \
 	X(OPT, author)            \

@@ -30,7 +30,7 @@ enum err keys_get(struct store *store, const char *kind, const char *key, char *
 	sql_bind_text(&sql, key);
 	err = sql_next(&sql);
 	if (err == OK) {
-		*value = sql_text(&sql, 0);
+		*value = sql_text_opt(&sql, 0);
 		sql_end(&sql);
 	}
 	return err == OK && !*value ? ERR_CORRUPT : err;

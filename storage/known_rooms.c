@@ -10,7 +10,7 @@
 
 #define SQL_STRUCT room_row
 #define ROOM_COLUMNS(FIRST, X) \
-	FIRST(INT, encrypted)  \
+	FIRST(BOOL, encrypted) \
 	X(TEXT, room_id)       \
 	X(OPT, address)        \
 	X(OPT, encryption)     \
@@ -26,7 +26,7 @@
 	        SQL_INSERT("rooms",                                                              \
 	                ROOM_COLUMNS) " ON CONFLICT (room_id) DO UPDATE SET "                    \
 	                              "address = coalesce(excluded.address, address), "          \
-	                              "encrypted = max(encrypted, excluded.encrypted), "         \
+	                              "encrypted = encrypted <> FALSE OR excluded.encrypted, "   \
 	                              "encryption = coalesce(encryption, excluded.encryption), " \
 	                              "replaced_by = excluded.replaced_by")
 

@@ -16,7 +16,7 @@
 	X(MENDED_COUNT, "INSERT INTO mended (count, last_ms, app, note) "                        \
 	                "SELECT 1, ?, ?, ? WHERE (SELECT count(*) FROM mended) < ? "             \
 	                "OR EXISTS (SELECT 1 FROM mended WHERE app = ?) "                        \
-	                "ON CONFLICT (app) DO UPDATE SET count = count + 1, "                    \
+	                "ON CONFLICT (app) DO UPDATE SET count = min(count, 1 << 52) + 1, "      \
 	                "last_ms = excluded.last_ms, note = excluded.note")                      \
 	X(MENDED_SINCE, SQL_SELECT("mended", MENDED_COLUMNS) "WHERE last_ms >= ? "               \
 	                                                     "ORDER BY count DESC, app LIMIT ?") \

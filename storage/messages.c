@@ -21,7 +21,7 @@ static const char *const message_kind_names[] = {"alerts", "ring", "storm", NULL
 	X(LONG, edited_ms)                    \
 	X(LONG, dirty_ms)                     \
 	X(LONG, edit_ms)                      \
-	X(INT, urgent)                        \
+	X(BOOL, urgent)                       \
 	X(LONG, bytes)                        \
 	X(LONG, silent)                       \
 	X(LONG, alerts)                       \
@@ -85,7 +85,15 @@ static const char *const message_kind_names[] = {"alerts", "ring", "storm", NULL
 
 SQL_STATEMENTS(sql_messages, MESSAGES_STATEMENTS);
 
-SQL_ROWS(layout, MESSAGE_COLUMNS, .family = SQL_MESSAGES, .mend = MESSAGES_MEND);
+static const char *message_check(const void *arg)
+{
+	const struct message_row *row = arg;
+
+	return sql_is_id(row->room_id, '!') ? NULL : "no room id";
+}
+
+SQL_ROWS(layout, MESSAGE_COLUMNS, .check = message_check, .family = SQL_MESSAGES,
+        .mend = MESSAGES_MEND);
 SQL_LAYOUT(changing, MESSAGE_CHANGING);
 SQL_LAYOUT(place, MESSAGE_PLACE);
 SQL_LAYOUT(end, MESSAGE_END);
@@ -128,6 +136,16 @@ enum err messages_by_id(struct store *store, int64_t id, struct message_row *row
 	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_BY_ID);
 	sql_bind_int(&sql, id);
 	return sql_one_row(&sql, &layout, row);
+}
+
+enum err messages_find(struct store *store, int64_t id, struct message_row *row)
+{
+	enum err err = messages_by_id(store, id, row);
+
+	if (err != ERR_NOT_FOUND && err != ERR_DAMAGED)
+		return err;
+	*row = (struct message_row){0};
+	return OK;
 }
 
 enum err messages_by_event(struct store *store, const char *event_id, struct message_row *row)

@@ -78,6 +78,9 @@ enum err messages_insert(struct store *store, struct message_row *row); /* sets 
 /* Writes all columns but kind, opened_ms and room. */
 enum err messages_update(struct store *store, const struct message_row *row);
 enum err messages_by_id(struct store *store, int64_t id, struct message_row *row);
+/* The message that another row refers to. If it is missing or damaged, the result is OK and *row is
+ * zeroed (it has no room): one bad row must not stop what is about others. */
+enum err messages_find(struct store *store, int64_t id, struct message_row *row);
 enum err messages_by_event(struct store *store, const char *event_id, struct message_row *row);
 /* The open (closed_ms = 0) message of kind ALERTS, RING or STORM for a room and origin;
  * ERR_NOT_FOUND when there is none. */

@@ -114,6 +114,8 @@ static const char *outbox_check(const void *arg)
 		return "no transaction id";
 	if (row->state == OUTBOX_FROZEN && (!row->room_id || !row->content))
 		return row->room_id ? "no content" : "no room id";
+	if (!sql_is_id(row->room_id, '!'))
+		return "no room id";
 	if (row->wire_content && !row->wire_type)
 		return "no type";
 	return NULL;
@@ -331,7 +333,7 @@ enum err outbox_waiting_in(struct store *store, const char *room, struct outbox_
 	if (err != OK)
 		return err;
 	waiting->count = sql_int(&sql, 0);
-	waiting->first_id = sql_int(&sql, 1);
+	waiting->first_id = sql_id(&sql, 1);
 	sql_end(&sql);
 	return OK;
 }

@@ -14,7 +14,7 @@
 
 #define QUIETS_STATEMENTS(X)                                                                    \
 	X(QUIETS_COUNT, "INSERT INTO quiets (held, name, room) VALUES (1, ?, ?) "               \
-	                "ON CONFLICT (name, room) DO UPDATE SET held = held + 1")               \
+	                "ON CONFLICT (name, room) DO UPDATE SET held = min(held, 1 << 52) + 1") \
 	X(QUIETS_PROBLEM, "INSERT INTO quiets (held, name, room, problem) VALUES (0, ?, ?, ?) " \
 	                  "ON CONFLICT (name, room) DO UPDATE SET problem = excluded.problem")  \
 	X(QUIETS_ALL, SQL_SELECT("quiets", QUIET_COLUMNS) "ORDER BY id")                        \

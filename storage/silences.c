@@ -14,7 +14,7 @@
 	X(LONG, end_ms)           \
 	X(LONG, ended_ms)         \
 	X(LONG, held)             \
-	X(INT, until_resolved)    \
+	X(BOOL, until_resolved)   \
 	X(TEXT, author)           \
 	X(OPT, room)              \
 	X(TEXT, matchers)         \
@@ -22,12 +22,12 @@
 	X(OPT, problem)
 
 #define SELECT SQL_SELECT("silences", SILENCE_COLUMNS)
-#define SILENCES_STATEMENTS(X)                                                \
-	X(SILENCES_INSERT, SQL_INSERT("silences", SILENCE_COLUMNS))           \
-	X(SILENCES_UPDATE, SQL_UPDATE("silences", SILENCE_COLUMNS))           \
-	X(SILENCES_BY_ID, SELECT "WHERE id = ?")                              \
-	X(SILENCES_ACTIVE, SELECT "WHERE ended_ms = 0 ORDER BY id")           \
-	X(SILENCES_COUNT, "UPDATE silences SET held = held + 1 WHERE id = ?") \
+#define SILENCES_STATEMENTS(X)                                                              \
+	X(SILENCES_INSERT, SQL_INSERT("silences", SILENCE_COLUMNS))                         \
+	X(SILENCES_UPDATE, SQL_UPDATE("silences", SILENCE_COLUMNS))                         \
+	X(SILENCES_BY_ID, SELECT "WHERE id = ?")                                            \
+	X(SILENCES_ACTIVE, SELECT "WHERE ended_ms = 0 ORDER BY id")                         \
+	X(SILENCES_COUNT, "UPDATE silences SET held = min(held, 1 << 52) + 1 WHERE id = ?") \
 	X(SILENCES_SET_PROBLEM, "UPDATE silences SET problem = ? WHERE id = ?")
 
 SQL_STATEMENTS(sql_silences, SILENCES_STATEMENTS);

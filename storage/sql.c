@@ -11,6 +11,12 @@
 #include "bot/base/alloc.h"
 #include "bot/base/log.h"
 
+/* Beyond any time and any count, and small enough to be added and subtracted without an overflow:
+ * numbers of a damaged row are read as this at most. */
+#define INT_MOST (INT64_C(1) << 53)
+
+#define ID_MAX_BYTES 255
+
 static const struct sql_statement *const families[SQL_FAMILIES] = {
         [SQL_STORE] = sql_store,
         [SQL_ALERTS] = sql_alerts,
@@ -85,6 +91,9 @@ static enum err sql_fail(struct store *store, const char *name, int rc)
 	        sqlite3_errmsg(store->db), rc);
 	if (store->in_transaction && store->lost == OK && sqlite3_get_autocommit(store->db))
 		store->lost = err;
+	store->full = store->full || err == ERR_FULL;
+	if (err == ERR_CORRUPT)
+		sql_note_damage(store, name, "%s", store->message);
 	return err;
 }
 
@@ -184,6 +193,10 @@ enum err sql_next(struct sql *sql)
 	int rc = sql->rc != SQLITE_OK ? sql->rc : sqlite3_step(sql->stmt);
 	enum err err;
 
+	if (rc == SQLITE_CONSTRAINT_DATATYPE && sql_mend_types(sql->store)) {
+		sqlite3_reset(sql->stmt); /* the bindings are kept */
+		rc = sqlite3_step(sql->stmt);
+	}
 	if (rc == SQLITE_ROW)
 		return OK;
 	err = rc == SQLITE_DONE ? ERR_NOT_FOUND : sql_fail(sql->store, sql->name, rc);
@@ -229,14 +242,28 @@ enum err sql_write_one(struct sql *sql)
 	return err;
 }
 
-int64_t sql_int(struct sql *sql, int column)
+int64_t sql_id(struct sql *sql, int column)
 {
 	return sqlite3_column_int64(sql->stmt, column);
 }
 
-char *sql_text(struct sql *sql, int column)
+int64_t sql_int(struct sql *sql, int column)
+{
+	int64_t value = sqlite3_column_int64(sql->stmt, column);
+
+	return value > INT_MOST ? INT_MOST : value < -INT_MOST ? -INT_MOST : value;
+}
+
+char *sql_text_opt(struct sql *sql, int column)
 {
 	return x_strdup_opt((const char *)sqlite3_column_text(sql->stmt, column));
+}
+
+char *sql_text(struct sql *sql, int column)
+{
+	char *text = sql_text_opt(sql, column);
+
+	return text ? text : x_strdup("");
 }
 
 enum err sql_one_int(struct sql *sql, int64_t *value)
@@ -245,7 +272,7 @@ enum err sql_one_int(struct sql *sql, int64_t *value)
 
 	*value = 0;
 	if (err == OK) {
-		*value = sql_int(sql, 0);
+		*value = sql_id(sql, 0);
 		sql_end(sql);
 	}
 	return err;
@@ -261,7 +288,7 @@ void sql_bind_row(struct sql *sql, const struct sql_rows *rows, const void *row)
 		case SQL_TYPE_OPT:
 			sql_bind_text(sql, *(char *const *)field);
 			break;
-		case SQL_TYPE_INT:
+		case SQL_TYPE_BOOL:
 			sql_bind_int(sql, *(const int *)field);
 			break;
 		case SQL_TYPE_LONG:
@@ -275,6 +302,15 @@ void sql_bind_row(struct sql *sql, const struct sql_rows *rows, const void *row)
 			break;
 		}
 	}
+}
+
+bool sql_is_id(const char *id, char sigil)
+{
+	size_t len = 0;
+
+	while (id && (unsigned char)id[len] > ' ' && len <= ID_MAX_BYTES)
+		len++;
+	return !id || (id[0] == sigil && !id[len] && len <= ID_MAX_BYTES);
 }
 
 static int64_t *row_id(const struct sql_rows *rows, void *row)
@@ -323,15 +359,18 @@ static bool read_column(struct sql *sql, const struct sql_column *column, int at
 	switch (column->type) {
 	case SQL_TYPE_TEXT:
 	case SQL_TYPE_OPT:
-		*(char **)field = sql_text(sql, at);
+		*(char **)field = sql_text_opt(sql, at);
 		return *(char **)field || column->type == SQL_TYPE_OPT;
-	case SQL_TYPE_INT:
-		*(int *)field = sqlite3_column_int(sql->stmt, at);
+	case SQL_TYPE_BOOL:
+		*(int *)field = sql_id(sql, at) != 0;
 		return true;
 	case SQL_TYPE_LONG:
-	case SQL_TYPE_REF:
 		*(int64_t *)field = sql_int(sql, at);
 		return true;
+	case SQL_TYPE_REF:
+		*(int64_t *)field = sql_id(sql, at);
+		return sqlite3_column_type(sql->stmt, at) == SQLITE_INTEGER ||
+		       sqlite3_column_type(sql->stmt, at) == SQLITE_NULL;
 	case SQL_TYPE_ENUM:
 		*(int *)field =
 		        enum_value(column->names, (const char *)sqlite3_column_text(sql->stmt, at));
@@ -345,7 +384,7 @@ static bool read_column(struct sql *sql, const struct sql_column *column, int at
 static bool read_row(struct sql *sql, const struct sql_rows *rows, void *row, char why[128])
 {
 	const char *check = NULL;
-	int64_t id = sql_int(sql, (int)rows->len);
+	int64_t id = sql_id(sql, (int)rows->len);
 	size_t i = 0;
 
 	memset(row, 0, rows->size);
@@ -374,7 +413,7 @@ static enum err row_damaged(
 
 	snprintf(store->message, sizeof(store->message), "%s: row %lld: %s", sql->name,
 	        (long long)id, why);
-	log_seldom(LOG_ERROR, "storage", sql->name, "%s", store->message);
+	sql_note_damage(store, sql->name, "%s", store->message);
 	if (rows->mend == 0 || !store->in_transaction || store->lock_fd < 0)
 		return OK;
 	sql_use(&mend, store, rows->family, rows->mend);
@@ -386,7 +425,8 @@ static enum err row_damaged(
 enum err sql_one_row(struct sql *sql, const struct sql_rows *rows, void *row)
 {
 	char why[128];
-	int64_t last_id = -1, id;
+	int64_t last_id = 0, id;
+	bool mended = false;
 	enum err err;
 
 	while ((err = sql_next(sql)) == OK) {
@@ -396,12 +436,13 @@ enum err sql_one_row(struct sql *sql, const struct sql_rows *rows, void *row)
 		}
 		id = *row_id(rows, row);
 		sqlite3_reset(sql->stmt); /* the bindings are kept */
-		err = id == last_id ? ERR_DAMAGED : row_damaged(sql, rows, id, why);
+		err = mended && id == last_id ? ERR_DAMAGED : row_damaged(sql, rows, id, why);
 		if (err != OK) {
 			sql_end(sql);
 			return err;
 		}
 		last_id = id;
+		mended = true;
 	}
 	memset(row, 0, rows->size);
 	return err;

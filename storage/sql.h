@@ -79,11 +79,13 @@ struct store {
 	struct store_file
 	        files[STORE_FILES]; /* identity of the files when opened; ino 0 = not recorded */
 	bool replaced;              /* the files were replaced or deleted */
+	bool full;                  /* the last transaction found it so: ids are looked at */
 	bool in_transaction;        /* between store_begin() and its end */
 	enum err lost; /* why SQLite ended the transaction by itself; OK = it did not */
 	struct silence_cache *silences; /* of silences.c, or NULL */
 	bool silences_stale;            /* they must be read again */
 	char message[256];
+	char damage[256]; /* what store_damage() returns */
 };
 
 void silence_cache_free(struct silence_cache *cache); /* NULL is allowed */
@@ -114,6 +116,20 @@ void sql_bind_ref(struct sql *sql, int64_t id); /* 0 is stored as NULL */
 void sql_bind_text(struct sql *sql,
         const char *value); /* borrowed until the use ends; NULL is stored as NULL */
 
+/* In sql_mend.c: what is done when damage refuses a write. Each logs what it changed. */
+
+/* Logs damage and keeps it for store_damage(). key: of the kind of damage, for log_seldom(). */
+void sql_note_damage(struct store *store, const char *key, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+
+/* After SQLITE_CONSTRAINT_DATATYPE, which sqlite3_errmsg() explains: gives each value of the table
+ * that is not of its column's type a value that is. False: nothing was changed. */
+bool sql_mend_types(struct store *store);
+/* At the beginning of the first transaction, and after one that found the database full, as SQLite
+ * also says when the greatest of all ids is used: rows and counters beyond any sensible id are set
+ * back. */
+void sql_mend_ids(struct store *store);
+
 /* Runs a statement that returns no rows. Statements that write use sql_write(). */
 enum err sql_run(struct sql *sql);
 /* As sql_run(), but fails outside a transaction. */
@@ -124,8 +140,10 @@ enum err sql_write_one(struct sql *sql);
 enum err sql_next(struct sql *sql);
 void sql_end(struct sql *sql);
 
-int64_t sql_int(struct sql *sql, int column); /* 0 for NULL */
-char *sql_text(struct sql *sql, int column);  /* owned by the caller; NULL for NULL */
+int64_t sql_id(struct sql *sql, int column);     /* as it is; 0 for NULL */
+int64_t sql_int(struct sql *sql, int column);    /* a time or a count, bounded; 0 for NULL */
+char *sql_text(struct sql *sql, int column);     /* owned by the caller; "" for NULL */
+char *sql_text_opt(struct sql *sql, int column); /* owned by the caller; NULL for NULL */
 
 /* The only column of the only row; ERR_NOT_FOUND when there is none. */
 enum err sql_one_int(struct sql *sql, int64_t *value);
@@ -138,7 +156,7 @@ enum err sql_one_int(struct sql *sql, int64_t *value);
 enum sql_type {
 	SQL_TYPE_TEXT, /* char *, NOT NULL in the database: a NULL there is damage */
 	SQL_TYPE_OPT,  /* char * or NULL */
-	SQL_TYPE_INT,  /* int */
+	SQL_TYPE_BOOL, /* int, 0 or 1 */
 	SQL_TYPE_LONG, /* int64_t */
 	SQL_TYPE_REF,  /* int64_t, an id; 0 = NULL */
 	SQL_TYPE_ENUM, /* int; stored by name, and any other text is damage */
@@ -167,10 +185,10 @@ struct sql_rows {
 	int mend;               /* the statement for damaged rows; 0 = none */
 };
 
-/* The types as written in a list of columns: TEXT, OPT, INT, LONG, REF, ENUM(names). */
+/* The types as written in a list of columns: TEXT, OPT, BOOL, LONG, REF, ENUM(names). */
 #define SQL_TEXT SQL_TYPE_TEXT, NULL
 #define SQL_OPT SQL_TYPE_OPT, NULL
-#define SQL_INT SQL_TYPE_INT, NULL
+#define SQL_BOOL SQL_TYPE_BOOL, NULL
 #define SQL_LONG SQL_TYPE_LONG, NULL
 #define SQL_REF SQL_TYPE_REF, NULL
 #define SQL_ENUM(names) SQL_TYPE_ENUM, names
@@ -204,6 +222,10 @@ struct sql_rows {
 		sql_free_rows(&layout, rows, len);                               \
 	}                                                                        \
 	_Static_assert(true, "takes the semicolon")
+
+/* What may be a room's or an event's id: NULL, or the sigil and at most 255 bytes in all, none of
+ * them a control character. Another one, in a URL, would be refused for ever. */
+bool sql_is_id(const char *id, char sigil);
 
 #define SQL_SELECT(table, COLUMNS) "SELECT " COLUMNS(SQL_NAME1, SQL_NAME) ", id FROM " table " "
 #define SQL_INSERT(table, COLUMNS) \

@@ -10,7 +10,7 @@
 #define SQL_STRUCT sql_watch_row
 #define SQL_WATCH_COLUMNS(FIRST, X)           \
 	FIRST(ENUM(severity_names), severity) \
-	X(INT, fault)                         \
+	X(BOOL, fault)                        \
 	X(LONG, told_ms)                      \
 	X(LONG, tried_ms)                     \
 	X(LONG, shown_ms)                     \
@@ -74,10 +74,8 @@ enum err sql_watches_names(struct store *store, char ***names, size_t *len)
 	*len = 0;
 	sql_use(&sql, store, SQL_SQL_WATCHES, SQL_WATCHES_NAMES);
 	while ((err = sql_next(&sql)) == OK) {
-		char *name = sql_text(&sql, 0);
-
 		*names = x_realloc(*names, (*len + 1) * sizeof(**names));
-		(*names)[(*len)++] = name ? name : x_strdup("");
+		(*names)[(*len)++] = sql_text(&sql, 0);
 	}
 	return err == ERR_NOT_FOUND ? OK : err;
 }

@@ -23,7 +23,7 @@ enum err state_get(struct store *store, const char *name, char **value)
 	sql_bind_text(&sql, name);
 	err = sql_next(&sql);
 	if (err == OK) {
-		*value = sql_text(&sql, 0);
+		*value = sql_text_opt(&sql, 0);
 		sql_end(&sql);
 	}
 	return err == OK && !*value ? ERR_CORRUPT : err;

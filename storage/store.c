@@ -281,6 +281,7 @@ enum err store_open(struct store **out, const char *path, struct fault *fault)
 		err = store_prepare(store, fault);
 	if (err == OK)
 		files_remember(store, path);
+	store->full = true; /* for the first transaction, in case that ids are used up */
 	return store_finish_open(out, store, path, err, fault);
 }
 
@@ -346,6 +347,9 @@ enum err store_begin(struct store *store)
 	if (err == OK) {
 		store->in_transaction = true;
 		store->lost = OK;
+		if (store->full)
+			sql_mend_ids(store);
+		store->full = false;
 	}
 	return err;
 }
@@ -383,6 +387,7 @@ static enum err run_inside(struct store *store, int statement)
 
 enum err store_savepoint(struct store *store)
 {
+	store->message[0] = '\0'; /* of another job */
 	return run_inside(store, STORE_SAVEPOINT);
 }
 
@@ -399,6 +404,14 @@ enum err store_undo(struct store *store)
 	return err == OK ? run_inside(store, STORE_RELEASE) : err;
 }
 
+enum err store_settle(struct store *store, enum err result, bool *undone)
+{
+	*undone = result != OK && err_is_lasting(result);
+	if (result == OK)
+		return store_release(store);
+	return *undone ? store_undo(store) : result;
+}
+
 void store_rest(struct store *store)
 {
 	sql_rest(store);
@@ -413,6 +426,11 @@ int64_t store_changes(const struct store *store)
 const char *store_message(const struct store *store)
 {
 	return store->message;
+}
+
+const char *store_damage(const struct store *store)
+{
+	return store->damage;
 }
 
 int store_schema(void)

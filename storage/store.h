@@ -40,10 +40,15 @@ enum err store_begin(struct store *store);
 enum err store_commit(struct store *store);
 void store_rollback(struct store *store);
 
-/* One level inside a transaction: the changes of one job can be kept or undone alone. */
+/* A level inside a transaction, and inside each other: the changes of one job can be kept or undone
+ * alone. */
 enum err store_savepoint(struct store *store);
 enum err store_release(struct store *store);
 enum err store_undo(struct store *store);
+/* Ends the savepoint by what came of the job: OK keeps it. What would fail again (err_is_lasting())
+ * is undone, so that it stops nothing else: the result is OK then, and *undone true. Any other
+ * failure concerns the whole transaction and is returned. */
+enum err store_settle(struct store *store, enum err result, bool *undone);
 
 /* Releases memory: prepared statements and clean pages, which the next use makes again in some 2
  * ms. */
@@ -52,8 +57,11 @@ void store_rest(struct store *store);
 /* Number of rows changed since it was opened, including changes that were rolled back. */
 int64_t store_changes(const struct store *store);
 
-/* Text of the last failure, for a log; valid until the next failure. */
+/* Text of the last failure since the last savepoint, for a log; valid until the next failure. */
 const char *store_message(const struct store *store);
+
+/* The damage that was found last since it was opened; "" = none. */
+const char *store_damage(const struct store *store);
 
 /* The schema number this program writes. */
 int store_schema(void);

@@ -13,14 +13,15 @@
 	X(OPT, run_id)                \
 	X(OPT, room)                  \
 	X(OPT, error)                 \
-	X(INT, test)
+	X(BOOL, test)
 
 /* The alerts of an event or message that is not in the room. */
-#define LATE                                                                               \
-	"JOIN alerts a ON a.id = p.alert_id WHERE a.severity = 'critical' "                \
-	"AND a.resolved = FALSE AND a.received_ms <= ?1 "                                  \
-	"AND coalesce(a.fields ->> '$.test', 0) <> 1 AND EXISTS (SELECT 1 FROM entries e " \
-	"WHERE e.message_id = p.message_id AND e.fingerprint = a.fingerprint "             \
+#define LATE                                                                         \
+	"JOIN alerts a ON a.id = p.alert_id WHERE a.severity = 'critical' "          \
+	"AND a.resolved = FALSE AND a.received_ms <= ?1 "                            \
+	"AND coalesce(iif(json_valid(a.fields), a.fields ->> '$.test', 0), 0) <> 1 " \
+	"AND EXISTS (SELECT 1 FROM entries e "                                       \
+	"WHERE e.message_id = p.message_id AND e.fingerprint = a.fingerprint "       \
 	"AND e.resolved_ms = 0) "
 #define OF_EVENT                                            \
 	"JOIN places p ON p.message_id = o.message_id AND " \

@@ -83,6 +83,12 @@ bool err_is_own(enum err code)
 	}
 }
 
+bool err_is_lasting(enum err code)
+{
+	return code == ERR_INVALID || code == ERR_TOO_LARGE || code == ERR_NOT_FOUND ||
+	       code == ERR_EXISTS || code == ERR_CORRUPT || code == ERR_DAMAGED;
+}
+
 const char *err_text(enum err err)
 {
 	return (size_t)err < sizeof(texts) / sizeof(texts[0]) ? texts[err] : "unknown error";

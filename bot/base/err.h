@@ -56,6 +56,10 @@ const char *err_name(enum err code);
  * database, network), failed, and the same request may succeed later. */
 bool err_is_own(enum err code);
 
+/* True for what is wrong with the data, stored or given, and not with the disk or the moment: to
+ * try again would fail again. */
+bool err_is_lasting(enum err code);
+
 /* The code's text from the table; static storage. */
 const char *err_text(enum err code);
 

@@ -112,7 +112,8 @@ static enum err job_run(struct store *store, struct writer_job *job)
 	job->result = job->work(store, job->arg);
 	if (job->result == OK)
 		return store_release(store);
-	job_fail(job, job->result, store_message(store));
+	job_fail(job, job->result,
+	        store_message(store)[0] ? store_message(store) : err_text(job->result));
 	return store_undo(store);
 }
 

@@ -171,6 +171,8 @@ static enum err code_of(long status, const char *errcode, bool has_body)
 	case 425:
 		return ERR_SERVER;
 	case 413:
+	case 414: /* the URL */
+	case 431: /* the headers */
 		return ERR_TOO_LARGE;
 	case 429:
 		return ERR_LIMITED;

@@ -67,26 +67,43 @@ static void job_done(struct duty *duty)
 
 /* --- silences and acknowledgements -------------------------------------------------------- */
 
+/* Ends the savepoint of one thing of several. What damaged rows make impossible is undone and told,
+ * and the others go on. */
+static enum err duty_settle(const struct deliver *d, size_t happened, enum err result)
+{
+	bool undone;
+	enum err err = store_settle(d->store, result, &undone);
+
+	if (err != OK || !undone)
+		return err;
+	while (json_array_size(d->happened) > happened)
+		json_array_remove(d->happened, happened);
+	log_seldom(LOG_ERROR, "duty", store_message(d->store), "left undone: %s",
+	        store_message(d->store));
+	return OK;
+}
+
 static enum err tidy_work(struct store *store, void *arg)
 {
+	static enum err (*const steps[])(const struct deliver *d) = {silence_end_due, quiet_end_due,
+	        held_release, ack_end_due, resolve_due, escalate_duty};
 	struct duty *duty = arg;
 	struct deliver d = {.store = store,
 	        .config = duty->tidy_config,
 	        .now_ms = clock_now_ms(),
 	        .happened = duty->tidy_happened};
-	enum err err = expire_due(&d, duty->tidy_started_ms);
+	enum err err = store_savepoint(store);
 
 	if (err == OK)
-		err = silence_end_due(&d);
-	if (err == OK)
-		err = quiet_end_due(&d);
-	if (err == OK)
-		err = held_release(&d);
-	if (err == OK)
-		err = ack_end_due(&d);
-	if (err == OK)
-		err = resolve_due(&d);
-	return err == OK ? escalate_duty(&d) : err;
+		err = duty_settle(&d, 0, expire_due(&d, duty->tidy_started_ms));
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && err == OK; i++) {
+		size_t happened = json_array_size(d.happened);
+
+		err = store_savepoint(store);
+		if (err == OK)
+			err = duty_settle(&d, happened, steps[i](&d));
+	}
+	return err;
 }
 
 static void tidy_done(enum err result, const char *message, void *arg)

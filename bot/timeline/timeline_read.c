@@ -5,6 +5,7 @@
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
+#include "bot/base/log.h"
 #include "bot/timeline/timeline_internal.h"
 #include "handlers/commands/unread.h"
 #include "storage/known_rooms.h"
@@ -199,6 +200,24 @@ static enum err read_open_kept(const struct undecrypted_row *row, const json_t *
 	                                                  : OK;
 }
 
+/* The part for the encryption. When its own rows are damaged, rooms that are not encrypted go on.
+ */
+static enum err read_keys(struct reading *r)
+{
+	bool new_keys, undone;
+	enum err err = store_savepoint(r->env.store);
+
+	if (err != OK)
+		return err;
+	err = core_take_sync(r->core, r->env.now_ms, r->batch->answer, !r->batch->since, &new_keys);
+	if (err != OK)
+		log_seldom(LOG_ERROR, "timeline", "keys",
+		        "what the homeserver told of devices and keys cannot be stored: %s",
+		        store_message(r->env.store)[0] ? store_message(r->env.store)
+		                                       : err_text(err));
+	return store_settle(r->env.store, err, &undone);
+}
+
 enum err batch_read(struct store *store, void *arg)
 {
 	struct timeline_batch *batch = arg;
@@ -216,14 +235,13 @@ enum err batch_read(struct store *store, void *arg)
 	        .on_event = batch->timeline->options.on_event,
 	        .answers = !batch->timeline->options.on_event,
 	};
-	bool new_keys;
 	enum err err = OK;
 
 	if (r.answers)
 		r.on_event = commands_event;
 	json_array_clear(batch->happened);
 	if (batch->answer)
-		err = core_take_sync(r.core, r.env.now_ms, batch->answer, !batch->since, &new_keys);
+		err = read_keys(&r);
 	if (err == OK && !batch->skip)
 		err = unread_retry(&r.env, r.answers, read_open_kept, &r);
 	for (size_t i = 0; i < batch->items_len && err == OK && !batch->skip; i++)

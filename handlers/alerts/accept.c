@@ -91,7 +91,7 @@ enum err deliver_refresh(
 		err = entries_firing(d->store, alert->subject, 1, &entries, &len);
 	*found = len > 0;
 	if (*found)
-		err = deliver_message_read(d, entries[0].message_id, &message);
+		err = messages_find(d->store, entries[0].message_id, &message);
 	*found = message.room;
 	if (*found && err == OK)
 		err = refresh_entry(d, alert, &entries[0], &message, again);

@@ -50,7 +50,7 @@ static enum err resolve_entry(
         const struct deliver *d, const struct alert *alert, struct entry_row *entry, bool answer)
 {
 	struct message_row message = {0};
-	enum err err = deliver_message_read(d, entry->message_id, &message);
+	enum err err = messages_find(d->store, entry->message_id, &message);
 
 	if (err != OK)
 		return err;
@@ -74,9 +74,9 @@ static enum err resolve_name(
         const struct deliver *d, const struct entry_row *entry, struct alert_row *row)
 {
 	struct message_row message = {0};
-	enum err err = deliver_message_read(d, entry->message_id, &message);
+	enum err err = messages_find(d->store, entry->message_id, &message);
 
-	row->message_id = entry->message_id;
+	row->message_id = message.id; /* not one that is missing or damaged */
 	row->severity = entry->severity;
 	free(row->fingerprint);
 	row->fingerprint = x_strdup(entry->fingerprint);

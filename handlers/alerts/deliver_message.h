@@ -23,14 +23,10 @@ enum err deliver_message_open(const struct deliver *d, struct message_row *messa
 /* Moves everything that waits for a room and is not frozen into one message, as far as it fits. */
 enum err deliver_collect(const struct deliver *d, const char *room);
 
-/* Reads a message that another row refers to. If it is missing or damaged, the result is OK and
- * *message is zeroed (it has no room): one bad row must not stop the queue. */
-enum err deliver_message_read(const struct deliver *d, int64_t id, struct message_row *message);
-
 /* Stores the changed state of a message, with the time at which it is due next. */
 enum err deliver_message_store(const struct deliver *d, struct message_row *message);
 /* The same after a person's deed or the end of a failure: if the message was sent, it is edited
- * now. Does nothing for one that deliver_message_read() could not read. */
+ * now. Does nothing for one that messages_find() did not find. */
 enum err deliver_message_edit(const struct deliver *d, struct message_row *message);
 
 /* Adds a line to the thread of a message that is in the room: the entry is resolved, or failing

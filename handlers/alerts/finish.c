@@ -9,16 +9,6 @@
 #include "storage/alerts.h"
 #include "storage/calls.h"
 
-enum err deliver_message_read(const struct deliver *d, int64_t id, struct message_row *message)
-{
-	enum err err = messages_by_id(d->store, id, message);
-
-	if (err != ERR_NOT_FOUND && err != ERR_DAMAGED)
-		return err;
-	*message = (struct message_row){0};
-	return OK;
-}
-
 /* The event is readable now. If it was frozen before it became late (an outage, say), it does
  * not say when things happened: an edit adds that. */
 static enum err message_shown(
@@ -52,7 +42,7 @@ enum err deliver_message_ended(
 
 	if (!row->message_id || (row->purpose != OUTBOX_NEW && row->purpose != OUTBOX_EDIT))
 		return OK;
-	err = deliver_message_read(d, row->message_id, &message);
+	err = messages_find(d->store, row->message_id, &message);
 	if (err != OK || !message.room)
 		return err;
 	if (result->outcome == DELIVER_SENT)
@@ -128,7 +118,7 @@ enum err deliver_put_back(const struct deliver *d, struct outbox_row *row)
 
 	if (row->purpose != OUTBOX_NEW && row->purpose != OUTBOX_EDIT)
 		return outbox_thaw(d->store, row);
-	err = deliver_message_read(d, row->message_id, &message);
+	err = messages_find(d->store, row->message_id, &message);
 	if (err == OK && !message.room)
 		err = ERR_NOT_FOUND;
 	if (err == OK)

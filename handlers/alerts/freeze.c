@@ -21,7 +21,7 @@ static enum err ring_collect(const struct deliver *d, const struct message_row *
 	ring->more = message->rings;
 	if (!message->rings_for)
 		return OK;
-	err = messages_by_id(d->store, message->rings_for, of);
+	err = messages_find(d->store, message->rings_for, of);
 	if (err == OK)
 		err = entries_of(d->store, of->id, entries, len);
 	if (err != OK)
@@ -137,7 +137,7 @@ enum err freeze_event(const struct deliver *d, struct outbox_row *row,
 	enum err err = OK;
 
 	if (row->purpose == OUTBOX_NEW || row->purpose == OUTBOX_EDIT) {
-		err = deliver_message_read(d, row->message_id, &message);
+		err = messages_find(d->store, row->message_id, &message);
 		if (err == OK && !message.room)
 			err = ERR_NOT_FOUND;
 		if (err == OK)

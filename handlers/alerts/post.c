@@ -51,7 +51,7 @@ enum err deliver_discard(const struct deliver *d, int64_t outbox_id)
 	if (err == OK && row.state == OUTBOX_SENT)
 		err = ERR_NOT_FOUND;
 	if (err == OK && row.purpose == OUTBOX_NEW)
-		err = deliver_message_read(d, row.message_id, &message);
+		err = messages_find(d->store, row.message_id, &message);
 	if (err == OK && message.id) { /* nothing may join a message that nobody will read */
 		message.dirty_ms = message.silent = 0;
 		if (!message.closed_ms)

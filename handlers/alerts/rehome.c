@@ -70,7 +70,7 @@ static enum err rehome_event(const struct deliver *d, int64_t id)
 	enum err err = outbox_by_id(d->store, id, &row);
 
 	if (err == OK && row.message_id)
-		err = deliver_message_read(d, row.message_id, &message);
+		err = messages_find(d->store, row.message_id, &message);
 	if (err == OK && message.id)
 		room = rehome_room(d, &message);
 	if (err == OK || err == ERR_DAMAGED)

@@ -198,7 +198,7 @@ static enum err event_follow(const struct deliver *d, const struct deliver_room 
 
 	*moved = *look = false;
 	if (head->purpose == OUTBOX_REPLY) {
-		err = deliver_message_read(d, head->message_id, &message);
+		err = messages_find(d->store, head->message_id, &message);
 		*moved = message.room_id && strcmp(message.room_id, room->room_id) != 0;
 		message_row_finish(&message);
 		return err == OK && *moved ? outbox_delete(d->store, head->id) : err;

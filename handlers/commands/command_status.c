@@ -197,9 +197,7 @@ static enum err say_message(struct command_call *call, const struct alert_row *r
 	enum err err = OK;
 
 	if (row->message_id)
-		err = messages_by_id(call->env->store, row->message_id, &message);
-	if (err == ERR_NOT_FOUND || err == ERR_DAMAGED)
-		err = OK;
+		err = messages_find(call->env->store, row->message_id, &message);
 	if (err == OK && message.room)
 		err = alerts_where(call->env->store, row->id, &event_id, &sent_ms, &received_ms,
 		        &undeliverable);

@@ -22,7 +22,7 @@ static enum err command_unacked_say_entry(
 {
 	struct message_row message = {0};
 	json_t *runs = json_loads(row->run_ids, 0, NULL);
-	enum err err = messages_by_id(call->env->store, row->message_id, &message);
+	enum err err = messages_find(call->env->store, row->message_id, &message);
 
 	if (err == OK && shown) {
 		words_item(&call->text);

@@ -384,11 +384,48 @@ static enum err take_text(const struct command_env *env, const struct room_event
 	return err;
 }
 
+/* Acts on an event of somebody who may be listened to. */
+static enum err commands_act(const struct command_env *env, const struct room_event *event)
+{
+	if (strcmp(event->type, "m.room.message") == 0)
+		return take_text(env, event);
+	if (strcmp(event->type, "m.reaction") == 0)
+		return reaction_take(env, event);
+	return event->redacts ? reaction_redacted(env, event) : OK;
+}
+
+/* What was done in part is undone, so that a damaged row holds up neither the other events nor the
+ * other rooms; who gave a command is told. */
+static enum err commands_give_up(
+        const struct command_env *env, const struct room_event *event, size_t happened)
+{
+	struct command_text text;
+	char *why = x_asprintf("Not carried out, because of a fault of the database: %s. "
+	                       "The log has it too.",
+	        store_message(env->store));
+	enum err err = OK;
+
+	while (json_array_size(env->happened) > happened)
+		json_array_remove(env->happened, happened);
+	log_seldom(LOG_ERROR, "commands", event->room, "what %s wrote in %s is not handled: %s",
+	        event->sender, event->room, why);
+	if (strcmp(event->type, "m.room.message") == 0 &&
+	        command_text_read(env->config, event, &text)) {
+		err = command_audit(env, event, text.said, "failed", why);
+		if (err == OK)
+			err = command_post(env, event->room, text.root, event->event_id, why);
+		command_text_finish(&text);
+	}
+	free(why);
+	return err;
+}
+
 enum err commands_event(const struct command_env *env, const struct room_event *event)
 {
 	const struct deliver d = {
 	        .store = env->store, .config = env->config, .now_ms = env->now_ms};
-	bool known;
+	size_t happened = json_array_size(env->happened);
+	bool known, undone;
 	enum err err = event->redacts ? deliver_redacted(&d, event->redacts) : OK;
 
 	if (err != OK)
@@ -398,15 +435,12 @@ enum err commands_event(const struct command_env *env, const struct room_event *
 	                !in_list(env->config->commands.rooms, event->room)))
 		return OK;
 	err = commands_known(env->store, event->event_id, &known);
+	if (err == OK && !known)
+		err = store_savepoint(env->store);
 	if (err != OK || known)
 		return err;
-	if (strcmp(event->type, "m.room.message") == 0)
-		return take_text(env, event);
-	if (strcmp(event->type, "m.reaction") == 0)
-		return reaction_take(env, event);
-	if (event->redacts)
-		return reaction_redacted(env, event);
-	return OK;
+	err = store_settle(env->store, commands_act(env, event), &undone);
+	return err == OK && undone ? commands_give_up(env, event, happened) : err;
 }
 
 /* --- from the socket ---------------------------------------------------------------------- */

@@ -165,6 +165,16 @@ static void health_of_input(struct health *health)
 	}
 }
 
+static void health_of_database(struct health *health)
+{
+	if (health_is_said(health->status->damage))
+		health_add(health, "database",
+		        "stop the bot, and restore operations.db from a backup or let `sqlite3 "
+		        "operations.db .recover` write a new one; what is damaged is left out "
+		        "meanwhile",
+		        "%s", health->status->damage);
+}
+
 static void health_of_watches(struct health *health)
 {
 	for (size_t i = 0; i < health->status->watches_len; i++) {
@@ -188,6 +198,7 @@ json_t *health_problems(const struct report_status *status, const char *prefix)
 	health_of_encryption(&health);
 	health_of_queue(&health);
 	health_of_input(&health);
+	health_of_database(&health);
 	health_of_watches(&health);
 	return health.list;
 }

@@ -64,6 +64,7 @@ struct report_status {
 	size_t silences_failed;          /* silences and quiet times disabled by an error */
 	int64_t muted;                   /* alerts of the last 24 h that were inhibited */
 	int64_t beats, beats_missed;     /* app heartbeats: registered; missed */
+	const char *damage;              /* of the database, found last; "" = none */
 	struct mended_row *mended_rows;  /* corrected alerts of the last 24 h */
 	size_t mended_len;
 	const char *quiet; /* the active quiet time, or NULL */

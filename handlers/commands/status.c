@@ -100,6 +100,7 @@ enum err status_load(struct store *store, const struct config *config, struct re
 	if (err == OK)
 		err = heartbeat_last_text(store, status->now_ms, &status->heartbeat);
 	load_quiet(config, status);
+	status->damage = store_damage(store);
 	return err;
 }
 

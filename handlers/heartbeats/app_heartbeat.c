@@ -22,6 +22,7 @@
 /* Sets the next due time after ms. */
 static void expect_after(struct app_heartbeat_row *row, int64_t ms)
 {
+	int64_t grace_ms = row->grace_ms > 0 ? row->grace_ms : 0;
 	struct schedule schedule;
 	char why[160];
 
@@ -32,8 +33,7 @@ static void expect_after(struct app_heartbeat_row *row, int64_t ms)
 		                                            it was registered */
 	row->due_ms = schedule_next(&schedule, ms);
 	/* avoids an overflow if the cron line is due very late */
-	row->deadline_ms =
-	        row->due_ms > INT64_MAX - row->grace_ms ? INT64_MAX : row->due_ms + row->grace_ms;
+	row->deadline_ms = row->due_ms > INT64_MAX - grace_ms ? INT64_MAX : row->due_ms + grace_ms;
 }
 
 static void app_heartbeat_put_interval(const struct app_heartbeat_row *row, struct buf *out)

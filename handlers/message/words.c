@@ -360,8 +360,10 @@ void words_runs(struct words *words, const json_t *runs, size_t total, size_t ma
 
 void words_user(struct words *words, const char *user, const char *own_user)
 {
-	const char *server = strchr(user, ':'), *own = own_user ? strchr(own_user, ':') : NULL;
+	const char *server, *own = own_user ? strchr(own_user, ':') : NULL;
 
+	user = user ? user : "?"; /* of a damaged row */
+	server = strchr(user, ':');
 	if (user[0] == '@' && server && own && strcmp(server, own) == 0) {
 		char *localpart = x_strndup(user + 1, (size_t)(server - user - 1));
 

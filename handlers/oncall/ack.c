@@ -25,7 +25,7 @@ static void ack_set_text(char **to, const char *text)
 static enum err ack_mark(const struct deliver *d, struct entry_row *entry, const struct ack *ack)
 {
 	struct message_row message = {0};
-	enum err err = deliver_message_read(d, entry->message_id, &message);
+	enum err err = messages_find(d->store, entry->message_id, &message);
 
 	if (err != OK)
 		return err;
@@ -164,7 +164,7 @@ static enum err mark_message(const struct deliver *d, const struct message_row *
 	enum err err = OK;
 
 	if (message->kind == MESSAGE_RING && message->rings_for)
-		err = messages_by_id(d->store, message->rings_for, &about);
+		err = messages_find(d->store, message->rings_for, &about);
 	if (err == OK)
 		err = entries_of(d->store, about.id ? about.id : message->id, &entries, &len);
 	for (size_t i = 0; i < len && err == OK; i++)
@@ -210,7 +210,7 @@ enum err ack_event(const struct deliver *d, const char *event_id, const struct a
 			goto out;
 		}
 		if (err == OK)
-			err = deliver_message_read(d, sent.message_id, &message);
+			err = messages_find(d->store, sent.message_id, &message);
 	}
 	if (err == OK && message.room)
 		err = mark_message(d, &message, ack, only_of, result);

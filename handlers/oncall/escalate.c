@@ -172,7 +172,7 @@ static enum err bell_add(struct bell *bell, struct entry_row *entry)
 	}
 	if (step)
 		entry->escalated_ms = step->after_ms;
-	err = deliver_message_read(d, entry->message_id, &due->message);
+	err = messages_find(d->store, entry->message_id, &due->message);
 	if (err == OK)
 		err = entries_update(d->store, entry);
 	due->room = step && step->room ? step->room : due->message.room;

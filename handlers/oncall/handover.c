@@ -32,7 +32,7 @@ static enum err handover_say_entry(
 {
 	json_t *runs = json_loads(row->run_ids, 0, NULL);
 	struct message_row message = {0};
-	enum err err = messages_by_id(d->store, row->message_id, &message);
+	enum err err = messages_find(d->store, row->message_id, &message);
 
 	words_item(words);
 	words_say(words, "%s", emoji_of(row));

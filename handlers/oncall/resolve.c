@@ -115,7 +115,7 @@ enum err resolve_event(const struct deliver *d, const char *event_id, const char
 		if (err == OK && !sent.message_id)
 			err = ERR_NOT_FOUND;
 		if (err == OK)
-			err = messages_by_id(d->store, sent.message_id, &message);
+			err = messages_find(d->store, sent.message_id, &message);
 	}
 	if (err == OK)
 		err = entries_of(d->store, message.id, &rows, &len);

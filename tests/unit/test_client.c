@@ -65,6 +65,8 @@ static void test_answers_map_to_codes(void **state)
 	        {409, "{\"errcode\":\"M_WRONG\"}", ERR_REJECTED, false, "M_WRONG", -1},
 	        {408, "", ERR_SERVER, true, "", -1},
 	        {413, html, ERR_TOO_LARGE, false, "", -1},
+	        {414, html, ERR_TOO_LARGE, false, "", -1},
+	        {431, "", ERR_TOO_LARGE, false, "", -1},
 	        {400, "{\"errcode\":\"M_TOO_LARGE\"}", ERR_TOO_LARGE, false, "M_TOO_LARGE", -1},
 	        {429, "", ERR_LIMITED, false, "", -1},
 	        {429, "{\"errcode\":\"M_LIMIT_EXCEEDED\",\"retry_after_ms\":1234}", ERR_LIMITED,

@@ -105,6 +105,9 @@ static void test_each_thing_that_keeps_alerts_unread_is_one(void **state)
 	                "!discard 12 gives up the first"));
 	json_decref(problems);
 	status = well();
+	status.damage = "ENTRIES_OF: row 5: the database is damaged: column severity";
+	assert_only(&status, "database", "row 5");
+	status = well();
 	room.denied = true;
 	assert_only(&status, "room", "refused: the homeserver says that it is not encrypted");
 	status = well();
