@@ -141,6 +141,20 @@ static void page_runs(struct page *page, const json_t *alert)
 	buf_add_str(page->out, "</div>");
 }
 
+/* "🔕 silenced by quiet time night" */
+static void page_hold(struct page *page, const json_t *alert)
+{
+	const char *quiet = page_string(alert, "quiet");
+
+	if (!quiet && !page_number(alert, "silence"))
+		return;
+	buf_add_str(page->out, "<div class=more>🔕 silenced");
+	if (quiet)
+		buf_add_str(page->out, " by quiet time ");
+	page_text(page, quiet);
+	buf_add_str(page->out, "</div>");
+}
+
 static void page_alert(struct page *page, const json_t *alert)
 {
 	const json_t *fields = json_object_get(alert, "fields");
@@ -166,6 +180,7 @@ static void page_alert(struct page *page, const json_t *alert)
 		page_text(page, note);
 		buf_add_str(page->out, "</div>");
 	}
+	page_hold(page, alert);
 	if (error) {
 		buf_add_str(page->out, "<div class=\"error mono\">");
 		page_text(page, error);

@@ -80,6 +80,8 @@ def test_page_as_a_person_sees_it():
         silences = bot.call({"op": "silences"})["silences"]
         check([s["matchers"] for s in silences] in (['app="etl", node_id="users"'], ['app="etl", node_id="orders"']) and
               silences[0]["by"] == "token maria", str(silences))
+        cards = browser.run("[...document.querySelectorAll('.alert')].map(card => card.innerText)")
+        check(len([c for c in cards if "🔕 silenced" in c.splitlines()]) == 1, str(cards))
         browser.click(".rows form button")
         check(bot.call({"op": "silences"})["silences"] == [], "it still holds")
         check(not [e for e in browser.events if e["method"] == "Log.entryAdded"], str(browser.events))
