@@ -118,7 +118,8 @@ static void page_severities(char out[96], int64_t critical, int64_t warning, int
 static void page_tiles(struct page *page)
 {
 	size_t critical = page_count(page, 0), warning = page_count(page, 1);
-	size_t acked = page_count(page, 3), all = json_array_size(page->alerts);
+	size_t info = page_count(page, 2), acked = page_count(page, PAGE_ACKED);
+	size_t silenced = page_count(page, PAGE_SILENCED);
 	const json_t *day = json_object_get(page->status, "alerts_24h");
 	int64_t waiting = page_number(page->status, "waiting");
 	int64_t oldest_ms = page->now_ms - page_number(page->status, "oldest_ms");
@@ -128,13 +129,17 @@ static void page_tiles(struct page *page)
 	char text[96], age[32];
 
 	buf_add_str(page->out, "<div class=tiles>");
-	page_severities(text, (int64_t)critical, (int64_t)warning, (int64_t)page_count(page, 2));
+	page_severities(text, (int64_t)critical, (int64_t)warning, (int64_t)info);
 	page_tile(page,
 	        critical  ? "critical"
 	        : warning ? "warning"
 	                  : "",
-	        "Unacknowledged", (int64_t)(all - acked), text);
-	page_tile(page, "", "Acknowledged", (int64_t)acked, acked ? "somebody has them" : "none");
+	        "Unacknowledged", (int64_t)(critical + warning + info), text);
+	snprintf(text, sizeof(text), "%zu silenced", silenced);
+	page_tile(page, "", "Acknowledged", (int64_t)acked,
+	        silenced ? text
+	        : acked  ? "somebody has them"
+	                 : "none");
 	clock_format_duration(oldest_ms, age, sizeof(age));
 	snprintf(text, sizeof(text), "oldest %s", age);
 	page_tile(page, waiting && oldest_ms > CLOCK_MINUTE_MS ? "warning" : "", "Delivery queue",
@@ -275,7 +280,8 @@ static void page_rooms(struct page *page)
 
 static void page_head(struct page *page)
 {
-	size_t firing = json_array_size(page->alerts) - page_count(page, 3);
+	size_t firing = json_array_size(page->alerts) - page_count(page, PAGE_ACKED) -
+	                page_count(page, PAGE_SILENCED);
 
 	buf_add_str(page->out, "<!doctype html><html lang=en><head><meta charset=utf-8>"
 	                       "<meta name=viewport content=\"width=device-width,initial-scale=1\">"

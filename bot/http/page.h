@@ -30,6 +30,9 @@ void page_form(struct page *page, const char *action);
 /* Adds "+3 more: …" when len is greater than most. */
 void page_more(struct page *page, size_t len, size_t most, const char *command);
 
-/* The number of alerts of a rank: unacknowledged by severity, 0 to 2; 3 = acknowledged. */
+/* The number of alerts of a rank: unacknowledged by severity, 0 to 2; or one of these. */
+#define PAGE_ACKED 3
+#define PAGE_SILENCED 4 /* and not acknowledged */
+#define PAGE_RANKS 5
 size_t page_count(const struct page *page, int rank);
 void page_alerts(struct page *page);

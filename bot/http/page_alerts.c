@@ -13,12 +13,19 @@ static bool page_is_acked(const json_t *alert)
 	return page_string(alert, "acked_by");
 }
 
+/* By a silence or a quiet time. */
+static bool page_is_silenced(const json_t *alert)
+{
+	return json_object_get(alert, "silence") || page_string(alert, "quiet");
+}
+
 /* The order on the page: unacknowledged first, the worst severity first. */
 static int page_rank(const json_t *alert)
 {
 	const char *severity = page_string(alert, "severity");
 
-	return page_is_acked(alert)                ? 3
+	return page_is_acked(alert)                ? PAGE_ACKED
+	       : page_is_silenced(alert)           ? PAGE_SILENCED
 	       : strcmp(severity, "critical") == 0 ? 0
 	       : strcmp(severity, "warning") == 0  ? 1
 	                                           : 2;
@@ -146,7 +153,7 @@ static void page_hold(struct page *page, const json_t *alert)
 {
 	const char *quiet = page_string(alert, "quiet");
 
-	if (!quiet && !page_number(alert, "silence"))
+	if (!page_is_silenced(alert))
 		return;
 	buf_add_str(page->out, "<div class=more>🔕 silenced");
 	if (quiet)
@@ -164,7 +171,7 @@ static void page_alert(struct page *page, const json_t *alert)
 
 	error = error ? error : page_string(fields, "text");
 	buf_printf(page->out, "<li class=\"alert %s\"><div><div class=head><b>",
-	        who ? "acked" : severity);
+	        page_rank(alert) >= PAGE_ACKED ? "acked" : severity);
 	page_text(page, page_string(alert, "title"));
 	if (count > 1)
 		buf_printf(page->out, " ×%lld", (long long)count);
@@ -204,7 +211,7 @@ void page_alerts(struct page *page)
 		return;
 	}
 	buf_add_str(page->out, "<ul class=cards>");
-	for (int rank = 0; rank <= 3; rank++)
+	for (int rank = 0; rank < PAGE_RANKS; rank++)
 		json_array_foreach(page->alerts, i, alert)
 		{
 			if (page_rank(alert) == rank && shown++ < SHOWN_MAX)

@@ -78,6 +78,8 @@ def test_page_as_a_person_sees_it():
               "not acknowledged")
         browser.click(".alert:not(.acked) details button")
         silences = bot.call({"op": "silences"})["silences"]
+        said = browser.run("document.body.innerText")
+        check("🔕 silenced" in said and "1 silenced" in said, said)
         check([s["matchers"] for s in silences] in (['app="etl", node_id="users"'], ['app="etl", node_id="orders"']) and
               silences[0]["by"] == "token maria", str(silences))
         cards = browser.run("[...document.querySelectorAll('.alert')].map(card => card.innerText)")
