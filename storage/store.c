@@ -140,9 +140,10 @@ static enum err store_connect(struct store *store, const char *path, int flags, 
 {
 	int rc;
 
-	/* memory statistics are not used and cost time at each allocation; no effect once SQLite is
-	 * in use */
+	/* no effect once SQLite is in use: memory statistics are not used and cost time at each
+	 * allocation; pages are allocated one by one, so that a store at rest holds none */
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
 	/* one thread at a time uses the connection, so SQLite needs no mutex of its own */
 	rc = sqlite3_open_v2(
 	        path, &store->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);

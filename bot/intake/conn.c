@@ -15,6 +15,7 @@
 #include "bot/intake/conn_internal.h"
 
 #define INPUT_CAP (SERVER_LINE_MAX + 1) /* a line of the greatest length and its newline */
+#define INPUT_FIRST 2048                /* most clients never fill it; a full buffer grows */
 
 /* ---- input ---- */
 
@@ -103,13 +104,17 @@ static void conn_on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 		*out = uv_buf_init(NULL, 0);
 		return;
 	}
-	if (!conn->in)
-		conn->in = x_calloc(1, INPUT_CAP);
-	else if (conn->in_pos > 0)
+	if (conn->in_pos > 0)
 		memmove(conn->in, conn->in + conn->in_pos, left);
+	if (conn->in_len == conn->in_cap && conn->in_cap < INPUT_CAP) {
+		conn->in_cap = conn->in_cap ? conn->in_cap * 4 : INPUT_FIRST;
+		if (conn->in_cap > INPUT_CAP)
+			conn->in_cap = INPUT_CAP;
+		conn->in = x_realloc(conn->in, conn->in_cap);
+	}
 	conn->in_pos = 0;
 	conn->in_len = left;
-	*out = uv_buf_init(conn->in + left, (unsigned)(INPUT_CAP - left));
+	*out = uv_buf_init(conn->in + left, (unsigned)(conn->in_cap - left));
 }
 
 /* Distinguishes a peer that closed the connection from one that only ended its writing side. */

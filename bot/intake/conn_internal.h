@@ -35,7 +35,8 @@ struct conn {
 	unsigned waiting, alone;     /* number of replies; of those that make later requests wait */
 	size_t cost;                 /* bytes of their requests */
 
-	char *in;              /* INPUT_CAP bytes, NULL until something is read */
+	char *in;              /* in_cap bytes, NULL until something is read */
+	size_t in_cap;         /* grows to INPUT_CAP for a client that fills it */
 	size_t in_pos, in_len; /* the unprocessed part of `in` */
 	struct buf out;        /* sent with the next write */
 	char *flight;          /* being written, or NULL */

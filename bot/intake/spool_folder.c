@@ -89,6 +89,7 @@ enum err spool_list_make(struct spool_list *list, const char *folder, struct fau
 	}
 	closedir(dir);
 	keep_first(list, BATCH_MAX);
+	list->names = x_realloc(list->names, list->len * sizeof(*list->names));
 	return OK;
 }
 

@@ -10,7 +10,7 @@
  * Lazy jobs begin a batch only once their timer or writer_hurry() says so; they run first in any.
  *
  * When nothing was written for a while, a job makes the store rest: it frees the caches that it
- * can rebuild.
+ * can rebuild. What the regular looks at it fill again is freed as soon as they are over.
  *
  * Failure modes: work() fails - it is rolled back to its savepoint, the other jobs are kept;
  * BEGIN, COMMIT or that rollback fails (a full disk may end the whole transaction) - nothing is
@@ -26,6 +26,7 @@
 #include "bot/base/alloc.h"
 
 #define REST_MS 10000
+#define REST_AGAIN_MS 200 /* after what only read, while it rests */
 
 struct writer_job {
 	struct writer_job *next;
@@ -54,6 +55,7 @@ struct writer {
 	struct writer_queue lazies, jobs, tail; /* the loop's */
 	struct writer_job *batch;               /* the thread's while `running` */
 	bool running, closing;
+	bool resting;  /* the store is made to rest, which needs no rest after it */
 	bool replaced; /* the thread's while `running`: the batch found the database replaced */
 	bool wrote;    /* the thread's while `running`: the batch changed something */
 	writer_replaced_fn on_replaced; /* or NULL */
@@ -218,6 +220,7 @@ static void writer_on_rest(uv_timer_t *timer)
 
 	if (writer->closing)
 		return;
+	writer->resting = true;
 	writer_submit(writer, writer_rest_work, writer_rest_done, NULL);
 }
 
@@ -246,6 +249,9 @@ static void on_batch(uv_async_t *handle)
 	uv_unref((uv_handle_t *)handle);
 	if (writer->wrote)
 		uv_timer_start(&writer->rest, writer_on_rest, REST_MS, 0);
+	else if (!writer->resting && !uv_is_active((uv_handle_t *)&writer->rest))
+		uv_timer_start(&writer->rest, writer_on_rest, REST_AGAIN_MS, 0);
+	writer->resting = false;
 	writer_start_soon(writer);
 	writer_maybe_close(writer);
 }

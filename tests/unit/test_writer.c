@@ -11,6 +11,7 @@
 #include "tests/unit/store_fixture.h"
 #include "bot/loop/writer.h"
 #include "storage/sql.h"
+#include "storage/state.h"
 
 struct looped {
 	uv_loop_t loop;
@@ -450,6 +451,58 @@ static void submit_from_anywhere_wakes_the_loop(void **state)
 	assert_int_equal(a.done, 1);
 }
 
+/* ---- rest ---- */
+
+static enum err read_work(struct store *store, void *arg)
+{
+	char *value;
+
+	state_get(store, "none", &value);
+	return OK;
+}
+
+static void read_done(enum err result, const char *message, void *arg)
+{
+	assert_int_equal(result, OK);
+}
+
+static unsigned selects_prepared(const struct looped *l)
+{
+	unsigned count = 0;
+
+	for (sqlite3_stmt *stmt = NULL; (stmt = sqlite3_next_stmt(l->f->store->db, stmt));)
+		count += strncmp(sqlite3_sql(stmt), "SELECT", 6) == 0;
+	return count;
+}
+
+static void stop_after_two_batches(uv_timer_t *timer)
+{
+	const struct looped *l = timer->data;
+
+	if (writer_batches(l->writer) >= 2)
+		uv_close((uv_handle_t *)timer, NULL);
+}
+
+/* The regular looks of an idle daemon leave nothing behind, and no rest follows a rest. */
+static void what_only_reads_is_followed_by_a_rest(void **state)
+{
+	struct looped *l = *state;
+	uv_timer_t timer;
+
+	timer.data = l;
+	uv_timer_init(&l->loop, &timer);
+	writer_submit(l->writer, read_work, read_done, l);
+	while (writer_batches(l->writer) < 1)
+		uv_run(&l->loop, UV_RUN_ONCE);
+	assert_int_equal(selects_prepared(l), 1);
+	uv_timer_start(&timer, stop_after_two_batches, 1, 5);
+	uv_run(&l->loop, UV_RUN_DEFAULT);
+	assert_int_equal(selects_prepared(l), 0);
+	assert_int_equal(writer_pending(l->writer), 0);
+	uv_run(&l->loop, UV_RUN_NOWAIT);
+	assert_int_equal(writer_batches(l->writer), 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -470,6 +523,7 @@ int main(void)
 	        TEST(close_in_done_still_takes_what_done_submits),
 	        TEST(close_when_idle),
 	        TEST(submit_from_anywhere_wakes_the_loop),
+	        TEST(what_only_reads_is_followed_by_a_rest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "lib"))
 import client as clients  # noqa: E402
-from bot import Bot  # noqa: E402
+import bot as program  # noqa: E402
 from harness import until  # noqa: E402
 from synapse import Reader, Synapse, quote  # noqa: E402
 
@@ -67,6 +67,16 @@ def at_most(name, figures, most, unit="ms"):
 
 def p95(times):
     return sorted(times)[int(len(times) * 0.95) - 1]
+
+
+class Bot(program.Bot):
+    """The daemon with the environment that its unit gives it."""
+    unit = pathlib.Path(__file__).resolve().parents[3] / "bot/packaging/matrix-telemetry-bot.service.in"
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.environment = dict(line.removeprefix("Environment=").split("=", 1)
+                                for line in Bot.unit.read_text().splitlines() if line.startswith("Environment="))
 
 
 class Bare:
