@@ -69,7 +69,7 @@ def test_readme_names_the_packages_of_the_build():
     control = (MAN.parent / "packaging/debian/control").read_text()
     depends = re.search(r"Build-Depends:\n((?: .*\n)+)", control)[1]
     wanted = {word for word in re.findall(r"^ ([\w.+-]+)", depends, re.M) if not word.startswith(("debhelper", "dh-"))}
-    lines = re.search(r"^apt install (gcc (?:.*\\\n)*.*)", (EXAMPLE.parent / "README.md").read_text(), re.M)[1]
+    lines = re.search(r"^sudo apt install (gcc (?:.*\\\n)*.*)", (EXAMPLE.parent / "README.md").read_text(), re.M)[1]
     named = set(lines.replace("\\", " ").split())
     if named != wanted | {"gcc", "ninja-build"}:
         raise AssertionError(f"README.md against debian/control: {named ^ (wanted | {'gcc', 'ninja-build'})}")
