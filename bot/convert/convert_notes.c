@@ -151,6 +151,25 @@ static void convert_note_matcher(
 	buf_finish(&text);
 }
 
+/* What nobody here has heard of: of a later version, or misspelt. */
+static void convert_note_unknown(struct convert *c, const struct am_route *route)
+{
+	static const char *const known[] = {"receiver", "routes", "match", "match_re", "matchers",
+	        "continue", "mute_time_intervals", "group_by", "group_wait", "group_interval",
+	        "repeat_interval", "active_time_intervals", "labels", "<<"};
+	const char *key;
+	int value;
+
+	for (size_t i = 0; tree_pair(c->tree, route->node, i, &key, &value); i++) {
+		bool is_known = false;
+
+		for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++)
+			is_known = is_known || strcmp(key, known[k]) == 0;
+		if (!is_known)
+			convert_note_key(c, route->path, key, value, "not known");
+	}
+}
+
 static void convert_note_route(struct convert *c, const struct am_route *route)
 {
 	static const struct {
@@ -161,6 +180,7 @@ static void convert_note_route(struct convert *c, const struct am_route *route)
 	        {"group_wait", "the first alert of a group is sent at once", false},
 	        {"group_interval", "[delivery] throttle, for all but what [app] says", true},
 	        {"repeat_interval", "[commands] remind is one for all", true},
+	        {"labels", "they are for templates, which there are none of", false},
 	        {"active_time_intervals",
 	                "[quiet NAME] says when alerts are held back, not when they pass", false},
 	};
@@ -174,6 +194,7 @@ static void convert_note_route(struct convert *c, const struct am_route *route)
 		if (node && !(keys[i].root && route == c->routes.list))
 			convert_note(c, node, "%s.%s: %s", route->path, keys[i].key, keys[i].why);
 	}
+	convert_note_unknown(c, route);
 	if (strcmp(tree_text(c->tree, tree_get(c->tree, route->node, "continue")), "true") == 0)
 		convert_note(c, tree_get(c->tree, route->node, "continue"),
 		        "%s.continue: an alert goes to one room, that of the first route that "

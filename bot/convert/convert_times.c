@@ -74,7 +74,8 @@ static bool convert_add_days(struct buf *out, const char *text)
 
 static bool convert_is_time(const char *text)
 {
-	return strlen(text) == 5 && text[2] == ':' && strspn(text, "0123456789:") == 5 &&
+	return strlen(text) == 5 && strspn(text, "0123456789") == 2 && text[2] == ':' &&
+	       strspn(text + 3, "0123456789") == 2 &&
 	       (strcmp(text, "24:00") == 0 || (strncmp(text, "24", 2) < 0 && text[3] < '6'));
 }
 

@@ -234,6 +234,27 @@ static void the_first_route_that_takes_it(void **state)
 	config_unref(config);
 }
 
+static void what_is_odd_is_named_and_the_rest_converted(void **state)
+{
+	char *text = of_text(
+	        "route: {receiver: a, mute_time_intervals: [n], recekver: b, labels: {reason: c},\n"
+	        "  routes: [{receiver: b, group_by_str: x}]}\n"
+	        "time_intervals: [{name: n, time_intervals: [{times: [\n"
+	        "  {start_time: '06:3:', end_time: '07:00'}, {start_time: '06:00', end_time: "
+	        "'0:::0'},\n"
+	        "  {start_time: '24:30', end_time: '07:00'}, {start_time: '22:00', end_time: "
+	        "'23:59'}]}]}]\n",
+	        NULL);
+
+	says(text, "# line 1: route.recekver: not known\n");
+	says(text, "# line 1: route.labels: they are for templates");
+	says(text, "# line 2: route.routes[0].group_by_str: not known\n");
+	says(text, "# line 4: n: not a time of day\n# line 4: n: not a time of day\n"
+	           "# line 5: n: not a time of day\n");
+	says(text, "from = 22:00\nto = 23:59\n");
+	free(text);
+}
+
 /* ---- hostile ---- */
 
 static void texts_stay_comments_and_names(void **state)
@@ -367,6 +388,7 @@ int main(void)
 	        cmocka_unit_test(matchers_in_all_their_forms),
 	        cmocka_unit_test(merged_keys_and_anchors),
 	        cmocka_unit_test(the_first_route_that_takes_it),
+	        cmocka_unit_test(what_is_odd_is_named_and_the_rest_converted),
 	        cmocka_unit_test(texts_stay_comments_and_names),
 	        cmocka_unit_test(what_is_too_much_is_refused),
 	        cmocka_unit_test(what_is_none_is_refused),

@@ -147,7 +147,7 @@ class MatrixHandler(logging.Handler):
         self.app = app
         self.dropped = 0
         self._drain = drain
-        self._paths = {"socket": socket, "spool": spool, "timeout": timeout}
+        self._paths: dict[str, Any] = {"socket": socket, "spool": spool, "timeout": timeout}
         self._records: "queue.Queue[Optional[dict[str, Any]]]" = queue.Queue(capacity)
         self._thread: Optional[threading.Thread] = None
         self._process = 0
