@@ -543,11 +543,35 @@ static void a_new_identity_of_the_account_is_taken_with_its_recovery_key(void **
 		json_object_set_new(data, strrchr(requests[i].path, '/') + 1,
 		        json_loads(requests[i].body, 0, NULL));
 	crypto_requests_free(requests, len);
+	assert_int_equal(notices(bot), 1);
 	assert_int_equal(crypto_secrets_take(bot->crypto, sim->now_ms, recovery, data, &fault), OK);
 	sim_settle(sim);
 	assert_int_equal(identity(bot), CRYPTO_IDENTITY_GOOD);
+	assert_int_equal(notices(bot), 0); /* it is not changed any more */
 	x_wipe_free_str(recovery);
 	json_decref(data);
+	sim_destroy(sim);
+}
+
+/* Without that recovery key, a person may decide to replace the account's keys. */
+static void a_new_identity_of_the_account_is_replaced_on_demand(void **state)
+{
+	struct sim *sim = sim_create();
+	struct sim_machine *bot = sim_add(sim, "@bot:x", "BOT", true), *other;
+	struct fault fault;
+
+	sim_settle(sim);
+	json_object_del(sim->master, "@bot:x");
+	json_object_del(sim->self, "@bot:x");
+	other = sim_add(sim, "@bot:x", "OTHER", true);
+	sim_settle(sim);
+	assert_int_equal(identity(bot), CRYPTO_IDENTITY_CHANGED);
+	assert_int_equal(crypto_bootstrap(bot->crypto, sim->now_ms, false, &fault), ERR_EXISTS);
+	assert_int_equal(crypto_bootstrap(bot->crypto, sim->now_ms, true, &fault), OK);
+	sim_settle(sim);
+	assert_int_equal(identity(bot), CRYPTO_IDENTITY_GOOD);
+	assert_int_equal(notices(bot), 0);
+	assert_int_equal(identity(other), CRYPTO_IDENTITY_CHANGED);
 	sim_destroy(sim);
 }
 
@@ -624,6 +648,7 @@ int main(void)
 	        cmocka_unit_test(an_answer_that_is_old_takes_nothing_back),
 	        cmocka_unit_test(a_device_whose_keys_are_lost_brings_them_again),
 	        cmocka_unit_test(a_new_identity_of_the_account_is_taken_with_its_recovery_key),
+	        cmocka_unit_test(a_new_identity_of_the_account_is_replaced_on_demand),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

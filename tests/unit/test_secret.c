@@ -244,6 +244,18 @@ static void test_credentials(void **state)
 	assert_int_equal(secret_read(&none, "pickle_key", &out, &fault), OK);
 	assert_string_equal(out, "from systemd");
 	x_wipe_free_str(out);
+	/* what was read with other rights comes before, until it is taken back */
+	secret_offer("pickle_key", "offered");
+	secret_offer("token", "another");
+	assert_int_equal(secret_read(&none, "pickle_key", &out, &fault), OK);
+	assert_string_equal(out, "offered");
+	x_wipe_free_str(out);
+	secret_offer("token", NULL);
+	secret_offer("pickle_key", NULL);
+	assert_int_equal(secret_read(&none, "token", &out, &fault), ERR_NOT_FOUND);
+	assert_int_equal(secret_read_credential(folder, "pickle_key", &out, &fault), OK);
+	assert_string_equal(out, "from systemd");
+	x_wipe_free_str(out);
 	/* what is configured comes first */
 	const struct config_secret command = {.command = (char *)"echo mine"};
 	assert_int_equal(secret_read(&command, "pickle_key", &out, NULL), OK);
