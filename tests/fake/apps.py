@@ -1,4 +1,5 @@
 """What apps use to hand in alerts: the Python module, the C header, shell."""
+import asyncio
 import json
 import logging
 import os
@@ -113,6 +114,37 @@ def test_python_reports_what_fails_and_resolves_it():
     server.wait(lambda: any("nightly" in body and "disk full" in body for body in bodies(server)))
     check(nightly(False) == 7, "the result is the function's")
     server.wait(lambda: any("✅" in body for body in bodies(server)))
+    # of what is waited for, and of what yields; the exception comes first, as a list of several shows it
+    @report_failure(app="waits")
+    async def waits():
+        await asyncio.sleep(0)
+        raise ValueError("no route")
+
+    @report_failure(app="yields")
+    def yields():
+        yield b"one"
+        raise OSError(b"two \xff".decode("utf-8", "replace"))
+
+    @report_failure(app="cancelled")
+    async def cancelled():
+        await asyncio.sleep(60)
+
+    async def cancel():
+        task = asyncio.ensure_future(cancelled())
+        await asyncio.sleep(0)
+        task.cancel()
+        await task
+
+    for run, failure in ((lambda: asyncio.run(waits()), ValueError), (lambda: list(yields()), OSError),
+                         (lambda: asyncio.run(cancel()), asyncio.CancelledError)):
+        try:
+            run()
+            raise AssertionError("the exception was swallowed")
+        except failure:
+            pass
+    for part in ("waits · waits\nValueError: no route\nTraceback", "yields · yields\nOSError: two �\nTraceback"):
+        server.wait(lambda part=part: any(part in body for body in bodies(server)))
+    check(not any("cancelled" in body for body in bodies(server)), "a cancelled task has not failed")
     bot.stop()
     server.shut()
     # without any daemon the program's own exception is what it gets
@@ -157,6 +189,7 @@ def test_python_lines_fit_the_limit():
     line = matrix_telemetry._line(request)
     check(len(line) <= 64 * 1024 and b"the end" in line and line.count(b"\n") == 1, str(len(line)))
     check(matrix_telemetry._line({"text": "half \ud83d"}) == b'{"text": "half ?"}\n', "a lone surrogate")
+    check(matrix_telemetry._scalar(b"x\xff") == "x\ufffd", "bytes are text")
 
 
 def test_c_header_sends():

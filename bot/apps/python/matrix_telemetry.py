@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import json
 import logging
 import os
@@ -119,15 +120,33 @@ def reporting(*, app: str, title: str, severity: str = "critical", resolve: bool
 
 
 def report_failure(*, app: str, title: Optional[str] = None, **more: Any) -> Callable[[Function], Function]:
-    """A decorator: reporting() around each call, with the function's name as the default title."""
+    """A decorator: reporting() around each call, with the function's name as the default title.
+
+    Of a coroutine it is around what it does, of a generator around all that it yields. A task that
+    is cancelled has not failed.
+    """
 
     def decorate(function: Function) -> Function:
-        @functools.wraps(function)
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with reporting(app=app, title=title or function.__name__, **dict(more)):
+        def block() -> Any:
+            return reporting(app=app, title=title or function.__name__, **dict(more))
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with block():
                 return function(*args, **kwargs)
 
-        return wrapper  # type: ignore[return-value]
+        async def wait(*args: Any, **kwargs: Any) -> Any:
+            with block():
+                return await function(*args, **kwargs)
+
+        def generate(*args: Any, **kwargs: Any) -> Any:
+            with block():
+                return (yield from function(*args, **kwargs))
+
+        if inspect.isasyncgenfunction(function):
+            raise TypeError("report_failure: use reporting() inside an asynchronous generator")
+        wrapper = (wait if inspect.iscoroutinefunction(function) else
+                   generate if inspect.isgeneratorfunction(function) else call)
+        return functools.wraps(function)(wrapper)  # type: ignore[return-value]
 
     return decorate
 
@@ -308,6 +327,8 @@ def _end(text: str, length: int) -> str:
 def _scalar(value: Any) -> Union[str, int, float, bool]:
     if isinstance(value, (bool, str)):
         return value
+    if isinstance(value, (bytes, bytearray)):
+        return value.decode("utf-8", "replace")
     if isinstance(value, int) and -2 ** 63 <= value < 2 ** 63:
         return value
     if isinstance(value, float) and value - value == 0:  # neither infinite nor NaN
@@ -320,10 +341,15 @@ def _rfc3339(moment: datetime) -> str:
 
 
 def _text_of(failure: BaseException) -> str:
-    return "".join(traceback.format_exception(type(failure), failure, failure.__traceback__)).rstrip()
+    """What went wrong, which lists show alone, then where."""
+    what = "".join(traceback.format_exception_only(type(failure), failure)).rstrip()
+    where = "".join(traceback.format_exception(type(failure), failure, failure.__traceback__)).rstrip()
+    return f"{what}\n{_end(where[:-len(what)] if where.endswith(what) else where, TEXT_MAX)}".rstrip()
 
 
 def _is_clean_exit(failure: BaseException) -> bool:
+    if type(failure).__name__ == "CancelledError":  # of asyncio, which need not be loaded for it
+        return True
     return isinstance(failure, SystemExit) and failure.code in (None, 0)
 
 
