@@ -1,6 +1,7 @@
 /*
  * setup_account.c - part of `setup`: the homeserver, the bot's account, its token.
  */
+#include <assert.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,6 +163,7 @@ static int setup_get_new_password(struct setup *setup)
 
 	if (code != EX_OK || setup->options.password_file)
 		return code;
+	assert(setup->password); /* which clang-tidy does not see */
 	code = setup_ask_secret("Again: ", &again);
 	if (code == EX_OK && strcmp(again, setup->password) != 0)
 		code = setup_fail(EX_DATAERR, "the two passwords differ");
