@@ -51,6 +51,7 @@ class Container:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mtb-container-", dir=CACHE))
         for name in ("root", "upper", "work"):
             (self.folder / name).mkdir()
+            (self.folder / name).chmod(0o755)  # whatever the umask: its users must get into it
         self.console = self.folder / "console"
         script = f"""mount -t overlay overlay -o lowerdir={made},upperdir=upper,workdir=work root || cp -a {made}/. root
             exec systemd-nspawn -q -D root --boot --register=no --keep-unit --console=pipe"""
