@@ -138,21 +138,29 @@ static int render_rank(const struct entry_row *entry)
 	return state * SEVERITY_COUNT + entry->severity;
 }
 
-/* Whether one person resolved all, with one note: then that is said once. */
-static bool render_is_one_hand(const struct render_message *in)
+/* The entries that were resolved by hand, if all of these by one person with one note: then the
+ * headline says that once. *hand is one of them; 0 = there is no such headline. */
+static size_t render_by_one_hand(const struct render_message *in, const struct entry_row **hand)
 {
-	const struct entry_row *first = in->entries;
+	size_t count = 0;
 
+	*hand = NULL;
 	for (size_t i = 0; i < in->entries_len; i++) {
 		const struct entry_row *entry = &in->entries[i];
 
-		if (!entry->resolved_ms || !entry->resolved_by ||
-		        strcmp(entry->resolved_by, first->resolved_by) != 0 ||
+		if (!entry->resolved_ms)
+			return 0;
+		if (!entry->resolved_by)
+			continue;
+		if (!*hand)
+			*hand = entry;
+		if (strcmp(entry->resolved_by, (*hand)->resolved_by) != 0 ||
 		        strcmp(entry->resolve_note ? entry->resolve_note : "",
-		                first->resolve_note ? first->resolve_note : "") != 0)
-			return false;
+		                (*hand)->resolve_note ? (*hand)->resolve_note : "") != 0)
+			return 0;
+		count++;
 	}
-	return in->entries_len > 0;
+	return count;
 }
 
 static void render_several(
@@ -161,10 +169,9 @@ static void render_several(
 	struct tally tally = render_tally(config, in);
 	struct entry_words one = {.config = config,
 	        .now_ms = in->now_ms,
-	        .entry = in->entries,
 	        .headline = tally.emoji,
-	        .with_app = tally.apps > 1,
-	        .one_hand = render_is_one_hand(in)};
+	        .with_app = tally.apps > 1};
+	size_t by_hand = render_by_one_hand(in, &one.entry);
 	const char *app = tally.apps > 1 ? "" : in->entries[0].app;
 	char *all = x_asprintf("%salerts%s%s", config->commands.prefix, *app ? " " : "", app);
 
@@ -184,7 +191,10 @@ static void render_several(
 	if (tally.apps > 1)
 		words_say(out, " in %zu apps", tally.apps);
 	words_bold(out, false);
-	if (one.one_hand)
+	one.one_hand = by_hand > 0;
+	if (by_hand > 0 && by_hand < in->entries_len)
+		words_say(out, ", %zu", by_hand);
+	if (by_hand > 0)
 		entry_say_hand(&one, out);
 	render_others(&tally, out);
 	words_list(out, tally.apps > 1 ? RENDER_OTHERS_MAX : WORDS_LIST_MAX, all);

@@ -72,7 +72,7 @@ static size_t undelivered_say_room(const struct deliver *d, const struct report_
 	words_name(out, name ? name : "no room", WORDS_NAME_POINTS);
 	words_say(out, ": ");
 	undelivered_say_cause(cause_of(status, &rows[index]), out);
-	words_list(out, WORDS_LIST_MAX, NULL);
+	words_list(out, WORDS_LIST_MAX, "matrix-telemetry-bot unacked");
 	for (; end < len && is_of_room(&rows[end], &rows[index]); end++) {
 		words_item(out);
 		words_name(out, rows[end].app, WORDS_NAME_POINTS);

@@ -19,9 +19,9 @@ static const char *chart_why(enum err code)
 {
 	switch (code) {
 	case ERR_UNSUPPORTED:
-		return "there is nothing to draw with";
+		return "the bot's host has no library to draw charts with";
 	case ERR_TOO_LARGE:
-		return "the homeserver takes no file of this size";
+		return "the homeserver accepts no file of this size";
 	case ERR_DENIED:
 		return "the homeserver does not let the bot upload files";
 	case ERR_LIMITED:

@@ -145,7 +145,7 @@ static void say_queue(const struct report_status *status, struct words *out)
 		words_duration(out, ago_ms);
 		words_lines(out, " ago");
 	}
-	if (status->p95_ms >= 0) {
+	if (status->p95_ms > 0) {
 		words_lines(out, " · p95 ");
 		words_duration(out, status->p95_ms);
 	}

@@ -236,7 +236,7 @@ static void digest_say_state(const struct digest *digest, struct words *out)
 		words_say(out, " · ⚠️ %u rejected in the spool (*.bad)", digest->spool_bad);
 	if (digest->faults)
 		words_say(out, " · failed homeserver requests: %" PRId64, digest->faults);
-	if (digest->p95_ms >= 0) {
+	if (digest->p95_ms > 0) {
 		words_say(out, " · p95 ");
 		words_duration(out, digest->p95_ms);
 	}
@@ -263,11 +263,13 @@ void digest_say(const struct digest *digest, int64_t at_ms, struct words *out)
 	words_break(out);
 	words_say(out, "Last 24 h: ");
 	words_counts(out, digest->counts);
-	words_say(out, " ");
-	buf_init(&bars, 1024);
-	digest_sparkline(digest->hours, DIGEST_HOURS, &bars);
-	words_code(out, buf_str(&bars), DIGEST_HOURS);
-	buf_finish(&bars);
+	if (digest->apps_total > 0) {
+		words_say(out, " ");
+		buf_init(&bars, 1024);
+		digest_sparkline(digest->hours, DIGEST_HOURS, &bars);
+		words_code(out, buf_str(&bars), DIGEST_HOURS);
+		buf_finish(&bars);
+	}
 	words_list(out, WORDS_LIST_MAX, NULL);
 	say_apps(digest, out);
 	say_names(out, "Unacknowledged", digest->unacked_names, digest->unacked_runs,

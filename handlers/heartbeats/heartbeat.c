@@ -245,6 +245,7 @@ static enum err say_unconfirmed(const struct deliver *d, const struct report_sta
 	if (last_ms)
 		words_when(out, last_ms, d->now_ms);
 	words_list_end(out);
+	words_say(out, "`matrix-telemetry-bot check` on its host says more.");
 	outbox_row_finish(&event);
 	return err;
 }

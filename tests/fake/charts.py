@@ -56,7 +56,7 @@ def test_chart_that_the_homeserver_refuses():
     bot.start()
     in_touch(server)
     bot.call(alert("r-1"))
-    refusals = [(413, "M_TOO_LARGE", "takes no file of this size"), (403, "M_FORBIDDEN", "does not let the bot upload")]
+    refusals = [(413, "M_TOO_LARGE", "accepts no file of this size"), (403, "M_FORBIDDEN", "does not let the bot upload")]
     for status, errcode, why in refusals:
         server.trick("POST", UPLOAD, lambda r, s=status, c=errcode: r.reply(s, {"errcode": c, "error": "no"}))
         tell(server, message(f"$c{status}", "!chart"))
@@ -85,12 +85,12 @@ def test_chart_without_anything_to_draw_with():
     in_touch(server)
     bot.call(alert("r-1"))
     tell(server, message("$none", "!chart"))
-    body = answered(server, "$none", "No picture: there is nothing to draw with")
+    body = answered(server, "$none", "No picture: the bot's host has no library to draw charts with")
     check("last 7 days: 1 critical" in body and "chart_cairo.so: cannot open" in body, body)
     (bot.folder / "charts").mkdir()
     (bot.folder / "charts/chart_cairo.so").write_text("no module")
     tell(server, message("$torn", "!chart"))
-    answered(server, "$torn", "No picture: there is nothing to draw with")
+    answered(server, "$torn", "No picture: the bot's host has no library to draw charts with")
     # put in place while the bot runs: from then on there are pictures
     shutil.copy(BUILD / "bot/charts/chart_cairo.so", bot.folder / "charts")
     tell(server, message("$drawn", "!chart"))

@@ -303,7 +303,7 @@ static void refused(struct posted *p, int status, const char *errcode, const cha
 
 static void too_large_is_told_in_words(void **state)
 {
-	refused(*state, 413, "M_TOO_LARGE", "takes no file of this size");
+	refused(*state, 413, "M_TOO_LARGE", "accepts no file of this size");
 }
 
 static void not_allowed_is_told_in_words(void **state)

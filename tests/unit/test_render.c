@@ -14,6 +14,7 @@
 #include "handlers/alerts/route.h"
 #include "handlers/oncall/ack.h"
 #include "handlers/oncall/escalate.h"
+#include "handlers/oncall/resolve.h"
 #include "tests/unit/handlers_fixture.h"
 #include "tests/unit/snapshot.h"
 
@@ -66,6 +67,17 @@ static void acknowledge(struct world *w, const char *run, const char *who, const
 	assert_int_equal(ack_run(&d, run, &ack, &result), OK);
 	assert_int_equal(store_commit(w->store), OK);
 	ack_result_finish(&result);
+}
+
+static void resolve_by_hand(struct world *w, const char *app, const char *note)
+{
+	struct deliver d = {.store = w->store, .config = w->config, .now_ms = w->now_ms};
+	struct resolve_result result = {0};
+
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(resolve_app(&d, app, "@op1:x", note, &result), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	resolve_result_finish(&result);
 }
 
 static void duty(struct world *w)
@@ -134,6 +146,18 @@ static void every_layout(void **state)
 		        : i == 2 ? "e-6"
 		                 : "e-7");
 	take(&snapshot, w, &seen, "all resolved by run ids, and their threads");
+
+	world_alert(w, FAILED, "hands", "h-1", "one", "no");
+	world_send(w);
+	world_alert(w, FAILED, "hands", "h-2", "two", "no");
+	world_alert(w, FAILED, "hands", "h-3", "three", "no");
+	world_alert(w, RESOLVED, "hands", "h-2", "two");
+	world_pass(w, 2000);
+	seen = w->len;
+	resolve_by_hand(w, "hands", "<b>by hand</b>");
+	take(&snapshot, w, &seen, "the rest resolved by hand");
+	world_pass(w, CLOCK_MINUTE_MS);
+	seen = w->len;
 
 	world_alert(w,
 	        "{\"app\":\"data_factory\",\"kind\":\"node_failed\",\"run_id\":\"test-1\","
