@@ -10,6 +10,9 @@
 #include <unistd.h>
 #include "bot/base/alloc.h"
 
+/* Unused memory above which it is returned to the system. */
+#define TRIM_BYTES (128 * 1024)
+
 static _Noreturn void alloc_die(void)
 {
 	static const char text[] = "out of memory\n";
@@ -97,6 +100,12 @@ static void free_for_json(void *block)
 	if (block)
 		explicit_bzero(block, malloc_usable_size(block));
 	free(block);
+}
+
+void x_alloc_trim(void)
+{
+	if (mallinfo2().fordblks > TRIM_BYTES)
+		malloc_trim(0);
 }
 
 void x_alloc_init(void)

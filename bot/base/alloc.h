@@ -29,3 +29,5 @@ void x_wipe_free_str(char *secret);
 
 /* Makes jansson use these functions; call it once, first in main(). */
 void x_alloc_init(void);
+/* Returns unused memory to the system if there is much of it. */
+void x_alloc_trim(void);

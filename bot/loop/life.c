@@ -3,12 +3,12 @@
  */
 #include "bot/loop/life.h"
 
-#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
+#include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/base/log.h"
 #include "bot/base/zone.h"
@@ -16,8 +16,6 @@
 #include "bot/loop/notify.h"
 
 #define TIDY_MS (10 * CLOCK_SECOND_MS)
-/* Unused memory in bytes above which it is returned to the system. */
-#define TRIM_BYTES (128 * 1024)
 
 void life_prepare(void)
 {
@@ -58,8 +56,7 @@ static void on_watchdog(uv_timer_t *timer)
 static void on_tidy(uv_timer_t *timer)
 {
 	log_flush(clock_monotonic_ms());
-	if (mallinfo2().fordblks > TRIM_BYTES)
-		malloc_trim(0);
+	x_alloc_trim();
 }
 
 static void life_start_signal(struct life *life, uv_signal_t *handle, int number)

@@ -207,6 +207,7 @@ static void writer_on_lazy(uv_timer_t *timer)
 static enum err writer_rest_work(struct store *store, void *arg)
 {
 	store_rest(store);
+	x_alloc_trim();
 	return OK;
 }
 
