@@ -44,7 +44,6 @@ static const char *const alert_cause_names[] = {"new", "joined", "storm", "resol
 	X(TEXT, subject)                  \
 	X(TEXT, fingerprint)              \
 	X(TEXT, identity)                 \
-	X(TEXT, title)                    \
 	X(OPT, url)                       \
 	X(TEXT, fields)
 #define ALERT_COLUMNS(FIRST, X) \

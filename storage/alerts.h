@@ -36,7 +36,6 @@ struct alert_row {
 	char *subject;         /* hex digest of app, kind and identity, without severity */
 	char *fingerprint;     /* hex digest, as subject but with severity */
 	char *identity;        /* what failed, for people */
-	char *title;           /* the text's first line, for lists */
 	char *fields;          /* JSON object: all fields of the request */
 	char *url;             /* link or NULL */
 	int64_t at_ms;         /* when it happened */

@@ -393,3 +393,30 @@ char *entry_title(const struct config *config, const struct entry_row *entry)
 	facts_finish(&text.facts);
 	return title;
 }
+
+char *entry_title_of_alert(const struct config *config, const struct alert_row *row)
+{
+	json_t *runs = json_array();
+	struct entry_row entry = {
+	        .app = row->app,
+	        .kind = row->kind,
+	        .identity = row->identity,
+	        .severity = row->severity,
+	        .resolved_ms = row->resolved ? row->at_ms : 0,
+	        .test = row->test,
+	        .last_ms = row->at_ms,
+	        .url = row->url,
+	        .key = row->key,
+	        .ext_id = row->ext_id,
+	        .fields = row->fields,
+	};
+	char *title;
+
+	if (row->run_id)
+		json_array_append_new(runs, json_string(row->run_id));
+	entry.run_ids = json_dumps(runs, JSON_COMPACT);
+	title = entry_title(config, &entry);
+	free(entry.run_ids);
+	json_decref(runs);
+	return title;
+}

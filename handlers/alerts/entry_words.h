@@ -5,6 +5,7 @@
 #pragma once
 
 #include "handlers/message/words.h"
+#include "storage/alerts.h"
 #include "storage/messages.h"
 #include "bot/config/config.h"
 
@@ -40,3 +41,4 @@ void entry_say_resolved(const struct entry_words *of, struct words *out);
 
 /* The entry's headline as plain text, for lists; owned by the caller. */
 char *entry_title(const struct config *config, const struct entry_row *entry);
+char *entry_title_of_alert(const struct config *config, const struct alert_row *row);

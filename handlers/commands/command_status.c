@@ -58,7 +58,8 @@ static enum err say_alert(struct command_call *call, const struct alert_row *row
 
 	report_alert_text(
 	        call->env->config, row, entry.id ? &entry : NULL, call->env->now_ms, &call->text);
-	json_array_append_new(list, report_alert_json(row, entry.id ? &entry : NULL));
+	json_array_append_new(
+	        list, report_alert_json(call->env->config, row, entry.id ? &entry : NULL));
 	entry_row_finish(&entry);
 	return err;
 }

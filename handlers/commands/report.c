@@ -7,6 +7,7 @@
 #include "bot/base/clock.h"
 #include "bot/base/text.h"
 #include "bot/config/config.h"
+#include "handlers/alerts/entry_words.h"
 #include "handlers/commands/report.h"
 #include "handlers/commands/health.h"
 
@@ -200,17 +201,20 @@ json_t *report_taken(const struct alert *alert, int64_t id, const char *state)
 	        "run_id", alert->run_id);
 }
 
-json_t *report_alert_json(const struct alert_row *row, const struct entry_row *entry)
+json_t *report_alert_json(
+        const struct config *config, const struct alert_row *row, const struct entry_row *entry)
 {
+	char *title = entry_title_of_alert(config, row);
 	json_t *json =
 	        json_pack("{s:I, s:s, s:s, s:s, s:s, s:s?, s:s, s:s, s:s?, s:s?, s:I, s:s?, s:s}",
 	                "alert", (json_int_t)row->id, "app", row->app, "kind", row->kind,
 	                "severity", severity_name((enum severity)row->severity), "status",
 	                row->resolved ? "resolved" : "firing", "run_id", row->run_id, "identity",
-	                row->identity, "title", row->title, "url", row->url, "room", row->room,
-	                "at_ms", (json_int_t)row->at_ms, "reason", row->reason, "state",
+	                row->identity, "title", title, "url", row->url, "room", row->room, "at_ms",
+	                (json_int_t)row->at_ms, "reason", row->reason, "state",
 	                alert_state_names[row->state]);
 
+	free(title);
 	if (entry)
 		json_object_set_new(json, "message",
 		        json_pack("{s:I, s:I, s:I, s:s?, s:s?}", "count", (json_int_t)entry->count,

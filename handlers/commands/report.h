@@ -90,4 +90,5 @@ void report_alert_text(const struct config *config, const struct alert_row *row,
         const struct entry_row *entry, int64_t now_ms, struct words *out);
 /* The same as JSON; a new reference. entry: gives the member "message", the state of the
  * message. */
-json_t *report_alert_json(const struct alert_row *row, const struct entry_row *entry);
+json_t *report_alert_json(
+        const struct config *config, const struct alert_row *row, const struct entry_row *entry);

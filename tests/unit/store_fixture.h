@@ -72,7 +72,6 @@ static inline struct alert_row fixture_alert(void)
 	        .subject = LENT("5b"),
 	        .fingerprint = LENT("f1"),
 	        .identity = LENT("etl_users"),
-	        .title = LENT("etl_users FAILED"),
 	        .fields = LENT("{}"),
 	        .at_ms = 1000,
 	        .received_ms = 2000,

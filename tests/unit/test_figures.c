@@ -42,7 +42,6 @@ static void put(struct world *w, const char *app, const char *what, enum severit
 	        .subject = (char *)"s",
 	        .fingerprint = (char *)"f",
 	        .identity = (char *)what,
-	        .title = (char *)"t",
 	        .fields = (char *)"{}",
 	        .reason = (char *)"r",
 	        .received_ms = received_ms,

@@ -79,7 +79,7 @@ static void new_database_has_schema_and_settings(void **state)
 {
 	struct store *store = fixture_store(state);
 
-	assert_int_equal(store_schema(), 24);
+	assert_int_equal(store_schema(), 25);
 	assert_int_equal(pragma_int(store, "PRAGMA user_version"), store_schema());
 	assert_int_equal(pragma_int(store, "PRAGMA page_size"), 2048);
 	assert_int_equal(pragma_int(store, "PRAGMA foreign_keys"), 1);
@@ -521,14 +521,14 @@ static void null_where_text_must_be_is_corrupt(void **state)
 	        sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(store->db,
 	                         "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = "
-	                         "replace(sql, 'title       TEXT NOT NULL', 'title TEXT') WHERE "
+	                         "replace(sql, 'identity    TEXT NOT NULL', 'identity TEXT') WHERE "
 	                         "name = 'alerts'; PRAGMA writable_schema = RESET;"
-	                         "UPDATE alerts SET title = NULL",
+	                         "UPDATE alerts SET identity = NULL",
 	                         NULL, NULL, NULL),
 	        SQLITE_OK);
 	assert_int_equal(alerts_by_ext_id(store, "a", &row), ERR_DAMAGED);
 	assert_null(row.app);
-	assert_non_null(strstr(store_message(store), "title"));
+	assert_non_null(strstr(store_message(store), "identity"));
 }
 
 static void readonly_reads_beside_the_daemon_and_writes_nothing(void **state)

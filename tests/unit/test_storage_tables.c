@@ -42,7 +42,6 @@ static void alert_comes_back_as_it_went_in(void **state)
 	assert_string_equal(out.subject, in.subject);
 	assert_string_equal(out.fingerprint, in.fingerprint);
 	assert_string_equal(out.identity, in.identity);
-	assert_string_equal(out.title, in.title);
 	assert_string_equal(out.fields, in.fields);
 	assert_string_equal(out.url, in.url);
 	assert_int_equal(out.at_ms, 1000);
@@ -105,7 +104,7 @@ static void alert_that_breaks_the_schema_is_refused(void **state)
 	in.severity = 3;
 	assert_int_equal(alerts_insert(store, &in), ERR_INVALID);
 	in = fixture_alert();
-	in.title = NULL;
+	in.identity = NULL;
 	assert_int_equal(alerts_insert(store, &in), ERR_INVALID);
 	in = fixture_alert();
 	in.message_id = 77; /* no such message */
