@@ -158,9 +158,9 @@ struct deliver_result {
 	                    never; may be NULL */
 };
 
-/* Somebody redacted an event. If it was a message, it is closed and not edited any more, and the
- * next alert starts a new message. */
-enum err deliver_redacted(const struct deliver *d, const char *event_id);
+/* Somebody redacted an event of the room. If it was a message, it is closed and not edited any
+ * more, and the next alert starts a new message. */
+enum err deliver_redacted(const struct deliver *d, const char *room_id, const char *event_id);
 
 /* Records the result of a try, and adds its row to `calls`. */
 enum err deliver_finish(const struct deliver *d, const struct deliver_result *result);

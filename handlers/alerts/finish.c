@@ -190,14 +190,15 @@ enum err deliver_finish(const struct deliver *d, const struct deliver_result *re
 	return err;
 }
 
-enum err deliver_redacted(const struct deliver *d, const char *event_id)
+enum err deliver_redacted(const struct deliver *d, const char *room_id, const char *event_id)
 {
 	struct message_row message = {0};
 	enum err err = messages_by_event(d->store, event_id, &message);
 
 	if (err == ERR_NOT_FOUND)
 		return OK;
-	if (err == OK) {
+	/* the event of another room stays, whatever the redaction says */
+	if (err == OK && message.room_id && strcmp(message.room_id, room_id) == 0) {
 		free(message.event_id);
 		message.event_id = NULL;
 		message.dirty_ms = message.silent = 0;

@@ -96,8 +96,8 @@ out:
 	return err;
 }
 
-/* Merges a new alert into an existing entry: ×N and the details. */
-static void entry_merge(struct entry_row *entry, struct entry_row *fresh)
+/* Merges a new alert into an existing entry: ×N and, unless the message is full, the details. */
+static void entry_merge(struct entry_row *entry, struct entry_row *fresh, bool details)
 {
 	bool again = entry->resolved_ms != 0;
 
@@ -116,6 +116,8 @@ static void entry_merge(struct entry_row *entry, struct entry_row *fresh)
 		entry->first_ms = fresh->first_ms;
 		entry->told_ms = 0;
 	}
+	if (!details)
+		return;
 	deliver_take(&entry->url, &fresh->url);
 	deliver_take(&entry->fields, &fresh->fields);
 	deliver_take(&entry->ext_id, &fresh->ext_id);
@@ -217,14 +219,14 @@ static void message_join_silently(
 
 /* Merges an alert into an entry that the message has already. */
 static enum err message_merge(const struct deliver *d, struct batch_message *to,
-        struct batch_entry *entry, struct entry_row *fresh, const char *run_id)
+        struct batch_entry *entry, struct entry_row *fresh, const char *run_id, bool details)
 {
 	struct message_row *message = &to->row;
 	bool again = entry->row.resolved_ms != 0;
 	enum err err = OK;
 
 	message->bytes -= render_entry_size(&entry->row, message->alerts);
-	entry_merge(&entry->row, fresh);
+	entry_merge(&entry->row, fresh, details);
 	if (run_id)
 		err = entry_add_run(d, &entry->row, run_id);
 	message->bytes += render_entry_size(&entry->row, message->alerts);
@@ -253,11 +255,14 @@ static enum err message_add(
 	return err == OK ? entries_insert(d->store, fresh) : err;
 }
 
-static void message_note_alert(const struct deliver *d, struct batch_message *message)
+static void message_note_alert(
+        const struct deliver *d, struct batch_message *message, const struct entry_row *fresh)
 {
 	message->row.alerts++;
 	if (message->row.frozen_ms && !message->row.dirty_ms)
 		message->row.dirty_ms = d->now_ms;
+	if (!message->row.frozen_ms && fresh->severity > message->row.severity)
+		message->row.severity = fresh->severity;
 	message->changed = true;
 }
 
@@ -270,11 +275,9 @@ static enum err message_join(const struct deliver *d, struct batch_message *mess
 
 	fresh->open_ms = message->row.sent_ms ? d->now_ms : 0;
 	if (err == OK)
-		err = entry ? message_merge(d, message, entry, fresh, run_id)
+		err = entry ? message_merge(d, message, entry, fresh, run_id, true)
 		            : message_add(d, &message->row, fresh);
-	message_note_alert(d, message);
-	if (!message->row.frozen_ms && fresh->severity > message->row.severity)
-		message->row.severity = fresh->severity;
+	message_note_alert(d, message, fresh);
 	return err;
 }
 
@@ -282,31 +285,27 @@ static enum err message_join(const struct deliver *d, struct batch_message *mess
  * would open one message after the other. Known entries are counted themselves, everything else
  * as a number. */
 static enum err message_count(const struct deliver *d, struct batch_message *message,
-        const struct entry_row *fresh, const char *run_id)
+        struct entry_row *fresh, const char *run_id)
 {
 	struct batch_entry *entry;
 	enum err err = batch_entry(d, message, fresh->fingerprint, &entry);
 
-	if (err == OK && entry) {
-		bool again = entry->row.resolved_ms != 0;
-
-		entry->row.count++;
-		entry->row.last_ms = fresh->last_ms;
-		entry->row.resolved_ms = 0;
-		if (run_id)
-			err = entry_add_run(d, &entry->row, run_id);
-		entry->changed = !again;
-		if (again && err == OK)
-			err = entries_update(d->store, &entry->row);
-	} else if (err == OK && message->row.frozen_ms && fresh->severity == SEVERITY_CRITICAL) {
+	if (err == OK && entry)
+		err = message_merge(d, message, entry, fresh, run_id, false);
+	else if (err == OK && message->row.frozen_ms && fresh->severity == SEVERITY_CRITICAL)
 		message->row.silent++;
-	}
-	message_note_alert(d, message);
+	message_note_alert(d, message, fresh);
 	return err;
 }
 
-static enum err message_close(const struct deliver *d, struct message_row *message)
+/* Closes a message that gives way to another one, which announces what joined it by edits. */
+static enum err message_close(const struct deliver *d, const struct group_policy *policy,
+        struct message_row *message, struct message_row *fresh)
 {
+	if (group_rings(policy, message)) {
+		fresh->rings_for = message->id;
+		fresh->rings += message->silent;
+	}
 	message->closed_ms = d->now_ms;
 	return deliver_message_store(d, message);
 }
@@ -373,9 +372,9 @@ static enum err message_begin(const struct deliver *d, struct message_row *row,
 	return err;
 }
 
-/* The storm message that the alert joins; *message NULL: a new one must be opened. */
-static enum err storm_choose(
-        const struct deliver *d, struct batch_message **storm, const struct entry_row *entry)
+/* The storm message that the alert joins; *storm NULL: a new one must be opened. */
+static enum err storm_choose(const struct deliver *d, const struct group_policy *policy,
+        struct batch_message **storm, const struct entry_row *entry, struct message_row *fresh)
 {
 	struct batch_message *open = *storm;
 	enum err err;
@@ -383,7 +382,7 @@ static enum err storm_choose(
 	if (!open || !group_storm_starts_anew(&open->row, (enum severity)entry->severity,
 	                     render_entry_size(entry, open->row.alerts), DELIVER_BUDGET, d->now_ms))
 		return OK;
-	err = message_close(d, &open->row);
+	err = message_close(d, policy, &open->row, fresh);
 	open->changed = false;
 	*storm = NULL;
 	return err;
@@ -435,16 +434,14 @@ enum err deliver_join(const struct deliver *d, const struct alert *alert, struct
 	decision = group_decide(&policy, open ? &open->row : NULL, alert->severity, size, budget,
 	        opened, storm, d->now_ms);
 	if (open && decision.close_open) {
-		if (group_rings(&policy, &open->row) && decision.action == GROUP_NEW) {
-			fresh.rings_for = open->row.id;
-			fresh.rings = open->row.silent;
-		}
-		err = message_close(d, &open->row);
+		err = message_close(d, &policy, &open->row, &fresh);
 		open->changed = false;
 	}
 	if (err == OK && decision.action == GROUP_STORM) {
 		open = storm;
-		err = storm_choose(d, &open, entry);
+		err = storm_choose(d, &policy, &open, entry, &fresh);
+		if (open) /* the storm's ring counts what the closed message would have announced */
+			open->row.silent += fresh.rings;
 	}
 	fresh.origin = x_strdup(decision.action == GROUP_STORM ? "*" : origin);
 	if (err == OK)

@@ -426,7 +426,7 @@ enum err commands_event(const struct command_env *env, const struct room_event *
 	        .store = env->store, .config = env->config, .now_ms = env->now_ms};
 	size_t happened = json_array_size(env->happened);
 	bool known, undone;
-	enum err err = event->redacts ? deliver_redacted(&d, event->redacts) : OK;
+	enum err err = event->redacts ? deliver_redacted(&d, event->room_id, event->redacts) : OK;
 
 	if (err != OK)
 		return err;

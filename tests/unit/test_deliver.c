@@ -178,8 +178,13 @@ static void a_redacted_message_takes_no_more(void **state)
 	world_send(w);
 	d.now_ms = w->now_ms;
 	assert_int_equal(store_begin(w->store), OK);
-	assert_int_equal(deliver_redacted(&d, "$1"), OK);
-	assert_int_equal(deliver_redacted(&d, "$nothing_of_ours"), OK);
+	assert_int_equal(
+	        deliver_redacted(&d, "!dev:x", "$1"), OK); /* by a member of another room */
+	assert_int_equal(store_commit(w->store), OK);
+	assert_string_equal(world_alert(w, NODE, "data_factory", 1, 1), "grouped");
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(deliver_redacted(&d, "!ops:x", "$1"), OK);
+	assert_int_equal(deliver_redacted(&d, "!ops:x", "$nothing_of_ours"), OK);
 	assert_int_equal(store_commit(w->store), OK);
 	world_pass(w, 2000);
 	assert_string_equal(world_alert(w, NODE, "data_factory", 2, 2), "queued");
@@ -658,6 +663,86 @@ static void a_storm_from_before_an_outage_ends(void **state)
 	world_destroy(w);
 }
 
+/* What fires again in a message that is full of others is announced as anywhere else. */
+static void failing_again_in_a_full_message_is_told(void **state)
+{
+	struct world *w = world_create("");
+	size_t replies;
+	char *body;
+
+	for (int n = 0; n < 1000; n++)
+		world_alert(w, NODE, "loop", n, n);
+	world_send(w);
+	world_alert(w, "{\"app\":\"loop\",\"kind\":\"node_failed\",\"status\":\"resolved\","
+	               "\"node_id\":\"n1\"}");
+	world_pass(w, 2000);
+	replies = world_count(w, "reply");
+	for (int n = 1000; n < 1300; n++) /* there is more place in a room that is not encrypted */
+		world_alert(w, NODE, "loop", n, n);
+	world_alert(w,
+	        "{\"app\":\"loop\",\"kind\":\"node_failed\",\"run_id\":\"r2000\","
+	        "\"node_id\":\"n1\",\"error\":\"%01500d\"}",
+	        0);
+	world_pass(w, 2000);
+	assert_int_equal(world_count(w, "reply"), replies + 1);
+	assert_int_equal(world_count(w, "send"), 1);
+	world_pass(w, CLOCK_MINUTE_MS);
+	assert_int_equal(world_count(w, "send"), 2);
+	body = world_body(w, w->len - 1);
+	assert_non_null(strstr(body, "301 more critical failures"));
+	free(body);
+	world_destroy(w);
+}
+
+/* Its app has no place left in a storm message that is not sent yet: it notifies all the same. */
+static void a_critical_is_counted_in_no_storm_of_notices_in_silence(void **state)
+{
+	struct world *w = world_create("[route]\ninfo = ops\n[delivery]\nstorm = 1\n");
+
+	storm_of(w, "info", 0, 1);
+	for (int n = 0; n < 15; n++)
+		world_alert(w, "{\"app\":\"loud\",\"title\":\"t%d\",\"severity\":\"info\"}", n);
+	world_alert(w, NODE, "loud", 1, 1);
+	world_send(w);
+	assert_int_equal(world_count(w, "send"), 2);
+	assert_non_null(strstr(w->events[0].content, "m.notice"));
+	assert_non_null(strstr(w->events[1].content, "m.text"));
+	world_destroy(w);
+}
+
+/* A message that gives way to a storm as its minute ends takes its ring along. */
+static void what_joined_a_message_before_a_storm_rings(void **state)
+{
+	for (int fresh = 0; fresh < 2; fresh++) {
+		struct world *w = world_create("[delivery]\nstorm = 3\n");
+		size_t len;
+		char *body;
+
+		world_alert(w, NODE, "a", 1, 1);
+		world_send(w);
+		world_alert(w, NODE, "a", 2, 2); /* by an edit */
+		world_pass(w, CLOCK_MINUTE_MS - 1000);
+		storm_of(w, "critical", 0, fresh ? 2 : 5);
+		world_send(w);
+		w->now_ms += 1500; /* the minute is over, and nobody looked yet */
+		len = w->len;
+		if (fresh) /* opens the storm */
+			storm_of(w, "critical", 5, 6);
+		world_alert(w, NODE, "a", 3, 3);
+		world_pass(w, fresh ? 5000 : 2 * CLOCK_MINUTE_MS);
+		for (; len < w->len; len++) {
+			body = world_body(w, len);
+			if (strstr(body,
+			            fresh ? "1 more critical failure" : "2 more critical failures"))
+				break;
+			free(body);
+		}
+		assert_true(len < w->len);
+		free(body);
+		world_destroy(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -686,6 +771,9 @@ int main(void)
 	        cmocka_unit_test(criticals_of_a_storm_ring_at_its_minutes_end),
 	        cmocka_unit_test(a_critical_joins_no_storm_of_warnings_in_silence),
 	        cmocka_unit_test(a_storm_from_before_an_outage_ends),
+	        cmocka_unit_test(failing_again_in_a_full_message_is_told),
+	        cmocka_unit_test(a_critical_is_counted_in_no_storm_of_notices_in_silence),
+	        cmocka_unit_test(what_joined_a_message_before_a_storm_rings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
