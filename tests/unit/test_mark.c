@@ -281,6 +281,22 @@ static void store_that_refuses_is_tried_again(void **state)
 	free(leave_mark(f, 404, NULL));
 }
 
+/* The same of the write before it, while nothing is left at the homeserver yet. */
+static void store_that_refuses_the_comparison_is_tried_again(void **state)
+{
+	struct marked *f = *state;
+
+	run_sql(f, "CREATE TRIGGER refuse BEFORE INSERT ON state WHEN NEW.name = 'vault.mark_next' "
+	           "BEGIN SELECT RAISE(ABORT, 'no'); END");
+	open_vault(f);
+	script_answer(script_wait("GET", MARK), 404, NONE);
+	free(x_strdup(stored_mark(f))); /* behind the job that fails */
+	looped_turn(f->l, 5);
+	assert_non_null(strstr(f->vault->problems[VAULT_MARK], "backup"));
+	run_sql(f, "DROP TRIGGER refuse");
+	free(leave_mark(f, 404, NULL));
+}
+
 static void close_at_each_step(void **state)
 {
 	struct marked *f = *state;
@@ -318,6 +334,7 @@ int main(void)
 	        TEST(refused_when_it_is_left_goes_on_without),
 	        TEST(failure_is_told_and_tried_again),
 	        TEST(store_that_refuses_is_tried_again),
+	        TEST(store_that_refuses_the_comparison_is_tried_again),
 	        TEST(close_at_each_step),
 	};
 

@@ -141,6 +141,19 @@ static void what_costs_too_much_is_given_up_soon(void **state)
 		}
 }
 
+/* The number of steps is what ends it: the same pattern is answered for a shorter text, and takes
+ * neither depth nor memory for a longer one. */
+static void the_number_of_steps_is_limited(void **state)
+{
+	char text[] = "aaaaaaaaaaaaaaaaaaaaaaaaaa", why[160];
+	struct matchers *matchers;
+
+	assert_int_equal(matchers_parse("x=~\"(?:a|aa)+[bc]\"", &matchers, why), OK);
+	assert_int_equal(matchers_match(matchers, same, text), MATCH_LIMIT);
+	assert_int_equal(matchers_match(matchers, same, text + 16), MATCH_NO);
+	matchers_free(matchers);
+}
+
 static void odd_values_are_compared_and_none_is_cut(void **state)
 {
 	char *longer = x_asprintf("%0*d", 20000, 0), why[160];
@@ -168,6 +181,7 @@ int main(void)
 	        cmocka_unit_test(what_is_no_matcher_is_refused_with_a_reason),
 	        cmocka_unit_test(a_long_pattern_is_refused),
 	        cmocka_unit_test(what_costs_too_much_is_given_up_soon),
+	        cmocka_unit_test(the_number_of_steps_is_limited),
 	        cmocka_unit_test(odd_values_are_compared_and_none_is_cut),
 	};
 
