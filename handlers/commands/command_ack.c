@@ -180,8 +180,15 @@ static enum err read_words(
 	enum err err = OK;
 
 	while (err == OK && known && input_left(words) && json_array_size(runs) < RUNS_MAX) {
-		err = add_runs(call, input_peek(words, 0), runs, &known);
-		if (err == OK && (known || input_is_dash(input_peek(words, 0))))
+		/* "r-81 , r-82", "r-81 and r-82" */
+		size_t between = json_array_size(runs) > 0 &&
+		                 (strcmp(input_peek(words, 0), ",") == 0 ||
+		                         strcmp(input_peek(words, 0), "and") == 0);
+
+		err = add_runs(call, input_peek(words, between), runs, &known);
+		if (err == OK && known)
+			words->at += between + 1;
+		else if (err == OK && input_is_dash(input_peek(words, 0)))
 			input_next(words);
 	}
 	if (err == OK && json_array_size(runs) == 0 && input_left(words)) {

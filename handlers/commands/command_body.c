@@ -12,6 +12,7 @@
 
 #define NAME_MAX_BYTES 64 /* bytes of a name that addresses the bot */
 #define LINK "https://matrix.to/#/"
+#define URI "matrix:u/" /* goes on without the @ */
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 
 /* ---- characters ---- */
@@ -58,7 +59,7 @@ static bool is_invisible(unsigned point, bool after_ascii)
 	       (after_ascii && is_in(point, joiners, LEN(joiners)));
 }
 
-/* The ASCII that a keyboard replaced with a typographic character (' " - ,); NULL: keep the
+/* The ASCII that a keyboard replaced with a character of its own (' " - , 0 to 9); NULL: keep the
  * character. */
 static const char *typed_as(unsigned point, char ascii[2])
 {
@@ -69,6 +70,9 @@ static const char *typed_as(unsigned point, char ascii[2])
 	static const struct range hyphens[] = {
 	        {0x2010, 0x2013}, {0x2212, 0x2212}, {0xFE63, 0xFE63}};
 	static const struct range dashes[] = {{0x2014, 0x2015}, {0x2E3A, 0x2E3B}};
+	/* of decimal digits: Arabic, Persian, Devanagari, Bengali, Tamil, Thai, … */
+	static const unsigned zeros[] = {0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66,
+	        0xBE6, 0xC66, 0xCE6, 0xD66, 0xE50, 0xED0, 0xF20, 0x1040, 0x17E0, 0x1810};
 
 	if (is_in(point, double_quotes, LEN(double_quotes)))
 		return "\"";
@@ -80,6 +84,12 @@ static const char *typed_as(unsigned point, char ascii[2])
 		return "--";
 	if (point == 0x3001)
 		return ",";
+	for (size_t i = 0; i < LEN(zeros); i++)
+		if (point >= zeros[i] && point <= zeros[i] + 9) {
+			ascii[0] = (char)('0' + point - zeros[i]);
+			ascii[1] = '\0';
+			return ascii;
+		}
 	if (point < 0xFF01 || point > 0xFF5E)
 		return NULL;
 	ascii[0] = (char)(point - 0xFEE0);
@@ -232,18 +242,28 @@ static const char *skip_colon(const char *text)
 	return text + strspn(text, " \n");
 }
 
-/* True when a link is to that user id, with @ and : as they are or percent-encoded. */
-static bool is_linked(const char *link, const char *user)
+/* The text after a user id at the beginning, with @ and : as they are or percent-encoded; NULL: it
+ * begins with another one. */
+static const char *skip_user(const char *link, const char *user)
 {
 	for (; *user; user++) {
 		bool encoded = (*user == '@' && strncasecmp(link, "%40", 3) == 0) ||
 		               (*user == ':' && strncasecmp(link, "%3a", 3) == 0);
 
 		if (!encoded && *link != *user)
-			return false;
+			return NULL;
 		link += encoded ? 3 : 1;
 	}
-	return *link && strchr("\"'?&", *link);
+	return link;
+}
+
+/* The text after a link to the user at the beginning; NULL: there is none. */
+static const char *skip_link(const char *text, const char *user)
+{
+	if (strncasecmp(text, LINK, strlen(LINK)) == 0)
+		return skip_user(text + strlen(LINK), user);
+	return strncasecmp(text, URI, strlen(URI)) == 0 ? skip_user(text + strlen(URI), user + 1)
+	                                                : NULL;
 }
 
 /* The text of the pill that links to the bot; owned by the caller, or NULL. */
@@ -251,9 +271,11 @@ static char *pill_text(const char *html, const char *user)
 {
 	const char *at = html, *open, *close;
 
-	while (at && (at = strcasestr(at, LINK))) {
-		at += strlen(LINK);
-		if (!is_linked(at, user))
+	while (at && (at = strcasestr(at, "href="))) {
+		at += strlen("href=");
+		at += *at == '"' || *at == '\'';
+		open = skip_link(at, user);
+		if (!open || !*open || !strchr("\"'?&", *open))
 			continue;
 		open = strchr(at, '>');
 		close = open ? strcasestr(open, "</a>") : NULL;
@@ -283,6 +305,32 @@ static const char *skip_called(const char *text)
 	                                                                          : text;
 }
 
+/* Skips the name that clients put between @[ and ], or behind @, for a user who is mentioned. */
+static const char *skip_at_name(const char *text, const char *pill)
+{
+	const char *at = skip_name(text + 1, pill);
+
+	if (*text != '@')
+		return NULL;
+	if (text[1] == '[') {
+		at = text + strcspn(text, "]\n");
+		return *at == ']' ? at + 1 : NULL;
+	}
+	return at ? at : text + strcspn(text, " \n:,");
+}
+
+/* Skips a link to the bot, also between < and >, or as [name](link), as markdown has them. */
+static const char *skip_written_link(const char *text, const char *user)
+{
+	const char *name = *text == '[' ? strstr(text, "](") : NULL;
+	const char *at = skip_link(name ? name + 2 : text + (*text == '<'), user);
+
+	if (!name && *text != '<')
+		return at;
+	at = at ? at + strcspn(at, name ? ")\n" : ">\n") : NULL;
+	return at && *at && *at != '\n' ? at + 1 : NULL;
+}
+
 /* Skips the bot's name, id or pill at the beginning of the text. */
 static const char *skip_address(
         const struct config *config, const json_t *content, const char *text)
@@ -290,26 +338,22 @@ static const char *skip_address(
 	const char *user = config->matrix.user, *at;
 	const char *html = json_string_value(json_object_get(content, "formatted_body"));
 	char *local = x_strndup(user, strcspn(user, ":")), *pill = pill_text(html, user);
-	char *link = x_asprintf("%s%s", LINK, user), *marked = NULL;
-	const char *const names[] = {user, local, local + 1, pill, link};
+	const char *const names[] = {user, local, local + 1, pill};
+	bool mentioned = is_mentioned(content, user);
 
 	for (size_t i = 0; i < LEN(names); i++) {
 		at = skip_name(text, names[i]);
 		if (at && strchr(" \n:,", *at))
 			goto out;
 	}
-	/* [name](link): markdown that a client sent unconverted */
-	marked = x_asprintf("](%s)", link);
-	at = *text == '[' ? strstr(text, marked) : NULL;
-	if (at)
-		at += strlen(marked);
-	else
-		at = is_mentioned(content, user) ? skip_called(text) : text;
+	at = skip_written_link(text, user);
+	if (!at && (mentioned || pill))
+		at = skip_at_name(text, pill);
+	if (!at)
+		at = mentioned ? skip_called(text) : text;
 out:
-	free(marked);
 	free(local);
 	free(pill);
-	free(link);
 	return at == text ? text : skip_colon(at);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "handlers/commands/command_body.h"
+#include "handlers/commands/table.h"
 
 static const char *string_of(const json_t *object, const char *key)
 {
@@ -38,7 +39,7 @@ bool command_text_read(
         const struct config *config, const struct room_event *event, struct command_text *out)
 {
 	const char *msgtype = string_of(event->content, "msgtype");
-	char *body;
+	char *body, *at;
 	size_t len;
 
 	memset(out, 0, sizeof(*out));
@@ -46,15 +47,18 @@ bool command_text_read(
 	        strcmp(msgtype, "m.text") != 0 || command_relation(event->content, "m.replace"))
 		return false;
 	body = command_body(config, event);
-	if (!body || !isalpha((unsigned char)body[0])) {
+	at = body ? body + strspn(body, " ") : NULL;
+	len = at ? strcspn(at, " \n") : 0;
+	for (size_t i = 0; i < len && i < sizeof(out->name) - 1; i++)
+		out->name[i] = (char)tolower((unsigned char)at[i]);
+	/* behind a blank, as keyboards put it after a "!", only what is a command */
+	if (!at || !isalpha((unsigned char)at[0]) ||
+	        (at > body && !command_find(out->name, COMMAND_ROOM))) {
 		free(body);
 		return false;
 	}
-	len = strcspn(body, " \n");
-	for (size_t i = 0; i < len && i < sizeof(out->name) - 1; i++)
-		out->name[i] = (char)tolower((unsigned char)body[i]);
-	out->words = arguments_split(body + len);
-	out->said = x_asprintf("%s%s%s", config->commands.prefix, out->name, body + len);
+	out->words = arguments_split(at + len);
+	out->said = x_asprintf("%s%s%s", config->commands.prefix, out->name, at + len);
 	read_relations(event, out);
 	free(body);
 	return true;

@@ -443,6 +443,23 @@ static bool read_clause(struct reader *r, bool *more)
 	return true;
 }
 
+/* "two hours", "½h": meant as a duration, and not understood. */
+static bool is_spelled_out(const struct input *words)
+{
+	static const char *const numbers[] = {"one", "two", "three", "four", "five", "six", "seven",
+	        "eight", "nine", "ten", "twelve", "fifteen", "twenty", "thirty", "forty", "sixty",
+	        "ninety", "couple", "few"};
+	static const char *const parts[] = {"½", "¼", "¾"};
+	char word[TOKEN_MAX], after[TOKEN_MAX];
+
+	command_when_token(words, 0, word);
+	command_when_token(words, 1, after);
+	for (size_t i = 0; i < LEN(parts); i++)
+		if (strncmp(word, parts[i], strlen(parts[i])) == 0)
+			return true;
+	return is_any(word, numbers, LEN(numbers)) && find_unit(after, strlen(after)) >= 0;
+}
+
 /* True when the words are a time that would be taken for free text. */
 static bool is_lost(const struct reader *r, const struct input *words)
 {
@@ -452,7 +469,8 @@ static bool is_lost(const struct reader *r, const struct input *words)
 	next.at++;
 	if (is_until(words) || next_is(words, 0, "from"))
 		return next_is(&next, 0, "resolved") || is_time(&next, r->now_ms);
-	return command_duration_read(&(struct input){words->list, words->at}, &ms);
+	return is_spelled_out(words) ||
+	       command_duration_read(&(struct input){words->list, words->at}, &ms);
 }
 
 /* The rest is the reason: refuses it if it contains a time that was probably meant as one. */

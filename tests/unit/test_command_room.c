@@ -221,7 +221,7 @@ static void commas_stand_between_run_ids(void **state)
 {
 	struct world *w = world_create("");
 
-	for (int i = 1; i <= 4; i++) {
+	for (int i = 1; i <= 8; i++) {
 		char run[8];
 
 		snprintf(run, sizeof(run), "r-%d", i);
@@ -232,6 +232,11 @@ static void commas_stand_between_run_ids(void **state)
 	assert_true(is_acked(w, "r-1") && is_acked(w, "r-2") && is_acked(w, "r-3"));
 	assert_false(is_acked(w, "r-4"));
 	asked(w, "!alert r-1", "rolling back");
+	asked(w, "!ack r-5 , r-6 and r-7 and the rest later", "r-7");
+	assert_true(is_acked(w, "r-5") && is_acked(w, "r-6") && is_acked(w, "r-7"));
+	asked(w, "!alert r-7", "and the rest later");
+	assert_false(is_acked(w, "r-8"));
+	asked(w, "! really", "");
 	asked(w, "!ack nightly run 5", "nightly run 5");
 	assert_true(is_acked(w, "nightly run 5"));
 	world_destroy(w);
@@ -251,6 +256,11 @@ static void silences_are_understood_or_refused(void **state)
 	        {"!silence etl 2h deploy of v2", "reason: deploy of v2"},
 	        {"!silence etl", "(1h)"},
 	        {"!silence etl tomorrow", "Until when?"},
+	        {"!silence etl two hours", "Until when?"},
+	        {"!silence etl ½h", "Until when?"},
+	        {"!silence etl takes ten minutes", "before the reason"},
+	        {"!silence etl 2h two engineers", "reason: two engineers"},
+	        {"! Silence etl 2h", "(2h)"},
 	        {"!silence etl deploy until 17:00", "before the reason"},
 	        {"!silence app=etl and node_id=x 2h", "node_id=\"x\""},
 	        {"!silence app=etl 2h node_id=x", "Put matchers before the time"},
