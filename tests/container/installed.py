@@ -104,6 +104,8 @@ class World:
         old = path.read_text() if path.exists() else None
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+        if old is None:
+            path.chmod(0o644)  # whatever the umask
 
         def restart_all():
             self.must("systemctl", "daemon-reload")
@@ -203,6 +205,7 @@ def test_setup_and_check_see_the_credential(w):
         config.write_text(before)
         w.box.path(TOKEN).write_text("good\n")
         w.must("systemctl", "restart", *UNITS)
+        w.server.requests.clear()  # another test looks at the tokens in them
     w.active()
 
 

@@ -15,13 +15,13 @@ BOT, SEND = "matrix-telemetry-bot", "matrix-send-message"
 
 def bash(line):
     words = line.split(" ")
-    script = (f"source {COMPLETION}/bash/{words[0]}; COMP_WORDS=({' '.join(repr(w) for w in words)}); COMP_CWORD={len(words) - 1}; "
+    script = (f"source '{COMPLETION}/bash/{words[0]}'; COMP_WORDS=({' '.join(repr(w) for w in words)}); COMP_CWORD={len(words) - 1}; "
               f"_{words[0].replace('-', '_')}; printf '%s\\n' \"${{COMPREPLY[@]}}\"")
     return set(subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.split())
 
 
 def fish(line):
-    script = f"source {COMPLETION}/fish/{line.split(' ')[0]}.fish; complete -C '{line}'"
+    script = f"source '{COMPLETION}/fish/{line.split(' ')[0]}.fish'; complete -C '{line}'"
     out = subprocess.run(["fish", "--no-config", "-c", script], capture_output=True, text=True, check=True,
                          env={**os.environ, "XDG_DATA_HOME": tempfile.gettempdir(), "HOME": tempfile.gettempdir()}).stdout
     return {found.split("\t")[0] for found in out.splitlines()}
@@ -34,7 +34,7 @@ class Zsh:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mtb-zsh-"))
         self.noted = self.folder / "noted"
         (self.folder / "start").write_text(f"""
-fpath=({COMPLETION}/zsh $fpath)
+fpath=('{COMPLETION}/zsh' $fpath)
 autoload -Uz compinit
 compinit -u -d {self.folder}/dump
 compadd() {{
