@@ -4,6 +4,7 @@
  */
 #include <string.h>
 #include "bot/base/clock.h"
+#include "bot/base/log.h"
 #include "bot/base/request.h"
 #include "bot/http/alertmanager.h"
 #include "bot/http/web_internal.h"
@@ -38,12 +39,24 @@ static void prometheus_add(
 	}
 }
 
+/* What the sender left out of a webhook nobody hears of, unless it is said here. */
+static void prometheus_note_truncated(const struct web_call *call, const json_t *body)
+{
+	json_int_t left_out = json_integer_value(json_object_get(body, "truncatedAlerts"));
+
+	if (left_out > 0)
+		log_seldom(LOG_WARNING, "http", call->endpoint->path,
+		        "%s: the sender left out %lld alerts: set its max_alerts to 0",
+		        call->endpoint->path, (long long)left_out);
+}
+
 /* POST /alertmanager, /grafana */
 void alertmanager_run(struct web_call *call)
 {
 	json_t *notes = json_array(), *body = call_read_json(call, notes);
 	const json_t *alerts = json_object_get(body, "alerts");
 
+	prometheus_note_truncated(call, body);
 	if (json_is_array(alerts))
 		prometheus_add(call, alerts, body, notes);
 	else if (!call->ready)

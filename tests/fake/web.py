@@ -206,11 +206,14 @@ def test_http_metrics_are_well_formed():
     asked = {re.sub("_(bucket|sum|count)$", "", name) for name in asked}
     check(asked <= names, f"rules or dashboard ask for {asked - names}, which there is not")
     check(names - asked == NOT_SHOWN, f"shown and not: {(names - asked) ^ NOT_SHOWN}")
+    tested = (PACKAGING.parents[1] / "tests/fake/prometheus-rules.test.yml").read_text()
+    for alert in re.findall(r"- alert: (\w+)", rules.read_text()):  # when it fires, and when it does not
+        check(f"alertname: {alert}, exp_alerts: []" in tested and f"alertname: {alert}\n        exp_alerts:\n          - " in tested, alert)
     if shutil.which("promtool"):
         check(promtool("check", "metrics", text=text) == "", "promtool found something")
         check("7 rules found" in promtool("check", "rules", rules), "rules")
         tests = bot.folder / "rules.test.yml"
-        tests.write_text((PACKAGING.parents[1] / "tests/fake/prometheus-rules.test.yml").read_text().replace("RULES", str(rules)))
+        tests.write_text(tested.replace("RULES", str(rules)))
         promtool("test", "rules", tests)
     status, text, answer = ask(web, "GET", "/metrics", Accept="application/openmetrics-text; version=1.0.0")
     check("openmetrics" in answer.getheader("Content-Type") and text.endswith("# EOF\n"), text[-200:])
@@ -221,7 +224,7 @@ def test_http_metrics_are_well_formed():
 def test_http_alertmanagers_webhook():
     server, bot = started()
     web = Local(bot.path)
-    hook = {"version": "4", "status": "firing", "externalURL": "https://am.example",
+    hook = {"version": "4", "status": "firing", "externalURL": "https://am.example", "truncatedAlerts": 2,
             "alerts": [{**AM_ALERT, "status": "firing", "fingerprint": "ignored"}]}
     status, text, _ = ask(web, "POST", "/alertmanager", json.dumps(hook))
     first = json.loads(text)
@@ -234,6 +237,7 @@ def test_http_alertmanagers_webhook():
     status, text, _ = ask(web, "POST", "/alertmanager", json.dumps(hook))
     check(status == 200 and json.loads(text)["ok"], text)
     server.wait(lambda: any("resolved" in body for body in server.bodies(OPS)))
+    check(bot.log.read_text().count("/alertmanager: the sender left out 2 alerts") == 1, bot.log.read_text())
     check(ask(web, "POST", "/alertmanager", "{}")[0] == 400, "no webhook")
     ended(server, bot)
 

@@ -64,7 +64,8 @@ def test_on_call(world, secret):
     clock = Clock((begins - datetime.timedelta(seconds=50)).isoformat())
     place = Place(world, secret, f"[commands]\nremind = 0\n[oncall main]\nusers = {op.user}, {other.user}, {absent}\n"
                   f"rotate = daily {begins:%H:%M}\nfrom = {begins - datetime.timedelta(days=1):%Y-%m-%d}\n"
-                  "[heartbeat]\ntimezone = UTC\n[severity critical]\nmention = oncall:main\n", environment=clock.environment)
+                  "[heartbeat]\ntimezone = UTC\n[severity critical]\nmention = oncall:main\n"
+                  "[escalate lead]\nafter = 1s\nmention = oncall:main\n", environment=clock.environment)
     call = place.bot.call
 
     def handed_over(count, person):
@@ -74,12 +75,14 @@ def test_on_call(world, secret):
         return said["body"]
 
     check(absent in place.shown("not in this room"), "not named")
-    place.ask("!oncall", f"main: {name(op)} until {begins:%H:%M} UTC", f"then {name(other)}")
+    place.ask("!oncall", f"main: {name(op)} until ", f"{begins:%H:%M} UTC", f"then {name(other)}")
     for title in ("od-open", "od-acked"):
         call(alert(title, run_id=title))
         place.event_of(title)
     place.ask("!ack od-acked", "acknowledged by you")
     place.ask("!silence app=od_quiet 1h", 'app="od_quiet"')
+    place.shown("⏫ Escalation “lead”: 1 unacknowledged")
+    check(new_messages(place, "⏫")[0]["m.mentions"] == {"user_ids": [op.user]}, "mentions somebody else")
     clock.set(begins.isoformat())
     said = handed_over(1, other)
     for part in (f"before: {name(op)}", "Firing: 2 · 1 acknowledged", "🚨 od_app · od-open", "👀 od_app · od-acked",
@@ -89,11 +92,15 @@ def test_on_call(world, secret):
     call(alert("od-mentions"))
     place.shown("od-mentions")
     check(new_messages(place, "od-mentions")[0]["m.mentions"] == {"user_ids": [other.user]}, "mentions somebody else")
-    place.ask("!oncall take 30m", f"main: {name(op)} until ", f"then {name(other)}")
+    taken = place.say("!oncall take 30m")
+    place.answered(taken, f"main: {name(op)} until ", f"then {name(other)}")
+    result, sender, _, room, command, _ = place.audit(taken)[0]
+    check((result, sender, room, command) == ("done", op.user, "ops", "!oncall take 30m"), str(place.audit(taken)))
     check(f"set by {name(op)}" in handed_over(2, op), "not told by whom")
     place.ask(f"!oncall give {absent} 1h", "not in room ops")
     place.ask(f"!oncall give {other.user} until 18:00", f"main: {name(other)} until ")
-    handed_over(3, other)
+    place.say("!heartbeat now")
+    check(f"On call: {name(other)}" in place.shown("💓"), place.shown("💓"))
     place.bot.stop()
 
 
@@ -190,6 +197,11 @@ second_room = {elsewhere}
     heard("✅ 1 critical alert that was late is in its room now", "is not told of the recovery")
     for text in (told.read_text(), "\n".join(place.bodies(place.dev)), by_second()):
         check(text.count("od-late") == 1, text)
+    # on demand
+    said = place.cli("test", "undelivered")
+    check("exec, second account" in said, said)
+    until(lambda: told.read_text().count("✅ 1 critical alert that was late") == 2, "the test has no end", 60)
+    op.wait(lambda: by_second().count("is not in its room yet") == 2, 60, "the second account hears no test")
     place.bot.stop()
 
 
