@@ -34,6 +34,7 @@ import web  # noqa: E402
 import web_limits  # noqa: E402
 import web_neighbours  # noqa: E402
 import web_page  # noqa: E402
+import web_prometheus  # noqa: E402
 from homeserver import Homeserver  # noqa: E402
 
 OPS, DEV = "!ops:fake.local", "!dev:fake.local"
@@ -1102,7 +1103,7 @@ def test_a_second_daemon_is_refused():
 if __name__ == "__main__":
     tests = dict(globals())
     for module in (charts, commands, completions, docs, heartbeats, neighbours, refusing, oncall, setting_up, setting_up_keys, silences, undelivered,
-                   watch, watches, web, web_limits, web_neighbours, web_page):
+                   watch, watches, web, web_limits, web_neighbours, web_page, web_prometheus):
         more = {name: test for name, test in vars(module).items() if name.startswith("test_")}
         check(not more.keys() & tests.keys(), f"two tests have one name: {more.keys() & tests.keys()}")
         tests.update(more)
