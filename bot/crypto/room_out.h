@@ -6,6 +6,10 @@
  * and every device has the key, but only for a limited time. After that it is sent with the key for
  * the known devices, and room_late.c sends the key to the others as soon as they are known.
  *
+ * To members whose lists did not change since they got the key, a message costs one pass over their
+ * ids and as many reads of the store as with few members. After a change it costs a read for each
+ * member.
+ *
  * Kinds in the store:
  *   outbound  room id → pickle, id, created_ms, messages, run
  *   shared    room id → session, epoch, users (hash), again_ms, devices {user: {device: curve} },

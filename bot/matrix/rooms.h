@@ -10,6 +10,9 @@
  * alias still leads there and the first answer from that position does not say otherwise, which
  * saves three requests before the first message after a start. It is checked as a whole later.
  *
+ * Lists are walked: what is done for a room or for an event of /sync costs as many comparisons as
+ * rooms are configured.
+ *
  * A room is ready only when it is known whether it is encrypted. The successor of an encrypted
  * room, and a room to which its alias moved, must be encrypted too; otherwise it does not become
  * ready.

@@ -111,7 +111,8 @@ void deliver_event_finish(struct deliver_event *event);
  * For each room given: closes messages whose time is over, then chooses the next event in order
  * (the head of its queue, or a due edit that has waited longer), fixes its content and marks it
  * frozen. Fills events[] (at most one for each room; outbox_id 0 where there is none) and *due_ms,
- * the next time at which anything in any room becomes due (INT64_MAX = never).
+ * the next time at which anything in any room becomes due (INT64_MAX = never). Each room costs a
+ * few lookups by index, however many messages and events it has.
  *
  * While the homeserver accepts only one event (is_short): one event for all rooms, in the room with
  * the most severe waiting alert. It carries everything that waits there; notes and answers come

@@ -23,6 +23,7 @@ struct sim_machine {
 	json_t *inbox;   /* to-device events not fetched yet */
 	json_t *changed; /* users whose lists changed since */
 	bool bootstraps;
+	unsigned reads; /* of the store, so far */
 };
 
 struct sim {
@@ -48,6 +49,7 @@ static inline enum err sim_get(void *arg, const char *kind, const char *key, cha
 	struct sim_machine *m = arg;
 	const char *text = json_string_value(json_object_get(json_object_get(m->kept, kind), key));
 
+	m->reads++;
 	*value = x_strdup_opt(text);
 	return text ? OK : ERR_NOT_FOUND;
 }

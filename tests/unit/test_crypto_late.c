@@ -237,6 +237,47 @@ static void refused_keys_hold_nothing_up_and_are_sent_again(void **state)
 	}
 }
 
+#define CROWD 200
+
+/* Reads of the store for one message to so many members who have the key; no request is made. */
+static unsigned reads_of_a_message(size_t members)
+{
+	struct sim *sim = sim_create();
+	struct sim_machine *bot, *op;
+	const char *users[CROWD] = {"@bot:x", "@op:x"};
+	char names[CROWD][32];
+	json_t *content = body("t"), *event;
+	unsigned reads = 0;
+
+	pair(sim, &bot, &op);
+	for (size_t i = 2; i < members; i++) {
+		snprintf(names[i], sizeof(names[i]), "@u%zu:x", i);
+		users[i] = names[i];
+	}
+	for (int i = 0; i < 3; i++) {
+		int claims = sim->claims, queries = sim->queries;
+
+		reads = bot->reads;
+		event = sim_send(bot, ROOM, users, members, 0, content);
+		assert_non_null(event);
+		json_decref(event);
+		reads = bot->reads - reads;
+		sim_settle(sim);
+		assert_true(i == 0 || (sim->claims == claims && sim->queries == queries));
+	}
+	json_decref(content);
+	sim_destroy(sim);
+	return reads;
+}
+
+static void members_who_have_the_key_make_no_message_read_more(void **state)
+{
+	unsigned few = reads_of_a_message(2), many = reads_of_a_message(CROWD);
+
+	if (few == 0 || many > few)
+		fail_msg("%u, then %u reads", few, many);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -247,6 +288,7 @@ int main(void)
 	        cmocka_unit_test(a_list_that_never_comes_holds_nothing_up_for_ever),
 	        cmocka_unit_test(one_time_keys_that_never_come_hold_nothing_up_for_ever),
 	        cmocka_unit_test(refused_keys_hold_nothing_up_and_are_sent_again),
+	        cmocka_unit_test(members_who_have_the_key_make_no_message_read_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /*
  * Tests of what an alert and a choice cost, counted in steps of SQLite's machine and not by a
- * clock: as much with few messages open and alerts stored as with many.
+ * clock: as much with few messages open, alerts stored and silences as with many; and in
+ * proportion to the rooms.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -135,11 +136,84 @@ static void reminders_and_escalations_cost_what_is_due(void **state)
 	world_destroy(many);
 }
 
+/* One app's alert while so many silences hold others. */
+static int64_t cost_beside_silences(int silences)
+{
+	struct world *w = world_create("[delivery]\nstorm = 0\nthrottle = 1h\n");
+	char matchers[64];
+	int64_t scanned, sum;
+
+	for (int i = 0; i < silences; i++) {
+		snprintf(matchers, sizeof(matchers), "app=\"other%d\"", i);
+		world_silence(w, matchers, 0, w->now_ms + CLOCK_HOUR_MS);
+	}
+	for (int i = 0; i < 2; i++) { /* the first one reads the silences */
+		steps(w, &scanned);
+		assert_string_equal(world_alert(w, "{\"app\":\"app0\",\"title\":\"t\"}"),
+		        i ? "grouped" : "queued");
+		sum = steps(w, &scanned);
+	}
+	assert_int_equal(scanned, 0);
+	world_destroy(w);
+	return sum;
+}
+
+static void silences_make_no_alert_read_more(void **state)
+{
+	int64_t few = cost_beside_silences(3), many = cost_beside_silences(300);
+
+	if (few == 0 || many > few)
+		fail_msg("%lld, then %lld steps", (long long)few, (long long)many);
+}
+
+#define ROOMS 60
+
+/* A choice for so many rooms that have nothing to send. */
+static int64_t cost_of_rooms(size_t len)
+{
+	struct world *w = world_create("");
+	struct deliver d = {.store = w->store, .config = w->config, .now_ms = w->now_ms};
+	struct deliver_room rooms[ROOMS];
+	struct deliver_event events[ROOMS];
+	char names[ROOMS][32];
+	int64_t scanned, sum = 0;
+
+	memset(rooms, 0, sizeof(rooms));
+	for (size_t i = 0; i < len; i++) {
+		snprintf(names[i], sizeof(names[i]), "r%zu", i);
+		rooms[i].name = names[i];
+		rooms[i].room_id = "!r:x";
+		rooms[i].device_id = "DEV";
+	}
+	for (int i = 0; i < 2; i++) {
+		memset(events, 0, sizeof(events));
+		steps(w, &scanned);
+		assert_int_equal(store_begin(w->store), OK);
+		assert_int_equal(deliver_next(&d, rooms, len, events, &w->due_ms), OK);
+		assert_int_equal(store_commit(w->store), OK);
+		sum = steps(w, &scanned);
+	}
+	assert_int_equal(scanned, 0);
+	world_destroy(w);
+	return sum;
+}
+
+static void each_room_costs_a_choice_the_same(void **state)
+{
+	int64_t one = cost_of_rooms(1), two = cost_of_rooms(2), many = cost_of_rooms(ROOMS);
+
+	if (two <= one || many > one + (ROOMS - 1) * (two - one))
+		fail_msg("%lld, %lld, then %lld steps", (long long)one, (long long)two,
+		        (long long)many);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(what_is_open_makes_nothing_slower),
 	        cmocka_unit_test(reminders_and_escalations_cost_what_is_due),
+	        cmocka_unit_test(silences_make_no_alert_read_more),
+	        cmocka_unit_test(each_room_costs_a_choice_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
