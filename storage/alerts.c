@@ -100,6 +100,8 @@ static const char *const alert_cause_names[] = {"new", "joined", "storm", "resol
 	X(ALERTS_WHERE, "SELECT a.received_ms, o.sent_ms, o.state = 'undeliverable', o.event_id "  \
 	                "FROM alerts a LEFT JOIN places p ON p.alert_id = a.id LEFT JOIN outbox "  \
 	                "o ON o.id = p.outbox_id WHERE a.id = ?")                                  \
+	X(ALERTS_DISCARDED, "SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE message_id = "          \
+	                    "p.message_id) FROM places p WHERE p.alert_id = ?")                    \
 	X(ALERTS_OLDEST_CARRIED,                                                                   \
 	        "SELECT received_ms FROM alerts WHERE id = (SELECT min(alert_id) FROM places "     \
 	        "WHERE message_id = ? AND outbox_id = ?)")                                         \
@@ -320,6 +322,19 @@ enum err alerts_where(struct store *store, int64_t id, char **event_id, int64_t 
 	*event_id = sql_text_opt(&sql, 3);
 	sql_end(&sql);
 	return OK;
+}
+
+enum err alerts_discarded(struct store *store, int64_t id, bool *discarded)
+{
+	struct sql sql;
+	int64_t yes = 0;
+	enum err err;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_DISCARDED);
+	sql_bind_int(&sql, id);
+	err = sql_one_int(&sql, &yes);
+	*discarded = yes;
+	return err == ERR_NOT_FOUND ? OK : err;
 }
 
 enum err alerts_count_inhibited(struct store *store, int64_t since_ms, int64_t *count)

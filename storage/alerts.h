@@ -123,6 +123,9 @@ enum err alerts_before(struct store *store, const char *app, int64_t before, int
 enum err alerts_where(struct store *store, int64_t id, char **event_id, int64_t *sent_ms,
         int64_t *received_ms, bool *undeliverable);
 
+/* Whether the message with the alert has no event any more, neither waiting nor sent. */
+enum err alerts_discarded(struct store *store, int64_t id, bool *discarded);
+
 /* Counts the alerts since since_ms that [delivery] inhibit suppressed. */
 enum err alerts_count_inhibited(struct store *store, int64_t since_ms, int64_t *count);
 

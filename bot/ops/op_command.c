@@ -70,6 +70,7 @@ static void command_done(enum err result, const char *message, void *arg)
 		reply_ok(op->reply, answer);
 		ops_happened_all(ops, op->happened);
 		courier_poke(ops->env.courier);
+		ops_waiters_check(ops);
 	}
 	command_free(op);
 	commands_run(ops);

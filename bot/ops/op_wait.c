@@ -1,8 +1,8 @@
 /*
  * op_wait.c - op "wait": answers once an alert has been delivered to its room.
  *
- * A writer job checks the waiters when one arrives and after each result of the courier; one timer
- * serves all their deadlines.
+ * A writer job checks the waiters when one arrives, after each command and after each result of the
+ * courier; one timer serves all their deadlines.
  */
 #include <inttypes.h>
 #include "bot/base/alloc.h"
@@ -28,7 +28,7 @@ struct check {
 		enum err err;
 		char *event_id;
 		int64_t sent_ms, received_ms;
-		bool undeliverable;
+		bool undeliverable, discarded;
 		char *held; /* why the alert gets no message, or NULL */
 	} items[];
 };
@@ -89,8 +89,8 @@ static void op_wait_on_deadline(uv_timer_t *timer)
 	waiters_arm(ops);
 }
 
-/* Whether the alert will never be in the room: it is silenced, in a quiet time, or resolves
- * nothing. */
+/* Whether the alert will never be in the room: it is silenced, in a quiet time, resolves nothing,
+ * or its message was discarded. */
 static enum err check_held(struct store *store, struct check_item *item)
 {
 	struct alert_row row;
@@ -102,7 +102,8 @@ static enum err check_held(struct store *store, struct check_item *item)
 		row.reason = NULL;
 	}
 	alert_row_finish(&row);
-	return err;
+	return err == OK && !item->held ? alerts_discarded(store, item->alert, &item->discarded)
+	                                : err;
 }
 
 static enum err check_work(struct store *store, void *arg)
@@ -127,7 +128,8 @@ static void op_wait_check_answer(struct ops *ops, const struct check_item *item)
 	int64_t latency_ms = item->sent_ms - item->received_ms;
 	char text[400];
 
-	if (item->err == OK && !item->event_id && !item->undeliverable && !item->held)
+	if (item->err == OK && !item->event_id && !item->undeliverable && !item->discarded &&
+	        !item->held)
 		return;
 	while (*at) {
 		if ((*at)->alert != item->alert) {
@@ -148,6 +150,11 @@ static void op_wait_check_answer(struct ops *ops, const struct check_item *item)
 		if (item->undeliverable) {
 			reply_error(waiter_take(at), "undeliverable", NULL,
 			        "the homeserver refused it; see status", false);
+			continue;
+		}
+		if (item->discarded) {
+			reply_error(waiter_take(at), "discarded", NULL,
+			        "somebody discarded the message", false);
 			continue;
 		}
 		snprintf(text, sizeof(text), "in the room after %" PRId64 " ms, event %s\n",

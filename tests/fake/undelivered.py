@@ -64,12 +64,18 @@ def test_what_is_for_a_room_removed_from_the_config_moves():
     server.wait(lambda: len(server.sends(DEV)) >= 2)
     bot.call({**warning, "app": "one", "title": "edited in"})
     bot.call({**warning, "app": "three", "title": "queued"})
-    bot.call({"op": "alert", "app": "four", "severity": "info", "title": "for nobody"})
+    ghost = bot.call({"op": "alert", "app": "four", "severity": "info", "title": "for nobody"})["alert"]
+    waiter = bot.client()
+    waiter.send({"op": "wait", "alert": ghost, "timeout_ms": 60000})
     problems = bot.call({"op": "status"})["problems"]
     found = [p for p in problems if "ghost" in p["text"]]
     check(found and "1 waiting for it" in found[0]["text"], str(problems))
     number = int(re.search(r"discard (\d+)", found[0]["fix"]).group(1))
     check(bot.call({"op": "discard", "id": number})["ok"], "not discarded")
+    waiter.socket.settimeout(30)  # at once, not at the time-out
+    check(waiter.receive()["error"] == "discarded", "who waits is not told")
+    waiter.close()
+    check(bot.call({"op": "wait", "alert": ghost, "timeout_ms": 60000})["error"] == "discarded", "waiting for nothing")
     bot.config.write_text(bot.config.read_text().replace("dev = #dev:fake.local\n", "")
                           .replace("[route]\n", "[route]\nwarning = ops\n"))
     server.tricks.clear()
