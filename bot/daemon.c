@@ -145,7 +145,7 @@ static void daemon_on_status(struct report_status *status, void *arg)
 		        .room_id = room->room_id,
 		        .members = link_joined(daemon->link, room->room_id),
 		        .problem = room->ready || room->problem[0] ? room->problem
-		                                                   : "not resolved yet",
+		                                                   : "not resolved to an id yet",
 		        .encrypted = room->encrypted,
 		        .denied = room->denied,
 		        .readers = room->encrypted && room->room_id
@@ -473,7 +473,8 @@ static void daemon_on_opened(void *owner)
 {
 	const struct daemon *daemon = owner;
 
-	log_info("bot", "version %s takes alerts on %s", BOT_VERSION, daemon->config->socket.path);
+	log_info("bot", "version %s, accepting alerts on %s", BOT_VERSION,
+	        daemon->config->socket.path);
 }
 
 int daemon_run(const struct daemon_options *options)

@@ -82,7 +82,7 @@ static void watcher_on_result(const char *what, const char *room, int64_t outbox
         const char *event_id, enum err err, const char *error, void *arg)
 {
 	if (event_id)
-		log_info("watch", "told in %s: %s", room, event_id);
+		log_info("watch", "reported in %s: %s", room, event_id);
 }
 
 /* --- the parts ---------------------------------------------------------------------------- */
@@ -90,9 +90,10 @@ static void watcher_on_result(const char *what, const char *room, int64_t outbox
 const char *watcher_lacks(const struct config *config)
 {
 	if (!config->heartbeat.sender)
-		return "[heartbeat] sender is missing: the user id of the bot that is watched";
+		return "[heartbeat] sender is missing: set it to the user id of the bot to watch";
 	if (strcmp(config->heartbeat.sender, config->matrix.user) == 0)
-		return "[heartbeat] sender is the watcher's own account; it wants one of its own";
+		return "[heartbeat] sender is the watcher's own account: the watcher needs an "
+		       "account of its own";
 	return NULL;
 }
 
@@ -247,7 +248,7 @@ static void watcher_on_opened(void *owner)
 {
 	const struct watcher *watcher = owner;
 
-	log_info("watch", "version %s watches the heartbeat of %s", BOT_VERSION,
+	log_info("watch", "version %s, watching the heartbeat of %s", BOT_VERSION,
 	        watcher->config->heartbeat.sender);
 }
 

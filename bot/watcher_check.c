@@ -38,44 +38,43 @@ static enum state watcher_check_judge(const struct config *config, const struct 
 
 	absence_rule(&rule, config);
 	if (absence->mark_ms == 0) {
-		buf_add_str(line, "no watcher has run with this database yet");
+		buf_add_str(line, "no watcher has used this database yet");
 		return STATE_CRITICAL;
 	}
 	if (age_ms > ALIVE_MS || age_ms < -ALIVE_MS) {
-		watcher_check_say(line, "the watcher does not run: its last mark is of ",
+		watcher_check_say(line, "the watcher is not running: last seen at ",
 		        absence->mark_ms, now_ms);
 		return STATE_CRITICAL;
 	}
 	if (absence->alarm[0]) {
-		buf_printf(line, "no heartbeat of %s for %s", config->heartbeat.sender,
+		buf_printf(line, "no heartbeat from %s for %s", config->heartbeat.sender,
 		        absence->alarm);
-		watcher_check_say(line, ", told at ", absence->alarm_ms, now_ms);
+		watcher_check_say(line, ", reported at ", absence->alarm_ms, now_ms);
 		return STATE_CRITICAL;
 	}
 	if (absence->ok_ms == 0 || now_ms - absence->ok_ms > SIGHT_MS ||
 	        (absence->problem[0] && now_ms - absence->ok_ms > BLINK_MS)) {
 		if (absence->ok_ms == 0)
-			buf_add_str(line, "the watcher runs, but never saw the room yet");
+			buf_add_str(line, "the watcher is running, but has never read the room");
 		else
-			watcher_check_say(line, "the watcher runs, but cannot see the room since ",
+			watcher_check_say(line,
+			        "the watcher is running, but has not been able to read the room "
+			        "since ",
 			        absence->ok_ms, now_ms);
 		if (absence->problem[0])
 			buf_printf(line, ": %s", absence->problem);
 		return STATE_WARNING;
 	}
 	if (unread > 0) {
-		buf_printf(line,
-		        "%lld encrypted messages of the last day cannot be read by the watcher",
+		buf_printf(line, "the watcher cannot decrypt %lld messages of the last day",
 		        (long long)unread);
 		return STATE_WARNING;
 	}
 	if (absence->seen[0])
-		watcher_check_say(
-		        line, "the last heartbeat was seen at ", absence->seen_ms, now_ms);
+		watcher_check_say(line, "last heartbeat seen at ", absence->seen_ms, now_ms);
 	else
-		buf_add_str(line, "no heartbeat was seen yet");
-	watcher_check_say(
-	        line, ", the next is due at ", schedule_next(&rule.daily, now_ms), now_ms);
+		buf_add_str(line, "no heartbeat seen yet");
+	watcher_check_say(line, ", next one due at ", schedule_next(&rule.daily, now_ms), now_ms);
 	return STATE_OK;
 }
 
@@ -122,7 +121,7 @@ static enum state watcher_check_read_state(
 	if (err == OK)
 		err = undecrypted_count(store, &unread);
 	if (err != OK)
-		buf_printf(line, "the database cannot be read: %s", store_message(store));
+		buf_printf(line, "cannot read the database: %s", store_message(store));
 	store_close(store);
 	return err == OK ? watcher_check_judge(config, absence, unread, clock_now_ms(), line)
 	                 : STATE_UNKNOWN;
@@ -140,8 +139,8 @@ int watcher_check(const char *config_path, bool json)
 	if (config_load(config_path, &config, &report) == OK)
 		state = watcher_check_read_state(config, &absence, &line);
 	else
-		buf_printf(&line, "bad config, see: matrix-telemetry-bot -c %.200s check",
-		        config_path);
+		buf_printf(
+		        &line, "bad config: run matrix-telemetry-bot -c %.200s check", config_path);
 	watcher_check_print(state, &absence, buf_str(&line), json);
 	config_unref(config);
 	buf_finish(&report);

@@ -38,7 +38,8 @@ const struct canvas_kind *canvas_load(struct fault *fault)
 	if (!kind) {
 		fault_set(fault, ERR_UNSUPPORTED, "%s", dlerror());
 	} else if (strcmp(kind->version, BOT_VERSION) != 0) { /* upgraded, not yet restarted */
-		fault_set(fault, ERR_UNSUPPORTED, "chart_cairo.so is of version %s", kind->version);
+		fault_set(fault, ERR_UNSUPPORTED,
+		        "chart_cairo.so has version %s, which does not fit", kind->version);
 		kind = NULL;
 	}
 	return kind;

@@ -35,7 +35,7 @@ struct publication {
 	enum err code;
 	struct fault fault;
 	char *mxc;
-	bool again; /* the room became encrypted meanwhile */
+	bool again; /* the room has become encrypted */
 };
 
 struct publisher {
@@ -138,7 +138,7 @@ static void publication_posted(enum err result, const char *message, void *arg)
 		return;
 	}
 	if (p->again && !publisher->closing) {
-		fault_set(&p->fault, ERR_BUSY, "the room became encrypted meanwhile");
+		fault_set(&p->fault, ERR_BUSY, "the room has become encrypted");
 		publication_wait(p, AGAIN_MS);
 		return;
 	}
@@ -159,7 +159,7 @@ static void publication_settle(struct publication *p, int64_t server_ms)
 		publication_wait(p, wait_ms);
 	} else {
 		if (p->code != OK)
-			log_warning("charts", "%s: the chart is sent in words: %s", p->row.room,
+			log_warning("charts", "%s: sending the chart in words: %s", p->row.room,
 			        p->fault.text);
 		else
 			publisher->failures = 0;
@@ -179,7 +179,7 @@ static void publication_uploaded(const struct mx_answer *answer, void *arg)
 	if (answer->code == OK && mxc && strncmp(mxc, "mxc://", 6) == 0 && strlen(mxc) <= MXC_MAX)
 		p->mxc = x_strdup(mxc);
 	else if (answer->code == OK)
-		p->code = fault_set(&p->fault, ERR_PROTO, "answer without an address");
+		p->code = fault_set(&p->fault, ERR_PROTO, "the answer has no address");
 	publication_settle(p, answer->retry_after_ms);
 }
 
@@ -278,7 +278,8 @@ static void publisher_found(enum err result, const char *message, void *arg)
 
 	publisher->looking = false;
 	if (result != OK) {
-		log_seldom(LOG_ERROR, "charts", "", "cannot see what is to be drawn: %s", message);
+		log_seldom(
+		        LOG_ERROR, "charts", "", "cannot read which charts to draw: %s", message);
 		publisher->wait_ms = AGAIN_MS;
 	}
 	if (found && !publisher->closing) {

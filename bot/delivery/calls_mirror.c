@@ -92,10 +92,11 @@ static void mirror_note_result(struct mirror *mirror)
 	if (mirror->result != mirror->last_result) {
 		if (mirror->result != OK)
 			log_seldom(LOG_WARNING, "mirror", "",
-			        "cannot write to call_monitor's table: %s", mirror->fault.text);
+			        "cannot write to call_monitor's table, skipping the row: %s",
+			        mirror->fault.text);
 		else
-			log_seldom(LOG_INFO, "mirror", "",
-			        "call_monitor's table can be written to again");
+			log_seldom(
+			        LOG_INFO, "mirror", "", "call_monitor's table is writable again");
 	}
 	mirror->last_result = mirror->result;
 }
@@ -127,7 +128,7 @@ static void mirror_lose_patience(struct mirror *mirror)
 	if (!mirror->first ||
 	        (mirror->last_result == OK && clock_monotonic_ms() < mirror->close_ms))
 		return;
-	log_warning("mirror", "%u calls are not copied to call_monitor's table", mirror->len);
+	log_warning("mirror", "%u calls were not copied to call_monitor's table", mirror->len);
 	mirror_drop_rows(mirror);
 }
 

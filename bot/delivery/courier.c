@@ -109,7 +109,8 @@ static void choice_done(enum err result, const char *message, void *arg)
 	if (result != OK) {
 		/* once, so that the log does not fill a full disk further */
 		if (!courier->troubled)
-			log_error("courier", "could not choose what to send: %s", message);
+			log_error(
+			        "courier", "could not choose what to send, retrying: %s", message);
 		courier->troubled = true;
 		courier->due_ms = clock_now_ms() + CLOCK_SECOND_MS;
 		goto out;
@@ -356,7 +357,7 @@ const char *courier_limit(struct courier *courier)
 		snprintf(courier->limit, sizeof(courier->limit),
 		        "the homeserver limits this account to about one event in %s after %lld at "
 		        "once; "
-		        "its admin can lift that: POST "
+		        "its admin can lift the limit: POST "
 		        "/_synapse/admin/v1/users/%s/override_ratelimit",
 		        every, (long long)pace->burst, courier->user_id);
 	}

@@ -409,7 +409,7 @@ static void lane_on_sent(const struct mx_answer *answer, void *arg)
 	if (answer->code == OK) { /* a 2xx without an event id: it is safe to send again */
 		odd = *answer;
 		odd.code = ERR_PROTO;
-		snprintf(odd.error, sizeof(odd.error), "answer without an event id");
+		snprintf(odd.error, sizeof(odd.error), "the answer has no event id");
 		answer = &odd;
 	}
 	/* every version can send: a homeserver that does not recognize it is not working
@@ -421,9 +421,8 @@ static void lane_on_sent(const struct mx_answer *answer, void *arg)
 		return;
 	}
 	if (courier_is_refusal(answer->code)) {
-		log_seldom(LOG_ERROR, "courier", lane->name,
-		        "%s: undeliverable, the homeserver says %ld %s: %s", lane->name,
-		        answer->status, answer->errcode, answer->error);
+		log_seldom(LOG_ERROR, "courier", lane->name, "%s: undeliverable (%ld %s): %s",
+		        lane->name, answer->status, answer->errcode, answer->error);
 		courier->counters.undeliverable++;
 		lane->failures = 0;
 		if (courier->rooms && (answer->code == ERR_DENIED || answer->code == ERR_NOT_FOUND))
@@ -446,8 +445,8 @@ static void lane_on_sent(const struct mx_answer *answer, void *arg)
 	}
 	if (answer->code != ERR_AUTH) /* auth.c logs that */
 		log_seldom(LOG_WARNING, "courier", lane->name,
-		        "%s: send failed (try %u), retrying: %s", lane->name, lane->failures + 1,
-		        answer->error);
+		        "%s: send failed (attempt %u), retrying: %s", lane->name,
+		        lane->failures + 1, answer->error);
 	lane_wait(lane, answer->retry_after_ms, answer->code != ERR_AUTH);
 }
 
@@ -467,7 +466,9 @@ static void on_found(enum err err, const char *event_id, const char *error, void
 
 	lane->find = NULL;
 	if (err == OK && event_id) {
-		log_info("courier", "%s: an event of unknown fate was in the room", lane->name);
+		log_info("courier",
+		        "%s: an event of unknown fate is in the room, so it is not sent again",
+		        lane->name);
 		courier->counters.sent++;
 		lane->failures = 0;
 		outcome_submit(lane, DELIVER_SENT, NULL, event_id, true);
@@ -485,7 +486,7 @@ static void on_found(enum err err, const char *event_id, const char *error, void
 		return;
 	}
 	log_seldom(LOG_WARNING, "courier", lane->name,
-	        "%s: cannot look for an event of unknown fate: %s", lane->name,
+	        "%s: cannot look in the room for an event of unknown fate: %s", lane->name,
 	        error ? error : err_text(err));
 	if (courier_is_refusal(err) && lane_is_elsewhere(lane)) {
 		/* the bot has left that room and cannot search it */
@@ -496,7 +497,7 @@ static void on_found(enum err err, const char *event_id, const char *error, void
 		struct mx_answer answer = {.code = err};
 
 		snprintf(answer.error, sizeof(answer.error),
-		        "may be in the room already; looking failed: %s",
+		        "it may be in the room already, and looking for it failed: %s",
 		        error ? error : err_text(err));
 		courier->counters.undeliverable++;
 		outcome_submit(lane, DELIVER_UNDELIVERABLE, &answer, NULL, true);

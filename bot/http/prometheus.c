@@ -25,7 +25,7 @@ static void prometheus_add(
 	json_array_foreach(alerts, i, alert)
 	{
 		if (!json_is_object(json_object_get(alert, "labels"))) {
-			call_refuse_element(call, "labels", "an alert has labels");
+			call_refuse_element(call, "labels", "an alert must have labels");
 			continue;
 		}
 		request =
@@ -61,7 +61,7 @@ void alertmanager_run(struct web_call *call)
 		prometheus_add(call, alerts, body, notes);
 	else if (!call->ready)
 		call_error(call, MHD_HTTP_BAD_REQUEST,
-		        "no alerts: a webhook of version 4 is expected");
+		        "alerts is missing: expected an Alertmanager webhook of version 4");
 	json_decref(body);
 	json_decref(notes);
 }
@@ -74,7 +74,7 @@ void api_alerts_run(struct web_call *call)
 	if (json_is_array(body))
 		prometheus_add(call, body, NULL, notes);
 	else if (!call->ready)
-		call_error(call, MHD_HTTP_BAD_REQUEST, "an array of alerts is expected");
+		call_error(call, MHD_HTTP_BAD_REQUEST, "expected an array of alerts");
 	json_decref(body);
 	json_decref(notes);
 }

@@ -137,12 +137,12 @@ static void web_add(struct web *web, int fd, bool local)
 	if (web->closing || web->conns_len >= most || files_are_few(fd)) {
 		send(fd, full, sizeof(full) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 		close(fd);
-		log_seldom(LOG_WARNING, "http", "full", "too many connections: one was refused");
+		log_seldom(LOG_WARNING, "http", "full", "too many connections: refused one");
 		return;
 	}
 	if (MHD_add_connection(web->mhd, fd, (struct sockaddr *)&address, sizeof(sa_family_t)) !=
 	        MHD_YES)
-		log_seldom(LOG_WARNING, "http", "add", "a connection could not be taken over");
+		log_seldom(LOG_WARNING, "http", "add", "could not accept a connection");
 	else
 		web_wake(web);
 }

@@ -219,9 +219,12 @@ static void call_authorize_open(struct web_call *call)
 	if (!call_host_is_ours(call) ||
 	        (right != TOKEN_READ &&
 	                (*call_header(call, "Origin") || *call_header(call, "Sec-Fetch-Site"))))
-		call_refuse(call, MHD_HTTP_FORBIDDEN, "not for browsers without a token");
+		call_refuse(call, MHD_HTTP_FORBIDDEN,
+		        "without a token in the config, browsers are refused: set [http] "
+		        "token_file");
 	else if (right == TOKEN_COMMAND)
-		call_refuse(call, MHD_HTTP_FORBIDDEN, "commands over TCP need a token");
+		call_refuse(call, MHD_HTTP_FORBIDDEN,
+		        "commands over TCP need a token: set [http] token_file");
 }
 
 /* Checks whether the request is allowed; otherwise sets the answer. */
@@ -242,9 +245,9 @@ static void call_authorize(struct web_call *call)
 	token = tokens_find(&call->web->tokens, call_header(call, "Authorization"),
 	        call->endpoint->page || right == TOKEN_READ);
 	if (!token) {
-		call_refuse(call, MHD_HTTP_UNAUTHORIZED, "a bearer token is needed");
+		call_refuse(call, MHD_HTTP_UNAUTHORIZED, "a bearer token is required");
 	} else if (!(token->rights & right)) {
-		call_refuse(call, MHD_HTTP_FORBIDDEN, "the token has not the right to do that");
+		call_refuse(call, MHD_HTTP_FORBIDDEN, "the token lacks the right to do that");
 	} else {
 		call->token = *token;
 		if (right == TOKEN_COMMAND) /* counts as the daemon's user on this host */
@@ -275,7 +278,7 @@ static struct web_call *call_create(
 	call->endpoint = endpoint_find(method, url, &known);
 	if (!call->endpoint) {
 		call_error(call, known ? MHD_HTTP_METHOD_NOT_ALLOWED : MHD_HTTP_NOT_FOUND,
-		        known ? "not by that method" : "there is nothing here");
+		        known ? "this method is not allowed here" : "there is no such address");
 		return call;
 	}
 	call->rest = x_strdup(url + strlen(call->endpoint->path));

@@ -33,7 +33,7 @@ json_t *call_read_json(struct web_call *call, json_t *notes)
 	json_t *body = call_parse(call, notes);
 
 	if (!body && !call->ready)
-		call_error(call, MHD_HTTP_BAD_REQUEST, "the body is no JSON");
+		call_error(call, MHD_HTTP_BAD_REQUEST, "the body is not JSON");
 	return body;
 }
 
@@ -108,8 +108,7 @@ static void alerts_run(struct web_call *call)
 		add_lines(call);
 	if (!call->ready && json_array_size(call->requests) == 0 && !json_is_array(body))
 		call_error(call, MHD_HTTP_BAD_REQUEST,
-		        "no alert: a JSON object, an array, or one "
-		        "object a line");
+		        "there is no alert: send a JSON object, an array, or one object per line");
 	json_decref(body);
 	json_decref(notes);
 }
@@ -196,7 +195,8 @@ static void readyz_finish(struct web_call *call)
 	        "text/plain; charset=utf-8",
 	        !ok      ? "not ready: alerts cannot be stored\n"
 	        : online ? "ready\n"
-	                 : "ready; the homeserver cannot be reached, alerts wait in the queue\n");
+	                 : "ready; the homeserver cannot be reached, alerts wait in the delivery "
+	                   "queue\n");
 }
 
 /* ---- heartbeats ---- */
@@ -226,7 +226,7 @@ static void run_webhook(struct web_call *call, const char *name)
 	json_t *notes = json_array(), *body, *request;
 
 	if (!webhook) {
-		call_error(call, MHD_HTTP_NOT_FOUND, "there is no [webhook] of that name");
+		call_error(call, MHD_HTTP_NOT_FOUND, "the config has no [webhook] of that name");
 		json_decref(notes);
 		return;
 	}

@@ -63,10 +63,10 @@ enum err web_listen(
 		return OK;
 	if (!read_address(listen_on, &address, &size))
 		return fault_set(
-		        fault, ERR_CONFIG, "[http] listen = %s is no ADDRESS:PORT", listen_on);
+		        fault, ERR_CONFIG, "[http] listen = %s is not ADDRESS:PORT", listen_on);
 	if (!web_is_loopback(&address) && tokens->len == 0)
 		return fault_set(fault, ERR_CONFIG,
-		        "[http] listen = %s is for other machines too: set token_file or tokens",
+		        "[http] listen = %s is open to other machines: set token_file or tokens",
 		        listen_on);
 	*fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (*fd == -1 || setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||

@@ -22,7 +22,7 @@ static const struct {
         {"last_sync_age_ms", "sync_age_seconds", "gauge",
                 "Time since the last answer to /sync; absent before the first.", 1e-3},
         {"events_sent", "events_sent", "counter", "Events that the homeserver confirmed.", 1},
-        {"sends_retried", "sends_retried", "counter", "Sends that had to be tried again.", 1},
+        {"sends_retried", "sends_retried", "counter", "Sends that had to be retried.", 1},
         {"outbox_waiting", "queue_length", "gauge", "Events that wait to be sent.", 1},
         {"oldest_age_ms", "queue_oldest_seconds", "gauge",
                 "Age of the oldest event that waits to be sent.", 1e-3},
@@ -31,24 +31,26 @@ static const struct {
                 "Critical alerts that nobody acknowledged.", 1},
         {"silences", "silences", "gauge", "Active silences.", 1},
         {"app_heartbeats", "app_heartbeats", "gauge", "Heartbeats that apps registered.", 1},
-        {"app_heartbeats_missed", "app_heartbeats_missed", "gauge", "Of these, those missed.", 1},
+        {"app_heartbeats_missed", "app_heartbeats_missed", "gauge",
+                "Registered heartbeats that are missing.", 1},
         {"watches", "watches", "gauge", "SQL watches.", 1},
-        {"watches_firing", "watch_alerts_firing", "gauge", "What SQL watches found.", 1},
+        {"watches_firing", "watch_alerts_firing", "gauge", "Firing alerts of SQL watches.", 1},
         {"watches_failing", "watches_failing", "gauge", "SQL watches whose query fails.", 1},
         {"latency_p95_ms", "delivery_p95_seconds", "gauge",
-                "95th percentile of the time until an event is confirmed, of the last day.", 1e-3},
-        {"clients", "clients", "gauge", "Connections of the socket.", 1},
+                "95th percentile of the time until an event is confirmed, over the last day.",
+                1e-3},
+        {"clients", "clients", "gauge", "Connections to the socket.", 1},
         {"rate_limited", "rate_limited", "counter", "Sends that the homeserver answered with 429.",
                 1},
-        {"rate_limit_waits_ms", "rate_limit_wait_seconds", "counter", "Time that it asked to wait.",
-                1e-3},
+        {"rate_limit_waits_ms", "rate_limit_wait_seconds", "counter",
+                "Time that the homeserver asked to wait.", 1e-3},
         {"events_encrypted", "events_encrypted", "counter", "Events sent encrypted.", 1},
         {"rooms_encrypted", "rooms_encrypted", "gauge", "Encrypted rooms.", 1},
         {"undecrypted", "undecrypted_events", "gauge",
-                "Events of encrypted rooms that wait for their key.", 1},
+                "Events of encrypted rooms that wait for a key.", 1},
         {"encryption_refusals", "encryption_refusals", "gauge",
-                "Devices and identities that are not trusted, as status names them.", 1},
-        {"spool_bad", "spool_rejected_files", "gauge", "Files of the spool that were rejected.", 1},
+                "Devices and identities that are not trusted, as in status.", 1},
+        {"spool_bad", "spool_rejected_files", "gauge", "Rejected files in the spool.", 1},
 };
 
 static const char *const severities[] = {"critical", "warning", "info"};
@@ -83,7 +85,7 @@ static void add_alerts(struct buf *out, const json_t *answer, bool open)
 
 	if (!counts)
 		return;
-	add_head(out, "alerts_last_day", "gauge", "Alerts received within the last 24 h.", open);
+	add_head(out, "alerts_last_day", "gauge", "Alerts received in the last 24 h.", open);
 	for (size_t i = 0; i < sizeof(severities) / sizeof(severities[0]); i++)
 		buf_printf(out, PREFIX "alerts_last_day{severity=\"%s\"} %lld\n", severities[i],
 		        (long long)json_integer_value(json_object_get(counts, severities[i])));
@@ -95,8 +97,7 @@ static void add_problems(struct buf *out, const json_t *answer, bool open)
 	const char *cause;
 
 	add_head(out, "problems", "gauge",
-	        "What keeps alerts from being read by a person, as status tells it, by cause.",
-	        open);
+	        "Problems that keep alerts from being read, as in status, by cause.", open);
 	json_object_foreach(problems, cause, count)
 	{
 		buf_printf(out, PREFIX "problems{cause=\"%s\"} %lld\n", cause,
@@ -142,7 +143,7 @@ static void web_metrics_apps(struct buf *out, const json_t *answer, bool open)
 	json_t *apps = json_object_get(answer, "alerts_by_app"), *counts, *count;
 	const char *app, *severity;
 
-	add_head(out, "alerts", "counter", "Alerts handed in since the start, without duplicates.",
+	add_head(out, "alerts", "counter", "Alerts received since the start, without duplicates.",
 	        open);
 	json_object_foreach(apps, app, counts)
 	{
@@ -199,15 +200,13 @@ static void web_metrics_counted(struct buf *out, const json_t *answer, bool open
 	web_metrics_firing(out, answer, open);
 	web_metrics_apps(out, answer, open);
 	web_metrics_by(out, json_object_get(answer, "alerts_by_state"), "alert_states", "state",
-	        "What became of alerts that were handed in: queued, grouped, silenced, ignored, "
-	        "duplicate.",
-	        open);
+	        "Alerts received, by result: queued, grouped, silenced, ignored, duplicate.", open);
 	web_metrics_by(out, json_object_get(answer, "sends"), "sends", "result",
-	        "Tries to send, by what came of them.", open);
+	        "Attempts to send, by result.", open);
 	web_metrics_histogram(out, json_object_get(answer, "delivery"), "delivery_seconds",
-	        "From an alert's coming to the homeserver's confirmation of its event.", open);
+	        "From receiving an alert until the homeserver confirmed its event.", open);
 	web_metrics_histogram(out, json_object_get(answer, "commit"), "commit_seconds",
-	        "From an alert's coming to its commit.", open);
+	        "From receiving an alert until its commit.", open);
 }
 
 static unsigned count_descriptors(void)
@@ -258,9 +257,9 @@ static void web_metrics_process(struct buf *out, const json_t *answer, bool open
 	        open);
 	web_metrics_value(out, "process_open_fds", "gauge", "Open file descriptors.",
 	        count_descriptors(), open);
-	web_metrics_value(out, "process_max_fds", "gauge",
-	        "Most file descriptors that may be open.", (double)files.rlim_cur, open);
-	web_metrics_value(out, "process_start_time_seconds", "gauge", "Start, since 1970.",
+	web_metrics_value(out, "process_max_fds", "gauge", "Limit of open file descriptors.",
+	        (double)files.rlim_cur, open);
+	web_metrics_value(out, "process_start_time_seconds", "gauge", "Start time, since 1970.",
 	        (double)(clock_now_ms() -
 	                 json_integer_value(json_object_get(answer, "uptime_ms"))) /
 	                1000,
@@ -286,7 +285,7 @@ void metrics_finish(struct web_call *call)
 	             : "text/plain; version=0.0.4; charset=utf-8",
 	        "");
 	buf_printf(&call->text,
-	        "# HELP " PREFIX "build_info The version.\n# TYPE " PREFIX
+	        "# HELP " PREFIX "build_info Version of the bot.\n# TYPE " PREFIX
 	        "build_info gauge\n" PREFIX "build_info{version=\"%s\"} 1\n",
 	        BOT_VERSION);
 	add_numbers(&call->text, answer, open);

@@ -22,7 +22,7 @@ enum err web_create(
 void web_configure(struct web *web, struct config *config)
 {
 	if (config->http.listen)
-		log_warning("http", "[http] listen does nothing: this build has no HTTP");
+		log_warning("http", "[http] listen has no effect: this build has no HTTP");
 }
 
 void web_changed(struct web *web)

@@ -50,7 +50,7 @@ static int take_systemd(void)
 			found = fd;
 	}
 	if (found >= 0)
-		log_info("socket", "listening on the socket of systemd");
+		log_info("socket", "listening on the socket from systemd");
 	return found;
 }
 
@@ -64,7 +64,7 @@ static enum err take_lock(struct listen *l, struct fault *fault)
 		err = listen_fail(fault, "cannot open", path);
 	else if (flock(l->lock_fd, LOCK_EX | LOCK_NB) == -1)
 		err = errno == EWOULDBLOCK
-		              ? fault_set(fault, ERR_BUSY, "another daemon has %s", path)
+		              ? fault_set(fault, ERR_BUSY, "another daemon is using %s", path)
 		              : listen_fail(fault, "cannot lock", path);
 	free(path);
 	return err;
@@ -85,13 +85,13 @@ static enum err listen_probe(const char *path, struct fault *fault)
 	enum err err = OK;
 
 	if (lstat(path, &st) == -1)
-		return errno == ENOENT ? OK : listen_fail(fault, "cannot look at", path);
+		return errno == ENOENT ? OK : listen_fail(fault, "cannot read", path);
 	if (!S_ISSOCK(st.st_mode))
 		return fault_set(fault, ERR_EXISTS, "%s exists and is not a socket", path);
 
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1)
-		return listen_fail(fault, "cannot make a socket for", path);
+		return listen_fail(fault, "cannot create a socket for", path);
 	fill_address(&address, path, "");
 	/* EAGAIN means a full backlog: a daemon is there, but busy */
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN)
@@ -132,7 +132,7 @@ static enum err bind_own(struct listen *l, struct fault *fault)
 		return listen_fail(fault, "cannot remove", name);
 	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (l->fd == -1)
-		return listen_fail(fault, "cannot make a socket for", l->path);
+		return listen_fail(fault, "cannot create a socket for", l->path);
 	if (bind(l->fd, (struct sockaddr *)&address, sizeof(address)) == -1) {
 		err = listen_fail(fault, "cannot bind", l->path);
 		goto failed;

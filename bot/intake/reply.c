@@ -138,7 +138,8 @@ static void conn_flush(struct conn *conn)
 	}
 	conn_write(conn);
 	if (!conn->broken && (conn_output_len(conn) > CONN_OUTPUT_MAX || conn->out.overflow)) {
-		log_seldom(LOG_WARNING, "socket", "", "pid %lld does not read its answers: closed",
+		log_seldom(LOG_WARNING, "socket", "",
+		        "closed the connection of pid %lld: it does not read its answers",
 		        (long long)conn->peer.pid);
 		conn_break(conn);
 	}

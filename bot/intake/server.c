@@ -147,7 +147,7 @@ static void on_close_timeout(uv_timer_t *timer)
 {
 	struct server *server = timer->data;
 
-	log_warning("socket", "%u connections are closed with answers pending",
+	log_warning("socket", "closed %u connections with answers pending",
 	        server->clients + server->refused);
 	for_each_conn(server, conn_abort);
 }
@@ -268,11 +268,12 @@ static void server_renew(struct server *server)
 	}
 	if (fault.text[0])
 		log_seldom(LOG_ERROR, "socket", "",
-		        "the socket file is gone, no app can connect: %s; trying again every "
+		        "the socket file is gone and cannot be created: %s; no app can connect, "
+		        "retrying every "
 		        "second",
 		        fault.text);
 	else
-		log_warning("socket", "the socket file was removed: %s is made anew",
+		log_warning("socket", "the socket file was removed: created %s again",
 		        server->listen.path);
 }
 

@@ -168,14 +168,16 @@ static void spool_settle(struct spool *spool, enum err result, const char *messa
 		spool_odd_prove(spool);
 		spool->away = AWAY_DELETE;
 	} else if (result == ERR_INVALID) {
-		log_warning("spool", "%s is renamed to %s.bad: %s", name, name, message);
+		log_warning("spool", "renamed %s to %s.bad: %s", name, name, message);
 		spool->away = AWAY_BAD;
 	} else if (spool_is_odd(result) && spool->odd_in_row < SPOOL_ODD_MAX) {
-		log_seldom(LOG_WARNING, "spool", "", "%s waits, what comes after it goes on: %s",
-		        name, message);
+		log_seldom(LOG_WARNING, "spool", "",
+		        "%s stays in the spool for now, the files after it go on: %s", name,
+		        message);
 		spool_list_skip(&spool->list);
 	} else {
-		log_seldom(LOG_WARNING, "spool", "", "%s waits: %s", name, message);
+		log_seldom(LOG_WARNING, "spool", "", "%s stays in the spool, retrying: %s", name,
+		        message);
 		spool->odd_in_row = 0;
 		wake_in(spool, SPOOL_RESCAN_MS);
 		return;
@@ -195,8 +197,8 @@ static bool watch_folder(struct spool *spool)
 	uv_fs_event_stop(&spool->watch);
 	rc = uv_fs_event_start(&spool->watch, on_change, spool->folder, 0);
 	if (rc != 0)
-		log_warning("spool", "cannot watch %s, looking every %d s: %s", spool->folder,
-		        SPOOL_RESCAN_MS / 1000, uv_strerror(rc));
+		log_warning("spool", "cannot watch %s, looking every %d s instead: %s",
+		        spool->folder, SPOOL_RESCAN_MS / 1000, uv_strerror(rc));
 	return true;
 }
 

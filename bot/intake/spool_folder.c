@@ -202,7 +202,8 @@ enum err spool_list_away(
 	enum err err = OK;
 
 	if ((suffix ? rename(path, renamed) : unlink(path)) == -1 && errno != ENOENT)
-		err = fault_set(fault, ERR_IO, "cannot put away %s: %s", path, strerror(errno));
+		err = fault_set(
+		        fault, ERR_IO, "cannot rename or delete %s: %s", path, strerror(errno));
 	else
 		spool_list_skip(list);
 	free(renamed);

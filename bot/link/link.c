@@ -184,7 +184,7 @@ static void link_on_sync_state(bool up, const char *error, void *arg)
 		link_problem_set(link, error);
 		return;
 	}
-	log_info("link", "in touch with %s", link->homeserver);
+	log_info("link", "connected to %s", link->homeserver);
 	link_problem_set(link, "");
 	courier_server_up(link->options.courier);
 	for (size_t i = 0; i < rooms_len(link->rooms); i++)
@@ -353,7 +353,7 @@ enum err link_create(struct link **out, const struct link_options *options, stru
 	*out = NULL;
 	if (err != OK) {
 		free(link);
-		return fault_set(fault, err, "libcurl cannot be initialized");
+		return fault_set(fault, err, "cannot initialize libcurl");
 	}
 	link->options = *options;
 	link->config = config_ref(config);

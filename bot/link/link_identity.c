@@ -112,9 +112,8 @@ static void identity_done(enum err result, const char *message, void *arg)
 	link->failures = 0;
 	if (strcmp(job->user_id, link->config->matrix.user) != 0) {
 		snprintf(text, sizeof(text),
-		        "the token belongs to %s, the config says user = %s: store the right "
-		        "token, or "
-		        "correct [matrix] user",
+		        "the token belongs to %s, but [matrix] user is %s: store the right token, "
+		        "or correct [matrix] user",
 		        job->user_id, link->config->matrix.user);
 		link->events.on_fatal(text, link->events.arg);
 	} else if (!identity_same(job)) {

@@ -57,15 +57,16 @@ static void room_done(enum err result, const char *message, void *arg)
 
 	if (result != OK && !link->closing) {
 		if (!job->failed)
-			log_error("link", "cannot store what is known of a room, retrying: %s",
-			        message);
+			log_error(
+			        "link", "cannot store the state of a room, retrying: %s", message);
 		job->failed = true;
 		uv_timer_start(&job->timer, link_on_room_timer, STORE_AGAIN_MS, 0);
 		return;
 	}
 	if (result == OK && job->count > 0 && link->online && !link->closing) {
-		log_info("link", "%s: %lld undeliverable elsewhere follow to %s", job->name,
-		        (long long)job->count, job->row.room_id);
+		log_info("link",
+		        "%s: %lld messages that were undeliverable in the old room go to %s",
+		        job->name, (long long)job->count, job->row.room_id);
 		courier_poke(link->options.courier);
 	}
 	uv_close((uv_handle_t *)&job->timer, room_job_free);

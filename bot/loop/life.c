@@ -103,7 +103,7 @@ static void life_on_deadline(uv_timer_t *timer)
 {
 	const struct life *life = timer->data;
 
-	log_warning(life->area, "%s does not end, exiting without it; nothing is lost",
+	log_warning(life->area, "%s does not end, exiting anyway; nothing is lost",
 	        parts_closing(&life->parts));
 	_exit(life->exit_code);
 }

@@ -182,7 +182,7 @@ static void on_whoami(const struct mx_answer *answer, void *arg)
 		fault_set(&problem, answer->code, "whoami: %s", answer->error);
 	else if (!user || !device)
 		fault_set(&problem, ERR_PROTO,
-		        "whoami names no user and device; the token must come from a login: %s",
+		        "whoami names no user or no device; the token must come from a login: %s",
 		        LOG_IN_AGAIN);
 	if (problem.code != OK) {
 		auth_wait(auth, &problem, answer->retry_after_ms);
@@ -210,7 +210,7 @@ static void ask_whoami(struct auth *auth, const char *token)
 	auth->token = x_strdup(token);
 	if (mx_set_token(auth->probe, token) != OK) {
 		fault_set(&problem, ERR_INVALID,
-		        "what is stored is not an access token (spaces or odd characters in it): "
+		        "what is stored is not an access token (it has spaces or odd characters): "
 		        "%s",
 		        LOG_IN_AGAIN);
 		auth_wait(auth, &problem, -1);
@@ -282,8 +282,8 @@ static void on_login(const struct mx_answer *answer, void *arg)
 	token = take_tokens(auth, answer);
 	if (token) {
 		log_warning("auth",
-		        "logged in by password, with the same device; the stored token is not good "
-		        "any more, and wanted at the next start: %s",
+		        "logged in by password, with the same device; the stored token is no "
+		        "longer valid, store a new one before the next start: %s",
 		        LOG_IN_AGAIN);
 		ask_whoami(auth, token);
 		return;
@@ -304,7 +304,7 @@ static void start_login(struct auth *auth, const char *password)
 	struct fault problem;
 
 	if (!body) { /* not UTF-8 */
-		fault_set(&problem, ERR_INVALID, "the password has broken characters in it");
+		fault_set(&problem, ERR_INVALID, "the password is not UTF-8 text");
 		auth_wait(auth, &problem, -1);
 		return;
 	}
@@ -348,7 +348,7 @@ static void auth_on_read(uv_work_t *work, int status)
 		        auth->state == AUTH_READ_TOKEN
 		                ? "cannot read the access token"
 		                : "the homeserver ended the session: " LOG_IN_AGAIN
-		                  ", or let the bot have the password");
+		                  ", or set [encryption] password_command");
 		auth_wait(auth, &auth->fault, -1);
 	} else if (auth->state == AUTH_READ_TOKEN) {
 		ask_whoami(auth, secret);
@@ -405,8 +405,8 @@ void auth_lost(struct auth *auth, bool soft_logout)
 	if (auth->losses > 1) {
 		auth->tries = auth->losses - 2;
 		fault_set(&problem, ERR_AUTH,
-		        "the homeserver takes the access token for whoami and refuses it for "
-		        "other requests; retrying, ever less often: ask its admin");
+		        "the homeserver accepts the access token for whoami but refuses it for "
+		        "other requests; retrying less and less often: ask its admin");
 		auth_wait(auth, &problem, -1);
 		return;
 	}

@@ -98,7 +98,7 @@ static void note_auth(struct mx_call *call, struct mx_answer *answer)
 
 	if (call->generation != mx->generation) {
 		answer->code = ERR_NET;
-		strcpy(answer->error, "the access token was replaced meanwhile");
+		strcpy(answer->error, "the access token has been replaced");
 		return;
 	}
 	if (!call->has_token || mx->lost)
@@ -114,7 +114,7 @@ static void hide_token(const struct mx *mx, struct mx_answer *answer)
 {
 	if (mx->token && strstr(answer->error, mx->token)) {
 		explicit_bzero(answer->error, sizeof(answer->error));
-		strcpy(answer->error, "the answer repeats the access token and is not shown");
+		strcpy(answer->error, "the answer contains the access token, so it is not shown");
 	}
 }
 

@@ -73,7 +73,7 @@ static void on_page(const struct mx_answer *answer, void *arg)
 		return;
 	}
 	if (!json_is_array(chunk)) {
-		find_end(find, ERR_PROTO, NULL, "/messages without a chunk");
+		find_end(find, ERR_PROTO, NULL, "the answer to /messages has no chunk");
 		return;
 	}
 	json_array_foreach(chunk, i, event)

@@ -101,9 +101,8 @@ static void room_follow_ready(struct room_entry *entry)
 	bool changed = moved || !entry->room.ready || entry->room.encrypted != known->encrypted;
 
 	if (entry->must_encrypt && !known->encrypted) {
-		room_follow_refuse(entry,
-		        "the room it was before is encrypted and this one is not; encrypt "
-		        "it, or configure it by its id");
+		room_follow_refuse(entry, "the room before it is encrypted and this one is not: "
+		                          "encrypt it, or name it by its id in [rooms]");
 		return;
 	}
 	if (moved) {
@@ -159,7 +158,7 @@ static bool room_follow_set_candidate(struct room_entry *entry, const char *room
 	}
 	if (entry->hops > ROOM_HOPS_MAX) {
 		room_follow_refuse(
-		        entry, "it was upgraded too many times; configure the newest room");
+		        entry, "it was upgraded too many times: name the newest room in [rooms]");
 		return false;
 	}
 	copy = x_strdup(room_id);
@@ -197,7 +196,7 @@ static bool room_follow_leads_on(const struct room_entry *entry, const char *suc
 
 	if (!good && successor && !entry->room.ready)
 		log_warning("rooms",
-		        "%s: what %s was upgraded to is not a room; staying in the old one",
+		        "%s: the successor of %s is not a room; staying in the old one",
 		        entry->name, entry->candidate);
 	return good;
 }
@@ -217,7 +216,7 @@ static void room_follow_on_tombstone(const struct mx_answer *answer, void *arg)
 	} else if (answer->code == OK || answer->code == ERR_NOT_FOUND) {
 		room_follow_ready(entry);
 	} else {
-		room_follow_failed(entry, answer, "cannot see whether it was upgraded");
+		room_follow_failed(entry, answer, "cannot find out whether it was upgraded");
 	}
 }
 
@@ -247,7 +246,7 @@ static void room_follow_on_encryption(const struct mx_answer *answer, void *arg)
 	known = rooms_known(entry->rooms, entry->candidate);
 	if (known->encrypted && answer->code == ERR_NOT_FOUND && !known->denied)
 		log_warning("rooms",
-		        "%s: refused: the homeserver says that %s is not encrypted, which it was",
+		        "%s: refused: the homeserver says that %s is not encrypted, but it was",
 		        entry->name, entry->candidate);
 	if (answer->code == OK || answer->code == ERR_NOT_FOUND)
 		known->denied = known->encrypted && answer->code == ERR_NOT_FOUND;
@@ -256,7 +255,7 @@ static void room_follow_on_encryption(const struct mx_answer *answer, void *arg)
 			rooms_note_encrypted(entry->rooms, entry->candidate, answer->body);
 	} else if (answer->code != ERR_NOT_FOUND) {
 		/* without an answer a room is never assumed to be unencrypted */
-		room_follow_failed(entry, answer, "cannot see whether it is encrypted");
+		room_follow_failed(entry, answer, "cannot find out whether it is encrypted");
 		return;
 	}
 	if (!entry->rooms->closing)
@@ -283,7 +282,7 @@ static void room_follow_on_join(const struct mx_answer *answer, void *arg)
 		return;
 	}
 	if (room_id && strcmp(room_id, entry->candidate) != 0) {
-		room_follow_refuse(entry, "joining led to another room than asked for");
+		room_follow_refuse(entry, "joining led to a different room");
 		return;
 	}
 	if (room_follow_is_own_room(entry))
@@ -331,8 +330,8 @@ static void room_follow_on_alias(const struct mx_answer *answer, void *arg)
 	if (rooms_call_ended(entry->rooms, entry))
 		return;
 	if (answer->code != OK && entry->room.ready && !room_follow_may_pass(answer->code)) {
-		log_warning("rooms", "%s: %s is gone, its room stays: %s", entry->name,
-		        entry->address, answer->error);
+		log_warning("rooms", "%s: the alias %s is gone, staying in its room: %s",
+		        entry->name, entry->address, answer->error);
 		room_follow_begin(entry, entry->room_id);
 		return;
 	}

@@ -183,8 +183,8 @@ static void room_sync_look_at_invite(struct rooms *rooms, const char *room_id, c
 		return;
 	if (!room_sync_may_invite(rooms, user_id)) {
 		log_seldom(LOG_INFO, "rooms", "",
-		        "invited to %s by %s, who is not in invite_from: left alone", room_id,
-		        user_id);
+		        "ignored an invitation to %s by %s, who is not in [matrix] invite_from",
+		        room_id, user_id);
 		return;
 	}
 	TAILQ_FOREACH(invite, &rooms->invites, link)

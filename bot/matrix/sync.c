@@ -143,12 +143,12 @@ static bool sync_start_over(struct sync *sync, const struct mx_answer *answer)
 	if (sync->state != SYNC_POLL || !sync->since || !refused || !answer->errcode[0])
 		return false;
 	if (strcmp(answer->errcode, "M_UNKNOWN_POS") != 0 && !sync->filter_is_fresh) {
-		log_info("sync", "the filter is stored anew: %s", answer->error);
+		log_info("sync", "storing the filter again: %s", answer->error);
 		free(sync->filter);
 		sync->filter = NULL;
 		return true;
 	}
-	log_warning("sync", "the homeserver does not know where we were; starting over: %s",
+	log_warning("sync", "the homeserver no longer knows the sync position; starting over: %s",
 	        answer->error);
 	free(sync->since);
 	sync->since = NULL;
@@ -164,10 +164,10 @@ static void sync_ask_for_less(struct sync *sync, const struct mx_answer *answer)
 	        (!answer->too_large && !late))
 		return;
 	sync->narrow++;
-	log_warning("sync", "%s: asking for %s", answer->error,
+	log_warning("sync", "%s: now asking for %s", answer->error,
 	        sync->narrow == SYNC_NO_ROOMS
-	                ? "it without rooms, and for the configured rooms one by one"
-	                : "one event a room");
+	                ? "/sync without rooms, and the configured rooms one by one"
+	                : "one event per room");
 }
 
 static void sync_failed(struct sync *sync, const struct mx_answer *answer)
@@ -184,7 +184,7 @@ static void sync_failed(struct sync *sync, const struct mx_answer *answer)
 		sync_ask_for_less(sync, answer);
 	sync->tries++;
 	ms = backoff_ms(sync->tries, answer->retry_after_ms, arc4random());
-	log_debug("sync", "try %u failed, next in %lld ms: %s", sync->tries, (long long)ms,
+	log_debug("sync", "attempt %u failed, retrying in %lld ms: %s", sync->tries, (long long)ms,
 	        answer->error);
 	sync_wait_ms(sync, ms);
 	sync_tell_state(sync, false, answer->error);

@@ -123,7 +123,7 @@ static void run_log(struct run *run, int64_t status, int number)
 		text_add_plain(&said, buf_str(&run->kept), OUTPUT_POINTS, TEXT_FOLD_NEWLINES);
 	}
 	if (run->late)
-		log_error("meta", "exec: took too long and was killed%s", buf_str(&said));
+		log_error("meta", "exec: took too long, killed%s", buf_str(&said));
 	else if (number != 0)
 		log_error("meta", "exec: ended by signal %d%s", number, buf_str(&said));
 	else
@@ -291,7 +291,7 @@ static void run_start(struct exec *exec, const char *text)
 	run->handles = 2;
 	result = run_begin(run, text);
 	if (result != 0) {
-		log_error("meta", "exec: cannot be started: %s", uv_strerror(result));
+		log_error("meta", "exec: cannot start: %s", uv_strerror(result));
 		run_close(run);
 		return;
 	}
@@ -362,7 +362,8 @@ void exec_run(struct exec *exec, const char *text)
 	if (!exec->command)
 		return;
 	if (exec->waiting >= WAITING_MAX) {
-		log_error("meta", "exec: %d alarms wait already; this one is dropped", WAITING_MAX);
+		log_error("meta", "exec: %d reports are waiting already; dropped this one",
+		        WAITING_MAX);
 		return;
 	}
 	waiting = x_calloc(1, sizeof(*waiting));
@@ -380,7 +381,8 @@ void exec_close(struct exec *exec, void (*closed)(void *arg), void *arg)
 	exec->closed = closed;
 	exec->closed_arg = arg;
 	if (exec->waiting > 0)
-		log_warning("meta", "exec: %u alarms were not told before the stop", exec->waiting);
+		log_warning(
+		        "meta", "exec: %u reports were not sent before the stop", exec->waiting);
 	while (!STAILQ_EMPTY(&exec->queue))
 		waiting_drop(exec);
 	if (!exec->run)

@@ -38,7 +38,7 @@ struct meta *meta_create(uv_loop_t *loop, struct config *config)
 	meta->exec = exec_create(loop, config->meta.exec, EXEC_LIMIT_MS);
 	meta->open = 1;
 	if (http_create(&meta->http, loop, &options) != OK) {
-		log_error("meta", "libcurl cannot be initialized: `exec` is the only channel");
+		log_error("meta", "cannot initialize libcurl: exec is the only channel");
 		meta->http = NULL;
 		return meta;
 	}

@@ -67,11 +67,11 @@ static void ping_on_answer(const struct http_result *result, void *arg)
 	} else {
 		ping->busy = false;
 		if (result->code == OK)
-			log_warning("meta", "ping_url: answered with %ld; given up after %d tries",
+			log_warning("meta", "ping_url: HTTP %ld, giving up after %d attempts",
 			        result->status, TRIES);
 		else
-			log_warning("meta", "ping_url: %s; given up after %d tries", result->error,
-			        TRIES);
+			log_warning("meta", "ping_url: %s, giving up after %d attempts",
+			        result->error, TRIES);
 	}
 }
 

@@ -115,7 +115,7 @@ static void drop_old(struct second *second)
 	struct alarm *first;
 
 	while ((first = STAILQ_FIRST(&second->queue)) && first->until_ms <= now_ms) {
-		log_error("meta", "second account: given up after %d minutes of trying: %s",
+		log_error("meta", "second account: giving up after %d minutes: %s",
 		        (int)(KEEP_TRYING_MS / CLOCK_MINUTE_MS), second->problem);
 		alarm_drop(second);
 	}
@@ -199,7 +199,7 @@ static void second_on_discovered(const char *url, const struct fault *fault, voi
 	if (second_is_closing(second))
 		return;
 	if (!url) {
-		second_wait_and_retry(second, -1, "the homeserver is not found", fault->text);
+		second_wait_and_retry(second, -1, "cannot find the homeserver", fault->text);
 		return;
 	}
 	second->mx = mx_create(second->http, url, NULL);
@@ -281,8 +281,8 @@ static void on_encryption(const struct mx_answer *answer, void *arg)
 		return;
 	if (answer->code == OK) {
 		log_error("meta",
-		        "second account: %s is encrypted, which this channel cannot write "
-		        "to, having no keys; name another room as [meta] second_room",
+		        "second account: %s is encrypted, and this channel has no keys: set [meta] "
+		        "second_room to a room that is not",
 		        room_address(second->config));
 		alarm_drop(second);
 		second_step(second);
@@ -290,7 +290,7 @@ static void on_encryption(const struct mx_answer *answer, void *arg)
 		second->plain = true;
 		second_step(second);
 	} else {
-		second_failed(second, answer, "cannot see whether its room is encrypted");
+		second_failed(second, answer, "cannot find out whether its room is encrypted");
 	}
 }
 
@@ -311,10 +311,10 @@ static void second_on_sent(const struct mx_answer *answer, void *arg)
 		return;
 	second->plain = false; /* checked before each message */
 	if (answer->code != OK) {
-		second_failed(second, answer, "the alarm cannot be sent");
+		second_failed(second, answer, "cannot send the report");
 		return;
 	}
-	log_info("meta", "second account: the alarm is in %s", second->room_id);
+	log_info("meta", "second account: sent to %s", second->room_id);
 	second->tries = 0;
 	second->problem[0] = '\0';
 	alarm_drop(second);
@@ -392,7 +392,8 @@ void second_tell(struct second *second, const char *text)
 	if (!second->config->meta.homeserver || !room_address(second->config))
 		return;
 	if (second->waiting >= WAITING_MAX) {
-		log_error("meta", "second account: %d alarms wait already; this one is dropped",
+		log_error("meta",
+		        "second account: %d reports are waiting already; dropped this one",
 		        WAITING_MAX);
 		return;
 	}
@@ -425,7 +426,7 @@ void second_close(struct second *second, void (*closed)(void *arg), void *arg)
 	second->closed = closed;
 	second->closed_arg = arg;
 	if (second->waiting > 0)
-		log_warning("meta", "second account: %u alarms were not told before the stop",
+		log_warning("meta", "second account: %u reports were not sent before the stop",
 		        second->waiting);
 	while (!STAILQ_EMPTY(&second->queue))
 		alarm_drop(second);

@@ -32,13 +32,15 @@ static void accept_done(enum err result, const char *message, void *arg)
 
 	if (result == ERR_NOT_FOUND) {
 		reply_error(op->reply, "not_found", "key",
-		        "that user's identity has not changed to that key; see status", false);
+		        "that user's identity did not change to that key; status shows the key",
+		        false);
 	} else if (result != OK) {
 		ops_reply_failure(op->reply, result, message);
 	} else {
-		log_info("ops", "uid %lld accepts %s as the identity of %s", (long long)op->uid,
+		log_info("ops", "uid %lld accepted %s as the identity of %s", (long long)op->uid,
 		        op->key, op->user);
-		text = x_asprintf("%s is trusted with the identity %s\n", op->user, op->key);
+		text = x_asprintf(
+		        "trusting %s with the identity %s from now on\n", op->user, op->key);
 		reply_ok(op->reply, json_pack("{s:s?}", "text", text));
 		free(text);
 		vault_pump(op->vault);

@@ -85,7 +85,7 @@ void op_alert(
 	}
 	if (ops_intake_is_full(ops, alert->app, reply)) {
 		alert_destroy(alert);
-		reply_error(reply, "busy", NULL, "too many alerts on their way to the disk", true);
+		reply_error(reply, "busy", NULL, "too many alerts are being stored", true);
 		return;
 	}
 	alert->peer = *peer;

@@ -85,7 +85,8 @@ static void commands_run(struct ops *ops)
 	while (!ops->command_running && (op = ops->commands)) {
 		ops->commands = op->next;
 		if (op->command->right == COMMAND_READS && reply_is_gone(op->reply)) {
-			reply_error(op->reply, "gone", NULL, "the peer went away", false);
+			reply_error(
+			        op->reply, "gone", NULL, "the client closed the connection", false);
 			command_free(op);
 			ops_job_done(ops);
 			continue;

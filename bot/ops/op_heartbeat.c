@@ -88,8 +88,7 @@ void op_heartbeat(
 	}
 	if (ops_intake_is_full(ops, beat.app, reply)) {
 		app_heartbeat_finish(&beat);
-		reply_error(
-		        reply, "busy", NULL, "too many requests on their way to the disk", true);
+		reply_error(reply, "busy", NULL, "too many requests are being stored", true);
 		return;
 	}
 	heartbeat_submit(ops, &beat, reply_way(reply))->reply = reply;

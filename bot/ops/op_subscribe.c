@@ -27,7 +27,7 @@ static void op_subscribe_on_gone(void *arg)
 	struct reply *reply = subscriber->reply;
 
 	subscriber_remove(subscriber);
-	reply_error(reply, "gone", NULL, "the subscriber went away", false);
+	reply_error(reply, "gone", NULL, "the client closed the connection", false);
 }
 
 void op_subscribe(
@@ -40,7 +40,7 @@ void op_subscribe(
 		return;
 	}
 	if (!reply_stream(reply, json_pack("{s:b, s:s}", "ok", 1, "event", "subscribed"))) {
-		reply_error(reply, "gone", NULL, "the subscriber went away", false);
+		reply_error(reply, "gone", NULL, "the client closed the connection", false);
 		return;
 	}
 	subscriber = x_calloc(1, sizeof(*subscriber));
@@ -65,7 +65,8 @@ void ops_publish(struct ops *ops, json_t *event)
 
 			reply_on_gone(reply, NULL, NULL);
 			subscriber_remove(subscriber);
-			reply_error(reply, "slow", NULL, "lines were not read in time", true);
+			reply_error(reply, "slow", NULL,
+			        "the client did not read its lines in time", true);
 		}
 	}
 	json_decref(event);

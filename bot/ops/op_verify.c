@@ -53,7 +53,8 @@ static enum err verify_work(struct store *store, void *arg)
 	json_decref(op->list);
 	op->list = NULL;
 	if (!machine)
-		return fault_set(&op->fault, ERR_BUSY, "the keys are not open yet");
+		return fault_set(
+		        &op->fault, ERR_BUSY, "waiting for the encryption keys to be opened");
 	err = op_verify_act(op, machine);
 	if (op->fault.code == ERR_DENIED || op->fault.code == ERR_BUSY) /* commit, see crypto.h */
 		err = OK;

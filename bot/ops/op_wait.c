@@ -70,7 +70,7 @@ static void op_wait_on_gone(void *arg)
 
 	for (at = &waiter->ops->waiters; *at != waiter; at = &(*at)->next)
 		;
-	reply_error(waiter_take(at), "gone", NULL, "the peer went away", false);
+	reply_error(waiter_take(at), "gone", NULL, "the client closed the connection", false);
 }
 
 static void op_wait_on_deadline(uv_timer_t *timer)
@@ -84,7 +84,7 @@ static void op_wait_on_deadline(uv_timer_t *timer)
 			at = &(*at)->next;
 		else
 			reply_error(waiter_take(at), "timeout", NULL,
-			        "not in the room yet; it stays in the queue", true);
+			        "not in the room yet; it stays in the delivery queue", true);
 	}
 	waiters_arm(ops);
 }
@@ -138,7 +138,7 @@ static void op_wait_check_answer(struct ops *ops, const struct check_item *item)
 		}
 		if (item->err != OK) {
 			reply_error(waiter_take(at), err_name(item->err), "alert",
-			        item->err == ERR_NOT_FOUND ? "no alert has that number"
+			        item->err == ERR_NOT_FOUND ? "there is no alert with that number"
 			                                   : err_text(item->err),
 			        item->err != ERR_NOT_FOUND);
 			continue;
@@ -149,7 +149,7 @@ static void op_wait_check_answer(struct ops *ops, const struct check_item *item)
 		}
 		if (item->undeliverable) {
 			reply_error(waiter_take(at), "undeliverable", NULL,
-			        "the homeserver refused it; see status", false);
+			        "undeliverable: the homeserver refused it; status says why", false);
 			continue;
 		}
 		if (item->discarded) {
@@ -223,7 +223,7 @@ void op_wait(
 		return;
 	json_decref(args);
 	if (ops->waiters_len >= OPS_WAITERS_MAX) {
-		reply_error(reply, "busy", NULL, "too many are waiting", true);
+		reply_error(reply, "busy", NULL, "too many clients are waiting", true);
 		return;
 	}
 	waiter = x_calloc(1, sizeof(*waiter));

@@ -419,7 +419,7 @@ struct vault *vault_create(uv_loop_t *loop, struct writer *writer, struct config
 	TAILQ_INIT(&vault->calls);
 	uv_timer_init(loop, &vault->timer);
 	vault->timer.data = vault;
-	vault_step_set(vault, VAULT_OPENING, "the keys are not open yet");
+	vault_step_set(vault, VAULT_OPENING, "waiting for the encryption keys to be opened");
 	return vault;
 }
 

@@ -385,7 +385,7 @@ def test_invitations(world):
     for who in (other, op):
         world.server.call("POST", f"/_matrix/client/v3/rooms/{made[who.user]}/invite",
                           {"user_id": account["user_id"]}, who.account["access_token"])
-    until(lambda: "invited to " + made[other.user] in bot.log.read_text(), "the stranger's was not seen")
+    until(lambda: "an invitation to " + made[other.user] in bot.log.read_text(), "the stranger's was not seen")
     until(lambda: bot.call({"op": "status"})["rooms"][0]["ready"], "it did not come")
     joined = world.server.call("GET", "/_matrix/client/v3/joined_rooms", token=account["access_token"])["joined_rooms"]
     check(joined == [made[op.user]], str(joined))

@@ -357,7 +357,7 @@ static void test_token_that_only_whoami_takes_is_tried_ever_less_often(void **st
 	}
 	assert_true(uv_hrtime() - started >= UINT64_C(1700000000));
 	assert_int_equal(f->whoamis, 6);
-	assert_non_null(strstr(f->problem, "takes the access token for whoami"));
+	assert_non_null(strstr(f->problem, "accepts the access token for whoami"));
 }
 
 static void test_hard_logout_is_not_undone_by_password(void **state)

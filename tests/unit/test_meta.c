@@ -324,7 +324,7 @@ static void test_exec_that_fails(void **state)
 	wait_log(f, "exec: ended with exit code 3: bad \xEF\xBF\xBD[31m \xE2\x8F\x8E more");
 	exec_configure(f->exec, "/no/such/program at all");
 	exec_run(f->exec, TEXT);
-	wait_log(f, "exec: cannot be started: no such file or directory");
+	wait_log(f, "exec: cannot start: no such file or directory");
 	exec_configure(f->exec, "sh -c 'kill -USR1 $$'");
 	exec_run(f->exec, TEXT);
 	wait_log(f, "exec: ended by signal 10");
@@ -358,7 +358,7 @@ static void test_exec_that_hangs(void **state)
 	assert_int_equal(kill((pid_t)pid, 0), 0);
 	exec_configure(f->exec, "echo next");
 	exec_run(f->exec, TEXT);
-	wait_log(f, "exec: took too long and was killed");
+	wait_log(f, "exec: took too long, killed");
 	wait_log(f, "exec: ended with exit code 0: next");
 	for (int i = 0; i < 5000 && kill((pid_t)pid, 0) == 0; i++) {
 		char path[64], line[256];
@@ -393,7 +393,7 @@ static void test_exec_queue_is_bounded(void **state)
 	begin_exec(f, 20000, "sleep 1000");
 	for (int i = 0; i < 18; i++)
 		exec_run(f->exec, TEXT);
-	wait_log(f, "16 alarms wait already; this one is dropped");
+	wait_log(f, "16 reports are waiting already; dropped this one");
 }
 
 static void test_close_during_exec(void **state)
@@ -407,7 +407,7 @@ static void test_close_during_exec(void **state)
 	wait_file(f, "started");
 	end(f);
 	assert_non_null(strstr(log_read(f), "exit code 0: it ended"));
-	assert_non_null(strstr(log_read(f), "1 alarms were not told"));
+	assert_non_null(strstr(log_read(f), "1 reports were not sent"));
 }
 
 static void test_close_kills_what_hangs(void **state)
@@ -441,7 +441,7 @@ static void test_second_account(void **state)
 
 	begin_second(f, "");
 	meta_raise(f->meta, TEXT);
-	wait_log(f, "second account: the alarm is in !ops:example.org");
+	wait_log(f, "second account: sent to !ops:example.org");
 	expect_sent(f);
 	assert_int_equal(f->sends, 1);
 	meta_raise(f->meta, TEXT);
@@ -459,7 +459,7 @@ static void test_second_account_tries_again(void **state)
 	f->busy = 1;
 	begin_second(f, "");
 	meta_raise(f->meta, TEXT);
-	wait_log(f, "second account: the alarm is in !ops:example.org");
+	wait_log(f, "second account: sent to !ops:example.org");
 	assert_int_equal(f->sends, 2);
 	assert_string_equal(f->txn[0], f->txn[1]);
 }
@@ -474,7 +474,7 @@ static void test_second_account_with_a_new_token(void **state)
 	wait_log(f, "second account: cannot join its room");
 	assert_int_equal(f->joins, 0);
 	write_file(f, "token", 0600, "good\n");
-	wait_log(f, "second account: the alarm is in !ops:example.org");
+	wait_log(f, "second account: sent to !ops:example.org");
 }
 
 static void test_second_account_and_an_encrypted_room(void **state)
@@ -488,7 +488,7 @@ static void test_second_account_and_an_encrypted_room(void **state)
 	assert_int_equal(f->sends, 0);
 	f->encrypted = false;
 	meta_raise(f->meta, TEXT);
-	wait_log(f, "second account: the alarm is in !ops:example.org");
+	wait_log(f, "second account: sent to !ops:example.org");
 	assert_int_equal(f->sends, 1);
 }
 
@@ -560,7 +560,7 @@ static void test_ping(void **state)
 	assert_int_equal(f->pings, 2);
 	f->pings_bad = 100;
 	meta_ping(f->meta);
-	wait_log(f, "ping_url: answered with 500; given up after 5 tries");
+	wait_log(f, "ping_url: HTTP 500, giving up after 5 attempts");
 	assert_null(strstr(log_read(f), "s3cret"));
 }
 
