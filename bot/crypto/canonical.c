@@ -9,8 +9,6 @@
 #include "bot/base/buf.h"
 #include "bot/crypto/olm.h"
 
-#define INTEGER_LIMIT INT64_C(9007199254740991)
-
 static bool canonical_add_value(struct buf *buf, const json_t *value, unsigned depth);
 
 static void canonical_add_string(struct buf *buf, const char *text, size_t len)
@@ -98,8 +96,8 @@ static bool canonical_add_value(struct buf *buf, const json_t *value, unsigned d
 		canonical_add_string(buf, json_string_value(value), json_string_length(value));
 		return true;
 	case JSON_INTEGER:
-		if (json_integer_value(value) > INTEGER_LIMIT ||
-		        json_integer_value(value) < -INTEGER_LIMIT)
+		if (json_integer_value(value) > CANONICAL_INTEGER ||
+		        json_integer_value(value) < -CANONICAL_INTEGER)
 			return false;
 		buf_printf(buf, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 		return true;

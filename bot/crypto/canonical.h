@@ -9,9 +9,11 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #define CANONICAL_DEPTH 64
-#define CANONICAL_MAX (1024 * 1024) /* bytes of text */
+#define CANONICAL_INTEGER INT64_C(9007199254740991) /* the greatest integer */
+#define CANONICAL_MAX (1024 * 1024)                 /* bytes of text */
 
 /* The canonical text, owned by the caller; NULL when the value has no canonical form or is too
  * large. */

@@ -1,6 +1,7 @@
 /*
  * machine.c - opening the machine, and what its parts share; see machine.h.
  */
+#include "bot/crypto/canonical.h"
 #include "bot/crypto/machine.h"
 
 #include <stdio.h>
@@ -30,7 +31,12 @@ const json_t *js_obj(const json_t *object, const char *key)
 
 int64_t js_int(const json_t *object, const char *key)
 {
-	return json_integer_value(json_object_get(object, key));
+	int64_t value = json_integer_value(json_object_get(object, key));
+
+	/* times are added to and subtracted from it */
+	return value > CANONICAL_INTEGER    ? CANONICAL_INTEGER
+	       : value < -CANONICAL_INTEGER ? -CANONICAL_INTEGER
+	                                    : value;
 }
 
 json_t *js_make(json_t *object, const char *key)

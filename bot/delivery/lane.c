@@ -398,7 +398,7 @@ static void lane_on_sent(const struct mx_answer *answer, void *arg)
 	courier->counters.results[answer->code]++;
 	if (answer->code != OK || courier->closing || !courier->mx)
 		lane_put_back(lane);
-	if (answer->code == OK && event_id && strlen(event_id) <= 255) {
+	if (answer->code == OK && event_id && event_id[0] == '$' && strlen(event_id) <= 255) {
 		courier->counters.sent++;
 		courier->counters.encrypted += strcmp(lane->event.type, "m.room.encrypted") == 0;
 		lane->failures = 0;

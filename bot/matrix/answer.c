@@ -157,8 +157,8 @@ static enum err code_of(long status, const char *errcode, bool has_body)
 		if (strcmp(errcode, by_errcode[i].errcode) == 0)
 			return by_errcode[i].code;
 	switch (status) {
-	case 400:
-		return ERR_REJECTED;
+	case 400: /* without a JSON body: a proxy, as when TLS is expected and not spoken */
+		return has_body ? ERR_REJECTED : ERR_SERVER;
 	case 401: /* without a token error code: user-interactive auth, or a proxy */
 		return has_body ? ERR_REJECTED : ERR_SERVER;
 	case 402: /* the account's owner has to pay */

@@ -12,6 +12,8 @@
 #include "storage/state.h"
 #include "storage/undecrypted.h"
 
+#define INTEGER_MOST ((INT64_C(1) << 53) - 1)
+
 struct reading {
 	struct timeline_batch *batch;
 	struct command_env env;
@@ -35,16 +37,22 @@ static const char *read_string_of(const json_t *object, const char *key)
 	return json_string_value(json_object_get(object, key));
 }
 
+/* A time, bounded as integers of Matrix are, so that it can be added and subtracted. */
+static int64_t read_ms_of(const json_t *object, const char *key)
+{
+	int64_t ms = json_integer_value(json_object_get(object, key));
+
+	return ms < 0 ? 0 : ms > INTEGER_MOST ? INTEGER_MOST : ms;
+}
+
 /* How long ago the event was sent. Clocks differ, so unsigned.age is used if present. */
 static int64_t event_late_ms(const struct source *source, int64_t now_ms)
 {
-	const json_t *age = json_object_get(json_object_get(source->raw, "unsigned"), "age");
-	int64_t age_ms = json_integer_value(age);
+	const json_t *more = json_object_get(source->raw, "unsigned");
 
-	if (!json_is_integer(age))
-		return now_ms -
-		       json_integer_value(json_object_get(source->raw, "origin_server_ts"));
-	return (age_ms > 0 ? age_ms : 0) + now_ms - source->at_ms;
+	if (!json_is_integer(json_object_get(more, "age")))
+		return now_ms - read_ms_of(source->raw, "origin_server_ts");
+	return read_ms_of(more, "age") + now_ms - source->at_ms;
 }
 
 /* Converts an event for the handlers, without decrypting it. False when it is malformed. */
@@ -64,7 +72,7 @@ static bool event_read(const struct source *source, int64_t now_ms, struct room_
 	        .power = source->power,
 	        .encrypted = source->encrypted,
 	        .clear = true,
-	        .sent_ms = json_integer_value(json_object_get(raw, "origin_server_ts")),
+	        .sent_ms = read_ms_of(raw, "origin_server_ts"),
 	        .late_ms = event_late_ms(source, now_ms),
 	};
 	if (event->type && strcmp(event->type, "m.room.redaction") == 0)

@@ -33,7 +33,7 @@ static void test_answers_map_to_codes(void **state)
 	        {200, "", ERR_PROTO, true, "", -1},
 	        {302, "{}", ERR_PROTO, true, "", -1},
 	        {400, "{\"errcode\":\"M_BAD_JSON\"}", ERR_REJECTED, false, "M_BAD_JSON", -1},
-	        {400, html, ERR_REJECTED, false, "", -1},
+	        {400, html, ERR_SERVER, true, "", -1},
 	        {401, "{\"errcode\":\"M_UNKNOWN_TOKEN\"}", ERR_AUTH, false, "M_UNKNOWN_TOKEN", -1},
 	        {401, "{\"errcode\":\"M_MISSING_TOKEN\"}", ERR_AUTH, false, "M_MISSING_TOKEN", -1},
 	        {401, "{\"flows\":[],\"session\":\"x\"}", ERR_REJECTED, false, "", -1},

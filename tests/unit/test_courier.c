@@ -220,9 +220,12 @@ static void a_lost_answer_is_asked_again_as_the_same_event(void **state)
 	script_answer(put, 502, "<html>");
 	put = script_wait("PUT", FIXTURE_SEND_OPS);
 	assert_string_equal(script_path(put), path);
+	script_answer(put, 200, "{\"event_id\":\"\"}"); /* says nothing */
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	assert_string_equal(script_path(put), path);
 	script_answer(put, 200, "{\"event_id\":\"$1\"}");
 	looped_wait(s->l, is_confirmed, s);
-	assert_int_equal(courier_counters(s->courier).retried, 2);
+	assert_int_equal(courier_counters(s->courier).retried, 3);
 	free(path);
 }
 

@@ -382,6 +382,30 @@ static void lateness_is_the_homeservers_word(void **state)
 	free(event);
 }
 
+/* What no clock says: it is late or not, and nothing overflows. */
+static void impossible_times_are_bounded(void **state)
+{
+	static const struct {
+		int64_t sent_ms, age_ms;
+		bool late;
+	} cases[] = {{0, INT64_MAX, true}, {INT64_MIN, -1, true}, {INT64_MAX, -1, false},
+	        {INT64_MIN, 40, false}, {INT64_MAX, INT64_MAX, true}};
+	struct reader *f = *state;
+
+	begin(f);
+	for (int i = 0; i < 5; i++) {
+		char id[8], next[8], *event;
+
+		snprintf(id, sizeof(id), "$%d", i);
+		snprintf(next, sizeof(next), "s%d", i + 2);
+		event = message(id, "@op:x", cases[i].sent_ms, cases[i].age_ms);
+		answer_sync(next, event, "");
+		wait_stored(f, (unsigned)i + 2);
+		assert_int_equal(f->late_ms > CLOCK_MINUTE_MS, cases[i].late);
+		free(event);
+	}
+}
+
 static void close_during_page(void **state)
 {
 	struct reader *f = *state;
@@ -421,6 +445,7 @@ int main(void)
 	        TEST(power_that_cannot_be_had_is_asked_for_again),
 	        TEST(job_that_fails_is_done_again_as_a_whole),
 	        TEST(lateness_is_the_homeservers_word),
+	        TEST(impossible_times_are_bounded),
 	        TEST(close_during_page),
 	        TEST(close_before_the_next_try),
 	};
