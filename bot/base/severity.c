@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 #include <string.h>
-#include <strings.h>
+#include "bot/base/text.h"
 
 const char *const severity_names[] = {"info", "warning", "critical", NULL};
 
@@ -51,7 +51,7 @@ bool severity_guess(const char *text, enum severity *out)
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strcasecmp(words[i].name, text) == 0) {
+		if (text_is_word(text, words[i].name)) {
 			*out = words[i].severity;
 			return true;
 		}

@@ -2,6 +2,7 @@
  * text.c - see text.h.
  */
 #include <string.h>
+#include <strings.h>
 #include "bot/base/text.h"
 
 #define TEXT_REPLACEMENT 0xFFFD
@@ -283,4 +284,21 @@ void text_hex(const unsigned char *bytes, size_t len, char *out)
 		*out++ = digits[bytes[i] & 15];
 	}
 	*out = '\0';
+}
+
+static bool text_is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+bool text_is_word(const char *text, const char *word)
+{
+	size_t len;
+
+	while (*text && !text_is_letter(*text))
+		text++;
+	len = strlen(text);
+	while (len > 0 && !text_is_letter(text[len - 1]))
+		len--;
+	return len == strlen(word) && strncasecmp(text, word, len) == 0;
 }

@@ -51,3 +51,6 @@ void text_hex(const unsigned char *bytes, size_t len, char *out);
 /* The edit distance between a and b, at most 16 (also for a text of 64 bytes or more); for "did you
  * mean". */
 unsigned text_distance(const char *a, const char *b);
+
+/* Whether the text is the word in any case, with blanks, quotes or other signs around it. */
+bool text_is_word(const char *text, const char *word);

@@ -183,7 +183,7 @@ static void read_status(struct reading *r, const json_t *value)
 {
 	char *text = alert_parse_read_text(r, "status", value);
 
-	r->alert->resolved = text && strcasecmp(text, "resolved") == 0;
+	r->alert->resolved = text && text_is_word(text, "resolved");
 	if (text && strcmp(text, "resolved") != 0 && strcmp(text, "firing") != 0)
 		json_mend_note(r->notes, "status", "%.64s is no status; taken as %s", text,
 		        r->alert->resolved ? "resolved" : "firing");

@@ -134,6 +134,36 @@ static void the_warning_says_how_it_was_taken(void **state)
 	config_unref(config);
 }
 
+/* What an app wrote around the word lets no critical alert pass for a warning, nor an end for a
+ * failure. */
+static void words_are_known_with_signs_around_them(void **state)
+{
+	static const char *const criticals[] = {
+	        "Critical", " critical\t", "[ERROR]", "\"page\"", "fatal!", "\u202ecritical"};
+	static const char *const ends[] = {"Resolved", " resolved\n", "resolved."};
+	struct config *config = fixture_config("");
+	struct alert *alert;
+
+	for (size_t i = 0; i < 6; i++) {
+		json_t *request = json_pack("{s:s, s:s, s:s}", "app", "a", "severity", criticals[i],
+		        "status", ends[i % 3]);
+		struct alert_fault fault;
+
+		assert_int_equal(alert_parse(request, config, 0, &alert, &fault), OK);
+		assert_int_equal(alert->severity, SEVERITY_CRITICAL);
+		assert_true(alert->resolved);
+		assert_int_equal(json_array_size(alert->warnings), 2);
+		alert_destroy(alert);
+		json_decref(request);
+	}
+	alert = parse(
+	        config, "{\"app\":\"a\",\"severity\":\"not critical\",\"status\":\"unresolved\"}");
+	assert_int_equal(alert->severity, SEVERITY_WARNING);
+	assert_false(alert->resolved);
+	alert_destroy(alert);
+	config_unref(config);
+}
+
 static void what_is_too_long_is_cut(void **state)
 {
 	struct config *config = fixture_config("");
@@ -243,6 +273,7 @@ int main(void)
 	        cmocka_unit_test(only_an_app_is_needed),
 	        cmocka_unit_test(odd_parts_are_mended_and_said),
 	        cmocka_unit_test(the_warning_says_how_it_was_taken),
+	        cmocka_unit_test(words_are_known_with_signs_around_them),
 	        cmocka_unit_test(what_is_too_long_is_cut),
 	        cmocka_unit_test(too_many_fields_are_dropped),
 	        cmocka_unit_test(what_failed_decides_the_fingerprint),
