@@ -159,15 +159,6 @@ bool group_next_edit_due(
 	return group_has_come(message->edit_ms, policy->edit_interval_ms, now_ms);
 }
 
-int64_t group_due_ms(
-        const struct group_policy *policy, const struct message_row *message, int64_t now_ms)
-{
-	int64_t edit_ms = group_edit_ms(policy, message, now_ms);
-	int64_t end_ms = group_end_ms(policy, message, now_ms);
-
-	return edit_ms < end_ms ? edit_ms : end_ms;
-}
-
 bool group_over(const struct group_policy *policy, const struct message_row *message,
         int64_t now_ms, bool *ring)
 {

@@ -59,11 +59,6 @@ const char *group_app(const char *origin);
 /* The policy for an origin. */
 struct group_policy group_policy(const struct config *config, const char *origin);
 
-/* When the message must be looked at next, for a due edit or the end of its minute; INT64_MAX =
- * never (not confirmed yet). */
-int64_t group_due_ms(
-        const struct group_policy *policy, const struct message_row *message, int64_t now_ms);
-
 /* Sets end_ms (end of the minute) and edit_ms (next edit), by which the store finds the next due
  * message. After a reload a changed policy applies from the message's next change on. */
 void group_schedule(const struct group_policy *policy, struct message_row *message);
