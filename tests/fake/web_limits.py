@@ -154,7 +154,7 @@ def test_clients_leave_file_descriptors_for_the_rest():
     port = free_port()
     server, bot = make(f"[http]\nlisten = 127.0.0.1:{port}\n[delivery]\nthrottle = 0\n")
     program = bot.folder / "few"
-    program.write_text(f'#!/bin/sh\nulimit -n 64\nexec {bot.program.resolve()} "$@"\n')
+    program.write_text(f'#!/bin/sh\nulimit -n 64\nexec "{bot.program.resolve()}" "$@"\n')
     program.chmod(0o700)
     bot.program = program
     bot.start()
