@@ -169,6 +169,8 @@ def test_watch_while_the_room_is_shut():
     server, watcher, date = make_seeded()
     watcher.seed(mark_ms=ms_ago(1), awake_ms=ms_ago(118))  # blind in two seconds
     server.trick("POST", "/join/", lambda r: r.reply(403, {"errcode": "M_FORBIDDEN", "error": "not invited"}), -1)
+    server.trick("GET", "/sync", lambda r: r.reply(200, {
+        "next_batch": "0", "rooms": {"leave": {"!ops:fake.local": {"timeline": {"events": []}}}}}), 1)
     watcher.start()
     watcher.wait_told(lambda told: told)
     check("cannot read" in watcher.told()[0] and "not invited" in watcher.told()[0], str(watcher.told()))
