@@ -34,6 +34,7 @@ class Terminal:
         self.seen = ""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # which a shell's background jobs ignore
             os.execv(words[0], [str(word) for word in words])
 
     def until(self, text, seconds=60):
