@@ -190,7 +190,7 @@ static int send_many(const struct send *send)
 	struct send_counts counts;
 
 	send_lines(send, STDIN_FILENO, &counts);
-	fprintf(stderr, "%lu taken in, %lu spooled, %lu refused, %lu lost\n", counts.taken,
+	fprintf(stderr, "%lu accepted, %lu spooled, %lu refused, %lu failed\n", counts.taken,
 	        counts.spooled, counts.refused, counts.failed);
 	if (counts.failed > 0)
 		return EX_UNAVAILABLE;

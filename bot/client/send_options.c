@@ -52,7 +52,7 @@ static const struct option_row rows[] = {
         [ROW_STATUS] = {"status", 0, "STATUS", "firing (default) or resolved"},
         [ROW_RUN_ID] = {"run-id", 'r', "ID", "the run that failed"},
         [ROW_ID] = {"id", 0, "ID",
-                "idempotency key: the same id is taken in once\n"
+                "idempotency key: the same id is accepted once\n"
                 "(default: random)"},
         [ROW_KEY] = {"key", 0, "KEY", "what failed, for grouping (default: by kind)"},
         [ROW_URL] = {"url", 'u', "URL", "link, instead of the app's dashboard"},
@@ -361,7 +361,7 @@ void send_options_help(FILE *out)
 	        "input.\n\n");
 	options_help(rows, out);
 	fprintf(out,
-	        "\nExit codes: 0 taken in (or spooled), 64 usage, 65 refused, 69 no daemon and\n"
+	        "\nExit codes: 0 accepted (or spooled), 64 usage, 65 refused, 69 no daemon and\n"
 	        "no spool, 75 not in the room (in time), 77 not permitted, 78 bad config; with\n"
 	        "--exec those of the command, 127 not found, 126 cannot be executed.\n"
 	        "See matrix-send-message(1).\n");
