@@ -484,7 +484,7 @@ static void test_second_account_and_an_encrypted_room(void **state)
 	f->encrypted = true;
 	begin_second(f, "");
 	meta_raise(f->meta, TEXT);
-	wait_log(f, "#ops:example.org is encrypted, which this channel cannot write to");
+	wait_log(f, "#ops:example.org is encrypted, and this channel has no keys");
 	assert_int_equal(f->sends, 0);
 	f->encrypted = false;
 	meta_raise(f->meta, TEXT);
