@@ -855,10 +855,13 @@ def replaced(change):
     server, bot = make("[delivery]\nthrottle = 0\n")
     bot.start()
     alert = bot.call(node("r-1"))["alert"]
-    check(bot.call({"op": "wait", "alert": alert})["ok"], "before")  # stored: nothing else notices the change
+    check(bot.call({"op": "wait", "alert": alert})["ok"], "before")
     change(bot.folder / "operations.db")
-    answer = bot.call(node("r-2"))
-    check(not answer["ok"] and answer["retry"] is True, str(answer))
+    try:
+        answer = bot.call(node("r-2"))
+        check(not answer["ok"] and answer["retry"] is True, str(answer))
+    except OSError:
+        pass  # what the daemon stores by itself noticed it first, and it has ended
     check(bot.process.wait(30) == 75, "the daemon's end")
     check("was replaced or deleted" in bot.log.read_text(), "the log does not say it")
     done = subprocess.run([BUILD / "bot/client/matrix-send-message", "-c", bot.config, "--app", "etl",
