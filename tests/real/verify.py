@@ -440,7 +440,7 @@ def test_a_reset_identity_is_accepted_on_the_host(world):
     done = subprocess.run([*command, "another"], capture_output=True, text=True)
     check(done.returncode == 65 and "did not change to that key" in done.stderr, str(done))
     done = subprocess.run([*command, key], capture_output=True, text=True)
-    check(done.returncode == 0 and f"{user} is trusted" in done.stdout, str(done))
+    check(done.returncode == 0 and f"trusting {user} with" in done.stdout, str(done))
     bot.call(node("run-res-2"))
     readable(second, bot, "run-res-2")
     check(not named(), "still noticed")
