@@ -744,12 +744,59 @@ static void what_joined_a_message_before_a_storm_rings(void **state)
 	}
 }
 
+/* A test and a failure of the same app are messages of their own, whichever came first. */
+static void a_test_and_a_failure_share_no_message(void **state)
+{
+	static const char test[] = "{\"app\":\"a\",\"kind\":\"node_failed\",\"run_id\":\"test-1\","
+	                           "\"fields\":{\"node_id\":\"n0\",\"test\":true}}";
+	struct world *w;
+
+	(void)state;
+	for (int first = 0; first < 2; first++) {
+		w = world_create("");
+		for (int i = 0; i < 2; i++)
+			assert_string_equal(
+			        i == first ? world_alert(w, test) : world_alert(w, NODE, "a", 1, 1),
+			        "queued");
+		world_send(w);
+		assert_int_equal(world_count(w, "send"), 2);
+		world_destroy(w);
+	}
+}
+
+/* An app in a loop: the count goes on, the row of its entry does not grow, and no run is forgotten.
+ */
+static void the_runs_of_a_failure_are_many_and_its_row_is_small(void **state)
+{
+	struct world *w = world_create("");
+	struct entry_row *entries;
+	json_t *runs;
+	size_t len;
+	bool known;
+
+	(void)state;
+	for (int run = 0; run < 3 * ENTRY_RUNS_MAX; run++)
+		world_alert(w, NODE, "a", run, 1);
+	assert_int_equal(entries_open(w->store, 0, 2, &entries, &len), OK);
+	assert_int_equal(len, 1);
+	assert_int_equal(entries[0].count, 3 * ENTRY_RUNS_MAX);
+	runs = json_loads(entries[0].run_ids, 0, NULL);
+	assert_int_equal(json_array_size(runs), ENTRY_RUNS_MAX);
+	json_decref(runs);
+	assert_int_equal(entries_knows_run(w->store, entries[0].id, "r0", &known), OK);
+	assert_true(known);
+	entry_rows_free(entries, len);
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(ten_equal_alerts_are_one_message),
 	        cmocka_unit_test(numbers_that_no_event_can_hold_are_text),
 	        cmocka_unit_test(a_minute_has_one_new_message),
+	        cmocka_unit_test(a_test_and_a_failure_share_no_message),
+	        cmocka_unit_test(the_runs_of_a_failure_are_many_and_its_row_is_small),
 	        cmocka_unit_test(a_queue_drains_in_order),
 	        cmocka_unit_test(fired_and_resolved_while_down_is_one_message),
 	        cmocka_unit_test(resolved_edits_at_once_and_answers_in_the_thread),
