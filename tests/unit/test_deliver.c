@@ -789,12 +789,37 @@ static void the_runs_of_a_failure_are_many_and_its_row_is_small(void **state)
 	world_destroy(w);
 }
 
+/* A run that ended well names what failed in it by its id alone; another's failure goes on. */
+static void a_run_id_alone_resolves_what_failed_in_it(void **state)
+{
+	struct world *w = world_create("");
+	struct entry_row *entries;
+	size_t len;
+
+	(void)state;
+	world_alert(w, NODE, "a", 1, 1);
+	world_alert(w, NODE, "a", 2, 2);
+	world_send(w);
+	assert_string_equal(world_alert(w, "{\"app\":\"a\",\"kind\":\"node_failed\","
+	                                   "\"status\":\"resolved\",\"run_id\":\"r3\"}"),
+	        "ignored");
+	assert_string_equal(world_alert(w, "{\"app\":\"a\",\"kind\":\"node_failed\","
+	                                   "\"status\":\"resolved\",\"run_id\":\"r1\"}"),
+	        "grouped");
+	assert_int_equal(entries_open(w->store, 0, 3, &entries, &len), OK);
+	assert_int_equal(len, 1);
+	assert_string_equal(entries[0].identity, "n2");
+	entry_rows_free(entries, len);
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(ten_equal_alerts_are_one_message),
 	        cmocka_unit_test(numbers_that_no_event_can_hold_are_text),
 	        cmocka_unit_test(a_minute_has_one_new_message),
+	        cmocka_unit_test(a_run_id_alone_resolves_what_failed_in_it),
 	        cmocka_unit_test(a_test_and_a_failure_share_no_message),
 	        cmocka_unit_test(the_runs_of_a_failure_are_many_and_its_row_is_small),
 	        cmocka_unit_test(a_queue_drains_in_order),
