@@ -118,7 +118,9 @@ def test_many_at_once_and_by_hand(world, secret):
     place.event_of("od-one")
     place.ask("!ack", "od-one acknowledged by you")
     for run, app in (("od-2", "od_app"), ("od-3", "od_app"), ("od-4", "od_other"), ("od-5", "od_third")):
-        call(alert(f"title {run}", app=app, run_id=run))
+        number = call(alert(f"title {run}", app=app, run_id=run))["alert"]
+        # confirmed: what comes before that joins the message
+        check(call({"op": "wait", "alert": number})["ok"], f"{run} is not delivered")
         place.event_of(f"title {run}")
     place.ask("!ack", "Which of the 4 unacknowledged alerts?")
     event = place.say("!unacked")
