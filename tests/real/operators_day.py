@@ -77,7 +77,7 @@ def test_on_call(world, secret):
     check(absent in place.shown("not in this room"), "not named")
     place.ask("!oncall", f"main: {name(op)} until ", f"{begins:%H:%M} UTC", f"then {name(other)}")
     for title in ("od-open", "od-acked"):
-        call(alert(title, run_id=title))
+        call({"op": "wait", "alert": call(alert(title, run_id=title))["alert"]})
         place.event_of(title)
     place.ask("!ack od-acked", "acknowledged by you")
     place.ask("!silence app=od_quiet 1h", 'app="od_quiet"')
