@@ -257,17 +257,23 @@ enum match matchers_match(const struct matchers *matchers, matcher_value_fn valu
 	return match;
 }
 
+void matchers_add_value(struct buf *out, const char *value, size_t len)
+{
+	buf_add_char(out, '"');
+	for (size_t i = 0; i < len; i++) {
+		if (value[i] == '"' || value[i] == '\\')
+			buf_add_char(out, '\\');
+		buf_add_char(out, value[i]);
+	}
+	buf_add_char(out, '"');
+}
+
 void matchers_text(const struct matchers *matchers, struct buf *out)
 {
 	for (size_t i = 0; i < matchers->len; i++) {
 		const struct matcher *matcher = &matchers->list[i];
 
-		buf_printf(out, "%s%s%s\"", i ? ", " : "", matcher->name, op_texts[matcher->op]);
-		for (const char *c = matcher->value; *c; c++) {
-			if (*c == '"' || *c == '\\')
-				buf_add_char(out, '\\');
-			buf_add_char(out, *c);
-		}
-		buf_add_char(out, '"');
+		buf_printf(out, "%s%s%s", i ? ", " : "", matcher->name, op_texts[matcher->op]);
+		matchers_add_value(out, matcher->value, strlen(matcher->value));
 	}
 }

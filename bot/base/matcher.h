@@ -29,3 +29,5 @@ void matchers_free(struct matchers *matchers); /* NULL is allowed */
 enum match matchers_match(const struct matchers *matchers, matcher_value_fn value, void *arg);
 /* The matchers as understood; parsing the text gives the same matchers. */
 void matchers_text(const struct matchers *matchers, struct buf *out);
+/* Adds len bytes in quotes, with " and \ escaped: a value as matchers_parse() reads it. */
+void matchers_add_value(struct buf *out, const char *value, size_t len);

@@ -299,16 +299,11 @@ static bool matchers_text_of(const json_t *matchers, struct buf *out)
 
 		if (!name || !value || strcspn(name, "=!~\", ") != strlen(name))
 			return false;
-		buf_printf(out, "%s%s%s\"", i ? ", " : "", name,
+		buf_printf(out, "%s%s%s", i ? ", " : "", name,
 		        json_is_false(equal) ? regex ? "!~" : "!="
 		        : regex              ? "=~"
 		                             : "=");
-		for (; *value; value++) {
-			if (*value == '"' || *value == '\\')
-				buf_add_char(out, '\\');
-			buf_add_char(out, *value);
-		}
-		buf_add_char(out, '"');
+		matchers_add_value(out, value, strlen(value));
 	}
 	return out->len > 0 && !out->overflow;
 }

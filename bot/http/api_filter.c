@@ -79,13 +79,8 @@ static void api_filter_for_receiver(struct api_filter *filter, const char *recei
 		return;
 	labels = json_pack("{s:s}", "receiver", receiver);
 	buf_init(&text, RECEIVER_MATCHER_MAX);
-	buf_add_str(&text, "receiver=~\"");
-	for (; *wanted; wanted++) {
-		if (*wanted == '"' || *wanted == '\\')
-			buf_add_char(&text, '\\');
-		buf_add_char(&text, *wanted);
-	}
-	buf_add_char(&text, '"');
+	buf_add_str(&text, "receiver=~");
+	matchers_add_value(&text, wanted, strlen(wanted));
 	if (text.overflow || matchers_parse(buf_str(&text), &matchers, why) != OK) {
 		filter->failed = true;
 		call_error(filter->call, MHD_HTTP_BAD_REQUEST, "receiver: %s",

@@ -2,6 +2,7 @@
  * page_alerts.c - the page's list of firing alerts with its acknowledge and silence forms.
  */
 #include <string.h>
+#include "bot/base/matcher.h"
 #include "bot/http/page.h"
 
 #define SHOWN_MAX 100
@@ -46,13 +47,8 @@ size_t page_count(const struct page *page, int rank)
 /* Adds name="value" in matcher syntax. */
 static void page_matcher(struct buf *out, const char *name, const char *value)
 {
-	buf_printf(out, "%s%s=\"", out->len ? ", " : "", name);
-	for (; *value; value++) {
-		if (*value == '"' || *value == '\\')
-			buf_add_char(out, '\\');
-		buf_add_char(out, *value);
-	}
-	buf_add_char(out, '"');
+	buf_printf(out, "%s%s=", out->len ? ", " : "", name);
+	matchers_add_value(out, value, strlen(value));
 }
 
 /* Adds matchers for this alert only: its app, and its key or else its kind's identity fields. */

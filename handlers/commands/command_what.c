@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 #include "bot/base/alloc.h"
+#include "bot/base/matcher.h"
 #include "handlers/commands/command_what.h"
 
 #define BLANKS " \t\r\n"
@@ -67,17 +68,6 @@ static char *next_text(struct input *words)
 	return whole;
 }
 
-static void add_quoted(struct buf *out, const char *value, size_t len)
-{
-	buf_add_char(out, '"');
-	for (size_t i = 0; i < len; i++) {
-		if (value[i] == '"' || value[i] == '\\')
-			buf_add_char(out, '\\');
-		buf_add_char(out, value[i]);
-	}
-	buf_add_char(out, '"');
-}
-
 /* Reads a value: in " with \" and \\ as escapes, in ', or up to a comma or blank; advances *at. */
 static bool command_what_read_value(const char **at, struct buf *out)
 {
@@ -87,7 +77,7 @@ static bool command_what_read_value(const char **at, struct buf *out)
 	if (!quote) {
 		end += strcspn(start, "," BLANKS);
 		*at = end;
-		add_quoted(out, start, (size_t)(end - start));
+		matchers_add_value(out, start, (size_t)(end - start));
 		return end > start && !memchr(start, '"', (size_t)(end - start)) && end[-1] != '\'';
 	}
 	while (*end && *end != quote)
@@ -98,7 +88,7 @@ static bool command_what_read_value(const char **at, struct buf *out)
 	if (quote == '"') /* escaped already */
 		buf_add(out, start - 1, (size_t)(end - start) + 2);
 	else
-		add_quoted(out, start, (size_t)(end - start));
+		matchers_add_value(out, start, (size_t)(end - start));
 	return true;
 }
 
