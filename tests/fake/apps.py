@@ -192,6 +192,48 @@ def test_python_lines_fit_the_limit():
     check(matrix_telemetry._scalar(b"x\xff") == "x\ufffd", "bytes are text")
 
 
+def test_python_is_typed_and_runs_on_3_9():
+    """By mypy: also what the language and the standard library have only since, which must be found in a control."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="mtb-mypy-"))
+
+    def faults(name, text):
+        (folder / name).write_text(text)
+        done = subprocess.run([sys.executable, "-m", "mypy", "--strict", "--python-version", "3.9", "--cache-dir", folder / "cache",
+                               APPS / "python/matrix_telemetry.py", folder / name], capture_output=True, text=True, timeout=TIMEOUT,
+                              env={**os.environ, "MYPYPATH": str(APPS / "python")})
+        check(done.stderr == "" and (name == "caller.py") == (done.returncode == 0), str(done))
+        return [line for line in done.stdout.splitlines() if ": error: " in line]
+
+    found = faults("caller.py", """from datetime import datetime
+from matrix_telemetry import MatrixHandler, heartbeat, matrix_send_message, report_failure, reporting
+
+@report_failure(app="etl")
+def nightly(count: int) -> str:
+    with reporting(app="etl", title="inner", run_id="r-1"):
+        return str(matrix_send_message("x", app="etl", at=datetime.now(), fields={"a": 1, "b": 0.5, "c": True, "d": None})["state"])
+
+def all_of_it() -> bool:
+    MatrixHandler("etl", drain=1).close()
+    return bool(nightly(7).strip() and heartbeat("etl", every="1h")["ok"])
+""")
+    check(found == [], str(found))
+    # what is wrong is seen: types through the decorator, a word too many, what 3.10 and 3.11 brought
+    found = faults("wrong.py", """import itertools
+from matrix_telemetry import matrix_send_message, report_failure
+
+@report_failure(app="etl")
+def nightly(count: int) -> str:
+    return str(count)
+
+nightly("seven")
+matrix_send_message("x", app="etl", colour="red")
+itertools.pairwise([1])
+isinstance(7, int | str)
+""")
+    check(len(found) == 4, str(found))
+    check(len(faults("newer.py", "match 1:\n    case 1:\n        pass\n")) == 1, "a newer language is not seen")
+
+
 def test_c_header_sends():
     server, bot = make()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="mtb-apps-"))

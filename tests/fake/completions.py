@@ -1,4 +1,5 @@
 """What bash, zsh and fish complete is what the programs take: every command and every option."""
+import json
 import os
 import pathlib
 import re
@@ -106,3 +107,13 @@ def test_shells_complete_every_command_and_option():
         holds(f"{SEND} --severity ", {"critical", "warning", "info"}, {"--app"})
         holds(f"{SEND} -k ", {"node_failed", "command_failed", "message"})
     zsh.end()
+
+
+def test_shells_look_where_the_completions_are_installed():
+    """With meson's own prefix, without what a desktop's session sets."""
+    installed = json.loads(subprocess.run(["meson", "introspect", "--installed", BUILD], capture_output=True, check=True).stdout)
+    bare = {"PATH": os.environ["PATH"], "HOME": tempfile.mkdtemp(prefix="mtb-home-")}
+    for shell, words in (("fish", ["fish", "-c", "printf '%s\\n' $fish_complete_path"]), ("zsh", ["zsh", "-fc", "print -l $fpath"])):
+        places = subprocess.run(words, capture_output=True, text=True, check=True, env=bare).stdout.split()
+        found = [path for source, path in installed.items() if f"/completion/{shell}/" in source]
+        check(found and all(os.path.dirname(path) in places for path in found), f"{shell}: {found}, looks at {places}")

@@ -31,7 +31,7 @@ setup_homeserver_packages=(mmdebstrap ca-certificates tzdata)
 setup_deb_packages=("${setup_build_packages[@]}" build-essential debhelper dh-apparmor dpkg-dev lintian git)
 setup_packages=("${setup_deb_packages[@]}" "${setup_homeserver_packages[@]}" clang libclang-rt-dev clang-format clang-tidy
 	cppcheck libcmocka-dev nghttp2-proxy openssl systemd systemd-container prometheus prometheus-alertmanager valgrind
-	python3-matrix-nio python3-olm libfaketime zsh fish chromium nginx-light victoria-metrics)
+	python3-matrix-nio python3-olm mypy libfaketime zsh fish chromium nginx-light victoria-metrics caddy)
 
 command -v npm >/dev/null || setup_packages+=(npm) # for the clients of tests/clients/
 
