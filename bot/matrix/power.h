@@ -8,10 +8,13 @@
 #include <stdint.h>
 
 #define POWER_CREATOR INT64_MAX /* above all levels: creators from room version 12 on */
+#define POWER_MOST (INT64_C(1) << 53)
+#define POWER_LEAST (-POWER_MOST) /* also of what is no level, so that it gives no rights */
 
-/* A level in the content of m.room.power_levels, `missing` when there is none; old rooms have
- * levels as strings too. */
-int64_t power_level(const json_t *object, const char *key, int64_t missing);
+/* A level in the content of m.room.power_levels, `missing` when there is none. Homeservers take
+ * levels as strings in rooms below version 10, and below version 6 with a fraction, which they cut
+ * off. create: as for power_is_creator(). */
+int64_t power_level(const json_t *create, const json_t *object, const char *key, int64_t missing);
 
 /* True for the creator of a room of version 12 or above, and for its additional_creators. create:
  * the m.room.create event, or only its content from servers that do not return the event; NULL =

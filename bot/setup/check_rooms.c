@@ -28,10 +28,10 @@ void room_judge(const struct room_state *state, const char *user_id, struct room
 	facts->invited = is_string(membership, "invite");
 	facts->encrypted = state->encryption;
 	facts->creator = power_is_creator(state->create, user_id);
-	facts->needed = power_level(
-	        json_object_get(levels, "events"), type, power_level(levels, "events_default", 0));
-	facts->level = power_level(
-	        json_object_get(levels, "users"), user_id, power_level(levels, "users_default", 0));
+	facts->needed = power_level(state->create, json_object_get(levels, "events"), type,
+	        power_level(state->create, levels, "events_default", 0));
+	facts->level = power_level(state->create, json_object_get(levels, "users"), user_id,
+	        power_level(state->create, levels, "users_default", 0));
 	facts->replaced = json_string_value(json_object_get(state->tombstone, "replacement_room"));
 }
 

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <string.h>
+#include "bot/matrix/power.h"
 #include "bot/setup/check_rooms.h"
 
 struct judge_case {
@@ -34,10 +35,10 @@ static const struct judge_case cases[] = {
                 {.joined = true, .needed = 30}},
         {JOINED, "{\"events\":{\"m.room.message\":-5},\"users_default\":-1}", NULL, NULL, NULL,
                 {.joined = true, .needed = -5, .level = -1}},
-        {JOINED, "{\"events_default\":\"50\",\"users\":{\"@bot:e\":\"7\"}}", NULL, NULL, NULL,
-                {.joined = true, .needed = 50, .level = 7}},
+        {JOINED, "{\"events_default\":\"50\",\"users\":{\"@bot:e\":\"7\"}}", NULL, NULL,
+                THEIRS "\"9\"}}", {.joined = true, .needed = 50, .level = 7}},
         {JOINED, "{\"events_default\":[],\"users\":7,\"events\":\"x\"}", NULL, NULL, NULL,
-                {.joined = true}},
+                {.joined = true, .needed = POWER_LEAST}},
         /* in an encrypted room another type counts */
         {JOINED, "{\"events\":{\"m.room.message\":30,\"m.room.encrypted\":40}}", "{}", NULL, NULL,
                 {.joined = true, .encrypted = true, .needed = 40}},
