@@ -12,7 +12,7 @@
 
 #define ROOMS_WAIT_MS 50
 #define ROOMS_WAITS 600 /* tries; they take half a minute */
-#define JOB_TRIES 5     /* of a job that fails for any reason but a full disk */
+#define JOB_TRIES 4     /* of a job that fails at the same event */
 /* How often the position is stored at most after answers that change nothing, so that the echo of
  * a message costs no commit. After a crash such answers may come again, which is harmless. */
 #define POSITION_MS (10 * CLOCK_SECOND_MS)
@@ -38,6 +38,8 @@ static void batch_destroy(struct timeline_batch *batch)
 	free(batch->next_batch);
 	report_status_finish(&batch->status);
 	json_decref(batch->happened);
+	json_decref(batch->place);
+	json_decref(batch->left_out);
 	json_decref(batch->answer);
 	config_unref(batch->config);
 	free(batch);
@@ -179,16 +181,20 @@ static void timeline_on_timer(uv_timer_t *timer)
 	batch_submit(timer->data);
 }
 
+/* A job that fails at the same event each time goes on without it. Where it failed as a whole (no
+ * place), as with a full disk or a locked database, there is nothing to leave out. */
 static void batch_failed(struct timeline *timeline, enum err result, const char *message)
 {
 	struct timeline_batch *batch = timeline->batch;
 
 	batch->tries++;
-	if (result != ERR_FULL && batch->tries > JOB_TRIES && !batch->skip) {
+	if (result != ERR_FULL && batch->place && batch->tries >= JOB_TRIES) {
 		log_error("timeline",
-		        "could not process what was written in the rooms, skipping it: %s",
-		        message);
-		batch->skip = true;
+		        "could not process %s, going on without it; if it was a command, send it "
+		        "again: %s",
+		        json_string_value(batch->place), message);
+		json_array_append(batch->left_out, batch->place);
+		batch->tries = 1;
 	} else {
 		log_warning("timeline",
 		        "could not store what was written in the rooms, retrying: %s", message);
@@ -252,6 +258,8 @@ static void batch_done(enum err result, const char *message, void *arg)
 static void batch_submit(struct timeline *timeline)
 {
 	timeline->in_job = true;
+	json_decref(timeline->batch->place);
+	timeline->batch->place = NULL;
 	writer_submit(timeline->options.writer, batch_read, batch_done, timeline->batch);
 	if (timeline->batch->items_len > 0 ||
 	        timeline->held > 0) /* replies are chosen in the same commit */
@@ -320,6 +328,7 @@ static struct timeline_batch *batch_begin(struct timeline *timeline)
 	batch->timeline = timeline;
 	batch->config = config_ref(timeline->config);
 	batch->happened = json_array();
+	batch->left_out = json_array();
 	timeline->batch = batch;
 	timeline->tries = 0;
 	timeline->waits = 0;

@@ -48,8 +48,9 @@ struct timeline_batch {
 	size_t items_len;
 	struct report_status status; /* a copy */
 	json_t *happened;            /* array, filled by the job */
-	unsigned tries;              /* of the job */
-	bool skip;                   /* store only the position */
+	unsigned tries;              /* of the job, at the same place */
+	json_t *place;               /* where the job is: an event's id; owned, or NULL */
+	json_t *left_out;            /* array: places where it failed each time */
 	int64_t held;                /* undecrypted events, counted by the job */
 };
 
@@ -83,7 +84,8 @@ void timeline_powers_finish(struct timeline *timeline);
 /* True for an event that the handlers need; never one of the bot's own user. */
 bool timeline_wants(const json_t *event, const char *user_id);
 
-/* timeline_read.c: the writer's job of a batch; on failure it has had no effect. */
+/* timeline_read.c: the writer's job of a batch; on failure it has had no effect. An event that
+ * meets damaged data fails alone. */
 enum err batch_read(struct store *store, void *arg);
 
 /* timeline.c */

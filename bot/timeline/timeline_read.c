@@ -126,19 +126,68 @@ static enum err read_decrypt(
 	return err;
 }
 
+/* ---- one event after the other ---- */
+
+/* Whether to do what is next: not when the job failed there each time. place: an event's id, or
+ * another text; NULL = none. */
+static bool read_goes_to(struct reading *r, json_t *place)
+{
+	const json_t *left_out;
+	size_t i;
+
+	json_array_foreach(r->batch->left_out, i, left_out)
+	{
+		if (json_equal(left_out, place))
+			return false;
+	}
+	json_decref(r->batch->place);
+	r->batch->place = json_incref(place);
+	return true;
+}
+
+static void read_leave(struct reading *r)
+{
+	json_decref(r->batch->place);
+	r->batch->place = NULL;
+}
+
+/* Ends the savepoint of what was done there: damaged data, or what the event did to it, concern it
+ * alone. */
+static enum err read_settle(struct reading *r, enum err result)
+{
+	bool undone;
+
+	if (err_is_lasting(result))
+		log_seldom(LOG_ERROR, "timeline", "",
+		        "going on without %s; if it was a command, send it again: %s",
+		        json_string_value(r->batch->place),
+		        store_message(r->env.store)[0] ? store_message(r->env.store)
+		                                       : err_text(result));
+	return store_settle(r->env.store, result, &undone);
+}
+
+static enum err read_whole(struct reading *r, const struct source *source, struct room_event *event)
+{
+	enum err err;
+
+	if (strcmp(event->type, "m.room.encrypted") != 0)
+		return read_hand_on(r, event);
+	err = read_decrypt(r, source, event, source->room[0]);
+	return err == ERR_NOT_FOUND ? unread_keep(&r->env, source->room, source->room_id,
+	                                      source->power, source->raw)
+	                            : err;
+}
+
 static enum err read_event(struct reading *r, const struct source *source)
 {
 	struct room_event event;
 	enum err err;
 
-	if (!event_read(source, r->env.now_ms, &event))
+	if (!event_read(source, r->env.now_ms, &event) ||
+	        !read_goes_to(r, json_object_get(source->raw, "event_id")))
 		return OK;
-	if (strcmp(event.type, "m.room.encrypted") != 0)
-		return read_hand_on(r, &event);
-	err = read_decrypt(r, source, &event, source->room[0]);
-	return err == ERR_NOT_FOUND ? unread_keep(&r->env, source->room, source->room_id,
-	                                      source->power, source->raw)
-	                            : err;
+	err = store_savepoint(r->env.store);
+	return err == OK ? read_settle(r, read_whole(r, source, &event)) : err;
 }
 
 static enum err read_item(struct reading *r, const struct batch_item *item)
@@ -164,9 +213,9 @@ static enum err read_is_encrypted(struct store *store, const char *room_id, bool
 	struct room_row row = {0};
 	enum err err = rooms_by_room_id(store, room_id, &row);
 
-	*encrypted = err == OK && row.encrypted;
+	*encrypted = err == OK ? row.encrypted : err != ERR_NOT_FOUND;
 	room_row_finish(&row);
-	return err == ERR_NOT_FOUND ? OK : err;
+	return err_is_lasting(err) ? OK : err;
 }
 
 /* Handles verifications in other rooms: clients begin them in a direct chat with the bot. */
@@ -204,8 +253,31 @@ static enum err read_open_kept(const struct undecrypted_row *row, const json_t *
 	struct source source = {row->room, row->room_id, raw, row->power, true, row->at_ms};
 	struct room_event event;
 
-	return event_read(&source, r->env.now_ms, &event) ? read_decrypt(r, &source, &event, false)
-	                                                  : OK;
+	if (!event_read(&source, r->env.now_ms, &event) ||
+	        !read_goes_to(r, json_object_get(raw, "event_id")))
+		return OK;
+	return read_decrypt(r, &source, &event, false);
+}
+
+static enum err read_kept(struct reading *r)
+{
+	json_t *place = json_string("the events that wait for their keys");
+	bool go = read_goes_to(r, place);
+	enum err err = go ? store_savepoint(r->env.store) : OK;
+
+	json_decref(place);
+	return go && err == OK
+	               ? read_settle(r, unread_retry(&r->env, r->answers, read_open_kept, r))
+	               : err;
+}
+
+static enum err read_count_kept(struct reading *r)
+{
+	enum err err = undecrypted_count(r->env.store, &r->batch->held);
+
+	if (err_is_lasting(err))
+		r->batch->held = 0;
+	return err_is_lasting(err) ? OK : err;
 }
 
 /* The part for the encryption. When its own rows are damaged, rooms that are not encrypted go on.
@@ -250,13 +322,16 @@ enum err batch_read(struct store *store, void *arg)
 	json_array_clear(batch->happened);
 	if (batch->answer)
 		err = read_keys(&r);
-	if (err == OK && !batch->skip)
-		err = unread_retry(&r.env, r.answers, read_open_kept, &r);
-	for (size_t i = 0; i < batch->items_len && err == OK && !batch->skip; i++)
+	if (err == OK)
+		err = read_kept(&r);
+	for (size_t i = 0; i < batch->items_len && err == OK; i++)
 		err = read_item(&r, &batch->items[i]);
-	if (err == OK && batch->since && !batch->skip)
+	if (err == OK && batch->since)
 		err = read_other_rooms(&r);
-	if (err == OK && batch->next_batch)
+	if (err != OK)
+		return err;
+	read_leave(&r);
+	if (batch->next_batch)
 		err = state_set(store, "sync.since", batch->next_batch);
-	return err == OK ? undecrypted_count(store, &batch->held) : err;
+	return err == OK ? read_count_kept(&r) : err;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bot/base/clock.h"
+#include "bot/base/log.h"
 #include "handlers/commands/command.h"
 #include "storage/state.h"
 
@@ -110,6 +111,23 @@ static enum err unread_try(const struct command_env *env, bool tell, unread_open
 	return err;
 }
 
+/* What meets damaged data is given up, and stops none of the others. */
+static enum err unread_try_alone(const struct command_env *env, bool tell, unread_open_fn open,
+        void *arg, struct undecrypted_row *row)
+{
+	bool undone = false;
+	enum err err = store_savepoint(env->store);
+
+	if (err == OK)
+		err = store_settle(env->store, unread_try(env, tell, open, arg, row), &undone);
+	if (err == OK && undone) {
+		log_error("commands", "giving up on %s, which was waiting for its key: %s",
+		        row->event_id, store_message(env->store));
+		err = undecrypted_delete(env->store, row->id);
+	}
+	return err;
+}
+
 enum err unread_retry(const struct command_env *env, bool tell, unread_open_fn open, void *arg)
 {
 	struct undecrypted_row *rows = NULL;
@@ -117,7 +135,7 @@ enum err unread_retry(const struct command_env *env, bool tell, unread_open_fn o
 	enum err err = undecrypted_all(env->store, TRIED_MAX, &rows, &len);
 
 	for (size_t i = 0; err == OK && i < len; i++)
-		err = unread_try(env, tell, open, arg, &rows[i]);
+		err = unread_try_alone(env, tell, open, arg, &rows[i]);
 	undecrypted_rows_free(rows, len);
 	return err;
 }

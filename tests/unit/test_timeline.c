@@ -34,7 +34,8 @@ struct reader {
 	/* of the handlers, on the writer's thread while a job is under way */
 	char seen[4096]; /* "$event " each */
 	int64_t power, late_ms;
-	int fails; /* that many calls are still to fail */
+	int fails;       /* that many calls are still to fail */
+	enum err damage; /* of "$bad"; OK = none */
 };
 
 static struct reader *reading; /* on_event() has no argument of its own */
@@ -69,6 +70,8 @@ static enum err on_event(const struct command_env *env, const struct room_event 
 		reading->fails--;
 		return ERR_IO;
 	}
+	if (strcmp(event->event_id, "$bad") == 0 && reading->damage != OK)
+		return reading->damage;
 	snprintf(reading->seen + len, sizeof(reading->seen) - len, "%s ", event->event_id);
 	reading->power = event->power;
 	reading->late_ms = event->late_ms;
@@ -364,6 +367,52 @@ static void job_that_fails_is_done_again_as_a_whole(void **state)
 	assert_int_equal(f->fails, 0);
 }
 
+/* A batch with a bad event in its midst. */
+static void answer_with_bad(struct reader *f, const char *next, enum err damage)
+{
+	char *events[] = {message("$1", "@op:x", clock_now_ms(), -1),
+	        message("$bad", "@op:x", clock_now_ms(), -1),
+	        message("$2", "@op:x", clock_now_ms(), -1)};
+	char *all = x_asprintf("%s,%s,%s", events[0], events[1], events[2]);
+
+	f->damage = damage;
+	f->seen[0] = '\0';
+	answer_sync(next, all, "");
+	for (size_t i = 0; i < 3; i++)
+		free(events[i]);
+	free(all);
+}
+
+static void damage_concerns_its_event_alone(void **state)
+{
+	static const enum err damages[] = {ERR_CORRUPT, ERR_DAMAGED, ERR_INVALID, ERR_NOT_FOUND};
+	struct reader *f = *state;
+
+	begin(f);
+	for (unsigned i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
+		char next[8];
+
+		snprintf(next, sizeof(next), "s%u", i + 2);
+		answer_with_bad(f, next, damages[i]);
+		wait_stored(f, i + 2);
+		assert_string_equal(f->seen, "$1 $2 ");
+	}
+}
+
+static void what_fails_each_time_is_left_out_alone(void **state)
+{
+	struct reader *f = *state;
+
+	begin(f);
+	answer_with_bad(f, "s2", ERR_IO);
+	wait_stored(f, 2);
+	assert_string_equal(f->seen, "$1 $1 $1 $1 $1 $2 ");
+	f->seen[0] = '\0';
+	answer_with_message("s3", "$3", "");
+	wait_stored(f, 3);
+	assert_string_equal(f->seen, "$3 ");
+}
+
 /* Clocks differ: how late an event is, the homeserver's own word says. */
 static void lateness_is_the_homeservers_word(void **state)
 {
@@ -444,6 +493,8 @@ int main(void)
 	        TEST(power_is_fetched_once_and_followed),
 	        TEST(power_that_cannot_be_had_is_asked_for_again),
 	        TEST(job_that_fails_is_done_again_as_a_whole),
+	        TEST(damage_concerns_its_event_alone),
+	        TEST(what_fails_each_time_is_left_out_alone),
 	        TEST(lateness_is_the_homeservers_word),
 	        TEST(impossible_times_are_bounded),
 	        TEST(close_during_page),

@@ -17,6 +17,7 @@
 /* Opens nothing until `opens` is set; counts the tries. */
 struct opener {
 	bool opens;
+	const char *damaged; /* the event whose data are damaged */
 	int tries;
 };
 
@@ -26,6 +27,8 @@ static enum err open_event(const struct undecrypted_row *row, const json_t *even
 
 	assert_non_null(json_object_get(event, "event_id"));
 	opener->tries++;
+	if (opener->damaged && strcmp(row->event_id, opener->damaged) == 0)
+		return ERR_DAMAGED;
 	return opener->opens ? OK : ERR_NOT_FOUND;
 }
 
@@ -102,6 +105,23 @@ static void is_told_of_once_and_given_up_after_a_day(void **state)
 	assert_int_equal(answers(w), 1);
 	w->now_ms += CLOCK_DAY_MS;
 	retry(w, &opener);
+	assert_int_equal(kept(w), 0);
+	world_destroy(w);
+}
+
+static void what_meets_damaged_data_is_given_up_alone(void **state)
+{
+	struct world *w = world_create(OPERATOR);
+	struct opener opener = {.damaged = "$a"};
+
+	keep(w, "ops", "$a");
+	keep(w, "ops", "$b");
+	retry(w, &opener);
+	assert_int_equal(opener.tries, 2);
+	assert_int_equal(kept(w), 1);
+	opener.opens = true;
+	retry(w, &opener);
+	assert_int_equal(opener.tries, 1);
 	assert_int_equal(kept(w), 0);
 	world_destroy(w);
 }
@@ -192,6 +212,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(is_opened_when_its_key_comes),
 	        cmocka_unit_test(is_told_of_once_and_given_up_after_a_day),
+	        cmocka_unit_test(what_meets_damaged_data_is_given_up_alone),
 	        cmocka_unit_test(strangers_fill_nothing),
 	        cmocka_unit_test(what_becomes_of_it),
 	        cmocka_unit_test(who_cannot_read_is_named_in_words),
