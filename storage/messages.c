@@ -63,6 +63,7 @@ static const char *const message_kind_names[] = {"alerts", "ring", "storm", NULL
 	                          "AND (state = 'queued' OR state = 'frozen') AND state = "       \
 	                          "'queued' AND purpose = 'new') "                                \
 	                          "ORDER BY " SQL_SEVERITY_RANK " DESC, id LIMIT ?")              \
+	X(MESSAGES_RINGING, SELECT "WHERE rings_for = ? AND id < ? ORDER BY id DESC LIMIT 1")     \
 	X(MESSAGES_REHOME, "UPDATE messages SET room = ?2 WHERE id = ?1")                         \
 	X(MESSAGES_STRANDED,                                                                      \
 	        SELECT "WHERE id IN (SELECT id FROM messages WHERE closed_ms = 0 UNION "          \
@@ -189,6 +190,17 @@ enum err messages_queued(
 	sql_bind_text(&sql, room);
 	sql_bind_int(&sql, limit);
 	return sql_all_rows(&sql, &layout, (void **)rows, len);
+}
+
+enum err messages_ringing(
+        struct store *store, int64_t rings_for, int64_t before_id, struct message_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_RINGING);
+	sql_bind_int(&sql, rings_for);
+	sql_bind_int(&sql, before_id);
+	return sql_one_row(&sql, &layout, row);
 }
 
 enum err messages_rehome(struct store *store, int64_t id, const char *room)

@@ -100,6 +100,10 @@ enum err messages_edits(
  * firing entry; at most limit. Scans all such messages. */
 enum err messages_stranded(
         struct store *store, const char *names, int limit, struct message_row **rows, size_t *len);
+/* The newest message before before_id that announces what joined another one by edits;
+ * ERR_NOT_FOUND: there is none. */
+enum err messages_ringing(
+        struct store *store, int64_t rings_for, int64_t before_id, struct message_row *row);
 /* Moves the message to another room. */
 enum err messages_rehome(struct store *store, int64_t id, const char *room);
 /* Deletes a message that nothing refers to. */

@@ -164,18 +164,9 @@ static void collect_rings(struct message_row *target, const struct message_row *
 /* Deletes a message that has no entries left. */
 static enum err collect_remove(struct collect *c, const struct message_row *from)
 {
-	struct store *store = c->d->store;
-	struct outbox_row row = {0};
-	enum err err = alerts_move(store, from->id, NULL, c->target->id, COLLECT_REASON);
+	enum err err = alerts_move(c->d->store, from->id, NULL, c->target->id, COLLECT_REASON);
 
-	if (err == OK)
-		err = outbox_of_message(store, from->id, &row);
-	if (err == OK)
-		err = outbox_delete(store, row.id);
-	if (err == OK)
-		err = messages_delete(store, from->id);
-	outbox_row_finish(&row);
-	return err;
+	return err == OK ? deliver_message_remove(c->d, from->id) : err;
 }
 
 static enum err collect_message(struct collect *c, struct message_row *from)

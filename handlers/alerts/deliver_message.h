@@ -20,6 +20,10 @@
  * sets its id and opened_ms. */
 enum err deliver_message_open(const struct deliver *d, struct message_row *message);
 
+/* Deletes a message whose new event is queued, with its place in the queue; nothing else may refer
+ * to it. */
+enum err deliver_message_remove(const struct deliver *d, int64_t id);
+
 /* Moves everything that waits for a room and is not frozen into one message, as far as it fits. */
 enum err deliver_collect(const struct deliver *d, const char *room);
 

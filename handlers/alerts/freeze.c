@@ -11,17 +11,22 @@
 #include "storage/alerts.h"
 #include "storage/known_rooms.h"
 
-/* Names the failures that joined a message by edits alone and are still firing. */
+/* Names the failures that the message announces, those that joined another message by edits since
+ * the one before it was opened, and are still firing. */
 static enum err ring_collect(const struct deliver *d, const struct message_row *message,
         struct message_row *of, struct entry_row **entries, size_t *len, struct render_ring *ring)
 {
+	struct message_row before = {0};
 	const char **names;
 	enum err err;
 
 	ring->more = message->rings;
 	if (!message->rings_for)
 		return OK;
-	err = messages_find(d->store, message->rings_for, of);
+	err = messages_ringing(d->store, message->rings_for, message->id, &before);
+	message_row_finish(&before);
+	if (err == OK || err == ERR_NOT_FOUND)
+		err = messages_find(d->store, message->rings_for, of);
 	if (err == OK)
 		err = entries_of(d->store, of->id, entries, len);
 	if (err != OK)
@@ -30,7 +35,8 @@ static enum err ring_collect(const struct deliver *d, const struct message_row *
 	for (size_t i = 0; i < *len; i++) {
 		const struct entry_row *entry = &(*entries)[i];
 
-		if (entry->silent_ms && !entry->resolved_ms)
+		if (entry->silent_ms > before.opened_ms && entry->silent_ms <= message->opened_ms &&
+		        !entry->resolved_ms)
 			names[ring->names_len++] = entry->identity;
 	}
 	ring->names = names;

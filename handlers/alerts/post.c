@@ -40,6 +40,19 @@ enum err deliver_post(const struct deliver *d, const char *room, enum outbox_pur
 	return err;
 }
 
+enum err deliver_message_remove(const struct deliver *d, int64_t id)
+{
+	struct outbox_row row = {0};
+	enum err err = outbox_of_message(d->store, id, &row);
+
+	if (err == OK)
+		err = outbox_delete(d->store, row.id);
+	if (err == OK)
+		err = messages_delete(d->store, id);
+	outbox_row_finish(&row);
+	return err;
+}
+
 enum err deliver_discard(const struct deliver *d, int64_t outbox_id)
 {
 	struct message_row message = {0};

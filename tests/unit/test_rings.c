@@ -1,0 +1,201 @@
+/*
+ * test_rings.c - failures that joined a message by edits are announced once, unless they are over
+ * by then.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "bot/base/clock.h"
+#include "tests/unit/handlers_fixture.h"
+
+/* One app's failure of node n<node>, in run r<node>. */
+static void node(struct world *w, const char *app, int node, const char *status)
+{
+	world_alert(w,
+	        "{\"app\":\"%s\",\"kind\":\"node_failed\",\"run_id\":\"r%d\",\"status\":\"%s\","
+	        "\"fields\":{\"node_id\":\"n%d\"}}",
+	        app, node, status, node);
+}
+
+static void last_says(const struct world *w, const char *words, const char *never)
+{
+	char *body = world_body(w, w->len - 1);
+
+	if (!strstr(body, words) || (never && strstr(body, never)))
+		fail_msg("%s", body);
+	free(body);
+}
+
+/* n1 rings; n2 and n3 join it. */
+static struct world *world_of_three(void)
+{
+	struct world *w = world_create("");
+
+	node(w, "etl", 1, "firing");
+	world_send(w);
+	node(w, "etl", 2, "firing");
+	node(w, "etl", 3, "firing");
+	world_pass(w, 10000);
+	return w;
+}
+
+static void what_is_over_by_then_rings_not(void **state)
+{
+	struct world *w = world_of_three();
+
+	node(w, "etl", 2, "resolved");
+	node(w, "etl", 3, "resolved");
+	world_pass(w, 2 * CLOCK_MINUTE_MS);
+	assert_int_equal(world_count(w, "send"), 1);
+	world_destroy(w);
+}
+
+static void what_fires_still_rings(void **state)
+{
+	struct world *w = world_of_three();
+
+	node(w, "etl", 1, "resolved"); /* had rung */
+	node(w, "etl", 2, "resolved");
+	world_pass(w, 2 * CLOCK_MINUTE_MS);
+	assert_int_equal(world_count(w, "send"), 2);
+	last_says(w, "🚨 etl · 1 more critical failure: n3 · see", "n2");
+	world_destroy(w);
+}
+
+static void what_fails_again_rings_once(void **state)
+{
+	struct world *w = world_of_three();
+
+	for (int times = 0; times < 3; times++) {
+		node(w, "etl", 2, "resolved");
+		world_pass(w, 2000);
+		node(w, "etl", 2, "firing");
+		world_pass(w, 2000);
+	}
+	node(w, "etl", 3, "resolved");
+	world_pass(w, CLOCK_MINUTE_MS);
+	assert_int_equal(world_count(w, "send"), 2);
+	last_says(w, "1 more critical failure: n2 · see", "n3");
+	world_destroy(w);
+}
+
+/* What is over after it rang takes nothing from what joins later. */
+static void what_was_told_takes_no_ring_away(void **state)
+{
+	struct world *w = world_of_three();
+
+	world_pass(w, CLOCK_MINUTE_MS - 5000);
+	assert_int_equal(world_count(w, "send"), 2); /* the ring, in whose minute more joins */
+	node(w, "etl", 4, "firing");
+	world_pass(w, 2000);
+	node(w, "etl", 2, "resolved");
+	node(w, "etl", 3, "resolved");
+	world_pass(w, CLOCK_MINUTE_MS);
+	assert_int_equal(world_count(w, "send"), 3);
+	last_says(w, "1 more critical failure: n4 · see", "n3");
+	world_destroy(w);
+}
+
+/* The ring waits for the homeserver, and is not needed any more when that is back. */
+static void what_is_over_in_an_outage_rings_not(void **state)
+{
+	for (int resolved = 2; resolved <= 4; resolved++) {
+		struct world *w = world_of_three();
+
+		w->down = true;
+		for (int s = 0; s < 60; s++) {
+			world_next(w, &(struct deliver_event){0});
+			w->now_ms += CLOCK_SECOND_MS;
+		}
+		if (resolved == 4) /* joins the ring that waits */
+			node(w, "etl", 4, "firing");
+		for (int n = 2; n <= resolved && n <= 3; n++)
+			node(w, "etl", n, "resolved");
+		w->down = false;
+		world_send(w);
+		assert_int_equal(world_count(w, "send"), resolved == 3 ? 1 : 2);
+		world_destroy(w);
+	}
+}
+
+/* A message that starts because it is worse, or as the minute is over, says what joined the one
+ * before. */
+static void what_the_next_message_announces_is_left_out_too(void **state)
+{
+	struct world *w = world_of_three();
+	struct deliver_event event;
+
+	w->now_ms += CLOCK_MINUTE_MS;
+	node(w, "etl", 5, "firing");
+	node(w, "etl", 2, "resolved");
+	assert_true(world_next(w, &event));
+	world_finish(w, &event, DELIVER_SENT);
+	assert_string_equal(event.what, "send");
+	deliver_event_finish(&event);
+	last_says(w, "1 more critical failure: n3 · see", "n2");
+	world_destroy(w);
+}
+
+static void each_ring_of_a_storm_names_what_is_new(void **state)
+{
+	struct world *w = world_create("[delivery]\nstorm = 5\n");
+	char app[16];
+
+	for (int minute = 0; minute < 4; minute++) {
+		for (int n = 10 * minute; n < 10 * minute + 10; n++) {
+			snprintf(app, sizeof(app), "s%d", n);
+			node(w, app, n, "firing");
+			if (minute > 0 && n % 10 >= 2)
+				node(w, app, n, "resolved");
+			world_pass(w, 200);
+		}
+		world_pass(w, CLOCK_MINUTE_MS + 3000);
+		for (size_t i = w->len; minute > 0 && i-- > 0;)
+			if (strcmp(w->events[i].what, "send") == 0) {
+				char *body = world_body(w, i), want[64];
+
+				snprintf(want, sizeof(want),
+				        "2 more critical failures: n%d0, n%d1 · ", minute, minute);
+				if (!strstr(body, want))
+					fail_msg("%s", body);
+				free(body);
+				break;
+			}
+	}
+	world_destroy(w);
+}
+
+/* What a full message only counts cannot be told apart, so it rings. */
+static void what_is_only_counted_rings(void **state)
+{
+	struct world *w = world_create("");
+
+	node(w, "etl", 1, "firing");
+	world_send(w);
+	for (int n = 2; n < 900; n++)
+		node(w, "etl", n, "firing");
+	world_pass(w, 10000);
+	for (int n = 2; n < 900; n++)
+		node(w, "etl", n, "resolved");
+	world_pass(w, CLOCK_MINUTE_MS);
+	last_says(w, "more critical failure", NULL);
+	world_destroy(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(what_is_over_by_then_rings_not),
+	        cmocka_unit_test(what_fires_still_rings),
+	        cmocka_unit_test(what_fails_again_rings_once),
+	        cmocka_unit_test(what_was_told_takes_no_ring_away),
+	        cmocka_unit_test(what_is_over_in_an_outage_rings_not),
+	        cmocka_unit_test(what_the_next_message_announces_is_left_out_too),
+	        cmocka_unit_test(each_ring_of_a_storm_names_what_is_new),
+	        cmocka_unit_test(what_is_only_counted_rings),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
