@@ -19,9 +19,9 @@
 
 #define SEVERITIES "info|warning|critical"
 
-#define REPEAT_HELP                                                                         \
-	"An alert that goes on firing is told again after this; meanwhile its message is\n" \
-	"kept up to date in silence. 0 = never."
+#define REPEAT_HELP                                                                                \
+	"An alert that keeps firing is sent again after this; until then its message is updated\n" \
+	"silently. 0 = never."
 
 /* A time column of call_monitor in ms, whether stored as text, seconds or milliseconds. */
 #define AT_MS                                                            \
@@ -47,67 +47,80 @@
 	"\tWHERE failed > :threshold * calls"
 
 const struct option_section config_sections[] = {
-        {"matrix", "matrix", "The account of the bot."},
+        {"matrix", "matrix", "The bot's account."},
         {"encryption", "encryption", "Rooms with end-to-end encryption."},
         {"rooms", "rooms",
-                "The rooms, as NAME = alias or room id, as many as wanted. The other sections use\n"
-                "the names. An alias is followed when it moves."},
+                "The rooms: NAME = alias or room id, as many as needed. The other sections refer "
+                "to these\n"
+                "names. If an alias moves to another room, the bot follows it."},
         {"route", "route",
-                "Which room gets which severity. Default: ops for critical, dev for the rest, if\n"
-                "there are rooms of these names; with one room alone, that one."},
+                "The room for each severity. Default: ops for critical and dev for the rest, if "
+                "there are\n"
+                "rooms of these names; if there is only one room, that one."},
         {"severity *", "severity critical",
-                "How a severity looks: [severity critical], [severity warning], [severity info].\n"
-                "The defaults are those of critical."},
+                "How a severity looks: [severity critical], [severity warning], [severity info]. "
+                "The\n"
+                "values below are for critical."},
         {"app *", "app data_factory",
-                "What differs for one app, named as in its alerts; a section for each."},
+                "Settings of one app, named as in its alerts; one section for each app."},
         {"kind *", "kind NAME",
-                "The text of a kind of alert. A new NAME adds a kind; the built-in ones below can\n"
-                "be changed, also in single keys. {field} stands for a field of the alert or one "
-                "of\n"
-                "{app} {kind} {severity} {emoji} {run_id} {title} {text}; {error:200} for its "
-                "first\n"
-                "200 characters; {{ and }} for braces; \\n for a line break; ** begins and ends\n"
-                "what is bold in the first line. A line of which no field has a value is left\n"
-                "out. A kind without a text shows its fields."},
-        {"socket", "socket", "The Unix socket that takes the alerts in."},
+                "The text of a kind of alert. A new NAME adds a kind; the built-in ones below can "
+                "be\n"
+                "changed, also single keys of them. {field} stands for a field of the alert, or "
+                "for one of\n"
+                "{app} {kind} {severity} {emoji} {run_id} {title} {text}; {error:200} for 200 "
+                "characters\n"
+                "of it at most; {{ and }} for braces; \\n for a line break; ** begins and ends "
+                "bold text in\n"
+                "the first line. A line whose fields all have no value is left out. A kind without "
+                "a text\n"
+                "shows its fields."},
+        {"socket", "socket", "The Unix socket that receives alerts."},
         {"storage", "storage", "The database and the spool."},
-        {"delivery", "delivery", "One message for many alerts."},
+        {"delivery", "delivery", "How alerts are collected into messages."},
         {"commands", "commands", "Commands in the rooms (!status, !ack, …)."},
         {"escalate *", "escalate lead",
-                "A step when nobody acknowledges a critical alert: whom to tell after how long. "
-                "As\n"
-                "many as wanted. Each is used once for an alert, unless that is acknowledged,\n"
-                "silenced or resolved before."},
+                "An escalation step: whom to mention when a critical alert has not been "
+                "acknowledged for\n"
+                "some time. As many as needed. Each step is taken once for an alert, unless that "
+                "has been\n"
+                "acknowledged, silenced or resolved."},
         {"oncall *", "oncall main",
-                "Who is on call, in turns: mention = oncall:main in a severity or a step. Each "
-                "change\n"
-                "is told in the room. In the time zone of [heartbeat]."},
+                "An on-call schedule, for mention = oncall:main in a severity or an escalation "
+                "step. Each\n"
+                "change is announced in the room. Times are in the time zone of [heartbeat]."},
         {"quiet *", "quiet nightly",
-                "A recurring time in which alerts are silenced. At its end the room is told how\n"
-                "many. In the time zone of [heartbeat]."},
+                "A quiet time: a recurring time in which alerts are silenced. At its end the room "
+                "is told\n"
+                "how many. Times are in the time zone of [heartbeat]."},
         {"heartbeat", "heartbeat", "The bot's daily heartbeat."},
         {"meta", "meta",
-                "Who is told when the heartbeat itself is missing: every channel named here."},
+                "Where a missing heartbeat, and a critical alert that does not reach its room, "
+                "are\n"
+                "reported: through every channel named here."},
         {"call_monitor", "call_monitor",
-                "The database of call_monitor: naming it switches two watches on, on a table\n"
-                "violations (at, rule) and a table calls (at, function, error). `at` is a time as "
-                "text\n"
-                "(UTC), in seconds or in ms; a call failed if error is neither NULL, empty nor 0."},
+                "The database of call_monitor. Naming it switches two watches on, which read the "
+                "tables\n"
+                "violations (at, rule) and calls (at, function, error). `at` is a time as text "
+                "(UTC), in\n"
+                "seconds or in milliseconds; a call has failed if error is not NULL, empty or 0."},
         {"watch *", "watch NAME",
-                "A query on the SQLite database of another app, read-only: each row it returns is\n"
-                "an alert whose fields are its columns; app, kind, severity, run_id, title, text, "
-                "key\n"
-                "and url are those of an alert. What is not returned any more is resolved."},
+                "A read-only query on another app's SQLite database. Each row that it returns is "
+                "an alert,\n"
+                "its columns are the fields; app, kind, severity, run_id, title, text, key and url "
+                "have the\n"
+                "same meaning as in any alert. An alert whose row is no longer returned is "
+                "resolved."},
         {"webhook *", "webhook NAME",
-                "What is posted to /webhook/NAME over HTTP, as an alert: templates with JSON "
-                "pointers\n"
-                "in braces, such as {/job/name}."},
+                "How JSON that is posted to /webhook/NAME over HTTP becomes an alert. The values "
+                "are\n"
+                "templates with JSON pointers in braces, such as {/job/name}."},
         {"labels", "labels",
-                "How labels of Prometheus and Alertmanager become an alert: names and values of\n"
-                "labels, with commas between. All labels are kept as fields too."},
+                "How labels of Prometheus and Alertmanager become an alert: names and values of "
+                "labels,\n"
+                "separated by commas. All labels are kept as fields as well."},
         {"http", "http",
-                "HTTP over TCP: off unless `listen` is set. The Unix socket speaks it in any "
-                "case."},
+                "HTTP over TCP, off unless `listen` is set. The Unix socket always accepts HTTP."},
         {"log", "log", "The log, on standard error."},
 };
 
@@ -116,16 +129,17 @@ const size_t config_sections_len = sizeof(config_sections) / sizeof(config_secti
 const struct option config_options[] = {
         {"matrix", "homeserver", OPTION_SERVER, IN(matrix.homeserver), .shown = true,
                 .example = "example.org",
-                .help = "Server name (looked up by .well-known), or its URL: https://…, or "
-                        "http://\n"
-                        "on this machine. Required."},
+                .help = "Server name (looked up by .well-known) or URL: https://…, or http:// on "
+                        "this machine.\n"
+                        "Required."},
         {"matrix", "user", OPTION_USER, IN(matrix.user), .shown = true,
-                .example = "@telemetry:example.org", .help = "User id of the bot. Required."},
+                .example = "@telemetry:example.org", .help = "The bot's user id. Required."},
         {"matrix", "token_command", OPTION_TEXT, IN(matrix.token.command),
                 .example = "pass show matrix/bot-token",
-                .help = "Where the access token comes from: the first line that this command\n"
-                        "prints, or else the first line of token_file, or else systemd's\n"
-                        "credential \"token\". `matrix-telemetry-bot login` makes one."},
+                .help = "The access token: the first line that this command prints, else the first "
+                        "line of\n"
+                        "token_file, else systemd's credential \"token\". `matrix-telemetry-bot "
+                        "login` creates one."},
         {"matrix", "token_file", OPTION_PATH, IN(matrix.token.file), .example = "token",
                 .help = "A file that only its owner can read (0600); `login` writes it."},
         {"matrix", "device_name", OPTION_TEXT, IN(matrix.device_name),
@@ -133,40 +147,40 @@ const struct option config_options[] = {
                 .help = "Name of the bot's session in the account's list of devices."},
         {"matrix", "invite_from", OPTION_USERS, IN(matrix.invite_from), .fallback = "",
                 .example = "@admin:example.org",
-                .help = "Users whose invitations to rooms are accepted. Default: nobody's."},
+                .help = "Users whose invitations to rooms are accepted. Default: nobody."},
         {"matrix", "proxy", OPTION_TEXT, IN(matrix.proxy),
                 .example = "http://proxy.example.org:3128",
-                .help = "Proxy for the homeserver. Default: that of the environment."},
+                .help = "Proxy for the homeserver. Default: the one set in the environment."},
         {"matrix", "ca_file", OPTION_PATH, IN(matrix.ca_file),
                 .example = "/etc/ssl/certs/our-own-ca.pem",
                 .help = "Certificates to trust instead of the system's."},
 
         {"encryption", "pickle_key_command", OPTION_TEXT, IN(encryption.pickle_key.command),
                 .example = "pass show matrix/bot-pickle-key",
-                .help = "Where the key comes from under which all other keys are stored: as with "
-                        "the\n"
-                        "token, a command, a file, or systemd's credential \"pickle_key\"."},
+                .help = "The key that encrypts all other keys in the database: as with the token, "
+                        "a command, a\n"
+                        "file, or systemd's credential \"pickle_key\". Default: a file that the "
+                        "bot creates beside\n"
+                        "the database."},
         {"encryption", "pickle_key_file", OPTION_PATH, IN(encryption.pickle_key.file),
                 .example = "pickle-key", .help = "A file that only its owner can read (0600)."},
         {"encryption", "password_command", OPTION_TEXT, IN(encryption.password.command),
                 .example = "pass show matrix/bot",
-                .help = "The account's password, wanted once to sign the bot's own device, and to "
-                        "log\n"
-                        "in again when the homeserver ended the session."},
+                .help = "The account's password, used once to sign the bot's own device, and to "
+                        "log in again if\n"
+                        "the homeserver has ended the session."},
         {"encryption", "recovery_key_command", OPTION_TEXT, IN(encryption.recovery_key.command),
                 .example = "pass show matrix/bot-recovery-key",
                 .help = "The account's recovery key or passphrase, if it has cross-signing keys "
                         "already."},
         {"encryption", "trust", OPTION_CHOICE, IN(encryption.trust), .fallback = "cross-signed",
                 .choices = "cross-signed|verified|all",
-                .help = "Devices that can read and command: those their owner has signed, those of "
-                        "users\n"
-                        "verified by emoji (matrix-telemetry-bot verify), or all. One of "
-                        "cross-signed,\n"
-                        "verified, all."},
+                .help = "Devices that can read and use commands: cross-signed (signed by their "
+                        "owner), verified\n"
+                        "(of users verified by emoji, see `matrix-telemetry-bot verify`), or all."},
 
         {"route", "critical", OPTION_ROOM, IN(route[SEVERITY_CRITICAL]), .example = "ops",
-                .help = "The name of a room in [rooms] for each severity."},
+                .help = "The name of a room in [rooms]."},
         {"route", "warning", OPTION_ROOM, IN(route[SEVERITY_WARNING]), .example = "dev"},
         {"route", "info", OPTION_ROOM, IN(route[SEVERITY_INFO]), .example = "dev"},
 
@@ -174,41 +188,42 @@ const struct option config_options[] = {
                 .help = "What a message begins with. Default: 🚨, ⚠️ and ℹ️."},
         {"severity *", "msgtype", OPTION_CHOICE, LOOK(msgtype), .example = "m.text",
                 .choices = "m.text|m.notice",
-                .help = "m.text rings, m.notice does not (by Matrix' default rules). Default: "
-                        "m.notice\n"
+                .help = "m.text notifies, m.notice does not (by Matrix's default push rules). "
+                        "Default: m.notice\n"
                         "for info, m.text for the others."},
         {"severity *", "mention", OPTION_MENTION, LOOK(mention), .example = "room",
-                .help = "Who is mentioned: \"room\" for everyone, or user ids, by comma or "
-                        "space.\n"
-                        "Default: nobody."},
+                .help = "Who is mentioned: room for everybody, user ids separated by commas or "
+                        "blanks, or\n"
+                        "oncall:NAME. Default: nobody."},
 
         {"app *", "dashboard", OPTION_LINK, APP(dashboard),
                 .example = "https://factory.example.org/runs/{run_id}",
-                .help = "Link of its messages; values are percent-encoded."},
+                .help = "Link in its messages; values are percent-encoded."},
         {"app *", "critical", OPTION_ROOM, APP(route[SEVERITY_CRITICAL]), .example = "ops",
-                .help = "Rooms instead of those of [route]."},
+                .help = "Rooms instead of those in [route]."},
         {"app *", "warning", OPTION_ROOM, APP(route[SEVERITY_WARNING]), .example = "dev"},
         {"app *", "info", OPTION_ROOM, APP(route[SEVERITY_INFO]), .example = "dev"},
         {"app *", "throttle", OPTION_DURATION, APP(throttle_ms), .min = 0, .max = CLOCK_DAY_MS,
-                .example = "60s", .help = "Instead of that of [delivery]."},
+                .example = "60s", .help = "Instead of the throttle in [delivery]."},
         {"app *", "resolve_after", OPTION_DURATION, APP(resolve_after_ms), .min = 0, .max = YEAR_MS,
                 .example = "1d",
-                .help = "What fires for longer without happening again is resolved. 0 = never. "
-                        "Default: that\n"
-                        "of the kind."},
+                .help = "An alert that has fired for longer than this without being repeated is "
+                        "resolved.\n"
+                        "0 = never. Default: that of its kind."},
         {"app *", "quiet", OPTION_BOOL, APP(quiet), .fallback = "no",
-                .help = "Sent as m.notice, whatever the severity: rings nowhere."},
+                .help = "Send its messages as m.notice, whatever their severity: they notify "
+                        "nobody."},
 
         {"kind *", "severity", OPTION_ENUM, KIND(severity), .choices = SEVERITIES,
-                .help = "Of alerts that bring none: critical, warning or info. Default: warning."},
+                .help = "Of alerts that name none: critical, warning or info. Default: warning."},
         {"kind *", "resolve_after", OPTION_DURATION, KIND(resolve_after_ms), .fallback = "0",
                 .min = 0, .max = YEAR_MS,
-                .help = "What fires for longer without happening again is resolved, such as 1d. 0 "
-                        "= never."},
+                .help = "An alert that has fired for longer than this, such as 1d, without\n"
+                        "being repeated is resolved. Default: 0, never."},
         {"kind *", "emoji", OPTION_TEXT, KIND(emoji), .help = "Default: that of the severity."},
         {"kind *", "identity", OPTION_WORDS, KIND(identity),
                 .help = "The fields that say what failed: alerts with equal values are the same\n"
-                        "failure again. Default: title."},
+                        "failure. Default: title."},
         {"kind *", "text", OPTION_TEMPLATE, KIND(text),
                 .help = "The message's text. Default: its title and its fields."},
         {"kind *", "html", OPTION_TEMPLATE, KIND(html),
@@ -218,55 +233,53 @@ const struct option config_options[] = {
                 .fallback = "/run/matrix-telemetry-bot/socket",
                 .help = "Path of the socket, at most 107 bytes."},
         {"socket", "group", OPTION_GROUP, IN(socket.group), .example = "telemetry",
-                .help = "Group of the socket file. Default: the daemon's own."},
+                .help = "Group of the socket file. Default: that of the daemon."},
         {"socket", "mode", OPTION_MODE, IN(socket.mode), .fallback = "0660",
-                .help = "Permissions of the socket file, octal."},
+                .help = "Permissions of the socket file, in octal."},
         {"socket", "allow_uid", OPTION_UIDS, IN(socket.allow_uid), .example = "data_factory, 1001",
-                .help = "Users, then groups, by name or number, that may hand in alerts, of those "
-                        "that\n"
-                        "the permissions let in. Default: all of them."},
+                .help = "Users, and groups, by name or number, that may send alerts, if the "
+                        "permissions let them\n"
+                        "in. Default: all."},
         {"socket", "allow_gid", OPTION_GIDS, IN(socket.allow_gid), .example = "telemetry"},
         {"socket", "admin_uid", OPTION_UIDS, IN(socket.admin_uid), .example = "1000",
-                .help = "Users, then groups, that may acknowledge, silence, resolve, retry and "
-                        "discard, beside\n"
-                        "root and the daemon's user. Default: all who may hand in alerts."},
+                .help = "Users, and groups, that may acknowledge, silence, resolve, retry and "
+                        "discard, besides root\n"
+                        "and the daemon's user. Default: all who may send alerts."},
         {"socket", "admin_gid", OPTION_GIDS, IN(socket.admin_gid), .example = "1000"},
         {"socket", "max_clients", OPTION_UINT, IN(socket.max_clients), .fallback = "64", .min = 1,
                 .max = 4096, .help = "Connections at the same time, 1 to 4096."},
 
         {"storage", "database", OPTION_PATH, IN(storage.database), .fallback = "operations.db",
-                .help = "SQLite database. Relative paths begin at the folder of this file."},
+                .help = "The SQLite database."},
         {"storage", "spool", OPTION_PATH, IN(storage.spool), .example = "spool",
-                .help = "Folder where alerts wait while the daemon is down. Default: the folder "
-                        "spool\n"
+                .help = "Folder in which alerts wait while the daemon is down. Default: spool, "
                         "beside the database."},
         {"storage", "retention", OPTION_DURATION, IN(storage.retention_ms), .fallback = "90d",
                 .min = CLOCK_HOUR_MS, .max = 20 * YEAR_MS,
-                .help = "Delivered alerts older than this are deleted. At least 1h."},
+                .help = "Delivered alerts are deleted when they are older than this. At least 1h."},
 
         {"delivery", "throttle", OPTION_DURATION, IN(delivery.throttle_ms), .fallback = "60s",
                 .min = 0, .max = CLOCK_DAY_MS,
-                .help = "At most one new message in this time for each app and room; more alerts "
-                        "join\n"
-                        "it by editing it."},
+                .help = "At most one new message in this time for each app and room; further "
+                        "alerts join it by\n"
+                        "edits."},
         {"delivery", "edit_interval", OPTION_DURATION, IN(delivery.edit_interval_ms),
                 .fallback = "1s", .min = 100, .max = CLOCK_MINUTE_MS,
                 .help = "At most one edit of a message in this time, 100ms to 1m."},
         {"delivery", "storm", OPTION_UINT, IN(delivery.storm), .fallback = "20", .min = 0,
                 .max = 100000,
-                .help = "With more new messages a minute than this over all apps, one message sums "
-                        "up\n"
-                        "until it is over. 0 = never."},
+                .help = "If there are more new messages a minute than this, over all apps, one "
+                        "message sums them\n"
+                        "up until the storm is over. 0 = never."},
         {"delivery", "ring_on_close", OPTION_BOOL, IN(delivery.ring_on_close), .fallback = "yes",
-                .help = "When other critical failures joined a message by edits, which ring no "
-                        "phone,\n"
-                        "a short message at the end of its time says so."},
+                .help = "Further critical failures that joined a message by edits, which notify "
+                        "nobody, are\n"
+                        "announced by one short message when its time is over."},
         {"delivery", "inhibit", OPTION_BOOL, IN(delivery.inhibit), .fallback = "no",
-                .help = "A critical failure mutes warnings of the same app about the same thing, "
-                        "as\n"
-                        "an inhibition of Alertmanager does. When it is resolved and such a "
-                        "warning\n"
-                        "fires still, the warning is delivered then."},
+                .help = "A critical failure inhibits warnings of the same app about the same "
+                        "thing, like an\n"
+                        "inhibition of Alertmanager. When it is resolved, a warning that still "
+                        "fires is sent."},
 
         {"commands", "prefix", OPTION_TEXT, IN(commands.prefix), .fallback = "!",
                 .help = "What a command begins with."},
@@ -284,21 +297,20 @@ const struct option config_options[] = {
                         "answered there."},
         {"commands", "remind", OPTION_DURATION, IN(commands.remind_ms), .fallback = "30m", .min = 0,
                 .max = YEAR_MS,
-                .help = "Critical failures that nobody acknowledged are reminded of. 0 = "
+                .help = "How often the room is reminded of unacknowledged critical alerts. 0 = "
                         "never."},
         {"commands", "ack_timeout", OPTION_DURATION, IN(commands.ack_timeout_ms), .fallback = "24h",
                 .min = 0, .max = YEAR_MS,
                 .help = "An acknowledgement expires after this. 0 = never."},
         {"commands", "silence_max", OPTION_DURATION, IN(commands.silence_max_ms), .fallback = "7d",
-                .min = 1, .max = YEAR_MS, .help = "The longest that a silence may last."},
+                .min = 1, .max = YEAR_MS, .help = "The longest duration of a silence."},
 
         {"escalate *", "after", OPTION_DURATION, ESCALATE(after_ms), .fallback = "15m",
                 .min = CLOCK_SECOND_MS, .max = YEAR_MS,
-                .help = "Time since it is in the room unacknowledged."},
+                .help = "How long the alert has been unacknowledged in its room."},
         {"escalate *", "mention", OPTION_MENTION, ESCALATE(mention), .fallback = "",
                 .example = "@lead:example.org",
-                .help = "Whom the message mentions: user ids, room, or oncall:NAME. Default: "
-                        "nobody."},
+                .help = "Who is mentioned: user ids, room, or oncall:NAME. Default: nobody."},
         {"escalate *", "room", OPTION_ROOM, ESCALATE(room), .example = "ops",
                 .help = "Default: the room of the alert."},
 
@@ -307,23 +319,24 @@ const struct option config_options[] = {
                 .help = "Required. In the order of their turns."},
         {"oncall *", "rotate", OPTION_WORDS, ONCALL(rotate), .fallback = "",
                 .example = "weekly mon 09:00",
-                .help = "When the next one's turn begins: weekly DAY HH:MM, or daily HH:MM. "
-                        "Default: never."},
+                .help = "When the next turn begins: weekly DAY HH:MM, or daily HH:MM. Default: "
+                        "never."},
         {"oncall *", "from", OPTION_TEXT, ONCALL(from), .example = "2026-12-07",
-                .help = "Required with rotate: the date from which the first one's first turn "
-                        "counts."},
+                .help = "Required with rotate: the first user's first turn begins on this date, or "
+                        "on the first\n"
+                        "matching day after it."},
         {"oncall *", "room", OPTION_ROOM, ONCALL(room), .example = "ops",
-                .help = "Hears of each change. Default: the room for critical alerts."},
+                .help = "Where changes are announced. Default: the room for critical alerts."},
 
         {"quiet *", "what", OPTION_TEXT, QUIET(what), .example = "app=etl, severity!=info",
                 .help = "An app, or matchers as in !silence. Default: everything."},
         {"quiet *", "days", OPTION_WORDS, QUIET(days), .fallback = "mon-sun",
-                .help = "The days on which it begins: mon-fri, or sat, sun."},
+                .help = "The days on which it begins, such as mon-fri, or sat, sun."},
         {"quiet *", "from", OPTION_TIME, QUIET(from), .example = "23:00", .help = "Required."},
         {"quiet *", "to", OPTION_TIME, QUIET(to), .example = "07:00",
-                .help = "Required. When it is not after `from`: on the next day."},
+                .help = "Required. If it is not after `from`, it is on the next day."},
         {"quiet *", "critical", OPTION_BOOL, QUIET(critical), .fallback = "no",
-                .help = "Silence critical alerts too."},
+                .help = "Silence critical alerts as well."},
 
         {"heartbeat", "room", OPTION_ROOM, IN(heartbeat.room), .example = "ops",
                 .help = "Default: the room for critical alerts."},
@@ -331,67 +344,69 @@ const struct option config_options[] = {
                 .help = "Time of day."},
         {"heartbeat", "timezone", OPTION_ZONE, IN(heartbeat.timezone), .fallback = "UTC",
                 .example = "Europe/Madrid",
-                .help = "Time zone of `at` and of apps' schedules. Default: UTC."},
+                .help = "Time zone of `at`, of schedules, and of all times that are shown. "
+                        "Default: UTC."},
         {"heartbeat", "sender", OPTION_USER, IN(heartbeat.sender),
                 .example = "@telemetry:example.org",
-                .help = "For `matrix-telemetry-bot watch` alone: the bot whose heartbeat is "
-                        "watched in\n"
-                        "`room`. The watcher has a config, an account and a database of its own; "
-                        "`at`,\n"
-                        "`timezone` and `grace` as with the bot."},
+                .help = "Only for `matrix-telemetry-bot watch`: the bot whose heartbeat is watched "
+                        "in `room`. The\n"
+                        "watcher has a config, an account and a database of its own; its `at`, "
+                        "`timezone` and\n"
+                        "`grace` are the same as the bot's."},
         {"heartbeat", "grace", OPTION_DURATION, IN(heartbeat.grace_ms), .fallback = "5m", .min = 0,
                 .max = CLOCK_DAY_MS,
-                .help = "When the homeserver has not confirmed it after this, it counts as "
-                        "missing.\n"
+                .help = "If the homeserver has not confirmed the heartbeat by then, it is missing. "
                         "At least 10s."},
         {"heartbeat", "chart", OPTION_BOOL, IN(heartbeat.chart), .fallback = "yes",
-                .help = "On Mondays, the week before it as a picture."},
+                .help = "On Mondays, send a chart of the week before it as well."},
 
         {"meta", "room", OPTION_ROOM, IN(meta.room), .example = "ops",
                 .help = "A room, by the bot itself."},
         {"meta", "exec", OPTION_ARGV, IN(meta.exec), .example = "mail -s 'the bot is silent' root",
-                .help = "A command; the text is on its standard input. It is split into words by\n"
-                        "quotes, no shell reads it, and it is ended after 30s."},
+                .help = "A command, which gets the text on its standard input. It is split into "
+                        "words, quotes are\n"
+                        "respected, but no shell runs it; it is terminated after 30s."},
         {"meta", "homeserver", OPTION_SERVER, IN(meta.homeserver), .example = "example.com",
-                .help = "A second account, on another homeserver at best: as in [matrix]."},
+                .help = "A second account, preferably on another homeserver; the keys are those of "
+                        "[matrix]."},
         {"meta", "user", OPTION_USER, IN(meta.user), .example = "@watcher:example.com"},
         {"meta", "token_command", OPTION_TEXT, IN(meta.token.command),
                 .example = "pass show matrix/watcher-token"},
         {"meta", "token_file", OPTION_PATH, IN(meta.token.file), .example = "watcher-token"},
         {"meta", "second_room", OPTION_ADDRESS, IN(meta.second_room),
                 .example = "#fn-registry-ops:example.com",
-                .help = "Where the second account writes: alias or room id, not encrypted.\n"
-                        "Default: the address of `room` above, or that of the heartbeat's room."},
+                .help = "Where the second account writes: alias or id of a room that is not "
+                        "encrypted. Default: the\n"
+                        "address of `room` above, or of the heartbeat's room."},
         {"meta", "ca_file", OPTION_PATH, IN(meta.ca_file),
                 .example = "/etc/ssl/certs/our-own-ca.pem",
-                .help = "Certificates to trust there and for ping_url, in place of the system's."},
+                .help = "Certificates to trust there, and for ping_url, instead of the system's."},
         {"meta", "undelivered", OPTION_DURATION, IN(meta.undelivered_ms), .fallback = "5m",
                 .min = 0, .max = CLOCK_DAY_MS,
-                .help = "A critical alert that is not in its room after this is told by these "
-                        "channels, once;\n"
-                        "that it arrived after all is told too. 0s: never."},
+                .help = "A critical alert that is not in its room by then is reported once, and "
+                        "again when it has\n"
+                        "arrived. 0 = never."},
         {"meta", "ping_url", OPTION_URL, IN(meta.ping_url),
                 .example = "https://ping.example.com/bot",
-                .help = "Fetched after each heartbeat that was confirmed: for a dead man's "
-                        "switch."},
+                .help = "Fetched after each confirmed heartbeat, for a dead man's switch."},
 
         {"call_monitor", "database", OPTION_PATH, IN(call_monitor.database),
                 .example = "/var/lib/call_monitor/operations.db", .help = "Its SQLite database."},
         {"call_monitor", "violations_threshold", OPTION_REAL, IN(call_monitor.violations_threshold),
                 .fallback = "50", .min = 0, .max = 1e12,
-                .help = "More violations than this in 24 hours are an alert."},
+                .help = "More violations than this in 24 hours raise an alert."},
         {"call_monitor", "error_rate_threshold", OPTION_REAL, IN(call_monitor.error_rate_threshold),
                 .fallback = "0.1", .min = 0, .max = 1,
-                .help = "So is a function with a greater share of errors in 7 days, 0 to 1: each "
-                        "of the\n"
-                        "20 that are called most."},
+                .help = "A function with a greater share of errors in 7 days, 0 to 1, raises an "
+                        "alert. Only the 20\n"
+                        "functions called most often are looked at."},
         {"call_monitor", "violations_sql", OPTION_LINES, IN(call_monitor.violations_sql),
                 .fallback = VIOLATIONS_SQL,
-                .help = "The queries themselves, to be adapted to other tables and columns; off = "
-                        "not\n"
-                        "looked at. :threshold is that above, :since_ms the beginning of the 24 "
-                        "hours\n"
-                        "or 7 days in ms since 1970 (:since_s in seconds)."},
+                .help = "The queries, to be adapted to other tables and columns; off = none. "
+                        ":threshold is the\n"
+                        "threshold above, :since_ms the beginning of the 24 hours or 7 days in "
+                        "milliseconds since\n"
+                        "1970 (:since_s in seconds)."},
         {"call_monitor", "error_rate_sql", OPTION_LINES, IN(call_monitor.error_rate_sql),
                 .fallback = ERROR_RATE_SQL},
         {"call_monitor", "every", OPTION_DURATION, IN(call_monitor.every_ms), .fallback = "1h",
@@ -400,56 +415,60 @@ const struct option config_options[] = {
                 .min = 0, .max = YEAR_MS, .help = REPEAT_HELP},
         {"call_monitor", "calls_table", OPTION_TABLE, IN(call_monitor.calls_table),
                 .example = "calls",
-                .help = "Table that gets a row for each message sent. Default: none is written."},
+                .help = "Table that gets a row for each message sent. Default: none."},
         {"call_monitor", "calls_columns", OPTION_COLUMNS, IN(call_monitor.calls_columns),
                 .fallback = "at, what, room, duration_ms, result, error",
                 .example = "at=called_at, what=function, duration_ms=duration_ms, error=error",
-                .help = "What goes into which of its columns, as OURS=THEIRS; OURS alone is a "
-                        "column of\n"
-                        "that name. OURS are at (RFC 3339), at_ms (since 1970), what, room,\n"
-                        "duration_ms, result, error, event_id.\n"
-                        "Default: at, what, room, duration_ms, result, error"},
+                .help = "What is written to which of its columns, as OURS=THEIRS, or OURS alone "
+                        "for a column of the\n"
+                        "same name. OURS are at (RFC 3339), at_ms (since 1970), what, room, "
+                        "duration_ms, result,\n"
+                        "error and event_id. Default: at, what, room, duration_ms, result, error"},
 
         {"watch *", "database", OPTION_PATH, WATCH(database), .example = "/var/lib/shop/shop.db",
                 .help = "Required."},
         {"watch *", "sql", OPTION_LINES, WATCH(sql),
                 .example = "SELECT name AS title, stock FROM goods WHERE stock < 5",
-                .help = "Required. One SELECT; may go on in indented lines. At most 100 rows are "
-                        "looked "
-                        "at,\n"
-                        "and 5 seconds spent."},
+                .help = "Required. One SELECT, which may continue on indented lines; limited to "
+                        "100 rows and 5\n"
+                        "seconds."},
         {"watch *", "every", OPTION_DURATION, WATCH(every_ms), .fallback = "1h",
-                .min = CLOCK_SECOND_MS, .max = YEAR_MS, .help = "How often, from 1s."},
+                .min = CLOCK_SECOND_MS, .max = YEAR_MS, .help = "How often, at least 1s."},
         {"watch *", "repeat", OPTION_DURATION, WATCH(repeat_ms), .fallback = "24h", .min = 0,
                 .max = YEAR_MS, .help = REPEAT_HELP},
         {"watch *", "kind", OPTION_TEXT, WATCH(kind), .fallback = "message",
-                .help = "Kind of its alerts: built-in, or of a section [kind NAME]."},
+                .help = "Kind of its alerts: a built-in one, or that of a section [kind NAME]."},
         {"watch *", "severity", OPTION_ENUM, WATCH(severity), .fallback = "warning",
                 .choices = SEVERITIES, .help = "critical, warning or info."},
 
         {"http", "listen", OPTION_LISTEN, IN(http.listen), .example = "127.0.0.1:9400",
-                .help = "ADDRESS:PORT; [::1]:PORT for IPv6. Other than loopback needs a token."},
+                .help = "ADDRESS:PORT, or [::1]:PORT for IPv6. Addresses other than loopback "
+                        "require a token."},
         {"http", "token_file", OPTION_PATH, IN(http.token.file), .example = "http-token",
-                .help = "File with the bearer token that is asked for over TCP; it has all "
-                        "rights.\nDefault: none, and then this host may send and read."},
+                .help = "File with the bearer token required over TCP; it has all rights. Default: "
+                        "none, and then\n"
+                        "programs on this machine may send and read."},
         {"http", "tokens", OPTION_PATH, IN(http.tokens), .example = "http-tokens",
-                .help = "File with more tokens, one a line: NAME RIGHTS TOKEN, where RIGHTS are "
-                        "of\nsend, read and command, with commas between."},
+                .help = "File with further tokens, one a line: NAME RIGHTS TOKEN. RIGHTS are one "
+                        "or more of send,\n"
+                        "read and command, separated by commas."},
 
         {"http", "timeout", OPTION_DURATION, IN(http.timeout_ms), .fallback = "30s",
                 .min = CLOCK_SECOND_MS, .max = CLOCK_HOUR_MS,
-                .help = "In which a peer must have sent its headers, then its body, then have "
-                        "read the\nanswer; else its connection is closed."},
+                .help = "Time for a client to send its headers, then its body, then to read the "
+                        "answer; after it,\n"
+                        "the connection is closed."},
 
         {"labels", "app", OPTION_WORDS, IN(labels.app), .fallback = "app, service, job",
-                .help = "Labels that name the app; the first that an alert has counts."},
+                .help = "Labels that name the app; the first one that an alert has is used."},
         {"labels", "title", OPTION_WORDS, IN(labels.title), .fallback = "alertname",
                 .help = "Labels for the title of an alert without a summary."},
         {"labels", "severity", OPTION_WORDS, IN(labels.severity), .fallback = "severity",
-                .help = "Labels for the severity; without one it is that of [kind message]."},
+                .help = "Labels for the severity; without one, it is that of [kind message]."},
         {"labels", "critical", OPTION_WORDS, IN(labels.severities[SEVERITY_CRITICAL]),
                 .fallback = "critical, page, error",
-                .help = "Their values, as severities of ours; others are taken as on the socket."},
+                .help = "Values of that label for each of our severities; others are read as on "
+                        "the socket."},
         {"labels", "warning", OPTION_WORDS, IN(labels.severities[SEVERITY_WARNING]),
                 .fallback = "warning"},
         {"labels", "info", OPTION_WORDS, IN(labels.severities[SEVERITY_INFO]),
@@ -461,14 +480,15 @@ const struct option config_options[] = {
                 .help = "Default: the webhook's name."},
         {"webhook *", "kind", OPTION_TEXT, WEBHOOK(kind), .fallback = "message"},
         {"webhook *", "severity", OPTION_TEXT, WEBHOOK(severity), .example = "{/level}",
-                .help = "Default: by kind."},
+                .help = "Default: that of the kind."},
         {"webhook *", "key", OPTION_TEXT, WEBHOOK(key), .example = "{/job/name}",
                 .help = "What failed, for grouping."},
         {"webhook *", "run_id", OPTION_TEXT, WEBHOOK(run_id), .example = "{/job/id}"},
         {"webhook *", "url", OPTION_TEXT, WEBHOOK(url), .example = "{/job/url}"},
         {"webhook *", "at", OPTION_TEXT, WEBHOOK(at), .example = "{/job/finished}"},
         {"webhook *", "status", OPTION_TEXT, WEBHOOK(status), .example = "{/job/result}",
-                .help = "Firing, unless it is one of `resolved`. Default: firing."},
+                .help = "The alert is resolved if this is one of `resolved`, else it fires. "
+                        "Default: firing."},
         {"webhook *", "resolved", OPTION_TEXT, WEBHOOK(resolved), .fallback = "resolved, ok, up"},
         {"webhook *", "fields", OPTION_WORDS, WEBHOOK(fields),
                 .example = "host={/job/host}, branch={/git/0}"},
@@ -476,7 +496,7 @@ const struct option config_options[] = {
         {"log", "level", OPTION_ENUM, IN(log.level), .fallback = "info",
                 .choices = "error|warning|info|debug", .help = "error, warning, info or debug."},
         {"log", "format", OPTION_ENUM, IN(log.format), .fallback = "text", .choices = "text|json",
-                .help = "text, or json: an object a line."},
+                .help = "text, or json: one object a line."},
 };
 
 const size_t config_options_len = sizeof(config_options) / sizeof(config_options[0]);

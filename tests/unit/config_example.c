@@ -7,18 +7,16 @@
 #include "bot/config/options.h"
 
 static const char top[] =
-        "# Configuration of matrix-telemetry-bot. Every key is here with its default (or, where "
-        "it\n"
-        "# has none, an example) behind a \"#\"; what stands without one must be set.\n"
+        "# Configuration of matrix-telemetry-bot. Every key is listed with its default (or, if it\n"
+        "# has none, an example) behind a \"#\"; what has no \"#\" must be set.\n"
         "#\n"
-        "# The daemon looks for $MATRIX_TELEMETRY_BOT_CONFIG, ./bot.conf and\n"
-        "# /etc/matrix-telemetry-bot/bot.conf. `matrix-telemetry-bot check` tells what is wrong "
-        "with\n"
-        "# it; SIGHUP (systemctl reload) takes it over, or refuses it as a whole.\n"
+        "# The programs use $MATRIX_TELEMETRY_BOT_CONFIG, else ./bot.conf, else\n"
+        "# /etc/matrix-telemetry-bot/bot.conf. `matrix-telemetry-bot check` reports errors in it;\n"
+        "# SIGHUP (systemctl reload) applies it, or rejects it as a whole.\n"
         "#\n"
-        "# Comments begin with # or ; at the start of a line, or with ; behind a space. Durations "
+        "# Comments begin with # or ; at the start of a line, or with ; after a blank. Durations "
         "are\n"
-        "# written like 30s, 5m or 1d12h; relative paths begin at the folder of this file.\n";
+        "# written as 30s, 5m or 1d12h; relative paths are relative to the folder of this file.\n";
 
 static void add_help(struct buf *out, const char *help)
 {
@@ -64,12 +62,12 @@ static void add_kind_help(struct buf *out)
 
 		if (strcmp(config_options[i].section, "kind *") != 0)
 			continue;
-		buf_printf(out, "#   %-9s", config_options[i].key);
+		buf_printf(out, "#   %-13s ", config_options[i].key);
 		for (; *help; help += len + (help[len] == '\n')) {
 			len = strcspn(help, "\n");
 			buf_printf(out, "%.*s\n", (int)len, help);
 			if (help[len])
-				buf_printf(out, "#   %-9s", "");
+				buf_printf(out, "#   %-13s ", "");
 		}
 	}
 }
