@@ -65,22 +65,25 @@ static json_t *judge_member(
 static void tell_readers(struct check *check, const char *what, const struct config_room *room,
         const json_t *readers)
 {
-	struct buf line;
+	struct words words;
+	char *line;
 
-	buf_init(&line, LINE_MAX_BYTES);
-	report_readers_room(readers, &line);
+	words_init(&words);
+	report_readers_room(readers, &words);
+	line = words_body(&words);
+	words_finish(&words);
 	if (report_readers_nobody(readers)) {
 		check_fault(check, EX_UNAVAILABLE, what, "%s: nobody can read it: %s",
-		        room->address, buf_str(&line));
-	} else if (line.len > 0) {
-		check_warning(check, what, "%s: %s", room->address, buf_str(&line));
+		        room->address, line);
+	} else if (*line) {
+		check_warning(check, what, "%s: %s", room->address, line);
 	} else {
-		buf_finish(&line);
+		free(line);
 		return;
 	}
+	free(line);
 	check_fix(check, "ask them to verify that session in their client, with another session of "
 	                 "theirs or their recovery key: that cross-signs it");
-	buf_finish(&line);
 }
 
 /* joined: {user id: …} of the room's members. */

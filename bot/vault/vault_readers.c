@@ -10,8 +10,6 @@
 #include "bot/vault/vault_internal.h"
 #include "handlers/commands/report_readers.h"
 
-#define LINE_MAX_BYTES 2048
-
 void readers_begin(struct vault *vault, struct core_look *look)
 {
 	size_t len = vault->rooms ? rooms_len(vault->rooms) : 0;
@@ -67,14 +65,17 @@ static void readers_log_changes(const char *room, const json_t *before, const js
 	{
 		const char *user_id = json_string_value(json_object_get(held, "user_id"));
 		const json_t *was = readers_held_of(before, user_id);
-		struct buf line;
+		struct words words;
+		char *line;
 
 		if (was && json_equal((json_t *)was, (json_t *)held))
 			continue;
-		buf_init(&line, LINE_MAX_BYTES);
-		report_readers_member(held, &line);
-		log_warning("vault", "%s: %s", room, buf_str(&line));
-		buf_finish(&line);
+		words_init(&words);
+		report_readers_member(held, &words);
+		line = words_body(&words);
+		log_warning("vault", "%s: %s", room, line);
+		free(line);
+		words_finish(&words);
 	}
 	json_array_foreach(json_object_get(before, "held"), i, held)
 	{

@@ -80,7 +80,7 @@ struct group_decision group_decide(const struct group_policy *policy,
 		        GROUP_COUNT, "counted: the message of this minute is full", false};
 	return (struct group_decision){GROUP_JOIN,
 	        open->sent_ms ? "joined: within its minute"
-	                      : "joined: the open one is not sent yet",
+	                      : "joined: the open message is not sent yet",
 	        false};
 }
 

@@ -119,8 +119,13 @@ static struct tally render_tally(const struct config *config, const struct rende
 	return tally;
 }
 
-static void render_others(const struct tally *tally, struct words *out)
+static void render_others(
+        const struct render_message *in, const struct tally *tally, struct words *out)
 {
+	if (in->more) {
+		words_say(out, " · ");
+		words_count(out, in->more, "more alert", "more alerts");
+	}
 	if (tally->acked)
 		words_say(out, " · %" PRId64 " acknowledged", tally->acked);
 	if (tally->resolved && tally->firing)
@@ -196,7 +201,7 @@ static void render_several(
 		words_say(out, ", %zu", by_hand);
 	if (by_hand > 0)
 		entry_say_hand(&one, out);
-	render_others(&tally, out);
+	render_others(in, &tally, out);
 	words_list(out, tally.apps > 1 ? RENDER_OTHERS_MAX : WORDS_LIST_MAX, all);
 	for (int rank = 3 * SEVERITY_COUNT; rank-- > 0;)
 		for (size_t i = 0; i < in->entries_len; i++) {
@@ -207,6 +212,7 @@ static void render_several(
 			entry_say_listed(&one, out);
 		}
 	words_list_end(out);
+	words_list_more(out, (size_t)in->more);
 	free(all);
 }
 
@@ -303,7 +309,7 @@ static void render_storm(
 		words_say(out, " in ");
 		words_duration(out, end_ms - message->opened_ms);
 	}
-	render_others(&tally, out);
+	render_others(in, &tally, out);
 	apps = render_apps(in, &len);
 	shown = len < RENDER_APPS_MAX ? len : RENDER_APPS_MAX;
 	words_list(out, 1, NULL);
@@ -351,7 +357,7 @@ static void render_words(
 		render_several(config, in, out);
 	else if (in->entries_len == 1)
 		entry_say(&one, out);
-	if (in->more > 0)
+	if (in->more > 0 && in->entries_len < 2 && in->message->kind != MESSAGE_STORM)
 		render_more(config, in, out);
 	if (in->ring.more > 0)
 		render_ring(in, &in->ring, out);

@@ -68,7 +68,7 @@ static enum err run_chart(struct command_call *call)
 
 	if (!chart_read(call, &app, &span)) {
 		call->field = "span";
-		return command_fail(call, "charts are of 24h, 7d or 30d");
+		return command_fail(call, "A chart covers 24h, 7d or 30d.");
 	}
 	err = app ? command_is_app(call, app, &known) : OK;
 	if (err != OK)

@@ -58,7 +58,8 @@ static enum err say_all(struct command_call *call)
 	enum err err = OK;
 
 	if (config->oncalls_len == 0)
-		command_say(call, "No on-call schedule: [oncall NAME] in the config makes one.");
+		command_say(call, "There is no on-call schedule; a section [oncall NAME] in the "
+		                  "config creates one.");
 	for (size_t i = 0; i < config->oncalls_len && err == OK; i++)
 		err = say_one(call, &config->oncalls[i], list);
 	json_object_set_new(command_data(call), "oncall", list);
@@ -142,7 +143,8 @@ static const struct config_oncall *read_schedule(struct command_call *call, stru
 	else if (config->oncalls_len == 1)
 		oncall = &config->oncalls[0];
 	else if (config->oncalls_len == 0)
-		command_fail(call, "No on-call schedule: [oncall NAME] in the config makes one.");
+		command_fail(call, "There is no on-call schedule; a section [oncall NAME] in the "
+		                   "config creates one.");
 	else
 		command_fail(call, "Which schedule? Example: `%soncall %s take 2h`",
 		        command_prefix(call), config->oncalls[0].name);

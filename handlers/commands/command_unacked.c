@@ -59,13 +59,13 @@ static enum err run_unacked(struct command_call *call)
 		words_count(&call->text, (int64_t)len, "unacknowledged critical alert",
 		        "unacknowledged critical alerts");
 		words_bold(&call->text, false);
-		command_say(call, cut ? ": the oldest and the newest" : "");
+		command_say(call, cut ? ": oldest and newest" : "");
 		words_list(&call->text, 2 * half + 1, NULL);
 	}
 	for (size_t i = 0; i < len && err == OK; i++) {
 		if (cut && i == half) {
 			words_item(&call->text);
-			command_say(call, "… %zu between …", len - 2 * half);
+			command_say(call, "… %zu more …", len - 2 * half);
 		}
 		err = command_unacked_say_entry(
 		        call, &rows[i], !cut || i < half || i >= len - half, list);

@@ -21,23 +21,33 @@ struct health {
 	json_t *list;
 };
 
-static void __attribute__((format(printf, 4, 5)))
-health_add(struct health *health, const char *cause, const char *fix, const char *format, ...)
+/* Adds a problem, and finishes text, which says what it is. */
+static void health_add_words(
+        struct health *health, const char *cause, const char *fix, struct words *text)
 {
-	struct buf neutral;
-	va_list args;
-	char *text;
+	char *body = words_body(text), *html = words_html(text);
 
+	json_array_append_new(health->list, json_pack("{s:s, s:s, s:s, s:s}", "cause", cause,
+	                                            "text", body, "html", html, "fix", fix));
+	free(body);
+	free(html);
+	words_finish(text);
+}
+
+/* value: what others say about it, such as the homeserver; or NULL. */
+static void __attribute__((format(printf, 5, 6))) health_add(struct health *health,
+        const char *cause, const char *fix, const char *value, const char *format, ...)
+{
+	struct words text;
+	va_list args;
+
+	words_init(&text);
 	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		abort();
+	words_vlines(&text, format, args);
 	va_end(args);
-	buf_init(&neutral, 4096);
-	text_add_plain(&neutral, text, TEXT_POINTS, TEXT_FOLD_NEWLINES);
-	json_array_append_new(health->list, json_pack("{s:s, s:s, s:s}", "cause", cause, "text",
-	                                            buf_str(&neutral), "fix", fix));
-	buf_finish(&neutral);
-	free(text);
+	words_say(&text, "%s", value ? ": " : "");
+	words_name(&text, value, TEXT_POINTS);
+	health_add_words(health, cause, fix, &text);
 }
 
 static bool health_is_said(const char *text)
@@ -53,23 +63,23 @@ static void health_of_link(struct health *health)
 	if (health_is_said(status->problem)) {
 		health_add(health, "homeserver",
 		        "run `matrix-telemetry-bot check` on the host; waiting alerts are kept",
-		        "homeserver: %s", status->problem);
+		        status->problem, "homeserver");
 	} else if (status->last_sync_ms && status->now_ms - status->last_sync_ms > SYNC_OLD_MS) {
 		clock_format_duration(status->now_ms - status->last_sync_ms, age, sizeof(age));
-		health_add(health, "homeserver", "check whether the homeserver is overloaded",
+		health_add(health, "homeserver", "check whether the homeserver is overloaded", NULL,
 		        "the last sync was %s ago: commands are not received", age);
 	}
 	if (health_is_said(status->held))
 		health_add(health, "account",
-		        "an admin of the homeserver ends that; alerts wait and then arrive by "
-		        "themselves",
-		        "the homeserver accepts nothing from this account for now: %s",
-		        status->held);
+		        "ask an admin of the homeserver; alerts wait in the queue and are sent "
+		        "when it "
+		        "ends",
+		        status->held, "the homeserver accepts nothing from this account for now");
 	if (health_is_said(status->limit))
 		health_add(health, "rate_limit",
-		        "an admin of the homeserver lifts the limit for this account "
+		        "an admin of the homeserver can lift the limit for this account "
 		        "(override_ratelimit)",
-		        "rate limit: %s", status->limit);
+		        status->limit, "rate limit");
 }
 
 /* Reports a room that accepts no events, with the number of those that wait for it. */
@@ -77,39 +87,39 @@ static void health_of_closed_room(
         struct health *health, const struct report_room *room, const struct outbox_waiting *waiting)
 {
 	static const char fix[] =
-	        "invite the bot or correct [rooms]; `matrix-telemetry-bot check` says more";
+	        "invite the bot or correct [rooms]; see `matrix-telemetry-bot check`";
 	char with_discard[192];
 
 	if (!waiting || waiting->count == 0) {
-		health_add(health, "room", fix, "room %s: %s", room->name, room->problem);
+		health_add(health, "room", fix, room->problem, "room %s", room->name);
 		return;
 	}
-	snprintf(with_discard, sizeof(with_discard), "%s; %sdiscard %" PRId64 " gives up the first",
-	        fix, health->prefix, waiting->first_id);
-	health_add(health, "room", with_discard, "room %s: %s; %" PRId64 " waiting for it",
-	        room->name, room->problem, waiting->count);
+	snprintf(with_discard, sizeof(with_discard),
+	        "%s; `%sdiscard %" PRId64 "` discards the first", fix, health->prefix,
+	        waiting->first_id);
+	health_add(health, "room", with_discard, room->problem, "room %s, %" PRId64 " waiting",
+	        room->name, waiting->count);
 }
 
 static void health_of_room(
         struct health *health, const struct report_room *room, const struct outbox_waiting *waiting)
 {
-	struct buf text;
+	struct words text;
 
 	if (health_is_said(room->problem)) {
 		health_of_closed_room(health, room, waiting);
 	} else if (room->denied) {
 		health_add(health, "room", "check the room's settings: it was encrypted before",
-		        "room %s: refused: the homeserver says that it is not encrypted",
+		        NULL, "room %s: refused: the homeserver says that it is not encrypted",
 		        room->name);
 	}
 	if (!report_readers_nobody(room->readers))
 		return;
-	buf_init(&text, 4096);
+	words_init(&text);
+	words_say(&text, "room %s: nobody can read it: ", room->name);
 	report_readers_room(room->readers, &text);
-	health_add(health, "readers",
-	        "each of them verifies their own session in their client (Settings, Sessions)",
-	        "room %s: nobody can read it: %s", room->name, buf_str(&text));
-	buf_finish(&text);
+	health_add_words(health, "readers",
+	        "ask them to verify their own session in their client (Settings, Sessions)", &text);
 }
 
 static void health_of_encryption(struct health *health)
@@ -120,7 +130,7 @@ static void health_of_encryption(struct health *health)
 		encrypted = encrypted || health->status->rooms[i].encrypted;
 	if (encrypted && health_is_said(health->status->encryption_problem))
 		health_add(health, "encryption", "run `matrix-telemetry-bot check` on the host",
-		        "encryption: %s", health->status->encryption_problem);
+		        health->status->encryption_problem, "encryption");
 }
 
 static void health_of_queue(struct health *health)
@@ -133,7 +143,7 @@ static void health_of_queue(struct health *health)
 		snprintf(fix, sizeof(fix),
 		        "`%sretry` sends them again, `%sdiscard NUMBER` discards one",
 		        health->prefix, health->prefix);
-		health_add(health, "undeliverable", fix, "%" PRId64 " undeliverable",
+		health_add(health, "undeliverable", fix, NULL, "%" PRId64 " undeliverable",
 		        status->undeliverable);
 	}
 	/* Any problem already listed explains a waiting queue too. */
@@ -141,7 +151,7 @@ static void health_of_queue(struct health *health)
 	        age_ms < QUEUE_OLD_MS)
 		return;
 	clock_format_duration(age_ms, age, sizeof(age));
-	health_add(health, "queue", "run `matrix-telemetry-bot check` on the host",
+	health_add(health, "queue", "run `matrix-telemetry-bot check` on the host", NULL,
 	        "%" PRId64 " waiting, the oldest for %s", status->waiting, age);
 }
 
@@ -155,12 +165,13 @@ static void health_of_input(struct health *health)
 		health_add(health, "spool",
 		        "look at the files *.bad in the spool: correct and rename them, or delete "
 		        "them",
+		        NULL,
 		        "spool: %u file%s rejected (*.bad): not an alert, not readable, or "
 		        "refused by the database",
 		        status->spool_bad, status->spool_bad == 1 ? "" : "s");
 	if (status->silences_failed) {
 		snprintf(fix, sizeof(fix), "`%ssilences` shows which and why", health->prefix);
-		health_add(health, "silence", fix, "silences without effect: %zu",
+		health_add(health, "silence", fix, NULL, "silences without effect: %zu",
 		        status->silences_failed);
 	}
 }
@@ -172,7 +183,7 @@ static void health_of_database(struct health *health)
 		        "stop the bot, and restore operations.db from a backup or let `sqlite3 "
 		        "operations.db .recover` write a new one; what is damaged is left out "
 		        "meanwhile",
-		        "%s", health->status->damage);
+		        health->status->damage, "database");
 }
 
 static void health_of_watches(struct health *health)
@@ -182,8 +193,8 @@ static void health_of_watches(struct health *health)
 
 		if (health_is_said(watch->problem))
 			health_add(health, "watch",
-			        "correct its query or its database in the config", "watch %s: %s",
-			        watch->name, watch->problem);
+			        "correct its query or its database in the config", watch->problem,
+			        "watch %s", watch->name);
 	}
 }
 

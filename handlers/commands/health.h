@@ -8,8 +8,8 @@
 #include "handlers/commands/report.h"
 
 /*
- * The current problems, most serious first: an array of {"cause", "text", "fix"}, empty when there
- * are none. cause is one of homeserver, account, rate_limit, room, readers, encryption,
+ * The current problems, most serious first: an array of {"cause", "text", "html", "fix"}, empty
+ * when there are none. cause is one of homeserver, account, rate_limit, room, readers, encryption,
  * undeliverable, queue, spool, silence, watch; text says what is wrong, fix what a person can do
  * about it. prefix is put before commands, "" on the command line. A new reference.
  */

@@ -4,7 +4,6 @@
 #include "handlers/commands/report_readers.h"
 
 #include <string.h>
-#include "bot/base/text.h"
 
 #define MEMBERS_SHOWN 3
 #define DEVICES_SHOWN 3
@@ -34,10 +33,9 @@ static const struct cause_words *words_of(const json_t *object)
 	return &all_causes[0];
 }
 
-static void add_id(const json_t *object, const char *key, struct buf *out)
+static void add_id(const json_t *object, const char *key, struct words *out)
 {
-	text_add_plain(out, json_string_value(json_object_get(object, key)), ID_MAX_CHARS,
-	        TEXT_FOLD_NEWLINES);
+	words_name(out, json_string_value(json_object_get(object, key)), ID_MAX_CHARS);
 }
 
 bool report_readers_nobody(const json_t *readers)
@@ -46,43 +44,41 @@ bool report_readers_nobody(const json_t *readers)
 	       json_integer_value(json_object_get(readers, "unknown")) == 0;
 }
 
-void report_readers_member(const json_t *held, struct buf *out)
+void report_readers_member(const json_t *held, struct words *out)
 {
 	const json_t *devices = json_object_get(held, "devices");
 	bool reads = json_is_true(json_object_get(held, "reads"));
 	size_t len = json_array_size(devices);
 
 	add_id(held, "user_id", out);
-	if (reads) {
-		buf_add_str(out, len == 1 ? "'s device " : "'s devices ");
-	} else {
-		buf_add_str(out, words_of(held)->member);
-		buf_add_str(out, len ? " (" : "");
-	}
+	if (reads)
+		words_say(out, len == 1 ? "'s device " : "'s devices ");
+	else
+		words_say(out, "%s%s", words_of(held)->member, len ? " (" : "");
 	for (size_t i = 0; i < len && i < DEVICES_SHOWN; i++) {
-		buf_add_str(out, i ? ", " : "");
+		words_say(out, "%s", i ? ", " : "");
 		add_id(json_array_get(devices, i), "device_id", out);
 	}
 	if (len > DEVICES_SHOWN)
-		buf_printf(out, " +%zu", len - DEVICES_SHOWN);
+		words_say(out, " +%zu", len - DEVICES_SHOWN);
 	if (reads)
-		buf_printf(out, " cannot read: %s", words_of(json_array_get(devices, 0))->device);
+		words_say(out, " cannot read: %s", words_of(json_array_get(devices, 0))->device);
 	else
-		buf_add_str(out, len ? ")" : "");
+		words_say(out, "%s", len ? ")" : "");
 }
 
-void report_readers_room(const json_t *readers, struct buf *out)
+void report_readers_room(const json_t *readers, struct words *out)
 {
 	const json_t *held = json_object_get(readers, "held");
 	size_t len = json_array_size(held);
 
 	if (report_readers_nobody(readers) &&
 	        json_integer_value(json_object_get(readers, "members")) == 0)
-		buf_add_str(out, "nobody else is in the room");
+		words_say(out, "nobody else is in the room");
 	for (size_t i = 0; i < len && i < MEMBERS_SHOWN; i++) {
-		buf_add_str(out, i ? "; " : "");
+		words_say(out, "%s", i ? "; " : "");
 		report_readers_member(json_array_get(held, i), out);
 	}
 	if (len > MEMBERS_SHOWN)
-		buf_printf(out, "; +%zu more", len - MEMBERS_SHOWN);
+		words_say(out, "; +%zu more", len - MEMBERS_SHOWN);
 }

@@ -8,11 +8,11 @@
 
 #include <jansson.h>
 #include <stdbool.h>
-#include "bot/base/buf.h"
+#include "handlers/message/words.h"
 
 /* True when no member at all can read. readers may be NULL (unknown): false. */
 bool report_readers_nobody(const json_t *readers);
 /* Describes one member of `held`: "@op:example.org has no cross-signed device (LAPTOP)". */
-void report_readers_member(const json_t *held, struct buf *out);
+void report_readers_member(const json_t *held, struct words *out);
 /* Describes at most three members who cannot read; adds nothing when all can. */
-void report_readers_room(const json_t *readers, struct buf *out);
+void report_readers_room(const json_t *readers, struct words *out);

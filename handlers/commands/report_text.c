@@ -13,7 +13,6 @@
 #define PROBLEMS_MAX 5
 #define NOTICES_MAX 3 /* errors of encryption that are shown */
 #define APPS_MAX 4    /* apps with unacknowledged alerts that are shown */
-#define LINE_MAX_BYTES 2048
 #define JUST_NOW_MS CLOCK_MINUTE_MS
 
 static bool report_text_is_said(const char *text)
@@ -43,7 +42,8 @@ static bool say_problems(const struct report_status *status, const char *prefix,
 		}
 		words_lines(out, "⚠️ ");
 		words_bold(out, true);
-		words_lines(out, "%s", json_string_value(json_object_get(problem, "text")));
+		words_raw(out, json_string_value(json_object_get(problem, "text")),
+		        json_string_value(json_object_get(problem, "html")));
 		words_bold(out, false);
 		words_lines(out, "\n→ ");
 		words_marked(out, json_string_value(json_object_get(problem, "fix")));
@@ -174,16 +174,12 @@ static void say_readers(const struct report_status *status, struct words *out)
 {
 	for (size_t i = 0; i < status->rooms_len; i++) {
 		const struct report_room *room = &status->rooms[i];
-		struct buf line;
 
 		if (report_readers_nobody(room->readers) ||
 		        json_array_size(json_object_get(room->readers, "held")) == 0)
 			continue;
 		words_lines(out, "room %s: ", room->name);
-		buf_init(&line, LINE_MAX_BYTES);
-		report_readers_room(room->readers, &line);
-		words_name(out, buf_str(&line), TEXT_NO_LIMIT);
-		buf_finish(&line);
+		report_readers_room(room->readers, out);
 		words_break(out);
 	}
 }
@@ -238,7 +234,7 @@ static void say_watches(const struct report_status *status, struct words *out)
 static void say_mended(const struct report_status *status, struct words *out)
 {
 	for (size_t i = 0; i < status->mended_len; i++) {
-		words_lines(out, "Mended alerts: ");
+		words_lines(out, "Corrected alerts: ");
 		words_name(out, status->mended_rows[i].app, WORDS_NAME_POINTS);
 		words_lines(out, " %" PRId64 " (", status->mended_rows[i].count);
 		words_name(out, status->mended_rows[i].note, 160);

@@ -193,7 +193,7 @@ enum err app_heartbeat_accept(const struct deliver *d, const struct app_heartbea
 		return err;
 	if (beat->stop) {
 		err = fresh ? app_heartbeat_refuse(receipt, ERR_INVALID, "name",
-		                      "there is no registered heartbeat of that name")
+		                      "No heartbeat of that name is registered")
 		            : app_heartbeat_stop(d, &row, receipt, happened);
 		app_heartbeat_row_finish(&row);
 		return err;

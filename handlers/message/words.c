@@ -408,6 +408,11 @@ void words_list_end(struct words *words)
 	words->ended = true;
 }
 
+void words_list_more(struct words *words, size_t count)
+{
+	words_list_now(words)->hidden += count;
+}
+
 /* --- results ------------------------------------------------------------------------------ */
 
 /* Adds "+3 more: !alerts" after a list's last line. */

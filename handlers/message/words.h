@@ -159,6 +159,8 @@ void words_list(struct words *words, size_t max, const char *all);
 /* Begins the next entry. Call it for entries over max too, so that they are counted. */
 void words_item(struct words *words);
 void words_list_end(struct words *words);
+/* Counts entries that the list which ended last does not have at all among "+N more". */
+void words_list_more(struct words *words, size_t count);
 
 /* --- results ------------------------------------------------------------------------------ */
 

@@ -42,7 +42,7 @@ def test_chart_is_a_picture_in_the_thread():
     # without an app by that name, and of a time that is none
     tell(server, message("$c2", "!chart data_factry"), message("$c3", "!chart 5d"), message("$c4", "!chart data_factory day"))
     answered(server, "$c2", "Did you mean data_factory?")
-    answered(server, "$c3", "charts are of 24h, 7d or 30d")
+    answered(server, "$c3", "A chart covers 24h, 7d or 30d")
     answered(server, "$c4", "data_factory · Alerts, last 24 hours: 3 critical")
     check(len(pictures(server)) == 2, "no second picture")
     words = bot.call({"op": "chart", "span": "7d"})

@@ -138,7 +138,7 @@ def test_heartbeat_of_an_app():
     gone = bot.call({"op": "heartbeat", "action": "stop", "app": "data_factory", "name": "x"})
     check(gone["ok"] and "data_factory · x" in gone["text"], str(gone))
     gone = bot.call({"op": "heartbeat", "action": "stop", "app": "data_factory", "name": "x"})
-    check(not gone["ok"] and "no registered heartbeat" in gone["message"], str(gone))
+    check(not gone["ok"] and "No heartbeat of that name is registered" in gone["message"], str(gone))
     listener.close()
     bot.stop()
     server.shut()

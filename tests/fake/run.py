@@ -1051,7 +1051,7 @@ def test_status_tells_of_mended_alerts_and_bad_files():
     until(lambda: bot.call({"op": "status"})["spool_bad"] == 1, "the rejected file")
     status = bot.call({"op": "status"})
     check(status["mended_24h"][0]["app"] == "etl" and status["mended_24h"][0]["alerts"] == 1, str(status))
-    check("Mended alerts: etl 1" in status["text"] and "1 file rejected" in status["text"] and
+    check("Corrected alerts: etl 1" in status["text"] and "1 file rejected" in status["text"] and
           status["text"].startswith("⚠️"), status["text"])
     bot.stop()
     server.shut()

@@ -8,6 +8,9 @@
 #include <cmocka.h>
 #include <string.h>
 #include "handlers/commands/health.h"
+#include "tests/unit/snapshot.h"
+
+#define HOSTILE "<b>@room</b> [x](https://evil.example) #ops:x @op1:x **bold** `code`"
 
 #define NOW_MS INT64_C(1800000000000)
 
@@ -98,11 +101,11 @@ static void test_each_thing_that_keeps_alerts_unread_is_one(void **state)
 	room.problem = "the alias does not exist";
 	assert_only(&status, "room", "room ops: the alias does not exist");
 	status.rooms_waiting = &(struct outbox_waiting){.count = 3, .first_id = 12};
-	assert_only(&status, "room", "room ops: the alias does not exist; 3 waiting for it");
+	assert_only(&status, "room", "room ops, 3 waiting: the alias does not exist");
 	problems = health_problems(&status, "!");
 	assert_non_null(
 	        strstr(json_string_value(json_object_get(json_array_get(problems, 0), "fix")),
-	                "!discard 12 gives up the first"));
+	                "`!discard 12` discards the first"));
 	json_decref(problems);
 	status = well();
 	status.damage = "ENTRIES_OF: row 5: the database is damaged: column severity";
@@ -161,6 +164,84 @@ static void test_what_is_said_is_neutral(void **state)
 	json_decref(problems);
 }
 
+/* What the homeserver, apps and people wrote stands in <code>, our own words do not. */
+static void test_everything_wrong_is_readable(void **state)
+{
+	struct report_status status = well();
+	struct report_room rooms[] = {
+	        {.name = "ops",
+	                .address = "#ops:x",
+	                .problem = "",
+	                .encrypted = true,
+	                .readers = json_loads("{\"members\":2,\"readers\":0,\"unknown\":0,"
+	                                      "\"held\":[{\"user_id\":\"@op1:x\",\"reads\":"
+	                                      "false,\"cause\":\"not_cross_signed\","
+	                                      "\"devices\":[{\"device_id\":\"A\"},{"
+	                                      "\"device_id\":\"<B>\"}]},{\"user_id\":"
+	                                      "\"@ben:x\",\"reads\":false,\"cause\":"
+	                                      "\"no_devices\",\"devices\":[]}]}",
+	                        0, NULL)},
+	        {.name = "dev", .address = "#dev:x", .problem = "HTTP 403: " HOSTILE},
+	        {.name = "audit",
+	                .address = "#audit:x",
+	                .problem = "",
+	                .encrypted = true,
+	                .readers =
+	                        json_loads("{\"members\":2,\"readers\":1,\"unknown\":0,\"held\":[{"
+	                                   "\"user_id\":\"@op1:x\",\"reads\":true,\"cause\":null,"
+	                                   "\"devices\":[{\"device_id\":\"A\",\"cause\":"
+	                                   "\"no_one_time_key\"}]}]}",
+	                                0, NULL)},
+	};
+	struct outbox_waiting waiting[] = {{0}, {.count = 3, .first_id = 12}, {0}};
+	struct outbox_row refused = {
+	        .id = 7, .room = (char *)"audit", .error = (char *)"HTTP 413: " HOSTILE};
+	struct mended_row mended = {
+	        .app = (char *)"evil.example", .count = 2, .note = (char *)"title: " HOSTILE};
+	json_t *notices = json_pack("[s]", "the identity of @op1:x changed");
+	struct snapshot snapshot;
+	struct words out;
+
+	watch.problem = HOSTILE;
+	status.problem = "HTTP 502: " HOSTILE;
+	status.held = "HTTP 403 M_USER_SUSPENDED: " HOSTILE;
+	status.limit = "one send in 5 s";
+	status.rooms = rooms;
+	status.rooms_len = 3;
+	status.rooms_waiting = waiting;
+	status.waiting = 3;
+	status.oldest_ms = NOW_MS - 7200000;
+	status.undeliverable = status.undeliverable_len = 1;
+	status.undeliverable_rows = &refused;
+	status.mended_rows = &mended;
+	status.mended_len = 1;
+	status.encryption_problem = "the device is not cross-signed";
+	status.spool_bad = 1;
+	status.silences = 2;
+	status.silences_failed = 1;
+	status.damage = "ENTRIES_OF: row 5: column severity";
+	status.beats = 3;
+	status.beats_missed = 1;
+	status.counts[2] = 21;
+	status.p95_ms = 90000;
+	status.notices = notices;
+	snapshot_init(&snapshot, "status");
+	words_init(&out);
+	report_status_text(&status, "!", &out);
+	snapshot_add_words(&snapshot, "everything is wrong", &out);
+	words_finish(&out);
+	status.problem = status.held = status.limit = "";
+	status.damage = rooms[1].problem = "";
+	words_init(&out);
+	report_status_text(&status, "!", &out);
+	snapshot_add_words(&snapshot, "nobody can read a room", &out);
+	words_finish(&out);
+	snapshot_check(&snapshot);
+	json_decref((json_t *)rooms[0].readers);
+	json_decref((json_t *)rooms[2].readers);
+	json_decref(notices);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +249,7 @@ int main(void)
 	        cmocka_unit_test(test_each_thing_that_keeps_alerts_unread_is_one),
 	        cmocka_unit_test(test_broken_encryption_is_none_without_an_encrypted_room),
 	        cmocka_unit_test(test_what_is_said_is_neutral),
+	        cmocka_unit_test(test_everything_wrong_is_readable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

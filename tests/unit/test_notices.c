@@ -127,9 +127,12 @@ static void watch(struct snapshot *snapshot, struct world *w, const char *now, c
 	if (json_array_size(texts) > 0)
 		assert_int_equal(absence_told(w->store), OK);
 	assert_int_equal(store_commit(w->store), OK);
-	json_decref(texts);
 	if (name)
 		take(snapshot, w, "ops", name);
+	else if (json_array_size(texts) > 0) /* the room cannot hear of it */
+		buf_printf(&snapshot->text, "=== by the other channels\n%s\n\n",
+		        json_string_value(json_array_get(texts, 0)));
+	json_decref(texts);
 }
 
 static void see(struct world *w, const char *date)
@@ -175,6 +178,12 @@ static void watcher(void **state)
 
 		snprintf(now, sizeof(now), "2026-12-09T08:0%d:00Z", i);
 		watch(&snapshot, w, now, "", i == 6 ? "missing, seen before" : NULL);
+	}
+	for (int i = 0; i < 10; i++) {
+		char now[32];
+
+		snprintf(now, sizeof(now), "2026-12-10T08:0%d:00Z", i);
+		watch(&snapshot, w, now, i < 9 ? "HTTP 502: " HOSTILE : "", NULL);
 	}
 	snapshot_check(&snapshot);
 	world_destroy(w);

@@ -192,6 +192,31 @@ static void every_layout(void **state)
 	end(w);
 }
 
+/* At the limit of an event: its headline counts what has no place in it, and says so once. */
+static void a_full_message(void **state)
+{
+	struct world *w = begin("");
+	char *error = x_calloc(1, 2001);
+	struct snapshot snapshot;
+	size_t seen;
+
+	memset(error, '<', 2000);
+	for (int i = 0; i < 60; i++) {
+		char run[80], name[80];
+
+		snprintf(run, sizeof(run), "w-%d-%060d", i, i);
+		snprintf(name, sizeof(name), "%060d_%d", i, i);
+		world_alert(w, FAILED, "wide", run, name, error);
+	}
+	world_pass(w, 10000);
+	seen = w->len - 1;
+	snapshot_init(&snapshot, "layouts_full");
+	take(&snapshot, w, &seen, "full");
+	snapshot_check(&snapshot);
+	free(error);
+	end(w);
+}
+
 static void every_kind(void **state)
 {
 	static const struct {
@@ -568,6 +593,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(every_layout),
+	        cmocka_unit_test(a_full_message),
 	        cmocka_unit_test(every_kind),
 	        cmocka_unit_test(hostile_values_in_each_place),
 	        cmocka_unit_test(what_is_too_large_is_shortened_but_for_its_headline),

@@ -191,17 +191,20 @@ static void who_cannot_read_is_named_in_words(void **state)
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		json_t *readers = json_loads(all[i].readers, 0, NULL);
-		struct buf out;
+		struct words out;
+		char *text;
 
 		assert_non_null(readers);
-		buf_init(&out, 4096);
+		words_init(&out);
 		report_readers_room(readers, &out);
+		text = words_body(&out);
 		assert_int_equal(report_readers_nobody(readers), all[i].nobody);
 		if (i + 1 < sizeof(all) / sizeof(all[0])) /* a device id is anybody's text */
-			assert_string_equal(buf_str(&out), all[i].text);
+			assert_string_equal(text, all[i].text);
 		else
-			assert_null(strchr(buf_str(&out), '\n'));
-		buf_finish(&out);
+			assert_null(strchr(text, '\n'));
+		free(text);
+		words_finish(&out);
 		json_decref(readers);
 	}
 	assert_false(report_readers_nobody(NULL));
