@@ -287,8 +287,10 @@ static enum err machine_open_account(struct crypto *crypto, int64_t now_ms, stru
 	}
 	if (err != OK)
 		return fault_set(fault, err, "cannot read the account");
-	if (!js_str(self, "user") || strcmp(js_str(self, "user"), crypto->user_id) != 0 ||
-	        !js_str(self, "device") || strcmp(js_str(self, "device"), crypto->device_id) != 0) {
+	if (!js_str(self, "user") || !js_str(self, "device"))
+		return fault_set(fault, ERR_CORRUPT, "cannot read the account");
+	if (strcmp(js_str(self, "user"), crypto->user_id) != 0 ||
+	        strcmp(js_str(self, "device"), crypto->device_id) != 0) {
 		return fault_set(fault, ERR_CONFIG,
 		        "the stored encryption keys are those of %s's device %s, the token is "
 		        "device %s of %s: use a token of the stored device, or a new database",

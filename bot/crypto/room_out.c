@@ -68,6 +68,20 @@ static bool room_out_is_settled(const json_t *shared, const json_t *session, con
 	       (again_ms == 0 || now_ms < again_ms);
 }
 
+/* A damaged row counts as none: the room gets a new session, which costs nothing but its sharing.
+ */
+static enum err room_out_row(
+        struct crypto *crypto, const char *kind, const char *room_id, json_t **row)
+{
+	enum err err = keep_get_or_new(crypto, kind, room_id, row);
+
+	if (err == ERR_CORRUPT) {
+		*row = json_object();
+		err = OK;
+	}
+	return err;
+}
+
 static enum err room_out_lists_wait(
         struct crypto *crypto, int64_t now_ms, const struct crypto_room *room, bool *wait)
 {
@@ -206,11 +220,11 @@ enum err crypto_room_ready(struct crypto *crypto, int64_t now_ms, const struct c
 	int64_t epoch = 0;
 	bool caught_up = false, settled, wait = false, enough = false, done = true;
 	bool under_way = false;
-	enum err err = keep_get_or_new(crypto, "shared", room->room_id, &shared);
+	enum err err = room_out_row(crypto, "shared", room->room_id, &shared);
 
 	*ready = CRYPTO_WAIT;
 	if (err == OK)
-		err = keep_get_or_new(crypto, "outbound", room->room_id, &session);
+		err = room_out_row(crypto, "outbound", room->room_id, &session);
 	if (err == OK)
 		err = epoch_get(crypto, &epoch);
 	if (err == OK)

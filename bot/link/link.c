@@ -114,8 +114,8 @@ static void link_on_batch(
 /* --- encryption --------------------------------------------------------------------------- */
 
 /* The homeserver deletes to-device events once the next answer is requested, so /sync starts only
- * when the machine can process them. */
-static void link_on_vault_open(void *arg)
+ * when the machine, or what keeps them for it, can process them. */
+static void link_on_vault_settled(void *arg)
 {
 	struct link *link = arg;
 
@@ -346,7 +346,7 @@ enum err link_create(struct link **out, const struct link_options *options, stru
 	        .user_agent = "matrix-telemetry-bot/" BOT_VERSION,
 	};
 	struct vault_events vault_events = {
-	        link_on_vault_open, link_on_vault_change, link_members_for, link};
+	        link_on_vault_settled, link_on_vault_change, link_members_for, link};
 	struct courier_cipher cipher;
 	enum err err = http_create(&link->http, options->loop, &http_options);
 

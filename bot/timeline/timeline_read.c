@@ -100,18 +100,29 @@ static enum err read_hand_on(struct reading *r, const struct room_event *event)
 
 	if (!crypto_is_verification(event->type, event->content))
 		return event->room[0] ? r->on_event(&r->env, event) : OK;
-	return crypto_take_verification(core_machine(r->core), r->env.now_ms, &verification);
+	return core_machine(r->core) ? crypto_take_verification(
+	                                       core_machine(r->core), r->env.now_ms, &verification)
+	                             : OK;
 }
 
-/* Decrypts an event and passes it on. ERR_NOT_FOUND: its key has not arrived yet. */
+/* Decrypts an event and passes it on. ERR_NOT_FOUND: its key has not arrived yet, or cannot be read
+ * from the store, which must not hold up what is not encrypted. */
 static enum err read_decrypt(
         struct reading *r, const struct source *source, struct room_event *event, bool ask)
 {
 	struct crypto_event clear;
 	struct fault fault = {0};
-	enum err err = crypto_decrypt(core_machine(r->core), r->env.now_ms, source->room_id,
-	        source->raw, ask, &clear, &fault);
+	enum err err = !core_machine(r->core)
+	                       ? ERR_NOT_FOUND
+	                       : crypto_decrypt(core_machine(r->core), r->env.now_ms,
+	                                 source->room_id, source->raw, ask, &clear, &fault);
 
+	if (err == ERR_CORRUPT) {
+		log_seldom(LOG_ERROR, "timeline", source->room_id,
+		        "cannot decrypt an event of %s: its stored key is damaged",
+		        source->room_id);
+		return ERR_NOT_FOUND;
+	}
 	if (err == ERR_INVALID || err == ERR_DENIED) /* the machine has stored a notice */
 		return OK;
 	if (err != OK)
@@ -289,7 +300,8 @@ static enum err read_keys(struct reading *r)
 
 	if (err != OK)
 		return err;
-	err = core_take_sync(r->core, r->env.now_ms, r->batch->answer, !r->batch->since, &new_keys);
+	err = core_take_sync(r->core, r->env.store, r->env.now_ms, r->batch->answer,
+	        !r->batch->since, &new_keys);
 	if (err != OK)
 		log_seldom(LOG_ERROR, "timeline", "keys",
 		        "what the homeserver told of devices and keys cannot be stored: %s",
@@ -322,7 +334,7 @@ enum err batch_read(struct store *store, void *arg)
 	json_array_clear(batch->happened);
 	if (batch->answer)
 		err = read_keys(&r);
-	if (err == OK)
+	if (err == OK && core_machine(r.core))
 		err = read_kept(&r);
 	for (size_t i = 0; i < batch->items_len && err == OK; i++)
 		err = read_item(&r, &batch->items[i]);

@@ -11,6 +11,12 @@
 #include "storage/keys.h"
 #include "storage/known_rooms.h"
 
+/* to-device events that came while the keys could not be opened */
+#define KEPT_KIND "kept"
+#define KEPT_KEY "to_device"
+#define KEPT_MAX 1000
+#define KEPT_BYTES_MAX (1024 * 1024)
+
 /* ---- the machine's store ---- */
 
 static enum err store_get(void *arg, const char *kind, const char *key, char **value)
@@ -76,6 +82,7 @@ enum err core_open(struct vault_core *core, struct store *store,
 	enum err err = OK;
 
 	core->store = store;
+	core->has_kept = true; /* looked up with the next /sync answer */
 	core->status_changes = UINT64_MAX;
 	if (new_device)
 		err = crypto_forget_device(&keep, options);
@@ -194,15 +201,83 @@ void core_look_finish(struct core_look *look)
 
 /* ---- /sync ---- */
 
-enum err core_take_sync(
-        struct vault_core *core, int64_t now_ms, const json_t *sync, bool first, bool *new_keys)
+/*
+ * While the stored keys cannot be opened, /sync goes on for the rooms that are not encrypted, and
+ * the homeserver deletes the to-device events that it has told. They are kept for the machine.
+ */
+
+static json_t *core_to_device(const json_t *sync)
 {
+	return json_object_get(json_object_get(sync, "to_device"), "events");
+}
+
+/* The events kept so far; an empty array if there are none. A new reference. */
+static enum err core_kept(struct store *store, json_t **events)
+{
+	char *text = NULL;
+	enum err err = keys_get(store, KEPT_KIND, KEPT_KEY, &text);
+
+	*events = text ? json_loads(text, 0, NULL) : NULL;
+	if (!json_is_array(*events)) {
+		json_decref(*events);
+		*events = json_array();
+	}
+	free(text);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static enum err core_keep(struct store *store, json_t *told)
+{
+	json_t *events, *event;
+	char *text;
+	size_t i;
+	enum err err = core_kept(store, &events);
+
+	json_array_foreach(told, i, event)
+	{
+		if (json_array_size(events) < KEPT_MAX)
+			json_array_append(events, event);
+	}
+	text = json_dumps(events, JSON_COMPACT);
+	if (err == OK && strlen(text) <= KEPT_BYTES_MAX)
+		err = keys_put(store, KEPT_KIND, KEPT_KEY, text);
+	free(text);
+	json_decref(events);
+	return err;
+}
+
+/* The answer with the kept events before its own; a new reference. */
+static enum err core_add_kept(struct vault_core *core, const json_t *sync, json_t **whole)
+{
+	json_t *events;
+	enum err err = core_kept(core->store, &events);
+
+	*whole = json_copy((json_t *)sync);
+	json_array_extend(events, core_to_device(sync));
+	json_object_set_new(*whole, "to_device", json_pack("{s:o}", "events", events));
+	return err == OK ? keys_remove(core->store, KEPT_KIND, KEPT_KEY) : err;
+}
+
+enum err core_take_sync(struct vault_core *core, struct store *store, int64_t now_ms,
+        const json_t *sync, bool first, bool *new_keys)
+{
+	json_t *whole = NULL;
 	enum err err = OK;
 
 	*new_keys = false;
+	if (!core->machine)
+		return json_array_size(core_to_device(sync)) > 0
+		               ? core_keep(store, core_to_device(sync))
+		               : OK;
 	if (first)
 		err = crypto_lists_missed(core->machine);
-	return err == OK ? crypto_take_sync(core->machine, now_ms, sync, new_keys) : err;
+	if (err == OK && core->has_kept)
+		err = core_add_kept(core, sync, &whole);
+	if (err == OK)
+		err = crypto_take_sync(core->machine, now_ms, whole ? whole : sync, new_keys);
+	core->has_kept = core->has_kept && err != OK;
+	json_decref(whole);
+	return err;
 }
 
 /* ---- delivering ---- */

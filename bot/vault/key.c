@@ -19,10 +19,9 @@
 
 #define KEY_TEXT_MIN 20 /* characters */
 #define KEY_INFO "matrix-telemetry-bot pickle key"
-#define WAY_OUT                                                                                \
-	"restore it from the backup. If it is lost for good, run matrix-telemetry-bot login, " \
-	"then "                                                                                \
-	"start once with run --accept-new-device"
+#define AFRESH                                                                            \
+	" from the backup. If there is none, run matrix-telemetry-bot login, then start " \
+	"once with run --accept-new-device"
 
 static char *key_default_path(const struct config *config)
 {
@@ -112,7 +111,7 @@ static enum err key_read_own_file(
 		err = may_make ? key_make_file(file.file, fault)
 		               : fault_set(fault, ERR_NOT_FOUND,
 		                         "%s, which opens the encryption keys in the database, is "
-		                         "missing: " WAY_OUT,
+		                         "missing: restore it" AFRESH,
 		                         file.file);
 	if (err == OK)
 		err = secret_read(&file, "pickle_key", text, fault);
@@ -142,7 +141,8 @@ enum err key_read(const struct config *config, bool may_make, uint8_t key[CRYPTO
 enum err key_does_not_fit(struct fault *fault)
 {
 	return fault_set(fault, ERR_CORRUPT,
-	        "the pickle key does not open the encryption keys in the database: " WAY_OUT);
+	        "the pickle key does not open the encryption keys in the database, or those are "
+	        "damaged: restore the key, or both," AFRESH);
 }
 
 enum err key_check(const struct config *config, struct store *store, struct fault *fault)

@@ -270,11 +270,19 @@ static enum crypto_trust vault_trust_of(const struct config *config)
 	                                                         : CRYPTO_TRUST_CROSS_SIGNED;
 }
 
+static void vault_settle(struct vault *vault)
+{
+	if (!vault->settled && !vault->closing)
+		vault->events.on_settled(vault->events.arg);
+	vault->settled = true;
+}
+
 static void open_end(struct open_job *job, const char *problem)
 {
 	struct vault *vault = job->vault;
 
 	vault->opening = false;
+	vault_settle(vault);
 	if (problem) {
 		vault_problem_set(vault, VAULT_OPENING, "%s", problem);
 		vault->look_ms = clock_monotonic_ms() + OPEN_AGAIN_MS;
@@ -336,7 +344,6 @@ static void open_done(enum err result, const char *message, void *arg)
 	open_end(job, NULL);
 	if (closing)
 		return;
-	vault->events.on_open(vault->events.arg);
 	if (vault_may_wait(vault)) {
 		vault->mark_ms = vault->look_ms = clock_monotonic_ms() + LOOK_SOON_MS;
 		vault_arm(vault);

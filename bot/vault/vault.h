@@ -6,11 +6,12 @@
  * the machine's requests, passing the answers back, and reporting problems to the operator.
  *
  * Happy path: vault_set_online() reads the pickle key (on libuv's pool; created with mode 0600
- * beside the database when none is configured), opens the machine and calls on_open(). Then the
+ * beside the database when none is configured), opens the machine and calls on_settled(). Then the
  * device keys are uploaded and the account's own keys are queried; if it has no cross-signing keys,
  * they are created, and the device is signed by them. From then on encrypted rooms get messages.
  * Failures: with a wrong pickle key, or while the device is not cross-signed, only encrypted rooms
- * are on hold; vault_problem() says what to do, and it is retried.
+ * are on hold; vault_problem() says what to do, and it is retried. What /sync tells of encryption
+ * meanwhile is kept.
  */
 #pragma once
 
@@ -27,8 +28,9 @@ struct vault;
 struct vault_core;
 
 struct vault_events {
-	/* The machine is open, so /sync answers can be processed. Called once. */
-	void (*on_open)(void *arg);
+	/* /sync answers can be processed: the machine is open, or cannot be opened for now, so that
+	 * rooms without encryption need not wait for it. Called once. */
+	void (*on_settled)(void *arg);
 	/* Something changed, so encrypted rooms that waited may be tried again. */
 	void (*on_change)(void *arg);
 	/* The members of a room, NULL while they are not known. Borrowed. */
@@ -82,7 +84,7 @@ void vault_close(struct vault *vault, void (*closed)(void *arg), void *arg);
 
 /* The machine; NULL before it is open. */
 struct crypto *core_machine(struct vault_core *core);
-/* Processes the parts of a /sync answer that concern encryption. first: it had no `since`, so
- * changes of any device list may have been missed. */
-enum err core_take_sync(
-        struct vault_core *core, int64_t now_ms, const json_t *sync, bool first, bool *new_keys);
+/* Processes the parts of a /sync answer that concern encryption; before the machine is open, keeps
+ * them for it. first: it had no `since`, so changes of any device list may have been missed. */
+enum err core_take_sync(struct vault_core *core, struct store *store, int64_t now_ms,
+        const json_t *sync, bool first, bool *new_keys);

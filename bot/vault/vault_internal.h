@@ -11,6 +11,7 @@
 struct vault_core {
 	struct store *store;
 	struct crypto *machine;
+	bool has_kept;           /* to-device events may be kept for the machine */
 	bool good;               /* our device is cross-signed: encrypted events may be sent */
 	int64_t readers_epoch;   /* crypto_epoch() when the rooms' readers were last looked up */
 	uint64_t status_changes; /* the same of crypto_status_changes(); UINT64_MAX = never */
@@ -101,6 +102,7 @@ struct vault {
 	char *user_id, *device_id;
 	bool new_device;
 	bool opening, open;
+	bool settled; /* on_settled() was called */
 	TAILQ_HEAD(, vault_call) calls;
 	uv_timer_t timer;
 	int64_t look_ms;  /* monotonic; the next scheduled look */

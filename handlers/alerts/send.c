@@ -537,8 +537,8 @@ static enum err next_apart(const struct deliver *d, const struct deliver_room *r
 	err = next_or_ahead(d, room, event, due_ms);
 	end = err == OK ? store_release(d->store) : store_undo(d->store);
 	if (err != OK && end == OK) {
-		log_error("deliver", "%s: cannot encrypt for the room: %s", room->name,
-		        err_text(err));
+		log_seldom(LOG_ERROR, "deliver", room->name,
+		        "%s: cannot encrypt for the room, retrying: %s", room->name, err_text(err));
 		deliver_event_finish(event);
 		event->waits = true;
 		send_earlier(due_ms, d->now_ms + DELIVER_KEYS_LOOK_MS);

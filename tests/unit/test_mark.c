@@ -30,7 +30,7 @@ struct marked {
 	bool open;
 };
 
-static void on_open(void *arg)
+static void on_settled(void *arg)
 {
 	struct marked *f = arg;
 
@@ -48,7 +48,7 @@ static struct member_list *members(const char *room_id, void *arg)
 
 static void open_vault(struct marked *f)
 {
-	struct vault_events events = {on_open, on_change, members, f};
+	struct vault_events events = {on_settled, on_change, members, f};
 
 	f->open = false;
 	f->vault = vault_create(&f->l->loop, f->l->writer, f->l->config, &events);
