@@ -528,6 +528,8 @@ const struct builtin_kind config_builtin_kinds[] = {
         {"heartbeat_missed", NULL,
                 "{emoji} **{app} · {heartbeat} missed** (last seen {last_seen}, {every})",
                 SEVERITY_CRITICAL, "heartbeat"},
+        {"heartbeat_failed", NULL, "{emoji} **{app} · {heartbeat} FAILED**\\n{text}",
+                SEVERITY_CRITICAL, "heartbeat"},
         {"command_failed", NULL, "{emoji} **{app} · {title} FAILED** after {duration}\\n{text}",
                 SEVERITY_CRITICAL, "title"},
         {"message", NULL, "{emoji} **{app} · {title}**\\n{text}", SEVERITY_WARNING, "title"},

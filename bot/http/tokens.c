@@ -150,21 +150,18 @@ void tokens_finish(struct tokens *tokens)
 	*tokens = (struct tokens){0};
 }
 
-/* Writes the password of "Basic …" to out; false when there is none. */
-static bool basic_password(const char *authorization, char *out, size_t size)
+/* Writes the password of base64 to out; false when there is none. */
+static bool basic_password(const char *encoded, char *out, size_t size)
 {
 	unsigned char plain[1024];
 	size_t len;
 	char *colon;
 	int used;
 
-	if (strncasecmp(authorization, "Basic ", 6) != 0)
-		return false;
-	authorization += 6;
-	len = strlen(authorization);
+	len = strlen(encoded);
 	if (len == 0 || len % 4 != 0 || len / 4 * 3 >= sizeof(plain))
 		return false;
-	used = EVP_DecodeBlock(plain, (const unsigned char *)authorization, (int)len);
+	used = EVP_DecodeBlock(plain, (const unsigned char *)encoded, (int)len);
 	if (used < 0)
 		return false;
 	plain[used] = '\0'; /* padding decodes to NUL bytes already */
@@ -175,19 +172,38 @@ static bool basic_password(const char *authorization, char *out, size_t size)
 	return colon;
 }
 
+/* Writes the token of a header to out; false when there is none. */
+static bool tokens_read_header(const char *header, bool basic, char *out, size_t size)
+{
+	char text[1024];
+	size_t len = strlen(header), word = strcspn(header, " \t");
+	bool found = false;
+
+	while (len > 0 && strchr(" \t", header[len - 1])) /* blanks around a header do not count */
+		len--;
+	if (len >= sizeof(text) || word >= len)
+		return false;
+	memcpy(text, header, len);
+	text[len] = '\0';
+	header = text + word + strspn(text + word, " \t");
+	if (word == 6 && strncasecmp(text, "Bearer", word) == 0)
+		found = snprintf(out, size, "%s", header) < (int)size;
+	else if (word == 5 && strncasecmp(text, "Basic", word) == 0 && basic)
+		found = basic_password(header, out, size);
+	explicit_bzero(text, sizeof(text));
+	return found;
+}
+
 const struct token *tokens_find(const struct tokens *tokens, const char *authorization, bool basic)
 {
 	const struct token *found = NULL;
 	unsigned char digest[32];
-	char password[1024];
+	char token[1024];
 
-	if (strncasecmp(authorization, "Bearer ", 7) == 0)
-		digest_of(authorization + 7, digest);
-	else if (basic && basic_password(authorization, password, sizeof(password)))
-		digest_of(password, digest);
-	else
+	if (!tokens_read_header(authorization, basic, token, sizeof(token)))
 		return NULL;
-	explicit_bzero(password, sizeof(password));
+	digest_of(token, digest);
+	explicit_bzero(token, sizeof(token));
 	for (size_t i = 0; i < tokens->len; i++)
 		if (CRYPTO_memcmp(digest, tokens->list[i].digest, sizeof(digest)) == 0)
 			found = &tokens->list[i];

@@ -107,6 +107,7 @@ static enum MHD_Result call_queue(struct web_call *call)
 		                : "Bearer");
 	call_add_header(response, "Set-Cookie", &call->cookie);
 	call_add_header(response, "Location", &call->location);
+	call_add_header(response, "Allow", &call->allow);
 	result = MHD_queue_response(call->connection, call->status, response);
 	MHD_destroy_response(response);
 	call->conn->since_ms = clock_monotonic_ms();
@@ -227,8 +228,16 @@ static void call_authorize_open(struct web_call *call)
 		        "commands over TCP need a token: set [http] token_file");
 }
 
+/* Whether a program sends the request. A browser sends a remembered password with the requests of
+ * every site, but says with all that may change something where they come from. */
+static bool call_is_of_a_program(struct web_call *call, const char *method)
+{
+	return strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0 &&
+	       !*call_header(call, "Origin") && !*call_header(call, "Sec-Fetch-Site");
+}
+
 /* Checks whether the request is allowed; otherwise sets the answer. */
-static void call_authorize(struct web_call *call)
+static void call_authorize(struct web_call *call, const char *method)
 {
 	const struct token *token;
 	unsigned right = call->endpoint->right;
@@ -240,10 +249,9 @@ static void call_authorize(struct web_call *call)
 		call_authorize_open(call);
 		return;
 	}
-	/* A browser sends a remembered password with the requests of every site: it is accepted for
-	 * the page only, whose forms prove where they come from. */
+	/* the page's forms prove where they come from */
 	token = tokens_find(&call->web->tokens, call_header(call, "Authorization"),
-	        call->endpoint->page || right == TOKEN_READ);
+	        call->endpoint->page || right == TOKEN_READ || call_is_of_a_program(call, method));
 	if (!token) {
 		call_refuse(call, MHD_HTTP_UNAUTHORIZED, "a bearer token is required");
 	} else if (!(token->rights & right)) {
@@ -256,11 +264,40 @@ static void call_authorize(struct web_call *call)
 	}
 }
 
+/* Nobody who sends alerts compresses them, and what is packed small can be large. */
+static void call_refuse_compressed(struct web_call *call)
+{
+	const char *encoding = call_header(call, "Content-Encoding");
+
+	if (!call->ready && *encoding && strcasecmp(encoding, "identity") != 0)
+		call_error(call, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+		        "a compressed body is not accepted (Content-Encoding)");
+}
+
+/* The path of a request, owned by the caller: without the host that a request may name too, and
+ * without slashes too many before and after it. */
+static char *call_path(const char *url)
+{
+	const char *host = strstr(url, "://");
+	size_t len;
+
+	if (*url != '/' && host) {
+		url = host + 3;
+		url += strcspn(url, "/");
+	}
+	while (url[0] == '/' && url[1] == '/')
+		url++;
+	len = strlen(url);
+	while (len > 1 && url[len - 1] == '/')
+		len--;
+	return len > 0 ? x_strndup(url, len) : x_strdup("/");
+}
+
 static struct web_call *call_create(
         struct web *web, struct MHD_Connection *connection, const char *url, const char *method)
 {
 	struct web_call *call = x_calloc(1, sizeof(*call));
-	bool known;
+	char *path = call_path(url);
 
 	call->web = web;
 	call->config = config_ref(web->config);
@@ -275,14 +312,19 @@ static struct web_call *call_create(
 	buf_init(&call->text, 2 * WEB_BODY_MAX);
 	buf_init(&call->cookie, 256);
 	buf_init(&call->location, 256);
-	call->endpoint = endpoint_find(method, url, &known);
+	buf_init(&call->allow, 256);
+	call->endpoint = endpoint_find(method, path, &call->allow);
 	if (!call->endpoint) {
+		bool known = call->allow.len > 0;
+
 		call_error(call, known ? MHD_HTTP_METHOD_NOT_ALLOWED : MHD_HTTP_NOT_FOUND,
 		        known ? "this method is not allowed here" : "there is no such address");
-		return call;
+	} else {
+		call->rest = x_strdup(path + strlen(call->endpoint->path));
+		call_authorize(call, method);
+		call_refuse_compressed(call);
 	}
-	call->rest = x_strdup(url + strlen(call->endpoint->path));
-	call_authorize(call);
+	free(path);
 	return call;
 }
 
@@ -302,6 +344,7 @@ static void call_destroy(struct web_call *call)
 	buf_finish(&call->text);
 	buf_finish(&call->cookie);
 	buf_finish(&call->location);
+	buf_finish(&call->allow);
 	config_unref(call->config);
 	free(call->rest);
 	free(call);

@@ -7,6 +7,7 @@
 #include "bot/base/alloc.h"
 #include "bot/base/json_mend.h"
 #include "bot/base/request.h"
+#include "bot/http/form_body.h"
 #include "bot/http/web_internal.h"
 #include "bot/http/webhook.h"
 
@@ -199,25 +200,6 @@ static void readyz_finish(struct web_call *call)
 	                   "queue\n");
 }
 
-/* ---- heartbeats ---- */
-
-/* POST or GET /heartbeat/APP?every=1h&grace=10m&schedule=…&name=…&stop=1 */
-static void heartbeat_run(struct web_call *call)
-{
-	static const char *const names[] = {"every", "grace", "schedule", "name"};
-	json_t *request = json_pack("{s:s, s:s}", "op", "heartbeat", "app", call->rest);
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		const char *value = call_query(call, names[i]);
-
-		if (value)
-			json_object_set_new(request, names[i], json_string(value));
-	}
-	if (call_query(call, "stop"))
-		json_object_set_new(request, "stop", json_true());
-	call_request(call, request);
-}
-
 /* ---- webhooks ---- */
 
 static void run_webhook(struct web_call *call, const char *name)
@@ -230,6 +212,7 @@ static void run_webhook(struct web_call *call, const char *name)
 		json_decref(notes);
 		return;
 	}
+	form_body_unwrap(call);
 	body = call_read_json(call, notes);
 	if (body) {
 		request = webhook_request(webhook, body);
@@ -270,9 +253,12 @@ static const struct endpoint endpoints[] = {
         {"GET", "/metrics", TOKEN_READ, metrics_run, metrics_finish},
         {"POST", "/alertmanager", TOKEN_SEND, alertmanager_run, call_finish_batch},
         {"POST", "/grafana", TOKEN_SEND, alertmanager_run, call_finish_batch},
+        {"PUT", "/grafana", TOKEN_SEND, alertmanager_run, call_finish_batch},
         {"POST", "/healthchecks", TOKEN_SEND, built_in_run, NULL},
+        {"PUT", "/healthchecks", TOKEN_SEND, built_in_run, NULL},
         {"POST", "/uptime-kuma", TOKEN_SEND, built_in_run, NULL},
         {"POST", "/webhook/", TOKEN_SEND, webhook_run, NULL},
+        {"PUT", "/webhook/", TOKEN_SEND, webhook_run, NULL},
         {"POST", "/api/v2/alerts", TOKEN_SEND, api_alerts_run, api_finish},
         {"GET", "/api/v2/alerts", TOKEN_READ, api_firing_run, api_firing_finish},
         {"GET", "/api/v2/alerts/groups", TOKEN_READ, api_firing_run, api_groups_finish},
@@ -284,23 +270,31 @@ static const struct endpoint endpoints[] = {
         {"DELETE", "/api/v2/silence/", TOKEN_COMMAND, api_unsilence_run, api_finish},
 };
 
-const struct endpoint *endpoint_find(const char *method, const char *path, bool *allowed)
+/* Whether an endpoint is what a path names. */
+static bool endpoint_is(const struct endpoint *endpoint, const char *path)
+{
+	size_t len = strlen(endpoint->path);
+	bool start = len > 1 && endpoint->path[len - 1] == '/';
+
+	return start ? strncmp(endpoint->path, path, len) == 0 && path[len]
+	             : strcmp(endpoint->path, path) == 0;
+}
+
+const struct endpoint *endpoint_find(const char *method, const char *path, struct buf *allow)
 {
 	const struct endpoint *found = NULL;
 
-	*allowed = false;
 	if (strcmp(method, "HEAD") == 0)
 		method = "GET";
 	for (size_t i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]) && !found; i++) {
-		size_t len = strlen(endpoints[i].path);
-		bool start = len > 1 && endpoints[i].path[len - 1] == '/';
-
-		if (start ? strncmp(endpoints[i].path, path, len) != 0 || !path[len]
-		          : strcmp(endpoints[i].path, path) != 0)
+		if (!endpoint_is(&endpoints[i], path))
 			continue;
-		*allowed = true;
+		buf_printf(allow, "%s%s%s", allow->len > 0 ? ", " : "", endpoints[i].method,
+		        strcmp(endpoints[i].method, "GET") == 0 ? ", HEAD" : "");
 		if (strcmp(endpoints[i].method, method) == 0)
 			found = &endpoints[i];
 	}
+	if (found)
+		buf_reset(allow);
 	return found;
 }

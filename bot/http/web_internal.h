@@ -86,12 +86,13 @@ struct web_call {
 	unsigned status;       /* of the answer */
 	const char *type;      /* content type of the answer */
 	struct buf text;
-	struct buf cookie, location; /* headers of the answer, "" = none */
-	bool stream;                 /* answered by an event stream */
+	struct buf cookie, location, allow; /* headers of the answer, "" = none */
+	bool stream;                        /* answered by an event stream */
 };
 
-/* The endpoint of a method and path, or NULL. *allowed: the path exists for another method. */
-const struct endpoint *endpoint_find(const char *method, const char *path, bool *allowed);
+/* The endpoint of a method and path, or NULL: then allow has the methods that the path takes,
+ * separated by commas. */
+const struct endpoint *endpoint_find(const char *method, const char *path, struct buf *allow);
 
 /* ---- web_call.c ---- */
 
@@ -164,6 +165,7 @@ void page_ack_run(struct web_call *call);
 void page_silence_run(struct web_call *call);
 void page_end_run(struct web_call *call);
 void page_done(struct web_call *call);
+void heartbeat_run(struct web_call *call);
 void metrics_run(struct web_call *call);
 void metrics_finish(struct web_call *call);
 void alertmanager_run(struct web_call *call);

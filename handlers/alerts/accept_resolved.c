@@ -195,6 +195,24 @@ static enum err resolve_run(
 	return err;
 }
 
+/* The sender named the alert that ends by the id of its firing: that may have come from another
+ * app, if what [labels] or an endpoint makes of its labels has changed since. */
+static enum err resolve_reopened(
+        const struct deliver *d, const struct alert *alert, struct alert_row *row, bool *was_held)
+{
+	struct alert_row fired = {0};
+	enum err err = alerts_by_ext_id(d->store, alert->reopens, &fired);
+
+	if (err == ERR_NOT_FOUND || err == ERR_DAMAGED)
+		return OK;
+	if (err == OK)
+		err = held_resolve(d, fired.subject, was_held);
+	if (err == OK)
+		err = resolve_subject(d, alert, fired.subject, row);
+	alert_row_finish(&fired);
+	return err;
+}
+
 enum err deliver_resolve(const struct deliver *d, const struct alert *alert, struct alert_row *row)
 {
 	bool was_held = false;
@@ -206,6 +224,8 @@ enum err deliver_resolve(const struct deliver *d, const struct alert *alert, str
 		err = resolve_subject(d, alert, alert->subject, row);
 	if (err == OK && !row->message_id && !was_held && alert->unnamed && alert->run_id)
 		err = resolve_run(d, alert, row, &was_held);
+	if (err == OK && !row->message_id && !was_held && alert->reopens)
+		err = resolve_reopened(d, alert, row, &was_held);
 	row->state = row->message_id ? ALERT_GROUPED : was_held ? ALERT_SILENCED : ALERT_IGNORED;
 	row->cause = row->message_id || was_held ? ALERT_RESOLVED : ALERT_UNMATCHED;
 	row->reason = x_strdup(row->message_id ? "resolved: the message says so"

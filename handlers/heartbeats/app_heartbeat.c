@@ -58,9 +58,16 @@ static void app_heartbeat_note_event(
 
 /* --- the alert ---------------------------------------------------------------------------- */
 
-/* Owned by the caller; NULL: the config of [kind heartbeat_missed] makes the alert invalid. */
-static struct alert *make_alert(
-        const struct deliver *d, const struct app_heartbeat_row *row, bool resolved)
+/* The last heartbeat said that the app's work failed: it came before its deadline. */
+static bool app_heartbeat_has_failed(const struct app_heartbeat_row *row)
+{
+	return row->missed_ms && row->missed_ms < row->deadline_ms;
+}
+
+/* failed: what a heartbeat says, NULL = none came. Owned by the caller; NULL: the config of its
+ * [kind] makes the alert invalid. */
+static struct alert *make_alert(const struct deliver *d, const struct app_heartbeat_row *row,
+        const char *failed, bool resolved)
 {
 	char seen[32], what[APP_HEARTBEAT_NAME_MAX + 16];
 	struct alert *alert = NULL;
@@ -72,9 +79,10 @@ static struct alert *make_alert(
 	app_heartbeat_put_interval(row, &every);
 	clock_format_short(row->seen_ms, 0, seen, sizeof(seen));
 	snprintf(what, sizeof(what), "heartbeat%s%s", row->name[0] ? " " : "", row->name);
-	request = json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:s}}", "app", row->app, "kind",
-	        APP_HEARTBEAT_KIND, "status", resolved ? "resolved" : "firing", "fields",
-	        "heartbeat", what, "last_seen", seen, "every", buf_str(&every));
+	request = json_pack("{s:s, s:s, s:s, s:s*, s:{s:s, s:s, s:s}}", "app", row->app, "kind",
+	        failed ? APP_HEARTBEAT_FAILED : APP_HEARTBEAT_MISSED, "status",
+	        resolved ? "resolved" : "firing", "text", failed && *failed ? failed : NULL,
+	        "fields", "heartbeat", what, "last_seen", seen, "every", buf_str(&every));
 	if (alert_parse(request, d->config, d->now_ms, &alert, &fault) == OK) {
 		alert->peer = (struct alert_peer){-1, -1, -1};
 	} else {
@@ -89,12 +97,12 @@ static struct alert *make_alert(
 
 /* Raises or resolves the alert. An invalid alert must not stop the other heartbeats: it is
  * skipped. */
-static enum err raise_alert(
-        const struct deliver *d, struct app_heartbeat_row *row, bool resolved, json_t *happened)
+static enum err raise_alert(const struct deliver *d, struct app_heartbeat_row *row,
+        const char *failed, bool resolved, json_t *happened)
 {
 	struct deliver with = *d;
 	struct deliver_receipt receipt;
-	struct alert *alert = make_alert(d, row, resolved);
+	struct alert *alert = make_alert(d, row, failed, resolved);
 	enum err err = OK;
 
 	row->held = 0;
@@ -103,11 +111,20 @@ static enum err raise_alert(
 	with.happened = happened;
 	err = deliver_accept(&with, alert, &receipt);
 	if (err == OK) {
-		row->held = !resolved && strcmp(receipt.state, "silenced") == 0;
+		/* a failure is held as any other alert, but nobody else knows what is missing */
+		row->held = !resolved && !failed && strcmp(receipt.state, "silenced") == 0;
 		json_array_append_new(happened, report_taken(alert, receipt.alert, receipt.state));
 	}
 	alert_destroy(alert);
 	return err;
+}
+
+/* Resolves the alert that the row's last state has raised. */
+static enum err app_heartbeat_clear(
+        const struct deliver *d, struct app_heartbeat_row *row, bool had_failed, json_t *happened)
+{
+	row->missed_ms = 0;
+	return raise_alert(d, row, had_failed ? "" : NULL, true, happened);
 }
 
 /* --- accepting a heartbeat ---------------------------------------------------------------- */
@@ -126,7 +143,7 @@ static enum err app_heartbeat_stop(const struct deliver *d, struct app_heartbeat
 	enum err err = app_heartbeats_delete(d->store, row->id);
 
 	if (err == OK && row->missed_ms)
-		err = raise_alert(d, row, true, happened);
+		err = app_heartbeat_clear(d, row, app_heartbeat_has_failed(row), happened);
 	if (err == OK)
 		app_heartbeat_note_event(happened, row, "stopped");
 	receipt->state = "stopped";
@@ -182,12 +199,37 @@ static void app_heartbeat_expect(
 		row->deadline_ms = granted_ms;
 }
 
+/* What the heartbeat says: the app's work failed, or it is well. */
+static enum err app_heartbeat_judge(const struct deliver *d, const struct app_heartbeat *beat,
+        struct app_heartbeat_row *row, bool had_failed, struct app_heartbeat_receipt *receipt,
+        json_t *happened)
+{
+	bool was_missing = row->missed_ms && !had_failed;
+	enum err err = OK;
+
+	receipt->state = "seen";
+	if (beat->failed) {
+		if (beat->at_ms < row->seen_ms) /* from the spool, after a later one */
+			return OK;
+		if (was_missing)
+			err = app_heartbeat_clear(d, row, false, happened);
+		if (err == OK)
+			err = raise_alert(d, row, beat->failed, false, happened);
+		row->missed_ms = beat->at_ms;
+		receipt->state = "failed";
+	} else if (row->missed_ms && row->deadline_ms > d->now_ms) {
+		receipt->state = "back";
+		err = app_heartbeat_clear(d, row, had_failed, happened);
+	}
+	return err;
+}
+
 enum err app_heartbeat_accept(const struct deliver *d, const struct app_heartbeat *beat,
         struct app_heartbeat_receipt *receipt, json_t *happened)
 {
 	struct app_heartbeat_row row = {0};
 	enum err err = app_heartbeats_by_name(d->store, beat->app, beat->name, &row);
-	bool fresh = err == ERR_NOT_FOUND;
+	bool fresh = err == ERR_NOT_FOUND, had_failed = app_heartbeat_has_failed(&row);
 
 	if (err != OK && !fresh)
 		return err;
@@ -205,19 +247,14 @@ enum err app_heartbeat_accept(const struct deliver *d, const struct app_heartbea
 		row.grace_ms = GRACE_MS;
 	}
 	app_heartbeat_update(&row, beat);
-	receipt->state = "seen";
 	if (row.every_ms || row.schedule)
 		app_heartbeat_expect(&row, d->now_ms, beat->at_ms, fresh);
-	if (row.missed_ms && row.deadline_ms > d->now_ms) {
-		row.missed_ms = 0;
-		receipt->state = "back";
-		err = raise_alert(d, &row, true, happened);
-	} else {
-		err = OK;
+	err = fresh ? app_heartbeat_insert(d, &row, receipt) : OK;
+	if (err == OK && (!fresh || beat->failed)) {
+		err = app_heartbeat_judge(d, beat, &row, had_failed, receipt, happened);
+		if (err == OK)
+			err = app_heartbeats_update(d->store, &row);
 	}
-	if (err == OK)
-		err = fresh ? app_heartbeat_insert(d, &row, receipt)
-		            : app_heartbeats_update(d->store, &row);
 	receipt->due_ms = row.due_ms;
 	if (err == OK)
 		app_heartbeat_note_event(happened, &row, receipt->state);
@@ -261,7 +298,7 @@ static enum err app_heartbeat_miss(
 	enum err err;
 
 	row->missed_ms = d->now_ms;
-	err = raise_alert(d, row, false, happened);
+	err = raise_alert(d, row, NULL, false, happened);
 	if (err == OK)
 		err = app_heartbeats_update(d->store, row);
 	if (err == OK)
@@ -272,7 +309,7 @@ static enum err app_heartbeat_miss(
 /* A heartbeat that is still missing: delivers its alert when nothing holds it any more. */
 static enum err tell_held(const struct deliver *d, struct app_heartbeat_row *row, json_t *happened)
 {
-	struct alert *alert = make_alert(d, row, false);
+	struct alert *alert = make_alert(d, row, NULL, false);
 	bool held = false, told = false;
 	enum err err = alert ? deliver_would_hold(d, alert, &held) : OK;
 
@@ -283,7 +320,7 @@ static enum err tell_held(const struct deliver *d, struct app_heartbeat_row *row
 		return err;
 	row->held = 0;
 	if (!told)
-		err = raise_alert(d, row, false, happened);
+		err = raise_alert(d, row, NULL, false, happened);
 	return err == OK ? app_heartbeats_update(d->store, row) : err;
 }
 
@@ -330,7 +367,9 @@ static void list_text(const struct app_heartbeat_row *row, int64_t now_ms, struc
 	words_name(out, row->name, WORDS_NAME_POINTS);
 	words_say(out, " · %s, received ", buf_str(&text));
 	words_when(out, row->seen_ms, now_ms);
-	words_say(out, row->missed_ms ? ", missed since " : ", due ");
+	words_say(out, app_heartbeat_has_failed(row) ? ", failed "
+	               : row->missed_ms              ? ", missed since "
+	                                             : ", due ");
 	words_when(out, row->missed_ms ? row->missed_ms : row->due_ms, now_ms);
 	buf_finish(&text);
 }

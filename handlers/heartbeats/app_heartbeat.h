@@ -4,8 +4,9 @@
  *
  * An app reports that it is running, and how often it will do so: at an interval, or by a cron line
  * in the zone. If the next report is later than that plus the grace, an alert of kind
- * heartbeat_missed is raised in the ordinary way, once; the next report resolves it. The
- * registrations survive a restart.
+ * heartbeat_missed is raised in the ordinary way, once; the next report resolves it. A report may
+ * say that the app's work failed: that raises an alert of kind heartbeat_failed each time, which
+ * the next good report resolves. The registrations survive a restart.
  *
  * There are no false alarms after a time in which nothing could arrive: if the daemon was down, the
  * machine was suspended or its clock jumped while a heartbeat was due, it counts as received at the
@@ -18,13 +19,15 @@
 
 #define APP_HEARTBEATS_MAX 1000 /* of all apps together */
 #define APP_HEARTBEAT_NAME_MAX 64
-#define APP_HEARTBEAT_KIND "heartbeat_missed"
+#define APP_HEARTBEAT_MISSED "heartbeat_missed" /* kinds of alerts */
+#define APP_HEARTBEAT_FAILED "heartbeat_failed"
 
 struct app_heartbeat {
 	char app[ALERT_APP_MAX + 1], name[APP_HEARTBEAT_NAME_MAX + 1];
 	int64_t every_ms; /* 0 = not given */
 	int64_t grace_ms; /* -1 = not given */
 	char *schedule;   /* owned, or NULL */
+	char *failed;     /* owned; what failed, or NULL */
 	int64_t at_ms;    /* when it was sent */
 	bool stop;        /* unregisters the heartbeat */
 };
@@ -35,7 +38,7 @@ enum err app_heartbeat_parse(const json_t *request, int64_t now_ms, struct app_h
 void app_heartbeat_finish(struct app_heartbeat *beat);
 
 struct app_heartbeat_receipt {
-	const char *state; /* static: "new", "seen", "back", "stopped" */
+	const char *state; /* static: "new", "seen", "back", "failed", "stopped" */
 	int64_t due_ms;    /* when the next one is due; 0 = never */
 	/* ERR_INVALID: neither every nor schedule is known, or there is none to stop; ERR_FULL:
 	 * there are APP_HEARTBEATS_MAX already */

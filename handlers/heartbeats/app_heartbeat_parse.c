@@ -124,6 +124,12 @@ enum err app_heartbeat_parse(
 		err = take_at(request, now_ms, out, fault);
 	if (err == OK && end && !json_is_boolean(end))
 		err = app_heartbeat_parse_refuse(fault, "stop", "stop must be true or false");
+	if (err == OK && json_object_get(request, "failed")) {
+		out->failed = x_strdup_opt(text_of(request, "failed"));
+		if (!out->failed)
+			err = app_heartbeat_parse_refuse(
+			        fault, "failed", "failed must be a text that says what failed");
+	}
 	out->stop = json_is_true(end);
 	return err;
 }
@@ -131,5 +137,6 @@ enum err app_heartbeat_parse(
 void app_heartbeat_finish(struct app_heartbeat *beat)
 {
 	free(beat->schedule);
-	beat->schedule = NULL;
+	free(beat->failed);
+	beat->schedule = beat->failed = NULL;
 }

@@ -1,8 +1,10 @@
 """HTTP: on the Unix socket and over TCP, as curl and webhooks speak it."""
 import http.client
 import json
+import signal
 import socket
 import time
+import urllib.parse
 
 from bot import Bot, Client
 from harness import check, until
@@ -110,7 +112,11 @@ def test_http_over_tcp_wants_a_token():
     for headers, path, code in (({}, "/healthz", 200), ({}, "/alerts", 401),
                                 ({"Authorization": "Bearer wrong"}, "/alerts", 401),
                                 ({"Authorization": "Bearer r3ad"}, "/alerts", 403),
-                                ({"Authorization": "bearer s3cret"}, "/alerts", 200)):
+                                ({"Authorization": "bearer s3cret"}, "/alerts", 200),
+                                # a program's password, as GitHub, Grafana and Alertmanager send it; no browser's
+                                ({"Authorization": "Basic eDpzM2NyZXQ="}, "/alerts", 200),
+                                ({"Authorization": "Basic eDpzM2NyZXQ=", "Origin": "https://evil.example"}, "/alerts", 401),
+                                ({"Authorization": "Basic eDpzM2NyZXQ=", "Sec-Fetch-Site": "none"}, "/alerts", 401)):
         web = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         status, text, _ = ask(web, "GET" if path == "/healthz" else "POST", path, alert, **headers)
         check(status == code, f"{headers} {path}: {status} {text}")
@@ -128,6 +134,19 @@ def test_http_health_and_heartbeats():
     status, text, _ = ask(web, "POST", "/heartbeat/etl?name=nightly", "output of the job")
     check(status == 200 and json.loads(text)["state"] == "seen", text)
     check(ask(web, "GET", "/heartbeat/")[0] == 404, "a heartbeat of nobody")
+    # as the ping URLs of Healthchecks and the push monitors of Uptime Kuma are called
+    for path, body, code, state, said in (
+            ("start?name=nightly", "", 200, "ignored", None), ("log?name=nightly", "a line", 200, "ignored", None),
+            ("7?name=nightly", "é\n" * 2000 + "no space \udcff\n", 200, "failed", "🚨 etl · heartbeat nightly FAILED\nexit 7\n…\n" + 9 * "é\n" + "no space �"),
+            ("0?name=nightly&rid=123e4567", "", 200, "back", "✅ etl · heartbeat nightly resolved"), ("fail/?name=nightly", "", 200, "failed", None),
+            ("?name=nightly", "", 200, "back", None), ("?name=nightly&status=down&msg=No+route&ping=", "", 200, "failed", "\nNo route"),
+            ("?name=nightly&status=up&msg=OK&ping=3", "", 200, "back", None),
+            ("1000?name=nightly", "", 404, None, None), ("failed?name=nightly", "", 404, None, None), ("fail?name=other", "", 400, None, None)):
+        status, text, _ = ask(web, "POST", f"/heartbeat/etl/{path}", body.encode("utf-8", "surrogateescape"))
+        check(status == code and json.loads(text).get("state") == state, f"{path}: {status} {text}")
+        if said:
+            until(lambda said=said: any(said in body for body in server.bodies(OPS)), lambda said=said: f"{said}: {server.bodies(OPS)}", 10)
+    check(ask(web, "HEAD", "/heartbeat/etl/?name=nightly")[:2] == (200, ""), "HEAD")
     ended(server, bot)
 
 
@@ -152,6 +171,29 @@ def test_http_alertmanagers_webhook():
     ended(server, bot)
 
 
+def test_http_resolved_is_of_what_fired_under_another_app():
+    """As after an upgrade or another [labels]: by the sender's own words, whatever app they make."""
+    server, bot = started("[labels]\napp = team\n")
+    web = Local(bot.path)
+    quiet = {**AM_ALERT, "labels": {**AM_ALERT["labels"], "team": "night", "alertname": "Quiet"}, "annotations": {"summary": "held back"}}
+    bot.call({"op": "silence", "what": "app=night", "duration": "1h"})
+    said = [json.dumps({"version": "4", "alerts": [{**alert, "status": status, "endsAt": "2026-11-26T10:05:00Z"} for alert in (AM_ALERT, quiet)]})
+            for status in ("firing", "resolved")]
+    states = [a["state"] for a in json.loads(ask(web, "POST", "/alertmanager", said[0])[1])]
+    check(states == ["queued", "silenced"], str(states))
+    server.wait(lambda: any("🚨 alertmanager · load is" in body for body in server.bodies(OPS)))
+    bot.config.write_text(bot.config.read_text().replace("app = team", "app = none"))
+    bot.process.send_signal(signal.SIGHUP)
+    until(lambda: "reloaded" in bot.log.read_text(), "the config is read")
+    answers = json.loads(ask(web, "POST", "/grafana", said[1])[1])
+    check([a["state"] for a in answers] == ["grouped", "silenced"], str(answers))
+    server.wait(lambda: any("✅ alertmanager · load is" in body for body in server.bodies(OPS)))
+    check(not [a for a in bot.call({"op": "firing"})["alerts"]], "it still fires")
+    answers = json.loads(ask(web, "POST", "/grafana", said[1])[1])  # once more
+    check([a["state"] for a in answers] == ["duplicate", "duplicate"], str(answers))
+    ended(server, bot)
+
+
 def test_http_prometheus_posts_what_fires_until_it_ends():
     server, bot = started()
     web = Local(bot.path)
@@ -169,7 +211,7 @@ def test_http_prometheus_posts_what_fires_until_it_ends():
 
 def test_http_webhooks():
     server, bot = started("[webhook ci]\ntitle = {/job/name} failed\nstatus = {/job/result}\nkey = {/job/name}\n"
-                          "severity = critical\nfields = host={/job/host}\n")
+                          "severity = critical\nfields = host={/job/host}\n[webhook flat]\ntitle = {/what} {/ok}\n")
     web = Local(bot.path)
     job = {"job": {"name": "nightly build", "result": "broken", "host": "ci1"}}
     status, text, _ = ask(web, "POST", "/webhook/ci", json.dumps(job))
@@ -206,6 +248,22 @@ def test_http_webhooks():
         server.wait(lambda name=name: any(body.startswith("✅ " + name) and " resolved" in body for body in server.bodies(OPS)))
     check(ask(web, "POST", "/uptime-kuma", json.dumps({"heartbeat": None, "monitor": None, "msg": "hook Testing"}))[0] == 200, "not taken")
     server.wait(lambda: any("⚠️ uptime-kuma · hook Testing" in body for body in server.bodies("!dev:fake.local")))
+    # as forms: Uptime Kuma's other content type, GitHub's, and one that has no JSON in it
+    kuma["monitor"]["name"] = job["job"]["name"] = "form"
+    job["job"]["result"] = "broken"
+    multipart = "".join(f'------form7\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+                        for name, value in (("before", "1"), ("data", json.dumps(kuma, indent=1)))) + "------form7--\r\n"
+    for path, kind, body in (("/uptime-kuma", "multipart/form-data; boundary=----form7", multipart),
+                             ("/webhook/ci", "application/x-www-form-urlencoded", urllib.parse.urlencode({"payload": json.dumps(job)})),
+                             ("/webhook/flat", "application/x-www-form-urlencoded; charset=UTF-8", "what=a+flat%20form%21&ok=%C3%A9"),
+                             ("/webhook/flat", "application/x-www-form-urlencoded", '{"what":"no form","ok":1}')):
+        status, text, _ = ask(web, "POST" if "flat" not in path else "PUT", path, body, **{"Content-Type": kind})
+        check(status == 200, f"{path}: {text}")
+    for said in ("🚨 uptime-kuma · form\n", "form failed", "a flat form! é", "no form 1"):
+        server.wait(lambda said=said: any(said in body for room in (OPS, "!dev:fake.local") for body in server.bodies(room)))
+    for kind, body in (("multipart/form-data", multipart), ("multipart/form-data; boundary=----form8", multipart), ("application/x-www-form-urlencoded", "%%%"),
+                       ("multipart/form-data; boundary=----form7", multipart[:40])):
+        check(ask(web, "POST", "/webhook/flat", body, **{"Content-Type": kind})[0] == 400, f"{kind}: {body[:20]}")
     check(ask(web, "POST", "/webhook/other", "{}")[0] == 404 and ask(web, "POST", "/webhook/ci", "no")[0] == 400,
           "what is none is taken")
     ended(server, bot)

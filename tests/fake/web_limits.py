@@ -106,11 +106,20 @@ def test_http_pipelined_and_broken_requests():
             ("NUL in the path", b"POST /alerts%00/../x HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", 400),
             ("a path up", b"GET /../../etc/passwd HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 404),
             ("another method", b"BREW / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 405),
+            ("a method of other paths", b"PUT /alerts HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 405),
+            ("the whole address", b"GET http://127.0.0.1/healthz/ HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", 200),
+            ("the page's whole address", b"GET http://127.0.0.1:9400 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", 200),
+            ("slashes too many", b"GET ///healthz// HTTP/1.0\r\n\r\n", 200), ("two slashes", b"GET // HTTP/1.0\r\n\r\n", 200),
+            ("a compressed body", request(more=b"Content-Encoding: gzip\r\n"), 415), ("one that is not", request(more=b"Content-Encoding: identity\r\n"), 200),
             ("an end behind it", b"POST /alerts HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n", 400),
             ("an end in the middle", request()[:-4], None)):
         answer = talk(port, data)
         got = answer.split(b"\r\n")[0]
         check(code is None and not answer or code and b" %d " % code in got, f"{name}: {got}")
+    for method, path, allowed in (("GET", "/alerts", "POST"), ("OPTIONS", "/api/v2/alerts", "POST, GET, HEAD"), ("PATCH", "/webhook/x", "POST, PUT"),
+                                  ("DELETE", "/heartbeat/etl/fail", "POST, GET, HEAD"), ("POST", "/healthz", "GET, HEAD")):
+        answer = ask(http.client.HTTPConnection("127.0.0.1", port, timeout=30), method, path)[2]
+        check((answer.status, answer.getheader("Allow")) == (405, allowed), f"{method} {path}: {answer.getheader('Allow')}")
     # what a browser's page would send, by a name that points here for a moment
     status, _, _ = ask(http.client.HTTPConnection("127.0.0.1", port, timeout=30), "GET", "/", Host="evil.example:9400")
     check(status == 403, f"by another name: {status}")

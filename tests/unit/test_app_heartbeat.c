@@ -36,12 +36,14 @@ static const char *beat(struct world *w, const char *text)
 	assert_int_equal(parse(text, w->now_ms, &in, &fault), OK);
 	assert_int_equal(store_begin(w->store), OK);
 	err = app_heartbeat_accept(&d, &in, &receipt, happened);
-	/* what it is, behind the alert that is resolved where one was */
+	/* what it is, behind the alert that fires or is resolved */
 	assert_int_equal(json_array_size(happened) > 0, err == OK);
 	if (json_array_size(happened) > 1)
 		assert_string_equal(
 		        json_string_value(json_object_get(json_array_get(happened, 0), "event")),
-		        "resolved");
+		        strcmp(receipt.state, "failed") == 0 && json_array_size(happened) == 2
+		                ? "alert"
+		                : "resolved");
 	if (err == OK)
 		assert_int_equal(store_commit(w->store), OK);
 	else
@@ -120,6 +122,57 @@ static void missed_in_a_silence_is_told_after_it(void **state)
 	assert_string_equal(beat(w, HOURLY), "back");
 	run_until(&daemon, at("2026-11-24T18:05:00Z"));
 	assert_int_equal(world_count(w, "send"), 1);
+	daemon_end(&daemon);
+	world_destroy(w);
+}
+
+#define FAILED "{\"op\":\"heartbeat\",\"app\":\"etl\",\"failed\":\"exit 3\"}"
+
+static void a_failure_is_told_each_time_until_all_is_well(void **state)
+{
+	struct daemon daemon;
+	struct world *w = app_world(&daemon);
+	struct entry_row *firing;
+	size_t len;
+	char *body;
+
+	assert_string_equal(beat(w, FAILED), "every");
+	assert_string_equal(beat(w, HOURLY), "new");
+	run_until(&daemon, at("2026-11-24T12:50:00Z"));
+	assert_string_equal(beat(w, FAILED), "failed");
+	run_until(&daemon, at("2026-11-24T13:00:00Z"));
+	assert_int_equal(w->len, 1);
+	body = world_body(w, 0);
+	assert_non_null(strstr(body, "🚨 etl · heartbeat FAILED\nexit 3"));
+	free(body);
+	/* that none comes after it, everybody knows */
+	run_until(&daemon, at("2026-11-24T16:00:00Z"));
+	assert_int_equal(w->len, 1);
+	assert_string_equal(beat(w, FAILED), "failed");
+	run_until(&daemon, at("2026-11-24T16:05:00Z"));
+	body = world_body(w, w->len - 1);
+	assert_non_null(strstr(body, "🚨 etl · heartbeat FAILED"));
+	free(body);
+	/* an older one out of the spool changes nothing */
+	assert_string_equal(beat(w, HOURLY), "back");
+	assert_string_equal(
+	        beat(w, "{\"app\":\"etl\",\"failed\":\"\",\"at\":\"2026-11-24T15:00:00Z\"}"),
+	        "seen");
+	run_until(&daemon, at("2026-11-24T16:10:00Z"));
+	body = world_body(w, w->len - 1);
+	assert_non_null(strstr(body, "✅ etl · heartbeat resolved"));
+	free(body);
+	/* one that is missing and comes with a failure is no longer missing */
+	run_until(&daemon, at("2026-11-24T18:00:00Z"));
+	body = world_body(w, w->len - 1);
+	assert_non_null(strstr(body, "🚨 etl · heartbeat missed"));
+	free(body);
+	assert_string_equal(beat(w, FAILED), "failed");
+	assert_string_equal(beat(w, "{\"app\":\"etl\",\"stop\":true}"), "stopped");
+	run_until(&daemon, at("2026-11-24T18:05:00Z"));
+	assert_int_equal(entries_open(w->store, 0, 10, &firing, &len), OK);
+	assert_int_equal(len, 0);
+	entry_rows_free(firing, len);
 	daemon_end(&daemon);
 	world_destroy(w);
 }
@@ -291,6 +344,7 @@ static void bad_requests_name_the_field(void **state)
 	        {"{\"app\":\"a\",\"schedule\":\"0 3 * * *\",\"every\":\"1h\"}", "schedule"},
 	        {"{\"app\":\"a\",\"at\":\"yesterday\"}", "at"},
 	        {"{\"app\":\"a\",\"stop\":\"yes\"}", "stop"},
+	        {"{\"app\":\"a\",\"failed\":true}", "failed"},
 	};
 	struct app_heartbeat in;
 	struct alert_fault fault;
@@ -325,6 +379,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(missed_once_and_back),
 	        cmocka_unit_test(missed_in_a_silence_is_told_after_it),
+	        cmocka_unit_test(a_failure_is_told_each_time_until_all_is_well),
 	        cmocka_unit_test(subscribers_hear_of_the_alert),
 	        cmocka_unit_test(several_of_an_app_and_by_schedule),
 	        cmocka_unit_test(no_false_alarm_after_the_daemon_was_down),

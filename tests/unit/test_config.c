@@ -122,6 +122,8 @@ static void test_builtin_kinds(void **state)
 	        {"heartbeat_missed", NULL,
 	                "{emoji} **{app} · {heartbeat} missed** (last seen {last_seen}, {every})",
 	                "heartbeat", NULL, SEVERITY_CRITICAL},
+	        {"heartbeat_failed", NULL, "{emoji} **{app} · {heartbeat} FAILED**\n{text}",
+	                "heartbeat", NULL, SEVERITY_CRITICAL},
 	        {"command_failed", NULL,
 	                "{emoji} **{app} · {title} FAILED** after {duration}\n{text}", "title",
 	                NULL, SEVERITY_CRITICAL},
@@ -130,8 +132,8 @@ static void test_builtin_kinds(void **state)
 	};
 	struct config *c = good(BASE);
 
-	assert_int_equal(c->kinds_len, 7);
-	for (size_t i = 0; i < 7; i++) {
+	assert_int_equal(c->kinds_len, 8);
+	for (size_t i = 0; i < 8; i++) {
 		const struct config_kind *kind = config_kind(c, kinds[i].name);
 
 		assert_non_null(kind);
@@ -251,7 +253,7 @@ static void test_every_key(void **state)
 	assert_int_equal(app->throttle_ms, -1);
 	assert_false(app->quiet);
 	assert_null(config_app(c, "third"));
-	assert_int_equal(c->kinds_len, 8);
+	assert_int_equal(c->kinds_len, 9);
 	const struct config_kind *kind = config_kind(c, "disk_full");
 	assert_string_equal(kind->text, "{emoji} {app}\n{host} is full {{really}}");
 	assert_string_equal(kind->html, "<b>{host}</b>");

@@ -46,7 +46,12 @@ static void test_a_line_is_name_rights_token(void **state)
 	assert_int_equal(tokens_find(&tokens, "bearer b3n", false)->rights, TOKEN_COMMAND);
 	assert_int_equal(tokens_find(&tokens, "Bearer 1ast", false)->rights, TOKEN_READ);
 	assert_null(tokens_find(&tokens, "Bearer s3cre", false));
-	assert_null(tokens_find(&tokens, "Bearer s3cret ", false));
+	assert_string_equal(tokens_find(&tokens, "BEARER \t s3cret \t", false)->name, "prom");
+	assert_null(tokens_find(&tokens, "Bearer s3cret x", false));
+	assert_null(tokens_find(&tokens, "Bearer", false));
+	assert_null(tokens_find(&tokens, "Bearer  ", false));
+	assert_null(tokens_find(&tokens, "Bearers3cret", false));
+	assert_null(tokens_find(&tokens, "Token s3cret", true));
 	assert_null(tokens_find(&tokens, "s3cret", false));
 	assert_null(tokens_find(&tokens, "", false));
 	/* "any:s3cret" */
