@@ -35,7 +35,8 @@
 	X(LONG, acked_ms)        \
 	X(LONG, reminded_ms)     \
 	X(LONG, open_ms)         \
-	X(LONG, escalated_ms)
+	X(LONG, escalated_ms)    \
+	X(LONG, due_ms)
 #define ENTRY_STORED(FIRST, X)            \
 	ENTRY_CHANGING(FIRST, X)          \
 	ENTRY_STATE(X, X)                 \
@@ -124,9 +125,10 @@
 	                                            "0 AND test = FALSE AND last_ms > ? "          \
 	                                            "GROUP BY +app ORDER BY count(DISTINCT "       \
 	                                            "fingerprint) DESC, app LIMIT ?")              \
-	X(ENTRIES_STALE,                                                                           \
-	        SELECT "INDEXED BY entries_open WHERE resolved_ms = 0 AND test = FALSE AND "       \
-	               "(last_ms, id) > (?1, ?2) AND last_ms <= ?3 ORDER BY last_ms, id LIMIT ?4") \
+	X(ENTRIES_DUE, SELECT "INDEXED BY entries_due WHERE resolved_ms = 0 AND due_ms > 0 AND "   \
+	                      "due_ms <= ? ORDER BY due_ms LIMIT ?")                               \
+	X(ENTRIES_SET_ALL_DUE, "UPDATE entries INDEXED BY entries_open SET due_ms = ? WHERE "      \
+	                       "resolved_ms = 0 AND test = FALSE")                                 \
 	X(ENTRIES_ACKED_BEFORE, SELECT "WHERE resolved_ms = 0 AND acked_ms > 0 AND acked_ms < ? "  \
 	                               "ORDER BY id LIMIT ?")                                      \
 	X(ENTRIES_FIRING, SELECT "WHERE subject = ? AND resolved_ms = 0 ORDER BY id DESC LIMIT ?")
@@ -386,17 +388,24 @@ enum err entries_count_firing(
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-enum err entries_stale(struct store *store, int64_t since_ms, int64_t since_id, int64_t before_ms,
-        int limit, struct entry_row **rows, size_t *len)
+enum err entries_due(
+        struct store *store, int64_t now_ms, int limit, struct entry_row **rows, size_t *len)
 {
 	struct sql sql;
 
-	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_STALE);
-	sql_bind_int(&sql, since_ms);
-	sql_bind_int(&sql, since_id);
-	sql_bind_int(&sql, before_ms);
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_DUE);
+	sql_bind_int(&sql, now_ms);
 	sql_bind_int(&sql, limit);
 	return sql_all_rows(&sql, &stored, (void **)rows, len);
+}
+
+enum err entries_set_all_due(struct store *store, int64_t due_ms)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_SET_ALL_DUE);
+	sql_bind_int(&sql, due_ms);
+	return sql_write(&sql);
 }
 
 enum err entries_acked_before(

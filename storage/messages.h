@@ -67,6 +67,7 @@ struct entry_row {
 	int64_t silent_ms; /* when it joined by an edit, which notifies nobody; 0 = it notified */
 	int64_t told_ms;   /* when it could first be read; 0 = not yet */
 	int test;          /* 1: sent by `test`: no count, reminder or list includes it */
+	int64_t due_ms;    /* resolve_after has not passed before; 0 = never */
 };
 
 void message_row_finish(struct message_row *row);
@@ -181,10 +182,11 @@ struct firing_count {
  * which becomes their number. */
 enum err entries_count_firing(
         struct store *store, int64_t since_ms, struct firing_count *counts, size_t *len);
-/* Firing entries that last happened up to before_ms, oldest first, following the row given by
- * since_ms and since_id; at most limit. */
-enum err entries_stale(struct store *store, int64_t since_ms, int64_t since_id, int64_t before_ms,
-        int limit, struct entry_row **rows, size_t *len);
+/* Firing entries with due_ms up to now_ms, the earliest first, at most limit. Reads these only. */
+enum err entries_due(
+        struct store *store, int64_t now_ms, int limit, struct entry_row **rows, size_t *len);
+/* Of everything that fires. */
+enum err entries_set_all_due(struct store *store, int64_t due_ms);
 /* A firing critical entry of an app with that identity: at most one row. */
 enum err entries_critical(struct store *store, const char *app, const char *identity,
         struct entry_row **rows, size_t *len);

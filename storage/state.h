@@ -9,7 +9,8 @@
  * "sync.filter", "device_id", "user_id", "started_ms", "alive_ms" (when the daemon last ran),
  * "heartbeat.plan", "heartbeat.since_ms" (handlers/heartbeats/heartbeat.c), "courier.pace"
  * (handlers/alerts/pace.h), "undelivered.room" (handlers/alerts/undelivered_look.c), "vigil",
- * "vigil.untold" (handlers/heartbeats/absence_room.c). */
+ * "vigil.untold" (handlers/heartbeats/absence_room.c), "resolve.limits"
+ * (handlers/oncall/resolve.c). */
 /* *value is owned by the caller; ERR_NOT_FOUND when it was never set. */
 enum err state_get(struct store *store, const char *name, char **value);
 enum err state_set(struct store *store, const char *name, const char *value);

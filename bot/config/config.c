@@ -242,6 +242,16 @@ const struct config_kind *config_kind(const struct config *config, const char *n
 	return NULL;
 }
 
+int64_t config_resolve_after_ms(const struct config *config, const char *app, const char *kind)
+{
+	const struct config_app *set = config_app(config, app);
+	const struct config_kind *of_kind = config_kind(config, kind);
+
+	if (set && set->resolve_after_ms >= 0)
+		return set->resolve_after_ms;
+	return of_kind ? of_kind->resolve_after_ms : 0;
+}
+
 const struct config_room *config_room(const struct config *config, const char *name)
 {
 	for (size_t i = 0; i < config->rooms_len; i++)

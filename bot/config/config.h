@@ -252,4 +252,7 @@ const struct config_oncall *config_oncall(const struct config *config, const cha
 #define CONFIG_ONCALL_PREFIX "oncall:"
 const struct config_app *config_app(const struct config *config, const char *name);
 const struct config_kind *config_kind(const struct config *config, const char *name);
+/* How long a failure of an app and kind may fire without happening again; 0 = for ever. The app's
+ * setting takes precedence over its kind's. */
+int64_t config_resolve_after_ms(const struct config *config, const char *app, const char *kind);
 const struct config_room *config_room(const struct config *config, const char *name);

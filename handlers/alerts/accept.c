@@ -29,6 +29,7 @@ static bool entry_is_test(const struct alert *alert)
 /* The alert as a new entry of a message. */
 static void entry_make(const struct deliver *d, const struct alert *alert, struct entry_row *entry)
 {
+	int64_t limit_ms = config_resolve_after_ms(d->config, alert->app, alert->kind);
 	json_t *runs = json_array();
 
 	if (alert->run_id)
@@ -45,6 +46,7 @@ static void entry_make(const struct deliver *d, const struct alert *alert, struc
 	entry->reminded_ms = d->now_ms;
 	entry->resolved_ms = alert->resolved ? alert->at_ms : 0;
 	entry->test = entry_is_test(alert);
+	entry->due_ms = limit_ms > 0 && !entry->test ? entry->last_ms + limit_ms : 0;
 	entry->url = render_url(d->config, alert);
 	entry->key = x_strdup_opt(alert->key);
 	entry->ext_id = x_strdup_opt(alert->id);

@@ -115,6 +115,7 @@ static void entry_merge(struct entry_row *entry, struct entry_row *fresh, bool d
 		entry->escalated_ms = fresh->escalated_ms;
 		entry->first_ms = fresh->first_ms;
 		entry->told_ms = 0;
+		entry->due_ms = fresh->due_ms;
 	}
 	if (!details)
 		return;

@@ -1,16 +1,21 @@
 /*
  * resolve.c - see resolve.h.
  */
+#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include "bot/base/alloc.h"
+#include "bot/base/buf.h"
 #include "bot/base/clock.h"
 #include "handlers/oncall/resolve.h"
 #include "handlers/silences/held.h"
 #include "storage/alerts.h"
 #include "storage/messages.h"
+#include "storage/state.h"
 
-#define RUN_MAX 200  /* alerts of a run */
-#define OPEN_MAX 500 /* firing entries read at once */
+#define RUN_MAX 200              /* alerts of a run */
+#define OPEN_MAX 500             /* firing entries read at once */
+#define LIMITS_MAX (1024 * 1024) /* bytes; more than any config has */
 
 /* A resolved alert for an entry's failure. */
 static enum err make_resolved(
@@ -150,60 +155,67 @@ void resolve_result_finish(struct resolve_result *result)
 
 /* ---- after resolve_after ---- */
 
-/* 0 = never. The app's setting takes precedence over its kind's. */
-static int64_t limit_of(const struct config *config, const struct entry_row *entry)
+/* All limits of the config as a text, to notice that one changed. */
+static void limits_write(const struct config *config, struct buf *text)
 {
-	const struct config_app *app = config_app(config, entry->app);
-	const struct config_kind *kind = config_kind(config, entry->kind);
-
-	if (app && app->resolve_after_ms >= 0)
-		return app->resolve_after_ms;
-	return kind && kind->resolve_after_ms > 0 ? kind->resolve_after_ms : 0;
-}
-
-/* 0 = nothing has a limit. */
-static int64_t limit_shortest(const struct config *config)
-{
-	int64_t shortest_ms = INT64_MAX;
-
 	for (size_t i = 0; i < config->apps_len; i++)
-		if (config->apps[i].resolve_after_ms > 0 &&
-		        config->apps[i].resolve_after_ms < shortest_ms)
-			shortest_ms = config->apps[i].resolve_after_ms;
+		if (config->apps[i].resolve_after_ms >= 0)
+			buf_printf(text, "app %s %" PRId64 "\n", config->apps[i].name,
+			        config->apps[i].resolve_after_ms);
 	for (size_t i = 0; i < config->kinds_len; i++)
-		if (config->kinds[i].resolve_after_ms > 0 &&
-		        config->kinds[i].resolve_after_ms < shortest_ms)
-			shortest_ms = config->kinds[i].resolve_after_ms;
-	return shortest_ms == INT64_MAX ? 0 : shortest_ms;
+		if (config->kinds[i].resolve_after_ms > 0)
+			buf_printf(text, "kind %s %" PRId64 "\n", config->kinds[i].name,
+			        config->kinds[i].resolve_after_ms);
 }
 
-/* Goes through all failures that have been firing for at least the shortest limit, the oldest
- * first. They are read page by page, so that failures without a limit do not hide those with
- * one. */
+/* Entries are due as the limits were when they began. After a change of these, all that fire are
+ * looked at once. */
+static enum err resolve_follow_limits(const struct deliver *d)
+{
+	char *known = NULL;
+	struct buf limits;
+	enum err err = state_get(d->store, "resolve.limits", &known);
+
+	if (err == ERR_NOT_FOUND)
+		err = OK;
+	buf_init(&limits, LIMITS_MAX);
+	limits_write(d->config, &limits);
+	if (err == OK && strcmp(known ? known : "", buf_str(&limits)) != 0) {
+		err = entries_set_all_due(d->store, d->now_ms);
+		if (err == OK)
+			err = state_set(d->store, "resolve.limits", buf_str(&limits));
+	}
+	buf_finish(&limits);
+	free(known);
+	return err;
+}
+
+static enum err resolve_overdue(
+        const struct deliver *d, struct entry_row *entry, struct resolve_result *result)
+{
+	int64_t limit_ms = config_resolve_after_ms(d->config, entry->app, entry->kind);
+	bool over = limit_ms > 0 && d->now_ms - entry->last_ms >= limit_ms;
+	enum err err;
+
+	entry->due_ms = limit_ms > 0 ? (over ? d->now_ms : entry->last_ms) + limit_ms : 0;
+	err = entries_update(d->store, entry);
+	if (err == OK && over)
+		err = close_subject(d, entry->subject, "resolve_after", NULL, result);
+	return err;
+}
+
 enum err resolve_due(const struct deliver *d)
 {
 	struct resolve_result result = {0};
-	int64_t before_ms = d->now_ms - limit_shortest(d->config), since_ms = -1, since_id = 0;
-	size_t len = OPEN_MAX;
-	enum err err = OK;
+	struct entry_row *rows = NULL;
+	size_t len = 0;
+	enum err err = resolve_follow_limits(d);
 
-	while (err == OK && len == OPEN_MAX && before_ms < d->now_ms) {
-		struct entry_row *rows = NULL;
-
-		err = entries_stale(d->store, since_ms, since_id, before_ms, OPEN_MAX, &rows, &len);
-		for (size_t i = 0; i < len && err == OK; i++) {
-			int64_t limit_ms = limit_of(d->config, &rows[i]);
-
-			if (limit_ms > 0 && d->now_ms - rows[i].last_ms >= limit_ms)
-				err = close_subject(
-				        d, rows[i].subject, "resolve_after", NULL, &result);
-		}
-		if (len == OPEN_MAX) {
-			since_ms = rows[len - 1].last_ms;
-			since_id = rows[len - 1].id;
-		}
-		entry_rows_free(rows, len);
-	}
+	if (err == OK)
+		err = entries_due(d->store, d->now_ms, OPEN_MAX, &rows, &len);
+	for (size_t i = 0; i < len && err == OK; i++)
+		err = resolve_overdue(d, &rows[i], &result);
+	entry_rows_free(rows, len);
 	resolve_result_finish(&result);
 	return err;
 }

@@ -26,5 +26,6 @@ enum err resolve_event(const struct deliver *d, const char *event_id, const char
 enum err resolve_app(const struct deliver *d, const char *app, const char *by, const char *note,
         struct resolve_result *result);
 
-/* Resolves failures that have been firing for longer than resolve_after of their app or kind. */
+/* Resolves failures that have been firing for longer than resolve_after of their app or kind, some
+ * hundreds in each call. */
 enum err resolve_due(const struct deliver *d);

@@ -11,6 +11,7 @@
 
 #include "bot/base/clock.h"
 #include "handlers/oncall/escalate.h"
+#include "handlers/oncall/resolve.h"
 #include "tests/unit/handlers_fixture.h"
 #include "storage/sql.h"
 
@@ -136,6 +137,60 @@ static void reminders_and_escalations_cost_what_is_due(void **state)
 	world_destroy(many);
 }
 
+static size_t firing_len(struct world *w)
+{
+	struct entry_row *rows;
+	size_t len;
+
+	assert_int_equal(entries_open(w->store, 0, 1000, &rows, &len), OK);
+	entry_rows_free(rows, len);
+	return len;
+}
+
+/* What a look at what resolves by itself costs. */
+static int64_t resolve_cost(struct world *w)
+{
+	struct deliver d = {.store = w->store, .config = w->config, .now_ms = w->now_ms};
+	int64_t scanned;
+
+	steps(w, &scanned);
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(resolve_due(&d), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	return steps(w, &scanned);
+}
+
+/* The cost with so many failures that fire, half of them without a limit and the others with one
+ * that has not passed. */
+static int64_t resolve_cost_beside(int firing)
+{
+	struct world *w = world_create("[delivery]\nstorm = 0\n[app slow]\nresolve_after = 2h\n");
+	int64_t cost;
+
+	for (int i = 0; i < firing; i++)
+		for (int k = 0; k < 2; k++)
+			world_alert(w,
+			        "{\"app\":\"%s\",\"title\":\"t%d\",\"severity\":\"warning\"}",
+			        k ? "slow" : "etl", i);
+	w->now_ms += CLOCK_HOUR_MS;
+	resolve_cost(w); /* finds that the limits are new */
+	cost = resolve_cost(w);
+	assert_int_equal(firing_len(w), 2 * firing);
+	w->now_ms += 3 * CLOCK_HOUR_MS;
+	resolve_cost(w);
+	assert_int_equal(firing_len(w), firing); /* those without a limit are left */
+	world_destroy(w);
+	return cost;
+}
+
+static void what_resolves_by_itself_costs_what_is_due(void **state)
+{
+	int64_t few = resolve_cost_beside(3), many = resolve_cost_beside(80);
+
+	if (few == 0 || many > few)
+		fail_msg("%lld, then %lld steps", (long long)few, (long long)many);
+}
+
 /* One app's alert while so many silences hold others. */
 static int64_t cost_beside_silences(int silences)
 {
@@ -212,6 +267,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(what_is_open_makes_nothing_slower),
 	        cmocka_unit_test(reminders_and_escalations_cost_what_is_due),
+	        cmocka_unit_test(what_resolves_by_itself_costs_what_is_due),
 	        cmocka_unit_test(silences_make_no_alert_read_more),
 	        cmocka_unit_test(each_room_costs_a_choice_the_same),
 	};

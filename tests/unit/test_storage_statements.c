@@ -76,7 +76,8 @@ static void no_statement_walks_through_a_growing_table(void **state)
 		for (const struct sql_statement *s = sql_statements(family); s->name; s++) {
 			char *explain = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", s->text);
 			bool listing = strcmp(s->name, "ALERTS_LIST") == 0;
-			bool once = strcmp(s->name, "MESSAGES_STRANDED") == 0;
+			bool once = strcmp(s->name, "MESSAGES_STRANDED") == 0 ||
+			            strcmp(s->name, "ENTRIES_SET_ALL_DUE") == 0;
 			sqlite3_stmt *stmt;
 
 			assert_int_equal(
