@@ -1,7 +1,6 @@
 /*
  * op_alert.c - op "alert": checks an alert, stores it, and answers once it is durable.
  */
-#include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/ops/ops_internal.h"
@@ -92,56 +91,13 @@ void op_alert(
 	alert_submit(ops, alert, reply_way(reply), now_ms)->reply = reply;
 }
 
-/* A refusal is reported from the loop, never before ops_take() returns; so it goes through the
- * writer. */
-struct op_refusal {
-	struct ops *ops;
-	struct alert_fault fault;
-	ops_taken_fn taken;
-	void *arg;
-};
-
-static enum err refusal_work(struct store *store, void *arg)
+void ops_take_alert(struct ops *ops, const json_t *request, ops_taken_fn done, void *arg)
 {
-	return OK;
-}
-
-static void refusal_done(enum err result, const char *message, void *arg)
-{
-	struct op_refusal *op = arg;
-	struct ops *ops = op->ops;
-	char text[sizeof(op->fault.field) + sizeof(op->fault.message) + 2];
-
-	snprintf(text, sizeof(text), "%s: %s", op->fault.field, op->fault.message);
-	op->taken(ERR_INVALID, text, op->arg);
-	free(op);
-	ops_job_done(ops);
-}
-
-void ops_take_refusal(
-        struct ops *ops, const struct alert_fault *fault, ops_taken_fn done, void *arg)
-{
-	struct op_refusal *refusal = x_calloc(1, sizeof(*refusal));
-
-	refusal->ops = ops;
-	refusal->fault = *fault;
-	refusal->taken = done;
-	refusal->arg = arg;
-	ops_submit(ops, refusal_work, refusal_done, refusal);
-}
-
-void ops_take(struct ops *ops, const json_t *request, ops_taken_fn done, void *arg)
-{
-	const char *name = json_string_value(json_object_get(request, "op"));
 	int64_t now_ms = clock_now_ms();
 	struct alert_fault fault;
 	struct op_alert *op;
 	struct alert *alert;
 
-	if (name && strcmp(name, "heartbeat") == 0) {
-		ops_take_heartbeat(ops, request, done, arg);
-		return;
-	}
 	if (alert_parse(request, ops->config, now_ms, &alert, &fault) != OK) {
 		ops_take_refusal(ops, &fault, done, arg);
 		return;

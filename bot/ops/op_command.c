@@ -8,16 +8,8 @@
 #include "bot/ops/ops_internal.h"
 #include "handlers/commands/commands.h"
 
-/*
- * A command may read much, and writer jobs that are queued together form one batch with the alerts
- * among them. So commands run one at a time, first come, first served; since a connection has at
- * most one request in progress, clients take turns. A read-only command is dropped if its peer has
- * disconnected by then.
- */
 struct op_command {
-	struct op_command *next;
-	struct ops *ops;
-	struct reply *reply;
+	struct ops_read read;
 	struct config *config; /* referenced */
 	const struct command *command;
 	json_t *args; /* owned */
@@ -41,8 +33,6 @@ static enum err command_work(struct store *store, void *arg)
 	return commands_request(&env, op->who, op->command, op->args, &op->result);
 }
 
-static void commands_run(struct ops *ops);
-
 static void command_free(struct op_command *op)
 {
 	command_reply_finish(&op->result);
@@ -56,45 +46,24 @@ static void command_free(struct op_command *op)
 static void command_done(enum err result, const char *message, void *arg)
 {
 	struct op_command *op = arg;
-	struct ops *ops = op->ops;
+	struct ops *ops = op->read.ops;
 	json_t *answer;
 
-	ops->command_running = false;
 	if (result != OK) {
-		ops_reply_failure(op->reply, result, message);
+		ops_reply_failure(op->read.reply, result, message);
 	} else if (!op->result.ok) {
-		reply_error(op->reply, "invalid", op->result.field, op->result.text, false);
+		reply_error(op->read.reply, "invalid", op->result.field, op->result.text, false);
 	} else {
 		answer = op->result.data ? json_incref(op->result.data) : json_object();
 		json_object_set_new(answer, "text", json_string(op->result.text));
-		reply_ok(op->reply, answer);
+		reply_ok(op->read.reply, answer);
 		ops_happened_all(ops, op->happened);
 		courier_poke(ops->env.courier);
 		ops_waiters_check(ops);
 	}
 	command_free(op);
-	commands_run(ops);
-	ops_job_done(ops);
 }
 
-/* Runs the next command whose result is still wanted. */
-static void commands_run(struct ops *ops)
-{
-	struct op_command *op;
-
-	while (!ops->command_running && (op = ops->commands)) {
-		ops->commands = op->next;
-		if (op->command->right == COMMAND_READS && reply_is_gone(op->reply)) {
-			reply_error(
-			        op->reply, "gone", NULL, "the client closed the connection", false);
-			command_free(op);
-			ops_job_done(ops);
-			continue;
-		}
-		ops->command_running = true;
-		writer_submit(ops->env.writer, command_work, command_done, op);
-	}
-}
 void op_command(
         struct ops *ops, const json_t *request, const struct alert_peer *peer, struct reply *reply)
 {
@@ -106,8 +75,6 @@ void op_command(
 	if (!args)
 		return;
 	op = x_calloc(1, sizeof(*op));
-	op->ops = ops;
-	op->reply = reply;
 	op->config = config_ref(ops->config);
 	op->command = command;
 	op->args = args;
@@ -118,11 +85,10 @@ void op_command(
 	ops->env.on_status(&status, ops->env.arg);
 	report_status_take(&status, &op->status);
 	op->happened = json_array();
-	reply_alone(reply);
-	if (!ops->commands)
-		ops->commands_end = &ops->commands;
-	*ops->commands_end = op;
-	ops->commands_end = &op->next;
-	ops->jobs++;
-	commands_run(ops);
+	op->read = (struct ops_read){.reply = reply,
+	        .changes = command->right != COMMAND_READS,
+	        .work = command_work,
+	        .done = command_done,
+	        .arg = op};
+	ops_read(ops, &op->read);
 }

@@ -16,8 +16,7 @@
 #define FIRING_MS (30 * CLOCK_DAY_MS) /* alerts that last fired earlier are left out */
 
 struct op_firing {
-	struct ops *ops;
-	struct reply *reply;
+	struct ops_read read;
 	struct config *config; /* referenced */
 	struct entry_row *rows;
 	struct silence_hold *holds; /* what silences each of the rows now */
@@ -76,17 +75,15 @@ static json_t *firing_json(const struct op_firing *op)
 static void firing_done(enum err result, const char *message, void *arg)
 {
 	struct op_firing *op = arg;
-	struct ops *ops = op->ops;
 
 	if (result != OK)
-		ops_reply_failure(op->reply, result, message);
+		ops_reply_failure(op->read.reply, result, message);
 	else
-		reply_ok(op->reply, json_pack("{s:o}", "alerts", firing_json(op)));
+		reply_ok(op->read.reply, json_pack("{s:o}", "alerts", firing_json(op)));
 	entry_rows_free(op->rows, op->len);
 	free(op->holds);
 	config_unref(op->config);
 	free(op);
-	ops_job_done(ops);
 }
 
 void op_firing(
@@ -94,9 +91,8 @@ void op_firing(
 {
 	struct op_firing *op = x_calloc(1, sizeof(*op));
 
-	op->ops = ops;
-	op->reply = reply;
 	op->config = config_ref(ops->config);
-	reply_alone(reply);
-	ops_submit(ops, firing_work, firing_done, op);
+	op->read = (struct ops_read){
+	        .reply = reply, .work = firing_work, .done = firing_done, .arg = op};
+	ops_read(ops, &op->read);
 }

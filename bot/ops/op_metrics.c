@@ -13,8 +13,7 @@
 #define FIRING_MS (30 * CLOCK_DAY_MS) /* as op "firing" */
 
 struct op_metrics {
-	struct ops *ops;
-	struct reply *reply;
+	struct ops_read read;
 	struct config *config;       /* referenced */
 	struct report_status status; /* a copy, with storage's part */
 	int64_t undecrypted;
@@ -142,32 +141,30 @@ static json_t *metrics_firing_json(const struct op_metrics *op)
 
 static json_t *metrics_all_json(const struct op_metrics *op)
 {
-	const struct courier_counters counters = courier_counters(op->ops->env.courier);
+	const struct courier_counters counters = courier_counters(op->read.ops->env.courier);
 	json_t *json = metrics_json(&op->status);
 
 	metrics_add_sends(json, &counters);
 	metrics_add_encryption(json, op);
 	json_object_set_new(json, "firing_by_app", metrics_firing_json(op));
-	op_counts_json(&op->ops->counts, json);
+	op_counts_json(&op->read.ops->counts, json);
 	return json;
 }
 
 static void metrics_done(enum err result, const char *message, void *arg)
 {
 	struct op_metrics *op = arg;
-	struct ops *ops = op->ops;
 
 	if (result != OK)
-		ops_reply_failure(op->reply, result, message);
+		ops_reply_failure(op->read.reply, result, message);
 	else
-		reply_ok(op->reply, metrics_all_json(op));
+		reply_ok(op->read.reply, metrics_all_json(op));
 	for (size_t i = 0; i < op->firing_len; i++)
 		free(op->firing[i].app);
 	status_unload(&op->status);
 	report_status_finish(&op->status);
 	config_unref(op->config);
 	free(op);
-	ops_job_done(ops);
 }
 
 void op_metrics(
@@ -180,8 +177,8 @@ void op_metrics(
 	/* read now, since the job adds storage's part for the current rooms */
 	ops->env.on_status(&status, ops->env.arg);
 	report_status_take(&status, &op->status);
-	op->ops = ops;
-	op->reply = reply;
 	op->config = config_ref(ops->config);
-	ops_submit(ops, metrics_work, metrics_done, op);
+	op->read = (struct ops_read){
+	        .reply = reply, .work = metrics_work, .done = metrics_done, .arg = op};
+	ops_read(ops, &op->read);
 }

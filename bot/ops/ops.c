@@ -210,6 +210,7 @@ struct ops *ops_create(const struct ops_env *env, struct config *config)
 	ops->env = *env;
 	ops->config = config_ref(config);
 	ops->turns = turns_create();
+	STAILQ_INIT(&ops->reads);
 	uv_timer_init(env->loop, &ops->timer);
 	ops->timer.data = ops;
 	log_rights(config);

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <sys/queue.h>
 #include "bot/ops/op_counts.h"
 #include "bot/ops/ops.h"
 #include "bot/intake/turns.h"
@@ -18,7 +19,6 @@
 #define OPS_WAITERS_MAX 1024
 #define OPS_SUBSCRIBERS_MAX 32
 
-struct op_command;
 struct op_waiter;
 struct op_subscriber;
 
@@ -31,8 +31,8 @@ struct ops {
 	unsigned jobs;       /* writer jobs not done */
 	struct op_waiter *waiters;
 	unsigned waiters_len;
-	struct op_command *commands, **commands_end; /* not yet started */
-	bool command_running;
+	STAILQ_HEAD(, ops_read) reads; /* not yet started */
+	bool read_running;
 	bool check_running, check_again; /* check of the waiters */
 	uv_timer_t timer;                /* the waiters' deadlines */
 	struct op_subscriber *subscribers;
@@ -73,10 +73,27 @@ void ops_intake(struct ops *ops, const char *app, uint64_t way, ops_intake_fn wo
 /* Whether too much is waiting to accept more from that app or connection. */
 bool ops_intake_is_full(const struct ops *ops, const char *app, const struct reply *reply);
 
-/* For ops_take(): accepts a heartbeat, or refuses an invalid request. */
+/* For ops_take(): accepts an alert or a heartbeat, or refuses an invalid request. */
+void ops_take_alert(struct ops *ops, const json_t *request, ops_taken_fn done, void *arg);
 void ops_take_heartbeat(struct ops *ops, const json_t *request, ops_taken_fn done, void *arg);
 void ops_take_refusal(
         struct ops *ops, const struct alert_fault *fault, ops_taken_fn done, void *arg);
+
+/* A request that may read much; embedded in what it is about, which done() frees. */
+struct ops_read {
+	struct reply *reply;
+	bool changes; /* it is carried out even if its client has left */
+	writer_work_fn work;
+	writer_done_fn done;
+	void *arg;
+	struct ops *ops;
+	STAILQ_ENTRY(ops_read) link;
+};
+
+/* Runs it in its turn: the caller has filled the members up to arg. The client's next request waits
+ * until it is answered. done() gets ERR_CANCELED when the client has left; perhaps before
+ * ops_read() returns. */
+void ops_read(struct ops *ops, struct ops_read *read);
 
 /* Answers with the error of a failed job. */
 void ops_reply_failure(struct reply *reply, enum err result, const char *message);

@@ -250,17 +250,22 @@ static void another_app_waits_for_one_commit_of_a_flood(void **state)
 	assert_true(order.other < 2); /* it is in the first commit, after one of the flood */
 }
 
+static void refuse_alerts_when(struct opened *f, const char *condition)
+{
+	char *sql = x_asprintf("DROP TRIGGER IF EXISTS t; CREATE TRIGGER t BEFORE INSERT ON alerts "
+	                       "WHEN %s BEGIN SELECT raise(ABORT, 'no'); END",
+	        condition);
+
+	assert_int_equal(sqlite3_exec(f->l->store->db, sql, NULL, NULL, NULL), SQLITE_OK);
+	free(sql);
+}
+
 /* Alerts share a savepoint; one that cannot be stored costs the others nothing. */
 static void an_alert_that_fails_fails_alone(void **state)
 {
 	struct order order = {.f = *state};
 
-	assert_int_equal(
-	        sqlite3_exec(order.f->l->store->db,
-	                "CREATE TRIGGER t BEFORE INSERT ON alerts WHEN NEW.app = 'bad' BEGIN "
-	                "SELECT raise(ABORT, 'no'); END",
-	                NULL, NULL, NULL),
-	        SQLITE_OK);
+	refuse_alerts_when(order.f, "NEW.app = 'bad'");
 	hold_writer(order.f);
 	hand_in(&order, "etl", 0, on_flood_answered);
 	hand_in(&order, "bad", 0, on_flood_answered);
@@ -273,6 +278,110 @@ static void an_alert_that_fails_fails_alone(void **state)
 	ask(order.f, "{\"op\":\"alerts\"}");
 	wait_answers(order.f, 1);
 	assert_int_equal(json_array_size(json_object_get(order.f->answers[0], "alerts")), 3);
+}
+
+/* --- what reads much ----------------------------------------------------------------------- */
+
+static const char *const reads[] = {"firing", "metrics", "alerts", "silences", "status"};
+
+#define READS_LEN (sizeof(reads) / sizeof(*reads))
+
+/* A client that left wants no answer. */
+static void ask_and_leave(struct opened *f, const char *text)
+{
+	struct alert_peer peer = {.uid = geteuid(), .gid = getegid(), .pid = getpid()};
+	json_t *request = json_loads(text, 0, NULL);
+
+	ops_request(f->ops, request, &peer, reply_create_for(NULL, NULL));
+	json_decref(request);
+}
+
+static void ask_all(struct opened *f, void (*ask_one)(struct opened *f, const char *text))
+{
+	for (size_t i = 0; i < READS_LEN; i++) {
+		char *text = x_asprintf("{\"op\":\"%s\"}", reads[i]);
+
+		ask_one(f, text);
+		free(text);
+	}
+}
+
+/* An alert waits for the first of them, not for all. */
+static void what_reads_much_runs_one_at_a_time(void **state)
+{
+	struct opened *f = *state;
+	unsigned place = 0;
+
+	hold_writer(f);
+	ask_all(f, ask);
+	ask_all(f, ask);
+	ask(f, "{\"op\":\"alert\",\"app\":\"etl\"}");
+	uv_sem_post(&f->gate);
+	wait_answers(f, 2 * READS_LEN + 1);
+	while (!json_object_get(f->answers[place], "alert"))
+		place++;
+	assert_in_range(place, 0, 1);
+}
+
+static void what_nobody_waits_for_is_not_read(void **state)
+{
+	struct opened *f = *state;
+	uint64_t before;
+
+	/* what it ordered is done */
+	ask_and_leave(f, "{\"op\":\"silence\",\"what\":\"app=etl\",\"duration\":\"1h\"}");
+	ask(f, "{\"op\":\"silences\"}");
+	wait_answers(f, 1);
+	assert_int_equal(json_array_size(json_object_get(f->answers[0], "silences")), 1);
+	before = writer_batches(f->l->writer);
+	ask(f, "{\"op\":\"firing\"}");
+	ask_all(f, ask_and_leave);
+	ask(f, "{\"op\":\"alerts\"}");
+	wait_answers(f, 3);
+	assert_int_equal(writer_batches(f->l->writer), before + 2);
+}
+
+/* --- from the spool ------------------------------------------------------------------------ */
+
+struct taken {
+	bool done;
+	enum err result;
+};
+
+static void on_taken(enum err result, const char *message, void *arg)
+{
+	struct taken *taken = arg;
+
+	taken->done = true;
+	taken->result = result;
+}
+
+static enum err take(struct opened *f, const char *text)
+{
+	json_t *request = json_loads(text, 0, NULL);
+	struct taken taken = {0};
+
+	ops_take(f->ops, request, on_taken, &taken);
+	assert_false(taken.done);
+	looped_until(f->l, &taken.done);
+	json_decref(request);
+	return taken.result;
+}
+
+/* What the store rejects alone is invalid at once, also when nothing else is sent; when it rejects
+ * everything, the spool keeps what it has. */
+static void what_is_rejected_alone_is_invalid(void **state)
+{
+	struct opened *f = *state;
+
+	refuse_alerts_when(f, "NEW.app = 'bad'");
+	assert_int_equal(take(f, "{\"op\":\"alert\",\"app\":\"bad\"}"), ERR_INVALID);
+	assert_int_equal(take(f, "{\"op\":\"alert\",\"app\":\"good\"}"), OK);
+	refuse_alerts_when(f, "TRUE");
+	assert_int_equal(take(f, "{\"op\":\"alert\",\"app\":\"good\"}"), ERR_CORRUPT);
+	ask(f, "{\"op\":\"alerts\"}");
+	wait_answers(f, 1);
+	assert_int_equal(json_array_size(json_object_get(f->answers[0], "alerts")), 1);
 }
 
 /* --- lifetime ------------------------------------------------------------------------------ */
@@ -351,6 +460,9 @@ int main(void)
 	        TEST(reload_is_answered_when_it_is_over),
 	        TEST(another_app_waits_for_one_commit_of_a_flood),
 	        TEST(an_alert_that_fails_fails_alone),
+	        TEST(what_reads_much_runs_one_at_a_time),
+	        TEST(what_nobody_waits_for_is_not_read),
+	        TEST(what_is_rejected_alone_is_invalid),
 	        TEST(close_during_alert),
 	        TEST(close_during_wait),
 	        TEST(close_during_reload),
