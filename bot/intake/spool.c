@@ -3,11 +3,12 @@
  *
  * Happy path: the timer fires, and a job on libuv's pool lists the folder and reads the first file,
  * which is passed to on_request(); after spool_done(OK) the next job deletes it and reads the one
- * after; at the end of the list the folder is listed again, and when it is empty the spool waits
- * for inotify or for SPOOL_RESCAN_MS. A failure that may concern only that file (the store rejects
- * it, it cannot be read or deleted) does not delay others: it is tried again with the next listing,
- * and if others are accepted meanwhile it is renamed to *.bad. Any other failure concerns all
- * files, so all wait, in order. Failures of the folder (missing, unreadable) are logged once and
+ * after; at the end of the list, or when it is old, the folder is listed again, so that new files
+ * get their turn; when it is empty the spool waits for inotify or for SPOOL_RESCAN_MS. A failure
+ * that may concern only that file (the store rejects it, it cannot be read or deleted) does not
+ * delay others: it is tried again with the next listing, and if others are accepted meanwhile, or
+ * there are none, it is renamed to *.bad. Any other failure concerns all files, so all wait, in
+ * order. Failures of the folder (missing, unreadable) are logged once and
  * retried with the next listing; a folder that was replaced is watched again.
  *
  * Two owners: the members below `working` belong to the pool while it is set.
@@ -17,12 +18,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bot/base/alloc.h"
+#include "bot/base/clock.h"
 #include "bot/base/log.h"
 #include "bot/intake/spool.h"
 #include "bot/intake/spool_folder.h"
 
-#define SPOOL_ODD_MAX 16 /* files with failures remembered at a time */
-#define SPOOL_TRIES 3    /* attempts before such a file is renamed to *.bad */
+#define SPOOL_ODD_MAX 16   /* files with failures remembered at a time */
+#define SPOOL_TRIES 3      /* attempts before such a file is renamed to *.bad */
+#define SPOOL_OLD_TIMES 20 /* a list is old after this many times what the listing took */
 
 /* A file that failed for a reason that may concern it alone. */
 struct spool_odd {
@@ -58,6 +61,7 @@ struct spool {
 
 	bool working;
 	struct spool_list list;
+	int64_t list_old_ms;  /* monotonic; when the list is to be made anew */
 	enum spool_away away; /* done first, with the list's next file */
 	bool look;            /* then list or read the next */
 	enum err away_result, list_result, read_result;
@@ -86,6 +90,15 @@ static void on_change(uv_fs_event_t *watch, const char *name, int events, int st
 
 /* ---- on the pool ---- */
 
+static void run_list(struct spool *spool)
+{
+	int64_t since_ms = clock_monotonic_ms(), took_ms;
+
+	spool->list_result = spool_list_make(&spool->list, spool->folder, &spool->list_fault);
+	took_ms = clock_monotonic_ms() - since_ms;
+	spool->list_old_ms = since_ms + SPOOL_OLD_MS + took_ms * SPOOL_OLD_TIMES;
+}
+
 static void run_work(uv_work_t *work)
 {
 	struct spool *spool = work->data;
@@ -97,9 +110,8 @@ static void run_work(uv_work_t *work)
 		        spool->away == AWAY_BAD ? ".bad" : NULL, &spool->away_fault);
 	if (spool->away_result != OK || !spool->look)
 		return;
-	if (spool->list.next == spool->list.len)
-		spool->list_result =
-		        spool_list_make(&spool->list, spool->folder, &spool->list_fault);
+	if (spool->list.next == spool->list.len || clock_monotonic_ms() >= spool->list_old_ms)
+		run_list(spool);
 	if (spool->list.next < spool->list.len)
 		spool->read_result = spool_list_read(
 		        &spool->list, spool->folder, &spool->request, &spool->read_fault);
@@ -143,10 +155,11 @@ static void spool_odd_prove(struct spool *spool)
 static bool spool_odd_failed(struct spool *spool, const char *name)
 {
 	struct spool_odd *odd = spool_odd_of(spool, name);
+	bool alone = spool->read_result != OK && spool->list.len == 1; /* nothing can prove it */
 	bool gone;
 
 	spool->odd_in_row++;
-	gone = ++odd->tries >= SPOOL_TRIES && odd->proved;
+	gone = ++odd->tries >= SPOOL_TRIES && (odd->proved || alone);
 	if (gone)
 		odd->name[0] = '\0';
 	return gone;
@@ -160,7 +173,7 @@ static bool spool_is_odd(enum err result)
 
 static void spool_settle(struct spool *spool, enum err result, const char *message)
 {
-	const char *name = spool->list.names[spool->list.next];
+	const char *name = spool->list.files[spool->list.next].name;
 
 	if (spool_is_odd(result) && spool_odd_failed(spool, name))
 		result = ERR_INVALID;
@@ -168,7 +181,8 @@ static void spool_settle(struct spool *spool, enum err result, const char *messa
 		spool_odd_prove(spool);
 		spool->away = AWAY_DELETE;
 	} else if (result == ERR_INVALID) {
-		log_warning("spool", "renamed %s to %s.bad: %s", name, name, message);
+		log_seldom(
+		        LOG_WARNING, "spool", "", "renamed %s to %s.bad: %s", name, name, message);
 		spool->away = AWAY_BAD;
 	} else if (spool_is_odd(result) && spool->odd_in_row < SPOOL_ODD_MAX) {
 		log_seldom(LOG_WARNING, "spool", "",

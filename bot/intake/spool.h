@@ -2,11 +2,12 @@
  * spool.h - the folder where matrix-send-message leaves alerts while the daemon is down.
  *
  * Files are named NANOSECONDS-PID-COUNT.json so that their names sort by time, written under a
- * temporary name, fsynced, renamed, and the folder fsynced. The reader passes them on in order, one
- * at a time, and deletes a file once its alert is committed; a file that is not a valid alert is
- * renamed to *.bad and logged. An alert without an id gets the file's name as its id, so that a
- * crash between commit and delete creates no duplicate; one without `at` gets the time at which the
- * file was written. The writing side is in bot/client/spool_write.h.
+ * temporary name, fsynced, renamed, and the folder fsynced. The reader passes them on one at a
+ * time, those of an owner in order and the owners in fair turns, and deletes a file once its alert
+ * is committed; a file that is not a valid alert is renamed to *.bad and logged. An alert without
+ * an id gets the file's name as its id, so that a crash between commit and delete creates no
+ * duplicate; one without `at` gets the time at which the file was written. The writing side is in
+ * bot/client/spool_write.h.
  */
 #pragma once
 
@@ -15,6 +16,7 @@
 #include "bot/base/err.h"
 
 #define SPOOL_RESCAN_MS 5000 /* interval of listings without inotify events, and of retries */
+#define SPOOL_OLD_MS 500     /* and while files are passed on, so that new ones get their turn */
 
 struct spool;
 struct spool_events {

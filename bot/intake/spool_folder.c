@@ -14,16 +14,16 @@
 #include "bot/intake/server.h"
 #include "bot/intake/spool_folder.h"
 
-#define BATCH_MAX 4096 /* file names kept of one listing; the rest follows with the next */
+#define BATCH_MAX 4096 /* files kept of one listing; the rest follows with the next */
 
 /* ---- the list ---- */
 
 static void drop_names(struct spool_list *list)
 {
 	for (size_t i = list->next; i < list->len; i++)
-		free(list->names[i]);
-	free(list->names);
-	list->names = NULL;
+		free(list->files[i].name);
+	free(list->files);
+	list->files = NULL;
 	list->len = list->next = 0;
 }
 
@@ -33,9 +33,21 @@ void spool_list_finish(struct spool_list *list)
 	*list = (struct spool_list){0};
 }
 
-static int spool_folder_compare_names(const void *a, const void *b)
+static int file_compare_owner(const void *a, const void *b)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	const struct spool_file *one = a, *other = b;
+
+	return one->owner != other->owner
+	               ? (one->owner > other->owner) - (one->owner < other->owner)
+	               : strcmp(one->name, other->name);
+}
+
+static int file_compare_turn(const void *a, const void *b)
+{
+	const struct spool_file *one = a, *other = b;
+
+	return one->turn != other->turn ? (one->turn > other->turn) - (one->turn < other->turn)
+	                                : strcmp(one->name, other->name);
 }
 
 static bool is_spooled(const char *name)
@@ -51,17 +63,26 @@ static bool is_bad(const char *name)
 	return len > 4 && strcmp(name + len - 4, ".bad") == 0;
 }
 
+void spool_list_order(struct spool_file *files, size_t len)
+{
+	qsort(files, len, sizeof(*files), file_compare_owner);
+	for (size_t i = 0; i < len; i++)
+		files[i].turn =
+		        i > 0 && files[i].owner == files[i - 1].owner ? files[i - 1].turn + 1 : 0;
+	qsort(files, len, sizeof(*files), file_compare_turn);
+}
+
 static void keep_first(struct spool_list *list, size_t max)
 {
-	qsort(list->names, list->len, sizeof(*list->names), spool_folder_compare_names);
+	spool_list_order(list->files, list->len);
 	while (list->len > max)
-		free(list->names[--list->len]);
+		free(list->files[--list->len].name);
 }
 
 enum err spool_list_make(struct spool_list *list, const char *folder, struct fault *fault)
 {
 	struct dirent *entry;
-	struct stat st;
+	struct stat st, file;
 	DIR *dir = NULL;
 
 	drop_names(list);
@@ -78,18 +99,20 @@ enum err spool_list_make(struct spool_list *list, const char *folder, struct fau
 	list->bad = 0;
 	list->dev = st.st_dev;
 	list->ino = st.st_ino;
-	list->names = x_calloc(2 * BATCH_MAX, sizeof(*list->names));
+	list->files = x_calloc(2 * BATCH_MAX, sizeof(*list->files));
 	while ((entry = readdir(dir))) {
 		list->bad += is_bad(entry->d_name);
-		if (!is_spooled(entry->d_name))
+		if (!is_spooled(entry->d_name) ||
+		        fstatat(dirfd(dir), entry->d_name, &file, AT_SYMLINK_NOFOLLOW) != 0)
 			continue;
-		list->names[list->len++] = x_strdup(entry->d_name);
+		list->files[list->len++] =
+		        (struct spool_file){.name = x_strdup(entry->d_name), .owner = file.st_uid};
 		if (list->len == 2 * BATCH_MAX)
 			keep_first(list, BATCH_MAX);
 	}
 	closedir(dir);
 	keep_first(list, BATCH_MAX);
-	list->names = x_realloc(list->names, list->len * sizeof(*list->names));
+	list->files = x_realloc(list->files, list->len * sizeof(*list->files));
 	return OK;
 }
 
@@ -97,7 +120,7 @@ enum err spool_list_make(struct spool_list *list, const char *folder, struct fau
 
 static char *path_of(const struct spool_list *list, const char *folder, const char *suffix)
 {
-	return x_asprintf("%s/%s%s", folder, list->names[list->next], suffix ? suffix : "");
+	return x_asprintf("%s/%s%s", folder, list->files[list->next].name, suffix ? suffix : "");
 }
 
 /* An alert from the spool happened when it was written, not when it is read. */
@@ -180,7 +203,7 @@ enum err spool_list_read(
 	if (!json_object_get(*request, "at"))
 		set_at(*request, &st.st_mtim);
 	if (!json_object_get(*request, "id"))
-		json_object_set_new(*request, "id", json_string(list->names[list->next]));
+		json_object_set_new(*request, "id", json_string(list->files[list->next].name));
 done:
 	if (fd != -1)
 		close(fd);
@@ -191,7 +214,7 @@ done:
 
 void spool_list_skip(struct spool_list *list)
 {
-	free(list->names[list->next++]);
+	free(list->files[list->next++].name);
 }
 
 enum err spool_list_away(

@@ -8,14 +8,24 @@
 #include <sys/types.h>
 #include "bot/base/err.h"
 
-/* The oldest files of a listing, in order; names from index `next` on are owned. */
+struct spool_file {
+	char *name;
+	uid_t owner;
+	size_t turn; /* the number of older files of that owner */
+};
+
+/* Files of a listing in fair turns: the oldest of each owner, then the second oldest of each, and
+ * so on. The names from index `next` on are owned. */
 struct spool_list {
-	char **names;
+	struct spool_file *files;
 	size_t len, next;
 	unsigned bad; /* *.bad files in the folder */
 	dev_t dev;    /* of the folder; ino 0 = unknown */
 	ino_t ino;
 };
+
+/* Brings files into fair turns, see above. */
+void spool_list_order(struct spool_file *files, size_t len);
 
 /* Lists the folder, created (0700) when missing, replacing the previous list. ERR_DENIED, ERR_IO:
  * the list is empty. */

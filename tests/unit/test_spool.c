@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "bot/base/clock.h"
 #include "bot/client/spool_write.h"
 #include "bot/intake/spool.h"
+#include "bot/intake/spool_folder.h"
 
 #define GUARD_MS 20000
 
@@ -325,6 +327,79 @@ static void what_is_no_file_holds_up_nothing(void **state)
 	}
 }
 
+/* Nothing can prove that it is this file alone; it is not tried for ever. A lease makes opening
+ * fail, as a disk error would. */
+static void what_cannot_be_opened_alone_is_told(void **state)
+{
+	struct fixture *f = *state;
+	char path[256];
+	int fd;
+
+	signal(SIGIO, SIG_IGN);
+	mkdir(f->path, 0700);
+	write_raw(f, ".hidden", "{\"app\":\"a\"}");
+	snprintf(path, sizeof(path), "%s/.hidden", f->path);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(fcntl(fd, F_SETLEASE, F_WRLCK), 0);
+	rename_in(f, ".hidden", "1-1-0.json");
+	start(f);
+	wait_gone(f, "1-1-0.json");
+	assert_true(exists(f, "1-1-0.json.bad"));
+	close(fd);
+}
+
+static struct spool_file spool_file_of(const char *name, uid_t owner)
+{
+	return (struct spool_file){.name = (char *)name, .owner = owner};
+}
+
+/* One owner's flood delays no other's, and each owner's files stay in order. */
+static void owners_take_turns(void **state)
+{
+	struct spool_file files[] = {
+	        spool_file_of("15", 2000),
+	        spool_file_of("07", 1000),
+	        spool_file_of("12", 1000),
+	        spool_file_of("09", 1000),
+	        spool_file_of("14", 3000),
+	        spool_file_of("08", 1000),
+	        spool_file_of("13", 2000),
+	        spool_file_of("11", 1000),
+	};
+	static const char *const order[] = {"07", "13", "14", "08", "15", "09", "11", "12"};
+
+	spool_list_order(files, 8);
+	for (size_t i = 0; i < 8; i++)
+		assert_string_equal(files[i].name, order[i]);
+}
+
+/* Not only at the end of a long list. */
+static void what_comes_meanwhile_gets_its_turn(void **state)
+{
+	struct fixture *f = *state;
+	char name[32];
+
+	mkdir(f->path, 0700);
+	f->hold = true;
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "%d-1-0.json", 10 + i);
+		leave_raw(f, name, "{\"app\":\"a\"}");
+	}
+	start(f);
+	wait_count(f, 1);
+	leave_raw(f, "00-1-0.json", "{\"app\":\"a\"}"); /* before all others */
+	while (strcmp(f->ids[f->count - 1], "00-1-0.json") != 0) {
+		int64_t since = clock_monotonic_ms();
+
+		while (clock_monotonic_ms() < since + SPOOL_OLD_MS / 10)
+			turn(f, since);
+		spool_done(f->spool, OK, NULL);
+		wait_count(f, f->count + 1);
+	}
+	assert_true(f->count <= 40);
+	spool_done(f->spool, OK, NULL);
+}
+
 static void a_crash_before_the_delete_gives_the_same_id_again(void **state)
 {
 	struct fixture *f = *state;
@@ -453,6 +528,9 @@ int main(void)
 	        T(what_the_store_refuses_alone_holds_up_nothing),
 	        T(what_the_store_refuses_at_all_waits),
 	        T(what_the_disk_refuses_waits_in_order),
+	        T(what_cannot_be_opened_alone_is_told),
+	        T(owners_take_turns),
+	        T(what_comes_meanwhile_gets_its_turn),
 	        T(a_crash_before_the_delete_gives_the_same_id_again),
 	        T(closing_waits_for_what_is_in_hand),
 	        T(what_waited_happened_when_it_was_written),
