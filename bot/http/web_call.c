@@ -8,7 +8,8 @@
  * What can go wrong: it is not authorized, or there is no such endpoint: the answer is sent before
  * the body is read, and the connection is closed. The body is over the limit: 413, once that is
  * known; the same if its JSON would take too much memory. What all large requests take together is
- * over its limit, or the daemon is stopping: 503.
+ * over its limit, or the daemon is stopping: 503. Peers do not read large answers: others get short
+ * ones, 503 where nothing was changed.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -70,15 +71,48 @@ static void call_add_header(
 		MHD_add_response_header(response, name, value->data);
 }
 
+/* Frees what a request and its answers take in memory. */
+static void call_drop_input(struct web_call *call)
+{
+	call_weigh_nothing(call);
+	call->web->bodies -= call->body.len;
+	buf_finish(&call->body);
+	json_decref(call->requests);
+	json_decref(call->answers);
+	call->requests = call->answers = NULL;
+}
+
+/* The answer stays in memory until the peer has read it. */
+static void call_hold_answer(struct web_call *call)
+{
+	struct web *web = call->web;
+
+	call_drop_input(call);
+	if (call->text.len > WEB_SMALL && web->answers + call->text.len > WEB_ANSWERS_MAX) {
+		if (call->endpoint->right == TOKEN_READ)
+			call_error(call, MHD_HTTP_SERVICE_UNAVAILABLE,
+			        "too many large answers are not read yet");
+		else
+			call_json(call, call->status, json_object());
+	}
+	call->held = call->text.len;
+	web->answers += call->held;
+}
+
 static struct MHD_Response *call_response(struct web_call *call)
 {
 	struct MHD_Response *response = call->stream ? stream_create(call) : NULL;
+	char *text;
 
 	if (call->stream && !response)
 		call_error(call, MHD_HTTP_SERVICE_UNAVAILABLE, "too many pages are open");
+	if (response)
+		return response;
+	call_hold_answer(call);
+	text = buf_take(&call->text);
+	response = MHD_create_response_from_buffer(call->held, text, MHD_RESPMEM_MUST_FREE);
 	if (!response)
-		response = MHD_create_response_from_buffer(
-		        call->text.len, (void *)buf_str(&call->text), MHD_RESPMEM_MUST_COPY);
+		free(text);
 	return response;
 }
 
@@ -336,11 +370,8 @@ void call_weigh_nothing(struct web_call *call)
 
 static void call_destroy(struct web_call *call)
 {
-	call_weigh_nothing(call);
-	call->web->bodies -= call->body.len;
-	json_decref(call->requests);
-	json_decref(call->answers);
-	buf_finish(&call->body);
+	call_drop_input(call);
+	call->web->answers -= call->held;
 	buf_finish(&call->text);
 	buf_finish(&call->cookie);
 	buf_finish(&call->location);
@@ -387,7 +418,7 @@ static void call_run(struct web_call *call)
 static bool call_finds_room(struct web_call *call, size_t size)
 {
 	size_t own = call->body.len + call->weight + size;
-	bool fits = own <= WEB_BODY_SMALL || call->web->bodies + size <= WEB_BODIES_MAX;
+	bool fits = own <= WEB_SMALL || call->web->bodies + size <= WEB_BODIES_MAX;
 
 	if (!fits)
 		call_error(call, MHD_HTTP_SERVICE_UNAVAILABLE, "too many large requests at once");

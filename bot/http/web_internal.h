@@ -10,11 +10,12 @@
 #include "bot/http/tokens.h"
 
 #define WEB_BODY_MAX (4 * 1024 * 1024)
-#define WEB_TREE_MAX (48 * 1024 * 1024)   /* bytes; of the body as a JSON tree */
-#define WEB_BODIES_MAX (64 * 1024 * 1024) /* bytes; of all requests' bodies and trees */
-#define WEB_BODY_SMALL (64 * 1024)        /* bytes; accepted even when those are many */
-#define WEB_BATCH_MAX 4096                /* alerts in one request */
-#define WEB_STREAMS_MAX 16                /* open pages with live updates */
+#define WEB_TREE_MAX (48 * 1024 * 1024)    /* bytes; of the body as a JSON tree */
+#define WEB_BODIES_MAX (64 * 1024 * 1024)  /* bytes; of all requests' bodies and trees */
+#define WEB_ANSWERS_MAX (16 * 1024 * 1024) /* bytes; of all answers that are not read yet */
+#define WEB_SMALL (64 * 1024) /* bytes; of a body or answer, accepted even when those are many */
+#define WEB_BATCH_MAX 4096    /* alerts in one request */
+#define WEB_STREAMS_MAX 16    /* open pages with live updates */
 #define WEB_CONNECTIONS_MAX 256
 #define WEB_CONNECTIONS_TCP 224 /* of all connections; the rest is reserved for the Unix socket */
 
@@ -46,6 +47,7 @@ struct web {
 	TAILQ_HEAD(, web_conn) conns;
 	unsigned conns_len;
 	size_t bodies;    /* bytes of request bodies and their trees in memory */
+	size_t answers;   /* bytes of answers in memory */
 	unsigned pending; /* answers not received yet */
 	struct page_secrets *secrets;
 	TAILQ_HEAD(, web_stream) streams;
@@ -79,6 +81,7 @@ struct web_call {
 	struct alert_peer peer;
 	struct buf body;
 	size_t weight;    /* bytes of the body's tree, estimated */
+	size_t held;      /* bytes of the answer */
 	json_t *requests; /* array, of the socket protocol; null: rejected already */
 	json_t *answers;  /* array, in the same order; null until answered */
 	unsigned pending;

@@ -10,7 +10,7 @@ import time
 
 from bot import BUILD, Client
 from harness import check, until
-from web import AM_ALERT, OPS, Local, ask, free_port, make, started
+from web import AM_ALERT, OPS, Local, ask, ended, free_port, make, started
 
 ALERT = json.dumps({"app": "a", "title": "x"}).encode()
 
@@ -158,6 +158,32 @@ def test_http_bodies_take_little_memory_and_time():
     until(lambda: ask(web, "POST", "/alerts", json.dumps({"app": "a", "text": "x" * (1 << 20)}))[0] == 200, "room again")
     bot.stop()
     server.shut()
+
+
+def test_http_answers_that_nobody_reads_are_bounded():
+    """16 MiB of them are held; then large answers are short, until the peers have left. What was stored stays stored."""
+    server, bot = started()
+    web = Local(bot.path)
+    fill = json.dumps([{"app": f"app{i}", "title": "t", "text": "x" * 8000} for i in range(80)])
+    check(ask(web, "POST", "/alerts", fill)[0] == 200, "not stored")
+    size = len(ask(web, "GET", "/api/v2/alerts")[1])
+    check(size > 300000, str(size))
+    deaf = []
+    for _ in range((16 << 20) // size):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(str(bot.path))
+        s.sendall(b"GET /api/v2/alerts HTTP/1.1\r\nHost: x\r\n\r\n")
+        check(s.recv(12, socket.MSG_PEEK), "no answer")  # it began, and most of it waits in memory
+        deaf.append(s)
+    status, text, more = ask(web, "GET", "/api/v2/alerts")
+    check(status == 503 and more.getheader("Retry-After") == "1", f"{status} {text[:200]}")
+    status, text, _ = ask(web, "POST", "/alerts", json.dumps([{}] * 4095 + [json.loads(ALERT)]))
+    check((status, text) == (200, "{}\n"), f"{status} {len(text)} {text[:200]}")
+    check(len(ask(web, "POST", "/alerts", ALERT)[1]) > 10, "a small one is refused")
+    for s in deaf:
+        s.close()
+    until(lambda: ask(web, "GET", "/api/v2/alerts")[0] == 200, "large answers again")
+    ended(server, bot)
 
 
 def test_clients_leave_file_descriptors_for_the_rest():
