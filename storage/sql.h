@@ -70,6 +70,7 @@ struct store_file {
 	char *path;
 	dev_t dev;
 	ino_t ino;
+	off_t size; /* after the last commit */
 };
 
 struct store {
@@ -78,7 +79,9 @@ struct store {
 	sqlite3_stmt **stmts[SQL_FAMILIES];
 	struct store_file
 	        files[STORE_FILES]; /* identity of the files when opened; ino 0 = not recorded */
-	bool replaced;              /* the files were replaced or deleted */
+	unsigned version;           /* SQLite's data version after the last commit */
+	uint32_t counter;           /* the file's change counter then */
+	bool replaced;              /* the files were replaced, deleted or truncated */
 	bool full;                  /* the last transaction found it so: ids are looked at */
 	bool in_transaction;        /* between store_begin() and its end */
 	enum err lost; /* why SQLite ended the transaction by itself; OK = it did not */

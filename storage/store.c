@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 #include "bot/base/alloc.h"
 #include "bot/base/log.h"
+#include "storage/database_files.h"
 #include "storage/lock.h"
 #include "storage/migrate.h"
 #include "storage/sql.h"
@@ -88,42 +90,6 @@ static enum err file_make(const char *path, struct fault *fault)
 		free(name);
 	}
 	return err;
-}
-
-/* Remembers the identity of the files that SQLite writes to, to notice when they are replaced. */
-static void files_remember(struct store *store, const char *path)
-{
-	static const char *const suffixes[STORE_FILES] = {"", "-wal", "-shm"};
-	struct stat st;
-
-	for (size_t i = 0; i < STORE_FILES; i++) {
-		struct store_file *file = &store->files[i];
-
-		file->path = x_asprintf("%s%s", path, suffixes[i]);
-		if (stat(file->path, &st) == 0) {
-			file->dev = st.st_dev;
-			file->ino = st.st_ino;
-		}
-	}
-}
-
-/* ERR_REPLACED: a file was replaced or deleted, so what is committed would be missing after a
- * restart. */
-static enum err files_check(struct store *store)
-{
-	struct stat st;
-
-	for (size_t i = 0; i < STORE_FILES; i++) {
-		const struct store_file *file = &store->files[i];
-
-		if (stat(file->path, &st) == 0 && st.st_dev == file->dev && st.st_ino == file->ino)
-			continue;
-		snprintf(store->message, sizeof(store->message), "%s was replaced or deleted",
-		        file->path);
-		store->replaced = true;
-		return ERR_REPLACED;
-	}
-	return OK;
 }
 
 static enum err store_exec(struct store *store, const char *text, struct fault *fault)
@@ -261,12 +227,15 @@ static enum err store_finish_open(struct store **out, struct store *store, const
 enum err store_open(struct store **out, const char *path, struct fault *fault)
 {
 	struct store *store = store_new();
+	int64_t lost = 0;
 	enum err err = folder_make(path, fault);
 
 	if (err == OK)
 		err = lock_take(path, &store->lock_fd, fault);
 	if (err == OK)
 		err = file_make(path, fault);
+	if (err == OK)
+		lost = database_files_lost(path);
 	if (err == OK)
 		err = store_connect(store, path, SQLITE_OPEN_READWRITE, fault);
 	if (err == OK) { /* first, since another program's database must not be changed at all */
@@ -281,7 +250,12 @@ enum err store_open(struct store **out, const char *path, struct fault *fault)
 	if (err == OK)
 		err = store_prepare(store, fault);
 	if (err == OK)
-		files_remember(store, path);
+		database_files_remember(store, path);
+	if (lost > 0)
+		sql_note_damage(store, "log",
+		        "%s-wal has lost its last %" PRId64 " pages while the daemon was down: "
+		        "what was accepted last may be missing",
+		        path, lost);
 	store->full = true; /* for the first transaction, in case that ids are used up */
 	return store_finish_open(out, store, path, err, fault);
 }
@@ -316,6 +290,12 @@ void store_close(struct store *store)
 		return;
 	if (store->in_transaction)
 		store_rollback(store);
+	if (store->files[0].path && !store->replaced) {
+		if (store_begin(store) == ERR_REPLACED)
+			log_error("storage", "%s; what was accepted last may be missing",
+			        store->message);
+		store_rollback(store);
+	}
 	silence_cache_free(store->silences);
 	sql_finalize_all(store);
 	if (store->replaced) {
@@ -345,6 +325,10 @@ enum err store_begin(struct store *store)
 {
 	enum err err = store_run(store, STORE_BEGIN);
 
+	if (err == OK && store->lock_fd >= 0)
+		err = database_files_are_whole(store);
+	if (err == ERR_REPLACED)
+		store_rollback(store);
 	if (err == OK) {
 		store->in_transaction = true;
 		store->lost = OK;
@@ -360,7 +344,7 @@ enum err store_commit(struct store *store)
 	enum err err = store->lost != OK ? store->lost : store_run(store, STORE_COMMIT);
 
 	if (err == OK && store->lock_fd >= 0)
-		err = files_check(store);
+		err = database_files_are_ours(store);
 	if (err != OK)
 		store_rollback(store);
 	store->in_transaction = false;

@@ -441,41 +441,258 @@ static void file_that_is_no_database_is_corrupt(void **state)
 	assert_non_null(strstr(fault.text, f->path));
 }
 
-static void damaged_pages_are_corrupt_and_no_crash(void **state)
+#define PAGE 2048
+
+/* Fills a database so that it has pages of all kinds: index, overflow, free. */
+static void add_of_all_kinds(struct fixture *f, int64_t *alerts)
 {
-	struct fixture *f = *state;
-	struct alert_row *rows;
-	struct stat st;
-	struct fault fault;
-	size_t len;
-	int told = 0;
+	char id[16];
 
 	assert_int_equal(store_begin(f->store), OK);
-	for (int i = 0; i < 200; i++)
-		assert_int_equal(add(f->store, NULL), OK);
+	for (int i = 0; i < 60; i++) {
+		struct alert_row in = fixture_alert();
+		char fields[5000];
+
+		memset(fields, 'x', sizeof(fields));
+		fields[i % 4 ? 10 : sizeof(fields) - 1] = '\0';
+		snprintf(id, sizeof(id), "a%d", i);
+		in.ext_id = id;
+		in.fields = fields;
+		assert_int_equal(alerts_insert(f->store, &in), OK);
+	}
 	assert_int_equal(store_commit(f->store), OK);
+	assert_int_equal(
+	        sqlite3_exec(f->store->db, "DELETE FROM alerts WHERE id % 3 = 0", NULL, NULL, NULL),
+	        SQLITE_OK);
+	*alerts = pragma_int(f->store, "SELECT count(*) FROM alerts");
+	assert_true(pragma_int(f->store, "PRAGMA freelist_count") > 0);
+}
+
+/* OK when every alert is there, and another can be added and is there after a restart. */
+static enum err look_at_all(struct fixture *f, int64_t alerts)
+{
+	struct alert_row *rows = NULL;
+	struct fault fault = {0};
+	size_t len = 0;
+	enum err err = store_open(&f->store, f->path, &fault);
+
+	if (err == OK) {
+		err = alerts_list(f->store, NULL, 1000, &rows, &len);
+		alert_rows_free(rows, len);
+	} else {
+		assert_non_null(strstr(fault.text, f->path));
+	}
+	if (err == OK && !store_damage(f->store)[0])
+		assert_int_equal(len, alerts);
+	for (int i = 0; err == OK && i < 60; i++) {
+		struct alert_row row;
+		char id[16];
+
+		snprintf(id, sizeof(id), "a%d", i);
+		err = alerts_by_ext_id(f->store, id, &row);
+		alert_row_finish(&row);
+		err = err == ERR_NOT_FOUND && i % 3 == 2 ? OK : err;
+	}
+	if (err == OK)
+		err = store_begin(f->store);
+	if (err == OK) {
+		err = add(f->store, "new");
+		err = err == OK ? store_commit(f->store) : err;
+		store_rollback(f->store);
+		if (err == OK) {
+			fixture_close(f);
+			err = store_open(&f->store, f->path, &fault);
+			assert_true(err != OK || has(f->store, "new"));
+		}
+	}
+	fixture_close(f);
+	return err;
+}
+
+/* Each page alone, whatever it holds: what is not told is all there. */
+static void damaged_pages_lose_nothing_in_silence(void **state)
+{
+	struct fixture *f = *state;
+	int64_t alerts;
+	unsigned char *whole;
+	struct stat st;
+	int told = 0, fd;
+
+	add_of_all_kinds(f, &alerts);
+	fixture_close(f);
+	assert_int_equal(look_at_all(f, alerts), OK);
+	fixture_open(f);
+	assert_int_equal(sqlite3_exec(f->store->db, "DELETE FROM alerts WHERE ext_id = 'new'", NULL,
+	                         NULL, NULL),
+	        SQLITE_OK);
 	fixture_close(f);
 	assert_int_equal(stat(f->path, &st), 0);
-	/* page by page, from the last: whatever is hit, nothing but an error may come of it */
-	for (off_t at = st.st_size - 4096; at >= 4096; at -= 4096) {
+	whole = malloc((size_t)st.st_size);
+	fd = open(f->path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(read(fd, whole, (size_t)st.st_size), st.st_size);
+	for (off_t at = 0; at < st.st_size; at += PAGE) {
+		static const unsigned char zeros[PAGE];
 		enum err err;
 
-		damage(f->path, at, 4096);
-		err = store_open(&f->store, f->path, &fault);
-		if (err == OK) {
-			err = alerts_list(f->store, NULL, 1000, &rows, &len);
-			alert_rows_free(rows, len);
-		}
-		if (err == OK) {
-			assert_int_equal(store_begin(f->store), OK);
-			err = add(f->store, "new");
-			store_rollback(f->store);
-		}
-		assert_true(err == OK || err == ERR_CORRUPT);
-		told += err == ERR_CORRUPT;
-		fixture_close(f);
+		if (at / PAGE % 2)
+			damage(f->path, at, PAGE);
+		else
+			assert_int_equal(pwrite(fd, zeros, PAGE, at), PAGE);
+		err = look_at_all(f, alerts);
+		assert_true(err == OK || err == ERR_CORRUPT || err == ERR_DAMAGED ||
+		            err == ERR_NOT_FOUND);
+		told += err != OK;
+		assert_int_equal(ftruncate(fd, st.st_size), 0);
+		assert_int_equal(pwrite(fd, whole, (size_t)st.st_size, 0), st.st_size);
 	}
+	close(fd);
+	free(whole);
 	assert_true(told > 0);
+}
+
+static off_t size_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 ? st.st_size : -1;
+}
+
+static void add_some(struct store *store)
+{
+	for (int i = 0; i < 10; i++) {
+		char id[16];
+
+		snprintf(id, sizeof(id), "a%d", i);
+		assert_int_equal(store_begin(store), OK);
+		assert_int_equal(add(store, id), OK);
+		assert_int_equal(store_commit(store), OK);
+	}
+}
+
+static void checkpoint(struct store *store)
+{
+	assert_int_equal(
+	        sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL),
+	        SQLITE_OK);
+	assert_int_equal(store_begin(store), OK); /* which sees the files as they are now */
+	assert_int_equal(state_set(store, "some", "thing"), OK);
+	assert_int_equal(store_commit(store), OK);
+}
+
+/* Nothing is said to be kept in a file that lost its end, and closing it changes nothing. */
+static void truncated_files_are_noticed_before_the_next_commit(void **state)
+{
+	static const char *const suffixes[] = {"", "-wal"};
+
+	for (int i = 0; i < 8; i++) {
+		void *each;
+		struct fixture *f;
+		char path[160];
+		off_t before, after;
+
+		fixture_setup(&each);
+		f = each;
+		add_some(f->store);
+		if (i < 4)
+			checkpoint(f->store);
+		snprintf(path, sizeof(path), "%s%s", f->path, suffixes[i / 4]);
+		before = size_of(path);
+		after = (off_t[]){0, 32, before / 2, before - 1}[i % 4];
+		assert_int_equal(truncate(path, after), 0);
+		assert_int_equal(store_begin(f->store), ERR_REPLACED);
+		assert_non_null(strstr(store_message(f->store), path));
+		assert_non_null(strstr(store_message(f->store), "truncated"));
+		fixture_close(f);
+		assert_int_equal(size_of(path), after);
+		fixture_teardown(&each);
+	}
+}
+
+/* As by cp, which leaves the file its name and number. */
+static void an_older_copy_is_noticed_before_the_next_commit(void **state)
+{
+	struct fixture *f = *state;
+	char copy[300], restored[300];
+	off_t size;
+
+	checkpoint(f->store);
+	snprintf(copy, sizeof(copy), "cp %s %s.old", f->path, f->path);
+	snprintf(restored, sizeof(restored), "cat %s.old > %s", f->path, f->path);
+	assert_int_equal(system(copy), 0);
+	store_rest(f->store); /* SQLite counts changes from what it reads */
+	assert_int_equal(store_begin(f->store), OK);
+	assert_int_equal(set_many(f->store, 'a'), OK);
+	assert_int_equal(store_commit(f->store), OK);
+	checkpoint(f->store);
+	size = size_of(f->path);
+	assert_int_equal(system(restored), 0);
+	assert_int_equal(truncate(f->path, size), 0); /* its length alone tells nothing */
+	assert_int_equal(store_begin(f->store), ERR_REPLACED);
+	assert_non_null(strstr(store_message(f->store), "older"));
+}
+
+/* VACUUM and a backup's checkpoint make files shorter too. */
+static void what_other_connections_do_is_no_damage(void **state)
+{
+	struct fixture *f = *state;
+	sqlite3 *other;
+
+	assert_int_equal(store_begin(f->store), OK);
+	assert_int_equal(set_many(f->store, 'a'), OK);
+	assert_int_equal(store_commit(f->store), OK);
+	checkpoint(f->store);
+	assert_int_equal(sqlite3_open(f->path, &other), SQLITE_OK);
+	assert_int_equal(
+	        sqlite3_exec(other, "DELETE FROM state; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)",
+	                NULL, NULL, NULL),
+	        SQLITE_OK);
+	add_some(f->store);
+	assert_int_equal(sqlite3_exec(other, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL),
+	        SQLITE_OK);
+	sqlite3_close(other);
+	assert_int_equal(store_begin(f->store), OK);
+	assert_int_equal(add(f->store, "last"), OK);
+	assert_int_equal(store_commit(f->store), OK);
+	fixture_close(f);
+	fixture_open(f);
+	assert_true(has(f->store, "a9") && has(f->store, "last"));
+	assert_string_equal(store_damage(f->store), "");
+}
+
+/* A log that lost its end between two runs: what was accepted is there, or its loss is told. */
+static void a_log_that_lost_its_end_is_told(void **state)
+{
+	for (int i = 0; i < 5; i++) {
+		void *each;
+		struct fixture *f;
+		char log[160];
+		off_t before;
+		pid_t pid;
+
+		fixture_setup(&each);
+		f = each;
+		fixture_close(f);
+		pid = fork();
+		if (pid == 0) {
+			fixture_open(f);
+			add_some(f->store);
+			raise(SIGKILL);
+		}
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		snprintf(log, sizeof(log), "%s-wal", f->path);
+		before = size_of(log);
+		assert_true(before > 0);
+		if (i < 4)
+			assert_int_equal(
+			        truncate(log, (off_t[]){0, 32, before / 2, before - 1}[i]), 0);
+		fixture_open(f);
+		assert_int_equal(has(f->store, "a9"), i == 4);
+		assert_int_equal(store_damage(f->store)[0] != '\0', i < 4);
+		fixture_close(f);
+		fixture_open(f); /* told once */
+		assert_string_equal(store_damage(f->store), "");
+		fixture_teardown(&each);
+	}
 }
 
 /* Whichever of the files it is, and whether another has its name: nothing is said to be kept. */
@@ -575,7 +792,11 @@ int main(void)
 	        TEST(lost_transaction_fails_all_that_follows),
 	        TEST(full_disk_is_told_as_full),
 	        TEST(file_that_is_no_database_is_corrupt),
-	        TEST(damaged_pages_are_corrupt_and_no_crash),
+	        TEST(damaged_pages_lose_nothing_in_silence),
+	        cmocka_unit_test(truncated_files_are_noticed_before_the_next_commit),
+	        TEST(an_older_copy_is_noticed_before_the_next_commit),
+	        TEST(what_other_connections_do_is_no_damage),
+	        cmocka_unit_test(a_log_that_lost_its_end_is_told),
 	        cmocka_unit_test(replaced_files_are_noticed_at_the_commit),
 	        TEST(null_where_text_must_be_is_corrupt),
 	        TEST(readonly_reads_beside_the_daemon_and_writes_nothing),
