@@ -11,6 +11,7 @@
 #include "storage/messages.h"
 
 #define RUNS_MAX 20
+#define RUN_ENDS ",;.:!?" /* after a run id in a list or a sentence */
 #define OPEN_MAX 500
 #define OPEN_MS (7 * CLOCK_DAY_MS)
 
@@ -148,7 +149,8 @@ static enum err ack_only_one(struct command_call *call, const struct ack *ack)
 	return err;
 }
 
-/* Adds the runs in a text: one, or several separated by commas. *known: all of them exist. */
+/* Adds the runs in a text: one, or several separated by commas, with other marks behind them.
+ * *known: all of them exist. */
 static enum err add_runs(struct command_call *call, const char *text, json_t *runs, bool *known)
 {
 	char *copy = arguments_unquoted(text), *at = NULL;
@@ -157,8 +159,8 @@ static enum err add_runs(struct command_call *call, const char *text, json_t *ru
 
 	if (err == OK && *known)
 		json_array_append_new(found, json_string(copy));
-	for (char *run = *known ? NULL : strtok_r(copy, ",;", &at); run && err == OK;
-	        run = *known ? strtok_r(NULL, ",;", &at) : NULL) {
+	for (char *run = *known ? NULL : strtok_r(copy, RUN_ENDS, &at); run && err == OK;
+	        run = *known ? strtok_r(NULL, RUN_ENDS, &at) : NULL) {
 		err = command_is_run(call, run, known);
 		json_array_append_new(found, json_string(run));
 	}
@@ -174,17 +176,17 @@ static enum err add_runs(struct command_call *call, const char *text, json_t *ru
 static enum err read_words(
         struct command_call *call, struct input *words, json_t *runs, char **note)
 {
+	static const char *const joints[] = {",", ";", "and", "&", "+"};
 	struct input all = *words;
 	bool known = true;
 	char *whole;
 	enum err err = OK;
 
 	while (err == OK && known && input_left(words) && json_array_size(runs) < RUNS_MAX) {
-		/* "r-81 , r-82", "r-81 and r-82" */
-		size_t between = json_array_size(runs) > 0 &&
-		                 (strcmp(input_peek(words, 0), ",") == 0 ||
-		                         strcmp(input_peek(words, 0), "and") == 0);
+		size_t between = 0; /* "r-81 , r-82", "r-81 and r-82" */
 
+		for (size_t i = 0; json_array_size(runs) > 0 && i < 5; i++)
+			between = between || strcmp(input_peek(words, 0), joints[i]) == 0;
 		err = add_runs(call, input_peek(words, between), runs, &known);
 		if (err == OK && known)
 			words->at += between + 1;

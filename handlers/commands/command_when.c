@@ -401,6 +401,13 @@ static bool read_length(struct reader *r)
 	       command_when_refuse(r, "A duration looks like 30m, 2h or 1d12h.");
 }
 
+/* "from 22:00 to 06:00", "from 22:00 - 06:00": words begin with the second. */
+static bool is_range(const struct reader *r, const char *word, const struct input *words)
+{
+	return r->out->start_ms && (strcmp(word, "to") == 0 || input_is_dash(word)) &&
+	       is_time(words, r->now_ms);
+}
+
 /* Words that ask for no end. */
 static bool is_endless(const char *word)
 {
@@ -426,7 +433,7 @@ static bool read_clause(struct reader *r, bool *more)
 		return command_when_read_from(r);
 	if (strcmp(word, "in") == 0 && !r->out->start_ms && !said)
 		return read_in(r);
-	if (is_until(r->words) && !said)
+	if (!said && (is_until(r->words) || is_range(r, word, &next)))
 		return read_until(r);
 	if (!said && is_endless(word))
 		return command_when_refuse(
@@ -443,54 +450,52 @@ static bool read_clause(struct reader *r, bool *more)
 	return true;
 }
 
-/* "two hours", "½h": meant as a duration, and not understood. */
-static bool is_spelled_out(const struct input *words)
+/* Words about a time that are not understood: "two hours", "½h", "next week", "PT2H", "between
+ * 22:00 and 23:00". */
+static bool is_about_time(const struct input *words)
 {
-	static const char *const numbers[] = {"one", "two", "three", "four", "five", "six", "seven",
-	        "eight", "nine", "ten", "twelve", "fifteen", "twenty", "thirty", "forty", "sixty",
-	        "ninety", "couple", "few"};
 	static const char *const parts[] = {"½", "¼", "¾"};
-	char word[TOKEN_MAX], after[TOKEN_MAX];
+	char word[TOKEN_MAX];
+	int hour, minute;
 
 	command_when_token(words, 0, word);
-	command_when_token(words, 1, after);
 	for (size_t i = 0; i < LEN(parts); i++)
 		if (strncmp(word, parts[i], strlen(parts[i])) == 0)
 			return true;
-	return is_any(word, numbers, LEN(numbers)) && find_unit(after, strlen(after)) >= 0;
+	return (strlen(word) > 2 && find_unit(word, strlen(word)) >= 0) ||
+	       (strpbrk(word, ":m") && read_clock(words, &hour, &minute) > 0) ||
+	       (strncmp(word, "pt", 2) == 0 && isdigit((unsigned char)word[2]));
 }
 
 /* True when the words are a time that would be taken for free text. */
 static bool is_lost(const struct reader *r, const struct input *words)
 {
+	static const char *const days[] = {"tonight", "today", "tomorrow", "weekend", "eod"};
 	struct input next = *words;
+	char word[TOKEN_MAX];
 	int64_t ms;
 
 	next.at++;
 	if (is_until(words) || next_is(words, 0, "from"))
 		return next_is(&next, 0, "resolved") || is_time(&next, r->now_ms);
-	return is_spelled_out(words) ||
+	command_when_token(words, 0, word);
+	return is_any(word, days, LEN(days)) ||
 	       command_duration_read(&(struct input){words->list, words->at}, &ms);
 }
 
 /* The rest is the reason: refuses it if it contains a time that was probably meant as one. */
 static bool check_rest(struct reader *r)
 {
-	static const char *const days[] = {"tonight", "today", "tomorrow"};
 	struct input at = *r->words;
-	char word[TOKEN_MAX];
-	bool said = has_end(r);
+	bool said = has_end(r), lost = is_lost(r, &at) || is_time(&at, r->now_ms);
 
-	command_when_token(&at, 0, word);
-	if (is_any(word, days, LEN(days)) || is_lost(r, &at) || is_time(&at, r->now_ms))
-		return command_when_refuse(
-		        r, said ? "There are two ends. Put -- before the reason."
-		                : "Until when? Example: 2h, until 07:00, until tomorrow 7pm");
-	for (; !said && input_left(&at); at.at++)
-		if (is_lost(r, &at))
-			return command_when_refuse(
-			        r, "Put the time before the reason, or -- before both.");
-	return true;
+	for (; !said && !lost && input_left(&at); at.at++)
+		lost = is_lost(r, &at) || is_about_time(&at);
+	return !lost ||
+	       command_when_refuse(
+	               r, said ? "There are two ends. Put -- before the reason."
+	                       : "Until when? Put a time like 2h, until 07:00 or until tomorrow "
+	                         "7pm before the reason, or -- before both.");
 }
 
 bool command_when_read(struct input *words, int64_t now_ms, int64_t usual_ms, int64_t most_ms,

@@ -236,6 +236,12 @@ static void commas_stand_between_run_ids(void **state)
 	assert_true(is_acked(w, "r-5") && is_acked(w, "r-6") && is_acked(w, "r-7"));
 	asked(w, "!alert r-7", "and the rest later");
 	assert_false(is_acked(w, "r-8"));
+	asked(w, "!unack r-1", "removed");
+	asked(w, "!unack r-2", "removed");
+	asked(w, "!ack r-1. on it", "r-1"); /* keyboards write two blanks as a point and a blank */
+	assert_true(is_acked(w, "r-1"));
+	asked(w, "!ack r-1 & r-2!", "r-2");
+	assert_true(is_acked(w, "r-2"));
 	asked(w, "! really", "");
 	asked(w, "!ack nightly run 5", "nightly run 5");
 	assert_true(is_acked(w, "nightly run 5"));
@@ -267,6 +273,10 @@ static void silences_are_understood_or_refused(void **state)
 	        {"!silence etl, billing 2h", "One app for each silence"},
 	        {"!silence etl and billing 2h", "One app for each silence"},
 	        {"!silence app:etl 2h", "what? An app"},
+	        {"!silence severity!=critical 2h", "severity!=\"critical\""},
+	        {"!silence app=~\".*\" 2h", "That would silence everything"},
+	        {"!silence status=firing 2h", "That would silence everything"},
+	        {"!silence everything 2h", "app=~\".*\""},
 	        {"!silence", "what? An app"},
 	};
 	struct world *w = world_create("");
