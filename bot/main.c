@@ -54,7 +54,7 @@ static const struct option_row rows[] = {
         [ROW_PRINT] = {"print", 0, NULL, "of login: print the token, store it nowhere"},
         [ROW_PASSWORD_STDIN] = {"password-stdin", 0, NULL,
                 "of login: the password is the first line of standard input"},
-        [ROW_HELP] = {"help", 'h', NULL, "this text, or more about one command"},
+        [ROW_HELP] = {"help", 'h', NULL, "this help, or that of one command"},
         [ROW_VERSION] = {"version", 'V', NULL, "the version, its build and the database's schema"},
         {0},
 };

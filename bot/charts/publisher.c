@@ -159,7 +159,7 @@ static void publication_settle(struct publication *p, int64_t server_ms)
 		publication_wait(p, wait_ms);
 	} else {
 		if (p->code != OK)
-			log_warning("charts", "%s: sending the chart in words: %s", p->row.room,
+			log_warning("charts", "%s: sending the chart as text: %s", p->row.room,
 			        p->fault.text);
 		else
 			publisher->failures = 0;

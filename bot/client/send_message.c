@@ -61,7 +61,7 @@ static void print_warnings(const json_t *answer)
 
 	json_array_foreach(json_object_get(answer, "warnings"), i, warning)
 	{
-		fprintf(stderr, PROGRAM ": mended: %s: %s\n", client_text(warning, "field"),
+		fprintf(stderr, PROGRAM ": corrected: %s: %s\n", client_text(warning, "field"),
 		        client_text(warning, "message"));
 	}
 }
@@ -69,7 +69,7 @@ static void print_warnings(const json_t *answer)
 static void print_refusal(const json_t *answer)
 {
 	const char *field = client_text(answer, "field");
-	fprintf(stderr, PROGRAM ": refused: %s%s%s (%s)\n", field, *field ? ": " : "",
+	fprintf(stderr, PROGRAM ": rejected: %s%s%s (%s)\n", field, *field ? ": " : "",
 	        client_text(answer, "message"), client_text(answer, "error"));
 }
 
@@ -190,7 +190,7 @@ static int send_many(const struct send *send)
 	struct send_counts counts;
 
 	send_lines(send, STDIN_FILENO, &counts);
-	fprintf(stderr, "%lu accepted, %lu spooled, %lu refused, %lu failed\n", counts.taken,
+	fprintf(stderr, "%lu accepted, %lu spooled, %lu rejected, %lu failed\n", counts.taken,
 	        counts.spooled, counts.refused, counts.failed);
 	if (counts.failed > 0)
 		return EX_UNAVAILABLE;

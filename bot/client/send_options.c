@@ -74,7 +74,7 @@ static const struct option_row rows[] = {
         [ROW_FIELD] = {"field", 'f', "K=V",
                 "a field; numbers, true and false are sent as such;\n"
                 "may be repeated"},
-        [ROW_STRING] = {"string", 0, "K=V", "a field that is text whatever it looks like"},
+        [ROW_STRING] = {"string", 0, "K=V", "a field that is always sent as text"},
         [ROW_EXEC] = {"exec", 'x', NULL,
                 "run the command behind --: its failure is an alert, its\n"
                 "success resolves that; its output and exit code are passed\n"
@@ -351,17 +351,17 @@ void send_options_finish(struct send_options *options)
 
 void send_options_help(FILE *out)
 {
-	fprintf(out,
-	        "usage: matrix-send-message [OPTIONS] [TEXT | -]\n"
-	        "       matrix-send-message --ndjson [OPTIONS] < FILE\n"
-	        "       matrix-send-message --heartbeat --app NAME --every TIME [OPTIONS]\n"
-	        "       matrix-send-message --exec [OPTIONS] -- COMMAND [ARGUMENTS]\n\n"
-	        "Hands one alert, or many, to matrix-telemetry-bot. When the daemon is down the\n"
-	        "alert is kept in the spool until it is back. TEXT - is read from standard "
-	        "input.\n\n");
+	fprintf(out, "usage: matrix-send-message [OPTIONS] [TEXT | -]\n"
+	             "       matrix-send-message --ndjson [OPTIONS] < FILE\n"
+	             "       matrix-send-message --heartbeat --app NAME --every TIME [OPTIONS]\n"
+	             "       matrix-send-message --exec [OPTIONS] -- COMMAND [ARGUMENTS]\n\n"
+	             "Sends one alert, or many, to matrix-telemetry-bot. While the daemon is down, "
+	             "they\n"
+	             "wait in the spool. With - in place of TEXT, the text is read from standard "
+	             "input.\n\n");
 	options_help(rows, out);
 	fprintf(out,
-	        "\nExit codes: 0 accepted (or spooled), 64 usage, 65 refused, 69 no daemon and\n"
+	        "\nExit codes: 0 accepted (or spooled), 64 usage, 65 rejected, 69 no daemon and\n"
 	        "no spool, 75 not in the room (in time), 77 not permitted, 78 bad config; with\n"
 	        "--exec those of the command, 127 not found, 126 cannot be executed.\n"
 	        "See matrix-send-message(1).\n");

@@ -172,8 +172,7 @@ static enum err am_route_read(const struct tree *tree, int node, char *path, siz
 
 	if (place == AM_ROUTES_MAX || depth == AM_DEPTH_MAX) {
 		free(path);
-		return fault_set(fault, ERR_TOO_LARGE,
-		        "line %d: over %d routes, or over %d one within the other",
+		return fault_set(fault, ERR_TOO_LARGE, "line %d: over %d routes, or over %d nested",
 		        tree_line(tree, node), AM_ROUTES_MAX, AM_DEPTH_MAX);
 	}
 	route = &out->list[out->len++];

@@ -162,7 +162,7 @@ static void convert_print_rooms(struct convert *c)
 			before = c->out->len;
 			convert_add_kinds(c, room->node, c->out);
 			if (c->out->len == before)
-				buf_add_str(c->out, "delivers nothing, a room does");
+				buf_add_str(c->out, "it has no integrations; a room takes its place");
 		}
 		buf_printf(c->out, "\n%s = #%s:example.org\n", room->name, room->name);
 	}
@@ -355,8 +355,8 @@ static bool convert_inhibits(struct convert *c)
 
 		inhibits = inhibits || ours;
 		convert_note(c, rule, "inhibit_rules[%zu]: %s", i,
-		        ours ? "is [delivery] inhibit, which compares app and what failed in the "
-		               "place of `equal`"
+		        ours ? "is [delivery] inhibit, which compares app and what failed instead "
+		               "of `equal`"
 		             : "only critical alerts inhibit, and only warnings of the same app "
 		               "about the same thing");
 	}
@@ -379,8 +379,8 @@ static void convert_print_delivery(struct convert *c)
 	if (inhibits)
 		buf_add_str(c->out, "inhibit = yes\n");
 	if (remind_ms >= 0) {
-		buf_add_str(c->out, "\n[commands]\n# repeat_interval; only of critical alerts that "
-		                    "nobody acknowledged\n");
+		buf_add_str(c->out, "\n[commands]\n# repeat_interval; only for unacknowledged "
+		                    "critical alerts\n");
 		convert_print_duration(c, "remind", remind_ms, REMIND_MAX_MS);
 	}
 }
@@ -401,10 +401,9 @@ static void convert_print(struct convert *c, const char *path)
 		buf_printf(c->out, "\n[heartbeat]\n# that of the time intervals\ntimezone = %s\n",
 		        c->zone);
 	buf_add_str(c->out, buf_str(&c->quiets));
-	buf_add_str(c->out,
-	        "\n# Where Prometheus posts alerts in the place of an Alertmanager, and "
-	        "Alertmanager its\n# webhooks (/alertmanager).\n[http]\n"
-	        "listen = 127.0.0.1:9400\n");
+	buf_add_str(c->out, "\n# Where Prometheus posts alerts instead of to an Alertmanager, and "
+	                    "Alertmanager its\n# webhooks (/alertmanager).\n[http]\n"
+	                    "listen = 127.0.0.1:9400\n");
 	convert_notes_print(c);
 }
 

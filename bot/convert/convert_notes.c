@@ -45,7 +45,7 @@ void convert_notes_print(struct convert *c)
 	if (c->notes_len == CONVERT_NOTES_MAX)
 		buf_add_str(c->out, "# … and more\n");
 	buf_add_str(c->out, "#\n# Silences are not in that file: `amtool silence` lists them, "
-	                    "!silence in the room makes them anew.\n");
+	                    "!silence in the room creates them again.\n");
 }
 
 /* The text shortened for a note; owned by the caller. */
@@ -77,10 +77,11 @@ static void convert_note_global(struct convert *c, int map)
 	for (size_t i = 0; tree_pair(c->tree, map, i, &key, &value); i++)
 		if (strcmp(key, "resolve_timeout") != 0)
 			convert_note_key(
-			        c, "global", key, value, "the bot writes in Matrix rooms alone");
+			        c, "global", key, value, "the bot writes only to Matrix rooms");
 		else if (strcmp(tree_text(c->tree, value), "5m") != 0)
 			convert_note_key(c, "global", key, value,
-			        "what Prometheus posts without an end is over after 5m");
+			        "an alert that Prometheus posts without an end is resolved after "
+			        "5m");
 }
 
 static void convert_note_top(struct convert *c)
@@ -118,8 +119,9 @@ static void convert_note_receivers(struct convert *c)
 				                   tree_get(c->tree, item, "send_resolved")),
 				            "false") == 0)
 					convert_note(c, item,
-					        "receivers, %s: send_resolved: a message says "
-					        "that it is resolved, without a sound",
+					        "receivers, %s: send_resolved: messages always "
+					        "show that an alert is resolved, without a "
+					        "notification",
 					        name);
 		free(name);
 	}
@@ -142,7 +144,7 @@ static void convert_note_matcher(
 	buf_init(&text, NOTE_MAX);
 	am_matchers_text(m, 1, &text);
 	words = convert_words(buf_str(&text));
-	convert_note(c, route->node, "%s: %s: rooms are chosen by severity and app alone%s",
+	convert_note(c, route->node, "%s: %s: rooms are chosen only by severity and app%s",
 	        route->path, words,
 	        strcmp(m->name, "alertname") == 0 && strcasestr(m->value, "watchdog")
 	                ? "; a dead man's switch may call /heartbeat/NAME of the bot"
@@ -178,16 +180,18 @@ static void convert_note_route(struct convert *c, const struct am_route *route)
 	} keys[] = {
 	        {"group_by", "alerts are grouped by app and room", false},
 	        {"group_wait", "the first alert of a group is sent at once", false},
-	        {"group_interval", "[delivery] throttle, for all but what [app] says", true},
-	        {"repeat_interval", "[commands] remind is one for all", true},
-	        {"labels", "they are for templates, which there are none of", false},
+	        {"group_interval", "[delivery] throttle, unless [app] sets another", true},
+	        {"repeat_interval", "[commands] remind is the same for all", true},
+	        {"labels", "they are for templates, which do not exist here", false},
 	        {"active_time_intervals",
-	                "[quiet NAME] says when alerts are held back, not when they pass", false},
+	                "[quiet NAME] names the times when alerts are silenced, not those when "
+	                "they are sent",
+	                false},
 	};
 
 	if (route->why[0])
 		convert_note(
-		        c, route->node, "%s: %s; it takes no alert here", route->path, route->why);
+		        c, route->node, "%s: %s; it matches no alert here", route->path, route->why);
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		int node = tree_get(c->tree, route->node, keys[i].key);
 

@@ -7,6 +7,7 @@
 
 int cmd_convert(const char *path)
 {
-	fprintf(stderr, "--alertmanager: this build cannot read YAML (libyaml was not there)\n");
+	fprintf(stderr,
+	        "--alertmanager: this build cannot read YAML (it was built without libyaml)\n");
 	return EX_USAGE;
 }

@@ -114,7 +114,8 @@ static void convert_zone(struct convert *c, int node)
 	if (known && !c->zone)
 		c->zone = zone;
 	if (node && (!known || strcmp(c->zone, zone) != 0))
-		convert_note(c, node, "location: quiet times are in the zone of [heartbeat] alone");
+		convert_note(
+		        c, node, "location: quiet times always use the time zone of [heartbeat]");
 	free(path);
 }
 
@@ -128,7 +129,7 @@ static void convert_period(struct convert *c, const char *name, const char *what
 
 	for (size_t i = 0; i < 3; i++)
 		if (tree_get(c->tree, period, others[i])) {
-			convert_note(c, period, "%s: %s: quiet times know days of the week alone",
+			convert_note(c, period, "%s: %s: quiet times have days of the week only",
 			        name, others[i]);
 			return;
 		}
@@ -194,5 +195,5 @@ void convert_times(struct convert *c)
 	}
 	if (c->quiets_len > QUIETS_LEN_MAX)
 		convert_note(c, tree_root(c->tree),
-		        "more than %d quiet times: the others are left out", QUIETS_LEN_MAX);
+		        "more than %d quiet times: the others are omitted", QUIETS_LEN_MAX);
 }

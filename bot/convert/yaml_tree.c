@@ -54,7 +54,7 @@ static enum err tree_measure(yaml_parser_t *parser, const char *path, struct fau
 		depth -= type == YAML_SEQUENCE_END_EVENT || type == YAML_MAPPING_END_EVENT;
 		if (depth > TREE_DEPTH_MAX || ++values > 2 * TREE_NODES_MAX)
 			return fault_set(fault, ERR_TOO_LARGE,
-			        "%s:%zu: too much, or too deep one in the other", path, line);
+			        "%s:%zu: too large, or nested too deeply", path, line);
 	}
 	return OK;
 }

@@ -324,8 +324,8 @@ enum err account_gone(struct crypto *crypto, int64_t now_ms)
 	err = keep_put(crypto, "machine", "keys", state);
 	if (err == OK) {
 		err = notice_add(crypto, "gone device",
-		        "the homeserver had lost this device's keys (was it signed out?): they go "
-		        "up again");
+		        "the homeserver had lost this device's keys (was it signed out?): "
+		        "uploading them again");
 	}
 	if (err == OK)
 		err = account_load(crypto, &account);

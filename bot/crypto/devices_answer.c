@@ -93,8 +93,8 @@ static enum err answer_take_master(struct crypto *crypto, const char *user_id, c
 	}
 	json_object_set_new(row, "changed", json_string(key));
 	return notice_add(crypto, key,
-	        "the cross-signing identity of %s changed: it is not trusted until somebody on the "
-	        "host says that it is right (accept %s %s)",
+	        "the cross-signing identity of %s changed: it is not trusted until it is accepted "
+	        "on the host (accept %s %s)",
 	        user_id, user_id, key);
 }
 
@@ -122,7 +122,7 @@ static enum err answer_take_identity(struct crypto *crypto, const char *user_id,
 		               ? OK
 		               : notice_add(crypto, what,
 		                         "the cross-signing identity of %s is gone: its devices "
-		                         "are not trusted until it is there again",
+		                         "are not trusted until it is back",
 		                         user_id);
 	}
 	err = answer_take_master(crypto, user_id, master, master_key, row, &taken);

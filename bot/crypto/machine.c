@@ -307,7 +307,7 @@ static enum err machine_open_account(struct crypto *crypto, int64_t now_ms, stru
 	account_done(crypto, account);
 	err = crypto_lists_missed(
 	        crypto); /* device lists may have changed while the bot was down */
-	return err == OK ? OK : fault_set(fault, err, "cannot store which lists to ask for");
+	return err == OK ? OK : fault_set(fault, err, "cannot store which device lists to ask for");
 }
 
 enum err crypto_open(struct crypto **out, const struct crypto_store *store,

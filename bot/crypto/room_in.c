@@ -288,7 +288,7 @@ static enum err room_in_open_message(struct crypto *crypto, const char *key, con
 	err = ol_inbound_decrypt(session, ciphertext, text, index);
 	ol_inbound_free(session);
 	if (err == ERR_NOT_FOUND)
-		return fault_set(fault, err, "the key that is here does not reach back to it");
+		return fault_set(fault, err, "the stored key does not reach back to it");
 	return err == OK ? OK : fault_set(fault, ERR_INVALID, "it does not decrypt");
 }
 
@@ -343,7 +343,7 @@ static enum err room_in_decrypt(struct crypto *crypto, int64_t now_ms, const cha
 		if (ask)
 			err = room_in_ask_for(crypto, now_ms, asked, room_id, sender, content);
 		return err == OK || err == ERR_NOT_FOUND
-		               ? fault_set(fault, ERR_NOT_FOUND, "its key is not here")
+		               ? fault_set(fault, ERR_NOT_FOUND, "its key is missing")
 		               : err;
 	}
 	if (err != OK)
@@ -352,8 +352,8 @@ static enum err room_in_decrypt(struct crypto *crypto, int64_t now_ms, const cha
 	if (err == OK)
 		err = room_in_judge_sender(crypto, now_ms, row, sender, out, fault);
 	if (err == OK && (int64_t)index < js_int(row, "floor")) {
-		err = fault_set(
-		        fault, ERR_DENIED, "a message of a time of which nothing is read any more");
+		err = fault_set(fault, ERR_DENIED,
+		        "too old: messages from before that time are no longer decrypted");
 	}
 	if (err == OK)
 		err = room_in_check_index(crypto, session_id, sender, index, event_id, fault);

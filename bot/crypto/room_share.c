@@ -225,7 +225,7 @@ static json_t *share_refusal(const struct share *share, const char *session_id, 
 	bool no_olm = strcmp(err, "m.no_olm") == 0;
 	json_t *content = json_pack("{s:s, s:s, s:s, s:s}", "algorithm", ALGORITHM_MEGOLM,
 	        "sender_key", share->crypto->curve25519, "code", err, "reason",
-	        no_olm ? "no one-time key of the device could be had"
+	        no_olm ? "no one-time key of the device was available"
 	        : share->crypto->trust == CRYPTO_TRUST_VERIFIED
 	                ? "the device is not signed by its owner, or the owner was not verified "
 	                  "here"

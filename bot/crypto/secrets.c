@@ -306,8 +306,8 @@ enum err crypto_secrets_take(struct crypto *crypto, int64_t now_ms, const char *
 	description = js_obj(account_data, type);
 	algorithm = js_str(description, "algorithm");
 	if (!algorithm || strcmp(algorithm, ALGORITHM) != 0) {
-		return fault_set(fault, ERR_NOT_FOUND,
-		        "the account's secret storage is of a kind that is not known here");
+		return fault_set(
+		        fault, ERR_NOT_FOUND, "the account's secret storage is of an unknown kind");
 	}
 	if (!secrets_derive(recovery, description, key))
 		return fault_set(fault, ERR_DENIED, "it is not the one of the account");
@@ -318,7 +318,7 @@ enum err crypto_secrets_take(struct crypto *crypto, int64_t now_ms, const char *
 		err = secrets_are_the_accounts(crypto, seeds, &same);
 		if (err == OK && !same) {
 			err = fault_set(fault, ERR_INVALID,
-			        "what is in secret storage is not the account's present identity");
+			        "what is in secret storage is not the account's current identity");
 		}
 	}
 	if (err == OK)

@@ -113,7 +113,8 @@ static enum err to_device_take_olm(struct crypto *crypto, int64_t now_ms, const 
 		AUTO_TEXT what = x_asprintf("olm %s", sender);
 
 		return notice_add(crypto, what,
-		        "refused: a message that came as %s's was not written by that user for us",
+		        "refused: a message that came as %s's was not written by that user for "
+		        "this device",
 		        sender);
 	}
 	if (js_is(payload, "type", "m.dummy"))

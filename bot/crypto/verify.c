@@ -306,7 +306,7 @@ static enum err verify_tell_unknown(
 		return OK;
 	return request_to_device(crypto, VERIFY_PREFIX "cancel",
 	        json_pack("{s:{s:{s:s, s:s, s:s}}}", user_id, "*", "transaction_id", id, "code",
-	                "m.unknown_transaction", "reason", "this verification is not known here"),
+	                "m.unknown_transaction", "reason", "this verification is unknown"),
 	        NULL);
 }
 

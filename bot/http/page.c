@@ -138,7 +138,7 @@ static void page_tiles(struct page *page)
 	snprintf(text, sizeof(text), "%zu silenced", silenced);
 	page_tile(page, "", "Acknowledged", (int64_t)acked,
 	        silenced ? text
-	        : acked  ? "somebody has them"
+	        : acked  ? "being handled"
 	                 : "none");
 	clock_format_duration(oldest_ms, age, sizeof(age));
 	snprintf(text, sizeof(text), "oldest %s", age);

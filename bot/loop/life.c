@@ -114,7 +114,7 @@ static void on_replaced(const char *message, void *arg)
 
 	if (!life_is_stopping(life))
 		log_error(life->area,
-		        "%s while it was in use; stopping, as nothing can be kept there any more",
+		        "%s while it was in use; stopping, as nothing can be stored any more",
 		        message);
 	life_stop(life, EX_TEMPFAIL);
 }

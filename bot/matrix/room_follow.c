@@ -101,7 +101,7 @@ static void room_follow_ready(struct room_entry *entry)
 	bool changed = moved || !entry->room.ready || entry->room.encrypted != known->encrypted;
 
 	if (entry->must_encrypt && !known->encrypted) {
-		room_follow_refuse(entry, "the room before it is encrypted and this one is not: "
+		room_follow_refuse(entry, "its predecessor is encrypted and it is not: "
 		                          "encrypt it, or name it by its id in [rooms]");
 		return;
 	}

@@ -128,9 +128,8 @@ bool ops_may(const struct ops *ops, enum command_right right, const struct alert
 static void log_rights(const struct config *config)
 {
 	if (config->socket.admin_uid_len == 0 && config->socket.admin_gid_len == 0)
-		log_info("ops",
-		        "everybody who may hand in alerts may also acknowledge, silence and "
-		        "resolve them ([socket] admin_uid and admin_gid limit that)");
+		log_info("ops", "everybody who may send alerts may also acknowledge, silence and "
+		                "resolve them ([socket] admin_uid and admin_gid limit that)");
 }
 
 void ops_submit(struct ops *ops, writer_work_fn work, writer_done_fn done, void *arg)

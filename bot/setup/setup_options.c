@@ -176,8 +176,7 @@ void setup_options_help(FILE *out)
 {
 	fprintf(out,
 	        "usage: matrix-telemetry-bot setup [OPTIONS]\n\n"
-	        "Sets the bot up, or shows how it is set up and changes what you ask for: "
-	        "homeserver,\n"
+	        "Sets the bot up, or shows its settings and changes those you name: homeserver,\n"
 	        "account, keys, rooms, who may use commands, dashboards; writes the config, starts "
 	        "the\n"
 	        "units, checks everything and sends a test message. What no option sets is asked "

@@ -130,7 +130,7 @@ enum err key_read(const struct config *config, bool may_make, uint8_t key[CRYPTO
 		err = key_read_own_file(config, may_make, &text, fault);
 	if (err == OK && strlen(text) < KEY_TEXT_MIN)
 		err = fault_set(fault, ERR_INVALID,
-		        "the pickle key has fewer than %d characters: use a random one",
+		        "the pickle key has fewer than %d characters: use a longer, random one",
 		        KEY_TEXT_MIN);
 	if (err == OK)
 		prim_hkdf(text, strlen(text), NULL, 0, KEY_INFO, key, CRYPTO_PICKLE_KEY_LEN);

@@ -82,7 +82,8 @@ static void readers_log_changes(const char *room, const json_t *before, const js
 		const char *user_id = json_string_value(json_object_get(held, "user_id"));
 
 		if (!readers_held_of(now, user_id))
-			log_info("vault", "%s: giving keys to every device of %s", room, user_id);
+			log_info(
+			        "vault", "%s: sharing keys with every device of %s", room, user_id);
 	}
 }
 

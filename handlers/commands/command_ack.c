@@ -116,7 +116,7 @@ static enum err command_ack_entry(struct command_call *call, int64_t number, con
 	enum err err = entries_by_id(call->env->store, number, &row);
 
 	if (err == ERR_NOT_FOUND || (err == OK && row.resolved_ms))
-		err = command_fail(call, "that is not firing any more");
+		err = command_fail(call, "that is no longer firing");
 	else if (err == OK)
 		err = ack_entry(&d, &row, ack, &result);
 	if (err == OK && result.changed)
@@ -306,8 +306,8 @@ const struct command command_ack = {
                 "No run id is needed in a reply to an alert or a reminder, or when only one alert "
                 "is unacknowledged. `ack all` acknowledges all, `ack etl` those of an app; a "
                 "reaction with ✅, 👍 or 👀 does the same for one message.\n"
-                "It stops reminders, and ends when the alert is resolved or after [commands] "
-                "ack_timeout.",
+                "An acknowledgement stops reminders. It ends when the alert is resolved, or after "
+                "ack_timeout in [commands].",
         .example = "ack r-81 rolling back",
         .usage = "[<run_id>… | <app> | all] [note]",
         .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,

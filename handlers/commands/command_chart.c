@@ -80,8 +80,9 @@ static enum err run_chart(struct command_call *call)
 
 const struct command command_chart = {
         .name = "chart",
-        .help = "alerts over time as a picture\nBy severity and app, with the time to "
-                "acknowledge; on the command line in words. Default: 7d.",
+        .help = "alerts over time as a picture\n"
+                "By severity and app, with the time to acknowledge; on the command line as text. "
+                "Default: 7d.",
         .usage = "[app] [24h|7d|30d]",
         .example = "chart etl 24h",
         .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,

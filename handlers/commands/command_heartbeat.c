@@ -107,9 +107,9 @@ static enum err run_heartbeat(struct command_call *call)
 
 const struct command command_heartbeat = {
         .name = "heartbeat",
-        .help = "bot and app heartbeats\n`heartbeat now` sends the bot's at once; `heartbeat stop "
-                "etl` no longer "
-                "expects those of an app.",
+        .help = "bot and app heartbeats\n"
+                "`heartbeat now` sends the bot's heartbeat at once; after `heartbeat stop etl` "
+                "those of that app are no longer expected.",
         .usage = "[now | stop <app> [name]]",
         .example = "heartbeat now",
         .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,

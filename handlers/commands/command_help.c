@@ -30,6 +30,21 @@ static void help_list(struct command_call *call)
 	command_say(call, "`%shelp silence` explains one", command_prefix(call));
 }
 
+/* Adds a line of help, in which a command has the prefix with which it is sent here. */
+static void help_say_line(struct command_call *call, char *line)
+{
+	char *part, name[32];
+
+	for (bool code = false; (part = strsep(&line, "`")); code = !code) {
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(part, " "), part);
+		if (!code)
+			command_say(call, "%s", part);
+		else
+			words_command(&call->text, "%s%s",
+			        command_find(name, COMMAND_ROOM) ? command_prefix(call) : "", part);
+	}
+}
+
 static void command_help_help_one(struct command_call *call, const struct command *command)
 {
 	char *help = x_asprintf("%s%s", command->help,
@@ -43,7 +58,7 @@ static void command_help_help_one(struct command_call *call, const struct comman
 	buf_finish(&usage);
 	command_say(call, " ");
 	while ((line = strsep(&rest, "\n"))) {
-		words_marked(&call->text, line);
+		help_say_line(call, line);
 		words_break(&call->text);
 	}
 	command_say(call, "Example: `%s%s`", command_prefix(call), command->example);

@@ -208,8 +208,8 @@ const struct command command_oncall = {
         .name = "oncall",
         .help = "who is on call, and who follows\n"
                 "`oncall take 2h` puts you on call, `oncall give @ben until 18:00` somebody else; "
-                "without a time until the turn is over. The room is told. With several schedules "
-                "the schedule's name comes first.",
+                "without a time, until the end of the turn. The room is told. If there are several "
+                "schedules, the name of one comes first: `oncall main take 2h`.",
         .example = "oncall take 2h",
         .usage = "[take [2h] | give <@user> [until 18:00]]",
         .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,

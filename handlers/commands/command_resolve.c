@@ -94,11 +94,11 @@ static enum err run_resolve(struct command_call *call)
 const struct command command_resolve = {
         .name = "resolve",
         .help = "resolve alerts by hand\n"
-                "For what will never report by itself that it is resolved, such as one-off "
-                "scripts. "
-                "No run id is needed in a reply to an alert; a reaction with ☑️ does the same. "
-                "With resolve_after in [app] or [kind] alerts resolve by themselves after a "
-                "while.",
+                "For alerts whose app never reports that they are resolved, such as those of "
+                "one-off scripts. No run id is needed in a reply to an alert; a reaction with "
+                "☑️ "
+                "does the same. With resolve_after in [app] or [kind], alerts resolve by "
+                "themselves after a while.",
         .example = "resolve r-81 fixed by hand",
         .usage = "<run_id|app|all> [note]",
         .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,

@@ -343,7 +343,7 @@ const struct command command_retry = {
 
 const struct command command_status = {
         .name = "status",
-        .help = "what works, what is unacknowledged",
+        .help = "bot status: problems, unacknowledged alerts, queue, rooms",
         .example = "status",
         .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
         .run = run_status,

@@ -34,7 +34,7 @@ static enum err command_test_inject(struct command_call *call, const char *name,
 	}
 	if (err == OK && late)
 		command_say(call,
-		        "Told within seconds, as if it were late: exec%s, second account%s\n",
+		        "Reported within seconds, as if it were late: exec%s, second account%s\n",
 		        d.config->meta.exec ? "" : " (not configured)",
 		        d.config->meta.homeserver ? "" : " (not configured)");
 	alert_destroy(alert);
@@ -56,9 +56,9 @@ static enum err command_test_run_test(struct command_call *call)
 
 const struct command command_test = {
         .name = "test",
-        .help = "send a test alert, end to end\nNo reminder follows. With `test undelivered` the "
-                "other channels of [meta] are told too, as if it had not reached its room in time, "
-                "and then of the recovery.",
+        .help = "send a test alert, end to end\n"
+                "No reminder follows. `test undelivered` also tells the other channels of [meta], "
+                "as if it had not reached its room in time, and then of its recovery.",
         .example = "test node",
         .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
         .right = COMMAND_SENDS,

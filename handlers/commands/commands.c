@@ -156,8 +156,8 @@ char *command_no_power(const struct config *config)
 static char *why_refused(const struct config *config, const struct room_event *event)
 {
 	if (!command_may(config, event) && event->power == ROOM_POWER_UNKNOWN)
-		return x_strdup("the homeserver does not tell the room's power levels at the "
-		                "moment; send it again in a minute");
+		return x_strdup("the homeserver does not answer with the room's power levels right "
+		                "now; send it again in a minute");
 	if (!command_may(config, event))
 		return command_no_power(config);
 	if (event->encrypted && event->clear)
@@ -256,8 +256,8 @@ static enum err commands_tell_late(const struct command_env *env, const struct r
 	enum err err;
 
 	clock_format_duration(event->late_ms, ago, sizeof(ago));
-	answer = x_asprintf("Not carried out: this was sent %s ago and was received only now. "
-	                    "Send it again if it still holds.",
+	answer = x_asprintf("Not carried out: this was sent %s ago and was received only now. Send "
+	                    "it again if you still want it.",
 	        ago);
 	err = command_audit(env, event, text->said, "late", ago);
 	if (err == OK)
@@ -400,14 +400,14 @@ static enum err commands_give_up(
         const struct command_env *env, const struct room_event *event, size_t happened)
 {
 	struct command_text text;
-	char *why = x_asprintf("Not carried out, because of a fault of the database: %s. "
-	                       "The log has it too.",
-	        store_message(env->store));
+	char *why =
+	        x_asprintf("Not carried out, because of a database error: %s. See also the log.",
+	                store_message(env->store));
 	enum err err = OK;
 
 	while (json_array_size(env->happened) > happened)
 		json_array_remove(env->happened, happened);
-	log_seldom(LOG_ERROR, "commands", event->room, "what %s wrote in %s is not handled: %s",
+	log_seldom(LOG_ERROR, "commands", event->room, "an event of %s in %s is not handled: %s",
 	        event->sender, event->room, why);
 	if (strcmp(event->type, "m.room.message") == 0 &&
 	        command_text_read(env->config, event, &text)) {

@@ -103,7 +103,7 @@ static enum err reactions_tell_late(const struct command_env *env, const struct 
 
 	clock_format_duration(event->late_ms, ago, sizeof(ago));
 	answer = x_asprintf("Not carried out: %s was sent %s ago and was received only now. React "
-	                    "again, or answer with %sack, if it still holds.",
+	                    "again, or reply with %sack, if you still want it.",
 	        key, ago, env->config->commands.prefix);
 	err = command_audit(env, event, key, "late", ago);
 	if (err == OK)
@@ -175,7 +175,7 @@ enum err reaction_redacted(const struct command_env *env, const struct room_even
 		err = ack_event(&d, row.command, NULL, row.sender, &result);
 	if (err == OK && result.changed)
 		err = command_audit(
-		        env, event, row.command, "done", "unacked by taking the reaction away");
+		        env, event, row.command, "done", "unacked by removing the reaction");
 	command_row_finish(&row);
 	ack_result_finish(&result);
 	return err == ERR_NOT_FOUND ? OK : err;

@@ -16,7 +16,7 @@ struct cause_words {
 static const struct cause_words all_causes[] = {
         {"no_devices", " has no device with encryption keys", ""},
         {"not_cross_signed", " has no cross-signed device", "not cross-signed"},
-        {"not_verified", " was not verified with this bot, which [encryption] trust asks for",
+        {"not_verified", " was not verified with this bot, which [encryption] trust requires",
                 "not verified with this bot"},
         {"identity_changed", "'s identity changed and was not accepted on the host",
                 "an identity that was not accepted"},

@@ -257,11 +257,12 @@ static void say_verifications(const struct report_status *status, struct words *
 			continue;
 		words_lines(out, "Verification: ");
 		words_name(out, json_string_value(json_object_get(verification, "user_id")), 255);
-		words_lines(out, asks ? " asks for it since " : " is under way since ");
+		words_lines(out, asks ? " requested it " : ": in progress for ");
 		words_duration(out, status->now_ms - json_integer_value(json_object_get(
 		                                             verification, "since_ms")));
-		words_lines(out,
-		        asks ? " ago: run matrix-telemetry-bot verify on the host\n" : " ago\n");
+		words_marked(
+		        out, asks ? " ago: run `matrix-telemetry-bot verify` on the host" : "");
+		words_break(out);
 	}
 }
 

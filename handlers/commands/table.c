@@ -65,15 +65,15 @@ const struct command command_accept = {
 
 const struct command command_alert_op = {
         .name = "alert",
-        .help = "hand in an alert",
+        .help = "send an alert",
         .where = COMMAND_SOCKET,
         .right = COMMAND_SENDS,
 };
 
 const struct command command_check = {
         .name = "check",
-        .help = "check config, token, rooms and database; a fix for each fault\nOr, of an "
-                "alertmanager.yml, print the bot.conf that corresponds.",
+        .help = "check config, token, rooms and database; a fix for each fault\n"
+                "With --alertmanager, print the bot.conf that corresponds to an alertmanager.yml.",
         .usage = "[--alertmanager FILE]",
         .where = COMMAND_LINE,
 };
@@ -87,6 +87,7 @@ const struct command command_firing = {
 const struct command command_login = {
         .name = "login",
         .help = "log in with a password and store the token",
+        .usage = "[--print] [--password-stdin]",
         .where = COMMAND_LINE,
 };
 
@@ -98,7 +99,7 @@ const struct command command_metrics = {
 
 const struct command command_reload = {
         .name = "reload",
-        .help = "read the config anew; if it is rejected, say why and keep the previous one",
+        .help = "reload the config; if it is rejected, say why and keep the previous one",
         .where = COMMAND_SOCKET | COMMAND_LINE,
         .right = COMMAND_TRUSTS,
 };
@@ -112,14 +113,14 @@ const struct command command_run = {
 
 const struct command command_setup = {
         .name = "setup",
-        .help = "set the bot up, or change how it is set up; setup --help lists its options",
+        .help = "set the bot up, or change its settings; setup --help lists its options",
         .usage = "[OPTIONS]",
         .where = COMMAND_LINE,
 };
 
 const struct command command_subscribe = {
         .name = "subscribe",
-        .help = "print a line for each thing that happens",
+        .help = "print a line for each event",
         .where = COMMAND_SOCKET | COMMAND_LINE,
 };
 
@@ -144,7 +145,7 @@ const struct command command_wait = {
 
 const struct command command_watch = {
         .name = "watch",
-        .help = "watch another bot's heartbeat, or ask how that watcher is (--check)",
+        .help = "watch another bot's heartbeat, or report on that watcher (--check)",
         .usage = "[--check | --check-config | --accept-new-device]",
         .where = COMMAND_LINE,
 };

@@ -55,7 +55,7 @@ static int schedule_read_value(const struct field *field, const char **at)
 static enum err field_fault(const struct field *field, const char *text, char why[160])
 {
 	snprintf(why, 160,
-	        "%s: \"%.40s\" is not understood: numbers from %d to %d%s, ranges 1-5, lists 1,3, "
+	        "%s: \"%.40s\" is not valid: numbers from %d to %d%s, ranges 1-5, lists 1,3, "
 	        "steps */2",
 	        field->name, text, field->min, field->max, field->words ? " or names" : "");
 	return ERR_INVALID;

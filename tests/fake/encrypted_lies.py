@@ -123,7 +123,7 @@ def test_who_writes_as_another_device_is_refused():
         event = other.olm_event("m.room_key", {"algorithm": MEGOLM, "room_id": OPS, "session_id": "s",
                                                "session_key": "k"}, **{field: value})
         w.server.tell(to_device=[event])
-    w.refused("refused: a message that came as @other:fake.local's was not written by that user for us")
+    w.refused("refused: a message that came as @other:fake.local's was not written by that user for this device")
     w.end()
 
 
@@ -143,7 +143,7 @@ def test_no_fallback_to_plain_text():
     w.server.rooms["#ops:fake.local"] = "!plain:fake.local"
     w.bot.start()
     w.bot.call(node("r-3", app="third"))
-    w.wait_status(lambda s: "is encrypted and this one is not" in s["text"], "not told")
+    w.wait_status(lambda s: "is encrypted and it is not" in s["text"], "not told")
     check(not w.server.sends("!plain:fake.local"), "plain text")
     w.server.rooms["#ops:fake.local"] = OPS
     w.bot.stop()

@@ -56,7 +56,7 @@ def test_power_levels_that_cannot_be_had_are_asked_for_again():
     bot.start()
     server.wait(lambda: sum(1 for _, path, _ in server.requests if path.endswith("/sync")) >= 2)
     server.tell(**{"join": {OPS: {"timeline": {"events": [message("!help", event_id="$c1")]}}}})
-    server.wait(lambda: any("power levels at the moment" in body for body in server.bodies(OPS)))
+    server.wait(lambda: any("power levels right now" in body for body in server.bodies(OPS)))
     server.tell(**{"join": {OPS: {"timeline": {"events": [message("!help", event_id="$c2")]}}}})
     server.wait(lambda: any("!ack" in body for body in server.bodies(OPS)))
     end(server, bot)

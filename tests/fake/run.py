@@ -1025,10 +1025,10 @@ def test_odd_bytes_reach_the_room():
     bot.start()
     send = [BUILD / "bot/client/matrix-send-message", "--socket", bot.path, "--app", "files", "--severity", "critical"]
     done = subprocess.run([*send, "--title", b"cannot open caf\xe9.csv"], capture_output=True, timeout=30)
-    check(done.returncode == 0 and b"mended: title" in done.stderr, str(done))
+    check(done.returncode == 0 and b"corrected: title" in done.stderr, str(done))
     done = subprocess.run([*send, "--title", "log", "-"], input=bytes(512) + b"ERROR: journal replay failed\n",
                           capture_output=True, timeout=30)
-    check(done.returncode == 0 and b"mended: text" in done.stderr, str(done))
+    check(done.returncode == 0 and b"corrected: text" in done.stderr, str(done))
     done = subprocess.run([*send, "--title", "long", "--json", "-"], input=b"x" * 300000, capture_output=True, timeout=30)
     check(done.returncode == 0 and json.loads(done.stdout)["warnings"][0]["field"] == "text", str(done))
     server.wait(lambda: any("caf\ufffd.csv" in body for body in server.bodies(OPS)))

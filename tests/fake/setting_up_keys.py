@@ -41,7 +41,7 @@ class Account:
         return next(iter(self.server.identity[self.server.USER]["master_key"]["keys"].values()))
 
     def signed(self):
-        """Whether the newest device is signed by the account's present identity."""
+        """Whether the newest device is signed by the account's current identity."""
         own = next(iter(self.server.identity[self.server.USER]["self_signing_key"]["keys"]))
         device = self.server.devices[self.server.USER][f"DEV{self.count}"]
         return own in device["signatures"][self.server.USER]

@@ -263,7 +263,7 @@ def test_a_mismatch_ends_both(world):
         person = operator(world, bot, "mis")
         request(person, bot)  # it waits, and status says so
         end = time.monotonic() + 60
-        while f"{person.account['user_id']} asks for it since" not in bot.call({"op": "status"})["text"]:
+        while f"{person.account['user_id']} requested it " not in bot.call({"op": "status"})["text"]:
             check(time.monotonic() < end, "status does not say that somebody asks")
             time.sleep(0.2)  # there is no event for it on the socket
         terminal = Terminal(bot, person.account["user_id"], *["--json"][says_no == "bot":])

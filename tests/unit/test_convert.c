@@ -138,7 +138,7 @@ static void what_the_operator_of_kubernetes_writes(void **state)
 	assert_true(config->delivery.inhibit);
 	assert_int_equal(config->commands.remind_ms, 12 * CLOCK_HOUR_MS);
 	says(text, "# line 8: inhibit_rules[1]: only critical alerts inhibit");
-	says(text, "# receiver null, line 17: delivers nothing");
+	says(text, "# receiver null, line 17: it has no integrations");
 	says_not(text, "do-not-print");
 	config_unref(config);
 	free(text);
@@ -340,12 +340,12 @@ static void what_is_too_much_is_refused(void **state)
 	        "d: &d {receiver: x, routes: *c}\nroute: {receiver: x, routes: "
 	        "[*d,*d,*d,*d,*d,*d,*d,*d,*d]}";
 
-	refused(self, sizeof(self) - 1, "one within the other");
+	refused(self, sizeof(self) - 1, "20 nested");
 	refused(laugh, sizeof(laugh) - 1, "over 500 routes");
 	refused_repeated("route: ", "[", 500000, "too deep");
 	refused_repeated("", "- ", 300000, "too deep");
 	refused_repeated("? ", "? ", 300000, "too deep");
-	refused_repeated("route: {receiver: x, routes: [", "1,", 200000, "too much");
+	refused_repeated("route: {receiver: x, routes: [", "1,", 200000, "too large, or nested too deeply");
 	refused_repeated("", "k: 1\n", 1100, "over 1000 keys");
 }
 

@@ -409,7 +409,7 @@ static void test_alias_of_an_encrypted_room_leads_to_no_plain_one(void **state)
 	rooms_configure(f->rooms, &f->config);
 	turn_until_problem(f);
 	assert_false(ops(f)->ready);
-	assert_non_null(strstr(ops(f)->problem, "is encrypted and this one is not"));
+	assert_non_null(strstr(ops(f)->problem, "is encrypted and it is not"));
 }
 
 /* ---- rooms from storage ---- */
@@ -565,7 +565,7 @@ static void test_alias_does_not_lead_from_an_encrypted_room_to_a_plain_one(void 
 	rooms_configure(f->rooms, &f->config);
 	turn_until_problem(f);
 	assert_false(ops(f)->ready);
-	assert_non_null(strstr(ops(f)->problem, "is encrypted and this one is not"));
+	assert_non_null(strstr(ops(f)->problem, "is encrypted and it is not"));
 	assert_true(f->changed);
 	assert_false(f->ready);
 	assert_true(ops(f)->encrypted);
@@ -664,7 +664,7 @@ static void test_successor_that_is_plain_is_refused_when_the_old_room_was_encryp
 	rooms_configure(f->rooms, &f->config);
 	turn_until_problem(f);
 	assert_false(ops(f)->ready);
-	assert_non_null(strstr(ops(f)->problem, "is encrypted and this one is not"));
+	assert_non_null(strstr(ops(f)->problem, "is encrypted and it is not"));
 }
 
 static void test_tombstone_in_sync_is_followed(void **state)

@@ -32,7 +32,7 @@ function __matrix_telemetry_bot
 end
 
 function __matrix_telemetry_bot_wants_file
-	string match -qr -- '^(-c|--config|--[a-z-]+-file)$' (commandline -opc)[-1]
+	string match -qr -- '^(-c|--config|--alertmanager|--[a-z-]+-file)$' (commandline -opc)[-1]
 end
 
 complete -c matrix-telemetry-bot -f -n 'not __matrix_telemetry_bot_wants_file' -a '(__matrix_telemetry_bot)'
