@@ -162,7 +162,8 @@ static void convert_print_rooms(struct convert *c)
 			before = c->out->len;
 			convert_add_kinds(c, room->node, c->out);
 			if (c->out->len == before)
-				buf_add_str(c->out, "it has no integrations; a room takes its place");
+				buf_add_str(
+				        c->out, "it has no integrations; a room takes its place");
 		}
 		buf_printf(c->out, "\n%s = #%s:example.org\n", room->name, room->name);
 	}

@@ -190,8 +190,8 @@ static void convert_note_route(struct convert *c, const struct am_route *route)
 	};
 
 	if (route->why[0])
-		convert_note(
-		        c, route->node, "%s: %s; it matches no alert here", route->path, route->why);
+		convert_note(c, route->node, "%s: %s; it matches no alert here", route->path,
+		        route->why);
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		int node = tree_get(c->tree, route->node, keys[i].key);
 

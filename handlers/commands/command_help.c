@@ -55,13 +55,14 @@ static void command_help_help_one(struct command_call *call, const struct comman
 	buf_init(&usage, 200);
 	command_add_usage(command, &usage);
 	words_command(&call->text, "%s%s", command_prefix(call), buf_str(&usage));
-	buf_finish(&usage);
 	command_say(call, " ");
 	while ((line = strsep(&rest, "\n"))) {
 		help_say_line(call, line);
 		words_break(&call->text);
 	}
-	command_say(call, "Example: `%s%s`", command_prefix(call), command->example);
+	if (strcmp(command->example, buf_str(&usage)) != 0)
+		command_say(call, "Example: `%s%s`", command_prefix(call), command->example);
+	buf_finish(&usage);
 	free(help);
 }
 

@@ -345,7 +345,8 @@ static void what_is_too_much_is_refused(void **state)
 	refused_repeated("route: ", "[", 500000, "too deep");
 	refused_repeated("", "- ", 300000, "too deep");
 	refused_repeated("? ", "? ", 300000, "too deep");
-	refused_repeated("route: {receiver: x, routes: [", "1,", 200000, "too large, or nested too deeply");
+	refused_repeated(
+	        "route: {receiver: x, routes: [", "1,", 200000, "too large, or nested too deeply");
 	refused_repeated("", "k: 1\n", 1100, "over 1000 keys");
 }
 
