@@ -8,8 +8,8 @@
  * What can go wrong: it is not authorized, or there is no such endpoint: the answer is sent before
  * the body is read, and the connection is closed. The body is over the limit: 413, once that is
  * known; the same if its JSON would take too much memory. What all large requests take together is
- * over its limit, or the daemon is stopping: 503. Peers do not read large answers: others get short
- * ones, 503 where nothing was changed.
+ * over its limit, too many read at once, or the daemon is stopping: 503. Peers do not read large
+ * answers: others get short ones, 503 where nothing was changed.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -195,6 +195,11 @@ static void call_complete(struct web_call *call)
 		call_finish_op(call);
 }
 
+static bool call_reads(const struct web_call *call)
+{
+	return call->endpoint->right == TOKEN_READ;
+}
+
 static void call_on_answered(const json_t *answer, void *arg)
 {
 	struct answer *waited = arg;
@@ -209,6 +214,7 @@ static void call_on_answered(const json_t *answer, void *arg)
 	if (!call->suspended)
 		return;
 	call->suspended = call->conn->working = false;
+	call->web->reads -= call_reads(call);
 	call->conn->since_ms = clock_monotonic_ms();
 	MHD_resume_connection(call->connection);
 	web_wake(call->web);
@@ -402,6 +408,11 @@ static void call_run(struct web_call *call)
 		call_complete(call);
 		return;
 	}
+	/* a peer that leaves meanwhile is not noticed, so few are read for */
+	if (call_reads(call) && call->web->reads >= WEB_READS_MAX) {
+		call_error(call, MHD_HTTP_SERVICE_UNAVAILABLE, "too many requests at once");
+		return;
+	}
 	json_array_foreach(call->requests, i, request)
 	{
 		if (!json_is_null(request))
@@ -409,6 +420,7 @@ static void call_run(struct web_call *call)
 	}
 	if (!call->ready) {
 		call->suspended = call->conn->working = true;
+		call->web->reads += call_reads(call);
 		MHD_suspend_connection(call->connection);
 	}
 }

@@ -15,6 +15,7 @@
 #define WEB_ANSWERS_MAX (16 * 1024 * 1024) /* bytes; of all answers that are not read yet */
 #define WEB_SMALL (64 * 1024) /* bytes; of a body or answer, accepted even when those are many */
 #define WEB_BATCH_MAX 4096    /* alerts in one request */
+#define WEB_READS_MAX 16      /* requests that read and wait for the store */
 #define WEB_STREAMS_MAX 16    /* open pages with live updates */
 #define WEB_CONNECTIONS_MAX 256
 #define WEB_CONNECTIONS_TCP 224 /* of all connections; the rest is reserved for the Unix socket */
@@ -49,6 +50,7 @@ struct web {
 	size_t bodies;    /* bytes of request bodies and their trees in memory */
 	size_t answers;   /* bytes of answers in memory */
 	unsigned pending; /* answers not received yet */
+	unsigned reads;   /* suspended calls that read */
 	struct page_secrets *secrets;
 	TAILQ_HEAD(, web_stream) streams;
 	unsigned streams_len;

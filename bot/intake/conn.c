@@ -117,8 +117,7 @@ static void conn_on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 	*out = uv_buf_init(conn->in + left, (unsigned)(conn->in_cap - left));
 }
 
-/* Distinguishes a peer that closed the connection from one that only ended its writing side. */
-static bool hung_up(const struct conn *conn)
+bool conn_hung_up(const struct conn *conn)
 {
 	struct pollfd fd = {.events = POLLOUT};
 	return uv_fileno((const uv_handle_t *)&conn->pipe, &fd.fd) != 0 ||
@@ -158,7 +157,7 @@ static void conn_on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf
 		conn->eof = true;
 		if (conn->discarding)
 			conn->stopped = true;
-		if (count != UV_EOF || hung_up(conn))
+		if (count != UV_EOF || conn_hung_up(conn))
 			conn_set_deaf(conn);
 	} else if (conn->discarding) {
 		if (memchr(buf->base, '\n', (size_t)count))

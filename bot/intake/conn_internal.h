@@ -58,6 +58,9 @@ struct conn {
  * end. */
 void conn_pump(struct conn *conn);
 
+/* Whether the peer closed the connection, and did not only end its writing side. To be asked while
+ * nothing is read, when libuv does not tell. */
+bool conn_hung_up(const struct conn *conn);
 /* Bytes that the peer has not read yet. */
 size_t conn_output_len(const struct conn *conn);
 /* Nothing can be written any more: drops pending output and calls reply_on_gone() callbacks. */

@@ -245,7 +245,9 @@ uint64_t reply_way(const struct reply *reply)
 
 bool reply_is_gone(const struct reply *reply)
 {
-	return reply->answered ? false : !reply->conn || reply->conn->deaf;
+	if (reply->answered)
+		return false;
+	return !reply->conn || reply->conn->deaf || conn_hung_up(reply->conn);
 }
 
 void reply_on_gone(struct reply *reply, void (*gone)(void *arg), void *arg)

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <termios.h>
@@ -294,6 +295,30 @@ static void test_a_pipe_that_nobody_reads_drops_lines(void **state)
 	}
 }
 
+/* Where standard error cannot be opened again, each line asks first. */
+static void test_a_pipe_that_cannot_be_opened_again_drops_lines(void **state)
+{
+	struct rlimit limit, none;
+	struct capture c;
+	int ends[2];
+
+	alarm(20);
+	assert_int_equal(pipe(ends), 0);
+	assert_true(fcntl(ends[1], F_SETPIPE_SZ, 4096) >= 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0;
+	capture_begin(&c, ends[1]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	for (int i = 0; i < FLOOD; i++)
+		log_error("flood", "%0900d", i);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	capture_end(&c);
+	alarm(0);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 static void test_a_socket_that_nobody_reads_drops_lines(void **state)
 {
 	static const int types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET};
@@ -417,6 +442,7 @@ int main(void)
 	        cmocka_unit_test_setup(test_json_is_one_object_a_line, clean),
 	        cmocka_unit_test_setup(test_long_messages_are_cut_whole, clean),
 	        cmocka_unit_test_setup(test_a_pipe_that_nobody_reads_drops_lines, clean),
+	        cmocka_unit_test_setup(test_a_pipe_that_cannot_be_opened_again_drops_lines, clean),
 	        cmocka_unit_test_setup(test_a_socket_that_nobody_reads_drops_lines, clean),
 	        cmocka_unit_test_setup(test_a_stopped_terminal_drops_lines, clean),
 	        cmocka_unit_test_setup(test_a_closed_pipe_does_no_harm, clean),

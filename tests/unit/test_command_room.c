@@ -9,10 +9,12 @@
 #include <cmocka.h>
 #include <string.h>
 #include "bot/base/clock.h"
+#include "bot/base/log.h"
 #include "handlers/oncall/resolve.h"
 #include "handlers/silences/held.h"
 #include "handlers/silences/silence.h"
 #include "storage/command_log.h"
+#include "tests/unit/log_lines.h"
 #include "tests/unit/command_fixture.h"
 
 #define FAILED                                                                                   \
@@ -350,6 +352,65 @@ static int told(struct world *w, const char *words)
 	return count;
 }
 
+static void strangers_make_one_line(void **state)
+{
+	struct world *w = world_create("");
+	const char *target = fail_in_room(w, "etl", "r-1");
+	char event_id[16], stranger[32];
+	struct log_lines lines;
+
+	log_flush(INT64_MAX);
+	log_lines_begin(&lines);
+	for (int i = 0; i < 20; i++) {
+		snprintf(event_id, sizeof(event_id), "$s%d", i);
+		snprintf(stranger, sizeof(stranger), "@s%d:x", i);
+		react(w, event_id, target, "✅", stranger);
+	}
+	assert_int_equal(log_lines_end(&lines, "refused in ops"), 1);
+	world_destroy(w);
+}
+
+/* Limits that a reload sets hold for what is firing already. */
+static void new_limits_hold_for_what_fires(void **state)
+{
+	struct world *w = world_create("");
+	struct deliver d = {.store = w->store, .now_ms = w->now_ms};
+
+	fail_in_room(w, "etl", "e-1");
+	fail_in_room(w, "slow", "s-1");
+	config_unref(w->config);
+	d.config = w->config = fixture_config("[app slow]\nresolve_after = 2h\n");
+	for (int hours = 1; hours <= 4; hours++) {
+		d.now_ms = w->now_ms += CLOCK_HOUR_MS;
+		assert_int_equal(store_begin(w->store), OK);
+		assert_int_equal(resolve_due(&d), OK);
+		assert_int_equal(store_commit(w->store), OK);
+		asked(w, "!alert s-1", hours < 2 ? "firing" : "resolved by resolve_after");
+	}
+	asked(w, "!alert e-1", "firing");
+	world_destroy(w);
+}
+
+/* What fails again in the same message has its whole time again. */
+static void what_fails_again_is_resolved_again(void **state)
+{
+	struct world *w =
+	        world_create("[delivery]\nthrottle = 9h\n[app slow]\nresolve_after = 2h\n");
+	struct deliver d = {.store = w->store, .config = w->config};
+
+	for (int round = 0; round < 2; round++) {
+		fail_in_room(w, "slow", "s-1");
+		for (int hours = 1; hours <= 3; hours++) {
+			d.now_ms = w->now_ms += CLOCK_HOUR_MS;
+			assert_int_equal(store_begin(w->store), OK);
+			assert_int_equal(resolve_due(&d), OK);
+			assert_int_equal(store_commit(w->store), OK);
+			asked(w, "!alert s-1", hours < 2 ? "firing" : "resolved by resolve_after");
+		}
+	}
+	world_destroy(w);
+}
+
 static void what_never_resolves_is_closed_by_hand(void **state)
 {
 	struct world *w = world_create("[app slow]\nresolve_after = 2h\n[kind node_failed]\n"
@@ -627,6 +688,9 @@ int main(void)
 	        cmocka_unit_test(silences_are_understood_or_refused),
 	        cmocka_unit_test(many_are_acknowledged_at_once),
 	        cmocka_unit_test(unacknowledged_ones_are_listed_with_links),
+	        cmocka_unit_test(strangers_make_one_line),
+	        cmocka_unit_test(new_limits_hold_for_what_fires),
+	        cmocka_unit_test(what_fails_again_is_resolved_again),
 	        cmocka_unit_test(what_never_resolves_is_closed_by_hand),
 	        cmocka_unit_test(an_alert_tells_its_own_episode),
 	        cmocka_unit_test(what_fired_in_many_messages_is_over_in_all),

@@ -12,8 +12,11 @@
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
+#include "bot/base/log.h"
 #include "bot/schedule/duty.h"
 #include "storage/silences.h"
+#include "storage/sql.h"
+#include "tests/unit/log_lines.h"
 #include "tests/unit/loop_fixture.h"
 #include "tests/unit/turn.h"
 
@@ -147,6 +150,33 @@ static void a_silence_ends(void **state)
 	looped_wait(f->l, is_unsilenced, f);
 }
 
+static enum err forbid_writing(struct store *store, void *arg)
+{
+	return sqlite3_exec(store->db, "PRAGMA query_only = ON", NULL, NULL, NULL) == SQLITE_OK
+	               ? OK
+	               : ERR_IO;
+}
+
+static bool has_looked_twice(void *arg)
+{
+	return clock_monotonic_ms() > *(int64_t *)arg;
+}
+
+/* A database that cannot be written is told once a minute, though each look fails. */
+static void failing_looks_make_one_line(void **state)
+{
+	struct dutiful *f = *state;
+	struct log_lines lines;
+	int64_t until_ms = clock_monotonic_ms() + 7 * CLOCK_SECOND_MS;
+
+	log_flush(INT64_MAX);
+	log_lines_begin(&lines);
+	assert_int_equal(looped_work(f->l, forbid_writing, NULL), OK);
+	looped_wait(f->l, has_looked_twice, &until_ms);
+	/* one of each of the two */
+	assert_int_equal(log_lines_end(&lines, "could not process"), 2);
+}
+
 static void close_during_look(void **state)
 {
 	struct dutiful *f = *state;
@@ -180,6 +210,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        TEST(a_silence_ends),
+	        TEST(failing_looks_make_one_line),
 	        TEST(close_during_look),
 	        TEST(reload_during_look),
 	};

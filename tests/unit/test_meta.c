@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "bot/base/alloc.h"
 #include "bot/meta/exec.h"
@@ -315,6 +316,25 @@ static void test_exec_has_no_shell(void **state)
 	wait_log(f, "exit code 0: $HOME ; echo `id` > ");
 }
 
+/* No command is started with half a text. */
+static void test_exec_whose_text_does_not_fit(void **state)
+{
+	struct fixture *f = *state;
+	struct rlimit limit, small;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	small = limit;
+	small.rlim_cur = 10;
+	begin_exec(f, 20000, "sh -c 'cat > %s/got'", f->folder);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	exec_run(f->exec, TEXT);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	exec_run(f->exec, "the next one");
+	wait_log(f, "exit code 0");
+	assert_string_equal(read_file(f, "got"), "the next one\n");
+}
+
 static void test_exec_that_fails(void **state)
 {
 	struct fixture *f = *state;
@@ -571,6 +591,7 @@ int main(void)
 	        T(test_exec_gets_the_text),
 	        T(test_exec_has_no_shell),
 	        T(test_exec_that_fails),
+	        T(test_exec_whose_text_does_not_fit),
 	        T(test_exec_that_floods),
 	        T(test_exec_that_hangs),
 	        T(test_exec_that_leaves_a_child),

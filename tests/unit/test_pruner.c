@@ -10,8 +10,11 @@
 
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include "bot/base/alloc.h"
+#include "bot/base/clock.h"
 #include "bot/schedule/pruner.h"
+#include "storage/sql.h"
 #include "tests/unit/loop_fixture.h"
 #include "tests/unit/turn.h"
 
@@ -100,6 +103,47 @@ static void goes_on_while_there_is_more(void **state)
 	looped_wait(f->l, is_empty, f);
 }
 
+#define SLOW_MS 100
+
+struct slow_batches {
+	int64_t end_ms[4]; /* monotonic; of each batch */
+	int64_t begin_ms[4];
+	int len;
+};
+
+/* Called for each deleted row: the first of a batch takes its time. */
+static void slow_down(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	struct slow_batches *slow = sqlite3_user_data(context);
+
+	if (sqlite3_value_int(argv[0]) % STORE_PRUNE_MAX != 1 || slow->len == 4)
+		return;
+	slow->begin_ms[slow->len] = clock_monotonic_ms();
+	usleep(SLOW_MS * 1000);
+	slow->end_ms[slow->len++] = clock_monotonic_ms();
+}
+
+/* Most of the writer's time is left for alerts, however long a batch takes. */
+static void pauses_in_proportion(void **state)
+{
+	struct pruned *f = *state;
+	struct slow_batches slow = {.len = 0};
+
+	assert_int_equal(sqlite3_exec(f->db,
+	                         "CREATE TRIGGER slow AFTER DELETE ON commands BEGIN SELECT "
+	                         "slow_down(OLD.at_ms); END",
+	                         NULL, NULL, NULL),
+	        SQLITE_OK);
+	assert_int_equal(sqlite3_create_function(f->l->store->db, "slow_down", 1,
+	                         SQLITE_UTF8 | SQLITE_INNOCUOUS, &slow, slow_down, NULL, NULL),
+	        SQLITE_OK);
+	add_rows(f, OLD_ROWS);
+	looped_wait(f->l, is_empty, f);
+	assert_int_equal(slow.len, 3);
+	for (int i = 1; i < slow.len; i++)
+		assert_true(slow.begin_ms[i] - slow.end_ms[i - 1] >= 3 * SLOW_MS);
+}
+
 static bool is_working(void *arg)
 {
 	struct pruned *f = arg;
@@ -162,6 +206,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        TEST(goes_on_while_there_is_more),
+	        TEST(pauses_in_proportion),
 	        TEST(close_during_batch),
 	        TEST(reload_during_batch),
 	};

@@ -149,6 +149,19 @@ static void test_a_command_that_hangs_is_killed_with_its_children(void **state)
 	unlink(path);
 }
 
+static void test_a_stop_does_not_wait_for_a_command(void **state)
+{
+	struct fault fault;
+	char *out;
+	int64_t start_ms = clock_monotonic_ms();
+
+	secret_set_stopping(true);
+	assert_int_equal(run("sleep 600", 20000, &out, &fault), ERR_CANCELED);
+	secret_set_stopping(false);
+	assert_string_equal(fault.text, "token: stopping");
+	assert_true(clock_monotonic_ms() - start_ms < 5000);
+}
+
 /* What a command leaves running, with its output open, is not waited for. */
 static void test_a_child_left_behind_does_not_hold_it_up(void **state)
 {
@@ -298,6 +311,7 @@ int main(void)
 	        cmocka_unit_test(test_first_line_of_a_command),
 	        cmocka_unit_test(test_commands_that_fail),
 	        cmocka_unit_test(test_a_command_that_hangs_is_killed_with_its_children),
+	        cmocka_unit_test(test_a_stop_does_not_wait_for_a_command),
 	        cmocka_unit_test(test_a_child_left_behind_does_not_hold_it_up),
 	        cmocka_unit_test(test_files),
 	        cmocka_unit_test(test_credentials),

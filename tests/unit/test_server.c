@@ -24,7 +24,9 @@
 #include "bot/base/buf.h"
 #include "bot/base/clock.h"
 #include "bot/intake/listen.h"
+#include "bot/base/log.h"
 #include "bot/intake/server.h"
+#include "tests/unit/log_lines.h"
 
 #define REQUESTS_MAX 8192
 #define GUARD_MS 20000
@@ -452,6 +454,28 @@ static void replies_outlive_their_peer(void **state)
 	answer(f, 2);
 }
 
+/* Also while nothing is read from it. */
+static void who_has_left_is_noticed_when_asked(void **state)
+{
+	struct fixture *f = *state;
+	int fd;
+
+	start(f);
+	f->hold = true;
+	for (int i = 0; i < 2; i++) {
+		fd = dial(f->path);
+		say(f, fd, "{\"n\":1}\n");
+		wait_requests(f, (unsigned)i + 1);
+		reply_alone(f->replies[i]);
+		assert_false(reply_is_gone(f->replies[i]));
+		assert_int_equal(i ? close(fd) : shutdown(fd, SHUT_WR), 0);
+		assert_int_equal(reply_is_gone(f->replies[i]), i);
+	}
+	answer(f, 0);
+	answer(f, 1);
+	stop(f);
+}
+
 static void a_half_closed_peer_still_gets_its_answers(void **state)
 {
 	struct fixture *f = *state;
@@ -693,6 +717,28 @@ static void allow_lists_decide(void **state)
 	stop(f);
 }
 
+/* A client that comes again and again writes one line. */
+static void the_refused_make_one_line(void **state)
+{
+	struct fixture *f = *state;
+	uid_t uid = getuid() + 1;
+	struct log_lines lines;
+
+	f->config.socket.allow_uid = &uid;
+	f->config.socket.allow_uid_len = 1;
+	start(f);
+	log_flush(INT64_MAX);
+	log_lines_begin(&lines);
+	for (int i = 0; i < 20; i++) {
+		int fd = dial(f->path);
+
+		assert_hears_part(f, fd, "\"error\":\"forbidden\"");
+		close(fd);
+	}
+	assert_int_equal(log_lines_end(&lines, "refused: "), 1);
+	stop(f);
+}
+
 /* ---- the path ---- */
 
 static void the_mode_is_set_and_the_file_goes_at_the_end(void **state)
@@ -839,6 +885,7 @@ int main(void)
 	        T(a_line_without_newline_at_the_end_is_a_request),
 	        T(what_was_sent_before_hanging_up_is_taken),
 	        T(replies_outlive_their_peer),
+	        T(who_has_left_is_noticed_when_asked),
 	        T(a_half_closed_peer_still_gets_its_answers),
 	        T(the_pipeline_is_bounded),
 	        T(a_burst_of_connections_waits),
@@ -851,6 +898,7 @@ int main(void)
 	        T(a_peer_that_does_not_read_is_paused_then_closed),
 	        T(one_too_many_is_told_to_retry),
 	        T(allow_lists_decide),
+	        T(the_refused_make_one_line),
 	        T(the_mode_is_set_and_the_file_goes_at_the_end),
 	        T(a_live_socket_is_never_replaced_and_a_dead_one_is),
 	        T(an_unknown_group_is_a_config_fault),
