@@ -10,8 +10,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include "bot/base/alloc.h"
+#include "bot/intake/server.h"
 #include "bot/ops/ops.h"
 #include "storage/sql.h"
 #include "tests/unit/loop_fixture.h"
@@ -26,6 +29,7 @@ struct opened {
 	struct ops *ops; /* NULL once closed */
 	json_t *answers[ANSWERS_MAX];
 	unsigned answered;
+	unsigned lines; /* requests that came over the socket */
 	reload_done_fn reload_done;
 	void *reload_arg;
 	uv_sem_t gate;
@@ -50,13 +54,13 @@ static void on_reload(reload_done_fn done, void *done_arg, void *arg)
 	f->reload_arg = done_arg;
 }
 
-static int setup(void **state)
+static int setup_with(void **state, const char *config)
 {
 	struct opened *f = x_calloc(1, sizeof(*f));
 	struct courier_events events = {0};
 	struct ops_env env;
 
-	f->l = looped_begin("");
+	f->l = looped_begin(config);
 	uv_sem_init(&f->gate, 0);
 	f->courier = courier_create(&f->l->loop, f->l->writer, f->l->config, &events);
 	env = (struct ops_env){
@@ -71,6 +75,16 @@ static int setup(void **state)
 	f->ops = ops_create(&env, f->l->config);
 	*state = f;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_with(state, "");
+}
+
+static int setup_without_storms(void **state)
+{
+	return setup_with(state, "[delivery]\nstorm = 0\n");
 }
 
 static void close_ops(struct opened *f)
@@ -250,6 +264,29 @@ static void another_app_waits_for_one_commit_of_a_flood(void **state)
 	assert_true(order.other < 2); /* it is in the first commit, after one of the flood */
 }
 
+/* Some thousands may wait; then whoever has many is told to come again, and in the end everybody.
+ */
+static void what_waits_is_bounded(void **state)
+{
+	struct order order = {.f = *state};
+
+	hold_writer(order.f);
+	for (int i = 0; i < 4096; i++)
+		hand_in(&order, "loop", i, on_flood_answered);
+	assert_int_equal(order.answered, 0);
+	hand_in(&order, "loop", 4096, on_flood_answered);
+	assert_int_equal(order.failed, 1);
+	for (int i = 0; i < 16; i++)
+		hand_in(&order, "etl", i, on_flood_answered);
+	assert_int_equal(order.failed, 1);
+	hand_in(&order, "etl", 16, on_flood_answered);
+	assert_int_equal(order.failed, 2);
+	uv_sem_post(&order.f->gate);
+	while (order.answered < 4096 + 18)
+		uv_run(&order.f->l->loop, UV_RUN_ONCE);
+	assert_int_equal(order.failed, 2);
+}
+
 static void refuse_alerts_when(struct opened *f, const char *condition)
 {
 	char *sql = x_asprintf("DROP TRIGGER IF EXISTS t; CREATE TRIGGER t BEFORE INSERT ON alerts "
@@ -339,6 +376,71 @@ static void what_nobody_waits_for_is_not_read(void **state)
 	ask(f, "{\"op\":\"alerts\"}");
 	wait_answers(f, 3);
 	assert_int_equal(writer_batches(f->l->writer), before + 2);
+}
+
+static void on_line(
+        const json_t *request, const struct alert_peer *peer, struct reply *reply, void *arg)
+{
+	struct opened *f = arg;
+
+	f->lines++;
+	ops_request(f->ops, request, peer, reply);
+}
+
+/* A client that pipelines them has one under way, so that clients take turns. */
+static void each_client_has_one_read_under_way(void **state)
+{
+	struct opened *f = *state;
+	const struct server_events events = {.on_request = on_line, .arg = f};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct fault fault = {0};
+	bool closed = false;
+	struct server *server;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char text[256] = "";
+
+	for (size_t i = 0; i < READS_LEN; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "{\"op\":\"%s\"}\n",
+		        reads[i]);
+	assert_int_equal(server_create(&server, &f->l->loop, f->l->config, &events, &fault), OK);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", f->l->config->socket.path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	hold_writer(f);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	while (f->lines == 0)
+		uv_run(&f->l->loop, UV_RUN_ONCE);
+	looped_turn(f->l, 10);
+	assert_int_equal(f->lines, 1);
+	uv_sem_post(&f->gate);
+	while (f->lines < READS_LEN)
+		uv_run(&f->l->loop, UV_RUN_ONCE);
+	server_close(server, turn_set, &closed);
+	looped_until(f->l, &closed);
+	close(fd);
+}
+
+#define FIRING_APPS 200
+
+/* However much fires, an answer is bounded in bytes. */
+static void an_answer_is_bounded_in_bytes(void **state)
+{
+	struct opened *f = *state;
+	char *text, long_text[4001];
+
+	memset(long_text, 'x', sizeof(long_text) - 1);
+	long_text[sizeof(long_text) - 1] = '\0';
+	for (int i = 0; i < FIRING_APPS; i++) {
+		text = x_asprintf(
+		        "{\"op\":\"alert\",\"app\":\"app%d\",\"text\":\"%s\"}", i, long_text);
+		looped_alert(f->l, text);
+		free(text);
+	}
+	ask(f, "{\"op\":\"firing\"}");
+	wait_answers(f, 1);
+	text = json_dumps(f->answers[0], JSON_COMPACT);
+	assert_in_range(strlen(text), 512 * 1024, 1024 * 1024);
+	assert_true(json_array_size(json_object_get(f->answers[0], "alerts")) < FIRING_APPS);
+	free(text);
 }
 
 /* --- from the spool ------------------------------------------------------------------------ */
@@ -463,6 +565,10 @@ int main(void)
 	        TEST(what_reads_much_runs_one_at_a_time),
 	        TEST(what_nobody_waits_for_is_not_read),
 	        TEST(what_is_rejected_alone_is_invalid),
+	        TEST(each_client_has_one_read_under_way),
+	        cmocka_unit_test_setup_teardown(
+	                an_answer_is_bounded_in_bytes, setup_without_storms, teardown),
+	        TEST(what_waits_is_bounded),
 	        TEST(close_during_alert),
 	        TEST(close_during_wait),
 	        TEST(close_during_reload),

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <malloc.h>
+
 #include "tests/unit/store_fixture.h"
 #include "bot/loop/writer.h"
 #include "storage/sql.h"
@@ -453,12 +455,34 @@ static void submit_from_anywhere_wakes_the_loop(void **state)
 
 /* ---- rest ---- */
 
+static unsigned trimmed;
+
+/* In the place of libc's, so that the test sees it. */
+int malloc_trim(size_t pad);
+struct mallinfo2 mallinfo2(void);
+
+int malloc_trim(size_t pad)
+{
+	trimmed++;
+	return 1;
+}
+
+struct mallinfo2 mallinfo2(void)
+{
+	return (struct mallinfo2){.fordblks = 16 << 20};
+}
+
 static enum err read_work(struct store *store, void *arg)
 {
 	char *value;
 
 	state_get(store, "none", &value);
 	return OK;
+}
+
+static enum err write_work(struct store *store, void *arg)
+{
+	return state_set(store, "name", "value");
 }
 
 static void read_done(enum err result, const char *message, void *arg)
@@ -501,6 +525,28 @@ static void what_only_reads_is_followed_by_a_rest(void **state)
 	assert_int_equal(writer_pending(l->writer), 0);
 	uv_run(&l->loop, UV_RUN_NOWAIT);
 	assert_int_equal(writer_batches(l->writer), 2);
+	assert_int_equal(trimmed, 1); /* free memory goes back to the system */
+}
+
+static void find_rest(uv_handle_t *handle, void *arg)
+{
+	int64_t *due_ms = arg;
+
+	if (handle->type == UV_TIMER && uv_is_active(handle))
+		*due_ms = (int64_t)uv_timer_get_due_in((uv_timer_t *)handle);
+}
+
+/* After writing, memory goes back within seconds. */
+static void what_writes_is_followed_by_a_rest(void **state)
+{
+	struct looped *l = *state;
+	int64_t due_ms = -1;
+
+	writer_submit(l->writer, write_work, read_done, l);
+	while (writer_batches(l->writer) < 1)
+		uv_run(&l->loop, UV_RUN_ONCE);
+	uv_walk(&l->loop, find_rest, &due_ms);
+	assert_in_range(due_ms, 1000, 15000);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -524,6 +570,7 @@ int main(void)
 	        TEST(close_when_idle),
 	        TEST(submit_from_anywhere_wakes_the_loop),
 	        TEST(what_only_reads_is_followed_by_a_rest),
+	        TEST(what_writes_is_followed_by_a_rest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
