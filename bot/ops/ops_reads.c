@@ -7,7 +7,7 @@
 
 static void reads_run(struct ops *ops);
 
-static enum err read_work(struct store *store, void *arg)
+static enum err ops_read_work(struct store *store, void *arg)
 {
 	const struct ops_read *read = arg;
 
@@ -15,7 +15,7 @@ static enum err read_work(struct store *store, void *arg)
 }
 
 /* done() frees the read. */
-static void read_done(enum err result, const char *message, void *arg)
+static void ops_read_done(enum err result, const char *message, void *arg)
 {
 	struct ops_read *read = arg;
 	struct ops *ops = read->ops;
@@ -39,7 +39,7 @@ static void reads_run(struct ops *ops)
 			continue;
 		}
 		ops->read_running = true;
-		writer_submit(ops->env.writer, read_work, read_done, read);
+		writer_submit(ops->env.writer, ops_read_work, ops_read_done, read);
 	}
 }
 
