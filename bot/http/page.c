@@ -93,8 +93,8 @@ static void page_tile(
         struct page *page, const char *class, const char *name, int64_t number, const char *note)
 {
 	buf_printf(page->out,
-	        "<dl class=\"tile %s\"><dt>%s</dt><dd>%lld</dd><small>%s</small></dl>", class, name,
-	        (long long)number, note);
+	        "<dl class=\"tile %s\"><dt>%s</dt><dd>%lld</dd><dd class=of>%s</dd></dl>", class,
+	        name, (long long)number, note);
 }
 
 /* "3 critical · 1 warning" */

@@ -27,8 +27,12 @@
 			var fresh = new DOMParser().parseFromString(text, "text/html");
 			var said = document.querySelector(".said");
 			if (!inHand() && fresh.querySelector("main")) {
+				var focused = document.activeElement.id;
 				document.title = fresh.title;
 				document.querySelector("main").replaceWith(fresh.querySelector("main"));
+				focused = focused && document.getElementById(focused);
+				if (focused)
+					focused.focus({ preventScroll: true });
 				if (said)
 					document.querySelector(".state").after(said);
 			} else {

@@ -77,6 +77,15 @@ static void page_option(struct page *page, const struct buf *value, const char *
 	buf_printf(page->out, "\">%s", label);
 }
 
+/* What somebody hears who does not see which alert the button is in; the id keeps the focus. */
+static void page_name_act(struct page *page, const char *act, const json_t *alert)
+{
+	long long entry = (long long)page_number(alert, "entry");
+
+	buf_printf(page->out, " id=%s-%lld aria-labelledby=\"%s-%lld alert-%lld\"", act, entry, act,
+	        entry, entry);
+}
+
 static void page_act_silence(struct page *page, const json_t *alert)
 {
 	struct buf this, app;
@@ -85,9 +94,12 @@ static void page_act_silence(struct page *page, const json_t *alert)
 	buf_init(&app, 256);
 	page_this(page, alert, &this);
 	page_matcher(&app, "app", page_string(alert, "app"));
-	buf_add_str(page->out, "<details><summary>🔕 Silence…</summary>");
+	buf_add_str(page->out, "<details><summary");
+	page_name_act(page, "silence", alert);
+	buf_add_str(page->out, ">🔕 Silence…</summary>");
 	page_form(page, "silence");
-	buf_add_str(page->out, "<div class=fields><select name=what aria-label=\"what\">");
+	buf_add_str(
+	        page->out, "<div class=fields><select name=what aria-label=\"what to silence\">");
 	if (!this.overflow && strcmp(buf_str(&this), buf_str(&app)) != 0)
 		page_option(page, &this, "this alert");
 	page_option(page, &app, "all of ");
@@ -107,9 +119,10 @@ static void page_acts(struct page *page, const json_t *alert)
 	if (!page_is_acked(alert)) {
 		page_form(page, "ack");
 		buf_printf(page->out,
-		        "<input type=hidden name=entry value=%lld><button class=first>👀 "
-		        "Acknowledge</button></form>",
+		        "<input type=hidden name=entry value=%lld><button class=first",
 		        (long long)page_number(alert, "entry"));
+		page_name_act(page, "ack", alert);
+		buf_add_str(page->out, ">👀 Acknowledge</button></form>");
 	}
 	page_act_silence(page, alert);
 	buf_add_str(page->out, "</div>");
@@ -166,12 +179,13 @@ static void page_alert(struct page *page, const json_t *alert)
 	int64_t count = page_number(alert, "count");
 
 	error = error ? error : page_string(fields, "text");
-	buf_printf(page->out, "<li class=\"alert %s\"><div><div class=head><b>",
-	        page_rank(alert) >= PAGE_ACKED ? "acked" : severity);
+	buf_printf(page->out, "<li class=\"alert %s\"><div><div class=head><h3 id=alert-%lld>",
+	        page_rank(alert) >= PAGE_ACKED ? "acked" : severity,
+	        (long long)page_number(alert, "entry"));
 	page_text(page, page_string(alert, "title"));
 	if (count > 1)
 		buf_printf(page->out, " ×%lld", (long long)count);
-	buf_add_str(page->out, "</b><small>");
+	buf_add_str(page->out, "</h3><small>");
 	page_age(page, page_number(alert, "first_ms"));
 	buf_add_str(page->out, "</small></div>");
 	if (who) {

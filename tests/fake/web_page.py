@@ -10,6 +10,17 @@ from browser import Browser
 from harness import Skip, check, until
 from web import OPS, ask, free_port, make
 
+# every visible text against what is behind it: [[contrast, text], ...] of what is too weak (WCAG 2, AA)
+WEAK = """(() => {
+	const light = c => c.map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+		.reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+	const parts = c => c.match(/[\\d.]+/g).map(Number);
+	const behind = e => { for (; e; e = e.parentElement) { const c = parts(getComputedStyle(e).backgroundColor); if (c.length < 4 || c[3]) return c; } return [255, 255, 255]; };
+	return [...document.querySelectorAll("main *")].filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())).map(e => {
+		const both = [light(parts(getComputedStyle(e).color).slice(0, 3)), light(behind(e).slice(0, 3))].sort((a, b) => b - a);
+		return [(both[0] + 0.05) / (both[1] + 0.05), e.textContent.slice(0, 40)];
+	}).filter(found => found[0] < 4.5);
+})()"""
 EVIL = '"><script>window.evil=1</script><img src=x onerror=window.evil=1>'
 
 
@@ -58,16 +69,28 @@ def test_page_as_a_person_sees_it():
             # a finger needs 44 pixels
             height = browser.run("document.querySelector('button.first').offsetHeight")
             check(width > 390 or height >= 44, f"a button of {height} pixels")
+            weak = browser.run(WEAK)
+            check(weak == [], f"{scheme}: hard to read: {weak}")
         check(len(grounds) == 2, f"light and dark are {grounds}")
         text = browser.run("document.body.innerText")
         check("etl · users FAILED" in text and EVIL in text and "@op:fake.local" in text, text)
         check(browser.run("window.evil") is None and not browser.run("document.images.length"), "it ran")
-        # live, without being loaded anew
+        # live, without being loaded anew, and the keyboard stays where it is
         browser.run("window.same = 1")
+        focused = browser.run("document.querySelector('button.first').focus(), document.activeElement.id")
+        check(focused.startswith("ack-"), focused)
         until(lambda: browser.run("document.getElementById('live').textContent") == "live", "a stream")
         fire(bot, "r-2", "orders")
         until(lambda: "etl · orders FAILED" in browser.run("document.body.innerText"), "the page shows it")
-        check(browser.run("window.same") == 1, "it was loaded anew")
+        check(browser.run("window.same") == 1 and browser.run("document.activeElement.id") == focused, "it was loaded anew, or the focus is lost")
+        # by ear: what each button is about, in whatever order they are met; lists of names and values are such
+        names = browser.run("[...document.querySelectorAll('[aria-labelledby]')].map(e => "
+                            "e.getAttribute('aria-labelledby').split(' ').map(id => document.getElementById(id).textContent).join(' '))")
+        check(len(names) == len(set(names)) == 4 and any("Acknowledge" in name and "etl · orders FAILED" in name for name in names), str(names))
+        ids = browser.run("[...document.querySelectorAll('[id]')].map(e => e.id)")
+        check(len(ids) == len(set(ids)), str(ids))
+        check(browser.run("[...document.querySelectorAll('select, input:not([type=hidden])')].every(e => e.labels.length || e.ariaLabel)"), "no label")
+        check(browser.run("[...document.querySelectorAll('dl > *')].every(e => 'DT DD'.includes(e.tagName))"), "a list of other things")
         # without a script: the same, and it can acknowledge and silence
         browser.look(390, 844, "light", script=False)
         browser.open(f"http://127.0.0.1:{port}/")
