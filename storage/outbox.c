@@ -76,6 +76,8 @@ static const char *const outbox_purpose_names[] = {
 	                     "AND " WAITING)                                                       \
 	X(OUTBOX_DELETE, "DELETE FROM outbox WHERE id = ?")                                        \
 	X(OUTBOX_OF_MESSAGE, SELECT "WHERE message_id = ? AND state = 'queued' LIMIT 1")           \
+	X(OUTBOX_EDIT_OF,                                                                          \
+	        SELECT "WHERE message_id = ? AND state = 'frozen' AND purpose = 'edit' LIMIT 1")   \
 	X(OUTBOX_FROZEN_ROW,                                                                       \
 	        SELECT "WHERE room = ? AND " WAITING " AND state = 'frozen' ORDER BY id LIMIT 1")  \
 	X(OUTBOX_FIRST_NEW, SELECT "WHERE room = ? AND " WAITING " AND purpose = 'new' ORDER BY "  \
@@ -224,6 +226,15 @@ enum err outbox_of_message(struct store *store, int64_t message_id, struct outbo
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_OF_MESSAGE);
+	sql_bind_int(&sql, message_id);
+	return sql_one_row(&sql, &layout, row);
+}
+
+enum err outbox_edit_of(struct store *store, int64_t message_id, struct outbox_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_EDIT_OF);
 	sql_bind_int(&sql, message_id);
 	return sql_one_row(&sql, &layout, row);
 }

@@ -62,6 +62,8 @@ enum err outbox_rehome(struct store *store, int64_t id, const char *room);
 enum err outbox_delete(struct store *store, int64_t id);
 /* The queued row of a message (at most one); ERR_NOT_FOUND when there is none. */
 enum err outbox_of_message(struct store *store, int64_t message_id, struct outbox_row *row);
+/* The frozen edit of a message (at most one); ERR_NOT_FOUND when there is none. */
+enum err outbox_edit_of(struct store *store, int64_t message_id, struct outbox_row *row);
 /* Back to queued, as if it had never been frozen. Only for an event that the homeserver certainly
  * did not accept, so that its transaction id is unused. */
 enum err outbox_thaw(struct store *store, struct outbox_row *row);

@@ -1,6 +1,6 @@
 /*
  * collect.c - puts everything that waits in a room into one message while the homeserver limits the
- * rate (pace.h, deliver_message.h).
+ * rate (pace.h, deliver_message.h), and what waits for an edit of a redacted message into another.
  *
  * Collected are messages in the queue that are not frozen, and entries that joined a message in the
  * room but are in no event yet. They keep their texts. Criticals are moved first; what does not fit
@@ -16,6 +16,7 @@
 
 #define COLLECT_MAX 200 /* messages read */
 #define COLLECT_REASON "collected: the homeserver limits the rate"
+#define COLLECT_ANEW "new message: the one before was redacted"
 
 struct collect {
 	const struct deliver *d;
@@ -26,6 +27,7 @@ struct collect {
 	size_t *untold_len, untold_messages;
 	struct message_row *target; /* one of queued, or own */
 	struct message_row own;
+	const char *reason;
 	bool any;
 };
 
@@ -133,8 +135,7 @@ static enum err collect_entry(
 	if (err == ERR_NOT_FOUND)
 		return OK;
 	if (err == OK)
-		err = alerts_move(
-		        c->d->store, from->id, entry->fingerprint, target->id, COLLECT_REASON);
+		err = alerts_move(c->d->store, from->id, entry->fingerprint, target->id, c->reason);
 	*moved = c->any = true;
 	target->bytes += size;
 	target->alerts += entry->count;
@@ -164,7 +165,7 @@ static void collect_rings(struct message_row *target, const struct message_row *
 /* Deletes a message that has no entries left. */
 static enum err collect_remove(struct collect *c, const struct message_row *from)
 {
-	enum err err = alerts_move(c->d->store, from->id, NULL, c->target->id, COLLECT_REASON);
+	enum err err = alerts_move(c->d->store, from->id, NULL, c->target->id, c->reason);
 
 	return err == OK ? deliver_message_remove(c->d, from->id) : err;
 }
@@ -212,7 +213,7 @@ static enum err collect_untold(struct collect *c, size_t index)
 
 enum err deliver_collect(const struct deliver *d, const char *room)
 {
-	struct collect c = {.d = d, .room = room};
+	struct collect c = {.d = d, .room = room, .reason = COLLECT_REASON};
 	enum err err = collect_load(&c);
 
 	if (err != OK || c.queued_len + c.untold_messages < 2)
@@ -235,6 +236,31 @@ enum err deliver_collect(const struct deliver *d, const char *room)
 	if (err == OK && c.any)
 		err = deliver_message_store(d, c.target);
 out:
+	collect_finish(&c);
+	return err;
+}
+
+enum err deliver_tell_anew(const struct deliver *d, struct message_row *from)
+{
+	struct collect c = {.d = d, .room = from->room, .reason = COLLECT_ANEW, .target = &c.own};
+	struct entry_row *entries = NULL;
+	size_t len = 0;
+	bool moved;
+	enum err err = entries_untold(d->store, from->id, &entries, &len);
+
+	if (err == OK && len > 0) {
+		c.own = (struct message_row){
+		        .kind = from->kind == MESSAGE_STORM ? MESSAGE_STORM : MESSAGE_ALERTS,
+		        .room = x_strdup(from->room),
+		        .origin = x_strdup(from->origin),
+		};
+		err = deliver_message_open(d, &c.own);
+	}
+	for (size_t i = 0; i < len && err == OK; i++)
+		err = collect_entry(&c, from, &entries[i], &moved);
+	if (err == OK && len > 0)
+		err = deliver_message_store(d, &c.own);
+	entry_rows_free(entries, len);
 	collect_finish(&c);
 	return err;
 }

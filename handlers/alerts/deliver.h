@@ -160,7 +160,7 @@ struct deliver_result {
 };
 
 /* Somebody redacted an event of the room. If it was a message, it is closed and not edited any
- * more, and the next alert starts a new message. */
+ * more, and the next alert starts a new message, as does at once what waited for an edit. */
 enum err deliver_redacted(const struct deliver *d, const char *room_id, const char *event_id);
 
 /* Records the result of a try, and adds its row to `calls`. */

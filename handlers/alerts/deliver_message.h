@@ -27,6 +27,9 @@ enum err deliver_message_remove(const struct deliver *d, int64_t id);
 /* Moves everything that waits for a room and is not frozen into one message, as far as it fits. */
 enum err deliver_collect(const struct deliver *d, const char *room);
 
+/* Moves the failures of a redacted message that no event has carried into a new one. */
+enum err deliver_tell_anew(const struct deliver *d, struct message_row *from);
+
 /* Stores the changed state of a message, with the time at which it is due next. */
 enum err deliver_message_store(const struct deliver *d, struct message_row *message);
 /* The same after a person's deed or the end of a failure: if the message was sent, it is edited

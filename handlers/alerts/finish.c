@@ -123,6 +123,8 @@ enum err deliver_put_back(const struct deliver *d, struct outbox_row *row)
 		err = ERR_NOT_FOUND;
 	if (err == OK)
 		err = alerts_uncarry(d->store, row->message_id, row->id);
+	if (err == OK) /* nobody could read them then */
+		err = entries_shown(d->store, row->message_id, row->frozen_ms, 0);
 	if (err == OK && row->purpose == OUTBOX_NEW) {
 		message.frozen_ms = message.dirty_ms = message.silent = 0;
 		err = outbox_thaw(d->store, row);
@@ -190,6 +192,18 @@ enum err deliver_finish(const struct deliver *d, const struct deliver_result *re
 	return err;
 }
 
+/* An edit on its way changes what nobody sees. */
+static enum err redacted_edit(const struct deliver *d, int64_t message_id)
+{
+	struct outbox_row row = {0};
+	enum err err = outbox_edit_of(d->store, message_id, &row);
+
+	if (err == OK)
+		err = deliver_put_back(d, &row);
+	outbox_row_finish(&row);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
 enum err deliver_redacted(const struct deliver *d, const char *room_id, const char *event_id)
 {
 	struct message_row message = {0};
@@ -201,10 +215,14 @@ enum err deliver_redacted(const struct deliver *d, const char *room_id, const ch
 	if (err == OK && message.room_id && strcmp(message.room_id, room_id) == 0) {
 		free(message.event_id);
 		message.event_id = NULL;
-		message.dirty_ms = message.silent = 0;
 		if (!message.closed_ms)
 			message.closed_ms = d->now_ms;
-		err = deliver_message_store(d, &message);
+		err = redacted_edit(d, message.id);
+		if (err == OK)
+			err = deliver_tell_anew(d, &message);
+		message.dirty_ms = message.silent = 0;
+		if (err == OK)
+			err = deliver_message_store(d, &message);
 	}
 	message_row_finish(&message);
 	return err;

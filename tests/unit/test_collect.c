@@ -179,6 +179,83 @@ static void a_refused_edit_is_made_anew(void **state)
 	world_destroy(w);
 }
 
+/* Somebody redacts the newest message. */
+static void redact(struct world *w, const struct deliver_event *event)
+{
+	struct deliver d = {.store = w->store, .config = w->config, .now_ms = w->now_ms};
+	char event_id[64];
+
+	snprintf(event_id, sizeof(event_id), "$%lld", (long long)event->outbox_id);
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(deliver_redacted(&d, "!ops:x", event_id), OK);
+	assert_int_equal(store_commit(w->store), OK);
+}
+
+/* What waits for an edit of a message that is redacted, or is in an edit on its way, is told in a
+ * message of its own; what was readable before is not. */
+static void what_waits_for_an_edit_of_a_redacted_message_is_told(void **state)
+{
+	for (int way = 0; way < 4; way++) {
+		struct world *w = world_create("[delivery]\nstorm = 5\n");
+		struct deliver_event event, edit = {0};
+
+		for (int i = 0; way == 3 && i < 5; i++) {
+			world_alert(w, FAIL, (char[]){(char)('p' + i), '\0'}, "critical", "r", "m");
+			world_send(w);
+		}
+		w->is_short = way == 2;
+		world_alert(w, FAIL, "a", "critical", "run-a", "m");
+		assert_true(world_next(w, &event));
+		world_finish(w, &event, DELIVER_SENT);
+		world_alert(w, FAIL, "a", "critical", "run-b", "n");
+		w->now_ms += way == 1 ? 1500 : 100;
+		assert_true(world_next(w, &edit) == (way == 1));
+		redact(w, &event);
+		deliver_event_finish(&event);
+		if (edit.outbox_id) /* the answer to it comes after that */
+			world_finish(w, &edit, DELIVER_SENT);
+		deliver_event_finish(&edit);
+		check_one(w, (const char *[]){way == 3 ? "1 critical from 1 app" : "run-b", NULL},
+		        "run-a");
+		world_alert(w, FAIL, "a", "critical", "run-c", "o");
+		w->now_ms += 1500;
+		check_one(w,
+		        (const char *[]){way == 3 ? "2 critical from 1 app" : "run-b",
+		                way == 3 ? "Alert storm" : "run-c", NULL},
+		        NULL);
+		assert_null(send_one(w));
+		world_destroy(w);
+	}
+}
+
+/* The account was on hold after the event was made: nobody could read it when it happened. */
+static void what_was_held_says_when_it_happened(void **state)
+{
+	struct world *w = world_create("[heartbeat]\ntimezone = UTC\n");
+	struct deliver_event event;
+
+	world_alert(w, FAIL, "a", "critical", "run-a", "m");
+	for (int minutes = 0; minutes < 10; minutes++) {
+		assert_true(world_next(w, &event));
+		world_finish(w, &event, DELIVER_LIMITED);
+		deliver_event_finish(&event);
+		w->now_ms += CLOCK_MINUTE_MS;
+	}
+	check_one(w, (const char *[]){"run-a", "happened at", NULL}, NULL);
+	world_alert(w, FAIL, "a", "critical", "run-b", "n");
+	for (int minutes = 0; minutes < 10; minutes++) {
+		w->now_ms += 5000;
+		assert_true(world_next(w, &event));
+		assert_string_equal(event.what, "edit");
+		world_finish(w, &event, DELIVER_LIMITED);
+		deliver_event_finish(&event);
+		w->now_ms += CLOCK_MINUTE_MS;
+	}
+	w->is_short = false;
+	check_one(w, (const char *[]){"run-b · happened at", NULL}, NULL);
+	world_destroy(w);
+}
+
 /* What does not fit into one event waits for the next, the criticals first. */
 static void too_much_for_one_event_is_several(void **state)
 {
@@ -220,6 +297,8 @@ int main(void)
 	        cmocka_unit_test(what_was_refused_is_collected_too),
 	        cmocka_unit_test(what_may_have_been_taken_stays_as_it_is),
 	        cmocka_unit_test(a_refused_edit_is_made_anew),
+	        cmocka_unit_test(what_waits_for_an_edit_of_a_redacted_message_is_told),
+	        cmocka_unit_test(what_was_held_says_when_it_happened),
 	        cmocka_unit_test(too_much_for_one_event_is_several),
 	};
 
