@@ -12,18 +12,21 @@
 #include "storage/known_rooms.h"
 
 /* Names the failures that the message announces, those that joined another message by edits since
- * the one before it was opened, and are still firing. */
+ * the one before it was opened, and are still firing. The names are the caller's. */
 static enum err ring_collect(const struct deliver *d, const struct message_row *message,
         struct message_row *of, struct entry_row **entries, size_t *len, struct render_ring *ring)
 {
 	struct message_row before = {0};
-	const char **names;
+	int64_t since_ms;
+	bool of_apps;
+	char **names;
 	enum err err;
 
 	ring->more = message->rings;
 	if (!message->rings_for)
 		return OK;
 	err = messages_ringing(d->store, message->rings_for, message->id, &before);
+	since_ms = before.opened_ms;
 	message_row_finish(&before);
 	if (err == OK || err == ERR_NOT_FOUND)
 		err = messages_find(d->store, message->rings_for, of);
@@ -31,15 +34,18 @@ static enum err ring_collect(const struct deliver *d, const struct message_row *
 		err = entries_of(d->store, of->id, entries, len);
 	if (err != OK)
 		return err == ERR_NOT_FOUND ? OK : err;
+	of_apps = of->kind == MESSAGE_STORM || strcmp(of->origin, DELIVER_COLLECTED) == 0;
 	names = x_calloc(*len + 1, sizeof(*names));
 	for (size_t i = 0; i < *len; i++) {
 		const struct entry_row *entry = &(*entries)[i];
 
-		if (entry->silent_ms > before.opened_ms && entry->silent_ms <= message->opened_ms &&
+		if (entry->silent_ms > since_ms && entry->silent_ms <= message->opened_ms &&
 		        !entry->resolved_ms)
-			names[ring->names_len++] = entry->identity;
+			names[ring->names_len++] =
+			        of_apps ? x_asprintf("%s · %s", entry->app, entry->identity)
+			                : x_strdup(entry->identity);
 	}
-	ring->names = names;
+	ring->names = (const char *const *)names;
 	ring->room_id = of->room_id;
 	ring->event_id = of->event_id;
 	return OK;
@@ -79,6 +85,8 @@ static enum err freeze_content(const struct deliver *d, struct message_row *mess
 		err = entries_show(d->store, message->id, d->now_ms);
 	}
 	oncall_mention_free(mention);
+	for (size_t i = 0; i < in.ring.names_len; i++)
+		free((char *)in.ring.names[i]);
 	free((void *)in.ring.names);
 	entry_rows_free(rung, rung_len);
 	message_row_finish(&rings_for);

@@ -44,6 +44,7 @@ static void send_earlier(int64_t *due_ms, int64_t ms)
 
 /* --- minutes that end --------------------------------------------------------------------- */
 
+/* Takes no alerts after a storm: other apps' failures would be added to it by edits. */
 static enum err send_ring(const struct deliver *d, const struct message_row *message)
 {
 	struct message_row fresh = {
@@ -51,6 +52,7 @@ static enum err send_ring(const struct deliver *d, const struct message_row *mes
 	        .room = message->room,
 	        .origin = message->origin,
 	        .severity = SEVERITY_CRITICAL,
+	        .closed_ms = message->kind == MESSAGE_STORM ? d->now_ms : 0,
 	        .rings_for = message->id,
 	        .rings = message->silent,
 	};

@@ -141,29 +141,74 @@ static void what_the_next_message_announces_is_left_out_too(void **state)
 static void each_ring_of_a_storm_names_what_is_new(void **state)
 {
 	struct world *w = world_create("[delivery]\nstorm = 5\n");
+	char app[16], name[24];
+	int named[90] = {0}, rings = 0;
+
+	for (int n = 0; n < 90; n++) {
+		snprintf(app, sizeof(app), "s%d", n);
+		node(w, app, n, "firing");
+		world_pass(w, 2000);
+		if (n > 5 && n % 10 > 2)
+			node(w, app, n, "resolved");
+	}
+	for (size_t i = 0; i < w->len; i++) {
+		char *body = world_body(w, i);
+
+		rings += strstr(body, "more critical") != NULL;
+		for (int n = 0; strstr(body, "more critical") && n < 90; n++) {
+			snprintf(name, sizeof(name), "s%d · n%d", n, n);
+			named[n] += strstr(body, name) != NULL;
+		}
+		free(body);
+	}
+	assert_int_equal(rings, 2); /* what joined since then has not rung yet */
+	for (int n = 0; n < 90; n++)
+		assert_in_range(named[n], 0, n % 10 <= 2);
+	assert_int_equal(named[10] + named[11] + named[12], 3);
+	assert_int_equal(named[50] + named[51], 2); /* each ring names five */
+	world_destroy(w);
+}
+
+/* Other apps' failures are neither added to a storm's ring, which nobody is told of, nor to a storm
+ * that is over. */
+static void what_follows_a_ring_of_a_storm_rings(void **state)
+{
+	struct world *w = world_create("[delivery]\nstorm = 5\n");
+	char app[16];
+	size_t sends;
+
+	for (int n = 0; n < 8; n++) {
+		snprintf(app, sizeof(app), "s%d", n);
+		node(w, app, n, "firing");
+		world_pass(w, 500); /* the storm begins with s5; s6 and s7 join it */
+	}
+	world_pass(w, CLOCK_MINUTE_MS);
+	assert_int_equal(world_count(w, "send"), 7);
+	last_says(w, "Alert storm over: 3 critical", NULL);
+	w->len--; /* before that */
+	last_says(w, "2 more critical failures: s6 · n6, s7 · n7 · see", NULL);
+	w->len++;
+	sends = world_count(w, "send");
+	node(w, "later", 9, "firing");
+	world_send(w);
+	assert_int_equal(world_count(w, "send"), sends + 1);
+	last_says(w, "later · n9 FAILED", "more");
+	world_destroy(w);
+}
+
+/* While it goes on, they are in the storm's message. */
+static void a_storm_goes_on_in_its_message(void **state)
+{
+	struct world *w = world_create("[delivery]\nstorm = 5\n");
 	char app[16];
 
-	for (int minute = 0; minute < 4; minute++) {
-		for (int n = 10 * minute; n < 10 * minute + 10; n++) {
-			snprintf(app, sizeof(app), "s%d", n);
-			node(w, app, n, "firing");
-			if (minute > 0 && n % 10 >= 2)
-				node(w, app, n, "resolved");
-			world_pass(w, 200);
-		}
-		world_pass(w, CLOCK_MINUTE_MS + 3000);
-		for (size_t i = w->len; minute > 0 && i-- > 0;)
-			if (strcmp(w->events[i].what, "send") == 0) {
-				char *body = world_body(w, i), want[64];
-
-				snprintf(want, sizeof(want),
-				        "2 more critical failures: n%d0, n%d1 · ", minute, minute);
-				if (!strstr(body, want))
-					fail_msg("%s", body);
-				free(body);
-				break;
-			}
+	for (int n = 0; n < 40; n++) {
+		snprintf(app, sizeof(app), "s%d", n);
+		node(w, app, n, "firing");
+		world_pass(w, 3000);
 	}
+	last_says(w, "Alert storm: 35 critical from 35 apps", NULL);
+	assert_int_equal(world_count(w, "send"), 5 + 1 + 1);
 	world_destroy(w);
 }
 
@@ -194,6 +239,8 @@ int main(void)
 	        cmocka_unit_test(what_is_over_in_an_outage_rings_not),
 	        cmocka_unit_test(what_the_next_message_announces_is_left_out_too),
 	        cmocka_unit_test(each_ring_of_a_storm_names_what_is_new),
+	        cmocka_unit_test(what_follows_a_ring_of_a_storm_rings),
+	        cmocka_unit_test(a_storm_goes_on_in_its_message),
 	        cmocka_unit_test(what_is_only_counted_rings),
 	};
 
