@@ -52,36 +52,86 @@ static void exec_add_end(struct buf *out, const struct exec_outcome *outcome)
 		buf_printf(out, "exit %d", WEXITSTATUS(outcome->wait_status));
 	} else {
 		name = sigabbrev_np(WTERMSIG(outcome->wait_status));
-		buf_printf(out, "killed by SIG%s", name ? name : "?");
+		buf_printf(out, "killed by SIG%s%s", name ? name : "?",
+		        WCOREDUMP(outcome->wait_status) ? " (core dumped)" : "");
 	}
+}
+
+/* The length of a terminal's control sequence at text, such as a color; 0 = there is none. */
+static size_t exec_sequence(const char *text, const char *end)
+{
+	const char *at = text + 1;
+
+	if (*text != '\033' || at == end)
+		return 0;
+	if (*at == ']') { /* until BEL or ESC \ */
+		while (at < end && *at != '\a' && *at != '\033')
+			at++;
+		return (size_t)(at - text) + (at < end) + (end - at > 1 && *at == '\033');
+	}
+	if (*at == '[')
+		for (at++; at < end && *at >= ' ' && *at < '@';)
+			at++;
+	return (size_t)(at - text) + (at < end);
+}
+
+/* The output as a terminal shows it at the end, owned by the caller: without control sequences, and
+ * of a line that a progress bar wrote again and again the last state. */
+static char *exec_shown(const struct exec_outcome *outcome, size_t *len)
+{
+	const char *from = outcome->tail, *end = outcome->tail + outcome->tail_len;
+	char *shown = x_calloc(outcome->tail_len + 1, 1);
+	size_t line = 0;
+	bool again = false;
+
+	*len = 0;
+	while (from < end) {
+		size_t skipped = exec_sequence(from, end);
+
+		if (skipped == 0 && *from != '\r') {
+			if (again && *from != '\n')
+				*len = line;
+			again = false;
+			shown[(*len)++] = *from;
+			if (*from == '\n')
+				line = *len;
+		} else if (skipped == 0) {
+			again = true;
+		}
+		from += skipped ? skipped : 1;
+	}
+	return shown;
 }
 
 /* Adds the last lines that fit; a line of which only a part is available is left out. */
 static void exec_add_tail(struct buf *out, const struct exec_outcome *outcome)
 {
-	const char *end = outcome->tail + outcome->tail_len, *from;
+	size_t len;
+	char *shown = exec_shown(outcome, &len);
+	const char *end = shown + len, *from;
 	unsigned lines = 0;
 
-	while (end > outcome->tail && strchr("\r\n\t ", end[-1]))
+	while (end > shown && strchr("\n\t ", end[-1]))
 		end--;
 	from = end;
-	while (from > outcome->tail && end - from < TEXT_BYTES) {
+	while (from > shown && end - from < TEXT_BYTES) {
 		lines += from[-1] == '\n';
 		if (lines == TEXT_LINES)
 			break;
 		from--;
 	}
-	if (from > outcome->tail && lines < TEXT_LINES) { /* begins inside a line */
+	if (from > shown && lines < TEXT_LINES) { /* begins inside a line */
 		const char *newline = memchr(from, '\n', (size_t)(end - from));
 
 		from = newline ? newline + 1 : from;
 		while (from < end && (*from & 0xC0) == 0x80) /* do not begin inside a character */
 			from++;
 	}
-	if (from == end)
-		return;
-	buf_add_str(out, from > outcome->tail || outcome->cut ? "\n…\n" : "\n");
-	buf_add(out, from, (size_t)(end - from));
+	if (from < end) {
+		buf_add_str(out, from > shown || outcome->cut ? "\n…\n" : "\n");
+		buf_add(out, from, (size_t)(end - from));
+	}
+	free(shown);
 }
 
 void exec_describe(

@@ -54,6 +54,9 @@ static void test_a_failure_says_how_it_ended(void **state)
 	alert = describe("{\"app\":\"etl\"}", SIGKILL, "", false);
 	assert_text(alert, "text", "killed by SIGKILL");
 	json_decref(alert);
+	alert = describe("{\"app\":\"etl\"}", SIGSEGV | 0x80, "", false);
+	assert_text(alert, "text", "killed by SIGSEGV (core dumped)");
+	json_decref(alert);
 }
 
 static void test_a_success_resolves_the_same(void **state)
@@ -105,6 +108,33 @@ static void test_the_end_of_long_output(void **state)
 	alert = describe("{}", 1 << 8, "bad \xFF byte", false);
 	assert_text(alert, "text", "exit 1\nbad \xEF\xBF\xBD byte");
 	json_decref(alert);
+}
+
+static void test_output_as_a_terminal_shows_it(void **state)
+{
+	static const struct {
+		const char *tail, *text;
+	} cases[] = {
+	        {"\033[1;31merror\033[0m: no \033]8;;http://x\033\\\\link\033]8;;\a\n",
+	                "error: no \\link"},
+	        {"10%\r50%\r100%\nend\r\n", "100%\nend"},
+	        {"one\r\n\r\ntwo\r", "one\n\ntwo"},
+	        {"kept\nold\r\033[Knew", "kept\nnew"},
+	        {"cut \033[12", "cut"},
+	        {"cut \033]0;title", "cut"},
+	        {"cut \033", "cut \033"},
+	        {"\r\r\033[m\r", NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		json_t *alert = describe("{}", 1 << 8, cases[i].tail, false);
+		char text[64];
+
+		snprintf(text, sizeof(text), "exit 1%s%s", cases[i].text ? "\n" : "",
+		        cases[i].text ? cases[i].text : "");
+		assert_text(alert, "text", text);
+		json_decref(alert);
+	}
 }
 
 /* ---- the command line ---- */
@@ -242,6 +272,7 @@ int main(void)
 	        cmocka_unit_test(test_a_success_resolves_the_same),
 	        cmocka_unit_test(test_what_was_said_stays),
 	        cmocka_unit_test(test_the_end_of_long_output),
+	        cmocka_unit_test(test_output_as_a_terminal_shows_it),
 	        cmocka_unit_test(test_options),
 	        cmocka_unit_test(test_output_and_end_pass_through),
 	        cmocka_unit_test(test_the_tail_is_kept),
