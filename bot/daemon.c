@@ -123,6 +123,7 @@ static void daemon_on_status(struct report_status *status, void *arg)
 	status->held = courier_held(daemon->courier);
 	status->limit = courier_limit(daemon->courier);
 	status->last_sync_ms = link_last_sync_ms(daemon->link);
+	status->skew_ms = link_skew_ms(daemon->link);
 	status->identity = vault_identity(vault);
 	status->encryption_problem = vault_problem(vault);
 	status->fingerprint = vault_fingerprint(vault);
@@ -146,6 +147,8 @@ static void daemon_on_status(struct report_status *status, void *arg)
 		        .members = link_joined(daemon->link, room->room_id),
 		        .problem = room->ready || room->problem[0] ? room->problem
 		                                                   : "not resolved to an id yet",
+		        .mute = room->mute,
+		        .pending = !room->looked,
 		        .encrypted = room->encrypted,
 		        .denied = room->denied,
 		        .readers = room->encrypted && room->room_id

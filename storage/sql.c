@@ -92,6 +92,9 @@ static enum err sql_fail(struct store *store, const char *name, int rc)
 	if (store->in_transaction && store->lost == OK && sqlite3_get_autocommit(store->db))
 		store->lost = err;
 	store->full = store->full || err == ERR_FULL;
+	if (err == ERR_FULL || err == ERR_IO)
+		snprintf(store->unwritten, sizeof(store->unwritten), "%s",
+		        sqlite3_errmsg(store->db));
 	if (err == ERR_CORRUPT)
 		sql_note_damage(store, name, "%s", store->message);
 	return err;

@@ -88,7 +88,9 @@ struct store {
 	struct silence_cache *silences; /* of silences.c, or NULL */
 	bool silences_stale;            /* they must be read again */
 	char message[256];
-	char damage[256]; /* what store_damage() returns */
+	char damage[256];    /* what store_damage() returns */
+	char unwritten[256]; /* what store_unwritten() returns */
+	int64_t kept;        /* store_changes() at the last commit */
 };
 
 void silence_cache_free(struct silence_cache *cache); /* NULL is allowed */

@@ -347,6 +347,9 @@ enum err store_commit(struct store *store)
 		err = database_files_are_ours(store);
 	if (err != OK)
 		store_rollback(store);
+	else if (store_changes(store) != store->kept)
+		store->unwritten[0] = '\0';
+	store->kept = store_changes(store);
 	store->in_transaction = false;
 	return err;
 }
@@ -416,6 +419,11 @@ const char *store_message(const struct store *store)
 const char *store_damage(const struct store *store)
 {
 	return store->damage;
+}
+
+const char *store_unwritten(const struct store *store)
+{
+	return store->unwritten;
 }
 
 int store_schema(void)

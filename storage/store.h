@@ -63,6 +63,10 @@ const char *store_message(const struct store *store);
 /* The damage that was found last since it was opened; "" = none. */
 const char *store_damage(const struct store *store);
 
+/* Why it cannot be written, such as a full disk; "" = it can, as far as is known: since then
+ * something was stored. */
+const char *store_unwritten(const struct store *store);
+
 /* The schema number this program writes. */
 int store_schema(void);
 

@@ -3,11 +3,13 @@
  * timeout.
  */
 #include <errno.h>
+#include <grp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -25,18 +27,31 @@ struct client {
 	size_t scanned; /* bytes of it known to hold no newline */
 };
 
+/* Why it may not be used, and the way out. */
+static enum err socket_denied(const char *path, struct fault *fault)
+{
+	struct stat st;
+	const struct group *group = stat(path, &st) == 0 ? getgrgid(st.st_gid) : NULL;
+
+	if (!group)
+		return fault_set(fault, ERR_DENIED, "no permission to use %s", path);
+	return fault_set(fault, ERR_DENIED,
+	        "no permission to use %s: add this user to the group %s (adduser USER %s), and log "
+	        "in anew",
+	        path, group->gr_name, group->gr_name);
+}
+
 static enum err socket_open_failed(const char *path, struct fault *fault)
 {
 	switch (errno) {
 	case ENOENT:
 	case ECONNREFUSED:
 		return fault_set(fault, errno == ENOENT ? ERR_NOT_FOUND : ERR_NET,
-		        "no daemon listens on %s", path);
+		        "no daemon listens on %s: start it (systemctl start matrix-telemetry-bot)",
+		        path);
 	case EACCES:
 	case EPERM:
-		return fault_set(fault, ERR_DENIED,
-		        "no permission to use %s: its group may, and [socket] group names that",
-		        path);
+		return socket_denied(path, fault);
 	default:
 		return fault_set(fault, ERR_NET, "cannot connect to %s: %s", path, strerror(errno));
 	}

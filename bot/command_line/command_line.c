@@ -206,7 +206,8 @@ static int run_subscribe(struct client *client, const json_t *request, bool json
 static int print_health(const json_t *answer, bool quiet)
 {
 	const json_t *problems = json_object_get(answer, "problems"), *problem;
-	static const char *const mild[] = {"rate_limit", "queue", "spool", "silence", "watch"};
+	static const char *const mild[] = {
+	        "clock", "rate_limit", "queue", "spool", "silence", "watch"};
 	bool critical = false;
 	size_t i;
 
@@ -231,6 +232,10 @@ static int print_health(const json_t *answer, bool quiet)
 		printf("%s%s", i ? "; " : "", client_text(problem, "text"));
 	}
 	printf("\n");
+	json_array_foreach(problems, i, problem) /* Nagios shows further lines as details */
+	{
+		printf("→ %s\n", client_text(problem, "fix"));
+	}
 	return critical ? NAGIOS_CRITICAL : NAGIOS_WARNING;
 }
 
@@ -269,10 +274,13 @@ static int command_line_run(const struct command *command, struct client *client
 /* Reports that there is no answer from the daemon; a plugin prints that as its only line. */
 static int fail_before(const struct command_line *line, int status, const char *text)
 {
+	/* whoever may not ask does not know how it is */
+	bool unknown = status == EX_CONFIG || status == EX_NOPERM;
+
 	if (!line->check)
 		return client_fail(status, line->json, "%s", text);
-	printf("%s: %s\n", status == EX_CONFIG ? "UNKNOWN" : "CRITICAL", text);
-	return status == EX_CONFIG ? NAGIOS_UNKNOWN : NAGIOS_CRITICAL;
+	printf("%s: %s\n", unknown ? "UNKNOWN" : "CRITICAL", text);
+	return unknown ? NAGIOS_UNKNOWN : NAGIOS_CRITICAL;
 }
 
 static int with_daemon(

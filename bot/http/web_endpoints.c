@@ -11,6 +11,8 @@
 #include "bot/http/web_internal.h"
 #include "bot/http/webhook.h"
 
+#define READY_MAX 1024
+
 /* ---- reading ---- */
 
 /* NULL: not JSON, or the answer is set. */
@@ -186,18 +188,28 @@ static void readyz_run(struct web_call *call)
 	call_request(call, json_pack("{s:s}", "op", "metrics"));
 }
 
+/* Without a token it names the kinds of problems alone. */
 static void readyz_finish(struct web_call *call)
 {
 	const json_t *answer = json_array_get(call->answers, 0);
-	bool ok = json_is_true(json_object_get(answer, "ok"));
-	bool online = json_is_true(json_object_get(answer, "online"));
+	json_t *problems = json_object_get(answer, "problems"), *count;
+	bool ok = json_is_true(json_object_get(answer, "ok")) &&
+	          !json_object_get(problems, "storage");
+	const char *cause, *before = "ready, but alerts may not be read: ";
+	struct buf text;
 
+	buf_init(&text, READY_MAX);
+	json_object_foreach(problems, cause, count)
+	{
+		buf_printf(&text, "%s%s", before, cause);
+		before = ", ";
+	}
+	buf_add_str(
+	        &text, text.len > 0 ? " (`matrix-telemetry-bot status` says more)\n" : "ready\n");
 	call_text(call, ok ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
 	        "text/plain; charset=utf-8",
-	        !ok      ? "not ready: alerts cannot be stored\n"
-	        : online ? "ready\n"
-	                 : "ready; the homeserver cannot be reached, alerts wait in the delivery "
-	                   "queue\n");
+	        ok ? buf_str(&text) : "not ready: alerts cannot be stored\n");
+	buf_finish(&text);
 }
 
 /* ---- webhooks ---- */

@@ -411,6 +411,11 @@ int64_t link_last_sync_ms(const struct link *link)
 	return link->sync ? sync_last_ms(link->sync) : 0;
 }
 
+int64_t link_skew_ms(const struct link *link)
+{
+	return link->http ? http_skew_ms(link->http) : 0;
+}
+
 struct mx *link_mx(const struct link *link)
 {
 	return link->online && !link->closing ? link->mx : NULL;

@@ -49,6 +49,7 @@ void link_configure(struct link *link, struct config *config);
 const char *link_homeserver(const struct link *link);
 const char *link_problem(const struct link *link); /* "" = online */
 int64_t link_last_sync_ms(const struct link *link);
+int64_t link_skew_ms(const struct link *link); /* our clock ahead of the homeserver's */
 /* The joined users of a room of [oncall], array of strings, borrowed; NULL = not known. */
 const json_t *link_joined(const struct link *link, const char *room_id);
 /* NULL while offline; valid until the loop's next event. */

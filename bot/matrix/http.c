@@ -40,6 +40,7 @@ struct http {
 	struct http_requests running; /* in the multi handle */
 	struct http_requests ended;   /* their callback has not run yet */
 	struct http_settings settings;
+	int64_t skew_ms; /* see http_skew_ms() */
 	bool closing;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -216,6 +217,8 @@ static void http_drain(struct http *http)
 		curl_multi_remove_handle(http->multi, easy);
 		TAILQ_REMOVE(&http->running, request, link);
 		http_request_end(request, result);
+		if (request->code == OK)
+			http->skew_ms = http_request_skew_ms(request);
 		http_request_deliver(request); /* may start, cancel, close */
 	}
 }
@@ -327,6 +330,11 @@ void http_cancel(struct http_request *request)
 	curl_multi_remove_handle(http->multi, request->easy);
 	TAILQ_REMOVE(&http->running, request, link);
 	end_soon(http, request, ERR_CANCELED);
+}
+
+int64_t http_skew_ms(const struct http *http)
+{
+	return http->skew_ms;
 }
 
 void http_close(struct http *http, void (*closed)(void *arg), void *arg)

@@ -60,5 +60,8 @@ struct http_request *http_start(
 void http_cancel(struct http_request *request);
 /* A request that is not sent: its callback gets the code, from the loop. */
 struct http_request *http_refuse(struct http *http, enum err code, http_done_fn done, void *arg);
+/* How far this machine's clock is ahead of that of the server which answered last; 0 = it agrees
+ * within a second, or no answer told a time. */
+int64_t http_skew_ms(const struct http *http);
 /* Cancels all requests, then calls closed(arg) once and frees. */
 void http_close(struct http *http, void (*closed)(void *arg), void *arg);

@@ -46,5 +46,7 @@ enum err http_request_prepare(struct http_request *request, const struct http_ca
         const struct http_settings *settings);
 /* Stores the result of curl's transfer. */
 void http_request_end(struct http_request *request, CURLcode result);
+/* See http_skew_ms(); while the answer is there. */
+int64_t http_request_skew_ms(const struct http_request *request);
 /* Calls back and frees. The handle must have been removed from the multi handle. */
 void http_request_deliver(struct http_request *request);

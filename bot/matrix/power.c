@@ -100,3 +100,13 @@ int64_t power_of(const json_t *create, const json_t *levels, const char *user_id
 	return power_level(create, json_object_get(levels, "users"), user_id,
 	        power_level(create, levels, "users_default", 0));
 }
+
+bool power_may_send(const json_t *create, const json_t *levels, const char *user_id,
+        const char *type, int64_t *level, int64_t *needed)
+{
+	*needed = power_level(create, json_object_get(levels, "events"), type,
+	        power_level(create, levels, "events_default", 0));
+	*level = power_level(create, json_object_get(levels, "users"), user_id,
+	        power_level(create, levels, "users_default", 0));
+	return power_is_creator(create, user_id) || *level >= *needed;
+}

@@ -21,6 +21,11 @@ int64_t power_level(const json_t *create, const json_t *object, const char *key,
  * unknown. */
 bool power_is_creator(const json_t *create, const char *user_id);
 
+/* Whether the user may send events of that type, and the user's level and the one that is needed.
+ * levels and create: as for power_of(). */
+bool power_may_send(const json_t *create, const json_t *levels, const char *user_id,
+        const char *type, int64_t *level, int64_t *needed);
+
 /* The power level of a user. levels: content of m.room.power_levels, NULL = the room has none:
  * then, as the specification says, the creator has 100 and everybody else 0. */
 int64_t power_of(const json_t *create, const json_t *levels, const char *user_id);

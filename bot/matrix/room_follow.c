@@ -3,7 +3,8 @@
  *
  * Happy path: RESOLVE (an alias → the candidate's id; an id is its own) → JOIN (not needed where
  * the bot is known to be a member) → ENCRYPTION (its m.room.encryption, or that there is none)
- * → TOMBSTONE (none: ready; else its successor is the next candidate, back to JOIN).
+ * → TOMBSTONE (none: ready; else its successor is the next candidate, back to JOIN) → POWER
+ * (whether the bot may write there, for status alone).
  *
  * A room id from storage needs RESOLVE and the first answer of /sync alone; when that does not come
  * within RECALL_MS, or when either says something else, all steps follow.
@@ -12,6 +13,7 @@
  * refusal makes the room not ready and is retried after REFUSED_MS, except that a ready room stays
  * ready when only its alias was deleted.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,7 @@
 #include "bot/base/clock.h"
 #include "bot/base/log.h"
 #include "bot/matrix/backoff.h"
+#include "bot/matrix/power.h"
 #include "bot/matrix/rooms_internal.h"
 
 #define REQUEST_TIMEOUT_MS 30000
@@ -31,6 +34,7 @@
 static void step_join(struct room_entry *entry);
 static void step_encryption(struct room_entry *entry);
 static void step_tombstone(struct room_entry *entry);
+static void step_power(struct room_entry *entry);
 
 /* ---- results ---- */
 
@@ -60,6 +64,7 @@ static void room_follow_set_not_ready(struct room_entry *entry, const char *prob
 		log_warning("rooms", "%s: %s", entry->name, problem);
 	entry->room.ready = false;
 	snprintf(entry->room.problem, sizeof(entry->room.problem), "%s", problem);
+	entry->room.mute[0] = '\0';
 	if (was_ready)
 		room_follow_announce(entry);
 }
@@ -215,6 +220,8 @@ static void room_follow_on_tombstone(const struct mx_answer *answer, void *arg)
 		room_follow_go_to_successor(entry, successor);
 	} else if (answer->code == OK || answer->code == ERR_NOT_FOUND) {
 		room_follow_ready(entry);
+		if (entry->room.ready && !entry->rooms->closing)
+			step_power(entry);
 	} else {
 		room_follow_failed(entry, answer, "cannot find out whether it was upgraded");
 	}
@@ -222,12 +229,85 @@ static void room_follow_on_tombstone(const struct mx_answer *answer, void *arg)
 
 static void room_follow_get_state(struct room_entry *entry, const char *type, mx_done_fn done)
 {
-	char *path = mx_path("/v3/rooms/%s/state/%s", entry->candidate, type);
+	char *state = mx_path("/v3/rooms/%s/state/", entry->candidate);
+	char *path = x_asprintf("%s%s", state, type);
 
 	entry->rooms->calls++;
 	entry->call =
 	        mx_start(entry->rooms->mx, "GET", path, NULL, REQUEST_TIMEOUT_MS, done, entry);
 	free(path);
+	free(state);
+}
+
+static void room_follow_judge_power(struct room_entry *entry, const json_t *create)
+{
+	const char *type = entry->room.encrypted ? "m.room.encrypted" : "m.room.message";
+	char mute[sizeof(entry->room.mute)] = "";
+	int64_t level, needed;
+
+	if (!power_may_send(create, entry->levels, entry->rooms->user_id, type, &level, &needed))
+		snprintf(mute, sizeof(mute),
+		        "the bot may not write: its power level is %" PRId64 ", %" PRId64
+		        " is needed",
+		        level, needed);
+	if (mute[0] && !entry->room.mute[0])
+		log_warning("rooms", "%s: %s; give it that level in the room's settings",
+		        entry->name, mute);
+	else if (entry->room.mute[0] && !mute[0])
+		log_info("rooms", "%s: the bot may write again", entry->name);
+	memcpy(entry->room.mute, mute, sizeof(mute));
+}
+
+/* The next check comes when it would have come without this step, or sooner when one was requested
+ * during it: at once for a room that was lost meanwhile. */
+static void room_follow_power_ended(struct room_entry *entry)
+{
+	int64_t left_ms = entry->after_ms - clock_monotonic_ms();
+
+	room_follow_look_again_in(entry, left_ms > 0 && entry->room.ready ? left_ms : 0);
+}
+
+static void room_follow_on_create(const struct mx_answer *answer, void *arg)
+{
+	struct room_entry *entry = arg;
+
+	entry->call = NULL;
+	if (rooms_call_ended(entry->rooms, entry))
+		return;
+	if (answer->code == OK || answer->code == ERR_NOT_FOUND)
+		room_follow_judge_power(entry, answer->code == OK ? answer->body : NULL);
+	room_follow_power_ended(entry);
+}
+
+static void room_follow_on_power(const struct mx_answer *answer, void *arg)
+{
+	struct room_entry *entry = arg;
+	const char *type = entry->room.encrypted ? "m.room.encrypted" : "m.room.message";
+	int64_t level, needed;
+
+	entry->call = NULL;
+	if (rooms_call_ended(entry->rooms, entry))
+		return;
+	if (answer->code != OK && answer->code != ERR_NOT_FOUND) {
+		room_follow_power_ended(entry); /* what was known of it stays */
+		return;
+	}
+	json_decref(entry->levels);
+	entry->levels = answer->code == OK ? json_deep_copy(answer->body) : NULL;
+	/* a room's creators may need no level; which users these are is seldom asked for */
+	if (!power_may_send(NULL, entry->levels, entry->rooms->user_id, type, &level, &needed)) {
+		room_follow_get_state(entry, "m.room.create?format=event", room_follow_on_create);
+		return;
+	}
+	room_follow_judge_power(entry, NULL);
+	room_follow_power_ended(entry);
+}
+
+static void step_power(struct room_entry *entry)
+{
+	entry->after_ms = entry->due_ms;
+	entry->due_ms = INT64_MAX;
+	room_follow_get_state(entry, "m.room.power_levels", room_follow_on_power);
 }
 
 static void step_tombstone(struct room_entry *entry)

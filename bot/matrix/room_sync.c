@@ -39,7 +39,7 @@ static void room_sync_look_at_event(struct rooms *rooms, const char *room_id, co
 	const char *key = json_string_value(json_object_get(event, "state_key"));
 	const json_t *content = json_object_get(event, "content");
 	struct room_entry *entry;
-	bool is_tombstone, is_own;
+	bool is_tombstone, is_own, is_power;
 
 	if (type && !key && strcmp(type, "m.room.redaction") == 0)
 		room_sync_look_at_redaction(rooms, room_id);
@@ -51,7 +51,8 @@ static void room_sync_look_at_event(struct rooms *rooms, const char *room_id, co
 	}
 	is_tombstone = strcmp(type, "m.room.tombstone") == 0 && key[0] == '\0';
 	is_own = strcmp(type, "m.room.member") == 0 && strcmp(key, rooms->user_id) == 0;
-	if (!is_tombstone && !is_own && strcmp(type, "m.room.canonical_alias") != 0)
+	is_power = strcmp(type, "m.room.power_levels") == 0 && key[0] == '\0';
+	if (!is_tombstone && !is_own && !is_power && strcmp(type, "m.room.canonical_alias") != 0)
 		return;
 	TAILQ_FOREACH(entry, &rooms->entries, link)
 	{
@@ -59,7 +60,8 @@ static void room_sync_look_at_event(struct rooms *rooms, const char *room_id, co
 
 		if (same && is_tombstone && room_sync_tombstone_leads_on(entry, content))
 			room_lose(entry, "it was upgraded; looking for its successor");
-		else if (is_own ? !entry->room.ready : same && entry->address[0] == '#')
+		else if (is_own ? !entry->room.ready
+		                : same && (is_power || entry->address[0] == '#'))
 			room_follow_soon(entry);
 	}
 }
@@ -76,7 +78,28 @@ static void room_sync_look_at_events(
 	}
 }
 
-static void room_sync_look_at_left(struct rooms *rooms, const char *room_id)
+/* Whether the newest of the bot's own memberships in the answer is a ban. */
+static bool room_sync_is_banned(const struct rooms *rooms, const json_t *room)
+{
+	const json_t *events = json_object_get(json_object_get(room, "timeline"), "events"), *event;
+	bool banned = false;
+	size_t i;
+
+	json_array_foreach((json_t *)events, i, event)
+	{
+		const char *type = json_string_value(json_object_get(event, "type"));
+		const char *key = json_string_value(json_object_get(event, "state_key"));
+		const char *membership = json_string_value(
+		        json_object_get(json_object_get(event, "content"), "membership"));
+
+		if (type && key && membership && strcmp(type, "m.room.member") == 0 &&
+		        strcmp(key, rooms->user_id) == 0)
+			banned = strcmp(membership, "ban") == 0;
+	}
+	return banned;
+}
+
+static void room_sync_look_at_left(struct rooms *rooms, const char *room_id, const json_t *room)
 {
 	struct room_entry *entry;
 
@@ -85,7 +108,9 @@ static void room_sync_look_at_left(struct rooms *rooms, const char *room_id)
 		if (!entry->room_id || strcmp(entry->room_id, room_id) != 0)
 			continue;
 		entry->joined = false;
-		room_lose(entry, "the bot is no longer in the room; invite it again");
+		room_lose(entry, room_sync_is_banned(rooms, room)
+		                         ? "the bot was banned; lift the ban and invite it again"
+		                         : "the bot is no longer in the room; invite it again");
 	}
 }
 
@@ -223,7 +248,7 @@ void rooms_take_sync(struct rooms *rooms, const json_t *sync, bool whole)
 	}
 	json_object_foreach(json_object_get(all, "leave"), room_id, room)
 	{
-		room_sync_look_at_left(rooms, room_id);
+		room_sync_look_at_left(rooms, room_id, room);
 	}
 	json_object_foreach(json_object_get(all, "invite"), room_id, room)
 	{

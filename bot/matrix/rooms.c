@@ -211,6 +211,7 @@ static void entry_free(struct room_entry *entry)
 	free(entry->address);
 	free(entry->room_id);
 	free(entry->candidate);
+	json_decref(entry->levels);
 	for (size_t i = 0; i < ROOM_VIA_MAX; i++)
 		free(entry->via[i]);
 	room_forget_trail(entry);

@@ -33,6 +33,7 @@ struct room {
 	bool encrypted;      /* m.room.encryption was seen at any time */
 	bool denied;         /* the homeserver now says that it is not encrypted */
 	char problem[256];   /* why it is not ready, "" otherwise */
+	char mute[128];      /* why the bot may not write there though it is ready, "" otherwise */
 };
 
 struct rooms_events {

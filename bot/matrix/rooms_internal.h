@@ -34,6 +34,7 @@ struct room_entry {
 	struct room room; /* its strings point to the three below */
 	char *name, *address, *room_id;
 	struct mx_call *call;           /* of the current step, or NULL */
+	json_t *levels;                 /* of power, while the room's create event is asked for */
 	char *candidate;                /* room id that is being checked */
 	char *via[ROOM_VIA_MAX];        /* servers to join it by; NULL = no more */
 	char *trail[ROOM_HOPS_MAX + 1]; /* rooms that led to the candidate, itself included */
@@ -45,6 +46,7 @@ struct room_entry {
 	bool removed;      /* freed when the call has ended */
 	unsigned tries;    /* failures in a row */
 	int64_t due_ms;    /* monotonic; next check, INT64_MAX = none scheduled */
+	int64_t after_ms;  /* the same after the current step, see room_follow.c */
 	int64_t asked_ms;  /* monotonic; last requested check, 0 = none */
 };
 

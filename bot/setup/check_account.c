@@ -32,6 +32,8 @@ void check_token(struct check *check)
 		                           "matrix-telemetry-bot login");
 	else if (secret->command)
 		check_fix(check, "try token_command in a shell, as the user the daemon runs as");
+	else if (fault.code == ERR_DENIED)
+		check_fix(check, "make the file belong to %s, with mode 600", check_user_name());
 }
 
 /* The proxy in use, without a password in its URL; owned by the caller, "" = none. */

@@ -24,12 +24,48 @@ void check_user(struct check *check)
 		check_warning(check, "user", "%s: checking as root", fault.text);
 }
 
-static bool is_room(const char *cause)
+/* Which of the other checks look for the same as a problem of the daemon. */
+static const struct {
+	const char *cause, *what; /* the row's name, or its first word */
+} covered[] = {
+        {"homeserver", "homeserver"},
+        {"homeserver", "account"},
+        {"homeserver", "access token"},
+        {"storage", "disk"},
+        {"clock", "clock"},
+        {"encryption", "device"},
+        {"encryption", "pickle key"},
+        {"undeliverable", "queue"},
+        {"spool", "spool"},
+};
+
+/* The row of a room or a watch is called as its problem begins: "room ops", and what follows. */
+static bool begins_with_row(const char *text, const char *what)
 {
-	return strcmp(cause, "room") == 0 || strcmp(cause, "readers") == 0;
+	size_t len = strlen(what);
+
+	return strncmp(text, what, len) == 0 && (text[len] == ':' || text[len] == ',');
 }
 
-/* Adds the daemon's problems, except those that the other checks cover. */
+/* Whether another check reported it as an error already. */
+static bool is_told(const struct check *check, const char *cause, const char *text)
+{
+	for (size_t i = 0; i < check->len; i++) {
+		const char *what = check->lines[i].what;
+
+		if (check->lines[i].level != CHECK_FAULT)
+			continue;
+		if (begins_with_row(text, what))
+			return true;
+		for (size_t j = 0; j < sizeof(covered) / sizeof(covered[0]); j++)
+			if (strcmp(covered[j].cause, cause) == 0 &&
+			        strcmp(covered[j].what, what) == 0)
+				return true;
+	}
+	return false;
+}
+
+/* Adds the daemon's problems, except those that the other checks have found too. */
 static void tell_problems(struct check *check, const json_t *problems)
 {
 	const json_t *problem;
@@ -37,12 +73,16 @@ static void tell_problems(struct check *check, const json_t *problems)
 
 	json_array_foreach((json_t *)problems, i, problem)
 	{
-		const char *cause = client_text(problem, "cause");
+		const char *text = client_text(problem, "text"), *fix = client_text(problem, "fix");
 
-		if (check->logged_in && is_room(cause))
+		if (is_told(check, client_text(problem, "cause"), text))
 			continue;
-		check_fault(check, EX_UNAVAILABLE, "daemon", "%s", client_text(problem, "text"));
-		check_fix(check, "%s", client_text(problem, "fix"));
+		check_fault(check, EX_UNAVAILABLE, "daemon", "%s", text);
+		/* not what runs just now */
+		check_fix(check, "%s",
+		        strstr(fix, "matrix-telemetry-bot check")
+		                ? "read its log: journalctl -u matrix-telemetry-bot"
+		                : fix);
 	}
 	if (json_array_size(problems) == 0)
 		check_good(check, "daemon", "running, and all is well");

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include "bot/base/alloc.h"
@@ -22,24 +23,48 @@
 #include "storage/probe.h"
 #include "storage/state.h"
 
+#define DISK_FREE_MIN (1024 * 1024)
+
 /* --- folders -------------------------------------------------------------------------------- */
 
 enum folder { FOLDER_GOOD, FOLDER_MISSING, FOLDER_BAD };
 
-static const char *user_name(void)
+const char *check_user_name(void)
 {
 	const struct passwd *pw = getpwuid(geteuid());
 
 	return pw ? pw->pw_name : "this user";
 }
 
-static void tell_not_writable(struct check *check, const char *what, const char *folder)
+/* Whether it lies in a folder of the user's own, where nothing of the system is. */
+static bool is_in_own_folder(const char *path)
 {
-	check_fault(check, EX_CONFIG, what, "%s: %s may not write there", folder, user_name());
-	check_fix(check,
-	        "give %s a folder of its own, such as /var/lib/matrix-telemetry-bot, and name it "
-	        "in the config; or run this as the user that the daemon runs as",
-	        user_name());
+	char *copy = x_strdup(path);
+	struct stat st;
+	bool own = stat(dirname(copy), &st) == 0 && st.st_uid == geteuid();
+
+	free(copy);
+	return own;
+}
+
+/* Right after the access that failed. */
+static void tell_not_writable(struct check *check, const char *what, const char *path)
+{
+	const char *user = check_user_name();
+
+	if (errno == EROFS) {
+		check_fault(check, EX_CONFIG, what, "%s: the file system is read-only", path);
+		check_fix(check, "mount it for writing; the system's log says why it is not");
+		return;
+	}
+	check_fault(check, EX_CONFIG, what, "%s: %s may not write there", path, user);
+	if (is_in_own_folder(path))
+		check_fix(check, "run: chown %s %s", user, path);
+	else
+		check_fix(check,
+		        "give %s a folder of its own, such as /var/lib/matrix-telemetry-bot, and "
+		        "name it in the config; or run this as the user that the daemon runs as",
+		        user);
 }
 
 /* Reports what is wrong; a missing folder is ok if it can be created, as the daemon does. */
@@ -85,12 +110,20 @@ static void look_at_file(struct check *check, const char *what, const char *path
 	if (path && access(path, R_OK) != 0) {
 		check_fault(check, EX_CONFIG, what, "%s: %s", path, strerror(errno));
 		check_fix(check, "correct %s in the config, or let %s read the file", what,
-		        user_name());
+		        check_user_name());
 	}
 }
 
 void check_files(struct check *check)
 {
+	const char *config = check->config->path;
+
+	if (access(config, R_OK) != 0) {
+		check_fault(check, EX_CONFIG, "config", "%s: %s: %s", config, check_user_name(),
+		        strerror(errno));
+		check_fix(check, "let %s read it, for example: chgrp %s %s; chmod 640 %s",
+		        check_user_name(), check_user_name(), config, config);
+	}
 	look_at_file(check, "ca_file", check->config->matrix.ca_file);
 	look_at_file(check, "[meta] ca_file", check->config->meta.ca_file);
 }
@@ -127,10 +160,11 @@ static void look_at_queue(struct check *check, struct store *store)
 	if (outbox_counts(store, &waiting, &undeliverable, &oldest_ms) != OK)
 		return;
 	if (undeliverable > 0) {
-		check_warning(check, "queue", "%" PRId64 " waiting, %" PRId64 " undeliverable",
-		        waiting, undeliverable);
+		check_fault(check, EX_UNAVAILABLE, "queue",
+		        "%" PRId64 " waiting, %" PRId64 " undeliverable", waiting, undeliverable);
 		check_fix(check,
-		        "matrix-telemetry-bot status says why; then: retry, or discard NUMBER");
+		        "`matrix-telemetry-bot status` says why; `retry` sends them again, "
+		        "`discard NUMBER` discards one");
 	} else {
 		check_good(check, "queue", "%" PRId64 " waiting, none undeliverable", waiting);
 	}
@@ -172,9 +206,14 @@ static void look_at_pickle_key(struct check *check, struct store *store)
 		err = key_check(check->config, store, &fault);
 	if (err == OK && stored)
 		check_good(check, "pickle key", "opens the encryption keys in the database");
-	else if (err != OK)
+	else if (err != OK && (check->encrypted || !check->logged_in))
 		check_fault(check, EX_CONFIG, "pickle key", "%s",
 		        fault.text[0] ? fault.text : err_text(err));
+	else if (err != OK) /* no room needs it */
+		check_warning(
+		        check, "pickle key", "%s", fault.text[0] ? fault.text : err_text(err));
+	if (err == ERR_DENIED)
+		check_fix(check, "make the file belong to %s, with mode 600", check_user_name());
 }
 
 static void look_at_notices(struct check *check, struct store *store)
@@ -183,10 +222,22 @@ static void look_at_notices(struct check *check, struct store *store)
 
 	if (keys_list(store, CRYPTO_NOTICE, "", take_notice, &notices) == OK &&
 	        notices.others > 0) {
-		check_warning(
-		        check, "encryption", "%d keys or messages refused so far", notices.others);
+		check_warning(check, "encryption", "%d key%s or message%s refused so far",
+		        notices.others, notices.others == 1 ? "" : "s",
+		        notices.others == 1 ? "" : "s");
 		check_fix(check, "matrix-telemetry-bot status lists them");
 	}
+}
+
+static void look_at_disk(struct check *check, const char *path)
+{
+	struct statvfs disk;
+
+	if (statvfs(path, &disk) != 0 || disk.f_bavail * disk.f_frsize >= DISK_FREE_MIN)
+		return;
+	check_fault(check, EX_UNAVAILABLE, "disk", "%s: its disk is full", path);
+	check_fix(
+	        check, "make room: alerts are refused meanwhile, and apps spool them or try again");
 }
 
 static void look_into_database(struct check *check, const char *path)
@@ -220,6 +271,7 @@ static void look_into_database(struct check *check, const char *path)
 	} else {
 		check_good(check, "database", "%s, schema %d", path, store_schema());
 	}
+	look_at_disk(check, path);
 	look_at_device(check, store);
 	look_at_queue(check, store);
 	look_at_pickle_key(check, store);
@@ -281,8 +333,8 @@ void check_spool(struct check *check)
 		return;
 	count_files(folder, &waiting, &bad);
 	if (bad > 0) {
-		check_warning(check, "spool", "%s: %u waiting, %u rejected (*.bad)", folder,
-		        waiting, bad);
+		check_fault(check, EX_UNAVAILABLE, "spool", "%s: %u waiting, %u rejected (*.bad)",
+		        folder, waiting, bad);
 		check_fix(
 		        check, "look at %s/*.bad: correct and rename them, or delete them", folder);
 	} else {
@@ -308,6 +360,17 @@ static int try_connect(const char *path)
 	return error;
 }
 
+/* A watcher has no socket. */
+static void tell_nobody_listens(struct check *check, const char *path)
+{
+	if (check->config->heartbeat.sender) {
+		check_good(check, "socket", "%s: not used by a watcher", path);
+		return;
+	}
+	check_warning(check, "socket", "%s: no daemon is listening", path);
+	check_fix(check, "start it: systemctl start matrix-telemetry-bot");
+}
+
 static void look_at_socket(struct check *check, const char *path)
 {
 	int error = try_connect(path);
@@ -316,9 +379,9 @@ static void look_at_socket(struct check *check, const char *path)
 		check_good(check, "socket", "%s: a daemon is listening", path);
 	else if (error == EACCES)
 		check_warning(check, "socket", "%s: a daemon is listening, but %s may not use it",
-		        path, user_name());
+		        path, check_user_name());
 	else
-		check_good(check, "socket", "%s: no daemon is listening", path);
+		tell_nobody_listens(check, path);
 	if (error == EACCES)
 		check_fix(check, "add the user to the group that [socket] group names");
 }
@@ -340,7 +403,7 @@ static void look_at_group(struct check *check, const char *name)
 		return;
 	check_fault(check, EX_CONFIG, "socket",
 	        "[socket] group %s: the daemon's user is not a member of it", name);
-	check_fix(check, "run: adduser %s %s", user_name(), name);
+	check_fix(check, "run: adduser %s %s", check_user_name(), name);
 }
 
 void check_socket(struct check *check)
@@ -366,7 +429,7 @@ void check_socket(struct check *check)
 	} else if (access(folder, W_OK | X_OK) != 0) {
 		tell_not_writable(check, "socket", folder);
 	} else {
-		check_good(check, "socket", "%s: no daemon is listening", path);
+		tell_nobody_listens(check, path);
 	}
 	free(copy);
 }

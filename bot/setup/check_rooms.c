@@ -19,28 +19,32 @@ static bool is_string(const json_t *value, const char *text)
 
 void room_judge(const struct room_state *state, const char *user_id, struct room_facts *facts)
 {
-	const json_t *levels = state->power_levels;
 	const json_t *membership = json_object_get(state->member, "membership");
 	const char *type = state->encryption ? "m.room.encrypted" : "m.room.message";
 
 	*facts = (struct room_facts){0};
 	facts->joined = is_string(membership, "join");
 	facts->invited = is_string(membership, "invite");
+	facts->banned = is_string(membership, "ban");
 	facts->encrypted = state->encryption;
-	facts->creator = power_is_creator(state->create, user_id);
-	facts->needed = power_level(state->create, json_object_get(levels, "events"), type,
-	        power_level(state->create, levels, "events_default", 0));
-	facts->level = power_level(state->create, json_object_get(levels, "users"), user_id,
-	        power_level(state->create, levels, "users_default", 0));
+	facts->may_send = power_may_send(
+	        state->create, state->power_levels, user_id, type, &facts->level, &facts->needed);
 	facts->replaced = json_string_value(json_object_get(state->tombstone, "replacement_room"));
 }
 
 /* --- asking --------------------------------------------------------------------------------- */
 
-static void check_rooms_tell_absent(
-        struct check *check, const char *what, const struct config_room *room, bool invited)
+static void check_rooms_tell_absent(struct check *check, const char *what,
+        const struct config_room *room, const struct room_facts *facts)
 {
-	if (invited) {
+	if (facts->banned) {
+		check_fault(check, EX_UNAVAILABLE, what, "%s: the bot is banned from the room",
+		        room->address);
+		check_fix(check, "lift the ban in the room's settings, then invite %s",
+		        check->user_id);
+		return;
+	}
+	if (facts->invited) {
 		check_warning(check, what, "%s: invited, not joined yet", room->address);
 		check_fix(check, "start the daemon: it joins");
 		return;
@@ -54,15 +58,14 @@ static void tell_facts(struct check *check, const char *what, const struct confi
         const struct room_facts *facts)
 {
 	check->encrypted = check->encrypted || facts->encrypted;
-	bool may_send = facts->creator || facts->level >= facts->needed;
 
 	if (!facts->joined) {
-		check_rooms_tell_absent(check, what, room, facts->invited);
+		check_rooms_tell_absent(check, what, room, facts);
 	} else if (facts->replaced) {
 		check_warning(check, what, "%s: was replaced by %s, which the daemon follows",
 		        room->address, facts->replaced);
 		check_fix(check, "put the new room's address into [rooms]");
-	} else if (!may_send) {
+	} else if (!facts->may_send) {
 		check_fault(check, EX_UNAVAILABLE, what,
 		        "%s: the bot may not write: its power level is %" PRId64 ", %" PRId64
 		        " is needed",

@@ -10,9 +10,10 @@
 struct room_facts {
 	bool joined;
 	bool invited;
+	bool banned;
 	bool encrypted;
-	bool creator;         /* of a room whose version gives creators the highest power */
-	int64_t level;        /* the bot's power level; meaningless for a creator */
+	bool may_send;
+	int64_t level;        /* the bot's power level; meaningless for a creator of the room */
 	int64_t needed;       /* power level required to send messages */
 	const char *replaced; /* room id of its replacement, or NULL; belongs to the tombstone */
 };

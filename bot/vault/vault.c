@@ -365,7 +365,7 @@ static void key_done(uv_work_t *work, int status)
 	struct open_job *job = work->data;
 
 	if (job->err != OK || job->vault->closing)
-		open_end(job, job->vault->closing ? "closing" : job->fault.text);
+		open_end(job, job->vault->closing ? NULL : job->fault.text);
 	else
 		writer_submit(job->vault->writer, open_work, open_done, job);
 }

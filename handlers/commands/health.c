@@ -7,7 +7,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "bot/base/clock.h"
 #include "bot/base/text.h"
 #include "handlers/commands/report_readers.h"
 
@@ -69,6 +68,13 @@ static void health_of_link(struct health *health)
 		health_add(health, "homeserver", "check whether the homeserver is overloaded", NULL,
 		        "the last sync was %s ago: commands are not received", age);
 	}
+	if (llabs(status->skew_ms) > HEALTH_SKEW_MS) {
+		clock_format_duration(llabs(status->skew_ms), age, sizeof(age));
+		health_add(health, "clock",
+		        "set the clock of this machine, for example: `timedatectl set-ntp true`",
+		        NULL, "clock: %s %s the homeserver's", age,
+		        status->skew_ms > 0 ? "ahead of" : "behind");
+	}
 	if (health_is_said(status->held))
 		health_add(health, "account",
 		        "ask an admin of the homeserver; alerts wait in the queue and are sent "
@@ -105,9 +111,17 @@ static void health_of_room(
         struct health *health, const struct report_room *room, const struct outbox_waiting *waiting)
 {
 	struct words text;
+	char fix[128];
 
+	if (room->pending)
+		return; /* a moment after the start */
 	if (health_is_said(room->problem)) {
 		health_of_closed_room(health, room, waiting);
+	} else if (health_is_said(room->mute)) {
+		snprintf(fix, sizeof(fix),
+		        "give it that power level in the room's settings, then `%sretry`",
+		        health->prefix);
+		health_add(health, "room", fix, room->mute, "room %s", room->name);
 	} else if (room->denied) {
 		health_add(health, "room", "check the room's settings: it was encrypted before",
 		        NULL, "room %s: refused: the homeserver says that it is not encrypted",
@@ -178,6 +192,11 @@ static void health_of_input(struct health *health)
 
 static void health_of_database(struct health *health)
 {
+	if (health_is_said(health->status->unwritten))
+		health_add(health, "storage",
+		        "make room on its disk, or see what the system says of the disk; alerts "
+		        "are refused meanwhile, and apps spool them or try again",
+		        health->status->unwritten, "the database cannot be written");
 	if (health_is_said(health->status->damage))
 		health_add(health, "database",
 		        "stop the bot, and restore operations.db from a backup or let `sqlite3 "
@@ -202,6 +221,7 @@ json_t *health_problems(const struct report_status *status, const char *prefix)
 {
 	struct health health = {status, prefix, json_array()};
 
+	health_of_database(&health);
 	health_of_link(&health);
 	for (size_t i = 0; i < status->rooms_len; i++)
 		health_of_room(&health, &status->rooms[i],
@@ -209,7 +229,6 @@ json_t *health_problems(const struct report_status *status, const char *prefix)
 	health_of_encryption(&health);
 	health_of_queue(&health);
 	health_of_input(&health);
-	health_of_database(&health);
 	health_of_watches(&health);
 	return health.list;
 }

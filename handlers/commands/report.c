@@ -57,6 +57,7 @@ void report_status_take(struct report_status *from, struct report_status *to)
 		rooms[i].address = x_strdup_opt(from->rooms[i].address);
 		rooms[i].room_id = x_strdup_opt(from->rooms[i].room_id);
 		rooms[i].problem = x_strdup_opt(from->rooms[i].problem);
+		rooms[i].mute = x_strdup_opt(from->rooms[i].mute);
 		rooms[i].readers = json_deep_copy(from->rooms[i].readers);
 		rooms[i].members = json_deep_copy(from->rooms[i].members);
 	}
@@ -76,6 +77,7 @@ void report_status_finish(struct report_status *copy)
 		free((char *)copy->rooms[i].address);
 		free((char *)copy->rooms[i].room_id);
 		free((char *)copy->rooms[i].problem);
+		free((char *)copy->rooms[i].mute);
 		json_decref((json_t *)copy->rooms[i].readers);
 		json_decref((json_t *)copy->rooms[i].members);
 	}

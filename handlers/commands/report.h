@@ -15,6 +15,8 @@
 struct report_room {
 	const char *name, *address, *room_id; /* room_id may be NULL */
 	const char *problem;                  /* "" = none */
+	const char *mute; /* why the bot may not write there, "" = it may or it is not known */
+	bool pending;     /* the first check has not ended, and the problem says only that */
 	bool encrypted;
 	const json_t *members; /* users in the room (array), if they are needed; or NULL */
 	bool denied; /* the homeserver now says that this encrypted room is not encrypted */
@@ -36,6 +38,7 @@ struct report_status {
 	const char *limit;      /* the homeserver's rate limit in words; "" = none */
 	const char *held;       /* why the account may send nothing for now; "" = it may */
 	int64_t last_sync_ms;   /* 0 = never */
+	int64_t skew_ms;        /* this machine's clock ahead of the homeserver's */
 	const struct report_room *rooms;
 	size_t rooms_len;
 	const struct report_watch *watches;
@@ -65,6 +68,7 @@ struct report_status {
 	int64_t muted;                   /* alerts of the last 24 h that were inhibited */
 	int64_t beats, beats_missed;     /* app heartbeats: registered; missed */
 	const char *damage;              /* of the database, found last; "" = none */
+	const char *unwritten;           /* why the database cannot be written; "" = it can */
 	struct mended_row *mended_rows;  /* corrected alerts of the last 24 h */
 	size_t mended_len;
 	const char *quiet; /* the active quiet time, or NULL */

@@ -36,8 +36,10 @@ static bool say_problems(const struct report_status *status, const char *prefix,
 
 	json_array_foreach(problems, i, problem)
 	{
-		if (i == PROBLEMS_MAX) {
-			words_lines(out, "+%zu more\n", len - i);
+		if (i == PROBLEMS_MAX && *prefix) { /* a terminal has room for all */
+			words_lines(out, "+%zu more: ", len - i);
+			words_marked(out, "`matrix-telemetry-bot status` on the host lists them");
+			words_break(out);
 			break;
 		}
 		words_lines(out, "⚠️ ");
@@ -159,8 +161,8 @@ static void say_rooms(const struct report_status *status, struct words *out)
 	for (size_t i = 0; i < status->rooms_len; i++) {
 		const struct report_room *room = &status->rooms[i];
 
-		if (report_text_is_said(room->problem))
-			continue; /* listed above */
+		if (report_text_is_said(room->problem) || report_text_is_said(room->mute))
+			continue; /* listed above, or not checked yet */
 		report_text_separate(out, &first);
 		words_name(out, room->name, WORDS_NAME_POINTS);
 		words_lines(out, room->encrypted ? " 🔒" : "");

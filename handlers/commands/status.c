@@ -101,6 +101,7 @@ enum err status_load(struct store *store, const struct config *config, struct re
 		err = heartbeat_last_text(store, status->now_ms, &status->heartbeat);
 	load_quiet(config, status);
 	status->damage = store_damage(store);
+	status->unwritten = store_unwritten(store);
 	return err;
 }
 

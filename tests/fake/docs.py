@@ -45,6 +45,22 @@ def test_manual_pages_name_what_there_is():
     check([s for s in sections if f"[{s}" not in page("bot.conf.5")], "bot.conf(5)")
 
 
+def test_versions_can_be_told_apart():
+    """By number, by build and by schema; and the help has every exit code of sysexits(3) that is used."""
+    told = subprocess.run([BUILD / "bot/matrix-telemetry-bot", "--version"], capture_output=True, text=True, timeout=60).stdout
+    if not re.fullmatch(r"matrix-telemetry-bot \d+\.\d+\.\d+ \(\S.*, schema \d+\)\n", told):
+        raise AssertionError(told)
+    codes = {"0 ok", "64 usage", "65 bad data", "69 no daemon", "73 cannot create", "75 try again", "77 not permitted",
+             "78 bad config"}
+    for where in (help_of("bot/matrix-telemetry-bot"), page("matrix-telemetry-bot.1")):
+        words = " ".join(where.split())
+        check({code for code in codes if code.split()[0] not in words}, "the help or its page")
+    check({code for code in codes if code not in " ".join(help_of("bot/matrix-telemetry-bot").split())}, "the help")
+    unit = (MAN.parent / "packaging/matrix-telemetry-bot.service.in").read_text()
+    check([] if re.search(r"^ExecReload=\S*/matrix-telemetry-bot .* reload$", unit, re.M) else ["reload"],
+          "the unit, which must not succeed with a rejected config")
+
+
 def convert(path, *words):
     return subprocess.run([BUILD / "bot/matrix-telemetry-bot", *words, "--alertmanager", path], capture_output=True,
                           text=True, timeout=60)

@@ -775,12 +775,19 @@ def test_full_disk_while_it_sends():
         refused = client.call(node(f"full-{i}"))
         check(not refused["ok"] and refused.get("retry"), str(refused))
     client.close()
+    status = bot.call({"op": "status"})  # nobody takes that for healthy
+    check([problem["cause"] for problem in status["problems"]] == ["storage"] and
+          status["text"].startswith("⚠️ the database cannot be written: ") and "make room" in status["text"], str(status))
+    done = tool(bot, "status", "--check")
+    check(done.returncode == 2 and done.stdout.startswith("CRITICAL: the database cannot be written: "), str(done))
+    check(ready(bot) == (503, "not ready: alerts cannot be stored\n"), str(ready(bot)))
     lines = bot.log.read_text().count("\n")
     check(lines < 40, f"{lines} lines in the log")
     limit_files(bot, resource.RLIM_INFINITY)
     check(bot.call(node("r-2", app="third"))["ok"], "refused with room on the disk")
     delivered(server, "r-2")
     delivered(server, "r-1")
+    check(not bot.call({"op": "status"})["problems"] and ready(bot) == (200, "ready\n"), "still told")
     check(len(server.timeline) == 3, f"{len(server.timeline)} events")
     bot.stop()
     server.shut()
@@ -1053,7 +1060,54 @@ def test_status_tells_of_mended_alerts_and_bad_files():
     check(status["mended_24h"][0]["app"] == "etl" and status["mended_24h"][0]["alerts"] == 1, str(status))
     check("Corrected alerts: etl 1" in status["text"] and "1 file rejected" in status["text"] and
           status["text"].startswith("⚠️"), status["text"])
+    # one idea of health: the exit codes, the plugin's line with the way out, the endpoint, check
+    done = tool(bot, "status")
+    check(done.returncode == 69 and "→ look at the files *.bad" in done.stdout, str(done))
+    done = tool(bot, "status", "--check")
+    check(done.returncode == 1 and done.stdout.startswith("WARNING: spool: 1 file rejected") and
+          "\n→ look at the files *.bad" in done.stdout, str(done))
+    check(ready(bot) == (200, "ready, but alerts may not be read: spool (`matrix-telemetry-bot status` says more)\n"),
+          str(ready(bot)))
+    done = tool(bot, "check")
+    check(done.returncode == 69 and "✗ spool" in done.stdout and "✗ daemon" not in done.stdout, str(done))
     bot.stop()
+    server.shut()
+
+
+def tool(bot, *words, **more):
+    return subprocess.run([BUILD.resolve() / "bot/matrix-telemetry-bot", "-c", bot.config, *words],
+                          capture_output=True, text=True, timeout=30, **more)
+
+
+def ready(bot):
+    """What /readyz answers on the socket: its status and its text."""
+    with socket.socket(socket.AF_UNIX) as web:
+        web.settimeout(30)
+        web.connect(str(bot.path))
+        web.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        head, _, text = web.makefile("rb").read().decode().partition("\r\n\r\n")
+    return int(head.split()[1]), text
+
+
+def test_who_asks_without_a_right_is_told_the_way_out():
+    """Also a plugin of Nagios, which then does not know how the bot is; and nothing reaches the terminal's ears."""
+    server, bot = make()
+    bot.start()
+    check(bot.call({"op": "silence", "what": "app=\"a\x1b[31m\"", "duration": "1h"})["ok"], "refused")
+    done = tool(bot, "silences")
+    check(done.returncode == 0 and "[31m" in done.stdout and "\x1b" not in done.stdout, repr(done.stdout))
+    if os.geteuid() == 0:
+        bot.folder.chmod(0o755)
+        bot.config.chmod(0o644)
+        other = {"user": 65534, "group": 65534, "extra_groups": [], "cwd": "/"}
+        done = tool(bot, "status", **other)
+        check(done.returncode == 77 and "no permission to use" in done.stderr and
+              "add this user to the group root (adduser USER root)" in done.stderr, str(done))
+        done = tool(bot, "status", "--check", **other)
+        check(done.returncode == 3 and done.stdout.startswith("UNKNOWN: no permission to use"), str(done))
+    bot.stop()
+    done = tool(bot, "status", "--check")
+    check(done.returncode == 2 and "start it (systemctl start" in done.stdout, str(done))
     server.shut()
 
 

@@ -331,6 +331,11 @@ void http_cancel(struct http_request *request)
 		request_end(request, ERR_CANCELED, 0, NULL);
 }
 
+int64_t http_skew_ms(const struct http *http)
+{
+	return 0;
+}
+
 struct http_request *http_refuse(struct http *http, enum err code, http_done_fn done, void *arg)
 {
 	struct http_request *request = request_create(http, done, arg);

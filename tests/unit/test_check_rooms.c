@@ -13,6 +13,7 @@
 struct judge_case {
 	const char *member, *levels, *encryption, *tombstone, *create;
 	struct room_facts wanted;
+	bool above; /* may send whatever the levels are */
 };
 
 #define JOINED "{\"membership\":\"join\"}"
@@ -22,7 +23,7 @@ struct judge_case {
 static const struct judge_case cases[] = {
         {NULL, NULL, NULL, NULL, NULL, {.joined = false}},
         {"{\"membership\":\"leave\"}", NULL, NULL, NULL, NULL, {.joined = false}},
-        {"{\"membership\":\"ban\"}", NULL, NULL, NULL, NULL, {.joined = false}},
+        {"{\"membership\":\"ban\"}", NULL, NULL, NULL, NULL, {.banned = true}},
         {"{\"membership\":\"invite\"}", NULL, NULL, NULL, NULL, {.invited = true}},
         {"{\"membership\":7}", NULL, NULL, NULL, NULL, {.joined = false}},
         {JOINED, NULL, NULL, NULL, NULL, {.joined = true}},
@@ -44,20 +45,20 @@ static const struct judge_case cases[] = {
                 {.joined = true, .encrypted = true, .needed = 40}},
         /* creators are above all levels from version 12 on */
         {JOINED, "{\"events_default\":50}", NULL, NULL, OURS "\"12\"}}",
-                {.joined = true, .needed = 50, .creator = true}},
+                {.joined = true, .needed = 50}, true},
         {JOINED, "{\"events_default\":50}", NULL, NULL, OURS "\"11\"}}",
                 {.joined = true, .needed = 50}},
         {JOINED, "{\"events_default\":50}", NULL, NULL, THEIRS "\"12\"}}",
                 {.joined = true, .needed = 50}},
         {JOINED, "{\"events_default\":50}", NULL, NULL,
                 THEIRS "\"12\",\"additional_creators\":[\"@c:e\",\"@bot:e\"]}}",
-                {.joined = true, .needed = 50, .creator = true}},
+                {.joined = true, .needed = 50}, true},
         {JOINED, "{\"events_default\":50}", NULL, NULL,
                 THEIRS "\"11\",\"additional_creators\":[\"@bot:e\"]}}",
                 {.joined = true, .needed = 50}},
         /* a server that gives the content alone */
         {JOINED, NULL, NULL, NULL, "{\"room_version\":\"12\",\"additional_creators\":[\"@bot:e\"]}",
-                {.joined = true, .creator = true}},
+                {.joined = true}, true},
         {JOINED, NULL, NULL, "{\"replacement_room\":\"!new\"}", NULL,
                 {.joined = true, .replaced = "!new"}},
         {JOINED, NULL, NULL, "{\"replacement_room\":5}", NULL, {.joined = true}},
@@ -84,8 +85,9 @@ static void test_rooms_are_judged(void **state)
 		room_judge(&room, "@bot:e", &facts);
 		if (facts.joined != c->wanted.joined || facts.invited != c->wanted.invited ||
 		        facts.encrypted != c->wanted.encrypted ||
-		        facts.creator != c->wanted.creator || facts.level != c->wanted.level ||
-		        facts.needed != c->wanted.needed)
+		        facts.banned != c->wanted.banned ||
+		        facts.may_send != (c->above || c->wanted.level >= c->wanted.needed) ||
+		        facts.level != c->wanted.level || facts.needed != c->wanted.needed)
 			fail_msg("case %zu", i);
 		if (c->wanted.replaced)
 			assert_string_equal(facts.replaced, c->wanted.replaced);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pwd.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #include <unistd.h>
 #include "bot/setup/cmd_check.h"
 #include "fake_ask.h"
+#include "storage/outbox.h"
 #include "storage/state.h"
 
 #define WHOAMI "{\"user_id\":\"@bot:e\",\"device_id\":\"DEV\"}"
@@ -155,7 +157,8 @@ static void test_all_well(void **state)
 {
 	struct fixture *f = *state;
 
-	expect(f, EX_OK, "\nall well\n");
+	expect_fix(f, EX_OK, "! socket ", "start it: systemctl start matrix-telemetry-bot");
+	assert_non_null(strstr(f->report, "\nall well, 1 warning\n"));
 	assert_non_null(strstr(f->report, "✓ access token"));
 	assert_non_null(strstr(f->report, "✓ homeserver        https://matrix.example.org\n"));
 	assert_non_null(strstr(f->report, "✓ account           @bot:e, device DEV\n"));
@@ -307,7 +310,9 @@ static void test_rooms(void **state)
 	expect(f, EX_UNAVAILABLE, "the bot is not in the room");
 	member->body = "{\"membership\":\"invite\"}";
 	expect_fix(f, EX_OK, "! room dev          #dev:e: invited", "start the daemon: it joins");
-	assert_non_null(strstr(f->report, "all well, 1 warning"));
+	assert_non_null(strstr(f->report, "all well, 2 warnings"));
+	member->body = "{\"membership\":\"ban\"}";
+	expect_fix(f, EX_UNAVAILABLE, "the bot is banned from the room", "lift the ban");
 	member->body = JOINED;
 	levels = call(f, STATE("dev", "m.room.power_levels/"));
 	levels->body = "{\"events_default\":50}";
@@ -379,7 +384,7 @@ static void test_spools(void **state)
 	expect(f, EX_OK, ": 1 waiting\n");
 	snprintf(path, sizeof(path), "%s/2.json.bad", f->spool);
 	write_text(path, "{", 0600);
-	expect(f, EX_OK, "1 waiting, 1 rejected (*.bad)");
+	expect_fix(f, EX_UNAVAILABLE, "1 waiting, 1 rejected (*.bad)", "correct and rename them");
 	snprintf(path, sizeof(path), "rm -r %s", f->spool);
 	assert_int_equal(system(path), 0);
 	write_text(f->spool, "", 0600);
@@ -421,6 +426,51 @@ static void test_files_of_the_config(void **state)
 	expect_fix(f, EX_CONFIG, "none.pem: No such file", "correct ca_file");
 	/* the password of the proxy is "s3cret" too: run() looks that it is not shown */
 	assert_non_null(strstr(f->report, "through the proxy http://proxy.example:3128"));
+	fake_ask.open = ERR_NET; /* who looks for the reason needs it most */
+	expect(f, EX_CONFIG, "no way to example.org, through the proxy http://proxy.example:3128");
+	fake_ask.open = OK;
+	write_config(
+	        f, "[meta]\nhomeserver = e\nuser = @w:e\ntoken_file = token\nca_file = m.pem\n");
+	expect_fix(f, EX_CONFIG, "m.pem: No such file", "correct [meta] ca_file");
+	write_config(f, "");
+	assert_int_equal(setenv("https_proxy", "http://env.example:3128", 1), 0);
+	expect(f, EX_OK, "through the proxy http://env.example:3128");
+	assert_int_equal(unsetenv("https_proxy"), 0);
+}
+
+/* Nobody needs [matrix] invite_from for a configured room. */
+static void test_the_way_into_a_room(void **state)
+{
+	struct fixture *f = *state;
+
+	call(f, MEMBER("dev"))->code = ERR_DENIED;
+	call(f, MEMBER("dev"))->body = NULL;
+	expect_fix(f, EX_UNAVAILABLE, "the bot is not in the room",
+	        "invite @bot:e: the daemon accepts; it joins a public room by itself");
+	assert_null(strstr(f->report, "invite_from"));
+}
+
+static void test_a_message_is_undeliverable(void **state)
+{
+	struct fixture *f = *state;
+	struct outbox_row row = {.purpose = OUTBOX_NOTE,
+	        .room = (char *)"ops",
+	        .type = (char *)"m.room.message",
+	        .created_ms = 1};
+	struct store *store;
+
+	make_database(f, "DEV");
+	assert_int_equal(store_open(&store, f->database, NULL), OK);
+	assert_int_equal(store_begin(store), OK);
+	assert_int_equal(outbox_name(store, &row), OK);
+	assert_int_equal(outbox_insert(store, &row), OK);
+	row.state = OUTBOX_UNDELIVERABLE;
+	assert_int_equal(outbox_update(store, &row), OK);
+	free(row.txn_id);
+	assert_int_equal(store_commit(store), OK);
+	store_close(store);
+	expect_fix(f, EX_UNAVAILABLE, "✗ queue             0 waiting, 1 undeliverable",
+	        "`discard NUMBER` discards one");
 }
 
 static void test_an_older_database_is_no_fault(void **state)
@@ -439,34 +489,67 @@ static void test_an_older_database_is_no_fault(void **state)
 	assert_non_null(strstr(f->report, "upgraded on next start"));
 }
 
+/* Runs it as root in a child whose rights do not come back: all of these are in the report. The
+ * config's folder belongs to nobody, who is the daemon's user then. */
+static void expect_of_nobody(struct fixture *f, int wanted, const char *const *texts)
+{
+	const struct passwd *nobody = getpwnam("nobody");
+	const gid_t roots = 0;
+	pid_t child;
+	int status;
+
+	assert_non_null(nobody);
+	assert_int_equal(chown(f->folder, nobody->pw_uid, nobody->pw_gid), 0);
+	child = fork();
+	if (child == 0) {
+		bool good = setgroups(1, &roots) == 0 && run(f, false) == wanted;
+
+		for (size_t i = 0; texts[i]; i++)
+			good = good && strstr(f->report, texts[i]);
+		if (!good)
+			fprintf(stderr, "%s", f->report);
+		_exit(good ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
 /* Root looks with the eyes of the owner of the database's folder. */
 static void test_root_sees_what_the_daemons_user_sees(void **state)
 {
+	static const char *const foreign[] = {"checking as nobody", "✗ config  ",
+	        "bot.conf: nobody: Permission denied", "chgrp nobody", "✗ access token",
+	        "make the file belong to nobody, with mode 600", "✗ database",
+	        "operations.db: nobody may not write there", "→ run: chown nobody ", "✗ spool",
+	        "group root: the daemon's user is not a member", NULL};
 	struct fixture *f = *state;
+
+	if (geteuid() != 0) {
+		skip();
+		return;
+	}
+	write_config(f, "group = root\n");
+	make_database(f, "DEV");
+	assert_int_equal(mkdir(f->spool, 0700), 0);
+	expect_of_nobody(f, EX_CONFIG, foreign);
+}
+
+/* What may belong to the system is not given away. */
+static void test_a_folder_of_somebody_else(void **state)
+{
+	static const char *const theirs[] = {"/etc: nobody may not write there",
+	        "→ give nobody a folder of its own, such as /var/lib/matrix-telemetry-bot", NULL};
 	const struct passwd *nobody = getpwnam("nobody");
-	pid_t child;
-	int status;
+	struct fixture *f = *state;
 
 	if (geteuid() != 0 || !nobody) {
 		skip();
 		return;
 	}
-	write_config(f, "group = root\n");
-	assert_int_equal(chown(f->folder, nobody->pw_uid, nobody->pw_gid), 0);
+	write_config(f, "[storage]\nspool = /etc/spool\n");
 	assert_int_equal(chown(f->config, nobody->pw_uid, nobody->pw_gid), 0);
-	child = fork(); /* the rights do not come back */
-	if (child == 0) {
-		int code = run(f, false);
-		bool good = code == EX_CONFIG && strstr(f->report, "checking as nobody") &&
-		            strstr(f->report, "✗ access token") &&
-		            strstr(f->report, "group root: the daemon's user is not a member");
-
-		if (!good)
-			fprintf(stderr, "code %d:\n%s", code, f->report);
-		_exit(good ? 0 : 1);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(status, 0);
+	assert_int_equal(chown(f->token, nobody->pw_uid, nobody->pw_gid), 0);
+	expect_of_nobody(f, EX_CONFIG, theirs);
 }
 
 static void test_rooms_are_not_skipped_without_a_word(void **state)
@@ -497,10 +580,24 @@ static void test_sockets(void **state)
 	        "undeliverable\","
 	        "\"fix\":\"retry sends them again\"}]}\n",
 	        EX_UNAVAILABLE, "✗ daemon            2 undeliverable");
-	/* what was looked at is not told twice */
+	/* a room that is well now, and is not to the daemon */
 	expect_daemon(f, fd,
-	        "{\"ok\":true,\"problems\":[{\"cause\":\"room\",\"text\":\"t\",\"fix\":\"f\"}]}\n",
-	        EX_OK, "all well");
+	        "{\"ok\":true,\"problems\":[{\"cause\":\"room\",\"text\":\"room dev: "
+	        "refused\","
+	        "\"fix\":\"f\"}]}\n",
+	        EX_UNAVAILABLE, "✗ daemon            room dev: refused");
+	/* what was found already is not told twice */
+	call(f, MEMBER("dev"))->body = "{\"membership\":\"leave\"}";
+	expect_daemon(f, fd,
+	        "{\"ok\":true,\"problems\":[{\"cause\":\"room\",\"text\":\"room dev, 3 "
+	        "waiting: gone\",\"fix\":\"f\"}]}\n",
+	        EX_UNAVAILABLE, "\n1 error, 0 warnings\n");
+	call(f, MEMBER("dev"))->body = JOINED;
+	/* nobody is sent in a circle */
+	expect_daemon(f, fd,
+	        "{\"ok\":true,\"problems\":[{\"cause\":\"queue\",\"text\":\"1 waiting\","
+	        "\"fix\":\"run `matrix-telemetry-bot check` on the host\"}]}\n",
+	        EX_UNAVAILABLE, "→ read its log: journalctl -u matrix-telemetry-bot");
 	/* it listens, and does not answer */
 	expect_fix(f, EX_TEMPFAIL, "socket: a daemon is listening", "journalctl");
 	close(fd);
@@ -607,7 +704,7 @@ static void test_the_gravest_decides(void **state)
 	assert_int_equal(run(f, false), EX_UNAVAILABLE);
 	write_text(f->spool, "", 0600);
 	assert_int_equal(run(f, false), EX_CONFIG);
-	assert_non_null(strstr(f->report, "\n3 errors, 0 warnings\n"));
+	assert_non_null(strstr(f->report, "\n3 errors, 1 warning\n"));
 }
 
 /* What a homeserver says cannot write on the terminal. */
@@ -639,6 +736,9 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_spools, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_sockets, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_files_of_the_config, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_the_way_into_a_room, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_a_message_is_undeliverable, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_a_folder_of_somebody_else, setup, teardown),
 	        cmocka_unit_test_setup_teardown(
 	                test_an_older_database_is_no_fault, setup, teardown),
 	        cmocka_unit_test_setup_teardown(

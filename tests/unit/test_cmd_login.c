@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -274,6 +275,43 @@ static void test_a_session_without_a_use_is_ended(void **state)
 	assert_int_equal(fake_ask.asked[LOGIN_CALL], 1);
 }
 
+/* Root logs in for the daemon's user, whose the database's folder is: what is made is that user's.
+ */
+static void test_root_makes_nothing_that_the_daemon_cannot_read(void **state)
+{
+	const struct passwd *nobody = getpwnam("nobody");
+	struct fixture *f = *state;
+	struct stat st;
+	pid_t child;
+	int status;
+
+	if (geteuid() != 0 || !nobody) {
+		skip();
+		return;
+	}
+	assert_int_equal(chown(f->folder, nobody->pw_uid, nobody->pw_gid), 0);
+	child = fork(); /* the rights do not come back */
+	if (child == 0) {
+		char *argv[] = {(char *)"login", (char *)"--password-stdin", NULL};
+		char path[96];
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/in", f->folder);
+		write_text(path, "hunter2\n");
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		_exit(fd >= 0 && dup2(fd, STDIN_FILENO) == 0 &&
+		                        cmd_login(f->config, false, 2, argv) == EX_OK &&
+		                        geteuid() == nobody->pw_uid
+		                ? 0
+		                : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(stat(f->token, &st), 0);
+	assert_int_equal(st.st_uid, nobody->pw_uid);
+	assert_int_equal(st.st_mode & 07777, 0600);
+}
+
 /* --- the terminal --------------------------------------------------------------------------- */
 
 /* Reads from the terminal until `text` came, or it ended. */
@@ -418,6 +456,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(
 	                test_the_database_s_device_is_kept, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
+	        cmocka_unit_test_setup_teardown(
+	                test_root_makes_nothing_that_the_daemon_cannot_read, setup, teardown),
 	        cmocka_unit_test_setup_teardown(
 	                test_a_session_without_a_use_is_ended, setup, teardown),
 	        cmocka_unit_test_setup_teardown(

@@ -43,8 +43,9 @@ static void on_request(
 	} else if (strcmp(op, "wait") == 0) {
 		reply_ok(reply, json_pack("{s:s}", "text", "in the room\n"));
 	} else if (strcmp(op, "silences") == 0 || strcmp(op, "unacked") == 0) {
-		reply_ok(reply, json_pack("{s:s, s:[{s:s, s:s}]}", "text", "t", "problems", "cause",
-		                        *op == 's' ? "watch" : "room", "text", "it fails"));
+		reply_ok(reply, json_pack("{s:s, s:[{s:s, s:s, s:s}]}", "text", "t", "problems",
+		                        "cause", *op == 's' ? "watch" : "room", "text", "it fails",
+		                        "fix", "mend it"));
 	} else if (strcmp(op, "metrics") == 0) {
 		reply_error(reply, "busy", NULL, "later", true);
 	} else {
@@ -171,8 +172,8 @@ static void health_has_exit_codes(void **state)
 	        {{"status"}, true, false, 0, "OK: running, 0 unacknowledged\n"},
 	        {{"status"}, true, true, 0, ""},
 	        {{"status"}, false, true, 0, ""},
-	        {{"silences"}, true, true, 1, "WARNING: it fails\n"},
-	        {{"unacked"}, true, false, 2, "CRITICAL: it fails\n"},
+	        {{"silences"}, true, true, 1, "WARNING: it fails\n→ mend it\n"},
+	        {{"unacked"}, true, false, 2, "CRITICAL: it fails\n→ mend it\n"},
 	        {{"unacked"}, false, true, EX_UNAVAILABLE, "t\n"},
 	        {{"metrics"}, true, true, 2, "CRITICAL: later\n"},
 	};

@@ -111,6 +111,27 @@ static void test_each_thing_that_keeps_alerts_unread_is_one(void **state)
 	status.damage = "ENTRIES_OF: row 5: the database is damaged: column severity";
 	assert_only(&status, "database", "row 5");
 	status = well();
+	status.unwritten = "database or disk is full";
+	assert_only(&status, "storage", "the database cannot be written: database or disk is full");
+	status = well();
+	status.skew_ms = 30000; /* the homeserver tells whole seconds, and answers take time */
+	problems = health_problems(&status, "!");
+	assert_int_equal(json_array_size(problems), 0);
+	json_decref(problems);
+	status.skew_ms = 600000;
+	assert_only(&status, "clock", "clock: 10m ahead of the homeserver's");
+	status.skew_ms = -7200000;
+	assert_only(&status, "clock", "clock: 2h behind the homeserver's");
+	status = well();
+	room.mute = "the bot may not write: its power level is 0, 50 is needed";
+	assert_only(&status, "room", "room ops: the bot may not write");
+	status = well();
+	room.problem = "not checked yet";
+	room.pending = true; /* a moment after the start */
+	problems = health_problems(&status, "!");
+	assert_int_equal(json_array_size(problems), 0);
+	json_decref(problems);
+	status = well();
 	room.denied = true;
 	assert_only(&status, "room", "refused: the homeserver says that it is not encrypted");
 	status = well();
@@ -225,11 +246,20 @@ static void test_everything_wrong_is_readable(void **state)
 	status.counts[2] = 21;
 	status.p95_ms = 90000;
 	status.notices = notices;
+	status.unwritten = "database or disk is full";
+	status.skew_ms = 600000;
 	snapshot_init(&snapshot, "status");
 	words_init(&out);
 	report_status_text(&status, "!", &out);
 	snapshot_add_words(&snapshot, "everything is wrong", &out);
 	words_finish(&out);
+	words_init(&out);
+	report_status_text(&status, "", &out);
+	snapshot_add_words(&snapshot, "everything is wrong, on the host", &out);
+	words_finish(&out);
+	rooms[2].mute = "the bot may not write: its power level is 0, 50 is needed";
+	status.skew_ms = 0;
+	status.unwritten = "";
 	status.problem = status.held = status.limit = "";
 	status.damage = rooms[1].problem = "";
 	words_init(&out);

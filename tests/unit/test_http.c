@@ -223,6 +223,32 @@ static void test_wait_comes_from_the_header(void **state)
 	assert_int_equal(q.retry_after_ms, CLOCK_DAY_MS);
 }
 
+/* Whole seconds, and the time that the answer took, make no difference. */
+static void test_clocks_are_compared(void **state)
+{
+	static const struct {
+		int ahead_s;
+		int64_t from_ms, to_ms; /* of the difference */
+	} table[] = {{600, -601000, -580000}, {-600, 580000, 601000}, {0, -1000, 1000}};
+	struct fixture *f = *state;
+	char header[80], date[40];
+
+	f->script = answer_with_headers;
+	f->status = 200;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		time_t then = time(NULL) + table[i].ahead_s;
+		struct outcome o = {0};
+
+		strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime(&then));
+		snprintf(header, sizeof(header), "Date: %s\r\n", date);
+		f->headers = header;
+		start(f, &o, "GET", NULL);
+		turn_until(&f->loop, &o.done);
+		assert_true(http_skew_ms(f->http) >= table[i].from_ms &&
+		            http_skew_ms(f->http) <= table[i].to_ms);
+	}
+}
+
 static void redirect(struct fixture *f, struct peer_request *request)
 {
 	if (peer_is(request, "GET", "/there")) {
@@ -669,6 +695,7 @@ int main(void)
 	        TEST(test_put_is_answered),
 	        TEST(test_methods_and_reuse_of_the_connection),
 	        TEST(test_wait_comes_from_the_header),
+	        TEST(test_clocks_are_compared),
 	        TEST(test_redirect_is_followed_only_when_asked_and_never_with_a_token),
 	        TEST(test_redirect_to_another_protocol_is_refused),
 	        TEST(test_refused_connection_was_not_sent),

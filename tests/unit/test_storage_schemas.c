@@ -8,7 +8,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/unit/store_fixture.h"
 #include "bot/base/severity.h"
@@ -377,6 +379,30 @@ static void every_earlier_schema_is_migrated(void **state)
 	}
 }
 
+/* That and where is told, before and after; a database of the newest schema needs no word. */
+static void a_migration_is_logged(void **state)
+{
+	struct fixture *f = *state;
+	char log[4096] = "", before[256], after[256];
+	int saved = dup(STDERR_FILENO), file = memfd_create("log", MFD_CLOEXEC);
+
+	assert_true(saved >= 0 && file >= 0 && dup2(file, STDERR_FILENO) >= 0);
+	load(f, 7);
+	store_close(f->store);
+	fixture_open(f);
+	assert_true(dup2(saved, STDERR_FILENO) >= 0);
+	close(saved);
+	assert_true(pread(file, log, sizeof(log) - 1, 0) > 0);
+	close(file);
+	snprintf(before, sizeof(before),
+	        "migrating to schema %d; it is kept as it was in %s.schema-7", store_schema(),
+	        f->path);
+	snprintf(after, sizeof(after), "migrated to schema %d", store_schema());
+	assert_non_null(strstr(log, before));
+	assert_non_null(strstr(strstr(log, before), after));
+	assert_null(strstr(strstr(strstr(log, before), after) + strlen(after), "schema"));
+}
+
 /* Beside it, readable by its owner alone, whole, and once for each schema it had. */
 static void what_was_there_is_kept_beside_it(void **state)
 {
@@ -414,6 +440,8 @@ static void what_was_there_is_kept_beside_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_setup_teardown(
+	                a_migration_is_logged, fixture_setup, fixture_teardown),
 	        cmocka_unit_test_setup_teardown(
 	                what_was_there_is_kept_beside_it, fixture_setup, fixture_teardown),
 	        cmocka_unit_test_setup_teardown(
