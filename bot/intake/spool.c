@@ -23,9 +23,9 @@
 #include "bot/intake/spool.h"
 #include "bot/intake/spool_folder.h"
 
-#define SPOOL_ODD_MAX 16   /* files with failures remembered at a time */
-#define SPOOL_TRIES 3      /* attempts before such a file is renamed to *.bad */
-#define SPOOL_OLD_TIMES 20 /* a list is old after this many times what the listing took */
+#define SPOOL_ODD_MAX 16    /* files with failures remembered at a time */
+#define SPOOL_TRIES 3       /* attempts before such a file is renamed to *.bad */
+#define SPOOL_REST_TIMES 20 /* a list is old after this many times what the listing took */
 
 /* A file that failed for a reason that may concern it alone. */
 struct spool_odd {
@@ -61,9 +61,10 @@ struct spool {
 
 	bool working;
 	struct spool_list list;
-	int64_t list_old_ms;  /* monotonic; when the list is to be made anew */
-	enum spool_away away; /* done first, with the list's next file */
-	bool look;            /* then list or read the next */
+	uint64_t list_rest_ms; /* pause between listings, so that they take little of the time */
+	int64_t list_old_ms;   /* monotonic; when the list is to be made anew */
+	enum spool_away away;  /* done first, with the list's next file */
+	bool look;             /* then list or read the next */
 	enum err away_result, list_result, read_result;
 	struct fault away_fault, list_fault, read_fault;
 	json_t *request; /* the request that was read, or NULL */
@@ -83,9 +84,11 @@ static void on_change(uv_fs_event_t *watch, const char *name, int events, int st
 	struct spool *spool = watch->data;
 
 	spool->changed = true;
-	/* a batch in progress lists the folder again at its end anyway */
-	if (!spool->working && !spool->in_hand && spool->list.next == spool->list.len)
-		wake_in(spool, 0);
+	/* a batch in progress lists the folder again at its end anyway; others may change a large
+	 * folder all the time */
+	if (!spool->working && !spool->in_hand && spool->list.next == spool->list.len &&
+	        uv_timer_get_due_in(&spool->timer) > spool->list_rest_ms)
+		wake_in(spool, spool->list_rest_ms);
 }
 
 /* ---- on the pool ---- */
@@ -96,7 +99,10 @@ static void run_list(struct spool *spool)
 
 	spool->list_result = spool_list_make(&spool->list, spool->folder, &spool->list_fault);
 	took_ms = clock_monotonic_ms() - since_ms;
-	spool->list_old_ms = since_ms + SPOOL_OLD_MS + took_ms * SPOOL_OLD_TIMES;
+	spool->list_old_ms = since_ms + SPOOL_OLD_MS + took_ms * SPOOL_REST_TIMES;
+	spool->list_rest_ms = (uint64_t)(took_ms * SPOOL_REST_TIMES);
+	if (spool->list_rest_ms > SPOOL_RESCAN_MS)
+		spool->list_rest_ms = SPOOL_RESCAN_MS;
 }
 
 static void run_work(uv_work_t *work)
@@ -261,7 +267,7 @@ static void after_work(uv_work_t *work, int status)
 	fresh = watch_folder(
 	        spool); /* files created before the watch began are found by another listing */
 	if (spool->list.next == spool->list.len)
-		wake_in(spool, fresh || spool->changed ? 0 : SPOOL_RESCAN_MS);
+		wake_in(spool, fresh || spool->changed ? spool->list_rest_ms : SPOOL_RESCAN_MS);
 	else if (spool->read_result == OK)
 		hand_on(spool);
 	else /* somebody removed it meanwhile */

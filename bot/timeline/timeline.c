@@ -196,7 +196,7 @@ static void batch_failed(struct timeline *timeline, enum err result, const char 
 		json_array_append(batch->left_out, batch->place);
 		batch->tries = 1;
 	} else {
-		log_warning("timeline",
+		log_seldom(LOG_WARNING, "timeline", "",
 		        "could not store what was written in the rooms, retrying: %s", message);
 	}
 	uv_timer_start(&timeline->timer, timeline_on_timer,

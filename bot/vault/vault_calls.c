@@ -258,7 +258,8 @@ static void calls_on_answer(const struct mx_answer *answer, void *arg)
 		end->answer = json_incref((json_t *)answer->body);
 		end_submit(end);
 	} else if (!calls_is_refusal(answer->code)) {
-		log_warning("vault", "%s failed, retrying: %s", call->request.path, answer->error);
+		log_seldom(LOG_WARNING, "vault", call->request.path, "%s failed, retrying: %s",
+		        call->request.path, answer->error);
 		call_wait(call, answer->retry_after_ms);
 	} else if (!call_demands_auth(call, answer)) {
 		log_error("vault", "%s: refused: %s", call->request.path, answer->error);
