@@ -1,5 +1,6 @@
 """What apps use to hand in alerts: the Python module, the C header, shell."""
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 APPS = pathlib.Path(__file__).parent.parent.parent / "bot/apps"
@@ -182,6 +184,45 @@ def test_python_logging_never_blocks():
     check(full.dropped >= 40, f"{full.dropped} dropped")
     log.removeHandler(full)
     full.close()
+
+
+def test_python_comes_again_when_many_connect_at_once():
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
+        path = f"{folder}/socket"
+        listener.bind(path)
+        listener.listen(0)
+        waiting, pauses, sleep = [], [], matrix_telemetry.time.sleep
+
+        def serve():
+            for _ in waiting:
+                listener.accept()[0].close()
+            stream = listener.accept()[0]
+            check(stream.recv(65536).endswith(b"\n"), "no line")
+            stream.sendall(b'{"ok":true,"alert":1,"state":"queued"}\n')
+            stream.close()
+
+        def pause(seconds):
+            if not pauses:
+                server.start()
+            pauses.append(seconds)
+            sleep(seconds)
+
+        server = threading.Thread(target=serve, daemon=True)
+        with contextlib.suppress(BlockingIOError):  # the backlog is full
+            while True:
+                waiting.append(socket.socket(socket.AF_UNIX))
+                waiting[-1].setblocking(False)
+                waiting[-1].connect(path)
+        waiting.pop().close()
+        matrix_telemetry.time.sleep = pause
+        try:
+            answer = matrix_send_message("text", app="shop", socket=path, spool="/nonexistent", timeout=TIMEOUT)
+        finally:
+            matrix_telemetry.time.sleep = sleep
+        check(answer["state"] == "queued" and pauses, f"{answer} {pauses}")
+        server.join()
+        for one in waiting:
+            one.close()
 
 
 def test_python_lines_fit_the_limit():
