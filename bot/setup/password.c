@@ -57,6 +57,9 @@ static enum err read_line(const sigset_t *mask, char **out, struct fault *fault)
 			                               strerror(errno));
 			break;
 		}
+		if (got == 0 && len == 0 &&
+		        mask) /* not an empty line, which may be asked for again */
+			err = fault_set(fault, ERR_CANCELED, "the input ended");
 		if (got == 0 || c == '\n')
 			break;
 		if (c == '\0') {

@@ -125,7 +125,7 @@ int setup_ask_secret(const char *prompt, char **out)
 
 	if (password_ask(prompt, out, &fault) == OK)
 		return EX_OK;
-	return setup_fail(EX_DATAERR, "%s", fault.text);
+	return setup_fail(fault.code == ERR_CANCELED ? EX_NOINPUT : EX_DATAERR, "%s", fault.text);
 }
 
 int setup_get_password(struct setup *setup)

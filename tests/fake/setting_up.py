@@ -157,6 +157,16 @@ def test_setup_ended_by_ctrl_c_leaves_no_half():
     at.answer("Write them? [Y/n]: ", "n")
     said, status = at.end()
     check(os.WEXITSTATUS(status) == 66 and config.read_text() == OLD, f"{status} {said}")
+    # an empty password is asked for again; the end of the input is the end, here too
+    (folder / "token").unlink()
+    at = Terminal(BOT, "setup", "-c", config, *[option for option in options if option not in ("--password-file", folder / "pw")])
+    at.answer("exist already? [Y/n]: ", "")
+    at.answer("Password of ", "")
+    at.until("the password is empty")
+    at.until("Password of ")
+    os.write(at.fd, b"\x04")
+    said, status = at.end()
+    check("the input ended" in said and os.WEXITSTATUS(status) == 66 and config.read_text() == OLD, f"{status} {said}")
     server.shut()
 
 
