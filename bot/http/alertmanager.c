@@ -111,6 +111,19 @@ static void alertmanager_set_text(json_t *object, const char *name, const char *
 	buf_finish(&clean);
 }
 
+/* The title, and which instance it is about unless the title says so: many fail at once by the same
+ * rule, and a list shows the titles alone. */
+static void alertmanager_set_title(json_t *request, const json_t *labels, const char *title)
+{
+	const char *instance = text_of(labels, "instance");
+	char *host = x_strndup(instance, strcspn(instance, ":"));
+	char *both = *host && !strstr(title, host) ? x_asprintf("%s (%s)", title, instance) : NULL;
+
+	alertmanager_set_text(request, "title", both ? both : title);
+	free(both);
+	free(host);
+}
+
 /* Labels, and annotations other than title and text, become fields. */
 static json_t *fields_of(const json_t *labels, const json_t *annotations)
 {
@@ -176,7 +189,7 @@ static json_t *alertmanager_alert(const struct config_labels *names, const json_
 	request = json_pack("{s:s, s:s, s:s, s:s, s:o}", "op", "alert", "app", *app ? app : sender,
 	        "key", fingerprint, "status", resolved ? "resolved" : "firing", "fields",
 	        fields_of(labels, annotations));
-	alertmanager_set_text(request, "title", *summary ? summary : *name ? name : "alert");
+	alertmanager_set_title(request, labels, *summary ? summary : *name ? name : "alert");
 	alertmanager_set_text(request, "text", first_of(annotations, texts));
 	if (*severity)
 		json_object_set_new(

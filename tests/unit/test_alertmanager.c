@@ -76,6 +76,19 @@ static const struct config_labels names = {
 
 static void labels_and_annotations_become_an_alert(void **state)
 {
+	static const struct {
+		const char *alert, *title;
+	} titles[] = {
+	        {"{\"labels\":{\"alertname\":\"Down\",\"instance\":\"db1:9100\"}}",
+	                "Down (db1:9100)"},
+	        {"{\"labels\":{\"instance\":\"db1:9100\"},\"annotations\":{\"summary\":\"db1 is "
+	         "down\"}}",
+	                "db1 is down"},
+	        {"{\"labels\":{\"instance\":\"\"},\"annotations\":{\"summary\":\"x\"}}", "x"},
+	        {"{\"labels\":{\"instance\":\"[::1]:9\"},\"annotations\":{\"summary\":\"x\"}}",
+	                "x ([::1]:9)"},
+	        {"{\"labels\":{\"instance\":7}}", "alert"},
+	};
 	json_t *alert = json_loads(
 	        "{\"labels\":{\"alertname\":\"HighLoad\",\"job\":\"node\",\"service\":\"db\","
 	        "\"severity\":\"page\"},\"annotations\":{\"summary\":\"load\",\"description\":"
@@ -108,6 +121,13 @@ static void labels_and_annotations_become_an_alert(void **state)
 	json_decref(over);
 	json_decref(request);
 	json_decref(alert);
+	for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++) {
+		alert = json_loads(titles[i].alert, 0, NULL);
+		request = alertmanager_posted(&names, alert, BEFORE_MS);
+		assert_has(request, "title", titles[i].title);
+		json_decref(request);
+		json_decref(alert);
+	}
 	alert = json_loads("{\"labels\":{}}", 0, NULL); /* nothing is needed */
 	request = alertmanager_posted(&names, alert, BEFORE_MS);
 	assert_has(request, "app", "alertmanager");
