@@ -60,6 +60,34 @@ static void turns_begin_by_the_clock_of_the_zone(void **state)
 	                "2026-03-29T00:59:59Z", "@a:x", "2026-03-29T01:00:00Z", "@b:x"},
 	        {"Europe/Madrid", THREE "rotate = daily 02:30\nfrom = 2026-10-24",
 	                "2026-10-25T00:30:00Z", "@b:x", "2026-10-26T01:30:00Z", "@c:x"},
+	        /* a day that the calendar left out (30 December 2011): its turn is short */
+	        {"Pacific/Apia", THREE "rotate = daily 08:00\nfrom = 2011-12-29",
+	                "2011-12-30T09:59:59Z", "@a:x", "2011-12-30T10:00:00Z", "@b:x"},
+	        {"Pacific/Apia", THREE "rotate = daily 08:00\nfrom = 2011-12-29",
+	                "2011-12-30T10:00:00Z", "@b:x", "2011-12-30T18:00:00Z", "@c:x"},
+	        {"Pacific/Apia", THREE "rotate = weekly fri 09:00\nfrom = 2011-12-23",
+	                "2011-12-30T10:00:00Z", "@b:x", "2012-01-05T19:00:00Z", "@c:x"},
+	        /* half an hour: 02:15 is left out, 01:45 comes twice */
+	        {"Australia/Lord_Howe", THREE "rotate = daily 02:15\nfrom = 2026-10-03",
+	                "2026-10-03T15:29:59Z", "@a:x", "2026-10-03T15:30:00Z", "@b:x"},
+	        {"Australia/Lord_Howe", THREE "rotate = daily 02:15\nfrom = 2026-10-03",
+	                "2026-10-03T15:30:00Z", "@b:x", "2026-10-04T15:15:00Z", "@c:x"},
+	        {"Australia/Lord_Howe", THREE "rotate = daily 01:45\nfrom = 2027-04-03",
+	                "2027-04-03T14:45:00Z", "@b:x", "2027-04-04T15:15:00Z", "@c:x"},
+	        {"Australia/Lord_Howe", THREE "rotate = daily 01:45\nfrom = 2027-04-03",
+	                "2027-04-03T15:05:00Z", "@b:x", "2027-04-04T15:15:00Z", "@c:x"},
+	        /* midnight is left out, and the hour before it comes twice */
+	        {"America/Santiago", THREE "rotate = daily 00:00\nfrom = 2026-09-05",
+	                "2026-09-06T03:59:59Z", "@a:x", "2026-09-06T04:00:00Z", "@b:x"},
+	        {"America/Santiago", THREE "rotate = daily 00:00\nfrom = 2026-09-05",
+	                "2026-09-06T04:00:00Z", "@b:x", "2026-09-07T03:00:00Z", "@c:x"},
+	        {"America/Santiago", THREE "rotate = weekly sat 23:30\nfrom = 2026-03-28",
+	                "2026-04-05T03:15:00Z", "@b:x", "2026-04-12T03:30:00Z", "@c:x"},
+	        /* back for the month of Ramadan, then forward again */
+	        {"Africa/Casablanca", THREE "rotate = daily 02:30\nfrom = 2024-03-09",
+	                "2024-03-10T02:15:00Z", "@b:x", "2024-03-11T02:30:00Z", "@c:x"},
+	        {"Africa/Casablanca", THREE "rotate = daily 02:30\nfrom = 2024-04-13",
+	                "2024-04-14T01:59:59Z", "@a:x", "2024-04-14T02:00:00Z", "@b:x"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
