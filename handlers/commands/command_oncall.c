@@ -210,7 +210,7 @@ const struct command command_oncall = {
                 "`oncall take 2h` puts you on call, `oncall give @ben until 18:00` somebody else; "
                 "without a time, until the end of the turn. The room is told. If there are several "
                 "schedules, the name of one comes first: `oncall main take 2h`.",
-        .example = "oncall take 2h",
+        .example = "oncall give @op2:example.org 2h",
         .usage = "[take [2h] | give <@user> [until 18:00]]",
         .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
         .right = COMMAND_CHANGES,
