@@ -6,7 +6,8 @@
 #include "storage/store.h"
 
 /* Names in use: "oncall.NAME", "oncall.NAME.absent" (handlers/oncall/handover.c), "sync.since",
- * "sync.filter", "device_id", "user_id", "started_ms", "alive_ms" (when the daemon last ran),
+ * "sync.filter", "device_id", "user_id", "token.proof"
+ * (bot/link/link_known.c), "started_ms", "alive_ms" (when the daemon last ran),
  * "heartbeat.plan", "heartbeat.since_ms" (handlers/heartbeats/heartbeat.c), "courier.pace"
  * (handlers/alerts/pace.h), "undelivered.room" (handlers/alerts/undelivered_look.c), "vigil",
  * "vigil.untold" (handlers/heartbeats/absence_room.c), "resolve.limits"

@@ -79,8 +79,10 @@ static void link_on_stored(bool changed, void *arg)
 {
 	struct link *link = arg;
 
-	if (changed)
+	if (changed && link->caught_up)
 		vault_pump(link->vault);
+	else if (changed)
+		vault_pump_at_start(link->vault);
 	if (link->closing)
 		return;
 	if (!link->caught_up && link->online) /* encrypted rooms may have waited for it */
@@ -91,12 +93,26 @@ static void link_on_stored(bool changed, void *arg)
 	sync_next(link->sync, changed);
 }
 
+/* Hands the answer that waits on. */
+static void link_hand_on(struct link *link)
+{
+	struct link_answer answer = link->answer;
+
+	memset(&link->answer, 0, sizeof(link->answer));
+	link->first = answer.first;
+	timeline_take(link->timeline, answer.body, answer.first ? NULL : link->since,
+	        answer.next_batch, answer.blind);
+	free(link->since);
+	link->since = answer.next_batch;
+	json_decref(answer.body);
+}
+
+/* What the answer says of rooms makes them ready; what was written in them waits for the keys. */
 static void link_on_batch(
         const json_t *answer, const char *next_batch, bool first, bool blind, void *arg)
 {
 	struct link *link = arg;
 
-	link->first = first;
 	rooms_take_sync(link->rooms, answer, !first && !blind);
 	link_store_settled(link);
 	for (size_t i = 0; blind && i < rooms_len(link->rooms); i++)
@@ -105,22 +121,23 @@ static void link_on_batch(
 		members_refresh(link->members);
 	else
 		members_take_sync(link->members, answer);
-	timeline_take(
-	        link->timeline, (json_t *)answer, first ? NULL : link->since, next_batch, blind);
-	free(link->since);
-	link->since = x_strdup(next_batch);
+	link->answer = (struct link_answer){
+	        json_incref((json_t *)answer), x_strdup(next_batch), first, blind};
+	if (link->keys_settled)
+		link_hand_on(link);
 }
 
 /* --- encryption --------------------------------------------------------------------------- */
 
-/* The homeserver deletes to-device events once the next answer is requested, so /sync starts only
- * when the machine, or what keeps them for it, can process them. */
+/* The homeserver deletes to-device events once the next answer of /sync is requested, so the first
+ * one waits until the machine, or what keeps them for it, can process them. */
 static void link_on_vault_settled(void *arg)
 {
 	struct link *link = arg;
 
-	if (!link->closing)
-		sync_start(link->sync, link->since);
+	link->keys_settled = true;
+	if (!link->closing && link->answer.body)
+		link_hand_on(link);
 }
 
 static void link_on_vault_change(void *arg)
@@ -179,6 +196,7 @@ static void link_on_sync_state(bool up, const char *error, void *arg)
 {
 	struct link *link = arg;
 
+	link->told = true;
 	if (!up) {
 		log_warning("link", "the homeserver does not answer: %s", error);
 		link_problem_set(link, error);
@@ -217,8 +235,11 @@ void link_go_online(struct link *link, const struct identity_job *job)
 	        link_on_stored, link_on_happened, link_on_status, link};
 	struct timeline_options timeline_options;
 
+	if (job != link->stored && !(link->online && link->told))
+		link_problem_set(link, "");
+	if (link->online) /* by a known token, which is confirmed now */
+		return;
 	link->online = true;
-	link_problem_set(link, "");
 	if (!link->rooms) {
 		link->rooms =
 		        rooms_create(link->options.loop, link->mx, job->user_id, &rooms_events);
@@ -231,9 +252,11 @@ void link_go_online(struct link *link, const struct identity_job *job)
 			        job->settled ? json_dumps(job->settled, JSON_COMPACT) : NULL;
 		}
 		link->members = members_create(link->options.loop, link->mx, &members_events);
+		link->since = x_strdup_opt(job->since);
+		link->sync = sync_create(link->options.loop, link->mx, job->user_id, &sync_events);
+		sync_start(link->sync, link->since);
 		rooms_configure(link->rooms, link->config);
 		link_store_settled(link);
-		link->sync = sync_create(link->options.loop, link->mx, job->user_id, &sync_events);
 		timeline_options = (struct timeline_options){
 		        .loop = link->options.loop,
 		        .writer = link->options.writer,
@@ -244,7 +267,6 @@ void link_go_online(struct link *link, const struct identity_job *job)
 		        .on_event = link->options.on_event,
 		};
 		link->timeline = timeline_create(&timeline_options, link->config, &timeline_events);
-		link->since = x_strdup_opt(job->since);
 	} else {
 		for (size_t i = 0; i < rooms_len(link->rooms); i++)
 			if (!rooms_at(link->rooms, i)->ready)
@@ -258,12 +280,32 @@ void link_go_online(struct link *link, const struct identity_job *job)
 	        link->options.courier, link->mx, link->rooms, job->user_id, job->device_id);
 }
 
-static void link_on_ready(const char *user_id, const char *device_id, void *arg)
+static bool link_is_known(
+        const char *token, const char **user_id, const char **device_id, void *arg)
+{
+	const struct link *link = arg;
+
+	if (!link_knows_token(link, token))
+		return false;
+	*user_id = link->stored->stored_user;
+	*device_id = link->stored->stored_device;
+	return true;
+}
+
+static void link_on_ready(
+        const char *user_id, const char *device_id, const char *token, bool proven, void *arg)
 {
 	struct link *link = arg;
 
-	if (!link->closing)
-		identity_begin(link, user_id, device_id);
+	if (link->closing)
+		return;
+	if (proven) {
+		identity_begin(link, user_id, device_id, token);
+	} else {
+		link->stored->user_id = x_strdup(user_id);
+		link->stored->device_id = x_strdup(device_id);
+		link_go_online(link, link->stored);
+	}
 }
 
 static void link_on_lost(const char *problem, void *arg)
@@ -304,7 +346,7 @@ static void link_on_discovered(const char *url, const struct fault *fault, void 
 {
 	struct link *link = arg;
 	struct mx_events mx_events = {link_on_auth_lost, link};
-	struct auth_events auth_events = {link_on_ready, link_on_lost, link};
+	struct auth_events auth_events = {link_is_known, link_on_ready, link_on_lost, link};
 
 	if (link->closing)
 		return;
@@ -367,6 +409,7 @@ enum err link_create(struct link **out, const struct link_options *options, stru
 	uv_timer_init(options->loop, &link->timer);
 	link->timer.data = link;
 	link_problem_set(link, "not connected yet");
+	identity_read_stored(link);
 	link_discover(link);
 	*out = link;
 	return OK;
@@ -440,9 +483,12 @@ static void link_on_timer_closed(uv_handle_t *handle)
 	mx_destroy(link->mx);
 	config_unref(link->config);
 	identity_free(link->identity);
+	identity_free(link->stored);
 	free(link->homeserver);
 	free(link->since);
 	free(link->settled);
+	free(link->answer.next_batch);
+	json_decref(link->answer.body);
 	json_decref(link->joined);
 	free(link);
 	closed(arg);

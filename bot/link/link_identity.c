@@ -32,7 +32,7 @@ static enum err identity_store(
 	return stored && strcmp(stored, value) == 0 ? OK : state_set(store, name, value);
 }
 
-static enum err identity_work(struct store *store, void *arg)
+static enum err identity_load(struct store *store, void *arg)
 {
 	struct identity_job *job = arg;
 	char *settled = NULL;
@@ -41,18 +41,28 @@ static enum err identity_work(struct store *store, void *arg)
 	if (err == OK)
 		err = identity_read(store, "user_id", &job->stored_user);
 	if (err == OK)
+		err = identity_read(store, LINK_PROOF, &job->stored_proof);
+	if (err == OK)
 		err = identity_read(store, "sync.since", &job->since);
 	if (err == OK)
 		err = identity_read(store, LINK_SETTLED, &settled);
 	if (err == OK && settled)
 		job->settled = json_loads(settled, 0, NULL);
 	free(settled);
-	if (err == OK)
-		err = rooms_encrypted(store, &job->encrypted, &job->encrypted_len);
+	return err == OK ? rooms_encrypted(store, &job->encrypted, &job->encrypted_len) : err;
+}
+
+static enum err identity_work(struct store *store, void *arg)
+{
+	struct identity_job *job = arg;
+	enum err err = identity_load(store, job);
+
 	if (err == OK && identity_same(job))
 		err = identity_store(store, "device_id", job->stored_device, job->device_id);
 	if (err == OK && identity_same(job))
 		err = identity_store(store, "user_id", job->stored_user, job->user_id);
+	if (err == OK && identity_same(job))
+		err = identity_store(store, LINK_PROOF, job->stored_proof, job->proof);
 	return err;
 }
 
@@ -62,12 +72,13 @@ static void identity_reset(struct identity_job *job)
 	room_rows_free(job->encrypted, job->encrypted_len);
 	free(job->stored_user);
 	free(job->stored_device);
+	free(job->stored_proof);
 	free(job->since);
 	json_decref(job->settled);
 	job->settled = NULL;
 	job->encrypted = NULL;
 	job->encrypted_len = 0;
-	job->stored_user = job->stored_device = job->since = NULL;
+	job->stored_user = job->stored_device = job->stored_proof = job->since = NULL;
 }
 
 void identity_free(struct identity_job *job)
@@ -77,6 +88,7 @@ void identity_free(struct identity_job *job)
 	identity_reset(job);
 	free(job->user_id);
 	free(job->device_id);
+	free(job->proof);
 	free(job);
 }
 
@@ -139,13 +151,27 @@ void identity_submit(struct identity_job *job)
 	writer_submit(job->link->options.writer, identity_work, identity_done, job);
 }
 
-void identity_begin(struct link *link, const char *user_id, const char *device_id)
+void identity_read_stored(struct link *link)
+{
+	struct identity_job *job = x_calloc(1, sizeof(*job));
+
+	job->link = link;
+	job->new_device = link->options.new_device;
+	if (writer_read_now(link->options.writer, identity_load, job) == OK)
+		link->stored = job;
+	else
+		identity_free(job);
+}
+
+void identity_begin(
+        struct link *link, const char *user_id, const char *device_id, const char *token)
 {
 	struct identity_job *job = x_calloc(1, sizeof(*job));
 
 	job->link = link;
 	job->user_id = x_strdup(user_id);
 	job->device_id = x_strdup(device_id);
+	job->proof = link_prove_token(link, token, user_id, device_id);
 	job->new_device = link->options.new_device;
 	identity_free(link->identity);
 	link->identity = NULL;

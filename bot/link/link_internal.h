@@ -1,7 +1,7 @@
 /*
  * link_internal.h - what the parts of link.h share: link.c (creation, closing, discovery, rooms,
- * sync), link_identity.c (whether the token's device is the stored one) and link_rooms.c (what is
- * stored of rooms).
+ * sync), link_known.c (whether the token is known), link_identity.c (whether the token's device is
+ * the stored one) and link_rooms.c (what is stored of rooms).
  */
 #pragma once
 
@@ -11,6 +11,13 @@
 #include "bot/matrix/sync.h"
 #include "storage/known_rooms.h"
 #include "storage/state.h"
+
+/* An answer of /sync that waits for the keys; body NULL = none. */
+struct link_answer {
+	json_t *body;
+	char *next_batch;
+	bool first, blind;
+};
 
 struct link {
 	struct link_options options;
@@ -27,6 +34,8 @@ struct link {
 	struct timeline *timeline;     /* after the first token */
 	uv_timer_t timer;              /* the next try of discovery, then of `identity` */
 	struct identity_job *identity; /* job that failed and waits for the timer */
+	struct identity_job *stored;   /* as read at the creation, NULL = it could not be read */
+	struct link_answer answer;
 	char *homeserver;
 	char problem[256];
 	unsigned failures; /* in a row, of what the timer retries */
@@ -35,6 +44,8 @@ struct link {
 	char *settled;     /* rooms_settled() as stored last, NULL = not in this run */
 	bool first;        /* the answer being handled is a first one */
 	bool caught_up;    /* a /sync answer of this run was stored */
+	bool told;         /* whether /sync works is known */
+	bool keys_settled; /* see struct vault_events */
 	bool online, closing, vault_closing;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -44,8 +55,9 @@ struct link {
 struct identity_job {
 	struct link *link;
 	char *user_id, *device_id;
+	char *proof; /* of the token, see link_prove_token() */
 	bool new_device;
-	char *stored_user, *stored_device, *since;
+	char *stored_user, *stored_device, *stored_proof, *since;
 	json_t *settled; /* see rooms_settled(), or NULL */
 	struct room_row *encrypted;
 	size_t encrypted_len;
@@ -69,9 +81,21 @@ void link_store_room(struct link *link, const char *name, const char *room_id, c
  * on, so that what it said of the rooms is stored no later than the position after it. */
 void link_store_settled(struct link *link);
 
+/* link_known.c */
+#define LINK_PROOF "token.proof" /* in the table `state` */
+/* Whether the token is the known one; then the stored ids are the account's. */
+bool link_knows_token(const struct link *link, const char *token);
+/* What is stored of a token: a salted hash of it, of the homeserver and of whose it is. Owned by
+ * the caller. */
+char *link_prove_token(
+        const struct link *link, const char *token, const char *user_id, const char *device_id);
+
 /* link_identity.c */
+/* Reads link->stored. Call before the loop turns. */
+void identity_read_stored(struct link *link);
 /* Starts the job, replacing one that waits for the timer. Strings are copied. */
-void identity_begin(struct link *link, const char *user_id, const char *device_id);
+void identity_begin(
+        struct link *link, const char *user_id, const char *device_id, const char *token);
 /* Takes over the job. */
 void identity_submit(struct identity_job *job);
 void identity_free(struct identity_job *job); /* NULL does nothing */

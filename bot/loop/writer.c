@@ -305,6 +305,12 @@ void writer_set_replaced(struct writer *writer, writer_replaced_fn on_replaced, 
 	writer->replaced_arg = arg;
 }
 
+enum err writer_read_now(struct writer *writer, writer_work_fn work, void *arg)
+{
+	assert(!writer->running);
+	return work(writer->store, arg);
+}
+
 static void writer_queue_job(struct writer *writer, struct writer_queue *queue,
         void (*begin)(void *arg), writer_work_fn work, writer_done_fn done, void *arg)
 {

@@ -37,6 +37,10 @@ struct writer *writer_create(uv_loop_t *loop, struct store *store);
 typedef void (*writer_replaced_fn)(const char *message, void *arg);
 void writer_set_replaced(struct writer *writer, writer_replaced_fn on_replaced, void *arg);
 
+/* Runs work at once, in the caller's thread and in no transaction: for what is read at the start,
+ * before the loop turns. Not allowed while a batch is running. */
+enum err writer_read_now(struct writer *writer, writer_work_fn work, void *arg);
+
 void writer_submit(struct writer *writer, writer_work_fn work, writer_done_fn done, void *arg);
 /* As writer_submit(), but the job runs after all ordinary jobs of its batch. */
 void writer_submit_tail(struct writer *writer, writer_work_fn work, writer_done_fn done, void *arg);

@@ -1,7 +1,8 @@
 /*
  * auth.c - see auth.h. The states, and where each may lead:
  *
- *   READ_TOKEN     on the pool                 → WHOAMI, WAIT
+ *   READ_TOKEN     on the pool                 → WHOAMI, KNOWN, WAIT
+ *   KNOWN          timer, then /whoami         → READY, READ_PASSWORD, WAIT; auth_lost(): as READY
  *   WHOAMI         is the token good?          → READY, READ_PASSWORD, WAIT
  *   READY          until auth_lost()           → REFRESH, READ_TOKEN
  *   REFRESH        by the refresh token        → WHOAMI, READ_TOKEN, WAIT
@@ -24,13 +25,17 @@
 
 #define REQUEST_TIMEOUT_MS 30000
 #define GOOD_MS CLOCK_MINUTE_MS /* a token that worked this long was really valid */
+/* After a known token's first requests, which are worth more. */
+#define CONFIRM_MS CLOCK_SECOND_MS
 /* Long, so that the account is not locked for guessing. */
 #define PASSWORD_REFUSED_MS (5 * CLOCK_MINUTE_MS)
 
+#define REFUSED "the homeserver refuses the access token"
 #define LOG_IN_AGAIN "run matrix-telemetry-bot login and store the new token where the config says"
 
 enum auth_state {
 	AUTH_READ_TOKEN,
+	AUTH_KNOWN,
 	AUTH_WHOAMI,
 	AUTH_READY,
 	AUTH_REFRESH,
@@ -47,15 +52,15 @@ struct auth {
 	struct auth_events events;
 	enum auth_state state;
 	uv_timer_t timer;
-	struct mx_call *call; /* in flight, or NULL */
-	char *token;          /* being proven */
-	char *refresh_token;  /* or NULL */
-	char *device_id;      /* of the last good token, or NULL */
-	bool soft_logout;     /* the homeserver reported it since the last valid token */
-	unsigned tries;       /* failures in a row */
-	unsigned losses;      /* in a row, each soon after the token was proven */
-	int64_t ready_ms;     /* monotonic; when it was proven last */
-	struct fault problem; /* logged last */
+	struct mx_call *call;      /* in flight, or NULL */
+	char *token;               /* being proven or confirmed */
+	char *refresh_token;       /* or NULL */
+	char *user_id, *device_id; /* of the last good token, or NULL */
+	bool soft_logout;          /* the homeserver reported it since the last valid token */
+	unsigned tries;            /* failures in a row */
+	unsigned losses;           /* in a row, each soon after the token was proven */
+	int64_t ready_ms;          /* monotonic; when it was proven last */
+	struct fault problem;      /* logged last */
 
 	uv_work_t work;
 	bool reading; /* a pool thread uses the members below */
@@ -69,7 +74,7 @@ struct auth {
 };
 
 static void read_secret(struct auth *auth, enum auth_state state);
-static void ask_whoami(struct auth *auth, const char *token);
+static void start_whoami(struct auth *auth);
 static void start_refresh(struct auth *auth);
 
 /* ---- closing ---- */
@@ -89,6 +94,7 @@ static bool auth_is_closing(struct auth *auth)
 	x_wipe_free_str(auth->token);
 	x_wipe_free_str(auth->refresh_token);
 	x_wipe_free_str(auth->secret);
+	free(auth->user_id);
 	free(auth->device_id);
 	free(auth);
 	closed(arg);
@@ -130,7 +136,12 @@ static void auth_begin(struct auth *auth)
 
 static void auth_on_timer(uv_timer_t *timer)
 {
-	auth_begin(timer->data);
+	struct auth *auth = timer->data;
+
+	if (auth->state == AUTH_KNOWN)
+		start_whoami(auth);
+	else
+		auth_begin(auth);
 }
 
 /* Tries again later; the same problem is logged once. */
@@ -156,12 +167,51 @@ static void on_refused(struct auth *auth, const struct mx_answer *answer)
 
 	auth->soft_logout = auth->soft_logout || answer->soft_logout;
 	if (auth->soft_logout && auth->device_id) {
+		if (auth->state == AUTH_KNOWN)
+			auth->events.on_lost(REFUSED, auth->events.arg);
 		read_secret(auth, AUTH_READ_PASSWORD);
 		return;
 	}
 	fault_set(&problem, ERR_AUTH, "the homeserver refuses the access token (%s): %s",
 	        answer->errcode, LOG_IN_AGAIN);
 	auth_wait(auth, &problem, -1);
+}
+
+/* Whether /whoami has confirmed a known token. */
+static bool auth_is_confirmed(const struct auth *auth, const char *user_id, const char *device_id)
+{
+	return auth->state == AUTH_KNOWN && strcmp(user_id, auth->user_id) == 0 &&
+	       strcmp(device_id, auth->device_id) == 0;
+}
+
+/* Whether a known token just needs another /whoami: other requests use it meanwhile. */
+static bool auth_confirm_later(struct auth *auth, const struct mx_answer *answer)
+{
+	if (auth->state != AUTH_KNOWN)
+		return false;
+	auth->tries++;
+	uv_timer_start(&auth->timer, auth_on_timer,
+	        (uint64_t)backoff_ms(auth->tries, answer->retry_after_ms, arc4random()), 0);
+	return true;
+}
+
+/* The token is that device's. */
+static void auth_take_owner(struct auth *auth, const char *user_id, const char *device_id)
+{
+	char *token = auth->token;
+
+	auth->token = NULL;
+	free(auth->user_id);
+	free(auth->device_id);
+	auth->user_id = x_strdup(user_id);
+	auth->device_id = x_strdup(device_id);
+	auth->soft_logout = false;
+	auth->tries = 0;
+	if (auth->losses == 0)
+		auth->problem.text[0] = '\0';
+	auth->state = AUTH_READY;
+	auth->events.on_ready(auth->user_id, auth->device_id, token, true, auth->events.arg);
+	x_wipe_free_str(token);
 }
 
 static void on_whoami(const struct mx_answer *answer, void *arg)
@@ -185,21 +235,25 @@ static void on_whoami(const struct mx_answer *answer, void *arg)
 		        "whoami names no user or no device; the token must come from a login: %s",
 		        LOG_IN_AGAIN);
 	if (problem.code != OK) {
-		auth_wait(auth, &problem, answer->retry_after_ms);
+		if (!auth_confirm_later(auth, answer))
+			auth_wait(auth, &problem, answer->retry_after_ms);
 		return;
 	}
-	mx_set_token(auth->mx, auth->token);
-	x_wipe_free_str(auth->token);
-	auth->token = NULL;
-	free(auth->device_id);
-	auth->device_id = x_strdup(device);
-	auth->soft_logout = false;
-	auth->tries = 0;
-	if (auth->losses == 0)
-		auth->problem.text[0] = '\0';
-	auth->ready_ms = clock_monotonic_ms();
-	auth->state = AUTH_READY;
-	auth->events.on_ready(user, auth->device_id, auth->events.arg);
+	if (!auth_is_confirmed(auth, user, device)) {
+		if (auth->state == AUTH_KNOWN)
+			auth->events.on_lost(
+			        "the access token belongs to another device", auth->events.arg);
+		mx_set_token(auth->mx, auth->token);
+		auth->ready_ms = clock_monotonic_ms();
+	}
+	auth_take_owner(auth, user, device);
+}
+
+static void start_whoami(struct auth *auth)
+{
+	mx_set_token(auth->probe, auth->token); /* checked in ask_whoami() */
+	auth->call = mx_start(auth->probe, "GET", "/v3/account/whoami", NULL, REQUEST_TIMEOUT_MS,
+	        on_whoami, auth);
 }
 
 static void ask_whoami(struct auth *auth, const char *token)
@@ -217,8 +271,28 @@ static void ask_whoami(struct auth *auth, const char *token)
 		return;
 	}
 	auth->state = AUTH_WHOAMI;
-	auth->call = mx_start(auth->probe, "GET", "/v3/account/whoami", NULL, REQUEST_TIMEOUT_MS,
-	        on_whoami, auth);
+	start_whoami(auth);
+}
+
+/* A token that an earlier run has proven is used at once. */
+static bool auth_trust(struct auth *auth, const char *token)
+{
+	const char *user, *device;
+
+	if (auth->device_id || !auth->events.is_known ||
+	        !auth->events.is_known(token, &user, &device, auth->events.arg) ||
+	        mx_set_token(auth->mx, token) != OK)
+		return false;
+	x_wipe_free_str(auth->token);
+	auth->token = x_strdup(token);
+	auth->user_id = x_strdup(user);
+	auth->device_id = x_strdup(device);
+	auth->ready_ms = clock_monotonic_ms() - GOOD_MS; /* it was proven before */
+	auth->tries = 0;
+	auth->state = AUTH_KNOWN;
+	uv_timer_start(&auth->timer, auth_on_timer, CONFIRM_MS, 0);
+	auth->events.on_ready(auth->user_id, auth->device_id, token, false, auth->events.arg);
+	return true;
 }
 
 /* ---- getting another token ---- */
@@ -351,7 +425,8 @@ static void auth_on_read(uv_work_t *work, int status)
 		                  ", or set [encryption] password_command");
 		auth_wait(auth, &auth->fault, -1);
 	} else if (auth->state == AUTH_READ_TOKEN) {
-		ask_whoami(auth, secret);
+		if (!auth_trust(auth, secret))
+			ask_whoami(auth, secret);
 	} else {
 		start_login(auth, secret);
 	}
@@ -398,7 +473,7 @@ void auth_lost(struct auth *auth, bool soft_logout)
 {
 	struct fault problem;
 
-	if (auth->closing || auth->state != AUTH_READY)
+	if (auth->closing || (auth->state != AUTH_READY && auth->state != AUTH_KNOWN))
 		return;
 	auth->soft_logout = soft_logout;
 	auth->losses = clock_monotonic_ms() - auth->ready_ms < GOOD_MS ? auth->losses + 1 : 0;
@@ -412,6 +487,9 @@ void auth_lost(struct auth *auth, bool soft_logout)
 	}
 	log_warning("auth", "the homeserver refuses the access token%s; getting another",
 	        soft_logout ? " (soft logout)" : "");
-	auth_begin(auth);
-	auth->events.on_lost("the homeserver refuses the access token", auth->events.arg);
+	if (auth->call) /* the answer to /whoami decides */
+		auth->state = AUTH_WHOAMI;
+	else
+		auth_begin(auth);
+	auth->events.on_lost(REFUSED, auth->events.arg);
 }

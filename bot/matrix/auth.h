@@ -10,7 +10,9 @@
  * must do. The same happens to a token that /whoami accepts but other requests find refused.
  *
  * Until a token is proven the shared client keeps the refused one (or none), so that no other call
- * is sent with a token that may be wrong.
+ * is sent with a token that may be wrong. A token that an earlier run has proven is ready at once,
+ * since a homeserver never gives a token to another user or device: it is that one's or refused.
+ * /whoami follows a little later all the same.
  */
 #pragma once
 
@@ -21,7 +23,14 @@
 struct auth;
 
 struct auth_events {
-	void (*on_ready)(const char *user_id, const char *device_id, void *arg);
+	/* Whether an earlier run has proven this token, and whose it is. Asked for the first token
+	 * of this run; may be NULL. The ids are borrowed until the next event. */
+	bool (*is_known)(
+	        const char *token, const char **user_id, const char **device_id, void *arg);
+	/* The client has this token, and may use it. proven: by /whoami in this run; after a known
+	 * one it is called again for that. */
+	void (*on_ready)(const char *user_id, const char *device_id, const char *token, bool proven,
+	        void *arg);
 	/* There is no working token; problem says why, and is valid during the call. */
 	void (*on_lost)(const char *problem, void *arg);
 	void *arg;

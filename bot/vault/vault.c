@@ -200,6 +200,25 @@ void vault_pump_soon(struct vault *vault)
 	vault_arm(vault);
 }
 
+/* Whether every room is known and none is encrypted: then the messages that waited go first. */
+static bool vault_may_wait(const struct vault *vault)
+{
+	size_t len = vault->rooms ? rooms_len(vault->rooms) : 0;
+
+	for (size_t i = 0; i < len; i++)
+		if (!rooms_at(vault->rooms, i)->room_id || rooms_at(vault->rooms, i)->encrypted)
+			return false;
+	return len > 0;
+}
+
+void vault_pump_at_start(struct vault *vault)
+{
+	if (vault_may_wait(vault))
+		vault_pump_soon(vault);
+	else
+		vault_pump(vault);
+}
+
 void vault_room_waits(struct vault *vault)
 {
 	vault_pump(vault);
@@ -311,17 +330,6 @@ static enum err open_work(struct store *store, void *arg)
 	        &job->vault->core, store, &options, job->new_device, job->fingerprint, &job->fault);
 	explicit_bzero(&options, sizeof(options));
 	return err;
-}
-
-/* Whether every room is known and none is encrypted: then the messages that waited go first. */
-static bool vault_may_wait(const struct vault *vault)
-{
-	size_t len = vault->rooms ? rooms_len(vault->rooms) : 0;
-
-	for (size_t i = 0; i < len; i++)
-		if (!rooms_at(vault->rooms, i)->room_id || rooms_at(vault->rooms, i)->encrypted)
-			return false;
-	return len > 0;
 }
 
 static void open_done(enum err result, const char *message, void *arg)

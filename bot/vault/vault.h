@@ -51,6 +51,9 @@ void vault_set_offline(struct vault *vault);
 void vault_pump(struct vault *vault);
 /* The same within about a second, once for all calls until then. */
 void vault_pump_soon(struct vault *vault);
+/* Call when the first answer of /sync is stored: the one, or where no room is encrypted, the
+ * other, since the messages that waited for this start go first. */
+void vault_pump_at_start(struct vault *vault);
 /* The same, and calls on_change() a second later, because a room waits for keys only a limited
  * time. */
 void vault_room_waits(struct vault *vault);

@@ -37,9 +37,10 @@ struct fixture {
 	unsigned whoamis, logins, refreshes;
 	char login_body[512];
 	bool hold, got_held;
+	const char *known; /* the token that an earlier run has proven, or NULL */
 	/* what was told */
 	unsigned readies, losses;
-	bool ready, lost;
+	bool ready, lost, proven;
 	char user[64], device_id[64], problem[256];
 	bool auth_closed, http_closed, peer_closed, done;
 	enum err code; /* of a call by the client */
@@ -115,13 +116,25 @@ static void on_request(struct peer_request *request, void *arg)
 	}
 }
 
-static void on_ready(const char *user_id, const char *device_id, void *arg)
+static bool is_known(const char *token, const char **user_id, const char **device_id, void *arg)
+{
+	const struct fixture *f = arg;
+
+	*user_id = "@bot:x";
+	*device_id = "DEV";
+	return f->known && strcmp(token, f->known) == 0;
+}
+
+static void on_ready(
+        const char *user_id, const char *device_id, const char *token, bool proven, void *arg)
 {
 	struct fixture *f = arg;
 
 	f->readies++;
 	f->ready = true;
 	f->lost = false;
+	f->proven = proven;
+	assert_int_equal(strncmp(token, "t0ken", 5), 0);
 	assert_true(mx_has_token(f->mx));
 	snprintf(f->user, sizeof(f->user), "%s", user_id);
 	snprintf(f->device_id, sizeof(f->device_id), "%s", device_id);
@@ -188,7 +201,7 @@ static int set_up(void **state)
 
 static void create(struct fixture *f)
 {
-	struct auth_events events = {.on_ready = on_ready, .on_lost = on_lost, .arg = f};
+	struct auth_events events = {is_known, on_ready, on_lost, f};
 
 	f->auth = auth_create(&f->loop, f->mx, f->config, &events);
 	assert_int_equal(f->readies + f->losses, 0);
@@ -473,6 +486,124 @@ static void test_refused_refresh_token_falls_back_to_the_stored_token(void **sta
 
 /* ---- closing ---- */
 
+/* ---- a known token ---- */
+
+/* Ready with the known token; /whoami is not asked yet. */
+static void be_known(struct fixture *f)
+{
+	f->known = "t0ken1";
+	be_ready(f);
+	assert_false(f->proven);
+	assert_int_equal(f->whoamis, 0);
+	assert_string_equal(f->device_id, "DEV");
+}
+
+static void test_known_token_is_ready_at_once_and_confirmed_later(void **state)
+{
+	struct fixture *f = *state;
+
+	be_known(f);
+	turn_until(&f->loop, &f->proven);
+	assert_int_equal(f->whoamis, 1);
+	assert_int_equal(f->losses, 0);
+	find_refused(f); /* from now on it is as any other */
+	turn_until(&f->loop, &f->ready);
+	assert_int_equal(f->whoamis, 2);
+}
+
+static void test_another_token_is_proven_first(void **state)
+{
+	struct fixture *f = *state;
+
+	f->known = "t0ken0";
+	be_ready(f);
+	assert_true(f->proven);
+	assert_int_equal(f->readies, 1);
+}
+
+/* Other requests say whether the homeserver works; the token stays ready meanwhile. */
+static void test_known_token_is_confirmed_when_the_homeserver_is_back(void **state)
+{
+	struct fixture *f = *state;
+
+	f->busy = 1;
+	be_known(f);
+	turn_until(&f->loop, &f->proven);
+	assert_int_equal(f->whoamis, 2);
+	assert_int_equal(f->losses, 0);
+}
+
+static void test_known_token_of_another_device_is_lost_first(void **state)
+{
+	struct fixture *f = *state;
+
+	f->device = "DEV2";
+	be_known(f);
+	turn_until(&f->loop, &f->proven);
+	assert_int_equal(f->losses, 1);
+	assert_string_equal(f->device_id, "DEV2");
+}
+
+static void test_known_token_refused_by_whoami(void **state)
+{
+	struct fixture *f = *state;
+
+	f->good = "t0ken2";
+	be_known(f);
+	turn_until(&f->loop, &f->lost);
+	assert_non_null(strstr(f->problem, "M_UNKNOWN_TOKEN"));
+	write_secret(f, "token", "t0ken2\n");
+	auth_configure(f->auth, f->config);
+	turn_until(&f->loop, &f->ready);
+	assert_true(f->proven);
+}
+
+static void test_known_token_with_a_soft_logout(void **state)
+{
+	struct fixture *f = *state;
+
+	f->good = "t0ken2";
+	f->soft = true;
+	f->login = "{\"access_token\":\"t0ken2\"}";
+	be_known(f);
+	turn_until(&f->loop, &f->lost);
+	turn_until(&f->loop, &f->ready);
+	assert_true(f->proven);
+	assert_int_equal(f->logins, 1);
+}
+
+/* A known token that a request finds refused is not trusted a second time. */
+static void test_known_token_refused_by_a_request(void **state)
+{
+	struct fixture *f = *state;
+
+	f->good = "t0ken2";
+	be_known(f);
+	find_refused(f);
+	assert_int_equal(f->losses, 1);
+	f->lost = false;
+	turn_until(&f->loop, &f->lost);
+	assert_int_equal(f->readies, 1);
+	assert_int_equal(f->whoamis, 1);
+}
+
+static void test_known_token_refused_while_it_is_confirmed(void **state)
+{
+	struct fixture *f = *state;
+
+	be_known(f);
+	f->hold = true;
+	turn_until(&f->loop, &f->got_held);
+	f->hold = false;
+	find_refused(f);
+	auth_close(f->auth, turn_set, &f->auth_closed);
+	turn_until(&f->loop, &f->auth_closed);
+	assert_int_equal(f->readies, 1);
+	assert_int_equal(f->losses, 1);
+}
+
+/* ---- closing ---- */
+
 static void test_close_while_reading(void **state)
 {
 	struct fixture *f = *state;
@@ -528,6 +659,14 @@ int main(void)
 	        TEST(test_refused_password_is_not_tried_again_soon),
 	        TEST(test_refresh_token_is_used_first),
 	        TEST(test_refused_refresh_token_falls_back_to_the_stored_token),
+	        TEST(test_known_token_is_ready_at_once_and_confirmed_later),
+	        TEST(test_another_token_is_proven_first),
+	        TEST(test_known_token_is_confirmed_when_the_homeserver_is_back),
+	        TEST(test_known_token_of_another_device_is_lost_first),
+	        TEST(test_known_token_refused_by_whoami),
+	        TEST(test_known_token_with_a_soft_logout),
+	        TEST(test_known_token_refused_by_a_request),
+	        TEST(test_known_token_refused_while_it_is_confirmed),
 	        TEST(test_close_while_reading),
 	        TEST(test_close_while_asking),
 	        TEST(test_close_while_waiting),

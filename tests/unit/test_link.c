@@ -27,7 +27,8 @@ struct linked {
 	struct courier *courier;
 	struct link *link; /* NULL once closed */
 	char fatal[512];
-	unsigned stored; /* answers of /sync */
+	unsigned stored;  /* answers of /sync */
+	unsigned whoamis; /* before the start that is tested */
 	bool stopped, closed;
 	uv_sem_t gate;
 };
@@ -194,6 +195,119 @@ static void the_next_start_asks_little_before_it_sends(void **state)
 	assert_int_equal(script_count("GET", "/versions"), 0);
 }
 
+static enum err other_device(struct store *store, void *arg)
+{
+	return state_set(store, "device_id", "OTHER");
+}
+
+static bool is_fatal(void *arg)
+{
+	const struct linked *f = arg;
+
+	return f->fatal[0];
+}
+
+/* One start that proves the token, and its end. */
+static void start_once(struct linked *f)
+{
+	open_link(f);
+	answer_sync("s1", NULL, NULL, NULL);
+	looped_wait(f->l, is_online, f);
+	answer_sync("s2", NULL, NULL, NULL);
+	script_wait("GET", "/v3/sync");
+	close_link(f);
+	looped_alert(f->l, "{\"op\":\"alert\",\"app\":\"etl\",\"severity\":\"critical\"}");
+	f->whoamis = script_count("GET", "/v3/account/whoami");
+}
+
+static bool has_asked_whoami(void *arg)
+{
+	const struct linked *f = arg;
+
+	return script_count("GET", "/v3/account/whoami") > f->whoamis;
+}
+
+static enum err read_proof(struct store *store, void *arg)
+{
+	return state_get(store, "token.proof", arg);
+}
+
+/* What waited is sent with the token that the last run has proven, and /whoami asked after it. */
+static void a_known_token_sends_before_it_is_confirmed(void **state)
+{
+	struct linked *f = *state;
+	char *proof;
+
+	start_once(f);
+	open_link(f);
+	assert_string_equal(link_problem(f->link), "not connected yet");
+	answer_sync("s3", NULL, NULL, NULL);
+	script_answer(script_wait("PUT", FIXTURE_SEND_OPS), 200, "{\"event_id\":\"$1\"}");
+	assert_false(has_asked_whoami(f));
+	looped_wait(f->l, has_asked_whoami, f);
+	assert_int_equal(looped_work(f->l, read_proof, &proof), OK);
+	assert_null(strstr(proof, "good")); /* the token */
+	free(proof);
+}
+
+static void a_known_token_that_is_refused_sends_nothing(void **state)
+{
+	struct linked *f = *state;
+
+	start_once(f);
+	script_rule("GET", "/v3/account/whoami", 401, "{\"errcode\":\"M_UNKNOWN_TOKEN\"}");
+	open_link(f);
+	script_answer(script_wait("GET", "/v3/sync"), 401, "{\"errcode\":\"M_UNKNOWN_TOKEN\"}");
+	looped_wait(f->l, has_asked_whoami, f);
+	looped_turn(f->l, 20);
+	assert_int_equal(script_count("PUT", FIXTURE_SEND_OPS), 0);
+	assert_non_null(strstr(link_problem(f->link), "refuses the access token"));
+}
+
+/* Another token, another homeserver or another account: /whoami first. */
+static enum err other_proof(struct store *store, void *arg)
+{
+	return state_set(store, "token.proof", "AAAAAAAAAAAAAAAAAAAAAA.AAAA");
+}
+
+static enum err other_user(struct store *store, void *arg)
+{
+	return state_set(store, "user_id", "@other:fake.local");
+}
+
+static void an_unknown_token_is_proven_first(void **state)
+{
+	struct linked *f = *state;
+	writer_work_fn changes[] = {other_proof, other_user, other_device};
+	unsigned syncs;
+
+	start_once(f);
+	script_rule("GET", "/v3/account/whoami", 200, NULL);
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		assert_int_equal(looped_work(f->l, changes[i], NULL), OK);
+		syncs = script_count("GET", "/v3/sync");
+		open_link(f);
+		script_wait("GET", "/v3/account/whoami");
+		looped_turn(f->l, 20);
+		assert_int_equal(script_count("GET", "/v3/sync"), syncs);
+		assert_int_equal(script_count("PUT", FIXTURE_SEND_OPS), 0);
+		close_link(f);
+	}
+}
+
+static void a_known_token_of_another_device_is_fatal(void **state)
+{
+	struct linked *f = *state;
+
+	start_once(f);
+	script_rule("GET", "/v3/account/whoami", 200,
+	        "{\"user_id\":\"" FIXTURE_USER "\",\"device_id\":\"DEV2\"}");
+	open_link(f);
+	looped_wait(f->l, is_fatal, f);
+	assert_non_null(strstr(f->fatal, "DEV2"));
+	assert_int_equal(script_count("PUT", FIXTURE_SEND_OPS), 0);
+}
+
 static void a_command_is_answered_in_its_room(void **state)
 {
 	struct linked *f = *state;
@@ -234,18 +348,6 @@ static void homeserver_that_does_not_answer_is_asked_again(void **state)
 	script_answer(script_wait("GET", "/v3/account/whoami"), 200,
 	        "{\"user_id\":\"" FIXTURE_USER "\",\"device_id\":\"DEV1\"}");
 	looped_wait(f->l, is_online, f);
-}
-
-static enum err other_device(struct store *store, void *arg)
-{
-	return state_set(store, "device_id", "OTHER");
-}
-
-static bool is_fatal(void *arg)
-{
-	const struct linked *f = arg;
-
-	return f->fatal[0];
 }
 
 static void another_device_is_fatal(void **state)
@@ -394,6 +496,10 @@ int main(void)
 	        TEST(goes_online_and_sends),
 	        TEST(sync_goes_on_from_what_is_stored),
 	        TEST(the_next_start_asks_little_before_it_sends),
+	        TEST(a_known_token_sends_before_it_is_confirmed),
+	        TEST(a_known_token_that_is_refused_sends_nothing),
+	        TEST(an_unknown_token_is_proven_first),
+	        TEST(a_known_token_of_another_device_is_fatal),
 	        TEST(a_command_is_answered_in_its_room),
 	        TEST(refused_token_is_read_again),
 	        TEST(homeserver_that_does_not_answer_is_asked_again),
