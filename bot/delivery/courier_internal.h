@@ -73,7 +73,7 @@ void courier_closing(struct courier *courier); /* call after each end while clos
 /* The result of an event that was accepted is stored at the latest after this, unless somebody
  * waits for it: until then it is in memory, and in each batch of the writer before anything else.
  * A crash in between makes the event be sent again under its transaction id. */
-#define COURIER_RESULT_MS 200
+#define COURIER_RESULT_MS 500
 
 /* Names in the table `state`. */
 #define COURIER_PACE "courier.pace"

@@ -2,6 +2,7 @@
  * timeline.c - see timeline.h: batches, the writer job, creation and closing.
  */
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
@@ -9,6 +10,7 @@
 #include "bot/matrix/backoff.h"
 #include "bot/matrix/power.h"
 #include "bot/timeline/timeline_internal.h"
+#include "storage/state.h"
 
 #define ROOMS_WAIT_MS 50
 #define ROOMS_WAITS 600 /* tries; they take half a minute */
@@ -17,8 +19,8 @@
  * a message costs no commit. After a crash such answers may come again, which is harmless. */
 #define POSITION_MS (10 * CLOCK_SECOND_MS)
 /* How long such a position waits for something else to be stored: mostly the result of the message
- * whose echo it is. */
-#define POSITION_WAIT_MS 200
+ * whose echo it is, or the next alert. */
+#define POSITION_WAIT_MS (2 * CLOCK_SECOND_MS)
 
 /* --- batches ------------------------------------------------------------------------------ */
 
@@ -266,6 +268,28 @@ static void batch_submit(struct timeline *timeline)
 		courier_poke(timeline->options.courier);
 }
 
+static enum err position_work(struct store *store, void *arg)
+{
+	return state_set(store, "sync.since", arg);
+}
+
+/* After a failure a later position is stored. */
+static void position_done(enum err result, const char *message, void *arg)
+{
+	free(arg);
+}
+
+/* Nobody waits for the position of a quiet answer. Each later one is stored after it, since lazy
+ * jobs come first in any batch. */
+static void timeline_store_position(struct timeline *timeline, const char *next_batch)
+{
+	if (clock_monotonic_ms() - timeline->stored_ms < POSITION_MS)
+		return;
+	timeline->stored_ms = clock_monotonic_ms();
+	writer_submit_lazily(timeline->options.writer, POSITION_WAIT_MS, position_work,
+	        position_done, x_strdup(next_batch));
+}
+
 void timeline_whole(struct timeline *timeline)
 {
 	struct timeline_batch *batch = timeline->batch;
@@ -273,13 +297,8 @@ void timeline_whole(struct timeline *timeline)
 
 	batch_add_items(batch);
 	if (batch_is_quiet(batch)) {
-		if (clock_monotonic_ms() - timeline->stored_ms < POSITION_MS) {
-			timeline_sync_ended(timeline, false);
-			return;
-		}
-		timeline->in_job = true;
-		writer_submit_lazily(
-		        timeline->options.writer, POSITION_WAIT_MS, batch_read, batch_done, batch);
+		timeline_store_position(timeline, batch->next_batch);
+		timeline_sync_ended(timeline, false);
 		return;
 	}
 	if (batch->items_len > 0 || timeline->held > 0) {
