@@ -1,6 +1,7 @@
 /*
  * reply.c - replies and the output of a connection; see conn.h and server.h.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include "bot/base/alloc.h"
 #include "bot/base/log.h"
@@ -145,38 +146,49 @@ static void conn_flush(struct conn *conn)
 	}
 }
 
-static void reply_add(struct reply *reply, json_t *line)
+static void reply_add(struct reply *reply, const char *line)
 {
-	char *text = json_dumps(line, JSON_COMPACT);
 	size_t before = reply->text.len;
 
-	buf_add_str(&reply->text, text ? text : "{\"ok\":false,\"error\":\"internal\"}");
+	buf_add_str(&reply->text, line ? line : "{\"ok\":false,\"error\":\"internal\"}");
 	buf_add_char(&reply->text, '\n');
 	reply->conn->held += reply->text.len - before;
 	/* an incomplete line must not be sent */
 	if (reply->text.overflow)
 		reply->conn->out.overflow = true;
-	free(text);
+}
+
+/* line NULL: there was no memory for it. */
+static void reply_send(struct reply *reply, const char *line)
+{
+	struct conn *conn = reply->conn;
+
+	reply->gone = NULL;
+	reply->done = true;
+	reply_release(reply);
+	reply_add(reply, line);
+	conn_flush(conn);
+	conn_pump(conn);
 }
 
 void reply_finish(struct reply *reply, json_t *line)
 {
 	struct conn *conn = reply->conn;
+	char *text;
 
 	reply->gone = NULL;
 	if (reply->answered)
 		reply->answered(line, reply->answered_arg);
 	if (!conn || conn->deaf) {
 		reply_free(reply);
+		if (conn)
+			conn_pump(conn);
 	} else {
-		reply->done = true;
-		reply_release(reply);
-		reply_add(reply, line);
-		conn_flush(conn);
+		text = json_dumps(line, JSON_COMPACT);
+		reply_send(reply, text);
+		free(text);
 	}
 	json_decref(line);
-	if (conn)
-		conn_pump(conn);
 }
 
 struct reply *reply_create_for(void (*answered)(const json_t *answer, void *arg), void *arg)
@@ -209,6 +221,20 @@ void reply_ok(struct reply *reply, json_t *object)
 	reply_finish(reply, answer_ok(object));
 }
 
+void reply_alert(struct reply *reply, int64_t alert, const char *state)
+{
+	char line[96];
+
+	if (!reply->conn || reply->conn->deaf) {
+		reply_ok(
+		        reply, json_pack("{s:I, s:s}", "alert", (json_int_t)alert, "state", state));
+		return;
+	}
+	snprintf(line, sizeof(line), "{\"ok\":true,\"alert\":%lld,\"state\":\"%s\"}",
+	        (long long)alert, state);
+	reply_send(reply, line);
+}
+
 void reply_error(
         struct reply *reply, const char *code, const char *field, const char *message, bool retry)
 {
@@ -220,9 +246,12 @@ bool reply_stream(struct reply *reply, json_t *object)
 	struct conn *conn = reply->conn;
 	bool fits =
 	        conn && !conn->deaf && !conn->broken && conn_output_len(conn) <= CONN_STREAM_MAX;
+	char *text;
 
 	if (fits) {
-		reply_add(reply, object);
+		text = json_dumps(object, JSON_COMPACT);
+		reply_add(reply, text);
+		free(text);
 		conn_flush(conn);
 		fits = !conn->broken;
 	}

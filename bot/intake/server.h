@@ -41,6 +41,9 @@ void server_configure(struct server *server, const struct config *config);
 
 /* Answers with {"ok":true, …object's members…}. Takes the reference to object. */
 void reply_ok(struct reply *reply, json_t *object);
+/* Answers {"ok":true,"alert":…,"state":…}, as most requests are answered, without a tree. state: a
+ * word that needs no escape. */
+void reply_alert(struct reply *reply, int64_t alert, const char *state);
 /* Answers {"ok":false,"error":code,"field":…,"message":…,"retry":true?}; field may be NULL. */
 void reply_error(
         struct reply *reply, const char *code, const char *field, const char *message, bool retry);

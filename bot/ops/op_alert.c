@@ -40,6 +40,8 @@ static void alert_done(enum err result, const char *message, void *arg)
 		op->taken(result, message, op->taken_arg);
 	else if (result != OK)
 		ops_reply_failure(op->reply, result, message);
+	else if (!op->receipt.reason && !op->alert->warnings)
+		reply_alert(op->reply, op->receipt.alert, op->receipt.state);
 	else {
 		answer = json_pack("{s:I, s:s, s:s*, s:O*}", "alert", (json_int_t)op->receipt.alert,
 		        "state", op->receipt.state, "reason", op->receipt.reason, "warnings",

@@ -178,7 +178,8 @@ char *alert_value(const struct alert *alert, const char *name)
 
 char *alert_fields_json(const struct alert *alert)
 {
-	json_t *all = json_copy(alert->fields);
+	bool more = alert->title || alert->text;
+	json_t *all = more ? json_copy(alert->fields) : json_incref(alert->fields);
 	char *text;
 
 	if (alert->title)
