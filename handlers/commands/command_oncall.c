@@ -51,19 +51,26 @@ static enum err say_one(struct command_call *call, const struct config_oncall *o
 	return err;
 }
 
+static enum err say_schedules(
+        struct command_call *call, const struct config_oncall *oncalls, size_t len)
+{
+	json_t *list = json_array();
+	enum err err = OK;
+
+	for (size_t i = 0; i < len && err == OK; i++)
+		err = say_one(call, &oncalls[i], list);
+	json_object_set_new(command_data(call), "oncall", list);
+	return err;
+}
+
 static enum err say_all(struct command_call *call)
 {
 	const struct config *config = call->env->config;
-	json_t *list = json_array();
-	enum err err = OK;
 
 	if (config->oncalls_len == 0)
 		command_say(call, "There is no on-call schedule; a section [oncall NAME] in the "
 		                  "config creates one.");
-	for (size_t i = 0; i < config->oncalls_len && err == OK; i++)
-		err = say_one(call, &config->oncalls[i], list);
-	json_object_set_new(command_data(call), "oncall", list);
-	return err;
+	return say_schedules(call, config->oncalls, config->oncalls_len);
 }
 
 /* ---- taking over and handing over ---- */
@@ -154,12 +161,15 @@ static const struct config_oncall *read_schedule(struct command_call *call, stru
 static enum err carry_out(struct command_call *call, struct input *words)
 {
 	const struct config_oncall *oncall = read_schedule(call, words);
-	const char *action = input_next(words);
+	const char *action;
 	char *user = NULL;
 	enum err err = OK;
 
 	if (!oncall)
 		return OK;
+	if (!input_left(words))
+		return say_schedules(call, oncall, 1);
+	action = input_next(words);
 	if (strcasecmp(action, "take") == 0)
 		user = whole_user(call->env->config, call->who);
 	else if (strcasecmp(action, "give") == 0)

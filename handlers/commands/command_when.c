@@ -316,6 +316,8 @@ static bool read_moment(
 	at.at += next_is(&at, 0, "at");
 	taken = read_clock(&at, &hour, &minute);
 	at.at += taken;
+	if (taken > 0 && !day.said) /* "18:00 tomorrow" */
+		at.at += read_day(&at, &today, &day);
 	*said = day.said || taken > 0;
 	if (taken == 0 || day.month < 1 || day.month > 12 || day.day < 1)
 		return false;

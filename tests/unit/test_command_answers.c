@@ -69,9 +69,10 @@ static void every_answer(void **state)
 	        "!silence", "!silence etl 2h " HOSTILE, "!silence node_id=~\"pub.*\" 30m",
 	        "!silence etl forever", "!silence severity=~.* 1h", "!silence 1 extend",
 	        "!silence 1 extend 1h", "!silences", "!unsilence 1", "!unsilence nosuch", "!oncall",
-	        "!oncall take 2h", "!oncall give @ben:other.example until 18:00", "!oncall give",
-	        "!oncall sleep", "!heartbeat", "!heartbeat stop etl", "!heartbeat soon", "!status",
-	        "!resolve r-2 " HOSTILE, "!alert r-2", "!resolve all", "!resolve nope", "!discard"};
+	        "!oncall main", "!oncall take 2h", "!oncall give @ben:other.example until 18:00",
+	        "!oncall give", "!oncall sleep", "!heartbeat", "!heartbeat stop etl",
+	        "!heartbeat soon", "!status", "!resolve r-2 " HOSTILE, "!alert r-2", "!resolve all",
+	        "!resolve nope", "!discard"};
 	struct world *w = world_create(config);
 	struct snapshot snapshot;
 
