@@ -124,7 +124,10 @@ static void room_follow_ready(struct room_entry *entry)
 	entry->tries = 0;
 	room_follow_look_again_in(entry, AGAIN_MS);
 	if (changed) {
-		log_info("rooms", "%s: %s is %s%s", entry->name, entry->address, entry->room_id,
+		/* of a room that is configured by its id only that */
+		log_info("rooms", "%s: %s%s%s%s", entry->name,
+		        entry->address[0] == '#' ? entry->address : "in ",
+		        entry->address[0] == '#' ? " is " : "", entry->room_id,
 		        entry->room.encrypted ? ", encrypted" : "");
 		room_follow_announce(entry);
 	}

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include "bot/base/alloc.h"
 #include "bot/matrix/rooms.h"
 #include "tests/unit/peer.h"
@@ -251,9 +253,18 @@ static void test_room_id_needs_no_directory(void **state)
 {
 	struct fixture *f = *state;
 
+	int saved = dup(STDERR_FILENO), file = memfd_create("log", MFD_CLOEXEC);
+	char log[1024] = "";
+
 	f->room_list[0].address = (char *)"!a:x";
 	route_room(f, "a", NULL, NULL);
+	assert_true(saved >= 0 && file >= 0 && dup2(file, STDERR_FILENO) >= 0);
 	configure_until_ready(f);
+	assert_true(dup2(saved, STDERR_FILENO) >= 0);
+	assert_true(pread(file, log, sizeof(log) - 1, 0) > 0);
+	close(saved);
+	close(file);
+	assert_non_null(strstr(log, "rooms: ops: in !a:x\n"));
 	assert_string_equal(ops(f)->room_id, "!a:x");
 	assert_in_range(peer_requests(f->peer), 3, 4); /* the fourth asks for the power levels */
 }
