@@ -40,6 +40,11 @@ static enum err fail_errno(const char *path, const char *doing, struct fault *fa
 {
 	enum err err = errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
 
+	if (errno == EPERM) /* chmod(2) */
+		return fault_set(fault, err,
+		        "%s belongs to another user: let it belong to the one who runs the bot "
+		        "(chown)",
+		        path);
 	return fault_set(fault, err, "%s: %s: %s", path, doing, strerror(errno));
 }
 
@@ -216,7 +221,8 @@ static enum err store_finish_open(struct store **out, struct store *store, const
 {
 	*out = NULL;
 	if (err != OK) {
-		fault_wrap(fault, "%s", path);
+		if (fault && strncmp(fault->text, path, strlen(path)) != 0)
+			fault_wrap(fault, "%s", path);
 		store_close(store);
 		return err;
 	}

@@ -91,7 +91,9 @@ enum err spool_list_make(struct spool_list *list, const char *folder, struct fau
 	if (!dir || fstat(dirfd(dir), &st) == -1) {
 		enum err err = errno == EACCES ? ERR_DENIED : ERR_IO;
 
-		fault_set(fault, err, "cannot read the spool %s: %s", folder, strerror(errno));
+		fault_set(fault, err, "cannot read the spool %s: %s%s", folder, strerror(errno),
+		        errno == EACCES ? "; let it belong to the user who runs the bot (chown)"
+		                        : "");
 		if (dir)
 			closedir(dir);
 		return err;

@@ -198,7 +198,9 @@ static void link_on_sync_state(bool up, const char *error, void *arg)
 
 	link->told = true;
 	if (!up) {
-		log_warning("link", "the homeserver does not answer: %s", error);
+		log_warning("link",
+		        "the homeserver does not answer, retrying; alerts wait in the queue: %s",
+		        error);
 		link_problem_set(link, error);
 		return;
 	}

@@ -413,7 +413,9 @@ static void room_follow_on_alias(const struct mx_answer *answer, void *arg)
 	if (rooms_call_ended(entry->rooms, entry))
 		return;
 	if (answer->code != OK && entry->room.ready && !room_follow_may_pass(answer->code)) {
-		log_warning("rooms", "%s: the alias %s is gone, staying in its room: %s",
+		log_warning("rooms",
+		        "%s: the alias %s is gone, staying in its room (give it the alias again, "
+		        "or correct [rooms]): %s",
 		        entry->name, entry->address, answer->error);
 		room_follow_begin(entry, entry->room_id);
 		return;

@@ -103,6 +103,11 @@ void check_fix(struct check *check, const char *fix, ...)
 	va_end(args);
 }
 
+void check_fix_later(struct check *check)
+{
+	check_fix(check, "try again in a minute; if it stays so, ask an admin of the homeserver");
+}
+
 /* --- printing ------------------------------------------------------------------------------- */
 
 static size_t check_count_points(const char *text)

@@ -44,6 +44,9 @@ void check_fix(struct check *check, const char *fix, ...) __attribute__((format(
 /* Of the user whose rights are used. Valid until the next call. */
 const char *check_user_name(void);
 
+/* The same for what may pass by itself. */
+void check_fix_later(struct check *check);
+
 /* Prints a table, or one line of JSON: {"ok":…,"checks":[{"level","what","found","fix"}]}. */
 void check_print(const struct check *check, bool json, FILE *out);
 

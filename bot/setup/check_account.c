@@ -114,6 +114,8 @@ void check_account(struct check *check)
 		if (answer.code == ERR_AUTH)
 			check_fix(check,
 			        "the token is no longer valid; run: matrix-telemetry-bot login");
+		else
+			check_fix_later(check);
 	}
 	ask_answer_finish(&answer);
 }

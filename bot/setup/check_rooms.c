@@ -99,6 +99,7 @@ static char *check_rooms_resolve(
 		check_fault(check, answer.code == OK ? EX_TEMPFAIL : exit_of(answer.code), what,
 		        "%s: %s", room->address,
 		        answer.code == OK ? "the homeserver gave no room id" : answer.error);
+		check_fix_later(check);
 	}
 	ask_answer_finish(&answer);
 	return id;
@@ -152,11 +153,13 @@ static void check_rooms_check_room(struct check *check, const struct config_room
 		        pieces[0], pieces[1], pieces[2], pieces[3], pieces[4]};
 
 		room_judge(&state, check->user_id, &facts);
-		if (err == OK || err == ERR_DENIED)
+		if (err == OK || err == ERR_DENIED) {
 			tell_facts(check, what, room, &facts);
-		else
+		} else {
 			check_fault(
 			        check, exit_of(err), what, "%s: %s", room->address, answer.error);
+			check_fix_later(check);
+		}
 		if (err == OK && facts.joined && facts.encrypted)
 			check_readers(check, what, room, id);
 	}

@@ -262,7 +262,7 @@ static void test_accounts(void **state)
 	whoami->code = ERR_AUTH;
 	expect_fix(f, EX_CONFIG, "✗ account", "matrix-telemetry-bot login");
 	whoami->code = ERR_SERVER;
-	expect(f, EX_TEMPFAIL, "✗ account           homeserver error");
+	expect_fix(f, EX_TEMPFAIL, "✗ account           homeserver error", "try again in a minute");
 }
 
 static void test_no_homeserver(void **state)
@@ -303,7 +303,8 @@ static void test_rooms(void **state)
 	        "correct [rooms] dev");
 	assert_non_null(strstr(f->report, "✓ room ops"));
 	alias->code = ERR_TIMEOUT;
-	expect(f, EX_TEMPFAIL, "✗ room dev          #dev:e: timed out");
+	expect_fix(
+	        f, EX_TEMPFAIL, "✗ room dev          #dev:e: timed out", "try again in a minute");
 	alias->code = OK;
 	alias->body = "{\"room_id\":\"!dev\"}";
 	member->body = "{\"membership\":\"leave\"}";
