@@ -25,7 +25,7 @@
 
 #define SPOOL_ODD_MAX 16    /* files with failures remembered at a time */
 #define SPOOL_TRIES 3       /* attempts before such a file is renamed to *.bad */
-#define SPOOL_REST_TIMES 20 /* a list is old after this many times what the listing took */
+#define SPOOL_REST_TIMES 10 /* a list is old after this many times what the listing took */
 
 /* A file that failed for a reason that may concern it alone. */
 struct spool_odd {

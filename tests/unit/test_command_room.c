@@ -391,24 +391,43 @@ static void new_limits_hold_for_what_fires(void **state)
 	world_destroy(w);
 }
 
-/* What fails again in the same message has its whole time again. */
-static void what_fails_again_is_resolved_again(void **state)
+static void resolve_hourly(struct world *w, int hours)
 {
-	struct world *w =
-	        world_create("[delivery]\nthrottle = 9h\n[app slow]\nresolve_after = 2h\n");
 	struct deliver d = {.store = w->store, .config = w->config};
 
-	for (int round = 0; round < 2; round++) {
-		fail_in_room(w, "slow", "s-1");
-		for (int hours = 1; hours <= 3; hours++) {
-			d.now_ms = w->now_ms += CLOCK_HOUR_MS;
-			assert_int_equal(store_begin(w->store), OK);
-			assert_int_equal(resolve_due(&d), OK);
-			assert_int_equal(store_commit(w->store), OK);
-			asked(w, "!alert s-1", hours < 2 ? "firing" : "resolved by resolve_after");
-		}
+	for (int i = 0; i < hours; i++) {
+		d.now_ms = w->now_ms += CLOCK_HOUR_MS;
+		assert_int_equal(store_begin(w->store), OK);
+		assert_int_equal(resolve_due(&d), OK);
+		assert_int_equal(store_commit(w->store), OK);
 	}
-	world_destroy(w);
+}
+
+/* What fails again in the same message has its whole time again, also under a limit that came
+ * while it was resolved. */
+static void what_fails_again_is_resolved_again(void **state)
+{
+	for (int late = 0; late < 2; late++) {
+		struct world *w = world_create(
+		        late ? "[delivery]\nthrottle = 9h\n"
+		             : "[delivery]\nthrottle = 9h\n[app slow]\nresolve_after = 2h\n");
+
+		fail_in_room(w, "slow", "s-1");
+		if (late)
+			asked(w, "!resolve s-1", "resolved");
+		resolve_hourly(w, 3);
+		asked(w, "!alert s-1", late ? "resolved" : "resolved by resolve_after");
+		config_unref(w->config);
+		w->config = fixture_config(
+		        "[delivery]\nthrottle = 9h\n[app slow]\nresolve_after = 2h\n");
+		resolve_hourly(w, 1);
+		fail_in_room(w, "slow", "s-1");
+		resolve_hourly(w, 1);
+		asked(w, "!alert s-1", "firing");
+		resolve_hourly(w, 2);
+		asked(w, "!alert s-1", "resolved by resolve_after");
+		world_destroy(w);
+	}
 }
 
 static void what_never_resolves_is_closed_by_hand(void **state)
