@@ -228,7 +228,7 @@ static int find_paths(const struct send_options *options, struct send *send, str
 	}
 	buf_finish(&report);
 	if (!send->socket)
-		send->socket = SEND_SOCKET;
+		send->socket = CLIENT_SOCKET;
 	if (!send->spool && access(SEND_SPOOL, F_OK) == 0)
 		send->spool =
 		        SEND_SPOOL; /* a folder that the daemon does not read cannot be the spool */

@@ -9,6 +9,7 @@
 #include "bot/base/request.h"
 #include "bot/client/client_options.h"
 #include "bot/client/send_options.h"
+#include "bot/client/socket.h"
 #include "bot/config/config.h"
 
 enum row {
@@ -92,7 +93,7 @@ static const struct option_row rows[] = {
                 "/etc/matrix-telemetry-bot/bot.conf, if readable)"},
         [ROW_SOCKET] = {"socket", 0, "PATH",
                 "the daemon's socket (default:\n"
-                "$MATRIX_TELEMETRY_BOT_SOCKET, the config's,\n" SEND_SOCKET ")"},
+                "$MATRIX_TELEMETRY_BOT_SOCKET, the config's,\n" CLIENT_SOCKET ")"},
         [ROW_SPOOL] = {"spool", 0, "FOLDER",
                 "where alerts wait while the daemon is down (default:\n"
                 "$MATRIX_TELEMETRY_BOT_SPOOL, the config's,\n" SEND_SPOOL ")"},

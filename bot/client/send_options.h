@@ -9,8 +9,7 @@
 #include <jansson.h>
 #include "bot/base/err.h"
 
-/* Default paths of an installed daemon's socket and spool. */
-#define SEND_SOCKET "/run/matrix-telemetry-bot/socket"
+/* Default path of an installed daemon's spool. */
 #define SEND_SPOOL "/var/spool/matrix-telemetry-bot"
 
 struct send_options {

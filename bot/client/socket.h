@@ -8,6 +8,9 @@
 #include <jansson.h>
 #include "bot/base/err.h"
 
+/* Where an installed daemon listens. */
+#define CLIENT_SOCKET "/run/matrix-telemetry-bot/socket"
+
 struct client;
 
 /* timeout_ms limits connecting and each send. ERR_NOT_FOUND or ERR_NET: nobody listens on the path.

@@ -2,11 +2,13 @@
  * command_line.c - see command_line.h. Most commands are one request and one answer; `test`,
  * `subscribe` and `verify` have functions of their own.
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 #include "bot/base/alloc.h"
 #include "bot/base/buf.h"
 #include "bot/base/synthetic.h"
@@ -33,6 +35,8 @@ static const char *error_of(int status)
 		return "no_daemon";
 	case EX_TEMPFAIL:
 		return "timeout";
+	case EX_NOPERM:
+		return "denied";
 	case EX_CONFIG:
 		return "config";
 	default:
@@ -283,19 +287,39 @@ static int fail_before(const struct command_line *line, int status, const char *
 	return unknown ? NAGIOS_UNKNOWN : NAGIOS_CRITICAL;
 }
 
+/*
+ * The daemon's socket: of the config, or the built-in one where this user may not read the config:
+ * who is in the socket's group may ask the daemon, but only the daemon's user and root read its
+ * config.
+ */
+static enum err find_socket(
+        const char *path, struct config **config, const char **socket, struct buf *report)
+{
+	enum err err = config_load(path, config, report);
+
+	if (err == OK)
+		*socket = (*config)->socket.path;
+	else if (access(path, R_OK) == -1 && errno == EACCES) {
+		*socket = CLIENT_SOCKET;
+		err = OK;
+	}
+	return err;
+}
+
 static int with_daemon(
         const struct command *command, const json_t *request, const struct command_line *line)
 {
 	struct client *client = NULL;
 	struct config *config = NULL;
 	struct buf report;
+	const char *socket = NULL;
 	struct fault fault;
 	int status;
 
 	buf_init(&report, REPORT_MAX);
-	if (config_load(line->config, &config, &report) != OK)
+	if (find_socket(line->config, &config, &socket, &report) != OK)
 		status = fail_before(line, EX_CONFIG, buf_str(&report));
-	else if (client_open(&client, config->socket.path, ANSWER_TIMEOUT_MS, &fault) != OK)
+	else if (client_open(&client, socket, ANSWER_TIMEOUT_MS, &fault) != OK)
 		status = fail_before(
 		        line, fault.code == ERR_DENIED ? EX_NOPERM : EX_UNAVAILABLE, fault.text);
 	else

@@ -150,6 +150,10 @@ def test_an_app_of_another_user(w):
     w.arrived(w.alert())
     done = w.run("matrix-send-message", "--app", "x", "--title", "x", user="stranger")
     check(done.returncode == 77 and "telemetry" in done.stderr, str(done))
+    # who is in the group may ask the daemon too, although only its own user reads its config
+    check("version" in w.run(BOT, "status", user="etl").stdout, "no status for a member of the group")
+    done = w.run(BOT, "status", user="stranger")
+    check(done.returncode == 77 and "telemetry" in done.stderr, str(done))
 
 
 def test_token_by_credential(w):
