@@ -199,25 +199,12 @@ static void daemon_on_happened(json_t *event, void *arg)
 
 /* --- the parts ---------------------------------------------------------------------------- */
 
-/* Changed keys that need a restart must not look as if they were in force. */
-static void daemon_tell_restart(const struct config *from, const struct config *to)
-{
-	struct buf names;
-
-	buf_init(&names, REPORT_MAX);
-	config_name_restart_keys(from, to, &names);
-	if (names.len > 0)
-		log_warning("config", "restart required for %s", buf_str(&names));
-	buf_finish(&names);
-}
-
 static enum err daemon_on_config(struct config *config, struct fault *fault, void *arg)
 {
 	struct daemon *daemon = arg;
 
 	if (life_is_stopping(&daemon->life))
 		return fault_set(fault, ERR_CANCELED, "the daemon is stopping");
-	daemon_tell_restart(daemon->config, config);
 	zone_use(config->heartbeat.timezone);
 	parts_configure(&daemon->life.parts, config);
 	config_replace(&daemon->config, config);
@@ -229,7 +216,7 @@ static enum err daemon_create_reload(void *owner, struct fault *fault)
 	struct daemon *daemon = owner;
 
 	daemon->reload =
-	        reload_create(&daemon->life.loop, daemon->config->path, daemon_on_config, daemon);
+	        reload_create(&daemon->life.loop, daemon->config, daemon_on_config, daemon);
 	return OK;
 }
 

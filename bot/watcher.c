@@ -116,8 +116,8 @@ static enum err watcher_create_reload(void *owner, struct fault *fault)
 {
 	struct watcher *watcher = owner;
 
-	watcher->reload = reload_create(
-	        &watcher->life.loop, watcher->config->path, watcher_on_config, watcher);
+	watcher->reload =
+	        reload_create(&watcher->life.loop, watcher->config, watcher_on_config, watcher);
 	return OK;
 }
 

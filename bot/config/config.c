@@ -281,6 +281,8 @@ void config_name_restart_keys(const struct config *from, const struct config *to
 	        {"[socket] mode", from->socket.mode != to->socket.mode},
 	        {"[storage] database", config_differ(from->storage.database, to->storage.database)},
 	        {"[http] listen", config_differ(from->http.listen, to->http.listen)},
+	        {"[encryption] trust", config_differ(from->encryption.trust, to->encryption.trust)},
+	        {"[meta] ca_file", config_differ(from->meta.ca_file, to->meta.ca_file)},
 	        {"[storage] spool", config_differ(from->storage.spool, to->storage.spool)},
 	};
 

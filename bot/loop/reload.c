@@ -22,7 +22,8 @@ STAILQ_HEAD(asks, ask);
 
 struct reload {
 	uv_loop_t *loop;
-	char *path;
+	struct config
+	        *started; /* its path is read, and keys that wait for a restart differ from it */
 	enum err (*apply)(struct config *config, struct fault *fault, void *arg);
 	void *arg;
 	struct asks asks;    /* wait for the next reload */
@@ -31,6 +32,7 @@ struct reload {
 	uv_work_t work;
 	struct config *config; /* used by the pool while it reads */
 	struct buf report;     /* used by the pool while it reads */
+	struct buf restart;    /* keys of the config just applied that wait for a restart */
 	bool reading, again;
 	bool closing, signal_closed;
 	void (*closed)(void *arg);
@@ -70,7 +72,7 @@ static void reload_maybe_closed(struct reload *reload)
 	if (!reload->signal_closed || reload->reading)
 		return;
 	assert(STAILQ_EMPTY(&reload->asks) && STAILQ_EMPTY(&reload->answers));
-	free(reload->path);
+	config_unref(reload->started);
 	free(reload);
 	closed(arg);
 }
@@ -79,7 +81,7 @@ static void reload_on_pool(uv_work_t *work)
 {
 	struct reload *reload = work->data;
 
-	config_load(reload->path, &reload->config, &reload->report);
+	config_load(reload->started->path, &reload->config, &reload->report);
 }
 
 static void reload_begin(struct reload *reload);
@@ -100,6 +102,9 @@ static void reload_apply(struct reload *reload)
 		return;
 	}
 	log_setup(config->log.level, config->log.format);
+	config_name_restart_keys(reload->started, config, &reload->restart);
+	if (reload->restart.len > 0) /* they must not look as if they were in force */
+		log_warning("config", "restart required for %s", buf_str(&reload->restart));
 	log_info("bot", "config reloaded");
 }
 
@@ -109,7 +114,7 @@ static void reload_answer(struct reload *reload)
 
 	while ((ask = STAILQ_FIRST(&reload->answers))) {
 		STAILQ_REMOVE_HEAD(&reload->answers, link);
-		ask->done(buf_str(&reload->report), ask->arg);
+		ask->done(buf_str(&reload->report), buf_str(&reload->restart), ask->arg);
 		free(ask);
 	}
 }
@@ -122,6 +127,7 @@ static void reload_on_read(uv_work_t *work, int status)
 	if (reload->closing) {
 		config_unref(reload->config);
 		buf_finish(&reload->report);
+		buf_finish(&reload->restart);
 		reload_maybe_closed(reload);
 		return;
 	}
@@ -130,6 +136,7 @@ static void reload_on_read(uv_work_t *work, int status)
 	reload_answer(reload);
 	config_unref(reload->config);
 	buf_finish(&reload->report);
+	buf_finish(&reload->restart);
 	if (reload->again)
 		reload_begin(reload);
 }
@@ -144,6 +151,7 @@ static void reload_begin(struct reload *reload)
 	notify_reloading();
 	reload->config = NULL;
 	buf_init(&reload->report, REPORT_MAX);
+	buf_init(&reload->restart, REPORT_MAX);
 	uv_queue_work(reload->loop, &reload->work, reload_on_pool, reload_on_read);
 }
 
@@ -162,13 +170,13 @@ void reload_ask(struct reload *reload, reload_done_fn done, void *arg)
 	reload_begin(reload);
 }
 
-struct reload *reload_create(uv_loop_t *loop, const char *path,
+struct reload *reload_create(uv_loop_t *loop, struct config *started,
         enum err (*apply)(struct config *config, struct fault *fault, void *arg), void *arg)
 {
 	struct reload *reload = x_calloc(1, sizeof(*reload));
 
 	reload->loop = loop;
-	reload->path = x_strdup(path);
+	reload->started = config_ref(started);
 	reload->apply = apply;
 	reload->arg = arg;
 	STAILQ_INIT(&reload->asks);

@@ -16,13 +16,16 @@ enum err reload_first(const char *path, struct config **out);
 
 struct reload;
 
-/* apply: called with each new config, borrowed; when it does not return OK, the previous one is
- * kept and fault says why. path: copied. */
-struct reload *reload_create(uv_loop_t *loop, const char *path,
+/* started: the config that the process started with; its file is read again. apply: called with
+ * each new config, borrowed; when it does not return OK, the previous one is kept and fault says
+ * why. */
+struct reload *reload_create(uv_loop_t *loop, struct config *started,
         enum err (*apply)(struct config *config, struct fault *fault, void *arg), void *arg);
 
-/* problem: "" when the config was applied, else its errors, one per line; valid during the call. */
-typedef void (*reload_done_fn)(const char *problem, void *arg);
+/* problem: "" when the config was applied, else its errors, one per line. restart: of an applied
+ * config the keys that wait for a restart, as config_name_restart_keys() lists them. Both are valid
+ * during the call. */
+typedef void (*reload_done_fn)(const char *problem, const char *restart, void *arg);
 /* Reloads the config. Calls done once, never before it returns. */
 void reload_ask(struct reload *reload, reload_done_fn done, void *arg);
 /* No config is applied after this, and no request may be waiting; calls closed(arg) once and

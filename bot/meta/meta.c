@@ -48,16 +48,8 @@ struct meta *meta_create(uv_loop_t *loop, struct config *config)
 	return meta;
 }
 
-static bool meta_differs(const char *a, const char *b)
-{
-	return (!a) != (!b) || (a && strcmp(a, b) != 0);
-}
-
 void meta_configure(struct meta *meta, struct config *config)
 {
-	if (meta_differs(config->matrix.proxy, meta->config->matrix.proxy) ||
-	        meta_differs(config->meta.ca_file, meta->config->meta.ca_file))
-		log_warning("meta", "restart required for changes of proxy and ca_file");
 	config_replace(&meta->config, config);
 	exec_configure(meta->exec, config->meta.exec);
 	if (!meta->http)

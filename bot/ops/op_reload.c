@@ -11,7 +11,7 @@ struct op_reload {
 	struct reply *reply;
 };
 
-static void reload_done(const char *problem, void *arg)
+static void reload_done(const char *problem, const char *restart, void *arg)
 {
 	struct op_reload *op = arg;
 	struct ops *ops = op->ops;
@@ -23,7 +23,10 @@ static void reload_done(const char *problem, void *arg)
 		reply_error(op->reply, err_name(ERR_CONFIG), NULL, text, false);
 		free(text);
 	} else {
-		reply_ok(op->reply, json_pack("{s:s}", "text", "config reloaded\n"));
+		text = x_asprintf("config reloaded\n%s%s%s",
+		        restart[0] ? "restart required for " : "", restart, restart[0] ? "\n" : "");
+		reply_ok(op->reply, json_pack("{s:s}", "text", text));
+		free(text);
 	}
 	free(op);
 	ops_job_done(ops);

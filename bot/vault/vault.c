@@ -440,8 +440,6 @@ struct vault *vault_create(uv_loop_t *loop, struct writer *writer, struct config
 
 void vault_configure(struct vault *vault, struct config *config)
 {
-	if (strcmp(config->encryption.trust, vault->config->encryption.trust) != 0)
-		log_warning("vault", "restart required for [encryption] trust");
 	config_replace(&vault->config, config);
 	vault->recovery_ms = 0;
 	if (vault->mx && !vault->open)

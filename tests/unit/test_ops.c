@@ -204,14 +204,16 @@ static void reload_is_answered_when_it_is_over(void **state)
 	ask(f, "{\"op\":\"reload\"}");
 	looped_turn(f->l, 5);
 	assert_int_equal(f->answered, 0);
-	f->reload_done("bot.conf:3: no such key\n", f->reload_arg);
+	f->reload_done("bot.conf:3: no such key\n", "", f->reload_arg);
 	assert_int_equal(f->answered, 1);
 	assert_false(is_ok(f, 0));
 	assert_string_equal(member(f, 0, "error"), "config");
 	assert_non_null(strstr(member(f, 0, "message"), "bot.conf:3: no such key"));
 	ask(f, "{\"op\":\"reload\"}");
-	f->reload_done("", f->reload_arg);
+	f->reload_done("", "[http] listen", f->reload_arg);
 	assert_true(is_ok(f, 1));
+	assert_string_equal(
+	        member(f, 1, "text"), "config reloaded\nrestart required for [http] listen\n");
 }
 
 struct order {
@@ -530,7 +532,7 @@ static void close_during_reload(void **state)
 	ops_close(f->ops, turn_set, &closed);
 	looped_turn(f->l, 5);
 	assert_false(closed);
-	f->reload_done("the daemon is stopping\n", f->reload_arg);
+	f->reload_done("the daemon is stopping\n", "", f->reload_arg);
 	looped_until(f->l, &closed);
 	f->ops = NULL;
 	assert_int_equal(f->answered, 1);

@@ -38,11 +38,11 @@ static enum err on_config(struct config *config, struct fault *fault, void *arg)
 	return OK;
 }
 
-static void on_answer(const char *problem, void *arg)
+static void on_answer(const char *problem, const char *restart, void *arg)
 {
 	struct reloaded *f = arg;
 
-	snprintf(f->answers[f->answered++], sizeof(f->answers[0]), "%s", problem);
+	snprintf(f->answers[f->answered++], sizeof(f->answers[0]), "%s%s", problem, restart);
 }
 
 static int setup(void **state)
@@ -50,7 +50,7 @@ static int setup(void **state)
 	struct reloaded *f = x_calloc(1, sizeof(*f));
 
 	f->l = looped_begin("");
-	f->reload = reload_create(&f->l->loop, f->l->config_path, on_config, f);
+	f->reload = reload_create(&f->l->loop, f->l->config, on_config, f);
 	*state = f;
 	return 0;
 }
@@ -102,6 +102,21 @@ static void a_good_config_is_applied(void **state)
 	assert_string_equal(f->answers[0], "");
 	assert_int_equal(f->applied, 1);
 	assert_int_equal(f->throttle_ms, 5000);
+}
+
+/* Also by the second reload: it is still to come. */
+static void keys_that_wait_for_a_restart_are_named(void **state)
+{
+	struct reloaded *f = *state;
+
+	looped_write_config(f->l, "[http]\nlisten = 127.0.0.1:9400\n");
+	for (unsigned i = 0; i < 2; i++) {
+		f->answered = 0;
+		reload_ask(f->reload, on_answer, f);
+		looped_wait(f->l, is_answered, f);
+		assert_string_equal(f->answers[0], "[http] listen");
+	}
+	assert_int_equal(f->applied, 2);
 }
 
 static void a_bad_config_is_rejected_with_its_faults(void **state)
@@ -174,6 +189,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        TEST(a_good_config_is_applied),
+	        TEST(keys_that_wait_for_a_restart_are_named),
 	        TEST(a_bad_config_is_rejected_with_its_faults),
 	        TEST(whoever_applies_it_may_reject_it),
 	        TEST(who_asks_meanwhile_gets_another_reading),
