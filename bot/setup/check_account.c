@@ -26,10 +26,11 @@ void check_token(struct check *check)
 	}
 	check_fault(check, EX_CONFIG, "access token", "%s", fault.text);
 	if (fault.code == ERR_NOT_FOUND)
-		check_fix(check, secret->file
-		                         ? "run: matrix-telemetry-bot login"
-		                         : "set token_command or token_file in [matrix], then run: "
-		                           "matrix-telemetry-bot login");
+		check_fix(check,
+		        secret->file
+		                ? "run: matrix-telemetry-bot login"
+		                : "run matrix-telemetry-bot setup; or set token_command or "
+		                  "token_file in [matrix] and run: matrix-telemetry-bot login");
 	else if (secret->command)
 		check_fix(check, "try token_command in a shell, as the user the daemon runs as");
 	else if (fault.code == ERR_DENIED)

@@ -3,15 +3,17 @@
  */
 #include "bot/setup/cmd_check.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 #include "bot/setup/check.h"
 #include "bot/setup/credentials.h"
 
 #define REPORT_MAX (64 * 1024)
 
 /* Adds an error for each line of the report. */
-static void tell_report(struct check *check, const char *report)
+static void tell_report(struct check *check, const char *path, const char *report)
 {
 	while (*report) {
 		size_t len = strcspn(report, "\n");
@@ -19,7 +21,10 @@ static void tell_report(struct check *check, const char *report)
 		check_fault(check, EX_CONFIG, "config", "%.*s", (int)len, report);
 		report += len + (report[len] == '\n');
 	}
-	check_fix(check, "bot.conf.example shows every key with its default");
+	check_fix(check,
+	        access(path, R_OK) == -1 && errno == EACCES
+	                ? "run it as root or as the daemon's user: sudo matrix-telemetry-bot check"
+	                : "bot.conf.example shows every key with its default");
 }
 
 static void look_at_all(struct check *check)
@@ -55,7 +60,7 @@ int cmd_check(const char *config_path, bool json)
 		check_good(&check, "config", "%s", config_path);
 		look_at_all(&check);
 	} else {
-		tell_report(&check, buf_str(&report));
+		tell_report(&check, config_path, buf_str(&report));
 	}
 	check_print(&check, json, stdout);
 	code = check.exit_code;

@@ -217,7 +217,14 @@ static int setup_register(struct setup *setup, enum register_by by, const char *
 	question_end(err == OK ? "done" : err == ERR_EXISTS ? "exists already" : "failed");
 	if (err == OK || err == ERR_EXISTS)
 		return EX_OK;
-	return setup_fail(err == ERR_DENIED ? EX_NOPERM : exit_of(err), "%s", fault.text);
+	return setup_fail(err == ERR_DENIED ? EX_NOPERM : exit_of(err), "%s%s", fault.text,
+	        by == REGISTER_BY_TOKEN && err == ERR_DENIED
+	                ? "\nIf the homeserver lets nobody register, its admin can create the "
+	                  "account (with "
+	                  "Synapse: register_new_matrix_user), or give you Synapse's shared "
+	                  "secret; then run "
+	                  "setup again."
+	                : "");
 }
 
 /* ---- the login ---- */
@@ -291,13 +298,17 @@ static int setup_user(struct setup *setup)
 {
 	const char *now = setup->config->matrix.user;
 	bool known = !setup_is_example(now);
-	char *fallback = x_strdup_opt(known ? now : setup->asks ? "telemetry" : NULL);
+	bool named = !strstr(
+	        setup->config->matrix.homeserver, "://"); /* else the user id has to name it */
+	char *fallback = x_strdup_opt(known ? now : setup->asks && named ? "telemetry" : NULL);
 	char *user = NULL, *whole;
 	int code;
 
 	do {
-		code = setup_pick(
-		        setup, setup->options.user, "user", "The bot's account", fallback, &user);
+		code = setup_pick(setup, setup->options.user, "user",
+		        fallback ? "The bot's account"
+		                 : "The bot's account, such as @telemetry:example.org",
+		        fallback, &user);
 		if (code != EX_OK)
 			break;
 		whole = setup_whole_user(setup, user);

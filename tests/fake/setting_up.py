@@ -93,8 +93,9 @@ def test_setup_asks_on_the_terminal():
     at = Terminal(BOT, "setup", "-c", config, "--no-test")
     at.answer("Homeserver (its name or URL): ", "http://127.0.0.1:1")
     at.answer("Homeserver (its name or URL): ", server.url)
-    at.answer("The bot's account [telemetry]: ", "telemetry")
-    at.answer("The bot's account [telemetry]: ", server.USER)
+    # a URL does not say what the server is called in user ids
+    at.answer("The bot's account, such as @telemetry:example.org: ", "telemetry")
+    at.answer("The bot's account, such as @telemetry:example.org: ", server.USER)
     at.answer("Does this account exist already? [Y/n]: ", "perhaps")
     at.answer("Does this account exist already? [Y/n]: ", "")
     at.answer(f"Password of {server.USER} at {server.url}: ", "typing error")
