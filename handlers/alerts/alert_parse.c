@@ -128,7 +128,7 @@ static char *mend_link(struct reading *r, char *text)
 	if (!url)
 		json_mend_note(r->notes, "url", "dropped: %s", why);
 	else if (strcmp(url, text) != 0)
-		json_mend_note(r->notes, "url", "percent-encoded");
+		json_mend_note(r->notes, "url", "%s", why);
 	free(text);
 	return url;
 }

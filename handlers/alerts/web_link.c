@@ -6,43 +6,60 @@
 #include <stdbool.h>
 #include <string.h>
 #include <strings.h>
+#include "bot/base/alloc.h"
 #include "bot/base/buf.h"
 
-/* http or https with a plausible host. */
-static bool is_web_address(const char *text)
+/* Not allowed in an address, or able to end it where it is written. */
+static bool is_unsafe(unsigned char c)
 {
-	const char *host;
+	return c <= ' ' || c == 0x7F || strchr("\"<>\\^`{|}", c);
+}
 
-	if (strncasecmp(text, "https://", 8) == 0)
-		host = text + 8;
-	else if (strncasecmp(text, "http://", 7) == 0)
-		host = text + 7;
-	else
-		return false;
-	return *host && !strchr("/?#:@. \t\r\n\"<>\\^`{|}", *host);
+/* The host of an http or https address, behind a user and a password; NULL: it has no plausible
+ * one. */
+static const char *find_host(const char *text)
+{
+	const char *host = strncasecmp(text, "https://", 8) == 0  ? text + 8
+	                   : strncasecmp(text, "http://", 7) == 0 ? text + 7
+	                                                          : NULL;
+	size_t len = host ? strcspn(host, "/?#") : 0, at = len;
+
+	while (at > 0 && host[at - 1] != '@')
+		at--;
+	for (size_t i = at; i < len; i++)
+		if (is_unsafe((unsigned char)host[i]))
+			return NULL;
+	return at < len && !strchr(":.", host[at]) ? host + at : NULL;
 }
 
 char *web_link(const char *text, size_t max, const char **why)
 {
-	const char *start = text + strspn(text, " \t\r\n");
-	size_t len = strlen(start);
+	const char *start = text + strspn(text, " \t\r\n"), *host;
 	struct buf url;
+	size_t len;
+	char *trimmed;
 
+	len = strlen(start);
 	while (len > 0 && strchr(" \t\r\n", start[len - 1]))
 		len--;
-	*why = is_web_address(start) ? "it is too long" : "not an http or https address";
-	if (!is_web_address(start) || len > max)
-		return NULL;
+	trimmed = x_strndup(start, len);
+	host = find_host(trimmed);
 	buf_init(&url, max + 1);
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)start[i];
+	if (host) {
+		size_t scheme = strcspn(trimmed, "/") + 2;
 
-		if (c <= ' ' || c >= 0x7F || strchr("\"<>\\^`{|}", c))
-			buf_printf(&url, "%%%02X", c);
-		else
-			buf_add_char(&url, (char)c);
+		buf_add(&url, trimmed, scheme);
+		*why = host > trimmed + scheme ? "user and password removed" : "percent-encoded";
 	}
-	if (url.overflow || url.len > max)
+	for (const char *at = host; at && *at; at++)
+		if (is_unsafe((unsigned char)*at) || (unsigned char)*at >= 0x80)
+			buf_printf(&url, "%%%02X", (unsigned char)*at);
+		else
+			buf_add_char(&url, *at);
+	free(trimmed);
+	if (!host || url.overflow || url.len > max) {
+		*why = host ? "it is too long" : "not an http or https address";
 		buf_finish(&url);
+	}
 	return url.data;
 }

@@ -229,6 +229,11 @@ def test_python_lines_fit_the_limit():
     request = {"op": "alert", "app": "x", "text": "é" * 100_000 + "the end", "fields": {"error": "\0" * 50_000}}
     line = matrix_telemetry._line(request)
     check(len(line) <= 64 * 1024 and b"the end" in line and line.count(b"\n") == 1, str(len(line)))
+    for long in ({"title": "t" * 100_000}, {"url": "https://x/" + "é" * 70_000}, {"fields": {"n" * 70_000: 1}},
+                 {"fields": {f"field {i}": i for i in range(10_000)}},
+                 {"title": "t" * 100_000, "fields": {f"field {i}": "v" * 5000 for i in range(200)}}):
+        line = matrix_telemetry._line({"op": "alert", "app": "x", **long})
+        check(len(line) <= 64 * 1024 and json.loads(line)["app"] == "x", str(long)[:60])
     check(matrix_telemetry._line({"text": "half \ud83d"}) == b'{"text": "half ?"}\n', "a lone surrogate")
     check(matrix_telemetry._scalar(b"x\xff") == "x\ufffd", "bytes are text")
 

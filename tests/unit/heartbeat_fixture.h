@@ -20,6 +20,7 @@ struct daemon {
 	unsigned told, pinged;
 	char last_told[2048];
 	json_t *happened;
+	unsigned spool_bad;
 };
 
 static inline int64_t at(const char *rfc3339)
@@ -56,6 +57,7 @@ static inline void look(struct daemon *daemon)
 	        .problem = w->down ? "connection refused" : "",
 	        .rooms = rooms,
 	        .rooms_len = w->down ? 1 : 0,
+	        .spool_bad = daemon->spool_bad,
 	};
 	struct heartbeat_result result = {.happened = daemon->happened};
 

@@ -191,9 +191,28 @@ static void test_memory(void **state)
 	free(x_realloc(NULL, 0));
 }
 
+/* What the daemon or its disk caused is tried again; what is damaged is not tried again and again.
+ */
+static void test_err_says_who_is_to_blame(void **state)
+{
+	static const enum err wrong[] = {ERR_INVALID, ERR_TOO_LARGE, ERR_NOT_FOUND, ERR_EXISTS};
+	static const enum err own[] = {ERR_IO, ERR_FULL, ERR_BUSY, ERR_CORRUPT, ERR_DAMAGED,
+	        ERR_REPLACED, ERR_NET, ERR_TIMEOUT, ERR_HELD, ERR_CANCELED};
+	static const enum err passing[] = {OK, ERR_IO, ERR_FULL, ERR_BUSY, ERR_REPLACED, ERR_HELD};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_true(!err_is_own(wrong[i]) && err_is_lasting(wrong[i]));
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		assert_true(err_is_own(own[i]));
+	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
+		assert_false(err_is_lasting(passing[i]));
+	assert_true(err_is_lasting(ERR_CORRUPT) && err_is_lasting(ERR_DAMAGED));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_err_says_who_is_to_blame),
 	        cmocka_unit_test(test_buf_grows_and_stays_terminated),
 	        cmocka_unit_test(test_buf_stops_at_its_maximum),
 	        cmocka_unit_test(test_buf_refuses_sizes_that_would_wrap),

@@ -48,6 +48,10 @@ static void bodies_are_read_as_they_were_meant(void **state)
 	        {"\u200e!help\u200b", "help"},
 	        {"\u2060\u202f!he\u00adlp", "help"},
 	        {"\uff01help", "help"},
+	        {"!he\u200dlp\ufe0f", "help"}, /* not the parts of an emoji */
+	        {"!ack r-1 \U0001f44d\ufe0f", "ack r-1 \U0001f44d\ufe0f"},
+	        {"bots: !help", NULL},
+	        {"bot2 !help", NULL},
 	        {"\\!help", "help"},
 	        {"!ack r\\-81", "ack r-81"},
 	        {"!silence data\\_factory 1h", "silence data_factory 1h"},
@@ -153,6 +157,8 @@ static void pills_and_mentions_are_the_bots_name(void **state)
 	        {"In reply to op\nthe alert\n!ack r-1 &",
 	                "<mx-reply><blockquote>the alert</blockquote></mx-reply>!ack r-1 &amp;",
 	                NULL, "ack r-1 &"},
+	        {"In reply to op\nthe alert\n!ack r-1\non it",
+	                "<mx-reply>the alert</mx-reply>!ack r-1<br/>on it", NULL, "ack r-1\non it"},
 	        {"x", "<mx-reply>!help", NULL, NULL},
 	};
 

@@ -15,6 +15,7 @@
 #include "handlers/silences/silence.h"
 #include "storage/command_log.h"
 #include "tests/unit/log_lines.h"
+#include "storage/sql.h"
 #include "tests/unit/command_fixture.h"
 
 #define FAILED                                                                                   \
@@ -286,6 +287,51 @@ static void silences_are_understood_or_refused(void **state)
 	fail_in_room(w, "etl", "r-81");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		asked(w, cases[i].said, cases[i].part);
+	world_destroy(w);
+}
+
+/* What is no command, or not meant for the bot, is left alone. */
+static void what_is_no_command_is_left_alone(void **state)
+{
+	static const char *const contents[] = {
+	        "{\"msgtype\":\"m.notice\",\"body\":\"!help\"}",
+	        "{\"msgtype\":\"m.emote\",\"body\":\"!help\"}",
+	        "{\"msgtype\":\"m.text\",\"body\":\"!help\",\"m.relates_to\":"
+	        "{\"rel_type\":\"m.replace\",\"event_id\":\"$x\"}}",
+	        "{\"msgtype\":\"m.text\",\"body\":\"!!! wow\"}",
+	        "{\"msgtype\":\"m.text\",\"body\":\"!5 minutes\"}",
+	        "{\"msgtype\":\"m.text\",\"body\":\"! really\"}",
+	        "{\"msgtype\":\"m.text\",\"body\":\"!\"}",
+	        "{\"msgtype\":\"m.text\",\"body\":5}",
+	        "{\"msgtype\":5,\"body\":\"!help\"}",
+	};
+	struct world *w = world_create("");
+
+	for (size_t i = 0; i < sizeof(contents) / sizeof(contents[0]); i++) {
+		char event_id[8];
+
+		snprintf(event_id, sizeof(event_id), "$%zu", i);
+		say_event(w, event_id, &(struct said){.content = json_loads(contents[i], 0, NULL)});
+		if (w->len > 0)
+			fail_msg("%s is answered", contents[i]);
+	}
+	asked(w, "!help", "Commands");
+	world_destroy(w);
+}
+
+/* A fault of the database is told to who gave the command, and costs nobody else's anything. */
+static void what_cannot_be_stored_is_told(void **state)
+{
+	struct world *w = world_create("");
+
+	fail_in_room(w, "etl", "r-81");
+	assert_int_equal(sqlite3_exec(w->store->db,
+	                         "CREATE TRIGGER t BEFORE INSERT ON silences BEGIN "
+	                         "SELECT raise(ABORT, 'a torn page'); END",
+	                         NULL, NULL, NULL),
+	        SQLITE_OK);
+	asked(w, "!silence etl 2h", "Not carried out, because of a fault of the database: ");
+	asked(w, "!ack r-81", "acknowledged by you");
 	world_destroy(w);
 }
 
@@ -705,6 +751,8 @@ int main(void)
 	        cmocka_unit_test(what_is_near_is_proposed),
 	        cmocka_unit_test(commas_stand_between_run_ids),
 	        cmocka_unit_test(silences_are_understood_or_refused),
+	        cmocka_unit_test(what_cannot_be_stored_is_told),
+	        cmocka_unit_test(what_is_no_command_is_left_alone),
 	        cmocka_unit_test(many_are_acknowledged_at_once),
 	        cmocka_unit_test(unacknowledged_ones_are_listed_with_links),
 	        cmocka_unit_test(strangers_make_one_line),

@@ -245,6 +245,21 @@ static void what_is_refused_does_not_block_what_follows(void **state)
 	looped_wait(s->l, is_confirmed, s);
 }
 
+/* A refusal that is about the account: the event waits, and goes out when that is over. */
+static void what_the_account_may_not_do_waits(void **state)
+{
+	struct sent *s = *state;
+
+	alert(s, ALERT("etl", "critical"));
+	script_answer(script_wait("PUT", FIXTURE_SEND_OPS), 403,
+	        "{\"errcode\":\"M_USER_SUSPENDED\",\"error\":\"suspended\"}");
+	script_answer(script_wait("PUT", FIXTURE_SEND_OPS), 400,
+	        "{\"errcode\":\"M_UNRECOGNIZED\",\"error\":\"what?\"}");
+	script_answer(script_wait("PUT", FIXTURE_SEND_OPS), 200, "{\"event_id\":\"$1\"}");
+	looped_wait(s->l, is_confirmed, s);
+	assert_int_equal(courier_counters(s->courier).undeliverable, 0);
+}
+
 /* The result is in memory until something else is stored: then it is there before that. */
 static void a_result_is_stored_with_what_is_stored_next(void **state)
 {
@@ -441,6 +456,7 @@ int main(void)
 	        TEST(lanes_do_not_wait_for_each_other),
 	        TEST(a_lost_answer_is_asked_again_as_the_same_event),
 	        TEST(what_is_refused_does_not_block_what_follows),
+	        TEST(what_the_account_may_not_do_waits),
 	        TEST(a_result_is_stored_with_what_is_stored_next),
 	        TEST(a_result_that_is_awaited_is_stored_at_once),
 	        TEST(a_refused_event_is_not_overtaken),

@@ -163,6 +163,26 @@ static void damaged_rows_refuse_no_alert(void **state)
 }
 
 /* The answer to an event whose message is gone is written down all the same. */
+/* It can be given up, and moved to another room, like any other. */
+static void damaged_event_can_be_discarded_and_moved(void **state)
+{
+	struct world *w = *state;
+	struct deliver d = {.store = w->store, .config = w->config, .now_ms = w->now_ms};
+	int64_t count;
+
+	alert(w, "a");
+	alert(w, "b");
+	damage(w, "UPDATE outbox SET purpose = '7'");
+	damage(w, "UPDATE outbox SET room = 'gone' WHERE id = 1");
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(deliver_discard(&d, 2), OK);
+	assert_int_equal(deliver_rehome(&d, &count), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	assert_int_equal(count, 1);
+	world_send(w);
+	assert_int_equal(count_undeliverable(w), 1);
+}
+
 static void lost_message_holds_up_no_answer(void **state)
 {
 	struct world *w = *state;
@@ -244,6 +264,8 @@ int main(void)
 	        cmocka_unit_test(an_edit_of_nothing_stops_nothing),
 	        cmocka_unit_test(an_end_far_ahead_is_set_anew),
 	        cmocka_unit_test_setup_teardown(lost_message_holds_up_no_answer, setup, teardown),
+	        cmocka_unit_test_setup_teardown(
+	                damaged_event_can_be_discarded_and_moved, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -177,6 +177,30 @@ static void failing_looks_make_one_line(void **state)
 	assert_int_equal(log_lines_end(&lines, "could not process"), 2);
 }
 
+static enum err an_expiry_that_cannot_be_stored(struct store *store, void *arg)
+{
+	return sqlite3_exec(store->db,
+	               "INSERT INTO expiries VALUES (99, 's', 1, 1);"
+	               "CREATE TRIGGER t BEFORE DELETE ON expiries BEGIN "
+	               "SELECT raise(ABORT, 'no'); END",
+	               NULL, NULL, NULL) == SQLITE_OK
+	               ? OK
+	               : ERR_IO;
+}
+
+/* What cannot be stored for one thing is left undone, and stops none of the others. */
+static void what_fails_stops_nothing_else(void **state)
+{
+	struct dutiful *f = *state;
+
+	assert_int_equal(
+	        sqlite3_exec(f->l->store->db, "PRAGMA foreign_keys = OFF", NULL, NULL, NULL),
+	        SQLITE_OK);
+	assert_int_equal(looped_work(f->l, an_expiry_that_cannot_be_stored, NULL), OK);
+	assert_int_equal(looped_work(f->l, silence_ended, NULL), OK);
+	looped_wait(f->l, is_unsilenced, f);
+}
+
 static void close_during_look(void **state)
 {
 	struct dutiful *f = *state;
@@ -211,6 +235,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        TEST(a_silence_ends),
 	        TEST(failing_looks_make_one_line),
+	        TEST(what_fails_stops_nothing_else),
 	        TEST(close_during_look),
 	        TEST(reload_during_look),
 	};

@@ -77,7 +77,9 @@ static void one_heartbeat_a_day_with_its_data(void **state)
 	assert_int_equal(json_array_size(json_object_get(beat, "hours")), 24);
 	assert_int_equal(json_integer_value(json_object_get(beat, "unacked")), 1);
 	json_decref(content);
+	daemon.spool_bad = 2;
 	run_until(&daemon, at("2026-11-27T09:00:15Z"));
+	assert_non_null(strstr(w->events[w->len - 1].content, "2 rejected in the spool (*.bad)"));
 	assert_int_equal(heartbeats(w, NULL), 3);
 	assert_int_equal(daemon.pinged, 3);
 	assert_int_equal(daemon.told, 0);

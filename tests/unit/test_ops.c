@@ -508,6 +508,49 @@ static void close_during_alert(void **state)
 	assert_string_equal(member(f, 0, "state"), "queued"); /* it was taken in, and told */
 }
 
+static void run_sql(struct opened *f, const char *sql)
+{
+	if (sqlite3_exec(f->l->store->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		fail_msg("%s: %s", sql, sqlite3_errmsg(f->l->store->db));
+}
+
+/* What will never be in a room is said at once. */
+static void waiting_for_what_never_comes_ends(void **state)
+{
+	struct opened *f = *state;
+
+	ask(f, "{\"op\":\"silence\",\"what\":\"app=night\",\"duration\":\"2h\"}");
+	ask(f, "{\"op\":\"alert\",\"app\":\"night\"}");
+	ask(f, "{\"op\":\"alert\",\"app\":\"etl\",\"status\":\"resolved\"}");
+	ask(f, "{\"op\":\"alert\",\"app\":\"etl\"}");
+	wait_answers(f, 4);
+	ask(f, "{\"op\":\"wait\",\"alert\":1}");
+	ask(f, "{\"op\":\"wait\",\"alert\":2}");
+	wait_answers(f, 6);
+	assert_string_equal(member(f, 4, "error"), "held_back");
+	assert_string_equal(member(f, 5, "error"), "held_back");
+	run_sql(f, "UPDATE outbox SET state = 'undeliverable';"
+	           "UPDATE places SET outbox_id = (SELECT min(id) FROM outbox)");
+	ask(f, "{\"op\":\"wait\",\"alert\":3}");
+	wait_answers(f, 7);
+	assert_string_equal(member(f, 6, "error"), "undeliverable");
+	run_sql(f, "DELETE FROM outbox");
+	ask(f, "{\"op\":\"wait\",\"alert\":3}");
+	wait_answers(f, 8);
+	assert_string_equal(member(f, 7, "error"), "discarded");
+}
+
+static void what_is_no_time_is_refused(void **state)
+{
+	struct opened *f = *state;
+
+	ask(f, "{\"op\":\"silence\",\"what\":\"app=etl\",\"duration\":\"2h later\"}");
+	ask(f, "{\"op\":\"silence\",\"what\":\"app=etl\",\"duration\":\"2h\"}");
+	wait_answers(f, 2);
+	assert_string_equal(member(f, 0, "field"), "duration");
+	assert_true(is_ok(f, 1));
+}
+
 static void close_during_wait(void **state)
 {
 	struct opened *f = *state;
@@ -571,6 +614,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(
 	                an_answer_is_bounded_in_bytes, setup_without_storms, teardown),
 	        TEST(what_waits_is_bounded),
+	        TEST(waiting_for_what_never_comes_ends),
+	        TEST(what_is_no_time_is_refused),
 	        TEST(close_during_alert),
 	        TEST(close_during_wait),
 	        TEST(close_during_reload),

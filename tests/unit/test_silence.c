@@ -88,9 +88,17 @@ static void a_name_means_the_same_for_an_alert_and_what_is_stored_of_it(void **s
 	assert_int_equal(alerts_list(w->store, NULL, 1, &rows, &len), OK);
 	facts_of_row(&facts, &rows[0]);
 	assert_facts(&facts, "a row");
+	rows[0].resolved = true;
+	facts_of_row(&facts, &rows[0]);
+	assert_string_equal(facts_text("status", &facts), "resolved");
+	facts_finish(&facts);
 	assert_int_equal(entries_open(w->store, 0, 1, &entries, &len), OK);
 	facts_of_entry(&facts, &entries[0]);
 	assert_facts(&facts, "an entry");
+	entries[0].resolved_ms = 1;
+	facts_of_entry(&facts, &entries[0]);
+	assert_string_equal(facts_text("status", &facts), "resolved");
+	facts_finish(&facts);
 	alert_row_finish(&rows[0]);
 	entry_row_finish(&entries[0]);
 	free(rows);

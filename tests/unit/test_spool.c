@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <grp.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "bot/base/clock.h"
 #include "bot/client/spool_write.h"
@@ -496,6 +498,43 @@ static void a_spooled_file_is_private_to_user_and_group(void **state)
 	assert_int_equal(st.st_mode & 0777, 0700);
 }
 
+/* A user outside of the folder's group can only let everybody in the folder read it. */
+static void what_a_stranger_leaves_can_be_read(void **state)
+{
+	struct fixture *f = *state;
+	char name[SPOOL_NAME_MAX], path[256];
+	int ready[2], status;
+	struct stat st;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chmod(f->folder, 0755), 0);
+	assert_int_equal(mkdir(f->path, 0700), 0);
+	assert_int_equal(chown(f->path, 1234, 5678), 0);
+	assert_int_equal(chmod(f->path, 03777), 0);
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		gid_t group = 4711;
+
+		umask(077);
+		if (setgroups(1, &group) != 0 || setgid(group) != 0 || setuid(4711) != 0)
+			_exit(1);
+		leave(f, 1, name);
+		_exit(write(ready[1], name, sizeof(name)) != (ssize_t)sizeof(name));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(read(ready[0], name, sizeof(name)), sizeof(name));
+	close(ready[0]);
+	close(ready[1]);
+	snprintf(path, sizeof(path), "%s/%s", f->path, name);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_uid, 4711);
+	assert_true(st.st_gid == 5678 ? st.st_mode & S_IRGRP : st.st_mode & S_IROTH);
+}
+
 /* An operator at a root prompt hands one in; the daemon runs as another user. */
 static void what_root_leaves_belongs_to_the_folders_owner(void **state)
 {
@@ -535,6 +574,7 @@ int main(void)
 	        T(closing_waits_for_what_is_in_hand),
 	        T(what_waited_happened_when_it_was_written),
 	        T(a_spooled_file_is_private_to_user_and_group),
+	        T(what_a_stranger_leaves_can_be_read),
 	        T(what_root_leaves_belongs_to_the_folders_owner),
 	};
 #undef T

@@ -309,6 +309,28 @@ static void failed_commit_fails_every_job(void **state)
 	assert_true(stored(l, 'c'));
 }
 
+static void on_replaced(const char *message, void *arg)
+{
+	snprintf(arg, 256, "%s", message);
+}
+
+/* The database is gone under its name: nobody is told OK, and the owner hears of it. */
+static void a_database_that_is_gone_is_told_to_all(void **state)
+{
+	struct looped *l = *state;
+	struct job a = {.l = l, .letter = 'a'}, b = {.l = l, .letter = 'b'};
+	char told[256] = "";
+
+	writer_set_replaced(l->writer, on_replaced, told);
+	assert_int_equal(unlink(l->f->path), 0);
+	submit(&a);
+	submit(&b);
+	uv_run(&l->loop, UV_RUN_DEFAULT);
+	assert_int_equal(a.result, ERR_REPLACED);
+	assert_int_equal(b.result, ERR_REPLACED);
+	assert_non_null(strstr(told, l->f->path));
+}
+
 static void full_disk_in_one_job_fails_the_whole_batch(void **state)
 {
 	struct looped *l = *state;
@@ -562,6 +584,7 @@ int main(void)
 	        TEST(hurry_and_close_do_not_wait_for_lazy_jobs),
 	        TEST(jobs_that_arrive_meanwhile_make_the_next_batch),
 	        TEST(failed_commit_fails_every_job),
+	        TEST(a_database_that_is_gone_is_told_to_all),
 	        TEST(full_disk_in_one_job_fails_the_whole_batch),
 	        TEST(really_full_database_is_told_to_all),
 	        TEST(close_works_off_what_is_queued),

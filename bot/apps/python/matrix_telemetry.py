@@ -37,6 +37,7 @@ SOCKET = "/run/matrix-telemetry-bot/socket"
 SPOOL = "/var/spool/matrix-telemetry-bot"
 LINE_MAX = 64 * 1024  # bytes of one request, its newline included
 TEXT_MAX = 16 * 1024  # code points kept of the end of a longer text
+FIELDS_MAX, FIELD_NAME_MAX = 64, 128  # as many as the daemon keeps
 CONNECT_TRIES = 5  # a full backlog, for a moment
 SPOOL_TRIES = 100  # names in the spool
 
@@ -305,18 +306,17 @@ def _spool(folder: str, line: bytes) -> str:
 
 
 def _line(request: Mapping[str, Any]) -> bytes:
-    """One line of at most LINE_MAX bytes; a text that is too long keeps its end."""
+    """One line of at most LINE_MAX bytes; a text that is too long keeps its end, other values their beginning."""
     kept = TEXT_MAX
     while True:
         line = json.dumps(request, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace") + b"\n"
         if len(line) <= LINE_MAX or kept < 64:
             return line
-        request = dict(request)
-        if isinstance(request.get("text"), str):
-            request["text"] = _end(request["text"], kept)
+        request = {name: _end(value, kept) if name == "text" and isinstance(value, str) else
+                   value[:kept] if isinstance(value, str) else value for name, value in request.items()}
         if isinstance(request.get("fields"), dict):
-            request["fields"] = {name: _end(value, kept // 4) if isinstance(value, str) else value
-                                 for name, value in request["fields"].items()}
+            request["fields"] = {name[:FIELD_NAME_MAX]: _end(value, kept // 4) if isinstance(value, str) else value
+                                 for name, value in list(request["fields"].items())[:FIELDS_MAX]}
         kept //= 2
 
 
