@@ -71,6 +71,32 @@ static void reactions_acknowledge_in_any_form(void **state)
 	world_destroy(w);
 }
 
+/* A reaction that is taken away takes its acknowledgement away; one that came late does nothing. */
+static void reactions_are_taken_back_and_may_be_late(void **state)
+{
+	struct world *w = world_create("");
+	const char *target = fail_in_room(w, "etl", "r-1");
+	size_t before;
+	char *answer;
+
+	react(w, "$1", target, "✅", OP);
+	assert_true(is_acked(w, "r-1"));
+	say_event(w, "$2", &(struct said){.type = "m.room.redaction", .redacts = "$1"});
+	assert_false(is_acked(w, "r-1"));
+	before = w->len;
+	say_event(w, "$3",
+	        &(struct said){.type = "m.reaction",
+	                .late_ms = 400000,
+	                .content = json_pack("{s:{s:s, s:s, s:s}}", "m.relates_to", "rel_type",
+	                        "m.annotation", "event_id", target, "key", "✅")});
+	assert_false(is_acked(w, "r-1"));
+	answer = answer_since(w, before);
+	assert_non_null(answer);
+	assert_non_null(strstr(answer, "Not carried out"));
+	free(answer);
+	world_destroy(w);
+}
+
 static void a_refused_reaction_is_told_once_a_minute(void **state)
 {
 	struct world *w = world_create("");
@@ -743,6 +769,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(reactions_acknowledge_in_any_form),
+	        cmocka_unit_test(reactions_are_taken_back_and_may_be_late),
 	        cmocka_unit_test(a_refused_reaction_is_told_once_a_minute),
 	        cmocka_unit_test(strangers_hold_up_nothing),
 	        cmocka_unit_test(lateness_is_what_the_homeserver_says),
