@@ -220,8 +220,10 @@ static void web_open_handles(struct web *web)
 	uv_poll_init(loop, &web->poll, info->epoll_fd);
 	uv_timer_init(loop, &web->timer);
 	uv_timer_init(loop, &web->look);
+	uv_idle_init(loop, &web->turn);
 	web->accept.data = web->poll.data = web->timer.data = web->look.data = web;
-	web->handles = 3;
+	web->turn.data = web;
+	web->handles = 4;
 	uv_poll_start(&web->poll, UV_READABLE, web_on_readable);
 	uv_timer_start(&web->look, web_on_look, LOOK_MS, LOOK_MS);
 	if (web->listen_fd != -1) {
@@ -244,6 +246,7 @@ enum err web_create(
 	web->secrets = page_secrets_create();
 	TAILQ_INIT(&web->conns);
 	TAILQ_INIT(&web->streams);
+	TAILQ_INIT(&web->turns);
 	err = tokens_read(&web->tokens, config, fault);
 	if (err == OK)
 		err = web_listen(&web->tokens, config->http.listen, &web->listen_fd, fault);
@@ -293,7 +296,7 @@ static void web_on_handle_closed(uv_handle_t *handle)
 /* Stops libmicrohttpd, unless an answer is pending. */
 static void web_maybe_stop(struct web *web)
 {
-	if (web->stopped || web->pending > 0)
+	if (web->stopped || web->pending > 0 || !TAILQ_EMPTY(&web->turns))
 		return;
 	MHD_run(web->mhd); /* sends the answers resumed last */
 	web->stopped = true;
@@ -301,6 +304,7 @@ static void web_maybe_stop(struct web *web)
 	uv_close((uv_handle_t *)&web->poll, web_on_handle_closed);
 	uv_close((uv_handle_t *)&web->timer, web_on_handle_closed);
 	uv_close((uv_handle_t *)&web->look, web_on_handle_closed);
+	uv_close((uv_handle_t *)&web->turn, web_on_handle_closed);
 	if (web->listen_fd != -1)
 		uv_close((uv_handle_t *)&web->accept, web_on_handle_closed);
 }

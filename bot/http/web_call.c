@@ -1,9 +1,10 @@
 /*
  * web_call.c - one HTTP request, from its headers to its answer.
  *
- * Happy path: after the headers, authorization is checked; the body is received; the endpoint makes
- * requests of the socket protocol; the connection is suspended, and resumed by the last of their
- * answers, from which the endpoint makes one. A call that makes no requests is answered at once.
+ * Happy path: after the headers, authorization is checked; the body is received; the connection is
+ * suspended; in its turn the endpoint makes requests of the socket protocol; the last of their
+ * answers, from which the endpoint makes one, resumes the connection. A call that makes no requests
+ * is answered in its turn.
  *
  * What can go wrong: it is not authorized, or there is no such endpoint: the answer is sent before
  * the body is read, and the connection is closed. The body is over the limit: 413, once that is
@@ -200,6 +201,15 @@ static bool call_reads(const struct web_call *call)
 	return call->endpoint->right == TOKEN_READ;
 }
 
+/* The answer can be sent. */
+static void call_resume(struct web_call *call)
+{
+	call->conn->working = false;
+	call->conn->since_ms = clock_monotonic_ms();
+	MHD_resume_connection(call->connection);
+	web_wake(call->web);
+}
+
 static void call_on_answered(const json_t *answer, void *arg)
 {
 	struct answer *waited = arg;
@@ -213,11 +223,9 @@ static void call_on_answered(const json_t *answer, void *arg)
 	call_complete(call);
 	if (!call->suspended)
 		return;
-	call->suspended = call->conn->working = false;
+	call->suspended = false;
 	call->web->reads -= call_reads(call);
-	call->conn->since_ms = clock_monotonic_ms();
-	MHD_resume_connection(call->connection);
-	web_wake(call->web);
+	call_resume(call);
 }
 
 static void call_hand_in(struct web_call *call, size_t index, json_t *request)
@@ -418,11 +426,33 @@ static void call_run(struct web_call *call)
 		if (!json_is_null(request))
 			call_hand_in(call, i, request);
 	}
-	if (!call->ready) {
-		call->suspended = call->conn->working = true;
-		call->web->reads += call_reads(call);
-		MHD_suspend_connection(call->connection);
+}
+
+void calls_on_turn(uv_idle_t *turn)
+{
+	struct web *web = turn->data;
+	struct web_call *call = TAILQ_FIRST(&web->turns);
+
+	TAILQ_REMOVE(&web->turns, call, link);
+	if (TAILQ_EMPTY(&web->turns))
+		uv_idle_stop(turn);
+	call_run(call);
+	if (call->ready) {
+		call_resume(call);
+	} else {
+		call->suspended = true;
+		web->reads += call_reads(call);
 	}
+}
+
+/* libmicrohttpd brings all requests that are there at once. They are carried out one in each turn
+ * of the loop, so that many large ones delay nobody else. */
+static void call_await_turn(struct web_call *call)
+{
+	call->conn->working = true;
+	MHD_suspend_connection(call->connection);
+	TAILQ_INSERT_TAIL(&call->web->turns, call, link);
+	uv_idle_start(&call->web->turn, calls_on_turn);
 }
 
 /* What large requests take in memory is limited for all of them together, so that they leave room
@@ -483,8 +513,10 @@ enum MHD_Result call_on_access(void *arg, struct MHD_Connection *connection, con
 		*size = 0;
 		return MHD_YES;
 	}
-	if (!call->ready)
+	if (!call->ready && call->web->closing)
 		call_run(call);
+	else if (!call->ready)
+		call_await_turn(call);
 	return call->ready ? call_queue(call) : MHD_YES;
 }
 

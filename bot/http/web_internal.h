@@ -43,6 +43,8 @@ struct web {
 	uv_poll_t poll;   /* libmicrohttpd's epoll descriptor */
 	uv_timer_t timer; /* timeouts of libmicrohttpd */
 	uv_timer_t look;  /* periodic checks of connections and streams */
+	uv_idle_t turn;   /* active while calls wait for their turn */
+	TAILQ_HEAD(, web_call) turns;
 	unsigned handles; /* not yet closed */
 	struct tokens tokens;
 	TAILQ_HEAD(, web_conn) conns;
@@ -87,9 +89,11 @@ struct web_call {
 	json_t *requests; /* array, of the socket protocol; null: rejected already */
 	json_t *answers;  /* array, in the same order; null until answered */
 	unsigned pending;
-	bool suspended, ready; /* ready: the answer can be sent */
-	unsigned status;       /* of the answer */
-	const char *type;      /* content type of the answer */
+	TAILQ_ENTRY(web_call) link; /* web::turns */
+	bool suspended;             /* it had its turn, and waits for answers */
+	bool ready;                 /* the answer can be sent */
+	unsigned status;            /* of the answer */
+	const char *type;           /* content type of the answer */
 	struct buf text;
 	struct buf cookie, location, allow; /* headers of the answer, "" = none */
 	bool stream;                        /* answered by an event stream */
@@ -138,6 +142,8 @@ void call_weigh_nothing(struct web_call *call);
  * set. */
 json_t *call_read_json(struct web_call *call, json_t *notes);
 
+/* Runs the next call that waits for its turn. */
+void calls_on_turn(uv_idle_t *turn);
 /* Callbacks of libmicrohttpd; arg is the struct web. */
 enum MHD_Result call_on_access(void *arg, struct MHD_Connection *connection, const char *url,
         const char *method, const char *version, const char *data, size_t *size, void **place);

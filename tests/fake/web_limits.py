@@ -194,6 +194,32 @@ def test_http_answers_that_nobody_reads_are_bounded():
     ended(server, bot)
 
 
+def test_http_many_large_requests_delay_nobody_else():
+    """They take turns with everybody, though they arrive at once."""
+    server, bot = started()
+    body = json.dumps([{}] * 1500).encode()
+    many = []
+    for _ in range(40):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(str(bot.path))
+        s.sendall(request(body=body)[:-1])
+        many.append(s)
+    client = bot.client()
+    for s in many:
+        s.sendall(body[-1:])
+    check(client.call(json.loads(ALERT) | {"op": "alert"})["ok"], "not taken")
+    answered = 0
+    for s in many:
+        with contextlib.suppress(BlockingIOError):
+            answered += len(s.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    check(answered <= 20, f"{answered} of them were answered before")
+    for s in many:
+        check(s.recv(12) == b"HTTP/1.1 400", "not answered")
+        s.close()
+    client.close()
+    ended(server, bot)
+
+
 def test_clients_leave_file_descriptors_for_the_rest():
     """Each client is told to come again, and what is spooled meanwhile is read and sent."""
     port = free_port()
