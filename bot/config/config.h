@@ -97,8 +97,9 @@ struct config_watch {
 struct config_webhook {
 	const char *name;
 	const char *app, *kind, *severity, *title, *text, *key, *run_id, *url, *at;
-	const char *status, *resolved; /* resolved: values of `status` that mean resolved, separated
-	                                  by commas */
+	const char *status;
+	const char *resolved, *firing; /* values of `status` that mean that, separated by commas;
+	                                  firing NULL: any other */
 	char **fields;                 /* NAME=TEMPLATE */
 };
 

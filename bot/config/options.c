@@ -490,6 +490,9 @@ const struct option config_options[] = {
                 .help = "The alert is resolved if this is one of `resolved`, else it fires. "
                         "Default: firing."},
         {"webhook *", "resolved", OPTION_TEXT, WEBHOOK(resolved), .fallback = "resolved, ok, up"},
+        {"webhook *", "firing", OPTION_TEXT, WEBHOOK(firing), .example = "failed, timed_out",
+                .help = "If set: only these fire, and what is neither is ignored. Default: any "
+                        "other."},
         {"webhook *", "fields", OPTION_WORDS, WEBHOOK(fields),
                 .example = "host={/job/host}, branch={/git/0}"},
 

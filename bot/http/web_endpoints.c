@@ -228,7 +228,12 @@ static void run_webhook(struct web_call *call, const char *name)
 	body = call_read_json(call, notes);
 	if (body) {
 		request = webhook_request(webhook, body);
-		web_endpoints_add_alert(call, request, notes);
+		if (request)
+			web_endpoints_add_alert(call, request, notes);
+		else
+			call_json(call, MHD_HTTP_OK,
+			        json_pack("{s:b, s:s, s:s}", "ok", 1, "state", "ignored", "reason",
+			                "its status is neither in firing nor in resolved"));
 		json_decref(request);
 	}
 	json_decref(body);

@@ -167,6 +167,7 @@ json_t *webhook_request(const struct config_webhook *webhook, const json_t *body
 	};
 	json_t *request = json_pack("{s:s, s:s}", "op", "alert", "app", webhook->name);
 	const char *status;
+	bool resolved;
 
 	set_member(request, "app", webhook->app, body);
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
@@ -176,10 +177,15 @@ json_t *webhook_request(const struct config_webhook *webhook, const json_t *body
 	status = json_string_value(json_object_get(request, "status"));
 	if (!status && webhook_is_built_in(webhook)) /* a notice, such as "Testing" */
 		json_object_set_new(request, "severity", json_string("warning"));
+	resolved = status && webhook_is_one_of(status, webhook->resolved);
+	if (webhook->firing && !resolved &&
+	        !(status && webhook_is_one_of(status, webhook->firing))) {
+		json_decref(request);
+		return NULL;
+	}
 	if (status)
-		json_object_set_new(request, "status",
-		        json_string(webhook_is_one_of(status, webhook->resolved) ? "resolved"
-		                                                                 : "firing"));
+		json_object_set_new(
+		        request, "status", json_string(resolved ? "resolved" : "firing"));
 	return request;
 }
 

@@ -211,7 +211,11 @@ def test_http_prometheus_posts_what_fires_until_it_ends():
 
 def test_http_webhooks():
     server, bot = started("[webhook ci]\ntitle = {/job/name} failed\nstatus = {/job/result}\nkey = {/job/name}\n"
-                          "severity = critical\nfields = host={/job/host}\n[webhook flat]\ntitle = {/what} {/ok}\n")
+                          "severity = critical\nfields = host={/job/host}\n[webhook flat]\ntitle = {/what} {/ok}\n"
+                          # GitHub's workflows, which it tells of from their beginning on
+                          "[webhook github]\nstatus = {/workflow_run/conclusion}\nfiring = failure, timed_out\nresolved = success\n"
+                          "title = {/repository/full_name}: {/workflow_run/name} on {/workflow_run/head_branch}\nseverity = critical\n"
+                          "url = {/workflow_run/html_url}\nrun_id = {/workflow_run/id}\n")
     web = Local(bot.path)
     job = {"job": {"name": "nightly build", "result": "broken", "host": "ci1"}}
     status, text, _ = ask(web, "POST", "/webhook/ci", json.dumps(job))
@@ -248,6 +252,15 @@ def test_http_webhooks():
         server.wait(lambda name=name: any(body.startswith("✅ " + name) and " resolved" in body for body in server.bodies(OPS)))
     check(ask(web, "POST", "/uptime-kuma", json.dumps({"heartbeat": None, "monitor": None, "msg": "hook Testing"}))[0] == 200, "not taken")
     server.wait(lambda: any("⚠️ uptime-kuma · hook Testing" in body for body in server.bodies("!dev:fake.local")))
+    for conclusion, state in (("ping", "ignored"), (None, "ignored"), ("cancelled", "ignored"), ("failure", "queued"), ("success", "grouped")):
+        run = {"id": 30433642, "name": "Build", "head_branch": "main", "html_url": "https://github.example/o/r/actions/runs/30433642",
+               "status": "completed" if conclusion else "queued", "conclusion": conclusion}
+        body = {"zen": "Keep it logically awesome.", "hook_id": 1} if conclusion == "ping" else {
+            "action": "completed", "workflow_run": run, "repository": {"full_name": "o/r"}}
+        answer = json.loads(ask(web, "POST", "/webhook/github", json.dumps(body))[1])
+        check(answer["ok"] and answer["state"] == state, f"{conclusion}: {answer}")
+        if conclusion == "failure":
+            server.wait(lambda: any("o/r: Build on main" in body and "30433642" in body for body in server.bodies(OPS)))
     # as forms: Uptime Kuma's other content type, GitHub's, and one that has no JSON in it
     kuma["monitor"]["name"] = job["job"]["name"] = "form"
     job["job"]["result"] = "broken"

@@ -71,6 +71,19 @@ static void a_mapping_makes_an_alert(void **state)
 	request = webhook_request(&webhook, body);
 	assert_has(request, "status", "firing");
 	json_decref(request);
+	/* with a list of what fires, the rest is nothing */
+	webhook.firing = "failed, Broken";
+	request = webhook_request(&webhook, body);
+	assert_has(request, "status", "firing");
+	json_decref(request);
+	json_object_set_new(body, "result", json_string("OK"));
+	request = webhook_request(&webhook, body);
+	assert_has(request, "status", "resolved");
+	json_decref(request);
+	json_object_set_new(body, "result", json_string("queued"));
+	assert_null(webhook_request(&webhook, body));
+	json_object_set_new(body, "result", json_null());
+	assert_null(webhook_request(&webhook, body));
 	json_decref(body);
 }
 
