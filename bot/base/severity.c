@@ -40,6 +40,7 @@ bool severity_guess(const char *text, enum severity *out)
 	        {"emerg", SEVERITY_CRITICAL},
 	        {"emergency", SEVERITY_CRITICAL},
 	        {"panic", SEVERITY_CRITICAL},
+	        {"disaster", SEVERITY_CRITICAL},
 	        {"warning", SEVERITY_WARNING},
 	        {"warn", SEVERITY_WARNING},
 	        {"info", SEVERITY_INFO},

@@ -10,8 +10,8 @@
 #include "bot/base/buf.h"
 #include "bot/config/config.h"
 
-/* The request of the socket protocol, a new reference; NULL: it says neither that something fires nor
- * that it is resolved. */
+/* The request of the socket protocol, a new reference; NULL: it says neither that something fires
+ * nor that it is resolved. */
 json_t *webhook_request(const struct config_webhook *webhook, const json_t *body);
 /* The webhook of a name, from the config or built in ("healthchecks", "uptime-kuma"); NULL =
  * none. */

@@ -136,6 +136,10 @@ static void the_warning_says_how_it_was_taken(void **state)
 	assert_string_equal(warning(alert, 0, "message"),
 	        "loud is no severity; taken as warning, the default of its kind");
 	alert_destroy(alert);
+	alert = parse(config, "{\"app\":\"a\",\"severity\":\"Disaster\"}"); /* Zabbix */
+	assert_string_equal(
+	        warning(alert, 0, "message"), "Disaster is no severity; taken as critical");
+	alert_destroy(alert);
 	alert = parse(config, "{\"app\":\"a\",\"\":[{\"field\":\"f\",\"message\":\"m\"},1,{}]}");
 	assert_int_equal(json_array_size(alert->warnings), 1);
 	assert_string_equal(warning(alert, 0, "field"), "f");
