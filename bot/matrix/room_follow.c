@@ -360,8 +360,10 @@ static void room_follow_on_join(const struct mx_answer *answer, void *arg)
 		return;
 	if (answer->code != OK) {
 		room_follow_failed(entry, answer,
-		        entry->hops ? "cannot join the room it was upgraded to"
-		                    : "cannot join; invite the bot");
+		        strstr(answer->error, "banned")
+		                ? "cannot join; lift the ban and invite the bot"
+		        : entry->hops ? "cannot join the room it was upgraded to"
+		                      : "cannot join; invite the bot");
 		return;
 	}
 	if (room_id && strcmp(room_id, entry->candidate) != 0) {

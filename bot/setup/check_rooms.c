@@ -50,7 +50,9 @@ static void check_rooms_tell_absent(struct check *check, const char *what,
 		return;
 	}
 	check_fault(check, EX_UNAVAILABLE, what, "%s: the bot is not in the room", room->address);
-	check_fix(check, "invite %s: the daemon accepts; it joins a public room by itself",
+	check_fix(check,
+	        "invite %s: the daemon joins within 5 minutes, at once where [matrix] invite_from "
+	        "names who invites; it joins a public room by itself",
 	        check->user_id);
 }
 

@@ -46,6 +46,8 @@ static void on_request(
 		reply_ok(reply, json_pack("{s:s, s:[{s:s, s:s, s:s}]}", "text", "t", "problems",
 		                        "cause", *op == 's' ? "watch" : "room", "text", "it fails",
 		                        "fix", "mend it"));
+	} else if (strcmp(op, "oncall") == 0) { /* with what a terminal would obey */
+		reply_ok(reply, json_pack("{s:s}", "text", "\x1b[31mred\n"));
 	} else if (strcmp(op, "metrics") == 0) {
 		reply_error(reply, "busy", NULL, "later", true);
 	} else {
@@ -218,6 +220,7 @@ static void arguments_become_requests(void **state)
 	        {{"test", "node"}, EX_OK, "node: in the room\n"},
 	        {{"test", "dag"}, EX_DATAERR, ""},
 	        {{"test", "all"}, EX_DATAERR, "node: in the room\nviolation: in the room\n"},
+	        {{"oncall"}, EX_OK, "\xEF\xBF\xBD[31mred\n"},
 	        {{"metrics"}, EX_TEMPFAIL, ""},
 	        {{"status", "x"}, EX_USAGE, ""},
 	        {{"alerts", "a", "b"}, EX_USAGE, ""},

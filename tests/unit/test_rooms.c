@@ -317,6 +317,18 @@ static void test_refused_join_says_why(void **state)
 	assert_int_equal(f->changes, 0);
 }
 
+static void test_refused_join_of_who_is_banned(void **state)
+{
+	struct fixture *f = *state;
+
+	route_alias(f, "!a:x");
+	route(f, "/v3/join/%21a%3Ax", 403,
+	        "{\"errcode\":\"M_BAD_STATE\",\"error\":\"Cannot join user who was banned\"}");
+	rooms_configure(f->rooms, &f->config);
+	turn_until_problem(f);
+	assert_non_null(strstr(ops(f)->problem, "lift the ban and invite the bot"));
+}
+
 static void test_room_that_cannot_be_reached_blocks_no_other(void **state)
 {
 	struct fixture *f = *state;
@@ -890,6 +902,7 @@ int main(void)
 	        TEST(test_alias_that_moved_is_followed),
 	        TEST(test_alias_that_is_gone_does_not_take_the_room_away),
 	        TEST(test_refused_join_says_why),
+	        TEST(test_refused_join_of_who_is_banned),
 	        TEST(test_room_that_cannot_be_reached_blocks_no_other),
 	        TEST(test_failure_that_may_pass_is_tried_again),
 	        TEST(test_answers_that_lead_elsewhere_are_refused),
