@@ -19,8 +19,7 @@
 
 /* Homeservers forget transaction ids, Synapse after about 30 minutes. */
 #define DELIVER_FATE_MS (10 * CLOCK_MINUTE_MS)
-/* While the rate is limited, notes and answers wait for alerts, but not longer than this. */
-#define DELIVER_NOTE_WAIT_MS (30 * CLOCK_SECOND_MS)
+#define DELIVER_NOTE_WAIT_MS (30 * CLOCK_SECOND_MS) /* for alerts, while the rate is limited */
 #define DELIVER_EDITS_MAX 200 /* edits looked through while the rate is limited */
 #define DELIVER_STORM_LOOK_MS (5 * CLOCK_SECOND_MS)
 /* Whoever receives the keys wakes the room that waits for them; this is the fallback. */
@@ -529,18 +528,17 @@ static enum err next_or_ahead(const struct deliver *d, const struct deliver_room
 static enum err next_apart(const struct deliver *d, const struct deliver_room *room,
         struct deliver_event *event, int64_t *due_ms)
 {
-	enum err err, end;
+	enum err err = room->encrypted ? store_savepoint(d->store) : OK, end;
 
-	if (!room->encrypted)
-		return next_or_ahead(d, room, event, due_ms);
-	err = store_savepoint(d->store);
 	if (err != OK)
 		return err;
 	err = next_or_ahead(d, room, event, due_ms);
+	if (!room->encrypted)
+		return err;
 	end = err == OK ? store_release(d->store) : store_undo(d->store);
 	if (err != OK && end == OK) {
-		log_seldom(LOG_ERROR, "deliver", room->name,
-		        "%s: cannot encrypt for the room, retrying: %s", room->name, err_text(err));
+		log_seldom(LOG_ERROR, "deliver", room->name, "%s: cannot encrypt, retrying: %s",
+		        room->name, err_text(err));
 		deliver_event_finish(event);
 		event->waits = true;
 		send_earlier(due_ms, d->now_ms + DELIVER_KEYS_LOOK_MS);
