@@ -23,7 +23,7 @@ struct sim_machine {
 	json_t *inbox;   /* to-device events not fetched yet */
 	json_t *changed; /* users whose lists changed since */
 	bool bootstraps;
-	unsigned reads; /* of the store, so far */
+	unsigned reads; /* values read from the store so far */
 };
 
 struct sim {
@@ -95,6 +95,7 @@ static inline enum err sim_list(
 			(*items)[(*len)++] = (struct crypto_item){
 			        x_strdup(key), x_strdup(json_string_value(value))};
 	}
+	m->reads += (unsigned)*len;
 	qsort(*items, *len, sizeof(**items), sim_by_key);
 	return OK;
 }

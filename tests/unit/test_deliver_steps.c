@@ -1,7 +1,7 @@
 /*
  * Tests of what an alert and a choice cost, counted in steps of SQLite's machine and not by a
- * clock: as much with few messages open, alerts stored and silences as with many; and in
- * proportion to the rooms.
+ * clock: as much with few messages open, alerts stored, silences, past overrides and recorded
+ * commands as with many; and in proportion to the rooms.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +13,8 @@
 #include "handlers/oncall/escalate.h"
 #include "handlers/oncall/resolve.h"
 #include "tests/unit/handlers_fixture.h"
+#include "storage/command_log.h"
+#include "storage/oncall_overrides.h"
 #include "storage/sql.h"
 
 /* Steps of all statements since the last call; *scanned: of these, rows of walks without an index.
@@ -221,6 +223,52 @@ static void silences_make_no_alert_read_more(void **state)
 		fail_msg("%lld, then %lld steps", (long long)few, (long long)many);
 }
 
+/* One app's critical alert, and the choice after it, when so many overrides of the on-call schedule
+ * have ended and so many commands been recorded. */
+static int64_t cost_after(int rows)
+{
+	struct world *w = world_create(
+	        "[severity critical]\nmention = oncall:lead\n"
+	        "[oncall lead]\nusers = @a:x, @b:x\nrotate = daily 09:00\nfrom = 2026-01-01\n");
+	struct deliver_event event;
+	int64_t scanned, sum;
+
+	for (int i = 0; i < rows; i++) {
+		struct oncall_override_row turn = {.at_ms = i,
+		        .start_ms = i,
+		        .end_ms = i + 1,
+		        .name = (char[]){"lead"},
+		        .user = (char[]){"@b:x"},
+		        .author = (char[]){"@a:x"}};
+		struct command_row command = {.at_ms = w->now_ms,
+		        .result = (char[]){"done"},
+		        .sender = (char[]){"@a:x"},
+		        .command = (char[]){"!status"},
+		        .effect = (char[]){"answered"}};
+
+		assert_int_equal(store_begin(w->store), OK);
+		assert_int_equal(oncall_overrides_insert(w->store, &turn), OK);
+		assert_int_equal(commands_insert(w->store, &command), OK);
+		assert_int_equal(store_commit(w->store), OK);
+	}
+	steps(w, &scanned);
+	world_alert(w, "{\"app\":\"etl\",\"severity\":\"critical\",\"title\":\"t\"}");
+	assert_true(world_next(w, &event));
+	sum = steps(w, &scanned);
+	assert_int_equal(scanned, 0);
+	deliver_event_finish(&event);
+	world_destroy(w);
+	return sum;
+}
+
+static void what_is_over_makes_nothing_slower(void **state)
+{
+	int64_t few = cost_after(3), many = cost_after(300);
+
+	if (few == 0 || many > few)
+		fail_msg("%lld, then %lld steps", (long long)few, (long long)many);
+}
+
 #define ROOMS 60
 
 /* A choice for so many rooms that have nothing to send. */
@@ -269,6 +317,7 @@ int main(void)
 	        cmocka_unit_test(reminders_and_escalations_cost_what_is_due),
 	        cmocka_unit_test(what_resolves_by_itself_costs_what_is_due),
 	        cmocka_unit_test(silences_make_no_alert_read_more),
+	        cmocka_unit_test(what_is_over_makes_nothing_slower),
 	        cmocka_unit_test(each_room_costs_a_choice_the_same),
 	};
 
