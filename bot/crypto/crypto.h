@@ -36,9 +36,9 @@
  *   send those bytes in every retry.
  *
  * What it costs: a message to a room whose members and devices have the key, and a look at requests
- * when none is due, read a fixed number of values from the store. One of them names all who have the
- * key, so it is as long as they are many. A key that is shared anew costs as many values for each
- * member and device as for any other.
+ * when none is due, read a fixed number of values from the store. One of them names all who have
+ * the key, so it is as long as they are many. A key that is shared anew costs as many values for
+ * each member and device as for any other.
  */
 #pragma once
 

@@ -5,6 +5,7 @@
  * Happy path: discovery finds the base URL, unless it is configured; auth provides a token with its
  * user and device id; the device id is compared with the stored one (or stored, the first time);
  * rooms are resolved, the /sync loop starts from the stored `since`, and the courier goes online.
+ * A token that an earlier run has proven is that device's, so the comparison comes after all that.
  * Failures: discovery is retried with backoff; a refused token takes the courier offline until
  * auth has another; a device id other than the stored one ends the daemon, since two devices'
  * transaction ids and keys must not be mixed.

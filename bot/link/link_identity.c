@@ -121,6 +121,8 @@ static void identity_done(enum err result, const char *message, void *arg)
 		job = NULL;
 		goto out;
 	}
+	if (link->failures > 0) /* the problem that is shown was this job's */
+		link->told = false;
 	link->failures = 0;
 	if (strcmp(job->user_id, link->config->matrix.user) != 0) {
 		snprintf(text, sizeof(text),
