@@ -337,7 +337,7 @@ ExecStart=sh -c 'for i in $(seq 30); do echo line $i of %i; done; echo disk full
 
 def test_a_failed_unit_is_an_alert(w):
     """With its exit code and its last lines; instances and escaped names too."""
-    for unit, said in (("backup@db1.service", "of db1"), (r"odd\x2dname.service", "line 30"), (r"odd\x20name@a\x20b:c.service", r"of a\x20b:c")):
+    for unit, said in (("backup@db1.service", "of db1"), (r"odd\x2dname.service", "line 30"), (r"odd\x20name@a\x20b:c.service", "of ax20b:c")):
         template = re.sub(r"@.*\.", "@.", unit)
         with w.changed(f"/etc/systemd/system/{template}", FAILS.format(f"OnFailure={BOT}-failed@%n.service")):
             check(w.run("systemctl", "start", unit).returncode != 0, "it did not fail")
