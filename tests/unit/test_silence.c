@@ -587,6 +587,23 @@ static void it_waits_for_all_that_it_holds_back(void **state)
 	world_destroy(w);
 }
 
+/* What fired before it, and is in the room, is waited for too. */
+static void it_waits_for_what_fires_in_the_room(void **state)
+{
+	struct world *w = world_create("");
+	int64_t id;
+
+	fire(w, "critical", "r-1", "alpha");
+	fire(w, "critical", "r-2", "beta");
+	world_send(w);
+	id = until_resolved(w, "app=etl");
+	world_alert(w, failed, "etl", "critical", "r-1", "resolved", "alpha");
+	assert_true(is_active(w, id));
+	world_alert(w, failed, "etl", "critical", "r-2", "resolved", "beta");
+	assert_false(is_active(w, id));
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -605,6 +622,7 @@ int main(void)
 	        cmocka_unit_test(what_a_given_up_silence_held_back_is_told),
 	        cmocka_unit_test(it_ends_with_the_resolved_alert_that_it_waits_for),
 	        cmocka_unit_test(it_waits_for_all_that_it_holds_back),
+	        cmocka_unit_test(it_waits_for_what_fires_in_the_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
