@@ -219,24 +219,32 @@ def check_exit(place, code, *parts):
 @both
 def test_undeliverable_ones_on_the_host_and_in_the_room(world, secret):
     """!retry and !discard, status --check and -q; with answers that are replies."""
-    place = Place(world, secret, "[commands]\nremind = 0\nanswers = reply\n", dev_levels={"events_default": 50})
+    place = Place(world, secret, "[commands]\nremind = 0\nanswers = reply\n")
+    path = f"/_matrix/client/v3/rooms/{place.dev}/state/m.room.power_levels/"
+    content = world.server.call("GET", path, token=place.op.account["access_token"])
+
+    def needed(level):
+        world.server.call("PUT", path, {**content, "events_default": level}, place.op.account["access_token"])
+
+    def mute():
+        return any("may not write" in problem["text"] for problem in place.bot.call({"op": "status"})["problems"])
     spool = place.bot.folder / "spool"
     check_exit(place, 0, "OK: running, 0 unacknowledged")
     check(place.cli("status", "-q") == "", "cron gets mail")
+    needed(50)
+    until(mute, "it is not known before a message is refused")
     place.bot.call(alert("ret-1", "late", "warning"))
     until(lambda: place.bot.call({"op": "status"})["undeliverable"] == 1, "not undeliverable")
     check_exit(place, 2, "CRITICAL: ", "1 undeliverable")
     check("1 undeliverable" in place.cli("status", "-q", code=69), "-q hides it")
     place.ask("!status", "1 undeliverable", "Undeliverable ", "!retry sends them again", thread=False)
-    path = f"/_matrix/client/v3/rooms/{place.dev}/state/m.room.power_levels/"
-    content = world.server.call("GET", path, token=place.op.account["access_token"])
-    world.server.call("PUT", path, {**content, "events_default": 0}, place.op.account["access_token"])
+    needed(0)
     place.ask("!retry", "1 message is in the delivery queue again", thread=False)
     place.shown("ret-1", place.dev)
     place.ask("!retry", "Nothing is undeliverable", thread=False)
     place.ask("!retry 7", "There is no undeliverable message 7.", thread=False)
     # the next one is given up
-    world.server.call("PUT", path, content, place.op.account["access_token"])
+    needed(50)
     place.bot.call(alert("ret-2", "late", "warning"))
     until(lambda: place.bot.call({"op": "status"})["undeliverable"] == 1, "not undeliverable")
     number = re.search(r"Undeliverable (\d+) ", place.ask("!status", thread=False))[1]
@@ -245,6 +253,8 @@ def test_undeliverable_ones_on_the_host_and_in_the_room(world, secret):
     # what was asked in a thread is answered there
     root = place.say("a thread of people")
     place.answered(place.in_thread("!status", root), "Queue empty")
+    needed(0)
+    until(lambda: not mute(), "it is not known that it may write again")
     check_exit(place, 0, "OK: running")
     check(not any("ret-2" in body for body in place.bodies(place.dev)), "it was discarded")
     (spool / "what.json").write_text("no alert\n")
