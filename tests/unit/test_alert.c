@@ -74,6 +74,8 @@ static void odd_parts_are_mended_and_said(void **state)
 	        {"{\"app\":\"a\",\"at\":\"yesterday\"}", "at", "1970-01-02T00:00:00.000Z"},
 	        {"{\"app\":\"a\",\"at\":\"2099-01-01T00:00:00Z\"}", "at",
 	                "1970-01-02T00:00:00.000Z"},
+	        {"{\"app\":\"a\",\"at\":\"1969-12-31T23:59:59Z\"}", "at",
+	                "1970-01-02T00:00:00.000Z"},
 	        {"{\"app\":\"a\",\"at\":90}", "at", "1970-01-01T00:01:30.000Z"},
 	        {"{\"app\":\"a\",\"run_id\":81}", "run_id", "81"},
 	        {"{\"app\":\"a\",\"run_id\":0.5}", "run_id", "0.5"},
@@ -204,6 +206,15 @@ static void what_is_too_long_is_cut(void **state)
 	assert_null(one->url);
 	assert_int_equal(json_object_size(one->fields), 1);
 	assert_int_equal(json_array_size(one->warnings), 6);
+	/* a link that is too long once it is encoded */
+	text[1000] = '\0';
+	for (char *c = text; *c; c++)
+		*c = ' ';
+	json_object_set_new(request, "url", json_sprintf("https://x/%s#", text));
+	alert_destroy(one);
+	assert_int_equal(alert_parse(request, config, 1000, &one, &fault), OK);
+	assert_null(one->url);
+	memset(text, 'x', 3000);
 	/* two ids that differ at their ends only are two */
 	text[2999] = 'y';
 	json_object_set_new(request, "id", json_string(text));
