@@ -52,13 +52,16 @@
 
 #define SELECT SQL_SELECT("entries", ENTRY_STORED)
 
+/* Of the entries that a failure has in several messages, the newest alone. */
+#define NEWEST                                                                       \
+	"AND NOT EXISTS (SELECT 1 FROM entries n WHERE n.subject = entries.subject " \
+	"AND n.resolved_ms = 0 AND n.fingerprint = entries.fingerprint "             \
+	"AND n.id > entries.id) "
+
 /* An unacknowledged firing critical entry, in the newest of its messages. */
 #define OPEN                                                                           \
 	"INDEXED BY entries_open WHERE severity = 'critical' AND resolved_ms = 0 AND " \
-	"acked_ms = 0 AND last_ms > ?1 AND test = FALSE "                              \
-	"AND NOT EXISTS (SELECT 1 FROM entries n WHERE n.subject = entries.subject "   \
-	"AND n.resolved_ms = 0 AND n.fingerprint = entries.fingerprint "               \
-	"AND n.id > entries.id) "
+	"acked_ms = 0 AND last_ms > ?1 AND test = FALSE " NEWEST
 
 /* Failures of a severity, each once in whatever messages it is. */
 #define FIRING(severity) "count(DISTINCT fingerprint) FILTER (WHERE severity = '" severity "')"
@@ -115,10 +118,9 @@
 	X(ENTRIES_SHOW, "UPDATE entries SET told_ms = ?2 WHERE message_id = ?1 AND told_ms = 0")   \
 	X(ENTRIES_SHOWN, "UPDATE entries SET told_ms = ?3 WHERE message_id = ?1 AND "              \
 	                 "told_ms = ?2")                                                           \
-	X(ENTRIES_OPEN, SELECT                                                                     \
-	        "INDEXED BY entries_open WHERE resolved_ms = 0 AND test = FALSE AND last_ms > ? "  \
-	        "ORDER BY last_ms DESC "                                                           \
-	        "LIMIT ?")                                                                         \
+	X(ENTRIES_OPEN, SELECT "INDEXED BY entries_open WHERE resolved_ms = 0 AND test = FALSE "   \
+	                       "AND last_ms > ? " NEWEST "ORDER BY last_ms DESC "                  \
+	                       "LIMIT ?")                                                          \
 	X(ENTRIES_COUNT_FIRING, "SELECT app, " FIRING("info") ", " FIRING("warning") ", " FIRING(  \
 	                                "critical") " FROM entries "                               \
 	                                            "INDEXED BY entries_open WHERE resolved_ms = " \

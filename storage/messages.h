@@ -169,7 +169,8 @@ enum err entries_told(struct store *store, int64_t message_id, int64_t now_ms);
  * and that entries fixed then can be read since now_ms. */
 enum err entries_show(struct store *store, int64_t message_id, int64_t frozen_ms);
 enum err entries_shown(struct store *store, int64_t message_id, int64_t frozen_ms, int64_t now_ms);
-/* All firing entries that last happened after since_ms, newest first, at most limit. */
+/* Firing entries that last happened after since_ms, each fingerprint once, in the newest of its
+ * messages. Newest first, at most limit. */
 enum err entries_open(
         struct store *store, int64_t since_ms, int limit, struct entry_row **rows, size_t *len);
 /* How many failures of an app are firing, by severity, each once. */

@@ -384,6 +384,31 @@ static void many_are_acknowledged_at_once(void **state)
 	world_destroy(w);
 }
 
+/* In a second message, since it happened again later. */
+static void a_failure_in_several_messages_fires_once(void **state)
+{
+	struct world *w = world_create("");
+	struct entry_row *rows;
+	size_t len;
+
+	for (int i = 0; i < 3; i++) {
+		world_alert(w, "{\"app\":\"etl\",\"severity\":\"critical\",\"title\":\"disk\"}");
+		world_pass(w, 2 * CLOCK_MINUTE_MS);
+	}
+	world_alert(w, "{\"app\":\"etl\",\"severity\":\"critical\",\"title\":\"net\"}");
+	world_send(w);
+	assert_true(world_count(w, "send") >= 3);
+	asked(w, "!silence etl 1h", "Firing now: 2 (etl · net, etl · disk) · last 24 h: 4");
+	assert_int_equal(entries_open(w->store, 0, 10, &rows, &len), OK);
+	assert_int_equal(len, 2);
+	entry_rows_free(rows, len);
+	asked(w, "!resolve etl", "etl · net and 1 more resolved");
+	assert_int_equal(entries_open(w->store, 0, 10, &rows, &len), OK);
+	assert_int_equal(len, 0);
+	entry_rows_free(rows, len);
+	world_destroy(w);
+}
+
 static void unacknowledged_ones_are_listed_with_links(void **state)
 {
 	struct world *w = world_create("");
@@ -782,6 +807,7 @@ int main(void)
 	        cmocka_unit_test(what_cannot_be_stored_is_told),
 	        cmocka_unit_test(what_is_no_command_is_left_alone),
 	        cmocka_unit_test(many_are_acknowledged_at_once),
+	        cmocka_unit_test(a_failure_in_several_messages_fires_once),
 	        cmocka_unit_test(unacknowledged_ones_are_listed_with_links),
 	        cmocka_unit_test(strangers_make_one_line),
 	        cmocka_unit_test(new_limits_hold_for_what_fires),
