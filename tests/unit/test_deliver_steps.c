@@ -233,6 +233,7 @@ static int64_t cost_after(int rows)
 	struct deliver_event event;
 	int64_t scanned, sum;
 
+	assert_int_equal(store_begin(w->store), OK);
 	for (int i = 0; i < rows; i++) {
 		struct oncall_override_row turn = {.at_ms = i,
 		        .start_ms = i,
@@ -246,11 +247,10 @@ static int64_t cost_after(int rows)
 		        .command = (char[]){"!status"},
 		        .effect = (char[]){"answered"}};
 
-		assert_int_equal(store_begin(w->store), OK);
 		assert_int_equal(oncall_overrides_insert(w->store, &turn), OK);
 		assert_int_equal(commands_insert(w->store, &command), OK);
-		assert_int_equal(store_commit(w->store), OK);
 	}
+	assert_int_equal(store_commit(w->store), OK);
 	steps(w, &scanned);
 	world_alert(w, "{\"app\":\"etl\",\"severity\":\"critical\",\"title\":\"t\"}");
 	assert_true(world_next(w, &event));
