@@ -445,13 +445,15 @@ const struct option config_options[] = {
                 .help = "ADDRESS:PORT, or [::1]:PORT for IPv6. Addresses other than loopback "
                         "require a token."},
         {"http", "token_file", OPTION_PATH, IN(http.token.file), .example = "http-token",
-                .help = "File with the bearer token required over TCP; it has all rights. Default: "
-                        "none, and then\n"
-                        "programs on this machine may send and read."},
+                .help = "File with the bearer token required over TCP; it has all rights. The "
+                        "daemon's user must be\n"
+                        "able to read it, other users must not: root:matrix-telemetry-bot, 0640. "
+                        "Default: none, and\n"
+                        "then programs on this machine may send and read."},
         {"http", "tokens", OPTION_PATH, IN(http.tokens), .example = "http-tokens",
                 .help = "File with further tokens, one a line: NAME RIGHTS TOKEN. RIGHTS are one "
                         "or more of send,\n"
-                        "read and command, separated by commas."},
+                        "read and command, separated by commas. Owner and permissions as above."},
 
         {"http", "timeout", OPTION_DURATION, IN(http.timeout_ms), .fallback = "30s",
                 .min = CLOCK_SECOND_MS, .max = CLOCK_HOUR_MS,

@@ -115,11 +115,7 @@ bool ops_may(const struct ops *ops, enum command_right right, const struct alert
 	        is_admin(config, peer))
 		return true;
 	reply_error(reply, "denied", NULL,
-	        right == COMMAND_TRUSTS
-	                ? "only root, the daemon's own user and [socket] admin_uid and admin_gid "
-	                  "may decide whom the bot trusts"
-	                : "only root, the daemon's own user and [socket] admin_uid and admin_gid "
-	                  "may do that",
+	        "only root, the daemon's own user and [socket] admin_uid and admin_gid may do that",
 	        false);
 	return false;
 }

@@ -21,10 +21,11 @@ static void tell_report(struct check *check, const char *path, const char *repor
 		check_fault(check, EX_CONFIG, "config", "%.*s", (int)len, report);
 		report += len + (report[len] == '\n');
 	}
-	check_fix(check,
-	        access(path, R_OK) == -1 && errno == EACCES
-	                ? "run it as root or as the daemon's user: sudo matrix-telemetry-bot check"
-	                : "bot.conf.example shows every key with its default");
+	if (access(path, R_OK) == 0)
+		check_fix(check, "bot.conf.example shows every key with its default");
+	else
+		check_fix(check, errno == EACCES ? "run it as root: sudo matrix-telemetry-bot check"
+		                                 : "matrix-telemetry-bot setup writes one");
 }
 
 static void look_at_all(struct check *check)
