@@ -82,8 +82,11 @@ static void tell_readers(struct check *check, const char *what, const struct con
 		return;
 	}
 	free(line);
-	check_fix(check, "ask them to verify that session in their client, with another session of "
-	                 "theirs or their recovery key: that cross-signs it");
+	check_fix(check, report_readers_alone(readers)
+	                         ? "invite the operators"
+	                         : "ask them to verify that session in their client, with another "
+	                           "session of "
+	                           "theirs or their recovery key: that cross-signs it");
 }
 
 /* joined: {user id: …} of the room's members. */

@@ -59,8 +59,8 @@ static void vault_judge_identity(struct vault *vault)
 	case CRYPTO_IDENTITY_FOREIGN:
 		vault_problem_set(vault, VAULT_IDENTITY,
 		        "the account has cross-signing keys that are not here: set "
-		        "[encryption] recovery_key_command, or reset the account's "
-		        "identity in another client");
+		        "[encryption] recovery_key_command, or run matrix-telemetry-bot "
+		        "setup, which asks for the recovery key or replaces them");
 		return;
 	case CRYPTO_IDENTITY_CHANGED:
 		vault_problem_set(vault, VAULT_IDENTITY,

@@ -133,7 +133,10 @@ static void health_of_room(
 	words_say(&text, "room %s: nobody can read it: ", room->name);
 	report_readers_room(room->readers, &text);
 	health_add_words(health, "readers",
-	        "ask them to verify their own session in their client (Settings, Sessions)", &text);
+	        report_readers_alone(room->readers) ? "invite the operators"
+	                                            : "ask them to verify their own session in "
+	                                              "their client (Settings, Sessions)",
+	        &text);
 }
 
 static void health_of_encryption(struct health *health)

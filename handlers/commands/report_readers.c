@@ -67,13 +67,18 @@ void report_readers_member(const json_t *held, struct words *out)
 		words_say(out, "%s", len ? ")" : "");
 }
 
+bool report_readers_alone(const json_t *readers)
+{
+	return report_readers_nobody(readers) &&
+	       json_integer_value(json_object_get(readers, "members")) == 0;
+}
+
 void report_readers_room(const json_t *readers, struct words *out)
 {
 	const json_t *held = json_object_get(readers, "held");
 	size_t len = json_array_size(held);
 
-	if (report_readers_nobody(readers) &&
-	        json_integer_value(json_object_get(readers, "members")) == 0)
+	if (report_readers_alone(readers))
 		words_say(out, "nobody else is in the room");
 	for (size_t i = 0; i < len && i < MEMBERS_SHOWN; i++) {
 		words_say(out, "%s", i ? "; " : "");

@@ -12,6 +12,8 @@
 
 /* True when no member at all can read. readers may be NULL (unknown): false. */
 bool report_readers_nobody(const json_t *readers);
+/* True when that is because nobody else is in the room. */
+bool report_readers_alone(const json_t *readers);
 /* Describes one member of `held`: "@op:example.org has no cross-signed device (LAPTOP)". */
 void report_readers_member(const json_t *held, struct words *out);
 /* Describes at most three members who cannot read; adds nothing when all can. */

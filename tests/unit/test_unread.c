@@ -198,6 +198,8 @@ static void who_cannot_read_is_named_in_words(void **state)
 		words_init(&out);
 		report_readers_room(readers, &out);
 		text = words_body(&out);
+		assert_int_equal(
+		        report_readers_alone(readers), strncmp(all[i].text, "nobody", 6) == 0);
 		assert_int_equal(report_readers_nobody(readers), all[i].nobody);
 		if (i + 1 < sizeof(all) / sizeof(all[0])) /* a device id is anybody's text */
 			assert_string_equal(text, all[i].text);
