@@ -22,6 +22,7 @@
 #include "storage/lock.h"
 #include "storage/migrate.h"
 #include "storage/sql.h"
+#include "storage/wal_file.h"
 
 #define BUSY_MS 250 /* only `check` and backups read the database while the daemon runs */
 #define VALUE_MAX (16 * 1024 * 1024) /* largest value, row or statement in bytes */
@@ -116,8 +117,8 @@ static enum err store_connect(struct store *store, const char *path, int flags, 
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
 	/* one thread at a time uses the connection, so SQLite needs no mutex of its own */
-	rc = sqlite3_open_v2(
-	        path, &store->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+	rc = sqlite3_open_v2(path, &store->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+	        flags & SQLITE_OPEN_READONLY ? NULL : wal_file_system());
 
 	if (rc != SQLITE_OK) {
 		return fault_set(fault, sql_code(store->db, rc), "open: %s (SQLite %d)",
