@@ -256,6 +256,166 @@ static void what_was_held_says_when_it_happened(void **state)
 	world_destroy(w);
 }
 
+/* Chooses for both rooms. */
+static size_t choose(struct world *w, bool noted, struct deliver_event events[2])
+{
+	struct deliver d = {
+	        .store = w->store, .config = w->config, .now_ms = w->now_ms, .is_short = true};
+	const struct deliver_room rooms[2] = {
+	        {.name = "dev", .room_id = "!other:x", .device_id = "DEV", .noted = noted},
+	        {.name = "ops", .room_id = "!ops:x", .device_id = "DEV", .noted = noted}};
+
+	memset(events, 0, 2 * sizeof(*events));
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(deliver_next(&d, rooms, 2, events, &w->due_ms), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	return (events[0].outbox_id != 0) + (size_t)(events[1].outbox_id != 0);
+}
+
+static void one_event_goes_to_the_room_with_the_worst(void **state)
+{
+	struct world *w = world_create("");
+	struct deliver_event events[2];
+
+	world_alert(w, FAIL, "a", "warning", "run-a", "m");
+	world_alert(w, FAIL, "b", "critical", "run-b", "m");
+	assert_int_equal(choose(w, false, events), 1);
+	assert_string_equal(events[1].what, "send");
+	world_finish(w, &events[1], DELIVER_SENT);
+	deliver_event_finish(&events[1]);
+	assert_int_equal(choose(w, false, events), 1);
+	assert_string_equal(events[0].what, "send");
+	deliver_event_finish(&events[0]);
+	world_destroy(w);
+}
+
+/* A note goes after alerts, but each time after half a minute it has its turn. */
+static void a_note_waits_for_alerts_and_not_for_ever(void **state)
+{
+	static const struct {
+		int64_t after_ms;
+		bool noted;
+		const char *what;
+	} turns[] = {{0, false, "send"}, {40000, true, "send"}, {40000, false, "note"}};
+	json_t *content = json_pack("{s:s, s:{}}", "body", "hello", "m.mentions");
+
+	for (size_t i = 0; i < sizeof(turns) / sizeof(turns[0]); i++) {
+		struct world *w = world_create("");
+		struct deliver d = {.store = w->store, .config = w->config, .now_ms = w->now_ms};
+		struct deliver_event events[2];
+
+		assert_int_equal(store_begin(w->store), OK);
+		assert_int_equal(
+		        deliver_post(&d, "ops", OUTBOX_NOTE, 0, "m.room.message", content, NULL),
+		        OK);
+		assert_int_equal(store_commit(w->store), OK);
+		world_alert(w, FAIL, "a", "critical", "run-a", "m");
+		w->now_ms += turns[i].after_ms;
+		assert_int_equal(choose(w, turns[i].noted, events), 1);
+		assert_string_equal(events[1].what, turns[i].what);
+		deliver_event_finish(&events[1]);
+		world_destroy(w);
+	}
+	json_decref(content);
+}
+
+/* Four messages in the room, of which two get more, then the other two: the first two become a
+ * message, and what is added to that by an edit rings at its minute's end. */
+static struct world *collected(void)
+{
+	struct world *w = world_create("[delivery]\nstorm = 0\n");
+	static const char *const apps[] = {"a", "b", "c", "d"};
+
+	for (size_t i = 0; i < 4; i++)
+		world_alert(w, FAIL, apps[i], "critical", "run-1", "m");
+	world_send(w);
+	w->is_short = true;
+	for (size_t i = 0; i < 2; i++)
+		world_alert(w, FAIL, apps[i], "critical", "run-2", "n");
+	w->now_ms += 1500;
+	check_one(w, (const char *[]){"a · n", "b · n", NULL}, "c · ");
+	return w;
+}
+
+static void what_is_added_to_the_collected_rings(void **state)
+{
+	struct world *w = collected();
+
+	world_alert(w, FAIL, "c", "critical", "run-3", "o");
+	world_alert(w, FAIL, "d", "critical", "run-4", "p");
+	w->now_ms += 1500;
+	check_one(w, (const char *[]){"a · n", "c · o", "d · p", NULL}, NULL);
+	assert_string_equal(w->events[w->len - 1].what, "edit");
+	w->now_ms += CLOCK_MINUTE_MS;
+	check_one(w, (const char *[]){"2 more critical failures: c · o, d · p", NULL}, NULL);
+	world_destroy(w);
+}
+
+static void a_test_joins_nothing_collected(void **state)
+{
+	struct world *w = collected();
+
+	assert_string_equal(world_alert(w, FAIL, "a", "critical", "run-5", "o"),
+	        "grouped"); /* as a failure does */
+	assert_string_equal(
+	        world_alert(w, "{\"app\":\"a\",\"kind\":\"node_failed\",\"run_id\":\"t\","
+	                       "\"fields\":{\"node_id\":\"t\",\"test\":true}}"),
+	        "queued");
+	check_one(w, (const char *[]){"TEST · a · t", NULL}, "run-5");
+	world_destroy(w);
+}
+
+/* What joined an older message by edits, and is announced by one that is collected. */
+static void what_is_announced_by_the_collected_is(void **state)
+{
+	struct world *w = world_create("");
+
+	world_alert(w, FAIL, "a", "critical", "run-1", "m");
+	world_send(w);
+	world_alert(w, FAIL, "a", "critical", "run-2", "n");
+	world_pass(w, 2000);
+	w->now_ms += CLOCK_MINUTE_MS;
+	world_alert(w, FAIL, "b", "critical", "run-3", "m");
+	world_alert(w, FAIL, "a", "critical", "run-4", "o");
+	w->is_short = true;
+	check_one(w, (const char *[]){"b · m", "a · o", "1 more critical failure: n", NULL}, NULL);
+	world_destroy(w);
+}
+
+/* The message is as severe as the worst in it. */
+static void the_collected_is_as_bad_as_its_worst(void **state)
+{
+	struct world *w = world_create("[route]\ninfo = ops\n");
+
+	world_alert(w, FAIL, "a", "info", "run-1", "m");
+	world_alert(w, FAIL, "b", "critical", "run-2", "m");
+	w->is_short = true;
+	check_one(w, (const char *[]){"a · m", "b · m", NULL}, NULL);
+	assert_non_null(strstr(w->events[0].content, "\"m.text\""));
+	world_destroy(w);
+}
+
+/* Fails again while the homeserver is away; what is a minute old or less was not late. */
+static void what_fails_again_is_late_anew(void **state)
+{
+	struct world *w = world_create("[heartbeat]\ntimezone = UTC\n");
+
+	world_alert(w, FAIL, "a", "critical", "run-1", "m");
+	w->now_ms += CLOCK_MINUTE_MS;
+	check_one(w, (const char *[]){"a · m", NULL}, "happened");
+	world_alert(w, "{\"app\":\"a\",\"kind\":\"node_failed\",\"status\":\"resolved\","
+	               "\"fields\":{\"node_id\":\"m\"}}");
+	world_send(w);
+	world_alert(w, FAIL, "a", "critical", "run-2", "m");
+	w->now_ms += 10 * CLOCK_MINUTE_MS;
+	for (char *body; (body = send_one(w));) {
+		if (strcmp(w->events[w->len - 1].what, "edit") == 0)
+			assert_non_null(strstr(body, "happened at"));
+		free(body);
+	}
+	world_destroy(w);
+}
+
 /* What does not fit into one event waits for the next, the criticals first. */
 static void too_much_for_one_event_is_several(void **state)
 {
@@ -299,6 +459,13 @@ int main(void)
 	        cmocka_unit_test(a_refused_edit_is_made_anew),
 	        cmocka_unit_test(what_waits_for_an_edit_of_a_redacted_message_is_told),
 	        cmocka_unit_test(what_was_held_says_when_it_happened),
+	        cmocka_unit_test(one_event_goes_to_the_room_with_the_worst),
+	        cmocka_unit_test(a_note_waits_for_alerts_and_not_for_ever),
+	        cmocka_unit_test(what_is_added_to_the_collected_rings),
+	        cmocka_unit_test(a_test_joins_nothing_collected),
+	        cmocka_unit_test(what_is_announced_by_the_collected_is),
+	        cmocka_unit_test(the_collected_is_as_bad_as_its_worst),
+	        cmocka_unit_test(what_fails_again_is_late_anew),
 	        cmocka_unit_test(too_much_for_one_event_is_several),
 	};
 
