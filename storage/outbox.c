@@ -80,6 +80,8 @@ static const char *const outbox_purpose_names[] = {
 	        SELECT "WHERE message_id = ? AND state = 'frozen' AND purpose = 'edit' LIMIT 1")   \
 	X(OUTBOX_FROZEN_ROW,                                                                       \
 	        SELECT "WHERE room = ? AND " WAITING " AND state = 'frozen' ORDER BY id LIMIT 1")  \
+	X(OUTBOX_FROZEN_AS,                                                                        \
+	        SELECT "WHERE room = ? AND " WAITING " AND state = 'frozen' AND txn_id = ?")       \
 	X(OUTBOX_FIRST_NEW, SELECT "WHERE room = ? AND " WAITING " AND purpose = 'new' ORDER BY "  \
 	                           "(SELECT " SQL_SEVERITY_RANK                                    \
 	                           " FROM messages m WHERE m.id = message_id) DESC, id LIMIT 1")   \
@@ -227,6 +229,17 @@ enum err outbox_of_message(struct store *store, int64_t message_id, struct outbo
 
 	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_OF_MESSAGE);
 	sql_bind_int(&sql, message_id);
+	return sql_one_row(&sql, &layout, row);
+}
+
+enum err outbox_frozen_as(
+        struct store *store, const char *room, const char *txn_id, struct outbox_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_FROZEN_AS);
+	sql_bind_text(&sql, room);
+	sql_bind_text(&sql, txn_id);
 	return sql_one_row(&sql, &layout, row);
 }
 

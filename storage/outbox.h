@@ -70,6 +70,9 @@ enum err outbox_thaw(struct store *store, struct outbox_row *row);
 /* A frozen row of a room, which may or may not have been sent; ERR_NOT_FOUND when there is none.
  * Scans all waiting rows of the room. */
 enum err outbox_frozen(struct store *store, const char *room, struct outbox_row *row);
+/* The frozen row of a room with a transaction id. Scans all waiting rows of the room. */
+enum err outbox_frozen_as(
+        struct store *store, const char *room, const char *txn_id, struct outbox_row *row);
 /* The first queued new message of a room, the worst severity first. */
 enum err outbox_first_new(struct store *store, const char *room, struct outbox_row *row);
 enum err outbox_by_id(struct store *store, int64_t id, struct outbox_row *row);

@@ -34,6 +34,8 @@ static void batch_destroy(struct timeline_batch *batch)
 		free(batch->rooms[i].from);
 		json_decref(batch->rooms[i].filled);
 	}
+	for (size_t i = 0; i < batch->items_len; i++)
+		echo_finish(&batch->items[i].about);
 	free(batch->rooms);
 	free(batch->items);
 	free(batch->since);
@@ -112,6 +114,8 @@ static void batch_add_item(
 	const char *sender = json_string_value(json_object_get(raw, "sender"));
 
 	timeline_power_note(batch->timeline, room->room_id, raw);
+	if (sender && strcmp(sender, batch->config->matrix.user) == 0)
+		echoes_note(&batch->timeline->echoes, raw);
 	if (!timeline_wants(raw, batch->config->matrix.user))
 		return;
 	batch->items[batch->items_len++] = (struct batch_item){
@@ -119,6 +123,7 @@ static void batch_add_item(
 	        .raw = raw,
 	        .power =
 	                power ? power_of(power->create, power->levels, sender) : ROOM_POWER_UNKNOWN,
+	        .about = echoes_find(&batch->timeline->echoes, raw),
 	};
 }
 
@@ -416,6 +421,7 @@ static void timeline_free(struct timeline *timeline)
 	batch_destroy(timeline->batch);
 	batch_destroy(timeline->next);
 	json_decref(timeline->key_counts);
+	echoes_finish(&timeline->echoes);
 	timeline_powers_finish(timeline);
 	config_unref(timeline->config);
 	free(timeline);

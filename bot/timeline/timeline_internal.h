@@ -6,6 +6,7 @@
 #pragma once
 
 #include <sys/queue.h>
+#include "bot/timeline/echoes.h"
 #include "bot/timeline/timeline.h"
 
 /* The power levels of a room, fetched once and then kept up to date. A failure is not stored, so
@@ -34,6 +35,7 @@ struct batch_item {
 	const struct batch_room *room;
 	const json_t *raw; /* borrowed from the answer or room->filled */
 	int64_t power;     /* of its sender at that time */
+	struct echo about; /* the event of the bot that it is about, or NULLs */
 };
 
 struct timeline_batch {
@@ -65,10 +67,11 @@ struct timeline {
 	bool retry;                   /* requested during a batch */
 	int64_t stored_ms;            /* monotonic; when the position was stored */
 	json_t *key_counts;           /* batch_key_counts() as of stored_ms, or NULL */
-	struct mx_call *call;         /* in flight, or NULL */
-	unsigned tries;               /* failures of this request in a row */
-	unsigned waits;               /* of this batch, for rooms not checked yet */
-	uv_timer_t timer;             /* next try of a request or of the job */
+	struct echoes echoes;
+	struct mx_call *call; /* in flight, or NULL */
+	unsigned tries;       /* failures of this request in a row */
+	unsigned waits;       /* of this batch, for rooms not checked yet */
+	uv_timer_t timer;     /* next try of a request or of the job */
 	bool in_job, closing, timer_closed;
 	void (*closed)(void *arg);
 	void *closed_arg;

@@ -28,8 +28,9 @@ struct source {
 	const char *room_id;
 	const json_t *raw;
 	int64_t power;
-	bool encrypted; /* the room */
-	int64_t at_ms;  /* when it was received from the homeserver */
+	bool encrypted;           /* the room */
+	int64_t at_ms;            /* when it was received from the homeserver */
+	const struct echo *about; /* an event of the bot, or NULL */
 };
 
 static const char *read_string_of(const json_t *object, const char *key)
@@ -179,8 +180,15 @@ static enum err read_settle(struct reading *r, enum err result)
 
 static enum err read_whole(struct reading *r, const struct source *source, struct room_event *event)
 {
-	enum err err;
+	const struct deliver d = {
+	        .store = r->env.store, .config = r->env.config, .now_ms = r->env.now_ms};
+	enum err err = OK;
 
+	if (source->about && source->about->txn_id)
+		err = deliver_echoed(&d, source->room, source->room_id, source->about->txn_id,
+		        source->about->event_id);
+	if (err != OK)
+		return err;
 	if (strcmp(event->type, "m.room.encrypted") != 0)
 		return read_hand_on(r, event);
 	err = read_decrypt(r, source, event, source->room[0]);
@@ -204,7 +212,7 @@ static enum err read_event(struct reading *r, const struct source *source)
 static enum err read_item(struct reading *r, const struct batch_item *item)
 {
 	struct source source = {item->room->name, item->room->room_id, item->raw, item->power,
-	        item->room->encrypted, r->env.now_ms};
+	        item->room->encrypted, r->env.now_ms, &item->about};
 
 	return read_event(r, &source);
 }

@@ -163,5 +163,10 @@ struct deliver_result {
  * more, and the next alert starts a new message, as does at once what waited for an edit. */
 enum err deliver_redacted(const struct deliver *d, const char *room_id, const char *event_id);
 
+/* The homeserver showed an event in the room before it answered the request that sent it: what
+ * people do with the event takes effect although its result is not known. */
+enum err deliver_echoed(const struct deliver *d, const char *room, const char *room_id,
+        const char *txn_id, const char *event_id);
+
 /* Records the result of a try, and adds its row to `calls`. */
 enum err deliver_finish(const struct deliver *d, const struct deliver_result *result);

@@ -20,6 +20,10 @@
  * sets its id and opened_ms. */
 enum err deliver_message_open(const struct deliver *d, struct message_row *message);
 
+/* Queues the message that announces what joined another one by edits. That of a storm takes no
+ * alerts: other apps' failures would be added to it by edits. */
+enum err deliver_message_ring(const struct deliver *d, const struct message_row *message);
+
 /* Deletes a message whose new event is queued, with its place in the queue; nothing else may refer
  * to it. */
 enum err deliver_message_remove(const struct deliver *d, int64_t id);

@@ -227,3 +227,29 @@ enum err deliver_redacted(const struct deliver *d, const char *room_id, const ch
 	message_row_finish(&message);
 	return err;
 }
+
+enum err deliver_echoed(const struct deliver *d, const char *room, const char *room_id,
+        const char *txn_id, const char *event_id)
+{
+	struct message_row message = {0};
+	struct outbox_row row = {0};
+	enum err err = outbox_frozen_as(d->store, room, txn_id, &row);
+
+	if (err != OK || row.event_id || strcmp(row.room_id, room_id) != 0)
+		goto out;
+	row.event_id = x_strdup(event_id);
+	err = outbox_update(d->store, &row);
+	if (err == OK && row.purpose == OUTBOX_NEW)
+		err = messages_find(d->store, row.message_id, &message);
+	if (err != OK || !message.room)
+		goto out;
+	free(message.event_id);
+	free(message.room_id);
+	message.event_id = x_strdup(event_id);
+	message.room_id = x_strdup(room_id);
+	err = deliver_message_store(d, &message);
+out:
+	message_row_finish(&message);
+	outbox_row_finish(&row);
+	return err == ERR_NOT_FOUND ? OK : err;
+}

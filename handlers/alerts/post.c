@@ -40,6 +40,21 @@ enum err deliver_post(const struct deliver *d, const char *room, enum outbox_pur
 	return err;
 }
 
+enum err deliver_message_ring(const struct deliver *d, const struct message_row *message)
+{
+	struct message_row fresh = {
+	        .kind = MESSAGE_RING,
+	        .room = message->room,
+	        .origin = message->origin,
+	        .severity = SEVERITY_CRITICAL,
+	        .closed_ms = message->kind == MESSAGE_STORM ? d->now_ms : 0,
+	        .rings_for = message->id,
+	        .rings = message->silent,
+	};
+
+	return deliver_message_open(d, &fresh);
+}
+
 enum err deliver_message_remove(const struct deliver *d, int64_t id)
 {
 	struct outbox_row row = {0};

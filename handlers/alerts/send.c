@@ -43,22 +43,6 @@ static void send_earlier(int64_t *due_ms, int64_t ms)
 
 /* --- minutes that end --------------------------------------------------------------------- */
 
-/* Takes no alerts after a storm: other apps' failures would be added to it by edits. */
-static enum err send_ring(const struct deliver *d, const struct message_row *message)
-{
-	struct message_row fresh = {
-	        .kind = MESSAGE_RING,
-	        .room = message->room,
-	        .origin = message->origin,
-	        .severity = SEVERITY_CRITICAL,
-	        .closed_ms = message->kind == MESSAGE_STORM ? d->now_ms : 0,
-	        .rings_for = message->id,
-	        .rings = message->silent,
-	};
-
-	return deliver_message_open(d, &fresh);
-}
-
 /* *over: alerts no longer come from many apps. */
 static enum err storm_over(const struct deliver *d, const struct message_row *message, bool *over)
 {
@@ -97,7 +81,7 @@ static enum err message_end(const struct deliver *d, struct message_row *message
 		if (err != OK)
 			return err;
 		if (!over && rings) { /* the next one is a minute later at the earliest */
-			err = send_ring(d, message);
+			err = deliver_message_ring(d, message);
 			message->silent = 0;
 		}
 		if (!over) {
@@ -109,7 +93,7 @@ static enum err message_end(const struct deliver *d, struct message_row *message
 	}
 	message->closed_ms = d->now_ms;
 	err = deliver_message_store(d, message);
-	return err == OK && rings ? send_ring(d, message) : err;
+	return err == OK && rings ? deliver_message_ring(d, message) : err;
 }
 
 /* Reads the message with the earliest end if that has come (*due); else lowers *due_ms to it. */

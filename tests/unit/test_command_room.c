@@ -97,6 +97,35 @@ static void reactions_are_taken_back_and_may_be_late(void **state)
 	world_destroy(w);
 }
 
+/* It is in the room, as /sync showed, but the homeserver has not answered the request that sent it:
+ * the answer may be lost, and people react meanwhile. */
+static void what_is_on_its_way_can_be_acknowledged(void **state)
+{
+	struct world *w = world_create("");
+	struct deliver d = {.store = w->store, .config = w->config, .now_ms = w->now_ms};
+	struct deliver_event event;
+	char event_id[64], *body;
+
+	world_alert(w, FAILED, "etl", "run-1", "run-1");
+	assert_true(world_next(w, &event));
+	snprintf(event_id, sizeof(event_id), "$%lld", (long long)event.outbox_id);
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(deliver_echoed(&d, "ops", "!other:x", event.txn_id, "$other"), OK);
+	assert_int_equal(deliver_echoed(&d, "ops", "!ops:x", "no-id-of-ours", "$other"), OK);
+	assert_int_equal(deliver_echoed(&d, "ops", "!ops:x", event.txn_id, event_id), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	w->down = true; /* nothing follows before the answer */
+	react(w, "$r", event_id, "✅", OP);
+	w->down = false;
+	world_finish(w, &event, DELIVER_SENT);
+	deliver_event_finish(&event);
+	world_pass(w, 2000);
+	body = world_body(w, w->len - 1);
+	assert_non_null(strstr(body, "👀 etl · run-1 FAILED · acknowledged by op1"));
+	free(body);
+	world_destroy(w);
+}
+
 static void a_refused_reaction_is_told_once_a_minute(void **state)
 {
 	struct world *w = world_create("");
@@ -796,6 +825,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(reactions_acknowledge_in_any_form),
 	        cmocka_unit_test(reactions_are_taken_back_and_may_be_late),
+	        cmocka_unit_test(what_is_on_its_way_can_be_acknowledged),
 	        cmocka_unit_test(a_refused_reaction_is_told_once_a_minute),
 	        cmocka_unit_test(strangers_hold_up_nothing),
 	        cmocka_unit_test(lateness_is_what_the_homeserver_says),

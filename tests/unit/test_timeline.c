@@ -15,6 +15,7 @@
 #include "bot/base/clock.h"
 #include "bot/link/link.h"
 #include "handlers/commands/room_event.h"
+#include "storage/outbox.h"
 #include "storage/state.h"
 #include "tests/unit/loop_fixture.h"
 #include "tests/unit/turn.h"
@@ -36,6 +37,8 @@ struct reader {
 	int64_t power, late_ms;
 	int fails;       /* that many calls are still to fail */
 	enum err damage; /* of "$bad"; OK = none */
+	char own_id[8];
+	struct outbox_row own; /* what "$about" is about */
 };
 
 static struct reader *reading; /* on_event() has no argument of its own */
@@ -70,6 +73,8 @@ static enum err on_event(const struct command_env *env, const struct room_event 
 		reading->fails--;
 		return ERR_IO;
 	}
+	if (strcmp(event->event_id, "$about") == 0)
+		assert_int_equal(outbox_by_event(env->store, reading->own_id, &reading->own), OK);
 	if (strcmp(event->event_id, "$bad") == 0 && reading->damage != OK)
 		return reading->damage;
 	snprintf(reading->seen + len, sizeof(reading->seen) - len, "%s ", event->event_id);
@@ -228,6 +233,74 @@ static void answers_with_nothing_for_the_bot_cost_no_commit(void **state)
 	assert_position(f, "s5");
 	assert_string_equal(f->seen, "$2 $5 ");
 	free(echo);
+}
+
+static enum err forget_own(struct store *store, void *arg)
+{
+	return outbox_delete(store, *(int64_t *)arg);
+}
+
+static enum err freeze_own(struct store *store, void *arg)
+{
+	struct outbox_row row = {.purpose = OUTBOX_NOTE,
+	        .room = (char *)"ops",
+	        .type = (char *)"m.room.message",
+	        .content = (char *)"{}",
+	        .created_ms = 1};
+	enum err err = outbox_insert(store, &row);
+
+	row.state = OUTBOX_FROZEN;
+	row.room_id = (char *)FIXTURE_OPS;
+	row.frozen_ms = row.known_ms = clock_now_ms();
+	row.tries = 1;
+	*(char **)arg = row.txn_id;
+	return err == OK ? outbox_update(store, &row) : err;
+}
+
+/* Each time another event id. */
+static void answer_about(struct reader *f, char *events, unsigned stored)
+{
+	for (char *own = events; (own = strstr(own, "$own")); own++)
+		memcpy(own, f->own_id, 4);
+	answer_sync("a", events, "");
+	wait_stored(f, stored);
+	free(events);
+}
+
+/* The request that sends an event is not answered yet, but others see the event already. */
+static void what_is_about_an_event_on_its_way_finds_it(void **state)
+{
+	static const char *const about[] = {
+	        "\"type\":\"m.reaction\",\"content\":{\"m.relates_to\":{\"rel_type\":"
+	        "\"m.annotation\",\"event_id\":\"$own\",\"key\":\"✅\"}}",
+	        "\"type\":\"m.room.message\",\"content\":{\"body\":\"!ack\",\"m.relates_to\":{"
+	        "\"m.in_reply_to\":{\"event_id\":\"$own\"}}}",
+	        "\"type\":\"m.room.redaction\",\"redacts\":\"$own\",\"content\":{}",
+	        "\"type\":\"m.room.redaction\",\"content\":{\"redacts\":\"$own\"}"};
+	struct reader *f = *state;
+	unsigned stored = 1;
+	char *txn_id;
+
+	script_rule("PUT", "/v3/rooms/%21ops%3Afake.local/send/", 200, NULL); /* no answer */
+	begin(f);
+	for (size_t i = 0; i < sizeof(about) / sizeof(about[0]); i++) {
+		snprintf(f->own_id, sizeof(f->own_id), "$ow%zu", i);
+		assert_int_equal(looped_work(f->l, freeze_own, &txn_id), OK);
+		answer_about(f,
+		        x_asprintf("{\"type\":\"m.room.message\",\"sender\":\"" FIXTURE_USER
+		                   "\",\"event_id\":\"$own\",\"content\":{},"
+		                   "\"unsigned\":{\"transaction_id\":\"%s\"}}",
+		                txn_id),
+		        ++stored);
+		answer_about(f,
+		        x_asprintf("{\"sender\":\"@op:x\",\"event_id\":\"$about\",%s}", about[i]),
+		        ++stored);
+		assert_string_equal(f->own.txn_id, txn_id);
+		assert_int_equal(f->own.state, OUTBOX_FROZEN); /* the answer is still to come */
+		assert_int_equal(looped_work(f->l, forget_own, &f->own.id), OK);
+		outbox_row_finish(&f->own);
+		free(txn_id);
+	}
 }
 
 /* What the encryption must see is stored before the sync goes on, since the homeserver forgets it
@@ -486,6 +559,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        TEST(first_answer_is_old),
 	        TEST(answers_with_nothing_for_the_bot_cost_no_commit),
+	        TEST(what_is_about_an_event_on_its_way_finds_it),
 	        TEST(answers_about_keys_are_stored_at_once),
 	        TEST(what_was_left_out_comes_first_and_in_order),
 	        TEST(page_that_fails_is_asked_for_again),
