@@ -102,7 +102,7 @@
 	        "UPDATE OR IGNORE entries SET message_id = ?2, silent_ms = ?3 WHERE id = ?1")      \
 	X(ENTRIES_MEND, "DELETE FROM entries WHERE ? IS NOT NULL AND id = ?")                      \
 	X(ENTRIES_CRITICAL, SELECT "WHERE app = ? AND identity = ? AND severity = 'critical' AND " \
-	                           "resolved_ms = 0 LIMIT 1")                                      \
+	                           "resolved_ms = 0 AND test = FALSE LIMIT 1")                     \
 	X(ENTRIES_BY_ID, SELECT "WHERE id = ?")                                                    \
 	X(ENTRIES_KNOWS_RUN, "SELECT 1 FROM entry_runs WHERE entry_id = ? AND run_id = ?")         \
 	X(ENTRIES_KEEP_RUN, "INSERT OR IGNORE INTO entry_runs (entry_id, run_id) VALUES (?, ?)")   \

@@ -188,7 +188,7 @@ enum err entries_due(
         struct store *store, int64_t now_ms, int limit, struct entry_row **rows, size_t *len);
 /* Of everything that fires. */
 enum err entries_set_all_due(struct store *store, int64_t due_ms);
-/* A firing critical entry of an app with that identity: at most one row. */
+/* A firing critical entry of an app with that identity, no test: at most one row. */
 enum err entries_critical(struct store *store, const char *app, const char *identity,
         struct entry_row **rows, size_t *len);
 /* Firing entries that were acknowledged before before_ms. */

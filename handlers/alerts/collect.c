@@ -141,7 +141,9 @@ static enum err collect_entry(
 	target->alerts += entry->count;
 	from->bytes -= size;
 	from->alerts -= entry->count;
-	if (critical && from->silent > 0)
+	if (critical && target->rings_for == from->id && target->rings > 0)
+		target->rings--; /* read here, it need not be announced */
+	else if (critical && from->silent > 0)
 		from->silent--;
 	if (!target->frozen_ms) {
 		if (entry->severity > target->severity)

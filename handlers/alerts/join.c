@@ -170,7 +170,8 @@ static enum err entry_inherit(const struct deliver *d, struct entry_row *fresh)
 	enum err err = entries_firing(d->store, fresh->subject, DELIVER_FIRING_MAX, &olds, &len);
 
 	for (size_t i = 0; i < len; i++) {
-		if (!found && strcmp(olds[i].fingerprint, fresh->fingerprint) == 0) {
+		if (!found && olds[i].test == fresh->test &&
+		        strcmp(olds[i].fingerprint, fresh->fingerprint) == 0) {
 			found = true;
 			fresh->acked_ms = olds[i].acked_ms;
 			deliver_take(&fresh->acked_by, &olds[i].acked_by);
@@ -311,14 +312,14 @@ static enum err message_close(const struct deliver *d, const struct group_policy
 	return deliver_message_store(d, message);
 }
 
-/* The open message for alerts of an app: its own, or a collected one that has an entry of the
- * app. Tests never share a message with real alerts. */
+/* The open message for alerts of an app: its own, or a collected one that has an entry of the app.
+ * Tests never share a message with real alerts: their origin is no app's name. */
 static enum err open_of_origin(const struct deliver *d, const char *room, const char *origin,
-        bool test, struct batch_message **message)
+        struct batch_message **message)
 {
 	enum err err = batch_open(d, room, origin, message);
 
-	return err == OK && !*message && !test ? batch_open_with(d, room, origin, message) : err;
+	return err == OK && !*message ? batch_open_with(d, room, origin, message) : err;
 }
 
 /* Adds the alert to the room's storm message. */
@@ -421,7 +422,7 @@ enum err deliver_join(const struct deliver *d, const struct alert *alert, struct
 	struct message_row fresh = {0};
 	struct group_decision decision;
 	int64_t opened = 0, budget = DELIVER_BUDGET, size;
-	enum err err = open_of_origin(d, row->room, origin, entry->test, &open);
+	enum err err = open_of_origin(d, row->room, origin, &open);
 
 	if (err == OK && !entry->test)
 		err = batch_open(d, row->room, "*", &storm);

@@ -382,6 +382,27 @@ static void what_is_announced_by_the_collected_is(void **state)
 	world_destroy(w);
 }
 
+/* What waited for an edit of the older message and is in the new one now is not announced too. */
+static void what_is_collected_is_not_announced(void **state)
+{
+	struct world *w = world_create("");
+
+	world_alert(w, FAIL, "a", "critical", "run-1", "m");
+	world_send(w);
+	world_alert(w, FAIL, "a", "critical", "run-2", "n");
+	world_pass(w, 2000);
+	world_alert(w, FAIL, "a", "critical", "run-3", "o"); /* its edit does not leave any more */
+	w->now_ms += CLOCK_MINUTE_MS;
+	world_alert(w, FAIL, "b", "critical", "run-4", "m");
+	world_alert(w, FAIL, "a", "critical", "run-5", "p");
+	w->is_short = true;
+	check_one(w,
+	        (const char *[]){
+	                "a · o", "a · p", "b · m", "1 more critical failure: n · see", NULL},
+	        NULL);
+	world_destroy(w);
+}
+
 /* The message is as severe as the worst in it. */
 static void the_collected_is_as_bad_as_its_worst(void **state)
 {
@@ -464,6 +485,7 @@ int main(void)
 	        cmocka_unit_test(what_is_added_to_the_collected_rings),
 	        cmocka_unit_test(a_test_joins_nothing_collected),
 	        cmocka_unit_test(what_is_announced_by_the_collected_is),
+	        cmocka_unit_test(what_is_collected_is_not_announced),
 	        cmocka_unit_test(the_collected_is_as_bad_as_its_worst),
 	        cmocka_unit_test(what_fails_again_is_late_anew),
 	        cmocka_unit_test(too_much_for_one_event_is_several),

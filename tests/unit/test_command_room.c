@@ -126,6 +126,35 @@ static void what_is_on_its_way_can_be_acknowledged(void **state)
 	world_destroy(w);
 }
 
+/* A test is in no list; its acknowledgement is not that of a failure of the same name, and it mutes
+ * no warning. */
+static void a_test_counts_for_nothing(void **state)
+{
+	struct world *w = world_create("[delivery]\ninhibit = yes\n[route]\nwarning = ops\n");
+	struct entry_row *rows;
+	struct firing_count counts[4];
+	size_t len;
+
+	world_alert(w, "{\"app\":\"etl\",\"kind\":\"node_failed\",\"run_id\":\"t-1\",\"fields\":{"
+	               "\"node_id\":\"n\",\"test\":true}}");
+	world_send(w);
+	asked(w, "!unacked", "Nothing is unacknowledged");
+	assert_int_equal(entries_open(w->store, 0, 9, &rows, &len), OK);
+	assert_int_equal(len, 0);
+	free(rows);
+	len = 4;
+	assert_int_equal(entries_count_firing(w->store, 0, counts, &len), OK);
+	assert_int_equal(len, 0);
+	asked(w, "!ack t-1", "acknowledged by you");
+	assert_string_equal(world_alert(w, "{\"app\":\"etl\",\"kind\":\"node_failed\",\"severity\":"
+	                                   "\"warning\",\"fields\":{\"node_id\":\"n\"}}"),
+	        "queued");
+	world_alert(w, FAILED, "etl", "r-1", "n");
+	world_send(w);
+	asked(w, "!unacked", "etl · n");
+	world_destroy(w);
+}
+
 static void a_refused_reaction_is_told_once_a_minute(void **state)
 {
 	struct world *w = world_create("");
@@ -632,6 +661,7 @@ static void an_alert_tells_its_own_episode(void **state)
 	world_pass(w, 2000);
 	told_of(w, "!alert r-1", "first", "firing");
 	told_of(w, "!alert r-1", "resolved\n", NULL);
+	told_of(w, "!alert r-1", "sent", "updated"); /* that was about r-2 */
 	told_of(w, "!alert r-2", "firing", "first");
 	told_of(w, "!alert r-2", "firing", "resolved");
 	asked(w, "!ack r-2 second", "acknowledged by you");
@@ -681,7 +711,7 @@ static void what_ends_a_critical_is_no_warning(void **state)
 	world_alert(w,
 	        "{\"app\":\"etl\",\"title\":\"disk\",\"status\":\"resolved\",\"run_id\":\"r-9\"}");
 	told_of(w, "!alert r-9", "✅ etl · disk · ", "⚠️");
-	told_of(w, "!alert r-9", "✅", "room dev");
+	told_of(w, "!alert r-9", "✅", "go to room");
 	assert_int_equal(alerts_by_run_id(w->store, "r-9", &row), OK);
 	assert_int_equal(row.severity, SEVERITY_CRITICAL);
 	assert_string_equal(row.room, "ops");
@@ -826,6 +856,7 @@ int main(void)
 	        cmocka_unit_test(reactions_acknowledge_in_any_form),
 	        cmocka_unit_test(reactions_are_taken_back_and_may_be_late),
 	        cmocka_unit_test(what_is_on_its_way_can_be_acknowledged),
+	        cmocka_unit_test(a_test_counts_for_nothing),
 	        cmocka_unit_test(a_refused_reaction_is_told_once_a_minute),
 	        cmocka_unit_test(strangers_hold_up_nothing),
 	        cmocka_unit_test(lateness_is_what_the_homeserver_says),

@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bot/base/alloc.h"
-#include "bot/delivery/courier.h"
+#include "bot/base/clock.h"
+#include "bot/delivery/courier_internal.h"
 #include "tests/unit/loop_fixture.h"
 #include "tests/unit/turn.h"
 
@@ -322,6 +323,22 @@ static void a_refused_event_is_not_overtaken(void **state)
 	looped_wait(s->l, is_confirmed, s);
 }
 
+/* A homeserver that asks for a very long wait is believed for a minute. */
+static void no_wait_is_longer_than_a_minute(void **state)
+{
+	struct sent *s = *state;
+	const struct lane *lane;
+
+	alert(s, ALERT("etl", "critical"));
+	script_answer(script_wait("PUT", FIXTURE_SEND_OPS), 503,
+	        "{\"errcode\":\"M_UNKNOWN\",\"error\":\"later\",\"retry_after_ms\":280000}");
+	lane = lane_get(s->courier, "ops");
+	for (int turns = 0; lane->state != LANE_WAITING && turns < 1000; turns++)
+		looped_turn(s->l, 1);
+	assert_int_equal(lane->state, LANE_WAITING);
+	assert_in_range(lane->retry_at_ms - clock_monotonic_ms(), 0, 61000);
+}
+
 /* --- lifetime ------------------------------------------------------------------------------ */
 
 static void close_during_put(void **state)
@@ -460,6 +477,7 @@ int main(void)
 	        TEST(a_result_is_stored_with_what_is_stored_next),
 	        TEST(a_result_that_is_awaited_is_stored_at_once),
 	        TEST(a_refused_event_is_not_overtaken),
+	        TEST(no_wait_is_longer_than_a_minute),
 	        TEST(close_during_put),
 	        TEST(close_during_put_that_hangs),
 	        TEST(close_during_choice),

@@ -212,6 +212,35 @@ static void a_storm_goes_on_in_its_message(void **state)
 	world_destroy(w);
 }
 
+#define TEST_OF \
+	"{\"app\":\"%s\",\"kind\":\"node_failed\",\"fields\":{\"node_id\":\"t\",\"test\":true}}"
+
+/* Tests have messages of their own in a storm, and are none. */
+static void a_test_is_in_no_storm(void **state)
+{
+	struct world *w = world_create("[delivery]\nstorm = 3\n");
+
+	for (int n = 0; n < 5; n++) {
+		world_alert(w, TEST_OF, (char[]){(char)('p' + n), '\0'});
+		world_send(w);
+	}
+	for (int n = 0; n < 3; n++) {
+		node(w, (char[]){(char)('a' + n), '\0'}, n, "firing");
+		world_send(w);
+		last_says(w, "FAILED", "Alert storm");
+	}
+	world_alert(w, TEST_OF, "u");
+	world_send(w);
+	last_says(w, "TEST · u", "Alert storm");
+	node(w, "d", 3, "firing");
+	world_send(w);
+	last_says(w, "Alert storm: 1 critical from 1 app", NULL);
+	world_alert(w, TEST_OF, "v");
+	world_send(w);
+	last_says(w, "TEST · v", "Alert storm");
+	world_destroy(w);
+}
+
 /* What a full message only counts cannot be told apart, so it rings. */
 static void what_is_only_counted_rings(void **state)
 {
@@ -241,6 +270,7 @@ int main(void)
 	        cmocka_unit_test(each_ring_of_a_storm_names_what_is_new),
 	        cmocka_unit_test(what_follows_a_ring_of_a_storm_rings),
 	        cmocka_unit_test(a_storm_goes_on_in_its_message),
+	        cmocka_unit_test(a_test_is_in_no_storm),
 	        cmocka_unit_test(what_is_only_counted_rings),
 	};
 
