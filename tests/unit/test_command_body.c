@@ -52,6 +52,7 @@ static void bodies_are_read_as_they_were_meant(void **state)
 	        {"!ack r-1 \U0001f44d\ufe0f", "ack r-1 \U0001f44d\ufe0f"},
 	        {"bots: !help", NULL},
 	        {"bot2 !help", NULL},
+	        {"bot!help", NULL},
 	        {"\\!help", "help"},
 	        {"!ack r\\-81", "ack r-81"},
 	        {"!silence data\\_factory 1h", "silence data_factory 1h"},
