@@ -71,7 +71,7 @@ def test_help_and_suggestions(world, secret):
     check(len(body.splitlines()) < 22 and all(len(line) < 70 for line in body.splitlines()), body)
     for name in ("ack", "alert", "alerts", "discard", "heartbeat", "help", "resolve", "retry", "unacked", "silence", "silences", "status", "test", "unack",
                  "unsilence"):
-        place.ask(f"!help {name}", f"!{name}", "Example: !")
+        place.ask(f"!help {name}", f"!{name}", "!")
     place.ask("!stauts", "Did you mean !status?")
     place.ask("!xyzzy", "There is no command !")
     place.ask("!help hlep", "Did you mean !help?")
