@@ -717,7 +717,7 @@ static void what_joined_a_message_before_a_storm_rings(void **state)
 	for (int fresh = 0; fresh < 2; fresh++) {
 		struct world *w = world_create("[delivery]\nstorm = 3\n");
 		size_t len;
-		char *body;
+		char *body = NULL;
 
 		world_alert(w, NODE, "a", 1, 1);
 		world_send(w);
