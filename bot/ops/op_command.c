@@ -2,7 +2,6 @@
  * op_command.c - ops "ack", "alerts", "silence", …: the rooms' commands, sent over the socket.
  * Both share one implementation (handlers/commands/commands.h).
  */
-#include <inttypes.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/ops/ops_internal.h"
@@ -13,7 +12,8 @@ struct op_command {
 	struct config *config; /* referenced */
 	const struct command *command;
 	json_t *args; /* owned */
-	char who[80];
+	int64_t uid;
+	char who[80];                /* "" = the name of uid, which the job looks up */
 	struct report_status status; /* a copy */
 	json_t *happened;
 	struct command_reply result;
@@ -30,6 +30,8 @@ static enum err command_work(struct store *store, void *arg)
 	        .happened = op->happened,
 	};
 
+	if (!op->who[0])
+		peer_name(op->uid, op->who, sizeof(op->who));
 	return commands_request(&env, op->who, op->command, op->args, &op->result);
 }
 
@@ -80,8 +82,7 @@ void op_command(
 	op->args = args;
 	if (peer->name)
 		snprintf(op->who, sizeof(op->who), "token %s", peer->name);
-	else
-		snprintf(op->who, sizeof(op->who), "uid %" PRId64, peer->uid);
+	op->uid = peer->uid;
 	ops->env.on_status(&status, ops->env.arg);
 	report_status_take(&status, &op->status);
 	op->happened = json_array();

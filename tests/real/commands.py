@@ -4,6 +4,7 @@ Usage: commands.py [NAME …]"""
 import json
 import os
 import pathlib
+import pwd
 import signal
 import sqlite3
 import subprocess
@@ -526,11 +527,12 @@ def test_the_same_verbs_on_the_command_line(world):
     place.bot.call(node("cl-1", "cli_app"))
     place.event_of("cl-1")
     check("cli_app · node_cl-1 acknowledged by you" in place.cli("ack", "cl-1", "from", "the", "host"), "ack")
-    place.shown(f"acknowledged by uid {os.getuid()}: from the host")
+    who = f"{pwd.getpwuid(os.getuid()).pw_name} (uid {os.getuid()})"
+    place.shown(f"acknowledged by {who}: from the host")
     db = sqlite3.connect(place.bot.folder / "operations.db")
     row = db.execute("SELECT result, sender, event_id, room, command, effect FROM commands ORDER BY id DESC LIMIT 1").fetchone()
     db.close()
-    check(row == ("done", f"uid {os.getuid()}", None, None, "ack cl-1 from the host", "acked 1: cli_app · node_cl-1"), str(row))
+    check(row == ("done", who, None, None, "ack cl-1 from the host", "acked 1: cli_app · node_cl-1"), str(row))
     check("acknowledgement removed" in place.cli("unack", "cl-1"), "unack")
     check(json.loads(place.cli("--json", "ack", "cl-1"))["changed"] == 1, "ack --json")
     check("no run cl-9" in place.cli("ack", "cl-9", code=65), "unknown run")
@@ -541,15 +543,15 @@ def test_the_same_verbs_on_the_command_line(world):
     check("cancelled" in place.cli("unsilence", str(silence["id"])), "unsilence")
     check("There is no active silence" in place.cli("unsilence", str(silence["id"]), code=65), "unsilence again")
     check("A duration looks like" in place.cli("silence", "cli_app", "3x", code=65), "bad duration")
-    check("· cl-1 · acknowledged by uid" in place.cli("alerts", "cli_app"), "alerts")
+    check(f"· cl-1 · acknowledged by {who}" in place.cli("alerts", "cli_app"), "alerts")
     check(json.loads(place.cli("--json", "alerts", "cli_app", "1"))["alerts"][0]["run_id"] == "cl-1", "alerts --json")
     message = json.loads(place.cli("--json", "alerts", "cli_app", "1"))["alerts"][0]["message"]
-    check(message["acked_by"] == f"uid {os.getuid()}" and message["count"] == 1 and not message["resolved_ms"],
+    check(message["acked_by"] == who and message["count"] == 1 and not message["resolved_ms"],
           str(message))
     check(json.loads(place.cli("--json", "silences"))["quiet_times"] == [], "silences --json")
     beat = json.loads(place.cli("--json", "heartbeat"))
     check("Next heartbeat " in beat["text"] and beat["last_own"] is None and beat["next_ms"] > 0, str(beat))
-    check("acknowledged by uid" in place.cli("alert", "cl-1"), "alert")
+    check("acknowledged by {who}" in place.cli("alert", "cl-1"), "alert")
     check(json.loads(place.cli("--json", "alert", "cl-1"))["history"], "alert --json")
     check("no run cl-9" in place.cli("alert", "cl-9", code=65), "alert of nothing")
     check("Nothing is undeliverable" in place.cli("retry"), "retry")
