@@ -52,11 +52,12 @@ def test_power_levels_that_cannot_be_had_are_asked_for_again():
     server.state[(OPS, "m.room.create")] = {"room_version": "10"}
     server.state[(OPS, "m.room.power_levels")] = {"users": {"@op:fake.local": 50}}
     refused = lambda r: r.reply(403, {"errcode": "M_FORBIDDEN", "error": "not now"})  # noqa: E731
-    server.trick("GET", f"{OPS}/state/m.room.power_levels", refused, 1)
+    server.trick("GET", f"{OPS}/state/m.room.power_levels", refused, 100)
     bot.start()
     server.wait(lambda: sum(1 for _, path, _ in server.requests if path.endswith("/sync")) >= 2)
     server.tell(**{"join": {OPS: {"timeline": {"events": [message("!help", event_id="$c1")]}}}})
     server.wait(lambda: any("power levels right now" in body for body in server.bodies(OPS)))
+    server.tricks.clear()
     server.tell(**{"join": {OPS: {"timeline": {"events": [message("!help", event_id="$c2")]}}}})
     server.wait(lambda: any("!ack" in body for body in server.bodies(OPS)))
     end(server, bot)
