@@ -5,7 +5,7 @@
  * suppressed and later released, or moved to another message. Its row in `places` names its
  * message, and receives the event that carried it first; that event is cleared only when the
  * homeserver certainly refused it, and the alert moves to another message only while no event
- * carries it. At most one alert of a fingerprint is held. ext_id is unique unless NULL.
+ * carries it. At most one alert of a fingerprint is held. ext_id is unique in its app unless NULL.
  */
 #include "storage/alerts.h"
 
@@ -53,7 +53,8 @@ static const char *const alert_cause_names[] = {"new", "joined", "storm", "resol
 #define SELECT SQL_SELECT("alerts LEFT JOIN places ON alert_id = id", ALERT_COLUMNS)
 #define ALERTS_STATEMENTS(X)                                                                       \
 	X(ALERTS_INSERT, SQL_INSERT("alerts", ALERT_STORED))                                       \
-	X(ALERTS_BY_EXT_ID, SELECT "WHERE ext_id = ?")                                             \
+	X(ALERTS_BY_EXT_ID, SELECT "WHERE ext_id = ? AND app = ?")                                 \
+	X(ALERTS_BY_EXT_ID_OF_ANY, SELECT "WHERE ext_id = ? LIMIT 1")                              \
 	X(ALERTS_FORGET_EXT_ID, "UPDATE alerts SET ext_id = NULL WHERE ext_id = ?")                \
 	X(ALERTS_BY_ID, SELECT "WHERE id = ?")                                                     \
 	X(ALERTS_BY_RUN_ID, SELECT "WHERE run_id = ? ORDER BY resolved, id DESC LIMIT 1")          \
@@ -158,12 +159,15 @@ enum err alerts_update(struct store *store, const struct alert_row *row)
 	return err == OK ? alerts_place(store, row, ALERTS_REPLACE) : err;
 }
 
-enum err alerts_by_ext_id(struct store *store, const char *ext_id, struct alert_row *row)
+enum err alerts_by_ext_id(
+        struct store *store, const char *ext_id, const char *app, struct alert_row *row)
 {
 	struct sql sql;
 
-	sql_use(&sql, store, SQL_ALERTS, ALERTS_BY_EXT_ID);
+	sql_use(&sql, store, SQL_ALERTS, app ? ALERTS_BY_EXT_ID : ALERTS_BY_EXT_ID_OF_ANY);
 	sql_bind_text(&sql, ext_id);
+	if (app)
+		sql_bind_text(&sql, app);
 	return sql_one_row(&sql, &layout, row);
 }
 

@@ -26,7 +26,7 @@ enum alert_cause {
 
 struct alert_row {
 	int64_t id;   /* set by alerts_insert() */
-	char *ext_id; /* the sender's idempotency key or NULL; unique */
+	char *ext_id; /* the sender's idempotency key or NULL; unique in its app */
 	char *key;    /* identity given by the sender instead of the default, or NULL */
 	char *app, *kind;
 	int severity;          /* enum severity */
@@ -54,11 +54,12 @@ struct alert_row {
 void alert_row_finish(struct alert_row *row);
 void alert_rows_free(struct alert_row *rows, size_t len);
 
-/* Inserts; sets row->id. ERR_EXISTS when ext_id is known. */
+/* Inserts; sets row->id. ERR_EXISTS when the app's ext_id is known. */
 enum err alerts_insert(struct store *store, struct alert_row *row);
-/* ERR_NOT_FOUND when there is none. Fills *row. */
-enum err alerts_by_ext_id(struct store *store, const char *ext_id, struct alert_row *row);
-/* Clears the ext_id of its alert: a later alert with it is not a duplicate. */
+/* app: NULL = of any app. ERR_NOT_FOUND when there is none. Fills *row. */
+enum err alerts_by_ext_id(
+        struct store *store, const char *ext_id, const char *app, struct alert_row *row);
+/* Clears the ext_id, of whatever app: a later alert with it is not a duplicate. */
 enum err alerts_forget_ext_id(struct store *store, const char *ext_id);
 enum err alerts_by_id(struct store *store, int64_t id, struct alert_row *row);
 /* The newest alert with that run id; resolved notices only when there is no other. */

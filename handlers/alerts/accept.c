@@ -240,7 +240,10 @@ static enum err accept_in_batch(
 	receipt->state = "duplicate";
 	receipt->reason = NULL;
 	if (alert->id) {
-		err = alerts_by_ext_id(d->store, alert->id, &row);
+		/* one that reopens others has an id that was made of all its labels: it is the same
+		 * alert also if what makes an app of them has changed since */
+		err = alerts_by_ext_id(
+		        d->store, alert->id, alert->reopens ? NULL : alert->app, &row);
 		receipt->alert = row.id;
 		alert_row_finish(&row);
 		if (err != ERR_NOT_FOUND)

@@ -201,7 +201,7 @@ static enum err resolve_reopened(
         const struct deliver *d, const struct alert *alert, struct alert_row *row, bool *was_held)
 {
 	struct alert_row fired = {0};
-	enum err err = alerts_by_ext_id(d->store, alert->reopens, &fired);
+	enum err err = alerts_by_ext_id(d->store, alert->reopens, NULL, &fired);
 
 	if (err == ERR_NOT_FOUND || err == ERR_DAMAGED)
 		return OK;

@@ -293,6 +293,27 @@ static void the_same_id_is_stored_once(void **state)
 	world_destroy(w);
 }
 
+/* An app that counts its own ids hides no other app's alert. An id that was made of an alert's
+ * labels, as Alertmanager's are, is the same alert under whatever app. */
+static void an_id_is_its_apps_own(void **state)
+{
+	static const char
+	        one[] = "{\"app\":\"a\",\"title\":\"t\",\"severity\":\"critical\",\"id\":\"1\"}",
+	        other[] = "{\"app\":\"b\",\"title\":\"t\",\"severity\":\"critical\",\"id\":\"1\"}",
+	        moved[] = "{\"app\":\"c\",\"title\":\"t\",\"severity\":\"critical\",\"id\":\"1\","
+	                  "\"reopens\":\"2\"}";
+	struct world *w = world_create("");
+
+	assert_string_equal(world_alert(w, "%s", one), "queued");
+	assert_string_equal(world_alert(w, "%s", other), "queued");
+	assert_string_equal(world_alert(w, "%s", other), "duplicate");
+	assert_string_equal(world_alert(w, "%s", one), "duplicate");
+	assert_string_equal(world_alert(w, "%s", moved), "duplicate");
+	world_pass(w, 3000);
+	assert_int_equal(w->len, 2);
+	world_destroy(w);
+}
+
 static void a_crash_repeats_the_same_event(void **state)
 {
 	struct world *w = world_create("");
@@ -831,6 +852,7 @@ int main(void)
 	        cmocka_unit_test(a_flood_of_origins_is_one_storm_message),
 	        cmocka_unit_test(a_storm_lasts_a_minute_without_a_throttle_too),
 	        cmocka_unit_test(the_same_id_is_stored_once),
+	        cmocka_unit_test(an_id_is_its_apps_own),
 	        cmocka_unit_test(a_crash_repeats_the_same_event),
 	        cmocka_unit_test(what_is_undeliverable_blocks_nothing),
 	        cmocka_unit_test(an_encrypted_room_gets_no_plain_text),

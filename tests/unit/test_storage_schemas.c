@@ -219,7 +219,7 @@ static void check_alerts(struct store *store, int schema)
 		assert_int_equal(row.silence_id, i == 6 && schema >= 9 ? 1 : 0);
 		alert_row_finish(&row);
 	}
-	assert_int_equal(alerts_by_ext_id(store, "ext-1", &row), OK);
+	assert_int_equal(alerts_by_ext_id(store, "ext-1", NULL, &row), OK);
 	assert_int_equal(row.id, 1);
 	assert_int_equal(row.pid, 77);
 	if (schema >= 12)

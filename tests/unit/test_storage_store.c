@@ -35,7 +35,7 @@ static enum err add(struct store *store, const char *ext_id)
 static bool has(struct store *store, const char *ext_id)
 {
 	struct alert_row row;
-	enum err err = alerts_by_ext_id(store, ext_id, &row);
+	enum err err = alerts_by_ext_id(store, ext_id, NULL, &row);
 
 	alert_row_finish(&row);
 	assert_true(err == OK || err == ERR_NOT_FOUND);
@@ -489,7 +489,7 @@ static enum err look_at_all(struct fixture *f, int64_t alerts)
 		char id[16];
 
 		snprintf(id, sizeof(id), "a%d", i);
-		err = alerts_by_ext_id(f->store, id, &row);
+		err = alerts_by_ext_id(f->store, id, NULL, &row);
 		alert_row_finish(&row);
 		err = err == ERR_NOT_FOUND && i % 3 == 2 ? OK : err;
 	}
@@ -743,7 +743,7 @@ static void null_where_text_must_be_is_corrupt(void **state)
 	                         "UPDATE alerts SET identity = NULL",
 	                         NULL, NULL, NULL),
 	        SQLITE_OK);
-	assert_int_equal(alerts_by_ext_id(store, "a", &row), ERR_DAMAGED);
+	assert_int_equal(alerts_by_ext_id(store, "a", NULL, &row), ERR_DAMAGED);
 	assert_null(row.app);
 	assert_non_null(strstr(store_message(store), "identity"));
 }

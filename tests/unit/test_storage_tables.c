@@ -86,14 +86,22 @@ static void alert_with_known_ext_id_is_refused_alone(void **state)
 	assert_int_equal(alerts_insert(store, &in), ERR_EXISTS);
 	assert_non_null(strstr(store_message(store), "ALERTS_INSERT"));
 	assert_int_equal(in.id, first);
+	in.app = LENT("another");
+	assert_int_equal(alerts_insert(store, &in), OK);
 	in.ext_id = NULL; /* any number without one */
 	assert_int_equal(alerts_insert(store, &in), OK);
 	assert_int_equal(alerts_insert(store, &in), OK);
 	assert_int_equal(store_commit(store), OK);
-	assert_int_equal(alerts_by_ext_id(store, "same", &out), OK);
+	assert_int_equal(alerts_by_ext_id(store, "same", fixture_alert().app, &out), OK);
 	assert_int_equal(out.id, first);
 	alert_row_finish(&out);
-	assert_int_equal(alerts_by_ext_id(store, "other", &out), ERR_NOT_FOUND);
+	assert_int_equal(alerts_by_ext_id(store, "same", "another", &out), OK);
+	assert_int_not_equal(out.id, first);
+	alert_row_finish(&out);
+	assert_int_equal(alerts_by_ext_id(store, "same", NULL, &out), OK);
+	alert_row_finish(&out);
+	assert_int_equal(alerts_by_ext_id(store, "same", "nobody", &out), ERR_NOT_FOUND);
+	assert_int_equal(alerts_by_ext_id(store, "other", NULL, &out), ERR_NOT_FOUND);
 }
 
 static void alert_that_breaks_the_schema_is_refused(void **state)

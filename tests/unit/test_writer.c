@@ -135,7 +135,7 @@ static bool stored(struct looped *l, char letter)
 {
 	char ext_id[2] = {letter, '\0'};
 	struct alert_row row;
-	enum err err = alerts_by_ext_id(l->f->store, ext_id, &row);
+	enum err err = alerts_by_ext_id(l->f->store, ext_id, NULL, &row);
 
 	alert_row_finish(&row);
 	assert_true(err == OK || err == ERR_NOT_FOUND);
