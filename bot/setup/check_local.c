@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include "bot/base/alloc.h"
+#include "bot/config/secret.h"
 #include "bot/setup/check.h"
 #include "bot/base/exit_code.h"
 #include "bot/vault/vault_internal.h"
@@ -114,6 +115,27 @@ static void look_at_file(struct check *check, const char *what, const char *path
 	}
 }
 
+/* The bearer tokens of programs: without them, the daemon does not start, and a reload keeps the
+ * earlier ones. */
+static void look_at_tokens(struct check *check)
+{
+	const char *path = check->config->http.tokens;
+	struct fault fault = {0};
+	char *token = NULL;
+	struct stat st;
+
+	look_at_file(check, "[http] tokens", path);
+	if (path && stat(path, &st) == 0 && st.st_mode & 077 & ~040) {
+		check_fault(
+		        check, EX_CONFIG, "[http] tokens", "%s is accessible by other users", path);
+		check_fix(check, "run: chmod 640 %s", path);
+	}
+	if (check->config->http.token.file &&
+	        secret_read(&check->config->http.token, "http-token", &token, &fault) != OK)
+		check_fault(check, EX_CONFIG, "[http] token_file", "%s", fault.text);
+	x_wipe_free_str(token);
+}
+
 void check_files(struct check *check)
 {
 	const char *config = check->config->path;
@@ -126,6 +148,7 @@ void check_files(struct check *check)
 	}
 	look_at_file(check, "ca_file", check->config->matrix.ca_file);
 	look_at_file(check, "[meta] ca_file", check->config->meta.ca_file);
+	look_at_tokens(check);
 }
 
 /* --- database ------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+import unittest.mock
 
 APPS = pathlib.Path(__file__).parent.parent.parent / "bot/apps"
 sys.path[:0] = [str(pathlib.Path(__file__).parent.parent / "lib"), str(APPS / "python")]
@@ -96,7 +97,13 @@ def test_python_spools_while_the_daemon_is_down():
         matrix_send_message(app="x", title="t")
         raise AssertionError("neither daemon nor spool, and no error")
     except OSError as failure:
-        check("neither the daemon" in str(failure), str(failure))
+        check("neither the daemon" in str(failure) and "group" not in str(failure), str(failure))
+    with unittest.mock.patch("os.open", side_effect=PermissionError(13, "Permission denied")):
+        try:
+            matrix_send_message(app="x", title="t")
+            raise AssertionError("no permission, and no error")
+        except OSError as failure:
+            check("must be in the socket's group" in str(failure), str(failure))
 
 
 def test_python_reports_what_fails_and_resolves_it():

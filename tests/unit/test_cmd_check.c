@@ -433,6 +433,16 @@ static void test_files_of_the_config(void **state)
 	write_config(
 	        f, "[meta]\nhomeserver = e\nuser = @w:e\ntoken_file = token\nca_file = m.pem\n");
 	expect_fix(f, EX_CONFIG, "m.pem: No such file", "correct [meta] ca_file");
+	write_config(f, "[http]\ntokens = tokens\n");
+	expect_fix(f, EX_CONFIG, "tokens: No such file", "correct [http] tokens");
+	write_config(f, "[http]\ntokens = bot.conf\n");
+	assert_int_equal(chmod(f->config, 0644), 0);
+	expect_fix(f, EX_CONFIG, "is accessible by other users", "run: chmod 640");
+	assert_int_equal(chmod(f->config, 0640), 0);
+	expect(f, EX_OK, "");
+	assert_null(strstr(f->report, "[http] tokens"));
+	write_config(f, "[http]\ntoken_file = none\n");
+	expect(f, EX_CONFIG, "[http] token_file");
 	write_config(f, "");
 	assert_int_equal(setenv("https_proxy", "http://env.example:3128", 1), 0);
 	expect(f, EX_OK, "through the proxy http://env.example:3128");

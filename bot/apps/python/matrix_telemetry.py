@@ -243,7 +243,9 @@ def _hand_in(request: dict[str, Any], socket: Optional[str], spool: Optional[str
     try:
         name = _spool(folder, line)
     except OSError as failure:
-        raise OSError(f"neither the daemon ({problem}) nor the spool took it ({failure})") from failure
+        denied = isinstance(problem, PermissionError) or isinstance(failure, PermissionError)
+        hint = "; this user must be in the socket's group, usually telemetry" if denied else ""
+        raise OSError(f"neither the daemon ({problem}) nor the spool took it ({failure}){hint}") from failure
     return {"ok": True, "state": "spooled", "id": request.get("id", name)}
 
 
