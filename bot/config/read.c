@@ -71,7 +71,7 @@ static void *find_severity(struct reader *reader, const char *name)
 static bool has_room(struct reader *reader, size_t len)
 {
 	if (len >= SECTIONS_MAX)
-		FAULT(reader, "over %d of these", SECTIONS_MAX);
+		FAULT(reader, "more than %d sections of this kind", SECTIONS_MAX);
 	return len < SECTIONS_MAX;
 }
 

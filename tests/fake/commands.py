@@ -1,6 +1,7 @@
 """Commands from a room, against a homeserver that loses, repeats and cuts what it tells."""
 import json
 import os
+import pwd
 import signal
 import sqlite3
 import subprocess
@@ -321,7 +322,7 @@ def test_ack_in_all_its_forms():
           [("acked", "r-0"), ("acked", "r-1"), ("acked", "r-2"), ("unacked", "r-2"), ("unacked", "r-0")], str(told))
     answer = bot.call({"op": "ack", "run_id": "r-3", "note": "from the host"})
     check(answer["ok"] and "app_3" in answer["text"], str(answer))
-    shown(server, "acknowledged by uid ")
+    shown(server, f"acknowledged by {pwd.getpwuid(os.getuid()).pw_name} (uid {os.getuid()})")
     bot.stop()
     bot.start()
     check(not bot.call({"op": "ack", "run_id": "nope"})["ok"], "acked what is not there")

@@ -468,7 +468,7 @@ static void test_more_sections_than_sane_are_refused(void **state)
 	for (int i = 0; i < 1030; i++)
 		buf_printf(&text, "[app a%d]\n", i);
 	assert_int_equal(config_parse(buf_str(&text), "f", &config, &report), ERR_CONFIG);
-	assert_non_null(strstr(buf_str(&report), "f:1031: over 1024 of these\n"));
+	assert_non_null(strstr(buf_str(&report), "f:1031: more than 1024 sections of this kind\n"));
 	buf_finish(&text);
 	buf_finish(&report);
 }
