@@ -234,7 +234,7 @@ static void on_whoami(const struct mx_answer *answer, void *arg)
 		fault_set(&problem, ERR_PROTO,
 		        "whoami names no user or no device; the token must come from a login: %s",
 		        LOG_IN_AGAIN);
-	if (problem.code != OK) {
+	if (answer->code != OK || !user || !device) {
 		if (!auth_confirm_later(auth, answer))
 			auth_wait(auth, &problem, answer->retry_after_ms);
 		return;

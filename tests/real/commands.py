@@ -551,7 +551,7 @@ def test_the_same_verbs_on_the_command_line(world):
     check(json.loads(place.cli("--json", "silences"))["quiet_times"] == [], "silences --json")
     beat = json.loads(place.cli("--json", "heartbeat"))
     check("Next heartbeat " in beat["text"] and beat["last_own"] is None and beat["next_ms"] > 0, str(beat))
-    check("acknowledged by {who}" in place.cli("alert", "cl-1"), "alert")
+    check(f"acknowledged by {who}" in place.cli("alert", "cl-1"), "alert")
     check(json.loads(place.cli("--json", "alert", "cl-1"))["history"], "alert --json")
     check("no run cl-9" in place.cli("alert", "cl-9", code=65), "alert of nothing")
     check("Nothing is undeliverable" in place.cli("retry"), "retry")

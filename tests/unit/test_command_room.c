@@ -381,8 +381,8 @@ static void what_is_no_command_is_left_alone(void **state)
 	static const char *const contents[] = {
 	        "{\"msgtype\":\"m.notice\",\"body\":\"!help\"}",
 	        "{\"msgtype\":\"m.emote\",\"body\":\"!help\"}",
-	        "{\"msgtype\":\"m.text\",\"body\":\"!help\",\"m.relates_to\":"
-	        "{\"rel_type\":\"m.replace\",\"event_id\":\"$x\"}}",
+	        ("{\"msgtype\":\"m.text\",\"body\":\"!help\",\"m.relates_to\":"
+	         "{\"rel_type\":\"m.replace\",\"event_id\":\"$x\"}}"),
 	        "{\"msgtype\":\"m.text\",\"body\":\"!!! wow\"}",
 	        "{\"msgtype\":\"m.text\",\"body\":\"!5 minutes\"}",
 	        "{\"msgtype\":\"m.text\",\"body\":\"! really\"}",
