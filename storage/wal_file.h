@@ -5,8 +5,6 @@
  */
 #pragma once
 
-#include "bot/base/err.h"
-
 /* The name of the virtual file system for sqlite3_open_v2(): the default one, but what is appended
  * to a write-ahead log is collected until it is synced, read or the buffer is full. A failure to
  * write is reported by the call that needed it. Only for connections with synchronous = FULL:

@@ -65,8 +65,9 @@ static char *read_private(const char *path, struct fault *fault)
 		fault_set(
 		        fault, ERR_IO, "[http] tokens: cannot read %s: %s", path, strerror(errno));
 	} else if (st.st_mode & 077 & ~040) {
-		fault_set(
-		        fault, ERR_DENIED, "[http] tokens: %s is accessible by other users", path);
+		fault_set(fault, ERR_DENIED,
+		        "[http] tokens: %s is accessible by other users; run: chmod 640 %s", path,
+		        path);
 	} else {
 		text = x_calloc(1, TOKEN_FILE_MAX);
 		len = read(fd, text, TOKEN_FILE_MAX);
@@ -135,6 +136,8 @@ enum err tokens_read(struct tokens *tokens, const struct config *config, struct 
 		if (err == OK)
 			tokens_add(tokens, "token_file", TOKEN_SEND | TOKEN_READ | TOKEN_COMMAND,
 			        token);
+		else
+			fault_wrap(fault, "[http] token_file");
 		x_wipe_free_str(token);
 	}
 	if (err == OK && config->http.tokens)

@@ -83,6 +83,11 @@ static void call_drop_input(struct web_call *call)
 	call->requests = call->answers = NULL;
 }
 
+static bool call_reads(const struct web_call *call)
+{
+	return call->endpoint->right == TOKEN_READ;
+}
+
 /* The answer stays in memory until the peer has read it. */
 static void call_hold_answer(struct web_call *call)
 {
@@ -90,7 +95,7 @@ static void call_hold_answer(struct web_call *call)
 
 	call_drop_input(call);
 	if (call->text.len > WEB_SMALL && web->answers + call->text.len > WEB_ANSWERS_MAX) {
-		if (call->endpoint->right == TOKEN_READ)
+		if (call_reads(call))
 			call_error(call, MHD_HTTP_SERVICE_UNAVAILABLE,
 			        "too many large answers are not read yet");
 		else
@@ -194,11 +199,6 @@ static void call_complete(struct web_call *call)
 		call->endpoint->finish(call);
 	else
 		call_finish_op(call);
-}
-
-static bool call_reads(const struct web_call *call)
-{
-	return call->endpoint->right == TOKEN_READ;
 }
 
 /* The answer can be sent. */

@@ -11,12 +11,19 @@
 #define SENDER_VERSION 11     /* from this one on, who sent the create event is the creator */
 #define CREATORS_VERSION 12   /* from this one on, creators rank above all power levels */
 
+/* The content of a create event, of which some servers return nothing else. */
+static const json_t *power_content(const json_t *create)
+{
+	const json_t *content = json_object_get(create, "content");
+
+	return content ? content : create;
+}
+
 /* The number of the room's version. Unstable versions have names: one of them became version 12,
  * and others, like an unknown version, are read as strictly as the newest, without creators. */
 static long power_version(const json_t *create)
 {
-	const json_t *content = json_object_get(create, "content");
-	const json_t *version = json_object_get(content ? content : create, "room_version");
+	const json_t *version = json_object_get(power_content(create), "room_version");
 	const char *text = json_string_value(version);
 	char *end;
 	long number;
@@ -64,15 +71,12 @@ static bool power_is_string(const json_t *value, const char *text)
 
 bool power_is_creator(const json_t *create, const char *user_id)
 {
-	const json_t *content = json_object_get(create, "content");
 	const json_t *other;
 	size_t i;
 
-	if (!content)
-		content = create;
 	if (!create || power_version(create) < CREATORS_VERSION)
 		return false;
-	json_array_foreach(json_object_get(content, "additional_creators"), i, other)
+	json_array_foreach(json_object_get(power_content(create), "additional_creators"), i, other)
 	{
 		if (power_is_string(other, user_id))
 			return true;
@@ -82,13 +86,19 @@ bool power_is_creator(const json_t *create, const char *user_id)
 
 static bool power_made_room(const json_t *create, const char *user_id)
 {
-	const json_t *content = json_object_get(create, "content");
-	const json_t *creator = json_object_get(content ? content : create, "creator");
+	const json_t *creator = json_object_get(power_content(create), "creator");
 
 	return power_is_string(creator && power_version(create) < SENDER_VERSION
 	                               ? creator
 	                               : json_object_get(create, "sender"),
 	        user_id);
+}
+
+/* As the levels say; a creator may have more. */
+static int64_t power_of_user(const json_t *create, const json_t *levels, const char *user_id)
+{
+	return power_level(create, json_object_get(levels, "users"), user_id,
+	        power_level(create, levels, "users_default", 0));
 }
 
 int64_t power_of(const json_t *create, const json_t *levels, const char *user_id)
@@ -97,8 +107,7 @@ int64_t power_of(const json_t *create, const json_t *levels, const char *user_id
 		return POWER_CREATOR;
 	if (!levels)
 		return power_made_room(create, user_id) ? 100 : 0;
-	return power_level(create, json_object_get(levels, "users"), user_id,
-	        power_level(create, levels, "users_default", 0));
+	return power_of_user(create, levels, user_id);
 }
 
 bool power_may_send(const json_t *create, const json_t *levels, const char *user_id,
@@ -106,7 +115,6 @@ bool power_may_send(const json_t *create, const json_t *levels, const char *user
 {
 	*needed = power_level(create, json_object_get(levels, "events"), type,
 	        power_level(create, levels, "events_default", 0));
-	*level = power_level(create, json_object_get(levels, "users"), user_id,
-	        power_level(create, levels, "users_default", 0));
+	*level = power_of_user(create, levels, user_id);
 	return power_is_creator(create, user_id) || *level >= *needed;
 }

@@ -41,11 +41,11 @@ void check_fault(struct check *check, int exit_code, const char *what, const cha
 /* Adds to the last finding how it can be fixed. */
 void check_fix(struct check *check, const char *fix, ...) __attribute__((format(printf, 2, 3)));
 
-/* Of the user whose rights are used. Valid until the next call. */
-const char *check_user_name(void);
-
 /* The same for what may pass by itself. */
 void check_fix_later(struct check *check);
+
+/* Of the user whose rights are used. Valid until the next call. */
+const char *check_user_name(void);
 
 /* Prints a table, or one line of JSON: {"ok":…,"checks":[{"level","what","found","fix"}]}. */
 void check_print(const struct check *check, bool json, FILE *out);

@@ -15,9 +15,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include "bot/base/alloc.h"
-#include "bot/config/secret.h"
-#include "bot/setup/check.h"
 #include "bot/base/exit_code.h"
+#include "bot/http/tokens.h"
+#include "bot/setup/check.h"
 #include "bot/vault/vault_internal.h"
 #include "storage/keys.h"
 #include "storage/outbox.h"
@@ -119,21 +119,19 @@ static void look_at_file(struct check *check, const char *what, const char *path
  * earlier ones. */
 static void look_at_tokens(struct check *check)
 {
-	const char *path = check->config->http.tokens;
 	struct fault fault = {0};
-	char *token = NULL;
-	struct stat st;
+	struct tokens tokens;
+	enum err err = tokens_read(&tokens, check->config, &fault);
 
-	look_at_file(check, "[http] tokens", path);
-	if (path && stat(path, &st) == 0 && st.st_mode & 077 & ~040) {
-		check_fault(
-		        check, EX_CONFIG, "[http] tokens", "%s is accessible by other users", path);
-		check_fix(check, "run: chmod 640 %s", path);
-	}
-	if (check->config->http.token.file &&
-	        secret_read(&check->config->http.token, "http-token", &token, &fault) != OK)
-		check_fault(check, EX_CONFIG, "[http] token_file", "%s", fault.text);
-	x_wipe_free_str(token);
+	tokens_finish(&tokens);
+	if (err == OK)
+		return;
+	check_fault(check, EX_CONFIG, "tokens", "%s", fault.text);
+	if (err == ERR_IO || err == ERR_NOT_FOUND)
+		check_fix(check,
+		        "correct [http] tokens or token_file in the config, or let %s read the "
+		        "file",
+		        check_user_name());
 }
 
 void check_files(struct check *check)

@@ -512,13 +512,14 @@ static enum err next_or_ahead(const struct deliver *d, const struct deliver_room
 static enum err next_apart(const struct deliver *d, const struct deliver_room *room,
         struct deliver_event *event, int64_t *due_ms)
 {
-	enum err err = room->encrypted ? store_savepoint(d->store) : OK, end;
+	enum err err, end;
 
+	if (!room->encrypted)
+		return next_or_ahead(d, room, event, due_ms);
+	err = store_savepoint(d->store);
 	if (err != OK)
 		return err;
 	err = next_or_ahead(d, room, event, due_ms);
-	if (!room->encrypted)
-		return err;
 	end = err == OK ? store_release(d->store) : store_undo(d->store);
 	if (err != OK && end == OK) {
 		log_seldom(LOG_ERROR, "deliver", room->name, "%s: cannot encrypt, retrying: %s",

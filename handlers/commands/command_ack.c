@@ -185,7 +185,8 @@ static enum err read_words(
 	while (err == OK && known && input_left(words) && json_array_size(runs) < RUNS_MAX) {
 		size_t between = 0; /* "r-81 , r-82", "r-81 and r-82" */
 
-		for (size_t i = 0; json_array_size(runs) > 0 && i < 5; i++)
+		for (size_t i = 0;
+		        json_array_size(runs) > 0 && i < sizeof(joints) / sizeof(joints[0]); i++)
 			between = between || strcmp(input_peek(words, 0), joints[i]) == 0;
 		err = add_runs(call, input_peek(words, between), runs, &known);
 		if (err == OK && known)

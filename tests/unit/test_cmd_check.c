@@ -417,6 +417,7 @@ static void expect_daemon(
 static void test_files_of_the_config(void **state)
 {
 	struct fixture *f = *state;
+	char path[512];
 
 	write_text(f->config,
 	        "[matrix]\nhomeserver = example.org\nuser = @bot:e\ntoken_file = token\n"
@@ -435,10 +436,14 @@ static void test_files_of_the_config(void **state)
 	expect_fix(f, EX_CONFIG, "m.pem: No such file", "correct [meta] ca_file");
 	write_config(f, "[http]\ntokens = tokens\n");
 	expect_fix(f, EX_CONFIG, "tokens: No such file", "correct [http] tokens");
-	write_config(f, "[http]\ntokens = bot.conf\n");
-	assert_int_equal(chmod(f->config, 0644), 0);
+	snprintf(path, sizeof(path), "%s/tokens", f->folder);
+	write_text(path, "ci send t0ken\n", 0644);
 	expect_fix(f, EX_CONFIG, "is accessible by other users", "run: chmod 640");
-	assert_int_equal(chmod(f->config, 0640), 0);
+	assert_int_equal(chmod(path, 0640), 0);
+	expect(f, EX_OK, "");
+	write_text(path, "ci everything t0ken\n", 0640);
+	expect(f, EX_CONFIG, "tokens:1: a line is NAME RIGHTS TOKEN");
+	write_text(path, "ci send t0ken\n", 0640);
 	expect(f, EX_OK, "");
 	assert_null(strstr(f->report, "[http] tokens"));
 	write_config(f, "[http]\ntoken_file = none\n");
