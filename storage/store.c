@@ -411,6 +411,7 @@ void store_rest(struct store *store)
 {
 	sql_rest(store);
 	sqlite3_db_release_memory(store->db);
+	wal_file_rest(store->db);
 }
 
 int64_t store_changes(const struct store *store)

@@ -6,7 +6,7 @@
  */
 #include "storage/wal_file.h"
 
-#include <sqlite3.h>
+#include <stdlib.h>
 #include <string.h>
 #include "bot/base/alloc.h"
 
@@ -141,6 +141,17 @@ static const sqlite3_io_methods wal_methods = {
         .xSectorSize = wal_sector_size,
         .xDeviceCharacteristics = wal_traits,
 };
+
+void wal_file_rest(sqlite3 *db)
+{
+	sqlite3_file *file = NULL;
+
+	if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) != SQLITE_OK ||
+	        !file || file->pMethods != &wal_methods || wal_of(file)->len > 0)
+		return;
+	free(wal_of(file)->data);
+	wal_of(file)->data = NULL;
+}
 
 static int wal_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int flags, int *out)
 {

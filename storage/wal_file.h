@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <sqlite3.h>
+
 /* The name of the virtual file system for sqlite3_open_v2(): the default one, but what is appended
  * to a write-ahead log is collected until it is synced, read or the buffer is full. A failure to
  * write is reported by the call that needed it. Only for connections with synchronous = FULL:
@@ -12,3 +14,6 @@
  * had, which is the default file system. Not thread-safe; connections may use it from any thread.
  */
 const char *wal_file_system(void);
+
+/* Frees what the log of a connection at rest takes in memory; outside a transaction. */
+void wal_file_rest(sqlite3 *db);

@@ -214,6 +214,25 @@ static void test_what_was_committed_is_in_the_file(void **state)
 	close_both(t);
 }
 
+/* At rest nothing is kept, and what is collected in a transaction is not lost by it. */
+static void test_rest_loses_nothing(void **state)
+{
+	struct logged *t = *state;
+
+	open_both(t, "PRAGMA page_size = 2048; PRAGMA cache_size = 10");
+	wal_file_rest(t->db);
+	fill(t->db, ROWS);
+	wal_file_rest(t->db);
+	exec(t->db, "BEGIN");
+	fill(t->db, ROWS);
+	wal_file_rest(t->db);
+	exec(t->db, "COMMIT");
+	wal_file_rest(t->other);
+	assert_int_equal(number(t->other, "SELECT count(*) FROM goods"), 2 * ROWS);
+	assert_sound(t->other);
+	close_both(t);
+}
+
 /* SQLite itself syncs before it does these; the file answers rightly all the same. */
 static void test_size_cut_and_close_know_what_is_collected(void **state)
 {
@@ -254,6 +273,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_a_full_disk_fails_the_commit, setup, teardown),
 	        cmocka_unit_test_setup_teardown(
 	                test_what_was_committed_is_in_the_file, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_rest_loses_nothing, setup, teardown),
 	        cmocka_unit_test_setup_teardown(
 	                test_size_cut_and_close_know_what_is_collected, setup, teardown),
 	};
