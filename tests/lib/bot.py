@@ -134,6 +134,12 @@ database = {self.folder}/operations.db
         self.process.kill()
         self.process.wait()
 
+    def state(self):
+        """For the report of a test that failed: whether it runs, and the end of its log."""
+        code = self.process.poll()
+        return (f"the daemon {'runs' if code is None else f'ended with {code}'}; its log ends:\n"
+                + self.log.read_text(errors="replace")[-3000:])
+
     def stop(self):
         """SIGTERM; the exit code must be 0 and no sanitizer may have spoken."""
         self.process.send_signal(signal.SIGTERM)

@@ -143,6 +143,7 @@ class Synapse(Calls):
         self.name, self.secret = "test.local", SECRET
         self.inside = f"/srv/test-{self.port}"
         self.data = self.root / self.inside.lstrip("/")
+        shutil.rmtree(self.data, ignore_errors=True)  # of a run that was killed, on the same port
         self.data.mkdir(parents=True)
         self.process = None
         self._run(["python3", "-m", "synapse.app.homeserver", "--server-name", "test.local",
