@@ -44,38 +44,6 @@ struct alert *deliver_stored_alert(const struct alert_row *row)
 	return alert;
 }
 
-/* Takes the failure back from an event that announces it and still waits. */
-static enum err resolve_ring(const struct deliver *d, struct message_row *ring)
-{
-	if (ring->frozen_ms || ring->edited_ms || ring->rings == 0)
-		return OK;
-	ring->rings--;
-	return ring->kind == MESSAGE_RING && ring->rings == 0 && ring->alerts == 0
-	               ? deliver_message_remove(d, ring->id)
-	               : deliver_message_store(d, ring);
-}
-
-/* A failure that joined by an edit and is over before anybody was notified of it need not be
- * announced. */
-static enum err resolve_unring(
-        const struct deliver *d, struct message_row *message, struct entry_row *entry)
-{
-	struct message_row ring = {0};
-	int64_t silent_ms = entry->silent_ms;
-	enum err err;
-
-	if (!silent_ms)
-		return OK;
-	entry->silent_ms = 0;
-	err = messages_ringing(d->store, message->id, INT64_MAX, &ring);
-	if (err == OK && ring.opened_ms >= silent_ms)
-		err = resolve_ring(d, &ring);
-	else if (message->silent > 0)
-		message->silent--;
-	message_row_finish(&ring);
-	return err == ERR_NOT_FOUND ? OK : err;
-}
-
 /* Marks one firing entry as resolved: by an edit of its message and, if that is in the room, by
  * a line in its thread. */
 static enum err resolve_entry(
@@ -85,7 +53,7 @@ static enum err resolve_entry(
 	enum err err = messages_find(d->store, entry->message_id, &message);
 
 	if (err == OK)
-		err = resolve_unring(d, &message, entry);
+		err = deliver_message_unring(d, &message, entry);
 	if (err != OK)
 		goto out;
 	entry->resolved_ms = alert->at_ms > entry->first_ms ? alert->at_ms : entry->first_ms;

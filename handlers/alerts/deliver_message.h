@@ -24,6 +24,11 @@ enum err deliver_message_open(const struct deliver *d, struct message_row *messa
  * alerts: other apps' failures would be added to it by edits. */
 enum err deliver_message_ring(const struct deliver *d, const struct message_row *message);
 
+/* A failure that joined by an edit and that somebody knows of, or that is over, before anybody was
+ * notified of it need not be announced. The caller stores the message and the entry. */
+enum err deliver_message_unring(
+        const struct deliver *d, struct message_row *message, struct entry_row *entry);
+
 /* Deletes a message whose new event is queued, with its place in the queue; nothing else may refer
  * to it. */
 enum err deliver_message_remove(const struct deliver *d, int64_t id);

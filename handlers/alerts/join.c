@@ -209,11 +209,12 @@ enum err deliver_message_answer(
 	return err;
 }
 
-/* Counts a critical failure that will be shown by an edit, which notifies nobody. */
+/* Counts a critical failure that will be shown by an edit, which notifies nobody, unless somebody
+ * acknowledged it in an older message. */
 static void message_join_silently(
         const struct deliver *d, struct message_row *message, struct entry_row *entry)
 {
-	if (entry->severity != SEVERITY_CRITICAL)
+	if (entry->severity != SEVERITY_CRITICAL || entry->acked_ms)
 		return;
 	entry->silent_ms = d->now_ms;
 	message->silent++;

@@ -68,6 +68,38 @@ enum err deliver_message_remove(const struct deliver *d, int64_t id)
 	return err;
 }
 
+/* Takes a failure back from the message that announces it and still waits. */
+static enum err ring_without(
+        const struct deliver *d, struct message_row *ring, struct entry_row *entry)
+{
+	if (ring->frozen_ms || ring->rings == 0)
+		return OK;
+	entry->silent_ms = 0;
+	ring->rings--;
+	return ring->kind == MESSAGE_RING && ring->rings == 0 && ring->alerts == 0
+	               ? deliver_message_remove(d, ring->id)
+	               : deliver_message_store(d, ring);
+}
+
+enum err deliver_message_unring(
+        const struct deliver *d, struct message_row *message, struct entry_row *entry)
+{
+	struct message_row ring = {0};
+	enum err err = OK;
+
+	if (!entry->silent_ms)
+		return OK;
+	err = messages_ringing(d->store, message->id, INT64_MAX, &ring);
+	if (err == OK && ring.opened_ms >= entry->silent_ms) {
+		err = ring_without(d, &ring, entry);
+	} else {
+		entry->silent_ms = 0;
+		message->silent -= message->silent > 0;
+	}
+	message_row_finish(&ring);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
 enum err deliver_discard(const struct deliver *d, int64_t outbox_id)
 {
 	struct message_row message = {0};

@@ -27,8 +27,10 @@ static enum err ack_mark(const struct deliver *d, struct entry_row *entry, const
 	struct message_row message = {0};
 	enum err err = messages_find(d->store, entry->message_id, &message);
 
+	if (err == OK && ack)
+		err = deliver_message_unring(d, &message, entry);
 	if (err != OK)
-		return err;
+		goto out;
 	entry->acked_ms = ack ? d->now_ms : 0;
 	entry->reminded_ms = d->now_ms;
 	entry->open_ms = message.sent_ms ? d->now_ms : 0;
@@ -37,6 +39,7 @@ static enum err ack_mark(const struct deliver *d, struct entry_row *entry, const
 	err = entries_update(d->store, entry);
 	if (err == OK)
 		err = deliver_message_edit(d, &message);
+out:
 	message_row_finish(&message);
 	return err;
 }

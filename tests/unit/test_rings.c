@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "bot/base/clock.h"
+#include "handlers/oncall/ack.h"
 #include "tests/unit/handlers_fixture.h"
 
 /* One app's failure of node n<node>, in run r<node>. */
@@ -26,6 +27,17 @@ static void last_says(const struct world *w, const char *words, const char *neve
 	if (!strstr(body, words) || (never && strstr(body, never)))
 		fail_msg("%s", body);
 	free(body);
+}
+
+/* The same of the last new message. */
+static void last_send_says(struct world *w, const char *words, const char *never)
+{
+	size_t len = w->len;
+
+	while (w->len > 1 && strcmp(w->events[w->len - 1].what, "send") != 0)
+		w->len--;
+	last_says(w, words, never);
+	w->len = len;
 }
 
 /* n1 rings; n2 and n3 join it. */
@@ -61,6 +73,78 @@ static void what_fires_still_rings(void **state)
 	world_pass(w, 2 * CLOCK_MINUTE_MS);
 	assert_int_equal(world_count(w, "send"), 2);
 	last_says(w, "🚨 etl · 1 more critical failure: n3 · see", "n2");
+	world_destroy(w);
+}
+
+/* ack false: removes the acknowledgement. */
+static void node_acked(struct world *w, const char *run, bool ack)
+{
+	const struct ack by = {.who = "@op1:x"};
+	const struct deliver d = {.store = w->store, .config = w->config, .now_ms = w->now_ms};
+	struct ack_result result = {.by = "@op1:x"};
+
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(ack_run(&d, run, ack ? &by : NULL, &result), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	assert_int_equal(result.changed, 1);
+	ack_result_finish(&result);
+}
+
+static void what_is_acknowledged_by_then_rings_not(void **state)
+{
+	struct world *w = world_of_three();
+
+	node_acked(w, "r1", true); /* had rung */
+	node_acked(w, "r2", true);
+	node_acked(w, "r2", true); /* counts once */
+	node(w, "etl", 2, "resolved");
+	world_pass(w, 2 * CLOCK_MINUTE_MS);
+	assert_int_equal(world_count(w, "send"), 2);
+	last_says(w, "🚨 etl · 1 more critical failure: n3 · see", "n2");
+	world_destroy(w);
+	w = world_of_three();
+	node_acked(w, "r2", true);
+	node_acked(w, "r3", true);
+	world_pass(w, 2 * CLOCK_MINUTE_MS);
+	assert_int_equal(world_count(w, "send"), 1);
+	world_destroy(w);
+}
+
+/* In the ring as it was sent, more joins by an edit. */
+static void what_rang_stays_named_when_acknowledged(void **state)
+{
+	struct world *w = world_of_three();
+
+	world_pass(w, CLOCK_MINUTE_MS - 5000);
+	assert_int_equal(world_count(w, "send"), 2);
+	node_acked(w, "r2", true);
+	node(w, "etl", 4, "firing");
+	world_pass(w, 2000);
+	last_says(w, "2 more critical failures: n2, n3 · see", NULL);
+	world_destroy(w);
+}
+
+/* The ring waits for the homeserver; what is acknowledged in an older message is known, too. */
+static void what_is_acknowledged_in_an_outage_rings_not(void **state)
+{
+	struct world *w = world_of_three();
+
+	w->down = true;
+	for (int s = 0; s < 60; s++) {
+		world_next(w, &(struct deliver_event){0});
+		w->now_ms += CLOCK_SECOND_MS;
+	}
+	node_acked(w, "r2", true);
+	w->down = false;
+	world_send(w);
+	assert_int_equal(world_count(w, "send"), 2);
+	last_send_says(w, "1 more critical failure: n3 · see", "n2");
+	w->now_ms += 10 * CLOCK_MINUTE_MS;
+	node(w, "etl", 5, "firing");
+	world_send(w);
+	node(w, "etl", 2, "firing");
+	world_pass(w, 2 * CLOCK_MINUTE_MS);
+	assert_int_equal(world_count(w, "send"), 3);
 	world_destroy(w);
 }
 
@@ -263,6 +347,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(what_is_over_by_then_rings_not),
 	        cmocka_unit_test(what_fires_still_rings),
+	        cmocka_unit_test(what_is_acknowledged_by_then_rings_not),
+	        cmocka_unit_test(what_rang_stays_named_when_acknowledged),
+	        cmocka_unit_test(what_is_acknowledged_in_an_outage_rings_not),
 	        cmocka_unit_test(what_fails_again_rings_once),
 	        cmocka_unit_test(what_was_told_takes_no_ring_away),
 	        cmocka_unit_test(what_is_over_in_an_outage_rings_not),
