@@ -149,17 +149,30 @@ static void say_at(struct command_call *call, int64_t at_ms)
 	command_say(call, " ");
 }
 
-static void say_when(struct command_call *call, const char *what, int64_t at_ms)
+/* When the alert's message was sent and last edited; 0 = never, or the answer says so already. */
+struct shown {
+	int64_t sent_ms, updated_ms;
+};
+
+static void say_when(struct command_call *call, const char *what, int64_t *at_ms)
 {
-	if (at_ms == 0)
-		return;
-	say_at(call, at_ms);
+	say_at(call, *at_ms);
 	command_say(call, "%s", what);
+	*at_ms = 0;
 }
 
-/* What people and the bot did about the alert, oldest first. */
-static enum err say_history(
-        struct command_call *call, const char *fingerprint, const struct history_episode *episode)
+/* What was done at until_ms comes after the message, and before the edit that shows it. */
+static void say_shown(struct command_call *call, struct shown *shown, int64_t until_ms)
+{
+	if (shown->sent_ms && shown->sent_ms <= until_ms)
+		say_when(call, "sent", &shown->sent_ms);
+	if (shown->updated_ms && shown->updated_ms < until_ms)
+		say_when(call, "updated", &shown->updated_ms);
+}
+
+/* What became of the alert, oldest first: in the room, and what people and the bot did. */
+static enum err say_history(struct command_call *call, const char *fingerprint,
+        const struct history_episode *episode, struct shown *shown)
 {
 	struct history_row *rows = NULL;
 	size_t len = 0;
@@ -169,6 +182,7 @@ static enum err say_history(
 	for (size_t i = len; i > 0; i--) {
 		const struct history_row *row = &rows[i - 1];
 
+		say_shown(call, shown, row->at_ms);
 		say_at(call, row->at_ms);
 		words_name(&call->text, row->what, 200);
 		if (row->author) {
@@ -182,17 +196,18 @@ static enum err say_history(
 		                      "what", row->what, "by", row->author, "note", row->note));
 	}
 	history_rows_free(rows, len);
+	say_shown(call, shown, INT64_MAX);
 	json_object_set_new(command_data(call), "history", list);
 	return err;
 }
 
-/* The first event that had the alert, which may be an edit of an older message, and the last
- * edit. */
+/* Finds the first event that had the alert, which may be an edit of an older message, and the last
+ * edit; says so if there is none. */
 static enum err say_message(struct command_call *call, const struct alert_row *row,
-        const struct history_episode *episode)
+        const struct history_episode *episode, struct shown *shown)
 {
 	struct message_row message = {0};
-	int64_t sent_ms = 0, received_ms;
+	int64_t received_ms;
 	char *event_id = NULL;
 	bool undeliverable = false;
 	enum err err = OK;
@@ -200,17 +215,15 @@ static enum err say_message(struct command_call *call, const struct alert_row *r
 	if (row->message_id)
 		err = messages_find(call->env->store, row->message_id, &message);
 	if (err == OK && message.room)
-		err = alerts_where(call->env->store, row->id, &event_id, &sent_ms, &received_ms,
-		        &undeliverable);
+		err = alerts_where(call->env->store, row->id, &event_id, &shown->sent_ms,
+		        &received_ms, &undeliverable);
 	if (err == OK && message.room && !event_id) {
 		words_item(&call->text);
 		command_say(call, undeliverable ? "undeliverable" : "not in the room yet");
 	}
-	if (err == OK && event_id) {
-		say_when(call, "sent", sent_ms);
-		if (message.edited_ms > sent_ms && message.edited_ms <= episode->to_ms)
-			say_when(call, "updated", message.edited_ms);
-	}
+	if (err == OK && event_id && message.edited_ms > shown->sent_ms &&
+	        message.edited_ms <= episode->to_ms)
+		shown->updated_ms = message.edited_ms;
 	free(event_id);
 	message_row_finish(&message);
 	return err;
@@ -220,17 +233,19 @@ static enum err say_whole(struct command_call *call, const struct alert_row *row
 {
 	json_t *list = json_array();
 	struct history_episode episode = {0};
+	struct shown shown = {0};
+	int64_t received_ms = row->received_ms;
 	enum err err = say_alert(call, row, list);
 
 	words_list(&call->text, SIZE_MAX, NULL);
-	say_when(call, "received", row->received_ms);
+	say_when(call, "received", &received_ms);
 	if (err == OK)
 		err = history_find_episode(
 		        call->env->store, row->fingerprint, row->received_ms, &episode);
 	if (err == OK)
-		err = say_message(call, row, &episode);
+		err = say_message(call, row, &episode, &shown);
 	if (err == OK)
-		err = say_history(call, row->fingerprint, &episode);
+		err = say_history(call, row->fingerprint, &episode, &shown);
 	words_list_end(&call->text);
 	command_say(call, "Why: %s", row->reason);
 	if (row->room && !row->resolved)

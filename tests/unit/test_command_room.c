@@ -699,6 +699,48 @@ static void an_alert_was_sent_after_it_was_received(void **state)
 	world_destroy(w);
 }
 
+/* Fails unless the parts stand in the answer in this order. */
+static void told_in_order(struct world *w, const char *line, const char *const *parts)
+{
+	char *answer = ask(w, line);
+	const char *at = answer;
+
+	for (; *parts; parts++) {
+		at = strstr(at, *parts);
+		if (!at)
+			fail_msg("%s: %s (wanted next: %s)", line, answer, *parts);
+	}
+	free(answer);
+}
+
+#define ORDER(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* An edit shows what was done before it; the message may be on its way when somebody knows. */
+static void an_alert_is_told_in_the_order_of_time(void **state)
+{
+	struct world *w = world_create("");
+	struct deliver_event event;
+
+	fail_in_room(w, "etl", "r-1");
+	w->now_ms += CLOCK_MINUTE_MS;
+	asked(w, "!ack r-1", "acknowledged by you");
+	told_in_order(
+	        w, "!alert r-1", ORDER("received", "sent", " acknowledged by op1", "updated"));
+	w->now_ms += CLOCK_MINUTE_MS;
+	asked(w, "!unack r-1", "removed");
+	told_in_order(w, "!alert r-1",
+	        ORDER(" acknowledged by op1", "acknowledgement removed", "updated"));
+	world_alert(w, FAILED, "billing", "c-1", "c-1");
+	assert_true(world_next(w, &event));
+	w->now_ms += CLOCK_MINUTE_MS;
+	asked(w, "!ack c-1", "acknowledged by you");
+	w->now_ms += CLOCK_MINUTE_MS;
+	world_finish(w, &event, DELIVER_SENT);
+	deliver_event_finish(&event);
+	told_in_order(w, "!alert c-1", ORDER("received", " acknowledged by op1", "sent", "Why"));
+	world_destroy(w);
+}
+
 /* Apps say "resolved" without the severity of what failed. */
 static void what_ends_a_critical_is_no_warning(void **state)
 {
@@ -875,6 +917,7 @@ int main(void)
 	        cmocka_unit_test(what_fails_again_is_resolved_again),
 	        cmocka_unit_test(what_never_resolves_is_closed_by_hand),
 	        cmocka_unit_test(an_alert_tells_its_own_episode),
+	        cmocka_unit_test(an_alert_is_told_in_the_order_of_time),
 	        cmocka_unit_test(what_fired_in_many_messages_is_over_in_all),
 	        cmocka_unit_test(what_has_a_limit_is_closed_among_many_that_have_none),
 	        cmocka_unit_test(what_is_silenced_is_resolved_by_its_run),
