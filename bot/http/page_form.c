@@ -7,7 +7,6 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,8 +34,7 @@ static void page_random_hex(char *out, size_t bytes)
 {
 	unsigned char raw[COOKIE_BYTES];
 
-	if (RAND_bytes(raw, (int)bytes) != 1)
-		abort(); /* no random numbers available */
+	arc4random_buf(raw, bytes);
 	for (size_t i = 0; i < bytes; i++)
 		snprintf(out + 2 * i, 3, "%02x", raw[i]);
 }
@@ -45,8 +43,8 @@ struct page_secrets *page_secrets_create(void)
 {
 	struct page_secrets *secrets = x_calloc(1, sizeof(*secrets));
 
-	if (RAND_bytes(secrets->key, sizeof(secrets->key)) != 1)
-		abort();
+	/* the kernel's random numbers: OpenSSL's generator takes 2 ms to set up, at each start */
+	arc4random_buf(secrets->key, sizeof(secrets->key));
 	return secrets;
 }
 

@@ -73,29 +73,25 @@ static void alert_find_sha256(void)
 	alert_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 }
 
-/* SHA-256 fails only when out of memory, which ends the process everywhere. */
-static char *alert_digest(const struct alert *alert, bool with_severity, const char *const *names)
+/* Of the app, the kind, the severity (NULL: none), and what tells the alert from others of its
+ * kind: its key, or the values. SHA-256 fails only when out of memory, which ends the process
+ * everywhere. */
+static char *alert_digest(EVP_MD_CTX *hash, const struct alert *alert, const char *severity,
+        char *const *values, size_t len)
 {
 	unsigned char digest[EVP_MAX_MD_SIZE];
-	EVP_MD_CTX *hash = EVP_MD_CTX_new();
 	char *hex = x_calloc(1, DIGEST_BYTES * 2 + 1);
 
-	if (pthread_once(&alert_sha256_once, alert_find_sha256) != 0 || !hash ||
-	        EVP_DigestInit_ex(hash, alert_sha256, NULL) != 1)
+	if (EVP_DigestInit_ex(hash, alert_sha256, NULL) != 1)
 		abort();
 	alert_hash_part(hash, alert->app);
 	alert_hash_part(hash, alert->kind);
-	alert_hash_part(hash, with_severity ? severity_name(alert->severity) : NULL);
+	alert_hash_part(hash, severity);
 	alert_hash_part(hash, alert->key);
-	for (; !alert->key && *names; names++) {
-		char *value = alert_value(alert, *names);
-
-		alert_hash_part(hash, value);
-		free(value);
-	}
+	for (size_t i = 0; !alert->key && i < len; i++)
+		alert_hash_part(hash, values[i]);
 	if (EVP_DigestFinal_ex(hash, digest, NULL) != 1)
 		abort();
-	EVP_MD_CTX_free(hash);
 	text_hex(digest, DIGEST_BYTES, hex);
 	return hex;
 }
@@ -113,17 +109,28 @@ void alert_identify(struct alert *alert, const struct config_kind *kind)
 {
 	static const char *const by_title[] = {"title", NULL};
 	const char *const *names = kind ? (const char *const *)kind->identity : by_title;
+	EVP_MD_CTX *hash = EVP_MD_CTX_new();
+	char **values = NULL;
+	struct facts facts;
 	struct buf identity;
+	size_t len = 0;
 
-	alert->subject = alert_digest(alert, false, names);
-	alert->fingerprint = alert_digest(alert, true, names);
-	buf_init(&identity, IDENTITY_MAX);
-	for (; *names; names++) {
-		char *value = alert_value(alert, *names);
-
-		alert_add_identity(&identity, value);
-		free(value);
+	if (pthread_once(&alert_sha256_once, alert_find_sha256) != 0 || !hash)
+		abort();
+	facts_of_alert(&facts, alert, alert->url);
+	for (; names[len]; len++) {
+		values = x_realloc(values, (len + 1) * sizeof(*values));
+		values[len] = facts_value(&facts, names[len]);
 	}
+	alert->subject = alert_digest(hash, alert, NULL, values, len);
+	alert->fingerprint = alert_digest(hash, alert, severity_name(alert->severity), values, len);
+	EVP_MD_CTX_free(hash);
+	buf_init(&identity, IDENTITY_MAX);
+	for (size_t i = 0; i < len; i++) {
+		alert_add_identity(&identity, values[i]);
+		free(values[i]);
+	}
+	free(values);
 	alert->unnamed = identity.len == 0 && !alert->key;
 	if (identity.len == 0)
 		alert_add_identity(&identity, alert->key ? alert->key : alert->kind);
@@ -166,14 +173,6 @@ char *alert_scalar_text(const json_t *value)
 	if (!strpbrk(number, ".e"))
 		strcat(number, ".0");
 	return x_strdup(number);
-}
-
-char *alert_value(const struct alert *alert, const char *name)
-{
-	struct facts facts;
-
-	facts_of_alert(&facts, alert, alert->url);
-	return facts_value(&facts, name);
 }
 
 char *alert_fields_json(const struct alert *alert)

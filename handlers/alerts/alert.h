@@ -50,10 +50,6 @@ enum err alert_parse(const json_t *request, const struct config *config, int64_t
         struct alert **out, struct alert_fault *fault);
 void alert_destroy(struct alert *alert); /* NULL is allowed */
 
-/* The value of a placeholder: a common key or a field, as text; NULL when there is none. The
- * result is owned by the caller. */
-char *alert_value(const struct alert *alert, const char *name);
-
 /* A string, number or boolean as text: 5321, 0.15, true. Owned by the caller. */
 char *alert_scalar_text(const json_t *value);
 

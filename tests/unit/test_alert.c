@@ -10,6 +10,7 @@
 #include <string.h>
 #include "bot/base/clock.h"
 #include "handlers/alerts/alert.h"
+#include "handlers/alerts/facts.h"
 #include "tests/unit/handlers_fixture.h"
 
 static void only_an_app_is_needed(void **state)
@@ -42,6 +43,14 @@ static struct alert *parse(const struct config *config, const char *text)
 	assert_int_equal(alert_parse(request, config, CLOCK_DAY_MS, &alert, &fault), OK);
 	json_decref(request);
 	return alert;
+}
+
+static char *alert_value(const struct alert *alert, const char *name)
+{
+	struct facts facts;
+
+	facts_of_alert(&facts, alert, alert->url);
+	return facts_value(&facts, name);
 }
 
 static const char *warning(const struct alert *alert, size_t i, const char *name)
