@@ -187,6 +187,23 @@ static enum err read_one(const char **text, struct matcher *matcher, char why[16
 	return is_like(matcher) ? pattern_compile(matcher, why) : OK;
 }
 
+/* False: the matchers are too many together. */
+static bool matchers_fit(const struct matchers *matchers, char why[160])
+{
+	size_t patterns = 0, size = 0;
+
+	for (size_t i = 0; i < matchers->len; i++) {
+		patterns += is_like(&matchers->list[i]);
+		/* with all of the value escaped, operator, quotes, comma and blank */
+		size += strlen(matchers->list[i].name) + 2 * strlen(matchers->list[i].value) + 6;
+	}
+	if (patterns > MATCHERS_PATTERNS_MAX)
+		snprintf(why, 160, "more than %d regular expressions", MATCHERS_PATTERNS_MAX);
+	else if (size >= MATCHERS_TEXT_MAX)
+		snprintf(why, 160, "the matchers are over %d bytes long", MATCHERS_TEXT_MAX);
+	return patterns <= MATCHERS_PATTERNS_MAX && size < MATCHERS_TEXT_MAX;
+}
+
 enum err matchers_parse(const char *text, struct matchers **out, char why[160])
 {
 	struct matchers *matchers = x_calloc(1, sizeof(*matchers));
@@ -200,7 +217,8 @@ enum err matchers_parse(const char *text, struct matchers **out, char why[160])
 			snprintf(why, 160, "more than %d matchers", MATCHERS_MAX);
 			goto fail;
 		}
-		if (read_one(&text, &matchers->list[matchers->len++], why) != OK)
+		if (read_one(&text, &matchers->list[matchers->len++], why) != OK ||
+		        !matchers_fit(matchers, why))
 			goto fail;
 	}
 	*out = matchers;
@@ -255,6 +273,19 @@ enum match matchers_match(const struct matchers *matchers, matcher_value_fn valu
 		match = match_one(&matchers->list[i], text ? text : "");
 	}
 	return match;
+}
+
+char *matcher_label(const char *field)
+{
+	char *label;
+
+	if (!*field || isdigit((unsigned char)*field))
+		return NULL;
+	label = x_strdup(field);
+	for (char *c = label; *c; c++)
+		if (!isalnum((unsigned char)*c) && *c != '_')
+			*c = '_';
+	return label;
 }
 
 void matchers_add_value(struct buf *out, const char *value, size_t len)

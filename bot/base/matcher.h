@@ -9,8 +9,10 @@
 #include "bot/base/buf.h"
 #include "bot/base/err.h"
 
-#define MATCHERS_MAX 8
-#define MATCHER_VALUE_MAX 200 /* bytes; also of a regular expression */
+#define MATCHERS_MAX 32         /* as many labels as an alert of Prometheus has */
+#define MATCHERS_PATTERNS_MAX 8 /* of them regular expressions */
+#define MATCHERS_TEXT_MAX 4096  /* bytes of matchers_text() */
+#define MATCHER_VALUE_MAX 256   /* bytes; also of a regular expression */
 
 struct matchers;
 
@@ -29,5 +31,8 @@ void matchers_free(struct matchers *matchers); /* NULL is allowed */
 enum match matchers_match(const struct matchers *matchers, matcher_value_fn value, void *arg);
 /* The matchers as understood; parsing the text gives the same matchers. */
 void matchers_text(const struct matchers *matchers, struct buf *out);
+/* The name of a label that stands for a field: what labels cannot have becomes "_". Owned by the
+ * caller; NULL: no label can stand for it. */
+char *matcher_label(const char *field);
 /* Adds len bytes in quotes, with " and \ escaped: a value as matchers_parse() reads it. */
 void matchers_add_value(struct buf *out, const char *value, size_t len);

@@ -2,26 +2,25 @@
  * alertmanager_api.c - the part of Alertmanager's API (version 2) that amtool and Grafana's data
  * source need: status, receivers, alerts, groups, silences.
  *
- * Alerts are shown with the labels alertname (what failed), app, kind, severity and the fields;
- * title, text and who acknowledged are annotations. A silence's id is its number in the form of a
- * UUID, since clients expect one.
+ * Alerts are shown with the labels alertname (what failed), app, kind, severity and the fields that
+ * say what failed; the other fields, title, text and who acknowledged are annotations. So a silence
+ * that a client makes of all labels holds the same failure when it happens again. A silence's id is
+ * its number in the form of a UUID, since clients expect one.
  */
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/http/alertmanager.h"
 #include "bot/http/api_filter.h"
 #include "bot/http/web_internal.h"
+#include "handlers/alerts/alert.h"
 
 #define RECEIVER "matrix"
 /* the least that clients of the API read as a config */
 #define CONFIG "route:\n  receiver: " RECEIVER "\nreceivers:\n- name: " RECEIVER "\n"
 #define UUID_PREFIX "00000000-0000-4000-8000-"
 #define UUID_FORM UUID_PREFIX "%012" PRId64
-#define MATCHERS_TEXT_MAX 4096
 
 static json_t *time_json(int64_t ms)
 {
@@ -73,17 +72,13 @@ void api_firing_run(struct web_call *call)
 	call_request(call, json_pack("{s:s}", "op", "firing"));
 }
 
-/* Adds a label: the value becomes a string, and characters that names cannot have become "_". */
-static void add_label(json_t *labels, const char *name, const json_t *value)
+/* Adds a label, or an annotation, unless there is one of that name. */
+static void add_label(json_t *labels, const char *field, const json_t *value)
 {
-	char *label = x_strdup(name), *text;
+	char *label = matcher_label(field), *text;
 
-	for (char *c = label; *c; c++)
-		if (!isalnum((unsigned char)*c) && *c != '_')
-			*c = '_';
-	if (*label && !isdigit((unsigned char)*label) && !json_object_get(labels, label)) {
-		text = json_is_string(value) ? x_strdup(json_string_value(value))
-		                             : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+	if (label && !json_object_get(labels, label)) {
+		text = alert_scalar_text(value);
 		json_object_set_new(labels, label, json_string(text));
 		free(text);
 	}
@@ -103,10 +98,26 @@ static json_t *silenced_by_json(const json_t *alert)
 	return ids;
 }
 
-static json_t *alert_json(json_t *alert)
+/* Whether a field is a label, which says what failed. Of what came with labels (alertname is among
+ * them) all fields are, except for annotations that everybody uses. */
+static bool api_is_label(const struct config *config, const json_t *alert, const char *field)
+{
+	static const char *const said[] = {
+	        "runbook_url", "silenceURL", "title", "text", "__dashboardUid__", "__panelId__"};
+	const struct config_kind *kind =
+	        config_kind(config, json_string_value(json_object_get(alert, "kind")));
+	bool label = json_object_get(json_object_get(alert, "fields"), "alertname");
+
+	for (size_t i = 0; i < sizeof(said) / sizeof(said[0]) && label; i++)
+		label = strcmp(field, said[i]) != 0;
+	for (char **name = kind ? kind->identity : NULL; name && *name && !label; name++)
+		label = strcmp(field, *name) == 0 && strcmp(field, "title") != 0;
+	return label;
+}
+
+static json_t *alert_json(const struct config *config, json_t *alert)
 {
 	static const char *const own[] = {"app", "kind", "severity"};
-	static const char *const said[] = {"title", "text"};
 	json_t *labels = json_object(), *annotations = json_object(), *value, *known;
 	json_t *fields = json_object_get(alert, "fields"), *result;
 	json_t *silenced_by = silenced_by_json(alert);
@@ -117,17 +128,19 @@ static json_t *alert_json(json_t *alert)
 	add_label(labels, "alertname", known ? known : json_object_get(alert, "identity"));
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		add_label(labels, own[i], json_object_get(alert, own[i]));
+	if (json_object_get(fields, "title"))
+		add_label(annotations, "summary", json_object_get(fields, "title"));
+	if (json_object_get(fields, "text"))
+		add_label(annotations, "description", json_object_get(fields, "text"));
+	if (json_is_string(json_object_get(alert, "acked_by")))
+		add_label(annotations, "acknowledged_by", json_object_get(alert, "acked_by"));
 	json_object_foreach(fields, name, value)
 	{
-		if (strcmp(name, said[0]) != 0 && strcmp(name, said[1]) != 0)
+		if (api_is_label(config, alert, name))
 			add_label(labels, name, value);
+		else if (strcmp(name, "title") != 0 && strcmp(name, "text") != 0)
+			add_label(annotations, name, value);
 	}
-	for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++)
-		if (json_object_get(fields, said[i]))
-			json_object_set(annotations, i == 0 ? "summary" : "description",
-			        json_object_get(fields, said[i]));
-	if (json_is_string(json_object_get(alert, "acked_by")))
-		json_object_set(annotations, "acknowledged_by", json_object_get(alert, "acked_by"));
 	alertmanager_fingerprint(labels, fingerprint);
 	result = json_pack("{s:o, s:o, s:[{s:s}], s:s, s:{s:s, s:o, s:[]}}", "labels", labels,
 	        "annotations", annotations, "receivers", "name", RECEIVER, "fingerprint",
@@ -155,7 +168,7 @@ static json_t *alerts_json(struct web_call *call)
 	list = json_array();
 	json_array_foreach(json_object_get(api_answer_of(call), "alerts"), i, alert)
 	{
-		json_t *shown = alert_json(alert);
+		json_t *shown = alert_json(call->config, alert);
 
 		if (api_filter_shows_alert(&filter, shown))
 			json_array_append(list, shown);
@@ -343,7 +356,10 @@ void api_silence_run(struct web_call *call)
 			json_object_set_new(request, "id", json_integer(id));
 		if (start_ms > now_ms + CLOCK_MINUTE_MS)
 			json_object_set_new(request, "start", time_json(start_ms));
-		if ((comment && *comment) || (author && *author))
+		/* of a changed one clients send back the comment that has the author already */
+		if (id && comment)
+			json_object_set_new(request, "reason", json_string(comment));
+		else if (!id && ((comment && *comment) || (author && *author)))
 			json_object_set_new(request, "reason",
 			        json_sprintf("%s%s%s%s", comment ? comment : "",
 			                author && *author ? " (" : "", author ? author : "",

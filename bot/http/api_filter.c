@@ -127,8 +127,13 @@ bool api_filter_shows_alert(struct api_filter *filter, const json_t *alert)
 	const json_t *status = json_object_get(alert, "status");
 	bool silenced = json_array_size(json_object_get(status, "silencedBy")) > 0;
 
-	return (silenced ? filter->silenced : filter->active) &&
-	       api_filter_shows(filter, json_object_get(alert, "labels"));
+	json_t *seen = json_copy(json_object_get(alert, "annotations"));
+	bool shows;
+
+	json_object_update(seen, json_object_get(alert, "labels"));
+	shows = (silenced ? filter->silenced : filter->active) && api_filter_shows(filter, seen);
+	json_decref(seen);
+	return shows;
 }
 
 bool api_filter_shows_silence(struct api_filter *filter, const json_t *silence)

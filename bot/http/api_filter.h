@@ -2,6 +2,7 @@
  * api_filter.h - what a client of Alertmanager's API (version 2) asks for: filter=MATCHERS (several
  * times), active=, silenced=, receiver=. The rules are those of Alertmanager's openapi.yaml: an
  * alert is shown if its labels match all filters; a silence, if the values of its own matchers do.
+ * Filters see annotations too, as silences see all fields.
  */
 #pragma once
 

@@ -1,9 +1,11 @@
 /*
  * facts.c - see facts.h.
  */
+#include <stdlib.h>
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
+#include "bot/base/matcher.h"
 #include "handlers/alerts/facts.h"
 
 void facts_of_alert(struct facts *facts, const struct alert *alert, const char *url)
@@ -17,6 +19,7 @@ void facts_of_alert(struct facts *facts, const struct alert *alert, const char *
 	        .url = url,
 	        .title = alert->title,
 	        .text = alert->text,
+	        .identity = alert->identity,
 	        .severity = alert->severity,
 	        .resolved = alert->resolved,
 	        .at_ms = alert->at_ms,
@@ -34,6 +37,7 @@ void facts_of_row(struct facts *facts, const struct alert_row *row)
 	        .id = row->ext_id,
 	        .key = row->key,
 	        .url = row->url,
+	        .identity = row->identity,
 	        .severity = (enum severity)row->severity,
 	        .resolved = row->resolved,
 	        .at_ms = row->at_ms,
@@ -53,6 +57,7 @@ void facts_of_entry(struct facts *facts, const struct entry_row *row)
 	        .id = row->ext_id,
 	        .key = row->key,
 	        .url = row->url,
+	        .identity = row->identity,
 	        .severity = (enum severity)row->severity,
 	        .resolved = row->resolved_ms != 0,
 	        .at_ms = row->last_ms,
@@ -98,6 +103,26 @@ char *facts_value(const struct facts *facts, const char *name)
 	return field ? alert_scalar_text(field) : NULL;
 }
 
+/* The value that a label has which is neither a common key nor a field's name; owned by the caller.
+ */
+static char *facts_label(const struct facts *facts, const char *name)
+{
+	const json_t *field, *found = NULL;
+	const char *of;
+
+	if (strcmp(name, "alertname") == 0)
+		return facts->identity ? x_strdup(facts->identity) : NULL;
+	json_object_foreach((json_t *)facts->fields, of, field)
+	{
+		char *label = found ? NULL : matcher_label(of);
+
+		if (label && strcmp(label, name) == 0)
+			found = field;
+		free(label);
+	}
+	return found ? alert_scalar_text(found) : NULL;
+}
+
 const char *facts_text(const char *name, void *arg)
 {
 	struct facts *facts = arg;
@@ -108,6 +133,8 @@ const char *facts_text(const char *name, void *arg)
 		facts->texts = json_object();
 	if (!text) {
 		value = facts_value(facts, name);
+		if (!value)
+			value = facts_label(facts, name);
 		text = value ? json_string_nocheck(value) : json_null();
 		json_object_set_new_nocheck(facts->texts, name, text);
 		free(value);

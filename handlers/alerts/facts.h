@@ -10,7 +10,8 @@
 
 /* Borrows from the alert or row that it was made from. */
 struct facts {
-	const char *app, *kind, *run_id, *id, *key, *url, *title, *text; /* NULL when absent */
+	const char *app, *kind, *run_id, *id, *key, *url, *title, *text, *identity; /* NULL when
+	                                                                                absent */
 	enum severity severity;
 	bool resolved;
 	int64_t at_ms;
@@ -29,6 +30,7 @@ void facts_finish(struct facts *facts);
 /* The value of a common key or field as text, owned by the caller; NULL when there is none. */
 char *facts_value(const struct facts *facts, const char *name);
 
-/* Like facts_value(), as a matcher_value_fn: the result is cached until facts_finish(). arg is a
- * struct facts. */
+/* Like facts_value(), as a matcher_value_fn: the result is cached until facts_finish(). What is
+ * missing is looked for as a label of Alertmanager's API: alertname is what failed, and a label
+ * stands for the field that becomes it (matcher_label()). arg is a struct facts. */
 const char *facts_text(const char *name, void *arg);

@@ -21,7 +21,7 @@
 
 #define SILENCE_MS CLOCK_HOUR_MS
 #define SILENCES_MAX 1000 /* active ones: each alert is compared with all of them */
-#define MATCHERS_TEXT_MAX (8 * 1024)
+#define WHAT_TEXT_MAX (2 * MATCHERS_TEXT_MAX)
 
 /* ---- which alerts ---- */
 
@@ -352,7 +352,7 @@ static enum err read_matchers(struct command_call *call, const char *what, struc
 	char why[160];
 	enum err err;
 
-	buf_init(&text, MATCHERS_TEXT_MAX);
+	buf_init(&text, WHAT_TEXT_MAX);
 	err = what ? read_what_text(call, what, &text) : read_what(call, &wish->words, &text);
 	if (err == OK && !call->failed && matchers_parse(buf_str(&text), matchers, why) != OK)
 		command_fail(call, "%s", why);

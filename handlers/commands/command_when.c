@@ -82,7 +82,7 @@ static bool read_amount(const char **text, double *amount)
 	double place = 1;
 	size_t len = strspn(*text, "0123456789");
 
-	if (len == 0 || len > 7)
+	if (len == 0 || len > 9)
 		return false;
 	*amount = (double)strtol(*text, NULL, 10);
 	*text += len;

@@ -160,18 +160,18 @@ def test_http_amtool_works():
 
     amtool("alert", "add", "HighLoad", "job=node", "severity=page", "--annotation=summary=load is high")
     bot.call({"op": "alert", "app": "etl", "kind": "node_failed", "run_id": "r-1",
-              "fields": {"node_id": "users", "a label": 7, "long": 60 * "a" + "b"}})
+              "fields": {"node_id": "users", "a field": 7, "long": 60 * "a" + "b"}})
     server.wait(lambda: any("load is high" in body for body in server.bodies(OPS)))
     alerts = {a["labels"]["alertname"]: a for a in json.loads(amtool("alert", "query", "-o", "json"))}
     check(alerts["HighLoad"]["labels"]["job"] == "node" and alerts["HighLoad"]["labels"]["severity"] == "critical" and
           alerts["HighLoad"]["annotations"]["summary"] == "load is high", str(alerts))
-    check(alerts["users"]["labels"]["app"] == "etl" and alerts["users"]["labels"]["a_label"] == "7", str(alerts))
+    check(alerts["users"]["labels"]["app"] == "etl" and alerts["users"]["annotations"]["a_field"] == "7", str(alerts))
 
     def names(*arguments):
         return sorted(a["labels"]["alertname"] for a in json.loads(amtool("alert", "query", "-o", "json", *arguments)))
     check(names() == ["HighLoad", "users"] and names("HighLoad") == ["HighLoad"], "by name")
     check(names("app=~e.*") == ["users"] and names("app=etl", "severity=warning") == [], "by matchers")
-    check(names("app!=etl") == ["HighLoad"] and names("nothere=x") == [] and len(names("nothere!=x")) == 2, "without")
+    check(names("a_field=7") == ["users"] and names("app!=etl") == ["HighLoad"] and names("nothere=x") == [] and len(names("nothere!=x")) == 2, "without")
     check(names("--receiver=matrix") == names() and names("--receiver=mail") == [], "by receiver")
     for query, code in (("filter=app%3Detl", 200), ("filter=app", 400), ("receiver=(", 400), ("filter=app%3D~(a*)*%5C1", 400),
                         ("active=false", 200), ("filter=nothere%3D~(a|aa)%2B", 200), ("&".join(["filter=a!%3Db"] * 9), 400)):
@@ -277,11 +277,38 @@ def test_http_as_grafanas_data_source():
     check(one["matchers"] == changed["matchers"] and "changed" in one["comment"], str(one))
     states = {a["labels"]["alertname"]: a["status"]["state"] for a in get("/api/v2/alerts")}
     check(states == {"users": "active", "orders": "active", "front": "suppressed"}, str(states))
+    for _ in range(2):  # it sends back what it was shown
+        post({key: one[key] for key in ("id", "comment", "createdBy", "endsAt", "startsAt", "matchers")})
+    check(get(f"/api/v2/silence/{identity}")["comment"] == one["comment"], str(get("/api/v2/silences")))
     post({**body, "matchers": [{"name": "app", "value": ".*", "isRegex": True, "isEqual": True}]}, 400)
     post({**body, "id": identity, "matchers": []}, 400)
+    check("(7d)" in post({**body, "endsAt": "2036-01-01T00:00:00.000Z"}, 400), "not told how long it may be")
     check(ask(web, "DELETE", f"/api/v2/silence/{identity}")[0] == 200 and get("/api/v2/silences") == [], "not ended")
     get(f"/api/v2/silence/{identity}", 404)
     check(ask(web, "DELETE", f"/api/v2/silence/{identity}")[0] == 400, "ended twice")
+    # what "Silence" proposes for an alert, all its labels, holds that failure when it happens again, and no other
+    posted = {"labels": {**{f"label_{i}": f"value {i}" for i in range(12)}, "alertname": "PodDown", "severity": "page", "job": "k8s"},
+              "annotations": {"summary": "a pod is down", "runbook_url": "https://runbook.example/pod", "graph": "a", "__panelId__": "7"}}
+    check(ask(web, "POST", "/api/v2/alerts", json.dumps([posted]))[0] == 200, "not taken")
+    titled = {"op": "alert", "app": "a.b", "title": 'a "b" \\', "text": "once", "fields": {"took": 5.25}}
+    stepped = {"op": "alert", "app": "dag", "kind": "dag_failed", "run_id": "r-9", "fields": {"dag_name": "nightly", "step_name": "load", "exit_code": 3}}
+    bot.call(titled)
+    bot.call(stepped)
+    until(lambda: len(get("/api/v2/alerts")) == 6, "all six")
+    for alert in get("/api/v2/alerts"):
+        name = alert["labels"]["alertname"]
+        made = post({**body, "matchers": [{"name": label, "value": value, "isRegex": False, "isEqual": True}
+                                          for label, value in alert["labels"].items()]})["silenceID"]
+        held = [a["labels"]["alertname"] for a in get("/api/v2/alerts?active=false")]
+        check(held == [name], f"{name}: {held}")
+        again = {"PodDown": None, 'a "b" \\': {**titled, "text": "twice", "fields": {"took": 6}},
+                 "nightly / load": {**stepped, "run_id": "r-10", "fields": {**stepped["fields"], "exit_code": 4}}}.get(
+                     name, {"op": "alert", "app": alert["labels"]["app"], "kind": "node_failed", "run_id": "r-11",
+                            "fields": {"node_id": name, "error": "another"}})
+        check(not again or bot.call(again)["state"] == "silenced", f"{name}: not held")
+        check(ask(web, "DELETE", f"/api/v2/silence/{made}")[0] == 200, "not ended")
+    [pod] = [a for a in get("/api/v2/alerts") if a["labels"]["alertname"] == "PodDown"]
+    check(pod["annotations"]["runbook_url"] == posted["annotations"]["runbook_url"] and len(pod["labels"]) == 18, str(pod))
     ended(server, bot)
 
 

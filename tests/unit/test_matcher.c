@@ -74,7 +74,7 @@ static void matchers_mean_what_they_say(void **state)
 static void what_is_no_matcher_is_refused_with_a_reason(void **state)
 {
 	static const char *const bad[] = {"", "etl", "=x", "app", "app=\"open", "app=~\"(\"",
-	        "a=1 b=1 c=1 d=1 e=1 f=1 g=1 h=1 i=1", "app~x", "app==etl", "app!==etl",
+	        "a=~1 b=~1 c=~1 d=~1 e=~1 f=~1 g=~1 h=~1 i!~1", "app~x", "app==etl", "app!==etl",
 	        "app=", "app= etl", "app='etl", "app=«etl", "app=“etl'",
 	        /* too much to compile, or to match */
 	        "title=~\"(.*)(.*)(.*)(.*)\\\\5\\\\4\\\\3\\\\2x\"", "title=~\"(a)\\\\1\"",
@@ -94,6 +94,30 @@ static void what_is_no_matcher_is_refused_with_a_reason(void **state)
 		assert_null(matchers);
 		assert_true(strlen(why) > 0);
 	}
+}
+
+/* A client makes a silence of all labels of an alert. */
+static void many_matchers_are_taken_up_to_a_limit(void **state)
+{
+	struct buf text;
+	struct matchers *matchers;
+	char why[160];
+
+	buf_init(&text, (size_t)64 * 1024);
+	for (int i = 0; i < MATCHERS_MAX; i++)
+		buf_printf(&text, "label_%d!=\"value\" ", i);
+	assert_int_equal(matchers_parse(buf_str(&text), &matchers, why), OK);
+	assert_int_equal(matchers_match(matchers, value, NULL), MATCH_YES);
+	matchers_free(matchers);
+	buf_add_str(&text, "one=more");
+	assert_int_equal(matchers_parse(buf_str(&text), &matchers, why), ERR_INVALID);
+	assert_string_equal(why, "more than 32 matchers");
+	buf_reset(&text);
+	for (int i = 0; i < MATCHERS_MAX; i++) /* each may be, but not all */
+		buf_printf(&text, "label_%d!=\"%0*d\" ", i, MATCHER_VALUE_MAX, 0);
+	assert_int_equal(matchers_parse(buf_str(&text), &matchers, why), ERR_INVALID);
+	assert_string_equal(why, "the matchers are over 4096 bytes long");
+	buf_finish(&text);
 }
 
 static void a_long_pattern_is_refused(void **state)
@@ -179,6 +203,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(matchers_mean_what_they_say),
 	        cmocka_unit_test(what_is_no_matcher_is_refused_with_a_reason),
+	        cmocka_unit_test(many_matchers_are_taken_up_to_a_limit),
 	        cmocka_unit_test(a_long_pattern_is_refused),
 	        cmocka_unit_test(what_costs_too_much_is_given_up_soon),
 	        cmocka_unit_test(the_number_of_steps_is_limited),
