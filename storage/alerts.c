@@ -59,6 +59,9 @@ static const char *const alert_cause_names[] = {"new", "joined", "storm", "resol
 	X(ALERTS_BY_ID, SELECT "WHERE id = ?")                                                     \
 	X(ALERTS_BY_RUN_ID, SELECT "WHERE run_id = ? ORDER BY resolved, id DESC LIMIT 1")          \
 	X(ALERTS_OF_RUN, SELECT "WHERE run_id = ? ORDER BY id DESC LIMIT ?")                       \
+	X(ALERTS_NEWEST_IN, SELECT "WHERE id = (SELECT max(a.id) FROM places p JOIN alerts a ON "  \
+	                           "a.id = p.alert_id WHERE p.message_id = ? AND a.fingerprint = " \
+	                           "? AND a.resolved = FALSE)")                                    \
 	X(ALERTS_HELD, SELECT "WHERE silence_id = ? AND held = TRUE ORDER BY id DESC LIMIT ?")     \
 	X(ALERTS_HELD_QUIET, SELECT "WHERE held = TRUE AND quiet = ? ORDER BY id DESC LIMIT ?")    \
 	X(ALERTS_HELD_OF, SELECT "WHERE subject = ? AND held = TRUE LIMIT ?")                      \
@@ -195,6 +198,17 @@ enum err alerts_by_run_id(struct store *store, const char *run_id, struct alert_
 
 	sql_use(&sql, store, SQL_ALERTS, ALERTS_BY_RUN_ID);
 	sql_bind_text(&sql, run_id);
+	return sql_one_row(&sql, &layout, row);
+}
+
+enum err alerts_newest_in(
+        struct store *store, int64_t message_id, const char *fingerprint, struct alert_row *row)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_ALERTS, ALERTS_NEWEST_IN);
+	sql_bind_int(&sql, message_id);
+	sql_bind_text(&sql, fingerprint);
 	return sql_one_row(&sql, &layout, row);
 }
 

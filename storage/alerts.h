@@ -65,6 +65,10 @@ enum err alerts_by_id(struct store *store, int64_t id, struct alert_row *row);
 /* The newest alert with that run id; resolved notices only when there is no other. */
 enum err alerts_by_run_id(struct store *store, const char *run_id, struct alert_row *row);
 
+/* The newest firing alert of a failure in a message; reads all alerts of the message. */
+enum err alerts_newest_in(
+        struct store *store, int64_t message_id, const char *fingerprint, struct alert_row *row);
+
 /* All alerts of a run, newest first, at most limit. The caller frees the rows. */
 enum err alerts_of_run(
         struct store *store, const char *run_id, int limit, struct alert_row **rows, size_t *len);

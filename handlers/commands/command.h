@@ -11,6 +11,7 @@
 #include "handlers/commands/commands.h"
 #include "handlers/commands/table.h"
 #include "handlers/message/words.h"
+#include "storage/messages.h"
 
 #define COMMAND_LATE_MS (5 * CLOCK_MINUTE_MS)
 
@@ -67,6 +68,9 @@ enum err command_nearest_app(struct command_call *call, const char *word, char *
 enum err command_nearest_run(struct command_call *call, const char *word, char **near);
 /* Reports that there is no alert of that app; in command_status.c. */
 enum err command_say_no_app(struct command_call *call, const char *app);
+/* What the command replies to: that event, else the root of its thread. *len 0: it is in no reply,
+ * or in one to something else than an alert. The caller frees the rows, also after an error. */
+enum err command_target(struct command_call *call, struct entry_row **rows, size_t *len);
 struct deliver command_deliver(const struct command_call *call);
 /* The prefix in a room, "" on the command line. */
 const char *command_prefix(const struct command_call *call);

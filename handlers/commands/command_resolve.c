@@ -95,9 +95,9 @@ const struct command command_resolve = {
         .name = "resolve",
         .help = "resolve alerts by hand\n"
                 "For alerts whose app never reports that they are resolved, such as those of "
-                "one-off scripts. No run id is needed in a reply to an alert; a reaction with "
-                "☑️ "
-                "does the same. With resolve_after in [app] or [kind], alerts resolve by "
+                "one-off scripts. No run id is needed in a reply to an alert or a reminder; a "
+                "reaction with ☑️ does the same. With resolve_after in [app] or [kind], alerts "
+                "resolve by "
                 "themselves after a while.",
         .example = "resolve r-81 fixed by hand",
         .usage = "<run_id|app|all> [note]",

@@ -23,114 +23,6 @@
 #define SILENCES_MAX 1000 /* active ones: each alert is compared with all of them */
 #define WHAT_TEXT_MAX (2 * MATCHERS_TEXT_MAX)
 
-/* ---- which alerts ---- */
-
-/* A name that never occurred is more likely a typing error than an app to come. */
-static enum err refuse_unknown(struct command_call *call, const char *word)
-{
-	char *near = NULL;
-	enum err err = command_nearest_app(call, word, &near);
-
-	if (err == OK && !near)
-		err = command_nearest_run(call, word, &near);
-	command_fail(call, "There is no app or run ");
-	words_name(&call->text, word, 100);
-	command_say(call, ".");
-	if (near) {
-		command_say(call, " Did you mean ");
-		words_name(&call->text, near, 100);
-		command_say(call, "?");
-	}
-	command_say(call, " For an app that has not sent an alert yet: `app=%s`", word);
-	free(near);
-	return err;
-}
-
-/* A single word is a run (which means its app), or an app. */
-static enum err from_word(struct command_call *call, const char *word, struct buf *out)
-{
-	struct alert_row row = {0};
-	bool known = false;
-	enum err err;
-
-	if (strcmp(word, "everything") == 0) {
-		buf_add_str(out, "app=~\".*\"");
-		return OK;
-	}
-	err = alerts_by_run_id(call->env->store, word, &row);
-	if (err == OK) {
-		buf_printf(out, "app=\"%s\"", row.app);
-	} else if (err == ERR_NOT_FOUND) {
-		err = command_is_app(call, word, &known);
-		if (err == OK && known)
-			buf_printf(out, "app=\"%s\"", word);
-		else if (err == OK)
-			err = refuse_unknown(call, word);
-	}
-	alert_row_finish(&row);
-	return err;
-}
-
-static bool is_app(const char *word)
-{
-	return *word && strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	                             "0123456789_.-") == strlen(word);
-}
-
-/* Reads one app or run; a list of several is refused with a hint. */
-static enum err read_name(
-        struct command_call *call, const char *word, const char *next, struct buf *out)
-{
-	size_t len = strlen(word);
-	bool run;
-	enum err err = command_is_run(call, word, &run);
-
-	if (err != OK)
-		return err;
-	if ((len > 0 && word[len - 1] == ',') || strcasecmp(next, "and") == 0)
-		return command_fail(
-		        call, "One app for each silence, or several as `app=~\"etl|billing\"`.");
-	if (run || is_app(word))
-		return from_word(call, word, out);
-	return command_fail(call,
-	        "Silence what? An app, a run, or matchers. Example: `%ssilence etl 2h deploy`",
-	        command_prefix(call));
-}
-
-/* Reads which alerts are meant into out, as matchers. */
-static enum err read_what(struct command_call *call, struct input *words, struct buf *out)
-{
-	char why[160], *word;
-	enum err err;
-
-	if (!command_what_read(words, out, why))
-		return command_fail(call, "%s", why);
-	if (out->len > 0)
-		return OK;
-	word = arguments_unquoted(input_next(words));
-	err = read_name(call, word, input_peek(words, 0), out);
-	free(word);
-	return err;
-}
-
-/* The same for a request, where it is a text of its own. */
-static enum err read_what_text(struct command_call *call, const char *what, struct buf *out)
-{
-	json_t *list = arguments_split(what);
-	struct input words = {list, 0};
-	char why[160];
-	enum err err = OK;
-
-	if (!command_what_read(&words, out, why))
-		err = command_fail(call, "%s", why);
-	else if (out->len == 0)
-		err = read_name(call, what, "", out);
-	else if (input_left(&words))
-		err = command_fail(call, "Not understood: %.60s", input_peek(&words, 0));
-	json_decref(list);
-	return err;
-}
-
 /* ---- saying it ---- */
 
 /* Says which alerts this covers now, and would have covered in the last 24 hours. */
@@ -353,7 +245,8 @@ static enum err read_matchers(struct command_call *call, const char *what, struc
 	enum err err;
 
 	buf_init(&text, WHAT_TEXT_MAX);
-	err = what ? read_what_text(call, what, &text) : read_what(call, &wish->words, &text);
+	err = what ? command_silence_what_text(call, what, &text)
+	           : command_silence_what(call, &wish->words, &text);
 	if (err == OK && !call->failed && matchers_parse(buf_str(&text), matchers, why) != OK)
 		command_fail(call, "%s", why);
 	if (*matchers)
@@ -545,16 +438,24 @@ static enum err run_silence(struct command_call *call)
 {
 	struct wish wish = {0};
 	int64_t number = command_number(call, "id");
+	bool typed = command_words(call, &wish.words);
+	char *what = x_strdup_opt(command_arg(call, "what"));
 	enum err err = OK;
 
-	if (command_words(call, &wish.words)) {
-		if (command_silence_number(input_peek(&wish.words, 0), &number))
+	if (!what && !number)
+		err = command_silence_what_target(call, &wish.words, &what);
+	if (err != OK || call->failed)
+		goto out;
+	if (typed) {
+		if (what)
+			err = add_from(call, what, &wish);
+		else if (command_silence_number(input_peek(&wish.words, 0), &number))
 			err = change_or_add(call, number, &wish);
 		else if (is_extend(&wish, 1))
 			err = extend_app(call, &wish);
 		else
 			err = add_from(call, NULL, &wish);
-	} else if (!number && !command_arg(call, "what")) {
+	} else if (!number && !what) {
 		command_fail(call, "What to silence is missing.");
 	} else if (wish_from_members(call, &wish)) {
 		struct silence_row row = {0};
@@ -562,13 +463,14 @@ static enum err run_silence(struct command_call *call)
 		if (number)
 			err = command_silence_find(call, number, &row);
 		if (err == OK && !number)
-			err = add_from(call, command_arg(call, "what"), &wish);
+			err = add_from(call, what, &wish);
 		else if (err == OK)
-			err = row.id ? command_silence_change(
-			                       call, &row, command_arg(call, "what"), &wish)
+			err = row.id ? command_silence_change(call, &row, what, &wish)
 			             : command_silence_missing(call, number);
 		silence_row_finish(&row);
 	}
+out:
+	free(what);
 	wish_finish(&wish);
 	return err;
 }
@@ -580,6 +482,8 @@ const struct command command_silence = {
                 "`node_id=~\"etl.*\"` and `severity!=critical`, separated by commas.\n"
                 "How long: `30m`, `1d12h`, `until 07:00` or `until resolved`; an hour by default. "
                 "To begin later: `from 22:00`, or `in 30m`.\n"
+                "In a reply to an alert, or in its thread, the time alone silences the alert's "
+                "app: `silence 2h`.\n"
                 "The number of a silence changes its end: `silence 3 extend 1h`, or `silence 3 "
                 "2h`, "
                 "with another reason if one follows.",

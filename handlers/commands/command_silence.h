@@ -18,3 +18,12 @@ enum err command_silence_missing(struct command_call *call, int64_t number);
  * several, which the answer reports. */
 enum err command_silence_of_app(
         struct command_call *call, const char *app, struct silence_row *row);
+
+/* Reads which alerts are meant into out, as matchers; the text of a request, too. Fails the command
+ * when that is not understood. */
+enum err command_silence_what(struct command_call *call, struct input *words, struct buf *out);
+enum err command_silence_what_text(struct command_call *call, const char *what, struct buf *out);
+/* *what: in a reply whose words name nothing, the app of the alert, as a matcher; owned by the
+ * caller. Else it stays as it is. */
+enum err command_silence_what_target(
+        struct command_call *call, const struct input *words, char **what);

@@ -79,10 +79,10 @@ enum err command_say_no_app(struct command_call *call, const char *app)
 
 static enum err say_whole_run(struct command_call *call, const char *run);
 
-static void say_heading(struct command_call *call)
+static void say_heading(struct command_call *call, const char *heading)
 {
 	words_bold(&call->text, true);
-	command_say(call, "Recent alerts");
+	command_say(call, "%s", heading);
 	words_bold(&call->text, false);
 	words_list(&call->text, SIZE_MAX, NULL);
 }
@@ -101,7 +101,7 @@ static enum err say_alerts(struct command_call *call, const char *app, int64_t l
 		        (int)(limit < ALERTS_PAGE ? limit : ALERTS_PAGE), &rows, &len);
 		for (size_t i = 0; i < len && err == OK && bytes < ALERTS_BYTES_MAX; i++) {
 			if (json_array_size(list) == 0)
-				say_heading(call);
+				say_heading(call, "Recent alerts");
 			words_item(&call->text);
 			err = say_alert(call, &rows[i], list);
 			bytes += json_dumpb(json_array_get(list, json_array_size(list) - 1), NULL,
@@ -274,9 +274,58 @@ static enum err say_whole_run(struct command_call *call, const char *run)
 	return err;
 }
 
+/* Several failures of one message, each in short. */
+static enum err say_each(struct command_call *call, const struct entry_row *rows, size_t len)
+{
+	json_t *list = json_array();
+	enum err err = OK;
+
+	say_heading(call, "Alerts of this message");
+	for (size_t i = 0; i < len && json_array_size(list) < ALERTS_MAX && err == OK; i++) {
+		struct alert_row row = {0};
+
+		err = alerts_newest_in(
+		        call->env->store, rows[i].message_id, rows[i].fingerprint, &row);
+		words_item(&call->text);
+		if (err == OK)
+			err = say_alert(call, &row, list);
+		else if (err == ERR_NOT_FOUND)
+			err = OK;
+		alert_row_finish(&row);
+	}
+	words_list_end(&call->text);
+	command_say(call, "`%salert <run_id>` shows one with its history", command_prefix(call));
+	json_object_set_new(command_data(call), "alerts", list);
+	return err;
+}
+
+/* What the command replies to. */
+static enum err say_target(struct command_call *call)
+{
+	struct alert_row row = {0};
+	struct entry_row *rows = NULL;
+	size_t len = 0;
+	enum err err = command_target(call, &rows, &len);
+
+	if (err == OK && len == 1)
+		err = alerts_newest_in(
+		        call->env->store, rows[0].message_id, rows[0].fingerprint, &row);
+	if (err == OK && len == 1)
+		err = say_whole(call, &row);
+	else if (err == OK && len > 1)
+		err = say_each(call, rows, len);
+	else if (err == OK || err == ERR_NOT_FOUND)
+		err = command_fail(call, "That message is not an alert. Example: `%s%s`",
+		        command_prefix(call), call->command->example);
+	alert_row_finish(&row);
+	entry_rows_free(rows, len);
+	return err;
+}
+
 static enum err run_alert(struct command_call *call)
 {
-	return say_whole_run(call, command_arg(call, "run_id"));
+	return command_arg(call, "run_id") ? say_whole_run(call, command_arg(call, "run_id"))
+	                                   : say_target(call);
 }
 
 static enum err run_retry(struct command_call *call)
@@ -318,9 +367,11 @@ static enum err run_discard(struct command_call *call)
 
 const struct command command_alert = {
         .name = "alert",
-        .help = "details and history of an alert",
+        .help = "details and history of an alert\n"
+                "No run id is needed in a reply to an alert, or in its thread.",
         .example = "alert r-81",
         .where = COMMAND_ROOM | COMMAND_LINE,
+        .reply = true,
         .op = "alerts",
         .run = run_alert,
         .members = {{"run_id", MEMBER_TEXT, .required = true}},

@@ -452,6 +452,18 @@ static bool read_clause(struct reader *r, bool *more)
 	return true;
 }
 
+bool command_when_is(const struct input *words)
+{
+	struct input at = *words;
+	char word[TOKEN_MAX];
+	int64_t ms;
+
+	command_when_token(words, 0, word);
+	at.at += next_is(words, 0, "for");
+	return is_until(words) || next_is(words, 0, "from") || next_is(words, 0, "in") ||
+	       is_endless(word) || command_duration_read(&at, &ms);
+}
+
 /* Words about a time that are not understood: "two hours", "½h", "next week", "PT2H", "between
  * 22:00 and 23:00". */
 static bool is_about_time(const struct input *words)

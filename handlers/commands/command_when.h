@@ -28,3 +28,6 @@ bool command_when_read(struct input *words, int64_t now_ms, int64_t usual_ms, in
 
 /* A duration: "2h", "2 hours", "1h 30m", "half an hour". False: none, and nothing was read. */
 bool command_duration_read(struct input *words, int64_t *ms);
+
+/* True when the words begin with one of the times that command_when_read() reads. */
+bool command_when_is(const struct input *words);

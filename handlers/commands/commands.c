@@ -312,7 +312,10 @@ static enum err commands_call_run(
 		*result = "unknown";
 		return OK;
 	}
-	if (text->args || arguments_from_words(call->command, text->words, &call->args, why) == OK)
+	if (!call->args && call->command->reply && call->target &&
+	        json_array_size(text->words) == 0)
+		call->args = json_object();
+	if (call->args || arguments_from_words(call->command, text->words, &call->args, why) == OK)
 		err = call->command->run(call);
 	else
 		command_fail(call, "%s. Example: `%s%s`", why, command_prefix(call),

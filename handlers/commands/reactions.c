@@ -44,18 +44,14 @@ static enum err is_ours(const struct command_env *env, const char *target, bool 
 static enum err reactions_silence(
         const struct command_env *env, const struct room_event *event, const char *target)
 {
-	struct message_row message = {0};
-	struct command_text text = {.name = "silence", .said = "🔕", .root = target};
-	enum err err = messages_by_event(env->store, target, &message);
+	struct command_text text = {
+	        .name = "silence", .said = "🔕", .root = target, .target = target};
+	enum err err;
 
-	if (err == OK && strcmp(message.origin, "*") != 0) {
-		text.args = json_pack("{s:s, s:s, s:s}", "what", message.origin, "duration", "1h",
-		        "reason", "by 🔕");
-		err = command_carry_out(env, event, &text);
-		json_decref(text.args);
-	}
-	message_row_finish(&message);
-	return err == ERR_NOT_FOUND ? OK : err;
+	text.args = json_pack("{s:s, s:s}", "duration", "1h", "reason", "by 🔕");
+	err = command_carry_out(env, event, &text);
+	json_decref(text.args);
+	return err;
 }
 
 static enum err reactions_acknowledge(

@@ -5,9 +5,8 @@
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "handlers/alerts/deliver_message.h"
+#include "handlers/oncall/about.h"
 #include "handlers/oncall/ack.h"
-#include "handlers/alerts/render.h"
-#include "handlers/oncall/tell.h"
 #include "storage/alerts.h"
 #include "storage/history.h"
 
@@ -156,70 +155,16 @@ enum err ack_run(const struct deliver *d, const char *run_id, const struct ack *
 	return err == OK && len == 0 ? ERR_NOT_FOUND : err;
 }
 
-/* ---- by an event of the bot ---- */
-
-static enum err mark_message(const struct deliver *d, const struct message_row *message,
-        const struct ack *ack, const char *only_of, struct ack_result *result)
-{
-	struct message_row about = {0};
-	struct entry_row *entries = NULL;
-	size_t len = 0;
-	enum err err = OK;
-
-	if (message->kind == MESSAGE_RING && message->rings_for)
-		err = messages_find(d->store, message->rings_for, &about);
-	if (err == OK)
-		err = entries_of(d->store, about.id ? about.id : message->id, &entries, &len);
-	for (size_t i = 0; i < len && err == OK; i++)
-		err = mark_entry(d, &entries[i], ack, only_of, result);
-	entry_rows_free(entries, len);
-	message_row_finish(&about);
-	return err;
-}
-
-/* A reminder or a similar note: its data has the ids of the entries that it is about. */
-static enum err mark_about(const struct deliver *d, const char *content, const struct ack *ack,
-        const char *only_of, struct ack_result *result)
-{
-	json_t *whole = json_loads(content ? content : "{}", 0, NULL);
-	const json_t *about = json_object_get(json_object_get(whole, RENDER_KEY), TELL_ABOUT);
-	enum err err = json_array_size(about) ? OK : ERR_NOT_FOUND;
-
-	for (size_t i = 0; i < json_array_size(about) && err == OK; i++) {
-		struct entry_row entry = {0};
-
-		err = entries_by_id(d->store, json_integer_value(json_array_get(about, i)), &entry);
-		if (err == OK)
-			err = mark_entry(d, &entry, ack, only_of, result);
-		else if (err == ERR_NOT_FOUND)
-			err = OK;
-		entry_row_finish(&entry);
-	}
-	json_decref(whole);
-	return err;
-}
-
 enum err ack_event(const struct deliver *d, const char *event_id, const struct ack *ack,
         const char *only_of, struct ack_result *result)
 {
-	struct message_row message = {0};
-	struct outbox_row sent = {0};
-	enum err err = messages_by_event(d->store, event_id, &message);
+	struct entry_row *rows = NULL;
+	size_t len = 0;
+	enum err err = about_event(d->store, event_id, &rows, &len);
 
-	if (err == ERR_NOT_FOUND) {
-		err = outbox_by_event(d->store, event_id, &sent);
-		if (err == OK && !sent.message_id) {
-			err = mark_about(d, sent.content, ack, only_of, result);
-			goto out;
-		}
-		if (err == OK)
-			err = messages_find(d->store, sent.message_id, &message);
-	}
-	if (err == OK && message.room)
-		err = mark_message(d, &message, ack, only_of, result);
-out:
-	outbox_row_finish(&sent);
-	message_row_finish(&message);
+	for (size_t i = 0; i < len && err == OK; i++)
+		err = mark_entry(d, &rows[i], ack, only_of, result);
+	entry_rows_free(rows, len);
 	return err;
 }
 

@@ -26,10 +26,9 @@ struct ack_result {
 void ack_result_finish(struct ack_result *result);
 
 /*
- * Acknowledges the failures of a run, or those that an event of the bot is about: a message, a
- * reminder, or something in a message's thread. ack NULL: removes the acknowledgement, with only_of
- * only if it is this user's (NULL = anybody's). ERR_NOT_FOUND: no such run or event. Call
- * ack_result_finish() at the end.
+ * Acknowledges the failures of a run, or those that an event of the bot is about (about.h). ack
+ * NULL: removes the acknowledgement, with only_of only if it is this user's (NULL = anybody's).
+ * ERR_NOT_FOUND: no such run or event. Call ack_result_finish() at the end.
  */
 enum err ack_run(const struct deliver *d, const char *run_id, const struct ack *ack,
         struct ack_result *result);

@@ -7,6 +7,7 @@
 #include "bot/base/alloc.h"
 #include "bot/base/buf.h"
 #include "bot/base/clock.h"
+#include "handlers/oncall/about.h"
 #include "handlers/oncall/resolve.h"
 #include "handlers/silences/held.h"
 #include "storage/alerts.h"
@@ -109,26 +110,13 @@ enum err resolve_run(const struct deliver *d, const char *run_id, const char *by
 enum err resolve_event(const struct deliver *d, const char *event_id, const char *by,
         const char *note, struct resolve_result *result)
 {
-	struct message_row message = {0};
-	struct outbox_row sent = {0};
 	struct entry_row *rows = NULL;
 	size_t len = 0;
-	enum err err = messages_by_event(d->store, event_id, &message);
+	enum err err = about_event(d->store, event_id, &rows, &len);
 
-	if (err == ERR_NOT_FOUND) { /* something in a message's thread */
-		err = outbox_by_event(d->store, event_id, &sent);
-		if (err == OK && !sent.message_id)
-			err = ERR_NOT_FOUND;
-		if (err == OK)
-			err = messages_find(d->store, sent.message_id, &message);
-	}
-	if (err == OK)
-		err = entries_of(d->store, message.id, &rows, &len);
 	for (size_t i = 0; i < len && err == OK; i++)
 		err = close_subject(d, rows[i].subject, by, note, result);
 	entry_rows_free(rows, len);
-	outbox_row_finish(&sent);
-	message_row_finish(&message);
 	return err;
 }
 

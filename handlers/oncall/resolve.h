@@ -16,8 +16,8 @@ struct resolve_result {
 
 void resolve_result_finish(struct resolve_result *result);
 
-/* Resolves everything that failed in a run, or what an event of the bot is about. ERR_NOT_FOUND:
- * no such run or event. */
+/* Resolves everything that failed in a run, or what an event of the bot is about (about.h).
+ * ERR_NOT_FOUND: no such run or event. */
 enum err resolve_run(const struct deliver *d, const char *run_id, const char *by, const char *note,
         struct resolve_result *result);
 enum err resolve_event(const struct deliver *d, const char *event_id, const char *by,

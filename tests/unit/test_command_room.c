@@ -857,6 +857,153 @@ static void silences_are_ended_and_extended_by_app(void **state)
 	world_destroy(w);
 }
 
+/* What is answered to a command in a reply to an event, or in its thread; owned by the caller. */
+static char *ask_in(struct world *w, const char *body, const char *event_id, bool thread)
+{
+	static int count;
+	size_t before = w->len;
+	char asked_id[32], *answer;
+	json_t *relates = thread ? json_pack("{s:s, s:s, s:b, s:{s:s}}", "rel_type", "m.thread",
+	                                   "event_id", event_id, "is_falling_back", true,
+	                                   "m.in_reply_to", "event_id", "$last")
+	                         : json_pack("{s:{s:s}}", "m.in_reply_to", "event_id", event_id);
+
+	snprintf(asked_id, sizeof(asked_id), "$in%d", count++);
+	say_event(w, asked_id,
+	        &(struct said){.content = json_pack("{s:s, s:s, s:o}", "msgtype", "m.text", "body",
+	                               body, "m.relates_to", relates)});
+	answer = answer_since(w, before);
+	return answer ? answer : x_strdup("");
+}
+
+/* Fails unless the answer has the part, both in a reply and in the thread. */
+static void asked_in(struct world *w, const char *body, const char *event_id, const char *part)
+{
+	for (int thread = 0; thread < 2; thread++) {
+		char *answer = ask_in(w, body, event_id, thread);
+
+		if (!strstr(answer, part))
+			fail_msg("%s%s: %s (wanted: %s)", body, thread ? " in the thread" : "",
+			        answer, part);
+		free(answer);
+	}
+}
+
+static void a_reply_silences_the_app_of_the_alert(void **state)
+{
+	static const struct {
+		const char *said, *part;
+	} cases[] = {
+	        {"!silence 1h", "app=\"etl\""},
+	        {"!silence 2 hours", "(2h)"},
+	        {"!silence 2 hours", "app=\"etl\""},
+	        {"!silence for 2h deploy", "reason: deploy"},
+	        {"!silence half an hour", "(30m)"},
+	        {"!silence", "app=\"etl\""},
+	        {"!silence -- bad disk", "reason: bad disk"},
+	        {"!silence until resolved", "app=\"etl\" until resolved"},
+	        {"!silence until 07:00 too loud", "reason: too loud"},
+	        {"!silence in 30m for 1h", "app=\"etl\" from"},
+	        {"!silence forever", "A silence needs an end"},
+	        {"!silence 400d", "longer than a silence may last"},
+	        {"!silence until whenever", "Until when?"},
+	        {"!silence billing 1h", "app=\"billing\""}, /* what is named comes first */
+	        {"!silence c-1", "app=\"billing\""},
+	        {"!silence app=billing 1h", "app=\"billing\""},
+	        {"!silence 30m 1h", "app=\"30m\""}, /* an app of that name */
+	        {"!silence everything 1h", "app=~\".*\""},
+	        {"!silence deploy 1h", "For that of the alert, the time alone: !silence 1h"},
+	        {"!silence 1 3h", "Silence 1: app=\"etl\""},
+	        {"!silence 99 3h", "no active silence 99"},
+	};
+	struct world *w = world_create("[app 30m]\n");
+	char event_id[64];
+
+	fail_in_room(w, "billing", "c-1");
+	snprintf(event_id, sizeof(event_id), "%s", fail_in_room(w, "etl", "r-1"));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		asked_in(w, cases[i].said, event_id, cases[i].part);
+	asked_in(w, "!silence 1h", "$nothing", "That message is not an alert");
+	asked(w, "!silence 1h", "There is no app or run 1h"); /* in no reply */
+	world_destroy(w);
+}
+
+/* The event id of the last new message; owned by the world. */
+static const char *last_message(struct world *w)
+{
+	static char event_id[64];
+	struct alert_row alert = {0};
+	struct message_row message = {0};
+
+	assert_int_equal(alerts_by_run_id(w->store, "last", &alert), OK);
+	assert_int_equal(messages_by_id(w->store, alert.message_id, &message), OK);
+	snprintf(event_id, sizeof(event_id), "%s", message.event_id);
+	alert_row_finish(&alert);
+	message_row_finish(&message);
+	return event_id;
+}
+
+static void a_reply_to_what_is_about_several_apps_is_asked_back(void **state)
+{
+	struct world *w = world_create("[delivery]\nstorm = 1\n");
+
+	world_alert(w, FAILED, "etl", "r-1", "r-1");
+	world_send(w);
+	world_alert(w, FAILED, "billing", "c-1", "c-1");
+	world_alert(w, FAILED, "crm", "last", "last");
+	world_pass(w, 3000);
+	asked_in(w, "!silence 1h", last_message(w),
+	        "about several apps. Name one: !silence billing 1h");
+	react(w, "$off", last_message(w), "🔕", OP);
+	asked(w, "!silences", "No silence");
+	asked_in(w, "!alert", last_message(w), "billing · c-1");
+	asked_in(w, "!alert", last_message(w), "crm · last");
+	asked_in(w, "!alert", last_message(w), "!alert <run_id> shows one");
+	world_destroy(w);
+}
+
+static void a_reply_shows_the_alert(void **state)
+{
+	struct world *w = world_create("");
+	const char *event_id;
+
+	event_id = fail_in_room(w, "etl", "r-1");
+	asked_in(w, "!alert", event_id, "etl · r-1 · ");
+	asked_in(w, "!alert", event_id, " received");
+	asked_in(w, "!alert", event_id, "Why: new message");
+	asked_in(w, "!alert c-1", event_id, "There is no run c-1");
+	asked_in(w, "!alert", "$nothing", "not an alert. Example: !alert r-81");
+	asked(w, "!alert", "run_id is missing. Example: !alert r-81");
+	/* in the thread of an answer about it, too */
+	react(w, "$off", event_id, "🔕", OP);
+	asked(w, "!silences", "app=\"etl\"");
+	world_destroy(w);
+}
+
+/* The message that rings for another one shows what has joined since, too. */
+static void what_a_ring_is_about_can_be_acknowledged(void **state)
+{
+	struct world *w = world_create("");
+	char ring[64] = "";
+
+	fail_in_room(w, "etl", "r-1");
+	world_alert(w, FAILED, "etl", "r-2", "r-2");
+	world_pass(w, CLOCK_MINUTE_MS + 1000);
+	for (size_t i = 0; i < w->len; i++)
+		if (strstr(w->events[i].content, "1 more critical failure"))
+			snprintf(ring, sizeof(ring), "$%zu", i + 1);
+	asked_in(w, "!alert", ring, "etl · r-2");
+	world_alert(w, FAILED, "etl", "r-3", "r-3"); /* joins the ring */
+	world_pass(w, 3000);
+	asked_in(w, "!alert", ring, "etl · r-2");
+	asked_in(w, "!alert", ring, "etl · r-3");
+	react(w, "$ack", ring, "✅", OP);
+	assert_true(is_acked(w, "r-1") && is_acked(w, "r-2") && is_acked(w, "r-3"));
+	asked_in(w, "!resolve", ring, "");
+	asked(w, "!alert r-3", "resolved by op1");
+	world_destroy(w);
+}
+
 static void undeliverable_ones_are_given_up(void **state)
 {
 	struct world *w = world_create("");
@@ -924,6 +1071,10 @@ int main(void)
 	        cmocka_unit_test(an_alert_was_sent_after_it_was_received),
 	        cmocka_unit_test(what_ends_a_critical_is_no_warning),
 	        cmocka_unit_test(silences_are_ended_and_extended_by_app),
+	        cmocka_unit_test(a_reply_silences_the_app_of_the_alert),
+	        cmocka_unit_test(a_reply_to_what_is_about_several_apps_is_asked_back),
+	        cmocka_unit_test(a_reply_shows_the_alert),
+	        cmocka_unit_test(what_a_ring_is_about_can_be_acknowledged),
 	        cmocka_unit_test(undeliverable_ones_are_given_up),
 	        cmocka_unit_test(answers_are_replies_if_wanted),
 	};
