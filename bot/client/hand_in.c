@@ -1,21 +1,46 @@
 /*
  * hand_in.c - see hand_in.h: one alert.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
+#include "bot/base/buf.h"
 #include "bot/base/clock.h"
+#include "bot/base/json_mend.h"
 #include "bot/base/request.h"
 #include "bot/base/text.h"
 #include "bot/client/hand_in.h"
 #include "bot/client/socket.h"
 #include "bot/client/spool_write.h"
 
+#define INPUT_MAX (1024 * 1024) /* bytes of a text from standard input that are used */
+
 static bool is_heartbeat(const json_t *request)
 {
 	const char *op = json_string_value(json_object_get(request, "op"));
 
 	return op && strcmp(op, "heartbeat") == 0;
+}
+
+void send_read_text(json_t *alert, int fd)
+{
+	json_t *notes = json_array();
+	char chunk[4096];
+	ssize_t count;
+	struct buf raw;
+
+	buf_init(&raw, INPUT_MAX);
+	while ((count = read(fd, chunk, sizeof(chunk))) > 0 || (count == -1 && errno == EINTR))
+		if (count > 0)
+			buf_add(&raw, chunk, (size_t)count);
+	buf_trim_lines(&raw);
+	json_object_set_new(alert, "text", json_mend_string(buf_str(&raw), raw.len, notes, "text"));
+	if (json_array_size(notes) > 0)
+		json_array_extend(request_notes(alert), notes);
+	json_decref(notes);
+	buf_finish(&raw);
 }
 
 void send_prepare(json_t *alert)

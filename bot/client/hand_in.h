@@ -22,6 +22,10 @@ struct send {
 
 enum send_result { SEND_TAKEN, SEND_SPOOLED, SEND_REFUSED, SEND_FAILED };
 
+/* Reads fd to its end as the alert's text, so that the writer is not interrupted; notes what had to
+ * be corrected. */
+void send_read_text(json_t *alert, int fd);
+
 /* Sets the op of the alert and, if it has none, an id; makes it fit into a request. */
 void send_prepare(json_t *alert);
 

@@ -2,7 +2,6 @@
  * send_message.c - matrix-send-message: the program for apps. It starts fast, as it links neither
  * libcurl nor libolm nor SQLite.
  */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +11,6 @@
 #include "bot/base/alloc.h"
 #include "bot/base/buf.h"
 #include "bot/base/clock.h"
-#include "bot/base/json_mend.h"
 #include "bot/base/request.h"
 #include "bot/client/exec_report.h"
 #include "bot/client/hand_in.h"
@@ -21,7 +19,6 @@
 #include "bot/config/config.h"
 
 #define PROGRAM "matrix-send-message"
-#define INPUT_MAX (1024 * 1024) /* bytes of standard input that are used */
 #define TIMEOUT_MS 10000
 #define WAIT_TIMEOUT_MS 30000
 #define EXEC_TIMEOUT_MS 2000 /* short, since the caller of the command waits for it */
@@ -31,27 +28,6 @@ static int send_message_complain(int status, const char *message)
 {
 	fprintf(stderr, PROGRAM ": %s\n", message);
 	return status;
-}
-
-/* Reads standard input to its end as the alert's text, so that the writer is not interrupted. */
-static void send_message_read_text(json_t *alert)
-{
-	json_t *notes = json_array();
-	char chunk[4096];
-	ssize_t count;
-	struct buf raw;
-
-	buf_init(&raw, INPUT_MAX);
-	while ((count = read(STDIN_FILENO, chunk, sizeof(chunk))) > 0 ||
-	        (count == -1 && errno == EINTR))
-		if (count > 0)
-			buf_add(&raw, chunk, (size_t)count);
-	buf_trim_lines(&raw);
-	json_object_set_new(alert, "text", json_mend_string(buf_str(&raw), raw.len, notes, "text"));
-	if (json_array_size(notes) > 0)
-		json_array_extend(request_notes(alert), notes);
-	json_decref(notes);
-	buf_finish(&raw);
 }
 
 static void print_warnings(const json_t *answer)
@@ -136,7 +112,7 @@ static int send_alert(const struct send_options *options, const struct send *sen
 	int status = EX_OK;
 
 	if (options->text.from_stdin)
-		send_message_read_text(options->alert);
+		send_read_text(options->alert, STDIN_FILENO);
 	send_prepare(options->alert);
 	enum send_result result =
 	        send_one(send, options->alert, options->wait, &answer, &waited, &fault);

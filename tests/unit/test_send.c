@@ -128,6 +128,45 @@ static void arguments_that_are_no_text_are_mended(void **state)
 	send_options_finish(&options);
 }
 
+/* Standard input is any bytes, up to its end. */
+static void what_is_read_as_text_is_mended(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+		const char *text;
+		size_t notes;
+	} cases[] = {
+	        {"disk full\n", 10, "disk full", 0},
+	        {"", 0, "", 0},
+	        {"\0\0ERROR: journal\n", 17,
+	                "\xEF\xBF\xBD\xEF\xBF\xBD"
+	                "ERROR: journal",
+	                1},
+	        {"bad\0byte", 8,
+	                "bad\xEF\xBF\xBD"
+	                "byte",
+	                1},
+	        {"a\nb\0", 4, "a\nb\xEF\xBF\xBD", 1},
+	        {"caf\xe9", 4, "caf\xEF\xBF\xBD", 1},
+	};
+
+	for (size_t i = 0; i < LEN(cases); i++) {
+		json_t *alert = json_pack("{s:s}", "app", "a");
+		int ends[2];
+
+		assert_int_equal(pipe(ends), 0);
+		assert_int_equal(write(ends[1], cases[i].bytes, cases[i].len), cases[i].len);
+		close(ends[1]);
+		send_read_text(alert, ends[0]);
+		close(ends[0]);
+		assert_string_equal(
+		        json_string_value(json_object_get(alert, "text")), cases[i].text);
+		assert_int_equal(json_array_size(request_notes(alert)), cases[i].notes);
+		json_decref(alert);
+	}
+}
+
 static void what_is_too_large_is_cut_to_fit(void **state)
 {
 	char *text = malloc(200001);
@@ -428,6 +467,7 @@ int main(void)
 	        cmocka_unit_test(options_read_all_forms),
 	        cmocka_unit_test(command_lines_become_alerts),
 	        cmocka_unit_test(arguments_that_are_no_text_are_mended),
+	        cmocka_unit_test(what_is_read_as_text_is_mended),
 	        cmocka_unit_test(what_is_too_large_is_cut_to_fit),
 	        cmocka_unit_test(other_options_are_read),
 	        cmocka_unit_test(synthetic_alerts_are_of_a_run_of_their_own),
