@@ -248,13 +248,20 @@ def test_a_key_that_comes_late_opens_what_was_kept():
     w = World()
     w.in_touch()
     key = w.op.begin()
-    event = w.op.encrypt("!help")
-    w.server.tell(join={OPS: {"timeline": {"events": [event]}}})
+    event, old = ({**w.op.encrypt(text), "unsigned": {"age": 1000}} for text in ("!help", "!silence etl 1h"))
+    w.server.tell(join={OPS: {"timeline": {"events": [event, old]}}})
     w.server.wait(lambda: any(kind == "m.room_key_request" for kind, _ in w.server.to_device))
     w.bot.kill()
+    db = sqlite3.connect(w.bot.folder / "operations.db")
+    with db:  # it has been waiting for six minutes, and the room knows
+        check(db.execute("UPDATE undecrypted SET at_ms = at_ms - 360000, told_ms = at_ms WHERE event_id = ?",
+                         (old["event_id"],)).rowcount == 1, "not kept")
+    db.close()
     w.bot.start()
     w.server.tell(to_device=[key])
     w.answered(event, "!ack")
+    w.answered(old, "6m")
+    check(w.bot.call({"op": "silences"})["silences"] == [], "an old command was carried out")
     w.server.wait(lambda: any(m.get("@op:fake.local", {}).get("*", {}).get("action") == "request_cancellation"
                               for kind, m in w.server.to_device if kind == "m.room_key_request"))
     w.end()

@@ -131,6 +131,35 @@ static void bodies_are_read_as_they_were_meant(void **state)
 	}
 }
 
+/* A reply in a thread carries the quote too, whether or not it names an event of the thread. */
+static void a_reply_in_a_thread_is_read_without_its_quote(void **state)
+{
+	static const struct {
+		const char *body, *html, *meant;
+	} cases[] = {
+	        {"> <@bot:x.org> the alert\n> more\n\n!ack r-81", NULL, "ack r-81"},
+	        {"> * <@bot:x.org> waves\n!ack taken", NULL, "ack taken"},
+	        {"> <@op:x.org> !ack r-1\n\nno", NULL, NULL},
+	        {"In reply to bot\nthe alert\n!ack",
+	                "<mx-reply><blockquote>the alert</blockquote></mx-reply>!ack", "ack"},
+	};
+
+	for (size_t i = 0; i < 2 * LEN(cases); i++) {
+		json_t *content = json_pack("{s:s, s:s, s:s*, s:{s:s, s:s, s:b, s:{s:s}}}",
+		        "msgtype", "m.text", "body", cases[i / 2].body, "formatted_body",
+		        cases[i / 2].html, "m.relates_to", "rel_type", "m.thread", "event_id",
+		        "$root", "is_falling_back", (int)(i % 2), "m.in_reply_to", "event_id",
+		        "$last");
+		const struct room_event event = {.type = "m.room.message", .content = content};
+		char *text = command_body(&config, &event);
+
+		if (strcmp(text ? text : "-", cases[i / 2].meant ? cases[i / 2].meant : "-") != 0)
+			fail_msg("%s: %s", cases[i / 2].body, text ? text : "no command");
+		free(text);
+		json_decref(content);
+	}
+}
+
 static void pills_and_mentions_are_the_bots_name(void **state)
 {
 	static const struct {
@@ -205,6 +234,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(bodies_are_read_as_they_were_meant),
+	        cmocka_unit_test(a_reply_in_a_thread_is_read_without_its_quote),
 	        cmocka_unit_test(pills_and_mentions_are_the_bots_name),
 	        cmocka_unit_test(too_long_ones_are_cut),
 	        cmocka_unit_test(reactions_are_the_same_in_any_skin),

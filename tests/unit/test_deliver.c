@@ -824,6 +824,14 @@ static void a_run_id_alone_resolves_what_failed_in_it(void **state)
 	assert_string_equal(world_alert(w, "{\"app\":\"a\",\"kind\":\"node_failed\","
 	                                   "\"status\":\"resolved\",\"run_id\":\"r3\"}"),
 	        "ignored");
+	/* another app's run of that name; another failure of the run, by its name */
+	assert_string_equal(world_alert(w, "{\"app\":\"b\",\"kind\":\"node_failed\","
+	                                   "\"status\":\"resolved\",\"run_id\":\"r1\"}"),
+	        "ignored");
+	assert_string_equal(
+	        world_alert(w, "{\"app\":\"a\",\"kind\":\"node_failed\",\"status\":\"resolved\","
+	                       "\"run_id\":\"r1\",\"node_id\":\"n9\"}"),
+	        "ignored");
 	assert_string_equal(world_alert(w, "{\"app\":\"a\",\"kind\":\"node_failed\","
 	                                   "\"status\":\"resolved\",\"run_id\":\"r1\"}"),
 	        "grouped");

@@ -587,6 +587,52 @@ static void it_waits_for_all_that_it_holds_back(void **state)
 	world_destroy(w);
 }
 
+/* Only what the resolved alert is about ends a silence, and only one that waits for that. */
+static void a_resolved_alert_ends_no_other_silence(void **state)
+{
+	struct world *w = world_create("");
+	int64_t app = until_resolved(w, "app=etl"), node = until_resolved(w, "node_id=beta");
+	int64_t other = until_resolved(w, "app=other"), later = until_resolved(w, "app=etl");
+	int64_t timed = world_silence(w, "app=etl", 0, w->now_ms + HOUR);
+	struct silence_row row = {0};
+
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(silences_by_id(w->store, later, &row), OK);
+	row.start_ms = w->now_ms + HOUR;
+	assert_int_equal(silences_update(w->store, &row), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	silence_row_finish(&row);
+	fire(w, "critical", "r-1", "alpha");
+	world_alert(w, failed, "other", "critical", "r-2", "firing", "alpha");
+	assert_string_equal(
+	        world_alert(w, failed, "etl", "critical", "r-3", "resolved", "gamma"), "ignored");
+	assert_true(is_active(w, app));
+	assert_string_equal(
+	        world_alert(w, failed, "etl", "critical", "r-1", "resolved", "alpha"), "silenced");
+	assert_false(is_active(w, app));
+	assert_true(is_active(w, node));
+	assert_true(is_active(w, other));
+	assert_true(is_active(w, timed));
+	assert_true(is_active(w, later));
+	/* what those hold back they still do */
+	assert_string_equal(world_alert(w, failed, "other", "critical", "r-2", "resolved", "alpha"),
+	        "silenced");
+	assert_false(is_active(w, other));
+	world_destroy(w);
+}
+
+/* It fired before the silence, in a message that is gone, or never here. */
+static void a_resolved_alert_of_what_nothing_here_fires_ends_it_too(void **state)
+{
+	struct world *w = world_create("");
+	int64_t app = until_resolved(w, "app=etl"), node = until_resolved(w, "node_id=beta");
+
+	world_alert(w, failed, "etl", "critical", "r-1", "resolved", "alpha");
+	assert_false(is_active(w, app));
+	assert_true(is_active(w, node));
+	world_destroy(w);
+}
+
 /* What fired before it, and is in the room, is waited for too. */
 static void it_waits_for_what_fires_in_the_room(void **state)
 {
@@ -623,6 +669,8 @@ int main(void)
 	        cmocka_unit_test(it_ends_with_the_resolved_alert_that_it_waits_for),
 	        cmocka_unit_test(it_waits_for_all_that_it_holds_back),
 	        cmocka_unit_test(it_waits_for_what_fires_in_the_room),
+	        cmocka_unit_test(a_resolved_alert_ends_no_other_silence),
+	        cmocka_unit_test(a_resolved_alert_of_what_nothing_here_fires_ends_it_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
