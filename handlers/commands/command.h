@@ -56,6 +56,8 @@ void command_effect(struct command_call *call, const char *format, ...)
 json_t *command_data(struct command_call *call);
 /* Reports that there is no such run, and suggests a similar one. */
 enum err command_fail_run(struct command_call *call, const char *run);
+/* The same where an app may be named too. */
+enum err command_fail_name(struct command_call *call, const char *name);
 /* *yes: the app is in the config, or alerts of it are stored. */
 enum err command_is_app(struct command_call *call, const char *word, bool *yes);
 /* *yes: there is an alert with that run id. */

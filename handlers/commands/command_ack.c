@@ -200,7 +200,7 @@ static enum err read_words(
 		if (err == OK && known)
 			*words = all;
 		else if (err == OK && !call->target)
-			err = command_fail_run(call, input_peek(words, 0));
+			err = command_fail_name(call, input_peek(words, 0));
 		free(whole);
 	}
 	*note = input_rest(words);
@@ -247,7 +247,7 @@ static enum err take_runs(struct command_call *call, const json_t *runs, const s
 		if (err == OK)
 			err = command_ack_take(call, json_string_value(run), NULL, ack, &found);
 		if (err == OK && !found && !call->failed)
-			err = command_fail_run(call, json_string_value(run));
+			err = command_fail_name(call, json_string_value(run));
 	}
 	if (json_array_size(runs) > 0 || call->failed || err != OK)
 		return err;

@@ -82,13 +82,16 @@ enum err command_nearest_app(struct command_call *call, const char *word, char *
 	return command_near_nearest(call, word, true, near);
 }
 
-enum err command_fail_run(struct command_call *call, const char *run)
+static enum err command_near_fail(struct command_call *call, const char *word, bool app)
 {
 	char *near = NULL;
-	enum err err = command_nearest_run(call, run, &near);
+	enum err err = command_nearest_run(call, word, &near);
 
-	command_fail(call, "There is no run ");
-	words_name(&call->text, run, 100);
+	app = app && !near;
+	if (err == OK && app)
+		err = command_nearest_app(call, word, &near);
+	command_fail(call, "There is no run %s", app && near ? "or app " : "");
+	words_name(&call->text, word, 100);
 	if (near) {
 		command_say(call, ". Did you mean ");
 		words_name(&call->text, near, 100);
@@ -98,4 +101,14 @@ enum err command_fail_run(struct command_call *call, const char *run)
 	}
 	free(near);
 	return err;
+}
+
+enum err command_fail_run(struct command_call *call, const char *run)
+{
+	return command_near_fail(call, run, false);
+}
+
+enum err command_fail_name(struct command_call *call, const char *name)
+{
+	return command_near_fail(call, name, true);
 }

@@ -36,7 +36,7 @@ static enum err resolve_named(struct command_call *call, const char *what, const
 		if (err == OK && (app || strcmp(what, "all") == 0))
 			err = resolve_app(&d, app ? what : NULL, call->who, note, &result);
 		else if (err == OK)
-			err = command_fail_run(call, what);
+			err = command_fail_name(call, what);
 	}
 	if (err == OK && !call->failed)
 		say_result(call, &result, what);

@@ -299,6 +299,11 @@ static void what_is_near_is_proposed(void **state)
 	asked(w, "!alerts -5", "limit must be a whole number from 1 to 500");
 	asked(w, "!alerts bill", "Did you mean billing?");
 	asked(w, "!ack r-82", "Did you mean r-81?");
+	asked(w, "!ack Billing", "There is no run or app Billing. Did you mean billing?");
+	asked(w, "!unack ETL", "There is no run or app ETL. Did you mean etl?");
+	asked(w, "!resolve billin fixed", "There is no run or app billin. Did you mean billing?");
+	asked(w, "!resolve zzzz", "There is no run zzzz. !alerts lists recent ones.");
+	asked(w, "!alert ETL", "There is no run ETL. !alerts lists recent ones.");
 	asked(w, "!sta", "Did you mean !status?");
 	asked(w, "!xyzzy", "!help lists");
 	asked(w, "!ab", "!help lists"); /* half of it would have to change for !ack */
