@@ -512,6 +512,16 @@ static bool check_rest(struct reader *r)
 	                         "7pm before the reason, or -- before both.");
 }
 
+/* "etl - 2h": that is no reason. Behind "--", which is typed on purpose, it would be one. */
+static void skip_dash(struct reader *r)
+{
+	struct input next = *r->words;
+
+	next.at++;
+	if (next_is(r->words, 0, "-") && (is_lost(r, &next) || is_about_time(&next)))
+		r->words->at++;
+}
+
 bool command_when_read(struct input *words, int64_t now_ms, int64_t usual_ms, int64_t most_ms,
         struct command_when *out, char why[160])
 {
@@ -521,6 +531,7 @@ bool command_when_read(struct input *words, int64_t now_ms, int64_t usual_ms, in
 	bool more = true;
 
 	*out = (struct command_when){0};
+	skip_dash(&r);
 	while (more)
 		if (!read_clause(&r, &more))
 			return false;
