@@ -3,6 +3,7 @@
  */
 #include "handlers/alerts/web_link.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
 #include <strings.h>
@@ -13,6 +14,12 @@
 static bool is_unsafe(unsigned char c)
 {
 	return c <= ' ' || c == 0x7F || strchr("\"<>\\^`{|}", c);
+}
+
+/* A % that begins no code is to be encoded itself. */
+static bool is_encoded(const char *at)
+{
+	return isxdigit((unsigned char)at[1]) && isxdigit((unsigned char)at[2]);
 }
 
 /* The host of an http or https address, behind a user and a password; NULL: it has no plausible
@@ -52,7 +59,8 @@ char *web_link(const char *text, size_t max, const char **why)
 		*why = host > trimmed + scheme ? "user and password removed" : "percent-encoded";
 	}
 	for (const char *at = host; at && *at; at++)
-		if (is_unsafe((unsigned char)*at) || (unsigned char)*at >= 0x80)
+		if (is_unsafe((unsigned char)*at) || (unsigned char)*at >= 0x80 ||
+		        (*at == '%' && !is_encoded(at)))
 			buf_printf(&url, "%%%02X", (unsigned char)*at);
 		else
 			buf_add_char(&url, *at);
