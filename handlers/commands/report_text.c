@@ -27,6 +27,13 @@ static void report_text_separate(struct words *out, bool *first)
 	*first = false;
 }
 
+static void say_rest(size_t count, struct words *out)
+{
+	words_lines(out, "+%zu more: ", count);
+	words_marked(out, "`matrix-telemetry-bot status` on the host lists them");
+	words_break(out);
+}
+
 /* Says what is wrong and what to do about it. Comes first, so that the worst problem is the
  * headline. */
 static bool say_problems(const struct report_status *status, const char *prefix, struct words *out)
@@ -37,9 +44,7 @@ static bool say_problems(const struct report_status *status, const char *prefix,
 	json_array_foreach(problems, i, problem)
 	{
 		if (i == PROBLEMS_MAX && *prefix) { /* a terminal has room for all */
-			words_lines(out, "+%zu more: ", len - i);
-			words_marked(out, "`matrix-telemetry-bot status` on the host lists them");
-			words_break(out);
+			say_rest(len - i, out);
 			break;
 		}
 		words_lines(out, "⚠️ ");
@@ -233,9 +238,13 @@ static void say_watches(const struct report_status *status, struct words *out)
 		words_break(out);
 }
 
-static void say_mended(const struct report_status *status, struct words *out)
+static void say_mended(const struct report_status *status, const char *prefix, struct words *out)
 {
 	for (size_t i = 0; i < status->mended_len; i++) {
+		if (i == APPS_MAX && *prefix) { /* a terminal has room for all */
+			say_rest(status->mended_len - i, out);
+			break;
+		}
 		words_lines(out, "Corrected alerts: ");
 		words_name(out, status->mended_rows[i].app, WORDS_NAME_POINTS);
 		words_lines(out, " %" PRId64 " (", status->mended_rows[i].count);
@@ -311,7 +320,7 @@ void report_status_text(const struct report_status *status, const char *prefix, 
 	report_text_say_silences(status, prefix, out);
 	say_heartbeats(status, out);
 	say_watches(status, out);
-	say_mended(status, out);
+	say_mended(status, prefix, out);
 	say_encryption(status, out);
 }
 

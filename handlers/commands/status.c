@@ -15,7 +15,6 @@
 
 #define UNDELIVERABLE_MAX 3
 #define OPEN_MAX 200
-#define MENDED_MAX 4               /* apps */
 #define OPEN_MS (7 * CLOCK_DAY_MS) /* older alerts are not counted as open */
 
 static enum err load_silences(struct store *store, struct report_status *status)
@@ -95,8 +94,8 @@ enum err status_load(struct store *store, const struct config *config, struct re
 	if (err == OK)
 		err = app_heartbeats_count_missed(store, &status->beats_missed);
 	if (err == OK)
-		err = mended_since(
-		        store, since_ms, MENDED_MAX, &status->mended_rows, &status->mended_len);
+		err = mended_since(store, since_ms, MENDED_APPS_MAX, &status->mended_rows,
+		        &status->mended_len);
 	if (err == OK)
 		err = heartbeat_last_text(store, status->now_ms, &status->heartbeat);
 	load_quiet(config, status);

@@ -1055,8 +1055,11 @@ def test_status_tells_of_mended_alerts_and_bad_files():
     answer = client.receive()
     client.close()
     check(answer["ok"] and [w["field"] for w in answer["warnings"]] == ["title", "severity"], str(answer))
+    for i in range(5):
+        bot.call({"op": "alert", "app": f"odd_{i}", "severity": "error"})
     until(lambda: bot.call({"op": "status"})["spool_bad"] == 1, "the rejected file")
     status = bot.call({"op": "status"})
+    check([app["app"] for app in status["mended_24h"]] == ["etl", *(f"odd_{i}" for i in range(5))], str(status))
     check(status["mended_24h"][0]["app"] == "etl" and status["mended_24h"][0]["alerts"] == 1, str(status))
     check("Corrected alerts: etl 1" in status["text"] and "1 file rejected" in status["text"] and
           status["text"].startswith("⚠️"), status["text"])

@@ -217,8 +217,13 @@ static void test_everything_wrong_is_readable(void **state)
 	struct outbox_waiting waiting[] = {{0}, {.count = 3, .first_id = 12}, {0}};
 	struct outbox_row refused = {
 	        .id = 7, .room = (char *)"audit", .error = (char *)"HTTP 413: " HOSTILE};
-	struct mended_row mended = {
-	        .app = (char *)"evil.example", .count = 2, .note = (char *)"title: " HOSTILE};
+	struct mended_row mended[] = {
+	        {.app = (char *)"evil.example", .count = 2, .note = (char *)"title: " HOSTILE},
+	        {.app = (char *)"b", .count = 1, .note = (char *)"app: odd"},
+	        {.app = (char *)"c", .count = 1, .note = (char *)"app: odd"},
+	        {.app = (char *)"d", .count = 1, .note = (char *)"app: odd"},
+	        {.app = (char *)"e", .count = 1, .note = (char *)"app: odd"},
+	        {.app = (char *)"f", .count = 1, .note = (char *)"app: odd"}};
 	json_t *notices = json_pack("[s]", "the identity of @op1:x changed");
 	struct snapshot snapshot;
 	struct words out;
@@ -234,8 +239,8 @@ static void test_everything_wrong_is_readable(void **state)
 	status.oldest_ms = NOW_MS - 7200000;
 	status.undeliverable = status.undeliverable_len = 1;
 	status.undeliverable_rows = &refused;
-	status.mended_rows = &mended;
-	status.mended_len = 1;
+	status.mended_rows = mended;
+	status.mended_len = 6;
 	status.encryption_problem = "the device is not cross-signed";
 	status.spool_bad = 1;
 	status.silences = 2;
