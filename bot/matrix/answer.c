@@ -141,14 +141,19 @@ static const struct {
         {"ORG_MATRIX_EXPIRED_ACCOUNT", ERR_HELD},                /* Synapse, account_validity */
         {"ORG.MATRIX.MSC3823.USER_ACCOUNT_SUSPENDED", ERR_HELD}, /* before 1.13 */
         {"ORG.MATRIX.MSC3866_USER_AWAITING_APPROVAL", ERR_HELD}, /* Synapse */
+        {"M_UNRECOGNIZED", ERR_REJECTED}, /* about the request: what it asks for may exist */
         {"M_LIMIT_EXCEEDED", ERR_LIMITED},
         {"M_TOO_LARGE", ERR_TOO_LARGE},
 };
 
-static enum err code_of(long status, const char *errcode, bool has_body)
+/* A homeserver's error always has an errcode: what has none, JSON or not, comes from a proxy before
+ * it, which does not judge the event. */
+static enum err code_of(long status, const char *errcode, const json_t *body)
 {
+	bool has_code = json_is_string(json_object_get(body, "errcode"));
+
 	if (status >= 200 && status < 300)
-		return has_body ? OK : ERR_PROTO;
+		return body ? OK : ERR_PROTO;
 	if (status < 400)
 		return ERR_PROTO;
 	if (status >= 500)
@@ -157,16 +162,16 @@ static enum err code_of(long status, const char *errcode, bool has_body)
 		if (strcmp(errcode, by_errcode[i].errcode) == 0)
 			return by_errcode[i].code;
 	switch (status) {
-	case 400: /* without a JSON body: a proxy, as when TLS is expected and not spoken */
-		return has_body ? ERR_REJECTED : ERR_SERVER;
-	case 401: /* without a token error code: user-interactive auth, or a proxy */
-		return has_body ? ERR_REJECTED : ERR_SERVER;
+	case 401: /* user-interactive auth; otherwise it concerns the account, not the request */
+		if (json_object_get(body, "flows"))
+			return ERR_REJECTED;
+		return has_code ? ERR_HELD : ERR_SERVER;
 	case 402: /* the account's owner has to pay */
-		return has_body ? ERR_HELD : ERR_SERVER;
-	case 403: /* without a JSON body it comes from a proxy */
-		return has_body ? ERR_DENIED : ERR_SERVER;
+		return has_code ? ERR_HELD : ERR_SERVER;
+	case 403:
+		return has_code ? ERR_DENIED : ERR_SERVER;
 	case 404:
-		return errcode[0] ? ERR_NOT_FOUND : ERR_SERVER;
+		return has_code ? ERR_NOT_FOUND : ERR_SERVER;
 	case 408:
 	case 425:
 		return ERR_SERVER;
@@ -176,8 +181,8 @@ static enum err code_of(long status, const char *errcode, bool has_body)
 		return ERR_TOO_LARGE;
 	case 429:
 		return ERR_LIMITED;
-	default: /* without an errcode it comes from a proxy: 405, 407 */
-		return errcode[0] ? ERR_REJECTED : ERR_SERVER;
+	default:
+		return has_code ? ERR_REJECTED : ERR_SERVER;
 	}
 }
 

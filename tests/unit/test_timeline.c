@@ -423,10 +423,34 @@ static void power_that_cannot_be_had_is_asked_for_again(void **state)
 	answer_with_message("s2", "$1", "");
 	wait_stored(f, 2);
 	assert_int_equal(f->power, ROOM_POWER_UNKNOWN);
-	script_rule("GET", LEVELS, 200, "{\"users\":{\"@op:x\":50}}");
+	script_rule("GET", LEVELS, 404, "{\"errcode\":\"M_UNRECOGNIZED\"}");
 	answer_with_message("s3", "$2", "");
 	wait_stored(f, 3);
+	assert_int_equal(f->power, ROOM_POWER_UNKNOWN);
+	script_rule("GET", LEVELS, 200, "{\"users\":{\"@op:x\":50}}");
+	answer_with_message("s4", "$3", "");
+	wait_stored(f, 4);
 	assert_int_equal(f->power, 50);
+}
+
+/* While too much happened for an answer with rooms, the levels may have changed unseen. */
+static void power_is_asked_for_again_after_an_answer_without_rooms(void **state)
+{
+	struct reader *f = *state;
+
+	begin(f);
+	answer_with_message("s2", "$1", "");
+	wait_stored(f, 2);
+	assert_int_equal(f->power, 50);
+	script_rule("GET", LEVELS, 200, "{\"users\":{\"@op:x\":0}}");
+	script_rule("GET", MESSAGES, 200, "{\"chunk\":[]}");
+	for (int i = 0; i < 2; i++)
+		script_fail(script_wait("GET", "/v3/sync"), ERR_TOO_LARGE, true);
+	answer_sync("s3", "", "");
+	wait_stored(f, 3);
+	answer_with_message("s4", "$2", "");
+	wait_stored(f, 4);
+	assert_int_equal(f->power, 0);
 }
 
 static void job_that_fails_is_done_again_as_a_whole(void **state)
@@ -567,6 +591,7 @@ int main(void)
 	        TEST(pages_have_an_end),
 	        TEST(power_is_fetched_once_and_followed),
 	        TEST(power_that_cannot_be_had_is_asked_for_again),
+	        TEST(power_is_asked_for_again_after_an_answer_without_rooms),
 	        TEST(job_that_fails_is_done_again_as_a_whole),
 	        TEST(damage_concerns_its_event_alone),
 	        TEST(what_fails_each_time_is_left_out_alone),
