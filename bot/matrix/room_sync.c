@@ -13,16 +13,21 @@
 
 /* ---- rooms the bot is in ---- */
 
-/* A redaction may have removed a tombstone, so check rooms that followed one. */
-static void room_sync_look_at_redaction(struct rooms *rooms, const char *room_id)
+/* Checks the configured rooms again that wait for that room or followed a tombstone in it. Returns
+ * whether there are any. */
+static bool room_sync_look_again(struct rooms *rooms, const char *room_id)
 {
 	struct room_entry *entry;
+	bool any = false;
 
 	TAILQ_FOREACH(entry, &rooms->entries, link)
 	{
-		if ((entry->hops > 0 || !entry->room.ready) && room_is_on_trail(entry, room_id))
+		if ((entry->hops > 0 || !entry->room.ready) && room_is_on_trail(entry, room_id)) {
 			room_follow_soon(entry);
+			any = true;
+		}
 	}
+	return any;
 }
 
 static bool room_sync_tombstone_leads_on(const struct room_entry *entry, const json_t *content)
@@ -42,7 +47,7 @@ static void room_sync_look_at_event(struct rooms *rooms, const char *room_id, co
 	bool is_tombstone, is_own, is_power;
 
 	if (type && !key && strcmp(type, "m.room.redaction") == 0)
-		room_sync_look_at_redaction(rooms, room_id);
+		room_sync_look_again(rooms, room_id); /* it may have removed a tombstone */
 	if (!type || !key)
 		return;
 	if (strcmp(type, "m.room.encryption") == 0 && key[0] == '\0') {
@@ -207,6 +212,9 @@ static void room_sync_look_at_invite(struct rooms *rooms, const char *room_id, c
 	if (!user_id || !rooms_is_id(room_id))
 		return;
 	if (!room_sync_may_invite(rooms, user_id)) {
+		/* [rooms] names that room, so the bot joins it whoever lets it in */
+		if (room_sync_look_again(rooms, room_id))
+			return;
 		log_seldom(LOG_INFO, "rooms", "",
 		        "ignored an invitation to %s by %s, who is not in [matrix] invite_from",
 		        room_id, user_id);
@@ -243,8 +251,8 @@ void rooms_take_sync(struct rooms *rooms, const json_t *sync, bool whole)
 		room_sync_look_at_events(rooms, room_id, room, "state");
 		room_sync_look_at_events(rooms, room_id, room, "timeline");
 		if (json_is_true(json_object_get(json_object_get(room, "timeline"), "limited")))
-			room_sync_look_at_redaction(
-			        rooms, room_id); /* a tombstone may be among the missing events */
+			/* a tombstone or its redaction may be among the missing events */
+			room_sync_look_again(rooms, room_id);
 	}
 	json_object_foreach(json_object_get(all, "leave"), room_id, room)
 	{

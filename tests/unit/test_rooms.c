@@ -804,16 +804,16 @@ static void test_recheck_joins_anew(void **state)
 }
 
 static const char invitation[] =
-        "{\"rooms\":{\"invite\":{\"!a:x\":{\"invite_state\":{\"events\":["
+        "{\"rooms\":{\"invite\":{\"%s\":{\"invite_state\":{\"events\":["
         "{\"type\":\"m.room.member\",\"state_key\":\"%s\",\"sender\":\"%s\","
         "\"content\":{\"membership\":\"%s\"}}]}}}}}";
 
-static void take_invitation(
-        struct fixture *f, const char *invited, const char *sender, const char *membership)
+static void take_invitation(struct fixture *f, const char *room_id, const char *invited,
+        const char *sender, const char *membership)
 {
 	char text[512];
 
-	snprintf(text, sizeof(text), invitation, invited, sender, membership);
+	snprintf(text, sizeof(text), invitation, room_id, invited, sender, membership);
 	take(f, text);
 }
 
@@ -826,17 +826,35 @@ static void test_invitation_is_accepted_from_a_configured_user_only(void **state
 	rooms_configure(f->rooms, &f->config);
 	turn_until_problem(f);
 	route_room(f, "a", NULL, NULL);
-	take_invitation(f, "@bot:x", "@stranger:y", "invite");
-	take_invitation(f, "@other:x", "@boss:y", "invite");
-	take_invitation(f, "@bot:x", "@boss:y", "join");
+	route_room(f, "b", NULL, NULL);
+	take_invitation(f, "!b:x", "@bot:x", "@stranger:y", "invite");
+	take_invitation(f, "!a:x", "@other:x", "@boss:y", "invite");
+	take_invitation(f, "!a:x", "@bot:x", "@boss:y", "join");
 	for (int i = 0; i < 10; i++)
 		uv_run(&f->loop, UV_RUN_NOWAIT);
 	assert_int_equal(hits(f, "/v3/join/%21a%3Ax"), 0);
+	assert_int_equal(hits(f, "/v3/join/%21b%3Ax"), 0);
 
-	take_invitation(f, "@bot:x", "@boss:y", "invite");
-	take_invitation(f, "@bot:x", "@boss:y", "invite"); /* is being accepted already */
+	take_invitation(f, "!a:x", "@bot:x", "@boss:y", "invite");
+	take_invitation(f, "!a:x", "@bot:x", "@boss:y", "invite"); /* is being accepted already */
 	turn_until(&f->loop, &f->ready); /* and the room that waited is looked at at once */
 	assert_int_equal(hits(f, "/v3/join/%21a%3Ax"), 2);
+}
+
+/* The bot joins a room of the config whoever invites it there, at once rather than with its next
+ * try. */
+static void test_invitation_to_a_configured_room_is_tried_at_once(void **state)
+{
+	struct fixture *f = *state;
+
+	route_alias(f, "!a:x");
+	route(f, "/v3/join/%21a%3Ax", 403, "{\"errcode\":\"M_FORBIDDEN\"}");
+	rooms_configure(f->rooms, &f->config);
+	turn_until_problem(f);
+	route_room(f, "a", NULL, NULL);
+	take_invitation(f, "!a:x", "@bot:x", "@stranger:y", "invite");
+	turn_until(&f->loop, &f->ready);
+	assert_int_equal(hits(f, "/v3/join/%21a%3Ax"), 1);
 }
 
 static void test_sync_of_any_shape_is_harmless(void **state)
@@ -884,7 +902,7 @@ static void test_close_in_the_middle_of_a_look(void **state)
 	f->hold = true;
 	f->wait_path = "/v3/directory/room/%23ops%3Ax";
 	rooms_configure(f->rooms, &f->config);
-	take_invitation(f, "@bot:x", "@boss:y", "invite");
+	take_invitation(f, "!a:x", "@bot:x", "@boss:y", "invite");
 	turn_until(&f->loop, &f->asked);
 	rooms_close(f->rooms, turn_set, &f->rooms_closed);
 	assert_false(f->rooms_closed);
@@ -932,6 +950,7 @@ int main(void)
 	        TEST(test_power_of_a_creator),
 	        TEST(test_recheck_joins_anew),
 	        TEST(test_invitation_is_accepted_from_a_configured_user_only),
+	        TEST(test_invitation_to_a_configured_room_is_tried_at_once),
 	        TEST(test_sync_of_any_shape_is_harmless),
 	        TEST(test_reload_drops_and_adds_rooms_in_the_middle_of_a_look),
 	        TEST(test_close_in_the_middle_of_a_look),
