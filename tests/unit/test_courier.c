@@ -14,6 +14,7 @@
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/delivery/courier_internal.h"
+#include "storage/state.h"
 #include "tests/unit/loop_fixture.h"
 #include "tests/unit/turn.h"
 
@@ -246,20 +247,117 @@ static void what_is_refused_does_not_block_what_follows(void **state)
 	looped_wait(s->l, is_confirmed, s);
 }
 
+#define SUSPENDED "{\"errcode\":\"M_USER_SUSPENDED\",\"error\":\"suspended\"}"
+
 /* A refusal that is about the account: the event waits, and goes out when that is over. */
 static void what_the_account_may_not_do_waits(void **state)
 {
 	struct sent *s = *state;
 
 	alert(s, ALERT("etl", "critical"));
-	script_answer(script_wait("PUT", FIXTURE_SEND_OPS), 403,
-	        "{\"errcode\":\"M_USER_SUSPENDED\",\"error\":\"suspended\"}");
+	script_answer(script_wait("PUT", FIXTURE_SEND_OPS), 403, SUSPENDED);
 	script_answer(script_wait("PUT", FIXTURE_SEND_OPS), 400,
 	        "{\"errcode\":\"M_UNRECOGNIZED\",\"error\":\"what?\"}");
+	assert_string_equal(s->last, "held"); /* it is in `calls` */
 	script_answer(script_wait("PUT", FIXTURE_SEND_OPS), 200, "{\"event_id\":\"$1\"}");
 	looped_wait(s->l, is_confirmed, s);
 	assert_int_equal(courier_counters(s->courier).undeliverable, 0);
 }
+
+static bool both_are_held(void *arg)
+{
+	const struct sent *s = arg;
+
+	return lane_get(s->courier, "ops")->held && lane_get(s->courier, "dev")->held;
+}
+
+/* The end may come at any time, so it is tried for every half a minute at least; and when one room
+ * is served again, so are the others. */
+static void the_end_of_a_refusal_is_noticed_soon(void **state)
+{
+	struct sent *s = *state;
+	struct lane *ops = lane_get(s->courier, "ops");
+
+	ops->failures = 40;
+	alert(s, ALERT("etl", "critical"));
+	alert(s, ALERT("other", "warning"));
+	script_answer(script_wait("PUT", FIXTURE_SEND_OPS), 403, SUSPENDED);
+	script_answer(script_wait("PUT", SEND_DEV), 403, SUSPENDED);
+	looped_wait(s->l, both_are_held, s);
+	assert_in_range(ops->retry_at_ms - clock_monotonic_ms(), 0, 32000);
+	assert_non_null(strstr(courier_held(s->courier), "suspended"));
+	ops->retry_at_ms += CLOCK_HOUR_MS;
+	script_answer(script_wait("PUT", SEND_DEV), 200, "{\"event_id\":\"$dev\"}");
+	script_answer(script_wait("PUT", FIXTURE_SEND_OPS), 200, "{\"event_id\":\"$ops\"}");
+	looped_wait(s->l, is_confirmed, s);
+	assert_string_equal(courier_held(s->courier), "");
+}
+
+/* --- the homeserver's rate limit ----------------------------------------------------------- */
+
+static enum err read_pace(struct store *store, void *arg)
+{
+	enum err err = state_get(store, COURIER_PACE, arg);
+
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static enum err write_pace(struct store *store, void *arg)
+{
+	return state_set(store, COURIER_PACE, arg);
+}
+
+static void a_limit_is_stored_and_told_until_it_is_lifted(void **state)
+{
+	struct sent *s = *state;
+	char *stored = NULL, expected[80];
+
+	assert_string_equal(courier_limit(s->courier), "");
+	alert(s, ALERT("etl", "critical"));
+	script_answer(script_wait("PUT", FIXTURE_SEND_OPS), 429,
+	        "{\"errcode\":\"M_LIMIT_EXCEEDED\",\"error\":\"later\",\"retry_after_ms\":200}");
+	script_answer(script_wait("PUT", FIXTURE_SEND_OPS), 200, "{\"event_id\":\"$1\"}");
+	assert_non_null(strstr(courier_limit(s->courier),
+	        "about one event in 0.2 s after 10 at once; its admin can lift the limit: POST "
+	        "/_synapse/admin/v1/users/" FIXTURE_USER "/override_ratelimit"));
+	pace_print(&s->courier->pace, expected);
+	looped_wait(s->l, is_confirmed, s);
+	assert_int_equal(looped_work(s->l, read_pace, &stored), OK);
+	assert_string_equal(stored, expected);
+	free(stored);
+	stored = NULL;
+	/* more events at once than it allowed, and none was refused */
+	s->courier->pace.tight = false;
+	s->courier->pace.free_ms = clock_now_ms() + 20 * s->courier->pace.interval_ms;
+	alert(s, ALERT("other", "critical"));
+	s->awaited = true;
+	script_answer(script_wait("PUT", FIXTURE_SEND_OPS), 200, "{\"event_id\":\"$2\"}");
+	for (int turns = 0; s->confirmed < 2 && turns < 1000; turns++)
+		looped_turn(s->l, 1);
+	assert_int_equal(looped_work(s->l, read_pace, &stored), OK);
+	assert_null(stored);
+	assert_string_equal(courier_limit(s->courier), "");
+}
+
+/* A restart does not begin with refusals. */
+static void a_stored_limit_is_kept_to(void **state)
+{
+	struct sent *s = *state;
+	struct pace pace = {.interval_ms = 60000, .burst = 10, .tight = true};
+	char text[80];
+
+	pace.limited_ms = clock_now_ms();
+	pace.free_ms = clock_now_ms() + 10 * pace.interval_ms;
+	pace_print(&pace, text);
+	assert_int_equal(looped_work(s->l, write_pace, text), OK);
+	s->courier->pace_known = false; /* as it is when it is created */
+	alert(s, ALERT("etl", "critical"));
+	looped_turn(s->l, 50);
+	assert_int_equal(script_count("PUT", FIXTURE_SEND_OPS), 0);
+	assert_non_null(strstr(courier_limit(s->courier), "about one event in 1m"));
+}
+
+/* --- results ------------------------------------------------------------------------------- */
 
 /* The result is in memory until something else is stored: then it is there before that. */
 static void a_result_is_stored_with_what_is_stored_next(void **state)
@@ -474,6 +572,9 @@ int main(void)
 	        TEST(a_lost_answer_is_asked_again_as_the_same_event),
 	        TEST(what_is_refused_does_not_block_what_follows),
 	        TEST(what_the_account_may_not_do_waits),
+	        TEST(the_end_of_a_refusal_is_noticed_soon),
+	        TEST(a_limit_is_stored_and_told_until_it_is_lifted),
+	        TEST(a_stored_limit_is_kept_to),
 	        TEST(a_result_is_stored_with_what_is_stored_next),
 	        TEST(a_result_that_is_awaited_is_stored_at_once),
 	        TEST(a_refused_event_is_not_overtaken),

@@ -64,6 +64,25 @@ static void a_warning_that_fires_still_is_told_when_the_critical_is_over(void **
 	world_destroy(w);
 }
 
+/* A test is over when it has been seen, or not: it is not told later. */
+static void a_test_is_not_kept(void **state)
+{
+	struct world *w = world_create(INHIBIT);
+
+	world_alert(w, FORM, "node_failed", "critical", "firing");
+	world_send(w);
+	assert_string_equal(
+	        world_alert(w, "{\"app\":\"a\",\"kind\":\"error_rate\",\"severity\":\"warning\","
+	                       "\"fields\":{\"node_id\":\"disk\",\"function\":\"disk\","
+	                       "\"test\":true}}"),
+	        "silenced");
+	world_alert(w, FORM, "node_failed", "critical", "resolved");
+	world_send(w);
+	release(w);
+	said(w, 0, "error_rate", 0);
+	world_destroy(w);
+}
+
 static void what_is_over_or_in_the_room_already_is_not_told(void **state)
 {
 	struct world *w = world_create(INHIBIT);
@@ -115,6 +134,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(a_warning_that_fires_still_is_told_when_the_critical_is_over),
+	        cmocka_unit_test(a_test_is_not_kept),
 	        cmocka_unit_test(what_is_over_or_in_the_room_already_is_not_told),
 	        cmocka_unit_test(a_silence_takes_over_and_a_config_without_inhibition_ends_it),
 	};
