@@ -44,6 +44,18 @@ static const char *error_of(int status)
 	}
 }
 
+/* Prints text from outside with its control characters replaced, which the terminal would obey. */
+static void print_neutral(FILE *out, const char *prefix, const char *text)
+{
+	struct buf neutral;
+
+	buf_init(&neutral, 4 * strlen(text) + 16);
+	text_add_plain(&neutral, text, TEXT_NO_LIMIT, TEXT_KEEP_NEWLINES);
+	fprintf(out, "%s%s%s", prefix, buf_str(&neutral),
+	        neutral.len > 0 && neutral.data[neutral.len - 1] == '\n' ? "" : "\n");
+	buf_finish(&neutral);
+}
+
 int client_fail(int status, bool json, const char *format, ...)
 {
 	char *text = x_calloc(1, REPORT_MAX);
@@ -65,22 +77,10 @@ int client_fail(int status, bool json, const char *format, ...)
 		client_print(answer);
 		json_decref(answer);
 	} else {
-		fprintf(stderr, "matrix-telemetry-bot: %s\n", text);
+		print_neutral(stderr, "matrix-telemetry-bot: ", text);
 	}
 	free(text);
 	return status;
-}
-
-/* Prints text from outside with its control characters replaced, which the terminal would obey. */
-static void print_neutral(FILE *out, const char *prefix, const char *text)
-{
-	struct buf neutral;
-
-	buf_init(&neutral, 4 * strlen(text) + 16);
-	text_add_plain(&neutral, text, TEXT_NO_LIMIT, TEXT_KEEP_NEWLINES);
-	fprintf(out, "%s%s%s", prefix, buf_str(&neutral),
-	        neutral.len > 0 && neutral.data[neutral.len - 1] == '\n' ? "" : "\n");
-	buf_finish(&neutral);
 }
 
 /* Prints an answer and turns it into an exit status. */

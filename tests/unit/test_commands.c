@@ -162,6 +162,26 @@ static int run(struct fixture *f, bool json, const char *const *args, char *out,
 	return run_as(f, &(struct command_line){.json = json}, args, out, size);
 }
 
+/* An argument may be somebody else's text, and the terminal would obey it. */
+static void errors_have_no_control_characters(void **state)
+{
+	struct fixture *f = *state;
+	int old = dup(STDERR_FILENO);
+	char out[256];
+	FILE *file;
+
+	assert_non_null(freopen(f->out, "w", stderr));
+	assert_int_equal(
+	        client_fail(EX_USAGE, false, "unknown command %s", "\x1b[2Jstatus"), EX_USAGE);
+	fflush(stderr);
+	dup2(old, STDERR_FILENO);
+	close(old);
+	file = fopen(f->out, "r");
+	out[fread(out, 1, sizeof(out) - 1, file)] = '\0';
+	fclose(file);
+	assert_string_equal(out, "matrix-telemetry-bot: unknown command \xEF\xBF\xBD[2Jstatus\n");
+}
+
 /* Exit codes as of Nagios' plugins, and silence for cron. */
 static void health_has_exit_codes(void **state)
 {
@@ -275,6 +295,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 	        T(arguments_become_requests),
+	        T(errors_have_no_control_characters),
 	        T(health_has_exit_codes),
 	        T(what_is_missing_has_its_own_status),
 	};

@@ -183,6 +183,28 @@ static void what_a_room_that_is_gone_refused_can_be_retried(void **state)
 	world_destroy(w);
 }
 
+/* An event goes where its message goes, not where critical alerts do. */
+static void what_was_refused_moves_by_its_severity(void **state)
+{
+	struct world *w = world_create("[rooms]\nold = #old:x\n[route]\nwarning = old\n");
+	struct deliver_event event;
+	int64_t count = 0;
+
+	world_alert(w, "{\"app\":\"app\",\"severity\":\"warning\",\"title\":\"disk\"}");
+	event = next_in(w, "old", "!old:x");
+	world_finish(w, &event, DELIVER_UNDELIVERABLE);
+	deliver_event_finish(&event);
+	world_configure(w, "");
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(outbox_retry(w->store, 0, &count), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	event = next_in(w, "dev", "!dev:x");
+	assert_string_equal(event.what, "send");
+	world_finish(w, &event, DELIVER_SENT);
+	deliver_event_finish(&event);
+	world_destroy(w);
+}
+
 /* What is posted later, by something that remembers the old name. */
 static void a_name_that_is_gone_means_the_room_of_critical_alerts(void **state)
 {
@@ -236,6 +258,7 @@ int main(void)
 	        cmocka_unit_test(what_may_be_in_a_room_that_is_gone_is_looked_for_first),
 	        cmocka_unit_test(an_edit_for_a_room_that_is_gone_reaches_somebody),
 	        cmocka_unit_test(what_a_room_that_is_gone_refused_can_be_retried),
+	        cmocka_unit_test(what_was_refused_moves_by_its_severity),
 	        cmocka_unit_test(a_name_that_is_gone_means_the_room_of_critical_alerts),
 	        cmocka_unit_test(what_waits_can_be_discarded),
 	};
