@@ -7,11 +7,10 @@
 #include "bot/base/text.h"
 #include "handlers/oncall/ack.h"
 #include "handlers/commands/command.h"
+#include "handlers/commands/command_whom.h"
 #include "storage/alerts.h"
 #include "storage/messages.h"
 
-#define RUNS_MAX 20
-#define RUN_ENDS ",;.:!?" /* after a run id in a list or a sentence */
 #define OPEN_MAX 500
 #define OPEN_MS (7 * CLOCK_DAY_MS)
 
@@ -149,92 +148,6 @@ static enum err ack_only_one(struct command_call *call, const struct ack *ack)
 	return err;
 }
 
-/* Adds the runs in a text: one, or several separated by commas, with other marks behind them.
- * *known: all of them exist. */
-static enum err add_runs(struct command_call *call, const char *text, json_t *runs, bool *known)
-{
-	char *copy = arguments_unquoted(text), *at = NULL;
-	json_t *found = json_array();
-	enum err err = command_is_run(call, copy, known);
-
-	if (err == OK && *known)
-		json_array_append_new(found, json_string(copy));
-	for (char *run = *known ? NULL : strtok_r(copy, RUN_ENDS, &at); run && err == OK;
-	        run = *known ? strtok_r(NULL, RUN_ENDS, &at) : NULL) {
-		err = command_is_run(call, run, known);
-		json_array_append_new(found, json_string(run));
-	}
-	if (*known)
-		json_array_extend(runs, found);
-	json_decref(found);
-	free(copy);
-	return err;
-}
-
-/* Words are run ids up to the first one that is not a known run, or a dash; the rest is the
- * note. All words together may also be one run id with blanks. */
-static enum err read_words(
-        struct command_call *call, struct input *words, json_t *runs, char **note)
-{
-	static const char *const joints[] = {",", ";", "and", "&", "+"};
-	struct input all = *words;
-	bool known = true;
-	char *whole;
-	enum err err = OK;
-
-	while (err == OK && known && input_left(words) && json_array_size(runs) < RUNS_MAX) {
-		size_t between = 0; /* "r-81 , r-82", "r-81 and r-82" */
-
-		for (size_t i = 0;
-		        json_array_size(runs) > 0 && i < sizeof(joints) / sizeof(joints[0]); i++)
-			between = between || strcmp(input_peek(words, 0), joints[i]) == 0;
-		err = add_runs(call, input_peek(words, between), runs, &known);
-		if (err == OK && known)
-			words->at += between + 1;
-		else if (err == OK && input_is_dash(input_peek(words, 0)))
-			input_next(words);
-	}
-	if (err == OK && json_array_size(runs) == 0 && input_left(words)) {
-		whole = input_rest(&all);
-		err = add_runs(call, whole, runs, &known);
-		if (err == OK && known)
-			*words = all;
-		else if (err == OK && !call->target)
-			err = command_fail_name(call, input_peek(words, 0));
-		free(whole);
-	}
-	*note = input_rest(words);
-	return err;
-}
-
-/* What to acknowledge. */
-struct whom {
-	json_t *runs; /* owned */
-	char *app;    /* owned, or NULL */
-	bool all;
-};
-
-/* Parses "all" or an app as the first word, unless a run has that name. */
-static enum err command_ack_read_many(
-        struct command_call *call, struct input *words, struct whom *whom)
-{
-	char *word = arguments_unquoted(input_peek(words, 0));
-	bool run, app = false;
-	enum err err = command_is_run(call, word, &run);
-
-	if (err == OK && !run && *word)
-		err = command_is_app(call, word, &app);
-	whom->all = !run && !app && strcmp(word, "all") == 0;
-	if (app)
-		whom->app = x_strdup(word);
-	if (whom->all || app) {
-		input_next(words);
-		words->at += input_is_dash(input_peek(words, 0));
-	}
-	free(word);
-	return err;
-}
-
 static enum err take_runs(struct command_call *call, const json_t *runs, const struct ack *ack)
 {
 	json_t *run;
@@ -246,7 +159,7 @@ static enum err take_runs(struct command_call *call, const json_t *runs, const s
 	{
 		if (err == OK)
 			err = command_ack_take(call, json_string_value(run), NULL, ack, &found);
-		if (err == OK && !found && !call->failed)
+		if (err == OK && !found)
 			err = command_fail_name(call, json_string_value(run));
 	}
 	if (json_array_size(runs) > 0 || call->failed || err != OK)
@@ -264,30 +177,21 @@ static enum err take_all(struct command_call *call, bool is_ack)
 	struct ack ack = {.who = call->who};
 	struct whom whom = {.runs = json_incref(json_object_get(call->args, "run_id")),
 	        .app = x_strdup_opt(command_arg(call, "app")),
-	        .all = command_flag(call, "all")};
-	char *note = x_strdup_opt(command_arg(call, "note"));
+	        .all = command_flag(call, "all"),
+	        .note = x_strdup_opt(command_arg(call, "note"))};
 	struct input words;
 	enum err err = OK;
 
-	if (command_words(call, &words)) {
-		whom.runs = json_array();
-		if (is_ack && input_left(&words))
-			err = command_ack_read_many(call, &words, &whom);
-		if (err == OK && !whom.all && !whom.app)
-			err = read_words(call, &words, whom.runs, &note);
-		else
-			note = input_rest(&words);
-	}
-	ack.note = note && note[0] ? note : NULL;
+	if (command_words(call, &words))
+		err = whom_read(call, &words, is_ack, &whom);
+	ack.note = whom.note && whom.note[0] ? whom.note : NULL;
 	if (command_number(call, "entry"))
 		err = command_ack_entry(call, command_number(call, "entry"), &ack);
 	else if (err == OK && (whom.all || whom.app))
 		err = ack_app(call, whom.app, &ack);
 	else if (err == OK)
 		err = take_runs(call, whom.runs, is_ack ? &ack : NULL);
-	json_decref(whom.runs);
-	free(whom.app);
-	free(note);
+	whom_finish(&whom);
 	return err;
 }
 

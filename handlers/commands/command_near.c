@@ -95,9 +95,9 @@ static enum err command_near_fail(struct command_call *call, const char *word, b
 	if (near) {
 		command_say(call, ". Did you mean ");
 		words_name(&call->text, near, 100);
-		command_say(call, "?");
+		command_say(call, "?\n");
 	} else {
-		command_say(call, ". `%salerts` lists recent ones.", command_prefix(call));
+		command_say(call, ". `%salerts` lists recent ones.\n", command_prefix(call));
 	}
 	free(near);
 	return err;

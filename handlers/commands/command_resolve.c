@@ -4,23 +4,27 @@
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "handlers/commands/command.h"
+#include "handlers/commands/command_whom.h"
 #include "handlers/oncall/resolve.h"
 
 static void say_result(
         struct command_call *call, const struct resolve_result *result, const char *what)
 {
+	int64_t before = json_integer_value(json_object_get(command_data(call), "changed"));
+
 	if (result->changed == 0) {
 		words_name(&call->text, what, WORDS_WHAT_POINTS);
-		command_fail(call, ": nothing is firing.");
+		command_fail(call, ": nothing is firing.\n");
 		return;
 	}
 	command_say(call, "✅ ");
 	words_app_what(&call->text, result->what);
 	if (result->changed > 1)
 		command_say(call, " and %d more", result->changed - 1);
-	command_say(call, " resolved");
-	command_effect(call, "resolved %d: %s", result->changed, result->what);
-	json_object_set_new(command_data(call), "changed", json_integer(result->changed));
+	command_say(call, " resolved\n");
+	command_effect(call, "%sresolved %d: %s", call->effect.len ? "; " : "", result->changed,
+	        result->what);
+	json_object_set_new(command_data(call), "changed", json_integer(before + result->changed));
 }
 
 /* Resolves a run, else an app, else all. */
@@ -28,17 +32,18 @@ static enum err resolve_named(struct command_call *call, const char *what, const
 {
 	const struct deliver d = command_deliver(call);
 	struct resolve_result result = {0};
-	bool app = false;
+	bool app = false, known = true;
 	enum err err = resolve_run(&d, what, call->who, note, &result);
 
 	if (err == ERR_NOT_FOUND) {
 		err = command_is_app(call, what, &app);
-		if (err == OK && (app || strcmp(what, "all") == 0))
+		known = app || strcmp(what, "all") == 0;
+		if (err == OK && known)
 			err = resolve_app(&d, app ? what : NULL, call->who, note, &result);
 		else if (err == OK)
 			err = command_fail_name(call, what);
 	}
-	if (err == OK && !call->failed)
+	if (err == OK && known)
 		say_result(call, &result, what);
 	resolve_result_finish(&result);
 	return err;
@@ -59,35 +64,45 @@ static enum err resolve_target(struct command_call *call, const char *note)
 	return err == ERR_NOT_FOUND ? command_fail(call, "That message is not an alert.") : err;
 }
 
+static enum err resolve_whom(struct command_call *call, const struct whom *whom)
+{
+	const char *note = whom->note[0] ? whom->note : NULL;
+	json_t *run;
+	size_t i;
+	enum err err = OK;
+
+	if (whom->all || whom->app)
+		return resolve_named(call, whom->all ? "all" : whom->app, note);
+	json_array_foreach(whom->runs, i, run)
+	{
+		if (err == OK)
+			err = resolve_named(call, json_string_value(run), note);
+	}
+	if (err != OK || call->failed || json_array_size(whom->runs) > 0)
+		return err;
+	return call->target
+	               ? resolve_target(call, note)
+	               : command_fail(call,
+	                         "Resolve what? Send `%sresolve <run_id|app|all>`, or reply to "
+	                         "the alert.",
+	                         command_prefix(call));
+}
+
 /* In a reply to an alert the words are its note, unless the first one names a run or an app. */
 static enum err run_resolve(struct command_call *call)
 {
+	struct whom whom = {0};
 	struct input words;
-	bool named = true;
-	char *what = x_strdup_opt(command_arg(call, "what")), *note;
-	enum err err = OK;
+	const char *note = command_arg(call, "note");
+	enum err err;
 
-	if (command_words(call, &words)) {
-		what = arguments_unquoted(input_peek(&words, 0));
-		if (call->target)
-			err = command_names(call, what, &named);
-		if (named)
-			input_next(&words);
-		words.at += input_is_dash(input_peek(&words, 0));
-		note = input_rest(&words);
-	} else {
-		note = x_strdup_opt(command_arg(call, "note"));
-	}
-	if (err == OK && named && what && what[0])
-		err = resolve_named(call, what, note && note[0] ? note : NULL);
-	else if (err == OK && call->target)
-		err = resolve_target(call, note && note[0] ? note : NULL);
-	else if (err == OK)
-		command_fail(call,
-		        "Resolve what? Send `%sresolve <run_id|app|all>`, or reply to the alert.",
-		        command_prefix(call));
-	free(what);
-	free(note);
+	if (!command_words(call, &words))
+		return resolve_named(
+		        call, command_arg(call, "what"), note && note[0] ? note : NULL);
+	err = whom_read(call, &words, true, &whom);
+	if (err == OK && !call->failed)
+		err = resolve_whom(call, &whom);
+	whom_finish(&whom);
 	return err;
 }
 
@@ -100,7 +115,7 @@ const struct command command_resolve = {
                 "resolve by "
                 "themselves after a while.",
         .example = "resolve r-81 fixed by hand",
-        .usage = "<run_id|app|all> [note]",
+        .usage = "<run_id>…|<app>|all [note]",
         .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
         .right = COMMAND_CHANGES,
         .words = true,

@@ -341,6 +341,70 @@ static void commas_stand_between_run_ids(void **state)
 	world_destroy(w);
 }
 
+/* Fails unless the answer names the run as unknown, or, NULL, names none; run r-1 is acknowledged
+ * with the note. */
+static void acked_naming(struct world *w, const char *line, const char *unknown, const char *note)
+{
+	char *answer = ask(w, line), *wanted = x_asprintf("There is no run %s", unknown);
+	char *told, *last;
+
+	if (!strstr(answer, "acknowledged by you") ||
+	        (unknown ? !strstr(answer, wanted) : !!strstr(answer, "There is no")))
+		fail_msg("%s: %s", line, answer);
+	told = last = ask(w, "!alert r-1");
+	for (char *at = told; at; at = strstr(at + 1, " acknowledged by op1"))
+		last = at;
+	last += strlen(" acknowledged by op1");
+	if (note ? strncmp(last, ": ", 2) != 0 || strncmp(last + 2, note, strlen(note)) != 0
+	         : *last == ':')
+		fail_msg("%s: %s", line, told);
+	free(wanted);
+	free(answer);
+	free(told);
+	asked(w, "!unack r-1", "removed");
+}
+
+static void what_looks_like_a_run_after_a_comma_is_named(void **state)
+{
+	struct world *w = world_create("");
+
+	fail_in_room(w, "etl", "r-1");
+	acked_naming(w, "!ack r-1, r-unknown", "r-unknown", NULL);
+	acked_naming(w, "!ack r-1,r-unknown", "r-unknown", NULL);
+	acked_naming(w, "!ack r-1, r-77; on it", "r-77", "on it");
+	acked_naming(w, "!ack r-1 and r-77!", "r-77", NULL);
+	acked_naming(w, "!ack r-1 , r-8, r-9 both", "r-9", "both");
+	acked_naming(w, "!ack r-1 looking, thanks", NULL, "looking, thanks");
+	acked_naming(w, "!ack r-1, looking, thanks", NULL, "looking, thanks");
+	acked_naming(w, "!ack r-1, 2 of 3 done", NULL, "2 of 3 done");
+	acked_naming(w, "!ack r-1, back at 14:00", NULL, "back at 14:00");
+	acked_naming(w, "!ack r-1, ready by 5", NULL, "ready by 5");
+	acked_naming(w, "!ack r-1, - r-unknown did it", NULL, "r-unknown did it");
+	acked_naming(w, "!ack r-1 r-unknown did it", NULL, "r-unknown did it");
+	asked(w, "!ack r-8, r-1", "There is no run r-8. Did you mean r-1?");
+	fail_in_room(w, "etl", "batch5");
+	fail_in_room(w, "etl", "4711");
+	fail_in_room(w, "etl", "9b2c41f0");
+	fail_in_room(w, "etl", "etl:2026.11");
+	asked(w, "!ack batch5, batch6", "There is no run batch6");
+	asked(w, "!ack 4711, 4712", "There is no run 4712");
+	asked(w, "!ack 9b2c41f0, 77aa01e9", "There is no run 77aa01e9");
+	asked(w, "!ack etl:2026.11, etl:2026.12", "There is no run etl:2026.12");
+	assert_true(is_acked(w, "batch5") && is_acked(w, "4711") && is_acked(w, "9b2c41f0") &&
+	            is_acked(w, "etl:2026.11"));
+	asked(w, "!unack 4711, 4712", "There is no run 4712");
+	/* the same lists, to resolve them */
+	asked(w, "!resolve r-1, r-unknown fixed by hand",
+	        "etl · r-1 resolved\nThere is no run r-unknown");
+	asked(w, "!alert r-1", "resolved by op1: fixed by hand");
+	asked(w, "!resolve batch5, fixed by hand", "etl · batch5 resolved");
+	asked(w, "!alert batch5", "resolved by op1: fixed by hand");
+	asked(w, "!resolve batch5, 4711 and 9b2c41f0 all of them",
+	        "batch5: nothing is firing.\n✅ etl · 4711 resolved\n✅ etl · 9b2c41f0 resolved");
+	asked(w, "!alert 9b2c41f0", "all of them");
+	world_destroy(w);
+}
+
 static void silences_are_understood_or_refused(void **state)
 {
 	static const struct {
@@ -1058,6 +1122,7 @@ int main(void)
 	        cmocka_unit_test(silencing_by_reaction_is_offered_where_it_works),
 	        cmocka_unit_test(what_is_near_is_proposed),
 	        cmocka_unit_test(commas_stand_between_run_ids),
+	        cmocka_unit_test(what_looks_like_a_run_after_a_comma_is_named),
 	        cmocka_unit_test(silences_are_understood_or_refused),
 	        cmocka_unit_test(what_cannot_be_stored_is_told),
 	        cmocka_unit_test(what_is_no_command_is_left_alone),
