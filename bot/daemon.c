@@ -121,6 +121,7 @@ static void daemon_on_status(struct report_status *status, void *arg)
 	status->homeserver = link_homeserver(daemon->link);
 	status->problem = link_problem(daemon->link);
 	status->held = courier_held(daemon->courier);
+	status->retrying = courier_retrying(daemon->courier);
 	status->limit = courier_limit(daemon->courier);
 	status->last_sync_ms = link_last_sync_ms(daemon->link);
 	status->skew_ms = link_skew_ms(daemon->link);

@@ -345,6 +345,14 @@ const char *courier_held(const struct courier *courier)
 	return courier->held;
 }
 
+const char *courier_retrying(const struct courier *courier)
+{
+	for (const struct lane *lane = courier->lanes; lane; lane = lane->next)
+		if (lane->failures > 0)
+			return lane->error;
+	return "";
+}
+
 const char *courier_limit(struct courier *courier)
 {
 	const struct pace *pace = &courier->pace;

@@ -81,6 +81,8 @@ void courier_server_up(struct courier *courier);
 
 /* Why the homeserver accepts nothing from this account for now; "" = it does. Borrowed. */
 const char *courier_held(const struct courier *courier);
+/* Why the last try of an event failed that is being retried; "" = there is none. Borrowed. */
+const char *courier_retrying(const struct courier *courier);
 /* A text for people: that the homeserver limits this account's rate and how to lift the limit; ""
  * when it did not in the last hour. Valid until the next call. */
 const char *courier_limit(struct courier *courier);

@@ -16,6 +16,7 @@ struct lane {
 	char name[64];
 	enum lane_state state;
 	unsigned failures;          /* in a row */
+	char error[256];            /* why the last one failed */
 	bool server_fault;          /* the backoff is due to an unreachable homeserver */
 	int64_t served_ms;          /* monotonic; when its last event was sent */
 	bool held;                  /* the backoff is due to the account or the homeserver */

@@ -64,7 +64,7 @@ static void lane_idle(struct lane *lane)
 	lane->state = LANE_IDLE;
 }
 
-static void lane_wait(struct lane *lane, int64_t server_ms, bool server_fault)
+static void lane_wait(struct lane *lane, int64_t server_ms, bool server_fault, const char *error)
 {
 	int64_t wait_ms;
 
@@ -72,6 +72,7 @@ static void lane_wait(struct lane *lane, int64_t server_ms, bool server_fault)
 	lane_idle(lane);
 	lane->state = LANE_WAITING;
 	lane->server_fault = server_fault;
+	snprintf(lane->error, sizeof(lane->error), "%s", error);
 	lane->held = false;
 	if (server_ms > PACE_WAIT_MAX_MS)
 		server_ms = PACE_WAIT_MAX_MS;
@@ -148,7 +149,8 @@ static void outcome_ended(const struct outcome *o, bool stored)
 	bool here = o->frees && lane->event.outbox_id == o->outbox_id;
 
 	if (!stored && !lane->courier->closing && (here || lane->state == LANE_IDLE))
-		lane_wait(lane, -1, false); /* the event is chosen again after that */
+		lane_wait(lane, -1, false, "its result could not be stored"); /* the event is chosen
+		                                                                 again after that */
 	else if (here)
 		lane_ended(lane);
 	else if (lane->courier->closing)
@@ -343,7 +345,7 @@ static void lane_held(struct lane *lane, const struct mx_answer *answer)
 	outcome_submit(lane, DELIVER_LIMITED, answer, NULL, false);
 	if (lane->failures >= HELD_FAILURES_MAX)
 		lane->failures = HELD_FAILURES_MAX - 1;
-	lane_wait(lane, answer->retry_after_ms, false);
+	lane_wait(lane, answer->retry_after_ms, false, answer->error);
 	lane->held = true;
 	if (courier->held_told_ms && mono_ms - courier->held_told_ms < CLOCK_MINUTE_MS)
 		return;
@@ -447,7 +449,7 @@ static void lane_on_sent(const struct mx_answer *answer, void *arg)
 		log_seldom(LOG_WARNING, "courier", lane->name,
 		        "%s: send failed (attempt %u), retrying: %s", lane->name,
 		        lane->failures + 1, answer->error);
-	lane_wait(lane, answer->retry_after_ms, answer->code != ERR_AUTH);
+	lane_wait(lane, answer->retry_after_ms, answer->code != ERR_AUTH, answer->error);
 }
 
 /* Whether the event's room has another id by now. It is sent there if it is not in the old one. */
@@ -503,7 +505,7 @@ static void on_found(enum err err, const char *event_id, const char *error, void
 		outcome_submit(lane, DELIVER_UNDELIVERABLE, &answer, NULL, true);
 		return;
 	}
-	lane_wait(lane, -1, true);
+	lane_wait(lane, -1, true, error ? error : err_text(err));
 }
 
 static void lane_send(struct lane *lane)

@@ -45,7 +45,7 @@ static const char *cause_of(const struct report_status *status, const struct und
 		return status->encryption_problem;
 	if (undelivered_look_is_said(status->limit))
 		return status->limit;
-	return "";
+	return status->retrying ? status->retrying : "";
 }
 
 static void undelivered_say_cause(const char *cause, struct words *out)

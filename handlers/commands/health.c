@@ -168,7 +168,8 @@ static void health_of_queue(struct health *health)
 	        age_ms < QUEUE_OLD_MS)
 		return;
 	clock_format_duration(age_ms, age, sizeof(age));
-	health_add(health, "queue", "run `matrix-telemetry-bot check` on the host", NULL,
+	health_add(health, "queue", "run `matrix-telemetry-bot check` on the host",
+	        health_is_said(status->retrying) ? status->retrying : NULL,
 	        "%" PRId64 " waiting, the oldest for %s", status->waiting, age);
 }
 

@@ -37,6 +37,7 @@ void report_status_take(struct report_status *from, struct report_status *to)
 	to->problem = x_strdup_opt(from->problem);
 	to->limit = x_strdup_opt(from->limit);
 	to->held = x_strdup_opt(from->held);
+	to->retrying = x_strdup_opt(from->retrying);
 	to->identity = x_strdup_opt(from->identity);
 	to->encryption_problem = x_strdup_opt(from->encryption_problem);
 	to->fingerprint = x_strdup_opt(from->fingerprint);
@@ -91,6 +92,7 @@ void report_status_finish(struct report_status *copy)
 	free((char *)copy->problem);
 	free((char *)copy->limit);
 	free((char *)copy->held);
+	free((char *)copy->retrying);
 	free((char *)copy->identity);
 	free((char *)copy->encryption_problem);
 	free((char *)copy->fingerprint);

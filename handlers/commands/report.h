@@ -37,6 +37,7 @@ struct report_status {
 	const char *problem;    /* why nothing can be sent now, "" = online */
 	const char *limit;      /* the homeserver's rate limit in words; "" = none */
 	const char *held;       /* why the account may send nothing for now; "" = it may */
+	const char *retrying;   /* why a send failed that is being retried; "" = none is */
 	int64_t last_sync_ms;   /* 0 = never */
 	int64_t skew_ms;        /* this machine's clock ahead of the homeserver's */
 	const struct report_room *rooms;

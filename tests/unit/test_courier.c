@@ -222,12 +222,14 @@ static void a_lost_answer_is_asked_again_as_the_same_event(void **state)
 	script_answer(put, 502, "<html>");
 	put = script_wait("PUT", FIXTURE_SEND_OPS);
 	assert_string_equal(script_path(put), path);
+	assert_string_equal(courier_retrying(s->courier), "HTTP 502");
 	script_answer(put, 200, "{\"event_id\":\"\"}"); /* says nothing */
 	put = script_wait("PUT", FIXTURE_SEND_OPS);
 	assert_string_equal(script_path(put), path);
 	script_answer(put, 200, "{\"event_id\":\"$1\"}");
 	looped_wait(s->l, is_confirmed, s);
 	assert_int_equal(courier_counters(s->courier).retried, 3);
+	assert_string_equal(courier_retrying(s->courier), "");
 	free(path);
 }
 
@@ -339,6 +341,13 @@ static void a_limit_is_stored_and_told_until_it_is_lifted(void **state)
 	assert_string_equal(courier_limit(s->courier), "");
 }
 
+static bool pace_is_known(void *arg)
+{
+	const struct sent *s = arg;
+
+	return s->courier->pace_known;
+}
+
 /* A restart does not begin with refusals. */
 static void a_stored_limit_is_kept_to(void **state)
 {
@@ -352,7 +361,8 @@ static void a_stored_limit_is_kept_to(void **state)
 	assert_int_equal(looped_work(s->l, write_pace, text), OK);
 	s->courier->pace_known = false; /* as it is when it is created */
 	alert(s, ALERT("etl", "critical"));
-	looped_turn(s->l, 50);
+	looped_wait(s->l, pace_is_known, s);
+	looped_turn(s->l, 10);
 	assert_int_equal(script_count("PUT", FIXTURE_SEND_OPS), 0);
 	assert_non_null(strstr(courier_limit(s->courier), "about one event in 1m"));
 }

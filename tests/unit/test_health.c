@@ -149,6 +149,8 @@ static void test_each_thing_that_keeps_alerts_unread_is_one(void **state)
 	status.waiting = 1;
 	status.oldest_ms = NOW_MS - 120000;
 	assert_only(&status, "queue", "1 waiting, the oldest for 2m");
+	status.retrying = "HTTP 403";
+	assert_only(&status, "queue", "1 waiting, the oldest for 2m: HTTP 403");
 	status = well();
 	status.spool_bad = 2;
 	assert_only(&status, "spool", "2 files rejected (*.bad)");
