@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "bot/base/alloc.h"
 #include "handlers/commands/arguments.h"
 
@@ -100,6 +101,16 @@ char *input_rest(struct input *words)
 bool input_is_dash(const char *word)
 {
 	return strcmp(word, "--") == 0 || strcmp(word, "-") == 0;
+}
+
+bool input_is_joint(const char *word)
+{
+	static const char *const joints[] = {",", ";", "and", "&", "&&", "+"};
+
+	for (size_t i = 0; i < sizeof(joints) / sizeof(joints[0]); i++)
+		if (strcasecmp(word, joints[i]) == 0)
+			return true;
+	return false;
 }
 
 /* ---- values ---- */

@@ -38,3 +38,5 @@ const char *input_next(struct input *words);
 char *input_rest(struct input *words);
 /* True for "--" and "-", which are followed by free text. */
 bool input_is_dash(const char *word);
+/* True for a word that stands between the parts of a list, such as "and" or a comma alone. */
+bool input_is_joint(const char *word);

@@ -136,12 +136,6 @@ static bool add_matchers(const char *text, struct buf *out, char why[160])
 	return false;
 }
 
-static bool is_joint(const char *word)
-{
-	return strcasecmp(word, "and") == 0 || strcmp(word, "&&") == 0 || strcmp(word, "&") == 0 ||
-	       strcmp(word, ",") == 0;
-}
-
 bool command_what_read(struct input *words, struct buf *out, char why[160])
 {
 	while (command_what_is(words)) {
@@ -153,7 +147,7 @@ bool command_what_read(struct input *words, struct buf *out, char why[160])
 		if (!good)
 			return false;
 		next.at++;
-		if (is_joint(input_peek(words, 0)) && command_what_is(&next))
+		if (input_is_joint(input_peek(words, 0)) && command_what_is(&next))
 			*words = next;
 		if ((strcasecmp(input_peek(words, 0), "or") == 0 ||
 		            strcmp(input_peek(words, 0), "||") == 0) &&

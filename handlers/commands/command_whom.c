@@ -72,16 +72,6 @@ static enum err add_runs(
 	return err;
 }
 
-static bool is_joint(const char *word)
-{
-	static const char *const joints[] = {",", ";", "and", "&", "+"};
-
-	for (size_t i = 0; i < sizeof(joints) / sizeof(joints[0]); i++)
-		if (strcmp(word, joints[i]) == 0)
-			return true;
-	return false;
-}
-
 /* Words are run ids up to the first one that is neither a run nor like one, or a dash; the rest is
  * the note. All words together may also be one run id with blanks. */
 static enum err read_runs(struct command_call *call, struct input *words, json_t *runs)
@@ -93,7 +83,7 @@ static enum err read_runs(struct command_call *call, struct input *words, json_t
 
 	while (err == OK && known && input_left(words) && json_array_size(runs) < RUNS_MAX) {
 		/* "r-81 , r-82", "r-81 and r-82" */
-		bool between = json_array_size(runs) > 0 && is_joint(input_peek(words, 0));
+		bool between = json_array_size(runs) > 0 && input_is_joint(input_peek(words, 0));
 		const char *word = input_peek(words, between);
 
 		err = add_runs(call, word, listed || between, runs, &known);
