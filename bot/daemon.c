@@ -206,6 +206,8 @@ static enum err daemon_on_config(struct config *config, struct fault *fault, voi
 
 	if (life_is_stopping(&daemon->life))
 		return fault_set(fault, ERR_CANCELED, "the daemon is stopping");
+	if (web_check(config, fault) != OK)
+		return fault->code;
 	zone_use(config->heartbeat.timezone);
 	parts_configure(&daemon->life.parts, config);
 	config_replace(&daemon->config, config);

@@ -266,6 +266,15 @@ enum err web_create(
 	return OK;
 }
 
+enum err web_check(const struct config *config, struct fault *fault)
+{
+	struct tokens tokens;
+	enum err err = tokens_read(&tokens, config, fault);
+
+	tokens_finish(&tokens);
+	return err;
+}
+
 void web_configure(struct web *web, struct config *config)
 {
 	struct fault fault = {0};

@@ -25,6 +25,8 @@ struct web_env {
 /* ERR_CONFIG: a token file is invalid; ERR_IO: cannot listen on the address. */
 enum err web_create(
         struct web **out, const struct web_env *env, struct config *config, struct fault *fault);
+/* Whether the tokens of a new config can be read; errors as of web_create(). */
+enum err web_check(const struct config *config, struct fault *fault);
 /* Reads the tokens again; if that fails, the previous ones stay valid. */
 void web_configure(struct web *web, struct config *config);
 /* Notifies the open pages that something shown on them has changed. */

@@ -19,6 +19,11 @@ enum err web_create(
 	return OK;
 }
 
+enum err web_check(const struct config *config, struct fault *fault)
+{
+	return OK;
+}
+
 void web_configure(struct web *web, struct config *config)
 {
 	if (config->http.listen)

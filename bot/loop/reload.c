@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 #include "bot/base/alloc.h"
 #include "bot/base/log.h"
+#include "bot/config/secret.h"
 #include "bot/loop/notify.h"
 #include "bot/loop/reload.h"
 
@@ -77,11 +78,27 @@ static void reload_maybe_closed(struct reload *reload)
 	closed(arg);
 }
 
+/* A token file that cannot be read would be noticed only when the token is needed again. */
+static void reload_check_token(
+        struct reload *reload, const char *section, const struct config_secret *secret)
+{
+	const struct config_secret file = {.file = secret->file};
+	struct fault fault = {0};
+	char *token = NULL;
+
+	if (file.file && secret_read(&file, "token", &token, &fault) != OK)
+		buf_printf(&reload->report, "[%s] token_file: %s\n", section, fault.text);
+	x_wipe_free_str(token);
+}
+
 static void reload_on_pool(uv_work_t *work)
 {
 	struct reload *reload = work->data;
 
-	config_load(reload->started->path, &reload->config, &reload->report);
+	if (config_load(reload->started->path, &reload->config, &reload->report) != OK)
+		return;
+	reload_check_token(reload, "matrix", &reload->config->matrix.token);
+	reload_check_token(reload, "meta", &reload->config->meta.token);
 }
 
 static void reload_begin(struct reload *reload);
@@ -92,7 +109,7 @@ static void reload_apply(struct reload *reload)
 	struct config *config = reload->config;
 	struct fault fault = {0};
 
-	if (config && reload->apply(config, &fault, reload->arg) != OK)
+	if (config && reload->report.len == 0 && reload->apply(config, &fault, reload->arg) != OK)
 		buf_printf(&reload->report, "%s\n", fault.text);
 	if (!config || reload->report.len > 0) {
 		log_lines(buf_str(&reload->report));

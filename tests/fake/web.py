@@ -3,10 +3,11 @@ import http.client
 import json
 import signal
 import socket
+import subprocess
 import time
 import urllib.parse
 
-from bot import Bot, Client
+from bot import BUILD, Bot, Client
 from harness import check, until
 from homeserver import Homeserver
 
@@ -121,6 +122,48 @@ def test_http_over_tcp_wants_a_token():
         status, text, _ = ask(web, "GET" if path == "/healthz" else "POST", path, alert, **headers)
         check(status == code, f"{headers} {path}: {status} {text}")
     check("s3cret" not in bot.log.read_text(), "a token is in the log")
+    ended(server, bot)
+
+
+def test_a_reload_with_token_files_of_no_use_is_rejected():
+    """By whoever asks; the previous tokens and the rest of the previous config stay."""
+    port = free_port()
+    server, bot = make(f"[http]\nlisten = 127.0.0.1:{port}\n")
+    tokens, other = bot.folder / "tokens", bot.folder / "other"
+    tokens.write_text("prom send s3cret\n")
+    tokens.chmod(0o600)
+    good = bot.config.read_text() + f"tokens = {tokens}\n"
+    bot.config.write_text(good)
+    bot.start()
+
+    def send(token):
+        return ask(http.client.HTTPConnection("127.0.0.1", port, timeout=60), "POST", "/alerts", json.dumps({"app": "a", "title": "x"}),
+                   Authorization=f"Bearer {token}")[0]
+
+    def reload():
+        return subprocess.run([BUILD / "bot/matrix-telemetry-bot", "-c", bot.config, "reload"], capture_output=True, text=True, timeout=30)
+    for text, mode, said in (("prom all n3w\n", 0o600, "other:1: a line is NAME RIGHTS TOKEN"), ("prom send n3w\n", 0o644, "accessible by other users"),
+                             (None, None, "cannot read"), ("prom send n3w\n" * 1001, 0o600, "more than 1000 tokens")):
+        other.unlink(missing_ok=True)
+        if text:
+            other.write_text(text)
+            other.chmod(mode)
+        bot.config.write_text(good.replace(f"tokens = {tokens}", f"tokens = {other}") + "[delivery]\nthrottle = 7s\n")
+        done = reload()
+        check(done.returncode == 78 and said in done.stderr and "keeping the previous" in done.stderr and not done.stdout, str(done))
+        check(send("s3cret") == 200 and send("n3w") == 401, "other tokens")
+    for extra in (f"token_file = {other}-none\n", f"[meta]\nhomeserver = {server.url}\nuser = @m:fake.local\ntoken_file = {other}-none\n"):
+        bot.config.write_text(good + extra)
+        done = reload()
+        check(done.returncode == 78 and "token_file" in done.stderr and f"{other}-none" in done.stderr, str(done))
+    own = bot.config.read_text().split("token_file = ")[1].split("\n")[0]
+    bot.config.write_text(good.replace(own, f"{other}-none", 1))
+    done = reload()
+    check(done.returncode == 78 and "[matrix] token_file" in done.stderr and f"{other}-none" in done.stderr, str(done))
+    other.write_text("prom send n3w\n")
+    other.chmod(0o600)
+    bot.config.write_text(good.replace(f"tokens = {tokens}", f"tokens = {other}"))
+    check(reload().returncode == 0 and send("n3w") == 200 and send("s3cret") == 401, "does not recover")
     ended(server, bot)
 
 
