@@ -356,11 +356,10 @@ const char *courier_retrying(const struct courier *courier)
 const char *courier_limit(struct courier *courier)
 {
 	const struct pace *pace = &courier->pace;
-	int64_t now_ms = clock_now_ms();
 	char every[24];
 
 	courier->limit[0] = '\0';
-	if (pace->limited_ms && now_ms - pace->limited_ms < CLOCK_HOUR_MS) {
+	if (pace_holds(pace, clock_now_ms())) {
 		clock_format_duration(pace->interval_ms, every, sizeof(every));
 		snprintf(courier->limit, sizeof(courier->limit),
 		        "the homeserver limits this account to about one event in %s after %lld at "

@@ -84,7 +84,7 @@ const char *courier_held(const struct courier *courier);
 /* Why the last try of an event failed that is being retried; "" = there is none. Borrowed. */
 const char *courier_retrying(const struct courier *courier);
 /* A text for people: that the homeserver limits this account's rate and how to lift the limit; ""
- * when it did not in the last hour. Valid until the next call. */
+ * when sends need not wait for it. Valid until the next call. */
 const char *courier_limit(struct courier *courier);
 struct courier_counters courier_counters(const struct courier *courier);
 

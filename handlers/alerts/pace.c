@@ -108,6 +108,11 @@ int64_t pace_wait_ms(const struct pace *pace, int64_t now_ms)
 	        PACE_WAIT_MAX_MS);
 }
 
+bool pace_holds(const struct pace *pace, int64_t now_ms)
+{
+	return pace->tight && pace_filled_ms(pace, now_ms) > 0;
+}
+
 bool pace_is_short(const struct pace *pace, int64_t now_ms, int64_t ahead)
 {
 	return pace->burst &&

@@ -23,7 +23,7 @@ struct pace {
 	int64_t burst;       /* events at once; 0 = unknown */
 	int64_t free_ms;     /* when the whole burst is free again */
 	int64_t sent_ms;     /* last event that was accepted */
-	int64_t limited_ms;  /* last refusal */
+	int64_t limited_ms;  /* last refusal, for the store */
 	bool tight;          /* refused in this burst: only one event each interval */
 	bool again;          /* the last answer was a refusal */
 };
@@ -36,6 +36,9 @@ void pace_limited(struct pace *pace, int64_t asked_ms, int64_t now_ms, int64_t r
 
 /* How long nothing may be sent, in milliseconds; 0 = send now. */
 int64_t pace_wait_ms(const struct pace *pace, int64_t now_ms);
+/* True while a refusal still slows sending: until a send found half of the burst free again, or all
+ * of it must be free. */
+bool pace_holds(const struct pace *pace, int64_t now_ms);
 /* True when at most one event is left after `ahead` others: it has to carry everything that
  * waits. */
 bool pace_is_short(const struct pace *pace, int64_t now_ms, int64_t ahead);

@@ -39,6 +39,39 @@ static bool bucket_ask(struct bucket *bucket, struct pace *pace, int64_t *now_ms
 	return true;
 }
 
+/* What status tells: not for longer than sends are slowed. */
+static void a_limit_holds_until_it_slows_nothing(void **state)
+{
+	struct bucket bucket = {10, 5000};
+	struct pace pace = {0}, again;
+	int64_t now_ms = T, refused_ms;
+	char text[80];
+
+	assert_false(pace_holds(&pace, now_ms));
+	while (bucket_ask(&bucket, &pace, &now_ms))
+		assert_false(pace_holds(&pace, now_ms));
+	refused_ms = now_ms;
+	assert_true(pace_holds(&pace, now_ms));
+	pace_print(&pace, text);
+	pace_parse(&again, text); /* over a restart */
+	assert_true(pace_holds(&again, now_ms));
+	now_ms += pace_wait_ms(&pace, now_ms);
+	assert_true(bucket_ask(&bucket, &pace, &now_ms)); /* after a wait: it is in force */
+	assert_true(pace_holds(&pace, now_ms));
+	assert_true(pace_holds(&pace, refused_ms + 20000));
+	assert_false(pace_holds(&pace, refused_ms + 70000)); /* nothing is sent, nothing waits */
+	now_ms = refused_ms + 40000;
+	assert_true(pace_holds(&pace, now_ms));
+	assert_true(bucket_ask(&bucket, &pace, &now_ms)); /* half of the burst was free */
+	assert_false(pace_holds(&pace, now_ms));
+	bucket.interval_ms =
+	        0; /* lifted: it is forgotten after a burst that would have been refused */
+	for (int i = 0; i < 12; i++) {
+		assert_true(bucket_ask(&bucket, &pace, &now_ms));
+		assert_false(pace_holds(&pace, now_ms));
+	}
+}
+
 static void a_refusal_teaches_burst_and_interval(void **state)
 {
 	static const struct {
@@ -142,6 +175,7 @@ static void damaged_text_is_no_limit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(a_limit_holds_until_it_slows_nothing),
 	        cmocka_unit_test(a_refusal_teaches_burst_and_interval),
 	        cmocka_unit_test(a_known_limit_is_kept_to),
 	        cmocka_unit_test(a_limit_that_was_lifted_is_forgotten),
