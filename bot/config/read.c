@@ -365,7 +365,8 @@ static void take_key(struct reader *reader, const char *section, const char *key
 	if (before > 0)
 		FAULT(reader, "[%s] %s is given twice, first in line %u", section, key, before);
 	else if (value_set(option, reader->base, text, reader->folder, &fault) != OK)
-		FAULT(reader, "[%s] %s: %s, not \"%s\"", section, key, fault.text, text);
+		FAULT(reader, *text ? "[%s] %s: %s, not \"%s\"" : "[%s] %s: %s", section, key,
+		        fault.text, text);
 }
 
 static void take_more(struct reader *reader, const char *section, const char *key, const char *text)

@@ -67,6 +67,11 @@ unsigned source_note(struct source *source, const char *section, const char *key
 	return 0;
 }
 
+bool source_has(const struct source *source, const char *section, const char *key)
+{
+	return find(source, section, key);
+}
+
 unsigned source_line(const struct source *source, const char *section, const char *key)
 {
 	const struct source_key *known = find(source, section, key);

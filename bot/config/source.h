@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "bot/base/buf.h"
 
@@ -28,6 +29,9 @@ void source_fault(struct source *source, unsigned line, const char *format, ...)
 
 /* Records the line of a key (NULL: of a section). Returns the line where it was before, else 0. */
 unsigned source_note(struct source *source, const char *section, const char *key, unsigned line);
+
+/* Whether the text has that key, be its value valid or not. */
+bool source_has(const struct source *source, const char *section, const char *key);
 
 /* The line of a key, else of its section, else 0. */
 unsigned source_line(const struct source *source, const char *section, const char *key);

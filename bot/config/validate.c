@@ -132,23 +132,30 @@ static void check_secret(struct check *check, const char *section, const char *n
 	free(key);
 }
 
+/* A key that is there with an invalid value is reported already. */
+static void check_given(struct check *check, const void *value, const char *section,
+        const char *key, const char *of)
+{
+	if (!value && !source_has(check->source, section, key))
+		FAULT_AT(check, section, NULL, "[%s] %s%s is missing", section, key, of);
+}
+
 static void check_accounts(struct check *check)
 {
 	const struct config *config = check->config;
 	bool second = config->meta.homeserver || config->meta.user || config->meta.token.command ||
 	              config->meta.token.file;
 
-	if (!config->matrix.homeserver)
-		FAULT_AT(check, "matrix", NULL, "[matrix] homeserver is missing");
-	if (!config->matrix.user)
-		FAULT_AT(check, "matrix", NULL, "[matrix] user is missing");
+	check_given(check, config->matrix.homeserver, "matrix", "homeserver", "");
+	check_given(check, config->matrix.user, "matrix", "user", "");
 	check_secret(check, "matrix", "token", &config->matrix.token);
 	check_secret(check, "encryption", "pickle_key", &config->encryption.pickle_key);
 	check_secret(check, "meta", "token", &config->meta.token);
-	if (second && !config->meta.homeserver)
-		FAULT_AT(check, "meta", NULL, "[meta] homeserver of the second account is missing");
-	if (second && !config->meta.user)
-		FAULT_AT(check, "meta", NULL, "[meta] user of the second account is missing");
+	if (second)
+		check_given(check, config->meta.homeserver, "meta", "homeserver",
+		        " of the second account");
+	if (second)
+		check_given(check, config->meta.user, "meta", "user", " of the second account");
 	if (second && !config->meta.token.command && !config->meta.token.file)
 		FAULT_AT(check, "meta", NULL,
 		        "[meta] token_command or token_file of the second account is missing");
@@ -164,10 +171,8 @@ static void check_watches(struct check *check)
 		const struct config_watch *watch = &config->watches[i];
 		char *section = x_asprintf("watch %s", watch->name);
 
-		if (!watch->database)
-			FAULT_AT(check, section, NULL, "[%s] database is missing", section);
-		if (!watch->sql)
-			FAULT_AT(check, section, NULL, "[%s] sql is missing", section);
+		check_given(check, watch->database, section, "database", "");
+		check_given(check, watch->sql, section, "sql", "");
 		if (!config_kind(config, watch->kind))
 			FAULT_AT(check, section, "kind",
 			        "[%s] kind: there is no kind %s, neither built-in nor as [kind %s]",

@@ -106,6 +106,23 @@ static void setup_keep(char **place, const char *text)
 	*place = copy;
 }
 
+/* What is wrong with an answer; on a terminal without file and line, which the user did not write.
+ */
+static void setup_print_report(const struct setup *setup, const char *report)
+{
+	size_t path = strlen(setup->path);
+
+	fflush(stdout);
+	for (size_t len; *report; report += len) {
+		const char *text = report;
+
+		len = strcspn(report, "\n") + 1;
+		if (setup->asks && setup->config && strncmp(report, setup->path, path) == 0)
+			text += path + strspn(report + path, ":0123456789 ");
+		fprintf(stderr, "%.*s", (int)(report + len - text), text);
+	}
+}
+
 int setup_apply(struct setup *setup)
 {
 	struct config *config;
@@ -120,8 +137,7 @@ int setup_apply(struct setup *setup)
 		setup_keep(&setup->good, setup->text);
 		setup->good_told = setup->told.len;
 	} else {
-		fflush(stdout);
-		fputs(buf_str(&report), stderr);
+		setup_print_report(setup, buf_str(&report));
 		setup_keep(&setup->text, setup->good);
 		setup->told.len = setup->good_told;
 	}

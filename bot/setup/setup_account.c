@@ -194,11 +194,14 @@ static int setup_wants_registering(
 	if (there)
 		return EX_OK;
 	*wanted = true;
-	if (question_text("Create it with a registration token, or with Synapse's shared secret? "
-	                  "(token or secret)",
-	            "token", &answer, &fault) != OK)
-		return setup_fail(EX_NOINPUT, "%s", fault.text);
-	*by = answer[0] == 's' ? REGISTER_BY_SECRET : REGISTER_BY_TOKEN;
+	do {
+		free(answer);
+		if (question_text("Create it with a registration token, or with Synapse's shared "
+		                  "secret? (token or secret)",
+		            "token", &answer, &fault) != OK)
+			return setup_fail(EX_NOINPUT, "%s", fault.text);
+	} while (strcmp(answer, "token") != 0 && strcmp(answer, "secret") != 0);
+	*by = strcmp(answer, "secret") == 0 ? REGISTER_BY_SECRET : REGISTER_BY_TOKEN;
 	code = setup_ask_secret(
 	        *by == REGISTER_BY_SECRET ? "registration_shared_secret: " : "Registration token: ",
 	        key);
@@ -321,7 +324,7 @@ static int setup_user(struct setup *setup)
 }
 
 /* After a mistyped password, asks again. */
-static int setup_enter(struct setup *setup)
+static int setup_enter_once(struct setup *setup)
 {
 	enum register_by by;
 	bool fresh = false;
@@ -340,6 +343,18 @@ static int setup_enter(struct setup *setup)
 	} while (code == EX_DATAERR && setup->asks && !setup->options.password_file &&
 	         ++tries < TRIES);
 	x_wipe_free_str(key);
+	return code;
+}
+
+/* After a refused registration, asks whether the account exists, and how to create it, again. */
+static int setup_enter(struct setup *setup)
+{
+	int code, tries = 0;
+
+	do
+		code = setup_enter_once(setup);
+	while (code == EX_NOPERM && setup->asks && !setup->options.secret_file &&
+	        !setup->options.token_file && ++tries < TRIES);
 	return code;
 }
 

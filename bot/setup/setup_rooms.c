@@ -101,6 +101,24 @@ static json_t *setup_room_body(const struct setup *setup, const char *alias, boo
 	return body;
 }
 
+/* Sees to it that there is an operator to invite, without whom nobody could ever join a new room.
+ */
+static int setup_need_operator(struct setup *setup, const char *alias)
+{
+	int code = EX_OK;
+
+	while (code == EX_OK && !setup->config->commands.users[0] && setup->asks) {
+		printf("A new room needs somebody to invite.\n");
+		code = setup_operators(setup);
+	}
+	if (code == EX_OK && !setup->config->commands.users[0])
+		code = setup_fail(EX_USAGE,
+		        "--operator is missing: there is no %s, and a new room needs somebody to "
+		        "invite",
+		        alias);
+	return code;
+}
+
 static int setup_make_room(struct setup *setup, const char *name, const char *alias)
 {
 	bool wanted = true, encrypted = setup->options.encrypted;
@@ -114,12 +132,6 @@ static int setup_make_room(struct setup *setup, const char *name, const char *al
 		return setup_fail(EX_UNAVAILABLE,
 		        "room %s: there is no %s, and only %s could create it", name, alias,
 		        setup_server_of(alias));
-	if (!setup->config->commands
-	                .users[0]) /* without an operator to invite, nobody could ever join */
-		return setup_fail(EX_USAGE,
-		        "--operator is missing: there is no %s, and a new room needs somebody to "
-		        "invite",
-		        alias);
 	if (setup->asks) {
 		question = x_asprintf("There is no %s. Create it?", alias);
 		if (question_yes(question, true, &wanted, &fault) != OK ||
@@ -130,6 +142,9 @@ static int setup_make_room(struct setup *setup, const char *name, const char *al
 		if (code != EX_OK || !wanted)
 			return code;
 	}
+	code = setup_need_operator(setup, alias);
+	if (code != EX_OK)
+		return code;
 	question_begin("Room %s: creating %s%s", name, alias, encrypted ? ", encrypted" : "");
 	body = setup_room_body(setup, alias, encrypted);
 	ask_call(setup->ask, "POST", "/v3/createRoom", body, &answer);
@@ -226,24 +241,27 @@ static bool setup_has_rooms(const struct setup *setup)
 	return setup->options.rooms.len > 0;
 }
 
-/* Asks for the address of a room, or "none"; skips that if other rooms are configured and this one
- * was not named. Removes the placeholder of the example. */
-static int setup_address(struct setup *setup, const char *name, const char *what)
+/* Asks for the address of a room, or "none"; skips that if other rooms are configured, this one was
+ * not named, and it cannot be added by an answer. Removes the placeholder of the example. */
+static int setup_address(struct setup *setup, const char *name, const char *what, bool add)
 {
 	const struct config_room *room = config_room(setup->config, name);
 	const char *given = setup_given_room(setup, name);
 	bool known = room && !setup_is_example(room->address);
+	bool others = !known && setup_has_rooms(setup);
 	char *fallback, *question, *address = NULL;
-	int code = EX_OK;
+	int code;
 
-	if (!given && !known && setup_has_rooms(setup)) {
+	if (!given && others && !(add && setup->asks && setup->options.rooms.len == 0)) {
 		setup_change(setup, "rooms", name, NULL);
 		return EX_OK;
 	}
 	question = x_asprintf("Room for %s", what);
-	fallback = known ? x_strdup(room->address)
-	                 : x_asprintf("#fn-registry-%s:%s", name,
-	                           setup_server_of(setup->config->matrix.user));
+	if (known || others)
+		fallback = x_strdup(known ? room->address : NONE);
+	else
+		fallback = x_asprintf(
+		        "#fn-registry-%s:%s", name, setup_server_of(setup->config->matrix.user));
 	code = setup_pick(setup, given, "room", question, fallback, &address);
 	if (code == EX_OK)
 		setup_change(setup, "rooms", name, strcmp(address, NONE) != 0 ? address : NULL);
@@ -265,9 +283,10 @@ static int setup_addresses(struct setup *setup)
 			setup_change(setup, "rooms", name, setup_given_room(setup, name));
 			free(name);
 		}
-		code = setup_address(setup, "ops", "critical alerts (ops)");
+		code = setup_address(setup, "ops", "critical alerts (ops)", false);
 		if (code == EX_OK)
-			code = setup_address(setup, "dev", "warnings and info (dev), or " NONE);
+			code = setup_address(
+			        setup, "dev", "warnings and info (dev), or " NONE, true);
 		if (code != EX_OK)
 			break;
 		code = setup_apply(setup);
@@ -283,14 +302,38 @@ static bool setup_room_is_repeated(const struct config *config, size_t index)
 	return false;
 }
 
+/* *asked: the address of the room that failed was an answer, or may be one the next time. */
+static int setup_enter_rooms(struct setup *setup, bool *asked)
+{
+	int code = EX_OK;
+
+	for (size_t i = 0; i < setup->config->rooms_len && code == EX_OK; i++) {
+		/* copies: another answer replaces the config */
+		char *name = x_strdup(setup->config->rooms[i].name);
+		char *address = x_strdup(setup->config->rooms[i].address);
+
+		*asked = setup->asks && !setup_given_room(setup, name) &&
+		         (strcmp(name, "ops") == 0 || strcmp(name, "dev") == 0);
+		if (!setup_room_is_repeated(setup->config, i))
+			code = setup_room(setup, name, address);
+		free(name);
+		free(address);
+	}
+	return code;
+}
+
 int setup_rooms(struct setup *setup)
 {
-	int code = setup_addresses(setup);
+	bool asked = false;
+	int code;
 
-	for (size_t i = 0; i < setup->config->rooms_len && code == EX_OK; i++)
-		if (!setup_room_is_repeated(setup->config, i))
-			code = setup_room(setup, setup->config->rooms[i].name,
-			        setup->config->rooms[i].address);
+	do {
+		code = setup_addresses(setup);
+		if (code == EX_OK)
+			code = setup_enter_rooms(setup, &asked);
+		else
+			asked = false;
+	} while (code != EX_OK && code != EX_NOINPUT && asked);
 	return code;
 }
 

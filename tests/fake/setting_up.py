@@ -139,6 +139,46 @@ def test_setup_asks_on_the_terminal():
     server.shut()
 
 
+def test_setup_asks_again_after_wrong_answers():
+    server, folder, config = place()
+    at = Terminal(BOT, "setup", "-c", config, "--no-test")
+    at.answer("Homeserver (its name or URL): ", "")
+    said = at.answer("Homeserver (its name or URL): ", server.url)
+    check("[matrix] homeserver: must not be empty" in said and "bot.conf" not in said and "is missing" not in said, said)
+    at.answer("@telemetry:example.org: ", server.USER)
+    # a refused token: another, or the account is there after all
+    for token in ("wrong", "invited"):
+        said = at.answer("Does this account exist already? [Y/n]: ", "n")
+        at.answer("(token or secret) [token]: ", "what")
+        at.answer("(token or secret) [token]: ", "")
+        at.answer("Registration token: ", token)
+        at.answer(f"Password of {server.USER} at {server.url}: ", "pw")
+        at.answer("Again: ", "pw")
+    check("refused the registration token" in said, said)
+    at.answer("Press Enter when you have written it down: ", "")
+    at.answer("separated by commas): ", "")
+    # a room that only another server could make; and without an operator nobody could join a new one
+    dev = "Room for warnings and info (dev), or none [#fn-registry-dev:fake.local]: "
+    at.answer("(ops) [#fn-registry-ops:fake.local]: ", "#new:elsewhere.local")
+    at.answer(dev, "none")
+    said = at.answer("(ops) [#new:elsewhere.local]: ", "#new:fake.local")
+    check("only elsewhere.local could create it" in said, said)
+    at.answer("Room for warnings and info (dev), or none [none]: ", "")
+    at.answer("There is no #new:fake.local. Create it? [Y/n]: ", "")
+    at.answer("Encrypted? [y/N]: ", "")
+    said = at.answer("separated by commas): ", "")
+    check("A new room needs somebody to invite." in said, said)
+    at.answer("separated by commas): ", "@op:fake.local")
+    for _ in range(3):
+        at.answer("(empty: no link): ", "")
+    at.answer("Write them? [Y/n]: ", "")
+    said, status = at.end()
+    check("written" in said and server.created[0]["invite"] == ["@op:fake.local"], said)
+    text = config.read_text()
+    check("ops = #new:fake.local\n" in text and "users = @op:fake.local\n" in text, text)
+    server.shut()
+
+
 def test_setup_ended_by_ctrl_c_leaves_no_half():
     server, folder, config = place(OLD)
     (folder / "pw").write_text("pw\n")
