@@ -2,9 +2,8 @@
  * reload.h - reads a daemon's config at its start, at each SIGHUP and on request.
  *
  * The config is read on libuv's pool, one reload at a time; requests that arrive meanwhile cause
- * one more. An invalid config, or one with a token file that cannot be read, is rejected, its errors
- * are logged, and the previous one is kept.
- * systemd is notified.
+ * one more. An invalid config, or one with a token file that cannot be read, is rejected, its
+ * errors are logged, and the previous one is kept. systemd is notified.
  */
 #pragma once
 
