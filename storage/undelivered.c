@@ -27,6 +27,12 @@
 	"JOIN places p ON p.message_id = o.message_id AND " \
 	"(p.outbox_id IS NULL OR p.outbox_id = o.id) " LATE
 
+/* No event carries the alert, but one will: nobody has discarded it. */
+#define STILL_GOES                                                     \
+	"(EXISTS (SELECT 1 FROM messages m WHERE m.id = p.message_id " \
+	"AND m.edit_ms > 0) OR EXISTS (SELECT 1 FROM outbox n WHERE "  \
+	"n.message_id = p.message_id AND n.state IN ('queued', 'frozen')))"
+
 #define UNDELIVERED_STATEMENTS(X)                                                                  \
 	X(UNDELIVERED_NOTE,                                                                        \
 	        "INSERT OR IGNORE INTO undelivered SELECT id, 0, 0 FROM ("                         \
@@ -47,11 +53,12 @@
 	        "a.id FROM undelivered u JOIN alerts a ON a.id = u.alert_id "                      \
 	        "LEFT JOIN places p ON p.alert_id = a.id LEFT JOIN outbox o "                      \
 	        "ON o.id = p.outbox_id WHERE u.told_ms = 0 ORDER BY a.room, a.id LIMIT ?")         \
-	X(UNDELIVERED_COUNT, "SELECT count(*) FILTER (WHERE u.recovered_ms > 0), "                 \
-	                     "count(*) FILTER (WHERE u.recovered_ms = 0 AND coalesce(o.state, "    \
-	                     "'') IN ('', 'queued', 'frozen')) "                                   \
-	                     "FROM undelivered u LEFT JOIN places p ON p.alert_id = u.alert_id "   \
-	                     "LEFT JOIN outbox o ON o.id = p.outbox_id WHERE u.told_ms > 0")       \
+	X(UNDELIVERED_COUNT,                                                                       \
+	        "SELECT count(*) FILTER (WHERE u.recovered_ms > 0), "                              \
+	        "count(*) FILTER (WHERE u.recovered_ms = 0 AND "                                   \
+	        "iif(o.id IS NULL, " STILL_GOES ", o.state IN ('queued', 'frozen'))) "             \
+	        "FROM undelivered u LEFT JOIN places p ON p.alert_id = u.alert_id "                \
+	        "LEFT JOIN outbox o ON o.id = p.outbox_id WHERE u.told_ms > 0")                    \
 	X(UNDELIVERED_SET_TOLD,                                                                    \
 	        "UPDATE undelivered SET told_ms = ? WHERE told_ms = 0 AND alert_id <= ?")          \
 	X(UNDELIVERED_FORGET, "DELETE FROM undelivered WHERE recovered_ms > 0")

@@ -209,7 +209,7 @@ static enum err say_message(struct command_call *call, const struct alert_row *r
 	struct message_row message = {0};
 	int64_t received_ms;
 	char *event_id = NULL;
-	bool undeliverable = false;
+	bool undeliverable = false, discarded = false;
 	enum err err = OK;
 
 	if (row->message_id)
@@ -217,9 +217,13 @@ static enum err say_message(struct command_call *call, const struct alert_row *r
 	if (err == OK && message.room)
 		err = alerts_where(call->env->store, row->id, &event_id, &shown->sent_ms,
 		        &received_ms, &undeliverable);
+	if (err == OK && message.room && !event_id)
+		err = alerts_discarded(call->env->store, row->id, &discarded);
 	if (err == OK && message.room && !event_id) {
 		words_item(&call->text);
-		command_say(call, undeliverable ? "undeliverable" : "not in the room yet");
+		command_say(call, discarded       ? "discarded"
+		                  : undeliverable ? "undeliverable"
+		                                  : "not in the room yet");
 	}
 	if (err == OK && event_id && message.edited_ms > shown->sent_ms &&
 	        message.edited_ms <= episode->to_ms)

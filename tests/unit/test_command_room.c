@@ -1085,7 +1085,9 @@ static void undeliverable_ones_are_given_up(void **state)
 	assert_true(world_next(w, &event));
 	world_finish(w, &event, DELIVER_UNDELIVERABLE);
 	line = x_asprintf("!discard %lld", (long long)event.outbox_id);
+	asked(w, "!alert r-1", "undeliverable\n");
 	asked(w, line, "discarded");
+	asked(w, "!alert r-1", "discarded\n");
 	asked(w, line, "is waiting or undeliverable");
 	asked(w, "!retry", "Nothing is undeliverable");
 	deliver_event_finish(&event);

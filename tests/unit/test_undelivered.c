@@ -152,6 +152,44 @@ static void what_cannot_be_edited_in_is_told_too(void **state)
 	world_destroy(late.w);
 }
 
+/* What somebody gives up waits no more, and holds no later recovery up. */
+static void what_is_discarded_is_not_waited_for(void **state)
+{
+	struct deliver_event event, other;
+	struct deliver d;
+	struct late late;
+
+	late_init(&late, "[delivery]\nthrottle = 0\n");
+	world_alert(late.w, simple, "etl", "critical", "disk", "firing");
+	assert_true(world_next(late.w, &event));
+	world_finish(late.w, &event, DELIVER_UNDELIVERABLE);
+	world_alert(late.w, simple, "billing", "critical", "net", "firing");
+	assert_true(world_next(late.w, &other));
+	world_finish(late.w, &other, DELIVER_UNDELIVERABLE);
+	late.w->now_ms += 5 * MINUTE;
+	assert_said(&late, (const char *const[]){"2 critical alerts are", NULL});
+	d = (struct deliver){
+	        .store = late.w->store, .config = late.w->config, .now_ms = late.w->now_ms};
+	assert_int_equal(store_begin(late.w->store), OK);
+	assert_int_equal(deliver_discard(&d, event.outbox_id), OK);
+	assert_int_equal(store_commit(late.w->store), OK);
+	assert_string_equal(look(&late), "");
+	world_finish(late.w, &other, DELIVER_SENT);
+	assert_said(&late,
+	        (const char *const[]){"✅ 1 critical alert that was late is in its room now", NULL});
+	late.w->down = true;
+	world_alert(late.w, simple, "crm", "critical", "cpu", "firing");
+	late.w->now_ms += 5 * MINUTE;
+	assert_said(&late, (const char *const[]){"1 critical alert is", "crm", NULL});
+	late.w->down = false;
+	world_send(late.w);
+	assert_said(&late,
+	        (const char *const[]){"✅ 1 critical alert that was late is in its room now", NULL});
+	deliver_event_finish(&event);
+	deliver_event_finish(&other);
+	world_destroy(late.w);
+}
+
 static void each_cause_is_named(void **state)
 {
 	static const char *const whys[] = {"limited to one in 5 s", "no cross-signing keys"};
@@ -241,6 +279,7 @@ int main(void)
 	        cmocka_unit_test(what_was_not_told_before_the_end_is_told_after_it),
 	        cmocka_unit_test(a_refusal_is_told_with_its_reason),
 	        cmocka_unit_test(what_cannot_be_edited_in_is_told_too),
+	        cmocka_unit_test(what_is_discarded_is_not_waited_for),
 	        cmocka_unit_test(each_cause_is_named),
 	        cmocka_unit_test(a_test_goes_all_the_way),
 	        cmocka_unit_test(the_own_room_hears_of_the_recovery_too),
