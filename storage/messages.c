@@ -81,6 +81,10 @@ static const char *const message_kind_names[] = {"alerts", "ring", "storm", NULL
 	X(MESSAGES_MEND,                                                                          \
 	        "UPDATE messages SET closed_ms = max(closed_ms, 1), end_ms = 0, edit_ms = 0, "    \
 	        "dirty_ms = 0 WHERE ? IS NOT NULL AND id = ?")                                    \
+	X(MESSAGES_COUNT_UNTOLD,                                                                  \
+	        "SELECT coalesce(sum(alerts - (SELECT coalesce(sum(e.count), 0) FROM entries e "  \
+	        "WHERE e.message_id = messages.id)), 0) FROM messages WHERE closed_ms = 0 AND "   \
+	        "kind = 'storm'")                                                                 \
 	X(MESSAGES_COUNT_OPENED, "SELECT count(*) FROM messages WHERE opened_ms BETWEEN ? AND ? " \
 	                         "AND kind IN ('alerts', 'ring') AND origin NOT LIKE '?%'")
 
@@ -273,6 +277,14 @@ enum err messages_edit_first(struct store *store, const char *room, struct messa
 enum err messages_edit_last(struct store *store, const char *room, struct message_row *row)
 {
 	return message_due(store, MESSAGES_EDIT_LAST, room, row);
+}
+
+enum err messages_count_untold(struct store *store, int64_t *count)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_MESSAGES, MESSAGES_COUNT_UNTOLD);
+	return sql_one_int(&sql, count);
 }
 
 enum err messages_count_opened(

@@ -116,6 +116,8 @@ enum err messages_end_last(struct store *store, struct message_row *row);
 /* The message of a room whose edit is due first, or last; ERR_NOT_FOUND: there is none. */
 enum err messages_edit_first(struct store *store, const char *room, struct message_row *row);
 enum err messages_edit_last(struct store *store, const char *room, struct message_row *row);
+/* Counts the alerts of open storms that are in no entry. */
+enum err messages_count_untold(struct store *store, int64_t *count);
 /* Counts messages of kind ALERTS or RING opened from since_ms to until_ms in all rooms, to detect a
  * storm. */
 enum err messages_count_opened(

@@ -364,6 +364,7 @@ void page_finish(struct web_call *call)
 	        .call = call,
 	        .out = &call->text,
 	        .alerts = json_object_get(json_array_get(call->answers, 0), "alerts"),
+	        .untold = page_number(json_array_get(call->answers, 0), "untold"),
 	        .status = json_is_true(json_object_get(answer, "ok")) ? answer : NULL,
 	        .silences = json_object_get(json_array_get(call->answers, 2), "silences"),
 	        .oncall = json_object_get(json_array_get(call->answers, 3), "oncall"),

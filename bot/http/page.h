@@ -12,6 +12,7 @@ struct page {
 	struct web_call *call;
 	struct buf *out;
 	const json_t *alerts, *status, *silences, *oncall;
+	int64_t untold; /* alerts of a storm that are only counted */
 	int64_t now_ms;
 	bool acts; /* the forms are shown */
 	char nonce[PAGE_NONCE_SIZE];

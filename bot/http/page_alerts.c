@@ -229,4 +229,9 @@ void page_alerts(struct page *page)
 		}
 	buf_add_str(page->out, "</ul>");
 	page_more(page, len, SHOWN_MAX, "<code>matrix-telemetry-bot alerts</code> lists them");
+	if (page->untold > 0)
+		buf_printf(page->out,
+		        "<p class=more>🌊 %lld more alerts of a storm are only counted: "
+		        "<code>matrix-telemetry-bot alerts</code> lists them</p>",
+		        (long long)page->untold);
 }

@@ -21,6 +21,7 @@ struct op_firing {
 	struct entry_row *rows;
 	struct silence_hold *holds; /* what silences each of the rows now */
 	size_t len;
+	int64_t untold; /* alerts of storms that no row stands for */
 };
 
 static enum err firing_work(struct store *store, void *arg)
@@ -29,6 +30,8 @@ static enum err firing_work(struct store *store, void *arg)
 	struct deliver d = {.store = store, .config = op->config, .now_ms = clock_now_ms()};
 	enum err err = entries_open(store, d.now_ms - FIRING_MS, FIRING_MAX, &op->rows, &op->len);
 
+	if (err == OK)
+		err = messages_count_untold(store, &op->untold);
 	op->holds = x_calloc(op->len ? op->len : 1, sizeof(*op->holds));
 	for (size_t i = 0; i < op->len && err == OK; i++)
 		err = silence_find_entry(&d, &op->rows[i], &op->holds[i]);
@@ -79,7 +82,8 @@ static void firing_done(enum err result, const char *message, void *arg)
 	if (result != OK)
 		ops_reply_failure(op->read.reply, result, message);
 	else
-		reply_ok(op->read.reply, json_pack("{s:o}", "alerts", firing_json(op)));
+		reply_ok(op->read.reply, json_pack("{s:o, s:I}", "alerts", firing_json(op),
+		                                 "untold", (json_int_t)op->untold));
 	entry_rows_free(op->rows, op->len);
 	free(op->holds);
 	config_unref(op->config);

@@ -52,6 +52,18 @@ def fire(bot, run="r-1", node="users", **more):
                     "fields": {"node_id": node, "duration_ms": 1, "error": EVIL}, **more})["ok"], "not taken")
 
 
+def test_page_says_what_a_storm_only_counts():
+    server, bot, port = started("storm = 1\n")
+    fire(bot, app="first")
+    check("more alerts of a storm" not in page(port)[1], "too early")
+    for i in range(13):  # ten of an app are listed
+        fire(bot, f"r-{i}", f"node {i}")
+    text = page(port)[1]
+    check("<h2>Firing <b>11</b></h2>" in text and "🌊 3 more alerts of a storm are only counted" in text, text)
+    bot.stop()
+    server.shut()
+
+
 def test_page_as_a_person_sees_it():
     if not shutil.which("chromium"):
         raise Skip("no chromium")
