@@ -621,6 +621,21 @@ static void a_resolved_alert_ends_no_other_silence(void **state)
 	world_destroy(w);
 }
 
+/* Nor one that is about another severity of it. */
+static void a_resolved_alert_ends_no_silence_of_its_other_severities(void **state)
+{
+	struct world *w = world_create("");
+	int64_t warning = until_resolved(w, "severity=warning");
+	int64_t critical = until_resolved(w, "severity=critical error!=e");
+
+	fire(w, "critical", "r-1", "alpha");
+	world_send(w);
+	world_alert(w, failed, "etl", "critical", "r-1", "resolved", "alpha");
+	assert_true(is_active(w, warning));
+	assert_true(is_active(w, critical));
+	world_destroy(w);
+}
+
 /* It fired before the silence, in a message that is gone, or never here. */
 static void a_resolved_alert_of_what_nothing_here_fires_ends_it_too(void **state)
 {
@@ -670,6 +685,7 @@ int main(void)
 	        cmocka_unit_test(it_waits_for_all_that_it_holds_back),
 	        cmocka_unit_test(it_waits_for_what_fires_in_the_room),
 	        cmocka_unit_test(a_resolved_alert_ends_no_other_silence),
+	        cmocka_unit_test(a_resolved_alert_ends_no_silence_of_its_other_severities),
 	        cmocka_unit_test(a_resolved_alert_of_what_nothing_here_fires_ends_it_too),
 	};
 
