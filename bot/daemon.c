@@ -102,6 +102,13 @@ static void daemon_on_result(const char *what, const char *room, int64_t outbox_
 		ops_result(daemon->ops, what, room, outbox_id, event_id, err, error);
 }
 
+static void daemon_on_released(void *arg)
+{
+	struct daemon *daemon = arg;
+
+	link_try_now(daemon->link);
+}
+
 static bool daemon_is_awaited(void *arg)
 {
 	struct daemon *daemon = arg;
@@ -245,8 +252,10 @@ static enum err create_mirror(void *owner, struct fault *fault)
 static enum err daemon_create_courier(void *owner, struct fault *fault)
 {
 	struct daemon *daemon = owner;
-	struct courier_events events = {
-	        .on_result = daemon_on_result, .is_awaited = daemon_is_awaited, .arg = daemon};
+	struct courier_events events = {.on_result = daemon_on_result,
+	        .is_awaited = daemon_is_awaited,
+	        .on_released = daemon_on_released,
+	        .arg = daemon};
 
 	daemon->courier =
 	        courier_create(&daemon->life.loop, daemon->writer, daemon->config, &events);

@@ -47,6 +47,8 @@ struct courier_events {
 	        const char *event_id, enum err code, const char *error, void *arg);
 	/* Whether somebody waits for results, which are then stored at once. NULL = nobody ever. */
 	bool (*is_awaited)(void *arg);
+	/* The homeserver accepted nothing from this account, and does again. NULL = no matter. */
+	void (*on_released)(void *arg);
 	void *arg;
 };
 

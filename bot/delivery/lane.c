@@ -368,6 +368,8 @@ static void courier_release(struct courier *courier)
 	for (struct lane *lane = courier->lanes; lane; lane = lane->next)
 		if (lane->state == LANE_WAITING && lane->held)
 			lane->state = LANE_IDLE;
+	if (courier->events.on_released)
+		courier->events.on_released(courier->events.arg);
 }
 
 /* The event was accepted. The prepared one is sent at once; else the next one is chosen, if there

@@ -446,6 +446,12 @@ const char *link_homeserver(const struct link *link)
 	return link->homeserver;
 }
 
+void link_try_now(struct link *link)
+{
+	if (link->sync && link->online && link->problem[0])
+		sync_wake(link->sync);
+}
+
 const char *link_problem(const struct link *link)
 {
 	return link->problem;

@@ -49,6 +49,8 @@ void link_configure(struct link *link, struct config *config);
 /* For `status`; strings are valid until the loop's next event. */
 const char *link_homeserver(const struct link *link);
 const char *link_problem(const struct link *link); /* "" = online */
+/* The homeserver accepts the account's requests again: the next /sync does not wait any longer. */
+void link_try_now(struct link *link);
 int64_t link_last_sync_ms(const struct link *link);
 int64_t link_skew_ms(const struct link *link); /* our clock ahead of the homeserver's */
 /* The joined users of a room of [oncall], array of strings, borrowed; NULL = not known. */

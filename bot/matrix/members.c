@@ -165,8 +165,8 @@ static void members_on_answer(const struct mx_answer *answer, void *arg)
 	if (answer->code == OK)
 		room->list = members_parse(answer->body);
 	if (!room->list) {
-		log_warning("members", "cannot learn who is in %s: %s", room->room_id,
-		        answer->code == OK ? "unexpected answer" : answer->error);
+		log_seldom(LOG_WARNING, "members", room->room_id, "cannot learn who is in %s: %s",
+		        room->room_id, answer->code == OK ? "unexpected answer" : answer->error);
 		members_ask_later(room, answer->retry_after_ms);
 		return;
 	}

@@ -29,7 +29,7 @@ struct sent {
 	struct courier *courier; /* NULL once closed */
 	struct mirror *mirror;
 	struct rooms *rooms;
-	unsigned confirmed, failed;
+	unsigned confirmed, failed, released;
 	char last[64];
 	bool awaited; /* results are */
 	bool stopped;
@@ -53,6 +53,13 @@ static void on_result(const char *what, const char *room, int64_t outbox_id, con
 		s->confirmed++;
 	else
 		s->failed++;
+}
+
+static void on_released(void *arg)
+{
+	struct sent *s = arg;
+
+	s->released++;
 }
 
 static void on_room(const struct room *room, void *arg)
@@ -84,7 +91,7 @@ static enum err no_work(struct store *store, void *arg)
 static int setup(void **state)
 {
 	struct sent *s = x_calloc(1, sizeof(*s));
-	struct courier_events events = {on_result, is_awaited, s};
+	struct courier_events events = {on_result, is_awaited, on_released, s};
 	struct rooms_events rooms_events = {on_room, on_encrypted, s};
 
 	s->l = looped_begin("[delivery]\nedit_interval = 1s\n");
@@ -293,6 +300,7 @@ static void the_end_of_a_refusal_is_noticed_soon(void **state)
 	script_answer(script_wait("PUT", FIXTURE_SEND_OPS), 200, "{\"event_id\":\"$ops\"}");
 	looped_wait(s->l, is_confirmed, s);
 	assert_string_equal(courier_held(s->courier), "");
+	assert_int_equal(s->released, 1);
 }
 
 /* --- the homeserver's rate limit ----------------------------------------------------------- */

@@ -336,6 +336,26 @@ static void refused_token_is_read_again(void **state)
 	assert_true(script_count("GET", "/v3/account/whoami") >= 2);
 }
 
+/* Locked, and for long: the end of it is heard of by a send, and /sync need not wait. */
+static void what_ends_a_refusal_wakes_the_sync(void **state)
+{
+	struct linked *f = *state;
+	unsigned syncs;
+
+	open_link(f);
+	answer_sync("s1", NULL, NULL, NULL);
+	looped_wait(f->l, is_online, f);
+	for (int i = 0; i < 3; i++) /* the next wait takes a second at least */
+		script_answer(script_wait("GET", "/v3/sync"), 401,
+		        "{\"errcode\":\"M_USER_LOCKED\",\"error\":\"locked\"}");
+	looped_turn(f->l, 5);
+	syncs = script_count("GET", "/v3/sync");
+	link_try_now(f->link);
+	assert_int_equal(script_count("GET", "/v3/sync"), syncs + 1);
+	answer_sync("s2", NULL, NULL, NULL);
+	looped_wait(f->l, is_online, f);
+}
+
 static void homeserver_that_does_not_answer_is_asked_again(void **state)
 {
 	struct linked *f = *state;
@@ -502,6 +522,7 @@ int main(void)
 	        TEST(a_known_token_of_another_device_is_fatal),
 	        TEST(a_command_is_answered_in_its_room),
 	        TEST(refused_token_is_read_again),
+	        TEST(what_ends_a_refusal_wakes_the_sync),
 	        TEST(homeserver_that_does_not_answer_is_asked_again),
 	        TEST(another_device_is_fatal),
 	        TEST(close_at_each_turn_of_the_start),
