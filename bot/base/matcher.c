@@ -299,6 +299,15 @@ void matchers_add_value(struct buf *out, const char *value, size_t len)
 	buf_add_char(out, '"');
 }
 
+const char *matchers_value(const struct matchers *matchers, const char *name)
+{
+	for (size_t i = 0; i < matchers->len; i++)
+		if (matchers->list[i].op == MATCH_EQUAL &&
+		        strcmp(matchers->list[i].name, name) == 0)
+			return matchers->list[i].value;
+	return NULL;
+}
+
 void matchers_text(const struct matchers *matchers, struct buf *out)
 {
 	for (size_t i = 0; i < matchers->len; i++) {

@@ -29,6 +29,8 @@ enum match {
 enum err matchers_parse(const char *text, struct matchers **out, char why[160]);
 void matchers_free(struct matchers *matchers); /* NULL is allowed */
 enum match matchers_match(const struct matchers *matchers, matcher_value_fn value, void *arg);
+/* The value that a matcher name=value asks for, borrowed; NULL: there is none. */
+const char *matchers_value(const struct matchers *matchers, const char *name);
 /* The matchers as understood; parsing the text gives the same matchers. */
 void matchers_text(const struct matchers *matchers, struct buf *out);
 /* The name of a label that stands for a field: what labels cannot have becomes "_". Owned by the

@@ -249,8 +249,10 @@ static enum err read_matchers(struct command_call *call, const char *what, struc
 	           : command_silence_what(call, &wish->words, &text);
 	if (err == OK && !call->failed && matchers_parse(buf_str(&text), matchers, why) != OK)
 		command_fail(call, "%s", why);
-	if (*matchers)
+	if (*matchers) {
+		command_silence_check(call, *matchers);
 		err = silence_scope(call->env->store, *matchers, call->env->now_ms, scope);
+	}
 	if (scope->limit)
 		command_fail(call, "%s on alerts received before: make it simpler.", SILENCE_LIMIT);
 	else if (scope->all && !all)

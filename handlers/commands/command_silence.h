@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "bot/base/matcher.h"
 #include "handlers/commands/command.h"
 #include "storage/silences.h"
 
@@ -23,6 +24,8 @@ enum err command_silence_of_app(
  * when that is not understood. */
 enum err command_silence_what(struct command_call *call, struct input *words, struct buf *out);
 enum err command_silence_what_text(struct command_call *call, const char *what, struct buf *out);
+/* Fails the command when no alert can ever match, as with app=(etl) or severity=loud. */
+void command_silence_check(struct command_call *call, const struct matchers *matchers);
 /* *what: in a reply whose words name nothing, the app of the alert, as a matcher; owned by the
  * caller. Else it stays as it is. */
 enum err command_silence_what_target(

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 #include "bot/base/alloc.h"
+#include "bot/base/severity.h"
 #include "handlers/commands/command_silence.h"
 #include "handlers/commands/command_what.h"
 #include "handlers/commands/command_when.h"
@@ -83,6 +84,21 @@ static enum err read_name(
 	return command_fail(call,
 	        "Silence what? An app, a run, or matchers. Example: `%ssilence etl 2h deploy`",
 	        command_prefix(call));
+}
+
+void command_silence_check(struct command_call *call, const struct matchers *matchers)
+{
+	const char *app = matchers_value(matchers, "app");
+	const char *severity = matchers_value(matchers, "severity");
+	enum severity any;
+
+	if (app && !is_app(app)) {
+		command_fail(call, "No app can have the name ");
+		words_code(&call->text, app, WORDS_NAME_POINTS);
+		command_say(call, ". For several apps: `app=~\"etl|billing\"`");
+	} else if (severity && !severity_parse(severity, &any)) {
+		command_fail(call, "A severity is critical, warning or info.");
+	}
 }
 
 enum err command_silence_what(struct command_call *call, struct input *words, struct buf *out)

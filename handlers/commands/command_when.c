@@ -464,8 +464,8 @@ bool command_when_is(const struct input *words)
 	       is_endless(word) || command_duration_read(&at, &ms);
 }
 
-/* Words about a time that are not understood: "two hours", "½h", "next week", "PT2H", "between
- * 22:00 and 23:00". */
+/* Words about a time that are not understood: "two hours", "½h", "~2h", "next week", "PT2H",
+ * "between 22:00 and 23:00". */
 static bool is_about_time(const struct input *words)
 {
 	static const char *const parts[] = {"½", "¼", "¾"};
@@ -476,6 +476,8 @@ static bool is_about_time(const struct input *words)
 	for (size_t i = 0; i < LEN(parts); i++)
 		if (strncmp(word, parts[i], strlen(parts[i])) == 0)
 			return true;
+	if (word[0] && strchr("~<>(", word[0]) && isdigit((unsigned char)word[1]))
+		return true;
 	return (strlen(word) > 2 && find_unit(word, strlen(word)) >= 0) ||
 	       (strpbrk(word, ":m") && read_clock(words, &hour, &minute) > 0) ||
 	       (strncmp(word, "pt", 2) == 0 && isdigit((unsigned char)word[2]));
