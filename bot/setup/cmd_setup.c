@@ -349,6 +349,24 @@ static int setup_write(struct setup *setup)
 	return EX_OK;
 }
 
+/* Prints the lines of setup_change(): of several for one key, after wrong answers, the last. */
+static void setup_print_changes(const char *told)
+{
+	for (const char *line = told, *end; *line; line = end) {
+		const char *equals = strstr(line, " = ");
+		size_t name;
+		bool again = false;
+
+		end = line + strcspn(line, "\n") + 1;
+		name = (size_t)((equals && equals < end ? equals : end - strlen(" removed\n")) -
+		                line);
+		for (const char *next = end; *next && !again; next += strcspn(next, "\n") + 1)
+			again = strncmp(next, line, name) == 0 && next[name] == ' ';
+		if (!again)
+			printf("%.*s", (int)(end - line), line);
+	}
+}
+
 static int setup_save(struct setup *setup, bool *changed)
 {
 	struct fault fault = {0};
@@ -359,7 +377,8 @@ static int setup_save(struct setup *setup, bool *changed)
 		printf("%s … unchanged\n", setup->path);
 		return EX_OK;
 	}
-	printf("\nChanges to %s:\n%s", setup->path, buf_str(&setup->told));
+	printf("\nChanges to %s:\n", setup->path);
+	setup_print_changes(buf_str(&setup->told));
 	if (setup->asks && question_yes("Write them?", true, &yes, &fault) != OK)
 		return setup_fail(EX_NOINPUT, "%s", fault.text);
 	return yes ? setup_write(setup) : setup_fail(EX_NOINPUT, "the config is unchanged");

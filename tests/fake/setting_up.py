@@ -171,7 +171,8 @@ def test_setup_asks_again_after_wrong_answers():
     at.answer("separated by commas): ", "@op:fake.local")
     for _ in range(3):
         at.answer("(empty: no link): ", "")
-    at.answer("Write them? [Y/n]: ", "")
+    said = at.answer("Write them? [Y/n]: ", "")
+    check(said.count("[rooms] ops = ") == 1 and "ops = #new:fake.local" in said and said.count("[rooms] dev ") == 1, said)
     said, status = at.end()
     check("written" in said and server.created[0]["invite"] == ["@op:fake.local"], said)
     text = config.read_text()
