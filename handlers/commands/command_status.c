@@ -6,6 +6,7 @@
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
 #include "bot/base/text.h"
+#include "handlers/alerts/route.h"
 #include "handlers/commands/command.h"
 #include "handlers/commands/status.h"
 #include "storage/alerts.h"
@@ -233,6 +234,16 @@ static enum err say_message(struct command_call *call, const struct alert_row *r
 	return err;
 }
 
+/* What waited for a room that is no longer in the config was moved to where its app's alerts go. */
+static const char *room_now(const struct command_call *call, const struct alert_row *row)
+{
+	const struct config *config = call->env->config;
+
+	return config_room(config, row->room)
+	               ? row->room
+	               : route_room(config, row->app, (enum severity)row->severity);
+}
+
 static enum err say_whole(struct command_call *call, const struct alert_row *row)
 {
 	json_t *list = json_array();
@@ -254,7 +265,7 @@ static enum err say_whole(struct command_call *call, const struct alert_row *row
 	command_say(call, "Why: %s", row->reason);
 	if (row->room && !row->resolved)
 		command_say(call, " · %s alerts go to room %s",
-		        severity_name((enum severity)row->severity), row->room);
+		        severity_name((enum severity)row->severity), room_now(call, row));
 	words_break(&call->text);
 	if (row->url) {
 		words_link(&call->text, row->url);

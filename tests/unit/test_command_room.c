@@ -452,6 +452,19 @@ static void silences_are_understood_or_refused(void **state)
 	world_destroy(w);
 }
 
+static void an_alert_of_a_room_that_is_gone_names_the_room_of_today(void **state)
+{
+	struct world *w = world_create("[rooms]\npay = #pay:x\n[app etl]\ncritical = pay\n");
+	struct config *before = w->config;
+
+	world_alert(w, FAILED, "etl", "r-81", "r-81");
+	asked(w, "!alert r-81", "critical alerts go to room pay");
+	w->config = fixture_config("");
+	config_unref(before);
+	asked(w, "!alert r-81", "critical alerts go to room ops");
+	world_destroy(w);
+}
+
 /* What is no command, or not meant for the bot, is left alone. */
 static void what_is_no_command_is_left_alone(void **state)
 {
@@ -1135,6 +1148,7 @@ int main(void)
 	        cmocka_unit_test(what_looks_like_a_run_after_a_comma_is_named),
 	        cmocka_unit_test(silences_are_understood_or_refused),
 	        cmocka_unit_test(what_cannot_be_stored_is_told),
+	        cmocka_unit_test(an_alert_of_a_room_that_is_gone_names_the_room_of_today),
 	        cmocka_unit_test(what_is_no_command_is_left_alone),
 	        cmocka_unit_test(many_are_acknowledged_at_once),
 	        cmocka_unit_test(a_failure_in_several_messages_fires_once),
