@@ -253,18 +253,21 @@ static void render_ring(
 struct app_count {
 	const char *app;
 	int64_t alerts;
+	int severity; /* the highest of them */
 };
 
-static int render_noisier(const void *a, const void *b)
+static int render_worse(const void *a, const void *b)
 {
 	const struct app_count *one = a, *two = b;
 
+	if (one->severity != two->severity)
+		return two->severity - one->severity;
 	if (one->alerts != two->alerts)
 		return one->alerts > two->alerts ? -1 : 1;
 	return strcmp(one->app, two->app);
 }
 
-/* Apps by their number of alerts; an array of *len, owned by the caller. */
+/* Apps by severity, then by their number of alerts; an array of *len, owned by the caller. */
 static struct app_count *render_apps(const struct render_message *in, size_t *len)
 {
 	struct app_count *apps = x_calloc(in->entries_len + 1, sizeof(*apps));
@@ -278,8 +281,10 @@ static struct app_count *render_apps(const struct render_message *in, size_t *le
 		*len += at == *len;
 		apps[at].app = in->entries[i].app;
 		apps[at].alerts += in->entries[i].count;
+		if (in->entries[i].severity > apps[at].severity)
+			apps[at].severity = in->entries[i].severity;
 	}
-	qsort(apps, *len, sizeof(*apps), render_noisier);
+	qsort(apps, *len, sizeof(*apps), render_worse);
 	return apps;
 }
 

@@ -296,6 +296,19 @@ static void a_storm_goes_on_in_its_message(void **state)
 	world_destroy(w);
 }
 
+/* Ten apps are named: the one that is critical is not among "+2 apps". */
+static void a_storm_names_the_critical_first(void **state)
+{
+	struct world *w = world_create("[delivery]\nstorm = 5\n[route]\nwarning = ops\n");
+
+	for (int n = 0; n < 16; n++)
+		world_alert(w, "{\"app\":\"a%d\",\"severity\":\"warning\",\"title\":\"disk\"}", n);
+	world_alert(w, "{\"app\":\"z\",\"severity\":\"critical\",\"title\":\"disk\"}");
+	world_send(w);
+	last_says(w, "Alert storm: 1 critical, 11 warning from 12 apps\n• z 1 · a1", NULL);
+	world_destroy(w);
+}
+
 #define TEST_OF \
 	"{\"app\":\"%s\",\"kind\":\"node_failed\",\"fields\":{\"node_id\":\"t\",\"test\":true}}"
 
@@ -357,6 +370,7 @@ int main(void)
 	        cmocka_unit_test(each_ring_of_a_storm_names_what_is_new),
 	        cmocka_unit_test(what_follows_a_ring_of_a_storm_rings),
 	        cmocka_unit_test(a_storm_goes_on_in_its_message),
+	        cmocka_unit_test(a_storm_names_the_critical_first),
 	        cmocka_unit_test(a_test_is_in_no_storm),
 	        cmocka_unit_test(what_is_only_counted_rings),
 	};
