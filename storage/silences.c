@@ -27,6 +27,8 @@
 	X(SILENCES_UPDATE, SQL_UPDATE("silences", SILENCE_COLUMNS))                         \
 	X(SILENCES_BY_ID, SELECT "WHERE id = ?")                                            \
 	X(SILENCES_ACTIVE, SELECT "WHERE ended_ms = 0 ORDER BY id")                         \
+	X(SILENCES_ENDED, SELECT "WHERE id > (SELECT max(id) FROM silences) - 1000 AND "    \
+	                         "ended_ms > ? ORDER BY id")                                \
 	X(SILENCES_COUNT, "UPDATE silences SET held = min(held, 1 << 52) + 1 WHERE id = ?") \
 	X(SILENCES_SET_PROBLEM, "UPDATE silences SET problem = ? WHERE id = ?")
 
@@ -66,6 +68,16 @@ enum err silences_active(struct store *store, struct silence_row **rows, size_t 
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_SILENCES, SILENCES_ACTIVE);
+	return sql_all_rows(&sql, &layout, (void **)rows, len);
+}
+
+enum err silences_ended(
+        struct store *store, int64_t since_ms, struct silence_row **rows, size_t *len)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_SILENCES, SILENCES_ENDED);
+	sql_bind_int(&sql, since_ms);
 	return sql_all_rows(&sql, &layout, (void **)rows, len);
 }
 

@@ -32,6 +32,10 @@ enum err silences_by_id(struct store *store, int64_t id, struct silence_row *row
 /* The active and future silences, oldest first. The caller frees the rows. */
 enum err silences_active(struct store *store, struct silence_row **rows, size_t *len);
 
+/* Those of the last thousand that ended after since_ms, oldest first. The caller frees the rows. */
+enum err silences_ended(
+        struct store *store, int64_t since_ms, struct silence_row **rows, size_t *len);
+
 /* The matchers of an active or future silence that has no problem. */
 struct silence_matchers {
 	int64_t id, start_ms, end_ms;

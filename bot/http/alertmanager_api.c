@@ -236,7 +236,7 @@ static bool next_matcher(const char **text, json_t *matchers)
 	return true;
 }
 
-static json_t *silence_json(const json_t *silence)
+static json_t *silence_json(const json_t *silence, bool ended)
 {
 	int64_t id = json_integer_value(json_object_get(silence, "id"));
 	int64_t start_ms = json_integer_value(json_object_get(silence, "start_ms"));
@@ -248,7 +248,9 @@ static json_t *silence_json(const json_t *silence)
 	result = json_pack("{s:o, s:o, s:O?, s:O?, s:{s:s}}", "id", json_sprintf(UUID_FORM, id),
 	        "matchers", matchers, "createdBy", json_object_get(silence, "by"), "comment",
 	        json_object_get(silence, "reason"), "status", "state",
-	        start_ms > clock_now_ms() ? "pending" : "active");
+	        ended                       ? "expired"
+	        : start_ms > clock_now_ms() ? "pending"
+	                                    : "active");
 	json_object_set_new(result, "startsAt", time_json(start_ms));
 	json_object_set_new(result, "updatedAt", time_json(start_ms));
 	json_object_set_new(result, "endsAt",
@@ -258,26 +260,36 @@ static json_t *silence_json(const json_t *silence)
 
 void api_silences_run(struct web_call *call)
 {
-	call_request(call, json_pack("{s:s}", "op", "silences"));
+	call_request(call, json_pack("{s:s, s:s}", "op", "silences", "which", "ended"));
+}
+
+static void api_add_silences(
+        struct api_filter *filter, const json_t *silences, bool ended, json_t *list)
+{
+	json_t *silence;
+	size_t i;
+
+	json_array_foreach(silences, i, silence)
+	{
+		json_t *shown = silence_json(silence, ended);
+
+		if (api_filter_shows_silence(filter, shown))
+			json_array_append(list, shown);
+		json_decref(shown);
+	}
 }
 
 void api_silences_finish(struct web_call *call)
 {
-	json_t *list, *silence;
+	const json_t *answer = api_answer_of(call);
 	struct api_filter filter;
-	size_t i;
+	json_t *list;
 
 	if (call_failed(call) || !api_filter_read(&filter, call, RECEIVER))
 		return;
 	list = json_array();
-	json_array_foreach(json_object_get(api_answer_of(call), "silences"), i, silence)
-	{
-		json_t *shown = silence_json(silence);
-
-		if (api_filter_shows_silence(&filter, shown))
-			json_array_append(list, shown);
-		json_decref(shown);
-	}
+	api_add_silences(&filter, json_object_get(answer, "silences"), false, list);
+	api_add_silences(&filter, json_object_get(answer, "ended"), true, list);
 	api_filter_finish(&filter);
 	if (filter.failed)
 		json_decref(list);
@@ -381,23 +393,25 @@ void api_silence_finish(struct web_call *call)
 	                                                api_answer_of(call), "id")))));
 }
 
-/* GET and DELETE /api/v2/silence/ID */
+/* GET /api/v2/silence/ID */
 void api_one_silence_finish(struct web_call *call)
 {
+	static const char *const lists[] = {"silences", "ended"};
 	int64_t id = api_number_of(call->rest);
 	const json_t *silence;
 	size_t i;
 
 	if (call_failed(call))
 		return;
-	json_array_foreach(json_object_get(api_answer_of(call), "silences"), i, silence)
-	{
-		if (json_integer_value(json_object_get(silence, "id")) == id) {
-			call_json(call, MHD_HTTP_OK, silence_json(silence));
-			return;
+	for (int ended = 0; ended < 2; ended++)
+		json_array_foreach(json_object_get(api_answer_of(call), lists[ended]), i, silence)
+		{
+			if (json_integer_value(json_object_get(silence, "id")) == id) {
+				call_json(call, MHD_HTTP_OK, silence_json(silence, ended));
+				return;
+			}
 		}
-	}
-	call_error(call, MHD_HTTP_NOT_FOUND, "no active silence has that id");
+	call_error(call, MHD_HTTP_NOT_FOUND, "no silence has that id");
 }
 
 void call_end_silence(struct web_call *call, int64_t id)

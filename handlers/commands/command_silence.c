@@ -436,6 +436,17 @@ static enum err change_or_add(struct command_call *call, int64_t number, struct 
 	return err;
 }
 
+static enum err command_silence_is_ended(struct command_call *call, int64_t number, bool *ended)
+{
+	struct silence_row row = {0};
+	enum err err = silences_by_id(call->env->store, number, &row);
+
+	*ended = err == OK && row.ended_ms > 0;
+	if (err == OK)
+		silence_row_finish(&row);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
 static enum err run_silence(struct command_call *call)
 {
 	struct wish wish = {0};
@@ -461,10 +472,13 @@ static enum err run_silence(struct command_call *call)
 		command_fail(call, "What to silence is missing.");
 	} else if (wish_from_members(call, &wish)) {
 		struct silence_row row = {0};
+		bool again = false; /* as Alertmanager does: a new one for one that ended */
 
 		if (number)
 			err = command_silence_find(call, number, &row);
-		if (err == OK && !number)
+		if (err == OK && !row.id && number && what)
+			err = command_silence_is_ended(call, number, &again);
+		if (err == OK && (!number || again))
 			err = add_from(call, what, &wish);
 		else if (err == OK)
 			err = row.id ? command_silence_change(call, &row, what, &wish)

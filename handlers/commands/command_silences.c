@@ -3,6 +3,7 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include "bot/base/text.h"
 #include "handlers/commands/command.h"
 #include "handlers/commands/command_silence.h"
@@ -10,19 +11,25 @@
 #include "handlers/silences/silence.h"
 #include "storage/quiets.h"
 
-#define LIST_MAX 20 /* in a room */
+#define LIST_MAX 20                 /* in a room */
+#define ENDED_MS (5 * CLOCK_DAY_MS) /* for so long Alertmanager lists what has expired */
 
-static void say_silence(struct command_call *call, const struct silence_row *row)
+static void say_silence_rest(struct command_call *call, const struct silence_row *row)
 {
-	words_item(&call->text);
-	command_say(call, "%" PRId64 ": ", row->id);
-	command_silence_say(call, row);
 	command_say(call, " · by ");
 	words_user(&call->text, row->author, call->env->config->matrix.user);
 	if (row->held)
 		command_say(call, " · %" PRId64 " silenced", row->held);
 	if (row->problem)
 		command_say(call, " · ⚠️ has no effect: %s", row->problem);
+}
+
+static void say_silence(struct command_call *call, const struct silence_row *row)
+{
+	words_item(&call->text);
+	command_say(call, "%" PRId64 ": ", row->id);
+	command_silence_say(call, row);
+	say_silence_rest(call, row);
 }
 
 /* Lists quiet times that were disabled since they began, because of an error. */
@@ -59,8 +66,51 @@ static void say_quiets(struct command_call *call)
 	json_object_set_new(command_data(call), "quiet_times", list);
 }
 
+static json_t *silence_data(const struct silence_row *row)
+{
+	return json_pack("{s:I, s:s, s:I, s:I, s:b, s:s, s:I, s:s, s:s*}", "id",
+	        (json_int_t)row->id, "matchers", row->matchers, "start_ms",
+	        (json_int_t)(row->start_ms ? row->start_ms : row->at_ms), "end_ms",
+	        (json_int_t)(row->ended_ms ? row->ended_ms : row->end_ms), "until_resolved",
+	        row->until_resolved, "by", row->author, "held", (json_int_t)row->held, "reason",
+	        row->reason, "problem", row->problem);
+}
+
+/* For a client that asks for them: the silences that ended lately. */
+static enum err add_ended(struct command_call *call)
+{
+	struct silence_row *rows = NULL;
+	json_t *list = json_array();
+	size_t len = 0;
+	enum err err = silences_ended(call->env->store, call->env->now_ms - ENDED_MS, &rows, &len);
+
+	words_bold(&call->text, true);
+	command_say(call, "Ended in the last 5 days: %zu", len);
+	words_bold(&call->text, false);
+	if (len > 0)
+		words_list(&call->text, SIZE_MAX, NULL);
+	else
+		words_break(&call->text);
+	for (size_t i = 0; i < len; i++) {
+		words_item(&call->text);
+		command_say(call, "%" PRId64 ": ", rows[i].id);
+		words_code(&call->text, rows[i].matchers, TEXT_NO_LIMIT);
+		command_say(call, " ended ");
+		words_when(&call->text, rows[i].ended_ms, call->env->now_ms);
+		say_silence_rest(call, &rows[i]);
+		json_array_append_new(list, silence_data(&rows[i]));
+	}
+	if (len > 0)
+		words_list_end(&call->text);
+	json_object_set_new(command_data(call), "ended", list);
+	silence_rows_free(rows, len);
+	return err;
+}
+
 static enum err run_silences(struct command_call *call)
 {
+	const char *which = command_arg(call, "which");
+	bool ended = which && strcasecmp(which, "ended") == 0;
 	struct silence_row *rows = NULL;
 	json_t *list = json_array();
 	size_t len = 0;
@@ -80,19 +130,15 @@ static enum err run_silences(struct command_call *call)
 		struct silence_row *row = &rows[i];
 
 		say_silence(call, row);
-		json_array_append_new(list,
-		        json_pack("{s:I, s:s, s:I, s:I, s:b, s:s, s:I, s:s, s:s*}", "id",
-		                (json_int_t)row->id, "matchers", row->matchers, "start_ms",
-		                (json_int_t)(row->start_ms ? row->start_ms : row->at_ms), "end_ms",
-		                (json_int_t)row->end_ms, "until_resolved", row->until_resolved,
-		                "by", row->author, "held", (json_int_t)row->held, "reason",
-		                row->reason, "problem", row->problem));
+		json_array_append_new(list, silence_data(row));
 	}
 	if (len > 0)
 		words_list_end(&call->text);
 	say_quiets(call);
 	json_object_set_new(command_data(call), "silences", list);
 	silence_rows_free(rows, len);
+	if (err == OK && ended)
+		err = add_ended(call);
 	return err == OK ? say_quiets_failed(call) : err;
 }
 
@@ -135,10 +181,12 @@ static enum err run_unsilence(struct command_call *call)
 
 const struct command command_silences = {
         .name = "silences",
-        .help = "list silences",
+        .help = "list silences\nWith `ended` also those that ended in the last five days.",
         .example = "silences",
+        .usage = "[ended]",
         .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
         .run = run_silences,
+        .members = {{"which", MEMBER_WORD}},
 };
 
 const struct command command_unsilence = {

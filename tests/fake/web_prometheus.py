@@ -215,6 +215,7 @@ def test_http_amtool_works():
     check("receiver: matrix" in amtool("config", "show") and "matrix" in amtool("config", "routes", "show"), "no config")
     amtool("silence", "expire", identity)
     check(json.loads(amtool("silence", "query", "-o", "json")) == [], "it still holds")
+    check([s["id"] for s in json.loads(amtool("silence", "query", "--expired", "app=etl", "-o", "json"))] == [identity], "not listed")
     amtool("silence", "expire", identity, code=1)
     later = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 7200))
     amtool("silence", "add", "app=etl", f"--start={later}", "--duration=1h", "--author=op", "--comment=later")
@@ -283,8 +284,14 @@ def test_http_as_grafanas_data_source():
     post({**body, "matchers": [{"name": "app", "value": ".*", "isRegex": True, "isEqual": True}]}, 400)
     post({**body, "id": identity, "matchers": []}, 400)
     check("(7d)" in post({**body, "endsAt": "2036-01-01T00:00:00.000Z"}, 400), "not told how long it may be")
-    check(ask(web, "DELETE", f"/api/v2/silence/{identity}")[0] == 200 and get("/api/v2/silences") == [], "not ended")
-    get(f"/api/v2/silence/{identity}", 404)
+    check(ask(web, "DELETE", f"/api/v2/silence/{identity}")[0] == 200, "not ended")
+    one = get(f"/api/v2/silence/{identity}")  # shown as expired, for "Recreate", which makes a new one
+    check(one["status"] == {"state": "expired"} and get("/api/v2/silences") == [one] and one["matchers"] == changed["matchers"], str(one))
+    again = post({**{key: one[key] for key in ("id", "comment", "createdBy", "matchers")}, "startsAt": soon, "endsAt": later})["silenceID"]
+    check(again != identity and [s["status"]["state"] for s in get("/api/v2/silences")] == ["active", "expired"], str(get("/api/v2/silences")))
+    check(ask(web, "DELETE", f"/api/v2/silence/{again}")[0] == 200, "not ended")
+    post({**body, "id": again[:-1] + "9"}, 400)  # there never was one
+    get(f"/api/v2/silence/{again[:-1]}9", 404)
     check(ask(web, "DELETE", f"/api/v2/silence/{identity}")[0] == 400, "ended twice")
     # what "Silence" proposes for an alert, all its labels, holds that failure when it happens again, and no other
     posted = {"labels": {**{f"label_{i}": f"value {i}" for i in range(12)}, "alertname": "PodDown", "severity": "page", "job": "k8s"},
