@@ -21,7 +21,7 @@ static const char base58_digits[] = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghij
 static void prim_must(bool good, const char *what)
 {
 	if (!good) {
-		log_error("crypto", "%s failed: cannot go on without it", what);
+		log_error("crypto", "%s failed: cannot continue without it", what);
 		abort();
 	}
 }

@@ -133,7 +133,7 @@ static void identity_done(enum err result, const char *message, void *arg)
 	} else if (!identity_same(job)) {
 		snprintf(text, sizeof(text),
 		        "the token belongs to device %s of %s, this database to device %s of %s. "
-		        "Store the old device's token again; or, if a new login was meant, start "
+		        "Store the old device's token again; or, if you did log in anew, start "
 		        "once "
 		        "with: run --accept-new-device",
 		        job->device_id, job->user_id, job->stored_device ? job->stored_device : "?",

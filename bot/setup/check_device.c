@@ -41,7 +41,7 @@ static void check_device_judge(
 		check_fault(check, EX_UNAVAILABLE, WHAT,
 		        "the homeserver shows keys of %s that are not its own", check->device_id);
 		check_fix(check, "log in again (matrix-telemetry-bot login), and ask the "
-		                 "homeserver's admin how they came there");
+		                 "homeserver's admin how they got there");
 		break;
 	case DEVICE_NO_IDENTITY:
 		check_bad(check, "the account has no cross-signing keys");

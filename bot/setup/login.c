@@ -43,7 +43,7 @@ static bool keys_are_lost(const struct login *login, struct store *store)
 
 	if (err != ERR_NOT_FOUND && err != ERR_CORRUPT)
 		return false;
-	fprintf(stderr, "%s.\nThis login makes a new device.\n\n", fault.text);
+	fprintf(stderr, "%s.\nThis login creates a new device.\n\n", fault.text);
 	return true;
 }
 

@@ -96,7 +96,7 @@ static bool setup_has_token(struct setup *setup, int *code)
 	good = read && setup_try_token(setup, code);
 	if (is_credential && read && *code == EX_OK)
 		printf("  Its token is systemd's credential \"token\"%s.\n",
-		        good ? ", and stays there" : ", and is not valid: it is replaced");
+		        good ? ", and stays there" : ", which is not valid: it will be replaced");
 	if (good && source->file && daemon_user_give(&setup->daemon, source->file, &fault) != OK)
 		*code = setup_fail(EX_CANTCREAT, "%s", fault.text);
 	if (good)

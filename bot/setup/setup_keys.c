@@ -113,7 +113,7 @@ static int setup_ask_reset(struct setup *setup, struct login_keys_wish *wish)
 
 	printf("New cross-signing keys replace those of %s for good: everybody who verified it is\n"
 	       "warned that its identity changed, its other devices are no longer signed, and its\n"
-	       "present recovery key opens nothing any more.\n",
+	       "present recovery key stops working.\n",
 	        setup->config->matrix.user);
 	if (question_yes("Replace them?", false, &wish->reset, &fault) != OK)
 		return setup_fail(EX_NOINPUT, "%s", fault.text);
@@ -121,7 +121,7 @@ static int setup_ask_reset(struct setup *setup, struct login_keys_wish *wish)
 }
 
 /* Asks what to do. *recovery: the key that was typed, owned by the caller, who wipes it; a wish
- * without anything in it: go on without. */
+ * without anything in it: continue without. */
 static int setup_ask_wish(struct setup *setup, struct login_keys_wish *wish, char **recovery)
 {
 	struct fault fault = {0};
@@ -134,7 +134,7 @@ static int setup_ask_wish(struct setup *setup, struct login_keys_wish *wish, cha
 	       "encrypted rooms\nare on hold.\n"
 	       "  key    sign it, with the account's recovery key or passphrase\n"
 	       "  reset  create new cross-signing keys, with the account's password\n"
-	       "  none   go on without\n",
+	       "  none   continue without\n",
 	        setup->config->matrix.user, setup->device_id);
 	while (code == EX_OK && !wish->recovery && !wish->reset) {
 		if (question_text("key, reset or none", "key", &answer, &fault) != OK)

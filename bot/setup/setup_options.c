@@ -81,7 +81,9 @@ static enum err setup_options_add(
 	assert(value); /* these options have an argument */
 	equals = strchr(value, '=');
 	if (list->len == SETUP_LIST_MAX)
-		return fault_set(fault, ERR_INVALID, "over %d of: %.100s", SETUP_LIST_MAX, value);
+		return fault_set(fault, ERR_INVALID,
+		        "more than %d values; the first one too many: %.100s", SETUP_LIST_MAX,
+		        value);
 	if (pair && (!equals || equals == value))
 		return fault_set(fault, ERR_INVALID, "must be NAME=VALUE: %.100s", value);
 	list->items[list->len++] = value;

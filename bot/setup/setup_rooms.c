@@ -380,7 +380,7 @@ static int setup_await_room(const struct setup *setup, const char *address, int6
 		return EX_OK;
 	question_end("not yet");
 	return setup_fail(EX_TEMPFAIL,
-	        "no operator joined in time; what was set up stays. Run setup again to go on");
+	        "no operator joined in time; what was set up stays. Run setup again to continue");
 }
 
 int setup_await_operators(const struct setup *setup)

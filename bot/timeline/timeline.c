@@ -197,8 +197,8 @@ static void batch_failed(struct timeline *timeline, enum err result, const char 
 	batch->tries++;
 	if (result != ERR_FULL && batch->place && batch->tries >= JOB_TRIES) {
 		log_error("timeline",
-		        "could not process %s, going on without it; if it was a command, send it "
-		        "again: %s",
+		        "could not process %s, skipping it; if it was a command, send it again: "
+		        "%s",
 		        json_string_value(batch->place), message);
 		json_array_append(batch->left_out, batch->place);
 		batch->tries = 1;

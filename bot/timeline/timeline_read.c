@@ -171,7 +171,7 @@ static enum err read_settle(struct reading *r, enum err result)
 
 	if (err_is_lasting(result))
 		log_seldom(LOG_ERROR, "timeline", "",
-		        "going on without %s; if it was a command, send it again: %s",
+		        "skipping %s; if it was a command, send it again: %s",
 		        json_string_value(r->batch->place),
 		        store_message(r->env.store)[0] ? store_message(r->env.store)
 		                                       : err_text(result));
@@ -312,7 +312,7 @@ static enum err read_keys(struct reading *r)
 	        !r->batch->since, &new_keys);
 	if (err != OK)
 		log_seldom(LOG_ERROR, "timeline", "keys",
-		        "what the homeserver told of devices and keys cannot be stored: %s",
+		        "cannot store what the homeserver sent about devices and keys: %s",
 		        store_message(r->env.store)[0] ? store_message(r->env.store)
 		                                       : err_text(err));
 	return store_settle(r->env.store, err, &undone);

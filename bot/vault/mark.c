@@ -213,7 +213,9 @@ static void compare_done(enum err result, const char *message, void *arg)
 		return;
 	}
 	if (result != OK) {
-		log_error("vault", "cannot compare the marks of runs, retrying: %s", message);
+		log_error("vault",
+		        "cannot compare the marks of this run and earlier ones, retrying: %s",
+		        message);
 		mark_retry(vault, -1, message);
 	} else {
 		vault->mark_ms = 0; /* offline: retried with the next token */

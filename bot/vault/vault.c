@@ -58,14 +58,15 @@ static void vault_judge_identity(struct vault *vault)
 	switch (vault->identity) {
 	case CRYPTO_IDENTITY_FOREIGN:
 		vault_problem_set(vault, VAULT_IDENTITY,
-		        "the account has cross-signing keys that are not here: set "
+		        "the account has cross-signing keys that this database lacks: set "
 		        "[encryption] recovery_key_command, or run matrix-telemetry-bot "
 		        "setup, which asks for the recovery key or replaces them");
 		return;
 	case CRYPTO_IDENTITY_CHANGED:
 		vault_problem_set(vault, VAULT_IDENTITY,
 		        "somebody replaced the account's cross-signing keys: find out who; if it "
-		        "was meant, set [encryption] recovery_key_command to the new recovery key");
+		        "was intended, set [encryption] recovery_key_command to the new recovery "
+		        "key");
 		return;
 	case CRYPTO_IDENTITY_UNKNOWN:
 	case CRYPTO_IDENTITY_NONE:

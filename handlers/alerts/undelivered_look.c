@@ -97,7 +97,8 @@ static enum err tell_own_room(const struct deliver *d, const struct report_statu
 	enum err err;
 
 	if (!room || undelivered_look_is_said(status->problem) ||
-	        undelivered_look_is_said(room->problem))
+	        undelivered_look_is_said(room->problem) ||
+	        (room->encrypted && undelivered_look_is_said(status->encryption_problem)))
 		return OK;
 	for (size_t i = 0; i < len; i++)
 		if (rows[i].room && strcmp(rows[i].room, name) == 0)

@@ -200,7 +200,7 @@ def test_setup_and_check_see_the_credential(w):
         w.must("systemctl", "stop", *UNITS)
         w.server.login_device = w.server.DEVICE
         done = w.run(*setup)
-        check("is not valid: it is replaced" in done.stdout, str(done))
+        check("is not valid: it will be replaced" in done.stdout, str(done))
         check(f"[matrix] token_file = /var/lib/{BOT}/token" in done.stdout, str(done))
         w.active()
         w.arrived(w.alert())

@@ -35,7 +35,7 @@ def test_a_lost_pickle_key_is_not_replaced_and_there_is_a_way_out():
         w.server.identity.pop(w.server.USER)
         w.server.published.clear()
     login = tool(w, "login", "--password-stdin", stdin="pw\n")
-    check("makes a new device" in login.stderr and "DEV2" in login.stderr, login.stderr + login.stdout)
+    check("creates a new device" in login.stderr and "DEV2" in login.stderr, login.stderr + login.stdout)
     w.bot.words = ("--accept-new-device",)
     w.bot.start()
     w.readable("r-2")

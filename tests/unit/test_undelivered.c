@@ -243,15 +243,19 @@ static int told_in_dev(struct late *late, const char *part)
 /* An own room hears of it, and of the recovery; where it could not be told, of neither. */
 static void the_own_room_hears_of_the_recovery_too(void **state)
 {
-	for (int reached = 0; reached < 2; reached++) {
+	for (int way = 0; way < 3; way++) {
+		int reached = way == 1; /* 0: not joined, 2: encrypted, and that is on hold */
 		struct report_room rooms[2];
 		struct late late;
 
 		late_init(&late, "[meta]\nroom = dev\n");
 		rooms[0] = late.room;
 		rooms[0].problem = "not joined";
-		rooms[1] = (struct report_room){
-		        .name = "dev", .address = "#dev:x", .problem = reached ? "" : "not joined"};
+		rooms[1] = (struct report_room){.name = "dev",
+		        .address = "#dev:x",
+		        .encrypted = way == 2,
+		        .problem = way == 0 ? "not joined" : ""};
+		late.status.encryption_problem = way == 2 ? "no keys" : "";
 		late.status.rooms = rooms;
 		late.status.rooms_len = 2;
 		late.w->down = true;
