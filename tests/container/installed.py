@@ -260,6 +260,9 @@ def test_reload(w):
         done = w.run("systemctl", "reload", BOT)
         check(done.returncode != 0, "a rejected config is no failure")
         check("nonsense" in w.must("journalctl", "-u", BOT, "-n", "20"), "the journal does not say why")
+        w.box.path(CONFIG).write_text(text + "\n[http]\ntokens = /etc/shadow\n")  # which its user cannot read
+        check(w.run("systemctl", "reload", BOT).returncode != 0, "tokens of no use are no failure")
+        check("cannot read /etc/shadow" in w.must("journalctl", "-u", BOT, "-n", "20"), "the journal does not say why")
         w.active()
         check(w.show(UNITS[1], "MainPID") == pid, "restarted")
         w.alert("reloaded", title="again")
@@ -323,6 +326,9 @@ def test_a_bad_config_does_not_restart(w):
         check(w.show(UNITS[1], "ExecMainStatus") == "78" and w.show(UNITS[1], "NRestarts") == "0",
               w.must("systemctl", "show", UNITS[1], "-p", "ExecMainStatus,NRestarts"))
         check("nonsense" in w.must("journalctl", "-u", BOT, "-n", "20"), "the journal does not say why")
+        w.box.path(CONFIG).write_text(text + "\n[http]\ntokens = /etc/shadow\n")  # which its user cannot read
+        check(w.run("systemctl", "reload", BOT).returncode != 0, "tokens of no use are no failure")
+        check("cannot read /etc/shadow" in w.must("journalctl", "-u", BOT, "-n", "20"), "the journal does not say why")
         w.run("systemctl", "start", UNITS[0])
     w.active()
 
