@@ -147,7 +147,9 @@ const struct option config_options[] = {
                 .help = "Name of the bot's session in the account's list of devices."},
         {"matrix", "invite_from", OPTION_USERS, IN(matrix.invite_from), .fallback = "",
                 .example = "@admin:example.org",
-                .help = "Users whose invitations to rooms are accepted. Default: nobody."},
+                .help = "Users whose invitations to other rooms are accepted; those of [rooms] are "
+                        "joined\n"
+                        "whoever invites. Default: nobody."},
         {"matrix", "proxy", OPTION_TEXT, IN(matrix.proxy),
                 .example = "http://proxy.example.org:3128",
                 .help = "Proxy for the homeserver. Default: the one set in the environment."},
