@@ -87,7 +87,7 @@ void op_command(
 	report_status_take(&status, &op->status);
 	op->happened = json_array();
 	op->read = (struct ops_read){.reply = reply,
-	        .changes = command->right != COMMAND_READS,
+	        .changes = arguments_right(command, request) != COMMAND_READS,
 	        .work = command_work,
 	        .done = command_done,
 	        .arg = op};

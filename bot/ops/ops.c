@@ -71,7 +71,7 @@ void ops_request(
 	command = command_find(json_string_value(op), COMMAND_SOCKET);
 	if (!command)
 		ops_unknown(json_string_value(op), reply);
-	else if (ops_may(ops, command->right, peer, reply))
+	else if (ops_may(ops, arguments_right(command, request), peer, reply))
 		ops_find(command->name)(ops, request, peer, reply);
 }
 

@@ -268,6 +268,16 @@ invalid:
 	return ERR_INVALID;
 }
 
+enum command_right arguments_right(const struct command *command, const json_t *request)
+{
+	const json_t *words = json_object_get(request, ARGUMENTS_WORDS);
+	bool bare = !words || (json_is_array(words) && json_array_size(words) == 0);
+
+	for (const struct command_member *member = command->members; member->name; member++)
+		bare = bare && !json_object_get(request, member->name);
+	return bare && command->shows ? COMMAND_READS : command->right;
+}
+
 /* ---- from words to members ---- */
 
 /* The member that the next word is for: a number is for the first number member, if the members

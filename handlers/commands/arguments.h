@@ -22,6 +22,9 @@ enum err arguments_from_words(
 enum err arguments_from_request(const struct command *command, const json_t *request, json_t **args,
         const char **field, char why[160]);
 
+/* The right that a request of the socket needs. */
+enum command_right arguments_right(const struct command *command, const json_t *request);
+
 /* Removes one pair of quotes around a text, and its escapes; owned by the caller. */
 char *arguments_unquoted(const char *text);
 

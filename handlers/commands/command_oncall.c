@@ -224,6 +224,7 @@ const struct command command_oncall = {
         .usage = "[take [2h] | give <@user> [until 18:00]]",
         .where = COMMAND_ROOM | COMMAND_SOCKET | COMMAND_LINE,
         .right = COMMAND_CHANGES,
+        .shows = true,
         .words = true,
         .run = run_oncall,
         .members = {{"name", MEMBER_WORD}, {"action", MEMBER_WORD, .one_of = "take|give"},

@@ -470,7 +470,7 @@ enum err commands_request(const struct command_env *env, const char *who,
 
 	call_init(&call);
 	err = command->run(&call);
-	if (err == OK && call.command->right != COMMAND_READS)
+	if (err == OK && arguments_right(command, args) != COMMAND_READS)
 		err = command_audit(env, &event, text, call_result(&call), buf_str(&call.effect));
 	reply->ok = !call.failed;
 	reply->field = call.field ? call.field : command->members[0].name;

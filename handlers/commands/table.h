@@ -52,6 +52,7 @@ struct command {
 	unsigned where;      /* flags of enum command_where */
 	enum command_right right;
 	bool words;     /* the command parses typed arguments itself, word by word */
+	bool shows;     /* without arguments it changes nothing */
 	bool reply;     /* in a reply, what that is about may stand for the arguments */
 	const char *op; /* the op that the command line sends to the socket; NULL: its name */
 	enum err (*run)(struct command_call *call); /* NULL: carried out elsewhere */

@@ -499,8 +499,11 @@ def test_rights_on_the_socket():
     bot.config.write_text(bot.config.read_text().replace("mode = 0666", "mode = 0666\nadmin_uid = 4712"))
     bot.process.send_signal(signal.SIGHUP)
     until(lambda: as_user(bot, 4711, changes[0])[0].get("error") == "denied", "the reload")
+    changes += [{"op": "oncall", "action": "take"}, {"op": "oncall", "words": ["take"]}]
     check([a.get("error") for a in as_user(bot, 4711, alert("r-2"), *changes, {"op": "status"})] ==
-          [None, *["denied"] * 5, None], "an app may too much")
+          [None, *["denied"] * 7, None], "an app may too much")
+    check(all(a.get("error") != "denied" for a in as_user(bot, 4711, {"op": "oncall"}, {"op": "oncall", "words": []})),
+          "who is on call is no secret")
     check([a.get("error") for a in as_user(bot, 4712, *changes[:2])] == [None, None], "the admin may not")
     bot.stop()
     server.shut()
