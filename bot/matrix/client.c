@@ -108,14 +108,19 @@ static void note_auth(struct mx_call *call, struct mx_answer *answer)
 		mx->events.on_auth_lost(answer->soft_logout, mx->events.arg);
 }
 
-/* Removes the token from an error text, since a homeserver or proxy may repeat the request in
- * it. */
+/* Removes the token from an error, since a homeserver or proxy may repeat the request in it; also
+ * one that was cut when the error was shortened. */
 static void hide_token(const struct mx *mx, struct mx_answer *answer)
 {
-	if (mx->token && strstr(answer->error, mx->token)) {
-		explicit_bzero(answer->error, sizeof(answer->error));
-		strcpy(answer->error, "the answer contains the access token, so it is not shown");
-	}
+	const char *words = json_string_value(json_object_get(answer->body, "error"));
+
+	if (!mx->token ||
+	        (!strstr(answer->error, mx->token) && !strstr(words ? words : "", mx->token)))
+		return;
+	explicit_bzero(answer->error, sizeof(answer->error));
+	strcpy(answer->error, "the answer contains the access token, so it is not shown");
+	if (strstr(answer->errcode, mx->token))
+		explicit_bzero(answer->errcode, sizeof(answer->errcode));
 }
 
 static void on_http_done(const struct http_result *result, void *arg)
