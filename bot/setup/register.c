@@ -66,8 +66,10 @@ static enum err register_by_secret(struct ask *ask, const char *name, const char
 	ask_call(ask, "GET", SECRET_PATH, NULL, &answer);
 	nonce = json_string_value(json_object_get(answer.body, "nonce"));
 	if (!nonce) {
-		err = answer.code == ERR_NOT_FOUND || answer.code == OK
-		              ? fault_set(fault, ERR_UNSUPPORTED,
+		bool unknown = answer.code == ERR_NOT_FOUND || answer.code == OK ||
+		               strcmp(answer.errcode, "M_UNRECOGNIZED") == 0;
+
+		err = unknown ? fault_set(fault, ERR_UNSUPPORTED,
 		                        "%s does not offer registration by a shared secret here "
 		                        "(Synapse's admin API is often reachable only from its own "
 		                        "machine)",
