@@ -9,6 +9,20 @@
 #include "handlers/alerts/route.h"
 #include "storage/undelivered.h"
 
+/* Which channels of [meta] hear of it; its room does only if it is not the alert's own. */
+static void say_channels(struct command_call *call, const struct alert *alert)
+{
+	const struct config *config = call->env->config;
+	const char *room = config->meta.room;
+
+	command_say(call, "Reported within seconds, as if it were late: exec%s, second account%s",
+	        config->meta.exec ? "" : " (not configured)",
+	        config->meta.homeserver ? "" : " (not configured)");
+	if (room && strcmp(room, route_room(config, alert->app, alert->severity)) != 0)
+		command_say(call, ", room %s", room);
+	command_say(call, "\n");
+}
+
 /* late: treats the test as not delivered in time, to test the other channels of [meta]. */
 static enum err command_test_inject(struct command_call *call, const char *name, bool late)
 {
@@ -33,10 +47,7 @@ static enum err command_test_inject(struct command_call *call, const char *name,
 		        (long long)receipt.alert);
 	}
 	if (err == OK && late)
-		command_say(call,
-		        "Reported within seconds, as if it were late: exec%s, second account%s\n",
-		        d.config->meta.exec ? "" : " (not configured)",
-		        d.config->meta.homeserver ? "" : " (not configured)");
+		say_channels(call, alert);
 	alert_destroy(alert);
 	return err;
 }

@@ -1116,6 +1116,24 @@ static void undeliverable_ones_are_given_up(void **state)
 	world_destroy(w);
 }
 
+static void a_test_names_the_channels_that_hear_of_it(void **state)
+{
+	static const char *const rooms[] = {"dev", "ops"};
+
+	for (size_t i = 0; i < 2; i++) {
+		char *more = x_asprintf("[meta]\nroom = %s\nexec = /bin/true\n", rooms[i]);
+		struct world *w = world_create(more);
+		char *answer = ask(w, "!test undelivered");
+
+		assert_non_null(strstr(answer, "late: exec, second account (not configured)"));
+		assert_int_equal(strstr(answer, "configured), room dev") != NULL, i == 0);
+		assert_null(strstr(answer, ", room ops"));
+		free(answer);
+		free(more);
+		world_destroy(w);
+	}
+}
+
 static void answers_are_replies_if_wanted(void **state)
 {
 	struct world *w = world_create("[commands]\nanswers = reply\n");
@@ -1170,6 +1188,7 @@ int main(void)
 	        cmocka_unit_test(a_reply_shows_the_alert),
 	        cmocka_unit_test(what_a_ring_is_about_can_be_acknowledged),
 	        cmocka_unit_test(undeliverable_ones_are_given_up),
+	        cmocka_unit_test(a_test_names_the_channels_that_hear_of_it),
 	        cmocka_unit_test(answers_are_replies_if_wanted),
 	};
 
