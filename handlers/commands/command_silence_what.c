@@ -29,7 +29,8 @@ static enum err refuse_unknown(struct command_call *call, const char *word)
 	}
 	command_say(call, " For an app that has not sent an alert yet: `app=%s`", word);
 	if (call->target)
-		command_say(call, ". For that of the alert, the time alone: `%ssilence 1h`",
+		command_say(call,
+		        ". To silence the app of this alert, give the time first: `%ssilence 1h`",
 		        command_prefix(call));
 	free(near);
 	return err;

@@ -1002,7 +1002,8 @@ static void a_reply_silences_the_app_of_the_alert(void **state)
 	        {"!silence app=billing 1h", "app=\"billing\""},
 	        {"!silence 30m 1h", "app=\"30m\""}, /* an app of that name */
 	        {"!silence everything 1h", "app=~\".*\""},
-	        {"!silence deploy 1h", "For that of the alert, the time alone: !silence 1h"},
+	        {"!silence deploy 1h",
+	                "To silence the app of this alert, give the time first: !silence 1h"},
 	        {"!silence 1 3h", "Silence 1: app=\"etl\""},
 	        {"!silence 99 3h", "no active silence 99"},
 	};
