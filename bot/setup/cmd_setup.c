@@ -116,7 +116,8 @@ static void setup_print_report(const struct setup *setup, const char *report)
 	for (size_t len; *report; report += len) {
 		const char *text = report;
 
-		len = strcspn(report, "\n") + 1;
+		len = strcspn(report, "\n");
+		len += report[len] == '\n';
 		if (setup->asks && setup->config && strncmp(report, setup->path, path) == 0)
 			text += path + strspn(report + path, ":0123456789 ");
 		fprintf(stderr, "%.*s", (int)(report + len - text), text);
