@@ -1,9 +1,9 @@
 /*
  * database_files.c - see database_files.h.
  *
- * SQLite never makes the database or its log shorter in a transaction that has not written, and a
- * database's change counter never goes back. Only VACUUM and checkpoints of other connections do
- * the first, and they change SQLite's data version.
+ * SQLite never makes the database or its log shorter, nor writes the log's header, in a transaction
+ * that has not written, and a database's change counter never goes back. Only VACUUM and
+ * checkpoints of other connections do the first, and they change SQLite's data version.
  */
 #include "storage/database_files.h"
 
@@ -15,10 +15,8 @@
 #include <unistd.h>
 #include "bot/base/alloc.h"
 
-#define COUNTER_AT 24 /* in the database: the change counter, 4 bytes, the highest first */
-/* Of the log: its header, and what stands before each page. */
-#define LOG_HEADER 32
-#define FRAME_HEADER 24
+#define COUNTER_AT 24   /* in the database: the change counter, 4 bytes, the highest first */
+#define FRAME_HEADER 24 /* in the log, before each page */
 /* In shared memory, in the machine's byte order, by "WAL-Index Format": two copies of the header,
  * and how many pages of the log are in the database. */
 #define INDEX_VERSION 3007000
@@ -36,19 +34,47 @@ static unsigned data_version(struct store *store)
 	return version;
 }
 
-/* Reads by SQLite's own descriptor: closing another one would drop its locks. 0 = unreadable. */
-static uint32_t change_counter(struct store *store)
+/* Reads by SQLite's own descriptor: closing another one would drop its locks. which: an opcode
+ * SQLITE_FCNTL_…_POINTER. False: unreadable. */
+static bool database_files_read(struct store *store, int which, void *out, int len, int64_t at)
 {
 	sqlite3_file *file = NULL;
+
+	return sqlite3_file_control(store->db, "main", which, &file) == SQLITE_OK && file &&
+	       file->pMethods && file->pMethods->xRead(file, out, len, at) == SQLITE_OK;
+}
+
+/* 0 = unreadable. */
+static uint32_t change_counter(struct store *store)
+{
 	unsigned char bytes[4];
 
-	if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) !=
-	                SQLITE_OK ||
-	        !file || !file->pMethods ||
-	        file->pMethods->xRead(file, bytes, sizeof(bytes), COUNTER_AT) != SQLITE_OK)
+	if (!database_files_read(
+	            store, SQLITE_FCNTL_FILE_POINTER, bytes, sizeof(bytes), COUNTER_AT))
 		return 0;
 	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
 	       bytes[3];
+}
+
+static bool log_header(struct store *store, unsigned char header[STORE_LOG_HEADER])
+{
+	return database_files_read(
+	        store, SQLITE_FCNTL_JOURNAL_POINTER, header, STORE_LOG_HEADER, 0);
+}
+
+static void note_log_header(struct store *store)
+{
+	if (!log_header(store, store->log_header))
+		memset(store->log_header, 0, sizeof(store->log_header));
+}
+
+/* Whether another program wrote over the log: its header changes in transactions alone. */
+static bool log_is_overwritten(struct store *store)
+{
+	unsigned char header[STORE_LOG_HEADER];
+
+	return store->log_header[0] && log_header(store, header) &&
+	       memcmp(header, store->log_header, sizeof(header)) != 0;
 }
 
 static enum err database_files_fail(
@@ -76,6 +102,7 @@ void database_files_remember(struct store *store, const char *path)
 	}
 	store->version = data_version(store);
 	store->counter = change_counter(store);
+	note_log_header(store);
 }
 
 enum err database_files_are_whole(struct store *store)
@@ -90,6 +117,8 @@ enum err database_files_are_whole(struct store *store)
 		if (stat(file->path, &st) == 0 && st.st_ino == file->ino && st.st_size < file->size)
 			return database_files_fail(store, file, "truncated");
 	}
+	if (log_is_overwritten(store))
+		return database_files_fail(store, &store->files[1], "overwritten");
 	return change_counter(store) < store->counter
 	               ? database_files_fail(store, &store->files[0], "replaced by an older one")
 	               : OK;
@@ -108,7 +137,14 @@ enum err database_files_are_ours(struct store *store)
 	}
 	store->version = data_version(store);
 	store->counter = change_counter(store);
+	note_log_header(store);
 	return OK;
+}
+
+void database_files_rolled_back(struct store *store)
+{
+	if (!store->replaced)
+		note_log_header(store);
 }
 
 int64_t database_files_lost(const char *path)
@@ -127,8 +163,8 @@ int64_t database_files_lost(const char *path)
 		memcpy(&page_size, bytes + INDEX_PAGE_SIZE, sizeof(page_size));
 		memcpy(&pages, bytes + INDEX_PAGES, sizeof(pages));
 		memcpy(&moved, bytes + INDEX_MOVED, sizeof(moved));
-		if (stat(log, &st) == 0 && st.st_size > LOG_HEADER)
-			held = (st.st_size - LOG_HEADER) / (FRAME_HEADER + page_size);
+		if (stat(log, &st) == 0 && st.st_size > STORE_LOG_HEADER)
+			held = (st.st_size - STORE_LOG_HEADER) / (FRAME_HEADER + page_size);
 		if (version == INDEX_VERSION && moved < pages && held < pages)
 			lost = pages - (held > moved ? held : moved);
 	}

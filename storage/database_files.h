@@ -18,6 +18,9 @@ enum err database_files_are_whole(struct store *store);
  * committed would be missing after a restart. */
 enum err database_files_are_ours(struct store *store);
 
+/* After a transaction that was undone: what did not fit into memory was in the log already. */
+void database_files_rolled_back(struct store *store);
+
 /* How many pages the write-ahead log of a database that is not open has lost, by what a process
  * that did not close it left in shared memory; 0 = none. */
 int64_t database_files_lost(const char *path);

@@ -73,6 +73,8 @@ struct store_file {
 	off_t size; /* after the last commit */
 };
 
+#define STORE_LOG_HEADER 32 /* bytes, by "WAL Header Format" */
+
 struct store {
 	sqlite3 *db;
 	int lock_fd; /* -1 when read-only */
@@ -81,10 +83,11 @@ struct store {
 	        files[STORE_FILES]; /* identity of the files when opened; ino 0 = not recorded */
 	unsigned version;           /* SQLite's data version after the last commit */
 	uint32_t counter;           /* the file's change counter then */
-	bool replaced;              /* the files were replaced, deleted or truncated */
-	bool full;                  /* the last transaction found it so: ids are looked at */
-	bool in_transaction;        /* between store_begin() and its end */
-	enum err lost; /* why SQLite ended the transaction by itself; OK = it did not */
+	unsigned char log_header[STORE_LOG_HEADER]; /* of the write-ahead log then; zeros = none */
+	bool replaced;       /* the files were replaced, deleted or truncated */
+	bool full;           /* the last transaction found it so: ids are looked at */
+	bool in_transaction; /* between store_begin() and its end */
+	enum err lost;       /* why SQLite ended the transaction by itself; OK = it did not */
 	struct silence_cache *silences; /* of silences.c, or NULL */
 	bool silences_stale;            /* they must be read again */
 	char message[256];

@@ -366,6 +366,8 @@ void store_rollback(struct store *store)
 	if (!sqlite3_get_autocommit(store->db))
 		store_run(
 		        store, STORE_ROLLBACK); /* if it fails, nothing was committed either way */
+	if (store->lock_fd >= 0)
+		database_files_rolled_back(store);
 	store->in_transaction = false;
 	store->lost = OK;
 	store->silences_stale = true;

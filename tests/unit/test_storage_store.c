@@ -608,6 +608,35 @@ static void truncated_files_are_noticed_before_the_next_commit(void **state)
 	}
 }
 
+static void read_start(const char *path, char *out, size_t len)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	assert_int_equal(pread(fd, out, len, 0), len);
+	close(fd);
+}
+
+/* As by dd: name, number and length stay as they are. */
+static void an_overwritten_log_is_noticed_before_the_next_commit(void **state)
+{
+	struct fixture *f = *state;
+	char path[160];
+	unsigned char byte;
+	int fd;
+
+	for (int i = 0; i < 3; i++) /* what SQLite itself does to it is no harm */
+		checkpoint(f->store);
+	snprintf(path, sizeof(path), "%s-wal", f->path);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(pread(fd, &byte, 1, 17), 1);
+	byte ^= 1;
+	assert_int_equal(pwrite(fd, &byte, 1, 17), 1);
+	close(fd);
+	assert_int_equal(store_begin(f->store), ERR_REPLACED);
+	assert_non_null(strstr(store_message(f->store), path));
+	assert_non_null(strstr(store_message(f->store), "overwritten"));
+}
+
 /* As by cp, which leaves the file its name and number. */
 static void an_older_copy_is_noticed_before_the_next_commit(void **state)
 {
@@ -649,6 +678,14 @@ static void what_other_connections_do_is_no_damage(void **state)
 	add_some(f->store);
 	assert_int_equal(sqlite3_exec(other, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL),
 	        SQLITE_OK);
+	assert_int_equal(store_begin(f->store), OK);
+	assert_int_equal(set_many(f->store, 'b'), OK);
+	assert_int_equal(store_commit(f->store), OK);
+	assert_int_equal(sqlite3_exec(other,
+	                         "PRAGMA wal_checkpoint(RESTART);"
+	                         "CREATE TABLE brief (x); DROP TABLE brief",
+	                         NULL, NULL, NULL),
+	        SQLITE_OK);
 	sqlite3_close(other);
 	assert_int_equal(store_begin(f->store), OK);
 	assert_int_equal(add(f->store, "last"), OK);
@@ -657,6 +694,36 @@ static void what_other_connections_do_is_no_damage(void **state)
 	fixture_open(f);
 	assert_true(has(f->store, "a9") && has(f->store, "last"));
 	assert_string_equal(store_damage(f->store), "");
+}
+
+/* A transaction larger than the page cache begins the log anew before it is undone. */
+static void a_large_transaction_that_is_undone_is_no_damage(void **state)
+{
+	struct fixture *f = *state;
+	char log[160], before[32], after[32];
+
+	snprintf(log, sizeof(log), "%s-wal", f->path);
+	assert_int_equal(store_begin(f->store), OK);
+	assert_int_equal(set_many(f->store, 'a'), OK);
+	assert_int_equal(store_commit(f->store), OK);
+	checkpoint(f->store);
+	checkpoint(f->store);
+	read_start(log, before, sizeof(before));
+	assert_int_equal(store_begin(f->store), OK);
+	for (int i = 0; i < 800; i++) {
+		char name[16], value[1024];
+
+		memset(value, 'b', sizeof(value) - 1);
+		value[sizeof(value) - 1] = '\0';
+		snprintf(name, sizeof(name), "more.%d", i);
+		assert_int_equal(state_set(f->store, name, value), OK);
+	}
+	store_rollback(f->store);
+	read_start(log, after, sizeof(after));
+	assert_memory_not_equal(before, after, sizeof(before));
+	assert_int_equal(store_begin(f->store), OK);
+	assert_int_equal(add(f->store, "after"), OK);
+	assert_int_equal(store_commit(f->store), OK);
 }
 
 /* A log that lost its end between two runs: what was accepted is there, or its loss is told. */
@@ -794,6 +861,11 @@ int main(void)
 	        TEST(file_that_is_no_database_is_corrupt),
 	        TEST(damaged_pages_lose_nothing_in_silence),
 	        cmocka_unit_test(truncated_files_are_noticed_before_the_next_commit),
+	        cmocka_unit_test_setup_teardown(a_large_transaction_that_is_undone_is_no_damage,
+	                fixture_setup, fixture_teardown),
+	        cmocka_unit_test_setup_teardown(
+	                an_overwritten_log_is_noticed_before_the_next_commit, fixture_setup,
+	                fixture_teardown),
 	        TEST(an_older_copy_is_noticed_before_the_next_commit),
 	        TEST(what_other_connections_do_is_no_damage),
 	        cmocka_unit_test(a_log_that_lost_its_end_is_told),
