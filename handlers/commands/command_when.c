@@ -469,7 +469,7 @@ bool command_when_is(const struct input *words)
 static bool is_about_time(const struct input *words)
 {
 	static const char *const parts[] = {"½", "¼", "¾"};
-	char word[TOKEN_MAX];
+	char word[TOKEN_MAX] = "";
 	int hour, minute;
 
 	command_when_token(words, 0, word);

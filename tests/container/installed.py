@@ -326,9 +326,6 @@ def test_a_bad_config_does_not_restart(w):
         check(w.show(UNITS[1], "ExecMainStatus") == "78" and w.show(UNITS[1], "NRestarts") == "0",
               w.must("systemctl", "show", UNITS[1], "-p", "ExecMainStatus,NRestarts"))
         check("nonsense" in w.must("journalctl", "-u", BOT, "-n", "20"), "the journal does not say why")
-        w.box.path(CONFIG).write_text(text + "\n[http]\ntokens = /etc/shadow\n")  # which its user cannot read
-        check(w.run("systemctl", "reload", BOT).returncode != 0, "tokens of no use are no failure")
-        check("cannot read /etc/shadow" in w.must("journalctl", "-u", BOT, "-n", "20"), "the journal does not say why")
         w.run("systemctl", "start", UNITS[0])
     w.active()
 

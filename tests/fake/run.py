@@ -1096,7 +1096,7 @@ def test_who_asks_without_a_right_is_told_the_way_out():
     """Also a plugin of Nagios, which then does not know how the bot is; and nothing reaches the terminal's ears."""
     server, bot = make()
     bot.start()
-    check(bot.call({"op": "silence", "what": "app=\"a\x1b[31m\"", "duration": "1h"})["ok"], "refused")
+    check(bot.call({"op": "silence", "what": "node_id=\"a\x1b[31m\"", "duration": "1h"})["ok"], "refused")
     done = tool(bot, "silences")
     check(done.returncode == 0 and "[31m" in done.stdout and "\x1b" not in done.stdout, repr(done.stdout))
     if os.geteuid() == 0:
