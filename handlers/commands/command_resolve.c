@@ -91,15 +91,19 @@ static enum err resolve_whom(struct command_call *call, const struct whom *whom)
 /* In a reply to an alert the words are its note, unless the first one names a run or an app. */
 static enum err run_resolve(struct command_call *call)
 {
+	const char *what = command_arg(call, "what"), *note = command_arg(call, "note");
 	struct whom whom = {0};
 	struct input words;
-	const char *note = command_arg(call, "note");
-	enum err err;
+	enum err err = OK;
 
-	if (!command_words(call, &words))
-		return resolve_named(
-		        call, command_arg(call, "what"), note && note[0] ? note : NULL);
-	err = whom_read(call, &words, true, &whom);
+	if (command_words(call, &words)) {
+		err = whom_read(call, &words, true, &whom);
+	} else {
+		whom.runs = json_array();
+		whom.note = x_strdup(note ? note : "");
+		if (what && what[0])
+			json_array_append_new(whom.runs, json_string(what));
+	}
 	if (err == OK && !call->failed)
 		err = resolve_whom(call, &whom);
 	whom_finish(&whom);

@@ -182,6 +182,15 @@ static void an_alert_is_answered_after_its_commit(void **state)
 	assert_string_equal(member(f, 1, "state"), "duplicate");
 }
 
+static void an_empty_name_is_no_name_of_a_run(void **state)
+{
+	struct opened *f = *state;
+
+	ask(f, "{\"op\":\"resolve\",\"what\":\"\"}");
+	wait_answers(f, 1);
+	assert_non_null(strstr(member(f, 0, "message"), "Resolve what?"));
+}
+
 static void what_is_wrong_is_answered_at_once(void **state)
 {
 	struct opened *f = *state;
@@ -603,6 +612,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        TEST(an_alert_is_answered_after_its_commit),
+	        TEST(an_empty_name_is_no_name_of_a_run),
 	        TEST(what_is_wrong_is_answered_at_once),
 	        TEST(reload_is_answered_when_it_is_over),
 	        TEST(another_app_waits_for_one_commit_of_a_flood),
