@@ -51,6 +51,13 @@ static const char *const alert_cause_names[] = {"new", "joined", "storm", "resol
 	X(REF, message_id)
 
 #define SELECT SQL_SELECT("alerts LEFT JOIN places ON alert_id = id", ALERT_COLUMNS)
+/* Each value of a column once, in a table `each`; the last is NULL. Each is looked up separately,
+ * so that an index skips the other rows that have it; UNION, since a damaged index could lead back
+ * to an earlier one. */
+#define EACH(column, where)                                                               \
+	"WITH RECURSIVE each (value) AS (SELECT min(" column ") FROM alerts WHERE " where \
+	"AND " column " IS NOT NULL UNION SELECT (SELECT min(" column ") FROM alerts "    \
+	"WHERE " where "AND " column " > value) FROM each WHERE value IS NOT NULL) "
 #define ALERTS_STATEMENTS(X)                                                                       \
 	X(ALERTS_INSERT, SQL_INSERT("alerts", ALERT_STORED))                                       \
 	X(ALERTS_BY_EXT_ID, SELECT "WHERE ext_id = ? AND app = ?")                                 \
@@ -65,9 +72,10 @@ static const char *const alert_cause_names[] = {"new", "joined", "storm", "resol
 	X(ALERTS_HELD, SELECT "WHERE silence_id = ? AND held = TRUE ORDER BY id DESC LIMIT ?")     \
 	X(ALERTS_HELD_QUIET, SELECT "WHERE held = TRUE AND quiet = ? ORDER BY id DESC LIMIT ?")    \
 	X(ALERTS_HELD_OF, SELECT "WHERE subject = ? AND held = TRUE LIMIT ?")                      \
-	X(ALERTS_HELD_OVER, SELECT "WHERE held = TRUE AND silence_id IS NOT NULL AND NOT EXISTS "  \
-	                           "(SELECT 1 FROM silences s WHERE s.id = silence_id AND "        \
-	                           "s.ended_ms = 0 AND s.problem IS NULL) LIMIT ?")                \
+	X(ALERTS_HELD_OVER, EACH("silence_id", "held = TRUE ") SELECT                              \
+	        "WHERE held = TRUE AND silence_id IN (SELECT value FROM each WHERE value IS NOT "  \
+	        "NULL AND NOT EXISTS (SELECT 1 FROM silences s WHERE s.id = value "                \
+	        "AND s.ended_ms = 0 AND s.problem IS NULL)) LIMIT ?")                              \
 	X(ALERTS_HELD_INHIBITED, SELECT                                                            \
 	        "WHERE held = TRUE AND cause = 'inhibited' AND "                                   \
 	        "(?1 = FALSE OR NOT EXISTS (SELECT 1 FROM entries e WHERE e.app = alerts.app AND " \
@@ -75,11 +83,11 @@ static const char *const alert_cause_names[] = {"new", "joined", "storm", "resol
 	        "0)) "                                                                             \
 	        "ORDER BY id LIMIT ?2")                                                            \
 	X(ALERTS_ANY_HELD, "SELECT 1 FROM alerts WHERE held = TRUE LIMIT 1")                       \
-	X(ALERTS_HELD_QUIETS,                                                                      \
-	        "SELECT DISTINCT quiet FROM alerts WHERE held = TRUE AND quiet IS NOT "            \
-	        "NULL LIMIT 1 OFFSET ?")                                                           \
-	X(ALERTS_HELD_ROOMS, "SELECT DISTINCT room FROM alerts WHERE silence_id = ? AND room IS "  \
-	                     "NOT NULL LIMIT 1 OFFSET ?")                                          \
+	X(ALERTS_HELD_QUIETS, EACH("quiet", "held = TRUE ") "SELECT value FROM each WHERE value "  \
+	                                                    "IS NOT NULL LIMIT 1 OFFSET ?")        \
+	X(ALERTS_HELD_ROOMS,                                                                       \
+	        EACH("room", "silence_id = ?1 ") "SELECT value FROM each WHERE value IS NOT NULL " \
+	                                         "LIMIT 1 OFFSET ?2")                              \
 	X(ALERTS_UNHOLD,                                                                           \
 	        "UPDATE alerts SET held = FALSE WHERE subject = ?1 AND held = TRUE AND (?2 IS "    \
 	        "NULL OR fingerprint = ?2)")                                                       \

@@ -98,7 +98,8 @@ enum err alerts_held_over(struct store *store, int limit, struct alert_row **row
 enum err alerts_held_inhibited(
         struct store *store, bool inhibits, int limit, struct alert_row **rows, size_t *len);
 /* The quiet times that suppress an alert, and the rooms in which a silence suppressed one, by an
- * index from 0; ERR_NOT_FOUND past the last. The text is owned by the caller. */
+ * index from 0; ERR_NOT_FOUND past the last. Costs a lookup for each of them, however many alerts
+ * they have. The text is owned by the caller. */
 enum err alerts_held_quiets(struct store *store, int index, char **name);
 enum err alerts_held_rooms(struct store *store, int64_t silence_id, int index, char **room);
 /* Marks alerts as no longer suppressed, because they were released or resolved; fingerprint NULL =

@@ -27,6 +27,8 @@
 	X(SILENCES_UPDATE, SQL_UPDATE("silences", SILENCE_COLUMNS))                         \
 	X(SILENCES_BY_ID, SELECT "WHERE id = ?")                                            \
 	X(SILENCES_ACTIVE, SELECT "WHERE ended_ms = 0 ORDER BY id")                         \
+	X(SILENCES_DUE, SELECT "INDEXED BY silences_end WHERE ended_ms = 0 AND "            \
+	                       "end_ms <= ? ORDER BY end_ms, id")                           \
 	X(SILENCES_ENDED, SELECT "WHERE id > (SELECT max(id) FROM silences) - 1000 AND "    \
 	                         "ended_ms > ? ORDER BY id")                                \
 	X(SILENCES_COUNT, "UPDATE silences SET held = min(held, 1 << 52) + 1 WHERE id = ?") \
@@ -68,6 +70,15 @@ enum err silences_active(struct store *store, struct silence_row **rows, size_t 
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_SILENCES, SILENCES_ACTIVE);
+	return sql_all_rows(&sql, &layout, (void **)rows, len);
+}
+
+enum err silences_due(struct store *store, int64_t now_ms, struct silence_row **rows, size_t *len)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_SILENCES, SILENCES_DUE);
+	sql_bind_int(&sql, now_ms);
 	return sql_all_rows(&sql, &layout, (void **)rows, len);
 }
 

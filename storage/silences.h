@@ -31,6 +31,9 @@ enum err silences_update(struct store *store, const struct silence_row *row);
 enum err silences_by_id(struct store *store, int64_t id, struct silence_row *row);
 /* The active and future silences, oldest first. The caller frees the rows. */
 enum err silences_active(struct store *store, struct silence_row **rows, size_t *len);
+/* Those that have not ended although their end has come, the earliest first: reads no others. The
+ * caller frees the rows. */
+enum err silences_due(struct store *store, int64_t now_ms, struct silence_row **rows, size_t *len);
 
 /* Those of the last thousand that ended after since_ms, oldest first. The caller frees the rows. */
 enum err silences_ended(

@@ -10,7 +10,9 @@
 #include "handlers/message/words.h"
 #include "storage/alerts.h"
 
-/* Delivers the alerts that nothing holds any more; call it every few seconds. */
+/* Delivers the alerts that nothing holds any more; call it every few seconds. Costs a lookup for
+ * each silence and quiet time that holds something, however much each holds, and for each inhibited
+ * alert. */
 enum err held_release(const struct deliver *d);
 
 /* Resolves the held alerts of a subject, which may end silences; *was_held: there were any. */

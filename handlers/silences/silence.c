@@ -131,11 +131,10 @@ enum err silence_end_due(const struct deliver *d)
 {
 	struct silence_row *rows = NULL;
 	size_t len = 0;
-	enum err err = silences_active(d->store, &rows, &len);
+	enum err err = silences_due(d->store, d->now_ms, &rows, &len);
 
 	for (size_t i = 0; i < len && err == OK; i++)
-		if (rows[i].end_ms <= d->now_ms)
-			err = silence_end(d, &rows[i], "expired", NULL);
+		err = silence_end(d, &rows[i], "expired", NULL);
 	silence_rows_free(rows, len);
 	return err;
 }

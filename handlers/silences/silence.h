@@ -42,7 +42,7 @@ bool silence_holds(const struct silence_row *row, int64_t now_ms);
 
 /* Ends the silences that have expired. The room where each was set is told how many alerts it
  * held; if it was set on the host, the rooms of the alerts it held are told, or the room of
- * critical alerts. */
+ * critical alerts. Reads only those, and of what each suppressed only what is told. */
 enum err silence_end_due(const struct deliver *d);
 /* Ends a silence now. why: "expired", say, for the notice in the room. answered: the room that
  * gets the notice as an answer, or NULL. */

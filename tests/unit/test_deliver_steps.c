@@ -13,24 +13,9 @@
 #include "handlers/oncall/escalate.h"
 #include "handlers/oncall/resolve.h"
 #include "tests/unit/handlers_fixture.h"
+#include "tests/unit/steps.h"
 #include "storage/command_log.h"
 #include "storage/oncall_overrides.h"
-#include "storage/sql.h"
-
-/* Steps of all statements since the last call; *scanned: of these, rows of walks without an index.
- */
-static int64_t steps(struct world *w, int64_t *scanned)
-{
-	int64_t sum = 0;
-	sqlite3_stmt *stmt = NULL;
-
-	*scanned = 0;
-	while ((stmt = sqlite3_next_stmt(w->store->db, stmt))) {
-		sum += sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 1);
-		*scanned += sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_FULLSCAN_STEP, 1);
-	}
-	return sum;
-}
 
 /* One app's alert, and the choice after it, with so many messages of others open. */
 static int64_t cost(int open, int64_t *choice)

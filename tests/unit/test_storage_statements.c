@@ -32,6 +32,8 @@ static bool plan_line_is_bounded(const char *detail)
 	        "CONSTANT ROW",
 	        /* one for each step of escalation that something went through */
 	        "SCAN levels",
+	        /* one for each silence, quiet time or room of what is held */
+	        "SCAN each",
 	        /* the rooms of the config */
 	        "SCAN json_each VIRTUAL TABLE INDEX 1:",
 	        /* never more than a thousand, see handlers/commands/command_silence.c */
@@ -104,6 +106,36 @@ static void no_statement_walks_through_a_growing_table(void **state)
 	assert_false(plan_line_is_bounded("SCAN messages USING INDEX messages_opened"));
 }
 
+/* A row that is deleted is looked for in each table that refers to it. */
+static void each_reference_is_found_by_an_index(void **state)
+{
+	struct store *store = fixture_store(state);
+	sqlite3_stmt *stmt, *plan;
+	int seen = 0;
+
+	assert_int_equal(sqlite3_prepare_v2(store->db,
+	                         "SELECT m.name, f.\"from\" FROM sqlite_schema m, "
+	                         "pragma_foreign_key_list(m.name) f WHERE m.type = 'table'",
+	                         -1, &stmt, NULL),
+	        SQLITE_OK);
+	for (; sqlite3_step(stmt) == SQLITE_ROW; seen++) {
+		const char *table = (const char *)sqlite3_column_text(stmt, 0);
+		const char *column = (const char *)sqlite3_column_text(stmt, 1);
+		char *explain = sqlite3_mprintf(
+		        "EXPLAIN QUERY PLAN SELECT 1 FROM %w WHERE %w = ?", table, column);
+
+		assert_int_equal(
+		        sqlite3_prepare_v2(store->db, explain, -1, &plan, NULL), SQLITE_OK);
+		assert_int_equal(sqlite3_step(plan), SQLITE_ROW);
+		if (strncmp((const char *)sqlite3_column_text(plan, 3), "SEARCH", 6) != 0)
+			fail_msg("%s.%s", table, column);
+		sqlite3_finalize(plan);
+		sqlite3_free(explain);
+	}
+	sqlite3_finalize(stmt);
+	assert_true(seen > 5);
+}
+
 static int prepared(struct store *store)
 {
 	int count = 0;
@@ -138,6 +170,7 @@ int main(void)
 	        TEST(writing_outside_a_transaction_is_refused),
 	        TEST(statements_are_prepared_when_they_are_used_first),
 	        TEST(no_statement_walks_through_a_growing_table),
+	        TEST(each_reference_is_found_by_an_index),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,7 +79,7 @@ static void new_database_has_schema_and_settings(void **state)
 {
 	struct store *store = fixture_store(state);
 
-	assert_int_equal(store_schema(), 26);
+	assert_int_equal(store_schema(), 27);
 	assert_int_equal(pragma_int(store, "PRAGMA user_version"), store_schema());
 	assert_int_equal(pragma_int(store, "PRAGMA page_size"), 2048);
 	assert_int_equal(pragma_int(store, "PRAGMA foreign_keys"), 1);
