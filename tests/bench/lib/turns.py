@@ -1,5 +1,7 @@
-"""Senders that take turns, each in a room of its own with the same reader: send → readable, the CPU time
-of a message, private memory. A sender can be several processes, whose figures are added."""
+"""Senders that take turns, in another order each time, since the homeserver still works for the one before,
+each in a room of its own with the same reader: send → readable, the CPU time of a message, private memory.
+A sender can be several processes, whose figures are added."""
+import random
 import statistics
 import time
 
@@ -37,7 +39,7 @@ def one_round(senders, number):
     for i in range(WARM + COUNT):
         if i == WARM:
             before = {sender: sender.cpu_ms() for sender in senders}
-        for sender in senders:
+        for sender in random.sample(senders, len(senders)):
             started = time.time()
             sender.send(1000 * (number + 1) + i)
             while sender.seen.next()[0]["type"] not in ("m.room.message", "m.room.encrypted"):
