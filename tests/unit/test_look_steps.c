@@ -11,6 +11,9 @@
 #include "bot/base/clock.h"
 #include "handlers/alerts/expire.h"
 #include "handlers/alerts/undelivered_look.h"
+#include "handlers/charts/figures.h"
+#include "handlers/commands/status.h"
+#include "handlers/heartbeats/digest.h"
 #include "handlers/heartbeats/app_heartbeat.h"
 #include "handlers/heartbeats/heartbeat.h"
 #include "handlers/oncall/ack.h"
@@ -401,12 +404,76 @@ static void pruning_costs_what_it_deletes(void **state)
 		fail_msg("%lld, then %lld steps", (long long)few, (long long)many);
 }
 
+static enum err report_status(const struct deliver *d)
+{
+	struct report_status status = {.now_ms = d->now_ms, .version = "1", .problem = ""};
+	enum err err = status_load(d->store, d->config, &status);
+
+	assert_int_equal(status.counts[SEVERITY_CRITICAL], FEW);
+	status_unload(&status);
+	return err;
+}
+
+static enum err report_digest(const struct deliver *d)
+{
+	struct digest digest;
+	enum err err = digest_collect(d, &idle, &digest);
+
+	assert_int_equal(digest.counts[SEVERITY_CRITICAL], FEW);
+	digest_finish(&digest);
+	return err;
+}
+
+static enum err report_chart(const struct deliver *d)
+{
+	struct figures figures;
+	enum err err = figures_collect(d->store, CHART_DAY, d->now_ms + 1, NULL, &figures);
+
+	assert_int_equal(figures.totals[SEVERITY_CRITICAL], FEW);
+	figures_finish(&figures);
+	return err;
+}
+
+static const struct look reports[] = {
+        {"a status", report_status},
+        {"a digest", report_digest},
+        {"a chart", report_chart},
+};
+
+#define REPORTS (sizeof(reports) / sizeof(reports[0]))
+
+/* A few alerts today, beside so many some days ago. */
+static void report_costs(int count, int64_t costs[REPORTS])
+{
+	struct world *w = world_create("[delivery]\nstorm = 0\n");
+
+	many_over(w, count);
+	w->now_ms += 3 * CLOCK_DAY_MS;
+	many_firing(w, FEW);
+	for (size_t i = 0; i < REPORTS; i++)
+		costs[i] = cost(w, &reports[i]);
+	world_destroy(w);
+}
+
+static void reports_cost_what_they_are_about(void **state)
+{
+	int64_t few[REPORTS], many[REPORTS];
+
+	report_costs(FEW, few);
+	report_costs(MANY, many);
+	for (size_t i = 0; i < REPORTS; i++)
+		if (few[i] == 0 || many[i] > few[i] + few[i] / 20)
+			fail_msg("%s: %lld, then %lld steps", reports[i].name, (long long)few[i],
+			        (long long)many[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(looks_cost_what_is_due),
 	        cmocka_unit_test(the_end_of_a_silence_costs_what_it_still_holds),
 	        cmocka_unit_test(pruning_costs_what_it_deletes),
+	        cmocka_unit_test(reports_cost_what_they_are_about),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
