@@ -91,7 +91,8 @@ static const char *const outbox_purpose_names[] = {
 	X(OUTBOX_COUNT_UNDELIVERABLE, "SELECT count(*) FROM outbox WHERE " UNDELIVERABLE)          \
 	X(OUTBOX_LIST_UNDELIVERABLE, SELECT "WHERE " UNDELIVERABLE " ORDER BY id LIMIT ?")         \
 	X(OUTBOX_NEXT_ELSEWHERE,                                                                   \
-	        "SELECT id FROM outbox WHERE " UNDELIVERABLE " AND room = ?1 AND room_id <> ?2 "   \
+	        "SELECT id FROM outbox WHERE " UNDELIVERABLE                                       \
+	        " AND id > ?3 AND room = ?1 AND room_id <> ?2 "                                    \
 	        "AND purpose IN ('new', 'note', 'heartbeat') ORDER BY id LIMIT 1")                 \
 	X(OUTBOX_NEXT_UNDELIVERABLE,                                                               \
 	        "SELECT id FROM outbox WHERE " UNDELIVERABLE " ORDER BY id LIMIT 1")               \
@@ -422,16 +423,17 @@ enum err outbox_retry(struct store *store, int64_t id, int64_t *count)
 
 enum err outbox_follow(struct store *store, const char *room, const char *room_id, int64_t *count)
 {
+	int64_t next = 0;
 	enum err err;
 
 	*count = 0;
 	for (;;) {
 		struct sql sql;
-		int64_t next;
 
 		sql_use(&sql, store, SQL_OUTBOX, OUTBOX_NEXT_ELSEWHERE);
 		sql_bind_text(&sql, room);
 		sql_bind_text(&sql, room_id);
+		sql_bind_int(&sql, next);
 		err = sql_one_int(&sql, &next);
 		if (err == OK)
 			err = outbox_requeue(store, next);

@@ -4,6 +4,9 @@
  * A row is queued (its content may still change, or be NULL until its turn comes), then frozen
  * (content fixed; it may have been sent and is retried with the same transaction id), then sent or
  * undeliverable. Rows of a room are sent in the order of their ids; undeliverable ones are skipped.
+ *
+ * However many rows wait or were sent, a function reads by an index only those that it returns or
+ * changes, unless its comment says more.
  */
 #pragma once
 
@@ -73,7 +76,8 @@ enum err outbox_frozen(struct store *store, const char *room, struct outbox_row 
 /* The frozen row of a room with a transaction id. Scans all waiting rows of the room. */
 enum err outbox_frozen_as(
         struct store *store, const char *room, const char *txn_id, struct outbox_row *row);
-/* The first queued new message of a room, the worst severity first. */
+/* The first queued new message of a room, the worst severity first. Scans all waiting rows of the
+ * room. */
 enum err outbox_first_new(struct store *store, const char *room, struct outbox_row *row);
 enum err outbox_by_id(struct store *store, int64_t id, struct outbox_row *row);
 /* The row of an event sent by the bot; ERR_NOT_FOUND: not sent by it, or pruned. */
@@ -81,19 +85,21 @@ enum err outbox_by_event(struct store *store, const char *event_id, struct outbo
 /* The first queued or frozen row of a room, other than the row `but` (0 = none is left out);
  * ERR_NOT_FOUND when there is none. */
 enum err outbox_head(struct store *store, const char *room, int64_t but, struct outbox_row *row);
-/* Counts for `status`; oldest_ms is 0 when the queue is empty. */
+/* Counts for `status`; oldest_ms is 0 when the queue is empty. Scans all waiting and undeliverable
+ * rows. */
 enum err outbox_counts(
         struct store *store, int64_t *waiting, int64_t *undeliverable, int64_t *oldest_ms);
 struct outbox_waiting {
 	int64_t count, first_id; /* first_id 0: nothing is waiting */
 };
-/* The number of waiting rows of a room and the first of them. */
+/* The number of waiting rows of a room and the first of them. Scans an index of these. */
 enum err outbox_waiting_in(struct store *store, const char *room, struct outbox_waiting *waiting);
 /* Undeliverable rows, oldest first. */
 enum err outbox_undeliverable(
         struct store *store, int limit, struct outbox_row **rows, size_t *len);
 /* Requeues, as outbox_retry() does, undeliverable rows of a room that were frozen for another room
- * id than room_id, because the room was upgraded or its alias moved. */
+ * id than room_id, because the room was upgraded or its alias moved. Scans all undeliverable
+ * rows once. */
 enum err outbox_follow(struct store *store, const char *room, const char *room_id, int64_t *count);
 /* Requeues undeliverable rows (id 0 = all) under new transaction ids; *count is their number. The
  * columns fixed by freezing are cleared, except content, which stays as a draft. */

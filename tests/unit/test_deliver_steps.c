@@ -295,6 +295,67 @@ static void each_room_costs_a_choice_the_same(void **state)
 		        (long long)many);
 }
 
+/* A choice while the homeserver takes one event only, and so many messages wait. */
+static int64_t cost_while_limited(int waiting)
+{
+	struct world *w = world_create("[delivery]\nstorm = 0\n");
+	struct deliver_event event;
+	int64_t scanned, sum;
+
+	for (int i = 0; i < waiting; i++)
+		world_alert(w, "{\"app\":\"app%d\",\"severity\":\"critical\",\"title\":\"t\"}", i);
+	w->is_short = true;
+	steps(w, &scanned);
+	assert_true(world_next(w, &event));
+	sum = steps(w, &scanned);
+	assert_int_equal(scanned, 0);
+	deliver_event_finish(&event);
+	world_destroy(w);
+	return sum;
+}
+
+static void a_choice_while_the_rate_is_limited_costs_what_waits(void **state)
+{
+	int64_t few = cost_while_limited(50), many = cost_while_limited(150);
+
+	if (few == 0 || many > 3 * few)
+		fail_msg("%lld, then %lld steps", (long long)few, (long long)many);
+}
+
+/* Requeues what is undeliverable in a room that moved, beside as much in another. */
+static int64_t cost_of_following(int count)
+{
+	struct world *w = world_create("[delivery]\nstorm = 0\n");
+	static const char *const rooms[] = {"ops", "dev"};
+	struct deliver_event event;
+	int64_t scanned, sum, followed;
+
+	for (int i = 0; i < 2 * count; i++)
+		world_alert(w, "{\"app\":\"app%d\",\"severity\":\"%s\",\"title\":\"t\"}", i,
+		        i < count ? "critical" : "warning");
+	for (int i = 0; i < 2; i++)
+		for (w->room = i ? rooms[i] : NULL; world_next(w, &event);) {
+			world_finish(w, &event, DELIVER_UNDELIVERABLE);
+			deliver_event_finish(&event);
+		}
+	steps(w, &scanned);
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(outbox_follow(w->store, rooms[1], "!new:x", &followed), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	assert_int_equal(followed, count);
+	sum = steps(w, &scanned);
+	world_destroy(w);
+	return sum;
+}
+
+static void following_a_room_costs_what_is_undeliverable(void **state)
+{
+	int64_t few = cost_of_following(10), many = cost_of_following(100);
+
+	if (few == 0 || many > 10 * few)
+		fail_msg("%lld, then %lld steps", (long long)few, (long long)many);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +365,8 @@ int main(void)
 	        cmocka_unit_test(silences_make_no_alert_read_more),
 	        cmocka_unit_test(what_is_over_makes_nothing_slower),
 	        cmocka_unit_test(each_room_costs_a_choice_the_same),
+	        cmocka_unit_test(a_choice_while_the_rate_is_limited_costs_what_waits),
+	        cmocka_unit_test(following_a_room_costs_what_is_undeliverable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
