@@ -1,5 +1,8 @@
 /*
  * alerts.h - every alert that was received, and its state.
+ *
+ * However many alerts are stored, a function reads by an index only those that it returns, changes
+ * or counts, unless its comment says more.
  */
 #pragma once
 
@@ -62,7 +65,8 @@ enum err alerts_by_ext_id(
 /* Clears the ext_id, of whatever app: a later alert with it is not a duplicate. */
 enum err alerts_forget_ext_id(struct store *store, const char *ext_id);
 enum err alerts_by_id(struct store *store, int64_t id, struct alert_row *row);
-/* The newest alert with that run id; resolved notices only when there is no other. */
+/* The newest alert with that run id; resolved notices only when there is no other. Reads all alerts
+ * of the run. */
 enum err alerts_by_run_id(struct store *store, const char *run_id, struct alert_row *row);
 
 /* The newest firing alert of a failure in a message; reads all alerts of the message. */
@@ -87,14 +91,14 @@ enum err alerts_move(
 /* Whether any alert is firing and suppressed. */
 enum err alerts_any_held(struct store *store, bool *any);
 /* As alerts_held(), for a quiet time; for a subject; for all silences that have ended or have a
- * problem. */
+ * problem, without reading what other silences suppress. */
 enum err alerts_held_quiet(
         struct store *store, const char *quiet, int limit, struct alert_row **rows, size_t *len);
 enum err alerts_held_of(
         struct store *store, const char *subject, int limit, struct alert_row **rows, size_t *len);
 enum err alerts_held_over(struct store *store, int limit, struct alert_row **rows, size_t *len);
 /* Inhibited alerts whose critical alert is no longer firing; all inhibited ones if inhibits is
- * false (inhibition is switched off). */
+ * false (inhibition is switched off). Reads all inhibited ones. */
 enum err alerts_held_inhibited(
         struct store *store, bool inhibits, int limit, struct alert_row **rows, size_t *len);
 /* The quiet times that suppress an alert, and the rooms in which a silence suppressed one, by an

@@ -1,5 +1,7 @@
 /*
  * calls.h - one row for each request that sends an event: what, where, when, how long, result.
+ *
+ * The rows are in the order of time: figures since since_ms read none that are older.
  */
 #pragma once
 
@@ -20,12 +22,13 @@ struct call_row {
 };
 
 enum err calls_insert(struct store *store, const struct call_row *row);
-/* p95 of latency_ms of the successful calls since since_ms; -1 when there are none. */
+/* p95 of latency_ms of the successful calls since since_ms, which are sorted; -1 when there are
+ * none. */
 enum err calls_latency_p95(struct store *store, int64_t since_ms, int64_t *p95_ms);
 
 /* Counts the failed attempts since since_ms. */
 enum err calls_faults(struct store *store, int64_t since_ms, int64_t *count);
-/* When a request last succeeded; 0 = none since since_ms. */
+/* When a request last succeeded; 0 = none since since_ms. Reads the failed attempts since then. */
 enum err calls_last_ok(struct store *store, int64_t since_ms, int64_t *at_ms);
 
 /*

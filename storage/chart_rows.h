@@ -31,7 +31,8 @@ enum err charts_next(struct store *store, int64_t after_id, struct chart_row *ro
 
 /*
  * Figures of the alerts received from since_ms until before until_ms; app NULL = all. Resolved
- * notices and tests are not counted. Counts by severity are arrays of 3.
+ * notices and tests are not counted. Counts by severity are arrays of 3. Each function reads what
+ * is in the range by an index, of all apps, however much is stored beside it.
  */
 struct chart_range {
 	int64_t since_ms, until_ms;

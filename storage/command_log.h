@@ -1,5 +1,6 @@
 /*
- * command_log.h - the audit log: every command, its sender and device, and its effect.
+ * command_log.h - the audit log: every command, its sender and device, and its effect. A command
+ * costs a lookup by its event, and a count reads by an index the rows since since_ms alone.
  */
 #pragma once
 

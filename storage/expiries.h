@@ -1,5 +1,6 @@
 /*
- * expiries.h - firing alerts that announced when they expire: one row for each subject.
+ * expiries.h - firing alerts that announced when they expire: one row for each subject. Each
+ * function reads by an index only the rows that it returns or changes.
  */
 #pragma once
 

@@ -1,5 +1,6 @@
 /*
- * heartbeats.h - heartbeats: the bot's own, one for each date, and those that apps registered.
+ * heartbeats.h - heartbeats: the bot's own, one for each date, and those that apps registered. Each
+ * function reads by an index only the rows that it returns or counts.
  */
 #pragma once
 

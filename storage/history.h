@@ -24,9 +24,10 @@ struct history_episode {
 	int64_t from_ms, to_ms; /* after the end of the previous episode until its own end;
 	                           INT64_MAX = still open */
 };
-/* The episode that includes at_ms. */
+/* The episode that includes at_ms. Reads all ends of episodes of the fingerprint. */
 enum err history_find_episode(struct store *store, const char *fingerprint, int64_t at_ms,
         struct history_episode *episode);
-/* The actions in an episode, newest first, at most limit. The caller frees the rows. */
+/* The actions in an episode, newest first, at most limit. Reads also those of later episodes. The
+ * caller frees the rows. */
 enum err history_of(struct store *store, const char *fingerprint,
         const struct history_episode *episode, int limit, struct history_row **rows, size_t *len);

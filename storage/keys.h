@@ -1,6 +1,7 @@
 /*
  * keys.h - persistent data of the encryption machine: texts by kind and key. Their meaning is
- * defined in bot/crypto/crypto.h.
+ * defined in bot/crypto/crypto.h. A key costs one lookup, a list the rows that it returns, however
+ * many others are stored.
  */
 #pragma once
 

@@ -1,5 +1,5 @@
 /*
- * known_rooms.h - what the bot remembers about rooms across restarts.
+ * known_rooms.h - what the bot remembers about rooms across restarts. A room costs one lookup.
  */
 #pragma once
 

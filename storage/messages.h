@@ -12,7 +12,9 @@
 
 /*
  * Finding what is due next (messages_end_first(), messages_edit_first()) and the open message of a
- * room and origin reads one row each, however many messages exist or are open.
+ * room and origin reads one row each, however many messages exist or are open. The other functions
+ * read by an index the rows that they return, change or count, or those of one message or subject,
+ * unless their comment says more.
  */
 enum message_kind { MESSAGE_ALERTS, MESSAGE_RING, MESSAGE_STORM };
 
@@ -91,7 +93,7 @@ enum err messages_open(
 enum err messages_open_with(struct store *store, const char *room, const char *origin,
         const char *app, struct message_row *row);
 /* Messages of a room whose new event is queued and not frozen; worst severity first, at most
- * limit. */
+ * limit. Reads all events that wait in the room. */
 enum err messages_queued(
         struct store *store, const char *room, int limit, struct message_row **rows, size_t *len);
 /* Messages of a room with a pending edit, the earliest due first, at most limit. */
@@ -116,7 +118,7 @@ enum err messages_end_last(struct store *store, struct message_row *row);
 /* The message of a room whose edit is due first, or last; ERR_NOT_FOUND: there is none. */
 enum err messages_edit_first(struct store *store, const char *room, struct message_row *row);
 enum err messages_edit_last(struct store *store, const char *room, struct message_row *row);
-/* Counts the alerts of open storms that are in no entry. */
+/* Counts the alerts of open storms that are in no entry. Reads all open messages. */
 enum err messages_count_untold(struct store *store, int64_t *count);
 /* Counts messages of kind ALERTS or RING opened from since_ms to until_ms in all rooms, to detect a
  * storm. */
@@ -139,7 +141,8 @@ enum err entries_of(struct store *store, int64_t message_id, struct entry_row **
 /* Counts the entries of an app in a message. */
 enum err entries_count_app(
         struct store *store, int64_t message_id, const char *app, int64_t *count);
-/* The entries that no event carries yet, oldest first. */
+/* The entries that no event carries yet, oldest first. For each entry of the message, reads all its
+ * alerts that no event carries. */
 enum err entries_untold(
         struct store *store, int64_t message_id, struct entry_row **rows, size_t *len);
 /* Moves an entry to another message. ERR_NOT_FOUND: that one has an entry of the same fingerprint;
@@ -147,7 +150,7 @@ enum err entries_untold(
 enum err entries_move(struct store *store, int64_t id, int64_t message_id, int64_t silent_ms);
 enum err entries_by_id(struct store *store, int64_t id, struct entry_row *row);
 /* Unacknowledged firing critical entries that last happened after since_ms, each fingerprint once,
- * in the newest of its messages. Oldest first, at most limit. */
+ * in the newest of its messages. Oldest first, at most limit. Reads all that fires since then. */
 enum err entries_unacked(
         struct store *store, int64_t since_ms, int limit, struct entry_row **rows, size_t *len);
 /* Of these, the ones in the room since before_ms without a reminder since then; the longest wait
@@ -182,7 +185,7 @@ struct firing_count {
 };
 
 /* Of those that last happened after since_ms; the apps with the most first, at most *len of them,
- * which becomes their number. */
+ * which becomes their number. Reads all of them. */
 enum err entries_count_firing(
         struct store *store, int64_t since_ms, struct firing_count *counts, size_t *len);
 /* Firing entries with due_ms up to now_ms, the earliest first, at most limit. Reads these only. */

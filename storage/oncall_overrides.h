@@ -1,6 +1,6 @@
 /*
  * oncall_overrides.h - temporary on-call overrides: a user who is on call in place of the one whose
- * turn it is. See handlers/oncall/rota.h.
+ * turn it is. See handlers/oncall/rota.h. Those that are over cost nothing.
  */
 #pragma once
 

@@ -1,7 +1,9 @@
 /*
  * silences.h - silences: matchers, author and expiry. The store keeps the active and future ones in
  * memory with compiled matchers (bot/base/matcher.h), and reads them again when one changes or a
- * transaction is rolled back. An alert reads no row for them; it is matched against each in turn.
+ * transaction is rolled back. An alert reads no row for them; it is matched against each in turn,
+ * of which there are never more than a thousand. Those that have ended are read only when they are
+ * asked for.
  */
 #pragma once
 

@@ -74,7 +74,8 @@ int store_schema(void);
  * Deletes data older than before_ms that is no longer needed: never what belongs to an open
  * message, to one with a pending edit, or to an event that is queued, frozen or undeliverable.
  * Deletes at most STORE_PRUNE_MAX rows of each table per call, so that a commit stays short; *more:
- * there is more to delete. The cost of a call does not depend on how much is stored.
+ * there is more to delete. The cost of a call does not depend on how much is stored that is not as
+ * old; what is as old and must be kept is looked at each time.
  */
 #define STORE_PRUNE_MAX 500
 enum err store_prune(struct store *store, int64_t before_ms, bool *more);

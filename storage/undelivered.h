@@ -22,11 +22,12 @@ void undelivered_row_finish(struct undelivered_row *row);
 void undelivered_rows_free(struct undelivered_row *rows, size_t len);
 
 /* Records the critical alerts received before before_ms that are firing, are not tests and are not
- * in their room; each alert once. */
+ * in their room; each alert once. Reads all that waits or is undeliverable. */
 enum err undelivered_note(struct store *store, int64_t before_ms);
 /* Records one alert unconditionally. */
 enum err undelivered_add(struct store *store, int64_t alert_id);
-/* Marks as recovered the alerts that were reported and are in their room now. */
+/* Marks as recovered the alerts that were reported and are in their room now. Reads all that were
+ * reported and have not been forgotten, as does undelivered_count(). */
 enum err undelivered_note_recovered(struct store *store, int64_t now_ms);
 /* Alerts to be reported, at most limit. The caller frees the rows. */
 enum err undelivered_untold(

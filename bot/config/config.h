@@ -6,7 +6,8 @@
  * thread may call config_ref() and config_unref(); a job on libuv's pool borrows the reference of
  * its submitter.
  *
- * All strings are owned by the config. Lists are NULL-terminated. Durations are in milliseconds.
+ * All strings are owned by the config. Lists are NULL-terminated. Durations are in milliseconds. To
+ * find a room, an app or a kind costs a comparison with each that is configured.
  */
 #pragma once
 

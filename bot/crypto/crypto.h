@@ -35,10 +35,13 @@
  *   transaction; store what it returns as the event's wire content before anything is sent, and
  *   send those bytes in every retry.
  *
- * What it costs: a message to a room whose members and devices have the key, and a look at requests
- * when none is due, read a fixed number of values from the store. One of them names all who have
- * the key, so it is as long as they are many. A key that is shared anew costs as many values for
- * each member and device as for any other.
+ * What it costs: a message to a room whose members and devices have the key, a message that is
+ * decrypted, an answer of /sync without to-device events, and a look at requests when none is due,
+ * read a fixed number of values from the store, however many rooms, members and devices it knows.
+ * One of them names all who have the key, so it is as long as they are many. A key that is shared
+ * anew costs as many values for each member and device as for any other. A device that lost its
+ * keys costs a look at all rooms, and once a day all that is kept of other users is looked through
+ * (sweep.h).
  */
 #pragma once
 

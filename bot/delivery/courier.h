@@ -12,6 +12,9 @@
  * is sent before it allows that; then one event at a time is sent over all rooms, each combining
  * what waits in its room (handlers/alerts/pace.h). An event that may have been accepted, but whose
  * result is unknown for too long, is first looked for in the room (bot/matrix/find.h).
+ *
+ * The rooms are a list: a choice and a result cost a walk over them, and a lookup for each idle
+ * one.
  */
 #pragma once
 

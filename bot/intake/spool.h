@@ -7,7 +7,8 @@
  * is committed; a file that is not a valid alert is renamed to *.bad and logged. An alert without
  * an id gets the file's name as its id, so that a crash between commit and delete creates no
  * duplicate; one without `at` gets the time at which the file was written. The writing side is in
- * bot/client/spool_write.h.
+ * bot/client/spool_write.h. A listing costs each name in the folder, and serves for thousands of
+ * files.
  */
 #pragma once
 

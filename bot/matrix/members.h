@@ -3,7 +3,8 @@
  *
  * A list is fetched as a whole (/members), and again whenever a /sync answer has a change or left
  * something out. Meanwhile the list is unknown and the room must wait, so that nobody who has left
- * is mistaken for a member.
+ * is mistaken for a member. So a change costs a list as long as the room has members; an answer of
+ * /sync without one costs no member anything.
  */
 #pragma once
 

@@ -1,6 +1,7 @@
 /*
  * pruner.h - deletes finished data older than [storage] retention, in small batches every few
- * minutes, so that commits stay short. storage/prune.c decides what may be deleted.
+ * minutes, so that commits stay short. storage/prune.c decides what may be deleted; a batch costs
+ * what it deletes, and what is as old and must be kept.
  */
 #pragma once
 

@@ -44,7 +44,10 @@ struct deliver_receipt {
 	const char *reason; /* static: why it is ignored; else NULL */
 };
 
-/* Accepts one alert: stores it and decides where it goes. */
+/* Accepts one alert: stores it and decides where it goes. Costs some lookups by index and the
+ * message that it joins, however much is stored, fires, waits or is silenced; it is matched against
+ * each active silence, and once in a batch an index row is counted for each message that was opened
+ * in the last minute. */
 enum err deliver_accept(
         const struct deliver *d, const struct alert *alert, struct deliver_receipt *receipt);
 
@@ -116,13 +119,13 @@ void deliver_event_finish(struct deliver_event *event);
  *
  * While the homeserver accepts only one event (is_short): one event for all rooms, in the room with
  * the most severe waiting alert. It carries everything that waits there; notes and answers come
- * after alerts.
+ * after alerts. Then each call reads all events that wait.
  */
 enum err deliver_next(const struct deliver *d, const struct deliver_room *rooms, size_t rooms_len,
         struct deliver_event *events, int64_t *due_ms);
 
 /* Moves events of rooms that the config does not name any more to the rooms of the current
- * route; *count: how many. */
+ * route; *count: how many. Reads all that is open, fires, waits or is undeliverable. */
 enum err deliver_rehome(const struct deliver *d, int64_t *count);
 
 /* The room itself, or the room of critical alerts if the config does not name it (any more). */
@@ -164,9 +167,11 @@ struct deliver_result {
 enum err deliver_redacted(const struct deliver *d, const char *room_id, const char *event_id);
 
 /* The homeserver showed an event in the room before it answered the request that sent it: what
- * people do with the event takes effect although its result is not known. */
+ * people do with the event takes effect although its result is not known. Reads the events that
+ * wait in the room. */
 enum err deliver_echoed(const struct deliver *d, const char *room, const char *room_id,
         const char *txn_id, const char *event_id);
 
-/* Records the result of a try, and adds its row to `calls`. */
+/* Records the result of a try, and adds its row to `calls`. Costs some lookups and the entries of
+ * the event's message. */
 enum err deliver_finish(const struct deliver *d, const struct deliver_result *result);

@@ -16,6 +16,6 @@ enum err expire_look(const struct deliver *d, const struct alert *alert, int64_t
 /* Stores the expiry of an alert that was accepted with that id. */
 enum err expire_note(const struct deliver *d, const struct alert *alert, int64_t id);
 
-/* Resolves alerts whose end has come. started_ms: when the daemon started, at the first call
- * after that; else 0. */
+/* Resolves alerts whose end has come, and reads no others. started_ms: when the daemon started, at
+ * the first call after that; else 0. */
 enum err expire_due(const struct deliver *d, int64_t started_ms);

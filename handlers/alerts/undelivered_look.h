@@ -14,7 +14,7 @@ struct undelivered_memory {
 	bool recovered;  /* the recovery was reported */
 };
 
-/* Checks everything once. *text: what to report, owned by the caller, or NULL; *memory is what
- * to pass to the next call once it was reported. */
+/* Checks everything once, which reads all that waits or is undeliverable. *text: what to report,
+ * owned by the caller, or NULL; *memory is what to pass to the next call once it was reported. */
 enum err undelivered_look(const struct deliver *d, const struct report_status *status,
         struct undelivered_memory *memory, char **text);

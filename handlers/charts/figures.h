@@ -1,6 +1,7 @@
 /*
  * figures.h - the data of a chart: alerts by severity over time, by app, and how long
- * acknowledgements took; also as text, for people who cannot see the picture.
+ * acknowledgements took; also as text, for people who cannot see the picture. What is outside of
+ * the time shown costs nothing.
  */
 #pragma once
 

@@ -1,5 +1,7 @@
 /*
  * status.h - fills in the part of a status that comes from storage. Inside jobs that may read.
+ * Costs an index row for each alert and a row for each call of the last day, and what waits and
+ * fires now; nothing for what is older.
  */
 #pragma once
 

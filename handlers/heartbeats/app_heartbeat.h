@@ -49,7 +49,8 @@ struct app_heartbeat_receipt {
 enum err app_heartbeat_accept(const struct deliver *d, const struct app_heartbeat *beat,
         struct app_heartbeat_receipt *receipt, json_t *happened);
 
-/* Raises alerts for overdue heartbeats. leapt: from heartbeat_look(), see heartbeat_result. */
+/* Raises alerts for overdue heartbeats, and reads no others but those whose alert is silenced.
+ * leapt: from heartbeat_look(), see heartbeat_result. */
 enum err app_heartbeat_look(const struct deliver *d, bool leapt, json_t *happened);
 
 /* Lists the heartbeats for people, a line each, and as JSON (array); either may be NULL. most:

@@ -1,5 +1,6 @@
 /*
  * digest.h - the last 24 hours in numbers, the content of a heartbeat: for people and as JSON.
+ * Older alerts cost nothing.
  */
 #pragma once
 

@@ -50,7 +50,8 @@ struct heartbeat_result {
 	json_t *happened; /* array of events for subscribers, added to; borrowed */
 };
 
-/* Checks everything once. status: what the event loop knows. */
+/* Checks everything once; of the heartbeats it reads the newest and those that are open. status:
+ * what the event loop knows. */
 enum err heartbeat_look(const struct deliver *d, const struct report_status *status,
         const struct heartbeat_memory *memory, struct heartbeat_result *result);
 void heartbeat_result_finish(struct heartbeat_result *result);

@@ -39,5 +39,5 @@ enum err ack_event(const struct deliver *d, const char *event_id, const struct a
 enum err ack_entry(const struct deliver *d, const struct entry_row *entry, const struct ack *ack,
         struct ack_result *result);
 
-/* Removes acknowledgements that are older than ack_timeout. */
+/* Removes acknowledgements that are older than ack_timeout. Reads no others. */
 enum err ack_end_due(const struct deliver *d);

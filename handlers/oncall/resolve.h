@@ -22,10 +22,11 @@ enum err resolve_run(const struct deliver *d, const char *run_id, const char *by
         struct resolve_result *result);
 enum err resolve_event(const struct deliver *d, const char *event_id, const char *by,
         const char *note, struct resolve_result *result);
-/* Resolves everything of an app that is firing; NULL: of all apps. */
+/* Resolves everything of an app that is firing; NULL: of all apps. Reads everything that fires. */
 enum err resolve_app(const struct deliver *d, const char *app, const char *by, const char *note,
         struct resolve_result *result);
 
 /* Resolves failures that have been firing for longer than resolve_after of their app or kind, some
- * hundreds in each call. */
+ * hundreds in each call. Reads no others; once after the limits in the config changed, everything
+ * that fires. */
 enum err resolve_due(const struct deliver *d);

@@ -103,7 +103,9 @@ struct sql_watch_report {
 
 void sql_watch_report_finish(struct sql_watch_report *report);
 
-/* Applies the result of a run. *report is zeroed by the caller and filled in. */
+/* Applies the result of a run: costs a comparison of each row of the result with each of the
+ * subjects that fire, at most SQL_WATCH_FIRING_MAX. *report is zeroed by the caller and filled in.
+ */
 enum err sql_watch_apply(const struct deliver *d, const struct sql_watch *watch,
         const struct sql_watch_result *result, struct sql_watch_report *report);
 
