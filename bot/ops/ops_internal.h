@@ -16,7 +16,7 @@
 #define OPS_ALERTS_FEW 16
 /* How many of them one job stores. It bounds how long a new request waits for the current job. */
 #define OPS_INTAKE_MAX 512
-#define OPS_WAITERS_MAX 1024
+#define OPS_WAITERS_MAX 1024 /* a check looks each of their alerts up */
 #define OPS_SUBSCRIBERS_MAX 32
 
 struct op_waiter;

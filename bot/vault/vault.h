@@ -12,6 +12,9 @@
  * Failures: with a wrong pickle key, or while the device is not cross-signed, only encrypted rooms
  * are on hold; vault_problem() says what to do, and it is retried. What /sync tells of encryption
  * meanwhile is kept.
+ *
+ * A look costs what crypto_requests() does; after a change of a device list, or of the members of a
+ * room, also a read for each member of each encrypted room, to know who can read.
  */
 #pragma once
 

@@ -77,7 +77,8 @@ struct report_status {
 };
 
 /* Makes a copy of what the event loop knows that owns its strings and lists, for another thread;
- * members from storage are not copied. The lists of *from are freed. */
+ * members from storage are not copied. The lists of *from are freed. Costs a copy of the users of
+ * the on-call schedules' rooms, and of what is told about encrypted rooms. */
 void report_status_take(struct report_status *from, struct report_status *to);
 void report_status_finish(struct report_status *copy); /* a zeroed one is allowed */
 

@@ -20,6 +20,8 @@ struct cost {
 	unsigned sync;    /* an answer of /sync with nothing new */
 	unsigned changed; /* one that says that somebody's devices changed */
 	unsigned read;    /* a message of another member */
+	unsigned again;   /* a message after that change */
+	unsigned readers; /* who can read */
 };
 
 static unsigned send_cost(
@@ -44,6 +46,16 @@ static unsigned sync_cost(struct sim_machine *bot, const char *changed)
 	if (changed)
 		json_array_append_new(bot->changed, json_string(changed));
 	sim_sync(bot);
+	return bot->reads - before;
+}
+
+static unsigned readers_cost(struct sim_machine *bot, const char *const *users, size_t len)
+{
+	unsigned before = bot->reads;
+	json_t *readers;
+
+	assert_int_equal(crypto_readers(bot->crypto, bot->sim->now_ms, users, len, &readers), OK);
+	json_decref(readers);
 	return bot->reads - before;
 }
 
@@ -97,6 +109,9 @@ static struct cost cost_in_room(size_t devices, bool of_one)
 	cost.read = read_cost(bot, event);
 	cost.sync = sync_cost(bot, NULL);
 	cost.changed = sync_cost(bot, sim->machines[1].user);
+	sim_settle(sim);
+	cost.again = send_cost(bot, ROOM, users, len);
+	cost.readers = readers_cost(bot, users, len);
 	json_decref(event);
 	json_decref(content);
 	sim_destroy(sim);
@@ -126,6 +141,8 @@ static void assert_cost(bool of_one)
 	assert_same("a changed list", one.changed, many.changed);
 	assert_proportion("a look", one.look, both.look, many.look);
 	assert_proportion("a shared key", one.share, both.share, many.share);
+	assert_proportion("a message after a change", one.again, both.again, many.again);
+	assert_proportion("who can read", one.readers, both.readers, many.readers);
 }
 
 static void each_member_costs_the_same(void **state)
@@ -164,6 +181,8 @@ static struct cost cost_beside(int rooms)
 	cost.read = read_cost(bot, event);
 	cost.sync = sync_cost(bot, NULL);
 	cost.changed = sync_cost(bot, op->user);
+	sim_settle(sim);
+	cost.again = send_cost(bot, ROOM, two, 2);
 	json_decref(event);
 	sim_destroy(sim);
 	return cost;
@@ -179,6 +198,7 @@ static void other_rooms_cost_nothing(void **state)
 	assert_same("a message of another", few.read, many.read);
 	assert_same("an answer of /sync", few.sync, many.sync);
 	assert_same("a changed list", few.changed, many.changed);
+	assert_same("a message after a change", few.again, many.again);
 }
 
 int main(void)
