@@ -261,13 +261,23 @@ static void many_silenced(struct world *w, int count)
 
 static void many_quiet(struct world *w, int count)
 {
-	alerts(w, count, "warning", "");
+	struct alert_row *rows;
+	size_t len;
+
+	alerts(w, count, "info", "");
+	assert_int_equal(alerts_held_quiet(w->store, "office", MANY, &rows, &len), OK);
+	assert_int_equal(len, count);
+	alert_rows_free(rows, len);
 }
 
 static void many_inhibited(struct world *w, int count)
 {
+	int64_t inhibited;
+
 	many_firing(w, count);
 	alerts(w, count, "warning", "");
+	assert_int_equal(alerts_count_inhibited(w->store, 0, &inhibited), OK);
+	assert_int_equal(inhibited, count);
 }
 
 static void many_heartbeats(struct world *w, int count)
@@ -316,7 +326,7 @@ static void cost_beside(size_t kind, int count, int64_t costs[LOOKS])
 	        "[app other]\nresolve_after = 2h\n"
 	        "[oncall lead]\nusers = @a:x, @b:x\nrotate = daily 09:00\nfrom = 2026-01-01\n"
 	        "[quiet office]\ndays = mon-sun\nfrom = 00:00\nto = 23:59\nwhat = "
-	        "severity=\"warning\", app!=\"none\"\n");
+	        "severity=\"info\"\n");
 
 	kinds[kind].fill(w, count);
 	w->now_ms += 10 * CLOCK_MINUTE_MS + 1;
