@@ -27,8 +27,8 @@
 #include "tests/unit/handlers_fixture.h"
 #include "tests/unit/steps.h"
 
-#define FEW 20
-#define MANY 100
+#define FEW 10
+#define MANY 50
 #define LOOKS_MAX 30 /* until one costs as much as the one before it */
 #define YEAR_MS (365 * CLOCK_DAY_MS)
 
