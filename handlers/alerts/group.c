@@ -125,6 +125,13 @@ static int64_t group_end_ms(
 	return group_after(start_ms, length_ms, now_ms);
 }
 
+/* An end at which nothing is sent is only noted, and many of them in one commit: nobody waits for
+ * it, since group_over() goes by the time itself. */
+static int64_t group_tidy_ms(int64_t end_ms)
+{
+	return (end_ms + GROUP_TIDY_MS - 1) / GROUP_TIDY_MS * GROUP_TIDY_MS;
+}
+
 void group_schedule(const struct group_policy *policy, struct message_row *message)
 {
 	/* a "now" so late that none of the message's times counts as set by a clock ahead of it */
@@ -135,7 +142,7 @@ void group_schedule(const struct group_policy *policy, struct message_row *messa
 	if (end_ms == INT64_MAX)
 		message->end_ms = 0;
 	else if (message->kind != MESSAGE_STORM) /* message_end() may have moved it */
-		message->end_ms = end_ms;
+		message->end_ms = group_rings(policy, message) ? end_ms : group_tidy_ms(end_ms);
 	else
 		message->end_ms = group_later_of(message->end_ms, end_ms);
 }
@@ -150,7 +157,8 @@ static bool group_has_come(int64_t set_ms, int64_t ahead_ms, int64_t now_ms)
 bool group_end_due(
         const struct group_policy *policy, const struct message_row *message, int64_t now_ms)
 {
-	return group_has_come(message->end_ms, group_length_ms(policy, message), now_ms);
+	return group_has_come(
+	        message->end_ms, group_length_ms(policy, message) + GROUP_TIDY_MS, now_ms);
 }
 
 bool group_next_edit_due(

@@ -18,6 +18,7 @@
 #include "storage/messages.h"
 
 #define GROUP_SKEW_MS 5000
+#define GROUP_TIDY_MS 10000 /* ends at which nothing is sent come together, this often */
 #define GROUP_STORM_AGE_MS (10 * CLOCK_MINUTE_MS) /* a longer storm is announced again */
 
 enum group_action {
@@ -59,8 +60,9 @@ const char *group_app(const char *origin);
 /* The policy for an origin. */
 struct group_policy group_policy(const struct config *config, const char *origin);
 
-/* Sets end_ms (end of the minute) and edit_ms (next edit), by which the store finds the next due
- * message. After a reload a changed policy applies from the message's next change on. */
+/* Sets end_ms (end of the minute; up to GROUP_TIDY_MS later if nothing is sent then) and edit_ms
+ * (next edit), by which the store finds the next due message. After a reload a changed policy
+ * applies from the message's next change on. */
 void group_schedule(const struct group_policy *policy, struct message_row *message);
 
 /* True when the time in end_ms or edit_ms has come, or is so far ahead that the clock must have

@@ -160,6 +160,38 @@ static void a_minute_ends_and_says_what_joined_in_silence(void **state)
 	}
 }
 
+/* T is a multiple of ten seconds. */
+static void ends_without_a_ring_come_together(void **state)
+{
+	static const struct {
+		const char *what;
+		int kind;
+		int64_t silent, sent_ms, end_ms;
+	} cases[] = {
+	        {"on the ten seconds", MESSAGE_ALERTS, 0, T, T + 60000},
+	        {"after them", MESSAGE_ALERTS, 0, T + 1, T + 70000},
+	        {"before the next", MESSAGE_ALERTS, 0, T + 9999, T + 70000},
+	        {"it rings: at once", MESSAGE_ALERTS, 1, T + 1, T + 60001},
+	        {"a storm: at once", MESSAGE_STORM, 0, T + 1, T + 60001},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct message_row row = sent();
+
+		row.kind = cases[i].kind;
+		row.silent = cases[i].silent;
+		row.sent_ms = cases[i].sent_ms;
+		group_schedule(&policy, &row);
+		if (row.end_ms != cases[i].end_ms)
+			fail_msg("%s: %lld", cases[i].what, (long long)row.end_ms - T);
+		/* and is not taken for one of a clock that was set back */
+		assert_false(group_end_due(&policy, &row, cases[i].sent_ms));
+		assert_false(group_end_due(&policy, &row, row.end_ms - 1));
+		assert_true(group_end_due(&policy, &row, row.end_ms));
+		assert_true(group_end_due(&policy, &row, T - HOUR));
+	}
+}
+
 /* With no throttle each alert is a message; a storm still lasts the minute it is measured over. */
 static void no_throttle_and_storms(void **state)
 {
@@ -217,6 +249,7 @@ int main(void)
 	        cmocka_unit_test(an_alert_starts_a_message_or_joins_one),
 	        cmocka_unit_test(edits_keep_their_interval),
 	        cmocka_unit_test(a_minute_ends_and_says_what_joined_in_silence),
+	        cmocka_unit_test(ends_without_a_ring_come_together),
 	        cmocka_unit_test(no_throttle_and_storms),
 	        cmocka_unit_test(a_storm_message_has_an_age),
 	};
