@@ -102,6 +102,11 @@ static void free_for_json(void *block)
 	free(block);
 }
 
+void x_alloc_take_arena(void)
+{
+	free(x_realloc(NULL, 1));
+}
+
 void x_alloc_trim(void)
 {
 	if (mallinfo2().fordblks > TRIM_BYTES)

@@ -50,6 +50,7 @@ struct writer {
 	uv_timer_t lazy; /* active while lazy jobs wait and are not due */
 	bool lazy_due;
 	uv_sem_t begin; /* posted by the loop for a batch; without one the thread ends */
+	uv_sem_t ready; /* posted by the thread once it has its arena */
 	uv_thread_t thread;
 	atomic_bool ended; /* the batch has ended; set by the thread before it wakes the loop */
 	struct writer_queue lazies, jobs, tail; /* the loop's */
@@ -142,6 +143,8 @@ static void writer_thread(void *arg)
 {
 	struct writer *writer = arg;
 
+	x_alloc_take_arena();
+	uv_sem_post(&writer->ready);
 	for (;;) {
 		uv_sem_wait(&writer->begin);
 		if (!writer->batch)
@@ -157,6 +160,7 @@ static void writer_end_thread(struct writer *writer)
 	uv_sem_post(&writer->begin); /* without a batch, so that the thread ends */
 	uv_thread_join(&writer->thread);
 	uv_sem_destroy(&writer->begin);
+	uv_sem_destroy(&writer->ready);
 }
 
 static void writer_on_handle_closed(uv_handle_t *handle)
@@ -278,13 +282,15 @@ struct writer *writer_create(uv_loop_t *loop, struct store *store)
 	struct writer *writer = x_calloc(1, sizeof(*writer));
 
 	writer->store = store;
-	if (uv_sem_init(&writer->begin, 0) != 0)
+	if (uv_sem_init(&writer->begin, 0) != 0 || uv_sem_init(&writer->ready, 0) != 0)
 		abort(); /* fails only for a value that is too large */
 	if (uv_thread_create(&writer->thread, writer_thread, writer) != 0) {
 		uv_sem_destroy(&writer->begin);
+		uv_sem_destroy(&writer->ready);
 		free(writer);
 		return NULL;
 	}
+	uv_sem_wait(&writer->ready); /* before other threads are created, which would take it */
 	if (uv_async_init(loop, &writer->end, on_batch) != 0) {
 		writer_end_thread(writer);
 		free(writer);

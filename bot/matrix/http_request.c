@@ -11,6 +11,7 @@
 #include "bot/matrix/http_request.h"
 
 #define CONNECT_TIMEOUT_MS 10000L
+#define RECEIVE_BUFFER 4096 /* bytes */
 #define KEEPALIVE_S 30L
 #define UNACKED_MAX_MS 20000U
 #define RETRY_AFTER_MAX_S 86400
@@ -132,6 +133,9 @@ static void set_transport(struct http_request *request, const struct http_settin
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+	/* held for as long as a request lasts, and the long poll of /sync lasts always; longer
+	 * answers are read in parts */
+	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_S);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_S);
