@@ -29,8 +29,8 @@ void x_wipe_free_str(char *secret);
 
 /* Makes jansson use these functions; call it once, first in main(). */
 void x_alloc_init(void);
-/* Gives the calling thread an arena of its own if it is the first thread beside main()'s that
- * allocates; the threads after it share the two. */
+/* Gives the calling thread an arena of its own if no other thread beside main()'s that has
+ * allocated is running; the threads after it share the two. */
 void x_alloc_take_arena(void);
 /* Returns unused memory to the system if there is much of it. */
 void x_alloc_trim(void);

@@ -73,6 +73,12 @@ static void alert_find_sha256(void)
 	alert_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 }
 
+void alert_prepare(void)
+{
+	if (pthread_once(&alert_sha256_once, alert_find_sha256) != 0)
+		abort();
+}
+
 /* Of the app, the kind, the severity (NULL: none), and what tells the alert from others of its
  * kind: its key, or the values. SHA-256 fails only when out of memory, which ends the process
  * everywhere. */
@@ -115,7 +121,8 @@ void alert_identify(struct alert *alert, const struct config_kind *kind)
 	struct buf identity;
 	size_t len = 0;
 
-	if (pthread_once(&alert_sha256_once, alert_find_sha256) != 0 || !hash)
+	alert_prepare();
+	if (!hash)
 		abort();
 	facts_of_alert(&facts, alert, alert->url);
 	for (; names[len]; len++) {
