@@ -31,7 +31,6 @@
 #include "bot/loop/reload.h"
 #include "bot/schedule/sql_watches.h"
 #include "bot/loop/writer.h"
-#include "handlers/alerts/alert.h"
 
 #define GRACE_MS 1500 /* for requests in flight at a stop */
 #define REPORT_MAX (64 * 1024)
@@ -465,23 +464,11 @@ static const struct part parts[] = {
 
 /* --- running ------------------------------------------------------------------------------ */
 
-static void daemon_on_thread(void *arg)
-{
-	alert_prepare();
-}
-
-/* Meanwhile libcrypto starts on another core; both take about as long. */
 static int daemon_load(struct daemon *daemon)
 {
-	uv_thread_t thread;
-	bool beside = uv_thread_create(&thread, daemon_on_thread, NULL) == 0;
-	int rc = EX_CONFIG;
-
-	if (reload_first(daemon->options->config_path, &daemon->config) == OK)
-		rc = life_open_store("bot", daemon->config, &daemon->store);
-	if (beside)
-		uv_thread_join(&thread);
-	return rc;
+	if (reload_first(daemon->options->config_path, &daemon->config) != OK)
+		return EX_CONFIG;
+	return life_open_store("bot", daemon->config, &daemon->store);
 }
 
 static void daemon_on_opened(void *owner)

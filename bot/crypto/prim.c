@@ -4,10 +4,14 @@
 #include "bot/crypto/prim.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <nettle/aes.h>
+#include <nettle/base64.h>
+#include <nettle/ctr.h>
+#include <nettle/hkdf.h>
+#include <nettle/hmac.h>
+#include <nettle/memops.h>
+#include <nettle/pbkdf2.h>
+#include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -43,78 +47,72 @@ void prim_random(void *out, size_t len)
 
 void prim_sha256(const void *data, size_t len, uint8_t out[PRIM_HASH])
 {
-	prim_must(EVP_Digest(data, len, out, NULL, EVP_sha256(), NULL) == 1, "SHA-256");
+	struct sha256_ctx hash;
+
+	sha256_init(&hash);
+	sha256_update(&hash, len, data);
+	sha256_digest(&hash, PRIM_HASH, out);
+	explicit_bzero(&hash, sizeof(hash));
 }
 
 void prim_hmac(
         const void *key, size_t key_len, const void *data, size_t len, uint8_t out[PRIM_HASH])
 {
-	prim_must(key_len <= INT_MAX && HMAC(EVP_sha256(), key, (int)key_len, data, len, out, NULL),
-	        "HMAC");
+	struct hmac_sha256_ctx hmac;
+
+	hmac_sha256_set_key(&hmac, key_len, key);
+	hmac_sha256_update(&hmac, len, data);
+	hmac_sha256_digest(&hmac, PRIM_HASH, out);
+	explicit_bzero(&hmac, sizeof(hmac));
 }
 
 void prim_hkdf(const void *key, size_t key_len, const void *salt, size_t salt_len, const char *info,
         void *out, size_t out_len)
 {
 	static const uint8_t zeros[PRIM_HASH];
-	uint8_t secret[PRIM_HASH], block[PRIM_HASH] = {0};
-	size_t info_len = strlen(info), done = 0, block_len = 0;
-	uint8_t *input = x_calloc(1, PRIM_HASH + info_len + 1);
+	uint8_t secret[PRIM_HASH];
+	struct hmac_sha256_ctx hmac;
 
 	prim_must(out_len <= 255 * PRIM_HASH, "HKDF");
 	prim_hmac(salt ? salt : zeros, salt ? salt_len : sizeof(zeros), key, key_len, secret);
-	for (uint8_t counter = 1; done < out_len; counter++) {
-		size_t part = out_len - done < PRIM_HASH ? out_len - done : PRIM_HASH;
-
-		memcpy(input, block, block_len);
-		memcpy(input + block_len, info, info_len);
-		input[block_len + info_len] = counter;
-		prim_hmac(secret, sizeof(secret), input, block_len + info_len + 1, block);
-		block_len = PRIM_HASH;
-		memcpy((uint8_t *)out + done, block, part);
-		done += part;
-	}
-	x_wipe_free(input, PRIM_HASH + info_len + 1);
+	hmac_sha256_set_key(&hmac, sizeof(secret), secret);
+	hkdf_expand(&hmac, (nettle_hash_update_func *)hmac_sha256_update,
+	        (nettle_hash_digest_func *)hmac_sha256_digest, PRIM_HASH, strlen(info),
+	        (const uint8_t *)info, out_len, out);
+	explicit_bzero(&hmac, sizeof(hmac));
 	explicit_bzero(secret, sizeof(secret));
-	explicit_bzero(block, sizeof(block));
 }
 
 void prim_pbkdf2(
         const char *passphrase, const char *salt, unsigned rounds, void *out, size_t out_len)
 {
-	prim_must(rounds <= INT_MAX && out_len <= INT_MAX &&
-	                  PKCS5_PBKDF2_HMAC(passphrase, (int)strlen(passphrase),
-	                          (const uint8_t *)salt, (int)strlen(salt), (int)rounds,
-	                          EVP_sha512(), (int)out_len, out) == 1,
-	        "PBKDF2");
+	prim_must(rounds > 0, "PBKDF2");
+	pbkdf2_hmac_sha512(strlen(passphrase), (const uint8_t *)passphrase, rounds, strlen(salt),
+	        (const uint8_t *)salt, out_len, out);
 }
 
 void prim_aes_ctr(
         const uint8_t key[32], const uint8_t iv[16], const void *in, void *out, size_t len)
 {
-	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-	int done = 0;
+	struct CTR_CTX(struct aes256_ctx, AES_BLOCK_SIZE) aes;
 
-	prim_must(ctx && len <= INT_MAX &&
-	                  EVP_EncryptInit_ex(ctx, EVP_aes_256_ctr(), NULL, key, iv) == 1 &&
-	                  EVP_EncryptUpdate(ctx, out, &done, in, (int)len) == 1 &&
-	                  (size_t)done == len,
-	        "AES-CTR");
-	EVP_CIPHER_CTX_free(ctx);
+	aes256_set_encrypt_key(&aes.ctx, key);
+	CTR_SET_COUNTER(&aes, iv);
+	CTR_CRYPT(&aes, aes256_encrypt, len, out, in);
+	explicit_bzero(&aes, sizeof(aes));
 }
 
 bool prim_equal(const void *a, const void *b, size_t len)
 {
-	return CRYPTO_memcmp(a, b, len) == 0;
+	return memeql_sec(a, b, len);
 }
 
 char *prim_base64(const void *data, size_t len, bool padded)
 {
-	char *text = x_calloc(1, (len + 2) / 3 * 4 + 1);
-	int written;
+	char *text = x_calloc(1, BASE64_ENCODE_RAW_LENGTH(len) + 1);
+	size_t written = BASE64_ENCODE_RAW_LENGTH(len);
 
-	prim_must(len < INT_MAX / 2, "base64");
-	written = EVP_EncodeBlock((uint8_t *)text, data, (int)len);
+	base64_encode_raw(text, len, data);
 	while (!padded && written > 0 && text[written - 1] == '=')
 		text[--written] = '\0';
 	return text;

@@ -1,9 +1,9 @@
 /*
- * prim.h - primitives that libolm lacks, from OpenSSL's libcrypto: random bytes, SHA-256, HMAC,
- * HKDF, PBKDF2, AES-CTR; and base64 and base58 for keys as text.
+ * prim.h - primitives that libolm lacks, from nettle: SHA-256, HMAC, HKDF, PBKDF2, AES-CTR; random
+ * bytes of the kernel; and base64 and base58 for keys as text.
  *
- * These fail only when libcrypto itself is broken, and then end the process, since continuing with
- * an incomplete key would be worse.
+ * Nettle needs no set-up and no memory, so these cannot fail, but for the kernel's random numbers:
+ * without them the process ends, since continuing with an incomplete key would be worse.
  */
 #pragma once
 

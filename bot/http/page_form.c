@@ -4,9 +4,8 @@
 #include "bot/http/page_form.h"
 
 #include <ctype.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <nettle/hmac.h>
+#include <nettle/memops.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +42,6 @@ struct page_secrets *page_secrets_create(void)
 {
 	struct page_secrets *secrets = x_calloc(1, sizeof(*secrets));
 
-	/* the kernel's random numbers: OpenSSL's generator takes 2 ms to set up, at each start */
 	arc4random_buf(secrets->key, sizeof(secrets->key));
 	return secrets;
 }
@@ -74,18 +72,19 @@ static const char *page_cookie(struct web_call *call)
 static void page_sign(
         const struct web_call *call, const char *cookie, int64_t at_s, char out[PAGE_NONCE_SIZE])
 {
-	unsigned char sum[EVP_MAX_MD_SIZE], text[256];
-	unsigned sum_len = 0;
+	unsigned char sum[SHA256_DIGEST_SIZE], text[256];
+	struct hmac_sha256_ctx hmac;
 	int len = snprintf((char *)text, sizeof(text), "%lld %s %lld ", (long long)at_s, cookie,
 	        (long long)call->conn->peer.uid);
 
 	memcpy(text + len, call->token.digest, sizeof(call->token.digest));
 	len += (int)sizeof(call->token.digest);
-	if (!HMAC(EVP_sha256(), call->web->secrets->key, sizeof(call->web->secrets->key), text,
-	            (size_t)len, sum, &sum_len))
-		abort(); /* fails only when out of memory, which aborts the process everywhere */
+	hmac_sha256_set_key(&hmac, sizeof(call->web->secrets->key), call->web->secrets->key);
+	hmac_sha256_update(&hmac, (size_t)len, text);
+	hmac_sha256_digest(&hmac, sizeof(sum), sum);
+	explicit_bzero(&hmac, sizeof(hmac));
 	len = snprintf(out, PAGE_NONCE_SIZE, "%lld-", (long long)at_s);
-	for (unsigned i = 0; i < 32; i++)
+	for (size_t i = 0; i < sizeof(sum); i++)
 		snprintf(out + len + 2 * i, 3, "%02x", sum[i]);
 }
 
@@ -113,7 +112,7 @@ static bool page_nonce_holds(struct web_call *call, const char *nonce)
 	if (!cookie || !nonce || at_s > now_s || now_s - at_s > NONCE_HOURS * INT64_C(3600))
 		return false;
 	page_sign(call, cookie, at_s, expect);
-	return strlen(nonce) == strlen(expect) && CRYPTO_memcmp(nonce, expect, strlen(expect)) == 0;
+	return strlen(nonce) == strlen(expect) && memeql_sec(nonce, expect, strlen(expect));
 }
 
 /* Whether the form was sent by a page of the same host (Origin). */

@@ -5,8 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
+#include <nettle/base64.h>
+#include <nettle/memops.h>
+#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +21,12 @@
 
 static void digest_of(const char *token, unsigned char digest[32])
 {
-	if (EVP_Digest(token, strlen(token), digest, NULL, EVP_sha256(), NULL) != 1)
-		abort(); /* fails only when out of memory, which aborts the process everywhere */
+	struct sha256_ctx hash;
+
+	sha256_init(&hash);
+	sha256_update(&hash, strlen(token), (const uint8_t *)token);
+	sha256_digest(&hash, SHA256_DIGEST_SIZE, digest);
+	explicit_bzero(&hash, sizeof(hash));
 }
 
 static void tokens_add(struct tokens *tokens, const char *name, unsigned rights, const char *token)
@@ -156,19 +161,20 @@ void tokens_finish(struct tokens *tokens)
 /* Writes the password of base64 to out; false when there is none. */
 static bool basic_password(const char *encoded, char *out, size_t size)
 {
+	size_t len = strlen(encoded), used = 0;
+	struct base64_decode_ctx base64;
 	unsigned char plain[1024];
-	size_t len;
-	char *colon;
-	int used;
+	char *colon = NULL;
+	bool good;
 
-	len = strlen(encoded);
-	if (len == 0 || len % 4 != 0 || len / 4 * 3 >= sizeof(plain))
+	if (BASE64_DECODE_LENGTH(len) >= sizeof(plain))
 		return false;
-	used = EVP_DecodeBlock(plain, (const unsigned char *)encoded, (int)len);
-	if (used < 0)
-		return false;
-	plain[used] = '\0'; /* padding decodes to NUL bytes already */
-	colon = strchr((char *)plain, ':');
+	base64_decode_init(&base64);
+	good = base64_decode_update(&base64, &used, plain, len, encoded) &&
+	       base64_decode_final(&base64);
+	plain[used] = '\0';
+	if (good)
+		colon = strchr((char *)plain, ':');
 	if (colon)
 		snprintf(out, size, "%s", colon + 1);
 	explicit_bzero(plain, sizeof(plain));
@@ -208,7 +214,7 @@ const struct token *tokens_find(const struct tokens *tokens, const char *authori
 	digest_of(token, digest);
 	explicit_bzero(token, sizeof(token));
 	for (size_t i = 0; i < tokens->len; i++)
-		if (CRYPTO_memcmp(digest, tokens->list[i].digest, sizeof(digest)) == 0)
+		if (memeql_sec(digest, tokens->list[i].digest, sizeof(digest)))
 			found = &tokens->list[i];
 	return found;
 }

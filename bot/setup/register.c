@@ -3,8 +3,7 @@
  */
 #include "bot/setup/register.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <nettle/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,19 +35,21 @@ static enum err register_judge(const struct ask_answer *answer, struct fault *fa
 
 /* HMAC-SHA1 of nonce, name, password and role, separated by NUL. */
 static void register_mac(const char *secret, const char *nonce, const char *name,
-        const char *password, char out[2 * EVP_MAX_MD_SIZE + 1])
+        const char *password, char out[2 * SHA1_DIGEST_SIZE + 1])
 {
 	const char *const parts[] = {nonce, name, password, "notadmin"};
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned len = 0;
+	unsigned char digest[SHA1_DIGEST_SIZE];
+	struct hmac_sha1_ctx hmac;
 	struct buf text;
 
 	buf_init(&text, 16 * 1024);
 	for (size_t i = 0; i < 4; i++)
 		buf_add(&text, parts[i], strlen(parts[i]) + (i < 3)); /* including its NUL */
-	HMAC(EVP_sha1(), secret, (int)strlen(secret), (const unsigned char *)buf_str(&text),
-	        text.len, digest, &len);
-	for (unsigned i = 0; i < len; i++)
+	hmac_sha1_set_key(&hmac, strlen(secret), (const uint8_t *)secret);
+	hmac_sha1_update(&hmac, text.len, (const uint8_t *)buf_str(&text));
+	hmac_sha1_digest(&hmac, sizeof(digest), digest);
+	explicit_bzero(&hmac, sizeof(hmac));
+	for (size_t i = 0; i < sizeof(digest); i++)
 		snprintf(out + 2 * i, 3, "%02x", digest[i]);
 	explicit_bzero(text.data, text.len);
 	buf_finish(&text);
@@ -57,7 +58,7 @@ static void register_mac(const char *secret, const char *nonce, const char *name
 static enum err register_by_secret(struct ask *ask, const char *name, const char *password,
         const char *secret, struct fault *fault)
 {
-	char mac[2 * EVP_MAX_MD_SIZE + 1] = "";
+	char mac[2 * SHA1_DIGEST_SIZE + 1] = "";
 	struct ask_answer answer;
 	const char *nonce;
 	json_t *body;

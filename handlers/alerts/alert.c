@@ -5,8 +5,7 @@
 #include "handlers/alerts/facts.h"
 
 #include <math.h>
-#include <openssl/evp.h>
-#include <pthread.h>
+#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,51 +52,35 @@ const struct alert_key *alert_key_find(const char *name)
 }
 
 /* Length-prefixed, so that no two lists of parts give the same bytes; NULL differs from "". */
-static void alert_hash_part(EVP_MD_CTX *hash, const char *part)
+static void alert_hash_part(struct sha256_ctx *hash, const char *part)
 {
 	uint64_t len = part ? strlen(part) : UINT64_MAX;
 	unsigned char prefix[8];
 
 	for (int i = 0; i < 8; i++)
 		prefix[i] = (unsigned char)(len >> (8 * i));
-	if (EVP_DigestUpdate(hash, prefix, sizeof(prefix)) != 1 ||
-	        (part && EVP_DigestUpdate(hash, part, strlen(part)) != 1))
-		abort();
-}
-
-static pthread_once_t alert_sha256_once = PTHREAD_ONCE_INIT;
-static EVP_MD *alert_sha256; /* fetched once: looking it up costs more than hashing */
-
-static void alert_find_sha256(void)
-{
-	alert_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-}
-
-void alert_prepare(void)
-{
-	if (pthread_once(&alert_sha256_once, alert_find_sha256) != 0)
-		abort();
+	sha256_update(hash, sizeof(prefix), prefix);
+	if (part)
+		sha256_update(hash, strlen(part), (const uint8_t *)part);
 }
 
 /* Of the app, the kind, the severity (NULL: none), and what tells the alert from others of its
- * kind: its key, or the values. SHA-256 fails only when out of memory, which ends the process
- * everywhere. */
-static char *alert_digest(EVP_MD_CTX *hash, const struct alert *alert, const char *severity,
-        char *const *values, size_t len)
+ * kind: its key, or the values. */
+static char *alert_digest(
+        const struct alert *alert, const char *severity, char *const *values, size_t len)
 {
-	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned char digest[DIGEST_BYTES];
 	char *hex = x_calloc(1, DIGEST_BYTES * 2 + 1);
+	struct sha256_ctx hash;
 
-	if (EVP_DigestInit_ex(hash, alert_sha256, NULL) != 1)
-		abort();
-	alert_hash_part(hash, alert->app);
-	alert_hash_part(hash, alert->kind);
-	alert_hash_part(hash, severity);
-	alert_hash_part(hash, alert->key);
+	sha256_init(&hash);
+	alert_hash_part(&hash, alert->app);
+	alert_hash_part(&hash, alert->kind);
+	alert_hash_part(&hash, severity);
+	alert_hash_part(&hash, alert->key);
 	for (size_t i = 0; !alert->key && i < len; i++)
-		alert_hash_part(hash, values[i]);
-	if (EVP_DigestFinal_ex(hash, digest, NULL) != 1)
-		abort();
+		alert_hash_part(&hash, values[i]);
+	sha256_digest(&hash, sizeof(digest), digest);
 	text_hex(digest, DIGEST_BYTES, hex);
 	return hex;
 }
@@ -115,23 +98,18 @@ void alert_identify(struct alert *alert, const struct config_kind *kind)
 {
 	static const char *const by_title[] = {"title", NULL};
 	const char *const *names = kind ? (const char *const *)kind->identity : by_title;
-	EVP_MD_CTX *hash = EVP_MD_CTX_new();
 	char **values = NULL;
 	struct facts facts;
 	struct buf identity;
 	size_t len = 0;
 
-	alert_prepare();
-	if (!hash)
-		abort();
 	facts_of_alert(&facts, alert, alert->url);
 	for (; names[len]; len++) {
 		values = x_realloc(values, (len + 1) * sizeof(*values));
 		values[len] = facts_value(&facts, names[len]);
 	}
-	alert->subject = alert_digest(hash, alert, NULL, values, len);
-	alert->fingerprint = alert_digest(hash, alert, severity_name(alert->severity), values, len);
-	EVP_MD_CTX_free(hash);
+	alert->subject = alert_digest(alert, NULL, values, len);
+	alert->fingerprint = alert_digest(alert, severity_name(alert->severity), values, len);
 	buf_init(&identity, IDENTITY_MAX);
 	for (size_t i = 0; i < len; i++) {
 		alert_add_identity(&identity, values[i]);

@@ -40,10 +40,6 @@ struct alert {
 	bool is_one_of_many;                    /* resolved with others: no line in each thread */
 };
 
-/* Looks up the hash of identities, which takes libcrypto's first user a millisecond: called early
- * by another thread, no alert waits for it. */
-void alert_prepare(void);
-
 /*
  * Makes an alert of a request: severity, status, defaults by kind, `at` (RFC 3339). Unknown keys go
  * to fields; the key "op" is ignored. An invalid part does not reject the alert: it is corrected
