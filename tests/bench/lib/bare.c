@@ -1,11 +1,14 @@
 /*
  * bare.c - what a message costs at least: libcurl, one warm connection, and nothing else.
  *
- * bare URL TOKEN [sync]: each line of standard input "ROOM_ID TYPE CONTENT" is sent as an event and
- * answered with the homeserver's answer as a line. With `sync` it also keeps a long poll of /sync,
- * as every bot that listens must; its answers are read for `next_batch` and otherwise ignored.
+ * bare URL TOKEN [sync [DATABASE SQL]]: each line of standard input "ROOM_ID TYPE CONTENT" is sent
+ * as an event and answered with the homeserver's answer as a line. With `sync` it also keeps a long
+ * poll of /sync, as every bot that listens must; its answers are read for `next_batch` and
+ * otherwise ignored. With a database the SQL is committed durably before each event, with another
+ * text as ?1, as every bot must that loses nothing.
  */
 #include <curl/curl.h>
+#include <sqlite3.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,6 +69,31 @@ static bool sync_ended(void)
 	return true;
 }
 
+static sqlite3_stmt *store_open(const char *path, const char *sql)
+{
+	sqlite3_stmt *stmt;
+	sqlite3 *db;
+
+	if (sqlite3_open(path, &db) != SQLITE_OK ||
+	        sqlite3_exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", NULL, NULL,
+	                NULL) != SQLITE_OK ||
+	        sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
+		exit(1);
+	return stmt;
+}
+
+static void store_commit(sqlite3_stmt *stmt)
+{
+	static unsigned count;
+	char text[32];
+
+	snprintf(text, sizeof(text), "bare-%d-%u", (int)getpid(), count++);
+	sqlite3_bind_text(stmt, 1, text, -1, SQLITE_STATIC);
+	if (sqlite3_step(stmt) != SQLITE_DONE)
+		exit(1);
+	sqlite3_reset(stmt);
+}
+
 static void send_start(CURLM *multi, CURL *easy, const char *base, char *line)
 {
 	static unsigned count;
@@ -108,6 +136,7 @@ int main(int argc, char **argv)
 	bool sending = false;
 	struct curl_slist *headers;
 	CURLM *multi = curl_multi_init();
+	sqlite3_stmt *store = NULL;
 	CURL *put, *sync;
 
 	if (argc < 3)
@@ -120,6 +149,8 @@ int main(int argc, char **argv)
 	sync = handle(headers, on_synced);
 	if (argc > 3)
 		sync_start(multi, sync, argv[1]);
+	if (argc > 5)
+		store = store_open(argv[4], argv[5]);
 	for (;;) {
 		struct curl_waitfd in = {.fd = STDIN_FILENO, .events = CURL_WAIT_POLLIN};
 		CURLMsg *message;
@@ -148,6 +179,8 @@ int main(int argc, char **argv)
 			*end = '\0';
 			used = (size_t)(end - line) + 1;
 			sending = true;
+			if (store)
+				store_commit(store);
 			send_start(multi, put, argv[1], line);
 			continue;
 		}

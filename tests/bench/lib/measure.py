@@ -5,6 +5,7 @@ import atexit
 import json
 import pathlib
 import signal
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -79,14 +80,27 @@ class Bot(program.Bot):
                                 for line in Bot.unit.read_text().splitlines() if line.startswith("Environment="))
 
 
+def copied(bot):
+    """A copy of the bot's database, and the SQL that stores its first alert in it again, of the run ?1."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="mtb-bench-")) / "operations.db"
+    with sqlite3.connect(bot.folder / "operations.db") as source, sqlite3.connect(path) as copy:
+        source.backup(copy)
+        names = [row[1] for row in copy.execute("PRAGMA table_info(alerts)") if row[1] != "id"]
+    values = ["?1" if name == "run_id" else "NULL" if name == "ext_id" else name for name in names]
+    return path, (f"INSERT INTO alerts ({', '.join(names)}) SELECT {', '.join(values)} FROM "
+                  f"(SELECT * FROM alerts ORDER BY id LIMIT 1)")
+
+
 class Bare:
-    """The bare loop of bare.c. sync: it keeps a long poll too, as every bot must that listens."""
+    """The bare loop of bare.c. sync: it keeps a long poll too, as every bot must that listens. stored: it
+    also commits a row before each event (what copied() returns), as every bot must that loses nothing."""
     program = None
 
-    def __init__(self, server, account, sync=False):
-        Bare.program = Bare.program or compiled("bare.c", "-lcurl")
-        self.process = subprocess.Popen([Bare.program, server.url, account["access_token"], *["sync"] * sync],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    def __init__(self, server, account, sync=False, stored=()):
+        Bare.program = Bare.program or compiled("bare.c", "-lcurl", "-lsqlite3")
+        self.process = subprocess.Popen(
+            [Bare.program, server.url, account["access_token"], *["sync"] * sync, *stored],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def write(self, *lines):
         self.process.stdin.write("".join(line + "\n" for line in lines).encode())
