@@ -74,36 +74,23 @@ static void batch_add_rooms(struct timeline *timeline, struct timeline_batch *ba
 			free(mine->from);
 			mine->from = x_strdup_opt(
 			        json_string_value(json_object_get(lines, "prev_batch")));
-			mine->state = json_object_get(json_object_get(part, "state"), "events");
 		}
 		batch->rooms_len++;
 	}
 }
 
-static void timeline_note_state(
-        struct timeline *timeline, const char *room_id, const json_t *events)
-{
-	const json_t *event;
-	size_t i;
-
-	json_array_foreach(events, i, event)
-	{
-		timeline_power_note(timeline, room_id, event);
-	}
-}
-
-/* Notes state that changed between two syncs, before the timelines' events. Where a timeline is
- * limited, the state applies after the missing events: see batch_add_items(). */
-static void batch_note_state(struct timeline *timeline, const json_t *answer)
+/* State beside a timeline is how the homeserver saw the room at the timeline's start. Where events
+ * were written at the same time, that may be older than what is valid and was told already (MSC4222
+ * describes it), so power levels in it are no more than a reason to ask for them. */
+static void batch_doubt_powers(struct timeline *timeline, const json_t *answer)
 {
 	json_t *join = json_object_get(json_object_get(answer, "rooms"), "join"), *room;
 	const char *room_id;
 
 	json_object_foreach(join, room_id, room)
 	{
-		if (!json_is_true(json_object_get(json_object_get(room, "timeline"), "limited")))
-			timeline_note_state(timeline, room_id,
-			        json_object_get(json_object_get(room, "state"), "events"));
+		timeline_power_doubt(timeline, room_id,
+		        json_object_get(json_object_get(room, "state"), "events"));
 	}
 }
 
@@ -141,7 +128,6 @@ static void batch_add_items(struct timeline_batch *batch)
 
 		for (size_t j = json_array_size(room->filled); j > 0; j--)
 			batch_add_item(batch, room, json_array_get(room->filled, j - 1));
-		timeline_note_state(batch->timeline, room->room_id, room->state);
 		for (size_t j = 0; j < json_array_size(room->events); j++)
 			batch_add_item(batch, room, json_array_get(room->events, j));
 	}
@@ -388,7 +374,7 @@ void timeline_take(struct timeline *timeline, json_t *answer, const char *since,
 	batch->blind = blind;
 	if (blind) /* power levels may have changed unseen */
 		timeline_powers_finish(timeline);
-	batch_note_state(timeline, answer);
+	batch_doubt_powers(timeline, answer);
 	timeline_begin(timeline);
 }
 

@@ -79,6 +79,30 @@ void timeline_power_note(struct timeline *timeline, const char *room_id, const j
 		fetch_replace(&power->create, event);
 }
 
+/* True for an event that determines power levels. */
+static bool timeline_is_power(const json_t *event)
+{
+	const char *type = json_string_value(json_object_get(event, "type"));
+
+	return type && json_object_get(event, "state_key") &&
+	       strcmp(type, "m.room.power_levels") == 0;
+}
+
+void timeline_power_doubt(struct timeline *timeline, const char *room_id, const json_t *state)
+{
+	struct timeline_power *power = timeline_power(timeline, room_id);
+	const json_t *event;
+	size_t i;
+
+	json_array_foreach(state, i, event)
+	{
+		if (power && timeline_is_power(event)) {
+			power_destroy(timeline, power);
+			return;
+		}
+	}
+}
+
 /* --- which events are needed -------------------------------------------------------------- */
 
 bool timeline_wants(const json_t *event, const char *user_id)
@@ -96,15 +120,6 @@ bool timeline_wants(const json_t *event, const char *user_id)
 		if (strcmp(types[i], type) == 0)
 			return true;
 	return false;
-}
-
-/* True for an event that determines power levels. */
-static bool timeline_is_power(const json_t *event)
-{
-	const char *type = json_string_value(json_object_get(event, "type"));
-
-	return type && json_object_get(event, "state_key") &&
-	       strcmp(type, "m.room.power_levels") == 0;
 }
 
 static bool room_wants_power(const struct batch_room *room, const char *user_id)

@@ -22,7 +22,6 @@ struct batch_room {
 	char *name, *room_id;
 	bool encrypted; /* the room */
 	json_t *events; /* of the answer's timeline; borrowed from it */
-	json_t *state;  /* state changes before it, when events are missing; borrowed */
 	json_t *filled; /* array of the missing events, newest first; owned, or NULL */
 	char *from;     /* token of the next page to fetch, or NULL */
 	unsigned pages;
@@ -83,6 +82,8 @@ void timeline_fetch(struct timeline *timeline);
 struct timeline_power *timeline_power(struct timeline *timeline, const char *room_id);
 /* Applies a state event to the power levels of a room, if those are known. */
 void timeline_power_note(struct timeline *timeline, const char *room_id, const json_t *event);
+/* Forgets the room's power levels if they are among these state events. */
+void timeline_power_doubt(struct timeline *timeline, const char *room_id, const json_t *state);
 void timeline_powers_finish(struct timeline *timeline);
 /* True for an event that the handlers need; never one of the bot's own user. */
 bool timeline_wants(const json_t *event, const char *user_id);

@@ -413,6 +413,30 @@ static void power_is_fetched_once_and_followed(void **state)
 	assert_in_range(script_count("GET", LEVELS), 1, 3);
 }
 
+/* Two events were written at the same time, the levels and one that does not know them: the state
+ * before the second is older than what the first has told. */
+static void state_beside_a_timeline_may_be_older_than_what_was_told(void **state)
+{
+	struct reader *f = *state;
+
+	begin(f);
+	answer_with_message("s2", "$1", "");
+	wait_stored(f, 2);
+	assert_int_equal(f->power, 50);
+	answer_sync("s3",
+	        "{\"type\":\"m.room.power_levels\",\"sender\":\"@admin:x\",\"event_id\":\"$p\","
+	        "\"state_key\":\"\",\"content\":{\"users\":{\"@op:x\":0}}}",
+	        "");
+	wait_stored(f, 3);
+	script_rule("GET", LEVELS, 200, "{\"users\":{\"@op:x\":0}}");
+	answer_with_message("s4", "$2",
+	        "},\"state\":{\"events\":[{\"type\":\"m.room.power_levels\",\"sender\":"
+	        "\"@admin:x\",\"event_id\":\"$o\",\"state_key\":\"\",\"content\":{\"users\":"
+	        "{\"@op:x\":50}}}]");
+	wait_stored(f, 4);
+	assert_int_equal(f->power, 0);
+}
+
 /* For a minute they cannot be had: unknown, not none, and asked for again with the next event. */
 static void power_that_cannot_be_had_is_asked_for_again(void **state)
 {
@@ -590,6 +614,7 @@ int main(void)
 	        TEST(page_that_is_refused_is_given_up),
 	        TEST(pages_have_an_end),
 	        TEST(power_is_fetched_once_and_followed),
+	        TEST(state_beside_a_timeline_may_be_older_than_what_was_told),
 	        TEST(power_that_cannot_be_had_is_asked_for_again),
 	        TEST(power_is_asked_for_again_after_an_answer_without_rooms),
 	        TEST(job_that_fails_is_done_again_as_a_whole),
