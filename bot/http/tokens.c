@@ -167,7 +167,9 @@ static bool basic_password(const char *encoded, char *out, size_t size)
 	char *colon = NULL;
 	bool good;
 
-	if (BASE64_DECODE_LENGTH(len) >= sizeof(plain))
+	/* nettle skips blanks, which do not belong there */
+	if (len == 0 || len % 4 != 0 || BASE64_DECODE_LENGTH(len) >= sizeof(plain) ||
+	        strpbrk(encoded, " \t\n\v\f\r"))
 		return false;
 	base64_decode_init(&base64);
 	good = base64_decode_update(&base64, &used, plain, len, encoded) &&

@@ -58,6 +58,7 @@ static void test_a_line_is_name_rights_token(void **state)
 	assert_null(tokens_find(&tokens, "Basic YW55OnMzY3JldA==", false));
 	assert_string_equal(tokens_find(&tokens, "Basic YW55OnMzY3JldA==", true)->name, "prom");
 	assert_null(tokens_find(&tokens, "Basic YW55OnMzY3JldA=", true));
+	assert_null(tokens_find(&tokens, "Basic YW55 OnMzY3JldA==", true));
 	assert_null(tokens_find(&tokens, "Basic ????", true));
 	assert_null(tokens_find(&tokens, "Basic ", true));
 	tokens_finish(&tokens);
