@@ -20,10 +20,12 @@
 #define POLL_MARGIN_MS 30000    /* time for the answer to arrive, after the poll's timeout */
 #define FIRST_TIMEOUT_MS 120000 /* the server needs long for a first /sync of many rooms */
 #define FILTER_TIMEOUT_MS 30000
-#define TIMELINE_LIMIT 50
+#define TIMELINE_LIMIT 100
 #define EARLY_MS 1000 /* an empty answer in less time means that the server did not wait */
-/* An answer with nothing but our own messages in less time than this: more will follow. */
+/* An answer with nothing but our own messages in less time than this: more will follow. The wait
+ * grows with each such answer. */
 #define ECHO_MS 300
+#define ECHO_MAX_MS 900
 
 enum sync_state {
 	SYNC_IDLE,   /* not started */
@@ -48,12 +50,13 @@ struct sync {
 	char *filter;         /* id on the server, NULL = not stored yet */
 	bool filter_is_fresh; /* stored on the server since the last refusal */
 	enum sync_narrow narrow;
-	bool quick;     /* the next poll does not wait at the server */
-	bool early;     /* the last answer came too soon: pause before the next poll */
-	bool prompt;    /* it came in less than ECHO_MS */
-	bool starts;    /* it was the first after a start or a failure */
-	unsigned tries; /* failures in a row */
-	bool told, up;  /* on_state() was called; its last value */
+	bool quick;      /* the next poll does not wait at the server */
+	bool early;      /* the last answer came too soon: pause before the next poll */
+	bool prompt;     /* it came in less than ECHO_MS */
+	int64_t echo_ms; /* the last wait for more of our own messages; 0 after any other answer */
+	bool starts;     /* it was the first after a start or a failure */
+	unsigned tries;  /* failures in a row */
+	bool told, up;   /* on_state() was called; its last value */
 	int64_t last_ms;
 	bool closing, timer_closed;
 	void (*closed)(void *arg);
@@ -364,9 +367,15 @@ void sync_next(struct sync *sync, bool changed)
 	if (sync->closing)
 		return;
 	assert(sync->state == SYNC_BATCH);
+	if (changed || !sync->prompt)
+		sync->echo_ms = 0;
+	else if (sync->echo_ms < ECHO_MAX_MS)
+		sync->echo_ms += ECHO_MS;
 	if (sync->early)
 		sync_wait_ms(sync, EARLY_MS);
-	else if ((sync->prompt && !changed) || sync->starts)
+	else if (sync->echo_ms > 0)
+		sync_wait_ms(sync, sync->echo_ms);
+	else if (sync->starts)
 		sync_wait_ms(sync, ECHO_MS);
 	else
 		sync_proceed(sync);

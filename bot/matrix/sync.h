@@ -38,7 +38,8 @@ void sync_start(struct sync *sync, const char *since);
 /* Continues after on_batch(); may be called from within it. changed false: the answer had nothing
  * but the bot's own messages. While the bot sends many, each poll would return at once with such an
  * answer and cost the homeserver about a fifth of what the message costs, so such polls are ECHO_MS
- * apart; so are the first two, between which the messages that waited go out. */
+ * apart, then more, at most ECHO_MAX_MS, by which an operator's command may be read later; the
+ * first two, between which the messages that waited go out, are ECHO_MS apart. */
 void sync_next(struct sync *sync, bool changed);
 /* Call after mx_set_token(): continues at once. */
 void sync_wake(struct sync *sync);
