@@ -60,7 +60,8 @@ static const char *const outbox_purpose_names[] = {
 	              "wire_content = excluded.wire_content")                                      \
 	X(OUTBOX_BY_ID, SELECT "WHERE id = ?")                                                     \
 	X(OUTBOX_BY_EVENT, SELECT "WHERE event_id = ? LIMIT 1")                                    \
-	X(OUTBOX_HEAD, SELECT "WHERE room = ? AND " WAITING " AND id <> ? ORDER BY id LIMIT 1")    \
+	X(OUTBOX_HEAD, SELECT "WHERE room = ? AND " WAITING                                        \
+	                      " AND id <> ? AND id <> ? ORDER BY id LIMIT 1")                      \
 	X(OUTBOX_MEND,                                                                             \
 	        "UPDATE outbox SET state = 'undeliverable', error = ?, purpose = CASE WHEN "       \
 	        "purpose IN "                                                                      \
@@ -316,13 +317,15 @@ enum err outbox_by_event(struct store *store, const char *event_id, struct outbo
 	return sql_one_row(&sql, &layout, row);
 }
 
-enum err outbox_head(struct store *store, const char *room, int64_t but, struct outbox_row *row)
+enum err outbox_head(
+        struct store *store, const char *room, int64_t but, int64_t nor, struct outbox_row *row)
 {
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_HEAD);
 	sql_bind_text(&sql, room);
 	sql_bind_int(&sql, but);
+	sql_bind_int(&sql, nor);
 	return sql_one_row(&sql, &layout, row);
 }
 

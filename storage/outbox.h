@@ -82,9 +82,10 @@ enum err outbox_first_new(struct store *store, const char *room, struct outbox_r
 enum err outbox_by_id(struct store *store, int64_t id, struct outbox_row *row);
 /* The row of an event sent by the bot; ERR_NOT_FOUND: not sent by it, or pruned. */
 enum err outbox_by_event(struct store *store, const char *event_id, struct outbox_row *row);
-/* The first queued or frozen row of a room, other than the row `but` (0 = none is left out);
- * ERR_NOT_FOUND when there is none. */
-enum err outbox_head(struct store *store, const char *room, int64_t but, struct outbox_row *row);
+/* The first queued or frozen row of a room, other than the rows `but` and `nor` (0 = none is left
+ * out); ERR_NOT_FOUND when there is none. */
+enum err outbox_head(
+        struct store *store, const char *room, int64_t but, int64_t nor, struct outbox_row *row);
 /* Counts for `status`; oldest_ms is 0 when the queue is empty. Scans all waiting and undeliverable
  * rows. */
 enum err outbox_counts(

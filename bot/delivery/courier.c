@@ -126,10 +126,14 @@ static void choice_done(enum err result, const char *message, void *arg)
 
 		waits = waits || c->events[i].waits;
 		leaves = leaves || (c->events[i].outbox_id && c->rooms[i].encrypted);
-		if (!c->events[i].outbox_id || courier->closing || !courier->mx)
+		if (courier->closing || !courier->mx)
 			continue;
 		lane = lane_get(courier, c->rooms[i].name);
-		if (c->rooms[i].busy)
+		if (!c->events[i].outbox_id && c->rooms[i].busy && c->events[i].more)
+			lane_none_ahead(lane, c->rooms[i].busy);
+		else if (!c->events[i].outbox_id)
+			continue;
+		else if (c->rooms[i].busy)
 			lane_ahead(lane, c->rooms[i].busy, &c->events[i]);
 		else if (lane->state != LANE_IDLE)
 			continue;

@@ -92,3 +92,6 @@ int64_t lane_wants_ahead(const struct lane *lane);
 /* Sets the event that follows another, which was being sent when it was prepared; if that failed
  * meanwhile, the event returns to the outbox. Takes over *event. */
 void lane_ahead(struct lane *lane, int64_t before, struct deliver_event *event);
+/* What follows could not be prepared: it is chosen once the event that was being sent is accepted.
+ */
+void lane_none_ahead(struct lane *lane, int64_t before);

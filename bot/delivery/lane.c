@@ -256,8 +256,8 @@ static void outcome_submit(struct lane *lane, enum deliver_outcome outcome,
 
 int64_t lane_wants_ahead(const struct lane *lane)
 {
-	bool wants = lane->state == LANE_SENDING && lane->event.more && !lane->ahead.outbox_id &&
-	             !lane->find && !lane->refused;
+	bool wants = lane->state == LANE_SENDING && !lane->ahead.outbox_id && !lane->find &&
+	             !lane->refused;
 
 	return wants ? lane->event.outbox_id : 0;
 }
@@ -273,6 +273,14 @@ static void lane_put_back(struct lane *lane)
 	o->untried = true;
 	outcome_start(o);
 	deliver_event_finish(&lane->ahead);
+}
+
+void lane_none_ahead(struct lane *lane, int64_t before)
+{
+	if (lane->state == LANE_SENDING && lane->event.outbox_id == before)
+		lane->missed = true;
+	else if (lane->state == LANE_IDLE)
+		lane->courier->wanted = true;
 }
 
 void lane_ahead(struct lane *lane, int64_t before, struct deliver_event *event)
@@ -295,11 +303,13 @@ void lane_ahead(struct lane *lane, int64_t before, struct deliver_event *event)
 static void lane_follow(struct lane *lane)
 {
 	struct deliver_event event = lane->ahead;
+	bool more = event.more || lane->missed || lane->courier->wanted;
 
 	memset(&lane->ahead, 0, sizeof(lane->ahead));
 	lane_idle(lane);
 	lane_start(lane, &event);
-	courier_poke(lane->courier); /* to prepare the next one */
+	if (more) /* the next one is prepared */
+		courier_poke(lane->courier);
 }
 
 /* --- sending ------------------------------------------------------------------------------ */

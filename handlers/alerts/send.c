@@ -423,40 +423,48 @@ static enum err first_of_few(const struct deliver *d, const struct deliver_room 
 }
 
 /* Sets event->more: the room's queue has another event, or an edit is due. */
-static enum err event_look_ahead(
-        const struct deliver *d, const struct deliver_room *room, struct deliver_event *event)
+static enum err event_look_ahead(const struct deliver *d, const struct deliver_room *room,
+        struct deliver_event *event, int64_t *due_ms)
 {
 	struct message_row edit = {0};
 	struct outbox_row next = {0};
-	int64_t later_ms;
-	enum err err = outbox_head(d->store, room->name, event->outbox_id, &next);
+	int64_t edits_ms = INT64_MAX;
+	bool edits = false;
+	enum err err = outbox_head(d->store, room->name, room->busy, event->outbox_id, &next);
 
 	event->more = err == OK;
-	if (err == ERR_NOT_FOUND)
-		err = due_edit(d, room->name, &edit, &event->more, &later_ms);
+	if (err == OK || err == ERR_NOT_FOUND)
+		err = due_edit(d, room->name, &edit, &edits, &edits_ms);
+	event->more = event->more || edits;
+	send_earlier(due_ms, edits_ms);
 	message_row_finish(&edit);
 	outbox_row_finish(&next);
 	return err;
 }
 
 /* Prepares the event that follows the one being sent, so that no write delays it: only the next
- * one of the queue. */
-static enum err next_ahead(
-        const struct deliver *d, const struct deliver_room *room, struct deliver_event *event)
+ * one of the queue. Sets event->more also without an event: there is one that must wait until the
+ * other is sent. */
+static enum err next_ahead(const struct deliver *d, const struct deliver_room *room,
+        struct deliver_event *event, int64_t *due_ms)
 {
 	struct outbox_row head = {0};
 	struct message_row edit = {0};
-	int64_t edits_ms;
-	bool edits = false;
-	enum err err = outbox_head(d->store, room->name, room->busy, &head);
+	int64_t edits_ms = INT64_MAX;
+	bool queued, edits = false;
+	enum err err = outbox_head(d->store, room->name, room->busy, 0, &head);
 
-	if (err == OK)
+	queued = err == OK;
+	if (err == OK || err == ERR_NOT_FOUND)
 		err = due_edit(d, room->name, &edit, &edits, &edits_ms);
-	if (err == OK && head.state == OUTBOX_QUEUED && !(edits && edit.dirty_ms < head.created_ms))
+	if (err == OK && queued && head.state == OUTBOX_QUEUED &&
+	        !(edits && edit.dirty_ms < head.created_ms))
 		err = next_of_queue(d, room, &head, event);
+	event->more = queued || edits;
+	send_earlier(due_ms, edits_ms);
 	message_row_finish(&edit);
 	outbox_row_finish(&head);
-	return err == ERR_NOT_FOUND ? OK : err;
+	return err;
 }
 
 static enum err next_of_room(const struct deliver *d, const struct deliver_room *room,
@@ -469,7 +477,7 @@ static enum err next_of_room(const struct deliver *d, const struct deliver_room 
 	enum err err = d->is_short ? deliver_collect(d, room->name) : OK;
 
 	if (err == OK)
-		err = outbox_head(d->store, room->name, 0, &head);
+		err = outbox_head(d->store, room->name, 0, 0, &head);
 	queued = err == OK;
 	if (err == OK || err == ERR_NOT_FOUND)
 		err = due_edit(d, room->name, &edit, &edits, &edits_ms);
@@ -502,10 +510,10 @@ out:
 static enum err next_or_ahead(const struct deliver *d, const struct deliver_room *room,
         struct deliver_event *event, int64_t *due_ms)
 {
-	enum err err =
-	        room->busy ? next_ahead(d, room, event) : next_of_room(d, room, event, due_ms);
+	enum err err = room->busy ? next_ahead(d, room, event, due_ms)
+	                          : next_of_room(d, room, event, due_ms);
 
-	return err == OK && event->outbox_id ? event_look_ahead(d, room, event) : err;
+	return err == OK && event->outbox_id ? event_look_ahead(d, room, event, due_ms) : err;
 }
 
 /* A room whose encryption fails delays no other: its changes are rolled back until later. */

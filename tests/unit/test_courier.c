@@ -402,6 +402,80 @@ static void a_result_is_stored_with_what_is_stored_next(void **state)
 	looped_wait(s->l, is_confirmed, s);
 }
 
+static bool is_prepared(void *arg)
+{
+	const struct sent *s = arg;
+
+	return lane_get(s->courier, "ops")->ahead.outbox_id != 0;
+}
+
+/* An alert that is taken in while another is sent is chosen in the same commit, and goes out as
+ * soon as the other is accepted, before anything else is stored. */
+static void what_is_taken_in_meanwhile_follows_without_a_commit(void **state)
+{
+	struct sent *s = *state;
+	struct http_request *put;
+	uint64_t batches;
+
+	alert(s, ALERT("first", "critical"));
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	alert(s, ALERT("second", "critical"));
+	looped_wait(s->l, is_prepared, s);
+	looped_turn(s->l, 2);
+	batches = writer_batches(s->l->writer);
+	hold_writer(s);
+	script_answer(put, 200, "{\"event_id\":\"$1\"}");
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	assert_non_null(strstr(script_member(put, "body"), "second"));
+	assert_int_equal(writer_pending(s->l->writer), 2); /* the gate, and the result */
+	assert_int_equal(writer_batches(s->l->writer), batches);
+	uv_sem_post(&s->gate);
+	script_answer(put, 200, "{\"event_id\":\"$2\"}");
+	looped_wait(s->l, is_confirmed, s);
+}
+
+/* Another failure of the first alert's origin, which is added to its message by an edit. */
+#define ADDED "{\"op\":\"alert\",\"app\":\"first\",\"severity\":\"critical\",\"title\":\"added\"}"
+
+static void expect_edit(void)
+{
+	struct http_request *put = script_wait("PUT", FIXTURE_SEND_OPS);
+
+	assert_non_null(strstr(script_body(put), "m.replace"));
+	assert_non_null(strstr(script_body(put), "added"));
+	script_answer(put, 200, "{\"event_id\":\"$edit\"}");
+}
+
+static void an_edit_comes_in_time_although_another_message_was_chosen(void **state)
+{
+	struct sent *s = *state;
+
+	alert(s, ALERT("first", "critical"));
+	script_answer(script_wait("PUT", FIXTURE_SEND_OPS), 200, "{\"event_id\":\"$1\"}");
+	looped_wait(s->l, is_confirmed, s);
+	alert(s, ADDED);
+	looped_work(s->l, no_work, NULL);
+	alert(s, ALERT("second", "critical"));
+	script_answer(script_wait("PUT", FIXTURE_SEND_OPS), 200, "{\"event_id\":\"$2\"}");
+	expect_edit();
+}
+
+static void an_edit_comes_in_time_although_another_message_was_prepared(void **state)
+{
+	struct sent *s = *state;
+	struct http_request *put;
+
+	alert(s, ALERT("first", "critical"));
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	alert(s, ADDED);
+	looped_work(s->l, no_work, NULL);
+	alert(s, ALERT("second", "critical"));
+	looped_wait(s->l, is_prepared, s);
+	script_answer(put, 200, "{\"event_id\":\"$1\"}");
+	script_answer(script_wait("PUT", FIXTURE_SEND_OPS), 200, "{\"event_id\":\"$2\"}");
+	expect_edit();
+}
+
 static void a_result_that_is_awaited_is_stored_at_once(void **state)
 {
 	struct sent *s = *state;
@@ -594,6 +668,9 @@ int main(void)
 	        TEST(a_limit_is_stored_and_told_until_it_is_lifted),
 	        TEST(a_stored_limit_is_kept_to),
 	        TEST(a_result_is_stored_with_what_is_stored_next),
+	        TEST(what_is_taken_in_meanwhile_follows_without_a_commit),
+	        TEST(an_edit_comes_in_time_although_another_message_was_chosen),
+	        TEST(an_edit_comes_in_time_although_another_message_was_prepared),
 	        TEST(a_result_that_is_awaited_is_stored_at_once),
 	        TEST(a_refused_event_is_not_overtaken),
 	        TEST(no_wait_is_longer_than_a_minute),

@@ -137,7 +137,7 @@ static void each_step_comes_once_and_reminders_between(void **state)
 	pass(w, 5 * 60 * MINUTE);
 	assert_int_equal(said(w, "⏫", "etl"), 2);
 	assert_int_equal(said(w, "⏫", "calm"), 0);
-	assert_int_equal(outbox_head(w->store, "dev", 0, &dev), OK); /* the warning's */
+	assert_int_equal(outbox_head(w->store, "dev", 0, 0, &dev), OK); /* the warning's */
 	outbox_row_finish(&dev);
 	world_destroy(w);
 }

@@ -70,7 +70,7 @@ static void expect_head(struct store *store, const char *room, int64_t id)
 {
 	struct outbox_row row;
 
-	assert_int_equal(outbox_head(store, room, 0, &row), id == 0 ? ERR_NOT_FOUND : OK);
+	assert_int_equal(outbox_head(store, room, 0, 0, &row), id == 0 ? ERR_NOT_FOUND : OK);
 	assert_int_equal(row.id, id);
 	outbox_row_finish(&row);
 }

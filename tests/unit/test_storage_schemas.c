@@ -171,7 +171,7 @@ static void check_outbox(struct store *store)
 			assert_null(row.content);
 		outbox_row_finish(&row);
 	}
-	assert_int_equal(outbox_head(store, "ops", 0, &row), OK);
+	assert_int_equal(outbox_head(store, "ops", 0, 0, &row), OK);
 	assert_int_equal(row.id, 2);
 	assert_string_equal(row.wire_content, "{\"ciphertext\":\"c\"}");
 	assert_string_equal(row.wire_type, "m.room.encrypted");
