@@ -15,6 +15,9 @@
 #include "storage/state.h"
 
 #define SEND_TIMEOUT_MS 60000
+/* What comes later than that during a send is not prepared: until then it may join others or be
+ * silenced, and the homeserver is slow anyway. */
+#define AHEAD_MS CLOCK_SECOND_MS
 #define HELD_FAILURES_MAX 6 /* short backoff, since a hold of the account may end at any time */
 
 /* One deliver_finish() job in the writer. */
@@ -257,7 +260,7 @@ static void outcome_submit(struct lane *lane, enum deliver_outcome outcome,
 int64_t lane_wants_ahead(const struct lane *lane)
 {
 	bool wants = lane->state == LANE_SENDING && !lane->ahead.outbox_id && !lane->find &&
-	             !lane->refused;
+	             !lane->refused && clock_monotonic_ms() - lane->started_mono_ms < AHEAD_MS;
 
 	return wants ? lane->event.outbox_id : 0;
 }

@@ -434,6 +434,25 @@ static void what_is_taken_in_meanwhile_follows_without_a_commit(void **state)
 	looped_wait(s->l, is_confirmed, s);
 }
 
+/* An answer that takes long leaves what comes meanwhile in the queue, where it can still change. */
+static void what_comes_late_during_a_send_is_not_prepared(void **state)
+{
+	struct sent *s = *state;
+	struct lane *lane = lane_get(s->courier, "ops");
+	struct http_request *put;
+
+	alert(s, ALERT("first", "critical"));
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	lane->started_mono_ms -= CLOCK_SECOND_MS;
+	alert(s, ALERT("second", "critical"));
+	looped_work(s->l, no_work, NULL);
+	assert_int_equal(lane->ahead.outbox_id, 0);
+	script_answer(put, 200, "{\"event_id\":\"$1\"}");
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	assert_non_null(strstr(script_member(put, "body"), "second"));
+	script_answer(put, 200, "{\"event_id\":\"$2\"}");
+}
+
 /* Another failure of the first alert's origin, which is added to its message by an edit. */
 #define ADDED "{\"op\":\"alert\",\"app\":\"first\",\"severity\":\"critical\",\"title\":\"added\"}"
 
@@ -669,6 +688,7 @@ int main(void)
 	        TEST(a_stored_limit_is_kept_to),
 	        TEST(a_result_is_stored_with_what_is_stored_next),
 	        TEST(what_is_taken_in_meanwhile_follows_without_a_commit),
+	        TEST(what_comes_late_during_a_send_is_not_prepared),
 	        TEST(an_edit_comes_in_time_although_another_message_was_chosen),
 	        TEST(an_edit_comes_in_time_although_another_message_was_prepared),
 	        TEST(a_result_that_is_awaited_is_stored_at_once),
