@@ -570,8 +570,10 @@ static enum err next_of_few(const struct deliver *d, const struct deliver_room *
 			                rooms[i].served_ms < rooms[best].served_ms))
 				best = i;
 		err = next_apart(d, &rooms[best], &events[best], due_ms);
-		if (events[best].outbox_id)
+		if (events[best].outbox_id) {
+			events[best].more = true; /* the other rooms were not looked at */
 			break;
+		}
 		ranks[best] = -2;
 	}
 	free(ranks);

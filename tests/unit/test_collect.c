@@ -281,6 +281,7 @@ static void one_event_goes_to_the_room_with_the_worst(void **state)
 	world_alert(w, FAIL, "b", "critical", "run-b", "m");
 	assert_int_equal(choose(w, false, events), 1);
 	assert_string_equal(events[1].what, "send");
+	assert_true(events[1].more); /* what the other room has */
 	world_finish(w, &events[1], DELIVER_SENT);
 	deliver_event_finish(&events[1]);
 	assert_int_equal(choose(w, false, events), 1);
