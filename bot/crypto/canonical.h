@@ -1,9 +1,6 @@
 /*
- * canonical.h - canonical JSON, and JSON objects signed with Ed25519 over it (the Matrix
+ * canonical.h - JSON objects signed with Ed25519 over their canonical text (the Matrix
  * specification's appendices).
- *
- * Canonical JSON is the shortest text, with keys sorted by code point. It exists only for what
- * Matrix allows: no real numbers, integers within ±(2^53 - 1), nesting of at most CANONICAL_DEPTH.
  */
 #pragma once
 
@@ -11,16 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CANONICAL_DEPTH 64
-#define CANONICAL_INTEGER INT64_C(9007199254740991) /* the greatest integer */
-#define CANONICAL_MAX (1024 * 1024)                 /* bytes of text */
-
-/* The canonical text, owned by the caller; NULL when the value has no canonical form or is too
- * large. */
-char *canonical_json(const json_t *value);
-
 /* The text that a signature of the object covers: everything but `signatures` and `unsigned`.
- * Owned by the caller; NULL as above. */
+ * Owned by the caller; NULL when it has no canonical form. */
 char *canonical_signed_part(const json_t *object);
 
 /* The object's signature by the user's key key_id ("ed25519:DEVICE"), borrowed from the object;

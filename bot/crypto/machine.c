@@ -1,7 +1,7 @@
 /*
  * machine.c - opening the machine, and what its parts share; see machine.h.
  */
-#include "bot/crypto/canonical.h"
+#include "bot/base/json_canonical.h"
 #include "bot/crypto/machine.h"
 
 #include <stdio.h>
@@ -34,9 +34,9 @@ int64_t js_int(const json_t *object, const char *key)
 	int64_t value = json_integer_value(json_object_get(object, key));
 
 	/* times are added to and subtracted from it */
-	return value > CANONICAL_INTEGER    ? CANONICAL_INTEGER
-	       : value < -CANONICAL_INTEGER ? -CANONICAL_INTEGER
-	                                    : value;
+	return value > JSON_CANONICAL_INTEGER    ? JSON_CANONICAL_INTEGER
+	       : value < -JSON_CANONICAL_INTEGER ? -JSON_CANONICAL_INTEGER
+	                                         : value;
 }
 
 json_t *js_make(json_t *object, const char *key)

@@ -5,7 +5,7 @@
 
 #include <string.h>
 #include "bot/base/alloc.h"
-#include "bot/crypto/canonical.h"
+#include "bot/base/json_canonical.h"
 #include "bot/crypto/prim.h"
 
 /* The specification's table, with its English names. */
@@ -112,7 +112,7 @@ char *sas_mac_info(const struct sas_party *from, const struct sas_party *to, con
 
 char *sas_commitment(const char *public_key, const json_t *start)
 {
-	char *text = canonical_json(start), *whole, *result;
+	char *text = json_canonical(start), *whole, *result;
 	uint8_t hash[PRIM_HASH];
 
 	if (!text)

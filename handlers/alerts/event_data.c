@@ -7,13 +7,13 @@
 #include <string.h>
 #include "bot/base/buf.h"
 #include "bot/base/clock.h"
+#include "bot/base/json_canonical.h"
 #include "bot/base/text.h"
 #include "bot/config/config.h"
 #include "handlers/alerts/alert.h"
 
 #define DATA_SMALL 500 /* bytes of fields below which nothing is cut */
 #define DATA_NAMES 228 /* bytes of names, times and numbers of an entry */
-#define EVENT_INTEGER_MAX ((INT64_C(1) << 53) - 1)
 
 /* How much of an entry's data is kept; the first of cuts[] that fits is used. */
 struct data_cut {
@@ -32,8 +32,9 @@ static bool data_fits_event(const json_t *value)
 {
 	json_int_t integer = json_integer_value(value);
 
-	return !json_is_number(value) || (json_is_integer(value) && integer >= -EVENT_INTEGER_MAX &&
-	                                         integer <= EVENT_INTEGER_MAX);
+	return !json_is_number(value) ||
+	       (json_is_integer(value) && integer >= -JSON_CANONICAL_INTEGER &&
+	               integer <= JSON_CANONICAL_INTEGER);
 }
 
 static json_t *data_fields(const char *stored, const struct data_cut *cut)
@@ -118,15 +119,28 @@ size_t event_data_size(const struct entry_row *entry)
 	return size;
 }
 
+static json_t *data_entries(
+        const struct entry_row *entries, size_t entries_len, const struct data_cut *cut)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < entries_len; i++)
+		json_array_append_new(all, data_entry(&entries[i], cut));
+	return all;
+}
+
+json_t *event_data_most(const struct entry_row *entries, size_t entries_len)
+{
+	return data_entries(entries, entries_len, &cuts[0]);
+}
+
 json_t *event_data(const struct entry_row *entries, size_t entries_len, size_t max, size_t *size)
 {
 	json_t *all = NULL;
 
 	for (size_t i = 0; i < CUTS_LEN && (i == 0 || *size > max); i++) {
 		json_decref(all);
-		all = json_array();
-		for (size_t k = 0; k < entries_len; k++)
-			json_array_append_new(all, data_entry(&entries[k], &cuts[i]));
+		all = data_entries(entries, entries_len, &cuts[i]);
 		*size = data_size(all);
 	}
 	while (*size > max && json_array_size(all) > 0) {

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
+#include "bot/base/json_canonical.h"
 #include "bot/base/text.h"
 #include "handlers/alerts/content.h"
 #include "handlers/alerts/entry_words.h"
@@ -388,29 +389,46 @@ static json_t *render_edit(json_t *fresh, const char *event_id)
 	return edit;
 }
 
-char *render_message(const struct config *config, const struct render_message *in)
+/* Takes data. */
+static char *render_content(const struct config *config, const struct render_message *in,
+        const struct words *words, json_t *data)
 {
-	size_t left = in->max - RENDER_ENVELOPE, text_size, data_size;
-	json_t *data, *content;
-	struct words words;
+	json_t *content = words_content(words, render_msgtype(config, in->message));
 	char *text;
 
-	words_init(&words);
-	render_words(config, in, &words);
-	words_mention_silently(&words, in->mention);
-	text_size = words_size(&words, in->edit);
-	data = event_data(in->entries, in->entries_len,
-	        left - (text_size < RENDER_TEXT_MIN ? text_size : RENDER_TEXT_MIN), &data_size);
-	words_fit(&words, left - data_size, in->edit);
-	content = words_content(&words, render_msgtype(config, in->message));
-	words_finish(&words);
 	if (in->edit)
 		content = render_edit(content, in->message->event_id);
 	json_object_set_new(content, RENDER_KEY,
 	        json_pack("{s:i, s:s, s:I, s:o}", "v", 1, "txn_id", in->txn_id, "message",
 	                (json_int_t)in->message->id, "entries", data));
-	text = json_dumps(content, JSON_COMPACT);
+	text = json_canonical(content);
+	if (!text) /* a damaged row has a number that no event may hold */
+		text = json_dumps(content, JSON_COMPACT);
 	json_decref(content);
+	return text;
+}
+
+char *render_message(const struct config *config, const struct render_message *in)
+{
+	size_t left = in->max - RENDER_ENVELOPE, text_size, data_size;
+	struct words words;
+	json_t *data;
+	char *text;
+
+	words_init(&words);
+	render_words(config, in, &words);
+	words_mention_silently(&words, in->mention);
+	text = render_content(config, in, &words, event_data_most(in->entries, in->entries_len));
+	if (strlen(text) > in->max) {
+		free(text);
+		text_size = words_size(&words, in->edit);
+		data = event_data(in->entries, in->entries_len,
+		        left - (text_size < RENDER_TEXT_MIN ? text_size : RENDER_TEXT_MIN),
+		        &data_size);
+		words_fit(&words, left - data_size, in->edit);
+		text = render_content(config, in, &words, data);
+	}
+	words_finish(&words);
 	return text;
 }
 

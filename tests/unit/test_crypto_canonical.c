@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "bot/base/json_canonical.h"
 #include "bot/crypto/canonical.h"
 #include "bot/crypto/olm.h"
 #include "bot/crypto/prim.h"
@@ -41,7 +42,7 @@ static void canonical_form_is_as_published(void **state)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		json_t *value = json_loads(cases[i][0], 0, NULL);
-		char *text = canonical_json(value);
+		char *text = json_canonical(value);
 
 		assert_string_equal(text, cases[i][1]);
 		free(text);
@@ -58,16 +59,16 @@ static void what_has_no_canonical_form_is_refused(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		json_t *value = json_loads(cases[i], 0, NULL);
 
-		assert_null(canonical_json(value));
+		assert_null(json_canonical(value));
 		json_decref(value);
 	}
-	for (int i = 0; i < CANONICAL_DEPTH + 1; i++) {
+	for (int i = 0; i < JSON_CANONICAL_DEPTH + 1; i++) {
 		json_t *outer = json_array();
 
 		json_array_append_new(outer, deep);
 		deep = outer;
 	}
-	assert_null(canonical_json(deep));
+	assert_null(json_canonical(deep));
 	json_decref(deep);
 }
 
