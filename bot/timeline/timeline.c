@@ -367,6 +367,8 @@ void timeline_take(struct timeline *timeline, json_t *answer, const char *since,
 		timeline->next->blind = blind;
 		return;
 	}
+	own_list_settle(
+	        &timeline->own_list, answer, timeline->config->matrix.user, clock_monotonic_ms());
 	batch = batch_begin(timeline);
 	batch->answer = json_incref(answer);
 	batch->since = x_strdup_opt(since);

@@ -7,6 +7,7 @@
 
 #include <sys/queue.h>
 #include "bot/timeline/echoes.h"
+#include "bot/timeline/own_list.h"
 #include "bot/timeline/timeline.h"
 
 /* The power levels of a room, fetched once and then kept up to date. A failure is not stored, so
@@ -67,6 +68,7 @@ struct timeline {
 	int64_t stored_ms;            /* monotonic; when the position was stored */
 	json_t *key_counts;           /* batch_key_counts() as of stored_ms, or NULL */
 	struct echoes echoes;
+	struct own_list own_list;
 	struct mx_call *call; /* in flight, or NULL */
 	unsigned tries;       /* failures of this request in a row */
 	unsigned waits;       /* of this batch, for rooms not checked yet */

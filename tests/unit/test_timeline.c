@@ -325,6 +325,26 @@ static void answers_about_keys_are_stored_at_once(void **state)
 	}
 }
 
+/* Synapse names the bot's own device list with each echo when the bot sends to several rooms: see
+ * own_list.h. */
+static void own_list_beside_own_membership_costs_no_commit_each_time(void **state)
+{
+	static const char answer[] =
+	        "{\"next_batch\":\"%s\",\"device_lists\":{\"changed\":[\"" FIXTURE_USER
+	        "\"]},\"rooms\":{\"join\":{\"" FIXTURE_OPS "\":{\"state\":{\"events\":[{\"type\":"
+	        "\"m.room.member\",\"state_key\":\"" FIXTURE_USER
+	        "\",\"content\":{\"membership\":\"join\"}}]},\"timeline\":{\"events\":[]}}}}}";
+	struct reader *f = *state;
+
+	begin(f);
+	script_answer(script_wait("GET", "/v3/sync"), 200, answer, "s2");
+	wait_stored(f, 2);
+	assert_position(f, "s2");
+	script_answer(script_wait("GET", "/v3/sync"), 200, answer, "s3");
+	wait_stored(f, 3);
+	assert_position(f, "s2");
+}
+
 /* A page of what was left out, newest first. */
 static void answer_page(const char *newer, const char *older, const char *end)
 {
@@ -609,6 +629,7 @@ int main(void)
 	        TEST(answers_with_nothing_for_the_bot_cost_no_commit),
 	        TEST(what_is_about_an_event_on_its_way_finds_it),
 	        TEST(answers_about_keys_are_stored_at_once),
+	        TEST(own_list_beside_own_membership_costs_no_commit_each_time),
 	        TEST(what_was_left_out_comes_first_and_in_order),
 	        TEST(page_that_fails_is_asked_for_again),
 	        TEST(page_that_is_refused_is_given_up),
