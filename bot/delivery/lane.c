@@ -69,6 +69,7 @@ static void lane_idle(struct lane *lane)
 
 static void lane_wait(struct lane *lane, int64_t server_ms, bool server_fault, const char *error)
 {
+	bool others = lane->event.more || lane->courier->wanted;
 	int64_t wait_ms;
 
 	lane->failures++;
@@ -82,6 +83,8 @@ static void lane_wait(struct lane *lane, int64_t server_ms, bool server_fault, c
 	wait_ms = backoff_ms(lane->failures, server_ms, arc4random());
 	lane->retry_at_ms = clock_monotonic_ms() + wait_ms;
 	courier_arm(lane->courier);
+	if (others) /* other rooms may have waited for the end of this send */
+		courier_poke(lane->courier);
 }
 
 static void lane_ended(struct lane *lane)
@@ -158,6 +161,8 @@ static void outcome_ended(const struct outcome *o, bool stored)
 		lane_ended(lane);
 	else if (lane->courier->closing)
 		courier_closing(lane->courier);
+	else if (o->untried) /* it is in the queue again, and the lane may be idle */
+		courier_poke(lane->courier);
 	else
 		courier_arm(lane->courier);
 }

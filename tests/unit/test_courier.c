@@ -303,6 +303,29 @@ static void the_end_of_a_refusal_is_noticed_soon(void **state)
 	assert_int_equal(s->released, 1);
 }
 
+/* What was prepared as plain text for a room that is encrypted by now is not lost. */
+static void what_is_put_back_is_chosen_again(void **state)
+{
+	struct sent *s = *state;
+	struct room *ops = (struct room *)rooms_get(s->rooms, "ops");
+	struct http_request *put;
+
+	alert(s, ALERT("first", "critical"));
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	looped_alert(s->l, ALERT("second", "critical"));
+	hold_writer(s);
+	courier_poke(s->courier);
+	ops->encrypted = true;
+	uv_sem_post(&s->gate);
+	for (int i = 0; i < 3; i++) /* the choice, its return, and the choice after it */
+		looped_work(s->l, no_work, NULL);
+	ops->encrypted = false;
+	script_answer(put, 200, "{\"event_id\":\"$1\"}");
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	assert_non_null(strstr(script_member(put, "body"), "second"));
+	script_answer(put, 200, "{\"event_id\":\"$2\"}");
+}
+
 /* --- the homeserver's rate limit ----------------------------------------------------------- */
 
 static enum err read_pace(struct store *store, void *arg)
@@ -357,6 +380,45 @@ static bool pace_is_known(void *arg)
 }
 
 /* A restart does not begin with refusals. */
+/* One event at a time over all rooms, of which the last is still left in this burst. */
+static void limit(struct sent *s)
+{
+	s->courier->pace = (struct pace){
+	        .interval_ms = 10000,
+	        .burst = 10,
+	        .free_ms = clock_now_ms() + 89000,
+	        .tight = true,
+	};
+}
+
+static void under_a_limit_a_room_that_fails_holds_up_no_other(void **state)
+{
+	struct sent *s = *state;
+
+	lane_get(s->courier, "ops")->failures = 40; /* its backoff is long */
+	limit(s);
+	looped_alert(s->l, ALERT("etl", "critical"));
+	alert(s, ALERT("other", "warning"));
+	script_fail(script_wait("PUT", FIXTURE_SEND_OPS), ERR_NET, true);
+	script_answer(script_wait("PUT", SEND_DEV), 200, "{\"event_id\":\"$dev\"}");
+	looped_wait(s->l, is_confirmed, s);
+}
+
+static void under_a_limit_what_comes_during_a_send_that_fails_is_not_left(void **state)
+{
+	struct sent *s = *state;
+	struct http_request *put;
+
+	lane_get(s->courier, "ops")->failures = 40;
+	limit(s);
+	alert(s, ALERT("etl", "critical"));
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	alert(s, ALERT("other", "warning"));
+	script_answer(put, 502, "<html>");
+	script_answer(script_wait("PUT", SEND_DEV), 200, "{\"event_id\":\"$dev\"}");
+	looped_wait(s->l, is_confirmed, s);
+}
+
 static void a_stored_limit_is_kept_to(void **state)
 {
 	struct sent *s = *state;
@@ -685,6 +747,9 @@ int main(void)
 	        TEST(what_the_account_may_not_do_waits),
 	        TEST(the_end_of_a_refusal_is_noticed_soon),
 	        TEST(a_limit_is_stored_and_told_until_it_is_lifted),
+	        TEST(what_is_put_back_is_chosen_again),
+	        TEST(under_a_limit_a_room_that_fails_holds_up_no_other),
+	        TEST(under_a_limit_what_comes_during_a_send_that_fails_is_not_left),
 	        TEST(a_stored_limit_is_kept_to),
 	        TEST(a_result_is_stored_with_what_is_stored_next),
 	        TEST(what_is_taken_in_meanwhile_follows_without_a_commit),
