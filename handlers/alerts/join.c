@@ -143,6 +143,7 @@ enum err deliver_message_edit(const struct deliver *d, struct message_row *messa
 
 enum err deliver_message_open(const struct deliver *d, struct message_row *message)
 {
+	struct group_policy policy = group_policy(d->config, message->origin);
 	struct outbox_row row = {
 	        .purpose = OUTBOX_NEW,
 	        .room = message->room,
@@ -152,6 +153,7 @@ enum err deliver_message_open(const struct deliver *d, struct message_row *messa
 	enum err err;
 
 	message->opened_ms = d->now_ms;
+	group_schedule(&policy, message);
 	err = messages_insert(d->store, message);
 	row.message_id = message->id;
 	if (err == OK)
@@ -245,14 +247,13 @@ static enum err message_merge(const struct deliver *d, struct batch_message *to,
 	return err == OK ? deliver_message_answer(d, message, &entry->row) : err;
 }
 
-/* Adds a new entry to the message. */
+/* Adds a new entry to the message, whose size counts it already. */
 static enum err message_add(
         const struct deliver *d, struct message_row *message, struct entry_row *fresh)
 {
 	enum err err = entry_inherit(d, fresh);
 
 	fresh->message_id = message->id;
-	message->bytes += render_entry_size(fresh, message->alerts);
 	if (message->frozen_ms)
 		message_join_silently(d, message, fresh);
 	return err == OK ? entries_insert(d->store, fresh) : err;
@@ -277,9 +278,12 @@ static enum err message_join(const struct deliver *d, struct batch_message *mess
 	enum err err = batch_entry(d, message, fresh->fingerprint, &entry);
 
 	fresh->open_ms = message->row.sent_ms ? d->now_ms : 0;
-	if (err == OK)
-		err = entry ? message_merge(d, message, entry, fresh, run_id, true)
-		            : message_add(d, &message->row, fresh);
+	if (err == OK && entry) {
+		err = message_merge(d, message, entry, fresh, run_id, true);
+	} else if (err == OK) {
+		message->row.bytes += render_entry_size(fresh, message->row.alerts);
+		err = message_add(d, &message->row, fresh);
+	}
 	message_note_alert(d, message, fresh);
 	return err;
 }
@@ -357,22 +361,16 @@ static enum err message_budget(
 
 /* Opens a new message with its first entry. Results of earlier batch lookups are invalid
  * afterwards. */
-static enum err message_begin(const struct deliver *d, struct message_row *row,
-        struct entry_row *entry, const char *run_id)
+static enum err message_begin(
+        const struct deliver *d, struct message_row *message, struct entry_row *entry)
 {
-	struct batch_message fresh = {.row = *row};
 	enum err err = batch_store(d);
 
+	message->alerts = 1;
+	message->bytes = render_entry_size(entry, 0);
 	if (err == OK)
-		err = deliver_message_open(d, &fresh.row);
-	if (err == OK)
-		err = message_join(d, &fresh, entry, run_id);
-	if (err == OK)
-		err = deliver_message_store(d, &fresh.row);
-	if (err == OK)
-		err = batch_store(d);
-	*row = fresh.row;
-	return err;
+		err = deliver_message_open(d, message);
+	return err == OK ? message_add(d, message, entry) : err;
 }
 
 /* The storm message that the alert joins; *storm NULL: a new one must be opened. */
@@ -402,7 +400,7 @@ static enum err accept_as(const struct deliver *d, enum group_action action,
 		fresh->kind = action == GROUP_NEW ? MESSAGE_ALERTS : MESSAGE_STORM;
 		fresh->room = x_strdup(row->room);
 		fresh->severity = entry->severity;
-		err = message_begin(d, fresh, entry, run_id);
+		err = message_begin(d, fresh, entry);
 		row->message_id = fresh->id;
 		row->state = ALERT_QUEUED;
 		return err;
