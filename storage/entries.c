@@ -113,11 +113,15 @@
 	X(ENTRIES_ESCALATE, SELECT ESCALATE_DUE "AND NOT " BELL_OUT "LIMIT ?4")                    \
 	X(ENTRIES_PASS_STEP, "UPDATE entries SET escalated_ms = ?3 WHERE id IN (SELECT id "        \
 	                     "FROM entries " ESCALATE_DUE "AND " BELL_OUT "LIMIT ?4)")             \
-	X(ENTRIES_TOLD, "UPDATE entries SET open_ms = ?2, reminded_ms = max(reminded_ms, ?2) "     \
-	                "WHERE message_id = ?1 AND open_ms = 0")                                   \
+	X(ENTRIES_TOLD, "UPDATE entries SET told_ms = iif(told_ms = ?2, ?3, told_ms), "            \
+	                "reminded_ms = iif(open_ms = 0, max(reminded_ms, ?3), reminded_ms), "      \
+	                "open_ms = iif(open_ms = 0, ?3, open_ms) "                                 \
+	                "WHERE message_id = ?1 AND (told_ms = ?2 OR open_ms = 0)")                 \
 	X(ENTRIES_SHOW, "UPDATE entries SET told_ms = ?2 WHERE message_id = ?1 AND told_ms = 0")   \
 	X(ENTRIES_SHOWN, "UPDATE entries SET told_ms = ?3 WHERE message_id = ?1 AND "              \
 	                 "told_ms = ?2")                                                           \
+	X(ENTRIES_HAPPENED, "SELECT 1 FROM entries WHERE message_id = ? AND told_ms = ? "          \
+	                    "AND first_ms BETWEEN ? AND ? LIMIT 1")                                \
 	X(ENTRIES_OPEN, SELECT "INDEXED BY entries_open WHERE resolved_ms = 0 AND test = FALSE "   \
 	                       "AND last_ms > ? " NEWEST "ORDER BY last_ms DESC "                  \
 	                       "LIMIT ?")                                                          \
@@ -328,12 +332,13 @@ enum err entries_escalate(struct store *store, int64_t since_ms, int64_t before_
 	return sql_all_rows(&sql, &stored, (void **)rows, len);
 }
 
-enum err entries_told(struct store *store, int64_t message_id, int64_t now_ms)
+enum err entries_told(struct store *store, int64_t message_id, int64_t frozen_ms, int64_t now_ms)
 {
 	struct sql sql;
 
 	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_TOLD);
 	sql_bind_int(&sql, message_id);
+	sql_bind_int(&sql, frozen_ms);
 	sql_bind_int(&sql, now_ms);
 	return sql_write(&sql);
 }
@@ -357,6 +362,23 @@ enum err entries_shown(struct store *store, int64_t message_id, int64_t frozen_m
 	sql_bind_int(&sql, frozen_ms);
 	sql_bind_int(&sql, now_ms);
 	return sql_write(&sql);
+}
+
+enum err entries_happened(struct store *store, int64_t message_id, int64_t frozen_ms,
+        int64_t from_ms, int64_t to_ms, bool *any)
+{
+	struct sql sql;
+	int64_t one;
+	enum err err;
+
+	sql_use(&sql, store, SQL_ENTRIES, ENTRIES_HAPPENED);
+	sql_bind_int(&sql, message_id);
+	sql_bind_int(&sql, frozen_ms);
+	sql_bind_int(&sql, from_ms);
+	sql_bind_int(&sql, to_ms);
+	err = sql_one_int(&sql, &one);
+	*any = err == OK;
+	return err == ERR_NOT_FOUND ? OK : err;
 }
 
 enum err entries_open(

@@ -14,17 +14,13 @@
 static enum err message_shown(
         const struct deliver *d, struct message_row *message, const struct outbox_row *row)
 {
-	struct entry_row *entries = NULL;
-	size_t len = 0;
 	bool late = false;
-	enum err err = entries_of(d->store, message->id, &entries, &len);
+	enum err err = entries_happened(d->store, message->id, row->frozen_ms,
+	        row->frozen_ms - ENTRY_LATE_MS, d->now_ms - ENTRY_LATE_MS - 1, &late);
 
-	for (size_t i = 0; i < len; i++)
-		late |= entries[i].told_ms == row->frozen_ms &&
-		        !entry_is_late(&entries[i], d->now_ms) &&
-		        d->now_ms - entries[i].first_ms > ENTRY_LATE_MS;
-	entry_rows_free(entries, len);
-	if (err == OK)
+	if (err == OK && row->purpose == OUTBOX_NEW)
+		err = entries_told(d->store, message->id, row->frozen_ms, d->now_ms);
+	else if (err == OK)
 		err = entries_shown(d->store, message->id, row->frozen_ms, d->now_ms);
 	if (late && !message->dirty_ms) {
 		message->dirty_ms = d->now_ms;
@@ -55,7 +51,6 @@ enum err deliver_message_ended(
 		free(message.room_id);
 		message.event_id = x_strdup(result->event_id);
 		message.room_id = x_strdup_opt(row->room_id);
-		err = entries_told(d->store, message.id, d->now_ms);
 	} else { /* undeliverable: see group_undeliverable_ms() */
 		message.frozen_ms = 0;
 		message.edited_ms = d->now_ms;
