@@ -31,13 +31,12 @@ static const char *const message_kind_names[] = {"alerts", "ring", "storm", NULL
 /* Columns of indexes that change seldom. */
 #define MESSAGE_PLACE(FIRST, X) \
 	FIRST(LONG, closed_ms)  \
+	X(LONG, end_ms)         \
 	X(TEXT, origin)
-#define MESSAGE_END(FIRST, X) FIRST(LONG, end_ms)
 #define MESSAGE_RINGS(FIRST, X) FIRST(REF, rings_for)
 #define MESSAGE_COLUMNS(FIRST, X)         \
 	MESSAGE_CHANGING(FIRST, X)        \
 	MESSAGE_PLACE(X, X)               \
-	MESSAGE_END(X, X)                 \
 	MESSAGE_RINGS(X, X)               \
 	X(ENUM(message_kind_names), kind) \
 	X(LONG, opened_ms)                \
@@ -48,7 +47,6 @@ static const char *const message_kind_names[] = {"alerts", "ring", "storm", NULL
 	X(MESSAGES_INSERT, SQL_INSERT("messages", MESSAGE_COLUMNS))                               \
 	X(MESSAGES_UPDATE, SQL_UPDATE("messages", MESSAGE_CHANGING))                              \
 	X(MESSAGES_UPDATE_PLACE, SQL_UPDATE_IF("messages", MESSAGE_PLACE))                        \
-	X(MESSAGES_UPDATE_END, SQL_UPDATE_IF("messages", MESSAGE_END))                            \
 	X(MESSAGES_UPDATE_RINGS, SQL_UPDATE_IF("messages", MESSAGE_RINGS))                        \
 	X(MESSAGES_BY_ID, SELECT "WHERE id = ?")                                                  \
 	X(MESSAGES_BY_EVENT, SELECT "WHERE id = (SELECT message_id FROM outbox "                  \
@@ -101,7 +99,6 @@ SQL_ROWS(layout, MESSAGE_COLUMNS, .check = message_check, .family = SQL_MESSAGES
         .mend = MESSAGES_MEND);
 SQL_LAYOUT(changing, MESSAGE_CHANGING);
 SQL_LAYOUT(place, MESSAGE_PLACE);
-SQL_LAYOUT(end, MESSAGE_END);
 SQL_LAYOUT(rings, MESSAGE_RINGS);
 
 enum err messages_insert(struct store *store, struct message_row *row)
@@ -122,10 +119,6 @@ enum err messages_update(struct store *store, const struct message_row *row)
 	if (err == OK) {
 		sql_use(&sql, store, SQL_MESSAGES, MESSAGES_UPDATE_PLACE);
 		err = sql_update_row_if(&sql, &place, row);
-	}
-	if (err == OK) {
-		sql_use(&sql, store, SQL_MESSAGES, MESSAGES_UPDATE_END);
-		err = sql_update_row_if(&sql, &end, row);
 	}
 	if (err == OK && row->rings_for) {
 		sql_use(&sql, store, SQL_MESSAGES, MESSAGES_UPDATE_RINGS);

@@ -161,7 +161,8 @@ static void template_add_span(const struct template *of, struct words *out, cons
 			buf_add_char(&literal, c);
 			continue;
 		}
-		words_say(out, "%s", buf_str(&literal));
+		if (literal.len > 0)
+			words_say(out, "%s", buf_str(&literal));
 		buf_reset(&literal);
 		if (is_hole) {
 			template_add_value(of, out, &hole, place);
@@ -170,7 +171,8 @@ static void template_add_span(const struct template *of, struct words *out, cons
 			words_bold(out, bold);
 		}
 	}
-	words_say(out, "%s", buf_str(&literal));
+	if (literal.len > 0)
+		words_say(out, "%s", buf_str(&literal));
 	if (bold)
 		words_bold(out, false);
 	buf_finish(&literal);
