@@ -97,7 +97,8 @@
 	        "WHERE message_id = ?1 AND resolved_ms = 0 AND count = (SELECT count(*) "          \
 	        "FROM places p JOIN alerts a ON a.id = p.alert_id WHERE p.message_id = ?1 AND "    \
 	        "p.outbox_id IS NULL "                                                             \
-	        "AND a.fingerprint = entries.fingerprint AND a.resolved = FALSE) ORDER BY id")     \
+	        "AND a.fingerprint = entries.fingerprint AND a.resolved = FALSE) ORDER "           \
+	        "BY " SQL_SEVERITY_RANK " DESC, id")                                               \
 	X(ENTRIES_MOVE,                                                                            \
 	        "UPDATE OR IGNORE entries SET message_id = ?2, silent_ms = ?3 WHERE id = ?1")      \
 	X(ENTRIES_MEND, "DELETE FROM entries WHERE ? IS NOT NULL AND id = ?")                      \

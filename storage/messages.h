@@ -141,8 +141,8 @@ enum err entries_of(struct store *store, int64_t message_id, struct entry_row **
 /* Counts the entries of an app in a message. */
 enum err entries_count_app(
         struct store *store, int64_t message_id, const char *app, int64_t *count);
-/* The entries that no event carries yet, oldest first. For each entry of the message, reads all its
- * alerts that no event carries. */
+/* The entries that no event carries yet, the most severe first, then the oldest. For each entry of
+ * the message, reads all its alerts that no event carries. */
 enum err entries_untold(
         struct store *store, int64_t message_id, struct entry_row **rows, size_t *len);
 /* Moves an entry to another message. ERR_NOT_FOUND: that one has an entry of the same fingerprint;

@@ -355,16 +355,17 @@ static enum err due_edit(const struct deliver *d, const char *room, struct messa
 	return OK;
 }
 
-/* The first due edit of a room that adds entries which are in no event yet. */
+/* The due edit of a room that adds the most severe entry which is in no event yet, the first among
+ * equals; *rank: its severity, -1 = there is none. */
 static enum err untold_edit(
-        const struct deliver *d, const char *room, struct message_row *message, bool *found)
+        const struct deliver *d, const char *room, struct message_row *message, int *rank)
 {
 	struct message_row *rows = NULL;
 	size_t len = 0;
 	enum err err = messages_edits(d->store, room, DELIVER_EDITS_MAX, &rows, &len);
 
-	*found = false;
-	for (size_t i = 0; i < len && !*found && err == OK; i++) {
+	*rank = -1;
+	for (size_t i = 0; i < len && *rank < SEVERITY_CRITICAL && err == OK; i++) {
 		struct group_policy policy = group_policy(d->config, rows[i].origin);
 		struct entry_row *entries = NULL;
 		size_t untold = 0;
@@ -372,13 +373,13 @@ static enum err untold_edit(
 		if (!group_edit_due(&policy, &rows[i], d->now_ms))
 			continue;
 		err = entries_untold(d->store, rows[i].id, &entries, &untold);
-		entry_rows_free(entries, untold);
-		*found = err == OK && untold > 0;
-		if (*found) {
+		if (untold > 0 && entries[0].severity > *rank) {
+			*rank = entries[0].severity;
 			message_row_finish(message);
 			*message = rows[i];
 			rows[i] = (struct message_row){0};
 		}
+		entry_rows_free(entries, untold);
 	}
 	message_rows_free(rows, len);
 	return err;
@@ -395,7 +396,7 @@ static enum err first_of_few(const struct deliver *d, const struct deliver_room 
 {
 	bool note = *queued && head->purpose != OUTBOX_NEW && head->purpose != OUTBOX_EDIT;
 	struct outbox_row first = {0};
-	bool untold;
+	int untold;
 	enum err err = outbox_frozen(d->store, room->name, &first);
 
 	if (err == ERR_NOT_FOUND && note && !room->noted &&
@@ -415,7 +416,7 @@ static enum err first_of_few(const struct deliver *d, const struct deliver_room 
 	if (err != ERR_NOT_FOUND)
 		return err;
 	err = untold_edit(d, room->name, edit, &untold);
-	if (untold) {
+	if (untold >= 0) {
 		*edits = true;
 		*queued = false;
 	}
@@ -539,14 +540,18 @@ static enum err next_apart(const struct deliver *d, const struct deliver_room *r
 	return end;
 }
 
-/* The severity of a room's most severe new message that waits; -1 = none. */
+/* The severity of the worst that waits in a room, in a new message or for an edit; -1 = none. */
 static enum err rank_of_room(const struct deliver *d, const struct deliver_room *room, int *rank)
 {
-	struct message_row *rows = NULL;
+	struct message_row *rows = NULL, edit = {0};
 	size_t len = 0;
-	enum err err = messages_queued(d->store, room->name, 1, &rows, &len);
+	enum err err = untold_edit(d, room->name, &edit, rank);
 
-	*rank = len > 0 ? rows[0].severity : -1;
+	message_row_finish(&edit);
+	if (err == OK && *rank < SEVERITY_CRITICAL)
+		err = messages_queued(d->store, room->name, 1, &rows, &len);
+	if (len > 0 && rows[0].severity > *rank)
+		*rank = rows[0].severity;
 	message_rows_free(rows, len);
 	return err;
 }

@@ -290,6 +290,28 @@ static void one_event_goes_to_the_room_with_the_worst(void **state)
 	world_destroy(w);
 }
 
+/* What waits for an edit counts as much as what waits for a message of its own. */
+static void one_edit_goes_to_the_room_with_the_worst(void **state)
+{
+	struct world *w = world_create("");
+	struct deliver_event events[2];
+
+	world_alert(w, FAIL, "b", "critical", "run-b", "m");
+	world_send(w);
+	world_alert(w, FAIL, "b", "critical", "run-c", "n");
+	w->now_ms += 5000;
+	world_alert(w, FAIL, "a", "warning", "run-a", "m");
+	assert_int_equal(choose(w, false, events), 1);
+	assert_string_equal(events[1].what, "edit");
+	assert_non_null(strstr(events[1].content, "run-c"));
+	world_finish(w, &events[1], DELIVER_SENT);
+	deliver_event_finish(&events[1]);
+	assert_int_equal(choose(w, false, events), 1);
+	assert_string_equal(events[0].what, "send");
+	deliver_event_finish(&events[0]);
+	world_destroy(w);
+}
+
 /* A note goes after alerts, but each time after half a minute it has its turn. */
 static void a_note_waits_for_alerts_and_not_for_ever(void **state)
 {
@@ -482,6 +504,7 @@ int main(void)
 	        cmocka_unit_test(what_waits_for_an_edit_of_a_redacted_message_is_told),
 	        cmocka_unit_test(what_was_held_says_when_it_happened),
 	        cmocka_unit_test(one_event_goes_to_the_room_with_the_worst),
+	        cmocka_unit_test(one_edit_goes_to_the_room_with_the_worst),
 	        cmocka_unit_test(a_note_waits_for_alerts_and_not_for_ever),
 	        cmocka_unit_test(what_is_added_to_the_collected_rings),
 	        cmocka_unit_test(a_test_joins_nothing_collected),
