@@ -232,7 +232,18 @@ void members_follow(struct members *members, const char *room_id)
 	members_ask(room);
 }
 
-static bool members_has_member_event(const json_t *block)
+/* Whether the list has that user as one who has joined. */
+static bool members_has_joined(const struct member_list *list, const char *user)
+{
+	for (size_t i = 0; list && i < list->joined; i++)
+		if (strcmp(list->users[i], user) == 0)
+			return true;
+	return false;
+}
+
+/* Whether a part of an answer has a membership that the list does not have. Another profile of one
+ * who has joined is none; nor is a sender's membership, which the homeserver adds to `state`. */
+static bool members_has_news(const struct member_list *list, const json_t *block)
 {
 	const json_t *events = json_object_get(block, "events"), *event;
 	size_t i;
@@ -240,15 +251,18 @@ static bool members_has_member_event(const json_t *block)
 	json_array_foreach((json_t *)events, i, event)
 	{
 		const char *type = json_string_value(json_object_get(event, "type"));
+		const char *user = json_string_value(json_object_get(event, "state_key"));
+		const char *is = json_string_value(
+		        json_object_get(json_object_get(event, "content"), "membership"));
+		bool member = type && strcmp(type, "m.room.member") == 0;
 
-		if (type && strcmp(type, "m.room.member") == 0)
+		if (member &&
+		        !(user && is && strcmp(is, "join") == 0 && members_has_joined(list, user)))
 			return true;
 	}
 	return false;
 }
 
-/* Lazily loaded members of senders appear in `state` too, although nothing changed: a needless
- * request harms less than a wrong list. */
 void members_take_sync(struct members *members, const json_t *sync)
 {
 	const json_t *join = json_object_get(json_object_get(sync, "rooms"), "join");
@@ -260,8 +274,8 @@ void members_take_sync(struct members *members, const json_t *sync)
 		const json_t *timeline = json_object_get(part, "timeline");
 
 		if (json_is_true(json_object_get(timeline, "limited")) ||
-		        members_has_member_event(timeline) ||
-		        members_has_member_event(json_object_get(part, "state")))
+		        members_has_news(room->list, timeline) ||
+		        members_has_news(room->list, json_object_get(part, "state")))
 			members_forget(room);
 	}
 }

@@ -1,10 +1,11 @@
 /*
  * members.h - the members of the encrypted rooms, all of whom must get the room keys.
  *
- * A list is fetched as a whole (/members), and again whenever a /sync answer has a change or left
- * something out. Meanwhile the list is unknown and the room must wait, so that nobody who has left
- * is mistaken for a member. So a change costs a list as long as the room has members; an answer of
- * /sync without one costs no member anything.
+ * A list is fetched as a whole (/members), and again whenever a /sync answer has a membership that
+ * differs from it, or left something out. Meanwhile the list is unknown and the room must wait, so
+ * that nobody who has left is mistaken for a member. So a change costs a list as long as the room
+ * has members; a membership in an answer that changes nothing is looked for in the list; an answer
+ * without any costs no member anything.
  */
 #pragma once
 

@@ -115,6 +115,11 @@ static void only_the_joined_and_invited_are_in_the_list(void **state)
 	assert_int_equal(f->asked, 1);
 }
 
+/* A membership in a part of an answer about the room. */
+#define MEMBER(part, user, is)                                                                   \
+	"{\"rooms\":{\"join\":{\"!r:x\":{\"" part "\":{\"events\":[{\"type\":\"m.room.member\"," \
+	"\"state_key\":\"" user "\",\"content\":{\"membership\":\"" is "\"}}]}}}}}"
+
 static void any_change_makes_the_list_unknown_until_it_is_asked_for_again(void **state)
 {
 	struct fixture *f = *state;
@@ -125,6 +130,11 @@ static void any_change_makes_the_list_unknown_until_it_is_asked_for_again(void *
 	        "{\"rooms\":{\"join\":{\"!r:x\":{\"state\":{\"events\":[{\"type\":"
 	        "\"m.room.member\"}]}}}}}",
 	        "{\"rooms\":{\"join\":{\"!r:x\":{\"timeline\":{\"limited\":true}}}}}",
+	        MEMBER("timeline", "@a:x", "leave"),
+	        MEMBER("state", "@a:x", "ban"),
+	        MEMBER("state", "@a:x", "invite"),
+	        MEMBER("timeline", "@b:x", "join"), /* was invited */
+	        MEMBER("state", "@e:x", "join"),
 	};
 
 	members_follow(f->members, "!r:x");
@@ -143,6 +153,21 @@ static void any_change_makes_the_list_unknown_until_it_is_asked_for_again(void *
 	}
 	assert_string_equal(held->users[0], "@a:x"); /* a job may still read it */
 	member_list_unref(held);
+}
+
+/* Synapse adds the membership of a sender to the state of each answer when the sender's last event
+ * was in another room; and somebody may change a name. */
+static void a_membership_that_is_known_changes_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	members_follow(f->members, "!r:x");
+	turn_until(&f->loop, &f->known);
+	sync_says(f, MEMBER("state", "@a:x", "join"));
+	assert_non_null(members_of(f->members, "!r:x"));
+	sync_says(f, MEMBER("timeline", "@a:x", "join"));
+	assert_non_null(members_of(f->members, "!r:x"));
+	assert_int_equal(f->asked, 1);
 }
 
 static void hold(struct fixture *f, struct peer_request *request)
@@ -198,6 +223,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        TEST(only_the_joined_and_invited_are_in_the_list),
 	        TEST(any_change_makes_the_list_unknown_until_it_is_asked_for_again),
+	        TEST(a_membership_that_is_known_changes_nothing),
 	        TEST(an_answer_older_than_a_change_is_not_taken),
 	        TEST(a_bad_answer_is_asked_for_again),
 	        TEST(closing_ends_what_is_under_way),
