@@ -40,7 +40,7 @@ struct http {
 	struct http_requests running; /* in the multi handle */
 	struct http_requests ended;   /* their callback has not run yet */
 	struct http_settings settings;
-	int64_t skew_ms; /* see http_skew_ms() */
+	struct http_date date; /* of the last answer */
 	bool closing;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -218,7 +218,7 @@ static void http_drain(struct http *http)
 		TAILQ_REMOVE(&http->running, request, link);
 		http_request_end(request, result);
 		if (request->code == OK)
-			http->skew_ms = http_request_skew_ms(request);
+			http_request_date(request, &http->date);
 		http_request_deliver(request); /* may start, cancel, close */
 	}
 }
@@ -334,7 +334,7 @@ void http_cancel(struct http_request *request)
 
 int64_t http_skew_ms(const struct http *http)
 {
-	return http->skew_ms;
+	return http_date_skew_ms(&http->date);
 }
 
 void http_close(struct http *http, void (*closed)(void *arg), void *arg)

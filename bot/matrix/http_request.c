@@ -3,6 +3,7 @@
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "bot/base/alloc.h"
@@ -203,22 +204,30 @@ void http_request_end(struct http_request *request, CURLcode result)
 		strncpy(request->error, curl_easy_strerror(result), sizeof(request->error) - 1);
 }
 
-/* The header Date has whole seconds, and any time from the request to the end of its answer. */
-int64_t http_request_skew_ms(const struct http_request *request)
+void http_request_date(const struct http_request *request, struct http_date *date)
 {
-	int64_t now_ms = clock_now_ms(), took_ms = clock_monotonic_ms() - request->start_ms;
 	struct curl_header *header;
-	int64_t date_ms;
 
-	if (curl_easy_header(request->easy, "Date", 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
-		return 0;
-	date_ms = (int64_t)curl_getdate(header->value, NULL) * CLOCK_SECOND_MS;
+	*date = (struct http_date){
+	        .now_ms = clock_now_ms(),
+	        .took_ms = clock_monotonic_ms() - request->start_ms,
+	};
+	if (curl_easy_header(request->easy, "Date", 0, CURLH_HEADER, -1, &header) == CURLHE_OK &&
+	        strlen(header->value) < sizeof(date->text))
+		snprintf(date->text, sizeof(date->text), "%s", header->value);
+}
+
+/* The header Date has whole seconds, and any time from the request to the end of its answer. */
+int64_t http_date_skew_ms(const struct http_date *date)
+{
+	int64_t date_ms = (int64_t)curl_getdate(date->text, NULL) * CLOCK_SECOND_MS;
+
 	if (date_ms < 0)
 		return 0;
-	if (date_ms > now_ms)
-		return now_ms - date_ms;
-	date_ms += CLOCK_SECOND_MS + took_ms;
-	return date_ms < now_ms ? now_ms - date_ms : 0;
+	if (date_ms > date->now_ms)
+		return date->now_ms - date_ms;
+	date_ms += CLOCK_SECOND_MS + date->took_ms;
+	return date_ms < date->now_ms ? date->now_ms - date_ms : 0;
 }
 
 static void fill_error(struct http_result *result, const struct http_request *request)

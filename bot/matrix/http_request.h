@@ -46,7 +46,15 @@ enum err http_request_prepare(struct http_request *request, const struct http_ca
         const struct http_settings *settings);
 /* Stores the result of curl's transfer. */
 void http_request_end(struct http_request *request, CURLcode result);
-/* See http_skew_ms(); while the answer is there. */
-int64_t http_request_skew_ms(const struct http_request *request);
+/* When an answer came, by both clocks; the server's as its header Date says it, "" = not at all. */
+struct http_date {
+	char text[40];
+	int64_t now_ms, took_ms;
+};
+
+/* While the answer is there. */
+void http_request_date(const struct http_request *request, struct http_date *date);
+/* See http_skew_ms(). */
+int64_t http_date_skew_ms(const struct http_date *date);
 /* Calls back and frees. The handle must have been removed from the multi handle. */
 void http_request_deliver(struct http_request *request);
