@@ -7,6 +7,7 @@
 #include "bot/base/text.h"
 #include "handlers/commands/command.h"
 #include "handlers/commands/command_silence.h"
+#include "handlers/silences/held.h"
 #include "handlers/silences/quiet.h"
 #include "handlers/silences/silence.h"
 #include "storage/quiets.h"
@@ -142,6 +143,16 @@ static enum err run_silences(struct command_call *call)
 	return err == OK ? say_quiets_failed(call) : err;
 }
 
+/* At once, since somebody waits for it. What a damaged row makes impossible does not undo the end
+ * of the silence. */
+static enum err release_now(const struct deliver *d)
+{
+	bool undone;
+	enum err err = store_savepoint(d->store);
+
+	return err == OK ? store_settle(d->store, held_release(d), &undone) : err;
+}
+
 static enum err end_now(struct command_call *call, struct silence_row *row)
 {
 	struct deliver d = command_deliver(call);
@@ -156,7 +167,7 @@ static enum err end_now(struct command_call *call, struct silence_row *row)
 		err = silence_say_sum(&d, row, &call->text);
 	command_effect(call, "ended silence %" PRId64, row->id);
 	json_object_set_new(command_data(call), "held", json_integer(row->held));
-	return err;
+	return err == OK ? release_now(&d) : err;
 }
 
 static enum err run_unsilence(struct command_call *call)

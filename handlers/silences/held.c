@@ -5,6 +5,7 @@
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "handlers/alerts/route.h"
+#include "handlers/commands/report.h"
 #include "handlers/silences/held.h"
 #include "handlers/silences/quiet.h"
 #include "handlers/silences/silence.h"
@@ -50,7 +51,7 @@ static enum err release_one(const struct deliver *d, struct alert_row *row)
 {
 	struct alert *alert = deliver_stored_alert(row);
 	struct silence_hold hold = {0};
-	bool acked = false, in_room = false;
+	bool acked = false, in_room = false, told;
 	enum err err = silence_find(d, alert, row->room, row->url, &hold);
 
 	if (err == OK && (hold.silence || hold.quiet)) {
@@ -60,12 +61,15 @@ static enum err release_one(const struct deliver *d, struct alert_row *row)
 	row->held = 0;
 	if (err == OK)
 		err = held_is_firing(d, row, &in_room, &acked);
-	if (err == OK &&
-	        (row->cause == ALERT_INHIBITED ? !in_room
-	                                       : row->severity == SEVERITY_CRITICAL && !acked))
+	told = row->cause == ALERT_INHIBITED ? !in_room
+	                                     : row->severity == SEVERITY_CRITICAL && !acked;
+	if (err == OK && told)
 		err = deliver_release(d, alert, row);
 	if (err == OK)
 		err = alerts_update(d->store, row);
+	if (err == OK && told && d->happened)
+		json_array_append_new(
+		        d->happened, report_taken(alert, row->id, alert_state_names[row->state]));
 out:
 	alert_destroy(alert);
 	return err;

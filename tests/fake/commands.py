@@ -373,7 +373,7 @@ def test_silences():
     check(not any("r-1" in e["content"]["body"] for _, e in server.timeline
                   if e["content"]["msgtype"] == "m.text"), "what was silenced is shown")
     tell(server, message("$c6", "!silences"), message("$c7", "!silence 1 2h"),
-         message("$c8", "!unsilence 1"), message("$c9", "!unsilence 9"), message("$c10", "!alert r-1"))
+         message("$c10", "!alert r-1"), message("$c8", "!unsilence 1"), message("$c9", "!unsilence 9"))
     answered(server, "$c6", "deploy")
     answered(server, "$c7", "🔕 Silence 1: ")
     answered(server, "$c8", "1 silenced")

@@ -924,6 +924,18 @@ static void what_is_silenced_is_resolved_by_its_run(void **state)
 	}
 }
 
+static void what_a_silence_held_is_delivered_with_its_end_by_hand(void **state)
+{
+	struct world *w = world_create("");
+
+	asked(w, "!silence app=etl 1h", "(1h)");
+	assert_string_equal(world_alert(w, NODE_OF("r-1", "firing")), "silenced");
+	asked(w, "!unsilence 1", "Silence 1 cancelled");
+	world_send(w);
+	assert_int_equal(world_count(w, "send"), 1);
+	world_destroy(w);
+}
+
 static void silences_are_ended_and_extended_by_app(void **state)
 {
 	struct world *w = world_create("");
@@ -1183,6 +1195,7 @@ int main(void)
 	        cmocka_unit_test(what_is_silenced_is_resolved_by_its_run),
 	        cmocka_unit_test(an_alert_was_sent_after_it_was_received),
 	        cmocka_unit_test(what_ends_a_critical_is_no_warning),
+	        cmocka_unit_test(what_a_silence_held_is_delivered_with_its_end_by_hand),
 	        cmocka_unit_test(silences_are_ended_and_extended_by_app),
 	        cmocka_unit_test(a_reply_silences_the_app_of_the_alert),
 	        cmocka_unit_test(a_reply_to_what_is_about_several_apps_is_asked_back),

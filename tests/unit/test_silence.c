@@ -354,6 +354,30 @@ static void duty(struct world *w)
 	world_pass(w, 3000);
 }
 
+static void what_is_released_is_told_to_subscribers(void **state)
+{
+	struct world *w = world_create("");
+	struct deliver d = deliver_of(w);
+	const json_t *event;
+
+	world_silence(w, "app=\"etl\"", 0, w->now_ms + CLOCK_HOUR_MS);
+	assert_string_equal(fire(w, "critical", "r-1", "a"), "silenced");
+	assert_string_equal(fire(w, "warning", "r-2", "b"), "silenced"); /* is only listed */
+	d.now_ms = w->now_ms += 2 * CLOCK_HOUR_MS;
+	d.happened = json_array();
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(silence_end_due(&d), OK);
+	json_array_clear(d.happened);
+	assert_int_equal(held_release(&d), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	assert_int_equal(json_array_size(d.happened), 1);
+	event = json_array_get(d.happened, 0);
+	assert_string_equal(json_string_value(json_object_get(event, "event")), "alert");
+	assert_string_equal(json_string_value(json_object_get(event, "state")), "queued");
+	json_decref(d.happened);
+	world_destroy(w);
+}
+
 static bool is_active(struct world *w, int64_t id)
 {
 	struct silence_row row = {0};
@@ -668,6 +692,7 @@ static void it_waits_for_what_fires_in_the_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(what_is_released_is_told_to_subscribers),
 	        cmocka_unit_test(a_name_means_the_same_for_an_alert_and_what_is_stored_of_it),
 	        cmocka_unit_test(whatever_is_asked_for_holds_back_and_covers_alike),
 	        cmocka_unit_test(what_would_hold_back_everything_is_known_by_what_it_means),
