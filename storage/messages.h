@@ -168,11 +168,12 @@ enum err entries_escalate(struct store *store, int64_t since_ms, int64_t before_
 /* As entries_pass_reminder(), for an escalation step. */
 enum err entries_pass_step(
         struct store *store, int64_t since_ms, int64_t before_ms, int64_t after_ms);
-/* Records that the message's entries that could not be read yet are in an event fixed at frozen_ms;
- * and that entries fixed then can be read since now_ms; and that, and that the message itself can
- * be read in the room since then. */
+/* Records that the message's entries that could not be read yet are in an event fixed at
+ * frozen_ms. */
 enum err entries_show(struct store *store, int64_t message_id, int64_t frozen_ms);
+/* Records that the entries fixed at frozen_ms can be read since now_ms. */
 enum err entries_shown(struct store *store, int64_t message_id, int64_t frozen_ms, int64_t now_ms);
+/* The same, and that the message, with all its entries, is in the room since then. */
 enum err entries_told(struct store *store, int64_t message_id, int64_t frozen_ms, int64_t now_ms);
 /* Whether one of the entries fixed at frozen_ms first happened between these times. */
 enum err entries_happened(struct store *store, int64_t message_id, int64_t frozen_ms,

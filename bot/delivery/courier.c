@@ -129,13 +129,11 @@ static void choice_done(enum err result, const char *message, void *arg)
 		if (courier->closing || !courier->mx)
 			continue;
 		lane = lane_get(courier, c->rooms[i].name);
-		if (!c->events[i].outbox_id && c->rooms[i].busy && c->events[i].more)
-			lane_none_ahead(lane, c->rooms[i].busy);
-		else if (!c->events[i].outbox_id)
-			continue;
-		else if (c->rooms[i].busy)
+		if (c->rooms[i].busy && c->events[i].outbox_id)
 			lane_ahead(lane, c->rooms[i].busy, &c->events[i]);
-		else if (lane->state != LANE_IDLE)
+		else if (c->rooms[i].busy && c->events[i].more)
+			lane_none_ahead(lane, c->rooms[i].busy);
+		else if (!c->events[i].outbox_id || lane->state != LANE_IDLE)
 			continue;
 		else if (courier_is_late(courier, &c->events[i]))
 			courier->wanted = true;

@@ -13,6 +13,6 @@ size_t event_data_size(const struct entry_row *entry);
  * reference. */
 json_t *event_data_most(const struct entry_row *entries, size_t entries_len);
 
-/* The same, *size bytes as JSON. To stay within max, texts and
- * fields are cut first, then the last entries are dropped. A new reference. */
+/* The same, *size bytes as JSON. To stay within max, texts and fields are cut first, then the last
+ * entries are dropped. A new reference. */
 json_t *event_data(const struct entry_row *entries, size_t entries_len, size_t max, size_t *size);

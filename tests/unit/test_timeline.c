@@ -413,10 +413,9 @@ static void pages_have_an_end(void **state)
 	assert_string_equal(f->seen, "$5 ");
 }
 
-static void power_is_fetched_once_and_followed(void **state)
+/* The sender has power 50; then an event takes it away. */
+static void begin_and_lower_power(struct reader *f)
 {
-	struct reader *f = *state;
-
 	begin(f);
 	answer_with_message("s2", "$1", "");
 	wait_stored(f, 2);
@@ -426,6 +425,13 @@ static void power_is_fetched_once_and_followed(void **state)
 	        "\"state_key\":\"\",\"content\":{\"users\":{\"@op:x\":0}}}",
 	        "");
 	wait_stored(f, 3);
+}
+
+static void power_is_fetched_once_and_followed(void **state)
+{
+	struct reader *f = *state;
+
+	begin_and_lower_power(f);
 	answer_with_message("s4", "$2", "");
 	wait_stored(f, 4);
 	assert_int_equal(f->power, 0);
@@ -439,15 +445,7 @@ static void state_beside_a_timeline_may_be_older_than_what_was_told(void **state
 {
 	struct reader *f = *state;
 
-	begin(f);
-	answer_with_message("s2", "$1", "");
-	wait_stored(f, 2);
-	assert_int_equal(f->power, 50);
-	answer_sync("s3",
-	        "{\"type\":\"m.room.power_levels\",\"sender\":\"@admin:x\",\"event_id\":\"$p\","
-	        "\"state_key\":\"\",\"content\":{\"users\":{\"@op:x\":0}}}",
-	        "");
-	wait_stored(f, 3);
+	begin_and_lower_power(f);
 	script_rule("GET", LEVELS, 200, "{\"users\":{\"@op:x\":0}}");
 	answer_with_message("s4", "$2",
 	        "},\"state\":{\"events\":[{\"type\":\"m.room.power_levels\",\"sender\":"
