@@ -1,11 +1,13 @@
 /*
  * bare.c - what a message costs at least: libcurl, one warm connection, and nothing else.
  *
- * bare URL TOKEN [sync [DATABASE SQL]]: each line of standard input "ROOM_ID TYPE CONTENT" is sent
- * as an event and answered with the homeserver's answer as a line. With `sync` it also keeps a long
- * poll of /sync, as every bot that listens must; its answers are read for `next_batch` and
- * otherwise ignored. With a database the SQL is committed durably before each event, with another
- * text as ?1, as every bot must that loses nothing.
+ * bare URL TOKEN [sync|since=POSITION [DATABASE SQL]]: each line of standard input "ROOM_ID TYPE
+ * CONTENT" is sent as an event and answered with the homeserver's answer as a line. With `sync` it
+ * also keeps a long poll of /sync, as every bot that listens must; its answers are read for
+ * `next_batch` and otherwise ignored. With `since=` it goes on from there, and sends nothing before
+ * the first answer, as every bot must that knows whether a room was encrypted or left meanwhile.
+ * With a database the SQL is committed durably before each event, with another text as ?1, as every
+ * bot must that loses nothing.
  */
 #include <curl/curl.h>
 #include <sqlite3.h>
@@ -45,12 +47,12 @@ static size_t on_synced(char *data, size_t size, size_t count, void *arg)
 	return len;
 }
 
-static void sync_start(CURLM *multi, CURL *easy, const char *base)
+static void sync_start(CURLM *multi, CURL *easy, const char *base, bool first)
 {
 	char url[2048];
 
 	snprintf(url, sizeof(url), "%s/_matrix/client/v3/sync?timeout=%d&filter=%s%s%s", base,
-	        since[0] ? 30000 : 0, filter, since[0] ? "&since=" : "", since);
+	        since[0] && !first ? 30000 : 0, filter, since[0] ? "&since=" : "", since);
 	answer_len = 0;
 	curl_easy_setopt(easy, CURLOPT_URL, url);
 	curl_multi_add_handle(multi, easy);
@@ -133,7 +135,7 @@ int main(int argc, char **argv)
 	static char line[LINE_MAX_BYTES];
 	char header[1024], *end;
 	size_t len = 0, used = 0;
-	bool sending = false;
+	bool sending = false, waits = false;
 	struct curl_slist *headers;
 	CURLM *multi = curl_multi_init();
 	sqlite3_stmt *store = NULL;
@@ -147,8 +149,10 @@ int main(int argc, char **argv)
 	headers = curl_slist_append(headers, "Expect:");
 	put = handle(headers, on_sent);
 	sync = handle(headers, on_synced);
-	if (argc > 3)
-		sync_start(multi, sync, argv[1]);
+	if (argc > 3) {
+		waits = sscanf(argv[3], "since=%1023s", since) == 1;
+		sync_start(multi, sync, argv[1], true);
+	}
 	if (argc > 5)
 		store = store_open(argv[4], argv[5]);
 	for (;;) {
@@ -166,7 +170,8 @@ int main(int argc, char **argv)
 			if (easy == sync) {
 				if (!sync_ended())
 					return 1;
-				sync_start(multi, sync, argv[1]);
+				waits = false;
+				sync_start(multi, sync, argv[1], false);
 				continue;
 			}
 			puts("");
@@ -174,7 +179,7 @@ int main(int argc, char **argv)
 			sending = false;
 			memmove(line, line + used, len -= used);
 		}
-		end = sending ? NULL : memchr(line, '\n', len);
+		end = sending || waits ? NULL : memchr(line, '\n', len);
 		if (end) {
 			*end = '\0';
 			used = (size_t)(end - line) + 1;

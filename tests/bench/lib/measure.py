@@ -3,6 +3,7 @@ time and private memory of a process, and how a row is printed: medians of all r
 the limit beside it, the ratio of each round, and what is wanted."""
 import atexit
 import json
+import os
 import pathlib
 import signal
 import sqlite3
@@ -92,15 +93,17 @@ def copied(bot):
 
 
 class Bare:
-    """The bare loop of bare.c. sync: it keeps a long poll too, as every bot must that listens. stored: it
-    also commits a row before each event (what copied() returns), as every bot must that loses nothing."""
+    """The bare loop of bare.c. sync: it keeps a long poll too, as every bot must that listens, from a
+    position if one is given. stored: it also commits a row before each event (what copied() returns), as
+    every bot must that loses nothing. libraries: what it loads besides."""
     program = None
 
-    def __init__(self, server, account, sync=False, stored=()):
+    def __init__(self, server, account, sync=False, stored=(), libraries=()):
         Bare.program = Bare.program or compiled("bare.c", "-lcurl", "-lsqlite3")
         self.process = subprocess.Popen(
-            [Bare.program, server.url, account["access_token"], *["sync"] * sync, *stored],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            [Bare.program, server.url, account["access_token"],
+             *(["sync"] if sync is True else [f"since={sync}"] if sync else []), *stored],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "LD_PRELOAD": ":".join(libraries)})
 
     def write(self, *lines):
         self.process.stdin.write("".join(line + "\n" for line in lines).encode())
