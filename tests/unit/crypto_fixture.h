@@ -164,7 +164,7 @@ static inline struct sim_machine *sim_add(
 
 	m->sim = sim;
 	snprintf(m->user, sizeof(m->user), "%s", user);
-	snprintf(m->device, sizeof(m->device), "%s", device);
+	snprintf(m->device, sizeof(m->device), "%.15s", device);
 	m->kept = json_object();
 	m->inbox = json_array();
 	m->changed = json_array();
