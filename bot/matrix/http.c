@@ -10,6 +10,10 @@
  *
  * We close sockets ourselves (on_close_socket), after the poll handle was stopped: otherwise the
  * descriptor could be reused for another socket while the loop still watches the old one.
+ *
+ * A connection stays watched for reading between two requests, which saves seven system calls a
+ * request. What the homeserver sends meanwhile, as a rule that it closes the connection, ends that,
+ * and curl sees it before it uses the connection again.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -27,7 +31,8 @@ struct watch {
 	uv_poll_t poll;
 	struct http *http;
 	curl_socket_t fd;
-	int events; /* UV_READABLE, UV_WRITABLE */
+	int events;  /* UV_READABLE, UV_WRITABLE */
+	bool unused; /* no request is on the connection */
 };
 
 struct http {
@@ -79,12 +84,23 @@ static void http_on_timer_closed(uv_handle_t *handle)
 
 static void http_drain(struct http *http);
 
+static void watch_close(struct watch *watch)
+{
+	LIST_REMOVE(watch, link);
+	uv_poll_stop(&watch->poll);
+	uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct watch *watch = poll->data;
 	struct http *http = watch->http;
 	int flags = 0, running;
 
+	if (watch->unused) {
+		watch_close(watch);
+		return;
+	}
 	if (status < 0) {
 		/* libuv stops watching a socket with an error; curl will get the error by reading
 		 * or writing, after the data received before it */
@@ -112,13 +128,6 @@ static struct watch *watch_find(struct http *http, curl_socket_t fd)
 	return NULL;
 }
 
-static void watch_close(struct watch *watch)
-{
-	LIST_REMOVE(watch, link);
-	uv_poll_stop(&watch->poll);
-	uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
-}
-
 static struct watch *watch_create(struct http *http, curl_socket_t fd)
 {
 	struct watch *watch = x_calloc(1, sizeof(*watch));
@@ -143,24 +152,22 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *un
 {
 	struct http *http = arg;
 	struct watch *watch = watch_find(http, fd);
+	int events = 0;
 
 	(void)easy;
 	(void)unused;
-	if (what == CURL_POLL_REMOVE) {
-		if (watch)
-			watch_close(watch);
-		return 0;
-	}
-	if (!watch)
+	if (!watch && what != CURL_POLL_REMOVE)
 		watch = watch_create(http, fd);
 	if (!watch)
 		return 0;
-	watch->events = 0;
-	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
-		watch->events |= UV_READABLE;
+	watch->unused = what == CURL_POLL_REMOVE;
+	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT || watch->unused)
+		events |= UV_READABLE;
 	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
-		watch->events |= UV_WRITABLE;
-	uv_poll_start(&watch->poll, watch->events, on_poll);
+		events |= UV_WRITABLE;
+	if (events != watch->events) /* libuv takes the socket out of epoll first */
+		uv_poll_start(&watch->poll, events, on_poll);
+	watch->events = events;
 	return 0;
 }
 
