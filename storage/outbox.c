@@ -2,9 +2,9 @@
  * outbox.c - the tables `outbox` and `contents`; see outbox.h.
  *
  * Invariants: transaction ids are unique and are never reused, not even for a row that
- * outbox_retry() puts back. Partial indexes cover waiting (queued or frozen) and undeliverable
- * rows, so that the queue stays as quick after a million sent rows. A damaged row becomes
- * undeliverable, with the damage as its error.
+ * outbox_retry() puts back, unless it may be in the room: then it is looked for by its id. Partial
+ * indexes cover waiting (queued or frozen) and undeliverable rows, so that the queue stays as quick
+ * after a million sent rows. A damaged row becomes undeliverable, with the damage as its error.
  */
 #include "storage/outbox.h"
 
@@ -100,6 +100,11 @@ static const char *const outbox_purpose_names[] = {
 	X(OUTBOX_REQUEUE, "UPDATE outbox SET state = 'queued', txn_id = ?, frozen_ms = 0, "        \
 	                  "known_ms = 0, tries = 0, room_id = NULL, wire_type = NULL, "            \
 	                  "device_id = NULL, error = NULL WHERE id = ? AND " UNDELIVERABLE)        \
+	X(OUTBOX_REFREEZE,                                                                         \
+	        "UPDATE outbox SET state = 'frozen', known_ms = 0, error = NULL WHERE id = ? "     \
+	        "AND " UNDELIVERABLE                                                               \
+	        " AND tries > 1 AND frozen_ms > 0 AND room_id IS NOT NULL AND "                    \
+	        "EXISTS (SELECT 1 FROM contents WHERE outbox_id = id AND content IS NOT NULL)")    \
 	X(OUTBOX_UNWIRE, "UPDATE contents SET wire_content = NULL WHERE outbox_id = ?")
 
 SQL_STATEMENTS(sql_outbox, OUTBOX_STATEMENTS);
@@ -379,13 +384,27 @@ enum err outbox_undeliverable(struct store *store, int limit, struct outbox_row 
 	return err;
 }
 
+/* Its last try was refused, but the answer to an earlier one may have been lost: it stays as it
+ * was, and is looked for in the room before it is sent. ERR_NOT_FOUND when that cannot be. */
+static enum err outbox_refreeze(struct store *store, int64_t id)
+{
+	struct sql sql;
+
+	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_REFREEZE);
+	sql_bind_int(&sql, id);
+	return sql_write_one(&sql);
+}
+
 /* ERR_NOT_FOUND when the row is not undeliverable. */
 static enum err outbox_requeue(struct store *store, int64_t id)
 {
 	char txn_id[TXN_ID_SIZE];
 	struct sql sql;
-	enum err err = txn_id_make(store, txn_id);
+	enum err err = outbox_refreeze(store, id);
 
+	if (err != ERR_NOT_FOUND)
+		return err;
+	err = txn_id_make(store, txn_id);
 	if (err != OK)
 		return err;
 	sql_use(&sql, store, SQL_OUTBOX, OUTBOX_REQUEUE);

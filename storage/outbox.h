@@ -103,5 +103,7 @@ enum err outbox_undeliverable(
  * rows once. */
 enum err outbox_follow(struct store *store, const char *room, const char *room_id, int64_t *count);
 /* Requeues undeliverable rows (id 0 = all) under new transaction ids; *count is their number. The
- * columns fixed by freezing are cleared, except content, which stays as a draft. */
+ * columns fixed by freezing are cleared, except content, which stays as a draft. A row that was
+ * tried more than once may be in the room, since the answer to an earlier try may have been lost:
+ * it becomes frozen again as it was, with known_ms 0; not so an edit, which is made anew. */
 enum err outbox_retry(struct store *store, int64_t id, int64_t *count);

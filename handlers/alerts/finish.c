@@ -22,6 +22,8 @@ static enum err message_shown(
 		err = entries_told(d->store, message->id, row->frozen_ms, d->now_ms);
 	else if (err == OK)
 		err = entries_shown(d->store, message->id, row->frozen_ms, d->now_ms);
+	/* it was undeliverable meanwhile, so that what joined it did not ask for an edit */
+	late = late || (row->purpose == OUTBOX_NEW && message->frozen_ms != row->frozen_ms);
 	if (late && !message->dirty_ms) {
 		message->dirty_ms = d->now_ms;
 		if (err == OK)
@@ -51,6 +53,7 @@ enum err deliver_message_ended(
 		free(message.room_id);
 		message.event_id = x_strdup(result->event_id);
 		message.room_id = x_strdup_opt(row->room_id);
+		message.frozen_ms = row->frozen_ms;
 	} else { /* undeliverable: see group_undeliverable_ms() */
 		message.frozen_ms = 0;
 		message.edited_ms = d->now_ms;
@@ -145,44 +148,83 @@ static enum err finish_limited(const struct deliver *d, struct outbox_row *row)
 	return err == ERR_NOT_FOUND ? outbox_update(d->store, row) : err;
 }
 
-enum err deliver_finish(const struct deliver *d, const struct deliver_result *result)
+/* The message was undeliverable for a while, so that its event says too little. */
+static enum err finish_is_old(const struct deliver *d, const struct outbox_row *row, bool *old)
 {
-	struct outbox_row row = {0};
-	enum err err = outbox_by_id(d->store, result->outbox_id, &row);
+	struct message_row message = {0};
+	enum err err = OK;
 
-	if (err != OK)
-		return err == ERR_NOT_FOUND ? OK : err; /* discarded in the meantime */
+	*old = false;
+	if (row->purpose != OUTBOX_NEW)
+		return OK;
+	err = messages_find(d->store, row->message_id, &message);
+	*old = err == OK && message.room && message.frozen_ms != row->frozen_ms;
+	message_row_finish(&message);
+	return err;
+}
+
+/* An event that is in no room, though it may have been. */
+static enum err finish_absent(
+        const struct deliver *d, struct outbox_row *row, const char *device_id)
+{
+	bool old;
+	enum err err = finish_is_old(d, row, &old);
+
+	if (err == OK && old)
+		return deliver_put_back(d, row);
+	row->known_ms = d->now_ms;
+	row->tries = 0;
+	if (err == OK && (!row->device_id || strcmp(row->device_id, device_id) != 0))
+		err = change_device(d, row, device_id);
+	return err == OK ? outbox_update(d->store, row) : err;
+}
+
+static enum err finish_row(
+        const struct deliver *d, const struct deliver_result *result, struct outbox_row *row)
+{
+	free(row->error);
+	row->error = x_strdup_opt(result->outcome == DELIVER_SENT ? NULL : result->error);
 	switch (result->outcome) {
 	case DELIVER_SENT:
-		row.state = OUTBOX_SENT;
-		row.sent_ms = d->now_ms;
-		free(row.event_id);
-		row.event_id = x_strdup(result->event_id);
+		row->state = OUTBOX_SENT;
+		row->sent_ms = d->now_ms;
+		free(row->event_id);
+		row->event_id = x_strdup(result->event_id);
 		break;
 	case DELIVER_UNDELIVERABLE:
-		row.state = OUTBOX_UNDELIVERABLE;
+		row->state = OUTBOX_UNDELIVERABLE;
 		break;
 	case DELIVER_ABSENT:
-		row.known_ms = d->now_ms;
-		row.tries = 0;
-		if (!row.device_id || strcmp(row.device_id, result->device_id) != 0)
-			err = change_device(d, &row, result->device_id);
-		break;
+		return finish_absent(d, row, result->device_id);
 	case DELIVER_LIMITED:
+		return finish_limited(d, row);
 	case DELIVER_RETRY:
 		break;
 	}
-	free(row.error);
-	row.error = x_strdup_opt(result->outcome == DELIVER_SENT ? NULL : result->error);
-	if (err == OK && result->outcome == DELIVER_LIMITED)
-		err = finish_limited(d, &row);
-	else if (err == OK)
-		err = outbox_update(d->store, &row);
+	return outbox_update(d->store, row);
+}
+
+enum err deliver_finish(const struct deliver *d, const struct deliver_result *given)
+{
+	struct deliver_result result = *given;
+	struct outbox_row row = {0};
+	char *echoed = NULL;
+	enum err err = outbox_by_id(d->store, result.outbox_id, &row);
+
+	if (err != OK)
+		return err == ERR_NOT_FOUND ? OK : err; /* discarded in the meantime */
+	if (result.outcome == DELIVER_UNDELIVERABLE && row.event_id) {
+		/* /sync has shown it: an earlier try was accepted, and its answer lost */
+		result.event_id = echoed = x_strdup(row.event_id);
+		result.outcome = DELIVER_SENT;
+	}
+	err = finish_row(d, &result, &row);
 	if (err == OK &&
-	        (result->outcome == DELIVER_SENT || result->outcome == DELIVER_UNDELIVERABLE))
-		err = deliver_message_ended(d, &row, result);
-	if (err == OK && result->outcome != DELIVER_ABSENT && !result->untried)
-		err = finish_call(d, &row, result);
+	        (result.outcome == DELIVER_SENT || result.outcome == DELIVER_UNDELIVERABLE))
+		err = deliver_message_ended(d, &row, &result);
+	if (err == OK && result.outcome != DELIVER_ABSENT && !result.untried)
+		err = finish_call(d, &row, &result);
+	free(echoed);
 	outbox_row_finish(&row);
 	return err;
 }

@@ -362,6 +362,94 @@ static void what_is_undeliverable_blocks_nothing(void **state)
 	world_destroy(w);
 }
 
+static void world_retry(struct world *w)
+{
+	int64_t count;
+
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(outbox_retry(w->store, 0, &count), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	assert_int_equal(count, 1);
+}
+
+/* An event whose first answer was lost and whose second try was refused, put back by `retry`. */
+static void world_refuse_then_retry(struct world *w, struct deliver_event *event)
+{
+	struct deliver_event first, again;
+
+	world_alert(w, NODE, "one", 1, 1);
+	assert_true(world_next(w, &first));
+	world_finish(w, &first, DELIVER_RETRY);
+	assert_true(world_next(w, &again));
+	assert_string_equal(again.txn_id, first.txn_id);
+	world_finish(w, &again, DELIVER_UNDELIVERABLE);
+	deliver_event_finish(&first);
+	deliver_event_finish(&again);
+	w->now_ms += 1000;
+	world_alert(w, NODE, "one", 2, 1); /* joins what nobody has read */
+	world_retry(w);
+	assert_true(world_next(w, event));
+	assert_true(event->look_first);
+}
+
+/* It was accepted: it is not sent again, and an edit says what has joined it meanwhile. */
+static void what_was_refused_after_a_lost_answer_is_looked_for(void **state)
+{
+	struct world *w = world_create("");
+	struct deliver_event event;
+	char *body;
+
+	world_refuse_then_retry(w, &event);
+	world_finish(w, &event, DELIVER_SENT);
+	deliver_event_finish(&event);
+	world_pass(w, 3000);
+	assert_int_equal(world_count(w, "send"), 1);
+	assert_int_equal(world_count(w, "edit"), 1);
+	body = world_body(w, w->len - 1);
+	assert_non_null(strstr(body, "r2"));
+	free(body);
+	world_destroy(w);
+}
+
+/* It was not: it is sent with what has joined it meanwhile. */
+static void what_was_refused_and_is_not_there_is_made_anew(void **state)
+{
+	struct world *w = world_create("");
+	struct deliver_event event;
+	char *body;
+
+	world_refuse_then_retry(w, &event);
+	world_finish(w, &event, DELIVER_ABSENT);
+	deliver_event_finish(&event);
+	world_pass(w, 3000);
+	assert_int_equal(w->len, 1);
+	body = world_body(w, 0);
+	assert_non_null(strstr(body, "r2"));
+	free(body);
+	world_destroy(w);
+}
+
+/* /sync has shown it before the refusal came. */
+static void what_sync_has_shown_is_not_undeliverable(void **state)
+{
+	struct world *w = world_create("");
+	struct deliver d = {.store = w->store, .config = w->config, .now_ms = w->now_ms};
+	struct deliver_event event;
+	int64_t waiting, undeliverable, oldest_ms;
+
+	world_alert(w, NODE, "one", 1, 1);
+	assert_true(world_next(w, &event));
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(deliver_echoed(&d, "ops", event.room_id, event.txn_id, "$echo"), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	world_finish(w, &event, DELIVER_UNDELIVERABLE);
+	deliver_event_finish(&event);
+	assert_int_equal(outbox_counts(w->store, &waiting, &undeliverable, &oldest_ms), OK);
+	assert_int_equal(waiting, 0);
+	assert_int_equal(undeliverable, 0);
+	world_destroy(w);
+}
+
 /* A cipher that counts, and writes what it was given in capitals. */
 struct toy {
 	bool ready, broken;
@@ -863,6 +951,9 @@ int main(void)
 	        cmocka_unit_test(an_id_is_its_apps_own),
 	        cmocka_unit_test(a_crash_repeats_the_same_event),
 	        cmocka_unit_test(what_is_undeliverable_blocks_nothing),
+	        cmocka_unit_test(what_was_refused_after_a_lost_answer_is_looked_for),
+	        cmocka_unit_test(what_was_refused_and_is_not_there_is_made_anew),
+	        cmocka_unit_test(what_sync_has_shown_is_not_undeliverable),
 	        cmocka_unit_test(an_encrypted_room_gets_no_plain_text),
 	        cmocka_unit_test(edits_in_an_encrypted_room_are_encrypted),
 	        cmocka_unit_test(another_device_looks_first_and_encrypts_anew),

@@ -120,7 +120,8 @@ static void retry_gives_new_transaction_ids(void **state)
 
 	assert_int_equal(outbox_by_id(store, a, &before), OK);
 	before.state = OUTBOX_UNDELIVERABLE;
-	before.frozen_ms = before.known_ms = before.tries = 4;
+	before.frozen_ms = before.known_ms = 4;
+	before.tries = 1;
 	before.room_id = strdup("!x");
 	before.device_id = strdup("D");
 	before.wire_type = strdup("t");
@@ -146,6 +147,35 @@ static void retry_gives_new_transaction_ids(void **state)
 	assert_null(after.wire_type);
 	assert_null(after.wire_content);
 	assert_null(after.error);
+	outbox_row_finish(&before);
+	outbox_row_finish(&after);
+}
+
+/* The answer to an earlier try may have been lost. */
+static void what_may_be_in_the_room_is_retried_as_it_was(void **state)
+{
+	struct store *store = fixture_store(state);
+	int64_t a = fixture_event(store, "ops", 0), count;
+	struct outbox_row before, after;
+
+	assert_int_equal(outbox_by_id(store, a, &before), OK);
+	before.state = OUTBOX_UNDELIVERABLE;
+	before.frozen_ms = before.known_ms = 4;
+	before.tries = 2;
+	before.room_id = strdup("!x");
+	before.wire_content = strdup("c");
+	before.wire_type = strdup("t");
+	assert_int_equal(outbox_update(store, &before), OK);
+	assert_int_equal(outbox_say(store, &before), OK);
+	assert_int_equal(outbox_retry(store, 0, &count), OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(outbox_by_id(store, a, &after), OK);
+	assert_string_equal(after.txn_id, before.txn_id);
+	assert_int_equal(after.state, OUTBOX_FROZEN);
+	assert_int_equal(after.frozen_ms, 4);
+	assert_int_equal(after.known_ms, 0);
+	assert_int_equal(after.tries, 2);
+	assert_string_equal(after.wire_content, "c");
 	outbox_row_finish(&before);
 	outbox_row_finish(&after);
 }
@@ -248,6 +278,7 @@ int main(void)
 	        TEST(event_comes_back_as_it_went_in),
 	        TEST(head_is_the_oldest_that_waits_and_skips_the_undeliverable),
 	        TEST(retry_gives_new_transaction_ids),
+	        TEST(what_may_be_in_the_room_is_retried_as_it_was),
 	        TEST(state_keeps_values),
 	        TEST(room_stays_encrypted),
 	        TEST(address_belongs_to_one_room),
