@@ -671,6 +671,41 @@ static void test_kept_connection_that_the_server_closed_is_replaced(void **state
 	}
 }
 
+static void count_poll(uv_handle_t *handle, void *arg)
+{
+	unsigned *count = arg;
+
+	*count += handle->type == UV_POLL && uv_is_active(handle);
+}
+
+static unsigned watched(struct fixture *f)
+{
+	unsigned count = 0;
+
+	uv_walk(&f->loop, count_poll, &count);
+	return count;
+}
+
+/* One poll handle serves all its requests; once the server closes it, that ends, or the loop would
+ * be woken again and again by a socket that nobody reads. */
+static void test_kept_connection_stays_watched_until_it_is_closed(void **state)
+{
+	struct fixture *f = *state;
+
+	f->script = close_idle;
+	for (unsigned i = 0; i < 3; i++) {
+		struct outcome o = {0};
+
+		start(f, &o, "PUT", "{}");
+		turn_until(&f->loop, &o.done);
+		assert_int_equal(watched(f), 1);
+	}
+	assert_int_equal(peer_connections(f->peer), 1);
+	peer_hang_up(f->held);
+	while (watched(f) > 0)
+		uv_run(&f->loop, UV_RUN_ONCE);
+}
+
 static void test_many_at_once(void **state)
 {
 	struct fixture *f = *state;
@@ -713,6 +748,7 @@ int main(void)
 	        TEST(test_close_during_requests),
 	        TEST(test_close_from_within_a_callback),
 	        TEST(test_kept_connection_that_the_server_closed_is_replaced),
+	        TEST(test_kept_connection_stays_watched_until_it_is_closed),
 	        TEST(test_many_at_once),
 	};
 
