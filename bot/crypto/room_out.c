@@ -341,7 +341,10 @@ enum err room_out_forget_device(struct crypto *crypto, const char *user_id, cons
 		AUTO_JSON row = json_loads(items[i].value, 0, NULL);
 		json_t *devices = json_object_get(json_object_get(row, "devices"), user_id);
 
-		if (json_object_del(devices, device_id) == 0) {
+		if (json_is_string(json_object_get(devices, device_id))) {
+			/* not deleted: it may have the session nevertheless, and when it leaves the
+			 * room gets a new one */
+			json_object_set_new(devices, device_id, json_null());
 			json_object_del(row, "epoch");
 			err = keep_put(crypto, "shared", items[i].key, row);
 		}

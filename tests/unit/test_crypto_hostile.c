@@ -491,6 +491,40 @@ static void a_request_for_keys_brings_no_old_ones(void **state)
 	sim_destroy(sim);
 }
 
+static void ask_for_keys(struct sim_machine *bot, const char *user_id, const char *device_id)
+{
+	json_array_append_new(
+	        bot->inbox, json_pack("{s:s, s:s, s:{s:s, s:s, s:s}}", "type", "m.room_key_request",
+	                            "sender", user_id, "content", "action", "request", "request_id",
+	                            "r", "requesting_device_id", device_id));
+}
+
+/* A device that asks for a key may have the session nevertheless: when it leaves before the next
+ * message, that has a new one. */
+static void who_asks_for_keys_and_leaves_reads_no_more(void **state)
+{
+	struct sim *sim = sim_create();
+	struct sim_machine *bot, *op, *out;
+	json_t *content = body("a"), *first, *second;
+
+	pair(sim, &bot, &op);
+	out = sim_add(sim, "@out:x", "PHONE", true);
+	sim_settle(sim);
+	first = sim_send(bot, ROOM, three, 3, 0, content);
+	sim_settle(sim);
+	assert_string_equal(sim_read(out, ROOM, first, NULL), "a");
+	ask_for_keys(bot, "@out:x", "PHONE");
+	sim_settle(sim);
+	second = say(bot, "b");
+	sim_settle(sim);
+	assert_string_equal(sim_read(op, ROOM, second, NULL), "b");
+	assert_string_equal(sim_read(out, ROOM, second, NULL), "not_found");
+	json_decref(content);
+	json_decref(first);
+	json_decref(second);
+	sim_destroy(sim);
+}
+
 /* One-time keys are used up: the fallback key serves, is replaced, and the old one still opens
  * what was begun with it. */
 static void the_fallback_key_serves_and_is_replaced(void **state)
@@ -644,6 +678,7 @@ int main(void)
 	        cmocka_unit_test(who_found_no_way_is_met_halfway),
 	        cmocka_unit_test(a_missing_key_is_asked_for_and_taken_from_whom_was_asked),
 	        cmocka_unit_test(a_request_for_keys_brings_no_old_ones),
+	        cmocka_unit_test(who_asks_for_keys_and_leaves_reads_no_more),
 	        cmocka_unit_test(the_fallback_key_serves_and_is_replaced),
 	        cmocka_unit_test(an_answer_that_is_old_takes_nothing_back),
 	        cmocka_unit_test(a_device_whose_keys_are_lost_brings_them_again),
