@@ -71,6 +71,18 @@ enum err claim_put_off_until(struct crypto *crypto, int64_t now_ms, const char *
 	return err;
 }
 
+enum err claim_met(struct crypto *crypto, const char *user_id, const char *device_id)
+{
+	AUTO_TEXT key = keep_key(user_id, device_id);
+	AUTO_JSON row = NULL;
+	enum err err = keep_get(crypto, "nokey", key, &row);
+
+	if (err != OK)
+		return err == ERR_NOT_FOUND ? OK : err;
+	err = keep_remove(crypto, "nokey", key);
+	return err == OK ? epoch_bump(crypto) : err;
+}
+
 /* The claimed key if the device's signature on it is valid, else NULL. */
 static const char *claim_good_key(
         const json_t *keys, const char *user_id, const char *device_id, const json_t *device)

@@ -20,6 +20,9 @@ enum err claim_put_off(
 enum err claim_put_off_until(struct crypto *crypto, int64_t now_ms, const char *user_id,
         const char *device_id, int64_t *until_ms);
 
+/* Call when the device wrote to us in an Olm session: it can get keys, one-time keys or none. */
+enum err claim_met(struct crypto *crypto, const char *user_id, const char *device_id);
+
 /* Call when a message of a known device cannot be decrypted: replaces the session with that
  * device, once an hour at most. */
 enum err claim_mend(struct crypto *crypto, int64_t now_ms, const char *user_id,

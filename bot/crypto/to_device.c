@@ -72,8 +72,9 @@ static enum err to_device_mend(
 	return claim_mend(crypto, now_ms, sender, device_id, curve25519);
 }
 
-/* The other device began a new session, so it may have lost our room keys. */
-static enum err to_device_begun_anew(struct crypto *crypto, const struct olm_peer *peer)
+/* What a message in an Olm session tells of its device, if that is known. anew: the device began a
+ * new session, so it may have lost our room keys. */
+static enum err to_device_met(struct crypto *crypto, const struct olm_peer *peer, bool anew)
 {
 	AUTO_JSON row = NULL;
 	const char *device_id;
@@ -81,7 +82,8 @@ static enum err to_device_begun_anew(struct crypto *crypto, const struct olm_pee
 
 	if (err != OK || !devices_by_curve25519(row, peer->curve25519, &device_id))
 		return err;
-	return room_out_forget_device(crypto, peer->user_id, device_id);
+	err = claim_met(crypto, peer->user_id, device_id);
+	return err == OK && anew ? room_out_forget_device(crypto, peer->user_id, device_id) : err;
 }
 
 static enum err to_device_take_olm(struct crypto *crypto, int64_t now_ms, const char *sender,
@@ -117,8 +119,9 @@ static enum err to_device_take_olm(struct crypto *crypto, int64_t now_ms, const 
 		        "this device",
 		        sender);
 	}
-	if (js_is(payload, "type", "m.dummy"))
-		return to_device_begun_anew(crypto, &peer);
+	err = to_device_met(crypto, &peer, js_is(payload, "type", "m.dummy"));
+	if (err != OK || js_is(payload, "type", "m.dummy"))
+		return err;
 	return to_device_dispatch(crypto, now_ms, &peer, payload, new_keys);
 }
 

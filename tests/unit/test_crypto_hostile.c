@@ -288,6 +288,29 @@ static void who_found_no_way_is_met_halfway(void **state)
 	sim_destroy(sim);
 }
 
+/* A device had no one-time key left. When it writes, there is a session all the same, and it reads
+ * what follows, although it may not be asked for keys yet. */
+static void who_has_no_keys_reads_after_writing(void **state)
+{
+	struct sim *sim = sim_create();
+	struct sim_machine *bot, *op;
+	json_t *first, *second;
+
+	pair(sim, &bot, &op);
+	json_object_clear(sim_in(sim_in(sim->one_time, "@op:x"), "PHONE"));
+	json_object_clear(sim_in(sim->fallback, "@op:x"));
+	first = say(bot, "a");
+	sim_settle(sim);
+	assert_string_equal(sim_read(op, ROOM, first, NULL), "not_found");
+	assert_obeyed(sim, bot, op);
+	second = say(bot, "b");
+	sim_settle(sim);
+	assert_string_equal(sim_read(op, ROOM, second, NULL), "b");
+	json_decref(first);
+	json_decref(second);
+	sim_destroy(sim);
+}
+
 /* An m.forwarded_room_key from one machine to another, over their Olm session, of what `keeper`
  * was given. */
 static void forward(struct sim *sim, struct sim_machine *keeper, struct sim_machine *from,
@@ -676,6 +699,7 @@ int main(void)
 	        cmocka_unit_test(an_identity_that_is_gone_is_told),
 	        cmocka_unit_test(keys_that_are_withheld_are_told_until_one_comes),
 	        cmocka_unit_test(who_found_no_way_is_met_halfway),
+	        cmocka_unit_test(who_has_no_keys_reads_after_writing),
 	        cmocka_unit_test(a_missing_key_is_asked_for_and_taken_from_whom_was_asked),
 	        cmocka_unit_test(a_request_for_keys_brings_no_old_ones),
 	        cmocka_unit_test(who_asks_for_keys_and_leaves_reads_no_more),
