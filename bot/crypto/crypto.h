@@ -176,8 +176,8 @@ enum err crypto_take_sync(
 
 /*
  * Call when the store is older than what was sent from it (a backup was restored): a stored Olm
- * session is not used for sending until the other device has sent a message in it, and rooms get
- * new Megolm sessions, so that no message index is used twice.
+ * session is never used for sending again, and rooms get new Megolm sessions, so that no message
+ * index is used twice.
  */
 enum err crypto_went_back(struct crypto *crypto);
 

@@ -62,12 +62,14 @@ enum err sessions_went_back(struct crypto *crypto)
 	return err;
 }
 
-static enum err session_put(
-        struct crypto *crypto, const char *key, struct OlmSession *session, int64_t used_ms)
+static enum err session_put(struct crypto *crypto, const char *key, struct OlmSession *session,
+        int64_t used_ms, bool fresh)
 {
 	AUTO_SECRET pickle = ol_session_save(session, &crypto->key);
 	AUTO_JSON row = json_pack("{s:s, s:I}", "pickle", pickle, "used_ms", (json_int_t)used_ms);
 
+	if (!fresh)
+		json_object_set_new(row, "stale", json_true());
 	return keep_put(crypto, "olm", key, row);
 }
 
@@ -94,7 +96,7 @@ static enum err session_add(
 	if (err == OK && len >= SESSIONS_MAX)
 		err = keep_remove(crypto, "olm", items[oldest].key);
 	crypto_items_free(items, len);
-	return err == OK ? session_put(crypto, key, session, now_ms) : err;
+	return err == OK ? session_put(crypto, key, session, now_ms, true) : err;
 }
 
 enum err sessions_begin(
@@ -182,7 +184,7 @@ enum err sessions_encrypt(struct crypto *crypto, const char *user_id, const char
 		*out = json_pack("{s:s, s:s, s:{s:{s:i, s:s}}}", "algorithm", ALGORITHM_OLM,
 		        "sender_key", crypto->curve25519, "ciphertext", curve25519, "type",
 		        message_type, "body", message);
-		err = session_put(crypto, key, session, used_ms);
+		err = session_put(crypto, key, session, used_ms, true);
 	}
 	ol_session_free(session);
 	return err;
@@ -207,7 +209,8 @@ static enum err sessions_decrypt_known(struct crypto *crypto, int64_t now_ms,
 		*known = type == 0 && ol_session_matches(session, curve25519, message);
 		if ((type != 0 || *known) &&
 		        ol_session_decrypt(session, type, message, plaintext) == OK)
-			err = session_put(crypto, items[i].key, session, now_ms);
+			err = session_put(crypto, items[i].key, session, now_ms,
+			        sessions_is_fresh(&items[i]));
 		ol_session_free(session);
 	}
 	crypto_items_free(items, len);

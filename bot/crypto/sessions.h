@@ -5,7 +5,7 @@
 
 #include "bot/crypto/machine.h"
 
-/* No stored session is used for sending until the other device has sent a message in it. */
+/* No stored session is used for sending any more; see crypto_went_back(). */
 enum err sessions_went_back(struct crypto *crypto);
 enum err sessions_have(struct crypto *crypto, const char *curve25519, bool *have);
 /* Creates a session from a claimed key whose signature the caller has verified. ERR_INVALID: not a
