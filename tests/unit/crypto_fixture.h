@@ -17,7 +17,7 @@
 /* What one machine keeps: {kind: {key: text}}, and what it was when the transaction began. */
 struct sim_machine {
 	struct sim *sim;
-	char user[32], device[16];
+	char user[32], device[32];
 	json_t *kept, *before;
 	struct crypto *crypto;
 	json_t *inbox;   /* to-device events not fetched yet */
