@@ -14,18 +14,23 @@
 #define WAIT_FIRST_MS CLOCK_MINUTE_MS
 #define WAIT_MOST_MS (6 * CLOCK_HOUR_MS)
 
+/* The epoch stays as it is: homeservers name lists that did not change too. */
 static enum err devices_dirty_put(struct crypto *crypto, const char *user_id)
 {
+	AUTO_JSON news = NULL;
 	AUTO_JSON row = NULL;
-	int64_t epoch;
-	enum err err = epoch_bump(crypto);
+	int64_t seq = 0;
+	enum err err = keep_get_or_new(crypto, "machine", "news", &news);
 
-	if (err == OK)
-		err = epoch_get(crypto, &epoch);
+	if (err == OK && json_object_size(news) == 0) /* earlier versions counted with the epoch */
+		err = epoch_get(crypto, &seq);
 	if (err != OK)
 		return err;
-	row = json_pack("{s:I}", "seq", (json_int_t)epoch);
-	return keep_put(crypto, "dirty", user_id, row);
+	seq = (seq ? seq : js_int(news, "n")) + 1;
+	json_object_set_new(news, "n", json_integer(seq));
+	err = keep_put(crypto, "machine", "news", news);
+	row = json_pack("{s:I}", "seq", (json_int_t)seq);
+	return err == OK ? keep_put(crypto, "dirty", user_id, row) : err;
 }
 
 enum err devices_row(struct crypto *crypto, const char *user_id, json_t **row)
@@ -133,6 +138,24 @@ enum err devices_must_wait(struct crypto *crypto, int64_t now_ms, const char *us
 
 	*wait = err == OK && js_int(dirty, "retry_ms") <= now_ms;
 	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+enum err devices_have_news(
+        struct crypto *crypto, const char *const *users, size_t users_len, bool *news)
+{
+	struct crypto_item *items;
+	size_t len;
+	enum err err = keep_list(crypto, "dirty", "", &items, &len);
+
+	*news = false;
+	for (size_t i = 0; err == OK && !*news && i < len; i++) {
+		AUTO_JSON dirty = json_loads(items[i].value, 0, NULL);
+
+		for (size_t j = 0; js_int(dirty, "retry_ms") == 0 && j < users_len; j++)
+			*news = *news || strcmp(users[j], items[i].key) == 0;
+	}
+	crypto_items_free(items, len);
+	return err;
 }
 
 enum err devices_are_current(struct crypto *crypto, const char *user_id, bool *current)
@@ -322,6 +345,8 @@ enum err devices_pin(struct crypto *crypto, const char *user_id, const char *mas
 			json_object_set_new(row, "verified", json_string(master));
 		err = keep_put(crypto, "user", user_id, row);
 	}
+	if (err == OK)
+		err = epoch_bump(crypto);
 	if (err == OK)
 		err = devices_mark_dirty(crypto, user_id);
 	return err;

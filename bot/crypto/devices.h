@@ -23,6 +23,10 @@ enum err devices_mark_dirty(struct crypto *crypto, const char *user_id);
 enum err devices_take_sync(struct crypto *crypto, const json_t *sync);
 /* Whether to wait for a newer list. Nobody waits for a server that does not answer. */
 enum err devices_must_wait(struct crypto *crypto, int64_t now_ms, const char *user_id, bool *wait);
+/* Whether a change of one of these users' lists was reported and not asked about yet. A list that
+ * could not be had when it was asked for is no news. */
+enum err devices_have_news(
+        struct crypto *crypto, const char *const *users, size_t users_len, bool *news);
 /* Whether the list is the newest, as far as the homeserver has reported changes. */
 enum err devices_are_current(struct crypto *crypto, const char *user_id, bool *current);
 

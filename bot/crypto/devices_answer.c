@@ -200,10 +200,11 @@ enum err devices_take_answer(struct crypto *crypto, int64_t now_ms, const char *
 	if (err == OK)
 		err = answer_take_verified(crypto, user_id, row);
 	json_object_set_new(row, "queried", json_true());
-	if (err == OK && !json_equal(before, row))
+	if (err == OK && !json_equal(before, row)) {
 		err = keep_put(crypto, "user", user_id, row);
-	if (err == OK)
-		err = epoch_bump(crypto);
+		if (err == OK)
+			err = epoch_bump(crypto);
+	}
 	return err == OK && strcmp(user_id, crypto->user_id) == 0
 	               ? answer_take_own(crypto, now_ms, row, current)
 	               : err;

@@ -3,7 +3,7 @@
  * secrets, and notices. Inside bot/crypto/ only.
  *
  * What is stored, by kind and key:
- *   machine  account, self, keys, identity, device_keys, epoch, next_request,
+ *   machine  account, self, keys, identity, device_keys, epoch, news, next_request,
  *            swept (when sweep.h last ran), strangers (room keys received since then from users
  *            who share no room), caught_up (the run that last processed a /sync answer)
  *   request  number → a request that has not ended
@@ -108,7 +108,7 @@ enum err notice_add(struct crypto *crypto, const char *what, const char *format,
 /* Removes the notice when its reason is gone; if that recurs, it is logged again. */
 enum err notice_remove(struct crypto *crypto, const char *what);
 
-/* A number that changes whenever a device list changes, or what crypto_readers() says of a
- * device. */
+/* A number that changes whenever a device list is known to have changed, or what crypto_readers()
+ * says of a device. */
 enum err epoch_get(struct crypto *crypto, int64_t *epoch);
 enum err epoch_bump(struct crypto *crypto);

@@ -56,7 +56,8 @@ static char *room_out_users_hash(const struct crypto_room *room)
 	return prim_base64(hash, sizeof(hash), false);
 }
 
-/* Whether nothing changed since the last check: same members, same device lists, same session. */
+/* Whether nothing changed since the last check: same members, same device lists, same session. What
+ * was reported since and not asked about yet is left to devices_have_news(). */
 static bool room_out_is_settled(const json_t *shared, const json_t *session, const char *users,
         int64_t epoch, int64_t now_ms)
 {
@@ -231,6 +232,12 @@ enum err crypto_room_ready(struct crypto *crypto, int64_t now_ms, const struct c
 		err = caught_up_get(crypto, &caught_up);
 	settled = caught_up && !outbound_is_worn_out(crypto, session, room, now_ms) &&
 	          room_out_is_settled(shared, session, users, epoch, now_ms);
+	if (err == OK && settled) {
+		bool news = false;
+
+		err = devices_have_news(crypto, room->users, room->users_len, &news);
+		settled = !news;
+	}
 	if (err == OK && !settled)
 		err = room_out_lists_wait(crypto, now_ms, room, &wait);
 	wait = wait || !caught_up;
