@@ -182,6 +182,40 @@ static void a_list_that_never_comes_holds_nothing_up_for_ever(void **state)
 	sim_destroy(sim);
 }
 
+/* What is told of a member's devices is asked about before the next message, which waits; when they
+ * are as before, the session goes on. */
+static void news_of_a_list_are_asked_about_first(void **state)
+{
+	struct sim *sim = sim_create();
+	struct sim_machine *bot, *op;
+	json_t *event;
+	int shares;
+
+	pair(sim, &bot, &op);
+	json_decref(say(bot, "before"));
+	sim_settle(sim);
+	shares = sim->shares;
+	sim_changed(sim, "@op:x");
+	sim_sync(bot);
+	assert_int_equal(ready_for(bot, two, 2), CRYPTO_WAIT);
+	sim_run(bot);
+	event = send_now(bot, two, 2, "same");
+	assert_int_equal(sim->shares, shares);
+	assert_string_equal(sim_read(op, ROOM, event, NULL), "same");
+	json_decref(event);
+	/* the device is gone */
+	json_object_clear(sim_in(sim->device_keys, "@op:x"));
+	sim_changed(sim, "@op:x");
+	sim_sync(bot);
+	assert_int_equal(ready_for(bot, two, 2), CRYPTO_WAIT);
+	sim_run(bot);
+	event = send_now(bot, two, 2, "gone");
+	sim_settle(sim);
+	assert_string_equal(sim_read(op, ROOM, event, NULL), "not_found");
+	json_decref(event);
+	sim_destroy(sim);
+}
+
 static void one_time_keys_that_never_come_hold_nothing_up_for_ever(void **state)
 {
 	struct sim *sim = sim_create();
@@ -286,6 +320,7 @@ int main(void)
 	        cmocka_unit_test(who_left_is_given_nothing_late),
 	        cmocka_unit_test(who_came_later_is_given_what_follows_alone),
 	        cmocka_unit_test(a_list_that_never_comes_holds_nothing_up_for_ever),
+	        cmocka_unit_test(news_of_a_list_are_asked_about_first),
 	        cmocka_unit_test(one_time_keys_that_never_come_hold_nothing_up_for_ever),
 	        cmocka_unit_test(refused_keys_hold_nothing_up_and_are_sent_again),
 	        cmocka_unit_test(members_who_have_the_key_make_no_message_read_more),
