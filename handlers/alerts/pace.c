@@ -17,6 +17,7 @@
 #define PACE_INTERVAL_MIN_MS 50
 #define PACE_MARGIN_MS 20 /* clocks run at different speeds */
 #define PACE_BEYOND 2     /* events over the burst that prove that the limit is gone */
+#define PACE_ASK_MS 60000 /* after the last refusal: whether the limit is still in force */
 
 static int64_t at_most(int64_t value, int64_t most)
 {
@@ -37,7 +38,9 @@ static int64_t pace_interval_ms(const struct pace *pace)
  * does not stop sending. */
 static int64_t pace_filled_ms(const struct pace *pace, int64_t now_ms)
 {
-	int64_t most_ms = pace->burst * pace_interval_ms(pace) + PACE_WAIT_MAX_MS;
+	int64_t interval_ms = pace_interval_ms(pace);
+	int64_t most_ms = pace->burst * interval_ms +
+	                  at_least((PACE_BEYOND + 1) * interval_ms, PACE_WAIT_MAX_MS);
 
 	if (pace->interval_ms == 0)
 		most_ms = PACE_COUNT_MAX * PACE_INTERVAL_MS;
@@ -62,16 +65,30 @@ bool pace_sent(struct pace *pace, int64_t now_ms)
 	pace->again = false;
 	pace->sent_ms = now_ms;
 	pace->free_ms = now_ms + filled_ms + pace_interval_ms(pace);
-	lifted =
-	        pace->burst && !pace->tight && pace_count(pace, now_ms) > pace->burst + PACE_BEYOND;
+	lifted = pace->burst && pace_count(pace, now_ms) > pace->burst + PACE_BEYOND;
 	if (lifted)
 		*pace = (struct pace){.sent_ms = now_ms};
 	return lifted;
 }
 
+/* Where there is always something to send, nothing else would show that the limit was lifted or
+ * has changed. */
+static bool pace_asks(const struct pace *pace, int64_t now_ms)
+{
+	return now_ms < pace->limited_ms || now_ms - pace->limited_ms >= PACE_ASK_MS;
+}
+
+/* How long the known limit allows nothing; at most 0: it allows an event. */
+static int64_t pace_full_ms(const struct pace *pace, int64_t now_ms)
+{
+	return pace_filled_ms(pace, now_ms) - (pace->burst - 1) * pace->interval_ms;
+}
+
 void pace_limited(struct pace *pace, int64_t asked_ms, int64_t now_ms, int64_t retry_ms)
 {
 	int64_t count = pace_count(pace, now_ms), allowed_ms;
+	int64_t full_ms = pace_full_ms(pace, now_ms);
+	bool known = pace->tight && full_ms > 0 && full_ms <= pace->interval_ms;
 
 	/* Some homeservers delay the refusal itself, so the wait counts from the request, unless
 	 * a retry based on that was too early. */
@@ -87,8 +104,8 @@ void pace_limited(struct pace *pace, int64_t asked_ms, int64_t now_ms, int64_t r
 		pace->burst = PACE_BURST;
 	/* Assumes that the bucket was full after our last event, which is wrong if others sent
 	 * events since. After a burst that took a while the result is too short; the next
-	 * refusal corrects it. */
-	if (pace->sent_ms <= now_ms && now_ms - pace->sent_ms < PACE_WAIT_MAX_MS)
+	 * refusal corrects it. A refusal that the known limit explains tells nothing new. */
+	if (!known && pace->sent_ms <= now_ms && now_ms - pace->sent_ms < PACE_WAIT_MAX_MS)
 		pace->interval_ms = allowed_ms - pace->sent_ms;
 	else if (!pace->interval_ms)
 		pace->interval_ms = retry_ms;
@@ -101,11 +118,9 @@ void pace_limited(struct pace *pace, int64_t asked_ms, int64_t now_ms, int64_t r
 
 int64_t pace_wait_ms(const struct pace *pace, int64_t now_ms)
 {
-	if (!pace->tight)
+	if (!pace->tight || pace_asks(pace, now_ms))
 		return 0;
-	return at_most(
-	        at_least(pace_filled_ms(pace, now_ms) - (pace->burst - 1) * pace->interval_ms, 0),
-	        PACE_WAIT_MAX_MS);
+	return at_most(at_least(pace_full_ms(pace, now_ms), 0), PACE_WAIT_MAX_MS);
 }
 
 bool pace_holds(const struct pace *pace, int64_t now_ms)

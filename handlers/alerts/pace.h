@@ -5,8 +5,10 @@
  * A homeserver lets an account send a burst and then one event each interval (Synapse by default:
  * 10, then one in 5 s; shared by all rooms, edits count). It does not announce these numbers: the
  * first refusal (429) reveals both. Once they are known, the last event of each burst is reserved
- * for a message that collects everything that waits (collect.c); the state survives restarts. If a
- * burst passes that should have been refused, the limit has been lifted and the state is reset.
+ * for a message that collects everything that waits (collect.c); the state survives restarts. A
+ * minute after the last refusal events are sent without a wait until one is refused, which costs
+ * nothing. If so many pass that some should have been refused, the limit has been lifted or changed,
+ * and the state is reset.
  *
  * Times come from the wall clock, so that they can be stored; after a clock was set back, nothing
  * waits longer than PACE_WAIT_MAX_MS.
@@ -23,7 +25,7 @@ struct pace {
 	int64_t burst;       /* events at once; 0 = unknown */
 	int64_t free_ms;     /* when the whole burst is free again */
 	int64_t sent_ms;     /* last event that was accepted */
-	int64_t limited_ms;  /* last refusal, for the store */
+	int64_t limited_ms;  /* last refusal */
 	bool tight;          /* refused in this burst: only one event each interval */
 	bool again;          /* the last answer was a refusal */
 };

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <string.h>
+#include "bot/base/clock.h"
 #include "handlers/alerts/pace.h"
 
 #define T INT64_C(1790000000000)
@@ -144,6 +145,86 @@ static void a_limit_that_was_lifted_is_forgotten(void **state)
 	assert_int_equal(pace_wait_ms(&pace, now_ms), 0);
 }
 
+/* Sends without a pause for so long, as with a queue that never ends; returns how many were taken. */
+static int64_t keep_sending(
+        struct bucket *bucket, struct pace *pace, int64_t *now_ms, int64_t for_ms)
+{
+	int64_t end_ms = *now_ms + for_ms, taken = bucket->taken;
+
+	while (*now_ms < end_ms) {
+		*now_ms += pace_wait_ms(pace, *now_ms);
+		bucket_ask(bucket, pace, now_ms);
+	}
+	return bucket->taken - taken;
+}
+
+/* The admin changes the limit; what was counted stays counted. */
+static void bucket_change(
+        struct bucket *bucket, int64_t now_ms, int64_t burst, int64_t interval_ms)
+{
+	int64_t full_ms = bucket->free_ms > now_ms ? bucket->free_ms - now_ms : 0;
+
+	if (bucket->interval_ms)
+		bucket->free_ms = now_ms + full_ms * interval_ms / bucket->interval_ms;
+	bucket->burst = burst;
+	bucket->interval_ms = interval_ms;
+}
+
+static void a_limit_that_is_lifted_amid_traffic_is_noticed(void **state)
+{
+	struct bucket bucket = {10, 5000, .pause_ms = 500};
+	struct pace pace = {0};
+	int64_t now_ms = T;
+
+	keep_sending(&bucket, &pace, &now_ms, 3 * CLOCK_MINUTE_MS);
+	assert_true(pace_holds(&pace, now_ms));
+	bucket.interval_ms = 0;
+	keep_sending(&bucket, &pace, &now_ms, CLOCK_MINUTE_MS + 10000);
+	assert_false(pace_holds(&pace, now_ms));
+	assert_int_equal(pace_wait_ms(&pace, now_ms), 0);
+	assert_false(pace_is_short(&pace, now_ms, 0));
+}
+
+/* What asks whether a limit is still there is refused once a minute, and nothing is sent later. */
+static void a_limit_that_stays_costs_one_refusal_a_minute(void **state)
+{
+	struct bucket bucket = {10, 5000, .pause_ms = 500};
+	struct pace pace = {0};
+	int64_t now_ms = T;
+
+	keep_sending(&bucket, &pace, &now_ms, CLOCK_MINUTE_MS);
+	bucket.refused = 0;
+	assert_in_range(keep_sending(&bucket, &pace, &now_ms, 20 * CLOCK_MINUTE_MS), 235, 241);
+	assert_in_range(bucket.refused, 15, 21);
+	assert_in_range(pace.interval_ms, 4900, 5200);
+	assert_int_equal(pace.burst, 10);
+}
+
+/* A limit that is changed amid traffic, or set: soon one event is sent each time one is allowed. */
+static void a_limit_that_changes_amid_traffic_is_followed(void **state)
+{
+	static const struct {
+		int64_t burst, interval_ms;
+	} cases[] = {{10, 1000}, {10, 20000}, {3, 5000}, {50, 5000}, {50, 500}, {0, 0}, {5, 2000}};
+	struct bucket bucket = {10, 5000, .pause_ms = 500};
+	struct pace pace = {0};
+	int64_t now_ms = T;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int64_t taken, most;
+
+		keep_sending(&bucket, &pace, &now_ms, 3 * CLOCK_MINUTE_MS);
+		bucket_change(&bucket, now_ms, cases[i].burst, cases[i].interval_ms);
+		keep_sending(&bucket, &pace, &now_ms, 5 * CLOCK_MINUTE_MS);
+		bucket.refused = 0;
+		taken = keep_sending(&bucket, &pace, &now_ms, 10 * CLOCK_MINUTE_MS);
+		most = bucket.interval_ms ? 10 * CLOCK_MINUTE_MS / bucket.interval_ms : 20000;
+		if (taken < most * 8 / 10 || bucket.refused > 40)
+			fail_msg("case %zu: %lld of %lld, %lld refusals", i, (long long)taken,
+			        (long long)most, (long long)bucket.refused);
+	}
+}
+
 static void no_homeserver_is_believed_everything(void **state)
 {
 	static const int64_t retries[] = {0, 1, 3600000, INT64_C(1000000000000000000), INT64_MAX};
@@ -179,6 +260,9 @@ int main(void)
 	        cmocka_unit_test(a_refusal_teaches_burst_and_interval),
 	        cmocka_unit_test(a_known_limit_is_kept_to),
 	        cmocka_unit_test(a_limit_that_was_lifted_is_forgotten),
+	        cmocka_unit_test(a_limit_that_is_lifted_amid_traffic_is_noticed),
+	        cmocka_unit_test(a_limit_that_stays_costs_one_refusal_a_minute),
+	        cmocka_unit_test(a_limit_that_changes_amid_traffic_is_followed),
 	        cmocka_unit_test(no_homeserver_is_believed_everything),
 	        cmocka_unit_test(damaged_text_is_no_limit),
 	};
