@@ -155,14 +155,22 @@ out:
 	courier_arm(courier);
 }
 
-/* Whether due events must wait: the homeserver accepts nothing for now, or one event at a time. */
-static bool courier_is_held(const struct courier *courier)
+/* How long due events must wait: the homeserver accepts nothing for now, or one event at a time. 0:
+ * they need not. */
+static int64_t courier_held_ms(const struct courier *courier)
 {
-	int64_t now_ms = clock_now_ms();
+	int64_t now_ms = clock_now_ms(), mono_ms = clock_monotonic_ms();
+	int64_t wait_ms = pace_wait_ms(&courier->pace, now_ms);
 
-	return pace_wait_ms(&courier->pace, now_ms) > 0 ||
-	       (pace_is_short(&courier->pace, now_ms, 0) &&
-	               (courier_counters(courier).in_flight > 0));
+	if (wait_ms > 0 || !pace_is_short(&courier->pace, now_ms, 0))
+		return wait_ms;
+	for (const struct lane *lane = courier->lanes; lane; lane = lane->next) {
+		int64_t turn_ms = lane->started_mono_ms + COURIER_TURN_MS - mono_ms;
+
+		if (lane->state == LANE_SENDING && turn_ms > wait_ms)
+			wait_ms = turn_ms;
+	}
+	return wait_ms;
 }
 
 void courier_poke(struct courier *courier)
@@ -173,7 +181,7 @@ void courier_poke(struct courier *courier)
 
 	if (courier->closing || !courier->mx)
 		return;
-	if (courier->choosing || courier_is_held(courier)) {
+	if (courier->choosing || courier_held_ms(courier) > 0) {
 		courier->wanted = true;
 		courier_arm(courier);
 		return;
@@ -240,7 +248,7 @@ static void courier_on_timer(uv_timer_t *timer)
 void courier_arm(struct courier *courier)
 {
 	int64_t mono_ms = clock_monotonic_ms();
-	int64_t wait_ms = DUE_MAX_MS, held_ms;
+	int64_t wait_ms = DUE_MAX_MS, held_ms = courier_held_ms(courier);
 	struct lane *lane;
 
 	if (courier->closing || !courier->mx)
@@ -248,12 +256,11 @@ void courier_arm(struct courier *courier)
 	for (lane = courier->lanes; lane; lane = lane->next)
 		if (lane->state == LANE_WAITING && lane->retry_at_ms - mono_ms < wait_ms)
 			wait_ms = lane->retry_at_ms - mono_ms;
-	/* No timer for due events while a choice is in progress, since its end sets the timer
-	 * again; nor while an event is being sent and only one is sent at a time. */
-	if (courier->due_ms != INT64_MAX && !courier->choosing && !courier_is_held(courier) &&
+	/* no timer for due events while a choice is in progress, since its end sets the timer
+	 * again */
+	if (courier->due_ms != INT64_MAX && !courier->choosing &&
 	        courier->due_ms - clock_now_ms() < wait_ms)
 		wait_ms = courier->due_ms - clock_now_ms();
-	held_ms = pace_wait_ms(&courier->pace, clock_now_ms());
 	if (held_ms > 0)
 		wait_ms = held_ms;
 	uv_timer_start(&courier->timer, courier_on_timer, wait_ms > 0 ? (uint64_t)wait_ms : 1, 0);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include "bot/base/clock.h"
 #include "bot/delivery/courier.h"
 #include "bot/matrix/find.h"
 #include "handlers/alerts/pace.h"
@@ -75,6 +76,10 @@ void courier_closing(struct courier *courier); /* call after each end while clos
  * waits for it: until then it is in memory, and in each batch of the writer before anything else.
  * A crash in between makes the event be sent again under its transaction id. */
 #define COURIER_RESULT_MS 500
+
+/* While one event is sent at a time over all rooms, one that has no answer by then holds up the
+ * other rooms no longer. */
+#define COURIER_TURN_MS (2 * CLOCK_SECOND_MS)
 
 /* Names in the table `state`. */
 #define COURIER_PACE "courier.pace"

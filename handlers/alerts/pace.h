@@ -7,8 +7,8 @@
  * first refusal (429) reveals both. Once they are known, the last event of each burst is reserved
  * for a message that collects everything that waits (collect.c); the state survives restarts. A
  * minute after the last refusal events are sent without a wait until one is refused, which costs
- * nothing. If so many pass that some should have been refused, the limit has been lifted or changed,
- * and the state is reset.
+ * nothing. If so many pass that some should have been refused, the limit has been lifted or
+ * changed, and the state is reset.
  *
  * Times come from the wall clock, so that they can be stored; after a clock was set back, nothing
  * waits longer than PACE_WAIT_MAX_MS.

@@ -379,7 +379,6 @@ static bool pace_is_known(void *arg)
 	return s->courier->pace_known;
 }
 
-/* A restart does not begin with refusals. */
 /* One event at a time over all rooms, of which the last is still left in this burst. */
 static void limit(struct sent *s)
 {
@@ -387,6 +386,7 @@ static void limit(struct sent *s)
 	        .interval_ms = 10000,
 	        .burst = 10,
 	        .free_ms = clock_now_ms() + 89000,
+	        .limited_ms = clock_now_ms(),
 	        .tight = true,
 	};
 }
@@ -419,6 +419,26 @@ static void under_a_limit_what_comes_during_a_send_that_fails_is_not_left(void *
 	looped_wait(s->l, is_confirmed, s);
 }
 
+static void under_a_limit_a_send_that_hangs_holds_up_no_other_for_long(void **state)
+{
+	struct sent *s = *state;
+	struct http_request *put;
+
+	limit(s);
+	alert(s, ALERT("etl", "critical"));
+	put = script_wait("PUT", FIXTURE_SEND_OPS);
+	alert(s, ALERT("other", "warning"));
+	looped_turn(s->l, 10);
+	assert_int_equal(script_open("PUT", SEND_DEV), 0);
+	lane_get(s->courier, "ops")->started_mono_ms -= COURIER_TURN_MS - 100;
+	courier_poke(s->courier);
+	script_answer(script_wait("PUT", SEND_DEV), 200, "{\"event_id\":\"$dev\"}");
+	looped_wait(s->l, is_confirmed, s);
+	assert_int_equal(script_open("PUT", FIXTURE_SEND_OPS), 1);
+	script_answer(put, 200, "{\"event_id\":\"$ops\"}");
+}
+
+/* A restart does not begin with refusals. */
 static void a_stored_limit_is_kept_to(void **state)
 {
 	struct sent *s = *state;
@@ -750,6 +770,7 @@ int main(void)
 	        TEST(what_is_put_back_is_chosen_again),
 	        TEST(under_a_limit_a_room_that_fails_holds_up_no_other),
 	        TEST(under_a_limit_what_comes_during_a_send_that_fails_is_not_left),
+	        TEST(under_a_limit_a_send_that_hangs_holds_up_no_other_for_long),
 	        TEST(a_stored_limit_is_kept_to),
 	        TEST(a_result_is_stored_with_what_is_stored_next),
 	        TEST(what_is_taken_in_meanwhile_follows_without_a_commit),

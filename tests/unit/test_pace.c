@@ -145,7 +145,8 @@ static void a_limit_that_was_lifted_is_forgotten(void **state)
 	assert_int_equal(pace_wait_ms(&pace, now_ms), 0);
 }
 
-/* Sends without a pause for so long, as with a queue that never ends; returns how many were taken. */
+/* Sends without a pause for so long, as with a queue that never ends; returns how many were taken.
+ */
 static int64_t keep_sending(
         struct bucket *bucket, struct pace *pace, int64_t *now_ms, int64_t for_ms)
 {
@@ -159,8 +160,7 @@ static int64_t keep_sending(
 }
 
 /* The admin changes the limit; what was counted stays counted. */
-static void bucket_change(
-        struct bucket *bucket, int64_t now_ms, int64_t burst, int64_t interval_ms)
+static void bucket_change(struct bucket *bucket, int64_t now_ms, int64_t burst, int64_t interval_ms)
 {
 	int64_t full_ms = bucket->free_ms > now_ms ? bucket->free_ms - now_ms : 0;
 
