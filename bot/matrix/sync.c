@@ -22,8 +22,8 @@
 #define FILTER_TIMEOUT_MS 30000
 #define TIMELINE_LIMIT 100
 #define EARLY_MS 1000 /* an empty answer in less time means that the server did not wait */
-/* An answer with nothing but our own messages in less time than this: more will follow. The wait
- * grows with each such answer. */
+/* An answer with nothing but our own messages or talk in less time than this: more will follow. The
+ * wait grows with each such answer. */
 #define ECHO_MS 300
 #define ECHO_MAX_MS 900
 
@@ -53,7 +53,7 @@ struct sync {
 	bool quick;      /* the next poll does not wait at the server */
 	bool early;      /* the last answer came too soon: pause before the next poll */
 	bool prompt;     /* it came in less than ECHO_MS */
-	int64_t echo_ms; /* the last wait for more of our own messages; 0 after any other answer */
+	int64_t echo_ms; /* the last wait for more of such messages; 0 after any other answer */
 	bool starts;     /* it was the first after a start or a failure */
 	unsigned tries;  /* failures in a row */
 	bool told, up;   /* on_state() was called; its last value */

@@ -36,10 +36,11 @@ struct sync *sync_create(
         uv_loop_t *loop, struct mx *mx, const char *user_id, const struct sync_events *events);
 void sync_start(struct sync *sync, const char *since);
 /* Continues after on_batch(); may be called from within it. changed false: the answer had nothing
- * but the bot's own messages. While the bot sends many, each poll would return at once with such an
- * answer and cost the homeserver about a fifth of what the message costs, so such polls are ECHO_MS
- * apart, then more, at most ECHO_MAX_MS, by which an operator's command may be read later; the
- * first two, between which the messages that waited go out, are ECHO_MS apart. */
+ * but the bot's own messages and what people say to each other. While there are many, each poll
+ * would return at once with such an answer and cost the homeserver about a fifth of what the
+ * message costs, so such polls are ECHO_MS apart, then more, at most ECHO_MAX_MS, by which an
+ * operator's command may be read later; the first two, between which the messages that waited go
+ * out, are ECHO_MS apart. */
 void sync_next(struct sync *sync, bool changed);
 /* Call after mx_set_token(): continues at once. */
 void sync_wake(struct sync *sync);

@@ -15,8 +15,9 @@
 #define ROOMS_WAIT_MS 50
 #define ROOMS_WAITS 600 /* tries; they take half a minute */
 #define JOB_TRIES 4     /* of a job that fails at the same event */
-/* How often the position is stored at most after answers that change nothing, so that the echo of
- * a message costs no commit. After a crash such answers may come again, which is harmless. */
+/* How often the position is stored at most after answers that change nothing, so that neither the
+ * echo of a message nor talk costs a commit. After a crash such answers may come again, which is
+ * harmless. */
 #define POSITION_MS (10 * CLOCK_SECOND_MS)
 /* How long such a position waits for something else to be stored: mostly the result of the message
  * whose echo it is, or the next alert. */
@@ -103,7 +104,7 @@ static void batch_add_item(
 	timeline_power_note(batch->timeline, room->room_id, raw);
 	if (sender && strcmp(sender, batch->config->matrix.user) == 0)
 		echoes_note(&batch->timeline->echoes, raw);
-	if (!timeline_wants(raw, batch->config->matrix.user))
+	if (!timeline_wants(raw, batch->config->matrix.user) || !batch_concerns(batch, room, raw))
 		return;
 	batch->items[batch->items_len++] = (struct batch_item){
 	        .room = room,

@@ -7,13 +7,13 @@
  * first time they are needed (later changes come by /sync). Then one writer job handles all events
  * in order and stores `sync.since` in the same transaction, so that each command is carried out
  * exactly once, whenever the process dies; on_stored() lets the sync continue. An answer without
- * anything to handle, such as the echo of the bot's own messages, costs no job; its position is
- * stored with the next job, or after ten seconds. The job first processes the encryption data and
- * decrypts events; one whose key has not arrived is stored and tried again when keys arrive. After
- * a minute without the key, the bot says so in the room. Failures: a failed request is retried
- * with backoff; what cannot be fetched (forbidden, or repeated errors of the homeserver) is skipped
- * with a warning. A failed job is retried; if it keeps failing, only the position is stored, with
- * an error in the log.
+ * anything to handle, such as the echo of the bot's own messages or what people say to each other,
+ * costs no job; its position is stored with the next job, or after ten seconds. The job first
+ * processes the encryption data and decrypts events; one whose key has not arrived is stored and
+ * tried again when keys arrive. After a minute without the key, the bot says so in the room.
+ * Failures: a failed request is retried with backoff; what cannot be fetched (forbidden, or
+ * repeated errors of the homeserver) is skipped with a warning. A failed job is retried; if it
+ * keeps failing, only the position is stored, with an error in the log.
  *
  * Ownership: a batch holds the answer's reference. It belongs to the loop, from writer_submit()
  * until the job's done() to the writer's thread, then to the loop again; never to both.

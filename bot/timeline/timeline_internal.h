@@ -93,6 +93,9 @@ bool timeline_wants(const json_t *event, const char *user_id);
 /* timeline_read.c: the writer's job of a batch; on failure it has had no effect. An event that
  * meets damaged data fails alone. */
 enum err batch_read(struct store *store, void *arg);
+/* False: the job would do nothing with the event, which people wrote to each other. On the loop. */
+bool batch_concerns(
+        const struct timeline_batch *batch, const struct batch_room *room, const json_t *raw);
 
 /* timeline.c */
 void timeline_whole(struct timeline *timeline);

@@ -82,6 +82,22 @@ static bool event_read(const struct source *source, int64_t now_ms, struct room_
 	return event->event_id && event->sender && event->type && json_is_object(content);
 }
 
+bool batch_concerns(
+        const struct timeline_batch *batch, const struct batch_room *room, const json_t *raw)
+{
+	const struct source source = {.room = room->name,
+	        .room_id = room->room_id,
+	        .raw = raw,
+	        .encrypted = room->encrypted};
+	struct room_event event;
+
+	if (batch->timeline->options.on_event)
+		return true;
+	return event_read(&source, 0, &event) &&
+	       (crypto_is_verification(event.type, event.content) ||
+	               commands_concern(batch->config, &event));
+}
+
 /* Passes a readable event on: a verification's to the machine, others to the handlers. A
  * verification's events need no encryption, since it proves itself, and Element sends them
  * unencrypted in encrypted rooms too. */

@@ -99,4 +99,5 @@ enum err command_carry_out(const struct command_env *env, const struct room_even
 
 /* reactions.c: what a reaction does to the alert it was added to, and what its removal does. */
 enum err reaction_take(const struct command_env *env, const struct room_event *event);
+bool reaction_concerns(const struct room_event *event); /* false: it has no meaning to anything */
 enum err reaction_redacted(const struct command_env *env, const struct room_event *event);

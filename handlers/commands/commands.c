@@ -446,6 +446,20 @@ enum err commands_event(const struct command_env *env, const struct room_event *
 	return err == OK && undone ? commands_give_up(env, event, happened) : err;
 }
 
+bool commands_concern(const struct config *config, const struct room_event *event)
+{
+	struct command_text text;
+
+	if (strcmp(event->type, "m.reaction") == 0)
+		return reaction_concerns(event);
+	if (strcmp(event->type, "m.room.message") != 0)
+		return true;
+	if (!command_text_read(config, event, &text))
+		return false;
+	command_text_finish(&text);
+	return true;
+}
+
 /* --- from the socket ---------------------------------------------------------------------- */
 
 /* The command as text for the audit, "ack r-81 on it", or its arguments as given. */

@@ -23,6 +23,9 @@ struct command_env {
 /* Handles one event of a room's timeline; ignores what is not a command. Fails only when storage
  * does. */
 enum err commands_event(const struct command_env *env, const struct room_event *event);
+/* False: commands_event() does nothing with it, whatever is stored, as with what people say to each
+ * other. Pure. */
+bool commands_concern(const struct config *config, const struct room_event *event);
 
 struct command_reply {
 	bool ok;

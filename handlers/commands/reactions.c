@@ -137,10 +137,22 @@ static enum err reactions_refuse(const struct command_env *env, const struct roo
 	return err;
 }
 
-enum err reaction_take(const struct command_env *env, const struct room_event *event)
+static const char *reaction_key(const struct room_event *event)
 {
 	const json_t *relates = json_object_get(event->content, "m.relates_to");
-	const char *key = json_string_value(json_object_get(relates, "key"));
+
+	return json_string_value(json_object_get(relates, "key"));
+}
+
+bool reaction_concerns(const struct room_event *event)
+{
+	return command_relation(event->content, "m.annotation") &&
+	       find_reaction(reaction_key(event));
+}
+
+enum err reaction_take(const struct command_env *env, const struct room_event *event)
+{
+	const char *key = reaction_key(event);
 	const char *target = command_relation(event->content, "m.annotation");
 	reaction_fn run = find_reaction(key);
 	bool ours;

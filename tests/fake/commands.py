@@ -80,6 +80,43 @@ def test_command_is_answered_in_its_thread():
     server.shut()
 
 
+def test_commands_amid_talk_are_carried_out_once_whatever_is_told_again():
+    """The position after talk is stored later: after kill -9 the talk comes again, no command does."""
+    server, bot = make()
+    asked = [0]  # positions that the bot has had
+    answer_sync = server.sync
+
+    def sync(query):
+        asked.append(int(query.get("since", "0")))
+        server.changed.notify_all()
+        return answer_sync(query)
+
+    def talk(name):
+        for i in range(2):
+            tell(server, message(f"${name}{i}", "how was the weekend?", OTHER))
+
+    server.sync = sync
+    bot.start()
+    in_touch(server)
+    for turn in range(3):
+        talk(f"before{turn}")
+        tell(server, message(f"$c{turn}", "!help"), message(f"$with{turn}", "see?", OTHER))
+        talk(f"after{turn}")
+        server.wait(lambda: asked[-1] == len(server.batches))
+        check(int(bot.stored("sync.since")) < len(server.batches), "stored after talk")
+        bot.kill()
+        bot.start()
+        answered(server, f"$c{turn}", "!help")
+    tell(server, message("$last", "!help"))
+    answered(server, "$last")
+    bot.wait_stored("sync.since", lambda since: int(since) == len(server.batches))
+    check(audit(bot) == [(event, "done") for event in ("$c0", "$c1", "$c2", "$last")], str(audit(bot)))
+    for turn in range(3):
+        answered(server, f"$c{turn}")
+    bot.stop()
+    server.shut()
+
+
 def test_command_left_alone_or_refused():
     server, bot = make()
     bot.start()

@@ -83,7 +83,7 @@ static enum err on_event(const struct command_env *env, const struct room_event 
 	return OK;
 }
 
-static int setup(void **state)
+static int setup_with(void **state, timeline_event_fn on_event_fn)
 {
 	struct reader *f = x_calloc(1, sizeof(*f));
 	struct courier_events courier_events = {0};
@@ -101,10 +101,20 @@ static int setup(void **state)
 	options = (struct link_options){.loop = &f->l->loop,
 	        .writer = f->l->writer,
 	        .courier = f->courier,
-	        .on_event = on_event};
+	        .on_event = on_event_fn};
 	assert_int_equal(link_create(&f->link, &options, f->l->config, &events, &fault), OK);
 	*state = f;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_with(state, on_event);
+}
+
+static int setup_commands(void **state)
+{
+	return setup_with(state, NULL);
 }
 
 static void close_link(struct reader *f)
@@ -233,6 +243,47 @@ static void answers_with_nothing_for_the_bot_cost_no_commit(void **state)
 	assert_position(f, "s5");
 	assert_string_equal(f->seen, "$2 $5 ");
 	free(echo);
+}
+
+#define TALK(type, id, content)                                                \
+	"{\"type\":\"" type "\",\"sender\":\"@op:x\",\"event_id\":\"" id "\"," \
+	"\"content\":{" content "}}"
+#define REACTION(key) \
+	"\"m.relates_to\":{\"rel_type\":\"m.annotation\",\"event_id\":\"$1\",\"key\":\"" key "\"}"
+
+/* Nor does what people say to each other; what may be meant for the bot is stored at once. */
+static void talk_costs_no_commit(void **state)
+{
+	static const struct {
+		const char *event;
+		bool stored;
+	} cases[] = {
+	        {TALK("m.room.message", "$1", "\"msgtype\":\"m.text\",\"body\":\"hello\""), false},
+	        {TALK("m.room.message", "$2", "\"msgtype\":\"m.image\",\"body\":\"a.png\""), false},
+	        {TALK("m.room.message", "$3", "\"msgtype\":\"m.text\",\"body\":\"!!!\""), false},
+	        {TALK("m.reaction", "$4", REACTION("🎉")), false},
+	        {TALK("m.sticker", "$5", "\"body\":\"a cat\""), false},
+	        {TALK("m.reaction", "$6", REACTION("👍")), true},
+	        {TALK("m.room.message", "$7", "\"body\":\"without a type\""), false},
+	        {TALK("m.room.message", "$8",
+	                 "\"msgtype\":\"m.key.verification.request\",\"body\":\"verify\""),
+	                true},
+	        {TALK("m.room.message", "$9", "\"msgtype\":\"m.text\",\"body\":\"!help\""), true},
+	        {TALK("m.room.redaction", "$10", "\"redacts\":\"$1\""), true},
+	        {TALK("m.room.encrypted", "$11", "\"algorithm\":\"none\""), true},
+	};
+	struct reader *f = *state;
+	char next[8], position[8] = "s1";
+
+	begin(f);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(next, sizeof(next), "t%u", i);
+		answer_sync(next, cases[i].event, "");
+		wait_stored(f, i + 2);
+		if (cases[i].stored)
+			memcpy(position, next, sizeof(position));
+		assert_position(f, position);
+	}
 }
 
 static enum err forget_own(struct store *store, void *arg)
@@ -625,6 +676,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        TEST(first_answer_is_old),
 	        TEST(answers_with_nothing_for_the_bot_cost_no_commit),
+	        cmocka_unit_test_setup_teardown(talk_costs_no_commit, setup_commands, teardown),
 	        TEST(what_is_about_an_event_on_its_way_finds_it),
 	        TEST(answers_about_keys_are_stored_at_once),
 	        TEST(own_list_beside_own_membership_costs_no_commit_each_time),
