@@ -119,7 +119,6 @@ static void tidy_done(enum err result, const char *message, void *arg)
 	if (result == OK)
 		happened_tell(duty->tidy_happened, duty->env.on_happened, duty->env.arg);
 	json_decref(duty->tidy_happened);
-	courier_poke(duty->env.courier);
 	job_done(duty);
 }
 
@@ -208,9 +207,10 @@ static void duty_look_done(enum err result, const char *message, void *arg)
 	json_decref(duty->job_result.happened);
 	report_status_finish(&duty->job_status);
 	config_unref(duty->job_config);
-	courier_poke(duty->env.courier);
-	if (again)
+	if (again) {
 		duty_look(duty);
+		courier_poke(duty->env.courier);
+	}
 	job_done(duty);
 }
 
@@ -237,6 +237,8 @@ static void duty_on_timer(uv_timer_t *timer)
 
 	duty_look(duty);
 	duty_tidy(duty);
+	courier_poke(
+	        duty->env.courier); /* what they put into the queue is chosen in the same commit */
 }
 
 /* --- creation and closing ----------------------------------------------------------------- */
