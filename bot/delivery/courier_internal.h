@@ -21,6 +21,7 @@ struct lane {
 	bool server_fault;          /* the backoff is due to an unreachable homeserver */
 	int64_t served_ms;          /* monotonic; when its last event was sent */
 	bool held;                  /* the backoff is due to the account or the homeserver */
+	int64_t limited_ms;         /* wall clock; last refusal by a rate limit */
 	bool noted;                 /* its event was a notice, not an alert */
 	int64_t retry_at_ms;        /* monotonic; while waiting */
 	struct deliver_event event; /* while sending */
@@ -51,6 +52,7 @@ struct courier {
 	bool choosing;    /* one at a time, or two would freeze for the same idle room */
 	unsigned jobs;    /* all jobs submitted and not done */
 	struct pace pace;
+	struct lane *limited; /* the last that a rate limit refused, and has not accepted since */
 	bool rehomed;         /* events for rooms of an earlier config were moved */
 	bool pace_known;      /* read from the store */
 	int64_t pace_told_ms; /* monotonic; the limit is logged once a minute at most */

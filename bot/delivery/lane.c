@@ -67,24 +67,28 @@ static void lane_idle(struct lane *lane)
 	lane->state = LANE_IDLE;
 }
 
-static void lane_wait(struct lane *lane, int64_t server_ms, bool server_fault, const char *error)
+static void lane_wait_ms(struct lane *lane, int64_t wait_ms, bool server_fault, const char *error)
 {
 	bool others = lane->event.more || lane->courier->wanted;
-	int64_t wait_ms;
 
-	lane->failures++;
 	lane_idle(lane);
 	lane->state = LANE_WAITING;
 	lane->server_fault = server_fault;
 	snprintf(lane->error, sizeof(lane->error), "%s", error);
 	lane->held = false;
-	if (server_ms > PACE_WAIT_MAX_MS)
-		server_ms = PACE_WAIT_MAX_MS;
-	wait_ms = backoff_ms(lane->failures, server_ms, arc4random());
 	lane->retry_at_ms = clock_monotonic_ms() + wait_ms;
 	courier_arm(lane->courier);
 	if (others) /* other rooms may have waited for the end of this send */
 		courier_poke(lane->courier);
+}
+
+static void lane_wait(struct lane *lane, int64_t server_ms, bool server_fault, const char *error)
+{
+	lane->failures++;
+	if (server_ms > PACE_WAIT_MAX_MS)
+		server_ms = PACE_WAIT_MAX_MS;
+	lane_wait_ms(
+	        lane, backoff_ms(lane->failures, server_ms, arc4random()), server_fault, error);
 }
 
 static void lane_ended(struct lane *lane)
@@ -328,28 +332,50 @@ static bool courier_is_refusal(enum err err)
 	       err == ERR_NOT_FOUND;
 }
 
-/* A rate limit concerns the account, not the room: see pace.h. */
+static void lane_tell_limit(const struct lane *lane, const char *error, int64_t wait_ms)
+{
+	struct courier *courier = lane->courier;
+	int64_t mono_ms = clock_monotonic_ms();
+
+	if (courier->pace_told_ms && mono_ms - courier->pace_told_ms < CLOCK_MINUTE_MS)
+		return;
+	courier->pace_told_ms = mono_ms;
+	log_warning("courier",
+	        "%s: send refused (%s), collecting what waits into one message and "
+	        "retrying in %lld ms: %s",
+	        lane->name, error, (long long)wait_ms, courier_limit(courier));
+}
+
+/* A rate limit concerns the account, as a rule, and not the room: see pace.h. But that is certain
+ * only once another room was refused, too, so until then the others need not wait. A room that is
+ * refused again and again while others are not waits alone. */
 static void lane_limited(struct lane *lane, const struct mx_answer *answer)
 {
 	struct courier *courier = lane->courier;
 	int64_t now_ms = clock_now_ms(), mono_ms = clock_monotonic_ms();
-	int64_t retry_ms = answer->retry_after_ms;
+	int64_t wait_ms = answer->retry_after_ms;
+	bool first = !courier->limited || courier->limited == lane;
+	bool alone = courier->limited == lane && courier->pace.sent_ms > lane->limited_ms;
 
 	lane->failures++;
-	if (retry_ms < 0)
-		retry_ms = backoff_ms(lane->failures, -1, arc4random());
-	pace_limited(&courier->pace, now_ms - (mono_ms - lane->started_mono_ms), now_ms, retry_ms);
-	courier->counters.limited_ms += (uint64_t)pace_wait_ms(&courier->pace, now_ms);
-	if (courier->pace_told_ms == 0 || mono_ms - courier->pace_told_ms >= CLOCK_MINUTE_MS) {
-		courier->pace_told_ms = mono_ms;
-		log_warning("courier",
-		        "%s: send refused (%s), collecting what waits into one message and "
-		        "retrying in %lld ms: %s",
-		        lane->name, answer->error, (long long)pace_wait_ms(&courier->pace, now_ms),
-		        courier_limit(courier));
+	if (wait_ms < 0)
+		wait_ms = backoff_ms(lane->failures, -1, arc4random());
+	if (!alone) {
+		pace_limited(&courier->pace, now_ms - (mono_ms - lane->started_mono_ms), now_ms,
+		        wait_ms);
+		wait_ms = pace_wait_ms(&courier->pace, now_ms);
+	} else if (wait_ms > PACE_WAIT_MAX_MS) {
+		wait_ms = PACE_WAIT_MAX_MS;
 	}
-	outcome_submit(lane, DELIVER_LIMITED, answer, NULL, true);
-	courier_arm(courier);
+	courier->counters.limited_ms += (uint64_t)wait_ms;
+	lane_tell_limit(lane, answer->error, wait_ms);
+	if (first)
+		pace_ask(&courier->pace);
+	courier->limited = lane;
+	lane->limited_ms = now_ms;
+	courier->wanted = true;
+	outcome_submit(lane, DELIVER_LIMITED, answer, NULL, false);
+	lane_wait_ms(lane, wait_ms, false, alone ? answer->error : "");
 }
 
 /* The account or the homeserver accepts nothing for now, which is not the event's fault. It stays
@@ -399,6 +425,10 @@ static void lane_accepted(struct lane *lane, const struct mx_answer *answer, con
 	            pace_is_short(&courier->pace, clock_now_ms(), 0);
 
 	lane->accepted = lane->event.outbox_id;
+	if (courier->limited == lane) { /* after the wait: other rooms need not ask any longer */
+		courier->limited = NULL;
+		courier->pace.limited_ms = lane->limited_ms;
+	}
 	outcome_submit(lane, DELIVER_SENT, answer, event_id, false);
 	if (lane->ahead.outbox_id)
 		lane_follow(lane);

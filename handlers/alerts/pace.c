@@ -116,6 +116,11 @@ void pace_limited(struct pace *pace, int64_t asked_ms, int64_t now_ms, int64_t r
 	pace->tight = pace->again = true;
 }
 
+void pace_ask(struct pace *pace)
+{
+	pace->limited_ms = 0;
+}
+
 int64_t pace_wait_ms(const struct pace *pace, int64_t now_ms)
 {
 	if (!pace->tight || pace_asks(pace, now_ms))

@@ -25,7 +25,7 @@ struct pace {
 	int64_t burst;       /* events at once; 0 = unknown */
 	int64_t free_ms;     /* when the whole burst is free again */
 	int64_t sent_ms;     /* last event that was accepted */
-	int64_t limited_ms;  /* last refusal */
+	int64_t limited_ms;  /* last refusal; 0 = ask again at once */
 	bool tight;          /* refused in this burst: only one event each interval */
 	bool again;          /* the last answer was a refusal */
 };
@@ -35,6 +35,9 @@ bool pace_sent(struct pace *pace, int64_t now_ms);
 /* Records that an event requested at asked_ms was refused for retry_ms from then on; retry_ms -1
  * = the homeserver did not say. */
 void pace_limited(struct pace *pace, int64_t asked_ms, int64_t now_ms, int64_t retry_ms);
+
+/* Lets the next event be sent without a wait, to see whether the limit is there for it, too. */
+void pace_ask(struct pace *pace);
 
 /* How long nothing may be sent, in milliseconds; 0 = send now. */
 int64_t pace_wait_ms(const struct pace *pace, int64_t now_ms);

@@ -391,6 +391,79 @@ static void limit(struct sent *s)
 	};
 }
 
+#define LATER "{\"errcode\":\"M_LIMIT_EXCEEDED\",\"error\":\"later\",\"retry_after_ms\":60000}"
+
+/* The room's wait is over. */
+static void try_again(struct sent *s, const char *room)
+{
+	lane_get(s->courier, room)->retry_at_ms = 0;
+	courier_arm(s->courier);
+	looped_turn(s->l, 3);
+}
+
+static bool two_are_failed(void *arg)
+{
+	const struct sent *s = arg;
+
+	return s->failed == 2;
+}
+
+/* Whether the account is limited, another room shows. */
+static void what_limits_one_room_holds_up_no_other(void **state)
+{
+	struct sent *s = *state;
+	unsigned sent = 0;
+
+	alert(s, ALERT("etl", "critical"));
+	script_answer(script_wait("PUT", FIXTURE_SEND_OPS), 429, LATER);
+	for (const char *alerts[] = {ALERT("a", "warning"), ALERT("b", "warning"),
+	             ALERT("c", "warning"), ALERT("d", "warning"), ALERT("e", "warning")};
+	        sent < 5; sent++) {
+		alert(s, alerts[sent]);
+		script_answer(script_wait("PUT", SEND_DEV), 200, "{\"event_id\":\"$%u\"}", sent);
+	}
+	assert_string_equal(courier_limit(s->courier), "");
+	try_again(s, "ops");
+	script_answer(script_wait("PUT", FIXTURE_SEND_OPS), 429, LATER);
+	alert(s, ALERT("f", "warning"));
+	script_answer(script_wait("PUT", SEND_DEV), 200, "{\"event_id\":\"$f\"}");
+	assert_string_equal(courier_limit(s->courier), "");
+	assert_non_null(strstr(courier_retrying(s->courier), "later"));
+}
+
+static void what_limits_two_rooms_limits_all(void **state)
+{
+	struct sent *s = *state;
+
+	alert(s, ALERT("etl", "critical"));
+	script_answer(script_wait("PUT", FIXTURE_SEND_OPS), 429, LATER);
+	alert(s, ALERT("other", "warning"));
+	script_answer(script_wait("PUT", SEND_DEV), 429, LATER);
+	looped_wait(s->l, two_are_failed, s);
+	try_again(s, "ops");
+	for (int i = 0; i < 3; i++)
+		looped_work(s->l, no_work, NULL);
+	assert_int_equal(script_count("PUT", FIXTURE_SEND_OPS), 1);
+	assert_int_equal(script_count("PUT", SEND_DEV), 1);
+	assert_in_range(pace_wait_ms(&s->courier->pace, clock_now_ms()), 50000, 60000);
+}
+
+static void a_room_that_waited_does_not_ask_each_time(void **state)
+{
+	struct sent *s = *state;
+
+	alert(s, ALERT("etl", "critical"));
+	script_answer(script_wait("PUT", FIXTURE_SEND_OPS), 429, LATER);
+	looped_wait(s->l, is_failed, s);
+	try_again(s, "ops");
+	script_answer(script_wait("PUT", FIXTURE_SEND_OPS), 200, "{\"event_id\":\"$1\"}");
+	looped_wait(s->l, is_confirmed, s);
+	alert(s, ALERT("other", "critical"));
+	for (int i = 0; i < 3; i++)
+		looped_work(s->l, no_work, NULL);
+	assert_int_equal(script_count("PUT", FIXTURE_SEND_OPS), 2);
+}
+
 static void under_a_limit_a_room_that_fails_holds_up_no_other(void **state)
 {
 	struct sent *s = *state;
@@ -768,6 +841,9 @@ int main(void)
 	        TEST(the_end_of_a_refusal_is_noticed_soon),
 	        TEST(a_limit_is_stored_and_told_until_it_is_lifted),
 	        TEST(what_is_put_back_is_chosen_again),
+	        TEST(what_limits_one_room_holds_up_no_other),
+	        TEST(what_limits_two_rooms_limits_all),
+	        TEST(a_room_that_waited_does_not_ask_each_time),
 	        TEST(under_a_limit_a_room_that_fails_holds_up_no_other),
 	        TEST(under_a_limit_what_comes_during_a_send_that_fails_is_not_left),
 	        TEST(under_a_limit_a_send_that_hangs_holds_up_no_other_for_long),
