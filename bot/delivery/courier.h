@@ -8,10 +8,12 @@
  * again, and another job stores the result: before whatever is stored next, which includes the next
  * choice. Failures: after a temporary one the room waits for its backoff, then the same
  * frozen event is sent again; after a permanent refusal the event is undeliverable; a refused token
- * stops all sending until courier_set_online(). When the homeserver limits the rate (429), nothing
- * is sent before it allows that; then one event at a time is sent over all rooms, each combining
- * what waits in its room (handlers/alerts/pace.h). An event that may have been accepted, but whose
- * result is unknown for too long, is first looked for in the room (bot/matrix/find.h).
+ * stops all sending until courier_set_online(). When the homeserver limits the rate (429), which
+ * counts for all rooms once two were refused, nothing is sent before it allows that; then one event
+ * at a time is sent over all rooms, each combining what waits in its room (handlers/alerts/pace.h);
+ * one that has no answer for two seconds holds up the others no longer. An event that may have been
+ * accepted, but whose result is unknown for too long, is first looked for in the room
+ * (bot/matrix/find.h).
  *
  * The rooms are a list: a choice and a result cost a walk over them, and a lookup for each idle
  * one.

@@ -150,6 +150,46 @@ static void a_silence_ends(void **state)
 	looped_wait(f->l, is_unsilenced, f);
 }
 
+static enum err no_work(struct store *store, void *arg)
+{
+	return OK;
+}
+
+static void on_room(const struct room *room, void *arg)
+{
+}
+
+static bool nothing_waits(void *arg)
+{
+	const struct dutiful *f = arg;
+
+	return writer_pending(f->l->writer) == 0;
+}
+
+/* In the same commit, and in no batch of its own: this happens every few seconds, for ever. */
+static void what_a_look_puts_into_the_queue_is_chosen_with_it(void **state)
+{
+	struct dutiful *f = *state;
+	struct rooms_events events = {.on_room = on_room};
+	struct rooms *rooms;
+	uint64_t batches;
+	bool closed = false;
+
+	looped_client(f->l);
+	rooms = rooms_create(&f->l->loop, f->l->mx, FIXTURE_USER, &events);
+	courier_set_online(f->courier, f->l->mx, rooms, FIXTURE_USER, "DEV1");
+	looped_work(f->l, no_work, NULL); /* with it the first choice is over */
+	hold_with_looks(f);
+	batches = writer_batches(f->l->writer);
+	uv_sem_post(&f->gate);
+	looped_wait(f->l, nothing_waits, f);
+	batches = writer_batches(f->l->writer) - batches;
+	courier_set_offline(f->courier);
+	rooms_close(rooms, turn_set, &closed);
+	looped_until(f->l, &closed);
+	assert_int_equal(batches, 2); /* the gate's, and that of the looks */
+}
+
 static enum err forbid_writing(struct store *store, void *arg)
 {
 	return sqlite3_exec(store->db, "PRAGMA query_only = ON", NULL, NULL, NULL) == SQLITE_OK
@@ -234,6 +274,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        TEST(a_silence_ends),
+	        TEST(what_a_look_puts_into_the_queue_is_chosen_with_it),
 	        TEST(failing_looks_make_one_line),
 	        TEST(what_fails_stops_nothing_else),
 	        TEST(close_during_look),
