@@ -353,7 +353,8 @@ static void lane_limited(struct lane *lane, const struct mx_answer *answer)
 {
 	struct courier *courier = lane->courier;
 	int64_t now_ms = clock_now_ms(), mono_ms = clock_monotonic_ms();
-	int64_t wait_ms = answer->retry_after_ms;
+	int64_t wait_ms = answer->retry_after_ms < PACE_WAIT_MAX_MS ? answer->retry_after_ms
+	                                                            : PACE_WAIT_MAX_MS;
 	bool first = !courier->limited || courier->limited == lane;
 	bool alone = courier->limited == lane && courier->pace.sent_ms > lane->limited_ms;
 
@@ -364,8 +365,6 @@ static void lane_limited(struct lane *lane, const struct mx_answer *answer)
 		pace_limited(&courier->pace, now_ms - (mono_ms - lane->started_mono_ms), now_ms,
 		        wait_ms);
 		wait_ms = pace_wait_ms(&courier->pace, now_ms);
-	} else if (wait_ms > PACE_WAIT_MAX_MS) {
-		wait_ms = PACE_WAIT_MAX_MS;
 	}
 	courier->counters.limited_ms += (uint64_t)wait_ms;
 	lane_tell_limit(lane, answer->error, wait_ms);
