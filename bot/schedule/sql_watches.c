@@ -81,10 +81,10 @@ static void sql_watches_maybe_closed(struct sql_watches *watches)
 static void sql_watches_publish(
         struct sql_watches *watches, struct sql_watch_report *report, enum err result)
 {
-	if (!watches->closing && json_array_size(report->events) > 0) {
-		if (result == OK)
-			happened_tell(report->events, watches->env.on_happened, watches->env.arg);
-		courier_poke(watches->env.courier);
+	if (!watches->closing && result == OK) {
+		happened_tell(report->events, watches->env.on_happened, watches->env.arg);
+		if (json_array_size(report->events) > 0 || report->edited)
+			courier_poke(watches->env.courier);
 	}
 	sql_watch_report_finish(report);
 }

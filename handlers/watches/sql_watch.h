@@ -97,6 +97,7 @@ struct sql_watch_result {
 
 struct sql_watch_report {
 	json_t *events;    /* array of events for subscribers (report_taken()); owned */
+	bool edited;       /* a message is due for an edit, with or without an event */
 	size_t firing;     /* firing subjects */
 	char problem[256]; /* of the watch, "" = none */
 };

@@ -128,6 +128,7 @@ static enum err sql_watch_apply_fire(
 	if (again && row->told_ms == 0) /* held.c may have delivered it already */
 		err = deliver_refresh(d, alert, true, &told);
 	if (told) {
+		apply->report->edited = true;
 		row->told_ms = row->shown_ms = d->now_ms;
 		return err;
 	}
@@ -161,6 +162,7 @@ static enum err sql_watch_apply_act(
 	action = sql_watch_decide(row->id ? row : NULL, &seen);
 	if (err == OK && (action == SQL_WATCH_REFRESH || action == SQL_WATCH_TOUCH)) {
 		err = deliver_refresh(d, alert, action == SQL_WATCH_TOUCH, &found);
+		apply->report->edited = apply->report->edited || found;
 		row->shown_ms = d->now_ms;
 		if (action == SQL_WATCH_TOUCH)
 			row->told_ms = d->now_ms;

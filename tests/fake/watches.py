@@ -8,18 +8,22 @@ import time
 from bot import BUILD, Bot
 from harness import check
 from homeserver import Homeserver
+from wallclock import Clock
 
 DEV = "!dev:fake.local"
 FOREVER = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
 
 
 class World:
-    def __init__(self, extra, start=True):
+    def __init__(self, extra, start=True, now=None):
         self.server = Homeserver()
         self.bot = Bot(self.server.url, self.server.USER, "good",
                        {"ops": "#ops:fake.local", "dev": "#dev:fake.local"},
                        "[delivery]\nthrottle = 1s\n" + extra)
         self.path = self.bot.folder / "shop.db"
+        if now:
+            self.clock = Clock(now)
+            self.bot.environment = self.clock.environment
         if start:
             self.make()
             self.bot.start()
@@ -106,6 +110,20 @@ def test_watch_fires_once_and_resolves():
     subscriber.close()
     world.stock("apple", 1)  # and again
     world.server.wait(lambda: len(world.fresh()) == 2, 60)
+    world.end()
+
+
+def test_watch_edits_as_soon_as_it_knows():
+    """The details of a message follow what the watch finds, and wait for nothing else that is due."""
+    world = World(STOCK.replace("< 5", "< 50"), now="2026-11-24T10:00:00+00:00")
+    world.stock("apple", 3)
+    world.wait_body("stock: 3")
+    for minute in range(2, 14, 2):  # each message is edited once a minute
+        world.clock.set(f"2026-11-24T10:{minute:02}:00+00:00")
+        world.stock("apple", minute + 10)
+        changed = time.monotonic()
+        world.wait_body(f"stock: {minute + 10}")
+        check(time.monotonic() - changed < 2.5, f"{time.monotonic() - changed:.1f} s after the change")
     world.end()
 
 
