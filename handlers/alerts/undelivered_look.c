@@ -105,7 +105,7 @@ static enum err tell_own_room(const struct deliver *d, const struct report_statu
 			return OK;
 	err = tell_mention_critical(d, words);
 	if (err == OK)
-		err = tell_words(d, name, "m.text", words, NULL);
+		err = tell_words(d, name, "m.text", words);
 	return err == OK ? state_set(d->store, TOLD_ROOM, name) : err;
 }
 
@@ -171,7 +171,7 @@ static enum err tell_own_room_recovered(const struct deliver *d, int64_t len)
 	words_init(&words);
 	undelivered_say_recovered(d, &words, len);
 	if (err == OK && config_room(d->config, name))
-		err = tell_words(d, name, "m.notice", &words, NULL);
+		err = tell_words(d, name, "m.notice", &words);
 	if (err == OK)
 		err = state_delete(d->store, TOLD_ROOM);
 	words_finish(&words);

@@ -295,9 +295,9 @@ static enum err tell_rooms(const struct deliver *d, struct words *words, enum ab
 	enum err err = rings ? tell_mention_critical(d, words) : OK;
 
 	if (err == OK)
-		err = tell_words(d, watched, rings ? "m.text" : "m.notice", words, NULL);
+		err = tell_words(d, watched, rings ? "m.text" : "m.notice", words);
 	if (err == OK && other && strcmp(other, watched) != 0)
-		err = tell_words(d, other, rings ? "m.text" : "m.notice", words, NULL);
+		err = tell_words(d, other, rings ? "m.text" : "m.notice", words);
 	return err;
 }
 

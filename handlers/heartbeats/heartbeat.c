@@ -275,7 +275,7 @@ static enum err alarm_raise(const struct deliver *d, const struct report_status 
 	if (err == OK && d->config->meta.room)
 		err = tell_mention_critical(d, &words);
 	if (err == OK && d->config->meta.room)
-		err = tell_words(d, d->config->meta.room, "m.text", &words, NULL);
+		err = tell_words(d, d->config->meta.room, "m.text", &words);
 	free(row->alarm);
 	row->alarm = words_body(&words);
 	words_finish(&words);

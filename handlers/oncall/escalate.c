@@ -3,6 +3,7 @@
  * failures it is about.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "bot/base/clock.h"
@@ -13,8 +14,10 @@
 #include "handlers/silences/silence.h"
 #include "handlers/oncall/tell.h"
 #include "storage/history.h"
+#include "storage/outbox.h"
+#include "storage/state.h"
 
-#define DUE_MAX 50 /* entries in one call */
+#define DUE_MAX 500 /* entries in one call */
 #define SOON_MS (5 * CLOCK_MINUTE_MS)
 #define FORGET_MS (7 * CLOCK_DAY_MS) /* older failures cause no reminders */
 
@@ -46,9 +49,48 @@ struct due {
 struct bell {
 	const struct deliver *d;
 	const struct config_escalate *step;
-	struct due dues[DUE_MAX];
+	struct due *dues; /* room for all that may be added */
 	size_t len;
 };
+
+/* ---- reminders that wait ---- */
+
+/* The last reminder of a room, by its outbox row. */
+static char *reminder_key(const char *room)
+{
+	return x_asprintf("reminder.%s", room);
+}
+
+static enum err reminder_note(const struct deliver *d, const char *room, int64_t outbox_id)
+{
+	char *key = reminder_key(room), *value = x_asprintf("%" PRId64, outbox_id);
+	enum err err = state_set(d->store, key, value);
+
+	free(key);
+	free(value);
+	return err;
+}
+
+/* *waits: the room's last reminder is still to be delivered. Further ones would be read together
+ * with it and be out of date by then. */
+static enum err reminder_waits(const struct deliver *d, const char *room, bool *waits)
+{
+	char *key = reminder_key(room), *value = NULL;
+	struct outbox_row row = {0};
+	enum err err = state_get(d->store, key, &value);
+
+	*waits = false;
+	if (err == OK)
+		err = outbox_by_id(d->store, strtoll(value, NULL, 10), &row);
+	if (err == OK)
+		*waits = row.state == OUTBOX_QUEUED || row.state == OUTBOX_FROZEN;
+	outbox_row_finish(&row);
+	free(value);
+	free(key);
+	return err == ERR_NOT_FOUND || err == ERR_DAMAGED ? OK : err;
+}
+
+/* ---- the message ---- */
 
 static const char *newest_run(const json_t *runs)
 {
@@ -105,6 +147,7 @@ static enum err bell_ring(const struct bell *bell, struct due *first)
 	                                  : bell->d->config->severity[SEVERITY_CRITICAL].mention;
 	char **whom = NULL;
 	size_t count = 0;
+	int64_t outbox_id;
 	enum err err = oncall_mention(bell->d, mention, &whom);
 
 	for (size_t i = 0; i < bell->len; i++)
@@ -134,7 +177,9 @@ static enum err bell_ring(const struct bell *bell, struct due *first)
 		words_command(&words, "%sack %s", prefix, run);
 	}
 	if (err == OK)
-		err = tell_words(bell->d, first->room, "m.text", &words, about);
+		err = tell_about(bell->d, first->room, &words, about, &outbox_id);
+	if (err == OK && !bell->step)
+		err = reminder_note(bell->d, first->room, outbox_id);
 	words_finish(&words);
 	json_decref(about);
 	free(all);
@@ -153,32 +198,36 @@ static void escalate_tell_subscribers(
 		                             json_loads(entry->run_ids, 0, NULL)));
 }
 
-/* Adds one failure, unless it is silenced: then its reminders and steps count from now on. */
+/* ---- who is due ---- */
+
+/* Adds one failure, unless it is silenced: then its reminders and steps count from now on. One
+ * whose reminder would have to wait stays due. */
 static enum err bell_add(struct bell *bell, struct entry_row *entry)
 {
 	const struct deliver *d = bell->d;
 	const struct config_escalate *step = bell->step;
 	struct due *due = &bell->dues[bell->len];
 	struct history_row row;
-	struct silence_hold hold;
-	enum err err = silence_find_entry(d, entry, &hold);
+	struct silence_hold hold = {0};
+	bool waits = false;
+	enum err err = messages_find(d->store, entry->message_id, &due->message);
 
-	if (err != OK)
-		return err;
-	entry->reminded_ms = d->now_ms;
-	if (hold.silence || hold.quiet) {
-		entry->open_ms = d->now_ms;
-		return entries_update(d->store, entry);
-	}
-	if (step)
-		entry->escalated_ms = step->after_ms;
-	err = messages_find(d->store, entry->message_id, &due->message);
-	if (err == OK)
-		err = entries_update(d->store, entry);
 	due->room = step && step->room ? step->room : due->message.room;
-	if (err != OK || !due->room)
-		return err;
 	due->entry = entry;
+	if (err == OK && !step && due->room)
+		err = reminder_waits(d, due->room, &waits);
+	if (err == OK && !waits)
+		err = silence_find_entry(d, entry, &hold);
+	if (err != OK || waits)
+		goto out;
+	entry->reminded_ms = d->now_ms;
+	if (hold.silence || hold.quiet)
+		entry->open_ms = d->now_ms;
+	else if (step)
+		entry->escalated_ms = step->after_ms;
+	err = entries_update(d->store, entry);
+	if (err != OK || hold.silence || hold.quiet || !due->room)
+		goto out;
 	bell->len++;
 	row = (struct history_row){.at_ms = d->now_ms,
 	        .fingerprint = entry->fingerprint,
@@ -187,38 +236,65 @@ static enum err bell_add(struct bell *bell, struct entry_row *entry)
 	err = history_add(d->store, &row);
 	escalate_tell_subscribers(d, entry, step ? step->name : NULL);
 	return err;
-}
-
-/* Sends a message to each room for what was added. */
-static enum err bell_end(struct bell *bell, enum err err)
-{
-	for (size_t i = 0; i < bell->len && err == OK; i++)
-		if (!bell->dues[i].told)
-			err = bell_ring(bell, &bell->dues[i]);
-	for (size_t i = 0; i < bell->len; i++)
-		message_row_finish(&bell->dues[i].message);
+out:
+	message_row_finish(&due->message);
+	*due = (struct due){0};
 	return err;
 }
 
-static enum err escalate_step(const struct deliver *d, size_t index)
+/* Sends a message to each room, for those of the entries that are not held. */
+static enum err bell_all(const struct deliver *d, const struct config_escalate *step,
+        struct entry_row *entries, size_t len)
 {
-	const struct config_escalate *step = &d->config->escalates[index];
 	struct bell bell = {.d = d, .step = step};
+	enum err err = OK;
+
+	bell.dues = x_calloc(len + 1, sizeof(*bell.dues));
+	for (size_t i = 0; i < len && err == OK; i++)
+		err = bell_add(&bell, &entries[i]);
+	for (size_t i = 0; i < bell.len && err == OK; i++)
+		if (!bell.dues[i].told)
+			err = bell_ring(&bell, &bell.dues[i]);
+	for (size_t i = 0; i < bell.len; i++)
+		message_row_finish(&bell.dues[i].message);
+	free(bell.dues);
+	return err;
+}
+
+/* Leaves the entries for which no earlier step is due. */
+static size_t keep_due(const struct deliver *d, struct entry_row *entries, size_t len, size_t index)
+{
+	size_t kept = 0, first;
+
+	for (size_t i = 0; i < len; i++) {
+		struct entry_row entry = entries[i];
+
+		if (!escalate_due(
+		            d->config, entry.open_ms, entry.escalated_ms, d->now_ms, &first) ||
+		        first > index)
+			continue;
+		entries[i] = entries[kept];
+		entries[kept++] = entry;
+	}
+	return kept;
+}
+
+/* Takes the steps from `index` to `end`, which have the same `after`. */
+static enum err escalate_steps(const struct deliver *d, size_t index, size_t end)
+{
+	const struct config_escalate *steps = d->config->escalates;
+	int64_t after_ms = steps[index].after_ms;
 	struct entry_row *entries = NULL;
-	size_t len = 0, first;
-	int64_t since_ms = d->now_ms - FORGET_MS, before_ms = d->now_ms - step->after_ms;
-	enum err err = entries_pass_step(d->store, since_ms, before_ms, step->after_ms);
+	size_t len = 0, kept;
+	int64_t since_ms = d->now_ms - FORGET_MS, before_ms = d->now_ms - after_ms;
+	enum err err = entries_pass_step(d->store, since_ms, before_ms, after_ms);
 
 	if (err == OK)
 		err = entries_escalate(
-		        d->store, since_ms, before_ms, step->after_ms, DUE_MAX, &entries, &len);
-
-	for (size_t i = 0; i < len && err == OK; i++)
-		if (escalate_due(d->config, entries[i].open_ms, entries[i].escalated_ms, d->now_ms,
-		            &first) &&
-		        first <= index)
-			err = bell_add(&bell, &entries[i]);
-	err = bell_end(&bell, err);
+		        d->store, since_ms, before_ms, after_ms, DUE_MAX, &entries, &len);
+	kept = keep_due(d, entries, len, index);
+	for (size_t i = index; i < end && err == OK && kept > 0; i++)
+		err = bell_all(d, &steps[i], entries, kept);
 	entry_rows_free(entries, len);
 	return err;
 }
@@ -228,7 +304,6 @@ static enum err escalate_step(const struct deliver *d, size_t index)
 static enum err escalate_remind(const struct deliver *d)
 {
 	int64_t remind_ms = d->config->commands.remind_ms, soon_ms = remind_ms / 4;
-	struct bell bell = {.d = d};
 	struct entry_row *entries = NULL;
 	size_t len = 0;
 	enum err err;
@@ -247,18 +322,22 @@ static enum err escalate_remind(const struct deliver *d)
 		return err;
 	err = entries_remind(d->store, d->now_ms - FORGET_MS, d->now_ms - remind_ms + soon_ms,
 	        DUE_MAX, &entries, &len);
-	for (size_t i = 0; i < len && err == OK; i++)
-		err = bell_add(&bell, &entries[i]);
-	err = bell_end(&bell, err);
+	if (err == OK)
+		err = bell_all(d, NULL, entries, len);
 	entry_rows_free(entries, len);
 	return err;
 }
 
 enum err escalate_duty(const struct deliver *d)
 {
+	const struct config_escalate *steps = d->config->escalates;
+	size_t len = d->config->escalates_len, end;
 	enum err err = OK;
 
-	for (size_t i = 0; i < d->config->escalates_len && err == OK; i++)
-		err = escalate_step(d, i);
+	for (size_t i = 0; i < len && err == OK; i = end) {
+		for (end = i + 1; end < len && steps[end].after_ms == steps[i].after_ms;)
+			end++;
+		err = escalate_steps(d, i, end);
+	}
 	return err == OK ? escalate_remind(d) : err;
 }

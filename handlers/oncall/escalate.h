@@ -16,6 +16,7 @@
 size_t escalate_due(const struct config *config, int64_t since_ms, int64_t done_ms, int64_t now_ms,
         size_t *first);
 
-/* Sends the steps and reminders that are due, some tens in each call. Reads nothing that is not
- * due, however much fires. Inside a writer job. */
+/* Sends the steps and reminders that are due, some hundreds in each call: one message for each step
+ * and room. A room whose last reminder is still to be delivered gets no other meanwhile. Reads
+ * nothing that is not due, however much fires. Inside a writer job. */
 enum err escalate_duty(const struct deliver *d);

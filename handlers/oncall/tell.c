@@ -5,10 +5,10 @@
 #include "handlers/oncall/oncall.h"
 #include "handlers/oncall/tell.h"
 
-#define TELL_DATA_MAX 4096 /* bytes of data and of the parts that every event has */
+#define TELL_DATA_MAX 8192 /* bytes of data and of the parts that every event has */
 
-enum err tell_words(const struct deliver *d, const char *room, const char *msgtype,
-        struct words *words, const json_t *about)
+static enum err tell(const struct deliver *d, const char *room, const char *msgtype,
+        struct words *words, const json_t *about, int64_t *outbox_id)
 {
 	json_t *content;
 	enum err err;
@@ -18,9 +18,21 @@ enum err tell_words(const struct deliver *d, const char *room, const char *msgty
 	if (about)
 		json_object_set_new(
 		        content, RENDER_KEY, json_pack("{s:i, s:O}", "v", 1, TELL_ABOUT, about));
-	err = deliver_post(d, room, OUTBOX_NOTE, 0, "m.room.message", content, NULL);
+	err = deliver_post(d, room, OUTBOX_NOTE, 0, "m.room.message", content, outbox_id);
 	json_decref(content);
 	return err;
+}
+
+enum err tell_words(
+        const struct deliver *d, const char *room, const char *msgtype, struct words *words)
+{
+	return tell(d, room, msgtype, words, NULL, NULL);
+}
+
+enum err tell_about(const struct deliver *d, const char *room, struct words *words,
+        const json_t *about, int64_t *outbox_id)
+{
+	return tell(d, room, "m.text", words, about, outbox_id);
 }
 
 enum err tell_mention_critical(const struct deliver *d, struct words *words)

@@ -153,7 +153,7 @@ static enum err end_one(const struct deliver *d, const struct quiet_row *row)
 	words_say(&words, row->held == 1 ? " shows it" : " lists them");
 	held_say(held, len, row->room, &words);
 	if (err == OK)
-		err = tell_words(d, row->room, "m.notice", &words, NULL);
+		err = tell_words(d, row->room, "m.notice", &words);
 	alert_rows_free(held, len);
 	words_finish(&words);
 	return err;

@@ -86,7 +86,7 @@ static enum err tell_end(const struct deliver *d, const struct silence_row *row,
 		err = alerts_held_rooms(d->store, row->id, told, &room);
 		if (err == OK && config_room(d->config, room) &&
 		        (!answered || strcmp(room, answered) != 0))
-			err = tell_words(d, room, "m.notice", words, NULL);
+			err = tell_words(d, room, "m.notice", words);
 		free(room);
 		room = NULL;
 		if (err == ERR_NOT_FOUND)
@@ -96,7 +96,7 @@ static enum err tell_end(const struct deliver *d, const struct silence_row *row,
 		err = OK;
 	if (told == 0 && err == OK && config_room(d->config, fallback) &&
 	        (!answered || strcmp(fallback, answered) != 0))
-		err = tell_words(d, fallback, "m.notice", words, NULL);
+		err = tell_words(d, fallback, "m.notice", words);
 	return err;
 }
 

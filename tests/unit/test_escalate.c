@@ -157,6 +157,56 @@ static void it_waits_for_the_message_to_be_in_the_room(void **state)
 	world_destroy(w);
 }
 
+static void steps_with_the_same_time_are_all_taken(void **state)
+{
+	struct world *w = world_create("[commands]\nremind = 0\n"
+	                               "[escalate lead]\nafter = 15m\nmention = @lead:x\n"
+	                               "[escalate other]\nafter = 15m\nmention = @other:x\n"
+	                               "[escalate boss]\nafter = 1h\nmention = @boss:x\n");
+
+	fire(w, "etl", "r-1", "n");
+	pass(w, 17 * MINUTE);
+	assert_int_equal(said(w, "⏫ Escalation “lead”", "etl"), 1);
+	assert_int_equal(said(w, "⏫ Escalation “other”", "etl"), 1);
+	pass(w, 300 * MINUTE);
+	assert_int_equal(said(w, "⏫", ""), 3);
+	world_destroy(w);
+}
+
+static void reminders_do_not_pile_up_while_none_can_be_sent(void **state)
+{
+	struct world *w = world_create("[commands]\nremind = 30m\n");
+
+	fire(w, "etl", "r-1", "n");
+	fire(w, "billing", "r-2", "n");
+	w->down = true;
+	pass(w, 10 * 60 * MINUTE);
+	assert_int_equal(ack(w, "r-2", "@op:x"), 1); /* by a command of the host */
+	w->down = false;
+	pass(w, 2 * MINUTE);
+	assert_int_equal(said(w, "⏰", "etl"), 2);
+	assert_int_equal(said(w, "⏰ 2 unacknowledged", "billing"), 1); /* made before the ack */
+	assert_int_equal(said(w, "⏰ 1 unacknowledged", "etl · n"), 1); /* as it is now */
+	pass(w, 31 * MINUTE);
+	assert_int_equal(said(w, "⏰", "etl"), 3);
+	world_destroy(w);
+}
+
+static void all_that_is_due_at_a_time_is_one_reminder(void **state)
+{
+	struct world *w = world_create("[commands]\nremind = 30m\n[delivery]\nstorm = 0\n");
+	char name[16];
+
+	for (int i = 0; i < 120; i++) {
+		snprintf(name, sizeof(name), "app%d", i);
+		fire(w, name, name, "n");
+	}
+	pass(w, 32 * MINUTE);
+	assert_int_equal(said(w, "⏰", ""), 1);
+	assert_int_equal(said(w, "⏰ 120 unacknowledged critical alerts", "+110 more"), 1);
+	world_destroy(w);
+}
+
 static void new_messages_of_the_same_failure_do_not_begin_anew(void **state)
 {
 	struct world *w = world_create(steps);
@@ -275,6 +325,9 @@ int main(void)
 	        cmocka_unit_test(steps_are_due_each_once_in_their_order),
 	        cmocka_unit_test(each_step_comes_once_and_reminders_between),
 	        cmocka_unit_test(it_waits_for_the_message_to_be_in_the_room),
+	        cmocka_unit_test(steps_with_the_same_time_are_all_taken),
+	        cmocka_unit_test(reminders_do_not_pile_up_while_none_can_be_sent),
+	        cmocka_unit_test(all_that_is_due_at_a_time_is_one_reminder),
 	        cmocka_unit_test(new_messages_of_the_same_failure_do_not_begin_anew),
 	        cmocka_unit_test(an_ack_stops_it_and_giving_back_counts_anew),
 	        cmocka_unit_test(what_fires_again_after_it_was_resolved_is_nobodys),
