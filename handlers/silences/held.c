@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include "bot/base/alloc.h"
+#include "handlers/alerts/facts.h"
 #include "handlers/alerts/route.h"
 #include "handlers/commands/report.h"
 #include "handlers/silences/held.h"
@@ -11,9 +12,10 @@
 #include "handlers/silences/silence.h"
 #include "storage/messages.h"
 
-#define RELEASE_MAX 200 /* in one call, and for each quiet time */
-#define NAMES_MAX 3     /* failures listed, each on a line of its own */
-#define FIRING_MAX 64   /* messages of one failure that are firing */
+#define RELEASE_MAX 200  /* in one call, and for each quiet time */
+#define RECHECK_MAX 2000 /* of each quiet time, after a change of the config */
+#define NAMES_MAX 3      /* failures listed, each on a line of its own */
+#define FIRING_MAX 64    /* messages of one failure that are firing */
 
 /* *in_room: the failure is firing in a message, from before it was held; *acked: it is
  * acknowledged there. */
@@ -106,12 +108,55 @@ static enum err release_quiets(const struct deliver *d)
 	return err;
 }
 
+/* *means: the quiet time is still meant to hold the alert. */
+static enum err quiet_still_means(const struct deliver *d, const struct config_quiet *quiet,
+        const struct alert_row *row, bool *means)
+{
+	const struct config_quiet *found;
+	struct facts facts;
+	enum err err;
+
+	facts_of_row(&facts, row);
+	err = quiet_for(d, &facts, row->room, &found);
+	facts_finish(&facts);
+	*means = found == quiet;
+	return err;
+}
+
+/* Releases the critical alerts that a quiet time held and holds no longer since the config was
+ * changed. The others are listed at its end. */
+static enum err release_changed(const struct deliver *d)
+{
+	bool changed;
+	enum err err = quiet_follow_config(d, &changed);
+
+	for (size_t i = 0; changed && i < d->config->quiets_len && err == OK; i++) {
+		const struct config_quiet *quiet = &d->config->quiets[i];
+		struct alert_row *rows = NULL;
+		size_t len = 0;
+
+		err = alerts_held_quiet(d->store, quiet->name, RECHECK_MAX, &rows, &len);
+		for (size_t k = len; k-- > 0 && err == OK;) { /* the oldest first */
+			bool means = true;
+
+			if (rows[k].severity == SEVERITY_CRITICAL)
+				err = quiet_still_means(d, quiet, &rows[k], &means);
+			if (err == OK && !means)
+				err = release_one(d, &rows[k]);
+		}
+		alert_rows_free(rows, len);
+	}
+	return err;
+}
+
 enum err held_release(const struct deliver *d)
 {
 	struct alert_row *rows = NULL;
 	size_t len = 0;
-	enum err err = alerts_held_over(d->store, RELEASE_MAX, &rows, &len);
+	enum err err = release_changed(d);
 
+	if (err == OK)
+		err = alerts_held_over(d->store, RELEASE_MAX, &rows, &len);
 	if (err == OK)
 		err = release_all(d, rows, len);
 	if (err == OK)

@@ -1,7 +1,8 @@
 /*
  * held.h - alerts that are firing but held: they are kept until they are resolved, or until nothing
  * holds them any more. Then unacknowledged critical alerts are delivered like new ones, and so are
- * inhibited alerts that no message shows. The others were listed in the room at the end of the
+ * inhibited alerts that no message shows. So are critical alerts that a quiet time holds no longer
+ * because the config was changed. The others were listed in the room at the end of the
  * silence or quiet time. Inside writer jobs.
  */
 #pragma once

@@ -13,8 +13,10 @@
 #include "handlers/silences/quiet.h"
 #include "handlers/silences/silence.h"
 #include "storage/quiets.h"
+#include "storage/state.h"
 
-#define DAYS_AHEAD 8 /* every weekday recurs within these */
+#define PLAN_MAX (1024 * 1024) /* bytes; more than any config has */
+#define DAYS_AHEAD 8           /* every weekday recurs within these */
 
 /* "HH:MM" on the day that is `later` days after `day`. */
 static int64_t quiet_time_of(const struct zone_time *day, int later, const char *time)
@@ -130,6 +132,27 @@ enum err quiet_still_holds(const struct deliver *d, const char *name, bool *hold
 
 	*holds = still_holds(d, name) && !is_given_up(rows, len, name);
 	quiet_rows_free(rows, len);
+	return err;
+}
+
+enum err quiet_follow_config(const struct deliver *d, bool *changed)
+{
+	char *known = NULL;
+	struct buf plan;
+	enum err err = state_get(d->store, "quiet.plan", &known);
+
+	if (err == ERR_NOT_FOUND)
+		err = OK;
+	buf_init(&plan, PLAN_MAX);
+	for (size_t i = 0; i < d->config->quiets_len; i++)
+		buf_printf(&plan, "%s %d %s\n", d->config->quiets[i].name,
+		        d->config->quiets[i].critical,
+		        d->config->quiets[i].what ? d->config->quiets[i].what : "");
+	*changed = err == OK && strcmp(known ? known : "", buf_str(&plan)) != 0;
+	if (*changed)
+		err = state_set(d->store, "quiet.plan", buf_str(&plan));
+	buf_finish(&plan);
+	free(known);
 	return err;
 }
 

@@ -21,6 +21,9 @@ enum err quiet_for(const struct deliver *d, struct facts *facts, const char *roo
 /* Whether the quiet time is active now and was not disabled. */
 enum err quiet_still_holds(const struct deliver *d, const char *name, bool *holds);
 
+/* *changed: what the quiet times hold is configured differently than at the last call. */
+enum err quiet_follow_config(const struct deliver *d, bool *changed);
+
 /* Tells the rooms what the quiet times that have ended held. Inside writer jobs. */
 enum err quiet_end_due(const struct deliver *d);
 

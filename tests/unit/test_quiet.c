@@ -9,6 +9,7 @@
 #include <string.h>
 #include "bot/base/clock.h"
 #include "bot/base/zone.h"
+#include "handlers/silences/held.h"
 #include "handlers/silences/quiet.h"
 #include "storage/outbox.h"
 #include "tests/unit/handlers_fixture.h"
@@ -126,11 +127,55 @@ static void what_is_held_back_is_told_at_the_end(void **state)
 	world_destroy(w);
 }
 
+static const char wide[] = "[quiet night]\ncritical = yes\nfrom = 23:00\nto = 07:00\n";
+
+/* The config is replaced, and what is held is looked at. */
+static void reload(struct world *w, const char *more)
+{
+	struct deliver d = {.store = w->store, .now_ms = w->now_ms};
+
+	config_unref(w->config);
+	d.config = w->config = fixture_config(more);
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(quiet_end_due(&d), OK);
+	assert_int_equal(held_release(&d), OK);
+	assert_int_equal(store_commit(w->store), OK);
+	world_send(w);
+}
+
+static void a_critical_alert_that_it_holds_no_longer_is_delivered(void **state)
+{
+	static const char crit[] = "{\"app\":\"%s\",\"severity\":\"critical\",\"title\":\"t\"}";
+	static const char *const narrow[] = {"[quiet night]\nfrom = 23:00\nto = 07:00\n",
+	        "[quiet night]\ncritical = yes\nwhat = other\nfrom = 23:00\nto = 07:00\n"};
+
+	zone_use(NULL);
+	for (size_t i = 0; i < sizeof(narrow) / sizeof(narrow[0]); i++) {
+		struct world *w = world_create(wide);
+		char *body;
+
+		w->now_ms = at("2026-11-24T23:30:00Z");
+		reload(w, wide);
+		assert_string_equal(world_alert(w, crit, "etl"), "silenced");
+		reload(w, wide);
+		assert_int_equal(w->len, 0);
+		reload(w, narrow[i]);
+		assert_int_equal(w->len, 1);
+		body = world_body(w, 0);
+		assert_string_equal(body, "🚨 etl · t");
+		free(body);
+		reload(w, narrow[i]);
+		assert_int_equal(w->len, 1);
+		world_destroy(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(they_hold_by_the_clock_of_the_zone),
 	        cmocka_unit_test(what_is_held_back_is_told_at_the_end),
+	        cmocka_unit_test(a_critical_alert_that_it_holds_no_longer_is_delivered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
