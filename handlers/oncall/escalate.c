@@ -19,6 +19,8 @@
 
 #define DUE_MAX 500 /* entries in one call */
 #define SOON_MS (5 * CLOCK_MINUTE_MS)
+#define STEP_SOON_MS CLOCK_MINUTE_MS
+#define STEP_SOON_PART 10            /* of its time, if that is less */
 #define FORGET_MS (7 * CLOCK_DAY_MS) /* older failures cause no reminders */
 
 size_t escalate_due(const struct config *config, int64_t since_ms, int64_t done_ms, int64_t now_ms,
@@ -261,16 +263,16 @@ static enum err bell_all(const struct deliver *d, const struct config_escalate *
 	return err;
 }
 
-/* Leaves the entries for which no earlier step is due. */
-static size_t keep_due(const struct deliver *d, struct entry_row *entries, size_t len, size_t index)
+/* Leaves the entries for which no earlier step is due by then. */
+static size_t keep_due(
+        const struct deliver *d, struct entry_row *entries, size_t len, size_t index, int64_t by_ms)
 {
 	size_t kept = 0, first;
 
 	for (size_t i = 0; i < len; i++) {
 		struct entry_row entry = entries[i];
 
-		if (!escalate_due(
-		            d->config, entry.open_ms, entry.escalated_ms, d->now_ms, &first) ||
+		if (!escalate_due(d->config, entry.open_ms, entry.escalated_ms, by_ms, &first) ||
 		        first > index)
 			continue;
 		entries[i] = entries[kept];
@@ -279,20 +281,30 @@ static size_t keep_due(const struct deliver *d, struct entry_row *entries, size_
 	return kept;
 }
 
-/* Takes the steps from `index` to `end`, which have the same `after`. */
+/* Takes the steps from `index` to `end`, which have the same `after`, if they are due for an entry;
+ * then also for those for which they are due soon, so that nobody is called again and again as the
+ * failures of one incident become due. */
 static enum err escalate_steps(const struct deliver *d, size_t index, size_t end)
 {
 	const struct config_escalate *steps = d->config->escalates;
-	int64_t after_ms = steps[index].after_ms;
+	int64_t after_ms = steps[index].after_ms, soon_ms = after_ms / STEP_SOON_PART;
 	struct entry_row *entries = NULL;
 	size_t len = 0, kept;
 	int64_t since_ms = d->now_ms - FORGET_MS, before_ms = d->now_ms - after_ms;
 	enum err err = entries_pass_step(d->store, since_ms, before_ms, after_ms);
 
+	if (soon_ms > STEP_SOON_MS)
+		soon_ms = STEP_SOON_MS;
 	if (err == OK)
 		err = entries_escalate(
 		        d->store, since_ms, before_ms, after_ms, DUE_MAX, &entries, &len);
-	kept = keep_due(d, entries, len, index);
+	kept = keep_due(d, entries, len, index, d->now_ms);
+	if (err == OK && kept > 0) {
+		entry_rows_free(entries, len);
+		err = entries_escalate(
+		        d->store, since_ms, before_ms + soon_ms, after_ms, DUE_MAX, &entries, &len);
+		kept = keep_due(d, entries, len, index, d->now_ms + soon_ms);
+	}
 	for (size_t i = index; i < end && err == OK && kept > 0; i++)
 		err = bell_all(d, &steps[i], entries, kept);
 	entry_rows_free(entries, len);

@@ -173,6 +173,25 @@ static void steps_with_the_same_time_are_all_taken(void **state)
 	world_destroy(w);
 }
 
+static void what_fails_within_a_minute_is_one_escalation(void **state)
+{
+	struct world *w = world_create("[commands]\nremind = 0\n"
+	                               "[escalate lead]\nafter = 15m\nmention = @lead:x\n");
+
+	fire(w, "etl", "r-1", "n");
+	pass(w, MINUTE / 2);
+	fire(w, "billing", "r-2", "n");
+	pass(w, MINUTE / 2);
+	fire(w, "shop", "r-3", "n");
+	pass(w, 5 * MINUTE);
+	fire(w, "late", "r-4", "n");
+	pass(w, 30 * MINUTE);
+	assert_int_equal(said(w, "⏫ Escalation “lead”: 3 unacknowledged", "shop"), 1);
+	assert_int_equal(said(w, "⏫ Escalation “lead”: 1 unacknowledged", "late"), 1);
+	assert_int_equal(said(w, "⏫", ""), 2);
+	world_destroy(w);
+}
+
 static void reminders_do_not_pile_up_while_none_can_be_sent(void **state)
 {
 	struct world *w = world_create("[commands]\nremind = 30m\n");
@@ -326,6 +345,7 @@ int main(void)
 	        cmocka_unit_test(each_step_comes_once_and_reminders_between),
 	        cmocka_unit_test(it_waits_for_the_message_to_be_in_the_room),
 	        cmocka_unit_test(steps_with_the_same_time_are_all_taken),
+	        cmocka_unit_test(what_fails_within_a_minute_is_one_escalation),
 	        cmocka_unit_test(reminders_do_not_pile_up_while_none_can_be_sent),
 	        cmocka_unit_test(all_that_is_due_at_a_time_is_one_reminder),
 	        cmocka_unit_test(new_messages_of_the_same_failure_do_not_begin_anew),
