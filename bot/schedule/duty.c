@@ -6,6 +6,7 @@
 #include "bot/base/clock.h"
 #include "bot/base/log.h"
 #include "bot/schedule/duty.h"
+#include "bot/schedule/next_time.h"
 #include "handlers/oncall/ack.h"
 #include "handlers/oncall/resolve.h"
 #include "handlers/heartbeats/app_heartbeat.h"
@@ -20,6 +21,7 @@
 
 #define FIRST_MS CLOCK_SECOND_MS
 #define EVERY_MS (5 * CLOCK_SECOND_MS)
+#define LEAST_MS 10 /* between two checks */
 
 struct duty {
 	struct duty_env env;
@@ -35,6 +37,7 @@ struct duty {
 	struct config *tidy_config; /* referenced, for the tidy job; NULL = not running */
 	json_t *tidy_happened;      /* array, filled by that job */
 	int64_t tidy_started_ms;    /* time of the start, 0 once the first job succeeded */
+	int64_t tidy_next_ms;       /* see next_time.h; filled in by that job */
 	/* for the heartbeat job */
 	struct config *job_config;       /* referenced */
 	struct report_status job_status; /* a copy */
@@ -103,7 +106,21 @@ static enum err tidy_work(struct store *store, void *arg)
 		if (err == OK)
 			err = duty_settle(&d, happened, steps[i](&d));
 	}
-	return err;
+	return err == OK ? next_time(&d, d.now_ms + EVERY_MS, &duty->tidy_next_ms) : err;
+}
+
+static void duty_on_timer(uv_timer_t *timer);
+
+/* What people expect by the clock does not wait for the next regular check. */
+static void duty_arm(struct duty *duty)
+{
+	int64_t wait_ms = duty->tidy_next_ms - clock_now_ms();
+
+	if (duty->closing || duty->tidy_next_ms == INT64_MAX || wait_ms > EVERY_MS)
+		return;
+	if (wait_ms < LEAST_MS)
+		wait_ms = LEAST_MS;
+	uv_timer_start(&duty->timer, duty_on_timer, (uint64_t)wait_ms, EVERY_MS);
 }
 
 static void tidy_done(enum err result, const char *message, void *arg)
@@ -116,8 +133,10 @@ static void tidy_done(enum err result, const char *message, void *arg)
 		        "could not process reminders and silences, retrying: %s", message);
 	if (result == OK)
 		duty->tidy_started_ms = 0;
-	if (result == OK)
+	if (result == OK) {
 		happened_tell(duty->tidy_happened, duty->env.on_happened, duty->env.arg);
+		duty_arm(duty);
+	}
 	json_decref(duty->tidy_happened);
 	job_done(duty);
 }
@@ -259,6 +278,8 @@ struct duty *duty_create(const struct duty_env *env, struct config *config)
 void duty_configure(struct duty *duty, struct config *config)
 {
 	config_replace(&duty->config, config);
+	/* a schedule may have changed */
+	uv_timer_start(&duty->timer, duty_on_timer, 0, EVERY_MS);
 }
 
 static void duty_on_timer_closed(uv_handle_t *handle)

@@ -1,7 +1,8 @@
 /*
  * duty.h - handles what becomes due by time: silences and acknowledgements that expire, reminders
  * and escalations of unacknowledged alerts, heartbeats. Checks every few seconds by the wall clock,
- * in writer jobs, so that a clock change or a suspended machine is noticed soon.
+ * in writer jobs, so that a clock change or a suspended machine is noticed soon; after a reload;
+ * and at the times of next_time.h.
  *
  * A check reads by indexes what is due, however much fires, is stored, silenced or acknowledged;
  * and each time all events that wait or are undeliverable, and all inhibited alerts.

@@ -190,6 +190,57 @@ static void what_a_look_puts_into_the_queue_is_chosen_with_it(void **state)
 	assert_int_equal(batches, 2); /* the gate's, and that of the looks */
 }
 
+/* Between two regular checks. */
+static enum err silence_ends_soon(struct store *store, void *arg)
+{
+	int64_t *end_ms = arg;
+	struct silence_row row = {
+	        .at_ms = 1,
+	        .start_ms = 1,
+	        .matchers = (char *)"app=\"etl\"",
+	        .reason = (char *)"deploy",
+	        .author = (char *)"@op:fake.local",
+	        .room = (char *)"ops",
+	};
+
+	*end_ms = row.end_ms = clock_now_ms() + 2 * CLOCK_SECOND_MS;
+	return silences_insert(store, &row);
+}
+
+static void a_silence_ends_in_time(void **state)
+{
+	struct dutiful *f = *state;
+	int64_t end_ms, late_ms;
+
+	assert_int_equal(looped_work(f->l, silence_ends_soon, &end_ms), OK);
+	looped_wait(f->l, is_unsilenced, f);
+	late_ms = clock_now_ms() - end_ms;
+	if (late_ms < 0 || late_ms > 2 * CLOCK_SECOND_MS)
+		fail_msg("%lld ms late", (long long)late_ms);
+}
+
+static bool has_checked(void *arg)
+{
+	return strstr(((const struct dutiful *)arg)->happened, "oncall ");
+}
+
+/* What a reload changes does not wait for the next regular check. */
+static void a_reload_is_followed_at_once(void **state)
+{
+	struct dutiful *f = *state;
+	struct config *fresh = looped_config(f->l, "[oncall main]\nusers = @op:x\n");
+	int64_t from_ms;
+
+	assert_int_equal(looped_work(f->l, silence_ended, NULL), OK);
+	looped_wait(f->l, is_unsilenced, f);
+	from_ms = clock_monotonic_ms();
+	duty_configure(f->duty, fresh);
+	config_unref(fresh);
+	looped_wait(f->l, has_checked, f);
+	if (clock_monotonic_ms() - from_ms > 2 * CLOCK_SECOND_MS)
+		fail_msg("after %lld ms", (long long)(clock_monotonic_ms() - from_ms));
+}
+
 static enum err forbid_writing(struct store *store, void *arg)
 {
 	return sqlite3_exec(store->db, "PRAGMA query_only = ON", NULL, NULL, NULL) == SQLITE_OK
@@ -275,6 +326,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        TEST(a_silence_ends),
 	        TEST(what_a_look_puts_into_the_queue_is_chosen_with_it),
+	        TEST(a_silence_ends_in_time),
+	        TEST(a_reload_is_followed_at_once),
 	        TEST(failing_looks_make_one_line),
 	        TEST(what_fails_stops_nothing_else),
 	        TEST(close_during_look),
