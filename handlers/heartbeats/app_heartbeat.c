@@ -85,6 +85,9 @@ static struct alert *make_alert(const struct deliver *d, const struct app_heartb
 	        "fields", "heartbeat", what, "last_seen", seen, "every", buf_str(&every));
 	if (alert_parse(request, d->config, d->now_ms, &alert, &fault) == OK) {
 		alert->peer = (struct alert_peer){-1, -1, -1};
+		/* it may have been held for a while */
+		if (!failed && !resolved)
+			alert->at_ms = row->missed_ms;
 	} else {
 		log_error("heartbeat", "%s: %s", fault.field, fault.message);
 		alert_destroy(alert);

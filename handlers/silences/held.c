@@ -2,6 +2,7 @@
  * held.c - see held.h.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include "bot/base/alloc.h"
 #include "handlers/alerts/facts.h"
@@ -77,10 +78,20 @@ out:
 	return err;
 }
 
+static int held_by_id(const void *a, const void *b)
+{
+	const struct alert_row *x = a, *y = b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
 static enum err release_all(const struct deliver *d, struct alert_row *rows, size_t len)
 {
 	enum err err = OK;
 
+	/* oldest first, as they came */
+	if (len > 0)
+		qsort(rows, len, sizeof(*rows), held_by_id);
 	for (size_t i = 0; i < len && err == OK; i++)
 		err = release_one(d, &rows[i]);
 	alert_rows_free(rows, len);

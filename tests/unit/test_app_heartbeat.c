@@ -114,6 +114,7 @@ static void missed_in_a_silence_is_told_after_it(void **state)
 	body = world_body(w, 0);
 	assert_non_null(strstr(body, "🚨 etl · heartbeat missed (last seen Tue 24 Nov 12:00"));
 	assert_null(strstr(body, "×"));
+	assert_non_null(strstr(body, "happened at 13:10")); /* not when it was told */
 	free(body);
 	/* back in a second silence: nothing is told later */
 	assert_string_equal(beat(w, HOURLY), "back");

@@ -170,11 +170,36 @@ static void a_critical_alert_that_it_holds_no_longer_is_delivered(void **state)
 	}
 }
 
+static void what_it_held_is_delivered_in_the_order_in_which_it_came(void **state)
+{
+	static const char crit[] = "{\"app\":\"%s\",\"severity\":\"critical\",\"title\":\"t\"}";
+	struct world *w = world_create(wide);
+
+	zone_use(NULL);
+	w->now_ms = at("2026-11-24T23:30:00Z");
+	reload(w, wide);
+	assert_string_equal(world_alert(w, crit, "first"), "silenced");
+	assert_string_equal(world_alert(w, crit, "second"), "silenced");
+	assert_string_equal(world_alert(w, crit, "third"), "silenced");
+	w->now_ms = at("2026-11-25T07:00:00Z");
+	reload(w, wide);
+	assert_int_equal(w->len, 4);
+	for (size_t i = 1; i < 4; i++) {
+		static const char *const begin[] = {"🔔", "🚨 first", "🚨 second", "🚨 third"};
+		char *body = world_body(w, i);
+
+		assert_int_equal(strncmp(body, begin[i], strlen(begin[i])), 0);
+		free(body);
+	}
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(they_hold_by_the_clock_of_the_zone),
 	        cmocka_unit_test(what_is_held_back_is_told_at_the_end),
+	        cmocka_unit_test(what_it_held_is_delivered_in_the_order_in_which_it_came),
 	        cmocka_unit_test(a_critical_alert_that_it_holds_no_longer_is_delivered),
 	};
 
