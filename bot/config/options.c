@@ -309,7 +309,8 @@ const struct option config_options[] = {
 
         {"escalate *", "after", OPTION_DURATION, ESCALATE(after_ms), .fallback = "15m",
                 .min = CLOCK_SECOND_MS, .max = YEAR_MS,
-                .help = "How long the alert has been unacknowledged in its room."},
+                .help = "How long the alert has been unacknowledged in its room. Others for "
+                        "which the step is due within a minute are included."},
         {"escalate *", "mention", OPTION_MENTION, ESCALATE(mention), .fallback = "",
                 .example = "@lead:example.org",
                 .help = "Who is mentioned: user ids, room, or oncall:NAME. Default: nobody."},
