@@ -310,7 +310,7 @@ const struct option config_options[] = {
         {"escalate *", "after", OPTION_DURATION, ESCALATE(after_ms), .fallback = "15m",
                 .min = CLOCK_SECOND_MS, .max = YEAR_MS,
                 .help = "How long the alert has been unacknowledged in its room. Others for "
-                        "which the step is due within a minute are included."},
+                        "which the step is due\nwithin a minute are included."},
         {"escalate *", "mention", OPTION_MENTION, ESCALATE(mention), .fallback = "",
                 .example = "@lead:example.org",
                 .help = "Who is mentioned: user ids, room, or oncall:NAME. Default: nobody."},

@@ -7,7 +7,7 @@
 
 #define TELL_DATA_MAX 8192 /* bytes of data and of the parts that every event has */
 
-static enum err tell(const struct deliver *d, const char *room, const char *msgtype,
+static enum err tell_content(const struct deliver *d, const char *room, const char *msgtype,
         struct words *words, const json_t *about, int64_t *outbox_id)
 {
 	json_t *content;
@@ -26,13 +26,13 @@ static enum err tell(const struct deliver *d, const char *room, const char *msgt
 enum err tell_words(
         const struct deliver *d, const char *room, const char *msgtype, struct words *words)
 {
-	return tell(d, room, msgtype, words, NULL, NULL);
+	return tell_content(d, room, msgtype, words, NULL, NULL);
 }
 
 enum err tell_about(const struct deliver *d, const char *room, struct words *words,
         const json_t *about, int64_t *outbox_id)
 {
-	return tell(d, room, "m.text", words, about, outbox_id);
+	return tell_content(d, room, "m.text", words, about, outbox_id);
 }
 
 enum err tell_mention_critical(const struct deliver *d, struct words *words)
