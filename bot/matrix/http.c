@@ -161,6 +161,10 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *un
 	if (!watch)
 		return 0;
 	watch->unused = what == CURL_POLL_REMOVE;
+	if (watch->unused) /* a loop that waits for requests alone ends without it */
+		uv_unref((uv_handle_t *)&watch->poll);
+	else
+		uv_ref((uv_handle_t *)&watch->poll);
 	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT || watch->unused)
 		events |= UV_READABLE;
 	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
