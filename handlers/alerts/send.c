@@ -13,7 +13,7 @@
 #include "handlers/alerts/freeze.h"
 #include "handlers/alerts/group.h"
 #include "handlers/alerts/render.h"
-#include "handlers/oncall/oncall.h"
+#include "handlers/oncall/about.h"
 #include "storage/alerts.h"
 #include "storage/known_rooms.h"
 
@@ -156,8 +156,7 @@ static void event_make(const struct outbox_row *row, struct deliver_event *event
 	event->frozen_ms = row->frozen_ms;
 }
 
-/* The homeserver may have forgotten the transaction id (or the clock was changed), or the event is
- * of another device, whose ids are separate. */
+/* The transaction id may be forgotten (or the clock was changed), or is another device's. */
 static bool fate_is_unknown(
         const struct deliver *d, const struct outbox_row *row, const char *device_id)
 {
@@ -198,10 +197,11 @@ static enum err event_follow(const struct deliver *d, const struct deliver_room 
 static enum err next_of_queue(const struct deliver *d, const struct deliver_room *room,
         struct outbox_row *head, struct deliver_event *event)
 {
-	bool again = head->state == OUTBOX_FROZEN, encrypted = false, late = false;
-	bool said, look;
+	bool again = head->state == OUTBOX_FROZEN, encrypted = false, late = false, said, look;
 	enum err err = event_follow(d, room, head, &event->again, &look);
 
+	if (err == OK && !event->again)
+		err = about_drop(d->store, head, &event->again);
 	if (err != OK || event->again)
 		return err;
 	if (look) {

@@ -75,3 +75,28 @@ enum err about_event(
 	message_row_finish(&message);
 	return err;
 }
+
+/* *open: one of the entries still needs somebody. */
+static enum err about_is_open(struct store *store, const char *content, bool *open)
+{
+	struct entry_row *rows = NULL;
+	size_t len = 0;
+	enum err err = about_listed(store, content, &rows, &len);
+
+	*open = err == ERR_NOT_FOUND; /* it is about none */
+	for (size_t i = 0; i < len; i++)
+		*open = *open || (!rows[i].resolved_ms && !rows[i].acked_ms);
+	entry_rows_free(rows, len);
+	return *open ? OK : err;
+}
+
+enum err about_drop(struct store *store, const struct outbox_row *row, bool *dropped)
+{
+	bool open = true;
+	enum err err = OK;
+
+	if (row->purpose == OUTBOX_NOTE && row->state == OUTBOX_QUEUED)
+		err = about_is_open(store, row->content, &open);
+	*dropped = err == OK && !open;
+	return *dropped ? outbox_delete(store, row->id) : err;
+}

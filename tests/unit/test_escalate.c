@@ -211,6 +211,27 @@ static void reminders_do_not_pile_up_while_none_can_be_sent(void **state)
 	world_destroy(w);
 }
 
+static void nobody_is_called_for_what_is_taken_care_of_meanwhile(void **state)
+{
+	struct world *w = world_create("[commands]\nremind = 0\n"
+	                               "[escalate lead]\nafter = 15m\nmention = @lead:x\n");
+
+	fire(w, "etl", "r-1", "n");
+	fire(w, "shop", "r-2", "n");
+	pass(w, 5 * MINUTE);
+	fire(w, "billing", "r-3", "n");
+	w->down = true;
+	pass(w, 60 * MINUTE);
+	assert_int_equal(ack(w, "r-1", "@op:x"), 1);
+	world_alert(w, failed, "shop", "critical", "r-2", "resolved", "n");
+	pass(w, MINUTE);
+	w->down = false;
+	pass(w, 30 * MINUTE);
+	assert_int_equal(said(w, "⏫", "etl"), 0);
+	assert_int_equal(said(w, "⏫ Escalation “lead”: 1 unacknowledged", "billing"), 1);
+	world_destroy(w);
+}
+
 static void all_that_is_due_at_a_time_is_one_reminder(void **state)
 {
 	struct world *w = world_create("[commands]\nremind = 30m\n[delivery]\nstorm = 0\n");
@@ -347,6 +368,7 @@ int main(void)
 	        cmocka_unit_test(steps_with_the_same_time_are_all_taken),
 	        cmocka_unit_test(what_fails_within_a_minute_is_one_escalation),
 	        cmocka_unit_test(reminders_do_not_pile_up_while_none_can_be_sent),
+	        cmocka_unit_test(nobody_is_called_for_what_is_taken_care_of_meanwhile),
 	        cmocka_unit_test(all_that_is_due_at_a_time_is_one_reminder),
 	        cmocka_unit_test(new_messages_of_the_same_failure_do_not_begin_anew),
 	        cmocka_unit_test(an_ack_stops_it_and_giving_back_counts_anew),
