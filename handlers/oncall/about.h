@@ -12,6 +12,6 @@ enum err about_event(
         struct store *store, const char *event_id, struct entry_row **rows, size_t *len);
 
 /* Deletes a reminder or an escalation that waits to be sent although all that it is about was
- * acknowledged or resolved meanwhile: nobody should be called for that. Reads the entries that it is
- * about. */
+ * acknowledged or resolved meanwhile: nobody should be called for that. Reads the entries that it
+ * is about. */
 enum err about_drop(struct store *store, const struct outbox_row *row, bool *dropped);
