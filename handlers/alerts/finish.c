@@ -8,6 +8,7 @@
 #include "handlers/alerts/entry_words.h"
 #include "storage/alerts.h"
 #include "storage/calls.h"
+#include "storage/known_rooms.h"
 
 /* The event is readable now. If it was frozen before it became late (an outage, say), it does
  * not say when things happened: an edit adds that. */
@@ -179,6 +180,52 @@ static enum err finish_absent(
 	return err == OK ? outbox_update(d->store, row) : err;
 }
 
+/* Whether the room is no configured one any more: another has its address. */
+static enum err finish_is_left(const struct deliver *d, const struct outbox_row *row, bool *left)
+{
+	struct room_row room = {0};
+	enum err err = rooms_by_room_id(d->store, row->room_id, &room);
+
+	*left = err == OK && !room.address;
+	room_row_finish(&room);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+/* A room that was upgraded refuses what would be changed in it. Nobody misses that, unless it says
+ * what nobody has read: then the message is dirty again, and is said anew in the room of today. */
+static enum err finish_left_edit(const struct deliver *d, struct outbox_row *row)
+{
+	struct message_row message = {0};
+	struct entry_row *untold = NULL;
+	size_t len = 0;
+	enum err err = deliver_put_back(d, row);
+
+	if (err == ERR_NOT_FOUND)
+		return outbox_delete(d->store, row->id);
+	if (err == OK)
+		err = entries_untold(d->store, row->message_id, &untold, &len);
+	if (err == OK && len == 0)
+		err = messages_find(d->store, row->message_id, &message);
+	if (err == OK && len == 0) {
+		message.dirty_ms = message.urgent = 0;
+		err = deliver_message_store(d, &message);
+	}
+	entry_rows_free(untold, len);
+	message_row_finish(&message);
+	return err;
+}
+
+static enum err finish_undeliverable(const struct deliver *d, struct outbox_row *row)
+{
+	bool left = false;
+	enum err err = row->purpose == OUTBOX_EDIT ? finish_is_left(d, row, &left) : OK;
+
+	if (err == OK && left)
+		return finish_left_edit(d, row);
+	row->state = OUTBOX_UNDELIVERABLE;
+	return err == OK ? outbox_update(d->store, row) : err;
+}
+
 static enum err finish_row(
         const struct deliver *d, const struct deliver_result *result, struct outbox_row *row)
 {
@@ -192,8 +239,7 @@ static enum err finish_row(
 		row->event_id = x_strdup(result->event_id);
 		break;
 	case DELIVER_UNDELIVERABLE:
-		row->state = OUTBOX_UNDELIVERABLE;
-		break;
+		return finish_undeliverable(d, row);
 	case DELIVER_ABSENT:
 		return finish_absent(d, row, result->device_id);
 	case DELIVER_LIMITED:

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 #include "bot/base/buf.h"
+#include "storage/known_rooms.h"
 #include "tests/unit/handlers_fixture.h"
 
 #define NODE                                                                                   \
@@ -183,6 +184,75 @@ static void what_a_room_that_is_gone_refused_can_be_retried(void **state)
 	world_destroy(w);
 }
 
+static void knows_room(struct world *w, const char *room_id, const char *address)
+{
+	struct room_row row = {.room_id = (char *)room_id, .address = (char *)address};
+
+	assert_int_equal(store_begin(w->store), OK);
+	assert_int_equal(rooms_put(w->store, &row), OK);
+	assert_int_equal(store_commit(w->store), OK);
+}
+
+/* A message in a room, the room's upgrade, and an edit that the closed room refuses: how many are
+ * undeliverable then. */
+static int64_t refused_after_upgrade(struct world *w, const char *change)
+{
+	struct deliver_event event;
+	int64_t waiting, undeliverable, oldest_ms;
+
+	knows_room(w, "!ops:x", "#ops:x");
+	world_alert(w, NODE, "app", 1, 1);
+	event = next_in(w, "ops", "!ops:x");
+	world_finish(w, &event, DELIVER_SENT);
+	deliver_event_finish(&event);
+	world_alert(w, "%s", change);
+	w->now_ms += 2000;
+	event = next_in(w, "ops", "!ops:x");
+	if (strcmp(event.what, "reply") == 0) { /* the edit follows it */
+		world_finish(w, &event, DELIVER_SENT);
+		deliver_event_finish(&event);
+		event = next_in(w, "ops", "!ops:x");
+	}
+	assert_string_equal(event.what, "edit");
+	knows_room(w, "!new:x", "#ops:x");
+	world_finish(w, &event, DELIVER_UNDELIVERABLE);
+	deliver_event_finish(&event);
+	assert_int_equal(outbox_counts(w->store, &waiting, &undeliverable, &oldest_ms), OK);
+	assert_int_equal(waiting, 0);
+	return undeliverable;
+}
+
+static void an_edit_that_a_closed_room_refuses_is_dropped(void **state)
+{
+	struct world *w = world_create("");
+
+	assert_int_equal(refused_after_upgrade(w,
+	                         "{\"app\":\"app\",\"kind\":\"node_failed\","
+	                         "\"status\":\"resolved\",\"fields\":{\"node_id\":\"n1\"}}"),
+	        0);
+	assert_int_equal(next_in(w, "ops", "!new:x").outbox_id, 0);
+	world_destroy(w);
+}
+
+/* What joined the message is told in the new room. */
+static void what_a_closed_room_refuses_and_nobody_has_read_is_said_anew(void **state)
+{
+	struct world *w = world_create("");
+	struct deliver_event event;
+
+	assert_int_equal(refused_after_upgrade(w,
+	                         "{\"app\":\"app\",\"kind\":\"node_failed\",\"run_id\":\"r2\","
+	                         "\"fields\":{\"node_id\":\"n2\"}}"),
+	        0);
+	w->now_ms += 2000;
+	event = next_in(w, "ops", "!new:x");
+	assert_string_equal(event.what, "send");
+	assert_non_null(strstr(event.content, "n2"));
+	world_finish(w, &event, DELIVER_SENT);
+	deliver_event_finish(&event);
+	world_destroy(w);
+}
+
 /* An event goes where its message goes, not where critical alerts do. */
 static void what_was_refused_moves_by_its_severity(void **state)
 {
@@ -258,6 +328,8 @@ int main(void)
 	        cmocka_unit_test(what_may_be_in_a_room_that_is_gone_is_looked_for_first),
 	        cmocka_unit_test(an_edit_for_a_room_that_is_gone_reaches_somebody),
 	        cmocka_unit_test(what_a_room_that_is_gone_refused_can_be_retried),
+	        cmocka_unit_test(an_edit_that_a_closed_room_refuses_is_dropped),
+	        cmocka_unit_test(what_a_closed_room_refuses_and_nobody_has_read_is_said_anew),
 	        cmocka_unit_test(what_was_refused_moves_by_its_severity),
 	        cmocka_unit_test(a_name_that_is_gone_means_the_room_of_critical_alerts),
 	        cmocka_unit_test(what_waits_can_be_discarded),
