@@ -103,8 +103,9 @@ static const char *const outbox_purpose_names[] = {
 	X(OUTBOX_REFREEZE,                                                                         \
 	        "UPDATE outbox SET state = 'frozen', known_ms = 0, error = NULL WHERE id = ? "     \
 	        "AND " UNDELIVERABLE                                                               \
-	        " AND tries > 1 AND frozen_ms > 0 AND room_id IS NOT NULL AND "                    \
-	        "EXISTS (SELECT 1 FROM contents WHERE outbox_id = id AND content IS NOT NULL)")    \
+	        " AND purpose <> 'edit' AND tries > 1 AND frozen_ms > 0 AND room_id IS NOT NULL "  \
+	        "AND EXISTS (SELECT 1 FROM contents WHERE outbox_id = id AND content IS NOT "      \
+	        "NULL)")                                                                           \
 	X(OUTBOX_UNWIRE, "UPDATE contents SET wire_content = NULL WHERE outbox_id = ?")
 
 SQL_STATEMENTS(sql_outbox, OUTBOX_STATEMENTS);

@@ -429,6 +429,35 @@ static void what_was_refused_and_is_not_there_is_made_anew(void **state)
 	world_destroy(w);
 }
 
+/* An edit that is there twice says nothing twice, and an old one must not follow a newer one. */
+static void an_edit_is_made_anew_when_it_is_retried(void **state)
+{
+	struct world *w = world_create("");
+	struct deliver_event first, again;
+
+	world_alert(w, NODE, "one", 1, 1);
+	world_pass(w, 3000);
+	world_alert(w, NODE, "one", 2, 1);
+	w->now_ms += 3000;
+	assert_true(world_next(w, &first));
+	assert_string_equal(first.what, "edit");
+	world_finish(w, &first, DELIVER_RETRY);
+	assert_true(world_next(w, &again));
+	world_finish(w, &again, DELIVER_UNDELIVERABLE);
+	deliver_event_finish(&again);
+	world_alert(w, NODE, "one", 3, 1);
+	w->now_ms += 3000;
+	world_retry(w);
+	assert_true(world_next(w, &again));
+	assert_string_equal(again.what, "edit");
+	assert_false(again.look_first);
+	assert_string_not_equal(again.txn_id, first.txn_id);
+	assert_non_null(strstr(again.content, "r3"));
+	deliver_event_finish(&first);
+	deliver_event_finish(&again);
+	world_destroy(w);
+}
+
 /* /sync has shown it before the refusal came. */
 static void what_sync_has_shown_is_not_undeliverable(void **state)
 {
@@ -953,6 +982,7 @@ int main(void)
 	        cmocka_unit_test(what_is_undeliverable_blocks_nothing),
 	        cmocka_unit_test(what_was_refused_after_a_lost_answer_is_looked_for),
 	        cmocka_unit_test(what_was_refused_and_is_not_there_is_made_anew),
+	        cmocka_unit_test(an_edit_is_made_anew_when_it_is_retried),
 	        cmocka_unit_test(what_sync_has_shown_is_not_undeliverable),
 	        cmocka_unit_test(an_encrypted_room_gets_no_plain_text),
 	        cmocka_unit_test(edits_in_an_encrypted_room_are_encrypted),
