@@ -256,8 +256,8 @@ static void duty_on_timer(uv_timer_t *timer)
 
 	duty_look(duty);
 	duty_tidy(duty);
-	courier_poke(
-	        duty->env.courier); /* what they put into the queue is chosen in the same commit */
+	/* what they put into the queue is chosen in the same commit */
+	courier_poke(duty->env.courier);
 }
 
 /* --- creation and closing ----------------------------------------------------------------- */

@@ -112,23 +112,30 @@ static void head_is_the_oldest_that_waits_and_skips_the_undeliverable(void **sta
 	expect_head(store, "ops", a);
 }
 
+/* Makes an event one that was encrypted and refused at the last of so many tries; *row is the
+ * caller's. */
+static void refuse(struct store *store, int64_t id, int64_t tries, struct outbox_row *row)
+{
+	assert_int_equal(outbox_by_id(store, id, row), OK);
+	row->state = OUTBOX_UNDELIVERABLE;
+	row->frozen_ms = row->known_ms = 4;
+	row->tries = tries;
+	row->room_id = strdup("!x");
+	row->device_id = strdup("D");
+	row->wire_type = strdup("t");
+	row->wire_content = strdup("c");
+	row->error = strdup("forbidden");
+	assert_int_equal(outbox_update(store, row), OK);
+	assert_int_equal(outbox_say(store, row), OK);
+}
+
 static void retry_gives_new_transaction_ids(void **state)
 {
 	struct store *store = fixture_store(state);
 	int64_t a = fixture_event(store, "ops", 0), b = fixture_event(store, "ops", 0), count;
 	struct outbox_row before, after;
 
-	assert_int_equal(outbox_by_id(store, a, &before), OK);
-	before.state = OUTBOX_UNDELIVERABLE;
-	before.frozen_ms = before.known_ms = 4;
-	before.tries = 1;
-	before.room_id = strdup("!x");
-	before.device_id = strdup("D");
-	before.wire_type = strdup("t");
-	before.wire_content = strdup("c");
-	before.error = strdup("forbidden");
-	assert_int_equal(outbox_update(store, &before), OK);
-	assert_int_equal(outbox_say(store, &before), OK);
+	refuse(store, a, 1, &before);
 	assert_int_equal(outbox_retry(store, b, &count), OK); /* not undeliverable */
 	assert_int_equal(count, 0);
 	assert_int_equal(outbox_retry(store, 999, &count), OK);
@@ -158,15 +165,7 @@ static void what_may_be_in_the_room_is_retried_as_it_was(void **state)
 	int64_t a = fixture_event(store, "ops", 0), count;
 	struct outbox_row before, after;
 
-	assert_int_equal(outbox_by_id(store, a, &before), OK);
-	before.state = OUTBOX_UNDELIVERABLE;
-	before.frozen_ms = before.known_ms = 4;
-	before.tries = 2;
-	before.room_id = strdup("!x");
-	before.wire_content = strdup("c");
-	before.wire_type = strdup("t");
-	assert_int_equal(outbox_update(store, &before), OK);
-	assert_int_equal(outbox_say(store, &before), OK);
+	refuse(store, a, 2, &before);
 	assert_int_equal(outbox_retry(store, 0, &count), OK);
 	assert_int_equal(count, 1);
 	assert_int_equal(outbox_by_id(store, a, &after), OK);
